@@ -1,0 +1,51 @@
+import type { RandomInt } from './clock.ts';
+
+export const PIN_MIN_LENGTH = 6;
+export const PIN_DEFAULT_LENGTH = 9;
+export const PIN_MAX_LENGTH = 12;
+
+/**
+ * How many digits a new PIN needs so that guessing stays hopeless: on a shared number the odds of hitting *some* room grow with the
+ * rooms on it, so d = 6 + ceil(log10 n) (reliability.md §4), and never fewer than asked for.
+ * @param liveRooms rooms with a PIN on the number, 0 or more
+ * @param wanted digits the tenant or the number asks for
+ */
+export function pinLength(liveRooms: number, wanted: number = PIN_DEFAULT_LENGTH): number {
+  const needed = PIN_MIN_LENGTH + Math.ceil(Math.log10(Math.max(1, liveRooms)));
+  return Math.min(PIN_MAX_LENGTH, Math.max(PIN_MIN_LENGTH, wanted, needed));
+}
+
+/**
+ * Draws a PIN: uniform among those of this length that have no two equal neighbours and are no common pattern.
+ * Equal neighbours are refused because a keypad that bounces, or a gateway that drops a repeated digit, would make another PIN of it.
+ */
+export function drawPin(length: number, random: RandomInt): string {
+  if (!Number.isInteger(length) || length < PIN_MIN_LENGTH || length > PIN_MAX_LENGTH) throw new RangeError(`a PIN has ${PIN_MIN_LENGTH} to ${PIN_MAX_LENGTH} digits`);
+  for (;;) {
+    let pin = String(random(10));
+    while (pin.length < length) {
+      // Nine choices, none equal to the digit before: uniform without a retry.
+      const digit = random(9);
+      const last = Number(pin.at(-1));
+      pin += digit >= last ? digit + 1 : digit;
+    }
+    if (!isCommonPattern(pin)) return pin;
+  }
+}
+
+/** A run (`123456789`, `987654321`) or a short block said again and again (`121212`, `123123`): what people try first. */
+export function isCommonPattern(pin: string): boolean {
+  const digits = [...pin].map(Number);
+  const steps = digits.slice(1).map((digit, i) => (digit - (digits[i] ?? 0) + 10) % 10);
+  if (steps.every((s) => s === steps[0])) return true;
+  for (let block = 1; block <= pin.length / 2; block++) {
+    if (pin.length % block === 0 && pin === pin.slice(0, block).repeat(pin.length / block)) return true;
+  }
+  return false;
+}
+
+/** Could this be a PIN at all? Digits only, of a length that is in use. */
+export const isPinShaped = (keyed: string): boolean => new RegExp(`^\\d{${PIN_MIN_LENGTH},${PIN_MAX_LENGTH}}$`).test(keyed);
+
+/** How a PIN is read out and printed: groups of three, `123 456 789`. */
+export const spacedPin = (pin: string): string => pin.replace(/\d{3}(?=\d)/g, '$& ');

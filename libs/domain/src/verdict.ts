@@ -1,0 +1,31 @@
+/** Whose doing an ending was. The unknown counts as ours, never as the caller's. */
+export const OUTCOMES = ['success', 'client', 'server', 'upstream', 'indeterminate'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** How something ended: an outcome, and a machine-readable reason in kebab case. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  readonly reason: string;
+}
+
+export const verdict = (outcome: Outcome, reason: string): Verdict => ({ outcome, reason });
+
+/**
+ * A refusal or failure that already knows what it is. Thrown where it arises, mapped to HTTP once (libs/runtime).
+ * `field` is a JSON pointer into the request, `fix` a sentence with the next step. Neither may hold a secret, a PIN or a phone number.
+ */
+export class VerdictError extends Error {
+  readonly verdict: Verdict;
+  readonly field: string | undefined;
+  readonly fix: string | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(outcome: Outcome, reason: string, message: string, more: { field?: string; fix?: string; retryAfterMs?: number; cause?: unknown } = {}) {
+    super(message, more.cause === undefined ? undefined : { cause: more.cause });
+    this.name = 'VerdictError';
+    this.verdict = verdict(outcome, reason);
+    this.field = more.field;
+    this.fix = more.fix;
+    this.retryAfterMs = more.retryAfterMs;
+  }
+}

@@ -1,0 +1,40 @@
+import type { Verdict } from '@partyline/domain/verdict';
+
+/** What a video vendor told us, in our words. `at` is the vendor's clock: shown, never used for a deadline. */
+export type MediaEvent =
+  | { readonly kind: 'connected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly at: Date }
+  | { readonly kind: 'disconnected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly reason: string; readonly at: Date }
+  | { readonly kind: 'sip-call'; readonly mediaSessionId: string; readonly connectionId: string; readonly sipCallId: string; readonly phase: 'ringing' | 'active' | 'over'; readonly verdict?: Verdict; readonly at: Date }
+  | { readonly kind: 'unknown'; readonly name: string };
+
+/** What a voice vendor told us about a call. `phase: 'over'` is the terminal observation that alone closes a voice handle. */
+export type VoiceEvent =
+  | {
+      readonly kind: 'call';
+      readonly callId: string;
+      readonly phase: 'started' | 'ringing' | 'answered' | 'over';
+      readonly verdict?: Verdict;
+      readonly durationS?: number;
+      readonly at: Date;
+    }
+  | { readonly kind: 'moved'; readonly callId: string; readonly at: Date }
+  | { readonly kind: 'problem'; readonly callId?: string; readonly reason: string }
+  | { readonly kind: 'unknown'; readonly name: string };
+
+/** A call that asks what to do. `headers` holds the custom SIP headers with lower-case names (`x-partyline-leg`). */
+export interface VoiceAnswer {
+  readonly callId: string;
+  /** E.164 with plus, or null when withheld or no number. */
+  readonly from: string | null;
+  /** E.164 with plus, or null. */
+  readonly to: string | null;
+  readonly viaSip: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What a caller keyed. `digits` holds only what is on a keypad (0-9 * #); empty when nothing was keyed in time. */
+export interface VoiceInput {
+  readonly callId: string;
+  readonly digits: string;
+  readonly timedOut: boolean;
+}

@@ -1,0 +1,62 @@
+import type { Callback, Verified } from './callback.ts';
+import type { VoiceAnswer, VoiceEvent, VoiceInput } from './provider-event.ts';
+
+export interface VoiceCapabilities {
+  /** Can a call be ended at the vendor by a timer set when it is made? */
+  readonly lengthTimer: boolean;
+  /** Can live calls be listed? */
+  readonly listCalls: boolean;
+  /** Can a call that is in the conference be muted? */
+  readonly mute: boolean;
+}
+
+/** What a call is to do next, in our words; the provider turns it into its own instructions (an NCCO). */
+export type CallStep =
+  | { readonly do: 'say'; readonly text: string; readonly language: string; readonly bargeIn?: boolean }
+  | { readonly do: 'ask-digits'; readonly maxDigits: number; readonly timeoutS: number; readonly replyTo: string }
+  | { readonly do: 'join'; readonly conversation: string; readonly eventsTo: string; readonly startOnEnter?: boolean; readonly endOnExit?: boolean };
+/** An empty plan lets the call go. */
+export type CallPlan = readonly CallStep[];
+
+export interface CreateCall {
+  /** E.164 with plus. */
+  readonly to: string;
+  readonly from: string;
+  /** Asked when the far end picks up; carries our leg id, so an answer that we never saw still names its leg. */
+  readonly answerTo: string;
+  readonly eventsTo: string;
+  /** Dead-man's timers at the vendor, in seconds; clamped to what the vendor allows. */
+  readonly ringingTimerS: number;
+  readonly lengthTimerS: number;
+}
+
+/** A call as the vendor's own list or look-up shows it. */
+export interface ObservedCall {
+  readonly callId: string;
+  readonly over: boolean;
+  readonly event: VoiceEvent;
+}
+
+/** A voice vendor. Built fresh per provider account. Every method settles within the account's timeout and throws only `ProviderError`. */
+export interface VoiceProvider {
+  readonly kind: string;
+  readonly capabilities: VoiceCapabilities;
+  /** The reply body (JSON) that makes a call follow the plan. */
+  instructions(plan: CallPlan): unknown;
+  /** Places a call. After `unknown` do not place it again: its events name the leg. */
+  createCall(input: CreateCall): Promise<{ callId: string }>;
+  /** Asks for a call to be ended. Accepted is not ended. */
+  hangUp(callId: string): Promise<void>;
+  mute(callId: string, muted: boolean): Promise<void>;
+  /** Looks one call up; `null` when the vendor does not know it, which is no proof that it is over. */
+  getCall(callId: string): Promise<ObservedCall | null>;
+  /** Every call that the vendor says is not over, all pages; throws rather than give a partial list. */
+  listLiveCalls(): Promise<readonly ObservedCall[]>;
+  verifyCallback(callback: Callback, now: Date): Verified;
+  /** Throws `VerdictError` (client) when there is no call id in it. */
+  parseAnswer(body: unknown): VoiceAnswer;
+  /** Takes the object form and the legacy string form (contract §3). */
+  parseInput(body: unknown): VoiceInput;
+  /** Unknown events give `{ kind: 'unknown' }`, never an error. */
+  parseEvent(body: unknown): VoiceEvent;
+}
