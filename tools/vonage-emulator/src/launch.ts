@@ -1,0 +1,47 @@
+/** Runs the emulator as a child process: for tests, demos and benches. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { EmulatorConfigInput } from './config.ts';
+import { EmulatorClient } from './control-client.ts';
+
+export interface RunningEmulator {
+  /** e.g. http://127.0.0.1:40123 — give it to the SDKs as apiUrl, apiHost and videoHost. */
+  url: string;
+  client: EmulatorClient;
+  pid: number;
+  /** Ends the process; resolves when it is gone. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts an emulator on a free port (or `config.port`). The configuration goes in by stdin, and the child ends
+ * when that pipe closes: a parent that is killed leaves nothing behind.
+ */
+export async function startEmulator(config: EmulatorConfigInput = {}): Promise<RunningEmulator> {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url)), '--config', '-'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  child.stdin.on('error', () => undefined);
+  child.stdin.write(`${JSON.stringify(config)}\n`);
+
+  const lines = createInterface({ input: child.stdout });
+  const listening = new Promise<string>((resolve, reject) => {
+    lines.once('line', (line) => resolve((JSON.parse(line) as { listening: string }).listening));
+    child.once('exit', (code) => reject(new Error(`vonage-emulator ended before it listened (code ${code})`)));
+    child.once('error', reject);
+  });
+  const url = await listening;
+
+  return {
+    url,
+    client: new EmulatorClient(url),
+    pid: child.pid ?? 0,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
