@@ -1,0 +1,160 @@
+import { spawnSync } from 'node:child_process';
+import { chownSync, globSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { startChild } from './child.ts';
+import { findPostgres, unprivileged, type PostgresBinaries } from './postgres-binaries.ts';
+import { freePort } from './ports.ts';
+import { waitUntilReady } from './readiness.ts';
+
+export interface PostgresOptions {
+  /** Where its output goes; nowhere when left out. */
+  logFile?: string;
+  /** Keep the data here instead of in a temp folder that is removed at the end. */
+  dataFolder?: string;
+  /** Write through to disk. Off by default: a throw-away cluster is faster without, and survives everything but a power cut. */
+  durable?: boolean;
+}
+
+export interface PostgresServer {
+  readonly name: 'postgres';
+  /** A superuser's (or DATABASE_URL's own) connection string. */
+  readonly url: string;
+  /** True when DATABASE_URL named it: we neither started it nor end it. */
+  readonly external: boolean;
+  /** The same server and user, another database. */
+  urlOf(database: string): string;
+  /** Makes a database, from a template when one is named, and gives its connection string. */
+  createDatabase(database: string, template?: string): Promise<string>;
+  /** Drops a database, connections and all; no error when there is none. */
+  dropDatabase(database: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const SUPERUSER = 'postgres';
+const TEMP_PREFIX = 'partyline-postgres-';
+const BIND_ATTEMPTS = 3;
+
+/** Gives a running Postgres: the one DATABASE_URL names, or one of our own that ends with this process. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const given = process.env.DATABASE_URL;
+  if (given) {
+    await query(given, 'SELECT 1').catch((error: unknown) => {
+      throw new Error('DATABASE_URL is set but its server does not answer. Start it, or unset DATABASE_URL to use a server of our own.', {
+        cause: error,
+      });
+    });
+    return server({ url: given, external: true, stop: () => Promise.resolve() });
+  }
+  const binaries = await findPostgres();
+  removeLeftovers();
+  const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), `${TEMP_PREFIX}${process.pid}-`));
+  initialise(binaries, folder);
+  const { port, stop } = await run(binaries, folder, options);
+  return server({
+    url: `postgresql://${SUPERUSER}@127.0.0.1:${port}/postgres`,
+    external: false,
+    async stop() {
+      await stop();
+      if (!options.dataFolder) rmSync(folder, { recursive: true, force: true });
+    },
+  });
+}
+
+function server(base: { url: string; external: boolean; stop: () => Promise<void> }): PostgresServer {
+  const urlOf = (database: string): string => {
+    const url = new URL(base.url);
+    url.pathname = `/${database}`;
+    return url.href;
+  };
+  return {
+    name: 'postgres',
+    ...base,
+    urlOf,
+    async createDatabase(database, template) {
+      const from = template ? ` TEMPLATE ${pg.escapeIdentifier(template)}` : '';
+      await query(base.url, `CREATE DATABASE ${pg.escapeIdentifier(database)}${from}`);
+      return urlOf(database);
+    },
+    async dropDatabase(database) {
+      await query(base.url, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`);
+    },
+  };
+}
+
+async function query(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+function initialise(binaries: PostgresBinaries, folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (unprivileged.uid !== undefined && unprivileged.gid !== undefined) chownSync(folder, unprivileged.uid, unprivileged.gid);
+  if (existsSync(join(folder, 'PG_VERSION'))) return;
+  const args = ['-D', folder, '-U', SUPERUSER, '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
+  const made = spawnSync(binaries.initdb, args, { ...unprivileged, cwd: '/', encoding: 'utf8', env: environment() });
+  if (made.status !== 0) {
+    throw new Error(
+      `initdb (${binaries.initdb}) failed. Set DATABASE_URL to a server you have, or see its words:\n${made.error?.message ?? made.stderr}`,
+    );
+  }
+}
+
+async function run(
+  binaries: PostgresBinaries,
+  folder: string,
+  options: PostgresOptions,
+): Promise<{ port: number; stop: () => Promise<void> }> {
+  const loose = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+  const settings = ['max_connections=200', ...(options.durable ? [] : loose)].flatMap((setting) => ['-c', setting]);
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const child = startChild({
+      name: 'postgres',
+      command: binaries.postgres,
+      args: ['-D', folder, '-p', String(port), '-h', '127.0.0.1', '-k', '', ...settings],
+      cwd: '/',
+      env: environment(),
+      ...unprivileged,
+      stopSignal: 'SIGINT',
+      logFile: options.logFile,
+    });
+    try {
+      await waitUntilReady(child, { line: /database system is ready to accept connections/ });
+      return { port, stop: () => child.stop() };
+    } catch (error) {
+      await child.stop();
+      // Someone else bound the port between the probe and our bind.
+      if (attempt < BIND_ATTEMPTS && /could not bind|Address already in use/.test(child.tail())) continue;
+      throw error;
+    }
+  }
+}
+
+/** A fixed locale: the readiness line must be in English. Nothing else of ours leaks into the server. */
+function environment(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
+}
+
+/** Removes the data of earlier runs that were killed: their server ended with them, their folder did not. */
+function removeLeftovers(): void {
+  for (const folder of globSync(join(tmpdir(), `${TEMP_PREFIX}[0-9]*-*`))) {
+    const owner = Number(/postgres-(\d+)-/.exec(folder)?.[1]);
+    if (Number.isInteger(owner) && !isAlive(owner)) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
