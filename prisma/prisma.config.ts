@@ -1,7 +1,7 @@
 import { defineConfig } from 'prisma/config';
 
-/** Paths are relative to this file's folder's parent: Prisma is run from the top of the checkout. */
+/** Paths are relative to this file. Without network only `generate`, `validate` and `format` work: `npm run generate` shows how. */
 export default defineConfig({
-  schema: 'prisma/schema.prisma',
-  migrations: { path: 'prisma/migrations' },
+  schema: 'schema.prisma',
+  migrations: { path: 'migrations' },
 });

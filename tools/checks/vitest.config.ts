@@ -1,0 +1,26 @@
+import { defaultServerConditions } from 'vite';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  ssr: {
+    resolve: {
+      // Libraries from source, so that a test needs no build. Not `module`: with it, the CommonJS `pg` resolves to a file Node cannot load.
+      conditions: ['@partyline/source', ...defaultServerConditions.filter((condition) => condition !== 'module')],
+    },
+  },
+  test: {
+    include: ['**/src/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    // A package without tests yet is not a failure of `npm test`.
+    passWithNoTests: true,
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    // A first run fetches Redis and makes a database cluster.
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+    unstubEnvs: true,
+    restoreMocks: true,
+    globalSetup: [`${import.meta.dirname}/src/test-services/setup.ts`],
+  },
+});
