@@ -1,13 +1,19 @@
 import type { Verdict } from '@partyline/domain/verdict';
 
-/** What a video vendor told us, in our words. `at` is the vendor's clock: shown, never used for a deadline. */
+/**
+ * What a video vendor told us, in our words. `at` is the vendor's clock: shown, never used for a deadline; null when the vendor gave no
+ * time that can be read.
+ */
 export type MediaEvent =
-  | { readonly kind: 'connected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly at: Date }
-  | { readonly kind: 'disconnected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly reason: string; readonly at: Date }
-  | { readonly kind: 'sip-call'; readonly mediaSessionId: string; readonly connectionId: string; readonly sipCallId: string; readonly phase: 'ringing' | 'active' | 'over'; readonly verdict?: Verdict; readonly at: Date }
+  | { readonly kind: 'connected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly at: Date | null }
+  | { readonly kind: 'disconnected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly reason: string; readonly at: Date | null }
+  | { readonly kind: 'sip-call'; readonly mediaSessionId: string; readonly connectionId: string; readonly sipCallId: string; readonly phase: 'ringing' | 'active' | 'over'; readonly verdict?: Verdict; readonly at: Date | null }
   | { readonly kind: 'unknown'; readonly name: string };
 
-/** What a voice vendor told us about a call. `phase: 'over'` is the terminal observation that alone closes a voice handle. */
+/**
+ * What a voice vendor told us about a call. `phase: 'over'` is the terminal observation that alone closes a voice handle. `at` as in
+ * `MediaEvent`: a look-up of a live call has no time in it.
+ */
 export type VoiceEvent =
   | {
       readonly kind: 'call';
@@ -15,9 +21,9 @@ export type VoiceEvent =
       readonly phase: 'started' | 'ringing' | 'answered' | 'over';
       readonly verdict?: Verdict;
       readonly durationS?: number;
-      readonly at: Date;
+      readonly at: Date | null;
     }
-  | { readonly kind: 'moved'; readonly callId: string; readonly at: Date }
+  | { readonly kind: 'moved'; readonly callId: string; readonly at: Date | null }
   | { readonly kind: 'problem'; readonly callId?: string; readonly reason: string }
   | { readonly kind: 'unknown'; readonly name: string };
 

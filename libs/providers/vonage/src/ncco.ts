@@ -1,0 +1,71 @@
+import { VerdictError } from '@partyline/domain/verdict';
+import type { CallPlan, CallStep } from '@partyline/provider-contract/voice-provider';
+
+/** Vendor limits (contract §4). */
+const MAX_TALK = 1_500;
+const MAX_DIGITS = 20;
+const MAX_DIGIT_TIMEOUT_S = 10;
+
+/** One instruction, as it goes over the wire. */
+export type NccoAction = { readonly action: string; readonly [option: string]: unknown };
+
+const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, Math.round(value)));
+
+/** Cuts a text that is too long for one talk action, between words where there are any. */
+function pieces(text: string): string[] {
+  const found: string[] = [];
+  let rest = text.trim();
+  while (rest.length > MAX_TALK) {
+    const space = rest.lastIndexOf(' ', MAX_TALK);
+    const end = space > 0 ? space : MAX_TALK;
+    found.push(rest.slice(0, end));
+    rest = rest.slice(end).trim();
+  }
+  if (rest !== '') found.push(rest);
+  return found;
+}
+
+function actions(step: CallStep, keysFollow: boolean): NccoAction[] {
+  switch (step.do) {
+    case 'say':
+      // barging in needs a later input (contract §4); without one the flag makes the whole NCCO invalid
+      return pieces(step.text).map((text) => ({ action: 'talk', text, language: step.language, bargeIn: step.bargeIn === true && keysFollow }));
+    case 'ask-digits':
+      return [
+        {
+          action: 'input',
+          // without `type` the vendor may answer in its form of before 2020 (contract §0.12)
+          type: ['dtmf'],
+          dtmf: { timeOut: clamp(step.timeoutS, 1, MAX_DIGIT_TIMEOUT_S), maxDigits: clamp(step.maxDigits, 1, MAX_DIGITS), submitOnHash: true },
+          eventUrl: [step.replyTo],
+          eventMethod: 'POST',
+        },
+      ];
+    case 'join':
+      // a conversation without a name is invalid and drops the call (contract §4)
+      if (step.conversation === '') throw new VerdictError('server', 'nameless-conversation', 'A call cannot join a conversation that has no name.');
+      return [
+        {
+          action: 'conversation',
+          name: step.conversation,
+          startOnEnter: step.startOnEnter ?? true,
+          endOnExit: step.endOnExit ?? false,
+          eventUrl: [step.eventsTo],
+          eventMethod: 'POST',
+        },
+      ];
+  }
+}
+
+/** Ends the call: when all actions are done, the call ends. An NCCO must have one action at least (contract §4). */
+const LET_GO: NccoAction = { action: 'wait', timeout: 0.1 };
+
+/**
+ * A plan as an NCCO of plain objects: the helper classes of `@vonage/voice` drop false and 0, so that `startOnEnter: false` would turn
+ * into the default, true (contract §0.7).
+ */
+export function toNcco(plan: CallPlan): NccoAction[] {
+  const lastInput = plan.findLastIndex((step) => step.do === 'ask-digits');
+  const ncco = plan.flatMap((step, index) => actions(step, index < lastInput));
+  return ncco.length === 0 ? [LET_GO] : ncco;
+}

@@ -1,0 +1,33 @@
+/** Hand checks for what the vendor (or whoever says so) sends. None throws: on the path of every webhook, and hostile input is ordinary. */
+export type Json = Readonly<Record<string, unknown>>;
+
+const EMPTY: Json = {};
+
+/** The value if it is an object with fields, else an empty one. */
+export const asObject = (value: unknown): Json => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : EMPTY);
+
+export const asText = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+
+/** A name for a metric or a log: short, and of letters, digits, dots and dashes only, so that it can hold no number and no body. */
+export const asName = (value: unknown): string => {
+  const text = asText(value);
+  return text === undefined ? 'unnamed' : text.slice(0, 40).replaceAll(/[^A-Za-z.-]/g, '_');
+};
+
+const date = (ms: number): Date | null => {
+  const made = new Date(ms);
+  return Number.isNaN(made.getTime()) ? null : made;
+};
+
+/** Milliseconds since 1970 (video), ISO (voice webhooks) or `YYYY-MM-DD HH:MM:SS` in UTC (voice REST). */
+export function asDate(value: unknown): Date | null {
+  if (typeof value === 'number') return date(value);
+  if (typeof value !== 'string' || value.length > 40) return null;
+  return date(Date.parse(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(value) ? `${value.replace(' ', 'T')}Z` : value));
+}
+
+/** Whole seconds, which the vendor sends as text. */
+export function asSeconds(value: unknown): number | undefined {
+  const seconds = typeof value === 'number' ? value : typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.round(seconds) : undefined;
+}
