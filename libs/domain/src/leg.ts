@@ -1,5 +1,4 @@
 import type { Machine } from './machine.ts';
-import type { Verdict } from './verdict.ts';
 
 /** One billable connection, by what it joins (design §2). */
 export const LEG_KINDS = ['bridge', 'inbound', 'outbound', 'webrtc'] as const;
@@ -8,7 +7,7 @@ export type LegKind = (typeof LEG_KINDS)[number];
 export const LEG_STATES = ['requested', 'dialling', 'ringing', 'answered', 'joined', 'ending', 'ended'] as const;
 export type LegState = (typeof LEG_STATES)[number];
 
-export type LegEvent = 'dialSent' | 'ringing' | 'answered' | 'joined' | 'hangUpOwed' | 'closed';
+export type LegEvent = 'dialSent' | 'notDialled' | 'ringing' | 'answered' | 'joined' | 'hangUpOwed' | 'closed';
 export type LegEffect = 'hang-up' | 'notify';
 
 const closed = { next: 'ended', effects: ['notify'], why: 'the provider was seen to have ended it' } as const;
@@ -34,7 +33,14 @@ export const legMachine: Machine<LegState, LegEvent, LegEffect> = {
       hangUpOwed: owed,
       closed,
     },
-    dialling: { ringing: { next: 'ringing', effects: ['notify'], why: 'the far end rings' }, answered, joined, hangUpOwed: owed, closed },
+    dialling: {
+      notDialled: { next: 'requested', effects: [], why: 'the provider was busy and made nothing: try again' },
+      ringing: { next: 'ringing', effects: ['notify'], why: 'the far end rings' },
+      answered,
+      joined,
+      hangUpOwed: owed,
+      closed,
+    },
     ringing: { answered, joined, hangUpOwed: owed, closed },
     answered: { joined, hangUpOwed: owed, closed },
     joined: { hangUpOwed: owed, closed },
@@ -48,7 +54,7 @@ export const legMachine: Machine<LegState, LegEvent, LegEffect> = {
 };
 
 /** May the provider still be charging for it? Everything but `ended`, since asked is not done. */
-export const isUp = (state: LegState): boolean => state !== 'ended';
+export const isUp = (leg: { state: LegState }): boolean => leg.state !== 'ended';
 
 /** Is somebody (or the bridge) on it who is not about to be let go? */
 export const isPresent = (leg: { state: LegState }): boolean => leg.state === 'answered' || leg.state === 'joined';
@@ -73,13 +79,3 @@ export function isClosed(leg: LegHandles, sipOver: boolean): boolean {
   if (leg.media_closed_at === null && leg.media_connection_id !== null) return false;
   return leg.voice_call_id === null ? sipOver : leg.voice_closed_at !== null;
 }
-
-/** The hang-up ledger's line for one leg. */
-export interface HangUpLine {
-  readonly owed_at: Date | null;
-  readonly asked_at: Date | null;
-  readonly confirmed_at: Date | null;
-}
-
-/** How a leg ended, kept with it. */
-export type LegVerdict = Verdict;

@@ -1,0 +1,55 @@
+import { isPinShaped } from '@partyline/domain/pin';
+import type { VoiceInput } from '@partyline/provider-contract/provider-event';
+import type { CallPlan } from '@partyline/provider-contract/voice-provider';
+import { admitCaller, type UsedToken } from '@partyline/store/voice-webhooks';
+import { askForPin, MAX_TRIES, sayAndLetGo } from './answer-call.ts';
+import type { Deps } from './deps.ts';
+import type { PinVault } from './pin-vault.ts';
+import { phrase } from './prompts.ts';
+import { replayedWebhook } from './refusals.ts';
+import { sendSettle } from './send-settle.ts';
+
+/**
+ * A caller keyed digits: into the conference, another try, or a polite good-bye. One round trip to Postgres, and one to Redis when
+ * admitted. A repeated webhook (same `tryNo`) gets the answer of the first. Throws `webhook-replayed` on a used token.
+ * @param at from the webhook's own address: which leg, and which prompt this answers, from 1
+ */
+export async function takeDigits(
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'> & { readonly pins: Pick<PinVault, 'lookup'> },
+  token: UsedToken,
+  at: { legId: string; tryNo: number },
+  input: VoiceInput,
+): Promise<CallPlan> {
+  // People end with the hash key by habit, whether or not the gateway keeps it.
+  const keyed = input.digits.replace(/#$/, '');
+  const admission = await admitCaller(
+    deps.store,
+    token,
+    { ...at, callId: input.callId, maxTries: MAX_TRIES, lookup: isPinShaped(keyed) ? deps.pins.lookup(keyed) : null },
+    { sessionId: deps.ids.next('ses'), conversation: deps.ids.next('conv'), participantId: deps.ids.next('part') },
+  );
+  const { language } = admission;
+  switch (admission.outcome) {
+    case 'admitted':
+      await sendSettle(deps, admission.tenant_id, admission.session_id);
+      return [
+        { do: 'say', text: phrase(language, 'joining'), language },
+        { do: 'join', conversation: admission.conversation, eventsTo: deps.webhooks.events(at.legId) },
+      ];
+    case 'wrong-pin':
+      return askForPin(deps.webhooks, language, at.legId, admission.tries + 1, phrase(language, 'wrong-pin'));
+    case 'refused':
+      return sayAndLetGo(language, phrase(language, 'too-many-tries'));
+    case 'full':
+      return sayAndLetGo(language, phrase(language, 'full'));
+    case 'let-go':
+      return [];
+    case 'unknown-call':
+      deps.report.count('webhook_ignored', { why: 'unknown-call' });
+      return [];
+    case 'replayed':
+      throw replayedWebhook();
+    default:
+      return admission satisfies never;
+  }
+}

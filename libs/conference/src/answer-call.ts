@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import type { VoiceAnswer } from '@partyline/provider-contract/provider-event';
+import type { CallPlan } from '@partyline/provider-contract/voice-provider';
+import { answerCaller, answerOwnLeg, type UsedToken } from '@partyline/store/voice-webhooks';
+import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
+import type { Deps } from './deps.ts';
+import { phrase } from './prompts.ts';
+import { replayedWebhook } from './refusals.ts';
+import { sendSettle } from './send-settle.ts';
+
+/** The header in which a bridge leg shows its one-time token. The vendor adds headers of its own; those prove nothing and are not read. */
+export const BRIDGE_HEADER = 'X-Partyline-Leg';
+
+/** Seconds until a caller who was not admitted is let go (reliability.md §4). */
+export const KEYING_S = 60;
+export const MAX_TRIES = 3;
+/** Seconds without a key after which what was keyed is taken. */
+const KEY_TIMEOUT_S = 5;
+
+export const bridgeTokenHash = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+/** Asks for the PIN; `tryNo` goes into the reply's address, so that a repeated webhook is told from another try. */
+export const askForPin = (webhooks: Deps['webhooks'], language: string, legId: string, tryNo: number, text: string): CallPlan => [
+  { do: 'say', text, language, bargeIn: true },
+  { do: 'ask-digits', maxDigits: PIN_MAX_LENGTH, timeoutS: KEY_TIMEOUT_S, replyTo: webhooks.digits(legId, tryNo) },
+];
+
+export const sayAndLetGo = (language: string, text: string): CallPlan => [{ do: 'say', text, language }];
+
+/**
+ * A call came in and asks what to do: a caller is asked for a PIN, our own bridge leg joins its conference. One round trip to Postgres;
+ * one to Redis for the bridge. A repeated webhook gets the same plan. Throws `webhook-replayed` on a used token.
+ */
+export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'>, token: UsedToken, call: VoiceAnswer): Promise<CallPlan> {
+  const shown = call.viaSip ? call.headers[BRIDGE_HEADER.toLowerCase()] : undefined;
+  if (shown !== undefined) {
+    const plan = await joinOwnLeg(deps, token, { tokenHash: bridgeTokenHash(shown) }, call.callId);
+    if (plan !== null) return plan;
+    // A token that is none of ours: let go. It was taken as used, so it can't be tried again under the same signature.
+    deps.report.count('webhook_ignored', { why: 'unknown-bridge' });
+    return [];
+  }
+  const answered = await answerCaller(deps.store, token, { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from, keyingS: KEYING_S });
+  switch (answered.outcome) {
+    case 'replayed':
+      throw replayedWebhook();
+    case 'unknown-number':
+      return sayAndLetGo(answered.language, phrase(answered.language, 'not-in-service'));
+    case 'let-go':
+      return [];
+    case 'ask':
+      return askForPin(deps.webhooks, answered.language, answered.leg_id!, 1, phrase(answered.language, 'welcome'));
+    default:
+      return answered.outcome satisfies never;
+  }
+}
+
+/** Somebody we rang picked up. Same costs, same errors. */
+export async function answerRung(deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>, token: UsedToken, legId: string, call: VoiceAnswer): Promise<CallPlan> {
+  return (await joinOwnLeg(deps, token, { legId }, call.callId)) ?? [];
+}
+
+async function joinOwnLeg(deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>, token: UsedToken, by: { tokenHash: Buffer } | { legId: string }, callId: string): Promise<CallPlan | null> {
+  const answered = await answerOwnLeg(deps.store, token, by, callId);
+  if (answered.outcome === 'replayed') throw replayedWebhook();
+  if (answered.outcome === 'unknown-leg') return null;
+  if (answered.outcome !== 'join') return [];
+  await sendSettle(deps, answered.tenant_id, answered.session_id);
+  return [{ do: 'join', conversation: answered.conversation, eventsTo: deps.webhooks.events(answered.leg_id) }];
+}

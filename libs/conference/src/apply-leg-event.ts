@@ -1,0 +1,81 @@
+import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
+import { findLegOfCall, storeObservation, useToken } from '@partyline/store/events';
+import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
+import { inTransaction, type Tx } from '@partyline/store/store';
+import type { UsedToken } from '@partyline/store/voice-webhooks';
+import { verdict } from '@partyline/domain/verdict';
+import { changeSession } from './change-session.ts';
+import type { Deps } from './deps.ts';
+import { replayedWebhook } from './refusals.ts';
+import { closeHandle, moveLeg } from './settle.ts';
+
+/** Where an observation came from: a signed webhook, taken once, or our own look-up. */
+export type Source = { readonly via: 'callback'; readonly token: UsedToken } | { readonly via: 'look-up' };
+
+/**
+ * A voice vendor said something of a call. Applied to its leg, whatever came before it, twice or late; what names no leg of ours, or says
+ * nothing new, is ignored and counted. Throws `webhook-replayed` on a used token.
+ * @param legId from the event's own address, when it was sent to a leg's
+ */
+export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, source: Source, event: VoiceEvent, legId?: string): Promise<'applied' | 'ignored'> {
+  const ignored = (why: string): 'ignored' => {
+    deps.report.count('webhook_ignored', { why });
+    return 'ignored';
+  };
+  if (event.kind === 'unknown') return ignored('unknown-event');
+  if (event.kind === 'problem') {
+    deps.report.warn('the carrier reports a problem with our instructions', { reason: event.reason });
+    return ignored('problem');
+  }
+  const found = await findLegOfCall(deps.store, { callId: event.callId, ...(legId === undefined ? {} : { legId }) });
+  if (found === null) return ignored('unknown-call');
+
+  const apply = async (leg: LegRow, tx: Tx, now: Date): Promise<void> => {
+    if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
+    // The create's own answer may have been lost; the event names the call.
+    leg.voice_call_id ??= event.callId;
+    await applyVoice(leg, event, source.via, tx, now);
+  };
+
+  if (found.tenant_id !== null && found.session_id !== null) {
+    await changeSession(deps, found.tenant_id, found.session_id, async (view, tx) => {
+      const leg = view.legs.find((each) => each.id === found.id);
+      if (leg !== undefined) await apply(leg, tx, view.now);
+    });
+    return 'applied';
+  }
+  const seatedMeanwhile = await inTransaction(deps.store, async (tx) => {
+    const locked = await lockLeg(tx, found.id);
+    if (locked === null || locked.leg.session_id !== null) return true;
+    await apply(locked.leg, tx, locked.now);
+    await saveLeg(tx, locked.leg);
+    return false;
+  });
+  // Admitted between our look and our lock: now it has a session, whose lock comes first.
+  return seatedMeanwhile ? applyLegEvent(deps, source, event, legId) : 'applied';
+}
+
+async function applyVoice(leg: LegRow, event: Extract<VoiceEvent, { kind: 'call' | 'moved' }>, source: Source['via'], tx: Tx, now: Date): Promise<void> {
+  if (event.kind === 'moved') {
+    // A move before admission is the prompt's own; only a leg that was seated can be in the conference.
+    if (leg.session_id !== null) moveLeg(leg, 'joined', now);
+    return;
+  }
+  switch (event.phase) {
+    case 'started':
+      return;
+    case 'ringing':
+    case 'answered':
+      moveLeg(leg, event.phase, now);
+      return;
+    case 'over': {
+      if (leg.voice_closed_at !== null) return;
+      const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
+      await storeObservation(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', phase: 'over', source, verdict: how, at: event.at });
+      closeHandle(leg, 'voice', how, now);
+      return;
+    }
+    default:
+      return event.phase satisfies never;
+  }
+}

@@ -1,0 +1,87 @@
+import type { MediaEvent } from '@partyline/provider-contract/provider-event';
+import { ownerOfMedia, storeObservation, useToken } from '@partyline/store/events';
+import { insertLeg, type LegRow, type SessionView } from '@partyline/store/session-view';
+import type { Tx } from '@partyline/store/store';
+import { verdict } from '@partyline/domain/verdict';
+import type { Source } from './apply-leg-event.ts';
+import { changeSession } from './change-session.ts';
+import { readConnectionData } from './connection-data.ts';
+import type { Deps } from './deps.ts';
+import { replayedWebhook } from './refusals.ts';
+import { closeHandle, moveLeg } from './settle.ts';
+
+/**
+ * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for
+ * a call's events. A browser that joins a session whose end is decided gets a leg all the same, since it costs money until it is gone.
+ */
+export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>, source: Source, event: MediaEvent): Promise<'applied' | 'ignored'> {
+  const ignored = (why: string): 'ignored' => {
+    deps.report.count('webhook_ignored', { why });
+    return 'ignored';
+  };
+  if (event.kind === 'unknown') return ignored('unknown-event');
+  const owner = await ownerOfMedia(deps.store, event.mediaSessionId);
+  if (owner === null) return ignored('unknown-session');
+  const changed = await changeSession(deps, owner.tenant_id, owner.session_id, async (view, tx) => {
+    if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
+    const leg = await legOfConnection(deps, view, tx, event);
+    if (leg === undefined) return ignored('unknown-connection');
+    await applyMedia(leg, event, source.via, tx, view.now);
+    return 'applied' as const;
+  });
+  return changed?.result ?? ignored('unknown-session');
+}
+
+type ConnectionEvent = Exclude<MediaEvent, { kind: 'unknown' }>;
+
+/** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
+async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, event: ConnectionEvent): Promise<LegRow | undefined> {
+  const known = view.legs.find((leg) => leg.media_connection_id === event.connectionId);
+  if (known !== undefined || event.kind === 'sip-call') return known;
+  const data = readConnectionData(event.data);
+  if (data === null) return undefined;
+  if ('leg' in data) {
+    const dialled = view.legs.find((leg) => leg.id === data.leg && leg.kind === 'bridge' && leg.media_connection_id === null);
+    if (dialled !== undefined) dialled.media_connection_id = event.connectionId;
+    return dialled;
+  }
+  // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
+  const leg = await insertLeg(tx, view.session.tenant_id, view.session.id, {
+    id: ids.next('leg'), kind: 'webrtc', state: 'requested', participant_id: data.participant, media_connection_id: event.connectionId, deadline_at: sessionDeadline(view),
+  });
+  view.legs.push(leg);
+  return leg;
+}
+
+/** When a session is over at the latest, and so every leg of it. */
+export const sessionDeadline = ({ session, room }: SessionView): Date => new Date(session.created_at.getTime() + room.max_duration_s * 1000);
+
+async function applyMedia(leg: LegRow, event: ConnectionEvent, source: Source['via'], tx: Tx, now: Date): Promise<void> {
+  const observe = (handle: 'media' | 'voice', phase: string, how: { outcome: 'success' | 'client' | 'server' | 'upstream' | 'indeterminate'; reason: string }) =>
+    storeObservation(tx, leg.tenant_id, { legId: leg.id, handle, phase, source, verdict: how, at: event.at });
+  switch (event.kind) {
+    case 'connected':
+      // A bridge is in the conference only once its voice side is; a browser is there as soon as it is connected.
+      if (leg.kind === 'webrtc') moveLeg(leg, 'joined', now);
+      return;
+    case 'disconnected': {
+      if (leg.media_closed_at !== null) return;
+      const how = verdict('success', event.reason);
+      await observe('media', 'over', how);
+      closeHandle(leg, 'media', how, now);
+      return;
+    }
+    case 'sip-call': {
+      if (event.phase === 'ringing') moveLeg(leg, 'ringing', now);
+      if (event.phase === 'active') moveLeg(leg, 'answered', now);
+      if (event.phase === 'over' && leg.sip_over_at === null) {
+        const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
+        await observe('media', 'sip-over', how);
+        closeHandle(leg, 'sip', how, now);
+      }
+      return;
+    }
+    default:
+      return event satisfies never;
+  }
+}

@@ -1,0 +1,97 @@
+import type { JobName, JobPayload } from '@partyline/jobs/catalogue';
+import { appendEvents, type NewEvent } from '@partyline/store/events';
+import { lockSession, saveLeg, saveSession, type LegRow, type SessionView } from '@partyline/store/session-view';
+import { inTransaction, type Tx } from '@partyline/store/store';
+import type { Deps } from './deps.ts';
+import { settle, wantsBridge } from './settle.ts';
+
+type Request = { [N in JobName]: { name: N; payload: JobPayload<N>; delayMs?: number } }[JobName] | { name: 'arm'; delayMs: number };
+
+/**
+ * The one way to change a session or a leg of it: locks it, lets `change` alter the rows it is given, settles it, writes what differs by
+ * compare-and-set, and commits the tenant's events with it. The jobs that make it quick are sent after the commit; a crash between is
+ * made good by the sweep, since every job can be read off the rows. Answers `null` when the tenant has no such session.
+ */
+export async function changeSession<T>(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  sessionId: string,
+  change: (view: SessionView, tx: Tx) => Promise<T> | T,
+): Promise<{ result: T; view: SessionView } | null> {
+  const done = await inTransaction(deps.store, async (tx) => {
+    const view = await lockSession(tx, tenantId, sessionId);
+    if (view === null) return null;
+    const sessionBefore = { ...view.session };
+    const legsBefore = new Map(view.legs.map((leg) => [leg.id, { ...leg }]));
+
+    const result = await change(view, tx);
+    settle(view, new Map([...legsBefore].map(([id, leg]) => [id, leg.state])));
+
+    const events = whatHappened(view, sessionBefore, legsBefore);
+    await appendEvents(tx, tenantId, { roomId: view.room.id, sessionId, firstSeq: view.session.last_seq + 1 }, events);
+    view.session.last_seq += events.length;
+    for (const leg of view.legs) if (differs(legsBefore.get(leg.id), leg)) await saveLeg(tx, leg);
+    if (differs(sessionBefore, view.session)) await saveSession(tx, view.session);
+    return { result, view, requests: whatFollows(view, sessionBefore, legsBefore) };
+  });
+  if (done === null) return null;
+  await send(deps, tenantId, sessionId, done.requests);
+  return { result: done.result, view: done.view };
+}
+
+const differs = (before: object | undefined, after: object): boolean =>
+  before === undefined || Object.entries(after).some(([column, value]) => !same((before as Record<string, unknown>)[column], value));
+const same = (a: unknown, b: unknown): boolean => a === b || (a instanceof Date && b instanceof Date && a.getTime() === b.getTime());
+
+/** The tenant's events, read off what differs: whatever made the change, it is told the same way. */
+function whatHappened({ session, legs }: SessionView, sessionBefore: SessionView['session'], legsBefore: ReadonlyMap<string, LegRow>): NewEvent[] {
+  const events: NewEvent[] = [];
+  if (session.state !== sessionBefore.state && session.state === 'live') events.push({ type: 'session.live', data: {} });
+  for (const leg of legs) {
+    const was = legsBefore.get(leg.id)?.state;
+    if (leg.state === was) continue;
+    const ended = leg.state === 'ended' ? { outcome: leg.outcome, reason: leg.reason } : {};
+    events.push({ type: `leg.${leg.state}`, data: { legId: leg.id, kind: leg.kind, participantId: leg.participant_id, ...ended } });
+  }
+  if (session.state !== sessionBefore.state && session.state !== 'live') {
+    // A session with no legs is decided to end and is over in one step; both are told.
+    if (sessionBefore.state !== 'ending') events.push({ type: 'session.ending', data: { reason: session.end_reason } });
+    if (session.state === 'ended') events.push({ type: 'session.ended', data: { reason: session.end_reason } });
+  }
+  return events;
+}
+
+/** The jobs that make quick what the rows now say. */
+function whatFollows(view: SessionView, sessionBefore: SessionView['session'], legsBefore: ReadonlyMap<string, LegRow>): Request[] {
+  const { session, legs, now } = view;
+  const ids = { tenantId: session.tenant_id, sessionId: session.id };
+  const requests: Request[] = [];
+  const unasked = legs.filter((leg) => leg.state === 'ending' && leg.asked_at === null && differs(legsBefore.get(leg.id), leg));
+  if (session.state === 'ending') {
+    if (sessionBefore.state !== 'ending' || unasked.length > 0) requests.push({ name: 'arm', delayMs: 0 });
+  } else {
+    if (session.state === 'live' && (sessionBefore.state !== 'live' || !same(sessionBefore.due_at, session.due_at))) requests.push({ name: 'arm', delayMs: session.due_at.getTime() - now.getTime() });
+    for (const leg of unasked) requests.push({ name: 'hang-up-leg', payload: { tenantId: ids.tenantId, legId: leg.id } });
+  }
+  if (wantsBridge(view)) requests.push({ name: 'open-bridge', payload: ids });
+  else if (session.bridge_retry_at !== null && !same(session.bridge_retry_at, sessionBefore.bridge_retry_at)) {
+    requests.push({ name: 'open-bridge', payload: ids, delayMs: session.bridge_retry_at.getTime() - now.getTime() + 1 });
+  }
+  for (const leg of legs) if (leg.kind === 'outbound' && leg.state === 'requested' && !legsBefore.has(leg.id)) requests.push({ name: 'dial-out', payload: { tenantId: ids.tenantId, legId: leg.id } });
+  return requests;
+}
+
+async function send({ jobs, report }: Pick<Deps, 'jobs' | 'report'>, tenantId: string, sessionId: string, requests: readonly Request[]): Promise<void> {
+  await Promise.all(
+    requests.map(async (request) => {
+      try {
+        if (request.name === 'arm') await jobs.armHangUp({ tenantId, sessionId }, request.delayMs);
+        else await jobs.enqueue(request.name, request.payload as never, request.delayMs);
+      } catch (error) {
+        // Committed all the same; the sweep reads it off the rows.
+        report.count('enqueue_failed', { job: request.name });
+        report.warn('a job could not be sent; the sweep will', { job: request.name, sessionId, error: String(error) });
+      }
+    }),
+  );
+}

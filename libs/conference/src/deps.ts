@@ -1,0 +1,33 @@
+import type { Clock, Ids } from '@partyline/domain/clock';
+import type { Jobs } from '@partyline/jobs/enqueue';
+import type { MediaProvider } from '@partyline/provider-contract/media-provider';
+import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
+import type { Store } from '@partyline/store/store';
+
+/** What use-cases are given. Each names what it uses with `Pick`, so a signature tells what it can do. */
+export interface Deps {
+  readonly store: Store;
+  readonly jobs: Jobs;
+  readonly media: MediaProvider;
+  readonly voice: VoiceProvider;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** 256 random bits, URL-safe: the one-time token that a bridge leg shows when it comes in. */
+  readonly secret: () => string;
+  readonly webhooks: WebhookUrls;
+  readonly report: Report;
+}
+
+/** Where the carrier reaches us. The leg's own id is in the path, so an answer that we never saw still names its leg. */
+export interface WebhookUrls {
+  answer(legId: string): string;
+  digits(legId: string, tryNo: number): string;
+  events(legId: string): string;
+}
+
+/** Where use-cases say what an operator should know. Fields must hold no secret, PIN or full number. */
+export interface Report {
+  /** Counts something under a name from the metrics list. */
+  count(name: 'webhook_ignored' | 'enqueue_failed' | 'hang_up_asked' | 'hang_up_failed' | 'leg_never_seen', labels?: Record<string, string>): void;
+  warn(message: string, fields: Record<string, unknown>): void;
+}

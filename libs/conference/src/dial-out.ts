@@ -1,0 +1,92 @@
+import { isE164, maskNumber } from '@partyline/domain/phone';
+import { canJoin } from '@partyline/domain/session';
+import { verdict, VerdictError } from '@partyline/domain/verdict';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
+import { sessionOfLeg } from '@partyline/store/events';
+import { insertParticipant } from '@partyline/store/rooms';
+import { insertLeg } from '@partyline/store/session-view';
+import { sessionDeadline } from './apply-session-event.ts';
+import { changeSession } from './change-session.ts';
+import { currentSession } from './current-session.ts';
+import type { Deps } from './deps.ts';
+import { roomEnded } from './refusals.ts';
+import { endLeg, moveLeg } from './settle.ts';
+
+/** The vendor's own clocks for a call that we place: it stops ringing, and it ends, even if nobody of us is left to ask (design §3.5). */
+const RINGING_TIMER_S = 45;
+const LENGTH_TIMER_MAX_S = 7_200;
+/** A call that could not be placed for this long is given up. */
+const GIVE_UP_AFTER_S = 30;
+
+/**
+ * Asks for somebody to be rung into a room: the leg's row and the roster's, committed; the ringing itself is a job. Throws 422 when the
+ * number is no E.164 number, 404 and 409 for the room.
+ */
+export async function requestDialOut(
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
+  tenantId: string,
+  roomId: string,
+  { phone, name }: { phone: string; name?: string },
+): Promise<{ participantId: string; legId: string; sessionId: string }> {
+  if (!isE164(phone)) {
+    throw new VerdictError('client', 'not-e164', 'The phone number is not in E.164 form.', { field: '/phone', fix: 'Write it with a plus and the country code, for example +442079460018.' });
+  }
+  const sessionId = await currentSession(deps, tenantId, roomId);
+  const participantId = deps.ids.next('part');
+  const made = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
+    if (!canJoin(view.session.state)) throw roomEnded();
+    await insertParticipant(tx, tenantId, roomId, { id: participantId, name: name ?? maskNumber(phone), kind: 'rung' });
+    const leg = await insertLeg(tx, tenantId, sessionId, { id: deps.ids.next('leg'), kind: 'outbound', state: 'requested', number: view.room.number, remote: phone, participant_id: participantId, deadline_at: sessionDeadline(view) });
+    view.legs.push(leg);
+    return leg.id;
+  });
+  if (made === null) throw roomEnded();
+  return { participantId, legId: made.result, sessionId };
+}
+
+/**
+ * Rings the phone that a leg's row names, once. The hang-up job is armed first. When the vendor is busy and made nothing, the job is to be
+ * tried again (throws); when the request's fate is unknown it is not: the call's events name the leg.
+ */
+export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'webhooks' | 'report'>, tenantId: string, legId: string): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown'> {
+  const sessionId = await sessionOfLeg(deps.store, tenantId, legId);
+  if (sessionId === null) return 'not-wanted';
+  const change = (apply: Parameters<typeof changeSession<void>>[3]) => changeSession(deps, tenantId, sessionId, apply);
+
+  const claimed = await changeSession(deps, tenantId, sessionId, (view) => {
+    const leg = view.legs.find((each) => each.id === legId);
+    if (leg === undefined || leg.state !== 'requested' || !canJoin(view.session.state)) return null;
+    if (view.now.getTime() - leg.created_at.getTime() > GIVE_UP_AFTER_S * 1000) {
+      endLeg(leg, verdict('upstream', 'could-not-be-placed'), view.now);
+      return null;
+    }
+    moveLeg(leg, 'dialSent', view.now);
+    const leftS = Math.ceil((view.session.due_at.getTime() - view.now.getTime()) / 1000);
+    const hardLeftS = Math.ceil((leg.deadline_at.getTime() - view.now.getTime()) / 1000);
+    return { to: leg.remote!, from: leg.number!, armMs: leftS * 1000, lengthTimerS: Math.max(1, Math.min(LENGTH_TIMER_MAX_S, hardLeftS)) };
+  });
+  if (!claimed?.result) return 'not-wanted';
+  const { armMs, ...call } = claimed.result;
+
+  try {
+    await deps.jobs.armHangUp({ tenantId, sessionId }, armMs);
+    const { callId } = await deps.voice.createCall({ ...call, answerTo: deps.webhooks.answer(legId), eventsTo: deps.webhooks.events(legId), ringingTimerS: RINGING_TIMER_S });
+    await change((view) => {
+      const leg = view.legs.find((each) => each.id === legId);
+      if (leg !== undefined) leg.voice_call_id ??= callId;
+    });
+    return 'dialled';
+  } catch (error) {
+    const failure = error instanceof ProviderError ? error.failure : 'busy';
+    deps.report.warn('a phone could not be rung', { sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
+    if (failure === 'unknown') return 'unknown';
+    await change((view) => {
+      const leg = view.legs.find((each) => each.id === legId);
+      if (leg === undefined) return;
+      if (failure === 'busy' && moveLeg(leg, 'notDialled', view.now)) leg.dialled_at = null;
+      else endLeg(leg, verdict(failure === 'refused' ? 'client' : 'upstream', error instanceof ProviderError ? error.verdict.reason : 'not-placed'), view.now);
+    });
+    if (failure === 'busy') throw error;
+    return 'refused';
+  }
+}

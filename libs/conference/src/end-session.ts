@@ -1,0 +1,40 @@
+import type { EndReason } from '@partyline/domain/session';
+import { closeRoom, lockRoom, newestSessionId } from '@partyline/store/rooms';
+import { inTransaction } from '@partyline/store/store';
+import { changeSession } from './change-session.ts';
+import type { Deps } from './deps.ts';
+import { noSuchRoom, roomEnded } from './refusals.ts';
+import { decideEnd } from './settle.ts';
+
+/** How long a PIN stays taken after its room ended, so that a late caller does not land in a stranger's room (design §5). */
+const PIN_QUARANTINE_S = 24 * 3600;
+
+export interface Ending {
+  /** This call decided it; `false`: it was decided before, and the first reason stands. */
+  readonly decided: boolean;
+  readonly state: 'ending' | 'ended';
+}
+
+/**
+ * Ends a session, whoever asks: from here on nobody joins, and every leg is owed its hang-up in the same transaction. The second caller
+ * is told that it is already ending. `null` when the tenant has no such session.
+ */
+export async function endSession(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, sessionId: string, reason: EndReason): Promise<Ending | null> {
+  const changed = await changeSession(deps, tenantId, sessionId, (view) => decideEnd(view, reason));
+  if (changed === null) return null;
+  return { decided: changed.result, state: changed.view.session.state === 'ended' ? 'ended' : 'ending' };
+}
+
+/** Ends a room for good: its PIN lets nobody in any more, and its session ends. Throws when there is none (404) or it has ended (409). */
+export async function endRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string): Promise<Ending & { sessionId: string | null }> {
+  const sessionId = await inTransaction(deps.store, async (tx) => {
+    const room = await lockRoom(tx, tenantId, roomId);
+    if (room === null) throw noSuchRoom();
+    if (room.state === 'ended') throw roomEnded();
+    await closeRoom(tx, tenantId, roomId, PIN_QUARANTINE_S);
+    return newestSessionId(tx, tenantId, roomId);
+  });
+  // A crash here leaves an ended room with a running session: its own clocks end it, and nobody new can come in.
+  const ending = sessionId === null ? null : await endSession(deps, tenantId, sessionId, 'ended-by-tenant');
+  return { ...(ending ?? { decided: true, state: 'ended' as const }), sessionId };
+}

@@ -1,0 +1,123 @@
+import { isUp, type LegEvent } from '@partyline/domain/leg';
+import { legMachine, isClosed } from '@partyline/domain/leg';
+import { step } from '@partyline/domain/machine';
+import { canJoin, isEnding, sessionMachine, type EndReason, type SessionEvent } from '@partyline/domain/session';
+import { mark, nextDue, presence } from '@partyline/domain/session-clock';
+import { verdict, type Verdict } from '@partyline/domain/verdict';
+import type { LegRow, SessionView } from '@partyline/store/session-view';
+
+/**
+ * Moves a leg by its table and stamps when; `false` when the table ignores the event. The only writer of a leg's state in TypeScript;
+ * admission and answering write it in SQL, and a test holds them to the same table.
+ */
+export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
+  const move = step(legMachine, leg.state, event);
+  if (move.kind !== 'moved') return false;
+  leg.state = move.next;
+  if (event === 'dialSent') leg.dialled_at ??= now;
+  if (event === 'answered' || event === 'joined') leg.answered_at ??= now;
+  if (event === 'joined') leg.joined_at ??= now;
+  // To be asked (again) at once: the last request, if there was one, was made before this was known.
+  if (move.effects.includes('hang-up')) leg.asked_at = null;
+  return true;
+}
+
+/** Owes a leg its hang-up. The first reason stands. */
+export function oweHangUp(leg: LegRow, reason: string, now: Date): void {
+  if (!moveLeg(leg, 'hangUpOwed', now)) return;
+  leg.owed_at ??= now;
+  leg.owed_reason ??= reason;
+}
+
+/**
+ * Notes that the provider was seen to have closed one side of a leg, and ends the leg when that was the last. The caller stores the
+ * observation in the same transaction. The first verdict with a reason other than plain success stands: it says what went wrong.
+ */
+export function closeHandle(leg: LegRow, handle: 'media' | 'voice' | 'sip', how: Verdict, now: Date): void {
+  if (handle === 'media') leg.media_closed_at ??= now;
+  if (handle === 'voice') leg.voice_closed_at ??= now;
+  if (handle === 'sip') leg.sip_over_at ??= now;
+  if (leg.outcome === null || (leg.outcome === 'success' && how.outcome !== 'success' && leg.state !== 'ended')) {
+    leg.outcome = how.outcome;
+    leg.reason = how.reason;
+  }
+  if (isClosed(leg, leg.sip_over_at !== null)) endLeg(leg, how, now);
+}
+
+/** Ends a leg. Only for a leg all of whose sides are seen closed, or that the provider never made. */
+export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
+  if (!moveLeg(leg, 'closed', now)) return;
+  leg.ended_at = now;
+  leg.confirmed_at = now;
+  leg.outcome ??= how.outcome;
+  leg.reason ??= how.reason;
+}
+
+function moveSession({ session, now }: SessionView, event: SessionEvent): boolean {
+  const move = step(sessionMachine, session.state, event);
+  if (move.kind !== 'moved' || move.next === session.state) return false;
+  session.state = move.next;
+  if (move.next === 'live') session.live_at = now;
+  if (move.next === 'ending') session.ending_at = now;
+  if (move.next === 'ended') session.ended_at = now;
+  return true;
+}
+
+/** The one door: decides that a session ends, and why. `false` when that is decided already. Its hang-ups are owed by `settle`, in the same transaction. */
+export function decideEnd(view: SessionView, reason: EndReason): boolean {
+  if (!moveSession(view, 'endDecided')) return false;
+  view.session.end_reason = reason;
+  return true;
+}
+
+/** Should there be a bridge leg, and is there none? (design §5: both sides, or always on as soon as anybody is there.) */
+export function wantsBridge({ session, room, legs, now }: SessionView): boolean {
+  if (session.state !== 'live' || legs.some((leg) => leg.kind === 'bridge' && isUp(leg))) return false;
+  if (session.bridge_retry_at !== null && session.bridge_retry_at > now) return false;
+  const here = presence(legs);
+  return room.bridge === 'always' ? here.browsers + here.phones > 0 : here.browsers > 0 && here.phones > 0;
+}
+
+/** Before the next try to bridge, after so many failures: 1 s, 2 s, 4 s … 30 s. */
+const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 5));
+
+/**
+ * Brings a session into agreement with its legs, after any change and as often as one likes: goes live with the first person, starts and
+ * stops the clocks, ends it when one has run out, owes every leg of an ending session its hang-up, and calls it ended when all are closed.
+ * @param before the legs' states as they were, by id, to see which bridge just dropped
+ */
+export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
+  const { session, room, legs, now } = view;
+  session.settle_owed_at = null;
+
+  const here = presence(legs);
+  if (here.browsers + here.phones > 0) moveSession(view, 'joined');
+
+  for (const leg of legs.filter((each) => each.kind === 'bridge')) {
+    if (leg.state === 'ended' && before.get(leg.id) !== 'ended' && session.state === 'live') {
+      session.bridge_failures += 1;
+      session.bridge_retry_at = new Date(now.getTime() + bridgeBackOffMs(session.bridge_failures));
+    }
+    if (leg.state === 'joined') {
+      session.bridge_failures = 0;
+      session.bridge_retry_at = null;
+    }
+  }
+
+  if (canJoin(session.state)) {
+    Object.assign(session, mark(session, here, now));
+    const due = nextDue(session, room);
+    session.due_at = due.at;
+    session.due_reason = due.reason;
+    if (due.at <= now) decideEnd(view, due.reason);
+  }
+
+  if (isEnding(session.state)) {
+    for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
+    for (const leg of legs) if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
+    if (!legs.some(isUp)) moveSession(view, 'legsClosed');
+  }
+}
+
+/** A phone whose ringing was asked for and never begun: there is nothing at the provider to be seen closed. */
+const wasNeverMade = (leg: LegRow): boolean => leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;

@@ -1,0 +1,20 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Store } from './store.ts';
+
+/** `pl_<env>_<id>_<secret>`: the id finds the row, only the SHA-256 of the secret is kept (reliability.md §5). */
+const FORM = /^pl_([a-z]+)_([A-Za-z0-9]{1,40})_([A-Za-z0-9_-]{43})$/;
+
+export const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();
+
+/** Stands in for a key that does not exist, so that a near miss and a wild guess take the same time. */
+const NOBODY = hashSecret('');
+
+/** Whose key this is: the tenant, or why it is not taken. Costs one look-up whether or not the key exists. */
+export async function authenticate(store: Store, key: string, now: Date): Promise<{ tenantId: string; keyId: string } | { refused: 'unknown-key' | 'expired-key' }> {
+  const [, , id, secret] = FORM.exec(key) ?? [];
+  const row = await store.prisma.api_key.findUnique({ where: { id: id ?? '' } });
+  const same = timingSafeEqual(hashSecret(secret ?? ''), row === null ? NOBODY : row.secret_hash);
+  if (row === null || !same || row.revoked_at !== null) return { refused: 'unknown-key' };
+  if (row.expires_at !== null && row.expires_at <= now) return { refused: 'expired-key' };
+  return { tenantId: row.tenant_id, keyId: row.id };
+}

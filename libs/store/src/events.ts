@@ -1,0 +1,84 @@
+import type { Verdict } from '@partyline/domain/verdict';
+import type { Store, Tx } from './store.ts';
+import type { UsedToken } from './voice-webhooks.ts';
+
+/** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
+export async function useToken(tx: Tx, token: UsedToken): Promise<boolean> {
+  const { rowCount } = await tx.query({ name: 'use-jti', text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING', values: [token.jti, token.expiresAt] });
+  return rowCount === 1;
+}
+
+/** Whose a thing named by a provider is. The tenant comes from the row. */
+export interface Owner {
+  readonly tenant_id: string;
+  readonly session_id: string;
+}
+
+/** Whose session a provider's video session is; `null` when none of ours. */
+export async function ownerOfMedia(store: Store, mediaSessionId: string): Promise<Owner | null> {
+  const { rows } = await store.pool.query<Owner>({ name: 'owner-of-media', text: 'SELECT tenant_id, id AS session_id FROM session WHERE media_session_id = $1', values: [mediaSessionId] });
+  return rows[0] ?? null;
+}
+
+/** The leg that a call belongs to, by the leg id in its event URL or else by the call id; tenant and session are null before admission. */
+export async function findLegOfCall(store: Store, by: { callId: string; legId?: string }): Promise<{ id: string; tenant_id: string | null; session_id: string | null } | null> {
+  const { rows } = await store.pool.query<{ id: string; tenant_id: string | null; session_id: string | null }>({
+    name: 'leg-of-call',
+    text: `SELECT id, tenant_id, session_id FROM leg WHERE voice_call_id = $1
+           UNION ALL SELECT id, tenant_id, session_id FROM leg WHERE id = $2 AND voice_call_id IS NULL LIMIT 1`,
+    values: [by.callId, by.legId ?? null],
+  });
+  return rows[0] ?? null;
+}
+
+/** The session that a tenant's leg is in; `null` when the tenant has no such leg, or it is in none. */
+export async function sessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
+  const { rows } = await store.pool.query<{ session_id: string | null }>({ name: 'session-of-leg', text: 'SELECT session_id FROM leg WHERE id = $1 AND tenant_id = $2', values: [legId, tenantId] });
+  return rows[0]?.session_id ?? null;
+}
+
+/** The provider's video session that a leg is in; `null` for one that is in none. */
+export async function mediaOfLeg(store: Store, legId: string): Promise<string | null> {
+  const { rows } = await store.pool.query<{ media_session_id: string | null }>({
+    name: 'media-of-leg',
+    text: 'SELECT s.media_session_id FROM leg l JOIN session s ON s.id = l.session_id WHERE l.id = $1',
+    values: [legId],
+  });
+  return rows[0]?.media_session_id ?? null;
+}
+
+/** What a provider said of one handle of a leg. */
+export interface NewObservation {
+  readonly legId: string;
+  readonly handle: 'media' | 'voice';
+  readonly phase: string;
+  readonly source: 'callback' | 'look-up';
+  readonly verdict?: Verdict;
+  readonly at: Date | null;
+}
+
+/** Stores what a provider was seen to say; a leg is closed only in the same transaction as such a row (design §3.3). */
+export async function storeObservation(tx: Tx, tenantId: string | null, seen: NewObservation): Promise<void> {
+  await tx.query({
+    name: 'store-observation',
+    text: 'INSERT INTO observation (tenant_id, leg_id, handle, phase, source, outcome, reason, provider_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)',
+    values: [tenantId, seen.legId, seen.handle, seen.phase, seen.source, seen.verdict?.outcome ?? null, seen.verdict?.reason ?? null, seen.at],
+  });
+}
+
+/** Something a tenant is told about a session. */
+export interface NewEvent {
+  readonly type: string;
+  readonly data: Record<string, unknown>;
+}
+
+/** Commits events with the change that they tell of. `firstSeq` comes from the locked session row, so a session's numbers have no gap. */
+export async function appendEvents(tx: Tx, tenantId: string, of: { roomId: string; sessionId: string; firstSeq: number }, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  await tx.query({
+    name: 'append-events',
+    text: `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data)
+           SELECT $1, $2, $3, $4 + ord - 1, type, data FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord)`,
+    values: [tenantId, of.roomId, of.sessionId, of.firstSeq, events.map((event) => event.type), events.map((event) => JSON.stringify(event.data))],
+  });
+}

@@ -1,0 +1,39 @@
+import type { Store } from './store.ts';
+
+/** What rows say ought to be done and is not. Jobs are only a fast way to the same end; when one is lost, these lists still know. */
+export interface Owed {
+  /** Roster changed, clocks not yet settled. */
+  readonly settle: readonly { tenant_id: string; id: string }[];
+  /** Past its deadline, or ending and not yet confirmed. */
+  readonly hangUpSessions: readonly { tenant_id: string; id: string }[];
+  /** Not in a session: let go for too many tries, or still keying after the deadline. */
+  readonly hangUpLegs: readonly { id: string }[];
+  /** To be dialled, and nobody has. */
+  readonly dial: readonly { tenant_id: string; id: string }[];
+}
+
+/**
+ * All that has been owed for longer than `graceMs`, by the database's clock; at most `limit` of each kind.
+ * Across tenants: this is the operator's sweep, and each row brings its own tenant.
+ */
+export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs: number; limit?: number }): Promise<Owed> {
+  const before = `now() - make_interval(secs => $1)`;
+  const read = async <T extends object>(name: string, text: string): Promise<T[]> => (await store.pool.query<T>({ name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
+  const [settle, hangUpSessions, hangUpLegs, dial] = await Promise.all([
+    read<{ tenant_id: string; id: string }>('owed-settle', `SELECT tenant_id, id FROM session WHERE settle_owed_at < ${before}`),
+    read<{ tenant_id: string; id: string }>(
+      'owed-hang-up-sessions',
+      `SELECT tenant_id, id FROM session WHERE (state IN ('open', 'live') AND due_at < ${before}) OR (state = 'ending' AND ending_at < ${before})`,
+    ),
+    read<{ id: string }>('owed-hang-up-legs', `SELECT id FROM leg WHERE session_id IS NULL AND state <> 'ended' AND (deadline_at < ${before} OR owed_at < ${before})`),
+    read<{ tenant_id: string; id: string }>('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before}`),
+  ]);
+  return { settle, hangUpSessions, hangUpLegs, dial };
+}
+
+/** Forgets what has served: used token ids that would be stale anyway, and PINs whose quarantine is over. */
+export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number }> {
+  const tokens = await store.pool.query('DELETE FROM webhook_jti WHERE expires_at < now()');
+  const pins = await store.pool.query('DELETE FROM pin WHERE free_at < now()');
+  return { tokens: tokens.rowCount ?? 0, pins: pins.rowCount ?? 0 };
+}

@@ -1,0 +1,92 @@
+import type { leg, room, session } from './generated/client.ts';
+import type { EndReason, SessionState } from '@partyline/domain/session';
+import type { LegKind, LegState } from '@partyline/domain/leg';
+import type { Tx } from './store.ts';
+
+export type SessionRow = Omit<session, 'state' | 'due_reason' | 'end_reason'> & { state: SessionState; due_reason: EndReason; end_reason: EndReason | null };
+export type LegRow = Omit<leg, 'state' | 'kind'> & { state: LegState; kind: LegKind };
+export type RoomRow = Omit<room, 'state' | 'bridge'> & { state: 'active' | 'ended'; bridge: 'auto' | 'always' };
+
+/** A session with all that a decision about it needs, locked; `now` is the database's clock, which all deadlines are on. */
+export interface SessionView {
+  session: SessionRow;
+  readonly room: RoomRow;
+  legs: LegRow[];
+  readonly now: Date;
+}
+
+/** Locks a session and reads it whole; `null` when this tenant has none of that id. Every change of a session starts here. */
+export async function lockSession(tx: Tx, tenantId: string, sessionId: string): Promise<SessionView | null> {
+  const { rows } = await tx.query<{ session: SessionRow; room: RoomRow; now: Date } & SessionRow>({
+    name: 'lock-session',
+    text: `SELECT s.*, clock_timestamp() AS now FROM session s WHERE s.id = $1 AND s.tenant_id = $2 FOR NO KEY UPDATE`,
+    values: [sessionId, tenantId],
+  });
+  const found = rows[0];
+  if (found === undefined) return null;
+  const { now, ...session } = found;
+  const rooms = await tx.query<RoomRow>({ name: 'room-of-session', text: `SELECT * FROM room WHERE id = $1`, values: [session.room_id] });
+  const legs = await tx.query<LegRow>({ name: 'legs-of-session', text: `SELECT * FROM leg WHERE session_id = $1 ORDER BY created_at, id FOR NO KEY UPDATE`, values: [sessionId] });
+  return { session: session as SessionRow, room: rooms.rows[0]!, legs: legs.rows, now };
+}
+
+/** The columns that a decision may change; all others are written once, when the row is made. */
+const SESSION_COLUMNS = [
+  'state', 'media_session_id', 'had_browser', 'had_phone', 'browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'due_at', 'due_reason', 'live_at',
+  'ending_at', 'ended_at', 'end_reason', 'last_seq', 'settle_owed_at', 'bridge_failures', 'bridge_retry_at',
+] as const satisfies readonly (keyof SessionRow)[];
+const LEG_COLUMNS = [
+  'tenant_id', 'session_id', 'participant_id', 'state', 'media_connection_id', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',
+  'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'owed_reason', 'asked_at', 'asks', 'confirmed_at', 'outcome', 'reason',
+] as const satisfies readonly (keyof LegRow)[];
+
+const updateSql = (table: string, columns: readonly string[]): string =>
+  `UPDATE ${table} SET version = version + 1, ${columns.map((column, i) => `${column} = $${i + 3}`).join(', ')} WHERE id = $1 AND version = $2`;
+const UPDATE_SESSION = updateSql('session', SESSION_COLUMNS);
+const UPDATE_LEG = updateSql('leg', LEG_COLUMNS);
+
+/** The world moved on under a command that believed in an older version of a row. Cannot happen under the lock; checked all the same. */
+export class StaleVersion extends Error {
+  constructor(table: string, id: string) {
+    super(`${table} ${id} has changed since it was read`);
+    this.name = 'StaleVersion';
+  }
+}
+
+/** Writes a session back by compare-and-set on its version. */
+export async function saveSession(tx: Tx, session: SessionRow): Promise<void> {
+  const { rowCount } = await tx.query({ name: 'save-session', text: UPDATE_SESSION, values: [session.id, session.version, ...SESSION_COLUMNS.map((column) => session[column])] });
+  if (rowCount !== 1) throw new StaleVersion('session', session.id);
+  session.version += 1;
+}
+
+/** Writes a leg back by compare-and-set on its version. */
+export async function saveLeg(tx: Tx, leg: LegRow): Promise<void> {
+  const { rowCount } = await tx.query({ name: 'save-leg', text: UPDATE_LEG, values: [leg.id, leg.version, ...LEG_COLUMNS.map((column) => leg[column])] });
+  if (rowCount !== 1) throw new StaleVersion('leg', leg.id);
+  leg.version += 1;
+}
+
+const INSERT_COLUMNS = ['id', 'tenant_id', 'session_id', 'participant_id', 'kind', 'state', 'number', 'remote', 'token_hash', 'media_connection_id', 'deadline_at', 'answered_at', 'joined_at'] as const;
+
+export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> & Partial<Pick<LegRow, (typeof INSERT_COLUMNS)[number]>>;
+
+/** Makes a leg's row, before the provider is asked for the leg (design §3.2). */
+export async function insertLeg(tx: Tx, tenantId: string, sessionId: string, leg: NewLeg): Promise<LegRow> {
+  const row: Record<string, unknown> = { ...leg, tenant_id: tenantId, session_id: sessionId };
+  const { rows } = await tx.query<LegRow>({
+    name: 'insert-leg',
+    text: `INSERT INTO leg (${INSERT_COLUMNS.join(', ')}) VALUES (${INSERT_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING *`,
+    values: INSERT_COLUMNS.map((column) => row[column] ?? null),
+  });
+  return rows[0]!;
+}
+
+/** Locks one leg that may have no session yet. `null` when there is none. */
+export async function lockLeg(tx: Tx, legId: string): Promise<{ leg: LegRow; now: Date } | null> {
+  const { rows } = await tx.query<LegRow & { now: Date }>({ name: 'lock-leg', text: `SELECT l.*, clock_timestamp() AS now FROM leg l WHERE l.id = $1 FOR NO KEY UPDATE`, values: [legId] });
+  const found = rows[0];
+  if (found === undefined) return null;
+  const { now, ...leg } = found;
+  return { leg: leg as LegRow, now };
+}

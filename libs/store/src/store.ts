@@ -1,0 +1,59 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient } from './generated/client.ts';
+
+/** Postgres, twice over one pool: Prisma for what is read and written at leisure, prepared SQL for what holds a caller on the line. */
+export interface Store {
+  readonly pool: pg.Pool;
+  readonly prisma: PrismaClient;
+  close(): Promise<void>;
+}
+
+/** One transaction's connection. */
+export type Tx = pg.PoolClient;
+
+/**
+ * @param url `postgresql://…`
+ * @param max connections; every replica of every service adds its own to the server's limit
+ */
+export function openStore({ url, max = 10, onError }: { url: string; max?: number; onError: (error: Error) => void }): Store {
+  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000, statement_timeout: 10_000, idle_in_transaction_session_timeout: 10_000 });
+  // Without a listener an idle connection that the server closes ends the process.
+  pool.on('error', onError);
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  return {
+    pool,
+    prisma,
+    close: async () => {
+      await prisma.$disconnect();
+      await pool.end();
+    },
+  };
+}
+
+/** Deadlock and serialisation failures: the transaction did nothing and may simply run again. */
+const CAN_RUN_AGAIN = new Set(['40P01', '40001']);
+
+/**
+ * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. Run once more after a deadlock, so `work` must
+ * do nothing but its queries.
+ */
+export async function inTransaction<T>(store: Store, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const tx = await store.pool.connect();
+    let broken: Error | undefined;
+    try {
+      await tx.query('BEGIN');
+      const result = await work(tx);
+      await tx.query('COMMIT');
+      return result;
+    } catch (error) {
+      await tx.query('ROLLBACK').catch((failure: Error) => (broken = failure));
+      const code = (error as { code?: string }).code;
+      if (attempt > 1 || code === undefined || !CAN_RUN_AGAIN.has(code)) throw error;
+    } finally {
+      // A connection that cannot even roll back is thrown away, not given to the next.
+      tx.release(broken);
+    }
+  }
+}
