@@ -27,6 +27,8 @@ export interface PostgresServer {
   urlOf(database: string): string;
   /** Makes a database, from a template when one is named, and gives its connection string. */
   createDatabase(database: string, template?: string): Promise<string>;
+  /** Makes a database unless it is there already, and gives its connection string. */
+  ensureDatabase(database: string): Promise<string>;
   /** Drops a database, connections and all; no error when there is none. */
   dropDatabase(database: string): Promise<void>;
   stop(): Promise<void>;
@@ -68,14 +70,19 @@ function server(base: { url: string; external: boolean; stop: () => Promise<void
     url.pathname = `/${database}`;
     return url.href;
   };
+  const createDatabase = async (database: string, template?: string): Promise<string> => {
+    const from = template ? ` TEMPLATE ${pg.escapeIdentifier(template)}` : '';
+    await query(base.url, `CREATE DATABASE ${pg.escapeIdentifier(database)}${from}`);
+    return urlOf(database);
+  };
   return {
     name: 'postgres',
     ...base,
     urlOf,
-    async createDatabase(database, template) {
-      const from = template ? ` TEMPLATE ${pg.escapeIdentifier(template)}` : '';
-      await query(base.url, `CREATE DATABASE ${pg.escapeIdentifier(database)}${from}`);
-      return urlOf(database);
+    createDatabase,
+    async ensureDatabase(database) {
+      const found = await query(base.url, 'SELECT 1 FROM pg_database WHERE datname = $1', [database]);
+      return found > 0 ? urlOf(database) : createDatabase(database);
     },
     async dropDatabase(database) {
       await query(base.url, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`);
@@ -83,11 +90,12 @@ function server(base: { url: string; external: boolean; stop: () => Promise<void
   };
 }
 
-async function query(url: string, sql: string): Promise<void> {
+/** Runs one statement on a connection of its own and gives the number of rows. */
+async function query(url: string, sql: string, values: string[] = []): Promise<number> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   await client.connect();
   try {
-    await client.query(sql);
+    return (await client.query(sql, values)).rowCount ?? 0;
   } finally {
     await client.end();
   }

@@ -14,7 +14,7 @@ export interface Processes {
   /** Starts a child and waits until it is ready. A child that ends later on its own is reported to the log. */
   start(options: ChildOptions & { readiness: Readiness; readyWithinMs?: number }): Promise<Child>;
   /** Adds something started elsewhere (a Postgres, a Redis). */
-  add<T extends Stoppable>(thing: T): T;
+  add: <T extends Stoppable>(thing: T) => T;
   /** The running child of that name. */
   child(name: string): Child | undefined;
   /** Stops everything, last started first; safe to call twice. */
@@ -53,7 +53,9 @@ export function createProcesses(log: Log): Processes {
       return child;
     },
     add(thing) {
-      things.push(thing);
+      // What comes up while its neighbour's failure is already stopping the rest must not be left over.
+      if (stopping) void thing.stop().catch((error: unknown) => log(`${thing.name} did not stop: ${String(error)}`));
+      else things.push(thing);
       return thing;
     },
     child: (name) => children.get(name),

@@ -1,0 +1,17 @@
+/** What migrations make that Prisma's schema language cannot say; each has its reason where the migration makes it. */
+export const beyondPrisma: readonly string[] = [
+  // One round trip per voice webhook.
+  'function admit_caller',
+  'function answer_caller',
+  'function answer_own_leg',
+  // Partial unique indexes: at most one current session in a room, one live bridge leg in a session.
+  'index leg_one_bridge',
+  'index session_one_current',
+  // Partial indexes: what the sweeps read.
+  'index leg_requested',
+  'index leg_token',
+  'index leg_unadmitted_due',
+  'index session_due',
+  'index session_ending',
+  'index session_settle_owed',
+];

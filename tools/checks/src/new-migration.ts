@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { migrationsFolder } from '@partyline/dev/migrate';
+import { inWorkspace, workspaceRoot } from '@partyline/dev/workspace';
+import { schemaDiff } from './schema-engine.ts';
+
+const SCHEMA = 'prisma/schema.prisma';
+
+/** The schema of a commit; undefined where that commit has none yet. */
+async function schemaAt(commit: string): Promise<string | undefined> {
+  const git = (...args: string[]) => promisify(execFile)('git', args, { cwd: workspaceRoot, maxBuffer: 1 << 24 });
+  const { stdout: listed } = await git('ls-tree', '--name-only', commit, '--', SCHEMA);
+  return listed.trim() ? (await git('show', `${commit}:${SCHEMA}`)).stdout : undefined;
+}
+
+/** Writes the migration that brings the schema of `commit` to the one in the working tree; returns its folder, or nothing when they agree. */
+export async function newMigration(name: string, now: Date, commit = 'HEAD'): Promise<string | undefined> {
+  if (!/^[a-z0-9_]+$/.test(name)) throw new Error(`A migration's name is lower-case letters, digits and underscores, not «${name}».`);
+  const sql = await schemaDiff(await schemaAt(commit), await readFile(inWorkspace(SCHEMA), 'utf8'));
+  if (!sql) return undefined;
+  const stamp = now.toISOString().replace(/\D/g, '').slice(0, 14);
+  const folder = join(migrationsFolder, `${stamp}_${name}`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'migration.sql'), sql, { flag: 'wx' });
+  return folder;
+}
+
+if (import.meta.main) {
+  const [name, commit] = process.argv.slice(2);
+  if (!name) throw new Error('Usage: npm run migration:new -- <name> [commit to compare with, HEAD if left out]');
+  const folder = await newMigration(name, new Date(), commit);
+  console.log(folder ? `wrote ${join(folder, 'migration.sql')}: read it before you commit it` : 'schema.prisma has not changed: no migration needed');
+}

@@ -1,0 +1,70 @@
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stateFolder } from './workspace.ts';
+
+/** Every secret of one development stack: made up on the spot, worth nothing outside it. */
+export interface Credentials {
+  tenantId: string;
+  /** The tenant's key to the API, `pl_<env>_<id>_<secret>`. */
+  apiKey: string;
+  /** 32 bytes, base64: PINs are looked up by an HMAC under one key and shown again by decryption under the other. */
+  pinLookupKey: string;
+  pinEncryptionKey: string;
+  vendor: VendorCredentials;
+}
+
+/** What the vendor's console would have given us. */
+export interface VendorCredentials {
+  /** The Vonage account (voice, SIP digest). */
+  accountKey: string;
+  accountSecret: string;
+  /** Signs the vendor's voice webhooks. */
+  signatureSecret: string;
+  /** The application both of Voice and of unified Video. */
+  applicationId: string;
+  privateKey: string;
+  publicKey: string;
+  /** The legacy OpenTok project. */
+  projectKey: string;
+  projectSecret: string;
+  /** Signs video callbacks ("secure callbacks"). */
+  callbackSecret: string;
+}
+
+const secret = (): string => randomBytes(32).toString('base64url');
+
+/** Makes a fresh set. */
+export function createCredentials(): Credentials {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  return {
+    tenantId: `ten_${randomBytes(12).toString('hex')}`,
+    apiKey: `pl_dev_${randomBytes(6).toString('hex')}_${secret()}`,
+    pinLookupKey: randomBytes(32).toString('base64'),
+    pinEncryptionKey: randomBytes(32).toString('base64'),
+    vendor: {
+      accountKey: randomBytes(4).toString('hex'),
+      accountSecret: secret(),
+      signatureSecret: secret(),
+      applicationId: randomUUID(),
+      privateKey,
+      publicKey,
+      projectKey: String(40_000_000 + (randomBytes(3).readUIntBE(0, 3) % 9_000_000)),
+      projectSecret: randomBytes(20).toString('hex'),
+      callbackSecret: secret(),
+    },
+  };
+}
+
+/** The set a kept database was made with: what it encrypted must stay readable. Made on the first call. */
+export function keptCredentials(): Credentials {
+  const file = join(stateFolder(), 'credentials.json');
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Credentials;
+  const made = createCredentials();
+  writeFileSync(file, JSON.stringify(made, null, 2), { mode: 0o600 });
+  return made;
+}

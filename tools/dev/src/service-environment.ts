@@ -1,0 +1,82 @@
+import type { Credentials } from './credentials.ts';
+
+/** Which of the vendor's two video products the stack uses. */
+export type Mode = 'opentok' | 'unified';
+
+/** The services of the stack, in the order they start. */
+export const serviceNames = ['dial-orchestrator', 'voice-webhooks', 'cleanup-worker', 'room-api'] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
+/** Answers 2xx when a service can do its work. */
+export const readyPath = '/readyz';
+
+/** All that a service is told about the world around it. */
+export interface Surroundings {
+  mode: Mode;
+  databaseUrl: string;
+  redisUrl: string;
+  /** Where the vendor's APIs answer: the emulator. */
+  vendorUrl: string;
+  /** Where each service listens. */
+  urls: Record<ServiceName, string>;
+  credentials: Credentials;
+}
+
+/** The one place that turns a stack's surroundings into the environment variables a service reads (libs/runtime's config). */
+export function serviceEnvironment(service: ServiceName, surroundings: Surroundings): Record<string, string> {
+  const { credentials, urls } = surroundings;
+  const { vendor } = credentials;
+  return {
+    NODE_ENV: 'development',
+    LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
+    HOST: '127.0.0.1',
+    PORT: new URL(urls[service]).port,
+    DATABASE_URL: surroundings.databaseUrl,
+    REDIS_URL: surroundings.redisUrl,
+    /** What the vendor calls back. */
+    PUBLIC_WEBHOOK_URL: urls['voice-webhooks'],
+    PIN_LOOKUP_KEY: credentials.pinLookupKey,
+    PIN_ENCRYPTION_KEY: credentials.pinEncryptionKey,
+    VONAGE_VIDEO_MODE: surroundings.mode,
+    VONAGE_API_URL: surroundings.vendorUrl,
+    VONAGE_API_KEY: vendor.accountKey,
+    VONAGE_API_SECRET: vendor.accountSecret,
+    VONAGE_SIGNATURE_SECRET: vendor.signatureSecret,
+    VONAGE_APPLICATION_ID: vendor.applicationId,
+    VONAGE_PRIVATE_KEY: vendor.privateKey,
+    OPENTOK_API_KEY: vendor.projectKey,
+    OPENTOK_API_SECRET: vendor.projectSecret,
+    VIDEO_CALLBACK_SECRET: vendor.callbackSecret,
+  };
+}
+
+/** The dial-in numbers of a development stack. */
+export const numbers = [
+  { e164: '+12025550100', language: 'en-US' },
+  { e164: '+4930555010', language: 'de-DE' },
+] as const;
+
+/** What the emulated vendor is told about us: the accounts we hold there and where it calls back. */
+export function vendorConfiguration(webhooksUrl: string, { vendor }: Credentials) {
+  const video = {
+    sessionCallbackUrl: `${webhooksUrl}/v1/vonage/video/session`,
+    sipCallbackUrl: `${webhooksUrl}/v1/vonage/video/sip`,
+    callbackSecret: vendor.callbackSecret,
+  };
+  return {
+    account: { apiKey: vendor.accountKey, apiSecret: vendor.accountSecret, signatureSecret: vendor.signatureSecret },
+    projects: [{ apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, ...video }],
+    applications: [
+      {
+        id: vendor.applicationId,
+        publicKey: vendor.publicKey,
+        answerUrl: `${webhooksUrl}/v1/vonage/voice/answer`,
+        answerMethod: 'POST' as const,
+        eventUrl: `${webhooksUrl}/v1/vonage/voice/event`,
+        eventMethod: 'POST' as const,
+        video,
+      },
+    ],
+    numbers: numbers.map(({ e164 }) => ({ e164, applicationId: vendor.applicationId })),
+  };
+}

@@ -1,0 +1,46 @@
+import { parseArgs } from 'node:util';
+import { buildApps } from './build.ts';
+import { untilInterrupted } from './processes.ts';
+import type { Mode } from './service-environment.ts';
+import { startStack, type Stack } from './stack.ts';
+
+const { values } = parseArgs({ options: { mode: { type: 'string', default: 'unified' }, keep: { type: 'boolean', default: false } } });
+if (values.mode !== 'opentok' && values.mode !== 'unified') {
+  throw new Error(`--mode is opentok or unified, not «${values.mode}». Usage: npm start -- [--mode opentok|unified] [--keep]`);
+}
+
+const log = (line: string): void => console.error(line);
+// While things still start, leaving is enough: every child ends when this process does.
+const interrupted = untilInterrupted();
+const stack = await Promise.race([up(values.mode), interrupted.then(() => process.exit(130))]);
+
+async function up(mode: Mode): Promise<Stack> {
+  log('building …');
+  await buildApps({ log });
+  return startStack({ mode, keep: values.keep, log });
+}
+
+console.log(`
+Partyline is up (${values.mode} video, emulated vendor).
+
+  API              ${stack.urls['room-api']}
+  carrier webhooks ${stack.urls['voice-webhooks']}
+  emulated vendor  ${stack.vendorUrl}
+  Postgres         ${stack.databaseUrl}
+  Redis            ${stack.redisUrl}
+  logs             ${stack.logFolder}
+  dial-in numbers  ${stack.numbers.map(({ e164 }) => e164).join(', ')}
+
+Create a room:
+
+  curl -s ${stack.urls['room-api']}/v1/rooms \\
+    -H 'authorization: Bearer ${stack.apiKey}' \\
+    -H 'content-type: application/json' \\
+    -d '{"name":"Monday call"}'
+
+Ctrl-C ends everything.`);
+
+await interrupted;
+log('stopping …');
+await stack.stop();
+log('everything has ended');
