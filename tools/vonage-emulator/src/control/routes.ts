@@ -1,0 +1,107 @@
+/** The control API, /emulator/…: people, browsers, the ledger, the logs, faults, clock and configuration. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { patchConfig } from '../config.ts';
+import { readLedger } from '../ledger/meter.ts';
+import type { World } from '../world.ts';
+import { viewConversations } from '../voice/conversations.ts';
+import { viewSession } from '../video/sessions.ts';
+import { Refused } from './refused.ts';
+import { addPeopleRoutes } from './people-routes.ts';
+import { addVideoControl } from './video-routes.ts';
+
+export interface Control {
+  app: FastifyInstance;
+  world: () => World;
+  reset: () => void;
+}
+
+const timeout = z.looseObject({ timeout_ms: z.coerce.number().nonnegative().default(10_000) });
+
+/** A long poll: the condition's value, or 408 when the time is up. */
+export async function awaited<T>(world: World, request: FastifyRequest, condition: () => T | undefined): Promise<T> {
+  const { timeout_ms: ms } = timeout.parse(request.query);
+  const value = await world.board.until(condition, ms);
+  if (value === undefined) throw new Refused(408, `not so within ${ms} ms`);
+  return value;
+}
+
+const logQuery = z.object({
+  after: z.coerce.number().default(0), kind: z.string().optional(), event: z.string().optional(), route: z.string().optional(),
+  url: z.string().optional(), status: z.coerce.number().optional(),
+});
+
+interface Line {
+  seq: number;
+  url: string;
+  status?: number;
+  kind?: string;
+  event?: string;
+  route?: string;
+}
+
+function matching<T extends Line>(log: T[], request: FastifyRequest): T[] {
+  const query = logQuery.parse(request.query);
+  return log.filter((line) => line.seq > query.after
+    && (query.kind === undefined || line.kind === query.kind)
+    && (query.event === undefined || line.event === query.event)
+    && (query.route === undefined || line.route === query.route)
+    && (query.url === undefined || line.url.includes(query.url))
+    && (query.status === undefined || line.status === query.status));
+}
+
+const legFilter = z.object({
+  kind: z.string().optional(), sessionId: z.string().optional(), callId: z.string().optional(), conversation: z.string().optional(), account: z.string().optional(),
+});
+
+function addObservation({ app, world }: Control): void {
+  app.get('/emulator/ledger', (request) => readLedger(world(), legFilter.parse(request.query)));
+  app.get('/emulator/ledger/await', (request) => {
+    const { up } = z.looseObject({ up: z.coerce.number().int().nonnegative() }).parse(request.query);
+    const filter = legFilter.parse(request.query);
+    return awaited(world(), request, () => {
+      const ledger = readLedger(world(), filter);
+      return ledger.up === up ? ledger : undefined;
+    });
+  });
+  app.get('/emulator/webhooks', (request) => matching(world().webhookLog, request));
+  app.get('/emulator/webhooks/await', (request) =>
+    awaited(world(), request, () => matching(world().webhookLog, request).find((line) => line.outcome !== 'pending')));
+  app.get('/emulator/requests', (request) => matching(world().restLog, request));
+  app.get('/emulator/requests/await', (request) => awaited(world(), request, () => matching(world().restLog, request)[0]));
+  app.get('/emulator/conversations', () => viewConversations(world()));
+  app.get('/emulator/sessions', () => [...world().sessions.values()].map(viewSession));
+}
+
+function addSettings({ app, world, reset }: Control): void {
+  app.get('/emulator/health', () => ({ ok: true, now: world().clock.now() }));
+  app.get('/emulator/faults', () => world().faults.current());
+  app.put('/emulator/faults', (request) => world().faults.set(request.body ?? {}));
+  app.delete('/emulator/faults', () => world().faults.set({}));
+  app.get('/emulator/config', () => world().config);
+  app.put('/emulator/config', (request) => {
+    const current = world();
+    current.config = patchConfig(current.config, request.body ?? {});
+    return current.config;
+  });
+  app.get('/emulator/clock', () => ({ mode: world().clock.mode, now: world().clock.now(), timers: world().clock.pending() }));
+  app.post('/emulator/clock', async (request) => {
+    const { advanceMs } = z.object({ advanceMs: z.number().nonnegative() }).parse(request.body ?? {});
+    const { clock, board } = world();
+    if (clock.mode === 'real') throw new Refused(409, 'the clock is real: start with clock "virtual" to advance it');
+    await clock.advance(advanceMs, () => board.settled());
+    return { now: clock.now() };
+  });
+  app.post('/emulator/reset', (_request, reply: FastifyReply) => {
+    reset();
+    return reply.send({ ok: true });
+  });
+}
+
+/** Adds the control API. */
+export function addControlRoutes(control: Control): void {
+  addObservation(control);
+  addSettings(control);
+  addPeopleRoutes(control);
+  addVideoControl(control);
+}

@@ -1,0 +1,53 @@
+/** Puts an emulator together: for `main.ts`, and for tests that want one in their own process. */
+import { randomUUID } from 'node:crypto';
+import { configSchema, type EmulatorConfigInput } from './config.ts';
+import { createFaultBook } from './faults/book.ts';
+import { createServer } from './http/server.ts';
+import { createBoard } from './time/board.ts';
+import { realClock, virtualClock, wallNow } from './time/clock.ts';
+import type { World } from './world.ts';
+
+export interface Emulator {
+  url: string;
+  close(): Promise<void>;
+}
+
+function emptyWorld(config: World['config']): World {
+  return {
+    config,
+    clock: config.clock === 'virtual' ? virtualClock(wallNow()) : realClock(),
+    board: createBoard(),
+    faults: createFaultBook(config.seed),
+    newId: randomUUID,
+    legs: new Map(), conversations: new Map(), sessions: new Map(), archives: new Map(), callbacks: [],
+    people: new Map(), phones: new Map(), webhookLog: [], restLog: [], recent: { calls: [], requests: [] }, held: [], sequence: 0,
+  };
+}
+
+/** What still runs in a world that is being left behind must not send anything more. */
+function silence(world: World): void {
+  for (const leg of world.legs.values()) {
+    leg.endedAt ??= world.clock.now();
+    leg.run?.abort();
+  }
+  world.clock.clear();
+  world.held.length = 0;
+}
+
+/** Starts an emulator in this process. */
+export async function createEmulator(input: EmulatorConfigInput = {}): Promise<Emulator> {
+  let world = emptyWorld(configSchema.parse(input));
+  const reset = (): void => {
+    silence(world);
+    world = emptyWorld(world.config);
+  };
+  const app = createServer(() => world, reset);
+  const url = await app.listen({ host: '127.0.0.1', port: world.config.port });
+  return {
+    url,
+    async close() {
+      silence(world);
+      await app.close();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NUMBER, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from './testing/stage.ts';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await setStage();
+  stage.on.set('/answer', (hook) => ({
+    json: 'SipHeader_X-OpenTok-SessionId' in hook.query
+      ? [{ action: 'conversation', name: 'room-1' }]
+      : [{ action: 'talk', text: 'Please key your PIN', bargeIn: true }, { action: 'input', type: ['dtmf'], dtmf: { maxDigits: 4 }, eventUrl: [`${stage.hooksUrl}/dtmf`] }],
+  }));
+  stage.on.set('/dtmf', () => ({ json: [{ action: 'conversation', name: 'room-1' }] }));
+});
+afterAll(() => stage.close());
+
+describe('a browser and a caller on one party line', () => {
+  it('meets them in a conversation by PIN and SIP dial, and reports nothing up once all are gone', async () => {
+    const { client, opentok } = stage;
+    const sessionId = await routedSession(stage);
+    const browser = await client.joinWebrtc({ sessionId, token: opentok.generateToken(sessionId) });
+    const caller = await client.dial({ from: '+447700900001', to: NUMBER });
+    await client.awaitPrompt(caller.id);
+    await client.key(caller.id, '1234');
+    const joined = await client.awaitJoined(caller.id);
+    expect(joined.conversation).toBe('room-1');
+
+    const sip = await promised<{ connectionId: string }>((done) =>
+      opentok.dial(sessionId, opentok.generateToken(sessionId), SIP_URI, { auth: SIP_AUTH, headers: { 'X-Room': 'r1' } }, done));
+    await client.awaitWebhook({ kind: 'sip-callback', event: 'callUpdated' });
+    await client.awaitLegsUp(4);
+    await client.awaitWebhook({ kind: 'transfer' }, { after: 0 });
+    const together = await client.awaitLegsUp(2, { conversation: 'room-1' });
+    expect(together.legs.map((leg) => leg.kind).sort()).toEqual(['voice-inbound', 'voice-sip']);
+
+    await client.leaveWebrtc(browser.connectionId);
+    expect((await client.ledger()).up).toBe(3);
+    await promised((done) => opentok.forceDisconnect(sessionId, sip.connectionId, done));
+    await client.hangUp(caller.id);
+    const ledger = await client.awaitLegsUp(0);
+    expect(ledger.totalMicros).toBeGreaterThan(0);
+  });
+});

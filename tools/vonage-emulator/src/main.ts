@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/** Command line: see --help. Prints one JSON line when it listens. */
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import type { EmulatorConfigInput } from './config.ts';
+import { createEmulator } from './emulator.ts';
+
+const HELP = `vonage-emulator: Vonage Voice, OpenTok and unified Video on one loopback port.
+
+  node src/main.ts [--config FILE|-] [--port N] [--clock real|virtual]
+
+  --config FILE   JSON configuration (README.md). "-" reads one line from stdin, and ends when stdin closes.
+  --port N        listen here; 0 or nothing takes a free port
+  --clock MODE    real (default) or virtual (POST /emulator/clock {"advanceMs": 1000})
+  --help          this text
+
+  Environment: VONAGE_EMULATOR_CONFIG (a file), VONAGE_EMULATOR_PORT, VONAGE_EMULATOR_CLOCK. Flags win.
+`;
+
+async function firstLineOfStdin(): Promise<string> {
+  for await (const line of createInterface({ input: process.stdin })) return line;
+  return '{}';
+}
+
+async function readConfig(source: string | undefined): Promise<EmulatorConfigInput> {
+  if (source === undefined) return {};
+  return JSON.parse(source === '-' ? await firstLineOfStdin() : readFileSync(source, 'utf8')) as EmulatorConfigInput;
+}
+
+const { values } = parseArgs({ options: { config: { type: 'string' }, port: { type: 'string' }, clock: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
+
+if (values.help === true) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+
+const { VONAGE_EMULATOR_CONFIG, VONAGE_EMULATOR_PORT, VONAGE_EMULATOR_CLOCK } = process.env;
+const source = values.config ?? VONAGE_EMULATOR_CONFIG;
+const port = values.port ?? VONAGE_EMULATOR_PORT;
+const clock = values.clock ?? VONAGE_EMULATOR_CLOCK;
+
+const emulator = await createEmulator({
+  ...(await readConfig(source)),
+  ...(port === undefined ? {} : { port: Number(port) }),
+  ...(clock === undefined ? {} : { clock: clock as 'real' | 'virtual' }),
+});
+
+const stop = (): void => void emulator.close().then(() => process.exit(0));
+process.once('SIGTERM', stop);
+process.once('SIGINT', stop);
+if (source === '-') {
+  process.stdin.resume();
+  process.stdin.once('close', stop).once('end', stop);
+}
+process.stdout.write(`${JSON.stringify({ listening: emulator.url })}\n`);

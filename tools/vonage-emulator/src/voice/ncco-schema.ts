@@ -1,0 +1,97 @@
+/** NCCO as the platform accepts it (contract §4). Unknown options pass; unknown actions and wrong types do not. */
+import { z } from 'zod';
+
+/** "Syntax error in NCCO. Invalid value type or action." (contract §3, error event). */
+export const SYNTAX_ERROR = 'Syntax error in NCCO. Invalid value type or action.';
+
+/** All eventUrl must be arrays (contract §4). */
+const urls = z.array(z.string()).min(1);
+const hook = { eventUrl: urls.optional(), eventMethod: z.enum(['GET', 'POST']).default('POST') };
+/** Booleans; older samples write them as strings. */
+const flag = z.union([z.boolean(), z.stringbool()]);
+const loop = z.coerce.number().int().min(0).default(1);
+const level = z.coerce.number().min(-1).max(1).optional();
+const hear = { canSpeak: z.array(z.string()).optional(), canHear: z.array(z.string()).optional() };
+const dtmf = { timeOut: z.coerce.number().min(0).max(10).default(3), maxDigits: z.coerce.number().int().min(1).max(20).default(4), submitOnHash: flag.default(false) };
+
+const talk = z.looseObject({ action: z.literal('talk'), text: z.string().min(1), bargeIn: flag.default(false), loop, level });
+const stream = z.looseObject({ action: z.literal('stream'), streamUrl: z.array(z.string()).min(1), bargeIn: flag.default(false), loop, level });
+
+const input = z.looseObject({
+  action: z.literal('input'),
+  /** Absent in the legacy form, whose options stand at top level (contract §3). */
+  type: z.array(z.enum(['dtmf', 'speech'])).min(1).optional(),
+  dtmf: z.looseObject(dtmf).prefault({}),
+  speech: z.looseObject({ startTimeout: z.coerce.number().min(1).max(60).default(10) }).prefault({}),
+  timeOut: dtmf.timeOut.optional(),
+  maxDigits: dtmf.maxDigits.optional(),
+  submitOnHash: flag.optional(),
+  mode: z.enum(['synchronous', 'asynchronous']).default('synchronous'),
+  ...hook,
+});
+
+const conversation = z.looseObject({
+  action: z.literal('conversation'),
+  name: z.string().min(1),
+  /** The schema says string, documents and SDK an array: both pass (contract §4). */
+  musicOnHoldUrl: z.union([z.string(), z.array(z.string())]).optional(),
+  startOnEnter: flag.default(true),
+  endOnExit: flag.default(false),
+  record: flag.default(false),
+  mute: flag.default(false),
+  ...hear,
+  ...hook,
+});
+
+const endpoint = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('phone'), number: z.string().min(1), dtmfAnswer: z.string().optional(), onAnswer: z.looseObject({ url: z.string() }).optional() }),
+  z.looseObject({ type: z.literal('sip'), uri: z.string().min(1), headers: z.record(z.string(), z.unknown()).optional() }),
+  z.looseObject({ type: z.literal('app'), user: z.string() }),
+  z.looseObject({ type: z.literal('websocket'), uri: z.string() }),
+  z.looseObject({ type: z.literal('vbc'), extension: z.coerce.string() }),
+]);
+
+const connect = z.looseObject({
+  action: z.literal('connect'),
+  endpoint: z.array(endpoint).length(1),
+  from: z.coerce.string().optional(),
+  randomFromNumber: flag.optional(),
+  eventType: z.literal('synchronous').optional(),
+  timeout: z.coerce.number().min(1).max(120).default(60),
+  limit: z.coerce.number().min(1).max(7200).default(7200),
+  machineDetection: z.enum(['continue', 'hangup']).optional(),
+  ...hook,
+});
+
+const record = z.looseObject({ action: z.literal('record'), endOnKey: z.coerce.string().optional(), timeOut: z.coerce.number().min(3).max(7200).optional(), ...hook });
+const notify = z.looseObject({ action: z.literal('notify'), payload: z.unknown(), eventUrl: urls, eventMethod: hook.eventMethod });
+const wait = z.looseObject({ action: z.literal('wait'), timeout: z.coerce.number().default(10).transform((s) => Math.min(7200, Math.max(0.1, s))) });
+const transfer = z.looseObject({ action: z.literal('transfer'), conversationId: z.string().min(1), mute: flag.default(false), ...hear });
+const pay = z.looseObject({ action: z.literal('pay') });
+
+/** `bargeIn` "requires a later `input`" (contract §4). */
+const bargeInHasInput = (actions: { action: string; bargeIn?: unknown }[]): boolean =>
+  actions.every((action, at) => action.bargeIn !== true || actions.slice(at + 1).some((later) => later.action === 'input'));
+
+export const nccoSchema = z.array(z.discriminatedUnion('action', [talk, stream, input, conversation, connect, record, notify, wait, transfer, pay]))
+  .min(1)
+  .refine(bargeInHasInput, 'bargeIn needs an input action after it');
+
+export type Ncco = z.output<typeof nccoSchema>;
+export type Action = Ncco[number];
+export type ActionOf<K extends Action['action']> = Extract<Action, { action: K }>;
+
+/** Reads a webhook's reply: an NCCO, nothing, or something that is neither. */
+export function parseNccoReply(text: string): { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } {
+  if (text.trim() === '') return { is: 'none' };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    // "OK", HTML and the like answer plain events; they are no NCCO, and no attempt at one.
+    return { is: 'none' };
+  }
+  if (!Array.isArray(json)) return { is: 'none' };
+  const parsed = nccoSchema.safeParse(json);
+  return parsed.success ? { is: 'ncco', ncco: parsed.data } : { is: 'invalid', reason: SYNTAX_ERROR };
+}
