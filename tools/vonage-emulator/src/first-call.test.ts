@@ -31,7 +31,7 @@ describe('a browser and a caller on one party line', () => {
     await client.awaitLegsUp(4);
     await client.awaitWebhook({ kind: 'transfer' }, { after: 0 });
     const together = await client.awaitLegsUp(2, { conversation: 'room-1' });
-    expect(together.legs.map((leg) => leg.kind).sort()).toEqual(['voice-inbound', 'voice-sip']);
+    expect(together.legs.map((leg) => leg.kind).toSorted()).toEqual(['voice-inbound', 'voice-sip']);
 
     await client.leaveWebrtc(browser.connectionId);
     expect((await client.ledger()).up).toBe(3);

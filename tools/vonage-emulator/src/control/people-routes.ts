@@ -6,8 +6,7 @@ import { keyDigits } from '../voice/keys.ts';
 import { endLeg } from '../voice/legs.ts';
 import { applicationOf, receiveCall } from '../voice/receive-call.ts';
 import type { PhoneView } from '../views.ts';
-import { Refused } from './refused.ts';
-import { awaited, type Control } from './routes.ts';
+import { awaited, Refused, type Control } from './await.ts';
 
 const dialBody = z.object({ from: z.string().min(1), to: z.string().min(1) });
 const keyBody = z.object({ digits: z.string().regex(/^[0-9*#]+$/) });

@@ -1,30 +1,14 @@
 /** The control API, /emulator/…: people, browsers, the ledger, the logs, faults, clock and configuration. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { patchConfig } from '../config.ts';
 import { readLedger } from '../ledger/meter.ts';
 import type { World } from '../world.ts';
 import { viewConversations } from '../voice/conversations.ts';
 import { viewSession } from '../video/sessions.ts';
-import { Refused } from './refused.ts';
+import { awaited, Refused, type Control } from './await.ts';
 import { addPeopleRoutes } from './people-routes.ts';
 import { addVideoControl } from './video-routes.ts';
-
-export interface Control {
-  app: FastifyInstance;
-  world: () => World;
-  reset: () => void;
-}
-
-const timeout = z.looseObject({ timeout_ms: z.coerce.number().nonnegative().default(10_000) });
-
-/** A long poll: the condition's value, or 408 when the time is up. */
-export async function awaited<T>(world: World, request: FastifyRequest, condition: () => T | undefined): Promise<T> {
-  const { timeout_ms: ms } = timeout.parse(request.query);
-  const value = await world.board.until(condition, ms);
-  if (value === undefined) throw new Refused(408, `not so within ${ms} ms`);
-  return value;
-}
 
 const logQuery = z.object({
   after: z.coerce.number().default(0), kind: z.string().optional(), event: z.string().optional(), route: z.string().optional(),
@@ -73,6 +57,13 @@ function addObservation({ app, world }: Control): void {
   app.get('/emulator/sessions', () => [...world().sessions.values()].map(viewSession));
 }
 
+async function advance({ clock, board }: World, body: unknown): Promise<{ now: number }> {
+  const { advanceMs } = z.object({ advanceMs: z.number().nonnegative() }).parse(body ?? {});
+  if (clock.mode === 'real') throw new Refused(409, 'the clock is real: start with clock "virtual" to advance it');
+  await clock.advance(advanceMs, () => board.settled());
+  return { now: clock.now() };
+}
+
 function addSettings({ app, world, reset }: Control): void {
   app.get('/emulator/health', () => ({ ok: true, now: world().clock.now() }));
   app.get('/emulator/faults', () => world().faults.current());
@@ -85,13 +76,7 @@ function addSettings({ app, world, reset }: Control): void {
     return current.config;
   });
   app.get('/emulator/clock', () => ({ mode: world().clock.mode, now: world().clock.now(), timers: world().clock.pending() }));
-  app.post('/emulator/clock', async (request) => {
-    const { advanceMs } = z.object({ advanceMs: z.number().nonnegative() }).parse(request.body ?? {});
-    const { clock, board } = world();
-    if (clock.mode === 'real') throw new Refused(409, 'the clock is real: start with clock "virtual" to advance it');
-    await clock.advance(advanceMs, () => board.settled());
-    return { now: clock.now() };
-  });
+  app.post('/emulator/clock', (request) => advance(world(), request.body));
   app.post('/emulator/reset', (_request, reply: FastifyReply) => {
     reset();
     return reply.send({ ok: true });

@@ -5,8 +5,7 @@ import { wallNow } from '../time/clock.ts';
 import { connect, disconnect, liveConnections, viewConnection } from '../video/sessions.ts';
 import { setMedia } from '../video/sip-call.ts';
 import { credentialNow, type VideoConnection, type VideoSession, type World } from '../world.ts';
-import { Refused } from './refused.ts';
-import type { Control } from './routes.ts';
+import { Refused, type Control } from './await.ts';
 
 const joinBody = z.object({ sessionId: z.string(), token: z.string(), publish: z.boolean().default(true), name: z.string().optional() });
 const leaveQuery = z.looseObject({ reason: z.enum(['clientDisconnected', 'networkDisconnected']).default('clientDisconnected') });

@@ -32,37 +32,44 @@ async function run(route: Route, call: Call): Promise<Answer> {
   }
 }
 
-type Played = { answer?: Answer; then: 'send' | 'silence' | 'reset' | 'html' };
+type Played = { answer?: Answer; wire: 'send' | 'silence' | 'reset' | 'html' };
+
+/** Statuses a fault can put in place of the real one. */
+type FaultStatus = Extract<RestFault['fault'], `${number}`>;
+
+const refusal = (status: FaultStatus): Answer => {
+  const title = STATUS_CODES[status] ?? 'Error';
+  return { status: Number(status), body: { code: Number(status), message: title, title, error_title: title, type: title.toUpperCase().replaceAll(' ', '_') } };
+};
 
 async function play(world: World, route: Route, call: Call, fault: RestFault | undefined): Promise<Played> {
   const kind = fault?.fault;
   switch (kind) {
-    case undefined: return { answer: await run(route, call), then: 'send' };
+    case undefined: return { answer: await run(route, call), wire: 'send' };
     case 'hang':
-      if (fault?.delayMs === undefined) return { then: 'silence' };
+      if (fault?.delayMs === undefined) return { wire: 'silence' };
       await world.clock.delay(fault.delayMs);
-      return { answer: await run(route, call), then: 'send' };
-    case 'not-applied-silent': return { then: 'silence' };
-    case 'reset': case 'refuse': return { then: 'reset' };
-    case 'applied-silent': return { answer: await run(route, call), then: 'silence' };
-    case 'applied-reset': return { answer: await run(route, call), then: 'reset' };
-    case 'non-json': return { answer: await run(route, call), then: 'html' };
-    case '204-no-effect': return { answer: { status: 204 }, then: 'send' };
-    default: {
-      const title = STATUS_CODES[kind] ?? 'Error';
-      return { answer: { status: Number(kind), body: { code: Number(kind), message: title, title, error_title: title, type: title.toUpperCase().replaceAll(' ', '_') } }, then: 'send' };
-    }
+      return { answer: await run(route, call), wire: 'send' };
+    case 'not-applied-silent': return { wire: 'silence' };
+    case 'reset': case 'refuse': return { wire: 'reset' };
+    case 'applied-silent': return { answer: await run(route, call), wire: 'silence' };
+    case 'applied-reset': return { answer: await run(route, call), wire: 'reset' };
+    case 'non-json': return { answer: await run(route, call), wire: 'html' };
+    case '204-no-effect': return { answer: { status: 204 }, wire: 'send' };
+    case '400': case '401': case '403': case '404': case '409': case '429': case '500': case '502': case '503':
+      return { answer: refusal(kind), wire: 'send' };
+    default: throw new TypeError(`unknown fault ${String(kind satisfies never)}`);
   }
 }
 
 function put(reply: FastifyReply, played: Played): FastifyReply | void {
-  if (played.then === 'html') return reply.code(200).type('text/html').send('<html><body>Bad gateway</body></html>');
-  if (played.then === 'send' && played.answer !== undefined) {
+  if (played.wire === 'html') return reply.code(200).type('text/html').send('<html><body>Bad gateway</body></html>');
+  if (played.wire === 'send' && played.answer !== undefined) {
     const { status, body } = played.answer;
     return body === undefined ? reply.code(status).send() : reply.code(status).type('application/json').send(JSON.stringify(body));
   }
   reply.hijack();
-  if (played.then === 'reset') reply.raw.destroy();
+  if (played.wire === 'reset') reply.raw.destroy();
 }
 
 /** Adds one vendor route. */
@@ -78,11 +85,11 @@ export function addRoute(app: FastifyInstance, current: () => World, route: Rout
       const kind = typeof route.kind === 'function' ? route.kind(call) : route.kind;
       const fault = world.faults.forRest(kind);
       const played = await play(world, route, call, fault);
-      const replied = played.then === 'send' || played.then === 'html';
+      const replied = played.wire === 'send' || played.wire === 'html';
       append(world.restLog, {
         seq: (world.sequence += 1), at: world.clock.now(), route: kind, method: request.method, url: request.url,
         headers: request.headers as Record<string, string>, body: request.body, fault: fault?.fault,
-        ...(replied ? { status: played.then === 'html' ? 200 : played.answer?.status, response: played.answer?.body } : {}),
+        ...(replied ? { status: played.wire === 'html' ? 200 : played.answer?.status, response: played.answer?.body } : {}),
       });
       world.board.changed();
       return put(reply, played) ?? reply;

@@ -44,6 +44,8 @@ export interface Stage {
   on: Map<string, (hook: Hook) => Reply>;
   opentok: OpenTok;
   vonage: Vonage;
+  /** Forgets all calls, hooks, answers and faults: between tests. */
+  fresh(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -88,6 +90,11 @@ export async function setStage(config: EmulatorConfigInput = {}, patch: Emulator
       { apiKey: ACCOUNT.apiKey, apiSecret: ACCOUNT.apiSecret, applicationId: APP, privateKey: keys.privateKey },
       { apiHost: emulator.url, videoHost: emulator.url },
     ),
+    async fresh() {
+      await client.reset();
+      hooks.length = 0;
+      on.clear();
+    },
     async close() {
       await emulator.close();
       await server.close();
@@ -101,4 +108,4 @@ export const promised = <T>(call: (done: (error: Error | null, value?: T) => voi
 
 /** A routed session by the legacy SDK. */
 export const routedSession = async ({ opentok }: Stage): Promise<string> =>
-  (await promised((done) => opentok.createSession({ mediaMode: 'routed' }, done))).sessionId;
+  (await promised<{ sessionId: string }>((done) => opentok.createSession({ mediaMode: 'routed' }, done))).sessionId;

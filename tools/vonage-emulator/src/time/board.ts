@@ -18,7 +18,7 @@ export function createBoard(): Board {
   let inFlight = 0;
   const board: Board = {
     changed() {
-      for (const watcher of [...watchers]) watcher();
+      for (const watcher of watchers) watcher();
     },
     until(condition, timeoutMs) {
       return new Promise((resolve) => {

@@ -32,12 +32,21 @@ const applicationHook = (world: World, leg: Leg): HookTarget | undefined => {
 /** Where a leg's events go: the call's own event_url, else the application's. */
 export const eventTarget = (world: World, leg: Leg): HookTarget | undefined => leg.eventHook ?? applicationHook(world, leg);
 
+/** A link of a queue: the next one may start when this is done, or says so before. */
+async function afterwards(queue: Promise<void>, task: (next: () => void) => Promise<void>): Promise<void> {
+  await queue;
+  const { promise: early, resolve: next } = Promise.withResolvers<void>();
+  await Promise.race([early, task(next)]);
+}
+
 /** Queues a webhook about a leg: in order, unless a fault holds one back. */
 export function queueHook(world: World, leg: Leg, kind: WebhookKind, data: { [field: string]: unknown }, options: { event?: string; target?: HookTarget } = {}): void {
   const target = options.target ?? eventTarget(world, leg);
   if (target === undefined) return;
   const hook = voiceHook(world, leg.applicationId, kind, target, data, options.event);
-  leg.eventChain = leg.eventChain.then(() => new Promise<void>((next) => void deliver(world, hook, next).then(() => next())));
+  leg.eventChain = afterwards(leg.eventChain, async (next) => {
+    await deliver(world, hook, next);
+  });
 }
 
 /** Sends a status event. */

@@ -2,7 +2,7 @@
 import { digitsOf } from '../world.ts';
 import { overLimit } from '../http/limits.ts';
 import type { ActionOf } from './ncco-schema.ts';
-import { askForNcco, type Outcome, type Run } from './ncco-run.ts';
+import { askForNcco, type Outcome, type Run } from './ncco-step.ts';
 import { common, sendError } from './events.ts';
 import { endLeg } from './legs.ts';
 import { placeCall } from './place-call.ts';

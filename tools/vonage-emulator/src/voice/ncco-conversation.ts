@@ -3,7 +3,7 @@ import type { Conversation, Membership } from '../world.ts';
 import { joinConversation, leaveConversation, moveAll } from './conversations.ts';
 import { sendError } from './events.ts';
 import type { ActionOf } from './ncco-schema.ts';
-import type { Outcome, Run } from './ncco-run.ts';
+import type { Outcome, Run } from './ncco-step.ts';
 
 const over = (run: Run): Promise<void> => new Promise((resolve) => {
   if (run.signal.aborted) return resolve();

@@ -1,7 +1,7 @@
 /** input: collects digits and posts them; the reply may replace the NCCO (contract §3 input callback, §4). */
 import { common } from './events.ts';
 import type { ActionOf } from './ncco-schema.ts';
-import { askForNcco, type Outcome, type Run } from './ncco-run.ts';
+import { askForNcco, type Outcome, type Run } from './ncco-step.ts';
 import { promptOnce } from './ncco-speak.ts';
 
 interface Collected {

@@ -1,7 +1,7 @@
 /** talk, stream, record: sound towards the caller, and from it (contract §4). */
 import { isoTime } from './events.ts';
 import type { ActionOf } from './ncco-schema.ts';
-import { askForNcco, type Outcome, type Run } from './ncco-run.ts';
+import { askForNcco, type Outcome, type Run } from './ncco-step.ts';
 
 /** Longer than any call: a loop of 0 plays until something stops it. */
 const ENDLESS_MS = 86_400_000;

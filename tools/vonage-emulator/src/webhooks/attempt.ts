@@ -18,7 +18,7 @@ const REORDER_HOLD_MS = 2_000;
 function withQuery(url: string, data: Webhook['data']): string {
   const target = new URL(url);
   for (const [field, value] of Object.entries(data)) {
-    if (value !== undefined) target.searchParams.set(field, typeof value === 'object' ? JSON.stringify(value) : String(value));
+    if (value !== undefined) target.searchParams.set(field, typeof value === 'string' ? value : JSON.stringify(value));
   }
   return target.href;
 }
@@ -52,7 +52,7 @@ async function transmit(world: World, hook: Webhook, method: 'GET' | 'POST', att
   };
   const entry = append(world.webhookLog, {
     seq: (world.sequence += 1), at: world.clock.now(), kind: hook.kind, event: hook.event, attempt, method, url, headers, body,
-    fault: faults.map((rule) => rule.fault).join(',') || undefined, outcome: 'pending' as Sent['outcome'] | 'dropped' | 'pending',
+    fault: faults.map((rule) => rule.fault).join(',') || undefined, outcome: 'pending',
   });
   const silent = faults.find((rule) => rule.fault === 'drop' || rule.fault === 'timeout');
   const { webhookConnectMs: connectMs, webhookResponseMs: responseMs } = world.config.timings;
