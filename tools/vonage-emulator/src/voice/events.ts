@@ -35,8 +35,7 @@ export const eventTarget = (world: World, leg: Leg): HookTarget | undefined => l
 /** A link of a queue: the next one may start when this is done, or says so before. */
 async function afterwards(queue: Promise<void>, task: (next: () => void) => Promise<void>): Promise<void> {
   await queue;
-  const { promise: early, resolve: next } = Promise.withResolvers<void>();
-  await Promise.race([early, task(next)]);
+  await new Promise<void>((release) => void task(release).then(release));
 }
 
 /** Queues a webhook about a leg: in order, unless a fault holds one back. */
