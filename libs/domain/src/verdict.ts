@@ -10,6 +10,11 @@ export interface Verdict {
 
 export const verdict = (outcome: Outcome, reason: string): Verdict => ({ outcome, reason });
 
+export interface Issue {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
 /**
  * A refusal or failure that already knows what it is. Thrown where it arises, mapped to HTTP once (libs/runtime).
  * `field` is a JSON pointer into the request, `fix` a sentence with the next step. Neither may hold a secret, a PIN or a phone number.
@@ -19,13 +24,16 @@ export class VerdictError extends Error {
   readonly field: string | undefined;
   readonly fix: string | undefined;
   readonly retryAfterMs: number | undefined;
+  /** When more than one field is wrong: each with its JSON pointer. */
+  readonly issues: readonly Issue[] | undefined;
 
-  constructor(outcome: Outcome, reason: string, message: string, more: { field?: string; fix?: string; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(outcome: Outcome, reason: string, message: string, more: { field?: string; fix?: string; retryAfterMs?: number; issues?: readonly Issue[]; cause?: unknown } = {}) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'VerdictError';
     this.verdict = verdict(outcome, reason);
     this.field = more.field;
     this.fix = more.fix;
     this.retryAfterMs = more.retryAfterMs;
+    this.issues = more.issues;
   }
 }

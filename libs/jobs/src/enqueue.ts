@@ -5,9 +5,11 @@ import { CATALOGUE, LANES, type JobName, type JobPayload, type Lane } from './ca
 export interface Jobs {
   /** Sends a job, to run after `delayMs` (default at once). One round trip. */
   enqueue<N extends JobName>(name: N, payload: JobPayload<N>, delayMs?: number): Promise<void>;
+  /** Sends a job unless one about the same thing, sent this way, still waits or runs: for the sweep, which looks again every second. */
+  ensure<N extends JobName>(name: N, payload: JobPayload<N>): Promise<void>;
   /**
-   * Arms a session's hang-up job, or moves it: after this it runs in `delayMs` or sooner, and when it runs it looks at the session's rows
-   * and waits again if it is early.
+   * Arms a session's hang-up job, or moves it, to run in `delayMs`. When it runs it looks at the session's rows, and waits again if it is
+   * early: a job that comes too soon costs nothing.
    */
   armHangUp(session: JobPayload<'hang-up-session'>, delayMs: number): Promise<void>;
 }
@@ -34,21 +36,29 @@ export function openJobs({ connection, prefix, onError }: { connection: Connecti
 
   const options = (name: JobName) => ({ attempts: CATALOGUE[name].attempts, backoff: { type: 'exponential', delay: 500, jitter: 0.5 } }) as const;
 
+  const ensure: Jobs['ensure'] = async (name, payload) => {
+    const { lane, schema, about } = CATALOGUE[name];
+    const checked = schema.parse(payload);
+    await queues[lane].add(name, checked, { ...options(name), jobId: `${name}-${(about as (of: unknown) => string)(checked)}` });
+  };
+
   return {
     async enqueue(name, payload, delayMs = 0) {
       await queues[CATALOGUE[name].lane].add(name, CATALOGUE[name].schema.parse(payload), { ...options(name), ...(delayMs > 0 ? { delay: delayMs } : {}) });
     },
+    ensure,
     async armHangUp(session, delayMs) {
       const queue = queues['hang-up'];
-      const jobId = `hang-up-${session.sessionId}`;
+      const jobId = `armed-${session.sessionId}`;
+      const delay = Math.max(0, Math.ceil(delayMs));
       const armed = await queue.getJob(jobId);
-      if (armed !== undefined) {
-        const moved = await armed.changeDelay(Math.max(0, delayMs)).then(() => true, () => false);
-        if (moved) return;
+      if (armed === undefined) {
+        await queue.add('hang-up-session', session, { ...options('hang-up-session'), jobId, delay });
+        return;
       }
-      // Running at this moment it can't be moved, and may have read the rows before they changed: a second one looks again.
-      const id = armed === undefined ? jobId : `${jobId}-again`;
-      await queue.add('hang-up-session', session, { ...options('hang-up-session'), jobId: id, delay: Math.max(0, delayMs) });
+      const moved = await armed.changeDelay(delay).then(() => true, () => false);
+      // Running at this moment it can't be moved, and may have read the rows before they changed: another looks again.
+      if (!moved) await ensure('hang-up-session', session);
     },
     async close() {
       await Promise.all(Object.values(queues).map((queue) => queue.close()));

@@ -4,8 +4,10 @@ import type { Store } from './store.ts';
 export interface Owed {
   /** Roster changed, clocks not yet settled. */
   readonly settle: readonly { tenant_id: string; id: string }[];
-  /** Past its deadline, or ending and not yet confirmed. */
-  readonly hangUpSessions: readonly { tenant_id: string; id: string }[];
+  /** Past its deadline and not ended. */
+  readonly overdue: readonly { tenant_id: string; id: string }[];
+  /** Ending, and not every leg confirmed. */
+  readonly ending: readonly { tenant_id: string; id: string }[];
   /** Not in a session: let go for too many tries, or still keying after the deadline. */
   readonly hangUpLegs: readonly { id: string }[];
   /** To be dialled, and nobody has. */
@@ -19,16 +21,14 @@ export interface Owed {
 export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs: number; limit?: number }): Promise<Owed> {
   const before = `now() - make_interval(secs => $1)`;
   const read = async <T extends object>(name: string, text: string): Promise<T[]> => (await store.pool.query<T>({ name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
-  const [settle, hangUpSessions, hangUpLegs, dial] = await Promise.all([
+  const [settle, overdue, ending, hangUpLegs, dial] = await Promise.all([
     read<{ tenant_id: string; id: string }>('owed-settle', `SELECT tenant_id, id FROM session WHERE settle_owed_at < ${before}`),
-    read<{ tenant_id: string; id: string }>(
-      'owed-hang-up-sessions',
-      `SELECT tenant_id, id FROM session WHERE (state IN ('open', 'live') AND due_at < ${before}) OR (state = 'ending' AND ending_at < ${before})`,
-    ),
+    read<{ tenant_id: string; id: string }>('owed-overdue', `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before}`),
+    read<{ tenant_id: string; id: string }>('owed-ending', `SELECT tenant_id, id FROM session WHERE state = 'ending' AND ending_at < ${before}`),
     read<{ id: string }>('owed-hang-up-legs', `SELECT id FROM leg WHERE session_id IS NULL AND state <> 'ended' AND (deadline_at < ${before} OR owed_at < ${before})`),
     read<{ tenant_id: string; id: string }>('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before}`),
   ]);
-  return { settle, hangUpSessions, hangUpLegs, dial };
+  return { settle, overdue, ending, hangUpLegs, dial };
 }
 
 /** Forgets what has served: used token ids that would be stale anyway, and PINs whose quarantine is over. */

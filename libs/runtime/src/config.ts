@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** A PEM, or the path of a file that holds one; environment variables often carry line breaks as `\n`. */
+const pem = z
+  .string()
+  .min(1)
+  .transform((value, ctx) => {
+    if (value.includes('-----BEGIN')) return value.replaceAll('\\n', '\n');
+    try {
+      return readFileSync(value, 'utf8');
+    } catch {
+      ctx.addIssue('is neither a PEM nor the path of a readable file');
+      return z.NEVER;
+    }
+  });
+
+const key32 = z
+  .string()
+  .transform((text) => Buffer.from(text, 'base64'))
+  .refine((bytes) => bytes.length === 32, 'must be 32 bytes in base64: openssl rand -base64 32');
+
+const seconds = z.coerce.number().int().positive();
+
+/**
+ * Every variable that a service reads, in groups; a service names the groups it needs, and nothing else reads the environment. Parsed
+ * once, in `main`, and passed on as values.
+ */
+export const GROUPS = {
+  service: z.object({
+    HOST: z.string().default('0.0.0.0'),
+    PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    /** How long a stopping service may take to finish what it has in hand. Kubernetes' grace period must be longer. */
+    DRAIN_SECONDS: seconds.default(20),
+  }),
+  database: z.object({
+    DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must look like postgresql://user:password@host:5432/database'),
+    /** Connections of one replica; all replicas' together must fit the server's limit. */
+    DATABASE_POOL: z.coerce.number().int().min(1).max(200).default(10),
+  }),
+  redis: z.object({
+    REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must look like redis://host:6379'),
+    /** Keys and channels are put under it, so that several deployments can share a Redis. */
+    REDIS_PREFIX: z.string().regex(/^[a-z0-9-]{1,40}$/).default('partyline'),
+  }),
+  pins: z.object({ PIN_KEY: key32 }),
+  webhooks: z.object({
+    /** Where the carrier reaches voice-webhooks from outside. */
+    PUBLIC_WEBHOOK_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/$/, '')),
+  }),
+  vonage: z
+    .object({
+      /** `opentok`: the legacy video environment; `unified`: a Vonage application with the video capability. */
+      VIDEO_MODE: z.enum(['opentok', 'unified']).default('unified'),
+      VONAGE_API_KEY: z.string().min(1),
+      VONAGE_API_SECRET: z.string().min(1),
+      VONAGE_SIGNATURE_SECRET: z.string().min(1),
+      VONAGE_APPLICATION_ID: z.string().min(1),
+      VONAGE_PRIVATE_KEY: pem,
+      VIDEO_CALLBACK_SECRET: z.string().min(1),
+      OPENTOK_API_KEY: z.string().optional(),
+      OPENTOK_API_SECRET: z.string().optional(),
+      /** For the emulator, or another region; absent: the vendor's own hosts. */
+      VONAGE_API_HOST: z.url().optional(),
+      VIDEO_API_HOST: z.url().optional(),
+      /** The host in the SIP address that the bridge leg dials. */
+      SIP_HOST: z.string().default('sip.nexmo.com'),
+      PROVIDER_TIMEOUT_MS: z.coerce.number().int().min(100).max(4_500).default(4_000),
+    })
+    .superRefine((value, ctx) => {
+      if (value.VIDEO_MODE !== 'opentok') return;
+      for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const) if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: 'is needed with VIDEO_MODE=opentok' });
+    }),
+} as const;
+
+type Group = keyof typeof GROUPS;
+export type Config<G extends Group> = { readonly [K in G]: z.output<(typeof GROUPS)[K]> };
+
+/** The environment does not do; the message lists every variable that is wrong and what it should be, and no value. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(`The configuration is not usable:\n${problems.map((line) => `  ${line}`).join('\n')}\nEvery variable is described in docs/operators.md.`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** Reads the groups that a service needs; throws one `ConfigError` that lists all that is wrong. */
+export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: readonly G[]): Config<G> {
+  const problems: string[] = [];
+  const config: Partial<Record<Group, unknown>> = {};
+  for (const group of groups) {
+    // An empty variable is an unset one: that is how most deployment tools leave it.
+    const given = Object.fromEntries(Object.keys(GROUPS[group].shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+    const parsed = GROUPS[group].safeParse(given);
+    if (parsed.success) config[group] = parsed.data;
+    else problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${env[String(issue.path[0])] ? issue.message : `is not set (${issue.message})`}`));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config as Config<G>;
+}

@@ -1,0 +1,59 @@
+import { VerdictError, type Outcome } from '@partyline/domain/verdict';
+
+/** An RFC 9457 problem. `type` names the reason; docs/api.md has a line for each. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly reason: string;
+  readonly fix?: string;
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+  readonly requestId?: string;
+}
+
+/** The one place where reasons become HTTP: what is not named here goes by its outcome. */
+const STATUS: Readonly<Record<string, number>> = {
+  'missing-key': 401,
+  'unknown-key': 401,
+  'expired-key': 401,
+  'webhook-refused': 401,
+  'webhook-replayed': 401,
+  'room-not-found': 404,
+  'session-not-found': 404,
+  'route-not-found': 404,
+  'method-not-allowed': 405,
+  'room-ended': 409,
+  'body-too-large': 413,
+  'wrong-media-type': 415,
+  'invalid-body': 422,
+  'invalid-query': 422,
+  'not-e164': 422,
+  'unknown-number': 422,
+  'no-numbers': 503,
+  'provider-unreachable': 503,
+};
+const BY_OUTCOME: Readonly<Record<Outcome, number>> = { success: 200, client: 400, server: 500, upstream: 502, indeterminate: 504 };
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad request', 401: 'Not authenticated', 404: 'Not found', 405: 'Method not allowed', 409: 'Conflict', 413: 'Too large', 415: 'Unsupported media type', 422: 'Invalid input',
+  500: 'Our fault', 502: 'The provider refused', 503: 'Not available now', 504: 'The provider gave no answer',
+};
+
+/** What a client is shown of an error. An error that is no verdict is ours, and shows nothing of its insides. */
+export function toProblem(error: unknown, requestId?: string): Problem {
+  const known = error instanceof VerdictError ? error : new VerdictError('server', 'internal-error', 'Something went wrong on our side.', { fix: 'Try again; if it stays, give us the request id.' });
+  const { outcome, reason } = known.verdict;
+  const status = STATUS[reason] ?? BY_OUTCOME[outcome];
+  const errors = known.issues ?? (known.field === undefined ? undefined : [{ pointer: known.field, detail: known.message }]);
+  return {
+    type: `urn:partyline:problem:${reason}`,
+    title: TITLES[status] ?? 'Error',
+    status,
+    detail: known.message,
+    reason,
+    ...(known.fix === undefined ? {} : { fix: known.fix }),
+    ...(errors === undefined ? {} : { errors }),
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+}

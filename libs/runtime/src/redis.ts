@@ -1,0 +1,29 @@
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** Connection settings for one Redis URL. */
+function fromUrl(url: string): RedisOptions {
+  const { hostname, port, username, password, pathname, protocol } = new URL(url);
+  return {
+    host: hostname,
+    port: Number(port || 6379),
+    ...(username ? { username: decodeURIComponent(username) } : {}),
+    ...(password ? { password: decodeURIComponent(password) } : {}),
+    db: Number(pathname.slice(1) || 0),
+    ...(protocol === 'rediss:' ? { tls: {} } : {}),
+  };
+}
+
+/** A producer fails at once while Redis is away: a caller on the line is not kept waiting for a queue (reliability.md §6). */
+export const producerOptions = (url: string): RedisOptions => ({ ...fromUrl(url), enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 1_000, retryStrategy });
+
+/** A worker waits for Redis for ever. */
+export const workerOptions = (url: string): RedisOptions => ({ ...fromUrl(url), maxRetriesPerRequest: null, retryStrategy });
+
+const retryStrategy = (times: number): number => Math.min(2_000, 50 * 2 ** Math.min(times, 6));
+
+/** A plain connection; errors go to `onError` instead of ending the process. */
+export function connectRedis(url: string, onError: (error: Error) => void): Redis {
+  const redis = new Redis(producerOptions(url));
+  redis.on('error', onError);
+  return redis;
+}

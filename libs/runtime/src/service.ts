@@ -1,0 +1,159 @@
+import { Catch, HttpException, type ArgumentsHost, type DynamicModule, type ExceptionFilter, type LoggerService, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { VerdictError } from '@partyline/domain/verdict';
+import type { Config } from './config.ts';
+import { systemIds } from './edges.ts';
+import type { Logger } from './logging.ts';
+import type { Metrics } from './metrics.ts';
+import { toProblem } from './problem.ts';
+
+/** Webhooks and API bodies are small; what is larger is refused before it is read. */
+const BODY_LIMIT = 64 * 1024;
+
+export interface ServiceOptions {
+  readonly name: string;
+  readonly config: Config<'service'>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly module: Type | DynamicModule;
+  /** Questions over Redis, for a service that answers some. */
+  readonly microservice?: MicroserviceOptions;
+  /** What must answer before traffic is let in, by name: each throws when it does not. */
+  readonly ready: Readonly<Record<string, () => Promise<unknown>>>;
+  /** Is the service making progress? Throws when it is to be restarted. Default: it answers at all. */
+  readonly live?: () => void;
+  /** Before listening: what needs the application itself (documents, routes). */
+  readonly prepare?: (app: NestFastifyApplication) => Promise<void> | void;
+  /** Takes no more work and finishes what is in hand; then what it used is closed. In that order. */
+  readonly drain: (withinMs: number) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export interface RunningService {
+  readonly url: string;
+  readonly app: NestFastifyApplication;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a service: HTTP with health (`/healthz`, `/readyz`), metrics (`/metrics`), problem+json for every error, and an orderly end on
+ * SIGTERM: not ready any more, drain, close, at most `DRAIN_SECONDS`.
+ */
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const { config, log, metrics, name } = options;
+  const adapter = new FastifyAdapter({ bodyLimit: BODY_LIMIT, genReqId: () => systemIds.next('req'), trustProxy: true });
+  const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, { rawBody: true, logger: nestLogger(log), abortOnError: false });
+  app.useGlobalFilters(new ProblemFilter(log));
+  if (options.microservice) app.connectMicroservice(options.microservice);
+
+  let stopping = false;
+  const fastify = adapter.getInstance();
+  fastify.get('/healthz', () => {
+    options.live?.();
+    return { ok: true };
+  });
+  fastify.get('/readyz', async (_request, reply) => {
+    const checks = await Promise.all(Object.entries(options.ready).map(async ([what, check]) => [what, await check().then(() => 'up', () => 'down')] as const));
+    const ready = !stopping && checks.every(([, state]) => state === 'up');
+    return reply.code(ready ? 200 : 503).send({ ready, stopping, ...Object.fromEntries(checks) });
+  });
+  fastify.get('/metrics', async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
+  fastify.addHook('onResponse', async (request, reply) => metrics.observeRequest(`${request.method} ${request.routeOptions.url ?? 'unknown'}`, reply.statusCode, reply.elapsedTime / 1000));
+  await options.prepare?.(app);
+  if (options.microservice) await app.startAllMicroservices();
+  await app.listen(config.service.PORT, config.service.HOST);
+  const url = await app.getUrl();
+  log.info({ url }, 'listening');
+
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log.info('stopping: taking no more work');
+    const withinMs = config.service.DRAIN_SECONDS * 1000;
+    await within(withinMs, options.drain(withinMs).then(() => app.close()), () => log.warn('not everything was finished in time; others will take it over'));
+    await within(2_000, options.close(), () => log.warn('connections did not close in time'));
+    log.info('stopped');
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      void stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ err: error }, 'did not stop cleanly');
+          process.exit(1);
+        },
+      );
+    });
+  }
+  return { url, app, stop };
+
+  function within(ms: number, work: Promise<unknown>, late: () => void): Promise<void> {
+    return Promise.race([
+      work.then(() => undefined),
+      new Promise<void>((resolve) =>
+        AbortSignal.timeout(ms).addEventListener('abort', () => {
+          late();
+          resolve();
+        }),
+      ),
+    ]);
+  }
+}
+
+/** Runs a service's `main`; what keeps it from starting is said in a sentence, on standard error, with exit code 1. */
+export async function runMain(start: () => Promise<unknown>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? (error.name === 'ConfigError' ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+    process.exit(1);
+  }
+}
+
+/** Every error becomes a problem here, once. Ours are logged whole; a client's are the client's to read. */
+@Catch()
+class ProblemFilter implements ExceptionFilter {
+  private readonly log: Logger;
+  constructor(log: Logger) {
+    this.log = log;
+  }
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const problem = toProblem(fromFramework(error), request.id);
+    if (problem.status >= 500) this.log.error({ err: error, requestId: request.id, reason: problem.reason }, 'a request failed');
+    const reply = http.getResponse<FastifyReply>();
+    if (error instanceof VerdictError && error.retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
+    void reply.code(problem.status).type('application/problem+json').send(problem);
+  }
+}
+
+/** What Nest and Fastify themselves refuse, as verdicts. */
+function fromFramework(error: unknown): unknown {
+  if (error instanceof VerdictError) return error;
+  const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number } | null)?.statusCode;
+  switch (status) {
+    case 404:
+      return new VerdictError('client', 'route-not-found', 'There is nothing at this address.', { fix: 'See the API reference at /docs.' });
+    case 405:
+      return new VerdictError('client', 'method-not-allowed', 'This address does not take this method.');
+    case 413:
+      return new VerdictError('client', 'body-too-large', `The body is larger than ${BODY_LIMIT / 1024} kB.`);
+    case 415:
+      return new VerdictError('client', 'wrong-media-type', 'The body must be JSON.', { fix: 'Send content-type: application/json.' });
+    case 400:
+      return new VerdictError('client', 'invalid-body', 'The body is not JSON.', { field: '', fix: 'Check the quotes and commas, and send content-type: application/json.' });
+    default:
+      return error;
+  }
+}
+
+const nestLogger = (log: Logger): LoggerService => ({
+  log: (message: unknown, context?: string) => log.debug({ context }, String(message)),
+  warn: (message: unknown, context?: string) => log.warn({ context }, String(message)),
+  error: (message: unknown, stack?: string) => log.error({ stack }, String(message)),
+});
