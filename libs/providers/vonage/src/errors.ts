@@ -97,7 +97,7 @@ function textRow(text: string, request: RequestKind): Row | undefined {
 const field = (value: unknown, name: string): unknown => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined);
 
 /** A `Retry-After` in seconds. A date is not understood: the vendor's clock is not ours. Capped at an hour. */
-export function retryAfterMs(header: unknown): number | undefined {
+export function readRetryAfter(header: unknown): number | undefined {
   if (typeof header !== 'string' || !/^\d{1,6}(?:\.\d+)?$/.test(header.trim())) return undefined;
   return Math.min(Number(header) * 1_000, 3_600_000);
 }
@@ -107,7 +107,7 @@ export function statusError(response: unknown): StatusError | undefined {
   const status = field(response, 'status');
   if (typeof status !== 'number') return undefined;
   const headers = field(response, 'headers') as { get?: (name: string) => string | null } | undefined;
-  return new StatusError(status, retryAfterMs(typeof headers?.get === 'function' ? headers.get('retry-after') : undefined));
+  return new StatusError(status, readRetryAfter(typeof headers?.get === 'function' ? headers.get('retry-after') : undefined));
 }
 
 const made = (row: Row, retryMs?: number): ProviderError => {

@@ -48,11 +48,10 @@ function headerFault(part: string): RefusedCallback | undefined {
 }
 
 function signatureHolds(signed: string, signature: string, keys: readonly KeyObject[]): boolean {
-  const given = Buffer.from(signature, 'latin1');
+  const given = Buffer.from(signature, 'base64url');
   let holds = false;
-  // compared as text, so that a second spelling of the same bytes is refused; both keys are always tried
   for (const key of keys) {
-    const expected = Buffer.from(createHmac('sha256', key).update(signed).digest('base64url'), 'latin1');
+    const expected = createHmac('sha256', key).update(signed).digest();
     holds = (expected.length === given.length && timingSafeEqual(expected, given)) || holds;
   }
   return holds;

@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { MediaCapabilities, MediaProvider, SipDial } from '../media-provider.ts';
+import type { MediaEvent } from '../provider-event.ts';
+import { failureOf, FAULT_TEST_MS, faultTable, SHORT_TIMEOUT_MS, type RequestEffect, type VendorFault } from './vendor-fault.ts';
+import type { ReceivedWebhook, WebhookReceiver } from './webhook-receiver.ts';
+
+export type MediaOperation = 'open-session' | 'dial' | 'disconnect' | 'list-connections';
+
+/** A vendor (or its emulator), an account at it, and the hands to play its clients and its faults. */
+export interface MediaHarness {
+  /** The vendor's time of day. */
+  now(): Date;
+  /** A provider that waits so long for the vendor. */
+  provider(timeoutMs: number): MediaProvider;
+  /** A provider with the right name and secret, whose vendor's port nobody listens on. */
+  unreachable(): MediaProvider;
+  /** A provider whose SIP credentials are wrong. */
+  wrongSipPassword(): MediaProvider;
+  /** Where its session- and SIP-monitoring callbacks and the voice side's answer webhooks go: `/media` and `/answer`. */
+  readonly receiver: WebhookReceiver;
+  /** Leads to `/answer`. */
+  readonly number: string;
+  /** A browser joins with a client token; rejects when the vendor refuses it. */
+  join(mediaSessionId: string, token: string): Promise<{ connectionId: string; data: string }>;
+  /** The custom SIP headers of an answer webhook, by lower-case name. */
+  sipHeaders(answer: ReceivedWebhook): Readonly<Record<string, string>>;
+  /** Plays a fault on one operation until `heal`. */
+  fault(operation: MediaOperation, fault: VendorFault): Promise<void>;
+  heal(): Promise<void>;
+  /** What must be in no error. */
+  readonly secrets: readonly string[];
+  stop(): Promise<void>;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** What every media provider must do. */
+export function describeMediaContract(name: string, capabilities: MediaCapabilities, start: () => Promise<MediaHarness>): void {
+  describe(`${name}: media contract`, () => {
+    let harness: MediaHarness;
+    let media: MediaProvider;
+    const inAnHour = (): Date => new Date(Math.floor(harness.now().getTime() / 1_000) * 1_000 + HOUR_MS);
+    const dialOf = (mediaSessionId: string, more: Partial<SipDial> = {}): SipDial => ({
+      mediaSessionId,
+      number: harness.number,
+      headers: { 'X-Partyline-Leg': 'leg_contract' },
+      data: '{"leg":"leg_contract"}',
+      expiresAt: inAnHour(),
+      ...more,
+    });
+    const openSession = async (): Promise<string> => (await media.openSession()).mediaSessionId;
+    /** The next callback that says so, after it was verified. */
+    const event = async <Kind extends MediaEvent['kind']>(kind: Kind, matches: (event: Extract<MediaEvent, { kind: Kind }>) => boolean): Promise<Extract<MediaEvent, { kind: Kind }>> => {
+      const isIt = (found: MediaEvent): found is Extract<MediaEvent, { kind: Kind }> => found.kind === kind && matches(found as Extract<MediaEvent, { kind: Kind }>);
+      const webhook = await harness.receiver.take('/media', (candidate) => isIt(media.parseCallback(candidate.body)));
+      expect(media.verifyCallback(webhook, harness.now())).toMatchObject({ ok: true });
+      return media.parseCallback(webhook.body) as Extract<MediaEvent, { kind: Kind }>;
+    };
+
+    beforeAll(async () => {
+      harness = await start();
+      media = harness.provider(10_000);
+    });
+    beforeEach(() => harness.heal());
+    afterAll(() => harness.stop());
+
+    it('declares what it can do', () => {
+      expect(media.capabilities).toEqual(capabilities);
+      expect(media.clientConfig.kind).toBe(media.kind);
+      expect(harness.secrets.some((secret) => JSON.stringify(media.clientConfig).includes(secret))).toBe(false);
+    });
+
+    it('lets a browser in with a token that carries its data, and reports it', async () => {
+      const mediaSessionId = await openSession();
+      const joined = await harness.join(mediaSessionId, media.issueToken({ mediaSessionId, data: '{"p":"part_1"}', expiresAt: inAnHour() }));
+      expect(joined.data).toBe('{"p":"part_1"}');
+      const seen = await event('connected', (found) => found.connectionId === joined.connectionId);
+      expect(seen).toMatchObject({ mediaSessionId, data: '{"p":"part_1"}' });
+      expect(seen.at).toBeInstanceOf(Date);
+    });
+
+    it('refuses a token that would not hold', async () => {
+      const mediaSessionId = await openSession();
+      const bad = [
+        { mediaSessionId, data: '', expiresAt: new Date(harness.now().getTime() - HOUR_MS) },
+        { mediaSessionId, data: '', expiresAt: new Date(Number.NaN) },
+        { mediaSessionId, data: '', expiresAt: new Date(harness.now().getTime() + 31 * 24 * HOUR_MS) },
+        { mediaSessionId, data: 'x'.repeat(1_001), expiresAt: inAnHour() },
+      ];
+      for (const input of bad) expect(() => media.issueToken(input)).toThrow(expect.objectContaining({ failure: 'refused' }));
+    });
+
+    it('closes a connection, and sees it closed only when the vendor says so', async () => {
+      const mediaSessionId = await openSession();
+      const { connectionId } = await harness.join(mediaSessionId, media.issueToken({ mediaSessionId, data: 'd', expiresAt: inAnHour() }));
+      await media.disconnect({ mediaSessionId, connectionId });
+      expect(await event('disconnected', (found) => found.connectionId === connectionId)).toMatchObject({ mediaSessionId, data: 'd' });
+    });
+
+    it('says not-found for a connection that the vendor does not know, and refuses an id that is none', async () => {
+      const mediaSessionId = await openSession();
+      expect(await failureOf(() => media.disconnect({ mediaSessionId, connectionId: 'nobody' }))).toMatchObject({ failure: 'not-found' });
+      expect(await failureOf(async () => media.disconnect({ mediaSessionId, connectionId: '../../stream?x=' }))).toMatchObject({ failure: 'refused' });
+    });
+
+    it.runIf(capabilities.listConnections)('lists the live connections and no others', async () => {
+      const mediaSessionId = await openSession();
+      const token = (data: string): string => media.issueToken({ mediaSessionId, data, expiresAt: inAnHour() });
+      const [stays, leaves] = [await harness.join(mediaSessionId, token('a')), await harness.join(mediaSessionId, token('b'))];
+      const listed = async (): Promise<string[]> => (await media.listConnections(mediaSessionId)).map((one) => one.connectionId).toSorted();
+      expect(await listed()).toEqual([stays.connectionId, leaves.connectionId].toSorted());
+      await media.disconnect({ mediaSessionId, connectionId: leaves.connectionId });
+      await event('disconnected', (found) => found.connectionId === leaves.connectionId);
+      expect(await listed()).toEqual([stays.connectionId]);
+    });
+
+    it.runIf(!capabilities.listConnections)('refuses to list connections', async () => {
+      expect(await failureOf(() => media.listConnections('any'))).toMatchObject({ failure: 'refused' });
+    });
+
+    it.runIf(capabilities.sipDial)('dials the bridge: a connection, and an answer webhook with our header', async () => {
+      const mediaSessionId = await openSession();
+      const leg = 'leg_header';
+      const dialled = await media.dialSip(dialOf(mediaSessionId, { headers: { 'X-Partyline-Leg': leg } }));
+      expect(await event('connected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({ mediaSessionId, data: '{"leg":"leg_contract"}' });
+      const answer = await harness.receiver.take('/answer', (one) => harness.sipHeaders(one)['x-partyline-leg'] === leg);
+      expect(Object.keys(harness.sipHeaders(answer))).toContain('x-partyline-leg');
+      await media.disconnect({ mediaSessionId, connectionId: dialled.connectionId });
+      expect(await event('disconnected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({ mediaSessionId });
+    });
+
+    it.runIf(capabilities.sipMonitoring)('reports the SIP call of the bridge: active, then over with a verdict', async () => {
+      const mediaSessionId = await openSession();
+      const { connectionId, sipCallId } = await media.dialSip(dialOf(mediaSessionId));
+      expect(await event('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'active')).toMatchObject({ mediaSessionId, connectionId });
+      await media.disconnect({ mediaSessionId, connectionId });
+      const over = await event('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'over');
+      expect(over).toMatchObject({ connectionId, verdict: { outcome: 'success', reason: 'completed' } });
+    });
+
+    it.runIf(capabilities.sipMonitoring)('takes a dial with a wrong digest, and reports it over with a verdict', async () => {
+      const mediaSessionId = await openSession();
+      const dialled = await harness.wrongSipPassword().dialSip(dialOf(mediaSessionId));
+      const over = await event('sip-call', (found) => found.sipCallId === dialled.sipCallId && found.phase === 'over');
+      expect(over.verdict).toEqual({ outcome: 'client', reason: 'sip-credentials' });
+    });
+
+    it.runIf(capabilities.sipDial)('refuses a dial that cannot be right, before it asks', async () => {
+      const mediaSessionId = await openSession();
+      const bad: Partial<SipDial>[] = [{ number: 'sip:x@y' }, { headers: { Evil: 'x' } }, { headers: { 'X-Leg': 'a\r\nX-Other: b' } }, { data: 'x'.repeat(1_001) }];
+      for (const more of bad) expect(await failureOf(async () => harness.unreachable().dialSip(dialOf(mediaSessionId, more)))).toMatchObject({ failure: 'refused' });
+    });
+
+    it.runIf(!capabilities.sipDial)('refuses to dial', async () => {
+      expect(await failureOf(async () => media.dialSip(dialOf('any')))).toMatchObject({ failure: 'refused' });
+    });
+
+    it('refuses a callback that was changed, unsigned or old', async () => {
+      const mediaSessionId = await openSession();
+      const joined = await harness.join(mediaSessionId, media.issueToken({ mediaSessionId, data: 'd', expiresAt: inAnHour() }));
+      const genuine = await harness.receiver.take('/media', (one) => one.rawBody.includes(joined.connectionId));
+      expect(media.verifyCallback(genuine, harness.now())).toMatchObject({ ok: true });
+      const changed = Buffer.from(genuine.rawBody.toString('utf8').replace(joined.connectionId, `${joined.connectionId}0`));
+      expect(media.verifyCallback({ ...genuine, rawBody: changed }, harness.now())).toEqual({ ok: false, refused: 'wrong-hash' });
+      expect(media.verifyCallback({ ...genuine, authorization: undefined }, harness.now())).toEqual({ ok: false, refused: 'unsigned' });
+      expect(media.verifyCallback(genuine, new Date(harness.now().getTime() + 2 * HOUR_MS))).toEqual({ ok: false, refused: 'stale' });
+    });
+
+    const operations: { operation: MediaOperation; effect: RequestEffect; can?: boolean; run: (provider: MediaProvider, mediaSessionId: string) => Promise<unknown> }[] = [
+      { operation: 'open-session', effect: 'write', run: (provider) => provider.openSession() },
+      { operation: 'disconnect', effect: 'void-write', run: (provider, mediaSessionId) => provider.disconnect({ mediaSessionId, connectionId: 'c' }) },
+      { operation: 'dial', effect: 'write', can: capabilities.sipDial, run: (provider, mediaSessionId) => provider.dialSip(dialOf(mediaSessionId)) },
+      { operation: 'list-connections', effect: 'read', can: capabilities.listConnections, run: (provider, mediaSessionId) => provider.listConnections(mediaSessionId) },
+    ];
+    const able = operations.filter(({ can }) => can ?? true);
+
+    it.each(able.flatMap((one) => faultTable(one.effect).map((row) => ({ ...one, ...row }))))(
+      '$operation: $fault is $failures',
+      async ({ operation, run, fault, failures }) => {
+        const mediaSessionId = await openSession();
+        await harness.fault(operation, fault);
+        // patient with a vendor that answers: a slow machine must not make a timeout of it
+        const provider = harness.provider(fault === 'silence' ? SHORT_TIMEOUT_MS : 10_000);
+        const failed = await failureOf(async () => run(provider, mediaSessionId), harness.secrets);
+        expect(failures).toContain(failed.failure);
+        expect(failed.leaks).toEqual([]);
+      },
+      FAULT_TEST_MS,
+    );
+
+    it.each(able)('$operation: a vendor that cannot be reached', async ({ run }) => {
+      const mediaSessionId = await openSession();
+      // an unhandledRejection on the way fails the run: this is how opentok's own hang-up would end the process
+      expect(await failureOf(async () => run(harness.unreachable(), mediaSessionId), harness.secrets)).toMatchObject({ failure: 'busy', leaks: [] });
+    });
+  });
+}

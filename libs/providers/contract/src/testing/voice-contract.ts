@@ -1,0 +1,239 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Verdict } from '@partyline/domain/verdict';
+import type { VoiceEvent } from '../provider-event.ts';
+import type { CallPlan, CreateCall, VoiceCapabilities, VoiceProvider } from '../voice-provider.ts';
+import { failureOf, FAULT_TEST_MS, faultTable, SHORT_TIMEOUT_MS, type RequestEffect, type VendorFault } from './vendor-fault.ts';
+import type { WebhookReceiver } from './webhook-receiver.ts';
+
+export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'get-call' | 'list-calls';
+
+/** How a telephone behaves when it is rung. */
+export type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable';
+
+/** A simulated person on a telephone, who rang or was rung. */
+export interface SimulatedCaller {
+  key(digits: string): Promise<unknown>;
+  /** Until they are told to key something. */
+  prompted(): Promise<unknown>;
+  /** Until they are in a conversation, or wait for it to begin. */
+  admitted(): Promise<{ conversation: string; waits: boolean }>;
+  /** Do the others in the conversation hear them? */
+  heard(): Promise<boolean>;
+  ended(): Promise<unknown>;
+  hangUp(): Promise<unknown>;
+}
+
+/** A vendor (or its emulator), an account at it, and the hands to play its callers and its faults. */
+export interface VoiceHarness {
+  /** The vendor's time of day. */
+  now(): Date;
+  provider(timeoutMs: number): VoiceProvider;
+  unreachable(): VoiceProvider;
+  /** Answer webhooks of `number` go to `/answer`, its events to `/event`. */
+  readonly receiver: WebhookReceiver;
+  readonly number: string;
+  /** A telephone that behaves so; gives its number. */
+  phone(habit: PhoneHabit): Promise<string>;
+  /** The person at a telephone, once it has been rung. */
+  rung(number: string): Promise<SimulatedCaller>;
+  /** A person rings `number`. */
+  callIn(): Promise<SimulatedCaller>;
+  /** From now on hang-ups of a young call are refused as the vendor does, or are not. */
+  refuseYoungCalls(on: boolean): Promise<void>;
+  fault(operation: VoiceOperation, fault: VendorFault): Promise<void>;
+  heal(): Promise<void>;
+  readonly secrets: readonly string[];
+  stop(): Promise<void>;
+}
+
+type CallEvent = Extract<VoiceEvent, { kind: 'call' }>;
+
+const ENDINGS: { habit: PhoneHabit; verdict: Verdict }[] = [
+  { habit: 'busy', verdict: { outcome: 'client', reason: 'busy' } },
+  { habit: 'rejects', verdict: { outcome: 'client', reason: 'rejected' } },
+  { habit: 'never-answers', verdict: { outcome: 'client', reason: 'unanswered' } },
+];
+
+/** What every voice provider must do. */
+export function describeVoiceContract(name: string, capabilities: VoiceCapabilities, start: () => Promise<VoiceHarness>): void {
+  describe(`${name}: voice contract`, () => {
+    let harness: VoiceHarness;
+    let voice: VoiceProvider;
+    const conversation = 'conv_contract_0123456789';
+    /** An id that the vendor never gave. */
+    const id = '00000000-0000-4000-8000-000000000000';
+    const callTo = (to: string, more: Partial<CreateCall> = {}): CreateCall => ({
+      to,
+      from: harness.number,
+      answerTo: `${harness.receiver.url}/answer`,
+      eventsTo: `${harness.receiver.url}/event`,
+      ringingTimerS: 30,
+      lengthTimerS: 600,
+      ...more,
+    });
+    const plan = (steps: CallPlan): void => harness.receiver.reply('/answer', () => voice.instructions(steps));
+    const join = (): CallPlan => [{ do: 'join', conversation, eventsTo: `${harness.receiver.url}/event` }];
+    const callEvent = async (callId: string, phase: CallEvent['phase']): Promise<CallEvent> => {
+      const webhook = await harness.receiver.take('/event', ({ body }) => {
+        const found = voice.parseEvent(body);
+        return found.kind === 'call' && found.callId === callId && found.phase === phase;
+      });
+      expect(voice.verifyCallback(webhook, harness.now())).toMatchObject({ ok: true });
+      return voice.parseEvent(webhook.body) as CallEvent;
+    };
+    /** A call in the conference. */
+    const joinedCall = async (): Promise<{ callId: string; person: SimulatedCaller }> => {
+      plan(join());
+      const to = await harness.phone('answers');
+      const { callId } = await voice.createCall(callTo(to));
+      const person = await harness.rung(to);
+      await person.admitted();
+      return { callId, person };
+    };
+
+    beforeAll(async () => {
+      harness = await start();
+      voice = harness.provider(10_000);
+    });
+    beforeEach(() => harness.heal());
+    afterAll(() => harness.stop());
+
+    it('declares what it can do', () => expect(voice.capabilities).toEqual(capabilities));
+
+    it('places a call, answers it into the conversation, hangs it up, and sees it over', async () => {
+      plan(join());
+      const to = await harness.phone('answers');
+      const { callId } = await voice.createCall(callTo(to));
+      const answer = await harness.receiver.take('/answer', ({ body }) => voice.parseAnswer(body).callId === callId);
+      expect(voice.verifyCallback(answer, harness.now())).toMatchObject({ ok: true });
+      expect(voice.parseAnswer(answer.body)).toMatchObject({ callId, viaSip: false, headers: {} });
+      const person = await harness.rung(to);
+      expect(await person.admitted()).toEqual({ conversation, waits: false });
+      expect((await callEvent(callId, 'answered')).at).toBeInstanceOf(Date);
+      expect(await voice.getCall(callId)).toMatchObject({ callId, over: false });
+      await voice.hangUp(callId);
+      await person.ended();
+      expect(await callEvent(callId, 'over')).toMatchObject({ verdict: { outcome: 'success', reason: 'completed' } });
+      expect(await voice.getCall(callId)).toMatchObject({ callId, over: true });
+    });
+
+    it('asks a caller for digits, and lets them wait in a conversation that has not begun', async () => {
+      plan([
+        { do: 'say', text: 'Please key your PIN.', language: 'en-GB', bargeIn: true },
+        { do: 'ask-digits', maxDigits: 6, timeoutS: 5, replyTo: `${harness.receiver.url}/input` },
+      ]);
+      const waiting: CallPlan = [{ do: 'join', conversation: `${conversation}_later`, eventsTo: `${harness.receiver.url}/event`, startOnEnter: false }];
+      harness.receiver.reply('/input', () => voice.instructions(waiting));
+      const person = await harness.callIn();
+      const answer = voice.parseAnswer((await harness.receiver.take('/answer', ({ body }) => voice.parseAnswer(body).from !== harness.number)).body);
+      expect(answer.to).toBe(harness.number);
+      await person.prompted();
+      await person.key('0123#');
+      const input = await harness.receiver.take('/input', ({ body }) => voice.parseInput(body).callId === answer.callId);
+      expect(voice.verifyCallback(input, harness.now())).toMatchObject({ ok: true });
+      expect(voice.parseInput(input.body)).toEqual({ callId: answer.callId, digits: '0123', timedOut: false });
+      expect(await person.admitted()).toEqual({ conversation: `${conversation}_later`, waits: true });
+      await person.hangUp();
+      await callEvent(answer.callId, 'over');
+    });
+
+    it('lets a call go with an empty plan', async () => {
+      plan([]);
+      const to = await harness.phone('answers');
+      const { callId } = await voice.createCall(callTo(to));
+      await (await harness.rung(to)).ended();
+      expect(await callEvent(callId, 'over')).toMatchObject({ phase: 'over' });
+    });
+
+    it.each(ENDINGS)('a phone that $habit is over with $verdict.reason', async ({ habit, verdict }) => {
+      const to = await harness.phone(habit);
+      const { callId } = await voice.createCall(callTo(to, { ringingTimerS: 1 }));
+      expect((await callEvent(callId, 'over')).verdict).toEqual(verdict);
+    });
+
+    it('refuses a number that is none, before it asks', async () => {
+      expect(await failureOf(async () => harness.unreachable().createCall(callTo('0800')))).toMatchObject({ failure: 'refused' });
+    });
+
+    it('knows no call that the vendor does not know', async () => {
+      expect(await voice.getCall(id)).toBeNull();
+      expect(await failureOf(() => voice.hangUp(id))).toMatchObject({ failure: 'not-found' });
+      expect(await failureOf(async () => voice.hangUp('../../v1/calls?'))).toMatchObject({ failure: 'refused' });
+    });
+
+    it('says busy, with a wait, for a call that is too young to be hung up', async () => {
+      const { callId, person } = await joinedCall();
+      await harness.refuseYoungCalls(true);
+      const failed = await failureOf(() => voice.hangUp(callId));
+      expect(failed.failure).toBe('busy');
+      expect(failed.retryAfterMs).toBeGreaterThanOrEqual(1_000);
+      await harness.refuseYoungCalls(false);
+      await voice.hangUp(callId);
+      await person.ended();
+    });
+
+    it.runIf(capabilities.listCalls)('lists the live calls and no others', async () => {
+      const [stays, leaves] = [await joinedCall(), await joinedCall()];
+      expect((await voice.listLiveCalls()).map((call) => call.callId)).toEqual(expect.arrayContaining([stays.callId, leaves.callId]));
+      await voice.hangUp(leaves.callId);
+      await leaves.person.ended();
+      const live = (await voice.listLiveCalls()).map((call) => call.callId);
+      expect(live).toContain(stays.callId);
+      expect(live).not.toContain(leaves.callId);
+      await voice.hangUp(stays.callId);
+      await stays.person.ended();
+    });
+
+    it.runIf(!capabilities.listCalls)('refuses to list calls', async () => {
+      expect(await failureOf(() => voice.listLiveCalls())).toMatchObject({ failure: 'refused' });
+    });
+
+    it.runIf(capabilities.mute)('mutes and unmutes a call', async () => {
+      const { callId, person } = await joinedCall();
+      await voice.mute(callId, true);
+      expect(await person.heard()).toBe(false);
+      await voice.mute(callId, false);
+      expect(await person.heard()).toBe(true);
+      await voice.hangUp(callId);
+      await person.ended();
+    });
+
+    it.runIf(!capabilities.mute)('refuses to mute', async () => {
+      expect(await failureOf(() => voice.mute('any', true))).toMatchObject({ failure: 'refused' });
+    });
+
+    it('refuses a webhook that was changed, unsigned or old', async () => {
+      const to = await harness.phone('busy');
+      const { callId } = await voice.createCall(callTo(to));
+      const genuine = await harness.receiver.take('/event', ({ body }) => JSON.stringify(body).includes(callId));
+      expect(voice.verifyCallback(genuine, harness.now())).toMatchObject({ ok: true });
+      expect(voice.verifyCallback({ ...genuine, rawBody: Buffer.concat([genuine.rawBody, Buffer.from(' ')]) }, harness.now())).toEqual({ ok: false, refused: 'wrong-hash' });
+      expect(voice.verifyCallback({ ...genuine, authorization: undefined }, harness.now())).toEqual({ ok: false, refused: 'unsigned' });
+      expect(voice.verifyCallback(genuine, new Date(harness.now().getTime() + 7_200_000))).toEqual({ ok: false, refused: 'stale' });
+    });
+
+    const operations: { operation: VoiceOperation; effect: RequestEffect; can?: boolean; run: (provider: VoiceProvider) => Promise<unknown> }[] = [
+      { operation: 'create-call', effect: 'write', run: (provider) => provider.createCall(callTo('+447700900999')) },
+      { operation: 'hang-up', effect: 'void-write', run: (provider) => provider.hangUp(id) },
+      { operation: 'get-call', effect: 'read', run: (provider) => provider.getCall(id) },
+      { operation: 'mute', effect: 'void-write', can: capabilities.mute, run: (provider) => provider.mute(id, true) },
+      { operation: 'list-calls', effect: 'read', can: capabilities.listCalls, run: (provider) => provider.listLiveCalls() },
+    ];
+    const able = operations.filter(({ can }) => can ?? true);
+
+    it.each(able.flatMap((one) => faultTable(one.effect).map((row) => ({ ...one, ...row }))))(
+      '$operation: $fault is $failures',
+      async ({ operation, run, fault, failures }) => {
+        await harness.fault(operation, fault);
+        const failed = await failureOf(async () => run(harness.provider(fault === 'silence' ? SHORT_TIMEOUT_MS : 10_000)), harness.secrets);
+        expect(failures).toContain(failed.failure);
+        expect(failed.leaks).toEqual([]);
+      },
+      FAULT_TEST_MS,
+    );
+
+    it.each(able)('$operation: a vendor that cannot be reached', async ({ run }) => {
+      expect(await failureOf(async () => run(harness.unreachable()), harness.secrets)).toMatchObject({ failure: 'busy', leaks: [] });
+    });
+  });
+}

@@ -1,0 +1,88 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import type { Callback } from '../callback.ts';
+
+/** One webhook as it came in, with its body read as JSON where it is some. */
+export interface ReceivedWebhook extends Callback {
+  readonly path: string;
+  readonly body: unknown;
+}
+
+/** Stands where our own webhook app stands, for a vendor (or its emulator) to call. */
+export interface WebhookReceiver {
+  /** e.g. http://127.0.0.1:40123 */
+  readonly url: string;
+  readonly received: readonly ReceivedWebhook[];
+  /** What is answered to a path from now on; `undefined` answers 200 with no body. */
+  reply(path: string, body: (webhook: ReceivedWebhook) => unknown): void;
+  /** The first webhook that matches and has not been taken yet; waits for it. */
+  take(path: string, matches?: (webhook: ReceivedWebhook) => boolean): Promise<ReceivedWebhook>;
+  stop(): Promise<void>;
+}
+
+interface Waiting {
+  readonly wants: (webhook: ReceivedWebhook) => boolean;
+  readonly resolve: (webhook: ReceivedWebhook) => void;
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function parseJson(rawBody: Buffer): unknown {
+  try {
+    return JSON.parse(rawBody.toString('utf8')) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Listens on a free loopback port. The test's own time limit bounds every wait. */
+export async function startWebhookReceiver(): Promise<WebhookReceiver> {
+  const received: ReceivedWebhook[] = [];
+  const untaken: ReceivedWebhook[] = [];
+  const waiting: Waiting[] = [];
+  const replies = new Map<string, (webhook: ReceivedWebhook) => unknown>();
+
+  const note = (webhook: ReceivedWebhook): void => {
+    received.push(webhook);
+    const index = waiting.findIndex((one) => one.wants(webhook));
+    if (index === -1) untaken.push(webhook);
+    else waiting.splice(index, 1)[0]?.resolve(webhook);
+  };
+
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const rawBody = await readBody(request);
+    const path = new URL(request.url ?? '/', 'http://receiver').pathname;
+    const webhook: ReceivedWebhook = { path, authorization: request.headers.authorization, rawBody, body: parseJson(rawBody) };
+    const body = replies.get(path)?.(webhook);
+    response.writeHead(200, body === undefined ? {} : { 'content-type': 'application/json' });
+    response.end(body === undefined ? '' : JSON.stringify(body));
+    note(webhook);
+  };
+
+  const server = createServer((request, response) => {
+    serve(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    received,
+    reply: (path, body) => void replies.set(path, body),
+    take(path, matches = () => true) {
+      const wants = (webhook: ReceivedWebhook): boolean => webhook.path === path && matches(webhook);
+      const index = untaken.findIndex(wants);
+      const found = index === -1 ? undefined : untaken.splice(index, 1)[0];
+      return found === undefined ? new Promise((resolve) => void waiting.push({ wants, resolve })) : Promise.resolve(found);
+    },
+    async stop() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
