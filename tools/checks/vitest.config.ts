@@ -1,3 +1,4 @@
+import { globSync } from 'node:fs';
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -11,8 +12,8 @@ export default defineConfig({
   test: {
     include: ['**/src/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
-    // A package without tests yet is not a failure of `npm test`.
-    passWithNoTests: true,
+    // A package without tests yet is not a failure of `npm test`; one whose tests were not found is.
+    passWithNoTests: globSync('{src,libs,apps,tools}/**/*.test.ts', { exclude: ['**/node_modules/**'] }).length === 0,
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -6,34 +6,35 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 /*
  * Proves that lint fails where it must. Real files are written into the packages and linted with the repository's own configuration, all in
- * one run (each run of the linter costs two seconds). Their name is in .gitignore: should this be killed half way, none reaches a commit.
+ * one run (each run of the linter costs two seconds). They lie beside `src`, where no build picks them up, in a folder that .gitignore names:
+ * should this be killed half way, none reaches a commit.
  */
 
 const importing = (target: string): string => `import * as imported from '${target}';\nexport const used = imported;\n`;
 
 const refusedImports = [
-  ['libs/domain/src', '@partyline/store/store'],
-  ['libs/contracts/src', '@partyline/domain/clock'],
-  ['libs/providers/contract/src', '@partyline/store/store'],
-  ['libs/providers/vonage/src', '@partyline/conference/end-session'],
-  ['libs/store/src', '@partyline/provider-contract/provider-error'],
-  ['libs/store/src', '@partyline/testing/postgres'],
-  ['libs/store/src', '../../domain/src/clock.ts'],
-  ['libs/jobs/src', '@partyline/store/store'],
-  ['libs/conference/src', '@partyline/provider-vonage/voice'],
-  ['libs/conference/src', '@partyline/provider-registry/registry'],
-  ['libs/runtime/src', '@partyline/store/store'],
-  ['apps/room-api/src', '@partyline/provider-registry/registry'],
-  ['apps/room-api/src', '@partyline/provider-vonage/voice'],
-  ['apps/room-api/src', '@partyline/testing/postgres'],
-  ['apps/room-api/src', '@partyline/dev/stack'],
-].map(([folder, target], index) => ({ folder, target, file: `${folder}/lint-fixture-${index}.ts` }));
+  ['libs/domain', '@partyline/store/store'],
+  ['libs/contracts', '@partyline/domain/clock'],
+  ['libs/providers/contract', '@partyline/store/store'],
+  ['libs/providers/vonage', '@partyline/conference/end-session'],
+  ['libs/store', '@partyline/provider-contract/provider-error'],
+  ['libs/store', '@partyline/testing/postgres'],
+  ['libs/store', '../../domain/src/clock.ts'],
+  ['libs/jobs', '@partyline/store/store'],
+  ['libs/conference', '@partyline/provider-vonage/voice'],
+  ['libs/conference', '@partyline/provider-registry/registry'],
+  ['libs/runtime', '@partyline/store/store'],
+  ['apps/room-api', '@partyline/provider-registry/registry'],
+  ['apps/room-api', '@partyline/provider-vonage/voice'],
+  ['apps/room-api', '@partyline/testing/postgres'],
+  ['apps/room-api', '@partyline/dev/stack'],
+].map(([folder, target], index) => ({ folder, target, file: `${folder}/lint-fixture/import-${index}.ts` }));
 
 const acceptedImports = [
-  ['libs/store/src/lint-fixture-ok.ts', '@partyline/domain/clock'],
-  ['libs/conference/src/lint-fixture-ok.ts', '@partyline/provider-contract/provider-error'],
-  ['libs/store/src/lint-fixture-ok.test.ts', '@partyline/testing/postgres'],
-  ['apps/room-api/src/lint-fixture-ok.ts', '@partyline/conference/end-session'],
+  ['libs/store/lint-fixture/ok.ts', '@partyline/domain/clock'],
+  ['libs/conference/lint-fixture/ok.ts', '@partyline/provider-contract/provider-error'],
+  ['libs/store/lint-fixture/ok.test.ts', '@partyline/testing/postgres'],
+  ['apps/room-api/lint-fixture/ok.ts', '@partyline/conference/end-session'],
 ].map(([file = '', target = '']) => ({ file, target }));
 
 const ambient = [
@@ -44,13 +45,13 @@ const ambient = [
   'setInterval(() => undefined, 1)',
   'globalThis.setTimeout(() => undefined, 1)',
   "Date['now']()",
-].map((expression, index) => ({ expression, file: `libs/domain/src/lint-fixture-ambient-${index}.ts` }));
+].map((expression, index) => ({ expression, file: `libs/domain/lint-fixture/ambient-${index}.ts` }));
 const allAmbient = ambient.map(({ expression }, index) => `export const v${index} = ${expression};`).join('\n');
 
-const sloppy = 'libs/domain/src/lint-fixture-sloppy.ts';
-const aMoment = 'libs/domain/src/lint-fixture-moment.ts';
-const ambientRefused = ['conference', 'store', 'jobs', 'providers/vonage'].map((lib) => `libs/${lib}/src/lint-fixture-ambient.ts`);
-const ambientAccepted = ['libs/runtime/src/lint-fixture-ambient.ts', 'libs/domain/src/lint-fixture-ambient.test.ts'];
+const sloppy = 'libs/domain/lint-fixture/sloppy.ts';
+const aMoment = 'libs/domain/lint-fixture/moment.ts';
+const ambientRefused = ['conference', 'store', 'jobs', 'providers/vonage'].map((lib) => `libs/${lib}/lint-fixture/ambient.ts`);
+const ambientAccepted = ['libs/runtime/lint-fixture/ambient.ts', 'libs/domain/lint-fixture/ambient.test.ts'];
 
 const fixtures = new Map<string, string>([
   ...[...refusedImports, ...acceptedImports].map(({ file, target = '' }): [string, string] => [file, importing(target)]),
@@ -93,7 +94,7 @@ beforeAll(async () => {
 });
 
 afterAll(() => {
-  for (const file of fixtures.keys()) rmSync(inWorkspace(file), { force: true });
+  for (const file of fixtures.keys()) rmSync(dirname(inWorkspace(file)), { recursive: true, force: true });
 });
 
 test('lint fails', () => {
