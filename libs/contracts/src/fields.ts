@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+/*
+ * The fields that more than one schema has. Each schema of the API says what it means, in which unit and range, and gives an example: the
+ * OpenAPI document, the reference page and the SDK are made from these words.
+ */
+
+/** Unknown to a caller, opaque to everybody: `<prefix>_<22 URL-safe characters>`. */
+export const id = (prefix: string, what: string) =>
+  z.string().meta({ description: `${what}. Opaque; starts with \`${prefix}_\`.`, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
+
+/** RFC 3339, UTC, milliseconds. */
+export const instant = (description: string) => z.iso.datetime().meta({ description: `${description} RFC 3339, UTC.`, examples: ['2026-05-04T09:30:00.000Z'] });
+
+/** What people are shown; one line, so it holds no control characters (which the database and a screen reader would both stumble on). */
+export const label = (description: string, example: string) =>
+  z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(120, 'must have at most 120 characters')
+    .regex(/^\P{Cc}*$/u, 'must be one line without control characters')
+    .meta({ description: `${description} 1 to 120 characters, one line.`, examples: [example] });
+
+/** A whole phone number: a plus, the country code, at most fifteen digits. */
+export const phoneNumber = (description: string, example: string) =>
+  z
+    .string()
+    .regex(/^\+[1-9]\d{6,14}$/, 'must be in E.164 form: a plus, the country code and the number, without spaces')
+    .meta({ description: `${description} E.164.`, examples: [example] });
+
+/** Somebody's number as the API shows it. */
+export const maskedNumber = (description: string) => z.string().nullable().meta({ description: `${description} Masked: the first four characters and the last two. Null when there is none.`, examples: ['+442******18'] });
+
+export const sessionState = z.enum(['open', 'live', 'ending', 'ended']).meta({
+  description: '`open`: nobody has joined yet. `live`: somebody has. `ending`: its end is decided and hang-ups are under way. `ended`: the provider has confirmed that every leg is closed.',
+  examples: ['live'],
+});
+
+export const legKind = z.enum(['bridge', 'inbound', 'outbound', 'webrtc']).meta({
+  description: '`bridge`: the SIP call that ties the video session to the voice conference. `inbound`: a caller. `outbound`: somebody we rang. `webrtc`: a browser.',
+  examples: ['inbound'],
+});
+
+export const legState = z.enum(['requested', 'dialling', 'ringing', 'answered', 'joined', 'ending', 'ended']).meta({
+  description: 'Where the connection is. `ending`: a hang-up is owed and not yet confirmed. `ended`: the provider was seen to have closed it.',
+  examples: ['joined'],
+});
+
+export const outcome = z
+  .enum(['success', 'client', 'server', 'upstream', 'indeterminate'])
+  .nullable()
+  .meta({ description: 'How it ended, by whose doing; null while it is up.', examples: ['success'] });
+
+export const endReason = z
+  .enum(['ended-by-tenant', 'browsers-left', 'phones-left', 'alone', 'empty', 'never-used', 'max-duration', 'provider-ended'])
+  .meta({ description: 'Why a session ends: a request, one of the room’s clocks, or the provider.', examples: ['ended-by-tenant'] });

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { OPERATIONS, type Operation } from './operations.ts';
+import { Problem } from './problem.ts';
+
+/** The parts of an OpenAPI 3.1 document that ours has. */
+export interface OpenApi {
+  readonly openapi: '3.1.0';
+  readonly info: { readonly title: string; readonly version: string; readonly description: string };
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
+  readonly security: readonly Record<string, readonly string[]>[];
+  readonly paths: Readonly<Record<string, Readonly<Record<string, ApiOperation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>>; readonly securitySchemes: Readonly<Record<string, object>> };
+}
+
+export interface ApiOperation {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly summary: string;
+  readonly description: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean; readonly description?: string; readonly schema: JsonSchema }[];
+  readonly requestBody?: { readonly required: true; readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly headers?: object; readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> }>>;
+}
+
+/** A JSON Schema, 2020-12, of which the reference page reads a few words. */
+export interface JsonSchema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly enum?: readonly unknown[];
+  readonly examples?: readonly unknown[];
+  readonly default?: unknown;
+  readonly [keyword: string]: unknown;
+}
+
+const PARAMETERS: Readonly<Record<string, string>> = { roomId: 'The room’s id, as POST /v1/rooms gave it.', sessionId: 'The session’s id, as the room shows it.' };
+
+/** The API's OpenAPI 3.1 document, made from the schemas and the list of operations. Always the same for the same version. */
+export function openApi(version: string): OpenApi {
+  const schemas = new Map<string, JsonSchema>();
+  const paths: Record<string, Record<string, ApiOperation>> = {};
+  for (const operation of OPERATIONS) (paths[operation.path] ??= {})[operation.method] = describe(operation, schemas);
+  refer(Problem, schemas);
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Partyline',
+      version,
+      description: 'Joins browsers in a video room and callers on shared phone numbers into one conference, and hangs up every leg when it ends. Times are RFC 3339 in UTC, durations whole seconds, phone numbers E.164. Unknown fields are refused. Every error is a problem (RFC 9457) with a reason and, where there is one, a fix.',
+    },
+    tags: [
+      { name: 'rooms', description: 'Create, look at and end rooms.' },
+      { name: 'participants', description: 'Bring browsers and phones in, and see who is there.' },
+      { name: 'sessions', description: 'What happened in a meeting.' },
+    ],
+    security: [{ apiKey: [] }],
+    paths,
+    components: {
+      schemas: Object.fromEntries([...schemas].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+      securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, `pl_<env>_<id>_<secret>`, sent as `Authorization: Bearer pl_…`.' } },
+    },
+  };
+}
+
+function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOperation {
+  const { id, tag, summary, description, path, query, body, reply } = operation;
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, description: PARAMETERS[name] ?? name, schema: { type: 'string' } }));
+  const inQuery = Object.entries(query === undefined ? {} : (toJson(query, schemas).properties ?? {})).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
+  const parameters = [...inPath, ...inQuery];
+  const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+  const problems = { 401: 'The API key is missing, unknown or expired.', ...operation.problems, 500: 'Our fault.' };
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    description,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: refer(body, schemas) } } } }),
+    responses: {
+      [reply.status]: { description: refer(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'Done.', content: { 'application/json': { schema: refer(reply.schema, schemas) } } },
+      ...Object.fromEntries(Object.entries(problems).map(([status, means]) => [status, { description: means, ...(status === '503' ? { headers: RETRY_AFTER } : {}), content: problem }])),
+    },
+  };
+}
+
+const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait before trying again.', schema: { type: 'integer', minimum: 1 } } };
+
+/** Puts a schema that has an id, and all that it refers to, among the components; gives the reference to it. */
+function refer(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {
+  const name = schema.meta()?.id;
+  if (name === undefined) throw new Error('Only a schema with an id can be a body or a reply.');
+  if (!schemas.has(name)) toJson(schema, schemas);
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+function toJson(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {
+  // `input` for replies too: their objects may get more fields one day, so a client must not be told that there are no others.
+  const { $schema: _dialect, $defs = {}, ...made } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', override: ({ jsonSchema }) => dropNoise(jsonSchema) }) as JsonSchema & { $defs?: Record<string, JsonSchema> };
+  for (const [name, { id: _id, ...part }] of Object.entries($defs)) schemas.set(name, toComponents(part));
+  return toComponents(made);
+}
+
+/** What zod writes down beyond what anybody reads: the pattern behind a format, JavaScript's largest integer, the names of a record's fields. */
+function dropNoise(schema: Record<string, unknown>): void {
+  if (schema.format === 'date-time') delete schema.pattern;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+  delete schema.propertyNames;
+}
+
+/** References between schemas point at each other's definitions; in the document those are components. */
+const toComponents = (schema: object): JsonSchema => JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/')) as JsonSchema;

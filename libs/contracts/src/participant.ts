@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { id, instant, label, legState, maskedNumber, outcome } from './fields.ts';
+
+/** The body of `POST /v1/rooms/{id}/participants`. */
+export const AddParticipant = z
+  .strictObject({
+    // Whether it is a number is a rule of dialling out, which refuses it with a reason of its own (`not-e164`); here it is only told.
+    phone: z.string('must be a phone number in E.164 form').meta({ description: 'The number to ring. E.164: a plus, the country code and the number, without spaces.', pattern: String.raw`^\+[1-9]\d{6,14}$`, examples: ['+442079460018'] }),
+    name: label('The name on the roster. Left out: the masked number.', 'Charles').optional(),
+  })
+  .meta({ id: 'AddParticipant', description: 'Somebody to ring and bring in.' });
+export type AddParticipant = z.output<typeof AddParticipant>;
+
+/** The reply to `POST /v1/rooms/{id}/participants`. */
+export const AddedParticipant = z
+  .object({
+    participantId: id('part', 'The roster entry'),
+    legId: id('leg', 'The call; its state tells ringing, answered and failed apart'),
+    sessionId: id('ses', 'The session it is brought into'),
+  })
+  .meta({ id: 'AddedParticipant', description: 'The call is decided and will be placed; watch the roster for what becomes of it.' });
+export type AddedParticipant = z.output<typeof AddedParticipant>;
+
+/** A person on the roster. */
+export const Participant = z
+  .object({
+    id: id('part', 'The roster entry'),
+    name: z.string().meta({ description: 'The name, as the tenant gave it; `Caller` for somebody who dialled in.', examples: ['Ada'] }),
+    kind: z.enum(['browser', 'caller', 'rung']).meta({ description: '`browser`: was given a token. `caller`: dialled in. `rung`: we rang them.', examples: ['caller'] }),
+    state: z.enum(['invited', ...legState.options]).meta({ description: '`invited`: has a token and has not used it. Otherwise the state of their connection.', examples: ['joined'] }),
+    number: maskedNumber('Their phone number.'),
+    legId: id('leg', 'Their connection').nullable().meta({ description: 'Their connection; null before there is one.', examples: ['leg_3q2-7wAAQkV1bWJlclBhcn'] }),
+    joinedAt: instant('When they were in the conference; null before.').nullable(),
+    leftAt: instant('When their connection was seen closed; null before.').nullable(),
+    outcome,
+    reason: z.string().nullable().meta({ description: 'How their connection ended, in kebab case; null before.', examples: ['busy'] }),
+  })
+  .meta({ id: 'Participant', description: 'A person as the roster shows them.' });
+export type Participant = z.output<typeof Participant>;
+
+/** The reply to `GET /v1/rooms/{id}/participants`. */
+export const Roster = z
+  .object({ participants: z.array(Participant).meta({ description: 'Of the current or last session, in the order in which they were added.' }) })
+  .meta({ id: 'Roster', description: 'Who is, was or will be in the room.' });
+export type Roster = z.output<typeof Roster>;

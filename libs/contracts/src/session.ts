@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { endReason, id, instant, sessionState } from './fields.ts';
+
+const dueAt = instant('When it ends by itself if nothing changes.');
+
+/** A session in the reply that creates a room. */
+export const SessionStart = z.object({ id: id('ses', 'The session'), state: sessionState, dueAt }).meta({ id: 'SessionStart', description: 'A session that has just been opened.' });
+
+/** One meeting in a room. */
+export const Session = z
+  .object({
+    id: id('ses', 'The session'),
+    state: sessionState,
+    createdAt: instant('When it was opened.'),
+    liveAt: instant('When the first person joined; null before.').nullable(),
+    endingAt: instant('When its end was decided; null before.').nullable(),
+    endedAt: instant('When the provider had confirmed every leg closed; null before.').nullable(),
+    endReason: endReason.nullable().meta({ description: 'Why it ended; null while it runs. The first reason stands.', examples: ['browsers-left'] }),
+    dueAt,
+    dueReason: endReason.meta({ description: 'The reason it would then end with.', examples: ['max-duration'] }),
+  })
+  .meta({ id: 'Session', description: 'One meeting in a room.' });
+export type Session = z.output<typeof Session>;
+
+/** Something that happened in a session. */
+export const SessionEvent = z
+  .object({
+    seq: z.int().min(1).meta({ description: 'Counts from 1 within the session, without a gap.', examples: [1] }),
+    type: z.string().meta({ description: 'What happened: `session.live`, `session.ending`, `session.ended`, or `leg.` and the state that the leg is now in.', examples: ['leg.joined'] }),
+    at: instant('When it was committed.'),
+    data: z.record(z.string(), z.unknown()).meta({ description: 'What it is about: of a leg its `legId`, `kind` and `participantId`, and when it ended `outcome` and `reason`; of a session’s end its `reason`.', examples: [{ legId: 'leg_3q2-7wAAQkV1bWJlclBhcn', kind: 'inbound', participantId: 'part_3q2-7wAAQkV1bWJlclBhcn' }] }),
+  })
+  .meta({ id: 'SessionEvent', description: 'Something that happened in a session, committed together with the change itself.' });
+export type SessionEvent = z.output<typeof SessionEvent>;
+
+/** The reply to `GET /v1/sessions/{id}/events`. */
+export const SessionEvents = z.object({ events: z.array(SessionEvent).meta({ description: 'Oldest first.' }) }).meta({ id: 'SessionEvents', description: 'All that has happened in a session so far.' });
+export type SessionEvents = z.output<typeof SessionEvents>;
