@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import { isClosed, isPresent, isUp, LEG_KINDS, LEG_STATES, legMachine, type LegEvent, type LegHandles, type LegState } from './leg.ts';
+import { step } from './machine.ts';
+
+const EVENTS: readonly LegEvent[] = ['dialSent', 'notDialled', 'ringing', 'answered', 'joined', 'hangUpOwed', 'closed'];
+
+/** Every state with every event: where it goes, `.` where the event is ignored. */
+const TABLE: Readonly<Record<LegState, readonly (LegState | '.')[]>> = {
+  //           dialSent     notDialled   ringing    answered    joined    hangUpOwed closed
+  requested: ['dialling', '.',         'ringing', 'answered', 'joined', 'ending', 'ended'],
+  dialling:  ['.',        'requested', 'ringing', 'answered', 'joined', 'ending', 'ended'],
+  ringing:   ['.',        '.',         '.',       'answered', 'joined', 'ending', 'ended'],
+  answered:  ['.',        '.',         '.',       '.',        'joined', 'ending', 'ended'],
+  joined:    ['.',        '.',         '.',       '.',        '.',      'ending', 'ended'],
+  ending:    ['.',        '.',         '.',       'ending',   'ending', '.',      'ended'],
+  ended:     ['.',        '.',         '.',       '.',        '.',      '.',      '.'],
+};
+
+const run = (start: LegState, events: readonly LegEvent[]): LegState =>
+  events.reduce<LegState>((state, event) => {
+    const move = step(legMachine, state, event);
+    return move.kind === 'moved' ? move.next : state;
+  }, start);
+
+describe('every event in every state of a leg', () => {
+  const cells = LEG_STATES.flatMap((state) => EVENTS.map((event, column) => ({ state, event, next: TABLE[state].at(column) ?? '.' })));
+  test.each(cells)('$state, $event: $next', ({ state, event, next }) => {
+    const move = step(legMachine, state, event);
+    expect(move.kind === 'moved' ? move.next : '.').toBe(next);
+  });
+
+  it('asks for a hang-up when one is owed, and again when the leg comes up after that', () => {
+    const asking = cells.filter(({ state, event }) => {
+      const move = step(legMachine, state, event);
+      return move.kind === 'moved' && move.effects.includes('hang-up');
+    });
+    expect(asking.map(({ state, event }) => `${state} ${event}`)).toEqual([
+      'requested hangUpOwed', 'dialling hangUpOwed', 'ringing hangUpOwed', 'answered hangUpOwed', 'joined hangUpOwed', 'ending answered', 'ending joined',
+    ]);
+  });
+
+  it('tells the tenant of everything that shows from outside', () => {
+    const silent = cells.filter(({ state, event, next }) => {
+      const move = step(legMachine, state, event);
+      return next !== '.' && next !== state && move.kind === 'moved' && !move.effects.includes('notify');
+    });
+    expect(silent.map(({ state, event }) => `${state} ${event}`)).toEqual(['requested dialSent', 'dialling notDialled']);
+  });
+});
+
+describe('a leg, whatever happens', () => {
+  const anyEvents = fc.array(fc.constantFrom(...EVENTS), { maxLength: 30 });
+
+  it('stays ended once it is (I12)', () => {
+    fc.assert(fc.property(anyEvents, anyEvents, (before, after) => expect(run('requested', [...before, 'closed', ...after])).toBe('ended')), { numRuns: 500 });
+  });
+
+  it('ends by being seen closed, and by nothing else (I2)', () => {
+    const up = fc.constantFrom(...LEG_STATES.filter((state) => state !== 'ended'));
+    fc.assert(fc.property(up, anyEvents, (start, events) => expect(run(start, events) === 'ended').toBe(events.includes('closed'))), { numRuns: 500 });
+  });
+
+  it('gives the same end to any order, repetition and loss of events, as long as its closing is among them', () => {
+    const history = fc.array(fc.record({ event: fc.constantFrom(...EVENTS), times: fc.integer({ min: 0, max: 5 }), key: fc.nat() }), { minLength: 1 });
+    fc.assert(
+      fc.property(history, fc.integer({ min: 1, max: 5 }), fc.nat(), (events, closings, key) => {
+        const delivered = [...events, { event: 'closed' as const, times: closings, key }].flatMap((one) => Array.from({ length: one.times }, () => one)).toSorted((a, b) => a.key - b.key);
+        expect(run('requested', delivered.map((one) => one.event))).toBe('ended');
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('never comes back from a hang-up that is owed', () => {
+    fc.assert(fc.property(anyEvents, (events) => expect(['ending', 'ended']).toContain(run('ending', events))), { numRuns: 300 });
+  });
+
+  test.each(LEG_STATES.filter((state) => state !== 'ended'))('%s can be ended', (state) => {
+    expect(run(state, ['closed'])).toBe('ended');
+    expect(run(state, ['hangUpOwed', 'closed'])).toBe('ended');
+  });
+});
+
+test.each([
+  { state: 'requested', up: true, present: false },
+  { state: 'dialling', up: true, present: false },
+  { state: 'ringing', up: true, present: false },
+  { state: 'answered', up: true, present: true },
+  { state: 'joined', up: true, present: true },
+  { state: 'ending', up: true, present: false },
+  { state: 'ended', up: false, present: false },
+] as const)('$state: may be charged $up, is there $present', ({ state, up, present }) => {
+  expect({ up: isUp({ state }), present: isPresent({ state }) }).toEqual({ up, present });
+});
+
+describe('a leg is closed when all its sides are', () => {
+  const at = new Date(0);
+  const leg = (kind: LegHandles['kind'], media: '-' | 'up' | 'closed', voice: '-' | 'up' | 'closed'): LegHandles => ({
+    kind,
+    media_connection_id: media === '-' ? null : 'c', media_closed_at: media === 'closed' ? at : null,
+    voice_call_id: voice === '-' ? null : 'v', voice_closed_at: voice === 'closed' ? at : null,
+  });
+
+  test.each([
+    // The bridge has two. A side that was never seen is `-`; `sip` is what was said of the SIP call between them.
+    { media: '-', voice: '-', sip: 'up', closed: false },
+    { media: '-', voice: '-', sip: 'over', closed: true },
+    { media: '-', voice: 'up', sip: 'up', closed: false },
+    { media: '-', voice: 'up', sip: 'over', closed: false },
+    { media: '-', voice: 'closed', sip: 'up', closed: true },
+    { media: '-', voice: 'closed', sip: 'over', closed: true },
+    { media: 'up', voice: '-', sip: 'up', closed: false },
+    { media: 'up', voice: '-', sip: 'over', closed: false },
+    { media: 'up', voice: 'up', sip: 'up', closed: false },
+    { media: 'up', voice: 'up', sip: 'over', closed: false },
+    { media: 'up', voice: 'closed', sip: 'up', closed: false },
+    { media: 'up', voice: 'closed', sip: 'over', closed: false },
+    { media: 'closed', voice: '-', sip: 'up', closed: false },
+    { media: 'closed', voice: '-', sip: 'over', closed: true },
+    { media: 'closed', voice: 'up', sip: 'up', closed: false },
+    { media: 'closed', voice: 'up', sip: 'over', closed: false },
+    { media: 'closed', voice: 'closed', sip: 'up', closed: true },
+    { media: 'closed', voice: 'closed', sip: 'over', closed: true },
+  ] as const)('bridge: media $media, voice $voice, SIP $sip: $closed', ({ media, voice, sip, closed }) => {
+    expect(isClosed(leg('bridge', media, voice), sip === 'over')).toBe(closed);
+  });
+
+  test.each(LEG_KINDS.filter((kind) => kind !== 'bridge'))('%s has one side', (kind) => {
+    const own = kind === 'webrtc' ? 'media' : 'voice';
+    const closedBy = (side: 'media' | 'voice'): boolean => isClosed(leg(kind, side === 'media' ? 'closed' : '-', side === 'voice' ? 'closed' : '-'), true);
+    expect({ media: closedBy('media'), voice: closedBy('voice') }).toEqual({ media: own === 'media', voice: own === 'voice' });
+  });
+});

@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import { LEG_KINDS, LEG_STATES } from './leg.ts';
+import { END_REASONS, SESSION_STATES } from './session.ts';
+import { mark, nextDue, presence, type ClockMarks, type Presence, type SessionClocks } from './session-clock.ts';
+
+const T0 = new Date('2026-03-01T10:00:00.000Z');
+const at = (seconds: number): Date => new Date(T0.getTime() + seconds * 1_000);
+const NOTHING = { had_browser: false, had_phone: false, browsers_left_at: null, phones_left_at: null, alone_since: null, empty_since: null };
+const ALL_ON: SessionClocks = { max_duration_s: 3_600, never_used_s: 900, browsers_left_s: 30, phones_left_s: 40, alone_s: 600, empty_s: 20 };
+
+const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null });
+const seconds = fc.integer({ min: 0, max: 100_000 });
+const date = seconds.map(at);
+const clocks: fc.Arbitrary<SessionClocks> = fc.record({
+  max_duration_s: fc.integer({ min: 1, max: 86_400 }), never_used_s: maybe(seconds), browsers_left_s: maybe(seconds), phones_left_s: maybe(seconds), alone_s: maybe(seconds), empty_s: maybe(seconds),
+});
+const marks: fc.Arbitrary<ClockMarks> = fc.record({ browsers_left_at: maybe(date), phones_left_at: maybe(date), alone_since: maybe(date), empty_since: maybe(date) });
+const here: fc.Arbitrary<Presence> = fc.record({ browsers: fc.nat(3), phones: fc.nat(3) });
+
+describe('who is there', () => {
+  it('is counted from the legs: browsers and phones that are answered or joined, never the bridge', () => {
+    const legs = LEG_KINDS.flatMap((kind) => LEG_STATES.map((state) => ({ kind, state })));
+    expect(presence(legs)).toEqual({ browsers: 2, phones: 4 });
+    expect(presence([])).toEqual({ browsers: 0, phones: 0 });
+  });
+});
+
+describe('when a session ends by itself', () => {
+  it('always has an answer, with a reason that is one, and never later than its longest duration', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...SESSION_STATES), marks, clocks, (state, running, settings) => {
+        const due = nextDue({ created_at: T0, state, ...running }, settings);
+        expect(due.at.getTime()).toBeLessThanOrEqual(at(settings.max_duration_s).getTime());
+        expect(END_REASONS).toContain(due.reason);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test.each([
+    { name: 'nobody ever came', state: 'open', marks: {}, due: 900, reason: 'never-used' },
+    { name: 'somebody is there', state: 'live', marks: {}, due: 3_600, reason: 'max-duration' },
+    { name: 'the last browser left', state: 'live', marks: { browsers_left_at: at(100) }, due: 130, reason: 'browsers-left' },
+    { name: 'the last phone left', state: 'live', marks: { phones_left_at: at(100) }, due: 140, reason: 'phones-left' },
+    { name: 'one is alone', state: 'live', marks: { alone_since: at(100) }, due: 700, reason: 'alone' },
+    { name: 'everybody left', state: 'live', marks: { empty_since: at(100), browsers_left_at: at(100), phones_left_at: at(95) }, due: 120, reason: 'empty' },
+    { name: 'a clock that would be later than the longest duration', state: 'live', marks: { alone_since: at(3_599) }, due: 3_600, reason: 'max-duration' },
+  ] as const)('$name: $reason', ({ state, marks: running, due, reason }) => {
+    expect(nextDue({ created_at: T0, state, ...NOTHING, ...running }, ALL_ON)).toEqual({ at: at(due), reason });
+  });
+
+  it('leaves out every clock that is switched off', () => {
+    const off: SessionClocks = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null };
+    fc.assert(fc.property(fc.constantFrom(...SESSION_STATES), marks, (state, running) => expect(nextDue({ created_at: T0, state, ...running }, off).reason).toBe('max-duration')));
+  });
+});
+
+describe('the clocks', () => {
+  it('run exactly while their cause holds, and keep the start that they had', () => {
+    fc.assert(
+      fc.property(fc.boolean(), fc.boolean(), marks, here, date, (browser, phone, running, now, moment) => {
+        const after = mark({ had_browser: browser, had_phone: phone, ...running }, now, moment);
+        const hadBrowser = browser || now.browsers > 0;
+        const hadPhone = phone || now.phones > 0;
+        const people = now.browsers + now.phones;
+        expect(after.browsers_left_at).toEqual(hadBrowser && now.browsers === 0 ? (running.browsers_left_at ?? moment) : null);
+        expect(after.phones_left_at).toEqual(hadPhone && now.phones === 0 ? (running.phones_left_at ?? moment) : null);
+        expect(after.alone_since).toEqual(people === 1 ? (running.alone_since ?? moment) : null);
+        expect(after.empty_since).toEqual((hadBrowser || hadPhone) && people === 0 ? (running.empty_since ?? moment) : null);
+        expect([after.had_browser, after.had_phone]).toEqual([hadBrowser, hadPhone]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('are not moved by marking again: an event that comes twice changes nothing', () => {
+    fc.assert(
+      fc.property(fc.boolean(), fc.boolean(), marks, here, date, date, (browser, phone, running, now, once, again) => {
+        const first = mark({ had_browser: browser, had_phone: phone, ...running }, now, once);
+        expect(mark(first, now, again)).toEqual(first);
+      }),
+    );
+  });
+
+  it('of leaving do not start for those who never came, and start anew after a return', () => {
+    const story = [
+      { here: { browsers: 0, phones: 0 }, left: null, empty: null },
+      { here: { browsers: 0, phones: 1 }, left: null, empty: null },
+      { here: { browsers: 1, phones: 1 }, left: null, empty: null },
+      { here: { browsers: 0, phones: 1 }, left: 3, empty: null },
+      { here: { browsers: 0, phones: 0 }, left: 3, empty: 4 },
+      { here: { browsers: 1, phones: 0 }, left: null, empty: null },
+      { here: { browsers: 0, phones: 0 }, left: 6, empty: 6 },
+    ];
+    let state: Parameters<typeof mark>[0] = NOTHING;
+    for (const [second, turn] of story.entries()) {
+      state = mark(state, turn.here, at(second));
+      expect([state.browsers_left_at, state.empty_since]).toEqual([turn.left, turn.empty].map((s) => (s === null ? null : at(s))));
+    }
+  });
+});
