@@ -131,6 +131,11 @@ export class EmulatorClient {
     return this.call('DELETE', `/webrtc/${connectionId}`, undefined, { reason });
   }
 
+  /** Until the connection (a browser's or a SIP leg's) is gone, whoever ended it. */
+  awaitDisconnected(connectionId: string, options: AwaitOptions = {}): Promise<VideoConnectionView> {
+    return this.poll(`/webrtc/${connectionId}/await`, {}, options);
+  }
+
   sessions(): Promise<SessionView[]> {
     return this.call('GET', '/sessions');
   }
@@ -142,6 +147,11 @@ export class EmulatorClient {
 
   conversations(): Promise<ConversationView[]> {
     return this.call('GET', '/conversations');
+  }
+
+  /** Until the named conversation has exactly so many members. */
+  awaitConversation(name: string, members: number, options: AwaitOptions = {}): Promise<ConversationView> {
+    return this.poll('/conversations/await', { name, members }, options);
   }
 
   /** The oracle: every leg, whether it is up, what it costs. */

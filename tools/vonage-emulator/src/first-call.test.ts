@@ -27,15 +27,16 @@ describe('a browser and a caller on one party line', () => {
 
     const sip = await promised<{ connectionId: string }>((done) =>
       opentok.dial(sessionId, opentok.generateToken(sessionId), SIP_URI, { auth: SIP_AUTH, headers: { 'X-Room': 'r1' } }, done));
-    await client.awaitWebhook({ kind: 'sip-callback', event: 'callUpdated' });
+    const room = await client.awaitConversation('room-1', 2);
+    expect(room.members.map((member) => member.bridgedSessionId)).toEqual([undefined, sessionId]);
     await client.awaitLegsUp(4);
-    await client.awaitWebhook({ kind: 'transfer' }, { after: 0 });
     const together = await client.awaitLegsUp(2, { conversation: 'room-1' });
     expect(together.legs.map((leg) => leg.kind).toSorted()).toEqual(['voice-inbound', 'voice-sip']);
 
     await client.leaveWebrtc(browser.connectionId);
     expect((await client.ledger()).up).toBe(3);
     await promised((done) => opentok.forceDisconnect(sessionId, sip.connectionId, done));
+    expect(await client.awaitDisconnected(sip.connectionId)).toMatchObject({ endReason: 'forceDisconnected' });
     await client.hangUp(caller.id);
     const ledger = await client.awaitLegsUp(0);
     expect(ledger.totalMicros).toBeGreaterThan(0);

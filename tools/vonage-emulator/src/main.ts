@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import type { EmulatorConfigInput } from './config.ts';
+import { z } from 'zod';
+import { configSchema, type EmulatorConfigInput } from './config.ts';
 import { createEmulator } from './emulator.ts';
 
 const HELP = `vonage-emulator: Vonage Voice, OpenTok and unified Video on one loopback port.
@@ -40,11 +41,16 @@ const source = values.config ?? VONAGE_EMULATOR_CONFIG;
 const port = values.port ?? VONAGE_EMULATOR_PORT;
 const clock = values.clock ?? VONAGE_EMULATOR_CLOCK;
 
-const emulator = await createEmulator({
+const config = configSchema.safeParse({
   ...(await readConfig(source)),
   ...(port === undefined ? {} : { port: Number(port) }),
-  ...(clock === undefined ? {} : { clock: clock as 'real' | 'virtual' }),
+  ...(clock === undefined ? {} : { clock }),
 });
+if (!config.success) {
+  process.stderr.write(`vonage-emulator: the configuration is wrong\n${z.prettifyError(config.error)}\n`);
+  process.exit(2);
+}
+const emulator = await createEmulator(config.data);
 
 const stop = (): void => void emulator.close().then(() => process.exit(0));
 process.once('SIGTERM', stop);

@@ -107,6 +107,8 @@ export interface VideoConnectionView {
   sessionId: string;
   data: string;
   createdAt: number;
+  endedAt?: number;
+  endReason?: string;
   muted: boolean;
   sipCall?: { id: string; state: string; callId?: string; to: string; headers: Record<string, string> };
 }

@@ -141,6 +141,8 @@ export interface World {
   /** Webhooks held back by a reorder fault. */
   readonly held: (() => void)[];
   sequence: number;
+  /** Left behind by a reset or a close: sends nothing more. */
+  over: boolean;
 }
 
 /** Keeps the newest lines: a soak run must not eat the machine. */

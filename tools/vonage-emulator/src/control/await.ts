@@ -16,7 +16,7 @@ export class Refused extends Error {
 export interface Control {
   app: FastifyInstance;
   world: () => World;
-  reset: () => void;
+  reset: () => Promise<void>;
 }
 
 const timeout = z.looseObject({ timeout_ms: z.coerce.number().nonnegative().default(10_000) });

@@ -1,5 +1,5 @@
 /** The control API, /emulator/…: people, browsers, the ledger, the logs, faults, clock and configuration. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { patchConfig } from '../config.ts';
 import { readLedger } from '../ledger/meter.ts';
@@ -54,6 +54,10 @@ function addObservation({ app, world }: Control): void {
   app.get('/emulator/requests', (request) => matching(world().restLog, request));
   app.get('/emulator/requests/await', (request) => awaited(world(), request, () => matching(world().restLog, request)[0]));
   app.get('/emulator/conversations', () => viewConversations(world()));
+  app.get('/emulator/conversations/await', (request) => {
+    const wanted = z.looseObject({ name: z.string(), members: z.coerce.number().int().nonnegative().default(2) }).parse(request.query);
+    return awaited(world(), request, () => viewConversations(world()).find((one) => one.name === wanted.name && one.members.length === wanted.members));
+  });
   app.get('/emulator/sessions', () => [...world().sessions.values()].map(viewSession));
 }
 
@@ -77,10 +81,7 @@ function addSettings({ app, world, reset }: Control): void {
   });
   app.get('/emulator/clock', () => ({ mode: world().clock.mode, now: world().clock.now(), timers: world().clock.pending() }));
   app.post('/emulator/clock', (request) => advance(world(), request.body));
-  app.post('/emulator/reset', (_request, reply: FastifyReply) => {
-    reset();
-    return reply.send({ ok: true });
-  });
+  app.post('/emulator/reset', () => reset().then(() => ({ ok: true })));
 }
 
 /** Adds the control API. */

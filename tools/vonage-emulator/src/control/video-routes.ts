@@ -5,7 +5,7 @@ import { wallNow } from '../time/clock.ts';
 import { connect, disconnect, liveConnections, viewConnection } from '../video/sessions.ts';
 import { setMedia } from '../video/sip-call.ts';
 import { credentialNow, type VideoConnection, type VideoSession, type World } from '../world.ts';
-import { Refused, type Control } from './await.ts';
+import { awaited, Refused, type Control } from './await.ts';
 
 const joinBody = z.object({ sessionId: z.string(), token: z.string(), publish: z.boolean().default(true), name: z.string().optional() });
 const leaveQuery = z.looseObject({ reason: z.enum(['clientDisconnected', 'networkDisconnected']).default('clientDisconnected') });
@@ -35,6 +35,12 @@ export function addVideoControl({ app, world }: Control): void {
   app.post('/emulator/webrtc', (request) => viewConnection(join(world(), joinBody.parse(request.body ?? {}))));
   app.get('/emulator/webrtc', () =>
     [...world().sessions.values()].flatMap(liveConnections).filter((one) => one.kind === 'webrtc').map(viewConnection));
+  app.get('/emulator/webrtc/:id/await', (request) => {
+    const { id } = request.params as { id: string };
+    const connection = [...world().sessions.values()].flatMap((session) => session.connections.get(id) ?? [])[0];
+    if (connection === undefined) throw new Refused(404, `no connection ${id}`);
+    return awaited(world(), request, () => (connection.endedAt === undefined ? undefined : viewConnection(connection)));
+  });
   app.delete('/emulator/webrtc/:id', (request, reply) => {
     const { session, connection } = liveConnection(world(), request.params, 'webrtc');
     disconnect(world(), session, connection, leaveQuery.parse(request.query).reason);

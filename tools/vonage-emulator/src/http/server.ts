@@ -23,7 +23,7 @@ function tolerantParsers(app: FastifyInstance): void {
 }
 
 /** Builds the server; it does not listen yet. */
-export function createServer(world: () => World, reset: () => void): FastifyInstance {
+export function createServer(world: () => World, reset: () => Promise<void>): FastifyInstance {
   const app = Fastify({
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     bodyLimit: 1_048_576,

@@ -56,7 +56,7 @@ export function viewConnection(connection: VideoConnection): VideoConnectionView
   const { sip, stream } = connection;
   return {
     connectionId: connection.id, streamId: stream?.id, kind: connection.kind, sessionId: connection.sessionId, data: connection.data,
-    createdAt: connection.createdAt, muted: stream?.muted ?? false,
+    createdAt: connection.createdAt, endedAt: connection.endedAt, endReason: connection.endReason, muted: stream?.muted ?? false,
     ...(sip === undefined ? {} : { sipCall: { id: sip.id, state: sip.state, callId: sip.leg?.uuid, to: sip.to, headers: sip.headers } }),
   };
 }

@@ -12,7 +12,9 @@ const flag = z.union([z.boolean(), z.stringbool()]);
 const loop = z.coerce.number().int().min(0).default(1);
 const level = z.coerce.number().min(-1).max(1).optional();
 const hear = { canSpeak: z.array(z.string()).optional(), canHear: z.array(z.string()).optional() };
-const dtmf = { timeOut: z.coerce.number().min(0).max(10).default(3), maxDigits: z.coerce.number().int().min(1).max(20).default(4), submitOnHash: flag.default(false) };
+const timeOut = z.coerce.number().min(0).max(10);
+const maxDigits = z.coerce.number().int().min(1).max(20);
+const dtmf = { timeOut: timeOut.default(3), maxDigits: maxDigits.default(4), submitOnHash: flag.default(false) };
 
 const talk = z.looseObject({ action: z.literal('talk'), text: z.string().min(1), bargeIn: flag.default(false), loop, level });
 const stream = z.looseObject({ action: z.literal('stream'), streamUrl: z.array(z.string()).min(1), bargeIn: flag.default(false), loop, level });
@@ -23,8 +25,8 @@ const input = z.looseObject({
   type: z.array(z.enum(['dtmf', 'speech'])).min(1).optional(),
   dtmf: z.looseObject(dtmf).prefault({}),
   speech: z.looseObject({ startTimeout: z.coerce.number().min(1).max(60).default(10) }).prefault({}),
-  timeOut: dtmf.timeOut.optional(),
-  maxDigits: dtmf.maxDigits.optional(),
+  timeOut: timeOut.optional(),
+  maxDigits: maxDigits.optional(),
   submitOnHash: flag.optional(),
   mode: z.enum(['synchronous', 'asynchronous']).default('synchronous'),
   ...hook,
