@@ -53,12 +53,22 @@ describe('a leg, whatever happens', () => {
   const anyEvents = fc.array(fc.constantFrom(...EVENTS), { maxLength: 30 });
 
   it('stays ended once it is (I12)', () => {
-    fc.assert(fc.property(anyEvents, anyEvents, (before, after) => expect(run('requested', [...before, 'closed', ...after])).toBe('ended')), { numRuns: 500 });
+    fc.assert(
+      fc.property(anyEvents, anyEvents, (before, after) => {
+        expect(run('requested', [...before, 'closed', ...after])).toBe('ended');
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('ends by being seen closed, and by nothing else (I2)', () => {
     const up = fc.constantFrom(...LEG_STATES.filter((state) => state !== 'ended'));
-    fc.assert(fc.property(up, anyEvents, (start, events) => expect(run(start, events) === 'ended').toBe(events.includes('closed'))), { numRuns: 500 });
+    fc.assert(
+      fc.property(up, anyEvents, (start, events) => {
+        expect(run(start, events) === 'ended').toBe(events.includes('closed'));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('gives the same end to any order, repetition and loss of events, as long as its closing is among them', () => {
@@ -73,7 +83,12 @@ describe('a leg, whatever happens', () => {
   });
 
   it('never comes back from a hang-up that is owed', () => {
-    fc.assert(fc.property(anyEvents, (events) => expect(['ending', 'ended']).toContain(run('ending', events))), { numRuns: 300 });
+    fc.assert(
+      fc.property(anyEvents, (events) => {
+        expect(['ending', 'ended']).toContain(run('ending', events));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test.each(LEG_STATES.filter((state) => state !== 'ended'))('%s can be ended', (state) => {

@@ -25,7 +25,11 @@ describe('how long a PIN is', () => {
   });
 
   it('keeps the odds that a guess hits some room at one in a million, up to a million rooms', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 1_000_000 }), (rooms) => expect(rooms / 10 ** pinLength(rooms, PIN_MIN_LENGTH)).toBeLessThanOrEqual(1e-6)));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1_000_000 }), (rooms) => {
+        expect(rooms / 10 ** pinLength(rooms, PIN_MIN_LENGTH)).toBeLessThanOrEqual(1e-6);
+      }),
+    );
   });
 });
 

@@ -52,7 +52,11 @@ describe('when a session ends by itself', () => {
 
   it('leaves out every clock that is switched off', () => {
     const off: SessionClocks = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null };
-    fc.assert(fc.property(fc.constantFrom(...SESSION_STATES), marks, (state, running) => expect(nextDue({ created_at: T0, state, ...running }, off).reason).toBe('max-duration')));
+    fc.assert(
+      fc.property(fc.constantFrom(...SESSION_STATES), marks, (state, running) => {
+        expect(nextDue({ created_at: T0, state, ...running }, off).reason).toBe('max-duration');
+      }),
+    );
   });
 });
 

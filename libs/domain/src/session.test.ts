@@ -41,7 +41,11 @@ describe('a session, whatever happens', () => {
   const anyEvents = fc.array(fc.constantFrom(...EVENTS), { maxLength: 30 });
 
   it('stays ended once it is (I12)', () => {
-    fc.assert(fc.property(anyEvents, (events) => expect(run('ended', events)).toBe('ended')));
+    fc.assert(
+      fc.property(anyEvents, (events) => {
+        expect(run('ended', events)).toBe('ended');
+      }),
+    );
   });
 
   it('ends only by a decision and then its legs being closed, in this order', () => {
