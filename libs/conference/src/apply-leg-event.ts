@@ -7,7 +7,7 @@ import { verdict } from '@partyline/domain/verdict';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';
 import { replayedWebhook } from './refusals.ts';
-import { closeHandle, moveLeg } from './settle.ts';
+import { closeHandle, learnHandle, moveLeg } from './settle.ts';
 
 /** Where an observation came from: a signed webhook, taken once, or our own look-up. */
 export type Source = { readonly via: 'callback'; readonly token: UsedToken } | { readonly via: 'look-up' };
@@ -33,7 +33,7 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
   const apply = async (leg: LegRow, tx: Tx, now: Date): Promise<void> => {
     if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
     // The create's own answer may have been lost; the event names the call.
-    leg.voice_call_id ??= event.callId;
+    learnHandle(leg, 'voice_call_id', event.callId);
     await applyVoice(leg, event, source.via, tx, now);
   };
 

@@ -8,7 +8,7 @@ import { changeSession } from './change-session.ts';
 import { readConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';
 import { replayedWebhook } from './refusals.ts';
-import { closeHandle, moveLeg } from './settle.ts';
+import { closeHandle, learnHandle, moveLeg } from './settle.ts';
 
 /**
  * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for
@@ -42,7 +42,7 @@ async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx
   if (data === null) return undefined;
   if ('leg' in data) {
     const dialled = view.legs.find((leg) => leg.id === data.leg && leg.kind === 'bridge' && leg.media_connection_id === null);
-    if (dialled !== undefined) dialled.media_connection_id = event.connectionId;
+    if (dialled !== undefined) learnHandle(dialled, 'media_connection_id', event.connectionId);
     return dialled;
   }
   // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
@@ -77,7 +77,10 @@ async function applyMedia(leg: LegRow, event: ConnectionEvent, source: Source['v
       if (event.phase === 'over' && leg.sip_over_at === null) {
         const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
         await observe('media', 'sip-over', how);
-        closeHandle(leg, 'sip', how, now);
+        // Over because we let go of it before it was picked up: its call may be on its way to the voice side yet, and ring there (design §2).
+        // That it comes, or that nothing ever does (hang-up-leg.ts), will tell.
+        const mayStillRing = leg.asks > 0 && leg.answered_at === null && leg.voice_call_id === null;
+        if (!mayStillRing) closeHandle(leg, 'sip', how, now);
       }
       return;
     }

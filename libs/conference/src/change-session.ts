@@ -3,7 +3,7 @@ import { appendEvents, type NewEvent } from '@partyline/store/events';
 import { lockSession, saveLeg, saveSession, type LegRow, type SessionView } from '@partyline/store/session-view';
 import { inTransaction, type Tx } from '@partyline/store/store';
 import type { Deps } from './deps.ts';
-import { settle, wantsBridge } from './settle.ts';
+import { settle } from './settle.ts';
 
 type Request = { [N in JobName]: { name: N; payload: JobPayload<N>; delayMs?: number } }[JobName] | { name: 'arm'; delayMs: number };
 
@@ -73,9 +73,10 @@ function whatFollows(view: SessionView, sessionBefore: SessionView['session'], l
     if (session.state === 'live' && (sessionBefore.state !== 'live' || !same(sessionBefore.due_at, session.due_at))) requests.push({ name: 'arm', delayMs: session.due_at.getTime() - now.getTime() });
     for (const leg of unasked) requests.push({ name: 'hang-up-leg', payload: { tenantId: ids.tenantId, legId: leg.id } });
   }
-  if (wantsBridge(view)) requests.push({ name: 'open-bridge', payload: ids });
-  else if (session.bridge_retry_at !== null && !same(session.bridge_retry_at, sessionBefore.bridge_retry_at)) {
-    requests.push({ name: 'open-bridge', payload: ids, delayMs: session.bridge_retry_at.getTime() - now.getTime() + 1 });
+  // Only when that changed: dialling looks at the session itself, and must not send itself again.
+  const { bridge_owed_at } = session;
+  if (bridge_owed_at !== null && !same(bridge_owed_at, sessionBefore.bridge_owed_at)) {
+    requests.push({ name: 'open-bridge', payload: ids, delayMs: bridge_owed_at <= now ? 0 : bridge_owed_at.getTime() - now.getTime() + 1 });
   }
   for (const leg of legs) if (leg.kind === 'outbound' && leg.state === 'requested' && !legsBefore.has(leg.id)) requests.push({ name: 'dial-out', payload: { tenantId: ids.tenantId, legId: leg.id } });
   return requests;

@@ -8,12 +8,12 @@ import { noSuchRoom, roomEnded } from './refusals.ts';
 /** The room's running session, or a new one when the last is over: a room holds many over time. Throws 404 and 409 for the room. */
 export async function currentSession(deps: Pick<Deps, 'store' | 'ids'>, tenantId: string, roomId: string): Promise<string> {
   return inTransaction(deps.store, async (tx) => {
-    const newest = await newestSessionId(tx, tenantId, roomId);
-    // Session before room, as everywhere: one order of locks.
-    const view = newest === null ? null : await lockSession(tx, tenantId, newest);
+    // Room before session, as in admission: whoever opens the next session holds the room, so two at once open one.
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
     if (room.state === 'ended') throw roomEnded();
+    const newest = await newestSessionId(tx, tenantId, roomId);
+    const view = newest === null ? null : await lockSession(tx, tenantId, newest);
     if (view !== null && canJoin(view.session.state)) return view.session.id;
     const id = deps.ids.next('ses');
     await insertSession(tx, tenantId, room, { id, conversation: deps.ids.next('conv'), mediaSessionId: null });

@@ -10,7 +10,7 @@ import { changeSession } from './change-session.ts';
 import { currentSession } from './current-session.ts';
 import type { Deps } from './deps.ts';
 import { roomEnded } from './refusals.ts';
-import { endLeg, moveLeg } from './settle.ts';
+import { endLeg, learnHandle, moveLeg } from './settle.ts';
 
 /** The vendor's own clocks for a call that we place: it stops ringing, and it ends, even if nobody of us is left to ask (design §3.5). */
 const RINGING_TIMER_S = 45;
@@ -73,7 +73,7 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'web
     const { callId } = await deps.voice.createCall({ ...call, answerTo: deps.webhooks.answer(legId), eventsTo: deps.webhooks.events(legId), ringingTimerS: RINGING_TIMER_S });
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);
-      if (leg !== undefined) leg.voice_call_id ??= callId;
+      if (leg !== undefined) learnHandle(leg, 'voice_call_id', callId);
     });
     return 'dialled';
   } catch (error) {

@@ -6,7 +6,7 @@ import { BRIDGE_HEADER, bridgeTokenHash } from './answer-call.ts';
 import { changeSession } from './change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';
-import { endLeg, moveLeg, wantsBridge } from './settle.ts';
+import { endLeg, learnHandle, moveLeg, wantsBridge } from './settle.ts';
 
 export type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
 
@@ -40,7 +40,7 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'media' | '
     const dialled = await deps.media.dialSip({ ...dial, headers: { [BRIDGE_HEADER]: token }, data: writeConnectionData({ leg: legId }) });
     await changeSession(deps, tenantId, sessionId, (view) => {
       const leg = view.legs.find((each) => each.id === legId);
-      if (leg !== undefined) leg.media_connection_id ??= dialled.connectionId;
+      if (leg !== undefined) learnHandle(leg, 'media_connection_id', dialled.connectionId);
     });
     return 'dialled';
   } catch (error) {

@@ -1,7 +1,7 @@
 import { isUp, type LegEvent } from '@partyline/domain/leg';
 import { legMachine, isClosed } from '@partyline/domain/leg';
 import { step } from '@partyline/domain/machine';
-import { canJoin, isEnding, sessionMachine, type EndReason, type SessionEvent } from '@partyline/domain/session';
+import { canJoin, sessionMachine, type EndReason, type SessionEvent } from '@partyline/domain/session';
 import { mark, nextDue, presence } from '@partyline/domain/session-clock';
 import { verdict, type Verdict } from '@partyline/domain/verdict';
 import type { LegRow, SessionView } from '@partyline/store/session-view';
@@ -53,6 +53,13 @@ export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
   leg.reason ??= how.reason;
 }
 
+/** Learns a leg's name at the provider. One that is to be hung up is asked (again) at once: what was asked before could not name it. */
+export function learnHandle(leg: LegRow, handle: 'media_connection_id' | 'voice_call_id', id: string): void {
+  if (leg[handle] !== null) return;
+  leg[handle] = id;
+  if (leg.state === 'ending') leg.asked_at = null;
+}
+
 function moveSession({ session, now }: SessionView, event: SessionEvent): boolean {
   const move = step(sessionMachine, session.state, event);
   if (move.kind !== 'moved' || move.next === session.state) return false;
@@ -70,13 +77,8 @@ export function decideEnd(view: SessionView, reason: EndReason): boolean {
   return true;
 }
 
-/** Should there be a bridge leg, and is there none? (design §5: both sides, or always on as soon as anybody is there.) */
-export function wantsBridge({ session, room, legs, now }: SessionView): boolean {
-  if (session.state !== 'live' || legs.some((leg) => leg.kind === 'bridge' && isUp(leg))) return false;
-  if (session.bridge_retry_at !== null && session.bridge_retry_at > now) return false;
-  const here = presence(legs);
-  return room.bridge === 'always' ? here.browsers + here.phones > 0 : here.browsers > 0 && here.phones > 0;
-}
+/** Is the bridge leg to be dialled now? The row says so, since the session was last settled. */
+export const wantsBridge = ({ session, now }: SessionView): boolean => session.bridge_owed_at !== null && session.bridge_owed_at <= now;
 
 /** Before the next try to bridge, after so many failures: 1 s, 2 s, 4 s … 30 s. */
 const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 5));
@@ -93,17 +95,6 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
   const here = presence(legs);
   if (here.browsers + here.phones > 0) moveSession(view, 'joined');
 
-  for (const leg of legs.filter((each) => each.kind === 'bridge')) {
-    if (leg.state === 'ended' && before.get(leg.id) !== 'ended' && session.state === 'live') {
-      session.bridge_failures += 1;
-      session.bridge_retry_at = new Date(now.getTime() + bridgeBackOffMs(session.bridge_failures));
-    }
-    if (leg.state === 'joined') {
-      session.bridge_failures = 0;
-      session.bridge_retry_at = null;
-    }
-  }
-
   if (canJoin(session.state)) {
     Object.assign(session, mark(session, here, now));
     const due = nextDue(session, room);
@@ -112,11 +103,26 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
     if (due.at <= now) decideEnd(view, due.reason);
   }
 
-  if (isEnding(session.state)) {
+  if (!canJoin(session.state)) {
+    // Also when it is over: a token outlives its session, and who comes in by it costs money.
     for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
     for (const leg of legs) if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
     if (!legs.some(isUp)) moveSession(view, 'legsClosed');
   }
+  settleBridge(view, before);
+}
+
+/** Notes when the bridge is to be dialled: as soon as both sides are there, or anybody when it is always on (design §5); after a pause when one has just dropped. */
+function settleBridge({ session, room, legs, now }: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
+  const bridges = legs.filter((leg) => leg.kind === 'bridge');
+  const dropped = bridges.some((leg) => leg.state === 'ended' && before.get(leg.id) !== 'ended');
+  if (dropped) session.bridge_failures += 1;
+  if (bridges.some((leg) => leg.state === 'joined')) session.bridge_failures = 0;
+  const here = presence(legs);
+  const bothSides = room.bridge === 'always' ? here.browsers + here.phones > 0 : here.browsers > 0 && here.phones > 0;
+  if (session.state !== 'live' || !bothSides || bridges.some(isUp)) session.bridge_owed_at = null;
+  else if (dropped) session.bridge_owed_at = new Date(now.getTime() + bridgeBackOffMs(session.bridge_failures));
+  else session.bridge_owed_at ??= now;
 }
 
 /** A phone whose ringing was asked for and never begun: there is nothing at the provider to be seen closed. */

@@ -16,6 +16,7 @@ export async function sweepOwed({ store, jobs }: Pick<Deps, 'store' | 'jobs'>): 
     ...owed.overdue.map((session) => jobs.armHangUp({ tenantId: session.tenant_id, sessionId: session.id }, 0)),
     ...owed.ending.map((session) => jobs.ensure('hang-up-session', { tenantId: session.tenant_id, sessionId: session.id })),
     ...owed.hangUpLegs.map((leg) => jobs.ensure('hang-up-leg', { tenantId: null, legId: leg.id })),
+    ...owed.bridge.map((session) => jobs.ensure('open-bridge', { tenantId: session.tenant_id, sessionId: session.id })),
     ...owed.dial.map((leg) => jobs.ensure('dial-out', { tenantId: leg.tenant_id, legId: leg.id })),
   ]);
   return Object.fromEntries(Object.entries(owed).map(([what, list]: [string, readonly unknown[]]) => [what, list.length]));

@@ -1,7 +1,10 @@
 import { Redis, type RedisOptions } from 'ioredis';
 
+/** As ioredis, BullMQ and Nest all take it: the type of `retryStrategy` differs among them. */
+export type ConnectionSettings = Omit<RedisOptions, 'retryStrategy'> & { readonly retryStrategy: (times: number) => number };
+
 /** Connection settings for one Redis URL. */
-function fromUrl(url: string): RedisOptions {
+function fromUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
   const { hostname, port, username, password, pathname, protocol } = new URL(url);
   return {
     host: hostname,
@@ -14,10 +17,10 @@ function fromUrl(url: string): RedisOptions {
 }
 
 /** A producer fails at once while Redis is away: a caller on the line is not kept waiting for a queue (reliability.md §6). */
-export const producerOptions = (url: string): RedisOptions => ({ ...fromUrl(url), enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 1_000, retryStrategy });
+export const producerOptions = (url: string): ConnectionSettings => ({ ...fromUrl(url), enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 1_000, retryStrategy });
 
 /** A worker waits for Redis for ever. */
-export const workerOptions = (url: string): RedisOptions => ({ ...fromUrl(url), maxRetriesPerRequest: null, retryStrategy });
+export const workerOptions = (url: string): ConnectionSettings => ({ ...fromUrl(url), maxRetriesPerRequest: null, retryStrategy });
 
 const retryStrategy = (times: number): number => Math.min(2_000, 50 * 2 ** Math.min(times, 6));
 

@@ -8,9 +8,8 @@ export interface Credentials {
   tenantId: string;
   /** The tenant's key to the API, `pl_<env>_<id>_<secret>`. */
   apiKey: string;
-  /** 32 bytes, base64: PINs are looked up by an HMAC under one key and shown again by decryption under the other. */
-  pinLookupKey: string;
-  pinEncryptionKey: string;
+  /** 32 bytes, base64: what PINs are looked up by and shown again with is derived from it. */
+  pinKey: string;
   vendor: VendorCredentials;
 }
 
@@ -44,8 +43,7 @@ export function createCredentials(): Credentials {
   return {
     tenantId: `ten_${randomBytes(12).toString('hex')}`,
     apiKey: `pl_dev_${randomBytes(6).toString('hex')}_${secret()}`,
-    pinLookupKey: randomBytes(32).toString('base64'),
-    pinEncryptionKey: randomBytes(32).toString('base64'),
+    pinKey: randomBytes(32).toString('base64'),
     vendor: {
       accountKey: randomBytes(4).toString('hex'),
       accountSecret: secret(),

@@ -35,10 +35,10 @@ export function serviceEnvironment(service: ServiceName, surroundings: Surroundi
     REDIS_URL: surroundings.redisUrl,
     /** What the vendor calls back. */
     PUBLIC_WEBHOOK_URL: urls['voice-webhooks'],
-    PIN_LOOKUP_KEY: credentials.pinLookupKey,
-    PIN_ENCRYPTION_KEY: credentials.pinEncryptionKey,
-    VONAGE_VIDEO_MODE: surroundings.mode,
-    VONAGE_API_URL: surroundings.vendorUrl,
+    PIN_KEY: credentials.pinKey,
+    VIDEO_MODE: surroundings.mode,
+    VONAGE_API_HOST: surroundings.vendorUrl,
+    VIDEO_API_HOST: surroundings.vendorUrl,
     VONAGE_API_KEY: vendor.accountKey,
     VONAGE_API_SECRET: vendor.accountSecret,
     VONAGE_SIGNATURE_SECRET: vendor.signatureSecret,
@@ -59,8 +59,8 @@ export const numbers = [
 /** What the emulated vendor is told about us: the accounts we hold there and where it calls back. */
 export function vendorConfiguration(webhooksUrl: string, { vendor }: Credentials) {
   const video = {
-    sessionCallbackUrl: `${webhooksUrl}/v1/vonage/video/session`,
-    sipCallbackUrl: `${webhooksUrl}/v1/vonage/video/sip`,
+    sessionCallbackUrl: `${webhooksUrl}/v1/video/events`,
+    sipCallbackUrl: `${webhooksUrl}/v1/video/events`,
     callbackSecret: vendor.callbackSecret,
   };
   return {
@@ -70,9 +70,9 @@ export function vendorConfiguration(webhooksUrl: string, { vendor }: Credentials
       {
         id: vendor.applicationId,
         publicKey: vendor.publicKey,
-        answerUrl: `${webhooksUrl}/v1/vonage/voice/answer`,
+        answerUrl: `${webhooksUrl}/v1/voice/answer`,
         answerMethod: 'POST' as const,
-        eventUrl: `${webhooksUrl}/v1/vonage/voice/event`,
+        eventUrl: `${webhooksUrl}/v1/voice/events`,
         eventMethod: 'POST' as const,
         video,
       },

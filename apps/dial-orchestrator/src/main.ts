@@ -1,0 +1,75 @@
+import 'reflect-metadata';
+import { Module } from '@nestjs/common';
+import { Transport } from '@nestjs/microservices';
+import { answerQuestions } from '@partyline/conference/ask-provider';
+import type { Deps } from '@partyline/conference/deps';
+import { webhookUrls } from '@partyline/conference/webhook-urls';
+import { openJobs } from '@partyline/jobs/enqueue';
+import { startWorkers } from '@partyline/jobs/work';
+import { createProviders } from '@partyline/provider-registry/registry';
+import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
+import { readConfig } from '@partyline/runtime/config';
+import { systemClock, systemIds, systemSecret } from '@partyline/runtime/edges';
+import { openLogger } from '@partyline/runtime/logging';
+import { openMetrics, openReport } from '@partyline/runtime/metrics';
+import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
+import { runMain, startService } from '@partyline/runtime/service';
+import { openStore } from '@partyline/store/store';
+import { handlers } from './handlers.ts';
+import { questionsController } from './questions.controller.ts';
+
+@Module({})
+class OrchestratorModule {}
+
+/** Jobs at once in each lane. The vendor's limit, not ours, bounds what they do; a lane of its own keeps hang-ups from waiting behind dials. */
+const CONCURRENCY = { conference: 8, 'hang-up': 16 };
+
+await runMain(async () => {
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage']);
+  const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config.redis;
+  const log = openLogger({ service: 'dial-orchestrator', level: config.service.LOG_LEVEL });
+  const metrics = openMetrics();
+  const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
+  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const jobs = openJobs({ connection: producerOptions(redisUrl), prefix, onError: redisTrouble });
+  const redis = connectRedis(redisUrl, redisTrouble);
+  const deps: Deps = {
+    ...createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS }),
+    store,
+    jobs,
+    clock: systemClock,
+    ids: systemIds,
+    secret: systemSecret,
+    webhooks: webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
+    report: openReport(metrics, log),
+  };
+
+  const workers = startWorkers({
+    connection: workerOptions(redisUrl),
+    prefix,
+    handlers: handlers(deps),
+    concurrency: CONCURRENCY,
+    now: () => systemClock.now().getTime(),
+    onFailed: (job, err) => {
+      metrics.count('job_failed', { job });
+      log.warn({ job, err }, 'a job failed; it is tried again');
+    },
+    onError: redisTrouble,
+  });
+  const controller = questionsController({ provider: answerQuestions(deps), redis, prefix, onError: (err) => log.error({ err }, 'a question failed') });
+
+  await startService({
+    name: 'dial-orchestrator',
+    config,
+    log,
+    metrics,
+    module: { module: OrchestratorModule, controllers: [controller] },
+    microservice: { transport: Transport.REDIS, options: workerOptions(redisUrl) },
+    ready: { postgres: () => store.pool.query('SELECT 1'), redis: () => redis.ping() },
+    drain: (withinMs) => workers.drain(withinMs),
+    close: async () => {
+      redis.disconnect();
+      await Promise.allSettled([jobs.close(), store.close()]);
+    },
+  });
+});

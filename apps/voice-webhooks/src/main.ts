@@ -1,0 +1,40 @@
+import 'reflect-metadata';
+import { openPinVault } from '@partyline/conference/pin-vault';
+import { webhookUrls } from '@partyline/conference/webhook-urls';
+import { openJobs } from '@partyline/jobs/enqueue';
+import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
+import { createProviders } from '@partyline/provider-registry/registry';
+import { readConfig } from '@partyline/runtime/config';
+import { systemClock, systemIds } from '@partyline/runtime/edges';
+import { openLogger } from '@partyline/runtime/logging';
+import { openMetrics, openReport } from '@partyline/runtime/metrics';
+import { producerOptions } from '@partyline/runtime/redis';
+import { runMain, startService } from '@partyline/runtime/service';
+import { openStore } from '@partyline/store/store';
+import { webhooksModule } from './webhooks.module.ts';
+
+await runMain(async () => {
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'vonage']);
+  const log = openLogger({ service: 'voice-webhooks', level: config.service.LOG_LEVEL });
+  const metrics = openMetrics();
+  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
+  const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, onError: redisTrouble });
+  const { media, voice } = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS });
+  const pins = openPinVault(config.pins.PIN_KEY);
+  const webhooks = webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);
+
+  await startService({
+    name: 'voice-webhooks',
+    config,
+    log,
+    metrics,
+    module: webhooksModule({ store, jobs, media, voice, pins, webhooks, clock: systemClock, ids: systemIds, report: openReport(metrics, log) }),
+    // A caller can be answered without Redis: what its jobs would do the sweep does.
+    ready: { postgres: () => store.pool.query('SELECT 1') },
+    drain: async () => undefined,
+    close: async () => {
+      await Promise.allSettled([jobs.close(), store.close()]);
+    },
+  });
+});
