@@ -22,6 +22,8 @@ export interface RoomWanted extends SessionClocks {
 export interface CreatedRoom {
   readonly room: RoomRow;
   readonly sessionId: string;
+  /** When the session ends by itself if nobody comes. */
+  readonly dueAt: Date;
   readonly participantId: string;
   readonly pin: string;
   readonly language: string;
@@ -52,7 +54,7 @@ export async function createRoom(
   const { hostName, ...settings } = wanted;
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), pin: deps.ids.next('pin') };
   return inTransaction(deps.store, async (tx) => {
-    const { room } = await insertRoom(tx, tenantId, {
+    const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
       room: { id: ids.room, ...settings, number: number.e164 },
       session: { id: ids.session, conversation: deps.ids.next('conv'), mediaSessionId: media.mediaSessionId },
       participant: { id: participantId, name: hostName },
@@ -61,7 +63,7 @@ export async function createRoom(
     for (let draw = 1; ; draw++) {
       const pin = drawPin(length, deps.random);
       const claimed = await claimPin(tx, tenantId, { id: ids.pin, roomId: room.id, number: number.e164, lookup: deps.pins.lookup(pin), sealed: deps.pins.seal(pin, ids.pin) });
-      if (claimed) return { room, sessionId: ids.session, participantId, pin, language: number.language, media };
+      if (claimed) return { room, sessionId: ids.session, dueAt, participantId, pin, language: number.language, media };
       if (draw % DRAWS === 0) length += 1;
     }
   });

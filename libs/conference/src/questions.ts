@@ -1,4 +1,5 @@
 import { VerdictError, type Outcome } from '@partyline/domain/verdict';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { AskProvider } from './ask-provider.ts';
 
 /*
@@ -77,7 +78,9 @@ export async function answerQuestion(provider: AskProvider, question: Question, 
       onError(error);
       return { ok: false, error: { outcome: 'server', reason: 'internal-error', message: 'Something went wrong on our side.' } };
     }
-    const { verdict, message, fix, retryAfterMs } = error;
+    const { message, fix, retryAfterMs } = error;
+    // What a vendor refuses here is our credentials or our request, none of the tenant's doing.
+    const verdict = error instanceof ProviderError && error.failure === 'refused' ? { ...error.verdict, outcome: 'upstream' as const } : error.verdict;
     return { ok: false, error: { ...verdict, message, ...(fix === undefined ? {} : { fix }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
   }
 }

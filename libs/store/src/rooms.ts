@@ -105,10 +105,9 @@ export async function listSessionEvents(store: Store, tenantId: string, sessionI
   return store.prisma.outbox.findMany({ where: { tenant_id: tenantId, session_id: sessionId }, orderBy: { seq: 'asc' } });
 }
 
-/** The names on a room's roster by participant id. */
-export async function participantNames(store: Store, tenantId: string, roomId: string): Promise<Map<string, { name: string; kind: string }>> {
-  const people = await store.prisma.participant.findMany({ where: { tenant_id: tenantId, room_id: roomId } });
-  return new Map(people.map((person) => [person.id, { name: person.name, kind: person.kind }]));
+/** The people added to a room since a moment (the beginning of a session, for those of that session), in the order in which they were. */
+export async function listParticipants(store: Store, tenantId: string, roomId: string, since: Date) {
+  return store.prisma.participant.findMany({ where: { tenant_id: tenantId, room_id: roomId, created_at: { gte: since } }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] });
 }
 
 /** The number that rooms are created on, when the tenant does not name one: the oldest. `null` when the operator has not added any. */
