@@ -1,0 +1,45 @@
+import 'reflect-metadata';
+import { openPinVault } from '@partyline/conference/pin-vault';
+import { openJobs } from '@partyline/jobs/enqueue';
+import { readConfig } from '@partyline/runtime/config';
+import { systemClock, systemIds, systemRandomInt } from '@partyline/runtime/edges';
+import { openLogger } from '@partyline/runtime/logging';
+import { openMetrics, openReport } from '@partyline/runtime/metrics';
+import { producerOptions } from '@partyline/runtime/redis';
+import { runMain, startService } from '@partyline/runtime/service';
+import { openStore } from '@partyline/store/store';
+import { roomApiModule } from './app.module.ts';
+import { strictHttp } from './input/strict-http.ts';
+import { askOverRedis } from './provider-client.ts';
+import { VERSION } from './version.ts';
+
+await runMain(async () => {
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins']);
+  const log = openLogger({ service: 'room-api', level: config.service.LOG_LEVEL });
+  const metrics = openMetrics();
+  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const connection = producerOptions(config.redis.REDIS_URL);
+  const jobs = openJobs({ connection, prefix: config.redis.REDIS_PREFIX, onError: (err) => log.warn({ err }, 'Redis is away') });
+  const provider = askOverRedis({
+    connection,
+    prefix: config.redis.REDIS_PREFIX,
+    nextId: () => systemIds.next('req'),
+    onTrouble: (question, err) => log.warn({ question, err }, 'a question to the orchestrator got no answer'),
+  });
+  const pins = openPinVault(config.pins.PIN_KEY);
+
+  await startService({
+    name: 'room-api',
+    config,
+    log,
+    metrics,
+    module: roomApiModule({ store, jobs, provider, pins, random: systemRandomInt, clock: systemClock, ids: systemIds, report: openReport(metrics, log), version: VERSION }),
+    prepare: strictHttp,
+    // Without Redis rooms can still be looked at and ended, which matters most; what needs it says 503 by itself.
+    ready: { postgres: () => store.pool.query('SELECT 1') },
+    drain: async () => undefined,
+    close: async () => {
+      await Promise.allSettled([provider.close(), jobs.close(), store.close()]);
+    },
+  });
+});

@@ -1,0 +1,116 @@
+import { ClientRedis } from '@nestjs/microservices';
+import type { AskProvider } from '@partyline/conference/ask-provider';
+import { ANSWER_WITHIN_MS, decodeAnswer, encodeQuestion, questionPattern, type Answer, type Answered, type Input, type Question } from '@partyline/conference/questions';
+import { VerdictError } from '@partyline/domain/verdict';
+import { firstValueFrom, timeout } from 'rxjs';
+
+/** How a Redis connection is made; an ioredis client takes it. */
+type Connection = ConstructorParameters<typeof ClientRedis>[0];
+
+/** A half-dead Redis accepts a connection and says nothing: asking does not wait longer than this for it. */
+const CONNECT_WITHIN_MS = 1_500;
+const RETRY_AFTER_MS = 2_000;
+
+class NobodyListens extends Error {}
+
+/**
+ * Nest's Redis client, made to fail at once. As it comes, a question that cannot be published is a promise that nobody awaits: it ends the
+ * process, and the one who asked waits for the whole timeout. One that nobody hears (Redis says how many did) or that is under way when the
+ * connection breaks waits as long.
+ */
+class QuestionClient extends ClientRedis {
+  private readonly connection: Connection;
+
+  constructor(connection: Connection) {
+    super(connection);
+    this.connection = connection;
+    this.status.subscribe((status) => {
+      if (status === 'reconnecting' || status === 'disconnected') for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
+    });
+  }
+
+  override async createClient(): Promise<unknown> {
+    const client = (await super.createClient()) as { publish(channel: string, message: string): Promise<number> };
+    const publish = client.publish.bind(client);
+    client.publish = async (channel, message) => {
+      const id = String((JSON.parse(message) as { id?: unknown }).id);
+      try {
+        const heard = await publish(channel, message);
+        if (heard === 0) this.fail(id, new NobodyListens());
+        return heard;
+      } catch (error) {
+        this.fail(id, error);
+        return 0;
+      }
+    };
+    return client;
+  }
+
+  /** For ever, as our own connections do; Nest's way gives up after a number of tries. */
+  override createRetryStrategy(times: number): number | undefined {
+    return this.isManuallyClosed ? undefined : this.connection?.retryStrategy?.(times) || 500;
+  }
+
+  /** The few reply channels stay subscribed: asking again needs no round trip, and there is no request that could fail unheard. */
+  protected override unsubscribeFromChannel(): void {}
+
+  override async close(): Promise<void> {
+    this.isManuallyClosed = true;
+    this.handleClose();
+    for (const client of [this.pubClient, this.subClient] as ({ disconnect(): void } | null | undefined)[]) client?.disconnect();
+  }
+
+  private fail(id: string, err: unknown): void {
+    const callback = this.routingMap.get(id);
+    this.routingMap.delete(id);
+    void callback?.({ err, isDisposed: true });
+  }
+}
+
+export interface ProviderClient extends AskProvider {
+  close(): Promise<void>;
+}
+
+/**
+ * Asks the orchestrator over Redis. Each question is answered within 5 s or throws what the orchestrator threw, or
+ * `provider-unreachable` (503): within 2 s when Redis is away or no orchestrator listens, after 5 s when it does not answer.
+ * @param connection for producers: it fails at once rather than queue while Redis is away
+ * @param prefix `REDIS_PREFIX`, the same as the orchestrator's
+ * @param nextId gives a random id for a question, 128 bits or more
+ * @param onTrouble what an operator should know of a question that got no answer
+ */
+export function askOverRedis({ connection, prefix, nextId, onTrouble }: { connection: Connection; prefix: string; nextId: () => string; onTrouble: (question: Question, error: unknown) => void }): ProviderClient {
+  const client = new QuestionClient(connection);
+  // The first question need not wait for it; while Redis is away every one tries again.
+  client.connect().catch((error: unknown) => onTrouble('openMedia', error));
+
+  async function ask<Q extends Question>(question: Q, input: Input<Q>): Promise<Answer<Q>> {
+    let answered: Answered;
+    try {
+      await within(CONNECT_WITHIN_MS, client.connect());
+      answered = await firstValueFrom(client.send<Answered>(questionPattern(question, prefix), encodeQuestion(nextId(), input)).pipe(timeout(ANSWER_WITHIN_MS)));
+    } catch (error) {
+      onTrouble(question, error);
+      throw new VerdictError('upstream', 'provider-unreachable', error instanceof NobodyListens ? 'No service that talks to the provider is running.' : 'The service that talks to the provider cannot be reached.', {
+        fix: 'Nothing was made. Try again in a few seconds.',
+        retryAfterMs: RETRY_AFTER_MS,
+        cause: error,
+      });
+    }
+    return decodeAnswer(question, answered);
+  }
+
+  return {
+    openMedia: (input) => ask('openMedia', input),
+    issueToken: (input) => ask('issueToken', input),
+    observeRoom: (input) => ask('observeRoom', input),
+    close: () => client.close(),
+  };
+}
+
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  return Promise.race([
+    work,
+    new Promise<never>((_, reject) => AbortSignal.timeout(ms).addEventListener('abort', () => reject(new Error(`Redis did not answer within ${ms} ms`)))),
+  ]);
+}

@@ -1,0 +1,62 @@
+import type { OpenedMedia } from '@partyline/conference/ask-provider';
+import type { Leg } from '@partyline/contracts/leg';
+import type { Room } from '@partyline/contracts/room';
+import type { Session } from '@partyline/contracts/session';
+import type { Client } from '@partyline/contracts/token';
+import { maskNumber } from '@partyline/domain/phone';
+import type { RoomDetails } from '@partyline/store/rooms';
+
+type SessionRow = RoomDetails['sessions'][number];
+type LegRow = SessionRow['legs'][number];
+
+const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
+
+/** A room's row as the API shows it. */
+export const showRoom = (row: Omit<RoomDetails, 'pins' | 'sessions'>): Room => ({
+  id: row.id,
+  name: row.name,
+  state: row.state as Room['state'],
+  number: row.number,
+  bridge: row.bridge as Room['bridge'],
+  maxParticipants: row.max_participants,
+  maxDurationSeconds: row.max_duration_s,
+  neverUsedSeconds: row.never_used_s,
+  browsersLeftSeconds: row.browsers_left_s,
+  phonesLeftSeconds: row.phones_left_s,
+  aloneSeconds: row.alone_s,
+  emptySeconds: row.empty_s,
+  createdAt: row.created_at.toISOString(),
+  endedAt: iso(row.ended_at),
+});
+
+/** A session's row as the API shows it. */
+export const showSession = (row: SessionRow): Session => ({
+  id: row.id,
+  state: row.state as Session['state'],
+  createdAt: row.created_at.toISOString(),
+  liveAt: iso(row.live_at),
+  endingAt: iso(row.ending_at),
+  endedAt: iso(row.ended_at),
+  endReason: row.end_reason as Session['endReason'],
+  dueAt: row.due_at.toISOString(),
+  dueReason: row.due_reason as Session['dueReason'],
+});
+
+/** A leg's row as the API shows it: the other end masked, handles and secrets left out. */
+export const showLeg = (row: LegRow): Leg => ({
+  id: row.id,
+  kind: row.kind as Leg['kind'],
+  state: row.state as Leg['state'],
+  participantId: row.participant_id,
+  number: row.remote === null ? null : maskNumber(row.remote),
+  createdAt: row.created_at.toISOString(),
+  answeredAt: iso(row.answered_at),
+  joinedAt: iso(row.joined_at),
+  endedAt: iso(row.ended_at),
+  outcome: row.outcome as Leg['outcome'],
+  reason: row.reason,
+  hangUp: { owedAt: iso(row.owed_at), reason: row.owed_reason, askedAt: iso(row.asked_at), asks: row.asks, confirmedAt: iso(row.confirmed_at) },
+});
+
+/** What a browser is started with. */
+export const showClient = ({ client, mediaSessionId, token, tokenExpiresAt }: OpenedMedia): Client => ({ ...client, mediaSessionId, token, expiresAt: tokenExpiresAt.toISOString() });
