@@ -16,9 +16,16 @@ export interface Board {
 export function createBoard(): Board {
   const watchers = new Set<() => void>();
   let inFlight = 0;
+  let looking = false;
   const board: Board = {
     changed() {
-      for (const watcher of watchers) watcher();
+      // One look per turn, however many changes it brought: a condition may read the whole ledger.
+      if (looking || watchers.size === 0) return;
+      looking = true;
+      void nextTurn().then(() => {
+        looking = false;
+        for (const watcher of watchers) watcher();
+      });
     },
     until(condition, timeoutMs) {
       return new Promise((resolve) => {

@@ -185,6 +185,17 @@ describe('connect, notify, record, wait', () => {
     expect(await up()).toBe(0);
   });
 
+  it('says that a connect over the limit of new calls was throttled, and goes on', async () => {
+    await stage.client.putConfig({ limits: { enabled: true, callsPerSecond: 1 } });
+    answerWith(...[1, 2].map(() => ({ action: 'connect', endpoint: [{ type: 'phone', number: '15550002222' }] })), { action: 'talk', text: 'over' });
+    await stage.client.setPhone('15550002222', { mode: 'busy', afterMs: 1 });
+    const id = await dial();
+    await stage.client.advanceClock(10);
+    expect(got('/event').find((body) => 'reason' in body)?.reason).toMatch(/^Throttled/);
+    expect((await story(id)).at(-1)).toBe('heard');
+    await stage.client.putConfig({ limits: { enabled: false, callsPerSecond: 3 } });
+  });
+
   it('asks a synchronous event what to do when the endpoint does not answer', async () => {
     await stage.client.setPhone('15550002222', { mode: 'busy' });
     answerWith({ action: 'connect', endpoint: [{ type: 'phone', number: '15550002222' }], eventType: 'synchronous', eventUrl: [`${stage.hooksUrl}/connect`] });

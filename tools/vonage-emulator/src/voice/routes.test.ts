@@ -114,6 +114,21 @@ describe('outbound calls by @vonage/server-sdk (contract §2)', () => {
     expect((await stage.client.ledger()).up).toBe(1);
   });
 
+  it('sends a call\'s own events to its event_url, and repeats one that meets a 503', async () => {
+    stage.on.set('/own', (hook) => ({ status: hook.body.status === 'ringing' ? 503 : 200 }));
+    await call({ eventUrl: [`${stage.hooksUrl}/own`] });
+    await stage.client.advanceClock(1_000);
+    expect(stage.hooks.map((hook) => [hook.path, hook.body.status ?? hook.body.type])).toEqual(
+      ['started', 'ringing', 'ringing', 'answered', 'transfer'].map((one) => ['/own', one]));
+  });
+
+  it('runs the NCCO of an answer_url when the phone answers', async () => {
+    stage.on.set('/outbound', () => ({ json: hold }));
+    const made = await call({ ncco: undefined, answerUrl: [`${stage.hooksUrl}/outbound`] });
+    await stage.client.advanceClock(1_000);
+    expect((await stage.client.conversations())[0]?.members[0]?.callId).toBe(made.uuid);
+  });
+
   it('pages with an absolute next.href, so that getAllCalls works (contract §0.9)', async () => {
     for (let made = 0; made < 12; made += 1) await call();
     const found: string[] = [];
