@@ -1,7 +1,7 @@
 import type { MediaEvent } from './provider-event.ts';
 import type { Callback, Verified } from './callback.ts';
 
-/** What a media provider can do. Callers ask the flag, never the name; what is absent is not to be tried. */
+/** What a media provider can do. Callers ask the flag, never the name; what is absent is `refused`, reason `unsupported`. */
 export interface MediaCapabilities {
   /** Can a SIP call be dialled out of the video session (the bridge leg)? */
   readonly sipDial: boolean;

@@ -1,6 +1,7 @@
 import type { Callback, Verified } from './callback.ts';
 import type { VoiceAnswer, VoiceEvent, VoiceInput } from './provider-event.ts';
 
+/** What a voice provider can do; as `MediaCapabilities`. */
 export interface VoiceCapabilities {
   /** Can a call be ended at the vendor by a timer set when it is made? */
   readonly lengthTimer: boolean;
@@ -50,7 +51,7 @@ export interface VoiceProvider {
   mute(callId: string, muted: boolean): Promise<void>;
   /** Looks one call up; `null` when the vendor does not know it, which is no proof that it is over. */
   getCall(callId: string): Promise<ObservedCall | null>;
-  /** Every call that the vendor says is not over, all pages; throws rather than give a partial list. */
+  /** Every call that the vendor says is not over, all pages (the timeout is per page); throws rather than give a partial list. */
   listLiveCalls(): Promise<readonly ObservedCall[]>;
   verifyCallback(callback: Callback, now: Date): Verified;
   /** Throws `VerdictError` (client) when there is no call id in it. */

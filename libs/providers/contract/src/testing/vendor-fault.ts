@@ -32,6 +32,7 @@ export const faultTable = (effect: RequestEffect): { fault: VendorFault; failure
 /** How a call failed, to be compared in one `expect`. */
 export interface Failed {
   readonly failure: ProviderFailure | 'none' | 'no-provider-error';
+  readonly reason: string;
   readonly retryAfterMs: number | undefined;
   /** Secrets that stand somewhere in the error: in its message, its stack, its cause. */
   readonly leaks: readonly string[];
@@ -42,11 +43,11 @@ export async function failureOf(call: () => Promise<unknown>, secrets: readonly 
   let error: unknown;
   try {
     await call();
-    return { failure: 'none', retryAfterMs: undefined, leaks: [] };
+    return { failure: 'none', reason: '', retryAfterMs: undefined, leaks: [] };
   } catch (thrown) {
     error = thrown;
   }
-  if (!(error instanceof ProviderError)) return { failure: 'no-provider-error', retryAfterMs: undefined, leaks: [] };
+  if (!(error instanceof ProviderError)) return { failure: 'no-provider-error', reason: String(error), retryAfterMs: undefined, leaks: [] };
   const said = inspect(error, { depth: 10, showHidden: true, maxStringLength: null });
-  return { failure: error.failure, retryAfterMs: error.retryAfterMs, leaks: secrets.filter((secret) => said.includes(secret)) };
+  return { failure: error.failure, reason: error.verdict.reason, retryAfterMs: error.retryAfterMs, leaks: secrets.filter((secret) => said.includes(secret)) };
 }

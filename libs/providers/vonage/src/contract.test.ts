@@ -1,0 +1,187 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import type { MediaProvider } from '@partyline/provider-contract/media-provider';
+import { describeMediaContract, type MediaHarness, type MediaOperation } from '@partyline/provider-contract/testing/media-contract';
+import type { VendorFault } from '@partyline/provider-contract/testing/vendor-fault';
+import { describeVoiceContract, type SimulatedCaller, type VoiceHarness, type VoiceOperation } from '@partyline/provider-contract/testing/voice-contract';
+import { startWebhookReceiver, type WebhookReceiver } from '@partyline/provider-contract/testing/webhook-receiver';
+import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
+import type { EmulatorClient, FaultsInput, PhoneBehaviour } from '@partyline/vonage-emulator/control-client';
+import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
+import { opentokMedia } from './opentok-media.ts';
+import { parseAnswer } from './parse-voice.ts';
+import { unifiedMedia } from './unified-media.ts';
+import { vonageVoice } from './voice.ts';
+
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+const APPLICATION = 'a1b2c3d4-0000-4000-8000-000000000001';
+const PROJECT = { apiKey: '46000001', apiSecret: 'opentok-project-secret' };
+const ACCOUNT = { apiKey: 'acc12345', apiSecret: 'vonage-account-secret', signatureSecret: 'signature-secret-of-thirty-two-or-more' };
+const CALLBACK_SECRET = 'callback-secret-of-thirty-two-or-more';
+const NUMBER = '+442079460000';
+const CALLER = '+447700900123';
+const SECRETS = [PROJECT.apiSecret, ACCOUNT.apiSecret, ACCOUNT.signatureSecret, CALLBACK_SECRET, privateKey, privateKey.slice(40, 80), NUMBER, NUMBER.slice(1), '447700900999', 'Bearer '];
+
+interface Stage {
+  readonly emulator: RunningEmulator;
+  readonly receiver: WebhookReceiver;
+  /** An address that refuses connections. */
+  readonly nowhere: string;
+  readonly stop: () => Promise<void>;
+}
+
+async function refusedAddress(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return `http://127.0.0.1:${port}`;
+}
+
+async function setStage(): Promise<Stage> {
+  const receiver = await startWebhookReceiver();
+  const hooks = { sessionCallbackUrl: `${receiver.url}/media`, sipCallbackUrl: `${receiver.url}/media`, callbackSecret: CALLBACK_SECRET };
+  const emulator = await startEmulator({
+    account: ACCOUNT,
+    projects: [{ ...PROJECT, ...hooks }],
+    applications: [{ id: APPLICATION, publicKey, answerUrl: `${receiver.url}/answer`, answerMethod: 'POST', eventUrl: `${receiver.url}/event`, video: hooks }],
+    numbers: [{ e164: NUMBER, applicationId: APPLICATION }],
+    // a test makes more than three calls a second
+    limits: { enabled: false },
+    timings: { talkMsPerCharacter: 0.2, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2 },
+  });
+  // the bridge's leg waits in a conversation of its own
+  receiver.reply('/answer', () => [{ action: 'conversation', name: 'bridge' }]);
+  const stop = async (): Promise<void> => {
+    await emulator.stop();
+    await receiver.stop();
+  };
+  return { emulator, receiver, nowhere: await refusedAddress(), stop };
+}
+
+type RestRule = NonNullable<FaultsInput['rest']>[number];
+
+const RULES: Readonly<Record<VendorFault, RestRule['fault']>> = {
+  'bad-credentials': '401',
+  'rate-limit': '429',
+  failing: '500',
+  unavailable: '503',
+  silence: 'hang',
+  reset: 'reset',
+  'not-json': 'non-json',
+};
+
+const MEDIA_ROUTES: Readonly<Record<MediaOperation, RestRule['route']>> = {
+  'open-session': 'create-session',
+  dial: 'dial',
+  disconnect: 'disconnect',
+  'list-connections': 'list-connections',
+};
+
+function mediaHarness(make: (host: string, timeoutMs: number, sipPassword: string) => MediaProvider): () => Promise<MediaHarness> {
+  return async () => {
+    const { emulator, receiver, nowhere, stop } = await setStage();
+    return {
+      now: () => new Date(),
+      provider: (timeoutMs) => make(emulator.url, timeoutMs, ACCOUNT.apiSecret),
+      unreachable: () => make(nowhere, 5_000, ACCOUNT.apiSecret),
+      wrongSipPassword: () => make(emulator.url, 5_000, 'not the account secret'),
+      receiver,
+      number: NUMBER,
+      join: (sessionId, token) => emulator.client.joinWebrtc({ sessionId, token }),
+      sipHeaders: ({ body }) => parseAnswer(body).headers,
+      fault: async (operation, fault) => void (await emulator.client.setFaults({ rest: [{ route: MEDIA_ROUTES[operation], fault: RULES[fault] }] })),
+      heal: async () => void (await emulator.client.resetFaults()),
+      secrets: SECRETS,
+      stop,
+    };
+  };
+}
+
+const EVERYTHING = { sipDial: true, sipMonitoring: true, listConnections: true };
+const sip = (password: string): { username: string; password: string } => ({ username: ACCOUNT.apiKey, password });
+
+describeMediaContract(
+  'opentok',
+  EVERYTHING,
+  mediaHarness((apiHost, timeoutMs, password) =>
+    opentokMedia.create(opentokMedia.account.parse({ ...PROJECT, apiHost, sip: sip(password), callbackSecret: CALLBACK_SECRET }), { timeoutMs }),
+  ),
+);
+
+describeMediaContract(
+  'unified',
+  EVERYTHING,
+  mediaHarness((videoHost, timeoutMs, password) =>
+    unifiedMedia.create(unifiedMedia.account.parse({ applicationId: APPLICATION, privateKey, videoHost, sip: sip(password), callbackSecret: CALLBACK_SECRET }), { timeoutMs }),
+  ),
+);
+
+const VOICE_ROUTES: Readonly<Record<VoiceOperation, RestRule['route']>> = {
+  'create-call': 'create-call',
+  'hang-up': 'hangup',
+  mute: 'call-mute',
+  'get-call': 'get-call',
+  'list-calls': 'list-calls',
+};
+
+const HABITS: Readonly<Record<string, PhoneBehaviour>> = {
+  answers: { mode: 'answer' },
+  busy: { mode: 'busy' },
+  rejects: { mode: 'reject' },
+  'never-answers': { mode: 'no-answer' },
+  unroutable: { mode: 'failed' },
+};
+
+function person(client: EmulatorClient, id: string): SimulatedCaller {
+  return {
+    key: (digits) => client.key(id, digits),
+    prompted: () => client.awaitPrompt(id),
+    async admitted() {
+      const event = await Promise.any([client.awaitEvent(id, 'joined'), client.awaitEvent(id, 'waiting')]);
+      return { conversation: event.conversation ?? '', waits: event.event === 'waiting' };
+    },
+    async heard() {
+      const { callId } = await client.caller(id);
+      const member = (await client.conversations()).flatMap(({ members }) => members).find((one) => one.callId === callId);
+      return member?.muted === false;
+    },
+    ended: () => client.awaitEnded(id),
+    hangUp: () => client.hangUp(id),
+  };
+}
+
+async function voiceHarness(): Promise<VoiceHarness> {
+  const { emulator, receiver, nowhere, stop } = await setStage();
+  const { client } = emulator;
+  const make = (apiHost: string, timeoutMs: number): VoiceProvider =>
+    vonageVoice.create(
+      vonageVoice.account.parse({ apiKey: ACCOUNT.apiKey, applicationId: APPLICATION, privateKey, signatureSecret: ACCOUNT.signatureSecret, apiHost }),
+      { timeoutMs },
+    );
+  let phones = 0;
+  return {
+    now: () => new Date(),
+    provider: (timeoutMs) => make(emulator.url, timeoutMs),
+    unreachable: () => make(nowhere, 5_000),
+    receiver,
+    number: NUMBER,
+    async phone(habit) {
+      phones += 1;
+      const number = `+4477009011${String(phones).padStart(2, '0')}`;
+      await client.setPhone(number, HABITS[habit] ?? { mode: 'answer' });
+      return number;
+    },
+    rung: async (number) => person(client, (await client.awaitRing(number)).id),
+    callIn: async () => person(client, (await client.dial({ from: CALLER, to: NUMBER })).id),
+    refuseYoungCalls: async (on) => void (await client.setFaults({ switches: { earlyPut400Ms: on ? 60_000 : 0 } })),
+    fault: async (operation, fault) => void (await client.setFaults({ rest: [{ route: VOICE_ROUTES[operation], fault: RULES[fault] }] })),
+    heal: async () => void (await client.resetFaults()),
+    secrets: SECRETS,
+    stop,
+  };
+}
+
+describeVoiceContract('vonage', { lengthTimer: true, listCalls: true, mute: true }, voiceHarness);

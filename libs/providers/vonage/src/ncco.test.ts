@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import type { CallPlan } from '@partyline/provider-contract/voice-provider';
+import { toNcco } from './ncco.ts';
+
+const INPUT = 'https://hooks.example/input';
+const EVENTS = 'https://hooks.example/event';
+const ask: CallPlan[number] = { do: 'ask-digits', maxDigits: 6, timeoutS: 8, replyTo: INPUT };
+const input = { action: 'input', type: ['dtmf'], dtmf: { timeOut: 8, maxDigits: 6, submitOnHash: true }, eventUrl: [INPUT], eventMethod: 'POST' };
+const talk = (text: string, bargeIn: boolean): object => ({ action: 'talk', text, language: 'en-GB', bargeIn });
+const say = (text: string, bargeIn?: boolean): CallPlan[number] => ({ do: 'say', text, language: 'en-GB', ...(bargeIn === undefined ? {} : { bargeIn }) });
+
+const TABLE: [string, CallPlan, object[]][] = [
+  ['a text', [say('hello')], [talk('hello', false)]],
+  ['a text that may be talked over, with digits to follow', [say('key it', true), ask], [talk('key it', true), input]],
+  ['barging in without an input to follow would be invalid', [ask, say('bye', true)], [input, talk('bye', false)]],
+  ['digits', [ask], [input]],
+  ['digits beyond what the vendor takes', [{ ...ask, maxDigits: 50, timeoutS: 60 }], [{ ...input, dtmf: { timeOut: 10, maxDigits: 20, submitOnHash: true } }]],
+  ['digits below what the vendor takes', [{ ...ask, maxDigits: 0, timeoutS: 0 }], [{ ...input, dtmf: { timeOut: 1, maxDigits: 1, submitOnHash: true } }]],
+  [
+    'a conversation, by default open and outliving the call',
+    [{ do: 'join', conversation: 'conv_1', eventsTo: EVENTS }],
+    [{ action: 'conversation', name: 'conv_1', startOnEnter: true, endOnExit: false, eventUrl: [EVENTS], eventMethod: 'POST' }],
+  ],
+  [
+    'a conversation to wait in: the false survives',
+    [{ do: 'join', conversation: 'conv_1', eventsTo: EVENTS, startOnEnter: false, endOnExit: true }],
+    [{ action: 'conversation', name: 'conv_1', startOnEnter: false, endOnExit: true, eventUrl: [EVENTS], eventMethod: 'POST' }],
+  ],
+  ['nothing: one action that is soon done, then the call ends', [], [{ action: 'wait', timeout: 0.1 }]],
+  ['an empty text is nothing to say', [say('  ')], [{ action: 'wait', timeout: 0.1 }]],
+];
+
+describe('a plan as an NCCO', () => {
+  // through JSON, because that is what the vendor gets
+  it.each(TABLE)('%s', (_what, plan, ncco) => expect(JSON.parse(JSON.stringify(toNcco(plan)))).toEqual(ncco));
+
+  it('says a long text in pieces that the vendor takes, and loses no word', () => {
+    const text = 'word '.repeat(700).trim();
+    const said = toNcco([say(text)]).map((action) => String(action['text']));
+    expect(said.length).toBeGreaterThan(2);
+    expect(said.every((piece) => piece.length <= 1_500)).toBe(true);
+    expect(said.join(' ')).toBe(text);
+    expect(toNcco([say('x'.repeat(4_000))]).map((action) => String(action['text']).length)).toEqual([1_500, 1_500, 1_000]);
+  });
+
+  it('never makes a conversation without a name', () => {
+    expect(() => toNcco([{ do: 'join', conversation: '', eventsTo: EVENTS }])).toThrow(expect.objectContaining({ verdict: { outcome: 'server', reason: 'nameless-conversation' } }));
+  });
+});

@@ -1,0 +1,142 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { VerdictError } from '@partyline/domain/verdict';
+import { parseAnswer, parseCall, parseEvent, parseInput } from './parse-voice.ts';
+
+const AT = '2026-11-21T12:00:00.000Z';
+const at = new Date(AT);
+const DASHED = '63f61863-4a51-4f6b-86e1-46edebcf9356';
+const UNDASHED = '688fd94bd0e1f59c36a4cbd36312fc28';
+const base = { uuid: DASHED, conversation_uuid: 'CON-1', from: '447700900123', to: '442079460000', timestamp: AT };
+const call = { kind: 'call', callId: DASHED, at };
+const over = (outcome: string, reason: string): object => ({ ...call, phase: 'over', verdict: { outcome, reason } });
+
+const EVENTS: [string, object, object][] = [
+  ['started', { status: 'started' }, { ...call, phase: 'started' }],
+  ['ringing', { status: 'ringing' }, { ...call, phase: 'ringing' }],
+  ['answered', { status: 'answered', start_time: null, rate: null }, { ...call, phase: 'answered' }],
+  ['completed', { status: 'completed', duration: '42', price: '0.1', disconnected_by: 'user' }, { ...over('success', 'completed'), durationS: 42 }],
+  ['completed without a readable duration', { status: 'completed', duration: 'long' }, over('success', 'completed')],
+  ['busy', { status: 'busy', sip_code: 486 }, over('client', 'busy')],
+  ['unanswered', { status: 'unanswered', detail: 'timeout' }, over('client', 'unanswered')],
+  ['unavailable', { status: 'unanswered', detail: 'unavailable' }, over('client', 'unavailable')],
+  ['timeout', { status: 'timeout' }, over('client', 'unanswered')],
+  ['rejected', { status: 'rejected', detail: 'declined' }, over('client', 'rejected')],
+  ['rejected: no number', { status: 'rejected', detail: 'invalid_number' }, over('client', 'invalid-number')],
+  ['rejected: restricted', { status: 'rejected', detail: 'restricted' }, over('client', 'restricted')],
+  ['failed', { status: 'failed', detail: 'internal_error' }, over('upstream', 'failed')],
+  ['failed: no route', { status: 'failed', detail: 'cannot_route' }, over('client', 'cannot-route')],
+  ['failed: out of service', { status: 'failed', detail: 'number_out_of_service' }, over('client', 'number-out-of-service')],
+  ['cancelled', { status: 'cancelled' }, over('success', 'cancelled')],
+  ['a call id without dashes', { uuid: UNDASHED, status: 'started' }, { ...call, callId: UNDASHED, phase: 'started' }],
+  ['a time that cannot be read', { status: 'started', timestamp: 'yesterday' }, { ...call, phase: 'started', at: null }],
+  ['transfer', { type: 'transfer', conversation_uuid_from: 'CON-1', conversation_uuid_to: 'CON-2' }, { kind: 'moved', callId: DASHED, at }],
+  ['a problem, without its digits', { reason: 'Syntax error in NCCO at 447700900123' }, { kind: 'problem', callId: DASHED, reason: 'Syntax error in NCCO at ***' }],
+  ['a problem of no call', { uuid: undefined, reason: 'bad' }, { kind: 'problem', reason: 'bad' }],
+  ['machine (with call_uuid)', { uuid: undefined, call_uuid: DASHED, status: 'machine' }, { kind: 'unknown', name: 'machine' }],
+  ['a recording', { recording_url: 'https://x', recording_uuid: 'r' }, { kind: 'unknown', name: 'record' }],
+  ['a notify', { payload: {} }, { kind: 'unknown', name: 'unnamed' }],
+  ['a status of no call', { uuid: undefined, status: 'answered' }, { kind: 'unknown', name: 'answered' }],
+  ['a status that is a method of objects', { status: 'constructor' }, { kind: 'unknown', name: 'constructor' }],
+  ['a status that is a number to be kept out of logs', { status: '447700900123' }, { kind: 'unknown', name: '____________' }],
+];
+
+describe('parseEvent', () => {
+  it.each(EVENTS)('%s', (_what, body, event) => expect(parseEvent({ ...base, ...body })).toEqual(event));
+
+  it('never throws', () => {
+    const bodies = fc.oneof(fc.jsonValue(), fc.record({ uuid: fc.jsonValue(), status: fc.jsonValue(), timestamp: fc.jsonValue(), detail: fc.jsonValue(), duration: fc.jsonValue(), reason: fc.jsonValue() }));
+    fc.assert(
+      fc.property(bodies, (body) => {
+        expect(parseEvent(body).kind).toEqual(expect.any(String));
+      }),
+    );
+  });
+});
+
+describe('parseCall', () => {
+  it('reads a live call, which has no times', () => {
+    expect(parseCall({ uuid: DASHED, status: 'ringing' })).toEqual({ callId: DASHED, over: false, event: { ...call, phase: 'ringing', at: null } });
+  });
+
+  it('reads one that is over, with the vendor’s other way to write a time', () => {
+    const expected = { callId: DASHED, over: true, event: { ...over('success', 'completed'), durationS: 7 } };
+    expect(parseCall({ uuid: DASHED, status: 'completed', duration: '7', end_time: '2026-11-21 12:00:00' })).toEqual(expected);
+  });
+
+  it.each(['machine', 'human'])('takes %s for answered', (status) => expect(parseCall({ uuid: DASHED, status })).toMatchObject({ over: false, event: { phase: 'answered' } }));
+
+  it('takes a status that it does not know for live: nothing is closed on it', () => {
+    expect(parseCall({ uuid: DASHED, status: 'parked' })).toEqual({ callId: DASHED, over: false, event: { kind: 'unknown', name: 'parked' } });
+  });
+
+  it.each([{}, null, [], { uuid: DASHED }, { status: 'ringing' }])('gives nothing for %j', (body) => expect(parseCall(body)).toBeUndefined());
+});
+
+describe('parseAnswer', () => {
+  it('reads a caller', () => {
+    const answer = { callId: DASHED, from: '+447700900123', to: '+442079460000', viaSip: false, headers: {} };
+    expect(parseAnswer({ ...base, endpoint_type: 'phone', region_url: 'https://api-eu-1.nexmo.com' })).toEqual(answer);
+  });
+
+  it('reads our bridge leg, its headers in whatever case', () => {
+    const body = { ...base, from: 'anonymous', endpoint_type: 'sip', 'SipHeader_X-Partyline-Leg': 'leg_1', 'sipheader_x-other': 'o', SipHeader_: 'none', 'SipHeader_X-Number': 5 };
+    expect(parseAnswer(body)).toMatchObject({ from: null, viaSip: true, headers: { 'x-partyline-leg': 'leg_1', 'x-other': 'o' } });
+  });
+
+  it('knows a SIP call by its headers where the field is missing', () => expect(parseAnswer({ ...base, 'SipHeader_X-A': 'a' }).viaSip).toBe(true));
+
+  it.each(['', 'anonymous', 'Restricted', '000', 5, null, undefined, ['447700900123']])('takes %j for a withheld number', (from) => expect(parseAnswer({ ...base, from }).from).toBeNull());
+
+  it('keeps a header with a dangerous name a mere header', () => {
+    const { headers } = parseAnswer(JSON.parse(`{"uuid":"u","SipHeader___proto__":"x"}`));
+    expect(Object.getPrototypeOf(headers)).toBe(Object.prototype);
+    expect(Object.entries(headers)).toEqual([['__proto__', 'x']]);
+  });
+});
+
+describe('parseInput', () => {
+  const INPUTS: [string, object, string, boolean][] = [
+    ['the object form', { dtmf: { digits: '1234', timed_out: false } }, '1234', false],
+    ['the object form, timed out', { dtmf: { digits: '', timed_out: true } }, '', true],
+    ['the object form with null', { dtmf: { digits: null, timed_out: true } }, '', true],
+    ['the legacy form', { dtmf: '1234', timed_out: false }, '1234', false],
+    ['the legacy form, timed out', { dtmf: '', timed_out: true }, '', true],
+    ['star and hash', { dtmf: { digits: '*12#' } }, '*12#', false],
+    ['twenty digits', { dtmf: { digits: '1'.repeat(20) } }, '1'.repeat(20), false],
+    ['twenty-one digits', { dtmf: { digits: '1'.repeat(21) } }, '', false],
+    ['a word (the sample took one for a PIN)', { dtmf: 'alpha' }, '', false],
+    ['digits of another script', { dtmf: { digits: '١٢٣٤' } }, '', false],
+    ['digits and a line break', { dtmf: { digits: '1234\n' } }, '', false],
+    ['a number, whose zeros would be lost', { dtmf: { digits: 123 } }, '', false],
+    ['nothing', {}, '', false],
+  ];
+
+  it.each(INPUTS)('%s', (_what, body, digits, timedOut) => expect(parseInput({ ...base, ...body })).toEqual({ callId: DASHED, digits, timedOut }));
+});
+
+describe('a webhook that names no call', () => {
+  const parsers = [parseAnswer, parseInput];
+
+  it.each(parsers)('is the sender’s fault (%o)', (parse) => {
+    for (const body of [{}, null, [], 'x', { uuid: 5 }, { uuid: '' }, { uuid: 'u'.repeat(300) }]) {
+      expect(() => parse(body)).toThrow(expect.objectContaining({ verdict: { outcome: 'client', reason: 'no-call-id' } }));
+    }
+  });
+
+  it('is the only thing that they throw about', () => {
+    const bodies = fc.oneof(fc.jsonValue(), fc.record({ uuid: fc.string({ minLength: 1 }), from: fc.jsonValue(), to: fc.jsonValue(), dtmf: fc.jsonValue(), endpoint_type: fc.jsonValue() }));
+    fc.assert(
+      fc.property(bodies, fc.constantFrom(...parsers), (body, parse) => {
+        const thrown = ((): unknown => {
+          try {
+            return parse(body) && undefined;
+          } catch (error) {
+            return error;
+          }
+        })();
+        expect(thrown === undefined || (thrown instanceof VerdictError && thrown.verdict.outcome === 'client')).toBe(true);
+      }),
+    );
+  });
+});

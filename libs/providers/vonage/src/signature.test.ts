@@ -1,0 +1,137 @@
+import { createHash, createHmac, createSign, generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { RefusedCallback } from '@partyline/provider-contract/callback';
+import { callbackVerifier } from './signature.ts';
+
+const SECRET = 'the-secret-that-holds-now-0123456789';
+const OLD = 'the-secret-of-the-rotation-0123456789';
+const API_KEY = 'acc12345';
+const APPLICATION = 'a1b2c3d4-0000-4000-8000-000000000001';
+const NOW = new Date('2026-11-21T12:00:00.000Z');
+const IAT = NOW.getTime() / 1_000;
+const BODY = Buffer.from('{"uuid":"u","status":"answered"}');
+
+const part = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const sha256 = (body: Buffer): string => createHash('sha256').update(body).digest('hex');
+const CLAIMS = { iat: IAT, jti: 'jti-1', iss: 'Vonage', payload_hash: sha256(BODY), api_key: API_KEY, application_id: APPLICATION };
+
+interface Forged {
+  readonly claims?: object;
+  readonly header?: unknown;
+  readonly secret?: string;
+  readonly payload?: string;
+}
+
+function token({ claims = {}, header = { alg: 'HS256', typ: 'JWT' }, secret = SECRET, payload }: Forged = {}): string {
+  const signed = `${part(header)}.${payload ?? part({ ...CLAIMS, ...claims })}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+
+const verify = callbackVerifier({ secrets: [SECRET, OLD], apiKey: API_KEY, applicationId: APPLICATION, applicationRequired: true });
+const check = (authorization: string | undefined, rawBody: Buffer = BODY): unknown => verify({ authorization, rawBody }, NOW);
+const bearer = (forged?: Forged): string => `Bearer ${token(forged)}`;
+
+function rs256(): string {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const signed = `${part({ alg: 'RS256', typ: 'JWT' })}.${part(CLAIMS)}`;
+  return `Bearer ${signed}.${createSign('RSA-SHA256').update(signed).sign(privateKey, 'base64url')}`;
+}
+
+const [HEADER = '', PAYLOAD = '', SIGNATURE = ''] = token().split('.');
+
+describe('a genuine webhook', () => {
+  const genuine: [string, string][] = [
+    ['the secret that holds', bearer()],
+    ['the other secret of a rotation', bearer({ secret: OLD })],
+    ['300 s old', bearer({ claims: { iat: IAT - 300 } })],
+    ['300 s ahead', bearer({ claims: { iat: IAT + 300 } })],
+    ['a header in another order', bearer({ header: { typ: 'JWT', alg: 'HS256' } })],
+    ['a scheme in small letters', `bearer ${token()}`],
+    ['a claim that is not known', bearer({ claims: { newer: true } })],
+  ];
+
+  it.each(genuine)('passes: %s', (_what, authorization) => expect(check(authorization)).toMatchObject({ ok: true, jti: 'jti-1' }));
+
+  it('says how long its jti must be known: as long as the token holds', () => {
+    expect(check(bearer({ claims: { iat: IAT + 100 } }))).toEqual({ ok: true, jti: 'jti-1', expiresAt: new Date(NOW.getTime() + 400_000) });
+  });
+
+  it('passes without an application where none is required, but never with another one', () => {
+    const lenient = callbackVerifier({ secrets: [SECRET], applicationId: APPLICATION, applicationRequired: false });
+    expect(lenient({ authorization: bearer({ claims: { application_id: undefined } }), rawBody: BODY }, NOW)).toMatchObject({ ok: true });
+    expect(lenient({ authorization: bearer({ claims: { application_id: 'other' } }), rawBody: BODY }, NOW)).toEqual({ ok: false, refused: 'wrong-application' });
+  });
+});
+
+describe('a webhook that is refused', () => {
+  const forged: [RefusedCallback, string, string | undefined][] = [
+    ['unsigned', 'no header', undefined],
+    ['unsigned', 'an empty header', ''],
+    ['unsigned', 'another scheme', 'Basic YTpi'],
+    ['malformed-token', 'no token', 'Bearer '],
+    ['malformed-token', 'two parts', `Bearer ${HEADER}.${PAYLOAD}`],
+    ['malformed-token', 'four parts', `Bearer ${HEADER}.${PAYLOAD}.${SIGNATURE}.${SIGNATURE}`],
+    ['malformed-token', 'two tokens', `Bearer ${token()}, Bearer ${token()}`],
+    ['malformed-token', 'a header that is no JSON', `Bearer ${part('no json')}.${PAYLOAD}.${SIGNATURE}`],
+    ['malformed-token', 'an endless token', `Bearer ${'a'.repeat(5_000)}`],
+    ['malformed-token', 'a critical extension', bearer({ header: { alg: 'HS256', crit: ['exp'] } })],
+    ['malformed-token', 'claims that are no object', bearer({ payload: part('[1]') })],
+    ['malformed-token', 'claims that are no JSON', bearer({ payload: part('{') })],
+    ['malformed-token', 'no jti', bearer({ claims: { jti: undefined } })],
+    ['malformed-token', 'an empty jti', bearer({ claims: { jti: '' } })],
+    ['malformed-token', 'a jti that is no text', bearer({ claims: { jti: 5 } })],
+    ['malformed-token', 'a jti too long to keep', bearer({ claims: { jti: 'j'.repeat(201) } })],
+    ['malformed-token', 'no iat', bearer({ claims: { iat: undefined } })],
+    ['malformed-token', 'an iat that is text', bearer({ claims: { iat: String(IAT) } })],
+    ['wrong-algorithm', 'none', `Bearer ${part({ alg: 'none' })}.${PAYLOAD}.`],
+    ['wrong-algorithm', 'RS256', rs256()],
+    ['wrong-algorithm', 'hs256 in small letters', bearer({ header: { alg: 'hs256' } })],
+    ['wrong-algorithm', 'HS512', bearer({ header: { alg: 'HS512' } })],
+    ['wrong-algorithm', 'no algorithm', bearer({ header: {} })],
+    ['wrong-signature', 'another secret', bearer({ secret: 'some-other-secret-altogether-012345' })],
+    ['wrong-signature', 'no signature', `Bearer ${HEADER}.${PAYLOAD}.`],
+    ['wrong-signature', 'a signature cut short', `Bearer ${HEADER}.${PAYLOAD}.${SIGNATURE.slice(0, -1)}`],
+    ['wrong-signature', 'changed claims', `Bearer ${HEADER}.${part({ ...CLAIMS, jti: 'jti-2' })}.${SIGNATURE}`],
+    ['wrong-issuer', 'another issuer', bearer({ claims: { iss: 'vonage' } })],
+    ['wrong-issuer', 'no issuer', bearer({ claims: { iss: undefined } })],
+    ['wrong-account', 'another account', bearer({ claims: { api_key: 'other' } })],
+    ['wrong-account', 'no account', bearer({ claims: { api_key: undefined } })],
+    ['wrong-application', 'another application', bearer({ claims: { application_id: 'other' } })],
+    ['wrong-application', 'no application', bearer({ claims: { application_id: undefined } })],
+    ['stale', '301 s old', bearer({ claims: { iat: IAT - 301 } })],
+    ['stale', '301 s ahead', bearer({ claims: { iat: IAT + 301 } })],
+    ['stale', 'thirty days old', bearer({ claims: { iat: IAT - 2_592_000 } })],
+    ['wrong-hash', 'no hash', bearer({ claims: { payload_hash: undefined } })],
+    ['wrong-hash', 'a hash in capitals', bearer({ claims: { payload_hash: sha256(BODY).toUpperCase() } })],
+    ['wrong-hash', 'the hash of another body', bearer({ claims: { payload_hash: sha256(Buffer.from('{}')) } })],
+  ];
+
+  it.each(forged)('%s: %s', (refused, _what, authorization) => expect(check(authorization)).toEqual({ ok: false, refused }));
+
+  it('wrong-hash: a body that was changed on the way, by one byte', () => {
+    expect(check(bearer(), Buffer.concat([BODY, Buffer.from(' ')]))).toEqual({ ok: false, refused: 'wrong-hash' });
+    expect(check(bearer(), Buffer.alloc(0))).toEqual({ ok: false, refused: 'wrong-hash' });
+  });
+
+  it('stale: whatever the token, when our own clock is no time', () => {
+    expect(verify({ authorization: bearer(), rawBody: BODY }, new Date(Number.NaN))).toEqual({ ok: false, refused: 'stale' });
+  });
+
+  it('never throws, and never passes what was not signed', () => {
+    const anything = fc.oneof(fc.string({ unit: 'binary' }), fc.string().map((text) => `Bearer ${text}`), fc.tuple(fc.json(), fc.json(), fc.string()).map(([h, p, s]) => `Bearer ${part(h)}.${part(p)}.${s}`));
+    fc.assert(
+      fc.property(anything, fc.uint8Array(), (authorization, body) => {
+        expect(check(authorization, Buffer.from(body))).toMatchObject({ ok: false });
+      }),
+    );
+  });
+
+  it('never throws on signed garbage', () => {
+    fc.assert(
+      fc.property(fc.json(), (claims) => {
+        expect(check(bearer({ payload: part(claims) }))).toMatchObject({ ok: false });
+      }),
+    );
+  });
+});
