@@ -44,7 +44,16 @@ export interface RunningService {
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { config, log, metrics, name } = options;
-  const adapter = new FastifyAdapter({ bodyLimit: BODY_LIMIT, genReqId: () => systemIds.next('req'), trustProxy: true });
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT,
+    genReqId: () => systemIds.next('req'),
+    trustProxy: true,
+    // An address that the router cannot even read (a stray percent sign, a segment of more than 100 characters) gets past every filter.
+    frameworkErrors: (_error, request, reply) => {
+      const problem = toProblem(nothingHere(), request.id);
+      void reply.code(problem.status).type('application/problem+json').send(problem);
+    },
+  });
   const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, { rawBody: true, logger: nestLogger(log), abortOnError: false });
   app.useGlobalFilters(new ProblemFilter(log));
   if (options.microservice) app.connectMicroservice(options.microservice);
@@ -132,13 +141,15 @@ class ProblemFilter implements ExceptionFilter {
   }
 }
 
+const nothingHere = (): VerdictError => new VerdictError('client', 'route-not-found', 'There is nothing at this address.', { fix: 'See the API reference at /docs.' });
+
 /** What Nest and Fastify themselves refuse, as verdicts. */
 function fromFramework(error: unknown): unknown {
   if (error instanceof VerdictError) return error;
   const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number } | null)?.statusCode;
   switch (status) {
     case 404:
-      return new VerdictError('client', 'route-not-found', 'There is nothing at this address.', { fix: 'See the API reference at /docs.' });
+      return nothingHere();
     case 405:
       return new VerdictError('client', 'method-not-allowed', 'This address does not take this method.');
     case 413:
