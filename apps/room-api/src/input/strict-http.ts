@@ -16,6 +16,11 @@ export async function strictHttp(app: NestFastifyApplication): Promise<void> {
     for (const each of [method].flat()) methods.add(each);
     known.set(url, methods);
   });
+  // An empty body is no body, whatever type it claims: many clients send the type with every POST.
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (request.headers['content-length'] === '0') delete request.headers['content-type'];
+    done();
+  });
   await app.init();
 
   for (const type of ['text/plain', 'application/x-www-form-urlencoded']) if (fastify.hasContentTypeParser(type)) fastify.removeContentTypeParser(type);

@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { Controller, type INestMicroservice } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { MessagePattern, Payload, Transport, type MicroserviceOptions } from '@nestjs/microservices';
+import type { AskProvider } from '@partyline/conference/ask-provider';
+import { openPinVault } from '@partyline/conference/pin-vault';
+import { answerQuestion, questionPattern, type Answered, type Asked } from '@partyline/conference/questions';
+import { openJobs } from '@partyline/jobs/enqueue';
+import { systemClock, systemIds, systemRandomInt } from '@partyline/runtime/edges';
+import { openLogger } from '@partyline/runtime/logging';
+import { openMetrics, openReport } from '@partyline/runtime/metrics';
+import { producerOptions, workerOptions } from '@partyline/runtime/redis';
+import { startService } from '@partyline/runtime/service';
+import { seed } from '@partyline/store/seed';
+import { openStore, type Store } from '@partyline/store/store';
+import { createTestDatabase } from '@partyline/testing/postgres';
+import { createTestRedis } from '@partyline/testing/redis';
+import { roomApiModule } from '../app.module.ts';
+import { strictHttp } from '../input/strict-http.ts';
+import { askOverRedis } from '../provider-client.ts';
+
+export const NUMBERS = [
+  { e164: '+12025550100', language: 'en-US' },
+  { e164: '+4930555010', language: 'de-DE' },
+] as const;
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  // The body is whatever the API says: tests look into it.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any;
+}
+
+export interface Stage {
+  readonly url: string;
+  readonly store: Store;
+  /** Two tenants' keys. */
+  readonly keys: { readonly ours: string; readonly theirs: string };
+  readonly redis: Severable;
+  /** What could not be had from the orchestrator, as an operator's log would say it. */
+  readonly troubles: unknown[];
+  /** One request, with our key unless another (or none: null) is given. A body that is no string is sent as JSON. */
+  ask(method: string, path: string, given?: { key?: string | null; body?: unknown; type?: string | null }): Promise<Reply>;
+  /** Rows of every table that a request could have written to. */
+  counts(): Promise<Record<string, number>>;
+  stop(): Promise<void>;
+}
+
+export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
+
+/** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
+export async function startStage(provider: (store: Store) => AskProvider, { orchestrator = true, ready = true } = {}): Promise<Stage> {
+  const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
+  const store = openStore({ url: database.url, max: 5, onError: () => undefined });
+  const keys = { ours: newKey(), theirs: newKey() };
+  await seed(store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: keys.ours, numbers: NUMBERS });
+  await seed(store, { tenantId: 'ten_theirs', tenantName: 'Theirs', apiKey: keys.theirs, numbers: [] });
+
+  const prefix = testRedis.prefix;
+  const answering = orchestrator ? await startOrchestrator(testRedis.url, prefix, provider(store)) : null;
+  const redis = await severable(testRedis.url);
+  if (!ready) redis.sever();
+
+  const log = openLogger({ service: 'room-api', level: 'silent' });
+  const metrics = openMetrics();
+  const troubles: unknown[] = [];
+  const connection = producerOptions(redis.url);
+  const jobs = openJobs({ connection, prefix, onError: () => undefined });
+  const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), onTrouble: (_question, error) => troubles.push(error) });
+  const service = await startService({
+    name: 'room-api',
+    config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
+    log,
+    metrics,
+    module: roomApiModule({ store, jobs, provider: asking, pins: openPinVault(Buffer.alloc(32, 7)), random: systemRandomInt, clock: systemClock, ids: systemIds, report: openReport(metrics, log), version: '0.0.0' }),
+    prepare: strictHttp,
+    ready: { postgres: () => store.pool.query('SELECT 1') },
+    drain: async () => undefined,
+    close: async () => {
+      await Promise.allSettled([asking.close(), jobs.close()]);
+    },
+  });
+
+  return {
+    url: service.url,
+    store,
+    keys,
+    redis,
+    troubles,
+    async ask(method, path, { key = keys.ours, body, type = 'application/json' } = {}) {
+      const headers: Record<string, string> = {};
+      if (key !== null) headers.authorization = `Bearer ${key}`;
+      if (body !== undefined && type !== null) headers['content-type'] = type;
+      const reply = await fetch(service.url + path, { method, headers, ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }) });
+      const text = await reply.text();
+      return { status: reply.status, headers: reply.headers, body: text !== '' && reply.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text };
+    },
+    async counts() {
+      const { rows } = await store.pool.query<Record<string, number>>(
+        `SELECT (SELECT count(*)::int FROM room) AS rooms, (SELECT count(*)::int FROM pin) AS pins, (SELECT count(*)::int FROM session) AS sessions,
+                (SELECT count(*)::int FROM participant) AS participants, (SELECT count(*)::int FROM leg) AS legs, (SELECT count(*)::int FROM outbox) AS events`,
+      );
+      return rows[0]!;
+    },
+    async stop() {
+      redis.restore();
+      await service.stop();
+      await answering?.close();
+      redis.close();
+      await store.close();
+      await Promise.all([testRedis.close(), database.drop()]);
+    },
+  };
+}
+
+/** The other end of the wire: Nest's own Redis server, the encoding of libs/conference, and whatever `provider` says. */
+async function startOrchestrator(url: string, prefix: string, provider: AskProvider): Promise<INestMicroservice> {
+  @Controller()
+  class Questions {
+    @MessagePattern(questionPattern('openMedia', prefix))
+    openMedia(@Payload() asked: Asked): Promise<Answered> {
+      return answerQuestion(provider, 'openMedia', asked, () => undefined);
+    }
+    @MessagePattern(questionPattern('issueToken', prefix))
+    issueToken(@Payload() asked: Asked): Promise<Answered> {
+      return answerQuestion(provider, 'issueToken', asked, () => undefined);
+    }
+    @MessagePattern(questionPattern('observeRoom', prefix))
+    observeRoom(@Payload() asked: Asked): Promise<Answered> {
+      return answerQuestion(provider, 'observeRoom', asked, () => undefined);
+    }
+  }
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>({ module: class {}, controllers: [Questions] }, { transport: Transport.REDIS, options: workerOptions(url), logger: false });
+  await app.listen();
+  return app;
+}
+
+/** A Redis that can be cut off and come back, for one client alone. */
+export interface Severable {
+  readonly url: string;
+  /** Breaks every connection and refuses new ones. */
+  sever(): void;
+  /** Takes connections and passes nothing on: a Redis that hangs. */
+  stall(): void;
+  restore(): void;
+  close(): void;
+}
+
+async function severable(target: string): Promise<Severable> {
+  const { hostname, port, pathname } = new URL(target);
+  const sockets = new Set<Socket>();
+  let mode: 'through' | 'severed' | 'stalled' = 'through';
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const server = createServer((near) => {
+    if (mode === 'severed') return near.destroy();
+    const far = connect(Number(port), hostname);
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => (sockets.delete(socket), near.destroy(), far.destroy()));
+    }
+    near.on('data', (bytes) => mode === 'through' && far.write(bytes));
+    far.on('data', (bytes) => mode === 'through' && near.write(bytes));
+    return undefined;
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}${pathname}`,
+    sever() {
+      mode = 'severed';
+      cut();
+    },
+    stall() {
+      mode = 'stalled';
+    },
+    restore() {
+      if (mode === 'stalled') cut();
+      mode = 'through';
+    },
+    close() {
+      cut();
+      server.close();
+    },
+  };
+}
+
+/** An orchestrator's provider that says yes to everything: what the wire carries, not what a vendor does. */
+export const agreeable: AskProvider = {
+  openMedia: async ({ participantId, lifetimeS }) => media(`ms_${participantId}`, participantId, new Date(Date.now() + lifetimeS * 1000)),
+  issueToken: async ({ participantId, expiresAt, sessionId }) => media(`ms_${sessionId}`, participantId, expiresAt),
+  observeRoom: async () => [],
+};
+
+const media = (mediaSessionId: string, participantId: string, tokenExpiresAt: Date) => ({
+  mediaSessionId,
+  token: `token-of-${participantId}`,
+  tokenExpiresAt,
+  client: { kind: 'unified', application: 'app-1' },
+});
