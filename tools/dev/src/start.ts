@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { buildApps } from './build.ts';
+import { describeStack } from './describe.ts';
 import { untilInterrupted } from './processes.ts';
 import type { Mode } from './service-environment.ts';
 import { startStack, type Stack } from './stack.ts';
@@ -20,25 +21,7 @@ async function up(mode: Mode): Promise<Stack> {
   return startStack({ mode, keep: values.keep, log });
 }
 
-console.log(`
-Partyline is up (${values.mode} video, emulated vendor).
-
-  API              ${stack.urls['room-api']}
-  carrier webhooks ${stack.urls['voice-webhooks']}
-  emulated vendor  ${stack.vendorUrl}
-  Postgres         ${stack.databaseUrl}
-  Redis            ${stack.redisUrl}
-  logs             ${stack.logFolder}
-  dial-in numbers  ${stack.numbers.map(({ e164 }) => e164).join(', ')}
-
-Create a room:
-
-  curl -s ${stack.urls['room-api']}/v1/rooms \\
-    -H 'authorization: Bearer ${stack.apiKey}' \\
-    -H 'content-type: application/json' \\
-    -d '{"name":"Monday call"}'
-
-Ctrl-C ends everything.`);
+console.log(describeStack(stack, values.mode));
 
 await interrupted;
 log('stopping …');
