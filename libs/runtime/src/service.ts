@@ -49,7 +49,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     genReqId: () => systemIds.next('req'),
     trustProxy: true,
     // An address that the router cannot even read (a stray percent sign, a segment of more than 100 characters) gets past every filter.
-    frameworkErrors: (_error, request, reply) => {
+    frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const problem = toProblem(nothingHere(), request.id);
       void reply.code(problem.status).type('application/problem+json').send(problem);
     },
