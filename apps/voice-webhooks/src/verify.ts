@@ -3,7 +3,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { Callback, Verified } from '@partyline/provider-contract/callback';
 import type { UsedToken } from '@partyline/store/voice-webhooks';
 import type { FastifyRequest } from 'fastify';
-import type { WebhookDeps } from './webhooks.module.ts';
+import type { WebhookDeps } from './deps.ts';
 
 /**
  * Checks a webhook's signature in full over its raw bytes, before anything in it is read. Throws `webhook-refused` (401), and nothing has

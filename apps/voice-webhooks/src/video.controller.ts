@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Inject, Post, Req, type RawBodyRequest } fr
 import { applySessionEvent } from '@partyline/conference/apply-session-event';
 import type { FastifyRequest } from 'fastify';
 import { verify } from './verify.ts';
-import { DEPS, type WebhookDeps } from './webhooks.module.ts';
+import { DEPS, type WebhookDeps } from './deps.ts';
 
 /** The video vendor's session- and SIP-monitoring callbacks; one address for both. */
 @Controller('v1/video')

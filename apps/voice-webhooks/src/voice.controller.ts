@@ -5,7 +5,7 @@ import { applyLegEvent } from '@partyline/conference/apply-leg-event';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { FastifyRequest } from 'fastify';
 import { verify } from './verify.ts';
-import { DEPS, type WebhookDeps } from './webhooks.module.ts';
+import { DEPS, type WebhookDeps } from './deps.ts';
 
 /** The voice carrier's webhooks: verify, parse, decide, and answer with what the call is to do next. Addresses: conference/webhook-urls. */
 @Controller('v1/voice')

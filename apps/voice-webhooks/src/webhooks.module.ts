@@ -1,13 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import type { Deps } from '@partyline/conference/deps';
-import type { PinVault } from '@partyline/conference/pin-vault';
+import { DEPS, type WebhookDeps } from './deps.ts';
 import { VideoController } from './video.controller.ts';
 import { VoiceController } from './voice.controller.ts';
-
-/** What the webhooks' use-cases are given. */
-export type WebhookDeps = Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'clock' | 'ids' | 'webhooks' | 'report'> & { readonly pins: Pick<PinVault, 'lookup'> };
-
-export const DEPS = Symbol('webhook dependencies');
 
 @Module({})
 class WebhooksModule {}
