@@ -1,5 +1,5 @@
 import { Queue, type ConnectionOptions } from 'bullmq';
-import { CATALOGUE, LANES, type JobName, type JobPayload, type Lane } from './catalogue.ts';
+import { BACK_OFF, CATALOGUE, LANES, type JobName, type JobPayload, type Lane } from './catalogue.ts';
 
 /** The sending side of the catalogue. Every method may throw when Redis is away; the sweep makes good what was not sent. */
 export interface Jobs {
@@ -34,7 +34,7 @@ export function openJobs({ connection, prefix, onError }: { connection: Connecti
     }),
   ) as Record<Lane, Queue>;
 
-  const options = (name: JobName) => ({ attempts: CATALOGUE[name].attempts, backoff: { type: 'exponential', delay: 500, jitter: 0.5 } }) as const;
+  const options = (name: JobName) => ({ attempts: CATALOGUE[name].attempts, backoff: { type: BACK_OFF } }) as const;
 
   const ensure: Jobs['ensure'] = async (name, payload) => {
     const { lane, schema, about } = CATALOGUE[name];

@@ -1,5 +1,5 @@
 import { DelayedError, Worker, type ConnectionOptions } from 'bullmq';
-import { CATALOGUE, LANES, WORKER_LOCK, type JobName, type JobPayload, type Lane } from './catalogue.ts';
+import { backOffMs, CATALOGUE, LANES, WORKER_LOCK, type JobName, type JobPayload, type Lane } from './catalogue.ts';
 
 /** What a handler says when it is done: nothing, or that the job is to run again after so many milliseconds, for as often as it takes. */
 export type Again = { readonly againMs: number } | undefined;
@@ -41,7 +41,7 @@ export function startWorkers({
         await job.moveToDelayed(now() + again.againMs, token);
         throw new DelayedError();
       },
-      { connection, prefix, concurrency: concurrency[lane], ...WORKER_LOCK },
+      { connection, prefix, concurrency: concurrency[lane], settings: { backoffStrategy: backOffMs }, ...WORKER_LOCK },
     );
     worker.on('failed', (job, error) => onFailed(job?.name ?? lane, error));
     worker.on('error', onError);

@@ -8,9 +8,11 @@ export interface Owed {
   readonly overdue: readonly { tenant_id: string; id: string }[];
   /** Ending, and not every leg confirmed. */
   readonly ending: readonly { tenant_id: string; id: string }[];
-  /** Not in a session: let go for too many tries, or still keying after the deadline. */
+  /** Let go while no session of theirs is ending: too many tries, still keying after the deadline, come into a session that is over. */
   readonly hangUpLegs: readonly { id: string }[];
-  /** To be dialled, and nobody has. */
+  /** Sessions whose bridge is to be dialled, and nobody has. */
+  readonly bridge: readonly { tenant_id: string; id: string }[];
+  /** Phones to be rung, and nobody has. */
   readonly dial: readonly { tenant_id: string; id: string }[];
 }
 
@@ -21,14 +23,19 @@ export interface Owed {
 export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs: number; limit?: number }): Promise<Owed> {
   const before = `now() - make_interval(secs => $1)`;
   const read = async <T extends object>(name: string, text: string): Promise<T[]> => (await store.pool.query<T>({ name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
-  const [settle, overdue, ending, hangUpLegs, dial] = await Promise.all([
+  const [settle, overdue, ending, hangUpLegs, bridge, dial] = await Promise.all([
     read<{ tenant_id: string; id: string }>('owed-settle', `SELECT tenant_id, id FROM session WHERE settle_owed_at < ${before}`),
     read<{ tenant_id: string; id: string }>('owed-overdue', `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before}`),
     read<{ tenant_id: string; id: string }>('owed-ending', `SELECT tenant_id, id FROM session WHERE state = 'ending' AND ending_at < ${before}`),
-    read<{ id: string }>('owed-hang-up-legs', `SELECT id FROM leg WHERE session_id IS NULL AND state <> 'ended' AND (deadline_at < ${before} OR owed_at < ${before})`),
+    read<{ id: string }>(
+      'owed-hang-up-legs',
+      `SELECT id FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
+       UNION SELECT l.id FROM leg l LEFT JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state IS DISTINCT FROM 'ending'`,
+    ),
+    read<{ tenant_id: string; id: string }>('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before}`),
     read<{ tenant_id: string; id: string }>('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before}`),
   ]);
-  return { settle, overdue, ending, hangUpLegs, dial };
+  return { settle, overdue, ending, hangUpLegs, bridge, dial };
 }
 
 /** Forgets what has served: used token ids that would be stale anyway, and PINs whose quarantine is over. */

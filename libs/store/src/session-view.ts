@@ -33,7 +33,7 @@ export async function lockSession(tx: Tx, tenantId: string, sessionId: string): 
 /** The columns that a decision may change; all others are written once, when the row is made. */
 const SESSION_COLUMNS = [
   'state', 'media_session_id', 'had_browser', 'had_phone', 'browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'due_at', 'due_reason', 'live_at',
-  'ending_at', 'ended_at', 'end_reason', 'last_seq', 'settle_owed_at', 'bridge_failures', 'bridge_retry_at',
+  'ending_at', 'ended_at', 'end_reason', 'last_seq', 'settle_owed_at', 'bridge_failures', 'bridge_owed_at',
 ] as const satisfies readonly (keyof SessionRow)[];
 const LEG_COLUMNS = [
   'tenant_id', 'session_id', 'participant_id', 'state', 'media_connection_id', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',

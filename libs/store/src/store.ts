@@ -18,8 +18,9 @@ export type Tx = pg.PoolClient;
  */
 export function openStore({ url, max = 10, onError }: { url: string; max?: number; onError: (error: Error) => void }): Store {
   const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000, statement_timeout: 10_000, idle_in_transaction_session_timeout: 10_000 });
-  // Without a listener an idle connection that the server closes ends the process.
+  // Without a listener a connection that the server closes ends the process: the pool has one for those that are idle, those in use need their own.
   pool.on('error', onError);
+  pool.on('connect', (connection) => connection.on('error', onError));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     pool,

@@ -91,7 +91,7 @@ CREATE TABLE "session" (
     "last_seq" INTEGER NOT NULL DEFAULT 0,
     "settle_owed_at" TIMESTAMPTZ(3),
     "bridge_failures" INTEGER NOT NULL DEFAULT 0,
-    "bridge_retry_at" TIMESTAMPTZ(3),
+    "bridge_owed_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "session_pkey" PRIMARY KEY ("id")
 );
@@ -259,7 +259,9 @@ CREATE UNIQUE INDEX "leg_one_bridge" ON "leg" ("session_id") WHERE "kind" = 'bri
 CREATE INDEX "session_due" ON "session" ("due_at") WHERE "state" IN ('open', 'live');
 CREATE INDEX "session_ending" ON "session" ("ending_at") WHERE "state" = 'ending';
 CREATE INDEX "session_settle_owed" ON "session" ("settle_owed_at") WHERE "settle_owed_at" IS NOT NULL;
+CREATE INDEX "session_bridge_owed" ON "session" ("bridge_owed_at") WHERE "bridge_owed_at" IS NOT NULL;
 CREATE INDEX "leg_unadmitted_due" ON "leg" ("deadline_at") WHERE "session_id" IS NULL AND "state" <> 'ended';
+CREATE INDEX "leg_ending" ON "leg" ("owed_at") WHERE "state" = 'ending';
 CREATE INDEX "leg_requested" ON "leg" ("created_at") WHERE "state" = 'requested';
 CREATE INDEX "leg_token" ON "leg" ("token_hash") WHERE "token_hash" IS NOT NULL;
 
@@ -319,24 +321,29 @@ BEGIN
   SELECT r.* INTO v_room FROM pin p JOIN room r ON r.id = p.room_id
   WHERE p.number = v_leg.number AND p.lookup = p_lookup AND p.free_at IS NULL AND r.state = 'active';
 
-  IF NOT FOUND THEN
+  IF FOUND THEN
+    LOOP
+      SELECT * INTO v_session FROM session s WHERE s.room_id = v_room.id AND s.state IN ('open', 'live') FOR NO KEY UPDATE;
+      EXIT WHEN FOUND;
+      -- The room's last session is over, and this caller opens the next, unless the room ended while we waited for the session.
+      SELECT r.* INTO v_room FROM room r WHERE r.id = v_room.id AND r.state = 'active' FOR SHARE;
+      EXIT WHEN NOT FOUND;
+      -- Two at once: the index lets one in, the other waits and finds it.
+      INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason)
+      VALUES (p_session, v_room.tenant_id, v_room.id, 'open', p_conversation, now() + make_interval(secs => v_room.max_duration_s), 'max-duration')
+      ON CONFLICT DO NOTHING;
+    END LOOP;
+  END IF;
+
+  IF v_room.id IS NULL THEN
     v_outcome := CASE WHEN v_leg.tries + 1 >= p_max_tries THEN 'refused' ELSE 'wrong-pin' END;
     UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = v_outcome,
-      state = CASE WHEN v_outcome = 'refused' THEN 'ending' ELSE 'answered' END,
+      state = CASE WHEN v_outcome = 'refused' THEN 'ending' WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END,
       answered_at = COALESCE(l.answered_at, now()),
       owed_at = CASE WHEN v_outcome = 'refused' THEN now() END,
       owed_reason = CASE WHEN v_outcome = 'refused' THEN 'too-many-tries' END
     WHERE l.id = p_leg;
     RETURN QUERY SELECT v_outcome, v_language, v_leg.tries + 1, NULL::text, NULL::text, NULL::text; RETURN;
-  END IF;
-
-  SELECT * INTO v_session FROM session s WHERE s.room_id = v_room.id AND s.state IN ('open', 'live') FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    -- The room's last session is over: its first caller opens the next. Two at once: the index lets one in, the other waits and finds it.
-    INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason)
-    VALUES (p_session, v_room.tenant_id, v_room.id, 'open', p_conversation, now() + make_interval(secs => v_room.max_duration_s), 'max-duration')
-    ON CONFLICT DO NOTHING;
-    SELECT * INTO v_session FROM session s WHERE s.room_id = v_room.id AND s.state IN ('open', 'live') FOR NO KEY UPDATE;
   END IF;
 
   IF (SELECT count(*) FROM leg l WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge') >= v_room.max_participants THEN
@@ -345,7 +352,8 @@ BEGIN
   END IF;
 
   INSERT INTO participant (id, tenant_id, room_id, kind, name) VALUES (p_participant, v_room.tenant_id, v_room.id, 'caller', 'Caller');
-  UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = 'admitted', state = 'answered', answered_at = COALESCE(l.answered_at, now()),
+  UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = 'admitted', answered_at = COALESCE(l.answered_at, now()),
+    state = CASE WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END,
     tenant_id = v_room.tenant_id, session_id = v_session.id, participant_id = p_participant,
     deadline_at = v_session.created_at + make_interval(secs => v_room.max_duration_s)
   WHERE l.id = p_leg;
@@ -377,7 +385,8 @@ BEGIN
   END IF;
 
   IF v_leg.state IN ('ending', 'ended') OR v_session.state NOT IN ('open', 'live') THEN
-    UPDATE leg l SET voice_call_id = p_call, version = l.version + 1 WHERE l.id = v_leg.id AND l.voice_call_id IS NULL;
+    -- Asked (again) at once: what was asked before could not name this call.
+    UPDATE leg l SET voice_call_id = p_call, version = l.version + 1, asked_at = NULL WHERE l.id = v_leg.id AND l.voice_call_id IS NULL;
     RETURN QUERY SELECT 'let-go', v_leg.tenant_id, v_leg.session_id, NULL::text, v_leg.id, v_leg.kind; RETURN;
   END IF;
 

@@ -8,9 +8,11 @@ export const beyondPrisma: readonly string[] = [
   'index leg_one_bridge',
   'index session_one_current',
   // Partial indexes: what the sweeps read.
+  'index leg_ending',
   'index leg_requested',
   'index leg_token',
   'index leg_unadmitted_due',
+  'index session_bridge_owed',
   'index session_due',
   'index session_ending',
   'index session_settle_owed',

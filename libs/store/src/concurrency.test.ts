@@ -1,0 +1,215 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { appendEvents, useToken } from './events.ts';
+import { closeRoom, lockRoom } from './rooms.ts';
+import { insertLeg, lockLeg, lockSession, saveLeg, saveSession, StaleVersion } from './session-view.ts';
+import { inTransaction, openStore, type Store, type Tx } from './store.ts';
+import { freshId, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, readLeg, readSession, setColumns } from './testing/fixtures.ts';
+import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
+
+let database: TestDatabase;
+let store: Store;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ url: database.url, max: 24, onError: () => undefined });
+  await makeNumbers(store);
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+async function ring(): Promise<{ legId: string; callId: string }> {
+  const call = { legId: freshId('leg'), callId: freshId('call') };
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null, keyingS: 60 });
+  return call;
+}
+
+const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
+  admitCaller(
+    store, freshToken(), { ...call, tryNo, maxTries: 3, lookup: lookupOf(pin) },
+    { sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') },
+  );
+
+const times = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => work(i)));
+
+/** Resolves when another connection of this database waits for a lock: what it asked for is under way. */
+async function somebodyWaits(): Promise<void> {
+  await expect.poll(async () => (await store.pool.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rowCount, { timeout: 5_000, interval: 5 }).toBeGreaterThan(0);
+}
+
+describe('at the same time', () => {
+  it('the same digits on ten connections count as one try, and get one answer', async () => {
+    const call = await ring();
+    const answers = await times(10, () => key(call, 1, '111222'));
+    expect(new Set(answers.map((each) => `${each.outcome} ${each.tries}`))).toEqual(new Set(['wrong-pin 1']));
+    expect((await readLeg(store, call.legId)).tries).toBe(1);
+  });
+
+  it('the same answer webhook on ten connections makes one leg', async () => {
+    const callId = freshId('call');
+    const answers = await times(10, () => answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null, keyingS: 60 }));
+    expect(new Set(answers.map((each) => each.leg_id)).size).toBe(1);
+    expect(await store.prisma.leg.count({ where: { voice_call_id: callId } })).toBe(1);
+  });
+
+  it('one token on ten connections is taken once', async () => {
+    const token = freshToken();
+    expect((await times(10, () => inTransaction(store, (tx) => useToken(tx, token)))).filter(Boolean)).toHaveLength(1);
+  });
+
+  it('eight callers after the last session open one next session', async () => {
+    const room = await makeRoom(store);
+    await setColumns(store, 'session', room.sessionId, { state: 'ended' });
+    const calls = await times(8, ring);
+    const admitted = await times(8, (i) => key(calls[i] ?? { legId: '', callId: '' }, 1, room.pin));
+    expect(admitted.map((each) => each.outcome)).toEqual(Array.from({ length: 8 }, () => 'admitted'));
+    expect(new Set(admitted.map((each) => 'session_id' in each && each.session_id)).size).toBe(1);
+    expect(await store.prisma.session.count({ where: { room_id: room.roomId } })).toBe(2);
+  });
+
+  it('ten callers for three seats: three get in', async () => {
+    const room = await makeRoom(store, { max_participants: 3 });
+    const calls = await times(10, ring);
+    const outcomes = (await times(10, (i) => key(calls[i] ?? { legId: '', callId: '' }, 1, room.pin))).map((each) => each.outcome);
+    expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(3);
+    expect(outcomes.filter((outcome) => outcome === 'full')).toHaveLength(7);
+  });
+
+  it('ten requests for a bridge leg make one', async () => {
+    const room = await makeRoom(store);
+    const made = await Promise.allSettled(Array.from({ length: 10 }, () => makeLeg(store, room, { kind: 'bridge', state: 'dialling' })));
+    expect(made.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
+    for (const each of made) if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: '23505', constraint: 'leg_one_bridge' });
+    // The next one may be made when the first is over.
+    await store.prisma.leg.updateMany({ where: { session_id: room.sessionId }, data: { state: 'ended' } });
+    await expect(makeLeg(store, room, { kind: 'bridge', state: 'dialling' })).resolves.toMatch(/^leg_/);
+  });
+
+  it('twenty changes of a session give its events numbers without a gap', async () => {
+    const room = await makeRoom(store);
+    await times(20, (i) =>
+      inTransaction(store, async (tx) => {
+        const view = await lockSession(tx, room.tenantId, room.sessionId);
+        if (view === null) throw new Error('no session');
+        const events = Array.from({ length: (i % 3) + 1 }, () => ({ type: 'leg.joined', data: { i } }));
+        await appendEvents(tx, room.tenantId, { roomId: room.roomId, sessionId: room.sessionId, firstSeq: view.session.last_seq + 1 }, events);
+        view.session.last_seq += events.length;
+        await saveSession(tx, view.session);
+      }),
+    );
+    const rows = await store.prisma.outbox.findMany({ where: { session_id: room.sessionId }, orderBy: { seq: 'asc' } });
+    expect(rows.map((row) => row.seq)).toEqual(Array.from({ length: 39 }, (_, i) => i + 1));
+    expect((await readSession(store, room.sessionId)).last_seq).toBe(39);
+  });
+
+  it('a caller who was waiting for the session while the room ended: no new session in an ended room', async () => {
+    const room = await makeRoom(store);
+    const call = await ring();
+    const admission = await inTransaction(store, async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      if (view === null) throw new Error('no session');
+      const keyed = key(call, 1, room.pin);
+      await somebodyWaits();
+      await inTransaction(store, async (other) => {
+        await lockRoom(other, room.tenantId, room.roomId);
+        await closeRoom(other, room.tenantId, room.roomId, 60);
+      });
+      view.session.state = 'ended';
+      await saveSession(tx, view.session);
+      return { keyed };
+    });
+    expect((await admission.keyed).outcome).toBe('wrong-pin');
+    expect(await store.prisma.session.count({ where: { room_id: room.roomId } })).toBe(1);
+  });
+});
+
+describe('compare-and-set', () => {
+  const stale = async (work: (tx: Tx) => Promise<void>): Promise<void> => {
+    await expect(inTransaction(store, work)).rejects.toBeInstanceOf(StaleVersion);
+  };
+
+  it('refuses a session and a leg that were read before somebody else wrote them', async () => {
+    const room = await makeRoom(store);
+    const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
+    await stale(async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      if (view === null) throw new Error('no session');
+      await saveSession(tx, { ...view.session });
+      await saveSession(tx, view.session);
+    });
+    await stale(async (tx) => {
+      const locked = await lockLeg(tx, legId);
+      if (locked === null) throw new Error('no leg');
+      await saveLeg(tx, { ...locked.leg });
+      await saveLeg(tx, locked.leg);
+    });
+    // Nothing of either transaction stands.
+    expect((await readSession(store, room.sessionId)).version).toBe(0);
+    expect((await readLeg(store, legId)).version).toBe(0);
+  });
+
+  it('may be done twice by the one who did it', async () => {
+    const room = await makeRoom(store);
+    await inTransaction(store, async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      if (view === null) throw new Error('no session');
+      await saveSession(tx, view.session);
+      await saveSession(tx, view.session);
+    });
+    expect((await readSession(store, room.sessionId)).version).toBe(2);
+  });
+});
+
+describe('a transaction', () => {
+  it('leaves nothing when its work throws', async () => {
+    const room = await makeRoom(store);
+    const work = inTransaction(store, async (tx) => {
+      await insertLeg(tx, room.tenantId, room.sessionId, { id: 'leg_never', kind: 'webrtc', state: 'requested', deadline_at: new Date('2099-01-01') });
+      throw new Error('changed my mind');
+    });
+    await expect(work).rejects.toThrow('changed my mind');
+    expect(await store.prisma.leg.findUnique({ where: { id: 'leg_never' } })).toBeNull();
+  });
+
+  it('runs again after a deadlock, and both sides are done', async () => {
+    const rooms = [await makeRoom(store), await makeRoom(store)] as const;
+    const first = Promise.withResolvers<void>();
+    const second = Promise.withResolvers<void>();
+    const lock = (tx: Tx, { tenantId, sessionId }: { tenantId: string; sessionId: string }) => lockSession(tx, tenantId, sessionId);
+    let runs = 0;
+    await Promise.all([
+      inTransaction(store, async (tx) => {
+        runs += 1;
+        await lock(tx, rooms[0]);
+        first.resolve();
+        await second.promise;
+        await lock(tx, rooms[1]);
+      }),
+      inTransaction(store, async (tx) => {
+        runs += 1;
+        await lock(tx, rooms[1]);
+        second.resolve();
+        await first.promise;
+        await lock(tx, rooms[0]);
+      }),
+    ]);
+    expect(runs).toBe(3);
+  });
+});
+
+test('a connection that the server kills mid-transaction is not given to the next', async () => {
+  const own = openStore({ url: database.url, max: 1, onError: () => undefined });
+  try {
+    const killed = inTransaction(own, async (tx) => {
+      const { rows } = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await store.pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+      await tx.query('SELECT 1');
+    });
+    await expect(killed).rejects.toThrow();
+    expect((await own.pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await own.close();
+  }
+});

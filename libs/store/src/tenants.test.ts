@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { authenticate } from './api-keys.ts';
+import { findLegOfCall, mediaOfLeg, ownerOfMedia, sessionOfLeg } from './events.ts';
+import { closeRoom, findNumber, listRooms, listSessionEvents, lockRoom, newestSessionId, participantNames, readRoom } from './rooms.ts';
+import { seed } from './seed.ts';
+import { lockSession } from './session-view.ts';
+import { inTransaction, openStore, type Store } from './store.ts';
+import { freshId, makeLeg, makeNumbers, makeRoom, NUMBER, setColumns, type MadeRoom } from './testing/fixtures.ts';
+
+let database: TestDatabase;
+let store: Store;
+let mine: MadeRoom;
+let theirs: MadeRoom;
+let myLeg: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ url: database.url, onError: () => undefined });
+  await makeNumbers(store);
+  [mine, theirs] = [await makeRoom(store), await makeRoom(store)];
+  myLeg = await makeLeg(store, mine, { kind: 'inbound', state: 'joined', voice_call_id: 'call_mine' });
+  await setColumns(store, 'session', mine.sessionId, { media_session_id: 'media_mine' });
+  await store.prisma.outbox.create({ data: { tenant_id: mine.tenantId, room_id: mine.roomId, session_id: mine.sessionId, seq: 1, type: 'session.live', data: {} } });
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+describe('what a tenant asks for by id, it gets when it is its own', () => {
+  const questions: { what: string; ask: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
+    { what: 'lockRoom', ask: (tenantId) => inTransaction(store, (tx) => lockRoom(tx, tenantId, mine.roomId)), nothing: null },
+    { what: 'newestSessionId', ask: (tenantId) => inTransaction(store, (tx) => newestSessionId(tx, tenantId, mine.roomId)), nothing: null },
+    { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId), nothing: null },
+    { what: 'listSessionEvents', ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId), nothing: null },
+    { what: 'participantNames', ask: async (tenantId) => [...(await participantNames(store, tenantId, mine.roomId)).values()], nothing: [] },
+    { what: 'lockSession', ask: (tenantId) => inTransaction(store, (tx) => lockSession(tx, tenantId, mine.sessionId)), nothing: null },
+    { what: 'sessionOfLeg', ask: (tenantId) => sessionOfLeg(store, tenantId, myLeg), nothing: null },
+  ];
+
+  test.each(questions)('$what', async ({ ask, nothing }) => {
+    expect(await ask(mine.tenantId)).not.toEqual(nothing);
+    expect(await ask(theirs.tenantId)).toEqual(nothing);
+    expect(await ask('')).toEqual(nothing);
+  });
+
+  it('closeRoom of another tenant’s room closes nothing', async () => {
+    await inTransaction(store, (tx) => closeRoom(tx, theirs.tenantId, mine.roomId, 60));
+    expect(await store.prisma.room.findUniqueOrThrow({ where: { id: mine.roomId } })).toMatchObject({ state: 'active', ended_at: null });
+    expect(await store.prisma.pin.count({ where: { room_id: mine.roomId, free_at: null } })).toBe(1);
+  });
+
+  it('listRooms gives the tenant’s own, newest first, page by page', async () => {
+    const tenantId = freshId('ten');
+    const rooms: string[] = [];
+    for (let i = 0; i < 5; i++) rooms.unshift((await makeRoom(store, { tenant_id: tenantId })).roomId);
+    // The same instant: the id decides, and no page loses or repeats one.
+    await store.prisma.room.updateMany({ where: { tenant_id: tenantId }, data: { created_at: new Date('2026-01-01') } });
+    const first = await listRooms(store, tenantId, { limit: 3 });
+    const second = await listRooms(store, tenantId, { limit: 3, after: first.at(-1)?.id ?? '' });
+    expect([...first, ...second].map((room) => room.id).toSorted()).toEqual(rooms.toSorted());
+    expect(second).toHaveLength(2);
+  });
+
+  it('listRooms after another tenant’s room shows nothing of either', async () => {
+    const page = await listRooms(store, theirs.tenantId, { limit: 10, after: mine.roomId });
+    expect(page.every((room) => room.tenant_id === theirs.tenantId)).toBe(true);
+  });
+});
+
+describe('what a provider names, brings its tenant', () => {
+  it('a video session', async () => {
+    expect(await ownerOfMedia(store, 'media_mine')).toEqual({ tenant_id: mine.tenantId, session_id: mine.sessionId });
+    expect(await ownerOfMedia(store, 'media_none')).toBeNull();
+    expect(await mediaOfLeg(store, myLeg)).toBe('media_mine');
+    expect(await mediaOfLeg(store, 'leg_none')).toBeNull();
+  });
+
+  it('a call, by its own id first, and by the leg in its address only while that leg has no call', async () => {
+    const waiting = await makeLeg(store, mine, { kind: 'outbound', state: 'dialling' });
+    const idOf = async (by: { callId: string; legId?: string }): Promise<string | undefined> => (await findLegOfCall(store, by))?.id;
+    expect(await idOf({ callId: 'call_mine' })).toBe(myLeg);
+    expect(await idOf({ callId: 'call_mine', legId: waiting })).toBe(myLeg);
+    expect(await idOf({ callId: 'call_new', legId: waiting })).toBe(waiting);
+    expect(await idOf({ callId: 'call_new', legId: myLeg })).toBeUndefined();
+    expect(await idOf({ callId: 'call_new' })).toBeUndefined();
+  });
+});
+
+describe('an API key', () => {
+  const key = (id: string, secret = randomBytes(32).toString('base64url')): string => `pl_test_${id}_${secret}`;
+  const NOW = new Date('2026-06-01T00:00:00Z');
+
+  it('names its tenant, and seeding again changes nothing', async () => {
+    const apiKey = key('seeded');
+    const wanted = { tenantId: 'ten_seeded', tenantName: 'Seeded', apiKey, numbers: [{ e164: NUMBER, language: 'fr-FR' }] };
+    await seed(store, wanted);
+    await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded') });
+    expect(await authenticate(store, apiKey, NOW)).toEqual({ tenantId: 'ten_seeded', keyId: 'seeded' });
+    expect(await findNumber(store, NUMBER)).toMatchObject({ language: 'fr-FR' });
+    expect(await findNumber(store, '+15550100')).toBeNull();
+    await expect(seed(store, { ...wanted, apiKey: 'pl_test_short_secret' })).rejects.toThrow('API key must look like');
+  });
+
+  test.each([
+    { what: 'another secret', spoil: {}, shown: () => key('spoilt'), refused: 'unknown-key' },
+    { what: 'revoked', spoil: { revoked_at: NOW }, shown: (good: string) => good, refused: 'unknown-key' },
+    { what: 'expired at this instant', spoil: { expires_at: NOW }, shown: (good: string) => good, refused: 'expired-key' },
+    { what: 'another id', spoil: {}, shown: (good: string) => good.replace('spoilt', 'nobody'), refused: 'unknown-key' },
+    { what: 'cut short', spoil: {}, shown: (good: string) => good.slice(0, -1), refused: 'unknown-key' },
+    { what: 'longer', spoil: {}, shown: (good: string) => `${good}A`, refused: 'unknown-key' },
+    { what: 'nothing', spoil: {}, shown: () => '', refused: 'unknown-key' },
+    { what: 'with a new line', spoil: {}, shown: (good: string) => `${good}\n`, refused: 'unknown-key' },
+  ])('$what: refused', async ({ spoil, shown, refused }) => {
+    const good = key('spoilt');
+    await store.prisma.api_key.deleteMany({ where: { id: 'spoilt' } });
+    await seed(store, { tenantId: 'ten_spoilt', tenantName: 'Spoilt', apiKey: good, numbers: [] });
+    expect(await authenticate(store, good, NOW)).toMatchObject({ keyId: 'spoilt' });
+    await store.prisma.api_key.update({ where: { id: 'spoilt' }, data: spoil });
+    expect(await authenticate(store, shown(good), NOW)).toEqual({ refused });
+  });
+});

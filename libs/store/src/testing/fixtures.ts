@@ -1,0 +1,67 @@
+import { claimPin, insertRoom } from '../rooms.ts';
+import { insertLeg, type LegRow, type NewLeg, type RoomRow, type SessionRow } from '../session-view.ts';
+import { inTransaction, type Store } from '../store.ts';
+import type { UsedToken } from '../voice-webhooks.ts';
+
+/** Rows for tests: made by the store's own functions where it has them. Ids count up, so that a failure reads well. */
+
+export const NUMBER = '+442079460000';
+export const OTHER_NUMBER = '+442079460001';
+
+let made = 0;
+export const freshId = (prefix: string): string => `${prefix}_${(made += 1)}`;
+
+/** A webhook's token that nobody used before. */
+export const freshToken = (): UsedToken => ({ jti: freshId('jti'), expiresAt: new Date('2099-01-01T00:00:00Z') });
+
+/** Stands for the keyed HMAC of a PIN. */
+export const lookupOf = (pin: string): Buffer => Buffer.from(`lookup of ${pin}`);
+
+export async function makeNumbers(store: Store): Promise<void> {
+  await store.prisma.dial_in_number.createMany({ data: [{ e164: NUMBER, language: 'en-GB' }, { e164: OTHER_NUMBER, language: 'de-DE' }] });
+}
+
+export interface MadeRoom {
+  readonly tenantId: string;
+  readonly roomId: string;
+  readonly sessionId: string;
+  readonly conversation: string;
+  readonly pin: string;
+}
+
+/** A tenant of its own with a room, its first session, and a PIN; the clocks are off but for the longest duration. */
+export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): Promise<MadeRoom> {
+  const tenantId = settings.tenant_id ?? freshId('ten');
+  await store.prisma.tenant.upsert({ where: { id: tenantId }, create: { id: tenantId, name: tenantId }, update: {} });
+  const ids = { room: freshId('room'), session: freshId('ses'), conversation: freshId('conv'), pin: freshId('pin') };
+  const pin = `80416${made}`;
+  await inTransaction(store, async (tx) => {
+    const { room } = await insertRoom(tx, tenantId, {
+      room: {
+        name: 'Room', number: NUMBER, bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null,
+        ...settings, id: ids.room,
+      },
+      session: { id: ids.session, conversation: ids.conversation, mediaSessionId: null },
+      participant: { id: freshId('part'), name: 'Host' },
+    });
+    await claimPin(tx, tenantId, { id: ids.pin, roomId: room.id, number: room.number, lookup: lookupOf(pin), sealed: Buffer.from('sealed') });
+  });
+  return { tenantId, roomId: ids.room, sessionId: ids.session, conversation: ids.conversation, pin };
+}
+
+/** A leg in a session, with any columns set afterwards. */
+export async function makeLeg(store: Store, { tenantId, sessionId }: { tenantId: string; sessionId: string }, leg: Partial<LegRow> & Pick<NewLeg, 'kind' | 'state'>): Promise<string> {
+  const id = leg.id ?? freshId('leg');
+  await inTransaction(store, (tx) => insertLeg(tx, tenantId, sessionId, { deadline_at: new Date('2099-01-01T00:00:00Z'), ...leg, id }));
+  await setColumns(store, 'leg', id, { ...leg, id });
+  return id;
+}
+
+/** Writes columns as they are, past every rule: to put a row into a state that a test starts from. */
+export async function setColumns(store: Store, table: 'leg' | 'session' | 'room' | 'pin', id: string, columns: Partial<LegRow> | Partial<SessionRow> | Record<string, unknown>): Promise<void> {
+  const names = Object.keys(columns);
+  await store.pool.query(`UPDATE ${table} SET ${names.map((name, i) => `${name} = $${i + 2}`).join(', ')} WHERE id = $1`, [id, ...Object.values(columns)]);
+}
+
+export const readLeg = async (store: Store, id: string): Promise<LegRow> => (await store.prisma.leg.findUniqueOrThrow({ where: { id } })) as LegRow;
+export const readSession = async (store: Store, id: string): Promise<SessionRow> => (await store.prisma.session.findUniqueOrThrow({ where: { id } })) as SessionRow;
