@@ -10,13 +10,13 @@ const node = process.execPath;
 const saysReadyAndStays = "console.log('ready'); setInterval(() => {}, 1000);";
 
 /** Resolves when the process with this id is gone; the test's own time limit bounds it. A zombie nobody reaps counts as gone. */
-async function untilGone(pid: number): Promise<void> {
+async function untilGone(pid: number): Promise<'gone'> {
   for (;;) {
     const ps = spawn('ps', ['-o', 'stat=', '-p', String(pid)]);
     let state = '';
     ps.stdout.on('data', (chunk: Buffer) => (state += chunk.toString()));
     await once(ps, 'close');
-    if (state.trim() === '' || state.startsWith('Z')) return;
+    if (state.trim() === '' || state.startsWith('Z')) return 'gone';
   }
 }
 
@@ -33,7 +33,7 @@ test('a child ends when its parent is killed, though nobody could stop it', asyn
     // Throws when there is no such process: it must live before its end can prove anything.
     process.kill(orphan, 0);
     parent.kill('SIGKILL');
-    await untilGone(orphan);
+    expect(await untilGone(orphan)).toBe('gone');
   } finally {
     parent.kill('SIGKILL');
   }

@@ -13,7 +13,12 @@ if (values.mode !== 'opentok' && values.mode !== 'unified') {
 const log = (line: string): void => console.error(line);
 // While things still start, leaving is enough: every child ends when this process does.
 const interrupted = untilInterrupted();
-const stack = await Promise.race([up(values.mode), interrupted.then(() => process.exit(130))]);
+let isUp = false;
+void interrupted.then(() => {
+  if (!isUp) process.exit(130);
+});
+const stack = await up(values.mode);
+isUp = true;
 
 async function up(mode: Mode): Promise<Stack> {
   log('building …');
