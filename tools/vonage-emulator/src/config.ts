@@ -19,7 +19,7 @@ const videoHooks = {
 };
 
 /** The Vonage account: its key and secret are also the SIP digest credentials (contract §5). */
-export const accountSchema = z.object({
+export const accountSchema = z.strictObject({
   apiKey: z.string().default('abcd1234'),
   apiSecret: z.string().default('emulator-secret'),
   /** Signs voice webhooks (contract §3, signed webhooks). Not the API secret. */
@@ -27,10 +27,10 @@ export const accountSchema = z.object({
 });
 
 /** A legacy OpenTok project (X-OPENTOK-AUTH). */
-export const projectSchema = z.object({ apiKey: z.string(), apiSecret: z.string(), ...videoHooks });
+export const projectSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), ...videoHooks });
 
 /** A Vonage application: Voice and, with the same id and key, unified Video. */
-export const applicationSchema = z.object({
+export const applicationSchema = z.strictObject({
   id: z.string(),
   /** PEM (SPKI) that verifies the RS256 Bearer tokens of both SDKs. */
   publicKey: z.string(),
@@ -41,14 +41,14 @@ export const applicationSchema = z.object({
   fallbackAnswerUrl: url.optional(),
   /** `capabilities.voice.signed_callbacks`. */
   signedCallbacks: z.boolean().default(true),
-  video: z.object(videoHooks).default({}),
+  video: z.strictObject(videoHooks).default({}),
 });
 
 /** A number linked to an application; written E.164, with or without "+". */
-export const numberSchema = z.object({ e164: z.string(), applicationId: z.string() });
+export const numberSchema = z.strictObject({ e164: z.string(), applicationId: z.string() });
 
 /** Contract §7: 3 new calls/s, 15 other requests/s, over is 429 and not queued. */
-export const limitsSchema = z.object({
+export const limitsSchema = z.strictObject({
   enabled: z.boolean().default(true),
   callsPerSecond: z.int().positive().default(3),
   requestsPerSecond: z.int().positive().default(15),
@@ -57,7 +57,7 @@ export const limitsSchema = z.object({
 });
 
 /** Integer micro-euros (contract §7, meter model). */
-export const ratesSchema = z.object({
+export const ratesSchema = z.strictObject({
   voiceInboundPerMinute: micros.default(8_500),
   voiceOutboundPerMinute: micros.default(7_980),
   voiceSipPerMinute: micros.default(4_000),
@@ -68,7 +68,7 @@ export const ratesSchema = z.object({
 });
 
 /** How long things take, on the emulator's clock unless said otherwise. */
-export const timingsSchema = z.object({
+export const timingsSchema = z.strictObject({
   talkMsPerCharacter: ms.default(5),
   streamMs: ms.default(500),
   /** A recording with no endOnKey and no hang-up lasts this long. */
@@ -98,7 +98,7 @@ export const timingsSchema = z.object({
 });
 
 /** Vendor behaviour that the contract leaves open, or that differs between accounts. */
-export const behaviourSchema = z.object({
+export const behaviourSchema = z.strictObject({
   /** Hosts that mean "Vonage Voice" in a SIP URI. Only parsed, never resolved. */
   sipHosts: z.array(z.string()).default(['sip.nexmo.com', 'sip-us.vonage.com', 'sip-eu.vonage.com', 'sip-ap.vonage.com']),
   /** True: disconnecting the media connection also cancels a call that still rings. */
@@ -118,7 +118,7 @@ export const behaviourSchema = z.object({
   regionUrl: z.string().default('https://api-eu-1.nexmo.com'),
 });
 
-export const configSchema = z.object({
+export const configSchema = z.strictObject({
   port: z.int().min(0).max(65_535).default(0),
   clock: z.enum(['real', 'virtual']).default('real'),
   /** Seeds the draws behind fault probabilities, so that a run can be repeated. */
@@ -140,7 +140,7 @@ export type Application = z.output<typeof applicationSchema>;
 export type Project = z.output<typeof projectSchema>;
 
 /** Body of `PUT /emulator/config`: list items merge by id, apiKey or e164; the rest merges by field. */
-export const configPatchSchema = z.object({
+export const configPatchSchema = z.strictObject({
   account: z.looseObject({}).optional(),
   projects: z.array(z.looseObject({ apiKey: z.string() })).optional(),
   applications: z.array(z.looseObject({ id: z.string() })).optional(),

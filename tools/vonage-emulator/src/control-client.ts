@@ -29,7 +29,7 @@ export interface LegFilter {
   account?: string;
 }
 
-/** The control API said no, or an await ran out of time (status 408). */
+/** The control API said no; an await ran out of time (408), or waits for someone whose call is over (410). */
 export class EmulatorError extends Error {
   readonly status: number;
   readonly body: unknown;

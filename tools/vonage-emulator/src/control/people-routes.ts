@@ -1,11 +1,12 @@
 /** Callers dial, listen, key and hang up; phones are given their behaviour. */
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { createPerson, viewPerson } from '../people/persons.ts';
 import { digitsOf, type Person, type World } from '../world.ts';
 import { keyDigits } from '../voice/keys.ts';
 import { endLeg } from '../voice/legs.ts';
 import { applicationOf, receiveCall } from '../voice/receive-call.ts';
-import type { PhoneView } from '../views.ts';
+import type { PhoneView, TimelineEvent } from '../views.ts';
 import { awaited, Refused, type Control } from './await.ts';
 
 const dialBody = z.object({ from: z.string().min(1), to: z.string().min(1) });
@@ -46,16 +47,22 @@ function viewPhone(world: World, number: string): PhoneView {
   return { number, behaviour: world.phones.get(number) ?? { mode: 'answer' }, calls: calls.map(viewPerson) };
 }
 
+async function awaitEvent(world: World, request: FastifyRequest): Promise<TimelineEvent> {
+  const person = personOf(world, request.params);
+  const { event, after } = eventQuery.parse(request.query);
+  const find = (): TimelineEvent | undefined => person.timeline.find((one) => one.event === event && one.seq > after);
+  const found = await awaited(world, request, () => find() ?? (person.state === 'ended' ? 'over' : undefined));
+  // Nothing comes after the end: say so now, and not when the time is up.
+  if (found === 'over') throw new Refused(410, `the call ended (${person.endReason ?? ''}) without another "${event}"`);
+  return found;
+}
+
 /** Adds the routes of callers and phones. */
 export function addPeopleRoutes({ app, world }: Control): void {
   app.post('/emulator/callers', (request) => viewPerson(dial(world(), dialBody.parse(request.body ?? {}))));
   app.get('/emulator/callers', () => [...world().people.values()].map(viewPerson));
   app.get('/emulator/callers/:id', (request) => viewPerson(personOf(world(), request.params)));
-  app.get('/emulator/callers/:id/await', (request) => {
-    const person = personOf(world(), request.params);
-    const { event, after } = eventQuery.parse(request.query);
-    return awaited(world(), request, () => person.timeline.find((one) => one.event === event && one.seq > after));
-  });
+  app.get('/emulator/callers/:id/await', (request) => awaitEvent(world(), request));
   app.post('/emulator/callers/:id/key', (request) => {
     const person = personOf(world(), request.params);
     const { digits } = keyBody.parse(request.body ?? {});

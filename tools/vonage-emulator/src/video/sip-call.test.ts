@@ -155,6 +155,18 @@ describe('disconnecting while the voice side still rings (design §2)', () => {
     expect(statuses()).toEqual(['started', 'ringing', 'timeout', 'completed']);
   });
 
+  it.each([['before it rings', 3], ['while the answer webhook is under way', 10]])('is never answered when let go of %s', async (_, afterMs) => {
+    await stage.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 5_000 }] });
+    const dialled = await dial();
+    await stage.client.advanceClock(afterMs);
+    await disconnect(dialled);
+    await stage.client.advanceClock(10_000);
+    expect(await stage.client.ledger({ kind: 'voice-sip' })).toMatchObject({ up: 1, totalMicros: 0 });
+    expect(stage.hooks.some((hook) => hook.path === '/answer')).toBe(true);
+    await stage.client.advanceClock(MINUTE);
+    expect((await stage.client.ledger()).up).toBe(0);
+  });
+
   it('is closed by a REST hang-up of the voice leg', async () => {
     await disconnect(await dial());
     await stage.client.advanceClock(1_000);
