@@ -25,7 +25,7 @@ class QuestionClient extends ClientRedis {
     super(connection);
     this.connection = connection;
     this.status.subscribe((status) => {
-      if (status === 'reconnecting' || status === 'disconnected') for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
+      if (String(status) !== 'connected') for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
     });
   }
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { AddParticipant, AddedParticipant, Roster } from './participant.ts';
 import { CreatedRoom, CreateRoom, EndedRoom, ListRooms, RoomDetails, RoomPage } from './room.ts';
 import { LiveRoom } from './leg.ts';
@@ -25,7 +25,7 @@ export interface Operation {
 const noRoom = { 404: 'There is no such room, or it is another tenant’s.' };
 const ended = { 409: 'The room has ended.' };
 const badBody = { 413: 'The body is larger than 64 kB.', 415: 'The body is not JSON.', 422: 'The body is not as it should be; `errors` names every wrong field.' };
-const notNow = { 502: 'The provider refused.', 503: 'The provider or Redis cannot be reached; nothing was made. Try again after `Retry-After` seconds.' };
+const notNow = { 502: 'The provider refused or was too busy.', 503: 'The provider cannot be asked just now; nothing was made. Try again after `Retry-After` seconds.', 504: 'The provider gave no answer.' };
 
 /** The API, one entry per operation. The OpenAPI document is made from it, and a test holds the routes of room-api to it. */
 export const OPERATIONS: readonly Operation[] = [

@@ -102,7 +102,7 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
         `SELECT (SELECT count(*)::int FROM room) AS rooms, (SELECT count(*)::int FROM pin) AS pins, (SELECT count(*)::int FROM session) AS sessions,
                 (SELECT count(*)::int FROM participant) AS participants, (SELECT count(*)::int FROM leg) AS legs, (SELECT count(*)::int FROM outbox) AS events`,
       );
-      return rows[0]!;
+      return rows[0];
     },
     async stop() {
       redis.restore();
