@@ -27,7 +27,7 @@ export async function lockSession(tx: Tx, tenantId: string, sessionId: string): 
   const { now, ...session } = found;
   const rooms = await tx.query<RoomRow>({ name: 'room-of-session', text: `SELECT * FROM room WHERE id = $1`, values: [session.room_id] });
   const legs = await tx.query<LegRow>({ name: 'legs-of-session', text: `SELECT * FROM leg WHERE session_id = $1 ORDER BY created_at, id FOR NO KEY UPDATE`, values: [sessionId] });
-  return { session: session as SessionRow, room: rooms.rows[0]!, legs: legs.rows, now };
+  return { session, room: rooms.rows[0]!, legs: legs.rows, now };
 }
 
 /** The columns that a decision may change; all others are written once, when the row is made. */
@@ -88,5 +88,5 @@ export async function lockLeg(tx: Tx, legId: string): Promise<{ leg: LegRow; now
   const found = rows[0];
   if (found === undefined) return null;
   const { now, ...leg } = found;
-  return { leg: leg as LegRow, now };
+  return { leg, now };
 }

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { authenticate } from './api-keys.ts';
 import { findLegOfCall, mediaOfLeg, ownerOfMedia, sessionOfLeg } from './events.ts';
-import { closeRoom, findNumber, listRooms, listSessionEvents, lockRoom, newestSessionId, participantNames, readRoom } from './rooms.ts';
+import { closeRoom, findNumber, listRooms, listSessionEvents, lockRoom, newestSessionId, readRoom } from './rooms.ts';
 import { seed } from './seed.ts';
 import { lockSession } from './session-view.ts';
 import { inTransaction, openStore, type Store } from './store.ts';
@@ -35,7 +35,6 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
     { what: 'newestSessionId', ask: (tenantId) => inTransaction(store, (tx) => newestSessionId(tx, tenantId, mine.roomId)), nothing: null },
     { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId), nothing: null },
     { what: 'listSessionEvents', ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId), nothing: null },
-    { what: 'participantNames', ask: async (tenantId) => [...(await participantNames(store, tenantId, mine.roomId)).values()], nothing: [] },
     { what: 'lockSession', ask: (tenantId) => inTransaction(store, (tx) => lockSession(tx, tenantId, mine.sessionId)), nothing: null },
     { what: 'sessionOfLeg', ask: (tenantId) => sessionOfLeg(store, tenantId, myLeg), nothing: null },
   ];
