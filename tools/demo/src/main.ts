@@ -43,7 +43,7 @@ try {
   stack = await startStack({ mode, log: progress });
   progress(`everything is up (${mode})\n`);
 
-  const told = await tellStory({ stack, tenant: tenant(stack.urls['room-api'], stack.apiKey), vendor: stack.vendor, say });
+  const told = await tellStory({ stack, tenant: tenant(stack.urls['room-api'], stack.apiKey), vendor: stack.vendor!, say });
   const summary = summarise(told, mode);
   say('\n4  What each of them went through:');
   for (const line of timelines(told)) say(line);
@@ -54,7 +54,7 @@ try {
   for (const line of wrong) console.error(line);
   if (wrong.length > 0) process.exitCode = 1;
   if (keep) {
-    say(describeStack(stack, mode));
+    say(describeStack(stack));
     console.log(JSON.stringify(summary));
     await interrupted;
   } else {
@@ -80,6 +80,6 @@ function readArguments(): { mode: 'opentok' | 'unified'; json: boolean; keep: bo
     return { mode: values.mode, json: values.json, keep: values.keep };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);
-    process.exit(2);
+    return process.exit(2);
   }
 }

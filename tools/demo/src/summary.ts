@@ -49,8 +49,8 @@ function lingering(legs: readonly LedgerLeg[], { created, end, conversation }: T
 
 /** What is not as the story has it; empty when it held. */
 export function whatWentWrong(summary: Summary): string[] {
-  const expected: Partial<Summary> = { rooms: 2, callersJoined: 4, wrongPins: 4, refusedCallers: 1, bridgeLegs: 2, legsUpAfterEnd: 0, lingeringLegSeconds: 0 };
-  return Object.entries(expected).flatMap(([name, wanted]) => (summary[name as keyof Summary] === wanted ? [] : [`${name} is ${String(summary[name as keyof Summary])}, and should be ${String(wanted)}`]));
+  const expected = { rooms: 2, callersJoined: 4, wrongPins: 4, refusedCallers: 1, bridgeLegs: 2, legsUpAfterEnd: 0, lingeringLegSeconds: 0 } as const;
+  return (Object.keys(expected) as (keyof typeof expected)[]).flatMap((name) => (summary[name] === expected[name] ? [] : [`${name} is ${summary[name]}, and should be ${expected[name]}`]));
 }
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2).padStart(6)} s`;

@@ -1,13 +1,12 @@
-import type { Mode } from './service-environment.ts';
 import type { Stack } from './stack.ts';
 
 /** How to use a running stack: its addresses and a first request. */
-export const describeStack = (stack: Stack, mode: Mode): string => `
-Partyline is up (${mode} video, emulated vendor).
+export const describeStack = (stack: Stack): string => `
+Partyline is up, with ${stack.vendor ? 'an emulated vendor' : 'the real vendor'}.
 
-  API              ${stack.urls['room-api']}
+  API              ${stack.urls['room-api']}   (reference: ${stack.urls['room-api']}/docs)
   carrier webhooks ${stack.urls['voice-webhooks']}
-  emulated vendor  ${stack.vendorUrl}
+  vendor           ${stack.vendor?.baseUrl ?? 'Vonage'}
   Postgres         ${stack.databaseUrl}
   Redis            ${stack.redisUrl}
   logs             ${stack.logFolder}

@@ -12,11 +12,12 @@ export const readyPath = '/readyz';
 
 /** All that a service is told about the world around it. */
 export interface Surroundings {
-  mode: Mode;
   databaseUrl: string;
   redisUrl: string;
-  /** Where the vendor's APIs answer: the emulator. */
-  vendorUrl: string;
+  /** The vendor's settings, as the services read them: the emulator's, or a real account's. */
+  vendor: Record<string, string>;
+  /** Where the vendor reaches voice-webhooks. */
+  publicWebhookUrl: string;
   /** Where each service listens. */
   urls: Record<ServiceName, string>;
   credentials: Credentials;
@@ -25,7 +26,6 @@ export interface Surroundings {
 /** The one place that turns a stack's surroundings into the environment variables a service reads (libs/runtime's config). */
 export function serviceEnvironment(service: ServiceName, surroundings: Surroundings): Record<string, string> {
   const { credentials, urls } = surroundings;
-  const { vendor } = credentials;
   return {
     NODE_ENV: 'development',
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
@@ -33,21 +33,43 @@ export function serviceEnvironment(service: ServiceName, surroundings: Surroundi
     PORT: new URL(urls[service]).port,
     DATABASE_URL: surroundings.databaseUrl,
     REDIS_URL: surroundings.redisUrl,
-    /** What the vendor calls back. */
-    PUBLIC_WEBHOOK_URL: urls['voice-webhooks'],
+    PUBLIC_WEBHOOK_URL: surroundings.publicWebhookUrl,
     PIN_KEY: credentials.pinKey,
-    VIDEO_MODE: surroundings.mode,
-    VONAGE_API_HOST: surroundings.vendorUrl,
-    VIDEO_API_HOST: surroundings.vendorUrl,
-    VONAGE_API_KEY: vendor.accountKey,
-    VONAGE_API_SECRET: vendor.accountSecret,
-    VONAGE_SIGNATURE_SECRET: vendor.signatureSecret,
-    VONAGE_APPLICATION_ID: vendor.applicationId,
-    VONAGE_PRIVATE_KEY: vendor.privateKey,
-    OPENTOK_API_KEY: vendor.projectKey,
-    OPENTOK_API_SECRET: vendor.projectSecret,
-    VIDEO_CALLBACK_SECRET: vendor.callbackSecret,
+    ...surroundings.vendor,
   };
+}
+
+/** The emulated vendor's settings. */
+export const emulatedVendor = (mode: Mode, vendorUrl: string, { vendor }: Credentials): Record<string, string> => ({
+  VIDEO_MODE: mode,
+  VONAGE_API_HOST: vendorUrl,
+  VIDEO_API_HOST: vendorUrl,
+  VONAGE_API_KEY: vendor.accountKey,
+  VONAGE_API_SECRET: vendor.accountSecret,
+  VONAGE_SIGNATURE_SECRET: vendor.signatureSecret,
+  VONAGE_APPLICATION_ID: vendor.applicationId,
+  VONAGE_PRIVATE_KEY: vendor.privateKey,
+  OPENTOK_API_KEY: vendor.projectKey,
+  OPENTOK_API_SECRET: vendor.projectSecret,
+  VIDEO_CALLBACK_SECRET: vendor.callbackSecret,
+});
+
+/** What a real account is described by (README, "With a real Vonage account"). */
+const REAL = [
+  'VIDEO_MODE', 'VONAGE_API_KEY', 'VONAGE_API_SECRET', 'VONAGE_SIGNATURE_SECRET', 'VONAGE_APPLICATION_ID', 'VONAGE_PRIVATE_KEY', 'VIDEO_CALLBACK_SECRET',
+  'OPENTOK_API_KEY', 'OPENTOK_API_SECRET', 'VONAGE_API_HOST', 'VIDEO_API_HOST', 'SIP_HOST', 'PROVIDER_TIMEOUT_MS',
+];
+
+/** A real account's settings, from the environment; the services say what is missing in them. */
+export const realVendor = (env: NodeJS.ProcessEnv): Record<string, string> => Object.fromEntries(REAL.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+
+/** `+12025550100=en-US,+4930555010=de-DE`: numbers and the languages they answer in. */
+export function readNumbers(text: string): { e164: string; language: string }[] {
+  return text.split(',').map((entry) => {
+    const [, e164, language = 'en-US'] = /^\s*(\+[1-9]\d{6,14})(?:=([a-z]{2}(?:-[A-Z]{2})?))?\s*$/.exec(entry) ?? [];
+    if (e164 === undefined) throw new Error(`«${entry}» is no number with a language. Write numbers like +12025550100=en-US,+4930555010=de-DE.`);
+    return { e164, language };
+  });
 }
 
 /** The dial-in numbers of a development stack. */

@@ -11,8 +11,11 @@ import { startPostgres } from './postgres.ts';
 import { createProcesses, type Log, type Processes } from './processes.ts';
 import { startRedis, type RedisServer } from './redis.ts';
 import {
+  emulatedVendor,
   numbers,
+  readNumbers,
   readyPath,
+  realVendor,
   serviceEnvironment,
   serviceNames,
   vendorConfiguration,
@@ -28,14 +31,21 @@ export interface StackOptions {
   log: Log;
   /** Keep the database in .partyline/ for the next start; otherwise it is thrown away. */
   keep?: boolean;
+  /** Use a real Vonage account instead of the emulator. */
+  real?: RealVendor;
+}
+
+export interface RealVendor {
+  /** Holds the account's variables, `PUBLIC_WEBHOOK_URL` and `PARTYLINE_NUMBERS`. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Where voice-webhooks listens; whatever is at `PUBLIC_WEBHOOK_URL` must lead here. */
+  readonly webhooksPort: number;
 }
 
 export interface Stack {
   readonly urls: Record<ServiceName, string>;
-  /** The emulated vendor's address. */
-  readonly vendorUrl: string;
-  /** Places calls, joins browsers and reads the charge meter of the emulated vendor. */
-  readonly vendor: RunningEmulator['client'];
+  /** The emulated vendor: places calls, joins browsers and reads the charge meter. Null with a real account. */
+  readonly vendor: RunningEmulator['client'] | null;
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly redis: RedisServer;
@@ -65,7 +75,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-async function assemble({ mode, log, keep = false }: StackOptions, processes: Processes): Promise<Stack> {
+async function assemble({ mode, log, keep = false, real }: StackOptions, processes: Processes): Promise<Stack> {
   const logFolder = stateFolder('logs', `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.pid}`);
   const logFile = (name: string): string => join(logFolder, `${name}.log`);
   const credentials = keep ? keptCredentials() : createCredentials();
@@ -78,14 +88,25 @@ async function assemble({ mode, log, keep = false }: StackOptions, processes: Pr
   const databaseUrl = postgres.external ? postgres.url : await postgres.ensureDatabase('partyline');
   const applied = await migrate(databaseUrl);
   if (applied.length > 0) log(`applied ${applied.length} migration${applied.length === 1 ? '' : 's'}`);
-  await seedTenant(databaseUrl, credentials);
+  const linked = real ? readNumbers(needed(real.env, 'PARTYLINE_NUMBERS')) : numbers;
+  await seedTenant(databaseUrl, credentials, linked);
 
-  const urls = await serviceUrls();
-  log('starting the emulated vendor …');
-  const emulator = await startEmulator(vendorConfiguration(urls['voice-webhooks'], credentials));
-  processes.add({ name: 'vonage-emulator', stop: () => emulator.stop() });
-
-  const surroundings: Surroundings = { mode, databaseUrl, redisUrl: redis.url, vendorUrl: emulator.url, urls, credentials };
+  const urls = await serviceUrls(real?.webhooksPort);
+  const emulator = real ? null : await emulate();
+  const surroundings: Surroundings = {
+    databaseUrl,
+    redisUrl: redis.url,
+    vendor: real ? realVendor(real.env) : emulatedVendor(mode, emulator!.url, credentials),
+    publicWebhookUrl: real ? needed(real.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],
+    urls,
+    credentials,
+  };
+  async function emulate(): Promise<RunningEmulator> {
+    log('starting the emulated vendor …');
+    const started = await startEmulator(vendorConfiguration(urls['voice-webhooks'], credentials));
+    processes.add({ name: 'vonage-emulator', stop: () => started.stop() });
+    return started;
+  }
   const startService = async (service: ServiceName): Promise<void> => {
     await processes.start({
       name: service,
@@ -102,13 +123,12 @@ async function assemble({ mode, log, keep = false }: StackOptions, processes: Pr
 
   return {
     urls,
-    vendorUrl: emulator.url,
-    vendor: emulator.client,
+    vendor: emulator?.client ?? null,
     databaseUrl,
     redisUrl: redis.url,
     redis,
     apiKey: credentials.apiKey,
-    numbers,
+    numbers: linked,
     logFolder,
     child: (service) => processes.child(service),
     startService,
@@ -116,20 +136,29 @@ async function assemble({ mode, log, keep = false }: StackOptions, processes: Pr
   };
 }
 
-async function seedTenant(databaseUrl: string, { tenantId, apiKey }: Credentials): Promise<void> {
+function needed(env: NodeJS.ProcessEnv, name: string): string {
+  const value = env[name];
+  if (value) return value;
+  throw new Error(`${name} is not set: a real account needs it, in the environment or in .env (README, “With a real Vonage account”).`);
+}
+
+async function seedTenant(databaseUrl: string, { tenantId, apiKey }: Pick<Credentials, 'tenantId' | 'apiKey'>, linked: Stack['numbers']): Promise<void> {
   const failed: Error[] = [];
   const store = openStore({ url: databaseUrl, max: 1, onError: (error) => failed.push(error) });
   try {
-    await seed(store, { tenantId, tenantName: 'Development', apiKey, numbers });
+    await seed(store, { tenantId, tenantName: 'Development', apiKey, numbers: linked });
   } finally {
     await store.close();
   }
   if (failed[0]) throw failed[0];
 }
 
-async function serviceUrls(): Promise<Record<ServiceName, string>> {
+async function serviceUrls(webhooksPort?: number): Promise<Record<ServiceName, string>> {
   const urls: Partial<Record<ServiceName, string>> = {};
-  for (const service of serviceNames) urls[service] = `http://127.0.0.1:${await freePort()}`;
+  for (const service of serviceNames) {
+    const port = service === 'voice-webhooks' && webhooksPort !== undefined ? webhooksPort : await freePort();
+    urls[service] = `http://127.0.0.1:${port}`;
+  }
   return urls as Record<ServiceName, string>;
 }
 
