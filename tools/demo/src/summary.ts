@@ -28,7 +28,7 @@ export function summarise({ rooms, people, ledger, bridgeLegs }: Told, mode: Mod
   return {
     rooms: rooms.length,
     callersJoined: people.filter(({ person }) => person.timeline.some(({ event }) => event === 'joined')).length,
-    wrongPins: people.reduce((sum, { person }) => sum + heard(person, WRONG) + heard(person, /not known either/), 0),
+    wrongPins: people.reduce((sum, { person }) => sum + heard(person, WRONG), 0),
     refusedCallers: people.filter(({ person }) => heard(person, /not known either/) > 0).length,
     bridgeLegs,
     legsUpAfterEnd: ledger.up,
