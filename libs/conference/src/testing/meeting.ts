@@ -1,0 +1,103 @@
+import type { LegKind } from '@partyline/domain/leg';
+import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import type { PersonView, VideoConnectionView } from '@partyline/vonage-emulator/control-client';
+import { expect } from 'vitest';
+import { changeSession } from '../change-session.ts';
+import { createRoom } from '../create-room.ts';
+import { hangUpSession } from '../hang-up-session.ts';
+import { openBridge } from '../open-bridge.ts';
+import { NUMBER, type Stage, type World } from './stage.ts';
+
+/** A room with its session, and the people of the emulator who come to it. Every wait is for what the rows say, within five seconds. */
+export interface Meeting {
+  readonly tenantId: string;
+  readonly roomId: string;
+  readonly sessionId: string;
+  readonly mediaSessionId: string;
+  readonly token: string;
+  readonly pin: string;
+}
+
+const CLOCKS_OFF = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null };
+
+export async function openRoom(world: World, settings: Partial<Pick<RoomRow, 'bridge' | 'max_participants' | keyof typeof CLOCKS_OFF>> = {}): Promise<Meeting> {
+  const { room, sessionId, pin, media } = await createRoom(world, world.tenantId, { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, ...CLOCKS_OFF, ...settings });
+  return { tenantId: world.tenantId, roomId: room.id, sessionId, mediaSessionId: media.mediaSessionId, token: media.token, pin };
+}
+
+export const readSession = async ({ store }: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>): Promise<SessionRow> =>
+  (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })) as SessionRow;
+
+export const readLegs = async ({ store }: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>, kind?: LegKind): Promise<LegRow[]> =>
+  (await store.prisma.leg.findMany({ where: { session_id: sessionId, ...(kind === undefined ? {} : { kind }) }, orderBy: { created_at: 'asc' } })) as LegRow[];
+
+/** Until `read` gives what is expected; the only wait here that is no event of the emulator's. */
+export async function until(read: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  await expect.poll(read, { timeout: 5_000, interval: 10 }).toEqual(wanted);
+}
+
+/** Until the legs of a kind are in these states. */
+export const untilLegs = (stage: Stage, meeting: Meeting, kind: LegKind, states: readonly string[]): Promise<void> =>
+  until(async () => (await readLegs(stage, meeting, kind)).map((leg) => leg.state), states);
+
+export async function joinBrowser(stage: Stage, meeting: Meeting): Promise<VideoConnectionView> {
+  const before = (await readLegs(stage, meeting, 'webrtc')).length;
+  const connection = await stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
+  await until(async () => (await readLegs(stage, meeting, 'webrtc')).length, before + 1);
+  return connection;
+}
+
+/** Rings the number and is asked for the PIN. */
+export async function ringIn(stage: Stage): Promise<PersonView> {
+  const person = await stage.emulator.client.dial({ from: '+447700900001', to: NUMBER });
+  await stage.emulator.client.awaitPrompt(person.id);
+  return person;
+}
+
+/** Rings in, keys the PIN, and is in the conference; the settling that admission owes is done. */
+export async function callIn(stage: Stage, world: World, meeting: Meeting): Promise<PersonView> {
+  const { client } = stage.emulator;
+  const person = await ringIn(stage);
+  await client.key(person.id, `${meeting.pin}#`);
+  await client.awaitJoined(person.id);
+  await until(async () => (await readLegs(stage, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state, 'joined');
+  await settleNow(world, meeting);
+  return person;
+}
+
+/** What the settle-session job does. */
+export const settleNow = (world: World, { tenantId, sessionId }: Meeting): Promise<unknown> => changeSession(world, tenantId, sessionId, () => undefined);
+
+/** A browser, a caller, and the bridge between them; three people's worth of legs, all joined. */
+export async function meet(stage: Stage, world: World, settings: Parameters<typeof openRoom>[1] = {}): Promise<Meeting & { browser: VideoConnectionView; caller: PersonView }> {
+  const meeting = await openRoom(world, settings);
+  const browser = await joinBrowser(stage, meeting);
+  const caller = await callIn(stage, world, meeting);
+  expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+  await untilLegs(stage, meeting, 'bridge', ['joined']);
+  return { ...meeting, browser, caller };
+}
+
+/** Legs of a meeting that the vendor says are up, by its own books. */
+export async function upAtVendor(stage: Stage, meeting: Meeting): Promise<string[]> {
+  const calls = new Set((await readLegs(stage, meeting)).map((leg) => leg.voice_call_id));
+  const { legs } = await stage.emulator.client.ledger();
+  return legs.filter((leg) => leg.endedAt === undefined && (leg.sessionId === meeting.mediaSessionId || calls.has(leg.id))).map((leg) => leg.kind).toSorted();
+}
+
+/** The time that a hang-up or a dial was waiting for goes by: its row is moved back instead. */
+export async function letPass({ store }: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>, seconds: number): Promise<void> {
+  await store.pool.query(
+    `UPDATE leg SET asked_at = asked_at - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
+    [sessionId, seconds],
+  );
+}
+
+/** What the hang-up job does, again and again, without its waits; answers after how many rounds it was done. */
+export async function hangUpUntilDone(stage: Stage, world: World, meeting: Meeting, rounds = 10): Promise<number> {
+  for (let round = 1; round <= rounds; round++) {
+    if ((await hangUpSession(world, meeting.tenantId, meeting.sessionId)) === 'done') return round;
+    await letPass(stage, meeting, 6);
+  }
+  throw new Error(`not hung up after ${rounds} rounds: ${JSON.stringify((await readLegs(stage, meeting)).map(({ kind, state, reason }) => ({ kind, state, reason })))}`);
+}

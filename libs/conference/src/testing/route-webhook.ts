@@ -1,0 +1,34 @@
+import type { Callback } from '@partyline/provider-contract/callback';
+import type { UsedToken } from '@partyline/store/voice-webhooks';
+import { takeDigits } from '../admit-caller.ts';
+import { answerCall, answerRung } from '../answer-call.ts';
+import { applyLegEvent } from '../apply-leg-event.ts';
+import { applySessionEvent } from '../apply-session-event.ts';
+import type { World } from './stage.ts';
+
+/** What voice-webhooks does with a request: verify, parse, the use-case, its answer. Throws what is not taken. */
+export async function routeWebhook(world: World | undefined, path: string, callback: Callback): Promise<unknown> {
+  if (world === undefined) throw new Error(`no webhook at ${path}`);
+  const { voice, media } = world;
+  const token = (provider: Pick<typeof voice, 'verifyCallback'>): UsedToken => {
+    const verified = provider.verifyCallback(callback, world.clock.now());
+    if (!verified.ok) throw new Error(`refused: ${verified.refused}`);
+    return verified;
+  };
+  const body: unknown = JSON.parse(callback.rawBody.toString());
+  const [, area, what, legId, tryNo] = path.split('/');
+  switch (`${area}/${what}`) {
+    case 'voice/answer': {
+      const call = voice.parseAnswer(body);
+      return voice.instructions(legId === undefined ? await answerCall(world, token(voice), call) : await answerRung(world, token(voice), legId, call));
+    }
+    case 'voice/digits':
+      return voice.instructions(await takeDigits(world, token(voice), { legId: legId ?? '', tryNo: Number(tryNo) }, voice.parseInput(body)));
+    case 'voice/events':
+      return applyLegEvent(world, { via: 'callback', token: token(voice) }, voice.parseEvent(body), legId);
+    case 'video/events':
+      return applySessionEvent(world, { via: 'callback', token: token(media) }, media.parseCallback(body));
+    default:
+      throw new Error(`no webhook at ${path}`);
+  }
+}

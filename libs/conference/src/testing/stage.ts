@@ -1,0 +1,156 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createCredentials, type VendorCredentials } from '@partyline/dev/credentials';
+import { openJobs, type Jobs, type OpenJobs } from '@partyline/jobs/enqueue';
+import { createProviders, type ProviderSettings } from '@partyline/provider-registry/registry';
+import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
+import { producerOptions } from '@partyline/runtime/redis';
+import { openStore, type Store } from '@partyline/store/store';
+import { createTestDatabase } from '@partyline/testing/postgres';
+import { createTestRedis } from '@partyline/testing/redis';
+import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
+import { answerQuestions, type AskProvider } from '../ask-provider.ts';
+import type { Deps } from '../deps.ts';
+import { openPinVault, type PinVault } from '../pin-vault.ts';
+import { webhookUrls } from '../webhook-urls.ts';
+import { routeWebhook } from './route-webhook.ts';
+
+export const NUMBER = '+442079460000';
+export const MEDIA_KINDS = ['opentok', 'unified'] as const;
+export type MediaKind = (typeof MEDIA_KINDS)[number];
+
+/** A provider request may take this long in tests: a vendor that says nothing must not hold a test up. */
+const TIMEOUT_MS = 1_000;
+const TENANT = 'ten_stage';
+
+/** All that any use-case is given, for one of the two video kinds. */
+export interface World extends Deps {
+  readonly kind: MediaKind;
+  readonly pins: PinVault;
+  readonly random: typeof systemRandomInt;
+  readonly provider: AskProvider;
+  readonly tenantId: string;
+}
+
+export interface Stage {
+  readonly store: Store;
+  readonly emulator: RunningEmulator;
+  readonly worlds: Readonly<Record<MediaKind, World>>;
+  /** What the use-cases counted, `name why`. */
+  readonly counted: string[];
+  /** What went wrong in a webhook: every one, so that a test can look. Replays and refusals are among them. */
+  readonly failures: unknown[];
+  /** The jobs that were sent; nothing runs them, the test does what they would do. */
+  readonly sent: { name: string; id: string; delayMs: number }[];
+  /** While set, every sending fails: Redis is away, or the process died just now. */
+  jobsDown: boolean;
+  /** Where the carrier reaches us. */
+  readonly hooksUrl: string;
+  close(): Promise<void>;
+}
+
+const readBody = async (request: IncomingMessage): Promise<Buffer> => Buffer.concat((await request.toArray()) as Buffer[]);
+
+/** The real Postgres, Redis, providers and use-cases, with the vendor's emulator as a child process, and a server that does what voice-webhooks does. */
+export async function setStage(): Promise<Stage> {
+  const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
+  const store = openStore({ url: database.url, max: 16, onError: () => undefined });
+  const realJobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, onError: () => undefined });
+  await store.prisma.tenant.create({ data: { id: TENANT, name: 'Stage' } });
+  await store.prisma.dial_in_number.create({ data: { e164: NUMBER } });
+
+  const { vendor } = createCredentials();
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const hooksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const emulator = await launchEmulator(vendor, hooksUrl);
+
+  const counted: string[] = [];
+  const failures: unknown[] = [];
+  const sent: Stage['sent'] = [];
+  const stage: { jobsDown: boolean } = { jobsDown: false };
+  const jobs = watched(realJobs, sent, () => stage.jobsDown);
+
+  const worldOf = (kind: MediaKind): World => {
+    const { media, voice } = createProviders(settings(kind, vendor, emulator.url), { timeoutMs: TIMEOUT_MS });
+    const deps: Deps = {
+      store, jobs, media, voice, clock: systemClock, ids: systemIds, secret: systemSecret, webhooks: webhookUrls(`${hooksUrl}/${kind}`),
+      report: { count: (name, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')), warn: () => undefined },
+    };
+    return { ...deps, kind, pins: openPinVault(PIN_KEY), random: systemRandomInt, provider: answerQuestions(deps), tenantId: TENANT };
+  };
+  const worlds = { opentok: worldOf('opentok'), unified: worldOf('unified') };
+  server.on('request', (request, response) => {
+    void (async () => {
+      const [, kind, ...path] = (request.url ?? '').split('?')[0]?.split('/') ?? [];
+      const reply = await routeWebhook(worlds[kind as MediaKind], path.join('/'), { authorization: request.headers.authorization, rawBody: await readBody(request) });
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
+    })().catch((error: unknown) => {
+      failures.push(error);
+      response.writeHead(401).end();
+    });
+  });
+
+  return Object.assign(stage, {
+    store, emulator, worlds, counted, failures, sent, hooksUrl,
+    async close() {
+      await emulator.stop();
+      await stop(server);
+      await realJobs.close();
+      await store.close();
+      await Promise.all([redis.close(), database.drop()]);
+    },
+  });
+}
+
+const PIN_KEY = randomBytes(32);
+
+function launchEmulator(vendor: VendorCredentials, hooksUrl: string): Promise<RunningEmulator> {
+  const video = (kind: MediaKind) => ({ sessionCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`, sipCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`, callbackSecret: vendor.callbackSecret });
+  return startEmulator({
+    account: { apiKey: vendor.accountKey, apiSecret: vendor.accountSecret, signatureSecret: vendor.signatureSecret },
+    projects: [{ apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, ...video('opentok') }],
+    applications: [{
+      id: vendor.applicationId, publicKey: vendor.publicKey, answerUrl: `${hooksUrl}/unified/v1/voice/answer`, answerMethod: 'POST', eventUrl: `${hooksUrl}/unified/v1/voice/events`, eventMethod: 'POST',
+      video: video('unified'),
+    }],
+    numbers: [{ e164: NUMBER, applicationId: vendor.applicationId }],
+    limits: { enabled: false },
+    timings: { talkMsPerCharacter: 0, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2, videoRetryFirstMs: 20 },
+  });
+}
+
+function settings(kind: MediaKind, vendor: VendorCredentials, url: string): ProviderSettings {
+  const sip = { username: vendor.accountKey, password: vendor.accountSecret };
+  const { callbackSecret, applicationId, privateKey } = vendor;
+  return {
+    voice: { kind: 'vonage', account: { apiKey: vendor.accountKey, applicationId, privateKey, signatureSecret: vendor.signatureSecret, apiHost: url } },
+    media: {
+      kind,
+      account: kind === 'opentok' ? { apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, apiHost: url, sip, callbackSecret } : { applicationId, privateKey, videoHost: url, sip, callbackSecret },
+    },
+  };
+}
+
+/** The real jobs, noted as they are sent; or away. */
+function watched(jobs: OpenJobs, sent: Stage['sent'], down: () => boolean): Jobs {
+  const send = async (name: string, payload: object, delayMs: number, real: () => Promise<void>): Promise<void> => {
+    if (down()) throw new Error('Redis is away');
+    sent.push({ name, id: 'legId' in payload ? String(payload.legId) : String((payload as { sessionId?: string }).sessionId), delayMs });
+    await real();
+  };
+  return {
+    enqueue: (name, payload, delayMs = 0) => send(name, payload, delayMs, () => jobs.enqueue(name, payload, delayMs)),
+    ensure: (name, payload) => send(name, payload, 0, () => jobs.ensure(name, payload)),
+    armHangUp: (session, delayMs) => send('arm', session, delayMs, () => jobs.armHangUp(session, delayMs)),
+  };
+}
+
+async function stop(server: Server): Promise<void> {
+  server.close();
+  server.closeAllConnections();
+  await once(server, 'close');
+}
