@@ -11,6 +11,9 @@ type Connection = ConstructorParameters<typeof ClientRedis>[0];
 const CONNECT_WITHIN_MS = 1_500;
 const RETRY_AFTER_MS = 2_000;
 
+/** Nest's words for it. */
+const BROKEN: readonly string[] = ['reconnecting', 'disconnected'];
+
 class NobodyListens extends Error {}
 
 /**
@@ -25,7 +28,7 @@ class QuestionClient extends ClientRedis {
     super(connection);
     this.connection = connection;
     this.status.subscribe((status) => {
-      if (String(status) !== 'connected') for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
+      if (BROKEN.includes(status)) for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
     });
   }
 
@@ -77,9 +80,18 @@ export interface ProviderClient extends AskProvider {
  * @param connection for producers: it fails at once rather than queue while Redis is away
  * @param prefix `REDIS_PREFIX`, the same as the orchestrator's
  * @param nextId gives a random id for a question, 128 bits or more
+ * @param answerWithinMs shorter only in tests
  * @param onTrouble what an operator should know of a question that got no answer
  */
-export function askOverRedis({ connection, prefix, nextId, onTrouble }: { connection: Connection; prefix: string; nextId: () => string; onTrouble: (question: Question, error: unknown) => void }): ProviderClient {
+export function askOverRedis({
+  connection, prefix, nextId, answerWithinMs = ANSWER_WITHIN_MS, onTrouble,
+}: {
+  connection: Connection;
+  prefix: string;
+  nextId: () => string;
+  answerWithinMs?: number;
+  onTrouble: (question: Question, error: unknown) => void;
+}): ProviderClient {
   const client = new QuestionClient(connection);
   // The first question need not wait for it; while Redis is away every one tries again.
   client.connect().catch((error: unknown) => onTrouble('openMedia', error));
@@ -88,7 +100,7 @@ export function askOverRedis({ connection, prefix, nextId, onTrouble }: { connec
     let answered: Answered;
     try {
       await within(CONNECT_WITHIN_MS, client.connect());
-      answered = await firstValueFrom(client.send<Answered>(questionPattern(question, prefix), encodeQuestion(nextId(), input)).pipe(timeout(ANSWER_WITHIN_MS)));
+      answered = await firstValueFrom(client.send<Answered>(questionPattern(question, prefix), encodeQuestion(nextId(), input)).pipe(timeout(answerWithinMs)));
     } catch (error) {
       onTrouble(question, error);
       throw new VerdictError('upstream', 'provider-unreachable', error instanceof NobodyListens ? 'No service that talks to the provider is running.' : 'The service that talks to the provider cannot be reached.', {

@@ -39,7 +39,7 @@ export const body = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
         throw new VerdictError('client', 'invalid-body', 'The body must be a JSON object.', { field: '', fix: 'Send a JSON object and content-type: application/json.' });
       }
-      return parse.transform(value, metadata) as T;
+      return parse.transform(value, metadata);
     },
   };
 };

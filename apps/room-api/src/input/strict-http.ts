@@ -25,7 +25,7 @@ export async function strictHttp(app: NestFastifyApplication): Promise<void> {
 
   for (const type of ['text/plain', 'application/x-www-form-urlencoded']) if (fastify.hasContentTypeParser(type)) fastify.removeContentTypeParser(type);
 
-  for (const [url, methods] of [...known]) {
+  for (const [url, methods] of known) {
     if (url.includes('*')) continue;
     const allow = [...methods].join(', ');
     fastify.route({

@@ -1,11 +1,12 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { Controller, type INestMicroservice } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { MessagePattern, Payload, Transport, type MicroserviceOptions } from '@nestjs/microservices';
+import { ServerRedis } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
 import { openPinVault } from '@partyline/conference/pin-vault';
-import { answerQuestion, questionPattern, type Answered, type Asked } from '@partyline/conference/questions';
+import { OPERATIONS } from '@partyline/contracts/operations';
+import { Problem } from '@partyline/contracts/problem';
+import { answerQuestion, questionPattern, QUESTIONS, type Asked } from '@partyline/conference/questions';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { systemClock, systemIds, systemRandomInt } from '@partyline/runtime/edges';
 import { openLogger } from '@partyline/runtime/logging';
@@ -41,7 +42,10 @@ export interface Stage {
   readonly redis: Severable;
   /** What could not be had from the orchestrator, as an operator's log would say it. */
   readonly troubles: unknown[];
-  /** One request, with our key unless another (or none: null) is given. A body that is no string is sent as JSON. */
+  /**
+   * One request, with our key unless another (or none: null) is given. A body that is no string is sent as JSON. Every reply is held to the
+   * public contract on the way: fields and formats of what was asked for, or a whole problem with a status that the operation names.
+   */
   ask(method: string, path: string, given?: { key?: string | null; body?: unknown; type?: string | null }): Promise<Reply>;
   /** Rows of every table that a request could have written to. */
   counts(): Promise<Record<string, number>>;
@@ -51,7 +55,7 @@ export interface Stage {
 export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
-export async function startStage(provider: (store: Store) => AskProvider, { orchestrator = true, ready = true } = {}): Promise<Stage> {
+export async function startStage(provider: (store: Store) => AskProvider, { orchestrator = true, redisUp = true, answerWithinMs = 1_000 } = {}): Promise<Stage> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ url: database.url, max: 5, onError: () => undefined });
   const keys = { ours: newKey(), theirs: newKey() };
@@ -61,14 +65,14 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
   const prefix = testRedis.prefix;
   const answering = orchestrator ? await startOrchestrator(testRedis.url, prefix, provider(store)) : null;
   const redis = await severable(testRedis.url);
-  if (!ready) redis.sever();
+  if (!redisUp) redis.sever();
 
   const log = openLogger({ service: 'room-api', level: 'silent' });
   const metrics = openMetrics();
   const troubles: unknown[] = [];
   const connection = producerOptions(redis.url);
   const jobs = openJobs({ connection, prefix, onError: () => undefined });
-  const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), onTrouble: (_question, error) => troubles.push(error) });
+  const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), answerWithinMs, onTrouble: (_question, error) => troubles.push(error) });
   const service = await startService({
     name: 'room-api',
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
@@ -95,14 +99,16 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
       if (body !== undefined && type !== null) headers['content-type'] = type;
       const reply = await fetch(service.url + path, { method, headers, ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }) });
       const text = await reply.text();
-      return { status: reply.status, headers: reply.headers, body: text !== '' && reply.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text };
+      const seen = { status: reply.status, headers: reply.headers, body: text !== '' && reply.headers.get('content-type')?.includes('json') ? (JSON.parse(text) as unknown) : text };
+      keepsContract(method, path, seen);
+      return seen;
     },
     async counts() {
       const { rows } = await store.pool.query<Record<string, number>>(
         `SELECT (SELECT count(*)::int FROM room) AS rooms, (SELECT count(*)::int FROM pin) AS pins, (SELECT count(*)::int FROM session) AS sessions,
                 (SELECT count(*)::int FROM participant) AS participants, (SELECT count(*)::int FROM leg) AS legs, (SELECT count(*)::int FROM outbox) AS events`,
       );
-      return rows[0];
+      return rows[0] ?? {};
     },
     async stop() {
       redis.restore();
@@ -115,26 +121,28 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
   };
 }
 
-/** The other end of the wire: Nest's own Redis server, the encoding of libs/conference, and whatever `provider` says. */
-async function startOrchestrator(url: string, prefix: string, provider: AskProvider): Promise<INestMicroservice> {
-  @Controller()
-  class Questions {
-    @MessagePattern(questionPattern('openMedia', prefix))
-    openMedia(@Payload() asked: Asked): Promise<Answered> {
-      return answerQuestion(provider, 'openMedia', asked, () => undefined);
-    }
-    @MessagePattern(questionPattern('issueToken', prefix))
-    issueToken(@Payload() asked: Asked): Promise<Answered> {
-      return answerQuestion(provider, 'issueToken', asked, () => undefined);
-    }
-    @MessagePattern(questionPattern('observeRoom', prefix))
-    observeRoom(@Payload() asked: Asked): Promise<Answered> {
-      return answerQuestion(provider, 'observeRoom', asked, () => undefined);
-    }
+function keepsContract(method: string, path: string, { status, headers, body }: Reply): void {
+  const [address = ''] = path.split('?');
+  const operation = OPERATIONS.find((each) => each.method === method.toLowerCase() && new RegExp(`^${each.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(address));
+  if (status >= 400) {
+    assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);
+    assert.deepEqual(Problem.parse(body), body);
+    assert.equal(body.status, status);
+    if (operation !== undefined) assert.ok([401, 500, ...Object.keys(operation.problems).map(Number)].includes(status), `${operation.id} is not said to answer ${status}`);
+  } else if (operation !== undefined) {
+    assert.equal(status, operation.reply.status);
+    assert.deepEqual(operation.reply.schema.parse(body), body, 'the reply has a field that the contract does not');
   }
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>({ module: class {}, controllers: [Questions] }, { transport: Transport.REDIS, options: workerOptions(url), logger: false });
-  await app.listen();
-  return app;
+}
+
+/** The other end of the wire: Nest's own Redis server, the encoding of libs/conference, and whatever `provider` says. */
+async function startOrchestrator(url: string, prefix: string, provider: AskProvider): Promise<ServerRedis> {
+  const server = new ServerRedis(workerOptions(url));
+  for (const question of QUESTIONS) server.addHandler(questionPattern(question, prefix), (asked: Asked) => answerQuestion(provider, question, asked, () => undefined));
+  await new Promise<void>((resolve, reject) => {
+    void server.listen((error?: unknown) => (error === undefined ? resolve() : reject(error as Error)));
+  });
+  return server;
 }
 
 /** A Redis that can be cut off and come back, for one client alone. */

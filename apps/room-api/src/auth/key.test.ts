@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { seed } from '@partyline/store/seed';
+import { agreeable, newKey, startStage, type Stage } from '../testing/stage.ts';
+
+let stage: Stage;
+let expired: string;
+let revoked: string;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+  [expired, revoked] = [newKey(), newKey()];
+  for (const apiKey of [expired, revoked]) await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey, numbers: [] });
+  await stage.store.pool.query(`UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1`, [expired.split('_')[2]]);
+  await stage.store.pool.query('UPDATE api_key SET revoked_at = now() WHERE id = $1', [revoked.split('_')[2]]);
+});
+afterAll(() => stage.stop());
+
+const refusals: [string, () => string | null, string][] = [
+  ['no key', () => null, 'missing-key'],
+  ['a key that nobody has', newKey, 'unknown-key'],
+  ['a known id with another secret', () => stage.keys.ours.slice(0, -43) + newKey().slice(-43), 'unknown-key'],
+  ['something that is no key', () => 'letmein', 'unknown-key'],
+  ['an expired key', () => expired, 'expired-key'],
+  ['a revoked key', () => revoked, 'unknown-key'],
+];
+
+it.each(refusals)('refuses %s, and makes nothing', async (_what, key, reason) => {
+  const before = await stage.counts();
+  for (const [method, path, body] of [['POST', '/v1/rooms', { name: 'X' }], ['GET', '/v1/rooms', undefined], ['POST', '/v1/rooms', { wrong: 1 }]] as const) {
+    const reply = await stage.ask(method, path, { key: key(), body });
+    expect([reply.status, reply.body.reason, reply.headers.get('www-authenticate')]).toEqual([401, reason, 'Bearer']);
+    expect(reply.body.fix).toEqual(expect.any(String));
+  }
+  expect(await stage.counts()).toEqual(before);
+});
+
+it('does not take a key of another scheme', async () => {
+  const reply = await fetch(`${stage.url}/v1/rooms`, { headers: { authorization: `Basic ${stage.keys.ours}` } });
+  expect([reply.status, await reply.json()]).toEqual([401, expect.objectContaining({ reason: 'missing-key' })]);
+});
+
+it('never repeats a key', async () => {
+  const key = newKey();
+  const { body } = await stage.ask('GET', '/v1/rooms', { key });
+  expect(JSON.stringify(body)).not.toContain(key.slice(-20));
+});
