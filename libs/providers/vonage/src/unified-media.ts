@@ -1,5 +1,5 @@
 import { tokenGenerate } from '@vonage/jwt';
-import { Video } from '@vonage/video';
+import { Vonage } from '@vonage/server-sdk';
 import type { MediaDefinition, ProviderDeps } from '@partyline/provider-contract/definition';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import { unifiedAccountSchema, type UnifiedAccount } from './account.ts';
@@ -17,7 +17,7 @@ const KIND = 'unified';
 
 function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProvider {
   const { applicationId, privateKey } = account;
-  const sdk = new Video({ applicationId, privateKey }, { videoHost: account.videoHost, timeout: timeoutMs });
+  const { video: sdk } = new Vonage({ applicationId, privateKey }, { videoHost: account.videoHost, timeout: timeoutMs });
   const limit = { timeoutMs, request: 'write' } as const;
   const rest: VideoRest = { host: account.videoHost, project: applicationId, timeoutMs, authorise: () => ({ authorization: `Bearer ${tokenGenerate(applicationId, privateKey)}` }) };
   const issueToken: MediaProvider['issueToken'] = (input) =>
@@ -55,5 +55,5 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
   };
 }
 
-/** The unified environment, through `@vonage/video`. */
+/** The unified environment, through the `@vonage/video` part of `@vonage/server-sdk`. */
 export const unifiedMedia: MediaDefinition<UnifiedAccount> = { kind: KIND, account: unifiedAccountSchema, create };

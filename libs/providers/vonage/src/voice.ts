@@ -1,4 +1,5 @@
-import { HttpMethod, Voice, type CallStatus } from '@vonage/voice';
+import { Vonage } from '@vonage/server-sdk';
+import { HttpMethod, type CallStatus } from '@vonage/voice';
 import { isE164 } from '@partyline/domain/phone';
 import type { ProviderDeps, VoiceDefinition } from '@partyline/provider-contract/definition';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
@@ -30,7 +31,7 @@ function endpoint(number: string): { type: 'phone'; number: string } {
 
 function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvider {
   const { apiKey, applicationId, privateKey } = account;
-  const sdk = new Voice({ apiKey, applicationId, privateKey }, { apiHost: account.apiHost, timeout: timeoutMs });
+  const { voice: sdk } = new Vonage({ apiKey, applicationId, privateKey }, { apiHost: account.apiHost, timeout: timeoutMs });
   const read = { timeoutMs, request: 'read' } as const;
   const control = { timeoutMs, request: 'control' } as const;
   return {
