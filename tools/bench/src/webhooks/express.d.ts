@@ -1,0 +1,19 @@
+/** As much of Express as the peer uses; it brings no types of its own. */
+declare module 'express' {
+  interface Request {
+    readonly body: unknown;
+  }
+  interface Response {
+    json(value: unknown): void;
+  }
+  type Handler = (request: Request, response: Response) => void;
+  interface Express {
+    use(middleware: Handler): void;
+    post(path: string, handler: Handler): void;
+    set(setting: string, value: unknown): void;
+    get(setting: string): unknown;
+    listen(port: number, host: string, listening: () => void): void;
+  }
+  const express: { (): Express; json(): Handler };
+  export default express;
+}

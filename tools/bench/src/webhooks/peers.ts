@@ -1,0 +1,21 @@
+/** What the peers say to a caller. The same instructions, and so about the same bytes, as Partyline's. */
+export const DIGITS_PATH = '/dtmf';
+
+export const askForPin = (baseUrl: string, text: string): object[] => [
+  { action: 'talk', text, language: 'en-US', bargeIn: true },
+  { action: 'input', type: ['dtmf'], dtmf: { timeOut: 5, maxDigits: 12, submitOnHash: true }, eventUrl: [`${baseUrl}${DIGITS_PATH}`], eventMethod: 'POST' },
+];
+
+export const WELCOME = 'Welcome. Please enter your PIN, followed by the hash key.';
+export const WRONG_PIN = 'This PIN is not known. Please try again, followed by the hash key.';
+
+export const joinConversation = (baseUrl: string, name: string): object[] => [
+  { action: 'talk', text: 'Thank you. You are joining the conference now.', language: 'en-US', bargeIn: false },
+  { action: 'conversation', name, startOnEnter: true, endOnExit: false, eventUrl: [`${baseUrl}/events`], eventMethod: 'POST' },
+];
+
+/** A peer is started as `node <file> <port> <pins>`, and says so when it listens. */
+export function readPeerArguments(): { port: number; pins: number; baseUrl: string } {
+  const [port, pins] = process.argv.slice(2).map(Number) as [number, number];
+  return { port, pins, baseUrl: `http://127.0.0.1:${port}` };
+}

@@ -1,0 +1,109 @@
+import type { BenchOptions } from '../bench.ts';
+import { median } from '../statistics.ts';
+import { PHASES, type Phase } from './protocol.ts';
+import { SERVERS, type ServerName } from './servers.ts';
+
+/** One server in one phase of one round. Times are per request. */
+export interface Measurement {
+  readonly server: ServerName;
+  readonly phase: Phase;
+  readonly requests: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Of the server's own process. */
+  readonly cpuUs: number;
+  readonly postgresUs: number;
+  readonly redisUs: number;
+}
+
+/** Answer + DTMF, processor time of our process ÷ Express's, at most (performance.md). */
+const TARGET = 1.0;
+
+type Figures = { readonly requestsPerCpuSecond: number } & Omit<Measurement, 'server' | 'phase'>;
+type Cost = 'cpuUs' | 'postgresUs' | 'redisUs';
+
+export interface Result {
+  readonly bench: 'webhooks';
+  readonly options: Omit<BenchOptions, 'profile'>;
+  readonly errors: 0;
+  /** Medians over the rounds; `requests` is the sum. */
+  readonly servers: Readonly<Record<ServerName, Readonly<Record<Phase, Figures>>>>;
+  /** Our processor time ÷ theirs, medians of the rounds' ratios. `withStores` counts our Postgres and Redis as ours. */
+  readonly ratios: Readonly<Record<'echo' | 'express', Readonly<Record<Phase | 'both' | 'bothWithStores', number>>>>;
+  readonly target: { readonly what: string; readonly atMost: number; readonly measured: number; readonly met: boolean };
+}
+
+export function summarise(rounds: readonly Measurement[][], { seconds, rounds: count, pins, connections }: BenchOptions): Result {
+  const of = (round: readonly Measurement[], server: ServerName, phase: Phase): Measurement => round.find((one) => one.server === server && one.phase === phase)!;
+  const figures = (server: ServerName, phase: Phase): Figures => {
+    const all = rounds.map((round) => of(round, server, phase));
+    const middle = (figure: Exclude<keyof Figures, 'requestsPerCpuSecond'>): number => rounded(median(all.map((one) => one[figure])));
+    return {
+      requestsPerCpuSecond: Math.round(1e6 / median(all.map((one) => one.cpuUs))),
+      requests: all.reduce((sum, { requests }) => sum + requests, 0),
+      p50Ms: middle('p50Ms'),
+      p99Ms: middle('p99Ms'),
+      cpuUs: middle('cpuUs'),
+      // Of no meaning for the peers, which have no stores: what these do while a peer is measured is their own.
+      postgresUs: server === 'ours' ? middle('postgresUs') : 0,
+      redisUs: server === 'ours' ? middle('redisUs') : 0,
+    };
+  };
+  const cost = (round: readonly Measurement[], server: ServerName, phases: readonly Phase[], costs: readonly Cost[]): number =>
+    phases.reduce((sum, phase) => sum + costs.reduce((part, one) => part + of(round, server, phase)[one], 0), 0);
+  const ratio = (peer: 'echo' | 'express', phases: readonly Phase[], ours: readonly Cost[] = ['cpuUs']): number =>
+    rounded(median(rounds.map((round) => cost(round, 'ours', phases, ours) / cost(round, peer, phases, ['cpuUs']))));
+  const ratios = (peer: 'echo' | 'express') => ({
+    answer: ratio(peer, ['answer']),
+    digits: ratio(peer, ['digits']),
+    both: ratio(peer, PHASES),
+    bothWithStores: ratio(peer, PHASES, ['cpuUs', 'postgresUs', 'redisUs']),
+  });
+  const express = ratios('express');
+  return {
+    bench: 'webhooks',
+    options: { seconds, rounds: count, pins, connections },
+    errors: 0,
+    servers: Object.fromEntries(SERVERS.map((server) => [server, Object.fromEntries(PHASES.map((phase) => [phase, figures(server, phase)]))])) as Result['servers'],
+    ratios: { echo: ratios('echo'), express },
+    target: { what: 'answer + DTMF, CPU of ours ÷ CPU of Express', atMost: TARGET, measured: express.both, met: express.both <= TARGET },
+  };
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(4));
+
+const NAMES: Readonly<Record<ServerName, string>> = { ours: 'Partyline: signed, stored', echo: 'node:http in memory', express: 'Express sample in memory' };
+const PHASE_NAMES: Readonly<Record<Phase, string>> = { answer: 'answer', digits: 'DTMF' };
+
+/** The result as lines to read. */
+export function describe({ servers, ratios, target, options }: Result): string[] {
+  const table = [
+    ['', '', 'req/CPU-s', 'CPU µs', 'Postgres µs', 'Redis µs', 'p50 ms', 'p99 ms', 'requests'],
+    ...PHASES.flatMap((phase) =>
+      SERVERS.map((server) => {
+        const { requestsPerCpuSecond, cpuUs, postgresUs, redisUs, p50Ms, p99Ms, requests } = servers[server][phase];
+        const stores = server === 'ours' ? [postgresUs.toFixed(0), redisUs.toFixed(0)] : ['', ''];
+        return [PHASE_NAMES[phase], NAMES[server], String(requestsPerCpuSecond), cpuUs.toFixed(1), ...stores, p50Ms.toFixed(2), p99Ms.toFixed(2), String(requests)];
+      }),
+    ),
+  ];
+  const compared = [
+    ['CPU, ours ÷ theirs', 'answer', 'DTMF', 'both', 'both, with Postgres and Redis'],
+    ...(['echo', 'express'] as const).map((peer) => [NAMES[peer], ...(['answer', 'digits', 'both', 'bothWithStores'] as const).map((what) => ratios[peer][what].toFixed(2))]),
+  ];
+  return [
+    '',
+    `Medians of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} connections, ${options.pins} live PINs. CPU: user and system, from /proc/<pid>/stat.`,
+    ...aligned(table, 2),
+    '',
+    ...aligned(compared, 1),
+    '',
+    `Target: ${target.what} ≤ ${target.atMost.toFixed(1)}: ${target.measured.toFixed(2)}, ${target.met ? 'met' : 'NOT met'}.`,
+  ];
+}
+
+/** Columns of one width each; the first `texts` to the left, figures to the right. */
+function aligned(rows: readonly (readonly string[])[], texts: number): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => `  ${row.map((cell, column) => (column < texts ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ')}`.trimEnd());
+}

@@ -1,0 +1,119 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { buildApps } from '@partyline/dev/build';
+import { createCredentials, type Credentials } from '@partyline/dev/credentials';
+import { migrate } from '@partyline/dev/migrate';
+import { freePort } from '@partyline/dev/ports';
+import { startPostgres } from '@partyline/dev/postgres';
+import { startRedis } from '@partyline/dev/redis';
+import { emulatedVendor, readyPath, serviceEnvironment, serviceNames, type ServiceName } from '@partyline/dev/service-environment';
+import { inWorkspace } from '@partyline/dev/workspace';
+import pg from 'pg';
+import type { BenchRun } from '../bench.ts';
+import { parentOf } from '../processor-time.ts';
+import type { LoadOrder } from './protocol.ts';
+import { seedRooms } from './seed.ts';
+
+export const SERVERS = ['ours', 'echo', 'express'] as const;
+export type ServerName = (typeof SERVERS)[number];
+
+/** The vendor's APIs: never called by what is measured. */
+const NOWHERE = 'http://127.0.0.1:9';
+
+export interface Server {
+  readonly pid: number;
+  readonly target: LoadOrder['target'];
+}
+
+export interface Servers {
+  readonly credentials: Credentials;
+  readonly byName: Readonly<Record<ServerName, Server>>;
+  /** What ours stores in. */
+  readonly postgresPid: number;
+  readonly redisPid: number;
+}
+
+/** Starts ours on a Postgres and a Redis of its own, with its rooms, and the peers. */
+export async function startServers(run: BenchRun): Promise<Servers> {
+  assertExpress();
+  const { log, processes, options } = run;
+  const credentials = createCredentials();
+
+  log('building the services …');
+  await buildApps({ log });
+  log('starting Postgres and Redis …');
+  // Durable, as in service: a caller who was answered is still known after a power cut.
+  const [postgres, redis] = await Promise.all([startPostgres({ durable: true }).then(processes.add), startRedis({ log }).then(processes.add)]);
+  const databaseUrl = await postgres.createDatabase('bench');
+  await migrate(databaseUrl);
+  log(`seeding ${options.pins} rooms, each with a PIN …`);
+  await seedRooms(databaseUrl, credentials, options.pins);
+
+  log('starting the servers …');
+  const byName = {
+    ours: await startOurs(run, { databaseUrl, redisUrl: redis.url, credentials }),
+    echo: await startPeer(run, 'echo'),
+    express: await startPeer(run, 'express'),
+  };
+  return { credentials, byName, postgresPid: await findPostmaster(databaseUrl), redisPid: redis.child!.pid };
+}
+
+async function startOurs({ processes, options }: BenchRun, at: { databaseUrl: string; redisUrl: string; credentials: Credentials }): Promise<Server> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  // Nothing else of the stack runs: what is owed stays owed.
+  const urls = Object.fromEntries(serviceNames.map((name) => [name, url])) as Record<ServiceName, string>;
+  const child = await processes.start({
+    name: 'voice-webhooks',
+    command: process.execPath,
+    args: [...profiling(options.profile), inWorkspace('apps/voice-webhooks/dist/main.js')],
+    env: {
+      PATH: process.env['PATH'],
+      ...serviceEnvironment('voice-webhooks', { vendor: emulatedVendor('unified', NOWHERE, at.credentials), publicWebhookUrl: url, urls, ...at }),
+      NODE_ENV: 'production',
+    },
+    readiness: { http: `${url}${readyPath}` },
+  });
+  return { pid: child.pid, target: { name: 'ours', port, answerPath: '/v1/voice/answer' } };
+}
+
+function profiling(folder: string | undefined): string[] {
+  if (folder === undefined) return [];
+  mkdirSync(folder, { recursive: true });
+  return ['--cpu-prof', `--cpu-prof-dir=${resolve(folder)}`];
+}
+
+async function startPeer({ processes, options }: BenchRun, name: 'echo' | 'express'): Promise<Server> {
+  const port = await freePort();
+  const child = await processes.start({
+    name,
+    command: process.execPath,
+    args: [join(import.meta.dirname, `${name}-peer.ts`), String(port), String(options.pins)],
+    env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+    readiness: { line: /^listening$/ },
+  });
+  return { pid: child.pid, target: { name, port, answerPath: '/answer' } };
+}
+
+/** Every connection's server process is a child of the first. */
+async function findPostmaster(databaseUrl: string): Promise<number> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    return parentOf(rows[0]!.pid);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Before a minute is spent on the rest. */
+function assertExpress(): void {
+  try {
+    if (existsSync(createRequire(import.meta.url).resolve('express'))) return;
+  } catch {
+    // Said below.
+  }
+  throw new Error('Express, which this bench compares with, is not installed. Run npm install at the top of the checkout.');
+}
