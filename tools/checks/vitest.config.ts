@@ -3,6 +3,8 @@ import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Nest's decorators, said here because a tsconfig speaks only for the files it includes, and test helpers are excluded from the build's.
+  oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   ssr: {
     resolve: {
       // Libraries from source, so that a test needs no build. Not `module`: with it, the CommonJS `pg` resolves to a file Node cannot load.
