@@ -13,6 +13,8 @@ import { toProblem } from './problem.ts';
 /** Webhooks and API bodies are small; what is larger is refused before it is read. */
 const BODY_LIMIT = 64 * 1024;
 
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
 export interface ServiceOptions {
   readonly name: string;
   readonly config: Config<'service'>;
@@ -84,19 +86,19 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     const withinMs = config.service.DRAIN_SECONDS * 1000;
     await within(withinMs, options.drain(withinMs).then(() => app.close()), () => log.warn('not everything was finished in time; others will take it over'));
     await within(2_000, options.close(), () => log.warn('connections did not close in time'));
+    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
     log.info('stopped');
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      void stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, 'did not stop cleanly');
-          process.exit(1);
-        },
-      );
-    });
-  }
+  const onSignal = (): void => {
+    void stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'did not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of SIGNALS) process.once(signal, onSignal);
   return { url, app, stop };
 
   function within(ms: number, work: Promise<unknown>, late: () => void): Promise<void> {
