@@ -1,23 +1,26 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { AskProvider } from '@partyline/conference/ask-provider';
 import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { agreeable, startStage, type Reply, type Stage } from './testing/stage.ts';
 
 let stage: Stage | undefined;
-const unheard: unknown[] = [];
-process.on('unhandledRejection', (error) => unheard.push(error));
 afterEach(async () => {
   await stage?.stop();
   stage = undefined;
-  // A question that fails behind everybody's back would end the process.
-  expect(unheard).toEqual([]);
 });
+
+// A question that failed behind everybody's back would end the process; Vitest fails a run in which any promise does.
 
 const CREATE = ['POST', '/v1/rooms', { body: { name: 'Room' } }] as const;
 
 async function timed(work: Promise<Reply>): Promise<Reply & { ms: number }> {
   const start = performance.now();
   return { ...(await work), ms: performance.now() - start };
+}
+
+async function recovered(now: Stage): Promise<void> {
+  await expect.poll(async () => (await now.ask(...CREATE)).status, { timeout: 10_000, interval: 100 }).toBe(201);
 }
 
 function expectNotNow({ status, body, headers, ms }: Awaited<ReturnType<typeof timed>>, withinMs = 2_000): void {
@@ -42,11 +45,11 @@ describe('while Redis is away', () => {
     const rung = await timed(stage.ask('POST', `${room}/participants`, { body: { phone: '+442079460018' } }));
     const ended = await timed(stage.ask('POST', `${room}/end`));
     expect([rung.status, ended.status, ended.body.decided]).toEqual([202, 202, true]);
-    expect(Math.max(rung.ms, ended.ms)).toBeLessThan(5_000);
+    expect(Math.max(rung.ms, ended.ms)).toBeLessThan(2_000);
     expect((await stage.ask('GET', room)).body.room.state).toBe('ended');
 
     stage.redis.restore();
-    await expect.poll(async () => (await stage!.ask(...CREATE)).status, { timeout: 10_000, interval: 100 }).toBe(201);
+    await recovered(stage);
   });
 
   it('starts all the same, says 503, and works when Redis comes', async () => {
@@ -54,18 +57,22 @@ describe('while Redis is away', () => {
     expectNotNow(await timed(stage.ask(...CREATE)));
     expect(await stage.counts()).toMatchObject({ rooms: 0, participants: 0 });
     stage.redis.restore();
-    await expect.poll(async () => (await stage!.ask(...CREATE)).status, { timeout: 10_000, interval: 100 }).toBe(201);
+    await recovered(stage);
   });
 
   it('fails a question that is under way', async () => {
     let asked = (): void => undefined;
     const reached = new Promise<void>((resolve) => (asked = resolve));
-    stage = await startStage(() => ({ ...agreeable, openMedia: () => (asked(), new Promise(() => undefined)) }), { answerWithinMs: 60_000 });
+    const silent = (): Promise<never> => (asked(), (openMedia = (input) => agreeable.openMedia(input)), new Promise(() => undefined));
+    let openMedia: AskProvider['openMedia'] = silent;
+    stage = await startStage(() => ({ ...agreeable, openMedia: (input) => openMedia(input) }), { answerWithinMs: 60_000 });
     const reply = timed(stage.ask(...CREATE));
     await reached;
     stage.redis.sever();
     expectNotNow(await reply, 5_000);
     expect(await stage.counts()).toMatchObject({ rooms: 0 });
+    stage.redis.restore();
+    await recovered(stage);
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { Logger } from '@nestjs/common';
 import { ServerRedis } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
 import { openPinVault } from '@partyline/conference/pin-vault';
@@ -137,10 +138,12 @@ function keepsContract(method: string, path: string, { status, headers, body }: 
 
 /** The other end of the wire: Nest's own Redis server, the encoding of libs/conference, and whatever `provider` says. */
 async function startOrchestrator(url: string, prefix: string, provider: AskProvider): Promise<ServerRedis> {
+  // It would tell the terminal that it connects.
+  Logger.overrideLogger(false);
   const server = new ServerRedis(workerOptions(url));
   for (const question of QUESTIONS) server.addHandler(questionPattern(question, prefix), (asked: Asked) => answerQuestion(provider, question, asked, () => undefined));
   await new Promise<void>((resolve, reject) => {
-    void server.listen((error?: unknown) => (error === undefined ? resolve() : reject(error as Error)));
+    void server.listen((error?: unknown) => (error === undefined ? resolve() : reject(error)));
   });
   return server;
 }

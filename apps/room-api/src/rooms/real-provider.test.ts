@@ -1,0 +1,56 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { answerQuestions } from '@partyline/conference/ask-provider';
+import { createProviders } from '@partyline/provider-registry/registry';
+import { systemClock } from '@partyline/runtime/edges';
+import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
+import { startStage, type Stage } from '../testing/stage.ts';
+
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+const applicationId = 'a1b2c3d4-0000-4000-8000-000000000001';
+const account = { apiKey: 'acc12345', apiSecret: 'vonage-account-secret', signatureSecret: 'signature-secret-of-thirty-two-or-more' };
+const callbackSecret = 'callback-secret-of-thirty-two-or-more';
+const nowhere = 'http://127.0.0.1:9/never-called';
+
+let emulator: RunningEmulator;
+let stage: Stage;
+beforeAll(async () => {
+  const hooks = { sessionCallbackUrl: nowhere, sipCallbackUrl: nowhere, callbackSecret };
+  emulator = await startEmulator({ account, applications: [{ id: applicationId, publicKey, answerUrl: nowhere, eventUrl: nowhere, video: hooks }], limits: { enabled: false } });
+  const providers = createProviders(
+    {
+      media: { kind: 'unified', account: { applicationId, privateKey, sip: { username: account.apiKey, password: account.apiSecret }, callbackSecret, videoHost: emulator.url } },
+      voice: { kind: 'vonage', account: { apiKey: account.apiKey, applicationId, privateKey, signatureSecret: account.signatureSecret, apiHost: emulator.url } },
+    },
+    { timeoutMs: 2_000 },
+  );
+  const never = { enqueue: async () => undefined, ensure: async () => undefined, armHangUp: async () => undefined };
+  stage = await startStage((store) => answerQuestions({ ...providers, store, jobs: never, clock: systemClock, report: { count: () => undefined, warn: () => undefined } }), { answerWithinMs: 5_000 });
+});
+afterAll(async () => {
+  await stage.stop();
+  await emulator.stop();
+});
+
+describe('with the orchestrator’s own answers over a real provider', () => {
+  it('opens a session at the provider, with tokens for it and nothing up in it', async () => {
+    const { status, body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Real', maxDurationSeconds: 600 } });
+    expect([status, made.client.kind, made.client.application]).toEqual([201, 'unified', applicationId]);
+    const claims = (token: string): Record<string, unknown> => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
+    expect(claims(made.client.token)).toMatchObject({ session_id: made.client.mediaSessionId, exp: Math.floor(Date.parse(made.client.expiresAt) / 1000) });
+
+    const { body: second } = await stage.ask('POST', `/v1/rooms/${made.room.id}/tokens`, { body: { name: 'Grace' } });
+    expect(second.client.mediaSessionId).toBe(made.client.mediaSessionId);
+    expect(claims(second.client.token).connection_data).toContain(second.participantId);
+
+    expect((await stage.ask('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({ legs: [] });
+  });
+
+  it('says 5xx with a reason when the provider is down, and makes nothing', async () => {
+    const before = await stage.counts();
+    await emulator.stop();
+    const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Down' } });
+    expect([status, body.reason]).toEqual([expect.toBeOneOf([502, 504]), expect.any(String)]);
+    expect(await stage.counts()).toEqual(before);
+  });
+});
