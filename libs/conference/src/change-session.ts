@@ -87,7 +87,7 @@ async function send({ jobs, report }: Pick<Deps, 'jobs' | 'report'>, tenantId: s
     requests.map(async (request) => {
       try {
         if (request.name === 'arm') await jobs.armHangUp({ tenantId, sessionId }, request.delayMs);
-        else await jobs.enqueue(request.name, request.payload as never, request.delayMs);
+        else await jobs.enqueue(request.name, request.payload, request.delayMs);
       } catch (error) {
         // Committed all the same; the sweep reads it off the rows.
         report.count('enqueue_failed', { job: request.name });

@@ -9,7 +9,7 @@ import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partylin
 import { producerOptions } from '@partyline/runtime/redis';
 import { openStore, type Store } from '@partyline/store/store';
 import { createTestDatabase } from '@partyline/testing/postgres';
-import { createTestRedis } from '@partyline/testing/redis';
+import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { answerQuestions, type AskProvider } from '../ask-provider.ts';
 import type { Deps } from '../deps.ts';
@@ -36,6 +36,7 @@ export interface World extends Deps {
 
 export interface Stage {
   readonly store: Store;
+  readonly redis: TestRedis;
   readonly emulator: RunningEmulator;
   readonly worlds: Readonly<Record<MediaKind, World>>;
   /** What the use-cases counted, `name why`. */
@@ -95,7 +96,7 @@ export async function setStage(): Promise<Stage> {
   });
 
   return Object.assign(stage, {
-    store, emulator, worlds, counted, failures, sent, hooksUrl,
+    store, redis, emulator, worlds, counted, failures, sent, hooksUrl,
     async close() {
       await emulator.stop();
       await stop(server);
