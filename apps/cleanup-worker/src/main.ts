@@ -41,7 +41,6 @@ await runMain(async () => {
   const purge = startTimer({ everyMs: PURGE_MS, clock: systemClock, onError: failed('purge'), run: async () => void (await purgeExpired(store)) });
 
   await startService({
-    name: 'cleanup-worker',
     config,
     log,
     metrics,

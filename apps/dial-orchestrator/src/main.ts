@@ -59,7 +59,6 @@ await runMain(async () => {
   const controller = questionsController({ provider: answerQuestions(deps), redis, prefix, onError: (err) => log.error({ err }, 'a question failed') });
 
   await startService({
-    name: 'dial-orchestrator',
     config,
     log,
     metrics,

@@ -29,7 +29,6 @@ await runMain(async () => {
   const pins = openPinVault(config.pins.PIN_KEY);
 
   await startService({
-    name: 'room-api',
     config,
     log,
     metrics,

@@ -25,7 +25,6 @@ await runMain(async () => {
   const webhooks = webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);
 
   await startService({
-    name: 'voice-webhooks',
     config,
     log,
     metrics,

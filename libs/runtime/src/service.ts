@@ -16,7 +16,6 @@ const BODY_LIMIT = 64 * 1024;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 export interface ServiceOptions {
-  readonly name: string;
   readonly config: Config<'service'>;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -45,7 +44,7 @@ export interface RunningService {
  * SIGTERM: not ready any more, drain, close, at most `DRAIN_SECONDS`.
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
-  const { config, log, metrics, name } = options;
+  const { config, log, metrics } = options;
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
     genReqId: () => systemIds.next('req'),

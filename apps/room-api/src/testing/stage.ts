@@ -75,7 +75,6 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
   const jobs = openJobs({ connection, prefix, onError: () => undefined });
   const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), answerWithinMs, onTrouble: (_question, error) => troubles.push(error) });
   const service = await startService({
-    name: 'room-api',
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
     log,
     metrics,

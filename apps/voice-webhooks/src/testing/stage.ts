@@ -1,0 +1,105 @@
+import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { openPinVault } from '@partyline/conference/pin-vault';
+import { webhookUrls } from '@partyline/conference/webhook-urls';
+import { createCredentials } from '@partyline/dev/credentials';
+import { openJobs } from '@partyline/jobs/enqueue';
+import { createProviders } from '@partyline/provider-registry/registry';
+import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
+import { emulatedVendor } from '@partyline/dev/service-environment';
+import { readConfig } from '@partyline/runtime/config';
+import { systemClock, systemIds } from '@partyline/runtime/edges';
+import { openLogger } from '@partyline/runtime/logging';
+import { openMetrics, openReport, type Metrics } from '@partyline/runtime/metrics';
+import { producerOptions } from '@partyline/runtime/redis';
+import { startService } from '@partyline/runtime/service';
+import { openStore, type Store } from '@partyline/store/store';
+import { createTestDatabase } from '@partyline/testing/postgres';
+import { createTestRedis } from '@partyline/testing/redis';
+import { webhooksModule } from '../webhooks.module.ts';
+
+export const NUMBER = '+12025550100';
+export const PIN = '407281935';
+const TENANT = 'ten_a';
+
+/** What a carrier's token may have wrong, and how the body differs from what was signed. */
+export interface Forgery {
+  readonly claims?: Record<string, unknown>;
+  readonly header?: Record<string, unknown>;
+  readonly secret?: string;
+  /** Sent instead of what was signed. */
+  readonly sentBody?: string;
+  /** Sent instead of the token; null: none. */
+  readonly authorization?: string | null;
+}
+
+export interface Stage {
+  readonly url: string;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  /** A webhook as the carrier signs it, or as a forger does. Gives status and body. */
+  send(path: string, body: unknown, forgery?: Forgery): Promise<{ status: number; body: unknown; authorization: string | null }>;
+  sendVideo(body: unknown, forgery?: Forgery): Promise<{ status: number; body: unknown }>;
+  /** All that a webhook could change, as one text. */
+  state(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
+
+function sign(claims: object, header: object, secret: string): string {
+  const signed = `${encode(header)}.${encode(claims)}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+
+/** voice-webhooks in this process, over a real Postgres and Redis, with one room on one number. */
+export async function startStage(): Promise<Stage> {
+  const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
+  const credentials = createCredentials();
+  const config = readConfig({ ...emulatedVendor('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey }, ['vonage', 'pins']);
+  const store = openStore({ url: database.url, max: 4, onError: () => undefined });
+  const jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, onError: () => undefined });
+  const pins = openPinVault(config.pins.PIN_KEY);
+  await store.prisma.tenant.create({ data: { id: TENANT, name: 'A' } });
+  await store.prisma.dial_in_number.create({ data: { e164: NUMBER } });
+  await store.prisma.room.create({ data: { id: 'room_a', tenant_id: TENANT, name: 'A', number: NUMBER, max_participants: 10, max_duration_s: 3600 } });
+  await store.prisma.pin.create({ data: { id: 'pin_a', tenant_id: TENANT, room_id: 'room_a', number: NUMBER, lookup: new Uint8Array(pins.lookup(PIN)), sealed: new Uint8Array(pins.seal(PIN, 'pin_a')) } });
+
+  const metrics = openMetrics();
+  const log = openLogger({ service: 'voice-webhooks', level: 'silent' });
+  const { media, voice } = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: 500 });
+  const service = await startService({
+    config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
+    log,
+    metrics,
+    module: webhooksModule({ store, jobs, media, voice, pins, clock: systemClock, ids: systemIds, webhooks: webhookUrls('https://hooks.test'), report: openReport(metrics, log) }),
+    ready: {},
+    drain: async () => undefined,
+    close: async () => jobs.close(),
+  });
+
+  const { vendor } = credentials;
+  const post = async (path: string, body: unknown, base: Record<string, unknown>, signingSecret: string, forgery: Forgery) => {
+    const raw = typeof body === 'string' ? body : JSON.stringify(body);
+    const claims = { iat: Math.floor(Date.now() / 1000), jti: randomUUID(), iss: 'Vonage', payload_hash: createHash('sha256').update(raw).digest('hex'), ...base, ...forgery.claims };
+    const authorization = forgery.authorization === undefined ? `Bearer ${sign(claims, { alg: 'HS256', typ: 'JWT', ...forgery.header }, forgery.secret ?? signingSecret)}` : forgery.authorization;
+    const reply = await fetch(service.url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...(authorization === null ? {} : { authorization }) }, body: forgery.sentBody ?? raw });
+    return { status: reply.status, body: (await reply.json()) as unknown, authorization };
+  };
+
+  return {
+    url: service.url,
+    store,
+    metrics,
+    send: (path, body, forgery = {}) => post(path, body, { api_key: vendor.accountKey, application_id: vendor.applicationId }, vendor.signatureSecret, forgery),
+    sendVideo: (body, forgery = {}) => post('/v1/video/events', body, {}, vendor.callbackSecret, forgery),
+    async state() {
+      const rows = await Promise.all(['leg', 'session', 'participant', 'observation', 'outbox'].map(async (table) => (await store.pool.query(`SELECT * FROM ${table} ORDER BY id`)).rows as unknown[]));
+      return JSON.stringify(rows);
+    },
+    async stop() {
+      await service.stop();
+      await store.close();
+      await Promise.all([redis.close(), database.drop()]);
+    },
+  };
+}
