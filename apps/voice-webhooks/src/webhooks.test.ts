@@ -13,7 +13,7 @@ type Ncco = { action: string; text?: string; name?: string; eventUrl?: string[] 
 const call = () => ({ from: '442079460011', to: NUMBER.slice(1), uuid: randomUUID(), conversation_uuid: `CON-${randomUUID()}` });
 const actions = (ncco: unknown): string => (ncco as Ncco).map(({ action }) => action).join(' ');
 /** Where the answer to a prompt goes, as a path. */
-const replyTo = (ncco: unknown): string => new URL((ncco as Ncco).find(({ action }) => action === 'input')!.eventUrl![0]!).pathname;
+const replyTo = (ncco: unknown): string => new URL((ncco as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname;
 
 async function answered(): Promise<{ uuid: string; path: string }> {
   const body = call();

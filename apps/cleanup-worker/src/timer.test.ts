@@ -1,0 +1,58 @@
+import { FakeClock } from '@partyline/testing/fake-clock';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { startTimer } from './timer.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test('a run that throws is told, and the next run comes', async () => {
+  const errors: unknown[] = [];
+  let runs = 0;
+  const timer = startTimer({ everyMs: 100, clock: new FakeClock(), onError: (error) => errors.push(error), run: () => (++runs === 1 ? Promise.reject(new Error('Postgres is away')) : Promise.resolve()) });
+  await vi.advanceTimersByTimeAsync(350);
+  expect(runs).toBe(3);
+  expect(errors).toHaveLength(1);
+  await timer.stop();
+});
+
+test('runs do not overlap, and a run that hangs is noticed', async () => {
+  const clock = new FakeClock();
+  let runs = 0;
+  const timer = startTimer({
+    everyMs: 100,
+    clock,
+    onError: () => undefined,
+    run: () => {
+      runs += 1;
+      return new Promise(() => undefined);
+    },
+  });
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(runs).toBe(1);
+  timer.assertRunning(30_000);
+  clock.advance({ seconds: 31 });
+  expect(() => timer.assertRunning(30_000)).toThrow('no progress');
+});
+
+test('stopping waits for the run in hand and lets no other begin', async () => {
+  let runs = 0;
+  let finish = (): void => undefined;
+  const timer = startTimer({
+    everyMs: 100,
+    clock: new FakeClock(),
+    onError: () => undefined,
+    run: () => {
+      runs += 1;
+      return new Promise<void>((resolve) => (finish = resolve));
+    },
+  });
+  await vi.advanceTimersByTimeAsync(150);
+  let stopped = false;
+  const stopping = timer.stop().then(() => (stopped = true));
+  await vi.advanceTimersByTimeAsync(500);
+  expect(stopped).toBe(false);
+  finish();
+  await stopping;
+  await vi.advanceTimersByTimeAsync(500);
+  expect(runs).toBe(1);
+});
