@@ -103,7 +103,7 @@ describe('a room’s next session', () => {
     await stage.emulator.client.awaitJoined(person.id);
     expect(new Set(ids).size).toBe(1);
     const [next] = ids;
-    expect((await readLegs(stage, { sessionId: String(next) })).map((leg) => leg.kind)).toEqual(['inbound']);
+    expect((await readLegs(stage, { sessionId: next as string })).map((leg) => leg.kind)).toEqual(['inbound']);
     expect(await stage.store.prisma.session.count({ where: { room_id: meeting.roomId } })).toBe(2);
   });
 

@@ -13,7 +13,7 @@ export interface Workers {
 
 /**
  * Starts a worker per lane. The type makes sure that every job has its one handler; a job that Redis holds and this version does not know
- * fails loudly and stays.
+ * fails loudly, as often as it has attempts.
  * @param connection Redis for workers: it must retry for ever (`maxRetriesPerRequest: null`)
  * @param now milliseconds, the time that BullMQ's delays are on
  */

@@ -1,0 +1,225 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
+import { producerOptions, workerOptions } from '@partyline/runtime/redis';
+import { Queue } from 'bullmq';
+import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
+import { backOffMs, CATALOGUE, type JobName } from './catalogue.ts';
+import { openJobs, type OpenJobs } from './enqueue.ts';
+import { startWorkers, type Again, type Handlers, type Workers } from './work.ts';
+
+let redis: TestRedis;
+let jobs: OpenJobs;
+let workers: Workers[] = [];
+const SESSION = { tenantId: 'ten_1', sessionId: 'ses_1' };
+
+beforeAll(async () => {
+  redis = await createTestRedis();
+  jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, onError: () => undefined });
+});
+afterEach(async () => {
+  await Promise.all(workers.map((each) => each.drain(2_000)));
+  workers = [];
+  await redis.clear();
+});
+afterAll(async () => {
+  await jobs.close();
+  await redis.close();
+});
+
+/** What ran, in order, with a way to wait for the next. */
+interface Ran {
+  readonly log: { name: JobName; payload: unknown; at: number }[];
+  readonly failed: string[];
+}
+
+function work(handle: Partial<{ [N in JobName]: (payload: never) => Promise<Again | void> }> = {}, concurrency = 1): Ran {
+  const ran: Ran = { log: [], failed: [] };
+  const handlers = Object.fromEntries(
+    (Object.keys(CATALOGUE) as JobName[]).map((name) => [
+      name,
+      async (payload: unknown) => {
+        ran.log.push({ name, payload, at: performance.now() });
+        return (handle[name] as ((payload: unknown) => Promise<Again | void>) | undefined)?.(payload);
+      },
+    ]),
+  ) as unknown as Handlers;
+  workers.push(
+    startWorkers({
+      connection: workerOptions(redis.url), prefix: redis.prefix, handlers, concurrency: { conference: concurrency, 'hang-up': concurrency }, now: () => Date.now(),
+      onFailed: (name, error) => ran.failed.push(`${name}: ${error.message}`), onError: () => undefined,
+    }),
+  );
+  return ran;
+}
+
+const until = async (read: () => unknown, wanted: unknown): Promise<void> => {
+  await expect.poll(read, { timeout: 5_000, interval: 10 }).toEqual(wanted);
+};
+const queueOf = async <T>(lane: string, use: (queue: Queue) => Promise<T>): Promise<T> => {
+  const queue = new Queue(lane, { connection: producerOptions(redis.url), prefix: redis.prefix });
+  try {
+    await queue.waitUntilReady();
+    return await use(queue);
+  } finally {
+    await queue.close();
+  }
+};
+const waiting = (lane: string): Promise<number> => queueOf(lane, async (queue) => (await queue.getJobs(['waiting', 'delayed', 'active', 'failed', 'completed'])).length);
+
+describe('a job', () => {
+  it('runs with what it was given, in its lane, and leaves nothing behind', async () => {
+    await jobs.enqueue('settle-session', SESSION);
+    await jobs.enqueue('hang-up-leg', { tenantId: null, legId: 'leg_1' });
+    const ran = work();
+    await until(() => ran.log.map(({ name, payload }) => ({ name, payload })).toSorted((a, b) => a.name.localeCompare(b.name)), [
+      { name: 'hang-up-leg', payload: { tenantId: null, legId: 'leg_1' } },
+      { name: 'settle-session', payload: SESSION },
+    ]);
+    await until(async () => (await waiting('conference')) + (await waiting('hang-up')), 0);
+    expect(ran.failed).toEqual([]);
+  });
+
+  test.each([
+    ['settle-session', { tenantId: '', sessionId: 'ses_1' }],
+    ['open-bridge', { tenantId: 'ten_1' }],
+    ['dial-out', { tenantId: null, legId: 'leg_1' }],
+    ['hang-up-leg', { tenantId: null, legId: '' }],
+    ['hang-up-session', {}],
+  ] as const)('%s with %j is refused before it is sent', async (name, payload) => {
+    await expect(jobs.enqueue(name, payload as never)).rejects.toThrow(/Invalid|Too small|expected/);
+    await expect(jobs.ensure(name, payload as never)).rejects.toThrow(/Invalid|Too small|expected/);
+    expect(await waiting(CATALOGUE[name].lane)).toBe(0);
+  });
+
+  it('whose payload is wrong in Redis, or whose name nobody knows, fails loudly and reaches no handler', async () => {
+    await queueOf('conference', async (queue) => {
+      await queue.add('open-bridge', { tenantId: 7 });
+      await queue.add('play-music', SESSION);
+    });
+    const ran = work();
+    await until(() => ran.failed.map((each) => each.split(':')[0]).toSorted(), ['open-bridge', 'play-music']);
+    expect(ran.failed.join()).toContain('no job is called play-music');
+    expect(ran.log).toEqual([]);
+  });
+
+  it('that throws runs again, sooner than half a minute however often it has failed', async () => {
+    let failures = 0;
+    await jobs.enqueue('settle-session', SESSION);
+    const ran = work({
+      'settle-session': async () => {
+        if ((failures += 1) < 3) throw new Error('not yet');
+      },
+    });
+    await until(() => ran.log.length, 3);
+    expect(ran.failed).toEqual(['settle-session: not yet', 'settle-session: not yet']);
+    expect([1, 2, 3, 6, 100, 999_999].map(backOffMs)).toEqual([500, 1_000, 2_000, 15_000, 15_000, 15_000]);
+  });
+
+  it('of the hang-up lane is as good as never given up; one of the other lane is left to the sweep', () => {
+    const attempts = Object.entries(CATALOGUE).map(([name, { lane, attempts: most }]) => ({ name, forEver: lane === 'hang-up', enough: most >= 1_000_000 }));
+    expect(attempts.every(({ forEver, enough }) => forEver === enough)).toBe(true);
+  });
+
+  it('that says "again" runs again after that long, for as often as it says so, without counting as a failure', async () => {
+    let rounds = 0;
+    await jobs.enqueue('hang-up-leg', { tenantId: null, legId: 'leg_1' });
+    const ran = work({ 'hang-up-leg': async () => ((rounds += 1) < 8 ? { againMs: 30 } : undefined) });
+    await until(() => ran.log.length, 8);
+    expect(ran.failed).toEqual([]);
+    const gaps = ran.log.slice(1).map((each, i) => each.at - (ran.log[i]?.at ?? 0));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(25);
+    await until(() => waiting('hang-up'), 0);
+  });
+});
+
+describe('the lanes', () => {
+  it('are apart: a hang-up runs while every worker of the other lane is busy and a hundred dials wait', async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    for (let i = 0; i < 100; i++) await jobs.enqueue('dial-out', { tenantId: 'ten_1', legId: `leg_${i}` });
+    const ran = work({ 'dial-out': () => held }, 2);
+    await until(() => ran.log.length, 2);
+    await jobs.enqueue('hang-up-session', SESSION);
+    await until(() => ran.log.at(-1)?.name, 'hang-up-session');
+    expect(ran.log).toHaveLength(3);
+    release();
+  });
+});
+
+describe('making sure of a job', () => {
+  it('sends it once while it waits, once while it runs, and again when it is done', async () => {
+    for (let i = 0; i < 5; i++) await jobs.ensure('hang-up-session', SESSION);
+    await jobs.ensure('hang-up-session', { ...SESSION, sessionId: 'ses_2' });
+    expect(await waiting('hang-up')).toBe(2);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const ran = work({ 'hang-up-session': () => held }, 2);
+    await until(() => ran.log.length, 2);
+    await jobs.ensure('hang-up-session', SESSION);
+    expect(await waiting('hang-up')).toBe(2);
+    release();
+    await until(() => waiting('hang-up'), 0);
+    await jobs.ensure('hang-up-session', SESSION);
+    await until(() => ran.log.length, 3);
+  });
+});
+
+describe('arming a hang-up', () => {
+  it('and arming it sooner runs it sooner, once', async () => {
+    await jobs.armHangUp(SESSION, 3_600_000);
+    await jobs.armHangUp(SESSION, 60_000);
+    expect(await waiting('hang-up')).toBe(1);
+    const ran = work();
+    await jobs.armHangUp(SESSION, 0);
+    await until(() => waiting('hang-up'), 0);
+    expect(ran.log.map((each) => each.payload)).toEqual([SESSION]);
+  });
+
+  it('while it runs makes another look afterwards or beside it: what it read may be old', async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await jobs.armHangUp(SESSION, 0);
+    let first = true;
+    const ran = work({
+      'hang-up-session': async () => {
+        if (!first) return undefined;
+        first = false;
+        await held;
+        // It found nothing to do for an hour.
+        return { againMs: 3_600_000 };
+      },
+    }, 2);
+    await until(() => ran.log.length, 1);
+    await jobs.armHangUp(SESSION, 0);
+    await until(() => ran.log.length, 2);
+    release();
+    // And what waits now for an hour can be moved forward again.
+    await until(async () => queueOf('hang-up', async (queue) => (await queue.getDelayed()).length), 1);
+    await jobs.armHangUp(SESSION, 0);
+    await until(() => ran.log.length, 3);
+    expect(ran.failed).toEqual([]);
+  });
+});
+
+describe('a worker that is killed', () => {
+  async function child(): Promise<ChildProcess> {
+    const script = new URL('./testing/stuck-worker.ts', import.meta.url);
+    const forked = fork(script, [redis.url, redis.prefix], { execArgv: ['--conditions=@partyline/source'], stdio: 'inherit' });
+    await once(forked, 'message');
+    return forked;
+  }
+
+  it('with the job in its hands, twice: a third finishes it', async () => {
+    await jobs.enqueue('hang-up-session', SESSION);
+    for (let kill = 0; kill < 2; kill++) {
+      // It tells when it has taken the job, and never finishes it.
+      const stuck = await child();
+      stuck.kill('SIGKILL');
+      await once(stuck, 'exit');
+    }
+    const ran = work();
+    await expect.poll(() => ran.log.length, { timeout: 15_000, interval: 50 }).toBe(1);
+    expect(ran.failed).toEqual([]);
+  }, 40_000);
+});
