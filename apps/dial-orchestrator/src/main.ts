@@ -63,7 +63,8 @@ await runMain(async () => {
     log,
     metrics,
     module: { module: OrchestratorModule, controllers: [controller] },
-    microservice: { transport: Transport.REDIS, options: workerOptions(redisUrl) },
+    // Nest's server takes no retryStrategy: without these it is deaf for good after the first connection that breaks.
+    microservice: { transport: Transport.REDIS, options: { ...workerOptions(redisUrl), retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: 500 } },
     ready: { postgres: () => store.pool.query('SELECT 1'), redis: () => redis.ping() },
     drain: (withinMs) => workers.drain(withinMs),
     close: async () => {

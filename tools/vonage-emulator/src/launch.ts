@@ -22,6 +22,8 @@ export interface RunningEmulator {
 export async function startEmulator(config: EmulatorConfigInput = {}): Promise<RunningEmulator> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url)), '--config', '-'], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    // A group of its own, so that a terminal's Ctrl-C does not end the vendor before those who have calls to hang up there.
+    detached: true,
   });
   const exited = once(child, 'exit');
   child.stdin.on('error', () => undefined);
