@@ -4,7 +4,7 @@ import { endSession } from './end-session.ts';
 import { hangUpSession } from './hang-up-session.ts';
 import { openBridge } from './open-bridge.ts';
 import { callIn, hangUpUntilDone, joinBrowser, meet, openRoom, readLegs, readSession, settleNow, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
-import { MEDIA_KINDS, setStage, type Stage } from './testing/stage.ts';
+import { MEDIA_KINDS, setStage, type MediaKind, type Stage } from './testing/stage.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -12,6 +12,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   stage.jobsDown = false;
+  stage.answersHeld = undefined;
   await stage.emulator.client.resetFaults();
 });
 afterAll(() => stage.close());
@@ -20,15 +21,15 @@ const dials = async (meeting: Meeting): Promise<number> => (await stage.emulator
 const jobsFor = (meeting: Meeting, name: string): typeof stage.sent => stage.sent.filter((job) => job.name === name && job.id === meeting.sessionId);
 const owesBridge = async (meeting: Meeting): Promise<boolean> => (await listOwed(stage.store, { graceMs: 0 })).bridge.some((each) => each.id === meeting.sessionId);
 
-describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
-  /** Both sides are there, and nobody has dialled yet. */
-  async function bothSides(): Promise<Meeting> {
-    const meeting = await openRoom(stage.worlds[kind]);
-    await joinBrowser(stage, meeting);
-    await callIn(stage, stage.worlds[kind], meeting);
-    return meeting;
-  }
+/** Both sides are there, and nobody has dialled yet. */
+async function bothSides(kind: MediaKind): Promise<Meeting> {
+  const meeting = await openRoom(stage.worlds[kind]);
+  await joinBrowser(stage, meeting);
+  await callIn(stage, stage.worlds[kind], meeting);
+  return meeting;
+}
 
+describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
   it('is wanted once both sides are there, dialled once however many ask, and joins browser and caller in one conversation', async () => {
     const world = stage.worlds[kind];
     const meeting = await openRoom(world);
@@ -49,7 +50,7 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
 
   it('was dialled, but the answer was lost: it is not dialled again, and its connection is known by its data', async () => {
     const world = stage.worlds[kind];
-    const meeting = await bothSides();
+    const meeting = await bothSides(kind);
     await stage.emulator.client.setFaults({ rest: [{ route: 'dial', fault: 'applied-silent', next: 1 }] });
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('unknown');
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
@@ -76,13 +77,33 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect((await readSession(stage, meeting)).bridge_failures).toBe(0);
   });
 
+  it('the session ends while it rings: both sides are closed, and only then is the session over', async () => {
+    const world = stage.worlds[kind];
+    const meeting = await bothSides(kind);
+    let answer = (): void => undefined;
+    stage.answersHeld = new Promise((resolve) => (answer = resolve));
+    await openBridge(world, meeting.tenantId, meeting.sessionId);
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await hangUpSession(world, meeting.tenantId, meeting.sessionId);
+    // The video side is gone, its call still on the way: not over.
+    await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.media_closed_at !== null, true);
+    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ state: 'ending', voice_call_id: null });
+    answer();
+    await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.voice_call_id !== null, true);
+    await hangUpUntilDone(stage, world, meeting);
+    expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
+    expect(await upAtVendor(stage, meeting)).toEqual([]);
+  });
+});
+
+describe('when the vendor or Redis is away', () => {
   it.each([
     { fault: '503', result: 'refused' },
     { fault: '401', result: 'refused' },
     { fault: '429', result: 'refused' },
   ] as const)('is refused with $fault: nothing is up, and the next try waits longer each time', async ({ fault, result }) => {
-    const world = stage.worlds[kind];
-    const meeting = await bothSides();
+    const world = stage.worlds.unified;
+    const meeting = await bothSides('unified');
     await stage.emulator.client.setFaults({ rest: [{ route: 'dial', fault }] });
     const waits: number[] = [];
     for (let i = 0; i < 3; i++) {
@@ -95,24 +116,6 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(await upAtVendor(stage, meeting)).toEqual(['voice-inbound', 'webrtc']);
   });
 
-  it('the session ends while it rings: both sides are closed, and only then is the session over', async () => {
-    const world = stage.worlds[kind];
-    const meeting = await bothSides();
-    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 300 }] });
-    await openBridge(world, meeting.tenantId, meeting.sessionId);
-    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await hangUpSession(world, meeting.tenantId, meeting.sessionId);
-    // The video side is gone, its call still on the way: not over.
-    await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.media_closed_at !== null, true);
-    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ state: 'ending', voice_call_id: null });
-    await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.voice_call_id !== null, true);
-    await hangUpUntilDone(stage, world, meeting);
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
-  });
-});
-
-describe('when the vendor or Redis is away', () => {
   it('dialling asks for no more dialling: one job is one job, however often it fails', async () => {
     const world = stage.worlds.unified;
     const meeting = await openRoom(world);
@@ -149,6 +152,7 @@ describe('when the vendor or Redis is away', () => {
     expect(stage.counted).toContain('enqueue_failed open-bridge');
     expect(await owesBridge(meeting)).toBe(true);
     stage.jobsDown = false;
+  stage.answersHeld = undefined;
     await openBridge(world, meeting.tenantId, meeting.sessionId);
     expect(await owesBridge(meeting)).toBe(false);
     await settleNow(world, meeting);

@@ -47,6 +47,8 @@ export interface Stage {
   readonly sent: { name: string; id: string; delayMs: number }[];
   /** While set, every sending fails: Redis is away, or the process died just now. */
   jobsDown: boolean;
+  /** While set, calls that ask what to do get no answer before this. */
+  answersHeld: Promise<void> | undefined;
   /** Where the carrier reaches us. */
   readonly hooksUrl: string;
   close(): Promise<void>;
@@ -72,7 +74,7 @@ export async function setStage(): Promise<Stage> {
   const counted: string[] = [];
   const failures: unknown[] = [];
   const sent: Stage['sent'] = [];
-  const stage: { jobsDown: boolean } = { jobsDown: false };
+  const stage: Pick<Stage, 'jobsDown' | 'answersHeld'> = { jobsDown: false, answersHeld: undefined };
   const jobs = watched(realJobs, sent, () => stage.jobsDown);
 
   const worldOf = (kind: MediaKind): World => {
@@ -87,7 +89,9 @@ export async function setStage(): Promise<Stage> {
   server.on('request', (request, response) => {
     void (async () => {
       const [, kind, ...path] = (request.url ?? '').split('?')[0]?.split('/') ?? [];
-      const reply = await routeWebhook(worlds[kind as MediaKind], path.join('/'), { authorization: request.headers.authorization, rawBody: await readBody(request) });
+      const rawBody = await readBody(request);
+      if (path.join('/') === 'v1/voice/answer') await stage.answersHeld;
+      const reply = await routeWebhook(worlds[kind as MediaKind], path.join('/'), { authorization: request.headers.authorization, rawBody });
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
     })().catch((error: unknown) => {
       failures.push(error);
