@@ -72,7 +72,8 @@ describe('what is owed of a leg', () => {
   test.each([
     ...alone({ deadline_at: FAR }, never),
     ...alone({ deadline_at: LONG_AGO }, up),
-    ...alone({ deadline_at: FAR, owed_at: LONG_AGO }, ending),
+    // A good-bye is being spoken.
+    ...alone({ deadline_at: FAR, owed_at: LONG_AGO }, never),
     ...inSession('inbound', 'live', { deadline_at: LONG_AGO }, never),
     ...inSession('inbound', 'live', { deadline_at: FAR, owed_at: LONG_AGO }, ending),
     // The session itself is listed.

@@ -8,7 +8,7 @@ export interface Owed {
   readonly overdue: readonly { tenant_id: string; id: string }[];
   /** Ending, and not every leg confirmed. */
   readonly ending: readonly { tenant_id: string; id: string }[];
-  /** Let go while no session of theirs is ending: too many tries, still keying after the deadline, come into a session that is over. */
+  /** Callers who were never admitted and are past their deadline; and legs let go while no session of theirs is ending. */
   readonly hangUpLegs: readonly { id: string }[];
   /** Sessions whose bridge is to be dialled, and nobody has. */
   readonly bridge: readonly { tenant_id: string; id: string }[];
@@ -30,7 +30,7 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
     read<{ id: string }>(
       'owed-hang-up-legs',
       `SELECT id FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
-       UNION SELECT l.id FROM leg l LEFT JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state IS DISTINCT FROM 'ending'`,
+       UNION SELECT l.id FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state <> 'ending'`,
     ),
     read<{ tenant_id: string; id: string }>('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before}`),
     read<{ tenant_id: string; id: string }>('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before}`),

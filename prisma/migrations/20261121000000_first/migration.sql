@@ -341,13 +341,16 @@ BEGIN
       state = CASE WHEN v_outcome = 'refused' THEN 'ending' WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END,
       answered_at = COALESCE(l.answered_at, now()),
       owed_at = CASE WHEN v_outcome = 'refused' THEN now() END,
-      owed_reason = CASE WHEN v_outcome = 'refused' THEN 'too-many-tries' END
+      owed_reason = CASE WHEN v_outcome = 'refused' THEN 'too-many-tries' END,
+      -- Let go by the good-bye that is spoken now; hung up only if the call outlasts it.
+      deadline_at = CASE WHEN v_outcome = 'refused' THEN now() + interval '15 seconds' ELSE l.deadline_at END
     WHERE l.id = p_leg;
     RETURN QUERY SELECT v_outcome, v_language, v_leg.tries + 1, NULL::text, NULL::text, NULL::text; RETURN;
   END IF;
 
   IF (SELECT count(*) FROM leg l WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge') >= v_room.max_participants THEN
-    UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = 'full', state = 'ending', owed_at = now(), owed_reason = 'room-full' WHERE l.id = p_leg;
+    UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = 'full', state = 'ending', owed_at = now(), owed_reason = 'room-full',
+      deadline_at = now() + interval '15 seconds' WHERE l.id = p_leg;
     RETURN QUERY SELECT 'full', v_language, v_leg.tries + 1, NULL::text, NULL::text, NULL::text; RETURN;
   END IF;
 
