@@ -12,62 +12,68 @@ import { closeHandle, endLeg, oweHangUp } from './settle.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'ids' | 'clock' | 'report'>;
 
-/** A request is taken to be in flight for this long at most (the provider's own timeout is shorter): one at a time per leg, however many look at it. */
-const IN_FLIGHT_MS = 5_000;
+/** How long an attempt may hold a leg: longer than two of the provider's timeouts. One attempt at a time, and a dead one's leg is free again after this. */
+const LEASE_MS = 10_000;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 /** Longest that a dial without an answer can go on at the vendor: it rings for 60 s at most, and then some. */
 const NEVER_SEEN_AFTER_MS = 90_000;
 
+/** From one attempt to the next: 1 s, 2 s, 4 s … 15 s, without end. */
+const waitAfter = (asks: number): number => Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, asks - 1), 4));
+
 /**
  * Asks the provider to end one leg that is owed its hang-up, and looks whether it has. Accepted is not done: the answer is `done` only
- * when the provider was seen to have ended it; else when to come again (1 s, then doubling to 15 s, without end).
+ * when the provider was seen to have ended it; else when to come again. Anybody may call it at any time: an attempt that is too early,
+ * or while another is under way, does nothing.
  * @param tenantId null for a caller who was never admitted
  */
 export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId: string): Promise<'done' | { againMs: number }> {
-  const claim = await claimAsk(deps, tenantId, legId);
-  if (claim === null) return 'done';
-  const { leg, ask, askedBefore } = claim;
-  // The second time round, look first: it may be the observation that was lost, not the hang-up.
-  if (askedBefore && (await lookUp(deps, leg))) return 'done';
-  if (ask && !(await askProvider(deps, leg))) await releaseAsk(deps, legId);
-  return { againMs: Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, leg.asks - 1), 4)) };
+  const claim = await claimLeg(deps, tenantId, legId);
+  if (claim === 'done' || 'againMs' in claim) return claim;
+  const { leg } = claim;
+  try {
+    // The second time round, look first: it may be the observation that was lost, not the hang-up.
+    if (leg.asks > 1 && (await lookUp(deps, leg))) return 'done';
+    await askProvider(deps, leg);
+  } finally {
+    await releaseLeg(deps, leg);
+  }
+  return { againMs: waitAfter(leg.asks) };
 }
 
-/** Notes that a request is about to be made; `ask: false` when one is in flight. `null` when there is nothing to hang up. */
-async function claimAsk(deps: HangUpDeps, tenantId: string | null, legId: string): Promise<{ leg: LegRow; ask: boolean; askedBefore: boolean } | null> {
+/** Takes a leg for one attempt, by its lease; says when to come again if it is not time, or `done` when there is nothing to hang up. */
+async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string): Promise<'done' | { againMs: number } | { leg: LegRow }> {
   return inTransaction(deps.store, async (tx) => {
     const locked = await lockLeg(tx, legId);
-    if (locked === null || !isUp(locked.leg)) return null;
+    if (locked === null || !isUp(locked.leg)) return 'done';
     const { leg, now } = locked;
-    if (tenantId !== null && leg.tenant_id !== tenantId) return null;
+    if (tenantId !== null && leg.tenant_id !== tenantId) return 'done';
     // A caller who was never admitted and kept the line past the deadline.
     if (leg.session_id === null && leg.deadline_at <= now) oweHangUp(leg, 'keying-deadline', now);
-    if (leg.state !== 'ending') return null;
-    const askedBefore = leg.asks > 0;
-    const ask = leg.asked_at === null || now.getTime() - leg.asked_at.getTime() >= IN_FLIGHT_MS;
-    if (ask) {
-      leg.asked_at = now;
-      leg.asks += 1;
-    }
+    if (leg.state !== 'ending') return 'done';
+    const freeAt = Math.max(leg.lease_until?.getTime() ?? 0, leg.asked_at === null ? 0 : leg.asked_at.getTime() + waitAfter(leg.asks));
+    if (freeAt > now.getTime()) return { againMs: freeAt - now.getTime() };
+    leg.asked_at = now;
+    leg.asks += 1;
+    leg.lease_until = new Date(now.getTime() + LEASE_MS);
     await saveLeg(tx, leg);
-    return { leg, ask, askedBefore };
+    return { leg: { ...leg } };
   });
 }
 
-/** A request that was refused is no longer in flight: the next round may ask at once. */
-async function releaseAsk(deps: HangUpDeps, legId: string): Promise<void> {
+/** Gives a leg back, unless its lease ran out and somebody else has it. */
+async function releaseLeg(deps: HangUpDeps, { id, lease_until }: LegRow): Promise<void> {
   await inTransaction(deps.store, async (tx) => {
-    const locked = await lockLeg(tx, legId);
-    if (locked === null || locked.leg.state !== 'ending') return;
-    locked.leg.asked_at = null;
+    const locked = await lockLeg(tx, id);
+    if (locked?.leg.lease_until?.getTime() !== lease_until?.getTime() || locked === null) return;
+    locked.leg.lease_until = null;
     await saveLeg(tx, locked.leg);
   });
 }
 
-/** Asks for every side that is not yet seen closed; `false` when one of the requests was not taken. */
-async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<boolean> {
-  let taken = true;
+/** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
+async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<void> {
   const requests: Promise<void>[] = [];
   if (leg.media_connection_id !== null && leg.media_closed_at === null) {
     const mediaSessionId = await mediaOfLeg(deps.store, leg.id);
@@ -78,13 +84,11 @@ async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<boolean> {
   deps.report.count('hang_up_asked', { kind: leg.kind });
   for (const settled of await Promise.allSettled(requests)) {
     if (settled.status === 'fulfilled') continue;
-    taken = false;
     const reason = settled.reason instanceof ProviderError ? settled.reason.verdict.reason : String(settled.reason);
     deps.report.count('hang_up_failed', { kind: leg.kind, reason });
     // Not found is what the second of two handles answers when the first took it along; the look-up will tell.
     if (!(settled.reason instanceof ProviderError && settled.reason.failure === 'not-found')) deps.report.warn('a hang-up was not taken; it will be asked again', { legId: leg.id, reason });
   }
-  return taken;
 }
 
 /** Asks the provider for the state of a leg's sides and applies what it says. `true` when that ended the leg. */

@@ -37,7 +37,7 @@ const SESSION_COLUMNS = [
 ] as const satisfies readonly (keyof SessionRow)[];
 const LEG_COLUMNS = [
   'tenant_id', 'session_id', 'participant_id', 'state', 'media_connection_id', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',
-  'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'owed_reason', 'asked_at', 'asks', 'confirmed_at', 'outcome', 'reason',
+  'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'owed_reason', 'asked_at', 'asks', 'lease_until', 'confirmed_at', 'outcome', 'reason',
 ] as const satisfies readonly (keyof LegRow)[];
 
 const updateSql = (table: string, columns: readonly string[]): string =>

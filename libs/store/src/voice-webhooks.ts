@@ -1,3 +1,4 @@
+import { grouped } from './grouped.ts';
 import type { Store } from './store.ts';
 
 /** A webhook's signature token: usable once, and for how long it would be taken at all. */
@@ -12,48 +13,130 @@ export interface AnsweredCaller {
   readonly language: string;
 }
 
+export interface IncomingCall {
+  readonly legId: string;
+  readonly callId: string;
+  readonly number: string | null;
+  readonly remote: string | null;
+  /** Seconds until a caller who was not admitted is let go. */
+  readonly keyingS: number;
+}
+
 /**
- * A caller dialled a number: makes the leg's row, or finds it when the webhook comes again. One round trip.
- * There is no tenant yet: a shared number belongs to nobody until a PIN is keyed.
- * @param keyingS seconds until a caller who was not admitted is let go
+ * A caller dialled a number: makes the leg's row, or finds it when the webhook comes again. One round trip, shared with the callers of
+ * the same moment. There is no tenant yet: a shared number belongs to nobody until a PIN is keyed.
  */
-export async function answerCaller(
-  store: Store,
-  token: UsedToken,
-  call: { legId: string; callId: string; number: string | null; remote: string | null; keyingS: number },
-): Promise<AnsweredCaller> {
-  const { rows } = await store.pool.query<AnsweredCaller>({
-    name: 'answer-caller',
-    text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7)',
-    values: [token.jti, token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS],
-  });
-  return rows[0]!;
+export async function answerCaller(store: Store, token: UsedToken, call: IncomingCall): Promise<AnsweredCaller> {
+  return lanesOf(store).answer({ token, call });
 }
 
 export type Admission =
   | { readonly outcome: 'admitted'; readonly language: string; readonly tries: number; readonly tenant_id: string; readonly session_id: string; readonly conversation: string }
   | { readonly outcome: 'wrong-pin' | 'refused' | 'full' | 'let-go' | 'unknown-call' | 'replayed'; readonly language: string; readonly tries: number };
 
+export interface Keyed {
+  readonly legId: string;
+  readonly callId: string;
+  /** Which prompt this answers, from 1: a repeated webhook gets the answer of the first. */
+  readonly tryNo: number;
+  readonly maxTries: number;
+  /** Keyed HMAC of what was keyed; null when that cannot be a PIN. */
+  readonly lookup: Buffer | null;
+}
+
+/** Ids to use if a session or participant has to be made. */
+export interface FreshIds {
+  readonly sessionId: string;
+  readonly conversation: string;
+  readonly participantId: string;
+}
+
 /**
  * A caller keyed a PIN: finds its room on the number that was dialled and seats the caller in the room's session, or counts the try. One
- * round trip. The tenant comes from the PIN's row.
- * @param tryNo which prompt this answers, from 1: a repeated webhook gets the answer of the first
- * @param lookup keyed HMAC of what was keyed; null when that cannot be a PIN
- * @param fresh ids to use if a session or participant has to be made
+ * round trip, shared with the callers of the same moment. The tenant comes from the PIN's row.
  */
-export async function admitCaller(
-  store: Store,
-  token: UsedToken,
-  keyed: { legId: string; callId: string; tryNo: number; maxTries: number; lookup: Buffer | null },
-  fresh: { sessionId: string; conversation: string; participantId: string },
-): Promise<Admission> {
-  const { rows } = await store.pool.query<Admission>({
-    name: 'admit-caller',
-    text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
-    values: [token.jti, token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.maxTries, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId],
-  });
-  return rows[0]!;
+export async function admitCaller(store: Store, token: UsedToken, keyed: Keyed, fresh: FreshIds): Promise<Admission> {
+  return lanesOf(store).admit({ token, keyed, fresh });
 }
+
+interface Lanes {
+  readonly answer: (question: { token: UsedToken; call: IncomingCall }) => Promise<AnsweredCaller>;
+  readonly admit: (question: { token: UsedToken; keyed: Keyed; fresh: FreshIds }) => Promise<Admission>;
+}
+
+const lanes = new WeakMap<Store, Lanes>();
+
+function lanesOf(store: Store): Lanes {
+  const found = lanes.get(store) ?? openLanes(store);
+  lanes.set(store, found);
+  return found;
+}
+
+/**
+ * The questions of a group, in $1, as rows. A group does not wait for a locked row: after a moment it is undone and each is asked alone,
+ * so that callers of other rooms don't wait for one room. The limit is set before the rows can be read, and ends with the statement.
+ */
+const questions = (columns: string): string => `ROWS FROM (json_to_recordset(CASE WHEN set_config('lock_timeout', '100ms', true) <> '' THEN $1::json END) AS (${columns})) WITH ORDINALITY`;
+
+const openLanes = ({ pool }: Store): Lanes => ({
+  answer: grouped({
+    async together(group) {
+      const { rows } = await pool.query<AnsweredCaller>({
+        name: 'answer-callers',
+        text: `SELECT a.* FROM ${questions('jti text, expires timestamptz, leg text, call text, number text, remote text, keying_s int')}
+                 AS q (jti, expires, leg, call, number, remote, keying_s, position),
+               LATERAL answer_caller(q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.keying_s) AS a ORDER BY q.position`,
+        values: [JSON.stringify(group.map(({ token, call }) => ({ jti: token.jti, expires: token.expiresAt, leg: call.legId, call: call.callId, number: call.number, remote: call.remote, keying_s: call.keyingS })))],
+      });
+      return rows;
+    },
+    async alone({ token, call }) {
+      const { rows } = await pool.query<AnsweredCaller>({
+        name: 'answer-caller',
+        text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7)',
+        values: [token.jti, token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS],
+      });
+      return rows[0]!;
+    },
+  }),
+  admit: grouped({
+    async together(group) {
+      const { rows } = await pool.query<Admission>({
+        name: 'admit-callers',
+        // By look-up, so that every group locks rooms in the same order; OFFSET 0 keeps the planner from undoing that.
+        text: `SELECT a.* FROM (
+                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, try int, max_tries int, lookup bytea, session text, conversation text, participant text')}
+                   AS row (jti, expires, leg, call, try, max_tries, lookup, session, conversation, participant, position) ORDER BY lookup OFFSET 0
+               ) AS q, LATERAL admit_caller(q.jti, q.expires, q.leg, q.call, q.try, q.max_tries, q.lookup, q.session, q.conversation, q.participant) AS a ORDER BY q.position`,
+        values: [
+          JSON.stringify(
+            group.map(({ token, keyed, fresh }) => ({
+              jti: token.jti,
+              expires: token.expiresAt,
+              leg: keyed.legId,
+              call: keyed.callId,
+              try: keyed.tryNo,
+              max_tries: keyed.maxTries,
+              lookup: keyed.lookup === null ? null : `\\x${keyed.lookup.toString('hex')}`,
+              session: fresh.sessionId,
+              conversation: fresh.conversation,
+              participant: fresh.participantId,
+            })),
+          ),
+        ],
+      });
+      return rows;
+    },
+    async alone({ token, keyed, fresh }) {
+      const { rows } = await pool.query<Admission>({
+        name: 'admit-caller',
+        text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+        values: [token.jti, token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.maxTries, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId],
+      });
+      return rows[0]!;
+    },
+  }),
+});
 
 export type AnsweredOwnLeg =
   | { readonly outcome: 'join'; readonly tenant_id: string; readonly session_id: string; readonly conversation: string; readonly leg_id: string; readonly kind: 'bridge' | 'outbound' }

@@ -137,6 +137,7 @@ CREATE TABLE "leg" (
     "owed_reason" TEXT,
     "asked_at" TIMESTAMPTZ(3),
     "asks" INTEGER NOT NULL DEFAULT 0,
+    "lease_until" TIMESTAMPTZ(3),
     "confirmed_at" TIMESTAMPTZ(3),
     "outcome" TEXT,
     "reason" TEXT,
@@ -180,6 +181,35 @@ CREATE TABLE "webhook_jti" (
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
 
     CONSTRAINT "webhook_jti_pkey" PRIMARY KEY ("jti")
+);
+
+-- CreateTable
+CREATE TABLE "provider_pace" (
+    "account" TEXT NOT NULL,
+    "lane" TEXT NOT NULL,
+    "free_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "provider_pace_pkey" PRIMARY KEY ("account","lane")
+);
+
+-- CreateTable
+CREATE TABLE "stray" (
+    "id" TEXT NOT NULL,
+    "session" TEXT,
+    "first_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "last_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "sweeps" INTEGER NOT NULL DEFAULT 1,
+    "asked_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "stray_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "turn" (
+    "name" TEXT NOT NULL,
+    "free_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "turn_pkey" PRIMARY KEY ("name")
 );
 
 -- CreateIndex
