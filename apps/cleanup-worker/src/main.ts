@@ -1,44 +1,63 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
-import { sweepOwed } from '@partyline/conference/sweep-owed';
+import type { Deps } from '@partyline/conference/deps';
+import { paceProviders } from '@partyline/conference/pace-provider';
+import { reconcile } from '@partyline/conference/reconcile';
+import { sweepInventory } from '@partyline/conference/sweep-inventory';
+import { webhookUrls } from '@partyline/conference/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
+import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
+import { createProviders } from '@partyline/provider-registry/registry';
 import { readConfig } from '@partyline/runtime/config';
-import { systemClock } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemRandomInt, systemSecret, systemSleep } from '@partyline/runtime/edges';
 import { openLogger } from '@partyline/runtime/logging';
-import { openMetrics } from '@partyline/runtime/metrics';
+import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { purgeExpired } from '@partyline/store/owed';
 import { openStore } from '@partyline/store/store';
+import { takeTurn } from '@partyline/store/turns';
 import { startTimer } from './timer.ts';
 
 @Module({})
 class CleanupModule {}
 
-const SWEEP_MS = 1_000;
 const PURGE_MS = 60_000;
+/** A round of the reconciler that takes longer than this hangs: the longest wait in it is for a place in the provider's line. */
+const HUNG_MS = 60_000;
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'reconciler']);
+  const { RECONCILE_MS, INVENTORY_MS, PARTYLINE_RECONCILER } = config.reconciler;
   const log = openLogger({ service: 'cleanup-worker', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, onError: (err) => log.warn({ err }, 'Redis is away') });
-
-  const failed = (what: string) => (err: unknown): void => log.warn({ err }, `the ${what} failed; the next run makes good`);
-  const sweep = startTimer({
-    everyMs: SWEEP_MS,
+  const providers = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS });
+  // The second one that acts at the vendor, beside the orchestrator: the promise must not hang on Redis, by which that one is told.
+  const deps: Deps = {
+    ...paceProviders(providers, { store, account: config.vonage.VONAGE_API_KEY, sleep: systemSleep }),
+    store,
+    jobs,
     clock: systemClock,
-    onError: failed('sweep'),
-    run: async () => {
-      for (const [what, count] of Object.entries(await sweepOwed({ store, jobs }))) {
-        if (count === 0) continue;
-        metrics.count('swept', { what }, count);
-        log.info({ what, count }, 'picked up what was owed');
-      }
-    },
+    ids: systemIds,
+    secret: systemSecret,
+    webhooks: webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
+    report: openReport(metrics, log),
+  };
+
+  const timer = (what: string, everyMs: number, run: () => Promise<void>) =>
+    startTimer({ everyMs, clock: systemClock, random: systemRandomInt, run, onError: (err) => log.warn({ err }, `the ${what} failed; the next round makes good`) });
+  const count = (counts: Record<string, number>): void => {
+    for (const [what, number] of Object.entries(counts)) if (number > 0) metrics.count('swept', { what }, number);
+  };
+  const reconciler = timer('reconciler', RECONCILE_MS, async () => (PARTYLINE_RECONCILER === 'off' ? undefined : count(await reconcile(deps))));
+  const inventory = timer('inventory', INVENTORY_MS / 6, async () => {
+    if (PARTYLINE_RECONCILER === 'off' || !(await takeTurn(store, 'inventory', INVENTORY_MS))) return;
+    const { adopted, orphans, missing, connections } = await sweepInventory(deps);
+    count({ adopted, orphans, missing, connections });
   });
-  const purge = startTimer({ everyMs: PURGE_MS, clock: systemClock, onError: failed('purge'), run: async () => void (await purgeExpired(store)) });
+  const purge = timer('purge', PURGE_MS, async () => void (await purgeExpired(store)));
 
   await startService({
     config,
@@ -46,10 +65,10 @@ await runMain(async () => {
     metrics,
     module: CleanupModule,
     ready: { postgres: () => store.pool.query('SELECT 1') },
-    // Alive is running, not connected: a sweep that hangs is to be restarted, one that fails because Postgres is away is not.
-    live: () => sweep.assertRunning(10 * SWEEP_MS + 20_000),
+    // Alive is making progress, not being connected: a round that hangs is to be restarted, one that fails because Postgres is away is not.
+    live: () => reconciler.assertRunning(RECONCILE_MS * 3 + HUNG_MS),
     drain: async () => {
-      await Promise.all([sweep.stop(), purge.stop()]);
+      await Promise.all([reconciler.stop(), inventory.stop(), purge.stop()]);
     },
     close: async () => {
       await Promise.allSettled([jobs.close(), store.close()]);

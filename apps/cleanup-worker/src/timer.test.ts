@@ -2,13 +2,16 @@ import { FakeClock } from '@partyline/testing/fake-clock';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startTimer } from './timer.ts';
 
+/** No jitter. */
+const middle = (below: number): number => below / 2;
+
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test('a run that throws is told, and the next run comes', async () => {
   const errors: unknown[] = [];
   let runs = 0;
-  const timer = startTimer({ everyMs: 100, clock: new FakeClock(), onError: (error) => errors.push(error), run: () => (++runs === 1 ? Promise.reject(new Error('Postgres is away')) : Promise.resolve()) });
+  const timer = startTimer({ everyMs: 100, clock: new FakeClock(), random: middle, onError: (error) => errors.push(error), run: () => (++runs === 1 ? Promise.reject(new Error('Postgres is away')) : Promise.resolve()) });
   await vi.advanceTimersByTimeAsync(350);
   expect(runs).toBe(3);
   expect(errors).toHaveLength(1);
@@ -21,6 +24,7 @@ test('runs do not overlap, and a run that hangs is noticed', async () => {
   const timer = startTimer({
     everyMs: 100,
     clock,
+    random: middle,
     onError: () => undefined,
     run: () => {
       runs += 1;
@@ -40,6 +44,7 @@ test('stopping waits for the run in hand and lets no other begin', async () => {
   const timer = startTimer({
     everyMs: 100,
     clock: new FakeClock(),
+    random: middle,
     onError: () => undefined,
     run: () => {
       runs += 1;
@@ -55,4 +60,16 @@ test('stopping waits for the run in hand and lets no other begin', async () => {
   await stopping;
   await vi.advanceTimersByTimeAsync(500);
   expect(runs).toBe(1);
+});
+
+test('the pause is a tenth longer or shorter at most', async () => {
+  for (const [random, earliest] of [[() => 0, 90], [(below: number) => below - 1, 109]] as const) {
+    let runs = 0;
+    const timer = startTimer({ everyMs: 100, clock: new FakeClock(), random, onError: () => undefined, run: async () => void (runs += 1) });
+    await vi.advanceTimersByTimeAsync(earliest - 1);
+    expect(runs).toBe(0);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(runs).toBe(1);
+    await timer.stop();
+  }
 });

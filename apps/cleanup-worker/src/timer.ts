@@ -1,4 +1,4 @@
-import type { Clock } from '@partyline/domain/clock';
+import type { Clock, RandomInt } from '@partyline/domain/clock';
 
 export interface Timer {
   /** Throws when the last run began or ended longer ago than this: it hangs. */
@@ -7,8 +7,8 @@ export interface Timer {
   stop(): Promise<void>;
 }
 
-/** Runs something again and again, in this process and not by a queue (which a Redis flush stops for good): one run at a time, each `everyMs` after the last. */
-export function startTimer({ everyMs, clock, run, onError }: { everyMs: number; clock: Clock; run: () => Promise<void>; onError: (error: unknown) => void }): Timer {
+/** Runs something again and again, in this process and not by a queue (which a Redis flush stops for good): one run at a time, each `everyMs` after the last, give or take a tenth, so that replicas do not march in step. */
+export function startTimer({ everyMs, clock, random, run, onError }: { everyMs: number; clock: Clock; random: RandomInt; run: () => Promise<void>; onError: (error: unknown) => void }): Timer {
   let stopped = false;
   let lastSign = clock.now();
   let current: Promise<void> = Promise.resolve();
@@ -22,7 +22,7 @@ export function startTimer({ everyMs, clock, run, onError }: { everyMs: number; 
           lastSign = clock.now();
           if (!stopped) schedule();
         });
-    }, everyMs);
+    }, everyMs * 0.9 + random(Math.ceil(everyMs * 0.2)));
   };
   schedule();
   return {

@@ -3,13 +3,14 @@ import { Module } from '@nestjs/common';
 import { Transport } from '@nestjs/microservices';
 import { answerQuestions } from '@partyline/conference/ask-provider';
 import type { Deps } from '@partyline/conference/deps';
+import { paceProviders } from '@partyline/conference/pace-provider';
 import { webhookUrls } from '@partyline/conference/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { startWorkers } from '@partyline/jobs/work';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { readConfig } from '@partyline/runtime/config';
-import { systemClock, systemIds, systemSecret } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemSecret, systemSleep } from '@partyline/runtime/edges';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
@@ -34,7 +35,7 @@ await runMain(async () => {
   const jobs = openJobs({ connection: producerOptions(redisUrl), prefix, onError: redisTrouble });
   const redis = connectRedis(redisUrl, redisTrouble);
   const deps: Deps = {
-    ...createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS }),
+    ...paceProviders(createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS }), { store, account: config.vonage.VONAGE_API_KEY, sleep: systemSleep }),
     store,
     jobs,
     clock: systemClock,

@@ -1,5 +1,5 @@
 /** What travels in a video connection's data, so that whoever made it, the vendor's callback says whose it is. No names, no numbers. */
-export type ConnectionData = { readonly participant: string } | { readonly leg: string };
+export type ConnectionData = { readonly participant: string | null } | { readonly leg: string };
 
 export const writeConnectionData = (data: ConnectionData): string => JSON.stringify(data);
 
@@ -8,7 +8,7 @@ export function readConnectionData(text: string): ConnectionData | null {
   try {
     const data: unknown = JSON.parse(text);
     if (typeof data !== 'object' || data === null) return null;
-    if ('participant' in data && typeof data.participant === 'string') return { participant: data.participant };
+    if ('participant' in data && (typeof data.participant === 'string' || data.participant === null)) return { participant: data.participant };
     if ('leg' in data && typeof data.leg === 'string') return { leg: data.leg };
     return null;
   } catch {

@@ -28,6 +28,6 @@ export interface WebhookUrls {
 /** Where use-cases say what an operator should know. Fields must hold no secret, PIN or full number. */
 export interface Report {
   /** Counts something under a name from the metrics list. */
-  count(name: 'webhook_ignored' | 'webhook_refused' | 'enqueue_failed' | 'hang_up_asked' | 'hang_up_failed' | 'leg_never_seen', labels?: Record<string, string>): void;
+  count(name: 'webhook_ignored' | 'webhook_refused' | 'enqueue_failed' | 'hang_up_asked' | 'hang_up_failed' | 'leg_never_seen' | 'orphan_found', labels?: Record<string, string>): void;
   warn(message: string, fields: Record<string, unknown>): void;
 }

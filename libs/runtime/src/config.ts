@@ -44,6 +44,13 @@ export const GROUPS = {
     /** Keys and channels are put under it, so that several deployments can share a Redis. */
     REDIS_PREFIX: z.string().regex(/^[a-z0-9-]{1,40}$/).default('partyline'),
   }),
+  reconciler: z.object({
+    /** `off` is for tests only: it shows what leaks without it. */
+    PARTYLINE_RECONCILER: z.enum(['on', 'off']).default('on'),
+    /** From one comparison of what is owed with what is confirmed to the next, and of the provider's live calls with our rows. */
+    RECONCILE_MS: z.coerce.number().int().min(100).max(5_000).default(1_000),
+    INVENTORY_MS: z.coerce.number().int().min(1_000).max(60_000).default(60_000),
+  }),
   pins: z.object({ PIN_KEY: key32 }),
   webhooks: z.object({
     /** Where the carrier reaches voice-webhooks from outside. */

@@ -10,3 +10,5 @@ export const systemRandomInt: RandomInt = (below) => randomInt(below);
 
 /** 256 bits, URL-safe. */
 export const systemSecret = (): string => randomBytes(32).toString('base64url');
+
+export const systemSleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -9,6 +9,7 @@ const COUNTERS = {
   hang_up_asked: { help: 'Hang-ups asked of the provider.', labels: ['kind'] },
   hang_up_failed: { help: 'Hang-ups that the provider did not take.', labels: ['kind', 'reason'] },
   leg_never_seen: { help: 'Dials without an answer that were given up after the ringing timer.', labels: ['kind'] },
+  orphan_found: { help: 'Live calls at the provider that no row knew, hung up.', labels: [] },
   swept: { help: 'Things that were owed and had to be picked up by the sweep.', labels: ['what'] },
   job_failed: { help: 'Jobs that threw.', labels: ['job'] },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;

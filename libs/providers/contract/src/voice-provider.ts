@@ -35,6 +35,8 @@ export interface CreateCall {
 export interface ObservedCall {
   readonly callId: string;
   readonly over: boolean;
+  /** Whom it rings, E.164 with plus; null for a call that came in, or when the vendor does not tell. */
+  readonly rings: string | null;
   readonly event: VoiceEvent;
 }
 

@@ -71,7 +71,8 @@ export function parseCall(input: unknown): ObservedCall | undefined {
   // machine detection: picked up, by something (contract §3)
   const seen = status === 'machine' || status === 'human' ? 'answered' : status;
   const event = callEvent(callId, seen, body, asDate(body['end_time'] ?? body['start_time']));
-  return { callId, over: event?.kind === 'call' && event.phase === 'over', event: event ?? { kind: 'unknown', name: asName(status) } };
+  const rings = body['direction'] === 'outbound' ? toE164(asText(asObject(body['to'])['number'])) : null;
+  return { callId, over: event?.kind === 'call' && event.phase === 'over', rings, event: event ?? { kind: 'unknown', name: asName(status) } };
 }
 
 function callIdOf(body: Json): string {

@@ -1,0 +1,126 @@
+import { ProviderError } from '@partyline/provider-contract/provider-error';
+import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
+import { connectionsOf, findCalls, findUnnamedDial, listMedia, missingCalls, noteStrays, type MediaToList } from '@partyline/store/inventory';
+import { applyLegEvent } from './apply-leg-event.ts';
+import { applySessionEvent } from './apply-session-event.ts';
+import { writeConnectionData } from './connection-data.ts';
+import type { Deps } from './deps.ts';
+
+/** A live call that no row knows is hung up after two complete inventories this far apart: the first may have been a moment before its row. */
+const QUARANTINE_MS = 30_000;
+/** A leg younger than this may be missing from a list that is a moment old. */
+const SETTLED_MS = 30_000;
+/** Sessions that ended this long ago are still compared: a token outlives its session. */
+const AFTER_END_S = 900;
+
+export interface Inventory {
+  /** Live calls that the provider listed. */
+  readonly calls: number;
+  /** Calls that nobody knew and that were given to the leg they belong to. */
+  readonly adopted: number;
+  /** Calls that nobody knows, asked to be hung up now. */
+  readonly orphans: number;
+  /** Legs that we held to be up and the provider no longer listed: looked up, one by one. */
+  readonly missing: number;
+  /** Video connections found or lost without a callback. */
+  readonly connections: number;
+}
+
+/**
+ * Compares the provider's own list of what is live with our rows, both ways: finds legs that no row knows, and rows whose leg is gone
+ * though no webhook said so. Needs no row to begin with: on an empty database every live call is a stranger's, and is hung up after its
+ * quarantine. A list that is partial or failed counts as nothing: this throws and nothing was concluded from it.
+ */
+export async function sweepInventory(deps: Deps): Promise<Inventory> {
+  const live = await deps.voice.listLiveCalls();
+  const { adopted, orphans } = await hangUpStrays(deps, live);
+  const missing = await lookUpMissing(deps, live);
+  const connections = deps.media.capabilities.listConnections ? await compareConnections(deps) : 0;
+  return { calls: live.length, adopted, orphans, missing, connections };
+}
+
+async function hangUpStrays(deps: Deps, live: readonly ObservedCall[]): Promise<{ adopted: number; orphans: number }> {
+  const known = new Map((await findCalls(deps.store, live.map(({ callId }) => callId))).map((row) => [row.voice_call_id, row]));
+  const strays: string[] = [];
+  let adopted = 0;
+  for (const call of live) {
+    const row = known.get(call.callId);
+    // A leg that we hold to be ended and that is live all the same is nobody's either.
+    if (row !== undefined && row.state !== 'ended') continue;
+    if (row === undefined && (await adopt(deps, call))) adopted += 1;
+    else strays.push(call.callId);
+  }
+  const due = await noteStrays(deps.store, strays, { quarantineMs: QUARANTINE_MS });
+  for (const callId of due) {
+    deps.report.count('orphan_found');
+    deps.report.warn('a live call that nobody knows is hung up', { callId });
+    // Asked at every inventory until it is seen no more.
+    await deps.voice.hangUp(callId).catch((error: unknown) => deps.report.warn('an orphan was not taken; it will be asked again', { callId, error: String(error) }));
+  }
+  return { adopted, orphans: due.length };
+}
+
+/** Gives a call to the leg whose dial got no answer and that rings the same number. */
+async function adopt(deps: Deps, { callId, rings, event }: ObservedCall): Promise<boolean> {
+  const leg = rings === null ? null : await findUnnamedDial(deps.store, rings);
+  if (leg === null) return false;
+  const known = event.kind === 'call' ? event : ({ kind: 'call', callId, phase: 'started', at: null } as const);
+  return (await applyLegEvent(deps, { via: 'look-up' }, known, leg.id)) === 'applied';
+}
+
+async function lookUpMissing(deps: Deps, live: readonly ObservedCall[]): Promise<number> {
+  const missing = await missingCalls(deps.store, live.map(({ callId }) => callId), { olderMs: SETTLED_MS });
+  for (const { id, voice_call_id } of missing) {
+    try {
+      // Not in the list is no proof; its own final status is.
+      const call = await deps.voice.getCall(voice_call_id);
+      if (call?.over) await applyLegEvent(deps, { via: 'look-up' }, call.event, id);
+    } catch (error) {
+      deps.report.warn('a leg that the list lacks could not be looked up', { legId: id, error: String(error) });
+    }
+  }
+  return missing.length;
+}
+
+async function compareConnections(deps: Deps): Promise<number> {
+  let changed = 0;
+  for (const session of await listMedia(deps.store, { afterEndS: AFTER_END_S })) {
+    try {
+      changed += await compareSession(deps, session);
+    } catch (error) {
+      // One session's failure must not stop the others; nothing was concluded for this one.
+      if (!(error instanceof ProviderError)) throw error;
+      deps.report.warn('a session’s connections could not be listed', { sessionId: session.id, reason: error.verdict.reason });
+    }
+  }
+  return changed;
+}
+
+async function compareSession(deps: Deps, { id, media_session_id: mediaSessionId }: MediaToList): Promise<number> {
+  const live = await deps.media.listConnections(mediaSessionId);
+  const legs = await connectionsOf(deps.store, id);
+  const at = deps.clock.now();
+  let changed = 0;
+  for (const { connectionId, data } of live) {
+    const known = legs.find((leg) => leg.media_connection_id === connectionId);
+    if (known !== undefined && known.media_closed_at === null) continue;
+    if (known !== undefined) {
+      // Held to be closed and live all the same: no leg of ours any more.
+      deps.report.count('orphan_found');
+      await deps.media.disconnect({ mediaSessionId, connectionId });
+      changed += 1;
+      continue;
+    }
+    // The bridge whose dial got no answer, or a browser whose callback was lost. The vendor's list does not say which; its data would.
+    const dialled = legs.find((leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended');
+    const whose = data ?? writeConnectionData(dialled === undefined ? { participant: null } : { leg: dialled.id });
+    if ((await applySessionEvent(deps, { via: 'look-up' }, { kind: 'connected', mediaSessionId, connectionId, data: whose, at })) === 'applied') changed += 1;
+  }
+  for (const leg of legs) {
+    if (leg.media_connection_id === null || leg.media_closed_at !== null || leg.age_ms < SETTLED_MS) continue;
+    if (live.some(({ connectionId }) => connectionId === leg.media_connection_id)) continue;
+    await applySessionEvent(deps, { via: 'look-up' }, { kind: 'disconnected', mediaSessionId, connectionId: leg.media_connection_id, data: '', reason: 'not-in-list', at });
+    changed += 1;
+  }
+  return changed;
+}

@@ -1,0 +1,81 @@
+import type { Store } from './store.ts';
+
+/** A leg's row as an inventory of the provider's live calls is compared with it. */
+export interface KnownCall {
+  readonly voice_call_id: string;
+  readonly id: string;
+  readonly state: string;
+}
+
+/** Which of these calls a row of ours names, and what it says of each. */
+export async function findCalls(store: Store, callIds: readonly string[]): Promise<KnownCall[]> {
+  const { rows } = await store.pool.query<KnownCall>({ name: 'find-calls', text: 'SELECT voice_call_id, id, state FROM leg WHERE voice_call_id = ANY($1)', values: [callIds] });
+  return rows;
+}
+
+/** Legs that we hold to be up by their call, older than `olderMs`, whose call is not among `liveIds`: somebody must look them up. */
+export async function missingCalls(store: Store, liveIds: readonly string[], { olderMs, limit = 500 }: { olderMs: number; limit?: number }): Promise<{ id: string; voice_call_id: string }[]> {
+  const { rows } = await store.pool.query<{ id: string; voice_call_id: string }>({
+    name: 'missing-calls',
+    text: `SELECT id, voice_call_id FROM leg
+           WHERE state <> 'ended' AND voice_call_id IS NOT NULL AND voice_closed_at IS NULL AND created_at < now() - make_interval(secs => $2)
+             AND voice_call_id <> ALL($1) ORDER BY created_at LIMIT $3`,
+    values: [liveIds, olderMs / 1000, limit],
+  });
+  return rows;
+}
+
+/** An outbound leg whose dial got no answer, for a call to its number that no row names: the newest first. */
+export async function findUnnamedDial(store: Store, number: string): Promise<{ id: string; tenant_id: string; session_id: string } | null> {
+  const { rows } = await store.pool.query<{ id: string; tenant_id: string; session_id: string }>({
+    name: 'find-unnamed-dial',
+    text: `SELECT id, tenant_id, session_id FROM leg WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND state <> 'ended' AND remote = $1
+           ORDER BY dialled_at DESC LIMIT 1`,
+    values: [number],
+  });
+  return rows[0] ?? null;
+}
+
+/** A session whose video side is to be compared with the provider's list of connections. */
+export interface MediaToList {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly media_session_id: string;
+  readonly state: string;
+}
+
+/** Sessions that hold a video session and are running, ending, or over for less than `afterEndS` seconds. */
+export async function listMedia(store: Store, { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number }): Promise<MediaToList[]> {
+  const { rows } = await store.pool.query<MediaToList>({
+    name: 'list-media',
+    text: `SELECT id, tenant_id, media_session_id, state FROM session
+           WHERE media_session_id IS NOT NULL AND (state IN ('live', 'ending') OR ended_at > now() - make_interval(secs => $1)) ORDER BY created_at LIMIT $2`,
+    values: [afterEndS, limit],
+  });
+  return rows;
+}
+
+/** A session's legs by their video connections, with their age. */
+export async function connectionsOf(store: Store, sessionId: string): Promise<{ id: string; kind: string; state: string; media_connection_id: string | null; media_closed_at: Date | null; age_ms: number }[]> {
+  const { rows } = await store.pool.query<{ id: string; kind: string; state: string; media_connection_id: string | null; media_closed_at: Date | null; age_ms: number }>({
+    name: 'connections-of-session',
+    text: `SELECT id, kind, state, media_connection_id, media_closed_at, (extract(epoch FROM now() - created_at) * 1000)::float8 AS age_ms FROM leg WHERE session_id = $1`,
+    values: [sessionId],
+  });
+  return rows;
+}
+
+/**
+ * Notes what a complete inventory saw and no row knows; what it did not see again is forgotten. Gives those that have been seen by two
+ * inventories, the first of them at least `quarantineMs` ago: nobody's, and to be hung up.
+ */
+export async function noteStrays(store: Store, seen: readonly string[], { quarantineMs }: { quarantineMs: number }): Promise<string[]> {
+  const { rows } = await store.pool.query<{ id: string }>({
+    name: 'note-strays',
+    text: `WITH gone AS (DELETE FROM stray WHERE id <> ALL($1)),
+                noted AS (INSERT INTO stray AS s (id) SELECT DISTINCT unnest($1::text[]) ON CONFLICT (id) DO UPDATE SET sweeps = s.sweeps + 1, last_at = now() RETURNING id, sweeps, first_at)
+           SELECT id FROM noted WHERE sweeps >= 2 AND first_at <= now() - make_interval(secs => $2)`,
+    values: [seen, quarantineMs / 1000],
+  });
+  return rows.map(({ id }) => id);
+}
