@@ -21,27 +21,22 @@ type Lane = keyof typeof LANES;
  * @param account what the vendor counts by
  */
 export function paceProviders({ voice, media }: { voice: VoiceProvider; media: MediaProvider }, { store, account, sleep }: { store: Store; account: string; sleep: (ms: number) => Promise<void> }) {
-  async function place(lane: Lane): Promise<void> {
+  async function inLine<R>(lane: Lane, request: () => Promise<R>): Promise<R> {
     const waitMs = await takePlace(store, account, lane, LANES[lane]);
     if (waitMs === null) throw new ProviderError('busy', 'paced', 'Too many requests wait for this provider account.', { retryAfterMs: LANES[lane].withinMs });
     if (waitMs > 0) await sleep(waitMs);
+    return request();
   }
-  const paced =
-    <A extends unknown[], R>(lane: Lane, request: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      await place(lane);
-      return request(...args);
-    };
   return {
     voice: {
       ...voice,
-      createCall: paced('dial', voice.createCall),
-      hangUp: paced('hang-up', voice.hangUp),
-      mute: paced('ask', voice.mute),
-      getCall: paced('ask', voice.getCall),
-      listLiveCalls: paced('ask', voice.listLiveCalls),
+      createCall: (call) => inLine('dial', () => voice.createCall(call)),
+      hangUp: (callId) => inLine('hang-up', () => voice.hangUp(callId)),
+      mute: (callId, muted) => inLine('ask', () => voice.mute(callId, muted)),
+      getCall: (callId) => inLine('ask', () => voice.getCall(callId)),
+      listLiveCalls: () => inLine('ask', () => voice.listLiveCalls()),
     } satisfies VoiceProvider,
     // The video REST's limit is not documented; its SIP dials make calls, so they take their place among those.
-    media: { ...media, dialSip: paced('dial', media.dialSip) } satisfies MediaProvider,
+    media: { ...media, dialSip: (dial) => inLine('dial', () => media.dialSip(dial)) } satisfies MediaProvider,
   };
 }
