@@ -45,9 +45,10 @@ const STOP_WITHIN_MS = 10_000;
 /**
  * Runs a command so that it cannot outlive us: a watcher forked beside it reads a pipe that only we hold open. When we die, however we die
  * (SIGKILL included), the pipe closes and the watcher sends the stop signal. `exec` keeps the pid the shell was given, so the command itself is
- * our child. It sits in its own session so that Ctrl-C reaches only us and the order of stopping stays ours.
+ * our child. It sits in its own session so that Ctrl-C reaches only us and the order of stopping stays ours. SIGCONT follows for a child
+ * that was frozen on purpose: it could not end otherwise.
  */
-const GUARD = 'exec 3<&0; (read -r _ <&3; kill -s "$0" $$) >/dev/null 2>&1 & exec 3<&- </dev/null; exec "$@"';
+const GUARD = 'exec 3<&0; (read -r _ <&3; kill -s "$0" $$; kill -s CONT $$) >/dev/null 2>&1 & exec 3<&- </dev/null; exec "$@"';
 
 /** Starts a child process that ends with this one, and collects what it prints. */
 export function startChild(options: ChildOptions): Child {
@@ -115,6 +116,7 @@ function watch(process: ChildProcess, options: ChildOptions, stopSignal: NodeJS.
     kill,
     async stop() {
       kill(stopSignal);
+      kill('SIGCONT');
       const insist = setTimeout(() => kill('SIGKILL'), options.stopWithinMs ?? STOP_WITHIN_MS);
       await ended;
       clearTimeout(insist);

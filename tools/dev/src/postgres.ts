@@ -3,7 +3,7 @@ import { chownSync, globSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { startChild } from './child.ts';
+import { startChild, type Child } from './child.ts';
 import { findPostgres, unprivileged, type PostgresBinaries } from './postgres-binaries.ts';
 import { freePort } from './ports.ts';
 import { waitUntilReady } from './readiness.ts';
@@ -13,8 +13,12 @@ export interface PostgresOptions {
   logFile?: string;
   /** Keep the data here instead of in a temp folder that is removed at the end. */
   dataFolder?: string;
-  /** Write through to disk. Off by default: a throw-away cluster is faster without, and survives everything but a power cut. */
+  /** Write through to disk. Off by default: a throw-away cluster is faster without, and survives all that we do to it. */
   durable?: boolean;
+  /** Keep every commit over `crash()`, though not over a power cut. */
+  crashSafe?: boolean;
+  /** Our own server even when DATABASE_URL names another: one that is to be crashed on purpose. */
+  own?: boolean;
 }
 
 export interface PostgresServer {
@@ -31,8 +35,15 @@ export interface PostgresServer {
   ensureDatabase(database: string): Promise<string>;
   /** Drops a database, connections and all; no error when there is none. */
   dropDatabase(database: string): Promise<void>;
+  /** Ends it at once, as a crash would ("immediate"); throws when it is not ours. */
+  crash(): Promise<void>;
+  /** Starts it again, at its old address with its old data, after it was crashed. */
+  startAgain(): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** A server that can be crashed and started again. */
+type Runs = Pick<PostgresServer, 'url' | 'external' | 'crash' | 'startAgain' | 'stop'>;
 
 const SUPERUSER = 'postgres';
 const TEMP_PREFIX = 'partyline-postgres-';
@@ -40,31 +51,33 @@ const BIND_ATTEMPTS = 3;
 
 /** Gives a running Postgres: the one DATABASE_URL names, or one of our own that ends with this process. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const given = process.env.DATABASE_URL;
+  const given = options.own ? undefined : process.env.DATABASE_URL;
   if (given) {
     await query(given, 'SELECT 1').catch((error: unknown) => {
       throw new Error('DATABASE_URL is set but its server does not answer. Start it, or unset DATABASE_URL to use a server of our own.', {
         cause: error,
       });
     });
-    return server({ url: given, external: true, stop: () => Promise.resolve() });
+    const notOurs = (): Promise<never> => Promise.reject(new Error('This Postgres is the one that DATABASE_URL names, and not ours to stop.'));
+    return server({ url: given, external: true, crash: notOurs, startAgain: notOurs, stop: () => Promise.resolve() });
   }
   const binaries = await findPostgres();
   removeLeftovers();
   const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), `${TEMP_PREFIX}${process.pid}-`));
   initialise(binaries, folder);
-  const { port, stop } = await run(binaries, folder, options);
+  const { port, ...runs } = await run(binaries, folder, options);
   return server({
     url: `postgresql://${SUPERUSER}@127.0.0.1:${port}/postgres`,
     external: false,
+    ...runs,
     async stop() {
-      await stop();
+      await runs.stop();
       if (!options.dataFolder) rmSync(folder, { recursive: true, force: true });
     },
   });
 }
 
-function server(base: { url: string; external: boolean; stop: () => Promise<void> }): PostgresServer {
+function server(base: Runs): PostgresServer {
   const urlOf = (database: string): string => {
     const url = new URL(base.url);
     url.pathname = `/${database}`;
@@ -114,15 +127,10 @@ function initialise(binaries: PostgresBinaries, folder: string): void {
   }
 }
 
-async function run(
-  binaries: PostgresBinaries,
-  folder: string,
-  options: PostgresOptions,
-): Promise<{ port: number; stop: () => Promise<void> }> {
-  const loose = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+async function run(binaries: PostgresBinaries, folder: string, options: PostgresOptions): Promise<{ port: number } & Pick<Runs, 'crash' | 'startAgain' | 'stop'>> {
+  const loose = ['fsync=off', 'full_page_writes=off', ...(options.crashSafe ? [] : ['synchronous_commit=off'])];
   const settings = ['max_connections=200', ...(options.durable ? [] : loose)].flatMap((setting) => ['-c', setting]);
-  for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+  const launch = async (port: number): Promise<Child> => {
     const child = startChild({
       name: 'postgres',
       command: binaries.postgres,
@@ -135,11 +143,33 @@ async function run(
     });
     try {
       await waitUntilReady(child, { line: /database system is ready to accept connections/ });
-      return { port, stop: () => child.stop() };
+      return child;
     } catch (error) {
       await child.stop();
+      throw error;
+    }
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    try {
+      let child = await launch(port);
+      let starting: Promise<void> | undefined;
+      return {
+        port,
+        async crash() {
+          child.kill('SIGQUIT');
+          await child.ended;
+        },
+        startAgain: () => (starting = launch(port).then((again) => void (child = again))),
+        async stop() {
+          // One that is just being started again must be waited for, or it would be left over.
+          await starting?.catch(() => undefined);
+          await child.stop();
+        },
+      };
+    } catch (error) {
       // Someone else bound the port between the probe and our bind.
-      if (attempt < BIND_ATTEMPTS && /could not bind|Address already in use/.test(child.tail())) continue;
+      if (attempt < BIND_ATTEMPTS && /could not bind|Address already in use/.test(String(error))) continue;
       throw error;
     }
   }

@@ -10,8 +10,8 @@ export interface RedisOptions {
   log?: (line: string) => void;
   /** How many numbered databases to offer; test files take one each. */
   databases?: number;
-  /** Listen here instead of on a free port: a demo that kills Redis brings it back at the same address. */
-  port?: number;
+  /** Our own server even when REDIS_URL names another: one that is to be killed on purpose. */
+  own?: boolean;
 }
 
 export interface RedisServer {
@@ -19,8 +19,10 @@ export interface RedisServer {
   readonly url: string;
   /** True when REDIS_URL named it: we neither started it nor end it. */
   readonly external: boolean;
-  /** The server's process, when it is ours. */
-  readonly child: Child | undefined;
+  /** Ends it at once, and all that it held with it; throws when it is not ours. */
+  crash(): Promise<void>;
+  /** Starts it again, empty, at its old address, after it was crashed. */
+  startAgain(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -28,14 +30,14 @@ const BIND_ATTEMPTS = 3;
 
 /** Gives a running Redis: the one REDIS_URL names, or an empty one of our own that ends with this process. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  const given = process.env.REDIS_URL;
+  const given = options.own ? undefined : process.env.REDIS_URL;
   if (given) {
     await ping(given);
-    return { name: 'redis', url: given, external: true, child: undefined, stop: () => Promise.resolve() };
+    const notOurs = (): Promise<never> => Promise.reject(new Error('This Redis is the one that REDIS_URL names, and not ours to stop.'));
+    return { name: 'redis', url: given, external: true, crash: notOurs, startAgain: notOurs, stop: () => Promise.resolve() };
   }
   const binary = await findRedis(options.log ?? (() => undefined));
-  for (let attempt = 1; ; attempt += 1) {
-    const port = options.port ?? (await freePort());
+  const launch = async (port: number): Promise<Child> => {
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', tmpdir()];
     const child = startChild({
       name: 'redis',
@@ -47,12 +49,37 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     });
     try {
       await waitUntilReady(child, { line: /Ready to accept connections/i });
+      return child;
     } catch (error) {
       await child.stop();
-      if (!options.port && attempt < BIND_ATTEMPTS && /Address already in use|Could not create server/i.test(child.tail())) continue;
       throw error;
     }
-    return { name: 'redis', url: `redis://127.0.0.1:${port}`, external: false, child, stop: () => child.stop() };
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    try {
+      let child = await launch(port);
+      let starting: Promise<void> | undefined;
+      return {
+        name: 'redis',
+        url: `redis://127.0.0.1:${port}`,
+        external: false,
+        async crash() {
+          child.kill('SIGKILL');
+          await child.ended;
+        },
+        startAgain: () => (starting = launch(port).then((again) => void (child = again))),
+        async stop() {
+          // One that is just being started again must be waited for, or it would be left over.
+          await starting?.catch(() => undefined);
+          await child.stop();
+        },
+      };
+    } catch (error) {
+      // Someone else bound the port between the probe and our bind.
+      if (attempt < BIND_ATTEMPTS && /Address already in use|Could not create server/i.test(String(error))) continue;
+      throw error;
+    }
   }
 }
 

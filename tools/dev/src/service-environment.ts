@@ -21,6 +21,8 @@ export interface Surroundings {
   /** Where each service listens. */
   urls: Record<ServiceName, string>;
   credentials: Credentials;
+  /** Further variables, for a run that wants other clocks than the services' defaults. */
+  extra?: Record<string, string>;
 }
 
 /** The one place that turns a stack's surroundings into the environment variables a service reads (libs/runtime's config). */
@@ -36,6 +38,7 @@ export function serviceEnvironment(service: ServiceName, surroundings: Surroundi
     PUBLIC_WEBHOOK_URL: surroundings.publicWebhookUrl,
     PIN_KEY: credentials.pinKey,
     ...surroundings.vendor,
+    ...surroundings.extra,
   };
 }
 

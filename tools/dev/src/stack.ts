@@ -7,8 +7,9 @@ import type { Child } from './child.ts';
 import { createCredentials, keptCredentials, type Credentials } from './credentials.ts';
 import { migrate } from './migrate.ts';
 import { freePort } from './ports.ts';
-import { startPostgres } from './postgres.ts';
+import { startPostgres, type PostgresServer } from './postgres.ts';
 import { createProcesses, type Log, type Processes } from './processes.ts';
+import { openLink, type Link, type Target } from './proxy.ts';
 import { startRedis, type RedisServer } from './redis.ts';
 import {
   emulatedVendor,
@@ -33,7 +34,34 @@ export interface StackOptions {
   keep?: boolean;
   /** Use a real Vonage account instead of the emulator. */
   real?: RealVendor;
+  /** How many of each service to run; default 1. */
+  replicas?: number;
+  /** Put a link that can be broken between all parts, and keep every commit over a crash of Postgres. */
+  breakable?: boolean;
+  /** Our own Postgres and Redis even when DATABASE_URL and REDIS_URL name others: for a run that stops them. */
+  own?: boolean;
+  /** Further variables for the services. */
+  environment?: Record<string, string>;
 }
+
+/** One running process of a service. */
+export interface Instance {
+  /** The service's own name, numbered when there are several. */
+  readonly name: string;
+  readonly service: ServiceName;
+  readonly url: string;
+  /** The process as it was last started. */
+  readonly child: Child | undefined;
+  /** Starts it again, at its old address, after it was killed. */
+  start(): Promise<void>;
+}
+
+/** What can be broken between two parts. */
+export const linkKinds = ['postgres', 'redis', 'vendor', 'webhooks'] as const;
+export type LinkKind = (typeof linkKinds)[number];
+
+/** A link of each instance to what it uses, by the instance's name; `webhooks` is the vendor's one way in. */
+export type Links = { readonly [K in LinkKind]: ReadonlyMap<string, Link> };
 
 export interface RealVendor {
   /** Holds the account's variables, `PUBLIC_WEBHOOK_URL` and `PARTYLINE_NUMBERS`. */
@@ -43,20 +71,21 @@ export interface RealVendor {
 }
 
 export interface Stack {
+  /** Where each service is reached; with several instances, in turn. */
   readonly urls: Record<ServiceName, string>;
+  readonly instances: readonly Instance[];
+  /** Empty unless the stack was started `breakable`. */
+  readonly links: Links;
   /** The emulated vendor: places calls, joins browsers and reads the charge meter. Null with a real account. */
   readonly vendor: RunningEmulator['client'] | null;
   readonly databaseUrl: string;
   readonly redisUrl: string;
+  readonly postgres: PostgresServer;
   readonly redis: RedisServer;
   readonly apiKey: string;
   readonly numbers: readonly { readonly e164: string; readonly language: string }[];
   /** Holds one log file per process. */
   readonly logFolder: string;
-  /** The running process of a service, to kill it on purpose. */
-  child(service: ServiceName): Child | undefined;
-  /** Starts a service again, at its old address, after it was killed. */
-  startService(service: ServiceName): Promise<void>;
   /** Stops everything in reverse order. */
   stop(): Promise<void>;
 }
@@ -75,15 +104,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-async function assemble({ mode, log, keep = false, real }: StackOptions, processes: Processes): Promise<Stack> {
+async function assemble(options: StackOptions, processes: Processes): Promise<Stack> {
+  const { mode, log, keep = false, real, replicas = 1, breakable = false, own = false } = options;
   const logFolder = stateFolder('logs', `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.pid}`);
   const logFile = (name: string): string => join(logFolder, `${name}.log`);
   const credentials = keep ? keptCredentials() : createCredentials();
 
   log('starting Postgres and Redis …');
   const [postgres, redis] = await Promise.all([
-    startPostgres({ logFile: logFile('postgres'), ...(keep && { dataFolder: join(stateFolder(), 'postgres'), durable: true }) }).then(processes.add),
-    startRedis({ log, logFile: logFile('redis') }).then(processes.add),
+    startPostgres({ own, crashSafe: breakable, logFile: logFile('postgres'), ...(keep && { dataFolder: join(stateFolder(), 'postgres'), durable: true }) }).then(processes.add),
+    startRedis({ own, log, logFile: logFile('redis') }).then(processes.add),
   ]);
   const databaseUrl = postgres.external ? postgres.url : await postgres.ensureDatabase('partyline');
   const applied = await migrate(databaseUrl);
@@ -91,50 +121,88 @@ async function assemble({ mode, log, keep = false, real }: StackOptions, process
   const linked = real ? readNumbers(needed(real.env, 'PARTYLINE_NUMBERS')) : numbers;
   await seedTenant(databaseUrl, credentials, linked);
 
-  const urls = await serviceUrls(real?.webhooksPort);
+  const links = Object.fromEntries(linkKinds.map((kind) => [kind, new Map<string, Link>()])) as unknown as { [K in LinkKind]: Map<string, Link> };
+  /** The way from one part to another, or to several in turn: a link when links are wanted, and only to what is ours. */
+  async function through(kind: LinkKind, name: string, urls: readonly string[], port?: number): Promise<string> {
+    const first = new URL(urls[0]!);
+    if (first.hostname !== '127.0.0.1' || (!breakable && urls.length === 1 && port === undefined)) return urls[0]!;
+    const link = processes.add(withStop(await openLink({ name: `${name}→${kind}`, port: port ?? (await freePort()), targets: urls.map(targetOf) })));
+    links[kind].set(name, link);
+    first.port = String(link.port);
+    return first.href.replace(/\/$/, '');
+  }
+
+  const named = serviceNames.flatMap((service) => Array.from({ length: replicas }, (_, at) => ({ service, name: replicas === 1 ? service : `${service}-${at + 1}` })));
+  const places = await Promise.all(named.map(async (one) => ({ ...one, url: `http://127.0.0.1:${await freePort()}` })));
+  const urlsOf = (service: ServiceName): string[] => places.filter((place) => place.service === service).map(({ url }) => url);
+  const urls = Object.fromEntries(serviceNames.map((service) => [service, urlsOf(service)[0]!])) as Record<ServiceName, string>;
+  // With a real account a tunnel leads to a port that its owner knows.
+  urls['voice-webhooks'] = await through('webhooks', 'vendor', urlsOf('voice-webhooks'), real?.webhooksPort);
+  if (replicas > 1) urls['room-api'] = await frontOf(urlsOf('room-api'));
+  async function frontOf(targets: readonly string[]): Promise<string> {
+    const front = processes.add(withStop(await openLink({ name: 'tenants→room-api', port: await freePort(), targets: targets.map(targetOf) })));
+    return `http://127.0.0.1:${front.port}`;
+  }
+
   const emulator = real ? null : await emulate();
-  const surroundings: Surroundings = {
-    databaseUrl,
-    redisUrl: redis.url,
-    vendor: real ? realVendor(real.env) : emulatedVendor(mode, emulator!.url, credentials),
-    publicWebhookUrl: real ? needed(real.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],
-    urls,
-    credentials,
-  };
   async function emulate(): Promise<RunningEmulator> {
     log('starting the emulated vendor …');
     const started = await startEmulator(vendorConfiguration(urls['voice-webhooks'], credentials));
     processes.add({ name: 'vonage-emulator', stop: () => started.stop() });
     return started;
   }
-  const startService = async (service: ServiceName): Promise<void> => {
-    await processes.start({
-      name: service,
-      command: process.execPath,
-      args: ['--enable-source-maps', entryPoint(service)],
-      env: { ...systemEnvironment(), ...serviceEnvironment(service, surroundings) },
-      logFile: logFile(service),
-      readiness: { http: `${urls[service]}${readyPath}` },
-    });
-  };
-  log(`starting ${serviceNames.join(', ')} …`);
-  const started = await Promise.allSettled(serviceNames.map(startService));
-  for (const service of started) if (service.status === 'rejected') throw service.reason;
+  async function instanceAt({ name, service, url }: (typeof places)[number]): Promise<Instance> {
+    const surroundings: Surroundings = {
+      databaseUrl: await through('postgres', name, [databaseUrl]),
+      redisUrl: await through('redis', name, [redis.url]),
+      vendor: real ? realVendor(real.env) : emulatedVendor(mode, await through('vendor', name, [emulator!.url]), credentials),
+      publicWebhookUrl: real ? needed(real.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],
+      urls: { ...urls, [service]: url },
+      credentials,
+      extra: options.environment ?? {},
+    };
+    return {
+      name,
+      service,
+      url,
+      get child() {
+        return processes.child(name);
+      },
+      async start() {
+        await processes.start({
+          name,
+          command: process.execPath,
+          args: ['--enable-source-maps', entryPoint(service)],
+          env: { ...systemEnvironment(), ...serviceEnvironment(service, surroundings) },
+          logFile: logFile(name),
+          readiness: { http: `${url}${readyPath}` },
+        });
+      },
+    };
+  }
+  const instances = await Promise.all(places.map(instanceAt));
+  log(`starting ${serviceNames.join(', ')}${replicas > 1 ? `, ${replicas} of each` : ''} …`);
+  const started = await Promise.allSettled(instances.map((instance) => instance.start()));
+  for (const instance of started) if (instance.status === 'rejected') throw instance.reason;
 
   return {
     urls,
+    instances,
+    links,
     vendor: emulator?.client ?? null,
     databaseUrl,
     redisUrl: redis.url,
+    postgres,
     redis,
     apiKey: credentials.apiKey,
     numbers: linked,
     logFolder,
-    child: (service) => processes.child(service),
-    startService,
     stop: () => processes.stopAll(),
   };
 }
+
+const withStop = (link: Link): Link & { stop(): Promise<void> } => ({ ...link, stop: () => link.close() });
+const targetOf = (url: string): Target => ({ host: new URL(url).hostname, port: Number(new URL(url).port) });
 
 function needed(env: NodeJS.ProcessEnv, name: string): string {
   const value = env[name];
@@ -151,15 +219,6 @@ async function seedTenant(databaseUrl: string, { tenantId, apiKey }: Pick<Creden
     await store.close();
   }
   if (failed[0]) throw failed[0];
-}
-
-async function serviceUrls(webhooksPort?: number): Promise<Record<ServiceName, string>> {
-  const urls: Partial<Record<ServiceName, string>> = {};
-  for (const service of serviceNames) {
-    const port = service === 'voice-webhooks' && webhooksPort !== undefined ? webhooksPort : await freePort();
-    urls[service] = `http://127.0.0.1:${port}`;
-  }
-  return urls as Record<ServiceName, string>;
 }
 
 function entryPoint(service: ServiceName): string {
