@@ -8,7 +8,7 @@ import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';
-import { closeHandle, endLeg, oweHangUp } from './settle.ts';
+import { closeHandle, endLeg, NEVER_SEEN_AFTER_MS, oweHangUp } from './settle.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'ids' | 'clock' | 'report'>;
 
@@ -16,8 +16,6 @@ type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'ids' | 'clo
 const LEASE_MS = 10_000;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
-/** Longest that a dial without an answer can go on at the vendor: it rings for 60 s at most, and then some. */
-const NEVER_SEEN_AFTER_MS = 90_000;
 
 /** From one attempt to the next: 1 s, 2 s, 4 s … 15 s, without end. */
 const waitAfter = (asks: number): number => Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, asks - 1), 4));

@@ -83,6 +83,9 @@ export const wantsBridge = ({ session, now }: SessionView): boolean => session.b
 /** Before the next try to bridge, after so many failures: 1 s, 2 s, 4 s … 30 s. */
 const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 5));
 
+/** Longest that a dial without an answer can go on at the vendor: it rings for 60 s at most, and then some. Let go then, so that another can be dialled. */
+export const NEVER_SEEN_AFTER_MS = 90_000;
+
 /**
  * Brings a session into agreement with its legs, after any change and as often as one likes: goes live with the first person, starts and
  * stops the clocks, ends it when one has run out, owes every leg of an ending session its hang-up, and calls it ended when all are closed.
@@ -103,6 +106,7 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
     if (due.at <= now) decideEnd(view, due.reason);
   }
 
+  for (const leg of legs) if (leg.state === 'dialling' && now.getTime() - leg.dialled_at!.getTime() > NEVER_SEEN_AFTER_MS) oweHangUp(leg, 'never-seen', now);
   if (!canJoin(session.state)) {
     // Also when it is over: a token outlives its session, and who comes in by it costs money.
     for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);

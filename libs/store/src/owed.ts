@@ -2,7 +2,7 @@ import type { Store } from './store.ts';
 
 /** What rows say ought to be done and is not. Jobs are only a fast way to the same end; when one is lost, these lists still know. */
 export interface Owed {
-  /** Roster changed, clocks not yet settled. */
+  /** Roster changed and clocks not yet settled, or a dial of theirs of which nothing has been heard for 90 s. */
   readonly settle: readonly { tenant_id: string; id: string }[];
   /** Past its deadline and not ended. */
   readonly overdue: readonly { tenant_id: string; id: string }[];
@@ -24,7 +24,11 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
   const before = `now() - make_interval(secs => $1)`;
   const read = async <T extends object>(name: string, text: string): Promise<T[]> => (await store.pool.query<T>({ name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
   const [settle, overdue, ending, hangUpLegs, bridge, dial] = await Promise.all([
-    read<{ tenant_id: string; id: string }>('owed-settle', `SELECT tenant_id, id FROM session WHERE settle_owed_at < ${before}`),
+    read<{ tenant_id: string; id: string }>(
+      'owed-settle',
+      `SELECT tenant_id, id FROM session WHERE settle_owed_at < ${before}
+       UNION SELECT tenant_id, session_id FROM leg WHERE state = 'dialling' AND dialled_at < ${before} - interval '90 seconds'`,
+    ),
     read<{ tenant_id: string; id: string }>('owed-overdue', `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before}`),
     read<{ tenant_id: string; id: string }>('owed-ending', `SELECT tenant_id, id FROM session WHERE state = 'ending' AND ending_at < ${before}`),
     read<{ id: string }>(

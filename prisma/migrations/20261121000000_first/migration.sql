@@ -293,6 +293,7 @@ CREATE INDEX "session_bridge_owed" ON "session" ("bridge_owed_at") WHERE "bridge
 CREATE INDEX "leg_unadmitted_due" ON "leg" ("deadline_at") WHERE "session_id" IS NULL AND "state" <> 'ended';
 CREATE INDEX "leg_ending" ON "leg" ("owed_at") WHERE "state" = 'ending';
 CREATE INDEX "leg_requested" ON "leg" ("created_at") WHERE "state" = 'requested';
+CREATE INDEX "leg_dialling" ON "leg" ("dialled_at") WHERE "state" = 'dialling';
 CREATE INDEX "leg_token" ON "leg" ("token_hash") WHERE "token_hash" IS NOT NULL;
 
 -- The three voice webhooks that hold a caller on the line. Each is one function, so that it costs one round trip; each takes the

@@ -8,6 +8,7 @@ export const beyondPrisma: readonly string[] = [
   'index leg_one_bridge',
   'index session_one_current',
   // Partial indexes: what the sweeps read.
+  'index leg_dialling',
   'index leg_ending',
   'index leg_requested',
   'index leg_token',
