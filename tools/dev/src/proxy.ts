@@ -204,7 +204,8 @@ function pipe(from: Socket, into: Socket): Pipe {
     clearTimeout(timer);
     timer = undefined;
     const now = performance.now();
-    for (let next = underway[0]; next !== undefined && !isSilent && !into.writableNeedDrain; next = underway[0]) {
+    for (let next = underway[0]; next !== undefined; next = underway[0]) {
+      if (isSilent || into.writableNeedDrain) break;
       if (next.at > now) {
         timer = setTimeout(deliver, next.at - now);
         break;

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { buildApps } from './build.ts';
+import { openControl } from './control.ts';
 import { describeStack } from './describe.ts';
 import { untilInterrupted } from './processes.ts';
 import { startStack, type Stack, type StackOptions } from './stack.ts';
@@ -20,9 +21,11 @@ const options = readArguments();
 // While things still start, leaving is enough: every child ends when this process does.
 const interrupted = untilInterrupted();
 const stack = await Promise.race([up(), interrupted.then(() => process.exit(130))]);
+const control = await openControl(stack, log);
 console.log(describeStack(stack));
 await interrupted;
 log('stopping …');
+await control.close();
 await stack.stop();
 log('everything has ended');
 
@@ -30,7 +33,7 @@ async function up(): Promise<Stack> {
   try {
     log('building …');
     await buildApps({ log });
-    return await startStack({ ...options, log });
+    return await startStack({ ...options, breakable: true, log });
   } catch (error) {
     log(error instanceof Error ? error.message : String(error));
     return process.exit(1);
