@@ -34,9 +34,6 @@ void untilInterrupted().then(async (signal) => {
 });
 
 try {
-  // Servers of our own, so that the figures are this machine's and nobody's data is in the way.
-  delete process.env['DATABASE_URL'];
-  delete process.env['REDIS_URL'];
   const print = (line: string): void => {
     if (!json) console.log(line);
   };

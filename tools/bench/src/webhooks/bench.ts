@@ -21,8 +21,9 @@ async function run(bench: BenchRun): Promise<object> {
     }),
   );
 
+  // Until the compilers of all three have seen enough; what is measured here is thrown away.
   log('warming up …');
-  await measureRound(servers, generator, options.seconds);
+  await measureRound(servers, generator, 2 * options.seconds);
   const rounds: Measurement[][] = [];
   for (let round = 1; round <= options.rounds; round++) {
     rounds.push(await measureRound(servers, generator, options.seconds));

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { buildApps } from '@partyline/dev/build';
 import { createCredentials, type Credentials } from '@partyline/dev/credentials';
@@ -43,8 +44,8 @@ export async function startServers(run: BenchRun): Promise<Servers> {
   log('building the services …');
   await buildApps({ log });
   log('starting Postgres and Redis …');
-  // Durable, as in service: a caller who was answered is still known after a power cut.
-  const [postgres, redis] = await Promise.all([startPostgres({ durable: true }).then(processes.add), startRedis({ log }).then(processes.add)]);
+  // Our own, so that nobody's data is in the way. Durable, as in service: a caller who was answered is still known after a power cut.
+  const [postgres, redis] = await Promise.all([startPostgres({ own: true, durable: true }).then(processes.add), startRedis({ own: true, log }).then(processes.add)]);
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
   log(`seeding ${options.pins} rooms, each with a PIN …`);
@@ -56,7 +57,7 @@ export async function startServers(run: BenchRun): Promise<Servers> {
     echo: await startPeer(run, 'echo'),
     express: await startPeer(run, 'express'),
   };
-  return { credentials, byName, postgresPid: await findPostmaster(databaseUrl), redisPid: redis.child!.pid };
+  return { credentials, byName, postgresPid: await findPostmaster(databaseUrl), redisPid: await findRedisProcess(redis.url) };
 }
 
 async function startOurs({ processes, options }: BenchRun, at: { databaseUrl: string; redisUrl: string; credentials: Credentials }): Promise<Server> {
@@ -106,6 +107,20 @@ async function findPostmaster(databaseUrl: string): Promise<number> {
   } finally {
     await client.end();
   }
+}
+
+/** It says so itself, to whoever sends a line. */
+async function findRedisProcess(redisUrl: string): Promise<number> {
+  const socket = connect(Number(new URL(redisUrl).port), '127.0.0.1');
+  socket.setEncoding('utf8').write('INFO server\r\n');
+  let said = '';
+  for await (const chunk of socket) {
+    said += String(chunk);
+    const pid = /\r\nprocess_id:(\d+)\r\n/.exec(said)?.[1];
+    // Leaving the loop closes the socket.
+    if (pid !== undefined) return Number(pid);
+  }
+  throw new Error('Redis did not tell its process id.');
 }
 
 /** Before a minute is spent on the rest. */

@@ -1,0 +1,21 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import type { Result } from './webhooks/report.ts';
+
+const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+  promisify(execFile)(process.execPath, ['--conditions=@partyline/source', join(import.meta.dirname, 'main.ts'), ...args], { timeout: 60_000 });
+
+// What it measures is the machine's business; that every reply is right is ours.
+test('the webhooks bench runs, finds every reply right, and gives all its figures', { timeout: 60_000 }, async () => {
+  const { stdout } = await bench('webhooks', '--seconds', '0.2', '--rounds', '1', '--pins', '1000', '--connections', '8', '--json');
+  const result = JSON.parse(stdout) as Result;
+  expect(result).toMatchObject({ bench: 'webhooks', errors: 0, options: { seconds: 0.2, rounds: 1, pins: 1_000, connections: 8 } });
+  for (const phases of Object.values(result.servers)) for (const { requests } of Object.values(phases)) expect(requests).toBeGreaterThan(0);
+});
+
+test('what it cannot do is said, with the help', async () => {
+  await expect(bench('webhooks', '--rounds', 'many')).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('--rounds is a number from 1 to 1000, not «many»') as string });
+  await expect(bench('fan-out')).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('Name one bench: webhooks') as string });
+});
