@@ -5,6 +5,7 @@ CREATE SCHEMA IF NOT EXISTS "public";
 CREATE TABLE "tenant" (
     "id" TEXT NOT NULL,
     "name" TEXT NOT NULL,
+    "events_url" TEXT,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
     CONSTRAINT "tenant_pkey" PRIMARY KEY ("id")
@@ -146,6 +147,18 @@ CREATE TABLE "leg" (
 );
 
 -- CreateTable
+CREATE TABLE "hang_up_attempt" (
+    "leg_id" TEXT NOT NULL,
+    "no" INTEGER NOT NULL,
+    "tenant_id" TEXT,
+    "at" TIMESTAMPTZ(3) NOT NULL,
+    "outcome" TEXT,
+    "reason" TEXT,
+
+    CONSTRAINT "hang_up_attempt_pkey" PRIMARY KEY ("leg_id","no")
+);
+
+-- CreateTable
 CREATE TABLE "observation" (
     "id" BIGSERIAL NOT NULL,
     "tenant_id" TEXT,
@@ -171,6 +184,10 @@ CREATE TABLE "outbox" (
     "type" TEXT NOT NULL,
     "data" JSONB NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "delivered_at" TIMESTAMPTZ(3),
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "next_try_at" TIMESTAMPTZ(3),
+    "lease_until" TIMESTAMPTZ(3),
 
     CONSTRAINT "outbox_pkey" PRIMARY KEY ("id")
 );
@@ -195,11 +212,11 @@ CREATE TABLE "provider_pace" (
 -- CreateTable
 CREATE TABLE "stray" (
     "id" TEXT NOT NULL,
-    "session" TEXT,
     "first_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "last_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "sweeps" INTEGER NOT NULL DEFAULT 1,
     "asked_at" TIMESTAMPTZ(3),
+    "false_kill_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "stray_pkey" PRIMARY KEY ("id")
 );
@@ -295,6 +312,15 @@ CREATE INDEX "leg_ending" ON "leg" ("owed_at") WHERE "state" = 'ending';
 CREATE INDEX "leg_requested" ON "leg" ("created_at") WHERE "state" = 'requested';
 CREATE INDEX "leg_dialling" ON "leg" ("dialled_at") WHERE "state" = 'dialling';
 CREATE INDEX "leg_token" ON "leg" ("token_hash") WHERE "token_hash" IS NOT NULL;
+
+-- A tenant's hang-up ledger, newest first.
+CREATE INDEX "leg_owed" ON "leg" ("tenant_id", "owed_at", "id") WHERE "owed_at" IS NOT NULL;
+
+-- What delivery reads: only events that are yet to be sent, so those of a tenant without an address cost nothing. By when they are due; by
+-- session, to see whether an earlier one is still to be sent; and those being sent, of which a tenant has but so many.
+CREATE INDEX "outbox_due" ON "outbox" ("next_try_at", "id") WHERE "next_try_at" IS NOT NULL;
+CREATE INDEX "outbox_unsent" ON "outbox" ("session_id", "seq") WHERE "next_try_at" IS NOT NULL;
+CREATE INDEX "outbox_leased" ON "outbox" ("tenant_id", "lease_until") WHERE "lease_until" IS NOT NULL;
 
 -- The three voice webhooks that hold a caller on the line. Each is one function, so that it costs one round trip; each takes the
 -- webhook's token id and refuses the second use in the same transaction, and each gives a repeated request the answer of the first.

@@ -10,9 +10,13 @@ export const beyondPrisma: readonly string[] = [
   // Partial indexes: what the sweeps read.
   'index leg_dialling',
   'index leg_ending',
+  'index leg_owed',
   'index leg_requested',
   'index leg_token',
   'index leg_unadmitted_due',
+  'index outbox_due',
+  'index outbox_leased',
+  'index outbox_unsent',
   'index session_bridge_owed',
   'index session_due',
   'index session_ending',
