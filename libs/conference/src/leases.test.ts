@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
+import type { LegRow } from '@partyline/store/session-view';
+import { endSession } from './end-session.ts';
+import { hangUpLeg } from './hang-up-leg.ts';
+import { callIn, openRoom, readLegs, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import { hangUpsAsked, passTime, startOver } from './testing/pass-time.ts';
+import { setStage, type Stage, type World } from './testing/stage.ts';
+
+let stage: Stage;
+let world: World;
+beforeAll(async () => {
+  stage = await setStage();
+  world = stage.worlds.unified;
+});
+beforeEach(() => startOver(stage));
+afterAll(() => stage.close());
+
+/** A caller in a session whose end is decided: one leg that is owed its hang-up. */
+async function owed(): Promise<{ meeting: Meeting; legId: string; callId: string }> {
+  const meeting = await openRoom(world);
+  const { callId } = await callIn(stage, world, meeting);
+  await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  const [leg] = await readLegs(stage, meeting);
+  return { meeting, legId: leg?.id ?? '', callId };
+}
+const read = async (legId: string): Promise<LegRow> => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })) as LegRow;
+const asked = async (callId: string): Promise<number> => (await hangUpsAsked(stage))[callId] ?? 0;
+
+/** A world whose hang-ups stop at the door: `reached` when one is there, and `open` lets it go on. */
+function doored(): { world: World; reached: Promise<void>; open: () => void } {
+  let arrive = (): void => undefined;
+  let open = (): void => undefined;
+  const reached = new Promise<void>((resolve) => (arrive = resolve));
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const hangUp: VoiceProvider['hangUp'] = async (callId) => {
+    arrive();
+    await opened;
+    await world.voice.hangUp(callId);
+  };
+  return { world: { ...world, voice: { ...world.voice, hangUp } }, reached, open };
+}
+
+describe('an attempt to hang up', () => {
+  it('keeps every other away from its leg', async () => {
+    const { legId, callId, meeting } = await owed();
+    const first = doored();
+    const attempt = hangUpLeg(first.world, null, legId);
+    await first.reached;
+    const others = await Promise.all(Array.from({ length: 5 }, () => hangUpLeg(world, null, legId)));
+    for (const other of others) expect(other).toEqual({ againMs: expect.any(Number) });
+    expect(await asked(callId)).toBe(0);
+    first.open();
+    await attempt;
+    expect(await asked(callId)).toBe(1);
+    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    expect(await hangUpLeg(world, null, legId)).toBe('done');
+    expect(await read(legId)).toMatchObject({ asks: 1, lease_until: null });
+  });
+
+  it('that died leaves its leg free after ten seconds, and not before', async () => {
+    const { legId, callId, meeting } = await owed();
+    const dead = doored();
+    void hangUpLeg(dead.world, null, legId);
+    await dead.reached;
+    const early = await hangUpLeg(world, null, legId);
+    expect(early === 'done' ? 0 : early.againMs).toBeGreaterThan(9_000);
+    expect(early === 'done' ? 0 : early.againMs).toBeLessThanOrEqual(10_000);
+    await passTime(stage, 8);
+    const late = await hangUpLeg(world, null, legId);
+    expect(late === 'done' ? 0 : late.againMs).toBeGreaterThan(0);
+    expect(late === 'done' ? 0 : late.againMs).toBeLessThanOrEqual(2_000);
+    expect(await asked(callId)).toBe(0);
+    await passTime(stage, 2);
+    await hangUpLeg(world, null, legId);
+    expect(await asked(callId)).toBe(1);
+    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    expect((await read(legId)).asks).toBe(2);
+  });
+
+  it('that comes back after its lease ran out changes nothing of the newer one: not its lease, nor when to ask again', async () => {
+    const { legId, callId, meeting } = await owed();
+    const [zombie, newer] = [doored(), doored()];
+    const late = hangUpLeg(zombie.world, null, legId);
+    await zombie.reached;
+    await passTime(stage, 10.5);
+    const attempt = hangUpLeg(newer.world, null, legId);
+    await newer.reached;
+    const held = await read(legId);
+    expect(held).toMatchObject({ asks: 2, lease_until: expect.any(Date) });
+    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    zombie.open();
+    await late;
+    const after = await read(legId);
+    expect(after).toMatchObject({ asks: 2, lease_until: held.lease_until, asked_at: held.asked_at, version: held.version });
+    // The leg is still the newer one's: a third attempt is sent away.
+    expect(await hangUpLeg(world, null, legId)).toEqual({ againMs: expect.any(Number) });
+    expect(await asked(callId)).toBe(1);
+    await stage.emulator.client.resetFaults();
+    newer.open();
+    await attempt;
+    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    expect((await read(legId)).lease_until).toBeNull();
+  });
+
+  it('that finds its leg ended on coming back leaves it ended', async () => {
+    const { legId, meeting } = await owed();
+    const zombie = doored();
+    const late = hangUpLeg(zombie.world, null, legId);
+    await zombie.reached;
+    await passTime(stage, 10.5);
+    await hangUpLeg(world, null, legId);
+    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    const ended = await read(legId);
+    zombie.open();
+    await late;
+    expect(await read(legId)).toMatchObject({ state: 'ended', confirmed_at: ended.confirmed_at, outcome: ended.outcome, asks: 2 });
+  });
+});
+
+describe('a hang-up that is not confirmed', () => {
+  it('is asked again after 1, 2, 4, 8, 15, 15 s and so on, never sooner and without end, and every time is counted', async () => {
+    const { legId, callId, meeting } = await owed();
+    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    const waits: number[] = [];
+    for (let ask = 1; ask <= 12; ask++) {
+      const done = await hangUpLeg(world, null, legId);
+      const againMs = done === 'done' ? 0 : done.againMs;
+      waits.push(againMs);
+      expect(await asked(callId)).toBe(ask);
+      expect((await read(legId)).asks).toBe(ask);
+      await passTime(stage, againMs / 1_000 - 0.9);
+      expect(await hangUpLeg(world, null, legId)).toEqual({ againMs: expect.any(Number) });
+      expect(await asked(callId)).toBe(ask);
+      await passTime(stage, 0.9);
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 15, 15, 15, 15, 15, 15, 15, 15].map((seconds) => seconds * 1_000));
+    // An hour of it, and then the vendor does as it is told.
+    await stage.store.prisma.leg.update({ where: { id: legId }, data: { asks: 1_000 } });
+    await stage.emulator.client.resetFaults();
+    await hangUpLeg(world, null, legId);
+    expect(await asked(callId)).toBe(13);
+    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    expect(await upAtVendor(stage, meeting)).toEqual([]);
+  });
+
+  it('is looked up before it is asked again: what was lost may be only the news', async () => {
+    const { legId, callId } = await owed();
+    await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
+    await hangUpLeg(world, null, legId);
+    await passTime(stage, 1);
+    expect(await hangUpLeg(world, null, legId)).toBe('done');
+    expect(await asked(callId)).toBe(1);
+    expect(await read(legId)).toMatchObject({ state: 'ended', asks: 2 });
+  });
+});

@@ -1,0 +1,64 @@
+import { reconcile } from '../reconcile.ts';
+import type { Stage, World } from './stage.ts';
+import { until } from './meeting.ts';
+
+/** Every column that something counts from or towards, by table; sessions before legs, as the use-cases lock them. */
+const TIMES = {
+  session: ['browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'due_at', 'created_at', 'live_at', 'ending_at', 'ended_at', 'settle_owed_at', 'bridge_owed_at'],
+  leg: ['media_closed_at', 'sip_over_at', 'voice_closed_at', 'created_at', 'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'asked_at', 'lease_until', 'confirmed_at'],
+  stray: ['first_at', 'last_at'],
+  turn: ['free_at'],
+  provider_pace: ['free_at'],
+} as const;
+
+/** So many seconds go by, for everything in the database: all that it counts by is moved back. */
+export async function passTime({ store }: Pick<Stage, 'store'>, seconds: number): Promise<void> {
+  for (const [table, columns] of Object.entries(TIMES)) {
+    await store.pool.query(`UPDATE ${table} SET ${columns.map((column) => `${column} = ${column} - make_interval(secs => $1)`).join(', ')}`, [seconds]);
+  }
+}
+
+/** Nobody and nothing is left: no row but the tenant and the number, no call, no fault. */
+export async function startOver(stage: Stage): Promise<void> {
+  stage.jobsDown = false;
+  stage.answersHeld = undefined;
+  await stage.emulator.client.reset();
+  await emptyDatabase(stage);
+  await stage.store.prisma.tenant.create({ data: { id: stage.worlds.unified.tenantId, name: 'Stage' } });
+  await stage.store.prisma.dial_in_number.create({ data: { e164: '+442079460000' } });
+}
+
+/** As after a restore of a backup from before the first room. */
+export async function emptyDatabase({ store }: Pick<Stage, 'store'>): Promise<void> {
+  const { rows } = await store.pool.query<{ tables: string }>(`SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%'`);
+  await store.pool.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
+}
+
+/** Rounds of the reconciler, with time between them, until no leg is owed a hang-up and no session is ending; answers how many it took. */
+export async function reconcileUntilQuiet(stage: Stage, world: World, rounds = 8): Promise<number> {
+  for (let round = 1; round <= rounds; round++) {
+    await passTime(stage, 16);
+    await reconcile(world);
+    if (await isQuiet(stage)) return round;
+  }
+  // The last webhook may be on its way.
+  await until(() => isQuiet(stage), true);
+  return rounds;
+}
+
+async function isQuiet({ store }: Pick<Stage, 'store'>): Promise<boolean> {
+  const { rows } = await store.pool.query<{ n: number }>(`SELECT (SELECT count(*) FROM leg WHERE state = 'ending')::int + (SELECT count(*) FROM session WHERE state = 'ending')::int AS n`);
+  return rows[0]?.n === 0;
+}
+
+/** How often the vendor was asked to end something, by what: call ids and connection ids. */
+export async function hangUpsAsked({ emulator }: Pick<Stage, 'emulator'>): Promise<Record<string, number>> {
+  const asked: Record<string, number> = {};
+  for (const route of ['hangup', 'disconnect']) {
+    for (const { url } of await emulator.client.restLog({ route })) {
+      const id = url.split('?')[0]?.split('/').at(-1) ?? '';
+      asked[id] = (asked[id] ?? 0) + 1;
+    }
+  }
+  return asked;
+}
