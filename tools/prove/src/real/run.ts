@@ -1,0 +1,289 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildApps } from '@partyline/dev/build';
+import { createFaultPlayer, type FaultPlayer } from '@partyline/dev/faults';
+import { startStack, type Stack } from '@partyline/dev/stack';
+import { seed as seedStore } from '@partyline/store/seed';
+import { openStore } from '@partyline/store/store';
+import { gather, legsSeen, type Evidence } from './evidence.ts';
+import { historyOf } from './history.ts';
+import { bounds, delays, gaps, judge, standard, type Constants, type Delays, type Judged } from './oracle.ts';
+import { endRoom, hold, type Held } from './party.ts';
+import { FULL, planFaults, planParties, QUICK, tenantCount, type PlannedFault, type Size } from './plan.ts';
+import { openTenant, type Tenant } from './tenant.ts';
+
+export interface RealOptions {
+  readonly seed: number;
+  /** At most 45 s instead of at most 210 s. */
+  readonly quick: boolean;
+  readonly log: (line: string) => void;
+}
+
+export interface RealResult {
+  readonly faults: { readonly byClass: Record<string, number>; readonly total: number };
+  /** Legs in the vendor's ledger. */
+  readonly legs: number;
+  readonly sessions: number;
+  readonly leakedLegSecondsPastBound: number;
+  readonly falseKills: number;
+  /** From when the end was decided to when the vendor had ended a leg, by the class of fault whose bound held. */
+  readonly hangUpDelayMs: Record<string, Delays>;
+  /** How often the vendor was asked to end a leg, of those it was asked for at all. */
+  readonly hangUpsPerLeg: { readonly mean: number; readonly max: number };
+  /** Requests that the vendor refused as too many, by itself. */
+  readonly overVendorLimit: number;
+  readonly eventsLost: number;
+  readonly eventsDuplicated: number;
+  /** Callers who rang and never got in, though they keyed the right PIN: what the faults cost people. Not promised. */
+  readonly callersKeptOut: number;
+  /** What was not as promised, to be read by people; empty when every bound held. */
+  readonly failures: readonly string[];
+}
+
+const REPLAY = (seed: number, quick: boolean): string => `npm run prove -- ${quick ? '--quick ' : ''}--seed ${seed}`;
+/** Longer than any outage that is played, shorter than the run. */
+const PATIENCE_MS = 20_000;
+/** Histories of this many legs are told; the rest are named. */
+const MOST_HISTORIES = 3;
+const LOOK_EVERY_MS = 250;
+
+/**
+ * Stage 6: the real services as processes, two of each, with a real Postgres and Redis and the emulated vendor, while something breaks
+ * every other second. The vendor's own ledger says whether the promise held. Nothing is left running, whatever happens.
+ */
+export async function runRealProcesses({ seed, quick, log }: RealOptions): Promise<RealResult> {
+  const size = quick ? QUICK : FULL;
+  const constants = standard(size.inventoryMs);
+  await buildApps({ log });
+  const broken: string[] = [];
+  const stack = await startStack({
+    mode: 'unified', replicas: 2, breakable: true, own: true,
+    // A service's end is told by whoever caused it, or found by the watch below.
+    log: () => undefined,
+    environment: {
+      INVENTORY_MS: String(size.inventoryMs),
+      LOG_LEVEL: 'warn',
+      // For showing what leaks without it.
+      ...(process.env.PARTYLINE_RECONCILER === undefined ? {} : { PARTYLINE_RECONCILER: process.env.PARTYLINE_RECONCILER }),
+    },
+  });
+  const stop = new AbortController();
+  const player = createFaultPlayer(stack, (error) => broken.push(`the run itself: ${error.message}: ${String(error.cause)}`));
+  const interrupted = (): void => {
+    stop.abort();
+    void player.endAll().then(() => stack.stop()).finally(() => process.exit(130));
+  };
+  for (const signal of SIGNALS) process.once(signal, interrupted);
+  try {
+    log(`everything is up: two of each service; logs in ${stack.logFolder}`);
+    log(describeConstants(constants));
+    const watch = watchServices(stack, player, broken);
+    const startedAt = Date.now();
+    const held = await play({ stack, player, size, seed, log, stop: stop.signal, broken });
+    watch.stop();
+    const settledAt = Date.now();
+    await player.endAll();
+    await watch.allRunning();
+    log(`all faults are over (${player.played.length} played); now everything must end`);
+    broken.push(...(await endAll(held)));
+    const dueS = Math.max(...Object.values(bounds(constants)).map(({ withinS }) => withinS)) + 10;
+    await untilNothingIsUp(stack, settledAt + dueS * 1000);
+    const evidence = await gather(stack.vendor!, held, player.played);
+    return report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder: stack.logFolder });
+  } finally {
+    stop.abort();
+    await player.endAll();
+    await stack.stop();
+    for (const signal of SIGNALS) process.removeListener(signal, interrupted);
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+interface Play {
+  readonly stack: Stack;
+  readonly player: FaultPlayer;
+  readonly size: Size;
+  readonly seed: number;
+  readonly log: (line: string) => void;
+  readonly stop: AbortSignal;
+  readonly broken: string[];
+}
+
+/** Parties come and go while faults are played; both by plan. */
+async function play({ stack, player, size, seed, log, stop, broken }: Play): Promise<Held[]> {
+  const tenants = await openTenants(stack, stop);
+  const held: Held[] = [];
+  const began = Date.now();
+  const at = (ms: number): Promise<void> => sleep(Math.max(0, began + ms - Date.now()), undefined, { signal: stop });
+  const world = { vendor: stack.vendor!, number: stack.numbers[0]!.e164, stop, held: (one: Held) => void held.push(one) };
+  let notHeld = 0;
+  const parties = planParties(seed, size).map(async (party, which) => {
+    await at(party.atMs);
+    try {
+      await hold(world, party, which, tenants[party.tenant]!);
+    } catch (error) {
+      if (stop.aborted) throw error;
+      // A room that could not be made in time is an outage's cost, and no leg of anybody's.
+      notHeld += 1;
+    }
+  });
+  const breaking = (async () => {
+    for (const planned of planFaults(seed, size)) {
+      await at(planned.atMs);
+      await breakIt(stack, player, planned, (line) => log(`  ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${line}`), broken);
+    }
+  })();
+  await Promise.all([breaking, Promise.race([Promise.all(parties), at(size.loadMs)])]);
+  // Those who still stay are sent home by their tenants.
+  void Promise.allSettled(parties);
+  if (notHeld > 0) log(`${notHeld} parties could not be held to their end`);
+  return held;
+}
+
+/** Plays a planned fault on whatever is free for it now; never on both of two. */
+async function breakIt(stack: Stack, player: FaultPlayer, { fault, target, forMs }: PlannedFault, log: (line: string) => void, broken: string[]): Promise<void> {
+  const processes = fault.name === 'kill' || fault.name === 'freeze';
+  const free = fault.targets(stack).filter((each) => player.free(fault, each) && !(processes && siblingIsDown(stack, player, each)));
+  const chosen = free[target % Math.max(1, free.length)];
+  if (chosen === undefined) return log(`${fault.name}: not now, another fault holds it`);
+  log(`${fault.name} on ${chosen}${forMs === null ? '' : ` for ${(forMs / 1000).toFixed(1)} s`}`);
+  try {
+    await player.play(fault, chosen, forMs);
+  } catch (error) {
+    broken.push(`the run itself: ${fault.name} on ${chosen} could not be played: ${String(error)}`);
+  }
+}
+
+function siblingIsDown(stack: Stack, player: FaultPlayer, name: string): boolean {
+  const service = stack.instances.find((each) => each.name === name)?.service;
+  const siblings = stack.instances.filter((each) => each.service === service).map((each) => each.name);
+  return player.played.some(({ fault, target, until }) => until === undefined && (fault.name === 'kill' || fault.name === 'freeze') && siblings.includes(target));
+}
+
+async function openTenants(stack: Stack, stop: AbortSignal): Promise<Tenant[]> {
+  const keys = Array.from({ length: tenantCount }, () => `pl_dev_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`);
+  const failed: Error[] = [];
+  const store = openStore({ url: stack.databaseUrl, max: 1, onError: (error) => failed.push(error) });
+  try {
+    for (const [at, apiKey] of keys.entries()) await seedStore(store, { tenantId: `ten_prove${at}`, tenantName: `Tenant ${at}`, apiKey, numbers: stack.numbers });
+  } finally {
+    await store.close();
+  }
+  if (failed[0]) throw failed[0];
+  return keys.map((apiKey) => openTenant(stack.urls['room-api'], apiKey, PATIENCE_MS, stop));
+}
+
+/** A service that ends by itself, because something beside it broke, is a bug; it is started again as Kubernetes would. */
+function watchServices(stack: Stack, player: FaultPlayer, broken: string[]): { stop(): void; allRunning(): Promise<void> } {
+  const restarts = new Map<string, Promise<void>>();
+  const look = (): void => {
+    for (const instance of stack.instances) {
+      const { child, name } = instance;
+      if (child === undefined || child.running || restarts.has(name)) continue;
+      if (player.played.some(({ fault, target, until }) => fault.name === 'kill' && target === name && until === undefined)) continue;
+      broken.push(`${name} ended by itself. Its last words:\n${child.tail().split('\n').slice(-8).join('\n')}`);
+      const restart = instance.start().catch((error: unknown) => void broken.push(`${name} did not come back: ${String(error)}`));
+      restarts.set(name, restart);
+      void restart.finally(() => restarts.delete(name));
+    }
+  };
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  return {
+    stop: () => clearInterval(timer),
+    async allRunning() {
+      look();
+      await Promise.all(restarts.values());
+    },
+  };
+}
+
+/** The tenants end every room whose session goes on; says which would not end. */
+async function endAll(held: readonly Held[]): Promise<string[]> {
+  const wrong: string[] = [];
+  await Promise.all(
+    held.map(async (each) => {
+      try {
+        const { session, room } = await each.tenant.room(each.created.room.id);
+        if (session !== null && session.state !== 'ended' && session.state !== 'ending') await endRoom(each);
+        if (session !== null && room.state === 'ended' && session.state !== 'ended') return;
+      } catch (error) {
+        wrong.push(`${each.party.name}: with every fault over, the room could not be ended: ${String(error)}`);
+      }
+    }),
+  );
+  return wrong;
+}
+
+async function untilNothingIsUp(stack: Stack, until: number): Promise<void> {
+  while (Date.now() < until && (await stack.vendor!.ledger()).up > 0) await sleep(LOOK_EVERY_MS);
+}
+
+interface Findings {
+  readonly evidence: Evidence;
+  readonly constants: Constants;
+  readonly broken: readonly string[];
+  readonly startedAt: number;
+  readonly seed: number;
+  readonly quick: boolean;
+  readonly log: (line: string) => void;
+  readonly logFolder: string;
+}
+
+function report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder }: Findings): RealResult {
+  const { ledger, sessions, held, windows, requests } = evidence;
+  const judged = judge(legsSeen(evidence), windows, ledger.now, constants);
+  const late = judged.filter(({ lateMs }) => lateMs > 0);
+  const killed = judged.filter(({ falseKill }) => falseKill);
+  const pestered = judged.filter(({ tooManyAsks }) => tooManyAsks);
+  const asked = judged.filter(({ asks }) => asks > 0).map(({ asks }) => asks);
+  const sequences = [...sessions.values()].map(({ events }) => gaps(events.map(({ seq }) => seq)));
+
+  const failures = [...broken];
+  const name = ({ leg, session }: Judged): string => `${leg.kind} ${leg.id} of session ${session?.id ?? 'unknown'}`;
+  const told: Judged[] = [];
+  const fail = (each: Judged, what: string): void => {
+    failures.push(`${name(each)}: ${what}`);
+    told.push(each);
+  };
+  for (const each of late) fail(each, `${each.leg.endedAt === undefined ? 'still up' : 'was up'} ${(each.lateMs / 1000).toFixed(1)} s past its bound (class ${each.class})`);
+  for (const each of killed) fail(each, `was live and we ended it (${each.leg.endReason ?? ''}) while its session ran`);
+  for (const each of pestered) fail(each, `the vendor was asked ${each.asks} times to end it, more than its outage explains`);
+  for (const { seen, held: of } of sessions.values()) if (of.endTakenAt !== undefined && seen.endingAt === null) failures.push(`session ${seen.id} (${of.party.name}): the tenant was told that its room ends, and the session goes on`);
+  if (ledger.up > 0 && late.length === 0) failures.push(`${ledger.up} legs are still up at the end`);
+
+  const lost = sequences.reduce((sum, each) => sum + each.lost, 0);
+  const duplicated = sequences.reduce((sum, each) => sum + each.duplicated, 0);
+  if (lost > 0) failures.push(`${lost} events are missing from their sessions' sequences`);
+  if (duplicated > 0) failures.push(`${duplicated} events have a number that another has`);
+
+  for (const each of told.slice(0, MOST_HISTORIES)) {
+    log(`\n  ${name(each)}`);
+    for (const line of historyOf(each, evidence, startedAt)) log(line);
+  }
+  if (failures.length > 0) log(`\nThe services' own words are in ${logFolder}. The same plan again: ${REPLAY(seed, quick)}`);
+
+  const byClass: Record<string, number> = {};
+  for (const window of windows) byClass[window.class] = (byClass[window.class] ?? 0) + 1;
+  const joined = new Set(ledger.legs.filter(({ conversation }) => conversation !== undefined).map(({ id }) => id));
+  return {
+    faults: { byClass, total: windows.length },
+    legs: judged.length,
+    sessions: sessions.size,
+    leakedLegSecondsPastBound: Math.round(late.reduce((sum, { lateMs }) => sum + lateMs, 0)) / 1000,
+    falseKills: killed.length,
+    hangUpDelayMs: delays(judged, ledger.now),
+    hangUpsPerLeg: { mean: asked.length === 0 ? 0 : Math.round((asked.reduce((sum, asks) => sum + asks, 0) / asked.length) * 100) / 100, max: Math.max(0, ...asked) },
+    overVendorLimit: requests.filter(({ status, fault }) => status === 429 && fault === undefined).length,
+    eventsLost: lost,
+    eventsDuplicated: duplicated,
+    callersKeptOut: held.reduce((sum, { callIds }) => sum + [...callIds].filter((id) => !joined.has(id)).length, 0),
+    failures,
+  };
+}
+
+function describeConstants(constants: Constants): string {
+  const { reconcileS, callTimeoutS, inventoryS, hangUpsPerS } = constants;
+  const table = Object.entries(bounds(constants)).map(([name, { withinS, plusOutage }]) => `${name} ${withinS}${plusOutage ? '+D' : ''}`);
+  return `bounds with R ${reconcileS} s, A ${callTimeoutS} s, S_inv ${inventoryS} s (scaled from 60 s), H ${hangUpsPerS}/s (N/H on top): ${table.join(', ')} s`;
+}
