@@ -27,7 +27,9 @@ const log = (line: string): void => {
 };
 const processes = createProcesses((line) => console.error(line));
 
+let interrupted = false;
 void untilInterrupted().then(async (signal) => {
+  interrupted = true;
   log(`${signal}: stopping …`);
   await processes.stopAll();
   process.exit(130);
@@ -42,9 +44,12 @@ try {
   console.log(JSON.stringify(result));
   process.exit(0);
 } catch (error) {
-  console.error(`The bench failed: ${error instanceof Error ? error.message : String(error)}`);
-  await processes.stopAll();
-  process.exit(1);
+  // What breaks because it is being stopped is no failure; the other end of this process is above.
+  if (!interrupted) {
+    console.error(`The bench failed: ${error instanceof Error ? error.message : String(error)}`);
+    await processes.stopAll();
+    process.exit(1);
+  }
 }
 
 function readArguments(): { name: string; json: boolean; options: BenchOptions } {
