@@ -201,7 +201,8 @@ describe('a transaction', () => {
         await lock(tx, rooms[0]);
       }),
     ]);
-    expect(runs).toBe(3);
+    // Three, or more when the two meet again.
+    expect(runs).toBeGreaterThanOrEqual(3);
   });
 });
 
@@ -213,7 +214,7 @@ test('a connection that the server kills mid-transaction is not given to the nex
       await store.pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
       await tx.query('SELECT 1');
     });
-    await expect(killed).rejects.toThrow(/terminat|connection/i);
+    await expect(killed).rejects.toThrow(/terminat|connection|not queryable/i);
     expect((await own.pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   } finally {
     await own.close();

@@ -34,9 +34,10 @@ export function openStore({ url, max = 10, onError }: { url: string; max?: numbe
 
 /** Deadlock and serialisation failures: the transaction did nothing and may simply run again. */
 const CAN_RUN_AGAIN = new Set(['40P01', '40001']);
+const ATTEMPTS = 3;
 
 /**
- * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. Run once more after a deadlock, so `work` must
+ * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. Run up to three times when it meets a deadlock, so `work` must
  * do nothing but its queries.
  */
 export async function inTransaction<T>(store: Store, work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -51,7 +52,7 @@ export async function inTransaction<T>(store: Store, work: (tx: Tx) => Promise<T
     } catch (error) {
       await tx.query('ROLLBACK').catch((failure: Error) => (broken = failure));
       const code = (error as { code?: string }).code;
-      if (attempt > 1 || code === undefined || !CAN_RUN_AGAIN.has(code)) throw error;
+      if (attempt === ATTEMPTS || code === undefined || !CAN_RUN_AGAIN.has(code)) throw error;
     } finally {
       // A connection that cannot even roll back is thrown away, not given to the next.
       tx.release(broken);
