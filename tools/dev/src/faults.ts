@@ -280,7 +280,14 @@ function instanceOf(stack: Stack, name: string): Instance {
   throw new Error(`There is no ${name}; there are ${serviceNames.join(', ')}.`);
 }
 
-const linkTargets = (stack: Stack, kind: LinkKind): string[] => (stack.links[kind].size === 0 ? [] : kind === 'webhooks' ? ['vendor'] : [ALL, ...stack.links[kind].keys()]);
+/** The services that ask the vendor for anything. */
+const ASKS_VENDOR = /^(dial-orchestrator|cleanup-worker)/;
+
+function linkTargets(stack: Stack, kind: LinkKind): string[] {
+  const names = [...stack.links[kind].keys()].filter((name) => kind !== 'vendor' || ASKS_VENDOR.test(name));
+  return kind === 'webhooks' || names.length === 0 ? names : [ALL, ...names];
+}
+
 const linksOf = (stack: Stack, kind: LinkKind, target: string) => [...stack.links[kind]].filter(([name]) => target === ALL || name === target).map(([, link]) => link);
 
 async function tellVendor({ stack, vendorRules }: Stage): Promise<void> {

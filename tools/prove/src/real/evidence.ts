@@ -1,7 +1,7 @@
 import type { SessionEvent } from '@partyline/contracts/session';
 import type { Played } from '@partyline/dev/faults';
 import type { EmulatorClient, LedgerView, RestLogEntry, WebhookLogEntry } from '@partyline/vonage-emulator/control-client';
-import type { LegSeen, SessionSeen, Window } from './oracle.ts';
+import type { Decided, LegSeen, SessionSeen, Window } from './oracle.ts';
 import type { Held } from './party.ts';
 
 /** All that is known after a run, from outside: the vendor's ledger and logs, the API's replies, and what we did. */
@@ -13,14 +13,21 @@ export interface Evidence {
   readonly sessions: ReadonlyMap<string, { readonly seen: SessionSeen; readonly held: Held; readonly events: readonly SessionEvent[] }>;
   readonly held: readonly Held[];
   readonly windows: readonly Window[];
+  /** Sessions that one of their clocks ended. */
+  readonly decided: readonly Decided[];
 }
+
+/** Ended by somebody's word, whatever the clocks say. */
+const BY_WORD = new Set(['ended-by-tenant', 'provider-ended']);
 
 export async function gather(vendor: EmulatorClient, held: readonly Held[], played: readonly Played[]): Promise<Evidence> {
   const sessions = new Map<string, { seen: SessionSeen; held: Held; events: SessionEvent[] }>();
+  const decided: Decided[] = [];
   // One at a time: this is no load test, and the database may just have come back.
   for (const each of held) {
     const { session } = await each.tenant.room(each.created.room.id);
     if (session !== null) each.sessions.add(session.id);
+    if (session?.endingAt && session.endReason !== null && !BY_WORD.has(session.endReason)) decided.push({ id: session.id, dueAt: Date.parse(session.dueAt), endingAt: Date.parse(session.endingAt) });
     for (const id of each.sessions) {
       const { events } = await each.tenant.events(id);
       const told = events.find(({ type }) => type === 'session.ending')?.at ?? null;
@@ -30,11 +37,11 @@ export async function gather(vendor: EmulatorClient, held: readonly Held[], play
   }
   const [webhooks, requests] = [await vendor.webhookLog(), await vendor.restLog()];
   const windows = windowsOf(played);
-  return { ledger: await vendor.ledger(), webhooks, requests, sessions, held, windows };
+  return { ledger: await vendor.ledger(), webhooks, requests, sessions, held, windows, decided };
 }
 
 /** What was played, as windows; one that lasts has no end yet. */
-export const windowsOf = (played: readonly Played[]): Window[] =>
+const windowsOf = (played: readonly Played[]): Window[] =>
   played.map(({ fault, target, from, until }) => ({ name: fault.name, target, class: fault.class, from, until: until ?? Date.now() }));
 
 /**
@@ -60,12 +67,15 @@ export function legsSeen({ ledger, webhooks, requests, sessions, held }: Evidenc
     if (session !== undefined && leg.sessionId !== undefined && !byMedia.has(leg.sessionId)) byMedia.set(leg.sessionId, session);
   }
   const asks = countAsks(requests);
+  const lost = new Set(webhooks.filter(({ outcome, status }) => outcome !== 'delivered' || (status ?? 0) >= 400).flatMap(({ body }) => body.match(ID) ?? []));
   return ledger.legs.map((leg) => {
     const rung = byPhone.get(leg.to?.replace(/^\+/, '') ?? '');
     const session = known(leg) ?? byMedia.get(leg.sessionId ?? '') ?? byConversation.get(leg.conversation ?? '') ?? (rung && onlySession(rung, sessions));
-    return { leg, session: session ?? null, asks: asks.get(leg.id) ?? 0 };
+    return { leg, session: session ?? null, asks: asks.get(leg.id) ?? 0, unseen: lost.has(leg.id) };
   });
 }
+
+const ID = /[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}/g;
 
 /** Our ids of the vendor's calls: in the addresses that we gave for each. */
 function ourLegs(webhooks: readonly WebhookLogEntry[]): Map<string, string> {

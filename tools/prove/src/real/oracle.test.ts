@@ -1,10 +1,10 @@
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
 import { describe, expect, it } from 'vitest';
-import { delays, gaps, judge, standard, type LegSeen, type SessionSeen, type Window } from './oracle.ts';
+import { delays, gaps, judge, lateDecisions, standard, type LegSeen, type SessionSeen, type Window } from './oracle.ts';
 
 const CONSTANTS = standard(10_000);
 const leg = (change: Partial<LedgerLeg> = {}): LedgerLeg => ({ id: 'leg', kind: 'voice-inbound', account: 'a', createdAt: 0, billedSeconds: 0, chargeMicros: 0, currency: 'EUR', conversation: 'c', endReason: 'rest-hangup', ...change });
-const seen = (change: Partial<LedgerLeg>, session: SessionSeen | null = { id: 's', endingAt: 100_000 }, asks = 1): LegSeen => ({ leg: leg(change), session, asks });
+const seen = (change: Partial<LedgerLeg>, session: SessionSeen | null = { id: 's', endingAt: 100_000 }, asks = 1): LegSeen => ({ leg: leg(change), session, asks, unseen: false });
 const during = (faultClass: Window['class'], from: number, until: number): Window => ({ name: faultClass, target: 't', class: faultClass, from, until });
 const one = (of: LegSeen, windows: Window[] = [], now = 1_000_000) => judge([of], windows, now, CONSTANTS)[0]!;
 
@@ -29,6 +29,15 @@ describe('the bound of a leg', () => {
   it('adds the length of outages, once where they overlap, and only after the end was decided', () => {
     const windows = [during('postgres', 98_000, 103_000), during('vendor-error', 102_000, 106_000)];
     expect(one(seen({ endedAt: 130_000 }), windows).dueAt).toBe(100_000 + 30_000 + 100 + 6_000);
+  });
+
+  it('takes lost webhooks as an excuse only for a leg that they were about, and lost answers for one made meanwhile', () => {
+    const dropped = [during('webhooks-lost', 60_000, 62_000)];
+    expect(one(seen({ endedAt: 130_000 }), dropped).class).toBe('none');
+    expect(one({ ...seen({ endedAt: 130_000 }), unseen: true }, dropped)).toMatchObject({ class: 'webhooks-lost', dueAt: 140_100 });
+    const silent = [during('vendor-lost-create', 60_000, 62_000)];
+    expect(one(seen({ endedAt: 130_000 }), silent).class).toBe('none');
+    expect(one(seen({ createdAt: 61_000, endedAt: 130_000 }), silent)).toMatchObject({ class: 'vendor-lost-create', dueAt: 150_100 });
   });
 
   it('starts with the leg when that was made after the end', () => {
@@ -66,6 +75,12 @@ describe('a false kill', () => {
 
 it('takes at most one request per 15 seconds, and five', () => {
   expect([one(seen({ endedAt: 110_000 }, undefined, 6)).tooManyAsks, one(seen({ endedAt: 110_000 }, undefined, 7)).tooManyAsks]).toEqual([false, true]);
+});
+
+it('finds clocks that ran out unnoticed', () => {
+  const decided = [{ id: 'soon', dueAt: 100_000, endingAt: 104_000 }, { id: 'late', dueAt: 100_000, endingAt: 111_000 }];
+  expect(lateDecisions(decided, [during('vendor-error', 99_000, 120_000)], CONSTANTS)).toEqual([{ id: 'late', lateMs: 6_000 }]);
+  expect(lateDecisions(decided, [during('kill', 99_000, 102_000)], CONSTANTS)).toEqual([]);
 });
 
 it('finds what is missing from a sequence, and what is there twice', () => {

@@ -27,7 +27,10 @@ interface Bound {
   readonly echoS: number;
 }
 
-/** X(F), as in reliability.md (c). */
+/**
+ * X(F), as in reliability.md (c). `webhooks-lost` rules only legs of which a webhook was lost, and `vendor-lost-create` only those made
+ * while answers were lost: what happened to others is no excuse.
+ */
 export function bounds({ reconcileS, callTimeoutS, inventoryS }: Constants): Record<FaultClass | 'none', Bound> {
   // What was cut off is made good within a round and a call; what was not seen is not known before an inventory.
   const echoS = reconcileS;
@@ -70,6 +73,8 @@ export interface LegSeen {
   readonly session: SessionSeen | null;
   /** How often the vendor was asked to end it. */
   readonly asks: number;
+  /** Was a webhook about it lost? Then we may not know it. */
+  readonly unseen: boolean;
 }
 
 export interface Judged extends LegSeen {
@@ -93,7 +98,7 @@ export function judge(legs: readonly LegSeen[], windows: readonly Window[], now:
     const { leg, session, asks } = seen;
     const endedAt = leg.endedAt ?? now;
     const owedAt = whenOwed(seen);
-    const rule = owedAt === null ? null : dueOf(owedAt, endedAt, together(legs, owedAt), windows, table, constants);
+    const rule = owedAt === null ? null : dueOf(owedAt, endedAt, together(legs, owedAt), windows.filter((window) => mayConcern(seen, window)), table, constants);
     return {
       ...seen,
       owedAt,
@@ -106,6 +111,14 @@ export function judge(legs: readonly LegSeen[], windows: readonly Window[], now:
     };
   });
 }
+
+function mayConcern({ leg, unseen }: LegSeen, window: Window): boolean {
+  if (window.class === 'webhooks-lost') return unseen;
+  return window.class !== 'vendor-lost-create' || (leg.createdAt >= window.from && leg.createdAt <= window.until + LOST_LATER_MS);
+}
+
+/** A request that was under way when the fault ended is answered no better. */
+const LOST_LATER_MS = 1_000;
 
 function whenOwed({ leg, session }: LegSeen): number | null {
   // Nobody's yet: a caller who has not keyed a PIN.
@@ -164,6 +177,24 @@ function isFalseKill(leg: LedgerLeg, session: SessionSeen | null, legs: readonly
 export function gaps(seqs: readonly number[]): { lost: number; duplicated: number } {
   const distinct = new Set(seqs);
   return { lost: Math.max(0, ...seqs) - distinct.size, duplicated: seqs.length - distinct.size };
+}
+
+/** A session that ended by one of its clocks: when that ran out, and when the end was decided. */
+export interface Decided {
+  readonly id: string;
+  readonly dueAt: number;
+  readonly endingAt: number;
+}
+
+/** Clocks that ran out and were noticed too late: by how much, past the bound of what failed meanwhile. */
+export function lateDecisions(decided: readonly Decided[], windows: readonly Window[], constants: Constants): { readonly id: string; readonly lateMs: number }[] {
+  const table = bounds(constants);
+  // The clock is in the database: what the vendor does or says does not matter any more.
+  const relevant = windows.filter((window) => window.class === 'kill' || window.class === 'freeze' || window.class === 'redis' || window.class === 'postgres');
+  return decided.flatMap(({ id, dueAt, endingAt }) => {
+    const lateMs = endingAt - dueOf(dueAt, endingAt, 0, relevant, table, constants).dueAt;
+    return lateMs > 0 ? [{ id, lateMs }] : [];
+  });
 }
 
 export interface Delays {

@@ -55,7 +55,6 @@ export async function hold(world: World, party: Party, at: number, tenant: Tenan
   world.held(held);
   const note = (what: string): void => void held.diary.push({ at: Date.now(), what });
   note(`${party.name} is ${created.room.id}, session ${created.session.id}; it is to end by: ${party.ending}`);
-  let parting = false;
 
   const browser = async (which: number): Promise<string | null> => {
     const { client } = which === 0 ? created : await tokenFor(which);
@@ -71,7 +70,7 @@ export async function hold(world: World, party: Party, at: number, tenant: Tenan
     return token;
   };
   const caller = async (which: number, keys: boolean): Promise<string | null> => {
-    for (let attempt = 1; attempt <= TRIES && !parting; attempt++) {
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
       const from = `+4420${String(70_000_000 + at * 100 + which * 10 + attempt)}`;
       const { id, callId } = await vendor.dial({ from, to: number });
       held.callIds.add(callId);
@@ -118,7 +117,6 @@ export async function hold(world: World, party: Party, at: number, tenant: Tenan
   if (party.oneLeaves) await leaves(callers.pop());
   await sleep(party.stayMs / 2, undefined, { signal: stop });
 
-  parting = true;
   switch (party.ending) {
     case 'tenant':
       await endRoom(held);
@@ -141,8 +139,8 @@ export async function hold(world: World, party: Party, at: number, tenant: Tenan
   }
   const giveUpAt = Math.max(Date.now() + PATIENCE_MS, party.ending === 'deadline' ? Date.parse(created.session.dueAt) + PATIENCE_MS : 0);
   while (Date.now() < giveUpAt && !stop.aborted) {
-    const session = (await tenant.look(created.room.id))?.session;
-    if (session != null) held.sessions.add(session.id);
+    const session = (await tenant.look(created.room.id))?.session ?? null;
+    if (session !== null) held.sessions.add(session.id);
     if (session?.state === 'ended') return;
     await sleep(LOOK_EVERY_MS, undefined, { signal: stop });
   }

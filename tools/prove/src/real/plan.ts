@@ -42,7 +42,7 @@ export interface Size {
   readonly inventoryMs: number;
 }
 
-export const FULL: Size = { loadMs: 145_000, parties: 112, faults: 64, longestStayMs: 14_000, endings: ['tenant', 'tenant', 'browsers-left', 'browsers-left', 'alone', 'empty', 'deadline'], inventoryMs: 10_000 };
+export const FULL: Size = { loadMs: 145_000, parties: 112, faults: 72, longestStayMs: 14_000, endings: ['tenant', 'tenant', 'browsers-left', 'browsers-left', 'alone', 'empty', 'deadline'], inventoryMs: 10_000 };
 export const QUICK: Size = { loadMs: 21_000, parties: 20, faults: 10, longestStayMs: 5_000, endings: ['tenant', 'browsers-left', 'alone', 'empty'], inventoryMs: 5_000 };
 
 /** The shortest that the API takes as a session's longest. */
@@ -74,13 +74,20 @@ export function planParties(seed: number, size: Size): Party[] {
   });
 }
 
+/** There are four services to kill, and one Redis to flush. */
+const MORE_OFTEN = ['kill', 'kill', 'kill', 'freeze', 'redis-flush'];
+const ALWAYS = new Set(['kill', 'freeze', 'redis-flush', 'postgres-restart']);
+
 /** What breaks when, the same for the same seed: every fault once before any comes again. */
 export function planFaults(seed: number, size: Size): PlannedFault[] {
   const random = openRandom(seed, 'faults');
   const every = size.loadMs / (size.faults + 1);
   const order: Fault[] = [];
-  while (order.length < size.faults) order.push(...shuffled(random, faults));
-  return order.slice(0, size.faults).map((fault, at) => ({
+  while (order.length < size.faults) order.push(...shuffled(random, [...faults, ...MORE_OFTEN.flatMap((name) => faults.filter((fault) => fault.name === name))]));
+  // A run that is too short for all must still have these.
+  const always = size.faults < faults.length ? faults.filter(({ name }) => ALWAYS.has(name)) : [];
+  const chosen = shuffled(random, [...always, ...order.filter(({ name }) => always.length === 0 || !ALWAYS.has(name)).slice(0, size.faults - always.length)]);
+  return (always.length > 0 ? chosen : order.slice(0, size.faults)).map((fault, at) => ({
     fault,
     atMs: Math.round((at + 0.5 + random.between(0, 0.8)) * every),
     target: random.int(1 << 20),

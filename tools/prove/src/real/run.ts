@@ -7,7 +7,7 @@ import { seed as seedStore } from '@partyline/store/seed';
 import { openStore } from '@partyline/store/store';
 import { gather, legsSeen, type Evidence } from './evidence.ts';
 import { historyOf } from './history.ts';
-import { bounds, delays, gaps, judge, standard, type Constants, type Delays, type Judged } from './oracle.ts';
+import { bounds, delays, gaps, judge, lateDecisions, standard, type Constants, type Delays, type Judged } from './oracle.ts';
 import { endRoom, hold, type Held } from './party.ts';
 import { FULL, planFaults, planParties, QUICK, tenantCount, type PlannedFault, type Size } from './plan.ts';
 import { openTenant, type Tenant } from './tenant.ts';
@@ -252,6 +252,8 @@ function report({ evidence, constants, broken, startedAt, seed, quick, log, logF
   for (const { seen, held: of } of sessions.values()) if (of.endTakenAt !== undefined && seen.endingAt === null) failures.push(`session ${seen.id} (${of.party.name}): the tenant was told that its room ends, and the session goes on`);
   if (ledger.up > 0 && late.length === 0) failures.push(`${ledger.up} legs are still up at the end`);
 
+  for (const { id, lateMs } of lateDecisions(evidence.decided, windows, constants)) failures.push(`session ${id} (${sessions.get(id)?.held.party.name ?? ''}): its clock ran out, and its end was decided ${(lateMs / 1000).toFixed(1)} s past the bound`);
+
   const lost = sequences.reduce((sum, each) => sum + each.lost, 0);
   const duplicated = sequences.reduce((sum, each) => sum + each.duplicated, 0);
   if (lost > 0) failures.push(`${lost} events are missing from their sessions' sequences`);
@@ -277,7 +279,7 @@ function report({ evidence, constants, broken, startedAt, seed, quick, log, logF
     overVendorLimit: requests.filter(({ status, fault }) => status === 429 && fault === undefined).length,
     eventsLost: lost,
     eventsDuplicated: duplicated,
-    callersKeptOut: held.reduce((sum, { callIds }) => sum + [...callIds].filter((id) => !joined.has(id)).length, 0),
+    callersKeptOut: held.filter(({ party }) => !party.silentCaller).reduce((sum, { callIds }) => sum + [...callIds].filter((id) => !joined.has(id)).length, 0),
     failures,
   };
 }
