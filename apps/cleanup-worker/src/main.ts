@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
+import { deliverEvents } from '@partyline/conference/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
 import { paceProviders } from '@partyline/conference/pace-provider';
 import { reconcile } from '@partyline/conference/reconcile';
@@ -14,15 +15,22 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
+import { countUnconfirmed } from '@partyline/store/hang-ups';
 import { purgeExpired } from '@partyline/store/owed';
 import { openStore } from '@partyline/store/store';
 import { takeTurn } from '@partyline/store/turns';
+import { postEvent } from './post-event.ts';
 import { startTimer } from './timer.ts';
 
 @Module({})
 class CleanupModule {}
 
 const PURGE_MS = 60_000;
+const WATCH_MS = 5_000;
+const DELIVERY_MS = 1_000;
+/** Events that one replica may have on their way at once, each to another session. */
+const SENDERS = 8;
+const POST_TIMEOUT_MS = 15_000;
 /** A round of the reconciler that takes longer than this hangs: the longest wait in it is for a place in the provider's line. */
 const HUNG_MS = 60_000;
 
@@ -51,13 +59,27 @@ await runMain(async () => {
   const count = (counts: Record<string, number>): void => {
     for (const [what, number] of Object.entries(counts)) if (number > 0) metrics.count('swept', { what }, number);
   };
-  const reconciler = timer('reconciler', RECONCILE_MS, async () => (PARTYLINE_RECONCILER === 'off' ? undefined : count(await reconcile(deps))));
+  const reconciler = timer('reconciler', RECONCILE_MS, async () => {
+    if (PARTYLINE_RECONCILER === 'off') return;
+    count(await reconcile(deps));
+    metrics.set('reconciled_timestamp_seconds', systemClock.now().getTime() / 1000);
+  });
+  // Beside the reconciler and not in its round: what it tells must be right just when that takes long.
+  const watch = timer('watch', WATCH_MS, async () => {
+    const { legs, oldestS } = await countUnconfirmed(store);
+    metrics.set('legs_unconfirmed', legs);
+    metrics.set('oldest_unconfirmed_seconds', oldestS);
+  });
   const inventory = timer('inventory', INVENTORY_MS / 6, async () => {
     if (PARTYLINE_RECONCILER === 'off' || !(await takeTurn(store, 'inventory', INVENTORY_MS))) return;
     const { adopted, orphans, missing, connections } = await sweepInventory(deps);
     count({ adopted, orphans, missing, connections });
   });
   const purge = timer('purge', PURGE_MS, async () => void (await purgeExpired(store)));
+  const stopping = new AbortController();
+  const post = postEvent({ timeoutMs: POST_TIMEOUT_MS });
+  // A timer each, so that a receiver who takes his time holds one sender and not the others' next round.
+  const senders = Array.from({ length: SENDERS }, () => timer('delivery', DELIVERY_MS, async () => void (await deliverEvents({ ...deps, post }, stopping.signal))));
 
   await startService({
     config,
@@ -68,7 +90,8 @@ await runMain(async () => {
     // Alive is making progress, not being connected: a round that hangs is to be restarted, one that fails because Postgres is away is not.
     live: () => reconciler.assertRunning(RECONCILE_MS * 3 + HUNG_MS),
     drain: async () => {
-      await Promise.all([reconciler.stop(), inventory.stop(), purge.stop()]);
+      stopping.abort();
+      await Promise.all([reconciler, watch, inventory, purge, ...senders].map((each) => each.stop()));
     },
     close: async () => {
       await Promise.allSettled([jobs.close(), store.close()]);

@@ -7,6 +7,7 @@ import { verdict } from '@partyline/domain/verdict';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';
 import { replayedWebhook } from './refusals.ts';
+import { reportConfirmed } from './report-confirmed.ts';
 import { closeHandle, learnHandle, moveLeg } from './settle.ts';
 
 /** Where an observation came from: a signed webhook, taken once, or our own look-up. */
@@ -44,15 +45,18 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
     });
     return 'applied';
   }
-  const seatedMeanwhile = await inTransaction(deps.store, async (tx) => {
+  const applied = await inTransaction(deps.store, async (tx) => {
     const locked = await lockLeg(tx, found.id);
-    if (locked === null || locked.leg.session_id !== null) return true;
+    if (locked === null || locked.leg.session_id !== null) return null;
+    const was = locked.leg.state;
     await apply(locked.leg, tx, locked.now);
     await saveLeg(tx, locked.leg);
-    return false;
+    return { closed: locked.leg.state === 'ended' && was !== 'ended' ? [locked.leg] : [] };
   });
   // Admitted between our look and our lock: now it has a session, whose lock comes first.
-  return seatedMeanwhile ? applyLegEvent(deps, source, event, legId) : 'applied';
+  if (applied === null) return applyLegEvent(deps, source, event, legId);
+  reportConfirmed(deps, applied.closed);
+  return 'applied';
 }
 
 async function applyVoice(leg: LegRow, event: Extract<VoiceEvent, { kind: 'call' | 'moved' }>, source: Source['via'], tx: Tx, now: Date): Promise<void> {

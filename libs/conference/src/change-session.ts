@@ -3,6 +3,7 @@ import { appendEvents, type NewEvent } from '@partyline/store/events';
 import { lockSession, saveLeg, saveSession, type LegRow, type SessionView } from '@partyline/store/session-view';
 import { inTransaction, type Tx } from '@partyline/store/store';
 import type { Deps } from './deps.ts';
+import { reportConfirmed } from './report-confirmed.ts';
 import { settle } from './settle.ts';
 
 type Request = { [N in JobName]: { name: N; payload: JobPayload<N>; delayMs?: number } }[JobName] | { name: 'arm'; delayMs: number };
@@ -32,9 +33,11 @@ export async function changeSession<T>(
     view.session.last_seq += events.length;
     for (const leg of view.legs) if (differs(legsBefore.get(leg.id), leg)) await saveLeg(tx, leg);
     if (differs(sessionBefore, view.session)) await saveSession(tx, view.session);
-    return { result, view, requests: whatFollows(view, sessionBefore, legsBefore) };
+    const closed = view.legs.filter((leg) => leg.state === 'ended' && legsBefore.get(leg.id)?.state !== 'ended');
+    return { result, view, closed, requests: whatFollows(view, sessionBefore, legsBefore) };
   });
   if (done === null) return null;
+  reportConfirmed(deps, done.closed);
   await send(deps, tenantId, sessionId, done.requests);
   return { result: done.result, view: done.view };
 }

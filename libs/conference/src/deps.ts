@@ -25,9 +25,15 @@ export interface WebhookUrls {
   events(legId: string): string;
 }
 
+type Counted =
+  | 'webhook_ignored' | 'webhook_refused' | 'enqueue_failed' | 'hang_up_asked' | 'hang_up_failed' | 'leg_never_seen' | 'orphans_found' | 'false_kill' | 'events_delivered'
+  | 'event_delivery_failed';
+
 /** Where use-cases say what an operator should know. Fields must hold no secret, PIN or full number. */
 export interface Report {
   /** Counts something under a name from the metrics list. */
-  count(name: 'webhook_ignored' | 'webhook_refused' | 'enqueue_failed' | 'hang_up_asked' | 'hang_up_failed' | 'leg_never_seen' | 'orphan_found', labels?: Record<string, string>): void;
+  count(name: Counted, labels?: Record<string, string>): void;
+  /** Notes how long something took. */
+  observe(name: 'hangup_confirm_seconds', seconds: number, labels?: Record<string, string>): void;
   warn(message: string, fields: Record<string, unknown>): void;
 }

@@ -2,6 +2,7 @@ import { isUp } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { mediaOfLeg, storeObservation } from '@partyline/store/events';
+import { closeAttempt, noteAttempt, type AttemptOutcome } from '@partyline/store/hang-ups';
 import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
 import { inTransaction } from '@partyline/store/store';
 import { applyLegEvent } from './apply-leg-event.ts';
@@ -20,6 +21,12 @@ const LONGEST_WAIT_MS = 15_000;
 /** From one attempt to the next: 1 s, 2 s, 4 s … 15 s, without end. */
 const waitAfter = (asks: number): number => Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, asks - 1), 4));
 
+/** What became of one attempt, as the ledger has it. */
+interface AttemptResult {
+  readonly outcome: AttemptOutcome;
+  readonly reason: string | null;
+}
+
 /**
  * Asks the provider to end one leg that is owed its hang-up, and looks whether it has. Accepted is not done: the answer is `done` only
  * when the provider was seen to have ended it; else when to come again. Anybody may call it at any time: an attempt that is too early,
@@ -30,12 +37,16 @@ export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId
   const claim = await claimLeg(deps, tenantId, legId);
   if (claim === 'done' || 'againMs' in claim) return claim;
   const { leg } = claim;
+  let result: AttemptResult | null = null;
   try {
     // The second time round, look first: it may be the observation that was lost, not the hang-up.
-    if (leg.asks > 1 && (await lookUp(deps, leg))) return 'done';
-    await askProvider(deps, leg);
+    if (leg.asks > 1 && (await lookUp(deps, leg))) {
+      result = { outcome: 'seen-closed', reason: null };
+      return 'done';
+    }
+    result = await askProvider(deps, leg);
   } finally {
-    await releaseLeg(deps, leg);
+    await releaseLeg(deps, leg, result);
   }
   return { againMs: waitAfter(leg.asks) };
 }
@@ -56,13 +67,15 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
     leg.asks += 1;
     leg.lease_until = new Date(now.getTime() + LEASE_MS);
     await saveLeg(tx, leg);
+    await noteAttempt(tx, leg.tenant_id, { legId, no: leg.asks, at: now });
     return { leg: { ...leg } };
   });
 }
 
-/** Gives a leg back, unless its lease ran out and somebody else has it. */
-async function releaseLeg(deps: HangUpDeps, { id, lease_until }: LegRow): Promise<void> {
+/** Writes down what became of the attempt, and gives the leg back unless its lease ran out and somebody else has it. */
+async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks, lease_until }: LegRow, result: AttemptResult | null): Promise<void> {
   await inTransaction(deps.store, async (tx) => {
+    if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: asks, ...result });
     const locked = await lockLeg(tx, id);
     if (locked?.leg.lease_until?.getTime() !== lease_until?.getTime() || locked === null) return;
     locked.leg.lease_until = null;
@@ -71,7 +84,7 @@ async function releaseLeg(deps: HangUpDeps, { id, lease_until }: LegRow): Promis
 }
 
 /** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
-async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<void> {
+async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<AttemptResult> {
   const requests: Promise<void>[] = [];
   if (leg.media_connection_id !== null && leg.media_closed_at === null) {
     const mediaSessionId = await mediaOfLeg(deps.store, leg.id);
@@ -79,14 +92,18 @@ async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<void> {
   }
   // Disconnecting the video side does not end a call that still rings: the voice side is asked by its own name (design §2).
   if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(deps.voice.hangUp(leg.voice_call_id));
+  if (requests.length === 0) return { outcome: 'nothing-to-ask', reason: null };
   deps.report.count('hang_up_asked', { kind: leg.kind });
+  let refusal: string | null = null;
   for (const settled of await Promise.allSettled(requests)) {
     if (settled.status === 'fulfilled') continue;
     const reason = settled.reason instanceof ProviderError ? settled.reason.verdict.reason : String(settled.reason);
+    refusal = reason;
     deps.report.count('hang_up_failed', { kind: leg.kind, reason });
     // Not found is what the second of two handles answers when the first took it along; the look-up will tell.
     if (!(settled.reason instanceof ProviderError && settled.reason.failure === 'not-found')) deps.report.warn('a hang-up was not taken; it will be asked again', { legId: leg.id, reason });
   }
+  return refusal === null ? { outcome: 'taken', reason: null } : { outcome: 'refused', reason: refusal };
 }
 
 /** Asks the provider for the state of a leg's sides and applies what it says. `true` when that ended the leg. */

@@ -130,4 +130,4 @@ function settleBridge({ session, room, legs, now }: SessionView, before: Readonl
 }
 
 /** A phone whose ringing was asked for and never begun: there is nothing at the provider to be seen closed. */
-const wasNeverMade = (leg: LegRow): boolean => leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;
+export const wasNeverMade = (leg: LegRow): boolean => leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;

@@ -1,6 +1,6 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
-import { connectionsOf, findCalls, findUnnamedDial, listMedia, missingCalls, noteStrays, type MediaToList } from '@partyline/store/inventory';
+import { connectionsOf, findCalls, findFalseKills, findUnnamedDial, listMedia, missingCalls, noteStrays, type MediaToList } from '@partyline/store/inventory';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
 import { writeConnectionData } from './connection-data.ts';
@@ -34,6 +34,10 @@ export interface Inventory {
 export async function sweepInventory(deps: Deps): Promise<Inventory> {
   const live = await deps.voice.listLiveCalls();
   const { adopted, orphans } = await hangUpStrays(deps, live);
+  for (const { call_id: callId, leg_id: legId, kind } of await findFalseKills(deps.store)) {
+    deps.report.count('false_kill', { kind });
+    deps.report.warn('a call that was hung up as nobody’s was a leg of a running session', { callId, legId });
+  }
   const missing = await lookUpMissing(deps, live);
   const connections = deps.media.capabilities.listConnections ? await compareConnections(deps) : 0;
   return { calls: live.length, adopted, orphans, missing, connections };
@@ -52,7 +56,7 @@ async function hangUpStrays(deps: Deps, live: readonly ObservedCall[]): Promise<
   }
   const due = await noteStrays(deps.store, strays, { quarantineMs: QUARANTINE_MS });
   for (const callId of due) {
-    deps.report.count('orphan_found');
+    deps.report.count('orphans_found');
     deps.report.warn('a live call that nobody knows is hung up', { callId });
     // Asked at every inventory until it is seen no more.
     await deps.voice.hangUp(callId).catch((error: unknown) => deps.report.warn('an orphan was not taken; it will be asked again', { callId, error: String(error) }));
@@ -106,7 +110,7 @@ async function compareSession(deps: Deps, { id, media_session_id: mediaSessionId
     if (known !== undefined && known.media_closed_at === null) continue;
     if (known !== undefined) {
       // Held to be closed and live all the same: no leg of ours any more.
-      deps.report.count('orphan_found');
+      deps.report.count('orphans_found');
       await deps.media.disconnect({ mediaSessionId, connectionId });
       changed += 1;
       continue;

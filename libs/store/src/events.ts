@@ -72,13 +72,13 @@ export interface NewEvent {
   readonly data: Record<string, unknown>;
 }
 
-/** Commits events with the change that they tell of. `firstSeq` comes from the locked session row, so a session's numbers have no gap. */
+/** Commits events with the change that they tell of. `firstSeq` comes from the locked session row, so a session's numbers have no gap. To be sent at once when the tenant has an address for it, else only to be read. */
 export async function appendEvents(tx: Tx, tenantId: string, of: { roomId: string; sessionId: string; firstSeq: number }, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
   await tx.query({
     name: 'append-events',
-    text: `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data)
-           SELECT $1, $2, $3, $4 + ord - 1, type, data FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord)`,
+    text: `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, next_try_at)
+           SELECT $1, $2, $3, $4 + ord - 1, type, data, (SELECT clock_timestamp() FROM tenant WHERE id = $1 AND events_url IS NOT NULL) FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord)`,
     values: [tenantId, of.roomId, of.sessionId, of.firstSeq, events.map((event) => event.type), events.map((event) => JSON.stringify(event.data))],
   });
 }

@@ -66,16 +66,35 @@ export async function connectionsOf(store: Store, sessionId: string): Promise<{ 
 }
 
 /**
- * Notes what a complete inventory saw and no row knows; what it did not see again is forgotten. Gives those that have been seen by two
- * inventories, the first of them at least `quarantineMs` ago: nobody's, and to be hung up.
+ * Notes what a complete inventory saw and no row knows; what it did not see again is forgotten, unless it was hung up. Gives those that
+ * have been seen by two inventories, the first of them at least `quarantineMs` ago: nobody's, and noted as asked to be hung up.
  */
 export async function noteStrays(store: Store, seen: readonly string[], { quarantineMs }: { quarantineMs: number }): Promise<string[]> {
   const { rows } = await store.pool.query<{ id: string }>({
     name: 'note-strays',
-    text: `WITH gone AS (DELETE FROM stray WHERE id <> ALL($1)),
-                noted AS (INSERT INTO stray AS s (id) SELECT DISTINCT unnest($1::text[]) ON CONFLICT (id) DO UPDATE SET sweeps = s.sweeps + 1, last_at = now() RETURNING id, sweeps, first_at)
-           SELECT id FROM noted WHERE sweeps >= 2 AND first_at <= now() - make_interval(secs => $2)`,
+    text: `WITH gone AS (DELETE FROM stray WHERE id <> ALL($1) AND asked_at IS NULL),
+                noted AS (INSERT INTO stray AS s (id) SELECT DISTINCT unnest($1::text[])
+                          ON CONFLICT (id) DO UPDATE SET sweeps = s.sweeps + 1, last_at = now(),
+                            asked_at = COALESCE(s.asked_at, CASE WHEN s.first_at <= now() - make_interval(secs => $2) THEN now() END)
+                          RETURNING id, asked_at)
+           SELECT id FROM noted WHERE asked_at IS NOT NULL`,
     values: [seen, quarantineMs / 1000],
   });
   return rows.map(({ id }) => id);
+}
+
+/**
+ * Calls that were hung up as nobody's and are, by what the rows say now, a leg's that was up in a running session at that time: false
+ * kills. Each is given once. However the leg came to its name (a late event, a late answer), it is found here.
+ */
+export async function findFalseKills(store: Store): Promise<{ call_id: string; leg_id: string; kind: string }[]> {
+  const { rows } = await store.pool.query<{ call_id: string; leg_id: string; kind: string }>({
+    name: 'find-false-kills',
+    text: `UPDATE stray SET false_kill_at = now() FROM leg l JOIN session s ON s.id = l.session_id
+           WHERE stray.asked_at IS NOT NULL AND stray.false_kill_at IS NULL AND l.voice_call_id = stray.id
+             AND (l.owed_at IS NULL OR l.owed_at > stray.asked_at) AND (l.ended_at IS NULL OR l.ended_at > stray.asked_at)
+             AND (s.ending_at IS NULL OR s.ending_at > stray.asked_at)
+           RETURNING stray.id AS call_id, l.id AS leg_id, l.kind`,
+  });
+  return rows;
 }

@@ -42,9 +42,12 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
   return { settle, overdue, ending, hangUpLegs, bridge, dial };
 }
 
-/** Forgets what has served: used token ids that would be stale anyway, and PINs whose quarantine is over. */
-export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number }> {
-  const tokens = await store.pool.query('DELETE FROM webhook_jti WHERE expires_at < now()');
-  const pins = await store.pool.query('DELETE FROM pin WHERE free_at < now()');
-  return { tokens: tokens.rowCount ?? 0, pins: pins.rowCount ?? 0 };
+/** Forgets what has served: used token ids that would be stale anyway, PINs whose quarantine is over, and strays that were hung up a day ago. */
+export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number; strays: number }> {
+  const forget = async (name: string, text: string): Promise<number> => (await store.pool.query({ name, text })).rowCount ?? 0;
+  return {
+    tokens: await forget('purge-tokens', 'DELETE FROM webhook_jti WHERE expires_at < now()'),
+    pins: await forget('purge-pins', 'DELETE FROM pin WHERE free_at < now()'),
+    strays: await forget('purge-strays', `DELETE FROM stray WHERE last_at < now() - interval '1 day'`),
+  };
 }

@@ -25,7 +25,7 @@ beforeAll(async () => {
     { timeoutMs: 2_000 },
   );
   const never = { enqueue: async () => undefined, ensure: async () => undefined, armHangUp: async () => undefined };
-  stage = await startStage((store) => answerQuestions({ ...providers, store, jobs: never, clock: systemClock, report: { count: () => undefined, warn: () => undefined } }), { answerWithinMs: 5_000 });
+  stage = await startStage((store) => answerQuestions({ ...providers, store, jobs: never, clock: systemClock, report: { count: () => undefined, observe: () => undefined, warn: () => undefined } }), { answerWithinMs: 5_000 });
 });
 afterAll(async () => {
   await stage.stop();

@@ -41,6 +41,8 @@ export interface Stage {
   readonly worlds: Readonly<Record<MediaKind, World>>;
   /** What the use-cases counted, `name why`. */
   readonly counted: string[];
+  /** The durations that they noted, in the same way. */
+  readonly observed: { name: string; seconds: number }[];
   /** What went wrong in a webhook: every one, so that a test can look. Replays and refusals are among them. */
   readonly failures: unknown[];
   /** The jobs that were sent; nothing runs them, the test does what they would do. */
@@ -72,6 +74,7 @@ export async function setStage(): Promise<Stage> {
   const emulator = await launchEmulator(vendor, hooksUrl);
 
   const counted: string[] = [];
+  const observed: Stage['observed'] = [];
   const failures: unknown[] = [];
   const sent: Stage['sent'] = [];
   const stage: Pick<Stage, 'jobsDown' | 'answersHeld'> = { jobsDown: false, answersHeld: undefined };
@@ -81,7 +84,7 @@ export async function setStage(): Promise<Stage> {
     const { media, voice } = createProviders(settings(kind, vendor, emulator.url), { timeoutMs: TIMEOUT_MS });
     const deps: Deps = {
       store, jobs, media, voice, clock: systemClock, ids: systemIds, secret: systemSecret, webhooks: webhookUrls(`${hooksUrl}/${kind}`),
-      report: { count: (name, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')), warn: () => undefined },
+      report: { count: (name, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')), observe: (name, seconds, labels = {}) => void observed.push({ name: [name, ...Object.values(labels)].join(' '), seconds }), warn: () => undefined },
     };
     return { ...deps, kind, pins: openPinVault(PIN_KEY), random: systemRandomInt, provider: answerQuestions(deps), tenantId: TENANT };
   };
@@ -100,7 +103,7 @@ export async function setStage(): Promise<Stage> {
   });
 
   return Object.assign(stage, {
-    store, redis, emulator, worlds, counted, failures, sent, hooksUrl,
+    store, redis, emulator, worlds, counted, observed, failures, sent, hooksUrl,
     async close() {
       await emulator.stop();
       await stop(server);
