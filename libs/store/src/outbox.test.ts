@@ -124,7 +124,7 @@ describe('a tenant without an address', () => {
     await store.pool.query(`INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data) SELECT $1, $2, $3, 3 + n, 'leg.joined', '{}' FROM generate_series(1, 20000) n`, [room.tenantId, room.roomId, room.sessionId]);
     await store.pool.query('ANALYZE outbox');
     const { rows } = await store.pool.query<{ 'QUERY PLAN': string }>('EXPLAIN SELECT id FROM outbox WHERE next_try_at <= now() ORDER BY next_try_at, id');
-    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toMatch(/outbox_due/);
+    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toMatch(/Scan using outbox_(due|unsent) /);
   });
 
   it('is told from the next event on when it gets one', async () => {
