@@ -61,16 +61,22 @@ describe('while Redis is away', () => {
   });
 
   it('fails a question that is under way', async () => {
-    let asked = (): void => undefined;
-    const reached = new Promise<void>((resolve) => (asked = resolve));
-    const silent = (): Promise<never> => (asked(), (openMedia = (input) => agreeable.openMedia(input)), new Promise(() => undefined));
-    let openMedia: AskProvider['openMedia'] = silent;
+    let { openMedia }: Pick<AskProvider, 'openMedia'> = agreeable;
     stage = await startStage(() => ({ ...agreeable, openMedia: (input) => openMedia(input) }), { answerWithinMs: 60_000 });
+    await recovered(stage);
+    const before = await stage.counts();
+    const reached = new Promise<void>((resolve) => {
+      openMedia = () => {
+        ({ openMedia } = agreeable);
+        resolve();
+        return new Promise(() => undefined);
+      };
+    });
     const reply = timed(stage.ask(...CREATE));
     await reached;
     stage.redis.sever();
     expectNotNow(await reply, 5_000);
-    expect(await stage.counts()).toMatchObject({ rooms: 0 });
+    expect(await stage.counts()).toEqual(before);
     stage.redis.restore();
     await recovered(stage);
   });
@@ -85,7 +91,7 @@ describe('an orchestrator', () => {
   });
 
   it('that does not answer is given up', async () => {
-    stage = await startStage(() => ({ ...agreeable, openMedia: () => new Promise(() => undefined) }));
+    stage = await startStage(() => ({ ...agreeable, openMedia: () => new Promise(() => undefined) }), { answerWithinMs: 1_000 });
     expectNotNow(await timed(stage.ask(...CREATE)));
     expect(await stage.counts()).toMatchObject({ rooms: 0, participants: 0, sessions: 0, pins: 0 });
   });

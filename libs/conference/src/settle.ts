@@ -106,7 +106,7 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
     if (due.at <= now) decideEnd(view, due.reason);
   }
 
-  for (const leg of legs) if (leg.state === 'dialling' && now.getTime() - leg.dialled_at!.getTime() > NEVER_SEEN_AFTER_MS) oweHangUp(leg, 'never-seen', now);
+  for (const leg of legs) if (leg.state === 'dialling' && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS) oweHangUp(leg, 'never-seen', now);
   if (!canJoin(session.state)) {
     // Also when it is over: a token outlives its session, and who comes in by it costs money.
     for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);

@@ -12,9 +12,10 @@ export function processorSeconds(pid: number): number {
   return (own + reaped) / TICKS_PER_SECOND;
 }
 
-/** As `processorSeconds`, with the children that live now: Postgres has a process for each connection. */
+/** As `processorSeconds`, with the children that live now: Postgres has a process for each connection. What a child used that ends meanwhile is then its parent's. */
 export function familySeconds(pid: number): number {
-  return childrenOf(pid).reduce((sum, child) => sum + processorSeconds(child), processorSeconds(pid));
+  const children = readdirSync('/proc').map(Number).filter(Number.isInteger).flatMap((other) => statOfChild(other, pid) ?? []);
+  return children.reduce((sum, { own, reaped }) => sum + (own + reaped) / TICKS_PER_SECOND, processorSeconds(pid));
 }
 
 /** The process that started `pid`. */
@@ -37,15 +38,12 @@ function readStat(pid: number): { parent: number; own: number; reaped: number } 
   return { parent: field(4), own: field(14) + field(15), reaped: field(16) + field(17) };
 }
 
-function childrenOf(pid: number): number[] {
-  return readdirSync('/proc').map(Number).filter((other) => Number.isInteger(other) && isChild(other, pid));
-}
-
-function isChild(pid: number, parent: number): boolean {
+function statOfChild(pid: number, parent: number): ReturnType<typeof readStat> | undefined {
   try {
-    return readStat(pid).parent === parent;
+    const stat = readStat(pid);
+    return stat.parent === parent ? stat : undefined;
   } catch {
     // It ended while we looked.
-    return false;
+    return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { openPinVault } from '@partyline/conference/pin-vault';
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { Problem } from '@partyline/contracts/problem';
 import { answerQuestion, questionPattern, QUESTIONS, type Asked } from '@partyline/conference/questions';
+import { VerdictError } from '@partyline/domain/verdict';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { systemClock, systemIds, systemRandomInt } from '@partyline/runtime/edges';
 import { openLogger } from '@partyline/runtime/logging';
@@ -56,7 +57,7 @@ export interface Stage {
 export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
-export async function startStage(provider: (store: Store) => AskProvider, { orchestrator = true, redisUp = true, answerWithinMs = 1_000 } = {}): Promise<Stage> {
+export async function startStage(provider: (store: Store) => AskProvider, { orchestrator = true, redisUp = true, answerWithinMs }: { orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number } = {}): Promise<Stage> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ url: database.url, max: 5, onError: () => undefined });
   const keys = { ours: newKey(), theirs: newKey() };
@@ -73,7 +74,7 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
   const troubles: unknown[] = [];
   const connection = producerOptions(redis.url);
   const jobs = openJobs({ connection, prefix, onError: () => undefined });
-  const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), answerWithinMs, onTrouble: (_question, error) => troubles.push(error) });
+  const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), ...(answerWithinMs === undefined ? {} : { answerWithinMs }), onTrouble: (_question, error) => troubles.push(error) });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
     log,
@@ -86,6 +87,9 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
       await Promise.allSettled([asking.close(), jobs.close()]);
     },
   });
+
+  if (answering !== null && redisUp) await untilHeard(asking);
+  troubles.length = 0;
 
   return {
     url: service.url,
@@ -119,6 +123,14 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
       await Promise.all([testRedis.close(), database.drop()]);
     },
   };
+}
+
+/** On a busy machine the wire takes a moment to stand; a test is about what comes after. */
+async function untilHeard(asking: AskProvider, tries = 10): Promise<void> {
+  const unheard = await asking.observeRoom({ tenantId: 'ten_nobody', roomId: 'room_none' }).then(() => false, (error: unknown) => error instanceof VerdictError && error.verdict.reason === 'provider-unreachable');
+  if (!unheard) return;
+  if (tries === 1) throw new Error('the wire to the orchestrator does not stand');
+  await untilHeard(asking, tries - 1);
 }
 
 function keepsContract(method: string, path: string, { status, headers, body }: Reply): void {

@@ -56,18 +56,20 @@ describe('parseEvent', () => {
 
 describe('parseCall', () => {
   it('reads a live call, which has no times', () => {
-    expect(parseCall({ uuid: DASHED, status: 'ringing' })).toEqual({ callId: DASHED, over: false, event: { ...call, phase: 'ringing', at: null } });
+    expect(parseCall({ uuid: DASHED, status: 'ringing' })).toEqual({ callId: DASHED, over: false, rings: null, event: { ...call, phase: 'ringing', at: null } });
   });
 
   it('reads one that is over, with the vendor’s other way to write a time', () => {
-    const expected = { callId: DASHED, over: true, event: { ...over('success', 'completed'), durationS: 7 } };
+    const expected = { callId: DASHED, over: true, rings: null, event: { ...over('success', 'completed'), durationS: 7 } };
     expect(parseCall({ uuid: DASHED, status: 'completed', duration: '7', end_time: '2026-11-21 12:00:00' })).toEqual(expected);
   });
 
-  it.each(['machine', 'human'])('takes %s for answered', (status) => expect(parseCall({ uuid: DASHED, status })).toMatchObject({ over: false, event: { phase: 'answered' } }));
+  it.each(['machine', 'human'])('takes %s for answered', (status) => expect(parseCall({ uuid: DASHED, status })).toMatchObject({ over: false, rings: null, event: { phase: 'answered' } }));
 
   it('takes a status that it does not know for live: nothing is closed on it', () => {
-    expect(parseCall({ uuid: DASHED, status: 'parked' })).toEqual({ callId: DASHED, over: false, event: { kind: 'unknown', name: 'parked' } });
+    expect(parseCall({ uuid: DASHED, status: 'ringing', direction: 'outbound', to: { type: 'phone', number: '442079460018' } })?.rings).toBe('+442079460018');
+    expect(parseCall({ uuid: DASHED, status: 'ringing', direction: 'inbound', to: { type: 'phone', number: '442079460018' } })?.rings).toBeNull();
+    expect(parseCall({ uuid: DASHED, status: 'parked' })).toEqual({ callId: DASHED, over: false, rings: null, event: { kind: 'unknown', name: 'parked' } });
   });
 
   it.each([{}, null, [], { uuid: DASHED }, { status: 'ringing' }])('gives nothing for %j', (body) => expect(parseCall(body)).toBeUndefined());
