@@ -35,27 +35,30 @@ export interface PlannedFault {
 export interface Size {
   readonly loadMs: number;
   readonly parties: number;
+  /** Beside the duets. */
   readonly faults: number;
+  /** When duets are played, as shares of the load's time. */
+  readonly duets: readonly number[];
+  /** A party begins no later than this before the load ends, so that it comes to its end by itself. */
+  readonly lastStartMs: number;
   readonly longestStayMs: number;
   readonly endings: readonly Ending[];
   /** How often the provider's inventory is compared: scaled down, to fit into the run (reliability.md: 60 s). */
   readonly inventoryMs: number;
 }
 
-export const FULL: Size = { loadMs: 145_000, parties: 112, faults: 72, longestStayMs: 14_000, endings: ['tenant', 'tenant', 'browsers-left', 'browsers-left', 'alone', 'empty', 'deadline'], inventoryMs: 10_000 };
-export const QUICK: Size = { loadMs: 21_000, parties: 20, faults: 10, longestStayMs: 5_000, endings: ['tenant', 'browsers-left', 'alone', 'empty'], inventoryMs: 5_000 };
+export const FULL: Size = { loadMs: 145_000, parties: 112, faults: 66, duets: [0.2, 0.5, 0.8], lastStartMs: 12_000, longestStayMs: 14_000, endings: ['tenant', 'tenant', 'browsers-left', 'browsers-left', 'alone', 'empty', 'deadline'], inventoryMs: 10_000 };
+export const QUICK: Size = { loadMs: 18_000, parties: 17, faults: 8, duets: [0.45], lastStartMs: 7_000, longestStayMs: 5_000, endings: ['tenant', 'browsers-left', 'alone', 'empty'], inventoryMs: 5_000 };
 
 /** The shortest that the API takes as a session's longest. */
 export const DEADLINE_MS = 60_000;
 const TENANTS = 3;
-/** A party begins no later than this before the load ends, so that it comes to its end by itself. */
-const LAST_START_MS = 12_000;
 
 /** Who meets when, the same for the same seed. */
 export function planParties(seed: number, size: Size): Party[] {
   const random = openRandom(seed, 'parties');
   return Array.from({ length: size.parties }, (_, at): Party => {
-    const atMs = Math.round((at / size.parties) * (size.loadMs - LAST_START_MS));
+    const atMs = Math.round((at / size.parties) * (size.loadMs - size.lastStartMs));
     const wanted = random.pick(size.endings);
     // One that is to run into its deadline must begin early enough to get there.
     const ending = wanted === 'deadline' && atMs > size.loadMs - DEADLINE_MS - 5_000 ? 'tenant' : wanted;
@@ -76,24 +79,39 @@ export function planParties(seed: number, size: Size): Party[] {
 
 /** There are four services to kill, and one Redis to flush. */
 const MORE_OFTEN = ['kill', 'kill', 'kill', 'freeze', 'redis-flush'];
-const ALWAYS = new Set(['kill', 'freeze', 'redis-flush', 'postgres-restart']);
+/** What a run that is too short for all must still have, beside its duet. */
+const ALWAYS = ['kill', 'freeze', 'postgres-restart'];
+/** Hang-ups do not bite, and then the queue forgets that they are owed: only who reads it from Postgres still knows. */
+const DUET = { fault: 'vendor-no-effect', forMs: 4_000, then: 'redis-flush', afterMs: 3_000 } as const;
 
 /** What breaks when, the same for the same seed: every fault once before any comes again. */
 export function planFaults(seed: number, size: Size): PlannedFault[] {
   const random = openRandom(seed, 'faults');
   const every = size.loadMs / (size.faults + 1);
-  const order: Fault[] = [];
-  while (order.length < size.faults) order.push(...shuffled(random, [...faults, ...MORE_OFTEN.flatMap((name) => faults.filter((fault) => fault.name === name))]));
-  // A run that is too short for all must still have these.
-  const always = size.faults < faults.length ? faults.filter(({ name }) => ALWAYS.has(name)) : [];
-  const chosen = shuffled(random, [...always, ...order.filter(({ name }) => always.length === 0 || !ALWAYS.has(name)).slice(0, size.faults - always.length)]);
-  return (always.length > 0 ? chosen : order.slice(0, size.faults)).map((fault, at) => ({
+  const planned = chosen(random, size).map((fault, at) => ({
     fault,
     atMs: Math.round((at + 0.5 + random.between(0, 0.8)) * every),
     target: random.int(1 << 20),
     forMs: lasts(random, fault),
   }));
+  const duets = size.duets.flatMap((share): PlannedFault[] => [
+    { fault: named(DUET.fault), atMs: share * size.loadMs, target: 0, forMs: DUET.forMs },
+    { fault: named(DUET.then), atMs: share * size.loadMs + DUET.afterMs, target: 0, forMs: null },
+  ]);
+  return [...planned, ...duets].toSorted((a, b) => a.atMs - b.atMs);
 }
+
+function chosen(random: Random, size: Size): Fault[] {
+  if (size.faults < faults.length) {
+    const others = faults.filter(({ name }) => !ALWAYS.includes(name) && name !== DUET.fault && name !== DUET.then);
+    return shuffled(random, [...ALWAYS.map(named), ...shuffled(random, others).slice(0, size.faults - ALWAYS.length)]);
+  }
+  const order: Fault[] = [];
+  while (order.length < size.faults) order.push(...shuffled(random, [...faults, ...MORE_OFTEN.map(named)]));
+  return order.slice(0, size.faults);
+}
+
+const named = (name: string): Fault => faults.find((fault) => fault.name === name)!;
 
 function lasts(random: Random, { name, lastsMs }: Fault): number | null {
   if (lastsMs === null) return null;

@@ -259,7 +259,9 @@ function report({ evidence, constants, broken, startedAt, seed, quick, log, logF
   if (lost > 0) failures.push(`${lost} events are missing from their sessions' sequences`);
   if (duplicated > 0) failures.push(`${duplicated} events have a number that another has`);
 
-  for (const each of told.slice(0, MOST_HISTORIES)) {
+  // One leg of a session tells of all of it.
+  const distinct = told.filter(({ session }, at) => told.findIndex((other) => other.session === session) === at);
+  for (const each of distinct.slice(0, MOST_HISTORIES)) {
     log(`\n  ${name(each)}`);
     for (const line of historyOf(each, evidence, startedAt)) log(line);
   }
