@@ -68,8 +68,10 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'web
   if (!claimed?.result) return 'not-wanted';
   const { armMs, ...call } = claimed.result;
 
+  let armed = false;
   try {
     await deps.jobs.armHangUp({ tenantId, sessionId }, armMs);
+    armed = true;
     const { callId } = await deps.voice.createCall({ ...call, answerTo: deps.webhooks.answer(legId), eventsTo: deps.webhooks.events(legId), ringingTimerS: RINGING_TIMER_S });
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);
@@ -77,7 +79,8 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'web
     });
     return 'dialled';
   } catch (error) {
-    const failure = error instanceof ProviderError ? error.failure : 'busy';
+    // What failed after the vendor was asked and is none of its answers (the row could not be written) leaves a call that may ring.
+    const failure = error instanceof ProviderError ? error.failure : armed ? 'unknown' : 'busy';
     deps.report.warn('a phone could not be rung', { sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
     if (failure === 'unknown') return 'unknown';
     await change((view) => {

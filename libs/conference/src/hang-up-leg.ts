@@ -13,7 +13,7 @@ import { closeHandle, endLeg, NEVER_SEEN_AFTER_MS, oweHangUp } from './settle.ts
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'ids' | 'clock' | 'report'>;
 
-/** How long an attempt may hold a leg: longer than two of the provider's timeouts. One attempt at a time, and a dead one's leg is free again after this. */
+/** How long an attempt may hold a leg to look, and again to ask: longer than a place in the provider's line and its timeout. One attempt at a time, and a dead one's leg is free again after this. */
 const LEASE_MS = 10_000;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
@@ -40,11 +40,12 @@ export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId
   let result: AttemptResult | null = null;
   try {
     // The second time round, look first: it may be the observation that was lost, not the hang-up.
-    if (leg.asks > 1 && (await lookUp(deps, leg))) {
+    const found = leg.asks > 1 ? await lookUp(deps, leg) : 'up';
+    if (found === 'ended') {
       result = { outcome: 'seen-closed', reason: null };
       return 'done';
     }
-    result = await askProvider(deps, leg);
+    if (found === 'up') result = await askProvider(deps, leg);
   } finally {
     await releaseLeg(deps, leg, result);
   }
@@ -72,12 +73,12 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
   });
 }
 
-/** Writes down what became of the attempt, and gives the leg back unless its lease ran out and somebody else has it. */
-async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks, lease_until }: LegRow, result: AttemptResult | null): Promise<void> {
+/** Writes down what became of the attempt, and gives the leg back unless its lease ran out and another attempt has it: each counts one more. */
+async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks }: LegRow, result: AttemptResult | null): Promise<void> {
   await inTransaction(deps.store, async (tx) => {
     if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: asks, ...result });
     const locked = await lockLeg(tx, id);
-    if (locked?.leg.lease_until?.getTime() !== lease_until?.getTime() || locked === null) return;
+    if (locked === null || locked.leg.asks !== asks) return;
     locked.leg.lease_until = null;
     await saveLeg(tx, locked.leg);
   });
@@ -106,8 +107,11 @@ async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<AttemptResult
   return refusal === null ? { outcome: 'taken', reason: null } : { outcome: 'refused', reason: refusal };
 }
 
-/** Asks the provider for the state of a leg's sides and applies what it says. `true` when that ended the leg. */
-async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<boolean> {
+/**
+ * Asks the provider for the state of a leg's sides and applies what it says. `ended` when that ended the leg; `up` when it is still to be
+ * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now.
+ */
+async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<'ended' | 'up' | 'taken'> {
   try {
     if (leg.voice_call_id !== null && leg.voice_closed_at === null) {
       const call = await deps.voice.getCall(leg.voice_call_id);
@@ -122,7 +126,11 @@ async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<boolean> {
   await giveUpUnseen(deps, leg);
   return inTransaction(deps.store, async (tx) => {
     const locked = await lockLeg(tx, leg.id);
-    return locked === null || !isUp(locked.leg);
+    if (locked === null || !isUp(locked.leg)) return 'ended';
+    if (locked.leg.asks !== leg.asks) return 'taken';
+    locked.leg.lease_until = new Date(locked.now.getTime() + LEASE_MS);
+    await saveLeg(tx, locked.leg);
+    return 'up';
   });
 }
 

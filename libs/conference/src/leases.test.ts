@@ -103,6 +103,54 @@ describe('an attempt to hang up', () => {
     expect((await read(legId)).lease_until).toBeNull();
   });
 
+  it('whose look-up outlasted its lease does not ask: the leg is somebody else’s', async () => {
+    const { legId, callId } = await owed();
+    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await hangUpLeg(world, null, legId);
+    await passTime(stage, 1);
+    let open = (): void => undefined;
+    let arrive = (): void => undefined;
+    const reached = new Promise<void>((resolve) => (arrive = resolve));
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const getCall: VoiceProvider['getCall'] = async (id) => {
+      arrive();
+      await opened;
+      return world.voice.getCall(id);
+    };
+    const slow = hangUpLeg({ ...world, voice: { ...world.voice, getCall } }, null, legId);
+    await reached;
+    await passTime(stage, 10.5);
+    const newer = doored();
+    const attempt = hangUpLeg(newer.world, null, legId);
+    await newer.reached;
+    open();
+    await slow;
+    expect(await asked(callId)).toBe(1);
+    newer.open();
+    await attempt;
+    expect(await asked(callId)).toBe(2);
+  });
+
+  it('whose look-up took long has its whole time again to ask', async () => {
+    const { legId, callId } = await owed();
+    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await hangUpLeg(world, null, legId);
+    await passTime(stage, 1);
+    const getCall: VoiceProvider['getCall'] = async (id) => {
+      await passTime(stage, 8);
+      return world.voice.getCall(id);
+    };
+    const slow = doored();
+    const attempt = hangUpLeg({ ...slow.world, voice: { ...slow.world.voice, getCall } }, null, legId);
+    await slow.reached;
+    await passTime(stage, 7);
+    expect(await hangUpLeg(world, null, legId)).toEqual({ againMs: expect.any(Number) });
+    slow.open();
+    await attempt;
+    expect(await asked(callId)).toBe(2);
+    expect(await read(legId)).toMatchObject({ asks: 2, lease_until: null });
+  });
+
   it('that finds its leg ended on coming back leaves it ended', async () => {
     const { legId, meeting } = await owed();
     const zombie = doored();

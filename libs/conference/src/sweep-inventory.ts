@@ -107,8 +107,10 @@ async function compareSession(deps: Deps, { id, media_session_id: mediaSessionId
   let changed = 0;
   for (const { connectionId, data } of live) {
     const known = legs.find((leg) => leg.media_connection_id === connectionId);
-    if (known !== undefined && known.media_closed_at === null) continue;
+    if (known !== undefined && known.state !== 'ended' && known.media_closed_at === null) continue;
     if (known !== undefined) {
+      // The list may be a moment old.
+      if (known.closed_ms !== null && known.closed_ms < SETTLED_MS) continue;
       // Held to be closed and live all the same: no leg of ours any more.
       deps.report.count('orphans_found');
       await deps.media.disconnect({ mediaSessionId, connectionId });

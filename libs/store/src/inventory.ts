@@ -44,22 +44,39 @@ export interface MediaToList {
   readonly state: string;
 }
 
-/** Sessions that hold a video session and are running, ending, or over for less than `afterEndS` seconds. */
+/**
+ * Sessions that hold a video session and may have somebody in it: not over, over for less than `afterEndS` seconds, or over while a token of
+ * theirs still holds (they do until the session's longest duration). Running ones first, then those that nobody was seen in yet.
+ */
 export async function listMedia(store: Store, { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number }): Promise<MediaToList[]> {
   const { rows } = await store.pool.query<MediaToList>({
     name: 'list-media',
-    text: `SELECT id, tenant_id, media_session_id, state FROM session
-           WHERE media_session_id IS NOT NULL AND (state IN ('live', 'ending') OR ended_at > now() - make_interval(secs => $1)) ORDER BY created_at LIMIT $2`,
+    text: `SELECT s.id, s.tenant_id, s.media_session_id, s.state FROM session s JOIN room r ON r.id = s.room_id
+           WHERE s.media_session_id IS NOT NULL
+             AND (s.state <> 'ended' OR s.ended_at > now() - make_interval(secs => $1) OR s.created_at + make_interval(secs => r.max_duration_s) > now())
+           ORDER BY s.state IN ('live', 'ending') DESC, s.state = 'open' DESC, s.created_at DESC LIMIT $2`,
     values: [afterEndS, limit],
   });
   return rows;
 }
 
-/** A session's legs by their video connections, with their age. */
-export async function connectionsOf(store: Store, sessionId: string): Promise<{ id: string; kind: string; state: string; media_connection_id: string | null; media_closed_at: Date | null; age_ms: number }[]> {
-  const { rows } = await store.pool.query<{ id: string; kind: string; state: string; media_connection_id: string | null; media_closed_at: Date | null; age_ms: number }>({
+/** A leg by its video connection, with its age, and how long ago it was seen closed. */
+export interface KnownConnection {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly media_connection_id: string | null;
+  readonly media_closed_at: Date | null;
+  readonly age_ms: number;
+  readonly closed_ms: number | null;
+}
+
+/** A session's legs by their video connections. */
+export async function connectionsOf(store: Store, sessionId: string): Promise<KnownConnection[]> {
+  const { rows } = await store.pool.query<KnownConnection>({
     name: 'connections-of-session',
-    text: `SELECT id, kind, state, media_connection_id, media_closed_at, (extract(epoch FROM now() - created_at) * 1000)::float8 AS age_ms FROM leg WHERE session_id = $1`,
+    text: `SELECT id, kind, state, media_connection_id, media_closed_at, (extract(epoch FROM now() - created_at) * 1000)::float8 AS age_ms,
+             (extract(epoch FROM now() - COALESCE(media_closed_at, ended_at)) * 1000)::float8 AS closed_ms FROM leg WHERE session_id = $1`,
     values: [sessionId],
   });
   return rows;

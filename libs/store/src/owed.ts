@@ -17,7 +17,8 @@ export interface Owed {
 }
 
 /**
- * All that has been owed for longer than `graceMs`, by the database's clock; at most `limit` of each kind.
+ * All that has been owed for longer than `graceMs`, by the database's clock; at most `limit` of each kind. Of hang-ups, those never asked for
+ * come first and then those asked for longest ago, so that however many stay unconfirmed, none of them keeps another from its turn.
  * Across tenants: this is the operator's sweep, and each row brings its own tenant.
  */
 export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs: number; limit?: number }): Promise<Owed> {
@@ -30,11 +31,16 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
        UNION SELECT tenant_id, session_id FROM leg WHERE state = 'dialling' AND dialled_at < ${before} - interval '90 seconds'`,
     ),
     read<{ tenant_id: string; id: string }>('owed-overdue', `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before}`),
-    read<{ tenant_id: string; id: string }>('owed-ending', `SELECT tenant_id, id FROM session WHERE state = 'ending' AND ending_at < ${before}`),
+    read<{ tenant_id: string; id: string }>(
+      'owed-ending',
+      `SELECT tenant_id, id FROM session s WHERE state = 'ending' AND ending_at < ${before}
+       ORDER BY (SELECT min(l.asked_at) FROM leg l WHERE l.session_id = s.id AND l.state = 'ending') NULLS FIRST`,
+    ),
     read<{ id: string }>(
       'owed-hang-up-legs',
-      `SELECT id FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
-       UNION SELECT l.id FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state <> 'ending'`,
+      `SELECT id FROM (SELECT id, asked_at FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
+       UNION SELECT l.id, l.asked_at FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state <> 'ending') AS owed
+       ORDER BY asked_at NULLS FIRST`,
     ),
     read<{ tenant_id: string; id: string }>('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before}`),
     read<{ tenant_id: string; id: string }>('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before}`),

@@ -53,8 +53,11 @@ export interface VoiceProvider {
   mute(callId: string, muted: boolean): Promise<void>;
   /** Looks one call up; `null` when the vendor does not know it, which is no proof that it is over. */
   getCall(callId: string): Promise<ObservedCall | null>;
-  /** Every call that the vendor says is not over, all pages (the timeout is per page); throws rather than give a partial list. */
-  listLiveCalls(): Promise<readonly ObservedCall[]>;
+  /**
+   * Every call that the vendor says is not over, all pages (the timeout is per page); throws rather than give a partial list.
+   * @param beforePage awaited before each of its requests, so that whoever paces the account counts them all
+   */
+  listLiveCalls(beforePage?: () => Promise<void>): Promise<readonly ObservedCall[]>;
   verifyCallback(callback: Callback, now: Date): Verified;
   /** Throws `VerdictError` (client) when there is no call id in it. */
   parseAnswer(body: unknown): VoiceAnswer;

@@ -75,8 +75,11 @@ function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvid
       if (call === undefined) throw badReply();
       return call;
     },
-    listLiveCalls: () =>
-      listLiveCalls(({ status, ...page }) => callSdk(read, () => sdk.getCallsPage({ ...page, status: status as CallStatus }))),
+    listLiveCalls: (beforePage) =>
+      listLiveCalls(async ({ status, ...page }) => {
+        await beforePage?.();
+        return callSdk(read, () => sdk.getCallsPage({ ...page, status: status as CallStatus }));
+      }),
     verifyCallback: callbackVerifier({ secrets: [account.signatureSecret, ...account.extraSignatureSecrets], apiKey, applicationId, applicationRequired: true }),
     parseAnswer,
     parseInput,

@@ -1,0 +1,168 @@
+import { openStore, type Store } from '@partyline/store/store';
+import { takePlace } from '@partyline/store/turns';
+import { systemSleep } from '@partyline/runtime/edges';
+import type { RestLogEntry } from '@partyline/vonage-emulator/control-client';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { endSession } from './end-session.ts';
+import { hangUpLeg } from './hang-up-leg.ts';
+import { paceProviders } from './pace-provider.ts';
+import { callIn, openRoom, readLegs, untilLegs } from './testing/meeting.ts';
+import { passTime, startOver } from './testing/pass-time.ts';
+import { NUMBER, setStage, type Stage, type World } from './testing/stage.ts';
+
+let stage: Stage;
+let world: World;
+/** Another process' connection to the same database. */
+let otherStore: Store;
+let phones = 0;
+beforeAll(async () => {
+  stage = await setStage();
+  world = stage.worlds.unified;
+  otherStore = openStore({ url: String(stage.store.pool.options.connectionString), max: 8, onError: () => undefined });
+});
+beforeEach(async () => {
+  await stage.emulator.client.putConfig({ limits: { enabled: false } });
+  await startOver(stage);
+});
+afterAll(async () => {
+  await otherStore.close();
+  await stage.close();
+});
+
+const ACCOUNT = 'account';
+const pacer = (store: Store, sleep = systemSleep) => paceProviders(world, { store, account: ACCOUNT, sleep });
+const call = (phone: string) => ({ to: phone, from: NUMBER, answerTo: `${stage.hooksUrl}/nowhere`, eventsTo: `${stage.hooksUrl}/nowhere`, ringingTimerS: 60, lengthTimerS: 60 });
+/** A number that rings and is not answered. */
+async function freshPhone(): Promise<string> {
+  const phone = `+4479463${String((phones += 1)).padStart(5, '0')}`;
+  await stage.emulator.client.setPhone(phone, { mode: 'no-answer' });
+  return phone;
+}
+const made = async (count: number): Promise<string[]> => Promise.all(Array.from({ length: count }, async () => (await world.voice.createCall(call(await freshPhone()))).callId));
+const refused = (log: readonly RestLogEntry[]): string[] => log.filter((entry) => entry.status === 429).map((entry) => entry.route);
+
+describe('two processes that share an account whose limits are enforced', () => {
+  it('are never refused: thirty hang-ups, polls, lists and dials at once, all done', async () => {
+    const calls = await made(30);
+    const wanted = await Promise.all(Array.from({ length: 6 }, freshPhone));
+    await stage.emulator.client.putConfig({ limits: { enabled: true } });
+    const pacers = [pacer(stage.store), pacer(otherStore)] as const;
+    const of = (i: number) => pacers[i % 2 === 0 ? 0 : 1].voice;
+    const after = (await stage.emulator.client.restLog()).at(-1)?.seq ?? 0;
+    const settled = await Promise.allSettled([
+      ...calls.map((callId, i) => of(i).hangUp(callId)),
+      ...Array.from({ length: 6 }, (_, i) => of(i).getCall(calls[i] ?? '')),
+      of(0).listLiveCalls(),
+      ...wanted.map((phone, i) => of(i).createCall(call(phone))),
+    ]);
+    const log = await stage.emulator.client.restLog({ after });
+    expect(refused(log)).toEqual([]);
+    expect(settled.filter((each) => each.status === 'rejected')).toEqual([]);
+    expect(log.filter((entry) => entry.route === 'hangup')).toHaveLength(30);
+    expect(log.filter((entry) => entry.route === 'create-call')).toHaveLength(6);
+    // What the vendor counts by, with nothing left out: no second holds more than it takes.
+    for (const entry of log) {
+      const within = log.filter((other) => other.at > entry.at - 1_000 && other.at <= entry.at);
+      expect(within.filter((other) => other.route === 'create-call').length).toBeLessThanOrEqual(3);
+      expect(within.filter((other) => other.route !== 'create-call').length).toBeLessThanOrEqual(15);
+    }
+  });
+
+  it('are refused without the pace: the limits of the emulator bite', async () => {
+    const calls = await made(30);
+    await stage.emulator.client.putConfig({ limits: { enabled: true } });
+    await Promise.allSettled(calls.map((callId) => world.voice.hangUp(callId)));
+    expect(refused(await stage.emulator.client.restLog()).length).toBeGreaterThanOrEqual(10);
+  });
+});
+
+/** A pacer that does not wait, but notes how long it would have. */
+function impatient(): { waits: number[]; providers: ReturnType<typeof pacer> } {
+  const waits: number[] = [];
+  return { waits, providers: pacer(stage.store, async (ms) => void waits.push(ms)) };
+}
+
+describe('a hang-up', () => {
+  it('does not wait behind polls, lists or dials, however many', async () => {
+    const [callId = ''] = await made(1);
+    for (const lane of ['ask', 'dial']) await takePlace(stage.store, ACCOUNT, lane, { everyMs: 60_000, withinMs: 1 });
+    const { waits, providers } = impatient();
+    for (const full of [() => providers.voice.getCall(callId), () => providers.voice.listLiveCalls(), async () => providers.voice.createCall(call(await freshPhone()))]) {
+      await expect(full()).rejects.toMatchObject({ failure: 'busy' });
+    }
+    await providers.voice.hangUp(callId);
+    // A place is on a whole millisecond.
+    expect(Math.max(0, ...waits)).toBeLessThan(2);
+    expect((await stage.emulator.client.ledger({ callId })).up).toBe(0);
+  });
+
+  it('waits behind other hang-ups', async () => {
+    const [callId = ''] = await made(1);
+    await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 3_500, withinMs: 1 });
+    const { waits, providers } = impatient();
+    await providers.voice.hangUp(callId);
+    expect(waits).toHaveLength(1);
+    expect(waits[0]).toBeLessThanOrEqual(3_500);
+  });
+});
+
+describe('the list of live calls', () => {
+  it('takes a place for each page, and gets one when questions no longer do', async () => {
+    await made(1);
+    let places = 0;
+    const { pool } = stage.store;
+    const counting = { ...stage.store, pool: { query: (query: { name: string }) => ((places += query.name === 'take-place' ? 1 : 0), pool.query(query as never)) } as unknown as Store['pool'] };
+    await paceProviders(world, { store: counting, account: ACCOUNT, sleep: async () => undefined }).voice.listLiveCalls();
+    expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
+    expect(places).toBe(3);
+    await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 8_000, withinMs: 5_000 });
+    const { providers } = impatient();
+    await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
+    expect(await providers.voice.listLiveCalls()).toHaveLength(1);
+  });
+});
+
+describe('when the line is too long', () => {
+  it.each([
+    { lane: 'hang-up', ask: (voice: World['voice']) => voice.hangUp('call') },
+    { lane: 'ask', ask: (voice: World['voice']) => voice.getCall('call') },
+    { lane: 'ask', ask: (voice: World['voice']) => voice.mute('call', true) },
+    { lane: 'ask', ask: (voice: World['voice']) => voice.listLiveCalls() },
+    { lane: 'dial', ask: (voice: World['voice']) => voice.createCall(call('+447946399999')) },
+  ])('nothing is sent, and the answer is busy, paced, and when to come again ($lane)', async ({ lane, ask }) => {
+    await takePlace(stage.store, ACCOUNT, lane, { everyMs: 60_000, withinMs: 1 });
+    const before = (await stage.emulator.client.restLog()).length;
+    const { providers, waits } = impatient();
+    await expect(ask(providers.voice)).rejects.toMatchObject({ failure: 'busy', verdict: { reason: 'paced' }, retryAfterMs: expect.any(Number) });
+    expect((await stage.emulator.client.restLog()).length).toBe(before);
+    expect(waits).toEqual([]);
+    // And it took no place: a minute later the line is free.
+    await passTime(stage, 61);
+    await ask(providers.voice).catch(() => undefined);
+    expect((await stage.emulator.client.restLog()).length).toBeGreaterThan(before);
+  });
+
+  it('a bridge is not dialled either; another account’s line is its own', async () => {
+    await takePlace(stage.store, ACCOUNT, 'dial', { everyMs: 60_000, withinMs: 1 });
+    const meeting = await openRoom(world);
+    const dial = { mediaSessionId: meeting.mediaSessionId, number: NUMBER, headers: {}, data: '', expiresAt: new Date(Date.now() + 60_000) };
+    await expect(impatient().providers.media.dialSip(dial)).rejects.toMatchObject({ failure: 'busy', verdict: { reason: 'paced' } });
+    expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
+    await paceProviders(world, { store: stage.store, account: 'another', sleep: systemSleep }).media.dialSip(dial);
+    expect(await stage.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
+  });
+
+  it('a leg’s hang-up stays owed, and is asked when there is a place', async () => {
+    const meeting = await openRoom(world);
+    await callIn(stage, world, meeting);
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 60_000, withinMs: 1 });
+    const paced = { ...world, ...pacer(stage.store) };
+    const [leg] = await readLegs(stage, meeting);
+    expect(await hangUpLeg(paced, null, leg?.id ?? '')).toEqual({ againMs: 1_000 });
+    expect(await stage.emulator.client.restLog({ route: 'hangup' })).toEqual([]);
+    await passTime(stage, 61);
+    await hangUpLeg(paced, null, leg?.id ?? '');
+    await untilLegs(stage, meeting, 'inbound', ['ended']);
+  });
+});

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { endSession } from './end-session.ts';
+import { openBridge } from './open-bridge.ts';
+import { reconcile } from './reconcile.ts';
+import { sweepInventory } from './sweep-inventory.ts';
+import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
+import { MEDIA_KINDS, setStage, type Stage } from './testing/stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await setStage();
+});
+beforeEach(() => startOver(stage));
+afterAll(() => stage.close());
+
+const dropVideo = () => stage.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', fault: 'drop' }, { kind: 'sip-callback', fault: 'drop' }] });
+const join = (meeting: Meeting) => stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
+
+describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made good', (kind) => {
+  it('of the first browser that came: it is on the roster and the session is live, once', async () => {
+    const world = stage.worlds[kind];
+    const meeting = await openRoom(world, { never_used_s: 120 });
+    await dropVideo();
+    const { connectionId } = await join(meeting);
+    expect(await readLegs(stage, meeting)).toEqual([]);
+    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await readLegs(stage, meeting)).toMatchObject([{ kind: 'webrtc', state: 'joined', media_connection_id: connectionId }]);
+    expect((await readSession(stage, meeting)).state).toBe('live');
+    expect(await sweepInventory(world)).toMatchObject({ connections: 0 });
+    expect(await readLegs(stage, meeting)).toHaveLength(1);
+    // Not ended as never used, with somebody in it.
+    await passTime(stage, 130);
+    await reconcile(world);
+    expect((await readSession(stage, meeting)).state).toBe('live');
+    expect(await hangUpsAsked(stage)).toEqual({});
+  });
+
+  it('of one that came to others, and late: its callback then changes nothing', async () => {
+    const world = stage.worlds[kind];
+    const meeting = await openRoom(world);
+    await joinBrowser(stage, meeting);
+    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', event: 'connectionCreated', fault: 'delay', delayMs: 700 }] });
+    const { connectionId } = await join(meeting);
+    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    await stage.emulator.client.awaitWebhook({ kind: 'session-callback', event: 'connectionCreated', after: 0 });
+    await stage.emulator.client.leaveWebrtc(connectionId);
+    await untilLegs(stage, meeting, 'webrtc', ['joined', 'ended']);
+  });
+
+  it('of the last browser that went: its leg ends, its clock starts; not while the list may be stale', async () => {
+    const world = stage.worlds[kind];
+    const meeting = await openRoom(world, { browsers_left_s: 60 });
+    const { connectionId } = await joinBrowser(stage, meeting);
+    await dropVideo();
+    await stage.emulator.client.leaveWebrtc(connectionId);
+    expect(await sweepInventory(world)).toMatchObject({ connections: 0 });
+    expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined']);
+    await passTime(stage, 31);
+    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await readLegs(stage, meeting)).toMatchObject([{ state: 'ended', reason: 'not-in-list' }]);
+    expect(await readSession(stage, meeting)).toMatchObject({ state: 'live', due_reason: 'browsers-left' });
+    expect(await stage.store.prisma.observation.findMany({ where: { phase: 'over' } })).toMatchObject([{ source: 'look-up', handle: 'media' }]);
+  });
+
+  it('of a bridge whose dial was never answered: it is known again, and hung up with its session', async () => {
+    const world = stage.worlds[kind];
+    const meeting = await openRoom(world);
+    await joinBrowser(stage, meeting);
+    await callIn(stage, world, meeting);
+    await stage.emulator.client.setFaults({ rest: [{ route: 'dial', fault: 'applied-silent', next: 1 }], webhooks: [{ kind: 'session-callback', fault: 'drop' }, { kind: 'sip-callback', fault: 'drop' }] });
+    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('unknown');
+    await untilLegs(stage, meeting, 'bridge', ['joined']);
+    await sweepInventory(world);
+    const [bridge] = await readLegs(stage, meeting, 'bridge');
+    const { legs } = await stage.emulator.client.ledger({ kind: 'sip-interconnect', sessionId: meeting.mediaSessionId });
+    expect(bridge?.media_connection_id).toBe(legs[0]?.id);
+    expect((await readLegs(stage, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['joined']);
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await reconcileUntilQuiet(stage, world);
+    expect(await upAtVendor(stage, meeting)).toEqual([]);
+  });
+
+  it.each([60, 1_200])('of a browser that came %d s after the session’s end, by a token that still holds: it is disconnected', async (lateS) => {
+    const world = stage.worlds[kind];
+    const meeting = await openRoom(world);
+    await joinBrowser(stage, meeting);
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await reconcileUntilQuiet(stage, world);
+    await passTime(stage, lateS);
+    await dropVideo();
+    const { connectionId } = await join(meeting);
+    await sweepInventory(world);
+    await passTime(stage, 3);
+    await reconcile(world);
+    await stage.emulator.client.awaitDisconnected(connectionId);
+    await reconcileUntilQuiet(stage, world);
+    expect((await readLegs(stage, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['ended', 'ended']);
+    expect((await readSession(stage, meeting)).state).toBe('ended');
+  });
+});
+
+describe('the comparison of connections', () => {
+  it('concludes nothing of a session whose list failed, and goes on with the next', async () => {
+    const world = stage.worlds.unified;
+    const meetings = [await meet(stage, world), await meet(stage, world)];
+    await dropVideo();
+    for (const meeting of meetings) await join(meeting);
+    const states = async () => (await Promise.all(meetings.map((meeting) => readLegs(stage, meeting)))).map((legs) => legs.map((leg) => leg.state)).toSorted((a, b) => a.length - b.length);
+    await stage.emulator.client.setFaults({ rest: [{ route: 'list-connections', fault: '500', next: 1 }] });
+    await passTime(stage, 31);
+    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await states()).toEqual([Array(3).fill('joined'), Array(4).fill('joined')]);
+    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await states()).toEqual([Array(4).fill('joined'), Array(4).fill('joined')]);
+  });
+
+  it('disconnects what we hold to be ended and that is live all the same, whichever side said that it was over', async () => {
+    const world = stage.worlds.unified;
+    const [closed, never] = [await openRoom(world), await openRoom(world)];
+    const connections = [await joinBrowser(stage, closed), await joinBrowser(stage, never)];
+    await stage.store.prisma.leg.updateMany({ where: { session_id: closed.sessionId }, data: { state: 'ended', media_closed_at: new Date(), ended_at: new Date() } });
+    await stage.store.prisma.leg.updateMany({ where: { session_id: never.sessionId }, data: { state: 'ended', ended_at: new Date() } });
+    await passTime(stage, 31);
+    await sweepInventory(world);
+    for (const { connectionId } of connections) await stage.emulator.client.awaitDisconnected(connectionId, { timeoutMs: 2_000 });
+  });
+
+  it('takes a list that is a moment old for what it is: who has just gone is no orphan', async () => {
+    const world = stage.worlds.unified;
+    const meeting = await openRoom(world);
+    const { connectionId } = await joinBrowser(stage, meeting);
+    await passTime(stage, 120);
+    const listConnections = async (mediaSessionId: string) => {
+      const list = await world.media.listConnections(mediaSessionId);
+      await stage.emulator.client.leaveWebrtc(connectionId);
+      await untilLegs(stage, meeting, 'webrtc', ['ended']);
+      return list;
+    };
+    const before = stage.counted.length;
+    expect(await sweepInventory({ ...world, media: { ...world.media, listConnections } })).toMatchObject({ connections: 0 });
+    expect(stage.counted.slice(before).filter((name) => name.startsWith('orphan'))).toEqual([]);
+    expect(await hangUpsAsked(stage)).toEqual({});
+  });
+
+  it('leaves everything alone that is as the rows say, however long it goes on', async () => {
+    const world = stage.worlds.opentok;
+    const meeting = await meet(stage, world);
+    for (let minute = 0; minute < 5; minute++) {
+      await passTime(stage, 60);
+      expect(await sweepInventory(world)).toMatchObject({ adopted: 0, orphans: 0, missing: 0, connections: 0 });
+      await reconcile(world);
+    }
+    expect(await hangUpsAsked(stage)).toEqual({});
+    expect(await upAtVendor(stage, meeting)).toEqual(['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc']);
+  });
+});
