@@ -95,16 +95,26 @@ async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<AttemptResult
   if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(deps.voice.hangUp(leg.voice_call_id));
   if (requests.length === 0) return { outcome: 'nothing-to-ask', reason: null };
   deps.report.count('hang_up_asked', { kind: leg.kind });
+  let taken = 0;
   let refusal: string | null = null;
+  let lost = false;
   for (const settled of await Promise.allSettled(requests)) {
-    if (settled.status === 'fulfilled') continue;
+    if (settled.status === 'fulfilled') {
+      taken += 1;
+      continue;
+    }
     const reason = settled.reason instanceof ProviderError ? settled.reason.verdict.reason : String(settled.reason);
-    refusal = reason;
     deps.report.count('hang_up_failed', { kind: leg.kind, reason });
     // Not found is what the second of two handles answers when the first took it along; the look-up will tell.
-    if (!(settled.reason instanceof ProviderError && settled.reason.failure === 'not-found')) deps.report.warn('a hang-up was not taken; it will be asked again', { legId: leg.id, reason });
+    if (settled.reason instanceof ProviderError && settled.reason.failure === 'not-found') {
+      refusal ??= reason;
+      continue;
+    }
+    refusal = reason;
+    lost = true;
+    deps.report.warn('a hang-up was not taken; it will be asked again', { legId: leg.id, reason });
   }
-  return refusal === null ? { outcome: 'taken', reason: null } : { outcome: 'refused', reason: refusal };
+  return refusal === null || (taken > 0 && !lost) ? { outcome: 'taken', reason: null } : { outcome: 'refused', reason: refusal };
 }
 
 /**

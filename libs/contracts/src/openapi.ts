@@ -56,6 +56,7 @@ export function openApi(version: string): OpenApi {
       { name: 'rooms', description: 'Create, look at and end rooms.' },
       { name: 'participants', description: 'Bring browsers and phones in, and see who is there.' },
       { name: 'sessions', description: 'What happened in a meeting.' },
+      { name: 'hang-ups', description: 'The hang-up ledger: proof that every connection is down.' },
     ],
     security: [{ apiKey: [] }],
     paths,

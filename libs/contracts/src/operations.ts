@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { HangUpPage, ListHangUps, SessionHangUps } from './hang-up.ts';
 import { AddParticipant, AddedParticipant, Roster } from './participant.ts';
 import { CreatedRoom, CreateRoom, EndedRoom, ListRooms, RoomDetails, RoomPage } from './room.ts';
 import { LiveRoom } from './leg.ts';
@@ -12,7 +13,7 @@ export interface Operation {
   readonly method: 'get' | 'post';
   /** With its parameters in braces, as OpenAPI has it. */
   readonly path: string;
-  readonly tag: 'rooms' | 'participants' | 'sessions';
+  readonly tag: 'rooms' | 'participants' | 'sessions' | 'hang-ups';
   readonly summary: string;
   readonly description: string;
   readonly query?: z.ZodObject;
@@ -23,6 +24,7 @@ export interface Operation {
 }
 
 const noRoom = { 404: 'There is no such room, or it is another tenant’s.' };
+const noSession = { 404: 'There is no such session, or it is another tenant’s.' };
 const ended = { 409: 'The room has ended.' };
 const badBody = { 413: 'The body is larger than 64 kB.', 415: 'The body is not JSON.', 422: 'The body is not as it should be; `errors` names every wrong field.' };
 const notNow = { 502: 'The provider refused or was too busy.', 503: 'The provider cannot be asked just now; nothing was made. Try again after `Retry-After` seconds.', 504: 'The provider gave no answer.' };
@@ -70,6 +72,16 @@ export const OPERATIONS: readonly Operation[] = [
   {
     id: 'listSessionEvents', method: 'get', path: '/v1/sessions/{sessionId}/events', tag: 'sessions', summary: 'See what happened in a session',
     description: 'Every event of a session, oldest first, numbered without a gap.', reply: { status: 200, schema: SessionEvents },
-    problems: { 404: 'There is no such session, or it is another tenant’s.' },
+    problems: noSession,
+  },
+  {
+    id: 'listHangUps', method: 'get', path: '/v1/hang-ups', tag: 'hang-ups', summary: 'See every hang-up',
+    description: 'Your connections that are or were to be hung up, those owed last first, a page at a time: each with every attempt and with what the provider was seen to say.',
+    query: ListHangUps, reply: { status: 200, schema: HangUpPage }, problems: { 422: 'The query is not as it should be.' },
+  },
+  {
+    id: 'listSessionHangUps', method: 'get', path: '/v1/sessions/{sessionId}/hang-ups', tag: 'hang-ups', summary: 'See a session’s hang-ups',
+    description: 'The same for all connections of one session: once it has ended, each line says when it was confirmed and by what.',
+    reply: { status: 200, schema: SessionHangUps }, problems: noSession,
   },
 ];

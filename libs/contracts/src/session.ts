@@ -25,6 +25,7 @@ export type Session = z.output<typeof Session>;
 /** Something that happened in a session. */
 export const SessionEvent = z
   .object({
+    id: z.string().meta({ description: 'The event, the same wherever it is told: here, and as `id` and `webhook-id` of what is sent to your own address. Opaque; starts with `evt_`.', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] }),
     seq: z.int().min(1).meta({ description: 'Counts from 1 within the session, without a gap.', examples: [1] }),
     type: z.string().meta({ description: 'What happened: `session.live`, `session.ending`, `session.ended`, or `leg.` and the state that the leg is now in.', examples: ['leg.joined'] }),
     at: instant('When it was committed.'),

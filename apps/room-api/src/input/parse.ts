@@ -47,6 +47,9 @@ export const body = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
 /** A query by its schema. Throws 422 with a pointer (`/` and the parameter's name) to each wrong one. */
 export const query = <T>(schema: Schema<T>): PipeTransform<unknown, T> => parser(schema, 'invalid-query', 'The query is not as it should be.');
 
+/** A cursor that is no place in this tenant's list. */
+export const noSuchPage = (): VerdictError => new VerdictError('client', 'invalid-query', 'There is no such page.', { field: '/after', fix: 'Give the next of the page before, or leave it out to begin at the first.' });
+
 const isId = (value: unknown): value is string => typeof value === 'string' && /^[\w-]{1,80}$/.test(value);
 
 /** A room's id in the path. One that cannot be an id (and might hold what the database refuses) names no room. */

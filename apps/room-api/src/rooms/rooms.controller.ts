@@ -5,11 +5,10 @@ import { noSuchRoom } from '@partyline/conference/refusals';
 import type { LiveRoom } from '@partyline/contracts/leg';
 import { CreateRoom, ListRooms, type CreatedRoom, type EndedRoom, type RoomDetails, type RoomPage } from '@partyline/contracts/room';
 import { spacedPin } from '@partyline/domain/pin';
-import { VerdictError } from '@partyline/domain/verdict';
 import { findNumber, listRooms, readRoom } from '@partyline/store/rooms';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { body, query, roomId } from '../input/parse.ts';
+import { body, noSuchPage, query, roomId } from '../input/parse.ts';
 import { invitation, tapToCall } from './invitation.ts';
 import { showClient, showLeg, showRoom, showSession } from './show.ts';
 
@@ -48,9 +47,7 @@ export class RoomsController {
 
   @Get()
   async list(@Tenant() tenantId: string, @Query(query(ListRooms)) { limit, after }: ListRooms): Promise<RoomPage> {
-    if (after !== undefined && (await readRoom(this.deps.store, tenantId, after)) === null) {
-      throw new VerdictError('client', 'invalid-query', 'There is no such page.', { field: '/after', fix: 'Give the next of the page before, or leave it out to begin at the first.' });
-    }
+    if (after !== undefined && (await readRoom(this.deps.store, tenantId, after)) === null) throw noSuchPage();
     // One more than is shown tells whether there is a next page.
     const rows = await listRooms(this.deps.store, tenantId, { limit: limit + 1, ...(after === undefined ? {} : { after }) });
     const shown = rows.slice(0, limit);
