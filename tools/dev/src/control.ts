@@ -81,15 +81,22 @@ export function requestFault({ control }: Pick<RunningState, 'control'>, request
     const socket = connect(control, () => socket.end(`${JSON.stringify(request)}\n`));
     socket.setTimeout(60_000, () => socket.destroy(new Error('The running stack did not answer.')));
     socket.once('error', reject);
-    createInterface({ input: socket }).once('line', (line) => resolve(JSON.parse(line) as FaultReply));
+    firstLine(socket, (line) => resolve(JSON.parse(line) as FaultReply));
   });
+}
+
+function firstLine(socket: Socket, take: (line: string) => void): void {
+  const lines = createInterface({ input: socket });
+  lines.once('line', take);
+  // It tells the socket's own error a second time.
+  lines.on('error', () => undefined);
 }
 
 function listen(path: string, reply: (line: string) => Promise<FaultReply>): Promise<Server> {
   rmSync(path, { force: true });
   const server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
     socket.on('error', () => undefined);
-    createInterface({ input: socket }).once('line', (line) => void reply(line).then((said) => socket.end(`${JSON.stringify(said)}\n`)));
+    firstLine(socket, (line) => void reply(line).then((said) => socket.end(`${JSON.stringify(said)}\n`)));
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);

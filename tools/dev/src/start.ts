@@ -20,7 +20,10 @@ const log = (line: string): void => console.error(line);
 const options = readArguments();
 // While things still start, leaving is enough: every child ends when this process does.
 const interrupted = untilInterrupted();
-const stack = await Promise.race([up(), interrupted.then(() => process.exit(130))]);
+let isUp = false;
+void interrupted.then(() => (isUp ? undefined : process.exit(130)));
+const stack = await up();
+isUp = true;
 const control = await openControl(stack, log);
 console.log(describeStack(stack));
 await interrupted;
