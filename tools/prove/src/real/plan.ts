@@ -82,7 +82,7 @@ const MORE_OFTEN = ['kill', 'kill', 'kill', 'freeze', 'redis-flush'];
 /** What a run that is too short for all must still have, beside its duet. */
 const ALWAYS = ['kill', 'freeze', 'postgres-restart'];
 /** Hang-ups do not bite, and then the queue forgets that they are owed: only who reads it from Postgres still knows. */
-const DUET = { fault: 'vendor-no-effect', forMs: 4_000, then: 'redis-flush', afterMs: 3_000 } as const;
+const DUET = { fault: 'vendor-no-effect', forMs: 4_000, next: 'redis-flush', afterMs: 3_000 } as const;
 
 /** What breaks when, the same for the same seed: every fault once before any comes again. */
 export function planFaults(seed: number, size: Size): PlannedFault[] {
@@ -96,14 +96,14 @@ export function planFaults(seed: number, size: Size): PlannedFault[] {
   }));
   const duets = size.duets.flatMap((share): PlannedFault[] => [
     { fault: named(DUET.fault), atMs: share * size.loadMs, target: 0, forMs: DUET.forMs },
-    { fault: named(DUET.then), atMs: share * size.loadMs + DUET.afterMs, target: 0, forMs: null },
+    { fault: named(DUET.next), atMs: share * size.loadMs + DUET.afterMs, target: 0, forMs: null },
   ]);
   return [...planned, ...duets].toSorted((a, b) => a.atMs - b.atMs);
 }
 
 function chosen(random: Random, size: Size): Fault[] {
   if (size.faults < faults.length) {
-    const others = faults.filter(({ name }) => !ALWAYS.includes(name) && name !== DUET.fault && name !== DUET.then);
+    const others = faults.filter(({ name }) => !ALWAYS.includes(name) && name !== DUET.fault && name !== DUET.next);
     return shuffled(random, [...ALWAYS.map(named), ...shuffled(random, others).slice(0, size.faults - ALWAYS.length)]);
   }
   const order: Fault[] = [];

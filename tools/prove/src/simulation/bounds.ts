@@ -1,0 +1,101 @@
+/**
+ * How long after its session's end a leg may still be up, by what went wrong meanwhile (reliability.md (c)): the outage's own length, and
+ * then so much. To every line comes N/H: legs that end together, at ten hang-ups a second.
+ */
+export const AFTER_END_MS: Readonly<Record<string, number>> = {
+  none: 5_000,
+  kill: 30_000,
+  pause: 30_000,
+  'all-dead': 30_000,
+  'redis-flush': 30_000,
+  'redis-away': 30_000,
+  'postgres-restart': 30_000,
+  'postgres-loses-commits': 150_000,
+  'rest-500': 30_000,
+  'rest-503': 30_000,
+  'rest-429': 30_000,
+  'rest-silent': 30_000,
+  'webhooks-lost': 90_000,
+  'webhooks-late': 90_000,
+  'clock-skew': 5_000,
+};
+
+/** As above, for single faults that hit the leg itself. */
+export const AFTER_TOUCH_MS: Readonly<Record<string, number>> = {
+  'timeout-applied': 20_000,
+  'timeout-not-applied': 30_000,
+  'vendor-500': 30_000,
+  'vendor-503': 30_000,
+  'vendor-429': 30_000,
+  'vendor-silent': 30_000,
+  'accepted-but-alive': 30_000,
+  'wrong-region-404': 30_000,
+  'early-put-400': 20_000,
+  'create-answer-lost': 150_000,
+  'webhook-lost': 90_000,
+  'webhook-late': 90_000,
+};
+
+export const HANG_UPS_PER_SECOND = 10;
+
+/** A fault that lasts. */
+export interface Episode {
+  readonly fault: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How far back an episode may have been and still matter: its margin, from its own end. */
+const marginOf = (episode: Episode): number => AFTER_END_MS[episode.fault] ?? 30_000;
+const LONGEST_MARGIN = Math.max(...Object.values(AFTER_END_MS));
+const LONGEST_EPISODE = 400_000;
+
+export interface Bound {
+  readonly deadline: number;
+  /** The fault that gave the leg the most time. */
+  readonly fault: string;
+}
+
+/**
+ * When a leg must be gone at the latest that was to end at `from`.
+ * @param episodes in order of their beginning
+ * @param together how many legs end with it
+ */
+export function boundOf(from: number, touched: ReadonlySet<string> | null, episodes: readonly Episode[], together: number): Bound {
+  let deadline = from + AFTER_END_MS['none']!;
+  let fault = 'none';
+  const queue = (together / HANG_UPS_PER_SECOND) * 1_000;
+  if (touched !== null) {
+    for (const each of touched) {
+      const until = from + (AFTER_TOUCH_MS[each] ?? 30_000);
+      if (until > deadline) {
+        deadline = until;
+        fault = each;
+      }
+    }
+  }
+  let i = firstAfter(episodes, from - LONGEST_MARGIN - LONGEST_EPISODE);
+  for (; i < episodes.length; i++) {
+    const episode = episodes[i]!;
+    if (episode.from > deadline + queue) break;
+    const margin = marginOf(episode);
+    if (episode.to + margin < from) continue;
+    const until = Math.max(episode.to, from) + margin;
+    if (until > deadline) {
+      deadline = until;
+      fault = episode.fault;
+    }
+  }
+  return { deadline: deadline + queue, fault };
+}
+
+function firstAfter(episodes: readonly Episode[], at: number): number {
+  let low = 0;
+  let high = episodes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (episodes[middle]!.from < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

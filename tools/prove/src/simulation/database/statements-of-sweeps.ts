@@ -1,0 +1,118 @@
+import { answer, done, one, plus, type Twin } from './statements.ts';
+import type { OutboxRow } from './tables.ts';
+
+/** What the inventory, the hang-up ledger and the delivery of events ask. */
+export const SWEEPS: Readonly<Record<string, Twin>> = {
+  'find-calls': (tables, [ids]) =>
+    answer(
+      (ids as readonly string[]).flatMap((call) => {
+        const id = tables.legByCall.get(call);
+        return id === undefined ? [] : [{ voice_call_id: call, id, state: tables.legs.get(id)!.state }];
+      }),
+    ),
+  'missing-calls': (tables, [live, older, limit], { now }) => {
+    const listed = new Set(live as readonly string[]);
+    const before = now.getTime() - Number(older) * 1000;
+    const legs = [...tables.legsUp].map((id) => tables.legs.get(id)!);
+    const missing = legs.filter((leg) => leg.voice_call_id !== null && leg.voice_closed_at === null && leg.created_at.getTime() < before && !listed.has(leg.voice_call_id));
+    return answer(missing.toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime()).slice(0, Number(limit)).map(({ id, voice_call_id }) => ({ id, voice_call_id })));
+  },
+  'find-unnamed-dial': (tables, [number]) => {
+    const legs = [...tables.legsUp].map((id) => tables.legs.get(id)!);
+    const unnamed = legs.filter((leg) => leg.kind === 'outbound' && leg.voice_call_id === null && leg.dialled_at !== null && leg.remote === number);
+    const newest = unnamed.toSorted((a, b) => b.dialled_at!.getTime() - a.dialled_at!.getTime())[0];
+    return one(newest && { id: newest.id, tenant_id: newest.tenant_id, session_id: newest.session_id });
+  },
+  'list-media': (tables, [afterEnd, limit], { now }) => {
+    const since = now.getTime() - Number(afterEnd) * 1000;
+    const listed = [...tables.sessions.values()].filter(
+      (row) => row.media_session_id !== null && (row.state === 'live' || row.state === 'ending' || (row.ended_at !== null && row.ended_at.getTime() > since)),
+    );
+    return answer(listed.toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime()).slice(0, Number(limit)).map(({ id, tenant_id, media_session_id, state }) => ({ id, tenant_id, media_session_id, state })));
+  },
+  'connections-of-session': (tables, [session], { now }) =>
+    answer(
+      (tables.legsOfSession.get(session as string) ?? []).map((id) => {
+        const { kind, state, media_connection_id, media_closed_at, created_at } = tables.legs.get(id)!;
+        return { id, kind, state, media_connection_id, media_closed_at, age_ms: now.getTime() - created_at.getTime() };
+      }),
+    ),
+  'note-strays': (tables, [seen, quarantine], { now }) => {
+    const ids = [...new Set(seen as readonly string[])];
+    for (const stray of [...tables.strays.values()]) if (!ids.includes(stray.id) && stray.asked_at === null) tables.put(tables.strays, stray.id, undefined);
+    for (const id of ids) {
+      const before = tables.strays.get(id);
+      const ripe = before !== undefined && before.first_at.getTime() <= now.getTime() - Number(quarantine) * 1000;
+      tables.put(tables.strays, id, before === undefined ? { id, first_at: now, last_at: now, sweeps: 1, asked_at: null, false_kill_at: null } : { ...before, sweeps: before.sweeps + 1, last_at: now, asked_at: before.asked_at ?? (ripe ? now : null) });
+    }
+    return answer(ids.filter((id) => tables.strays.get(id)!.asked_at !== null).map((id) => ({ id })));
+  },
+  'find-false-kills': (tables, _values, { now }) => {
+    const found: object[] = [];
+    for (const stray of [...tables.strays.values()]) {
+      const leg = tables.legs.get(tables.legByCall.get(stray.id) ?? '');
+      const session = tables.sessions.get(leg?.session_id ?? '');
+      const { asked_at: asked } = stray;
+      if (asked === null || stray.false_kill_at !== null || leg === undefined || session === undefined) continue;
+      const later = (at: Date | null): boolean => at === null || at > asked;
+      if (!later(leg.owed_at) || !later(leg.ended_at) || !later(session.ending_at)) continue;
+      tables.put(tables.strays, stray.id, { ...stray, false_kill_at: now });
+      found.push({ call_id: stray.id, leg_id: leg.id, kind: leg.kind });
+    }
+    return answer(found);
+  },
+  'note-attempt': (tables, [tenant, leg, no, at]) => {
+    const key = `${leg as string} ${no as number}`;
+    if (tables.attempts.has(key)) return done(0);
+    tables.put(tables.attempts, key, { tenant_id: tenant as string | null, leg_id: leg as string, no: Number(no), at: at as Date, outcome: null, reason: null });
+    return done(1);
+  },
+  'close-attempt': (tables, [tenant, leg, no, outcome, reason]) => {
+    const key = `${leg as string} ${no as number}`;
+    const before = tables.attempts.get(key);
+    if (before === undefined || before.tenant_id !== tenant) return done(0);
+    tables.put(tables.attempts, key, { ...before, outcome: outcome as string, reason: reason as string | null });
+    return done(1);
+  },
+  'claim-event': (tables, [lease, width], { now, clock }) => {
+    const inHand = new Map<string, number>();
+    const heads = new Map<string, OutboxRow>();
+    for (const id of tables.unsent) {
+      const row = tables.outbox.get(id)!;
+      if (row.lease_until !== null && row.lease_until > now) inHand.set(row.tenant_id, (inHand.get(row.tenant_id) ?? 0) + 1);
+      const head = heads.get(row.session_id);
+      if (head === undefined || row.seq < head.seq) heads.set(row.session_id, row);
+    }
+    let first: OutboxRow | undefined;
+    for (const row of heads.values()) {
+      if (row.next_try_at! > now || (row.lease_until !== null && row.lease_until > now) || (inHand.get(row.tenant_id) ?? 0) >= Number(width)) continue;
+      if (tables.tenants.get(row.tenant_id)?.events_url == null) continue;
+      if (first === undefined || row.next_try_at! < first.next_try_at! || (row.next_try_at!.getTime() === first.next_try_at!.getTime() && row.id < first.id)) first = row;
+    }
+    if (first === undefined) return done(0);
+    const attempts = first.attempts + 1;
+    tables.putOutbox({ ...first, attempts, lease_until: plus(clock, Number(lease)) });
+    const { id, tenant_id, room_id, session_id, seq, type, data, created_at } = first;
+    return one({ id: String(id), tenant_id, room_id, session_id, seq, type, data: JSON.parse(data) as unknown, created_at, attempts, url: tables.tenants.get(tenant_id)!.events_url });
+  },
+  'event-delivered': (tables, [tenant, id], { clock }) => {
+    const row = tables.outbox.get(Number(id));
+    if (row === undefined || row.tenant_id !== tenant || row.delivered_at !== null) return done(0);
+    tables.putOutbox({ ...row, delivered_at: clock, next_try_at: null, lease_until: null });
+    return done(1);
+  },
+  'event-put-off': (tables, [tenant, id, attempts, wait], { clock }) => {
+    const row = tables.outbox.get(Number(id));
+    if (row === undefined || row.tenant_id !== tenant || row.attempts !== attempts || row.delivered_at !== null) return done(0);
+    const next_try_at = plus(clock, Number(wait));
+    tables.putOutbox({ ...row, lease_until: null, next_try_at });
+    const behind = (tables.outboxOfSession.get(row.session_id) ?? []).map((each) => tables.outbox.get(each)!).filter((each) => each.id !== row.id && each.next_try_at !== null);
+    for (const each of behind) tables.putOutbox({ ...each, next_try_at });
+    return done(behind.length);
+  },
+  'purge-strays': (tables, _values, { now }) => {
+    const old = [...tables.strays.values()].filter((stray) => stray.last_at.getTime() < now.getTime() - 86_400_000);
+    for (const { id } of old) tables.put(tables.strays, id, undefined);
+    return done(old.length);
+  },
+};

@@ -1,0 +1,260 @@
+import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import { bytesKey, DatabaseError, type Tables } from './tables.ts';
+import { admitCaller, answerCaller, answerOwnLeg } from './functions.ts';
+
+export interface Answer {
+  readonly rows: readonly object[];
+  readonly rowCount: number;
+}
+/** What a statement sees of time: the transaction's beginning, and the clock. */
+export interface When {
+  readonly now: Date;
+  readonly clock: Date;
+}
+/** A named statement of libs/store, in JavaScript. `text` is there for those whose column list is made by code. */
+export type Twin = (tables: Tables, values: readonly unknown[], when: When, text: string) => Answer;
+
+export const answer = (rows: readonly object[]): Answer => ({ rows, rowCount: rows.length });
+export const one = (row: object | undefined): Answer => (row === undefined ? { rows: [], rowCount: 0 } : { rows: [row], rowCount: 1 });
+export const done = (rowCount: number): Answer => ({ rows: [], rowCount });
+export const plus = (at: Date, seconds: number): Date => new Date(at.getTime() + Math.round(seconds * 1000));
+
+export const NEW_SESSION: Omit<SessionRow, 'id' | 'tenant_id' | 'room_id' | 'conversation' | 'media_session_id' | 'due_at' | 'due_reason' | 'created_at'> = {
+  state: 'open', version: 0, had_browser: false, had_phone: false, browsers_left_at: null, phones_left_at: null, alone_since: null, empty_since: null, live_at: null, ending_at: null,
+  ended_at: null, end_reason: null, last_seq: 0, settle_owed_at: null, bridge_failures: 0, bridge_owed_at: null,
+};
+export const NEW_LEG: Omit<LegRow, 'id' | 'kind' | 'state' | 'deadline_at' | 'created_at'> = {
+  tenant_id: null, session_id: null, participant_id: null, version: 0, number: null, remote: null, token_hash: null, media_connection_id: null, media_closed_at: null, sip_over_at: null,
+  voice_call_id: null, voice_closed_at: null, tries: 0, last_outcome: null, dialled_at: null, answered_at: null, joined_at: null, ended_at: null, owed_at: null, owed_reason: null,
+  asked_at: null, asks: 0, lease_until: null, confirmed_at: null, outcome: null, reason: null,
+};
+
+/** The column of each `$n` in `SET a = $3, b = $4`, and in `INSERT INTO t (a, b) VALUES`; read once for each text. */
+const columnsOf = new Map<string, readonly string[]>();
+function setColumns(text: string): readonly string[] {
+  let columns = columnsOf.get(text);
+  if (columns === undefined) {
+    columns = [...text.matchAll(/(\w+) = \$(\d+)/g)].filter(([, column]) => column !== 'id' && column !== 'version').map(([, column]) => column!);
+    columnsOf.set(text, columns);
+  }
+  return columns;
+}
+function insertColumns(text: string): readonly string[] {
+  let columns = columnsOf.get(text);
+  if (columns === undefined) {
+    columns = /\(([^)]+)\)\s*VALUES/.exec(text)![1]!.split(/,\s*/);
+    columnsOf.set(text, columns);
+  }
+  return columns;
+}
+
+/** As Postgres sorts: null after everything. */
+const compareNullsLast = (a: string | null, b: string | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -1 : 1);
+
+function saved<R extends { version: number }>(before: R | undefined, values: readonly unknown[], text: string): R | null {
+  if (before === undefined || before.version !== values[1]) return null;
+  const row: Record<string, unknown> = { ...before };
+  const columns = setColumns(text);
+  for (let i = 0; i < columns.length; i++) row[columns[i]!] = values[i + 2];
+  row['version'] = before.version + 1;
+  return row as R;
+}
+
+const limited = (ids: readonly string[], limit: unknown): readonly string[] => ids.slice(0, Number(limit));
+const owedSessions = (set: Set<string>, at: (row: SessionRow) => Date | null): Twin => (tables, [grace, limit], { now }) => {
+  const before = now.getTime() - Number(grace) * 1000;
+  const ids = [...set].filter((id) => {
+    const due = at(tables.sessions.get(id)!);
+    return due !== null && due.getTime() < before;
+  });
+  return answer(limited(ids, limit).map((id) => ({ tenant_id: tables.sessions.get(id)!.tenant_id, id })));
+};
+const owed = (which: 'settleOwed' | 'running' | 'ending' | 'bridgeOwed', at: (row: SessionRow) => Date | null): Twin => (tables, values, when, text) => owedSessions(tables[which], at)(tables, values, when, text);
+
+/** What use-cases ask of sessions, legs and rooms. */
+export const CORE: Readonly<Record<string, Twin>> = {
+  'use-jti': (tables, [jti, expires]) => {
+    if (tables.tokens.has(jti as string)) return done(0);
+    tables.put(tables.tokens, jti as string, expires as Date);
+    return done(1);
+  },
+  'owner-of-media': (tables, [media]) => {
+    const id = tables.sessionByMedia.get(media as string);
+    return one(id === undefined ? undefined : { tenant_id: tables.sessions.get(id)!.tenant_id, session_id: id });
+  },
+  'leg-of-call': (tables, [call, legId]) => {
+    const byCall = tables.legByCall.get(call as string);
+    const byId = legId === null ? undefined : tables.legs.get(legId as string);
+    const leg = byCall !== undefined ? tables.legs.get(byCall) : byId?.voice_call_id === null ? byId : undefined;
+    return one(leg && { id: leg.id, tenant_id: leg.tenant_id, session_id: leg.session_id });
+  },
+  'session-of-leg': (tables, [id, tenant]) => {
+    const leg = tables.legs.get(id as string);
+    return one(leg?.tenant_id === tenant ? { session_id: leg!.session_id } : undefined);
+  },
+  'media-of-leg': (tables, [id]) => {
+    const session = tables.sessions.get(tables.legs.get(id as string)?.session_id ?? '');
+    return one(session && { media_session_id: session.media_session_id });
+  },
+  'store-observation': (tables, [tenant, leg, handle, phase, source, outcome, reason, at], { now }) => {
+    tables.addObservation({ tenant_id: tenant as string | null, leg_id: leg as string, handle: handle as string, phase: phase as string, source: source as string, outcome: outcome as string | null, reason: reason as string | null, provider_at: at as Date | null, stored_at: now });
+    return done(1);
+  },
+  'append-events': (tables, [tenant, room, session, first, types, data], { now, clock }) => {
+    const list = types as readonly string[];
+    const next_try_at = tables.tenants.get(tenant as string)?.events_url == null ? null : clock;
+    list.forEach((type, i) =>
+      tables.addOutbox({ tenant_id: tenant as string, room_id: room as string, session_id: session as string, seq: Number(first) + i, type, data: (data as readonly string[])[i]!, created_at: now, delivered_at: null, attempts: 0, next_try_at, lease_until: null }),
+    );
+    return done(list.length);
+  },
+  'owed-settle': (tables, [grace, limit], { now }) => {
+    const before = now.getTime() - Number(grace) * 1000;
+    const touched = [...tables.settleOwed].map((id) => tables.sessions.get(id)!).filter((row) => row.settle_owed_at!.getTime() < before);
+    const unheard = [...tables.dialling].map((id) => tables.legs.get(id)!).filter((leg) => leg.dialled_at !== null && leg.dialled_at.getTime() < before - 90_000);
+    const owing = new Map([...touched.map((row) => [row.id, row.tenant_id] as const), ...unheard.map((leg) => [leg.session_id!, leg.tenant_id!] as const)]);
+    return answer([...owing].slice(0, Number(limit)).map(([id, tenant_id]) => ({ tenant_id, id })));
+  },
+  'owed-overdue': owed('running', (row) => row.due_at),
+  'owed-ending': owed('ending', (row) => row.ending_at),
+  'owed-bridge': owed('bridgeOwed', (row) => row.bridge_owed_at),
+  'owed-hang-up-legs': (tables, [grace, limit], { now }) => {
+    const before = now.getTime() - Number(grace) * 1000;
+    const late = [...tables.unadmitted].filter((id) => tables.legs.get(id)!.deadline_at.getTime() < before);
+    const letGo = [...tables.legsEnding].filter((id) => {
+      const leg = tables.legs.get(id)!;
+      const session = tables.sessions.get(leg.session_id ?? '');
+      return session !== undefined && session.state !== 'ending' && leg.owed_at !== null && leg.owed_at.getTime() < before;
+    });
+    return answer(limited([...new Set([...late, ...letGo])], limit).map((id) => ({ id })));
+  },
+  'owed-dial': (tables, [grace, limit], { now }) => {
+    const before = now.getTime() - Number(grace) * 1000;
+    const ids = [...tables.toDial].filter((id) => tables.legs.get(id)!.created_at.getTime() < before);
+    return answer(limited(ids, limit).map((id) => ({ tenant_id: tables.legs.get(id)!.tenant_id, id })));
+  },
+  'insert-room': (tables, values, { now }, text) => {
+    const row: Record<string, unknown> = { state: 'active', created_at: now, ended_at: null };
+    insertColumns(text).forEach((column, i) => (row[column] = values[i]));
+    if (tables.rooms.has(row['id'] as string)) throw new DatabaseError('23505', 'room_pkey');
+    tables.put(tables.rooms, row['id'] as string, row as RoomRow);
+    return one({ ...row });
+  },
+  'insert-session': (tables, [id, tenant, room, conversation, media, seconds, reason], { now }) => {
+    if (tables.sessions.has(id as string)) throw new DatabaseError('23505', 'session_pkey');
+    const due_at = plus(now, Number(seconds));
+    tables.putSession({ ...NEW_SESSION, id: id as string, tenant_id: tenant as string, room_id: room as string, conversation: conversation as string, media_session_id: media as string | null, due_at, due_reason: reason as SessionRow['due_reason'], created_at: now });
+    return one({ due_at });
+  },
+  'insert-participant': (tables, [id, tenant, room, kind, name], { now }) => {
+    tables.put(tables.participants, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, kind: kind as string, name: name as string, created_at: now });
+    return done(1);
+  },
+  'claim-pin': (tables, [id, tenant, room, number, lookup, sealed]) => {
+    const key = `${number as string} ${bytesKey(lookup as Uint8Array)}`;
+    if (tables.pinByLookup.has(key)) return done(0);
+    tables.put(tables.pins, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, number: number as string, lookup: lookup as Uint8Array, sealed: sealed as Uint8Array, free_at: null });
+    tables.put(tables.pinByLookup, key, id as string);
+    return done(1);
+  },
+  'count-pins': (tables, [number]) => {
+    let n = 0;
+    for (const pin of tables.pins.values()) if (pin.number === number && pin.free_at === null) n += 1;
+    return one({ n });
+  },
+  'lock-room': (tables, [id, tenant]) => {
+    const room = tables.rooms.get(id as string);
+    return one(room?.tenant_id === tenant ? { ...room } : undefined);
+  },
+  'close-room': (tables, [id, tenant], { now }) => {
+    const room = tables.rooms.get(id as string);
+    if (room === undefined || room.tenant_id !== tenant || room.state !== 'active') return done(0);
+    tables.put(tables.rooms, room.id, { ...room, state: 'ended', ended_at: now });
+    return done(1);
+  },
+  'release-pins': (tables, [room, tenant, seconds], { now }) => {
+    const mine = [...tables.pins.values()].filter((pin) => pin.room_id === room && pin.tenant_id === tenant && pin.free_at === null);
+    for (const pin of mine) tables.put(tables.pins, pin.id, { ...pin, free_at: plus(now, Number(seconds)) });
+    return done(mine.length);
+  },
+  'newest-session': (tables, [room, tenant]) => {
+    const mine = (tables.sessionsOfRoom.get(room as string) ?? []).map((id) => tables.sessions.get(id)!).filter((row) => row.tenant_id === tenant);
+    const newest = mine.reduce<SessionRow | undefined>((best, row) => (best === undefined || row.created_at >= best.created_at ? row : best), undefined);
+    return one(newest && { id: newest.id });
+  },
+  'lock-session': (tables, [id, tenant], { clock }) => {
+    const session = tables.sessions.get(id as string);
+    return one(session?.tenant_id === tenant ? { ...session, now: clock } : undefined);
+  },
+  'room-of-session': (tables, [id]) => {
+    const room = tables.rooms.get(id as string);
+    return one(room && { ...room });
+  },
+  'legs-of-session': (tables, [id]) => answer((tables.legsOfSession.get(id as string) ?? []).map((each) => ({ ...tables.legs.get(each)! }))),
+  'save-session': (tables, values, _when, text) => {
+    const row = saved(tables.sessions.get(values[0] as string), values, text);
+    if (row === null) return done(0);
+    tables.putSession(row);
+    return done(1);
+  },
+  'save-leg': (tables, values, _when, text) => {
+    const row = saved(tables.legs.get(values[0] as string), values, text);
+    if (row === null) return done(0);
+    tables.putLeg(row);
+    return done(1);
+  },
+  'insert-leg': (tables, values, { now }, text) => {
+    const row: Record<string, unknown> = { ...NEW_LEG, created_at: now };
+    insertColumns(text).forEach((column, i) => (row[column] = values[i] ?? null));
+    if (tables.legs.has(row['id'] as string)) throw new DatabaseError('23505', 'leg_pkey');
+    tables.putLeg(row as LegRow);
+    return one({ ...row });
+  },
+  'lock-leg': (tables, [id], { clock }) => {
+    const leg = tables.legs.get(id as string);
+    return one(leg && { ...leg, now: clock });
+  },
+  'answer-callers': (tables, [group], { now }) =>
+    answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['keying_s']], now))),
+  'admit-callers': (tables, [group], { now }) => {
+    const asked = (JSON.parse(group as string) as Record<string, string | null>[]).map((q, position) => ({ q, position }));
+    // Asked in the order of their look-ups, answered in the order of the questions.
+    const ordered = asked.toSorted((a, b) => compareNullsLast(a.q['lookup'] ?? null, b.q['lookup'] ?? null));
+    const answers: object[] = [];
+    for (const { q, position } of ordered) {
+      const lookup = q['lookup'] == null ? null : Buffer.from(q['lookup'].slice(2), 'hex');
+      answers[position] = admitCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['try'], q['max_tries'], lookup, q['session'], q['conversation'], q['participant']], now);
+    }
+    return answer(answers);
+  },
+  'answer-caller': (tables, values, { now }) => one(answerCaller(tables, values, now)),
+  'admit-caller': (tables, values, { now }) => one(admitCaller(tables, values, now)),
+  'answer-own-leg': (tables, values, { now }) => one(answerOwnLeg(tables, values, now)),
+  'take-place': (tables, [account, lane, every, within], { clock }) => {
+    const key = `${account as string} ${lane as string}`;
+    const before = tables.paces.get(key);
+    if (before !== undefined && before.free_at > plus(clock, Number(within))) return done(0);
+    const start = before === undefined || before.free_at < clock ? clock : before.free_at;
+    tables.put(tables.paces, key, { free_at: plus(start, Number(every)) });
+    return one({ wait_ms: start.getTime() - clock.getTime() });
+  },
+  'take-turn': (tables, [name, every], { now }) => {
+    const before = tables.turns.get(name as string);
+    if (before !== undefined && before.free_at > now) return done(0);
+    tables.put(tables.turns, name as string, { free_at: plus(now, Number(every)) });
+    return done(1);
+  },
+  'purge-tokens': (tables, _values, { now }) => {
+    const old = [...tables.tokens].filter(([, expires]) => expires < now);
+    for (const [jti] of old) tables.put(tables.tokens, jti, undefined);
+    return done(old.length);
+  },
+  'purge-pins': (tables, _values, { now }) => {
+    const old = [...tables.pins.values()].filter((pin) => pin.free_at !== null && pin.free_at < now);
+    for (const pin of old) {
+      tables.put(tables.pins, pin.id, undefined);
+      tables.put(tables.pinByLookup, `${pin.number} ${bytesKey(pin.lookup)}`, undefined);
+    }
+    return done(old.length);
+  },
+};

@@ -1,0 +1,239 @@
+import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import pg from 'pg';
+
+export interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly free_at: Date | null }
+export interface ParticipantRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly kind: string; readonly name: string; readonly created_at: Date }
+export interface OutboxRow {
+  readonly id: number;
+  readonly tenant_id: string;
+  readonly room_id: string;
+  readonly session_id: string;
+  readonly seq: number;
+  readonly type: string;
+  /** JSON. */
+  readonly data: string;
+  readonly created_at: Date;
+  readonly delivered_at: Date | null;
+  readonly attempts: number;
+  readonly next_try_at: Date | null;
+  readonly lease_until: Date | null;
+}
+export interface AttemptRow { readonly leg_id: string; readonly no: number; readonly tenant_id: string | null; readonly at: Date; readonly outcome: string | null; readonly reason: string | null }
+export interface ObservationRow { readonly tenant_id: string | null; readonly leg_id: string; readonly handle: string; readonly phase: string; readonly source: string; readonly outcome: string | null; readonly reason: string | null; readonly provider_at: Date | null; readonly stored_at: Date }
+
+/** What Postgres itself reports, as the driver throws it. */
+export class DatabaseError extends pg.DatabaseError {
+  constructor(code: string, message: string) {
+    super(message, message.length, 'error');
+    this.code = code;
+  }
+}
+/** What the driver throws when there is no server, or no connection any more: nobody knows what became of the statement. */
+export class ConnectionError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'ConnectionError';
+    this.code = code;
+  }
+}
+const taken = (constraint: string): DatabaseError => new DatabaseError('23505', `duplicate key value violates unique constraint "${constraint}"`);
+
+/** What one transaction changed, to take it back, and for those who watch commits. */
+export interface Change {
+  readonly undo: (() => void)[];
+  readonly sessions: Map<string, SessionRow | undefined>;
+  readonly legs: Map<string, LegRow | undefined>;
+}
+export const noChange = (): Change => ({ undo: [], sessions: new Map(), legs: new Map() });
+
+export const bytesKey = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+const runs = (row: SessionRow): boolean => row.state === 'open' || row.state === 'live';
+
+/**
+ * The tables as Maps of rows that are never altered in place, with the indexes that statements and the partial unique indexes need. Every
+ * write goes through one of the setters here, which note how to take it back.
+ */
+export class Tables {
+  readonly rooms = new Map<string, RoomRow>();
+  readonly sessions = new Map<string, SessionRow>();
+  readonly legs = new Map<string, LegRow>();
+  readonly pins = new Map<string, PinRow>();
+  readonly participants = new Map<string, ParticipantRow>();
+  readonly numbers = new Map<string, { e164: string; language: string; created_at: Date }>();
+  readonly tokens = new Map<string, Date>();
+  readonly paces = new Map<string, { free_at: Date }>();
+  readonly turns = new Map<string, { free_at: Date }>();
+  readonly strays = new Map<string, StrayRow>();
+  readonly tenants = new Map<string, { events_url: string | null }>();
+  readonly attempts = new Map<string, AttemptRow>();
+  readonly outbox = new Map<number, OutboxRow>();
+  readonly outboxOfSession = new Map<string, number[]>();
+  readonly observations: ObservationRow[] = [];
+
+  readonly sessionByConversation = new Map<string, string>();
+  readonly sessionByMedia = new Map<string, string>();
+  readonly sessionsOfRoom = new Map<string, string[]>();
+  readonly currentOfRoom = new Map<string, string>();
+  readonly legByCall = new Map<string, string>();
+  readonly legByToken = new Map<string, string>();
+  readonly legsOfSession = new Map<string, string[]>();
+  readonly bridgeOfSession = new Map<string, string>();
+  readonly pinByLookup = new Map<string, string>();
+
+  /** Events yet to be sent, oldest first. */
+  readonly unsent = new Set<number>();
+  #outboxIds = 0;
+
+  /** The rows that the partial indexes of the sweeps hold. */
+  readonly running = new Set<string>();
+  readonly ending = new Set<string>();
+  readonly settleOwed = new Set<string>();
+  readonly bridgeOwed = new Set<string>();
+  readonly unadmitted = new Set<string>();
+  readonly legsEnding = new Set<string>();
+  readonly toDial = new Set<string>();
+  readonly dialling = new Set<string>();
+  readonly legsUp = new Set<string>();
+
+  change: Change = noChange();
+
+  /** Sets or deletes a key of one of the plain maps. */
+  put<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
+    const before = map.get(key);
+    this.change.undo.push(() => (before === undefined ? map.delete(key) : map.set(key, before)));
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
+  }
+
+  putSession(row: SessionRow): void {
+    const before = this.sessions.get(row.id);
+    if (!this.change.sessions.has(row.id)) this.change.sessions.set(row.id, before);
+    const clash = (map: Map<string, string>, key: string | null): boolean => key !== null && (map.get(key) ?? row.id) !== row.id;
+    if (clash(this.sessionByConversation, row.conversation)) throw taken('session_conversation_key');
+    if (clash(this.sessionByMedia, row.media_session_id)) throw taken('session_media_session_id_key');
+    if (runs(row) && clash(this.currentOfRoom, row.room_id)) throw taken('session_one_current');
+    this.#setSession(row.id, before, row);
+    this.change.undo.push(() => this.#setSession(row.id, row, before));
+  }
+
+  #setSession(id: string, before: SessionRow | undefined, after: SessionRow | undefined): void {
+    if (after === undefined) this.sessions.delete(id);
+    else this.sessions.set(id, after);
+    if (before === undefined) {
+      this.sessionByConversation.set(after!.conversation, id);
+      const siblings = this.sessionsOfRoom.get(after!.room_id);
+      if (siblings === undefined) this.sessionsOfRoom.set(after!.room_id, [id]);
+      else siblings.push(id);
+    } else if (after === undefined) {
+      this.sessionByConversation.delete(before.conversation);
+      this.sessionsOfRoom.set(before.room_id, this.sessionsOfRoom.get(before.room_id)!.filter((each) => each !== id));
+    }
+    const mediaBefore = before?.media_session_id ?? null;
+    const mediaAfter = after?.media_session_id ?? null;
+    if (mediaBefore !== mediaAfter) {
+      if (mediaBefore !== null) this.sessionByMedia.delete(mediaBefore);
+      if (mediaAfter !== null) this.sessionByMedia.set(mediaAfter, id);
+    }
+    const isCurrent = after !== undefined && runs(after);
+    if (isCurrent) this.currentOfRoom.set(after.room_id, id);
+    else if (before !== undefined && runs(before)) this.currentOfRoom.delete(before.room_id);
+    inSet(this.running, id, isCurrent);
+    inSet(this.ending, id, after?.state === 'ending');
+    inSet(this.settleOwed, id, after !== undefined && after.settle_owed_at !== null);
+    inSet(this.bridgeOwed, id, after !== undefined && after.bridge_owed_at !== null);
+  }
+
+  putLeg(row: LegRow): void {
+    const before = this.legs.get(row.id);
+    if (!this.change.legs.has(row.id)) this.change.legs.set(row.id, before);
+    if (row.voice_call_id !== null && (this.legByCall.get(row.voice_call_id) ?? row.id) !== row.id) throw taken('leg_voice_call_id_key');
+    if (isLiveBridge(row) && (this.bridgeOfSession.get(row.session_id!) ?? row.id) !== row.id) throw taken('leg_one_bridge');
+    this.#setLeg(row.id, before, row);
+    this.change.undo.push(() => this.#setLeg(row.id, row, before));
+  }
+
+  #setLeg(id: string, before: LegRow | undefined, after: LegRow | undefined): void {
+    if (after === undefined) this.legs.delete(id);
+    else this.legs.set(id, after);
+    const callBefore = before?.voice_call_id ?? null;
+    const callAfter = after?.voice_call_id ?? null;
+    if (callBefore !== callAfter) {
+      if (callBefore !== null) this.legByCall.delete(callBefore);
+      if (callAfter !== null) this.legByCall.set(callAfter, id);
+    }
+    if (before === undefined && after?.token_hash != null) this.legByToken.set(bytesKey(after.token_hash), id);
+    if (after === undefined && before?.token_hash != null) this.legByToken.delete(bytesKey(before.token_hash));
+    const seatBefore = before?.session_id ?? null;
+    const seatAfter = after?.session_id ?? null;
+    if (seatBefore !== seatAfter) {
+      if (seatBefore !== null) this.legsOfSession.set(seatBefore, this.legsOfSession.get(seatBefore)!.filter((each) => each !== id));
+      if (seatAfter !== null) this.#seat(seatAfter, id);
+    }
+    if (after !== undefined && isLiveBridge(after)) this.bridgeOfSession.set(after.session_id!, id);
+    else if (before !== undefined && isLiveBridge(before)) this.bridgeOfSession.delete(before.session_id!);
+    const up = after !== undefined && after.state !== 'ended';
+    inSet(this.legsUp, id, up);
+    inSet(this.unadmitted, id, up && after.session_id === null);
+    inSet(this.legsEnding, id, after?.state === 'ending');
+    inSet(this.dialling, id, after?.state === 'dialling');
+    inSet(this.toDial, id, after?.state === 'requested' && after.kind === 'outbound');
+  }
+
+  /** Into its session's list, which is in order of creation and then of id. */
+  #seat(sessionId: string, id: string): void {
+    const list = this.legsOfSession.get(sessionId);
+    if (list === undefined) {
+      this.legsOfSession.set(sessionId, [id]);
+      return;
+    }
+    const row = this.legs.get(id)!;
+    let at = list.length;
+    for (; at > 0; at--) {
+      const other = this.legs.get(list[at - 1]!)!;
+      const before = other.created_at.getTime() - row.created_at.getTime();
+      if (before < 0 || (before === 0 && other.id < id)) break;
+    }
+    list.splice(at, 0, id);
+  }
+
+  addOutbox(made: Omit<OutboxRow, 'id'>): void {
+    let ids = this.outboxOfSession.get(made.session_id);
+    if (ids === undefined) this.outboxOfSession.set(made.session_id, (ids = []));
+    if (ids.some((each) => this.outbox.get(each)!.seq === made.seq)) throw taken('outbox_session_id_seq_key');
+    const row: OutboxRow = { ...made, id: (this.#outboxIds += 1) };
+    const list = ids;
+    list.push(row.id);
+    this.#setOutbox(row.id, row);
+    this.change.undo.push(() => {
+      list.splice(list.indexOf(row.id), 1);
+      this.#setOutbox(row.id, undefined);
+    });
+  }
+
+  putOutbox(row: OutboxRow): void {
+    const before = this.outbox.get(row.id)!;
+    this.#setOutbox(row.id, row);
+    this.change.undo.push(() => this.#setOutbox(row.id, before));
+  }
+
+  #setOutbox(id: number, row: OutboxRow | undefined): void {
+    if (row === undefined) this.outbox.delete(id);
+    else this.outbox.set(id, row);
+    if (row?.next_try_at != null) this.unsent.add(id);
+    else this.unsent.delete(id);
+  }
+
+  addObservation(row: ObservationRow): void {
+    this.observations.push(row);
+    this.change.undo.push(() => void this.observations.splice(this.observations.lastIndexOf(row), 1));
+  }
+}
+
+export interface StrayRow { readonly id: string; readonly first_at: Date; readonly last_at: Date; readonly sweeps: number; readonly asked_at: Date | null; readonly false_kill_at: Date | null }
+
+const inSet = (set: Set<string>, id: string, wanted: boolean): void => {
+  if (wanted) set.add(id);
+  else set.delete(id);
+};
+const isLiveBridge = (row: LegRow): boolean => row.kind === 'bridge' && row.state !== 'ended' && row.session_id !== null;

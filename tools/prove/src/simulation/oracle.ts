@@ -1,0 +1,239 @@
+import type { LegRow, SessionRow } from '@partyline/store/session-view';
+import { boundOf, type Episode } from './bounds.ts';
+import type { Change } from './database/tables.ts';
+import type { System } from './system.ts';
+import type { Entry } from './vendor/ledger.ts';
+import type { World } from './world.ts';
+import { Tally } from './tally.ts';
+
+/** Something that must not be. */
+export interface Violation {
+  readonly rule: string;
+  readonly at: number;
+  readonly entry: string | null;
+  readonly says: string;
+}
+
+export interface Judgement {
+  readonly legs: number;
+  readonly leakedLegs: number;
+  readonly leakedLegSeconds: number;
+  /** Past the bound, and all that was up after its end, in seconds. */
+  readonly upAfterEndSeconds: number;
+  readonly leakedByFault: Readonly<Record<string, number>>;
+  readonly falseKills: number;
+  readonly violations: readonly Violation[];
+  readonly hangUps: { legs: number; asks: number; max: number };
+  readonly delays: Readonly<Record<string, Tally>>;
+  readonly eventsLost: number;
+  readonly eventsDuplicated: number;
+  readonly billedVsLedgerMaxSeconds: number;
+}
+
+const KEYING_MS = 60_000;
+const GOOD_BYE_MS = 15_000;
+
+/**
+ * Judges by the vendor's ledger which legs are up and when they ended; from our rows it takes only when a session was decided to end, and
+ * holds against that what the world itself knows: when the tenant was told, and when the deadline was.
+ */
+export class Oracle {
+  readonly violations: Violation[] = [];
+  /** When each session was decided to end, by commit. */
+  readonly endedAt = new Map<string, number>();
+  falseKills = 0;
+  readonly #system: System;
+  readonly #world: World;
+  /** Callers who were refused at the door, by call: when. */
+  readonly #refused = new Map<string, number>();
+
+  constructor(system: System, world: World) {
+    this.#system = system;
+    this.#world = world;
+    system.database.onCommit = (change) => {
+      this.#committed(change);
+      system.wakeSweeps();
+    };
+    system.voice.onHangUp = (entry) => this.#killed(entry);
+    system.video.onDisconnect = (entry) => this.#killed(entry);
+    system.voice.onCreate = (input, legId) => {
+      const leg = system.database.tables.legs.get(legId);
+      if (leg === undefined) this.#violate('I3', null, `a call was placed for ${legId}, which has no row`);
+      else this.#timer(leg, input.lengthTimerS, input.ringingTimerS);
+    };
+  }
+
+  #violate(rule: string, entry: Entry | null, says: string): void {
+    this.violations.push({ rule, at: this.#system.scheduler.now, entry: entry?.id ?? null, says });
+  }
+
+  /** I4: the vendor's own timer lets no leg outlive its session by itself. */
+  #timer(leg: LegRow, lengthS: number, ringingS: number): void {
+    const leftS = (leg.deadline_at.getTime() - this.#system.scheduler.now) / 1000;
+    // The claim was made a while ago if the process was stopped in between.
+    if (lengthS > 7_200 || ringingS > 60 || lengthS > Math.max(1, leftS) + 60) this.#violate('I4', null, `${leg.id}: length timer ${lengthS} s with ${Math.round(leftS)} s to go, ringing timer ${ringingS} s`);
+  }
+
+  #committed(change: Change): void {
+    const { tables } = this.#system.database;
+    const { now } = this.#system.scheduler;
+    for (const [id, before] of change.sessions) {
+      const after = tables.sessions.get(id);
+      if (after === undefined) continue;
+      const over = !runs(after);
+      if (over && (before === undefined || runs(before))) this.endedAt.set(id, now);
+      // A failover may have taken the decision back.
+      if (!over) this.endedAt.delete(id);
+      if (before !== undefined && !runs(before) && runs(after)) this.#violate('I12', null, `session ${id} went from ${before.state} to ${after.state}`);
+    }
+    for (const [id, before] of change.legs) {
+      const after = tables.legs.get(id);
+      if (after === undefined || after.state === before?.state) continue;
+      if (before?.state === 'ended') this.#violate('I12', null, `leg ${id} went from ended to ${after.state}`);
+      if (after.state === 'ended') this.#closed(after);
+      if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null) this.#refused.set(after.voice_call_id, now);
+    }
+  }
+
+  /** I2: what our rows call closed is closed at the vendor. */
+  #closed(leg: LegRow): void {
+    const { ledger } = this.#system;
+    for (const handle of [leg.voice_call_id, leg.media_connection_id]) {
+      const live = handle === null ? undefined : ledger.live.get(handle);
+      if (live !== undefined) this.#violate('I2', live, `${leg.id} is closed in our rows (${leg.outcome} ${leg.reason}) and ${handle} is live`);
+    }
+  }
+
+  /** I6: we hung up a leg that is in the conference of a running session. */
+  #killed(entry: Entry): void {
+    const session = this.sessionOf(entry);
+    if (session === undefined || !runs(session)) return;
+    const { tables } = this.#system.database;
+    const legId = entry.side === 'voice' ? tables.legByCall.get(entry.id) : undefined;
+    const leg = legId === undefined ? undefined : tables.legs.get(legId);
+    // A bridge or a phone that never came into the conference may be given up; one that is in it may not.
+    const inside = entry.kind === 'webrtc' || entry.conversation !== null || (entry.kind === 'bridge' && entry.peer?.conversation != null);
+    if (!inside || (leg !== undefined && leg.owed_reason === 'room-full')) return;
+    this.falseKills += 1;
+    this.#violate('I6', entry, `${entry.kind} ${entry.id} of the running session ${session.id} was hung up by us`);
+  }
+
+  sessionOf(entry: Entry): SessionRow | undefined {
+    const { tables } = this.#system.database;
+    const id =
+      (entry.conversation === null ? undefined : tables.sessionByConversation.get(entry.conversation)) ??
+      (entry.media === null ? undefined : tables.sessionByMedia.get(entry.media)) ??
+      (entry.legId === null ? undefined : (tables.legs.get(entry.legId)?.session_id ?? undefined));
+    return id === undefined ? undefined : tables.sessions.get(id);
+  }
+
+  /** When a ledger entry was to end, by what ended its session first; `null` when nothing did yet. */
+  #dueAt(entry: Entry, told: ReadonlyMap<string, number>): number | null {
+    const session = this.sessionOf(entry);
+    if (session === undefined) {
+      if (entry.kind === 'inbound') return Math.min(entry.createdAt + KEYING_MS, (this.#refused.get(entry.id) ?? Infinity) + GOOD_BYE_MS);
+      // Nobody's: from its beginning.
+      return entry.createdAt;
+    }
+    const room = this.#system.database.tables.rooms.get(session.room_id)!;
+    const deadline = session.created_at.getTime() + room.max_duration_s * 1000;
+    const at = Math.min(this.endedAt.get(session.id) ?? Infinity, told.get(session.id) ?? Infinity, deadline);
+    return Math.max(at, entry.createdAt);
+  }
+
+  /** The verdict on everything, at the end of a run. */
+  judge(episodes: readonly Episode[]): Judgement {
+    const { ledger, scheduler } = this.#system;
+    const told = new Map(this.#world.meetings.filter(({ toldAt }) => toldAt !== null).map(({ sessionId, toldAt }) => [sessionId, toldAt!] as const));
+    const due = ledger.entries.map((entry) => this.#dueAt(entry, told));
+    const ends = due.filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at).toSorted((a, b) => a - b);
+    const delays: Record<string, Tally> = {};
+    const leakedByFault: Record<string, number> = {};
+    let leakedLegs = 0;
+    let leakedMs = 0;
+    let upMs = 0;
+    const hangUps = { legs: 0, asks: 0, max: 0 };
+    ledger.entries.forEach((entry, i) => {
+      if (entry.asks > 0) {
+        hangUps.legs += 1;
+        hangUps.asks += entry.asks;
+        hangUps.max = Math.max(hangUps.max, entry.asks);
+      }
+      if (entry.mostInFlight > 1) this.#violate('I7', entry, `${entry.mostInFlight} requests to hang ${entry.id} up at once`);
+      const from = due[i] ?? null;
+      const to = entry.endedAt ?? scheduler.now;
+      if (from === null || to <= from) return;
+      upMs += to - from;
+      const touched = merged(entry.touched, entry.peer?.touched ?? null);
+      const { deadline, fault } = boundOf(from, touched, episodes, countBetween(ends, from - 20_000, from + 5_000));
+      // Those that let go by themselves a moment later say nothing of us.
+      if (entry.endedBy === 'us' || entry.endedBy === 'peer' || to > deadline) (delays[fault] ??= new Tally()).add(to - from);
+      if (to <= deadline) return;
+      leakedLegs += 1;
+      leakedMs += to - deadline;
+      leakedByFault[fault] = (leakedByFault[fault] ?? 0) + (to - deadline) / 1000;
+      this.#violate('I1', entry, `${entry.kind} ${entry.id} was to end at ${clock(from)} and was up until ${entry.endedAt === null ? 'the end of the run' : clock(to)}, ${((to - deadline) / 1000).toFixed(1)} s past its bound (${fault})`);
+    });
+    const events = this.#events();
+    return {
+      legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.side === 'voice')).length, leakedLegs, leakedLegSeconds: leakedMs / 1000, upAfterEndSeconds: upMs / 1000, leakedByFault,
+      falseKills: this.falseKills, violations: this.violations, hangUps, delays, ...events, billedVsLedgerMaxSeconds: this.#billing(),
+    };
+  }
+
+  /** I14: numbers without a gap, and the one event that closes each leg and each session, once. */
+  #events(): { eventsLost: number; eventsDuplicated: number } {
+    const { tables } = this.#system.database;
+    let eventsLost = 0;
+    let eventsDuplicated = 0;
+    for (const session of tables.sessions.values()) {
+      const rows = (tables.outboxOfSession.get(session.id) ?? []).map((id) => tables.outbox.get(id)!);
+      const numbers = new Set(rows.map(({ seq }) => seq));
+      for (let seq = 1; seq <= session.last_seq; seq++) if (!numbers.has(seq)) eventsLost += 1;
+      const ended = new Map<string, number>();
+      for (const { type, data } of rows) if (type === 'leg.ended') ended.set((JSON.parse(data) as { legId: string }).legId, (ended.get((JSON.parse(data) as { legId: string }).legId) ?? 0) + 1);
+      for (const id of tables.legsOfSession.get(session.id) ?? []) {
+        const told = ended.get(id) ?? 0;
+        if (tables.legs.get(id)!.state === 'ended' && told === 0) eventsLost += 1;
+        if (told > 1) eventsDuplicated += told - 1;
+      }
+      const over = rows.filter(({ type }) => type === 'session.ended').length;
+      if (session.state === 'ended' && over !== 1) this.#violate('I14', null, `session ${session.id} was told to be over ${over} times`);
+    }
+    if (eventsLost > 0) this.#violate('I14', null, `${eventsLost} events are missing`);
+    return { eventsLost, eventsDuplicated };
+  }
+
+  /** I15, for legs that no fault touched: our seconds beside the vendor's. */
+  #billing(): number {
+    const { tables } = this.#system.database;
+    const { ledger } = this.#system;
+    let most = 0;
+    for (const leg of tables.legs.values()) {
+      const entry = leg.voice_call_id === null ? undefined : ledger.byId.get(leg.voice_call_id);
+      if (entry === undefined || entry.answeredAt === null || entry.endedAt === null || entry.touched !== null || leg.answered_at === null || leg.voice_closed_at === null) continue;
+      const ours = (leg.voice_closed_at.getTime() - leg.answered_at.getTime()) / 1000;
+      most = Math.max(most, Math.abs(ours - (entry.endedAt - entry.answeredAt) / 1000));
+    }
+    return most;
+  }
+}
+
+const runs = (session: SessionRow): boolean => session.state === 'open' || session.state === 'live';
+const clock = (at: number): string => new Date(at).toISOString().slice(8, 23);
+const merged = (a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): ReadonlySet<string> | null => (a === null ? b : b === null ? a : new Set([...a, ...b]));
+
+/** How many of an ordered list lie between two instants. */
+function countBetween(ordered: readonly number[], from: number, to: number): number {
+  const before = (at: number): number => {
+    let low = 0;
+    let high = ordered.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (ordered[middle]! < at) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return before(to) - before(from);
+}

@@ -1,0 +1,128 @@
+import type { Scheduler } from './scheduler.ts';
+
+/** What a seam answers: a value or an error, so many virtual milliseconds from now. */
+export type Reply<T> = { readonly ms: number; readonly value: T } | { readonly ms: number; readonly error: unknown };
+
+/** Asked at every seam call, before it acts and after: kill points and planted crashes hang on it. */
+export type SeamHook = (call: { readonly process: SimProcess; readonly label: string; readonly number: number; readonly when: 'before' | 'after' }) => void;
+
+/**
+ * One life of a simulated process: from start to crash. Everything it awaits goes through `seam`; when it is killed, what it awaited never
+ * comes, so its continuations never run. A paused one gets its answers when it is let go on.
+ */
+export class Life {
+  alive = true;
+  /** Ends the transaction that it holds, if it holds one. */
+  abort: (() => void) | undefined = undefined;
+  readonly process: SimProcess;
+  readonly #scheduler: Scheduler;
+  #held: (() => void)[] = [];
+
+  constructor(process: SimProcess, scheduler: Scheduler) {
+    this.process = process;
+    this.#scheduler = scheduler;
+  }
+
+  get running(): boolean {
+    return this.alive && !this.process.paused;
+  }
+
+  /** The call takes effect at once; its answer comes later. A crash in between is a request that was done and whose answer nobody saw. */
+  seam<T>(label: string, act: () => Reply<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!this.alive) return;
+      const { hook } = this.process;
+      const number = (this.process.seams += 1);
+      if (hook !== undefined) {
+        hook({ process: this.process, label, number, when: 'before' });
+        if (!this.alive) return;
+      }
+      let reply: Reply<T>;
+      try {
+        reply = act();
+      } catch (error) {
+        reply = { ms: 1, error };
+      }
+      if (hook !== undefined) hook({ process: this.process, label, number, when: 'after' });
+      this.#scheduler.after(reply.ms, () => this.deliver(() => ('error' in reply ? reject(reply.error as Error) : resolve(reply.value))));
+    });
+  }
+
+  /** Runs a continuation now, at the end of the pause, or never. */
+  deliver(act: () => void): void {
+    if (!this.alive) return;
+    if (this.process.paused) this.#held.push(act);
+    else act();
+  }
+
+  /** A timer of this process. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#scheduler.after(ms, () => this.deliver(resolve));
+    });
+  }
+
+  /** What was held back by a pause, one event each, in order. */
+  resume(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const act of held) this.#scheduler.after(0, () => this.deliver(act));
+  }
+}
+
+/** A named process that can be killed, stopped, let go on and started again. */
+export class SimProcess {
+  readonly name: string;
+  life: Life;
+  paused = false;
+  /** Seam calls made, over all its lives. */
+  seams = 0;
+  hook: SeamHook | undefined = undefined;
+  readonly #scheduler: Scheduler;
+  readonly #onStart: (life: Life) => void;
+  readonly #onCrash: (life: Life) => void;
+
+  constructor(name: string, scheduler: Scheduler, on: { start: (life: Life) => void; crash: (life: Life) => void }) {
+    this.name = name;
+    this.#scheduler = scheduler;
+    this.#onStart = on.start;
+    this.#onCrash = on.crash;
+    this.life = new Life(this, scheduler);
+  }
+
+  /** Begins its first life. */
+  boot(): void {
+    this.#onStart(this.life);
+  }
+
+  get up(): boolean {
+    return this.life.alive;
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    if (!this.life.alive) return;
+    this.life.alive = false;
+    this.paused = false;
+    this.#onCrash(this.life);
+  }
+
+  /** A new life after a crash. */
+  start(): void {
+    if (this.life.alive) return;
+    this.life = new Life(this, this.#scheduler);
+    this.#onStart(this.life);
+  }
+
+  /** SIGSTOP: nothing that it waits for reaches it. */
+  pause(): void {
+    if (this.life.alive) this.paused = true;
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.life.resume();
+  }
+}

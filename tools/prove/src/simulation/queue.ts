@@ -1,0 +1,192 @@
+import { backOffMs, CATALOGUE, LANES, WORKER_LOCK, type JobName, type Lane } from '@partyline/jobs/catalogue';
+import type { Jobs } from '@partyline/jobs/enqueue';
+import type { Again, Handlers } from '@partyline/jobs/work';
+import type { Life } from './process.ts';
+import type { Scheduler } from './scheduler.ts';
+
+interface Job {
+  readonly id: string;
+  readonly name: JobName;
+  readonly lane: Lane;
+  readonly payload: object;
+  attempts: number;
+  state: 'delayed' | 'waiting' | 'active';
+  /** Told apart from an earlier run of the same job, whose lock was lost. */
+  run: number;
+  /** Counts the delays, so that one that was moved does not come twice. */
+  delay: number;
+  holder: Life | null;
+}
+
+interface Worker {
+  readonly life: Life;
+  readonly handlers: Handlers;
+  readonly busy: Record<Lane, number>;
+}
+
+const CONCURRENCY: Record<Lane, number> = { conference: 8, 'hang-up': 16 };
+/** A killed worker's job runs again after this long (measured: 6.2 s, reliability.md §0.1). */
+const STALLED_MS = WORKER_LOCK.lockDuration + 200;
+const redisAway = (): Error => new Error('Connection is closed.');
+
+/**
+ * BullMQ as it was measured: at least once, delays, one job per id while it is kept, a lock that a killed or stopped worker loses after
+ * about six seconds, everything gone with a flush, an error for every command while Redis is away.
+ */
+export class SimQueue {
+  down = false;
+  /** How many jobs a flush took. */
+  lost = 0;
+  readonly #scheduler: Scheduler;
+  #jobs = new Map<string, Job>();
+  readonly #waiting: Record<Lane, Job[]> = { conference: [], 'hang-up': [] };
+  #workers: Worker[] = [];
+  #ids = 0;
+  #turn = 0;
+  readonly #latency: () => number;
+
+  constructor(scheduler: Scheduler, latency: () => number) {
+    this.#scheduler = scheduler;
+    this.#latency = latency;
+  }
+
+  /** FLUSHALL: what runs goes on running, and its outcome finds nothing. */
+  flush(): void {
+    this.lost += this.#jobs.size;
+    this.#jobs = new Map();
+    for (const lane of LANES) this.#waiting[lane] = [];
+  }
+
+  /** Redis is back: locks that could not be renewed are taken up again by whoever has room. */
+  up(): void {
+    this.down = false;
+    for (const job of this.#jobs.values()) if (job.state === 'active') this.#watch(job);
+    for (const lane of LANES) this.#dispatch(lane);
+  }
+
+  /** The sending side, for one process. */
+  jobsFor(life: Life): Jobs {
+    const send = (label: string, act: () => void): Promise<void> =>
+      life.seam(`queue ${label}`, () => {
+        if (this.down) return { ms: 1, error: redisAway() };
+        act();
+        return { ms: this.#latency(), value: undefined };
+      });
+    const ensure = (name: JobName, payload: object): void => this.#add(name, payload, `${name}-${(CATALOGUE[name].about as (of: unknown) => string)(payload)}`, 0);
+    return {
+      enqueue: (name, payload, delayMs = 0) => send(`enqueue ${name}`, () => this.#add(name, payload, `${(this.#ids += 1)}`, delayMs)),
+      ensure: (name, payload) => send(`ensure ${name}`, () => ensure(name, payload)),
+      armHangUp: (session, delayMs) =>
+        send('arm', () => {
+          const delay = Math.max(0, Math.ceil(delayMs));
+          const armed = this.#jobs.get(`armed-${session.sessionId}`);
+          if (armed === undefined) this.#add('hang-up-session', session, `armed-${session.sessionId}`, delay);
+          else if (armed.state === 'delayed') this.#delay(armed, delay);
+          else ensure('hang-up-session', session);
+        }),
+    };
+  }
+
+  work(life: Life, handlers: Handlers): void {
+    this.#workers.push({ life, handlers, busy: { conference: 0, 'hang-up': 0 } });
+    for (const lane of LANES) this.#dispatch(lane);
+  }
+
+  /** A worker is dead or stopped: its locks run out. */
+  lose(life: Life): void {
+    if (!life.alive) this.#workers = this.#workers.filter((worker) => worker.life !== life);
+    for (const job of this.#jobs.values()) if (job.state === 'active') this.#watch(job);
+  }
+
+  /** A stopped worker goes on: it takes jobs again. */
+  wake(): void {
+    for (const lane of LANES) this.#dispatch(lane);
+  }
+
+  #add(name: JobName, payload: object, id: string, delayMs: number): void {
+    if (this.#jobs.has(id)) return;
+    const job: Job = { id, name, lane: CATALOGUE[name].lane, payload, attempts: 0, state: 'delayed', run: 0, delay: 0, holder: null };
+    this.#jobs.set(id, job);
+    if (delayMs > 0) this.#delay(job, delayMs);
+    else this.#wait(job);
+  }
+
+  #delay(job: Job, ms: number): void {
+    job.state = 'delayed';
+    const turn = (job.delay += 1);
+    this.#scheduler.after(ms, () => {
+      if (this.#jobs.get(job.id) === job && job.state === 'delayed' && job.delay === turn) this.#wait(job);
+    });
+  }
+
+  #wait(job: Job): void {
+    job.state = 'waiting';
+    this.#waiting[job.lane].push(job);
+    this.#dispatch(job.lane);
+  }
+
+  #dispatch(lane: Lane): void {
+    if (this.down) return;
+    const waiting = this.#waiting[lane];
+    while (waiting.length > 0) {
+      const worker = this.#freeWorker(lane);
+      if (worker === undefined) return;
+      const job = waiting.shift()!;
+      if (this.#jobs.get(job.id) !== job || job.state !== 'waiting') continue;
+      job.state = 'active';
+      job.run += 1;
+      job.holder = worker.life;
+      const { run } = job;
+      worker.busy[lane] += 1;
+      this.#scheduler.after(this.#latency(), () => worker.life.deliver(() => void this.#handle(worker, job, run)));
+    }
+  }
+
+  #freeWorker(lane: Lane): Worker | undefined {
+    for (let i = 0; i < this.#workers.length; i++) {
+      const worker = this.#workers[(this.#turn + i) % this.#workers.length]!;
+      if (!worker.life.running || worker.busy[lane] >= CONCURRENCY[lane]) continue;
+      this.#turn += 1;
+      return worker;
+    }
+    return undefined;
+  }
+
+  async #handle(worker: Worker, job: Job, run: number): Promise<void> {
+    let outcome: { again: Again | void } | { error: unknown };
+    try {
+      const handle = worker.handlers[job.name] as (payload: object) => Promise<Again | void>;
+      outcome = { again: await handle(job.payload) };
+    } catch (error) {
+      outcome = { error };
+    }
+    await worker.life.seam('queue settle', () => {
+      this.#settle(job, run, outcome);
+      return { ms: 1, value: undefined };
+    });
+    worker.busy[job.lane] -= 1;
+    this.#dispatch(job.lane);
+  }
+
+  #settle(job: Job, run: number, outcome: { again: Again | void } | { error: unknown }): void {
+    // Flushed, taken over by another worker, or Redis is away: then nothing is written, and the lock runs out.
+    if (this.down || this.#jobs.get(job.id) !== job || job.run !== run || job.state !== 'active') return;
+    if ('error' in outcome) {
+      job.attempts += 1;
+      if (job.attempts >= CATALOGUE[job.name].attempts) this.#jobs.delete(job.id);
+      else this.#delay(job, backOffMs(job.attempts));
+    } else if (outcome.again) this.#delay(job, outcome.again.againMs);
+    else this.#jobs.delete(job.id);
+  }
+
+  /** Puts a job back when, a lock's time from now, nobody who runs it has been heard of. */
+  #watch(job: Job): void {
+    const { run } = job;
+    this.#scheduler.after(STALLED_MS, () => {
+      if (this.#jobs.get(job.id) !== job || job.state !== 'active' || job.run !== run || this.down) return;
+      // A worker that lives and was only stopped for a moment has renewed its lock since.
+      if (job.holder?.running) return;
+      this.#wait(job);
+    });
+  }
+}

@@ -1,0 +1,57 @@
+/** A repeatable source of chance. Each concern has its own, so that one more draw in one place does not shift all the others. */
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** A uniform integer in [0, below). */
+  int(below: number): number;
+  chance(probability: number): boolean;
+  between(low: number, high: number): number;
+  /** Exponential: the waiting time of a Poisson arrival. */
+  exponential(mean: number): number;
+  pick<T>(list: readonly T[]): T;
+}
+
+/** FNV-1a, to turn a concern's name into a seed. */
+const hashText = (text: string): number => {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+};
+
+/** sfc32: small, fast, and good enough for simulation. */
+export function openRandom(seed: number, concern: string): Random {
+  let a = seed >>> 0;
+  let b = hashText(concern);
+  let c = (seed ^ 0x9e3779b9) >>> 0;
+  let d = 1;
+  const next = (): number => {
+    const t = (((a + b) | 0) + d) | 0;
+    d = (d + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = ((c << 21) | (c >>> 11)) + t;
+    c |= 0;
+    return (t >>> 0) / 4294967296;
+  };
+  for (let i = 0; i < 12; i++) next();
+  return {
+    next,
+    int: (below) => Math.floor(next() * below),
+    chance: (probability) => probability > 0 && next() < probability,
+    between: (low, high) => low + next() * (high - low),
+    exponential: (mean) => -Math.log(1 - next()) * mean,
+    pick: (list) => list[Math.floor(next() * list.length)]!,
+  };
+}
+
+/** Ids that repeat for a seed and look like real ones. */
+export function openIds(seed: number, concern: string): { next(prefix: string): string } {
+  const random = openRandom(seed, concern);
+  let made = 0;
+  return {
+    next(prefix) {
+      made += 1;
+      return `${prefix}_${made.toString(36).padStart(6, '0')}${Math.floor(random.next() * 0x7fffffff).toString(36).padStart(6, '0')}`;
+    },
+  };
+}

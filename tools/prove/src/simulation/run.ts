@@ -1,0 +1,75 @@
+import type { Mutation } from './mutations.ts';
+import { Storm } from './faults.ts';
+import { Oracle, type Judgement } from './oracle.ts';
+import { openRandom } from './random.ts';
+import { System } from './system.ts';
+import type { Sweeps } from './sweeps.ts';
+import type { Chances } from './vendor/weather.ts';
+import { TRAFFIC, World, type Traffic } from './world.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly days: number;
+  readonly sweeps?: Sweeps;
+  readonly traffic?: Partial<Traffic>;
+  readonly faults?: readonly string[];
+  readonly chances?: Partial<Chances>;
+  readonly mutation?: Mutation;
+  readonly history?: boolean;
+  readonly yielding?: boolean;
+}
+
+export interface RunResult extends Judgement {
+  readonly seed: number;
+  readonly hash: string;
+  readonly events: number;
+  readonly days: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly surprises: readonly string[];
+  readonly liveAtEnd: number;
+  readonly peakPerSecond: number;
+  readonly counted: Readonly<Record<string, number>>;
+  /** Of the first legs in trouble, when history is kept. */
+  readonly histories: readonly string[];
+}
+
+export const ALL_SWEEPS: Sweeps = { reconcile: true, inventory: true };
+/** After the last fault: longer than any bound. */
+const LIVENESS_MS = 400_000;
+const DAY_MS = 86_400_000;
+
+/** One seed: so many days of faults (safety), then none and everything told to end (liveness), then the verdict. */
+export async function runSimulation({ seed, days, sweeps = ALL_SWEEPS, traffic = {}, faults, chances, mutation, history = false, yielding = false }: RunOptions): Promise<RunResult> {
+  const busy: Traffic = { ...TRAFFIC, ...traffic };
+  const system = new System({ seed, sweeps, history, yielding, ...(chances === undefined ? {} : { chances }), ...(mutation === undefined ? {} : { mutation }) });
+  const world = new World(system, busy);
+  const oracle = new Oracle(system, world);
+  const storm = new Storm(system, faults);
+  const { scheduler } = system;
+  system.database.keepMs = 4_000;
+  world.begin(days);
+  if (faults?.length !== 0) storm.begin(openRandom(seed, 'climate').pick([60_000, 180_000, 600_000]), busy.openMs);
+  const start = scheduler.now;
+  await scheduler.run(start + (days - 1) * DAY_MS + busy.openMs + 1_800_000);
+  storm.end();
+  world.close();
+  await scheduler.run(scheduler.now + LIVENESS_MS);
+  const judgement = oracle.judge(storm.episodes);
+  const inTrouble = judgement.violations.slice(0, 3).map(({ entry, says, rule }) => `${rule}: ${says}\n${historyOf(system, entry)}`);
+  return {
+    ...judgement, seed, days, hash: (scheduler.hash >>> 0).toString(16), events: scheduler.count, faults: system.weather.counts, surprises: system.surprises.map(describe), liveAtEnd: system.ledger.live.size,
+    peakPerSecond: system.rest.peakPerSecond, counted: system.counted, histories: history ? inTrouble : [],
+  };
+}
+
+const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? String(error)).split('\n').slice(0, 6).join('\n') : JSON.stringify(error));
+
+/** A leg's life as the vendor saw it, and its row. */
+function historyOf(system: System, id: string | null): string {
+  const entry = id === null ? undefined : system.ledger.byId.get(id);
+  if (entry === undefined) return '  (no ledger entry)';
+  const { tables } = system.database;
+  const lines = [...(entry.history ?? []), ...(entry.peer?.history ?? []).map((line) => `${line} [other side]`)].toSorted();
+  const rows = [...tables.legs.values()].filter((leg) => leg.voice_call_id === entry.id || leg.media_connection_id === entry.id || leg.id === entry.legId);
+  return [...lines.map((line) => `  ${line}`), `  touched by ${[...(entry.touched ?? [])].join(', ') || 'nothing'}`, ...rows.map((row) => `  row ${JSON.stringify(row)}`)].join('\n');
+}

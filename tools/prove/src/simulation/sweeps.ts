@@ -1,0 +1,120 @@
+import { deliverEvents, type PostEvent } from '@partyline/conference/deliver-events';
+import type { Deps } from '@partyline/conference/deps';
+import { reconcile } from '@partyline/conference/reconcile';
+import { sweepInventory } from '@partyline/conference/sweep-inventory';
+import { purgeExpired } from '@partyline/store/owed';
+import { takeTurn } from '@partyline/store/turns';
+import type { Tables } from './database/tables.ts';
+import type { Mutation } from './mutations.ts';
+import type { Life } from './process.ts';
+import type { Random } from './random.ts';
+import type { Receiver } from './receiver.ts';
+import type { Event, Scheduler } from './scheduler.ts';
+import type { Entry } from './vendor/ledger.ts';
+
+export interface Sweeps {
+  readonly reconcile: boolean;
+  readonly inventory: boolean;
+}
+
+/** What the cleanup-worker runs on its timers; planted bugs replace parts of it. */
+export interface SweepPlan {
+  readonly reconcile: (deps: Deps) => Promise<unknown>;
+  readonly inventory: (deps: Deps) => Promise<unknown>;
+  readonly deliver: (deps: Deps & { readonly post: PostEvent }) => Promise<unknown>;
+}
+
+/** As in the cleanup-worker's configuration. */
+const RECONCILE_MS = 1_000;
+const INVENTORY_MS = 60_000;
+const PURGE_MS = 600_000;
+const DELIVERY_MS = 1_000;
+const SENDERS = 2;
+const GRACE_MS = 2_000;
+/** A dial of which nothing is heard for this long is settled. */
+const UNHEARD_MS = 90_000;
+
+const NEVER = new AbortController().signal;
+
+interface Parts {
+  readonly life: Life;
+  readonly deps: Deps;
+  readonly scheduler: Scheduler;
+  readonly tables: Tables;
+  readonly receiver: Receiver;
+  readonly live: ReadonlyMap<string, Entry>;
+  readonly sweeps: Sweeps;
+  readonly random: Random;
+  readonly mutation: Mutation | undefined;
+}
+
+/** The cleanup-worker: timers in the process, one run at a time, each a while after the last. To be called after each commit: something may be owed now. */
+export function startSweeps({ life, deps, scheduler, tables, receiver, live, sweeps, random, mutation }: Parts): () => void {
+  const wakers: (() => void)[] = [];
+  const real: SweepPlan = {
+    reconcile,
+    inventory: async (given) => {
+      if (await takeTurn(given.store, 'inventory', INVENTORY_MS)) await sweepInventory(given);
+    },
+    deliver: (given) => deliverEvents(given, NEVER),
+  };
+  const plan = mutation?.sweeps?.(real) ?? real;
+  /**
+   * @param idleUntil until when a run would read rows and do nothing, and so need not be simulated; a commit may change that, and wakes it
+   */
+  const timer = (everyMs: number, run: () => Promise<unknown>, idleUntil: () => number): void => {
+    let event: Event | undefined;
+    let parked = false;
+    const schedule = (at: number): void => {
+      event = at === Infinity ? undefined : scheduler.at(at, () => life.deliver(tick));
+    };
+    const next = (): void => {
+      const soon = scheduler.now + everyMs * random.between(0.9, 1.1);
+      const idle = idleUntil();
+      parked = idle > soon;
+      schedule(parked ? idle + everyMs * random.next() : soon);
+    };
+    const tick = (): void => {
+      parked = false;
+      if (idleUntil() > scheduler.now) next();
+      else void run().then(next, next);
+    };
+    next();
+    wakers.push(() => {
+      const at = scheduler.now + GRACE_MS;
+      if (!parked || !life.alive || (event !== undefined && event.at <= at + everyMs)) return;
+      scheduler.cancel(event);
+      schedule(at + everyMs * random.next());
+    });
+  };
+  if (sweeps.reconcile) timer(RECONCILE_MS, () => plan.reconcile(deps), () => owedAt(tables));
+  if (sweeps.inventory) {
+    timer(INVENTORY_MS / 6, () => plan.inventory(deps), () => {
+      if (live.size === 0 && tables.strays.size === 0 && tables.legsUp.size === 0) return Infinity;
+      return tables.turns.get('inventory')?.free_at.getTime() ?? 0;
+    });
+  }
+  const post = receiver.postFor(life);
+  for (let i = 0; i < SENDERS; i++) timer(DELIVERY_MS, () => plan.deliver({ ...deps, post }), () => (tables.unsent.size === 0 ? Infinity : 0));
+  timer(PURGE_MS, () => purgeExpired(deps.store), () => (tables.tokens.size > 1_000 ? 0 : Infinity));
+  return () => {
+    for (const wake of wakers) wake();
+  };
+}
+
+/** When anything is owed for longer than the reconciler's grace, at the earliest: before that a run of it finds nothing and does nothing. */
+export function owedAt(tables: Tables): number {
+  let at = Infinity;
+  const look = (when: Date | null): void => {
+    if (when !== null && when.getTime() < at) at = when.getTime();
+  };
+  for (const id of tables.settleOwed) look(tables.sessions.get(id)!.settle_owed_at);
+  for (const id of tables.running) look(tables.sessions.get(id)!.due_at);
+  for (const id of tables.ending) look(tables.sessions.get(id)!.ending_at);
+  for (const id of tables.bridgeOwed) look(tables.sessions.get(id)!.bridge_owed_at);
+  for (const id of tables.unadmitted) look(tables.legs.get(id)!.deadline_at);
+  for (const id of tables.legsEnding) look(tables.legs.get(id)!.owed_at);
+  for (const id of tables.toDial) look(tables.legs.get(id)!.created_at);
+  for (const id of tables.dialling) look(new Date((tables.legs.get(id)!.dialled_at?.getTime() ?? 0) + UNHEARD_MS));
+  return at + GRACE_MS;
+}

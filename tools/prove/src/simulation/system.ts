@@ -1,0 +1,283 @@
+import { takeDigits } from '@partyline/conference/admit-caller';
+import { answerCall, answerRung } from '@partyline/conference/answer-call';
+import { applyLegEvent } from '@partyline/conference/apply-leg-event';
+import { applySessionEvent } from '@partyline/conference/apply-session-event';
+import { answerQuestions, type AskProvider } from '@partyline/conference/ask-provider';
+import type { Deps } from '@partyline/conference/deps';
+import { paceProviders } from '@partyline/conference/pace-provider';
+import type { PinVault } from '@partyline/conference/pin-vault';
+import { webhookUrls } from '@partyline/conference/webhook-urls';
+import { VerdictError } from '@partyline/domain/verdict';
+import type { CallPlan } from '@partyline/provider-contract/voice-provider';
+import { handlers } from './handlers.ts';
+import { DatabaseServer, openTwinStore } from './database/twin.ts';
+import type { Mutation } from './mutations.ts';
+import { SimProcess, type Life } from './process.ts';
+import { SimQueue } from './queue.ts';
+import { openIds, openRandom, type Random } from './random.ts';
+import { Receiver } from './receiver.ts';
+import { Scheduler } from './scheduler.ts';
+import { startSweeps, type Sweeps } from './sweeps.ts';
+import { Hooks, type Gateway, type Hook } from './vendor/hooks.ts';
+import { Ledger } from './vendor/ledger.ts';
+import { Rest } from './vendor/rest.ts';
+import { SimVideo } from './vendor/video.ts';
+import { SimVoice } from './vendor/voice.ts';
+import { Weather, type Chances } from './vendor/weather.ts';
+
+/** The numbers that callers dial. */
+export const NUMBER = '+442079460000';
+export const TENANTS = ['ten_a', 'ten_b', 'ten_c'] as const;
+/** What a process is called and what it does; two of each that matters. */
+export const PROCESSES = ['api', 'webhooks-1', 'webhooks-2', 'orchestrator-1', 'orchestrator-2', 'cleanup-1', 'cleanup-2'] as const;
+
+export interface SystemOptions {
+  readonly seed: number;
+  /** Which sweeps run: all, none (a queue only), or the database's alone. */
+  readonly sweeps: Sweeps;
+  /** Every statement is a seam call of its own. */
+  readonly fine?: boolean;
+  readonly history?: boolean;
+  readonly chances?: Partial<Chances>;
+  readonly mutation?: Mutation;
+  /** Drains by yielding to the event loop: slower, the same trace. */
+  readonly yielding?: boolean;
+}
+
+export type ApiDeps = Deps & { readonly pins: PinVault; readonly random: (below: number) => number; readonly provider: AskProvider };
+
+/** PINs as they are; nobody here looks at the database's backups. */
+const pins: PinVault = { lookup: (pin) => Buffer.from(pin), seal: (pin) => Buffer.from(pin), open: (sealed) => Buffer.from(sealed).toString() };
+/** The answering side of a question over Redis must answer within this. */
+const ANSWER_WITHIN_MS = 5_000;
+const silent = (): VerdictError => new VerdictError('upstream', 'provider-unreachable', 'Nobody answered in time.');
+
+/** Everything that is ours, running the real use-cases, and the vendor, on one virtual clock. */
+export class System {
+  readonly scheduler: Scheduler;
+  readonly weather: Weather;
+  readonly database: DatabaseServer;
+  readonly queue: SimQueue;
+  readonly ledger: Ledger;
+  readonly rest: Rest;
+  readonly hooks: Hooks;
+  readonly voice: SimVoice;
+  readonly video: SimVideo;
+  readonly receiver: Receiver;
+  readonly processes = new Map<string, SimProcess>();
+  /** Errors of use-cases in webhooks and jobs that are no verdict and no lost connection: something is wrong. */
+  readonly surprises: unknown[] = [];
+  /** What the use-cases counted. */
+  readonly counted: Record<string, number> = {};
+  readonly options: SystemOptions;
+  readonly #lives = new Map<Life, ApiDeps>();
+  readonly #wakers = new Map<Life, () => void>();
+  readonly #skew = new Map<string, number>();
+  readonly #chance: Random;
+  readonly #secrets: { next(prefix: string): string };
+  #made = 0;
+
+  constructor(options: SystemOptions) {
+    const { seed } = options;
+    this.options = options;
+    const random = (concern: string): Random => openRandom(seed, concern);
+    this.scheduler = new Scheduler({ yielding: options.yielding ?? false });
+    const { scheduler } = this;
+    this.weather = new Weather(random('weather'), options.chances);
+    this.#chance = random('system');
+    this.#secrets = openIds(seed, 'secrets');
+    const net = random('latency');
+    this.database = new DatabaseServer(() => scheduler.now);
+    this.database.onBroken = (error) => (scheduler.failure = error);
+    this.database.latency = () => 1 + net.int(4);
+    this.queue = new SimQueue(scheduler, () => 1 + net.int(3));
+    this.ledger = new Ledger(scheduler, options.history ?? false);
+    const ids = openIds(seed, 'vendor');
+    const parts = { scheduler, weather: this.weather, ledger: this.ledger, ids };
+    this.receiver = new Receiver(this.weather, random('receiver'));
+    this.rest = new Rest({ ...parts, random: random('rest') });
+    this.hooks = new Hooks({ ...parts, random: random('hooks'), gateway: this.#gateway });
+    this.voice = new SimVoice({ ...parts, rest: this.rest, hooks: this.hooks, random: random('voice') });
+    this.video = new SimVideo({ ...parts, rest: this.rest, hooks: this.hooks, voice: this.voice, random: random('video') });
+    const { tables } = this.database;
+    tables.numbers.set(NUMBER, { e164: NUMBER, language: 'en-GB', created_at: new Date(scheduler.now) });
+    // One of them is told of its events by webhook.
+    for (const tenant of TENANTS) tables.tenants.set(tenant, { events_url: tenant === TENANTS[0] ? 'https://tenant' : null });
+    for (const name of PROCESSES) {
+      const process = new SimProcess(name, scheduler, { start: (life) => this.#boot(life), crash: (life) => this.#crashed(life) });
+      this.processes.set(name, process);
+      process.boot();
+    }
+  }
+
+  /** A process' own clock runs wrong by so many milliseconds. */
+  skew(name: string, ms: number): void {
+    this.#skew.set(name, ms);
+  }
+
+  depsOf(life: Life): ApiDeps {
+    return this.#lives.get(life)!;
+  }
+
+  /** After a commit: something may be owed now. */
+  wakeSweeps(): void {
+    for (const wake of this.#wakers.values()) wake();
+  }
+
+  #boot(life: Life): void {
+    const { scheduler, options } = this;
+    const { name } = life.process;
+    const deps = this.#depsFor(life);
+    this.#lives.set(life, deps);
+    if (name.startsWith('orchestrator')) this.queue.work(life, handlers(deps, (error) => this.#surprise(error)));
+    if (name.startsWith('cleanup')) this.#wakers.set(life, startSweeps({ life, deps, scheduler, receiver: this.receiver, tables: this.database.tables, live: this.ledger.live, sweeps: options.sweeps, random: openRandom(options.seed, `timer ${name}`), mutation: options.mutation }));
+  }
+
+  #crashed(life: Life): void {
+    this.#lives.delete(life);
+    this.#wakers.delete(life);
+    life.abort?.();
+    this.queue.lose(life);
+  }
+
+  /** SIGSTOP, noticed by those who hold locks for it. */
+  pause(process: SimProcess): void {
+    process.pause();
+    const { life } = process;
+    this.queue.lose(life);
+    // Postgres ends a transaction that sits idle for ten seconds.
+    this.scheduler.after(10_000, () => {
+      if (process.paused && process.life === life) life.abort?.();
+    });
+  }
+
+  resume(process: SimProcess): void {
+    process.resume();
+    this.queue.wake();
+  }
+
+  #depsFor(life: Life): ApiDeps {
+    const { scheduler, database, queue, options } = this;
+    const { name } = life.process;
+    const store = openTwinStore(database, (label, act) => life.seam(label, act), { fine: options.fine ?? false, onOpen: (abort) => (life.abort = abort) });
+    const clock = { now: () => new Date(scheduler.now + (this.#skew.get(name) ?? 0)) };
+    const raw = { voice: this.voice.providerFor(life), media: this.video.providerFor(life) };
+    const ids = openIds(options.seed, `ids ${name} ${(this.#made += 1)}`);
+    const random = openRandom(options.seed, `random ${name} ${this.#made}`);
+    const plain: Deps = {
+      ...paceProviders(raw, { store, account: 'account', sleep: (ms) => life.sleep(ms) }),
+      store,
+      jobs: queue.jobsFor(life),
+      clock,
+      ids,
+      secret: () => this.#secrets.next('secret'),
+      webhooks: webhookUrls('https://hooks'),
+      report: {
+        count: (what, labels) => {
+          const key = labels === undefined ? what : `${what} ${Object.values(labels).join(' ')}`;
+          this.counted[key] = (this.counted[key] ?? 0) + 1;
+        },
+        warn: () => undefined,
+        observe: () => undefined,
+      },
+    };
+    const deps = options.mutation?.deps?.(plain, this) ?? plain;
+    return { ...deps, pins, random: (below) => random.int(below), provider: this.#askProvider(life) };
+  }
+
+  /** Questions over Redis, to one of the orchestrators. */
+  #askProvider(from: Life): AskProvider {
+    const ask = <T>(question: (provider: AskProvider) => Promise<T>): Promise<T> =>
+      new Promise((resolve, reject) => {
+        const target = this.#running('orchestrator');
+        const { scheduler } = this;
+        const timer = scheduler.after(ANSWER_WITHIN_MS, () => from.deliver(() => reject(silent())));
+        if (this.queue.down || target === undefined) return;
+        const settle = (act: () => void): void => {
+          scheduler.cancel(timer);
+          scheduler.after(1, () => from.deliver(act));
+        };
+        scheduler.after(1, () => target.deliver(() => void question(answerQuestions(this.depsOf(target))).then((value) => settle(() => resolve(value)), (error: Error) => settle(() => reject(error)))));
+      });
+    return { openMedia: (input) => ask((p) => p.openMedia(input)), issueToken: (input) => ask((p) => p.issueToken(input)), observeRoom: (input) => ask((p) => p.observeRoom(input)) };
+  }
+
+  /** One that is up, and mostly one that is not stopped: a load balancer takes a moment to notice. */
+  #running(kind: string): Life | undefined {
+    const up = [...this.processes.values()].filter((process) => process.name.startsWith(kind) && process.up);
+    const fit = up.filter((process) => !process.paused);
+    const choice = fit.length > 0 && (up.length === fit.length || this.#chance.chance(0.8)) ? fit : up;
+    return choice.length === 0 ? undefined : this.#chance.pick(choice).life;
+  }
+
+  /** A tenant's request to room-api, which is answered by calling back, or never. */
+  request<T>(act: (deps: ApiDeps) => Promise<T>, done: (outcome: { ok: true; value: T } | { ok: false; error: unknown }) => void): void {
+    const target = this.#running('api');
+    const { scheduler } = this;
+    let settled = false;
+    const once = (outcome: Parameters<typeof done>[0]): void => {
+      if (settled) return;
+      settled = true;
+      scheduler.cancel(timer);
+      done(outcome);
+    };
+    const timer = scheduler.after(10_000, () => once({ ok: false, error: 'no answer' }));
+    if (target === undefined) {
+      scheduler.after(1, () => once({ ok: false, error: 'unreachable' }));
+      return;
+    }
+    scheduler.after(1, () =>
+      target.deliver(() => void act(this.depsOf(target)).then((value) => scheduler.after(1, () => once({ ok: true, value })), (error: unknown) => {
+        this.#surprise(error);
+        scheduler.after(1, () => once({ ok: false, error }));
+      })),
+    );
+  }
+
+  #surprise(error: unknown): void {
+    if (error instanceof VerdictError || isAway(error)) return;
+    if (this.surprises.length < 20 && !this.surprises.some((each) => String(each) === String(error))) this.surprises.push(error);
+  }
+
+  readonly #gateway: Gateway = (hook, done) => {
+    const target = this.#running('webhooks');
+    if (target === undefined) {
+      done({ ok: false, how: 'unreachable' });
+      return;
+    }
+    target.deliver(() => {
+      void this.#take(this.depsOf(target), hook).then(
+        (plan) => done({ ok: true, plan }),
+        (error: unknown) => {
+          this.#surprise(error);
+          const refused = error instanceof VerdictError && error.verdict.outcome === 'client';
+          done({ ok: false, how: refused ? 'refused' : 'failed' });
+        },
+      );
+    });
+  };
+
+  /** What voice-webhooks does with a verified, parsed webhook. */
+  async #take(deps: ApiDeps, hook: Hook): Promise<CallPlan | null> {
+    const token = { jti: hook.jti, expiresAt: new Date(this.scheduler.now + 600_000) };
+    switch (hook.to) {
+      case 'answer':
+        return answerCall(deps, token, hook.call);
+      case 'answer-rung':
+        return answerRung(deps, token, hook.legId, hook.call);
+      case 'digits':
+        return takeDigits(deps, token, { legId: hook.legId, tryNo: hook.tryNo }, hook.input);
+      case 'voice-event':
+        await applyLegEvent(deps, { via: 'callback', token }, hook.event, hook.legId);
+        return null;
+      case 'video-event':
+        await applySessionEvent(deps, { via: 'callback', token }, hook.event);
+        return null;
+      default:
+        return hook satisfies never;
+    }
+  }
+}
+
+/** A connection that is gone, to Postgres or Redis: ordinary here. */
+const isAway = (error: unknown): boolean => error instanceof Error && (error.name === 'ConnectionError' || error.message === 'Connection is closed.' || (error as { code?: string }).code === '25P03');

@@ -1,0 +1,78 @@
+import type { Scheduler } from '../scheduler.ts';
+
+export type EndedBy = 'us' | 'door' | 'person' | 'timer' | 'peer' | 'vendor';
+
+/** One billable side of a leg in the vendor's own books: a call, or a video connection. The oracle reads these and nothing else. */
+export interface Entry {
+  readonly id: string;
+  readonly side: 'voice' | 'media';
+  readonly kind: 'inbound' | 'outbound' | 'bridge' | 'webrtc';
+  /** The video session of a connection, and of a bridge's call. */
+  readonly media: string | null;
+  /** Our leg id, where it travelled in the vendor's hands. */
+  readonly legId: string | null;
+  readonly createdAt: number;
+  /** The voice conference it was put into. */
+  conversation: string | null;
+  answeredAt: number | null;
+  endedAt: number | null;
+  endedBy: EndedBy | null;
+  /** Requests to end it, by API. */
+  asks: number;
+  firstAskAt: number | null;
+  /** Such requests without an answer at this moment, and the most there were. */
+  inFlight: number;
+  mostInFlight: number;
+  /** Faults that hit it: requests and webhooks about it. */
+  touched: Set<string> | null;
+  /** The other side of a bridge. */
+  peer: Entry | null;
+  /** What happened to it, when that is recorded. */
+  history: string[] | null;
+}
+
+/** Stands in for a leg's own fault set, to spare one for each of a million. */
+export const touch = (entry: Entry | null | undefined, fault: string): void => {
+  if (entry) (entry.touched ??= new Set()).add(fault);
+};
+
+/** The vendor's books. */
+export class Ledger {
+  readonly entries: Entry[] = [];
+  readonly live = new Map<string, Entry>();
+  readonly byId = new Map<string, Entry>();
+  onEnd: ((entry: Entry) => void) | undefined = undefined;
+  readonly #scheduler: Scheduler;
+  readonly #keepHistory: boolean;
+
+  constructor(scheduler: Scheduler, keepHistory: boolean) {
+    this.#scheduler = scheduler;
+    this.#keepHistory = keepHistory;
+  }
+
+  open(made: Pick<Entry, 'id' | 'side' | 'kind' | 'media' | 'legId'>): Entry {
+    const entry: Entry = {
+      ...made, createdAt: this.#scheduler.now, conversation: null, answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null, endedAt: null, endedBy: null, asks: 0, firstAskAt: null, inFlight: 0,
+      mostInFlight: 0, touched: null, peer: null, history: this.#keepHistory ? [] : null,
+    };
+    this.entries.push(entry);
+    this.live.set(entry.id, entry);
+    this.byId.set(entry.id, entry);
+    this.#scheduler.note(entry.id);
+    this.tell(entry, 'begins');
+    return entry;
+  }
+
+  close(entry: Entry, by: EndedBy): void {
+    entry.endedAt = this.#scheduler.now;
+    entry.endedBy = by;
+    this.live.delete(entry.id);
+    this.#scheduler.note(`${entry.id}${by}`);
+    this.tell(entry, `ends (${by})`);
+    this.onEnd?.(entry);
+  }
+
+  tell(entry: Entry | null | undefined, what: string): void {
+    if (entry?.history) entry.history.push(`${new Date(this.#scheduler.now).toISOString().slice(8, 23)} ${what}`);
+  }
+}
