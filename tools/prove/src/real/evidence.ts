@@ -10,7 +10,7 @@ export interface Evidence {
   readonly webhooks: readonly WebhookLogEntry[];
   readonly requests: readonly RestLogEntry[];
   /** Every session that a reply ever named, with its events. */
-  readonly sessions: ReadonlyMap<string, { readonly seen: SessionSeen; readonly held: Held; readonly events: readonly SessionEvent[] }>;
+  readonly sessions: ReadonlyMap<string, { readonly seen: SessionSeen; readonly decided: boolean; readonly held: Held; readonly events: readonly SessionEvent[] }>;
   readonly held: readonly Held[];
   readonly windows: readonly Window[];
   /** Sessions that one of their clocks ended. */
@@ -21,7 +21,7 @@ export interface Evidence {
 const BY_WORD = new Set(['ended-by-tenant', 'provider-ended']);
 
 export async function gather(vendor: EmulatorClient, held: readonly Held[], played: readonly Played[]): Promise<Evidence> {
-  const sessions = new Map<string, { seen: SessionSeen; held: Held; events: SessionEvent[] }>();
+  const sessions = new Map<string, { seen: SessionSeen; decided: boolean; held: Held; events: SessionEvent[] }>();
   const decided: Decided[] = [];
   // One at a time: this is no load test, and the database may just have come back.
   for (const each of held) {
@@ -32,7 +32,9 @@ export async function gather(vendor: EmulatorClient, held: readonly Held[], play
       const { events } = await each.tenant.events(id);
       const told = events.find(({ type }) => type === 'session.ending')?.at ?? null;
       const endingAt = session?.id === id ? session.endingAt : told;
-      sessions.set(id, { seen: { id, endingAt: endingAt === null ? null : Date.parse(endingAt) }, held: each, events });
+      // A tenant who was told that it ends was promised so, whether or not anybody noted it.
+      const promisedAt = session?.id === id ? (each.endTakenAt ?? null) : null;
+      sessions.set(id, { seen: { id, endingAt: endingAt === null ? promisedAt : Date.parse(endingAt) }, decided: endingAt !== null, held: each, events });
     }
   }
   const [webhooks, requests] = [await vendor.webhookLog(), await vendor.restLog()];

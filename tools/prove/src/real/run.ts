@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApps } from '@partyline/dev/build';
 import { createFaultPlayer, type FaultPlayer } from '@partyline/dev/faults';
@@ -89,6 +91,7 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
     const dueS = Math.max(...Object.values(bounds(constants)).map(({ withinS }) => withinS)) + 10;
     await untilNothingIsUp(stack, settledAt + dueS * 1000);
     const evidence = await gather(stack.vendor!, held, player.played);
+    writeFileSync(join(stack.logFolder, 'ledger.json'), JSON.stringify({ startedAt, ...evidence.ledger, windows: evidence.windows }));
     return report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder: stack.logFolder });
   } finally {
     stop.abort();
@@ -249,7 +252,7 @@ function report({ evidence, constants, broken, startedAt, seed, quick, log, logF
   for (const each of late) fail(each, `${each.leg.endedAt === undefined ? 'still up' : 'was up'} ${(each.lateMs / 1000).toFixed(1)} s past its bound (class ${each.class})`);
   for (const each of killed) fail(each, `was live and we ended it (${each.leg.endReason ?? ''}) while its session ran`);
   for (const each of pestered) fail(each, `the vendor was asked ${each.asks} times to end it, more than its outage explains`);
-  for (const { seen, held: of } of sessions.values()) if (of.endTakenAt !== undefined && seen.endingAt === null) failures.push(`session ${seen.id} (${of.party.name}): the tenant was told that its room ends, and the session goes on`);
+  for (const { seen, decided, held: of } of sessions.values()) if (seen.endingAt !== null && !decided) failures.push(`session ${seen.id} (${of.party.name}): the tenant was told that its room ends, and the session goes on`);
   if (ledger.up > 0 && late.length === 0) failures.push(`${ledger.up} legs are still up at the end`);
 
   for (const { id, lateMs } of lateDecisions(evidence.decided, windows, constants)) failures.push(`session ${id} (${sessions.get(id)?.held.party.name ?? ''}): its clock ran out, and its end was decided ${(lateMs / 1000).toFixed(1)} s past the bound`);
