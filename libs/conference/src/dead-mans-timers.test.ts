@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RestLogEntry } from '@partyline/vonage-emulator/control-client';
+import { dialOut, requestDialOut } from './dial-out.ts';
+import { endSession } from './end-session.ts';
+import { reconcile } from './reconcile.ts';
+import { openRoom, readLegs, untilLegs } from './testing/meeting.ts';
+import { passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
+import { setStage, type Stage, type World } from './testing/stage.ts';
+
+let stage: Stage;
+let world: World;
+let phones = 0;
+beforeAll(async () => {
+  stage = await setStage();
+  world = stage.worlds.unified;
+});
+beforeEach(() => startOver(stage));
+afterAll(() => stage.close());
+
+/** What a session may run past its end at the vendor: the second that is not whole. */
+const GRACE_S = 1;
+const timers = ({ body }: RestLogEntry): { length: unknown; ringing: unknown } => ({ length: (body as Record<string, unknown>)['length_timer'], ringing: (body as Record<string, unknown>)['ringing_timer'] });
+const creates = (): Promise<RestLogEntry[]> => stage.emulator.client.restLog({ route: 'create-call' });
+
+async function ring(roomId: string, mode: 'answer' | 'no-answer', afterMs?: number): Promise<{ phone: string; legId: string }> {
+  const phone = `+4479466${String((phones += 1)).padStart(5, '0')}`;
+  await stage.emulator.client.setPhone(phone, { mode, ...(afterMs === undefined ? {} : { afterMs }) });
+  const { legId } = await requestDialOut(world, world.tenantId, roomId, { phone });
+  return { phone, legId };
+}
+
+describe('every call that is made carries its own end (I4)', () => {
+  it.each([
+    { durationS: 60, goneS: 0 },
+    { durationS: 60, goneS: 57 },
+    { durationS: 600, goneS: 300 },
+    { durationS: 3_600, goneS: 0 },
+    { durationS: 7_200, goneS: 0 },
+    { durationS: 7_200, goneS: 7_100 },
+    { durationS: 36_000, goneS: 0 },
+    { durationS: 36_000, goneS: 30_000 },
+  ])('of a session of $durationS s, $goneS s of them gone: never longer than it may still run, two hours at most, ringing a minute at most', async ({ durationS, goneS }) => {
+    const meeting = await openRoom(world, { max_duration_s: durationS });
+    await passTime(stage, goneS);
+    const { legId } = await ring(meeting.roomId, 'no-answer');
+    await dialOut(world, meeting.tenantId, legId);
+    // By a lost job too, and by the reconciler.
+    await ring(meeting.roomId, 'no-answer');
+    await stage.store.pool.query(`UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`);
+    await reconcile(world);
+    const made = await creates();
+    expect(made).toHaveLength(2);
+    for (const create of made) {
+      const { length, ringing } = timers(create);
+      expect(length).toBeLessThanOrEqual(Math.min(7_200, durationS - goneS + GRACE_S));
+      expect(length).toBeGreaterThanOrEqual(1);
+      expect(ringing).toBeGreaterThanOrEqual(1);
+      expect(ringing).toBeLessThanOrEqual(60);
+    }
+  });
+
+  it('and the vendor keeps to it when nobody of us is left to ask', async () => {
+    const meeting = await openRoom(world, { max_duration_s: 60 });
+    await passTime(stage, 58);
+    const { phone, legId } = await ring(meeting.roomId, 'answer');
+    await dialOut(world, meeting.tenantId, legId);
+    const person = await stage.emulator.client.awaitRing(phone);
+    await stage.emulator.client.awaitEnded(person.id);
+    expect((await stage.emulator.client.caller(person.id)).endReason).toBe('length-timer');
+    expect((await stage.emulator.client.restLog({ route: 'hangup' })).length).toBe(0);
+  });
+
+  it('and none is made for a session that is past its end, though nobody has ended it yet (I5)', async () => {
+    const meeting = await openRoom(world, { max_duration_s: 60 });
+    const { legId } = await ring(meeting.roomId, 'answer');
+    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
+    expect(await dialOut(world, meeting.tenantId, legId)).toBe('not-wanted');
+    await passTime(stage, 3);
+    await reconcile(world);
+    expect(await creates()).toEqual([]);
+  });
+});
+
+describe('a phone that is picked up after the end was decided', () => {
+  it('is down within five seconds, when its answer webhook tells', async () => {
+    const meeting = await openRoom(world);
+    const { phone, legId } = await ring(meeting.roomId, 'answer', 300);
+    await dialOut(world, meeting.tenantId, legId);
+    const person = await stage.emulator.client.awaitRing(phone);
+    stage.jobsDown = true;
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await stage.emulator.client.awaitEnded(person.id);
+    const [leg] = (await stage.emulator.client.ledger({ callId: person.callId })).legs;
+    expect(leg?.answeredAt).toBeDefined();
+    expect((leg?.endedAt ?? Infinity) - (leg?.answeredAt ?? 0)).toBeLessThan(5_000);
+    await untilLegs(stage, meeting, 'outbound', ['ended']);
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ joined_at: null, owed_reason: 'ended-by-tenant' });
+  });
+
+  it('is asked again at once, though it was asked a moment before and is not due yet', async () => {
+    const meeting = await openRoom(world);
+    const { phone, legId } = await ring(meeting.roomId, 'answer', 1_000);
+    await dialOut(world, meeting.tenantId, legId);
+    const person = await stage.emulator.client.awaitRing(phone);
+    stage.jobsDown = true;
+    // While it rings the vendor takes the hang-up and does nothing; the answer is an event, and joins before our answer is heard.
+    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await stage.store.pool.query(`UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
+    await stage.store.prisma.leg.updateMany({ data: { asks: 8 } });
+    await reconcile(world);
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', asks: 9, asked_at: expect.any(Date) });
+    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 60_000 }] });
+    await stage.emulator.client.awaitAnswered(person.id);
+    await expect.poll(async () => (await readLegs(stage, meeting))[0]?.asked_at, { timeout: 5_000, interval: 10 }).toBeNull();
+    await reconcile(world);
+    await stage.emulator.client.awaitEnded(person.id);
+    const [leg] = (await stage.emulator.client.ledger({ callId: person.callId })).legs;
+    expect((leg?.endedAt ?? Infinity) - (leg?.answeredAt ?? 0)).toBeLessThan(5_000);
+    await reconcileUntilQuiet(stage, world);
+  });
+});
