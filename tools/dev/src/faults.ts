@@ -155,6 +155,20 @@ function linkReset(kind: LinkKind): Fault {
   };
 }
 
+function linkForget(kind: LinkKind): Fault {
+  return {
+    name: `${kind}-half-open`, class: classOfLink[kind], lastsMs: null,
+    says: `${saysOfLink[kind]}: open connections go dead and nobody is told, as when a firewall forgets them; new ones are well`,
+    watch: 'Whoever waits on one for ever has no time limit of its own; all others connect again.',
+    targets: (stack) => linkTargets(stack, kind),
+    holds: (stack, target) => linksOf(stack, kind, target).map(({ name }) => name),
+    play({ stack }, target) {
+      for (const link of linksOf(stack, kind, target)) link.forget();
+      return Promise.resolve(nothing);
+    },
+  };
+}
+
 function vendorFault(name: string, faultClass: FaultClass, lastsMs: number, rules: VendorRules, says: string, watch: string): Fault {
   return {
     name, class: faultClass, lastsMs, says, watch,
@@ -188,6 +202,7 @@ export const faults: readonly Fault[] = [
     linkFault(kind, 'refuse', { kind: 'refuse' }, 2_000, 'connections are refused, open ones cut'),
     linkFault(kind, 'latency', { kind: 'latency', ms: kind === 'postgres' ? 250 : 1_000 }, 4_000, `everything is ${kind === 'postgres' ? 'a quarter of a second' : 'a second'} late, each way`),
     linkReset(kind),
+    linkForget(kind),
   ]),
   vendorFault('vendor-500', 'vendor-error', 4_000, { rest: [{ route: 'any', fault: '500' }] }, 'the vendor answers 500 to everything, and does nothing', retried),
   vendorFault('vendor-429', 'vendor-429', 4_000, { rest: [{ route: 'any', fault: '429' }] }, 'the vendor answers 429 to everything', retried),

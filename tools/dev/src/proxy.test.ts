@@ -106,6 +106,20 @@ describe('a link', () => {
     expect(await ask(await dial(link), '1')).toBe('a:1');
   });
 
+  it('forgets what is open for good, and lets in what comes after', async () => {
+    const link = await linkTo(await echo('a'));
+    const socket = await dial(link);
+    await ask(socket, 'warm');
+    link.forget();
+    await link.play({ kind: 'latency', ms: 1 });
+    await link.play(null);
+    let heard = '';
+    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+    socket.write('1');
+    expect(await ask(await dial(link), '2')).toBe('a:2');
+    expect(heard).toBe('');
+  });
+
   it('refuses until told otherwise, at the same address afterwards', async () => {
     const link = await linkTo(await echo('a'));
     const socket = await dial(link);

@@ -26,6 +26,8 @@ export interface Link {
   play(fault: LinkFault | null): Promise<void>;
   /** Cuts every connection that is open now (RST). */
   reset(): void;
+  /** Forgets every connection that is open now, as a firewall does: nothing passes on it ever again, and nobody is told. */
+  forget(): void;
   close(): Promise<void>;
 }
 
@@ -101,6 +103,9 @@ export async function openLink({ name, port, targets }: { name: string; port: nu
       }
     },
     reset: cut,
+    forget() {
+      for (const connection of open) connection.forget();
+    },
     async close() {
       const closed = stopListening();
       cut();
@@ -112,6 +117,7 @@ export async function openLink({ name, port, targets }: { name: string; port: nu
 interface Connection {
   readonly over: Promise<void>;
   play(fault: LinkFault | null): void;
+  forget(): void;
   cut(): void;
 }
 
@@ -122,6 +128,7 @@ function join(client: Socket, reach: (reached: (target: Socket | null) => void) 
   let back: Pipe | undefined;
   let fault: LinkFault | null = null;
   let reaching = false;
+  let forgotten = false;
   let done = false;
   let finish = (): void => undefined;
   const over = new Promise<void>((resolve) => (finish = resolve));
@@ -170,8 +177,13 @@ function join(client: Socket, reach: (reached: (target: Socket | null) => void) 
   return {
     over,
     play(next) {
-      fault = next;
+      fault = forgotten ? fault : next;
       seek();
+      apply();
+    },
+    forget() {
+      forgotten = true;
+      fault = { kind: 'black-hole' };
       apply();
     },
     cut,
