@@ -28,7 +28,7 @@ export const SessionEvent = z
     id: z.string().meta({ description: 'The event, the same wherever it is told: here, and as `id` and `webhook-id` of what is sent to your own address. Opaque; starts with `evt_`.', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] }),
     seq: z.int().min(1).meta({ description: 'Counts from 1 within the session, without a gap.', examples: [1] }),
     type: z.string().meta({ description: 'What happened: `session.live`, `session.ending`, `session.ended`, or `leg.` and the state that the leg is now in.', examples: ['leg.joined'] }),
-    at: instant('When it was committed.'),
+    at: instant('When the change was made, by our clock; never earlier than that of the event before.'),
     data: z.record(z.string(), z.unknown()).meta({ description: 'What it is about: of a leg its `legId`, `kind` and `participantId`, and when it ended `outcome` and `reason`; of a session’s end its `reason`.', examples: [{ legId: 'leg_3q2-7wAAQkV1bWJlclBhcn', kind: 'inbound', participantId: 'part_3q2-7wAAQkV1bWJlclBhcn' }] }),
   })
   .meta({ id: 'SessionEvent', description: 'Something that happened in a session, committed together with the change itself.' });

@@ -13,7 +13,7 @@ export interface Problem {
 }
 
 /** The one place where reasons become HTTP: what is not named here goes by its outcome. */
-const STATUS: Readonly<Record<string, number>> = {
+export const STATUS: Readonly<Record<string, number>> = {
   'missing-key': 401,
   'unknown-key': 401,
   'expired-key': 401,

@@ -77,9 +77,10 @@ export async function appendEvents(tx: Tx, tenantId: string, of: { roomId: strin
   if (events.length === 0) return;
   await tx.query({
     name: 'append-events',
-    // Cut to what the column holds, which would round it: due a moment from now is not due to who looks at once.
-    text: `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, next_try_at)
-           SELECT $1, $2, $3, $4 + ord - 1, type, data, (SELECT date_trunc('milliseconds', now()) FROM tenant WHERE id = $1 AND events_url IS NOT NULL) FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord)`,
+    // Stamped under the session's lock and not by when the transaction began, so that a session's times follow its numbers. Due: cut to what
+    // the column holds, which would round it up, and due a moment from now is not due to who looks at once.
+    text: `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at, next_try_at)
+           SELECT $1, $2, $3, $4 + ord - 1, type, data, clock_timestamp(), (SELECT date_trunc('milliseconds', now()) FROM tenant WHERE id = $1 AND events_url IS NOT NULL) FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord)`,
     values: [tenantId, of.roomId, of.sessionId, of.firstSeq, events.map((event) => event.type), events.map((event) => JSON.stringify(event.data))],
   });
 }

@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { OPERATIONS } from '@partyline/contracts/operations';
+import { STATUS } from '@partyline/runtime/problem';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+
+/** docs/api.md, held to what the API does. */
+const page = await readFile(new URL('../../../../docs/api.md', import.meta.url), 'utf8');
+const examples = [...page.matchAll(/```sh\n([^`]+)```/g)].map(([, example = '']) => example.trim());
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+});
+afterAll(() => stage.stop());
+
+/** What a shell would make of a curl command: quotes and variables, and of curl's options those that the page uses. Throws on any other. */
+function readCurl(command: string, variables: Readonly<Record<string, string>>): { method: string; url: string; headers: Record<string, string>; body?: string } {
+  const expand = (text: string): string => text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
+  const [curl, ...words] = [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, single, double, bare]) => single ?? expand(double ?? bare ?? ''));
+  expect(curl).toBe('curl');
+  let [method, url, body]: (string | undefined)[] = [];
+  const headers: Record<string, string> = {};
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    if (word === '-s') continue;
+    if (word === '-X') method = words.shift();
+    else if (word === '-d') body = words.shift();
+    else if (word === '-H') {
+      const [name = '', value = ''] = words.shift()?.split(': ') ?? [];
+      headers[name.toLowerCase()] = value;
+    } else if (word.startsWith('http')) url = word;
+    else throw new Error(`what is ${word}?`);
+  }
+  return { method: method ?? (body === undefined ? 'GET' : 'POST'), url: url ?? '', headers, ...(body === undefined ? {} : { body }) };
+}
+
+describe('docs/api.md', () => {
+  it.each(examples)('%s works', async (example) => {
+    const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+    const { method, url, headers, body } = readCurl(example, { API: stage.url, KEY: stage.keys.ours, ROOM: made.room.id, SESSION: made.session.id });
+    expect(url.startsWith(stage.url)).toBe(true);
+    // By the stage's own way, so that the reply is held to the contract.
+    const reply = await stage.ask(method, url.slice(stage.url.length), { key: headers.authorization?.replace('Bearer ', '') ?? null, body, type: headers['content-type'] ?? null });
+    expect(reply.status).toBeLessThan(300);
+  });
+
+  it('has an example of every operation', () => {
+    const shown = examples.map((example) => {
+      const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}' });
+      return `${method} ${url.replace('http://api', '').replace(/\?.*/, '')}`;
+    });
+    expect(shown.toSorted()).toEqual(OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted());
+  });
+
+  it('has a line for every reason, with its status', () => {
+    const listed = new Map([...page.matchAll(/^\| (\d{3}) \| `([\w-]+)` \|/gm)].map(([, status, reason]) => [reason, Number(status)]));
+    const tenants = Object.entries(STATUS).filter(([reason]) => !reason.startsWith('webhook-'));
+    expect(Object.fromEntries([...listed].toSorted())).toEqual(Object.fromEntries([...tenants, ['internal-error', 500] as const].toSorted()));
+    for (const reason of Object.keys(STATUS)) expect(page).toContain(`\`${reason}\``);
+  });
+});
