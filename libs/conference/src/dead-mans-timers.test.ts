@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RestLogEntry } from '@partyline/vonage-emulator/control-client';
 import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from './end-session.ts';
+import { openBridge } from './open-bridge.ts';
 import { reconcile } from './reconcile.ts';
-import { openRoom, readLegs, untilLegs } from './testing/meeting.ts';
+import { callIn, joinBrowser, openRoom, readLegs, untilLegs } from './testing/meeting.ts';
 import { passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -78,6 +79,25 @@ describe('every call that is made carries its own end (I4)', () => {
     await passTime(stage, 3);
     await reconcile(world);
     expect(await creates()).toEqual([]);
+    // It was never made, so there is nothing to wait for.
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
+  });
+
+  it('nor is a bridge', async () => {
+    const meeting = await openRoom(world, { max_duration_s: 60 });
+    stage.jobsDown = true;
+    await joinBrowser(stage, meeting);
+    await callIn(stage, world, meeting);
+    stage.jobsDown = false;
+    // The session runs out while its video session is asked for.
+    await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
+    const openSession = async () => {
+      const opened = await world.media.openSession();
+      await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
+      return opened;
+    };
+    expect(await openBridge({ ...world, media: { ...world.media, openSession } }, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+    expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
   });
 });
 

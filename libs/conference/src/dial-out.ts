@@ -10,7 +10,7 @@ import { changeSession } from './change-session.ts';
 import { currentSession } from './current-session.ts';
 import type { Deps } from './deps.ts';
 import { roomEnded } from './refusals.ts';
-import { endLeg, learnHandle, moveLeg } from './settle.ts';
+import { endLeg, learnHandle, mayDial, moveLeg } from './settle.ts';
 
 /** The vendor's own clocks for a call that we place: it stops ringing, and it ends, even if nobody of us is left to ask (design §3.5). */
 const RINGING_TIMER_S = 45;
@@ -55,7 +55,7 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'web
 
   const claimed = await changeSession(deps, tenantId, sessionId, (view) => {
     const leg = view.legs.find((each) => each.id === legId);
-    if (leg === undefined || leg.state !== 'requested' || !canJoin(view.session.state)) return null;
+    if (leg === undefined || leg.state !== 'requested' || !mayDial(view)) return null;
     if (view.now.getTime() - leg.created_at.getTime() > GIVE_UP_AFTER_S * 1000) {
       endLeg(leg, verdict('upstream', 'could-not-be-placed'), view.now);
       return null;

@@ -77,8 +77,11 @@ export function decideEnd(view: SessionView, reason: EndReason): boolean {
   return true;
 }
 
+/** May a call be made for it? Not when it is past its end, though nobody has ended it yet: it will be, when this change is settled. */
+export const mayDial = ({ session, now }: SessionView): boolean => canJoin(session.state) && session.due_at > now;
+
 /** Is the bridge leg to be dialled now? The row says so, since the session was last settled. */
-export const wantsBridge = ({ session, now }: SessionView): boolean => session.bridge_owed_at !== null && session.bridge_owed_at <= now;
+export const wantsBridge = (view: SessionView): boolean => view.session.bridge_owed_at !== null && view.session.bridge_owed_at <= view.now && mayDial(view);
 
 /** Before the next try to bridge, after so many failures: 1 s, 2 s, 4 s … 30 s. */
 const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 5));

@@ -1,0 +1,85 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openStore, type Store } from './store.ts';
+import { freshId } from './testing/fixtures.ts';
+import { takePlace, takeTurn } from './turns.ts';
+
+let database: TestDatabase;
+/** Two processes. */
+let stores: readonly [Store, Store];
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const open = () => openStore({ url: database.url, max: 8, onError: () => undefined });
+  stores = [open(), open()];
+});
+afterAll(async () => {
+  await Promise.all(stores.map((store) => store.close()));
+  await database.drop();
+});
+
+const of = (i: number): Store => stores[i % 2 === 0 ? 0 : 1];
+const passTime = (table: 'turn' | 'provider_pace', ms: number) => of(0).pool.query(`UPDATE ${table} SET free_at = free_at - make_interval(secs => $1)`, [ms / 1_000]);
+/** When the next place of a line is, on the database's clock. */
+const freeAt = async (account: string): Promise<number> => (await of(0).prisma.provider_pace.findFirstOrThrow({ where: { account } })).free_at.getTime();
+
+/** At once: a place is on a whole millisecond. */
+const AT_ONCE = 1;
+
+describe('a place in a line', () => {
+  it('is had at once when nobody waits', async () => {
+    expect(await takePlace(of(0), freshId('acc'), 'ask', { everyMs: 1_000, withinMs: 0 })).toBeLessThanOrEqual(AT_ONCE);
+  });
+
+  it('is after all others’, whatever process they are in: so many places, so long a line', async () => {
+    const account = freshId('acc');
+    const pace = { everyMs: 10_000, withinMs: 1_000_000 };
+    const waits = (await Promise.all(Array.from({ length: 20 }, (_, i) => takePlace(of(i), account, 'ask', pace)))).map(Number).toSorted((a, b) => a - b);
+    for (const [i, wait] of waits.entries()) {
+      expect(wait).toBeLessThanOrEqual(i * 10_000 + AT_ONCE);
+      expect(wait).toBeGreaterThan(i * 10_000 - 5_000);
+    }
+  });
+
+  it('that is too far off is not given, and not taken: the line is no longer for it', async () => {
+    const account = freshId('acc');
+    await takePlace(of(0), account, 'ask', { everyMs: 60_000, withinMs: 0 });
+    const before = await freeAt(account);
+    expect(await Promise.all(Array.from({ length: 5 }, (_, i) => takePlace(of(i), account, 'ask', { everyMs: 60_000, withinMs: 30_000 })))).toEqual(Array(5).fill(null));
+    expect(await freeAt(account)).toBe(before);
+    expect(await takePlace(of(0), account, 'ask', { everyMs: 60_000, withinMs: 61_000 })).toBeGreaterThan(50_000);
+  });
+
+  it('is not in another lane’s way, nor in another account’s', async () => {
+    const account = freshId('acc');
+    await takePlace(of(0), account, 'ask', { everyMs: 60_000, withinMs: 0 });
+    expect(await takePlace(of(1), account, 'hang-up', { everyMs: 60_000, withinMs: 0 })).toBeLessThanOrEqual(AT_ONCE);
+    expect(await takePlace(of(1), freshId('acc'), 'ask', { everyMs: 60_000, withinMs: 0 })).toBeLessThanOrEqual(AT_ONCE);
+  });
+
+  it('that nobody took is not saved up: after a pause there is one at once, not ten', async () => {
+    const account = freshId('acc');
+    await takePlace(of(0), account, 'ask', { everyMs: 10_000, withinMs: 0 });
+    await passTime('provider_pace', 600_000);
+    expect(await takePlace(of(0), account, 'ask', { everyMs: 10_000, withinMs: 0 })).toBeLessThanOrEqual(AT_ONCE);
+    expect(await takePlace(of(1), account, 'ask', { everyMs: 10_000, withinMs: 0 })).toBeNull();
+  });
+});
+
+describe('a turn', () => {
+  it('is one’s at a time, however many ask, and another’s when it is over and not before', async () => {
+    const name = freshId('turn');
+    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => takeTurn(of(i), name, 60_000)));
+    const had = (turns: readonly boolean[]): number => turns.filter(Boolean).length;
+    expect(had(await ask())).toBe(1);
+    await passTime('turn', 55_000);
+    expect(had(await ask())).toBe(0);
+    await passTime('turn', 5_000);
+    expect(had(await ask())).toBe(1);
+    expect(had(await ask())).toBe(0);
+  });
+
+  it('of one name is not of another', async () => {
+    expect(await takeTurn(of(0), freshId('turn'), 60_000)).toBe(true);
+    expect(await takeTurn(of(0), freshId('turn'), 60_000)).toBe(true);
+  });
+});
