@@ -95,7 +95,7 @@ describe('an attempt', () => {
 
   it('for a caller who was never admitted is noted without a tenant, and is in no tenant’s ledger', async () => {
     const person = await ringIn(stage);
-    const leg = await stage.store.prisma.leg.update({ where: { voice_call_id: person.callId! }, data: { deadline_at: new Date(0) } });
+    const leg = await stage.store.prisma.leg.update({ where: { voice_call_id: person.callId }, data: { deadline_at: new Date(0) } });
     stage.observed.length = 0;
     await hangUpLeg(world, null, leg.id);
     await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state, 'ended');

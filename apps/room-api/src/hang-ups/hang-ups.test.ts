@@ -24,7 +24,7 @@ async function place(whose: 'ours' | 'theirs' = 'ours'): Promise<Place> {
 const AT = (minute: number): Date => new Date(Date.UTC(2026, 4, 4, 9, minute));
 
 /** A leg owed its hang-up in that minute; asked twice, and confirmed if so wanted. */
-async function owe(where: Place, minute: number, { confirmed = true, kind = 'inbound' as 'inbound' | 'bridge' } = {}): Promise<string> {
+async function owe(where: Place, minute: number, { confirmed = true, kind = 'inbound' }: { confirmed?: boolean; kind?: 'inbound' | 'bridge' } = {}): Promise<string> {
   const legId = await makeLeg(stage.store, where, {
     kind, state: confirmed ? 'ended' : 'ending', owed_at: AT(minute), owed_reason: 'ended-by-tenant', confirmed_at: confirmed ? AT(minute + 1) : null, asks: 2,
   });
@@ -75,9 +75,9 @@ describe('the ledger', () => {
   let unconfirmed: string[];
   beforeAll(async () => {
     // Two sessions' legs in turn, two of them owed at the same moment, in a tenant who has no others.
-    const places = [await place('theirs'), await place('theirs')] as const;
+    const [even, odd] = [await place('theirs'), await place('theirs')];
     const made: string[] = [];
-    for (const minute of [10, 11, 12, 12, 13, 14, 15]) made.push(await owe(places[minute % 2]!, minute, { confirmed: minute % 3 !== 0 }));
+    for (const minute of [10, 11, 12, 12, 13, 14, 15]) made.push(await owe(minute % 2 === 0 ? even : odd, minute, { confirmed: minute % 3 !== 0 }));
     const [m10, m11, m12a, m12b, m13, m14, m15] = made as [string, string, string, string, string, string, string];
     confirmed = [m14, m13, m11, m10];
     unconfirmed = [m15, ...[m12a, m12b].toSorted().toReversed()];

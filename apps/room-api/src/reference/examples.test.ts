@@ -55,7 +55,7 @@ describe('docs/api.md', () => {
   it('has a line for every reason, with its status', () => {
     const listed = new Map([...page.matchAll(/^\| (\d{3}) \| `([\w-]+)` \|/gm)].map(([, status, reason]) => [reason, Number(status)]));
     const tenants = Object.entries(STATUS).filter(([reason]) => !reason.startsWith('webhook-'));
-    expect(Object.fromEntries([...listed].toSorted())).toEqual(Object.fromEntries([...tenants, ['internal-error', 500] as const].toSorted()));
+    expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(tenants), 'internal-error': 500 });
     for (const reason of Object.keys(STATUS)) expect(page).toContain(`\`${reason}\``);
   });
 });
