@@ -38,7 +38,11 @@ async function freshPhone(): Promise<string> {
   await stage.emulator.client.setPhone(phone, { mode: 'no-answer' });
   return phone;
 }
-const made = async (count: number): Promise<string[]> => Promise.all(Array.from({ length: count }, async () => (await world.voice.createCall(call(await freshPhone()))).callId));
+async function made(count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let i = 0; i < count; i++) ids.push((await world.voice.createCall(call(await freshPhone()))).callId);
+  return ids;
+}
 const refused = (log: readonly RestLogEntry[]): string[] => log.filter((entry) => entry.status === 429).map((entry) => entry.route);
 
 describe('two processes that share an account whose limits are enforced', () => {

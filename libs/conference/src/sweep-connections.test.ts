@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { FaultsInput } from '@partyline/vonage-emulator/control-client';
 import { endSession } from './end-session.ts';
 import { openBridge } from './open-bridge.ts';
 import { reconcile } from './reconcile.ts';
@@ -14,7 +15,8 @@ beforeAll(async () => {
 beforeEach(() => startOver(stage));
 afterAll(() => stage.close());
 
-const dropVideo = () => stage.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', fault: 'drop' }, { kind: 'sip-callback', fault: 'drop' }] });
+const NO_CALLBACKS = [{ kind: 'session-callback', fault: 'drop' }, { kind: 'sip-callback', fault: 'drop' }] as const;
+const dropVideo = (rest: FaultsInput['rest'] = []) => stage.emulator.client.setFaults({ rest, webhooks: [...NO_CALLBACKS] });
 const join = (meeting: Meeting) => stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
 
 describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made good', (kind) => {
@@ -68,7 +70,7 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     const meeting = await openRoom(world);
     await joinBrowser(stage, meeting);
     await callIn(stage, world, meeting);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'dial', fault: 'applied-silent', next: 1 }], webhooks: [{ kind: 'session-callback', fault: 'drop' }, { kind: 'sip-callback', fault: 'drop' }] });
+    await dropVideo([{ route: 'dial', fault: 'applied-silent', next: 1 }]);
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('unknown');
     await untilLegs(stage, meeting, 'bridge', ['joined']);
     await sweepInventory(world);
@@ -107,7 +109,7 @@ describe('the comparison of connections', () => {
     await dropVideo();
     for (const meeting of meetings) await join(meeting);
     const states = async () => (await Promise.all(meetings.map((meeting) => readLegs(stage, meeting)))).map((legs) => legs.map((leg) => leg.state)).toSorted((a, b) => a.length - b.length);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'list-connections', fault: '500', next: 1 }] });
+    await dropVideo([{ route: 'list-connections', fault: '500', next: 1 }]);
     await passTime(stage, 31);
     expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
     expect(await states()).toEqual([Array(3).fill('joined'), Array(4).fill('joined')]);
@@ -123,7 +125,7 @@ describe('the comparison of connections', () => {
     await stage.store.prisma.leg.updateMany({ where: { session_id: never.sessionId }, data: { state: 'ended', ended_at: new Date() } });
     await passTime(stage, 31);
     await sweepInventory(world);
-    for (const { connectionId } of connections) await stage.emulator.client.awaitDisconnected(connectionId, { timeoutMs: 2_000 });
+    for (const { connectionId } of connections) expect((await stage.emulator.client.awaitDisconnected(connectionId)).endReason).toBe('forceDisconnected');
   });
 
   it('takes a list that is a moment old for what it is: who has just gone is no orphan', async () => {

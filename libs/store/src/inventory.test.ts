@@ -18,7 +18,10 @@ afterAll(async () => {
 });
 
 /** By the database's clock. */
-const ago = async (seconds: number): Promise<Date> => (await store.pool.query<{ at: Date }>('SELECT now() - make_interval(secs => $1) AS at', [seconds])).rows[0]!.at;
+async function ago(seconds: number): Promise<Date> {
+  const { rows } = await store.pool.query<{ at: Date }>('SELECT now() - make_interval(secs => $1) AS at', [seconds]);
+  return rows[0]?.at ?? new Date(Number.NaN);
+}
 
 describe('strays', () => {
   const QUARANTINE = { quarantineMs: 30_000 };

@@ -18,5 +18,5 @@ const CAUSES = {
   16: ['Vonage Video documentation', 'the media router crashes; callbacks come twice, late and out of order'],
 } as const;
 
-/** The name of a test: which cause, whose, and what holds here. */
-export const cause = (no: keyof typeof CAUSES, here: string): string => `${no}. ${CAUSES[no][0]}: ${CAUSES[no][1]}. Here: ${here}`;
+/** The beginning of a test's name: which cause, and what happened to whom; what holds here follows. */
+export const cause = (no: keyof typeof CAUSES): string => `${no}. ${CAUSES[no][0]}: ${CAUSES[no][1]}; here`;

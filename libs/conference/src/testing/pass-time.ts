@@ -1,3 +1,4 @@
+import { inTransaction } from '@partyline/store/store';
 import { reconcile } from '../reconcile.ts';
 import type { Stage, World } from './stage.ts';
 import { until } from './meeting.ts';
@@ -30,8 +31,11 @@ export async function startOver(stage: Stage): Promise<void> {
 
 /** As after a restore of a backup from before the first room. */
 export async function emptyDatabase({ store }: Pick<Stage, 'store'>): Promise<void> {
-  const { rows } = await store.pool.query<{ tables: string }>(`SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%'`);
-  await store.pool.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
+  // A webhook may be in hand: in a transaction, which meets a deadlock.
+  await inTransaction(store, async (tx) => {
+    const { rows } = await tx.query<{ tables: string }>(`SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%'`);
+    await tx.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
+  });
 }
 
 /** Rounds of the reconciler, with time between them, until no leg is owed a hang-up and no session is ending; answers how many it took. */
