@@ -13,7 +13,7 @@ const WIDTH = 16;
 
 /**
  * Does whatever the rows say is owed and was not done: what was lost with Redis, never sent because a process died between its commit and
- * its send, or given up by a worker that was killed twice. It acts by itself and sends no jobs, so it works with Redis gone. Run every
+ * its send, or given up by a worker that was killed twice. It acts by itself, and needs none of the jobs that its changes send, so it works with Redis gone. Run every
  * second or so by as many replicas as like: each session is locked and each leg leased by whoever works on it.
  * One thing's failure does not keep the others waiting. Answers how many of each there were; throws when Postgres is away.
  */

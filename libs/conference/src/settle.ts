@@ -1,5 +1,4 @@
-import { isUp, type LegEvent } from '@partyline/domain/leg';
-import { legMachine, isClosed } from '@partyline/domain/leg';
+import { isClosed, isUp, legMachine, type LegEvent } from '@partyline/domain/leg';
 import { step } from '@partyline/domain/machine';
 import { canJoin, sessionMachine, type EndReason, type SessionEvent } from '@partyline/domain/session';
 import { mark, nextDue, presence } from '@partyline/domain/session-clock';

@@ -8,7 +8,7 @@ export type TokenRequest = z.output<typeof TokenRequest>;
 /** What a browser's video SDK is started with. */
 export const Client = z
   .object({
-    kind: z.string().meta({ description: 'Which of the provider’s browser SDKs to use.', examples: ['vonage-unified'] }),
+    kind: z.string().meta({ description: 'Which of the provider’s browser SDKs to use.', examples: ['unified'] }),
     application: z.string().meta({ description: 'The application id (or API key) to start the SDK with. No secret.', examples: ['8f3d2b1c-9a47-4c1e-8e59-1f7f0b2a6c44'] }),
     mediaSessionId: z.string().meta({ description: 'The provider’s video session.', examples: ['2_MX4xMDB-fjE1MDA'] }),
     token: z.string().meta({ description: 'Lets one person in until it expires. Give it to nobody else.', examples: ['eyJhbGciOiJSUzI1NiJ9.e30.c2ln'] }),
