@@ -9,6 +9,8 @@ interface Fault {
   readonly strike: (system: System, random: Random) => number;
 }
 
+const DAY_MS = 86_400_000;
+
 const restart = (system: System, name: string, afterMs: number): void => {
   system.scheduler.after(afterMs, () => system.processes.get(name)!.start());
 };
@@ -168,10 +170,10 @@ export class Storm {
     const next = (): void => {
       scheduler.after(this.#random.exponential(gapMs), () => {
         if (this.#over) return;
-        const time = (scheduler.now - start) % 86_400_000;
-        if (time > openMs + 1_800_000) {
-          // The night is quiet; there is nobody to be hit.
-          scheduler.at(scheduler.now - time + 86_400_000, next);
+        const time = (scheduler.now - start) % DAY_MS;
+        if (time < DAY_MS - openMs && time > 3_600_000) {
+          // The rest of the day is quiet; there is nobody to be hit.
+          scheduler.at(scheduler.now - time + DAY_MS - openMs, next);
           return;
         }
         const several = this.#random.chance(0.15) ? 2 + this.#random.int(3) : 1;

@@ -28,6 +28,8 @@ export interface Judgement {
   readonly eventsLost: number;
   readonly eventsDuplicated: number;
   readonly billedVsLedgerMaxSeconds: number;
+  readonly unknowable: number;
+  readonly killedAfterLoss: number;
 }
 
 const KEYING_MS = 60_000;
@@ -42,6 +44,12 @@ export class Oracle {
   /** When each session was decided to end, by commit. */
   readonly endedAt = new Map<string, number>();
   falseKills = 0;
+  /** Live legs hung up because a failover lost the commit that let them in: reported, no promise. */
+  killedAfterLoss = 0;
+  /** Connections in video sessions whose row a failover of Postgres lost. */
+  unknowable = 0;
+  /** Every video session that a commit ever named. */
+  readonly #ever = new Set<string>();
   readonly #system: System;
   readonly #world: World;
   /** Callers who were refused at the door, by call: when. */
@@ -80,6 +88,7 @@ export class Oracle {
     for (const [id, before] of change.sessions) {
       const after = tables.sessions.get(id);
       if (after === undefined) continue;
+      if (after.media_session_id !== null) this.#ever.add(after.media_session_id);
       const over = !runs(after);
       if (over && (before === undefined || runs(before))) this.endedAt.set(id, now);
       // A failover may have taken the decision back.
@@ -114,6 +123,11 @@ export class Oracle {
     // A bridge or a phone that never came into the conference may be given up; one that is in it may not.
     const inside = entry.kind === 'webrtc' || entry.conversation !== null || (entry.kind === 'bridge' && entry.peer?.conversation != null);
     if (!inside || (leg !== undefined && leg.owed_reason === 'room-full')) return;
+    if (this.#system.database.lostSessions.has(session.id)) {
+      // What let it in was committed, and a failover lost it: our rows cannot know.
+      this.killedAfterLoss += 1;
+      return;
+    }
     this.falseKills += 1;
     this.#violate('I6', entry, `${entry.kind} ${entry.id} of the running session ${session.id} was hung up by us`);
   }
@@ -131,6 +145,11 @@ export class Oracle {
   #dueAt(entry: Entry, told: ReadonlyMap<string, number>): number | null {
     const session = this.sessionOf(entry);
     if (session === undefined) {
+      // A failover lost the session's row, and no vendor tells which video sessions there are: nobody can know of this one.
+      if (entry.media !== null && this.#ever.has(entry.media)) {
+        this.unknowable += 1;
+        return null;
+      }
       if (entry.kind === 'inbound') return Math.min(entry.createdAt + KEYING_MS, (this.#refused.get(entry.id) ?? Infinity) + GOOD_BYE_MS);
       // Nobody's: from its beginning.
       return entry.createdAt;
@@ -165,7 +184,7 @@ export class Oracle {
       if (from === null || to <= from) return;
       upMs += to - from;
       const touched = merged(entry.touched, entry.peer?.touched ?? null);
-      const { deadline, fault } = boundOf(from, touched, episodes, countBetween(ends, from - 20_000, from + 5_000));
+      const { deadline, fault } = boundOf(from, touched, episodes, this.#system.rest.failedLists, countBetween(ends, from - 20_000, from + 5_000));
       // Those that let go by themselves a moment later say nothing of us.
       if (entry.endedBy === 'us' || entry.endedBy === 'peer' || to > deadline) (delays[fault] ??= new Tally()).add(to - from);
       if (to <= deadline) return;
@@ -177,7 +196,7 @@ export class Oracle {
     const events = this.#events();
     return {
       legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.side === 'voice')).length, leakedLegs, leakedLegSeconds: leakedMs / 1000, upAfterEndSeconds: upMs / 1000, leakedByFault,
-      falseKills: this.falseKills, violations: this.violations, hangUps, delays, ...events, billedVsLedgerMaxSeconds: this.#billing(),
+      falseKills: this.falseKills, violations: this.violations, hangUps, delays, ...events, billedVsLedgerMaxSeconds: this.#billing(), unknowable: this.unknowable, killedAfterLoss: this.killedAfterLoss,
     };
   }
 

@@ -28,7 +28,7 @@ export type Ending = 'tenant' | 'everybody-leaves' | 'browsers-leave' | 'phones-
 
 /** How busy the world is. */
 export interface Traffic {
-  /** Meetings begin in the first so many milliseconds of each day: nights are quiet. */
+  /** Meetings begin in the last so many milliseconds of each day: the rest of it is quiet. */
   readonly openMs: number;
   readonly meetingsPerDay: number;
   /** The mean of a meeting's length. */
@@ -36,6 +36,7 @@ export interface Traffic {
 }
 
 const MINUTE = 60_000;
+const DAY_MS = 24 * 60 * MINUTE;
 export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 190, meanMs: 8 * MINUTE };
 const CLOCKS_OFF = { never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60 };
 
@@ -61,8 +62,9 @@ export class World {
     const random = openRandom(options.seed, 'arrivals');
     const { openMs, meetingsPerDay } = this.#traffic;
     for (let day = 0, n = 0; day < days; day++) {
-      let at = day * 86_400_000;
-      const end = at + openMs;
+      // The last hours of each day are busy, so that the last fault of a run finds people in the middle of their meetings.
+      const end = (day + 1) * DAY_MS;
+      let at = end - openMs;
       for (;;) {
         at += random.exponential(openMs / meetingsPerDay);
         if (at > end) break;

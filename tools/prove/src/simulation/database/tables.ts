@@ -80,6 +80,9 @@ export class Tables {
   readonly legsOfSession = new Map<string, string[]>();
   readonly bridgeOfSession = new Map<string, string>();
   readonly pinByLookup = new Map<string, string>();
+  /** How many live PINs each number holds, and which each room has. */
+  readonly pinsOfRoom = new Map<string, string[]>();
+  livePins = 0;
 
   /** Events yet to be sent, oldest first. */
   readonly unsent = new Set<number>();

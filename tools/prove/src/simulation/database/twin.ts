@@ -45,7 +45,9 @@ export class DatabaseServer {
   #waiting: (() => void)[] = [];
   #breaks = 0;
   /** Commits of the last seconds, newest last, for the failover that loses them. */
-  #recent: { at: number; undo: (() => void)[] }[] = [];
+  #recent: { at: number; change: Change }[] = [];
+  /** Sessions of which a failover lost a change. */
+  readonly lostSessions = new Set<string>();
   /** How far back a failover may lose commits; 0 keeps nothing. */
   keepMs = 0;
 
@@ -73,8 +75,10 @@ export class DatabaseServer {
     const since = this.#now() - ms;
     let lost = 0;
     while (this.#recent.length > 0 && this.#recent.at(-1)!.at >= since) {
-      const { undo } = this.#recent.pop()!;
-      for (const take of undo.toReversed()) take();
+      const { change } = this.#recent.pop()!;
+      for (const id of change.sessions.keys()) this.lostSessions.add(id);
+      for (const id of change.legs.keys()) this.lostSessions.add(this.tables.legs.get(id)?.session_id ?? '');
+      for (const take of change.undo.toReversed()) take();
       lost += 1;
     }
     this.tables.change = noChange();
@@ -136,7 +140,7 @@ export class DatabaseServer {
 
   #keep(change: Change): void {
     const at = this.#now();
-    this.#recent.push({ at, undo: change.undo });
+    this.#recent.push({ at, change });
     while (this.#recent.length > 0 && this.#recent[0]!.at < at - this.keepMs) this.#recent.shift();
   }
 

@@ -38,6 +38,8 @@ export class Rest {
   /** Requests refused for their number. */
   refused = 0;
   peakPerSecond = 0;
+  /** When a list could not be had. */
+  readonly failedLists: number[] = [];
 
   constructor({ scheduler, weather, random, ledger }: { scheduler: Scheduler; weather: Weather; random: Random; ledger: Ledger }) {
     this.#scheduler = scheduler;
@@ -49,6 +51,7 @@ export class Rest {
   request<T>({ life, label, reads, limit, entry, asks = false, act, made }: Request<T>): Promise<T> {
     return life.seam(`vendor ${label}`, () => {
       const reply = this.#outcome({ reads, limit, entry, act, made, label });
+      if ('error' in reply && label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
       if (asks && entry !== null) this.#count(entry, reply.ms);
       if (entry !== null) this.#ledger.tell(entry, `${life.process.name} ${label}: ${'error' in reply ? (reply.error as ProviderError).verdict.reason : 'ok'}`);
       return reply;

@@ -1,0 +1,160 @@
+import { listOwed } from '@partyline/store/owed';
+import { applyLegEvent } from '@partyline/conference/apply-leg-event';
+import { inTransaction } from '@partyline/store/store';
+import { lockLeg, saveLeg } from '@partyline/store/session-view';
+import { verdict } from '@partyline/domain/verdict';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
+import type { Deps } from '@partyline/conference/deps';
+import type { Store } from '@partyline/store/store';
+import type { Mutation } from './mutations.ts';
+
+/*
+ * The twelve planted bugs (reliability.md (d) stage 4): the real thing with one thing wrong, each put in from outside by wrapping what
+ * the use-cases are given, so that the code under test stays as it is.
+ */
+
+type Query = { name?: string; text: string; values?: readonly unknown[] };
+type Answer = { rows: Record<string, unknown>[]; rowCount: number };
+
+/** A store whose statements pass through `change`, on pool and connections alike. */
+function withStatements(store: Store, change: (query: Query, run: (query: Query) => Promise<Answer>) => Promise<Answer>): Store {
+  const real = store.pool as unknown as { query(q: Query | string): Promise<Answer>; connect(): Promise<{ query(q: Query | string): Promise<Answer>; release(error?: Error): void }> };
+  const through = (run: (q: Query | string) => Promise<Answer>) => (query: Query | string) => (typeof query === 'string' ? run(query) : change(query, run));
+  const pool = {
+    query: through((q) => real.query(q)),
+    connect: async () => {
+      const connection = await real.connect();
+      return { query: through((q) => connection.query(q)), release: (error?: Error) => connection.release(error) };
+    },
+  };
+  return { pool, prisma: store.prisma, close: () => store.close() } as unknown as Store;
+}
+
+/** Ends a leg's row by our own word. */
+async function closeBlindly(deps: Deps, callId: string): Promise<void> {
+  await applyLegEvent(deps, { via: 'look-up' }, { kind: 'call', callId, phase: 'over', verdict: verdict('success', 'assumed'), at: null });
+}
+
+const noDelivery = { inventory: async (): Promise<void> => undefined, reconcile: async (): Promise<void> => undefined };
+
+export const PLANTED: readonly Mutation[] = [
+  {
+    name: 'no confirm read',
+    // A hang-up that was taken counts as done.
+    deps: (deps) => ({ ...deps, voice: { ...deps.voice, hangUp: async (id) => { await deps.voice.hangUp(id); await closeBlindly(deps, id); } } }),
+  },
+  {
+    name: '404 closes',
+    deps: (deps) => ({
+      ...deps,
+      voice: {
+        ...deps.voice,
+        hangUp: (id) =>
+          deps.voice.hangUp(id).catch(async (error: unknown) => {
+            if (error instanceof ProviderError && error.failure === 'not-found') await closeBlindly(deps, id);
+            throw error;
+          }),
+      },
+    }),
+  },
+  {
+    name: 'retry cap 5',
+    // A leg that was asked for five times is given up: nobody takes it any more.
+    deps: (deps) => ({
+      ...deps,
+      store: withStatements(deps.store, async (query, run) => {
+        const answer = await run(query);
+        if (query.name !== 'lock-leg') return answer;
+        return { ...answer, rows: answer.rows.map((row) => (Number(row['asks']) >= 2 && row['state'] === 'ending' ? { ...row, lease_until: new Date(8e15) } : row)) };
+      }),
+    }),
+  },
+  {
+    name: 'reaper frozen clock',
+    // The sweeps believe in the instant at which the process began.
+    sweeps: (plan) => ({ ...plan, reconcile: async () => undefined, inventory: async () => undefined }),
+  },
+  {
+    name: 'reaper reaps live',
+    // Whatever call the list holds that joined a while ago is hung up.
+    sweeps: (plan) => ({
+      ...plan,
+      inventory: async (deps) => {
+        await plan.inventory(deps);
+        for (const call of await deps.voice.listLiveCalls()) if (call.event.kind === 'call' && call.event.phase === 'answered') await deps.voice.hangUp(call.callId).catch(() => undefined);
+      },
+    }),
+  },
+  {
+    name: 'lost outbox',
+    // Events are written outside of the change's transaction, and now and then not at all.
+    deps: (deps, system) => ({ ...deps, store: withStatements(deps.store, (query, run) => (query.name === 'append-events' && system.scheduler.count % 50 === 0 ? Promise.resolve({ rows: [], rowCount: 0 }) : run(query))) }),
+  },
+  {
+    name: 'no fencing',
+    // Every attempt finds the leg free.
+    deps: (deps) => ({
+      ...deps,
+      store: withStatements(deps.store, async (query, run) => {
+        const answer = await run(query);
+        if (query.name !== 'lock-leg') return answer;
+        return { ...answer, rows: answer.rows.map((row) => ({ ...row, lease_until: null, asked_at: null })) };
+      }),
+    }),
+  },
+  {
+    name: 'dedupe in Redis only',
+    // A used token is forgotten with Redis: after a flush, the same webhook is taken again.
+    deps: (deps) => {
+      const seen = new Set<unknown>();
+      return {
+        ...deps,
+        store: withStatements(deps.store, async (query, run) => {
+          if (query.name !== 'use-jti') return run(query);
+          const first = !seen.has(query.values![0]);
+          seen.add(query.values![0]);
+          await run(query);
+          return { rows: [], rowCount: first ? 1 : 0 };
+        }),
+      };
+    },
+  },
+  {
+    name: 'loop aborts on first error',
+    sweeps: (plan) => ({
+      ...plan,
+      reconcile: async (deps) => {
+        const owed = await listOwed(deps.store, { graceMs: 2_000 });
+        for (const { id } of owed.hangUpLegs) await deps.voice.hangUp((await inTransaction(deps.store, (tx) => lockLeg(tx, id)))!.leg.voice_call_id!);
+        await plan.reconcile({ ...deps, report: { ...deps.report, warn: (message) => { throw new Error(message); } } });
+      },
+    }),
+  },
+  {
+    name: 'partial list = absence',
+    // What the list lacks is over, without a second look.
+    sweeps: (plan) => ({
+      ...plan,
+      inventory: async (deps) => {
+        await plan.inventory({ ...deps, voice: { ...deps.voice, getCall: async (callId) => ({ callId, rings: null, over: true, event: { kind: 'call', callId, phase: 'over', verdict: verdict('indeterminate', 'not-in-list'), at: null } }) } });
+      },
+    }),
+  },
+  {
+    name: 'timer unset',
+    deps: (deps) => ({ ...deps, voice: { ...deps.voice, createCall: (input) => deps.voice.createCall({ ...input, lengthTimerS: 7_200, ringingTimerS: 120 }) } }),
+  },
+  {
+    name: 'scheduler-only sweep',
+    // The sweeps run as jobs of the queue: a flush stops them for good.
+    sweeps: (plan) => ({ ...plan, ...noDelivery }),
+  },
+];
+
+export const mutationNamed = (name: string): Mutation => {
+  const found = PLANTED.find((each) => each.name === name);
+  if (found === undefined) throw new Error(`no planted bug is called ${name}`);
+  return found;
+};
+
+void saveLeg;

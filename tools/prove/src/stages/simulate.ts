@@ -1,0 +1,91 @@
+import { runAll, type Order } from '../simulation/pool.ts';
+import { ALL_SWEEPS, runSimulation } from '../simulation/run.ts';
+import { Totals } from '../simulation/totals.ts';
+import { replayCommand, type Stage, type StageInput, type StageResult } from './stage.ts';
+
+/** Meant for showing that the proof can fail: with it, no sweep runs. */
+const reconcilerOff = (): boolean => process.env['PARTYLINE_RECONCILER'] === 'off';
+export const sweepsNow = () => (reconcilerOff() ? { reconcile: false, inventory: false } : ALL_SWEEPS);
+
+/** One seed, one day, until there are enough or time is up. */
+async function manyDays({ seed, log }: StageInput, { days, withinMs, order, what }: { days: number; withinMs: number; order: (seed: number) => Order; what: string }): Promise<Totals> {
+  const totals = new Totals();
+  const start = performance.now();
+  let given = 0;
+  let told = start;
+  await runAll(
+    () => (given < days && performance.now() - start < withinMs && totals.broken.length < 20 ? order(seed * 100_000 + (given += 1)) : null),
+    (run) => {
+      totals.add(run);
+      if (performance.now() - told < 10_000) return;
+      told = performance.now();
+      log(`  ${what}: ${totals.days} days, ${totals.legs} legs, ${totals.faultCount} faults, ${totals.broken.length} seeds with trouble`);
+    },
+  );
+  return totals;
+}
+
+const DAYS = { quick: 40, full: 1_000 };
+const WITHIN_MS = { quick: 30_000, full: 420_000 };
+
+/** Stage 3: faults, then none; every leg gone within its bound; the same seed twice gives the same trace. */
+export const simulate: Stage = async (input) => {
+  const { seed, quick, log } = input;
+  const mode = quick ? 'quick' : 'full';
+  const twice = [await runSimulation({ seed, days: 1, sweeps: sweepsNow() }), await runSimulation({ seed, days: 1, sweeps: sweepsNow() })];
+  const deterministic = twice[0]!.hash === twice[1]!.hash;
+  log(`  same seed, same trace: ${twice.map(({ hash }) => hash).join(' ')}`);
+  const totals = await manyDays(input, { days: DAYS[mode], withinMs: WITHIN_MS[mode], what: 'simulated', order: (each) => ({ seed: each, days: 1, sweeps: sweepsNow() }) });
+  const troubles = await explain(totals, log);
+  if (!deterministic) troubles.push('the same seed gave two traces');
+  return {
+    ok: troubles.length === 0,
+    troubles,
+    figures: {
+      simulatedDays: totals.days, legs: totals.legs, faults: totals.faults, leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds), falseKills: totals.falseKills,
+      hangUpsPerLeg: { mean: Math.round((totals.hangUps.asks / Math.max(1, totals.hangUps.legs)) * 1000) / 1000, max: totals.hangUps.max }, hangUpDelayMs: totals.hangUpDelayMs(),
+      eventsLost: totals.eventsLost, eventsDuplicated: totals.eventsDuplicated, billedVsLedgerMaxSeconds: Math.round(totals.billedVsLedgerMaxSeconds * 10) / 10,
+      killedAfterDataLoss: totals.killedAfterLoss, unknowableAfterDataLoss: totals.unknowable, peakProviderRequestsPerSecond: totals.peakPerSecond, deterministic,
+    },
+  };
+};
+
+/** What went wrong, and for the first seeds the command that shows it again and the leg's history. */
+async function explain(totals: Totals, log: (line: string) => void): Promise<string[]> {
+  const troubles = totals.broken.map(({ seed, says }) => `seed ${seed}: ${says}\n    again: ${replayCommand(seed)}`);
+  for (const { seed } of totals.broken.slice(0, 2)) {
+    const { histories } = await runSimulation({ seed, days: 1, sweeps: sweepsNow(), history: true });
+    for (const history of histories.slice(0, 2)) log(history);
+  }
+  return troubles;
+}
+
+const ARM_DAYS = { quick: 4, full: 40 };
+
+/** Control arms, on the same seeds: without sweeps, and with the database's alone. They must leak, or the simulation cannot see a leak. */
+export const controlArms: Stage = async (input) => {
+  const days = ARM_DAYS[input.quick ? 'quick' : 'full'];
+  const arm = async (what: string, sweeps: { reconcile: boolean; inventory: boolean }) => {
+    const totals = new Totals();
+    let given = 0;
+    await runAll(() => (given < days ? { seed: input.seed * 100_000 + (given += 1), days: 1, sweeps } : null), (run) => totals.add(run));
+    input.log(`  ${what}: ${totals.leakedLegs} of ${totals.legs} legs leak ${Math.round(totals.leakedLegSeconds)} s`);
+    return { legs: totals.legs, leakedLegs: totals.leakedLegs, leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds) };
+  };
+  const queueOnly = await arm('queue only', { reconcile: false, inventory: false });
+  const plusDatabase = await arm('plus database', { reconcile: true, inventory: false });
+  const troubles = [...(queueOnly.leakedLegs > 0 ? [] : ['the arm with a queue only does not leak']), ...(plusDatabase.leakedLegs > 0 ? [] : ['the arm without the inventory does not leak'])];
+  if (queueOnly.leakedLegSecondsPastBound <= plusDatabase.leakedLegSecondsPastBound) troubles.push('the arm with a queue only does not leak more than the one with the database beside it');
+  return { ok: troubles.length === 0, troubles, figures: { controlArms: { queueOnly, plusDatabase } } };
+};
+
+/** One seed again, with the histories of what went wrong in it. */
+export async function replay(seed: number, planted: string | undefined, log: (line: string) => void): Promise<boolean> {
+  const { mutationNamed } = await import('../simulation/planted.ts');
+  const run = await runSimulation({ seed, days: 1, sweeps: sweepsNow(), history: true, ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
+  for (const { rule, says, at } of run.violations) log(`${new Date(at).toISOString()} ${rule}: ${says}`);
+  for (const history of run.histories) log(`\n${history}`);
+  for (const surprise of run.surprises) log(surprise);
+  log(`seed ${seed}: ${run.legs} legs, ${run.leakedLegs} leaked, ${run.falseKills} false kills, trace ${run.hash}`);
+  return run.violations.length === 0 && run.surprises.length === 0 && run.liveAtEnd === 0;
+}
