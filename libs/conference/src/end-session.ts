@@ -27,14 +27,14 @@ export async function endSession(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, 
 
 /** Ends a room for good: its PIN lets nobody in any more, and its session ends. Throws when there is none (404) or it has ended (409). */
 export async function endRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string): Promise<Ending & { sessionId: string | null }> {
-  const sessionId = await inTransaction(deps.store, async (tx) => {
+  const { sessionId, again } = await inTransaction(deps.store, async (tx) => {
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
-    if (room.state === 'ended') throw roomEnded();
-    await closeRoom(tx, tenantId, roomId, PIN_QUARANTINE_S);
-    return newestSessionId(tx, tenantId, roomId);
+    if (room.state !== 'ended') await closeRoom(tx, tenantId, roomId, PIN_QUARANTINE_S);
+    return { sessionId: await newestSessionId(tx, tenantId, roomId), again: room.state === 'ended' };
   });
-  // A crash here leaves an ended room with a running session: its own clocks end it, and nobody new can come in.
+  // A crash here leaves an ended room with a running session: who asks again ends it, and nobody new can come in.
   const ending = sessionId === null ? null : await endSession(deps, tenantId, sessionId, 'ended-by-tenant');
+  if (again && ending?.decided !== true) throw roomEnded();
   return { ...(ending ?? { decided: true, state: 'ended' as const }), sessionId };
 }
