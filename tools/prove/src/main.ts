@@ -12,6 +12,7 @@ Proves that every leg ends within its bound and that no live leg is cut: the rea
   --stage NAME       only this one, and it may be given more than once: ${Object.keys(STAGES).join(', ')}
   --replay N         one simulated day again, by the number that a failing run printed, with the histories of its legs
   --planted NAME     with --replay: with that bug planted
+  --fine             with --replay: a small system of stage model
   --json             nothing but the last line
   --help             this
 
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     stage: { type: 'string', multiple: true },
     replay: { type: 'string' },
     planted: { type: 'string' },
+    fine: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -70,4 +72,4 @@ async function prove(): Promise<boolean> {
 }
 
 if (values.help) process.stdout.write(`${HELP}\n`);
-else process.exitCode = (await (values.replay === undefined ? prove() : replay(Number(values.replay), values.planted, log))) ? 0 : 1;
+else process.exitCode = (await (values.replay === undefined ? prove() : replay(Number(values.replay), values.planted, values.fine, log))) ? 0 : 1;

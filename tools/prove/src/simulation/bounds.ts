@@ -89,13 +89,20 @@ export function boundOf(from: number, touched: ReadonlySet<string> | null, episo
     }
   }
   if (needsInventory(touched, fault)) {
-    // An inventory that fails counts as none; each moves the promise to the next.
-    for (const at of failedLists) if (at >= from - INVENTORY_MS && at <= deadline) deadline = Math.max(deadline, at + AFTER_END_MS['webhooks-lost']!);
+    // An inventory that fails or is cut short counts as none; each moves the promise to the next.
+    const more = AFTER_END_MS['webhooks-lost']!;
+    for (const at of failedLists) if (at >= from - INVENTORY_MS && at <= deadline) deadline = Math.max(deadline, at + more);
+    for (let n = firstAfter(episodes, from - LONGEST_EPISODE); n < episodes.length; n++) {
+      const episode = episodes[n]!;
+      if (episode.from > deadline) break;
+      if (CUTS_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MS) deadline = Math.max(deadline, episode.to + more);
+    }
   }
   return { deadline: deadline + queue, fault };
 }
 
 const INVENTORY_MS = 70_000;
+const CUTS_INVENTORY = ['kill', 'pause', 'all-dead', 'postgres-restart', 'postgres-loses-commits', 'rest-500', 'rest-503', 'rest-429', 'rest-silent'];
 const FOUND_BY_INVENTORY = ['webhook-lost', 'webhook-late', 'create-answer-lost', 'webhooks-lost', 'webhooks-late', 'postgres-loses-commits'];
 const needsInventory = (touched: ReadonlySet<string> | null, fault: string): boolean => FOUND_BY_INVENTORY.includes(fault) || (touched !== null && FOUND_BY_INVENTORY.some((each) => touched.has(each)));
 

@@ -8,5 +8,5 @@ export interface Mutation {
   /** Wraps what use-cases are given. */
   readonly deps?: (deps: Deps, system: System) => Deps;
   /** Wraps the sweeps. */
-  readonly sweeps?: (plan: SweepPlan) => SweepPlan;
+  readonly sweeps?: (plan: SweepPlan, system: System) => SweepPlan;
 }

@@ -62,6 +62,12 @@ export class Oracle {
       this.#committed(change);
       system.wakeSweeps();
     };
+    const taken = new Set<string>();
+    // I13; a failover of Postgres takes used tokens back with the rest.
+    system.onTaken = (jti) => {
+      if (taken.has(jti) && system.database.losses === 0) this.#violate('I13', null, `the webhook signed ${jti} was taken twice`);
+      taken.add(jti);
+    };
     system.voice.onHangUp = (entry) => this.#killed(entry);
     system.video.onDisconnect = (entry) => this.#killed(entry);
     system.voice.onCreate = (input, legId) => {
@@ -156,8 +162,15 @@ export class Oracle {
     }
     const room = this.#system.database.tables.rooms.get(session.room_id)!;
     const deadline = session.created_at.getTime() + room.max_duration_s * 1000;
-    const at = Math.min(this.endedAt.get(session.id) ?? Infinity, told.get(session.id) ?? Infinity, deadline);
+    // That it was told to end may be among what a failover lost; then it ends by its own clocks.
+    const heard = this.#system.database.lostSessions.has(session.id) ? undefined : told.get(session.id);
+    const at = Math.min(this.endedAt.get(session.id) ?? Infinity, heard ?? Infinity, deadline);
     return Math.max(at, entry.createdAt);
+  }
+
+  /** How much is up, without what nobody can know of. */
+  knownLive(): number {
+    return [...this.#system.ledger.live.values()].filter((entry) => this.sessionOf(entry) !== undefined || entry.media === null || !this.#ever.has(entry.media)).length;
   }
 
   /** The verdict on everything, at the end of a run. */

@@ -35,8 +35,9 @@ const redisAway = (): Error => new Error('Connection is closed.');
  */
 export class SimQueue {
   down = false;
-  /** How many jobs a flush took. */
+  /** How many jobs flushes took, and how many flushes there were. */
   lost = 0;
+  flushes = 0;
   readonly #scheduler: Scheduler;
   #jobs = new Map<string, Job>();
   readonly #waiting: Record<Lane, Job[]> = { conference: [], 'hang-up': [] };
@@ -53,6 +54,7 @@ export class SimQueue {
   /** FLUSHALL: what runs goes on running, and its outcome finds nothing. */
   flush(): void {
     this.lost += this.#jobs.size;
+    this.flushes += 1;
     this.#jobs = new Map();
     for (const lane of LANES) this.#waiting[lane] = [];
   }

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly mutation?: Mutation;
   readonly history?: boolean;
   readonly yielding?: boolean;
+  /** Every statement is an event of its own. */
+  readonly fine?: boolean;
 }
 
 export interface RunResult extends Judgement {
@@ -39,11 +41,11 @@ const LIVENESS_MS = 400_000;
 const DAY_MS = 86_400_000;
 
 /** One seed: so many days of faults (safety), then none and everything told to end (liveness), then the verdict. */
-export async function runSimulation({ seed, days, sweeps = ALL_SWEEPS, traffic = {}, faults, chances, mutation, history = false, yielding = false }: RunOptions): Promise<RunResult> {
+export async function runSimulation({ seed, days, sweeps = ALL_SWEEPS, traffic = {}, faults, chances, mutation, history = false, yielding = false, fine = false }: RunOptions): Promise<RunResult> {
   // Use-cases throw verdicts by the thousand; their stacks cost more than all the rest.
   if (!history) Error.stackTraceLimit = 0;
   const busy: Traffic = { ...TRAFFIC, ...traffic };
-  const system = new System({ seed, sweeps, history, yielding, ...(chances === undefined ? {} : { chances }), ...(mutation === undefined ? {} : { mutation }) });
+  const system = new System({ seed, sweeps, history, yielding, fine, ...(chances === undefined ? {} : { chances }), ...(mutation === undefined ? {} : { mutation }) });
   const world = new World(system, busy);
   const oracle = new Oracle(system, world);
   const storm = new Storm(system, faults);
@@ -59,7 +61,7 @@ export async function runSimulation({ seed, days, sweeps = ALL_SWEEPS, traffic =
   const judgement = oracle.judge(storm.episodes);
   const inTrouble = judgement.violations.slice(0, 6).map(({ entry, says, rule }) => `${rule}: ${says}\n${historyOf(system, entry)}`);
   return {
-    ...judgement, seed, days, hash: (scheduler.hash >>> 0).toString(16), events: scheduler.count, faults: system.weather.counts, surprises: system.surprises.map(describe), liveAtEnd: system.ledger.live.size,
+    ...judgement, seed, days, hash: (scheduler.hash >>> 0).toString(16), events: scheduler.count, faults: system.weather.counts, surprises: system.surprises.map(describe), liveAtEnd: oracle.knownLive(),
     peakPerSecond: system.rest.peakPerSecond, counted: system.counted, histories: history ? inTrouble : [],
   };
 }

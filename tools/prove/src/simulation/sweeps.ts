@@ -5,7 +5,6 @@ import { sweepInventory } from '@partyline/conference/sweep-inventory';
 import { purgeExpired } from '@partyline/store/owed';
 import { takeTurn } from '@partyline/store/turns';
 import type { Tables } from './database/tables.ts';
-import type { Mutation } from './mutations.ts';
 import type { Life } from './process.ts';
 import type { Random } from './random.ts';
 import type { Receiver } from './receiver.ts';
@@ -45,11 +44,11 @@ interface Parts {
   readonly live: ReadonlyMap<string, Entry>;
   readonly sweeps: Sweeps;
   readonly random: Random;
-  readonly mutation: Mutation | undefined;
+  readonly mutate: (plan: SweepPlan) => SweepPlan;
 }
 
 /** The cleanup-worker: timers in the process, one run at a time, each a while after the last. To be called after each commit: something may be owed now. */
-export function startSweeps({ life, deps, scheduler, tables, receiver, live, sweeps, random, mutation }: Parts): () => void {
+export function startSweeps({ life, deps, scheduler, tables, receiver, live, sweeps, random, mutate }: Parts): () => void {
   const wakers: (() => void)[] = [];
   const real: SweepPlan = {
     reconcile,
@@ -58,7 +57,7 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
     },
     deliver: (given) => deliverEvents(given, NEVER),
   };
-  const plan = mutation?.sweeps?.(real) ?? real;
+  const plan = mutate(real);
   /**
    * @param idleUntil until when a run would read rows and do nothing, and so need not be simulated; a commit may change that, and wakes it
    */

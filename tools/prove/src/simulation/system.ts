@@ -69,6 +69,8 @@ export class System {
   readonly surprises: unknown[] = [];
   /** What the use-cases counted. */
   readonly counted: Record<string, number> = {};
+  /** A webhook was taken and changed something; its token's id. */
+  onTaken: ((jti: string) => void) | undefined = undefined;
   readonly options: SystemOptions;
   readonly #lives = new Map<Life, ApiDeps>();
   readonly #wakers = new Map<Life, () => void>();
@@ -130,7 +132,7 @@ export class System {
     const deps = this.#depsFor(life);
     this.#lives.set(life, deps);
     if (name.startsWith('orchestrator')) this.queue.work(life, handlers(deps, (error) => this.#surprise(error)));
-    if (name.startsWith('cleanup')) this.#wakers.set(life, startSweeps({ life, deps, scheduler, receiver: this.receiver, tables: this.database.tables, live: this.ledger.live, sweeps: options.sweeps, random: openRandom(options.seed, `timer ${name}`), mutation: options.mutation }));
+    if (name.startsWith('cleanup')) this.#wakers.set(life, startSweeps({ life, deps, scheduler, receiver: this.receiver, tables: this.database.tables, live: this.ledger.live, sweeps: options.sweeps, random: openRandom(options.seed, `timer ${name}`), mutate: (plan) => options.mutation?.sweeps?.(plan, this) ?? plan }));
   }
 
   #crashed(life: Life): void {
@@ -247,7 +249,10 @@ export class System {
     }
     target.deliver(() => {
       void this.#take(this.depsOf(target), hook).then(
-        (plan) => done({ ok: true, plan }),
+        (plan) => {
+          if (plan !== 'ignored') this.onTaken?.(hook.jti);
+          done({ ok: true, plan: plan === 'ignored' ? null : plan });
+        },
         (error: unknown) => {
           this.#surprise(error);
           const refused = error instanceof VerdictError && error.verdict.outcome === 'client';
@@ -258,7 +263,7 @@ export class System {
   };
 
   /** What voice-webhooks does with a verified, parsed webhook. */
-  async #take(deps: ApiDeps, hook: Hook): Promise<CallPlan | null> {
+  async #take(deps: ApiDeps, hook: Hook): Promise<CallPlan | null | 'ignored'> {
     const token = { jti: hook.jti, expiresAt: new Date(this.scheduler.now + 600_000) };
     switch (hook.to) {
       case 'answer':
@@ -268,11 +273,9 @@ export class System {
       case 'digits':
         return takeDigits(deps, token, { legId: hook.legId, tryNo: hook.tryNo }, hook.input);
       case 'voice-event':
-        await applyLegEvent(deps, { via: 'callback', token }, hook.event, hook.legId);
-        return null;
+        return (await applyLegEvent(deps, { via: 'callback', token }, hook.event, hook.legId)) === 'ignored' ? 'ignored' : null;
       case 'video-event':
-        await applySessionEvent(deps, { via: 'callback', token }, hook.event);
-        return null;
+        return (await applySessionEvent(deps, { via: 'callback', token }, hook.event)) === 'ignored' ? 'ignored' : null;
       default:
         return hook satisfies never;
     }

@@ -79,10 +79,13 @@ export const controlArms: Stage = async (input) => {
   return { ok: troubles.length === 0, troubles, figures: { controlArms: { queueOnly, plusDatabase } } };
 };
 
+/** How stage `model` runs its small systems. */
+export const INTERLEAVED = { fine: true, traffic: { meetingsPerDay: 12, openMs: 900_000, meanMs: 240_000 } } as const;
+
 /** One seed again, with the histories of what went wrong in it. */
-export async function replay(seed: number, planted: string | undefined, log: (line: string) => void): Promise<boolean> {
+export async function replay(seed: number, planted: string | undefined, fine: boolean, log: (line: string) => void): Promise<boolean> {
   const { mutationNamed } = await import('../simulation/planted.ts');
-  const run = await runSimulation({ seed, days: 1, sweeps: sweepsNow(), history: true, ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
+  const run = await runSimulation({ seed, days: 1, sweeps: sweepsNow(), history: true, ...(fine ? INTERLEAVED : {}), ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
   for (const { rule, says, at } of run.violations) log(`${new Date(at).toISOString()} ${rule}: ${says}`);
   for (const history of run.histories) log(`\n${history}`);
   for (const surprise of run.surprises) log(surprise);

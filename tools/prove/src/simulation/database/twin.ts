@@ -47,6 +47,7 @@ export class DatabaseServer {
   /** Commits of the last seconds, newest last, for the failover that loses them. */
   #recent: { at: number; change: Change }[] = [];
   /** Sessions of which a failover lost a change. */
+  losses = 0;
   readonly lostSessions = new Set<string>();
   /** How far back a failover may lose commits; 0 keeps nothing. */
   keepMs = 0;
@@ -72,6 +73,7 @@ export class DatabaseServer {
   /** A standby takes over that never saw the commits of the last `ms`. */
   loseCommits(ms: number): number {
     this.breakAll();
+    this.losses += 1;
     const since = this.#now() - ms;
     let lost = 0;
     while (this.#recent.length > 0 && this.#recent.at(-1)!.at >= since) {
@@ -192,12 +194,11 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
         let wake = (): void => undefined;
         const transaction = server.begin(() => wake());
         if (transaction === null) wait = new Promise((resolve) => (wake = resolve));
+        // At once: whoever dies before the answer comes must not keep the lock.
+        else onOpen?.(() => server.abort(transaction, idleTooLong()));
         return transaction;
       });
-      if (got !== null) {
-        onOpen?.(() => server.abort(got, idleTooLong()));
-        return got;
-      }
+      if (got !== null) return got;
       await wait;
     }
   };
