@@ -46,9 +46,11 @@ const STOP_WITHIN_MS = 10_000;
  * Runs a command so that it cannot outlive us: a watcher forked beside it reads a pipe that only we hold open. When we die, however we die
  * (SIGKILL included), the pipe closes and the watcher sends the stop signal. `exec` keeps the pid the shell was given, so the command itself is
  * our child. It sits in its own session so that Ctrl-C reaches only us and the order of stopping stays ours. SIGCONT follows for a child
- * that was frozen on purpose: it could not end otherwise.
+ * that was frozen on purpose: it could not end otherwise. One that has not ended after ten seconds is killed; that the pid is still the
+ * child's, the watcher knows from its own parent.
  */
-const GUARD = 'exec 3<&0; (read -r _ <&3; kill -s "$0" $$; kill -s CONT $$) >/dev/null 2>&1 & exec 3<&- </dev/null; exec "$@"';
+const INSIST = 'i=0; while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do [ $i = 10 ] && kill -s KILL $$; i=$((i+1)); sleep 1; done';
+const GUARD = `exec 3<&0; (read -r _ <&3; kill -s "$0" $$; kill -s CONT $$; ${INSIST}) >/dev/null 2>&1 & exec 3<&- </dev/null; exec "$@"`;
 
 /** Starts a child process that ends with this one, and collects what it prints. */
 export function startChild(options: ChildOptions): Child {
