@@ -61,13 +61,14 @@ describe('while Redis is away', () => {
   });
 
   it('fails a question that is under way', async () => {
-    let { openMedia }: Pick<AskProvider, 'openMedia'> = agreeable;
+    const answers: AskProvider['openMedia'] = (input) => agreeable.openMedia(input);
+    let openMedia = answers;
     stage = await startStage(() => ({ ...agreeable, openMedia: (input) => openMedia(input) }), { answerWithinMs: 60_000 });
     await recovered(stage);
     const before = await stage.counts();
     const reached = new Promise<void>((resolve) => {
       openMedia = () => {
-        ({ openMedia } = agreeable);
+        openMedia = answers;
         resolve();
         return new Promise(() => undefined);
       };

@@ -63,12 +63,13 @@ export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'v
       if (room === null) throw noSuchRoom();
       const session = room.sessions[0];
       if (session === undefined) return [];
-      const connections = session.media_session_id !== null && deps.media.capabilities.listConnections ? new Set((await deps.media.listConnections(session.media_session_id)).map((each) => each.connectionId)) : null;
+      const connections = session.media_session_id !== null && deps.media.capabilities.listConnections ? await deps.media.listConnections(session.media_session_id).then((list) => new Set(list.map((each) => each.connectionId)), () => null) : null;
       return Promise.all(
         session.legs
           .filter((leg) => isUp(leg as { state: 'joined' }))
           .map(async (leg) => {
-            const call = leg.voice_call_id === null ? null : await deps.voice.getCall(leg.voice_call_id);
+            // One that cannot be asked, or only too late, must not hide the others.
+            const call = leg.voice_call_id === null ? null : await deps.voice.getCall(leg.voice_call_id).catch(() => null);
             return {
               legId: leg.id,
               kind: leg.kind,

@@ -9,8 +9,8 @@ import { sessionDeadline } from './apply-session-event.ts';
 import { changeSession } from './change-session.ts';
 import { currentSession } from './current-session.ts';
 import type { Deps } from './deps.ts';
-import { roomEnded } from './refusals.ts';
-import { endLeg, learnHandle, mayDial, moveLeg } from './settle.ts';
+import { roomEnded, roomFull } from './refusals.ts';
+import { endLeg, isFull, learnHandle, mayDial, moveLeg } from './settle.ts';
 
 /** The vendor's own clocks for a call that we place: it stops ringing, and it ends, even if nobody of us is left to ask (design §3.5). */
 const RINGING_TIMER_S = 45;
@@ -35,6 +35,7 @@ export async function requestDialOut(
   const participantId = deps.ids.next('part');
   const made = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
     if (!canJoin(view.session.state)) throw roomEnded();
+    if (isFull(view)) throw roomFull();
     await insertParticipant(tx, tenantId, roomId, { id: participantId, name: name ?? maskNumber(phone), kind: 'rung' });
     const leg = await insertLeg(tx, tenantId, sessionId, { id: deps.ids.next('leg'), kind: 'outbound', state: 'requested', number: view.room.number, remote: phone, participant_id: participantId, deadline_at: sessionDeadline(view) });
     view.legs.push(leg);

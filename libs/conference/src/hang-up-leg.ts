@@ -103,7 +103,7 @@ async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<AttemptResult
       taken += 1;
       continue;
     }
-    const reason = settled.reason instanceof ProviderError ? settled.reason.verdict.reason : String(settled.reason);
+    const reason = settled.reason instanceof ProviderError ? settled.reason.verdict.reason : 'internal-error';
     deps.report.count('hang_up_failed', { kind: leg.kind, reason });
     // Not found is what the second of two handles answers when the first took it along; the look-up will tell.
     if (settled.reason instanceof ProviderError && settled.reason.failure === 'not-found') {

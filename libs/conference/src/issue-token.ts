@@ -6,7 +6,8 @@ import { changeSession } from './change-session.ts';
 import { currentSession } from './current-session.ts';
 import type { AskProvider, OpenedMedia } from './ask-provider.ts';
 import type { Deps } from './deps.ts';
-import { roomEnded } from './refusals.ts';
+import { roomEnded, roomFull } from './refusals.ts';
+import { isFull } from './settle.ts';
 
 /**
  * A client token for one more browser; opens the room's next session when the last is over. The roster gets its entry only with a token in
@@ -21,7 +22,10 @@ export async function issueToken(
 ): Promise<OpenedMedia & { participantId: string; sessionId: string }> {
   const sessionId = await currentSession(deps, tenantId, roomId);
   const participantId = deps.ids.next('part');
-  const running = await changeSession(deps, tenantId, sessionId, (view) => (canJoin(view.session.state) ? sessionDeadline(view) : null));
+  const running = await changeSession(deps, tenantId, sessionId, (view) => {
+    if (isFull(view)) throw roomFull();
+    return canJoin(view.session.state) ? sessionDeadline(view) : null;
+  });
   if (!running?.result) throw roomEnded();
   const media = await deps.provider.issueToken({ tenantId, sessionId, participantId, expiresAt: running.result });
   await inTransaction(deps.store, (tx) => insertParticipant(tx, tenantId, roomId, { id: participantId, name, kind: 'browser' }));

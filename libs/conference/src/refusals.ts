@@ -5,5 +5,8 @@ export const noSuchRoom = (): VerdictError => new VerdictError('client', 'room-n
 
 export const roomEnded = (): VerdictError => new VerdictError('client', 'room-ended', 'This room has ended.', { fix: 'Create a new room with POST /v1/rooms.' });
 
+/** Everybody counts, browsers and phones, but not the bridge. */
+export const roomFull = (): VerdictError => new VerdictError('client', 'room-full', 'As many people are in this room as it takes.', { fix: 'Wait until somebody leaves, or create rooms with a larger maxParticipants.' });
+
 /** Thrown inside the transaction, so that nothing of it stands. */
 export const replayedWebhook = (): VerdictError => new VerdictError('client', 'webhook-replayed', 'This signed webhook was used before.');

@@ -79,6 +79,9 @@ export function decideEnd(view: SessionView, reason: EndReason): boolean {
 /** May a call be made for it? Not when it is past its end, though nobody has ended it yet: it will be, when this change is settled. */
 export const mayDial = ({ session, now }: SessionView): boolean => canJoin(session.state) && session.due_at > now;
 
+/** Are as many people in as the room takes? Admission asks the same in SQL. */
+export const isFull = ({ room, legs }: SessionView): boolean => legs.filter((leg) => leg.kind !== 'bridge' && isUp(leg)).length >= room.max_participants;
+
 /** Is the bridge leg to be dialled now? The row says so, since the session was last settled. */
 export const wantsBridge = (view: SessionView): boolean => view.session.bridge_owed_at !== null && view.session.bridge_owed_at <= view.now && mayDial(view);
 
@@ -100,6 +103,8 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
   const here = presence(legs);
   if (here.browsers + here.phones > 0) moveSession(view, 'joined');
 
+  // A crash between the room's end and its session's leaves this for the reconciler.
+  if (room.state === 'ended') decideEnd(view, 'ended-by-tenant');
   if (canJoin(session.state)) {
     Object.assign(session, mark(session, here, now));
     const due = nextDue(session, room);

@@ -26,6 +26,7 @@ export interface Operation {
 const noRoom = { 404: 'There is no such room, or it is another tenant’s.' };
 const noSession = { 404: 'There is no such session, or it is another tenant’s.' };
 const ended = { 409: 'The room has ended.' };
+const endedOrFull = { 409: 'The room has ended, or is full.' };
 const badBody = { 413: 'The body is larger than 64 kB.', 415: 'The body is not JSON.', 422: 'The body is not as it should be; `errors` names every wrong field.' };
 const notNow = { 502: 'The provider refused or was too busy.', 503: 'The provider cannot be asked just now; nothing was made. Try again after `Retry-After` seconds.', 504: 'The provider gave no answer.' };
 
@@ -58,12 +59,12 @@ export const OPERATIONS: readonly Operation[] = [
   {
     id: 'issueToken', method: 'post', path: '/v1/rooms/{roomId}/tokens', tag: 'participants', summary: 'Let one more browser in',
     description: 'A client token for one more browser. When the room’s last session is over this opens its next one.',
-    body: TokenRequest, reply: { status: 201, schema: Token }, problems: { ...noRoom, ...ended, ...badBody, ...notNow },
+    body: TokenRequest, reply: { status: 201, schema: Token }, problems: { ...noRoom, ...endedOrFull, ...badBody, ...notNow },
   },
   {
     id: 'addParticipant', method: 'post', path: '/v1/rooms/{roomId}/participants', tag: 'participants', summary: 'Ring somebody',
     description: 'Decides that a phone is rung and brought into the room, and replies at once; ringing, answered and failed are told apart on the roster and in the session’s events.',
-    body: AddParticipant, reply: { status: 202, schema: AddedParticipant }, problems: { ...noRoom, ...ended, ...badBody },
+    body: AddParticipant, reply: { status: 202, schema: AddedParticipant }, problems: { ...noRoom, ...endedOrFull, ...badBody },
   },
   {
     id: 'listParticipants', method: 'get', path: '/v1/rooms/{roomId}/participants', tag: 'participants', summary: 'See who is there',

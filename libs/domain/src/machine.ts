@@ -1,6 +1,6 @@
 /**
  * A state machine as a table: for each state, what each event does. What a cell does not name is ignored, because every webhook and
- * job comes twice, late or out of order, and that must be ordinary. `rejects` names the events that a caller must be told about.
+ * job comes twice, late or out of order, and that must be ordinary. A `reject` cell names an event that whoever sent it must be told about.
  */
 export interface Machine<State extends string, Event extends string, Effect extends string> {
   readonly name: string;

@@ -43,6 +43,3 @@ export const sessionMachine: Machine<SessionState, SessionEvent, SessionEffect> 
 
 /** May someone still join? */
 export const canJoin = (state: SessionState): boolean => state === 'open' || state === 'live';
-
-/** Is its end decided, its hang-ups not yet all confirmed? */
-export const isEnding = (state: SessionState): boolean => state === 'ending';

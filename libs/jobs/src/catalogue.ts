@@ -19,7 +19,7 @@ export const CATALOGUE = {
   'dial-out': { lane: 'conference', schema: z.object({ tenantId: z.string().min(1), legId: z.string().min(1) }), about: byLeg, attempts: 5 },
   /** At its deadline, or as soon as it ends: end the session and hang up its legs until every one is confirmed. Waits for as long as it takes. */
   'hang-up-session': { lane: 'hang-up', schema: ofSession, about: bySession, attempts: 1_000_000 },
-  /** Hang up one leg: a caller who was never admitted, or one that is let go while its session goes on. `tenantId` is null before admission. */
+  /** Hang up one leg that is let go while its session goes on, or came into one that is over. `tenantId` is null for a caller who was never admitted. */
   'hang-up-leg': { lane: 'hang-up', schema: z.object({ tenantId: z.string().nullable(), legId: z.string().min(1) }), about: byLeg, attempts: 1_000_000 },
 } as const satisfies Record<string, { lane: string; schema: z.ZodType; about: (payload: never) => string; attempts: number }>;
 

@@ -5,7 +5,7 @@ import { BACK_OFF, CATALOGUE, LANES, type JobName, type JobPayload, type Lane } 
 export interface Jobs {
   /** Sends a job, to run after `delayMs` (default at once). One round trip. */
   enqueue<N extends JobName>(name: N, payload: JobPayload<N>, delayMs?: number): Promise<void>;
-  /** Sends a job unless one about the same thing, sent this way, still waits or runs: for the sweep, which looks again every second. */
+  /** Sends a job unless one about the same thing, sent this way, still waits or runs. */
   ensure<N extends JobName>(name: N, payload: JobPayload<N>): Promise<void>;
   /**
    * Arms a session's hang-up job, or moves it, to run in `delayMs`. When it runs it looks at the session's rows, and waits again if it is

@@ -20,6 +20,8 @@ const key32 = z
   .transform((text) => Buffer.from(text, 'base64'))
   .refine((bytes) => bytes.length === 32, 'must be 32 bytes in base64: openssl rand -base64 32');
 
+const secret = z.string().min(32, 'must have 32 characters or more');
+
 const seconds = z.coerce.number().int().positive();
 
 /**
@@ -62,10 +64,10 @@ export const GROUPS = {
       VIDEO_MODE: z.enum(['opentok', 'unified']).default('unified'),
       VONAGE_API_KEY: z.string().min(1),
       VONAGE_API_SECRET: z.string().min(1),
-      VONAGE_SIGNATURE_SECRET: z.string().min(1),
-      VONAGE_APPLICATION_ID: z.string().min(1),
+      VONAGE_SIGNATURE_SECRET: secret,
+      VONAGE_APPLICATION_ID: z.uuid('must be a UUID, as the dashboard shows it'),
       VONAGE_PRIVATE_KEY: pem,
-      VIDEO_CALLBACK_SECRET: z.string().min(1),
+      VIDEO_CALLBACK_SECRET: secret,
       OPENTOK_API_KEY: z.string().optional(),
       OPENTOK_API_SECRET: z.string().optional(),
       /** For the emulator, or another region; absent: the vendor's own hosts. */
@@ -76,6 +78,9 @@ export const GROUPS = {
       PROVIDER_TIMEOUT_MS: z.coerce.number().int().min(100).max(4_500).default(4_000),
     })
     .superRefine((value, ctx) => {
+      if (!value.VONAGE_PRIVATE_KEY.includes('-----BEGIN PRIVATE KEY-----')) {
+        ctx.addIssue({ code: 'custom', path: ['VONAGE_PRIVATE_KEY'], message: 'must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key' });
+      }
       if (value.VIDEO_MODE !== 'opentok') return;
       for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const) if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: 'is needed with VIDEO_MODE=opentok' });
     }),

@@ -24,6 +24,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   'route-not-found': 404,
   'method-not-allowed': 405,
   'room-ended': 409,
+  'room-full': 409,
   'body-too-large': 413,
   'wrong-media-type': 415,
   'invalid-body': 422,

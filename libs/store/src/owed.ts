@@ -4,7 +4,7 @@ import type { Store } from './store.ts';
 export interface Owed {
   /** Roster changed and clocks not yet settled, or a dial of theirs of which nothing has been heard for 90 s. */
   readonly settle: readonly { tenant_id: string; id: string }[];
-  /** Past its deadline and not ended. */
+  /** Past its deadline and not ended, or left running in a room that has ended. */
   readonly overdue: readonly { tenant_id: string; id: string }[];
   /** Ending, and not every leg confirmed. */
   readonly ending: readonly { tenant_id: string; id: string }[];
@@ -30,7 +30,11 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
       `SELECT tenant_id, id FROM session WHERE settle_owed_at < ${before}
        UNION SELECT tenant_id, session_id FROM leg WHERE state = 'dialling' AND dialled_at < ${before} - interval '90 seconds'`,
     ),
-    read<{ tenant_id: string; id: string }>('owed-overdue', `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before}`),
+    read<{ tenant_id: string; id: string }>(
+      'owed-overdue',
+      `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before}
+       UNION SELECT s.tenant_id, s.id FROM session s JOIN room r ON r.id = s.room_id WHERE s.state IN ('open', 'live') AND r.ended_at < ${before}`,
+    ),
     read<{ tenant_id: string; id: string }>(
       'owed-ending',
       `SELECT tenant_id, id FROM session s WHERE state = 'ending' AND ending_at < ${before}

@@ -57,6 +57,7 @@ try {
     say(describeStack(stack));
     console.log(JSON.stringify(summary));
     await interrupted;
+    await stack.stop();
   } else {
     await stack.stop();
     console.log(JSON.stringify(summary));

@@ -3,8 +3,9 @@ import { reconcile } from '../reconcile.ts';
 import type { Stage, World } from './stage.ts';
 import { until } from './meeting.ts';
 
-/** Every column that something counts from or towards, by table; sessions before legs, as the use-cases lock them. */
+/** Every column that something counts from or towards, by table; rooms before sessions before legs, as the use-cases lock them. */
 const TIMES = {
+  room: ['created_at', 'ended_at'],
   session: ['browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'due_at', 'created_at', 'live_at', 'ending_at', 'ended_at', 'settle_owed_at', 'bridge_owed_at'],
   leg: ['media_closed_at', 'sip_over_at', 'voice_closed_at', 'created_at', 'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'asked_at', 'lease_until', 'confirmed_at'],
   stray: ['first_at', 'last_at'],

@@ -1,0 +1,53 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig } from './config.ts';
+
+const pem = (type: 'pkcs8' | 'pkcs1'): string => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type, format: 'pem' }).toString();
+const PKCS8 = pem('pkcs8');
+
+const vonage = {
+  VIDEO_MODE: 'unified',
+  VONAGE_API_KEY: 'abc',
+  VONAGE_API_SECRET: 'def',
+  VONAGE_SIGNATURE_SECRET: 's'.repeat(32),
+  VONAGE_APPLICATION_ID: '8f3d2b1c-9a47-4c1e-8e59-1f7f0b2a6c44',
+  VONAGE_PRIVATE_KEY: PKCS8,
+  VIDEO_CALLBACK_SECRET: 't'.repeat(32),
+};
+
+test('what is right is read, with its defaults', () => {
+  expect(readConfig({ PORT: '', DATABASE_URL: 'postgresql://a@b/c' }, ['service', 'database'])).toEqual({
+    service: { HOST: '0.0.0.0', PORT: 8080, LOG_LEVEL: 'info', DRAIN_SECONDS: 20 },
+    database: { DATABASE_URL: 'postgresql://a@b/c', DATABASE_POOL: 10 },
+  });
+});
+
+test('a private key may be a PEM, one with its line breaks written out, or the path of one', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'partyline-key-')), 'key.pem');
+  writeFileSync(file, PKCS8);
+  for (const given of [PKCS8, PKCS8.replaceAll('\n', String.raw`\n`), file]) expect(readConfig({ ...vonage, VONAGE_PRIVATE_KEY: given }, ['vonage']).vonage.VONAGE_PRIVATE_KEY.trim()).toBe(PKCS8.trim());
+});
+
+test.each([
+  ['DATABASE_URL', { DATABASE_URL: undefined }, /DATABASE_URL: is not set/],
+  ['DATABASE_URL', { DATABASE_URL: 'mysql://hunter2@x' }, /DATABASE_URL: must look like postgresql/],
+  ['PIN_KEY', { PIN_KEY: 'c2hvcnQ=' }, /PIN_KEY: must be 32 bytes in base64/],
+  ['VONAGE_SIGNATURE_SECRET', { VONAGE_SIGNATURE_SECRET: 'hunter2' }, /VONAGE_SIGNATURE_SECRET: must have 32 characters/],
+  ['VONAGE_APPLICATION_ID', { VONAGE_APPLICATION_ID: 'hunter2' }, /VONAGE_APPLICATION_ID: must be a UUID/],
+  ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: '/no/such/hunter2' }, /VONAGE_PRIVATE_KEY: is neither a PEM nor the path/],
+  ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: pem('pkcs1') }, /VONAGE_PRIVATE_KEY: must be a PKCS#8 key/],
+  ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set \(is needed with VIDEO_MODE=opentok\)/],
+])('%s: what is wrong is named, with the fix and without the value (%#)', (_name, change, says) => {
+  const env = { DATABASE_URL: 'postgresql://a@b/c', PIN_KEY: Buffer.alloc(32).toString('base64'), ...vonage, ...change };
+  const read = (): unknown => readConfig(env as NodeJS.ProcessEnv, ['database', 'pins', 'vonage']);
+  expect(read).toThrow(says);
+  expect(read).not.toThrow(/hunter2/);
+});
+
+test('all that is wrong is said at once', () => {
+  expect(() => readConfig({}, ['database', 'redis', 'pins'])).toThrow(/DATABASE_URL[\s\S]*REDIS_URL[\s\S]*PIN_KEY/);
+});
