@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { appendEvents, useToken } from './events.ts';
@@ -218,5 +220,38 @@ test('a connection that the server kills mid-transaction is not given to the nex
     expect((await own.pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   } finally {
     await own.close();
+  }
+});
+
+test('a connection that dies without a word is given up in time, and the next works', async () => {
+  const { hostname, port } = new URL(database.url);
+  const pairs: { near: Socket; far: Socket }[] = [];
+  let dead = false;
+  const relay = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    pairs.push({ near, far });
+    for (const socket of [near, far]) socket.on('error', () => undefined);
+    near.on('data', (bytes) => void (!dead && far.write(bytes)));
+    far.on('data', (bytes) => void (!dead && near.write(bytes)));
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  const url = new URL(database.url);
+  url.hostname = '127.0.0.1';
+  url.port = String((relay.address() as AddressInfo).port);
+  const own = openStore({ url: url.href, max: 1, onError: () => undefined });
+  try {
+    await own.pool.query('SELECT 1');
+    dead = true;
+    await expect(inTransaction(own, (tx) => tx.query('SELECT 1'))).rejects.toThrow(/timeout/i);
+    dead = false;
+    expect((await own.pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await own.close();
+    for (const { near, far } of pairs) {
+      near.destroy();
+      far.destroy();
+    }
+    relay.close();
   }
 });

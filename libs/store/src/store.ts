@@ -12,12 +12,15 @@ export interface Store {
 /** One transaction's connection. */
 export type Tx = pg.PoolClient;
 
+/** Longer than the server's own limit: only a connection that died without a word takes this long (seen: both reconcilers hung on one). */
+const NO_ANSWER_MS = 6_000;
+
 /**
  * @param url `postgresql://…`
  * @param max connections; every replica of every service adds its own to the server's limit
  */
 export function openStore({ url, max = 10, onError }: { url: string; max?: number; onError: (error: Error) => void }): Store {
-  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000, statement_timeout: 10_000, idle_in_transaction_session_timeout: 10_000 });
+  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000, statement_timeout: 5_000, query_timeout: NO_ANSWER_MS, idle_in_transaction_session_timeout: 10_000, keepAlive: true });
   // Without a listener a connection that the server closes ends the process: the pool has one for those that are idle, those in use need their own.
   pool.on('error', onError);
   pool.on('connect', (connection) => connection.on('error', onError));
@@ -50,7 +53,9 @@ export async function inTransaction<T>(store: Store, work: (tx: Tx) => Promise<T
       await tx.query('COMMIT');
       return result;
     } catch (error) {
-      await tx.query('ROLLBACK').catch((failure: Error) => (broken = failure));
+      // On a connection that gives no answer there is nobody to roll back with; the server ends it.
+      if (error instanceof Error && error.message === 'Query read timeout') broken = error;
+      else await tx.query('ROLLBACK').catch((failure: Error) => (broken = failure));
       const code = (error as { code?: string }).code;
       if (attempt === ATTEMPTS || code === undefined || !CAN_RUN_AGAIN.has(code)) throw error;
     } finally {
