@@ -108,7 +108,11 @@ export function owedAt(tables: Tables): number {
     if (when !== null && when.getTime() < at) at = when.getTime();
   };
   for (const id of tables.settleOwed) look(tables.sessions.get(id)!.settle_owed_at);
-  for (const id of tables.running) look(tables.sessions.get(id)!.due_at);
+  for (const id of tables.running) {
+    const session = tables.sessions.get(id)!;
+    look(session.due_at);
+    look(tables.rooms.get(session.room_id)?.ended_at ?? null);
+  }
   for (const id of tables.ending) look(tables.sessions.get(id)!.ending_at);
   for (const id of tables.bridgeOwed) look(tables.sessions.get(id)!.bridge_owed_at);
   for (const id of tables.unadmitted) look(tables.legs.get(id)!.deadline_at);

@@ -37,7 +37,7 @@ export interface Traffic {
 
 const MINUTE = 60_000;
 const DAY_MS = 24 * 60 * MINUTE;
-export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 190, meanMs: 8 * MINUTE };
+export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 175, meanMs: 8 * MINUTE };
 const CLOCKS_OFF = { never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60 };
 
 /** Tenants, browsers, callers and phones, coming and going as they do. */
@@ -109,7 +109,7 @@ export class World {
     const lengthMs = Math.min(60 * MINUTE, Math.max(MINUTE, random.exponential(this.#traffic.meanMs)));
     const ending = drawEnding(random);
     const tenantId = random.pick(TENANTS);
-    const deadlineS = ending === 'deadline' ? Math.round(lengthMs / 1000) : Math.round(lengthMs / 1000) + 3_600;
+    const deadlineS = ending === 'deadline' ? Math.round(lengthMs / 1000) : Math.round(lengthMs / 1000) + 900;
     const clocks = {
       ...CLOCKS_OFF, max_duration_s: deadlineS, ...(ending === 'browsers-leave' ? { browsers_left_s: 30 } : {}), ...(ending === 'phones-leave' ? { phones_left_s: 30 } : {}), ...(ending === 'one-stays' ? { alone_s: 60 } : {}),
       ...(ending === 'nobody-comes' ? { never_used_s: 300 } : {}),

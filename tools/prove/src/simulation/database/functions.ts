@@ -1,5 +1,5 @@
 import type { LegRow } from '@partyline/store/session-view';
-import { bytesKey, type Tables } from './tables.ts';
+import { bytesKey, DatabaseError, type Tables } from './tables.ts';
 import { NEW_LEG, NEW_SESSION } from './statements.ts';
 
 /*
@@ -24,6 +24,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
   const language = number === null ? undefined : tables.numbers.get(number)?.language;
   if (language === undefined) return { outcome: 'unknown-number', leg_id: null, language: 'en-US' };
   if (!tables.legByCall.has(call)) {
+    if (tables.legs.has(legId)) throw new DatabaseError('23505', 'leg_pkey');
     tables.putLeg({ ...NEW_LEG, id: legId, kind: 'inbound', state: 'ringing', number, remote, voice_call_id: call, deadline_at: seconds(now, keyingS), created_at: now });
   }
   const leg = tables.legs.get(tables.legByCall.get(call)!)!;
@@ -64,6 +65,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
   }
   let current = tables.currentOfRoom.get(room.id);
   if (current === undefined) {
+    // A clash of the fresh ids: the INSERT does nothing, for ever; ids do not clash, so the test does not go there.
     tables.putSession({ ...NEW_SESSION, id: freshSession, tenant_id: room.tenant_id, room_id: room.id, conversation: freshConversation, media_session_id: null, due_at: seconds(now, room.max_duration_s), due_reason: 'max-duration', created_at: now });
     current = freshSession;
   }
@@ -76,6 +78,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     tables.putLeg({ ...leg, tries, version, last_outcome: 'full', state: 'ending', owed_at: now, owed_reason: 'room-full', deadline_at: seconds(now, 15) });
     return { outcome: 'full', language, tries, ...nobody };
   }
+  if (tables.participants.has(freshParticipant)) throw new DatabaseError('23505', 'participant_pkey');
   tables.put(tables.participants, freshParticipant, { id: freshParticipant, tenant_id: room.tenant_id, room_id: room.id, kind: 'caller', name: 'Caller', created_at: now });
   tables.putLeg({
     ...leg, tries, version, last_outcome: 'admitted', answered_at: leg.answered_at ?? now, state: rings(leg.state) ? 'answered' : leg.state, tenant_id: room.tenant_id, session_id: session.id,

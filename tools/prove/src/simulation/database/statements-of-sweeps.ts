@@ -1,3 +1,4 @@
+import type { SessionRow } from '@partyline/store/session-view';
 import { answer, done, one, plus, type Twin } from './statements.ts';
 import type { OutboxRow } from './tables.ts';
 
@@ -5,7 +6,7 @@ import type { OutboxRow } from './tables.ts';
 export const SWEEPS: Readonly<Record<string, Twin>> = {
   'find-calls': (tables, [ids]) =>
     answer(
-      (ids as readonly string[]).flatMap((call) => {
+      [...new Set(ids as readonly string[])].flatMap((call) => {
         const id = tables.legByCall.get(call);
         return id === undefined ? [] : [{ voice_call_id: call, id, state: tables.legs.get(id)!.state }];
       }),
@@ -24,17 +25,26 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     return one(newest && { id: newest.id, tenant_id: newest.tenant_id, session_id: newest.session_id });
   },
   'list-media': (tables, [afterEnd, limit], { now }) => {
-    const since = now.getTime() - Number(afterEnd) * 1000;
-    const listed = [...tables.sessions.values()].filter(
-      (row) => row.media_session_id !== null && (row.state === 'live' || row.state === 'ending' || (row.ended_at !== null && row.ended_at.getTime() > since)),
-    );
-    return answer(listed.toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime()).slice(0, Number(limit)).map(({ id, tenant_id, media_session_id, state }) => ({ id, tenant_id, media_session_id, state })));
+    const at = now.getTime();
+    const listed: SessionRow[] = [];
+    for (const id of tables.withMedia) {
+      const row = tables.sessions.get(id);
+      if (row === undefined || row.media_session_id === null) continue;
+      const until = row.created_at.getTime() + tables.rooms.get(row.room_id)!.max_duration_s * 1000;
+      if (row.state !== 'ended' || (row.ended_at !== null && row.ended_at.getTime() > at - Number(afterEnd) * 1000) || until > at) listed.push(row);
+      // Long past: it will never be listed again, whatever a failover takes back.
+      else if (until < at - 3_600_000 && row.ended_at !== null && row.ended_at.getTime() < at - 3_600_000) tables.withMedia.delete(id);
+    }
+    const rank = ({ state }: SessionRow): number => (state === 'live' || state === 'ending' ? 0 : state === 'open' ? 1 : 2);
+    listed.sort((one_, other) => rank(one_) - rank(other) || other.created_at.getTime() - one_.created_at.getTime());
+    return answer(listed.slice(0, Number(limit)).map(({ id, tenant_id, media_session_id, state }) => ({ id, tenant_id, media_session_id, state })));
   },
   'connections-of-session': (tables, [session], { now }) =>
     answer(
       (tables.legsOfSession.get(session as string) ?? []).map((id) => {
-        const { kind, state, media_connection_id, media_closed_at, created_at } = tables.legs.get(id)!;
-        return { id, kind, state, media_connection_id, media_closed_at, age_ms: now.getTime() - created_at.getTime() };
+        const { kind, state, media_connection_id, media_closed_at, ended_at, created_at } = tables.legs.get(id)!;
+        const closed = media_closed_at ?? ended_at;
+        return { id, kind, state, media_connection_id, media_closed_at, age_ms: now.getTime() - created_at.getTime(), closed_ms: closed === null ? null : now.getTime() - closed.getTime() };
       }),
     ),
   'note-strays': (tables, [seen, quarantine], { now }) => {

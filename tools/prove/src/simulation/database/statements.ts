@@ -115,7 +115,15 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const owing = new Map([...touched.map((row) => [row.id, row.tenant_id] as const), ...unheard.map((leg) => [leg.session_id!, leg.tenant_id!] as const)]);
     return answer([...owing].slice(0, Number(limit)).map(([id, tenant_id]) => ({ tenant_id, id })));
   },
-  'owed-overdue': owed('running', (row) => row.due_at),
+  'owed-overdue': (tables, [grace, limit], { now }) => {
+    const before = now.getTime() - Number(grace) * 1000;
+    const ids = [...tables.running].filter((id) => {
+      const row = tables.sessions.get(id)!;
+      const ended = tables.rooms.get(row.room_id)?.ended_at ?? null;
+      return row.due_at.getTime() < before || (ended !== null && ended.getTime() < before);
+    });
+    return answer(limited(ids, limit).map((id) => ({ tenant_id: tables.sessions.get(id)!.tenant_id, id })));
+  },
   'owed-ending': owed('ending', (row) => row.ending_at),
   'owed-bridge': owed('bridgeOwed', (row) => row.bridge_owed_at),
   'owed-hang-up-legs': (tables, [grace, limit], { now }) => {
@@ -147,12 +155,14 @@ export const CORE: Readonly<Record<string, Twin>> = {
     return one({ due_at });
   },
   'insert-participant': (tables, [id, tenant, room, kind, name], { now }) => {
+    if (tables.participants.has(id as string)) throw new DatabaseError('23505', 'participant_pkey');
     tables.put(tables.participants, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, kind: kind as string, name: name as string, created_at: now });
     return done(1);
   },
   'claim-pin': (tables, [id, tenant, room, number, lookup, sealed]) => {
     const key = `${number as string} ${bytesKey(lookup as Uint8Array)}`;
     if (tables.pinByLookup.has(key)) return done(0);
+    if (tables.pins.has(id as string)) throw new DatabaseError('23505', 'pin_pkey');
     tables.put(tables.pins, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, number: number as string, lookup: lookup as Uint8Array, sealed: sealed as Uint8Array, free_at: null });
     tables.put(tables.pinByLookup, key, id as string);
     return done(1);

@@ -80,9 +80,8 @@ export class Tables {
   readonly legsOfSession = new Map<string, string[]>();
   readonly bridgeOfSession = new Map<string, string>();
   readonly pinByLookup = new Map<string, string>();
-  /** How many live PINs each number holds, and which each room has. */
-  readonly pinsOfRoom = new Map<string, string[]>();
-  livePins = 0;
+  /** Sessions with a video session, but for those long past. */
+  readonly withMedia = new Set<string>();
 
   /** Events yet to be sent, oldest first. */
   readonly unsent = new Set<number>();
@@ -136,7 +135,10 @@ export class Tables {
     const mediaAfter = after?.media_session_id ?? null;
     if (mediaBefore !== mediaAfter) {
       if (mediaBefore !== null) this.sessionByMedia.delete(mediaBefore);
-      if (mediaAfter !== null) this.sessionByMedia.set(mediaAfter, id);
+      if (mediaAfter !== null) {
+        this.sessionByMedia.set(mediaAfter, id);
+        this.withMedia.add(id);
+      }
     }
     const isCurrent = after !== undefined && runs(after);
     if (isCurrent) this.currentOfRoom.set(after.room_id, id);

@@ -1,0 +1,134 @@
+import { END_REASONS, type SessionState } from '@partyline/domain/session';
+import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
+import { verdict } from '@partyline/domain/verdict';
+import { appendEvents, findLegOfCall, mediaOfLeg, ownerOfMedia, sessionOfLeg, storeObservation, useToken } from '@partyline/store/events';
+import { closeAttempt, noteAttempt } from '@partyline/store/hang-ups';
+import { connectionsOf, findCalls, findFalseKills, findUnnamedDial, listMedia, missingCalls, noteStrays } from '@partyline/store/inventory';
+import { claimEvent, markDelivered, putOff, type EventToSend } from '@partyline/store/outbox';
+import { listOwed, purgeExpired } from '@partyline/store/owed';
+import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSessionId } from '@partyline/store/rooms';
+import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
+import { inTransaction, type Store } from '@partyline/store/store';
+import { takePlace, takeTurn } from '@partyline/store/turns';
+import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/voice-webhooks';
+import fc from 'fast-check';
+
+/** One call of a function of libs/store, with arguments that both databases are given alike. Dates are far in the past or the future, so that a moment's difference between two clocks decides nothing. */
+export type Operation = (store: Store, side: Side) => Promise<unknown>;
+/** What one database answered before and a later call needs. */
+export interface Side {
+  event: EventToSend | null;
+}
+
+export const NUMBER = '+442079460000';
+export const TENANT_IDS = ['ten_0', 'ten_1'] as const;
+const PAST = new Date('2020-01-01T00:00:00Z');
+const FUTURE = new Date('2099-01-01T00:00:00Z');
+
+const small = (prefix: string, most = 3): fc.Arbitrary<string> => fc.nat({ max: most }).map((n) => `${prefix}_${n}`);
+const tenant = fc.constantFrom(...TENANT_IDS);
+const room = small('room', 2);
+const session = small('ses', 3);
+const leg = small('leg', 5);
+const call = small('call', 5);
+const media = small('media', 2);
+const conversation = small('conv', 4);
+const date = fc.constantFrom(PAST, FUTURE, null);
+const token = fc.nat({ max: 12 }).map((n) => ({ jti: `jti_${n}`, expiresAt: n % 2 === 0 ? FUTURE : PAST }));
+const pin = fc.constantFrom(Buffer.from('pin 1'), Buffer.from('pin 2'));
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
+const op = <T>(arguments_: fc.Arbitrary<T>, run: (store: Store, given: T, side: Side) => Promise<unknown>, name: string): fc.Arbitrary<{ name: string; given: T; run: Operation }> =>
+  arguments_.map((given) => ({ name, given, run: (store, side) => run(store, given, side) }));
+
+const makeRoom = op(
+  fc.record({ tenant, room, session, conversation, media: maybe(media), most: fc.integer({ min: 1, max: 3 }), never: maybe(fc.constant(600)), pin, pinId: small('pin', 3) }),
+  (store, g) =>
+    inTransaction(store, async (tx) => {
+      const made = await insertRoom(tx, g.tenant, {
+        room: { id: g.room, name: 'Room', number: NUMBER, bridge: 'auto', max_participants: g.most, max_duration_s: 3_600, never_used_s: g.never, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
+        session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media }, participant: { id: `part of ${g.room}`, name: 'Host' },
+      });
+      const n = await countPins(tx, NUMBER);
+      return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number: NUMBER, lookup: g.pin, sealed: Buffer.from('sealed') })];
+    }),
+  'make room',
+);
+const nextSession = op(fc.record({ tenant, room, session, conversation }), (store, g) =>
+  inTransaction(store, async (tx) => {
+    const found = await lockRoom(tx, g.tenant, g.room);
+    if (found === null) return 'no room';
+    return [await newestSessionId(tx, g.tenant, g.room) === null, await insertSession(tx, g.tenant, found, { id: g.session, conversation: g.conversation, mediaSessionId: null })];
+  }), 'next session');
+const endRoom = op(fc.record({ tenant, room }), (store, g) => inTransaction(store, (tx) => closeRoom(tx, g.tenant, g.room, 3_600)), 'end room');
+const addLeg = op(
+  fc.record({ tenant, session, leg, kind: fc.constantFrom(...LEG_KINDS), state: fc.constantFrom(...LEG_STATES), connection: maybe(small('con')), hash: maybe(fc.constantFrom('a', 'b')), deadline: fc.constantFrom(PAST, FUTURE) }),
+  (store, g) =>
+    inTransaction(store, async (tx) => {
+      if ((await lockSession(tx, g.tenant, g.session)) === null) return 'no session';
+      return insertLeg(tx, g.tenant, g.session, { id: g.leg, kind: g.kind, state: g.state, number: NUMBER, remote: '+447700900001', media_connection_id: g.connection, token_hash: g.hash === null ? null : new Uint8Array(Buffer.from(g.hash)), deadline_at: g.deadline });
+    }),
+  'add leg',
+);
+const changeLeg = op(
+  fc.record({ leg, state: fc.constantFrom(...LEG_STATES), call: maybe(call), owed: date, dialled: date, closed: date, stale: fc.boolean() }),
+  (store, g) =>
+    inTransaction(store, async (tx) => {
+      const locked = await lockLeg(tx, g.leg);
+      if (locked === null) return 'no leg';
+      Object.assign(locked.leg, { state: g.state, voice_call_id: locked.leg.voice_call_id ?? g.call, owed_at: g.owed, dialled_at: g.dialled, voice_closed_at: g.closed });
+      if (g.stale) locked.leg.version += 1;
+      await saveLeg(tx, locked.leg);
+      return locked.leg;
+    }),
+  'change leg',
+);
+const changeSession = op(
+  fc.record({ tenant, session, state: fc.constantFrom<SessionState[]>('open', 'live', 'ending', 'ended'), settle: date, bridge: date, due: fc.constantFrom(PAST, FUTURE), at: date, media: maybe(media), types: fc.array(fc.constantFrom('leg.joined', 'leg.ended'), { maxLength: 3 }) }),
+  (store, g) =>
+    inTransaction(store, async (tx) => {
+      const view = await lockSession(tx, g.tenant, g.session);
+      if (view === null) return 'no session';
+      await appendEvents(tx, g.tenant, { roomId: view.room.id, sessionId: g.session, firstSeq: view.session.last_seq + 1 }, g.types.map((type) => ({ type, data: { of: g.session } })));
+      Object.assign(view.session, { state: g.state, settle_owed_at: g.settle, bridge_owed_at: g.bridge, due_at: g.due, due_reason: END_REASONS[0], ending_at: g.at, ended_at: g.at, last_seq: view.session.last_seq + g.types.length, media_session_id: view.session.media_session_id ?? g.media });
+      await saveSession(tx, view.session);
+      return [view.session, view.room, view.legs.map(({ id }) => id)];
+    }),
+  'change session',
+);
+const answers = op(fc.record({ token, leg, call, number: fc.constantFrom(NUMBER, '+15550000', null) }), (store, g) => answerCaller(store, g.token, { legId: g.leg, callId: g.call, number: g.number, remote: null, keyingS: 600 }), 'answer caller');
+const admits = op(
+  fc.record({ token, leg, call, tryNo: fc.integer({ min: 1, max: 4 }), lookup: maybe(fc.oneof(pin, fc.constant(Buffer.from('wrong')))), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }),
+  (store, g) => admitCaller(store, g.token, { legId: g.leg, callId: g.call, tryNo: g.tryNo, maxTries: 3, lookup: g.lookup }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }),
+  'admit caller',
+);
+const answersOwn = op(fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }), (store, g) => answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call), 'answer own leg');
+const looks = op(fc.record({ tenant, session, leg, call, media }), async (store, g) => [
+  await findLegOfCall(store, { callId: g.call, legId: g.leg }), await findLegOfCall(store, { callId: g.call }), await ownerOfMedia(store, g.media), await sessionOfLeg(store, g.tenant, g.leg), await mediaOfLeg(store, g.leg),
+  await connectionsOf(store, g.session), await findUnnamedDial(store, '+447700900001').then((found) => found === null),
+], 'look');
+const sweeps = op(fc.record({ calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [
+  await listOwed(store, { graceMs: g.grace }), await listMedia(store, { afterEndS: 900 }), await findCalls(store, g.calls), await missingCalls(store, g.calls, { olderMs: -60_000 }), await missingCalls(store, g.calls, { olderMs: 60_000 }),
+], 'sweep');
+const strays = op(fc.record({ seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }), async (store, g) => [await noteStrays(store, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }), await findFalseKills(store)], 'strays');
+const notes = op(fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }), (store, g) =>
+  inTransaction(store, async (tx) => {
+    await noteAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
+    await closeAttempt(tx, g.tenant, { legId: g.leg, no: g.no, outcome: 'taken', reason: null });
+    await storeObservation(tx, g.tenant, { legId: g.leg, handle: 'voice', phase: 'over', source: 'look-up', verdict: verdict('success', 'completed'), at: null });
+    await insertParticipant(tx, 'ten_0', 'room_0', { id: `seen ${g.leg} ${g.no} ${g.token.jti}`, name: 'x', kind: 'rung' });
+    return useToken(tx, g.token);
+  }), 'note');
+const delivery = op(fc.constantFrom('claim', 'delivered', 'put off'), async (store, what, side) => {
+  if (what === 'claim') side.event = await claimEvent(store, { leaseMs: 600_000, tenantWidth: 1 });
+  else if (side.event !== null && what === 'delivered') await markDelivered(store, side.event.tenant_id, side.event.id);
+  else if (side.event !== null) await putOff(store, side.event.tenant_id, side.event, -60_000);
+  return side.event;
+}, 'deliver');
+const turns = op(fc.constantFrom('a', 'b'), async (store, name) => [await takeTurn(store, name, 600_000), (await takePlace(store, 'account', name, { everyMs: 600_000, withinMs: 60_000 })) === null], 'turn');
+const purge = op(fc.constant(null), (store) => purgeExpired(store), 'purge');
+
+export const operation = fc.oneof(
+  { weight: 4, arbitrary: makeRoom }, { weight: 1, arbitrary: nextSession }, { weight: 1, arbitrary: endRoom }, { weight: 3, arbitrary: addLeg }, { weight: 3, arbitrary: changeLeg }, { weight: 3, arbitrary: changeSession },
+  { weight: 4, arbitrary: answers }, { weight: 5, arbitrary: admits }, { weight: 3, arbitrary: answersOwn }, { weight: 2, arbitrary: looks }, { weight: 2, arbitrary: sweeps }, { weight: 2, arbitrary: strays }, { weight: 1, arbitrary: notes },
+  { weight: 2, arbitrary: delivery }, { weight: 1, arbitrary: turns }, { weight: 1, arbitrary: purge },
+);
