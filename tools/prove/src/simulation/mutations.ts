@@ -1,10 +1,13 @@
 import type { Deps } from '@partyline/conference/deps';
 import type { System } from './system.ts';
 import type { SweepPlan } from './sweeps.ts';
+import type { Chances } from './vendor/weather.ts';
 
 /** A planted bug: the real thing with one thing wrong. */
 export interface Mutation {
   readonly name: string;
+  /** In which weather it shows soon. */
+  readonly chances?: Partial<Chances>;
   /** Wraps what use-cases are given. */
   readonly deps?: (deps: Deps, system: System) => Deps;
   /** Wraps the sweeps. */

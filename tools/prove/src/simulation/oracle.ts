@@ -175,7 +175,7 @@ export class Oracle {
 
   /** The verdict on everything, at the end of a run. */
   judge(episodes: readonly Episode[]): Judgement {
-    const { ledger, scheduler } = this.#system;
+    const { ledger, scheduler, database } = this.#system;
     const told = new Map(this.#world.meetings.filter(({ toldAt }) => toldAt !== null).map(({ sessionId, toldAt }) => [sessionId, toldAt!] as const));
     const due = ledger.entries.map((entry) => this.#dueAt(entry, told));
     const ends = due.filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at).toSorted((a, b) => a - b);
@@ -191,7 +191,9 @@ export class Oracle {
         hangUps.asks += entry.asks;
         hangUps.max = Math.max(hangUps.max, entry.asks);
       }
-      if (entry.mostInFlight > 1) this.#violate('I7', entry, `${entry.mostInFlight} requests to hang ${entry.id} up at once`);
+      // A lease that a failover lost is nobody's.
+      const leaseLost = database.losses > 0 && (database.lostSessions.has(this.sessionOf(entry)?.id ?? '') || this.sessionOf(entry) === undefined);
+      if (entry.mostInFlight > 1 && !leaseLost) this.#violate('I7', entry, `${entry.mostInFlight} requests to hang ${entry.id} up at once`);
       const from = due[i] ?? null;
       const to = entry.endedAt ?? scheduler.now;
       if (from === null || to <= from) return;

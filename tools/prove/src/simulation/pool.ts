@@ -35,7 +35,7 @@ export function runAll(next: () => Order | null, onResult: (result: RunResult, o
       reject(error);
     };
     for (let i = 0; i < width; i++) {
-      const worker = new Worker(new URL(import.meta.url), { execArgv: ['--conditions=@partyline/source'] });
+      const worker = new Worker(new URL(import.meta.url), { execArgv: ['--conditions=@partyline/source'], resourceLimits: { maxYoungGenerationSizeMb: 96 } });
       workers.add(worker);
       let order: Order | null = null;
       const hand = (): void => {

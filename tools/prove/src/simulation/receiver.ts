@@ -20,7 +20,7 @@ export class Receiver {
 
   postFor(life: Life): PostEvent {
     return (request) =>
-      life.seam('post event', () => {
+      life.seam<number>('post event', () => {
         if (this.#weather.strikes('receiver-fails')) return { ms: 50, value: 500 };
         if (this.#weather.strikes('receiver-silent')) {
           if (this.#weather.applied()) this.#take(request);

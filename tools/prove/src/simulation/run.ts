@@ -45,7 +45,7 @@ export async function runSimulation({ seed, days, sweeps = ALL_SWEEPS, traffic =
   // Use-cases throw verdicts by the thousand; their stacks cost more than all the rest.
   if (!history) Error.stackTraceLimit = 0;
   const busy: Traffic = { ...TRAFFIC, ...traffic };
-  const system = new System({ seed, sweeps, history, yielding, fine, ...(chances === undefined ? {} : { chances }), ...(mutation === undefined ? {} : { mutation }) });
+  const system = new System({ seed, sweeps, history, yielding, fine, chances: { ...mutation?.chances, ...chances }, ...(mutation === undefined ? {} : { mutation }) });
   const world = new World(system, busy);
   const oracle = new Oracle(system, world);
   const storm = new Storm(system, faults);

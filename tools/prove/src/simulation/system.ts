@@ -27,7 +27,7 @@ import { Weather, type Chances } from './vendor/weather.ts';
 
 /** The numbers that callers dial. */
 export const NUMBER = '+442079460000';
-export const TENANTS = ['ten_a', 'ten_b', 'ten_c'] as const;
+export const TENANTS = ['ten_a', 'ten_b', 'ten_c', 'ten_d', 'ten_e'] as const;
 /** What a process is called and what it does; two of each that matters. */
 export const PROCESSES = ['api', 'webhooks-1', 'webhooks-2', 'orchestrator-1', 'orchestrator-2', 'cleanup-1', 'cleanup-2'] as const;
 

@@ -176,7 +176,7 @@ function runTwin(tables: Tables, { name, text, values = [] }: Query, when: { now
 export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine = false, onOpen }: { fine?: boolean; onOpen?: (abort: () => void) => void } = {}): Store {
   const reach = <T>(label: string, act: () => T): Promise<T> => {
     let breaks = server.breaks;
-    return seam(label, () => {
+    return seam<T>(label, () => {
       if (server.down) return { ms: server.latency(), error: refusedConnection() };
       breaks = server.breaks;
       return { ms: server.latency(), value: act() };
