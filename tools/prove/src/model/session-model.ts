@@ -4,7 +4,7 @@ import { canJoin, END_REASONS } from '@partyline/domain/session';
 import { closeHandle, decideEnd, learnHandle, moveLeg, settle } from '@partyline/conference/settle';
 import type { LegRow, SessionView } from '@partyline/store/session-view';
 import fc from 'fast-check';
-import { NEW_LEG, NEW_SESSION } from '../simulation/database/statements.ts';
+import { NEW_LEG, NEW_SESSION } from '../simulation/database/new-rows.ts';
 
 /** One thing that happens to a session or a leg of it. `leg` picks among those there are. */
 export type Happening =

@@ -127,7 +127,7 @@ export class Oracle {
     const legId = entry.side === 'voice' ? tables.legByCall.get(entry.id) : undefined;
     const leg = legId === undefined ? undefined : tables.legs.get(legId);
     // A bridge or a phone that never came into the conference may be given up; one that is in it may not.
-    const inside = entry.kind === 'webrtc' || entry.conversation !== null || (entry.kind === 'bridge' && entry.peer?.conversation != null);
+    const inside = entry.kind === 'webrtc' || entry.conversation !== null || (entry.kind === 'bridge' && (entry.peer?.conversation ?? null) !== null);
     if (!inside || (leg !== undefined && leg.owed_reason === 'room-full')) return;
     if (this.#system.database.lostSessions.has(session.id)) {
       // What let it in was committed, and a failover lost it: our rows cannot know.
@@ -245,7 +245,7 @@ export class Oracle {
     let most = 0;
     for (const leg of tables.legs.values()) {
       const entry = leg.voice_call_id === null ? undefined : ledger.byId.get(leg.voice_call_id);
-      if (entry === undefined || entry.answeredAt === null || entry.endedAt === null || entry.touched !== null || leg.answered_at === null || leg.voice_closed_at === null) continue;
+      if (entry === undefined || entry.answeredAt === null || entry.endedAt === null || entry.touched !== null || entry.toldLate || leg.answered_at === null || leg.voice_closed_at === null) continue;
       const ours = (leg.voice_closed_at.getTime() - leg.answered_at.getTime()) / 1000;
       most = Math.max(most, Math.abs(ours - (entry.endedAt - entry.answeredAt) / 1000));
     }

@@ -41,6 +41,7 @@ export function runAll(next: () => Order | null, onResult: (result: RunResult, o
       const hand = (): void => {
         order = failed ? null : next();
         if (order !== null) {
+          // eslint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
           worker.postMessage(order);
           return;
         }

@@ -44,7 +44,7 @@ export class Life {
         reply = { ms: 1, error };
       }
       if (hook !== undefined) hook({ process: this.process, label, number, when: 'after' });
-      this.#scheduler.after(reply.ms, () => this.deliver(() => ('error' in reply ? reject(reply.error as Error) : resolve(reply.value))));
+      this.#scheduler.after(reply.ms, () => this.deliver(() => ('error' in reply ? reject(reply.error) : resolve(reply.value))));
     });
   }
 

@@ -17,7 +17,7 @@ export const EPOCH = Date.UTC(2026, 0, 1);
 function openDrain(): (() => void) | null {
   try {
     setFlagsFromString('--allow-natives-syntax');
-    // eslint-disable-next-line no-new-func, typescript/no-implied-eval -- the syntax exists only behind the flag that was set a line ago
+    // eslint-disable-next-line typescript/no-implied-eval -- the syntax exists only behind the flag that was set a line ago
     const drain = new Function('%PerformMicrotaskCheckpoint()') as () => void;
     setFlagsFromString('--no-allow-natives-syntax');
     return drain;
@@ -72,7 +72,11 @@ export class Scheduler {
       setImmediate(() => {
         try {
           if (!this.#yielding) {
-            while (this.#step(until) && !stop?.()) nativeDrain!();
+            let going = this.#step(until);
+            while (going) {
+              nativeDrain!();
+              going = stop?.() !== true && this.#step(until);
+            }
             this.#finish(until, stop);
             resolve();
             return;
@@ -84,12 +88,12 @@ export class Scheduler {
                 resolve();
               } else setImmediate(turn);
             } catch (error) {
-              reject(error as Error);
+              reject(error);
             }
           };
           turn();
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
     });

@@ -76,7 +76,7 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
     const tick = (): void => {
       parked = false;
       if (idleUntil() > scheduler.now) next();
-      else void run().then(next, next);
+      else void runOnce(run, next);
     };
     next();
     wakers.push(() => {
@@ -99,6 +99,16 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
   return () => {
     for (const wake of wakers) wake();
   };
+}
+
+/** Whatever comes of it, the timer goes on. */
+async function runOnce(run: () => Promise<unknown>, next: () => void): Promise<void> {
+  try {
+    await run();
+  } catch {
+    // The next round makes good, as in the cleanup-worker.
+  }
+  next();
 }
 
 /** When anything is owed for longer than the reconciler's grace, at the earliest: before that a run of it finds nothing and does nothing. */

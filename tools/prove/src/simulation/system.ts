@@ -18,7 +18,7 @@ import { openIds, openRandom, type Random } from './random.ts';
 import { Receiver } from './receiver.ts';
 import { Scheduler } from './scheduler.ts';
 import { startSweeps, type Sweeps } from './sweeps.ts';
-import { Hooks, type Gateway, type Hook } from './vendor/hooks.ts';
+import { Hooks, type Gateway, type Hook, type HookOutcome } from './vendor/hooks.ts';
 import { Ledger } from './vendor/ledger.ts';
 import { Rest } from './vendor/rest.ts';
 import { SimVideo } from './vendor/video.ts';
@@ -247,20 +247,20 @@ export class System {
       done({ ok: false, how: 'unreachable' });
       return;
     }
-    target.deliver(() => {
-      void this.#take(this.depsOf(target), hook).then(
-        (plan) => {
-          if (plan !== 'ignored') this.onTaken?.(hook.jti);
-          done({ ok: true, plan: plan === 'ignored' ? null : plan });
-        },
-        (error: unknown) => {
-          this.#surprise(error);
-          const refused = error instanceof VerdictError && error.verdict.outcome === 'client';
-          done({ ok: false, how: refused ? 'refused' : 'failed' });
-        },
-      );
-    });
+    target.deliver(() => void this.#answer(target, hook, done));
   };
+
+  async #answer(target: Life, hook: Hook, done: (outcome: HookOutcome) => void): Promise<void> {
+    try {
+      const plan = await this.#take(this.depsOf(target), hook);
+      if (plan !== 'ignored') this.onTaken?.(hook.jti);
+      done({ ok: true, plan: plan === 'ignored' ? null : plan });
+    } catch (error) {
+      this.#surprise(error);
+      const refused = error instanceof VerdictError && error.verdict.outcome === 'client';
+      done({ ok: false, how: refused ? 'refused' : 'failed' });
+    }
+  }
 
   /** What voice-webhooks does with a verified, parsed webhook. */
   async #take(deps: ApiDeps, hook: Hook): Promise<CallPlan | null | 'ignored'> {

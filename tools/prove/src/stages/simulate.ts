@@ -1,7 +1,7 @@
 import { runAll, type Order } from '../simulation/pool.ts';
 import { ALL_SWEEPS, runSimulation } from '../simulation/run.ts';
 import { Totals } from '../simulation/totals.ts';
-import { replayCommand, type Stage, type StageInput, type StageResult } from './stage.ts';
+import { replayCommand, type Stage, type StageInput } from './stage.ts';
 
 /** Meant for showing that the proof can fail: with it, no sweep runs. */
 const reconcilerOff = (): boolean => process.env['PARTYLINE_RECONCILER'] === 'off';

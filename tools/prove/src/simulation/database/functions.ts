@@ -1,6 +1,6 @@
 import type { LegRow } from '@partyline/store/session-view';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';
-import { NEW_LEG, NEW_SESSION } from './statements.ts';
+import { NEW_LEG, NEW_SESSION } from './new-rows.ts';
 
 /*
  * The three plpgsql functions of the first migration, line by line. Row locks are the caller's business (twin.ts): a function is one

@@ -49,7 +49,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     ),
   'note-strays': (tables, [seen, quarantine], { now }) => {
     const ids = [...new Set(seen as readonly string[])];
-    for (const stray of [...tables.strays.values()]) if (!ids.includes(stray.id) && stray.asked_at === null) tables.put(tables.strays, stray.id, undefined);
+    for (const stray of tables.strays.values()) if (!ids.includes(stray.id) && stray.asked_at === null) tables.put(tables.strays, stray.id, undefined);
     for (const id of ids) {
       const before = tables.strays.get(id);
       const ripe = before !== undefined && before.first_at.getTime() <= now.getTime() - Number(quarantine) * 1000;
@@ -59,7 +59,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
   },
   'find-false-kills': (tables, _values, { now }) => {
     const found: object[] = [];
-    for (const stray of [...tables.strays.values()]) {
+    for (const stray of tables.strays.values()) {
       const leg = tables.legs.get(tables.legByCall.get(stray.id) ?? '');
       const session = tables.sessions.get(leg?.session_id ?? '');
       const { asked_at: asked } = stray;
@@ -96,7 +96,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     let first: OutboxRow | undefined;
     for (const row of heads.values()) {
       if (row.next_try_at! > now || (row.lease_until !== null && row.lease_until > now) || (inHand.get(row.tenant_id) ?? 0) >= Number(width)) continue;
-      if (tables.tenants.get(row.tenant_id)?.events_url == null) continue;
+      if ((tables.tenants.get(row.tenant_id)?.events_url ?? null) === null) continue;
       if (first === undefined || row.next_try_at! < first.next_try_at! || (row.next_try_at!.getTime() === first.next_try_at!.getTime() && row.id < first.id)) first = row;
     }
     if (first === undefined) return done(0);

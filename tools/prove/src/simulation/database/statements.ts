@@ -1,4 +1,5 @@
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import { NEW_LEG, NEW_SESSION } from './new-rows.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';
 import { admitCaller, answerCaller, answerOwnLeg } from './functions.ts';
 
@@ -18,16 +19,6 @@ export const answer = (rows: readonly object[]): Answer => ({ rows, rowCount: ro
 export const one = (row: object | undefined): Answer => (row === undefined ? { rows: [], rowCount: 0 } : { rows: [row], rowCount: 1 });
 export const done = (rowCount: number): Answer => ({ rows: [], rowCount });
 export const plus = (at: Date, seconds: number): Date => new Date(at.getTime() + Math.round(seconds * 1000));
-
-export const NEW_SESSION: Omit<SessionRow, 'id' | 'tenant_id' | 'room_id' | 'conversation' | 'media_session_id' | 'due_at' | 'due_reason' | 'created_at'> = {
-  state: 'open', version: 0, had_browser: false, had_phone: false, browsers_left_at: null, phones_left_at: null, alone_since: null, empty_since: null, live_at: null, ending_at: null,
-  ended_at: null, end_reason: null, last_seq: 0, settle_owed_at: null, bridge_failures: 0, bridge_owed_at: null,
-};
-export const NEW_LEG: Omit<LegRow, 'id' | 'kind' | 'state' | 'deadline_at' | 'created_at'> = {
-  tenant_id: null, session_id: null, participant_id: null, version: 0, number: null, remote: null, token_hash: null, media_connection_id: null, media_closed_at: null, sip_over_at: null,
-  voice_call_id: null, voice_closed_at: null, tries: 0, last_outcome: null, dialled_at: null, answered_at: null, joined_at: null, ended_at: null, owed_at: null, owed_reason: null,
-  asked_at: null, asks: 0, lease_until: null, confirmed_at: null, outcome: null, reason: null,
-};
 
 /** The column of each `$n` in `SET a = $3, b = $4`, and in `INSERT INTO t (a, b) VALUES`; read once for each text. */
 const columnsOf = new Map<string, readonly string[]>();
@@ -102,7 +93,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'append-events': (tables, [tenant, room, session, first, types, data], { now, clock }) => {
     const list = types as readonly string[];
-    const next_try_at = tables.tenants.get(tenant as string)?.events_url == null ? null : clock;
+    const next_try_at = (tables.tenants.get(tenant as string)?.events_url ?? null) === null ? null : clock;
     list.forEach((type, i) =>
       tables.addOutbox({ tenant_id: tenant as string, room_id: room as string, session_id: session as string, seq: Number(first) + i, type, data: (data as readonly string[])[i]!, created_at: now, delivered_at: null, attempts: 0, next_try_at, lease_until: null }),
     );
@@ -232,7 +223,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const ordered = asked.toSorted((a, b) => compareNullsLast(a.q['lookup'] ?? null, b.q['lookup'] ?? null));
     const answers: object[] = [];
     for (const { q, position } of ordered) {
-      const lookup = q['lookup'] == null ? null : Buffer.from(q['lookup'].slice(2), 'hex');
+      const lookup = q['lookup'] === null || q['lookup'] === undefined ? null : Buffer.from(q['lookup'].slice(2), 'hex');
       answers[position] = admitCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['try'], q['max_tries'], lookup, q['session'], q['conversation'], q['participant']], now);
     }
     return answer(answers);

@@ -167,8 +167,8 @@ export class Tables {
       if (callBefore !== null) this.legByCall.delete(callBefore);
       if (callAfter !== null) this.legByCall.set(callAfter, id);
     }
-    if (before === undefined && after?.token_hash != null) this.legByToken.set(bytesKey(after.token_hash), id);
-    if (after === undefined && before?.token_hash != null) this.legByToken.delete(bytesKey(before.token_hash));
+    if (before === undefined && after !== undefined && after.token_hash !== null) this.legByToken.set(bytesKey(after.token_hash), id);
+    if (after === undefined && before !== undefined && before.token_hash !== null) this.legByToken.delete(bytesKey(before.token_hash));
     const seatBefore = before?.session_id ?? null;
     const seatAfter = after?.session_id ?? null;
     if (seatBefore !== seatAfter) {
@@ -225,7 +225,7 @@ export class Tables {
   #setOutbox(id: number, row: OutboxRow | undefined): void {
     if (row === undefined) this.outbox.delete(id);
     else this.outbox.set(id, row);
-    if (row?.next_try_at != null) this.unsent.add(id);
+    if (row !== undefined && row.next_try_at !== null) this.unsent.add(id);
     else this.unsent.delete(id);
   }
 

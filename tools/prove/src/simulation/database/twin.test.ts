@@ -32,7 +32,7 @@ async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
   server.tables.numbers.set(NUMBER, { e164: NUMBER, language: 'de-DE', created_at: new Date() });
   const twin = openTwinStore(server, (_label, act) => {
     const reply = act();
-    return 'error' in reply ? Promise.reject(reply.error as Error) : Promise.resolve(reply.value);
+    return 'error' in reply ? Promise.reject(reply.error) : Promise.resolve(reply.value);
   });
   return { twin, server };
 }
@@ -90,9 +90,10 @@ it(
           const wanted = await outcome(run(real, sides.real));
           const got = await outcome(run(twin, sides.twin));
           const hideSerial = (text: unknown): string => JSON.stringify(text).replaceAll(/"id":"\d+"/g, '"id":"n"');
-          expect(hideSerial(got), `${name} ${JSON.stringify(given)}`).toBe(hideSerial(wanted));
+          const asked = `${name} ${JSON.stringify(given)}: `;
+          expect(asked + hideSerial(got)).toBe(asked + hideSerial(wanted));
         }
-        for (const [table, [got, wanted]] of Object.entries(await rowsOf(server))) expect(got, table).toEqual(wanted);
+        for (const [table, [got, wanted]] of Object.entries(await rowsOf(server))) expect({ [table]: got }).toEqual({ [table]: wanted });
       }),
       { numRuns: SEQUENCES, ...(process.env['SEED'] === undefined ? {} : { seed: Number(process.env['SEED']) }) },
     );

@@ -1,5 +1,6 @@
 import type { Store } from '@partyline/store/store';
 import type { Reply } from '../process.ts';
+import { prismaTwin } from './prisma-twin.ts';
 import { CORE, type Answer, type Twin } from './statements.ts';
 import { SWEEPS } from './statements-of-sweeps.ts';
 import { ConnectionError, DatabaseError, noChange, Tables, type Change } from './tables.ts';
@@ -275,33 +276,3 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
 }
 
 const NOTHING: Answer = { rows: [], rowCount: 0 };
-
-/** The two reads that the simulated use-cases make by Prisma; any other throws. */
-function prismaTwin({ numbers, sessions }: Tables, reach: <T>(label: string, act: () => T) => Promise<T>): object {
-  const known: Record<string, object> = {
-    dial_in_number: {
-      findFirst: ({ where }: { where: { e164?: string } }) =>
-        reach('db find-number', () => (where.e164 === undefined ? (numbers.values().next().value ?? null) : (numbers.get(where.e164) ?? null))),
-    },
-    session: {
-      findFirst: ({ where }: { where: { id: string; tenant_id: string } }) =>
-        reach('db find-session', () => {
-          const row = sessions.get(where.id);
-          return row?.tenant_id === where.tenant_id ? { ...row } : null;
-        }),
-    },
-  };
-  return new Proxy(known, {
-    get(target, name) {
-      const model = target[String(name)];
-      if (model === undefined) throw new Error(`the simulated database has no Prisma model ${String(name)}`);
-      return new Proxy(model, {
-        get(methods, method) {
-          const found = (methods as Record<string | symbol, unknown>)[method];
-          if (found === undefined) throw new Error(`the simulated database has no Prisma ${String(name)}.${String(method)}`);
-          return found;
-        },
-      });
-    },
-  });
-}

@@ -52,6 +52,7 @@ export class Hooks {
     // That it is over keeps nothing up.
     const hit = (fault: string): void => {
       if (entry.endedAt === null) touch(entry, fault);
+      else entry.toldLate = true;
     };
     if (weather.stormy && weather.webhooksLost > 0 && this.#random.chance(weather.webhooksLost)) {
       weather.count('webhook-lost');
@@ -93,10 +94,12 @@ export class Hooks {
       if (!video && (attempt >= 2 || outcome.how === 'failed')) {
         this.#ledger.tell(entry, `webhook ${hook.to} could not be delivered`);
         touch(entry, 'webhook-lost');
+        entry.toldLate = true;
         return;
       }
       const wait = video ? Math.min(VIDEO_RETRY_MOST_MS, VIDEO_RETRY_FIRST_MS * 2 ** (attempt - 1)) : 1_000;
       if (wait * 2 > VIDEO_RETRY_FOR_MS) return;
+      entry.toldLate = true;
       if (video) touch(entry, 'webhook-late');
       this.#scheduler.after(wait, () => this.#attempt(entry, { ...hook, jti: this.token() }, attempt + 1));
     });

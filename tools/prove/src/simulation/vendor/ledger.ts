@@ -25,6 +25,8 @@ export interface Entry {
   mostInFlight: number;
   /** Faults that hit it: requests and webhooks about it. */
   touched: Set<string> | null;
+  /** The webhook of its end was lost or late: our seconds are more than the vendor's. */
+  toldLate: boolean;
   /** The other side of a bridge. */
   peer: Entry | null;
   /** What happened to it, when that is recorded. */
@@ -53,7 +55,7 @@ export class Ledger {
   open(made: Pick<Entry, 'id' | 'side' | 'kind' | 'media' | 'legId'>): Entry {
     const entry: Entry = {
       ...made, createdAt: this.#scheduler.now, conversation: null, answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null, endedAt: null, endedBy: null, asks: 0, firstAskAt: null, inFlight: 0,
-      mostInFlight: 0, touched: null, peer: null, history: this.#keepHistory ? [] : null,
+      mostInFlight: 0, touched: null, toldLate: false, peer: null, history: this.#keepHistory ? [] : null,
     };
     this.entries.push(entry);
     this.live.set(entry.id, entry);

@@ -1,5 +1,5 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import type { Life } from '../process.ts';
+import type { Life, Reply } from '../process.ts';
 import type { Random } from '../random.ts';
 import type { Scheduler } from '../scheduler.ts';
 import { touch, type Entry, type Ledger } from './ledger.ts';
@@ -50,7 +50,7 @@ export class Rest {
 
   request<T>({ life, label, reads, limit, entry, asks = false, act, made }: Request<T>): Promise<T> {
     return life.seam(`vendor ${label}`, () => {
-      const reply = this.#outcome({ reads, limit, entry, act, made, label });
+      const reply = this.#settled({ reads, limit, entry, act, made, label });
       if ('error' in reply && label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
       if (asks && entry !== null) this.#count(entry, reply.ms);
       if (entry !== null) this.#ledger.tell(entry, `${life.process.name} ${label}: ${'error' in reply ? (reply.error as ProviderError).verdict.reason : 'ok'}`);
@@ -64,6 +64,15 @@ export class Rest {
     entry.inFlight += 1;
     if (entry.inFlight > entry.mostInFlight) entry.mostInFlight = entry.inFlight;
     this.#scheduler.after(ms, () => (entry.inFlight -= 1));
+  }
+
+  /** As `#outcome`, with what the vendor itself refuses as an answer. */
+  #settled<T>(request: Omit<Request<T>, 'life' | 'asks'>): Reply<T> {
+    try {
+      return this.#outcome(request);
+    } catch (error) {
+      return { ms: 100, error };
+    }
   }
 
   #outcome<T>({ reads, limit, entry, act, made, label }: Omit<Request<T>, 'life' | 'asks'>): { ms: number; value: T } | { ms: number; error: unknown } {
