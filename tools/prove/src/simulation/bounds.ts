@@ -61,9 +61,9 @@ export interface Bound {
  * When a leg must be gone at the latest that was to end at `from`.
  * @param episodes in order of their beginning
  * @param failedLists when an inventory failed, in order: who is found by inventory only waits for the next
- * @param together how many legs end with it
+ * @param more how many legs end with it, and how many attempts at it single faults have cost: what stacks up is waited for one by one
  */
-export function boundOf(from: number, touched: ReadonlySet<string> | null, episodes: readonly Episode[], failedLists: readonly number[], together: number): Bound {
+export function boundOf(from: number, touched: ReadonlySet<string> | null, episodes: readonly Episode[], failedLists: readonly number[], { together, wasted }: { together: number; wasted: number }): Bound {
   let deadline = from + AFTER_END_MS['none']!;
   let fault = 'none';
   const queue = (together / HANG_UPS_PER_SECOND) * 1_000;
@@ -98,9 +98,11 @@ export function boundOf(from: number, touched: ReadonlySet<string> | null, episo
       if (CUTS_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MS) deadline = Math.max(deadline, episode.to + more);
     }
   }
-  return { deadline: deadline + queue, fault };
+  const stacked = Math.max(0, fault in AFTER_TOUCH_MS ? wasted - 1 : wasted);
+  return { deadline: deadline + queue + Math.min(3, stacked) * BACK_OFF_MS, fault };
 }
 
+const BACK_OFF_MS = 15_000;
 const INVENTORY_MS = 70_000;
 const CUTS_INVENTORY = ['kill', 'pause', 'all-dead', 'postgres-restart', 'postgres-loses-commits', 'rest-500', 'rest-503', 'rest-429', 'rest-silent'];
 const FOUND_BY_INVENTORY = ['webhook-lost', 'webhook-late', 'create-answer-lost', 'webhooks-lost', 'webhooks-late', 'postgres-loses-commits'];

@@ -199,7 +199,7 @@ export class Oracle {
       if (from === null || to <= from) return;
       upMs += to - from;
       const touched = merged(entry.touched, entry.peer?.touched ?? null);
-      const { deadline, fault } = boundOf(from, touched, episodes, this.#system.rest.failedLists, countBetween(ends, from - 20_000, from + 5_000));
+      const { deadline, fault } = boundOf(from, touched, episodes, this.#system.rest.failedLists, { together: countBetween(ends, from - 20_000, from + 5_000), wasted: entry.wasted + (entry.peer?.wasted ?? 0) });
       // Those that let go by themselves a moment later say nothing of us.
       if (entry.endedBy === 'us' || entry.endedBy === 'peer' || to > deadline) (delays[fault] ??= new Tally()).add(to - from);
       if (to <= deadline) return;

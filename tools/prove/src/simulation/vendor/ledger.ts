@@ -25,6 +25,8 @@ export interface Entry {
   mostInFlight: number;
   /** Faults that hit it: requests and webhooks about it. */
   touched: Set<string> | null;
+  /** How many attempts single faults have cost. */
+  wasted: number;
   /** The webhook of its end was lost or late: our seconds are more than the vendor's. */
   toldLate: boolean;
   /** The other side of a bridge. */
@@ -33,9 +35,14 @@ export interface Entry {
   history: string[] | null;
 }
 
+/** Single faults that cost an attempt to end a leg; the next comes after a back-off of up to fifteen seconds. */
+const WASTES = new Set(['accepted-but-alive', 'wrong-region-404', 'timeout-not-applied', 'vendor-500', 'early-put-400']);
+
 /** Stands in for a leg's own fault set, to spare one for each of a million. */
 export const touch = (entry: Entry | null | undefined, fault: string): void => {
-  if (entry) (entry.touched ??= new Set()).add(fault);
+  if (!entry) return;
+  (entry.touched ??= new Set()).add(fault);
+  if (WASTES.has(fault)) entry.wasted += 1;
 };
 
 /** The vendor's books. */
@@ -55,7 +62,7 @@ export class Ledger {
   open(made: Pick<Entry, 'id' | 'side' | 'kind' | 'media' | 'legId'>): Entry {
     const entry: Entry = {
       ...made, createdAt: this.#scheduler.now, conversation: null, answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null, endedAt: null, endedBy: null, asks: 0, firstAskAt: null, inFlight: 0,
-      mostInFlight: 0, touched: null, toldLate: false, peer: null, history: this.#keepHistory ? [] : null,
+      mostInFlight: 0, touched: null, wasted: 0, toldLate: false, peer: null, history: this.#keepHistory ? [] : null,
     };
     this.entries.push(entry);
     this.live.set(entry.id, entry);

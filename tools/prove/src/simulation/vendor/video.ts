@@ -5,7 +5,7 @@ import type { Life } from '../process.ts';
 import type { Random } from '../random.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { Hooks } from './hooks.ts';
-import type { EndedBy, Entry, Ledger } from './ledger.ts';
+import { touch, type EndedBy, type Entry, type Ledger } from './ledger.ts';
 import { notFound, type Rest } from './rest.ts';
 import type { SimCall, SimVoice } from './voice.ts';
 import type { Weather } from './weather.ts';
@@ -127,7 +127,7 @@ export class SimVideo {
     const connection = this.connections.get(id);
     if (connection === undefined || connection.over) throw notFound();
     if (this.#in.weather.strikes('accepted-but-alive')) {
-      (connection.entry.touched ??= new Set()).add('accepted-but-alive');
+      touch(connection.entry, 'accepted-but-alive');
       return;
     }
     this.onDisconnect?.(connection.entry);

@@ -5,7 +5,7 @@ import type { Life } from '../process.ts';
 import type { Random } from '../random.ts';
 import type { Event, Scheduler } from '../scheduler.ts';
 import type { Hook, Hooks } from './hooks.ts';
-import type { EndedBy, Entry, Ledger } from './ledger.ts';
+import { touch, type EndedBy, type Entry, type Ledger } from './ledger.ts';
 import { notFound, tooYoung, type Rest } from './rest.ts';
 import type { Weather } from './weather.ts';
 
@@ -175,7 +175,7 @@ export class SimVoice {
     if (call === undefined || call.phase === 'over') throw notFound();
     if (scheduler.now - call.entry.createdAt < 2_000 && weather.strikes('early-put-400')) throw tooYoung();
     if (weather.strikes('accepted-but-alive')) {
-      (call.entry.touched ??= new Set()).add('accepted-but-alive');
+      touch(call.entry, 'accepted-but-alive');
       return;
     }
     this.onHangUp?.(call.entry);
