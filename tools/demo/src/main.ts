@@ -32,7 +32,10 @@ const progress = (line: string): void => say(`   ${((Date.now() - started) / 100
 // Every child ends with this process, so leaving at once is enough until the stack is up.
 const interrupted = untilInterrupted();
 let stack: Stack | undefined;
+let isInterrupted = false;
 void interrupted.then(async () => {
+  isInterrupted = true;
+  console.error('\nstopping everything …');
   await stack?.stop();
   process.exit(130);
 });
@@ -63,6 +66,8 @@ try {
     console.log(JSON.stringify(summary));
   }
 } catch (error) {
+  // What fails because we were told to stop is no failure of the story.
+  if (isInterrupted) await new Promise(() => undefined);
   console.error(`\nThe story did not hold: ${error instanceof Error ? error.message : String(error)}`);
   if (stack) console.error(`The services' logs are in ${stack.logFolder}`);
   await stack?.stop();
