@@ -18,7 +18,7 @@ import { runMain, startService } from '@partyline/runtime/service';
 import { countUnconfirmed } from '@partyline/store/hang-ups';
 import { purgeExpired } from '@partyline/store/owed';
 import { openStore } from '@partyline/store/store';
-import { takeTurn } from '@partyline/store/turns';
+import { giveBackTurn, takeTurn } from '@partyline/store/turns';
 import { postEvent } from './post-event.ts';
 import { startTimer } from './timer.ts';
 
@@ -72,8 +72,13 @@ await runMain(async () => {
   });
   const inventory = timer('inventory', INVENTORY_MS / 6, async () => {
     if (PARTYLINE_RECONCILER === 'off' || !(await takeTurn(store, 'inventory', INVENTORY_MS))) return;
-    const { adopted, orphans, missing, connections } = await sweepInventory(deps);
-    count({ adopted, orphans, missing, connections });
+    try {
+      const { adopted, orphans, missing, connections } = await sweepInventory(deps);
+      count({ adopted, orphans, missing, connections });
+    } catch (error) {
+      await giveBackTurn(store, 'inventory');
+      throw error;
+    }
   });
   const purge = timer('purge', PURGE_MS, async () => void (await purgeExpired(store)));
   const stopping = new AbortController();

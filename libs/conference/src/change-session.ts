@@ -42,8 +42,12 @@ export async function changeSession<T>(
   return { result: done.result, view: done.view };
 }
 
-const differs = (before: object | undefined, after: object): boolean =>
-  before === undefined || Object.entries(after).some(([column, value]) => !same((before as Record<string, unknown>)[column], value));
+/** Runs for every leg of every change: `for…in`, since making entries was the largest single cost of a change. */
+function differs(before: object | undefined, after: object): boolean {
+  if (before === undefined) return true;
+  for (const column in after) if (!same((before as Record<string, unknown>)[column], (after as Record<string, unknown>)[column])) return true;
+  return false;
+}
 const same = (a: unknown, b: unknown): boolean => a === b || (a instanceof Date && b instanceof Date && a.getTime() === b.getTime());
 
 /** The tenant's events, read off what differs: whatever made the change, it is told the same way. */

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type Store } from './store.ts';
 import { freshId } from './testing/fixtures.ts';
-import { takePlace, takeTurn } from './turns.ts';
+import { giveBackTurn, takePlace, takeTurn } from './turns.ts';
 
 let database: TestDatabase;
 /** Two processes. */
@@ -81,5 +81,13 @@ describe('a turn', () => {
   it('of one name is not of another', async () => {
     expect(await takeTurn(of(0), freshId('turn'), 60_000)).toBe(true);
     expect(await takeTurn(of(0), freshId('turn'), 60_000)).toBe(true);
+  });
+
+  it('that is given back is anybody’s at once', async () => {
+    const name = freshId('turn');
+    expect(await takeTurn(of(0), name, 60_000)).toBe(true);
+    await giveBackTurn(of(0), name);
+    expect(await takeTurn(of(1), name, 60_000)).toBe(true);
+    expect(await takeTurn(of(0), name, 60_000)).toBe(false);
   });
 });

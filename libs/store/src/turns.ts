@@ -27,3 +27,8 @@ export async function takeTurn(store: Store, name: string, everyMs: number): Pro
   });
   return rowCount === 1;
 }
+
+/** Gives a turn back whose work failed: whoever looks next may try at once, instead of waiting out the pause of a success. */
+export async function giveBackTurn(store: Store, name: string): Promise<void> {
+  await store.pool.query({ name: 'give-back-turn', text: 'UPDATE turn SET free_at = now() WHERE name = $1', values: [name] });
+}
