@@ -29,7 +29,7 @@ await runMain(async () => {
     log,
     metrics,
     module: webhooksModule({ store, jobs, media, voice, pins, webhooks, clock: systemClock, ids: systemIds, report: openReport(metrics, log) }),
-    // A caller can be answered without Redis: what its jobs would do the sweep does.
+    // A caller can be answered without Redis: what its jobs would do the reconciler does.
     ready: { postgres: () => store.pool.query('SELECT 1') },
     drain: async () => undefined,
     close: async () => {

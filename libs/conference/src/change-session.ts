@@ -11,7 +11,7 @@ type Request = { [N in JobName]: { name: N; payload: JobPayload<N>; delayMs?: nu
 /**
  * The one way to change a session or a leg of it: locks it, lets `change` alter the rows it is given, settles it, writes what differs by
  * compare-and-set, and commits the tenant's events with it. The jobs that make it quick are sent after the commit; a crash between is
- * made good by the sweep, since every job can be read off the rows. Answers `null` when the tenant has no such session.
+ * made good by the reconciler, since every job can be read off the rows. Answers `null` when the tenant has no such session.
  */
 export async function changeSession<T>(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -96,9 +96,9 @@ async function send({ jobs, report }: Pick<Deps, 'jobs' | 'report'>, tenantId: s
         if (request.name === 'arm') await jobs.armHangUp({ tenantId, sessionId }, request.delayMs);
         else await jobs.enqueue(request.name, request.payload, request.delayMs);
       } catch (error) {
-        // Committed all the same; the sweep reads it off the rows.
+        // Committed all the same; the reconciler reads it off the rows.
         report.count('enqueue_failed', { job: request.name });
-        report.warn('a job could not be sent; the sweep will', { job: request.name, sessionId, error: String(error) });
+        report.warn('a job could not be sent; the reconciler will do it', { job: request.name, sessionId, error: String(error) });
       }
     }),
   );

@@ -1,7 +1,7 @@
 import { Queue, type ConnectionOptions } from 'bullmq';
 import { BACK_OFF, CATALOGUE, LANES, type JobName, type JobPayload, type Lane } from './catalogue.ts';
 
-/** The sending side of the catalogue. Every method may throw when Redis is away; the sweep makes good what was not sent. */
+/** The sending side of the catalogue. Every method may throw when Redis is away; the reconciler makes good what was not sent. */
 export interface Jobs {
   /** Sends a job, to run after `delayMs` (default at once). One round trip. */
   enqueue<N extends JobName>(name: N, payload: JobPayload<N>, delayMs?: number): Promise<void>;
