@@ -55,3 +55,19 @@ export const outcome = z
 export const endReason = z
   .enum(['ended-by-tenant', 'browsers-left', 'phones-left', 'alone', 'empty', 'never-used', 'max-duration', 'provider-ended'])
   .meta({ description: 'Why a session ends: a request, one of the room’s clocks, or the provider.', examples: ['ended-by-tenant'] });
+
+/** The query fields by which every list is paged. @param things what the list holds, in a sentence; @param prefix of the ids that `after` names */
+export const page = (things: string, prefix: string) => ({
+  limit: z.coerce
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(100, 'must be at most 100')
+    .default(20)
+    .meta({ description: `How many ${things} to give at most. 1 to 100, default 20.`, examples: [20] }),
+  after: z
+    .string()
+    .regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), 'must be the `next` of the page before')
+    .optional()
+    .meta({ description: 'Where to go on: the `next` of the page before.', examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] }),
+});

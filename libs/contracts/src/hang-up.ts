@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, instant, legKind, outcome } from './fields.ts';
+import { id, instant, legKind, outcome, page } from './fields.ts';
 
 /** One time that the provider was asked to close a leg. */
 export const HangUpAttempt = z
@@ -46,14 +46,7 @@ export type HangUpLine = z.output<typeof HangUpLine>;
 /** The query of `GET /v1/hang-ups`. */
 export const ListHangUps = z.strictObject({
   state: z.enum(['unconfirmed', 'confirmed', 'all'], 'must be unconfirmed, confirmed or all').default('all').meta({ description: '`unconfirmed`: those that the provider was not yet seen to have done. `confirmed`: the others. Default `all`.', examples: ['unconfirmed'] }),
-  limit: z.coerce
-    .number('must be a whole number')
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(100, 'must be at most 100')
-    .default(20)
-    .meta({ description: 'How many lines to give at most. 1 to 100, default 20.', examples: [20] }),
-  after: z.string().regex(/^leg_[\w-]{1,64}$/, 'must be the `next` of the page before').optional().meta({ description: 'Where to go on: the `next` of the page before.', examples: ['leg_3q2-7wAAQkV1bWJlclBhcn'] }),
+  ...page('lines', 'leg'),
 });
 export type ListHangUps = z.output<typeof ListHangUps>;
 

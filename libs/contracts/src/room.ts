@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, instant, label, phoneNumber } from './fields.ts';
+import { id, instant, label, phoneNumber, page } from './fields.ts';
 import { Leg } from './leg.ts';
 import { Session, SessionStart } from './session.ts';
 import { Client } from './token.ts';
@@ -104,14 +104,7 @@ export type RoomDetails = z.output<typeof RoomDetails>;
 
 /** The query of `GET /v1/rooms`. */
 export const ListRooms = z.strictObject({
-  limit: z.coerce
-    .number('must be a whole number')
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(100, 'must be at most 100')
-    .default(20)
-    .meta({ description: 'How many rooms to give at most. 1 to 100, default 20.', examples: [20] }),
-  after: z.string().regex(/^room_[\w-]{1,64}$/, 'must be the `next` of the page before').optional().meta({ description: 'Where to go on: the `next` of the page before.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }),
+  ...page('rooms', 'room'),
 });
 export type ListRooms = z.output<typeof ListRooms>;
 
