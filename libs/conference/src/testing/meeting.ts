@@ -1,4 +1,5 @@
 import type { LegKind } from '@partyline/domain/leg';
+import { inTransaction } from '@partyline/store/store';
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
 import type { PersonView, VideoConnectionView } from '@partyline/vonage-emulator/control-client';
 import { expect } from 'vitest';
@@ -87,9 +88,12 @@ export async function upAtVendor(stage: Stage, meeting: Meeting): Promise<string
 
 /** The time that a hang-up or a dial was waiting for goes by: its row is moved back instead. */
 export async function letPass({ store }: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>, seconds: number): Promise<void> {
-  await store.pool.query(
-    `UPDATE leg SET asked_at = asked_at - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
-    [sessionId, seconds],
+  // A webhook may be in hand, and locks the same legs in another order: in a transaction, which meets a deadlock.
+  await inTransaction(store, (tx) =>
+    tx.query(
+      `UPDATE leg SET asked_at = asked_at - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
+      [sessionId, seconds],
+    ),
   );
 }
 

@@ -16,7 +16,9 @@ const TIMES = {
 /** So many seconds go by, for everything in the database: all that it counts by is moved back. */
 export async function passTime({ store }: Pick<Stage, 'store'>, seconds: number): Promise<void> {
   for (const [table, columns] of Object.entries(TIMES)) {
-    await store.pool.query(`UPDATE ${table} SET ${columns.map((column) => `${column} = ${column} - make_interval(secs => $1)`).join(', ')}`, [seconds]);
+    const sql = `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column} - make_interval(secs => $1)`).join(', ')}`;
+    // A webhook may be in hand: in a transaction, which meets a deadlock.
+    await inTransaction(store, (tx) => tx.query(sql, [seconds]));
   }
 }
 
@@ -32,7 +34,6 @@ export async function startOver(stage: Stage): Promise<void> {
 
 /** As after a restore of a backup from before the first room. */
 export async function emptyDatabase({ store }: Pick<Stage, 'store'>): Promise<void> {
-  // A webhook may be in hand: in a transaction, which meets a deadlock.
   await inTransaction(store, async (tx) => {
     const { rows } = await tx.query<{ tables: string }>(`SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%'`);
     await tx.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
