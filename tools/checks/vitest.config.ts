@@ -18,9 +18,10 @@ export default defineConfig({
     passWithNoTests: globSync('{src,libs,apps,tools}/**/*.test.ts', { exclude: ['**/node_modules/**'] }).length === 0,
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 20_000,
+    // Limits on waiting, no bounds under test: longer than any wait inside a test, so that what is missing is said by that.
+    testTimeout: 60_000,
     // A first run fetches Redis and makes a database cluster.
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
     teardownTimeout: 20_000,
     unstubEnvs: true,
     restoreMocks: true,

@@ -20,7 +20,7 @@ async function timed(work: Promise<Reply>): Promise<Reply & { ms: number }> {
 }
 
 async function recovered(now: Stage): Promise<void> {
-  await expect.poll(async () => (await now.ask(...CREATE)).status, { timeout: 10_000, interval: 100 }).toBe(201);
+  await expect.poll(async () => (await now.ask(...CREATE)).status, { timeout: 20_000, interval: 100 }).toBe(201);
 }
 
 function expectNotNow({ status, body, headers, ms }: Awaited<ReturnType<typeof timed>>, withinMs = 2_000): void {

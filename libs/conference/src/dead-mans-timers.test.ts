@@ -4,7 +4,7 @@ import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from './end-session.ts';
 import { openBridge } from './open-bridge.ts';
 import { reconcile } from './reconcile.ts';
-import { callIn, joinBrowser, openRoom, readLegs, untilLegs } from './testing/meeting.ts';
+import { alterRows, callIn, joinBrowser, openRoom, readLegs, until, untilLegs } from './testing/meeting.ts';
 import { passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -47,7 +47,7 @@ describe('every call that is made carries its own end (I4)', () => {
     await dialOut(world, meeting.tenantId, legId);
     // By a lost job too, and by the reconciler.
     await ring(meeting.roomId, 'no-answer');
-    await stage.store.pool.query(`UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`);
+    await alterRows(stage, `UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`);
     await reconcile(world);
     const made = await creates();
     expect(made).toHaveLength(2);
@@ -74,7 +74,7 @@ describe('every call that is made carries its own end (I4)', () => {
   it('and none is made for a session that is past its end, though nobody has ended it yet (I5)', async () => {
     const meeting = await openRoom(world, { max_duration_s: 60 });
     const { legId } = await ring(meeting.roomId, 'answer');
-    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
+    await alterRows(stage, `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
     expect(await dialOut(world, meeting.tenantId, legId)).toBe('not-wanted');
     await passTime(stage, 3);
     await reconcile(world);
@@ -93,7 +93,7 @@ describe('every call that is made carries its own end (I4)', () => {
     await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
     const openSession = async () => {
       const opened = await world.media.openSession();
-      await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
+      await alterRows(stage, `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
       return opened;
     };
     expect(await openBridge({ ...world, media: { ...world.media, openSession } }, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
@@ -126,13 +126,13 @@ describe('a phone that is picked up after the end was decided', () => {
     // While it rings the vendor takes the hang-up and does nothing; the answer is an event, and joins before our answer is heard.
     await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await stage.store.pool.query(`UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
-    await stage.store.prisma.leg.updateMany({ data: { asks: 8 } });
+    await alterRows(stage, `UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
+    await alterRows(stage, 'UPDATE leg SET asks = 8');
     await reconcile(world);
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', asks: 9, asked_at: expect.any(Date) });
     await stage.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 60_000 }] });
     await stage.emulator.client.awaitAnswered(person.id);
-    await expect.poll(async () => (await readLegs(stage, meeting))[0]?.asked_at, { timeout: 5_000, interval: 10 }).toBeNull();
+    await until(async () => (await readLegs(stage, meeting))[0]?.asked_at, null);
     await reconcile(world);
     await stage.emulator.client.awaitEnded(person.id);
     const [leg] = (await stage.emulator.client.ledger({ callId: person.callId })).legs;

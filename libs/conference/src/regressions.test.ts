@@ -6,7 +6,7 @@ import { openBridge } from './open-bridge.ts';
 import { reconcile } from './reconcile.ts';
 import { sweepInventory } from './sweep-inventory.ts';
 import { cause } from './testing/causes.ts';
-import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import { alterRows, callIn, joinBrowser, meet, openRoom, readLegs, readSession, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -206,7 +206,7 @@ describe('a vendor who does not tell', () => {
 
   it(`${cause(9)}: a leg that we call ended and that is up is found by the inventory and hung up`, async () => {
     const meeting = await meet(stage, world);
-    await stage.store.prisma.leg.updateMany({ where: { session_id: meeting.sessionId }, data: { state: 'ended', ended_at: new Date(), voice_closed_at: new Date(), media_closed_at: new Date() } });
+    await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now(), media_closed_at = now() WHERE session_id = $1`, [meeting.sessionId]);
     await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { state: 'ended', ended_at: new Date() } });
     await passTime(stage, 31);
     await sweepInventory(world);

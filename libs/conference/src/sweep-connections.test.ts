@@ -4,7 +4,7 @@ import { endSession } from './end-session.ts';
 import { openBridge } from './open-bridge.ts';
 import { reconcile } from './reconcile.ts';
 import { sweepInventory } from './sweep-inventory.ts';
-import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import { alterRows, callIn, joinBrowser, meet, openRoom, readLegs, readSession, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { MEDIA_KINDS, setStage, type Stage } from './testing/stage.ts';
 
@@ -121,8 +121,8 @@ describe('the comparison of connections', () => {
     const world = stage.worlds.unified;
     const [closed, never] = [await openRoom(world), await openRoom(world)];
     const connections = [await joinBrowser(stage, closed), await joinBrowser(stage, never)];
-    await stage.store.prisma.leg.updateMany({ where: { session_id: closed.sessionId }, data: { state: 'ended', media_closed_at: new Date(), ended_at: new Date() } });
-    await stage.store.prisma.leg.updateMany({ where: { session_id: never.sessionId }, data: { state: 'ended', ended_at: new Date() } });
+    await alterRows(stage, `UPDATE leg SET state = 'ended', media_closed_at = now(), ended_at = now() WHERE session_id = $1`, [closed.sessionId]);
+    await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now() WHERE session_id = $1`, [never.sessionId]);
     await passTime(stage, 31);
     await sweepInventory(world);
     for (const { connectionId } of connections) expect((await stage.emulator.client.awaitDisconnected(connectionId)).endReason).toBe('forceDisconnected');

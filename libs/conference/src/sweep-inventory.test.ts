@@ -5,7 +5,7 @@ import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from './end-session.ts';
 import { reconcile } from './reconcile.ts';
 import { sweepInventory } from './sweep-inventory.ts';
-import { callIn, meet, openRoom, readLegs, readSession, ringIn, upAtVendor, type Meeting } from './testing/meeting.ts';
+import { alterRows, callIn, meet, openRoom, readLegs, readSession, ringIn, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { emptyDatabase, hangUpsAsked, passTime, startOver } from './testing/pass-time.ts';
 import { NUMBER, setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -122,7 +122,7 @@ describe('when the rows do not know what is live', () => {
   it('a leg that we hold to be ended and that is live all the same is hung up', async () => {
     const meeting = await openRoom(world);
     const { callId, id } = await callIn(stage, world, meeting);
-    await stage.store.prisma.leg.updateMany({ where: { voice_call_id: callId }, data: { state: 'ended', ended_at: new Date(), voice_closed_at: new Date() } });
+    await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now() WHERE voice_call_id = $1`, [callId]);
     await sweepInventory(world);
     await passTime(stage, 31);
     expect(await sweepInventory(world)).toMatchObject({ orphans: 1 });
@@ -173,7 +173,7 @@ describe('a call whose create was never answered', () => {
 
   it('is not given to a leg that rings another number', async () => {
     const { meeting } = await unnamedCall();
-    await stage.store.prisma.leg.updateMany({ where: { session_id: meeting.sessionId }, data: { remote: '+447946299999' } });
+    await alterRows(stage, `UPDATE leg SET remote = '+447946299999' WHERE session_id = $1`, [meeting.sessionId]);
     expect(await sweepInventory(world)).toMatchObject({ adopted: 0, orphans: 0 });
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ voice_call_id: null, state: 'dialling' });
   });

@@ -54,7 +54,7 @@ function work(handle: Partial<{ [N in JobName]: (payload: never) => Promise<Agai
 }
 
 const until = async (read: () => unknown, wanted: unknown): Promise<void> => {
-  await expect.poll(read, { timeout: 5_000, interval: 10 }).toEqual(wanted);
+  await expect.poll(read, { timeout: 20_000, interval: 10 }).toEqual(wanted);
 };
 const queueOf = async <T>(lane: string, use: (queue: Queue) => Promise<T>): Promise<T> => {
   const queue = new Queue(lane, { connection: producerOptions(redis.url), prefix: redis.prefix });
@@ -219,7 +219,7 @@ describe('a worker that is killed', () => {
       await once(stuck, 'exit');
     }
     const ran = work();
-    await expect.poll(() => ran.log.length, { timeout: 15_000, interval: 50 }).toBe(1);
+    await expect.poll(() => ran.log.length, { timeout: 30_000, interval: 50 }).toBe(1);
     expect(ran.failed).toEqual([]);
-  }, 40_000);
+  }, 60_000);
 });

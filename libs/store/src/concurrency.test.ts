@@ -45,7 +45,7 @@ function signal(): { given: Promise<void>; give: () => void } {
 
 /** Resolves when another connection of this database waits for a lock: what it asked for is under way. */
 async function somebodyWaits(): Promise<void> {
-  await expect.poll(async () => (await store.pool.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rowCount, { timeout: 5_000, interval: 5 }).toBeGreaterThan(0);
+  await expect.poll(async () => (await store.pool.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rowCount, { timeout: 20_000, interval: 5 }).toBeGreaterThan(0);
 }
 
 describe('at the same time', () => {

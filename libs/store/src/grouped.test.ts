@@ -30,7 +30,7 @@ describe('questions that are alike', () => {
     expect(sent()).toEqual([[1], [2]]);
     groups.at(1)!.answer();
     expect(await answers.at(1)).toBe('2');
-    await expect.poll(sent).toEqual([[1], [2], [3, 4, 5]]);
+    await expect.poll(sent, { timeout: 20_000 }).toEqual([[1], [2], [3, 4, 5]]);
     groups.at(0)!.answer();
     groups.at(2)!.answer();
     expect(await Promise.all(answers)).toEqual(['1', '2', '3', '4', '5']);
@@ -41,7 +41,7 @@ describe('questions that are alike', () => {
     const answers = askAll(1, 152);
     groups.at(0)!.answer();
     groups.at(1)!.answer();
-    await expect.poll(() => sent().map(({ length }) => length)).toEqual([1, 1, 100, 50]);
+    await expect.poll(() => sent().map(({ length }) => length), { timeout: 20_000 }).toEqual([1, 1, 100, 50]);
     groups.at(2)!.answer();
     groups.at(3)!.answer();
     expect(await Promise.all(answers)).toHaveLength(152);
@@ -51,7 +51,7 @@ describe('questions that are alike', () => {
     const { askAll, groups, alone } = stage();
     const answers = Promise.allSettled(askAll(10, 14));
     groups.at(0)!.answer();
-    await expect.poll(() => groups.length).toBe(3);
+    await expect.poll(() => groups.length, { timeout: 20_000 }).toBe(3);
     groups.at(1)!.answer();
     groups.at(2)!.fail(new pg.DatabaseError('canceling statement due to lock timeout', 0, 'error'));
     expect(outcome(await answers)).toEqual(['10', '11', '12 alone', 'thirteen', '14 alone']);
@@ -63,7 +63,7 @@ describe('questions that are alike', () => {
     const answers = Promise.allSettled(askAll(1, 4));
     groups.at(0)!.answer();
     groups.at(1)!.answer();
-    await expect.poll(() => groups.length).toBe(3);
+    await expect.poll(() => groups.length, { timeout: 20_000 }).toBe(3);
     groups.at(2)!.fail(new Error('Connection terminated unexpectedly'));
     expect(outcome(await answers)).toEqual(['1', '2', 'Connection terminated unexpectedly', 'Connection terminated unexpectedly']);
     expect(alone).toEqual([]);

@@ -9,7 +9,7 @@ import { hangUpSession } from '../hang-up-session.ts';
 import { openBridge } from '../open-bridge.ts';
 import { NUMBER, type Stage, type World } from './stage.ts';
 
-/** A room with its session, and the people of the emulator who come to it. Every wait is for what the rows say, within five seconds. */
+/** A room with its session, and the people of the emulator who come to it. Every wait is for what the rows say. */
 export interface Meeting {
   readonly tenantId: string;
   readonly roomId: string;
@@ -32,9 +32,12 @@ export const readSession = async ({ store }: Pick<Stage, 'store'>, { sessionId }
 export const readLegs = async ({ store }: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>, kind?: LegKind): Promise<LegRow[]> =>
   (await store.prisma.leg.findMany({ where: { session_id: sessionId, ...(kind === undefined ? {} : { kind }) }, orderBy: { created_at: 'asc' } })) as LegRow[];
 
+/** How long a test waits for what must come: no bound under test, so long enough for a machine with other work. */
+const WAIT_MS = 20_000;
+
 /** Until `read` gives what is expected; the only wait here that is no event of the emulator's. */
 export async function until(read: () => Promise<unknown>, wanted: unknown): Promise<void> {
-  await expect.poll(read, { timeout: 5_000, interval: 10 }).toEqual(wanted);
+  await expect.poll(read, { timeout: WAIT_MS, interval: 10 }).toEqual(wanted);
 }
 
 /** Until the legs of a kind are in these states. */
@@ -86,16 +89,18 @@ export async function upAtVendor(stage: Stage, meeting: Meeting): Promise<string
   return legs.filter((leg) => leg.endedAt === undefined && (leg.sessionId === meeting.mediaSessionId || calls.has(leg.id))).map((leg) => leg.kind).toSorted();
 }
 
-/** The time that a hang-up or a dial was waiting for goes by: its row is moved back instead. */
-export async function letPass({ store }: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>, seconds: number): Promise<void> {
-  // A webhook may be in hand, and locks the same legs in another order: in a transaction, which meets a deadlock.
-  await inTransaction(store, (tx) =>
-    tx.query(
-      `UPDATE leg SET asked_at = asked_at - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
-      [sessionId, seconds],
-    ),
-  );
+/** Alters rows past every rule. A webhook may be in hand, and locks the same rows in another order: in a transaction, which meets a deadlock. */
+export async function alterRows({ store }: Pick<Stage, 'store'>, sql: string, values: readonly unknown[] = []): Promise<void> {
+  await inTransaction(store, (tx) => tx.query(sql, [...values]));
 }
+
+/** The time that a hang-up or a dial was waiting for goes by: its row is moved back instead. */
+export const letPass = (stage: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>, seconds: number): Promise<void> =>
+  alterRows(
+    stage,
+    `UPDATE leg SET asked_at = asked_at - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
+    [sessionId, seconds],
+  );
 
 /** What the hang-up job does, again and again, without its waits; answers after how many rounds it was done. */
 export async function hangUpUntilDone(stage: Stage, world: World, meeting: Meeting, rounds = 10): Promise<number> {

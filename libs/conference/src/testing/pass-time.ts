@@ -1,7 +1,7 @@
 import { inTransaction } from '@partyline/store/store';
 import { reconcile } from '../reconcile.ts';
 import type { Stage, World } from './stage.ts';
-import { until } from './meeting.ts';
+import { alterRows, until } from './meeting.ts';
 
 /** Every column that something counts from or towards, by table; rooms before sessions before legs, as the use-cases lock them. */
 const TIMES = {
@@ -14,11 +14,9 @@ const TIMES = {
 } as const;
 
 /** So many seconds go by, for everything in the database: all that it counts by is moved back. */
-export async function passTime({ store }: Pick<Stage, 'store'>, seconds: number): Promise<void> {
+export async function passTime(stage: Pick<Stage, 'store'>, seconds: number): Promise<void> {
   for (const [table, columns] of Object.entries(TIMES)) {
-    const sql = `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column} - make_interval(secs => $1)`).join(', ')}`;
-    // A webhook may be in hand: in a transaction, which meets a deadlock.
-    await inTransaction(store, (tx) => tx.query(sql, [seconds]));
+    await alterRows(stage, `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column} - make_interval(secs => $1)`).join(', ')}`, [seconds]);
   }
 }
 
