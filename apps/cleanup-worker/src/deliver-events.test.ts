@@ -35,7 +35,7 @@ const report = { count: (name: string, labels = {}) => void counted.push([name, 
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const open = () => openStore({ url: database.url, max: 6, onError: () => undefined });
+  const open = () => openStore({ owner: true, url: database.url, max: 6, onError: () => undefined });
   replicas = [open(), open()];
   [store] = replicas;
   await makeNumbers(store);
@@ -79,7 +79,7 @@ async function tell(events: number, room?: MadeRoom): Promise<MadeRoom> {
   await setEventsUrl(store, made.tenantId, url);
   const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
   const list = Array.from({ length: events }, (_, i) => ({ type: 'leg.joined', data: { legId: `leg_${i}` } }));
-  await inTransaction(store, (tx) => appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list));
+  await inTransaction(store, made.tenantId, (tx) => appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list));
   return made;
 }
 const seqs = ({ sessionId }: MadeRoom): number[] => received.filter((each) => each.sessionId === sessionId).map((each) => each.seq);

@@ -1,7 +1,7 @@
 import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
 import { findLegOfCall, storeObservation, useToken } from '@partyline/store/events';
 import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
-import { inTransaction, type Tx } from '@partyline/store/store';
+import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/store';
 import type { UsedToken } from '@partyline/store/voice-webhooks';
 import { verdict } from '@partyline/domain/verdict';
 import { changeSession } from './change-session.ts';
@@ -45,7 +45,7 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
     });
     return 'applied';
   }
-  const applied = await inTransaction(deps.store, async (tx) => {
+  const applied = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, found.id);
     if (locked === null || locked.leg.session_id !== null) return null;
     const was = locked.leg.state;

@@ -1,6 +1,7 @@
 import type { ClientConfig, MediaProvider } from '@partyline/provider-contract/media-provider';
 import { isUp } from '@partyline/domain/leg';
 import { VerdictError } from '@partyline/domain/verdict';
+import { mediaOfSession } from '@partyline/store/events';
 import { readRoom } from '@partyline/store/rooms';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';
@@ -52,9 +53,9 @@ export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'v
       return token(deps.media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
     },
     async issueToken({ tenantId, sessionId, participantId, expiresAt }) {
-      const session = await deps.store.prisma.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, select: { media_session_id: true } });
-      if (session === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
-      const mediaSessionId = session.media_session_id ?? (await openMediaSession(deps, tenantId, sessionId));
+      const known = await mediaOfSession(deps.store, tenantId, sessionId);
+      if (known === undefined) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
+      const mediaSessionId = known ?? (await openMediaSession(deps, tenantId, sessionId));
       if (mediaSessionId === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
       return token(deps.media, mediaSessionId, participantId, expiresAt);
     },

@@ -19,7 +19,7 @@ export async function changeSession<T>(
   sessionId: string,
   change: (view: SessionView, tx: Tx) => Promise<T> | T,
 ): Promise<{ result: T; view: SessionView } | null> {
-  const done = await inTransaction(deps.store, async (tx) => {
+  const done = await inTransaction(deps.store, tenantId, async (tx) => {
     const view = await lockSession(tx, tenantId, sessionId);
     if (view === null) return null;
     const sessionBefore = { ...view.session };

@@ -53,7 +53,7 @@ export async function createRoom(
   const media = await deps.provider.openMedia({ tenantId, participantId, lifetimeS: wanted.max_duration_s });
   const { hostName, ...settings } = wanted;
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), pin: deps.ids.next('pin') };
-  return inTransaction(deps.store, async (tx) => {
+  return inTransaction(deps.store, tenantId, async (tx) => {
     const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
       room: { id: ids.room, ...settings, number: number.e164 },
       session: { id: ids.session, conversation: deps.ids.next('conv'), mediaSessionId: media.mediaSessionId },

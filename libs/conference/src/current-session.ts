@@ -7,7 +7,7 @@ import { noSuchRoom, roomEnded } from './refusals.ts';
 
 /** The room's running session, or a new one when the last is over: a room holds many over time. Throws 404 and 409 for the room. */
 export async function currentSession(deps: Pick<Deps, 'store' | 'ids'>, tenantId: string, roomId: string): Promise<string> {
-  return inTransaction(deps.store, async (tx) => {
+  return inTransaction(deps.store, tenantId, async (tx) => {
     // Room before session, as in admission: whoever opens the next session holds the room, so two at once open one.
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();

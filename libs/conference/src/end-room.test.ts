@@ -20,7 +20,7 @@ afterAll(() => stage.close());
 it('a room whose end was cut short by a crash does not leave its session running', async () => {
   const meeting = await meet(stage, world);
   // The first of endRoom's two transactions, and then nothing.
-  await inTransaction(stage.store, (tx) => closeRoom(tx, meeting.tenantId, meeting.roomId, 3_600));
+  await inTransaction(stage.store, meeting.tenantId, (tx) => closeRoom(tx, meeting.tenantId, meeting.roomId, 3_600));
   await passTime(stage, 3);
   await reconcileUntilQuiet(stage, world);
   expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });

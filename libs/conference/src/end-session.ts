@@ -27,7 +27,7 @@ export async function endSession(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, 
 
 /** Ends a room for good: its PIN lets nobody in any more, and its session ends. Throws when there is none (404) or it has ended (409). */
 export async function endRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string): Promise<Ending & { sessionId: string | null }> {
-  const { sessionId, again } = await inTransaction(deps.store, async (tx) => {
+  const { sessionId, again } = await inTransaction(deps.store, tenantId, async (tx) => {
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
     if (room.state !== 'ended') await closeRoom(tx, tenantId, roomId, PIN_QUARANTINE_S);

@@ -27,7 +27,7 @@ async function bridged(): Promise<{ meeting: Meeting; legId: string; media: Medi
   const meeting = await openRoom(world);
   const legId = next('leg');
   const [connectionId, callId] = [next('con'), next('call')];
-  await inTransaction(stage.store, (tx) => insertLeg(tx, meeting.tenantId, meeting.sessionId, { id: legId, kind: 'bridge', state: 'dialling', deadline_at: new Date('2099-01-01') }));
+  await inTransaction(stage.store, meeting.tenantId, (tx) => insertLeg(tx, meeting.tenantId, meeting.sessionId, { id: legId, kind: 'bridge', state: 'dialling', deadline_at: new Date('2099-01-01') }));
   await stage.store.prisma.leg.update({ where: { id: legId }, data: { voice_call_id: callId } });
   const of = { mediaSessionId: meeting.mediaSessionId, connectionId, at: AT };
   const data = writeConnectionData({ leg: legId });

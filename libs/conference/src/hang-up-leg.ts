@@ -4,7 +4,7 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { mediaOfLeg, storeObservation } from '@partyline/store/events';
 import { closeAttempt, noteAttempt, type AttemptOutcome } from '@partyline/store/hang-ups';
 import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
-import { inTransaction } from '@partyline/store/store';
+import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
 import { changeSession } from './change-session.ts';
@@ -54,7 +54,7 @@ export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId
 
 /** Takes a leg for one attempt, by its lease; says when to come again if it is not time, or `done` when there is nothing to hang up. */
 async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string): Promise<'done' | { againMs: number } | { leg: LegRow }> {
-  return inTransaction(deps.store, async (tx) => {
+  return inTransaction(deps.store, tenantId ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, legId);
     if (locked === null || !isUp(locked.leg)) return 'done';
     const { leg, now } = locked;
@@ -75,7 +75,7 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
 
 /** Writes down what became of the attempt, and gives the leg back unless its lease ran out and another attempt has it: each counts one more. */
 async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks }: LegRow, result: AttemptResult | null): Promise<void> {
-  await inTransaction(deps.store, async (tx) => {
+  await inTransaction(deps.store, tenant_id ?? EVERY_TENANT, async (tx) => {
     if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: asks, ...result });
     const locked = await lockLeg(tx, id);
     if (locked === null || locked.leg.asks !== asks) return;
@@ -134,7 +134,7 @@ async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<'ended' | 'up' | '
     deps.report.warn('a leg could not be looked up; it will be again', { legId: leg.id, reason: error.verdict.reason });
   }
   await giveUpUnseen(deps, leg);
-  return inTransaction(deps.store, async (tx) => {
+  return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, leg.id);
     if (locked === null || !isUp(locked.leg)) return 'ended';
     if (locked.leg.asks !== leg.asks) return 'taken';

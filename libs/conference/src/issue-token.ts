@@ -28,6 +28,6 @@ export async function issueToken(
   });
   if (!running?.result) throw roomEnded();
   const media = await deps.provider.issueToken({ tenantId, sessionId, participantId, expiresAt: running.result });
-  await inTransaction(deps.store, (tx) => insertParticipant(tx, tenantId, roomId, { id: participantId, name, kind: 'browser' }));
+  await inTransaction(deps.store, tenantId, (tx) => insertParticipant(tx, tenantId, roomId, { id: participantId, name, kind: 'browser' }));
   return { ...media, participantId, sessionId };
 }

@@ -11,7 +11,7 @@ let store: Store;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ url: database.url, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
   await makeNumbers(store);
 });
 afterAll(async () => {

@@ -13,7 +13,7 @@ let room: MadeRoom;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ url: database.url, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
   await makeNumbers(store);
   room = await makeRoom(store);
 });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { appendEvents, useToken } from './events.ts';
 import { closeRoom, lockRoom } from './rooms.ts';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession, StaleVersion } from './session-view.ts';
-import { inTransaction, openStore, type Store, type Tx } from './store.ts';
+import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from './store.ts';
 import { freshId, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, readLeg, readSession, setColumns } from './testing/fixtures.ts';
 import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
 
@@ -14,7 +14,7 @@ let store: Store;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ url: database.url, max: 24, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, max: 24, onError: () => undefined });
   await makeNumbers(store);
 });
 afterAll(async () => {
@@ -65,7 +65,7 @@ describe('at the same time', () => {
 
   it('one token on ten connections is taken once', async () => {
     const token = freshToken();
-    expect((await times(10, () => inTransaction(store, (tx) => useToken(tx, token)))).filter(Boolean)).toHaveLength(1);
+    expect((await times(10, () => inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token)))).filter(Boolean)).toHaveLength(1);
   });
 
   it('eight callers after the last session open one next session', async () => {
@@ -99,7 +99,7 @@ describe('at the same time', () => {
   it('twenty changes of a session give its events numbers without a gap', async () => {
     const room = await makeRoom(store);
     await times(20, (i) =>
-      inTransaction(store, async (tx) => {
+      inTransaction(store, EVERY_TENANT, async (tx) => {
         const view = await lockSession(tx, room.tenantId, room.sessionId);
         if (view === null) throw new Error('no session');
         const events = Array.from({ length: (i % 3) + 1 }, () => ({ type: 'leg.joined', data: { i } }));
@@ -116,12 +116,12 @@ describe('at the same time', () => {
   it('a caller who was waiting for the session while the room ended: no new session in an ended room', async () => {
     const room = await makeRoom(store);
     const call = await ring();
-    const admission = await inTransaction(store, async (tx) => {
+    const admission = await inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
       if (view === null) throw new Error('no session');
       const keyed = key(call, 1, room.pin);
       await somebodyWaits();
-      await inTransaction(store, async (other) => {
+      await inTransaction(store, EVERY_TENANT, async (other) => {
         await lockRoom(other, room.tenantId, room.roomId);
         await closeRoom(other, room.tenantId, room.roomId, 60);
       });
@@ -136,7 +136,7 @@ describe('at the same time', () => {
 
 describe('compare-and-set', () => {
   const stale = async (work: (tx: Tx) => Promise<void>): Promise<void> => {
-    await expect(inTransaction(store, work)).rejects.toBeInstanceOf(StaleVersion);
+    await expect(inTransaction(store, EVERY_TENANT, work)).rejects.toBeInstanceOf(StaleVersion);
   };
 
   it('refuses a session and a leg that were read before somebody else wrote them', async () => {
@@ -161,7 +161,7 @@ describe('compare-and-set', () => {
 
   it('may be done twice by the one who did it', async () => {
     const room = await makeRoom(store);
-    await inTransaction(store, async (tx) => {
+    await inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
       if (view === null) throw new Error('no session');
       await saveSession(tx, view.session);
@@ -174,7 +174,7 @@ describe('compare-and-set', () => {
 describe('a transaction', () => {
   it('leaves nothing when its work throws', async () => {
     const room = await makeRoom(store);
-    const work = inTransaction(store, async (tx) => {
+    const work = inTransaction(store, EVERY_TENANT, async (tx) => {
       await insertLeg(tx, room.tenantId, room.sessionId, { id: 'leg_never', kind: 'webrtc', state: 'requested', deadline_at: new Date('2099-01-01') });
       throw new Error('changed my mind');
     });
@@ -188,14 +188,14 @@ describe('a transaction', () => {
     const lock = (tx: Tx, { tenantId, sessionId }: { tenantId: string; sessionId: string }) => lockSession(tx, tenantId, sessionId);
     let runs = 0;
     await Promise.all([
-      inTransaction(store, async (tx) => {
+      inTransaction(store, EVERY_TENANT, async (tx) => {
         runs += 1;
         await lock(tx, rooms[0]);
         locked[0].give();
         await locked[1].given;
         await lock(tx, rooms[1]);
       }),
-      inTransaction(store, async (tx) => {
+      inTransaction(store, EVERY_TENANT, async (tx) => {
         runs += 1;
         await lock(tx, rooms[1]);
         locked[1].give();
@@ -209,9 +209,9 @@ describe('a transaction', () => {
 });
 
 test('a connection that the server kills mid-transaction is not given to the next', async () => {
-  const own = openStore({ url: database.url, max: 1, onError: () => undefined });
+  const own = openStore({ owner: true, url: database.url, max: 1, onError: () => undefined });
   try {
-    const killed = inTransaction(own, async (tx) => {
+    const killed = inTransaction(own, EVERY_TENANT, async (tx) => {
       const { rows } = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
       await store.pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
       await tx.query('SELECT 1');
@@ -239,11 +239,11 @@ test('a connection that dies without a word is given up in time, and the next wo
   const url = new URL(database.url);
   url.hostname = '127.0.0.1';
   url.port = String((relay.address() as AddressInfo).port);
-  const own = openStore({ url: url.href, max: 1, onError: () => undefined });
+  const own = openStore({ owner: true, url: url.href, max: 1, onError: () => undefined });
   try {
     await own.pool.query('SELECT 1');
     dead = true;
-    await expect(inTransaction(own, (tx) => tx.query('SELECT 1'))).rejects.toThrow(/timeout/i);
+    await expect(inTransaction(own, EVERY_TENANT, (tx) => tx.query('SELECT 1'))).rejects.toThrow(/timeout/i);
     dead = false;
     expect((await own.pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   } finally {

@@ -1,4 +1,4 @@
-import type { Store, Tx } from './store.ts';
+import { EVERY_TENANT, type Store, type Tx } from './store.ts';
 
 /** The hang-up ledger: what was owed, every attempt, and what was seen. */
 
@@ -71,7 +71,7 @@ const IN_STATE: Readonly<Record<HangUpState, string>> = { unconfirmed: `l.state 
 
 /** A page of a tenant's ledger, the last owed first; `after` is the last leg of the page before. */
 export async function listHangUps(store: Store, tenantId: string, { state, limit, after }: { state: HangUpState; limit: number; after?: string }): Promise<HangUpLine[]> {
-  const { rows } = await store.pool.query<OwedLeg>({
+  const { rows } = await store.query<OwedLeg>(tenantId, {
     name: `hang-ups-${state}`,
     // The first page begins after everything, so that both are one range of the index.
     text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
@@ -85,9 +85,9 @@ export async function listHangUps(store: Store, tenantId: string, { state, limit
 
 /** A session's lines of the ledger, the last owed first; `null` when this tenant has no such session. */
 export async function listSessionHangUps(store: Store, tenantId: string, sessionId: string): Promise<HangUpLine[] | null> {
-  const session = await store.pool.query({ name: 'session-of-tenant', text: 'SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2', values: [tenantId, sessionId] });
+  const session = await store.query(tenantId, { name: 'session-of-tenant', text: 'SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2', values: [tenantId, sessionId] });
   if (session.rowCount === 0) return null;
-  const { rows } = await store.pool.query<OwedLeg>({
+  const { rows } = await store.query<OwedLeg>(tenantId, {
     name: 'hang-ups-of-session',
     text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
            WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.owed_at IS NOT NULL ORDER BY l.owed_at DESC, l.id DESC`,
@@ -100,12 +100,12 @@ async function withProof(store: Store, tenantId: string, legs: readonly OwedLeg[
   // Whose the legs are is known by here; what was noted of a caller before admission has no tenant yet, and is the leg's all the same.
   const values = [tenantId, legs.map(({ id }) => id)];
   const [attempts, closings] = await Promise.all([
-    store.pool.query<Attempt>({
+    store.query<Attempt>(tenantId, {
       name: 'attempts-of-legs',
       text: 'SELECT leg_id, no, at, outcome, reason FROM hang_up_attempt WHERE (tenant_id = $1 OR tenant_id IS NULL) AND leg_id = ANY($2) ORDER BY leg_id, no',
       values,
     }),
-    store.pool.query<Closing>({
+    store.query<Closing>(tenantId, {
       name: 'closings-of-legs',
       text: `SELECT leg_id, handle, phase, source, outcome, reason, provider_at, stored_at FROM observation
              WHERE (tenant_id = $1 OR tenant_id IS NULL) AND leg_id = ANY($2) AND phase IN ('over', 'sip-over') ORDER BY id`,
@@ -124,7 +124,7 @@ function byLeg<T extends { leg_id: string }>(rows: readonly T[]): Map<string, T[
 
 /** How many legs of all tenants are owed a hang-up and not confirmed now, and for how many seconds the oldest has been. */
 export async function countUnconfirmed(store: Store): Promise<{ legs: number; oldestS: number }> {
-  const { rows } = await store.pool.query<{ legs: number; oldest_s: number }>({
+  const { rows } = await store.query<{ legs: number; oldest_s: number }>(EVERY_TENANT, {
     name: 'count-unconfirmed',
     text: `SELECT count(*)::int AS legs, greatest(0, COALESCE(extract(epoch FROM now() - min(owed_at)), 0))::float8 AS oldest_s FROM leg WHERE state = 'ending'`,
   });

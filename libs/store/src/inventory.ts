@@ -1,4 +1,4 @@
-import type { Store } from './store.ts';
+import { EVERY_TENANT, type Store } from './store.ts';
 
 /** A leg's row as an inventory of the provider's live calls is compared with it. */
 export interface KnownCall {
@@ -9,13 +9,13 @@ export interface KnownCall {
 
 /** Which of these calls a row of ours names, and what it says of each. */
 export async function findCalls(store: Store, callIds: readonly string[]): Promise<KnownCall[]> {
-  const { rows } = await store.pool.query<KnownCall>({ name: 'find-calls', text: 'SELECT voice_call_id, id, state FROM leg WHERE voice_call_id = ANY($1)', values: [callIds] });
+  const { rows } = await store.query<KnownCall>(EVERY_TENANT, { name: 'find-calls', text: 'SELECT voice_call_id, id, state FROM leg WHERE voice_call_id = ANY($1)', values: [callIds] });
   return rows;
 }
 
 /** Legs that we hold to be up by their call, older than `olderMs`, whose call is not among `liveIds`: somebody must look them up. */
 export async function missingCalls(store: Store, liveIds: readonly string[], { olderMs, limit = 500 }: { olderMs: number; limit?: number }): Promise<{ id: string; voice_call_id: string }[]> {
-  const { rows } = await store.pool.query<{ id: string; voice_call_id: string }>({
+  const { rows } = await store.query<{ id: string; voice_call_id: string }>(EVERY_TENANT, {
     name: 'missing-calls',
     text: `SELECT id, voice_call_id FROM leg
            WHERE state <> 'ended' AND voice_call_id IS NOT NULL AND voice_closed_at IS NULL AND created_at < now() - make_interval(secs => $2)
@@ -27,7 +27,7 @@ export async function missingCalls(store: Store, liveIds: readonly string[], { o
 
 /** An outbound leg whose dial got no answer, for a call to its number that no row names: the newest first. */
 export async function findUnnamedDial(store: Store, number: string): Promise<{ id: string; tenant_id: string; session_id: string } | null> {
-  const { rows } = await store.pool.query<{ id: string; tenant_id: string; session_id: string }>({
+  const { rows } = await store.query<{ id: string; tenant_id: string; session_id: string }>(EVERY_TENANT, {
     name: 'find-unnamed-dial',
     text: `SELECT id, tenant_id, session_id FROM leg WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND state <> 'ended' AND remote = $1
            ORDER BY dialled_at DESC LIMIT 1`,
@@ -49,7 +49,7 @@ export interface MediaToList {
  * theirs still holds (they do until the session's longest duration). Running ones first, then those that nobody was seen in yet.
  */
 export async function listMedia(store: Store, { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number }): Promise<MediaToList[]> {
-  const { rows } = await store.pool.query<MediaToList>({
+  const { rows } = await store.query<MediaToList>(EVERY_TENANT, {
     name: 'list-media',
     text: `SELECT s.id, s.tenant_id, s.media_session_id, s.state FROM session s JOIN room r ON r.id = s.room_id
            WHERE s.media_session_id IS NOT NULL
@@ -73,7 +73,7 @@ export interface KnownConnection {
 
 /** A session's legs by their video connections. */
 export async function connectionsOf(store: Store, sessionId: string): Promise<KnownConnection[]> {
-  const { rows } = await store.pool.query<KnownConnection>({
+  const { rows } = await store.query<KnownConnection>(EVERY_TENANT, {
     name: 'connections-of-session',
     text: `SELECT id, kind, state, media_connection_id, media_closed_at, (extract(epoch FROM now() - created_at) * 1000)::float8 AS age_ms,
              (extract(epoch FROM now() - COALESCE(media_closed_at, ended_at)) * 1000)::float8 AS closed_ms FROM leg WHERE session_id = $1`,
@@ -87,7 +87,7 @@ export async function connectionsOf(store: Store, sessionId: string): Promise<Kn
  * have been seen by two inventories, the first of them at least `quarantineMs` ago: nobody's, and noted as asked to be hung up.
  */
 export async function noteStrays(store: Store, seen: readonly string[], { quarantineMs }: { quarantineMs: number }): Promise<string[]> {
-  const { rows } = await store.pool.query<{ id: string }>({
+  const { rows } = await store.query<{ id: string }>(EVERY_TENANT, {
     name: 'note-strays',
     text: `WITH gone AS (DELETE FROM stray WHERE id <> ALL($1) AND asked_at IS NULL),
                 noted AS (INSERT INTO stray AS s (id) SELECT DISTINCT unnest($1::text[])
@@ -105,7 +105,7 @@ export async function noteStrays(store: Store, seen: readonly string[], { quaran
  * kills. Each is given once. However the leg came to its name (a late event, a late answer), it is found here.
  */
 export async function findFalseKills(store: Store): Promise<{ call_id: string; leg_id: string; kind: string }[]> {
-  const { rows } = await store.pool.query<{ call_id: string; leg_id: string; kind: string }>({
+  const { rows } = await store.query<{ call_id: string; leg_id: string; kind: string }>(EVERY_TENANT, {
     name: 'find-false-kills',
     text: `UPDATE stray SET false_kill_at = now() FROM leg l JOIN session s ON s.id = l.session_id
            WHERE stray.asked_at IS NOT NULL AND stray.false_kill_at IS NULL AND l.voice_call_id = stray.id

@@ -9,7 +9,7 @@ let database: TestDatabase;
 let store: Store;
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ url: database.url, max: 12, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, max: 12, onError: () => undefined });
   await makeNumbers(store);
 });
 beforeEach(() => store.prisma.outbox.deleteMany());
@@ -26,7 +26,7 @@ async function tell(events: number, { url = 'http://receiver.example', room }: {
   await setEventsUrl(store, made.tenantId, url);
   const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
   const list = Array.from({ length: events }, () => ({ type: 'leg.joined', data: { legId: 'leg_1' } }));
-  await inTransaction(store, (tx) => appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list));
+  await inTransaction(store, made.tenantId, (tx) => appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list));
   return made;
 }
 const claim = (): Promise<EventToSend | null> => claimEvent(store, LEASE);

@@ -1,4 +1,4 @@
-import type { Store } from './store.ts';
+import { EVERY_TENANT, type Store } from './store.ts';
 
 /** An event taken for one attempt to send it. */
 export interface EventToSend {
@@ -23,7 +23,7 @@ export const eventId = (sessionId: string, seq: number): string => `evt_${sessio
  * is is the operator's own choice, so nothing keeps it from being inside the operator's network; a tenant must not get to set it as it is.
  */
 export async function setEventsUrl(store: Store, tenantId: string, url: string | null): Promise<void> {
-  await store.pool.query({
+  await store.query(EVERY_TENANT, {
     name: 'set-events-url',
     text: `WITH told AS (UPDATE tenant SET events_url = $2 WHERE id = $1)
            UPDATE outbox SET next_try_at = NULL, lease_until = NULL WHERE $2 IS NULL AND tenant_id = $1 AND next_try_at IS NOT NULL`,
@@ -37,7 +37,7 @@ export async function setEventsUrl(store: Store, tenantId: string, url: string |
  * senders. Several may ask at once, each gets another. Across tenants: this is the operator's, and each row brings its own tenant.
  */
 export async function claimEvent(store: Store, { leaseMs, tenantWidth }: { leaseMs: number; tenantWidth: number }): Promise<EventToSend | null> {
-  const { rows } = await store.pool.query<EventToSend>({
+  const { rows } = await store.query<EventToSend>(EVERY_TENANT, {
     name: 'claim-event',
     // Two who look at the same moment see the same first; the lock lets one have it, and the other's look is taken again on the next.
     text: `WITH busy AS MATERIALIZED (SELECT tenant_id FROM outbox WHERE lease_until > now() GROUP BY tenant_id HAVING count(*) >= $2)
@@ -57,7 +57,7 @@ export async function claimEvent(store: Store, { leaseMs, tenantWidth }: { lease
 
 /** Notes that an event was delivered, whoever's attempt it was: the receiver has it. */
 export async function markDelivered(store: Store, tenantId: string, id: string): Promise<void> {
-  await store.pool.query({
+  await store.query(tenantId, {
     name: 'event-delivered',
     text: 'UPDATE outbox SET delivered_at = clock_timestamp(), next_try_at = NULL, lease_until = NULL WHERE tenant_id = $1 AND id = $2 AND delivered_at IS NULL',
     values: [tenantId, id],
@@ -69,7 +69,7 @@ export async function markDelivered(store: Store, tenantId: string, id: string):
  * with it, so that looking for what is due does not look at what cannot be sent.
  */
 export async function putOff(store: Store, tenantId: string, { id, attempts }: Pick<EventToSend, 'id' | 'attempts'>, waitMs: number): Promise<void> {
-  await store.pool.query({
+  await store.query(tenantId, {
     name: 'event-put-off',
     text: `WITH head AS (UPDATE outbox SET lease_until = NULL, next_try_at = clock_timestamp() + make_interval(secs => $4)
                          WHERE tenant_id = $1 AND id = $2 AND attempts = $3 AND delivered_at IS NULL RETURNING id, session_id, next_try_at)

@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { listOwed, purgeExpired, type Owed } from './owed.ts';
 import { claimPin, closeRoom, countPins } from './rooms.ts';
-import { inTransaction, openStore, type Store } from './store.ts';
+import { EVERY_TENANT, inTransaction, openStore, type Store } from './store.ts';
 import { freshId, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, OTHER_NUMBER, setColumns, type MadeRoom } from './testing/fixtures.ts';
 
 let database: TestDatabase;
@@ -15,7 +15,7 @@ const FAR = new Date('2099-01-01T00:00:00Z');
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ url: database.url, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
   await makeNumbers(store);
 });
 afterAll(async () => {
@@ -102,7 +102,7 @@ describe('what is owed of a leg', () => {
 
 describe('a PIN on a number', () => {
   const claim = (room: MadeRoom, pin: string, number = NUMBER): Promise<boolean> =>
-    inTransaction(store, (tx) => claimPin(tx, room.tenantId, { id: freshId('pin'), roomId: room.roomId, number, lookup: lookupOf(pin), sealed: Buffer.from('sealed') }));
+    inTransaction(store, room.tenantId, (tx) => claimPin(tx, room.tenantId, { id: freshId('pin'), roomId: room.roomId, number, lookup: lookupOf(pin), sealed: Buffer.from('sealed') }));
 
   it('is one room’s at a time, whoever’s the other is; on another number it is another', async () => {
     const [mine, other] = [await makeRoom(store), await makeRoom(store)];
@@ -113,9 +113,9 @@ describe('a PIN on a number', () => {
 
   it('stays taken in quarantine, is not counted as live, and is free when that is over', async () => {
     const room = await makeRoom(store, { number: OTHER_NUMBER });
-    const count = (): Promise<number> => inTransaction(store, (tx) => countPins(tx, OTHER_NUMBER));
+    const count = (): Promise<number> => inTransaction(store, EVERY_TENANT, (tx) => countPins(tx, OTHER_NUMBER));
     const before = await count();
-    await inTransaction(store, (tx) => closeRoom(tx, room.tenantId, room.roomId, 3_600));
+    await inTransaction(store, room.tenantId, (tx) => closeRoom(tx, room.tenantId, room.roomId, 3_600));
     expect(await count()).toBe(before - 1);
     const next = await makeRoom(store);
     expect(await claim(next, room.pin, OTHER_NUMBER)).toBe(false);

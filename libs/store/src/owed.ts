@@ -1,4 +1,4 @@
-import type { Store } from './store.ts';
+import { EVERY_TENANT, type Store } from './store.ts';
 
 /** What rows say ought to be done and is not. Jobs are only a fast way to the same end; when one is lost, these lists still know. */
 export interface Owed {
@@ -23,7 +23,7 @@ export interface Owed {
  */
 export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs: number; limit?: number }): Promise<Owed> {
   const before = `now() - make_interval(secs => $1)`;
-  const read = async <T extends object>(name: string, text: string): Promise<T[]> => (await store.pool.query<T>({ name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
+  const read = async <T extends object>(name: string, text: string): Promise<T[]> => (await store.query<T>(EVERY_TENANT, { name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
   const [settle, overdue, ending, hangUpLegs, bridge, dial] = await Promise.all([
     read<{ tenant_id: string; id: string }>(
       'owed-settle',
@@ -54,7 +54,7 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
 
 /** Forgets what has served: used token ids that would be stale anyway, PINs whose quarantine is over, and strays that were hung up a day ago. */
 export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number; strays: number }> {
-  const forget = async (name: string, text: string): Promise<number> => (await store.pool.query({ name, text })).rowCount ?? 0;
+  const forget = async (name: string, text: string): Promise<number> => (await store.query(EVERY_TENANT, { name, text })).rowCount ?? 0;
   return {
     tokens: await forget('purge-tokens', 'DELETE FROM webhook_jti WHERE expires_at < now()'),
     pins: await forget('purge-pins', 'DELETE FROM pin WHERE free_at < now()'),

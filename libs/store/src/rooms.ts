@@ -1,5 +1,5 @@
 import type { RoomRow } from './session-view.ts';
-import type { Store, Tx } from './store.ts';
+import { readAs, type Store, type Tx } from './store.ts';
 
 export interface NewRoom {
   readonly room: Omit<RoomRow, 'state' | 'created_at' | 'ended_at' | 'tenant_id'>;
@@ -53,7 +53,7 @@ export async function claimPin(tx: Tx, tenantId: string, pin: { id: string; room
 
 /** How many live PINs a number holds, whoever's they are: it decides how long the next one must be. */
 export async function countPins(tx: Tx, number: string): Promise<number> {
-  const { rows } = await tx.query<{ n: number }>({ name: 'count-pins', text: 'SELECT count(*)::int AS n FROM pin WHERE number = $1 AND free_at IS NULL', values: [number] });
+  const { rows } = await tx.query<{ n: number }>({ name: 'count-pins', text: 'SELECT count_pins($1) AS n', values: [number] });
   return rows[0]!.n;
 }
 
@@ -81,33 +81,39 @@ export async function newestSessionId(tx: Tx, tenantId: string, roomId: string):
 
 /** Room and all its sessions and legs as the API shows them; `null` when this tenant has none of that id. */
 export async function readRoom(store: Store, tenantId: string, roomId: string) {
-  return store.prisma.room.findFirst({
-    where: { id: roomId, tenant_id: tenantId },
-    include: { pins: { where: { free_at: null } }, sessions: { orderBy: { created_at: 'desc' }, take: 1, include: { legs: { orderBy: { created_at: 'asc' } } } } },
-  });
+  return readAs(store, tenantId, (db) =>
+    db.room.findFirst({
+      where: { id: roomId, tenant_id: tenantId },
+      include: { pins: { where: { free_at: null } }, sessions: { orderBy: { created_at: 'desc' }, take: 1, include: { legs: { orderBy: { created_at: 'asc' } } } } },
+    }),
+  );
 }
 export type RoomDetails = NonNullable<Awaited<ReturnType<typeof readRoom>>>;
 
 /** A page of a tenant's rooms, newest first; `after` is the last id of the page before. */
 export async function listRooms(store: Store, tenantId: string, { limit, after }: { limit: number; after?: string }) {
-  return store.prisma.room.findMany({
-    where: { tenant_id: tenantId },
-    orderBy: [{ created_at: 'desc' }, { id: 'desc' }],
-    take: limit,
-    ...(after === undefined ? {} : { cursor: { id: after }, skip: 1 }),
-  });
+  return readAs(store, tenantId, (db) =>
+    db.room.findMany({
+      where: { tenant_id: tenantId },
+      orderBy: [{ created_at: 'desc' }, { id: 'desc' }],
+      take: limit,
+      ...(after === undefined ? {} : { cursor: { id: after }, skip: 1 }),
+    }),
+  );
 }
 
 /** What happened in a session, oldest first; `null` when this tenant has no such session. */
 export async function listSessionEvents(store: Store, tenantId: string, sessionId: string) {
-  const session = await store.prisma.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, select: { id: true } });
-  if (session === null) return null;
-  return store.prisma.outbox.findMany({ where: { tenant_id: tenantId, session_id: sessionId }, orderBy: { seq: 'asc' } });
+  return readAs(store, tenantId, async (db) => {
+    const session = await db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, select: { id: true } });
+    if (session === null) return null;
+    return db.outbox.findMany({ where: { tenant_id: tenantId, session_id: sessionId }, orderBy: { seq: 'asc' } });
+  });
 }
 
 /** The people added to a room since a moment (the beginning of a session, for those of that session), in the order in which they were. */
 export async function listParticipants(store: Store, tenantId: string, roomId: string, since: Date) {
-  return store.prisma.participant.findMany({ where: { tenant_id: tenantId, room_id: roomId, created_at: { gte: since } }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] });
+  return readAs(store, tenantId, (db) => db.participant.findMany({ where: { tenant_id: tenantId, room_id: roomId, created_at: { gte: since } }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] }));
 }
 
 /** The number that rooms are created on, when the tenant does not name one: the oldest. `null` when the operator has not added any. */

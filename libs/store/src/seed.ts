@@ -1,6 +1,6 @@
 import { hashSecret } from './api-keys.ts';
 import { setEventsUrl } from './outbox.ts';
-import type { Store } from './store.ts';
+import { EVERY_TENANT, type Store } from './store.ts';
 
 export interface Seed {
   readonly tenantId: string;
@@ -17,8 +17,9 @@ export async function seed(store: Store, { tenantId, tenantName, apiKey, eventsU
   const parts = /^pl_[a-z]+_([A-Za-z0-9]+)_([A-Za-z0-9_-]{43})$/.exec(apiKey);
   if (parts === null) throw new Error('The API key must look like pl_<env>_<id>_<secret>, the secret being 32 random bytes in base64url.');
   const [, keyId, secret] = parts as unknown as [string, string, string];
-  await store.prisma.tenant.upsert({ where: { id: tenantId }, create: { id: tenantId, name: tenantName }, update: {} });
-  await store.prisma.api_key.upsert({ where: { id: keyId }, create: { id: keyId, tenant_id: tenantId, label: 'seeded', secret_hash: new Uint8Array(hashSecret(secret)) }, update: {} });
+  const put = async (text: string, values: unknown[]): Promise<unknown> => store.query(EVERY_TENANT, { text, values });
+  await put('INSERT INTO tenant (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING', [tenantId, tenantName]);
+  await put(`INSERT INTO api_key (id, tenant_id, label, secret_hash) VALUES ($1, $2, 'seeded', $3) ON CONFLICT DO NOTHING`, [keyId, tenantId, hashSecret(secret)]);
   if (eventsUrl !== undefined) await setEventsUrl(store, tenantId, eventsUrl);
-  for (const number of numbers) await store.prisma.dial_in_number.upsert({ where: { e164: number.e164 }, create: number, update: { language: number.language } });
+  for (const { e164, language } of numbers) await put('INSERT INTO dial_in_number (e164, language) VALUES ($1, $2) ON CONFLICT (e164) DO UPDATE SET language = $2', [e164, language]);
 }

@@ -1,13 +1,24 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { PrismaClient } from './generated/client.ts';
+import { PrismaClient, type Prisma } from './generated/client.ts';
 
-/** Postgres, twice over one pool: Prisma for what is read and written at leisure, prepared SQL for what holds a caller on the line. */
+/**
+ * Postgres. Everything that reads or writes a tenant's rows says whose: row-level security shows a transaction the rows of its scope and no others,
+ * and one without a scope sees none (reliability.md §5).
+ */
 export interface Store {
+  /** Without a scope: for functions of the database that find the tenant themselves (the carrier's webhooks), and to see whether it answers. */
   readonly pool: pg.Pool;
+  /** Without a scope too, so for what is nobody's own; a tenant's rows are read by `readAs`. */
   readonly prisma: PrismaClient;
+  /** One statement in a transaction of its own. */
+  query<Row extends pg.QueryResultRow>(scope: Scope, query: pg.QueryConfig): Promise<pg.QueryResult<Row>>;
   close(): Promise<void>;
 }
+
+/** What a transaction may touch: one tenant's rows, or, for the operator's own sweeps and for calls that are nobody's yet, everybody's. */
+export type Scope = string | typeof EVERY_TENANT;
+export const EVERY_TENANT = Symbol('every tenant');
 
 /** One transaction's connection. */
 export type Tx = pg.PoolClient;
@@ -16,39 +27,47 @@ export type Tx = pg.PoolClient;
 const NO_ANSWER_MS = 6_000;
 
 /**
- * @param url `postgresql://…`
+ * @param url `postgresql://…`; its user is a member of the roles partyline_tenant and partyline_platform, and neither owns the tables nor has BYPASSRLS
  * @param max connections; every replica of every service adds its own to the server's limit
+ * @param owner for tests and for tools that prepare a database: what has no scope is done as the user itself
  */
-export function openStore({ url, max = 10, onError }: { url: string; max?: number; onError: (error: Error) => void }): Store {
-  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000, statement_timeout: 5_000, query_timeout: NO_ANSWER_MS, idle_in_transaction_session_timeout: 10_000, keepAlive: true });
+export function openStore({ url, max = 10, owner = false, onError }: { url: string; max?: number; owner?: boolean; onError: (error: Error) => void }): Store {
+  // A connection begins as somebody who sees no tenant's rows: a statement that forgot its scope fails closed.
+  const options = owner ? undefined : '-c role=partyline_tenant';
+  const pool = new pg.Pool({ connectionString: url, options, max, connectionTimeoutMillis: 5_000, statement_timeout: 5_000, query_timeout: NO_ANSWER_MS, idle_in_transaction_session_timeout: 10_000, keepAlive: true });
   // Without a listener a connection that the server closes ends the process: the pool has one for those that are idle, those in use need their own.
   pool.on('error', onError);
   pool.on('connect', (connection) => connection.on('error', onError));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
-  return {
+  const store: Store = {
     pool,
     prisma,
+    query: (scope, query) => inTransaction(store, scope, (tx) => tx.query(query)),
     close: async () => {
       await prisma.$disconnect();
       await pool.end();
     },
   };
+  return store;
 }
+
+/** As one message, so that a scope costs no round trip of its own; local to the transaction, so that it cannot outlive it in the pool. */
+const beginIn = (scope: Scope): string => (scope === EVERY_TENANT ? 'BEGIN; SET LOCAL ROLE partyline_platform' : `BEGIN; SET LOCAL ROLE partyline_tenant; SET LOCAL partyline.tenant = ${pg.escapeLiteral(scope)}`);
 
 /** Deadlock and serialisation failures: the transaction did nothing and may simply run again. */
 const CAN_RUN_AGAIN = new Set(['40P01', '40001']);
 const ATTEMPTS = 3;
 
 /**
- * Runs `work` in one transaction: committed when it resolves, rolled back when it throws. Run up to three times when it meets a deadlock, so `work` must
+ * Runs `work` in one transaction in a scope: committed when it resolves, rolled back when it throws. Run up to three times when it meets a deadlock, so `work` must
  * do nothing but its queries.
  */
-export async function inTransaction<T>(store: Store, work: (tx: Tx) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(store: Pick<Store, 'pool'>, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const tx = await store.pool.connect();
     let broken: Error | undefined;
     try {
-      await tx.query('BEGIN');
+      await tx.query(beginIn(scope));
       const result = await work(tx);
       await tx.query('COMMIT');
       return result;
@@ -63,4 +82,12 @@ export async function inTransaction<T>(store: Store, work: (tx: Tx) => Promise<T
       tx.release(broken);
     }
   }
+}
+
+/** What Prisma reads for a tenant, in one transaction. */
+export async function readAs<T>(store: Pick<Store, 'prisma'>, tenantId: string, read: (db: Prisma.TransactionClient) => Promise<T>): Promise<T> {
+  return store.prisma.$transaction(async (db) => {
+    await db.$executeRaw`SELECT set_config('role', 'partyline_tenant', true), set_config('partyline.tenant', ${tenantId}, true)`;
+    return read(db);
+  });
 }

@@ -9,7 +9,7 @@ let database: TestDatabase;
 let store: Store;
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ url: database.url, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
   await makeNumbers(store);
 });
 beforeEach(() => store.prisma.stray.deleteMany());

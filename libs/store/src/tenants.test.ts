@@ -17,7 +17,7 @@ let myLeg: string;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ url: database.url, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
   await makeNumbers(store);
   [mine, theirs] = [await makeRoom(store), await makeRoom(store)];
   myLeg = await makeLeg(store, mine, { kind: 'inbound', state: 'joined', voice_call_id: 'call_mine' });
@@ -31,11 +31,11 @@ afterAll(async () => {
 
 describe('what a tenant asks for by id, it gets when it is its own', () => {
   const questions: { what: string; ask: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
-    { what: 'lockRoom', ask: (tenantId) => inTransaction(store, (tx) => lockRoom(tx, tenantId, mine.roomId)), nothing: null },
-    { what: 'newestSessionId', ask: (tenantId) => inTransaction(store, (tx) => newestSessionId(tx, tenantId, mine.roomId)), nothing: null },
+    { what: 'lockRoom', ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockRoom(tx, tenantId, mine.roomId)), nothing: null },
+    { what: 'newestSessionId', ask: (tenantId) => inTransaction(store, tenantId, (tx) => newestSessionId(tx, tenantId, mine.roomId)), nothing: null },
     { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId), nothing: null },
     { what: 'listSessionEvents', ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId), nothing: null },
-    { what: 'lockSession', ask: (tenantId) => inTransaction(store, (tx) => lockSession(tx, tenantId, mine.sessionId)), nothing: null },
+    { what: 'lockSession', ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)), nothing: null },
     { what: 'sessionOfLeg', ask: (tenantId) => sessionOfLeg(store, tenantId, myLeg), nothing: null },
   ];
 
@@ -46,7 +46,7 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
   });
 
   it('closeRoom of another tenant’s room closes nothing', async () => {
-    await inTransaction(store, (tx) => closeRoom(tx, theirs.tenantId, mine.roomId, 60));
+    await inTransaction(store, theirs.tenantId, (tx) => closeRoom(tx, theirs.tenantId, mine.roomId, 60));
     expect(await store.prisma.room.findUniqueOrThrow({ where: { id: mine.roomId } })).toMatchObject({ state: 'active', ended_at: null });
     expect(await store.prisma.pin.count({ where: { room_id: mine.roomId, free_at: null } })).toBe(1);
   });

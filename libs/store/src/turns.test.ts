@@ -9,7 +9,7 @@ let database: TestDatabase;
 let stores: readonly [Store, Store];
 beforeAll(async () => {
   database = await createTestDatabase();
-  const open = () => openStore({ url: database.url, max: 8, onError: () => undefined });
+  const open = () => openStore({ owner: true, url: database.url, max: 8, onError: () => undefined });
   stores = [open(), open()];
 });
 afterAll(async () => {

@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lockSession } from './session-view.ts';
-import { inTransaction, openStore, type Store } from './store.ts';
+import { EVERY_TENANT, inTransaction, openStore, type Store } from './store.ts';
 import { freshId, freshToken, lookupOf, makeNumbers, makeRoom, NUMBER, type MadeRoom } from './testing/fixtures.ts';
 import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
 
@@ -12,7 +12,7 @@ let store: Store;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  stores = Array.from({ length: 3 }, () => openStore({ url: database.url, onError: () => undefined }));
+  stores = Array.from({ length: 3 }, () => openStore({ owner: true, url: database.url, onError: () => undefined }));
   store = stores.at(0)!;
   await makeNumbers(store);
 });
@@ -74,7 +74,7 @@ describe('callers of the same moment', () => {
     const free = await makeRoom(store);
     const waiting = await ringAll(4);
     const passing = await ring();
-    const { stuck } = await inTransaction(stores.at(1)!, async (tx) => {
+    const { stuck } = await inTransaction(stores.at(1)!, EVERY_TENANT, async (tx) => {
       await lockSession(tx, locked.tenantId, locked.sessionId);
       const admissions = Promise.all(waiting.map((call) => key(call, locked.pin)));
       expect(conversations([await key(passing, free.pin)])).toEqual([free.conversation]);

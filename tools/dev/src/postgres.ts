@@ -33,6 +33,11 @@ export interface PostgresServer {
   createDatabase(database: string, template?: string): Promise<string>;
   /** Makes a database unless it is there already, and gives its connection string. */
   ensureDatabase(database: string): Promise<string>;
+  /**
+   * The same database for the services: as a user who owns nothing, and whose every statement must name whose rows it is after. A server that is not
+   * ours is used as the user we were given.
+   */
+  serviceUrlOf(databaseUrl: string): Promise<string>;
   /** Drops a database, connections and all; no error when there is none. */
   dropDatabase(database: string): Promise<void>;
   /** Ends it at once, as a crash would ("immediate"); throws when it is not ours. */
@@ -46,6 +51,7 @@ export interface PostgresServer {
 type Runs = Pick<PostgresServer, 'url' | 'external' | 'crash' | 'startAgain' | 'stop'>;
 
 const SUPERUSER = 'postgres';
+const SERVICE_USER = 'partyline_service';
 const TEMP_PREFIX = 'partyline-postgres-';
 const BIND_ATTEMPTS = 3;
 
@@ -96,6 +102,14 @@ function server(base: Runs): PostgresServer {
     async ensureDatabase(database) {
       const found = await query(base.url, 'SELECT 1 FROM pg_database WHERE datname = $1', [database]);
       return found > 0 ? urlOf(database) : createDatabase(database);
+    },
+    async serviceUrlOf(databaseUrl) {
+      if (base.external) return databaseUrl;
+      const found = await query(base.url, 'SELECT 1 FROM pg_roles WHERE rolname = $1', [SERVICE_USER]);
+      if (found === 0) await query(base.url, `CREATE ROLE ${SERVICE_USER} LOGIN NOINHERIT IN ROLE partyline_tenant, partyline_platform`);
+      const url = new URL(databaseUrl);
+      url.username = SERVICE_USER;
+      return url.href;
     },
     async dropDatabase(database) {
       await query(base.url, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`);

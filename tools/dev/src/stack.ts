@@ -119,7 +119,8 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   const applied = await migrate(databaseUrl);
   if (applied.length > 0) log(`applied ${applied.length} migration${applied.length === 1 ? '' : 's'}`);
   const linked = real ? readNumbers(needed(real.env, 'PARTYLINE_NUMBERS')) : numbers;
-  await seedTenant(databaseUrl, credentials, linked);
+  const serviceUrl = await postgres.serviceUrlOf(databaseUrl);
+  await seedTenant(serviceUrl, credentials, linked);
 
   const links = Object.fromEntries(linkKinds.map((kind) => [kind, new Map<string, Link>()])) as unknown as { [K in LinkKind]: Map<string, Link> };
   /** The way from one part to another, or to several in turn: a link when links are wanted, and only to what is ours. */
@@ -153,7 +154,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   }
   async function instanceAt({ name, service, url }: (typeof places)[number]): Promise<Instance> {
     const surroundings: Surroundings = {
-      databaseUrl: await through('postgres', name, [databaseUrl]),
+      databaseUrl: await through('postgres', name, [serviceUrl]),
       redisUrl: await through('redis', name, [redis.url]),
       vendor: real ? realVendor(real.env) : emulatedVendor(mode, await through('vendor', name, [emulator!.url]), credentials),
       publicWebhookUrl: real ? needed(real.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],

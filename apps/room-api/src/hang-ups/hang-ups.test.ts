@@ -1,6 +1,6 @@
 import { storeObservation } from '@partyline/store/events';
 import { closeAttempt, noteAttempt } from '@partyline/store/hang-ups';
-import { inTransaction } from '@partyline/store/store';
+import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { makeLeg } from '@partyline/store/testing/fixtures';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agreeable, startStage, type Stage } from '../testing/stage.ts';
@@ -28,7 +28,7 @@ async function owe(where: Place, minute: number, { confirmed = true, kind = 'inb
   const legId = await makeLeg(stage.store, where, {
     kind, state: confirmed ? 'ended' : 'ending', owed_at: AT(minute), owed_reason: 'ended-by-tenant', confirmed_at: confirmed ? AT(minute + 1) : null, asks: 2,
   });
-  await inTransaction(stage.store, async (tx) => {
+  await inTransaction(stage.store, EVERY_TENANT, async (tx) => {
     for (const no of [1, 2]) await noteAttempt(tx, where.tenantId, { legId, no, at: AT(minute) });
     await closeAttempt(tx, where.tenantId, { legId, no: 1, outcome: 'refused', reason: 'vendor-429' });
     if (!confirmed) return;

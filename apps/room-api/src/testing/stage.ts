@@ -59,7 +59,7 @@ export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_$
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
 export async function startStage(provider: (store: Store) => AskProvider, { orchestrator = true, redisUp = true, answerWithinMs }: { orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number } = {}): Promise<Stage> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
-  const store = openStore({ url: database.url, max: 5, onError: () => undefined });
+  const store = openStore({ owner: true, url: database.url, max: 5, onError: () => undefined });
   const keys = { ours: newKey(), theirs: newKey() };
   await seed(store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: keys.ours, numbers: NUMBERS });
   await seed(store, { tenantId: 'ten_theirs', tenantName: 'Theirs', apiKey: keys.theirs, numbers: [] });

@@ -1,5 +1,5 @@
 import type { LegKind } from '@partyline/domain/leg';
-import { inTransaction } from '@partyline/store/store';
+import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
 import type { PersonView, VideoConnectionView } from '@partyline/vonage-emulator/control-client';
 import { expect } from 'vitest';
@@ -91,7 +91,7 @@ export async function upAtVendor(stage: Stage, meeting: Meeting): Promise<string
 
 /** Alters rows past every rule. A webhook may be in hand, and locks the same rows in another order: in a transaction, which meets a deadlock. */
 export async function alterRows({ store }: Pick<Stage, 'store'>, sql: string, values: readonly unknown[] = []): Promise<void> {
-  await inTransaction(store, (tx) => tx.query(sql, [...values]));
+  await inTransaction(store, EVERY_TENANT, (tx) => tx.query(sql, [...values]));
 }
 
 /** The time that a hang-up or a dial was waiting for goes by: its row is moved back instead. */

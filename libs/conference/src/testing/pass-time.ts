@@ -1,4 +1,4 @@
-import { inTransaction } from '@partyline/store/store';
+import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { reconcile } from '../reconcile.ts';
 import type { Stage, World } from './stage.ts';
 import { alterRows, until } from './meeting.ts';
@@ -32,7 +32,9 @@ export async function startOver(stage: Stage): Promise<void> {
 
 /** As after a restore of a backup from before the first room. */
 export async function emptyDatabase({ store }: Pick<Stage, 'store'>): Promise<void> {
-  await inTransaction(store, async (tx) => {
+  await inTransaction(store, EVERY_TENANT, async (tx) => {
+    // Only their owner may empty tables.
+    await tx.query('SET LOCAL ROLE NONE');
     const { rows } = await tx.query<{ tables: string }>(`SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%'`);
     await tx.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
   });

@@ -35,7 +35,7 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
   await store.prisma.tenant.upsert({ where: { id: tenantId }, create: { id: tenantId, name: tenantId }, update: {} });
   const ids = { room: freshId('room'), session: freshId('ses'), conversation: freshId('conv'), pin: freshId('pin') };
   const pin = `80416${made}`;
-  await inTransaction(store, async (tx) => {
+  await inTransaction(store, tenantId, async (tx) => {
     const { room } = await insertRoom(tx, tenantId, {
       room: {
         name: 'Room', number: NUMBER, bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null,
@@ -52,7 +52,7 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
 /** A leg in a session, with any columns set afterwards. */
 export async function makeLeg(store: Store, { tenantId, sessionId }: { tenantId: string; sessionId: string }, leg: Partial<LegRow> & Pick<NewLeg, 'kind' | 'state'>): Promise<string> {
   const id = leg.id ?? freshId('leg');
-  await inTransaction(store, (tx) => insertLeg(tx, tenantId, sessionId, { deadline_at: new Date('2099-01-01T00:00:00Z'), ...leg, id }));
+  await inTransaction(store, tenantId, (tx) => insertLeg(tx, tenantId, sessionId, { deadline_at: new Date('2099-01-01T00:00:00Z'), ...leg, id }));
   await setColumns(store, 'leg', id, { ...leg, id });
   return id;
 }

@@ -53,7 +53,7 @@ export async function startServers(run: BenchRun): Promise<Servers> {
 
   log('starting the servers …');
   const byName = {
-    ours: await startOurs(run, { databaseUrl, redisUrl: redis.url, credentials }),
+    ours: await startOurs(run, { databaseUrl: await postgres.serviceUrlOf(databaseUrl), redisUrl: redis.url, credentials }),
     echo: await startPeer(run, 'echo'),
     express: await startPeer(run, 'express'),
   };

@@ -8,7 +8,7 @@ import { claimEvent, markDelivered, putOff, type EventToSend } from '@partyline/
 import { listOwed, purgeExpired } from '@partyline/store/owed';
 import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSessionId } from '@partyline/store/rooms';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
-import { inTransaction, type Store } from '@partyline/store/store';
+import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
 import { takePlace, takeTurn } from '@partyline/store/turns';
 import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/voice-webhooks';
 import fc from 'fast-check';
@@ -43,7 +43,7 @@ const op = <T>(arguments_: fc.Arbitrary<T>, run: (store: Store, given: T, side: 
 const makeRoom = op(
   fc.record({ tenant, room, session, conversation, media: maybe(media), most: fc.integer({ min: 1, max: 3 }), never: maybe(fc.constant(600)), pin, pinId: small('pin', 3) }),
   (store, g) =>
-    inTransaction(store, async (tx) => {
+    inTransaction(store, EVERY_TENANT, async (tx) => {
       const made = await insertRoom(tx, g.tenant, {
         room: { id: g.room, name: 'Room', number: NUMBER, bridge: 'auto', max_participants: g.most, max_duration_s: 3_600, never_used_s: g.never, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
         session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media }, participant: { id: `part of ${g.room}`, name: 'Host' },
@@ -54,16 +54,16 @@ const makeRoom = op(
   'make room',
 );
 const nextSession = op(fc.record({ tenant, room, session, conversation }), (store, g) =>
-  inTransaction(store, async (tx) => {
+  inTransaction(store, EVERY_TENANT, async (tx) => {
     const found = await lockRoom(tx, g.tenant, g.room);
     if (found === null) return 'no room';
     return [await newestSessionId(tx, g.tenant, g.room) === null, await insertSession(tx, g.tenant, found, { id: g.session, conversation: g.conversation, mediaSessionId: null })];
   }), 'next session');
-const endRoom = op(fc.record({ tenant, room }), (store, g) => inTransaction(store, (tx) => closeRoom(tx, g.tenant, g.room, 3_600)), 'end room');
+const endRoom = op(fc.record({ tenant, room }), (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, 3_600)), 'end room');
 const addLeg = op(
   fc.record({ tenant, session, leg, kind: fc.constantFrom(...LEG_KINDS), state: fc.constantFrom(...LEG_STATES), connection: maybe(small('con')), hash: maybe(fc.constantFrom('a', 'b')), deadline: fc.constantFrom(PAST, FUTURE) }),
   (store, g) =>
-    inTransaction(store, async (tx) => {
+    inTransaction(store, EVERY_TENANT, async (tx) => {
       if ((await lockSession(tx, g.tenant, g.session)) === null) return 'no session';
       return insertLeg(tx, g.tenant, g.session, { id: g.leg, kind: g.kind, state: g.state, number: NUMBER, remote: '+447700900001', media_connection_id: g.connection, token_hash: g.hash === null ? null : new Uint8Array(Buffer.from(g.hash)), deadline_at: g.deadline });
     }),
@@ -72,7 +72,7 @@ const addLeg = op(
 const changeLeg = op(
   fc.record({ leg, state: fc.constantFrom(...LEG_STATES), call: maybe(call), owed: date, dialled: date, closed: date, stale: fc.boolean() }),
   (store, g) =>
-    inTransaction(store, async (tx) => {
+    inTransaction(store, EVERY_TENANT, async (tx) => {
       const locked = await lockLeg(tx, g.leg);
       if (locked === null) return 'no leg';
       Object.assign(locked.leg, { state: g.state, voice_call_id: locked.leg.voice_call_id ?? g.call, owed_at: g.owed, dialled_at: g.dialled, voice_closed_at: g.closed });
@@ -85,7 +85,7 @@ const changeLeg = op(
 const changeSession = op(
   fc.record({ tenant, session, state: fc.constantFrom<SessionState[]>('open', 'live', 'ending', 'ended'), settle: date, bridge: date, due: fc.constantFrom(PAST, FUTURE), at: date, media: maybe(media), types: fc.array(fc.constantFrom('leg.joined', 'leg.ended'), { maxLength: 3 }) }),
   (store, g) =>
-    inTransaction(store, async (tx) => {
+    inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, g.tenant, g.session);
       if (view === null) return 'no session';
       await appendEvents(tx, g.tenant, { roomId: view.room.id, sessionId: g.session, firstSeq: view.session.last_seq + 1 }, g.types.map((type) => ({ type, data: { of: g.session } })));
@@ -111,7 +111,7 @@ const sweeps = op(fc.record({ calls: fc.array(call, { maxLength: 4 }), grace: fc
 ], 'sweep');
 const strays = op(fc.record({ seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }), async (store, g) => [await noteStrays(store, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }), await findFalseKills(store)], 'strays');
 const notes = op(fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }), (store, g) =>
-  inTransaction(store, async (tx) => {
+  inTransaction(store, EVERY_TENANT, async (tx) => {
     await noteAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
     await closeAttempt(tx, g.tenant, { legId: g.leg, no: g.no, outcome: 'taken', reason: null });
     await storeObservation(tx, g.tenant, { legId: g.leg, handle: 'voice', phase: 'over', source: 'look-up', verdict: verdict('success', 'completed'), at: null });

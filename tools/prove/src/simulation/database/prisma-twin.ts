@@ -1,18 +1,11 @@
 import type { Tables } from './tables.ts';
 
-/** The two reads that the simulated use-cases make by Prisma; any other throws. */
-export function prismaTwin({ numbers, sessions }: Tables, reach: <T>(label: string, act: () => T) => Promise<T>): object {
+/** The one read that the simulated use-cases make by Prisma; any other throws. */
+export function prismaTwin({ numbers }: Tables, reach: <T>(label: string, act: () => T) => Promise<T>): object {
   const known: Record<string, object> = {
     dial_in_number: {
       findFirst: ({ where }: { where: { e164?: string } }) =>
         reach('db find-number', () => (where.e164 === undefined ? (numbers.values().next().value ?? null) : (numbers.get(where.e164) ?? null))),
-    },
-    session: {
-      findFirst: ({ where }: { where: { id: string; tenant_id: string } }) =>
-        reach('db find-session', () => {
-          const row = sessions.get(where.id);
-          return row?.tenant_id === where.tenant_id ? { ...row } : null;
-        }),
     },
   };
   return new Proxy(known, {

@@ -83,6 +83,10 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const leg = tables.legs.get(id as string);
     return one(leg?.tenant_id === tenant ? { session_id: leg!.session_id } : undefined);
   },
+  'media-of-session': (tables, [id, tenant]) => {
+    const session = tables.sessions.get(String(id));
+    return one(session?.tenant_id === tenant ? { media_session_id: session!.media_session_id } : undefined);
+  },
   'media-of-leg': (tables, [id]) => {
     const session = tables.sessions.get(tables.legs.get(id as string)?.session_id ?? '');
     return one(session && { media_session_id: session.media_session_id });

@@ -10,7 +10,7 @@ let real: Store;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  real = openStore({ url: database.url, max: 2, onError: () => undefined });
+  real = openStore({ owner: true, url: database.url, max: 2, onError: () => undefined });
 });
 afterAll(async () => {
   await real.close();
