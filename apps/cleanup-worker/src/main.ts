@@ -40,7 +40,7 @@ await runMain(async () => {
   const log = openLogger({ service: 'cleanup-worker', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
-  const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, onError: (err) => log.warn({ err }, 'Redis is away') });
+  const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: (err) => log.warn({ err }, 'Redis is away') });
   const providers = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS });
   // The second one that acts at the vendor, beside the orchestrator: the promise must not hang on Redis, by which that one is told.
   const deps: Deps = {

@@ -32,7 +32,7 @@ await runMain(async () => {
   const metrics = openMetrics();
   const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
-  const jobs = openJobs({ connection: producerOptions(redisUrl), prefix, onError: redisTrouble });
+  const jobs = openJobs({ connection: producerOptions(redisUrl), prefix, now: () => systemClock.now().getTime(), onError: redisTrouble });
   const redis = connectRedis(redisUrl, redisTrouble);
   const deps: Deps = {
     ...paceProviders(createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS }), { store, account: config.vonage.VONAGE_API_KEY, sleep: systemSleep }),

@@ -19,7 +19,7 @@ await runMain(async () => {
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const connection = producerOptions(config.redis.REDIS_URL);
-  const jobs = openJobs({ connection, prefix: config.redis.REDIS_PREFIX, onError: (err) => log.warn({ err }, 'Redis is away') });
+  const jobs = openJobs({ connection, prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: (err) => log.warn({ err }, 'Redis is away') });
   const provider = askOverRedis({
     connection,
     prefix: config.redis.REDIS_PREFIX,

@@ -19,7 +19,7 @@ await runMain(async () => {
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
-  const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, onError: redisTrouble });
+  const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: redisTrouble });
   const { media, voice } = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS });
   const pins = openPinVault(config.pins.PIN_KEY);
   const webhooks = webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);

@@ -2,26 +2,23 @@ import { z } from 'zod';
 
 const ofSession = z.object({ tenantId: z.string().min(1), sessionId: z.string().min(1) });
 
-const bySession = (payload: { sessionId: string }): string => payload.sessionId;
-const byLeg = (payload: { legId: string }): string => payload.legId;
-
 /**
- * Every durable command, in one place: its lane, its payload, what it is about (`about`: a job id may hold no colon), how often it is tried. Two lanes, so that a hang-up never waits behind a
+ * Every durable command, in one place: its lane, its payload, how often it is tried. Two lanes, so that a hang-up never waits behind a
  * dial. A job carries ids only (job data is clear text), names its tenant, and says what to look at, not what to do: the rows say that, so
  * a job that comes twice, late or never changes nothing but the delay.
  */
 export const CATALOGUE = {
   /** Bring a session's clocks and its bridge up to date after somebody came in by a single statement (admission). */
-  'settle-session': { lane: 'conference', schema: ofSession, about: bySession, attempts: 5 },
+  'settle-session': { lane: 'conference', schema: ofSession, attempts: 5 },
   /** Dial the leg that ties the video session to the voice conference, if it is wanted and there is none. */
-  'open-bridge': { lane: 'conference', schema: ofSession, about: bySession, attempts: 5 },
+  'open-bridge': { lane: 'conference', schema: ofSession, attempts: 5 },
   /** Ring the phone that a leg's row names. */
-  'dial-out': { lane: 'conference', schema: z.object({ tenantId: z.string().min(1), legId: z.string().min(1) }), about: byLeg, attempts: 5 },
+  'dial-out': { lane: 'conference', schema: z.object({ tenantId: z.string().min(1), legId: z.string().min(1) }), attempts: 5 },
   /** At its deadline, or as soon as it ends: end the session and hang up its legs until every one is confirmed. Waits for as long as it takes. */
-  'hang-up-session': { lane: 'hang-up', schema: ofSession, about: bySession, attempts: 1_000_000 },
+  'hang-up-session': { lane: 'hang-up', schema: ofSession, attempts: 1_000_000 },
   /** Hang up one leg that is let go while its session goes on, or came into one that is over. `tenantId` is null for a caller who was never admitted. */
-  'hang-up-leg': { lane: 'hang-up', schema: z.object({ tenantId: z.string().nullable(), legId: z.string().min(1) }), about: byLeg, attempts: 1_000_000 },
-} as const satisfies Record<string, { lane: string; schema: z.ZodType; about: (payload: never) => string; attempts: number }>;
+  'hang-up-leg': { lane: 'hang-up', schema: z.object({ tenantId: z.string().nullable(), legId: z.string().min(1) }), attempts: 1_000_000 },
+} as const satisfies Record<string, { lane: string; schema: z.ZodType; attempts: number }>;
 
 export type JobName = keyof typeof CATALOGUE;
 export type JobPayload<N extends JobName> = z.infer<(typeof CATALOGUE)[N]['schema']>;

@@ -15,7 +15,7 @@ const SESSION = { tenantId: 'ten_1', sessionId: 'ses_1' };
 
 beforeAll(async () => {
   redis = await createTestRedis();
-  jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, onError: () => undefined });
+  jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, now: () => Date.now(), onError: () => undefined });
 });
 afterEach(async () => {
   await Promise.all(workers.map((each) => each.drain(2_000)));
@@ -88,7 +88,6 @@ describe('a job', () => {
     ['hang-up-session', {}],
   ] as const)('%s with %j is refused before it is sent', async (name, payload) => {
     await expect(jobs.enqueue(name, payload as never)).rejects.toThrow(/Invalid|Too small|expected/);
-    await expect(jobs.ensure(name, payload as never)).rejects.toThrow(/Invalid|Too small|expected/);
     expect(await waiting(CATALOGUE[name].lane)).toBe(0);
   });
 
@@ -147,24 +146,6 @@ describe('the lanes', () => {
   });
 });
 
-describe('making sure of a job', () => {
-  it('sends it once while it waits, once while it runs, and again when it is done', async () => {
-    for (let i = 0; i < 5; i++) await jobs.ensure('hang-up-session', SESSION);
-    await jobs.ensure('hang-up-session', { ...SESSION, sessionId: 'ses_2' });
-    expect(await waiting('hang-up')).toBe(2);
-    let release = (): void => undefined;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    const ran = work({ 'hang-up-session': () => held }, 2);
-    await until(() => ran.log.length, 2);
-    await jobs.ensure('hang-up-session', SESSION);
-    expect(await waiting('hang-up')).toBe(2);
-    release();
-    await until(() => waiting('hang-up'), 0);
-    await jobs.ensure('hang-up-session', SESSION);
-    await until(() => ran.log.length, 3);
-  });
-});
-
 describe('arming a hang-up', () => {
   it('and arming it sooner runs it sooner, once', async () => {
     await jobs.armHangUp(SESSION, 3_600_000);
@@ -174,6 +155,27 @@ describe('arming a hang-up', () => {
     await jobs.armHangUp(SESSION, 0);
     await until(() => waiting('hang-up'), 0);
     expect(ran.log.map((each) => each.payload)).toEqual([SESSION]);
+  });
+
+  it('and arming it later leaves it where it is: another may have moved it just now', async () => {
+    await jobs.armHangUp(SESSION, 300);
+    await jobs.armHangUp(SESSION, 3_600_000);
+    const ran = work();
+    await until(() => ran.log.length, 1);
+    expect(await waiting('hang-up')).toBe(0);
+  });
+
+  it.each([[[0, 3_600_000]], [[3_600_000, 0]], [[3_600_000, 60_000, 0, 7_200_000, 30_000]]])('from several processes at once (%j) runs it at the soonest of the times', async (delays) => {
+    const processes = delays.map((delayMs) => ({ delayMs, ...openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, now: () => Date.now(), onError: () => undefined }) }));
+    for (let round = 1; round <= 20; round++) {
+      const session = { tenantId: 'ten_1', sessionId: `ses_${round}` };
+      await Promise.all(processes.map(async (each) => each.armHangUp(session, each.delayMs)));
+    }
+    const ran = work();
+    await until(() => new Set(ran.log.map(({ payload }) => (payload as typeof SESSION).sessionId)).size, 20);
+    await until(() => waiting('hang-up'), 0);
+    expect(ran.failed).toEqual([]);
+    await Promise.all(processes.map((each) => each.close()));
   });
 
   it('while it runs makes another look afterwards or beside it: what it read may be old', async () => {

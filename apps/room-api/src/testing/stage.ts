@@ -73,7 +73,7 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
   const metrics = openMetrics();
   const troubles: unknown[] = [];
   const connection = producerOptions(redis.url);
-  const jobs = openJobs({ connection, prefix, onError: () => undefined });
+  const jobs = openJobs({ connection, prefix, now: Date.now, onError: () => undefined });
   const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), ...(answerWithinMs === undefined ? {} : { answerWithinMs }), onTrouble: (_question, error) => troubles.push(error) });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },

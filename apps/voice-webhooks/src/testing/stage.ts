@@ -57,7 +57,7 @@ export async function startStage(): Promise<Stage> {
   const credentials = createCredentials();
   const config = readConfig({ ...emulatedVendor('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey }, ['vonage', 'pins']);
   const store = openStore({ owner: true, url: database.url, max: 4, onError: () => undefined });
-  const jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, onError: () => undefined });
+  const jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, now: Date.now, onError: () => undefined });
   const pins = openPinVault(config.pins.PIN_KEY);
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'A' } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER } });

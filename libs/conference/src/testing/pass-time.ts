@@ -20,12 +20,13 @@ export async function passTime(stage: Pick<Stage, 'store'>, seconds: number): Pr
   }
 }
 
-/** Nobody and nothing is left: no row but the tenant and the number, no call, no fault. */
+/** Nobody and nothing is left: no row but the tenant and the number, no call, no fault, nothing counted. */
 export async function startOver(stage: Stage): Promise<void> {
   stage.jobsDown = false;
   stage.answersHeld = undefined;
   await stage.emulator.client.reset();
   await emptyDatabase(stage);
+  for (const noted of [stage.counted, stage.observed, stage.failures, stage.sent]) noted.length = 0;
   await stage.store.prisma.tenant.create({ data: { id: stage.worlds.unified.tenantId, name: 'Stage' } });
   await stage.store.prisma.dial_in_number.create({ data: { e164: '+442079460000' } });
 }

@@ -62,7 +62,7 @@ const readBody = async (request: IncomingMessage): Promise<Buffer> => Buffer.con
 export async function setStage(): Promise<Stage> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ owner: true, url: database.url, max: 16, onError: () => undefined });
-  const realJobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, onError: () => undefined });
+  const realJobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, now: () => systemClock.now().getTime(), onError: () => undefined });
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'Stage' } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER } });
 
@@ -152,7 +152,6 @@ function watched(jobs: OpenJobs, sent: Stage['sent'], down: () => boolean): Jobs
   };
   return {
     enqueue: (name, payload, delayMs = 0) => send(name, payload, delayMs, () => jobs.enqueue(name, payload, delayMs)),
-    ensure: (name, payload) => send(name, payload, 0, () => jobs.ensure(name, payload)),
     armHangUp: (session, delayMs) => send('arm', session, delayMs, () => jobs.armHangUp(session, delayMs)),
   };
 }

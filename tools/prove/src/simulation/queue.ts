@@ -15,6 +15,8 @@ interface Job {
   run: number;
   /** Counts the delays, so that one that was moved does not come twice. */
   delay: number;
+  /** When it is to run, while it is delayed. */
+  at: number;
   holder: Life | null;
 }
 
@@ -74,17 +76,16 @@ export class SimQueue {
         act();
         return { ms: this.#latency(), value: undefined };
       });
-    const ensure = (name: JobName, payload: object): void => this.#add(name, payload, `${name}-${(CATALOGUE[name].about as (of: unknown) => string)(payload)}`, 0);
     return {
       enqueue: (name, payload, delayMs = 0) => send(`enqueue ${name}`, () => this.#add(name, payload, `${(this.#ids += 1)}`, delayMs)),
-      ensure: (name, payload) => send(`ensure ${name}`, () => ensure(name, payload)),
       armHangUp: (session, delayMs) =>
         send('arm', () => {
           const delay = Math.max(0, Math.ceil(delayMs));
-          const armed = this.#jobs.get(`armed-${session.sessionId}`);
-          if (armed === undefined) this.#add('hang-up-session', session, `armed-${session.sessionId}`, delay);
-          else if (armed.state === 'delayed') this.#delay(armed, delay);
-          else ensure('hang-up-session', session);
+          const ids = [`armed-${session.sessionId}`, `armed-again-${session.sessionId}`];
+          const id = ids.find((each) => this.#jobs.get(each)?.state !== 'active') ?? `${(this.#ids += 1)}`;
+          const armed = this.#jobs.get(id);
+          if (armed === undefined) this.#add('hang-up-session', session, id, delay);
+          else if (armed.state === 'delayed' && armed.at > this.#scheduler.now + delay) this.#delay(armed, delay);
         }),
     };
   }
@@ -107,7 +108,7 @@ export class SimQueue {
 
   #add(name: JobName, payload: object, id: string, delayMs: number): void {
     if (this.#jobs.has(id)) return;
-    const job: Job = { id, name, lane: CATALOGUE[name].lane, payload, attempts: 0, state: 'delayed', run: 0, delay: 0, holder: null };
+    const job: Job = { id, name, lane: CATALOGUE[name].lane, payload, attempts: 0, state: 'delayed', run: 0, delay: 0, at: 0, holder: null };
     this.#jobs.set(id, job);
     if (delayMs > 0) this.#delay(job, delayMs);
     else this.#wait(job);
@@ -115,6 +116,7 @@ export class SimQueue {
 
   #delay(job: Job, ms: number): void {
     job.state = 'delayed';
+    job.at = this.#scheduler.now + ms;
     const turn = (job.delay += 1);
     this.#scheduler.after(ms, () => {
       if (this.#jobs.get(job.id) === job && job.state === 'delayed' && job.delay === turn) this.#wait(job);
