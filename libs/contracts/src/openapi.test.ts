@@ -38,7 +38,7 @@ describe('the OpenAPI document', () => {
     expect(document.security).toEqual([{ apiKey: [] }]);
     for (const operation of Object.values(document.paths).flatMap((methods) => Object.values(methods))) {
       const errors = Object.entries(operation.responses).filter(([status]) => Number(status) >= 400);
-      expect(errors.map(([status]) => status)).toEqual(expect.arrayContaining(['401', '500']));
+      expect(errors.map(([status]) => status)).toEqual(expect.arrayContaining(['401', '403', '500']));
       for (const [, reply] of errors) expect(Object.keys(reply.content)).toEqual(['application/problem+json']);
     }
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { OPERATIONS, type Operation } from './operations.ts';
+import { SCOPES, TAGS, type Operation } from './operation.ts';
+import { OPERATIONS } from './operations.ts';
 import { Problem } from './problem.ts';
 
 /** The parts of an OpenAPI 3.1 document that ours has. */
@@ -17,6 +18,7 @@ export interface ApiOperation {
   readonly tags: readonly string[];
   readonly summary: string;
   readonly description: string;
+  readonly security: readonly Record<string, readonly string[]>[];
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean; readonly description?: string; readonly schema: JsonSchema }[];
   readonly requestBody?: { readonly required: true; readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
   readonly responses: Readonly<Record<string, { readonly description: string; readonly headers?: object; readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> }>>;
@@ -52,17 +54,15 @@ export function openApi(version: string): OpenApi {
       version,
       description: 'Joins browsers in a video room and callers on shared phone numbers into one conference, and hangs up every leg when it ends. Times are RFC 3339 in UTC, durations whole seconds, phone numbers E.164. Unknown fields are refused. Every error is a problem (RFC 9457) with a reason and, where there is one, a fix.',
     },
-    tags: [
-      { name: 'rooms', description: 'Create, look at and end rooms.' },
-      { name: 'participants', description: 'Bring browsers and phones in, and see who is there.' },
-      { name: 'sessions', description: 'What happened in a meeting.' },
-      { name: 'hang-ups', description: 'The hang-up ledger: proof that every connection is down.' },
-    ],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     security: [{ apiKey: [] }],
     paths,
     components: {
       schemas: Object.fromEntries([...schemas].toSorted(([a], [b]) => (a < b ? -1 : 1))),
-      securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, `pl_<env>_<id>_<secret>`, sent as `Authorization: Bearer pl_…`.' } },
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer', description: `An API key, \`pl_<env>_<id>_<secret>\`, sent as \`Authorization: Bearer pl_…\`. Each operation names the scope that the key must have: ${SCOPES.join(', ')}; \`admin\` has all.` },
+        operatorKey: { type: 'http', scheme: 'bearer', description: 'A key of the platform’s operator, not of a tenant.' },
+      },
     },
   };
 }
@@ -73,12 +73,13 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
   const inQuery = Object.entries(query === undefined ? {} : (toJson(query, schemas).properties ?? {})).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
   const parameters = [...inPath, ...inQuery];
   const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
-  const problems = { 401: 'The API key is missing, unknown or expired.', ...operation.problems, 500: 'Our fault.' };
+  const problems = { 401: 'The API key is missing, unknown or expired.', 403: 'The key may not do this.', ...operation.problems, 500: 'Our fault.' };
   return {
     operationId: id,
     tags: [tag],
     summary,
     description,
+    security: [operation.scope === 'operator' ? { operatorKey: [] } : { apiKey: [operation.scope] }],
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: refer(body, schemas) } } } }),
     responses: {

@@ -19,6 +19,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   'expired-key': 401,
   'webhook-refused': 401,
   'webhook-replayed': 401,
+  'scope-missing': 403,
   'room-not-found': 404,
   'session-not-found': 404,
   'route-not-found': 404,
@@ -37,7 +38,7 @@ export const STATUS: Readonly<Record<string, number>> = {
 const BY_OUTCOME: Readonly<Record<Outcome, number>> = { success: 200, client: 400, server: 500, upstream: 502, indeterminate: 504 };
 
 const TITLES: Readonly<Record<number, string>> = {
-  400: 'Bad request', 401: 'Not authenticated', 404: 'Not found', 405: 'Method not allowed', 409: 'Conflict', 413: 'Too large', 415: 'Unsupported media type', 422: 'Invalid input',
+  400: 'Bad request', 401: 'Not authenticated', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 409: 'Conflict', 413: 'Too large', 415: 'Unsupported media type', 422: 'Invalid input',
   500: 'Our fault', 502: 'The provider refused', 503: 'Not available now', 504: 'The provider gave no answer',
 };
 

@@ -11,12 +11,12 @@ export const hashSecret = (secret: string): Buffer => createHash('sha256').updat
 const NOBODY = hashSecret('');
 
 /** Whose key this is: the tenant, or why it is not taken. Costs one look-up whether or not the key exists. */
-export async function authenticate(store: Store, key: string, now: Date): Promise<{ tenantId: string; keyId: string } | { refused: 'unknown-key' | 'expired-key' }> {
+export async function authenticate(store: Store, key: string, now: Date): Promise<{ tenantId: string; keyId: string; scopes: readonly string[] } | { refused: 'unknown-key' | 'expired-key' }> {
   const [, , id, secret] = FORM.exec(key) ?? [];
   const { rows } = await store.query<api_key>(EVERY_TENANT, { name: 'find-api-key', text: 'SELECT * FROM api_key WHERE id = $1', values: [id ?? ''] });
   const row = rows[0];
   const same = timingSafeEqual(hashSecret(secret ?? ''), row?.secret_hash ?? NOBODY);
   if (row === undefined || !same || row.revoked_at !== null) return { refused: 'unknown-key' };
   if (row.expires_at !== null && row.expires_at <= now) return { refused: 'expired-key' };
-  return { tenantId: row.tenant_id, keyId: row.id };
+  return { tenantId: row.tenant_id, keyId: row.id, scopes: row.scopes };
 }

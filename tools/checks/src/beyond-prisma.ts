@@ -4,6 +4,11 @@ export const beyondPrisma: readonly string[] = [
   'function admit_caller',
   'function answer_caller',
   'function answer_own_leg',
+  // Row-level security, and the one number that a tenant may know of all tenants' rows.
+  'function count_pins',
+  'function isolate_tenants',
+  'function share_with_platform',
+  'function tenant_in_context',
   // Partial unique indexes: at most one current session in a room, one live bridge leg in a session.
   'index leg_one_bridge',
   'index session_one_current',

@@ -1,5 +1,7 @@
 import { createParamDecorator, Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import type { Operation } from '@partyline/contracts/operation';
+import { OPERATIONS } from '@partyline/contracts/operations';
 import { VerdictError } from '@partyline/domain/verdict';
 import { authenticate } from '@partyline/store/api-keys';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -21,7 +23,20 @@ const REFUSALS = {
   'expired-key': ['This API key has expired.', 'Use a newer key.'],
 } as const;
 
-/** Lets a request in by its API key, and notes whose it is. Throws 401; a key that does not exist costs the same look-up as one that does. */
+/** Each operation by the route that Fastify knows it as. */
+const ROUTES = new Map(OPERATIONS.map((operation) => [`${operation.method.toUpperCase()} ${operation.path.replaceAll(/\{(\w+)\}/g, ':$1')}`, operation]));
+
+/** What a route is, by the API's list of operations; a route that is not on it is nobody's to use. */
+function operationOf({ method, routeOptions }: FastifyRequest): Operation {
+  const operation = ROUTES.get(`${method === 'HEAD' ? 'GET' : method} ${routeOptions.url ?? ''}`);
+  if (operation === undefined) throw new VerdictError('server', 'internal-error', 'This route is not among the API’s operations.');
+  return operation;
+}
+
+/**
+ * Lets a request in by its API key when that may do what the operation needs, and notes whose it is. Throws 401 and 403; a key that does not exist
+ * costs the same look-up as one that does.
+ */
 @Injectable()
 export class KeyGuard implements CanActivate {
   constructor(
@@ -40,6 +55,10 @@ export class KeyGuard implements CanActivate {
       const [message, fix] = REFUSALS[reason];
       void http.getResponse<FastifyReply>().header('www-authenticate', 'Bearer');
       throw new VerdictError('client', reason, message, { fix });
+    }
+    const { scope } = operationOf(request);
+    if (!who.scopes.includes(scope) && (scope === 'operator' || !who.scopes.includes('admin'))) {
+      throw new VerdictError('client', 'scope-missing', `This API key may not do this: it needs the scope ${scope}.`, { fix: 'Use a key that has it, or have one made.' });
     }
     request.tenantId = who.tenantId;
     return true;

@@ -43,3 +43,24 @@ it('never repeats a key', async () => {
   const { body } = await stage.ask('GET', '/v1/rooms', { key });
   expect(JSON.stringify(body)).not.toContain(key.slice(-20));
 });
+
+it.each([
+  [['rooms:read'], 200, 403],
+  [['rooms:write'], 403, 201],
+  [['rooms:read', 'rooms:write'], 200, 201],
+  [['calls:write', 'events:read', 'keys:write'], 403, 403],
+  [['admin'], 200, 201],
+  [[], 403, 403],
+])('a key with the scopes %j may do just what they say', async (scopes, list, create) => {
+  const key = newKey();
+  await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: key, numbers: [] });
+  await stage.store.prisma.api_key.update({ where: { id: key.split('_')[2] ?? '' }, data: { scopes } });
+  const before = await stage.counts();
+  const listed = await stage.ask('GET', '/v1/rooms', { key });
+  const created = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
+  expect([listed.status, created.status]).toEqual([list, create]);
+  if (create === 403) {
+    expect(created.body).toMatchObject({ reason: 'scope-missing', fix: expect.any(String) });
+    expect(await stage.counts()).toEqual(before);
+  }
+});

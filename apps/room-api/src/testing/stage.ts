@@ -140,7 +140,7 @@ function keepsContract(method: string, path: string, { status, headers, body }: 
     assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);
     assert.deepEqual(Problem.parse(body), body);
     assert.equal(body.status, status);
-    if (operation !== undefined) assert.ok([401, 500, ...Object.keys(operation.problems).map(Number)].includes(status), `${operation.id} is not said to answer ${status}`);
+    if (operation !== undefined) assert.ok([401, 403, 500, ...Object.keys(operation.problems).map(Number)].includes(status), `${operation.id} is not said to answer ${status}`);
   } else if (operation !== undefined) {
     assert.equal(status, operation.reply.status);
     assert.deepEqual(operation.reply.schema.parse(body), body, 'the reply has a field that the contract does not');
