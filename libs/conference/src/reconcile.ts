@@ -25,7 +25,7 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
   const owed = await listOwed(deps.store, { graceMs: GRACE_MS });
   // Hang-ups first: they cost money by the second.
   const work: (readonly [what: string, id: string, act: () => Promise<unknown>])[] = [
-    ...owed.hangUpLegs.map(({ id }) => ['hang-up-leg', id, () => hangUpLeg(deps, null, id)] as const),
+    ...owed.hangUpLegs.map(({ tenant_id, id }) => ['hang-up-leg', id, () => hangUpLeg(deps, tenant_id, id)] as const),
     ...[...owed.ending, ...owed.overdue].map(({ tenant_id, id }) => ['hang-up-session', id, () => hangUpSession(deps, tenant_id, id)] as const),
     ...owed.settle.map(({ tenant_id, id }) => ['settle-session', id, () => changeSession(deps, tenant_id, id, () => undefined)] as const),
     ...owed.bridge.map(({ tenant_id, id }) => ['open-bridge', id, () => openBridge(deps, tenant_id, id)] as const),

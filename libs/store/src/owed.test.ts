@@ -127,35 +127,6 @@ describe('a PIN on a number', () => {
   });
 });
 
-describe('more hang-ups than one list takes', () => {
-  it('come in turn: those never asked for first, then those asked for longest ago', async () => {
-    await store.pool.query(`UPDATE session SET state = 'ended' WHERE state = 'ending'`);
-    const ending = async (asked: Date | null): Promise<string> => {
-      const room = await makeRoom(store);
-      await setColumns(store, 'session', room.sessionId, { state: 'ending', ending_at: asked === null ? new Date('2021-01-01T00:00:00Z') : LONG_AGO });
-      await makeLeg(store, room, { kind: 'inbound', state: 'ending', asked_at: asked, owed_at: LONG_AGO });
-      await makeLeg(store, room, { kind: 'webrtc', state: 'ended' });
-      return room.sessionId;
-    };
-    const lately = await ending(new Date('2020-01-03T00:00:00Z'));
-    const before = await ending(new Date('2020-01-02T00:00:00Z'));
-    const never = await ending(null);
-    const list = async (limit: number) => (await listOwed(store, { graceMs: 0, limit })).ending.map(({ id }) => id);
-    expect(await list(1)).toEqual([never]);
-    expect(await list(2)).toEqual([never, before]);
-    expect(await list(500)).toEqual([never, before, lately]);
-  });
-
-  it('of single legs too', async () => {
-    await store.pool.query(`UPDATE leg SET state = 'ended'`);
-    const room = await makeRoom(store);
-    const owed = (asked: Date | null) => makeLeg(store, room, { kind: 'inbound', state: 'ending', asked_at: asked, owed_at: LONG_AGO });
-    const [lately, before, never] = [await owed(new Date('2020-01-03T00:00:00Z')), await owed(new Date('2020-01-02T00:00:00Z')), await owed(null)];
-    expect((await listOwed(store, { graceMs: 0, limit: 2 })).hangUpLegs).toEqual([{ id: never }, { id: before }]);
-    expect((await listOwed(store, { graceMs: 0 })).hangUpLegs).toEqual([{ id: never }, { id: before }, { id: lately }]);
-  });
-});
-
 test('used tokens are forgotten when they would be stale anyway, not before', async () => {
   await store.prisma.webhook_jti.createMany({ data: [{ jti: 'old', expires_at: LONG_AGO }, { jti: 'new', expires_at: FAR }] });
   expect((await purgeExpired(store)).tokens).toBe(1);

@@ -2,14 +2,14 @@ import { EVERY_TENANT, type Store } from './store.ts';
 
 /** What rows say ought to be done and is not. Jobs are only a fast way to the same end; when one is lost, these lists still know. */
 export interface Owed {
-  /** Roster changed and clocks not yet settled, or a dial of theirs of which nothing has been heard for 90 s. */
+  /** Roster changed, or room ended, and not yet settled; or a dial of theirs of which nothing has been heard for 90 s. */
   readonly settle: readonly { tenant_id: string; id: string }[];
-  /** Past its deadline and not ended, or left running in a room that has ended. */
+  /** Past its deadline and not ended. */
   readonly overdue: readonly { tenant_id: string; id: string }[];
   /** Ending, and not every leg confirmed. */
   readonly ending: readonly { tenant_id: string; id: string }[];
-  /** Callers who were never admitted and are past their deadline; and legs let go while no session of theirs is ending. */
-  readonly hangUpLegs: readonly { id: string }[];
+  /** Callers who were never admitted and are past their deadline (without a tenant); and legs let go while no session of theirs is ending. */
+  readonly hangUpLegs: readonly { tenant_id: string | null; id: string }[];
   /** Sessions whose bridge is to be dialled, and nobody has. */
   readonly bridge: readonly { tenant_id: string; id: string }[];
   /** Phones to be rung, and nobody has. */
@@ -17,37 +17,40 @@ export interface Owed {
 }
 
 /**
- * All that has been owed for longer than `graceMs`, by the database's clock; at most `limit` of each kind. Of hang-ups, those never asked for
- * come first and then those asked for longest ago, so that however many stay unconfirmed, none of them keeps another from its turn.
+ * All that has been owed for longer than `graceMs`, by the database's clock; at most `limit` of each kind, those owed for longest first, so that
+ * what comes later keeps nothing from its turn. Of hang-ups, those never asked for come first and then those asked for longest ago, so that
+ * however many stay unconfirmed, none of them keeps another from its turn.
  * Across tenants: this is the operator's sweep, and each row brings its own tenant.
  */
 export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs: number; limit?: number }): Promise<Owed> {
   const before = `now() - make_interval(secs => $1)`;
-  const read = async <T extends object>(name: string, text: string): Promise<T[]> => (await store.query<T>(EVERY_TENANT, { name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
+  const read = async <T extends object = { tenant_id: string; id: string }>(name: string, text: string): Promise<T[]> =>
+    (await store.query<T>(EVERY_TENANT, { name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
   const [settle, overdue, ending, hangUpLegs, bridge, dial] = await Promise.all([
-    read<{ tenant_id: string; id: string }>(
+    read(
       'owed-settle',
-      `SELECT tenant_id, id FROM session WHERE settle_owed_at < ${before}
-       UNION SELECT tenant_id, session_id FROM leg WHERE state = 'dialling' AND dialled_at < ${before} - interval '90 seconds'`,
+      `SELECT tenant_id, id FROM (
+         (SELECT tenant_id, id, settle_owed_at AS since FROM session WHERE settle_owed_at < ${before} ORDER BY settle_owed_at LIMIT $2)
+         UNION ALL
+         (SELECT tenant_id, session_id, min(dialled_at) FROM leg WHERE state = 'dialling' AND dialled_at < ${before} - interval '90 seconds' GROUP BY tenant_id, session_id)
+       ) AS owed GROUP BY tenant_id, id ORDER BY min(since)`,
     ),
-    read<{ tenant_id: string; id: string }>(
-      'owed-overdue',
-      `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before}
-       UNION SELECT s.tenant_id, s.id FROM session s JOIN room r ON r.id = s.room_id WHERE s.state IN ('open', 'live') AND r.ended_at < ${before}`,
-    ),
-    read<{ tenant_id: string; id: string }>(
+    read('owed-overdue', `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before} ORDER BY due_at`),
+    read(
       'owed-ending',
       `SELECT tenant_id, id FROM session s WHERE state = 'ending' AND ending_at < ${before}
-       ORDER BY (SELECT min(l.asked_at) FROM leg l WHERE l.session_id = s.id AND l.state = 'ending') NULLS FIRST`,
+       ORDER BY (SELECT min(COALESCE(l.asked_at, '-infinity')) FROM leg l WHERE l.session_id = s.id AND l.state = 'ending') NULLS FIRST, ending_at`,
     ),
-    read<{ id: string }>(
+    read<{ tenant_id: string | null; id: string }>(
       'owed-hang-up-legs',
-      `SELECT id FROM (SELECT id, asked_at FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
-       UNION SELECT l.id, l.asked_at FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state <> 'ending') AS owed
-       ORDER BY asked_at NULLS FIRST`,
+      `SELECT tenant_id, id FROM (
+         SELECT tenant_id, id, asked_at, deadline_at AS since FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
+         UNION ALL
+         SELECT l.tenant_id, l.id, l.asked_at, l.owed_at FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state <> 'ending'
+       ) AS owed ORDER BY asked_at NULLS FIRST, since`,
     ),
-    read<{ tenant_id: string; id: string }>('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before}`),
-    read<{ tenant_id: string; id: string }>('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before}`),
+    read('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before} ORDER BY bridge_owed_at`),
+    read('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before} ORDER BY created_at`),
   ]);
   return { settle, overdue, ending, hangUpLegs, bridge, dial };
 }

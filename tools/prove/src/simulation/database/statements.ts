@@ -51,14 +51,17 @@ function saved<R extends { version: number }>(before: R | undefined, values: rea
   return row as R;
 }
 
-const limited = (ids: readonly string[], limit: unknown): readonly string[] => ids.slice(0, Number(limit));
+/** What is owed, the oldest first. */
+const oldest = (owing: readonly { id: string; tenant_id: string | null; since: number }[], limit: unknown): Answer =>
+  answer(owing.toSorted((a, b) => a.since - b.since).slice(0, Number(limit)).map(({ id, tenant_id }) => ({ tenant_id, id })));
 const owedSessions = (set: Set<string>, at: (row: SessionRow) => Date | null): Twin => (tables, [grace, limit], { now }) => {
   const before = now.getTime() - Number(grace) * 1000;
-  const ids = [...set].filter((id) => {
-    const due = at(tables.sessions.get(id)!);
-    return due !== null && due.getTime() < before;
+  const owing = [...set].flatMap((id) => {
+    const row = tables.sessions.get(id)!;
+    const due = at(row)?.getTime() ?? Infinity;
+    return due < before ? [{ id, tenant_id: row.tenant_id, since: due }] : [];
   });
-  return answer(limited(ids, limit).map((id) => ({ tenant_id: tables.sessions.get(id)!.tenant_id, id })));
+  return oldest(owing, limit);
 };
 const owed = (which: 'settleOwed' | 'running' | 'ending' | 'bridgeOwed', at: (row: SessionRow) => Date | null): Twin => (tables, values, when, text) => owedSessions(tables[which], at)(tables, values, when, text);
 
@@ -107,34 +110,40 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const before = now.getTime() - Number(grace) * 1000;
     const touched = [...tables.settleOwed].map((id) => tables.sessions.get(id)!).filter((row) => row.settle_owed_at!.getTime() < before);
     const unheard = [...tables.dialling].map((id) => tables.legs.get(id)!).filter((leg) => leg.dialled_at !== null && leg.dialled_at.getTime() < before - 90_000);
-    const owing = new Map([...touched.map((row) => [row.id, row.tenant_id] as const), ...unheard.map((leg) => [leg.session_id!, leg.tenant_id!] as const)]);
-    return answer([...owing].slice(0, Number(limit)).map(([id, tenant_id]) => ({ tenant_id, id })));
+    const owing = new Map<string, { id: string; tenant_id: string | null; since: number }>();
+    const note = (id: string, tenant_id: string | null, since: number): void => {
+      if (since < (owing.get(id)?.since ?? Infinity)) owing.set(id, { id, tenant_id, since });
+    };
+    for (const row of touched) note(row.id, row.tenant_id, row.settle_owed_at!.getTime());
+    for (const leg of unheard) note(leg.session_id!, leg.tenant_id, leg.dialled_at!.getTime());
+    return oldest([...owing.values()], limit);
   },
-  'owed-overdue': (tables, [grace, limit], { now }) => {
+  'owed-overdue': owed('running', (row) => row.due_at),
+  'owed-ending': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
-    const ids = [...tables.running].filter((id) => {
-      const row = tables.sessions.get(id)!;
-      const ended = tables.rooms.get(row.room_id)?.ended_at ?? null;
-      return row.due_at.getTime() < before || (ended !== null && ended.getTime() < before);
-    });
-    return answer(limited(ids, limit).map((id) => ({ tenant_id: tables.sessions.get(id)!.tenant_id, id })));
+    const late = [...tables.ending].map((id) => tables.sessions.get(id)!).filter((row) => row.ending_at !== null && row.ending_at.getTime() < before);
+    const asked = new Map(late.map((row) => [row.id, Math.min(Infinity, ...(tables.legsOfSession.get(row.id) ?? []).map((id) => tables.legs.get(id)!).filter((leg) => leg.state === 'ending').map((leg) => leg.asked_at?.getTime() ?? -1))]));
+    // Without a leg that is ending: to be concluded, and so first.
+    const turn = (row: SessionRow): number => (asked.get(row.id) === Infinity ? -2 : asked.get(row.id)!);
+    const inTurn = late.toSorted((a, b) => turn(a) - turn(b) || a.ending_at!.getTime() - b.ending_at!.getTime());
+    return answer(inTurn.slice(0, Number(limit)).map(({ tenant_id, id }) => ({ tenant_id, id })));
   },
-  'owed-ending': owed('ending', (row) => row.ending_at),
   'owed-bridge': owed('bridgeOwed', (row) => row.bridge_owed_at),
   'owed-hang-up-legs': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
-    const late = [...tables.unadmitted].filter((id) => tables.legs.get(id)!.deadline_at.getTime() < before);
-    const letGo = [...tables.legsEnding].filter((id) => {
-      const leg = tables.legs.get(id)!;
+    const late = [...tables.unadmitted].map((id) => tables.legs.get(id)!).filter((leg) => leg.deadline_at.getTime() < before);
+    const letGo = [...tables.legsEnding].map((id) => tables.legs.get(id)!).filter((leg) => {
       const session = tables.sessions.get(leg.session_id ?? '');
       return session !== undefined && session.state !== 'ending' && leg.owed_at !== null && leg.owed_at.getTime() < before;
     });
-    return answer(limited([...new Set([...late, ...letGo])], limit).map((id) => ({ id })));
+    const owing = [...late.map((leg) => ({ leg, since: leg.deadline_at.getTime() })), ...letGo.map((leg) => ({ leg, since: leg.owed_at!.getTime() }))];
+    const inTurn = owing.toSorted((a, b) => (a.leg.asked_at?.getTime() ?? -1) - (b.leg.asked_at?.getTime() ?? -1) || a.since - b.since);
+    return answer(inTurn.slice(0, Number(limit)).map(({ leg: { tenant_id, id } }) => ({ tenant_id, id })));
   },
   'owed-dial': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
-    const ids = [...tables.toDial].filter((id) => tables.legs.get(id)!.created_at.getTime() < before);
-    return answer(limited(ids, limit).map((id) => ({ tenant_id: tables.legs.get(id)!.tenant_id, id })));
+    const legs = [...tables.toDial].map((id) => tables.legs.get(id)!).filter((leg) => leg.created_at.getTime() < before);
+    return oldest(legs.map((leg) => ({ id: leg.id, tenant_id: leg.tenant_id, since: leg.created_at.getTime() })), limit);
   },
   'insert-room': (tables, values, { now }, text) => {
     const row: Record<string, unknown> = { state: 'active', created_at: now, ended_at: null };
@@ -175,6 +184,9 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const room = tables.rooms.get(id as string);
     if (room === undefined || room.tenant_id !== tenant || room.state !== 'active') return done(0);
     tables.put(tables.rooms, room.id, { ...room, state: 'ended', ended_at: now });
+    const current = tables.sessions.get(tables.currentOfRoom.get(room.id) ?? '');
+    if (current === undefined || current.tenant_id !== tenant) return done(0);
+    tables.putSession({ ...current, settle_owed_at: now, version: current.version + 1 });
     return done(1);
   },
   'release-pins': (tables, [room, tenant, seconds], { now }) => {
