@@ -97,7 +97,7 @@ describe('an API key', () => {
     const wanted = { tenantId: 'ten_seeded', tenantName: 'Seeded', apiKey, numbers: [{ e164: NUMBER, language: 'fr-FR' }] };
     await seed(store, wanted);
     await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded') });
-    expect(await authenticate(store, apiKey, NOW)).toEqual({ tenantId: 'ten_seeded', keyId: 'seeded' });
+    expect(await authenticate(store, apiKey, NOW)).toEqual({ tenantId: 'ten_seeded', keyId: 'seeded', scopes: ['admin'] });
     expect(await findNumber(store, NUMBER)).toMatchObject({ language: 'fr-FR' });
     expect(await findNumber(store, '+15550100')).toBeNull();
     await expect(seed(store, { ...wanted, apiKey: 'pl_test_short_secret' })).rejects.toThrow('API key must look like');

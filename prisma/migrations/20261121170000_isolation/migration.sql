@@ -70,17 +70,10 @@ GRANT SELECT, INSERT ON webhook_jti TO partyline_tenant;
 -- How many live PINs a number holds, whoever's they are: it decides how long the next one must be.
 CREATE FUNCTION count_pins(p_number text) RETURNS int LANGUAGE sql STABLE AS $$ SELECT count(*)::int FROM pin WHERE number = p_number AND free_at IS NULL $$;
 
--- The carrier's webhooks come before anybody knows whose call it is: these find out, for whoever may call them.
+-- It counts everybody's, and says no more than the number.
 GRANT CREATE ON SCHEMA public TO partyline_platform;
-DO $$
-DECLARE
-  v_function regprocedure;
-BEGIN
-  FOR v_function IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname IN ('answer_caller', 'admit_caller', 'answer_own_leg', 'count_pins') LOOP
-    EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER SET search_path = public, pg_temp', v_function);
-    EXECUTE format('ALTER FUNCTION %s OWNER TO partyline_platform', v_function);
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_function);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO partyline_tenant, partyline_platform', v_function);
-  END LOOP;
-END $$;
+ALTER FUNCTION count_pins(text) SECURITY DEFINER SET search_path = public, pg_temp;
+ALTER FUNCTION count_pins(text) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION count_pins(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION count_pins(text) TO partyline_tenant, partyline_platform;
 REVOKE CREATE ON SCHEMA public FROM partyline_platform;
