@@ -59,6 +59,7 @@ export class Oracle {
     this.#system = system;
     this.#world = world;
     system.database.onCommit = (change) => {
+      if (change.sessions.size + change.legs.size === 0) return;
       this.#committed(change);
       system.wakeSweeps();
     };

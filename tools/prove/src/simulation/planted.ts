@@ -2,7 +2,7 @@ import { applyLegEvent } from '@partyline/conference/apply-leg-event';
 import { verdict } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { Deps } from '@partyline/conference/deps';
-import type { Store } from '@partyline/store/store';
+import type { Scope, Store } from '@partyline/store/store';
 import type { Mutation } from './mutations.ts';
 import type { System } from './system.ts';
 
@@ -16,6 +16,7 @@ type Answer = { rows: Record<string, unknown>[]; rowCount: number };
 
 /** A store whose statements pass through `change`, on pool and connections alike. */
 function withStatements(store: Store, change: (query: Query, run: (query: Query) => Promise<Answer>) => Promise<Answer>): Store {
+  const single = (scope: Scope, query: Query): Promise<Answer> => store.query(scope, query as never) as unknown as Promise<Answer>;
   const real = store.pool as unknown as { query(q: Query | string): Promise<Answer>; connect(): Promise<{ query(q: Query | string): Promise<Answer>; release(error?: Error): void }> };
   const through = (run: (q: Query | string) => Promise<Answer>) => (query: Query | string) => (typeof query === 'string' ? run(query) : change(query, run));
   const pool = {
@@ -25,7 +26,8 @@ function withStatements(store: Store, change: (query: Query, run: (query: Query)
       return { query: through((q) => connection.query(q)), release: (error?: Error) => connection.release(error) };
     },
   };
-  return { pool, prisma: store.prisma, close: () => store.close() } as unknown as Store;
+  const query = (scope: Scope, asked: Query): Promise<Answer> => change(asked, (q) => single(scope, q));
+  return { pool, query, prisma: store.prisma, close: () => store.close() } as unknown as Store;
 }
 
 /** Ends a leg's row by our own word. */

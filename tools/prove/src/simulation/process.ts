@@ -27,8 +27,11 @@ export class Life {
     return this.alive && !this.process.paused;
   }
 
-  /** The call takes effect at once; its answer comes later. A crash in between is a request that was done and whose answer nobody saw. */
-  seam<T>(label: string, act: () => Reply<T>): Promise<T> {
+  /**
+   * The call takes effect at once; its answer comes later. A crash in between is a request that was done and whose answer nobody saw.
+   * @param lost asked when the answer comes: why it does not after all
+   */
+  seam<T>(label: string, act: () => Reply<T>, lost?: () => Error | null): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!this.alive) return;
       const { hook } = this.process;
@@ -44,7 +47,17 @@ export class Life {
         reply = { ms: 1, error };
       }
       if (hook !== undefined) hook({ process: this.process, label, number, when: 'after' });
-      this.#scheduler.after(reply.ms, () => this.deliver(() => ('error' in reply ? reject(reply.error) : resolve(reply.value))));
+      const come = (): void => {
+        if (!this.alive) return;
+        if (this.process.paused) {
+          this.#held.push(come);
+          return;
+        }
+        const error = 'error' in reply ? reply.error : (lost?.() ?? null);
+        if (error === null) resolve((reply as { value: T }).value);
+        else reject(error);
+      };
+      this.#scheduler.after(reply.ms, come);
     });
   }
 

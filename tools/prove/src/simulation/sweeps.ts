@@ -80,8 +80,9 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
     };
     next();
     wakers.push(() => {
+      if (!parked) return;
       const at = scheduler.now + GRACE_MS;
-      if (!parked || !life.alive || (event !== undefined && event.at <= at + everyMs)) return;
+      if (!life.alive || (event !== undefined && event.at <= at + everyMs)) return;
       scheduler.cancel(event);
       schedule(at + everyMs * random.next());
     });

@@ -72,6 +72,7 @@ export class System {
   /** A webhook was taken and changed something; its token's id. */
   onTaken: ((jti: string) => void) | undefined = undefined;
   readonly options: SystemOptions;
+  readonly #kinds = new Map<string, SimProcess[]>();
   readonly #lives = new Map<Life, ApiDeps>();
   readonly #wakers = new Map<Life, () => void>();
   readonly #skew = new Map<string, number>();
@@ -108,6 +109,8 @@ export class System {
     for (const name of PROCESSES) {
       const process = new SimProcess(name, scheduler, { start: (life) => this.#boot(life), crash: (life) => this.#crashed(life) });
       this.processes.set(name, process);
+      const kind = name.split('-')[0]!;
+      this.#kinds.set(kind, [...(this.#kinds.get(kind) ?? []), process]);
       process.boot();
     }
   }
@@ -161,7 +164,7 @@ export class System {
   #depsFor(life: Life): ApiDeps {
     const { scheduler, database, queue, options } = this;
     const { name } = life.process;
-    const store = openTwinStore(database, (label, act) => life.seam(label, act), { fine: options.fine ?? false, onOpen: (abort) => (life.abort = abort) });
+    const store = openTwinStore(database, (label, act, lost) => life.seam(label, act, lost), { fine: options.fine ?? false, onOpen: (abort) => (life.abort = abort) });
     const clock = { now: () => new Date(scheduler.now + (this.#skew.get(name) ?? 0)) };
     const raw = { voice: this.voice.providerFor(life), media: this.video.providerFor(life) };
     const ids = openIds(options.seed, `ids ${name} ${(this.#made += 1)}`);
@@ -206,10 +209,16 @@ export class System {
 
   /** One that is up, and mostly one that is not stopped: a load balancer takes a moment to notice. */
   #running(kind: string): Life | undefined {
-    const up = [...this.processes.values()].filter((process) => process.name.startsWith(kind) && process.up);
-    const fit = up.filter((process) => !process.paused);
-    const choice = fit.length > 0 && (up.length === fit.length || this.#chance.chance(0.8)) ? fit : up;
-    return choice.length === 0 ? undefined : this.#chance.pick(choice).life;
+    const all = this.#kinds.get(kind)!;
+    let up = 0;
+    let fit = 0;
+    for (const process of all) {
+      if (process.up) up += 1;
+      if (process.up && !process.paused) fit += 1;
+    }
+    const onlyFit = fit > 0 && (up === fit || this.#chance.chance(0.8));
+    let which = this.#chance.int(onlyFit ? fit : up);
+    return all.find((process) => process.up && (!onlyFit || !process.paused) && which-- === 0)?.life;
   }
 
   /** A tenant's request to room-api, which is answered by calling back, or never. */

@@ -37,7 +37,7 @@ export interface Traffic {
 
 const MINUTE = 60_000;
 const DAY_MS = 24 * 60 * MINUTE;
-export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 175, meanMs: 8 * MINUTE };
+export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 140, meanMs: 5 * MINUTE };
 const CLOCKS_OFF = { never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60 };
 
 /** Tenants, browsers, callers and phones, coming and going as they do. */
@@ -130,7 +130,7 @@ export class World {
     const { ending } = meeting;
     if (ending === 'nobody-comes') return;
     const phonesOnly = ending === 'everybody-leaves' && random.chance(0.15);
-    const browsers = phonesOnly ? 0 : 1 + random.int(ending === 'browsers-leave' ? 2 : 4);
+    const browsers = phonesOnly ? 0 : 1 + random.int(ending === 'browsers-leave' ? 3 : 8);
     const callers = ending === 'browsers-leave' || ending === 'phones-leave' || phonesOnly ? 1 + random.int(3) : random.int(5);
     const rung = random.chance(0.4) ? 1 + random.int(2) : 0;
     const comeWithin = Math.min(lengthMs / 2, 90_000);

@@ -39,13 +39,24 @@ export class ConnectionError extends Error {
 }
 const taken = (constraint: string): DatabaseError => new DatabaseError('23505', `duplicate key value violates unique constraint "${constraint}"`);
 
-/** What one transaction changed, to take it back, and for those who watch commits. */
-export interface Change {
-  readonly undo: (() => void)[];
-  readonly sessions: Map<string, SessionRow | undefined>;
-  readonly legs: Map<string, LegRow | undefined>;
+/** What one transaction changed, to take it back, and for those who watch commits. Most change nothing, so the rest is made when needed. */
+export class Change {
+  readonly undo: (() => void)[] = [];
+  sessions: ReadonlyMap<string, SessionRow | undefined> = NOTHING;
+  legs: ReadonlyMap<string, LegRow | undefined> = NOTHING;
+
+  /** Notes a row as it was before the first change of it. */
+  session(id: string, before: SessionRow | undefined): void {
+    if (this.sessions === NOTHING) this.sessions = new Map([[id, before]]);
+    else if (!this.sessions.has(id)) (this.sessions as Map<string, SessionRow | undefined>).set(id, before);
+  }
+
+  leg(id: string, before: LegRow | undefined): void {
+    if (this.legs === NOTHING) this.legs = new Map([[id, before]]);
+    else if (!this.legs.has(id)) (this.legs as Map<string, LegRow | undefined>).set(id, before);
+  }
 }
-export const noChange = (): Change => ({ undo: [], sessions: new Map(), legs: new Map() });
+const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 
 export const bytesKey = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 const runs = (row: SessionRow): boolean => row.state === 'open' || row.state === 'live';
@@ -98,7 +109,7 @@ export class Tables {
   readonly dialling = new Set<string>();
   readonly legsUp = new Set<string>();
 
-  change: Change = noChange();
+  change = new Change();
 
   /** Sets or deletes a key of one of the plain maps. */
   put<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
@@ -110,7 +121,7 @@ export class Tables {
 
   putSession(row: SessionRow): void {
     const before = this.sessions.get(row.id);
-    if (!this.change.sessions.has(row.id)) this.change.sessions.set(row.id, before);
+    this.change.session(row.id, before);
     const clash = (map: Map<string, string>, key: string | null): boolean => key !== null && (map.get(key) ?? row.id) !== row.id;
     if (clash(this.sessionByConversation, row.conversation)) throw taken('session_conversation_key');
     if (clash(this.sessionByMedia, row.media_session_id)) throw taken('session_media_session_id_key');
@@ -151,7 +162,7 @@ export class Tables {
 
   putLeg(row: LegRow): void {
     const before = this.legs.get(row.id);
-    if (!this.change.legs.has(row.id)) this.change.legs.set(row.id, before);
+    this.change.leg(row.id, before);
     if (row.voice_call_id !== null && (this.legByCall.get(row.voice_call_id) ?? row.id) !== row.id) throw taken('leg_voice_call_id_key');
     if (isLiveBridge(row) && (this.bridgeOfSession.get(row.session_id!) ?? row.id) !== row.id) throw taken('leg_one_bridge');
     this.#setLeg(row.id, before, row);

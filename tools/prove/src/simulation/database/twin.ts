@@ -3,10 +3,10 @@ import type { Reply } from '../process.ts';
 import { prismaTwin } from './prisma-twin.ts';
 import { CORE, type Answer, type Twin } from './statements.ts';
 import { SWEEPS } from './statements-of-sweeps.ts';
-import { ConnectionError, DatabaseError, noChange, Tables, type Change } from './tables.ts';
+import { Change, ConnectionError, DatabaseError, Tables } from './tables.ts';
 
 /** How a caller reaches the database: a process's seam, or nothing at all in the differential test. */
-export type DatabaseSeam = <T>(label: string, act: () => Reply<T>) => Promise<T>;
+export type DatabaseSeam = <T>(label: string, act: () => Reply<T>, lost?: () => Error | null) => Promise<T>;
 
 interface Query {
   readonly name?: string;
@@ -42,6 +42,7 @@ export class DatabaseServer {
   /** Milliseconds for a round trip. */
   latency: () => number = () => 1;
   readonly #now: () => number;
+  #date = new Date(0);
   #lock: Transaction | null = null;
   #waiting: (() => void)[] = [];
   #breaks = 0;
@@ -61,8 +62,11 @@ export class DatabaseServer {
     return this.#breaks;
   }
 
+  /** One object for all that happens at an instant: rows share it, and nobody alters it. */
   date(): Date {
-    return new Date(this.#now());
+    const now = this.#now();
+    if (this.#date.getTime() !== now) this.#date = new Date(now);
+    return this.#date;
   }
 
   /** All connections end; open transactions are rolled back. */
@@ -84,7 +88,7 @@ export class DatabaseServer {
       for (const take of change.undo.toReversed()) take();
       lost += 1;
     }
-    this.tables.change = noChange();
+    this.tables.change = new Change();
     return lost;
   }
 
@@ -94,13 +98,18 @@ export class DatabaseServer {
       this.#waiting.push(then);
       return null;
     }
-    this.#lock = { began: this.date(), change: noChange(), failed: false, over: undefined };
+    this.#lock = { began: this.date(), change: new Change(), failed: false, over: undefined };
     this.tables.change = this.#lock.change;
     return this.#lock;
   }
 
   get locked(): boolean {
     return this.#lock !== null;
+  }
+
+  /** When whoever has the lock now gives it up. */
+  released(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   execute(transaction: Transaction, query: Query): Answer {
@@ -122,8 +131,9 @@ export class DatabaseServer {
       return;
     }
     const { change } = transaction;
-    if (this.keepMs > 0 && change.undo.length > 0) this.#keep(change);
     this.#release();
+    if (change.undo.length === 0) return;
+    if (this.keepMs > 0) this.#keep(change);
     this.onCommit?.(change);
   }
 
@@ -149,7 +159,7 @@ export class DatabaseServer {
 
   #release(): void {
     this.#lock = null;
-    this.tables.change = noChange();
+    this.tables.change = new Change();
     // All of them ask again: one alone might be dead by now, and the rest would wait for ever.
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -177,15 +187,16 @@ function runTwin(tables: Tables, { name, text, values = [] }: Query, when: { now
 export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine = false, onOpen }: { fine?: boolean; onOpen?: (abort: () => void) => void } = {}): Store {
   const reach = <T>(label: string, act: () => T): Promise<T> => {
     let breaks = server.breaks;
-    return seam<T>(label, () => {
-      if (server.down) return { ms: server.latency(), error: refusedConnection() };
-      breaks = server.breaks;
-      return { ms: server.latency(), value: act() };
-    }).then((value) => {
+    return seam<T>(
+      label,
+      () => {
+        if (server.down) return { ms: server.latency(), error: refusedConnection() };
+        breaks = server.breaks;
+        return { ms: server.latency(), value: act() };
+      },
       // Done or not, the answer was under way when the connection broke.
-      if (server.breaks !== breaks) throw brokenConnection();
-      return value;
-    });
+      () => (server.breaks === breaks ? null : brokenConnection()),
+    );
   };
   /** Waits for the lock, asking again each time it was given up. */
   const locked = async (label: string): Promise<Transaction> => {
@@ -205,7 +216,8 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
   };
 
   async function autoCommit(query: Query): Promise<Answer> {
-    if (fine && server.locked) {
+    if (!fine) while (server.locked) await server.released();
+    else if (server.locked) {
       const transaction = await locked(`db ${query.name ?? 'statement'}`);
       try {
         const result = server.execute(transaction, query);
@@ -217,8 +229,7 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
       }
     }
     return reach(`db ${query.name ?? 'statement'}`, () => {
-      const transaction = server.begin(() => undefined);
-      if (transaction === null) throw new Error('a statement met an open transaction: transactions are to run in one go here');
+      const transaction = server.begin(() => undefined)!;
       try {
         const result = server.execute(transaction, query);
         server.commit(transaction);
@@ -230,37 +241,40 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
     });
   }
 
+  /** Where each statement is a seam call of its own, the lock is waited for by asking again; else it is only ever held within one event, by somebody whose turn is not over. */
+  const begun = async (): Promise<Transaction> => {
+    if (fine) return locked('db BEGIN');
+    for (;;) {
+      const transaction = server.begin(() => undefined);
+      if (transaction !== null) {
+        onOpen?.(() => server.abort(transaction, idleTooLong()));
+        return transaction;
+      }
+      await server.released();
+    }
+  };
+
   function connection(): object {
     let transaction: Transaction | null = null;
-    const act = <T>(label: string, what: () => T): Promise<T> => (fine ? reach(label, what) : new Promise((resolve) => resolve(what())));
     return {
       async query(query: string | Query): Promise<Answer> {
-        if (typeof query === 'string' && query.startsWith('BEGIN')) {
-          if (fine) transaction = await locked('db BEGIN');
-          else {
-            const began = server.begin(() => undefined);
-            if (began === null) throw new Error('a transaction met another that is open: transactions are to run in one go here');
-            onOpen?.(() => server.abort(began, idleTooLong()));
-            transaction = began;
-          }
-          return NOTHING;
-        }
-        if (query === 'COMMIT') {
+        if (typeof query !== 'string') {
           const mine = transaction!;
-          transaction = null;
-          if (server.down) server.rollback(mine);
-          await reach('db COMMIT', () => server.commit(mine));
+          return fine ? reach(`db ${query.name ?? 'statement'}`, () => server.execute(mine, query)) : server.execute(mine, query);
+        }
+        if (query.startsWith('BEGIN')) {
+          transaction = await begun();
           return NOTHING;
         }
-        if (query === 'ROLLBACK') {
-          const mine = transaction;
-          transaction = null;
+        const mine = transaction;
+        transaction = null;
+        if (query === 'COMMIT') {
+          if (server.down) server.rollback(mine!);
+          await reach('db COMMIT', () => server.commit(mine!));
+        } else if (query === 'ROLLBACK') {
           if (mine !== null) server.rollback(mine);
-          return NOTHING;
-        }
-        if (typeof query === 'string') throw new Error(`the simulated database knows no "${query}"`);
-        const mine = transaction!;
-        return act(`db ${query.name ?? 'statement'}`, () => server.execute(mine, query));
+        } else throw new Error(`the simulated database knows no "${query}"`);
+        return NOTHING;
       },
       release() {
         if (transaction !== null) server.rollback(transaction);
@@ -270,7 +284,8 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
 
   const pool = {
     query: (query: string | Query): Promise<Answer> => autoCommit(typeof query === 'string' ? { text: query } : query),
-    connect: (): Promise<object> => reach('db connect', connection),
+    // A connection lies ready, and costs a round trip only where there is no server.
+    connect: (): Promise<object> => (fine || server.down ? reach('db connect', connection) : Promise.resolve(connection())),
   };
   // One process, one database without row-level security: that a scope shows its own rows and no others is libs/store's own test.
   return { pool, query: (_scope: Scope, query: Query) => autoCommit(query), prisma: prismaTwin(server.tables, reach), close: () => Promise.resolve() } as unknown as Store;
