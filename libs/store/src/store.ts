@@ -38,7 +38,7 @@ export function openStore({ url, max = 10, owner = false, onError }: { url: stri
   // Without a listener a connection that the server closes ends the process: the pool has one for those that are idle, those in use need their own.
   pool.on('error', onError);
   pool.on('connect', (connection) => connection.on('error', onError));
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions: { maxWait: 5_000, timeout: NO_ANSWER_MS } });
   const store: Store = {
     pool,
     prisma,
