@@ -85,7 +85,7 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
     expect(late).toMatchObject({ state: 'ending' });
     expect(stage.sent.filter((job) => job.name === 'hang-up-leg' && job.id === late?.id)).toHaveLength(1);
     await letPass(stage, meeting, 0);
-    expect((await listOwed(stage.store, { graceMs: 0 })).hangUpLegs).toContainEqual({ id: late?.id });
+    expect((await listOwed(stage.store, { graceMs: 0 })).hangUpLegs).toContainEqual({ tenant_id: meeting.tenantId, id: late?.id });
     await hangUpLeg(world, meeting.tenantId, late?.id ?? '');
     await untilLegs(stage, meeting, 'webrtc', ['ended']);
     expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -186,7 +186,7 @@ describe('the hang-up job', () => {
     expect(await hangUpLeg(world, null, leg.id)).toBe('done');
     expect((await stage.emulator.client.ledger({ callId: person.callId })).up).toBe(1);
     await stage.store.prisma.leg.update({ where: { id: leg.id }, data: { deadline_at: new Date(0) } });
-    expect((await listOwed(stage.store, { graceMs: 0 })).hangUpLegs).toContainEqual({ id: leg.id });
+    expect((await listOwed(stage.store, { graceMs: 0 })).hangUpLegs).toContainEqual({ tenant_id: null, id: leg.id });
     await hangUpLeg(world, null, leg.id);
     await stage.emulator.client.awaitEnded(person.id);
     await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state, 'ended');

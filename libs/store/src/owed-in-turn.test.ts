@@ -114,8 +114,10 @@ describe('more hang-ups than one list takes', () => {
   });
 });
 
-it('a room that ended without its session has that settled, without a look at every room', async () => {
+it('a session that was left running in a room that ended is past its deadline, wherever its own is', async () => {
   const room = await roomWith({ state: 'live' });
   await inTransaction(store, room.tenantId, (tx) => closeRoom(tx, room.tenantId, room.roomId, 3_600));
-  expect((await listOwed(store, { graceMs: -1_000 })).settle).toEqual([{ tenant_id: room.tenantId, id: room.sessionId }]);
+  expect((await listOwed(store, { graceMs: -1_000 })).overdue).toEqual([{ tenant_id: room.tenantId, id: room.sessionId }]);
+  await setColumns(store, 'session', room.sessionId, { due_at: LONG_AGO });
+  expect((await listOwed(store, { graceMs: 0 })).overdue).toEqual([{ tenant_id: room.tenantId, id: room.sessionId }]);
 });

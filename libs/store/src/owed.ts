@@ -2,9 +2,9 @@ import { EVERY_TENANT, type Store } from './store.ts';
 
 /** What rows say ought to be done and is not. Jobs are only a fast way to the same end; when one is lost, these lists still know. */
 export interface Owed {
-  /** Roster changed, or room ended, and not yet settled; or a dial of theirs of which nothing has been heard for 90 s. */
+  /** Roster changed and clocks not yet settled, or a dial of theirs of which nothing has been heard for 90 s. */
   readonly settle: readonly { tenant_id: string; id: string }[];
-  /** Past its deadline and not ended. */
+  /** Past its deadline and not ended, or left running in a room that has ended within a day (after that its own deadline tells). */
   readonly overdue: readonly { tenant_id: string; id: string }[];
   /** Ending, and not every leg confirmed. */
   readonly ending: readonly { tenant_id: string; id: string }[];
@@ -35,7 +35,15 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
          (SELECT tenant_id, session_id, min(dialled_at) FROM leg WHERE state = 'dialling' AND dialled_at < ${before} - interval '90 seconds' GROUP BY tenant_id, session_id)
        ) AS owed GROUP BY tenant_id, id ORDER BY min(since)`,
     ),
-    read('owed-overdue', `SELECT tenant_id, id FROM session WHERE state IN ('open', 'live') AND due_at < ${before} ORDER BY due_at`),
+    read(
+      'owed-overdue',
+      `SELECT tenant_id, id FROM (
+         (SELECT tenant_id, id, due_at AS since FROM session WHERE state IN ('open', 'live') AND due_at < ${before} ORDER BY due_at LIMIT $2)
+         UNION ALL
+         (SELECT s.tenant_id, s.id, r.ended_at FROM room r JOIN session s ON s.room_id = r.id AND s.state IN ('open', 'live')
+          WHERE r.ended_at < ${before} AND r.ended_at > now() - interval '1 day' ORDER BY r.ended_at LIMIT $2)
+       ) AS owed GROUP BY tenant_id, id ORDER BY min(since)`,
+    ),
     read(
       'owed-ending',
       `SELECT tenant_id, id FROM session s WHERE state = 'ending' AND ending_at < ${before}

@@ -63,17 +63,9 @@ export async function lockRoom(tx: Tx, tenantId: string, roomId: string): Promis
   return rows[0] ?? null;
 }
 
-/**
- * Ends a room for good: nobody can join by its PIN from now on, and the PIN stays taken for `quarantineS` seconds more. Its running session is
- * owed its settling, which ends it, should whoever ends the room come no further than this.
- */
+/** Ends a room for good: nobody can join by its PIN from now on, and the PIN stays taken for `quarantineS` seconds more. */
 export async function closeRoom(tx: Tx, tenantId: string, roomId: string, quarantineS: number): Promise<void> {
-  await tx.query({
-    name: 'close-room',
-    text: `WITH closed AS (UPDATE room SET state = 'ended', ended_at = now() WHERE id = $1 AND tenant_id = $2 AND state = 'active' RETURNING id, tenant_id)
-           UPDATE session s SET settle_owed_at = now(), version = s.version + 1 FROM closed WHERE s.room_id = closed.id AND s.tenant_id = closed.tenant_id AND s.state IN ('open', 'live')`,
-    values: [roomId, tenantId],
-  });
+  await tx.query({ name: 'close-room', text: `UPDATE room SET state = 'ended', ended_at = now() WHERE id = $1 AND tenant_id = $2 AND state = 'active'`, values: [roomId, tenantId] });
   await tx.query({ name: 'release-pins', text: 'UPDATE pin SET free_at = now() + make_interval(secs => $3) WHERE room_id = $1 AND tenant_id = $2 AND free_at IS NULL', values: [roomId, tenantId, quarantineS] });
 }
 

@@ -304,6 +304,7 @@ CREATE UNIQUE INDEX "leg_one_bridge" ON "leg" ("session_id") WHERE "kind" = 'bri
 
 -- What the sweeps of the cleanup worker read every second: only rows that owe something.
 CREATE INDEX "session_due" ON "session" ("due_at") WHERE "state" IN ('open', 'live');
+CREATE INDEX "room_ended" ON "room" ("ended_at") WHERE "ended_at" IS NOT NULL;
 CREATE INDEX "session_ending" ON "session" ("ending_at") WHERE "state" = 'ending';
 CREATE INDEX "session_settle_owed" ON "session" ("settle_owed_at") WHERE "settle_owed_at" IS NOT NULL;
 CREATE INDEX "session_bridge_owed" ON "session" ("bridge_owed_at") WHERE "bridge_owed_at" IS NOT NULL;

@@ -118,7 +118,17 @@ export const CORE: Readonly<Record<string, Twin>> = {
     for (const leg of unheard) note(leg.session_id!, leg.tenant_id, leg.dialled_at!.getTime());
     return oldest([...owing.values()], limit);
   },
-  'owed-overdue': owed('running', (row) => row.due_at),
+  'owed-overdue': (tables, [grace, limit], { now }) => {
+    const before = now.getTime() - Number(grace) * 1000;
+    const owing = [...tables.running].flatMap((id) => {
+      const { tenant_id, due_at, room_id } = tables.sessions.get(id)!;
+      const ended = tables.rooms.get(room_id)?.ended_at?.getTime() ?? Infinity;
+      const left = ended < before && ended > now.getTime() - 86_400_000 ? ended : Infinity;
+      const since = Math.min(due_at.getTime() < before ? due_at.getTime() : Infinity, left);
+      return since === Infinity ? [] : [{ id, tenant_id, since }];
+    });
+    return oldest(owing, limit);
+  },
   'owed-ending': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const late = [...tables.ending].map((id) => tables.sessions.get(id)!).filter((row) => row.ending_at !== null && row.ending_at.getTime() < before);
@@ -184,9 +194,6 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const room = tables.rooms.get(id as string);
     if (room === undefined || room.tenant_id !== tenant || room.state !== 'active') return done(0);
     tables.put(tables.rooms, room.id, { ...room, state: 'ended', ended_at: now });
-    const current = tables.sessions.get(tables.currentOfRoom.get(room.id) ?? '');
-    if (current === undefined || current.tenant_id !== tenant) return done(0);
-    tables.putSession({ ...current, settle_owed_at: now, version: current.version + 1 });
     return done(1);
   },
   'release-pins': (tables, [room, tenant, seconds], { now }) => {
