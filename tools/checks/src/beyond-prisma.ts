@@ -26,4 +26,5 @@ export const beyondPrisma: readonly string[] = [
   'index session_due',
   'index session_ending',
   'index session_settle_owed',
+  'index tenant_suspended',
 ];
