@@ -1,0 +1,77 @@
+import { globSync, readFileSync } from 'node:fs';
+import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/stage';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Partyline } from './client.ts';
+import { AuthenticationError, InvalidInputError, NotFoundError } from './error.ts';
+
+let stage: Stage;
+let client: Partyline;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+  client = new Partyline({ apiKey: stage.keys.ours, baseUrl: stage.url });
+});
+afterAll(() => stage.stop());
+
+describe('a room from the SDK', () => {
+  it('is created, looked at, joined, dialled from and ended', async () => {
+    const { room, pin, session } = await client.rooms.create({ name: 'Board meeting' });
+    expect(await client.rooms.get(room.id)).toMatchObject({ room: { id: room.id, name: 'Board meeting' }, pin, session: { id: session.id } });
+    expect(await client.participants.token(room.id, { name: 'Grace' })).toMatchObject({ client: { token: expect.any(String) as string } });
+    const { participantId } = await client.participants.dial(room.id, { phone: '+442079460018', name: 'Charles' });
+    expect((await client.participants.list(room.id)).participants.map(({ id }) => id)).toContain(participantId);
+    expect(await client.rooms.observe(room.id)).toMatchObject({ legs: [] });
+    expect(await client.rooms.end(room.id)).toMatchObject({ sessionId: session.id });
+    expect((await client.sessions.events(session.id)).events.at(0)?.seq).toBe(1);
+    expect((await client.sessions.hangUps(session.id)).hangUps).toEqual(expect.any(Array));
+  });
+});
+
+describe('a list', () => {
+  it('is walked through page after page', async () => {
+    const made: string[] = [];
+    for (let n = 0; n < 5; n++) made.unshift((await client.rooms.create({ name: `Room ${n}` })).room.id);
+    const seen: string[] = [];
+    for await (const room of client.rooms.list({ limit: 2 })) {
+      seen.push(room.id);
+      if (seen.length === 5) break;
+    }
+    expect(seen).toEqual(made);
+    const { rooms, next } = await client.rooms.list({ limit: 2 }).page();
+    expect([rooms.length, next]).toEqual([2, expect.any(String)]);
+  });
+
+  it('ends', async () => {
+    const theirs = new Partyline({ apiKey: stage.keys.theirs, baseUrl: stage.url });
+    const seen = [];
+    for await (const room of theirs.rooms.list()) seen.push(room);
+    for await (const line of theirs.hangUps.list({ state: 'all' })) seen.push(line);
+    expect(seen).toEqual([]);
+  });
+});
+
+describe('an error', () => {
+  it('names each wrong field, with the fix', async () => {
+    const error: unknown = await client.rooms.create({ name: '', maxParticipants: 1 }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(InvalidInputError);
+    expect(error).toMatchObject({ status: 422, reason: 'invalid-body', fix: expect.any(String) as string, requestId: expect.stringMatching(/^req_/) as string });
+    expect((error as InvalidInputError).errors.map(({ pointer }) => pointer)).toEqual(['/name', '/maxParticipants']);
+  });
+
+  it('is of a class of its kind', async () => {
+    await expect(client.rooms.get('room_AAAAAAAAAAAAAAAAAAAAAA')).rejects.toThrow(NotFoundError);
+    await expect(new Partyline({ apiKey: newKey(), baseUrl: stage.url }).rooms.list().page()).rejects.toThrow(AuthenticationError);
+  });
+
+  it('is thrown at once for options that cannot work', () => {
+    expect(() => new Partyline({ apiKey: '', baseUrl: stage.url })).toThrow('There is no API key.');
+    expect(() => new Partyline({ apiKey: 'pl_x', baseUrl: 'api.example.com' })).toThrow('is no base URL');
+  });
+});
+
+it('has a method for every operation of the API', () => {
+  const { paths } = JSON.parse(readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, { operationId: string }>> };
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
+  const sources = globSync(`${import.meta.dirname}/resources/*.ts`).map((file) => readFileSync(file, 'utf8'));
+  const called = new Set(sources.flatMap((source) => [...source.matchAll(/\b(\w+)\(\{ \.\.\.callWith\(/g)].map(([, name]) => name)));
+  expect(operations.filter((operation) => !called.has(operation))).toEqual([]);
+});

@@ -1,0 +1,65 @@
+import { PartylineError, errorOf, noAnswer } from './error.ts';
+import { createClient, createConfig, type Client } from './generated/client/index.ts';
+import { hangUps } from './resources/hang-ups.ts';
+import { participants } from './resources/participants.ts';
+import { rooms } from './resources/rooms.ts';
+import { sessions } from './resources/sessions.ts';
+import { patientFetch, type Patience } from './retry.ts';
+import { SDK_VERSION } from './version.ts';
+
+export interface PartylineOptions extends Partial<Patience> {
+  /** `pl_<env>_<id>_<secret>`, or an operator's key. */
+  readonly apiKey: string;
+  /** Where the API is, for example `https://api.example.com`. */
+  readonly baseUrl: string;
+  /** Makes the key under which a write is done once. Default: a random UUID. */
+  readonly newIdempotencyKey?: () => string;
+}
+
+/**
+ * The API of one Partyline, for one key. Every call throws a PartylineError; reads and writes are tried again on no answer, 429 and 503 (four times by
+ * default, backing off, waiting as long as Retry-After says), a write under one Idempotency-Key, so that it is done once.
+ */
+export class Partyline {
+  readonly rooms: ReturnType<typeof rooms>;
+  readonly participants: ReturnType<typeof participants>;
+  readonly sessions: ReturnType<typeof sessions>;
+  readonly hangUps: ReturnType<typeof hangUps>;
+
+  constructor(options: PartylineOptions) {
+    const client = clientOf(options);
+    this.rooms = rooms(client);
+    this.participants = participants(client);
+    this.sessions = sessions(client);
+    this.hangUps = hangUps(client);
+  }
+}
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+function clientOf(options: PartylineOptions): Client {
+  const { apiKey, baseUrl, fetch = globalThis.fetch, retries = 4, timeoutMs = 30_000, sleep = wait, random = Math.random, newIdempotencyKey = () => globalThis.crypto.randomUUID() } = options;
+  if (!/^https?:\/\//.test(baseUrl)) throw new PartylineError(0, 'invalid-options', `«${baseUrl}» is no base URL.`, { fix: 'Give the API’s address with its scheme, such as https://api.example.com.' });
+  if (!/^\S+$/.test(apiKey)) throw new PartylineError(0, 'invalid-options', 'There is no API key.', { fix: 'Give apiKey, pl_<env>_<id>_<secret>.' });
+  const patient = patientFetch({ fetch, retries, timeoutMs, sleep, random });
+  const client = createClient(
+    createConfig({
+      baseUrl: baseUrl.replace(/\/+$/, ''),
+      auth: apiKey,
+      headers: { 'user-agent': `partyline-sdk/${SDK_VERSION}` },
+      // A redirect would take the key along, or turn a POST into a GET.
+      redirect: 'error',
+      fetch: (input) => patient(input as Request),
+      throwOnError: true,
+    }),
+  );
+  client.interceptors.request.use((request) => {
+    if (request.method !== 'GET' && !request.headers.has('idempotency-key')) request.headers.set('idempotency-key', newIdempotencyKey());
+    return request;
+  });
+  client.interceptors.error.use((error, response, request) => {
+    if (request?.signal.aborted === true && response === undefined) return request.signal.reason;
+    return response === undefined ? noAnswer(request?.url ?? baseUrl, error) : errorOf(response, error);
+  });
+  return client;
+}
