@@ -1,10 +1,11 @@
 import { closeRoom } from '@partyline/store/rooms';
 import { inTransaction } from '@partyline/store/store';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { requestDialOut } from './dial-out.ts';
+import { dialOut, requestDialOut } from './dial-out.ts';
 import { endRoom } from './end-session.ts';
 import { issueToken } from './issue-token.ts';
-import { joinBrowser, meet, openRoom, readLegs, readSession, upAtVendor } from './testing/meeting.ts';
+import { openBridge } from './open-bridge.ts';
+import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, upAtVendor } from './testing/meeting.ts';
 import { passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -26,6 +27,31 @@ it('a room whose end was cut short by a crash does not leave its session running
   expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
   expect(await upAtVendor(stage, meeting)).toEqual([]);
   await expect(endRoom(world, meeting.tenantId, meeting.roomId)).rejects.toMatchObject({ verdict: { reason: 'room-ended' } });
+});
+
+/** The first of endRoom's two transactions: the room has ended, and its session does not know yet. */
+const endOnlyTheRoom = (roomId: string, tenantId: string): Promise<unknown> => inTransaction(stage.store, tenantId, (tx) => closeRoom(tx, tenantId, roomId, 3_600));
+
+it('a room that ended a moment ago has nobody rung for it (seen by the simulation: a create for a session whose end was decided in the same commit)', async () => {
+  const meeting = await openRoom(world);
+  const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
+  await endOnlyTheRoom(meeting.roomId, meeting.tenantId);
+  expect(await dialOut(world, meeting.tenantId, legId)).toBe('not-wanted');
+  expect(await upAtVendor(stage, meeting)).toEqual([]);
+  expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
+});
+
+it('a room that ends while its bridge is about to be dialled has it dialled no more', async () => {
+  const meeting = await openRoom(world);
+  await joinBrowser(stage, meeting);
+  await callIn(stage, world, meeting);
+  const armHangUp: World['jobs']['armHangUp'] = async (session, delayMs) => {
+    await endOnlyTheRoom(meeting.roomId, meeting.tenantId);
+    await world.jobs.armHangUp(session, delayMs);
+  };
+  expect(await openBridge({ ...world, jobs: { ...world.jobs, armHangUp } }, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+  expect(await readLegs(stage, meeting, 'bridge')).toEqual([]);
+  expect((await readSession(stage, meeting)).state).toBe('ending');
 });
 
 it('a full room rings nobody and gives no token, and nobody is on its roster for it', async () => {

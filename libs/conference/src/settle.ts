@@ -76,8 +76,8 @@ export function decideEnd(view: SessionView, reason: EndReason): boolean {
   return true;
 }
 
-/** May a call be made for it? Not when it is past its end, though nobody has ended it yet: it will be, when this change is settled. */
-export const mayDial = ({ session, now }: SessionView): boolean => canJoin(session.state) && session.due_at > now;
+/** May a call be made for it? Not when it is past its end, or its room has ended, though nobody has ended it yet: it will be, when this change is settled. */
+export const mayDial = ({ session, room, now }: SessionView): boolean => canJoin(session.state) && room.state === 'active' && session.due_at > now;
 
 /** Are as many people in as the room takes? Admission asks the same in SQL. */
 export const isFull = ({ room, legs }: SessionView): boolean => legs.filter((leg) => leg.kind !== 'bridge' && isUp(leg)).length >= room.max_participants;
