@@ -1,5 +1,6 @@
 import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
-import { findLegOfCall, storeObservation, useToken } from '@partyline/store/events';
+import { storeObservation, useToken } from '@partyline/store/events';
+import { findLegOfCall } from '@partyline/store/owners';
 import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
 import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/store';
 import type { UsedToken } from '@partyline/store/voice-webhooks';
@@ -46,11 +47,11 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
     return 'applied';
   }
   const applied = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
-    const locked = await lockLeg(tx, found.id);
-    if (locked === null || locked.leg.session_id !== null) return null;
+    const locked = await lockLeg(tx, null, found.id);
+    if (locked === null) return null;
     const was = locked.leg.state;
     await apply(locked.leg, tx, locked.now);
-    await saveLeg(tx, locked.leg);
+    await saveLeg(tx, null, locked.leg);
     return { closed: locked.leg.state === 'ended' && was !== 'ended' ? [locked.leg] : [] };
   });
   // Admitted between our look and our lock: now it has a session, whose lock comes first.

@@ -1,5 +1,6 @@
 import type { MediaEvent } from '@partyline/provider-contract/provider-event';
-import { ownerOfMedia, storeObservation, useToken } from '@partyline/store/events';
+import { storeObservation, useToken } from '@partyline/store/events';
+import { ownerOfMedia } from '@partyline/store/owners';
 import { insertLeg, type LegRow, type SessionView } from '@partyline/store/session-view';
 import type { Tx } from '@partyline/store/store';
 import { verdict } from '@partyline/domain/verdict';

@@ -31,8 +31,8 @@ export async function changeSession<T>(
     const events = whatHappened(view, sessionBefore, legsBefore);
     await appendEvents(tx, tenantId, { roomId: view.room.id, sessionId, firstSeq: view.session.last_seq + 1 }, events);
     view.session.last_seq += events.length;
-    for (const leg of view.legs) if (differs(legsBefore.get(leg.id), leg)) await saveLeg(tx, leg);
-    if (differs(sessionBefore, view.session)) await saveSession(tx, view.session);
+    for (const leg of view.legs) if (differs(legsBefore.get(leg.id), leg)) await saveLeg(tx, tenantId, leg);
+    if (differs(sessionBefore, view.session)) await saveSession(tx, tenantId, view.session);
     const closed = view.legs.filter((leg) => leg.state === 'ended' && legsBefore.get(leg.id)?.state !== 'ended');
     return { result, view, closed, requests: whatFollows(view, sessionBefore, legsBefore) };
   });

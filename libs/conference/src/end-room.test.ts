@@ -5,7 +5,7 @@ import { dialOut, requestDialOut } from './dial-out.ts';
 import { endRoom } from './end-session.ts';
 import { issueToken } from './issue-token.ts';
 import { openBridge } from './open-bridge.ts';
-import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, upAtVendor } from './testing/meeting.ts';
+import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, settleNow, upAtVendor } from './testing/meeting.ts';
 import { passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -52,6 +52,21 @@ it('a room that ends while its bridge is about to be dialled has it dialled no m
   expect(await openBridge({ ...world, jobs: { ...world.jobs, armHangUp } }, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
   expect(await readLegs(stage, meeting, 'bridge')).toEqual([]);
   expect((await readSession(stage, meeting)).state).toBe('ending');
+});
+
+it('a webhook that comes between the room’s end and its session’s ends the session in the name of whoever ended the room', async () => {
+  const meeting = await openRoom(world);
+  await joinBrowser(stage, meeting);
+  const { pool } = stage.store;
+  let connections = 0;
+  const connect = async () => {
+    connections += 1;
+    if (connections === 2) await settleNow(world, meeting);
+    return pool.connect();
+  };
+  const store = { ...stage.store, pool: { connect } as unknown as World['store']['pool'] };
+  expect(await endRoom({ ...world, store }, meeting.tenantId, meeting.roomId)).toEqual({ decided: true, state: 'ending', sessionId: meeting.sessionId });
+  await expect(endRoom(world, meeting.tenantId, meeting.roomId)).rejects.toMatchObject({ verdict: { reason: 'room-ended' } });
 });
 
 it('a full room rings nobody and gives no token, and nobody is on its roster for it', async () => {

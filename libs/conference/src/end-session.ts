@@ -20,9 +20,15 @@ export interface Ending {
  * is told that it is already ending. `null` when the tenant has no such session.
  */
 export async function endSession(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, sessionId: string, reason: EndReason): Promise<Ending | null> {
+  const end = await decide(deps, tenantId, sessionId, reason);
+  return end && { decided: end.decided, state: end.state };
+}
+
+async function decide(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, sessionId: string, reason: EndReason): Promise<(Ending & { reason: EndReason | null }) | null> {
   const changed = await changeSession(deps, tenantId, sessionId, (view) => decideEnd(view, reason));
   if (changed === null) return null;
-  return { decided: changed.result, state: changed.view.session.state === 'ended' ? 'ended' : 'ending' };
+  const { state, end_reason } = changed.view.session;
+  return { decided: changed.result, state: state === 'ended' ? 'ended' : 'ending', reason: end_reason };
 }
 
 /** Ends a room for good: its PIN lets nobody in any more, and its session ends. Throws when there is none (404) or it has ended (409). */
@@ -34,7 +40,9 @@ export async function endRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, ten
     return { sessionId: await newestSessionId(tx, tenantId, roomId), again: room.state === 'ended' };
   });
   // A crash here leaves an ended room with a running session: who asks again ends it, and nobody new can come in.
-  const ending = sessionId === null ? null : await endSession(deps, tenantId, sessionId, 'ended-by-tenant');
-  if (again && ending?.decided !== true) throw roomEnded();
-  return { ...(ending ?? { decided: true, state: 'ended' as const }), sessionId };
+  const end = sessionId === null ? null : await decide(deps, tenantId, sessionId, 'ended-by-tenant');
+  if (again && end?.decided !== true) throw roomEnded();
+  if (end === null) return { decided: true, state: 'ended', sessionId };
+  // Whatever else changes the session between the two sees that the room has ended, and decides in this call's name.
+  return { decided: end.decided || (!again && end.reason === 'ended-by-tenant'), state: end.state, sessionId };
 }

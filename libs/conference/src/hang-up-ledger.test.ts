@@ -1,4 +1,5 @@
-import { countUnconfirmed, listHangUps, listSessionHangUps, type HangUpLine } from '@partyline/store/hang-ups';
+import { listHangUps, listSessionHangUps, type HangUpLine } from '@partyline/store/hang-ups';
+import { countUnconfirmed } from '@partyline/store/owed';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { requestDialOut } from './dial-out.ts';
 import { endSession } from './end-session.ts';

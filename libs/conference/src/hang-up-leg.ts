@@ -55,10 +55,9 @@ export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId
 /** Takes a leg for one attempt, by its lease; says when to come again if it is not time, or `done` when there is nothing to hang up. */
 async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string): Promise<'done' | { againMs: number } | { leg: LegRow }> {
   return inTransaction(deps.store, tenantId ?? EVERY_TENANT, async (tx) => {
-    const locked = await lockLeg(tx, legId);
+    const locked = await lockLeg(tx, tenantId, legId);
     if (locked === null || !isUp(locked.leg)) return 'done';
     const { leg, now } = locked;
-    if (tenantId !== null && leg.tenant_id !== tenantId) return 'done';
     // A caller who was never admitted and kept the line past the deadline.
     if (leg.session_id === null && leg.deadline_at <= now) oweHangUp(leg, 'keying-deadline', now);
     if (leg.state !== 'ending') return 'done';
@@ -67,7 +66,7 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
     leg.asked_at = now;
     leg.asks += 1;
     leg.lease_until = new Date(now.getTime() + LEASE_MS);
-    await saveLeg(tx, leg);
+    await saveLeg(tx, tenantId, leg);
     await noteAttempt(tx, leg.tenant_id, { legId, no: leg.asks, at: now });
     return { leg: { ...leg } };
   });
@@ -77,18 +76,21 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
 async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks }: LegRow, result: AttemptResult | null): Promise<void> {
   await inTransaction(deps.store, tenant_id ?? EVERY_TENANT, async (tx) => {
     if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: asks, ...result });
-    const locked = await lockLeg(tx, id);
+    const locked = await lockLeg(tx, tenant_id, id);
     if (locked === null || locked.leg.asks !== asks) return;
     locked.leg.lease_until = null;
-    await saveLeg(tx, locked.leg);
+    await saveLeg(tx, tenant_id, locked.leg);
   });
 }
+
+/** A caller who was never admitted is in none. */
+const mediaSessionOf = async ({ store }: HangUpDeps, leg: LegRow): Promise<string | null> => (leg.tenant_id === null ? null : mediaOfLeg(store, leg.tenant_id, leg.id));
 
 /** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
 async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<AttemptResult> {
   const requests: Promise<void>[] = [];
   if (leg.media_connection_id !== null && leg.media_closed_at === null) {
-    const mediaSessionId = await mediaOfLeg(deps.store, leg.id);
+    const mediaSessionId = await mediaSessionOf(deps, leg);
     if (mediaSessionId !== null) requests.push(deps.media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
   }
   // Disconnecting the video side does not end a call that still rings: the voice side is asked by its own name (design §2).
@@ -127,7 +129,7 @@ async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<'ended' | 'up' | '
       const call = await deps.voice.getCall(leg.voice_call_id);
       if (call?.over) await applyLegEvent(deps, { via: 'look-up' }, call.event, leg.id);
     }
-    const mediaSessionId = await mediaOfLeg(deps.store, leg.id);
+    const mediaSessionId = await mediaSessionOf(deps, leg);
     if (mediaSessionId !== null && leg.media_closed_at === null && deps.media.capabilities.listConnections) await lookUpConnection(deps, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
@@ -135,11 +137,11 @@ async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<'ended' | 'up' | '
   }
   await giveUpUnseen(deps, leg);
   return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
-    const locked = await lockLeg(tx, leg.id);
+    const locked = await lockLeg(tx, leg.tenant_id, leg.id);
     if (locked === null || !isUp(locked.leg)) return 'ended';
     if (locked.leg.asks !== leg.asks) return 'taken';
     locked.leg.lease_until = new Date(locked.now.getTime() + LEASE_MS);
-    await saveLeg(tx, locked.leg);
+    await saveLeg(tx, leg.tenant_id, locked.leg);
     return 'up';
   });
 }

@@ -45,34 +45,41 @@ describe('an attempt to hang up', () => {
   it('keeps every other away from its leg', async () => {
     const { legId, callId, meeting } = await owed();
     const first = doored();
-    const attempt = hangUpLeg(first.world, null, legId);
+    const attempt = hangUpLeg(first.world, world.tenantId, legId);
     await first.reached;
-    const others = await Promise.all(Array.from({ length: 5 }, () => hangUpLeg(world, null, legId)));
+    const others = await Promise.all(Array.from({ length: 5 }, () => hangUpLeg(world, world.tenantId, legId)));
     for (const other of others) expect(other).toEqual({ againMs: expect.any(Number) });
     expect(await asked(callId)).toBe(0);
     first.open();
     await attempt;
     expect(await asked(callId)).toBe(1);
     await untilLegs(stage, meeting, 'inbound', ['ended']);
-    expect(await hangUpLeg(world, null, legId)).toBe('done');
+    expect(await hangUpLeg(world, world.tenantId, legId)).toBe('done');
     expect(await read(legId)).toMatchObject({ asks: 1, lease_until: null });
+  });
+
+  it.each(['ten_other', null])('in the name of %s is nobody’s: the leg is its own tenant’s', async (tenantId) => {
+    const { legId, callId } = await owed();
+    expect(await hangUpLeg(world, tenantId, legId)).toBe('done');
+    expect(await read(legId)).toMatchObject({ asks: 0, lease_until: null, state: 'ending' });
+    expect(await asked(callId)).toBe(0);
   });
 
   it('that died leaves its leg free after ten seconds, and not before', async () => {
     const { legId, callId, meeting } = await owed();
     const dead = doored();
-    void hangUpLeg(dead.world, null, legId);
+    void hangUpLeg(dead.world, world.tenantId, legId);
     await dead.reached;
-    const early = await hangUpLeg(world, null, legId);
+    const early = await hangUpLeg(world, world.tenantId, legId);
     expect(early === 'done' ? 0 : early.againMs).toBeGreaterThan(9_000);
     expect(early === 'done' ? 0 : early.againMs).toBeLessThanOrEqual(10_000);
     await passTime(stage, 8);
-    const late = await hangUpLeg(world, null, legId);
+    const late = await hangUpLeg(world, world.tenantId, legId);
     expect(late === 'done' ? 0 : late.againMs).toBeGreaterThan(0);
     expect(late === 'done' ? 0 : late.againMs).toBeLessThanOrEqual(2_000);
     expect(await asked(callId)).toBe(0);
     await passTime(stage, 2);
-    await hangUpLeg(world, null, legId);
+    await hangUpLeg(world, world.tenantId, legId);
     expect(await asked(callId)).toBe(1);
     await untilLegs(stage, meeting, 'inbound', ['ended']);
     expect((await read(legId)).asks).toBe(2);
@@ -81,10 +88,10 @@ describe('an attempt to hang up', () => {
   it('that comes back after its lease ran out changes nothing of the newer one: not its lease, nor when to ask again', async () => {
     const { legId, callId, meeting } = await owed();
     const [zombie, newer] = [doored(), doored()];
-    const late = hangUpLeg(zombie.world, null, legId);
+    const late = hangUpLeg(zombie.world, world.tenantId, legId);
     await zombie.reached;
     await passTime(stage, 10.5);
-    const attempt = hangUpLeg(newer.world, null, legId);
+    const attempt = hangUpLeg(newer.world, world.tenantId, legId);
     await newer.reached;
     const held = await read(legId);
     expect(held).toMatchObject({ asks: 2, lease_until: expect.any(Date) });
@@ -94,7 +101,7 @@ describe('an attempt to hang up', () => {
     const after = await read(legId);
     expect(after).toMatchObject({ asks: 2, lease_until: held.lease_until, asked_at: held.asked_at, version: held.version });
     // The leg is still the newer one's: a third attempt is sent away.
-    expect(await hangUpLeg(world, null, legId)).toEqual({ againMs: expect.any(Number) });
+    expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
     expect(await asked(callId)).toBe(1);
     await stage.emulator.client.resetFaults();
     newer.open();
@@ -106,7 +113,7 @@ describe('an attempt to hang up', () => {
   it('whose look-up outlasted its lease does not ask: the leg is somebody else’s', async () => {
     const { legId, callId } = await owed();
     await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
-    await hangUpLeg(world, null, legId);
+    await hangUpLeg(world, world.tenantId, legId);
     await passTime(stage, 1);
     let open = (): void => undefined;
     let arrive = (): void => undefined;
@@ -117,11 +124,11 @@ describe('an attempt to hang up', () => {
       await opened;
       return world.voice.getCall(id);
     };
-    const slow = hangUpLeg({ ...world, voice: { ...world.voice, getCall } }, null, legId);
+    const slow = hangUpLeg({ ...world, voice: { ...world.voice, getCall } }, world.tenantId, legId);
     await reached;
     await passTime(stage, 10.5);
     const newer = doored();
-    const attempt = hangUpLeg(newer.world, null, legId);
+    const attempt = hangUpLeg(newer.world, world.tenantId, legId);
     await newer.reached;
     open();
     await slow;
@@ -134,17 +141,17 @@ describe('an attempt to hang up', () => {
   it('whose look-up took long has its whole time again to ask', async () => {
     const { legId, callId } = await owed();
     await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
-    await hangUpLeg(world, null, legId);
+    await hangUpLeg(world, world.tenantId, legId);
     await passTime(stage, 1);
     const getCall: VoiceProvider['getCall'] = async (id) => {
       await passTime(stage, 8);
       return world.voice.getCall(id);
     };
     const slow = doored();
-    const attempt = hangUpLeg({ ...slow.world, voice: { ...slow.world.voice, getCall } }, null, legId);
+    const attempt = hangUpLeg({ ...slow.world, voice: { ...slow.world.voice, getCall } }, world.tenantId, legId);
     await slow.reached;
     await passTime(stage, 7);
-    expect(await hangUpLeg(world, null, legId)).toEqual({ againMs: expect.any(Number) });
+    expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
     slow.open();
     await attempt;
     expect(await asked(callId)).toBe(2);
@@ -154,10 +161,10 @@ describe('an attempt to hang up', () => {
   it('that finds its leg ended on coming back leaves it ended', async () => {
     const { legId, meeting } = await owed();
     const zombie = doored();
-    const late = hangUpLeg(zombie.world, null, legId);
+    const late = hangUpLeg(zombie.world, world.tenantId, legId);
     await zombie.reached;
     await passTime(stage, 10.5);
-    await hangUpLeg(world, null, legId);
+    await hangUpLeg(world, world.tenantId, legId);
     await untilLegs(stage, meeting, 'inbound', ['ended']);
     const ended = await read(legId);
     zombie.open();
@@ -172,13 +179,13 @@ describe('a hang-up that is not confirmed', () => {
     await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     const waits: number[] = [];
     for (let ask = 1; ask <= 12; ask++) {
-      const done = await hangUpLeg(world, null, legId);
+      const done = await hangUpLeg(world, world.tenantId, legId);
       const againMs = done === 'done' ? 0 : done.againMs;
       waits.push(againMs);
       expect(await asked(callId)).toBe(ask);
       expect((await read(legId)).asks).toBe(ask);
       await passTime(stage, againMs / 1_000 - 0.9);
-      expect(await hangUpLeg(world, null, legId)).toEqual({ againMs: expect.any(Number) });
+      expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
       expect(await asked(callId)).toBe(ask);
       await passTime(stage, 0.9);
     }
@@ -186,7 +193,7 @@ describe('a hang-up that is not confirmed', () => {
     // An hour of it, and then the vendor does as it is told.
     await stage.store.prisma.leg.update({ where: { id: legId }, data: { asks: 1_000 } });
     await stage.emulator.client.resetFaults();
-    await hangUpLeg(world, null, legId);
+    await hangUpLeg(world, world.tenantId, legId);
     expect(await asked(callId)).toBe(13);
     await untilLegs(stage, meeting, 'inbound', ['ended']);
     expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -195,9 +202,9 @@ describe('a hang-up that is not confirmed', () => {
   it('is looked up before it is asked again: what was lost may be only the news', async () => {
     const { legId, callId } = await owed();
     await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
-    await hangUpLeg(world, null, legId);
+    await hangUpLeg(world, world.tenantId, legId);
     await passTime(stage, 1);
-    expect(await hangUpLeg(world, null, legId)).toBe('done');
+    expect(await hangUpLeg(world, world.tenantId, legId)).toBe('done');
     expect(await asked(callId)).toBe(1);
     expect(await read(legId)).toMatchObject({ state: 'ended', asks: 2 });
   });

@@ -163,10 +163,10 @@ describe('when the line is too long', () => {
     await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 60_000, withinMs: 1 });
     const paced = { ...world, ...pacer(stage.store) };
     const [leg] = await readLegs(stage, meeting);
-    expect(await hangUpLeg(paced, null, leg?.id ?? '')).toEqual({ againMs: 1_000 });
+    expect(await hangUpLeg(paced, world.tenantId, leg?.id ?? '')).toEqual({ againMs: 1_000 });
     expect(await stage.emulator.client.restLog({ route: 'hangup' })).toEqual([]);
     await passTime(stage, 61);
-    await hangUpLeg(paced, null, leg?.id ?? '');
+    await hangUpLeg(paced, world.tenantId, leg?.id ?? '');
     await untilLegs(stage, meeting, 'inbound', ['ended']);
   });
 });

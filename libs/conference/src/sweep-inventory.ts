@@ -100,9 +100,9 @@ async function compareConnections(deps: Deps): Promise<number> {
   return changed;
 }
 
-async function compareSession(deps: Deps, { id, media_session_id: mediaSessionId }: MediaToList): Promise<number> {
+async function compareSession(deps: Deps, { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaToList): Promise<number> {
   const live = await deps.media.listConnections(mediaSessionId);
-  const legs = await connectionsOf(deps.store, id);
+  const legs = await connectionsOf(deps.store, tenantId, id);
   const at = deps.clock.now();
   let changed = 0;
   for (const { connectionId, data } of live) {

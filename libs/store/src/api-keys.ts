@@ -2,6 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { api_key } from './generated/client.ts';
 import { EVERY_TENANT, type Store } from './store.ts';
 
+/* Platform-wide: a key says whose it is; there is no tenant before that. */
+
 /** `pl_<env>_<id>_<secret>`: the id finds the row, only the SHA-256 of the secret is kept (reliability.md §5). */
 const FORM = /^pl_([a-z]+)_([A-Za-z0-9]{1,40})_([A-Za-z0-9_-]{43})$/;
 

@@ -105,7 +105,7 @@ describe('at the same time', () => {
         const events = Array.from({ length: (i % 3) + 1 }, () => ({ type: 'leg.joined', data: { i } }));
         await appendEvents(tx, room.tenantId, { roomId: room.roomId, sessionId: room.sessionId, firstSeq: view.session.last_seq + 1 }, events);
         view.session.last_seq += events.length;
-        await saveSession(tx, view.session);
+        await saveSession(tx, room.tenantId, view.session);
       }),
     );
     const rows = await store.prisma.outbox.findMany({ where: { session_id: room.sessionId }, orderBy: { seq: 'asc' } });
@@ -126,7 +126,7 @@ describe('at the same time', () => {
         await closeRoom(other, room.tenantId, room.roomId, 60);
       });
       view.session.state = 'ended';
-      await saveSession(tx, view.session);
+      await saveSession(tx, room.tenantId, view.session);
       return { keyed };
     });
     expect((await admission.keyed).outcome).toBe('wrong-pin');
@@ -139,20 +139,37 @@ describe('compare-and-set', () => {
     await expect(inTransaction(store, EVERY_TENANT, work)).rejects.toBeInstanceOf(StaleVersion);
   };
 
+  it('refuses a session and a leg that are another tenant’s', async () => {
+    const [room, other] = [await makeRoom(store), await makeRoom(store)];
+    const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
+    expect(await inTransaction(store, EVERY_TENANT, (tx) => lockLeg(tx, other.tenantId, legId))).toBeNull();
+    expect(await inTransaction(store, EVERY_TENANT, (tx) => lockLeg(tx, null, legId))).toBeNull();
+    await stale(async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      await saveSession(tx, other.tenantId, view!.session);
+    });
+    for (const tenantId of [other.tenantId, null]) {
+      await stale(async (tx) => {
+        const locked = await lockLeg(tx, room.tenantId, legId);
+        await saveLeg(tx, tenantId, locked!.leg);
+      });
+    }
+  });
+
   it('refuses a session and a leg that were read before somebody else wrote them', async () => {
     const room = await makeRoom(store);
     const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
     await stale(async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
       if (view === null) throw new Error('no session');
-      await saveSession(tx, { ...view.session });
-      await saveSession(tx, view.session);
+      await saveSession(tx, room.tenantId, { ...view.session });
+      await saveSession(tx, room.tenantId, view.session);
     });
     await stale(async (tx) => {
-      const locked = await lockLeg(tx, legId);
+      const locked = await lockLeg(tx, room.tenantId, legId);
       if (locked === null) throw new Error('no leg');
-      await saveLeg(tx, { ...locked.leg });
-      await saveLeg(tx, locked.leg);
+      await saveLeg(tx, room.tenantId, { ...locked.leg });
+      await saveLeg(tx, room.tenantId, locked.leg);
     });
     // Nothing of either transaction stands.
     expect((await readSession(store, room.sessionId)).version).toBe(0);
@@ -164,8 +181,8 @@ describe('compare-and-set', () => {
     await inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
       if (view === null) throw new Error('no session');
-      await saveSession(tx, view.session);
-      await saveSession(tx, view.session);
+      await saveSession(tx, room.tenantId, view.session);
+      await saveSession(tx, room.tenantId, view.session);
     });
     expect((await readSession(store, room.sessionId)).version).toBe(2);
   });

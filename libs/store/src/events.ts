@@ -1,5 +1,5 @@
 import type { Verdict } from '@partyline/domain/verdict';
-import { EVERY_TENANT, type Store, type Tx } from './store.ts';
+import type { Store, Tx } from './store.ts';
 import type { UsedToken } from './voice-webhooks.ts';
 
 /** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
@@ -8,41 +8,18 @@ export async function useToken(tx: Tx, token: UsedToken): Promise<boolean> {
   return rowCount === 1;
 }
 
-/** Whose a thing named by a provider is. The tenant comes from the row. */
-export interface Owner {
-  readonly tenant_id: string;
-  readonly session_id: string;
-}
-
-/** Whose session a provider's video session is; `null` when none of ours. */
-export async function ownerOfMedia(store: Store, mediaSessionId: string): Promise<Owner | null> {
-  const { rows } = await store.query<Owner>(EVERY_TENANT, { name: 'owner-of-media', text: 'SELECT tenant_id, id AS session_id FROM session WHERE media_session_id = $1', values: [mediaSessionId] });
-  return rows[0] ?? null;
-}
-
-/** The leg that a call belongs to, by the leg id in its event URL or else by the call id; tenant and session are null before admission. */
-export async function findLegOfCall(store: Store, by: { callId: string; legId?: string }): Promise<{ id: string; tenant_id: string | null; session_id: string | null } | null> {
-  const { rows } = await store.query<{ id: string; tenant_id: string | null; session_id: string | null }>(EVERY_TENANT, {
-    name: 'leg-of-call',
-    text: `SELECT id, tenant_id, session_id FROM leg WHERE voice_call_id = $1
-           UNION ALL SELECT id, tenant_id, session_id FROM leg WHERE id = $2 AND voice_call_id IS NULL LIMIT 1`,
-    values: [by.callId, by.legId ?? null],
-  });
-  return rows[0] ?? null;
-}
-
 /** The session that a tenant's leg is in; `null` when the tenant has no such leg, or it is in none. */
 export async function sessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
   const { rows } = await store.query<{ session_id: string | null }>(tenantId, { name: 'session-of-leg', text: 'SELECT session_id FROM leg WHERE id = $1 AND tenant_id = $2', values: [legId, tenantId] });
   return rows[0]?.session_id ?? null;
 }
 
-/** The provider's video session that a leg is in; `null` for one that is in none. */
-export async function mediaOfLeg(store: Store, legId: string): Promise<string | null> {
-  const { rows } = await store.query<{ media_session_id: string | null }>(EVERY_TENANT, {
+/** The provider's video session that a tenant's leg is in; `null` for one that is in none, or no such leg of this tenant. */
+export async function mediaOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
+  const { rows } = await store.query<{ media_session_id: string | null }>(tenantId, {
     name: 'media-of-leg',
-    text: 'SELECT s.media_session_id FROM leg l JOIN session s ON s.id = l.session_id WHERE l.id = $1',
-    values: [legId],
+    text: 'SELECT s.media_session_id FROM leg l JOIN session s ON s.id = l.session_id WHERE l.id = $1 AND l.tenant_id = $2',
+    values: [legId, tenantId],
   });
   return rows[0]?.media_session_id ?? null;
 }

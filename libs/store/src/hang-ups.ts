@@ -1,4 +1,4 @@
-import { EVERY_TENANT, type Store, type Tx } from './store.ts';
+import type { Store, Tx } from './store.ts';
 
 /** The hang-up ledger: what was owed, every attempt, and what was seen. */
 
@@ -120,13 +120,4 @@ function byLeg<T extends { leg_id: string }>(rows: readonly T[]): Map<string, T[
   const groups = new Map<string, T[]>();
   for (const row of rows) groups.set(row.leg_id, [...(groups.get(row.leg_id) ?? []), row]);
   return groups;
-}
-
-/** How many legs of all tenants are owed a hang-up and not confirmed now, and for how many seconds the oldest has been. */
-export async function countUnconfirmed(store: Store): Promise<{ legs: number; oldestS: number }> {
-  const { rows } = await store.query<{ legs: number; oldest_s: number }>(EVERY_TENANT, {
-    name: 'count-unconfirmed',
-    text: `SELECT count(*)::int AS legs, greatest(0, COALESCE(extract(epoch FROM now() - min(owed_at)), 0))::float8 AS oldest_s FROM leg WHERE state = 'ending'`,
-  });
-  return { legs: rows[0]!.legs, oldestS: rows[0]!.oldest_s };
 }

@@ -1,5 +1,7 @@
 import { EVERY_TENANT, type Store } from './store.ts';
 
+/* Platform-wide: what the provider lists is compared with all rows, whoever’s they are. */
+
 /** A leg's row as an inventory of the provider's live calls is compared with it. */
 export interface KnownCall {
   readonly voice_call_id: string;
@@ -71,13 +73,13 @@ export interface KnownConnection {
   readonly closed_ms: number | null;
 }
 
-/** A session's legs by their video connections. */
-export async function connectionsOf(store: Store, sessionId: string): Promise<KnownConnection[]> {
-  const { rows } = await store.query<KnownConnection>(EVERY_TENANT, {
+/** A tenant's session's legs by their video connections. */
+export async function connectionsOf(store: Store, tenantId: string, sessionId: string): Promise<KnownConnection[]> {
+  const { rows } = await store.query<KnownConnection>(tenantId, {
     name: 'connections-of-session',
     text: `SELECT id, kind, state, media_connection_id, media_closed_at, (extract(epoch FROM now() - created_at) * 1000)::float8 AS age_ms,
-             (extract(epoch FROM now() - COALESCE(media_closed_at, ended_at)) * 1000)::float8 AS closed_ms FROM leg WHERE session_id = $1`,
-    values: [sessionId],
+             (extract(epoch FROM now() - COALESCE(media_closed_at, ended_at)) * 1000)::float8 AS closed_ms FROM leg WHERE session_id = $1 AND tenant_id = $2`,
+    values: [sessionId, tenantId],
   });
   return rows;
 }

@@ -1,5 +1,7 @@
 import { EVERY_TENANT, type Store } from './store.ts';
 
+/* Platform-wide: what the reconciler and the purge ask across tenants; each row brings its own. */
+
 /** What rows say ought to be done and is not. Jobs are only a fast way to the same end; when one is lost, these lists still know. */
 export interface Owed {
   /** Roster changed and clocks not yet settled, or a dial of theirs of which nothing has been heard for 90 s. */
@@ -61,6 +63,15 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
     read('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before} ORDER BY created_at`),
   ]);
   return { settle, overdue, ending, hangUpLegs, bridge, dial };
+}
+
+/** How many legs of all tenants are owed a hang-up and not confirmed now, and for how many seconds the oldest has been. */
+export async function countUnconfirmed(store: Store): Promise<{ legs: number; oldestS: number }> {
+  const { rows } = await store.query<{ legs: number; oldest_s: number }>(EVERY_TENANT, {
+    name: 'count-unconfirmed',
+    text: `SELECT count(*)::int AS legs, greatest(0, COALESCE(extract(epoch FROM now() - min(owed_at)), 0))::float8 AS oldest_s FROM leg WHERE state = 'ending'`,
+  });
+  return { legs: rows[0]!.legs, oldestS: rows[0]!.oldest_s };
 }
 
 /** Forgets what has served: used token ids that would be stale anyway, PINs whose quarantine is over, and strays that were hung up a day ago. */

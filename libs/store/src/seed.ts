@@ -2,6 +2,8 @@ import { hashSecret } from './api-keys.ts';
 import { setEventsUrl } from './outbox.ts';
 import { EVERY_TENANT, type Store } from './store.ts';
 
+/* Platform-wide: what an operator prepares. */
+
 export interface Seed {
   readonly tenantId: string;
   readonly tenantName: string;

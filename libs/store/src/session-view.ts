@@ -36,12 +36,13 @@ const SESSION_COLUMNS = [
   'ending_at', 'ended_at', 'end_reason', 'last_seq', 'settle_owed_at', 'bridge_failures', 'bridge_owed_at',
 ] as const satisfies readonly (keyof SessionRow)[];
 const LEG_COLUMNS = [
-  'tenant_id', 'session_id', 'participant_id', 'state', 'media_connection_id', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',
+  'state', 'media_connection_id', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',
   'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'owed_reason', 'asked_at', 'asks', 'lease_until', 'confirmed_at', 'outcome', 'reason',
 ] as const satisfies readonly (keyof LegRow)[];
 
 const updateSql = (table: string, columns: readonly string[]): string =>
-  `UPDATE ${table} SET version = version + 1, ${columns.map((column, i) => `${column} = $${i + 3}`).join(', ')} WHERE id = $1 AND version = $2`;
+  `UPDATE ${table} SET version = version + 1, ${columns.map((column, i) => `${column} = $${i + 3}`).join(', ')}
+   WHERE id = $1 AND version = $2 AND tenant_id IS NOT DISTINCT FROM $${columns.length + 3}`;
 const UPDATE_SESSION = updateSql('session', SESSION_COLUMNS);
 const UPDATE_LEG = updateSql('leg', LEG_COLUMNS);
 
@@ -53,16 +54,16 @@ export class StaleVersion extends Error {
   }
 }
 
-/** Writes a session back by compare-and-set on its version. */
-export async function saveSession(tx: Tx, session: SessionRow): Promise<void> {
-  const { rowCount } = await tx.query({ name: 'save-session', text: UPDATE_SESSION, values: [session.id, session.version, ...SESSION_COLUMNS.map((column) => session[column])] });
+/** Writes a tenant's session back by compare-and-set on its version. */
+export async function saveSession(tx: Tx, tenantId: string, session: SessionRow): Promise<void> {
+  const { rowCount } = await tx.query({ name: 'save-session', text: UPDATE_SESSION, values: [session.id, session.version, ...SESSION_COLUMNS.map((column) => session[column]), tenantId] });
   if (rowCount !== 1) throw new StaleVersion('session', session.id);
   session.version += 1;
 }
 
-/** Writes a leg back by compare-and-set on its version. */
-export async function saveLeg(tx: Tx, leg: LegRow): Promise<void> {
-  const { rowCount } = await tx.query({ name: 'save-leg', text: UPDATE_LEG, values: [leg.id, leg.version, ...LEG_COLUMNS.map((column) => leg[column])] });
+/** Writes a leg back by compare-and-set on its version; `tenantId` is null for a caller who was not admitted. */
+export async function saveLeg(tx: Tx, tenantId: string | null, leg: LegRow): Promise<void> {
+  const { rowCount } = await tx.query({ name: 'save-leg', text: UPDATE_LEG, values: [leg.id, leg.version, ...LEG_COLUMNS.map((column) => leg[column]), tenantId] });
   if (rowCount !== 1) throw new StaleVersion('leg', leg.id);
   leg.version += 1;
 }
@@ -82,9 +83,9 @@ export async function insertLeg(tx: Tx, tenantId: string, sessionId: string, leg
   return rows[0]!;
 }
 
-/** Locks one leg that may have no session yet. `null` when there is none. */
-export async function lockLeg(tx: Tx, legId: string): Promise<{ leg: LegRow; now: Date } | null> {
-  const { rows } = await tx.query<LegRow & { now: Date }>({ name: 'lock-leg', text: `SELECT l.*, clock_timestamp() AS now FROM leg l WHERE l.id = $1 FOR NO KEY UPDATE`, values: [legId] });
+/** Locks one leg that may have no session yet. `null` when this tenant has none of that id; a caller who was not admitted is nobody's (`tenantId` null). */
+export async function lockLeg(tx: Tx, tenantId: string | null, legId: string): Promise<{ leg: LegRow; now: Date } | null> {
+  const { rows } = await tx.query<LegRow & { now: Date }>({ name: 'lock-leg', text: `SELECT l.*, clock_timestamp() AS now FROM leg l WHERE l.id = $1 AND l.tenant_id IS NOT DISTINCT FROM $2 FOR NO KEY UPDATE`, values: [legId, tenantId] });
   const found = rows[0];
   if (found === undefined) return null;
   const { now, ...leg } = found;

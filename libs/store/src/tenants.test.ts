@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { authenticate } from './api-keys.ts';
-import { findLegOfCall, mediaOfLeg, ownerOfMedia, sessionOfLeg } from './events.ts';
+import { mediaOfLeg, sessionOfLeg } from './events.ts';
+import { findLegOfCall, ownerOfMedia } from './owners.ts';
 import { closeRoom, findNumber, listRooms, listSessionEvents, lockRoom, newestSessionId, readRoom } from './rooms.ts';
 import { seed } from './seed.ts';
 import { lockSession } from './session-view.ts';
@@ -73,8 +74,9 @@ describe('what a provider names, brings its tenant', () => {
   it('a video session', async () => {
     expect(await ownerOfMedia(store, 'media_mine')).toEqual({ tenant_id: mine.tenantId, session_id: mine.sessionId });
     expect(await ownerOfMedia(store, 'media_none')).toBeNull();
-    expect(await mediaOfLeg(store, myLeg)).toBe('media_mine');
-    expect(await mediaOfLeg(store, 'leg_none')).toBeNull();
+    expect(await mediaOfLeg(store, mine.tenantId, myLeg)).toBe('media_mine');
+    expect(await mediaOfLeg(store, theirs.tenantId, myLeg)).toBeNull();
+    expect(await mediaOfLeg(store, mine.tenantId, 'leg_none')).toBeNull();
   });
 
   it('a call, by its own id first, and by the leg in its address only while that leg has no call', async () => {

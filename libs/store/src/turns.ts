@@ -1,5 +1,7 @@
 import { EVERY_TENANT, type Store } from './store.ts';
 
+/* Platform-wide: lines and turns of whole deployments, nobody’s rows. */
+
 /**
  * When the next request of a lane may leave for a vendor, in milliseconds from now; `null` when that is later than `withinMs`, and then
  * no place was taken. One line for all processes, on the database's clock; it needs no Redis.

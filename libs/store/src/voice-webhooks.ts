@@ -1,6 +1,8 @@
 import { grouped } from './grouped.ts';
 import type { Store } from './store.ts';
 
+/* Platform-wide: a call comes in before anybody knows whose it is; the PIN’s or the leg’s row says so. */
+
 /** A webhook's signature token: usable once, and for how long it would be taken at all. */
 export interface UsedToken {
   readonly jti: string;

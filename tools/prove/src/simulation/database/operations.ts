@@ -1,7 +1,8 @@
 import { END_REASONS, type SessionState } from '@partyline/domain/session';
 import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
-import { appendEvents, findLegOfCall, mediaOfLeg, ownerOfMedia, sessionOfLeg, storeObservation, useToken } from '@partyline/store/events';
+import { appendEvents, mediaOfLeg, sessionOfLeg, storeObservation, useToken } from '@partyline/store/events';
+import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
 import { closeAttempt, noteAttempt } from '@partyline/store/hang-ups';
 import { connectionsOf, findCalls, findFalseKills, findUnnamedDial, listMedia, missingCalls, noteStrays } from '@partyline/store/inventory';
 import { claimEvent, markDelivered, putOff, type EventToSend } from '@partyline/store/outbox';
@@ -70,14 +71,14 @@ const addLeg = op(
   'add leg',
 );
 const changeLeg = op(
-  fc.record({ leg, state: fc.constantFrom(...LEG_STATES), call: maybe(call), owed: date, dialled: date, closed: date, stale: fc.boolean() }),
+  fc.record({ tenant: maybe(tenant), leg, state: fc.constantFrom(...LEG_STATES), call: maybe(call), owed: date, dialled: date, closed: date, stale: fc.boolean() }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
-      const locked = await lockLeg(tx, g.leg);
+      const locked = await lockLeg(tx, g.tenant, g.leg);
       if (locked === null) return 'no leg';
       Object.assign(locked.leg, { state: g.state, voice_call_id: locked.leg.voice_call_id ?? g.call, owed_at: g.owed, dialled_at: g.dialled, voice_closed_at: g.closed });
       if (g.stale) locked.leg.version += 1;
-      await saveLeg(tx, locked.leg);
+      await saveLeg(tx, g.tenant, locked.leg);
       return locked.leg;
     }),
   'change leg',
@@ -90,7 +91,7 @@ const changeSession = op(
       if (view === null) return 'no session';
       await appendEvents(tx, g.tenant, { roomId: view.room.id, sessionId: g.session, firstSeq: view.session.last_seq + 1 }, g.types.map((type) => ({ type, data: { of: g.session } })));
       Object.assign(view.session, { state: g.state, settle_owed_at: g.settle, bridge_owed_at: g.bridge, due_at: g.due, due_reason: END_REASONS[0], ending_at: g.at, ended_at: g.at, last_seq: view.session.last_seq + g.types.length, media_session_id: view.session.media_session_id ?? g.media });
-      await saveSession(tx, view.session);
+      await saveSession(tx, g.tenant, view.session);
       return [view.session, view.room, view.legs.map(({ id }) => id)];
     }),
   'change session',
@@ -103,8 +104,8 @@ const admits = op(
 );
 const answersOwn = op(fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }), (store, g) => answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call), 'answer own leg');
 const looks = op(fc.record({ tenant, session, leg, call, media }), async (store, g) => [
-  await findLegOfCall(store, { callId: g.call, legId: g.leg }), await findLegOfCall(store, { callId: g.call }), await ownerOfMedia(store, g.media), await sessionOfLeg(store, g.tenant, g.leg), await mediaOfLeg(store, g.leg),
-  await connectionsOf(store, g.session), await findUnnamedDial(store, '+447700900001').then((found) => found === null),
+  await findLegOfCall(store, { callId: g.call, legId: g.leg }), await findLegOfCall(store, { callId: g.call }), await ownerOfMedia(store, g.media), await sessionOfLeg(store, g.tenant, g.leg), await mediaOfLeg(store, g.tenant, g.leg),
+  await connectionsOf(store, g.tenant, g.session), await findUnnamedDial(store, '+447700900001').then((found) => found === null),
 ], 'look');
 const sweeps = op(fc.record({ calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [
   await listOwed(store, { graceMs: g.grace }), await listMedia(store, { afterEndS: 900 }), await findCalls(store, g.calls), await missingCalls(store, g.calls, { olderMs: -60_000 }), await missingCalls(store, g.calls, { olderMs: 60_000 }),

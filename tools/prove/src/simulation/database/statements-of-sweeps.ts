@@ -39,9 +39,9 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     listed.sort((one_, other) => rank(one_) - rank(other) || other.created_at.getTime() - one_.created_at.getTime());
     return answer(listed.slice(0, Number(limit)).map(({ id, tenant_id, media_session_id, state }) => ({ id, tenant_id, media_session_id, state })));
   },
-  'connections-of-session': (tables, [session], { now }) =>
+  'connections-of-session': (tables, [session, tenant], { now }) =>
     answer(
-      (tables.legsOfSession.get(session as string) ?? []).map((id) => {
+      (tables.legsOfSession.get(session as string) ?? []).filter((id) => tables.legs.get(id)!.tenant_id === tenant).map((id) => {
         const { kind, state, media_connection_id, media_closed_at, ended_at, created_at } = tables.legs.get(id)!;
         const closed = media_closed_at ?? ended_at;
         return { id, kind, state, media_connection_id, media_closed_at, age_ms: now.getTime() - created_at.getTime(), closed_ms: closed === null ? null : now.getTime() - closed.getTime() };

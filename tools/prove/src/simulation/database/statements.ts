@@ -42,8 +42,8 @@ function insertColumns(text: string): readonly string[] {
 /** As Postgres sorts: null after everything. */
 const compareNullsLast = (a: string | null, b: string | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -1 : 1);
 
-function saved<R extends { version: number }>(before: R | undefined, values: readonly unknown[], text: string): R | null {
-  if (before === undefined || before.version !== values[1]) return null;
+function saved<R extends { version: number; tenant_id: string | null }>(before: R | undefined, values: readonly unknown[], text: string): R | null {
+  if (before === undefined || before.version !== values[1] || before.tenant_id !== values.at(-1)) return null;
   const row: Record<string, unknown> = { ...before };
   const columns = setColumns(text);
   for (let i = 0; i < columns.length; i++) row[columns[i]!] = values[i + 2];
@@ -90,8 +90,9 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const session = tables.sessions.get(String(id));
     return one(session?.tenant_id === tenant ? { media_session_id: session!.media_session_id } : undefined);
   },
-  'media-of-leg': (tables, [id]) => {
-    const session = tables.sessions.get(tables.legs.get(id as string)?.session_id ?? '');
+  'media-of-leg': (tables, [id, tenant]) => {
+    const leg = tables.legs.get(id as string);
+    const session = leg?.tenant_id === tenant ? tables.sessions.get(leg?.session_id ?? '') : undefined;
     return one(session && { media_session_id: session.media_session_id });
   },
   'store-observation': (tables, [tenant, leg, handle, phase, source, outcome, reason, at], { now }) => {
@@ -234,9 +235,9 @@ export const CORE: Readonly<Record<string, Twin>> = {
     tables.putLeg(row as LegRow);
     return one({ ...row });
   },
-  'lock-leg': (tables, [id], { clock }) => {
+  'lock-leg': (tables, [id, tenant], { clock }) => {
     const leg = tables.legs.get(id as string);
-    return one(leg && { ...leg, now: clock });
+    return one(leg?.tenant_id === tenant ? { ...leg, now: clock } : undefined);
   },
   'answer-callers': (tables, [group], { now }) =>
     answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['keying_s']], now))),
