@@ -97,7 +97,8 @@ BEGIN
     tenant_id = v_room.tenant_id, session_id = v_session.id, participant_id = p_participant,
     deadline_at = v_session.created_at + make_interval(secs => v_room.max_duration_s)
   WHERE l.id = p_leg;
-  UPDATE session s SET settle_owed_at = now(), version = s.version + 1 WHERE s.id = v_session.id;
+  -- Whatever was heard of the leg before, the tenant hears of it now for the first time.
+  PERFORM note_answered(p_leg, v_session.id);
   RETURN QUERY SELECT 'admitted', v_language, v_leg.tries + 1, v_room.tenant_id, v_session.id, v_session.conversation;
 END $$;
 
@@ -133,7 +134,8 @@ BEGIN
   UPDATE leg l SET voice_call_id = p_call, version = l.version + 1, answered_at = COALESCE(l.answered_at, now()),
     state = CASE WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END
   WHERE l.id = v_leg.id;
-  UPDATE session s SET settle_owed_at = now(), version = s.version + 1 WHERE s.id = v_session.id;
+  IF v_leg.state IN ('requested', 'dialling', 'ringing') THEN PERFORM note_answered(v_leg.id, v_session.id);
+  ELSE UPDATE session s SET settle_owed_at = now(), version = s.version + 1 WHERE s.id = v_session.id; END IF;
   RETURN QUERY SELECT 'join', v_leg.tenant_id, v_leg.session_id, v_session.conversation, v_leg.id, v_leg.kind;
 END $$;
 

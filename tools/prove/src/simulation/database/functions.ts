@@ -3,7 +3,7 @@ import { bytesKey, DatabaseError, type Tables } from './tables.ts';
 import { NEW_LEG, NEW_SESSION } from './new-rows.ts';
 
 /*
- * The three plpgsql functions of the first migration, line by line. Row locks are the caller's business (twin.ts): a function is one
+ * The plpgsql functions of the webhooks' migration, line by line. Row locks are the caller's business (twin.ts): a function is one
  * statement and sees nobody else's changes while it runs.
  */
 
@@ -16,6 +16,18 @@ function takeToken(tables: Tables, jti: string, expires: Date): boolean {
   if (tables.tokens.has(jti)) return false;
   tables.put(tables.tokens, jti, expires);
   return true;
+}
+
+function noteAnswered(tables: Tables, legId: string, sessionId: string, now: Date): void {
+  const session = tables.sessions.get(sessionId)!;
+  const { id, kind, participant_id } = tables.legs.get(legId)!;
+  const seq = session.last_seq + 1;
+  tables.putSession({ ...session, settle_owed_at: now, version: session.version + 1, last_seq: seq });
+  const next_try_at = (tables.tenants.get(session.tenant_id)?.events_url ?? null) === null ? null : now;
+  tables.addOutbox({
+    tenant_id: session.tenant_id, room_id: session.room_id, session_id: sessionId, seq, type: 'leg.answered', data: JSON.stringify({ legId: id, kind, participantId: participant_id }), created_at: now,
+    delivered_at: null, attempts: 0, next_try_at, lease_until: null,
+  });
 }
 
 export function answerCaller(tables: Tables, values: readonly unknown[], now: Date): object {
@@ -84,7 +96,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     ...leg, tries, version, last_outcome: 'admitted', answered_at: leg.answered_at ?? now, state: rings(leg.state) ? 'answered' : leg.state, tenant_id: room.tenant_id, session_id: session.id,
     participant_id: freshParticipant, deadline_at: seconds(session.created_at, room.max_duration_s),
   });
-  tables.putSession({ ...session, settle_owed_at: now, version: session.version + 1 });
+  noteAnswered(tables, legId, session.id, now);
   return { outcome: 'admitted', language, tries, tenant_id: room.tenant_id, session_id: session.id, conversation: session.conversation };
 }
 
@@ -103,6 +115,7 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
     return { outcome: 'let-go', conversation: null, ...its };
   }
   tables.putLeg({ ...leg, voice_call_id: call, version: leg.version + 1, answered_at: leg.answered_at ?? now, state: rings(leg.state) ? 'answered' : leg.state });
-  tables.putSession({ ...session, settle_owed_at: now, version: session.version + 1 });
+  if (rings(leg.state)) noteAnswered(tables, leg.id, session.id, now);
+  else tables.putSession({ ...session, settle_owed_at: now, version: session.version + 1 });
   return { outcome: 'join', conversation: session.conversation, ...its };
 }
