@@ -1,12 +1,13 @@
+import type { Charge } from '@partyline/domain/money';
 import type { Verdict } from '@partyline/domain/verdict';
 
 /**
- * What a video vendor told us, in our words. `at` is the vendor's clock: shown, never used for a deadline; null when the vendor gave no
+ * What a video vendor told us, in our words. `since`: when the connection was made. `at` is the vendor's clock: shown, never used for a deadline; null when the vendor gave no
  * time that can be read.
  */
 export type MediaEvent =
   | { readonly kind: 'connected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly at: Date | null }
-  | { readonly kind: 'disconnected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly reason: string; readonly at: Date | null }
+  | { readonly kind: 'disconnected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly reason: string; readonly at: Date | null; readonly since?: Date | null }
   | { readonly kind: 'sip-call'; readonly mediaSessionId: string; readonly connectionId: string; readonly sipCallId: string; readonly phase: 'ringing' | 'active' | 'over'; readonly verdict?: Verdict; readonly at: Date | null }
   | { readonly kind: 'unknown'; readonly name: string };
 
@@ -20,7 +21,8 @@ export type VoiceEvent =
       readonly callId: string;
       readonly phase: 'started' | 'ringing' | 'answered' | 'over';
       readonly verdict?: Verdict;
-      readonly durationS?: number;
+      /** Of a call that is over, when the vendor says what it charges. */
+      readonly charge?: Charge;
       readonly at: Date | null;
     }
   | { readonly kind: 'moved'; readonly callId: string; readonly at: Date | null }

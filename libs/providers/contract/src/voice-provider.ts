@@ -9,6 +9,8 @@ export interface VoiceCapabilities {
   readonly listCalls: boolean;
   /** Can a call that is in the conference be muted? */
   readonly mute: boolean;
+  /** Can something be said to a call that is in the conference? */
+  readonly say: boolean;
 }
 
 /** What a call is to do next, in our words; the provider turns it into its own instructions (an NCCO). */
@@ -51,6 +53,8 @@ export interface VoiceProvider {
   /** Asks for a call to be ended. Accepted is not ended. */
   hangUp(callId: string): Promise<void>;
   mute(callId: string, muted: boolean): Promise<void>;
+  /** Says something to one call, which stays where it is. @param language BCP 47 */
+  say(callId: string, text: string, language: string): Promise<void>;
   /** Looks one call up; `null` when the vendor does not know it, which is no proof that it is over. */
   getCall(callId: string): Promise<ObservedCall | null>;
   /**

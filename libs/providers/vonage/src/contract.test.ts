@@ -123,6 +123,7 @@ const VOICE_ROUTES: Readonly<Record<VoiceOperation, RestRule['route']>> = {
   'create-call': 'create-call',
   'hang-up': 'hangup',
   mute: 'call-mute',
+  say: 'call-talk',
   'get-call': 'get-call',
   'list-calls': 'list-calls',
 };
@@ -147,6 +148,9 @@ function person(client: EmulatorClient, id: string): SimulatedCaller {
       const { callId } = await client.caller(id);
       const member = (await client.conversations()).flatMap(({ members }) => members).find((one) => one.callId === callId);
       return member?.muted === false;
+    },
+    async told(text) {
+      while ((await client.awaitHeard(id)).text !== text);
     },
     ended: () => client.awaitEnded(id),
     hangUp: () => client.hangUp(id),
@@ -184,4 +188,4 @@ async function voiceHarness(): Promise<VoiceHarness> {
   };
 }
 
-describeVoiceContract('vonage', { lengthTimer: true, listCalls: true, mute: true }, voiceHarness);
+describeVoiceContract('vonage', { lengthTimer: true, listCalls: true, mute: true, say: true }, voiceHarness);

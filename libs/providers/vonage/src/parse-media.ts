@@ -52,7 +52,7 @@ function connection(body: Json, name: string, mediaSessionId: string): MediaEven
   if (connectionId === undefined) return undefined;
   const facts = { mediaSessionId, connectionId, data: asText(found['data']) ?? '', at: asDate(body['timestamp']) };
   if (name === 'connectionCreated') return { kind: 'connected', ...facts };
-  return { kind: 'disconnected', ...facts, reason: asName(body['reason']) };
+  return { kind: 'disconnected', ...facts, reason: asName(body['reason']), since: asDate(found['createdAt']) };
 }
 
 /** A session- or SIP-monitoring callback (contract §6). Never throws; streams and what it does not know are `unknown`. */

@@ -11,11 +11,15 @@ const base = { uuid: DASHED, conversation_uuid: 'CON-1', from: '447700900123', t
 const call = { kind: 'call', callId: DASHED, at };
 const over = (outcome: string, reason: string): object => ({ ...call, phase: 'over', verdict: { outcome, reason } });
 
+const NO_CHARGE = { startedAt: null, endedAt: null, seconds: null, rateMicro: null, priceMicro: null, currency: 'EUR' };
+
 const EVENTS: [string, object, object][] = [
   ['started', { status: 'started' }, { ...call, phase: 'started' }],
   ['ringing', { status: 'ringing' }, { ...call, phase: 'ringing' }],
   ['answered', { status: 'answered', start_time: null, rate: null }, { ...call, phase: 'answered' }],
-  ['completed', { status: 'completed', duration: '42', price: '0.1', disconnected_by: 'user' }, { ...over('success', 'completed'), durationS: 42 }],
+  ['completed', { status: 'completed', duration: '42', price: '0.1', disconnected_by: 'user' }, { ...over('success', 'completed'), charge: { ...NO_CHARGE, seconds: 42, priceMicro: 100_000n } }],
+  ['completed with all of its charge', { status: 'completed', start_time: AT, end_time: AT, duration: '2', rate: '0.00450000', price: '0.00015000' }, { ...over('success', 'completed'), charge: { startedAt: at, endedAt: at, seconds: 2, rateMicro: 4_500n, priceMicro: 150n, currency: 'EUR' } }],
+  ['completed with a charge that is none', { status: 'completed', rate: '-1', price: '1e9' }, over('success', 'completed')],
   ['completed without a readable duration', { status: 'completed', duration: 'long' }, over('success', 'completed')],
   ['busy', { status: 'busy', sip_code: 486 }, over('client', 'busy')],
   ['unanswered', { status: 'unanswered', detail: 'timeout' }, over('client', 'unanswered')],
@@ -45,7 +49,7 @@ describe('parseEvent', () => {
   it.each(EVENTS)('%s', (_what, body, event) => expect(parseEvent({ ...base, ...body })).toEqual(event));
 
   it('never throws', () => {
-    const bodies = fc.oneof(fc.jsonValue(), fc.record({ uuid: fc.jsonValue(), status: fc.jsonValue(), timestamp: fc.jsonValue(), detail: fc.jsonValue(), duration: fc.jsonValue(), reason: fc.jsonValue() }));
+    const bodies = fc.oneof(fc.jsonValue(), fc.record({ uuid: fc.jsonValue(), status: fc.jsonValue(), timestamp: fc.jsonValue(), detail: fc.jsonValue(), duration: fc.jsonValue(), rate: fc.jsonValue(), price: fc.jsonValue(), start_time: fc.jsonValue(), reason: fc.jsonValue() }));
     fc.assert(
       fc.property(bodies, (body) => {
         expect(parseEvent(body).kind).toEqual(expect.any(String));
@@ -60,7 +64,7 @@ describe('parseCall', () => {
   });
 
   it('reads one that is over, with the vendor’s other way to write a time', () => {
-    const expected = { callId: DASHED, over: true, rings: null, event: { ...over('success', 'completed'), durationS: 7 } };
+    const expected = { callId: DASHED, over: true, rings: null, event: { ...over('success', 'completed'), charge: { ...NO_CHARGE, endedAt: at, seconds: 7 } } };
     expect(parseCall({ uuid: DASHED, status: 'completed', duration: '7', end_time: '2026-11-21 12:00:00' })).toEqual(expected);
   });
 

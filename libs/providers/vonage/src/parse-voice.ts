@@ -1,3 +1,4 @@
+import { toMicro, type Charge } from '@partyline/domain/money';
 import { toE164 } from '@partyline/domain/phone';
 import { verdict, VerdictError, type Verdict } from '@partyline/domain/verdict';
 import type { VoiceAnswer, VoiceEvent, VoiceInput } from '@partyline/provider-contract/provider-event';
@@ -39,8 +40,19 @@ function callEvent(callId: string, status: string, body: Json, at: Date | null):
   if (phase !== undefined) return { kind: 'call', callId, phase, at };
   const ended = overVerdict(status, body['detail']);
   if (ended === undefined) return undefined;
-  const durationS = asSeconds(body['duration']);
-  return { kind: 'call', callId, phase: 'over', verdict: ended, ...(durationS === undefined ? {} : { durationS }), at };
+  const charge = chargeOf(body);
+  return { kind: 'call', callId, phase: 'over', verdict: ended, ...(charge === undefined ? {} : { charge }), at };
+}
+
+/** In euros, as text with eight decimals (contract §7); the same fields in a `completed` event and in the record of a call. */
+const CURRENCY = 'EUR';
+
+function chargeOf(body: Json): Charge | undefined {
+  const priceMicro = toMicro(asText(body['price']) ?? '') ?? null;
+  const rateMicro = toMicro(asText(body['rate']) ?? '') ?? null;
+  const seconds = asSeconds(body['duration']) ?? null;
+  if (priceMicro === null && rateMicro === null && seconds === null) return undefined;
+  return { startedAt: asDate(body['start_time']), endedAt: asDate(body['end_time']), seconds, rateMicro, priceMicro, currency: CURRENCY };
 }
 
 /** The vendor's reason for a problem, fit for a log: short, and without runs of digits, which could be numbers or PINs. */

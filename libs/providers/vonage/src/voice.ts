@@ -1,5 +1,5 @@
 import { Vonage } from '@vonage/server-sdk';
-import { HttpMethod, type CallStatus } from '@vonage/voice';
+import { HttpMethod, NCCOActions, type CallStatus } from '@vonage/voice';
 import { isE164 } from '@partyline/domain/phone';
 import type { ProviderDeps, VoiceDefinition } from '@partyline/provider-contract/definition';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
@@ -36,7 +36,7 @@ function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvid
   const control = { timeoutMs, request: 'control' } as const;
   return {
     kind: KIND,
-    capabilities: { lengthTimer: true, listCalls: true, mute: true },
+    capabilities: { lengthTimer: true, listCalls: true, mute: true, say: true },
     instructions: toNcco,
     async createCall(input) {
       const call = {
@@ -61,6 +61,10 @@ function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvid
     async mute(callId, muted) {
       const id = pathId(callId, 'call id');
       await callSdk(control, () => (muted ? sdk.muteCall(id) : sdk.unmuteCall(id)));
+    },
+    async say(callId, text, language) {
+      const id = pathId(callId, 'call id');
+      await callSdk(control, () => sdk.playTTS(id, { action: NCCOActions.TALK, text, language }));
     },
     async getCall(callId) {
       const id = pathId(callId, 'call id');

@@ -5,7 +5,7 @@ import type { CallPlan, CreateCall, VoiceCapabilities, VoiceProvider } from '../
 import { failureOf, FAULT_TEST_MS, faultTable, SHORT_TIMEOUT_MS, type RequestEffect, type VendorFault } from './vendor-fault.ts';
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
-export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'get-call' | 'list-calls';
+export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'say' | 'get-call' | 'list-calls';
 
 /** How a telephone behaves when it is rung. */
 export type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable';
@@ -19,6 +19,8 @@ export interface SimulatedCaller {
   admitted(): Promise<{ conversation: string; waits: boolean }>;
   /** Do the others in the conversation hear them? */
   heard(): Promise<boolean>;
+  /** Until they hear exactly this. */
+  told(text: string): Promise<unknown>;
   ended(): Promise<unknown>;
   hangUp(): Promise<unknown>;
 }
@@ -194,6 +196,14 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
       await person.ended();
     });
 
+    it.runIf(capabilities.say)('says something to a call', async () => {
+      const { callId, person } = await joinedCall();
+      await voice.say(callId, 'Four fifths of the budget are used.', 'en-GB');
+      await person.told('Four fifths of the budget are used.');
+      await voice.hangUp(callId);
+      await person.ended();
+    });
+
     it('refuses a webhook that was changed, unsigned or old', async () => {
       const to = await harness.phone('busy');
       const { callId } = await voice.createCall(callTo(to));
@@ -209,6 +219,7 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
       { operation: 'hang-up', effect: 'void-write', run: (provider) => provider.hangUp(id) },
       { operation: 'get-call', effect: 'read', run: (provider) => provider.getCall(id) },
       { operation: 'mute', effect: 'void-write', can: capabilities.mute, run: (provider) => provider.mute(id, true) },
+      { operation: 'say', effect: 'void-write', can: capabilities.say, run: (provider) => provider.say(id, 'Four fifths are used.', 'en-GB') },
       { operation: 'list-calls', effect: 'read', can: capabilities.listCalls, run: (provider) => provider.listLiveCalls() },
     ];
     const able = operations.filter(({ can }) => can ?? true);
