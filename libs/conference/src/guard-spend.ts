@@ -1,0 +1,62 @@
+import { isPresent } from '@partyline/domain/leg';
+import { spendState, type SpendUse } from '@partyline/domain/money';
+import { canJoin } from '@partyline/domain/session';
+import type { LegRow } from '@partyline/store/session-view';
+import { listNearLimit, measureSpend, noteWarning } from '@partyline/store/spend';
+import { changeSession } from './change-session.ts';
+import type { Deps } from './deps.ts';
+import { phrase } from './prompts.ts';
+import { decideEnd } from './settle.ts';
+
+/** Phones of a session that are told of a warning by voice; each is a request to the provider, of which few are left beside hang-ups. */
+const TOLD_AT_MOST = 10;
+
+/**
+ * Looks at the money while calls run, which are charged only when they are over: warns at four fifths of a limit, once, by an event and, where the provider
+ * can, by voice; ends the session when a limit is used up. Run every few seconds by as many replicas as like: each decision is one transaction under the session's lock, made anew
+ * from the rows. Answers how many sessions were warned and ended.
+ */
+export async function guardSpend(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'report'>): Promise<{ warned: number; ended: number }> {
+  const done = { warned: 0, ended: 0 };
+  for (const { tenant_id: tenantId, session_id: sessionId, language } of await listNearLimit(deps.store)) {
+    try {
+      const what = await guardSession(deps, tenantId, sessionId, language);
+      if (what !== 'nothing') done[what] += 1;
+    } catch (error) {
+      deps.report.warn('a session near its limit could not be looked at; the next round does', { sessionId, error: String(error) });
+    }
+  }
+  return done;
+}
+
+async function guardSession(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'report'>, tenantId: string, sessionId: string, language: string): Promise<'nothing' | 'warned' | 'ended'> {
+  const changed = await changeSession(deps, tenantId, sessionId, async (view, tx, tell) => {
+    if (!canJoin(view.session.state)) return 'nothing';
+    const uses = await measureSpend(tx, tenantId, view.room.id);
+    let warned = false;
+    for (const use of uses.filter((each) => spendState(each) !== 'under')) {
+      // Under the limit's own amount, so that one that is raised is warned of anew.
+      const room = use.scope === 'room-spend';
+      const first = await noteWarning(tx, tenantId, { what: room ? `room-spend ${view.room.id}` : use.scope, period: `${room ? 'ever' : view.now.toISOString().slice(0, 7)} ${use.allowed}`, sessionId });
+      if (first) tell({ type: 'spend.warning', data: show(use) });
+      warned ||= first;
+    }
+    if (uses.some((use) => spendState(use) === 'spent')) return decideEnd(view, 'spend-limit') ? 'ended' : 'nothing';
+    return warned ? 'warned' : 'nothing';
+  });
+  if (changed === null) return 'nothing';
+  if (changed.result === 'warned') await sayWarning(deps, changed.view.legs, language);
+  return changed.result;
+}
+
+/** Seconds are a whole number, amounts text. */
+const show = ({ scope, used, allowed, currency }: SpendUse): Record<string, unknown> =>
+  scope === 'tenant-minutes' ? { scope, usedSeconds: Number(used), allowedSeconds: Number(allowed) } : { scope, usedMicro: String(used), allowedMicro: String(allowed), currency };
+
+/** After the commit, and lost with a process that dies: the event is what stands. */
+async function sayWarning({ voice, report }: Pick<Deps, 'voice' | 'report'>, legs: readonly LegRow[], language: string): Promise<void> {
+  if (!voice.capabilities.say) return;
+  const phones = legs.filter((leg) => isPresent(leg) && leg.kind !== 'bridge' && leg.voice_call_id !== null).slice(0, TOLD_AT_MOST);
+  const said = await Promise.allSettled(phones.map((leg) => voice.say(leg.voice_call_id!, phrase(language, 'budget-low'), language)));
+  for (const each of said) if (each.status === 'rejected') report.warn('a warning could not be spoken', { error: String(each.reason) });
+}
