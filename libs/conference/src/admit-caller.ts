@@ -2,12 +2,11 @@ import { isPinShaped } from '@partyline/domain/pin';
 import type { VoiceInput } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { admitCaller, type UsedToken } from '@partyline/store/voice-webhooks';
-import { askForPin, MAX_TRIES, sayAndLetGo } from './answer-call.ts';
+import { askForPin, freshIds, MAX_TRIES, sayAndLetGo, takeSeat } from './answer-call.ts';
 import type { Deps } from './deps.ts';
 import type { PinVault } from './pin-vault.ts';
 import { phrase } from './prompts.ts';
 import { replayedWebhook } from './refusals.ts';
-import { sendSettle } from './send-settle.ts';
 
 /**
  * A caller keyed digits: into the conference, another try, or a polite good-bye. One round trip to Postgres, and one to Redis when
@@ -26,22 +25,22 @@ export async function takeDigits(
     deps.store,
     token,
     { ...at, callId: input.callId, maxTries: MAX_TRIES, lookup: isPinShaped(keyed) ? deps.pins.lookup(keyed) : null },
-    { sessionId: deps.ids.next('ses'), conversation: deps.ids.next('conv'), participantId: deps.ids.next('part') },
+    freshIds(deps),
   );
   const { language } = admission;
   switch (admission.outcome) {
     case 'admitted':
-      await sendSettle(deps, admission.tenant_id, admission.session_id);
-      return [
-        { do: 'say', text: phrase(language, 'joining'), language },
-        { do: 'join', conversation: admission.conversation, eventsTo: deps.webhooks.events(at.legId) },
-      ];
+      return takeSeat(deps, at.legId, language, admission);
     case 'wrong-pin':
       return askForPin(deps.webhooks, language, at.legId, admission.tries + 1, phrase(language, 'wrong-pin'));
     case 'refused':
       return sayAndLetGo(language, phrase(language, 'too-many-tries'));
     case 'full':
-      return sayAndLetGo(language, phrase(language, 'full'));
+    case 'at-limit':
+    case 'not-open':
+    case 'over':
+    case 'spent':
+      return sayAndLetGo(language, phrase(language, admission.outcome));
     case 'let-go':
       return [];
     case 'unknown-call':

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { VoiceAnswer } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
-import { answerCaller, answerOwnLeg, type UsedToken } from '@partyline/store/voice-webhooks';
+import { answerCaller, answerOwnLeg, type FreshIds, type Seat, type UsedToken } from '@partyline/store/voice-webhooks';
 import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
 import type { Deps } from './deps.ts';
 import { phrase } from './prompts.ts';
@@ -11,24 +11,36 @@ import { sendSettle } from './send-settle.ts';
 /** The header in which a bridge leg shows its one-time token. The vendor adds headers of its own; those prove nothing and are not read. */
 export const BRIDGE_HEADER = 'X-Partyline-Leg';
 
-/** Seconds until a caller who was not admitted is let go (reliability.md §4). */
-export const KEYING_S = 60;
+/** Seconds from a prompt until a caller who was not admitted is let go (reliability.md §4); `admit_caller` gives the same to each further prompt. */
+export const KEYING_S = 30;
 export const MAX_TRIES = 3;
 /** Seconds without a key after which what was keyed is taken. */
 const KEY_TIMEOUT_S = 5;
 
 export const bridgeTokenHash = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-/** Asks for the PIN; `tryNo` goes into the reply's address, so that a repeated webhook is told from another try. */
-export const askForPin = (webhooks: Deps['webhooks'], language: string, legId: string, tryNo: number, text: string): CallPlan => [
-  { do: 'say', text, language, bargeIn: true },
+/** Asks for the PIN, while the text is spoken or (without `bargeIn`) after it; `tryNo` goes into the reply's address, so that a repeated webhook is told from another try. */
+export const askForPin = (webhooks: Deps['webhooks'], language: string, legId: string, tryNo: number, text: string, bargeIn = true): CallPlan => [
+  { do: 'say', text, language, bargeIn },
   { do: 'ask-digits', maxDigits: PIN_MAX_LENGTH, timeoutS: KEY_TIMEOUT_S, replyTo: webhooks.digits(legId, tryNo) },
 ];
+
+/** Ids for what seating a caller may have to make. */
+export const freshIds = ({ ids }: Pick<Deps, 'ids'>): FreshIds => ({ sessionId: ids.next('ses'), conversation: ids.next('conv'), participantId: ids.next('part') });
+
+/** Into the conference. Who is held there is told to wait, hears music, and gets in with the first who is not held: a host, or the bridge to one. */
+export async function takeSeat(deps: Pick<Deps, 'jobs' | 'webhooks' | 'report'>, legId: string, language: string, seat: Seat): Promise<CallPlan> {
+  await sendSettle(deps, seat.tenant_id, seat.session_id);
+  return [
+    { do: 'say', text: phrase(language, seat.waits ? 'waiting' : 'joining'), language },
+    { do: 'join', conversation: seat.conversation, eventsTo: deps.webhooks.events(legId), startOnEnter: !seat.waits },
+  ];
+}
 
 export const sayAndLetGo = (language: string, text: string): CallPlan => [{ do: 'say', text, language }];
 
 /**
- * A call came in and asks what to do: a caller is asked for a PIN, our own bridge leg joins its conference. One round trip to Postgres;
+ * A call came in and asks what to do: a caller is asked for a PIN, or joins the room that the number leads to; our own bridge leg joins its conference. One round trip to Postgres;
  * one to Redis for the bridge. A repeated webhook gets the same plan. Throws `webhook-replayed` on a used token.
  */
 export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'>, token: UsedToken, call: VoiceAnswer): Promise<CallPlan> {
@@ -40,18 +52,33 @@ export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'we
     deps.report.count('webhook_ignored', { why: 'unknown-bridge' });
     return [];
   }
-  const answered = await answerCaller(deps.store, token, { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from, keyingS: KEYING_S });
+  const answered = await answerCaller(deps.store, token, { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from, keyingS: KEYING_S }, freshIds(deps));
   switch (answered.outcome) {
     case 'replayed':
       throw replayedWebhook();
     case 'unknown-number':
       return sayAndLetGo(answered.language, phrase(answered.language, 'not-in-service'));
+    case 'busy':
+    case 'later':
+      deps.report.count('caller_refused', { why: answered.outcome });
+      return sayAndLetGo(answered.language, phrase(answered.language, answered.outcome));
     case 'let-go':
       return [];
     case 'ask':
-      return askForPin(deps.webhooks, answered.language, answered.leg_id!, 1, phrase(answered.language, 'welcome'));
+      return askForPin(deps.webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome'));
+    case 'ask-slowly':
+      deps.report.count('caller_slowed');
+      return askForPin(deps.webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome-slowly'), false);
+    case 'admitted':
+      return takeSeat(deps, answered.leg_id, answered.language, answered);
+    case 'full':
+    case 'at-limit':
+    case 'not-open':
+    case 'over':
+    case 'spent':
+      return sayAndLetGo(answered.language, phrase(answered.language, answered.outcome));
     default:
-      return answered.outcome satisfies never;
+      return answered satisfies never;
   }
 }
 
@@ -66,5 +93,5 @@ async function joinOwnLeg(deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'repo
   if (answered.outcome === 'unknown-leg') return null;
   if (answered.outcome !== 'join') return [];
   await sendSettle(deps, answered.tenant_id, answered.session_id);
-  return [{ do: 'join', conversation: answered.conversation, eventsTo: deps.webhooks.events(answered.leg_id) }];
+  return [{ do: 'join', conversation: answered.conversation, eventsTo: deps.webhooks.events(answered.leg_id), startOnEnter: !answered.waits }];
 }

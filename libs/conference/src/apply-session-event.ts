@@ -1,6 +1,8 @@
 import type { MediaEvent } from '@partyline/provider-contract/provider-event';
 import { storeObservation, useToken } from '@partyline/store/events';
 import { ownerOfMedia } from '@partyline/store/owners';
+import { holdLimit } from '@partyline/store/limits';
+import { findPerson } from '@partyline/store/participants';
 import { insertLeg, type LegRow, type SessionView } from '@partyline/store/session-view';
 import type { Tx } from '@partyline/store/store';
 import { verdict } from '@partyline/domain/verdict';
@@ -8,8 +10,9 @@ import type { Source } from './apply-leg-event.ts';
 import { changeSession } from './change-session.ts';
 import { readConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';
+import { recordCharge } from './record-charge.ts';
 import { replayedWebhook } from './refusals.ts';
-import { closeHandle, learnHandle, moveLeg } from './settle.ts';
+import { closeHandle, learnHandle, moveLeg, oweHangUp } from './settle.ts';
 
 /**
  * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for
@@ -27,7 +30,7 @@ export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids
     if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
     const leg = await legOfConnection(deps, view, tx, event);
     if (leg === undefined) return ignored('unknown-connection');
-    await applyMedia(leg, event, source.via, tx, view.now);
+    await applyMedia(leg, view.room.id, event, source.via, tx, view.now);
     return 'applied' as const;
   });
   return changed?.result ?? ignored('unknown-session');
@@ -47,17 +50,26 @@ async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx
     return dialled;
   }
   // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
+  const person = data.participant === null ? null : await findPerson(tx, view.session.tenant_id, data.participant);
   const leg = await insertLeg(tx, view.session.tenant_id, view.session.id, {
-    id: ids.next('leg'), kind: 'webrtc', state: 'requested', participant_id: data.participant, media_connection_id: event.connectionId, deadline_at: sessionDeadline(view),
+    id: ids.next('leg'), kind: 'webrtc', role: person?.role ?? 'participant', state: 'requested', participant_id: data.participant, media_connection_id: event.connectionId, deadline_at: sessionDeadline(view),
   });
   view.legs.push(leg);
+  // Sent out, and back by the same token.
+  if (person?.removed) oweHangUp(leg, 'removed', view.now);
+  // One too many, as a token can be used at any time; the leg is there, and is let go.
+  const { allowed, used } = await holdLimit(tx, view.session.tenant_id, 'live-legs');
+  if (used > allowed) oweHangUp(leg, 'limit-live-legs', view.now);
   return leg;
 }
 
 /** When a session is over at the latest, and so every leg of it. */
-export const sessionDeadline = ({ session, room }: SessionView): Date => new Date(session.created_at.getTime() + room.max_duration_s * 1000);
+export function sessionDeadline({ session, room }: SessionView): Date {
+  const longest = new Date(session.created_at.getTime() + room.max_duration_s * 1000);
+  return room.ends_at !== null && room.ends_at < longest ? room.ends_at : longest;
+}
 
-async function applyMedia(leg: LegRow, event: ConnectionEvent, source: Source['via'], tx: Tx, now: Date): Promise<void> {
+async function applyMedia(leg: LegRow, roomId: string, event: ConnectionEvent, source: Source['via'], tx: Tx, now: Date): Promise<void> {
   const observe = (handle: 'media' | 'voice', phase: string, how: { outcome: 'success' | 'client' | 'server' | 'upstream' | 'indeterminate'; reason: string }) =>
     storeObservation(tx, leg.tenant_id, { legId: leg.id, handle, phase, source, verdict: how, at: event.at });
   switch (event.kind) {
@@ -69,6 +81,8 @@ async function applyMedia(leg: LegRow, event: ConnectionEvent, source: Source['v
       if (leg.media_closed_at !== null) return;
       const how = verdict('success', event.reason);
       await observe('media', 'over', how);
+      // The vendor does not say what a connection costs, so the seconds are all there is, and the operator's own rates.
+      await recordCharge(tx, leg, roomId, { handle: 'media', source, since: event.since ?? leg.joined_at ?? leg.answered_at, until: event.at ?? now });
       closeHandle(leg, 'media', how, now);
       return;
     }

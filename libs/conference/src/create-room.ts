@@ -1,70 +1,110 @@
-import { drawPin, pinLength } from '@partyline/domain/pin';
 import type { RandomInt } from '@partyline/domain/clock';
-import type { SessionClocks } from '@partyline/domain/session-clock';
+import { expiry, type Expiry } from '@partyline/domain/room-expiry';
+import type { Schedule, SessionClocks } from '@partyline/domain/session-clock';
 import { VerdictError } from '@partyline/domain/verdict';
-import { claimPin, countPins, findNumber, insertRoom } from '@partyline/store/rooms';
+import { findNumber, type NumberWanted } from '@partyline/store/numbers';
+import { brokenRule, hasRoom, insertRoom } from '@partyline/store/rooms';
 import type { RoomRow } from '@partyline/store/session-view';
 import { inTransaction } from '@partyline/store/store';
-import type { Deps } from './deps.ts';
-import type { PinVault } from './pin-vault.ts';
 import type { AskProvider, OpenedMedia } from './ask-provider.ts';
+import type { Deps } from './deps.ts';
+import { expectPlace, keepLimit } from './keep-limit.ts';
+import type { PinVault } from './pin-vault.ts';
+import { externalIdTaken, notDedicated, numberInUse } from './refusals.ts';
+import { takePins } from './take-pin.ts';
 
-export interface RoomWanted extends SessionClocks {
+/** What a tenant may set of a room, and change later. */
+export interface RoomSettings extends SessionClocks, Schedule, Expiry {
   readonly name: string;
-  /** The name the first token's holder has on the roster. */
-  readonly hostName: string;
-  /** E.164; absent: the operator's first number. */
-  readonly number?: string;
   readonly bridge: 'auto' | 'always';
   readonly max_participants: number;
+  readonly wait_for_host: boolean;
+  /** Its number's callers are seated without a PIN; only on a number that is the tenant's own. */
+  readonly pinless: boolean;
+  readonly starts_at: Date | null;
+  /** The tenant's own name for it, good for one active room at a time. */
+  readonly external_id: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
 }
+
+export type RoomWanted = Pick<RoomSettings, 'name' | 'bridge' | 'max_participants' | keyof SessionClocks> & Partial<RoomSettings> & {
+  /** The name the first token's holder has on the roster. */
+  readonly hostName: string;
+  /** Absent: the operator's first shared number. */
+  readonly on?: NumberWanted;
+};
 
 export interface CreatedRoom {
   readonly room: RoomRow;
+  /** Null for a room that is to open later: whoever comes first opens its session then. */
+  readonly first: FirstSession | null;
+  readonly pin: string;
+  readonly hostPin: string;
+  readonly language: string;
+}
+
+/** A room's first session, with a token for its first browser. */
+export interface FirstSession {
   readonly sessionId: string;
   /** When the session ends by itself if nobody comes. */
   readonly dueAt: Date;
   readonly participantId: string;
-  readonly pin: string;
-  readonly language: string;
   readonly media: OpenedMedia;
 }
 
-/** Draws before another digit is tried; at a full half of all PINs of a length, twelve misses are one in four thousand. */
-const DRAWS = 12;
+/** Throws `invalid-schedule` for a room that would be over before it opens, or that is over already. */
+export function checkSchedule({ starts_at, ends_at, expires_at }: Pick<RoomSettings, 'starts_at' | 'ends_at' | 'expires_at'>, now: Date): void {
+  const refuse = (field: string, message: string): never => {
+    throw new VerdictError('client', 'invalid-schedule', message, { field, fix: 'Give times in this order: now, startsAt, endsAt; expiresAt is later than now.' });
+  };
+  if (ends_at !== null && ends_at <= now) refuse('/endsAt', 'The room would be over already.');
+  if (ends_at !== null && starts_at !== null && ends_at <= starts_at) refuse('/endsAt', 'The room would end before it starts.');
+  if (expires_at !== null && expires_at <= now) refuse('/expiresAt', 'The room would have expired already.');
+}
 
 /**
- * Creates a room with its PIN, its first session and a token for its first browser: all of it, or nothing. The video session is opened
- * first, since an empty one costs nothing and leaves nothing to undo.
- * Throws 422 for a number that is not ours, and what asking the provider throws.
+ * Creates a room with its two PINs, its first session and a token for its first browser, who is its host: all of it, or nothing. The video session is
+ * opened first, since an empty one costs nothing and leaves nothing to undo. A room that opens later gets its session when somebody comes.
+ * Throws 422 for a number that is none of the tenant's and for impossible times, 409 for one in use, 429 when the tenant has as many rooms as it may, and what
+ * asking the provider throws.
  */
 export async function createRoom(
   deps: Pick<Deps, 'store' | 'ids'> & { readonly pins: PinVault; readonly random: RandomInt; readonly provider: Pick<AskProvider, 'openMedia'> },
   tenantId: string,
-  wanted: RoomWanted,
+  { hostName, on = {}, ...wanted }: RoomWanted,
 ): Promise<CreatedRoom> {
-  const number = await findNumber(deps.store, wanted.number);
-  if (number === null) {
-    throw wanted.number === undefined
-      ? new VerdictError('server', 'no-numbers', 'There is no dial-in number yet.', { fix: 'The operator adds one: see docs/operators.md.' })
-      : new VerdictError('client', 'unknown-number', 'This is not one of the dial-in numbers.', { field: '/number', fix: 'Leave it out to get a shared one.' });
-  }
-  const participantId = deps.ids.next('part');
-  const media = await deps.provider.openMedia({ tenantId, participantId, lifetimeS: wanted.max_duration_s });
-  const { hostName, ...settings } = wanted;
-  const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), pin: deps.ids.next('pin') };
-  return inTransaction(deps.store, tenantId, async (tx) => {
-    const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
-      room: { id: ids.room, ...settings, number: number.e164 },
-      session: { id: ids.session, conversation: deps.ids.next('conv'), mediaSessionId: media.mediaSessionId },
-      participant: { id: participantId, name: hostName },
+  const settings = { wait_for_host: false, pinless: false, starts_at: null, ends_at: null, expires_at: null, idle_days: null, ...wanted };
+  // Before the provider is asked, whose pace is everybody's.
+  const [number] = await Promise.all([findNumber(deps.store, tenantId, on), expectPlace(deps.store, tenantId, 'live-rooms')]);
+  if (number === null) throw noSuchNumber(on);
+  if (number.bound) throw numberInUse();
+  if (settings.pinless && !number.dedicated) throw notDedicated();
+  checkSchedule(settings, number.now);
+
+  const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
+  const opensNow = settings.starts_at === null || settings.starts_at <= number.now;
+  const media = opensNow ? await deps.provider.openMedia({ tenantId, participantId: ids.participant, lifetimeS: wanted.max_duration_s }) : null;
+  try {
+    return await inTransaction(deps.store, tenantId, async (tx) => {
+      if (settings.pinless && (await hasRoom(tx, tenantId, number.e164))) throw numberInUse();
+      const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
+        room: { id: ids.room, ...settings, number: number.e164, look_at: expiry(settings, number.now) },
+        session: media && { id: ids.session, conversation: deps.ids.next('conv'), mediaSessionId: media.mediaSessionId },
+        participant: { id: ids.participant, name: hostName, role: 'host' },
+      });
+      const [participant, host] = await takePins(deps, tx, tenantId, { roomId: room.id, number: number.e164 }, [{ role: 'participant' }, { role: 'host' }]);
+      await keepLimit(tx, tenantId, 'live-rooms');
+      const first = media === null || dueAt === null ? null : { sessionId: ids.session, dueAt, participantId: ids.participant, media };
+      return { room, first, pin: participant!.pin, hostPin: host!.pin, language: number.language };
     });
-    let length = pinLength(await countPins(tx, number.e164));
-    for (let draw = 1; ; draw++) {
-      const pin = drawPin(length, deps.random);
-      const claimed = await claimPin(tx, tenantId, { id: ids.pin, roomId: room.id, number: number.e164, lookup: deps.pins.lookup(pin), sealed: deps.pins.seal(pin, ids.pin) });
-      if (claimed) return { room, sessionId: ids.session, dueAt, participantId, pin, language: number.language, media };
-      if (draw % DRAWS === 0) length += 1;
-    }
-  });
+  } catch (error) {
+    const rule = brokenRule(error);
+    throw rule === null ? error : rule === 'room_pinless' ? numberInUse() : externalIdTaken();
+  }
+}
+
+function noSuchNumber(wanted: NumberWanted): VerdictError {
+  if (wanted.number !== undefined) return new VerdictError('client', 'unknown-number', 'This is not one of the dial-in numbers.', { field: '/number', fix: 'Leave it out to get a shared one; GET /v1/numbers lists those that you may use.' });
+  if (Object.values(wanted).every((each) => each === undefined)) return new VerdictError('server', 'no-numbers', 'There is no dial-in number yet.', { fix: 'The operator adds one: see docs/operators.md.' });
+  return new VerdictError('client', 'unknown-number', 'No dial-in number that you may use is as wanted.', { field: '/numberWanted', fix: 'Ask for less; GET /v1/numbers lists those that you may use.' });
 }

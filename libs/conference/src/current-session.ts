@@ -3,15 +3,17 @@ import { insertSession, lockRoom, newestSessionId } from '@partyline/store/rooms
 import { inTransaction } from '@partyline/store/store';
 import { lockSession } from '@partyline/store/session-view';
 import type { Deps } from './deps.ts';
-import { noSuchRoom, roomEnded } from './refusals.ts';
+import { noSuchRoom, roomEnded, roomNotOpen } from './refusals.ts';
 
-/** The room's running session, or a new one when the last is over: a room holds many over time. Throws 404 and 409 for the room. */
+/** The room's running session, or a new one when the last is over: a room holds many over time. Throws 404 and 409 for the room, which has ended or is not open at this time. */
 export async function currentSession(deps: Pick<Deps, 'store' | 'ids'>, tenantId: string, roomId: string): Promise<string> {
   return inTransaction(deps.store, tenantId, async (tx) => {
     // Room before session, as in admission: whoever opens the next session holds the room, so two at once open one.
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
     if (room.state === 'ended') throw roomEnded();
+    if (room.starts_at !== null && room.starts_at > room.now) throw roomNotOpen(`This room opens at ${room.starts_at.toISOString()}.`);
+    if (room.ends_at !== null && room.ends_at <= room.now) throw roomNotOpen(`This room closed at ${room.ends_at.toISOString()}.`);
     const newest = await newestSessionId(tx, tenantId, roomId);
     const view = newest === null ? null : await lockSession(tx, tenantId, newest);
     if (view !== null && canJoin(view.session.state)) return view.session.id;

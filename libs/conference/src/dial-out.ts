@@ -1,14 +1,19 @@
-import { isE164, maskNumber } from '@partyline/domain/phone';
+import { maskNumber } from '@partyline/domain/phone';
 import { canJoin } from '@partyline/domain/session';
 import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
+import { readDialPolicy } from '@partyline/store/dial-policy';
 import { sessionOfLeg } from '@partyline/store/events';
 import { insertParticipant } from '@partyline/store/rooms';
-import { insertLeg } from '@partyline/store/session-view';
+import { insertLeg, type Role } from '@partyline/store/session-view';
 import { sessionDeadline } from './apply-session-event.ts';
 import { changeSession } from './change-session.ts';
+import { checkDestination } from './check-destination.ts';
 import { currentSession } from './current-session.ts';
 import type { Deps } from './deps.ts';
+import { keepLimit } from './keep-limit.ts';
+import { keepMeters } from './keep-meters.ts';
+import { keepSpend } from './keep-spend.ts';
 import { roomEnded, roomFull } from './refusals.ts';
 import { endLeg, isFull, learnHandle, mayDial, moveLeg } from './settle.ts';
 
@@ -20,25 +25,29 @@ const GIVE_UP_AFTER_S = 30;
 
 /**
  * Asks for somebody to be rung into a room: the leg's row and the roster's, committed; the ringing itself is a job. Throws 422 when the
- * number is no E.164 number, 404 and 409 for the room.
+ * number is no number, 403 when it may not be rung (check-destination.ts), 404 and 409 for the room, 402 when there is not enough money for it, 429 when the tenant
+ * has or rings as many people as it may, or rings like a thief.
  */
 export async function requestDialOut(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
   tenantId: string,
   roomId: string,
-  { phone, name }: { phone: string; name?: string },
+  { phone, name, role = 'participant' }: { phone: string; name?: string; role?: Role },
 ): Promise<{ participantId: string; legId: string; sessionId: string }> {
-  if (!isE164(phone)) {
-    throw new VerdictError('client', 'not-e164', 'The phone number is not in E.164 form.', { field: '/phone', fix: 'Write it with a plus and the country code, for example +442079460018.' });
-  }
+  const policy = await readDialPolicy(deps.store, tenantId);
+  checkDestination(phone, policy.countries);
   const sessionId = await currentSession(deps, tenantId, roomId);
   const participantId = deps.ids.next('part');
-  const made = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
+  const made = await changeSession(deps, tenantId, sessionId, async (view, tx, tell) => {
     if (!canJoin(view.session.state)) throw roomEnded();
     if (isFull(view)) throw roomFull();
-    await insertParticipant(tx, tenantId, roomId, { id: participantId, name: name ?? maskNumber(phone), kind: 'rung' });
-    const leg = await insertLeg(tx, tenantId, sessionId, { id: deps.ids.next('leg'), kind: 'outbound', state: 'requested', number: view.room.number, remote: phone, participant_id: participantId, deadline_at: sessionDeadline(view) });
+    await insertParticipant(tx, tenantId, roomId, { id: participantId, name: name ?? maskNumber(phone), kind: 'rung', role });
+    const leg = await insertLeg(tx, tenantId, sessionId, { id: deps.ids.next('leg'), kind: 'outbound', role, state: 'requested', number: view.room.number, remote: phone, participant_id: participantId, deadline_at: sessionDeadline(view) });
     view.legs.push(leg);
+    await keepLimit(tx, tenantId, 'live-legs');
+    await keepLimit(tx, tenantId, 'dial-outs');
+    await keepSpend(tx, tenantId, { roomId, direction: 'outbound', number: phone });
+    await keepMeters(tx, tenantId, { remote: phone, sessionId, own: policy.fraudLimits, now: view.now }, tell);
     return leg.id;
   });
   if (made === null) throw roomEnded();

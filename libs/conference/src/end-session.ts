@@ -7,7 +7,7 @@ import { noSuchRoom, roomEnded } from './refusals.ts';
 import { decideEnd } from './settle.ts';
 
 /** How long a PIN stays taken after its room ended, so that a late caller does not land in a stranger's room (design §5). */
-const PIN_QUARANTINE_S = 24 * 3600;
+export const PIN_QUARANTINE_S = 24 * 3600;
 
 export interface Ending {
   /** This call decided it; `false`: it was decided before, and the first reason stands. */
@@ -32,7 +32,7 @@ async function decide(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: s
 }
 
 /** Ends a room for good: its PIN lets nobody in any more, and its session ends. Throws when there is none (404) or it has ended (409). */
-export async function endRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string): Promise<Ending & { sessionId: string | null }> {
+export async function endRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string, reason: EndReason = 'ended-by-tenant'): Promise<Ending & { sessionId: string | null }> {
   const { sessionId, again } = await inTransaction(deps.store, tenantId, async (tx) => {
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
@@ -40,7 +40,7 @@ export async function endRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, ten
     return { sessionId: await newestSessionId(tx, tenantId, roomId), again: room.state === 'ended' };
   });
   // A crash here leaves an ended room with a running session: who asks again ends it, and nobody new can come in.
-  const end = sessionId === null ? null : await decide(deps, tenantId, sessionId, 'ended-by-tenant');
+  const end = sessionId === null ? null : await decide(deps, tenantId, sessionId, reason);
   if (again && end?.decided !== true) throw roomEnded();
   if (end === null) return { decided: true, state: 'ended', sessionId };
   // Whatever else changes the session between the two sees that the room has ended, and decides in this call's name.

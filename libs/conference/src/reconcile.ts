@@ -2,6 +2,8 @@ import { listOwed } from '@partyline/store/owed';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';
 import { dialOut } from './dial-out.ts';
+import { endSession } from './end-session.ts';
+import { expireRoom } from './expire-room.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
 import { hangUpSession } from './hang-up-session.ts';
 import { openBridge } from './open-bridge.ts';
@@ -27,8 +29,10 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
   const work: (readonly [what: string, id: string, act: () => Promise<unknown>])[] = [
     ...owed.hangUpLegs.map(({ tenant_id, id }) => ['hang-up-leg', id, () => hangUpLeg(deps, tenant_id, id)] as const),
     ...[...owed.ending, ...owed.overdue].map(({ tenant_id, id }) => ['hang-up-session', id, () => hangUpSession(deps, tenant_id, id)] as const),
+    ...owed.suspended.map(({ tenant_id, id }) => ['end-session', id, () => endSession(deps, tenant_id, id, 'tenant-suspended')] as const),
     ...owed.settle.map(({ tenant_id, id }) => ['settle-session', id, () => changeSession(deps, tenant_id, id, () => undefined)] as const),
     ...owed.bridge.map(({ tenant_id, id }) => ['open-bridge', id, () => openBridge(deps, tenant_id, id)] as const),
+    ...owed.rooms.map(({ tenant_id, id }) => ['expire-room', id, () => expireRoom(deps, tenant_id, id)] as const),
     ...owed.dial.map(({ tenant_id, id }) => ['dial-out', id, () => dialOut(deps, tenant_id, id)] as const),
   ];
   const counts: Record<string, number> = {};

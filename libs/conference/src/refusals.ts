@@ -5,8 +5,24 @@ export const noSuchRoom = (): VerdictError => new VerdictError('client', 'room-n
 
 export const roomEnded = (): VerdictError => new VerdictError('client', 'room-ended', 'This room has ended.', { fix: 'Create a new room with POST /v1/rooms.' });
 
+/** An external id is good for one active room of its tenant. */
+export const externalIdTaken = (): VerdictError => new VerdictError('client', 'external-id-taken', 'Another active room has this externalId.', { field: '/externalId', fix: 'End that room, or choose another id; GET /v1/rooms?externalId=… finds it.' });
+
+/** A number without PINs leads to one room. */
+export const numberInUse = (): VerdictError => new VerdictError('client', 'number-in-use', 'This number leads to a room without a PIN, or would take it from rooms that have PINs on it.', { fix: 'Choose another number, or end the rooms on this one.' });
+
+/** Without PINs, a shared number would lead strangers into a room. */
+export const notDedicated = (): VerdictError => new VerdictError('client', 'not-dedicated', 'A room without PINs needs a number of your own.', { field: '/pinless', fix: 'Name one of your dedicated numbers; GET /v1/numbers lists them.' });
+
+/** Nobody joins before a room's time, nor after it. */
+export const roomNotOpen = (message: string): VerdictError => new VerdictError('client', 'room-not-open', message, { fix: 'Join while it is open, or change startsAt and endsAt with PATCH /v1/rooms/{id}.' });
+
 /** Everybody counts, browsers and phones, but not the bridge. */
 export const roomFull = (): VerdictError => new VerdictError('client', 'room-full', 'As many people are in this room as it takes.', { fix: 'Wait until somebody leaves, or create rooms with a larger maxParticipants.' });
 
 /** Thrown inside the transaction, so that nothing of it stands. */
 export const replayedWebhook = (): VerdictError => new VerdictError('client', 'webhook-replayed', 'This signed webhook was used before.');
+
+export const noSuchTenant = (): VerdictError => new VerdictError('client', 'tenant-not-found', 'There is no such tenant.', { fix: 'Check the id; GET /v1/operator/tenants lists them.' });
+
+export const noSuchKey = (): VerdictError => new VerdictError('client', 'key-not-found', 'There is no such key.', { fix: 'Check the id; GET /v1/keys lists yours.' });

@@ -117,13 +117,16 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
   if (!canJoin(session.state)) {
     // Also when it is over: a token outlives its session, and who comes in by it costs money.
     for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
-    for (const leg of legs) if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
-    if (!legs.some(isUp)) moveSession(view, 'legsClosed');
   }
+  for (const leg of legs) if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
+  if (!canJoin(session.state) && !legs.some(isUp)) moveSession(view, 'legsClosed');
   settleBridge(view, before);
 }
 
-/** Notes when the bridge is to be dialled: as soon as both sides are there, or anybody when it is always on (design §5); after a pause when one has just dropped. */
+/**
+ * Notes when the bridge is to be dialled: as soon as both sides are there, or anybody when it is always on (design §5); after a pause when one has just
+ * dropped. Never before the host that a room waits for: the bridge would set the conference going for the callers who are held.
+ */
 function settleBridge({ session, room, legs, now }: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
   const bridges = legs.filter((leg) => leg.kind === 'bridge');
   const dropped = bridges.some((leg) => leg.state === 'ended' && before.get(leg.id) !== 'ended');
@@ -131,7 +134,8 @@ function settleBridge({ session, room, legs, now }: SessionView, before: Readonl
   if (bridges.some((leg) => leg.state === 'joined')) session.bridge_failures = 0;
   const here = presence(legs);
   const bothSides = room.bridge === 'always' ? here.browsers + here.phones > 0 : here.browsers > 0 && here.phones > 0;
-  if (session.state !== 'live' || !bothSides || bridges.some(isUp)) session.bridge_owed_at = null;
+  const held = room.wait_for_host && !session.had_host;
+  if (session.state !== 'live' || !bothSides || held || bridges.some(isUp)) session.bridge_owed_at = null;
   else if (dropped) session.bridge_owed_at = new Date(now.getTime() + bridgeBackOffMs(session.bridge_failures));
   else session.bridge_owed_at ??= now;
 }

@@ -53,8 +53,22 @@ export const outcome = z
   .meta({ description: 'How it ended, by whose doing; null while it is up.', examples: ['success'] });
 
 export const endReason = z
-  .enum(['ended-by-tenant', 'browsers-left', 'phones-left', 'alone', 'empty', 'never-used', 'max-duration', 'provider-ended'])
-  .meta({ description: 'Why a session ends: a request, one of the room’s clocks, or the provider.', examples: ['ended-by-tenant'] });
+  .enum(['ended-by-tenant', 'browsers-left', 'phones-left', 'host-left', 'alone', 'empty', 'never-used', 'max-duration', 'schedule-ended', 'room-expired', 'provider-ended', 'tenant-suspended', 'spend-limit'])
+  .meta({ description: 'Why a session ends: a request, one of the room’s clocks, its schedule, the provider, or that the money for it is used up.', examples: ['ended-by-tenant'] });
+
+/** Two fields of a query: from when on, and until when, something was made. */
+export const createdBetween = {
+  createdAfter: instant('Only what was created at this moment or later.').optional(),
+  createdBefore: instant('Only what was created before this moment.').optional(),
+};
+
+export const numberKind = z.enum(['shared', 'dedicated'], 'must be shared or dedicated').meta({ description: '`shared`: other tenants’ rooms are on it too. `dedicated`: yours alone.', examples: ['shared'] });
+
+export const role = z.enum(['participant', 'host'], 'must be participant or host').meta({ description: '`host`: who is waited for where the room does so, and whose leaving can end the session.', examples: ['participant'] });
+
+/** A yes or no in a query. */
+export const flag = (description: string) =>
+  z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true').optional().meta({ description, examples: ['true'] });
 
 /** The query fields by which every list is paged. @param things what the list holds, in a sentence; @param prefix of the ids that `after` names */
 export const page = (things: string, prefix: string) => ({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SCOPES, TAGS, type Operation } from './operation.ts';
+import { problemsOf, SCOPES, TAGS, writes, type Operation } from './operation.ts';
 import { OPERATIONS } from './operations.ts';
 import { Problem } from './problem.ts';
 
@@ -39,7 +39,7 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown;
 }
 
-const PARAMETERS: Readonly<Record<string, string>> = { roomId: 'The room’s id, as POST /v1/rooms gave it.', sessionId: 'The session’s id, as the room shows it.' };
+const PARAMETERS: Readonly<Record<string, string>> = { roomId: 'The room’s id, as POST /v1/rooms gave it.', sessionId: 'The session’s id, as the room shows it.', keyId: 'The key’s id: the part of it between its environment and its secret.', tenantId: 'The tenant’s id.' };
 
 /** The API's OpenAPI 3.1 document, made from the schemas and the list of operations. Always the same for the same version. */
 export function openApi(version: string): OpenApi {
@@ -71,9 +71,9 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
   const { id, tag, summary, description, path, query, body, reply } = operation;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, description: PARAMETERS[name] ?? name, schema: { type: 'string' } }));
   const inQuery = Object.entries(query === undefined ? {} : (toJson(query, schemas).properties ?? {})).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
-  const parameters = [...inPath, ...inQuery];
+  const parameters = [...inPath, ...inQuery, ...(writes(operation) ? [IDEMPOTENCY_KEY] : []), ...(writes(operation) && operation.versioned ? [IF_MATCH] : [])];
   const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
-  const problems = { 401: 'The API key is missing, unknown or expired.', 403: 'The key may not do this.', ...operation.problems, 500: 'Our fault.' };
+  const problems = problemsOf(operation);
   return {
     operationId: id,
     tags: [tag],
@@ -83,13 +83,28 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: refer(body, schemas) } } } }),
     responses: {
-      [reply.status]: { description: refer(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'Done.', content: { 'application/json': { schema: refer(reply.schema, schemas) } } },
-      ...Object.fromEntries(Object.entries(problems).map(([status, means]) => [status, { description: means, ...(status === '503' ? { headers: RETRY_AFTER } : {}), content: problem }])),
+      [reply.status]: { description: refer(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'Done.', headers: { ...RATE, ...(writes(operation) ? REPLAYED : {}), ...(operation.versioned ? ETAG : {}) }, content: { 'application/json': { schema: refer(reply.schema, schemas) }, ...Object.fromEntries((reply.also ?? []).map((type) => [type, { schema: { type: 'string' } }])) } },
+      ...Object.fromEntries(Object.entries(problems).map(([status, means]) => [status, { description: means, ...(status === '503' ? { headers: RETRY_AFTER } : status === '429' ? { headers: { ...RETRY_AFTER, ...RATE } } : {}), content: problem }])),
     },
   };
 }
 
 const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait before trying again.', schema: { type: 'integer', minimum: 1 } } };
+
+/** draft-ietf-httpapi-ratelimit-headers-11. */
+const RATE = {
+  'RateLimit-Policy': { description: 'How many requests (`q`) a window of so many seconds (`w`) may have.', schema: { type: 'string', examples: ['"tenant";q=600;w=60'] } },
+  RateLimit: { description: 'How many requests are left (`r`) until the window ends, in so many seconds (`t`).', schema: { type: 'string', examples: ['"tenant";r=599;t=60'] } },
+};
+const REPLAYED = { 'Idempotency-Replayed': { description: '`true`: the answer to an earlier request with this `Idempotency-Key`; nothing was done now.', schema: { type: 'string', enum: ['true'] } } };
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key', in: 'header', required: false,
+  description: 'A name of your own for this request, different for each: 1 to 255 printable ASCII characters. However often it is sent again within 24 hours, it is done once and gets the same answer.',
+  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[ -~]+$', examples: ['0f8fad5b-d9cb-469f-a165-70867728950e'] },
+};
+
+const ETAG = { ETag: { description: 'The version that this shows.', schema: { type: 'string', examples: ['"3"'] } } };
+const IF_MATCH = { name: 'If-Match', in: 'header', required: false, description: 'An `ETag`: do it only if that is still the version. Left out: do it whatever the version is.', schema: { type: 'string', examples: ['"3"'] } };
 
 /** Puts a schema that has an id, and all that it refers to, among the components; gives the reference to it. */
 function refer(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {

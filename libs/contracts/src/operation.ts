@@ -10,6 +10,10 @@ export const TAGS = {
   participants: 'Bring browsers and phones in, and see who is there.',
   sessions: 'What happened in a meeting.',
   'hang-ups': 'The hang-up ledger: proof that every connection is down.',
+  limits: 'How much you may use, and use.',
+  keys: 'The keys that open this API.',
+  audit: 'Who changed what, and when.',
+  operator: 'For who runs the platform: tenants. Only an operator’s key opens these.',
 } as const;
 
 /** One thing that the API can be asked to do. */
@@ -26,9 +30,30 @@ export interface Operation {
   readonly description: string;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
-  readonly reply: { readonly status: 200 | 201 | 202 | 204; readonly schema: z.ZodType };
-  /** Which problems it can give beside 401, 403 and 500, by status: what each means here. */
+  /** `also`: other media types in which it can be had, by `Accept`. */
+  readonly reply: { readonly status: 200 | 201 | 202 | 204; readonly schema: z.ZodType; readonly also?: readonly string[] };
+  /** Its reply has an `ETag`; one that changes something takes an `If-Match`. */
+  readonly versioned?: true;
+  /** A suspended tenant may do it too: see what it owes and what became of its calls. */
+  readonly whileSuspended?: true;
+  /** It ends or hangs up something: no limit ever refuses it. */
+  readonly ends?: true;
+  /** Which problems it can give beside those of all (`problemsOf`), by status: what each means here. */
   readonly problems: Readonly<Record<number, string>>;
+}
+
+/** Does it change something? Then it takes an `Idempotency-Key`. */
+export const writes = ({ method }: Pick<Operation, 'method'>): boolean => method !== 'get';
+
+const KEYED = { 409: 'The `Idempotency-Key` was used for another request, or its request is still under way.', 422: 'The `Idempotency-Key` is not as it should be.' };
+const also = (first: string | undefined, second: string): string => (first === undefined ? second : `${first} ${second}`);
+
+/** Every problem that an operation can give, by status: its own, and those that all can give. */
+export function problemsOf(operation: Operation): Readonly<Record<number, string>> {
+  const { problems } = operation;
+  const keyed = writes(operation) ? Object.fromEntries(Object.entries(KEYED).map(([status, means]) => [status, also(problems[Number(status)], means)])) : {};
+  const refused: Record<number, string> = operation.ends ? {} : { 429: also(problems[429], 'More requests than a minute may have.') };
+  return { 401: 'The API key is missing, unknown or expired.', 403: 'The key may not do this.', ...problems, ...keyed, ...refused, 500: 'Our fault.' };
 }
 
 /** What several operations say of the same status. */
@@ -38,4 +63,6 @@ export const ended = { 409: 'The room has ended.' };
 export const endedOrFull = { 409: 'The room has ended, or is full.' };
 export const badQuery = { 422: 'The query is not as it should be.' };
 export const badBody = { 413: 'The body is larger than 64 kB.', 415: 'The body is not JSON.', 422: 'The body is not as it should be; `errors` names every wrong field.' };
+export const roomLimit = { 429: 'As many of your rooms are active as you may have.' };
+export const legLimit = { 429: 'As many people are connected to your rooms, or were rung within the last minute, as you may have.' };
 export const notNow = { 502: 'The provider refused or was too busy.', 503: 'The provider cannot be asked just now; nothing was made. Try again after `Retry-After` seconds.', 504: 'The provider gave no answer.' };

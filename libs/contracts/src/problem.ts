@@ -18,6 +18,8 @@ export const Problem = z
       )
       .optional()
       .meta({ description: 'Every field that is wrong.' }),
+    limit: z.int().optional().meta({ description: 'Of a limit that was reached: how much may be used.', examples: [10] }),
+    used: z.int().optional().meta({ description: 'Of a limit that was reached: how much is used.', examples: [10] }),
     requestId: z.string().optional().meta({ description: 'Give us this when you ask about it.', examples: ['req_3q2-7wAAQkV1bWJlclBhcn'] }),
   })
   .meta({ id: 'Problem', description: 'What went wrong, and what to do about it (RFC 9457).' });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { id, instant, label, phoneNumber, page } from './fields.ts';
+import { createdBetween, id, instant, label, numberKind, phoneNumber, page } from './fields.ts';
 import { Leg } from './leg.ts';
+import { DialInNumber, numberFields } from './number.ts';
 import { Session, SessionStart } from './session.ts';
 import { Client } from './token.ts';
 
@@ -19,17 +20,41 @@ const clocks = {
   phonesLeftSeconds: clock('Ends the session when the last phone has left and browsers remain.', null),
   aloneSeconds: clock('Ends the session when one single person remains.', 600),
   emptySeconds: clock('Ends the session when everybody has left.', 30),
+  hostLeftSeconds: clock('Ends the session when the last host has left.', 120),
 };
 
 const bridge = z.enum(['auto', 'always']).meta({ description: 'When browsers and phones are tied together: `auto`, as soon as both are there; `always`, as soon as anybody is.', examples: ['auto'] });
 const maxParticipants = z.int('must be a whole number').min(2, 'must be at least 2').max(50, 'must be at most 50').meta({ description: 'How many people may be in a session at once, browsers and phones together. 2 to 50.', examples: [50] });
+
+const waitForHost = z.boolean('must be true or false').meta({ description: 'Whether callers and people who are rung hear music until a host is in. Browsers are not held.', examples: [false] });
+const pinless = z.boolean('must be true or false').meta({ description: 'Whether who dials the number is let in without a PIN. Only on a number of your own, and for one room on it.', examples: [false] });
+const startsAt = instant('When the room opens: nobody can join before. Null: it is open.').nullable();
+const endsAt = instant('When the room closes: its session ends, and nobody can join after. Null: it does not close.').nullable();
+const expiresAt = instant('When the room ends for good by itself. Null: not at a fixed time.').nullable();
+const expireAfterDays = z.int('must be a whole number of days').min(1, 'must be at least 1 day').max(365, 'must be at most 365 days').nullable().meta({ description: 'Ends the room for good when its last session has been over for so many days. 1 to 365; null: never.', examples: [30] });
+const externalId = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(120, 'must have at most 120 characters')
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII characters without spaces')
+  .nullable()
+  .meta({ description: 'Your own name for the room, to find it by; one active room can have it at a time. 1 to 120 printable ASCII characters.', examples: ['booking-4711'] });
+const METADATA_BYTES = 2_048;
+const metadata = z
+  .record(z.string().min(1, 'must not have an empty name').max(64, 'must have names of at most 64 characters').regex(/^\P{Cc}*$/u, 'must have names without control characters'), z.string('must be strings').regex(/^[^\0]*$/, 'must not hold NUL'))
+  .refine((values) => new TextEncoder().encode(JSON.stringify(values)).length <= METADATA_BYTES, `must be at most ${METADATA_BYTES} bytes of JSON`)
+  .meta({ description: 'What you like to keep with the room: names and strings, at most 2048 bytes of JSON. Shown to you alone.', examples: [{ team: 'sales' }] });
 
 /** The body of `POST /v1/rooms`. */
 export const CreateRoom = z
   .strictObject({
     name: label('What the room is called; stands in the invitation.', 'Board meeting'),
     hostName: label('The name on the roster of the person who uses the token in the reply.', 'Ada').default('Host'),
-    number: phoneNumber('The dial-in number to use; it must be one of the platform’s. Left out: a shared one.', '+12025550100').optional(),
+    number: phoneNumber('The dial-in number to use, one of `GET /v1/numbers`. Left out: one that is as `numberWanted` says, a shared one if there is.', '+12025550100').optional(),
+    numberWanted: z
+      .strictObject({ country: numberFields.country.optional(), language: z.string().max(35, 'must be a language tag').optional().meta({ description: 'The language that it speaks. BCP 47; a language alone is any of its variants.', examples: ['de'] }), tollFree: numberFields.tollFree.optional(), kind: numberKind.optional() })
+      .optional()
+      .meta({ description: 'Which kind of dial-in number to use; what is left out may be any.', examples: [{ country: 'DE' }] }),
     bridge: bridge.default('auto'),
     maxParticipants: maxParticipants.default(50),
     maxDurationSeconds: clocks.maxDurationSeconds.default(14_400),
@@ -38,9 +63,43 @@ export const CreateRoom = z
     phonesLeftSeconds: clocks.phonesLeftSeconds.default(null),
     aloneSeconds: clocks.aloneSeconds.default(600),
     emptySeconds: clocks.emptySeconds.default(30),
+    hostLeftSeconds: clocks.hostLeftSeconds.default(null),
+    waitForHost: waitForHost.default(false),
+    pinless: pinless.default(false),
+    startsAt: startsAt.default(null),
+    endsAt: endsAt.default(null),
+    expiresAt: expiresAt.default(null),
+    expireAfterDays: expireAfterDays.default(null),
+    externalId: externalId.default(null),
+    metadata: metadata.default({}),
   })
   .meta({ id: 'CreateRoom', description: 'A room to create. Only the name is needed.' });
 export type CreateRoom = z.output<typeof CreateRoom>;
+
+/** The body of `PATCH /v1/rooms/{id}`. */
+export const UpdateRoom = z
+  .strictObject({
+    name: label('What the room is called; stands in the invitation.', 'Board meeting').optional(),
+    bridge: bridge.optional(),
+    maxParticipants: maxParticipants.optional(),
+    maxDurationSeconds: clocks.maxDurationSeconds.optional(),
+    neverUsedSeconds: clocks.neverUsedSeconds.optional(),
+    browsersLeftSeconds: clocks.browsersLeftSeconds.optional(),
+    phonesLeftSeconds: clocks.phonesLeftSeconds.optional(),
+    aloneSeconds: clocks.aloneSeconds.optional(),
+    emptySeconds: clocks.emptySeconds.optional(),
+    hostLeftSeconds: clocks.hostLeftSeconds.optional(),
+    waitForHost: waitForHost.optional(),
+    pinless: pinless.optional(),
+    startsAt: startsAt.optional(),
+    endsAt: endsAt.optional(),
+    expiresAt: expiresAt.optional(),
+    expireAfterDays: expireAfterDays.optional(),
+    externalId: externalId.optional(),
+    metadata: metadata.optional(),
+  })
+  .meta({ id: 'UpdateRoom', description: 'What is to change of a room; what is left out stays. `metadata` is replaced whole.' });
+export type UpdateRoom = z.output<typeof UpdateRoom>;
 
 /** A room as it stands. */
 export const Room = z
@@ -52,6 +111,15 @@ export const Room = z
     bridge,
     maxParticipants,
     ...clocks,
+    waitForHost,
+    pinless,
+    startsAt,
+    endsAt,
+    expiresAt,
+    expireAfterDays,
+    externalId,
+    metadata,
+    version: z.int().min(1).meta({ description: 'Counts the changes of the room; the same as its `ETag`.', examples: [1] }),
     createdAt: instant('When it was created.'),
     endedAt: instant('When it was ended; null while it is active.').nullable(),
   })
@@ -60,25 +128,23 @@ export type Room = z.output<typeof Room>;
 
 const pin = z.string().regex(/^\d{6,12}$/).meta({ description: 'What a caller keys, followed by the hash key. 6 to 12 digits, no two equal neighbours.', examples: ['407281935'] });
 const pinSpaced = z.string().meta({ description: 'The PIN in groups of three, to print or read out.', examples: ['407 281 935'] });
+const hostPin = z.string().regex(/^\d{6,12}$/).meta({ description: 'What a host keys: the PIN that makes a caller a host.', examples: ['518293046'] });
+const hostPinSpaced = z.string().meta({ description: 'The host’s PIN in groups of three.', examples: ['518 293 046'] });
 const tapToCall = z.string().meta({ description: 'A link that dials the number, waits, and keys the PIN, in one tap.', examples: ['tel:+12025550100,,407281935#'] });
 
-const DialInNumber = z
-  .object({
-    number: phoneNumber('The number to dial.', '+12025550100'),
-    language: z.string().meta({ description: 'The language it answers in. BCP 47.', examples: ['en-US'] }),
-  })
-  .meta({ id: 'DialInNumber', description: 'A number on which the room’s PIN is good.' });
 const numbers = z.array(DialInNumber).meta({ description: 'Every number on which the PIN is good, `number` first.' });
 
 /** The reply to `POST /v1/rooms`: everything that is needed to meet, at once. */
 export const CreatedRoom = z
   .object({
     room: Room,
-    session: SessionStart,
-    client: Client,
-    participantId: id('part', 'The roster entry of whoever uses the token'),
+    session: SessionStart.nullable().meta({ description: 'Its first session; null for a room that opens later (`startsAt`), whose session is opened by who comes first.' }),
+    client: Client.nullable().meta({ description: 'What the first browser, a host’s, needs; null for a room that opens later: ask for a token then.' }),
+    participantId: id('part', 'The roster entry of whoever uses the token').nullable().meta({ description: 'The roster entry of whoever uses the token; null for a room that opens later.', examples: ['part_3q2-7wAAQkV1bWJlclBhcn'] }),
     pin,
     pinSpaced,
+    hostPin,
+    hostPinSpaced,
     number: phoneNumber('The number to dial.', '+12025550100'),
     numbers,
     tapToCall,
@@ -95,6 +161,8 @@ export const RoomDetails = z
     legs: z.array(Leg).meta({ description: 'Every connection of that session, oldest first, with its line in the hang-up ledger.' }),
     pin: pin.nullable().meta({ description: 'What a caller keys; null once the room has ended.', examples: ['407281935'] }),
     pinSpaced: pinSpaced.nullable().meta({ description: 'The PIN in groups of three; null once the room has ended.', examples: ['407 281 935'] }),
+    hostPin: hostPin.nullable().meta({ description: 'What a host keys; null once the room has ended.', examples: ['518293046'] }),
+    hostPinSpaced: hostPinSpaced.nullable().meta({ description: 'The host’s PIN in groups of three; null once the room has ended.', examples: ['518 293 046'] }),
     number: phoneNumber('The number to dial.', '+12025550100'),
     numbers,
     tapToCall: tapToCall.nullable().meta({ description: 'A link that dials and keys the PIN in one tap; null once the room has ended.', examples: ['tel:+12025550100,,407281935#'] }),
@@ -104,6 +172,10 @@ export type RoomDetails = z.output<typeof RoomDetails>;
 
 /** The query of `GET /v1/rooms`. */
 export const ListRooms = z.strictObject({
+  state: z.enum(['active', 'ended'], 'must be active or ended').optional().meta({ description: 'Only these. Left out: both.', examples: ['active'] }),
+  externalId: z.string().min(1, 'must not be empty').max(120, 'must have at most 120 characters').regex(/^[^\0]*$/, 'must not hold NUL').optional().meta({ description: 'Only those with this external id.', examples: ['booking-4711'] }),
+  name: z.string().min(1, 'must not be empty').max(120, 'must have at most 120 characters').regex(/^[^\0]*$/, 'must not hold NUL').optional().meta({ description: 'Only those whose name begins so.', examples: ['Board'] }),
+  ...createdBetween,
   ...page('rooms', 'room'),
 });
 export type ListRooms = z.output<typeof ListRooms>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { endReason, id, instant, sessionState } from './fields.ts';
+import { createdBetween, endReason, id, instant, page, sessionState } from './fields.ts';
+import { Leg } from './leg.ts';
 
 const dueAt = instant('When it ends by itself if nothing changes.');
 
@@ -10,6 +11,7 @@ export const SessionStart = z.object({ id: id('ses', 'The session'), state: sess
 export const Session = z
   .object({
     id: id('ses', 'The session'),
+    roomId: id('room', 'Its room'),
     state: sessionState,
     createdAt: instant('When it was opened.'),
     liveAt: instant('When the first person joined; null before.').nullable(),
@@ -21,6 +23,37 @@ export const Session = z
   })
   .meta({ id: 'Session', description: 'One meeting in a room.' });
 export type Session = z.output<typeof Session>;
+
+/** The query of `GET /v1/sessions`. */
+export const ListSessions = z.strictObject({
+  roomId: z.string().regex(/^room_[\w-]{1,64}$/, 'must be a room’s id').optional().meta({ description: 'Only those of this room.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }),
+  state: z.enum(sessionState.options, 'must be open, live, ending or ended').optional().meta({ description: 'Only those in this state.', examples: ['live'] }),
+  ...createdBetween,
+  ...page('sessions', 'ses'),
+});
+export type ListSessions = z.output<typeof ListSessions>;
+
+/** The reply to `GET /v1/sessions`. */
+export const SessionPage = z
+  .object({
+    sessions: z.array(Session).meta({ description: 'Newest first.' }),
+    next: z.string().nullable().meta({ description: 'Give this as `after` to get the next page; null on the last.', examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'] }),
+  })
+  .meta({ id: 'SessionPage', description: 'A page of sessions.' });
+export type SessionPage = z.output<typeof SessionPage>;
+
+/** The reply to `GET /v1/sessions/{id}/legs`. */
+export const SessionLegs = z.object({ legs: z.array(Leg).meta({ description: 'Oldest first.' }) }).meta({ id: 'SessionLegs', description: 'Every connection of a session, with its line in the hang-up ledger.' });
+export type SessionLegs = z.output<typeof SessionLegs>;
+
+/** The reply to `POST /v1/sessions/{id}/end`. */
+export const EndedSession = z
+  .object({
+    state: z.enum(['ending', 'ended']).meta({ description: '`ending`: hang-ups are under way. `ended`: there was nothing left to hang up.', examples: ['ending'] }),
+    decided: z.boolean().meta({ description: 'Whether this request decided it; false when it was ending already, whose first reason stands.', examples: [true] }),
+  })
+  .meta({ id: 'EndedSession', description: 'What ending a session has set off. It is `ended` once the provider has confirmed every leg closed.' });
+export type EndedSession = z.output<typeof EndedSession>;
 
 /** Something that happened in a session. */
 export const SessionEvent = z

@@ -18,6 +18,13 @@ export interface SessionClocks {
   readonly alone_s: number | null;
   /** Everybody left. */
   readonly empty_s: number | null;
+  /** The last host left. */
+  readonly host_left_s: number | null;
+}
+
+/** When a room is over by its tenant's calendar; `null`: its sessions end by their clocks alone. */
+export interface Schedule {
+  readonly ends_at: Date | null;
 }
 
 /** Since when each clock runs; `null`: it does not run. */
@@ -26,35 +33,49 @@ export interface ClockMarks {
   readonly phones_left_at: Date | null;
   readonly alone_since: Date | null;
   readonly empty_since: Date | null;
+  readonly host_left_at: Date | null;
+}
+
+/** Who has been there at all. */
+export interface Seen {
+  readonly had_browser: boolean;
+  readonly had_phone: boolean;
+  readonly had_host: boolean;
 }
 
 export interface Presence {
   readonly browsers: number;
   readonly phones: number;
+  /** Of both. */
+  readonly hosts: number;
 }
 
 /** Who is there now. Counted from the legs, never kept by adding and subtracting: lost or doubled events cannot make it drift. */
-export function presence(legs: readonly { kind: LegKind; state: LegState }[]): Presence {
+export function presence(legs: readonly { kind: LegKind; state: LegState; role: string }[]): Presence {
   const there = legs.filter(isPresent);
   return {
     browsers: there.filter((leg) => leg.kind === 'webrtc').length,
     phones: there.filter((leg) => leg.kind === 'inbound' || leg.kind === 'outbound').length,
+    hosts: there.filter((leg) => leg.role === 'host').length,
   };
 }
 
 /** Starts and stops the clocks after somebody came or went. A clock that runs already keeps its start. */
-export function mark(before: ClockMarks & { had_browser: boolean; had_phone: boolean }, here: Presence, now: Date): ClockMarks & { had_browser: boolean; had_phone: boolean } {
+export function mark(before: ClockMarks & Seen, here: Presence, now: Date): ClockMarks & Seen {
   const had_browser = before.had_browser || here.browsers > 0;
   const had_phone = before.had_phone || here.phones > 0;
+  const had_host = before.had_host || here.hosts > 0;
   const people = here.browsers + here.phones;
   const since = (running: boolean, start: Date | null): Date | null => (running ? (start ?? now) : null);
   return {
     had_browser,
     had_phone,
+    had_host,
     browsers_left_at: since(had_browser && here.browsers === 0, before.browsers_left_at),
     phones_left_at: since(had_phone && here.phones === 0, before.phones_left_at),
     alone_since: since(people === 1, before.alone_since),
     empty_since: since((had_browser || had_phone) && people === 0, before.empty_since),
+    host_left_at: since(had_host && here.hosts === 0, before.host_left_at),
   };
 }
 
@@ -64,7 +85,7 @@ export interface Due {
 }
 
 /** The earliest instant at which the session is to end by itself, and why. Always answers: no live state without a deadline. */
-export function nextDue(session: { created_at: Date; state: SessionState } & ClockMarks, clocks: SessionClocks): Due {
+export function nextDue(session: { created_at: Date; state: SessionState } & ClockMarks, clocks: SessionClocks & Schedule): Due {
   const due: Due[] = [];
   const add = (start: Date | null, seconds: number | null, reason: EndReason): void => {
     if (start !== null && seconds !== null) due.push({ at: new Date(start.getTime() + seconds * 1000), reason });
@@ -75,5 +96,7 @@ export function nextDue(session: { created_at: Date; state: SessionState } & Clo
   add(session.phones_left_at, clocks.phones_left_s, 'phones-left');
   add(session.alone_since, clocks.alone_s, 'alone');
   add(session.empty_since, clocks.empty_s, 'empty');
+  add(session.host_left_at, clocks.host_left_s, 'host-left');
+  add(clocks.ends_at, 0, 'schedule-ended');
   return due.reduce((first, next) => (next.at < first.at ? next : first));
 }

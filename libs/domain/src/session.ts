@@ -11,11 +11,16 @@ export const END_REASONS = [
   'ended-by-tenant',
   'browsers-left',
   'phones-left',
+  'host-left',
   'alone',
   'empty',
   'never-used',
   'max-duration',
+  'schedule-ended',
+  'room-expired',
   'provider-ended',
+  'tenant-suspended',
+  'spend-limit',
 ] as const;
 export type EndReason = (typeof END_REASONS)[number];
 

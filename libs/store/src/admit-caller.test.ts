@@ -3,7 +3,7 @@ import { step } from '@partyline/domain/machine';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import { openStore, type Store } from './store.ts';
-import { freshId, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, OTHER_NUMBER, readLeg, readSession, setColumns } from './testing/fixtures.ts';
+import { NUMBER, OTHER_NUMBER, freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, readLeg, readSession, setColumns } from './testing/fixtures.ts';
 import { admitCaller, answerCaller, type Admission, type UsedToken } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -26,14 +26,14 @@ interface Call {
 
 const ring = async (number: string | null = NUMBER, keyingS = 60): Promise<Call> => {
   const callId = freshId('call');
-  const { leg_id } = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: '+447700900001', keyingS });
+  const { leg_id } = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: '+447700900001', keyingS }, freshSeat());
   return { legId: leg_id ?? 'none', callId };
 };
 
 const key = (call: Call, tryNo: number, pin: string | null, token: UsedToken = freshToken()): Promise<Admission> =>
   admitCaller(
     store, token, { ...call, tryNo, maxTries: 3, lookup: pin === null ? null : lookupOf(pin) },
-    { sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') },
+    freshSeat(),
   );
 
 const counts = async () => ({ legs: await store.prisma.leg.count(), sessions: await store.prisma.session.count(), participants: await store.prisma.participant.count() });
@@ -41,8 +41,8 @@ const counts = async () => ({ legs: await store.prisma.leg.count(), sessions: aw
 describe('a caller dials', () => {
   it('is asked for a PIN in the language of the number, with a deadline and no tenant yet', async () => {
     const callId = freshId('call');
-    const answered = await answerCaller(store, freshToken(), { legId: 'leg_de', callId, number: OTHER_NUMBER, remote: null, keyingS: 60 });
-    expect(answered).toEqual({ outcome: 'ask', leg_id: 'leg_de', language: 'de-DE' });
+    const answered = await answerCaller(store, freshToken(), { legId: 'leg_de', callId, number: OTHER_NUMBER, remote: null, keyingS: 60 }, freshSeat());
+    expect(answered).toEqual({ outcome: 'ask', leg_id: 'leg_de', language: 'de-DE', tenant_id: null, session_id: null, conversation: null, waits: false });
     const leg = await readLeg(store, 'leg_de');
     expect(leg).toMatchObject({ kind: 'inbound', state: 'ringing', tenant_id: null, session_id: null, voice_call_id: callId });
     expect(leg.deadline_at.getTime() - leg.created_at.getTime()).toBe(60_000);
@@ -50,7 +50,7 @@ describe('a caller dials', () => {
 
   test.each([null, '+15550100'])('number %s, which is none of ours: turned away without a leg', async (number) => {
     const before = await counts();
-    expect(await answerCaller(store, freshToken(), { legId: freshId('leg'), callId: freshId('call'), number, remote: null, keyingS: 60 })).toMatchObject({ outcome: 'unknown-number', leg_id: null });
+    expect(await answerCaller(store, freshToken(), { legId: freshId('leg'), callId: freshId('call'), number, remote: null, keyingS: 60 }, freshSeat())).toMatchObject({ outcome: 'unknown-number', leg_id: null });
     expect(await counts()).toEqual(before);
   });
 
@@ -58,17 +58,17 @@ describe('a caller dials', () => {
     const callId = freshId('call');
     const token = freshToken();
     const call = { callId, number: NUMBER, remote: null, keyingS: 60 };
-    const first = await answerCaller(store, token, { ...call, legId: freshId('leg') });
-    expect(await answerCaller(store, freshToken(), { ...call, legId: freshId('leg') })).toEqual(first);
+    const first = await answerCaller(store, token, { ...call, legId: freshId('leg') }, freshSeat());
+    expect(await answerCaller(store, freshToken(), { ...call, legId: freshId('leg') }, freshSeat())).toEqual(first);
     const before = await counts();
-    expect(await answerCaller(store, token, { ...call, callId: freshId('call'), legId: freshId('leg') })).toMatchObject({ outcome: 'replayed', leg_id: null });
+    expect(await answerCaller(store, token, { ...call, callId: freshId('call'), legId: freshId('leg') }, freshSeat())).toMatchObject({ outcome: 'replayed', leg_id: null });
     expect(await counts()).toEqual(before);
   });
 
   test.each(LEG_STATES)('again, with the leg %s: the state stays', async (state) => {
     const call = await ring();
     await setColumns(store, 'leg', call.legId, { state });
-    const answered = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId: call.callId, number: NUMBER, remote: null, keyingS: 60 });
+    const answered = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId: call.callId, number: NUMBER, remote: null, keyingS: 60 }, freshSeat());
     expect(answered.outcome).toBe(state === 'ending' || state === 'ended' ? 'let-go' : 'ask');
     expect((await readLeg(store, call.legId)).state).toBe(state);
   });

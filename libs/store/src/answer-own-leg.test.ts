@@ -71,7 +71,7 @@ describe.each(KINDS)('our own %s leg is picked up', (kind) => {
     const callId = freshId('call');
     await answerOwnLeg(store, freshToken(), by, callId);
     const before = await readLeg(store, legId);
-    expect(await answerOwnLeg(store, freshToken(), by, freshId('call'))).toEqual({ outcome: 'unknown-leg', tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null });
+    expect(await answerOwnLeg(store, freshToken(), by, freshId('call'))).toEqual({ outcome: 'unknown-leg', tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null, waits: false });
     expect(await readLeg(store, legId)).toEqual(before);
   });
 

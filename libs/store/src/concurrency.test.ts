@@ -6,7 +6,7 @@ import { appendEvents, useToken } from './events.ts';
 import { closeRoom, lockRoom } from './rooms.ts';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession, StaleVersion } from './session-view.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from './store.ts';
-import { freshId, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, readLeg, readSession, setColumns } from './testing/fixtures.ts';
+import { NUMBER, freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, readLeg, readSession, setColumns } from './testing/fixtures.ts';
 import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -24,14 +24,14 @@ afterAll(async () => {
 
 async function ring(): Promise<{ legId: string; callId: string }> {
   const call = { legId: freshId('leg'), callId: freshId('call') };
-  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null, keyingS: 60 });
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null, keyingS: 60 }, freshSeat());
   return call;
 }
 
 const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
   admitCaller(
     store, freshToken(), { ...call, tryNo, maxTries: 3, lookup: lookupOf(pin) },
-    { sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') },
+    freshSeat(),
   );
 
 const times = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => work(i)));
@@ -58,7 +58,7 @@ describe('at the same time', () => {
 
   it('the same answer webhook on ten connections makes one leg', async () => {
     const callId = freshId('call');
-    const answers = await times(10, () => answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null, keyingS: 60 }));
+    const answers = await times(10, () => answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null, keyingS: 60 }, freshSeat()));
     expect(new Set(answers.map((each) => each.leg_id)).size).toBe(1);
     expect(await store.prisma.leg.count({ where: { voice_call_id: callId } })).toBe(1);
   });

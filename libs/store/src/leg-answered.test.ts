@@ -1,10 +1,9 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appendEvents } from './events.ts';
-import { setEventsUrl } from './outbox.ts';
 import { lockSession, saveSession } from './session-view.ts';
 import { inTransaction, openStore, type Store } from './store.ts';
-import { freshId, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, setColumns, type MadeRoom } from './testing/fixtures.ts';
+import { type MadeRoom, NUMBER, freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, setColumns } from './testing/fixtures.ts';
 import { admitCaller, answerCaller, answerOwnLeg, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -21,11 +20,11 @@ afterAll(async () => {
 
 async function ring(): Promise<{ legId: string; callId: string }> {
   const call = { legId: freshId('leg'), callId: freshId('call') };
-  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null, keyingS: 60 });
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null, keyingS: 60 }, freshSeat());
   return call;
 }
 const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
-  admitCaller(store, freshToken(), { ...call, tryNo, maxTries: 3, lookup: lookupOf(pin) }, { sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') });
+  admitCaller(store, freshToken(), { ...call, tryNo, maxTries: 3, lookup: lookupOf(pin) }, freshSeat());
 const told = async ({ sessionId }: MadeRoom) => (await store.prisma.outbox.findMany({ where: { session_id: sessionId }, orderBy: { seq: 'asc' } })).map(({ seq, type, data }) => ({ seq, type, data }));
 const lastSeq = async ({ sessionId }: MadeRoom): Promise<number> => (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })).last_seq;
 
@@ -60,7 +59,7 @@ describe('a caller who is admitted', () => {
   it('with twenty others at the same moment: each has a number, and none is missing', async () => {
     const room = await makeRoom(store, { max_participants: 100 });
     const calls = await Promise.all(Array.from({ length: 20 }, ring));
-    await Promise.all(calls.map((call) => key(call, 1, room.pin)));
+    expect((await Promise.all(calls.map((call) => key(call, 1, room.pin)))).map(({ outcome }) => outcome)).toEqual(calls.map(() => 'admitted'));
     const events = await told(room);
     expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     expect(events.map(({ data }) => (data as { legId: string }).legId).toSorted()).toEqual(calls.map(({ legId }) => legId).toSorted());
@@ -74,11 +73,14 @@ describe('a caller who is admitted', () => {
     expect(await told(room)).toHaveLength(1);
   });
 
-  it('is told at once to a tenant who has an address for it', async () => {
+  it('is told at once to the endpoints that want it', async () => {
     const room = await makeRoom(store);
-    await setEventsUrl(store, room.tenantId, 'http://127.0.0.1:9/');
+    for (const [id, types] of [['all', []], ['answers', ['leg.answered']], ['ends', ['session.ended']]] as const) {
+      await store.prisma.endpoint.create({ data: { id: `${id} of ${room.tenantId}`, tenant_id: room.tenantId, url: 'http://127.0.0.1:9/', types: [...types], secret: new Uint8Array(32) } });
+    }
     await key(await ring(), 1, room.pin);
-    expect(await store.prisma.outbox.findFirst({ where: { session_id: room.sessionId } })).toMatchObject({ next_try_at: expect.any(Date), delivered_at: null });
+    const deliveries = await store.prisma.delivery.findMany({ where: { tenant_id: room.tenantId }, orderBy: { endpoint_id: 'asc' } });
+    expect(deliveries).toMatchObject(['all', 'answers'].map((id) => ({ endpoint_id: `${id} of ${room.tenantId}`, stream: room.sessionId, seq: 1, next_try_at: expect.any(Date) })));
   });
 });
 

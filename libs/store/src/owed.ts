@@ -8,6 +8,8 @@ export interface Owed {
   readonly settle: readonly { tenant_id: string; id: string }[];
   /** Past its deadline and not ended, or left running in a room that has ended within a day (after that its own deadline tells). */
   readonly overdue: readonly { tenant_id: string; id: string }[];
+  /** Joinable, though their tenant is suspended. */
+  readonly suspended: readonly { tenant_id: string; id: string }[];
   /** Ending, and not every leg confirmed. */
   readonly ending: readonly { tenant_id: string; id: string }[];
   /** Callers who were never admitted and are past their deadline (without a tenant); and legs let go while no session of theirs is ending. */
@@ -16,6 +18,8 @@ export interface Owed {
   readonly bridge: readonly { tenant_id: string; id: string }[];
   /** Phones to be rung, and nobody has. */
   readonly dial: readonly { tenant_id: string; id: string }[];
+  /** Rooms that it is time to look at: they may have expired. */
+  readonly rooms: readonly { tenant_id: string; id: string }[];
 }
 
 /**
@@ -28,7 +32,7 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
   const before = `now() - make_interval(secs => $1)`;
   const read = async <T extends object = { tenant_id: string; id: string }>(name: string, text: string): Promise<T[]> =>
     (await store.query<T>(EVERY_TENANT, { name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
-  const [settle, overdue, ending, hangUpLegs, bridge, dial] = await Promise.all([
+  const [settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms] = await Promise.all([
     read(
       'owed-settle',
       `SELECT tenant_id, id FROM (
@@ -46,6 +50,7 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
           WHERE r.ended_at < ${before} AND r.ended_at > now() - interval '1 day' ORDER BY r.ended_at LIMIT $2)
        ) AS owed GROUP BY tenant_id, id ORDER BY min(since)`,
     ),
+    read('owed-suspended', `SELECT s.tenant_id, s.id FROM tenant t JOIN session s ON s.tenant_id = t.id AND s.state IN ('open', 'live') WHERE t.suspended_at < ${before} ORDER BY t.suspended_at, s.created_at`),
     read(
       'owed-ending',
       `SELECT tenant_id, id FROM session s WHERE state = 'ending' AND ending_at < ${before}
@@ -61,8 +66,9 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
     ),
     read('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before} ORDER BY bridge_owed_at`),
     read('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before} ORDER BY created_at`),
+    read('owed-rooms', `SELECT tenant_id, id FROM room WHERE state = 'active' AND look_at < ${before} ORDER BY look_at`),
   ]);
-  return { settle, overdue, ending, hangUpLegs, bridge, dial };
+  return { settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms };
 }
 
 /** How many legs of all tenants are owed a hang-up and not confirmed now, and for how many seconds the oldest has been. */
@@ -74,12 +80,13 @@ export async function countUnconfirmed(store: Store): Promise<{ legs: number; ol
   return { legs: rows[0]!.legs, oldestS: rows[0]!.oldest_s };
 }
 
-/** Forgets what has served: used token ids that would be stale anyway, PINs whose quarantine is over, and strays that were hung up a day ago. */
-export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number; strays: number }> {
+/** Forgets what has served: used token ids that would be stale anyway, PINs whose quarantine is over, strays that were hung up a day ago, and what stood in the audit log for 400 days. */
+export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number; strays: number; audit: number }> {
   const forget = async (name: string, text: string): Promise<number> => (await store.query(EVERY_TENANT, { name, text })).rowCount ?? 0;
   return {
     tokens: await forget('purge-tokens', 'DELETE FROM webhook_jti WHERE expires_at < now()'),
     pins: await forget('purge-pins', 'DELETE FROM pin WHERE free_at < now()'),
     strays: await forget('purge-strays', `DELETE FROM stray WHERE last_at < now() - interval '1 day'`),
+    audit: await forget('purge-audit', `DELETE FROM audit_entry WHERE begun_at < now() - interval '400 days'`),
   };
 }

@@ -4,8 +4,10 @@ import type { LegKind, LegState } from '@partyline/domain/leg';
 import type { Tx } from './store.ts';
 
 export type SessionRow = Omit<session, 'state' | 'due_reason' | 'end_reason'> & { state: SessionState; due_reason: EndReason; end_reason: EndReason | null };
-export type LegRow = Omit<leg, 'state' | 'kind'> & { state: LegState; kind: LegKind };
-export type RoomRow = Omit<room, 'state' | 'bridge'> & { state: 'active' | 'ended'; bridge: 'auto' | 'always' };
+export type Role = 'participant' | 'host';
+export type LegRow = Omit<leg, 'state' | 'kind' | 'role'> & { state: LegState; kind: LegKind; role: Role };
+/** Its limit of money is read by what measures it (libs/store/src/spend.ts) and by nobody else. */
+export type RoomRow = Omit<room, 'state' | 'bridge' | 'max_spend_micro'> & { state: 'active' | 'ended'; bridge: 'auto' | 'always' };
 
 /** A session with all that a decision about it needs, locked; `now` is the database's clock, which all deadlines are on. */
 export interface SessionView {
@@ -32,11 +34,11 @@ export async function lockSession(tx: Tx, tenantId: string, sessionId: string): 
 
 /** The columns that a decision may change; all others are written once, when the row is made. */
 const SESSION_COLUMNS = [
-  'state', 'media_session_id', 'had_browser', 'had_phone', 'browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'due_at', 'due_reason', 'live_at',
+  'state', 'media_session_id', 'had_browser', 'had_phone', 'browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'had_host', 'host_left_at', 'due_at', 'due_reason', 'live_at',
   'ending_at', 'ended_at', 'end_reason', 'last_seq', 'settle_owed_at', 'bridge_failures', 'bridge_owed_at',
 ] as const satisfies readonly (keyof SessionRow)[];
 const LEG_COLUMNS = [
-  'state', 'media_connection_id', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',
+  'muted', 'state', 'media_connection_id', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',
   'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'owed_reason', 'asked_at', 'asks', 'lease_until', 'confirmed_at', 'outcome', 'reason',
 ] as const satisfies readonly (keyof LegRow)[];
 
@@ -68,13 +70,13 @@ export async function saveLeg(tx: Tx, tenantId: string | null, leg: LegRow): Pro
   leg.version += 1;
 }
 
-const INSERT_COLUMNS = ['id', 'tenant_id', 'session_id', 'participant_id', 'kind', 'state', 'number', 'remote', 'token_hash', 'media_connection_id', 'deadline_at', 'answered_at', 'joined_at'] as const;
+const INSERT_COLUMNS = ['id', 'tenant_id', 'session_id', 'participant_id', 'kind', 'role', 'state', 'number', 'remote', 'token_hash', 'media_connection_id', 'deadline_at', 'answered_at', 'joined_at'] as const;
 
 export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> & Partial<Pick<LegRow, (typeof INSERT_COLUMNS)[number]>>;
 
 /** Makes a leg's row, before the provider is asked for the leg (design §3.2). */
 export async function insertLeg(tx: Tx, tenantId: string, sessionId: string, leg: NewLeg): Promise<LegRow> {
-  const row: Record<string, unknown> = { ...leg, tenant_id: tenantId, session_id: sessionId };
+  const row: Record<string, unknown> = { role: 'participant', ...leg, tenant_id: tenantId, session_id: sessionId };
   const { rows } = await tx.query<LegRow>({
     name: 'insert-leg',
     text: `INSERT INTO leg (${INSERT_COLUMNS.join(', ')}) VALUES (${INSERT_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING *`,

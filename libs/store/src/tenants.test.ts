@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { authenticate } from './api-keys.ts';
 import { mediaOfLeg, sessionOfLeg } from './events.ts';
 import { findLegOfCall, ownerOfMedia } from './owners.ts';
-import { closeRoom, findNumber, listRooms, listSessionEvents, lockRoom, newestSessionId, readRoom } from './rooms.ts';
+import { findNumber } from './numbers.ts';
+import { closeRoom, listRooms, listSessionEvents, lockRoom, newestSessionId, readRoom } from './rooms.ts';
 import { seed } from './seed.ts';
 import { lockSession } from './session-view.ts';
 import { inTransaction, openStore, type Store } from './store.ts';
@@ -100,8 +101,8 @@ describe('an API key', () => {
     await seed(store, wanted);
     await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded') });
     expect(await authenticate(store, apiKey, NOW)).toEqual({ tenantId: 'ten_seeded', keyId: 'seeded', scopes: ['admin'] });
-    expect(await findNumber(store, NUMBER)).toMatchObject({ language: 'fr-FR' });
-    expect(await findNumber(store, '+15550100')).toBeNull();
+    expect(await findNumber(store, 'ten_seeded', { number: NUMBER })).toMatchObject({ language: 'fr-FR' });
+    expect(await findNumber(store, 'ten_seeded', { number: '+15550100' })).toBeNull();
     await expect(seed(store, { ...wanted, apiKey: 'pl_test_short_secret' })).rejects.toThrow('API key must look like');
   });
 

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lockSession } from './session-view.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from './store.ts';
-import { freshId, freshToken, lookupOf, makeNumbers, makeRoom, NUMBER, type MadeRoom } from './testing/fixtures.ts';
+import { type MadeRoom, NUMBER, freshId, freshSeat, freshToken, lookupOf, makeNumbers, makeRoom } from './testing/fixtures.ts';
 import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -27,14 +27,14 @@ interface Call {
 }
 
 async function ring(at: Store = store, callId = freshId('call')): Promise<Call> {
-  const { leg_id } = await answerCaller(at, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null, keyingS: 60 });
+  const { leg_id } = await answerCaller(at, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null, keyingS: 60 }, freshSeat());
   return { legId: leg_id!, callId };
 }
 
 const key = (call: Call, pin: string | null, at: Store = store): Promise<Admission> =>
   admitCaller(
     at, freshToken(), { ...call, tryNo: 1, maxTries: 3, lookup: pin === null ? null : lookupOf(pin) },
-    { sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') },
+    freshSeat(),
   );
 
 const conversations = (admissions: readonly Admission[]): string[] => admissions.map((one) => (one.outcome === 'admitted' ? one.conversation : one.outcome));
@@ -65,7 +65,7 @@ describe('callers of the same moment', () => {
 
   test('a token that several of them show is good for one', async () => {
     const token = freshToken();
-    const answers = await Promise.all(Array.from({ length: 5 }, () => answerCaller(store, token, { legId: freshId('leg'), callId: freshId('call'), number: NUMBER, remote: null, keyingS: 60 })));
+    const answers = await Promise.all(Array.from({ length: 5 }, () => answerCaller(store, token, { legId: freshId('leg'), callId: freshId('call'), number: NUMBER, remote: null, keyingS: 60 }, freshSeat())));
     expect(answers.map(({ outcome }) => outcome).toSorted()).toEqual(['ask', 'replayed', 'replayed', 'replayed', 'replayed']);
   });
 

@@ -9,11 +9,22 @@ export interface UsedToken {
   readonly expiresAt: Date;
 }
 
-export interface AnsweredCaller {
-  readonly outcome: 'ask' | 'unknown-number' | 'let-go' | 'replayed';
-  readonly leg_id: string | null;
-  readonly language: string;
+/** Where a caller was seated. */
+export interface Seat {
+  readonly tenant_id: string;
+  readonly session_id: string;
+  readonly conversation: string;
+  /** They are held until a host is in. */
+  readonly waits: boolean;
 }
+/** Why a caller was not: as many are in as the room takes, it is before or after the room's time, or the money for it is used up. */
+export type NoSeat = 'full' | 'at-limit' | 'not-open' | 'over' | 'spent';
+
+export type AnsweredCaller =
+  | ({ readonly outcome: 'admitted'; readonly leg_id: string; readonly language: string } & Seat)
+  | { readonly outcome: 'ask' | 'ask-slowly' | NoSeat | 'let-go'; readonly leg_id: string; readonly language: string }
+  // `busy` and `later`: not asked, by the guard before the PIN (docs/fraud.md), and nothing is kept of the call.
+  | { readonly outcome: 'unknown-number' | 'busy' | 'later' | 'replayed'; readonly leg_id: null; readonly language: string };
 
 export interface IncomingCall {
   readonly legId: string;
@@ -26,15 +37,16 @@ export interface IncomingCall {
 
 /**
  * A caller dialled a number: makes the leg's row, or finds it when the webhook comes again. One round trip, shared with the callers of
- * the same moment. There is no tenant yet: a shared number belongs to nobody until a PIN is keyed.
+ * the same moment. There is no tenant yet: a shared number belongs to nobody until a PIN is keyed. On a number that a room has without a PIN the
+ * caller is seated at once.
  */
-export async function answerCaller(store: Store, token: UsedToken, call: IncomingCall): Promise<AnsweredCaller> {
-  return lanesOf(store).answer({ token, call });
+export async function answerCaller(store: Store, token: UsedToken, call: IncomingCall, fresh: FreshIds): Promise<AnsweredCaller> {
+  return lanesOf(store).answer({ token, call, fresh });
 }
 
 export type Admission =
-  | { readonly outcome: 'admitted'; readonly language: string; readonly tries: number; readonly tenant_id: string; readonly session_id: string; readonly conversation: string }
-  | { readonly outcome: 'wrong-pin' | 'refused' | 'full' | 'let-go' | 'unknown-call' | 'replayed'; readonly language: string; readonly tries: number };
+  | ({ readonly outcome: 'admitted'; readonly language: string; readonly tries: number } & Seat)
+  | { readonly outcome: 'wrong-pin' | 'refused' | NoSeat | 'let-go' | 'unknown-call' | 'replayed'; readonly language: string; readonly tries: number };
 
 export interface Keyed {
   readonly legId: string;
@@ -62,7 +74,7 @@ export async function admitCaller(store: Store, token: UsedToken, keyed: Keyed, 
 }
 
 interface Lanes {
-  readonly answer: (question: { token: UsedToken; call: IncomingCall }) => Promise<AnsweredCaller>;
+  readonly answer: (question: { token: UsedToken; call: IncomingCall; fresh: FreshIds }) => Promise<AnsweredCaller>;
   readonly admit: (question: { token: UsedToken; keyed: Keyed; fresh: FreshIds }) => Promise<Admission>;
 }
 
@@ -85,18 +97,27 @@ const openLanes = ({ pool }: Store): Lanes => ({
     async together(group) {
       const { rows } = await pool.query<AnsweredCaller>({
         name: 'answer-callers',
-        text: `SELECT a.* FROM ${questions('jti text, expires timestamptz, leg text, call text, number text, remote text, keying_s int')}
-                 AS q (jti, expires, leg, call, number, remote, keying_s, position),
-               LATERAL answer_caller(q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.keying_s) AS a ORDER BY q.position`,
-        values: [JSON.stringify(group.map(({ token, call }) => ({ jti: token.jti, expires: token.expiresAt, leg: call.legId, call: call.callId, number: call.number, remote: call.remote, keying_s: call.keyingS })))],
+        // By number, as below by look-up: a number may lead to a room, which is then locked.
+        text: `SELECT a.* FROM (
+                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, number text, remote text, keying_s int, session text, conversation text, participant text')}
+                   AS row (jti, expires, leg, call, number, remote, keying_s, session, conversation, participant, position) ORDER BY number, position OFFSET 0
+               ) AS q, LATERAL answer_caller(q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.keying_s, q.session, q.conversation, q.participant) AS a ORDER BY q.position`,
+        values: [
+          JSON.stringify(
+            group.map(({ token, call, fresh }) => ({
+              jti: token.jti, expires: token.expiresAt, leg: call.legId, call: call.callId, number: call.number, remote: call.remote, keying_s: call.keyingS,
+              session: fresh.sessionId, conversation: fresh.conversation, participant: fresh.participantId,
+            })),
+          ),
+        ],
       });
       return rows;
     },
-    async alone({ token, call }) {
+    async alone({ token, call, fresh }) {
       const { rows } = await pool.query<AnsweredCaller>({
         name: 'answer-caller',
-        text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7)',
-        values: [token.jti, token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS],
+        text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+        values: [token.jti, token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS, fresh.sessionId, fresh.conversation, fresh.participantId],
       });
       return rows[0]!;
     },
@@ -141,7 +162,7 @@ const openLanes = ({ pool }: Store): Lanes => ({
 });
 
 export type AnsweredOwnLeg =
-  | { readonly outcome: 'join'; readonly tenant_id: string; readonly session_id: string; readonly conversation: string; readonly leg_id: string; readonly kind: 'bridge' | 'outbound' }
+  | { readonly outcome: 'join'; readonly tenant_id: string; readonly session_id: string; readonly conversation: string; readonly leg_id: string; readonly kind: 'bridge' | 'outbound'; readonly waits: boolean }
   | { readonly outcome: 'let-go' | 'unknown-leg' | 'replayed'; readonly leg_id: string | null; readonly tenant_id: string | null; readonly session_id: string | null };
 
 /** A call that we placed was picked up: the bridge, named by its one-time token's SHA-256, or a rung phone, named by its leg id. One round trip. */

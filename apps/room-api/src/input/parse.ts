@@ -47,10 +47,24 @@ export const body = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
 /** A query by its schema. Throws 422 with a pointer (`/` and the parameter's name) to each wrong one. */
 export const query = <T>(schema: Schema<T>): PipeTransform<unknown, T> => parser(schema, 'invalid-query', 'The query is not as it should be.');
 
+/** A query's instants as dates. */
+export const instants = ({ createdAfter, createdBefore }: { createdAfter?: string | undefined; createdBefore?: string | undefined }): { createdAfter?: Date; createdBefore?: Date } => ({
+  ...(createdAfter === undefined ? {} : { createdAfter: new Date(createdAfter) }),
+  ...(createdBefore === undefined ? {} : { createdBefore: new Date(createdBefore) }),
+});
+
 /** A cursor that is no place in this tenant's list. */
 export const noSuchPage = (): VerdictError => new VerdictError('client', 'invalid-query', 'There is no such page.', { field: '/after', fix: 'Give the next of the page before, or leave it out to begin at the first.' });
 
 const isId = (value: unknown): value is string => typeof value === 'string' && /^[\w-]{1,80}$/.test(value);
+
+/** An id in the path. One that cannot be an id (and might hold what the database refuses) names nothing. @param none what there is then to be said */
+export const idOr = (none: () => VerdictError): PipeTransform<unknown, string> => ({
+  transform(value) {
+    if (!isId(value)) throw none();
+    return value;
+  },
+});
 
 /** A room's id in the path. One that cannot be an id (and might hold what the database refuses) names no room. */
 export const roomId: PipeTransform<unknown, string> = {

@@ -9,7 +9,7 @@ import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { body, roomId } from '../input/parse.ts';
 import { showClient } from '../rooms/show.ts';
-import { showRoster } from './roster.ts';
+import { seatedIn, showRoster } from './roster.ts';
 
 @Controller('v1/rooms/:roomId')
 export class ParticipantsController {
@@ -33,6 +33,6 @@ export class ParticipantsController {
     if (room === null) throw noSuchRoom();
     const session = room.sessions[0];
     if (session === undefined) return { participants: [] };
-    return { participants: showRoster(await listParticipants(this.deps.store, tenantId, id, session.created_at), session.legs) };
+    return { participants: showRoster(await listParticipants(this.deps.store, tenantId, id, session.created_at, seatedIn(session.legs)), session.legs) };
   }
 }

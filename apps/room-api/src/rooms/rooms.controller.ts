@@ -1,15 +1,21 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
-import { createRoom } from '@partyline/conference/create-room';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import { createRoom, type RoomSettings } from '@partyline/conference/create-room';
+import { deleteRoom } from '@partyline/conference/delete-room';
 import { endRoom } from '@partyline/conference/end-session';
 import { noSuchRoom } from '@partyline/conference/refusals';
+import { updateRoom } from '@partyline/conference/update-room';
 import type { LiveRoom } from '@partyline/contracts/leg';
-import { CreateRoom, ListRooms, type CreatedRoom, type EndedRoom, type RoomDetails, type RoomPage } from '@partyline/contracts/room';
+import { CreateRoom, ListRooms, UpdateRoom, type CreatedRoom, type EndedRoom, type Room, type RoomDetails, type RoomPage } from '@partyline/contracts/room';
 import { spacedPin } from '@partyline/domain/pin';
-import { findNumber, listRooms, readRoom } from '@partyline/store/rooms';
+import { findNumber } from '@partyline/store/numbers';
+import { listRooms, readRoom } from '@partyline/store/rooms';
+import type { FastifyReply } from 'fastify';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { body, noSuchPage, query, roomId } from '../input/parse.ts';
+import { body, instants, noSuchPage, query, roomId } from '../input/parse.ts';
+import { etag, versionOf } from './etag.ts';
 import { invitation, tapToCall } from './invitation.ts';
+import { toSettings } from './settings.ts';
 import { showClient, showLeg, showRoom, showSession } from './show.ts';
 
 @Controller('v1/rooms')
@@ -17,27 +23,17 @@ export class RoomsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Tenant() tenantId: string, @Body(body(CreateRoom)) wanted: CreateRoom): Promise<CreatedRoom> {
-    const { room, sessionId, dueAt, participantId, pin, language, media } = await createRoom(this.deps, tenantId, {
-      name: wanted.name,
-      hostName: wanted.hostName,
-      ...(wanted.number === undefined ? {} : { number: wanted.number }),
-      bridge: wanted.bridge,
-      max_participants: wanted.maxParticipants,
-      max_duration_s: wanted.maxDurationSeconds,
-      never_used_s: wanted.neverUsedSeconds,
-      browsers_left_s: wanted.browsersLeftSeconds,
-      phones_left_s: wanted.phonesLeftSeconds,
-      alone_s: wanted.aloneSeconds,
-      empty_s: wanted.emptySeconds,
-    });
+  async create(@Tenant() tenantId: string, @Body(body(CreateRoom)) { hostName, number, numberWanted = {}, ...wanted }: CreateRoom): Promise<CreatedRoom> {
+    const { room, first, pin, hostPin, language } = await createRoom(this.deps, tenantId, { ...(toSettings(wanted) as RoomSettings), hostName, on: { ...numberWanted, number } });
     return {
       room: showRoom(room),
-      session: { id: sessionId, state: 'open', dueAt: dueAt.toISOString() },
-      client: showClient(media),
-      participantId,
+      session: first && { id: first.sessionId, state: 'open', dueAt: first.dueAt.toISOString() },
+      client: first && showClient(first.media),
+      participantId: first && first.participantId,
       pin,
       pinSpaced: spacedPin(pin),
+      hostPin,
+      hostPinSpaced: spacedPin(hostPin),
       number: room.number,
       numbers: [{ number: room.number, language }],
       tapToCall: tapToCall(room.number, pin),
@@ -46,32 +42,52 @@ export class RoomsController {
   }
 
   @Get()
-  async list(@Tenant() tenantId: string, @Query(query(ListRooms)) { limit, after }: ListRooms): Promise<RoomPage> {
+  async list(@Tenant() tenantId: string, @Query(query(ListRooms)) { limit, after, createdAfter, createdBefore, ...wanted }: ListRooms): Promise<RoomPage> {
     if (after !== undefined && (await readRoom(this.deps.store, tenantId, after)) === null) throw noSuchPage();
     // One more than is shown tells whether there is a next page.
-    const rows = await listRooms(this.deps.store, tenantId, { limit: limit + 1, ...(after === undefined ? {} : { after }) });
+    const rows = await listRooms(this.deps.store, tenantId, { ...wanted, ...instants({ createdAfter, createdBefore }), limit: limit + 1, after });
     const shown = rows.slice(0, limit);
     return { rooms: shown.map(showRoom), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
   }
 
   @Get(':roomId')
-  async get(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<RoomDetails> {
+  async get(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<RoomDetails> {
     const row = await readRoom(this.deps.store, tenantId, id);
     if (row === null) throw noSuchRoom();
+    void reply.header('etag', etag(row));
     const session = row.sessions[0];
-    const sealed = row.pins[0];
-    const pin = sealed === undefined ? null : this.deps.pins.open(sealed.sealed, sealed.id);
-    const number = await findNumber(this.deps.store, row.number);
+    const shown = (role: string): string | null => {
+      const sealed = row.pins.find((each) => each.role === role && each.participant_id === null);
+      return sealed === undefined ? null : this.deps.pins.open(sealed.sealed, sealed.id);
+    };
+    const [pin, hostPin] = [shown('participant'), shown('host')];
+    const number = await findNumber(this.deps.store, tenantId, { number: row.number });
     return {
       room: showRoom(row),
       session: session === undefined ? null : showSession(session),
       legs: session?.legs.map(showLeg) ?? [],
       pin,
       pinSpaced: pin === null ? null : spacedPin(pin),
+      hostPin,
+      hostPinSpaced: hostPin === null ? null : spacedPin(hostPin),
       number: row.number,
       numbers: number === null ? [] : [{ number: number.e164, language: number.language }],
       tapToCall: pin === null ? null : tapToCall(row.number, pin),
     };
+  }
+
+  @Patch(':roomId')
+  async update(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Headers('if-match') match: string | undefined, @Body(body(UpdateRoom)) wanted: UpdateRoom, @Res({ passthrough: true }) reply: FastifyReply): Promise<Room> {
+    const room = await updateRoom(this.deps, tenantId, id, toSettings(wanted), versionOf(match));
+    void reply.header('etag', etag(room));
+    return showRoom(room);
+  }
+
+  @Delete(':roomId')
+  @HttpCode(202)
+  async remove(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<EndedRoom> {
+    const { state, decided, sessionId } = await deleteRoom(this.deps, tenantId, id);
+    return { state, decided, sessionId };
   }
 
   @Get(':roomId/live')

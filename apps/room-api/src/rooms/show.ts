@@ -6,8 +6,8 @@ import type { Client } from '@partyline/contracts/token';
 import { maskNumber } from '@partyline/domain/phone';
 import type { RoomDetails } from '@partyline/store/rooms';
 
-type SessionRow = RoomDetails['sessions'][number];
-type LegRow = SessionRow['legs'][number];
+type SessionRow = Omit<RoomDetails['sessions'][number], 'legs'>;
+type LegRow = RoomDetails['sessions'][number]['legs'][number];
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
 
@@ -25,6 +25,16 @@ export const showRoom = (row: Omit<RoomDetails, 'pins' | 'sessions'>): Room => (
   phonesLeftSeconds: row.phones_left_s,
   aloneSeconds: row.alone_s,
   emptySeconds: row.empty_s,
+  hostLeftSeconds: row.host_left_s,
+  waitForHost: row.wait_for_host,
+  pinless: row.pinless,
+  startsAt: iso(row.starts_at),
+  endsAt: iso(row.ends_at),
+  expiresAt: iso(row.expires_at),
+  expireAfterDays: row.idle_days,
+  externalId: row.external_id,
+  metadata: row.metadata as Room['metadata'],
+  version: row.version,
   createdAt: row.created_at.toISOString(),
   endedAt: iso(row.ended_at),
 });
@@ -32,6 +42,7 @@ export const showRoom = (row: Omit<RoomDetails, 'pins' | 'sessions'>): Room => (
 /** A session's row as the API shows it. */
 export const showSession = (row: SessionRow): Session => ({
   id: row.id,
+  roomId: row.room_id,
   state: row.state as Session['state'],
   createdAt: row.created_at.toISOString(),
   liveAt: iso(row.live_at),

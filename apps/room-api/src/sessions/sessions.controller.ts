@@ -1,19 +1,55 @@
-import { Controller, Get, Inject, Param } from '@nestjs/common';
-import type { SessionEvent, SessionEvents } from '@partyline/contracts/session';
+import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { endSession } from '@partyline/conference/end-session';
+import { ListSessions, type EndedSession, type Session, type SessionEvent, type SessionEvents, type SessionLegs, type SessionPage } from '@partyline/contracts/session';
 import { eventId } from '@partyline/store/outbox';
 import { listSessionEvents } from '@partyline/store/rooms';
+import { listSessions, readSession } from '@partyline/store/sessions';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { noSuchSession, sessionId } from '../input/parse.ts';
+import { instants, noSuchPage, noSuchSession, query, sessionId } from '../input/parse.ts';
+import { showLeg, showSession } from '../rooms/show.ts';
 
 @Controller('v1/sessions')
 export class SessionsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
+  @Get()
+  async list(@Tenant() tenantId: string, @Query(query(ListSessions)) { limit, after, createdAfter, createdBefore, ...wanted }: ListSessions): Promise<SessionPage> {
+    if (after !== undefined && (await readSession(this.deps.store, tenantId, after)) === null) throw noSuchPage();
+    // One more than is shown tells whether there is a next page.
+    const rows = await listSessions(this.deps.store, tenantId, { ...wanted, ...instants({ createdAfter, createdBefore }), limit: limit + 1, after });
+    const shown = rows.slice(0, limit);
+    return { sessions: shown.map(showSession), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+  }
+
+  @Get(':sessionId')
+  async get(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<Session> {
+    return showSession(await this.#read(tenantId, id));
+  }
+
+  @Get(':sessionId/legs')
+  async legs(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<SessionLegs> {
+    return { legs: (await this.#read(tenantId, id)).legs.map(showLeg) };
+  }
+
+  @Post(':sessionId/end')
+  @HttpCode(202)
+  async end(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<EndedSession> {
+    const ending = await endSession(this.deps, tenantId, id, 'ended-by-tenant');
+    if (ending === null) throw noSuchSession();
+    return { state: ending.state, decided: ending.decided };
+  }
+
   @Get(':sessionId/events')
   async events(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<SessionEvents> {
     const rows = await listSessionEvents(this.deps.store, tenantId, id);
     if (rows === null) throw noSuchSession();
-    return { events: rows.map(({ seq, type, created_at, data }) => ({ id: eventId(id, seq), seq, type, at: created_at.toISOString(), data: data as SessionEvent['data'] })) };
+    return { events: rows.map(({ session_id, endpoint_id, seq, type, created_at, data }) => ({ id: eventId({ session_id, endpoint_id, seq }), seq, type, at: created_at.toISOString(), data: data as SessionEvent['data'] })) };
+  }
+
+  async #read(tenantId: string, id: string) {
+    const session = await readSession(this.deps.store, tenantId, id);
+    if (session === null) throw noSuchSession();
+    return session;
   }
 }

@@ -1,10 +1,10 @@
 import type { LegKind } from '@partyline/domain/leg';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
-import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import type { LegRow, SessionRow } from '@partyline/store/session-view';
 import type { PersonView, VideoConnectionView } from '@partyline/vonage-emulator/control-client';
 import { expect } from 'vitest';
 import { changeSession } from '../change-session.ts';
-import { createRoom } from '../create-room.ts';
+import { createRoom, type RoomWanted } from '../create-room.ts';
 import { hangUpSession } from '../hang-up-session.ts';
 import { openBridge } from '../open-bridge.ts';
 import { NUMBER, type Stage, type World } from './stage.ts';
@@ -17,13 +17,15 @@ export interface Meeting {
   readonly mediaSessionId: string;
   readonly token: string;
   readonly pin: string;
+  readonly hostPin: string;
 }
 
-const CLOCKS_OFF = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null };
+const CLOCKS_OFF = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null, host_left_s: null };
 
-export async function openRoom(world: World, settings: Partial<Pick<RoomRow, 'bridge' | 'max_participants' | keyof typeof CLOCKS_OFF>> = {}): Promise<Meeting> {
-  const { room, sessionId, pin, media } = await createRoom(world, world.tenantId, { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, ...CLOCKS_OFF, ...settings });
-  return { tenantId: world.tenantId, roomId: room.id, sessionId, mediaSessionId: media.mediaSessionId, token: media.token, pin };
+export async function openRoom(world: World, settings: Partial<Omit<RoomWanted, 'hostName'>> = {}): Promise<Meeting> {
+  const { room, first, pin, hostPin } = await createRoom(world, world.tenantId, { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, ...CLOCKS_OFF, ...settings });
+  if (first === null) throw new Error('a room that opens later has no session to meet in');
+  return { tenantId: world.tenantId, roomId: room.id, sessionId: first.sessionId, mediaSessionId: first.media.mediaSessionId, token: first.media.token, pin, hostPin };
 }
 
 export const readSession = async ({ store }: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>): Promise<SessionRow> =>

@@ -1,12 +1,13 @@
 import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { reconcile } from '../reconcile.ts';
-import type { Stage, World } from './stage.ts';
+import { STAGE_TENANT, type Stage, type World } from './stage.ts';
 import { alterRows, until } from './meeting.ts';
 
 /** Every column that something counts from or towards, by table; rooms before sessions before legs, as the use-cases lock them. */
 const TIMES = {
-  room: ['created_at', 'ended_at'],
-  session: ['browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'due_at', 'created_at', 'live_at', 'ending_at', 'ended_at', 'settle_owed_at', 'bridge_owed_at'],
+  room: ['created_at', 'ended_at', 'starts_at', 'ends_at', 'expires_at', 'look_at'],
+  session: ['browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'host_left_at', 'due_at', 'created_at', 'live_at', 'ending_at', 'ended_at', 'settle_owed_at', 'bridge_owed_at'],
+  cdr: ['started_at', 'ended_at', 'stored_at', 'ask_at'],
   leg: ['media_closed_at', 'sip_over_at', 'voice_closed_at', 'created_at', 'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'asked_at', 'lease_until', 'confirmed_at'],
   stray: ['first_at', 'last_at'],
   turn: ['free_at'],
@@ -27,16 +28,16 @@ export async function startOver(stage: Stage): Promise<void> {
   await stage.emulator.client.reset();
   await emptyDatabase(stage);
   for (const noted of [stage.counted, stage.observed, stage.failures, stage.sent]) noted.length = 0;
-  await stage.store.prisma.tenant.create({ data: { id: stage.worlds.unified.tenantId, name: 'Stage' } });
-  await stage.store.prisma.dial_in_number.create({ data: { e164: '+442079460000' } });
+  await stage.store.prisma.tenant.create({ data: { ...STAGE_TENANT, id: stage.worlds.unified.tenantId } });
+  await stage.store.prisma.dial_in_number.create({ data: { e164: '+442079460000', guarded: false } });
 }
 
 /** As after a restore of a backup from before the first room. */
 export async function emptyDatabase({ store }: Pick<Stage, 'store'>): Promise<void> {
   await inTransaction(store, EVERY_TENANT, async (tx) => {
-    // Only their owner may empty tables.
+    // Only their owner may empty tables. The platform's limits and rates are settings, and made by a migration.
     await tx.query('SET LOCAL ROLE NONE');
-    const { rows } = await tx.query<{ tables: string }>(`SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%'`);
+    const { rows } = await tx.query<{ tables: string }>(`SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%' AND tablename NOT IN ('platform_limit', 'platform_rate')`);
     await tx.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
   });
 }

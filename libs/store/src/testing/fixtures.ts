@@ -1,7 +1,7 @@
 import { claimPin, insertRoom } from '../rooms.ts';
 import { insertLeg, type LegRow, type NewLeg, type RoomRow, type SessionRow } from '../session-view.ts';
 import { inTransaction, type Store } from '../store.ts';
-import type { UsedToken } from '../voice-webhooks.ts';
+import type { FreshIds, UsedToken } from '../voice-webhooks.ts';
 
 /** Rows for tests: made by the store's own functions where it has them. Ids count up, so that a failure reads well. */
 
@@ -14,11 +14,14 @@ export const freshId = (prefix: string): string => `${prefix}_${(made += 1)}`;
 /** A webhook's token that nobody used before. */
 export const freshToken = (): UsedToken => ({ jti: freshId('jti'), expiresAt: new Date('2099-01-01T00:00:00Z') });
 
+/** Ids for what seating a caller makes. */
+export const freshSeat = (): FreshIds => ({ sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') });
+
 /** Stands for the keyed HMAC of a PIN. */
 export const lookupOf = (pin: string): Buffer => Buffer.from(`lookup of ${pin}`);
 
 export async function makeNumbers(store: Store): Promise<void> {
-  await store.prisma.dial_in_number.createMany({ data: [{ e164: NUMBER, language: 'en-GB' }, { e164: OTHER_NUMBER, language: 'de-DE' }] });
+  await store.prisma.dial_in_number.createMany({ data: [{ e164: NUMBER, language: 'en-GB', guarded: false }, { e164: OTHER_NUMBER, language: 'de-DE', guarded: false }] });
 }
 
 export interface MadeRoom {
@@ -65,3 +68,9 @@ export async function setColumns(store: Store, table: 'leg' | 'session' | 'room'
 
 export const readLeg = async (store: Store, id: string): Promise<LegRow> => (await store.prisma.leg.findUniqueOrThrow({ where: { id } })) as LegRow;
 export const readSession = async (store: Store, id: string): Promise<SessionRow> => (await store.prisma.session.findUniqueOrThrow({ where: { id } })) as SessionRow;
+
+/** Where a tenant's events go, with any columns. */
+export async function makeEndpoint(store: Store, tenantId: string, columns: { url?: string; types?: string[]; secret?: Uint8Array<ArrayBuffer> } = {}): Promise<string> {
+  const { id } = await store.prisma.endpoint.create({ data: { id: freshId('ep'), tenant_id: tenantId, url: 'https://receiver.example/events', secret: new Uint8Array(Buffer.from('sealed')), ...columns } });
+  return id;
+}

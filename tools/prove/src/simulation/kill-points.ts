@@ -60,8 +60,9 @@ export async function tellStory(seed: number, at: { number: number; when: 'befor
     });
   };
   ask(
-    (deps) => createRoom(deps, 'ten_a', { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60 }),
-    ({ room, media, pin, sessionId }) => {
+    (deps) => createRoom(deps, 'ten_a', { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60, host_left_s: null }),
+    ({ room, first, pin }) => {
+      const { media, sessionId } = first!;
       system.video.join(media.mediaSessionId, media.token);
       system.voice.comeIn({ kind: 'inbound', from: '+447700900001', to: room.number, person: { keys: () => ({ digits: `${pin}#`, afterMs: 1_000 }) } });
       system.voice.phones.set('+447900000001', { picksUpAfter: 2_000 });

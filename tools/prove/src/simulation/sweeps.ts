@@ -1,4 +1,4 @@
-import { deliverEvents, type PostEvent } from '@partyline/conference/deliver-events';
+import { deliverEvents, type DeliveryDeps } from '@partyline/conference/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
 import { reconcile } from '@partyline/conference/reconcile';
 import { sweepInventory } from '@partyline/conference/sweep-inventory';
@@ -20,7 +20,7 @@ export interface Sweeps {
 export interface SweepPlan {
   readonly reconcile: (deps: Deps) => Promise<unknown>;
   readonly inventory: (deps: Deps) => Promise<unknown>;
-  readonly deliver: (deps: Deps & { readonly post: PostEvent }) => Promise<unknown>;
+  readonly deliver: (deps: DeliveryDeps) => Promise<unknown>;
 }
 
 /** As in the cleanup-worker's configuration. */
@@ -34,6 +34,8 @@ const GRACE_MS = 2_000;
 const UNHEARD_MS = 90_000;
 
 const NEVER = new AbortController().signal;
+/** The simulated rows are read by nobody else. */
+const endpointSecrets = { seal: (secret: string) => Buffer.from(secret), open: (sealed: Uint8Array) => Buffer.from(sealed).toString() };
 
 interface Parts {
   readonly life: Life;
@@ -95,7 +97,7 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
     });
   }
   const post = receiver.postFor(life);
-  for (let i = 0; i < SENDERS; i++) timer(DELIVERY_MS, () => plan.deliver({ ...deps, post }), () => (tables.unsent.size === 0 ? Infinity : 0));
+  for (let i = 0; i < SENDERS; i++) timer(DELIVERY_MS, () => plan.deliver({ ...deps, post, endpointSecrets }), () => (tables.unsent.size === 0 ? Infinity : 0));
   timer(PURGE_MS, () => purgeExpired(deps.store), () => (tables.tokens.size > 1_000 ? 0 : Infinity));
   return () => {
     for (const wake of wakers) wake();

@@ -10,12 +10,13 @@ import { webhookUrls } from '@partyline/conference/webhook-urls';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { handlers } from './handlers.ts';
+import { NEW_ENDPOINT } from './database/deliveries.ts';
 import { DatabaseServer, openTwinStore } from './database/twin.ts';
 import type { Mutation } from './mutations.ts';
 import { SimProcess, type Life } from './process.ts';
 import { SimQueue } from './queue.ts';
 import { openIds, openRandom, type Random } from './random.ts';
-import { Receiver } from './receiver.ts';
+import { ENDPOINT_SECRET, Receiver } from './receiver.ts';
 import { Scheduler } from './scheduler.ts';
 import { startSweeps, type Sweeps } from './sweeps.ts';
 import { Hooks, type Gateway, type Hook, type HookOutcome } from './vendor/hooks.ts';
@@ -103,9 +104,10 @@ export class System {
     this.voice = new SimVoice({ ...parts, rest: this.rest, hooks: this.hooks, random: random('voice') });
     this.video = new SimVideo({ ...parts, rest: this.rest, hooks: this.hooks, voice: this.voice, random: random('video') });
     const { tables } = this.database;
-    tables.numbers.set(NUMBER, { e164: NUMBER, language: 'en-GB', created_at: new Date(scheduler.now) });
+    tables.numbers.set(NUMBER, { e164: NUMBER, language: 'en-GB', country: null, toll_free: false, dedicated_to: null, created_at: new Date(scheduler.now) });
     // One of them is told of its events by webhook.
-    for (const tenant of TENANTS) tables.tenants.set(tenant, { events_url: tenant === TENANTS[0] ? 'https://tenant' : null });
+    for (const tenant of TENANTS) tables.tenants.set(tenant, { unlimited: true });
+    tables.endpoints.set('ep_0', { ...NEW_ENDPOINT, id: 'ep_0', tenant_id: TENANTS[0], url: 'https://tenant', secret: Buffer.from(ENDPOINT_SECRET), created_at: new Date(scheduler.now) });
     for (const name of PROCESSES) {
       const process = new SimProcess(name, scheduler, { start: (life) => this.#boot(life), crash: (life) => this.#crashed(life) });
       this.processes.set(name, process);
@@ -204,7 +206,7 @@ export class System {
         };
         scheduler.after(1, () => target.deliver(() => void question(answerQuestions(this.depsOf(target))).then((value) => settle(() => resolve(value)), (error: Error) => settle(() => reject(error)))));
       });
-    return { openMedia: (input) => ask((p) => p.openMedia(input)), issueToken: (input) => ask((p) => p.issueToken(input)), observeRoom: (input) => ask((p) => p.observeRoom(input)) };
+    return { openMedia: (input) => ask((p) => p.openMedia(input)), issueToken: (input) => ask((p) => p.issueToken(input)), observeRoom: (input) => ask((p) => p.observeRoom(input)), mute: (input) => ask((p) => p.mute(input)), sendDigits: (input) => ask((p) => p.sendDigits(input)) };
   }
 
   /** One that is up, and mostly one that is not stopped: a load balancer takes a moment to notice. */

@@ -38,7 +38,7 @@ export interface Traffic {
 const MINUTE = 60_000;
 const DAY_MS = 24 * 60 * MINUTE;
 export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 140, meanMs: 5 * MINUTE };
-const CLOCKS_OFF = { never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60 };
+const CLOCKS_OFF = { never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60, host_left_s: null };
 
 /** Tenants, browsers, callers and phones, coming and going as they do. */
 export class World {
@@ -116,10 +116,10 @@ export class World {
     };
     const bridge = random.chance(0.2) ? ('always' as const) : ('auto' as const);
     this.#ask(
-      (deps) => createRoom(deps, tenantId, { name: 'Room', hostName: 'Host', number: NUMBER, bridge, max_participants: random.chance(0.03) ? 3 : 20, ...clocks }),
+      (deps) => createRoom(deps, tenantId, { name: 'Room', hostName: 'Host', on: { number: NUMBER }, bridge, max_participants: random.chance(0.03) ? 3 : 20, ...clocks }),
       (made) => {
         if (made === null || this.#closed) return;
-        const meeting: Meeting = { tenantId, roomId: made.room.id, sessionId: made.sessionId, createdAt: made.room.created_at.getTime(), maxDurationS: deadlineS, ending, toldAt: null, people: 0 };
+        const meeting: Meeting = { tenantId, roomId: made.room.id, sessionId: made.first!.sessionId, createdAt: made.room.created_at.getTime(), maxDurationS: deadlineS, ending, toldAt: null, people: 0 };
         this.meetings.push(meeting);
         this.#people(meeting, made, random, lengthMs);
       },
@@ -183,7 +183,7 @@ export class World {
         });
       } else this.#leaveAt(meeting, leave, () => this.#system.video.leave(connection));
     };
-    if (firstToken) join(made.media.mediaSessionId, made.media.token);
+    if (firstToken) join(made.first!.media.mediaSessionId, made.first!.media.token);
     else {
       this.#ask(
         (deps) => issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Guest' }),

@@ -5,7 +5,9 @@ import { appendEvents, mediaOfLeg, sessionOfLeg, storeObservation, useToken } fr
 import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
 import { closeAttempt, noteAttempt } from '@partyline/store/hang-ups';
 import { connectionsOf, findCalls, findFalseKills, findUnnamedDial, listMedia, missingCalls, noteStrays } from '@partyline/store/inventory';
-import { claimEvent, markDelivered, putOff, type EventToSend } from '@partyline/store/outbox';
+import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
+import { holdLimit, LIMITS } from '@partyline/store/limits';
+import { findNumber } from '@partyline/store/numbers';
 import { listOwed, purgeExpired } from '@partyline/store/owed';
 import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSessionId } from '@partyline/store/rooms';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
@@ -18,10 +20,12 @@ import fc from 'fast-check';
 export type Operation = (store: Store, side: Side) => Promise<unknown>;
 /** What one database answered before and a later call needs. */
 export interface Side {
-  event: EventToSend | null;
+  delivery: DeliveryToSend | null;
 }
 
 export const NUMBER = '+442079460000';
+/** One of the first tenant's own. */
+export const OWN_NUMBER = '+442079460001';
 export const TENANT_IDS = ['ten_0', 'ten_1'] as const;
 const PAST = new Date('2020-01-01T00:00:00Z');
 const FUTURE = new Date('2099-01-01T00:00:00Z');
@@ -37,20 +41,21 @@ const conversation = small('conv', 4);
 const date = fc.constantFrom(PAST, FUTURE, null);
 const token = fc.nat({ max: 12 }).map((n) => ({ jti: `jti_${n}`, expiresAt: n % 2 === 0 ? FUTURE : PAST }));
 const pin = fc.constantFrom(Buffer.from('pin 1'), Buffer.from('pin 2'));
+const role = fc.constantFrom('participant' as const, 'host' as const);
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
 const op = <T>(arguments_: fc.Arbitrary<T>, run: (store: Store, given: T, side: Side) => Promise<unknown>, name: string): fc.Arbitrary<{ name: string; given: T; run: Operation }> =>
   arguments_.map((given) => ({ name, given, run: (store, side) => run(store, given, side) }));
 
 const makeRoom = op(
-  fc.record({ tenant, room, session, conversation, media: maybe(media), most: fc.integer({ min: 1, max: 3 }), never: maybe(fc.constant(600)), pin, pinId: small('pin', 3) }),
+  fc.record({ tenant, room, session, conversation, media: maybe(media), most: fc.integer({ min: 1, max: 3 }), never: maybe(fc.constant(600)), pin, pinId: small('pin', 3), number: fc.constantFrom(NUMBER, NUMBER, OWN_NUMBER), wait: fc.boolean(), starts: date, ends: date, look: date, role, person: maybe(fc.constant('person')) }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       const made = await insertRoom(tx, g.tenant, {
-        room: { id: g.room, name: 'Room', number: NUMBER, bridge: 'auto', max_participants: g.most, max_duration_s: 3_600, never_used_s: g.never, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
-        session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media }, participant: { id: `part of ${g.room}`, name: 'Host' },
+        room: { id: g.room, name: 'Room', number: g.number, wait_for_host: g.wait, pinless: g.number === OWN_NUMBER && g.wait, starts_at: g.ends === FUTURE ? null : g.starts, ends_at: g.ends, look_at: g.look, bridge: 'auto', max_participants: g.most, max_duration_s: 3_600, never_used_s: g.never, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
+        session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media }, participant: { id: `part of ${g.room}`, name: 'Host', role: 'host' },
       });
-      const n = await countPins(tx, NUMBER);
-      return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number: NUMBER, lookup: g.pin, sealed: Buffer.from('sealed') })];
+      const n = await countPins(tx, g.number);
+      return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number: g.number, lookup: g.pin, sealed: Buffer.from('sealed'), role: g.role, ...(g.person === null ? {} : { participantId: g.person }) })];
     }),
   'make room',
 );
@@ -62,11 +67,11 @@ const nextSession = op(fc.record({ tenant, room, session, conversation }), (stor
   }), 'next session');
 const endRoom = op(fc.record({ tenant, room }), (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, 3_600)), 'end room');
 const addLeg = op(
-  fc.record({ tenant, session, leg, kind: fc.constantFrom(...LEG_KINDS), state: fc.constantFrom(...LEG_STATES), connection: maybe(small('con')), hash: maybe(fc.constantFrom('a', 'b')), deadline: fc.constantFrom(PAST, FUTURE) }),
+  fc.record({ tenant, session, leg, role, kind: fc.constantFrom(...LEG_KINDS), state: fc.constantFrom(...LEG_STATES), connection: maybe(small('con')), hash: maybe(fc.constantFrom('a', 'b')), deadline: fc.constantFrom(PAST, FUTURE) }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       if ((await lockSession(tx, g.tenant, g.session)) === null) return 'no session';
-      return insertLeg(tx, g.tenant, g.session, { id: g.leg, kind: g.kind, state: g.state, number: NUMBER, remote: '+447700900001', media_connection_id: g.connection, token_hash: g.hash === null ? null : new Uint8Array(Buffer.from(g.hash)), deadline_at: g.deadline });
+      return insertLeg(tx, g.tenant, g.session, { id: g.leg, kind: g.kind, role: g.role, state: g.state, number: NUMBER, remote: '+447700900001', media_connection_id: g.connection, token_hash: g.hash === null ? null : new Uint8Array(Buffer.from(g.hash)), deadline_at: g.deadline });
     }),
   'add leg',
 );
@@ -96,7 +101,7 @@ const changeSession = op(
     }),
   'change session',
 );
-const answers = op(fc.record({ token, leg, call, number: fc.constantFrom(NUMBER, '+15550000', null) }), (store, g) => answerCaller(store, g.token, { legId: g.leg, callId: g.call, number: g.number, remote: null, keyingS: 600 }), 'answer caller');
+const answers = op(fc.record({ token, leg, call, number: fc.constantFrom(NUMBER, NUMBER, OWN_NUMBER, '+15550000', null), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }), (store, g) => answerCaller(store, g.token, { legId: g.leg, callId: g.call, number: g.number, remote: null, keyingS: 600 }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }), 'answer caller');
 const admits = op(
   fc.record({ token, leg, call, tryNo: fc.integer({ min: 1, max: 4 }), lookup: maybe(fc.oneof(pin, fc.constant(Buffer.from('wrong')))), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }),
   (store, g) => admitCaller(store, g.token, { legId: g.leg, callId: g.call, tryNo: g.tryNo, maxTries: 3, lookup: g.lookup }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }),
@@ -105,7 +110,7 @@ const admits = op(
 const answersOwn = op(fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }), (store, g) => answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call), 'answer own leg');
 const looks = op(fc.record({ tenant, session, leg, call, media }), async (store, g) => [
   await findLegOfCall(store, { callId: g.call, legId: g.leg }), await findLegOfCall(store, { callId: g.call }), await ownerOfMedia(store, g.media), await sessionOfLeg(store, g.tenant, g.leg), await mediaOfLeg(store, g.tenant, g.leg),
-  await connectionsOf(store, g.tenant, g.session), await findUnnamedDial(store, '+447700900001').then((found) => found === null),
+  await connectionsOf(store, g.tenant, g.session), await findUnnamedDial(store, '+447700900001').then((found) => found === null), await findNumber(store, g.tenant, {}), await findNumber(store, g.tenant, { number: OWN_NUMBER }), await findNumber(store, g.tenant, { kind: 'dedicated', language: 'en' }),
 ], 'look');
 const sweeps = op(fc.record({ calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [
   await listOwed(store, { graceMs: g.grace }), await listMedia(store, { afterEndS: 900 }), await findCalls(store, g.calls), await missingCalls(store, g.calls, { olderMs: -60_000 }), await missingCalls(store, g.calls, { olderMs: 60_000 }),
@@ -119,17 +124,21 @@ const notes = op(fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1
     await insertParticipant(tx, 'ten_0', 'room_0', { id: `seen ${g.leg} ${g.no} ${g.token.jti}`, name: 'x', kind: 'rung' });
     return useToken(tx, g.token);
   }), 'note');
-const delivery = op(fc.constantFrom('claim', 'delivered', 'put off'), async (store, what, side) => {
-  if (what === 'claim') side.event = await claimEvent(store, { leaseMs: 600_000, tenantWidth: 1 });
-  else if (side.event !== null && what === 'delivered') await markDelivered(store, side.event.tenant_id, side.event.id);
-  else if (side.event !== null) await putOff(store, side.event.tenant_id, side.event, -60_000);
-  return side.event;
+const delivery = op(fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'put off for long', 'failed for good'), async (store, what, side) => {
+  const result = { status: 500, durationMs: 7, error: null };
+  const probe = { opensAt: 2, firstS: -60, longestS: 300 };
+  if (what === 'claim') [side.delivery = null] = await claimDeliveries(store, { leaseMs: 600_000, width: 1, opensAt: 2, limit: 1 });
+  else if (side.delivery === null) return null;
+  else if (what === 'delivered') await markTaken(store, side.delivery.tenant_id, side.delivery, { ...result, status: 204 });
+  else return (await markFailed(store, side.delivery.tenant_id, side.delivery, result, what === 'failed for good' ? null : -60_000, what === 'put off' ? probe : { ...probe, firstS: 100 }))?.failures;
+  return side.delivery;
 }, 'deliver');
+const limits = op(fc.record({ tenant, limit: fc.constantFrom(...LIMITS) }), (store, g) => inTransaction(store, g.tenant, (tx) => holdLimit(tx, g.tenant, g.limit)), 'limit');
 const turns = op(fc.constantFrom('a', 'b'), async (store, name) => [await takeTurn(store, name, 600_000), (await takePlace(store, 'account', name, { everyMs: 600_000, withinMs: 60_000 })) === null], 'turn');
 const purge = op(fc.constant(null), (store) => purgeExpired(store), 'purge');
 
 export const operation = fc.oneof(
   { weight: 4, arbitrary: makeRoom }, { weight: 1, arbitrary: nextSession }, { weight: 1, arbitrary: endRoom }, { weight: 3, arbitrary: addLeg }, { weight: 3, arbitrary: changeLeg }, { weight: 3, arbitrary: changeSession },
   { weight: 4, arbitrary: answers }, { weight: 5, arbitrary: admits }, { weight: 3, arbitrary: answersOwn }, { weight: 2, arbitrary: looks }, { weight: 2, arbitrary: sweeps }, { weight: 2, arbitrary: strays }, { weight: 1, arbitrary: notes },
-  { weight: 2, arbitrary: delivery }, { weight: 1, arbitrary: turns }, { weight: 1, arbitrary: purge },
+  { weight: 2, arbitrary: delivery }, { weight: 2, arbitrary: limits }, { weight: 1, arbitrary: turns }, { weight: 1, arbitrary: purge },
 );

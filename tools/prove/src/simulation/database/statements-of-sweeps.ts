@@ -1,8 +1,7 @@
 import type { SessionRow } from '@partyline/store/session-view';
 import { answer, done, one, plus, type Twin } from './statements.ts';
-import type { OutboxRow } from './tables.ts';
 
-/** What the inventory, the hang-up ledger and the delivery of events ask. */
+/** What the inventory, and the hang-up ledger ask. */
 export const SWEEPS: Readonly<Record<string, Twin>> = {
   'find-calls': (tables, [ids]) =>
     answer(
@@ -83,42 +82,6 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     if (before === undefined || before.tenant_id !== tenant) return done(0);
     tables.put(tables.attempts, key, { ...before, outcome: outcome as string, reason: reason as string | null });
     return done(1);
-  },
-  'claim-event': (tables, [lease, width], { now, clock }) => {
-    const inHand = new Map<string, number>();
-    const heads = new Map<string, OutboxRow>();
-    for (const id of tables.unsent) {
-      const row = tables.outbox.get(id)!;
-      if (row.lease_until !== null && row.lease_until > now) inHand.set(row.tenant_id, (inHand.get(row.tenant_id) ?? 0) + 1);
-      const head = heads.get(row.session_id);
-      if (head === undefined || row.seq < head.seq) heads.set(row.session_id, row);
-    }
-    let first: OutboxRow | undefined;
-    for (const row of heads.values()) {
-      if (row.next_try_at! > now || (row.lease_until !== null && row.lease_until > now) || (inHand.get(row.tenant_id) ?? 0) >= Number(width)) continue;
-      if ((tables.tenants.get(row.tenant_id)?.events_url ?? null) === null) continue;
-      if (first === undefined || row.next_try_at! < first.next_try_at! || (row.next_try_at!.getTime() === first.next_try_at!.getTime() && row.id < first.id)) first = row;
-    }
-    if (first === undefined) return done(0);
-    const attempts = first.attempts + 1;
-    tables.putOutbox({ ...first, attempts, lease_until: plus(clock, Number(lease)) });
-    const { id, tenant_id, room_id, session_id, seq, type, data, created_at } = first;
-    return one({ id: String(id), tenant_id, room_id, session_id, seq, type, data: JSON.parse(data) as unknown, created_at, attempts, url: tables.tenants.get(tenant_id)!.events_url });
-  },
-  'event-delivered': (tables, [tenant, id], { clock }) => {
-    const row = tables.outbox.get(Number(id));
-    if (row === undefined || row.tenant_id !== tenant || row.delivered_at !== null) return done(0);
-    tables.putOutbox({ ...row, delivered_at: clock, next_try_at: null, lease_until: null });
-    return done(1);
-  },
-  'event-put-off': (tables, [tenant, id, attempts, wait], { clock }) => {
-    const row = tables.outbox.get(Number(id));
-    if (row === undefined || row.tenant_id !== tenant || row.attempts !== attempts || row.delivered_at !== null) return done(0);
-    const next_try_at = plus(clock, Number(wait));
-    tables.putOutbox({ ...row, lease_until: null, next_try_at });
-    const behind = (tables.outboxOfSession.get(row.session_id) ?? []).map((each) => tables.outbox.get(each)!).filter((each) => each.id !== row.id && each.next_try_at !== null);
-    for (const each of behind) tables.putOutbox({ ...each, next_try_at });
-    return done(behind.length);
   },
   'purge-strays': (tables, _values, { now }) => {
     const old = [...tables.strays.values()].filter((stray) => stray.last_at.getTime() < now.getTime() - 86_400_000);

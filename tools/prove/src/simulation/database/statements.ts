@@ -1,7 +1,9 @@
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import { deliverTo } from './deliveries.ts';
 import { NEW_LEG, NEW_SESSION } from './new-rows.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';
 import { admitCaller, answerCaller, answerOwnLeg } from './functions.ts';
+import { limitUse } from './limit-use.ts';
 
 export interface Answer {
   readonly rows: readonly object[];
@@ -101,10 +103,10 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'append-events': (tables, [tenant, room, session, first, types, data], { now, clock }) => {
     const list = types as readonly string[];
-    const next_try_at = (tables.tenants.get(tenant as string)?.events_url ?? null) === null ? null : clock;
-    list.forEach((type, i) =>
-      tables.addOutbox({ tenant_id: tenant as string, room_id: room as string, session_id: session as string, seq: Number(first) + i, type, data: (data as readonly string[])[i]!, created_at: now, delivered_at: null, attempts: 0, next_try_at, lease_until: null }),
-    );
+    list.forEach((type, i) => {
+      const told = tables.addOutbox({ tenant_id: tenant as string, room_id: room as string, session_id: session as string, endpoint_id: null, seq: Number(first) + i, type, data: (data as readonly string[])[i]!, created_at: clock });
+      deliverTo(tables, told, now);
+    });
     return done(list.length);
   },
   'owed-settle': (tables, [grace, limit], { now }) => {
@@ -157,28 +159,33 @@ export const CORE: Readonly<Record<string, Twin>> = {
     return oldest(legs.map((leg) => ({ id: leg.id, tenant_id: leg.tenant_id, since: leg.created_at.getTime() })), limit);
   },
   'insert-room': (tables, values, { now }, text) => {
-    const row: Record<string, unknown> = { state: 'active', created_at: now, ended_at: null };
+    const row: Record<string, unknown> = { state: 'active', version: 1, created_at: now, ended_at: null, deleted_at: null, max_spend_micro: null };
     insertColumns(text).forEach((column, i) => (row[column] = values[i]));
     if (tables.rooms.has(row['id'] as string)) throw new DatabaseError('23505', 'room_pkey');
+    if (row['pinless'] === true && [...tables.rooms.values()].some((room) => room.state === 'active' && room.pinless && room.number === row['number'])) throw new DatabaseError('23505', 'room_pinless');
     tables.put(tables.rooms, row['id'] as string, row as RoomRow);
+    if (row['look_at'] !== null) tables.put(tables.toLookAt, row['id'] as string, true);
     return one({ ...row });
   },
-  'insert-session': (tables, [id, tenant, room, conversation, media, seconds, reason], { now }) => {
+  'insert-session': (tables, [id, tenant, room, conversation, media, seconds, reason, ends], { now }) => {
     if (tables.sessions.has(id as string)) throw new DatabaseError('23505', 'session_pkey');
-    const due_at = plus(now, Number(seconds));
-    tables.putSession({ ...NEW_SESSION, id: id as string, tenant_id: tenant as string, room_id: room as string, conversation: conversation as string, media_session_id: media as string | null, due_at, due_reason: reason as SessionRow['due_reason'], created_at: now });
+    const due = plus(now, Number(seconds));
+    const scheduled = ends !== null && (ends as Date) < due;
+    const due_at = scheduled ? (ends as Date) : due;
+    const due_reason = scheduled ? 'schedule-ended' : (reason as SessionRow['due_reason']);
+    tables.putSession({ ...NEW_SESSION, id: id as string, tenant_id: tenant as string, room_id: room as string, conversation: conversation as string, media_session_id: media as string | null, due_at, due_reason, created_at: now });
     return one({ due_at });
   },
-  'insert-participant': (tables, [id, tenant, room, kind, name], { now }) => {
+  'insert-participant': (tables, [id, tenant, room, kind, name, role], { now }) => {
     if (tables.participants.has(id as string)) throw new DatabaseError('23505', 'participant_pkey');
-    tables.put(tables.participants, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, kind: kind as string, name: name as string, created_at: now });
+    tables.put(tables.participants, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, kind: kind as string, name: name as string, role: role as LegRow['role'], removed_at: null, created_at: now });
     return done(1);
   },
-  'claim-pin': (tables, [id, tenant, room, number, lookup, sealed]) => {
+  'claim-pin': (tables, [id, tenant, room, number, lookup, sealed, role, person], { now }) => {
     const key = `${number as string} ${bytesKey(lookup as Uint8Array)}`;
     if (tables.pinByLookup.has(key)) return done(0);
     if (tables.pins.has(id as string)) throw new DatabaseError('23505', 'pin_pkey');
-    tables.put(tables.pins, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, number: number as string, lookup: lookup as Uint8Array, sealed: sealed as Uint8Array, free_at: null });
+    tables.put(tables.pins, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, number: number as string, lookup: lookup as Uint8Array, sealed: sealed as Uint8Array, role: role as LegRow['role'], participant_id: person as string | null, created_at: now, free_at: null });
     tables.put(tables.pinByLookup, key, id as string);
     return done(1);
   },
@@ -187,14 +194,14 @@ export const CORE: Readonly<Record<string, Twin>> = {
     for (const pin of tables.pins.values()) if (pin.number === number && pin.free_at === null) n += 1;
     return one({ n });
   },
-  'lock-room': (tables, [id, tenant]) => {
+  'lock-room': (tables, [id, tenant], { clock }) => {
     const room = tables.rooms.get(id as string);
-    return one(room?.tenant_id === tenant ? { ...room } : undefined);
+    return one(room?.tenant_id === tenant ? { ...room, now: clock } : undefined);
   },
   'close-room': (tables, [id, tenant], { now }) => {
     const room = tables.rooms.get(id as string);
     if (room === undefined || room.tenant_id !== tenant || room.state !== 'active') return done(0);
-    tables.put(tables.rooms, room.id, { ...room, state: 'ended', ended_at: now });
+    tables.put(tables.rooms, room.id, { ...room, state: 'ended', ended_at: now, version: room.version + 1 });
     return done(1);
   },
   'release-pins': (tables, [room, tenant, seconds], { now }) => {
@@ -206,6 +213,26 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const mine = (tables.sessionsOfRoom.get(room as string) ?? []).map((id) => tables.sessions.get(id)!).filter((row) => row.tenant_id === tenant);
     const newest = mine.reduce<SessionRow | undefined>((best, row) => (best === undefined || row.created_at >= best.created_at ? row : best), undefined);
     return one(newest && { id: newest.id });
+  },
+  'find-number': (tables, [tenant, number, country, language, tollFree, kind], { now }) => {
+    const fits = [...tables.numbers.values()].flatMap((row) => {
+      const dedicated = row.dedicated_to !== null;
+      const bound = dedicated && [...tables.rooms.values()].some((room) => room.number === row.e164 && room.state === 'active' && room.pinless);
+      const wanted =
+        (!dedicated || row.dedicated_to === tenant) && (number === null || row.e164 === number) && (country === null || row.country === country) && (language === null || row.language === language || row.language.startsWith(`${language as string}-`)) &&
+        (tollFree === null || row.toll_free === tollFree) && (kind === null || dedicated === (kind === 'dedicated')) && (number !== null || !bound);
+      return wanted ? [{ row, dedicated, bound }] : [];
+    });
+    const first = fits.toSorted((a, b) => Number(a.dedicated) - Number(b.dedicated) || a.row.created_at.getTime() - b.row.created_at.getTime() || (a.row.e164 < b.row.e164 ? -1 : 1))[0];
+    return one(first && { e164: first.row.e164, language: first.row.language, dedicated: first.dedicated, bound: first.bound, now });
+  },
+  'find-person': (tables, [tenant, id]) => {
+    const person = tables.participants.get(id as string);
+    return one(person?.tenant_id === tenant ? { role: person!.role, removed: person!.removed_at !== null } : undefined);
+  },
+  'owed-rooms': (tables, [grace, limit], { now }) => {
+    const before = now.getTime() - Number(grace) * 1000;
+    return oldest([...tables.toLookAt.keys()].map((id) => tables.rooms.get(id)!).flatMap(({ id, tenant_id, state, look_at }) => (state === 'active' && look_at !== null && look_at.getTime() < before ? [{ id, tenant_id, since: look_at.getTime() }] : [])), limit);
   },
   'lock-session': (tables, [id, tenant], { clock }) => {
     const session = tables.sessions.get(id as string);
@@ -239,8 +266,10 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const leg = tables.legs.get(id as string);
     return one(leg?.tenant_id === tenant ? { ...leg, now: clock } : undefined);
   },
+  'read-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
+  'hold-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
   'answer-callers': (tables, [group], { now }) =>
-    answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['keying_s']], now))),
+    answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['keying_s'], q['session'], q['conversation'], q['participant']], now))),
   'admit-callers': (tables, [group], { now }) => {
     const asked = (JSON.parse(group as string) as Record<string, string | null>[]).map((q, position) => ({ q, position }));
     // Asked in the order of their look-ups, answered in the order of the questions.

@@ -1,8 +1,11 @@
+import type { EndpointRow } from '@partyline/store/endpoints';
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
 import pg from 'pg';
+import type { DeliveryAttemptRow, DeliveryRow } from './deliveries.ts';
 
-export interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly free_at: Date | null }
-export interface ParticipantRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly kind: string; readonly name: string; readonly created_at: Date }
+export interface NumberRow { readonly e164: string; readonly language: string; readonly country: string | null; readonly toll_free: boolean; readonly dedicated_to: string | null; readonly created_at: Date }
+export interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly role: LegRow['role']; readonly participant_id: string | null; readonly created_at: Date; readonly free_at: Date | null }
+export interface ParticipantRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly kind: string; readonly name: string; readonly role: LegRow['role']; readonly removed_at: Date | null; readonly created_at: Date }
 export interface OutboxRow {
   readonly id: number;
   readonly tenant_id: string;
@@ -13,10 +16,7 @@ export interface OutboxRow {
   /** JSON. */
   readonly data: string;
   readonly created_at: Date;
-  readonly delivered_at: Date | null;
-  readonly attempts: number;
-  readonly next_try_at: Date | null;
-  readonly lease_until: Date | null;
+  readonly endpoint_id: null;
 }
 export interface AttemptRow { readonly leg_id: string; readonly no: number; readonly tenant_id: string | null; readonly at: Date; readonly outcome: string | null; readonly reason: string | null }
 export interface ObservationRow { readonly tenant_id: string | null; readonly leg_id: string; readonly handle: string; readonly phase: string; readonly source: string; readonly outcome: string | null; readonly reason: string | null; readonly provider_at: Date | null; readonly stored_at: Date }
@@ -67,17 +67,23 @@ const runs = (row: SessionRow): boolean => row.state === 'open' || row.state ===
  */
 export class Tables {
   readonly rooms = new Map<string, RoomRow>();
+  /** Rooms with a time to look at them. */
+  readonly toLookAt = new Map<string, true>();
   readonly sessions = new Map<string, SessionRow>();
   readonly legs = new Map<string, LegRow>();
   readonly pins = new Map<string, PinRow>();
   readonly participants = new Map<string, ParticipantRow>();
-  readonly numbers = new Map<string, { e164: string; language: string; created_at: Date }>();
+  readonly numbers = new Map<string, NumberRow>();
   readonly tokens = new Map<string, Date>();
   readonly paces = new Map<string, { free_at: Date }>();
   readonly turns = new Map<string, { free_at: Date }>();
   readonly strays = new Map<string, StrayRow>();
-  readonly tenants = new Map<string, { events_url: string | null }>();
+  readonly tenants = new Map<string, { unlimited?: boolean }>();
+  readonly endpoints = new Map<string, EndpointRow>();
+  readonly deliveries = new Map<string, DeliveryRow>();
+  readonly deliveryAttempts = new Map<string, DeliveryAttemptRow>();
   readonly attempts = new Map<string, AttemptRow>();
+  readonly cdrs = new Map<string, true>();
   readonly outbox = new Map<number, OutboxRow>();
   readonly outboxOfSession = new Map<string, number[]>();
   readonly observations: ObservationRow[] = [];
@@ -94,8 +100,8 @@ export class Tables {
   /** Sessions with a video session, but for those long past. */
   readonly withMedia = new Set<string>();
 
-  /** Events yet to be sent, oldest first. */
-  readonly unsent = new Set<number>();
+  /** Deliveries yet to be made, oldest first. */
+  readonly unsent = new Set<string>();
   #outboxIds = 0;
 
   /** The rows that the partial indexes of the sweeps hold. */
@@ -213,29 +219,27 @@ export class Tables {
     list.splice(at, 0, id);
   }
 
-  addOutbox(made: Omit<OutboxRow, 'id'>): void {
+  addOutbox(made: Omit<OutboxRow, 'id'>): OutboxRow {
     let ids = this.outboxOfSession.get(made.session_id);
     if (ids === undefined) this.outboxOfSession.set(made.session_id, (ids = []));
     if (ids.some((each) => this.outbox.get(each)!.seq === made.seq)) throw taken('outbox_session_id_seq_key');
     const row: OutboxRow = { ...made, id: (this.#outboxIds += 1) };
     const list = ids;
     list.push(row.id);
-    this.#setOutbox(row.id, row);
-    this.change.undo.push(() => {
-      list.splice(list.indexOf(row.id), 1);
-      this.#setOutbox(row.id, undefined);
-    });
+    this.put(this.outbox, row.id, row);
+    this.change.undo.push(() => void list.splice(list.indexOf(row.id), 1));
+    return row;
   }
 
-  putOutbox(row: OutboxRow): void {
-    const before = this.outbox.get(row.id)!;
-    this.#setOutbox(row.id, row);
-    this.change.undo.push(() => this.#setOutbox(row.id, before));
+  putDelivery(row: DeliveryRow): void {
+    const before = this.deliveries.get(row.id);
+    this.#setDelivery(row.id, row);
+    this.change.undo.push(() => this.#setDelivery(row.id, before));
   }
 
-  #setOutbox(id: number, row: OutboxRow | undefined): void {
-    if (row === undefined) this.outbox.delete(id);
-    else this.outbox.set(id, row);
+  #setDelivery(id: string, row: DeliveryRow | undefined): void {
+    if (row === undefined) this.deliveries.delete(id);
+    else this.deliveries.set(id, row);
     if (row !== undefined && row.next_try_at !== null) this.unsent.add(id);
     else this.unsent.delete(id);
   }

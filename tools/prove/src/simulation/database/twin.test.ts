@@ -2,7 +2,8 @@ import { openStore, type Store } from '@partyline/store/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NUMBER, operation, TENANT_IDS } from './operations.ts';
+import { NEW_ENDPOINT } from './deliveries.ts';
+import { NUMBER, operation, OWN_NUMBER, TENANT_IDS } from './operations.ts';
 import { DatabaseServer, openTwinStore } from './twin.ts';
 
 let database: TestDatabase;
@@ -17,19 +18,26 @@ afterAll(async () => {
   await database.drop();
 });
 
-const TABLES = ['room', 'session', 'leg', 'pin', 'participant', 'webhook_jti', 'outbox', 'hang_up_attempt', 'stray', 'turn', 'provider_pace', 'observation'] as const;
+const TABLES = ['room', 'session', 'leg', 'pin', 'participant', 'webhook_jti', 'outbox', 'endpoint', 'delivery', 'delivery_attempt', 'hang_up_attempt', 'stray', 'turn', 'provider_pace', 'observation'] as const;
 
 /** Both databases as they are to begin with: two tenants, one of whom is told of events, and a number. */
 async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
   await real.pool.query(`TRUNCATE tenant, dial_in_number, ${TABLES.join(', ')} RESTART IDENTITY CASCADE`);
   const server = new DatabaseServer(() => Date.now());
   for (const [n, id] of TENANT_IDS.entries()) {
-    const events_url = n === 0 ? 'https://tenant' : null;
-    await real.pool.query('INSERT INTO tenant (id, name, events_url) VALUES ($1, $1, $2)', [id, events_url]);
-    server.tables.tenants.set(id, { events_url });
+    await real.pool.query('INSERT INTO tenant (id, name) VALUES ($1, $1)', [id]);
+    server.tables.tenants.set(id, {});
   }
-  await real.pool.query('INSERT INTO dial_in_number (e164, language) VALUES ($1, $2)', [NUMBER, 'de-DE']);
-  server.tables.numbers.set(NUMBER, { e164: NUMBER, language: 'de-DE', created_at: new Date() });
+  await real.pool.query('INSERT INTO dial_in_number (e164, language, guarded) VALUES ($1, $2, false)', [NUMBER, 'de-DE']);
+  server.tables.numbers.set(NUMBER, { e164: NUMBER, language: 'de-DE', country: null, toll_free: false, dedicated_to: null, created_at: new Date() });
+  await real.pool.query('INSERT INTO dial_in_number (e164, language, dedicated_to, guarded) VALUES ($1, $2, $3, false)', [OWN_NUMBER, 'en-GB', TENANT_IDS[0]]);
+  server.tables.numbers.set(OWN_NUMBER, { e164: OWN_NUMBER, language: 'en-GB', country: null, toll_free: false, dedicated_to: TENANT_IDS[0], created_at: new Date() });
+  // One who is told of all, one of some events, one of none any more.
+  for (const [n, of] of [{ types: [] }, { types: ['leg.ended'] }, { types: [], enabled: false }].entries()) {
+    const made = { ...NEW_ENDPOINT, ...of, id: `ep_${n}`, tenant_id: TENANT_IDS[n === 2 ? 1 : 0], url: 'https://tenant', secret: new Uint8Array(Buffer.from('sealed')), created_at: new Date() };
+    await real.prisma.endpoint.create({ data: made });
+    server.tables.endpoints.set(made.id, made);
+  }
   const twin = openTwinStore(server, (_label, act) => {
     const reply = act();
     return 'error' in reply ? Promise.reject(reply.error) : Promise.resolve(reply.value);
@@ -64,14 +72,14 @@ async function rowsOf(twin: DatabaseServer): Promise<Record<string, [unknown, un
   const { tables: t } = twin;
   const ours: Record<(typeof TABLES)[number], readonly object[]> = {
     room: [...t.rooms.values()], session: [...t.sessions.values()], leg: [...t.legs.values()], pin: [...t.pins.values()], participant: [...t.participants.values()],
-    webhook_jti: [...t.tokens].map(([jti, expires_at]) => ({ jti, expires_at })), outbox: [...t.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })), hang_up_attempt: [...t.attempts.values()],
+    webhook_jti: [...t.tokens].map(([jti, expires_at]) => ({ jti, expires_at })), endpoint: [...t.endpoints.values()], delivery: [...t.deliveries.values()], delivery_attempt: [...t.deliveryAttempts.values()], outbox: [...t.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })), hang_up_attempt: [...t.attempts.values()],
     stray: [...t.strays.values()], turn: [...t.turns].map(([name, row]) => ({ name, ...row })), provider_pace: [...t.paces].map(([key, row]) => ({ account: key.split(' ')[0], lane: key.split(' ')[1], ...row })), observation: t.observations,
   };
   const both: Record<string, [unknown, unknown]> = {};
   for (const table of TABLES) {
     const { rows } = await real.pool.query<Record<string, unknown>>(`SELECT * FROM ${table}`);
     // Serial numbers have gaps after a rollback, in Postgres only.
-    const withoutSerial = (row: object): object => (table === 'outbox' || table === 'observation' ? { ...row, id: null } : row);
+    const withoutSerial = (row: object): object => (table === 'outbox' || table === 'observation' ? { ...row, id: null } : table === 'delivery' ? { ...row, id: null, event_id: null } : table === 'delivery_attempt' ? { ...row, delivery_id: null } : row);
     both[table] = [plain(ours[table].map(withoutSerial)), plain(rows.map(withoutSerial))];
   }
   return both;
@@ -85,11 +93,11 @@ it(
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async (operations) => {
         const { twin, server } = await begin();
-        const sides = { real: { event: null }, twin: { event: null } };
+        const sides = { real: { delivery: null }, twin: { delivery: null } };
         for (const { name, given, run } of operations) {
           const wanted = await outcome(run(real, sides.real));
           const got = await outcome(run(twin, sides.twin));
-          const hideSerial = (text: unknown): string => JSON.stringify(text).replaceAll(/"id":"\d+"/g, '"id":"n"');
+          const hideSerial = (text: unknown): string => JSON.stringify(text).replaceAll(/"id":"(?:\d+|dlv_[\w-]+)"/g, '"id":"n"');
           const asked = `${name} ${JSON.stringify(given)}: `;
           expect(asked + hideSerial(got)).toBe(asked + hideSerial(wanted));
         }

@@ -2,6 +2,8 @@ import type { Scope, Store } from '@partyline/store/store';
 import type { Reply } from '../process.ts';
 import { prismaTwin } from './prisma-twin.ts';
 import { CORE, type Answer, type Twin } from './statements.ts';
+import { DELIVERIES } from './deliveries.ts';
+import { MONEY } from './statements-of-money.ts';
 import { SWEEPS } from './statements-of-sweeps.ts';
 import { Change, ConnectionError, DatabaseError, Tables } from './tables.ts';
 
@@ -168,7 +170,7 @@ export class DatabaseServer {
 }
 
 /** One twin per statement name; those without a name go by their text. A test holds each against the real thing (twin.test.ts). */
-export const TWINS: Readonly<Record<string, Twin>> = { ...CORE, ...SWEEPS };
+export const TWINS: Readonly<Record<string, Twin>> = { ...CORE, ...MONEY, ...SWEEPS, ...DELIVERIES };
 
 /** The simulation does not know what libs/store asks: it must stop, or it would prove something else. */
 export class UnknownStatement extends Error {}
@@ -288,7 +290,7 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
     connect: (): Promise<object> => (fine || server.down ? reach('db connect', connection) : Promise.resolve(connection())),
   };
   // One process, one database without row-level security: that a scope shows its own rows and no others is libs/store's own test.
-  return { pool, query: (_scope: Scope, query: Query) => autoCommit(query), prisma: prismaTwin(server.tables, reach), close: () => Promise.resolve() } as unknown as Store;
+  return { pool, query: (_scope: Scope, query: Query) => autoCommit(query), prisma: prismaTwin(), close: () => Promise.resolve() } as unknown as Store;
 }
 
 const NOTHING: Answer = { rows: [], rowCount: 0 };

@@ -1,0 +1,70 @@
+import type { Store, Tx } from './store.ts';
+
+/** Which number a room is wanted on; what is left out may be any. */
+export interface NumberWanted {
+  /** This one. */
+  readonly number?: string | undefined;
+  /** ISO 3166-1, two letters. */
+  readonly country?: string | undefined;
+  /** BCP 47; a language alone (`de`) is any of its variants. */
+  readonly language?: string | undefined;
+  readonly tollFree?: boolean | undefined;
+  readonly kind?: 'shared' | 'dedicated' | undefined;
+}
+
+export interface FoundNumber {
+  readonly e164: string;
+  readonly language: string;
+  /** Whether it is this tenant's alone. */
+  readonly dedicated: boolean;
+  /** A room of the tenant's has all its calls, without a PIN. */
+  readonly bound: boolean;
+  /** By the database's clock. */
+  readonly now: Date;
+}
+
+/**
+ * The number for a room of this tenant's: of those that it may use and that are as wanted, a shared one before its own, the oldest first, and none that another
+ * room has for itself unless it is named. `null` when there is none.
+ */
+export async function findNumber(store: Store, tenantId: string, wanted: NumberWanted): Promise<FoundNumber | null> {
+  const { rows } = await store.query<FoundNumber>(tenantId, {
+    name: 'find-number',
+    text: `SELECT e164, language, dedicated, bound, now() AS now FROM (
+             SELECT d.e164, d.language, d.created_at, d.dedicated_to IS NOT NULL AS dedicated,
+                    d.dedicated_to IS NOT NULL AND EXISTS (SELECT FROM room r WHERE r.number = d.e164 AND r.state = 'active' AND r.pinless) AS bound
+             FROM dial_in_number d
+             WHERE (d.dedicated_to IS NULL OR d.dedicated_to = $1) AND ($2::text IS NULL OR d.e164 = $2) AND ($3::text IS NULL OR d.country = $3)
+               AND ($4::text IS NULL OR d.language = $4 OR d.language LIKE $4 || '-%') AND ($5::boolean IS NULL OR d.toll_free = $5) AND ($6::text IS NULL OR (d.dedicated_to IS NOT NULL) = ($6 = 'dedicated'))
+           ) AS usable WHERE $2::text IS NOT NULL OR NOT bound ORDER BY dedicated, created_at, e164 LIMIT 1`,
+    values: [tenantId, wanted.number ?? null, wanted.country ?? null, wanted.language ?? null, wanted.tollFree ?? null, wanted.kind ?? null],
+  });
+  return rows[0] ?? null;
+}
+
+/** Is a number this tenant's alone? */
+export async function isDedicated(tx: Tx, tenantId: string, number: string): Promise<boolean> {
+  const { rowCount } = await tx.query({ name: 'number-is-dedicated', text: 'SELECT FROM dial_in_number WHERE dedicated_to = $1 AND e164 = $2', values: [tenantId, number] });
+  return rowCount === 1;
+}
+
+export interface NumberRow {
+  readonly e164: string;
+  readonly language: string;
+  readonly country: string | null;
+  readonly toll_free: boolean;
+  /** Null: shared. */
+  readonly dedicated_to: string | null;
+}
+
+/** The numbers that a tenant may create rooms on, its own first; few enough for one page. */
+export async function listNumbers(store: Store, tenantId: string, wanted: Omit<NumberWanted, 'number'>): Promise<NumberRow[]> {
+  const { rows } = await store.query<NumberRow>(tenantId, {
+    name: 'list-numbers',
+    text: `SELECT e164, language, country, toll_free, dedicated_to FROM dial_in_number d
+           WHERE (dedicated_to IS NULL OR dedicated_to = $1) AND ($2::text IS NULL OR country = $2) AND ($3::text IS NULL OR language = $3 OR language LIKE $3 || '-%')
+             AND ($4::boolean IS NULL OR toll_free = $4) AND ($5::text IS NULL OR (dedicated_to IS NOT NULL) = ($5 = 'dedicated')) ORDER BY dedicated_to IS NULL, e164`,
+    values: [tenantId, wanted.country ?? null, wanted.language ?? null, wanted.tollFree ?? null, wanted.kind ?? null],
+  });
+  return rows;
+}

@@ -1,0 +1,29 @@
+import { between } from './rooms.ts';
+import { readAs, type Store } from './store.ts';
+
+export interface SessionsWanted {
+  readonly roomId?: string | undefined;
+  readonly state?: 'open' | 'live' | 'ending' | 'ended' | undefined;
+  readonly createdAfter?: Date | undefined;
+  readonly createdBefore?: Date | undefined;
+  readonly limit: number;
+  /** The last id of the page before. */
+  readonly after?: string | undefined;
+}
+
+/** A page of a tenant's sessions, newest first. */
+export async function listSessions(store: Store, tenantId: string, { limit, after, ...wanted }: SessionsWanted) {
+  return readAs(store, tenantId, (db) =>
+    db.session.findMany({
+      where: { tenant_id: tenantId, ...(wanted.roomId === undefined ? {} : { room_id: wanted.roomId }), ...(wanted.state === undefined ? {} : { state: wanted.state }), ...between(wanted.createdAfter, wanted.createdBefore) },
+      orderBy: [{ created_at: 'desc' }, { id: 'desc' }],
+      take: limit,
+      ...(after === undefined ? {} : { cursor: { id: after }, skip: 1 }),
+    }),
+  );
+}
+
+/** A session with its legs, oldest first; `null` when this tenant has none of that id. */
+export async function readSession(store: Store, tenantId: string, sessionId: string) {
+  return readAs(store, tenantId, (db) => db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, include: { legs: { orderBy: [{ created_at: 'asc' }, { id: 'asc' }] } } }));
+}
