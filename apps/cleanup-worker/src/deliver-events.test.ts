@@ -1,12 +1,16 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { deliverEvents, type PostEvent } from '@partyline/conference/deliver-events';
+import { deliverEvents, openSender, WAITS_MS, type PostEvent } from '@partyline/conference/deliver-events';
+import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoint-secrets';
 import { appendEvents } from '@partyline/store/events';
-import { eventId, setEventsUrl } from '@partyline/store/outbox';
+import { rotateSecret, updateEndpoint } from '@partyline/store/endpoints';
+import { eventId } from '@partyline/store/outbox';
 import { inTransaction, openStore, type Store } from '@partyline/store/store';
-import { makeNumbers, makeRoom, type MadeRoom } from '@partyline/store/testing/fixtures';
+import { makeEndpoint, makeNumbers, makeRoom, type MadeRoom } from '@partyline/store/testing/fixtures';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { Webhook } from 'standardwebhooks';
+import { systemClock } from '@partyline/runtime/edges';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { postEvent } from './post-event.ts';
 
@@ -17,6 +21,7 @@ interface Received {
   readonly sessionId: string;
   readonly seq: number;
   readonly body: Record<string, unknown>;
+  readonly text: string;
   readonly headers: IncomingMessage['headers'];
 }
 /** What it answers: a status, a place to go to, nothing at all (`hang`), or it breaks off (`reset`). */
@@ -43,7 +48,7 @@ beforeAll(async () => {
     void (async () => {
       const text = Buffer.concat((await request.toArray()) as Buffer[]).toString();
       const body = JSON.parse(text) as Record<string, unknown>;
-      const event = { path: request.url ?? '', id: String(request.headers['webhook-id']), sessionId: String(body.sessionId), seq: Number(body.seq), body, headers: request.headers };
+      const event = { path: request.url ?? '', id: String(request.headers['webhook-id']), sessionId: String(body.sessionId), seq: Number(body.seq), body, text, headers: request.headers };
       received.push(event);
       const reply = answer(event);
       if (reply === 'reset') request.socket.destroy();
@@ -59,7 +64,9 @@ beforeEach(async () => {
   received.length = 0;
   counted.length = 0;
   answer = () => 204;
+  await store.prisma.delivery.deleteMany();
   await store.prisma.outbox.deleteMany();
+  await store.prisma.endpoint.deleteMany();
 });
 afterEach(() => receiver.closeAllConnections());
 afterAll(async () => {
@@ -69,25 +76,38 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Short for those who never answer, long for a busy machine. */
-const post = postEvent({ timeoutMs: 2_000 });
-const never = new AbortController().signal;
-const deliver = (from = store, send: PostEvent = post, signal = never): Promise<number> => deliverEvents({ store: from, report, post: send }, signal);
+const secrets = openEndpointSecrets(Buffer.alloc(32, 9));
+const SECRET = writeSecret(Buffer.alloc(32, 1).toString('base64url'));
 
+/** Short for those who never answer, long for a busy machine. */
+const post = postEvent({ timeoutMs: 2_000, addresses: { allowPrivate: true, ports: [] } });
+const never = new AbortController().signal;
+const deps = (from: Store, send: PostEvent) => ({ store: from, report, post: send, clock: systemClock, endpointSecrets: secrets });
+const deliver = (from = store, send: PostEvent = post, signal = never): Promise<number> => deliverEvents(deps(from, send), signal);
+
+async function endpoint(tenantId: string, path = '', of: { types?: string[] } = {}): Promise<string> {
+  const id = await makeEndpoint(store, tenantId, { url: url + path, ...of });
+  await store.prisma.endpoint.update({ where: { id }, data: { secret: new Uint8Array(secrets.seal(SECRET, id)) } });
+  return id;
+}
 async function tell(events: number, room?: MadeRoom): Promise<MadeRoom> {
   const made = room ?? (await makeRoom(store));
-  await setEventsUrl(store, made.tenantId, url);
+  if ((await store.prisma.endpoint.count({ where: { tenant_id: made.tenantId } })) === 0) await endpoint(made.tenantId);
   const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
   const list = Array.from({ length: events }, (_, i) => ({ type: 'leg.joined', data: { legId: `leg_${i}` } }));
   await inTransaction(store, made.tenantId, (tx) => appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list));
   return made;
 }
+const endpointOf = ({ tenantId }: MadeRoom) => store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
 const seqs = ({ sessionId }: MadeRoom): number[] => received.filter((each) => each.sessionId === sessionId).map((each) => each.seq);
-const undelivered = () => store.prisma.outbox.count({ where: { delivered_at: null } });
+const undelivered = () => store.prisma.delivery.count({ where: { state: 'pending' } });
 /** The time until the next try, or until a lease is over, goes by: the rows are moved back instead. */
-const letPass = (seconds: number) => store.pool.query('UPDATE outbox SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)', [seconds]);
+const letPass = async (seconds: number): Promise<void> => {
+  await store.pool.query('UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)', [seconds]);
+  await store.pool.query('UPDATE endpoint SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)', [seconds]);
+};
 const waitS = async (): Promise<number> => {
-  const { rows } = await store.pool.query<{ s: number }>('SELECT ceil(extract(epoch FROM min(next_try_at) - clock_timestamp()))::int AS s FROM outbox WHERE next_try_at IS NOT NULL');
+  const { rows } = await store.pool.query<{ s: number }>('SELECT ceil(extract(epoch FROM min(next_try_at) - clock_timestamp()))::int AS s FROM delivery WHERE next_try_at IS NOT NULL');
   return rows.map((row) => row.s)[0] ?? NaN;
 };
 
@@ -96,11 +116,33 @@ describe('an event', () => {
     const room = await tell(1);
     expect(await deliver()).toBe(1);
     const [row] = await store.prisma.outbox.findMany();
-    const id = eventId(room.sessionId, 1);
+    const id = eventId({ session_id: room.sessionId, endpoint_id: null, seq: 1 });
     expect(received).toMatchObject([{ path: '/events', id, headers: { 'content-type': 'application/json', 'webhook-id': id } }]);
     expect(received[0]?.body).toEqual({ id, type: 'leg.joined', roomId: room.roomId, sessionId: room.sessionId, seq: 1, at: row?.created_at.toISOString(), data: { legId: 'leg_0' } });
-    expect(row).toMatchObject({ delivered_at: expect.any(Date), attempts: 1, next_try_at: null, lease_until: null });
+    const [line] = await store.prisma.delivery.findMany({ include: { log: true } });
+    expect(line).toMatchObject({ state: 'delivered', done_at: expect.any(Date), attempts: 1, next_try_at: null, lease_until: null, log: [{ no: 1, status: 204, error: null }] });
+    expect(line!.log[0]!.duration_ms).toBeGreaterThanOrEqual(0);
     expect(counted).toEqual(['events_delivered']);
+  });
+
+  it('is signed so that the library of Standard Webhooks takes it, by both secrets while one replaces the other', async () => {
+    const room = await tell(1);
+    await deliver();
+    const verify = (secret: string, { text, headers }: Received) => new Webhook(secret).verify(text, headers as Record<string, string>);
+    expect(verify(SECRET, received[0]!)).toEqual(received[0]!.body);
+    const next = writeSecret(Buffer.alloc(32, 2).toString('base64url'));
+    expect(() => verify(next, received[0]!)).toThrow(/signature/);
+    expect(() => verify(SECRET, { ...received[0]!, text: `${received[0]!.text} ` })).toThrow(/signature/);
+    const { id } = await endpointOf(room);
+    await rotateSecret(store, room.tenantId, id, secrets.seal(next, id), 3_600);
+    await tell(1, room);
+    await deliver();
+    for (const secret of [SECRET, next]) expect(verify(secret, received[1]!)).toEqual(received[1]!.body);
+    await store.prisma.endpoint.updateMany({ data: { old_secret_until: new Date(0) } });
+    await tell(1, room);
+    await deliver();
+    expect(verify(next, received[2]!)).toEqual(received[2]!.body);
+    expect(() => verify(SECRET, received[2]!)).toThrow(/signature/);
   });
 
   it.each([200, 201, 204, 299])('that is answered %d is delivered', async (status) => {
@@ -111,7 +153,7 @@ describe('an event', () => {
 
   it.each<[string, Answer, string]>([
     ['500', 500, 'status-5xx'],
-    ['410', 410, 'status-4xx'],
+    ['404', 404, 'status-4xx'],
     ['304', 304, 'status-3xx'],
     ['a redirect', { location: '/elsewhere' }, 'status-3xx'],
     ['nothing', 'hang', 'no-answer'],
@@ -133,18 +175,70 @@ describe('an event', () => {
     expect(received[1]?.body).toEqual(received[0]?.body);
   });
 
-  it('is sent to an address where nobody listens again and again: 5 s, doubling to an hour', async () => {
-    const room = await tell(1);
-    await setEventsUrl(store, room.tenantId, 'http://127.0.0.1:1/');
+  it('is sent to an address where nobody listens for three days, by the schedule, and then counts as failed', async () => {
+    const room = await tell(2);
+    const { id } = await endpointOf(room);
+    await updateEndpoint(store, room.tenantId, id, { url: 'http://127.0.0.1:1/' });
     const waits: number[] = [];
-    for (let i = 0; i < 13; i++) {
+    for (let i = 0; i < WAITS_MS.length; i++) {
       await deliver();
-      waits.push(await waitS());
-      await letPass(3_601);
+      waits.push((await waitS()) * 1000);
+      await letPass((waits.at(-1) ?? 0) / 1000 + 1);
     }
-    expect(waits).toEqual([5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600, 3_600]);
-    await setEventsUrl(store, room.tenantId, url);
-    expect([await deliver(), seqs(room)]).toEqual([1, [1]]);
+    expect(waits).toEqual(WAITS_MS);
+    expect(waits.reduce((sum, each) => sum + each) / 3_600_000).toBeCloseTo(75.6, 0);
+    // The tenth was the last of this one; the next of its session has its turn.
+    await deliver();
+    expect(await store.prisma.delivery.findMany({ orderBy: { seq: 'asc' } })).toMatchObject([{ state: 'failed', attempts: 10, next_try_at: null }, { state: 'pending', attempts: 0 }]);
+    expect(await store.prisma.delivery_attempt.findMany({ where: { no: 10 } })).toMatchObject([{ status: null, error: 'refused' }]);
+    await updateEndpoint(store, room.tenantId, id, { url });
+    expect([await deliver(), seqs(room)]).toEqual([1, [2]]);
+  });
+
+  it('that is answered 410 is the endpoint’s last', async () => {
+    const room = await tell(2);
+    answer = () => 410;
+    expect([await deliver(), await deliver(), received.length]).toEqual([0, 0, 1]);
+    expect(await endpointOf(room)).toMatchObject({ enabled: false, disabled_reason: 'gone' });
+    expect(counted).toEqual(['event_delivery_failed status-4xx', 'endpoint_disabled gone']);
+    expect(await store.prisma.outbox.findFirst({ where: { type: 'endpoint.disabled' } })).toMatchObject({ tenant_id: room.tenantId, data: { reason: 'gone' } });
+  });
+});
+
+describe('an endpoint', () => {
+  it('that takes nothing for five days is disabled, and not for being asked often', async () => {
+    const room = await tell(1);
+    answer = () => 503;
+    for (let i = 0; i < 9; i++) {
+      await deliver();
+      await letPass(13 * 3_600);
+      await store.pool.query('UPDATE delivery SET next_try_at = least(next_try_at, now()), tries = 1');
+    }
+    expect(await endpointOf(room)).toMatchObject({ enabled: true, failures: 9 });
+    await deliver();
+    await letPass(13 * 3_600);
+    await store.pool.query('UPDATE delivery SET next_try_at = least(next_try_at, now()), tries = 1');
+    await deliver();
+    expect(await endpointOf(room)).toMatchObject({ enabled: false, disabled_reason: 'failing' });
+  });
+
+  it('that hangs holds up neither the tenant’s others nor anybody else’s', async () => {
+    const room = await makeRoom(store);
+    await endpoint(room.tenantId, '?hangs');
+    await endpoint(room.tenantId, '?fine');
+    answer = ({ path }) => (path.endsWith('hangs') ? 'hang' : 204);
+    await tell(3, room);
+    const theirs = await tell(3);
+    const stop = new AbortController();
+    const sender = openSender(deps(store, post), { atOnce: 64, signal: stop.signal });
+    await sender.look();
+    // All of the others’ come while the one is still waited for.
+    await expect.poll(() => received.length, { timeout: 1_500, interval: 10 }).toBe(7);
+    expect([received.filter(({ path }) => path.endsWith('fine')).map(({ seq }) => seq), seqs(theirs)]).toEqual([[1, 2, 3], [1, 2, 3]]);
+    expect(sender.delivered).toBeLessThanOrEqual(6);
+    stop.abort();
+    receiver.closeAllConnections();
+    await sender.idle();
   });
 });
 

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
-import { deliverEvents } from '@partyline/conference/deliver-events';
+import { openSender } from '@partyline/conference/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
+import { openEndpointSecrets } from '@partyline/conference/endpoint-secrets';
 import { paceProviders } from '@partyline/conference/pace-provider';
 import { reconcile } from '@partyline/conference/reconcile';
 import { sweepInventory } from '@partyline/conference/sweep-inventory';
@@ -15,6 +16,7 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
+import { tidyDeliveries } from '@partyline/store/deliveries';
 import { countUnconfirmed, purgeExpired } from '@partyline/store/owed';
 import { openStore } from '@partyline/store/store';
 import { giveBackTurn, takeTurn } from '@partyline/store/turns';
@@ -26,15 +28,18 @@ class CleanupModule {}
 
 const PURGE_MS = 60_000;
 const WATCH_MS = 5_000;
-const DELIVERY_MS = 1_000;
-/** Events that one replica may have on their way at once, each to another session. */
-const SENDERS = 8;
+/** How often it is looked for events to send; looking costs little when there are none. */
+const DELIVERY_MS = 100;
+/** Deliveries that one replica may have on their way at once. */
+const AT_ONCE = 64;
+const TIDY_MS = 5_000;
+const TIDY_BATCH = 1_000;
 const POST_TIMEOUT_MS = 15_000;
 /** A round of the reconciler that takes longer than this hangs: the longest wait in it is for a place in the provider's line. */
 const HUNG_MS = 60_000;
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'reconciler']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'reconciler', 'pins', 'events']);
   const { RECONCILE_MS, INVENTORY_MS, PARTYLINE_RECONCILER } = config.reconciler;
   const log = openLogger({ service: 'cleanup-worker', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
@@ -81,9 +86,13 @@ await runMain(async () => {
   });
   const purge = timer('purge', PURGE_MS, async () => void (await purgeExpired(store)));
   const stopping = new AbortController();
-  const post = postEvent({ timeoutMs: POST_TIMEOUT_MS });
-  // A timer each, so that a receiver who takes his time holds one sender and not the others' next round.
-  const senders = Array.from({ length: SENDERS }, () => timer('delivery', DELIVERY_MS, async () => void (await deliverEvents({ ...deps, post }, stopping.signal))));
+  const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
+  const post = postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses });
+  const sender = openSender({ ...deps, post, endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY) }, { atOnce: AT_ONCE, signal: stopping.signal });
+  const delivery = timer('delivery', DELIVERY_MS, () => sender.look());
+  const tidy = timer('tidying of deliveries', TIDY_MS, async () => {
+    while (!stopping.signal.aborted && (await tidyDeliveries(store, TIDY_BATCH)) >= TIDY_BATCH);
+  });
 
   await startService({
     config,
@@ -95,7 +104,8 @@ await runMain(async () => {
     live: () => reconciler.assertRunning(RECONCILE_MS * 3 + HUNG_MS),
     drain: async () => {
       stopping.abort();
-      await Promise.all([reconciler, watch, inventory, purge, ...senders].map((each) => each.stop()));
+      await Promise.all([reconciler, watch, inventory, purge, delivery, tidy].map((each) => each.stop()));
+      await sender.idle();
     },
     close: async () => {
       await Promise.allSettled([jobs.close(), store.close()]);

@@ -22,6 +22,11 @@ const key32 = z
 
 const secret = z.string().min(32, 'must have 32 characters or more');
 
+const operatorKeys = z
+  .string()
+  .regex(/^[A-Za-z0-9]{1,40}:[0-9a-f]{64}(,[A-Za-z0-9]{1,40}:[0-9a-f]{64})*$/, 'must look like id:sha256hex,…: npm run operator-key makes one')
+  .transform((text) => text.split(',').map((entry) => ({ id: entry.split(':')[0]!, hash: Buffer.from(entry.split(':')[1]!, 'hex') })));
+
 const seconds = z.coerce.number().int().positive();
 
 /**
@@ -54,6 +59,25 @@ export const GROUPS = {
     INVENTORY_MS: z.coerce.number().int().min(1_000).max(60_000).default(60_000),
   }),
   pins: z.object({ PIN_KEY: key32 }),
+  events: z.object({
+    /** `on` is for development: tenants' events may go to http, to any port, and into our own network. */
+    EVENTS_ALLOW_PRIVATE: z.enum(['on', 'off']).default('off'),
+    EVENTS_PORTS: z
+      .string()
+      .default('443,80,8443')
+      .transform((text) => text.split(',').map(Number))
+      .refine((ports) => ports.every((port) => Number.isInteger(port) && port >= 1 && port <= 65_535), 'must be port numbers with commas between them, such as 443,8443'),
+  }),
+  limits: z.object({
+    /** Requests in a minute that one address may make without a good API key. */
+    UNAUTHENTICATED_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(300),
+  }),
+  keys: z.object({
+    /** Who may use the operator's part of the API: `id:sha256hex` of each whole key, with commas between. Empty: nobody. */
+    OPERATOR_KEYS: operatorKeys.default([]),
+    /** What new API keys name as their environment, `pl_<env>_…`. */
+    KEY_ENV: z.string().regex(/^[a-z]{1,10}$/, 'must be 1 to 10 small letters').default('live'),
+  }),
   webhooks: z.object({
     /** Where the carrier reaches voice-webhooks from outside. */
     PUBLIC_WEBHOOK_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/$/, '')),

@@ -13,8 +13,13 @@ const COUNTERS = {
   false_kill: { help: 'Calls hung up as nobody’s that turned out to be a leg of a running session.', labels: ['kind'] },
   swept: { help: 'Things that were owed and had to be picked up by the sweep.', labels: ['what'] },
   job_failed: { help: 'Jobs that threw.', labels: ['job'] },
-  events_delivered: { help: 'Events that a tenant’s address took.', labels: [] },
-  event_delivery_failed: { help: 'Attempts to send an event that its tenant’s address did not take.', labels: ['why'] },
+  events_delivered: { help: 'Events that a tenant’s endpoint took.', labels: [] },
+  event_delivery_failed: { help: 'Attempts to send an event that the endpoint did not take.', labels: ['why'] },
+  endpoint_disabled: { help: 'Endpoints that nothing is sent to any more: they said so, or took nothing for days.', labels: ['why'] },
+  caller_refused: { help: 'Callers who were not asked for a PIN: too many at once (busy), or only wrong PINs lately (later).', labels: ['why'] },
+  caller_slowed: { help: 'Callers who were asked in slow mode.', labels: [] },
+  spend_guard: { help: 'Sessions that were warned or ended by a limit of money or minutes.', labels: ['what'] },
+  charges_reconciled: { help: 'Call records whose price was had from the provider’s own record.', labels: [] },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;
 export type CounterName = keyof typeof COUNTERS;
 
@@ -27,6 +32,8 @@ export type HistogramName = keyof typeof HISTOGRAMS;
 const GAUGES = {
   legs_unconfirmed: 'Legs that are owed a hang-up and not confirmed now.',
   oldest_unconfirmed_seconds: 'For how long the oldest of them has been owed.',
+  slow_numbers: 'Dial-in numbers in slow mode now, since too many wrong PINs were keyed.',
+  charges_open: 'Call records of more than an hour whose price the provider has not said.',
   reconciled_timestamp_seconds: 'When the last round of the reconciler was done, in seconds since 1970.',
 } as const satisfies Record<string, string>;
 export type GaugeName = keyof typeof GAUGES;

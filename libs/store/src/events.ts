@@ -1,4 +1,5 @@
 import type { Verdict } from '@partyline/domain/verdict';
+import { NEW_DELIVERY_ID } from './deliveries.ts';
 import type { Store, Tx } from './store.ts';
 import type { UsedToken } from './voice-webhooks.ts';
 
@@ -55,15 +56,22 @@ export interface NewEvent {
   readonly data: Record<string, unknown>;
 }
 
-/** Commits events with the change that they tell of. `firstSeq` comes from the locked session row, so a session's numbers have no gap. To be sent at once when the tenant has an address for it, else only to be read. */
+/**
+ * Commits events with the change that they tell of, and for each a delivery to every endpoint of the tenant's that wants it, to be sent at once. `firstSeq` comes
+ * from the locked session row, so a session's numbers have no gap.
+ */
 export async function appendEvents(tx: Tx, tenantId: string, of: { roomId: string; sessionId: string; firstSeq: number }, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
   await tx.query({
     name: 'append-events',
     // Stamped under the session's lock and not by when the transaction began, so that a session's times follow its numbers. Due: cut to what
     // the column holds, which would round it up, and due a moment from now is not due to who looks at once.
-    text: `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at, next_try_at)
-           SELECT $1, $2, $3, $4 + ord - 1, type, data, clock_timestamp(), (SELECT date_trunc('milliseconds', now()) FROM tenant WHERE id = $1 AND events_url IS NOT NULL) FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord)`,
+    text: `WITH told AS (
+             INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
+             SELECT $1, $2, $3, $4 + ord - 1, type, data, clock_timestamp() FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord) RETURNING id, session_id, seq, type)
+           INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
+           SELECT ${NEW_DELIVERY_ID}, $1, e.id, t.id, t.session_id, t.seq, date_trunc('milliseconds', now())
+           FROM told t JOIN endpoint e ON e.tenant_id = $1 AND e.enabled AND e.deleted_at IS NULL AND (e.types = '{}' OR t.type = ANY(e.types))`,
     values: [tenantId, of.roomId, of.sessionId, of.firstSeq, events.map((event) => event.type), events.map((event) => JSON.stringify(event.data))],
   });
 }

@@ -1,79 +1,100 @@
-import { EVERY_TENANT, type Store } from './store.ts';
+import { EVERY_TENANT, type Store, type Tx } from './store.ts';
 
-/** An event taken for one attempt to send it. */
-export interface EventToSend {
-  readonly id: string;
-  readonly tenant_id: string;
-  readonly room_id: string;
-  readonly session_id: string;
+/** What an event is about: a session, or one of the tenant's own endpoints. */
+export interface About {
+  readonly session_id: string | null;
+  readonly endpoint_id: string | null;
   readonly seq: number;
+}
+
+/** An event of a tenant's, as it is told. */
+export interface OutboxRow extends About {
+  readonly id: string;
+  readonly room_id: string | null;
   readonly type: string;
   readonly data: Record<string, unknown>;
   readonly created_at: Date;
-  /** With this one. It is what proves, afterwards, that the attempt was ours. */
-  readonly attempts: number;
-  readonly url: string;
 }
 
 /** An event's name outside: always the same for the same event, and nobody else's. */
-export const eventId = (sessionId: string, seq: number): string => `evt_${sessionId.replace(/^ses_/, '')}_${seq}`;
+export const eventId = ({ session_id, endpoint_id, seq }: About): string => `evt_${(session_id ?? endpoint_id ?? '').replace(/^(ses|ep)_/, '')}_${seq}`;
 
-/**
- * Sets where a tenant's events are sent, from the next event on; `null`: nowhere, and what was not sent yet never is. Whose address this
- * is is the operator's own choice, so nothing keeps it from being inside the operator's network; a tenant must not get to set it as it is.
- */
-export async function setEventsUrl(store: Store, tenantId: string, url: string | null): Promise<void> {
-  await store.query(EVERY_TENANT, {
-    name: 'set-events-url',
-    text: `WITH told AS (UPDATE tenant SET events_url = $2 WHERE id = $1)
-           UPDATE outbox SET next_try_at = NULL, lease_until = NULL WHERE $2 IS NULL AND tenant_id = $1 AND next_try_at IS NOT NULL`,
-    values: [tenantId, url],
+/** The two things that an event of this name can be about; `null` for what cannot be an event's name. */
+export function aboutOf(id: string): { readonly sessionId: string; readonly endpointId: string; readonly seq: number } | null {
+  const [, of, seq] = /^evt_([\w-]{1,64})_([1-9]\d{0,8})$/.exec(id) ?? [];
+  return of === undefined ? null : { sessionId: `ses_${of}`, endpointId: `ep_${of}`, seq: Number(seq) };
+}
+
+/** The columns of an `OutboxRow`, of a table called `o`. */
+export const OUTBOX = 'o.id, o.room_id, o.session_id, o.endpoint_id, o.seq, o.type, o.data, o.created_at';
+
+/** The place of a tenant's event in the order of all; `null` when it is none of its. */
+export async function findEvent(store: Store, tenantId: string, id: string): Promise<string | null> {
+  const about = aboutOf(id);
+  if (about === null) return null;
+  const { rows } = await store.query<{ id: string }>(tenantId, {
+    name: 'find-event',
+    text: `SELECT id FROM outbox WHERE tenant_id = $1 AND session_id = $2 AND seq = $4
+           UNION ALL SELECT id FROM outbox WHERE tenant_id = $1 AND endpoint_id = $3 AND seq = $4 LIMIT 1`,
+    values: [tenantId, about.sessionId, about.endpointId, about.seq],
   });
+  return rows[0]?.id ?? null;
 }
 
 /**
- * Takes the event that has been due for longest, for one attempt within `leaseMs`: the first unsent of its session, so that a session's
- * events go out in order, and not of a tenant who has `tenantWidth` in hand already, so that one who answers slowly does not hold all
- * senders. Several may ask at once, each gets another. Across tenants: this is the operator's, and each row brings its own tenant.
+ * A tenant's events after one place and up to another, in the order in which they were written.
+ * @param types only those; none: all
  */
-export async function claimEvent(store: Store, { leaseMs, tenantWidth }: { leaseMs: number; tenantWidth: number }): Promise<EventToSend | null> {
-  const { rows } = await store.query<EventToSend>(EVERY_TENANT, {
-    name: 'claim-event',
-    // Two who look at the same moment see the same first; the lock lets one have it, and the other's look is taken again on the next.
-    text: `WITH busy AS MATERIALIZED (SELECT tenant_id FROM outbox WHERE lease_until > now() GROUP BY tenant_id HAVING count(*) >= $2)
-           UPDATE outbox o SET attempts = o.attempts + 1, lease_until = clock_timestamp() + make_interval(secs => $1)
-           FROM tenant t
-           WHERE t.id = o.tenant_id AND o.id = (
-             SELECT c.id FROM outbox c JOIN tenant ct ON ct.id = c.tenant_id AND ct.events_url IS NOT NULL
-             WHERE c.next_try_at <= now() AND (c.lease_until IS NULL OR c.lease_until <= now())
-               AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.session_id = c.session_id AND e.seq < c.seq AND e.next_try_at IS NOT NULL)
-               AND c.tenant_id NOT IN (SELECT tenant_id FROM busy)
-             ORDER BY c.next_try_at, c.id LIMIT 1 FOR UPDATE OF c SKIP LOCKED)
-           RETURNING o.id, o.tenant_id, o.room_id, o.session_id, o.seq, o.type, o.data, o.created_at, o.attempts, t.events_url AS url`,
-    values: [leaseMs / 1000, tenantWidth],
+export async function listEvents(store: Store, tenantId: string, { after, upTo, types, limit }: { after: string; upTo: string; types: readonly string[]; limit: number }): Promise<OutboxRow[]> {
+  const { rows } = await store.query<OutboxRow>(tenantId, {
+    name: 'list-events',
+    text: `SELECT ${OUTBOX} FROM outbox o WHERE o.tenant_id = $1 AND o.id > $2 AND o.id <= $3 AND (cardinality($4::text[]) = 0 OR o.type = ANY($4)) ORDER BY o.id LIMIT $5`,
+    values: [tenantId, after, upTo, types, limit],
   });
-  return rows[0] ?? null;
+  return rows;
 }
 
-/** Notes that an event was delivered, whoever's attempt it was: the receiver has it. */
-export async function markDelivered(store: Store, tenantId: string, id: string): Promise<void> {
-  await store.query(tenantId, {
-    name: 'event-delivered',
-    text: 'UPDATE outbox SET delivered_at = clock_timestamp(), next_try_at = NULL, lease_until = NULL WHERE tenant_id = $1 AND id = $2 AND delivered_at IS NULL',
-    values: [tenantId, id],
-  });
+/** What was running, and the last event that could be seen, at one moment. */
+export interface Horizon {
+  /** Every transaction below is over. */
+  readonly xmin: bigint;
+  /** No transaction had begun to write from here on. */
+  readonly xmax: bigint;
+  readonly lastId: bigint;
 }
 
 /**
- * Gives an event back, to be sent again after `waitMs`, unless it was delivered or taken by another meanwhile. What waits behind it waits
- * with it, so that looking for what is due does not look at what cannot be sent.
+ * Events are numbered when they are written, and seen when they are committed, so one can be seen before another with a smaller number. Whoever writes
+ * one holds a lock, and so has a transaction's number, before the event gets its own: when all that were below this moment's `xmax` are over,
+ * no event up to this moment's `lastId` can come any more.
  */
-export async function putOff(store: Store, tenantId: string, { id, attempts }: Pick<EventToSend, 'id' | 'attempts'>, waitMs: number): Promise<void> {
-  await store.query(tenantId, {
-    name: 'event-put-off',
-    text: `WITH head AS (UPDATE outbox SET lease_until = NULL, next_try_at = clock_timestamp() + make_interval(secs => $4)
-                         WHERE tenant_id = $1 AND id = $2 AND attempts = $3 AND delivered_at IS NULL RETURNING id, session_id, next_try_at)
-           UPDATE outbox o SET next_try_at = head.next_try_at FROM head WHERE o.session_id = head.session_id AND o.id <> head.id AND o.next_try_at IS NOT NULL`,
-    values: [tenantId, id, attempts, waitMs / 1000],
+export async function readHorizon(store: Store): Promise<Horizon> {
+  const { rows } = await store.query<{ xmin: string; xmax: string; last_id: string }>(EVERY_TENANT, {
+    name: 'event-horizon',
+    text: 'SELECT pg_snapshot_xmin(s)::text AS xmin, pg_snapshot_xmax(s)::text AS xmax, COALESCE((SELECT max(id) FROM outbox), 0) AS last_id FROM pg_current_snapshot() s',
+    values: [],
   });
+  const { xmin, xmax, last_id } = rows[0]!;
+  return { xmin: BigInt(xmin), xmax: BigInt(xmax), lastId: BigInt(last_id) };
+}
+
+/** Of these tenants, those who have an event after one place and up to another. */
+export async function tenantsWithEvents(store: Store, tenantIds: readonly string[], { after, upTo }: { after: bigint; upTo: bigint }): Promise<string[]> {
+  const { rows } = await store.query<{ tenant_id: string }>(EVERY_TENANT, {
+    name: 'tenants-with-events',
+    text: 'SELECT t.id AS tenant_id FROM unnest($1::text[]) AS t (id) WHERE EXISTS (SELECT FROM outbox o WHERE o.tenant_id = t.id AND o.id > $2 AND o.id <= $3)',
+    values: [tenantIds, String(after), String(upTo)],
+  });
+  return rows.map((row) => row.tenant_id);
+}
+
+/** Commits an event about one of a tenant's endpoints; the row of the endpoint must be locked, by which its events have no gap. Gives its place. */
+export async function appendEndpointEvent(tx: Tx, tenantId: string, endpointId: string, { type, data }: { type: string; data: Record<string, unknown> }): Promise<string> {
+  const { rows } = await tx.query<{ id: string }>({
+    name: 'append-endpoint-event',
+    text: `WITH counted AS (UPDATE endpoint SET last_seq = last_seq + 1 WHERE tenant_id = $1 AND id = $2 RETURNING last_seq)
+           INSERT INTO outbox (tenant_id, endpoint_id, seq, type, data, created_at) SELECT $1, $2, last_seq, $3, $4, clock_timestamp() FROM counted RETURNING id`,
+    values: [tenantId, endpointId, type, JSON.stringify(data)],
+  });
+  return rows[0]!.id;
 }

@@ -1,5 +1,4 @@
 import { hashSecret } from './api-keys.ts';
-import { setEventsUrl } from './outbox.ts';
 import { EVERY_TENANT, type Store } from './store.ts';
 
 /* Platform-wide: what an operator prepares. */
@@ -9,19 +8,22 @@ export interface Seed {
   readonly tenantName: string;
   /** The whole key, `pl_<env>_<id>_<secret>`; the secret is 32 random bytes in base64url. */
   readonly apiKey: string;
-  /** Where its events are sent; left out: as it was, for a new tenant nowhere. */
-  readonly eventsUrl?: string;
-  readonly numbers: readonly { readonly e164: string; readonly language: string }[];
+  /** `maxUnadmitted`: callers who may be asked for a PIN at once; left out: as many as the platform's default. */
+  readonly numbers: readonly { readonly e164: string; readonly language: string; readonly maxUnadmitted?: number }[];
+  /** Whom it may ring, ISO 3166-1 alpha-2, its home first; left out: as it was, for a new tenant the platform's default. */
+  readonly countries?: readonly string[];
 }
 
 /** One tenant, one API key, and the shared numbers. Running it again changes nothing. */
-export async function seed(store: Store, { tenantId, tenantName, apiKey, eventsUrl, numbers }: Seed): Promise<void> {
+export async function seed(store: Store, { tenantId, tenantName, apiKey, numbers, countries }: Seed): Promise<void> {
   const parts = /^pl_[a-z]+_([A-Za-z0-9]+)_([A-Za-z0-9_-]{43})$/.exec(apiKey);
   if (parts === null) throw new Error('The API key must look like pl_<env>_<id>_<secret>, the secret being 32 random bytes in base64url.');
   const [, keyId, secret] = parts as unknown as [string, string, string];
   const put = async (text: string, values: unknown[]): Promise<unknown> => store.query(EVERY_TENANT, { text, values });
   await put('INSERT INTO tenant (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING', [tenantId, tenantName]);
   await put(`INSERT INTO api_key (id, tenant_id, label, secret_hash) VALUES ($1, $2, 'seeded', $3) ON CONFLICT DO NOTHING`, [keyId, tenantId, hashSecret(secret)]);
-  if (eventsUrl !== undefined) await setEventsUrl(store, tenantId, eventsUrl);
-  for (const { e164, language } of numbers) await put('INSERT INTO dial_in_number (e164, language) VALUES ($1, $2) ON CONFLICT (e164) DO UPDATE SET language = $2', [e164, language]);
+  if (countries !== undefined) await put('UPDATE tenant SET home_country = $2, allowed_countries = $3 WHERE id = $1', [tenantId, countries[0], countries.slice(1)]);
+  for (const { e164, language, maxUnadmitted } of numbers) {
+    await put('INSERT INTO dial_in_number (e164, language, max_unadmitted) VALUES ($1, $2, COALESCE($3, 10)) ON CONFLICT (e164) DO UPDATE SET language = $2, max_unadmitted = COALESCE($3, dial_in_number.max_unadmitted)', [e164, language, maxUnadmitted ?? null]);
+  }
 }
