@@ -1,0 +1,158 @@
+import { OPERATIONS } from '@partyline/contracts/operations';
+import { inTransaction } from '@partyline/store/store';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { agreeable, startStage, type Reply, type Stage } from '../testing/stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+});
+beforeEach(async () => {
+  await stage.store.pool.query('TRUNCATE audit_entry');
+});
+afterAll(() => stage.stop());
+
+type Entry = Record<'id' | 'operation' | 'source' | 'requestId' | 'at' | 'reason', string> & { status: number; targets: Record<string, string>; actor: { kind: string; id: string }; tenantId: string | null; changes: unknown; endedAt: string | null };
+const entries = async (query = '', key?: string): Promise<Entry[]> => (await stage.ask('GET', `/v1/audit${query}`, key === undefined ? {} : { key })).body.entries;
+const allEntries = async (query = ''): Promise<Entry[]> => (await stage.ask('GET', `/v1/operator/audit${query}`)).body.entries;
+const keyId = (key: string): string => key.split('_')[2] ?? '';
+
+describe('every operation that may change something', () => {
+  const writing = OPERATIONS.filter(({ method }) => method !== 'get');
+
+  it('is there to be walked', () => expect(writing.length).toBeGreaterThan(10));
+
+  it.each(writing.map((operation) => [operation.id, operation] as const))('%s leaves one entry, with how it was answered', async (id, { method, path, scope }) => {
+    const operator = scope === 'operator';
+    const key = operator ? stage.keys.operator : stage.keys.ours;
+    const reply: Reply = await stage.ask(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'none_x'), { key, body: {} });
+    expect(await allEntries()).toEqual([
+      {
+        id: expect.stringMatching(/^aud_/), tenantId: operator ? null : 'ten_ours', actor: operator ? { kind: 'operator', id: 'oscar' } : { kind: 'key', id: keyId(key) },
+        operation: id, targets: expect.any(Object), changes: expect.toSatisfy((changes) => changes === null || typeof changes === 'object'),
+        requestId: reply.body?.requestId ?? expect.stringMatching(/^req_/), source: expect.stringMatching(/127\.0\.0\.1$/), at: expect.any(String), endedAt: expect.any(String),
+        status: reply.status, reason: reply.body?.reason ?? null,
+      },
+    ]);
+  });
+
+  it('and one that reads leaves none', async () => {
+    for (const path of ['/v1/rooms', '/v1/keys', '/v1/hang-ups', '/v1/audit', '/docs']) await stage.ask('GET', path);
+    expect(await allEntries()).toEqual([]);
+  });
+
+  it('is not begun when its entry cannot be written', async () => {
+    const before = await stage.counts();
+    await stage.store.pool.query('ALTER TABLE audit_entry RENAME TO gone');
+    try {
+      const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+      expect([status, body.reason]).toEqual([500, 'internal-error']);
+      expect(await stage.counts()).toEqual(before);
+    } finally {
+      await stage.store.pool.query('ALTER TABLE gone RENAME TO audit_entry');
+    }
+  });
+
+  it('has its entry before it is done: a process that dies in it leaves one without an end', async () => {
+    // Whoever makes a room waits for this lock; by then the entry stands.
+    const held = await stage.store.pool.connect();
+    await held.query('BEGIN; LOCK TABLE room IN EXCLUSIVE MODE');
+    const asked = stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+    await expect.poll(async () => (await entries()).map(({ operation, status, endedAt }) => [operation, status, endedAt])).toEqual([['createRoom', null, null]]);
+    await held.query('ROLLBACK');
+    held.release();
+    expect((await asked).status).toBe(201);
+    expect((await entries())[0]).toMatchObject({ status: 201, endedAt: expect.any(String) });
+  });
+});
+
+describe('an entry', () => {
+  it('names what was made, and what it was done to', async () => {
+    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+    await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
+    expect((await entries()).map(({ operation, targets }) => [operation, targets])).toEqual([
+      ['endRoom', { roomId: body.room.id, sessionId: body.session.id }],
+      ['createRoom', { roomId: body.room.id, sessionId: body.session.id, participantId: body.participantId }],
+    ]);
+  });
+
+  it('tells fields before and after, where the operation notes them', async () => {
+    await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', { body: { name: 'Others' } });
+    expect((await allEntries())[0]?.changes).toEqual({ before: { name: 'Theirs', homeCountry: 'US' }, after: { name: 'Others', homeCountry: 'US' } });
+  });
+
+  it('has the address that a proxy tells of, and nothing that is no address', async () => {
+    const from = async (forwarded: string): Promise<string | undefined> => {
+      await fetch(`${stage.url}/v1/rooms`, { method: 'POST', headers: { authorization: `Bearer ${stage.keys.ours}`, 'x-forwarded-for': forwarded } });
+      return (await entries('?limit=1'))[0]?.source;
+    };
+    expect(await from('203.0.113.7')).toBe('203.0.113.7');
+    expect(await from('+442079460018')).toMatch(/127\.0\.0\.1$/);
+  });
+
+  it('cannot be taken back, changed or backdated by a tenant', async () => {
+    await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+    for (const text of ['DELETE FROM audit_entry', `UPDATE audit_entry SET actor_id = 'else'`, `UPDATE audit_entry SET tenant_id = NULL`, `UPDATE audit_entry SET begun_at = now()`]) {
+      await expect(inTransaction(stage.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({ code: '42501' });
+    }
+  });
+});
+
+describe('the log', () => {
+  it('shows a tenant its own, and an operator all', async () => {
+    await stage.ask('POST', '/v1/rooms', { body: { name: 'Ours' } });
+    await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: { name: 'Theirs' } });
+    await stage.ask('POST', '/v1/operator/tenants/ten_theirs/resume');
+    expect((await entries()).map(({ tenantId }) => tenantId)).toEqual(['ten_ours']);
+    expect((await entries('', stage.keys.theirs)).map(({ tenantId }) => tenantId)).toEqual(['ten_theirs']);
+    expect((await allEntries()).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([[null, 'resumeTenant'], ['ten_theirs', 'createRoom'], ['ten_ours', 'createRoom']]);
+    expect((await allEntries('?tenantId=ten_theirs')).map(({ operation }) => operation)).toEqual(['resumeTenant', 'createRoom']);
+  });
+
+  it('is sifted by time, by who and by what', async () => {
+    const { body } = await stage.ask('POST', '/v1/keys', { body: { label: 'Other', scopes: ['admin'] } });
+    await stage.ask('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } });
+    const [second, first] = await entries();
+    expect((await entries(`?actor=${body.apiKey.id}`)).map(({ id }) => id)).toEqual([second?.id]);
+    expect((await entries('?operation=createKey')).map(({ id }) => id)).toEqual([first?.id]);
+    expect((await entries(`?from=${second?.at}`)).map(({ id }) => id)).toEqual([second?.id]);
+    expect((await entries(`?to=${second?.at}`)).map(({ id }) => id)).toEqual([first?.id]);
+    expect(await entries('?operation=endRoom')).toEqual([]);
+  });
+
+  it('is paged, and streamed whole', async () => {
+    for (let i = 0; i < 5; i++) await stage.ask('POST', '/v1/rooms', { body: {} });
+    const first = (await stage.ask('GET', '/v1/audit?limit=3')).body;
+    const second = (await stage.ask('GET', `/v1/audit?limit=3&after=${first.next}`)).body;
+    expect([first.entries.length, second.entries.length, second.next]).toEqual([3, 2, null]);
+    const paged = [...first.entries, ...second.entries];
+    for (const [address, key] of [['/v1/audit', stage.keys.ours], ['/v1/operator/audit', stage.keys.operator]] as const) {
+      const reply = await fetch(stage.url + address, { headers: { authorization: `Bearer ${key}`, accept: 'application/x-ndjson' } });
+      expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
+      expect((await reply.text()).trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual(paged);
+    }
+    const none = await fetch(`${stage.url}/v1/audit?operation=endRoom`, { headers: { authorization: `Bearer ${stage.keys.ours}`, accept: 'application/x-ndjson' } });
+    expect([none.status, await none.text()]).toEqual([200, '']);
+  });
+
+  it('is streamed past the rows that are read at once, none twice', async () => {
+    await stage.store.pool.query(
+      `INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, request_id, source, begun_at)
+       SELECT 'aud_' || n, 'ten_ours', 'key', 'k', 'endRoom', 'req_' || n, '127.0.0.1', now() - (n / 3) * interval '1 second' FROM generate_series(1, 1234) AS n`,
+    );
+    const reply = await fetch(`${stage.url}/v1/audit`, { headers: { authorization: `Bearer ${stage.keys.ours}`, accept: 'application/x-ndjson' } });
+    const ids = (await reply.text()).trimEnd().split('\n').map((line) => (JSON.parse(line) as { id: string }).id);
+    expect([ids.length, new Set(ids).size]).toEqual([1_234, 1_234]);
+  });
+
+  it.each(['?from=yesterday', '?after=aud_none', '?actor=a%20b', '?operation=DROP%20TABLE', '?limit=101', '?who=me'])('refuses %s', async (query) => {
+    const { status, body } = await stage.ask('GET', `/v1/audit${query}`);
+    expect([status, body.reason]).toEqual([422, 'invalid-query']);
+  });
+
+  it('does not go on from another tenant’s entry', async () => {
+    await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: {} });
+    const [theirs] = await allEntries();
+    expect((await stage.ask('GET', `/v1/audit?after=${theirs?.id}`)).status).toBe(422);
+  });
+});

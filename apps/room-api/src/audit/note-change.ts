@@ -1,0 +1,11 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { NotingRequest } from './audit.interceptor.ts';
+
+/** For a handler to say what it changed, by name; none of it may be secret. */
+export type NoteChange = (change: { before?: object; after?: object }) => void;
+
+/** Gives a handler its `NoteChange`: what it notes stands in the request's audit entry. */
+export const Change = createParamDecorator((_: unknown, context: ExecutionContext): NoteChange => {
+  const request = context.switchToHttp().getRequest<NotingRequest>();
+  return (change) => (request.changes = change);
+});

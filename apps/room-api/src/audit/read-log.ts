@@ -1,0 +1,34 @@
+import { Readable } from 'node:stream';
+import { StreamableFile } from '@nestjs/common';
+import type { AuditPage, ListAuditOfAll } from '@partyline/contracts/audit';
+import { NDJSON } from '@partyline/contracts/operations/audit';
+import { hasEntry, listEntries, type EntryFilter } from '@partyline/store/audit';
+import type { Scope, Store } from '@partyline/store/store';
+import { noSuchPage } from '../input/parse.ts';
+import { showEntry } from './show.ts';
+
+/** Entries that are read at once for a stream. */
+const CHUNK = 500;
+
+/** Does a request want the log as a stream of lines? */
+export const wantsStream = (accept: string | undefined): boolean => (accept ?? '').split(',').some((type) => type.split(';')[0]?.trim().toLowerCase() === NDJSON);
+
+/** A page of the log, or all that the filter lets through as a stream, an entry a line. Throws `invalid-query` for a page that there is not. */
+export async function readLog(store: Store, scope: Scope, { limit, after, from, to, ...rest }: ListAuditOfAll, accept: string | undefined): Promise<AuditPage | StreamableFile> {
+  if (after !== undefined && !(await hasEntry(store, scope, after))) throw noSuchPage();
+  const filter = { ...rest, from: from === undefined ? undefined : new Date(from), to: to === undefined ? undefined : new Date(to) };
+  if (wantsStream(accept)) return new StreamableFile(Readable.from(lines(store, scope, filter, after)), { type: NDJSON });
+  // One more than is shown tells whether there is a next page.
+  const rows = await listEntries(store, scope, filter, { limit: limit + 1, after });
+  const shown = rows.slice(0, limit);
+  return { entries: shown.map(showEntry), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+}
+
+async function* lines(store: Store, scope: Scope, filter: EntryFilter, begin: string | undefined): AsyncGenerator<string> {
+  for (let after = begin; ; ) {
+    const rows = await listEntries(store, scope, filter, { limit: CHUNK, after });
+    if (rows.length > 0) yield rows.map((row) => `${JSON.stringify(showEntry(row))}\n`).join('');
+    if (rows.length < CHUNK) return;
+    after = rows.at(-1)?.id;
+  }
+}

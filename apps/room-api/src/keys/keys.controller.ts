@@ -1,0 +1,62 @@
+import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
+import { createKey, type KeyCaller } from '@partyline/conference/create-key';
+import { endKey } from '@partyline/conference/end-key';
+import { noSuchKey } from '@partyline/conference/refusals';
+import { rotateKey } from '@partyline/conference/rotate-key';
+import { CreateKey, ListKeys, RotateKey, type CreatedKey, type Key, type KeyPage, type RotatedKey } from '@partyline/contracts/key';
+import { listKeys, readKey } from '@partyline/store/keys';
+import { inTransaction } from '@partyline/store/store';
+import { Change, type NoteChange } from '../audit/note-change.ts';
+import { OwnKey } from '../auth/caller.ts';
+import { Tenant } from '../auth/key.guard.ts';
+import { DEPS, type ApiDeps } from '../deps.ts';
+import { body, idOr, noSuchPage, query } from '../input/parse.ts';
+import { showKey } from './show.ts';
+
+const keyId = idOr(noSuchKey);
+
+@Controller('v1/keys')
+export class KeysController {
+  constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
+
+  @Post()
+  async create(@Tenant() tenantId: string, @OwnKey() own: KeyCaller, @Body(body(CreateKey)) { label, scopes, expiresAt }: CreateKey, @Change() note: NoteChange): Promise<CreatedKey> {
+    const { row, key } = await createKey(this.deps, tenantId, own, { label, scopes, expiresAt: expiresAt === null ? null : new Date(expiresAt) });
+    note({ after: { scopes: row.scopes, expiresAt: row.expires_at } });
+    return { apiKey: showKey(row), key };
+  }
+
+  @Get()
+  async list(@Tenant() tenantId: string, @Query(query(ListKeys)) { limit, after }: ListKeys): Promise<KeyPage> {
+    if (after !== undefined && (await this.#read(tenantId, after)) === null) throw noSuchPage();
+    // One more than is shown tells whether there is a next page.
+    const rows = await listKeys(this.deps.store, tenantId, { limit: limit + 1, ...(after === undefined ? {} : { after }) });
+    const shown = rows.slice(0, limit);
+    return { keys: shown.map(showKey), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+  }
+
+  @Get(':keyId')
+  async get(@Tenant() tenantId: string, @Param('keyId', keyId) id: string): Promise<Key> {
+    const row = await this.#read(tenantId, id);
+    if (row === null) throw noSuchKey();
+    return showKey(row);
+  }
+
+  @Post(':keyId/rotate')
+  async rotate(@Tenant() tenantId: string, @OwnKey() own: KeyCaller, @Param('keyId', keyId) id: string, @Body(body(RotateKey)) { overlapSeconds }: RotateKey, @Change() note: NoteChange): Promise<RotatedKey> {
+    const { old, row, key } = await rotateKey(this.deps, tenantId, own, id, { overlapS: overlapSeconds });
+    note({ after: { oldExpiresAt: old.expires_at } });
+    return { apiKey: showKey(row), key, old: showKey(old) };
+  }
+
+  @Delete(':keyId')
+  async end(@Tenant() tenantId: string, @Param('keyId', keyId) id: string, @Change() note: NoteChange): Promise<Key> {
+    const { before, after } = await endKey(this.deps, tenantId, id);
+    note({ before: { state: before.state }, after: { state: after.state } });
+    return showKey(after);
+  }
+
+  #read(tenantId: string, id: string) {
+    return inTransaction(this.deps.store, tenantId, (tx) => readKey(tx, tenantId, id));
+  }
+}

@@ -1,0 +1,84 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query } from '@nestjs/common';
+import { createKey } from '@partyline/conference/create-key';
+import { createTenant } from '@partyline/conference/create-tenant';
+import { deleteTenant } from '@partyline/conference/delete-tenant';
+import { noSuchTenant } from '@partyline/conference/refusals';
+import { suspendTenant } from '@partyline/conference/suspend-tenant';
+import type { CreatedKey } from '@partyline/contracts/key';
+import { CreateTenant, CreateTenantKey, ListTenants, UpdateTenant, type CreatedTenant, type DeletedTenant, type Tenant, type TenantPage } from '@partyline/contracts/tenant';
+import { listTenants, readTenant, resumeTenant, updateTenant } from '@partyline/store/tenants';
+import { Change, type NoteChange } from '../audit/note-change.ts';
+import { DEPS, type ApiDeps } from '../deps.ts';
+import { body, idOr, noSuchPage, query } from '../input/parse.ts';
+import { showKey } from '../keys/show.ts';
+import { showTenant } from './show.ts';
+
+const tenantId = idOr(noSuchTenant);
+
+/** For who runs the platform; the key guard lets nobody else in. */
+@Controller('v1/operator/tenants')
+export class TenantsController {
+  constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
+
+  @Post()
+  async create(@Body(body(CreateTenant)) wanted: CreateTenant, @Change() note: NoteChange): Promise<CreatedTenant> {
+    const { tenant, key } = await createTenant(this.deps, { ...wanted, env: this.deps.keyEnv });
+    note({ after: { ...wanted, keyId: key.id } });
+    return { tenant: showTenant(tenant), key: key.key };
+  }
+
+  @Get()
+  async list(@Query(query(ListTenants)) { state, limit, after }: ListTenants): Promise<TenantPage> {
+    if (after !== undefined && (await readTenant(this.deps.store, after)) === null) throw noSuchPage();
+    // One more than is shown tells whether there is a next page.
+    const rows = await listTenants(this.deps.store, { state, limit: limit + 1, ...(after === undefined ? {} : { after }) });
+    const shown = rows.slice(0, limit);
+    return { tenants: shown.map(showTenant), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+  }
+
+  @Get(':tenantId')
+  async get(@Param('tenantId', tenantId) id: string): Promise<Tenant> {
+    const row = await readTenant(this.deps.store, id);
+    if (row === null) throw noSuchTenant();
+    return showTenant(row);
+  }
+
+  @Patch(':tenantId')
+  async update(@Param('tenantId', tenantId) id: string, @Body(body(UpdateTenant)) wanted: UpdateTenant, @Change() note: NoteChange): Promise<Tenant> {
+    const updated = await updateTenant(this.deps.store, id, wanted);
+    if (updated === null) throw noSuchTenant();
+    const named = ({ name, home_country: homeCountry }: typeof updated.after): object => ({ name, homeCountry });
+    note({ before: named(updated.before), after: named(updated.after) });
+    return showTenant(updated.after);
+  }
+
+  @Post(':tenantId/keys')
+  async createKey(@Param('tenantId', tenantId) id: string, @Body(body(CreateTenantKey)) wanted: CreateTenantKey, @Change() note: NoteChange): Promise<CreatedKey> {
+    if ((await readTenant(this.deps.store, id)) === null) throw noSuchTenant();
+    const { row, key } = await createKey(this.deps, id, { scopes: ['admin'], env: this.deps.keyEnv }, { ...wanted, expiresAt: null });
+    note({ after: { scopes: row.scopes } });
+    return { apiKey: showKey(row), key };
+  }
+
+  @Post(':tenantId/suspend')
+  @HttpCode(200)
+  async suspend(@Param('tenantId', tenantId) id: string, @Change() note: NoteChange): Promise<Tenant> {
+    const tenant = await suspendTenant(this.deps, id);
+    note({ after: { suspendedAt: tenant.suspended_at } });
+    return showTenant(tenant);
+  }
+
+  @Post(':tenantId/resume')
+  @HttpCode(200)
+  async resume(@Param('tenantId', tenantId) id: string): Promise<Tenant> {
+    const tenant = await resumeTenant(this.deps.store, id);
+    if (tenant === null) throw noSuchTenant();
+    return showTenant(tenant);
+  }
+
+  @Delete(':tenantId')
+  async delete(@Param('tenantId', tenantId) id: string): Promise<DeletedTenant> {
+    await deleteTenant(this.deps, id);
+    return { id };
+  }
+}

@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agreeable, newKey, startStage, type Stage } from '../testing/stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+});
+afterAll(() => stage.stop());
+
+const TENANTS = '/v1/operator/tenants';
+
+/** A tenant with its first key. */
+async function made(body: object = { name: 'Acme' }): Promise<{ id: string; key: string; path: string }> {
+  const { status, body: reply } = await stage.ask('POST', TENANTS, { body });
+  expect(status).toBe(201);
+  return { id: reply.tenant.id, key: reply.key, path: `${TENANTS}/${reply.tenant.id}` };
+}
+const suspend = (path: string) => stage.ask('POST', `${path}/suspend`);
+const refusal = async (asked: ReturnType<Stage['ask']>): Promise<[number, string]> => {
+  const { status, body } = await asked;
+  return [status, body.reason];
+};
+
+describe('a tenant', () => {
+  it('is made with a key that may do everything of its own, and nothing of the operator’s', async () => {
+    const { body } = await stage.ask('POST', TENANTS, { body: { name: ' Acme ' } });
+    expect(body).toEqual({
+      tenant: { id: expect.stringMatching(/^ten_/), name: 'Acme', homeCountry: 'US', state: 'active', createdAt: expect.any(String), suspendedAt: null },
+      key: expect.stringMatching(/^pl_test_[0-9a-f]{32}_[\w-]{43}$/),
+    });
+    expect((await stage.ask('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } })).status).toBe(201);
+    expect(await refusal(stage.ask('GET', TENANTS, { key: body.key }))).toEqual([403, 'scope-missing']);
+    // The key is in the reply and nowhere else.
+    const { rows } = await stage.store.pool.query<{ row: string }>(`SELECT to_jsonb(k)::text AS row FROM api_key k WHERE tenant_id = $1`, [body.tenant.id]);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]?.row).not.toContain(body.key.slice(-43));
+  });
+
+  it('is looked at and changed, field by field', async () => {
+    const { path } = await made({ name: 'Acme', homeCountry: 'DE' });
+    expect((await stage.ask('GET', path)).body).toMatchObject({ name: 'Acme', homeCountry: 'DE' });
+    expect((await stage.ask('PATCH', path, { body: { name: 'Acme Ltd' } })).body).toMatchObject({ name: 'Acme Ltd', homeCountry: 'DE' });
+    expect((await stage.ask('PATCH', path, { body: { homeCountry: 'FR' } })).body).toMatchObject({ name: 'Acme Ltd', homeCountry: 'FR' });
+  });
+
+  it.each([
+    ['POST', '', {}, '/name'],
+    ['POST', '', { name: 'X', homeCountry: 'de' }, '/homeCountry'],
+    ['POST', '', { name: 'X', homeCountry: 'Germany' }, '/homeCountry'],
+    ['POST', '', { name: 'X', id: 'ten_mine' }, '/id'],
+    ['PATCH', '/ten_ours', {}, ''],
+    ['PATCH', '/ten_ours', { name: '' }, '/name'],
+    ['PATCH', '/ten_ours', { suspendedAt: null }, '/suspendedAt'],
+    ['POST', '/ten_ours/keys', { scopes: ['everything'] }, '/scopes/0'],
+    ['POST', '/ten_ours/keys', { scopes: [] }, '/scopes'],
+  ])('%s %s refuses %j', async (method, path, body, pointer) => {
+    const reply = await stage.ask(method, TENANTS + path, { body });
+    expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
+  });
+
+  it('that has lost its keys is given another by an operator', async () => {
+    const { id, path } = await made();
+    await stage.store.pool.query('UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1', [id]);
+    const { status, body } = await stage.ask('POST', `${path}/keys`, { body: {} });
+    expect([status, body.apiKey.scopes]).toEqual([201, ['admin']]);
+    expect((await stage.ask('GET', '/v1/keys', { key: body.key })).status).toBe(200);
+  });
+
+  it('of an id that there is not is not found', async () => {
+    for (const id of ['ten_AAAAAAAAAAAAAAAAAAAAAA', 'x', '%00', "'; DROP TABLE tenant; --"]) {
+      const path = `${TENANTS}/${encodeURIComponent(id)}`;
+      for (const [method, more, body] of [['GET', '', undefined], ['PATCH', '', { name: 'X' }], ['POST', '/suspend', undefined], ['POST', '/resume', undefined], ['POST', '/keys', {}]] as const) {
+        expect([method, more, await refusal(stage.ask(method, path + more, { body }))]).toEqual([method, more, [404, 'tenant-not-found']]);
+      }
+    }
+  });
+});
+
+describe('the list of tenants', () => {
+  it('gives all, newest first, page by page, and those of one state', async () => {
+    const made3 = [await made(), await made(), await made()];
+    await suspend(made3[1]!.path);
+    const ids: string[] = [];
+    for (let after: string | null = ''; after !== null; ) {
+      const { body }: { body: { tenants: { id: string }[]; next: string | null } } = await stage.ask('GET', `${TENANTS}?limit=2${after === '' ? '' : `&after=${after}`}`);
+      ids.push(...body.tenants.map(({ id }) => id));
+      after = body.next;
+    }
+    expect(ids.slice(0, 3)).toEqual(made3.map(({ id }) => id).toReversed());
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toEqual(expect.arrayContaining(['ten_ours', 'ten_theirs']));
+    const inState = async (state: string): Promise<string[]> => (await stage.ask('GET', `${TENANTS}?state=${state}&limit=100`)).body.tenants.map(({ id }: { id: string }) => id);
+    expect(await inState('suspended')).toContain(made3[1]!.id);
+    expect(await inState('active')).not.toContain(made3[1]!.id);
+    expect((await inState('all')).length).toBe((await inState('active')).length + (await inState('suspended')).length);
+  });
+
+  it.each(['?state=dead', '?limit=0', '?after=room_x', '?after=ten_none', '?colour=red'])('refuses %s', async (query) => {
+    expect(await refusal(stage.ask('GET', TENANTS + query))).toEqual([422, 'invalid-query']);
+  });
+});
+
+describe('a suspended tenant', () => {
+  it('is refused everything but its hang-ups and its audit log, until it goes on', async () => {
+    const { key, path } = await made();
+    const { body: room } = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
+    const { body } = await suspend(path);
+    expect(body).toMatchObject({ state: 'suspended', suspendedAt: expect.any(String) });
+    for (const [method, address, wanted] of [['GET', '/v1/rooms', undefined], ['POST', '/v1/rooms', { name: 'X' }], ['POST', `/v1/rooms/${room.room.id}/tokens`, { name: 'X' }], ['POST', `/v1/rooms/${room.room.id}/end`, undefined], ['GET', '/v1/keys', undefined]] as const) {
+      const reply = await stage.ask(method, address, { key, body: wanted });
+      expect([address, reply.status, reply.body.reason, reply.body.fix]).toEqual([address, 403, 'tenant-suspended', expect.any(String)]);
+    }
+    for (const address of ['/v1/hang-ups', `/v1/sessions/${room.session.id}/hang-ups`, '/v1/audit']) expect([address, (await stage.ask('GET', address, { key })).status]).toEqual([address, 200]);
+
+    // Suspending it again changes nothing, not even since when.
+    expect((await suspend(path)).body).toEqual(body);
+    for (let i = 0; i < 2; i++) expect((await stage.ask('POST', `${path}/resume`)).body).toMatchObject({ state: 'active', suspendedAt: null });
+    expect((await stage.ask('GET', '/v1/rooms', { key })).status).toBe(200);
+  });
+
+  it('has its sessions ended at once, each with the reason', async () => {
+    const { key, path } = await made();
+    const sessions: string[] = [];
+    for (let i = 0; i < 3; i++) sessions.push((await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } })).body.session.id);
+    await suspend(path);
+    const { rows } = await stage.store.pool.query('SELECT state, end_reason FROM session WHERE id = ANY($1)', [sessions]);
+    expect(rows).toEqual(sessions.map(() => ({ state: 'ended', end_reason: 'tenant-suspended' })));
+  });
+});
+
+describe('deleting a tenant', () => {
+  it('takes one that is suspended and has no leg up, and with it all but its audit log; and again', async () => {
+    const { id, key, path } = await made();
+    const { body: room } = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
+    expect(await refusal(stage.ask('DELETE', path))).toEqual([409, 'tenant-not-suspended']);
+    await suspend(path);
+    await stage.store.pool.query(`INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ('leg_up', $1, $2, 'inbound', 'ending', now())`, [id, room.session.id]);
+    const refused = await stage.ask('DELETE', path);
+    expect([refused.status, refused.body.reason, refused.headers.get('retry-after')]).toEqual([409, 'tenant-has-legs', '5']);
+    await stage.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = 'leg_up'`);
+    for (let i = 0; i < 2; i++) expect((await stage.ask('DELETE', path)).body).toEqual({ id });
+    expect(await refusal(stage.ask('GET', path))).toEqual([404, 'tenant-not-found']);
+    expect(await refusal(stage.ask('GET', '/v1/rooms', { key }))).toEqual([401, 'unknown-key']);
+    const { body: log } = await stage.ask('GET', `/v1/operator/audit?tenantId=${id}`);
+    const operations = log.entries.map(({ operation }: { operation: string }) => operation).toReversed();
+    expect(operations.filter((name: string) => name !== 'deleteTenant')).toEqual(['createTenant', 'createRoom', 'suspendTenant']);
+    expect(operations.filter((name: string) => name === 'deleteTenant')).toHaveLength(4);
+  });
+});
+
+describe('operators and tenants', () => {
+  it('do not open each other’s doors', async () => {
+    for (const [method, path, key] of [['GET', '/v1/rooms', stage.keys.operator], ['POST', '/v1/rooms', stage.keys.operator], ['GET', '/v1/audit', stage.keys.operator], ['GET', TENANTS, stage.keys.ours], ['GET', '/v1/operator/audit', stage.keys.ours], ['DELETE', `${TENANTS}/ten_theirs`, stage.keys.ours]] as const) {
+      expect([path, await refusal(stage.ask(method, path, { key, body: method === 'POST' ? { name: 'X' } : undefined }))]).toEqual([path, [403, 'scope-missing']]);
+    }
+  });
+
+  it.each([
+    ['with a character changed', (key: string) => key.slice(0, -1) + (key.endsWith('A') ? 'B' : 'A')],
+    ['cut short', (key: string) => key.slice(0, -1)],
+    ['longer', (key: string) => `${key}A`],
+    ['with another’s name', (key: string) => key.replace('oscar', 'ophelia')],
+    ['with a secret of its own', () => newKey().replace('pl_test', 'plop')],
+    ['that is only the prefix', () => 'plop_'],
+  ])('an operator’s key %s is nobody’s', async (_what, spoil) => {
+    expect(await refusal(stage.ask('GET', TENANTS, { key: spoil(stage.keys.operator) }))).toEqual([401, 'unknown-key']);
+  });
+});

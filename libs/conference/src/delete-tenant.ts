@@ -1,0 +1,10 @@
+import { VerdictError } from '@partyline/domain/verdict';
+import { deleteTenant as deleteRows } from '@partyline/store/delete-tenant';
+import type { Deps } from './deps.ts';
+
+/** Deletes a suspended tenant none of whose legs is up; one that is gone already is deleted. Throws `tenant-not-suspended` and `tenant-has-legs` (409). */
+export async function deleteTenant(deps: Pick<Deps, 'store'>, tenantId: string): Promise<void> {
+  const deleted = await deleteRows(deps.store, tenantId);
+  if (deleted === 'not-suspended') throw new VerdictError('client', 'tenant-not-suspended', 'This tenant is not suspended.', { fix: 'Suspend it first: POST /v1/operator/tenants/{id}/suspend.' });
+  if (deleted === 'legs-up') throw new VerdictError('client', 'tenant-has-legs', 'Connections of this tenant are not yet seen closed.', { fix: 'Try again when its hang-ups are confirmed, within seconds as a rule.', retryAfterMs: 5_000 });
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { id, instant, label, page } from './fields.ts';
+import { Scopes } from './key.ts';
+
+const name = label('What the tenant is called; only operators see it.', 'Acme');
+const homeCountry = z
+  .string()
+  .regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1 alpha-2)')
+  .meta({ description: 'The country whose numbers it may ring unless it is allowed more. ISO 3166-1 alpha-2.', examples: ['US'] });
+
+/** The body of `POST /v1/operator/tenants`. */
+export const CreateTenant = z.strictObject({ name, homeCountry: homeCountry.default('US') }).meta({ id: 'CreateTenant', description: 'A tenant to create. Only the name is needed.' });
+export type CreateTenant = z.output<typeof CreateTenant>;
+
+/** The body of `PATCH /v1/operator/tenants/{id}`. */
+export const UpdateTenant = z
+  .strictObject({ name: name.optional(), homeCountry: homeCountry.optional() })
+  .refine((wanted) => Object.values(wanted).some((value) => value !== undefined), 'must name something to change')
+  .meta({ id: 'UpdateTenant', description: 'What to change of a tenant; what is left out stays as it is.' });
+export type UpdateTenant = z.output<typeof UpdateTenant>;
+
+/** A tenant as operators see it. */
+export const Tenant = z
+  .object({
+    id: id('ten', 'The tenant'),
+    name: z.string().meta({ description: 'What it is called.', examples: ['Acme'] }),
+    homeCountry,
+    state: z.enum(['active', 'suspended']).meta({ description: '`suspended`: its keys are refused, its PINs let nobody in, and its sessions have been ended.', examples: ['active'] }),
+    createdAt: instant('When it was created.'),
+    suspendedAt: instant('Since when it is suspended; null while it is not.').nullable(),
+  })
+  .meta({ id: 'Tenant', description: 'An isolated customer of the platform.' });
+export type Tenant = z.output<typeof Tenant>;
+
+/** The reply to `POST /v1/operator/tenants`. */
+export const CreatedTenant = z
+  .object({
+    tenant: Tenant,
+    key: z.string().meta({ description: 'Its first API key, which has the scope `admin`. Shown this once; nobody can have it again.', examples: ['pl_live_9f86d081884c7d659a2feaa0c55ad015_nVaaDrdyk6G1R2h6n2pPqvQkF3xJr1M8yqXWzG7t0Yk'] }),
+  })
+  .meta({ id: 'CreatedTenant', description: 'A new tenant, and the key to begin with.' });
+export type CreatedTenant = z.output<typeof CreatedTenant>;
+
+/** The query of `GET /v1/operator/tenants`. */
+export const ListTenants = z.strictObject({
+  state: z.enum(['active', 'suspended', 'all'], 'must be active, suspended or all').default('all').meta({ description: 'Only tenants in this state. Default `all`.', examples: ['suspended'] }),
+  ...page('tenants', 'ten'),
+});
+export type ListTenants = z.output<typeof ListTenants>;
+
+/** The reply to `GET /v1/operator/tenants`. */
+export const TenantPage = z
+  .object({
+    tenants: z.array(Tenant).meta({ description: 'Newest first.' }),
+    next: z.string().nullable().meta({ description: 'Give this as `after` to get the next page; null on the last.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] }),
+  })
+  .meta({ id: 'TenantPage', description: 'A page of tenants.' });
+export type TenantPage = z.output<typeof TenantPage>;
+
+/** The reply to `DELETE /v1/operator/tenants/{id}`. */
+export const DeletedTenant = z.object({ id: id('ten', 'The tenant that is no more') }).meta({ id: 'DeletedTenant', description: 'That there is no such tenant any more.' });
+export type DeletedTenant = z.output<typeof DeletedTenant>;
+
+/** The body of `POST /v1/operator/tenants/{id}/keys`. */
+export const CreateTenantKey = z
+  .strictObject({ label: label('What the key is for.', 'Recovery').default('Made by an operator'), scopes: Scopes.default(['admin']) })
+  .meta({ id: 'CreateTenantKey', description: 'A key to make for a tenant that has lost its own. Nothing is needed.' });
+export type CreateTenantKey = z.output<typeof CreateTenantKey>;

@@ -1,0 +1,77 @@
+import type { audit_entry } from './generated/client.ts';
+import { EVERY_TENANT, type Scope, type Store } from './store.ts';
+
+/** What somebody asked the API to change, before it is done. None of it may hold a secret, a PIN or a phone number. */
+export interface NewEntry {
+  readonly id: string;
+  readonly actor: { readonly kind: 'key' | 'operator'; readonly id: string };
+  readonly operation: string;
+  readonly targets: Readonly<Record<string, string>>;
+  readonly requestId: string;
+  /** The address that it came from. */
+  readonly source: string;
+}
+
+/** What became of it. */
+export interface Outcome {
+  readonly status: number;
+  /** Null: it was done. */
+  readonly reason: string | null;
+  /** Those that it was known to be done to only afterwards. */
+  readonly targets: Readonly<Record<string, string>>;
+  readonly changes: { readonly before?: object; readonly after?: object } | null;
+}
+
+const scopeOf = (tenantId: string | null): Scope => tenantId ?? EVERY_TENANT;
+
+/** Writes an entry, before what it tells of is begun. @param tenantId null: the operator's own */
+export async function openEntry(store: Store, tenantId: string | null, entry: NewEntry): Promise<void> {
+  await store.query(scopeOf(tenantId), {
+    name: 'open-audit-entry',
+    text: 'INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, targets, request_id, source) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)',
+    values: [entry.id, tenantId, entry.actor.kind, entry.actor.id, entry.operation, JSON.stringify(entry.targets), entry.requestId, entry.source],
+  });
+}
+
+/** Says how it ended. */
+export async function closeEntry(store: Store, tenantId: string | null, entryId: string, { status, reason, targets, changes }: Outcome): Promise<void> {
+  await store.query(scopeOf(tenantId), {
+    name: 'close-audit-entry',
+    text: 'UPDATE audit_entry SET ended_at = now(), status = $3, reason = $4, targets = targets || $5::jsonb, changes = $6 WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2',
+    values: [tenantId, entryId, status, reason, JSON.stringify(targets), changes === null ? null : JSON.stringify(changes)],
+  });
+}
+
+export type EntryRow = audit_entry;
+
+export interface EntryFilter {
+  /** From this instant on, and before that one. */
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+  /** A key's or an operator's id. */
+  readonly actor?: string | undefined;
+  readonly operation?: string | undefined;
+  /** Of the operator's log: a tenant's own entries, and the operator's about it. */
+  readonly tenantId?: string | undefined;
+}
+
+/** A page of the log, newest first: a tenant's own, or, for the operator, everybody's. `after` is the last id of the page before. */
+export async function listEntries(store: Store, tenantId: Scope, filter: EntryFilter, { limit, after }: { limit: number; after?: string | undefined }): Promise<EntryRow[]> {
+  const ofAll = tenantId === EVERY_TENANT;
+  const { rows } = await store.query<EntryRow>(tenantId, {
+    name: ofAll ? 'list-audit-of-all' : 'list-audit',
+    text: `SELECT * FROM audit_entry WHERE ${ofAll ? `($7::text IS NULL OR tenant_id = $7 OR (tenant_id IS NULL AND targets->>'tenantId' = $7))` : 'tenant_id = $7'}
+             AND begun_at >= COALESCE($1, '-infinity'::timestamptz) AND begun_at < COALESCE($2, 'infinity'::timestamptz)
+             AND ($3::text IS NULL OR actor_id = $3) AND ($4::text IS NULL OR operation = $4)
+             AND (begun_at, id) < (COALESCE((SELECT c.begun_at FROM audit_entry c WHERE c.id = $6), 'infinity'), COALESCE($6::text, ''))
+           ORDER BY begun_at DESC, id DESC LIMIT $5`,
+    values: [filter.from ?? null, filter.to ?? null, filter.actor ?? null, filter.operation ?? null, limit, after ?? null, ofAll ? (filter.tenantId ?? null) : tenantId],
+  });
+  return rows;
+}
+
+/** Is there such an entry, to go on after it? */
+export async function hasEntry(store: Store, tenantId: Scope, id: string): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, { name: 'has-audit-entry', text: 'SELECT 1 FROM audit_entry WHERE id = $1', values: [id] });
+  return rowCount === 1;
+}

@@ -1,0 +1,64 @@
+import { EVERY_TENANT, inTransaction, type Store, type Tx } from './store.ts';
+import { lockTenant } from './tenants.ts';
+
+/** What outlives its tenant: what was done, and what it cost. */
+export const KEPT_TABLES: readonly string[] = ['audit_entry'];
+/** Rows of these are found by their legs, which is what they have an index for. */
+const THROUGH_LEGS = ['hang_up_attempt', 'observation'] as const;
+
+/** Sessions whose rows go in one transaction: each must be done well within a statement's time. */
+const BATCH = 200;
+
+export type Deleted = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up';
+
+/**
+ * Deletes a tenant with all its rows but those of `KEPT_TABLES`: only one that is suspended, and when none of its legs is up. In several transactions:
+ * a process that dies between two leaves a suspended tenant with fewer rows, and who deletes it again goes on from there.
+ */
+export async function deleteTenant(store: Store, tenantId: string): Promise<Deleted> {
+  for (;;) {
+    const step = await inTransaction(store, EVERY_TENANT, async (tx): Promise<Deleted | 'more'> => {
+      const tenant = await lockTenant(tx, tenantId);
+      if (tenant === null) return 'no-tenant';
+      if (tenant.suspended_at === null) return 'not-suspended';
+      if (await hasLegUp(tx, tenantId)) return 'legs-up';
+      if (await deleteSessions(tx, tenantId)) return 'more';
+      // Rooms, PINs and keys go with it; then what names it without a foreign key, whichever tables that is true of.
+      await tx.query({ name: 'delete-tenant', text: 'DELETE FROM tenant WHERE id = $1', values: [tenantId] });
+      for (const table of await tablesOfTenants(tx)) await tx.query(`DELETE FROM ${table} WHERE tenant_id = $1`, [tenantId]);
+      return 'deleted';
+    });
+    if (step !== 'more') return step;
+  }
+}
+
+async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {
+  const { rows } = await tx.query<{ up: boolean }>({
+    name: 'tenant-has-leg-up',
+    text: `SELECT EXISTS (SELECT FROM session s JOIN leg l ON l.session_id = s.id WHERE s.tenant_id = $1 AND l.state <> 'ended') AS up`,
+    values: [tenantId],
+  });
+  return rows[0]!.up;
+}
+
+/** Some of a tenant's sessions with their legs and all that was noted of them; `false` when there was none left. */
+async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
+  const { rows } = await tx.query<{ id: string }>({ name: 'sessions-to-delete', text: 'SELECT id FROM session WHERE tenant_id = $1 LIMIT $2', values: [tenantId, BATCH] });
+  if (rows.length === 0) return false;
+  const ids = rows.map(({ id }) => id);
+  for (const table of THROUGH_LEGS) await tx.query({ name: `delete-${table}`, text: `DELETE FROM ${table} WHERE leg_id IN (SELECT l.id FROM leg l WHERE l.session_id = ANY($1))`, values: [ids] });
+  await tx.query({ name: 'delete-outbox', text: 'DELETE FROM outbox WHERE session_id = ANY($1)', values: [ids] });
+  await tx.query({ name: 'delete-sessions', text: 'DELETE FROM session WHERE id = ANY($1)', values: [ids] });
+  return true;
+}
+
+/** Quoted, to be put into a statement; read off the catalogue, so that a table that is made tomorrow is not forgotten. */
+async function tablesOfTenants(tx: Tx): Promise<string[]> {
+  const { rows } = await tx.query<{ name: string }>({
+    name: 'tables-of-tenants',
+    text: `SELECT quote_ident(c.relname) AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+           WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> ALL($1) ORDER BY 1`,
+    values: [[...KEPT_TABLES, ...THROUGH_LEGS]],
+  });
+  return rows.map(({ name }) => name);
+}

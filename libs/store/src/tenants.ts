@@ -1,0 +1,83 @@
+import type { tenant } from './generated/client.ts';
+import { EVERY_TENANT, inTransaction, type Store, type Tx } from './store.ts';
+
+/* Platform-wide: the operator's side of tenants. A tenant may only read its own row. */
+
+export type TenantRow = tenant;
+
+export interface NewTenant {
+  readonly id: string;
+  readonly name: string;
+  /** ISO 3166-1 alpha-2. */
+  readonly homeCountry: string;
+}
+
+/** Adds a tenant. */
+export async function insertTenant(tx: Tx, { id, name, homeCountry }: NewTenant): Promise<TenantRow> {
+  const { rows } = await tx.query<TenantRow>({ name: 'insert-tenant', text: 'INSERT INTO tenant (id, name, home_country) VALUES ($1, $2, $3) RETURNING *', values: [id, name, homeCountry] });
+  return rows[0]!;
+}
+
+/** A tenant; `null` when there is none of that id. */
+export async function readTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
+  const { rows } = await store.query<TenantRow>(EVERY_TENANT, { name: 'read-tenant', text: 'SELECT * FROM tenant WHERE id = $1', values: [tenantId] });
+  return rows[0] ?? null;
+}
+
+export const TENANT_STATES = ['active', 'suspended', 'all'] as const;
+export type TenantState = (typeof TENANT_STATES)[number];
+const IN_STATE: Readonly<Record<TenantState, string>> = { active: 'suspended_at IS NULL', suspended: 'suspended_at IS NOT NULL', all: 'true' };
+
+/** A page of all tenants, newest first; `after` is the last id of the page before. */
+export async function listTenants(store: Store, { state, limit, after }: { state: TenantState; limit: number; after?: string }): Promise<TenantRow[]> {
+  const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
+    name: `list-tenants-${state}`,
+    text: `SELECT * FROM tenant WHERE ${IN_STATE[state]}
+             AND (created_at, id) < (COALESCE((SELECT c.created_at FROM tenant c WHERE c.id = $2), 'infinity'), COALESCE($2::text, ''))
+           ORDER BY created_at DESC, id DESC LIMIT $1`,
+    values: [limit, after ?? null],
+  });
+  return rows;
+}
+
+/** Changes what is given of a tenant; answers it before and after, or `null` when there is none of that id. */
+export async function updateTenant(store: Store, tenantId: string, { name, homeCountry }: { name?: string | undefined; homeCountry?: string | undefined }): Promise<{ before: TenantRow; after: TenantRow } | null> {
+  return inTransaction(store, EVERY_TENANT, async (tx) => {
+    const before = await lockTenant(tx, tenantId);
+    if (before === null) return null;
+    const { rows } = await tx.query<TenantRow>({
+      name: 'update-tenant',
+      text: 'UPDATE tenant SET name = COALESCE($2, name), home_country = COALESCE($3, home_country) WHERE id = $1 RETURNING *',
+      values: [tenantId, name ?? null, homeCountry ?? null],
+    });
+    return { before, after: rows[0]! };
+  });
+}
+
+/** Locks a tenant against everything that would add to it; `null` when there is none of that id. */
+export async function lockTenant(tx: Tx, tenantId: string): Promise<TenantRow | null> {
+  const { rows } = await tx.query<TenantRow>({ name: 'lock-tenant', text: 'SELECT * FROM tenant WHERE id = $1 FOR UPDATE', values: [tenantId] });
+  return rows[0] ?? null;
+}
+
+/** Keeps a tenant from everything from now on; one that is suspended stays so since when it was. `null` when there is none of that id. */
+export async function suspendTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
+  const { rows } = await store.query<TenantRow>(EVERY_TENANT, { name: 'suspend-tenant', text: 'UPDATE tenant SET suspended_at = COALESCE(suspended_at, now()) WHERE id = $1 RETURNING *', values: [tenantId] });
+  return rows[0] ?? null;
+}
+
+/** Lets a suspended tenant go on. `null` when there is none of that id. */
+export async function resumeTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
+  const { rows } = await store.query<TenantRow>(EVERY_TENANT, { name: 'resume-tenant', text: 'UPDATE tenant SET suspended_at = NULL WHERE id = $1 RETURNING *', values: [tenantId] });
+  return rows[0] ?? null;
+}
+
+/** Sessions of a tenant that somebody could still join, at most `limit`, oldest first. */
+export async function listRunningSessions(store: Store, tenantId: string, limit: number): Promise<string[]> {
+  const { rows } = await store.query<{ id: string }>(tenantId, {
+    name: 'running-sessions',
+    text: `SELECT id FROM session WHERE tenant_id = $1 AND state IN ('open', 'live') ORDER BY created_at LIMIT $2`,
+    values: [tenantId, limit],
+  });
+  return rows.map(({ id }) => id);
+}
