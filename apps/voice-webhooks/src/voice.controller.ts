@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, type PipeTransform, type RawBodyRequest } from '@nestjs/common';
 import { takeDigits } from '@partyline/conference/admit-caller';
 import { answerCall, answerRung } from '@partyline/conference/answer-call';
 import { applyLegEvent } from '@partyline/conference/apply-leg-event';
@@ -6,6 +6,14 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { FastifyRequest } from 'fastify';
 import { verify } from './verify.ts';
 import { DEPS, type WebhookDeps } from './deps.ts';
+
+/** The leg in a webhook's address, which we wrote ourselves: what is not of its form is no address of ours. */
+const ourLegId: PipeTransform<string | undefined, string | undefined> = {
+  transform(legId) {
+    if (legId === undefined || /^leg_[\w-]{1,64}$/.test(legId)) return legId;
+    throw new VerdictError('client', 'route-not-found', 'There is no such leg.');
+  },
+};
 
 /** The voice carrier's webhooks: verify, parse, decide, and answer with what the call is to do next. Addresses: conference/webhook-urls. */
 @Controller('v1/voice')
@@ -27,7 +35,7 @@ export class VoiceController {
   /** Somebody whom we rang picked up. */
   @Post('answer/:legId')
   @HttpCode(200)
-  async answerRung(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId') legId: string, @Body() body: unknown): Promise<unknown> {
+  async answerRung(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId', ourLegId) legId: string, @Body() body: unknown): Promise<unknown> {
     const { voice } = this.deps;
     const token = verify(this.deps, voice, request);
     return voice.instructions(await answerRung(this.deps, token, legId, voice.parseAnswer(body)));
@@ -36,7 +44,7 @@ export class VoiceController {
   /** A caller keyed digits, or let the time run out. `tryNo` says which prompt this answers. */
   @Post('digits/:legId/:tryNo')
   @HttpCode(200)
-  async digits(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId') legId: string, @Param('tryNo') tryNo: string, @Body() body: unknown): Promise<unknown> {
+  async digits(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId', ourLegId) legId: string, @Param('tryNo') tryNo: string, @Body() body: unknown): Promise<unknown> {
     const { voice } = this.deps;
     const token = verify(this.deps, voice, request);
     if (!/^[1-9]$/.test(tryNo)) throw new VerdictError('client', 'route-not-found', 'There is no such try.');
@@ -46,7 +54,7 @@ export class VoiceController {
   /** Something happened to a call: at the application's address, or at a leg's own. */
   @Post(['events', 'events/:legId'])
   @HttpCode(200)
-  async event(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId') legId: string | undefined, @Body() body: unknown): Promise<{ result: string }> {
+  async event(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId', ourLegId) legId: string | undefined, @Body() body: unknown): Promise<{ result: string }> {
     const { voice } = this.deps;
     const token = verify(this.deps, voice, request);
     return { result: await applyLegEvent(this.deps, { via: 'callback', token }, voice.parseEvent(body), legId) };

@@ -1,1 +1,90 @@
-export {};
+import { execFileSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
+import { buildApps } from '@partyline/dev/build';
+import { untilInterrupted } from '@partyline/dev/processes';
+import { startStack, type Stack } from '@partyline/dev/stack';
+import { complaints, runGroup, type Result } from './group.ts';
+import { GROUPS } from './groups/all.ts';
+import { openTarget } from './target.ts';
+
+const HELP = `npm run attack [-- OPTIONS]
+
+Attacks a running Partyline: the four services as processes, on a Postgres and a Redis of their own, with an emulated vendor. Every input is bad; none may be
+accepted, which means: let in, answered with a server error, or able to change or show what is another tenant's. Takes a minute or so.
+
+  --seed N       which chances to take; default: a new one each time, printed
+  --group NAME   only this one, and it may be given more than once
+  --json         nothing but the last line
+  --help         this
+
+${GROUPS.map(({ name, says }) => `  ${name.padEnd(20)} ${says}`).join('\n')}
+
+The last line is JSON. Exit status 1 when any input was accepted, or a group made fewer than it should; 2 for wrong arguments.`;
+
+const { seed, groups, json } = readArguments();
+const say = (line: string): void => {
+  if (!json) console.log(line);
+};
+const started = performance.now();
+const seconds = (): number => Math.round((performance.now() - started) / 100) / 10;
+const progress = (line: string): void => say(`${seconds().toFixed(1).padStart(6)} s  ${line}`);
+
+let stack: Stack | undefined;
+void untilInterrupted().then(async () => {
+  await stack?.stop();
+  process.exit(130);
+});
+
+try {
+  await buildApps({ log: progress });
+  // At its most talkative, so that what is in the logs is all that could ever be in them.
+  stack = await startStack({ mode: 'unified', own: true, log: progress, environment: { LOG_LEVEL: 'debug' } });
+  const target = await openTarget(stack, seed);
+  progress(`everything is up; seed ${seed}\n`);
+  const results: Record<string, Result> = {};
+  for (const group of groups) {
+    const result = await runGroup(group, target);
+    results[group.name] = result;
+    say(`${group.name.padEnd(20)} bad inputs ${String(result.inputs).padStart(6)}, accepted ${result.accepted.length}   ${result.seconds.toFixed(1)} s`);
+    for (const line of complaints(group.name, result).slice(0, 20)) console.error(`  ${line}`);
+  }
+  await target.close();
+  await stack.stop();
+  const wrong = Object.entries(results).flatMap(([name, result]) => complaints(name, result));
+  console.log(JSON.stringify(summary(results)));
+  process.exit(wrong.length === 0 ? 0 : 1);
+} catch (error) {
+  console.error(`The attack broke off: ${error instanceof Error ? error.message : String(error)}`);
+  if (stack) console.error(`The services' logs are in ${stack.logFolder}`);
+  await stack?.stop();
+  process.exit(1);
+}
+
+function summary(results: Readonly<Record<string, Result>>): object {
+  const all = Object.values(results);
+  return {
+    badInputs: all.reduce((sum, { inputs }) => sum + inputs, 0),
+    accepted: all.reduce((sum, { accepted }) => sum + accepted.length, 0),
+    groups: Object.fromEntries(Object.entries(results).map(([name, { inputs, accepted, seconds: took }]) => [name, { inputs, accepted: accepted.length, seconds: took }])),
+    seconds: seconds(),
+    seed,
+    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
+  };
+}
+
+function readArguments(): { seed: number; groups: typeof GROUPS; json: boolean } {
+  try {
+    const { values } = parseArgs({ options: { seed: { type: 'string' }, group: { type: 'string', multiple: true }, json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } } });
+    if (values.help) {
+      console.log(HELP);
+      process.exit(0);
+    }
+    const given = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
+    if (!Number.isInteger(given) || given < 0) throw new Error(`--seed is a whole number, not «${values.seed}».`);
+    for (const name of values.group ?? []) if (!GROUPS.some((group) => group.name === name)) throw new Error(`There is no group «${name}»; there are ${GROUPS.map((group) => group.name).join(', ')}.`);
+    return { seed: given, groups: GROUPS.filter(({ name }) => values.group?.includes(name) ?? true), json: values.json };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`);
+    return process.exit(2);
+  }
+}

@@ -6,7 +6,8 @@ const EMPTY: Json = {};
 /** The value if it is an object with fields, else an empty one. */
 export const asObject = (value: unknown): Json => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : EMPTY);
 
-export const asText = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+/** A text that is none when it holds a NUL, which no vendor sends and Postgres does not store. */
+export const asText = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' && !value.includes('\u0000') ? value : undefined);
 
 /** A name for a metric or a log: short, and of letters, digits, dots and dashes only, so that it can hold no number and no body. */
 export const asName = (value: unknown): string => {

@@ -1,0 +1,26 @@
+import type { Group } from '../group.ts';
+import { workspaceRoot } from '@partyline/dev/workspace';
+import { apiKeys } from './api-keys.ts';
+import { canaries } from './canaries.ts';
+import { envelope } from './envelope.ts';
+import { eventFuzz } from './event-fuzz.ts';
+import { histories } from './histories.ts';
+import { matrix } from './matrix.ts';
+import { pinGuesses } from './pin-guesses.ts';
+import { providerJwt } from './provider-jwt.ts';
+import { rowLevelSecurity } from './row-level-security.ts';
+import { checkoutAt, supplyChain } from './supply-chain.ts';
+
+/** In the order in which they run: the logs last, for they tell of all the others. */
+export const GROUPS: readonly Group[] = [
+  providerJwt,
+  eventFuzz,
+  histories,
+  matrix,
+  rowLevelSecurity,
+  apiKeys,
+  pinGuesses,
+  envelope,
+  { ...supplyChain, run: (_target, tally) => supplyChain.run(checkoutAt(workspaceRoot), tally) },
+  canaries,
+];

