@@ -83,6 +83,8 @@ export interface Stack {
   readonly postgres: PostgresServer;
   readonly redis: RedisServer;
   readonly apiKey: string;
+  /** Every secret of the stack: for tools that play the vendor, or an attacker who has some of them. */
+  readonly credentials: Credentials;
   readonly numbers: readonly { readonly e164: string; readonly language: string }[];
   /** Holds one log file per process. */
   readonly logFolder: string;
@@ -196,6 +198,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     postgres,
     redis,
     apiKey: credentials.apiKey,
+    credentials,
     numbers: linked,
     logFolder,
     stop: () => processes.stopAll(),
