@@ -125,7 +125,7 @@ describe('a webhook that names no call', () => {
   const parsers = [parseAnswer, parseInput];
 
   it.each(parsers)('is the sender’s fault (%o)', (parse) => {
-    for (const body of [{}, null, [], 'x', { uuid: 5 }, { uuid: '' }, { uuid: 'u'.repeat(300) }]) {
+    for (const body of [{}, null, [], 'x', { uuid: 5 }, { uuid: '' }, { uuid: 'u'.repeat(300) }, { uuid: 'nul\u0000' }]) {
       expect(() => parse(body)).toThrow(expect.objectContaining({ verdict: { outcome: 'client', reason: 'no-call-id' } }));
     }
   });
