@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { problemsOf, SCOPES, TAGS, writes, type Operation } from './operation.ts';
+import { EVENT_SCHEMAS, EVENT_TYPES, exampleOf } from './events.ts';
 import { OPERATIONS } from './operations.ts';
 import { Problem } from './problem.ts';
 
@@ -10,6 +11,8 @@ export interface OpenApi {
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly security: readonly Record<string, readonly string[]>[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, ApiOperation>>>>;
+  /** What is sent to endpoints, by the event's type. */
+  readonly webhooks: Readonly<Record<string, { readonly post: Webhook }>>;
   readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>>; readonly securitySchemes: Readonly<Record<string, object>> };
 }
 
@@ -22,6 +25,16 @@ export interface ApiOperation {
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean; readonly description?: string; readonly schema: JsonSchema }[];
   readonly requestBody?: { readonly required: true; readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
   readonly responses: Readonly<Record<string, { readonly description: string; readonly headers?: object; readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> }>>;
+}
+
+/** A request that we make. */
+export interface Webhook {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly summary: string;
+  readonly parameters: readonly object[];
+  readonly requestBody: { readonly required: true; readonly content: { readonly 'application/json': { readonly schema: JsonSchema; readonly example: unknown } } };
+  readonly responses: Readonly<Record<string, { readonly description: string }>>;
 }
 
 /** A JSON Schema, 2020-12, of which the reference page reads a few words. */
@@ -39,7 +52,7 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown;
 }
 
-const PARAMETERS: Readonly<Record<string, string>> = { roomId: 'The room’s id, as POST /v1/rooms gave it.', sessionId: 'The session’s id, as the room shows it.', keyId: 'The key’s id: the part of it between its environment and its secret.', tenantId: 'The tenant’s id.' };
+const PARAMETERS: Readonly<Record<string, string>> = { roomId: 'The room’s id, as POST /v1/rooms gave it.', sessionId: 'The session’s id, as the room shows it.', endpointId: 'The endpoint’s id.', deliveryId: 'The delivery’s id.', keyId: 'The key’s id: the part of it between its environment and its secret.', tenantId: 'The tenant’s id.' };
 
 /** The API's OpenAPI 3.1 document, made from the schemas and the list of operations. Always the same for the same version. */
 export function openApi(version: string): OpenApi {
@@ -47,6 +60,7 @@ export function openApi(version: string): OpenApi {
   const paths: Record<string, Record<string, ApiOperation>> = {};
   for (const operation of OPERATIONS) (paths[operation.path] ??= {})[operation.method] = describe(operation, schemas);
   refer(Problem, schemas);
+  const webhooks = Object.fromEntries(EVENT_TYPES.map((type) => [type, { post: describeEvent(type, schemas) }]));
   return {
     openapi: '3.1.0',
     info: {
@@ -57,6 +71,7 @@ export function openApi(version: string): OpenApi {
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     security: [{ apiKey: [] }],
     paths,
+    webhooks,
     components: {
       schemas: Object.fromEntries([...schemas].toSorted(([a], [b]) => (a < b ? -1 : 1))),
       securitySchemes: {
@@ -85,6 +100,31 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
     responses: {
       [reply.status]: { description: refer(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'Done.', headers: { ...RATE, ...(writes(operation) ? REPLAYED : {}), ...(operation.versioned ? ETAG : {}) }, content: { 'application/json': { schema: refer(reply.schema, schemas) }, ...Object.fromEntries((reply.also ?? []).map((type) => [type, { schema: { type: 'string' } }])) } },
       ...Object.fromEntries(Object.entries(problems).map(([status, means]) => [status, { description: means, ...(status === '503' ? { headers: RETRY_AFTER } : status === '429' ? { headers: { ...RETRY_AFTER, ...RATE } } : {}), content: problem }])),
+    },
+  };
+}
+
+const SIGNED = (
+  [
+    ['webhook-id', 'The event’s id, the same each time that it is sent.', 'evt_3q2-7wAAQkV1bWJlclBhcn_4'],
+    ['webhook-timestamp', 'When this attempt was made, in seconds since 1970.', '1777887000'],
+    ['webhook-signature', 'By Standard Webhooks (HMAC-SHA256): `v1,` and the signature, one for each secret that is good, with spaces between.', 'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4='],
+  ] as const
+).map(([name, description, example]) => ({ name, in: 'header', required: true, description, schema: { type: 'string', examples: [example] } }));
+
+/** An event as we send it to a tenant's endpoint. */
+function describeEvent(type: (typeof EVENT_TYPES)[number], schemas: Map<string, JsonSchema>): Webhook {
+  const schema = EVENT_SCHEMAS[type];
+  return {
+    operationId: `on-${type.replace('.', '-')}`,
+    tags: ['endpoints'],
+    summary: schema.meta()?.description ?? '',
+    parameters: SIGNED,
+    requestBody: { required: true, content: { 'application/json': { schema: refer(schema, schemas), example: exampleOf(type) } } },
+    responses: {
+      '2XX': { description: 'Taken.' },
+      410: { description: 'The endpoint is gone for good: nothing more is sent to it.' },
+      default: { description: 'Not taken, a redirect included: it is sent again, over three days.' },
     },
   };
 }

@@ -9,6 +9,8 @@ export const TAGS = {
   rooms: 'Create, look at and end rooms.',
   participants: 'Bring browsers and phones in, and see who is there.',
   sessions: 'What happened in a meeting.',
+  events: 'What happened, to be read or followed.',
+  endpoints: 'Have your events sent to you, signed.',
   'hang-ups': 'The hang-up ledger: proof that every connection is down.',
   limits: 'How much you may use, and use.',
   keys: 'The keys that open this API.',

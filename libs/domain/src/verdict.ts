@@ -26,8 +26,10 @@ export class VerdictError extends Error {
   readonly retryAfterMs: number | undefined;
   /** When more than one field is wrong: each with its JSON pointer. */
   readonly issues: readonly Issue[] | undefined;
+  /** Of a limit that was reached: how much may be used, and is. */
+  readonly use: { readonly limit: number; readonly used: number } | undefined;
 
-  constructor(outcome: Outcome, reason: string, message: string, more: { field?: string; fix?: string; retryAfterMs?: number; issues?: readonly Issue[]; cause?: unknown } = {}) {
+  constructor(outcome: Outcome, reason: string, message: string, more: { field?: string; fix?: string; retryAfterMs?: number; issues?: readonly Issue[]; use?: { limit: number; used: number }; cause?: unknown } = {}) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'VerdictError';
     this.verdict = verdict(outcome, reason);
@@ -35,5 +37,6 @@ export class VerdictError extends Error {
     this.fix = more.fix;
     this.retryAfterMs = more.retryAfterMs;
     this.issues = more.issues;
+    this.use = more.use;
   }
 }

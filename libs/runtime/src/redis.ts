@@ -24,9 +24,9 @@ export const workerOptions = (url: string): ConnectionSettings => ({ ...fromUrl(
 
 const retryStrategy = (times: number): number => Math.min(2_000, 50 * 2 ** Math.min(times, 6));
 
-/** A plain connection; errors go to `onError` instead of ending the process. */
-export function connectRedis(url: string, onError: (error: Error) => void): Redis {
-  const redis = new Redis(producerOptions(url));
+/** A plain connection; errors go to `onError` instead of ending the process. @param commandTimeout milliseconds that a command may take */
+export function connectRedis(url: string, onError: (error: Error) => void, commandTimeout = 1_000): Redis {
+  const redis = new Redis({ ...producerOptions(url), commandTimeout });
   redis.on('error', onError);
   return redis;
 }

@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient, type Prisma } from './generated/client.ts';
+import type { Journal } from './journal.ts';
 
 /**
  * Postgres. Everything that reads or writes a tenant's rows says whose: row-level security shows a transaction the rows of its scope and no others,
@@ -12,7 +13,9 @@ export interface Store {
   /** Without a scope too, so for what is nobody's own; a tenant's rows are read by `readAs`. */
   readonly prisma: PrismaClient;
   /** One statement in a transaction of its own. */
-  query<Row extends pg.QueryResultRow>(scope: Scope, query: pg.QueryConfig): Promise<pg.QueryResult<Row>>;
+  query<Row extends pg.QueryResultRow>(scope: Scope, query: pg.QueryConfig): Promise<Pick<pg.QueryResult<Row>, 'rows' | 'rowCount'>>;
+  /** Of the request that is being done, when it is one that is to be done only once. */
+  readonly journal?: () => Journal | undefined;
   close(): Promise<void>;
 }
 
@@ -51,6 +54,20 @@ export function openStore({ url, max = 10, owner = false, onError }: { url: stri
   return store;
 }
 
+/** A store whose transactions are kept in the journal of the request that they are part of, if it has one. */
+export function journaled(store: Store, journal: () => Journal | undefined): Store {
+  const kept: Store = {
+    ...store,
+    journal,
+    query: (scope, query) =>
+      inTransaction(kept, scope, async (tx) => {
+        const { rows, rowCount } = await tx.query(query);
+        return { rows, rowCount };
+      }),
+  };
+  return kept;
+}
+
 /** As one message, so that a scope costs no round trip of its own; local to the transaction, so that it cannot outlive it in the pool. */
 const beginIn = (scope: Scope): string => (scope === EVERY_TENANT ? 'BEGIN; SET LOCAL ROLE partyline_platform' : `BEGIN; SET LOCAL ROLE partyline_tenant; SET LOCAL partyline.tenant = ${pg.escapeLiteral(scope)}`);
 
@@ -62,7 +79,12 @@ const ATTEMPTS = 3;
  * Runs `work` in one transaction in a scope: committed when it resolves, rolled back when it throws. Run up to three times when it meets a deadlock, so `work` must
  * do nothing but its queries.
  */
-export async function inTransaction<T>(store: Pick<Store, 'pool'>, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(store: Pick<Store, 'pool' | 'journal'>, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const journal = store.journal?.();
+  return journal === undefined ? transact(store, scope, work) : journal.change(scope, (keep) => transact(store, scope, (tx) => keep(tx, work)));
+}
+
+async function transact<T>(store: Pick<Store, 'pool'>, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const tx = await store.pool.connect();
     let broken: Error | undefined;
@@ -85,7 +107,12 @@ export async function inTransaction<T>(store: Pick<Store, 'pool'>, scope: Scope,
 }
 
 /** What Prisma reads for a tenant, in one transaction. */
-export async function readAs<T>(store: Pick<Store, 'prisma'>, tenantId: string, read: (db: Prisma.TransactionClient) => Promise<T>): Promise<T> {
+export async function readAs<T>(store: Pick<Store, 'prisma' | 'journal'>, tenantId: string, read: (db: Prisma.TransactionClient) => Promise<T>): Promise<T> {
+  const journal = store.journal?.();
+  return journal === undefined ? look(store, tenantId, read) : journal.read(() => look(store, tenantId, read));
+}
+
+async function look<T>(store: Pick<Store, 'prisma'>, tenantId: string, read: (db: Prisma.TransactionClient) => Promise<T>): Promise<T> {
   return store.prisma.$transaction(async (db) => {
     await db.$executeRaw`SELECT set_config('role', 'partyline_tenant', true), set_config('partyline.tenant', ${tenantId}, true)`;
     return read(db);

@@ -1,0 +1,90 @@
+import type { RequestVault } from '@partyline/conference/request-vault';
+import { VerdictError } from '@partyline/domain/verdict';
+import { toProblem, type Problem } from '@partyline/runtime/problem';
+import { claimKey, forgetKey, keepReply, letGoOfKey, type Claimed } from '@partyline/store/idempotency';
+import { Journal, TakenOver } from '@partyline/store/journal';
+import type { ApiDeps } from '../deps.ts';
+import { doneOnce } from './per-request.ts';
+import { seededChance } from './seeded-chance.ts';
+
+/** Longer than any request takes: its statements and questions have limits of 5 s. Whoever asks again after a crash waits for the rest of it. */
+const LEASE_MS = 30_000;
+/** A twin waits so long for the answer of the first, looking this often. */
+const WAIT_MS = 3_000;
+const LOOK_MS = 100;
+
+export interface KeyedRequest {
+  /** `operator` for the operator's own. */
+  readonly tenantId: string;
+  readonly key: string;
+  /** Method, address and body. */
+  readonly what: string;
+  /** Names the request in a problem. */
+  readonly requestId: string;
+}
+
+/** An answer as it was given, and is given again. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+export interface Given {
+  readonly answer: Answer;
+  /** It was given before, and nothing was done now. */
+  readonly replayed: boolean;
+}
+
+type Deps = Pick<ApiDeps, 'store' | 'ids' | 'secret'> & { readonly requests: RequestVault; readonly sleep: (ms: number) => Promise<void> };
+
+/**
+ * Answers a request that came with an Idempotency-Key: does it, or gives the answer that it had. A request that failed or died on the way is taken up where it was,
+ * by whoever sends it again. Kept is what is final: what was done, and what was refused for what it found. Throws 409 `idempotency-key-reused` and
+ * `idempotency-in-progress`, and what the work throws.
+ * @param deps not those that `perRequest` made: this is not part of the work
+ * @param work gives what is answered when it is done
+ */
+export async function answerOnce(deps: Deps, request: KeyedRequest, work: () => Promise<Answer>): Promise<Given> {
+  const claimed = await claim(deps, request);
+  if (claimed.to === 'replay') return { answer: JSON.parse(deps.requests.open(claimed.reply, `${claimed.id} reply`)) as Answer, replayed: true };
+  const { tenantId } = request;
+  const journal = new Journal(claimed.id, deps.requests, claimed.steps);
+  const keep = (answer: Answer): Promise<boolean> => keepReply(deps.store, tenantId, claimed, deps.requests.seal(JSON.stringify(answer), `${claimed.id} reply`));
+  try {
+    const answer = await doneOnce({ journal, ...seededChance(Buffer.from(deps.requests.open(claimed.seed, `${claimed.id} seed`), 'base64url')) }, work);
+    // An answer that is not kept is not given: it could not be given again.
+    if (!(await keep(answer))) throw new TakenOver();
+    return { answer, replayed: false };
+  } catch (error) {
+    if (error instanceof TakenOver) throw inProgress(0);
+    const problem = toProblem(error, request.requestId);
+    const ours = isFinal(problem, journal)
+      ? await keep({ status: problem.status, headers: {}, body: problem })
+      : problem.status < 500
+        ? await forgetKey(deps.store, tenantId, claimed)
+        : // Where this fails too, the lease runs out.
+          await letGoOfKey(deps.store, tenantId, claimed).catch(() => true);
+    throw ours ? error : inProgress(0);
+  }
+}
+
+/** Is it refused for good? Not when it is refused for now (429), nor when it never came as far as to find anything out (a field that is wrong). */
+const isFinal = ({ status }: Problem, journal: Journal): boolean => status < 500 && status !== 429 && (journal.wrote || ![400, 413, 415, 422].includes(status));
+
+async function claim(deps: Deps, { tenantId, key, what }: KeyedRequest): Promise<Exclude<Claimed, { to: 'wait' | 'refuse' }>> {
+  const id = deps.ids.next('req');
+  const wanted = { id, key, fingerprint: deps.requests.fingerprint(what), seed: deps.requests.seal(deps.secret(), `${id} seed`), leaseMs: LEASE_MS };
+  for (let waited = 0; ; waited += LOOK_MS) {
+    const claimed = await claimKey(deps.store, tenantId, wanted);
+    if (claimed.to === 'refuse') {
+      throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', { fix: 'Send a new key with each new request, and the same only with the same address and body.' });
+    }
+    if (claimed.to !== 'wait') return claimed;
+    if (waited >= WAIT_MS) throw inProgress(claimed.leftMs);
+    await deps.sleep(LOOK_MS);
+  }
+}
+
+const inProgress = (leftMs: number): VerdictError =>
+  new VerdictError('client', 'idempotency-in-progress', 'The request with this Idempotency-Key is still under way.', { fix: 'Send it again with the same key in a moment, and you get its answer.', retryAfterMs: Math.max(1_000, Math.min(leftMs, LEASE_MS)) });

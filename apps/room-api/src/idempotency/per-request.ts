@@ -1,0 +1,47 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AskProvider } from '@partyline/conference/ask-provider';
+import type { Journal } from '@partyline/store/journal';
+import { journaled } from '@partyline/store/store';
+import type { ApiDeps } from '../deps.ts';
+import type { Chance } from './seeded-chance.ts';
+
+/** What a request with an Idempotency-Key does its work by. */
+export interface Once extends Chance {
+  readonly journal: Journal;
+}
+
+const current = new AsyncLocalStorage<Once>();
+
+/** Does the work of a request so that it is done once. */
+export const doneOnce = <T>(once: Once, work: () => Promise<T>): Promise<T> => current.run(once, work);
+
+/**
+ * What the API's use-cases are given, such that within `doneOnce` their transactions and questions go through the request's journal and what they draw comes from its
+ * seed. It is found by the request that is being answered and not handed on, so no route can forget it.
+ */
+export function perRequest<D extends Pick<ApiDeps, 'store' | 'ids' | 'secret' | 'random' | 'provider'>>(deps: D): D {
+  const chance = (): Chance => current.getStore() ?? deps;
+  return {
+    ...deps,
+    store: journaled(deps.store, () => current.getStore()?.journal),
+    ids: { next: (prefix) => chance().ids.next(prefix) },
+    secret: () => chance().secret(),
+    random: (below) => chance().random(below),
+    provider: asked(deps.provider),
+  };
+}
+
+/** What the provider answered is part of what the request does: not asked again once something was made of it. */
+function asked(provider: AskProvider): AskProvider {
+  return new Proxy(provider, {
+    get(target, name, receiver) {
+      const question: unknown = Reflect.get(target, name, receiver);
+      if (typeof question !== 'function') return question;
+      return (input: unknown) => {
+        const ask = (): Promise<unknown> => Reflect.apply(question, target, [input]) as Promise<unknown>;
+        const journal = current.getStore()?.journal;
+        return journal === undefined ? ask() : journal.read(ask);
+      };
+    },
+  });
+}

@@ -1,0 +1,30 @@
+import { VerdictError } from '@partyline/domain/verdict';
+import { holdLimit, readLimit, type Limit, type LimitUse } from '@partyline/store/limits';
+import type { Store, Tx } from '@partyline/store/store';
+
+const REFUSALS: Readonly<Record<Limit, { message: string; fix: string; retryAfterMs?: number }>> = {
+  'live-rooms': { message: 'As many of your rooms are active as you may have.', fix: 'End rooms that are not needed (POST /v1/rooms/{roomId}/end), or ask the operator for more; GET /v1/limits shows what you may use.' },
+  'live-legs': { message: 'As many people are connected to your rooms as you may have.', fix: 'Wait until somebody leaves, or ask the operator for more; GET /v1/limits shows what you may use.' },
+  'dial-outs': { message: 'You have rung as many people within the last minute as you may.', fix: 'Wait a minute, or ask the operator for more; GET /v1/limits shows what you may use.', retryAfterMs: 60_000 },
+};
+
+/**
+ * Refuses (429 `limit-live-rooms`, `limit-live-legs`, `limit-dial-outs`) what would go past a tenant's limit, and holds the limit until the transaction ends. To be
+ * asked when all else is done, since it is waited for by everybody else of the tenant who asks.
+ * @param more how many are yet to be added; 0: those of this transaction are in the rows already
+ */
+export async function keepLimit(tx: Tx, tenantId: string, limit: Limit, more: 0 | 1 = 0): Promise<void> {
+  refuseOver(limit, await holdLimit(tx, tenantId, limit), more);
+}
+
+/** Refuses one more that would be refused by `keepLimit` too, as things are now, before anybody is troubled with it. */
+export async function expectPlace(store: Store, tenantId: string, limit: Limit): Promise<void> {
+  refuseOver(limit, await readLimit(store, tenantId, limit), 1);
+}
+
+function refuseOver(limit: Limit, { allowed, used }: LimitUse, more: 0 | 1): void {
+  if (used + more <= allowed) return;
+  const { message, ...rest } = REFUSALS[limit];
+  // As it is for whoever reads it: without the one that was refused.
+  throw new VerdictError('client', `limit-${limit}`, message, { ...rest, use: { limit: allowed, used: used + more - 1 } });
+}
