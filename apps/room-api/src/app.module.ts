@@ -1,8 +1,16 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
+import { AuditController } from './audit/audit.controller.ts';
+import { AuditInterceptor } from './audit/audit.interceptor.ts';
 import { KeyGuard } from './auth/key.guard.ts';
 import { DEPS, type ApiDeps } from './deps.ts';
 import { HangUpsController } from './hang-ups/hang-ups.controller.ts';
+import { KeysController } from './keys/keys.controller.ts';
+import { TenantsController } from './operator/tenants.controller.ts';
+import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.ts';
+import { perRequest } from './idempotency/per-request.ts';
+import { LimitsController } from './limits/limits.controller.ts';
+import { RateGuard } from './limits/rate.guard.ts';
 import { ParticipantsController } from './participants/participants.controller.ts';
 import { ReferenceController } from './reference/reference.controller.ts';
 import { RoomsController } from './rooms/rooms.controller.ts';
@@ -14,9 +22,13 @@ class RoomApiModule {}
 /** The app's one module: its controllers, the guard that stands before every one of them, and what they are given. */
 export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
   module: RoomApiModule,
-  controllers: [RoomsController, ParticipantsController, SessionsController, HangUpsController, ReferenceController],
+  controllers: [RoomsController, ParticipantsController, SessionsController, HangUpsController, LimitsController, KeysController, AuditController, TenantsController, ReferenceController],
   providers: [
-    { provide: DEPS, useValue: deps },
+    { provide: DEPS, useValue: perRequest(deps) },
     { provide: APP_GUARD, useClass: KeyGuard },
+    { provide: APP_GUARD, useClass: RateGuard },
+    // The outermost: what another answers in the handler's place was asked for all the same.
+    { provide: APP_INTERCEPTOR, useClass: AuditInterceptor },
+    { provide: APP_INTERCEPTOR, useClass: IdempotencyInterceptor },
   ],
 });

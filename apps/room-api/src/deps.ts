@@ -1,14 +1,25 @@
 import type { AskProvider } from '@partyline/conference/ask-provider';
 import type { Deps } from '@partyline/conference/deps';
 import type { PinVault } from '@partyline/conference/pin-vault';
+import type { RequestVault } from '@partyline/conference/request-vault';
 import type { RandomInt } from '@partyline/domain/clock';
+import type { OperatorKeys } from './auth/operator-key.ts';
+import type { RequestMeter } from './limits/request-meter.ts';
 
 /** What the API's use-cases are given. The vendor's credentials are not among it: `provider` asks the orchestrator. */
-export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' | 'report'> {
+export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' | 'secret' | 'report'> {
   readonly provider: AskProvider;
   readonly pins: PinVault;
   /** Cryptographic: PINs are drawn with it. */
   readonly random: RandomInt;
+  readonly operators: OperatorKeys;
+  /** What new keys name as their environment: `pl_<env>_…`. */
+  readonly keyEnv: string;
+  /** Seals what is kept of requests with an Idempotency-Key. */
+  readonly requests: RequestVault;
+  readonly requestMeter: RequestMeter;
+  /** Requests in a minute from one address that come without a good key. */
+  readonly unauthenticatedPerMinute: number;
   /** Of this API, as its document says it. */
   readonly version: string;
 }

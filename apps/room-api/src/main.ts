@@ -1,20 +1,22 @@
 import 'reflect-metadata';
 import { openPinVault } from '@partyline/conference/pin-vault';
+import { openRequestVault } from '@partyline/conference/request-vault';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { readConfig } from '@partyline/runtime/config';
-import { systemClock, systemIds, systemRandomInt } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
-import { producerOptions } from '@partyline/runtime/redis';
+import { connectRedis, producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { openStore } from '@partyline/store/store';
 import { roomApiModule } from './app.module.ts';
 import { strictHttp } from './input/strict-http.ts';
+import { openRequestMeter } from './limits/request-meter.ts';
 import { askOverRedis } from './provider-client.ts';
 import { VERSION } from './version.ts';
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'keys', 'limits']);
   const log = openLogger({ service: 'room-api', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
@@ -27,17 +29,21 @@ await runMain(async () => {
     onTrouble: (question, err) => log.warn({ question, err }, 'a question to the orchestrator got no answer'),
   });
   const pins = openPinVault(config.pins.PIN_KEY);
+  const requests = openRequestVault(config.pins.PIN_KEY);
+  // Every request waits for it, so a Redis that hangs is soon done without.
+  const counting = connectRedis(config.redis.REDIS_URL, (err) => log.warn({ err }, 'Redis is away: requests are counted by each replica for itself'), 250);
 
   await startService({
     config,
     log,
     metrics,
-    module: roomApiModule({ store, jobs, provider, pins, random: systemRandomInt, clock: systemClock, ids: systemIds, report: openReport(metrics, log), version: VERSION }),
+    module: roomApiModule({ store, jobs, provider, pins, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, requests, requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX), unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE, operators: config.keys.OPERATOR_KEYS, keyEnv: config.keys.KEY_ENV, report: openReport(metrics, log), version: VERSION }),
     prepare: strictHttp,
     // Without Redis rooms can still be looked at and ended, which matters most; what needs it says 503 by itself.
     ready: { postgres: () => store.pool.query('SELECT 1') },
     drain: async () => undefined,
     close: async () => {
+      counting.disconnect();
       await Promise.allSettled([provider.close(), jobs.close(), store.close()]);
     },
   });

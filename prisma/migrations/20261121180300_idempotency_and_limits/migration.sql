@@ -32,11 +32,11 @@ CREATE TABLE "idempotency_key" (
 -- CreateTable
 CREATE TABLE "idempotency_step" (
     "key_id" TEXT NOT NULL,
-    "no" INTEGER NOT NULL,
+    "step" TEXT NOT NULL,
     "tenant_id" TEXT,
     "result" BYTEA NOT NULL,
 
-    CONSTRAINT "idempotency_step_pkey" PRIMARY KEY ("key_id","no")
+    CONSTRAINT "idempotency_step_pkey" PRIMARY KEY ("key_id","step")
 );
 
 -- CreateIndex

@@ -1,19 +1,21 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { ServerRedis } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
 import { openPinVault } from '@partyline/conference/pin-vault';
+import { openRequestVault } from '@partyline/conference/request-vault';
+import { problemsOf } from '@partyline/contracts/operation';
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { Problem } from '@partyline/contracts/problem';
 import { answerQuestion, questionPattern, QUESTIONS, type Asked } from '@partyline/conference/questions';
 import { VerdictError } from '@partyline/domain/verdict';
 import { openJobs } from '@partyline/jobs/enqueue';
-import { systemClock, systemIds, systemRandomInt } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
-import { producerOptions, workerOptions } from '@partyline/runtime/redis';
+import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { startService } from '@partyline/runtime/service';
 import { seed } from '@partyline/store/seed';
 import { openStore, type Store } from '@partyline/store/store';
@@ -21,6 +23,7 @@ import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis } from '@partyline/testing/redis';
 import { roomApiModule } from '../app.module.ts';
 import { strictHttp } from '../input/strict-http.ts';
+import { openRequestMeter } from '../limits/request-meter.ts';
 import { askOverRedis } from '../provider-client.ts';
 
 export const NUMBERS = [
@@ -39,51 +42,62 @@ export interface Reply {
 export interface Stage {
   readonly url: string;
   readonly store: Store;
-  /** Two tenants' keys. */
-  readonly keys: { readonly ours: string; readonly theirs: string };
+  /** Two tenants' keys, and an operator's. */
+  readonly keys: { readonly ours: string; readonly theirs: string; readonly operator: string };
   readonly redis: Severable;
   /** What could not be had from the orchestrator, as an operator's log would say it. */
   readonly troubles: unknown[];
   /**
-   * One request, with our key unless another (or none: null) is given. A body that is no string is sent as JSON. Every reply is held to the
+   * One request, with our key (at an operator's address, the operator's) unless another (or none: null) is given. A body that is no string is sent as JSON. Every reply is held to the
    * public contract on the way: fields and formats of what was asked for, or a whole problem with a status that the operation names.
    */
-  ask(method: string, path: string, given?: { key?: string | null; body?: unknown; type?: string | null }): Promise<Reply>;
+  ask(method: string, path: string, given?: { key?: string | null; body?: unknown; type?: string | null; headers?: Readonly<Record<string, string>> }): Promise<Reply>;
   /** Rows of every table that a request could have written to. */
   counts(): Promise<Record<string, number>>;
   stop(): Promise<void>;
 }
 
+/** An operator's key, and what the configuration holds of it. */
+const operatorKey = (id: string) => {
+  const key = `plop_${id}_${randomBytes(32).toString('base64url')}`;
+  return { key, entry: { id, hash: createHash('sha256').update(key).digest() } };
+};
+
 export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
-export async function startStage(provider: (store: Store) => AskProvider, { orchestrator = true, redisUp = true, answerWithinMs }: { orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number } = {}): Promise<Stage> {
+export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, answerWithinMs, unauthenticatedPerMinute = 100_000 }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number; unauthenticatedPerMinute?: number } = {}): Promise<Stage> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ owner: true, url: database.url, max: 5, onError: () => undefined });
-  const keys = { ours: newKey(), theirs: newKey() };
-  await seed(store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: keys.ours, numbers: NUMBERS });
-  await seed(store, { tenantId: 'ten_theirs', tenantName: 'Theirs', apiKey: keys.theirs, numbers: [] });
+  const [operator, colleague] = [operatorKey('oscar'), operatorKey('ophelia')];
+  const keys = { ours: newKey(), theirs: newKey(), operator: operator.key };
+  await seed(store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: keys.ours, countries: ['US', 'GB'], numbers: NUMBERS });
+  await seed(store, { tenantId: 'ten_theirs', tenantName: 'Theirs', apiKey: keys.theirs, countries: ['GB'], numbers: [] });
 
   const prefix = testRedis.prefix;
   const answering = orchestrator ? await startOrchestrator(testRedis.url, prefix, provider(store)) : null;
   const redis = await severable(testRedis.url);
   if (!redisUp) redis.sever();
 
-  const log = openLogger({ service: 'room-api', level: 'silent' });
+  const log = logTo === undefined ? openLogger({ service: 'room-api', level: 'silent' }) : openLogger({ service: 'room-api', level: 'debug' }, logTo);
   const metrics = openMetrics();
   const troubles: unknown[] = [];
   const connection = producerOptions(redis.url);
   const jobs = openJobs({ connection, prefix, now: Date.now, onError: () => undefined });
   const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), ...(answerWithinMs === undefined ? {} : { answerWithinMs }), onTrouble: (_question, error) => troubles.push(error) });
+  const counting = connectRedis(redis.url, () => undefined, 250);
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
     log,
     metrics,
-    module: roomApiModule({ store, jobs, provider: asking, pins: openPinVault(Buffer.alloc(32, 7)), random: systemRandomInt, clock: systemClock, ids: systemIds, report: openReport(metrics, log), version: '0.0.0' }),
+    module: roomApiModule({
+      requests: openRequestVault(Buffer.alloc(32, 7)), requestMeter: openRequestMeter(counting, prefix), unauthenticatedPerMinute,
+      store, jobs, provider: asking, pins: openPinVault(Buffer.alloc(32, 7)), random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, operators: [operator.entry, colleague.entry], keyEnv: 'test', report: openReport(metrics, log), version: '0.0.0' }),
     prepare: strictHttp,
     ready: { postgres: () => store.pool.query('SELECT 1') },
     drain: async () => undefined,
     close: async () => {
+      counting.disconnect();
       await Promise.allSettled([asking.close(), jobs.close()]);
     },
   });
@@ -97,8 +111,8 @@ export async function startStage(provider: (store: Store) => AskProvider, { orch
     keys,
     redis,
     troubles,
-    async ask(method, path, { key = keys.ours, body, type = 'application/json' } = {}) {
-      const headers: Record<string, string> = {};
+    async ask(method, path, { key = path.startsWith('/v1/operator/') ? keys.operator : keys.ours, body, type = 'application/json', headers: more } = {}) {
+      const headers: Record<string, string> = { ...more };
       if (key !== null) headers.authorization = `Bearer ${key}`;
       if (body !== undefined && type !== null) headers['content-type'] = type;
       const reply = await fetch(service.url + path, { method, headers, ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }) });
@@ -140,7 +154,7 @@ function keepsContract(method: string, path: string, { status, headers, body }: 
     assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);
     assert.deepEqual(Problem.parse(body), body);
     assert.equal(body.status, status);
-    if (operation !== undefined) assert.ok([401, 403, 500, ...Object.keys(operation.problems).map(Number)].includes(status), `${operation.id} is not said to answer ${status}`);
+    if (operation !== undefined) assert.ok(Object.hasOwn(problemsOf(operation), status), `${operation.id} is not said to answer ${status}`);
   } else if (operation !== undefined) {
     assert.equal(status, operation.reply.status);
     assert.deepEqual(operation.reply.schema.parse(body), body, 'the reply has a field that the contract does not');
@@ -216,6 +230,8 @@ export const agreeable: AskProvider = {
   openMedia: async ({ participantId, lifetimeS }) => media(`ms_${participantId}`, participantId, new Date(Date.now() + lifetimeS * 1000)),
   issueToken: async ({ participantId, expiresAt, sessionId }) => media(`ms_${sessionId}`, participantId, expiresAt),
   observeRoom: async () => [],
+  mute: async () => ({ legId: 'leg_1' }),
+  sendDigits: async () => ({ legId: 'leg_1' }),
 };
 
 const media = (mediaSessionId: string, participantId: string, tokenExpiresAt: Date) => ({
