@@ -48,7 +48,7 @@ export async function runGroup<Needs>(group: Group<Needs>, target: Needs): Promi
   try {
     await group.run(target, tally);
   } catch (error) {
-    tally.judge(`the ${tally.inputs + 1}th input`, `the group broke off: ${error instanceof Error ? error.message : String(error)}`);
+    tally.judge(`after ${tally.inputs} inputs`, `the group broke off: ${error instanceof Error ? error.message : String(error)}`);
   }
   return { inputs: tally.inputs, least: group.least, accepted: tally.accepted, seconds: Math.round((performance.now() - started) / 100) / 10 };
 }

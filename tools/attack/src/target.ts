@@ -12,7 +12,9 @@ export interface Party {
   readonly tenantId: string;
   /** May do everything of its tenant's. */
   readonly key: string;
-  readonly created: CreatedRoom;
+  readonly pin: string;
+  /** A token for its browsers, and the vendor's session that it opens. */
+  readonly client: NonNullable<CreatedRoom['client']>;
   /** Ids of its own by what a path calls them: `roomId`, `sessionId` … */
   readonly ids: Readonly<Record<string, string>>;
   /** What only this tenant may ever be shown. */
@@ -94,13 +96,15 @@ async function makeParty(stack: Stack, owner: Store, tenantId: string, key: stri
     body: JSON.stringify({ name: `Room of ${tenantId}`, number, neverUsedSeconds: null, aloneSeconds: null, phonesLeftSeconds: null, browsersLeftSeconds: null, emptySeconds: null }),
   });
   if (reply.status !== 201) throw new Error(`A room to attack could not be made: ${reply.status} ${await reply.text()}`);
-  const created = (await reply.json()) as CreatedRoom;
+  const { room, session, client, participantId, pin } = (await reply.json()) as CreatedRoom;
+  if (session === null || client === null || pin === null) throw new Error('The room to attack has no session.');
   const { id } = await vendor.dial({ from: phone, to: number });
   await vendor.awaitPrompt(id);
-  await vendor.key(id, `${created.pin}#`);
+  await vendor.key(id, `${pin}#`);
   await vendor.awaitJoined(id);
-  const { rows } = await owner.pool.query<{ leg: string; participant: string }>(`SELECT id AS leg, participant_id AS participant FROM leg WHERE session_id = $1 AND kind = 'inbound'`, [created.session.id]);
+  const { rows } = await owner.pool.query<{ leg: string; participant: string }>(`SELECT id AS leg, participant_id AS participant FROM leg WHERE session_id = $1 AND kind = 'inbound'`, [session.id]);
   const { leg = '', participant = '' } = rows[0] ?? {};
-  const ids = { roomId: created.room.id, sessionId: created.session.id, participantId: participant, legId: leg, keyId: keyIdOf(key), tenantId };
-  return { tenantId, key, created, ids, marks: [...new Set([...Object.values(ids), created.participantId, created.pin, created.client.token, created.room.name])] };
+  const ids = { roomId: room.id, sessionId: session.id, participantId: participant, legId: leg, keyId: keyIdOf(key), tenantId };
+  const marks = [...Object.values(ids), participantId ?? '', pin, client.token, room.name].filter((mark) => mark !== '');
+  return { tenantId, key, pin, client, ids, marks: [...new Set(marks)] };
 }

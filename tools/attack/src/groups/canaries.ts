@@ -22,7 +22,7 @@ export const canaries: Group = {
       ...phones.map((phone): [string, string] => ['a phone number', phone]),
       ...keyed.map((pin): [string, string] => ['keyed digits', pin]),
       ...keys.map((key): [string, string] => ['the secret of an unknown key', key.slice(-43)]),
-      ...[target.victim, target.attacker].flatMap(({ key, created }): [string, string][] => [['an API key’s secret', key.slice(-43)], ['a room’s PIN', created.pin], ['a client token', created.client.token]]),
+      ...[target.victim, target.attacker].flatMap(({ key, pin, client }): [string, string][] => [['an API key’s secret', key.slice(-43)], ['a room’s PIN', pin], ['a client token', client.token]]),
       ...[target.dead.expired, target.dead.revoked].map((key): [string, string] => ['a dead key’s secret', key.slice(-43)]),
       ['a caller’s number', '442079460021'],
       ['another caller’s number', '442079460022'],

@@ -25,9 +25,9 @@ export const pinGuesses: Group = {
   least: GUESSES + CALLED + 200,
   async run(target, tally) {
     const random = seededRandomInt(target.seed);
-    const taken = new Set([target.victim.created.pin, target.attacker.created.pin]);
+    const taken = new Set([target.victim.pin, target.attacker.pin]);
     const guess = (): string => {
-      const length = target.victim.created.pin.length;
+      const length = target.victim.pin.length;
       const drawn = Array.from({ length }, () => random(10)).join('');
       return taken.has(drawn) ? guess() : drawn;
     };
@@ -82,7 +82,7 @@ async function guessInDatabase({ owner, service, stack }: Target, guesses: reado
 /** What is no guess at all, each in a call of its own, and in another's. */
 async function oddInputs(target: Target, tally: Tally): Promise<void> {
   const { carrier, stack, victim } = target;
-  const pin = victim.created.pin;
+  const pin = victim.pin;
   const shapes = [...ODD, `*${pin}`, `${pin}${pin}`, pin.slice(0, -1), pin.split('').toReversed().join(''), ` ${pin}`].flatMap((digits) => [{ dtmf: { digits } }, { dtmf: { digits: [digits] } }, { dtmf: { digits: { $eq: digits } } }, { digits, dtmf: null }, { dtmf: { digits: Number(digits) } }, { dtmf: [digits], timed_out: false }]);
   await inParallel(shapes, 16, async (shape) => {
     const uuid = randomUUID();

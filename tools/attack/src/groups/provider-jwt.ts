@@ -37,11 +37,11 @@ export const providerJwt: Group = {
 function targetsOf({ victim, stack }: Target): { path: string; body: string; video: boolean }[] {
   const number = stack.numbers[0]!.e164.slice(1);
   const { legId = '' } = victim.ids;
-  const { mediaSessionId } = victim.created.client;
+  const { mediaSessionId } = victim.client;
   return [
     { path: `/v1/voice/events/${legId}`, body: JSON.stringify({ uuid: randomUUID(), status: 'completed', timestamp: new Date().toISOString() }), video: false },
     { path: '/v1/voice/answer', body: JSON.stringify({ from: '442079460099', to: number, uuid: randomUUID(), conversation_uuid: `CON-${randomUUID()}` }), video: false },
-    { path: `/v1/voice/digits/${legId}/1`, body: JSON.stringify({ uuid: randomUUID(), dtmf: { digits: victim.created.pin, timed_out: false } }), video: false },
+    { path: `/v1/voice/digits/${legId}/1`, body: JSON.stringify({ uuid: randomUUID(), dtmf: { digits: victim.pin, timed_out: false } }), video: false },
     { path: '/v1/video/events', body: JSON.stringify({ sessionId: mediaSessionId, event: 'sessionDestroyed', timestamp: Date.now() }), video: true },
   ];
 }
