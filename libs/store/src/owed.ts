@@ -1,3 +1,4 @@
+import { KEPT_H } from './idempotency.ts';
 import { EVERY_TENANT, type Store } from './store.ts';
 
 /* Platform-wide: what the reconciler and the purge ask across tenants; each row brings its own. */
@@ -80,13 +81,14 @@ export async function countUnconfirmed(store: Store): Promise<{ legs: number; ol
   return { legs: rows[0]!.legs, oldestS: rows[0]!.oldest_s };
 }
 
-/** Forgets what has served: used token ids that would be stale anyway, PINs whose quarantine is over, strays that were hung up a day ago, and what stood in the audit log for 400 days. */
-export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number; strays: number; audit: number }> {
+/** Forgets what has served: used token ids that would be stale anyway, PINs whose quarantine is over, strays that were hung up a day ago, answers kept for a day, and what stood in the audit log for 400 days. */
+export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number; strays: number; keys: number; audit: number }> {
   const forget = async (name: string, text: string): Promise<number> => (await store.query(EVERY_TENANT, { name, text })).rowCount ?? 0;
   return {
     tokens: await forget('purge-tokens', 'DELETE FROM webhook_jti WHERE expires_at < now()'),
     pins: await forget('purge-pins', 'DELETE FROM pin WHERE free_at < now()'),
     strays: await forget('purge-strays', `DELETE FROM stray WHERE last_at < now() - interval '1 day'`),
+    keys: await forget('purge-idempotency-keys', `DELETE FROM idempotency_key WHERE created_at < now() - interval '${KEPT_H} hours'`),
     audit: await forget('purge-audit', `DELETE FROM audit_entry WHERE begun_at < now() - interval '400 days'`),
   };
 }

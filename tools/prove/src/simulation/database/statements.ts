@@ -132,6 +132,32 @@ export const CORE: Readonly<Record<string, Twin>> = {
     });
     return oldest(owing, limit);
   },
+  'owed-suspended': (tables, [grace, limit], { now }) => {
+    const before = now.getTime() - Number(grace) * 1000;
+    const owing = [...tables.running].flatMap((id) => {
+      const { tenant_id } = tables.sessions.get(id)!;
+      const since = tables.tenants.get(tenant_id)?.suspended_at?.getTime() ?? Infinity;
+      return since < before ? [{ id, tenant_id, since }] : [];
+    });
+    return oldest(owing, limit);
+  },
+  'suspend-tenant': (tables, [id], { now }) => {
+    const tenant = tables.tenants.get(id as string);
+    if (tenant === undefined) return done(0);
+    const suspended = { ...tenant, suspended_at: tenant.suspended_at ?? now };
+    tables.put(tables.tenants, id as string, suspended);
+    return one({ id: id as string, ...suspended });
+  },
+  'resume-tenant': (tables, [id]) => {
+    const tenant = tables.tenants.get(id as string);
+    if (tenant === undefined) return done(0);
+    tables.put(tables.tenants, id as string, { ...tenant, suspended_at: null });
+    return one({ id: id as string, suspended_at: null });
+  },
+  'running-sessions': (tables, [tenant, limit]) =>
+    answer([...tables.running].map((id) => tables.sessions.get(id)!).filter((row) => row.tenant_id === tenant).toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime()).slice(0, Number(limit)).map(({ id }) => ({ id }))),
+  'purge-idempotency-keys': () => done(0),
+  'purge-audit': () => done(0),
   'owed-ending': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const late = [...tables.ending].map((id) => tables.sessions.get(id)!).filter((row) => row.ending_at !== null && row.ending_at.getTime() < before);
@@ -181,11 +207,11 @@ export const CORE: Readonly<Record<string, Twin>> = {
     tables.put(tables.participants, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, kind: kind as string, name: name as string, role: role as LegRow['role'], removed_at: null, created_at: now });
     return done(1);
   },
-  'claim-pin': (tables, [id, tenant, room, number, lookup, sealed, role, person], { now }) => {
+  'claim-pin': (tables, [id, tenant, room, number, lookup, sealed, role, person, digits], { now }) => {
     const key = `${number as string} ${bytesKey(lookup as Uint8Array)}`;
     if (tables.pinByLookup.has(key)) return done(0);
     if (tables.pins.has(id as string)) throw new DatabaseError('23505', 'pin_pkey');
-    tables.put(tables.pins, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, number: number as string, lookup: lookup as Uint8Array, sealed: sealed as Uint8Array, role: role as LegRow['role'], participant_id: person as string | null, created_at: now, free_at: null });
+    tables.put(tables.pins, id as string, { id: id as string, tenant_id: tenant as string, room_id: room as string, number: number as string, lookup: lookup as Uint8Array, sealed: sealed as Uint8Array, role: role as LegRow['role'], participant_id: person as string | null, digits: digits as number, created_at: now, free_at: null });
     tables.put(tables.pinByLookup, key, id as string);
     return done(1);
   },
