@@ -1,7 +1,7 @@
 /**
  * How long after its session's end a leg may still be up, by what went wrong meanwhile (reliability.md (c)): the outage's own length, and
- * then so much. Lost webhooks have five seconds more than there: the inventory's turn is every 60 s, taken by timers of 10 s, give or
- * take a tenth. To every line comes N/H: legs that end together, at ten hang-ups a second.
+ * then so much. To every line comes N/H: legs that end together, at ten hang-ups a second. A vendor that fails a leg again and again is
+ * an outage of its own, as long as from the first to the last attempt that it wasted.
  */
 export const AFTER_END_MS: Readonly<Record<string, number>> = {
   none: 5_000,
@@ -16,8 +16,8 @@ export const AFTER_END_MS: Readonly<Record<string, number>> = {
   'rest-503': 30_000,
   'rest-429': 30_000,
   'rest-silent': 30_000,
-  'webhooks-lost': 95_000,
-  'webhooks-late': 95_000,
+  'webhooks-lost': 90_000,
+  'webhooks-late': 90_000,
   'clock-skew': 5_000,
 };
 
@@ -33,8 +33,8 @@ export const AFTER_TOUCH_MS: Readonly<Record<string, number>> = {
   'wrong-region-404': 30_000,
   'early-put-400': 20_000,
   'create-answer-lost': 150_000,
-  'webhook-lost': 95_000,
-  'webhook-late': 95_000,
+  'webhook-lost': 90_000,
+  'webhook-late': 90_000,
 };
 
 export const HANG_UPS_PER_SECOND = 10;
@@ -61,9 +61,9 @@ export interface Bound {
  * When a leg must be gone at the latest that was to end at `from`.
  * @param episodes in order of their beginning
  * @param failedLists when an inventory failed, in order: who is found by inventory only waits for the next
- * @param more how many legs end with it, and how many attempts at it single faults have cost: what stacks up is waited for one by one
+ * @param more how many legs end with it, how many attempts at it the vendor wasted, and when it did so last
  */
-export function boundOf(from: number, touched: ReadonlySet<string> | null, episodes: readonly Episode[], failedLists: readonly number[], { together, wasted }: { together: number; wasted: number }): Bound {
+export function boundOf(from: number, touched: ReadonlySet<string> | null, episodes: readonly Episode[], failedLists: readonly number[], { together, wasted, wastedAt }: { together: number; wasted: number; wastedAt: number }): Bound {
   let deadline = from + AFTER_END_MS['none']!;
   let fault = 'none';
   const queue = (together / HANG_UPS_PER_SECOND) * 1_000;
@@ -98,11 +98,11 @@ export function boundOf(from: number, touched: ReadonlySet<string> | null, episo
       if (CUTS_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MS) deadline = Math.max(deadline, episode.to + more);
     }
   }
-  const stacked = Math.max(0, fault in AFTER_TOUCH_MS ? wasted - 1 : wasted);
-  return { deadline: deadline + queue + Math.min(3, stacked) * BACK_OFF_MS, fault };
+  if (wasted > 1) deadline = Math.max(deadline, wastedAt + AFTER_OUTAGE_MS);
+  return { deadline: deadline + queue, fault };
 }
 
-const BACK_OFF_MS = 15_000;
+const AFTER_OUTAGE_MS = 30_000;
 const INVENTORY_MS = 70_000;
 const CUTS_INVENTORY = ['kill', 'pause', 'all-dead', 'postgres-restart', 'postgres-loses-commits', 'rest-500', 'rest-503', 'rest-429', 'rest-silent'];
 const FOUND_BY_INVENTORY = ['webhook-lost', 'webhook-late', 'create-answer-lost', 'webhooks-lost', 'webhooks-late', 'postgres-loses-commits'];

@@ -1,4 +1,6 @@
+import { canJoin } from '@partyline/domain/session';
 import type { LegRow, SessionRow } from '@partyline/store/session-view';
+import { checkBooks } from './books.ts';
 import { boundOf, type Episode } from './bounds.ts';
 import type { Change } from './database/tables.ts';
 import type { System } from './system.ts';
@@ -54,6 +56,8 @@ export class Oracle {
   readonly #world: World;
   /** Callers who were refused at the door, by call: when. */
   readonly #refused = new Map<string, number>();
+  /** Legs that a commit said are being dialled, and whether their session ran then; each such commit is good for one request. */
+  readonly #claimed = new Map<string, boolean>();
 
   constructor(system: System, world: World) {
     this.#system = system;
@@ -63,6 +67,8 @@ export class Oracle {
       this.#committed(change);
       system.wakeSweeps();
     };
+    // An idle inventory is not simulated; there is something to find now, also when nobody was told.
+    system.ledger.onOpen = () => system.wakeSweeps();
     const taken = new Set<string>();
     // I13; a failover of Postgres takes used tokens back with the rest.
     system.onTaken = (jti) => {
@@ -75,7 +81,9 @@ export class Oracle {
       const leg = system.database.tables.legs.get(legId);
       if (leg === undefined) this.#violate('I3', null, `a call was placed for ${legId}, which has no row`);
       else this.#timer(leg, input.lengthTimerS, input.ringingTimerS);
+      this.#dialled(legId);
     };
+    system.video.onDial = ({ data }) => this.#dialled((JSON.parse(data) as { leg: string }).leg);
   }
 
   #violate(rule: string, entry: Entry | null, says: string): void {
@@ -87,6 +95,14 @@ export class Oracle {
     const leftS = (leg.deadline_at.getTime() - this.#system.scheduler.now) / 1000;
     // The claim was made a while ago if the process was stopped in between.
     if (lengthS > 7_200 || ringingS > 60 || lengthS > Math.max(1, leftS) + 60) this.#violate('I4', null, `${leg.id}: length timer ${lengthS} s with ${Math.round(leftS)} s to go, ringing timer ${ringingS} s`);
+  }
+
+  /** I5: nothing is dialled for a session whose end was decided when the dial was; and each dial is decided, once. That what is made all the same is hung up within 5 s is I1, from its making. */
+  #dialled(legId: string): void {
+    const ran = this.#claimed.get(legId);
+    this.#claimed.delete(legId);
+    if (ran === undefined) this.#violate('I5', null, `${legId} was dialled and no commit had said so`);
+    else if (!ran) this.#violate('I5', null, `${legId} was dialled for a session that was over when that was decided`);
   }
 
   #committed(change: Change): void {
@@ -107,6 +123,7 @@ export class Oracle {
       if (after === undefined || after.state === before?.state) continue;
       if (before?.state === 'ended') this.#violate('I12', null, `leg ${id} went from ended to ${after.state}`);
       if (after.state === 'ended') this.#closed(after);
+      if (after.state === 'dialling') this.#claimed.set(id, runs(tables.sessions.get(after.session_id!)!));
       if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null) this.#refused.set(after.voice_call_id, now);
     }
   }
@@ -197,10 +214,13 @@ export class Oracle {
       if (entry.mostInFlight > 1 && !leaseLost) this.#violate('I7', entry, `${entry.mostInFlight} requests to hang ${entry.id} up at once`);
       const from = due[i] ?? null;
       const to = entry.endedAt ?? scheduler.now;
+      if (!leaseLost) this.#asks(entry, from);
       if (from === null || to <= from) return;
       upMs += to - from;
       const touched = merged(entry.touched, entry.peer?.touched ?? null);
-      const { deadline, fault } = boundOf(from, touched, episodes, this.#system.rest.failedLists, { together: countBetween(ends, from - 20_000, from + 5_000), wasted: entry.wasted + (entry.peer?.wasted ?? 0) });
+      const { deadline, fault } = boundOf(from, touched, episodes, this.#system.rest.failedLists, {
+        together: countBetween(ends, from - 20_000, from + 5_000), wasted: entry.wasted + (entry.peer?.wasted ?? 0), wastedAt: Math.max(entry.wastedAt, entry.peer?.wastedAt ?? 0),
+      });
       // Those that let go by themselves a moment later say nothing of us.
       if (entry.endedBy === 'us' || entry.endedBy === 'peer' || to > deadline) (delays[fault] ??= new Tally()).add(to - from);
       if (to <= deadline) return;
@@ -209,52 +229,23 @@ export class Oracle {
       leakedByFault[fault] = (leakedByFault[fault] ?? 0) + (to - deadline) / 1000;
       this.#violate('I1', entry, `${entry.kind} ${entry.id} was to end at ${clock(from)} and was up until ${entry.endedAt === null ? 'the end of the run' : clock(to)}, ${((to - deadline) / 1000).toFixed(1)} s past its bound (${fault})`);
     });
-    const events = this.#events();
+    const books = checkBooks(this.#system, (rule, entry, says) => this.#violate(rule, entry, says));
     return {
       legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.side === 'voice')).length, leakedLegs, leakedLegSeconds: leakedMs / 1000, upAfterEndSeconds: upMs / 1000, leakedByFault,
-      falseKills: this.falseKills, violations: this.violations, hangUps, delays, ...events, billedVsLedgerMaxSeconds: this.#billing(), unknowable: this.unknowable, killedAfterLoss: this.killedAfterLoss,
+      falseKills: this.falseKills, violations: this.violations, hangUps, delays, ...books, unknowable: this.unknowable, killedAfterLoss: this.killedAfterLoss,
     };
   }
 
-  /** I14: numbers without a gap, and the one event that closes each leg and each session, once. */
-  #events(): { eventsLost: number; eventsDuplicated: number } {
-    const { tables } = this.#system.database;
-    let eventsLost = 0;
-    let eventsDuplicated = 0;
-    for (const session of tables.sessions.values()) {
-      const rows = (tables.outboxOfSession.get(session.id) ?? []).map((id) => tables.outbox.get(id)!);
-      const numbers = new Set(rows.map(({ seq }) => seq));
-      for (let seq = 1; seq <= session.last_seq; seq++) if (!numbers.has(seq)) eventsLost += 1;
-      const ended = new Map<string, number>();
-      for (const { type, data } of rows) if (type === 'leg.ended') ended.set((JSON.parse(data) as { legId: string }).legId, (ended.get((JSON.parse(data) as { legId: string }).legId) ?? 0) + 1);
-      for (const id of tables.legsOfSession.get(session.id) ?? []) {
-        const told = ended.get(id) ?? 0;
-        if (tables.legs.get(id)!.state === 'ended' && told === 0) eventsLost += 1;
-        if (told > 1) eventsDuplicated += told - 1;
-      }
-      const over = rows.filter(({ type }) => type === 'session.ended').length;
-      if (session.state === 'ended' && over !== 1) this.#violate('I14', null, `session ${session.id} was told to be over ${over} times`);
-    }
-    if (eventsLost > 0) this.#violate('I14', null, `${eventsLost} events are missing`);
-    return { eventsLost, eventsDuplicated };
-  }
-
-  /** I15, for legs that no fault touched: our seconds beside the vendor's. */
-  #billing(): number {
-    const { tables } = this.#system.database;
-    const { ledger } = this.#system;
-    let most = 0;
-    for (const leg of tables.legs.values()) {
-      const entry = leg.voice_call_id === null ? undefined : ledger.byId.get(leg.voice_call_id);
-      if (entry === undefined || entry.answeredAt === null || entry.endedAt === null || entry.touched !== null || entry.toldLate || leg.answered_at === null || leg.voice_closed_at === null) continue;
-      const ours = (leg.voice_closed_at.getTime() - leg.answered_at.getTime()) / 1000;
-      most = Math.max(most, Math.abs(ours - (entry.endedAt - entry.answeredAt) / 1000));
-    }
-    return most;
+  /** I7: who is not obeyed, or cannot see that he was, asks again, but no oftener than this. A failover may have taken the count back. */
+  #asks(entry: Entry, owedAt: number | null): void {
+    if (entry.firstAskAt === null || entry.lastAskAt === null) return;
+    const outage = entry.lastAskAt - Math.min(owedAt ?? Infinity, entry.firstAskAt);
+    const most = Math.ceil(outage / 15_000) + 5;
+    if (entry.asks > most) this.#violate('I7', entry, `${entry.asks} requests to hang ${entry.id} up within ${(outage / 1000).toFixed(1)} s: at most ${most}`);
   }
 }
 
-const runs = (session: SessionRow): boolean => session.state === 'open' || session.state === 'live';
+const runs = (session: SessionRow): boolean => canJoin(session.state);
 const clock = (at: number): string => new Date(at).toISOString().slice(8, 23);
 const merged = (a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): ReadonlySet<string> | null => (a === null ? b : b === null ? a : new Set([...a, ...b]));
 

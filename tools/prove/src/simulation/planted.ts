@@ -38,11 +38,13 @@ async function closeBlindly(deps: Deps, callId: string): Promise<void> {
 export const PLANTED: readonly Mutation[] = [
   {
     name: 'no confirm read',
+    breaks: ['I2'],
     // A hang-up that was taken counts as done.
     deps: (deps) => ({ ...deps, voice: { ...deps.voice, hangUp: async (id) => { await deps.voice.hangUp(id); await closeBlindly(deps, id); } } }),
   },
   {
     name: '404 closes',
+    breaks: ['I2'],
     deps: (deps) => ({
       ...deps,
       voice: {
@@ -57,6 +59,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'retry cap',
+    breaks: ['I1'],
     // A leg that was asked for often enough is given up. Twice and not five times: the simulated vendor takes the second request nearly always.
     deps: (deps) => ({
       ...deps,
@@ -69,6 +72,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'reaper frozen clock',
+    breaks: ['I1'],
     // The reconciler's `now` is the instant at which its process began.
     sweeps: (plan, system) => {
       const began = system.scheduler.now;
@@ -88,6 +92,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'reaper reaps live',
+    breaks: ['I6'],
     // Whatever call the list holds that joined a while ago is hung up.
     sweeps: (plan) => ({
       ...plan,
@@ -99,11 +104,13 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'lost outbox',
+    breaks: ['I14'],
     // Events are written outside of the change's transaction, and now and then not at all.
     deps: (deps, system) => ({ ...deps, store: withStatements(deps.store, (query, run) => (query.name === 'append-events' && system.scheduler.count % 50 === 0 ? Promise.resolve({ rows: [], rowCount: 0 }) : run(query))) }),
   },
   {
     name: 'no fencing',
+    breaks: ['I7'],
     // Every attempt finds the leg free.
     deps: (deps) => ({
       ...deps,
@@ -116,6 +123,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'dedupe in Redis only',
+    breaks: ['I13'],
     // Used tokens are kept in Redis alone: after a flush, the same webhook is taken again. It takes a flush between the two.
     chances: { 'webhook-doubled': 0.6 },
     deps: (deps, system) => ({
@@ -131,6 +139,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'loop aborts on first error',
+    breaks: ['I1'],
     // A leg or a call that cannot be had ends the round, and the loop with it, until the process is started again.
     sweeps: (plan) => {
       const warn = (message: string): never => {
@@ -150,6 +159,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'partial list = absence',
+    breaks: ['I2'],
     // What the list lacks is over, without a second look. Lists that lack something are rare: here one in ten does.
     chances: { 'list-omits': 0.1 },
     sweeps: (plan) => ({
@@ -161,10 +171,12 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'timer unset',
+    breaks: ['I4'],
     deps: (deps) => ({ ...deps, voice: { ...deps.voice, createCall: (input) => deps.voice.createCall({ ...input, lengthTimerS: 7_200, ringingTimerS: 120 }) } }),
   },
   {
     name: 'scheduler-only sweep',
+    breaks: ['I1'],
     // The sweeps are repeated by a scheduler of the queue: a flush stops them for good.
     sweeps: (plan, system) => {
       const scheduled = (run: (deps: Deps) => Promise<unknown>) => async (deps: Deps) => (system.queue.flushes > 0 || system.queue.down ? undefined : run(deps));

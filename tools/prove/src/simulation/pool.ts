@@ -1,64 +1,87 @@
-import { availableParallelism } from 'node:os';
-import { Worker, isMainThread, parentPort } from 'node:worker_threads';
+import { fork, type ChildProcess } from 'node:child_process';
+import { availableParallelism, setPriority } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { runSimulation, type RunOptions, type RunResult } from './run.ts';
 import { mutationNamed } from './planted.ts';
 
-/** A run as it is sent to a thread: a planted bug goes by its name, since functions do not travel. */
+/** A run as it is sent to a worker: a planted bug goes by its name, since functions do not travel. */
 export type Order = Omit<RunOptions, 'mutation'> & { readonly planted?: string };
 
 type Told = { readonly result: RunResult } | { readonly error: string; readonly seed: number };
 
-const carryOut = ({ planted, ...options }: Order): Promise<RunResult> => runSimulation({ ...options, ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
-
-if (!isMainThread && parentPort !== null) {
-  const port = parentPort;
-  port.on('message', (order: Order) => {
-    carryOut(order).then(
-      (result) => port.postMessage({ result } satisfies Told),
-      (error: unknown) => port.postMessage({ error: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error), seed: order.seed } satisfies Told),
-    );
-  });
+export interface PoolOptions {
+  readonly width?: number;
+  /** While this goes on, one worker only, which gives way to whoever else wants the machine: what runs beside must not be starved. */
+  readonly beside?: Promise<unknown>;
 }
+
+const GIVES_WAY = 10;
+const FILE = fileURLToPath(import.meta.url);
 
 /**
  * Runs orders on all cores, one seed each; tells of each result as it comes. `next` gives the orders one by one, `null` for no more.
  * Rejects when a run breaks (a bug of the simulation itself).
  */
-export function runAll(next: () => Order | null, onResult: (result: RunResult, order: Order) => void, width: number = Math.min(2, availableParallelism())): Promise<void> {
+export async function runAll(next: () => Order | null, onResult: (result: RunResult, order: Order) => void, { width = Math.min(2, availableParallelism()), beside }: PoolOptions = {}): Promise<void> {
+  let over = false;
+  let alone = beside !== undefined;
+  const crew = (size: number, niceness: number, goesOn: () => boolean): Promise<unknown> =>
+    Promise.all(Array.from({ length: size }, () => work(niceness, () => (over || !goesOn() ? null : next()), onResult).catch((error: unknown) => {
+      over = true;
+      throw error;
+    })));
+  const first = beside === undefined ? Promise.resolve() : crew(1, GIVES_WAY, () => alone);
+  const rest = beside?.catch(() => undefined).then(() => (alone = false));
+  // Whichever comes first: the other thing is over, or there is no more to do.
+  await Promise.race([first, rest]);
+  if (alone) return;
+  await Promise.all([first, crew(width, 0, () => true)]);
+}
+
+/** One worker process from its first order to its last. */
+function work(niceness: number, next: () => Order | null, onResult: (result: RunResult, order: Order) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const workers = new Set<Worker>();
-    let failed = false;
-    const fail = (error: Error): void => {
-      if (failed) return;
-      failed = true;
-      for (const worker of workers) void worker.terminate();
-      reject(error);
-    };
-    for (let i = 0; i < width; i++) {
-      const worker = new Worker(new URL(import.meta.url), { execArgv: ['--conditions=@partyline/source'], resourceLimits: { maxYoungGenerationSizeMb: 96 } });
-      workers.add(worker);
-      let order: Order | null = null;
-      const hand = (): void => {
-        order = failed ? null : next();
-        if (order !== null) {
-          // eslint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
-          worker.postMessage(order);
-          return;
-        }
-        workers.delete(worker);
-        void worker.terminate();
-        if (workers.size === 0) resolve();
-      };
-      worker.on('message', (told: Told) => {
-        if ('error' in told) {
-          fail(new Error(`seed ${told.seed}: ${told.error}`));
-          return;
-        }
-        onResult(told.result, order!);
-        hand();
-      });
-      worker.on('error', fail);
-      hand();
+    let order = next();
+    if (order === null) {
+      resolve();
+      return;
     }
+    const child: ChildProcess = fork(FILE, ['work'], { serialization: 'advanced', execArgv: ['--conditions=@partyline/source', '--max-semi-space-size=32'] });
+    if (niceness > 0) setPriority(child.pid!, niceness);
+    let settled = false;
+    const end = (error?: Error): void => {
+      if (settled) return;
+      settled = true;
+      child.kill('SIGKILL');
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    child.on('message', (told: Told) => {
+      if ('error' in told) {
+        end(new Error(`seed ${told.seed}: ${told.error}`));
+        return;
+      }
+      onResult(told.result, order!);
+      order = next();
+      if (order === null) end();
+      else child.send(order);
+    });
+    child.once('error', end);
+    child.once('exit', (code, signal) => end(new Error(`a worker ended by itself (${signal ?? code}) on seed ${order?.seed}`)));
+    child.send(order);
   });
+}
+
+const carryOut = ({ planted, ...options }: Order): Promise<RunResult> => runSimulation({ ...options, ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
+
+if (import.meta.main && process.send !== undefined) {
+  const tell = (told: Told): void => void process.send!(told);
+  process.on('message', (order: Order) => {
+    carryOut(order).then(
+      (result) => tell({ result }),
+      (error: unknown) => tell({ error: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error), seed: order.seed }),
+    );
+  });
+  // Whoever gave the orders is gone.
+  process.once('disconnect', () => process.exit());
 }

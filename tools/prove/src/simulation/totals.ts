@@ -41,7 +41,7 @@ export class Totals {
     return Object.values(this.faults).reduce((sum, count) => sum + count, 0);
   }
 
-  hangUpDelayMs(): Record<string, { count: number; p50: number; p99: number; max: number }> {
-    return Object.fromEntries(Object.entries(this.delays).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([fault, tally]) => [fault, { count: tally.count, p50: tally.percentile(0.5), p99: tally.percentile(0.99), max: tally.max }]));
+  hangUpDelayMs(): Record<string, { p50: number; p99: number; max: number }> {
+    return Object.fromEntries(Object.entries(this.delays).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([fault, tally]) => [fault, { p50: tally.percentile(0.5), p99: tally.percentile(0.99), max: tally.max }]));
   }
 }

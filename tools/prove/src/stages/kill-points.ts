@@ -1,4 +1,5 @@
 import { tellStory } from '../simulation/kill-points.ts';
+import { shortOf } from './asked.ts';
 import type { Stage } from './stage.ts';
 
 /** Quick takes every fourth; which ones goes by the seed. */
@@ -18,5 +19,5 @@ export const killPoints: Stage = async ({ seed, quick, log }) => {
     if (killed !== null && wrong.length === 0) recovered += 1;
     else troubles.push(`${point.process} killed ${point.when} call ${point.number} (${point.label}): ${wrong[0] ?? 'was not reached'}`);
   }
-  return { ok: troubles.length === 0, troubles: troubles.slice(0, 20), figures: { killPoints: `${recovered}/${chosen.length}` } };
+  return { troubles: [...shortOf(quick, { killPoints: chosen.length }), ...troubles.slice(0, 20)], figures: { killPoints: `${recovered}/${chosen.length}` } };
 };

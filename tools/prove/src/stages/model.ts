@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { happening, newView, play, terminalState, type Happening } from '../model/session-model.ts';
 import { runAll } from '../simulation/pool.ts';
 import { Totals } from '../simulation/totals.ts';
+import { shortOf } from './asked.ts';
 import { INTERLEAVED as SMALL } from './simulate.ts';
 import { replayCommand, type Stage } from './stage.ts';
 
@@ -55,5 +56,6 @@ export const model: Stage = async ({ seed, quick, log }) => {
   );
   log(`  ${totals.runs} small systems, ${totals.legs} legs, every statement an event of its own`);
   troubles.push(...totals.broken.map((broken) => `interleaved seed ${broken.seed}: ${broken.says} (${replayCommand(broken.seed)} --fine)`));
-  return { ok: troubles.length === 0, troubles, figures: { modelSequences: histories.numRuns + shuffles.numRuns, interleavedSystems: totals.runs } };
+  const modelSequences = histories.numRuns + shuffles.numRuns;
+  return { troubles: [...troubles, ...shortOf(quick, { modelSequences })], figures: {}, more: { modelSequences, interleavedSystems: totals.runs } };
 };

@@ -20,13 +20,15 @@ export interface Entry {
   /** Requests to end it, by API. */
   asks: number;
   firstAskAt: number | null;
+  lastAskAt: number | null;
   /** Such requests without an answer at this moment, and the most there were. */
   inFlight: number;
   mostInFlight: number;
   /** Faults that hit it: requests and webhooks about it. */
   touched: Set<string> | null;
-  /** How many attempts single faults have cost. */
+  /** How many attempts single faults have cost, and when the last of them was. */
   wasted: number;
+  wastedAt: number;
   /** The webhook of its end was lost or late: our seconds are more than the vendor's. */
   toldLate: boolean;
   /** The other side of a bridge. */
@@ -50,7 +52,7 @@ export class Ledger {
   readonly entries: Entry[] = [];
   readonly live = new Map<string, Entry>();
   readonly byId = new Map<string, Entry>();
-  onEnd: ((entry: Entry) => void) | undefined = undefined;
+  onOpen: (() => void) | undefined = undefined;
   readonly #scheduler: Scheduler;
   readonly #keepHistory: boolean;
 
@@ -61,14 +63,15 @@ export class Ledger {
 
   open(made: Pick<Entry, 'id' | 'side' | 'kind' | 'media' | 'legId'>): Entry {
     const entry: Entry = {
-      ...made, createdAt: this.#scheduler.now, conversation: null, answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null, endedAt: null, endedBy: null, asks: 0, firstAskAt: null, inFlight: 0,
-      mostInFlight: 0, touched: null, wasted: 0, toldLate: false, peer: null, history: this.#keepHistory ? [] : null,
+      ...made, createdAt: this.#scheduler.now, conversation: null, answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null, endedAt: null, endedBy: null, asks: 0, firstAskAt: null, lastAskAt: null, inFlight: 0,
+      mostInFlight: 0, touched: null, wasted: 0, wastedAt: 0, toldLate: false, peer: null, history: this.#keepHistory ? [] : null,
     };
     this.entries.push(entry);
     this.live.set(entry.id, entry);
     this.byId.set(entry.id, entry);
     this.#scheduler.note(entry.id);
     this.tell(entry, 'begins');
+    this.onOpen?.();
     return entry;
   }
 
@@ -78,7 +81,6 @@ export class Ledger {
     this.live.delete(entry.id);
     this.#scheduler.note(`${entry.id}${by}`);
     this.tell(entry, `ends (${by})`);
-    this.onEnd?.(entry);
   }
 
   tell(entry: Entry | null | undefined, what: string): void {

@@ -50,8 +50,10 @@ export class Rest {
 
   request<T>({ life, label, reads, limit, entry, asks = false, act, made }: Request<T>): Promise<T> {
     return life.seam(`vendor ${label}`, () => {
+      const wasted = entry?.wasted;
       const reply = this.#settled({ reads, limit, entry, act, made, label });
       if ('error' in reply && label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
+      if (entry !== null && entry.wasted !== wasted) entry.wastedAt = this.#scheduler.now;
       if (asks && entry !== null) this.#count(entry, reply.ms);
       if (entry !== null) this.#ledger.tell(entry, `${life.process.name} ${label}: ${'error' in reply ? (reply.error as ProviderError).verdict.reason : 'ok'}`);
       return reply;
@@ -61,6 +63,7 @@ export class Rest {
   #count(entry: Entry, ms: number): void {
     entry.asks += 1;
     entry.firstAskAt ??= this.#scheduler.now;
+    entry.lastAskAt = this.#scheduler.now;
     entry.inFlight += 1;
     if (entry.inFlight > entry.mostInFlight) entry.mostInFlight = entry.inFlight;
     this.#scheduler.after(ms, () => (entry.inFlight -= 1));

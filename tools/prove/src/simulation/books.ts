@@ -1,0 +1,72 @@
+import { canJoin } from '@partyline/domain/session';
+import type { System } from './system.ts';
+import type { Entry } from './vendor/ledger.ts';
+
+/** What our own books say in the end: the tenants' events, the seconds that are billed, and what counts as live. */
+export interface Books {
+  readonly eventsLost: number;
+  readonly eventsDuplicated: number;
+  readonly billedVsLedgerMaxSeconds: number;
+}
+
+type Violate = (rule: string, entry: Entry | null, says: string) => void;
+
+/** For the end of a run, when all is over and has been for a while. */
+export function checkBooks(system: System, violate: Violate): Books {
+  checkCounters(system, violate);
+  return { ...checkEvents(system, violate), billedVsLedgerMaxSeconds: compareBilling(system) };
+}
+
+/** I16: nothing counts as live that the vendor does not have. Who counts (a full room, a tenant's limit, a dashboard) counts these rows. */
+function checkCounters({ database: { tables }, ledger, scheduler }: System, violate: Violate): void {
+  for (const id of tables.legsUp) {
+    const { state, voice_call_id: call, media_connection_id: connection } = tables.legs.get(id)!;
+    if (ledger.live.has(call ?? '') || ledger.live.has(connection ?? '')) continue;
+    violate('I16', ledger.byId.get(call ?? connection ?? '') ?? null, `leg ${id} counts as live (${state}) and the vendor has nothing of it`);
+  }
+  for (const id of [...tables.running, ...tables.ending]) {
+    const session = tables.sessions.get(id)!;
+    // A room whose answer the tenant never saw runs until its own clock ends it.
+    if (canJoin(session.state) && session.due_at.getTime() > scheduler.now && tables.rooms.get(session.room_id)?.state === 'active') continue;
+    if (!(tables.legsOfSession.get(id) ?? []).some((leg) => tables.legsUp.has(leg))) violate('I16', null, `session ${id} counts as ${session.state}, and it is over`);
+  }
+}
+
+/** I14: numbers without a gap, and the one event that closes each leg and each session, once. */
+function checkEvents({ database: { tables } }: System, violate: Violate): Pick<Books, 'eventsLost' | 'eventsDuplicated'> {
+  let eventsLost = 0;
+  let eventsDuplicated = 0;
+  for (const session of tables.sessions.values()) {
+    const rows = (tables.outboxOfSession.get(session.id) ?? []).map((id) => tables.outbox.get(id)!);
+    const numbers = new Set(rows.map(({ seq }) => seq));
+    for (let seq = 1; seq <= session.last_seq; seq++) if (!numbers.has(seq)) eventsLost += 1;
+    const ended = new Map<string, number>();
+    for (const { type, data } of rows) {
+      if (type !== 'leg.ended') continue;
+      const { legId } = JSON.parse(data) as { legId: string };
+      ended.set(legId, (ended.get(legId) ?? 0) + 1);
+    }
+    for (const id of tables.legsOfSession.get(session.id) ?? []) {
+      const told = ended.get(id) ?? 0;
+      if (tables.legs.get(id)!.state === 'ended' && told === 0) eventsLost += 1;
+      if (told > 1) eventsDuplicated += told - 1;
+    }
+    const over = rows.filter(({ type }) => type === 'session.ended').length;
+    if (session.state === 'ended' && over !== 1) violate('I14', null, `session ${session.id} was told to be over ${over} times`);
+  }
+  if (eventsLost > 0) violate('I14', null, `${eventsLost} events are missing`);
+  if (eventsDuplicated > 0) violate('I14', null, `${eventsDuplicated} legs were told to be over more than once`);
+  return { eventsLost, eventsDuplicated };
+}
+
+/** I15, for legs that no fault touched: our seconds beside the vendor's. */
+function compareBilling({ database: { tables }, ledger }: System): number {
+  let most = 0;
+  for (const leg of tables.legs.values()) {
+    const entry = leg.voice_call_id === null ? undefined : ledger.byId.get(leg.voice_call_id);
+    if (entry === undefined || entry.answeredAt === null || entry.endedAt === null || entry.touched !== null || entry.toldLate || leg.answered_at === null || leg.voice_closed_at === null) continue;
+    const ours = (leg.voice_closed_at.getTime() - leg.answered_at.getTime()) / 1000;
+    most = Math.max(most, Math.abs(ours - (entry.endedAt - entry.answeredAt) / 1000));
+  }
+  return most;
+}
