@@ -4,6 +4,8 @@ import { AuditController } from './audit/audit.controller.ts';
 import { AuditInterceptor } from './audit/audit.interceptor.ts';
 import { KeyGuard } from './auth/key.guard.ts';
 import { DEPS, type ApiDeps } from './deps.ts';
+import { EndpointsController } from './endpoints/endpoints.controller.ts';
+import { EventsController } from './events/events.controller.ts';
 import { HangUpsController } from './hang-ups/hang-ups.controller.ts';
 import { KeysController } from './keys/keys.controller.ts';
 import { TenantsController } from './operator/tenants.controller.ts';
@@ -11,7 +13,11 @@ import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.ts
 import { perRequest } from './idempotency/per-request.ts';
 import { LimitsController } from './limits/limits.controller.ts';
 import { RateGuard } from './limits/rate.guard.ts';
+import { NumbersController } from './numbers/numbers.controller.ts';
+import { OperatorNumbersController } from './numbers/operator-numbers.controller.ts';
 import { ParticipantsController } from './participants/participants.controller.ts';
+import { PeopleController } from './participants/people.controller.ts';
+import { PinsController } from './pins/pins.controller.ts';
 import { ReferenceController } from './reference/reference.controller.ts';
 import { RoomsController } from './rooms/rooms.controller.ts';
 import { SessionsController } from './sessions/sessions.controller.ts';
@@ -22,7 +28,7 @@ class RoomApiModule {}
 /** The app's one module: its controllers, the guard that stands before every one of them, and what they are given. */
 export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
   module: RoomApiModule,
-  controllers: [RoomsController, ParticipantsController, SessionsController, HangUpsController, LimitsController, KeysController, AuditController, TenantsController, ReferenceController],
+  controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, KeysController, AuditController, TenantsController, ReferenceController],
   providers: [
     { provide: DEPS, useValue: perRequest(deps) },
     { provide: APP_GUARD, useClass: KeyGuard },

@@ -1,15 +1,22 @@
 import type { AskProvider } from '@partyline/conference/ask-provider';
 import type { Deps } from '@partyline/conference/deps';
+import type { AddressPolicy } from '@partyline/conference/endpoint-address';
+import type { EndpointSecrets } from '@partyline/conference/endpoint-secrets';
 import type { PinVault } from '@partyline/conference/pin-vault';
 import type { RequestVault } from '@partyline/conference/request-vault';
 import type { RandomInt } from '@partyline/domain/clock';
 import type { OperatorKeys } from './auth/operator-key.ts';
+import type { EventFeed } from './events/feed.ts';
 import type { RequestMeter } from './limits/request-meter.ts';
 
 /** What the API's use-cases are given. The vendor's credentials are not among it: `provider` asks the orchestrator. */
 export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' | 'secret' | 'report'> {
   readonly provider: AskProvider;
   readonly pins: PinVault;
+  readonly endpointSecrets: EndpointSecrets;
+  /** Where tenants' events may be sent. */
+  readonly addresses: AddressPolicy;
+  readonly feed: EventFeed;
   /** Cryptographic: PINs are drawn with it. */
   readonly random: RandomInt;
   readonly operators: OperatorKeys;

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { openEndpointSecrets } from '@partyline/conference/endpoint-secrets';
 import { openPinVault } from '@partyline/conference/pin-vault';
 import { openRequestVault } from '@partyline/conference/request-vault';
 import { openJobs } from '@partyline/jobs/enqueue';
@@ -10,13 +11,14 @@ import { connectRedis, producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { openStore } from '@partyline/store/store';
 import { roomApiModule } from './app.module.ts';
+import { openEventFeed } from './events/feed.ts';
 import { strictHttp } from './input/strict-http.ts';
 import { openRequestMeter } from './limits/request-meter.ts';
 import { askOverRedis } from './provider-client.ts';
 import { VERSION } from './version.ts';
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'keys', 'limits']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'keys', 'limits', 'events']);
   const log = openLogger({ service: 'room-api', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
@@ -29,6 +31,9 @@ await runMain(async () => {
     onTrouble: (question, err) => log.warn({ question, err }, 'a question to the orchestrator got no answer'),
   });
   const pins = openPinVault(config.pins.PIN_KEY);
+  const endpointSecrets = openEndpointSecrets(config.pins.PIN_KEY);
+  const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
+  const feed = openEventFeed({ store, now: () => systemClock.now(), onError: (err) => log.warn({ err }, 'events could not be read; they are told later') });
   const requests = openRequestVault(config.pins.PIN_KEY);
   // Every request waits for it, so a Redis that hangs is soon done without.
   const counting = connectRedis(config.redis.REDIS_URL, (err) => log.warn({ err }, 'Redis is away: requests are counted by each replica for itself'), 250);
@@ -37,11 +42,12 @@ await runMain(async () => {
     config,
     log,
     metrics,
-    module: roomApiModule({ store, jobs, provider, pins, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, requests, requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX), unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE, operators: config.keys.OPERATOR_KEYS, keyEnv: config.keys.KEY_ENV, report: openReport(metrics, log), version: VERSION }),
+    module: roomApiModule({ store, jobs, provider, pins, endpointSecrets, addresses, feed, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, requests, requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX), unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE, operators: config.keys.OPERATOR_KEYS, keyEnv: config.keys.KEY_ENV, report: openReport(metrics, log), version: VERSION }),
     prepare: strictHttp,
     // Without Redis rooms can still be looked at and ended, which matters most; what needs it says 503 by itself.
     ready: { postgres: () => store.pool.query('SELECT 1') },
-    drain: async () => undefined,
+    // Whoever listens goes on at another replica, where they were.
+    drain: () => feed.close(),
     close: async () => {
       counting.disconnect();
       await Promise.allSettled([provider.close(), jobs.close(), store.close()]);

@@ -3,6 +3,12 @@ import { VerdictError } from '@partyline/domain/verdict';
 /** Refusals that more than one use-case gives; each says what to do about it. */
 export const noSuchRoom = (): VerdictError => new VerdictError('client', 'room-not-found', 'There is no such room.', { fix: 'Check the id; GET /v1/rooms lists your rooms.' });
 
+export const noSuchParticipant = (): VerdictError => new VerdictError('client', 'participant-not-found', 'There is no such participant.', { fix: 'Check the id; GET /v1/rooms/{id}/participants lists a room’s.' });
+
+export const noSuchNumber = (): VerdictError => new VerdictError('client', 'number-not-found', 'There is no such dial-in number.', { fix: 'Check it; GET /v1/operator/numbers lists them.' });
+
+export const noSuchPin = (): VerdictError => new VerdictError('client', 'pin-not-found', 'There is no such PIN in this room.', { fix: 'Check the id; GET /v1/rooms/{id}/pins lists those of people.' });
+
 export const roomEnded = (): VerdictError => new VerdictError('client', 'room-ended', 'This room has ended.', { fix: 'Create a new room with POST /v1/rooms.' });
 
 /** An external id is good for one active room of its tenant. */

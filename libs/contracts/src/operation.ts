@@ -7,7 +7,9 @@ export type Scope = (typeof SCOPES)[number];
 /** Groups of operations, in the order in which the reference shows them. */
 export const TAGS = {
   rooms: 'Create, look at and end rooms.',
-  participants: 'Bring browsers and phones in, and see who is there.',
+  participants: 'Bring browsers and phones in, see who is there, mute them and send them out.',
+  pins: 'PINs of people’s own, and new ones for a room.',
+  numbers: 'The numbers that callers dial.',
   sessions: 'What happened in a meeting.',
   events: 'What happened, to be read or followed.',
   endpoints: 'Have your events sent to you, signed.',

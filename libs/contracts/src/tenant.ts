@@ -1,12 +1,30 @@
 import { z } from 'zod';
 import { id, instant, label, page } from './fields.ts';
 import { Scopes } from './key.ts';
+import { TenantLimits } from './limits.ts';
 
 const name = label('What the tenant is called; only operators see it.', 'Acme');
-const homeCountry = z
-  .string()
-  .regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1 alpha-2)')
-  .meta({ description: 'The country whose numbers it may ring unless it is allowed more. ISO 3166-1 alpha-2.', examples: ['US'] });
+const country = z.string().regex(/^[A-Z]{2}$/, 'must be two capital letters (ISO 3166-1 alpha-2)');
+const homeCountry = country.meta({ description: 'The country whose numbers it may ring. ISO 3166-1 alpha-2.', examples: ['US'] });
+
+/** What an operator sets for a tenant beside its name. */
+const settings = {
+  homeCountry,
+  allowedCountries: z.array(country).max(250, 'must name at most 250 countries').meta({ description: 'Countries whose numbers it may ring beside those of its home. ISO 3166-1 alpha-2.', examples: [['CA', 'GB']] }),
+  limits: TenantLimits,
+  currency: z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters (ISO 4217)').meta({ description: 'The currency that its money is counted in. ISO 4217.', examples: ['EUR'] }),
+  maxMinutesPerMonth: z
+    .int('must be a whole number')
+    .min(0, 'must be at least 0')
+    .max(2_000_000_000, 'must be at most 2000000000')
+    .nullable()
+    .meta({ description: 'How many minutes of connections it may use in a calendar month, UTC; null: no limit.', examples: [100_000] }),
+  maxSpendMicroPerMonth: z
+    .int('must be a whole number')
+    .min(0, 'must be at least 0')
+    .nullable()
+    .meta({ description: 'How much it may spend in a calendar month, UTC, in millionths of its currency; null: no limit.', examples: [500_000_000] }),
+};
 
 /** The body of `POST /v1/operator/tenants`. */
 export const CreateTenant = z.strictObject({ name, homeCountry: homeCountry.default('US') }).meta({ id: 'CreateTenant', description: 'A tenant to create. Only the name is needed.' });
@@ -14,7 +32,15 @@ export type CreateTenant = z.output<typeof CreateTenant>;
 
 /** The body of `PATCH /v1/operator/tenants/{id}`. */
 export const UpdateTenant = z
-  .strictObject({ name: name.optional(), homeCountry: homeCountry.optional() })
+  .strictObject({
+    name: name.optional(),
+    homeCountry: homeCountry.optional(),
+    allowedCountries: settings.allowedCountries.optional(),
+    limits: TenantLimits.optional().meta({ description: 'Its own limits; one that is left out stays as it is.' }),
+    currency: settings.currency.optional(),
+    maxMinutesPerMonth: settings.maxMinutesPerMonth.optional(),
+    maxSpendMicroPerMonth: settings.maxSpendMicroPerMonth.optional(),
+  })
   .refine((wanted) => Object.values(wanted).some((value) => value !== undefined), 'must name something to change')
   .meta({ id: 'UpdateTenant', description: 'What to change of a tenant; what is left out stays as it is.' });
 export type UpdateTenant = z.output<typeof UpdateTenant>;
@@ -24,7 +50,7 @@ export const Tenant = z
   .object({
     id: id('ten', 'The tenant'),
     name: z.string().meta({ description: 'What it is called.', examples: ['Acme'] }),
-    homeCountry,
+    ...settings,
     state: z.enum(['active', 'suspended']).meta({ description: '`suspended`: its keys are refused, its PINs let nobody in, and its sessions have been ended.', examples: ['active'] }),
     createdAt: instant('When it was created.'),
     suspendedAt: instant('Since when it is suspended; null while it is not.').nullable(),

@@ -3,7 +3,10 @@ import { EVERY_TENANT, inTransaction, type Store, type Tx } from './store.ts';
 
 /* Platform-wide: the operator's side of tenants. A tenant may only read its own row. */
 
-export type TenantRow = tenant;
+export type TenantRow = Omit<tenant, 'max_spend_micro_per_month'> & {
+  /** As text, as the driver gives what may be larger than a number is exact. */
+  max_spend_micro_per_month: string | null;
+};
 
 export interface NewTenant {
   readonly id: string;
@@ -40,17 +43,25 @@ export async function listTenants(store: Store, { state, limit, after }: { state
   return rows;
 }
 
-/** Changes what is given of a tenant; answers it before and after, or `null` when there is none of that id. */
-export async function updateTenant(store: Store, tenantId: string, { name, homeCountry }: { name?: string | undefined; homeCountry?: string | undefined }): Promise<{ before: TenantRow; after: TenantRow } | null> {
+/** The columns that an operator sets; all others are written by what happens to a tenant. */
+const SETTINGS = [
+  'name', 'home_country', 'allowed_countries', 'max_live_rooms', 'max_live_legs', 'max_dial_outs_per_minute', 'max_requests_per_minute', 'currency', 'max_minutes_per_month',
+  'max_spend_micro_per_month',
+] as const satisfies readonly (keyof TenantRow)[];
+export type TenantSettings = Pick<TenantRow, (typeof SETTINGS)[number]>;
+
+/** Changes what is given of a tenant; answers what was changed, before and after, or `null` when there is none of that id. */
+export async function updateTenant(store: Store, tenantId: string, wanted: Partial<TenantSettings>): Promise<{ before: Partial<TenantSettings>; after: TenantRow } | null> {
+  const columns = SETTINGS.filter((column) => wanted[column] !== undefined);
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     const before = await lockTenant(tx, tenantId);
     if (before === null) return null;
+    if (columns.length === 0) return { before: {}, after: before };
     const { rows } = await tx.query<TenantRow>({
-      name: 'update-tenant',
-      text: 'UPDATE tenant SET name = COALESCE($2, name), home_country = COALESCE($3, home_country) WHERE id = $1 RETURNING *',
-      values: [tenantId, name ?? null, homeCountry ?? null],
+      text: `UPDATE tenant SET ${columns.map((column, i) => `${column} = $${i + 2}`).join(', ')} WHERE id = $1 RETURNING *`,
+      values: [tenantId, ...columns.map((column) => wanted[column])],
     });
-    return { before, after: rows[0]! };
+    return { before: Object.fromEntries(columns.map((column) => [column, before[column]])), after: rows[0]! };
   });
 }
 

@@ -15,15 +15,16 @@ DECLARE
   v_session session;
   v_refusal text;
 BEGIN
-  SELECT r.* INTO v_room FROM room r WHERE r.id = p_room AND r.state = 'active';
+  -- A suspended tenant's room is no room: its PIN is wrong, as any other.
+  SELECT r.* INTO v_room FROM room r JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL WHERE r.id = p_room AND r.state = 'active';
   IF v_room.starts_at > now() THEN v_refusal := 'not-open'; ELSIF v_room.ends_at <= now() THEN v_refusal := 'over'; END IF;
 
   IF v_room.id IS NOT NULL AND v_refusal IS NULL THEN
     LOOP
       SELECT * INTO v_session FROM session s WHERE s.room_id = v_room.id AND s.state IN ('open', 'live') FOR NO KEY UPDATE;
       EXIT WHEN FOUND;
-      -- The room's last session is over, and this caller opens the next, unless the room ended while we waited for the session.
-      SELECT r.* INTO v_room FROM room r WHERE r.id = v_room.id AND r.state = 'active' FOR SHARE;
+      -- The room's last session is over, and this caller opens the next, unless the room ended, or its tenant was suspended, while we waited for the session.
+      SELECT r.* INTO v_room FROM room r JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL WHERE r.id = v_room.id AND r.state = 'active' FOR SHARE OF r;
       EXIT WHEN NOT FOUND;
       -- Two at once: the index lets one in, the other waits and finds it. Its clocks are settled as soon as the caller is in.
       INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason)

@@ -77,8 +77,8 @@ describe('an entry', () => {
   });
 
   it('tells fields before and after, where the operation notes them', async () => {
-    await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', { body: { name: 'Others' } });
-    expect((await allEntries())[0]?.changes).toEqual({ before: { name: 'Theirs', homeCountry: 'US' }, after: { name: 'Others', homeCountry: 'US' } });
+    await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', { body: { name: 'Others', limits: { maxLiveRooms: 7 } } });
+    expect((await allEntries())[0]?.changes).toEqual({ before: { name: 'Theirs', max_live_rooms: null }, after: { name: 'Others', max_live_rooms: 7 } });
   });
 
   it('has the address that a proxy tells of, and nothing that is no address', async () => {

@@ -11,7 +11,7 @@ import { Change, type NoteChange } from '../audit/note-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { body, idOr, noSuchPage, query } from '../input/parse.ts';
 import { showKey } from '../keys/show.ts';
-import { showTenant } from './show.ts';
+import { showTenant, tenantSettings } from './show.ts';
 
 const tenantId = idOr(noSuchTenant);
 
@@ -45,10 +45,10 @@ export class TenantsController {
 
   @Patch(':tenantId')
   async update(@Param('tenantId', tenantId) id: string, @Body(body(UpdateTenant)) wanted: UpdateTenant, @Change() note: NoteChange): Promise<Tenant> {
-    const updated = await updateTenant(this.deps.store, id, wanted);
+    const settings = tenantSettings(wanted);
+    const updated = await updateTenant(this.deps.store, id, settings);
     if (updated === null) throw noSuchTenant();
-    const named = ({ name, home_country: homeCountry }: typeof updated.after): object => ({ name, homeCountry });
-    note({ before: named(updated.before), after: named(updated.after) });
+    note({ before: updated.before, after: settings });
     return showTenant(updated.after);
   }
 

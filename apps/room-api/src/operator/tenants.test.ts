@@ -25,7 +25,10 @@ describe('a tenant', () => {
   it('is made with a key that may do everything of its own, and nothing of the operator’s', async () => {
     const { body } = await stage.ask('POST', TENANTS, { body: { name: ' Acme ' } });
     expect(body).toEqual({
-      tenant: { id: expect.stringMatching(/^ten_/), name: 'Acme', homeCountry: 'US', state: 'active', createdAt: expect.any(String), suspendedAt: null },
+      tenant: {
+        id: expect.stringMatching(/^ten_/), name: 'Acme', homeCountry: 'US', allowedCountries: [], limits: { maxLiveRooms: null, maxLiveLegs: null, maxDialOutsPerMinute: null, maxRequestsPerMinute: null },
+        currency: 'EUR', maxMinutesPerMonth: null, maxSpendMicroPerMonth: null, state: 'active', createdAt: expect.any(String), suspendedAt: null,
+      },
       key: expect.stringMatching(/^pl_test_[0-9a-f]{32}_[\w-]{43}$/),
     });
     expect((await stage.ask('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } })).status).toBe(201);
@@ -41,6 +44,9 @@ describe('a tenant', () => {
     expect((await stage.ask('GET', path)).body).toMatchObject({ name: 'Acme', homeCountry: 'DE' });
     expect((await stage.ask('PATCH', path, { body: { name: 'Acme Ltd' } })).body).toMatchObject({ name: 'Acme Ltd', homeCountry: 'DE' });
     expect((await stage.ask('PATCH', path, { body: { homeCountry: 'FR' } })).body).toMatchObject({ name: 'Acme Ltd', homeCountry: 'FR' });
+    const settings = { allowedCountries: ['CA', 'GB'], currency: 'USD', maxMinutesPerMonth: 1_000, maxSpendMicroPerMonth: 9_007_199_254_740_991 };
+    expect((await stage.ask('PATCH', path, { body: { ...settings, limits: { maxLiveRooms: 3 } } })).body).toMatchObject({ ...settings, limits: { maxLiveRooms: 3, maxLiveLegs: null } });
+    expect((await stage.ask('PATCH', path, { body: { limits: { maxLiveLegs: 5 }, maxSpendMicroPerMonth: null } })).body).toMatchObject({ ...settings, maxSpendMicroPerMonth: null, limits: { maxLiveRooms: 3, maxLiveLegs: 5 } });
   });
 
   it.each([
@@ -51,6 +57,10 @@ describe('a tenant', () => {
     ['PATCH', '/ten_ours', {}, ''],
     ['PATCH', '/ten_ours', { name: '' }, '/name'],
     ['PATCH', '/ten_ours', { suspendedAt: null }, '/suspendedAt'],
+    ['PATCH', '/ten_ours', { allowedCountries: ['GB', 'gb'] }, '/allowedCountries/1'],
+    ['PATCH', '/ten_ours', { limits: { maxLiveRooms: -1 } }, '/limits/maxLiveRooms'],
+    ['PATCH', '/ten_ours', { currency: 'euro' }, '/currency'],
+    ['PATCH', '/ten_ours', { maxSpendMicroPerMonth: 0.5 }, '/maxSpendMicroPerMonth'],
     ['POST', '/ten_ours/keys', { scopes: ['everything'] }, '/scopes/0'],
     ['POST', '/ten_ours/keys', { scopes: [] }, '/scopes'],
   ])('%s %s refuses %j', async (method, path, body, pointer) => {

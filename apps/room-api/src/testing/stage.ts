@@ -4,6 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { ServerRedis } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
+import { openEndpointSecrets } from '@partyline/conference/endpoint-secrets';
 import { openPinVault } from '@partyline/conference/pin-vault';
 import { openRequestVault } from '@partyline/conference/request-vault';
 import { problemsOf } from '@partyline/contracts/operation';
@@ -22,6 +23,7 @@ import { openStore, type Store } from '@partyline/store/store';
 import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis } from '@partyline/testing/redis';
 import { roomApiModule } from '../app.module.ts';
+import { openEventFeed } from '../events/feed.ts';
 import { strictHttp } from '../input/strict-http.ts';
 import { openRequestMeter } from '../limits/request-meter.ts';
 import { askOverRedis } from '../provider-client.ts';
@@ -86,16 +88,17 @@ export async function startStage(provider: (store: Store) => AskProvider, { logT
   const jobs = openJobs({ connection, prefix, now: Date.now, onError: () => undefined });
   const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), ...(answerWithinMs === undefined ? {} : { answerWithinMs }), onTrouble: (_question, error) => troubles.push(error) });
   const counting = connectRedis(redis.url, () => undefined, 250);
+  const feed = openEventFeed({ store, now: () => new Date(), onError: (error) => troubles.push(error), everyMs: 20, heartbeatMs: 200 });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
     log,
     metrics,
     module: roomApiModule({
       requests: openRequestVault(Buffer.alloc(32, 7)), requestMeter: openRequestMeter(counting, prefix), unauthenticatedPerMinute,
-      store, jobs, provider: asking, pins: openPinVault(Buffer.alloc(32, 7)), random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, operators: [operator.entry, colleague.entry], keyEnv: 'test', report: openReport(metrics, log), version: '0.0.0' }),
+      store, jobs, provider: asking, pins: openPinVault(Buffer.alloc(32, 7)), endpointSecrets: openEndpointSecrets(Buffer.alloc(32, 7)), addresses: { allowPrivate: false, ports: [443, 80, 8443] }, feed, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, operators: [operator.entry, colleague.entry], keyEnv: 'test', report: openReport(metrics, log), version: '0.0.0' }),
     prepare: strictHttp,
     ready: { postgres: () => store.pool.query('SELECT 1') },
-    drain: async () => undefined,
+    drain: () => feed.close(),
     close: async () => {
       counting.disconnect();
       await Promise.allSettled([asking.close(), jobs.close()]);

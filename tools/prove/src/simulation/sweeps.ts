@@ -125,6 +125,7 @@ export function owedAt(tables: Tables): number {
     const session = tables.sessions.get(id)!;
     look(session.due_at);
     look(tables.rooms.get(session.room_id)?.ended_at ?? null);
+    look(tables.tenants.get(session.tenant_id)?.suspended_at ?? null);
   }
   for (const id of tables.ending) look(tables.sessions.get(id)!.ending_at);
   for (const id of tables.bridgeOwed) look(tables.sessions.get(id)!.bridge_owed_at);

@@ -45,7 +45,7 @@ function isHeld(tables: Tables, room: RoomRow, sessionId: string | null, role: s
 function seatCaller(tables: Tables, leg: LegRow, of: { roomId: string; role: LegRow['role']; person: string | null }, fresh: readonly [session: string, conversation: string, participant: string], now: Date): { outcome: string } | null {
   const [freshSession, freshConversation, freshParticipant] = fresh;
   const room = tables.rooms.get(of.roomId);
-  if (room === undefined || room.state !== 'active') return null;
+  if (room === undefined || room.state !== 'active' || tables.tenants.get(room.tenant_id)?.suspended_at) return null;
   const tries = leg.tries + 1;
   const version = leg.version + 1;
   let refusal = room.starts_at !== null && room.starts_at > now ? 'not-open' : room.ends_at !== null && room.ends_at <= now ? 'over' : null;

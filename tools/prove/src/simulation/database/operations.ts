@@ -12,6 +12,7 @@ import { listOwed, purgeExpired } from '@partyline/store/owed';
 import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSessionId } from '@partyline/store/rooms';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
+import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants';
 import { takePlace, takeTurn } from '@partyline/store/turns';
 import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/voice-webhooks';
 import fc from 'fast-check';
@@ -55,7 +56,7 @@ const makeRoom = op(
         session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media }, participant: { id: `part of ${g.room}`, name: 'Host', role: 'host' },
       });
       const n = await countPins(tx, g.number);
-      return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number: g.number, lookup: g.pin, sealed: Buffer.from('sealed'), role: g.role, ...(g.person === null ? {} : { participantId: g.person }) })];
+      return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number: g.number, lookup: g.pin, sealed: Buffer.from('sealed'), digits: 9, role: g.role, ...(g.person === null ? {} : { participantId: g.person }) })];
     }),
   'make room',
 );
@@ -135,10 +136,15 @@ const delivery = op(fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'p
 }, 'deliver');
 const limits = op(fc.record({ tenant, limit: fc.constantFrom(...LIMITS) }), (store, g) => inTransaction(store, g.tenant, (tx) => holdLimit(tx, g.tenant, g.limit)), 'limit');
 const turns = op(fc.constantFrom('a', 'b'), async (store, name) => [await takeTurn(store, name, 600_000), (await takePlace(store, 'account', name, { everyMs: 600_000, withinMs: 60_000 })) === null], 'turn');
+const suspends = op(fc.record({ tenant, on: fc.boolean() }), async (store, g) => {
+  const row = await (g.on ? suspendTenant : resumeTenant)(store, g.tenant);
+  // A moment older than the sweep's grace may be: whether it is owed yet would hang on which database was quicker.
+  return [row === null, (row?.suspended_at ?? null) === null, await listRunningSessions(store, g.tenant, 10)];
+}, 'suspend');
 const purge = op(fc.constant(null), (store) => purgeExpired(store), 'purge');
 
 export const operation = fc.oneof(
   { weight: 4, arbitrary: makeRoom }, { weight: 1, arbitrary: nextSession }, { weight: 1, arbitrary: endRoom }, { weight: 3, arbitrary: addLeg }, { weight: 3, arbitrary: changeLeg }, { weight: 3, arbitrary: changeSession },
   { weight: 4, arbitrary: answers }, { weight: 5, arbitrary: admits }, { weight: 3, arbitrary: answersOwn }, { weight: 2, arbitrary: looks }, { weight: 2, arbitrary: sweeps }, { weight: 2, arbitrary: strays }, { weight: 1, arbitrary: notes },
-  { weight: 2, arbitrary: delivery }, { weight: 2, arbitrary: limits }, { weight: 1, arbitrary: turns }, { weight: 1, arbitrary: purge },
+  { weight: 2, arbitrary: delivery }, { weight: 2, arbitrary: limits }, { weight: 1, arbitrary: suspends }, { weight: 1, arbitrary: turns }, { weight: 1, arbitrary: purge },
 );

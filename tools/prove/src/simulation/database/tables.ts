@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { DeliveryAttemptRow, DeliveryRow } from './deliveries.ts';
 
 export interface NumberRow { readonly e164: string; readonly language: string; readonly country: string | null; readonly toll_free: boolean; readonly dedicated_to: string | null; readonly created_at: Date }
-export interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly role: LegRow['role']; readonly participant_id: string | null; readonly created_at: Date; readonly free_at: Date | null }
+export interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly role: LegRow['role']; readonly participant_id: string | null; readonly digits: number; readonly created_at: Date; readonly free_at: Date | null }
 export interface ParticipantRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly kind: string; readonly name: string; readonly role: LegRow['role']; readonly removed_at: Date | null; readonly created_at: Date }
 export interface OutboxRow {
   readonly id: number;
@@ -78,7 +78,7 @@ export class Tables {
   readonly paces = new Map<string, { free_at: Date }>();
   readonly turns = new Map<string, { free_at: Date }>();
   readonly strays = new Map<string, StrayRow>();
-  readonly tenants = new Map<string, { unlimited?: boolean }>();
+  readonly tenants = new Map<string, { unlimited?: boolean; suspended_at?: Date | null }>();
   readonly endpoints = new Map<string, EndpointRow>();
   readonly deliveries = new Map<string, DeliveryRow>();
   readonly deliveryAttempts = new Map<string, DeliveryAttemptRow>();

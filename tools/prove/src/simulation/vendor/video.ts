@@ -1,5 +1,6 @@
 import { verdict } from '@partyline/domain/verdict';
 import type { MediaProvider, SipDial } from '@partyline/provider-contract/media-provider';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { MediaEvent } from '@partyline/provider-contract/provider-event';
 import type { Life } from '../process.ts';
 import type { Random } from '../random.ts';
@@ -142,7 +143,7 @@ export class SimVideo {
     };
     return {
       kind: 'simulated',
-      capabilities: { sipDial: true, sipMonitoring: true, listConnections: true },
+      capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
       clientConfig: { kind: 'simulated', application: 'app' },
       openSession: () => rest.request({ life, label: 'open-session', reads: false, limit: 'none', entry: null, act: () => ({ mediaSessionId: ids.next('media') }) }),
       issueToken: ({ data }) => data,
@@ -157,6 +158,7 @@ export class SimVideo {
         }),
       disconnect: ({ connectionId }) =>
         rest.request({ life, label: 'disconnect', reads: false, limit: 'none', entry: this.connections.get(connectionId)?.entry ?? null, asks: true, act: () => this.#disconnect(connectionId) }),
+      mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'not simulated')),
       listConnections: (mediaSessionId) =>
         rest.request({
           life, label: 'list-connections', reads: true, limit: 'none', entry: null,

@@ -191,12 +191,13 @@ export class SimVoice {
     const entryOf = (callId: string): Entry | null => this.calls.get(callId)?.entry ?? null;
     return {
       kind: 'simulated',
-      capabilities: { lengthTimer: true, listCalls: true, mute: true, say: true },
+      capabilities: { lengthTimer: true, listCalls: true, mute: true, sendDigits: true, say: true },
       instructions: (plan) => plan,
       createCall: (input) =>
         rest.request({ life, label: 'create', reads: false, limit: 'create', entry: null, act: () => ({ callId: this.#place(input).entry.id }), made: ({ callId }) => entryOf(callId) }),
       hangUp: (callId) => rest.request({ life, label: 'hang-up', reads: false, limit: 'rest', entry: entryOf(callId), asks: true, act: () => this.#hangUp(callId) }),
       say: () => rest.request({ life, label: 'say', reads: false, limit: 'rest', entry: null, act: () => undefined }),
+      sendDigits: () => rest.request({ life, label: 'dtmf', reads: false, limit: 'rest', entry: null, act: () => undefined }),
       mute: () => rest.request({ life, label: 'mute', reads: false, limit: 'rest', entry: null, act: () => undefined }),
       getCall: (callId) =>
         rest.request({
