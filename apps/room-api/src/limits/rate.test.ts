@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { OPERATIONS } from '@partyline/contracts/operations';
+import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+
+const UNAUTHENTICATED = 20;
+
+let stage: Stage;
+let from = 0;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable, { unauthenticatedPerMinute: UNAUTHENTICATED });
+});
+afterAll(() => stage.stop());
+beforeEach(async () => {
+  from += 1;
+  await stage.store.pool.query(`UPDATE tenant SET max_requests_per_minute = 30 WHERE id IN ('ten_ours', 'ten_theirs')`);
+});
+
+const at = (address = `192.0.2.${from}`) => ({ 'x-forwarded-for': address });
+const look = (key: string = stage.keys.ours) => stage.ask('GET', '/v1/rooms', { key });
+const left = (headers: Headers): number => Number(/r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);
+
+describe('a tenant', () => {
+  it('is told on every reply how much is left, is refused beyond that, and can always hang up', async () => {
+    const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+    const { headers } = await look();
+    expect(headers.get('ratelimit-policy')).toBe('"tenant";q=30;w=60');
+    expect(headers.get('ratelimit')).toMatch(/^"tenant";r=28;t=\d+$/);
+    // Problems too.
+    expect(left((await stage.ask('GET', '/v1/rooms/room_none')).headers)).toBe(27);
+
+    const replies = await Promise.all(Array.from({ length: 60 }, () => look()));
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(27);
+    const refused = replies.filter(({ status }) => status === 429);
+    expect(refused).toHaveLength(33);
+    const { body, headers: told } = refused[0]!;
+    expect(body).toMatchObject({ reason: 'rate-limited', limit: 30, used: expect.any(Number), fix: expect.stringContaining('Wait') });
+    expect(left(told)).toBe(0);
+    expect(Number(told.get('retry-after'))).toBe(Number(/t=(\d+)/.exec(told.get('ratelimit') ?? '')?.[1]));
+
+    expect((await stage.ask('POST', `/v1/rooms/${made.room.id}/end`)).status).toBe(202);
+    // Nobody else has anything of it.
+    expect((await look(stage.keys.theirs)).status).toBe(200);
+  });
+
+  it('is counted by each replica for itself while Redis is away, and by all together when it is back', async () => {
+    stage.redis.sever();
+    const replies = await Promise.all(Array.from({ length: 60 }, () => look(stage.keys.theirs)));
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(30);
+    expect(replies.filter(({ status }) => status === 429)).toHaveLength(30);
+    stage.redis.restore();
+    await expect.poll(async () => (await look(stage.keys.theirs)).status, { timeout: 20_000 }).toBe(200);
+  });
+
+  it('is answered while Redis hangs', async () => {
+    await stage.store.pool.query(`UPDATE tenant SET max_requests_per_minute = 10000`);
+    stage.redis.stall();
+    expect((await look()).status).toBe(200);
+    stage.redis.restore();
+  });
+});
+
+it.each(OPERATIONS.filter(({ id, method }) => method !== 'get' && /^(end|suspend|remove|kick|hangUp)/i.test(id)))('$id ends something, and is never refused', ({ ends }) => {
+  expect(ends).toBe(true);
+});
+
+describe('an address that has no key', () => {
+  it.each([
+    ['no key', 'GET', '/v1/rooms', { key: null }, 401],
+    ['a wrong key', 'GET', '/v1/rooms', { key: 'pl_test_wrong_key' }, 401],
+    ['nothing there', 'GET', '/v1/nothing', {}, 404],
+    ['a wrong method', 'PUT', '/v1/rooms', {}, 405],
+    ['a wrong body', 'POST', '/v1/rooms', { body: '{', }, 422],
+    ['the document', 'GET', '/v1/openapi.json', { key: null }, 200],
+  ] as const)('%s: told what is left, and refused beyond it', async (_what, method, path, given, status) => {
+    const ask = () => stage.ask(method, path, { ...given, headers: at() });
+    const first = await ask();
+    expect([first.status, first.headers.get('ratelimit-policy'), left(first.headers)]).toEqual([status, `"address";q=${UNAUTHENTICATED};w=60`, UNAUTHENTICATED - 1]);
+    const replies = await Promise.all(Array.from({ length: UNAUTHENTICATED + 4 }, ask));
+    const refused = replies.filter((reply) => reply.status === 429);
+    expect(refused).toHaveLength(5);
+    expect(refused[0]!.body).toMatchObject({ reason: 'rate-limited', status: 429 });
+    expect(Number(refused[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
+  it('does not stand in the way of whoever comes from there with a good key, nor of another address', async () => {
+    await stage.store.pool.query(`UPDATE tenant SET max_requests_per_minute = 10000`);
+    const wrong = (address: string) => stage.ask('GET', '/v1/rooms', { key: null, headers: at(address) });
+    for (let i = 0; i <= UNAUTHENTICATED; i++) await wrong('198.51.100.1');
+    expect((await wrong('198.51.100.1')).status).toBe(429);
+    expect((await stage.ask('GET', '/v1/rooms', { headers: at('198.51.100.1') })).status).toBe(200);
+    expect((await wrong('198.51.100.2')).status).toBe(401);
+  });
+
+  it('health is nobody’s business to count', async () => {
+    const { headers } = await stage.ask('GET', '/healthz', { key: null });
+    expect(headers.get('ratelimit')).toBeNull();
+  });
+});
