@@ -99,6 +99,6 @@ function inAWord(error: NodeJS.ErrnoException): string {
     case 'EPIPE':
       return 'reset';
     default:
-      return /CERT|SSL|TLS|ERR_TLS/i.test(error.code ?? '') ? 'tls' : 'no-answer';
+      return /CERT|SSL|TLS|EPROTO/.test(error.code ?? '') ? 'tls' : 'no-answer';
   }
 }

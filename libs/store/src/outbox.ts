@@ -1,4 +1,4 @@
-import { EVERY_TENANT, type Store, type Tx } from './store.ts';
+import { EVERY_TENANT, inTransaction, type Store, type Tx } from './store.ts';
 
 /** What an event is about: a session, or one of the tenant's own endpoints. */
 export interface About {
@@ -54,28 +54,28 @@ export async function listEvents(store: Store, tenantId: string, { after, upTo, 
   return rows;
 }
 
-/** What was running, and the last event that could be seen, at one moment. */
+/** What was written, and who was writing, at one moment. */
 export interface Horizon {
-  /** Every transaction below is over. */
-  readonly xmin: bigint;
-  /** No transaction had begun to write from here on. */
-  readonly xmax: bigint;
+  /** The last event that could be seen. */
   readonly lastId: bigint;
+  /** Whoever was writing at that moment has a smaller number. */
+  readonly xid: bigint;
+  /** A moment later: nobody who is still writing has a smaller number than this. */
+  readonly oldest: bigint;
 }
 
 /**
  * Events are numbered when they are written, and seen when they are committed, so one can be seen before another with a smaller number. Whoever writes
- * one holds a lock, and so has a transaction's number, before the event gets its own: when all that were below this moment's `xmax` are over,
- * no event up to this moment's `lastId` can come any more.
+ * one holds a lock, and so has a transaction's number, before the event gets its own: once nobody with a number below this moment's `xid` is
+ * writing, no event up to this moment's `lastId` can come any more.
  */
 export async function readHorizon(store: Store): Promise<Horizon> {
-  const { rows } = await store.query<{ xmin: string; xmax: string; last_id: string }>(EVERY_TENANT, {
-    name: 'event-horizon',
-    text: 'SELECT pg_snapshot_xmin(s)::text AS xmin, pg_snapshot_xmax(s)::text AS xmax, COALESCE((SELECT max(id) FROM outbox), 0) AS last_id FROM pg_current_snapshot() s',
-    values: [],
+  return inTransaction(store, EVERY_TENANT, async (tx) => {
+    // The upper end of a snapshot would not do for `xid`: it is above the last transaction that is over, not above all that have begun.
+    const { rows: now } = await tx.query<{ last_id: string; xid: string }>({ name: 'last-event', text: 'SELECT COALESCE((SELECT max(id) FROM outbox), 0) AS last_id, pg_current_xact_id()::text AS xid', values: [] });
+    const { rows: then } = await tx.query<{ oldest: string }>({ name: 'oldest-writer', text: 'SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS oldest', values: [] });
+    return { lastId: BigInt(now[0]!.last_id), xid: BigInt(now[0]!.xid), oldest: BigInt(then[0]!.oldest) };
   });
-  const { xmin, xmax, last_id } = rows[0]!;
-  return { xmin: BigInt(xmin), xmax: BigInt(xmax), lastId: BigInt(last_id) };
 }
 
 /** Of these tenants, those who have an event after one place and up to another. */

@@ -1,0 +1,34 @@
+import type { Delivery, Endpoint } from '@partyline/contracts/endpoint';
+import type { DeliveryLine } from '@partyline/store/delivery-log';
+import type { EndpointRow } from '@partyline/store/endpoints';
+import { eventId } from '@partyline/store/outbox';
+
+const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
+
+/** An endpoint as the API shows it. @param now to tell whether its old secret still signs */
+export const showEndpoint = (row: EndpointRow, now: Date): Endpoint => ({
+  id: row.id,
+  url: row.url,
+  description: row.description,
+  types: row.types,
+  enabled: row.enabled,
+  disabledAt: iso(row.disabled_at),
+  disabledReason: row.disabled_reason as Endpoint['disabledReason'],
+  failingSince: iso(row.failing_since),
+  failures: row.failures,
+  oldSecretUntil: row.old_secret_until !== null && row.old_secret_until > now ? iso(row.old_secret_until) : null,
+  createdAt: row.created_at.toISOString(),
+});
+
+/** A delivery as the API shows it. */
+export const showDelivery = (line: DeliveryLine): Delivery => ({
+  id: line.id,
+  endpointId: line.to_endpoint,
+  eventId: eventId(line),
+  type: line.type,
+  state: line.state,
+  createdAt: line.created_at.toISOString(),
+  nextTryAt: iso(line.next_try_at),
+  doneAt: iso(line.done_at),
+  attempts: line.attempts.map(({ no, at, status, duration_ms, error }) => ({ no, at: at.toISOString(), status, durationMs: duration_ms, error })),
+});

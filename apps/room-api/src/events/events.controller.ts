@@ -1,0 +1,58 @@
+import { Readable } from 'node:stream';
+import { Controller, Get, Inject, Param, Query, Req, Res, StreamableFile } from '@nestjs/common';
+import { tellEvent } from '@partyline/conference/deliver-events';
+import { ListEvents, type EventPage, type Timeline, type TimelineItem } from '@partyline/contracts/events';
+import { VerdictError } from '@partyline/domain/verdict';
+import { findEvent } from '@partyline/store/outbox';
+import { readTimeline } from '@partyline/store/timeline';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Tenant } from '../auth/key.guard.ts';
+import { DEPS, type ApiDeps } from '../deps.ts';
+import { noSuchPage, noSuchSession, query, sessionId } from '../input/parse.ts';
+
+const STREAM = 'text/event-stream';
+const MOST_ITEMS = 5_000;
+
+const noSuchEvent = (): VerdictError => new VerdictError('client', 'invalid-query', 'There is no such event.', { field: '/Last-Event-ID', fix: 'Give the id of an event of yours, or leave the header out to begin with what comes next.' });
+
+@Controller('v1')
+export class EventsController {
+  constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
+
+  @Get('events')
+  async list(
+    @Tenant() tenantId: string,
+    @Query(query(ListEvents)) { types = [], limit, after }: ListEvents,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<EventPage | StreamableFile> {
+    const { accept, 'last-event-id': last } = request.headers;
+    const streams = accept?.includes(STREAM) === true;
+    const resume = streams && typeof last === 'string' && last !== '' ? last : undefined;
+    const named = resume ?? after;
+    const place = named === undefined ? null : await findEvent(this.deps.store, tenantId, named);
+    if (named !== undefined && place === null) throw resume === undefined ? noSuchPage() : noSuchEvent();
+    const wanted = { after: place === null ? null : BigInt(place), types };
+    if (streams) return this.#follow(tenantId, wanted, reply);
+    const { rows, more } = await this.deps.feed.read(tenantId, { ...wanted, limit });
+    const events = rows.map(tellEvent);
+    return { events, next: more ? (events.at(-1)?.id ?? null) : null };
+  }
+
+  @Get('sessions/:sessionId/timeline')
+  async timeline(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<Timeline> {
+    const rows = await readTimeline(this.deps.store, tenantId, id, MOST_ITEMS + 1);
+    if (rows === null) throw noSuchSession();
+    const items = rows.slice(0, MOST_ITEMS).map(({ at, source, what, leg_id, detail }): TimelineItem => ({ at: at.toISOString(), source, what, legId: leg_id, detail }));
+    return { items, complete: rows.length <= MOST_ITEMS };
+  }
+
+  #follow(tenantId: string, wanted: { after: bigint | null; types: readonly string[] }, reply: FastifyReply): StreamableFile {
+    const gone = new AbortController();
+    const told = Readable.from(this.deps.feed.follow(tenantId, wanted, gone.signal), { objectMode: false });
+    reply.raw.on('close', () => gone.abort());
+    // Nobody between us and the client is to keep it back, and no other request is to get it.
+    void reply.headers({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
+    return new StreamableFile(told, { type: STREAM });
+  }
+}
