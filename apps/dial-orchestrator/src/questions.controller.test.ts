@@ -32,6 +32,8 @@ beforeAll(async () => {
       },
       issueToken: () => Promise.reject(new Error('not asked here')),
       observeRoom: () => Promise.reject(new Error('not asked here')),
+      mute: () => Promise.reject(new Error('not asked here')),
+      sendDigits: () => Promise.reject(new Error('not asked here')),
     };
     const controller = questionsController({ provider, redis: claims, prefix: redis.prefix, onError: () => undefined });
     const service = await NestFactory.createMicroservice({ module: Replica, controllers: [controller] }, { transport: Transport.REDIS, options: workerOptions(redis.url), logger: false });

@@ -116,6 +116,8 @@ export function askOverRedis({
     openMedia: (input) => ask('openMedia', input),
     issueToken: (input) => ask('issueToken', input),
     observeRoom: (input) => ask('observeRoom', input),
+    mute: (input) => ask('mute', input),
+    sendDigits: (input) => ask('sendDigits', input),
     close: () => client.close(),
   };
 }

@@ -2,11 +2,13 @@ import type { ClientConfig, MediaProvider } from '@partyline/provider-contract/m
 import { isUp } from '@partyline/domain/leg';
 import { VerdictError } from '@partyline/domain/verdict';
 import { mediaOfSession } from '@partyline/store/events';
+import { findLegThere, type LegThere } from '@partyline/store/participants';
 import { readRoom } from '@partyline/store/rooms';
+import { changeSession } from './change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';
 import { openMediaSession } from './open-bridge.ts';
-import { noSuchRoom } from './refusals.ts';
+import { noSuchParticipant, noSuchRoom } from './refusals.ts';
 
 export interface OpenedMedia {
   readonly mediaSessionId: string;
@@ -36,6 +38,10 @@ export interface AskProvider {
   issueToken(input: { tenantId: string; sessionId: string; participantId: string; expiresAt: Date }): Promise<OpenedMedia>;
   /** Asks the provider which legs of a room's session it says are up. */
   observeRoom(input: { tenantId: string; roomId: string }): Promise<readonly ObservedLeg[]>;
+  /** Mutes somebody who is on the telephone, or lets them speak again. */
+  mute(input: { tenantId: string; participantId: string; muted: boolean }): Promise<{ legId: string }>;
+  /** Presses keys for somebody who is on the telephone: the far end hears the tones. */
+  sendDigits(input: { tenantId: string; participantId: string; digits: string }): Promise<{ legId: string }>;
 }
 
 const token = (media: MediaProvider, mediaSessionId: string, participantId: string, expiresAt: Date): OpenedMedia => ({
@@ -44,6 +50,16 @@ const token = (media: MediaProvider, mediaSessionId: string, participantId: stri
   tokenExpiresAt: expiresAt,
   client: media.clientConfig,
 });
+
+/** The connection by which somebody is there. Throws 404 when the tenant has no such person, 409 when they are not there. */
+async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, participantId: string): Promise<LegThere> {
+  const there = await findLegThere(store, tenantId, participantId);
+  if (there === null) throw noSuchParticipant();
+  if (there === 'away') throw new VerdictError('client', 'participant-not-there', 'This person is not in a session now.', { fix: 'Look at their state: they must be answered or joined.' });
+  return there;
+}
+
+const notSupported = (): VerdictError => new VerdictError('client', 'not-supported', 'The provider cannot do this to a connection of this kind.', { fix: 'It can be done to people on the telephone.' });
 
 /** The answering side, in the orchestrator. */
 export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'clock' | 'report'>): AskProvider {
@@ -80,6 +96,27 @@ export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'v
             };
           }),
       );
+    },
+    async mute({ tenantId, participantId, muted }) {
+      const leg = await liveLeg(deps, tenantId, participantId);
+      if (leg.media_connection_id !== null) {
+        if (!deps.media.capabilities.mute) throw notSupported();
+        await deps.media.mute({ mediaSessionId: leg.media_session_id ?? '', connectionId: leg.media_connection_id, muted });
+      } else {
+        if (!deps.voice.capabilities.mute) throw notSupported();
+        await deps.voice.mute(leg.voice_call_id!, muted);
+      }
+      await changeSession(deps, tenantId, leg.session_id, (view) => {
+        const row = view.legs.find(({ id }) => id === leg.id);
+        if (row !== undefined) row.muted = muted;
+      });
+      return { legId: leg.id };
+    },
+    async sendDigits({ tenantId, participantId, digits }) {
+      const leg = await liveLeg(deps, tenantId, participantId);
+      if (leg.voice_call_id === null || !deps.voice.capabilities.sendDigits) throw notSupported();
+      await deps.voice.sendDigits(leg.voice_call_id, digits);
+      return { legId: leg.id };
     },
   };
 }

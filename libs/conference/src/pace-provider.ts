@@ -39,6 +39,8 @@ export function paceProviders({ voice, media }: { voice: VoiceProvider; media: M
       createCall: (call) => inLine('dial', () => voice.createCall(call)),
       hangUp: (callId) => inLine('hang-up', () => voice.hangUp(callId)),
       mute: (callId, muted) => inLine('ask', () => voice.mute(callId, muted)),
+      sendDigits: (callId, digits) => inLine('ask', () => voice.sendDigits(callId, digits)),
+      say: (callId, text, language) => inLine('ask', () => voice.say(callId, text, language)),
       getCall: (callId) => inLine('ask', () => voice.getCall(callId)),
       listLiveCalls: () => voice.listLiveCalls(() => place('ask', PAGE)),
     } satisfies VoiceProvider,

@@ -16,6 +16,8 @@ const DATES: { readonly [Q in Question]: { readonly input: readonly string[]; re
   openMedia: { input: [], value: ['tokenExpiresAt'] },
   issueToken: { input: ['expiresAt'], value: ['tokenExpiresAt'] },
   observeRoom: { input: [], value: [] },
+  mute: { input: [], value: [] },
+  sendDigits: { input: [], value: [] },
 };
 
 /** Every question, to register a handler for each. */

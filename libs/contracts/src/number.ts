@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, numberKind, phoneNumber } from './fields.ts';
+import { flag, numberKind, page, phoneNumber } from './fields.ts';
 
 /** What is said of a dial-in number. */
 export const numberFields = {
@@ -37,3 +37,48 @@ export type ListNumbers = z.output<typeof ListNumbers>;
 /** The reply to `GET /v1/numbers`. */
 export const Numbers = z.object({ numbers: z.array(UsableNumber).meta({ description: 'Your own first, then the shared ones; each by its number.' }) }).meta({ id: 'Numbers', description: 'The dial-in numbers that you may create rooms on.' });
 export type Numbers = z.output<typeof Numbers>;
+
+const tenantId = z.string().regex(/^ten_[\w-]{1,64}$/, 'must be a tenant’s id').nullable().meta({ description: 'The one tenant who may use it; null: all may.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] });
+
+/** The body of `POST /v1/operator/numbers`. */
+export const CreateNumber = z
+  .strictObject({
+    number: phoneNumber('The number.', '+12025550100'),
+    language: numberFields.language.default('en-US'),
+    country: numberFields.country.nullable().default(null),
+    tollFree: numberFields.tollFree.default(false),
+    tenantId: tenantId.default(null),
+  })
+  .meta({ id: 'CreateNumber', description: 'A dial-in number to add. Only the number is needed.' });
+export type CreateNumber = z.output<typeof CreateNumber>;
+
+/** The body of `PATCH /v1/operator/numbers/{number}`. */
+export const UpdateNumber = z
+  .strictObject({ language: numberFields.language.optional(), country: numberFields.country.nullable().optional(), tollFree: numberFields.tollFree.optional(), tenantId: tenantId.optional() })
+  .meta({ id: 'UpdateNumber', description: 'What is to change of a dial-in number; what is left out stays.' });
+export type UpdateNumber = z.output<typeof UpdateNumber>;
+
+/** A number as operators see it. */
+export const OperatorNumber = UsableNumber.extend({ tenantId }).meta({ id: 'OperatorNumber', description: 'A dial-in number of the platform.' });
+export type OperatorNumber = z.output<typeof OperatorNumber>;
+
+/** The query of `GET /v1/operator/numbers`. */
+export const ListAllNumbers = z.strictObject({
+  tenantId: z.string().regex(/^ten_[\w-]{1,64}$/, 'must be a tenant’s id').optional().meta({ description: 'Only those of this tenant alone.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] }),
+  ...page('numbers', 'num'),
+  after: phoneNumber('Where to go on: the `next` of the page before.', '+12025550100').optional(),
+});
+export type ListAllNumbers = z.output<typeof ListAllNumbers>;
+
+/** The reply to `GET /v1/operator/numbers`. */
+export const NumberPage = z
+  .object({
+    numbers: z.array(OperatorNumber).meta({ description: 'In the order of their digits.' }),
+    next: z.string().nullable().meta({ description: 'Give this as `after` to get the next page (its plus as `%2B`); null on the last.', examples: ['+12025550100'] }),
+  })
+  .meta({ id: 'NumberPage', description: 'A page of dial-in numbers.' });
+export type NumberPage = z.output<typeof NumberPage>;
+
+/** The reply to `DELETE /v1/operator/numbers/{number}`. */
+export const DeletedNumber = z.object({ number: phoneNumber('The number that is gone.', '+12025550100') }).meta({ id: 'DeletedNumber', description: 'A dial-in number that was taken away.' });
+export type DeletedNumber = z.output<typeof DeletedNumber>;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { id, instant, label } from './fields.ts';
+import { id, instant, label, role } from './fields.ts';
 
 /** The body of `POST /v1/rooms/{id}/tokens`. */
-export const TokenRequest = z.strictObject({ name: label('The name on the roster.', 'Grace') }).meta({ id: 'TokenRequest', description: 'One more browser that is to join.' });
+export const TokenRequest = z.strictObject({ name: label('The name on the roster.', 'Grace'), role: role.default('participant') }).meta({ id: 'TokenRequest', description: 'One more browser that is to join.' });
 export type TokenRequest = z.output<typeof TokenRequest>;
 
 /** What a browser's video SDK is started with. */

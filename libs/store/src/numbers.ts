@@ -1,4 +1,6 @@
-import type { Store, Tx } from './store.ts';
+import { EVERY_TENANT, type Store, type Tx } from './store.ts';
+
+/* Platform-wide: numbers are the operator's; what a tenant may use of them is asked for by tenant. */
 
 /** Which number a room is wanted on; what is left out may be any. */
 export interface NumberWanted {
@@ -67,4 +69,45 @@ export async function listNumbers(store: Store, tenantId: string, wanted: Omit<N
     values: [tenantId, wanted.country ?? null, wanted.language ?? null, wanted.tollFree ?? null, wanted.kind ?? null],
   });
   return rows;
+}
+
+/** Every number in the order of its digits, a page at a time; `tenantId`: only those of this tenant alone. */
+export async function listAllNumbers(store: Store, { limit, after, tenantId }: { limit: number; after?: string | undefined; tenantId?: string | undefined }): Promise<NumberRow[]> {
+  const { rows } = await store.query<NumberRow>(EVERY_TENANT, {
+    name: 'list-all-numbers',
+    text: `SELECT e164, language, country, toll_free, dedicated_to FROM dial_in_number
+           WHERE ($2::text IS NULL OR e164 COLLATE "C" > $2) AND ($3::text IS NULL OR dedicated_to = $3) ORDER BY e164 COLLATE "C" LIMIT $1`,
+    values: [limit, after ?? null, tenantId ?? null],
+  });
+  return rows;
+}
+
+/** Adds a number; `null` when it is there already. */
+export async function insertNumber(tx: Tx, { e164, language, country, toll_free, dedicated_to }: NumberRow): Promise<NumberRow | null> {
+  const { rows } = await tx.query<NumberRow>({
+    name: 'insert-number',
+    text: 'INSERT INTO dial_in_number (e164, language, country, toll_free, dedicated_to) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING e164, language, country, toll_free, dedicated_to',
+    values: [e164, language, country, toll_free, dedicated_to],
+  });
+  return rows[0] ?? null;
+}
+
+/** Locks a number; says how many active rooms are on it. `null` when there is none. */
+export async function lockNumber(tx: Tx, e164: string): Promise<(NumberRow & { rooms: number }) | null> {
+  const { rows } = await tx.query<NumberRow & { rooms: number }>({
+    name: 'lock-number',
+    text: `SELECT e164, language, country, toll_free, dedicated_to, (SELECT count(*)::int FROM room r WHERE r.number = d.e164 AND r.state = 'active') AS rooms FROM dial_in_number d WHERE e164 = $1 FOR UPDATE`,
+    values: [e164],
+  });
+  return rows[0] ?? null;
+}
+
+/** Writes what is said of a number. */
+export async function saveNumber(tx: Tx, { e164, language, country, toll_free, dedicated_to }: NumberRow): Promise<void> {
+  await tx.query({ name: 'save-number', text: 'UPDATE dial_in_number SET language = $2, country = $3, toll_free = $4, dedicated_to = $5 WHERE e164 = $1', values: [e164, language, country, toll_free, dedicated_to] });
+}
+
+/** Takes a number away. */
+export async function deleteNumber(tx: Tx, e164: string): Promise<void> {
+  await tx.query({ name: 'delete-number', text: 'DELETE FROM dial_in_number WHERE e164 = $1', values: [e164] });
 }

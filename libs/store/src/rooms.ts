@@ -60,12 +60,12 @@ export async function insertParticipant(tx: Tx, tenantId: string, roomId: string
   await tx.query({ name: 'insert-participant', text: 'INSERT INTO participant (id, tenant_id, room_id, kind, name, role) VALUES ($1, $2, $3, $4, $5, $6)', values: [person.id, tenantId, roomId, person.kind, person.name, person.role ?? 'participant'] });
 }
 
-/** Takes a PIN on a number for a room; `false` when the number has it already, live or in quarantine. */
-export async function claimPin(tx: Tx, tenantId: string, pin: { id: string; roomId: string; number: string; lookup: Buffer; sealed: Buffer; role?: Role; participantId?: string }): Promise<boolean> {
+/** Takes a PIN on a number for a room; `false` when the number has it already, live or in quarantine. @param pin with how many digits it has: the fewer, the sooner it is guessed */
+export async function claimPin(tx: Tx, tenantId: string, pin: { id: string; roomId: string; number: string; lookup: Buffer; sealed: Buffer; digits: number; role?: Role; participantId?: string }): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'claim-pin',
-    text: 'INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, role, participant_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (number, lookup) DO NOTHING',
-    values: [pin.id, tenantId, pin.roomId, pin.number, pin.lookup, pin.sealed, pin.role ?? 'participant', pin.participantId ?? null],
+    text: 'INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, role, participant_id, digits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (number, lookup) DO NOTHING',
+    values: [pin.id, tenantId, pin.roomId, pin.number, pin.lookup, pin.sealed, pin.role ?? 'participant', pin.participantId ?? null, pin.digits],
   });
   return rowCount === 1;
 }

@@ -16,15 +16,15 @@ export class ParticipantsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post('tokens')
-  async token(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(TokenRequest)) { name }: TokenRequest): Promise<Token> {
-    const { participantId, sessionId, ...media } = await issueToken(this.deps, tenantId, id, { name });
+  async token(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(TokenRequest)) wanted: TokenRequest): Promise<Token> {
+    const { participantId, sessionId, ...media } = await issueToken(this.deps, tenantId, id, wanted);
     return { participantId, sessionId, client: showClient(media) };
   }
 
   @Post('participants')
   @HttpCode(202)
-  async add(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(AddParticipant)) { phone, name }: AddParticipant): Promise<AddedParticipant> {
-    return requestDialOut(this.deps, tenantId, id, { phone, ...(name === undefined ? {} : { name }) });
+  async add(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(AddParticipant)) { phone, name, role }: AddParticipant): Promise<AddedParticipant> {
+    return requestDialOut(this.deps, tenantId, id, { phone, role, ...(name === undefined ? {} : { name }) });
   }
 
   @Get('participants')

@@ -12,7 +12,7 @@ type LegRow = RoomDetails['sessions'][number]['legs'][number];
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
 
 /** A room's row as the API shows it. */
-export const showRoom = (row: Omit<RoomDetails, 'pins' | 'sessions'>): Room => ({
+export const showRoom = (row: Omit<RoomDetails, 'pins' | 'sessions' | 'max_spend_micro'>): Room => ({
   id: row.id,
   name: row.name,
   state: row.state as Room['state'],

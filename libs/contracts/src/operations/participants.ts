@@ -1,6 +1,9 @@
 import { badBody, endedOrFull, legLimit, noRoom, notNow, type Operation } from '../operation.ts';
-import { AddedParticipant, AddParticipant, Roster } from '../participant.ts';
+import { AddedParticipant, AddParticipant, MuteParticipant, Participant, RemovedParticipant, Roster, SendDigits, TakenByProvider, UpdateParticipant } from '../participant.ts';
 import { Token, TokenRequest } from '../token.ts';
+
+const noParticipant = { 404: 'There is no such participant, or it is another tenant’s.' };
+const notThere = { 409: 'They are not in a session now, or the provider cannot do this to their connection.' };
 
 export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
   {
@@ -16,5 +19,23 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
   {
     id: 'listParticipants', method: 'get', path: '/v1/rooms/{roomId}/participants', tag: 'participants', scope: 'rooms:read', summary: 'See who is there',
     description: 'The roster of the current or last session.', reply: { status: 200, schema: Roster }, problems: noRoom,
+  },
+  { id: 'getParticipant', method: 'get', path: '/v1/participants/{participantId}', tag: 'participants', scope: 'rooms:read', summary: 'Look at somebody', description: 'One person with the state of their connection.', reply: { status: 200, schema: Participant }, problems: noParticipant },
+  {
+    id: 'updateParticipant', method: 'patch', path: '/v1/participants/{participantId}', tag: 'participants', scope: 'rooms:write', summary: 'Rename somebody', description: 'Gives somebody another name on the roster.',
+    body: UpdateParticipant, reply: { status: 200, schema: Participant }, problems: { ...noParticipant, ...badBody },
+  },
+  {
+    id: 'removeParticipant', method: 'delete', path: '/v1/participants/{participantId}', tag: 'participants', scope: 'calls:write', ends: true, summary: 'Send somebody out',
+    description: 'Hangs somebody up, with the reason `removed`. A browser that comes back by the same token is hung up again; who knows a PIN can call again, unless you take that too.',
+    reply: { status: 202, schema: RemovedParticipant }, problems: noParticipant,
+  },
+  {
+    id: 'muteParticipant', method: 'post', path: '/v1/participants/{participantId}/mute', tag: 'participants', scope: 'calls:write', summary: 'Mute somebody',
+    description: 'Makes somebody on the telephone silent for the others, or lets them speak again.', body: MuteParticipant, reply: { status: 200, schema: TakenByProvider }, problems: { ...noParticipant, ...notThere, ...badBody, ...notNow },
+  },
+  {
+    id: 'sendDigits', method: 'post', path: '/v1/participants/{participantId}/dtmf', tag: 'participants', scope: 'calls:write', summary: 'Press keys for somebody',
+    description: 'Plays the tones of keys to somebody on the telephone, as to a menu that was rung.', body: SendDigits, reply: { status: 200, schema: TakenByProvider }, problems: { ...noParticipant, ...notThere, ...badBody, ...notNow },
   },
 ];

@@ -9,6 +9,8 @@ export interface MediaCapabilities {
   readonly sipMonitoring: boolean;
   /** Can its live connections be listed, so that a lost callback can be made good? */
   readonly listConnections: boolean;
+  /** Can one connection be muted? */
+  readonly mute: boolean;
 }
 
 export interface SipDial {
@@ -48,6 +50,8 @@ export interface MediaProvider {
   dialSip(input: SipDial): Promise<{ connectionId: string; sipCallId: string }>;
   /** Asks for a connection (a browser, or the bridge's media side) to be closed. Accepted is not closed. */
   disconnect(input: { mediaSessionId: string; connectionId: string }): Promise<void>;
+  /** Mutes a connection, or lets it speak again. */
+  mute(input: { mediaSessionId: string; connectionId: string; muted: boolean }): Promise<void>;
   /** Connections the vendor says are live now, with the data they were made with (absent where the vendor does not tell). */
   listConnections(mediaSessionId: string): Promise<readonly { connectionId: string; data?: string }[]>;
   /** Checks a session- or SIP-monitoring callback in full; see `Verified`. */

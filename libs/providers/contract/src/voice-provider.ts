@@ -9,6 +9,8 @@ export interface VoiceCapabilities {
   readonly listCalls: boolean;
   /** Can a call that is in the conference be muted? */
   readonly mute: boolean;
+  /** Can keys be pressed for us on a call, so that the far end hears their tones? */
+  readonly sendDigits: boolean;
   /** Can something be said to a call that is in the conference? */
   readonly say: boolean;
 }
@@ -53,6 +55,8 @@ export interface VoiceProvider {
   /** Asks for a call to be ended. Accepted is not ended. */
   hangUp(callId: string): Promise<void>;
   mute(callId: string, muted: boolean): Promise<void>;
+  /** Plays keys to the far end: 0-9 * #, and `p` for a pause of half a second. */
+  sendDigits(callId: string, digits: string): Promise<void>;
   /** Says something to one call, which stays where it is. @param language BCP 47 */
   say(callId: string, text: string, language: string): Promise<void>;
   /** Looks one call up; `null` when the vendor does not know it, which is no proof that it is over. */

@@ -78,6 +78,7 @@ const MEDIA_ROUTES: Readonly<Record<MediaOperation, RestRule['route']>> = {
   dial: 'dial',
   disconnect: 'disconnect',
   'list-connections': 'list-connections',
+  mute: 'any',
 };
 
 function mediaHarness(make: (host: string, timeoutMs: number, sipPassword: string) => MediaProvider): () => Promise<MediaHarness> {
@@ -100,7 +101,7 @@ function mediaHarness(make: (host: string, timeoutMs: number, sipPassword: strin
   };
 }
 
-const EVERYTHING = { sipDial: true, sipMonitoring: true, listConnections: true };
+const EVERYTHING = { sipDial: true, sipMonitoring: true, listConnections: true, mute: false };
 const sip = (password: string): { username: string; password: string } => ({ username: ACCOUNT.apiKey, password });
 
 describeMediaContract(
@@ -124,6 +125,7 @@ const VOICE_ROUTES: Readonly<Record<VoiceOperation, RestRule['route']>> = {
   'hang-up': 'hangup',
   mute: 'call-mute',
   say: 'call-talk',
+  'send-digits': 'call-dtmf',
   'get-call': 'get-call',
   'list-calls': 'list-calls',
 };
@@ -151,6 +153,9 @@ function person(client: EmulatorClient, id: string): SimulatedCaller {
     },
     async told(text) {
       while ((await client.awaitHeard(id)).text !== text);
+    },
+    async toned() {
+      return (await client.awaitEvent(id, 'dtmf-heard')).text ?? '';
     },
     ended: () => client.awaitEnded(id),
     hangUp: () => client.hangUp(id),
@@ -188,4 +193,4 @@ async function voiceHarness(): Promise<VoiceHarness> {
   };
 }
 
-describeVoiceContract('vonage', { lengthTimer: true, listCalls: true, mute: true, say: true }, voiceHarness);
+describeVoiceContract('vonage', { lengthTimer: true, listCalls: true, mute: true, sendDigits: true, say: true }, voiceHarness);

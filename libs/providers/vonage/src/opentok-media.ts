@@ -1,5 +1,6 @@
 import type { MediaDefinition, ProviderDeps } from '@partyline/provider-contract/definition';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { opentokAccountSchema, type OpentokAccount } from './account.ts';
 import { callSdk } from './call-sdk.ts';
 import { clientToken } from './client-token.ts';
@@ -21,7 +22,7 @@ function create(account: OpentokAccount, { timeoutMs }: ProviderDeps): MediaProv
     clientToken(input, (expireTime) => sdk.generateToken(input.mediaSessionId, { role: 'publisher', data: input.data, expireTime }));
   return {
     kind: KIND,
-    capabilities: { sipDial: true, sipMonitoring: true, listConnections: true },
+    capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
     clientConfig: { kind: KIND, application: account.apiKey },
     async openSession() {
       // a fresh object: createSession fills in the one it is given (contract §1). SIP needs routed, and the default is relayed
@@ -42,6 +43,8 @@ function create(account: OpentokAccount, { timeoutMs }: ProviderDeps): MediaProv
       return { connectionId, sipCallId };
     },
     disconnect: ({ mediaSessionId, connectionId }) => deleteConnection(rest, mediaSessionId, connectionId),
+    // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract §1).
+    mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
     // the secret is this callback's own; which key a legacy project's callbacks claim is documented nowhere (contract §6)
     verifyCallback: callbackVerifier({ secrets: [account.callbackSecret], applicationRequired: false }),

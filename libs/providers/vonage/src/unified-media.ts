@@ -2,6 +2,7 @@ import { tokenGenerate } from '@vonage/jwt';
 import { Vonage } from '@vonage/server-sdk';
 import type { MediaDefinition, ProviderDeps } from '@partyline/provider-contract/definition';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { unifiedAccountSchema, type UnifiedAccount } from './account.ts';
 import { callSdk } from './call-sdk.ts';
 import { clientToken } from './client-token.ts';
@@ -24,7 +25,7 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
     clientToken(input, (expireTime) => sdk.generateClientToken(input.mediaSessionId, { role: 'publisher', data: input.data, expireTime }));
   return {
     kind: KIND,
-    capabilities: { sipDial: true, sipMonitoring: true, listConnections: true },
+    capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
     clientConfig: { kind: KIND, application: applicationId },
     async openSession() {
       // without a mediaMode: the SDK's default is `disabled`, which is routed, while `mediaMode: 'routed'` would go out as it is (contract §0.11)
@@ -49,6 +50,8 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
       const connection = pathId(connectionId, 'connection id');
       await callSdk(limit, () => sdk.disconnectClient(session, connection));
     },
+    // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract §1).
+    mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
     verifyCallback: callbackVerifier({ secrets: [account.callbackSecret], applicationId, applicationRequired: false }),
     parseCallback: parseMediaCallback,

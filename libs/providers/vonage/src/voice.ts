@@ -36,7 +36,7 @@ function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvid
   const control = { timeoutMs, request: 'control' } as const;
   return {
     kind: KIND,
-    capabilities: { lengthTimer: true, listCalls: true, mute: true, say: true },
+    capabilities: { lengthTimer: true, listCalls: true, mute: true, sendDigits: true, say: true },
     instructions: toNcco,
     async createCall(input) {
       const call = {
@@ -61,6 +61,10 @@ function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvid
     async mute(callId, muted) {
       const id = pathId(callId, 'call id');
       await callSdk(control, () => (muted ? sdk.muteCall(id) : sdk.unmuteCall(id)));
+    },
+    async sendDigits(callId, digits) {
+      const id = pathId(callId, 'call id');
+      await callSdk(control, () => sdk.playDTMF(id, digits));
     },
     async say(callId, text, language) {
       const id = pathId(callId, 'call id');

@@ -4,7 +4,7 @@ import type { MediaEvent } from '../provider-event.ts';
 import { failureOf, FAULT_TEST_MS, faultTable, SHORT_TIMEOUT_MS, type RequestEffect, type VendorFault } from './vendor-fault.ts';
 import type { ReceivedWebhook, WebhookReceiver } from './webhook-receiver.ts';
 
-export type MediaOperation = 'open-session' | 'dial' | 'disconnect' | 'list-connections';
+export type MediaOperation = 'open-session' | 'dial' | 'disconnect' | 'list-connections' | 'mute';
 
 /** A vendor (or its emulator), an account at it, and the hands to play its clients and its faults. */
 export interface MediaHarness {
@@ -163,6 +163,7 @@ export function describeMediaContract(name: string, capabilities: MediaCapabilit
       { operation: 'disconnect', effect: 'void-write', run: (provider, mediaSessionId) => provider.disconnect({ mediaSessionId, connectionId: 'c' }) },
       { operation: 'dial', effect: 'write', can: capabilities.sipDial, run: (provider, mediaSessionId) => provider.dialSip(dialOf(mediaSessionId)) },
       { operation: 'list-connections', effect: 'read', can: capabilities.listConnections, run: (provider, mediaSessionId) => provider.listConnections(mediaSessionId) },
+      { operation: 'mute', effect: 'void-write', can: capabilities.mute, run: (provider, mediaSessionId) => provider.mute({ mediaSessionId, connectionId: 'c', muted: true }) },
     ];
     const able = operations.filter(({ can }) => can ?? true);
 

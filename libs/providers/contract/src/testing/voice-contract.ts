@@ -5,7 +5,7 @@ import type { CallPlan, CreateCall, VoiceCapabilities, VoiceProvider } from '../
 import { failureOf, FAULT_TEST_MS, faultTable, SHORT_TIMEOUT_MS, type RequestEffect, type VendorFault } from './vendor-fault.ts';
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
-export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'say' | 'get-call' | 'list-calls';
+export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'get-call' | 'list-calls';
 
 /** How a telephone behaves when it is rung. */
 export type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable';
@@ -21,6 +21,8 @@ export interface SimulatedCaller {
   heard(): Promise<boolean>;
   /** Until they hear exactly this. */
   told(text: string): Promise<unknown>;
+  /** The keys whose tones they hear next. */
+  toned(): Promise<string>;
   ended(): Promise<unknown>;
   hangUp(): Promise<unknown>;
 }
@@ -196,6 +198,14 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
       await person.ended();
     });
 
+    it.runIf(capabilities.sendDigits)('presses keys on a call', async () => {
+      const { callId, person } = await joinedCall();
+      await voice.sendDigits(callId, '12p#');
+      expect(await person.toned()).toBe('12p#');
+      await voice.hangUp(callId);
+      await person.ended();
+    });
+
     it.runIf(capabilities.say)('says something to a call', async () => {
       const { callId, person } = await joinedCall();
       await voice.say(callId, 'Four fifths of the budget are used.', 'en-GB');
@@ -219,6 +229,7 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
       { operation: 'hang-up', effect: 'void-write', run: (provider) => provider.hangUp(id) },
       { operation: 'get-call', effect: 'read', run: (provider) => provider.getCall(id) },
       { operation: 'mute', effect: 'void-write', can: capabilities.mute, run: (provider) => provider.mute(id, true) },
+      { operation: 'send-digits', effect: 'void-write', can: capabilities.sendDigits, run: (provider) => provider.sendDigits(id, '1') },
       { operation: 'say', effect: 'void-write', can: capabilities.say, run: (provider) => provider.say(id, 'Four fifths are used.', 'en-GB') },
       { operation: 'list-calls', effect: 'read', can: capabilities.listCalls, run: (provider) => provider.listLiveCalls() },
     ];

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+
+const OURS = '+13125550100';
+const THEIRS = '+14155550100';
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+  for (const [number, tenantId] of [[OURS, 'ten_ours'], [THEIRS, 'ten_theirs']]) {
+    expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number, country: 'US', tollFree: true, tenantId } })).status).toBe(201);
+  }
+});
+afterAll(() => stage.stop());
+
+const create = (settings: object, key = stage.keys.ours) => stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } });
+const listed = async (query = '', key = stage.keys.ours): Promise<string[]> => (await stage.ask('GET', `/v1/numbers${query}`, { key })).body.numbers.map(({ number }: { number: string }) => number);
+
+describe('the numbers that a tenant may use', () => {
+  it('are its own and the shared ones', async () => {
+    expect((await stage.ask('GET', '/v1/numbers')).body.numbers).toEqual([
+      { number: OURS, kind: 'dedicated', country: 'US', language: 'en-US', tollFree: true },
+      { number: '+12025550100', kind: 'shared', country: null, language: 'en-US', tollFree: false },
+      { number: '+4930555010', kind: 'shared', country: null, language: 'de-DE', tollFree: false },
+    ]);
+    expect(await listed('', stage.keys.theirs)).not.toContain(OURS);
+  });
+
+  it('can be asked for by what they are', async () => {
+    expect(await listed('?country=US')).toEqual([OURS]);
+    expect(await listed('?tollFree=false')).toEqual(['+12025550100', '+4930555010']);
+    expect(await listed('?language=de')).toEqual(['+4930555010']);
+    expect(await listed('?kind=shared&language=en')).toEqual(['+12025550100']);
+    expect((await stage.ask('GET', '/v1/numbers?country=us')).body.errors[0].pointer).toBe('/country');
+  });
+});
+
+describe('a room', () => {
+  it('is made on a number of the wanted kind', async () => {
+    const number = async (wanted: object): Promise<string> => (await create(wanted)).body.number;
+    expect(await number({})).toBe('+12025550100');
+    expect(await number({ numberWanted: { kind: 'dedicated' } })).toBe(OURS);
+    expect(await number({ numberWanted: { language: 'de' } })).toBe('+4930555010');
+    expect(await number({ numberWanted: { country: 'US', tollFree: true } })).toBe(OURS);
+    expect(await number({ number: OURS })).toBe(OURS);
+  });
+
+  it('cannot have another tenant’s number, which is no number to it', async () => {
+    const theirs = await create({ number: THEIRS });
+    const nobodys = await create({ number: '+442079460018' });
+    expect([theirs.status, theirs.body.reason]).toEqual([422, 'unknown-number']);
+    expect({ ...theirs.body, requestId: '' }).toEqual({ ...nobodys.body, requestId: '' });
+    expect((await create({ numberWanted: { country: 'FR' } })).body.reason).toBe('unknown-number');
+  });
+
+  it('can have a number of the tenant’s for itself, without a PIN, and then no other room can', async () => {
+    const number = '+13125550101';
+    await stage.ask('POST', '/v1/operator/numbers', { body: { number, tenantId: 'ten_ours' } });
+    expect((await create({ pinless: true })).body.reason).toBe('not-dedicated');
+    const { body: first } = await create({ pinless: true, number });
+    expect(first.room).toMatchObject({ number, pinless: true });
+    expect([(await create({ number })).body.reason, (await create({ number, pinless: true })).body.reason]).toEqual(['number-in-use', 'number-in-use']);
+    await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: false } });
+    const { body: second } = await create({ number });
+    expect((await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).body.reason).toBe('number-in-use');
+    await stage.ask('POST', `/v1/rooms/${second.room.id}/end`);
+    expect((await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).status).toBe(200);
+    const { body: shared } = await create({ number: '+12025550100' });
+    expect((await stage.ask('PATCH', `/v1/rooms/${shared.room.id}`, { body: { pinless: true } })).body.reason).toBe('not-dedicated');
+  });
+});
+
+describe('an operator', () => {
+  it('adds, lists, changes and takes away numbers', async () => {
+    const number = '+442079460001';
+    const made = await stage.ask('POST', '/v1/operator/numbers', { body: { number, language: 'en-GB', country: 'GB' } });
+    expect([made.status, made.body]).toEqual([201, { number, kind: 'shared', country: 'GB', language: 'en-GB', tollFree: false, tenantId: null }]);
+    expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number } })).body.reason).toBe('number-exists');
+    expect((await stage.ask('PATCH', '/v1/operator/numbers/%2B442079460001', { body: { tenantId: 'ten_theirs' } })).body).toMatchObject({ kind: 'dedicated', tenantId: 'ten_theirs', language: 'en-GB' });
+    expect((await stage.ask('GET', '/v1/operator/numbers?tenantId=ten_theirs')).body.numbers.map((each: { number: string }) => each.number)).toEqual([THEIRS, number]);
+    expect((await stage.ask('DELETE', '/v1/operator/numbers/442079460001')).body).toEqual({ number });
+    expect((await stage.ask('DELETE', '/v1/operator/numbers/442079460001')).body.reason).toBe('number-not-found');
+  });
+
+  it('goes through all of them a page at a time', async () => {
+    const seen: string[] = [];
+    for (let next: string | null = ''; next !== null; ) {
+      const { body }: { body: { numbers: { number: string }[]; next: string | null } } = await stage.ask('GET', `/v1/operator/numbers?limit=2${next === '' ? '' : `&after=${encodeURIComponent(next)}`}`);
+      seen.push(...body.numbers.map(({ number }) => number));
+      next = body.next;
+    }
+    expect(seen).toEqual([...seen].toSorted());
+    expect(seen).toEqual(expect.arrayContaining([OURS, THEIRS, '+12025550100', '+4930555010']));
+  });
+
+  it('cannot give away or take away a number with rooms on it, nor give one to nobody', async () => {
+    await create({ number: OURS });
+    expect((await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: null } })).body.reason).toBe('number-has-rooms');
+    expect((await stage.ask('DELETE', `/v1/operator/numbers/${OURS.slice(1)}`)).body.reason).toBe('number-has-rooms');
+    expect((await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { language: 'es-US' } })).body.language).toBe('es-US');
+    expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number: '+442079460002', tenantId: 'ten_nobody' } })).body.reason).toBe('tenant-not-found');
+    expect((await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: 'ten_nobody' } })).body.reason).toBe('tenant-not-found');
+  });
+});

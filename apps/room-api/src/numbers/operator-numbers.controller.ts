@@ -1,0 +1,57 @@
+import { Body, Controller, Delete, Get, Inject, Param, Patch, Post, Query, type PipeTransform } from '@nestjs/common';
+import { changeNumber, createNumber, removeNumber } from '@partyline/conference/change-number';
+import { noSuchNumber } from '@partyline/conference/refusals';
+import { CreateNumber, ListAllNumbers, UpdateNumber, type DeletedNumber, type NumberPage, type OperatorNumber } from '@partyline/contracts/number';
+import { toE164 } from '@partyline/domain/phone';
+import { listAllNumbers } from '@partyline/store/numbers';
+import { Change, type NoteChange } from '../audit/note-change.ts';
+import { DEPS, type ApiDeps } from '../deps.ts';
+import { body, query } from '../input/parse.ts';
+import { showOperatorNumber } from './show.ts';
+
+/** A number in the path, with its plus or without. */
+const inPath: PipeTransform<unknown, string> = {
+  transform(value) {
+    const number = typeof value === 'string' ? toE164(value.trim()) : null;
+    if (number === null) throw noSuchNumber();
+    return number;
+  },
+};
+
+const settings = ({ language, country, tollFree, tenantId }: UpdateNumber) => ({
+  ...(language === undefined ? {} : { language }), ...(country === undefined ? {} : { country }), ...(tollFree === undefined ? {} : { toll_free: tollFree }), ...(tenantId === undefined ? {} : { dedicated_to: tenantId }),
+});
+
+/** For who runs the platform; the key guard lets nobody else in. */
+@Controller('v1/operator/numbers')
+export class OperatorNumbersController {
+  constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
+
+  @Post()
+  async create(@Body(body(CreateNumber)) { number, language, country, tollFree, tenantId }: CreateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
+    const row = await createNumber(this.deps, { e164: number, language, country, toll_free: tollFree, dedicated_to: tenantId });
+    note({ after: { language, country, tollFree, tenantId } });
+    return showOperatorNumber(row);
+  }
+
+  @Get()
+  async list(@Query(query(ListAllNumbers)) { limit, after, tenantId }: ListAllNumbers): Promise<NumberPage> {
+    // One more than is shown tells whether there is a next page.
+    const rows = await listAllNumbers(this.deps.store, { limit: limit + 1, after, tenantId });
+    const shown = rows.slice(0, limit);
+    return { numbers: shown.map(showOperatorNumber), next: rows.length > limit ? (shown.at(-1)?.e164 ?? null) : null };
+  }
+
+  @Patch(':number')
+  async update(@Param('number', inPath) number: string, @Body(body(UpdateNumber)) wanted: UpdateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
+    const row = await changeNumber(this.deps, number, settings(wanted));
+    note({ after: wanted });
+    return showOperatorNumber(row);
+  }
+
+  @Delete(':number')
+  async remove(@Param('number', inPath) number: string): Promise<DeletedNumber> {
+    await removeNumber(this.deps, number);
+    return { number };
+  }
+}

@@ -1,0 +1,43 @@
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { addPin, removePin, rotatePins } from '@partyline/conference/add-pin';
+import { noSuchPin, noSuchRoom } from '@partyline/conference/refusals';
+import { CreatePin, type CreatedPin, type DeletedPin, type Pins, type RotatedPins } from '@partyline/contracts/pin';
+import { spacedPin } from '@partyline/domain/pin';
+import { listPersonalPins } from '@partyline/store/pins';
+import { Tenant } from '../auth/key.guard.ts';
+import { DEPS, type ApiDeps } from '../deps.ts';
+import { body, idOr, roomId } from '../input/parse.ts';
+import { tapToCall } from '../rooms/invitation.ts';
+
+const pinId = idOr(noSuchPin);
+
+@Controller('v1/rooms/:roomId/pins')
+export class PinsController {
+  constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
+
+  @Post()
+  async create(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(CreatePin)) wanted: CreatePin): Promise<CreatedPin> {
+    const { number, pin, ...made } = await addPin(this.deps, tenantId, id, wanted);
+    return { id: made.id, participantId: made.participantId, ...wanted, pin, pinSpaced: spacedPin(pin), number, tapToCall: tapToCall(number, pin) };
+  }
+
+  @Get()
+  async list(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<Pins> {
+    const pins = await listPersonalPins(this.deps.store, tenantId, id);
+    if (pins === null) throw noSuchRoom();
+    return { pins: pins.map((pin) => ({ id: pin.id, participantId: pin.participant_id, name: pin.name, role: pin.role, createdAt: pin.created_at.toISOString() })) };
+  }
+
+  @Post('rotate')
+  @HttpCode(200)
+  async rotate(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<RotatedPins> {
+    const { pin, hostPin, room } = await rotatePins(this.deps, tenantId, id);
+    return { pin, pinSpaced: spacedPin(pin), hostPin, hostPinSpaced: spacedPin(hostPin), tapToCall: tapToCall(room.number, pin) };
+  }
+
+  @Delete(':pinId')
+  async remove(@Tenant() tenantId: string, @Param('roomId', roomId) room: string, @Param('pinId', pinId) id: string): Promise<DeletedPin> {
+    await removePin(this.deps, tenantId, room, id);
+    return { id };
+  }
+}

@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+});
+afterAll(() => stage.stop());
+
+const create = async (settings: object = {}, key = stage.keys.ours) => (await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } })).body;
+const inHours = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString();
+const patch = (id: string, body: object, headers: Record<string, string> = {}) => stage.ask('PATCH', `/v1/rooms/${id}`, { body, headers });
+
+describe('a room that opens later', () => {
+  it('has PINs and no session yet, and lets nobody in before its time', async () => {
+    const { room, ...made } = await create({ startsAt: inHours(1), endsAt: inHours(2) });
+    expect(made).toMatchObject({ session: null, client: null, participantId: null, pin: expect.stringMatching(/^\d{9}$/), hostPin: expect.stringMatching(/^\d{9}$/) });
+    expect(made.pin).not.toBe(made.hostPin);
+    const { status, body } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Early' } });
+    expect([status, body.reason, body.detail]).toEqual([409, 'room-not-open', `This room opens at ${room.startsAt}.`]);
+    expect((await stage.ask('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } })).body.reason).toBe('room-not-open');
+    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({ session: null, legs: [], pin: made.pin, hostPin: made.hostPin });
+  });
+
+  it('is open when its time comes, and its session ends with it', async () => {
+    const { room } = await create({ startsAt: inHours(1), endsAt: inHours(2) });
+    expect((await patch(room.id, { startsAt: null })).status).toBe(200);
+    const { status, body } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Ada', role: 'host' } });
+    expect(status).toBe(201);
+    expect(body.client.expiresAt).toBe(room.endsAt);
+    expect((await stage.ask('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({ roomId: room.id, state: 'open', dueReason: 'never-used' });
+    await patch(room.id, { endsAt: inHours(0.5) });
+    expect((await stage.ask('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({ dueReason: 'schedule-ended' });
+  });
+
+  it('lets nobody in after it', async () => {
+    const { room } = await create();
+    await stage.store.pool.query(`UPDATE room SET ends_at = now() - interval '1 minute' WHERE id = $1`, [room.id]);
+    expect((await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Late' } })).body.reason).toBe('room-not-open');
+  });
+
+  it.each([
+    [{ startsAt: 2, endsAt: 1 }, '/endsAt'],
+    [{ endsAt: -1 }, '/endsAt'],
+    [{ expiresAt: -1 }, '/expiresAt'],
+  ])('is refused with times like %j, and nothing is made', async (hours, pointer) => {
+    const before = await stage.counts();
+    const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'X', ...Object.fromEntries(Object.entries(hours).map(([field, at]) => [field, inHours(at)])) } });
+    expect([status, body.reason, body.errors[0].pointer]).toEqual([422, 'invalid-schedule', pointer]);
+    expect(await stage.counts()).toEqual(before);
+  });
+});
+
+describe('changing a room', () => {
+  it('changes what is named, at once for the running session, and leaves the rest', async () => {
+    const { room, session } = await create({ metadata: { team: 'sales' }, externalId: 'one' });
+    const { status, body, headers } = await patch(room.id, { name: 'Renamed', neverUsedSeconds: 60, hostLeftSeconds: 30, waitForHost: true, expireAfterDays: 7 });
+    expect([status, headers.get('etag')]).toEqual([200, '"2"']);
+    expect(body).toEqual({ ...room, name: 'Renamed', neverUsedSeconds: 60, hostLeftSeconds: 30, waitForHost: true, expireAfterDays: 7, version: 2 });
+    const now = (await stage.ask('GET', `/v1/sessions/${session.id}`)).body;
+    expect(Date.parse(now.dueAt) - Date.parse(now.createdAt)).toBe(60_000);
+  });
+
+  it('is done only to the version that was read, when that is said', async () => {
+    const { room } = await create();
+    const read = await stage.ask('GET', `/v1/rooms/${room.id}`);
+    expect(read.headers.get('etag')).toBe('"1"');
+    expect((await patch(room.id, { name: 'First' }, { 'if-match': read.headers.get('etag')! })).status).toBe(200);
+    const { status, body } = await patch(room.id, { name: 'Second' }, { 'if-match': read.headers.get('etag')! });
+    expect([status, body.reason]).toEqual([412, 'version-mismatch']);
+    expect((await patch(room.id, { name: 'Third' }, { 'if-match': 'nonsense' })).status).toBe(412);
+    expect((await patch(room.id, { name: 'Fourth' }, { 'if-match': '*' })).body).toMatchObject({ name: 'Fourth', version: 3 });
+  });
+
+  it('ends a session that is past its new end', async () => {
+    const { room, session } = await create({ endsAt: inHours(1) });
+    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '10 minutes' WHERE id = $1`, [session.id]);
+    await patch(room.id, { maxDurationSeconds: 300 });
+    expect((await stage.ask('GET', `/v1/sessions/${session.id}`)).body).toMatchObject({ state: 'ended', endReason: 'max-duration' });
+  });
+
+  it('is refused for one that has ended, and for impossible times', async () => {
+    const { room } = await create({ startsAt: inHours(2) });
+    expect((await patch(room.id, { endsAt: inHours(1) })).body.reason).toBe('invalid-schedule');
+    await stage.ask('POST', `/v1/rooms/${room.id}/end`);
+    expect((await patch(room.id, { name: 'Late' })).body.reason).toBe('room-ended');
+    expect((await patch('room_AAAAAAAAAAAAAAAAAAAAAA', { name: 'X' })).body.reason).toBe('room-not-found');
+  });
+
+  it.each([
+    [{ metadata: { big: 'x'.repeat(2_048) } }, '/metadata'],
+    [{ metadata: { n: 1 } }, '/metadata/n'],
+    [{ externalId: 'two words' }, '/externalId'],
+    [{ expireAfterDays: 0 }, '/expireAfterDays'],
+    [{ startsAt: 'tomorrow' }, '/startsAt'],
+    [{ waitForHost: 'yes' }, '/waitForHost'],
+    [{ number: '+12025550100' }, '/number'],
+  ])('is refused: %j', async (wanted, pointer) => {
+    const { room } = await create();
+    const { status, body } = await patch(room.id, wanted);
+    expect([status, body.reason, body.errors.map((each: { pointer: string }) => each.pointer)]).toEqual([422, 'invalid-body', [pointer]]);
+  });
+});
+
+describe('a tenant’s own name for a room', () => {
+  it('is good for one active room of theirs', async () => {
+    const { room } = await create({ externalId: 'booking-1' });
+    const before = await stage.counts();
+    const again = await stage.ask('POST', '/v1/rooms', { body: { name: 'Other', externalId: 'booking-1' } });
+    expect([again.status, again.body.reason]).toEqual([409, 'external-id-taken']);
+    expect(await stage.counts()).toEqual(before);
+    expect((await create({ externalId: 'booking-1' }, stage.keys.theirs)).room.externalId).toBe('booking-1');
+    const other = await create();
+    expect((await patch(other.room.id, { externalId: 'booking-1' })).body.reason).toBe('external-id-taken');
+    await stage.ask('POST', `/v1/rooms/${room.id}/end`);
+    expect((await create({ externalId: 'booking-1' })).room.externalId).toBe('booking-1');
+  });
+
+  it('of twenty at once makes one room', async () => {
+    const made = await Promise.all(Array.from({ length: 20 }, () => stage.ask('POST', '/v1/rooms', { body: { name: 'Twin', externalId: 'twins' } })));
+    expect(made.map(({ status }) => status).toSorted()).toEqual([201, ...Array.from({ length: 19 }, () => 409)]);
+  });
+});
+
+describe('deleting a room', () => {
+  it('ends it and takes it off the list; it can still be read, and deleted again', async () => {
+    const { room, session } = await create({ name: 'Gone' });
+    const { status, body } = await stage.ask('DELETE', `/v1/rooms/${room.id}`);
+    expect([status, body]).toEqual([202, { state: 'ended', decided: true, sessionId: session.id }]);
+    expect((await stage.ask('GET', '/v1/rooms?name=Gone')).body.rooms).toEqual([]);
+    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body.room.state).toBe('ended');
+    expect((await stage.ask('DELETE', `/v1/rooms/${room.id}`)).body).toEqual({ state: 'ended', decided: false, sessionId: session.id });
+    expect((await stage.ask('DELETE', '/v1/rooms/room_AAAAAAAAAAAAAAAAAAAAAA')).body.reason).toBe('room-not-found');
+  });
+});
+
+describe('lists', () => {
+  it('of rooms are filtered by state, name, external id and time', async () => {
+    const names = async (query: string): Promise<string[]> => (await stage.ask('GET', `/v1/rooms?${query}`)).body.rooms.map((room: { name: string }) => room.name);
+    const [a, b, c] = [await create({ name: 'Filter 100%' }), await create({ name: 'Filter 100x', externalId: 'filtered' }), await create({ name: 'filter low' })];
+    await stage.ask('POST', `/v1/rooms/${a.room.id}/end`);
+    expect(await names('name=Filter')).toEqual(['Filter 100x', 'Filter 100%']);
+    expect(await names('name=Filter%20100%25')).toEqual(['Filter 100%']);
+    expect(await names('name=Filter&state=active')).toEqual(['Filter 100x']);
+    expect(await names('externalId=filtered')).toEqual(['Filter 100x']);
+    expect(await names(`createdAfter=${b.room.createdAt}&createdBefore=${c.room.createdAt}`)).toEqual(['Filter 100x']);
+    expect(await names(`createdAfter=${inHours(1)}`)).toEqual([]);
+    expect((await stage.ask('GET', '/v1/rooms?createdAfter=yesterday')).body.errors[0].pointer).toBe('/createdAfter');
+  });
+
+  it('of sessions are filtered by room and state, and paged', async () => {
+    const { room, session } = await create();
+    await stage.store.pool.query(`UPDATE session SET state = 'ended', ended_at = now() WHERE id = $1`, [session.id]);
+    const { body: token } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Grace' } });
+    const ids = async (query: string): Promise<string[]> => (await stage.ask('GET', `/v1/sessions?roomId=${room.id}${query}`)).body.sessions.map(({ id }: { id: string }) => id);
+    expect(await ids('')).toEqual([token.sessionId, session.id]);
+    expect(await ids('&state=ended')).toEqual([session.id]);
+    expect(await ids(`&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
+    expect((await stage.ask('GET', '/v1/sessions?limit=1')).body.next).toBe(token.sessionId);
+    expect((await stage.ask('GET', '/v1/sessions', { key: stage.keys.theirs })).body.sessions.map((each: { roomId: string }) => each.roomId)).not.toContain(room.id);
+    expect((await stage.ask('GET', `/v1/sessions?after=${session.id}`, { key: stage.keys.theirs })).body.reason).toBe('invalid-query');
+  });
+});
+
+describe('a session', () => {
+  it('is ended by its id, its room stays; again it says how far it is', async () => {
+    const { room, session } = await create();
+    await stage.ask('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } });
+    expect((await stage.ask('GET', `/v1/sessions/${session.id}/legs`)).body.legs).toMatchObject([{ kind: 'outbound', state: 'requested' }]);
+    expect((await stage.ask('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({ state: 'ended', decided: true });
+    expect((await stage.ask('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({ state: 'ended', decided: false });
+    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({ room: { state: 'active' }, session: { state: 'ended', endReason: 'ended-by-tenant' } });
+  });
+
+  it.each([['GET', ''], ['GET', '/legs'], ['POST', '/end']])('of another tenant’s is none: %s %s', async (method, path) => {
+    const { session } = await create();
+    const { status, body } = await stage.ask(method, `/v1/sessions/${session.id}${path}`, { key: stage.keys.theirs });
+    expect([status, body.reason]).toEqual([404, 'session-not-found']);
+    expect((await stage.ask('GET', `/v1/sessions/${session.id}`)).body.state).toBe('open');
+  });
+});

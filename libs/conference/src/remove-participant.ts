@@ -1,0 +1,30 @@
+import { isUp } from '@partyline/domain/leg';
+import { markRemoved, readParticipant } from '@partyline/store/participants';
+import { newestSessionId } from '@partyline/store/rooms';
+import { inTransaction } from '@partyline/store/store';
+import { changeSession } from './change-session.ts';
+import type { Deps } from './deps.ts';
+import { noSuchParticipant } from './refusals.ts';
+import { oweHangUp } from './settle.ts';
+
+/**
+ * Sends somebody out: their connections are owed their hang-up, and a browser that comes back by the same token is hung up too. Who has a PIN can call again:
+ * take that as well. Throws 404. Answers which connections are to end.
+ */
+export async function removeParticipant(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, participantId: string): Promise<{ legIds: string[] }> {
+  const found = await readParticipant(deps.store, tenantId, participantId);
+  if (found === null) throw noSuchParticipant();
+  // The lock of the session that they are in, or may come into at this moment: whoever comes first of the two, the other sees it.
+  const sessionId = await inTransaction(deps.store, tenantId, (tx) => newestSessionId(tx, tenantId, found.person.room_id));
+  if (sessionId === null) {
+    await inTransaction(deps.store, tenantId, (tx) => markRemoved(tx, tenantId, participantId));
+    return { legIds: [] };
+  }
+  const changed = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
+    await markRemoved(tx, tenantId, participantId);
+    const theirs = view.legs.filter((leg) => leg.participant_id === participantId && isUp(leg));
+    for (const leg of theirs) oweHangUp(leg, 'removed', view.now);
+    return theirs.map(({ id }) => id);
+  });
+  return { legIds: changed?.result ?? [] };
+}

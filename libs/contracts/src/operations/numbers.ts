@@ -1,0 +1,28 @@
+import { CreateNumber, DeletedNumber, ListAllNumbers, ListNumbers, NumberPage, Numbers, OperatorNumber, UpdateNumber } from '../number.ts';
+import { badBody, badQuery, type Operation } from '../operation.ts';
+
+const noNumber = { 404: 'There is no such number.' };
+
+export const NUMBER_OPERATIONS: readonly Operation[] = [
+  {
+    id: 'listNumbers', method: 'get', path: '/v1/numbers', tag: 'numbers', scope: 'rooms:read', summary: 'See the numbers that you may use', description: 'Your own dial-in numbers and the shared ones, by country, language or cost.',
+    query: ListNumbers, reply: { status: 200, schema: Numbers }, problems: badQuery,
+  },
+  {
+    id: 'createNumber', method: 'post', path: '/v1/operator/numbers', tag: 'operator', scope: 'operator', summary: 'Add a dial-in number', description: 'Adds a number that leads to this platform, shared by all tenants or dedicated to one.',
+    body: CreateNumber, reply: { status: 201, schema: OperatorNumber }, problems: { 404: 'There is no such tenant.', 409: 'It is there already.', ...badBody },
+  },
+  {
+    id: 'listAllNumbers', method: 'get', path: '/v1/operator/numbers', tag: 'operator', scope: 'operator', summary: 'List dial-in numbers', description: 'All numbers of the platform in the order of their digits, a page at a time.',
+    query: ListAllNumbers, reply: { status: 200, schema: NumberPage }, problems: badQuery,
+  },
+  {
+    id: 'updateNumber', method: 'patch', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Change a dial-in number',
+    description: 'Changes what is said of a number, or whose it is; what is left out stays. It cannot change hands while rooms are on it.',
+    body: UpdateNumber, reply: { status: 200, schema: OperatorNumber }, problems: { 404: 'There is no such number, or no such tenant.', 409: 'Rooms are on it.', ...badBody },
+  },
+  {
+    id: 'deleteNumber', method: 'delete', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Take a dial-in number away', description: 'Who dials it hears that it is not in service. Not while rooms are on it.',
+    reply: { status: 200, schema: DeletedNumber }, problems: { ...noNumber, 409: 'Rooms are on it.' },
+  },
+];
