@@ -48,6 +48,16 @@ test.each([
   expect(read).not.toThrow(/hunter2/);
 });
 
+test('operators are known by the hashes of their keys; without any, nobody is one', () => {
+  const hash = 'ab'.repeat(32);
+  expect(readConfig({ OPERATOR_KEYS: `ada:${hash},bob:${'cd'.repeat(32)}` }, ['keys']).keys).toEqual({ OPERATOR_KEYS: [{ id: 'ada', hash: Buffer.from(hash, 'hex') }, { id: 'bob', hash: Buffer.from('cd'.repeat(32), 'hex') }], KEY_ENV: 'live' });
+  expect(readConfig({}, ['keys']).keys.OPERATOR_KEYS).toEqual([]);
+  for (const wrong of ['ada', `ada:${hash},`, `ada:${hash.slice(1)}`, `a b:${hash}`, 'plop_ada_hunter2']) {
+    expect(() => readConfig({ OPERATOR_KEYS: wrong }, ['keys'])).toThrow(/OPERATOR_KEYS: must look like id:sha256hex/);
+    expect(() => readConfig({ OPERATOR_KEYS: wrong }, ['keys'])).not.toThrow(/hunter2/);
+  }
+});
+
 test('all that is wrong is said at once', () => {
   expect(() => readConfig({}, ['database', 'redis', 'pins'])).toThrow(/DATABASE_URL[\s\S]*REDIS_URL[\s\S]*PIN_KEY/);
 });

@@ -101,7 +101,8 @@ describe('every table of tenants', () => {
       const whose = name === 'tenant' ? 'id' : 'tenant_id';
       for (const text of [`UPDATE ${name} SET ${whose} = ${whose} WHERE ${whose} = '${theirs.tenantId}'`, `DELETE FROM ${name} WHERE ${whose} = '${theirs.tenantId}'`]) {
         const changed = await service.query(mine.tenantId, { text }).then(({ rowCount }) => rowCount, (error: { code: string }) => error.code);
-        expect([text, changed]).toEqual([text, name === 'tenant' ? '42501' : 0]);
+        // Its own row, and what was done, a tenant may not even try to change.
+        expect([text, changed]).toEqual([text, ['tenant', 'audit_entry'].includes(name) ? '42501' : 0]);
       }
       // Handing a row over, or taking one in.
       if (name === 'tenant') continue;

@@ -93,14 +93,15 @@ describe('what a provider names, brings its tenant', () => {
 
 describe('an API key', () => {
   const key = (id: string, secret = randomBytes(32).toString('base64url')): string => `pl_test_${id}_${secret}`;
-  const NOW = new Date('2026-06-01T00:00:00Z');
+  /** Long past. */
+  const THEN = new Date('2026-06-01T00:00:00Z');
 
   it('names its tenant, and seeding again changes nothing', async () => {
     const apiKey = key('seeded');
     const wanted = { tenantId: 'ten_seeded', tenantName: 'Seeded', apiKey, numbers: [{ e164: NUMBER, language: 'fr-FR' }] };
     await seed(store, wanted);
     await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded') });
-    expect(await authenticate(store, apiKey, NOW)).toEqual({ tenantId: 'ten_seeded', keyId: 'seeded', scopes: ['admin'] });
+    expect(await authenticate(store, apiKey)).toMatchObject({ tenantId: 'ten_seeded', keyId: 'seeded', scopes: ['admin'], env: 'test', suspended: false });
     expect(await findNumber(store, 'ten_seeded', { number: NUMBER })).toMatchObject({ language: 'fr-FR' });
     expect(await findNumber(store, 'ten_seeded', { number: '+15550100' })).toBeNull();
     await expect(seed(store, { ...wanted, apiKey: 'pl_test_short_secret' })).rejects.toThrow('API key must look like');
@@ -108,8 +109,8 @@ describe('an API key', () => {
 
   test.each([
     { what: 'another secret', spoil: {}, shown: () => key('spoilt'), refused: 'unknown-key' },
-    { what: 'revoked', spoil: { revoked_at: NOW }, shown: (good: string) => good, refused: 'unknown-key' },
-    { what: 'expired at this instant', spoil: { expires_at: NOW }, shown: (good: string) => good, refused: 'expired-key' },
+    { what: 'revoked', spoil: { revoked_at: THEN }, shown: (good: string) => good, refused: 'unknown-key' },
+    { what: 'expired', spoil: { expires_at: THEN }, shown: (good: string) => good, refused: 'expired-key' },
     { what: 'another id', spoil: {}, shown: (good: string) => good.replace('spoilt', 'nobody'), refused: 'unknown-key' },
     { what: 'cut short', spoil: {}, shown: (good: string) => good.slice(0, -1), refused: 'unknown-key' },
     { what: 'longer', spoil: {}, shown: (good: string) => `${good}A`, refused: 'unknown-key' },
@@ -119,8 +120,26 @@ describe('an API key', () => {
     const good = key('spoilt');
     await store.prisma.api_key.deleteMany({ where: { id: 'spoilt' } });
     await seed(store, { tenantId: 'ten_spoilt', tenantName: 'Spoilt', apiKey: good, numbers: [] });
-    expect(await authenticate(store, good, NOW)).toMatchObject({ keyId: 'spoilt' });
+    expect(await authenticate(store, good)).toMatchObject({ keyId: 'spoilt' });
     await store.prisma.api_key.update({ where: { id: 'spoilt' }, data: spoil });
-    expect(await authenticate(store, shown(good), NOW)).toEqual({ refused });
+    expect(await authenticate(store, shown(good))).toEqual({ refused });
+  });
+
+  it('that is refused costs the same one statement, whatever is wrong with it', async () => {
+    const good = key('costs');
+    await seed(store, { tenantId: 'ten_costs', tenantName: 'Costs', apiKey: good, numbers: [] });
+    const asked: string[] = [];
+    const counting: Store = { ...store, query: (scope, query) => (asked.push(String(query.name)), store.query(scope, query)) };
+    const cost = async (shown: string): Promise<string[]> => {
+      asked.length = 0;
+      expect(await authenticate(counting, shown)).toHaveProperty('refused');
+      return [...asked];
+    };
+    const wrong = [key('nobody'), good.slice(0, -43) + key('x').slice(-43), good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'), 'letmein', '', `${good}A`];
+    for (const shown of wrong) expect([shown.length, await cost(shown)]).toEqual([shown.length, ['find-api-key']]);
+    await store.prisma.api_key.update({ where: { id: 'costs' }, data: { expires_at: THEN } });
+    expect(await cost(good)).toEqual(['find-api-key']);
+    await store.prisma.api_key.update({ where: { id: 'costs' }, data: { revoked_at: THEN } });
+    expect(await cost(good)).toEqual(['find-api-key']);
   });
 });

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateFolder } from './workspace.ts';
@@ -8,6 +8,8 @@ export interface Credentials {
   tenantId: string;
   /** The tenant's key to the API, `pl_<env>_<id>_<secret>`. */
   apiKey: string;
+  /** An operator's key to the API, and what the configuration holds of it. */
+  operator: { key: string; entry: string };
   /** 32 bytes, base64: what PINs are looked up by and shown again with is derived from it. */
   pinKey: string;
   vendor: VendorCredentials;
@@ -33,6 +35,12 @@ export interface VendorCredentials {
 
 const secret = (): string => randomBytes(32).toString('base64url');
 
+/** An operator's key, `plop_<name>_<secret>`, and its entry in OPERATOR_KEYS: the name and the whole key's SHA-256. */
+export function createOperatorKey(name: string): { key: string; entry: string } {
+  const key = `plop_${name}_${secret()}`;
+  return { key, entry: `${name}:${createHash('sha256').update(key).digest('hex')}` };
+}
+
 /** Makes a fresh set. */
 export function createCredentials(): Credentials {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
@@ -43,6 +51,7 @@ export function createCredentials(): Credentials {
   return {
     tenantId: `ten_${randomBytes(12).toString('hex')}`,
     apiKey: `pl_dev_${randomBytes(6).toString('hex')}_${secret()}`,
+    operator: createOperatorKey('dev'),
     pinKey: randomBytes(32).toString('base64'),
     vendor: {
       accountKey: randomBytes(4).toString('hex'),
@@ -61,7 +70,7 @@ export function createCredentials(): Credentials {
 /** The set a kept database was made with: what it encrypted must stay readable. Made on the first call. */
 export function keptCredentials(): Credentials {
   const file = join(stateFolder(), 'credentials.json');
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Credentials;
+  if (existsSync(file)) return { operator: createOperatorKey('dev'), ...(JSON.parse(readFileSync(file, 'utf8')) as Omit<Credentials, 'operator'>) };
   const made = createCredentials();
   writeFileSync(file, JSON.stringify(made, null, 2), { mode: 0o600 });
   return made;

@@ -19,4 +19,11 @@ Create a room:
     -H 'content-type: application/json' \\
     -d '{"name":"Monday call"}'
 
+Create a tenant, as its operator:
+
+  curl -s ${stack.urls['room-api']}/v1/operator/tenants \\
+    -H 'authorization: Bearer ${stack.credentials.operator.key}' \\
+    -H 'content-type: application/json' \\
+    -d '{"name":"Acme"}'
+
 Ctrl-C ends everything.`;

@@ -37,6 +37,8 @@ export function serviceEnvironment(service: ServiceName, surroundings: Surroundi
     REDIS_URL: surroundings.redisUrl,
     PUBLIC_WEBHOOK_URL: surroundings.publicWebhookUrl,
     PIN_KEY: credentials.pinKey,
+    OPERATOR_KEYS: credentials.operator.entry,
+    KEY_ENV: 'dev',
     // Receivers of events are on this machine.
     EVENTS_ALLOW_PRIVATE: 'on',
     ...surroundings.vendor,
