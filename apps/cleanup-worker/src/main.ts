@@ -77,8 +77,8 @@ await runMain(async () => {
   const inventory = timer('inventory', INVENTORY_MS / 6, async () => {
     if (PARTYLINE_RECONCILER === 'off' || !(await takeTurn(store, 'inventory', INVENTORY_MS))) return;
     try {
-      const { adopted, orphans, missing, connections } = await sweepInventory(deps);
-      count({ adopted, orphans, missing, connections });
+      const { adopted, ambiguous, orphans, missing, connections } = await sweepInventory(deps);
+      count({ adopted, ambiguous, orphans, missing, connections });
     } catch (error) {
       await giveBackTurn(store, 'inventory');
       throw error;

@@ -179,6 +179,57 @@ describe('a call whose create was never answered', () => {
   });
 });
 
+describe('two calls to one number whose creates were never answered', () => {
+  /** Two rooms ring the same phone, and nobody hears which call is whose. */
+  async function twins() {
+    const [mine, other] = [await openRoom(world), await openRoom(world)];
+    const phone = freshPhone();
+    await stage.emulator.client.setPhone(phone, { mode: 'no-answer' });
+    await stage.emulator.client.setFaults({ rest: [{ route: 'create-call', fault: 'applied-silent', next: 2 }], webhooks: [{ fault: 'drop' }] });
+    const legs: string[] = [];
+    for (const meeting of [mine, other]) {
+      const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone });
+      expect(await dialOut(world, meeting.tenantId, legId)).toBe('unknown');
+      legs.push(legId);
+    }
+    const { legs: calls } = await stage.emulator.client.ledger({ kind: 'voice-outbound' });
+    return { mine, other, phone, legs, callIds: calls.filter((call) => call.endedAt === undefined).map((call) => call.id) };
+  }
+
+  it('are given to neither: the list does not say which is whose, and nobody is hung up for another’s end', async () => {
+    const { mine, other, callIds } = await twins();
+    expect(callIds).toHaveLength(2);
+    for (let sweep = 0; sweep < 2; sweep++) {
+      expect(await sweepInventory(world)).toMatchObject({ calls: 2, adopted: 0, orphans: 0, ambiguous: 2 });
+      await passTime(stage, 31);
+    }
+    await endSession(world, mine.tenantId, mine.sessionId, 'ended-by-tenant');
+    await passTime(stage, 3);
+    await reconcile(world);
+    await sweepInventory(world);
+    await passTime(stage, 3);
+    await reconcile(world);
+    expect(await hangUpsAsked(stage)).toEqual({});
+    expect((await readLegs(stage, other))[0]).toMatchObject({ voice_call_id: null, owed_at: null });
+  });
+
+  it('nor is one of them, when the other’s leg was given up just now', async () => {
+    const { mine } = await twins();
+    await alterRows(stage, `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id = $1`, [mine.sessionId]);
+    expect(await sweepInventory(world)).toMatchObject({ adopted: 0, orphans: 0, ambiguous: 2 });
+  });
+
+  it('are hung up as nobody’s once no leg waits for its name any more', async () => {
+    const { mine, other, callIds } = await twins();
+    await sweepInventory(world);
+    await alterRows(stage, `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id IN ($1, $2)`, [mine.sessionId, other.sessionId]);
+    expect(await sweepInventory(world)).toMatchObject({ orphans: 0, ambiguous: 0 });
+    await passTime(stage, 31);
+    expect(await sweepInventory(world)).toMatchObject({ orphans: 2, ambiguous: 0 });
+    expect((await hangUpsAsked(stage))).toEqual(Object.fromEntries(callIds.map((id) => [id, 1])));
+  });
+});
+
 describe('a call that we hold to be up and the list lacks', () => {
   it('is closed by its own final status, when the news of its end was lost', async () => {
     const meeting = await openRoom(world);

@@ -1,6 +1,6 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
-import { connectionsOf, findCalls, findFalseKills, findUnnamedDial, listMedia, missingCalls, noteStrays, type MediaToList } from '@partyline/store/inventory';
+import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, listMedia, missingCalls, noteStrays, type MediaToList } from '@partyline/store/inventory';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
 import { writeConnectionData } from './connection-data.ts';
@@ -18,6 +18,8 @@ export interface Inventory {
   readonly calls: number;
   /** Calls that nobody knew and that were given to the leg they belong to. */
   readonly adopted: number;
+  /** Calls that are one of several legs' each, and nothing says which: left alone until their own webhooks name them, or no leg waits any more. */
+  readonly ambiguous: number;
   /** Calls that nobody knows, asked to be hung up now. */
   readonly orphans: number;
   /** Legs that we held to be up and the provider no longer listed: looked up, one by one. */
@@ -33,25 +35,30 @@ export interface Inventory {
  */
 export async function sweepInventory(deps: Deps): Promise<Inventory> {
   const live = await deps.voice.listLiveCalls();
-  const { adopted, orphans } = await hangUpStrays(deps, live);
+  const { adopted, ambiguous, orphans } = await hangUpStrays(deps, live);
   for (const { call_id: callId, leg_id: legId, kind } of await findFalseKills(deps.store)) {
     deps.report.count('false_kill', { kind });
     deps.report.warn('a call that was hung up as nobody’s was a leg of a running session', { callId, legId });
   }
   const missing = await lookUpMissing(deps, live);
   const connections = deps.media.capabilities.listConnections ? await compareConnections(deps) : 0;
-  return { calls: live.length, adopted, orphans, missing, connections };
+  return { calls: live.length, adopted, ambiguous, orphans, missing, connections };
 }
 
-async function hangUpStrays(deps: Deps, live: readonly ObservedCall[]): Promise<{ adopted: number; orphans: number }> {
+async function hangUpStrays(deps: Deps, live: readonly ObservedCall[]): Promise<Pick<Inventory, 'adopted' | 'ambiguous' | 'orphans'>> {
   const known = new Map((await findCalls(deps.store, live.map(({ callId }) => callId))).map((row) => [row.voice_call_id, row]));
+  // A leg that we hold to be ended and that is live all the same is nobody's either.
+  const unknown = live.filter(({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended');
+  const whose = await waitingLegs(deps, unknown.filter(({ callId }) => !known.has(callId)));
   const strays: string[] = [];
   let adopted = 0;
-  for (const call of live) {
-    const row = known.get(call.callId);
-    // A leg that we hold to be ended and that is live all the same is nobody's either.
-    if (row !== undefined && row.state !== 'ended') continue;
-    if (row === undefined && (await adopt(deps, call))) adopted += 1;
+  let ambiguous = 0;
+  for (const call of unknown) {
+    const leg = whose.get(call.callId);
+    if (leg === 'one of several') {
+      ambiguous += 1;
+      deps.report.warn('a live call may be any of several legs’; it is left to its own webhooks', { callId: call.callId });
+    } else if (leg !== undefined && (await adopt(deps, call, leg.legId))) adopted += 1;
     else strays.push(call.callId);
   }
   const due = await noteStrays(deps.store, strays, { quarantineMs: QUARANTINE_MS });
@@ -61,15 +68,31 @@ async function hangUpStrays(deps: Deps, live: readonly ObservedCall[]): Promise<
     // Asked at every inventory until it is seen no more.
     await deps.voice.hangUp(callId).catch((error: unknown) => deps.report.warn('an orphan was not taken; it will be asked again', { callId, error: String(error) }));
   }
-  return { adopted, orphans: due.length };
+  return { adopted, ambiguous, orphans: due.length };
 }
 
-/** Gives a call to the leg whose dial got no answer and that rings the same number. */
-async function adopt(deps: Deps, { callId, rings, event }: ObservedCall): Promise<boolean> {
-  const leg = rings === null ? null : await findUnnamedDial(deps.store, rings);
-  if (leg === null) return false;
+/**
+ * Which leg, whose dial got no answer, each of these calls belongs to. The vendor's list shows the number that a call rings and nothing of ours
+ * (contract §2), so a number alone names a leg only when one call rings it and one leg waits for it. Among several any guess could hang up a
+ * stranger; each call's own answer and event addresses name its leg, and the vendor ends a call that rings for its time, or whose answer
+ * address cannot be reached.
+ */
+async function waitingLegs(deps: Deps, calls: readonly ObservedCall[]): Promise<Map<string, { legId: string } | 'one of several'>> {
+  const numbers = [...new Set(calls.flatMap(({ rings }) => (rings === null ? [] : [rings])))];
+  const dials = numbers.length === 0 ? [] : await findUnnamedDials(deps.store, numbers);
+  const whose = new Map<string, { legId: string } | 'one of several'>();
+  for (const number of numbers) {
+    const rung = calls.filter(({ rings }) => rings === number);
+    const waiting = dials.filter(({ remote }) => remote === number);
+    if (!waiting.some(({ up }) => up)) continue;
+    for (const { callId } of rung) whose.set(callId, rung.length === 1 && waiting.length === 1 ? { legId: waiting[0]!.id } : 'one of several');
+  }
+  return whose;
+}
+
+async function adopt(deps: Deps, { callId, event }: ObservedCall, legId: string): Promise<boolean> {
   const known = event.kind === 'call' ? event : ({ kind: 'call', callId, phase: 'started', at: null } as const);
-  return (await applyLegEvent(deps, { via: 'look-up' }, known, leg.id)) === 'applied';
+  return (await applyLegEvent(deps, { via: 'look-up' }, known, legId)) === 'applied';
 }
 
 async function lookUpMissing(deps: Deps, live: readonly ObservedCall[]): Promise<number> {

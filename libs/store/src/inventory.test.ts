@@ -1,7 +1,7 @@
 import { LEG_STATES } from '@partyline/domain/leg';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
-import { findCalls, findUnnamedDial, listMedia, missingCalls, noteStrays } from './inventory.ts';
+import { findCalls, findUnnamedDials, listMedia, missingCalls, noteStrays } from './inventory.ts';
 import { openStore, type Store } from './store.ts';
 import { freshId, makeLeg, makeNumbers, makeRoom, setColumns, type MadeRoom } from './testing/fixtures.ts';
 
@@ -89,9 +89,13 @@ describe('calls', () => {
     await makeLeg(store, room, { kind: 'outbound', state: 'ended', remote: phone, dialled_at: at });
     await makeLeg(store, room, { kind: 'inbound', state: 'dialling', remote: phone, dialled_at: at });
     await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: '+447946700002', dialled_at: at });
-    expect(await findUnnamedDial(store, phone)).toBeNull();
+    expect(await findUnnamedDials(store, [phone])).toEqual([]);
     const id = await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: phone, dialled_at: at });
-    expect(await findUnnamedDial(store, phone)).toEqual({ id, tenant_id: room.tenantId, session_id: room.sessionId });
+    expect(await findUnnamedDials(store, [phone, '+15550100'])).toEqual([{ id, remote: phone, up: true }]);
+    await setColumns(store, 'leg', id, { state: 'ended', reason: 'never-seen', ended_at: await ago(599) });
+    expect(await findUnnamedDials(store, [phone])).toEqual([{ id, remote: phone, up: false }]);
+    await setColumns(store, 'leg', id, { ended_at: await ago(601) });
+    expect(await findUnnamedDials(store, [phone])).toEqual([]);
   });
 });
 

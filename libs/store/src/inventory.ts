@@ -27,15 +27,23 @@ export async function missingCalls(store: Store, liveIds: readonly string[], { o
   return rows;
 }
 
-/** An outbound leg whose dial got no answer, for a call to its number that no row names: the newest first. */
-export async function findUnnamedDial(store: Store, number: string): Promise<{ id: string; tenant_id: string; session_id: string } | null> {
-  const { rows } = await store.query<{ id: string; tenant_id: string; session_id: string }>(EVERY_TENANT, {
-    name: 'find-unnamed-dial',
-    text: `SELECT id, tenant_id, session_id FROM leg WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND state <> 'ended' AND remote = $1
-           ORDER BY dialled_at DESC LIMIT 1`,
-    values: [number],
+/** An outbound leg whose dial got no answer, by the number that it rings. */
+export interface UnnamedDial {
+  readonly id: string;
+  readonly remote: string;
+  /** It still waits for its call's name; `false`: it was given up a moment ago, and its call may ring all the same. */
+  readonly up: boolean;
+}
+
+/** Legs to these numbers whose dial got no answer, whoever's they are: those that still wait for their call's name, and those given up for it within ten minutes. */
+export async function findUnnamedDials(store: Store, numbers: readonly string[]): Promise<UnnamedDial[]> {
+  const { rows } = await store.query<UnnamedDial>(EVERY_TENANT, {
+    name: 'find-unnamed-dials',
+    text: `SELECT id, remote, state <> 'ended' AS up FROM leg WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND remote = ANY($1)
+             AND (state <> 'ended' OR (reason = 'never-seen' AND ended_at > now() - interval '10 minutes'))`,
+    values: [numbers],
   });
-  return rows[0] ?? null;
+  return rows;
 }
 
 /** A session whose video side is to be compared with the provider's list of connections. */

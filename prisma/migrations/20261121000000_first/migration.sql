@@ -312,6 +312,8 @@ CREATE INDEX "leg_unadmitted_due" ON "leg" ("deadline_at") WHERE "session_id" IS
 CREATE INDEX "leg_ending" ON "leg" ("owed_at") WHERE "state" = 'ending';
 CREATE INDEX "leg_requested" ON "leg" ("created_at") WHERE "state" = 'requested';
 CREATE INDEX "leg_dialling" ON "leg" ("dialled_at") WHERE "state" = 'dialling';
+-- Dials whose answer was lost, which an inventory compares with the provider's calls to the same number.
+CREATE INDEX "leg_unnamed" ON "leg" ("remote") WHERE "kind" = 'outbound' AND "voice_call_id" IS NULL;
 CREATE INDEX "leg_token" ON "leg" ("token_hash") WHERE "token_hash" IS NOT NULL;
 
 -- A tenant's hang-up ledger, newest first.

@@ -5,6 +5,7 @@ export const beyondPrisma: readonly string[] = [
   'function answer_caller',
   'function answer_own_leg',
   'function is_held',
+  'function note_answered',
   'function seat_caller',
   // Row-level security, and the one number that a tenant may know of all tenants' rows.
   'function count_pins',
@@ -47,6 +48,7 @@ export const beyondPrisma: readonly string[] = [
   'index leg_running',
   'index leg_token',
   'index leg_unadmitted',
+  'index leg_unnamed',
   'index leg_unadmitted_due',
   'index leg_up',
   'index room_active',

@@ -17,11 +17,11 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     const missing = legs.filter((leg) => leg.voice_call_id !== null && leg.voice_closed_at === null && leg.created_at.getTime() < before && !listed.has(leg.voice_call_id));
     return answer(missing.toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime()).slice(0, Number(limit)).map(({ id, voice_call_id }) => ({ id, voice_call_id })));
   },
-  'find-unnamed-dial': (tables, [number]) => {
-    const legs = [...tables.legsUp].map((id) => tables.legs.get(id)!);
-    const unnamed = legs.filter((leg) => leg.kind === 'outbound' && leg.voice_call_id === null && leg.dialled_at !== null && leg.remote === number);
-    const newest = unnamed.toSorted((a, b) => b.dialled_at!.getTime() - a.dialled_at!.getTime())[0];
-    return one(newest && { id: newest.id, tenant_id: newest.tenant_id, session_id: newest.session_id });
+  'find-unnamed-dials': (tables, [numbers], { now }) => {
+    const wanted = new Set(numbers as readonly string[]);
+    const lately = (at: Date | null): boolean => at !== null && at.getTime() > now.getTime() - 600_000;
+    const dials = [...tables.unnamed].map((id) => tables.legs.get(id)!).filter((leg) => leg.dialled_at !== null && wanted.has(leg.remote!) && (leg.state !== 'ended' || lately(leg.ended_at)));
+    return answer(dials.map(({ id, remote, state }) => ({ id, remote, up: state !== 'ended' })));
   },
   'list-media': (tables, [afterEnd, limit], { now }) => {
     const at = now.getTime();

@@ -114,6 +114,8 @@ export class Tables {
   readonly toDial = new Set<string>();
   readonly dialling = new Set<string>();
   readonly legsUp = new Set<string>();
+  /** Rung phones whose call has no name, but for those that ended otherwise than by that. */
+  readonly unnamed = new Set<string>();
 
   change = new Change();
 
@@ -196,6 +198,7 @@ export class Tables {
     else if (before !== undefined && isLiveBridge(before)) this.bridgeOfSession.delete(before.session_id!);
     const up = after !== undefined && after.state !== 'ended';
     inSet(this.legsUp, id, up);
+    inSet(this.unnamed, id, after?.kind === 'outbound' && after.voice_call_id === null && after.remote !== null && (up || after.reason === 'never-seen'));
     inSet(this.unadmitted, id, up && after.session_id === null);
     inSet(this.legsEnding, id, after?.state === 'ending');
     inSet(this.dialling, id, after?.state === 'dialling');
