@@ -7,6 +7,7 @@ import type { UsedToken } from '@partyline/store/voice-webhooks';
 import { verdict } from '@partyline/domain/verdict';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';
+import { completeCharge, recordCharge } from './record-charge.ts';
 import { replayedWebhook } from './refusals.ts';
 import { reportConfirmed } from './report-confirmed.ts';
 import { closeHandle, learnHandle, moveLeg } from './settle.ts';
@@ -32,17 +33,17 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
   const found = await findLegOfCall(deps.store, { callId: event.callId, ...(legId === undefined ? {} : { legId }) });
   if (found === null) return ignored('unknown-call');
 
-  const apply = async (leg: LegRow, tx: Tx, now: Date): Promise<void> => {
+  const apply = async (leg: LegRow, roomId: string | null, tx: Tx, now: Date): Promise<void> => {
     if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
     // The create's own answer may have been lost; the event names the call.
     learnHandle(leg, 'voice_call_id', event.callId);
-    await applyVoice(leg, event, source.via, tx, now);
+    await applyVoice(leg, roomId, event, source.via, tx, now);
   };
 
   if (found.tenant_id !== null && found.session_id !== null) {
     await changeSession(deps, found.tenant_id, found.session_id, async (view, tx) => {
       const leg = view.legs.find((each) => each.id === found.id);
-      if (leg !== undefined) await apply(leg, tx, view.now);
+      if (leg !== undefined) await apply(leg, view.room.id, tx, view.now);
     });
     return 'applied';
   }
@@ -50,7 +51,7 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
     const locked = await lockLeg(tx, null, found.id);
     if (locked === null) return null;
     const was = locked.leg.state;
-    await apply(locked.leg, tx, locked.now);
+    await apply(locked.leg, null, tx, locked.now);
     await saveLeg(tx, null, locked.leg);
     return { closed: locked.leg.state === 'ended' && was !== 'ended' ? [locked.leg] : [] };
   });
@@ -60,7 +61,7 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
   return 'applied';
 }
 
-async function applyVoice(leg: LegRow, event: Extract<VoiceEvent, { kind: 'call' | 'moved' }>, source: Source['via'], tx: Tx, now: Date): Promise<void> {
+async function applyVoice(leg: LegRow, roomId: string | null, event: Extract<VoiceEvent, { kind: 'call' | 'moved' }>, source: Source['via'], tx: Tx, now: Date): Promise<void> {
   if (event.kind === 'moved') {
     // A move before admission is the prompt's own; only a leg that was seated can be in the conference.
     if (leg.session_id !== null) moveLeg(leg, 'joined', now);
@@ -74,9 +75,13 @@ async function applyVoice(leg: LegRow, event: Extract<VoiceEvent, { kind: 'call'
       moveLeg(leg, event.phase, now);
       return;
     case 'over': {
-      if (leg.voice_closed_at !== null) return;
+      if (leg.voice_closed_at !== null) {
+        if (event.charge !== undefined) await completeCharge(tx, leg, source, event.charge);
+        return;
+      }
       const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
       await storeObservation(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', phase: 'over', source, verdict: how, at: event.at });
+      await recordCharge(tx, leg, roomId, { handle: 'voice', source, charge: event.charge, since: leg.answered_at, until: event.at ?? now });
       closeHandle(leg, 'voice', how, now);
       return;
     }

@@ -11,13 +11,13 @@ type Request = { [N in JobName]: { name: N; payload: JobPayload<N>; delayMs?: nu
 /**
  * The one way to change a session or a leg of it: locks it, lets `change` alter the rows it is given, settles it, writes what differs by
  * compare-and-set, and commits the tenant's events with it. The jobs that make it quick are sent after the commit; a crash between is
- * made good by the reconciler, since every job can be read off the rows. Answers `null` when the tenant has no such session.
+ * made good by the reconciler, since every job can be read off the rows. What cannot be read off the difference `change` tells the tenant itself. Answers `null` when the tenant has no such session.
  */
 export async function changeSession<T>(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   tenantId: string,
   sessionId: string,
-  change: (view: SessionView, tx: Tx) => Promise<T> | T,
+  change: (view: SessionView, tx: Tx, tell: (event: NewEvent) => void) => Promise<T> | T,
 ): Promise<{ result: T; view: SessionView } | null> {
   const done = await inTransaction(deps.store, tenantId, async (tx) => {
     const view = await lockSession(tx, tenantId, sessionId);
@@ -25,10 +25,11 @@ export async function changeSession<T>(
     const sessionBefore = { ...view.session };
     const legsBefore = new Map(view.legs.map((leg) => [leg.id, { ...leg }]));
 
-    const result = await change(view, tx);
+    const told: NewEvent[] = [];
+    const result = await change(view, tx, (event) => void told.push(event));
     settle(view, new Map([...legsBefore].map(([id, leg]) => [id, leg.state])));
 
-    const events = whatHappened(view, sessionBefore, legsBefore);
+    const events = [...told, ...whatHappened(view, sessionBefore, legsBefore)];
     await appendEvents(tx, tenantId, { roomId: view.room.id, sessionId, firstSeq: view.session.last_seq + 1 }, events);
     view.session.last_seq += events.length;
     for (const leg of view.legs) if (differs(legsBefore.get(leg.id), leg)) await saveLeg(tx, tenantId, leg);

@@ -24,7 +24,7 @@ export async function takePins(deps: PinDeps, tx: Tx, tenantId: string, at: { ro
     const id = deps.ids.next('pin');
     for (;;) {
       const pin = drawPin(length, deps.random);
-      if (await claimPin(tx, tenantId, { id, ...at, ...person, lookup: deps.pins.lookup(pin), sealed: deps.pins.seal(pin, id) })) {
+      if (await claimPin(tx, tenantId, { id, ...at, ...person, lookup: deps.pins.lookup(pin), sealed: deps.pins.seal(pin, id), digits: pin.length })) {
         taken.push({ id, pin });
         break;
       }

@@ -102,7 +102,7 @@ describe('what is owed of a leg', () => {
 
 describe('a PIN on a number', () => {
   const claim = (room: MadeRoom, pin: string, number = NUMBER): Promise<boolean> =>
-    inTransaction(store, room.tenantId, (tx) => claimPin(tx, room.tenantId, { id: freshId('pin'), roomId: room.roomId, number, lookup: lookupOf(pin), sealed: Buffer.from('sealed') }));
+    inTransaction(store, room.tenantId, (tx) => claimPin(tx, room.tenantId, { id: freshId('pin'), roomId: room.roomId, number, lookup: lookupOf(pin), sealed: Buffer.from('sealed'), digits: 9 }));
 
   it('is one room’s at a time, whoever’s the other is; on another number it is another', async () => {
     const [mine, other] = [await makeRoom(store), await makeRoom(store)];

@@ -164,7 +164,7 @@ CREATE INDEX "leg_bad_guess" ON "leg" ("number", "created_at") WHERE "kind" = 'i
 CREATE FUNCTION guard_caller(p_number dial_in_number, p_remote text, p_call text) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   v_slow boolean := p_number.slow_until IS NOT NULL AND p_number.slow_until > now();
-  v_most int := CASE WHEN v_slow THEN LEAST(p_number.max_unadmitted, 3) ELSE p_number.max_unadmitted END;
+  v_most int := p_number.max_unadmitted;
   v_wrong int;
   v_last timestamptz;
 BEGIN
@@ -175,6 +175,10 @@ BEGIN
     WHERE l.kind = 'inbound' AND l.remote = p_remote AND l.last_outcome IN ('wrong-pin', 'refused') AND l.state IN ('ending', 'ended')
       AND l.created_at > GREATEST(now() - interval '1 day', COALESCE((SELECT a.created_at FROM leg a WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted' ORDER BY a.created_at DESC LIMIT 1), '-infinity'));
     IF v_wrong > 0 AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now() THEN RETURN 'later'; END IF;
+  END IF;
+  IF v_slow THEN
+    -- Those who have been let in before are not made to wait for whoever guesses; strangers come one at a time.
+    v_most := LEAST(v_most, CASE WHEN EXISTS (SELECT FROM leg a WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted' AND a.created_at > now() - interval '30 days') THEN 3 ELSE 1 END);
   END IF;
   FOR v_look IN 1..2 LOOP
     IF (SELECT count(*) FROM leg l WHERE l.kind = 'inbound' AND l.session_id IS NULL AND l.state NOT IN ('ending', 'ended') AND l.number = p_number.e164) >= v_most

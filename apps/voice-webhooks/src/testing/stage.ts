@@ -60,7 +60,7 @@ export async function startStage(): Promise<Stage> {
   const jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, now: Date.now, onError: () => undefined });
   const pins = openPinVault(config.pins.PIN_KEY);
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'A' } });
-  await store.prisma.dial_in_number.create({ data: { e164: NUMBER } });
+  await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });
   await store.prisma.room.create({ data: { id: 'room_a', tenant_id: TENANT, name: 'A', number: NUMBER, max_participants: 10, max_duration_s: 3600 } });
   await store.prisma.pin.create({ data: { id: 'pin_a', tenant_id: TENANT, room_id: 'room_a', number: NUMBER, lookup: new Uint8Array(pins.lookup(PIN)), sealed: new Uint8Array(pins.seal(PIN, 'pin_a')) } });
 

@@ -47,7 +47,7 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
       session: { id: ids.session, conversation: ids.conversation, mediaSessionId: null },
       participant: { id: freshId('part'), name: 'Host' },
     });
-    await claimPin(tx, tenantId, { id: ids.pin, roomId: room.id, number: room.number, lookup: lookupOf(pin), sealed: Buffer.from('sealed') });
+    await claimPin(tx, tenantId, { id: ids.pin, roomId: room.id, number: room.number, lookup: lookupOf(pin), sealed: Buffer.from('sealed'), digits: 9 });
   });
   return { tenantId, roomId: ids.room, sessionId: ids.session, conversation: ids.conversation, pin };
 }

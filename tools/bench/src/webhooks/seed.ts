@@ -11,7 +11,7 @@ export async function seedRooms(databaseUrl: string, { tenantId, apiKey, pinKey 
   const failed: Error[] = [];
   const store = openStore({ owner: true, url: databaseUrl, max: 1, onError: (error) => failed.push(error) });
   try {
-    await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: NUMBER, language: 'en-US' }] });
+    await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: NUMBER, language: 'en-US', maxUnadmitted: 1_000_000 }] });
     const vault = openPinVault(Buffer.from(pinKey, 'base64'));
     for (let first = 0; first < rooms; first += BATCH) {
       const batch = Array.from({ length: Math.min(BATCH, rooms - first) }, (_, offset) => first + offset);

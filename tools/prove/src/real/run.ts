@@ -169,7 +169,7 @@ async function openTenants(stack: Stack, stop: AbortSignal): Promise<Tenant[]> {
   const failed: Error[] = [];
   const store = openStore({ url: stack.databaseUrl, max: 1, onError: (error) => failed.push(error) });
   try {
-    for (const [at, apiKey] of keys.entries()) await seedStore(store, { tenantId: `ten_prove${at}`, tenantName: `Tenant ${at}`, apiKey, numbers: stack.numbers });
+    for (const [at, apiKey] of keys.entries()) await seedStore(store, { tenantId: `ten_prove${at}`, tenantName: `Tenant ${at}`, apiKey, countries: ['DE'], numbers: stack.numbers });
   } finally {
     await store.close();
   }
