@@ -29,6 +29,10 @@ async function tenantWith(sessions: number): Promise<MadeRoom> {
     await store.prisma.observation.create({ data: { leg_id: leg, tenant_id: null, handle: 'voice', phase: 'over', source: 'callback' } });
     await store.pool.query(`INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data) VALUES ($1, $2, $3, 1, 'session.live', '{}')`, [room.tenantId, room.roomId, sessionId]);
   }
+  await store.pool.query(
+    `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, ended_at, seconds, source, currency, estimate_micro) VALUES ($1, $2, $3, $4, 'leg_x' || $1, 'voice', 'inbound', now(), 60, 'callback', 'EUR', 0)`,
+    [freshId('cdr'), room.tenantId, room.roomId, room.sessionId],
+  );
   await store.prisma.api_key.create({ data: { id: freshId('key').replace('_', ''), tenant_id: room.tenantId, label: 'Key', secret_hash: new Uint8Array(32), scopes: ['admin'] } });
   await openEntry(store, room.tenantId, { id: freshId('aud'), actor: { kind: 'key', id: 'k' }, operation: 'createRoom', targets: {}, requestId: 'req_1', source: '127.0.0.1' });
   return room;
@@ -53,8 +57,8 @@ it('leaves nothing of a tenant in any table but those that are kept, and all of 
   expect(Object.keys(before)).toEqual(expect.arrayContaining(['api_key', 'audit_entry', 'hang_up_attempt', 'leg', 'outbox', 'participant', 'pin', 'room', 'session']));
   await suspendTenant(store, mine.tenantId);
   expect(await deleteTenant(store, mine.tenantId)).toBe('deleted');
-  expect(await rowsOf(mine.tenantId)).toEqual({ audit_entry: 1 });
-  expect(KEPT_TABLES).toContain('audit_entry');
+  expect(await rowsOf(mine.tenantId)).toEqual({ audit_entry: 1, cdr: 1 });
+  expect(KEPT_TABLES).toEqual(['audit_entry', 'cdr']);
   expect(await rowsOf(theirs.tenantId)).toEqual(before);
   // What was noted without a tenant went with its leg.
   expect(await store.prisma.observation.count()).toBe(2);
@@ -91,5 +95,5 @@ it('goes on where one that died had got to, and stops at a tenant that was let g
   expect(await deleteTenant(store, room.tenantId)).toBe('not-suspended');
   await suspendTenant(store, room.tenantId);
   expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
-  expect(await rowsOf(room.tenantId)).toEqual({ audit_entry: 1 });
+  expect(await rowsOf(room.tenantId)).toEqual({ audit_entry: 1, cdr: 1 });
 });

@@ -2,7 +2,7 @@ import { EVERY_TENANT, inTransaction, type Store, type Tx } from './store.ts';
 import { lockTenant } from './tenants.ts';
 
 /** What outlives its tenant: what was done, and what it cost. */
-export const KEPT_TABLES: readonly string[] = ['audit_entry'];
+export const KEPT_TABLES: readonly string[] = ['audit_entry', 'cdr'];
 /** Rows of these are found by their legs, which is what they have an index for. */
 const THROUGH_LEGS = ['hang_up_attempt', 'observation'] as const;
 

@@ -34,10 +34,26 @@ function readCurl(command: string, variables: Readonly<Record<string, string>>):
   return { method: method ?? (body === undefined ? 'GET' : 'POST'), url: url ?? '', headers, ...(body === undefined ? {} : { body }) };
 }
 
+let numbers = 0;
+
 describe('docs/api.md', () => {
   it.each(examples)('%s works', async (example) => {
     const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    const { method, url, headers, body } = readCurl(example, { API: stage.url, KEY: stage.keys.ours, ROOM: made.room.id, SESSION: made.session.id });
+    const { body: pin } = await stage.ask('POST', `/v1/rooms/${made.room.id}/pins`, { body: { name: 'Ada' } });
+    await stage.store.prisma.endpoint.deleteMany();
+    const { body: { endpoint } } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
+    const { body: ping } = await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`);
+    const number = `1312555${String(1000 + (numbers += 1))}`;
+    await stage.ask('POST', '/v1/operator/numbers', { body: { number: `+${number}` } });
+    const variables = { API: stage.url, KEY: stage.keys.ours, OPERATOR_KEY: stage.keys.operator, ROOM: made.room.id, SESSION: made.session.id, ENDPOINT: endpoint.id, DELIVERY: ping.deliveryId, PARTICIPANT: pin.participantId, PIN: pin.id, NUMBER: number };
+    // Only where they are needed: there may be 50 keys.
+    if (example.includes('$KEY_ID')) Object.assign(variables, { KEY_ID: (await stage.ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } })).body.apiKey.id });
+    if (example.includes('$TENANT')) {
+      const { body: tenant } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
+      await stage.ask('POST', `/v1/operator/tenants/${tenant.tenant.id}/suspend`);
+      Object.assign(variables, { TENANT: tenant.tenant.id });
+    }
+    const { method, url, headers, body } = readCurl(example, variables);
     expect(url.startsWith(stage.url)).toBe(true);
     // By the stage's own way, so that the reply is held to the contract.
     const reply = await stage.ask(method, url.slice(stage.url.length), { key: headers.authorization?.replace('Bearer ', '') ?? null, body, type: headers['content-type'] ?? null, headers: Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization')) });
@@ -46,7 +62,7 @@ describe('docs/api.md', () => {
 
   it('has an example of every operation', () => {
     const shown = examples.map((example) => {
-      const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}' });
+      const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}', KEY_ID: '{keyId}', TENANT: '{tenantId}', PARTICIPANT: '{participantId}', PIN: '{pinId}', NUMBER: '{number}' });
       return `${method} ${url.replace('http://api', '').replace(/\?.*/, '')}`;
     });
     expect(shown.toSorted()).toEqual(OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted());
