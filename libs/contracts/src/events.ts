@@ -36,6 +36,18 @@ export const EVENTS = {
     }),
     example: { ...aLeg, outcome: 'success', reason: 'completed' },
   },
+  'spend.warning': {
+    says: 'Four fifths of a limit of money or minutes are used up. When all of it is, the session ends. Told once for each limit and month.',
+    data: z.object({
+      scope: z.enum(['room-spend', 'tenant-spend', 'tenant-minutes']).meta({ description: 'Which limit.', examples: ['tenant-spend'] }),
+      usedSeconds: z.int().optional().meta({ description: 'Of `tenant-minutes`: how much of it is used, in seconds.', examples: [48_000] }),
+      allowedSeconds: z.int().optional().meta({ description: 'Of `tenant-minutes`: how much there is, in seconds.', examples: [60_000] }),
+      usedMicro: z.string().optional().meta({ description: 'Of the others: how much of it is used, in millionths of the currency’s unit.', examples: ['8000000'] }),
+      allowedMicro: z.string().optional().meta({ description: 'Of the others: how much there is, in millionths of the currency’s unit.', examples: ['10000000'] }),
+      currency: z.string().optional().meta({ description: 'Of the others: ISO 4217.', examples: ['EUR'] }),
+    }),
+    example: { scope: 'tenant-spend', usedMicro: '8000000', allowedMicro: '10000000', currency: 'EUR' },
+  },
   'endpoint.ping': { says: 'You asked for it: `POST /v1/endpoints/{id}/ping`. Sent to that endpoint alone, whatever its types.', data: z.object({ endpointId }), example: anEndpoint },
   'endpoint.disabled': {
     says: 'Nothing is sent to one of your endpoints any more. Told to the others.',

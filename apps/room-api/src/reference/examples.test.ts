@@ -62,7 +62,7 @@ describe('docs/api.md', () => {
 
   it('has an example of every operation', () => {
     const shown = examples.map((example) => {
-      const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}', KEY_ID: '{keyId}', TENANT: '{tenantId}', PARTICIPANT: '{participantId}', PIN: '{pinId}', NUMBER: '{number}' });
+      const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}', ENDPOINT: '{endpointId}', DELIVERY: '{deliveryId}', KEY_ID: '{keyId}', TENANT: '{tenantId}', PARTICIPANT: '{participantId}', PIN: '{pinId}', NUMBER: '{number}' });
       return `${method} ${url.replace('http://api', '').replace(/\?.*/, '')}`;
     });
     expect(shown.toSorted()).toEqual(OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted());

@@ -30,6 +30,8 @@ ${document.tags
 ${operations.filter(({ operation }) => operation.tags.includes(name)).map(({ path, method, operation }) => section(document, method, path, operation)).join('\n')}`,
   )
   .join('\n')}
+<h2 id="webhooks">webhooks</h2><p>What is sent to your endpoints, <code>POST</code>, signed by Standard Webhooks.</p>
+<table><tr><th>Type</th><th>Body</th><th>When</th></tr>${Object.entries(document.webhooks).map(([name, { post }]) => `<tr><td><code>${escape(name)}</code></td><td>${type(post.requestBody.content['application/json'].schema)}</td><td>${prose(post.summary)}</td></tr>`).join('')}</table>
 <h2 id="schemas">schemas</h2>
 ${schemas.map(([name, schema]) => `<h3 id="${escape(name)}">${escape(name)}</h3><p>${prose(schema.description)}</p>${fields(schema)}`).join('\n')}
 </main></body></html>

@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createCredentials, type VendorCredentials } from '@partyline/dev/credentials';
+import { EVENT_SCHEMAS, type EventType } from '@partyline/contracts/events';
 import { openJobs, type Jobs, type OpenJobs } from '@partyline/jobs/enqueue';
 import { createProviders, type ProviderSettings } from '@partyline/provider-registry/registry';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
@@ -12,6 +14,7 @@ import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { answerQuestions, type AskProvider } from '../ask-provider.ts';
+import { tellEvent } from '../deliver-events.ts';
 import type { Deps } from '../deps.ts';
 import { openPinVault, type PinVault } from '../pin-vault.ts';
 import { webhookUrls } from '../webhook-urls.ts';
@@ -107,6 +110,7 @@ export async function setStage(): Promise<Stage> {
   return Object.assign(stage, {
     store, redis, emulator, worlds, counted, observed, failures, sent, hooksUrl,
     async close() {
+      await keepsEventsContract(store);
       await emulator.stop();
       await stop(server);
       await realJobs.close();
@@ -114,6 +118,15 @@ export async function setStage(): Promise<Stage> {
       await Promise.all([redis.close(), database.drop()]);
     },
   });
+}
+
+/** Whatever a test had told is what the contract lists, with no field more and none less. */
+async function keepsEventsContract(store: Store): Promise<void> {
+  for (const row of await store.prisma.outbox.findMany()) {
+    const event = tellEvent({ ...row, id: String(row.id), data: row.data as Record<string, unknown> });
+    assert.ok(Object.hasOwn(EVENT_SCHEMAS, event.type), `libs/contracts/src/events.ts lists no ${event.type}`);
+    assert.deepEqual(EVENT_SCHEMAS[event.type as EventType].parse(event), event);
+  }
 }
 
 const PIN_KEY = randomBytes(32);

@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { expect, it } from 'vitest';
+import { postEvent } from './post-event.ts';
+
+const SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+it('the receiver in docs/events.md takes what is signed, once, and refuses what is not', async () => {
+  const page = await readFile(new URL('../../../docs/events.md', import.meta.url), 'utf8');
+  const [, code = ''] = /```js\n([\s\S]+?)```/.exec(page) ?? [];
+  // Beside this test, where the library is found.
+  const file = new URL(`.receiver-${process.pid}.mjs`, import.meta.url);
+  await writeFile(file, code);
+  const port = await freePort();
+  const child = spawn(process.execPath, [file.pathname], { env: { PORT: String(port), WEBHOOK_SECRET: SECRET }, stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  try {
+    const post = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: true, ports: [] } });
+    const body = JSON.stringify({ id: 'evt_a_1', type: 'session.live', roomId: 'room_a', sessionId: 'ses_a', seq: 1, at: '2026-05-04T09:30:00.000Z', data: {} });
+    const send = (signedBy: string, at = new Date()) =>
+      post({ url: `http://127.0.0.1:${port}/`, body, headers: { 'content-type': 'application/json', 'webhook-id': 'evt_a_1', 'webhook-timestamp': String(Math.floor(at.getTime() / 1000)), 'webhook-signature': new Webhook(signedBy).sign('evt_a_1', at, body) } });
+    await expect.poll(() => send(SECRET).catch(() => 0), { timeout: 10_000 }).toBe(204);
+    expect(await send(SECRET)).toBe(204);
+    expect(await send('whsec_bm90IHRoZSBzZWNyZXQgdGhhdCBpdCBrbm93cw==')).toBe(401);
+    expect(await send(SECRET, new Date(Date.now() - 600_000))).toBe(401);
+    await expect.poll(() => said).toBe('session.live ses_a 1\n');
+  } finally {
+    child.kill();
+    await rm(file);
+  }
+});
