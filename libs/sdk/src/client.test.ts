@@ -15,14 +15,15 @@ afterAll(() => stage.stop());
 describe('a room from the SDK', () => {
   it('is created, looked at, joined, dialled from and ended', async () => {
     const { room, pin, session } = await client.rooms.create({ name: 'Board meeting' });
-    expect(await client.rooms.get(room.id)).toMatchObject({ room: { id: room.id, name: 'Board meeting' }, pin, session: { id: session.id } });
+    const sessionId = session?.id ?? '';
+    expect(await client.rooms.get(room.id)).toMatchObject({ room: { id: room.id, name: 'Board meeting' }, pin, session: { id: sessionId } });
     expect(await client.participants.token(room.id, { name: 'Grace' })).toMatchObject({ client: { token: expect.any(String) as string } });
     const { participantId } = await client.participants.dial(room.id, { phone: '+442079460018', name: 'Charles' });
     expect((await client.participants.list(room.id)).participants.map(({ id }) => id)).toContain(participantId);
     expect(await client.rooms.observe(room.id)).toMatchObject({ legs: [] });
-    expect(await client.rooms.end(room.id)).toMatchObject({ sessionId: session.id });
-    expect((await client.sessions.events(session.id)).events.at(0)?.seq).toBe(1);
-    expect((await client.sessions.hangUps(session.id)).hangUps).toEqual(expect.any(Array));
+    expect(await client.rooms.end(room.id)).toMatchObject({ sessionId });
+    expect((await client.sessions.events(sessionId)).events.at(0)?.seq).toBe(1);
+    expect((await client.sessions.hangUps(sessionId)).hangUps).toEqual(expect.any(Array));
   });
 });
 

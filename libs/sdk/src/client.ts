@@ -1,10 +1,18 @@
 import { PartylineError, errorOf, noAnswer } from './error.ts';
 import { createClient, createConfig, type Client } from './generated/client/index.ts';
+import { account } from './resources/account.ts';
+import { endpoints } from './resources/endpoints.ts';
+import { events } from './resources/events.ts';
 import { hangUps } from './resources/hang-ups.ts';
+import { keys } from './resources/keys.ts';
+import { numbers } from './resources/numbers.ts';
+import { operator } from './resources/operator.ts';
 import { participants } from './resources/participants.ts';
+import { pins } from './resources/pins.ts';
 import { rooms } from './resources/rooms.ts';
 import { sessions } from './resources/sessions.ts';
 import { patientFetch, type Patience } from './retry.ts';
+import type { Wire } from './stream.ts';
 import { SDK_VERSION } from './version.ts';
 
 export interface PartylineOptions extends Partial<Patience> {
@@ -23,30 +31,46 @@ export interface PartylineOptions extends Partial<Patience> {
 export class Partyline {
   readonly rooms: ReturnType<typeof rooms>;
   readonly participants: ReturnType<typeof participants>;
+  readonly pins: ReturnType<typeof pins>;
+  readonly numbers: ReturnType<typeof numbers>;
   readonly sessions: ReturnType<typeof sessions>;
+  readonly events: ReturnType<typeof events>;
+  readonly endpoints: ReturnType<typeof endpoints>;
   readonly hangUps: ReturnType<typeof hangUps>;
+  readonly keys: ReturnType<typeof keys>;
+  readonly account: ReturnType<typeof account>;
+  readonly operator: ReturnType<typeof operator>;
 
   constructor(options: PartylineOptions) {
-    const client = clientOf(options);
+    const { client, wire } = open(options);
     this.rooms = rooms(client);
     this.participants = participants(client);
+    this.pins = pins(client);
+    this.numbers = numbers(client);
     this.sessions = sessions(client);
+    this.events = events(client, wire);
+    this.endpoints = endpoints(client);
     this.hangUps = hangUps(client);
+    this.keys = keys(client);
+    this.account = account(client);
+    this.operator = operator(client);
   }
 }
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-function clientOf(options: PartylineOptions): Client {
-  const { apiKey, baseUrl, fetch = globalThis.fetch, retries = 4, timeoutMs = 30_000, sleep = wait, random = Math.random, newIdempotencyKey = () => globalThis.crypto.randomUUID() } = options;
+function open(options: PartylineOptions): { client: Client; wire: Wire } {
+  const { apiKey, fetch = globalThis.fetch, retries = 4, timeoutMs = 30_000, sleep = wait, random = Math.random, newIdempotencyKey = () => globalThis.crypto.randomUUID() } = options;
+  const baseUrl = options.baseUrl.replace(/\/+$/, '');
   if (!/^https?:\/\//.test(baseUrl)) throw new PartylineError(0, 'invalid-options', `«${baseUrl}» is no base URL.`, { fix: 'Give the API’s address with its scheme, such as https://api.example.com.' });
   if (!/^\S+$/.test(apiKey)) throw new PartylineError(0, 'invalid-options', 'There is no API key.', { fix: 'Give apiKey, pl_<env>_<id>_<secret>.' });
+  const agent = `partyline-sdk/${SDK_VERSION}`;
   const patient = patientFetch({ fetch, retries, timeoutMs, sleep, random });
   const client = createClient(
     createConfig({
-      baseUrl: baseUrl.replace(/\/+$/, ''),
+      baseUrl,
       auth: apiKey,
-      headers: { 'user-agent': `partyline-sdk/${SDK_VERSION}` },
+      headers: { 'user-agent': agent },
       // A redirect would take the key along, or turn a POST into a GET.
       redirect: 'error',
       fetch: (input) => patient(input as Request),
@@ -61,5 +85,5 @@ function clientOf(options: PartylineOptions): Client {
     if (request?.signal.aborted === true && response === undefined) return request.signal.reason;
     return response === undefined ? noAnswer(request?.url ?? baseUrl, error) : errorOf(response, error);
   });
-  return client;
+  return { client, wire: { fetch, baseUrl, headers: { authorization: `Bearer ${apiKey}`, 'user-agent': agent }, sleep, random } };
 }

@@ -4,17 +4,16 @@ export interface Listing<Page, Item> extends AsyncIterable<Item> {
   page(): Promise<Page>;
 }
 
-/** @param fetchPage gives the page after `after`, or the first */
-export function listing<Page extends { readonly next: string | null }, Item>(fetchPage: (after: string | undefined) => Promise<Page>, itemsOf: (page: Page) => readonly Item[]): Listing<Page, Item> {
+/** The list that a query asks for, from its `after` on. @param fetchPage asks for one page */
+export function listing<Query extends { after?: string }, Page extends { readonly next: string | null }, Item>(query: Query, fetchPage: (query: Query) => Promise<Page>, itemsOf: (page: Page) => readonly Item[]): Listing<Page, Item> {
   return {
-    page: () => fetchPage(undefined),
+    page: () => fetchPage(query),
     async *[Symbol.asyncIterator]() {
-      let after: string | undefined;
-      for (;;) {
-        const page = await fetchPage(after);
+      for (let asked = query; ; ) {
+        const page = await fetchPage(asked);
         yield* itemsOf(page);
         if (page.next === null) return;
-        after = page.next;
+        asked = { ...query, after: page.next };
       }
     },
   };

@@ -1,7 +1,9 @@
 import { callWith, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
-import { addParticipant, issueToken, listParticipants } from '../generated/sdk.gen.ts';
-import type { AddedParticipant, AddParticipantData, IssueTokenData, Roster, Token } from '../generated/types.gen.ts';
+import { addParticipant, getParticipant, issueToken, listParticipants, muteParticipant, removeParticipant, sendDigits, updateParticipant } from '../generated/sdk.gen.ts';
+import type {
+  AddedParticipant, AddParticipantData, IssueTokenData, MuteParticipantData, Participant, RemovedParticipant, Roster, SendDigitsData, TakenByProvider, Token, UpdateParticipantData,
+} from '../generated/types.gen.ts';
 
 export const participants = (client: Client) => ({
   /** Rings a phone and brings it in. The answer comes at once; watch the roster or the events for what becomes of it. */
@@ -10,4 +12,12 @@ export const participants = (client: Client) => ({
   token: (roomId: string, person: IssueTokenData['body'], options?: CallOptions): Promise<Token> => issueToken({ ...callWith(client, options), path: { roomId }, body: person }),
   /** Who is there, was, or is awaited. */
   list: (roomId: string, options?: CallOptions): Promise<Roster> => listParticipants({ ...callWith(client, options), path: { roomId } }),
+  get: (participantId: string, options?: CallOptions): Promise<Participant> => getParticipant({ ...callWith(client, options), path: { participantId } }),
+  /** Renames somebody, or makes them a host. */
+  update: (participantId: string, change: UpdateParticipantData['body'], options?: CallOptions): Promise<Participant> => updateParticipant({ ...callWith(client, options), path: { participantId }, body: change }),
+  /** Out of the room: what they are connected by is hung up. */
+  remove: (participantId: string, options?: CallOptions): Promise<RemovedParticipant> => removeParticipant({ ...callWith(client, options), path: { participantId } }),
+  mute: (participantId: string, how: MuteParticipantData['body'], options?: CallOptions): Promise<TakenByProvider> => muteParticipant({ ...callWith(client, options), path: { participantId }, body: how }),
+  /** Plays keys to whoever is on the telephone. */
+  sendDigits: (participantId: string, keys: SendDigitsData['body'], options?: CallOptions): Promise<TakenByProvider> => sendDigits({ ...callWith(client, options), path: { participantId }, body: keys }),
 });

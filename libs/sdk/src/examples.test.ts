@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/stage';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = new URL('../../..', import.meta.url).pathname;
+const examplesIn = (page: string): string[] => [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n([^]*?)```/g)].map(([, example = '']) => example);
+
+/** Inside the package, so that it finds the SDK by its name as any program would. */
+const folder = join(import.meta.dirname, 'generated', `examples-${process.pid}`);
+let stage: Stage;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+  mkdirSync(folder, { recursive: true });
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await stage.stop();
+});
+
+describe.each(['libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) => {
+  it.each(examplesIn(page).map((example, at) => [at + 1, example] as const))('example %i runs', async (at, example) => {
+    const file = join(folder, `${page.replaceAll(/\W/g, '-')}-${at}.ts`);
+    writeFileSync(file, example);
+    const env = { PATH: process.env.PATH, PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, WEBHOOK_SECRET: 'whsec_nVaaDrdyk6G1R2h6n2pPqvQkF3xJr1M8yqXWzG7t0Yk=' };
+    await expect(promisify(execFile)(process.execPath, ['--conditions=@partyline/source', file], { env, timeout: 50_000 })).resolves.toMatchObject({ stdout: expect.any(String) as string });
+  });
+});
+
+it('a room takes ten lines', () => {
+  const [first = ''] = examplesIn('libs/sdk/README.md');
+  expect(first.trim().split('\n').filter((line) => line !== '').length).toBeLessThanOrEqual(10);
+});
