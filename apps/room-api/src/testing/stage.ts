@@ -152,7 +152,9 @@ async function untilHeard(asking: AskProvider, tries = 10): Promise<void> {
 
 function keepsContract(method: string, path: string, { status, headers, body }: Reply): void {
   const [address = ''] = path.split('?');
-  const operation = OPERATIONS.find((each) => each.method === method.toLowerCase() && new RegExp(`^${each.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(address));
+  // As the router does: a path that names a part is before one that takes any.
+  const here = OPERATIONS.filter((each) => new RegExp(`^${each.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(address)).toSorted((a, b) => a.path.split('{').length - b.path.split('{').length);
+  const operation = here.find((each) => each.path === here[0]?.path && each.method === method.toLowerCase());
   if (status >= 400) {
     assert.match(headers.get('content-type') ?? '', /^application\/problem\+json/);
     assert.deepEqual(Problem.parse(body), body);
