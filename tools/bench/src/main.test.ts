@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import type { Result as Rooms } from './rooms/bench.ts';
 import type { Result } from './webhooks/report.ts';
 
 const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
-  promisify(execFile)(process.execPath, ['--conditions=@partyline/source', join(import.meta.dirname, 'main.ts'), ...args], { timeout: 60_000 });
+  promisify(execFile)(process.execPath, ['--conditions=@partyline/source', join(import.meta.dirname, 'main.ts'), ...args], { timeout: 120_000 });
 
 // What it measures is the machine's business; that every reply is right is ours.
 test('the webhooks bench runs, finds every reply right, and gives all its figures', { timeout: 60_000 }, async () => {
@@ -13,6 +14,13 @@ test('the webhooks bench runs, finds every reply right, and gives all its figure
   const result = JSON.parse(stdout) as Result;
   expect(result).toMatchObject({ bench: 'webhooks', errors: 0, options: { seconds: 0.1, rounds: 1, pins: 1_000, connections: 8 } });
   for (const phases of Object.values(result.servers)) for (const { requests } of Object.values(phases)) expect(requests).toBeGreaterThan(0);
+});
+
+test('the rooms bench runs, makes every room, and gives all its figures', { timeout: 120_000 }, async () => {
+  const { stdout } = await bench('rooms', '--seconds', '0.2', '--rounds', '1', '--connections', '4', '--json');
+  const { servers, ...result } = JSON.parse(stdout) as Rooms;
+  expect(result).toMatchObject({ bench: 'rooms', errors: 0, options: { seconds: 0.2, rounds: 1, connections: 4 } });
+  for (const { requests, p99Ms } of Object.values(servers)) expect([requests > 0, p99Ms > 0]).toEqual([true, true]);
 });
 
 test('what it cannot do is said, with the help', async () => {

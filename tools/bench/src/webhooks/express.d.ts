@@ -4,6 +4,7 @@ declare module 'express' {
     readonly body: unknown;
   }
   interface Response {
+    status(code: number): Response;
     json(value: unknown): void;
   }
   type Handler = (request: Request, response: Response) => void;

@@ -1,0 +1,102 @@
+import type { Bench, BenchOptions, BenchRun } from '../bench.ts';
+import { median, quantile } from '../statistics.ts';
+import { openConnection } from '../webhooks/connection.ts';
+import { SERVERS, startServers, type ServerName, type Target } from './servers.ts';
+
+/** A tenant creates a room: what it waits for, beside an API that inserts one row and beside the sample that everybody starts from. */
+export const rooms: Bench = { summary: 'room creation: what a tenant waits for, against one INSERT in the same Postgres and a map in memory', run };
+
+export interface Figures {
+  readonly requests: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface Result {
+  readonly bench: 'rooms';
+  readonly options: Pick<BenchOptions, 'seconds' | 'rounds' | 'connections'>;
+  readonly errors: 0;
+  /** Medians over the rounds; `requests` is the sum. */
+  readonly servers: Readonly<Record<ServerName, Figures>>;
+  /** Ours ÷ theirs, medians of the rounds' ratios. */
+  readonly ratios: Readonly<Record<'row' | 'map', Readonly<Record<'ours' | 'oursKeyed', { readonly p50: number; readonly p99: number }>>>>;
+}
+
+/** After so many the compiler has done most of its work. */
+const WARM_SECONDS = 3;
+
+async function run(bench: BenchRun): Promise<object> {
+  const { log, print, options } = bench;
+  const servers = await startServers(bench);
+  log('warming up …');
+  for (const server of SERVERS) await measure(servers.byName[server], options.connections, Math.min(WARM_SECONDS, options.seconds * 2));
+  const rounds: Record<ServerName, Figures>[] = [];
+  for (let round = 1; round <= options.rounds; round++) {
+    const measured: [ServerName, Figures][] = [];
+    for (const server of SERVERS) {
+      await servers.endRooms();
+      measured.push([server, await measure(servers.byName[server], options.connections, options.seconds)]);
+    }
+    rounds.push(Object.fromEntries(measured) as Record<ServerName, Figures>);
+    log(`round ${round} of ${options.rounds}: ${measured.map(([server, { p99Ms, requests }]) => `${server} p99 ${p99Ms.toFixed(1)} ms (${requests})`).join(', ')}`);
+  }
+  const result = summarise(rounds, options);
+  for (const line of describe(result)) print(line);
+  return result;
+}
+
+/** So many clients that each wait for their answer before they ask again. Throws when a reply was wrong. */
+async function measure({ port, path, headers }: Target, clients: number, seconds: number): Promise<Figures> {
+  const body = JSON.stringify({ name: 'Bench' });
+  const latencies: number[] = [];
+  const endAt = performance.now() + seconds * 1000;
+  const connections = await Promise.all(Array.from({ length: clients }, () => openConnection(port)));
+  try {
+    await Promise.all(
+      connections.map(async (connection) => {
+        while (performance.now() < endAt) {
+          const request = [`POST ${path} HTTP/1.1`, 'host: 127.0.0.1', 'content-type: application/json', `content-length: ${body.length}`, ...headers(), '', body].join('\r\n');
+          const sentAt = performance.now();
+          const reply = await connection.send(request);
+          latencies.push(performance.now() - sentAt);
+          if (reply.status !== 201 || !reply.body.includes('"pin"')) throw new Error(`a room should be made (201); ${path} said ${reply.status} ${reply.body}`);
+        }
+      }),
+    );
+  } finally {
+    for (const connection of connections) connection.close();
+  }
+  return { requests: latencies.length, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) };
+}
+
+function summarise(rounds: readonly Readonly<Record<ServerName, Figures>>[], { seconds, rounds: count, connections }: BenchOptions): Result {
+  const rounded = (value: number): number => Number(value.toPrecision(4));
+  const middle = (of: (round: Readonly<Record<ServerName, Figures>>) => number): number => rounded(median(rounds.map(of)));
+  const ratio = (ours: 'ours' | 'oursKeyed', peer: 'row' | 'map') => ({ p50: middle((round) => round[ours].p50Ms / round[peer].p50Ms), p99: middle((round) => round[ours].p99Ms / round[peer].p99Ms) });
+  const ratios = (peer: 'row' | 'map') => ({ ours: ratio('ours', peer), oursKeyed: ratio('oursKeyed', peer) });
+  return {
+    bench: 'rooms',
+    options: { seconds, rounds: count, connections },
+    errors: 0,
+    servers: Object.fromEntries(
+      SERVERS.map((server) => [server, { requests: rounds.reduce((sum, round) => sum + round[server].requests, 0), p50Ms: middle((round) => round[server].p50Ms), p99Ms: middle((round) => round[server].p99Ms) }]),
+    ) as Result['servers'],
+    ratios: { row: ratios('row'), map: ratios('map') },
+  };
+}
+
+const NAMES: Readonly<Record<ServerName, string>> = { ours: 'Partyline', oursKeyed: 'Partyline, Idempotency-Key', row: 'Fastify, one INSERT', map: 'Express sample, a map' };
+
+/** The result as lines to read. */
+function describe({ servers, ratios, options }: Result): string[] {
+  const row = (name: string, cells: readonly string[]): string => `  ${name.padEnd(28)}${cells.map((cell) => cell.padStart(16)).join('')}`;
+  return [
+    '',
+    `Medians of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} clients that each wait for their answer.`,
+    row('', ['p50 ms', 'p99 ms', 'rooms']),
+    ...SERVERS.map((server) => row(NAMES[server], [servers[server].p50Ms.toFixed(2), servers[server].p99Ms.toFixed(2), String(servers[server].requests)])),
+    '',
+    row('p99, ours ÷ theirs', [NAMES.ours, 'with a key']),
+    ...(['row', 'map'] as const).map((peer) => row(NAMES[peer], [ratios[peer].ours.p99.toFixed(2), ratios[peer].oursKeyed.p99.toFixed(2)])),
+  ];
+}

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { buildApps } from '@partyline/dev/build';
+import { createCredentials, type Credentials } from '@partyline/dev/credentials';
+import { migrate } from '@partyline/dev/migrate';
+import { freePort } from '@partyline/dev/ports';
+import { startPostgres } from '@partyline/dev/postgres';
+import { startRedis } from '@partyline/dev/redis';
+import { emulatedVendor, readyPath, serviceEnvironment, serviceNames, type ServiceName } from '@partyline/dev/service-environment';
+import { inWorkspace } from '@partyline/dev/workspace';
+import { seed } from '@partyline/store/seed';
+import { openStore, type Store } from '@partyline/store/store';
+import type { BenchRun } from '../bench.ts';
+
+export const SERVERS = ['ours', 'oursKeyed', 'row', 'map'] as const;
+export type ServerName = (typeof SERVERS)[number];
+
+export interface Target {
+  readonly port: number;
+  readonly path: string;
+  /** Header lines for the next request. */
+  readonly headers: () => readonly string[];
+}
+
+export interface Servers {
+  readonly byName: Readonly<Record<ServerName, Target>>;
+  /** Rooms end between two measurements: a tenant has but so many at once. */
+  endRooms(): Promise<void>;
+}
+
+const PREFIX = 'bench';
+/** The vendor's APIs: never called by what is measured. */
+const NOWHERE = 'http://127.0.0.1:9';
+
+/** room-api as it is built, on a Postgres and a Redis of its own, and the peers; the one that keeps rows does so in the same Postgres. */
+export async function startServers({ log, processes }: BenchRun): Promise<Servers> {
+  const credentials = createCredentials();
+  log('building the services …');
+  await buildApps({ log });
+  log('starting Postgres and Redis …');
+  const [postgres, redis] = await Promise.all([startPostgres({ own: true, durable: true }).then(processes.add), startRedis({ own: true, log }).then(processes.add)]);
+  const databaseUrl = await postgres.createDatabase('bench');
+  await migrate(databaseUrl);
+  const store = openStore({ owner: true, url: databaseUrl, max: 2, onError: () => undefined });
+  processes.add({ name: 'the bench’s own connections', stop: () => store.close() });
+  await prepare(store, credentials);
+
+  log('starting the servers …');
+  const node = async (name: string, args: readonly string[]): Promise<void> => {
+    await processes.start({ name, command: process.execPath, args: ['--conditions=@partyline/source', ...args], env: { PATH: process.env['PATH'], NODE_ENV: 'production' }, readiness: { line: /^listening$/ } });
+  };
+  const file = (name: string): string => join(import.meta.dirname, `${name}.ts`);
+  const [ours, row, map] = [await freePort(), await freePort(), await freePort()];
+  await node('orchestrator', [file('orchestrator'), redis.url, PREFIX]);
+  await node('row', [file('row-peer'), String(row), databaseUrl]);
+  await node('map', [file('map-peer'), String(map)]);
+  const url = `http://127.0.0.1:${ours}`;
+  const urls = Object.fromEntries(serviceNames.map((name) => [name, url])) as Record<ServiceName, string>;
+  const environment = serviceEnvironment('room-api', { vendor: emulatedVendor('unified', NOWHERE, credentials), publicWebhookUrl: url, urls, databaseUrl: await postgres.serviceUrlOf(databaseUrl), redisUrl: redis.url, credentials });
+  await processes.start({
+    name: 'room-api',
+    command: process.execPath,
+    args: [inWorkspace('apps/room-api/dist/main.js')],
+    env: { PATH: process.env['PATH'], ...environment, REDIS_PREFIX: PREFIX, NODE_ENV: 'production' },
+    readiness: { http: `${url}${readyPath}` },
+  });
+
+  const key = `authorization: Bearer ${credentials.apiKey}`;
+  let keys = 0;
+  return {
+    byName: {
+      ours: { port: ours, path: '/v1/rooms', headers: () => [key] },
+      oursKeyed: { port: ours, path: '/v1/rooms', headers: () => [key, `idempotency-key: bench-${(keys += 1)}`] },
+      row: { port: row, path: '/rooms', headers: () => [] },
+      map: { port: map, path: '/rooms', headers: () => [] },
+    },
+    async endRooms() {
+      await store.pool.query(`UPDATE room SET state = 'ended', ended_at = now() WHERE state = 'active'`);
+      await store.pool.query(`UPDATE pin SET free_at = now() + interval '1 day' WHERE free_at IS NULL`);
+      // What autovacuum would do in its own time, in the middle of a measurement.
+      await store.pool.query('VACUUM ANALYZE');
+    },
+  };
+}
+
+async function prepare(store: Store, { tenantId, apiKey }: Credentials): Promise<void> {
+  await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: '+12025550100', language: 'en-US' }] });
+  await store.pool.query('UPDATE tenant SET max_live_rooms = 1000000, max_requests_per_minute = 1000000');
+  await store.pool.query('CREATE TABLE plain_room (id text PRIMARY KEY, name text NOT NULL, pin text NOT NULL, created_at timestamptz NOT NULL DEFAULT now())');
+}
