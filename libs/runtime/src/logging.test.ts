@@ -27,3 +27,15 @@ test('an error is its words and where it came from, not what was hung on it', ()
   expect(text).toContain('logging.test.ts');
   expect(text).not.toContain('canary');
 });
+
+test('what somebody else wrote into an error, a field or a line is shown without numbers and secrets', () => {
+  const words = 'no such number: +442079460018, Bearer canary';
+  const text = logged((log) => {
+    log.warn({ err: new Error(words), error: `Error: ${words}` }, 'a call failed');
+    log.error({ requestId: 'req_3q2-7wAAQkV1bWJlclBhcn' }, words);
+    log.debug(words);
+  });
+  expect(text).not.toMatch(/442079460018|canary/);
+  expect(text).toContain('no such number');
+  expect(text).toContain('req_3q2-7wAAQkV1bWJlclBhcn');
+});

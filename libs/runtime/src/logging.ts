@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import { scrub } from './scrub.ts';
 
 export type { Logger } from 'pino';
 
@@ -10,10 +11,30 @@ const NEVER = ['pin', 'pins', 'digits', 'phone', 'from', 'to', 'remote', 'token'
  * hangs values of rows on it.
  */
 const plainError = (error: unknown): object =>
-  error instanceof Error ? { type: error.name, message: error.message, code: (error as { code?: unknown }).code, stack: error.stack } : { message: String(error) };
+  error instanceof Error
+    ? { type: error.name, message: scrub(error.message), code: (error as { code?: unknown }).code, stack: scrub(error.stack ?? '') }
+    : { message: scrub(String(error)) };
+
+/** The ids that a line names are random, and may look like anything. */
+const ID = /^[a-z]{2,8}_[\w-]{22}$/;
+const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' && !ID.test(value) ? scrub(value) : value]));
 
 /** One JSON line per event, on standard output unless told otherwise. */
 export function openLogger({ service, level }: { service: string; level: string }, to?: DestinationStream): Logger {
-  const options: LoggerOptions = { name: service, level, base: { service }, serializers: { err: plainError }, redact: { paths: NEVER.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' } };
+  const options: LoggerOptions = {
+    name: service,
+    level,
+    base: { service },
+    serializers: { err: plainError },
+    redact: { paths: NEVER.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
+    formatters: { log: scrubFields },
+    hooks: {
+      // The words themselves: ours hold nothing, a library's may.
+      logMethod(line, method) {
+        method.apply(this, line.map((part) => (typeof part === 'string' ? scrub(part) : part)) as typeof line);
+      },
+    },
+  };
   return to === undefined ? pino(options) : pino(options, to);
 }
