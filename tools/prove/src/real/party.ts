@@ -46,18 +46,20 @@ export async function hold(world: World, party: Party, at: number, tenant: Tenan
     aloneSeconds: party.ending === 'alone' ? 2 : null,
     emptySeconds: 1,
   });
+  const { client: first, session: opened } = created;
+  if (first === null || opened === null) throw new Error('a room that is open from the beginning has a session and a token');
   const held: Held = {
     party, tenant, created,
-    media: new Map([[created.client.mediaSessionId, created.session.id]]),
-    sessions: new Set([created.session.id]),
+    media: new Map([[first.mediaSessionId, opened.id]]),
+    sessions: new Set([opened.id]),
     callIds: new Set(), phones: new Set(), diary: [],
   };
   world.held(held);
   const note = (what: string): void => void held.diary.push({ at: Date.now(), what });
-  note(`${party.name} is ${created.room.id}, session ${created.session.id}; it is to end by: ${party.ending}`);
+  note(`${party.name} is ${created.room.id}, session ${opened.id}; it is to end by: ${party.ending}`);
 
   const browser = async (which: number): Promise<string | null> => {
-    const { client } = which === 0 ? created : await tokenFor(which);
+    const client = which === 0 ? first : (await tokenFor(which)).client;
     return vendor.joinWebrtc({ sessionId: client.mediaSessionId, token: client.token }).then(
       ({ connectionId }) => (note(`browser ${which + 1} joins as ${connectionId}`), connectionId),
       () => null,
@@ -137,7 +139,7 @@ export async function hold(world: World, party: Party, at: number, tenant: Tenan
     default:
       throw new Error(`unknown ending ${String(party.ending satisfies never)}`);
   }
-  const giveUpAt = Math.max(Date.now() + PATIENCE_MS, party.ending === 'deadline' ? Date.parse(created.session.dueAt) + PATIENCE_MS : 0);
+  const giveUpAt = Math.max(Date.now() + PATIENCE_MS, party.ending === 'deadline' ? Date.parse(opened.dueAt) + PATIENCE_MS : 0);
   while (Date.now() < giveUpAt && !stop.aborted) {
     const session = (await tenant.look(created.room.id))?.session ?? null;
     if (session !== null) held.sessions.add(session.id);

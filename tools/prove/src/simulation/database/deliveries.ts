@@ -1,5 +1,5 @@
 import type { EndpointRow } from '@partyline/store/endpoints';
-import { answer, done, one, plus, type Twin } from './statements.ts';
+import { answer, done, one, plus, type Twin } from './answers.ts';
 import type { OutboxRow, Tables } from './tables.ts';
 
 export interface DeliveryRow {

@@ -51,12 +51,14 @@ const makeRoom = op(
   fc.record({ tenant, room, session, conversation, media: maybe(media), most: fc.integer({ min: 1, max: 3 }), never: maybe(fc.constant(600)), pin, pinId: small('pin', 3), number: fc.constantFrom(NUMBER, NUMBER, OWN_NUMBER), wait: fc.boolean(), starts: date, ends: date, look: date, role, person: maybe(fc.constant('person')) }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
+      // Nobody has a room on another tenant's number, nor sees that there is one.
+      const number = g.tenant === TENANT_IDS[0] ? g.number : NUMBER;
       const made = await insertRoom(tx, g.tenant, {
-        room: { id: g.room, name: 'Room', number: g.number, wait_for_host: g.wait, pinless: g.number === OWN_NUMBER && g.wait, starts_at: g.ends === FUTURE ? null : g.starts, ends_at: g.ends, look_at: g.look, bridge: 'auto', max_participants: g.most, max_duration_s: 3_600, never_used_s: g.never, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
+        room: { id: g.room, name: 'Room', number, wait_for_host: g.wait, pinless: number === OWN_NUMBER && g.wait, starts_at: g.ends === FUTURE ? null : g.starts, ends_at: g.ends, look_at: g.look, bridge: 'auto', max_participants: g.most, max_duration_s: 3_600, never_used_s: g.never, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
         session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media }, participant: { id: `part of ${g.room}`, name: 'Host', role: 'host' },
       });
-      const n = await countPins(tx, g.number);
-      return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number: g.number, lookup: g.pin, sealed: Buffer.from('sealed'), digits: 9, role: g.role, ...(g.person === null ? {} : { participantId: g.person }) })];
+      const n = await countPins(tx, number);
+      return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number, lookup: g.pin, sealed: Buffer.from('sealed'), digits: 9, role: g.role, ...(g.person === null ? {} : { participantId: g.person }) })];
     }),
   'make room',
 );

@@ -1,4 +1,4 @@
-import { answer, done, one, type Twin } from './statements.ts';
+import { answer, done, one, type Twin } from './answers.ts';
 
 /**
  * What dialling and closing say of money. Its tenants have no limit of it, and thresholds of fraud that nobody reaches: the simulation is about hang-ups, and the

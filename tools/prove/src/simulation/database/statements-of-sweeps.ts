@@ -1,5 +1,5 @@
 import type { SessionRow } from '@partyline/store/session-view';
-import { answer, done, one, plus, type Twin } from './statements.ts';
+import { answer, done, type Twin } from './answers.ts';
 
 /** What the inventory, and the hang-up ledger ask. */
 export const SWEEPS: Readonly<Record<string, Twin>> = {

@@ -1,26 +1,10 @@
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
 import { deliverTo } from './deliveries.ts';
+import { answer, done, one, plus, type Twin } from './answers.ts';
 import { NEW_LEG, NEW_SESSION } from './new-rows.ts';
-import { bytesKey, DatabaseError, type Tables } from './tables.ts';
+import { bytesKey, DatabaseError } from './tables.ts';
 import { admitCaller, answerCaller, answerOwnLeg } from './functions.ts';
 import { limitUse } from './limit-use.ts';
-
-export interface Answer {
-  readonly rows: readonly object[];
-  readonly rowCount: number;
-}
-/** What a statement sees of time: the transaction's beginning, and the clock. */
-export interface When {
-  readonly now: Date;
-  readonly clock: Date;
-}
-/** A named statement of libs/store, in JavaScript. `text` is there for those whose column list is made by code. */
-export type Twin = (tables: Tables, values: readonly unknown[], when: When, text: string) => Answer;
-
-export const answer = (rows: readonly object[]): Answer => ({ rows, rowCount: rows.length });
-export const one = (row: object | undefined): Answer => (row === undefined ? { rows: [], rowCount: 0 } : { rows: [row], rowCount: 1 });
-export const done = (rowCount: number): Answer => ({ rows: [], rowCount });
-export const plus = (at: Date, seconds: number): Date => new Date(at.getTime() + Math.round(seconds * 1000));
 
 /** The column of each `$n` in `SET a = $3, b = $4`, and in `INSERT INTO t (a, b) VALUES`; read once for each text. */
 const columnsOf = new Map<string, readonly string[]>();
@@ -52,20 +36,6 @@ function saved<R extends { version: number; tenant_id: string | null }>(before: 
   row['version'] = before.version + 1;
   return row as R;
 }
-
-/** What is owed, the oldest first. */
-const oldest = (owing: readonly { id: string; tenant_id: string | null; since: number }[], limit: unknown): Answer =>
-  answer(owing.toSorted((a, b) => a.since - b.since).slice(0, Number(limit)).map(({ id, tenant_id }) => ({ tenant_id, id })));
-const owedSessions = (set: Set<string>, at: (row: SessionRow) => Date | null): Twin => (tables, [grace, limit], { now }) => {
-  const before = now.getTime() - Number(grace) * 1000;
-  const owing = [...set].flatMap((id) => {
-    const row = tables.sessions.get(id)!;
-    const due = at(row)?.getTime() ?? Infinity;
-    return due < before ? [{ id, tenant_id: row.tenant_id, since: due }] : [];
-  });
-  return oldest(owing, limit);
-};
-const owed = (which: 'settleOwed' | 'running' | 'ending' | 'bridgeOwed', at: (row: SessionRow) => Date | null): Twin => (tables, values, when, text) => owedSessions(tables[which], at)(tables, values, when, text);
 
 /** What use-cases ask of sessions, legs and rooms. */
 export const CORE: Readonly<Record<string, Twin>> = {
@@ -108,81 +78,6 @@ export const CORE: Readonly<Record<string, Twin>> = {
       deliverTo(tables, told, now);
     });
     return done(list.length);
-  },
-  'owed-settle': (tables, [grace, limit], { now }) => {
-    const before = now.getTime() - Number(grace) * 1000;
-    const touched = [...tables.settleOwed].map((id) => tables.sessions.get(id)!).filter((row) => row.settle_owed_at!.getTime() < before);
-    const unheard = [...tables.dialling].map((id) => tables.legs.get(id)!).filter((leg) => leg.dialled_at !== null && leg.dialled_at.getTime() < before - 90_000);
-    const owing = new Map<string, { id: string; tenant_id: string | null; since: number }>();
-    const note = (id: string, tenant_id: string | null, since: number): void => {
-      if (since < (owing.get(id)?.since ?? Infinity)) owing.set(id, { id, tenant_id, since });
-    };
-    for (const row of touched) note(row.id, row.tenant_id, row.settle_owed_at!.getTime());
-    for (const leg of unheard) note(leg.session_id!, leg.tenant_id, leg.dialled_at!.getTime());
-    return oldest([...owing.values()], limit);
-  },
-  'owed-overdue': (tables, [grace, limit], { now }) => {
-    const before = now.getTime() - Number(grace) * 1000;
-    const owing = [...tables.running].flatMap((id) => {
-      const { tenant_id, due_at, room_id } = tables.sessions.get(id)!;
-      const ended = tables.rooms.get(room_id)?.ended_at?.getTime() ?? Infinity;
-      const left = ended < before && ended > now.getTime() - 86_400_000 ? ended : Infinity;
-      const since = Math.min(due_at.getTime() < before ? due_at.getTime() : Infinity, left);
-      return since === Infinity ? [] : [{ id, tenant_id, since }];
-    });
-    return oldest(owing, limit);
-  },
-  'owed-suspended': (tables, [grace, limit], { now }) => {
-    const before = now.getTime() - Number(grace) * 1000;
-    const owing = [...tables.running].flatMap((id) => {
-      const { tenant_id } = tables.sessions.get(id)!;
-      const since = tables.tenants.get(tenant_id)?.suspended_at?.getTime() ?? Infinity;
-      return since < before ? [{ id, tenant_id, since }] : [];
-    });
-    return oldest(owing, limit);
-  },
-  'suspend-tenant': (tables, [id], { now }) => {
-    const tenant = tables.tenants.get(id as string);
-    if (tenant === undefined) return done(0);
-    const suspended = { ...tenant, suspended_at: tenant.suspended_at ?? now };
-    tables.put(tables.tenants, id as string, suspended);
-    return one({ id: id as string, ...suspended });
-  },
-  'resume-tenant': (tables, [id]) => {
-    const tenant = tables.tenants.get(id as string);
-    if (tenant === undefined) return done(0);
-    tables.put(tables.tenants, id as string, { ...tenant, suspended_at: null });
-    return one({ id: id as string, suspended_at: null });
-  },
-  'running-sessions': (tables, [tenant, limit]) =>
-    answer([...tables.running].map((id) => tables.sessions.get(id)!).filter((row) => row.tenant_id === tenant).toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime()).slice(0, Number(limit)).map(({ id }) => ({ id }))),
-  'purge-idempotency-keys': () => done(0),
-  'purge-audit': () => done(0),
-  'owed-ending': (tables, [grace, limit], { now }) => {
-    const before = now.getTime() - Number(grace) * 1000;
-    const late = [...tables.ending].map((id) => tables.sessions.get(id)!).filter((row) => row.ending_at !== null && row.ending_at.getTime() < before);
-    const asked = new Map(late.map((row) => [row.id, Math.min(Infinity, ...(tables.legsOfSession.get(row.id) ?? []).map((id) => tables.legs.get(id)!).filter((leg) => leg.state === 'ending').map((leg) => leg.asked_at?.getTime() ?? -1))]));
-    // Without a leg that is ending: to be concluded, and so first.
-    const turn = (row: SessionRow): number => (asked.get(row.id) === Infinity ? -2 : asked.get(row.id)!);
-    const inTurn = late.toSorted((a, b) => turn(a) - turn(b) || a.ending_at!.getTime() - b.ending_at!.getTime());
-    return answer(inTurn.slice(0, Number(limit)).map(({ tenant_id, id }) => ({ tenant_id, id })));
-  },
-  'owed-bridge': owed('bridgeOwed', (row) => row.bridge_owed_at),
-  'owed-hang-up-legs': (tables, [grace, limit], { now }) => {
-    const before = now.getTime() - Number(grace) * 1000;
-    const late = [...tables.unadmitted].map((id) => tables.legs.get(id)!).filter((leg) => leg.deadline_at.getTime() < before);
-    const letGo = [...tables.legsEnding].map((id) => tables.legs.get(id)!).filter((leg) => {
-      const session = tables.sessions.get(leg.session_id ?? '');
-      return session !== undefined && session.state !== 'ending' && leg.owed_at !== null && leg.owed_at.getTime() < before;
-    });
-    const owing = [...late.map((leg) => ({ leg, since: leg.deadline_at.getTime() })), ...letGo.map((leg) => ({ leg, since: leg.owed_at!.getTime() }))];
-    const inTurn = owing.toSorted((a, b) => (a.leg.asked_at?.getTime() ?? -1) - (b.leg.asked_at?.getTime() ?? -1) || a.since - b.since);
-    return answer(inTurn.slice(0, Number(limit)).map(({ leg: { tenant_id, id } }) => ({ tenant_id, id })));
-  },
-  'owed-dial': (tables, [grace, limit], { now }) => {
-    const before = now.getTime() - Number(grace) * 1000;
-    const legs = [...tables.toDial].map((id) => tables.legs.get(id)!).filter((leg) => leg.created_at.getTime() < before);
-    return oldest(legs.map((leg) => ({ id: leg.id, tenant_id: leg.tenant_id, since: leg.created_at.getTime() })), limit);
   },
   'insert-room': (tables, values, { now }, text) => {
     const row: Record<string, unknown> = { state: 'active', version: 1, created_at: now, ended_at: null, deleted_at: null, max_spend_micro: null };
@@ -255,10 +150,6 @@ export const CORE: Readonly<Record<string, Twin>> = {
   'find-person': (tables, [tenant, id]) => {
     const person = tables.participants.get(id as string);
     return one(person?.tenant_id === tenant ? { role: person!.role, removed: person!.removed_at !== null } : undefined);
-  },
-  'owed-rooms': (tables, [grace, limit], { now }) => {
-    const before = now.getTime() - Number(grace) * 1000;
-    return oldest([...tables.toLookAt.keys()].map((id) => tables.rooms.get(id)!).flatMap(({ id, tenant_id, state, look_at }) => (state === 'active' && look_at !== null && look_at.getTime() < before ? [{ id, tenant_id, since: look_at.getTime() }] : [])), limit);
   },
   'lock-session': (tables, [id, tenant], { clock }) => {
     const session = tables.sessions.get(id as string);

@@ -24,7 +24,7 @@ const TABLES = ['room', 'session', 'leg', 'pin', 'participant', 'webhook_jti', '
 async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
   await real.pool.query(`TRUNCATE tenant, dial_in_number, ${TABLES.join(', ')} RESTART IDENTITY CASCADE`);
   const server = new DatabaseServer(() => Date.now());
-  for (const [n, id] of TENANT_IDS.entries()) {
+  for (const id of TENANT_IDS) {
     await real.pool.query('INSERT INTO tenant (id, name) VALUES ($1, $1)', [id]);
     server.tables.tenants.set(id, {});
   }

@@ -1,7 +1,9 @@
 import type { Scope, Store } from '@partyline/store/store';
 import type { Reply } from '../process.ts';
 import { prismaTwin } from './prisma-twin.ts';
-import { CORE, type Answer, type Twin } from './statements.ts';
+import type { Answer, Twin } from './answers.ts';
+import { CORE } from './statements.ts';
+import { DEBTS } from './statements-of-debts.ts';
 import { DELIVERIES } from './deliveries.ts';
 import { MONEY } from './statements-of-money.ts';
 import { SWEEPS } from './statements-of-sweeps.ts';
@@ -170,7 +172,7 @@ export class DatabaseServer {
 }
 
 /** One twin per statement name; those without a name go by their text. A test holds each against the real thing (twin.test.ts). */
-export const TWINS: Readonly<Record<string, Twin>> = { ...CORE, ...MONEY, ...SWEEPS, ...DELIVERIES };
+export const TWINS: Readonly<Record<string, Twin>> = { ...CORE, ...DEBTS, ...MONEY, ...SWEEPS, ...DELIVERIES };
 
 /** The simulation does not know what libs/store asks: it must stop, or it would prove something else. */
 export class UnknownStatement extends Error {}

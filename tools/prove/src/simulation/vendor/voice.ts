@@ -88,7 +88,7 @@ export class SimVoice {
   #event(call: SimCall, phase: SimCall['phase'], at: Date | null): VoiceEvent {
     const { entry } = call;
     if (phase !== 'over') return { kind: 'call', callId: entry.id, phase, at };
-    return { kind: 'call', callId: entry.id, phase, verdict: call.status, durationS: entry.answeredAt === null ? 0 : Math.round(((entry.endedAt ?? 0) - entry.answeredAt) / 1000), at };
+    return { kind: 'call', callId: entry.id, phase, verdict: call.status, at };
   }
 
   #answered(call: SimCall): void {
