@@ -20,6 +20,11 @@ const ID = /^[a-z]{2,8}_[\w-]{22}$/;
 const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' && !ID.test(value) ? scrub(value) : value]));
 
+/** pino itself falls silent when nobody reads standard output any more. Standard error breaks in the same moment, and then a mere warning of Node's own would end the process. */
+function ignoreBrokenPipe(error: Error & { code?: string }): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
 /** One JSON line per event, on standard output unless told otherwise. */
 export function openLogger({ service, level }: { service: string; level: string }, to?: DestinationStream): Logger {
   const options: LoggerOptions = {
@@ -36,5 +41,7 @@ export function openLogger({ service, level }: { service: string; level: string 
       },
     },
   };
-  return to === undefined ? pino(options) : pino(options, to);
+  if (to !== undefined) return pino(options, to);
+  if (!process.stderr.listeners('error').includes(ignoreBrokenPipe)) process.stderr.on('error', ignoreBrokenPipe);
+  return pino(options);
 }
