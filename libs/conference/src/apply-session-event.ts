@@ -5,6 +5,7 @@ import { holdLimit } from '@partyline/store/limits';
 import { findPerson } from '@partyline/store/participants';
 import { insertLeg, type LegRow, type SessionView } from '@partyline/store/session-view';
 import type { Tx } from '@partyline/store/store';
+import { isUp } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import type { Source } from './apply-leg-event.ts';
 import { changeSession } from './change-session.ts';
@@ -54,6 +55,9 @@ async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx
   const leg = await insertLeg(tx, view.session.tenant_id, view.session.id, {
     id: ids.next('leg'), kind: 'webrtc', role: person?.role ?? 'participant', state: 'requested', participant_id: data.participant, media_connection_id: event.connectionId, deadline_at: sessionDeadline(view),
   });
+  // A token outlives the seat that was free when it was given. Who is in and connects anew is not one more; nor is who is about to go.
+  const others = view.legs.filter((each) => each.kind !== 'bridge' && isUp(each) && each.state !== 'ending' && (each.participant_id === null || each.participant_id !== data.participant));
+  if (others.length >= view.room.max_participants) oweHangUp(leg, 'room-full', view.now);
   view.legs.push(leg);
   // Sent out, and back by the same token.
   if (person?.removed) oweHangUp(leg, 'removed', view.now);
