@@ -60,7 +60,7 @@ const lookup: LookupFunction = (hostname, options, callback) =>
   resolver.resolve4(hostname, (error, addresses) => {
     if (error !== null) callback(error, '', 4);
     else if (options.all === true) callback(null, addresses.map((address) => ({ address, family: 4 })));
-    else callback(null, addresses[0]!, 4);
+    else callback(null, addresses[0] ?? '', 4);
   });
 
 /** The port is let through, so that only the address is what keeps anybody out. */

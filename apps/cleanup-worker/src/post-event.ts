@@ -36,7 +36,7 @@ export interface PostOptions {
  * Sends events over HTTP. An address is looked at again when it is parsed, a number in it by the agent and a name when it connects. A redirect is an answer like any
  * other, and not followed: an event goes where its tenant said, and nowhere else. Throws with one of a few words: blocked-address, timeout, no-such-host, refused, reset, tls, no-answer.
  */
-export function postEvent({ timeoutMs, addresses, lookup = systemLookup as LookupFunction }: PostOptions): PostEvent {
+export function postEvent({ timeoutMs, addresses, lookup = systemLookup }: PostOptions): PostEvent {
   const allowed = { allowPrivateIPAddress: addresses.allowPrivate, allowMetaIPAddress: addresses.allowPrivate };
   const options = { keepAlive: true, maxFreeSockets: 64, ...allowed };
   const agents = { 'http:': new RequestFilteringHttpAgent(options), 'https:': new RequestFilteringHttpsAgent(options) };

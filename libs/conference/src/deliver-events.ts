@@ -95,7 +95,8 @@ export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: num
   return {
     look,
     async idle() {
-      while (looking !== null || onItsWay.size > 0) await Promise.all([looking, ...onItsWay]);
+      const busy = (): Promise<void>[] => [...(looking === null ? [] : [looking]), ...onItsWay];
+      for (let all = busy(); all.length > 0; all = busy()) await Promise.all(all);
     },
     get delivered() {
       return delivered;
