@@ -5,21 +5,26 @@ import { openStore, type Store } from '@partyline/store/store';
 import { conversationOf, NUMBER, pinIdOf, pinOf, roomIdOf, sessionIdOf } from './rooms.ts';
 
 const BATCH = 5_000;
+/** With fifty callers in each, as many as a tenant may have connected. */
+const ROOMS_OF_A_TENANT = 10;
+const tenantOf = (room: number): string => `ten_bench_${Math.floor(room / ROOMS_OF_A_TENANT)}`;
 
-/** A tenant, its number, and rooms as create-room leaves them: each with an open session and a live PIN. */
+/** Tenants, their number, and rooms as create-room leaves them: each with an open session and a live PIN. */
 export async function seedRooms(databaseUrl: string, { tenantId, apiKey, pinKey }: Credentials, rooms: number): Promise<void> {
   const failed: Error[] = [];
   const store = openStore({ owner: true, url: databaseUrl, max: 1, onError: (error) => failed.push(error) });
   try {
-    await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: NUMBER, language: 'en-US', maxUnadmitted: 1_000_000 }] });
+    await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: NUMBER, language: 'en-US' }] });
+    // Every tenth keys a wrong PIN, and nobody hangs up: a guarded number would let in one caller at a time before long.
+    await store.pool.query('UPDATE dial_in_number SET guarded = false');
     const vault = openPinVault(Buffer.from(pinKey, 'base64'));
     for (let first = 0; first < rooms; first += BATCH) {
       const batch = Array.from({ length: Math.min(BATCH, rooms - first) }, (_, offset) => first + offset);
-      await insertRooms(store, tenantId, batch);
-      await store.pool.query('INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed) SELECT p.id, $1, p.room_id, $2, p.lookup, p.sealed FROM unnest($3::text[], $4::text[], $5::bytea[], $6::bytea[]) AS p (id, room_id, lookup, sealed)', [
-        tenantId,
+      await insertRooms(store, batch);
+      await store.pool.query('INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed) SELECT p.id, p.tenant_id, p.room_id, $1, p.lookup, p.sealed FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[]) AS p (id, tenant_id, room_id, lookup, sealed)', [
         NUMBER,
         batch.map(pinIdOf),
+        batch.map(tenantOf),
         batch.map(roomIdOf),
         batch.map((room) => vault.lookup(pinOf(room))),
         batch.map((room) => vault.seal(pinOf(room), pinIdOf(room))),
@@ -34,16 +39,18 @@ export async function seedRooms(databaseUrl: string, { tenantId, apiKey, pinKey 
   if (failed[0]) throw failed[0];
 }
 
-async function insertRooms(store: Store, tenantId: string, batch: readonly number[]): Promise<void> {
+async function insertRooms(store: Store, batch: readonly number[]): Promise<void> {
   const ids = batch.map(roomIdOf);
+  const tenants = batch.map(tenantOf);
+  await store.pool.query(`INSERT INTO tenant (id, name) SELECT id, 'Bench' FROM unnest($1::text[]) AS id ON CONFLICT DO NOTHING`, [[...new Set(tenants)]]);
   await store.pool.query(
     `INSERT INTO room (id, tenant_id, name, number, max_participants, max_duration_s, never_used_s, browsers_left_s, phones_left_s, alone_s, empty_s)
-     SELECT id, $1, 'Bench', $2, 50, 7200, 3600, 60, 60, 600, 60 FROM unnest($3::text[]) AS id`,
-    [tenantId, NUMBER, ids],
+     SELECT r.id, r.tenant_id, 'Bench', $1, 50, 7200, 3600, 60, 60, 600, 60 FROM unnest($2::text[], $3::text[]) AS r (id, tenant_id)`,
+    [NUMBER, ids, tenants],
   );
   await store.pool.query(
     `INSERT INTO session (id, tenant_id, room_id, state, conversation, media_session_id, due_at, due_reason)
-     SELECT s.id, $1, s.room_id, 'open', s.conversation, 'media_' || s.id, now() + interval '1 hour', 'never-used' FROM unnest($2::text[], $3::text[], $4::text[]) AS s (id, room_id, conversation)`,
-    [tenantId, batch.map(sessionIdOf), ids, batch.map(conversationOf)],
+     SELECT s.id, s.tenant_id, s.room_id, 'open', s.conversation, 'media_' || s.id, now() + interval '1 hour', 'never-used' FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS s (id, tenant_id, room_id, conversation)`,
+    [batch.map(sessionIdOf), tenants, ids, batch.map(conversationOf)],
   );
 }
