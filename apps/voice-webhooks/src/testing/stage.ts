@@ -39,6 +39,8 @@ export interface Stage {
   /** A webhook as the carrier signs it, or as a forger does. Gives status and body. */
   send(path: string, body: unknown, forgery?: Forgery): Promise<{ status: number; body: unknown; authorization: string | null }>;
   sendVideo(body: unknown, forgery?: Forgery): Promise<{ status: number; body: unknown }>;
+  /** What signs the carrier's and the video vendor's webhooks, and what PINs are kept by. */
+  readonly secrets: readonly string[];
   /** All that a webhook could change, as one text. */
   state(): Promise<string>;
   stop(): Promise<void>;
@@ -52,7 +54,7 @@ function sign(claims: object, header: object, secret: string): string {
 }
 
 /** voice-webhooks in this process, over a real Postgres and Redis, with one room on one number. */
-export async function startStage(): Promise<Stage> {
+export async function startStage({ logTo }: { logTo?: Parameters<typeof openLogger>[1] } = {}): Promise<Stage> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
   const config = readConfig({ ...emulatedVendor('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey }, ['vonage', 'pins']);
@@ -65,7 +67,7 @@ export async function startStage(): Promise<Stage> {
   await store.prisma.pin.create({ data: { id: 'pin_a', tenant_id: TENANT, room_id: 'room_a', number: NUMBER, lookup: new Uint8Array(pins.lookup(PIN)), sealed: new Uint8Array(pins.seal(PIN, 'pin_a')) } });
 
   const metrics = openMetrics();
-  const log = openLogger({ service: 'voice-webhooks', level: 'silent' });
+  const log = logTo === undefined ? openLogger({ service: 'voice-webhooks', level: 'silent' }) : openLogger({ service: 'voice-webhooks', level: 'debug' }, logTo);
   const { media, voice } = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: 500 });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
@@ -90,6 +92,7 @@ export async function startStage(): Promise<Stage> {
     url: service.url,
     store,
     metrics,
+    secrets: [vendor.signatureSecret, vendor.callbackSecret, vendor.accountSecret, vendor.projectSecret, credentials.pinKey],
     send: (path, body, forgery = {}) => post(path, body, { api_key: vendor.accountKey, application_id: vendor.applicationId }, vendor.signatureSecret, forgery),
     sendVideo: (body, forgery = {}) => post('/v1/video/events', body, {}, vendor.callbackSecret, forgery),
     async state() {
