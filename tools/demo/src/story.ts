@@ -1,14 +1,14 @@
-import type { CreatedRoom, RoomDetails } from '@partyline/contracts/room';
+import type { RoomDetails } from '@partyline/contracts/room';
 import type { Stack } from '@partyline/dev/stack';
 import type { EmulatorClient, LedgerView, PersonView } from '@partyline/vonage-emulator/control-client';
-import type { Tenant } from './tenant.ts';
+import type { OpenRoom, Tenant } from './tenant.ts';
 
 /** A short grace, so that the story does not keep anybody waiting; a room's default is a minute. */
 const GRACE_S = 2;
 
 /** How the story went, for the summary: what the API said at the end, and what the vendor's own meter says. */
 export interface Told {
-  readonly rooms: readonly { readonly created: CreatedRoom; readonly end: RoomDetails; readonly conversation: string }[];
+  readonly rooms: readonly { readonly created: OpenRoom; readonly end: RoomDetails; readonly conversation: string }[];
   readonly people: readonly { readonly name: string; readonly person: PersonView }[];
   readonly ledger: LedgerView;
   readonly bridgeLegs: number;
@@ -104,7 +104,7 @@ export async function tellStory({ stack, tenant, vendor, say }: { stack: Pick<St
 const hasBridge = ({ legs }: RoomDetails): boolean => legs.some((leg) => leg.kind === 'bridge' && leg.state === 'joined');
 
 /** The conversation that a room's video session is bridged into, as the vendor sees it. */
-async function bridgedConversation(vendor: EmulatorClient, { client, room }: CreatedRoom): Promise<string> {
+async function bridgedConversation(vendor: EmulatorClient, { client, room }: OpenRoom): Promise<string> {
   const found = (await vendor.conversations()).find(({ members }) => members.some((member) => member.bridgedSessionId === client.mediaSessionId));
   if (found?.name === undefined) throw new Error(`The vendor has no conversation that holds the video session of ${room.name}.`);
   return found.name;
@@ -119,5 +119,5 @@ async function expectMembers(vendor: EmulatorClient, name: string, people: reado
 }
 
 /** The legs of one room that the vendor's meter has up. */
-export const upIn = ({ legs }: LedgerView, { client }: CreatedRoom, conversation: string) =>
+export const upIn = ({ legs }: LedgerView, { client }: OpenRoom, conversation: string) =>
   legs.filter((leg) => leg.endedAt === undefined && (leg.sessionId === client.mediaSessionId || leg.conversation === conversation));

@@ -2,9 +2,15 @@ import type { AddedParticipant } from '@partyline/contracts/participant';
 import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/room';
 import type { Problem } from '@partyline/contracts/problem';
 
+/** A room that is open from the beginning, and so has a session and a token in the reply that made it. */
+export interface OpenRoom extends CreatedRoom {
+  readonly session: NonNullable<CreatedRoom['session']>;
+  readonly client: NonNullable<CreatedRoom['client']>;
+}
+
 /** The tenant in the story: knows the API's address and a key, and nothing else of Partyline. */
 export interface Tenant {
-  createRoom(room: Partial<CreateRoom>): Promise<CreatedRoom>;
+  createRoom(room: Partial<CreateRoom>): Promise<OpenRoom>;
   room(roomId: string): Promise<RoomDetails>;
   ring(roomId: string, phone: string, name: string): Promise<AddedParticipant>;
   endRoom(roomId: string): Promise<EndedRoom>;
