@@ -1,0 +1,247 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/stage';
+import { seed } from '@partyline/store/seed';
+import type { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildProgram, run as runProgram } from './program.ts';
+import { openShell, wordsOf, type Shell } from './testing/shell.ts';
+
+let stage: Stage;
+let shell: Shell;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+  shell = openShell({ PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours });
+});
+afterAll(() => stage.stop());
+
+describe('login', () => {
+  it('keeps address and key where only their owner can read them', async () => {
+    const { home, run } = openShell();
+    const file = join(home, '.config/partyline/config.json');
+    const made = await run(['login', '--url', `${stage.url}/`, '--key', '-'], { input: `${stage.keys.ours}\n` });
+    expect(made).toMatchObject({ code: 0, err: '' });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: stage.url, key: stage.keys.ours });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(join(home, '.config/partyline')).mode & 0o777).toBe(0o700);
+    // Nothing that is printed holds the secret.
+    expect(made.out).not.toContain(stage.keys.ours.slice(-43));
+    expect((await run(['rooms', 'list', '--json'])).code).toBe(0);
+    expect((await run(['whoami'])).out).not.toContain(stage.keys.ours.slice(-43));
+    // The environment wins.
+    expect((await run(['rooms', 'list'], { env: { PARTYLINE_KEY: newKey() } })).code).toBe(3);
+    expect((await run(['logout'])).code).toBe(0);
+    expect((await run(['rooms', 'list'])).code).toBe(2);
+  });
+
+  it('makes a file that others could read its owner’s alone', async () => {
+    const { home, run } = openShell();
+    const file = join(home, 'settings.json');
+    writeFileSync(file, '{}', { mode: 0o644 });
+    await run(['login', '--url', stage.url, '--key', stage.keys.ours], { env: { PARTYLINE_CONFIG: file } });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('does not keep a key that is not taken', async () => {
+    const { run } = openShell();
+    expect(await run(['login', '--url', stage.url, '--key', newKey()])).toMatchObject({ code: 3, err: expect.stringContaining('not known') as string });
+    expect((await run(['whoami'])).code).toBe(2);
+  });
+});
+
+describe('exit codes', () => {
+  it.each<[number, string, () => string[], Record<string, string>?]>([
+    [0, 'help', () => ['--help']],
+    [0, 'version', () => ['--version']],
+    [2, 'a command that there is not', () => ['room']],
+    [2, 'an option that there is not', () => ['rooms', 'list', '--colour', 'red']],
+    [2, 'an argument too few', () => ['rooms', 'create']],
+    [2, 'a number that is none', () => ['rooms', 'list', '--limit', 'many']],
+    [2, 'input that the API refuses', () => ['rooms', 'create', ' ']],
+    [2, 'an address that is none', () => ['rooms', 'list'], { PARTYLINE_URL: 'nowhere' }],
+    [3, 'a key that nobody has', () => ['rooms', 'list'], { PARTYLINE_KEY: newKey() }],
+    [4, 'a room that there is not', () => ['rooms', 'show', 'room_AAAAAAAAAAAAAAAAAAAAAA']],
+    [5, 'no answer', () => ['login', '--url', 'http://127.0.0.1:9', '--key', newKey()]],
+  ])('%i for %s', async (code, _what, args, env = {}) => {
+    const ran = await shell.run(args(), { env });
+    expect([ran.code, ran.err]).toEqual([code, code === 0 ? '' : expect.stringMatching(/\S/)]);
+  });
+
+  it('errors are for people, or for programs', async () => {
+    const inWords = await shell.run(['rooms', 'create', ' ']);
+    expect(inWords.err).toMatch(/^partyline: The body is not as it should be\.\n {2}name must not be empty\n/);
+    const inJson = await shell.run(['rooms', 'create', ' ', '--json']);
+    expect(JSON.parse(inJson.err)).toMatchObject({ error: { reason: 'invalid-body', status: 422, fix: expect.any(String) as string, errors: [{ pointer: '/name' }] } });
+    expect(inJson.out).toBe('');
+  });
+});
+
+describe('rooms', () => {
+  it('are created in one line, with all that is needed to meet', async () => {
+    const { code, out } = await shell.run(['rooms', 'create', 'Board meeting']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/room\.id +room_/);
+    expect(out).toMatch(/pinSpaced +\d{3} \d{3}/);
+    expect(out).toMatch(/tapToCall +tel:\+12025550100/);
+  });
+
+  it('are the API’s own words with --json', async () => {
+    const { out } = await shell.run(['rooms', 'create', 'As JSON', '--json']);
+    const { room } = JSON.parse(out) as { room: { id: string } };
+    const listed = JSON.parse((await shell.run(['rooms', 'list', '--limit', '1', '--json'])).out) as unknown[];
+    expect(listed).toEqual([(await stage.ask('GET', `/v1/rooms/${room.id}`)).body.room]);
+  });
+});
+
+describe('tail', () => {
+  it('tells events as they happen, and ends when asked to', async () => {
+    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
+    const ended = shell.run(['tail', '--room', body.room.id, '--until', 'session.ended', '--after', await eventBefore(), '--json']);
+    await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
+    const { code, out } = await ended;
+    expect(code).toBe(0);
+    expect(out.trim().split('\n').map((line) => (JSON.parse(line) as { type: string }).type)).toEqual(['session.ending', 'session.ended']);
+  });
+
+  it('ends in good order at Ctrl-C', async () => {
+    const child = shell.start(['tail', '--after', await eventBefore(), '--json']);
+    child.stderr.resume();
+    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
+    await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
+    await once(createInterface({ input: child.stdout }), 'line');
+    child.kill('SIGINT');
+    expect(await once(child, 'close')).toEqual([0, null]);
+  });
+});
+
+/** An event to begin after. */
+async function eventBefore(): Promise<string> {
+  const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Before' } });
+  await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
+  const events = (await stage.ask('GET', `/v1/sessions/${body.session.id}/events`)).body.events as { id: string }[];
+  return events.at(-1)!.id;
+}
+
+describe('doctor', () => {
+  const findings = async (env: Record<string, string> = {}): Promise<{ code: number | null; states: Record<string, string>; out: string }> => {
+    const { code, out } = await shell.run(['doctor', '--json'], { env });
+    return { code, out, states: Object.fromEntries((JSON.parse(out) as { what: string; state: string }[]).map(({ what, state }) => [what, state])) };
+  };
+
+  it('finds nothing wrong where nothing is, and changes nothing', async () => {
+    await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+    const before = await stage.counts();
+    const { code, states } = await findings();
+    // The stage is of no version.
+    expect(states).toEqual({ address: 'ok', TLS: 'ok', clock: 'ok', version: 'warn', ready: 'ok', key: 'ok', numbers: 'ok', provider: 'ok', 'hang-ups': 'ok', endpoints: 'ok' });
+    expect(code).toBe(0);
+    expect(await stage.counts()).toEqual(before);
+  });
+
+  it('says when nobody answers, or something else does', async () => {
+    expect(await findings({ PARTYLINE_URL: 'http://127.0.0.1:9' })).toMatchObject({ code: 1, states: { address: 'fail' } });
+    expect(await findings({ PARTYLINE_URL: `${stage.url}/docs` })).toMatchObject({ code: 1, states: { address: 'fail' } });
+  });
+
+  it('says when the key is not taken, and which scopes one has', async () => {
+    expect(await findings({ PARTYLINE_KEY: newKey() })).toMatchObject({ code: 1, states: { address: 'ok', key: 'fail' } });
+    const reader = newKey();
+    await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: reader, numbers: [] });
+    await stage.store.prisma.api_key.update({ where: { id: reader.split('_')[2] ?? '' }, data: { scopes: ['rooms:read'] } });
+    const { out, states, code } = await findings({ PARTYLINE_KEY: reader });
+    expect(out).toContain('good, for rooms:read"');
+    expect([states['endpoints'], code]).toEqual(['unknown', 0]);
+  });
+
+  it('says when a hang-up is owed for too long', async () => {
+    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Stuck' } });
+    await stage.store.pool.query(`INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, owed_at, owed_reason) VALUES ('leg_stuck', 'ten_ours', $1, 'inbound', 'ending', now(), now() - interval '5 minutes', 'alone')`, [body.session.id]);
+    try {
+      const { code, states, out } = await findings();
+      expect([code, states['hang-ups']]).toEqual([1, 'fail']);
+      expect(out).toContain('leg_stuck');
+    } finally {
+      await stage.store.pool.query(`DELETE FROM leg WHERE id = 'leg_stuck'`);
+    }
+  });
+});
+
+it('the emulator runs until it is told to end', async () => {
+  const child = shell.start(['emulator', '--json']);
+  child.stderr.resume();
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const { url } = JSON.parse(line) as { url: string };
+  expect((await fetch(`${url}/emulator/ledger`)).status).toBe(200);
+  child.kill('SIGTERM');
+  expect(await once(child, 'close')).toEqual([0, null]);
+  await expect(fetch(url)).rejects.toThrow('fetch failed');
+});
+
+describe('completion', () => {
+  let script: string;
+  beforeAll(async () => {
+    script = (await shell.run(['completion', 'bash'])).out;
+  });
+  const complete = (...words: string[]): string[] => {
+    const line = ['partyline', ...words].map((word) => `'${word}'`).join(' ');
+    return execFileSync('bash', ['-c', `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _partyline; printf '%s\\n' "\${COMPREPLY[@]}"`], { encoding: 'utf8' }).split('\n').filter((word) => word !== '');
+  };
+
+  it('in bash offers what may come next', () => {
+    expect(complete('ro')).toEqual(['rooms']);
+    expect(complete('rooms', 'c')).toEqual(['create']);
+    expect(complete('rooms', 'create', 'Some name', '--max-p')).toEqual(['--max-participants']);
+    expect(complete('hang-ups', '--st')).toEqual(['--state']);
+    expect(complete('keys', '')).toEqual(expect.arrayContaining(['list', 'create', 'rotate', 'revoke']));
+  });
+
+  it.each(['zsh', 'fish'])('in %s knows every command', async (name) => {
+    const { out } = await shell.run(['completion', name]);
+    for (const { path } of leaves()) for (const word of path.split(' ')) expect(out).toContain(word);
+  });
+
+  it('is for shells that it knows', async () => expect((await shell.run(['completion', 'tcsh'])).code).toBe(2));
+});
+
+/** Every command that does something. */
+function leaves(): { path: string; command: Command }[] {
+  const walk = (command: Command, path: string): { path: string; command: Command }[] => (command.commands.length === 0 ? [{ path, command }] : command.commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim())));
+  return walk(buildProgram({ env: {}, home: '/', out: () => undefined, err: () => undefined, readInput: async () => '', interrupted: new AbortController().signal }), '');
+}
+
+it('every command explains itself, with examples of its own', () => {
+  for (const { path, command } of leaves()) {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    expect(help).toMatch(/Examples:\n {2}\$ partyline /);
+    expect(help).toContain(`$ partyline ${path}`);
+  }
+});
+
+describe('docs/cli.md', () => {
+  const page = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'));
+
+  it('names every command', () => {
+    for (const { path } of leaves()) expect(page).toContain(path.split(' ').at(-1));
+  });
+
+  it('has examples that work', async () => {
+    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+    const { body: rung } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, { body: { phone: '+442079460018' } });
+    const { body: key } = await stage.ask('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
+    const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
+    const variables = { URL: stage.url, KEY: stage.keys.ours, ROOM: body.room.id, SESSION: body.session.id, PARTICIPANT: rung.participantId, KEYID: key.apiKey.id, ENDPOINT: endpoint.endpoint.id, EVENT: await eventBefore() };
+    expect(examples.length).toBeGreaterThan(40);
+    const errors: string[] = [];
+    // Without a process for each, which takes a second to start.
+    const io = { env: { PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_CONFIG: join(shell.home, 'examples.json') }, home: shell.home, out: () => undefined, err: (line: string) => errors.push(line), readInput: async () => '', interrupted: new AbortController().signal };
+    for (const example of examples) {
+      const [name, ...args] = wordsOf(example, variables);
+      expect([example, name, await runProgram(io, args), errors]).toEqual([example, 'partyline', 0, []]);
+    }
+  });
+});

@@ -1,0 +1,70 @@
+import { Partyline } from '@partyline/sdk';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Io } from './io.ts';
+import { openOutput, type Output } from './output.ts';
+import { readSettings } from './settings.ts';
+
+/** What an action is given. */
+export interface Context {
+  readonly io: Io;
+  readonly out: Output;
+  /** The API, as whoever is logged in. */
+  readonly client: () => Partyline;
+}
+
+/** An option, as commander writes one: `--limit <n>`. */
+export type Options = Readonly<Record<string, string | readonly [says: string, parse: (text: string) => unknown]>>;
+
+export interface Leaf {
+  /** Name and arguments: `create <name>`. */
+  readonly usage: string;
+  readonly says: string;
+  readonly options?: Options;
+  /** Without the program's name; each is run by a test or stands in docs/cli.md. */
+  readonly examples: readonly string[];
+  readonly run: (context: Context, args: readonly string[], options: Readonly<Record<string, never>>) => Promise<void> | void;
+}
+
+/** Adds a command that does something to one that groups them. */
+export function addLeaf(io: Io, group: Command, { usage, says, options = {}, examples, run }: Leaf): void {
+  const command = group.command(usage).description(says).addOption(new Option('--json', 'print JSON'));
+  for (const [flags, option] of Object.entries(options)) {
+    if (typeof option === 'string') command.option(flags, option);
+    else command.option(flags, option[0], (text: string) => option[1](text));
+  }
+  command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ partyline ${example}`).join('\n')}`);
+  command.action(async (...given: unknown[]) => {
+    // Commander gives the arguments, then the options, then the command itself.
+    const chosen = given.at(-2) as Record<string, never>;
+    const out = openOutput(io, (chosen as { json?: boolean }).json === true);
+    await run({ io, out, client: () => clientOf(io) }, given.slice(0, -2).flat() as string[], chosen);
+  });
+}
+
+/** Adds a group of commands, `partyline rooms …`. */
+export function addGroup(io: Io, program: Command, name: string, says: string, leaves: readonly Leaf[]): void {
+  const group = program.command(name).description(says);
+  for (const leaf of leaves) addLeaf(io, group, leaf);
+}
+
+function clientOf(io: Io): Partyline {
+  const { url, key } = readSettings(io);
+  return new Partyline({ baseUrl: url, apiKey: key });
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Give a whole number.');
+  return Number(text);
+}
+
+/** The first so many of a list that is given page by page. */
+export async function first<T>(items: AsyncIterable<T>, most: number): Promise<T[]> {
+  const taken: T[] = [];
+  if (most === 0) return taken;
+  for await (const item of items) if (taken.push(item) >= most) break;
+  return taken;
+}
+
+/** How many of a list are shown, and how large a page is asked for. */
+export const LIMIT = { '-n, --limit <n>': ['how many to show at most (default 20)', wholeNumber] } as const satisfies Options;
+export const shown = ({ limit = 20 }: { limit?: number }): { most: number; page: number } => ({ most: limit, page: Math.min(100, Math.max(1, limit)) });

@@ -1,0 +1,45 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const MAIN = new URL('../main.ts', import.meta.url).pathname;
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface Shell {
+  readonly home: string;
+  readonly start: (args: readonly string[]) => ChildProcessWithoutNullStreams;
+  readonly run: (args: readonly string[], given?: { env?: Record<string, string>; input?: string }) => Promise<Ran>;
+}
+
+/** The real command, as a process of its own, with a home of its own and nothing of ours in its environment. */
+export function openShell(env: Readonly<Record<string, string>> = {}): Shell {
+  const home = mkdtempSync(join(tmpdir(), 'partyline-cli-'));
+  const start = (args: readonly string[], more: Record<string, string> = {}): ChildProcessWithoutNullStreams =>
+    spawn(process.execPath, ['--conditions=@partyline/source', MAIN, ...args], { env: { PATH: process.env['PATH'], HOME: home, ...env, ...more } });
+  return {
+    home,
+    start,
+    run: (args, given = {}) =>
+      new Promise((resolve, reject) => {
+        const child = start(args, given.env);
+        let [out, err] = ['', ''];
+        child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
+        child.stderr.on('data', (bytes: Buffer) => (err += bytes.toString()));
+        child.on('error', reject);
+        child.on('close', (code) => resolve({ code, out, err }));
+        child.stdin.end(given.input ?? '');
+      }),
+  };
+}
+
+/** Words as a shell makes them of a line: quotes, and variables. */
+export function wordsOf(line: string, variables: Readonly<Record<string, string>>): string[] {
+  const expand = (text: string): string => text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset-${name}`);
+  return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, single, double, bare]) => single ?? expand(double ?? bare ?? ''));
+}
