@@ -3,8 +3,10 @@ import { Module } from '@nestjs/common';
 import { openSender } from '@partyline/conference/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
 import { openEndpointSecrets } from '@partyline/conference/endpoint-secrets';
+import { guardSpend } from '@partyline/conference/guard-spend';
 import { paceProviders } from '@partyline/conference/pace-provider';
 import { reconcile } from '@partyline/conference/reconcile';
+import { reconcileCharges } from '@partyline/conference/reconcile-charges';
 import { sweepInventory } from '@partyline/conference/sweep-inventory';
 import { webhookUrls } from '@partyline/conference/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
@@ -18,6 +20,7 @@ import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { tidyDeliveries } from '@partyline/store/deliveries';
 import { countUnconfirmed, purgeExpired } from '@partyline/store/owed';
+import { countCharges } from '@partyline/store/cdrs';
 import { openStore } from '@partyline/store/store';
 import { giveBackTurn, takeTurn } from '@partyline/store/turns';
 import { postEvent } from './post-event.ts';
@@ -28,8 +31,12 @@ class CleanupModule {}
 
 const PURGE_MS = 60_000;
 const WATCH_MS = 5_000;
+/** From one look at what running calls cost to the next: what can be overdrawn is what they cost in between. */
+const SPEND_MS = 5_000;
+/** From one round of asking for prices to the next; a round is ten requests at most. */
+const CHARGES_MS = 10_000;
 /** How often it is looked for events to send; looking costs little when there are none. */
-const DELIVERY_MS = 100;
+const DELIVERY_MS = 50;
 /** Deliveries that one replica may have on their way at once. */
 const AT_ONCE = 64;
 const TIDY_MS = 5_000;
@@ -73,6 +80,9 @@ await runMain(async () => {
     const { legs, oldestS } = await countUnconfirmed(store);
     metrics.set('legs_unconfirmed', legs);
     metrics.set('oldest_unconfirmed_seconds', oldestS);
+    const { open, slowNumbers } = await countCharges(store);
+    metrics.set('charges_open', open);
+    metrics.set('slow_numbers', slowNumbers);
   });
   const inventory = timer('inventory', INVENTORY_MS / 6, async () => {
     if (PARTYLINE_RECONCILER === 'off' || !(await takeTurn(store, 'inventory', INVENTORY_MS))) return;
@@ -83,6 +93,14 @@ await runMain(async () => {
       await giveBackTurn(store, 'inventory');
       throw error;
     }
+  });
+  // Not in the reconciler's round: money is looked at however much there is to hang up.
+  const guard = timer('spend guard', SPEND_MS, async () => {
+    for (const [what, sessions] of Object.entries(await guardSpend(deps))) if (sessions > 0) metrics.count('spend_guard', { what }, sessions);
+  });
+  const charges = timer('reconciling of charges', CHARGES_MS, async () => {
+    const filled = await reconcileCharges(deps);
+    if (filled > 0) metrics.count('charges_reconciled', {}, filled);
   });
   const purge = timer('purge', PURGE_MS, async () => void (await purgeExpired(store)));
   const stopping = new AbortController();
@@ -104,7 +122,7 @@ await runMain(async () => {
     live: () => reconciler.assertRunning(RECONCILE_MS * 3 + HUNG_MS),
     drain: async () => {
       stopping.abort();
-      await Promise.all([reconciler, watch, inventory, purge, delivery, tidy].map((each) => each.stop()));
+      await Promise.all([reconciler, watch, inventory, guard, charges, purge, delivery, tidy].map((each) => each.stop()));
       await sender.idle();
     },
     close: async () => {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import type { Result as Events } from './events/bench.ts';
 import type { Result as Rooms } from './rooms/bench.ts';
 import type { Result } from './webhooks/report.ts';
 
@@ -21,6 +22,13 @@ test('the rooms bench runs, makes every room, and gives all its figures', { time
   const { servers, ...result } = JSON.parse(stdout) as Rooms;
   expect(result).toMatchObject({ bench: 'rooms', errors: 0, options: { seconds: 0.2, rounds: 1, connections: 4 } });
   for (const { requests, p99Ms } of Object.values(servers)) expect([requests > 0, p99Ms > 0]).toEqual([true, true]);
+});
+
+test('the events bench runs, has every event come everywhere, and gives all its figures', { timeout: 120_000 }, async () => {
+  const { stdout } = await bench('events', '--seconds', '0.2', '--rounds', '1', '--json');
+  const { servers, ...result } = JSON.parse(stdout) as Events;
+  expect(result).toMatchObject({ bench: 'events', errors: 0, endpoints: 10 });
+  for (const { events } of Object.values(servers)) expect(events).toBeGreaterThanOrEqual(20);
 });
 
 test('what it cannot do is said, with the help', async () => {

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import { createProcesses, untilInterrupted } from '@partyline/dev/processes';
 import type { Bench, BenchOptions } from './bench.ts';
+import { events } from './events/bench.ts';
 import { rooms } from './rooms/bench.ts';
 import { webhooks } from './webhooks/bench.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { webhooks, rooms };
+const BENCHES: Readonly<Record<string, Bench>> = { webhooks, rooms, events };
 
 const HELP = `npm run bench -- <bench> [options]
 

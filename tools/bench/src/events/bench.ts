@@ -1,0 +1,165 @@
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoint-secrets';
+import { buildApps } from '@partyline/dev/build';
+import { createCredentials } from '@partyline/dev/credentials';
+import { migrate } from '@partyline/dev/migrate';
+import { freePort } from '@partyline/dev/ports';
+import { startPostgres } from '@partyline/dev/postgres';
+import { startRedis } from '@partyline/dev/redis';
+import { emulatedVendor, readyPath, serviceEnvironment, serviceNames, type ServiceName } from '@partyline/dev/service-environment';
+import { inWorkspace } from '@partyline/dev/workspace';
+import { appendEvents } from '@partyline/store/events';
+import { eventId } from '@partyline/store/outbox';
+import { inTransaction, openStore, type Store } from '@partyline/store/store';
+import type { Bench, BenchOptions, BenchRun } from '../bench.ts';
+import { median, quantile } from '../statistics.ts';
+import { startReceiver, type Receiver } from './receiver.ts';
+
+/** One event to ten endpoints: from its commit until the last of them has it, beside ten bare posts of the same body. */
+export const events: Bench = { summary: 'fan-out of one event to ten endpoints: from the commit until the last has it, against bare node:http posts', run };
+
+const ENDPOINTS = 10;
+/** Fewer say nothing of a 99th percentile. */
+const LEAST_EVENTS = 20;
+const TENANT = 'ten_bench';
+const ROOM = 'room_bench';
+const SESSION = 'ses_bench';
+/** The vendor's APIs: never called by what is measured. */
+const NOWHERE = 'http://127.0.0.1:9';
+
+export interface Figures {
+  readonly events: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+type Name = 'ours' | 'floor';
+
+export interface Result {
+  readonly bench: 'events';
+  readonly options: Pick<BenchOptions, 'seconds' | 'rounds'>;
+  readonly endpoints: number;
+  readonly errors: 0;
+  /** Over all rounds. */
+  readonly servers: Readonly<Record<Name, Figures>>;
+  /** Ours ÷ floor, medians of the rounds' ratios. */
+  readonly ratios: { readonly p50: number; readonly p99: number };
+}
+
+async function run(bench: BenchRun): Promise<object> {
+  const { log, print, processes, options } = bench;
+  const receiver = processes.add(await startReceiver(ENDPOINTS));
+  const store = await startOurs(bench, receiver.urls);
+  const poster = new Worker(join(import.meta.dirname, 'poster.ts'));
+  processes.add({ name: 'poster', stop: async () => void (await poster.terminate()) });
+  let seq = 0;
+  let posted = 0;
+  const fanOut: Readonly<Record<Name, () => Promise<number>>> = {
+    async ours() {
+      seq += 1;
+      const id = eventId({ session_id: SESSION, endpoint_id: null, seq });
+      await inTransaction(store, TENANT, (tx) => appendEvents(tx, TENANT, { roomId: ROOM, sessionId: SESSION, firstSeq: seq }, [{ type: 'leg.joined', data: { legId: 'leg_bench', kind: 'inbound', participantId: 'part_bench' } }]));
+      return timed(receiver, id);
+    },
+    async floor() {
+      const id = `evt_floor_${(posted += 1)}`;
+      const taken = timed(receiver, id);
+      // A thread has no origin.
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin
+      poster.postMessage({ urls: receiver.urls, id });
+      return taken;
+    },
+  };
+
+  log('warming up …');
+  for (const name of ['ours', 'floor'] as const) await measure(fanOut[name], options.seconds);
+  const rounds: Record<Name, number[]>[] = [];
+  for (let round = 1; round <= options.rounds; round++) {
+    const measured = { ours: await measure(fanOut.ours, options.seconds), floor: await measure(fanOut.floor, options.seconds) };
+    rounds.push(measured);
+    log(`round ${round} of ${options.rounds}: ${(['ours', 'floor'] as const).map((name) => `${name} p99 ${quantile(measured[name], 0.99).toFixed(1)} ms (${measured[name].length})`).join(', ')}`);
+  }
+  const result = summarise(rounds, options);
+  for (const line of describe(result)) print(line);
+  return result;
+}
+
+/** Milliseconds from now until an event has come everywhere. */
+async function timed(receiver: Receiver, id: string): Promise<number> {
+  const start = performance.now();
+  // It may have come before its commit's answer did.
+  return Math.max(0, (await receiver.everywhere(id)) - start);
+}
+
+async function measure(fanOut: () => Promise<number>, seconds: number): Promise<number[]> {
+  const taken: number[] = [];
+  const endAt = performance.now() + seconds * 1000;
+  while (performance.now() < endAt || taken.length < LEAST_EVENTS) {
+    taken.push(await fanOut());
+    // So that it does not fall in step with whoever looks out for events.
+    await pause(randomInt(50));
+  }
+  return taken;
+}
+
+/** The cleanup worker on a Postgres and a Redis of its own, and a tenant with its endpoints; the store to commit events with. */
+async function startOurs({ log, processes }: BenchRun, urls: readonly string[]): Promise<Store> {
+  const credentials = createCredentials();
+  log('building the services …');
+  await buildApps({ log });
+  log('starting Postgres and Redis …');
+  const [postgres, redis] = await Promise.all([startPostgres({ own: true, durable: true }).then(processes.add), startRedis({ own: true, log }).then(processes.add)]);
+  const databaseUrl = await postgres.createDatabase('bench');
+  await migrate(databaseUrl);
+  const store = openStore({ url: databaseUrl, owner: true, max: 2, onError: (error) => log(String(error)) });
+  processes.add({ name: 'store', stop: () => store.close() });
+  await store.prisma.tenant.create({ data: { id: TENANT, name: 'Bench' } });
+  const secrets = openEndpointSecrets(Buffer.from(credentials.pinKey, 'base64'));
+  for (const [i, url] of urls.entries()) {
+    const id = `ep_bench${i}`;
+    await store.prisma.endpoint.create({ data: { id, tenant_id: TENANT, url, secret: new Uint8Array(secrets.seal(writeSecret(Buffer.alloc(32, i).toString('base64url')), id)) } });
+  }
+
+  log('starting the cleanup worker …');
+  const port = await freePort();
+  const service = `http://127.0.0.1:${port}`;
+  const services = Object.fromEntries(serviceNames.map((name) => [name, service])) as Record<ServiceName, string>;
+  await processes.start({
+    name: 'cleanup-worker',
+    command: process.execPath,
+    args: [inWorkspace('apps/cleanup-worker/dist/main.js')],
+    env: {
+      PATH: process.env['PATH'],
+      ...serviceEnvironment('cleanup-worker', { vendor: emulatedVendor('unified', NOWHERE, credentials), publicWebhookUrl: service, urls: services, databaseUrl: await postgres.serviceUrlOf(databaseUrl), redisUrl: redis.url, credentials }),
+      NODE_ENV: 'production',
+      LOG_LEVEL: 'silent',
+    },
+    readiness: { http: `${service}${readyPath}` },
+  });
+  return store;
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(4));
+
+function summarise(rounds: readonly Readonly<Record<Name, readonly number[]>>[], { seconds, rounds: count }: BenchOptions): Result {
+  const figures = (name: Name): Figures => {
+    const all = rounds.flatMap((round) => round[name]);
+    return { events: all.length, p50Ms: rounded(quantile(all, 0.5)), p99Ms: rounded(quantile(all, 0.99)) };
+  };
+  const ratio = (share: number): number => rounded(median(rounds.map((round) => quantile(round.ours, share) / quantile(round.floor, share))));
+  return { bench: 'events', options: { seconds, rounds: count }, endpoints: ENDPOINTS, errors: 0, servers: { ours: figures('ours'), floor: figures('floor') }, ratios: { p50: ratio(0.5), p99: ratio(0.99) } };
+}
+
+/** The result as lines to read. */
+function describe({ servers, ratios, options, endpoints }: Result): string[] {
+  const row = (name: string, cells: readonly string[]): string => `  ${name.padEnd(44)}${cells.map((cell) => cell.padStart(12)).join('')}`;
+  return [
+    '',
+    `One event to ${endpoints} endpoints, until the last has it; ${options.rounds} rounds of ${options.seconds} s, an event at a time.`,
+    row('', ['p50 ms', 'p99 ms', 'events']),
+    ...([['ours', 'Partyline: committed, signed, noted'], ['floor', 'node:http, bare posts']] as const).map(([name, label]) => row(label, [servers[name].p50Ms.toFixed(2), servers[name].p99Ms.toFixed(2), String(servers[name].events)])),
+    row('ours ÷ floor', [ratios.p50.toFixed(1), ratios.p99.toFixed(1)]),
+  ];
+}
