@@ -21,6 +21,7 @@ import { PinsController } from './pins/pins.controller.ts';
 import { ReferenceController } from './reference/reference.controller.ts';
 import { RoomsController } from './rooms/rooms.controller.ts';
 import { SessionsController } from './sessions/sessions.controller.ts';
+import { UsageController } from './usage/usage.controller.ts';
 
 @Module({})
 class RoomApiModule {}
@@ -28,7 +29,7 @@ class RoomApiModule {}
 /** The app's one module: its controllers, the guard that stands before every one of them, and what they are given. */
 export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
   module: RoomApiModule,
-  controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, KeysController, AuditController, TenantsController, ReferenceController],
+  controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, UsageController, KeysController, AuditController, TenantsController, ReferenceController],
   providers: [
     { provide: DEPS, useValue: perRequest(deps) },
     { provide: APP_GUARD, useClass: KeyGuard },

@@ -48,6 +48,15 @@ export const EVENTS = {
     }),
     example: { scope: 'tenant-spend', usedMicro: '8000000', allowedMicro: '10000000', currency: 'EUR' },
   },
+  'fraud.warning': {
+    says: 'Your calls to telephones look like a thief’s: one of the meters is past its first threshold. Past the second nobody is rung. Told once an hour for each meter.',
+    data: z.object({
+      meter: z.enum(['callsPerMinute', 'concurrent', 'toOneNumber', 'minutesPerDay', 'longestMinutes']).meta({ description: 'Which meter: calls asked for within a minute, calls that are up or ring, calls to one number within an hour, minutes within a day, minutes of the longest call.', examples: ['callsPerMinute'] }),
+      measured: z.int().meta({ description: 'What it shows.', examples: [31] }),
+      threshold: z.number().meta({ description: 'From what on it is told.', examples: [30] }),
+    }),
+    example: { meter: 'callsPerMinute', measured: 31, threshold: 30 },
+  },
   'endpoint.ping': { says: 'You asked for it: `POST /v1/endpoints/{id}/ping`. Sent to that endpoint alone, whatever its types.', data: z.object({ endpointId }), example: anEndpoint },
   'endpoint.disabled': {
     says: 'Nothing is sent to one of your endpoints any more. Told to the others.',

@@ -15,6 +15,7 @@ export const TAGS = {
   endpoints: 'Have your events sent to you, signed.',
   'hang-ups': 'The hang-up ledger: proof that every connection is down.',
   limits: 'How much you may use, and use.',
+  usage: 'What was used, what it costs, and what is left to spend.',
   keys: 'The keys that open this API.',
   audit: 'Who changed what, and when.',
   operator: 'For who runs the platform: tenants. Only an operator’s key opens these.',
@@ -64,6 +65,7 @@ export function problemsOf(operation: Operation): Readonly<Record<number, string
 export const noRoom = { 404: 'There is no such room, or it is another tenant’s.' };
 export const noSession = { 404: 'There is no such session, or it is another tenant’s.' };
 export const ended = { 409: 'The room has ended.' };
+export const noMoney = { 402: 'There is not enough money or minutes left for it; `GET /v1/spend` says of what.' };
 export const endedOrFull = { 409: 'The room has ended, or is full.' };
 export const badQuery = { 422: 'The query is not as it should be.' };
 export const badBody = { 413: 'The body is larger than 64 kB.', 415: 'The body is not JSON.', 422: 'The body is not as it should be; `errors` names every wrong field.' };

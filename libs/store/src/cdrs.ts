@@ -76,6 +76,16 @@ export async function takeCdrsToAsk(store: Store, limit: number): Promise<CdrToA
   return rows;
 }
 
+/** Records of more than an hour, of all tenants, whose price the provider has not said; and numbers in slow mode. */
+export async function countCharges(store: Store): Promise<{ open: number; slowNumbers: number }> {
+  const { rows } = await store.query<{ open: number; slowNumbers: number }>(EVERY_TENANT, {
+    name: 'count-charges',
+    text: `SELECT (SELECT count(*)::int FROM cdr WHERE ask_at IS NOT NULL AND stored_at < now() - interval '1 hour') AS open,
+                  (SELECT count(*)::int FROM dial_in_number WHERE slow_until > now()) AS "slowNumbers"`,
+  });
+  return rows[0]!;
+}
+
 /** A record as the API lists it. Amounts are text. */
 export interface CdrRow {
   readonly id: string;
