@@ -57,7 +57,7 @@ function mortal(life: Life, sent: unknown[]) {
     // A connection whose process died is closed, and what it held is rolled back.
     return { query: (asked: string) => call(() => got.query(asked)), release: (broken?: Error) => got.release(broken ?? life.calls >= life.diesAt) };
   };
-  const dying = <F extends object>(target: F): F => new Proxy(target, { get: (of, name) => (input: unknown) => call(() => (of as Record<PropertyKey, (input: unknown) => Promise<unknown>>)[name]!(input)) });
+  const dying = <F extends object>(target: F): F => new Proxy(target, { get: (of, name) => (input: unknown) => call(() => Reflect.apply(Reflect.get(of, name) as (input: unknown) => Promise<unknown>, of, [input])) });
   const pool = { query: (asked: string) => call(() => store.pool.query(asked)), connect } as unknown as Store['pool'];
   return perRequest({
     store: { ...store, pool },
@@ -85,7 +85,7 @@ async function counts(): Promise<object> {
     `SELECT (SELECT count(*)::int FROM room) AS rooms, (SELECT count(*)::int FROM pin) AS pins, (SELECT count(*)::int FROM session) AS sessions, (SELECT count(*)::int FROM participant) AS participants,
             (SELECT count(*)::int FROM leg) AS legs, (SELECT count(*)::int FROM outbox) AS events, (SELECT count(*)::int FROM room WHERE state = 'ended') AS ended`,
   );
-  return rows[0]!;
+  return rows[0] ?? {};
 }
 
 const CLOCKS = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null, host_left_s: null };
@@ -93,9 +93,9 @@ const makeRoom = (world: World): Promise<CreatedRoom> => createRoom(world, 'ten_
 
 const STORIES: readonly { name: string; work: (world: World, roomId: string) => Promise<unknown>; dials: number }[] = [
   { name: 'a room is created', work: makeRoom, dials: 0 },
-  { name: 'somebody is rung', work: (world, roomId) => requestDialOut(world as never, 'ten_ours', roomId, { phone: '+12025550187' }), dials: 1 },
-  { name: 'a token is issued', work: (world, roomId) => issueToken(world as never, 'ten_ours', roomId, { name: 'Grace' }), dials: 0 },
-  { name: 'a room is ended', work: (world, roomId) => endRoom(world as never, 'ten_ours', roomId), dials: 0 },
+  { name: 'somebody is rung', work: (world, roomId) => requestDialOut(world, 'ten_ours', roomId, { phone: '+12025550187' }), dials: 1 },
+  { name: 'a token is issued', work: (world, roomId) => issueToken(world, 'ten_ours', roomId, { name: 'Grace' }), dials: 0 },
+  { name: 'a room is ended', work: (world, roomId) => endRoom(world, 'ten_ours', roomId), dials: 0 },
 ];
 
 describe.each(STORIES)('$name, and the process dies', ({ work, dials }) => {

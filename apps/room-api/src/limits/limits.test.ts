@@ -22,11 +22,11 @@ describe('live rooms', () => {
     await allow('max_live_rooms = 10');
     const replies = await Promise.all(Array.from({ length: 200 }, create));
     expect(statuses(replies)).toEqual({ '201 done': 10, '429 limit-live-rooms': 190 });
-    const refused = replies.find(({ status }) => status === 429)!;
-    expect(refused.body).toMatchObject({ limit: 10, used: 10, fix: expect.stringContaining('/end') });
+    const refused = replies.find(({ status }) => status === 429);
+    expect(refused?.body).toMatchObject({ limit: 10, used: 10, fix: expect.stringContaining('/end') });
     const made = replies.filter(({ status }) => status === 201).map(({ body }) => String(body.room.id));
     expect((await stage.ask('GET', '/v1/limits')).body.liveRooms).toEqual({ limit: 10, used: 10 });
-    await end(made[0]!);
+    await end(made[0] ?? 'none');
     expect(statuses(await Promise.all([create(), create(), create()]))).toEqual({ '201 done': 1, '429 limit-live-rooms': 2 });
     for (const room of made) await end(room);
   });
@@ -42,10 +42,10 @@ describe('people', () => {
     await allow('max_live_legs = 10');
     const replies = await Promise.all(Array.from({ length: 40 }, (_, i) => ring(rooms, i)));
     expect(statuses(replies)).toEqual({ '202 done': 10, '429 limit-live-legs': 30 });
-    expect(replies.find(({ status }) => status === 429)!.body).toMatchObject({ limit: 10, used: 10, fix: expect.any(String) });
+    expect(replies.find(({ status }) => status === 429)?.body).toMatchObject({ limit: 10, used: 10, fix: expect.any(String) });
     const token = () => stage.ask('POST', `/v1/rooms/${rooms[0]}/tokens`, { body: { name: 'Grace' } });
     expect((await token()).body).toMatchObject({ reason: 'limit-live-legs', limit: 10, used: 10 });
-    await stage.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = $1`, [replies.find(({ status }) => status === 202)!.body.legId]);
+    await stage.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = $1`, [replies.find(({ status }) => status === 202)?.body.legId]);
     expect((await token()).status).toBe(201);
     await stage.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '1 hour'`);
   });
@@ -55,8 +55,8 @@ describe('people', () => {
     await allow('max_dial_outs_per_minute = 10');
     const replies = await Promise.all(Array.from({ length: 40 }, (_, i) => ring(rooms, i)));
     expect(statuses(replies)).toEqual({ '202 done': 10, '429 limit-dial-outs': 30 });
-    const refused = replies.find(({ status }) => status === 429)!;
-    expect([refused.headers.get('retry-after'), refused.body.limit, refused.body.used]).toEqual(['60', 10, 10]);
+    const refused = replies.find(({ status }) => status === 429);
+    expect([refused?.headers.get('retry-after'), refused?.body.limit, refused?.body.used]).toEqual(['60', 10, 10]);
     await stage.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '61 seconds'`);
     expect((await ring(rooms, 1)).status).toBe(202);
     await stage.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '1 hour'`);

@@ -32,8 +32,8 @@ describe('a tenant', () => {
     expect(replies.filter(({ status }) => status === 200)).toHaveLength(27);
     const refused = replies.filter(({ status }) => status === 429);
     expect(refused).toHaveLength(33);
-    const { body, headers: told } = refused[0]!;
-    expect(body).toMatchObject({ reason: 'rate-limited', limit: 30, used: expect.any(Number), fix: expect.stringContaining('Wait') });
+    const told = refused[0]?.headers ?? new Headers();
+    expect(refused[0]?.body).toMatchObject({ reason: 'rate-limited', limit: 30, used: expect.any(Number), fix: expect.stringContaining('Wait') });
     expect(left(told)).toBe(0);
     expect(Number(told.get('retry-after'))).toBe(Number(/t=(\d+)/.exec(told.get('ratelimit') ?? '')?.[1]));
 
@@ -78,8 +78,8 @@ describe('an address that has no key', () => {
     const replies = await Promise.all(Array.from({ length: UNAUTHENTICATED + 4 }, ask));
     const refused = replies.filter((reply) => reply.status === 429);
     expect(refused).toHaveLength(5);
-    expect(refused[0]!.body).toMatchObject({ reason: 'rate-limited', status: 429 });
-    expect(Number(refused[0]!.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(refused[0]?.body).toMatchObject({ reason: 'rate-limited', status: 429 });
+    expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
   it('does not stand in the way of whoever comes from there with a good key, nor of another address', async () => {
