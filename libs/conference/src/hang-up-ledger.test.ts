@@ -121,7 +121,7 @@ describe('what is unconfirmed now', () => {
 
   it('does not tell of a phone that was never dialled, nor is that a quick hang-up', async () => {
     const meeting = await openRoom(world);
-    await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+447700900009' });
+    await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
     stage.observed.length = 0;
     await end(meeting);
     expect(await lines(meeting)).toMatchObject([{ kind: 'outbound', attempts: [], closings: [], confirmed_at: expect.any(Date) }]);

@@ -9,6 +9,7 @@ import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';
+import { concludeGone } from './media-session-gone.ts';
 import { closeHandle, endLeg, NEVER_SEEN_AFTER_MS, oweHangUp } from './settle.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'ids' | 'clock' | 'report'>;
@@ -147,7 +148,11 @@ async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<'ended' | 'up' | '
 }
 
 async function lookUpConnection(deps: HangUpDeps, leg: LegRow, mediaSessionId: string): Promise<void> {
-  const live = await deps.media.listConnections(mediaSessionId);
+  const live = await deps.media.listConnections(mediaSessionId).catch((error: unknown) => {
+    if (error instanceof ProviderError && error.failure === 'not-found' && leg.media_connection_id !== null) return error;
+    throw error;
+  });
+  if (live instanceof ProviderError) return concludeGone(deps, leg, live);
   const at = deps.clock.now();
   if (leg.media_connection_id !== null) {
     const { media_connection_id: connectionId } = leg;

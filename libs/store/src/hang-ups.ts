@@ -26,6 +26,16 @@ export async function closeAttempt(tx: Tx, tenantId: string | null, { legId, no,
   });
 }
 
+/** What became of a tenant's leg's last attempts before `no`, the newest first, and how long ago each was. */
+export async function lastAttempts(store: Store, tenantId: string, { legId, no, limit }: { legId: string; no: number; limit: number }): Promise<{ outcome: AttemptOutcome | null; reason: string | null; age_ms: number }[]> {
+  const { rows } = await store.query<{ outcome: AttemptOutcome | null; reason: string | null; age_ms: number }>(tenantId, {
+    name: 'last-attempts',
+    text: `SELECT outcome, reason, (extract(epoch FROM now() - at) * 1000)::float8 AS age_ms FROM hang_up_attempt WHERE tenant_id = $1 AND leg_id = $2 AND no < $3 ORDER BY no DESC LIMIT $4`,
+    values: [tenantId, legId, no, limit],
+  });
+  return rows;
+}
+
 /** A leg that is or was owed a hang-up. */
 export interface OwedLeg {
   readonly id: string;

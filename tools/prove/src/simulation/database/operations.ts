@@ -3,7 +3,7 @@ import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { appendEvents, mediaOfLeg, sessionOfLeg, storeObservation, useToken } from '@partyline/store/events';
 import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
-import { closeAttempt, noteAttempt } from '@partyline/store/hang-ups';
+import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups';
 import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, listMedia, missingCalls, noteStrays } from '@partyline/store/inventory';
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits';
@@ -112,7 +112,7 @@ const admits = op(
 );
 const answersOwn = op(fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }), (store, g) => answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call), 'answer own leg');
 const looks = op(fc.record({ tenant, session, leg, call, media }), async (store, g) => [
-  await findLegOfCall(store, { callId: g.call, legId: g.leg }), await findLegOfCall(store, { callId: g.call }), await ownerOfMedia(store, g.media), await sessionOfLeg(store, g.tenant, g.leg), await mediaOfLeg(store, g.tenant, g.leg),
+  await findLegOfCall(store, { callId: g.call, legId: g.leg }), await findLegOfCall(store, { callId: g.call }), await ownerOfMedia(store, g.media), await sessionOfLeg(store, g.tenant, g.leg), await lastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }), await mediaOfLeg(store, g.tenant, g.leg),
   await connectionsOf(store, g.tenant, g.session), await findUnnamedDials(store, ['+447700900001']), await findNumber(store, g.tenant, {}), await findNumber(store, g.tenant, { number: OWN_NUMBER }), await findNumber(store, g.tenant, { kind: 'dedicated', language: 'en' }),
 ], 'look');
 const sweeps = op(fc.record({ calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [

@@ -76,6 +76,10 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     tables.put(tables.attempts, key, { tenant_id: tenant as string | null, leg_id: leg as string, no: Number(no), at: at as Date, outcome: null, reason: null });
     return done(1);
   },
+  'last-attempts': (tables, [tenant, leg, no, limit], { now }) => {
+    const before = [...Array(Number(no) - 1).keys()].map((n) => tables.attempts.get(`${leg as string} ${n + 1}`)).filter((row) => row !== undefined && row.tenant_id === tenant);
+    return answer(before.toReversed().slice(0, Number(limit)).map((row) => ({ outcome: row!.outcome, reason: row!.reason, age_ms: now.getTime() - row!.at.getTime() })));
+  },
   'close-attempt': (tables, [tenant, leg, no, outcome, reason]) => {
     const key = `${leg as string} ${no as number}`;
     const before = tables.attempts.get(key);
