@@ -1,5 +1,5 @@
 /** What callers hear. One table; a language that is not here is answered in English. */
-const PHRASES = {
+export const PHRASES = {
   en: {
     welcome: 'Welcome. Please enter your PIN, followed by the hash key.',
     'wrong-pin': 'This PIN is not known. Please try again, followed by the hash key.',
