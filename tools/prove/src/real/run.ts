@@ -7,6 +7,7 @@ import { createFaultPlayer, type FaultPlayer } from '@partyline/dev/faults';
 import { startStack, type Stack } from '@partyline/dev/stack';
 import { seed as seedStore } from '@partyline/store/seed';
 import { openStore } from '@partyline/store/store';
+import { readBills } from './bills.ts';
 import { gather, legsSeen, type Evidence } from './evidence.ts';
 import { historyOf } from './history.ts';
 import { bounds, delays, gaps, judge, lateDecisions, standard, type Constants, type Delays, type Judged } from './oracle.ts';
@@ -36,6 +37,8 @@ export interface RealResult {
   readonly overVendorLimit: number;
   readonly eventsLost: number;
   readonly eventsDuplicated: number;
+  /** The most that our record of a call differs from what the vendor charges for it. */
+  readonly billedVsLedgerMaxSeconds: number;
   /** Callers who rang and never got in, though they keyed the right PIN: what the faults cost people. Not promised. */
   readonly callersKeptOut: number;
   /** What was not as promised, to be read by people; empty when every bound held. */
@@ -92,7 +95,9 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
     await untilNothingIsUp(stack, settledAt + dueS * 1000);
     const evidence = await gather(stack.vendor!, held, player.played);
     writeFileSync(join(stack.logFolder, 'ledger.json'), JSON.stringify({ startedAt, ...evidence.ledger, windows: evidence.windows }));
-    return report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder: stack.logFolder });
+    const bills = await readBills(stack.databaseUrl, evidence.ledger, dueS * 1000);
+    broken.push(...bills.troubles);
+    return { billedVsLedgerMaxSeconds: bills.maxSeconds, ...report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder: stack.logFolder }) };
   } finally {
     stop.abort();
     await player.endAll();
@@ -233,7 +238,7 @@ interface Findings {
   readonly logFolder: string;
 }
 
-function report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder }: Findings): RealResult {
+function report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder }: Findings): Omit<RealResult, 'billedVsLedgerMaxSeconds'> {
   const { ledger, sessions, held, windows, requests } = evidence;
   const judged = judge(legsSeen(evidence), windows, ledger.now, constants);
   const late = judged.filter(({ lateMs }) => lateMs > 0);

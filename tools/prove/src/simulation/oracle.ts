@@ -58,6 +58,8 @@ export class Oracle {
   readonly #refused = new Map<string, number>();
   /** Legs that a commit said are being dialled, and whether their session ran then; each such commit is good for one request. */
   readonly #claimed = new Map<string, boolean>();
+  /** Legs of people who came when the room was full. */
+  readonly #turnedAway = new Set<string>();
 
   constructor(system: System, world: World) {
     this.#system = system;
@@ -123,9 +125,20 @@ export class Oracle {
       if (after === undefined || after.state === before?.state) continue;
       if (before?.state === 'ended') this.#violate('I12', null, `leg ${id} went from ended to ${after.state}`);
       if (after.state === 'ended') this.#closed(after);
+      if (after.state === 'ending' && after.owed_reason === 'room-full' && this.#isFull(after)) this.#turnedAway.add(id);
       if (after.state === 'dialling') this.#claimed.set(id, runs(tables.sessions.get(after.session_id!)!));
       if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null) this.#refused.set(after.voice_call_id, now);
     }
+  }
+
+  /** Were as many others in when somebody was let go as one too many? */
+  #isFull({ id, session_id, participant_id }: LegRow): boolean {
+    const { tables } = this.#system.database;
+    const session = tables.sessions.get(session_id ?? '');
+    // A caller is turned away at the door, in no session yet.
+    if (session === undefined) return true;
+    const others = (tables.legsOfSession.get(session.id) ?? []).map((each) => tables.legs.get(each)!).filter((each) => each.id !== id && each.kind !== 'bridge' && each.state !== 'ended' && each.state !== 'ending');
+    return others.filter((each) => each.participant_id === null || each.participant_id !== participant_id).length >= tables.rooms.get(session.room_id)!.max_participants;
   }
 
   /** I2: what our rows call closed is closed at the vendor. */
@@ -142,11 +155,10 @@ export class Oracle {
     const session = this.sessionOf(entry);
     if (session === undefined || !runs(session)) return;
     const { tables } = this.#system.database;
-    const legId = entry.side === 'voice' ? tables.legByCall.get(entry.id) : undefined;
-    const leg = legId === undefined ? undefined : tables.legs.get(legId);
+    const leg = (tables.legsOfSession.get(session.id) ?? []).find((id) => tables.legs.get(id)!.voice_call_id === entry.id || tables.legs.get(id)!.media_connection_id === entry.id);
     // A bridge or a phone that never came into the conference may be given up; one that is in it may not.
     const inside = entry.kind === 'webrtc' || entry.conversation !== null || (entry.kind === 'bridge' && (entry.peer?.conversation ?? null) !== null);
-    if (!inside || (leg !== undefined && leg.owed_reason === 'room-full')) return;
+    if (!inside || (leg !== undefined && this.#turnedAway.has(leg))) return;
     if (this.#system.database.lostSessions.has(session.id)) {
       // What let it in was committed, and a failover lost it: our rows cannot know.
       this.killedAfterLoss += 1;

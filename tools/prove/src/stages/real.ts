@@ -6,7 +6,7 @@ import type { Stage } from './stage.ts';
 export const real: Stage = async (input) => {
   const { runRealProcesses } = await import('../real/run.ts');
   const { failures, ...found }: RealResult = await runRealProcesses(input);
-  const { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated } = found;
+  const { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds } = found;
   const troubles = [...failures, ...shortOf(input.quick, { realFaults: found.faults.total, realLegs: found.legs })];
-  return { troubles, figures: { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated }, more: { real: found } };
+  return { troubles, figures: { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds }, more: { real: found } };
 };
