@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addPin, removePin, rotatePins } from './add-pin.ts';
+import { dialOut, requestDialOut } from './dial-out.ts';
 import { expireRoom } from './expire-room.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
 import { hangUpSession } from './hang-up-session.ts';
@@ -62,6 +63,20 @@ describe('a room that waits for its host', () => {
     await untilLegs(stage, meeting, 'bridge', ['joined']);
     expect(await isStarted(meeting)).toBe(true);
   });
+});
+
+it('who is rung by such a room waits too, unless they are its host', async () => {
+  const meeting = await openRoom(world, { wait_for_host: true });
+  const ring = async (phone: string, role: 'participant' | 'host'): Promise<void> => {
+    await stage.emulator.client.setPhone(phone, { mode: 'answer' });
+    const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone, role });
+    expect(await dialOut(world, meeting.tenantId, legId)).toBe('dialled');
+    await until(async () => (await readLegs(stage, meeting, 'outbound')).find(({ id }) => id === legId)?.state, 'joined');
+  };
+  await ring('+442079460021', 'participant');
+  expect(await isStarted(meeting)).toBe(false);
+  await ring('+442079460022', 'host');
+  expect(await isStarted(meeting)).toBe(true);
 });
 
 it('when the last host left, the session ends after its time of grace, with this reason', async () => {

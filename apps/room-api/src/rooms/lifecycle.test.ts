@@ -72,6 +72,12 @@ describe('changing a room', () => {
     expect((await patch(room.id, { name: 'Fourth' }, { 'if-match': '*' })).body).toMatchObject({ name: 'Fourth', version: 3 });
   });
 
+  it('of ten who read the same version lets one change it', async () => {
+    const { room } = await create();
+    const changed = await Promise.all(Array.from({ length: 10 }, (_, n) => patch(room.id, { name: `Room ${n}` }, { 'if-match': '"1"' })));
+    expect(changed.map(({ status }) => status).toSorted()).toEqual([200, ...Array.from({ length: 9 }, () => 412)]);
+  });
+
   it('ends a session that is past its new end', async () => {
     const { room, session } = await create({ endsAt: inHours(1) });
     await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '10 minutes' WHERE id = $1`, [session.id]);
