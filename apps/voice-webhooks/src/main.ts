@@ -13,11 +13,14 @@ import { runMain, startService } from '@partyline/runtime/service';
 import { openStore } from '@partyline/store/store';
 import { webhooksModule } from './webhooks.module.ts';
 
+/** A caller waits, and the carrier gives us up after 5 s. */
+const PATIENCE_MS = 2_000;
+
 await runMain(async () => {
   const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'vonage']);
   const log = openLogger({ service: 'voice-webhooks', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
-  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, patienceMs: PATIENCE_MS, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
   const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: redisTrouble });
   const { media, voice } = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS });

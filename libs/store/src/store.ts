@@ -26,22 +26,36 @@ export const EVERY_TENANT = Symbol('every tenant');
 /** One transaction's connection. */
 export type Tx = pg.PoolClient;
 
-/** Longer than the server's own limit: only a connection that died without a word takes this long (seen: both reconcilers hung on one). */
-const NO_ANSWER_MS = 6_000;
+/** Some statements wait for a lock, none works for long; the sweep of 100,000 legs takes 0.2 s (performance.md). */
+const PATIENCE_MS = 5_000;
+
+/**
+ * Each limit is longer than the one before, so that the one is met whose error says most. A statement is ended by the server; only a connection
+ * that died without a word is given up by us (seen: both reconcilers hung on one); and who waits for a connection outlasts that, or a pool of dead
+ * ones would keep out everybody who comes until they are given up (seen under chaos: callers).
+ */
+const limits = (patienceMs: number) => ({ statementMs: patienceMs, noAnswerMs: patienceMs * 1.1, connectMs: patienceMs * 1.25 });
 
 /**
  * @param url `postgresql://…`; its user is a member of the roles partyline_tenant and partyline_platform, and neither owns the tables nor has BYPASSRLS
  * @param max connections; every replica of every service adds its own to the server's limit
+ * @param patienceMs how long a statement may take. Whoever holds a caller on the line has less: with waiting for a connection it must end within the 5 s that
+ *   the carrier gives a webhook (contract §3), so that its second try finds us
  * @param owner for tests and for tools that prepare a database: what has no scope is done as the user itself
  */
-export function openStore({ url, max = 10, owner = false, onError }: { url: string; max?: number; owner?: boolean; onError: (error: Error) => void }): Store {
+export function openStore({ url, max = 10, patienceMs = PATIENCE_MS, owner = false, onError }: { url: string; max?: number; patienceMs?: number; owner?: boolean; onError: (error: Error) => void }): Store {
   // A connection begins as somebody who sees no tenant's rows: a statement that forgot its scope fails closed.
   const options = owner ? undefined : '-c role=partyline_tenant';
-  const pool = new pg.Pool({ connectionString: url, options, max, connectionTimeoutMillis: 5_000, statement_timeout: 5_000, query_timeout: NO_ANSWER_MS, idle_in_transaction_session_timeout: 10_000, keepAlive: true });
+  const { statementMs, noAnswerMs, connectMs } = limits(patienceMs);
+  // Probed after ten idle seconds: the system's own two hours are as good as never.
+  const pool = new pg.Pool({
+    connectionString: url, options, max, connectionTimeoutMillis: connectMs, statement_timeout: statementMs, query_timeout: noAnswerMs, idle_in_transaction_session_timeout: 10_000, keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  });
   // Without a listener a connection that the server closes ends the process: the pool has one for those that are idle, those in use need their own.
   pool.on('error', onError);
   pool.on('connect', (connection) => connection.on('error', onError));
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions: { maxWait: 5_000, timeout: NO_ANSWER_MS } });
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions: { maxWait: connectMs, timeout: noAnswerMs } });
   const store: Store = {
     pool,
     prisma,

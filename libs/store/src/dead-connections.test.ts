@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openStore, type Store } from './store.ts';
+
+/** What a webhook may take in all before the carrier gives it up (contract §3). */
+const CARRIER_MS = 5_000;
+const PATIENCE_MS = 2_000;
+
+let database: TestDatabase;
+let proxy: Server;
+let url: string;
+const sockets = new Set<Socket>();
+const stores: Store[] = [];
+/** From now on, what is connected hears and says nothing more, and nobody is told; who connects anew is served. */
+let die = (): void => undefined;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const server = new URL(database.url);
+  proxy = createServer((client) => {
+    const upstream = connect(Number(server.port), server.hostname);
+    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
+      sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => other.destroy());
+      socket.pipe(other);
+    }
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const through = new URL(database.url);
+  through.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  url = through.href;
+  die = () => {
+    for (const socket of sockets) {
+      socket.unpipe();
+      socket.pause();
+    }
+  };
+});
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  await Promise.all(stores.splice(0).map((store) => store.close()));
+});
+afterAll(async () => {
+  proxy.close();
+  await database.drop();
+});
+
+function open(options: { patienceMs?: number } = {}): Store {
+  const store = openStore({ owner: true, url, max: 2, onError: () => undefined, ...options });
+  stores.push(store);
+  return store;
+}
+const ask = (store: Store): Promise<unknown> => store.pool.query('SELECT 1');
+/** Every connection of the pool is up and in use when it dies; answers what became of what was asked on them. */
+async function allDie(store: Store): Promise<() => Promise<string[]>> {
+  const held = [await store.pool.connect(), await store.pool.connect()];
+  die();
+  const lost = Promise.all(
+    held.map((connection) =>
+      connection.query('SELECT 1').then(
+        () => 'answered',
+        (error: Error) => {
+          connection.release(error);
+          return error.message;
+        },
+      ),
+    ),
+  );
+  return () => lost;
+}
+
+describe('when every connection of a pool has died without a word', () => {
+  it('who waits for one outlasts them, and is served', async () => {
+    const store = open({ patienceMs: PATIENCE_MS });
+    const begun = performance.now();
+    const lost = await allDie(store);
+    const waiting = await Promise.allSettled([ask(store), ask(store), ask(store)]);
+    expect(waiting.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
+    expect(await lost()).toEqual(['Query read timeout', 'Query read timeout']);
+    expect(performance.now() - begun).toBeLessThan(CARRIER_MS);
+  });
+});
