@@ -48,7 +48,8 @@ function commit(): string {
 function add(figures: Partial<Figures>, part: Partial<Figures>): void {
   const sum: Partial<Figures> = {};
   for (const key of ['leakedLegSecondsPastBound', 'falseKills', 'eventsLost', 'eventsDuplicated'] as const) if (part[key] !== undefined) sum[key] = (figures[key] ?? 0) + part[key];
-  Object.assign(figures, part, sum);
+  const billed = [figures.billedVsLedgerMaxSeconds, part.billedVsLedgerMaxSeconds].filter((each) => each !== undefined);
+  Object.assign(figures, part, sum, billed.length === 0 ? {} : { billedVsLedgerMaxSeconds: Math.max(...billed) });
 }
 
 /** The last line's fields, in its order. */
