@@ -37,6 +37,7 @@ const SPEND_MS = 5_000;
 const CHARGES_MS = 10_000;
 /** How often it is looked for events to send; looking costs little when there are none. */
 const DELIVERY_MS = 50;
+const WAIT_MS = 1_000;
 /** Deliveries that one replica may have on their way at once. */
 const AT_ONCE = 64;
 const TIDY_MS = 5_000;
@@ -107,7 +108,15 @@ await runMain(async () => {
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const post = postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses });
   const sender = openSender({ ...deps, post, endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY) }, { atOnce: AT_ONCE, signal: stopping.signal });
-  const delivery = timer('delivery', DELIVERY_MS, () => sender.look());
+  const delivery = timer('delivery', DELIVERY_MS, async () => {
+    try {
+      await sender.look();
+    } catch (error) {
+      // Postgres is away: looking as often as in good days would fill the log.
+      await systemSleep(WAIT_MS);
+      throw error;
+    }
+  });
   const tidy = timer('tidying of deliveries', TIDY_MS, async () => {
     while (!stopping.signal.aborted && (await tidyDeliveries(store, TIDY_BATCH)) >= TIDY_BATCH);
   });

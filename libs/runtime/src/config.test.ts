@@ -40,10 +40,11 @@ test.each([
   ['VONAGE_APPLICATION_ID', { VONAGE_APPLICATION_ID: 'hunter2' }, /VONAGE_APPLICATION_ID: must be a UUID/],
   ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: '/no/such/hunter2' }, /VONAGE_PRIVATE_KEY: is neither a PEM nor the path/],
   ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: pem('pkcs1') }, /VONAGE_PRIVATE_KEY: must be a PKCS#8 key/],
+  ['EVENTS_PORTS', { EVENTS_PORTS: '443,hunter2' }, /EVENTS_PORTS: must be port numbers/],
   ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set \(is needed with VIDEO_MODE=opentok\)/],
 ])('%s: what is wrong is named, with the fix and without the value (%#)', (_name, change, says) => {
   const env = { DATABASE_URL: 'postgresql://a@b/c', PIN_KEY: Buffer.alloc(32).toString('base64'), ...vonage, ...change };
-  const read = (): unknown => readConfig(env as NodeJS.ProcessEnv, ['database', 'pins', 'vonage']);
+  const read = (): unknown => readConfig(env as NodeJS.ProcessEnv, ['database', 'pins', 'vonage', 'events']);
   expect(read).toThrow(says);
   expect(read).not.toThrow(/hunter2/);
 });
