@@ -3,7 +3,7 @@ import { ClientProxyFactory, Transport, type ClientProxy } from '@nestjs/microse
 import { Module, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AskProvider } from '@partyline/conference/ask-provider';
-import { encodeQuestion, questionPattern, type Answered } from '@partyline/conference/questions';
+import { encodeQuestion, questionPattern, QUESTIONS, type Answered } from '@partyline/conference/questions';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import type { Redis } from 'ioredis';
@@ -58,6 +58,11 @@ test('of several replicas that hear a question one answers, and the vendor is as
   );
   expect(answers.map((answer) => (answer.ok ? (answer.value as { mediaSessionId: string }).mediaSessionId : answer.error))).toEqual(questions);
   expect(answeredBy).toHaveLength(questions.length);
+});
+
+test.each(QUESTIONS)('%s is answered', async (question) => {
+  const answer = await firstValueFrom(client.send<Answered>(questionPattern(question, redis.prefix), { id: randomUUID(), input: {} }));
+  expect(typeof answer.ok).toBe('boolean');
 });
 
 test('what goes wrong shows nothing of its insides', async () => {

@@ -1,7 +1,7 @@
 import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
-import { ANSWER_WITHIN_MS, answerQuestion, questionPattern, type Answered, type Asked, type Question } from '@partyline/conference/questions';
+import { ANSWER_WITHIN_MS, answerQuestion, questionPattern, QUESTIONS, type Answered, type Asked, type Question } from '@partyline/conference/questions';
 import type { Redis } from 'ioredis';
 import { NEVER, type Observable } from 'rxjs';
 
@@ -21,21 +21,13 @@ export function questionsController({ provider, redis, prefix, onError }: Questi
   }
 
   @Controller()
-  class QuestionsController {
-    @MessagePattern(questionPattern('openMedia', prefix))
-    openMedia(@Payload() asked: Asked): Promise<Answered | Observable<never>> {
-      return answer('openMedia', asked);
-    }
-
-    @MessagePattern(questionPattern('issueToken', prefix))
-    issueToken(@Payload() asked: Asked): Promise<Answered | Observable<never>> {
-      return answer('issueToken', asked);
-    }
-
-    @MessagePattern(questionPattern('observeRoom', prefix))
-    observeRoom(@Payload() asked: Asked): Promise<Answered | Observable<never>> {
-      return answer('observeRoom', asked);
-    }
+  class QuestionsController {}
+  // One method for each question of the list, so that none can be forgotten here.
+  for (const question of QUESTIONS) {
+    const handler: PropertyDescriptor = { value: (asked: Asked) => answer(question, asked), configurable: true };
+    Object.defineProperty(QuestionsController.prototype, question, handler);
+    Payload()(QuestionsController.prototype, question, 0);
+    MessagePattern(questionPattern(question, prefix))(QuestionsController.prototype, question, handler);
   }
   return QuestionsController;
 }
