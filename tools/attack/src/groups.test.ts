@@ -67,8 +67,8 @@ describe('a group finds fault with what has no defence', () => {
     write('Dockerfile', 'FROM node:latest\nADD https://x /x\nRUN npm install\nRUN npm ci --omit=dev\n');
     write('.dockerignore', '');
     write('.gitignore', '');
-    write('server.pem', `-----BEGIN ${'PRIVATE'} KEY-----\n${'A'.repeat(64)}`);
-    write('key.md', `-----BEGIN ${'PRIVATE'} KEY-----\n${'A'.repeat(64)}`);
+    write('server.pem', `-----BEGIN PRIVATE KEY-----\n${'A'.repeat(64)}`);
+    write('key.md', `-----BEGIN PRIVATE KEY-----\n${'A'.repeat(64)}`);
     const { inputs, accepted } = await runGroup(supplyChain, { root, files: ['package.json', 'Dockerfile', 'server.pem', 'key.md'] });
     // All but: there is an image.
     expect(accepted).toHaveLength(inputs - 1);

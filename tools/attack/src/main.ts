@@ -38,7 +38,7 @@ void untilInterrupted().then(async () => {
 try {
   await buildApps({ log: progress });
   // At its most talkative, so that what is in the logs is all that could ever be in them.
-  stack = await startStack({ mode: 'unified', own: true, log: progress, environment: { LOG_LEVEL: 'debug' } });
+  stack = await startStack({ mode: 'unified', own: true, log: progress, environment: { LOG_LEVEL: 'debug', UNAUTHENTICATED_PER_MINUTE: '1000000', EVENTS_ALLOW_PRIVATE: 'off' } });
   const target = await openTarget(stack, seed);
   progress(`everything is up; seed ${seed}\n`);
   const results: Record<string, Result> = {};

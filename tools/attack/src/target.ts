@@ -38,6 +38,8 @@ export interface Target {
   keyWith(scopes: readonly string[]): Promise<string>;
   /** Keys of the attacker's that are good no more. */
   readonly dead: { readonly revoked: string; readonly expired: string };
+  /** A key of the platform's operator. */
+  readonly operatorKey: string;
   readonly stack: Stack;
   /** Which chances to take. */
   readonly seed: number;
@@ -61,9 +63,11 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
     return key;
   };
 
-  const { tenantId, apiKey } = stack.credentials;
+  const { tenantId, apiKey, operator } = stack.credentials;
   const attackerId = `ten_${randomBytes(12).toString('hex')}`;
   const attackerKey = await addKey(attackerId);
+  // What is refused must be so for what it is, not for being too much at once.
+  for (const id of [tenantId, attackerId]) await ask(apiUrl, operator.key, 'PATCH', `/v1/operator/tenants/${id}`, { limits: UNLIMITED, homeCountry: 'GB', allowedCountries: [] });
   const [victim, attacker] = [await makeParty(stack, owner, tenantId, apiKey, '+442079460021'), await makeParty(stack, owner, attackerId, attackerKey, '+442079460022')];
   const document = JSON.parse((await http.send({ method: 'GET', url: `${apiUrl}/v1/openapi.json` })).body) as OpenApi;
   return {
@@ -77,6 +81,7 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
     attacker,
     keyWith: (scopes) => addKey(attackerId, `scopes = '{${scopes.join(',')}}'`),
     dead: { revoked: await addKey(attackerId, 'revoked_at = now()'), expired: await addKey(attackerId, `expires_at = now() - interval '1 second'`) },
+    operatorKey: operator.key,
     stack,
     seed: seedNumber,
     async close() {
@@ -86,17 +91,23 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
   };
 }
 
-/** A room of the tenant's that ends by no clock, and a caller in it. */
+const MANY = 1_000_000;
+const UNLIMITED = { maxLiveRooms: MANY, maxLiveLegs: MANY, maxDialOutsPerMinute: MANY, maxRequestsPerMinute: MANY };
+
+/** An honest request. Throws when it is refused. */
+async function ask<T>(apiUrl: string, key: string, method: string, path: string, body: object): Promise<T> {
+  const reply = await fetch(apiUrl + path, { method, headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  if (!reply.ok) throw new Error(`${method} ${path}, which prepares the attack, was answered ${reply.status}: ${await reply.text()}`);
+  return (await reply.json()) as T;
+}
+
+/** A room of the tenant's that ends by no clock, a caller in it, and one of each thing that a path can name. */
 async function makeParty(stack: Stack, owner: Store, tenantId: string, key: string, phone: string): Promise<Party> {
   const vendor = stack.vendor!;
   const number = stack.numbers[0]!.e164;
-  const reply = await fetch(`${stack.urls['room-api']}/v1/rooms`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name: `Room of ${tenantId}`, number, neverUsedSeconds: null, aloneSeconds: null, phonesLeftSeconds: null, browsersLeftSeconds: null, emptySeconds: null }),
-  });
-  if (reply.status !== 201) throw new Error(`A room to attack could not be made: ${reply.status} ${await reply.text()}`);
-  const { room, session, client, participantId, pin } = (await reply.json()) as CreatedRoom;
+  const apiUrl = stack.urls['room-api'];
+  const clocks = { neverUsedSeconds: null, aloneSeconds: null, phonesLeftSeconds: null, browsersLeftSeconds: null, emptySeconds: null };
+  const { room, session, client, participantId, pin } = await ask<CreatedRoom>(apiUrl, key, 'POST', '/v1/rooms', { name: `Room of ${tenantId}`, number, ...clocks });
   if (session === null || client === null || pin === null) throw new Error('The room to attack has no session.');
   const { id } = await vendor.dial({ from: phone, to: number });
   await vendor.awaitPrompt(id);
@@ -104,7 +115,12 @@ async function makeParty(stack: Stack, owner: Store, tenantId: string, key: stri
   await vendor.awaitJoined(id);
   const { rows } = await owner.pool.query<{ leg: string; participant: string }>(`SELECT id AS leg, participant_id AS participant FROM leg WHERE session_id = $1 AND kind = 'inbound'`, [session.id]);
   const { leg = '', participant = '' } = rows[0] ?? {};
-  const ids = { roomId: room.id, sessionId: session.id, participantId: participant, legId: leg, keyId: keyIdOf(key), tenantId };
+  const { id: pinId } = await ask<{ id: string }>(apiUrl, key, 'POST', `/v1/rooms/${room.id}/pins`, { name: 'Somebody' });
+  // Disabled, so that nothing leaves this machine.
+  const { endpoint } = await ask<{ endpoint: { id: string } }>(apiUrl, key, 'POST', '/v1/endpoints', { url: 'https://example.com/events', enabled: false });
+  const deliveryId = `dlv_${randomBytes(16).toString('base64url')}`;
+  await owner.pool.query(`INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, state, done_at) VALUES ($1, $2, $3, 1, $4, 1, 'failed', now())`, [deliveryId, tenantId, endpoint.id, session.id]);
+  const ids = { roomId: room.id, sessionId: session.id, participantId: participant, legId: leg, keyId: keyIdOf(key), tenantId, pinId, endpointId: endpoint.id, deliveryId };
   const marks = [...Object.values(ids), participantId ?? '', pin, client.token, room.name].filter((mark) => mark !== '');
-  return { tenantId, key, pin, client, ids, marks: [...new Set(marks)] };
+  return { tenantId, key, pin, client, ids: { ...ids, number }, marks: [...new Set(marks)] };
 }

@@ -2,13 +2,17 @@ import type { Group } from '../group.ts';
 import { workspaceRoot } from '@partyline/dev/workspace';
 import { apiKeys } from './api-keys.ts';
 import { canaries } from './canaries.ts';
+import { dialOutFraud } from './dial-out-fraud.ts';
 import { envelope } from './envelope.ts';
 import { eventFuzz } from './event-fuzz.ts';
+import { eventSignatures } from './event-signatures.ts';
 import { histories } from './histories.ts';
 import { matrix } from './matrix.ts';
 import { pinGuesses } from './pin-guesses.ts';
 import { providerJwt } from './provider-jwt.ts';
+import { quotas } from './quotas.ts';
 import { rowLevelSecurity } from './row-level-security.ts';
+import { ssrf } from './ssrf.ts';
 import { checkoutAt, supplyChain } from './supply-chain.ts';
 
 /** In the order in which they run: the logs last, for they tell of all the others. */
@@ -16,10 +20,14 @@ export const GROUPS: readonly Group[] = [
   providerJwt,
   eventFuzz,
   histories,
+  eventSignatures,
+  ssrf,
   matrix,
   rowLevelSecurity,
   apiKeys,
   pinGuesses,
+  dialOutFraud,
+  quotas,
   envelope,
   { ...supplyChain, run: (_target, tally) => supplyChain.run(checkoutAt(workspaceRoot), tally) },
   canaries,

@@ -21,7 +21,7 @@ const HOSTILE_IDS = [`' OR '1'='1`, `room_x'; SET LOCAL ROLE partyline_platform;
 export const matrix: Group = {
   name: 'routes',
   says: 'every route × (no key, unknown, revoked, expired, wrong scope, another tenant’s ids, the wrong side’s key, hostile ids)',
-  least: 120,
+  least: 800,
   async run(target, tally) {
     const routes = routesOf(target.document);
     const before = await stateOf(target.owner, target.victim.tenantId);
@@ -50,10 +50,12 @@ async function attemptsOn(target: Target, route: Route): Promise<Attempt[]> {
     { what: 'the key as Basic', headers: { authorization: `Basic ${Buffer.from(`${attacker.key}:`).toString('base64')}` }, address: own, body, due: [401] },
     { what: 'no key, another method on top', headers: { 'x-http-method-override': route.method === 'GET' ? 'POST' : 'GET', 'x-original-url': '/healthz', 'x-forwarded-for': '127.0.0.1' }, address: own, body, due: [401] },
   ];
+  strangers.push({ what: 'an operator’s key that nobody has', headers: bearer(`plop_dev_${newKey().slice(-43)}`), address: own, body, due: [401] });
   if (route.scope === 'operator') return [...strangers, ...onOperators(target, route)];
   const less = SCOPES.filter((scope) => scope !== route.scope && scope !== 'admin');
   const wrongScope: Attempt[] = [
     { what: `every scope but ${route.scope}`, headers: bearer(await target.keyWith(less)), address: own, body, due: [403] },
+    { what: 'the operator’s key', headers: bearer(target.operatorKey), address: addressOf(route, victim.ids), body, due: [403] },
     { what: 'no scope at all', headers: bearer(await target.keyWith([])), address: own, body, due: [403] },
   ];
   return [...strangers, ...wrongScope, ...onOthers(route, attacker, victim)];

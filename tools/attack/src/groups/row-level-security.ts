@@ -54,7 +54,7 @@ export const rowLevelSecurity: Group<Needs> = {
       const row = await aRowOf(owner, table, victim.tenantId);
       for (const way of WAYS) {
         const attempt = async (what: string, text: string, values: unknown[]): Promise<void> => {
-          const came = await way.run(service, attacker.tenantId, text, values).catch((error: { code?: string }) => error.code ?? String(error));
+          const came = await way.run(service, attacker.tenantId, text, values).catch((error: { code?: string }) => error.code ?? 'an error without a code');
           tally.judge(`${what} ${table} as ${way.as}`, verdictOn(what, came));
         };
         await attempt('read', `SELECT * FROM ${table} WHERE tenant_id = $1`, [victim.tenantId]);

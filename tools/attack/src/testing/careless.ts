@@ -62,6 +62,7 @@ export async function startCareless(): Promise<{ target: Target; behave(manners:
     service: owner,
     victim,
     attacker,
+    operatorKey: 'plop_dev_x',
     keyWith: async () => newKey(),
     dead: { revoked: newKey(), expired: newKey() },
     stack: { urls: { 'voice-webhooks': url, 'room-api': url }, numbers: [{ e164: '+12025550100', language: 'en-US' }], credentials, logFolder, instances: [{ name: 'careless', url }], databaseUrl: database.url, postgres: { serviceUrlOf: async () => database.url } },
