@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { LEG_KINDS, LEG_STATES } from './leg.ts';
 import { END_REASONS, SESSION_STATES } from './session.ts';
-import { mark, nextDue, presence, type ClockMarks, type Presence, type Schedule, type SessionClocks } from './session-clock.ts';
+import { mark, nextDue, presence, type ClockMarks, type Presence, type Schedule, type Schedule, type SessionClocks } from './session-clock.ts';
 
 const T0 = new Date('2026-03-01T10:00:00.000Z');
 const at = (seconds: number): Date => new Date(T0.getTime() + seconds * 1_000);
@@ -58,7 +58,7 @@ describe('when a session ends by itself', () => {
   });
 
   it('leaves out every clock that is switched off', () => {
-    const off: SessionClocks = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null, host_left_s: null, ends_at: null };
+    const off: SessionClocks & Schedule = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null, host_left_s: null, ends_at: null };
     fc.assert(
       fc.property(fc.constantFrom(...SESSION_STATES), marks, (state, running) => {
         expect(nextDue({ created_at: T0, state, ...running }, off).reason).toBe('max-duration');
