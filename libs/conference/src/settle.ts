@@ -10,14 +10,14 @@ import type { LegRow, SessionView } from '@partyline/store/session-view';
  * admission and answering write it in SQL, and a test holds them to the same table.
  */
 export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
-  const move = step(legMachine, leg.state, event);
-  if (move.kind !== 'moved') return false;
-  leg.state = move.next;
+  const next = step(legMachine, leg.state, event);
+  if (next === null) return false;
+  leg.state = next;
   if (event === 'dialSent') leg.dialled_at ??= now;
   if (event === 'answered' || event === 'joined') leg.answered_at ??= now;
   if (event === 'joined') leg.joined_at ??= now;
   // To be asked (again) at once: the last request, if there was one, was made before this was known.
-  if (move.effects.includes('hang-up')) leg.asked_at = null;
+  if (next === 'ending') leg.asked_at = null;
   return true;
 }
 
@@ -60,12 +60,12 @@ export function learnHandle(leg: LegRow, handle: 'media_connection_id' | 'voice_
 }
 
 function moveSession({ session, now }: SessionView, event: SessionEvent): boolean {
-  const move = step(sessionMachine, session.state, event);
-  if (move.kind !== 'moved' || move.next === session.state) return false;
-  session.state = move.next;
-  if (move.next === 'live') session.live_at = now;
-  if (move.next === 'ending') session.ending_at = now;
-  if (move.next === 'ended') session.ended_at = now;
+  const next = step(sessionMachine, session.state, event);
+  if (next === null || next === session.state) return false;
+  session.state = next;
+  if (next === 'live') session.live_at = now;
+  if (next === 'ending') session.ending_at = now;
+  if (next === 'ended') session.ended_at = now;
   return true;
 }
 

@@ -8,34 +8,33 @@ export const LEG_STATES = ['requested', 'dialling', 'ringing', 'answered', 'join
 export type LegState = (typeof LEG_STATES)[number];
 
 export type LegEvent = 'dialSent' | 'notDialled' | 'ringing' | 'answered' | 'joined' | 'hangUpOwed' | 'closed';
-export type LegEffect = 'hang-up' | 'notify';
 
-const closed = { next: 'ended', effects: ['notify'], why: 'the provider was seen to have ended it' } as const;
-const owed = { next: 'ending', effects: ['hang-up', 'notify'], why: 'a hang-up is owed' } as const;
-const answered = { next: 'answered', effects: ['notify'], why: 'picked up' } as const;
-const joined = { next: 'joined', effects: ['notify'], why: 'is in the conference' } as const;
+const closed = { next: 'ended', why: 'the provider was seen to have ended it' } as const;
+const owed = { next: 'ending', why: 'a hang-up is owed' } as const;
+const answered = { next: 'answered', why: 'picked up' } as const;
+const joined = { next: 'joined', why: 'is in the conference' } as const;
 
 /**
  * A leg's life. Providers deliver out of order, so a leg may be seen answered before it rings, and a leg whose dial request got no reply
  * stays `dialling`, its fate unknown, until something is observed. Only `closed`, a stored provider observation, ends a leg: asked is
  * not done (design §3.3). A leg that is answered after its hang-up was owed (the answered-after-end race) is asked again.
  */
-export const legMachine: Machine<LegState, LegEvent, LegEffect> = {
+export const legMachine: Machine<LegState, LegEvent> = {
   name: 'leg',
   initial: 'requested',
   terminal: ['ended'],
   table: {
     requested: {
-      dialSent: { next: 'dialling', effects: [], why: 'the provider was asked to make it' },
-      ringing: { next: 'ringing', effects: ['notify'], why: 'the far end rings' },
+      dialSent: { next: 'dialling', why: 'the provider was asked to make it' },
+      ringing: { next: 'ringing', why: 'the far end rings' },
       answered,
       joined,
       hangUpOwed: owed,
       closed,
     },
     dialling: {
-      notDialled: { next: 'requested', effects: [], why: 'the provider was busy and made nothing: try again' },
-      ringing: { next: 'ringing', effects: ['notify'], why: 'the far end rings' },
+      notDialled: { next: 'requested', why: 'the provider was busy and made nothing: try again' },
+      ringing: { next: 'ringing', why: 'the far end rings' },
       answered,
       joined,
       hangUpOwed: owed,
@@ -45,8 +44,8 @@ export const legMachine: Machine<LegState, LegEvent, LegEffect> = {
     answered: { joined, hangUpOwed: owed, closed },
     joined: { hangUpOwed: owed, closed },
     ending: {
-      answered: { next: 'ending', effects: ['hang-up'], why: 'picked up after its end was decided: ask again' },
-      joined: { next: 'ending', effects: ['hang-up'], why: 'joined after its end was decided: ask again' },
+      answered: { next: 'ending', why: 'picked up after its end was decided: ask again' },
+      joined: { next: 'ending', why: 'joined after its end was decided: ask again' },
       closed,
     },
     ended: {},

@@ -4,7 +4,6 @@ export const SESSION_STATES = ['open', 'live', 'ending', 'ended'] as const;
 export type SessionState = (typeof SESSION_STATES)[number];
 
 export type SessionEvent = 'joined' | 'endDecided' | 'legsClosed';
-export type SessionEffect = 'arm-hang-up' | 'hang-up-all' | 'notify';
 
 /** Why a session ended. One door takes them all (design §3.4); the first reason stands. */
 export const END_REASONS = [
@@ -25,24 +24,23 @@ export const END_REASONS = [
 export type EndReason = (typeof END_REASONS)[number];
 
 /** A meeting's life (design §2). `ending` is asked, `ended` is every leg confirmed closed by the provider. */
-export const sessionMachine: Machine<SessionState, SessionEvent, SessionEffect> = {
+export const sessionMachine: Machine<SessionState, SessionEvent> = {
   name: 'session',
   initial: 'open',
   terminal: ['ended'],
   table: {
     open: {
-      joined: { next: 'live', effects: ['arm-hang-up', 'notify'], why: 'first browser or caller' },
-      endDecided: { next: 'ending', effects: ['hang-up-all', 'notify'], why: 'ended, or never used' },
+      joined: { next: 'live', why: 'first browser or caller' },
+      endDecided: { next: 'ending', why: 'ended, or never used' },
     },
     live: {
-      joined: { next: 'live', effects: [], why: 'one more' },
-      endDecided: { next: 'ending', effects: ['hang-up-all', 'notify'], why: 'any cause, one door' },
+      joined: { next: 'live', why: 'one more' },
+      endDecided: { next: 'ending', why: 'any cause, one door' },
     },
     ending: {
-      joined: { reject: 'session-ending' },
-      legsClosed: { next: 'ended', effects: ['notify'], why: 'every leg confirmed ended' },
+      legsClosed: { next: 'ended', why: 'every leg confirmed ended' },
     },
-    ended: { joined: { reject: 'session-ended' } },
+    ended: {},
   },
 };
 

@@ -3,8 +3,6 @@ import type { VoiceAnswer, VoiceEvent, VoiceInput } from './provider-event.ts';
 
 /** What a voice provider can do; as `MediaCapabilities`. */
 export interface VoiceCapabilities {
-  /** Can a call be ended at the vendor by a timer set when it is made? */
-  readonly lengthTimer: boolean;
   /** Can live calls be listed? */
   readonly listCalls: boolean;
   /** Can a call that is in the conference be muted? */

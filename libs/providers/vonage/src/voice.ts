@@ -36,7 +36,7 @@ function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvid
   const control = { timeoutMs, request: 'control' } as const;
   return {
     kind: KIND,
-    capabilities: { lengthTimer: true, listCalls: true, mute: true, sendDigits: true, say: true },
+    capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
     instructions: toNcco,
     async createCall(input) {
       const call = {

@@ -191,7 +191,7 @@ export class SimVoice {
     const entryOf = (callId: string): Entry | null => this.calls.get(callId)?.entry ?? null;
     return {
       kind: 'simulated',
-      capabilities: { lengthTimer: true, listCalls: true, mute: true, sendDigits: true, say: true },
+      capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
       instructions: (plan) => plan,
       createCall: (input) =>
         rest.request({ life, label: 'create', reads: false, limit: 'create', entry: null, act: () => ({ callId: this.#place(input).entry.id }), made: ({ callId }) => entryOf(callId) }),
