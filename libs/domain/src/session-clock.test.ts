@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { LEG_KINDS, LEG_STATES } from './leg.ts';
 import { END_REASONS, SESSION_STATES } from './session.ts';
-import { mark, nextDue, presence, type ClockMarks, type Presence, type Schedule, type Schedule, type SessionClocks } from './session-clock.ts';
+import { mark, nextDue, presence, type ClockMarks, type Presence, type Schedule, type SessionClocks } from './session-clock.ts';
 
 const T0 = new Date('2026-03-01T10:00:00.000Z');
 const at = (seconds: number): Date => new Date(T0.getTime() + seconds * 1_000);
