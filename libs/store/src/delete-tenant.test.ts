@@ -46,7 +46,8 @@ async function rowsOf(tenantId: string): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const { name } of rows) {
     const { rows: counted } = await store.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${name} WHERE tenant_id = $1`, [tenantId]);
-    if (counted[0]!.n > 0) counts[name] = counted[0]!.n;
+    const n = counted[0]?.n ?? 0;
+    if (n > 0) counts[name] = n;
   }
   return counts;
 }

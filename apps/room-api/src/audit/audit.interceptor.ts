@@ -2,7 +2,7 @@ import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestI
 import type { Operation } from '@partyline/contracts/operation';
 import { toProblem } from '@partyline/runtime/problem';
 import { closeEntry, openEntry, type Outcome } from '@partyline/store/audit';
-import { catchError, from, mergeMap, type Observable } from 'rxjs';
+import { lastValueFrom, of, type Observable } from 'rxjs';
 import type { KnownRequest } from '../auth/caller.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
@@ -39,20 +39,15 @@ export class AuditInterceptor implements NestInterceptor {
       source: sourceOf(request),
     });
     const close = (outcome: Omit<Outcome, 'changes'>): Promise<void> => this.#close(tenantId, entryId, operation, { ...outcome, changes: request.changes ?? null });
-    return next.handle().pipe(
-      mergeMap(async (reply: unknown) => {
-        await close({ status: operation.reply.status, reason: null, targets: idsIn(reply) });
-        return reply;
-      }),
-      catchError((error: unknown) => {
-        const { status, reason } = toProblem(error);
-        return from(
-          close({ status, reason, targets: {} }).then(() => {
-            throw error;
-          }),
-        );
-      }),
-    );
+    try {
+      const reply: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
+      await close({ status: operation.reply.status, reason: null, targets: idsIn(reply) });
+      return of(reply);
+    } catch (error) {
+      const { status, reason } = toProblem(error);
+      await close({ status, reason, targets: {} });
+      throw error;
+    }
   }
 
   /** It is done, or refused, whether or not that can be written down: the entry without an end tells that there was something. */

@@ -88,20 +88,20 @@ describe('a tenant', () => {
 
 describe('the list of tenants', () => {
   it('gives all, newest first, page by page, and those of one state', async () => {
-    const made3 = [await made(), await made(), await made()];
-    await suspend(made3[1]!.path);
+    const [first, second, third] = [await made(), await made(), await made()];
+    await suspend(second.path);
     const ids: string[] = [];
     for (let after: string | null = ''; after !== null; ) {
       const { body }: { body: { tenants: { id: string }[]; next: string | null } } = await stage.ask('GET', `${TENANTS}?limit=2${after === '' ? '' : `&after=${after}`}`);
       ids.push(...body.tenants.map(({ id }) => id));
       after = body.next;
     }
-    expect(ids.slice(0, 3)).toEqual(made3.map(({ id }) => id).toReversed());
+    expect(ids.slice(0, 3)).toEqual([third.id, second.id, first.id]);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).toEqual(expect.arrayContaining(['ten_ours', 'ten_theirs']));
     const inState = async (state: string): Promise<string[]> => (await stage.ask('GET', `${TENANTS}?state=${state}&limit=100`)).body.tenants.map(({ id }: { id: string }) => id);
-    expect(await inState('suspended')).toContain(made3[1]!.id);
-    expect(await inState('active')).not.toContain(made3[1]!.id);
+    expect(await inState('suspended')).toContain(second.id);
+    expect(await inState('active')).not.toContain(second.id);
     expect((await inState('all')).length).toBe((await inState('active')).length + (await inState('suspended')).length);
   });
 
