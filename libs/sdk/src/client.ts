@@ -11,6 +11,7 @@ import { participants } from './resources/participants.ts';
 import { pins } from './resources/pins.ts';
 import { rooms } from './resources/rooms.ts';
 import { sessions } from './resources/sessions.ts';
+import { usage } from './resources/usage.ts';
 import { patientFetch, type Patience } from './retry.ts';
 import type { Wire } from './stream.ts';
 import { SDK_VERSION } from './version.ts';
@@ -37,6 +38,7 @@ export class Partyline {
   readonly events: ReturnType<typeof events>;
   readonly endpoints: ReturnType<typeof endpoints>;
   readonly hangUps: ReturnType<typeof hangUps>;
+  readonly usage: ReturnType<typeof usage>;
   readonly keys: ReturnType<typeof keys>;
   readonly account: ReturnType<typeof account>;
   readonly operator: ReturnType<typeof operator>;
@@ -51,6 +53,7 @@ export class Partyline {
     this.events = events(client, wire);
     this.endpoints = endpoints(client);
     this.hangUps = hangUps(client);
+    this.usage = usage(client);
     this.keys = keys(client);
     this.account = account(client);
     this.operator = operator(client);

@@ -20,7 +20,7 @@ afterAll(async () => {
   await stage.stop();
 });
 
-describe.each(['libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) => {
+describe.each(['README.md', 'libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) => {
   it.each(examplesIn(page).map((example, at) => [at + 1, example] as const))('example %i runs', async (at, example) => {
     const file = join(folder, `${page.replaceAll(/\W/g, '-')}-${at}.ts`);
     writeFileSync(file, example);
@@ -29,7 +29,7 @@ describe.each(['libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) => {
   });
 });
 
-it('a room takes ten lines', () => {
-  const [first = ''] = examplesIn('libs/sdk/README.md');
+it.each(['README.md', 'libs/sdk/README.md'])('%s: a room takes ten lines', (page) => {
+  const [first = ''] = examplesIn(page);
   expect(first.trim().split('\n').filter((line) => line !== '').length).toBeLessThanOrEqual(10);
 });

@@ -4,17 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspaceRoot } from '@partyline/dev/workspace';
-import { complaints, runGroup } from './group.ts';
+import { complaints, runGroup, type Group } from './group.ts';
 import { GROUPS } from './groups/all.ts';
 import { apiKeys } from './groups/api-keys.ts';
 import { canaries } from './groups/canaries.ts';
+import { dialOutFraud } from './groups/dial-out-fraud.ts';
 import { envelope } from './groups/envelope.ts';
 import { eventFuzz } from './groups/event-fuzz.ts';
+import { eventSignatures } from './groups/event-signatures.ts';
 import { histories } from './groups/histories.ts';
 import { matrix } from './groups/matrix.ts';
 import { pinGuesses } from './groups/pin-guesses.ts';
 import { providerJwt } from './groups/provider-jwt.ts';
+import { quotas } from './groups/quotas.ts';
 import { rowLevelSecurity } from './groups/row-level-security.ts';
+import { ssrf } from './groups/ssrf.ts';
 import { checkoutAt, supplyChain } from './groups/supply-chain.ts';
 import { startCareless, type Manners } from './testing/careless.ts';
 
@@ -33,11 +37,13 @@ const forgets: Manners = async (path, body, owner) => {
   else await owner.pool.query(`UPDATE leg SET reason = COALESCE(reason, '') || 'x' WHERE voice_call_id = $1`, [uuid]);
   return { status: 200, body: {} };
 };
+/** Counts nothing. */
+const grants: Manners = (path) => ({ status: path === '/v1/rooms' ? 201 : 200, body: { tenant: { id: 'ten_greedy' }, key: 'pl_x' } });
 const says: Manners = () => ({ status: 200, body: { everything: careless.target.victim.marks } });
 const breaks: Manners = () => ({ status: 500, body: {} });
 
 describe('a group finds fault with what has no defence', () => {
-  it.each([
+  it.each<[Group, Manners]>([
     [providerJwt, says],
     [eventFuzz, breaks],
     [histories, forgets],
@@ -46,11 +52,19 @@ describe('a group finds fault with what has no defence', () => {
     [apiKeys, says],
     [pinGuesses, letsIn],
     [canaries, says],
+    [ssrf, says],
+    [dialOutFraud, says],
+    [quotas, grants],
   ])('$name', async (group, manners) => {
     careless.behave(manners);
     const { accepted, inputs } = await runGroup(group, careless.target);
     expect(accepted.length).toBeGreaterThan(inputs / 20);
     expect(accepted.join('\n')).not.toContain('broke off');
+  });
+
+  it('event signatures', async () => {
+    const { accepted, inputs } = await runGroup(eventSignatures, { seed: 1, verify: () => true });
+    expect(accepted.length).toBeGreaterThan(inputs * 0.9);
   });
 
   it('sealed secrets', async () => {

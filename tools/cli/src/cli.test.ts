@@ -229,6 +229,11 @@ describe('docs/cli.md', () => {
     for (const { path } of leaves()) expect(page).toContain(path.split(' ').at(-1));
   });
 
+  it('is shortened to one line in the README', async () => {
+    const [, line = ''] = /```sh\nnpm run --silent partyline -- (.*)\n```/.exec(readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')) ?? [];
+    expect(await shell.run(wordsOf(line, {}))).toMatchObject({ code: 0, out: expect.stringContaining('pinSpaced') as string });
+  });
+
   it('has examples that work', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
     const { body: rung } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, { body: { phone: '+442079460018' } });

@@ -10,6 +10,7 @@ import { calls, participants } from './commands/participants.ts';
 import { rooms } from './commands/rooms.ts';
 import { hangUps, sessions } from './commands/sessions.ts';
 import { tail } from './commands/tail.ts';
+import { usage } from './commands/usage.ts';
 import { completionFor, SHELLS, type Shell } from './completion.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
@@ -31,6 +32,7 @@ export function buildProgram(io: Io): Command {
   addGroup(io, program, 'sessions', 'Meetings, and what happened in them.', sessions);
   for (const leaf of [tail, hangUps]) addLeaf(io, program, leaf);
   addGroup(io, program, 'endpoints', 'Have events sent to you.', endpoints);
+  addGroup(io, program, 'usage', 'What was used, what it costs, and what is left.', usage);
   addGroup(io, program, 'keys', 'API keys.', keys);
   for (const leaf of [limits, numbers, audit, doctor, emulator]) addLeaf(io, program, leaf);
   program
