@@ -112,6 +112,16 @@ describe('every table of tenants', () => {
     expect((await owner.pool.query('SELECT * FROM leg ORDER BY id')).rows).toEqual(before);
   });
 
+  it('and of the dial-in numbers, the shared ones and its own, of which it changes none', async () => {
+    for (const [e164, tenantId] of [['+13125550001', mine.tenantId], ['+13125550002', theirs.tenantId]]) await owner.prisma.dial_in_number.create({ data: { e164: e164!, dedicated_to: tenantId! } });
+    const seen = await service.query<{ e164: string }>(mine.tenantId, { text: 'SELECT e164 FROM dial_in_number WHERE dedicated_to IS NOT NULL' });
+    expect(seen.rows).toEqual([{ e164: '+13125550001' }]);
+    expect(await count(mine.tenantId, 'dial_in_number WHERE dedicated_to IS NULL')).toBeGreaterThan(0);
+    for (const text of ['UPDATE dial_in_number SET dedicated_to = NULL', 'DELETE FROM dial_in_number', `INSERT INTO dial_in_number (e164) VALUES ('+13125550003')`]) {
+      await expect(service.query(mine.tenantId, { text })).rejects.toMatchObject({ code: '42501' });
+    }
+  });
+
   it('is not opened by a tenant id that was made to end the statement', async () => {
     const hostile = `x'; SET LOCAL ROLE partyline_platform; --`;
     expect(await count(hostile, 'room')).toBe(0);
