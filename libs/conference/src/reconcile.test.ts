@@ -68,7 +68,7 @@ describe('with Redis away, a round does what is owed', () => {
   it('a caller who was never admitted is let go past the deadline, and not before', async () => {
     const person = await ringIn(stage);
     stage.jobsDown = true;
-    await passTime(stage, 59);
+    await passTime(stage, 29);
     expect(await reconcile(world)).toEqual({});
     expect((await stage.emulator.client.ledger({ callId: person.callId })).up).toBe(1);
     await passTime(stage, 4);

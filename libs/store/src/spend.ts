@@ -24,7 +24,7 @@ export async function holdSpend(tx: Tx, tenantId: string, { roomId, direction, n
 }
 
 /** The same as it is at this moment, held by nobody. */
-export async function measureSpend(tx: Pick<Tx, 'query'>, tenantId: string, roomId: string | null): Promise<SpendUse[]> {
+export async function measureSpend(tx: Tx, tenantId: string, roomId: string | null): Promise<SpendUse[]> {
   return read((await tx.query<SpendRow>({ name: 'measure-spend', text: `SELECT * FROM measure_spend($1, $2, 'outbound', NULL)`, values: [tenantId, roomId] })).rows);
 }
 
