@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { EVENT_TYPES } from '@partyline/contracts/events';
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { STATUS } from '@partyline/runtime/problem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,4 +75,9 @@ describe('docs/api.md', () => {
     expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(tenants), 'internal-error': 500 });
     for (const reason of Object.keys(STATUS)) expect(page).toContain(`\`${reason}\``);
   });
+});
+
+it('docs/events.md tells of every type of event', async () => {
+  const told = await readFile(new URL('../../../../docs/events.md', import.meta.url), 'utf8');
+  expect(EVENT_TYPES.filter((type) => !told.includes(`\`${type}\``))).toEqual([]);
 });
