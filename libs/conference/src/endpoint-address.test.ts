@@ -41,7 +41,12 @@ describe('an address that is a number', () => {
       (n) => octets(n).join('.'), (n) => String(n), (n) => `0x${n.toString(16)}`, (n) => `0${n.toString(8)}`, (n) => octets(n).map((each) => `0x${each.toString(16)}`).join('.'), (n) => octets(n).map((each) => `0${each.toString(8)}`).join('.'),
       (n) => `${n >>> 24}.${n & 0xffffff}`, (n) => `[::ffff:${octets(n).join('.')}]`, (n) => `[64:ff9b::${octets(n).join('.')}]`, (n) => `[::${octets(n).join('.')}]`, (n) => `[2002:${(n >>> 16).toString(16)}:${(n & 0xffff).toString(16)}::1]`,
     ];
-    fc.assert(fc.property(address, fc.constantFrom(...writings), (n, write) => expect(taken(`https://${write(n)}/`)).toBeNull()), { numRuns: 2_000 });
+    fc.assert(
+      fc.property(address, fc.constantFrom(...writings), (n, write) => {
+        expect(taken(`https://${write(n)}/`)).toBeNull();
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

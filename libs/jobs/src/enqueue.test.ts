@@ -15,7 +15,7 @@ const SESSION = { tenantId: 'ten_1', sessionId: 'ses_1' };
 
 beforeAll(async () => {
   redis = await createTestRedis();
-  jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, now: () => Date.now(), onError: () => undefined });
+  jobs = openJobs({ connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix, now: () => Date.now(), onError: () => undefined });
 });
 afterEach(async () => {
   await Promise.all(workers.map((each) => each.drain(2_000)));
@@ -57,7 +57,7 @@ const until = async (read: () => unknown, wanted: unknown): Promise<void> => {
   await expect.poll(read, { timeout: 20_000, interval: 10 }).toEqual(wanted);
 };
 const queueOf = async <T>(lane: string, use: (queue: Queue) => Promise<T>): Promise<T> => {
-  const queue = new Queue(lane, { connection: producerOptions(redis.url), prefix: redis.prefix });
+  const queue = new Queue(lane, { connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix });
   try {
     await queue.waitUntilReady();
     return await use(queue);
@@ -166,7 +166,7 @@ describe('arming a hang-up', () => {
   });
 
   it.each([[[0, 3_600_000]], [[3_600_000, 0]], [[3_600_000, 60_000, 0, 7_200_000, 30_000]]])('from several processes at once (%j) runs it at the soonest of the times', async (delays) => {
-    const processes = delays.map((delayMs) => ({ delayMs, ...openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, now: () => Date.now(), onError: () => undefined }) }));
+    const processes = delays.map((delayMs) => ({ delayMs, ...openJobs({ connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix, now: () => Date.now(), onError: () => undefined }) }));
     for (let round = 1; round <= 20; round++) {
       const session = { tenantId: 'ten_1', sessionId: `ses_${round}` };
       await Promise.all(processes.map(async (each) => each.armHangUp(session, each.delayMs)));

@@ -11,7 +11,8 @@ let store: Store;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ owner: true, url: database.url, max: 20, onError: () => undefined });
+  // Two hundred wait for ten connections.
+  store = openStore({ owner: true, url: database.url, patienceMs: 30_000, max: 20, onError: () => undefined });
   await makeNumbers(store);
 });
 afterAll(async () => {

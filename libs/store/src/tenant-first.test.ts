@@ -23,7 +23,7 @@ const signatures = (): Signature[] =>
   readdirSync(folder)
     .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
     .flatMap((module) =>
-      [...readFileSync(new URL(module, folder), 'utf8').matchAll(/export (?:async )?function (\w+)\(\s*(?:store|tx|\{[^}]*\}): [^,)]+(?:,\s*(\w+|\{))?/g)].map(([, name = '', first]) => ({ module, name, first })),
+      [...readFileSync(new URL(module, folder), 'utf8').matchAll(/export (?:async )?function (\w+)\(\s*(?:store|tx|\{[^}]*\}): (?:[^,()<]|<[^>]*>)+(?:,\s*(\w+|\{))?/g)].map(([, name = '', first]) => ({ module, name, first })),
     );
 
 describe('the store', () => {
