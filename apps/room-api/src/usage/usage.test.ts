@@ -112,7 +112,7 @@ describe('call records', () => {
     const { body } = await stage.ask('GET', `/v1/cdrs?legId=${legs[0]}`);
     expect(body.cdrs).toEqual([
       {
-        id: `${legs[0]!.replace('leg', 'cdr')}_voice`, legId: legs[0], side: 'voice', direction: 'outbound', roomId: where.roomId, sessionId: where.sessionId, number: '+12025550100', remote: '+442*******18', startedAt: '2026-05-04T09:00:00.000Z',
+        id: `${legs[0]?.replace('leg', 'cdr')}_voice`, legId: legs[0], side: 'voice', direction: 'outbound', roomId: where.roomId, sessionId: where.sessionId, number: '+12025550100', remote: '+442*******18', startedAt: '2026-05-04T09:00:00.000Z',
         endedAt: '2026-05-04T10:03:00.000Z', seconds: 60, rateMicro: null, priceMicro: '7', estimateMicro: '40000', currency: 'EUR',
       },
     ]);
