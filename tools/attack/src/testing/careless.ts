@@ -22,14 +22,16 @@ export async function startCareless(): Promise<{ target: Target; behave(manners:
   await makeNumbers(owner);
   const [mine, theirs] = [await makeRoom(owner), await makeRoom(owner)];
   for (const room of [mine, theirs]) await makeLeg(owner, room, { kind: 'inbound', state: 'joined' });
+  const document = openApi('0.0.0');
+  const named = ['legId', ...Object.keys(document.paths).flatMap((path) => [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name))];
   const party = ({ tenantId, roomId }: { tenantId: string; roomId: string }): Party =>
     ({
       tenantId,
       key: newKey(),
       pin: '407281935',
       client: { token: 'client-token', mediaSessionId: 'media-session' },
-      // Whatever a path may be called: nobody looks it up here.
-      ids: new Proxy({}, { get: (_, name) => (name === 'roomId' ? roomId : `${String(name)}-of-${tenantId}`) }),
+      // One for whatever a path names: nobody looks it up here.
+      ids: { ...Object.fromEntries(named.map((name) => [name, `${name}-of-${tenantId}`])), roomId },
       marks: [roomId, tenantId],
     }) as unknown as Party;
   const [victim, attacker] = [party(mine), party(theirs)];
@@ -56,7 +58,7 @@ export async function startCareless(): Promise<{ target: Target; behave(manners:
     apiUrl: url,
     send: http.send,
     carrier: openCarrier(url, credentials, http.send),
-    document: openApi('0.0.0'),
+    document,
     owner,
     // Whoever forgets whose rows it is after gets everybody's.
     service: owner,
