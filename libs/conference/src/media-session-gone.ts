@@ -1,5 +1,5 @@
 import { verdict } from '@partyline/domain/verdict';
-import { ProviderError } from '@partyline/provider-contract/provider-error';
+import type { ProviderError } from '@partyline/provider-contract/provider-error';
 import { storeObservation } from '@partyline/store/events';
 import { lastAttempts } from '@partyline/store/hang-ups';
 import type { LegRow } from '@partyline/store/session-view';

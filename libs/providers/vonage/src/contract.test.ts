@@ -151,9 +151,7 @@ function person(client: EmulatorClient, id: string): SimulatedCaller {
       const member = (await client.conversations()).flatMap(({ members }) => members).find((one) => one.callId === callId);
       return member?.muted === false;
     },
-    async told(text) {
-      while ((await client.awaitHeard(id)).text !== text);
-    },
+    told: async () => (await client.awaitHeard(id)).text,
     async toned() {
       return (await client.awaitEvent(id, 'dtmf-heard')).text ?? '';
     },

@@ -19,8 +19,8 @@ export interface SimulatedCaller {
   admitted(): Promise<{ conversation: string; waits: boolean }>;
   /** Do the others in the conversation hear them? */
   heard(): Promise<boolean>;
-  /** Until they hear exactly this. */
-  told(text: string): Promise<unknown>;
+  /** What they hear next. */
+  told(): Promise<string | undefined>;
   /** The keys whose tones they hear next. */
   toned(): Promise<string>;
   ended(): Promise<unknown>;
@@ -209,7 +209,10 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
     it.runIf(capabilities.say)('says something to a call', async () => {
       const { callId, person } = await joinedCall();
       await voice.say(callId, 'Four fifths of the budget are used.', 'en-GB');
-      await person.told('Four fifths of the budget are used.');
+      // They may have been told to wait before.
+      const heard: (string | undefined)[] = [];
+      while (heard.at(-1) !== 'Four fifths of the budget are used.' && heard.length < 5) heard.push(await person.told());
+      expect(heard.at(-1)).toBe('Four fifths of the budget are used.');
       await voice.hangUp(callId);
       await person.ended();
     });
