@@ -1,7 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { createServer, type AddressInfo, type LookupFunction } from 'node:net';
 // The sender itself is attacked, and it is part of an app.
-// oxlint-disable-next-line @nx/enforce-module-boundaries
 import { postEvent } from '@partyline/cleanup-worker/post-event';
 import { inParallel, type Group, type Tally } from '../group.ts';
 import { notRefused } from '../http.ts';
