@@ -58,7 +58,7 @@ export function problemsOf(operation: Operation): Readonly<Record<number, string
   const { problems } = operation;
   const keyed = writes(operation) ? Object.fromEntries(Object.entries(KEYED).map(([status, means]) => [status, also(problems[Number(status)], means)])) : {};
   const refused: Record<number, string> = operation.ends ? {} : { 429: also(problems[429], 'More requests than a minute may have.') };
-  return { 401: 'The API key is missing, unknown or expired.', 403: 'The key may not do this.', ...problems, ...keyed, ...refused, 500: 'Our fault.' };
+  return { 401: 'The API key is missing, unknown or expired.', 403: 'The key may not do this.', ...problems, ...keyed, ...refused, 500: 'Our fault.', 503: also(problems[503], 'Our database is away; try again after `Retry-After` seconds.') };
 }
 
 /** What several operations say of the same status. */

@@ -79,6 +79,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   stopping: 503,
   'no-numbers': 503,
   'provider-unreachable': 503,
+  'temporarily-unavailable': 503,
 };
 const BY_OUTCOME: Readonly<Record<Outcome, number>> = { success: 200, client: 400, server: 500, upstream: 502, indeterminate: 504 };
 

@@ -134,10 +134,11 @@ class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const problem = toProblem(fromFramework(error), request.id);
+    const known = fromFramework(error);
+    const problem = toProblem(known, request.id);
     if (problem.status >= 500) this.log.error({ err: error, requestId: request.id, reason: problem.reason }, 'a request failed');
     const reply = http.getResponse<FastifyReply>();
-    if (error instanceof VerdictError && error.retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
+    if (known instanceof VerdictError && known.retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(known.retryAfterMs / 1000));
     void reply.code(problem.status).type('application/problem+json').send(problem);
   }
 }
@@ -160,9 +161,18 @@ function fromFramework(error: unknown): unknown {
     case 400:
       return new VerdictError('client', 'invalid-body', 'The body is not JSON.', { field: '', fix: 'Check the quotes and commas, and send content-type: application/json.' });
     default:
-      return error;
+      return isOutage(error) ? notNow(error) : error;
   }
 }
+
+/** Not 500: the carrier gives its call up at that, and asks again at 503 (vonage-contract.md §3); so do tenants' clients. */
+const notNow = (cause: unknown): VerdictError => new VerdictError('server', 'temporarily-unavailable', 'This cannot be done just now.', { fix: 'Try again in a moment.', retryAfterMs: 1_000, cause });
+
+/** How drivers tell that the database or Redis is away, starting, or full: by the system's code, by the server's, or in words. */
+const OUTAGES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', '57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08006', 'P1001', 'P1008', 'P1017', 'P2024', 'P2028']);
+const SAYS_OUTAGE = /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed)/;
+const isOutage = (error: unknown): boolean =>
+  error instanceof AggregateError ? error.errors.some(isOutage) : error instanceof Error && (OUTAGES.has(String((error as { code?: unknown }).code)) || SAYS_OUTAGE.test(error.message));
 
 const nestLogger = (log: Logger): LoggerService => ({
   log: (message: unknown, context?: string) => log.debug({ context }, String(message)),
