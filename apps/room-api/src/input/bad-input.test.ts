@@ -56,7 +56,7 @@ describe('a body that is not as it should be', () => {
 
   it.each([
     ['tokens', {}, '/name'],
-    ['tokens', { name: 'X', role: 'host' }, '/role'],
+    ['tokens', { name: 'X', role: 'king' }, '/role'],
     ['participants', {}, '/phone'],
     ['participants', { phone: 442079460018 }, '/phone'],
     ['participants', { phone: '+442079460018', name: '' }, '/name'],
@@ -83,7 +83,7 @@ describe('a request that is not one of the API’s', () => {
     expect([reply.status, reply.body.reason]).toEqual([413, 'body-too-large']);
   });
 
-  it.each(['/', '/v1', '/v1/room', '/v2/rooms', '/v1/rooms/', '/v1/rooms/%zz', `/v1/rooms/${'x'.repeat(200)}`, '/v1/sessions'])('has nothing at %s', async (path) => {
+  it.each(['/', '/v1', '/v1/room', '/v2/rooms', '/v1/rooms/', '/v1/rooms/%zz', `/v1/rooms/${'x'.repeat(200)}`, '/v1/session'])('has nothing at %s', async (path) => {
     const reply = await refused('GET', path);
     expect([reply.status, reply.body.reason, reply.body.fix]).toEqual([404, 'route-not-found', expect.any(String)]);
   });
@@ -96,7 +96,7 @@ describe('a request that is not one of the API’s', () => {
 
   it.each([
     ['PUT', '/v1/rooms', 'POST, GET, HEAD'],
-    ['DELETE', '/v1/rooms/room_x', 'GET, HEAD'],
+    ['PUT', '/v1/rooms/room_x', 'GET, HEAD, PATCH, DELETE'],
     ['GET', '/v1/rooms/room_x/end', 'POST'],
     ['PATCH', '/v1/rooms/room_x/participants', 'POST, GET, HEAD'],
     ['POST', '/v1/sessions/ses_x/events', 'GET, HEAD'],
