@@ -1,6 +1,8 @@
 import { canJoin } from '@partyline/domain/session';
+import { cdrId } from '@partyline/store/cdrs';
 import type { System } from './system.ts';
 import type { Entry } from './vendor/ledger.ts';
+import { billedSeconds } from './vendor/voice.ts';
 
 /** What our own books say in the end: the tenants' events, the seconds that are billed, and what counts as live. */
 export interface Books {
@@ -14,7 +16,7 @@ type Violate = (rule: string, entry: Entry | null, says: string) => void;
 /** For the end of a run, when all is over and has been for a while. */
 export function checkBooks(system: System, violate: Violate): Books {
   checkCounters(system, violate);
-  return { ...checkEvents(system, violate), billedVsLedgerMaxSeconds: compareBilling(system) };
+  return { ...checkEvents(system, violate), billedVsLedgerMaxSeconds: compareBilling(system, violate) };
 }
 
 /** I16: nothing counts as live that the vendor does not have. Who counts (a full room, a tenant's limit, a dashboard) counts these rows. */
@@ -59,14 +61,16 @@ function checkEvents({ database: { tables } }: System, violate: Violate): Pick<B
   return { eventsLost, eventsDuplicated };
 }
 
-/** I15, for legs that no fault touched: our seconds beside the vendor's. */
-function compareBilling({ database: { tables }, ledger }: System): number {
+/** I15: our record of each call that a row knows, beside the vendor's, whatever happened to its webhooks. */
+function compareBilling({ database: { tables }, ledger }: System, violate: Violate): number {
   let most = 0;
   for (const leg of tables.legs.values()) {
     const entry = leg.voice_call_id === null ? undefined : ledger.byId.get(leg.voice_call_id);
-    if (entry === undefined || entry.answeredAt === null || entry.endedAt === null || entry.touched !== null || entry.toldLate || leg.answered_at === null || leg.voice_closed_at === null) continue;
-    const ours = (leg.voice_closed_at.getTime() - leg.answered_at.getTime()) / 1000;
-    most = Math.max(most, Math.abs(ours - (entry.endedAt - entry.answeredAt) / 1000));
+    if (entry === undefined || entry.endedAt === null || leg.voice_closed_at === null) continue;
+    const record = tables.cdrs.get(cdrId(leg.id, 'voice'));
+    const off = Math.abs((record?.seconds ?? 0) - billedSeconds(entry));
+    most = Math.max(most, off);
+    if (record === undefined || off > 1) violate('I15', entry, `${leg.id} was charged for ${billedSeconds(entry)} s, and our record of it says ${record?.seconds ?? 'nothing'}`);
   }
   return most;
 }

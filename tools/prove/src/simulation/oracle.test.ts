@@ -54,3 +54,10 @@ it('I16: a leg that counts as live when the vendor has nothing of it is seen', a
   expect([...rules]).toContain('I16');
   expect(says).toMatch(/I16: leg \w+ counts as live \(ending\) and the vendor has nothing of it/);
 });
+
+it('I15: a record of a call that says other seconds than the vendor charges is seen', async () => {
+  // Our own clock instead of the vendor's word, and its record is never asked for.
+  const { rules, says } = await broken({ chances: { 'price-missing': 1, 'webhook-late': 1 }, deps: (deps) => ({ ...deps, voice: { ...deps.voice, getCall: async (id) => { const call = await deps.voice.getCall(id); if (call?.event.kind !== 'call') return call; const { charge: _charge, ...event } = call.event; return { ...call, event }; } } }) });
+  expect([...rules]).toContain('I15');
+  expect(says).toMatch(/I15: \w+ was charged for \d+ s, and our record of it says \d+/);
+});

@@ -198,9 +198,14 @@ export class Oracle {
     return Math.max(at, entry.createdAt);
   }
 
-  /** How much is up, without what nobody can know of. */
+  /** How much is up, without what nobody can know of: nor that an end was decided whose commit a failover lost, until its session's own clock (guarantee.md). */
   knownLive(): number {
-    return [...this.#system.ledger.live.values()].filter((entry) => this.sessionOf(entry) !== undefined || entry.media === null || !this.#ever.has(entry.media)).length;
+    const { ledger, database, scheduler } = this.#system;
+    return [...ledger.live.values()].filter((entry) => {
+      const session = this.sessionOf(entry);
+      if (session === undefined) return entry.media === null || !this.#ever.has(entry.media);
+      return !(database.lostSessions.has(session.id) && runs(session) && session.due_at.getTime() > scheduler.now);
+    }).length;
   }
 
   /** The verdict on everything, at the end of a run. */

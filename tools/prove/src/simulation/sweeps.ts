@@ -1,6 +1,7 @@
 import { deliverEvents, type DeliveryDeps } from '@partyline/conference/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
 import { reconcile } from '@partyline/conference/reconcile';
+import { reconcileCharges } from '@partyline/conference/reconcile-charges';
 import { sweepInventory } from '@partyline/conference/sweep-inventory';
 import { purgeExpired } from '@partyline/store/owed';
 import { takeTurn } from '@partyline/store/turns';
@@ -27,6 +28,7 @@ export interface SweepPlan {
 const RECONCILE_MS = 1_000;
 const INVENTORY_MS = 60_000;
 const PURGE_MS = 600_000;
+const CHARGES_MS = 10_000;
 const DELIVERY_MS = 1_000;
 const SENDERS = 2;
 const GRACE_MS = 2_000;
@@ -98,6 +100,7 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
   }
   const post = receiver.postFor(life);
   for (let i = 0; i < SENDERS; i++) timer(DELIVERY_MS, () => plan.deliver({ ...deps, post, endpointSecrets }), () => (tables.unsent.size === 0 ? Infinity : 0));
+  timer(CHARGES_MS, () => reconcileCharges(deps), () => Math.min(Infinity, ...[...tables.unpriced.values()].map((at) => at.getTime())));
   timer(PURGE_MS, () => purgeExpired(deps.store), () => (tables.tokens.size > 1_000 ? 0 : Infinity));
   return () => {
     for (const wake of wakers) wake();

@@ -4,6 +4,7 @@ import { verdict } from '@partyline/domain/verdict';
 import { appendEvents, mediaOfLeg, sessionOfLeg, storeObservation, useToken } from '@partyline/store/events';
 import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
 import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups';
+import { fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/cdrs';
 import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, listMedia, missingCalls, noteStrays } from '@partyline/store/inventory';
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits';
@@ -127,6 +128,14 @@ const notes = op(fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1
     await insertParticipant(tx, 'ten_0', 'room_0', { id: `seen ${g.leg} ${g.no} ${g.token.jti}`, name: 'x', kind: 'rung' });
     return useToken(tx, g.token);
   }), 'note');
+const charges = op(fc.record({ tenant: maybe(tenant), leg, priced: fc.boolean(), later: fc.boolean(), seconds: fc.integer({ min: 0, max: 90 }), what: fc.constantFrom('store', 'fill', 'ask') }), (store, g) =>
+  g.what === 'ask' ? takeCdrsToAsk(store, 100) : inTransaction(store, EVERY_TENANT, async (tx) => {
+    const price = { rateMicro: 60_000n, priceMicro: g.priced ? 1_000n : null, currency: 'EUR', seconds: g.seconds };
+    if (g.what === 'fill') return fillCdr(tx, g.tenant, { legId: g.leg, handle: 'voice', source: 'record' }, { ...price, startedAt: PAST, endedAt: PAST });
+    if ((await lockLeg(tx, g.tenant, g.leg)) === null) return 'no leg';
+    await storeCdr(tx, g.tenant, { legId: g.leg, handle: 'voice', source: 'callback', direction: 'inbound', roomId: null, sessionId: null, number: NUMBER, remote: null, startedAt: PAST, endedAt: PAST, ...price, askInS: g.priced ? null : g.later ? 600 : -600 });
+    return 'stored';
+  }), 'charge');
 const delivery = op(fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'put off for long', 'failed for good'), async (store, what, side) => {
   const result = { status: 500, durationMs: 7, error: null };
   const probe = { opensAt: 2, firstS: -60, longestS: 300 };
@@ -148,5 +157,5 @@ const purge = op(fc.constant(null), (store) => purgeExpired(store), 'purge');
 export const operation = fc.oneof(
   { weight: 4, arbitrary: makeRoom }, { weight: 1, arbitrary: nextSession }, { weight: 1, arbitrary: endRoom }, { weight: 3, arbitrary: addLeg }, { weight: 3, arbitrary: changeLeg }, { weight: 3, arbitrary: changeSession },
   { weight: 4, arbitrary: answers }, { weight: 5, arbitrary: admits }, { weight: 3, arbitrary: answersOwn }, { weight: 2, arbitrary: looks }, { weight: 2, arbitrary: sweeps }, { weight: 2, arbitrary: strays }, { weight: 1, arbitrary: notes },
-  { weight: 2, arbitrary: delivery }, { weight: 2, arbitrary: limits }, { weight: 1, arbitrary: suspends }, { weight: 1, arbitrary: turns }, { weight: 1, arbitrary: purge },
+  { weight: 2, arbitrary: delivery }, { weight: 2, arbitrary: charges }, { weight: 2, arbitrary: limits }, { weight: 1, arbitrary: suspends }, { weight: 1, arbitrary: turns }, { weight: 1, arbitrary: purge },
 );

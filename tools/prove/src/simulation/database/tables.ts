@@ -18,6 +18,16 @@ export interface OutboxRow {
   readonly created_at: Date;
   readonly endpoint_id: null;
 }
+/** A call's record, as far as it is compared with the vendor's. */
+export interface CdrRow {
+  readonly leg_id: string;
+  readonly tenant_id: string | null;
+  readonly handle: string;
+  readonly seconds: number;
+  readonly priced: boolean;
+  readonly asks: number;
+}
+
 export interface AttemptRow { readonly leg_id: string; readonly no: number; readonly tenant_id: string | null; readonly at: Date; readonly outcome: string | null; readonly reason: string | null }
 export interface ObservationRow { readonly tenant_id: string | null; readonly leg_id: string; readonly handle: string; readonly phase: string; readonly source: string; readonly outcome: string | null; readonly reason: string | null; readonly provider_at: Date | null; readonly stored_at: Date }
 
@@ -83,7 +93,9 @@ export class Tables {
   readonly deliveries = new Map<string, DeliveryRow>();
   readonly deliveryAttempts = new Map<string, DeliveryAttemptRow>();
   readonly attempts = new Map<string, AttemptRow>();
-  readonly cdrs = new Map<string, true>();
+  readonly cdrs = new Map<string, CdrRow>();
+  /** Those whose price is yet to be asked for. */
+  readonly unpriced = new Map<string, Date>();
   readonly outbox = new Map<number, OutboxRow>();
   readonly outboxOfSession = new Map<string, number[]>();
   readonly observations: ObservationRow[] = [];

@@ -22,7 +22,7 @@ const TABLES = ['room', 'session', 'leg', 'pin', 'participant', 'webhook_jti', '
 
 /** Both databases as they are to begin with: two tenants, one of whom is told of events, and a number. */
 async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
-  await real.pool.query(`TRUNCATE tenant, dial_in_number, ${TABLES.join(', ')} RESTART IDENTITY CASCADE`);
+  await real.pool.query(`TRUNCATE tenant, dial_in_number, cdr, ${TABLES.join(', ')} RESTART IDENTITY CASCADE`);
   const server = new DatabaseServer(() => Date.now());
   for (const id of TENANT_IDS) {
     await real.pool.query('INSERT INTO tenant (id, name) VALUES ($1, $1)', [id]);

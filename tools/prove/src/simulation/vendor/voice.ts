@@ -1,3 +1,4 @@
+import type { Charge } from '@partyline/domain/money';
 import { verdict, type Verdict } from '@partyline/domain/verdict';
 import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
 import type { CallPlan, CreateCall, ObservedCall, VoiceProvider } from '@partyline/provider-contract/voice-provider';
@@ -41,6 +42,13 @@ const tryOfUrl = (url: string): { legId: string; tryNo: number } => {
   return { legId: legId!, tryNo: Number(tryNo) };
 };
 
+/** Started seconds from answer to end, at six cents a minute. */
+export const billedSeconds = ({ answeredAt, endedAt }: Entry): number => (answeredAt === null || endedAt === null ? 0 : Math.ceil((endedAt - answeredAt) / 1000));
+function chargeOf(entry: Entry): Charge {
+  const seconds = billedSeconds(entry);
+  return { startedAt: entry.answeredAt === null ? null : new Date(entry.answeredAt), endedAt: new Date(entry.endedAt!), seconds, rateMicro: 60_000n, priceMicro: BigInt(seconds) * 1_000n, currency: 'EUR' };
+}
+
 /** The vendor's voice side: calls, what they do, and the REST calls about them. */
 export class SimVoice {
   readonly calls = new Map<string, SimCall>();
@@ -80,15 +88,15 @@ export class SimVoice {
   }
 
   #tell(call: SimCall, phase: 'started' | 'ringing' | 'answered' | 'over'): void {
-    const { hooks, scheduler } = this.#in;
-    const hook: Hook = { to: 'voice-event', jti: hooks.token(), legId: call.eventsLeg, event: this.#event(call, phase, new Date(scheduler.now)) };
+    const { hooks, scheduler, weather } = this.#in;
+    const hook: Hook = { to: 'voice-event', jti: hooks.token(), legId: call.eventsLeg, event: this.#event(call, phase, new Date(scheduler.now), phase === 'over' && !weather.strikes('price-missing')) };
     hooks.tell(call.entry, hook);
   }
 
-  #event(call: SimCall, phase: SimCall['phase'], at: Date | null): VoiceEvent {
+  #event(call: SimCall, phase: SimCall['phase'], at: Date | null, priced: boolean): VoiceEvent {
     const { entry } = call;
     if (phase !== 'over') return { kind: 'call', callId: entry.id, phase, at };
-    return { kind: 'call', callId: entry.id, phase, verdict: call.status, at };
+    return { kind: 'call', callId: entry.id, phase, verdict: call.status, at, ...(priced ? { charge: chargeOf(entry) } : {}) };
   }
 
   #answered(call: SimCall): void {
@@ -166,7 +174,7 @@ export class SimVoice {
 
   #observe(call: SimCall): ObservedCall {
     const over = call.phase === 'over';
-    return { callId: call.entry.id, rings: call.entry.kind === 'outbound' ? call.to : null, over, event: this.#event(call, call.phase, over ? new Date(call.entry.endedAt!) : null) };
+    return { callId: call.entry.id, rings: call.entry.kind === 'outbound' ? call.to : null, over, event: this.#event(call, call.phase, over ? new Date(call.entry.endedAt!) : null, over) };
   }
 
   #hangUp(callId: string): void {

@@ -59,6 +59,8 @@ export interface Chances {
   'webhook-late': number;
   /** Ten minutes late. */
   'webhook-very-late': number;
+  /** The event that a call is over says nothing of its price: that is in the vendor's record alone. */
+  'price-missing': number;
   /** The answer webhook's reply is lost, so it is asked again. */
   'answer-repeated': number;
   /** A tenant's own server fails, or says nothing. */
@@ -79,6 +81,7 @@ export const CHANCES: Chances = {
   'webhook-doubled': 0.08,
   'webhook-late': 0.04,
   'webhook-very-late': 0.003,
+  'price-missing': 0.02,
   'answer-repeated': 0.02,
   'receiver-fails': 0.02,
   'receiver-silent': 0.005,
