@@ -1,15 +1,19 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
+import { openAccountVault } from '@partyline/conference/account-vault';
 import { openSender } from '@partyline/conference/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
 import { openEndpointSecrets } from '@partyline/conference/endpoint-secrets';
 import { guardSpend } from '@partyline/conference/guard-spend';
+import { keyServiceOf } from '@partyline/conference/key-service';
+import { openProviders, type BuildProviders } from '@partyline/conference/open-providers';
 import { paceProviders } from '@partyline/conference/pace-provider';
 import { reconcile } from '@partyline/conference/reconcile';
 import { reconcileCharges } from '@partyline/conference/reconcile-charges';
-import { sweepInventory } from '@partyline/conference/sweep-inventory';
+import { sweepAccounts } from '@partyline/conference/sweep-accounts';
 import { webhookUrls } from '@partyline/conference/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
+import { accountBuilder } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { readConfig } from '@partyline/runtime/config';
@@ -21,8 +25,8 @@ import { runMain, startService } from '@partyline/runtime/service';
 import { tidyDeliveries } from '@partyline/store/deliveries';
 import { countUnconfirmed, purgeExpired } from '@partyline/store/owed';
 import { countCharges } from '@partyline/store/cdrs';
+import { dropOldCredentials } from '@partyline/store/provider-accounts';
 import { openStore } from '@partyline/store/store';
-import { giveBackTurn, takeTurn } from '@partyline/store/turns';
 import { postEvent } from './post-event.ts';
 import { startTimer } from './timer.ts';
 
@@ -47,16 +51,23 @@ const POST_TIMEOUT_MS = 15_000;
 const HUNG_MS = 60_000;
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'reconciler', 'pins', 'events']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'reconciler', 'pins', 'events', 'accounts']);
   const { RECONCILE_MS, INVENTORY_MS, PARTYLINE_RECONCILER } = config.reconciler;
   const log = openLogger({ service: 'cleanup-worker', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: (err) => log.warn({ err }, 'Redis is away') });
-  const providers = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS });
+  const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
+  const buildAccount = accountBuilder(config.vonage, timing);
+  const build: BuildProviders = (credentials, { tenantId, old }) => paceProviders(buildAccount(credentials, old), { store, sleep: systemSleep, tenantId });
   // The second one that acts at the vendor, beside the orchestrator: the promise must not hang on Redis, by which that one is told.
   const deps: Deps = {
-    ...paceProviders(providers, { store, account: config.vonage.VONAGE_API_KEY, sleep: systemSleep }),
+    providers: openProviders({
+      store,
+      vault: openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) }),
+      build,
+      platform: paceProviders(createProviders(settingsFromEnvironment(config.vonage), timing), { store, sleep: systemSleep }),
+    }),
     store,
     jobs,
     clock: systemClock,
@@ -86,14 +97,9 @@ await runMain(async () => {
     metrics.set('slow_numbers', slowNumbers);
   });
   const inventory = timer('inventory', INVENTORY_MS / 6, async () => {
-    if (PARTYLINE_RECONCILER === 'off' || !(await takeTurn(store, 'inventory', INVENTORY_MS))) return;
-    try {
-      const { adopted, ambiguous, orphans, missing, connections } = await sweepInventory(deps);
-      count({ adopted, ambiguous, orphans, missing, connections });
-    } catch (error) {
-      await giveBackTurn(store, 'inventory');
-      throw error;
-    }
+    if (PARTYLINE_RECONCILER === 'off') return;
+    const { adopted, ambiguous, orphans, missing, connections } = await sweepAccounts(deps, INVENTORY_MS);
+    count({ adopted, ambiguous, orphans, missing, connections });
   });
   // Not in the reconciler's round: money is looked at however much there is to hang up.
   const guard = timer('spend guard', SPEND_MS, async () => {
@@ -103,7 +109,10 @@ await runMain(async () => {
     const filled = await reconcileCharges(deps);
     if (filled > 0) metrics.count('charges_reconciled', {}, filled);
   });
-  const purge = timer('purge', PURGE_MS, async () => void (await purgeExpired(store)));
+  const purge = timer('purge', PURGE_MS, async () => {
+    await purgeExpired(store);
+    await dropOldCredentials(store);
+  });
   const stopping = new AbortController();
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const post = postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses });

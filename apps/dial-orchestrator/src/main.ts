@@ -1,13 +1,17 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { Transport } from '@nestjs/microservices';
+import { openAccountVault } from '@partyline/conference/account-vault';
 import { answerQuestions } from '@partyline/conference/ask-provider';
 import type { Deps } from '@partyline/conference/deps';
+import { keyServiceOf } from '@partyline/conference/key-service';
 import { paceProviders } from '@partyline/conference/pace-provider';
+import { openProviders, type BuildProviders } from '@partyline/conference/open-providers';
 import { webhookUrls } from '@partyline/conference/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { startWorkers } from '@partyline/jobs/work';
 import { createProviders } from '@partyline/provider-registry/registry';
+import { accountBuilder } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemSecret, systemSleep } from '@partyline/runtime/edges';
@@ -26,7 +30,7 @@ class OrchestratorModule {}
 const CONCURRENCY = { conference: 8, 'hang-up': 16 };
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'accounts']);
   const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config.redis;
   const log = openLogger({ service: 'dial-orchestrator', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
@@ -34,8 +38,12 @@ await runMain(async () => {
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const jobs = openJobs({ connection: producerOptions(redisUrl), prefix, now: () => systemClock.now().getTime(), onError: redisTrouble });
   const redis = connectRedis(redisUrl, redisTrouble);
+  const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
+  const vault = openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) });
+  const buildAccount = accountBuilder(config.vonage, timing);
+  const build: BuildProviders = (credentials, { tenantId, old }) => paceProviders(buildAccount(credentials, old), { store, sleep: systemSleep, tenantId });
   const deps: Deps = {
-    ...paceProviders(createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS }), { store, account: config.vonage.VONAGE_API_KEY, sleep: systemSleep }),
+    providers: openProviders({ store, vault, build, platform: paceProviders(createProviders(settingsFromEnvironment(config.vonage), timing), { store, sleep: systemSleep }) }),
     store,
     jobs,
     clock: systemClock,
@@ -57,7 +65,7 @@ await runMain(async () => {
     },
     onError: redisTrouble,
   });
-  const controller = questionsController({ provider: answerQuestions(deps), redis, prefix, onError: (err) => log.error({ err }, 'a question failed') });
+  const controller = questionsController({ provider: answerQuestions({ ...deps, accounts: { vault, build } }), redis, prefix, onError: (err) => log.error({ err }, 'a question failed') });
 
   await startService({
     config,

@@ -34,6 +34,7 @@ beforeAll(async () => {
       observeRoom: () => Promise.reject(new Error('not asked here')),
       mute: () => Promise.reject(new Error('not asked here')),
       sendDigits: () => Promise.reject(new Error('not asked here')),
+      verifyAccount: () => Promise.reject(new Error('not asked here')),
     };
     const controller = questionsController({ provider, redis: claims, prefix: redis.prefix, onError: () => undefined });
     const service = await NestFactory.createMicroservice({ module: Replica, controllers: [controller] }, { transport: Transport.REDIS, options: workerOptions(redis.url), logger: false });
@@ -54,7 +55,7 @@ afterAll(async () => {
 test('of several replicas that hear a question one answers, and the vendor is asked once', async () => {
   const questions = Array.from({ length: 20 }, (_, i) => `part_${i}`);
   const answers = await Promise.all(
-    questions.map((participantId) => firstValueFrom(client.send<Answered>(questionPattern('openMedia', redis.prefix), encodeQuestion<'openMedia'>(randomUUID(), { tenantId: 't', participantId, lifetimeS: 1 })))),
+    questions.map((participantId) => firstValueFrom(client.send<Answered>(questionPattern('openMedia', redis.prefix), encodeQuestion<'openMedia'>(randomUUID(), { tenantId: 't', accountId: null, participantId, lifetimeS: 1 })))),
   );
   expect(answers.map((answer) => (answer.ok ? (answer.value as { mediaSessionId: string }).mediaSessionId : answer.error))).toEqual(questions);
   expect(answeredBy).toHaveLength(questions.length);

@@ -1,7 +1,11 @@
 import 'reflect-metadata';
+import { openAccountVault } from '@partyline/conference/account-vault';
+import { keyServiceOf } from '@partyline/conference/key-service';
+import { openProviders } from '@partyline/conference/open-providers';
 import { openPinVault } from '@partyline/conference/pin-vault';
 import { webhookUrls } from '@partyline/conference/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
+import { accountBuilder } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { readConfig } from '@partyline/runtime/config';
@@ -17,13 +21,20 @@ import { webhooksModule } from './webhooks.module.ts';
 const PATIENCE_MS = 2_000;
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'vonage']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'vonage', 'accounts']);
   const log = openLogger({ service: 'voice-webhooks', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, patienceMs: PATIENCE_MS, onError: (err) => log.warn({ err }, 'a database connection broke') });
   const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
   const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: redisTrouble });
-  const { media, voice } = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS });
+  const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
+  const buildAccount = accountBuilder(config.vonage, timing);
+  const providers = openProviders({
+    store,
+    vault: openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) }),
+    build: (credentials, { old }) => buildAccount(credentials, old),
+    platform: createProviders(settingsFromEnvironment(config.vonage), timing),
+  });
   const pins = openPinVault(config.pins.PIN_KEY);
   const webhooks = webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);
 
@@ -31,7 +42,7 @@ await runMain(async () => {
     config,
     log,
     metrics,
-    module: webhooksModule({ store, jobs, media, voice, pins, webhooks, clock: systemClock, ids: systemIds, report: openReport(metrics, log) }),
+    module: webhooksModule({ store, jobs, providers, pins, webhooks, clock: systemClock, ids: systemIds, report: openReport(metrics, log) }),
     // A caller can be answered without Redis: what its jobs would do the reconciler does.
     ready: { postgres: () => store.pool.query('SELECT 1') },
     drain: async () => undefined,

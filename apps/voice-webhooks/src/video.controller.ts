@@ -1,11 +1,12 @@
-import { Body, Controller, HttpCode, Inject, Post, Req, type RawBodyRequest } from '@nestjs/common';
+import { Body, Controller, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
 import { applySessionEvent } from '@partyline/conference/apply-session-event';
 import type { FastifyRequest } from 'fastify';
+import { ourAccountId } from './address.ts';
 import { verify } from './verify.ts';
 import { DEPS, type WebhookDeps } from './deps.ts';
 
-/** The video vendor's session- and SIP-monitoring callbacks; one address for both. */
-@Controller('v1/video')
+/** A video vendor's session- and SIP-monitoring callbacks; one address for both, and one for each account. */
+@Controller(['v1/video', 'v1/accounts/:accountId/video'])
 export class VideoController {
   private readonly deps: WebhookDeps;
   constructor(@Inject(DEPS) deps: WebhookDeps) {
@@ -14,9 +15,8 @@ export class VideoController {
 
   @Post('events')
   @HttpCode(200)
-  async event(@Req() request: RawBodyRequest<FastifyRequest>, @Body() body: unknown): Promise<{ result: string }> {
-    const { media } = this.deps;
-    const token = verify(this.deps, media, request);
-    return { result: await applySessionEvent(this.deps, { via: 'callback', token }, media.parseCallback(body)) };
+  async event(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Body() body: unknown): Promise<{ result: string }> {
+    const { provider, token } = await verify(this.deps, 'media', accountId, request);
+    return { result: await applySessionEvent(this.deps, { via: 'callback', token }, provider.parseCallback(body)) };
   }
 }

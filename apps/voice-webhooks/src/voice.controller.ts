@@ -1,22 +1,15 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, type PipeTransform, type RawBodyRequest } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
 import { takeDigits } from '@partyline/conference/admit-caller';
 import { answerCall, answerRung } from '@partyline/conference/answer-call';
 import { applyLegEvent } from '@partyline/conference/apply-leg-event';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { FastifyRequest } from 'fastify';
+import { ourAccountId, ourLegId } from './address.ts';
 import { verify } from './verify.ts';
 import { DEPS, type WebhookDeps } from './deps.ts';
 
-/** The leg in a webhook's address, which we wrote ourselves: what is not of its form is no address of ours. */
-const ourLegId: PipeTransform<string | undefined, string | undefined> = {
-  transform(legId) {
-    if (legId === undefined || /^leg_[\w-]{1,64}$/.test(legId)) return legId;
-    throw new VerdictError('client', 'route-not-found', 'There is no such leg.');
-  },
-};
-
-/** The voice carrier's webhooks: verify, parse, decide, and answer with what the call is to do next. Addresses: conference/webhook-urls. */
-@Controller('v1/voice')
+/** The voice carrier's webhooks: verify, parse, decide, and answer with what the call is to do next. Each account has addresses of its own: conference/webhook-urls. */
+@Controller(['v1/voice', 'v1/accounts/:accountId/voice'])
 export class VoiceController {
   private readonly deps: WebhookDeps;
   constructor(@Inject(DEPS) deps: WebhookDeps) {
@@ -26,27 +19,24 @@ export class VoiceController {
   /** A call reached one of our numbers. */
   @Post('answer')
   @HttpCode(200)
-  async answer(@Req() request: RawBodyRequest<FastifyRequest>, @Body() body: unknown): Promise<unknown> {
-    const { voice } = this.deps;
-    const token = verify(this.deps, voice, request);
+  async answer(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Body() body: unknown): Promise<unknown> {
+    const { provider: voice, token } = await verify(this.deps, 'voice', accountId, request);
     return voice.instructions(await answerCall(this.deps, token, voice.parseAnswer(body)));
   }
 
   /** Somebody whom we rang picked up. */
   @Post('answer/:legId')
   @HttpCode(200)
-  async answerRung(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId', ourLegId) legId: string, @Body() body: unknown): Promise<unknown> {
-    const { voice } = this.deps;
-    const token = verify(this.deps, voice, request);
+  async answerRung(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Param('legId', ourLegId) legId: string, @Body() body: unknown): Promise<unknown> {
+    const { provider: voice, token } = await verify(this.deps, 'voice', accountId, request);
     return voice.instructions(await answerRung(this.deps, token, legId, voice.parseAnswer(body)));
   }
 
   /** A caller keyed digits, or let the time run out. `tryNo` says which prompt this answers. */
   @Post('digits/:legId/:tryNo')
   @HttpCode(200)
-  async digits(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId', ourLegId) legId: string, @Param('tryNo') tryNo: string, @Body() body: unknown): Promise<unknown> {
-    const { voice } = this.deps;
-    const token = verify(this.deps, voice, request);
+  async digits(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Param('legId', ourLegId) legId: string, @Param('tryNo') tryNo: string, @Body() body: unknown): Promise<unknown> {
+    const { provider: voice, token } = await verify(this.deps, 'voice', accountId, request);
     if (!/^[1-9]$/.test(tryNo)) throw new VerdictError('client', 'route-not-found', 'There is no such try.');
     return voice.instructions(await takeDigits(this.deps, token, { legId, tryNo: Number(tryNo) }, voice.parseInput(body)));
   }
@@ -54,9 +44,8 @@ export class VoiceController {
   /** Something happened to a call: at the application's address, or at a leg's own. */
   @Post(['events', 'events/:legId'])
   @HttpCode(200)
-  async event(@Req() request: RawBodyRequest<FastifyRequest>, @Param('legId', ourLegId) legId: string | undefined, @Body() body: unknown): Promise<{ result: string }> {
-    const { voice } = this.deps;
-    const token = verify(this.deps, voice, request);
+  async event(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Param('legId', ourLegId) legId: string | undefined, @Body() body: unknown): Promise<{ result: string }> {
+    const { provider: voice, token } = await verify(this.deps, 'voice', accountId, request);
     return { result: await applyLegEvent(this.deps, { via: 'callback', token }, voice.parseEvent(body), legId) };
   }
 

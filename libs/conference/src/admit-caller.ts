@@ -28,11 +28,12 @@ export async function takeDigits(
     freshIds(deps),
   );
   const { language } = admission;
+  const webhooks = deps.webhooks(token.accountId);
   switch (admission.outcome) {
     case 'admitted':
-      return takeSeat(deps, at.legId, language, admission);
+      return takeSeat(deps, webhooks, at.legId, language, admission);
     case 'wrong-pin':
-      return askForPin(deps.webhooks, language, at.legId, admission.tries + 1, phrase(language, 'wrong-pin'));
+      return askForPin(webhooks, language, at.legId, admission.tries + 1, phrase(language, 'wrong-pin'));
     case 'refused':
       return sayAndLetGo(language, phrase(language, 'too-many-tries'));
     case 'full':

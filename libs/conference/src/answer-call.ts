@@ -3,7 +3,7 @@ import type { VoiceAnswer } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { answerCaller, answerOwnLeg, type FreshIds, type Seat, type UsedToken } from '@partyline/store/voice-webhooks';
 import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
-import type { Deps } from './deps.ts';
+import type { Deps, WebhookUrls } from './deps.ts';
 import { phrase } from './prompts.ts';
 import { replayedWebhook } from './refusals.ts';
 import { sendSettle } from './send-settle.ts';
@@ -20,7 +20,7 @@ const KEY_TIMEOUT_S = 5;
 export const bridgeTokenHash = (token: string): Buffer => createHash('sha256').update(token).digest();
 
 /** Asks for the PIN, while the text is spoken or (without `bargeIn`) after it; `tryNo` goes into the reply's address, so that a repeated webhook is told from another try. */
-export const askForPin = (webhooks: Deps['webhooks'], language: string, legId: string, tryNo: number, text: string, bargeIn = true): CallPlan => [
+export const askForPin = (webhooks: WebhookUrls, language: string, legId: string, tryNo: number, text: string, bargeIn = true): CallPlan => [
   { do: 'say', text, language, bargeIn },
   { do: 'ask-digits', maxDigits: PIN_MAX_LENGTH, timeoutS: KEY_TIMEOUT_S, replyTo: webhooks.digits(legId, tryNo) },
 ];
@@ -29,11 +29,11 @@ export const askForPin = (webhooks: Deps['webhooks'], language: string, legId: s
 export const freshIds = ({ ids }: Pick<Deps, 'ids'>): FreshIds => ({ sessionId: ids.next('ses'), conversation: ids.next('conv'), participantId: ids.next('part') });
 
 /** Into the conference. Who is held there is told to wait, hears music, and gets in with the first who is not held: a host, or the bridge to one. */
-export async function takeSeat(deps: Pick<Deps, 'jobs' | 'webhooks' | 'report'>, legId: string, language: string, seat: Seat): Promise<CallPlan> {
+export async function takeSeat(deps: Pick<Deps, 'jobs' | 'report'>, webhooks: WebhookUrls, legId: string, language: string, seat: Seat): Promise<CallPlan> {
   await sendSettle(deps, seat.tenant_id, seat.session_id);
   return [
     { do: 'say', text: phrase(language, seat.waits ? 'waiting' : 'joining'), language },
-    { do: 'join', conversation: seat.conversation, eventsTo: deps.webhooks.events(legId), startOnEnter: !seat.waits },
+    { do: 'join', conversation: seat.conversation, eventsTo: webhooks.events(legId), startOnEnter: !seat.waits },
   ];
 }
 
@@ -52,6 +52,7 @@ export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'we
     deps.report.count('webhook_ignored', { why: 'unknown-bridge' });
     return [];
   }
+  const webhooks = deps.webhooks(token.accountId);
   const answered = await answerCaller(deps.store, token, { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from, keyingS: KEYING_S }, freshIds(deps));
   switch (answered.outcome) {
     case 'replayed':
@@ -65,12 +66,12 @@ export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'we
     case 'let-go':
       return [];
     case 'ask':
-      return askForPin(deps.webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome'));
+      return askForPin(webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome'));
     case 'ask-slowly':
       deps.report.count('caller_slowed');
-      return askForPin(deps.webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome-slowly'), false);
+      return askForPin(webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome-slowly'), false);
     case 'admitted':
-      return takeSeat(deps, answered.leg_id, answered.language, answered);
+      return takeSeat(deps, webhooks, answered.leg_id, answered.language, answered);
     case 'full':
     case 'at-limit':
     case 'not-open':
@@ -93,5 +94,5 @@ async function joinOwnLeg(deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'repo
   if (answered.outcome === 'unknown-leg') return null;
   if (answered.outcome !== 'join') return [];
   await sendSettle(deps, answered.tenant_id, answered.session_id);
-  return [{ do: 'join', conversation: answered.conversation, eventsTo: deps.webhooks.events(answered.leg_id), startOnEnter: !answered.waits }];
+  return [{ do: 'join', conversation: answered.conversation, eventsTo: deps.webhooks(token.accountId).events(answered.leg_id), startOnEnter: !answered.waits }];
 }

@@ -12,8 +12,11 @@ import { replayedWebhook } from './refusals.ts';
 import { reportConfirmed } from './report-confirmed.ts';
 import { closeHandle, learnHandle, moveLeg } from './settle.ts';
 
-/** Where an observation came from: a signed webhook, taken once, or our own look-up. */
-export type Source = { readonly via: 'callback'; readonly token: UsedToken } | { readonly via: 'look-up' };
+/** Where an observation came from: a webhook, signed for one account and taken once, or our own look-up at one. */
+export type Source = { readonly via: 'callback'; readonly token: UsedToken } | { readonly via: 'look-up'; readonly accountId: string | null };
+
+/** Whose word it is: it counts for what is at that account, and for nothing else. */
+export const accountOf = (source: Source): string | null => (source.via === 'callback' ? source.token.accountId : source.accountId);
 
 /**
  * A voice vendor said something of a call. Applied to its leg, whatever came before it, twice or late; what names no leg of ours, or says
@@ -30,7 +33,7 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
     deps.report.warn('the carrier reports a problem with our instructions', { reason: event.reason });
     return ignored('problem');
   }
-  const found = await findLegOfCall(deps.store, { callId: event.callId, ...(legId === undefined ? {} : { legId }) });
+  const found = await findLegOfCall(deps.store, accountOf(source), { callId: event.callId, ...(legId === undefined ? {} : { legId }) });
   if (found === null) return ignored('unknown-call');
 
   const apply = async (leg: LegRow, roomId: string | null, tx: Tx, now: Date): Promise<void> => {

@@ -7,7 +7,7 @@ import { insertLeg, type LegRow, type SessionView } from '@partyline/store/sessi
 import type { Tx } from '@partyline/store/store';
 import { isUp } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
-import type { Source } from './apply-leg-event.ts';
+import { accountOf, type Source } from './apply-leg-event.ts';
 import { changeSession } from './change-session.ts';
 import { readConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';
@@ -25,7 +25,7 @@ export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids
     return 'ignored';
   };
   if (event.kind === 'unknown') return ignored('unknown-event');
-  const owner = await ownerOfMedia(deps.store, event.mediaSessionId);
+  const owner = await ownerOfMedia(deps.store, accountOf(source), event.mediaSessionId);
   if (owner === null) return ignored('unknown-session');
   const changed = await changeSession(deps, owner.tenant_id, owner.session_id, async (view, tx) => {
     if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
@@ -52,7 +52,7 @@ async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx
   }
   // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
   const person = data.participant === null ? null : await findPerson(tx, view.session.tenant_id, data.participant);
-  const leg = await insertLeg(tx, view.session.tenant_id, view.session.id, {
+  const leg = await insertLeg(tx, view.session.tenant_id, view.session, {
     id: ids.next('leg'), kind: 'webrtc', role: person?.role ?? 'participant', state: 'requested', participant_id: data.participant, media_connection_id: event.connectionId, deadline_at: sessionDeadline(view),
   });
   // A token outlives the seat that was free when it was given. Who is in and connects anew is not one more; nor is who is about to go.

@@ -8,7 +8,8 @@ import { changeSession } from './change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';
 import { openMediaSession } from './open-bridge.ts';
-import { noSuchParticipant, noSuchRoom } from './refusals.ts';
+import { accountsNotConfigured, noSuchParticipant, noSuchRoom } from './refusals.ts';
+import { tryAccount, type TryAccount } from './try-account.ts';
 
 export interface OpenedMedia {
   readonly mediaSessionId: string;
@@ -32,8 +33,8 @@ export interface ObservedLeg {
  * of the messages, their arguments and their answers. Each answers within the provider's timeout or throws a verdict.
  */
 export interface AskProvider {
-  /** Opens an empty video session, with a token for its first participant. */
-  openMedia(input: { tenantId: string; participantId: string; lifetimeS: number }): Promise<OpenedMedia>;
+  /** Opens an empty video session at an account (null: the platform's), with a token for its first participant. */
+  openMedia(input: { tenantId: string; accountId: string | null; participantId: string; lifetimeS: number }): Promise<OpenedMedia>;
   /** A token for one more participant of a running session. */
   issueToken(input: { tenantId: string; sessionId: string; participantId: string; expiresAt: Date }): Promise<OpenedMedia>;
   /** Asks the provider which legs of a room's session it says are up. */
@@ -42,6 +43,8 @@ export interface AskProvider {
   mute(input: { tenantId: string; participantId: string; muted: boolean }): Promise<{ legId: string }>;
   /** Presses keys for somebody who is on the telephone: the far end hears the tones. */
   sendDigits(input: { tenantId: string; participantId: string; digits: string }): Promise<{ legId: string }>;
+  /** Tries out the credentials of a tenant's own account. */
+  verifyAccount(input: TryAccount): Promise<Record<string, never>>;
 }
 
 const token = (media: MediaProvider, mediaSessionId: string, participantId: string, expiresAt: Date): OpenedMedia => ({
@@ -61,32 +64,35 @@ async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, partici
 
 const notSupported = (): VerdictError => new VerdictError('client', 'not-supported', 'The provider cannot do this to a connection of this kind.', { fix: 'It can be done to people on the telephone.' });
 
-/** The answering side, in the orchestrator. */
-export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'clock' | 'report'>): AskProvider {
+/** The answering side, in the orchestrator. @param deps without `accounts` there are no tenants' own accounts here */
+export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'report'> & { readonly accounts?: Parameters<typeof tryAccount>[0] }): AskProvider {
   return {
-    async openMedia({ participantId, lifetimeS }) {
-      const { mediaSessionId } = await deps.media.openSession();
-      return token(deps.media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
+    async openMedia({ accountId, participantId, lifetimeS }) {
+      const { media } = await deps.providers(accountId);
+      const { mediaSessionId } = await media.openSession();
+      return token(media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
     },
     async issueToken({ tenantId, sessionId, participantId, expiresAt }) {
       const known = await mediaOfSession(deps.store, tenantId, sessionId);
-      if (known === undefined) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
-      const mediaSessionId = known ?? (await openMediaSession(deps, tenantId, sessionId));
+      if (known === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
+      const { media } = await deps.providers(known.account_id);
+      const mediaSessionId = known.media_session_id ?? (await openMediaSession(deps, media, tenantId, sessionId));
       if (mediaSessionId === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
-      return token(deps.media, mediaSessionId, participantId, expiresAt);
+      return token(media, mediaSessionId, participantId, expiresAt);
     },
     async observeRoom({ tenantId, roomId }) {
       const room = await readRoom(deps.store, tenantId, roomId);
       if (room === null) throw noSuchRoom();
       const session = room.sessions[0];
       if (session === undefined) return [];
-      const connections = session.media_session_id !== null && deps.media.capabilities.listConnections ? await deps.media.listConnections(session.media_session_id).then((list) => new Set(list.map((each) => each.connectionId)), () => null) : null;
+      const { media, voice } = await deps.providers(session.account_id);
+      const connections = session.media_session_id !== null && media.capabilities.listConnections ? await media.listConnections(session.media_session_id).then((list) => new Set(list.map((each) => each.connectionId)), () => null) : null;
       return Promise.all(
         session.legs
           .filter((leg) => isUp(leg as { state: 'joined' }))
           .map(async (leg) => {
             // One that cannot be asked, or only too late, must not hide the others.
-            const call = leg.voice_call_id === null ? null : await deps.voice.getCall(leg.voice_call_id).catch(() => null);
+            const call = leg.voice_call_id === null ? null : await voice.getCall(leg.voice_call_id).catch(() => null);
             return {
               legId: leg.id,
               kind: leg.kind,
@@ -99,12 +105,13 @@ export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'v
     },
     async mute({ tenantId, participantId, muted }) {
       const leg = await liveLeg(deps, tenantId, participantId);
+      const { media, voice } = await deps.providers(leg.account_id);
       if (leg.media_connection_id !== null) {
-        if (!deps.media.capabilities.mute) throw notSupported();
-        await deps.media.mute({ mediaSessionId: leg.media_session_id ?? '', connectionId: leg.media_connection_id, muted });
+        if (!media.capabilities.mute) throw notSupported();
+        await media.mute({ mediaSessionId: leg.media_session_id ?? '', connectionId: leg.media_connection_id, muted });
       } else {
-        if (!deps.voice.capabilities.mute) throw notSupported();
-        await deps.voice.mute(leg.voice_call_id!, muted);
+        if (!voice.capabilities.mute) throw notSupported();
+        await voice.mute(leg.voice_call_id!, muted);
       }
       await changeSession(deps, tenantId, leg.session_id, (view) => {
         const row = view.legs.find(({ id }) => id === leg.id);
@@ -114,9 +121,14 @@ export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'v
     },
     async sendDigits({ tenantId, participantId, digits }) {
       const leg = await liveLeg(deps, tenantId, participantId);
-      if (leg.voice_call_id === null || !deps.voice.capabilities.sendDigits) throw notSupported();
-      await deps.voice.sendDigits(leg.voice_call_id, digits);
+      const { voice } = await deps.providers(leg.account_id);
+      if (leg.voice_call_id === null || !voice.capabilities.sendDigits) throw notSupported();
+      await voice.sendDigits(leg.voice_call_id, digits);
       return { legId: leg.id };
+    },
+    async verifyAccount(input) {
+      if (deps.accounts === undefined) throw accountsNotConfigured();
+      return tryAccount(deps.accounts, input);
     },
   };
 }

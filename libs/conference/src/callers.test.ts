@@ -21,7 +21,7 @@ afterEach(async () => {
 afterAll(() => stage.close());
 
 let used = 0;
-const token = () => ({ jti: `jti-${(used += 1)}`, expiresAt: new Date('2099-01-01') });
+const token = () => ({ accountId: null, jti: `jti-${(used += 1)}`, expiresAt: new Date('2099-01-01') });
 const call = (callId: string, headers: Record<string, string> = {}) => ({ callId, from: '+447700900001', to: NUMBER, viaSip: true, headers });
 
 describe('a caller', () => {
@@ -55,7 +55,7 @@ describe('a caller', () => {
     const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: callId } });
     expect(plan.map((step) => step.do)).toEqual(['say', 'ask-digits']);
     const again = await takeDigits(world, token(), { legId: leg.id, tryNo: 1 }, { callId, digits, timedOut: false });
-    expect(again.at(-1)).toMatchObject({ do: 'ask-digits', replyTo: world.webhooks.digits(leg.id, 2) });
+    expect(again.at(-1)).toMatchObject({ do: 'ask-digits', replyTo: world.webhooks(null).digits(leg.id, 2) });
   });
 
   it('who keyed right while Redis was away is in all the same, and the settling is listed as owed', async () => {

@@ -94,7 +94,7 @@ describe('a record', () => {
     const { legId, callId } = await finished();
     const before = await cdrs({ leg_id: legId });
     const again = stage.worlds.unified.voice.parseEvent({ uuid: callId, status: 'completed', duration: '999', rate: '9.0', price: '9.9', timestamp: new Date().toISOString() });
-    for (let n = 0; n < 5; n++) await applyLegEvent(stage.worlds.unified, { via: 'look-up' }, again);
+    for (let n = 0; n < 5; n++) await applyLegEvent(stage.worlds.unified, { via: 'look-up', accountId: null }, again);
     expect(await cdrs({ leg_id: legId })).toEqual(before);
   });
 

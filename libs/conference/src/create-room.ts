@@ -83,13 +83,13 @@ export async function createRoom(
 
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
   const opensNow = settings.starts_at === null || settings.starts_at <= number.now;
-  const media = opensNow ? await deps.provider.openMedia({ tenantId, participantId: ids.participant, lifetimeS: wanted.max_duration_s }) : null;
+  const media = opensNow ? await deps.provider.openMedia({ tenantId, accountId: number.account_id, participantId: ids.participant, lifetimeS: wanted.max_duration_s }) : null;
   try {
     return await inTransaction(deps.store, tenantId, async (tx) => {
       if (settings.pinless && (await hasRoom(tx, tenantId, number.e164))) throw numberInUse();
       const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
         room: { id: ids.room, ...settings, number: number.e164, look_at: expiry(settings, number.now) },
-        session: media && { id: ids.session, conversation: deps.ids.next('conv'), mediaSessionId: media.mediaSessionId },
+        session: media && { id: ids.session, conversation: deps.ids.next('conv'), mediaSessionId: media.mediaSessionId, accountId: number.account_id },
         participant: { id: ids.participant, name: hostName, role: 'host' },
       });
       const [participant, host] = await takePins(deps, tx, tenantId, { roomId: room.id, number: number.e164 }, [{ role: 'participant' }, { role: 'host' }]);

@@ -18,7 +18,7 @@ export async function currentSession(deps: Pick<Deps, 'store' | 'ids'>, tenantId
     const view = newest === null ? null : await lockSession(tx, tenantId, newest);
     if (view !== null && canJoin(view.session.state)) return view.session.id;
     const id = deps.ids.next('ses');
-    await insertSession(tx, tenantId, room, { id, conversation: deps.ids.next('conv'), mediaSessionId: null });
+    await insertSession(tx, tenantId, room, { id, conversation: deps.ids.next('conv'), mediaSessionId: null, accountId: room.account_id });
     return id;
   });
 }

@@ -7,6 +7,7 @@ import { reconcile } from './reconcile.ts';
 import { alterRows, callIn, joinBrowser, openRoom, readLegs, until, untilLegs } from './testing/meeting.ts';
 import { passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 let world: World;
@@ -96,7 +97,7 @@ describe('every call that is made carries its own end (I4)', () => {
       await alterRows(stage, `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
       return opened;
     };
-    expect(await openBridge({ ...world, media: { ...world.media, openSession } }, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+    expect(await openBridge(withProviders(world, { media: { openSession } }), meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
   });
 });

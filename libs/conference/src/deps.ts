@@ -8,14 +8,21 @@ import type { Store } from '@partyline/store/store';
 export interface Deps {
   readonly store: Store;
   readonly jobs: Jobs;
-  readonly media: MediaProvider;
-  readonly voice: VoiceProvider;
+  /** The providers of an account; null: the platform's own. Throws `provider-account-gone` (409) for one that is deleted or never was, and what reading it throws. */
+  readonly providers: (accountId: string | null) => Promise<Providers>;
   readonly clock: Clock;
   readonly ids: Ids;
   /** 256 random bits, URL-safe: the one-time token that a bridge leg shows when it comes in. */
   readonly secret: () => string;
-  readonly webhooks: WebhookUrls;
+  /** Our addresses, as given to the vendor of that account. */
+  readonly webhooks: (accountId: string | null) => WebhookUrls;
   readonly report: Report;
+}
+
+/** Both sides of one provider account: they go together, since the bridge leads from the one to the other. */
+export interface Providers {
+  readonly media: MediaProvider;
+  readonly voice: VoiceProvider;
 }
 
 /** Where the carrier reaches us. The leg's own id is in the path, so an answer that we never saw still names its leg. */
@@ -27,7 +34,7 @@ export interface WebhookUrls {
 
 type Counted =
   | 'webhook_ignored' | 'webhook_refused' | 'enqueue_failed' | 'hang_up_asked' | 'hang_up_failed' | 'leg_never_seen' | 'orphans_found' | 'false_kill' | 'events_delivered'
-  | 'event_delivery_failed' | 'endpoint_disabled' | 'caller_refused' | 'caller_slowed';
+  | 'event_delivery_failed' | 'endpoint_disabled' | 'caller_refused' | 'caller_slowed' | 'account_sweep_failed';
 
 /** Where use-cases say what an operator should know. Fields must hold no secret, PIN or full number. */
 export interface Report {

@@ -69,7 +69,7 @@ describe('somebody is rung', () => {
     const { callId } = await stage.emulator.client.awaitRing(phone);
     await untilLegs(stage, meeting, 'outbound', ['ringing']);
     // The ringing timer takes 45 s: what the vendor says then, said now.
-    await applyLegEvent(world, { via: 'look-up' }, world.voice.parseEvent({ uuid: callId, status }));
+    await applyLegEvent(world, { via: 'look-up', accountId: null }, world.voice.parseEvent({ uuid: callId, status }));
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', outcome: 'client', reason: 'unanswered', answered_at: null });
   });
 });

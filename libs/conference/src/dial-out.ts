@@ -42,7 +42,7 @@ export async function requestDialOut(
     if (!canJoin(view.session.state)) throw roomEnded();
     if (isFull(view)) throw roomFull();
     await insertParticipant(tx, tenantId, roomId, { id: participantId, name: name ?? maskNumber(phone), kind: 'rung', role });
-    const leg = await insertLeg(tx, tenantId, sessionId, { id: deps.ids.next('leg'), kind: 'outbound', role, state: 'requested', number: view.room.number, remote: phone, participant_id: participantId, deadline_at: sessionDeadline(view) });
+    const leg = await insertLeg(tx, tenantId, view.session, { id: deps.ids.next('leg'), kind: 'outbound', role, state: 'requested', number: view.room.number, remote: phone, participant_id: participantId, deadline_at: sessionDeadline(view) });
     view.legs.push(leg);
     await keepLimit(tx, tenantId, 'live-legs');
     await keepLimit(tx, tenantId, 'dial-outs');
@@ -58,7 +58,7 @@ export async function requestDialOut(
  * Rings the phone that a leg's row names, once. The hang-up job is armed first. When the vendor is busy and made nothing, the job is to be
  * tried again (throws); when the request's fate is unknown it is not: the call's events name the leg.
  */
-export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'webhooks' | 'report'>, tenantId: string, legId: string): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown'> {
+export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'webhooks' | 'report'>, tenantId: string, legId: string): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown'> {
   const sessionId = await sessionOfLeg(deps.store, tenantId, legId);
   if (sessionId === null) return 'not-wanted';
   const change = (apply: Parameters<typeof changeSession<void>>[3]) => changeSession(deps, tenantId, sessionId, apply);
@@ -73,16 +73,18 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'web
     moveLeg(leg, 'dialSent', view.now);
     const leftS = Math.ceil((view.session.due_at.getTime() - view.now.getTime()) / 1000);
     const hardLeftS = Math.ceil((leg.deadline_at.getTime() - view.now.getTime()) / 1000);
-    return { to: leg.remote!, from: leg.number!, armMs: leftS * 1000, lengthTimerS: Math.max(1, Math.min(LENGTH_TIMER_MAX_S, hardLeftS)) };
+    return { accountId: leg.account_id, to: leg.remote!, from: leg.number!, armMs: leftS * 1000, lengthTimerS: Math.max(1, Math.min(LENGTH_TIMER_MAX_S, hardLeftS)) };
   });
   if (!claimed?.result) return 'not-wanted';
-  const { armMs, ...call } = claimed.result;
+  const { accountId, armMs, ...call } = claimed.result;
 
   let armed = false;
   try {
+    const { voice } = await deps.providers(accountId);
+    const webhooks = deps.webhooks(accountId);
     await deps.jobs.armHangUp({ tenantId, sessionId }, armMs);
     armed = true;
-    const { callId } = await deps.voice.createCall({ ...call, answerTo: deps.webhooks.answer(legId), eventsTo: deps.webhooks.events(legId), ringingTimerS: RINGING_TIMER_S });
+    const { callId } = await voice.createCall({ ...call, answerTo: webhooks.answer(legId), eventsTo: webhooks.events(legId), ringingTimerS: RINGING_TIMER_S });
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);
       if (leg !== undefined) learnHandle(leg, 'voice_call_id', callId);

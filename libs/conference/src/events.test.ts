@@ -27,7 +27,7 @@ async function bridged(): Promise<{ meeting: Meeting; legId: string; media: Medi
   const meeting = await openRoom(world);
   const legId = next('leg');
   const [connectionId, callId] = [next('con'), next('call')];
-  await inTransaction(stage.store, meeting.tenantId, (tx) => insertLeg(tx, meeting.tenantId, meeting.sessionId, { id: legId, kind: 'bridge', state: 'dialling', deadline_at: new Date('2099-01-01') }));
+  await inTransaction(stage.store, meeting.tenantId, (tx) => insertLeg(tx, meeting.tenantId, { id: meeting.sessionId, account_id: null }, { id: legId, kind: 'bridge', state: 'dialling', deadline_at: new Date('2099-01-01') }));
   await stage.store.prisma.leg.update({ where: { id: legId }, data: { voice_call_id: callId } });
   const of = { mediaSessionId: meeting.mediaSessionId, connectionId, at: AT };
   const data = writeConnectionData({ leg: legId });
@@ -62,10 +62,10 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
         for (const { side, index } of delivered) {
           const event = side === 'media' ? media[index] : voice[index];
           if (side === 'voice') {
-            await applyLegEvent(world, { via: 'look-up' }, event as VoiceEvent);
+            await applyLegEvent(world, { via: 'look-up', accountId: null }, event as VoiceEvent);
             voiceOver ||= index === 4;
           } else {
-            await applySessionEvent(world, { via: 'look-up' }, event as MediaEvent);
+            await applySessionEvent(world, { via: 'look-up', accountId: null }, event as MediaEvent);
             mediaOver ||= index === 4;
           }
           const [leg] = await readLegs(stage, meeting, 'bridge');
@@ -84,7 +84,7 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
 
   it('number the tenant’s events without a gap, and tell of an ending once (I14)', async () => {
     const { meeting, media, voice } = await bridged();
-    const all = [...media.map((event) => () => applySessionEvent(world, { via: 'look-up' }, event)), ...voice.map((event) => () => applyLegEvent(world, { via: 'look-up' }, event))];
+    const all = [...media.map((event) => () => applySessionEvent(world, { via: 'look-up', accountId: null }, event)), ...voice.map((event) => () => applyLegEvent(world, { via: 'look-up', accountId: null }, event))];
     await Promise.all([...all, ...all].map((apply) => apply()));
     const told = await stage.store.prisma.outbox.findMany({ where: { session_id: meeting.sessionId }, orderBy: { seq: 'asc' } });
     expect(told.map((event) => event.seq)).toEqual(told.map((_, i) => i + 1));
@@ -95,8 +95,8 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
   it('of a browser whose going overtook its coming leave nobody there', async () => {
     const meeting = await openRoom(world);
     const of = { mediaSessionId: meeting.mediaSessionId, connectionId: next('con'), data: writeConnectionData({ participant: 'part_x' }), at: AT };
-    await applySessionEvent(world, { via: 'look-up' }, { kind: 'disconnected', reason: 'clientDisconnected', ...of });
-    await applySessionEvent(world, { via: 'look-up' }, { kind: 'connected', ...of });
+    await applySessionEvent(world, { via: 'look-up', accountId: null }, { kind: 'disconnected', reason: 'clientDisconnected', ...of });
+    await applySessionEvent(world, { via: 'look-up', accountId: null }, { kind: 'connected', ...of });
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ended']);
     expect((await readSession(stage, meeting)).state).toBe('open');
   });
@@ -107,7 +107,7 @@ describe('what is none of ours is ignored and counted', () => {
 
   it.each(['', 'hello', '[]', 'null', '{"leg":7}', '{"leg":"leg_of_nobody"}', '{"participant":7}', '{"__proto__":{"participant":"x"}}'])('a connection with the data %j', async (data) => {
     const meeting = await openRoom(world);
-    expect(await applySessionEvent(world, { via: 'look-up' }, media({ data }, meeting))).toBe('ignored');
+    expect(await applySessionEvent(world, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe('ignored');
     expect(await readLegs(stage, meeting)).toEqual([]);
     expect(stage.counted.at(-1)).toBe('webhook_ignored unknown-connection');
   });
@@ -115,7 +115,7 @@ describe('what is none of ours is ignored and counted', () => {
   it('another session’s leg in a connection’s data', async () => {
     const { legId } = await bridged();
     const meeting = await openRoom(world);
-    expect(await applySessionEvent(world, { via: 'look-up' }, media({ data: writeConnectionData({ leg: legId }) }, meeting))).toBe('ignored');
+    expect(await applySessionEvent(world, { via: 'look-up', accountId: null }, media({ data: writeConnectionData({ leg: legId }) }, meeting))).toBe('ignored');
     expect((await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })).media_connection_id).toBeNull();
   });
 
@@ -125,11 +125,11 @@ describe('what is none of ours is ignored and counted', () => {
     { kind: 'call', callId: 'nobody', phase: 'over', at: AT },
     { kind: 'moved', callId: 'nobody', at: AT },
   ])('a voice event: $kind', async (event) => {
-    expect(await applyLegEvent(world, { via: 'look-up' }, event, 'leg_of_nobody')).toBe('ignored');
+    expect(await applyLegEvent(world, { via: 'look-up', accountId: null }, event, 'leg_of_nobody')).toBe('ignored');
   });
 
   it('a video session that is not ours', async () => {
-    expect(await applySessionEvent(world, { via: 'look-up' }, { kind: 'connected', mediaSessionId: 'theirs', connectionId: 'c', data: '{"participant":"p"}', at: AT })).toBe('ignored');
+    expect(await applySessionEvent(world, { via: 'look-up', accountId: null }, { kind: 'connected', mediaSessionId: 'theirs', connectionId: 'c', data: '{"participant":"p"}', at: AT })).toBe('ignored');
     expect(stage.counted.at(-1)).toBe('webhook_ignored unknown-session');
   });
 });

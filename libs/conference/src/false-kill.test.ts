@@ -25,13 +25,13 @@ it('a call that was hung up as nobody’s and whose late webhook names a leg of 
   stage.answersHeld = new Promise((resolve) => (release = resolve));
   expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
   await until(async () => (await stage.emulator.client.ledger()).legs.some((leg) => leg.kind === 'voice-sip' && leg.endedAt === undefined), true);
-  await sweepInventory(world);
+  await sweepInventory(world, null);
   await passTime(stage, 31);
-  expect(await sweepInventory(world)).toMatchObject({ orphans: 1 });
+  expect(await sweepInventory(world, null)).toMatchObject({ orphans: 1 });
   expect(falseKills()).toEqual([]);
   release();
   await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.voice_call_id === null, false);
-  await sweepInventory(world);
-  await sweepInventory(world);
+  await sweepInventory(world, null);
+  await sweepInventory(world, null);
   expect(falseKills()).toEqual(['false_kill bridge']);
 });

@@ -8,6 +8,7 @@ import { phrase } from './prompts.ts';
 import { alterRows, callIn, hangUpUntilDone, meet, openRoom, readLegs, readSession, ringIn, type Meeting } from './testing/meeting.ts';
 import { startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 let world: World;
@@ -95,7 +96,7 @@ describe('while calls run', () => {
     await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
     await minutesAgo(meeting, 27);
     stage.jobsDown = true;
-    const silent = { ...world, voice: { ...world.voice, capabilities: { ...world.voice.capabilities, say: false }, say: () => Promise.reject(new Error('it cannot speak')) } };
+    const silent = withProviders(world, { voice: { capabilities: { ...world.voice.capabilities, say: false }, say: () => Promise.reject(new Error('it cannot speak')) } });
     expect(await guardSpend(silent)).toEqual({ warned: 1, ended: 0 });
     await minutesAgo(meeting, 34);
     expect(await guardSpend(silent)).toEqual({ warned: 0, ended: 1 });

@@ -1,7 +1,7 @@
 import { isPresent } from '@partyline/domain/leg';
 import { spendState, type SpendUse } from '@partyline/domain/money';
 import { canJoin } from '@partyline/domain/session';
-import type { LegRow } from '@partyline/store/session-view';
+import type { SessionView } from '@partyline/store/session-view';
 import { listNearLimit, measureSpend, noteWarning } from '@partyline/store/spend';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';
@@ -16,7 +16,7 @@ const TOLD_AT_MOST = 10;
  * can, by voice; ends the session when a limit is used up. Run every few seconds by as many replicas as like: each decision is one transaction under the session's lock, made anew
  * from the rows. Answers how many sessions were warned and ended.
  */
-export async function guardSpend(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'report'>): Promise<{ warned: number; ended: number }> {
+export async function guardSpend(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'report'>): Promise<{ warned: number; ended: number }> {
   const done = { warned: 0, ended: 0 };
   for (const { tenant_id: tenantId, session_id: sessionId, language } of await listNearLimit(deps.store)) {
     try {
@@ -29,7 +29,7 @@ export async function guardSpend(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | '
   return done;
 }
 
-async function guardSession(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'report'>, tenantId: string, sessionId: string, language: string): Promise<'nothing' | 'warned' | 'ended'> {
+async function guardSession(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'report'>, tenantId: string, sessionId: string, language: string): Promise<'nothing' | 'warned' | 'ended'> {
   const changed = await changeSession(deps, tenantId, sessionId, async (view, tx, tell) => {
     if (!canJoin(view.session.state)) return 'nothing';
     const uses = await measureSpend(tx, tenantId, view.room.id);
@@ -45,7 +45,7 @@ async function guardSession(deps: Pick<Deps, 'store' | 'jobs' | 'voice' | 'repor
     return warned ? 'warned' : 'nothing';
   });
   if (changed === null) return 'nothing';
-  if (changed.result === 'warned') await sayWarning(deps, changed.view.legs, language);
+  if (changed.result === 'warned') await sayWarning(deps, changed.view, language);
   return changed.result;
 }
 
@@ -54,8 +54,9 @@ const show = ({ scope, used, allowed, currency }: SpendUse): Record<string, unkn
   scope === 'tenant-minutes' ? { scope, usedSeconds: Number(used), allowedSeconds: Number(allowed) } : { scope, usedMicro: String(used), allowedMicro: String(allowed), currency };
 
 /** After the commit, and lost with a process that dies: the event is what stands. */
-async function sayWarning({ voice, report }: Pick<Deps, 'voice' | 'report'>, legs: readonly LegRow[], language: string): Promise<void> {
-  if (!voice.capabilities.say) return;
+async function sayWarning({ providers, report }: Pick<Deps, 'providers' | 'report'>, { session, legs }: SessionView, language: string): Promise<void> {
+  const voice = await providers(session.account_id).then((account) => account.voice, (error: unknown) => report.warn('a warning could not be spoken', { error: String(error) }));
+  if (voice?.capabilities.say !== true) return;
   const phones = legs.filter((leg) => isPresent(leg) && leg.kind !== 'bridge' && leg.voice_call_id !== null).slice(0, TOLD_AT_MOST);
   const said = await Promise.allSettled(phones.map((leg) => voice.say(leg.voice_call_id!, phrase(language, 'budget-low'), language)));
   for (const each of said) if (each.status === 'rejected') report.warn('a warning could not be spoken', { error: String(each.reason) });

@@ -7,6 +7,7 @@ import { hangUpLeg } from './hang-up-leg.ts';
 import { hangUpSession } from './hang-up-session.ts';
 import { hangUpUntilDone, letPass, meet, openRoom, ringIn, until, type Meeting } from './testing/meeting.ts';
 import { MEDIA_KINDS, setStage, type Stage, type World } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 let world: World;
@@ -77,13 +78,12 @@ describe('an attempt', () => {
     // The process dies as it asks: nothing after the request ever happens.
     const died = new Promise<void>((resolve) => {
       const voice = {
-        ...world.voice,
         hangUp: () => {
           resolve();
           return new Promise<never>(() => undefined);
         },
       };
-      void hangUpLeg({ ...world, voice }, meeting.tenantId, line.id);
+      void hangUpLeg(withProviders(world, { voice }), meeting.tenantId, line.id);
     });
     await died;
     const attempts = async () => (await lines(meeting)).find((each) => each.id === line.id)!.attempts.map(({ no, outcome }) => [no, outcome]);

@@ -1,5 +1,5 @@
 import { isUp } from '@partyline/domain/leg';
-import { verdict } from '@partyline/domain/verdict';
+import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { mediaOfLeg, storeObservation } from '@partyline/store/events';
 import { closeAttempt, noteAttempt, type AttemptOutcome } from '@partyline/store/hang-ups';
@@ -8,11 +8,11 @@ import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
 import { changeSession } from './change-session.ts';
-import type { Deps } from './deps.ts';
+import type { Deps, Providers } from './deps.ts';
 import { concludeGone } from './media-session-gone.ts';
 import { closeHandle, endLeg, NEVER_SEEN_AFTER_MS, oweHangUp } from './settle.ts';
 
-type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'ids' | 'clock' | 'report'>;
+type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'clock' | 'report'>;
 
 /** How long an attempt may hold a leg to look, and again to ask: longer than a place in the provider's line and its timeout. One attempt at a time, and a dead one's leg is free again after this. */
 const LEASE_MS = 10_000;
@@ -40,13 +40,18 @@ export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId
   const { leg } = claim;
   let result: AttemptResult | null = null;
   try {
+    const at = await providersOf(deps, leg);
+    if ('outcome' in at) {
+      result = at;
+      return { againMs: waitAfter(leg.asks) };
+    }
     // The second time round, look first: it may be the observation that was lost, not the hang-up.
-    const found = leg.asks > 1 ? await lookUp(deps, leg) : 'up';
+    const found = leg.asks > 1 ? await lookUp(deps, at, leg) : 'up';
     if (found === 'ended') {
       result = { outcome: 'seen-closed', reason: null };
       return 'done';
     }
-    if (found === 'up') result = await askProvider(deps, leg);
+    if (found === 'up') result = await askProvider(deps, at, leg);
   } finally {
     await releaseLeg(deps, leg, result);
   }
@@ -84,18 +89,30 @@ async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks }: LegRow, res
   });
 }
 
+/** Where the leg is; or, for an account that cannot be read now, an attempt that came to nothing: the next one tries again. */
+async function providersOf({ providers, report }: HangUpDeps, { id, kind, account_id }: LegRow): Promise<Providers | AttemptResult> {
+  try {
+    return await providers(account_id);
+  } catch (error) {
+    const reason = error instanceof VerdictError ? error.verdict.reason : 'provider-account-unreadable';
+    report.count('hang_up_failed', { kind, reason });
+    report.warn('the provider account of a leg could not be read; its hang-up will be asked again', { legId: id, accountId: account_id, reason });
+    return { outcome: 'refused', reason };
+  }
+}
+
 /** A caller who was never admitted is in none. */
 const mediaSessionOf = async ({ store }: HangUpDeps, leg: LegRow): Promise<string | null> => (leg.tenant_id === null ? null : mediaOfLeg(store, leg.tenant_id, leg.id));
 
 /** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
-async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<AttemptResult> {
+async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow): Promise<AttemptResult> {
   const requests: Promise<void>[] = [];
   if (leg.media_connection_id !== null && leg.media_closed_at === null) {
     const mediaSessionId = await mediaSessionOf(deps, leg);
-    if (mediaSessionId !== null) requests.push(deps.media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
+    if (mediaSessionId !== null) requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
   }
   // Disconnecting the video side does not end a call that still rings: the voice side is asked by its own name (design §2).
-  if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(deps.voice.hangUp(leg.voice_call_id));
+  if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(voice.hangUp(leg.voice_call_id));
   if (requests.length === 0) return { outcome: 'nothing-to-ask', reason: null };
   deps.report.count('hang_up_asked', { kind: leg.kind });
   let taken = 0;
@@ -124,14 +141,14 @@ async function askProvider(deps: HangUpDeps, leg: LegRow): Promise<AttemptResult
  * Asks the provider for the state of a leg's sides and applies what it says. `ended` when that ended the leg; `up` when it is still to be
  * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now.
  */
-async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<'ended' | 'up' | 'taken'> {
+async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow): Promise<'ended' | 'up' | 'taken'> {
   try {
     if (leg.voice_call_id !== null && leg.voice_closed_at === null) {
-      const call = await deps.voice.getCall(leg.voice_call_id);
-      if (call?.over) await applyLegEvent(deps, { via: 'look-up' }, call.event, leg.id);
+      const call = await voice.getCall(leg.voice_call_id);
+      if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId: leg.account_id }, call.event, leg.id);
     }
     const mediaSessionId = await mediaSessionOf(deps, leg);
-    if (mediaSessionId !== null && leg.media_closed_at === null && deps.media.capabilities.listConnections) await lookUpConnection(deps, leg, mediaSessionId);
+    if (mediaSessionId !== null && leg.media_closed_at === null && media.capabilities.listConnections) await lookUpConnection(deps, media, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     deps.report.warn('a leg could not be looked up; it will be again', { legId: leg.id, reason: error.verdict.reason });
@@ -147,8 +164,8 @@ async function lookUp(deps: HangUpDeps, leg: LegRow): Promise<'ended' | 'up' | '
   });
 }
 
-async function lookUpConnection(deps: HangUpDeps, leg: LegRow, mediaSessionId: string): Promise<void> {
-  const live = await deps.media.listConnections(mediaSessionId).catch((error: unknown) => {
+async function lookUpConnection(deps: HangUpDeps, media: Providers['media'], leg: LegRow, mediaSessionId: string): Promise<void> {
+  const live = await media.listConnections(mediaSessionId).catch((error: unknown) => {
     if (error instanceof ProviderError && error.failure === 'not-found' && leg.media_connection_id !== null) return error;
     throw error;
   });
@@ -157,12 +174,12 @@ async function lookUpConnection(deps: HangUpDeps, leg: LegRow, mediaSessionId: s
   if (leg.media_connection_id !== null) {
     const { media_connection_id: connectionId } = leg;
     if (live.some((each) => each.connectionId === connectionId)) return;
-    await applySessionEvent(deps, { via: 'look-up' }, { kind: 'disconnected', mediaSessionId, connectionId, data: '', reason: 'not-in-list', at });
+    await applySessionEvent(deps, { via: 'look-up', accountId: leg.account_id }, { kind: 'disconnected', mediaSessionId, connectionId, data: '', reason: 'not-in-list', at });
     return;
   }
   // The dial's answer was lost: is there a connection that carries this leg's id?
   const found = live.find((each) => each.data?.includes(leg.id));
-  if (found !== undefined) await applySessionEvent(deps, { via: 'look-up' }, { kind: 'connected', mediaSessionId, connectionId: found.connectionId, data: found.data ?? '', at });
+  if (found !== undefined) await applySessionEvent(deps, { via: 'look-up', accountId: leg.account_id }, { kind: 'connected', mediaSessionId, connectionId: found.connectionId, data: found.data ?? '', at });
 }
 
 /**

@@ -7,7 +7,7 @@ import { hangUpLeg } from './hang-up-leg.ts';
  * What the hang-up job does, whenever it runs: a session that is due is ended, one that is ending has its legs hung up, one that is early
  * is waited for. `done` only when every leg is confirmed. One leg's failure does not keep the others waiting.
  */
-export async function hangUpSession(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'voice' | 'ids' | 'clock' | 'report'>, tenantId: string, sessionId: string): Promise<'done' | { againMs: number }> {
+export async function hangUpSession(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'clock' | 'report'>, tenantId: string, sessionId: string): Promise<'done' | { againMs: number }> {
   const settled = await changeSession(deps, tenantId, sessionId, () => undefined);
   if (settled === null) return 'done';
   const { session, legs, now } = settled.view;

@@ -6,6 +6,7 @@ import { hangUpLeg } from './hang-up-leg.ts';
 import { callIn, openRoom, readLegs, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { hangUpsAsked, passTime, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 let world: World;
@@ -38,7 +39,7 @@ function doored(): { world: World; reached: Promise<void>; open: () => void } {
     await opened;
     await world.voice.hangUp(callId);
   };
-  return { world: { ...world, voice: { ...world.voice, hangUp } }, reached, open };
+  return { world: withProviders(world, { voice: { hangUp } }), reached, open };
 }
 
 describe('an attempt to hang up', () => {
@@ -124,7 +125,7 @@ describe('an attempt to hang up', () => {
       await opened;
       return world.voice.getCall(id);
     };
-    const slow = hangUpLeg({ ...world, voice: { ...world.voice, getCall } }, world.tenantId, legId);
+    const slow = hangUpLeg(withProviders(world, { voice: { getCall } }), world.tenantId, legId);
     await reached;
     await passTime(stage, 10.5);
     const newer = doored();
@@ -148,7 +149,7 @@ describe('an attempt to hang up', () => {
       return world.voice.getCall(id);
     };
     const slow = doored();
-    const attempt = hangUpLeg({ ...slow.world, voice: { ...slow.world.voice, getCall } }, world.tenantId, legId);
+    const attempt = hangUpLeg(withProviders(slow.world, { voice: { getCall } }), world.tenantId, legId);
     await slow.reached;
     await passTime(stage, 7);
     expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });

@@ -49,7 +49,7 @@ describe('a video session that the vendor says it does not know', () => {
     expect(await upAtVendor(stage, meeting)).toEqual(['webrtc']);
     await stage.emulator.client.resetFaults();
     await passTime(stage, 31);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await stage.emulator.client.awaitLegsUp(0, { kind: 'webrtc' });
   });
 
@@ -68,7 +68,7 @@ describe('a video session that the vendor says it does not know', () => {
     await unknown('list-connections', 'disconnect');
     for (let i = 0; i < 8; i++) {
       await passTime(stage, 31);
-      await sweepInventory(world);
+      await sweepInventory(world, null);
     }
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined']);
     expect(await closings()).toEqual([]);

@@ -5,7 +5,7 @@ import { sessionDeadline } from './apply-session-event.ts';
 import { BRIDGE_HEADER, bridgeTokenHash } from './answer-call.ts';
 import { changeSession } from './change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
-import type { Deps } from './deps.ts';
+import type { Deps, Providers } from './deps.ts';
 import { endLeg, learnHandle, moveLeg, wantsBridge } from './settle.ts';
 
 export type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
@@ -15,12 +15,13 @@ export type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
  * lock, and by a unique index behind it: of two at once, one dials. The leg's row is committed before the vendor is asked, and the
  * hang-up job is armed before either. A request whose answer is lost is not made again: the connection's data and the one-time token name
  * the leg when it shows up.
- * Throws only what is worth trying again with nothing dialled: no video session could be opened, the hang-up could not be armed.
+ * Throws only what is worth trying again with nothing dialled: the account could not be read, no video session could be opened, the hang-up could not be armed.
  */
-export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'ids' | 'secret' | 'report'>, tenantId: string, sessionId: string): Promise<BridgeOpened> {
+export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'secret' | 'report'>, tenantId: string, sessionId: string): Promise<BridgeOpened> {
   const look = await changeSession(deps, tenantId, sessionId, (view) => view);
   if (look === null || !wantsBridge(look.view)) return 'not-wanted';
-  if (look.view.session.media_session_id === null) await openMediaSession(deps, tenantId, sessionId);
+  const { media } = await deps.providers(look.view.session.account_id);
+  if (look.view.session.media_session_id === null) await openMediaSession(deps, media, tenantId, sessionId);
   await deps.jobs.armHangUp({ tenantId, sessionId }, look.view.session.due_at.getTime() - look.view.now.getTime());
 
   const token = deps.secret();
@@ -28,7 +29,7 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'media' | '
     const mediaSessionId = view.session.media_session_id;
     const number = view.room.number;
     if (!wantsBridge(view) || mediaSessionId === null) return null;
-    const leg = await insertLeg(tx, tenantId, sessionId, { id: deps.ids.next('leg'), kind: 'bridge', state: 'requested', number, token_hash: new Uint8Array(bridgeTokenHash(token)), deadline_at: sessionDeadline(view) });
+    const leg = await insertLeg(tx, tenantId, view.session, { id: deps.ids.next('leg'), kind: 'bridge', state: 'requested', number, token_hash: new Uint8Array(bridgeTokenHash(token)), deadline_at: sessionDeadline(view) });
     moveLeg(leg, 'dialSent', view.now);
     view.legs.push(leg);
     return { legId: leg.id, mediaSessionId, number, expiresAt: leg.deadline_at };
@@ -37,7 +38,7 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'media' | '
   const { legId, ...dial } = made.result;
 
   try {
-    const dialled = await deps.media.dialSip({ ...dial, headers: { [BRIDGE_HEADER]: token }, data: writeConnectionData({ leg: legId }) });
+    const dialled = await media.dialSip({ ...dial, headers: { [BRIDGE_HEADER]: token }, data: writeConnectionData({ leg: legId }) });
     await changeSession(deps, tenantId, sessionId, (view) => {
       const leg = view.legs.find((each) => each.id === legId);
       if (leg !== undefined) learnHandle(leg, 'media_connection_id', dialled.connectionId);
@@ -56,9 +57,9 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'media' | '
   }
 }
 
-/** Opens the video session of a session that a caller began. Of two at once one stays; the other is empty and costs nothing. */
-export async function openMediaSession(deps: Pick<Deps, 'store' | 'jobs' | 'media' | 'report'>, tenantId: string, sessionId: string): Promise<string | null> {
-  const { mediaSessionId } = await deps.media.openSession();
+/** Opens the video session of a session that a caller began, at the session's own account. Of two at once one stays; the other is empty and costs nothing. */
+export async function openMediaSession(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, media: Providers['media'], tenantId: string, sessionId: string): Promise<string | null> {
+  const { mediaSessionId } = await media.openSession();
   const changed = await changeSession(deps, tenantId, sessionId, (view) => (view.session.media_session_id ??= mediaSessionId));
   return changed?.result ?? null;
 }

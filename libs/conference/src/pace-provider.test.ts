@@ -30,7 +30,9 @@ afterAll(async () => {
 });
 
 const ACCOUNT = 'account';
-const pacer = (store: Store, sleep = systemSleep) => paceProviders(world, { store, account: ACCOUNT, sleep });
+/** The same account, counted by another name. */
+const countedBy = (name: string) => ({ media: world.media, voice: { ...world.voice, countedBy: name } });
+const pacer = (store: Store, sleep = systemSleep) => paceProviders(countedBy(ACCOUNT), { store, sleep });
 const call = (phone: string) => ({ to: phone, from: NUMBER, answerTo: `${stage.hooksUrl}/nowhere`, eventsTo: `${stage.hooksUrl}/nowhere`, ringingTimerS: 60, lengthTimerS: 60 });
 /** A number that rings and is not answered. */
 async function freshPhone(): Promise<string> {
@@ -133,7 +135,7 @@ describe('the list of live calls', () => {
     let places = 0;
     const query: Store['query'] = (scope, asked) => ((places += asked.name === 'take-place' ? 1 : 0), stage.store.query(scope, asked));
     const counting = { ...stage.store, query };
-    await paceProviders(world, { store: counting, account: ACCOUNT, sleep: async () => undefined }).voice.listLiveCalls();
+    await paceProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
     expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
     expect(places).toBe(3);
     await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 8_000, withinMs: 5_000 });
@@ -169,7 +171,7 @@ describe('when the line is too long', () => {
     const dial = { mediaSessionId: meeting.mediaSessionId, number: NUMBER, headers: {}, data: '', expiresAt: new Date(Date.now() + 60_000) };
     await expect(impatient().providers.media.dialSip(dial)).rejects.toMatchObject({ failure: 'busy', verdict: { reason: 'paced' } });
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
-    await paceProviders(world, { store: stage.store, account: 'another', sleep: systemSleep }).media.dialSip(dial);
+    await paceProviders(countedBy('another'), { store: stage.store, sleep: systemSleep }).media.dialSip(dial);
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
   });
 

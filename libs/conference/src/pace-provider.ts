@@ -1,8 +1,7 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import type { MediaProvider } from '@partyline/provider-contract/media-provider';
-import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import type { Store } from '@partyline/store/store';
 import { takePlace } from '@partyline/store/turns';
+import type { Providers } from './deps.ts';
 
 /**
  * The vendor takes 3 new calls and 15 other requests in any second and refuses the rest (contract §7). Most of the fifteen are kept for
@@ -21,9 +20,11 @@ const PAGE = { ...LANES.ask, withinMs: 10_000 };
 /**
  * A voice and a media provider whose requests wait for their place in the account's line, which all processes share. When the line is too
  * long the request is not made: `busy`, like the vendor's own refusal, so that whoever asks comes again.
- * @param account what the vendor counts by
+ * @param tenantId whose account it is, null: the platform's. The lines of two tenants are two, whatever each says that the vendor counts it by: else one
+ * could fill the line that another's hang-ups wait in.
  */
-export function paceProviders({ voice, media }: { voice: VoiceProvider; media: MediaProvider }, { store, account, sleep }: { store: Store; account: string; sleep: (ms: number) => Promise<void> }) {
+export function paceProviders({ voice, media }: Providers, { store, sleep, tenantId = null }: { store: Store; sleep: (ms: number) => Promise<void>; tenantId?: string | null }): Providers {
+  const account = tenantId === null ? voice.countedBy : `${tenantId} ${voice.countedBy}`;
   async function place(lane: keyof typeof LANES, pace: { everyMs: number; withinMs: number } = LANES[lane]): Promise<void> {
     const waitMs = await takePlace(store, account, lane, pace);
     if (waitMs === null) throw new ProviderError('busy', 'paced', 'Too many requests wait for this provider account.', { retryAfterMs: pace.withinMs });
@@ -43,8 +44,8 @@ export function paceProviders({ voice, media }: { voice: VoiceProvider; media: M
       say: (callId, text, language) => inLine('ask', () => voice.say(callId, text, language)),
       getCall: (callId) => inLine('ask', () => voice.getCall(callId)),
       listLiveCalls: () => voice.listLiveCalls(() => place('ask', PAGE)),
-    } satisfies VoiceProvider,
+    },
     // The video REST's limit is not documented; its SIP dials make calls, so they take their place among those.
-    media: { ...media, dialSip: (dial) => inLine('dial', () => media.dialSip(dial)) } satisfies MediaProvider,
+    media: { ...media, dialSip: (dial) => inLine('dial', () => media.dialSip(dial)) },
   };
 }

@@ -7,6 +7,7 @@ import { breakTransactions } from './testing/broken-store.ts';
 import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, ringIn, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 let world: World;
@@ -105,15 +106,13 @@ describe('one thing that fails', () => {
     stage.jobsDown = true;
     for (const meeting of [broken, silent, sound]) await end(meeting);
     const voice = {
-      ...world.voice,
       hangUp: (callId: string) => (callId === broken.caller.callId ? Promise.reject(new TypeError('a bug of ours')) : world.voice.hangUp(callId)),
     };
     const media = {
-      ...world.media,
       disconnect: (of: { mediaSessionId: string; connectionId: string }) => (of.mediaSessionId === silent.mediaSessionId ? new Promise<never>((_, reject) => setImmediate(() => reject(new ProviderError('unknown', 'vendor-timeout', 'silence')))) : world.media.disconnect(of)),
     };
     await passTime(stage, 3);
-    expect(await reconcile({ ...world, voice, media })).toEqual({ 'hang-up-session': 3 });
+    expect(await reconcile(withProviders(world, { voice, media }))).toEqual({ 'hang-up-session': 3 });
     await untilLegs(stage, sound, 'inbound', ['ended']);
     expect(await upAtVendor(stage, sound)).toEqual([]);
     // The legs of the same sessions that could be hung up, are.

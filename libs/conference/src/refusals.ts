@@ -31,4 +31,10 @@ export const replayedWebhook = (): VerdictError => new VerdictError('client', 'w
 
 export const noSuchTenant = (): VerdictError => new VerdictError('client', 'tenant-not-found', 'There is no such tenant.', { fix: 'Check the id; GET /v1/operator/tenants lists them.' });
 
+export const noSuchAccount = (): VerdictError => new VerdictError('client', 'provider-account-not-found', 'There is no such provider account.', { fix: 'Check the id; GET /v1/provider-accounts lists yours.' });
+
+export const accountsNotConfigured = (): VerdictError => new VerdictError('server', 'accounts-not-configured', 'This platform keeps no accounts of tenants’ own.', { fix: 'Its operator sets MASTER_KEYS: docs/accounts.md.' });
+
+export const accountGone = (): VerdictError => new VerdictError('client', 'provider-account-gone', 'There is no such provider account any more.', { fix: 'The number that led to it must be given another: docs/operators.md.' });
+
 export const noSuchKey = (): VerdictError => new VerdictError('client', 'key-not-found', 'There is no such key.', { fix: 'Check the id; GET /v1/keys lists yours.' });

@@ -10,6 +10,7 @@ import { cause } from './testing/causes.ts';
 import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, ringIn, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 let world: World;
@@ -43,7 +44,7 @@ describe('time', () => {
     const skewed = { ...world, clock: { now } };
     await passTime(stage, 590);
     await reconcile(skewed);
-    await sweepInventory(skewed);
+    await sweepInventory(skewed, null);
     expect(await upAtVendor(stage, meeting)).toEqual(ALL_UP);
     await passTime(stage, 13);
     await reconcile(skewed);
@@ -76,7 +77,7 @@ describe('counts', () => {
     await stage.emulator.client.key(second.id, `${meeting.pin}#`);
     await stage.emulator.client.awaitEnded(second.id);
     await passTime(stage, 31);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await stage.emulator.client.setFaults({ webhooks: [{ kind: 'event', fault: 'duplicate' }, { kind: 'transfer', fault: 'duplicate' }] });
     for (let turn = 0; turn < 3; turn++) {
       const next = await callIn(stage, world, meeting);
@@ -97,7 +98,7 @@ describe('the reaper', () => {
     for (const seconds of [123, 600, 1_800]) {
       await passTime(stage, seconds);
       await reconcile(world);
-      expect(await sweepInventory(world)).toMatchObject({ orphans: 0, missing: 0 });
+      expect(await sweepInventory(world, null)).toMatchObject({ orphans: 0, missing: 0 });
     }
     expect(await hangUpsAsked(stage)).toEqual({});
     expect(await upAtVendor(stage, meeting)).toEqual(ALL_UP);
@@ -112,7 +113,7 @@ describe('the reaper', () => {
     for (let half = 0; half < 4; half++) {
       await passTime(stage, 30);
       await Promise.all([reconcile(world), reconcile(world)]);
-      await sweepInventory(world);
+      await sweepInventory(world, null);
     }
     expect(await hangUpsAsked(stage)).toEqual(asked);
   });
@@ -137,7 +138,7 @@ describe('the reaper', () => {
     const { callId } = await callIn(stage, world, meeting);
     await passTime(stage, 31);
     await stage.emulator.client.setFaults({ switches: { listOmitsLive: true }, rest: [{ route: 'get-call', fault: '503', next: 1 }, { route: 'get-call', fault: '404', next: 1 }, { route: 'get-call', fault: 'reset', next: 1 }] });
-    for (let look = 0; look < 3; look++) expect(await sweepInventory(world)).toMatchObject({ missing: 1 });
+    for (let look = 0; look < 3; look++) expect(await sweepInventory(world, null)).toMatchObject({ missing: 1 });
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined']);
     expect((await stage.emulator.client.ledger({ callId })).up).toBe(1);
   });
@@ -152,11 +153,11 @@ describe('the reaper', () => {
       return made;
     };
     const store = breakTransactions(stage.store, () => failures-- > 0);
-    expect(await dialOut({ ...world, store, voice: { ...world.voice, createCall } }, meeting.tenantId, legId)).toBe('unknown');
+    expect(await dialOut(withProviders({ ...world, store }, { voice: { createCall } }), meeting.tenantId, legId)).toBe('unknown');
     await passTime(stage, 3);
     await reconcile(world);
     expect(await dials()).toBe(1);
-    expect(await sweepInventory(world)).toMatchObject({ adopted: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ adopted: 1 });
     expect((await readLegs(stage, meeting))[0]?.voice_call_id).toBe((await stage.emulator.client.awaitRing('+447946500001')).callId);
   });
 
@@ -171,7 +172,7 @@ describe('the reaper', () => {
       // The process is killed here.
       return new Promise<never>(() => undefined);
     };
-    void dialOut({ ...world, voice: { ...world.voice, createCall } }, meeting.tenantId, legId);
+    void dialOut(withProviders(world, { voice: { createCall } }), meeting.tenantId, legId);
     await dialled;
     for (let restart = 0; restart < 10; restart++) {
       await passTime(stage, 12);
@@ -188,9 +189,9 @@ describe('failures beside it', () => {
   it(`${cause(14)}: a leg whose hang-up throws stops no other, and its other side is asked all the same`, async () => {
     const meetings = [await meet(stage, world), await meet(stage, world)];
     for (const meeting of meetings) await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    const media = { ...world.media, disconnect: () => Promise.reject(new TypeError('a bug of ours')) };
+    const media = { disconnect: () => Promise.reject(new TypeError('a bug of ours')) };
     await passTime(stage, 3);
-    await reconcile({ ...world, media });
+    await reconcile(withProviders(world, { media }));
     await stage.emulator.client.awaitLegsUp(0, { kind: 'voice-inbound' });
     await stage.emulator.client.awaitLegsUp(0, { kind: 'voice-sip' });
     expect((await stage.emulator.client.ledger({ kind: 'webrtc' })).up).toBe(2);

@@ -68,7 +68,7 @@ describe('a hang-up that does not hang up', () => {
     await stage.emulator.client.setFaults({ switches: { hangup404WhileLive: true, get404WhileLive: true } });
     await end(meeting);
     await rounds(3);
-    expect(await sweepInventory(world)).toMatchObject({ calls: 1, missing: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ calls: 1, missing: 0 });
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', confirmed_at: null, asks: 3 });
     expect(await hangUpsAsked(stage)).toEqual({ [callId]: 3 });
     await stage.emulator.client.resetFaults();
@@ -184,7 +184,7 @@ describe('a vendor who does not tell', () => {
     await stage.emulator.client.setFaults({ switches: { listOmitsLive: true } });
     for (let sweep = 0; sweep < 2; sweep++) {
       await passTime(stage, 31);
-      await sweepInventory(world);
+      await sweepInventory(world, null);
     }
     expect(await upAtVendor(stage, meeting)).toHaveLength(4);
     expect(await hangUpsAsked(stage)).toEqual({});
@@ -199,7 +199,7 @@ describe('a vendor who does not tell', () => {
     await stage.emulator.client.setFaults({ switches: { neverSendsCompleted: true } });
     await stage.emulator.client.hangUp(caller.id);
     await passTime(stage, 31);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', ended_at: expect.any(Date) });
     expect(await readSession(stage, meeting)).toMatchObject({ state: 'live', due_reason: 'phones-left' });
   });
@@ -209,9 +209,9 @@ describe('a vendor who does not tell', () => {
     await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now(), media_closed_at = now() WHERE session_id = $1`, [meeting.sessionId]);
     await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { state: 'ended', ended_at: new Date() } });
     await passTime(stage, 31);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await passTime(stage, 31);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     expect((await allDown()).up).toBe(0);
   });
 });

@@ -7,6 +7,7 @@ import { sweepInventory } from './sweep-inventory.ts';
 import { alterRows, callIn, joinBrowser, meet, openRoom, readLegs, readSession, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { MEDIA_KINDS, setStage, type Stage } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -26,10 +27,10 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     await dropVideo();
     const { connectionId } = await join(meeting);
     expect(await readLegs(stage, meeting)).toEqual([]);
-    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
     expect(await readLegs(stage, meeting)).toMatchObject([{ kind: 'webrtc', state: 'joined', media_connection_id: connectionId }]);
     expect((await readSession(stage, meeting)).state).toBe('live');
-    expect(await sweepInventory(world)).toMatchObject({ connections: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ connections: 0 });
     expect(await readLegs(stage, meeting)).toHaveLength(1);
     // Not ended as never used, with somebody in it.
     await passTime(stage, 130);
@@ -44,7 +45,7 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     await joinBrowser(stage, meeting);
     await stage.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', event: 'connectionCreated', fault: 'delay', delayMs: 700 }] });
     const { connectionId } = await join(meeting);
-    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
     await stage.emulator.client.awaitWebhook({ kind: 'session-callback', event: 'connectionCreated', after: 0 });
     await stage.emulator.client.leaveWebrtc(connectionId);
     await untilLegs(stage, meeting, 'webrtc', ['joined', 'ended']);
@@ -56,10 +57,10 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     const { connectionId } = await joinBrowser(stage, meeting);
     await dropVideo();
     await stage.emulator.client.leaveWebrtc(connectionId);
-    expect(await sweepInventory(world)).toMatchObject({ connections: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ connections: 0 });
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined']);
     await passTime(stage, 31);
-    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
     expect(await readLegs(stage, meeting)).toMatchObject([{ state: 'ended', reason: 'not-in-list' }]);
     expect(await readSession(stage, meeting)).toMatchObject({ state: 'live', due_reason: 'browsers-left' });
     expect(await stage.store.prisma.observation.findMany({ where: { phase: 'over' } })).toMatchObject([{ source: 'look-up', handle: 'media' }]);
@@ -73,7 +74,7 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     await dropVideo([{ route: 'dial', fault: 'applied-silent', next: 1 }]);
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('unknown');
     await untilLegs(stage, meeting, 'bridge', ['joined']);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     const [bridge] = await readLegs(stage, meeting, 'bridge');
     const { legs } = await stage.emulator.client.ledger({ kind: 'sip-interconnect', sessionId: meeting.mediaSessionId });
     expect(bridge?.media_connection_id).toBe(legs[0]?.id);
@@ -92,7 +93,7 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     await passTime(stage, lateS);
     await dropVideo();
     const { connectionId } = await join(meeting);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await passTime(stage, 3);
     await reconcile(world);
     await stage.emulator.client.awaitDisconnected(connectionId);
@@ -111,9 +112,9 @@ describe('the comparison of connections', () => {
     const states = async () => (await Promise.all(meetings.map((meeting) => readLegs(stage, meeting)))).map((legs) => legs.map((leg) => leg.state)).toSorted((a, b) => a.length - b.length);
     await dropVideo([{ route: 'list-connections', fault: '500', next: 1 }]);
     await passTime(stage, 31);
-    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
     expect(await states()).toEqual([Array(3).fill('joined'), Array(4).fill('joined')]);
-    expect(await sweepInventory(world)).toMatchObject({ connections: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
     expect(await states()).toEqual([Array(4).fill('joined'), Array(4).fill('joined')]);
   });
 
@@ -124,7 +125,7 @@ describe('the comparison of connections', () => {
     await alterRows(stage, `UPDATE leg SET state = 'ended', media_closed_at = now(), ended_at = now() WHERE session_id = $1`, [closed.sessionId]);
     await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now() WHERE session_id = $1`, [never.sessionId]);
     await passTime(stage, 31);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     for (const { connectionId } of connections) expect((await stage.emulator.client.awaitDisconnected(connectionId)).endReason).toBe('forceDisconnected');
   });
 
@@ -140,7 +141,7 @@ describe('the comparison of connections', () => {
       return list;
     };
     const before = stage.counted.length;
-    expect(await sweepInventory({ ...world, media: { ...world.media, listConnections } })).toMatchObject({ connections: 0 });
+    expect(await sweepInventory(withProviders(world, { media: { listConnections } }), null)).toMatchObject({ connections: 0 });
     expect(stage.counted.slice(before).filter((name) => name.startsWith('orphan'))).toEqual([]);
     expect(await hangUpsAsked(stage)).toEqual({});
   });
@@ -150,7 +151,7 @@ describe('the comparison of connections', () => {
     const meeting = await meet(stage, world);
     for (let minute = 0; minute < 5; minute++) {
       await passTime(stage, 60);
-      expect(await sweepInventory(world)).toMatchObject({ adopted: 0, orphans: 0, missing: 0, connections: 0 });
+      expect(await sweepInventory(world, null)).toMatchObject({ adopted: 0, orphans: 0, missing: 0, connections: 0 });
       await reconcile(world);
     }
     expect(await hangUpsAsked(stage)).toEqual({});

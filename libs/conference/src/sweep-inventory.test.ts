@@ -34,24 +34,24 @@ async function strayCall(): Promise<{ callId: string; personId: string }> {
 describe('a live call that nobody knows', () => {
   it('is hung up after two complete inventories thirty seconds apart, and not before', async () => {
     const { callId, personId } = await strayCall();
-    expect(await sweepInventory(world)).toMatchObject({ calls: 1, orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ calls: 1, orphans: 0 });
     // The second comes too soon, and so does the third.
     await passTime(stage, 15);
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 0 });
     await passTime(stage, 13);
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 0 });
     expect(await isUp(callId)).toBe(true);
     await passTime(stage, 2);
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 1 });
     await stage.emulator.client.awaitEnded(personId);
     expect(stage.counted.filter((name) => name.startsWith('orphan'))).toHaveLength(1);
-    expect(await sweepInventory(world)).toMatchObject({ calls: 0, orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ calls: 0, orphans: 0 });
   });
 
   it('is not hung up after one, however long ago that was', async () => {
     const { callId } = await strayCall();
     await passTime(stage, 3_600);
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 0 });
     expect(await isUp(callId)).toBe(true);
   });
 
@@ -59,7 +59,7 @@ describe('a live call that nobody knows', () => {
     const { callId } = await strayCall();
     await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     for (const orphans of [0, 1, 1, 1]) {
-      expect(await sweepInventory(world)).toMatchObject({ orphans });
+      expect(await sweepInventory(world, null)).toMatchObject({ orphans });
       await passTime(stage, 31);
     }
     expect(await hangUpsAsked(stage)).toEqual({ [callId]: 3 });
@@ -77,31 +77,31 @@ describe('a live call that nobody knows', () => {
     const { callId } = await strayCall();
     const meeting = await openRoom(world);
     const caller = await callIn(stage, world, meeting);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     const before = await stage.store.prisma.stray.findMany();
     await stage.emulator.client.setFaults(faults);
     await passTime(stage, 31);
-    await expect(sweepInventory(world)).rejects.toMatchObject({ name: 'ProviderError' });
+    await expect(sweepInventory(world, null)).rejects.toMatchObject({ name: 'ProviderError' });
     expect(await hangUpsAsked(stage)).toEqual({});
     expect([await isUp(callId), await isUp(caller.callId)]).toEqual([true, true]);
     expect((await stage.store.prisma.stray.findMany()).map(({ id, sweeps }) => [id, sweeps])).toEqual(before.map(({ id, sweeps }) => [id, sweeps]));
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined']);
     // The next complete one counts.
     await stage.emulator.client.resetFaults();
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 1 });
     expect(await isUp(caller.callId)).toBe(true);
   });
 
   it('is forgotten when it vanished between the two: seen anew, it has its whole time again', async () => {
     const { callId } = await strayCall();
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await passTime(stage, 31);
     await stage.emulator.client.setFaults({ switches: { listOmitsLive: true } });
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     expect(await stage.store.prisma.stray.count()).toBe(0);
     await stage.emulator.client.resetFaults();
     await passTime(stage, 31);
-    expect(await sweepInventory(world)).toMatchObject({ calls: 1, orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ calls: 1, orphans: 0 });
     expect(await isUp(callId)).toBe(true);
   });
 });
@@ -112,9 +112,9 @@ describe('when the rows do not know what is live', () => {
     await ringIn(stage);
     await strayCall();
     await emptyDatabase(stage);
-    expect(await sweepInventory(world)).toMatchObject({ calls: 4, orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ calls: 4, orphans: 0 });
     await passTime(stage, 30.5);
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 4 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 4 });
     for (const kind of ['voice-inbound', 'voice-outbound', 'voice-sip', 'sip-interconnect'] as const) await stage.emulator.client.awaitLegsUp(0, { kind });
     expect((await stage.emulator.client.caller(meeting.caller.id)).state).toBe('ended');
   });
@@ -123,9 +123,9 @@ describe('when the rows do not know what is live', () => {
     const meeting = await openRoom(world);
     const { callId, id } = await callIn(stage, world, meeting);
     await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now() WHERE voice_call_id = $1`, [callId]);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await passTime(stage, 31);
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 1 });
     await stage.emulator.client.awaitEnded(id);
   });
 });
@@ -146,11 +146,11 @@ describe('a call whose create was never answered', () => {
   it('is given to its leg, and stays', async () => {
     const { meeting, phone } = await unnamedCall();
     const { callId } = await stage.emulator.client.awaitRing(phone);
-    expect(await sweepInventory(world)).toMatchObject({ adopted: 1, orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ adopted: 1, orphans: 0 });
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ voice_call_id: callId, state: 'ringing' });
     for (let sweep = 0; sweep < 2; sweep++) {
       await passTime(stage, 31);
-      expect(await sweepInventory(world)).toMatchObject({ adopted: 0, orphans: 0 });
+      expect(await sweepInventory(world, null)).toMatchObject({ adopted: 0, orphans: 0 });
     }
     expect(await hangUpsAsked(stage)).toEqual({});
   });
@@ -161,7 +161,7 @@ describe('a call whose create was never answered', () => {
     await passTime(stage, 3);
     await reconcile(world);
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ending']);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await passTime(stage, 3);
     await reconcile(world);
     const person = await stage.emulator.client.awaitRing(phone);
@@ -174,7 +174,7 @@ describe('a call whose create was never answered', () => {
   it('is not given to a leg that rings another number', async () => {
     const { meeting } = await unnamedCall();
     await alterRows(stage, `UPDATE leg SET remote = '+447946299999' WHERE session_id = $1`, [meeting.sessionId]);
-    expect(await sweepInventory(world)).toMatchObject({ adopted: 0, orphans: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ adopted: 0, orphans: 0 });
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ voice_call_id: null, state: 'dialling' });
   });
 });
@@ -200,13 +200,13 @@ describe('two calls to one number whose creates were never answered', () => {
     const { mine, other, callIds } = await twins();
     expect(callIds).toHaveLength(2);
     for (let sweep = 0; sweep < 2; sweep++) {
-      expect(await sweepInventory(world)).toMatchObject({ calls: 2, adopted: 0, orphans: 0, ambiguous: 2 });
+      expect(await sweepInventory(world, null)).toMatchObject({ calls: 2, adopted: 0, orphans: 0, ambiguous: 2 });
       await passTime(stage, 31);
     }
     await endSession(world, mine.tenantId, mine.sessionId, 'ended-by-tenant');
     await passTime(stage, 3);
     await reconcile(world);
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await passTime(stage, 3);
     await reconcile(world);
     expect(await hangUpsAsked(stage)).toEqual({});
@@ -216,16 +216,16 @@ describe('two calls to one number whose creates were never answered', () => {
   it('nor is one of them, when the other’s leg was given up just now', async () => {
     const { mine } = await twins();
     await alterRows(stage, `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id = $1`, [mine.sessionId]);
-    expect(await sweepInventory(world)).toMatchObject({ adopted: 0, orphans: 0, ambiguous: 2 });
+    expect(await sweepInventory(world, null)).toMatchObject({ adopted: 0, orphans: 0, ambiguous: 2 });
   });
 
   it('are hung up as nobody’s once no leg waits for its name any more', async () => {
     const { mine, other, callIds } = await twins();
-    await sweepInventory(world);
+    await sweepInventory(world, null);
     await alterRows(stage, `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id IN ($1, $2)`, [mine.sessionId, other.sessionId]);
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 0, ambiguous: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 0, ambiguous: 0 });
     await passTime(stage, 31);
-    expect(await sweepInventory(world)).toMatchObject({ orphans: 2, ambiguous: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ orphans: 2, ambiguous: 0 });
     expect((await hangUpsAsked(stage))).toEqual(Object.fromEntries(callIds.map((id) => [id, 1])));
   });
 });
@@ -237,9 +237,9 @@ describe('a call that we hold to be up and the list lacks', () => {
     await stage.emulator.client.setFaults({ switches: { neverSendsCompleted: true } });
     await stage.emulator.client.hangUp(caller.id);
     // Younger than the list may be stale.
-    expect(await sweepInventory(world)).toMatchObject({ missing: 0 });
+    expect(await sweepInventory(world, null)).toMatchObject({ missing: 0 });
     await passTime(stage, 31);
-    expect(await sweepInventory(world)).toMatchObject({ missing: 1 });
+    expect(await sweepInventory(world, null)).toMatchObject({ missing: 1 });
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', confirmed_at: expect.any(Date), outcome: 'success' });
     expect(await stage.store.prisma.observation.findMany({ where: { phase: 'over' } })).toMatchObject([{ source: 'look-up', handle: 'voice' }]);
   });
@@ -254,7 +254,7 @@ describe('a call that we hold to be up and the list lacks', () => {
     await stage.emulator.client.setFaults({ ...faults, switches: { ...faults.switches, listOmitsLive: true } });
     for (let sweep = 0; sweep < 3; sweep++) {
       await passTime(stage, 31);
-      expect(await sweepInventory(world)).toMatchObject({ calls: 0, missing: 2, orphans: 0 });
+      expect(await sweepInventory(world, null)).toMatchObject({ calls: 0, missing: 2, orphans: 0 });
       await reconcile(world);
     }
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined', 'joined', 'joined']);
@@ -266,7 +266,7 @@ describe('a call that we hold to be up and the list lacks', () => {
 describe('two replicas', () => {
   it('take turns: one inventory a minute, whoever makes it', async () => {
     await strayCall();
-    const turn = async (): Promise<void> => void ((await takeTurn(stage.store, 'inventory', 60_000)) && (await sweepInventory(world)));
+    const turn = async (): Promise<void> => void ((await takeTurn(stage.store, 'inventory', 60_000)) && (await sweepInventory(world, null)));
     const lists = async (): Promise<number> => (await stage.emulator.client.restLog({ route: 'list-calls' })).length;
     await Promise.all(Array.from({ length: 6 }, turn));
     const once = await lists();
@@ -282,7 +282,7 @@ describe('two replicas', () => {
 
   it('that sweep at once all the same count as two inventories, and hang nothing up before its time', async () => {
     const { callId } = await strayCall();
-    await Promise.all([sweepInventory(world), sweepInventory(world), sweepInventory(world)]);
+    await Promise.all([sweepInventory(world, null), sweepInventory(world, null), sweepInventory(world, null)]);
     expect(await isUp(callId)).toBe(true);
     expect(await hangUpsAsked(stage)).toEqual({});
   });

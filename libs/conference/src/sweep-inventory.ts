@@ -4,7 +4,7 @@ import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, listMedia, 
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
 import { writeConnectionData } from './connection-data.ts';
-import type { Deps } from './deps.ts';
+import type { Deps, Providers } from './deps.ts';
 
 /** A live call that no row knows is hung up after two complete inventories this far apart: the first may have been a moment before its row. */
 const QUARANTINE_MS = 30_000;
@@ -29,27 +29,33 @@ export interface Inventory {
 }
 
 /**
- * Compares the provider's own list of what is live with our rows, both ways: finds legs that no row knows, and rows whose leg is gone
+ * Compares an account's own list of what is live with our rows of that account, both ways: finds legs that no row knows, and rows whose leg is gone
  * though no webhook said so. Needs no row to begin with: on an empty database every live call is a stranger's, and is hung up after its
  * quarantine. A list that is partial or failed counts as nothing: this throws and nothing was concluded from it.
+ * @param accountId null: the platform's
  */
-export async function sweepInventory(deps: Deps): Promise<Inventory> {
-  const live = await deps.voice.listLiveCalls();
-  const { adopted, ambiguous, orphans } = await hangUpStrays(deps, live);
-  for (const { call_id: callId, leg_id: legId, kind } of await findFalseKills(deps.store)) {
+export async function sweepInventory(deps: Deps, accountId: string | null): Promise<Inventory> {
+  const at: Account = { accountId, ...(await deps.providers(accountId)) };
+  const live = await at.voice.listLiveCalls();
+  const { adopted, ambiguous, orphans } = await hangUpStrays(deps, at, live);
+  for (const { call_id: callId, leg_id: legId, kind } of await findFalseKills(deps.store, accountId)) {
     deps.report.count('false_kill', { kind });
     deps.report.warn('a call that was hung up as nobody’s was a leg of a running session', { callId, legId });
   }
-  const missing = await lookUpMissing(deps, live);
-  const connections = deps.media.capabilities.listConnections ? await compareConnections(deps) : 0;
+  const missing = await lookUpMissing(deps, at, live);
+  const connections = at.media.capabilities.listConnections ? await compareConnections(deps, at) : 0;
   return { calls: live.length, adopted, ambiguous, orphans, missing, connections };
 }
 
-async function hangUpStrays(deps: Deps, live: readonly ObservedCall[]): Promise<Pick<Inventory, 'adopted' | 'ambiguous' | 'orphans'>> {
-  const known = new Map((await findCalls(deps.store, live.map(({ callId }) => callId))).map((row) => [row.voice_call_id, row]));
+interface Account extends Providers {
+  readonly accountId: string | null;
+}
+
+async function hangUpStrays(deps: Deps, at: Account, live: readonly ObservedCall[]): Promise<Pick<Inventory, 'adopted' | 'ambiguous' | 'orphans'>> {
+  const known = new Map((await findCalls(deps.store, at.accountId, live.map(({ callId }) => callId))).map((row) => [row.voice_call_id, row]));
   // A leg that we hold to be ended and that is live all the same is nobody's either.
   const unknown = live.filter(({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended');
-  const whose = await waitingLegs(deps, unknown.filter(({ callId }) => !known.has(callId)));
+  const whose = await waitingLegs(deps, at, unknown.filter(({ callId }) => !known.has(callId)));
   const strays: string[] = [];
   let adopted = 0;
   let ambiguous = 0;
@@ -58,15 +64,15 @@ async function hangUpStrays(deps: Deps, live: readonly ObservedCall[]): Promise<
     if (leg === 'one of several') {
       ambiguous += 1;
       deps.report.warn('a live call may be any of several legs’; it is left to its own webhooks', { callId: call.callId });
-    } else if (leg !== undefined && (await adopt(deps, call, leg.legId))) adopted += 1;
+    } else if (leg !== undefined && (await adopt(deps, at, call, leg.legId))) adopted += 1;
     else strays.push(call.callId);
   }
-  const due = await noteStrays(deps.store, strays, { quarantineMs: QUARANTINE_MS });
+  const due = await noteStrays(deps.store, at.accountId, strays, { quarantineMs: QUARANTINE_MS });
   for (const callId of due) {
     deps.report.count('orphans_found');
     deps.report.warn('a live call that nobody knows is hung up', { callId });
     // Asked at every inventory until it is seen no more.
-    await deps.voice.hangUp(callId).catch((error: unknown) => deps.report.warn('an orphan was not taken; it will be asked again', { callId, error: String(error) }));
+    await at.voice.hangUp(callId).catch((error: unknown) => deps.report.warn('an orphan was not taken; it will be asked again', { callId, error: String(error) }));
   }
   return { adopted, ambiguous, orphans: due.length };
 }
@@ -77,9 +83,9 @@ async function hangUpStrays(deps: Deps, live: readonly ObservedCall[]): Promise<
  * stranger; each call's own answer and event addresses name its leg, and the vendor ends a call that rings for its time, or whose answer
  * address cannot be reached.
  */
-async function waitingLegs(deps: Deps, calls: readonly ObservedCall[]): Promise<Map<string, { legId: string } | 'one of several'>> {
+async function waitingLegs(deps: Deps, { accountId }: Account, calls: readonly ObservedCall[]): Promise<Map<string, { legId: string } | 'one of several'>> {
   const numbers = [...new Set(calls.flatMap(({ rings }) => (rings === null ? [] : [rings])))];
-  const dials = numbers.length === 0 ? [] : await findUnnamedDials(deps.store, numbers);
+  const dials = numbers.length === 0 ? [] : await findUnnamedDials(deps.store, accountId, numbers);
   const whose = new Map<string, { legId: string } | 'one of several'>();
   for (const number of numbers) {
     const rung = calls.filter(({ rings }) => rings === number);
@@ -90,18 +96,18 @@ async function waitingLegs(deps: Deps, calls: readonly ObservedCall[]): Promise<
   return whose;
 }
 
-async function adopt(deps: Deps, { callId, event }: ObservedCall, legId: string): Promise<boolean> {
+async function adopt(deps: Deps, { accountId }: Account, { callId, event }: ObservedCall, legId: string): Promise<boolean> {
   const known = event.kind === 'call' ? event : ({ kind: 'call', callId, phase: 'started', at: null } as const);
-  return (await applyLegEvent(deps, { via: 'look-up' }, known, legId)) === 'applied';
+  return (await applyLegEvent(deps, { via: 'look-up', accountId }, known, legId)) === 'applied';
 }
 
-async function lookUpMissing(deps: Deps, live: readonly ObservedCall[]): Promise<number> {
-  const missing = await missingCalls(deps.store, live.map(({ callId }) => callId), { olderMs: SETTLED_MS });
+async function lookUpMissing(deps: Deps, { accountId, voice }: Account, live: readonly ObservedCall[]): Promise<number> {
+  const missing = await missingCalls(deps.store, accountId, live.map(({ callId }) => callId), { olderMs: SETTLED_MS });
   for (const { id, voice_call_id } of missing) {
     try {
       // Not in the list is no proof; its own final status is.
-      const call = await deps.voice.getCall(voice_call_id);
-      if (call?.over) await applyLegEvent(deps, { via: 'look-up' }, call.event, id);
+      const call = await voice.getCall(voice_call_id);
+      if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId }, call.event, id);
     } catch (error) {
       deps.report.warn('a leg that the list lacks could not be looked up', { legId: id, error: String(error) });
     }
@@ -109,11 +115,11 @@ async function lookUpMissing(deps: Deps, live: readonly ObservedCall[]): Promise
   return missing.length;
 }
 
-async function compareConnections(deps: Deps): Promise<number> {
+async function compareConnections(deps: Deps, at: Account): Promise<number> {
   let changed = 0;
-  for (const session of await listMedia(deps.store, { afterEndS: AFTER_END_S })) {
+  for (const session of await listMedia(deps.store, at.accountId, { afterEndS: AFTER_END_S })) {
     try {
-      changed += await compareSession(deps, session);
+      changed += await compareSession(deps, at, session);
     } catch (error) {
       // One session's failure must not stop the others; nothing was concluded for this one.
       if (!(error instanceof ProviderError)) throw error;
@@ -123,8 +129,8 @@ async function compareConnections(deps: Deps): Promise<number> {
   return changed;
 }
 
-async function compareSession(deps: Deps, { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaToList): Promise<number> {
-  const live = await deps.media.listConnections(mediaSessionId);
+async function compareSession(deps: Deps, { accountId, media }: Account, { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaToList): Promise<number> {
+  const live = await media.listConnections(mediaSessionId);
   const legs = await connectionsOf(deps.store, tenantId, id);
   const at = deps.clock.now();
   let changed = 0;
@@ -136,19 +142,19 @@ async function compareSession(deps: Deps, { id, tenant_id: tenantId, media_sessi
       if (known.closed_ms !== null && known.closed_ms < SETTLED_MS) continue;
       // Held to be closed and live all the same: no leg of ours any more.
       deps.report.count('orphans_found');
-      await deps.media.disconnect({ mediaSessionId, connectionId });
+      await media.disconnect({ mediaSessionId, connectionId });
       changed += 1;
       continue;
     }
     // The bridge whose dial got no answer, or a browser whose callback was lost. The vendor's list does not say which; its data would.
     const dialled = legs.find((leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended');
     const whose = data ?? writeConnectionData(dialled === undefined ? { participant: null } : { leg: dialled.id });
-    if ((await applySessionEvent(deps, { via: 'look-up' }, { kind: 'connected', mediaSessionId, connectionId, data: whose, at })) === 'applied') changed += 1;
+    if ((await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'connected', mediaSessionId, connectionId, data: whose, at })) === 'applied') changed += 1;
   }
   for (const leg of legs) {
     if (leg.media_connection_id === null || leg.media_closed_at !== null || leg.age_ms < SETTLED_MS) continue;
     if (live.some(({ connectionId }) => connectionId === leg.media_connection_id)) continue;
-    await applySessionEvent(deps, { via: 'look-up' }, { kind: 'disconnected', mediaSessionId, connectionId: leg.media_connection_id, data: '', reason: 'not-in-list', at });
+    await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'disconnected', mediaSessionId, connectionId: leg.media_connection_id, data: '', reason: 'not-in-list', at });
     changed += 1;
   }
   return changed;

@@ -60,18 +60,27 @@ export interface CdrToAsk {
   readonly voice_call_id: string;
 }
 
+/** The accounts that have records whose price is to be asked for now; null among them: the platform's. */
+export async function accountsToAsk(store: Store): Promise<(string | null)[]> {
+  const { rows } = await store.query<{ account_id: string | null }>(EVERY_TENANT, {
+    name: 'accounts-to-ask',
+    text: 'SELECT DISTINCT l.account_id FROM cdr c JOIN leg l ON l.id = c.leg_id WHERE c.ask_at <= now()',
+  });
+  return rows.map(({ account_id }) => account_id);
+}
+
 /**
- * Takes the records whose price is to be asked for, those due for longest first, and puts each off: a minute, doubling to six hours, for ten days.
+ * Takes the records of an account whose price is to be asked for, those due for longest first, and puts each off: a minute, doubling to six hours, for ten days.
  * Several may ask at once, each gets others. Across tenants: this is the operator's sweep.
  */
-export async function takeCdrsToAsk(store: Store, limit: number): Promise<CdrToAsk[]> {
+export async function takeCdrsToAsk(store: Store, accountId: string | null, limit: number): Promise<CdrToAsk[]> {
   const { rows } = await store.query<CdrToAsk>(EVERY_TENANT, {
     name: 'cdrs-to-ask',
     text: `UPDATE cdr c SET asks = c.asks + 1, ask_at = CASE WHEN c.stored_at > now() - interval '10 days' THEN now() + LEAST(interval '6 hours', interval '1 minute' * 2 ^ LEAST(c.asks, 12)) END
            FROM leg l
-           WHERE l.id = c.leg_id AND c.id IN (SELECT d.id FROM cdr d WHERE d.ask_at <= now() ORDER BY d.ask_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+           WHERE l.id = c.leg_id AND c.id IN (SELECT d.id FROM cdr d JOIN leg m ON m.id = d.leg_id WHERE d.ask_at <= now() AND m.account_id IS NOT DISTINCT FROM $2 ORDER BY d.ask_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED)
            RETURNING c.leg_id, c.tenant_id, l.voice_call_id`,
-    values: [limit],
+    values: [limit, accountId],
   });
   return rows;
 }

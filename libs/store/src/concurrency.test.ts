@@ -192,7 +192,7 @@ describe('a transaction', () => {
   it('leaves nothing when its work throws', async () => {
     const room = await makeRoom(store);
     const work = inTransaction(store, EVERY_TENANT, async (tx) => {
-      await insertLeg(tx, room.tenantId, room.sessionId, { id: 'leg_never', kind: 'webrtc', state: 'requested', deadline_at: new Date('2099-01-01') });
+      await insertLeg(tx, room.tenantId, { id: room.sessionId, account_id: null }, { id: 'leg_never', kind: 'webrtc', state: 'requested', deadline_at: new Date('2099-01-01') });
       throw new Error('changed my mind');
     });
     await expect(work).rejects.toThrow('changed my mind');

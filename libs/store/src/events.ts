@@ -1,11 +1,11 @@
 import type { Verdict } from '@partyline/domain/verdict';
 import { NEW_DELIVERY_ID } from './deliveries.ts';
 import type { Store, Tx } from './store.ts';
-import type { UsedToken } from './voice-webhooks.ts';
+import { tokenKey, type UsedToken } from './voice-webhooks.ts';
 
 /** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
 export async function useToken(tx: Tx, token: UsedToken): Promise<boolean> {
-  const { rowCount } = await tx.query({ name: 'use-jti', text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING', values: [token.jti, token.expiresAt] });
+  const { rowCount } = await tx.query({ name: 'use-jti', text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING', values: [tokenKey(token), token.expiresAt] });
   return rowCount === 1;
 }
 
@@ -25,10 +25,10 @@ export async function mediaOfLeg(store: Store, tenantId: string, legId: string):
   return rows[0]?.media_session_id ?? null;
 }
 
-/** The provider's video session of a tenant's session; `null` while it has none, `undefined` when the tenant has no such session. */
-export async function mediaOfSession(store: Store, tenantId: string, sessionId: string): Promise<string | null | undefined> {
-  const { rows } = await store.query<{ media_session_id: string | null }>(tenantId, { name: 'media-of-session', text: 'SELECT media_session_id FROM session WHERE id = $1 AND tenant_id = $2', values: [sessionId, tenantId] });
-  return rows[0]?.media_session_id;
+/** At which account a tenant's session is, and its video session there, null while it has none; `null` when the tenant has no such session. */
+export async function mediaOfSession(store: Store, tenantId: string, sessionId: string): Promise<{ account_id: string | null; media_session_id: string | null } | null> {
+  const { rows } = await store.query<{ account_id: string | null; media_session_id: string | null }>(tenantId, { name: 'media-of-session', text: 'SELECT account_id, media_session_id FROM session WHERE id = $1 AND tenant_id = $2', values: [sessionId, tenantId] });
+  return rows[0] ?? null;
 }
 
 /** What a provider said of one handle of a leg. */

@@ -25,7 +25,7 @@ async function ago(seconds: number): Promise<Date> {
 
 describe('strays', () => {
   const QUARANTINE = { quarantineMs: 30_000 };
-  const note = (...seen: string[]) => noteStrays(store, seen, QUARANTINE);
+  const note = (...seen: string[]) => noteStrays(store, null, seen, QUARANTINE);
   const passTime = (seconds: number) => store.pool.query('UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)', [seconds]);
   beforeEach(async () => void (await store.pool.query('TRUNCATE stray')));
 
@@ -71,8 +71,8 @@ describe('calls', () => {
   test.each(LEG_STATES)('a leg that is %s is known by its call, and missed when it is up, old enough, and not in the list', async (state) => {
     const call = freshId('call');
     const id = await makeLeg(store, room, { kind: 'outbound', state, voice_call_id: call });
-    expect(await findCalls(store, [call, 'another'])).toEqual([{ id, voice_call_id: call, state }]);
-    const missed = async (live: readonly string[]) => (await missingCalls(store, live, { olderMs: 30_000 })).some((leg) => leg.id === id);
+    expect(await findCalls(store, null, [call, 'another'])).toEqual([{ id, voice_call_id: call, state }]);
+    const missed = async (live: readonly string[]) => (await missingCalls(store, null, live, { olderMs: 30_000 })).some((leg) => leg.id === id);
     expect(await missed([])).toBe(false);
     await setColumns(store, 'leg', id, { created_at: await ago(31) });
     expect(await missed([])).toBe(state !== 'ended');
@@ -89,18 +89,18 @@ describe('calls', () => {
     await makeLeg(store, room, { kind: 'outbound', state: 'ended', remote: phone, dialled_at: at });
     await makeLeg(store, room, { kind: 'inbound', state: 'dialling', remote: phone, dialled_at: at });
     await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: '+447946700002', dialled_at: at });
-    expect(await findUnnamedDials(store, [phone])).toEqual([]);
+    expect(await findUnnamedDials(store, null, [phone])).toEqual([]);
     const id = await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: phone, dialled_at: at });
-    expect(await findUnnamedDials(store, [phone, '+15550100'])).toEqual([{ id, remote: phone, up: true }]);
+    expect(await findUnnamedDials(store, null, [phone, '+15550100'])).toEqual([{ id, remote: phone, up: true }]);
     await setColumns(store, 'leg', id, { state: 'ended', reason: 'never-seen', ended_at: await ago(599) });
-    expect(await findUnnamedDials(store, [phone])).toEqual([{ id, remote: phone, up: false }]);
+    expect(await findUnnamedDials(store, null, [phone])).toEqual([{ id, remote: phone, up: false }]);
     await setColumns(store, 'leg', id, { ended_at: await ago(601) });
-    expect(await findUnnamedDials(store, [phone])).toEqual([]);
+    expect(await findUnnamedDials(store, null, [phone])).toEqual([]);
   });
 });
 
 describe('video sessions to compare', () => {
-  const listed = async (room: MadeRoom, limit?: number): Promise<boolean> => (await listMedia(store, { afterEndS: 900, ...(limit === undefined ? {} : { limit }) })).some(({ id }) => id === room.sessionId);
+  const listed = async (room: MadeRoom, limit?: number): Promise<boolean> => (await listMedia(store, null, { afterEndS: 900, ...(limit === undefined ? {} : { limit }) })).some(({ id }) => id === room.sessionId);
 
   test.each<{ what: string; columns: () => Promise<object>; yes: boolean }>([
     { what: 'one that nobody was seen in', columns: async () => ({ state: 'open' }), yes: true },
@@ -123,6 +123,6 @@ describe('video sessions to compare', () => {
       await setColumns(store, 'session', room.sessionId, { media_session_id: freshId('media'), state, ended_at: state === 'ended' ? await ago(1) : null });
       return room.sessionId;
     }));
-    expect((await listMedia(store, { afterEndS: 900 })).map(({ id }) => id)).toEqual(rooms.toReversed());
+    expect((await listMedia(store, null, { afterEndS: 900 })).map(({ id }) => id)).toEqual(rooms.toReversed());
   });
 });

@@ -1,6 +1,12 @@
 import { EVERY_TENANT, type Store } from './store.ts';
 
-/* Platform-wide: what the provider lists is compared with all rows, whoever’s they are. */
+/* Platform-wide: what an account lists is compared with all rows of that account, whoever’s they are. An `accountId` of null is the platform’s. */
+
+/** Every tenant's account that is not deleted. */
+export async function accountsToSweep(store: Store): Promise<string[]> {
+  const { rows } = await store.query<{ id: string }>(EVERY_TENANT, { name: 'accounts-to-sweep', text: 'SELECT id FROM provider_account WHERE deleted_at IS NULL ORDER BY created_at, id' });
+  return rows.map(({ id }) => id);
+}
 
 /** A leg's row as an inventory of the provider's live calls is compared with it. */
 export interface KnownCall {
@@ -10,19 +16,19 @@ export interface KnownCall {
 }
 
 /** Which of these calls a row of ours names, and what it says of each. */
-export async function findCalls(store: Store, callIds: readonly string[]): Promise<KnownCall[]> {
-  const { rows } = await store.query<KnownCall>(EVERY_TENANT, { name: 'find-calls', text: 'SELECT voice_call_id, id, state FROM leg WHERE voice_call_id = ANY($1)', values: [callIds] });
+export async function findCalls(store: Store, accountId: string | null, callIds: readonly string[]): Promise<KnownCall[]> {
+  const { rows } = await store.query<KnownCall>(EVERY_TENANT, { name: 'find-calls', text: 'SELECT voice_call_id, id, state FROM leg WHERE voice_call_id = ANY($1) AND account_id IS NOT DISTINCT FROM $2', values: [callIds, accountId] });
   return rows;
 }
 
 /** Legs that we hold to be up by their call, older than `olderMs`, whose call is not among `liveIds`: somebody must look them up. */
-export async function missingCalls(store: Store, liveIds: readonly string[], { olderMs, limit = 500 }: { olderMs: number; limit?: number }): Promise<{ id: string; voice_call_id: string }[]> {
+export async function missingCalls(store: Store, accountId: string | null, liveIds: readonly string[], { olderMs, limit = 500 }: { olderMs: number; limit?: number }): Promise<{ id: string; voice_call_id: string }[]> {
   const { rows } = await store.query<{ id: string; voice_call_id: string }>(EVERY_TENANT, {
     name: 'missing-calls',
     text: `SELECT id, voice_call_id FROM leg
            WHERE state <> 'ended' AND voice_call_id IS NOT NULL AND voice_closed_at IS NULL AND created_at < now() - make_interval(secs => $2)
-             AND voice_call_id <> ALL($1) ORDER BY created_at LIMIT $3`,
-    values: [liveIds, olderMs / 1000, limit],
+             AND voice_call_id <> ALL($1) AND account_id IS NOT DISTINCT FROM $4 ORDER BY created_at LIMIT $3`,
+    values: [liveIds, olderMs / 1000, limit, accountId],
   });
   return rows;
 }
@@ -36,12 +42,12 @@ export interface UnnamedDial {
 }
 
 /** Legs to these numbers whose dial got no answer, whoever's they are: those that still wait for their call's name, and those given up for it within ten minutes. */
-export async function findUnnamedDials(store: Store, numbers: readonly string[]): Promise<UnnamedDial[]> {
+export async function findUnnamedDials(store: Store, accountId: string | null, numbers: readonly string[]): Promise<UnnamedDial[]> {
   const { rows } = await store.query<UnnamedDial>(EVERY_TENANT, {
     name: 'find-unnamed-dials',
     text: `SELECT id, remote, state <> 'ended' AS up FROM leg WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND remote = ANY($1)
-             AND (state <> 'ended' OR (reason = 'never-seen' AND ended_at > now() - interval '10 minutes'))`,
-    values: [numbers],
+             AND (state <> 'ended' OR (reason = 'never-seen' AND ended_at > now() - interval '10 minutes')) AND account_id IS NOT DISTINCT FROM $2`,
+    values: [numbers, accountId],
   });
   return rows;
 }
@@ -58,14 +64,14 @@ export interface MediaToList {
  * Sessions that hold a video session and may have somebody in it: not over, over for less than `afterEndS` seconds, or over while a token of
  * theirs still holds (they do until the session's longest duration). Running ones first, then those that nobody was seen in yet.
  */
-export async function listMedia(store: Store, { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number }): Promise<MediaToList[]> {
+export async function listMedia(store: Store, accountId: string | null, { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number }): Promise<MediaToList[]> {
   const { rows } = await store.query<MediaToList>(EVERY_TENANT, {
     name: 'list-media',
     text: `SELECT s.id, s.tenant_id, s.media_session_id, s.state FROM session s JOIN room r ON r.id = s.room_id
-           WHERE s.media_session_id IS NOT NULL
+           WHERE s.media_session_id IS NOT NULL AND s.account_id IS NOT DISTINCT FROM $3
              AND (s.state <> 'ended' OR s.ended_at > now() - make_interval(secs => $1) OR s.created_at + make_interval(secs => r.max_duration_s) > now())
            ORDER BY s.state IN ('live', 'ending') DESC, s.state = 'open' DESC, s.created_at DESC LIMIT $2`,
-    values: [afterEndS, limit],
+    values: [afterEndS, limit, accountId],
   });
   return rows;
 }
@@ -93,19 +99,19 @@ export async function connectionsOf(store: Store, tenantId: string, sessionId: s
 }
 
 /**
- * Notes what a complete inventory saw and no row knows; what it did not see again is forgotten, unless it was hung up. Gives those that
+ * Notes what a complete inventory of an account saw and no row knows; what it did not see again is forgotten, unless it was hung up. Gives those that
  * have been seen by two inventories, the first of them at least `quarantineMs` ago: nobody's, and noted as asked to be hung up.
  */
-export async function noteStrays(store: Store, seen: readonly string[], { quarantineMs }: { quarantineMs: number }): Promise<string[]> {
+export async function noteStrays(store: Store, accountId: string | null, seen: readonly string[], { quarantineMs }: { quarantineMs: number }): Promise<string[]> {
   const { rows } = await store.query<{ id: string }>(EVERY_TENANT, {
     name: 'note-strays',
-    text: `WITH gone AS (DELETE FROM stray WHERE id <> ALL($1) AND asked_at IS NULL),
-                noted AS (INSERT INTO stray AS s (id) SELECT DISTINCT unnest($1::text[])
+    text: `WITH gone AS (DELETE FROM stray WHERE id <> ALL($1) AND asked_at IS NULL AND account_id IS NOT DISTINCT FROM $3),
+                noted AS (INSERT INTO stray AS s (id, account_id) SELECT DISTINCT unnest($1::text[]), $3
                           ON CONFLICT (id) DO UPDATE SET sweeps = s.sweeps + 1, last_at = now(),
                             asked_at = COALESCE(s.asked_at, CASE WHEN s.first_at <= now() - make_interval(secs => $2) THEN now() END)
                           RETURNING id, asked_at)
            SELECT id FROM noted WHERE asked_at IS NOT NULL`,
-    values: [seen, quarantineMs / 1000],
+    values: [seen, quarantineMs / 1000, accountId],
   });
   return rows.map(({ id }) => id);
 }
@@ -114,14 +120,16 @@ export async function noteStrays(store: Store, seen: readonly string[], { quaran
  * Calls that were hung up as nobody's and are, by what the rows say now, a leg's that was up in a running session at that time: false
  * kills. Each is given once. However the leg came to its name (a late event, a late answer), it is found here.
  */
-export async function findFalseKills(store: Store): Promise<{ call_id: string; leg_id: string; kind: string }[]> {
+export async function findFalseKills(store: Store, accountId: string | null): Promise<{ call_id: string; leg_id: string; kind: string }[]> {
   const { rows } = await store.query<{ call_id: string; leg_id: string; kind: string }>(EVERY_TENANT, {
     name: 'find-false-kills',
     text: `UPDATE stray SET false_kill_at = now() FROM leg l JOIN session s ON s.id = l.session_id
            WHERE stray.asked_at IS NOT NULL AND stray.false_kill_at IS NULL AND l.voice_call_id = stray.id
+             AND stray.account_id IS NOT DISTINCT FROM $1 AND l.account_id IS NOT DISTINCT FROM $1
              AND (l.owed_at IS NULL OR l.owed_at > stray.asked_at) AND (l.ended_at IS NULL OR l.ended_at > stray.asked_at)
              AND (s.ending_at IS NULL OR s.ending_at > stray.asked_at)
            RETURNING stray.id AS call_id, l.id AS leg_id, l.kind`,
+    values: [accountId],
   });
   return rows;
 }

@@ -31,7 +31,7 @@ it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
     inTransaction(store, tenantId, async (tx) => {
       await insertRoom(tx, tenantId, {
         room: { id: freshId('room'), name: 'Room', number: NUMBER, bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
-        session: { id: freshId('ses'), conversation: freshId('conv'), mediaSessionId: null },
+        session: { id: freshId('ses'), conversation: freshId('conv'), mediaSessionId: null, accountId: null },
         participant: { id: freshId('part'), name: 'Host' },
       });
       const { allowed, used } = await holdLimit(tx, tenantId, 'live-rooms');

@@ -21,6 +21,8 @@ export interface FoundNumber {
   readonly dedicated: boolean;
   /** A room of the tenant's has all its calls, without a PIN. */
   readonly bound: boolean;
+  /** The provider account that its calls come in at; null: the platform's. */
+  readonly account_id: string | null;
   /** By the database's clock. */
   readonly now: Date;
 }
@@ -32,8 +34,8 @@ export interface FoundNumber {
 export async function findNumber(store: Store, tenantId: string, wanted: NumberWanted): Promise<FoundNumber | null> {
   const { rows } = await store.query<FoundNumber>(tenantId, {
     name: 'find-number',
-    text: `SELECT e164, language, dedicated, bound, now() AS now FROM (
-             SELECT d.e164, d.language, d.created_at, d.dedicated_to IS NOT NULL AS dedicated,
+    text: `SELECT e164, language, dedicated, bound, account_id, now() AS now FROM (
+             SELECT d.e164, d.language, d.created_at, d.account_id, d.dedicated_to IS NOT NULL AS dedicated,
                     d.dedicated_to IS NOT NULL AND EXISTS (SELECT FROM room r WHERE r.number = d.e164 AND r.state = 'active' AND r.pinless) AS bound
              FROM dial_in_number d
              WHERE (d.dedicated_to IS NULL OR d.dedicated_to = $1) AND ($2::text IS NULL OR d.e164 = $2) AND ($3::text IS NULL OR d.country = $3)
@@ -57,13 +59,17 @@ export interface NumberRow {
   readonly toll_free: boolean;
   /** Null: shared. */
   readonly dedicated_to: string | null;
+  /** The account of its tenant's own in which its rooms live; null: the platform's. */
+  readonly account_id: string | null;
 }
+
+const COLUMNS = 'e164, language, country, toll_free, dedicated_to, account_id';
 
 /** The numbers that a tenant may create rooms on, its own first; few enough for one page. */
 export async function listNumbers(store: Store, tenantId: string, wanted: Omit<NumberWanted, 'number'>): Promise<NumberRow[]> {
   const { rows } = await store.query<NumberRow>(tenantId, {
     name: 'list-numbers',
-    text: `SELECT e164, language, country, toll_free, dedicated_to FROM dial_in_number d
+    text: `SELECT ${COLUMNS} FROM dial_in_number d
            WHERE (dedicated_to IS NULL OR dedicated_to = $1) AND ($2::text IS NULL OR country = $2) AND ($3::text IS NULL OR language = $3 OR language LIKE $3 || '-%')
              AND ($4::boolean IS NULL OR toll_free = $4) AND ($5::text IS NULL OR (dedicated_to IS NOT NULL) = ($5 = 'dedicated')) ORDER BY dedicated_to IS NULL, e164`,
     values: [tenantId, wanted.country ?? null, wanted.language ?? null, wanted.tollFree ?? null, wanted.kind ?? null],
@@ -75,7 +81,7 @@ export async function listNumbers(store: Store, tenantId: string, wanted: Omit<N
 export async function listAllNumbers(store: Store, { limit, after, tenantId }: { limit: number; after?: string | undefined; tenantId?: string | undefined }): Promise<NumberRow[]> {
   const { rows } = await store.query<NumberRow>(EVERY_TENANT, {
     name: 'list-all-numbers',
-    text: `SELECT e164, language, country, toll_free, dedicated_to FROM dial_in_number
+    text: `SELECT ${COLUMNS} FROM dial_in_number
            WHERE ($2::text IS NULL OR e164 COLLATE "C" > $2) AND ($3::text IS NULL OR dedicated_to = $3) ORDER BY e164 COLLATE "C" LIMIT $1`,
     values: [limit, after ?? null, tenantId ?? null],
   });
@@ -83,11 +89,11 @@ export async function listAllNumbers(store: Store, { limit, after, tenantId }: {
 }
 
 /** Adds a number; `null` when it is there already. */
-export async function insertNumber(tx: Tx, { e164, language, country, toll_free, dedicated_to }: NumberRow): Promise<NumberRow | null> {
+export async function insertNumber(tx: Tx, { e164, language, country, toll_free, dedicated_to, account_id }: NumberRow): Promise<NumberRow | null> {
   const { rows } = await tx.query<NumberRow>({
     name: 'insert-number',
-    text: 'INSERT INTO dial_in_number (e164, language, country, toll_free, dedicated_to) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING e164, language, country, toll_free, dedicated_to',
-    values: [e164, language, country, toll_free, dedicated_to],
+    text: `INSERT INTO dial_in_number (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
+    values: [e164, language, country, toll_free, dedicated_to, account_id],
   });
   return rows[0] ?? null;
 }
@@ -96,15 +102,15 @@ export async function insertNumber(tx: Tx, { e164, language, country, toll_free,
 export async function lockNumber(tx: Tx, e164: string): Promise<(NumberRow & { rooms: number }) | null> {
   const { rows } = await tx.query<NumberRow & { rooms: number }>({
     name: 'lock-number',
-    text: `SELECT e164, language, country, toll_free, dedicated_to, (SELECT count(*)::int FROM room r WHERE r.number = d.e164 AND r.state = 'active') AS rooms FROM dial_in_number d WHERE e164 = $1 FOR UPDATE`,
+    text: `SELECT ${COLUMNS}, (SELECT count(*)::int FROM room r WHERE r.number = d.e164 AND r.state = 'active') AS rooms FROM dial_in_number d WHERE e164 = $1 FOR UPDATE`,
     values: [e164],
   });
   return rows[0] ?? null;
 }
 
 /** Writes what is said of a number. */
-export async function saveNumber(tx: Tx, { e164, language, country, toll_free, dedicated_to }: NumberRow): Promise<void> {
-  await tx.query({ name: 'save-number', text: 'UPDATE dial_in_number SET language = $2, country = $3, toll_free = $4, dedicated_to = $5 WHERE e164 = $1', values: [e164, language, country, toll_free, dedicated_to] });
+export async function saveNumber(tx: Tx, { e164, language, country, toll_free, dedicated_to, account_id }: NumberRow): Promise<void> {
+  await tx.query({ name: 'save-number', text: 'UPDATE dial_in_number SET language = $2, country = $3, toll_free = $4, dedicated_to = $5, account_id = $6 WHERE e164 = $1', values: [e164, language, country, toll_free, dedicated_to, account_id] });
 }
 
 /** Takes a number away. */

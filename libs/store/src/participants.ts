@@ -15,6 +15,7 @@ export async function findPerson(tx: Tx, tenantId: string, id: string): Promise<
 export interface LegThere {
   readonly id: string;
   readonly session_id: string;
+  readonly account_id: string | null;
   readonly voice_call_id: string | null;
   readonly media_connection_id: string | null;
   readonly media_session_id: string | null;
@@ -24,7 +25,7 @@ export interface LegThere {
 export async function findLegThere(store: Store, tenantId: string, participantId: string): Promise<LegThere | 'away' | null> {
   const { rows } = await store.query<{ [C in keyof LegThere]: LegThere[C] | null }>(tenantId, {
     name: 'leg-there',
-    text: `SELECT l.id, l.session_id, l.voice_call_id, l.media_connection_id, s.media_session_id FROM participant p
+    text: `SELECT l.id, l.session_id, l.account_id, l.voice_call_id, l.media_connection_id, s.media_session_id FROM participant p
            LEFT JOIN leg l ON l.participant_id = p.id AND l.tenant_id = p.tenant_id AND l.state IN ('answered', 'joined') AND (l.voice_call_id IS NOT NULL OR l.media_connection_id IS NOT NULL)
            LEFT JOIN session s ON s.id = l.session_id
            WHERE p.tenant_id = $1 AND p.id = $2 ORDER BY l.created_at DESC NULLS LAST LIMIT 1`,

@@ -9,8 +9,8 @@ type Made = 'state' | 'version' | 'created_at' | 'ended_at' | 'deleted_at' | 'te
 
 export interface NewRoom {
   readonly room: Omit<RoomRow, Made | Optional> & Partial<Pick<RoomRow, Optional>>;
-  /** Null: its first session is opened by whoever comes first. */
-  readonly session: { readonly id: string; readonly conversation: string; readonly mediaSessionId: string | null } | null;
+  /** Null: its first session is opened by whoever comes first. It is at the account of the room's number, as its video session is. */
+  readonly session: { readonly id: string; readonly conversation: string; readonly mediaSessionId: string | null; readonly accountId: string | null } | null;
   /** Whoever gets the first session's token. */
   readonly participant: { readonly id: string; readonly name: string; readonly role?: Role };
 }
@@ -47,10 +47,10 @@ export async function insertSession(tx: Tx, tenantId: string, room: RoomRow, ses
   const unused = room.never_used_s !== null && room.never_used_s < room.max_duration_s;
   const { rows } = await tx.query<{ due_at: Date }>({
     name: 'insert-session',
-    text: `INSERT INTO session (id, tenant_id, room_id, state, conversation, media_session_id, due_at, due_reason)
-           SELECT $1, $2, $3, 'open', $4, $5, LEAST(due, $8), CASE WHEN $8 < due THEN 'schedule-ended' ELSE $7 END
+    text: `INSERT INTO session (id, tenant_id, room_id, state, conversation, media_session_id, due_at, due_reason, account_id)
+           SELECT $1, $2, $3, 'open', $4, $5, LEAST(due, $8), CASE WHEN $8 < due THEN 'schedule-ended' ELSE $7 END, $9
            FROM (SELECT now() + make_interval(secs => $6) AS due) AS clock RETURNING due_at`,
-    values: [session.id, tenantId, room.id, session.conversation, session.mediaSessionId, unused ? room.never_used_s : room.max_duration_s, unused ? 'never-used' : 'max-duration', room.ends_at],
+    values: [session.id, tenantId, room.id, session.conversation, session.mediaSessionId, unused ? room.never_used_s : room.max_duration_s, unused ? 'never-used' : 'max-duration', room.ends_at, session.accountId],
   });
   return rows[0]!.due_at;
 }
@@ -86,9 +86,13 @@ export async function hasRoom(tx: Tx, tenantId: string, number: string, except =
   return rows[0]!.taken;
 }
 
-/** Locks a room; `null` when this tenant has none of that id. `now` is the database's clock, which its schedule is on. */
-export async function lockRoom(tx: Tx, tenantId: string, roomId: string): Promise<(RoomRow & { readonly now: Date }) | null> {
-  const { rows } = await tx.query<RoomRow & { now: Date }>({ name: 'lock-room', text: 'SELECT *, clock_timestamp() AS now FROM room WHERE id = $1 AND tenant_id = $2 FOR NO KEY UPDATE', values: [roomId, tenantId] });
+/** Locks a room; `null` when this tenant has none of that id. `now` is the database's clock, which its schedule is on; `account_id` is of its number (null: the platform's). */
+export async function lockRoom(tx: Tx, tenantId: string, roomId: string): Promise<(RoomRow & { readonly now: Date; readonly account_id: string | null }) | null> {
+  const { rows } = await tx.query<RoomRow & { now: Date; account_id: string | null }>({
+    name: 'lock-room',
+    text: 'SELECT r.*, clock_timestamp() AS now, (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = r.number) AS account_id FROM room r WHERE r.id = $1 AND r.tenant_id = $2 FOR NO KEY UPDATE',
+    values: [roomId, tenantId],
+  });
   return rows[0] ?? null;
 }
 

@@ -70,13 +70,13 @@ export async function saveLeg(tx: Tx, tenantId: string | null, leg: LegRow): Pro
   leg.version += 1;
 }
 
-const INSERT_COLUMNS = ['id', 'tenant_id', 'session_id', 'participant_id', 'kind', 'role', 'state', 'number', 'remote', 'token_hash', 'media_connection_id', 'deadline_at', 'answered_at', 'joined_at'] as const;
+const INSERT_COLUMNS = ['id', 'tenant_id', 'session_id', 'participant_id', 'kind', 'role', 'state', 'number', 'remote', 'token_hash', 'media_connection_id', 'deadline_at', 'answered_at', 'joined_at', 'account_id'] as const;
 
-export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> & Partial<Pick<LegRow, (typeof INSERT_COLUMNS)[number]>>;
+export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> & Partial<Pick<LegRow, Exclude<(typeof INSERT_COLUMNS)[number], 'account_id'>>>;
 
-/** Makes a leg's row, before the provider is asked for the leg (design §3.2). */
-export async function insertLeg(tx: Tx, tenantId: string, sessionId: string, leg: NewLeg): Promise<LegRow> {
-  const row: Record<string, unknown> = { role: 'participant', ...leg, tenant_id: tenantId, session_id: sessionId };
+/** Makes a leg's row, before the provider is asked for the leg (design §3.2). It is at its session's account. */
+export async function insertLeg(tx: Tx, tenantId: string, session: Pick<SessionRow, 'id' | 'account_id'>, leg: NewLeg): Promise<LegRow> {
+  const row: Record<string, unknown> = { role: 'participant', ...leg, tenant_id: tenantId, session_id: session.id, account_id: session.account_id };
   const { rows } = await tx.query<LegRow>({
     name: 'insert-leg',
     text: `INSERT INTO leg (${INSERT_COLUMNS.join(', ')}) VALUES (${INSERT_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING *`,

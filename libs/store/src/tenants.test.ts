@@ -73,8 +73,8 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
 
 describe('what a provider names, brings its tenant', () => {
   it('a video session', async () => {
-    expect(await ownerOfMedia(store, 'media_mine')).toEqual({ tenant_id: mine.tenantId, session_id: mine.sessionId });
-    expect(await ownerOfMedia(store, 'media_none')).toBeNull();
+    expect(await ownerOfMedia(store, null, 'media_mine')).toEqual({ tenant_id: mine.tenantId, session_id: mine.sessionId });
+    expect(await ownerOfMedia(store, null, 'media_none')).toBeNull();
     expect(await mediaOfLeg(store, mine.tenantId, myLeg)).toBe('media_mine');
     expect(await mediaOfLeg(store, theirs.tenantId, myLeg)).toBeNull();
     expect(await mediaOfLeg(store, mine.tenantId, 'leg_none')).toBeNull();
@@ -82,7 +82,7 @@ describe('what a provider names, brings its tenant', () => {
 
   it('a call, by its own id first, and by the leg in its address only while that leg has no call', async () => {
     const waiting = await makeLeg(store, mine, { kind: 'outbound', state: 'dialling' });
-    const idOf = async (by: { callId: string; legId?: string }): Promise<string | undefined> => (await findLegOfCall(store, by))?.id;
+    const idOf = async (by: { callId: string; legId?: string }): Promise<string | undefined> => (await findLegOfCall(store, null, by))?.id;
     expect(await idOf({ callId: 'call_mine' })).toBe(myLeg);
     expect(await idOf({ callId: 'call_mine', legId: waiting })).toBe(myLeg);
     expect(await idOf({ callId: 'call_new', legId: waiting })).toBe(waiting);

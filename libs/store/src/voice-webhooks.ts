@@ -5,9 +5,14 @@ import type { Store } from './store.ts';
 
 /** A webhook's signature token: usable once, and for how long it would be taken at all. */
 export interface UsedToken {
+  /** The account whose secret signed it, null: the platform's. It speaks for what is at that account, and for nothing else. */
+  readonly accountId: string | null;
   readonly jti: string;
   readonly expiresAt: Date;
 }
+
+/** Under which a token is taken as used: each account's for itself, so that nobody who signs can use up another's. */
+export const tokenKey = ({ accountId, jti }: UsedToken): string => (accountId === null ? jti : `${accountId}:${jti}`);
 
 /** Where a caller was seated. */
 export interface Seat {
@@ -99,14 +104,14 @@ const openLanes = ({ pool }: Store): Lanes => ({
         name: 'answer-callers',
         // By number, as below by look-up: a number may lead to a room, which is then locked.
         text: `SELECT a.* FROM (
-                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, number text, remote text, keying_s int, session text, conversation text, participant text')}
-                   AS row (jti, expires, leg, call, number, remote, keying_s, session, conversation, participant, position) ORDER BY number, position OFFSET 0
-               ) AS q, LATERAL answer_caller(q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.keying_s, q.session, q.conversation, q.participant) AS a ORDER BY q.position`,
+                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, number text, remote text, keying_s int, session text, conversation text, participant text, account text')}
+                   AS row (jti, expires, leg, call, number, remote, keying_s, session, conversation, participant, account, position) ORDER BY number, position OFFSET 0
+               ) AS q, LATERAL answer_caller(q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.keying_s, q.session, q.conversation, q.participant, q.account) AS a ORDER BY q.position`,
         values: [
           JSON.stringify(
             group.map(({ token, call, fresh }) => ({
-              jti: token.jti, expires: token.expiresAt, leg: call.legId, call: call.callId, number: call.number, remote: call.remote, keying_s: call.keyingS,
-              session: fresh.sessionId, conversation: fresh.conversation, participant: fresh.participantId,
+              jti: tokenKey(token), expires: token.expiresAt, leg: call.legId, call: call.callId, number: call.number, remote: call.remote, keying_s: call.keyingS,
+              session: fresh.sessionId, conversation: fresh.conversation, participant: fresh.participantId, account: token.accountId,
             })),
           ),
         ],
@@ -116,8 +121,8 @@ const openLanes = ({ pool }: Store): Lanes => ({
     async alone({ token, call, fresh }) {
       const { rows } = await pool.query<AnsweredCaller>({
         name: 'answer-caller',
-        text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
-        values: [token.jti, token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS, fresh.sessionId, fresh.conversation, fresh.participantId],
+        text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
+        values: [tokenKey(token), token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
       });
       return rows[0]!;
     },
@@ -128,13 +133,13 @@ const openLanes = ({ pool }: Store): Lanes => ({
         name: 'admit-callers',
         // By look-up, so that every group locks rooms in the same order; OFFSET 0 keeps the planner from undoing that.
         text: `SELECT a.* FROM (
-                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, try int, max_tries int, lookup bytea, session text, conversation text, participant text')}
-                   AS row (jti, expires, leg, call, try, max_tries, lookup, session, conversation, participant, position) ORDER BY lookup OFFSET 0
-               ) AS q, LATERAL admit_caller(q.jti, q.expires, q.leg, q.call, q.try, q.max_tries, q.lookup, q.session, q.conversation, q.participant) AS a ORDER BY q.position`,
+                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, try int, max_tries int, lookup bytea, session text, conversation text, participant text, account text')}
+                   AS row (jti, expires, leg, call, try, max_tries, lookup, session, conversation, participant, account, position) ORDER BY lookup OFFSET 0
+               ) AS q, LATERAL admit_caller(q.jti, q.expires, q.leg, q.call, q.try, q.max_tries, q.lookup, q.session, q.conversation, q.participant, q.account) AS a ORDER BY q.position`,
         values: [
           JSON.stringify(
             group.map(({ token, keyed, fresh }) => ({
-              jti: token.jti,
+              jti: tokenKey(token),
               expires: token.expiresAt,
               leg: keyed.legId,
               call: keyed.callId,
@@ -144,6 +149,7 @@ const openLanes = ({ pool }: Store): Lanes => ({
               session: fresh.sessionId,
               conversation: fresh.conversation,
               participant: fresh.participantId,
+              account: token.accountId,
             })),
           ),
         ],
@@ -153,8 +159,8 @@ const openLanes = ({ pool }: Store): Lanes => ({
     async alone({ token, keyed, fresh }) {
       const { rows } = await pool.query<Admission>({
         name: 'admit-caller',
-        text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
-        values: [token.jti, token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.maxTries, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId],
+        text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
+        values: [tokenKey(token), token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.maxTries, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
       });
       return rows[0]!;
     },
@@ -169,8 +175,8 @@ export type AnsweredOwnLeg =
 export async function answerOwnLeg(store: Store, token: UsedToken, by: { tokenHash: Buffer } | { legId: string }, callId: string): Promise<AnsweredOwnLeg> {
   const { rows } = await store.pool.query<AnsweredOwnLeg>({
     name: 'answer-own-leg',
-    text: 'SELECT * FROM answer_own_leg($1, $2, $3, $4, $5)',
-    values: [token.jti, token.expiresAt, 'legId' in by ? by.legId : null, 'tokenHash' in by ? by.tokenHash : null, callId],
+    text: 'SELECT * FROM answer_own_leg($1, $2, $3, $4, $5, $6)',
+    values: [tokenKey(token), token.expiresAt, 'legId' in by ? by.legId : null, 'tokenHash' in by ? by.tokenHash : null, callId, token.accountId],
   });
   return rows[0]!;
 }

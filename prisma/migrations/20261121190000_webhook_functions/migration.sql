@@ -5,6 +5,9 @@
 -- Without sequential scans: a plan that was made while a table was small is kept until the table is analysed, and by then each webhook would
 -- read all of it (seen in the bench: 3.9 ms of Postgres a call instead of 0.2).
 
+-- p_account is the account whose secret signed the webhook, null: the platform's. A tenant signs for its own account as it likes, so what is at any other
+-- (or at the platform's) is not there for it, whatever number, call or leg it names; and the other way round.
+
 -- Seats a caller, whose leg is locked, in a room's session (opened when there is none), or says why not: one place for all who come by telephone.
 -- p_person is the roster entry of whose PIN it was; null: one is made. Outcomes: admitted | full | at-limit | spent | not-open | over, and no-room when it has just
 -- ended, which changes nothing. `waits`: they are held until a host is in.
@@ -27,12 +30,14 @@ BEGIN
       SELECT r.* INTO v_room FROM room r JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL WHERE r.id = v_room.id AND r.state = 'active' FOR SHARE OF r;
       EXIT WHEN NOT FOUND;
       -- Two at once: the index lets one in, the other waits and finds it. Its clocks are settled as soon as the caller is in.
-      INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason)
-      VALUES (p_session, v_room.tenant_id, v_room.id, 'open', p_conversation, now() + make_interval(secs => v_room.max_duration_s), 'max-duration')
+      INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason, account_id)
+      VALUES (p_session, v_room.tenant_id, v_room.id, 'open', p_conversation, now() + make_interval(secs => v_room.max_duration_s), 'max-duration',
+        (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = v_room.number))
       ON CONFLICT DO NOTHING;
     END LOOP;
   END IF;
-  IF v_room.id IS NULL THEN RETURN QUERY SELECT 'no-room', NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
+  -- A conference is at one account. That the number changed its account between the ringing and the PIN leaves the caller at one that the session is not at.
+  IF v_room.id IS NULL OR (v_refusal IS NULL AND v_session.account_id IS DISTINCT FROM p_leg.account_id) THEN RETURN QUERY SELECT 'no-room', NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
   IF v_refusal IS NULL AND (SELECT count(*) FROM leg l WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge') >= v_room.max_participants THEN v_refusal := 'full'; END IF;
   -- For the money nobody waits in a line: whoever comes while the last of it is there comes in, and is let go with the others.
@@ -67,7 +72,7 @@ $$;
 -- A caller dialled a number; on one that a room has for itself without a PIN, they are seated in it (see seat_caller).
 -- Outcomes: ask | ask-slowly | admitted | full | not-open | over | spent | busy and later (see guard_caller; they make no leg) | unknown-number | let-go | replayed.
 CREATE FUNCTION answer_caller(p_jti text, p_jti_expires timestamptz, p_leg text, p_call text, p_number text, p_remote text, p_keying_s int,
-                              p_session text, p_conversation text, p_participant text)
+                              p_session text, p_conversation text, p_participant text, p_account text)
 RETURNS TABLE (outcome text, leg_id text, language text, tenant_id text, session_id text, conversation text, waits boolean) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   v_leg leg;
@@ -79,7 +84,7 @@ BEGIN
   INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN RETURN QUERY SELECT 'replayed', NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
-  SELECT d.* INTO v_number FROM dial_in_number d WHERE d.e164 = p_number;
+  SELECT d.* INTO v_number FROM dial_in_number d WHERE d.e164 = p_number AND d.account_id IS NOT DISTINCT FROM p_account;
   IF NOT FOUND THEN RETURN QUERY SELECT 'unknown-number', NULL::text, 'en-US', NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
   IF v_number.dedicated_to IS NOT NULL THEN
@@ -88,11 +93,13 @@ BEGIN
   IF v_room.id IS NULL THEN v_guard := guard_caller(v_number, p_remote, p_call); END IF;
   IF v_guard IN ('busy', 'later') THEN RETURN QUERY SELECT v_guard, NULL::text, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
-  INSERT INTO leg (id, kind, state, number, remote, voice_call_id, slow, deadline_at)
+  INSERT INTO leg (id, kind, state, number, remote, voice_call_id, slow, deadline_at, account_id)
   -- The prompt of slow mode takes half a minute by itself.
-  VALUES (p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard = 'slow', now() + make_interval(secs => p_keying_s + CASE v_guard WHEN 'slow' THEN 30 ELSE 0 END))
+  VALUES (p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard = 'slow', now() + make_interval(secs => p_keying_s + CASE v_guard WHEN 'slow' THEN 30 ELSE 0 END), p_account)
   ON CONFLICT (voice_call_id) DO NOTHING;
-  SELECT * INTO v_leg FROM leg l WHERE l.voice_call_id = p_call FOR NO KEY UPDATE;
+  SELECT * INTO v_leg FROM leg l WHERE l.voice_call_id = p_call AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE;
+  -- The call is another account's.
+  IF NOT FOUND THEN RETURN QUERY SELECT 'unknown-number', NULL::text, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
   IF v_room.id IS NOT NULL AND v_leg.last_outcome IS NOT NULL THEN
     -- The same webhook again (its answer was lost): the same answer again, unless the call is to end by now.
@@ -116,7 +123,7 @@ END $$;
 -- this answers, so a repeat is told from a new try. Outcomes: admitted | full | not-open | over | spent (see seat_caller) | wrong-pin | refused | let-go |
 -- unknown-call | replayed.
 CREATE FUNCTION admit_caller(p_jti text, p_jti_expires timestamptz, p_leg text, p_call text, p_try int, p_max_tries int, p_lookup bytea,
-                             p_session text, p_conversation text, p_participant text)
+                             p_session text, p_conversation text, p_participant text, p_account text)
 RETURNS TABLE (outcome text, language text, tries int, tenant_id text, session_id text, conversation text, waits boolean) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   v_leg leg;
@@ -128,7 +135,7 @@ BEGIN
   INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN RETURN QUERY SELECT 'replayed', 'en-US', 0, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
-  SELECT * INTO v_leg FROM leg l WHERE l.id = p_leg AND l.voice_call_id = p_call AND l.kind = 'inbound' FOR NO KEY UPDATE;
+  SELECT * INTO v_leg FROM leg l WHERE l.id = p_leg AND l.voice_call_id = p_call AND l.kind = 'inbound' AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN QUERY SELECT 'unknown-call', 'en-US', 0, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
   SELECT COALESCE((SELECT d.language FROM dial_in_number d WHERE d.e164 = v_leg.number), 'en-US') INTO v_language;
 
@@ -166,7 +173,7 @@ END $$;
 
 -- A call that we made was picked up: the bridge (named by its one-time token) or somebody we rang (named by the leg id in the answer
 -- URL). Outcomes: join | let-go | unknown-leg | replayed. The call's id is kept even when it is to be let go, for it must be seen closed.
-CREATE FUNCTION answer_own_leg(p_jti text, p_jti_expires timestamptz, p_leg text, p_token_hash bytea, p_call text)
+CREATE FUNCTION answer_own_leg(p_jti text, p_jti_expires timestamptz, p_leg text, p_token_hash bytea, p_call text, p_account text)
 RETURNS TABLE (outcome text, tenant_id text, session_id text, conversation text, leg_id text, kind text, waits boolean) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   v_leg leg;
@@ -177,7 +184,8 @@ BEGIN
 
   -- Session before leg, as everywhere: one order of locks.
   SELECT s.* INTO v_session FROM leg l JOIN session s ON s.id = l.session_id
-  WHERE (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge') OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound') FOR NO KEY UPDATE OF s;
+  WHERE ((p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge') OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound'))
+    AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE OF s;
   IF FOUND THEN
     SELECT l.* INTO v_leg FROM leg l
     WHERE (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge') OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound') FOR NO KEY UPDATE;

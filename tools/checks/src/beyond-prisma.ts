@@ -26,6 +26,11 @@ export const beyondPrisma: readonly string[] = [
   'function rate_per_minute',
   'function running_cost',
   'function this_month',
+  // An application is one account's, and no credentials outlive theirs.
+  'constraint provider_account.provider_account_sealed',
+  // A number at a tenant’s account is the tenant’s alone.
+  'constraint dial_in_number.dial_in_number_account',
+  'index provider_account_application',
   // Partial unique indexes: at most one current session in a room, one live bridge leg in a session.
   'index leg_one_bridge',
   // … one active room under a tenant’s own name, one that a number leads to without a PIN.
@@ -51,6 +56,7 @@ export const beyondPrisma: readonly string[] = [
   'index leg_unnamed',
   'index leg_unadmitted_due',
   'index leg_up',
+  'index provider_account_old',
   'index room_active',
   'index room_ended',
   'index room_look',

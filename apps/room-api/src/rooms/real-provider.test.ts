@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerQuestions } from '@partyline/conference/ask-provider';
+import { onlyPlatform } from '@partyline/conference/platform-account';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { systemClock } from '@partyline/runtime/edges';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
@@ -25,7 +26,7 @@ beforeAll(async () => {
     { timeoutMs: 2_000 },
   );
   const never = { enqueue: async () => undefined, ensure: async () => undefined, armHangUp: async () => undefined };
-  stage = await startStage((store) => answerQuestions({ ...providers, store, jobs: never, clock: systemClock, report: { count: () => undefined, observe: () => undefined, warn: () => undefined } }), { answerWithinMs: 5_000 });
+  stage = await startStage((store) => answerQuestions({ providers: onlyPlatform(providers), store, jobs: never, clock: systemClock, report: { count: () => undefined, observe: () => undefined, warn: () => undefined } }), { answerWithinMs: 5_000 });
 });
 afterAll(async () => {
   await stage.stop();

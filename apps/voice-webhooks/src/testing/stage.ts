@@ -1,8 +1,12 @@
-import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { openAccountVault } from '@partyline/conference/account-vault';
+import { localKeyService } from '@partyline/conference/key-service';
+import { openProviders } from '@partyline/conference/open-providers';
 import { openPinVault } from '@partyline/conference/pin-vault';
 import { webhookUrls } from '@partyline/conference/webhook-urls';
-import { createCredentials } from '@partyline/dev/credentials';
+import { createCredentials, createVendor, type VendorCredentials } from '@partyline/dev/credentials';
 import { openJobs } from '@partyline/jobs/enqueue';
+import { accountBuilder } from '@partyline/provider-registry/from-account';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { emulatedVendor } from '@partyline/dev/service-environment';
@@ -12,6 +16,7 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport, type Metrics } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
 import { startService } from '@partyline/runtime/service';
+import { insertAccount } from '@partyline/store/provider-accounts';
 import { openStore, type Store } from '@partyline/store/store';
 import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis } from '@partyline/testing/redis';
@@ -20,6 +25,7 @@ import { webhooksModule } from '../webhooks.module.ts';
 export const NUMBER = '+12025550100';
 export const PIN = '407281935';
 const TENANT = 'ten_a';
+let brought = 0;
 
 /** What a carrier's token may have wrong, and how the body differs from what was signed. */
 export interface Forgery {
@@ -30,6 +36,17 @@ export interface Forgery {
   readonly sentBody?: string;
   /** Sent instead of the token; null: none. */
   readonly authorization?: string | null;
+  /** Whose secrets sign it; the platform's account's otherwise. */
+  readonly signer?: VendorCredentials;
+}
+
+/** A tenant's own account, with a room on a number of its own. */
+export interface OwnAccount {
+  readonly accountId: string;
+  readonly tenantId: string;
+  readonly number: string;
+  readonly pin: string;
+  readonly signer: VendorCredentials;
 }
 
 export interface Stage {
@@ -38,7 +55,9 @@ export interface Stage {
   readonly metrics: Metrics;
   /** A webhook as the carrier signs it, or as a forger does. Gives status and body. */
   send(path: string, body: unknown, forgery?: Forgery): Promise<{ status: number; body: unknown; authorization: string | null }>;
-  sendVideo(body: unknown, forgery?: Forgery): Promise<{ status: number; body: unknown }>;
+  sendVideo(body: unknown, forgery?: Forgery, path?: string): Promise<{ status: number; body: unknown }>;
+  /** A tenant with an account of its own. */
+  bringAccount(): Promise<OwnAccount>;
   /** What signs the carrier's and the video vendor's webhooks, and what PINs are kept by. */
   readonly secrets: readonly string[];
   /** All that a webhook could change, as one text. */
@@ -68,12 +87,15 @@ export async function startStage({ logTo }: { logTo?: Parameters<typeof openLogg
 
   const metrics = openMetrics();
   const log = logTo === undefined ? openLogger({ service: 'voice-webhooks', level: 'silent' }) : openLogger({ service: 'voice-webhooks', level: 'debug' }, logTo);
-  const { media, voice } = createProviders(settingsFromEnvironment(config.vonage), { timeoutMs: 500 });
+  const timing = { timeoutMs: 500 };
+  const vault = openAccountVault({ store, keys: localKeyService([{ id: 'stage', key: randomBytes(32) }]) });
+  const buildAccount = accountBuilder(config.vonage, timing);
+  const providers = openProviders({ store, vault, build: (own, { old }) => buildAccount(own, old), platform: createProviders(settingsFromEnvironment(config.vonage), timing) });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
     log,
     metrics,
-    module: webhooksModule({ store, jobs, media, voice, pins, clock: systemClock, ids: systemIds, webhooks: webhookUrls('https://hooks.test'), report: openReport(metrics, log) }),
+    module: webhooksModule({ store, jobs, providers, pins, clock: systemClock, ids: systemIds, webhooks: webhookUrls('https://hooks.test'), report: openReport(metrics, log) }),
     ready: {},
     drain: async () => undefined,
     close: async () => jobs.close(),
@@ -93,8 +115,21 @@ export async function startStage({ logTo }: { logTo?: Parameters<typeof openLogg
     store,
     metrics,
     secrets: [vendor.signatureSecret, vendor.callbackSecret, vendor.accountSecret, vendor.projectSecret, credentials.pinKey],
-    send: (path, body, forgery = {}) => post(path, body, { api_key: vendor.accountKey, application_id: vendor.applicationId }, vendor.signatureSecret, forgery),
-    sendVideo: (body, forgery = {}) => post('/v1/video/events', body, {}, vendor.callbackSecret, forgery),
+    send: (path, body, { signer = vendor, ...forgery } = {}) => post(path, body, { api_key: signer.accountKey, application_id: signer.applicationId }, signer.signatureSecret, forgery),
+    sendVideo: (body, { signer = vendor, ...forgery } = {}, path = '/v1/video/events') => post(path, body, {}, signer.callbackSecret, forgery),
+    async bringAccount() {
+      const signer = createVendor();
+      const [tenantId, accountId, roomId] = [systemIds.next('ten'), systemIds.next('acct'), systemIds.next('room')];
+      const number = `+12025551${String((brought += 1)).padStart(3, '0')}`;
+      const { accountKey: apiKey, accountSecret: apiSecret, applicationId, privateKey, signatureSecret, callbackSecret } = signer;
+      await store.prisma.tenant.create({ data: { id: tenantId, name: 'Own' } });
+      const sealed = await vault.seal({ tenantId, accountId, voiceKind: 'vonage', mediaKind: 'unified', version: 1 }, { callbackSecret, voice: { kind: 'vonage', apiKey, apiSecret, applicationId, privateKey, signatureSecret }, video: { kind: 'unified' } });
+      await insertAccount(store, tenantId, { id: accountId, label: 'Own', voiceKind: 'vonage', mediaKind: 'unified', applicationId, voiceKeyEnd: '', mediaKeyEnd: null, sealed }, 1);
+      await store.prisma.dial_in_number.create({ data: { e164: number, guarded: false, dedicated_to: tenantId, account_id: accountId } });
+      await store.prisma.room.create({ data: { id: roomId, tenant_id: tenantId, name: 'Own', number, max_participants: 10, max_duration_s: 3600 } });
+      await store.prisma.pin.create({ data: { id: `pin_${roomId}`, tenant_id: tenantId, room_id: roomId, number, lookup: new Uint8Array(pins.lookup(PIN)), sealed: new Uint8Array(pins.seal(PIN, `pin_${roomId}`)) } });
+      return { accountId, tenantId, number, pin: PIN, signer };
+    },
     async state() {
       const rows = await Promise.all(['leg', 'session', 'participant', 'observation', 'outbox'].map(async (table) => (await store.pool.query(`SELECT * FROM ${table} ORDER BY id`)).rows as unknown[]));
       return JSON.stringify(rows);

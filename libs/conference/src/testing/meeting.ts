@@ -18,6 +18,8 @@ export interface Meeting {
   readonly token: string;
   readonly pin: string;
   readonly hostPin: string;
+  /** That its callers dial. */
+  readonly number: string;
 }
 
 const CLOCKS_OFF = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null, host_left_s: null };
@@ -25,7 +27,7 @@ const CLOCKS_OFF = { max_duration_s: 3_600, never_used_s: null, browsers_left_s:
 export async function openRoom(world: World, settings: Partial<Omit<RoomWanted, 'hostName'>> = {}): Promise<Meeting> {
   const { room, first, pin, hostPin } = await createRoom(world, world.tenantId, { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, ...CLOCKS_OFF, ...settings });
   if (first === null) throw new Error('a room that opens later has no session to meet in');
-  return { tenantId: world.tenantId, roomId: room.id, sessionId: first.sessionId, mediaSessionId: first.media.mediaSessionId, token: first.media.token, pin, hostPin };
+  return { tenantId: world.tenantId, roomId: room.id, sessionId: first.sessionId, mediaSessionId: first.media.mediaSessionId, token: first.media.token, pin, hostPin, number: room.number };
 }
 
 export const readSession = async ({ store }: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>): Promise<SessionRow> =>
@@ -53,9 +55,9 @@ export async function joinBrowser(stage: Stage, meeting: Meeting): Promise<Video
   return connection;
 }
 
-/** Rings the number and is asked for the PIN. */
-export async function ringIn(stage: Stage): Promise<PersonView> {
-  const person = await stage.emulator.client.dial({ from: '+447700900001', to: NUMBER });
+/** Rings a number and is asked for the PIN. */
+export async function ringIn(stage: Stage, number = NUMBER): Promise<PersonView> {
+  const person = await stage.emulator.client.dial({ from: '+447700900001', to: number });
   await stage.emulator.client.awaitPrompt(person.id);
   return person;
 }
@@ -63,7 +65,7 @@ export async function ringIn(stage: Stage): Promise<PersonView> {
 /** Rings in, keys the PIN, and is in the conference; the settling that admission owes is done. */
 export async function callIn(stage: Stage, world: World, meeting: Meeting): Promise<PersonView> {
   const { client } = stage.emulator;
-  const person = await ringIn(stage);
+  const person = await ringIn(stage, meeting.number);
   await client.key(person.id, `${meeting.pin}#`);
   await client.awaitJoined(person.id);
   await until(async () => (await readLegs(stage, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state, 'joined');

@@ -9,14 +9,15 @@ import type { World } from './stage.ts';
 /** What voice-webhooks does with a request: verify, parse, the use-case, its answer. Throws what is not taken. */
 export async function routeWebhook(world: World | undefined, path: string, callback: Callback): Promise<unknown> {
   if (world === undefined) throw new Error(`no webhook at ${path}`);
-  const { voice, media } = world;
+  const own = /^v1\/accounts\/([^/]+)\//.exec(path)?.[1] ?? null;
+  const { voice, media } = own === null ? world : await world.providers(own);
   const token = (provider: Pick<typeof voice, 'verifyCallback'>): UsedToken => {
     const verified = provider.verifyCallback(callback, world.clock.now());
     if (!verified.ok) throw new Error(`refused: ${verified.refused}`);
-    return verified;
+    return { ...verified, accountId: own };
   };
   const body: unknown = JSON.parse(callback.rawBody.toString());
-  const [, area, what, legId, tryNo] = path.split('/');
+  const [area, what, legId, tryNo] = path.split('/').slice(own === null ? 1 : 3);
   switch (`${area}/${what}`) {
     case 'voice/answer': {
       const call = voice.parseAnswer(body);

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createCredentials, type VendorCredentials } from '@partyline/dev/credentials';
 import { EVENT_SCHEMAS, type EventType } from '@partyline/contracts/events';
 import { openJobs, type Jobs, type OpenJobs } from '@partyline/jobs/enqueue';
+import { accountBuilder } from '@partyline/provider-registry/from-account';
 import { createProviders, type ProviderSettings } from '@partyline/provider-registry/registry';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
 import { producerOptions } from '@partyline/runtime/redis';
@@ -13,10 +14,13 @@ import { openStore, type Store } from '@partyline/store/store';
 import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
+import { openAccountVault, type AccountVault } from '../account-vault.ts';
 import { answerQuestions, type AskProvider } from '../ask-provider.ts';
 import { tellEvent } from '../deliver-events.ts';
-import type { Deps } from '../deps.ts';
+import type { Deps, Providers } from '../deps.ts';
+import { localKeyService } from '../key-service.ts';
 import { openPinVault, type PinVault } from '../pin-vault.ts';
+import { openProviders, type BuildProviders } from '../open-providers.ts';
 import { webhookUrls } from '../webhook-urls.ts';
 import { routeWebhook } from './route-webhook.ts';
 
@@ -30,12 +34,14 @@ const TENANT = 'ten_stage';
 /** It rings numbers in Britain, the same again and again. */
 export const STAGE_TENANT = { name: 'Stage', home_country: 'GB', fraud_limits: { toOneNumber: { warn: 1e6, critical: 1e6 } } };
 
-/** All that any use-case is given, for one of the two video kinds. */
-export interface World extends Deps {
+/** All that any use-case is given, for one of the two video kinds; and the platform's account itself. */
+export interface World extends Deps, Providers {
   readonly kind: MediaKind;
   readonly pins: PinVault;
   readonly random: typeof systemRandomInt;
   readonly provider: AskProvider;
+  /** Keeps the credentials of tenants' own accounts. */
+  readonly accounts: AccountVault;
   readonly tenantId: string;
 }
 
@@ -88,13 +94,16 @@ export async function setStage(): Promise<Stage> {
   const stage: Pick<Stage, 'jobsDown' | 'answersHeld'> = { jobsDown: false, answersHeld: undefined };
   const jobs = watched(realJobs, sent, () => stage.jobsDown);
 
+  const buildAccount = accountBuilder({ VONAGE_API_HOST: emulator.url, VIDEO_API_HOST: emulator.url, SIP_HOST: 'sip.nexmo.com', VONAGE_APPLICATION_ID: vendor.applicationId }, { timeoutMs: TIMEOUT_MS });
   const worldOf = (kind: MediaKind): World => {
-    const { media, voice } = createProviders(settings(kind, vendor, emulator.url), { timeoutMs: TIMEOUT_MS });
+    const platform = createProviders(settings(kind, vendor, emulator.url), { timeoutMs: TIMEOUT_MS });
+    const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'stage', key: MASTER_KEY }]) });
+    const build: BuildProviders = (credentials, { old }) => buildAccount(credentials, old);
     const deps: Deps = {
-      store, jobs, media, voice, clock: systemClock, ids: systemIds, secret: systemSecret, webhooks: webhookUrls(`${hooksUrl}/${kind}`),
+      store, jobs, providers: openProviders({ store, vault: accounts, platform, build }), clock: systemClock, ids: systemIds, secret: systemSecret, webhooks: webhookUrls(`${hooksUrl}/${kind}`),
       report: { count: (name, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')), observe: (name, seconds, labels = {}) => void observed.push({ name: [name, ...Object.values(labels)].join(' '), seconds }), warn: () => undefined },
     };
-    return { ...deps, kind, pins: openPinVault(PIN_KEY), random: systemRandomInt, provider: answerQuestions(deps), tenantId: TENANT };
+    return { ...deps, ...platform, kind, accounts, pins: openPinVault(PIN_KEY), random: systemRandomInt, provider: answerQuestions({ ...deps, accounts: { vault: accounts, build } }), tenantId: TENANT };
   };
   const worlds = { opentok: worldOf('opentok'), unified: worldOf('unified') };
   server.on('request', (request, response) => {
@@ -133,6 +142,7 @@ async function keepsEventsContract(store: Store): Promise<void> {
 }
 
 const PIN_KEY = randomBytes(32);
+const MASTER_KEY = randomBytes(32);
 
 function launchEmulator(vendor: VendorCredentials, hooksUrl: string): Promise<RunningEmulator> {
   const video = (kind: MediaKind) => ({ sessionCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`, sipCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`, callbackSecret: vendor.callbackSecret });

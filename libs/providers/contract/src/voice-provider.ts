@@ -45,6 +45,8 @@ export interface ObservedCall {
 /** A voice vendor. Built fresh per provider account. Every method settles within the account's timeout and throws only `ProviderError`. */
 export interface VoiceProvider {
   readonly kind: string;
+  /** What the vendor counts requests by. No secret. */
+  readonly countedBy: string;
   readonly capabilities: VoiceCapabilities;
   /** The reply body (JSON) that makes a call follow the plan. */
   instructions(plan: CallPlan): unknown;

@@ -36,6 +36,7 @@ function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvid
   const control = { timeoutMs, request: 'control' } as const;
   return {
     kind: KIND,
+    countedBy: apiKey,
     capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
     instructions: toNcco,
     async createCall(input) {

@@ -12,7 +12,7 @@ let made = 0;
 export const freshId = (prefix: string): string => `${prefix}_${(made += 1)}`;
 
 /** A webhook's token that nobody used before. */
-export const freshToken = (): UsedToken => ({ jti: freshId('jti'), expiresAt: new Date('2099-01-01T00:00:00Z') });
+export const freshToken = (accountId: string | null = null): UsedToken => ({ accountId, jti: freshId('jti'), expiresAt: new Date('2099-01-01T00:00:00Z') });
 
 /** Ids for what seating a caller makes. */
 export const freshSeat = (): FreshIds => ({ sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') });
@@ -22,6 +22,16 @@ export const lookupOf = (pin: string): Buffer => Buffer.from(`lookup of ${pin}`)
 
 export async function makeNumbers(store: Store): Promise<void> {
   await store.prisma.dial_in_number.createMany({ data: [{ e164: NUMBER, language: 'en-GB', guarded: false }, { e164: OTHER_NUMBER, language: 'de-DE', guarded: false }] });
+}
+
+/** A tenant with an account of its own, and a number there. */
+export async function makeAccount(store: Store): Promise<{ tenantId: string; accountId: string; number: string }> {
+  const [tenantId, accountId] = [freshId('ten'), freshId('acct')];
+  const number = `+49301${String(made).padStart(6, '0')}`;
+  await store.prisma.tenant.create({ data: { id: tenantId, name: tenantId } });
+  await store.prisma.provider_account.create({ data: { id: accountId, tenant_id: tenantId, label: 'Own', voice_kind: 'vonage', media_kind: 'unified', application_id: accountId, voice_key_end: 'end', sealed: new Uint8Array(1), verified_at: new Date() } });
+  await store.prisma.dial_in_number.create({ data: { e164: number, guarded: false, dedicated_to: tenantId, account_id: accountId } });
+  return { tenantId, accountId, number };
 }
 
 export interface MadeRoom {
@@ -38,13 +48,14 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
   await store.prisma.tenant.upsert({ where: { id: tenantId }, create: { id: tenantId, name: tenantId }, update: {} });
   const ids = { room: freshId('room'), session: freshId('ses'), conversation: freshId('conv'), pin: freshId('pin') };
   const pin = `80416${made}`;
+  const number = await store.prisma.dial_in_number.findUnique({ where: { e164: settings.number ?? NUMBER } });
   await inTransaction(store, tenantId, async (tx) => {
     const { room } = await insertRoom(tx, tenantId, {
       room: {
         name: 'Room', number: NUMBER, bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null,
         ...settings, id: ids.room,
       },
-      session: { id: ids.session, conversation: ids.conversation, mediaSessionId: null },
+      session: { id: ids.session, conversation: ids.conversation, mediaSessionId: null, accountId: number?.account_id ?? null },
       participant: { id: freshId('part'), name: 'Host' },
     });
     await claimPin(tx, tenantId, { id: ids.pin, roomId: room.id, number: room.number, lookup: lookupOf(pin), sealed: Buffer.from('sealed'), digits: 9 });
@@ -55,7 +66,7 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
 /** A leg in a session, with any columns set afterwards. */
 export async function makeLeg(store: Store, { tenantId, sessionId }: { tenantId: string; sessionId: string }, leg: Partial<LegRow> & Pick<NewLeg, 'kind' | 'state'>): Promise<string> {
   const id = leg.id ?? freshId('leg');
-  await inTransaction(store, tenantId, (tx) => insertLeg(tx, tenantId, sessionId, { deadline_at: new Date('2099-01-01T00:00:00Z'), ...leg, id }));
+  await inTransaction(store, tenantId, (tx) => insertLeg(tx, tenantId, { id: sessionId, account_id: leg.account_id ?? null }, { deadline_at: new Date('2099-01-01T00:00:00Z'), ...leg, id }));
   await setColumns(store, 'leg', id, { ...leg, id });
   return id;
 }

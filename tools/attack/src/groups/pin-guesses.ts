@@ -67,7 +67,7 @@ async function guessInDatabase({ owner, service, stack }: Target, guesses: reado
       for (let tryNo = 1; tryNo <= TRIES; tryNo++) {
         const digits = guesses[at * TRIES + tryNo - 1];
         if (digits === undefined) return;
-        const token = { jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) };
+        const token = { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) };
         const fresh = { sessionId: `ses_${callId}-${tryNo}`, conversation: `conv_${callId}-${tryNo}`, participantId: `part_${callId}-${tryNo}` };
         const { outcome } = await admitCaller(service, token, { legId: `leg_${callId}`, callId, tryNo, maxTries: TRIES, lookup: vault.lookup(digits) }, fresh);
         tally.judge(`the guess ${digits}`, outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);

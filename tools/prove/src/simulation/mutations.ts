@@ -1,4 +1,4 @@
-import type { Deps } from '@partyline/conference/deps';
+import type { Deps, Providers } from '@partyline/conference/deps';
 import type { System } from './system.ts';
 import type { SweepPlan } from './sweeps.ts';
 import type { Chances } from './vendor/weather.ts';
@@ -15,3 +15,13 @@ export interface Mutation {
   /** Wraps the sweeps. */
   readonly sweeps?: (plan: SweepPlan, system: System) => SweepPlan;
 }
+
+/** The same process, whose provider does some things otherwise. */
+export const withProviders = (deps: Deps, otherwise: (account: Providers) => { readonly voice?: Partial<Providers['voice']>; readonly media?: Partial<Providers['media']> }): Deps => ({
+  ...deps,
+  providers: async (accountId) => {
+    const account = await deps.providers(accountId);
+    const { voice, media } = otherwise(account);
+    return { voice: { ...account.voice, ...voice }, media: { ...account.media, ...media } };
+  },
+});

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { NEW_LEG, NEW_SESSION } from './database/new-rows.ts';
-import type { Mutation } from './mutations.ts';
+import { withProviders, type Mutation } from './mutations.ts';
 import { Oracle } from './oracle.ts';
 import { ALL_SWEEPS, runSimulation } from './run.ts';
 import { System } from './system.ts';
@@ -18,7 +18,7 @@ it('a healthy system breaks no rule in the world of these tests', async () => {
 });
 
 it('I5: a dial that no commit decided is seen', async () => {
-  const { rules, says } = await broken({ deps: (deps) => ({ ...deps, media: { ...deps.media, dialSip: async (dial) => { await deps.media.dialSip(dial); return deps.media.dialSip(dial); } } }) });
+  const { rules, says } = await broken({ deps: (deps) => withProviders(deps, ({ media }) => ({ media: { dialSip: async (dial) => { await media.dialSip(dial); return media.dialSip(dial); } } })) });
   expect([...rules]).toContain('I5');
   expect(says).toMatch(/I5: leg_\w+ was dialled and no commit had said so/);
 });
@@ -43,21 +43,21 @@ it('I5: a dial that was decided when its session was over is seen', () => {
 
 it('I7: more requests than the outage explains are seen', async () => {
   const { rules, says } = await broken({
-    deps: (deps) => ({ ...deps, voice: { ...deps.voice, hangUp: async (id) => { await deps.voice.hangUp(id); for (let n = 0; n < 8; n++) await deps.voice.hangUp(id).catch(() => undefined); } } }),
+    deps: (deps) => withProviders(deps, ({ voice }) => ({ voice: { hangUp: async (id) => { await voice.hangUp(id); for (let n = 0; n < 8; n++) await voice.hangUp(id).catch(() => undefined); } } })),
   });
   expect([...rules]).toContain('I7');
   expect(says).toMatch(/I7: \d+ requests to hang \w+ up within [\d.]+ s: at most \d/);
 });
 
 it('I16: a leg that counts as live when the vendor has nothing of it is seen', async () => {
-  const { rules, says } = await broken({ chances: { 'webhook-lost': 0.3 }, deps: (deps) => ({ ...deps, voice: { ...deps.voice, getCall: () => Promise.resolve(null) } }) });
+  const { rules, says } = await broken({ chances: { 'webhook-lost': 0.3 }, deps: (deps) => withProviders(deps, () => ({ voice: { getCall: () => Promise.resolve(null) } })) });
   expect([...rules]).toContain('I16');
   expect(says).toMatch(/I16: leg \w+ counts as live \(ending\) and the vendor has nothing of it/);
 });
 
 it('I15: a record of a call that says other seconds than the vendor charges is seen', async () => {
   // Our own clock instead of the vendor's word, and its record is never asked for.
-  const { rules, says } = await broken({ chances: { 'price-missing': 1, 'webhook-late': 1 }, deps: (deps) => ({ ...deps, voice: { ...deps.voice, getCall: async (id) => { const call = await deps.voice.getCall(id); if (call?.event.kind !== 'call') return call; const { charge: _charge, ...event } = call.event; return { ...call, event }; } } }) });
+  const { rules, says } = await broken({ chances: { 'price-missing': 1, 'webhook-late': 1 }, deps: (deps) => withProviders(deps, ({ voice }) => ({ voice: { getCall: async (id) => { const call = await voice.getCall(id); if (call?.event.kind !== 'call') return call; const { charge: _charge, ...event } = call.event; return { ...call, event }; } } })) });
   expect([...rules]).toContain('I15');
   expect(says).toMatch(/I15: \w+ was charged for \d+ s, and our record of it says \d+/);
 });

@@ -3,7 +3,7 @@ import { verdict } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { Deps } from '@partyline/conference/deps';
 import type { Scope, Store } from '@partyline/store/store';
-import type { Mutation } from './mutations.ts';
+import { withProviders, type Mutation } from './mutations.ts';
 import type { System } from './system.ts';
 
 /*
@@ -32,7 +32,7 @@ function withStatements(store: Store, change: (query: Query, run: (query: Query)
 
 /** Ends a leg's row by our own word. */
 async function closeBlindly(deps: Deps, callId: string): Promise<void> {
-  await applyLegEvent(deps, { via: 'look-up' }, { kind: 'call', callId, phase: 'over', verdict: verdict('success', 'assumed'), at: null });
+  await applyLegEvent(deps, { via: 'look-up', accountId: null }, { kind: 'call', callId, phase: 'over', verdict: verdict('success', 'assumed'), at: null });
 }
 
 export const PLANTED: readonly Mutation[] = [
@@ -40,22 +40,21 @@ export const PLANTED: readonly Mutation[] = [
     name: 'no confirm read',
     breaks: ['I2'],
     // A hang-up that was taken counts as done.
-    deps: (deps) => ({ ...deps, voice: { ...deps.voice, hangUp: async (id) => { await deps.voice.hangUp(id); await closeBlindly(deps, id); } } }),
+    deps: (deps) => withProviders(deps, ({ voice }) => ({ voice: { hangUp: async (id) => { await voice.hangUp(id); await closeBlindly(deps, id); } } })),
   },
   {
     name: '404 closes',
     breaks: ['I2'],
-    deps: (deps) => ({
-      ...deps,
-      voice: {
-        ...deps.voice,
-        hangUp: (id) =>
-          deps.voice.hangUp(id).catch(async (error: unknown) => {
-            if (error instanceof ProviderError && error.failure === 'not-found') await closeBlindly(deps, id);
-            throw error;
-          }),
-      },
-    }),
+    deps: (deps) =>
+      withProviders(deps, ({ voice }) => ({
+        voice: {
+          hangUp: (id) =>
+            voice.hangUp(id).catch(async (error: unknown) => {
+              if (error instanceof ProviderError && error.failure === 'not-found') await closeBlindly(deps, id);
+              throw error;
+            }),
+        },
+      })),
   },
   {
     name: 'retry cap',
@@ -98,7 +97,8 @@ export const PLANTED: readonly Mutation[] = [
       ...plan,
       inventory: async (deps) => {
         await plan.inventory(deps);
-        for (const call of await deps.voice.listLiveCalls()) if (call.event.kind === 'call' && call.event.phase === 'answered') await deps.voice.hangUp(call.callId).catch(() => undefined);
+        const { voice } = await deps.providers(null);
+        for (const call of await voice.listLiveCalls()) if (call.event.kind === 'call' && call.event.phase === 'answered') await voice.hangUp(call.callId).catch(() => undefined);
       },
     }),
   },
@@ -165,14 +165,14 @@ export const PLANTED: readonly Mutation[] = [
     sweeps: (plan) => ({
       ...plan,
       inventory: async (deps) => {
-        await plan.inventory({ ...deps, voice: { ...deps.voice, getCall: async (callId) => ({ callId, rings: null, over: true, event: { kind: 'call', callId, phase: 'over', verdict: verdict('indeterminate', 'not-in-list'), at: null } }) } });
+        await plan.inventory(withProviders(deps, () => ({ voice: { getCall: async (callId) => ({ callId, rings: null, over: true, event: { kind: 'call', callId, phase: 'over', verdict: verdict('indeterminate', 'not-in-list'), at: null } }) } })));
       },
     }),
   },
   {
     name: 'timer unset',
     breaks: ['I4'],
-    deps: (deps) => ({ ...deps, voice: { ...deps.voice, createCall: (input) => deps.voice.createCall({ ...input, lengthTimerS: 7_200, ringingTimerS: 120 }) } }),
+    deps: (deps) => withProviders(deps, ({ voice }) => ({ voice: { createCall: (input) => voice.createCall({ ...input, lengthTimerS: 7_200, ringingTimerS: 120 }) } })),
   },
   {
     name: 'scheduler-only sweep',

@@ -2,9 +2,8 @@ import { deliverEvents, type DeliveryDeps } from '@partyline/conference/deliver-
 import type { Deps } from '@partyline/conference/deps';
 import { reconcile } from '@partyline/conference/reconcile';
 import { reconcileCharges } from '@partyline/conference/reconcile-charges';
-import { sweepInventory } from '@partyline/conference/sweep-inventory';
+import { sweepAccounts } from '@partyline/conference/sweep-accounts';
 import { purgeExpired } from '@partyline/store/owed';
-import { takeTurn } from '@partyline/store/turns';
 import type { Tables } from './database/tables.ts';
 import type { Life } from './process.ts';
 import type { Random } from './random.ts';
@@ -56,9 +55,7 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
   const wakers: (() => void)[] = [];
   const real: SweepPlan = {
     reconcile,
-    inventory: async (given) => {
-      if (await takeTurn(given.store, 'inventory', INVENTORY_MS)) await sweepInventory(given);
-    },
+    inventory: (given) => sweepAccounts(given, INVENTORY_MS),
     deliver: (given) => deliverEvents(given, NEVER),
   };
   const plan = mutate(real);

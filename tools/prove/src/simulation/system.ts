@@ -5,6 +5,7 @@ import { applySessionEvent } from '@partyline/conference/apply-session-event';
 import { answerQuestions, type AskProvider } from '@partyline/conference/ask-provider';
 import type { Deps } from '@partyline/conference/deps';
 import { paceProviders } from '@partyline/conference/pace-provider';
+import { onlyPlatform } from '@partyline/conference/platform-account';
 import type { PinVault } from '@partyline/conference/pin-vault';
 import { webhookUrls } from '@partyline/conference/webhook-urls';
 import { VerdictError } from '@partyline/domain/verdict';
@@ -104,7 +105,7 @@ export class System {
     this.voice = new SimVoice({ ...parts, rest: this.rest, hooks: this.hooks, random: random('voice') });
     this.video = new SimVideo({ ...parts, rest: this.rest, hooks: this.hooks, voice: this.voice, random: random('video') });
     const { tables } = this.database;
-    tables.numbers.set(NUMBER, { e164: NUMBER, language: 'en-GB', country: null, toll_free: false, dedicated_to: null, created_at: new Date(scheduler.now) });
+    tables.numbers.set(NUMBER, { e164: NUMBER, language: 'en-GB', country: null, toll_free: false, dedicated_to: null, account_id: null, created_at: new Date(scheduler.now) });
     // One of them is told of its events by webhook.
     for (const tenant of TENANTS) tables.tenants.set(tenant, { unlimited: true });
     tables.endpoints.set('ep_0', { ...NEW_ENDPOINT, id: 'ep_0', tenant_id: TENANTS[0], url: 'https://tenant', secret: Buffer.from(ENDPOINT_SECRET), created_at: new Date(scheduler.now) });
@@ -172,7 +173,7 @@ export class System {
     const ids = openIds(options.seed, `ids ${name} ${(this.#made += 1)}`);
     const random = openRandom(options.seed, `random ${name} ${this.#made}`);
     const plain: Deps = {
-      ...paceProviders(raw, { store, account: 'account', sleep: (ms) => life.sleep(ms) }),
+      providers: onlyPlatform(paceProviders(raw, { store, sleep: (ms) => life.sleep(ms) })),
       store,
       jobs: queue.jobsFor(life),
       clock,
@@ -206,7 +207,7 @@ export class System {
         };
         scheduler.after(1, () => target.deliver(() => void question(answerQuestions(this.depsOf(target))).then((value) => settle(() => resolve(value)), (error: Error) => settle(() => reject(error)))));
       });
-    return { openMedia: (input) => ask((p) => p.openMedia(input)), issueToken: (input) => ask((p) => p.issueToken(input)), observeRoom: (input) => ask((p) => p.observeRoom(input)), mute: (input) => ask((p) => p.mute(input)), sendDigits: (input) => ask((p) => p.sendDigits(input)) };
+    return { openMedia: (input) => ask((p) => p.openMedia(input)), issueToken: (input) => ask((p) => p.issueToken(input)), observeRoom: (input) => ask((p) => p.observeRoom(input)), mute: (input) => ask((p) => p.mute(input)), sendDigits: (input) => ask((p) => p.sendDigits(input)), verifyAccount: (input) => ask((p) => p.verifyAccount(input)) };
   }
 
   /** One that is up, and mostly one that is not stopped: a load balancer takes a moment to notice. */
@@ -275,7 +276,7 @@ export class System {
 
   /** What voice-webhooks does with a verified, parsed webhook. */
   async #take(deps: ApiDeps, hook: Hook): Promise<CallPlan | null | 'ignored'> {
-    const token = { jti: hook.jti, expiresAt: new Date(this.scheduler.now + 600_000) };
+    const token = { accountId: null, jti: hook.jti, expiresAt: new Date(this.scheduler.now + 600_000) };
     switch (hook.to) {
       case 'answer':
         return answerCall(deps, token, hook.call);

@@ -53,9 +53,10 @@ function seatCaller(tables: Tables, leg: LegRow, of: { roomId: string; role: Leg
   if (refusal === null) {
     if (!tables.currentOfRoom.has(room.id)) {
       // A clash of the fresh ids: the INSERT does nothing, for ever; ids do not clash, so the test does not go there.
-      tables.putSession({ ...NEW_SESSION, id: freshSession, tenant_id: room.tenant_id, room_id: room.id, conversation: freshConversation, media_session_id: null, due_at: seconds(now, room.max_duration_s), due_reason: 'max-duration', created_at: now });
+      tables.putSession({ ...NEW_SESSION, id: freshSession, tenant_id: room.tenant_id, room_id: room.id, conversation: freshConversation, account_id: tables.numbers.get(room.number)?.account_id ?? null, media_session_id: null, due_at: seconds(now, room.max_duration_s), due_reason: 'max-duration', created_at: now });
     }
     session = tables.sessions.get(tables.currentOfRoom.get(room.id)!)!;
+    if (session.account_id !== leg.account_id) return null;
     const seated = (tables.legsOfSession.get(session.id) ?? []).filter((id) => {
       const other = tables.legs.get(id)!;
       return other.state !== 'ended' && other.kind !== 'bridge';
@@ -85,16 +86,17 @@ function seatCaller(tables: Tables, leg: LegRow, of: { roomId: string; role: Leg
 
 /** On a number without its guard; with it, callers are held back by what libs/store's own tests show. */
 export function answerCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, number, remote, keyingS, ...fresh] = values as [string, Date, string, string, string | null, string | null, number, string, string, string];
+  const [jti, expires, legId, call, number, remote, keyingS, session, conversation, participant, account] = values as [string, Date, string, string, string | null, string | null, number, string, string, string, string | null];
   if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', leg_id: null, language: null, ...NO_SEAT };
   const dialled = tables.numbers.get(number ?? '');
-  if (dialled === undefined) return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NO_SEAT };
+  if (dialled === undefined || dialled.account_id !== account) return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NO_SEAT };
   const { language } = dialled;
   if (!tables.legByCall.has(call)) {
     if (tables.legs.has(legId)) throw new DatabaseError('23505', 'leg_pkey');
-    tables.putLeg({ ...NEW_LEG, id: legId, kind: 'inbound', state: 'ringing', number, remote, voice_call_id: call, deadline_at: seconds(now, keyingS), created_at: now });
+    tables.putLeg({ ...NEW_LEG, id: legId, kind: 'inbound', state: 'ringing', number, remote, voice_call_id: call, deadline_at: seconds(now, keyingS), created_at: now, account_id: account });
   }
   const leg = tables.legs.get(tables.legByCall.get(call)!)!;
+  if (leg.account_id !== account) return { outcome: 'unknown-number', leg_id: null, language, ...NO_SEAT };
   const room = dialled.dedicated_to === null ? undefined : [...tables.rooms.values()].find((each) => each.number === number && each.tenant_id === dialled.dedicated_to && each.state === 'active' && each.pinless);
   if (room !== undefined && leg.last_outcome !== null) {
     const session = tables.sessions.get(leg.session_id ?? '');
@@ -103,7 +105,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     return { outcome, leg_id: leg.id, language, tenant_id: leg.tenant_id, session_id: leg.session_id, conversation: session?.conversation ?? null, waits: isHeld(tables, room, leg.session_id, leg.role) };
   }
   if (isOver(leg.state)) return { outcome: 'let-go', leg_id: leg.id, language, ...NO_SEAT };
-  const seat = room === undefined || leg.session_id !== null ? null : seatCaller(tables, leg, { roomId: room.id, role: 'participant', person: null }, fresh, now);
+  const seat = room === undefined || leg.session_id !== null ? null : seatCaller(tables, leg, { roomId: room.id, role: 'participant', person: null }, [session, conversation, participant], now);
   if (seat === null) return { outcome: 'ask', leg_id: leg.id, language, ...NO_SEAT };
   return withSeat(seat, { leg_id: leg.id, language });
 }
@@ -112,10 +114,10 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
 const withSeat = ({ outcome, ...seat }: { outcome: string }, before: object): object => ({ outcome, ...before, ...seat });
 
 export function admitCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, tryNo, maxTries, lookup, ...fresh] = values as [string, Date, string, string, number, number, Uint8Array | null, string, string, string];
+  const [jti, expires, legId, call, tryNo, maxTries, lookup, freshSession, conversation, participant, account] = values as [string, Date, string, string, number, number, Uint8Array | null, string, string, string, string | null];
   if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', language: 'en-US', tries: 0, ...NO_SEAT };
   const leg = tables.legs.get(legId);
-  if (leg === undefined || leg.voice_call_id !== call || leg.kind !== 'inbound') return { outcome: 'unknown-call', language: 'en-US', tries: 0, ...NO_SEAT };
+  if (leg === undefined || leg.voice_call_id !== call || leg.kind !== 'inbound' || leg.account_id !== account) return { outcome: 'unknown-call', language: 'en-US', tries: 0, ...NO_SEAT };
   const language = tables.numbers.get(leg.number ?? '')?.language ?? 'en-US';
 
   if (tryNo <= leg.tries) {
@@ -130,7 +132,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
 
   const tries = leg.tries + 1;
   const pin = lookup === null ? undefined : tables.pins.get(tables.pinByLookup.get(`${leg.number ?? ''} ${bytesKey(lookup)}`) ?? '');
-  const seat = pin === undefined || pin.free_at !== null ? null : seatCaller(tables, leg, { roomId: pin.room_id, role: pin.role, person: pin.participant_id }, fresh, now);
+  const seat = pin === undefined || pin.free_at !== null ? null : seatCaller(tables, leg, { roomId: pin.room_id, role: pin.role, person: pin.participant_id }, [freshSession, conversation, participant], now);
   if (seat !== null) return withSeat(seat, { language, tries });
 
   const refused = tries >= maxTries;
@@ -143,11 +145,11 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
 }
 
 export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, tokenHash, call] = values as [string, Date, string | null, Uint8Array | null, string];
+  const [jti, expires, legId, tokenHash, call, account] = values as [string, Date, string | null, Uint8Array | null, string, string | null];
   const nobody = { tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null, waits: false };
   if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', ...nobody };
   const named = tables.legs.get((tokenHash === null ? legId : tables.legByToken.get(bytesKey(tokenHash))) ?? '');
-  const leg = named?.kind === (tokenHash === null ? 'outbound' : 'bridge') ? named : undefined;
+  const leg = named?.kind === (tokenHash === null ? 'outbound' : 'bridge') && named.account_id === account ? named : undefined;
   const session = leg === undefined ? undefined : tables.sessions.get(leg.session_id ?? '');
   if (leg === undefined || session === undefined || (leg.voice_call_id !== null && leg.voice_call_id !== call)) return { outcome: 'unknown-leg', ...nobody };
 

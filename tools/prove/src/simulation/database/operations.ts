@@ -1,10 +1,10 @@
 import { END_REASONS, type SessionState } from '@partyline/domain/session';
 import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
-import { appendEvents, mediaOfLeg, sessionOfLeg, storeObservation, useToken } from '@partyline/store/events';
+import { appendEvents, mediaOfLeg, mediaOfSession, sessionOfLeg, storeObservation, useToken } from '@partyline/store/events';
 import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
 import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups';
-import { fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/cdrs';
+import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/cdrs';
 import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, listMedia, missingCalls, noteStrays } from '@partyline/store/inventory';
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits';
@@ -14,7 +14,7 @@ import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSe
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
 import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants';
-import { takePlace, takeTurn } from '@partyline/store/turns';
+import { giveBackTurn, takePlace, takeTurn } from '@partyline/store/turns';
 import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/voice-webhooks';
 import fc from 'fast-check';
 
@@ -26,8 +26,9 @@ export interface Side {
 }
 
 export const NUMBER = '+442079460000';
-/** One of the first tenant's own. */
+/** One of the first tenant's own, at its own account. */
 export const OWN_NUMBER = '+442079460001';
+export const OWN_ACCOUNT = 'acct_0';
 export const TENANT_IDS = ['ten_0', 'ten_1'] as const;
 const PAST = new Date('2020-01-01T00:00:00Z');
 const FUTURE = new Date('2099-01-01T00:00:00Z');
@@ -41,7 +42,8 @@ const call = small('call', 5);
 const media = small('media', 2);
 const conversation = small('conv', 4);
 const date = fc.constantFrom(PAST, FUTURE, null);
-const token = fc.nat({ max: 12 }).map((n) => ({ jti: `jti_${n}`, expiresAt: n % 2 === 0 ? FUTURE : PAST }));
+const account = fc.constantFrom(null, null, OWN_ACCOUNT);
+const token = fc.tuple(fc.nat({ max: 12 }), account).map(([n, accountId]) => ({ accountId, jti: `jti_${n}`, expiresAt: n % 2 === 0 ? FUTURE : PAST }));
 const pin = fc.constantFrom(Buffer.from('pin 1'), Buffer.from('pin 2'));
 const role = fc.constantFrom('participant' as const, 'host' as const);
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
@@ -49,14 +51,14 @@ const op = <T>(arguments_: fc.Arbitrary<T>, run: (store: Store, given: T, side: 
   arguments_.map((given) => ({ name, given, run: (store, side) => run(store, given, side) }));
 
 const makeRoom = op(
-  fc.record({ tenant, room, session, conversation, media: maybe(media), most: fc.integer({ min: 1, max: 3 }), never: maybe(fc.constant(600)), pin, pinId: small('pin', 3), number: fc.constantFrom(NUMBER, NUMBER, OWN_NUMBER), wait: fc.boolean(), starts: date, ends: date, look: date, role, person: maybe(fc.constant('person')) }),
+  fc.record({ tenant, room, session, conversation, media: maybe(media), most: fc.integer({ min: 1, max: 3 }), never: maybe(fc.constant(600)), pin, pinId: small('pin', 3), number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER), wait: fc.boolean(), before: fc.boolean(), starts: date, ends: date, look: date, role, person: maybe(fc.constant('person')) }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       // Nobody has a room on another tenant's number, nor sees that there is one.
       const number = g.tenant === TENANT_IDS[0] ? g.number : NUMBER;
       const made = await insertRoom(tx, g.tenant, {
         room: { id: g.room, name: 'Room', number, wait_for_host: g.wait, pinless: number === OWN_NUMBER && g.wait, starts_at: g.ends === FUTURE ? null : g.starts, ends_at: g.ends, look_at: g.look, bridge: 'auto', max_participants: g.most, max_duration_s: 3_600, never_used_s: g.never, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
-        session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media }, participant: { id: `part of ${g.room}`, name: 'Host', role: 'host' },
+        session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media, accountId: number === OWN_NUMBER && !g.before ? OWN_ACCOUNT : null }, participant: { id: `part of ${g.room}`, name: 'Host', role: 'host' },
       });
       const n = await countPins(tx, number);
       return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number, lookup: g.pin, sealed: Buffer.from('sealed'), digits: 9, role: g.role, ...(g.person === null ? {} : { participantId: g.person }) })];
@@ -67,15 +69,16 @@ const nextSession = op(fc.record({ tenant, room, session, conversation }), (stor
   inTransaction(store, EVERY_TENANT, async (tx) => {
     const found = await lockRoom(tx, g.tenant, g.room);
     if (found === null) return 'no room';
-    return [await newestSessionId(tx, g.tenant, g.room) === null, await insertSession(tx, g.tenant, found, { id: g.session, conversation: g.conversation, mediaSessionId: null })];
+    return [await newestSessionId(tx, g.tenant, g.room) === null, await insertSession(tx, g.tenant, found, { id: g.session, conversation: g.conversation, mediaSessionId: null, accountId: found.account_id })];
   }), 'next session');
 const endRoom = op(fc.record({ tenant, room }), (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, 3_600)), 'end room');
 const addLeg = op(
   fc.record({ tenant, session, leg, role, kind: fc.constantFrom(...LEG_KINDS), state: fc.constantFrom(...LEG_STATES), connection: maybe(small('con')), hash: maybe(fc.constantFrom('a', 'b')), deadline: fc.constantFrom(PAST, FUTURE) }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
-      if ((await lockSession(tx, g.tenant, g.session)) === null) return 'no session';
-      return insertLeg(tx, g.tenant, g.session, { id: g.leg, kind: g.kind, role: g.role, state: g.state, number: NUMBER, remote: '+447700900001', media_connection_id: g.connection, token_hash: g.hash === null ? null : new Uint8Array(Buffer.from(g.hash)), deadline_at: g.deadline });
+      const view = await lockSession(tx, g.tenant, g.session);
+      if (view === null) return 'no session';
+      return insertLeg(tx, g.tenant, view.session, { id: g.leg, kind: g.kind, role: g.role, state: g.state, number: NUMBER, remote: '+447700900001', media_connection_id: g.connection, token_hash: g.hash === null ? null : new Uint8Array(Buffer.from(g.hash)), deadline_at: g.deadline });
     }),
   'add leg',
 );
@@ -105,21 +108,21 @@ const changeSession = op(
     }),
   'change session',
 );
-const answers = op(fc.record({ token, leg, call, number: fc.constantFrom(NUMBER, NUMBER, OWN_NUMBER, '+15550000', null), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }), (store, g) => answerCaller(store, g.token, { legId: g.leg, callId: g.call, number: g.number, remote: null, keyingS: 600 }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }), 'answer caller');
+const answers = op(fc.record({ token, leg, call, number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER, '+15550000', null), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }), (store, g) => answerCaller(store, g.token, { legId: g.leg, callId: g.call, number: g.number, remote: null, keyingS: 600 }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }), 'answer caller');
 const admits = op(
   fc.record({ token, leg, call, tryNo: fc.integer({ min: 1, max: 4 }), lookup: maybe(fc.oneof(pin, fc.constant(Buffer.from('wrong')))), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }),
   (store, g) => admitCaller(store, g.token, { legId: g.leg, callId: g.call, tryNo: g.tryNo, maxTries: 3, lookup: g.lookup }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }),
   'admit caller',
 );
 const answersOwn = op(fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }), (store, g) => answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call), 'answer own leg');
-const looks = op(fc.record({ tenant, session, leg, call, media }), async (store, g) => [
-  await findLegOfCall(store, { callId: g.call, legId: g.leg }), await findLegOfCall(store, { callId: g.call }), await ownerOfMedia(store, g.media), await sessionOfLeg(store, g.tenant, g.leg), await lastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }), await mediaOfLeg(store, g.tenant, g.leg),
-  await connectionsOf(store, g.tenant, g.session), await findUnnamedDials(store, ['+447700900001']), await findNumber(store, g.tenant, {}), await findNumber(store, g.tenant, { number: OWN_NUMBER }), await findNumber(store, g.tenant, { kind: 'dedicated', language: 'en' }),
+const looks = op(fc.record({ tenant, session, leg, call, media, account }), async (store, g) => [
+  await findLegOfCall(store, g.account, { callId: g.call, legId: g.leg }), await findLegOfCall(store, g.account, { callId: g.call }), await ownerOfMedia(store, g.account, g.media), await mediaOfSession(store, g.tenant, g.session), await sessionOfLeg(store, g.tenant, g.leg), await lastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }), await mediaOfLeg(store, g.tenant, g.leg),
+  await connectionsOf(store, g.tenant, g.session), await findUnnamedDials(store, g.account, ['+447700900001']), await findNumber(store, g.tenant, {}), await findNumber(store, g.tenant, { number: OWN_NUMBER }), await findNumber(store, g.tenant, { kind: 'dedicated', language: 'en' }),
 ], 'look');
-const sweeps = op(fc.record({ calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [
-  await listOwed(store, { graceMs: g.grace }), await listMedia(store, { afterEndS: 900 }), await findCalls(store, g.calls), await missingCalls(store, g.calls, { olderMs: -60_000 }), await missingCalls(store, g.calls, { olderMs: 60_000 }),
+const sweeps = op(fc.record({ account, calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [
+  await listOwed(store, { graceMs: g.grace }), await listMedia(store, g.account, { afterEndS: 900 }), await findCalls(store, g.account, g.calls), await missingCalls(store, g.account, g.calls, { olderMs: -60_000 }), await missingCalls(store, g.account, g.calls, { olderMs: 60_000 }),
 ], 'sweep');
-const strays = op(fc.record({ seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }), async (store, g) => [await noteStrays(store, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }), await findFalseKills(store)], 'strays');
+const strays = op(fc.record({ account, seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }), async (store, g) => [await noteStrays(store, g.account, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }), await findFalseKills(store, g.account)], 'strays');
 const notes = op(fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }), (store, g) =>
   inTransaction(store, EVERY_TENANT, async (tx) => {
     await noteAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
@@ -128,8 +131,8 @@ const notes = op(fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1
     await insertParticipant(tx, 'ten_0', 'room_0', { id: `seen ${g.leg} ${g.no} ${g.token.jti}`, name: 'x', kind: 'rung' });
     return useToken(tx, g.token);
   }), 'note');
-const charges = op(fc.record({ tenant: maybe(tenant), leg, priced: fc.boolean(), later: fc.boolean(), seconds: fc.integer({ min: 0, max: 90 }), what: fc.constantFrom('store', 'fill', 'ask') }), (store, g) =>
-  g.what === 'ask' ? takeCdrsToAsk(store, 100) : inTransaction(store, EVERY_TENANT, async (tx) => {
+const charges = op(fc.record({ tenant: maybe(tenant), account, leg, priced: fc.boolean(), later: fc.boolean(), seconds: fc.integer({ min: 0, max: 90 }), what: fc.constantFrom('store', 'fill', 'ask') }), (store, g) =>
+  g.what === 'ask' ? accountsToAsk(store).then(async (accounts) => [accounts, await takeCdrsToAsk(store, g.account, 100)]) : inTransaction(store, EVERY_TENANT, async (tx) => {
     const price = { rateMicro: 60_000n, priceMicro: g.priced ? 1_000n : null, currency: 'EUR', seconds: g.seconds };
     if (g.what === 'fill') return fillCdr(tx, g.tenant, { legId: g.leg, handle: 'voice', source: 'record' }, { ...price, startedAt: PAST, endedAt: PAST });
     if ((await lockLeg(tx, g.tenant, g.leg)) === null) return 'no leg';
@@ -146,7 +149,7 @@ const delivery = op(fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'p
   return side.delivery;
 }, 'deliver');
 const limits = op(fc.record({ tenant, limit: fc.constantFrom(...LIMITS) }), (store, g) => inTransaction(store, g.tenant, (tx) => holdLimit(tx, g.tenant, g.limit)), 'limit');
-const turns = op(fc.constantFrom('a', 'b'), async (store, name) => [await takeTurn(store, name, 600_000), (await takePlace(store, 'account', name, { everyMs: 600_000, withinMs: 60_000 })) === null], 'turn');
+const turns = op(fc.constantFrom('a', 'b'), async (store, name) => [await takeTurn(store, name, 600_000), await giveBackTurn(store, name === 'a' ? 'b' : 'c'), (await takePlace(store, 'account', name, { everyMs: 600_000, withinMs: 60_000 })) === null], 'turn');
 const suspends = op(fc.record({ tenant, on: fc.boolean() }), async (store, g) => {
   const row = await (g.on ? suspendTenant : resumeTenant)(store, g.tenant);
   // A moment older than the sweep's grace may be: whether it is owed yet would hang on which database was quicker.

@@ -29,8 +29,9 @@ export const MONEY: Readonly<Record<string, Twin>> = {
     put(tables, id, { ...row, seconds: (seconds as number | null) ?? row.seconds, priced: true }, null);
     return done(1);
   },
-  'cdrs-to-ask': (tables, [limit], { now }) => {
-    const due = [...tables.unpriced].filter(([, at]) => at <= now).toSorted(([, a], [, b]) => a.getTime() - b.getTime()).slice(0, limit as number);
+  'accounts-to-ask': (tables, _values, { now }) => answer([...new Set([...tables.unpriced].filter(([, at]) => at <= now).map(([id]) => tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id))].map((account_id) => ({ account_id }))),
+  'cdrs-to-ask': (tables, [limit, account], { now }) => {
+    const due = [...tables.unpriced].filter(([id, at]) => at <= now && tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id === account).toSorted(([, a], [, b]) => a.getTime() - b.getTime()).slice(0, limit as number);
     return answer(
       due.map(([id]) => {
         const row = tables.cdrs.get(id)!;

@@ -3,32 +3,34 @@ import { answer, done, type Twin } from './answers.ts';
 
 /** What the inventory, and the hang-up ledger ask. */
 export const SWEEPS: Readonly<Record<string, Twin>> = {
-  'find-calls': (tables, [ids]) =>
+  // The simulation has the platform's account only.
+  'accounts-to-sweep': () => answer([]),
+  'find-calls': (tables, [ids, account]) =>
     answer(
       [...new Set(ids as readonly string[])].flatMap((call) => {
         const id = tables.legByCall.get(call);
-        return id === undefined ? [] : [{ voice_call_id: call, id, state: tables.legs.get(id)!.state }];
+        return id === undefined || tables.legs.get(id)!.account_id !== account ? [] : [{ voice_call_id: call, id, state: tables.legs.get(id)!.state }];
       }),
     ),
-  'missing-calls': (tables, [live, older, limit], { now }) => {
+  'missing-calls': (tables, [live, older, limit, account], { now }) => {
     const listed = new Set(live as readonly string[]);
     const before = now.getTime() - Number(older) * 1000;
     const legs = [...tables.legsUp].map((id) => tables.legs.get(id)!);
-    const missing = legs.filter((leg) => leg.voice_call_id !== null && leg.voice_closed_at === null && leg.created_at.getTime() < before && !listed.has(leg.voice_call_id));
+    const missing = legs.filter((leg) => leg.account_id === account && leg.voice_call_id !== null && leg.voice_closed_at === null && leg.created_at.getTime() < before && !listed.has(leg.voice_call_id));
     return answer(missing.toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime()).slice(0, Number(limit)).map(({ id, voice_call_id }) => ({ id, voice_call_id })));
   },
-  'find-unnamed-dials': (tables, [numbers], { now }) => {
+  'find-unnamed-dials': (tables, [numbers, account], { now }) => {
     const wanted = new Set(numbers as readonly string[]);
     const lately = (at: Date | null): boolean => at !== null && at.getTime() > now.getTime() - 600_000;
-    const dials = [...tables.unnamed].map((id) => tables.legs.get(id)!).filter((leg) => leg.dialled_at !== null && wanted.has(leg.remote!) && (leg.state !== 'ended' || lately(leg.ended_at)));
+    const dials = [...tables.unnamed].map((id) => tables.legs.get(id)!).filter((leg) => leg.account_id === account && leg.dialled_at !== null && wanted.has(leg.remote!) && (leg.state !== 'ended' || lately(leg.ended_at)));
     return answer(dials.map(({ id, remote, state }) => ({ id, remote, up: state !== 'ended' })));
   },
-  'list-media': (tables, [afterEnd, limit], { now }) => {
+  'list-media': (tables, [afterEnd, limit, account], { now }) => {
     const at = now.getTime();
     const listed: SessionRow[] = [];
     for (const id of tables.withMedia) {
       const row = tables.sessions.get(id);
-      if (row === undefined || row.media_session_id === null) continue;
+      if (row === undefined || row.media_session_id === null || row.account_id !== account) continue;
       const until = row.created_at.getTime() + tables.rooms.get(row.room_id)!.max_duration_s * 1000;
       if (row.state !== 'ended' || (row.ended_at !== null && row.ended_at.getTime() > at - Number(afterEnd) * 1000) || until > at) listed.push(row);
       // Long past: it will never be listed again, whatever a failover takes back.
@@ -46,23 +48,23 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
         return { id, kind, state, media_connection_id, media_closed_at, age_ms: now.getTime() - created_at.getTime(), closed_ms: closed === null ? null : now.getTime() - closed.getTime() };
       }),
     ),
-  'note-strays': (tables, [seen, quarantine], { now }) => {
+  'note-strays': (tables, [seen, quarantine, account], { now }) => {
     const ids = [...new Set(seen as readonly string[])];
-    for (const stray of tables.strays.values()) if (!ids.includes(stray.id) && stray.asked_at === null) tables.put(tables.strays, stray.id, undefined);
+    for (const stray of tables.strays.values()) if (!ids.includes(stray.id) && stray.asked_at === null && stray.account_id === account) tables.put(tables.strays, stray.id, undefined);
     for (const id of ids) {
       const before = tables.strays.get(id);
       const ripe = before !== undefined && before.first_at.getTime() <= now.getTime() - Number(quarantine) * 1000;
-      tables.put(tables.strays, id, before === undefined ? { id, first_at: now, last_at: now, sweeps: 1, asked_at: null, false_kill_at: null } : { ...before, sweeps: before.sweeps + 1, last_at: now, asked_at: before.asked_at ?? (ripe ? now : null) });
+      tables.put(tables.strays, id, before === undefined ? { id, first_at: now, last_at: now, sweeps: 1, asked_at: null, false_kill_at: null, account_id: account as string | null } : { ...before, sweeps: before.sweeps + 1, last_at: now, asked_at: before.asked_at ?? (ripe ? now : null) });
     }
     return answer(ids.filter((id) => tables.strays.get(id)!.asked_at !== null).map((id) => ({ id })));
   },
-  'find-false-kills': (tables, _values, { now }) => {
+  'find-false-kills': (tables, [account], { now }) => {
     const found: object[] = [];
     for (const stray of tables.strays.values()) {
       const leg = tables.legs.get(tables.legByCall.get(stray.id) ?? '');
       const session = tables.sessions.get(leg?.session_id ?? '');
       const { asked_at: asked } = stray;
-      if (asked === null || stray.false_kill_at !== null || leg === undefined || session === undefined) continue;
+      if (asked === null || stray.false_kill_at !== null || leg === undefined || session === undefined || stray.account_id !== account || leg.account_id !== account) continue;
       const later = (at: Date | null): boolean => at === null || at > asked;
       if (!later(leg.owed_at) || !later(leg.ended_at) || !later(session.ending_at)) continue;
       tables.put(tables.strays, stray.id, { ...stray, false_kill_at: now });

@@ -44,14 +44,14 @@ export const CORE: Readonly<Record<string, Twin>> = {
     tables.put(tables.tokens, jti as string, expires as Date);
     return done(1);
   },
-  'owner-of-media': (tables, [media]) => {
+  'owner-of-media': (tables, [media, account]) => {
     const id = tables.sessionByMedia.get(media as string);
-    return one(id === undefined ? undefined : { tenant_id: tables.sessions.get(id)!.tenant_id, session_id: id });
+    return one(id === undefined || tables.sessions.get(id)!.account_id !== account ? undefined : { tenant_id: tables.sessions.get(id)!.tenant_id, session_id: id });
   },
-  'leg-of-call': (tables, [call, legId]) => {
-    const byCall = tables.legByCall.get(call as string);
-    const byId = legId === null ? undefined : tables.legs.get(legId as string);
-    const leg = byCall !== undefined ? tables.legs.get(byCall) : byId?.voice_call_id === null ? byId : undefined;
+  'leg-of-call': (tables, [call, legId, account]) => {
+    const there = (id: string | undefined): LegRow | undefined => [tables.legs.get(id ?? '')].find((leg) => leg?.account_id === account);
+    const byId = there((legId as string | null) ?? undefined);
+    const leg = there(tables.legByCall.get(call as string)) ?? (byId?.voice_call_id === null ? byId : undefined);
     return one(leg && { id: leg.id, tenant_id: leg.tenant_id, session_id: leg.session_id });
   },
   'session-of-leg': (tables, [id, tenant]) => {
@@ -60,7 +60,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'media-of-session': (tables, [id, tenant]) => {
     const session = tables.sessions.get(String(id));
-    return one(session?.tenant_id === tenant ? { media_session_id: session!.media_session_id } : undefined);
+    return one(session?.tenant_id === tenant ? { account_id: session!.account_id, media_session_id: session!.media_session_id } : undefined);
   },
   'media-of-leg': (tables, [id, tenant]) => {
     const leg = tables.legs.get(id as string);
@@ -88,13 +88,13 @@ export const CORE: Readonly<Record<string, Twin>> = {
     if (row['look_at'] !== null) tables.put(tables.toLookAt, row['id'] as string, true);
     return one({ ...row });
   },
-  'insert-session': (tables, [id, tenant, room, conversation, media, seconds, reason, ends], { now }) => {
+  'insert-session': (tables, [id, tenant, room, conversation, media, seconds, reason, ends, account], { now }) => {
     if (tables.sessions.has(id as string)) throw new DatabaseError('23505', 'session_pkey');
     const due = plus(now, Number(seconds));
     const scheduled = ends !== null && (ends as Date) < due;
     const due_at = scheduled ? (ends as Date) : due;
     const due_reason = scheduled ? 'schedule-ended' : (reason as SessionRow['due_reason']);
-    tables.putSession({ ...NEW_SESSION, id: id as string, tenant_id: tenant as string, room_id: room as string, conversation: conversation as string, media_session_id: media as string | null, due_at, due_reason, created_at: now });
+    tables.putSession({ ...NEW_SESSION, id: id as string, tenant_id: tenant as string, room_id: room as string, conversation: conversation as string, media_session_id: media as string | null, due_at, due_reason, created_at: now, account_id: account as string | null });
     return one({ due_at });
   },
   'insert-participant': (tables, [id, tenant, room, kind, name, role], { now }) => {
@@ -117,7 +117,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'lock-room': (tables, [id, tenant], { clock }) => {
     const room = tables.rooms.get(id as string);
-    return one(room?.tenant_id === tenant ? { ...room, now: clock } : undefined);
+    return one(room?.tenant_id === tenant ? { ...room, now: clock, account_id: tables.numbers.get(room!.number)?.account_id ?? null } : undefined);
   },
   'close-room': (tables, [id, tenant], { now }) => {
     const room = tables.rooms.get(id as string);
@@ -145,7 +145,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
       return wanted ? [{ row, dedicated, bound }] : [];
     });
     const first = fits.toSorted((a, b) => Number(a.dedicated) - Number(b.dedicated) || a.row.created_at.getTime() - b.row.created_at.getTime() || (a.row.e164 < b.row.e164 ? -1 : 1))[0];
-    return one(first && { e164: first.row.e164, language: first.row.language, dedicated: first.dedicated, bound: first.bound, now });
+    return one(first && { e164: first.row.e164, language: first.row.language, dedicated: first.dedicated, bound: first.bound, account_id: first.row.account_id, now });
   },
   'find-person': (tables, [tenant, id]) => {
     const person = tables.participants.get(id as string);
@@ -184,7 +184,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   'read-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
   'hold-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
   'answer-callers': (tables, [group], { now }) =>
-    answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['keying_s'], q['session'], q['conversation'], q['participant']], now))),
+    answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['keying_s'], q['session'], q['conversation'], q['participant'], q['account']], now))),
   'admit-callers': (tables, [group], { now }) => {
     const asked = (JSON.parse(group as string) as Record<string, string | null>[]).map((q, position) => ({ q, position }));
     // Asked in the order of their look-ups, answered in the order of the questions.
@@ -192,7 +192,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const answers: object[] = [];
     for (const { q, position } of ordered) {
       const lookup = q['lookup'] === null || q['lookup'] === undefined ? null : Buffer.from(q['lookup'].slice(2), 'hex');
-      answers[position] = admitCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['try'], q['max_tries'], lookup, q['session'], q['conversation'], q['participant']], now);
+      answers[position] = admitCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['try'], q['max_tries'], lookup, q['session'], q['conversation'], q['participant'], q['account']], now);
     }
     return answer(answers);
   },
@@ -211,6 +211,11 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const before = tables.turns.get(name as string);
     if (before !== undefined && before.free_at > now) return done(0);
     tables.put(tables.turns, name as string, { free_at: plus(now, Number(every)) });
+    return done(1);
+  },
+  'give-back-turn': (tables, [name], { now }) => {
+    if (!tables.turns.has(name as string)) return done(0);
+    tables.put(tables.turns, name as string, { free_at: now });
     return done(1);
   },
   'purge-tokens': (tables, _values, { now }) => {

@@ -3,7 +3,7 @@ import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view'
 import pg from 'pg';
 import type { DeliveryAttemptRow, DeliveryRow } from './deliveries.ts';
 
-export interface NumberRow { readonly e164: string; readonly language: string; readonly country: string | null; readonly toll_free: boolean; readonly dedicated_to: string | null; readonly created_at: Date }
+export interface NumberRow { readonly e164: string; readonly language: string; readonly country: string | null; readonly toll_free: boolean; readonly dedicated_to: string | null; readonly account_id: string | null; readonly created_at: Date }
 export interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly role: LegRow['role']; readonly participant_id: string | null; readonly digits: number; readonly created_at: Date; readonly free_at: Date | null }
 export interface ParticipantRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly kind: string; readonly name: string; readonly role: LegRow['role']; readonly removed_at: Date | null; readonly created_at: Date }
 export interface OutboxRow {
@@ -265,7 +265,7 @@ export class Tables {
   }
 }
 
-export interface StrayRow { readonly id: string; readonly first_at: Date; readonly last_at: Date; readonly sweeps: number; readonly asked_at: Date | null; readonly false_kill_at: Date | null }
+export interface StrayRow { readonly id: string; readonly first_at: Date; readonly last_at: Date; readonly sweeps: number; readonly asked_at: Date | null; readonly false_kill_at: Date | null; readonly account_id: string | null }
 
 const inSet = (set: Set<string>, id: string, wanted: boolean): void => {
   if (wanted) set.add(id);

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NEW_ENDPOINT } from './deliveries.ts';
-import { NUMBER, operation, OWN_NUMBER, TENANT_IDS } from './operations.ts';
+import { NUMBER, operation, OWN_ACCOUNT, OWN_NUMBER, TENANT_IDS } from './operations.ts';
 import { DatabaseServer, openTwinStore } from './twin.ts';
 
 let database: TestDatabase;
@@ -29,9 +29,10 @@ async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
     server.tables.tenants.set(id, {});
   }
   await real.pool.query('INSERT INTO dial_in_number (e164, language, guarded) VALUES ($1, $2, false)', [NUMBER, 'de-DE']);
-  server.tables.numbers.set(NUMBER, { e164: NUMBER, language: 'de-DE', country: null, toll_free: false, dedicated_to: null, created_at: new Date() });
-  await real.pool.query('INSERT INTO dial_in_number (e164, language, dedicated_to, guarded) VALUES ($1, $2, $3, false)', [OWN_NUMBER, 'en-GB', TENANT_IDS[0]]);
-  server.tables.numbers.set(OWN_NUMBER, { e164: OWN_NUMBER, language: 'en-GB', country: null, toll_free: false, dedicated_to: TENANT_IDS[0], created_at: new Date() });
+  server.tables.numbers.set(NUMBER, { e164: NUMBER, language: 'de-DE', country: null, toll_free: false, dedicated_to: null, account_id: null, created_at: new Date() });
+  await real.pool.query(`INSERT INTO provider_account (id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, sealed, verified_at) VALUES ($1, $2, 'Own', 'vonage', 'unified', 'app', 'end', '\\x00', now())`, [OWN_ACCOUNT, TENANT_IDS[0]]);
+  await real.pool.query('INSERT INTO dial_in_number (e164, language, dedicated_to, guarded, account_id) VALUES ($1, $2, $3, false, $4)', [OWN_NUMBER, 'en-GB', TENANT_IDS[0], OWN_ACCOUNT]);
+  server.tables.numbers.set(OWN_NUMBER, { e164: OWN_NUMBER, language: 'en-GB', country: null, toll_free: false, dedicated_to: TENANT_IDS[0], account_id: OWN_ACCOUNT, created_at: new Date() });
   // One who is told of all, one of some events, one of none any more.
   for (const [n, of] of [{ types: [] }, { types: ['leg.ended'] }, { types: [], enabled: false }].entries()) {
     const made = { ...NEW_ENDPOINT, ...of, id: `ep_${n}`, tenant_id: TENANT_IDS[n === 2 ? 1 : 0], url: 'https://tenant', secret: new Uint8Array(Buffer.from('sealed')), created_at: new Date() };

@@ -199,6 +199,7 @@ export class SimVoice {
     const entryOf = (callId: string): Entry | null => this.calls.get(callId)?.entry ?? null;
     return {
       kind: 'simulated',
+      countedBy: 'account',
       capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
       instructions: (plan) => plan,
       createCall: (input) =>

@@ -1,0 +1,10 @@
+import type { Deps, Providers } from './deps.ts';
+import { accountGone } from './refusals.ts';
+
+/** For a process that knows the platform's account and no other. */
+export const onlyPlatform =
+  (platform: Providers): Deps['providers'] =>
+  async (accountId) => {
+    if (accountId !== null) throw accountGone();
+    return platform;
+  };
