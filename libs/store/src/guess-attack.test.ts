@@ -22,12 +22,12 @@ DECLARE
   v_call int;
 BEGIN
   FOR v_call IN p_first..LEAST(p_first + ${CALLS_AT_A_TIME}, p_calls) - 1 LOOP
-    SELECT a.outcome INTO v_outcome FROM answer_caller('a' || v_call, 'infinity', 'leg_' || v_call, 'call_' || v_call, p_number, '+4479' || lpad((v_call % p_caller_ids)::text, 8, '0'), 30, 's', 'c', 'p') AS a;
+    SELECT a.outcome INTO v_outcome FROM answer_caller('a' || v_call, 'infinity', 'leg_' || v_call, 'call_' || v_call, p_number, '+4479' || lpad((v_call % p_caller_ids)::text, 8, '0'), 30, 's', 'c', 'p', NULL) AS a;
     IF v_outcome IN ('ask', 'ask-slowly') THEN v_asked := v_asked || v_call; END IF;
   END LOOP;
   FOREACH v_call IN ARRAY v_asked LOOP
     FOR v_try IN 1..${TRIES} LOOP
-      SELECT a.outcome INTO v_outcome FROM admit_caller('d' || v_call || '-' || v_try, 'infinity', 'leg_' || v_call, 'call_' || v_call, v_try, ${TRIES}, '\\x00', 's', 'c', 'p') AS a;
+      SELECT a.outcome INTO v_outcome FROM admit_caller('d' || v_call || '-' || v_try, 'infinity', 'leg_' || v_call, 'call_' || v_call, v_try, ${TRIES}, '\\x00', 's', 'c', 'p', NULL) AS a;
       v_tried := v_tried + 1;
       EXIT WHEN v_outcome <> 'wrong-pin';
     END LOOP;
