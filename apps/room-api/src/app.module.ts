@@ -18,6 +18,7 @@ import { OperatorNumbersController } from './numbers/operator-numbers.controller
 import { ParticipantsController } from './participants/participants.controller.ts';
 import { PeopleController } from './participants/people.controller.ts';
 import { PinsController } from './pins/pins.controller.ts';
+import { ProviderAccountsController } from './provider-accounts/provider-accounts.controller.ts';
 import { ReferenceController } from './reference/reference.controller.ts';
 import { RoomsController } from './rooms/rooms.controller.ts';
 import { SessionsController } from './sessions/sessions.controller.ts';
@@ -29,7 +30,7 @@ class RoomApiModule {}
 /** The app's one module: its controllers, the guard that stands before every one of them, and what they are given. */
 export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
   module: RoomApiModule,
-  controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, UsageController, KeysController, AuditController, TenantsController, ReferenceController],
+  controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, ProviderAccountsController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, UsageController, KeysController, AuditController, TenantsController, ReferenceController],
   providers: [
     { provide: DEPS, useValue: perRequest(deps) },
     { provide: APP_GUARD, useClass: KeyGuard },

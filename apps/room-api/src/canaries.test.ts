@@ -1,6 +1,8 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { OPERATIONS } from '@partyline/contracts/operations';
+import { createVendor } from '@partyline/dev/credentials';
+import { accountBody } from '@partyline/dev/own-account';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { agreeable, newKey, startStage, type Stage } from './testing/stage.ts';
@@ -17,6 +19,12 @@ const noted = (text: string): string => {
 const secret = (): string => noted(randomBytes(32).toString('base64url'));
 /** Numbers that may be rung, each different; the digits alone must not be seen either. */
 const phone = (): string => `+${noted(`44794600${String(randomInt(10_000)).padStart(4, '0')}`)}`;
+/** Credentials of an account, every one of them a canary. A key's lines are looked for one by one: it could be cut anywhere. */
+function account(): ReturnType<typeof accountBody> {
+  const vendor = createVendor();
+  for (const each of [vendor.accountSecret, vendor.signatureSecret, vendor.callbackSecret, vendor.projectSecret, ...vendor.privateKey.split('\n').filter((line) => line.length === 64).slice(1, 4)]) noted(each);
+  return accountBody('opentok', vendor);
+}
 const pin = (): string => noted(String(randomInt(100_000_000, 999_999_999)));
 
 let lines = '';
@@ -66,7 +74,8 @@ async function prepare(): Promise<Record<string, string>> {
   const { body: rung } = await ask('POST', `/v1/rooms/${room.room.id}/participants`, { body: { phone: phone(), name: 'Charles' } });
   const { body: key } = await ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } });
   const { body: tenant } = await ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
-  return { roomId: room.room.id, sessionId: room.session.id, participantId: rung.participantId, keyId: key.apiKey.id, tenantId: tenant.tenant.id };
+  const { body: own } = await ask('POST', '/v1/provider-accounts', { body: account() });
+  return { accountId: own.id, roomId: room.room.id, sessionId: room.session.id, participantId: rung.participantId, keyId: key.apiKey.id, tenantId: tenant.tenant.id };
 }
 
 /** A body that belongs: the least that most operations take, with canaries where there is a place for them. */
@@ -81,6 +90,9 @@ const BODIES: Readonly<Record<string, () => object>> = {
   updateTenant: () => ({ name: 'Other' }),
   createEndpoint: () => ({ url: `https://example.com/${secret()}` }),
   createNumber: () => ({ number: phone() }),
+  createProviderAccount: account,
+  rotateProviderAccount: () => ({ voice: { apiSecret: secret(), signatureSecret: secret(), privateKey: account().voice.privateKey }, video: { apiSecret: secret() }, callbackSecret: secret() }),
+  changeProviderAccount: () => ({ label: 'Own' }),
 };
 
 const fill = (path: string, value: (name: string) => string): string => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(value(name)));
@@ -99,6 +111,10 @@ async function everyOperation(): Promise<void> {
       await send(good, { body: `{"phone":"${phone()}","pin":"${pin()}"` });
       await send(good, { body: phone(), type: 'text/plain' });
     } else await send(`${good}?after=${secret()}&limit=${pin()}&phone=${encodeURIComponent(phone())}`);
+    if (id.endsWith('ProviderAccount')) {
+      const wrong = account();
+      for (const body of [{ ...wrong, voice: { ...wrong.voice, kind: secret(), privateKey: secret() } }, { ...wrong, video: secret(), callbackSecret: 7 }, { ...wrong.voice }, JSON.stringify(wrong).slice(0, -1)]) if (method !== 'get') await send(good, { body });
+    }
     for (const made of [pin, phone, secret]) if (path.includes('{')) await send(fill(path, made), method === 'get' ? {} : { body: {} });
     for (const wrong of [newKey(), `plop_x_${secret()}`, secret(), `pl_live_x_${secret()}`, key.slice(0, -1)]) await ask(verb, good, { key: noted(wrong), ...(method === 'get' ? {} : { body: {} }) });
   }
@@ -115,6 +131,24 @@ it('through every operation, nothing secret is logged', async () => {
   expect(canaries.size).toBeGreaterThan(300);
   expect(audit.split('\n').length).toBeGreaterThan(50);
   expect([seenIn(lines), seenIn(audit)]).toEqual([[], []]);
+});
+
+it('credentials of accounts stand in no row in clear', async () => {
+  const before = canaries.size;
+  const body = account();
+  const made = await ask('POST', '/v1/provider-accounts', { body, headers: { 'idempotency-key': 'keep it' } });
+  await ask('POST', `/v1/provider-accounts/${made.body.id}/rotate`, { body: { callbackSecret: secret() }, headers: { 'idempotency-key': 'keep that' } });
+  const secrets = [...canaries].slice(before);
+  const { rows: tables } = await stage.store.pool.query<{ name: string }>(`SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`);
+  for (const { name } of tables) {
+    const { rows } = await stage.store.pool.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
+    // As it is, and as bytes are shown.
+    const text = rows.map(({ row }) => row).join('\n');
+    expect([name, secrets.filter((each) => text.includes(each) || text.includes(Buffer.from(each).toString('hex')))]).toEqual([name, []]);
+  }
+  expect(secrets.length).toBeGreaterThan(5);
+  expect(JSON.stringify((await ask('GET', '/v1/provider-accounts')).body)).toContain(made.body.id);
+  expect(secrets.filter((each) => JSON.stringify(made.body).includes(each))).toEqual([]);
 });
 
 it.each([
@@ -145,6 +179,9 @@ it('when the provider’s words hold a number, a token or a key, they are not lo
     await ask('POST', '/v1/rooms', { body: { name: 'Room' } });
     await ask('POST', `/v1/rooms/${ids['roomId']}/tokens`, { body: { name: 'Grace' } });
     await ask('GET', `/v1/rooms/${ids['roomId']}/live`);
+    await ask('POST', '/v1/provider-accounts', { body: account() });
+    await ask('POST', `/v1/provider-accounts/${ids['accountId']}/rotate`, { body: { callbackSecret: secret() } });
+    await ask('POST', `/v1/provider-accounts/${ids['accountId']}/verify`);
   }
   failure = undefined;
   expect(lines.length).toBeGreaterThan(before);

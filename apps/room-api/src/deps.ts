@@ -1,3 +1,4 @@
+import type { AccountVault } from '@partyline/conference/account-vault';
 import type { AskProvider } from '@partyline/conference/ask-provider';
 import type { Deps } from '@partyline/conference/deps';
 import type { AddressPolicy } from '@partyline/conference/endpoint-address';
@@ -9,10 +10,14 @@ import type { OperatorKeys } from './auth/operator-key.ts';
 import type { EventFeed } from './events/feed.ts';
 import type { RequestMeter } from './limits/request-meter.ts';
 
-/** What the API's use-cases are given. The vendor's credentials are not among it: `provider` asks the orchestrator. */
+/** What the API's use-cases are given. It asks no vendor itself: `provider` asks the orchestrator, and credentials go there sealed. */
 export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' | 'secret' | 'report'> {
   readonly provider: AskProvider;
   readonly pins: PinVault;
+  /** Seals the credentials of tenants' own accounts. */
+  readonly accounts: AccountVault;
+  /** What to set at the vendor of such an account. */
+  readonly accountAddresses: (accountId: string) => { answer: string; events: string; videoEvents: string };
   readonly endpointSecrets: EndpointSecrets;
   /** Where tenants' events may be sent. */
   readonly addresses: AddressPolicy;

@@ -1,7 +1,10 @@
 import 'reflect-metadata';
+import { openAccountVault } from '@partyline/conference/account-vault';
 import { openEndpointSecrets } from '@partyline/conference/endpoint-secrets';
+import { keyServiceOf } from '@partyline/conference/key-service';
 import { openPinVault } from '@partyline/conference/pin-vault';
 import { openRequestVault } from '@partyline/conference/request-vault';
+import { accountAddresses } from '@partyline/conference/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
@@ -18,7 +21,7 @@ import { askOverRedis } from './provider-client.ts';
 import { VERSION } from './version.ts';
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'keys', 'limits', 'events']);
+  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'keys', 'limits', 'events', 'webhooks', 'accounts']);
   const log = openLogger({ service: 'room-api', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
@@ -31,6 +34,7 @@ await runMain(async () => {
     onTrouble: (question, err) => log.warn({ question, err }, 'a question to the orchestrator got no answer'),
   });
   const pins = openPinVault(config.pins.PIN_KEY);
+  const accounts = openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) });
   const endpointSecrets = openEndpointSecrets(config.pins.PIN_KEY);
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const feed = openEventFeed({ store, now: () => systemClock.now(), onError: (err) => log.warn({ err }, 'events could not be read; they are told later') });
@@ -42,7 +46,7 @@ await runMain(async () => {
     config,
     log,
     metrics,
-    module: roomApiModule({ store, jobs, provider, pins, endpointSecrets, addresses, feed, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, requests, requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX), unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE, operators: config.keys.OPERATOR_KEYS, keyEnv: config.keys.KEY_ENV, report: openReport(metrics, log), version: VERSION }),
+    module: roomApiModule({ store, jobs, provider, pins, accounts, accountAddresses: accountAddresses(config.webhooks.PUBLIC_WEBHOOK_URL), endpointSecrets, addresses, feed, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, requests, requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX), unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE, operators: config.keys.OPERATOR_KEYS, keyEnv: config.keys.KEY_ENV, report: openReport(metrics, log), version: VERSION }),
     prepare: strictHttp,
     // Without Redis rooms can still be looked at and ended, which matters most; what needs it says 503 by itself.
     ready: { postgres: () => store.pool.query('SELECT 1') },

@@ -118,6 +118,7 @@ export function askOverRedis({
     observeRoom: (input) => ask('observeRoom', input),
     mute: (input) => ask('mute', input),
     sendDigits: (input) => ask('sendDigits', input),
+    verifyAccount: (input) => ask('verifyAccount', input),
     close: () => client.close(),
   };
 }

@@ -18,6 +18,7 @@ const DATES: { readonly [Q in Question]: { readonly input: readonly string[]; re
   observeRoom: { input: [], value: [] },
   mute: { input: [], value: [] },
   sendDigits: { input: [], value: [] },
+  verifyAccount: { input: [], value: [] },
 };
 
 /** Every question, to register a handler for each. */
@@ -46,7 +47,7 @@ export interface Asked {
 /** The answer on the wire: what the method gave, dates as ISO strings, or the verdict that it threw. */
 export type Answered =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: { readonly outcome: Outcome; readonly reason: string; readonly message: string; readonly fix?: string; readonly retryAfterMs?: number } };
+  | { readonly ok: false; readonly error: { readonly outcome: Outcome; readonly reason: string; readonly message: string; readonly field?: string; readonly fix?: string; readonly retryAfterMs?: number } };
 
 const encodeDates = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown;
 
@@ -80,9 +81,9 @@ export async function answerQuestion(provider: AskProvider, question: Question, 
       onError(error);
       return { ok: false, error: { outcome: 'server', reason: 'internal-error', message: 'Something went wrong on our side.' } };
     }
-    const { message, fix, retryAfterMs } = error;
+    const { message, field, fix, retryAfterMs } = error;
     // What a vendor refuses here is our credentials or our request, none of the tenant's doing.
     const verdict = error instanceof ProviderError && error.failure === 'refused' ? { ...error.verdict, outcome: 'upstream' as const } : error.verdict;
-    return { ok: false, error: { ...verdict, message, ...(fix === undefined ? {} : { fix }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
+    return { ok: false, error: { ...verdict, message, ...(field === undefined ? {} : { field }), ...(fix === undefined ? {} : { fix }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
   }
 }

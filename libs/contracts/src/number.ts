@@ -8,6 +8,12 @@ export const numberFields = {
   tollFree: z.boolean('must be true or false').meta({ description: 'Whether the caller pays nothing.', examples: [false] }),
 };
 
+const providerAccountId = z
+  .string()
+  .regex(/^acct_[\w-]{1,64}$/, 'must be a provider account’s id')
+  .nullable()
+  .meta({ description: 'The account of its tenant’s own in which the rooms on it live, with all their calls; null: the platform’s.', examples: ['acct_3q2-7wAAQkV1bWJlclBhcn'] });
+
 /** A number on which a room's PIN is good. */
 export const DialInNumber = z
   .object({ number: phoneNumber('The number to dial.', '+12025550100'), language: z.string().meta({ description: 'The language it answers in. BCP 47.', examples: ['en-US'] }) })
@@ -21,6 +27,7 @@ export const UsableNumber = z
     country: numberFields.country.nullable().meta({ description: 'The country that it is in, ISO 3166-1; null when nobody said.', examples: ['US'] }),
     language: z.string().meta({ description: 'The language it answers in. BCP 47.', examples: ['en-US'] }),
     tollFree: numberFields.tollFree,
+    providerAccountId,
   })
   .meta({ id: 'UsableNumber', description: 'A dial-in number on which rooms can be created.' });
 export type UsableNumber = z.output<typeof UsableNumber>;
@@ -48,13 +55,14 @@ export const CreateNumber = z
     country: numberFields.country.nullable().default(null),
     tollFree: numberFields.tollFree.default(false),
     tenantId: tenantId.default(null),
+    providerAccountId: providerAccountId.default(null),
   })
   .meta({ id: 'CreateNumber', description: 'A dial-in number to add. Only the number is needed.' });
 export type CreateNumber = z.output<typeof CreateNumber>;
 
 /** The body of `PATCH /v1/operator/numbers/{number}`. */
 export const UpdateNumber = z
-  .strictObject({ language: numberFields.language.optional(), country: numberFields.country.nullable().optional(), tollFree: numberFields.tollFree.optional(), tenantId: tenantId.optional() })
+  .strictObject({ language: numberFields.language.optional(), country: numberFields.country.nullable().optional(), tollFree: numberFields.tollFree.optional(), tenantId: tenantId.optional(), providerAccountId: providerAccountId.optional() })
   .meta({ id: 'UpdateNumber', description: 'What is to change of a dial-in number; what is left out stays.' });
 export type UpdateNumber = z.output<typeof UpdateNumber>;
 

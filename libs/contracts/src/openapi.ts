@@ -52,7 +52,7 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown;
 }
 
-const PARAMETERS: Readonly<Record<string, string>> = { roomId: 'The room’s id, as POST /v1/rooms gave it.', sessionId: 'The session’s id, as the room shows it.', endpointId: 'The endpoint’s id.', deliveryId: 'The delivery’s id.', keyId: 'The key’s id: the part of it between its environment and its secret.', tenantId: 'The tenant’s id.', participantId: 'The participant’s id, as the roster shows it.', pinId: 'The PIN’s id, as it was given.', number: 'The number, E.164; its plus as `%2B`, or without it.' };
+const PARAMETERS: Readonly<Record<string, string>> = { roomId: 'The room’s id, as POST /v1/rooms gave it.', sessionId: 'The session’s id, as the room shows it.', endpointId: 'The endpoint’s id.', deliveryId: 'The delivery’s id.', keyId: 'The key’s id: the part of it between its environment and its secret.', tenantId: 'The tenant’s id.', participantId: 'The participant’s id, as the roster shows it.', pinId: 'The PIN’s id, as it was given.', accountId: 'The account’s id, as POST /v1/provider-accounts gave it.', number: 'The number, E.164; its plus as `%2B`, or without it.' };
 
 /** The API's OpenAPI 3.1 document, made from the schemas and the list of operations. Always the same for the same version. */
 export function openApi(version: string): OpenApi {

@@ -10,6 +10,7 @@ export const TAGS = {
   participants: 'Bring browsers and phones in, see who is there, mute them and send them out.',
   pins: 'PINs of people’s own, and new ones for a room.',
   numbers: 'The numbers that callers dial.',
+  'provider-accounts': 'Your own accounts at the provider, in which the rooms of your own numbers live.',
   sessions: 'What happened in a meeting.',
   events: 'What happened, to be read or followed.',
   endpoints: 'Have your events sent to you, signed.',

@@ -20,6 +20,28 @@ const key32 = z
   .transform((text) => Buffer.from(text, 'base64'))
   .refine((bytes) => bytes.length === 32, 'must be 32 bytes in base64: openssl rand -base64 32');
 
+/** One line of `id:base64`, with commas between; or the path of a file that holds it, so that they need not stand in the environment. What is wrong is said without them. */
+const masterKeys = z.string().transform((text, ctx) => {
+  const wrong = (message: string): never => {
+    ctx.addIssue(message);
+    return z.NEVER;
+  };
+  let list = text.trim();
+  if (!list.includes(':')) {
+    try {
+      list = readFileSync(list, 'utf8').trim();
+    } catch {
+      return wrong('is neither id:base64,… nor the path of a readable file');
+    }
+  }
+  const keys = list.split(/\s*,\s*/).map((entry) => ({ id: entry.slice(0, entry.indexOf(':')), key: Buffer.from(entry.slice(entry.indexOf(':') + 1), 'base64') }));
+  if (keys.some(({ id }) => !/^[A-Za-z0-9._-]{1,40}$/.test(id))) return wrong('must look like id:base64,…: an id has 1 to 40 letters, digits, dots, dashes and underscores');
+  if (new Set(keys.map(({ id }) => id)).size < keys.length) return wrong('must name each id once');
+  const short = keys.find(({ key }) => key.length !== 32);
+  if (short !== undefined) return wrong(`must have 32 bytes in base64 behind ${short.id}: openssl rand -base64 32`);
+  return keys as [(typeof keys)[number], ...typeof keys];
+});
+
 const secret = z.string().min(32, 'must have 32 characters or more');
 
 const operatorKeys = z
@@ -59,6 +81,10 @@ export const GROUPS = {
     INVENTORY_MS: z.coerce.number().int().min(1_000).max(60_000).default(60_000),
   }),
   pins: z.object({ PIN_KEY: key32 }),
+  accounts: z.object({
+    /** What wraps tenants' data keys, by which the credentials of their own provider accounts are sealed: the first wraps, all unwrap. Unset: tenants have no accounts of their own. */
+    MASTER_KEYS: masterKeys.optional(),
+  }),
   events: z.object({
     /** `on` is for development: tenants' events may go to http, to any port, and into our own network. */
     EVENTS_ALLOW_PRIVATE: z.enum(['on', 'off']).default('off'),

@@ -9,6 +9,7 @@ import { numbers } from './resources/numbers.ts';
 import { operator } from './resources/operator.ts';
 import { participants } from './resources/participants.ts';
 import { pins } from './resources/pins.ts';
+import { providerAccounts } from './resources/provider-accounts.ts';
 import { rooms } from './resources/rooms.ts';
 import { sessions } from './resources/sessions.ts';
 import { usage } from './resources/usage.ts';
@@ -34,6 +35,7 @@ export class Partyline {
   readonly participants: ReturnType<typeof participants>;
   readonly pins: ReturnType<typeof pins>;
   readonly numbers: ReturnType<typeof numbers>;
+  readonly providerAccounts: ReturnType<typeof providerAccounts>;
   readonly sessions: ReturnType<typeof sessions>;
   readonly events: ReturnType<typeof events>;
   readonly endpoints: ReturnType<typeof endpoints>;
@@ -49,6 +51,7 @@ export class Partyline {
     this.participants = participants(client);
     this.pins = pins(client);
     this.numbers = numbers(client);
+    this.providerAccounts = providerAccounts(client);
     this.sessions = sessions(client);
     this.events = events(client, wire);
     this.endpoints = endpoints(client);

@@ -35,7 +35,9 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
 async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ up: boolean }>({
     name: 'tenant-has-leg-up',
-    text: `SELECT EXISTS (SELECT FROM session s JOIN leg l ON l.session_id = s.id WHERE s.tenant_id = $1 AND l.state <> 'ended') AS up`,
+    // Callers who are not admitted are nobody's, but those on its own accounts can be hung up only while these are there.
+    text: `SELECT EXISTS (SELECT FROM session s JOIN leg l ON l.session_id = s.id WHERE s.tenant_id = $1 AND l.state <> 'ended')
+             OR EXISTS (SELECT FROM provider_account a JOIN leg l ON l.account_id = a.id WHERE a.tenant_id = $1 AND l.session_id IS NULL AND l.state <> 'ended') AS up`,
     values: [tenantId],
   });
   return rows[0]!.up;

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { OpenApi } from '@partyline/contracts/openapi';
 import type { CreatedRoom } from '@partyline/contracts/room';
+import { createVendor, type VendorCredentials } from '@partyline/dev/credentials';
+import { accountBody } from '@partyline/dev/own-account';
+import { vendorAccount } from '@partyline/dev/service-environment';
 import type { Stack } from '@partyline/dev/stack';
 import { seed } from '@partyline/store/seed';
 import { openStore, type Store } from '@partyline/store/store';
@@ -13,6 +16,8 @@ export interface Party {
   /** May do everything of its tenant's. */
   readonly key: string;
   readonly pin: string;
+  /** Its own account at the vendor, with all of its secrets. */
+  readonly vendor: VendorCredentials;
   /** A token for its browsers, and the vendor's session that it opens. */
   readonly client: NonNullable<CreatedRoom['client']>;
   /** Ids of its own by what a path calls them: `roomId`, `sessionId` … */
@@ -120,7 +125,10 @@ async function makeParty(stack: Stack, owner: Store, tenantId: string, key: stri
   const { endpoint } = await ask<{ endpoint: { id: string } }>(apiUrl, key, 'POST', '/v1/endpoints', { url: 'https://example.com/events', enabled: false });
   const deliveryId = `dlv_${randomBytes(16).toString('base64url')}`;
   await owner.pool.query(`INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, state, done_at) VALUES ($1, $2, $3, 1, $4, 1, 'failed', now())`, [deliveryId, tenantId, endpoint.id, session.id]);
-  const ids = { roomId: room.id, sessionId: session.id, participantId: participant, legId: leg, keyId: keyIdOf(key), tenantId, pinId, endpointId: endpoint.id, deliveryId };
+  const own = createVendor();
+  await vendor.addAccount(vendorAccount(own, []));
+  const account = await ask<{ id: string }>(apiUrl, key, 'POST', '/v1/provider-accounts', accountBody('unified', own));
+  const ids = { accountId: account.id, roomId: room.id, sessionId: session.id, participantId: participant, legId: leg, keyId: keyIdOf(key), tenantId, pinId, endpointId: endpoint.id, deliveryId };
   const marks = [...Object.values(ids), participantId ?? '', pin, client.token, room.name].filter((mark) => mark !== '');
-  return { tenantId, key, pin, client, ids: { ...ids, number }, marks: [...new Set(marks)] };
+  return { tenantId, key, pin, vendor: own, client, ids: { ...ids, number }, marks: [...new Set(marks)] };
 }

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { createVendor } from '@partyline/dev/credentials';
+import { accountBody } from '@partyline/dev/own-account';
 import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/stage';
 import { seed } from '@partyline/store/seed';
 import type { Command } from 'commander';
@@ -93,6 +95,22 @@ describe('rooms', () => {
     const { room } = JSON.parse(out) as { room: { id: string } };
     const listed = JSON.parse((await shell.run(['rooms', 'list', '--limit', '1', '--json'])).out) as unknown[];
     expect(listed).toEqual([(await stage.ask('GET', `/v1/rooms/${room.id}`)).body.room]);
+  });
+});
+
+describe('accounts', () => {
+  it('take credentials from a file or standard input, and show none of them', async () => {
+    const vendor = createVendor();
+    const made = await shell.run(['accounts', 'create', '--file', '-', '--json'], { input: JSON.stringify(accountBody('opentok', vendor)) });
+    expect(made).toMatchObject({ code: 0, err: '' });
+    const { id, voice } = JSON.parse(made.out) as { id: string; voice: { apiKey: string } };
+    expect(voice.apiKey).toBe(`****${vendor.accountKey.slice(-4)}`);
+    for (const secret of [vendor.accountSecret, vendor.signatureSecret, vendor.projectSecret, vendor.callbackSecret, vendor.privateKey.slice(40, 80)]) expect(made.out).not.toContain(secret);
+    expect((await shell.run(['accounts', 'list'])).out).toContain(id);
+    expect(await shell.run(['accounts', 'delete', id])).toMatchObject({ code: 0 });
+    const broken = await shell.run(['accounts', 'create', '--file', '-'], { input: '{"voice": hunter2' });
+    expect([broken.code, broken.err]).toEqual([2, expect.not.stringContaining('hunter2')]);
+    expect((await shell.run(['accounts', 'create'])).code).toBe(2);
   });
 });
 
@@ -240,6 +258,11 @@ describe('docs/cli.md', () => {
     const { body: key } = await stage.ask('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
     const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
     const variables = { URL: stage.url, KEY: stage.keys.ours, ROOM: body.room.id, SESSION: body.session.id, PARTICIPANT: rung.participantId, KEYID: key.apiKey.id, ENDPOINT: endpoint.endpoint.id, EVENT: await eventBefore() };
+    const [accountFile, rotateFile] = [join(shell.home, 'account.json'), join(shell.home, 'new.json')];
+    writeFileSync(accountFile, JSON.stringify(accountBody('unified', createVendor())));
+    writeFileSync(rotateFile, JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) } }));
+    const { body: account } = await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) });
+    Object.assign(variables, { ACCOUNT: account.id, ACCOUNTFILE: accountFile, ROTATEFILE: rotateFile });
     expect(examples.length).toBeGreaterThan(40);
     const errors: string[] = [];
     // Without a process for each, which takes a second to start.

@@ -7,6 +7,7 @@ import { emulator } from './commands/emulator.ts';
 import { endpoints } from './commands/endpoints.ts';
 import { login, logout, whoami } from './commands/login.ts';
 import { calls, participants } from './commands/participants.ts';
+import { accounts } from './commands/provider-accounts.ts';
 import { rooms } from './commands/rooms.ts';
 import { hangUps, sessions } from './commands/sessions.ts';
 import { tail } from './commands/tail.ts';
@@ -32,6 +33,7 @@ export function buildProgram(io: Io): Command {
   addGroup(io, program, 'sessions', 'Meetings, and what happened in them.', sessions);
   for (const leaf of [tail, hangUps]) addLeaf(io, program, leaf);
   addGroup(io, program, 'endpoints', 'Have events sent to you.', endpoints);
+  addGroup(io, program, 'accounts', 'Your own accounts at the provider.', accounts);
   addGroup(io, program, 'usage', 'What was used, what it costs, and what is left.', usage);
   addGroup(io, program, 'keys', 'API keys.', keys);
   for (const leaf of [limits, numbers, audit, doctor, emulator]) addLeaf(io, program, leaf);

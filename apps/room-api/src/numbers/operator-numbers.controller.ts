@@ -18,8 +18,9 @@ const inPath: PipeTransform<unknown, string> = {
   },
 };
 
-const settings = ({ language, country, tollFree, tenantId }: UpdateNumber) => ({
+const settings = ({ language, country, tollFree, tenantId, providerAccountId }: UpdateNumber) => ({
   ...(language === undefined ? {} : { language }), ...(country === undefined ? {} : { country }), ...(tollFree === undefined ? {} : { toll_free: tollFree }), ...(tenantId === undefined ? {} : { dedicated_to: tenantId }),
+  ...(providerAccountId === undefined ? {} : { account_id: providerAccountId }),
 });
 
 /** For who runs the platform; the key guard lets nobody else in. */
@@ -28,9 +29,9 @@ export class OperatorNumbersController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Body(body(CreateNumber)) { number, language, country, tollFree, tenantId }: CreateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
-    const row = await createNumber(this.deps, { e164: number, language, country, toll_free: tollFree, dedicated_to: tenantId });
-    note({ after: { language, country, tollFree, tenantId } });
+  async create(@Body(body(CreateNumber)) { number, language, country, tollFree, tenantId, providerAccountId }: CreateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
+    const row = await createNumber(this.deps, { e164: number, language, country, toll_free: tollFree, dedicated_to: tenantId, account_id: providerAccountId });
+    note({ after: { language, country, tollFree, tenantId, providerAccountId } });
     return showOperatorNumber(row);
   }
 

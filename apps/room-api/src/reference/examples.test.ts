@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { EVENT_TYPES } from '@partyline/contracts/events';
 import { OPERATIONS } from '@partyline/contracts/operations';
+import { createVendor } from '@partyline/dev/credentials';
+import { accountBody } from '@partyline/dev/own-account';
 import { STATUS } from '@partyline/runtime/problem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agreeable, startStage, type Stage } from '../testing/stage.ts';
@@ -15,6 +17,12 @@ beforeAll(async () => {
 });
 afterAll(() => stage.stop());
 
+/** What the page reads from files: credentials do not belong on a command line. */
+const files: Readonly<Record<string, string>> = {
+  'account.json': JSON.stringify(accountBody('unified', createVendor())),
+  'rotate.json': JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) }, overlapSeconds: 3_600 }),
+};
+
 /** What a shell would make of a curl command: quotes and variables, and of curl's options those that the page uses. Throws on any other. */
 function readCurl(command: string, variables: Readonly<Record<string, string>>): { method: string; url: string; headers: Record<string, string>; body?: string } {
   const expand = (text: string): string => text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
@@ -25,7 +33,10 @@ function readCurl(command: string, variables: Readonly<Record<string, string>>):
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     if (word === '-s') continue;
     if (word === '-X') method = words.shift();
-    else if (word === '-d') body = words.shift();
+    else if (word === '-d') {
+      const given = words.shift() ?? '';
+      body = given.startsWith('@') ? files[given.slice(1)] : given;
+    }
     else if (word === '-H') {
       const [name = '', value = ''] = words.shift()?.split(': ') ?? [];
       headers[name.toLowerCase()] = value;
@@ -42,6 +53,7 @@ describe('docs/api.md', () => {
     const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
     const { body: pin } = await stage.ask('POST', `/v1/rooms/${made.room.id}/pins`, { body: { name: 'Ada' } });
     await stage.store.prisma.endpoint.deleteMany();
+    await stage.store.prisma.provider_account.deleteMany();
     const { body: { endpoint } } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
     const { body: ping } = await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`);
     const number = `1312555${String(1000 + (numbers += 1))}`;
@@ -49,6 +61,7 @@ describe('docs/api.md', () => {
     const variables = { API: stage.url, KEY: stage.keys.ours, OPERATOR_KEY: stage.keys.operator, ROOM: made.room.id, SESSION: made.session.id, ENDPOINT: endpoint.id, DELIVERY: ping.deliveryId, PARTICIPANT: pin.participantId, PIN: pin.id, NUMBER: number };
     // Only where they are needed: there may be 50 keys.
     if (example.includes('$KEY_ID')) Object.assign(variables, { KEY_ID: (await stage.ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } })).body.apiKey.id });
+    if (example.includes('$ACCOUNT')) Object.assign(variables, { ACCOUNT: (await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) })).body.id });
     if (example.includes('$TENANT')) {
       const { body: tenant } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
       await stage.ask('POST', `/v1/operator/tenants/${tenant.tenant.id}/suspend`);
@@ -63,7 +76,7 @@ describe('docs/api.md', () => {
 
   it('has an example of every operation', () => {
     const shown = examples.map((example) => {
-      const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}', ENDPOINT: '{endpointId}', DELIVERY: '{deliveryId}', KEY_ID: '{keyId}', TENANT: '{tenantId}', PARTICIPANT: '{participantId}', PIN: '{pinId}', NUMBER: '{number}' });
+      const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}', ENDPOINT: '{endpointId}', DELIVERY: '{deliveryId}', KEY_ID: '{keyId}', TENANT: '{tenantId}', PARTICIPANT: '{participantId}', PIN: '{pinId}', NUMBER: '{number}', ACCOUNT: '{accountId}' });
       return `${method} ${url.replace('http://api', '').replace(/\?.*/, '')}`;
     });
     expect(shown.toSorted()).toEqual(OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted());

@@ -4,9 +4,12 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { ServerRedis } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
+import { openAccountVault } from '@partyline/conference/account-vault';
 import { openEndpointSecrets } from '@partyline/conference/endpoint-secrets';
+import { localKeyService, type MasterKey } from '@partyline/conference/key-service';
 import { openPinVault } from '@partyline/conference/pin-vault';
 import { openRequestVault } from '@partyline/conference/request-vault';
+import { accountAddresses } from '@partyline/conference/webhook-urls';
 import { problemsOf } from '@partyline/contracts/operation';
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { Problem } from '@partyline/contracts/problem';
@@ -32,6 +35,8 @@ export const NUMBERS = [
   { e164: '+12025550100', language: 'en-US' },
   { e164: '+4930555010', language: 'de-DE' },
 ] as const;
+
+export const MASTER_KEYS: [MasterKey] = [{ id: 'test', key: Buffer.alloc(32, 9) }];
 
 export interface Reply {
   readonly status: number;
@@ -68,7 +73,7 @@ const operatorKey = (id: string) => {
 export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
-export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, answerWithinMs, unauthenticatedPerMinute = 100_000 }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number; unauthenticatedPerMinute?: number } = {}): Promise<Stage> {
+export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, answerWithinMs, unauthenticatedPerMinute = 100_000, masterKeys = MASTER_KEYS }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number; unauthenticatedPerMinute?: number; masterKeys?: typeof MASTER_KEYS | null } = {}): Promise<Stage> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ owner: true, url: database.url, max: 5, onError: () => undefined });
   const [operator, colleague] = [operatorKey('oscar'), operatorKey('ophelia')];
@@ -95,7 +100,7 @@ export async function startStage(provider: (store: Store) => AskProvider, { logT
     metrics,
     module: roomApiModule({
       requests: openRequestVault(Buffer.alloc(32, 7)), requestMeter: openRequestMeter(counting, prefix), unauthenticatedPerMinute,
-      store, jobs, provider: asking, pins: openPinVault(Buffer.alloc(32, 7)), endpointSecrets: openEndpointSecrets(Buffer.alloc(32, 7)), addresses: { allowPrivate: false, ports: [443, 80, 8443] }, feed, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, operators: [operator.entry, colleague.entry], keyEnv: 'test', report: openReport(metrics, log), version: '0.0.0' }),
+      store, jobs, provider: asking, pins: openPinVault(Buffer.alloc(32, 7)), accounts: openAccountVault({ store, keys: masterKeys === null ? null : localKeyService(masterKeys) }), accountAddresses: accountAddresses('https://hooks.test'), endpointSecrets: openEndpointSecrets(Buffer.alloc(32, 7)), addresses: { allowPrivate: false, ports: [443, 80, 8443] }, feed, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, operators: [operator.entry, colleague.entry], keyEnv: 'test', report: openReport(metrics, log), version: '0.0.0' }),
     prepare: strictHttp,
     ready: { postgres: () => store.pool.query('SELECT 1') },
     drain: () => feed.close(),
@@ -237,6 +242,7 @@ export const agreeable: AskProvider = {
   observeRoom: async () => [],
   mute: async () => ({ legId: 'leg_1' }),
   sendDigits: async () => ({ legId: 'leg_1' }),
+  verifyAccount: async () => ({}),
 };
 
 const media = (mediaSessionId: string, participantId: string, tokenExpiresAt: Date) => ({

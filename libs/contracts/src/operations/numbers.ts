@@ -10,7 +10,7 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'createNumber', method: 'post', path: '/v1/operator/numbers', tag: 'operator', scope: 'operator', summary: 'Add a dial-in number', description: 'Adds a number that leads to this platform, shared by all tenants or dedicated to one.',
-    body: CreateNumber, reply: { status: 201, schema: OperatorNumber }, problems: { 404: 'There is no such tenant.', 409: 'It is there already.', ...badBody },
+    body: CreateNumber, reply: { status: 201, schema: OperatorNumber }, problems: { 404: 'There is no such tenant, or it has no such provider account.', 409: 'It is there already.', ...badBody },
   },
   {
     id: 'listAllNumbers', method: 'get', path: '/v1/operator/numbers', tag: 'operator', scope: 'operator', summary: 'List dial-in numbers', description: 'All numbers of the platform in the order of their digits, a page at a time.',
@@ -18,8 +18,8 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'updateNumber', method: 'patch', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Change a dial-in number',
-    description: 'Changes what is said of a number, or whose it is; what is left out stays. It cannot change hands while rooms are on it.',
-    body: UpdateNumber, reply: { status: 200, schema: OperatorNumber }, problems: { 404: 'There is no such number, or no such tenant.', 409: 'Rooms are on it.', ...badBody },
+    description: 'Changes what is said of a number, whose it is, or in which account its rooms live; what is left out stays, but that one that changes hands leaves its account. Neither can change while rooms are on it.',
+    body: UpdateNumber, reply: { status: 200, schema: OperatorNumber }, problems: { 404: 'There is no such number, no such tenant, or it has no such provider account.', 409: 'Rooms are on it.', ...badBody },
   },
   {
     id: 'deleteNumber', method: 'delete', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Take a dial-in number away', description: 'Who dials it hears that it is not in service. Not while rooms are on it.',

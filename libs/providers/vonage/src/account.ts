@@ -57,13 +57,16 @@ export const voiceAccountSchema = z.strictObject({
   apiHost: host('https://api.nexmo.com'),
 });
 
-/** A legacy OpenTok project. `callbackSecret` signs its monitoring callbacks. */
+const extraCallbackSecrets = z.array(secret).max(1, 'holds one secret: the other one of a rotation').default([]);
+
+/** A legacy OpenTok project. `callbackSecret` signs its monitoring callbacks, `extraCallbackSecrets` holds the other secret while one is being rotated. */
 export const opentokAccountSchema = z.strictObject({
   apiKey: z.string().regex(/^\d{1,20}$/, 'must be the project’s key, a number'),
   apiSecret: z.string().min(1, 'must not be empty'),
   apiHost: host('https://api.opentok.com'),
   sip,
   callbackSecret: secret,
+  extraCallbackSecrets,
 });
 
 /** An application with the video capability. */
@@ -73,6 +76,7 @@ export const unifiedAccountSchema = z.strictObject({
   videoHost: host('https://video.api.vonage.com'),
   sip,
   callbackSecret: secret,
+  extraCallbackSecrets,
 });
 
 export type SipAccount = z.output<typeof sip>;

@@ -47,7 +47,7 @@ function create(account: OpentokAccount, { timeoutMs }: ProviderDeps): MediaProv
     mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
     // the secret is this callback's own; which key a legacy project's callbacks claim is documented nowhere (contract §6)
-    verifyCallback: callbackVerifier({ secrets: [account.callbackSecret], applicationRequired: false }),
+    verifyCallback: callbackVerifier({ secrets: [account.callbackSecret, ...account.extraCallbackSecrets], applicationRequired: false }),
     parseCallback: parseMediaCallback,
   };
 }

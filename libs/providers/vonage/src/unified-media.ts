@@ -53,7 +53,7 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
     // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract §1).
     mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
-    verifyCallback: callbackVerifier({ secrets: [account.callbackSecret], applicationId, applicationRequired: false }),
+    verifyCallback: callbackVerifier({ secrets: [account.callbackSecret, ...account.extraCallbackSecrets], applicationId, applicationRequired: false }),
     parseCallback: parseMediaCallback,
   };
 }

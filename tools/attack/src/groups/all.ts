@@ -1,5 +1,7 @@
 import type { Group } from '../group.ts';
 import { workspaceRoot } from '@partyline/dev/workspace';
+import { accountCredentials } from './account-credentials.ts';
+import { accountWebhooks } from './account-webhooks.ts';
 import { apiKeys } from './api-keys.ts';
 import { canaries } from './canaries.ts';
 import { dialOutFraud } from './dial-out-fraud.ts';
@@ -18,6 +20,7 @@ import { checkoutAt, supplyChain } from './supply-chain.ts';
 /** In the order in which they run: the logs last, for they tell of all the others. */
 export const GROUPS: readonly Group[] = [
   providerJwt,
+  accountWebhooks,
   eventFuzz,
   histories,
   eventSignatures,
@@ -29,6 +32,7 @@ export const GROUPS: readonly Group[] = [
   dialOutFraud,
   quotas,
   envelope,
+  accountCredentials,
   { ...supplyChain, run: (_target, tally) => supplyChain.run(checkoutAt(workspaceRoot), tally) },
   canaries,
 ];

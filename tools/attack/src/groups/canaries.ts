@@ -31,6 +31,10 @@ export const canaries: Group = {
       ['the private key', credentials.vendor.privateKey.split('\n')[3] ?? 'none'],
       ['the database’s address', new URL(await target.stack.postgres.serviceUrlOf(target.stack.databaseUrl)).password || 'no password, no canary'],
     ];
+    for (const { vendor } of [target.victim, target.attacker]) {
+      for (const name of ['accountSecret', 'signatureSecret', 'callbackSecret'] as const) secrets.push([`a tenant’s own ${name}`, vendor[name]]);
+      secrets.push(['a tenant’s own private key', vendor.privateKey.split('\n')[3] ?? 'none']);
+    }
     const written = await readLogs(target);
     for (const [what, secret] of secrets) {
       // Not within a longer run of digits: a time in milliseconds may hold any nine of them.

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openApi } from '@partyline/contracts/openapi';
-import { createCredentials } from '@partyline/dev/credentials';
+import { createCredentials, createVendor } from '@partyline/dev/credentials';
 import { openStore, type Store } from '@partyline/store/store';
 import { makeLeg, makeNumbers, makeRoom } from '@partyline/store/testing/fixtures';
 import { createTestDatabase } from '@partyline/testing/postgres';
@@ -29,6 +29,7 @@ export async function startCareless(): Promise<{ target: Target; behave(manners:
       tenantId,
       key: newKey(),
       pin: '407281935',
+      vendor: createVendor(),
       client: { token: 'client-token', mediaSessionId: 'media-session' },
       // One for whatever a path names: nobody looks it up here.
       ids: { ...Object.fromEntries(named.map((name) => [name, `${name}-of-${tenantId}`])), roomId },

@@ -1,0 +1,18 @@
+import type { ProviderAccount } from '@partyline/contracts/provider-account';
+import type { AccountRow } from '@partyline/store/provider-accounts';
+
+const masked = (end: string): string => `****${end}`;
+
+/** An account as the API shows it: nothing of it opens anything. @param addresses to set at its vendor */
+export const showAccount = (row: AccountRow, addresses: ProviderAccount['addresses']): ProviderAccount => ({
+  id: row.id,
+  label: row.label,
+  voice: { kind: row.voice_kind as ProviderAccount['voice']['kind'], apiKey: masked(row.voice_key_end), applicationId: row.application_id },
+  video: { kind: row.media_kind as ProviderAccount['video']['kind'], apiKey: row.media_key_end === null ? null : masked(row.media_key_end) },
+  version: row.version,
+  verifiedAt: row.verified_at.toISOString(),
+  oldSecretsUntil: row.old_until?.toISOString() ?? null,
+  addresses,
+  numbers: [...row.numbers],
+  createdAt: row.created_at.toISOString(),
+});
