@@ -37,7 +37,7 @@ export interface Traffic {
 
 const MINUTE = 60_000;
 const DAY_MS = 24 * 60 * MINUTE;
-export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 140, meanMs: 5 * MINUTE };
+export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 135, meanMs: 5 * MINUTE };
 const CLOCKS_OFF = { never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60, host_left_s: null };
 
 /** Tenants, browsers, callers and phones, coming and going as they do. */
