@@ -113,6 +113,25 @@ describe('a request that comes again with its key', () => {
     expect([made.status, made.headers.get('idempotency-replayed'), await rooms()]).toEqual([201, null, before + 1]);
   });
 
+  it('is done after all when there was nothing left to spend, or the room had changed', async () => {
+    const { body: made } = await create(randomUUID());
+    const path = `/v1/rooms/${made.room.id}`;
+    const key = { 'idempotency-key': randomUUID() };
+    const limit = (micro: string | null) => stage.ask('PUT', `${path}/spend-limit`, { body: { maxSpendMicro: micro } });
+    const token = () => stage.ask('POST', `${path}/tokens`, { body: { name: 'Grace' }, headers: key });
+    await limit('0');
+    expect((await token()).status).toBe(402);
+    await limit(null);
+    expect((await token()).status).toBe(201);
+
+    const { version } = (await stage.ask('GET', path)).body.room;
+    const rename = { 'idempotency-key': randomUUID(), 'if-match': `"${version + 1}"` };
+    const renamed = () => stage.ask('PATCH', path, { body: { name: 'Renamed' }, headers: rename });
+    expect((await renamed()).status).toBe(412);
+    await stage.ask('PATCH', path, { body: { maxParticipants: 7 } });
+    expect((await renamed()).body).toMatchObject({ name: 'Renamed', version: version + 2 });
+  });
+
   it('is a new one after a day, and is forgotten by then', async () => {
     const key = randomUUID();
     const age = () => stage.store.pool.query(`UPDATE idempotency_key SET created_at = created_at - interval '24 hours 1 second' WHERE key = $1`, [key]);
