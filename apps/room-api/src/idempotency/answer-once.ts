@@ -17,7 +17,7 @@ export interface KeyedRequest {
   /** `operator` for the operator's own. */
   readonly tenantId: string;
   readonly key: string;
-  /** Method, address and body. */
+  /** By whom, how and of what it is asked: the key, method, address, `If-Match` and body. */
   readonly what: string;
   /** Names the request in a problem. */
   readonly requestId: string;
@@ -84,7 +84,7 @@ async function claim(deps: Deps, { tenantId, key, what }: KeyedRequest): Promise
   for (let waited = 0; ; waited += LOOK_MS) {
     const claimed = await claimKey(deps.store, tenantId, wanted);
     if (claimed.to === 'refuse') {
-      throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', { fix: 'Send a new key with each new request, and the same only with the same address and body.' });
+      throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', { fix: 'Send a new one with each new request, and the same only with the same API key, address, If-Match and body.' });
     }
     if (claimed.to !== 'wait') return claimed;
     if (waited >= WAIT_MS) throw inProgress(claimed.leftMs);
