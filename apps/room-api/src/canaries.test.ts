@@ -81,6 +81,7 @@ const BODIES: Readonly<Record<string, () => object>> = {
   updateTenant: () => ({ name: 'Other' }),
   createEndpoint: () => ({ url: `https://example.com/${secret()}` }),
   createNumber: () => ({ number: phone() }),
+  updateRates: () => ({ rates: [{ what: 'inbound', prefix: phone(), currency: 'EUR', microPerMinute: '10000' }] }),
 };
 
 const fill = (path: string, value: (name: string) => string): string => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(value(name)));

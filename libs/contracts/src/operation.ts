@@ -18,7 +18,7 @@ export const TAGS = {
   usage: 'What was used, what it costs, and what is left to spend.',
   keys: 'The keys that open this API.',
   audit: 'Who changed what, and when.',
-  operator: 'For who runs the platform: tenants. Only an operator’s key opens these.',
+  operator: 'For who runs the platform: tenants, numbers, limits and rates. Only an operator’s key opens these.',
 } as const;
 
 /** One thing that the API can be asked to do. */

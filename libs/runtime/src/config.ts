@@ -75,7 +75,7 @@ export const GROUPS = {
   keys: z.object({
     /** Who may use the operator's part of the API: `id:sha256hex` of each whole key, with commas between. Empty: nobody. */
     OPERATOR_KEYS: operatorKeys.default([]),
-    /** What new API keys name as their environment, `pl_<env>_…`. */
+    /** What API keys name as their environment, `pl_<env>_…`; those that name another are not taken. */
     KEY_ENV: z.string().regex(/^[a-z]{1,10}$/, 'must be 1 to 10 small letters').default('live'),
   }),
   webhooks: z.object({

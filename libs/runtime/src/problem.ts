@@ -53,6 +53,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   'tenant-not-suspended': 409,
   'tenant-has-legs': 409,
   'key-ended': 409,
+  'tenant-has-numbers': 409,
   'last-admin-key': 409,
   'too-many-keys': 409,
   'too-many-endpoints': 409,

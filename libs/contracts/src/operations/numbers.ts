@@ -18,11 +18,11 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'updateNumber', method: 'patch', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Change a dial-in number',
-    description: 'Changes what is said of a number, or whose it is; what is left out stays. It cannot change hands while rooms are on it.',
+    description: 'Changes what is said of a number, or whose it is; what is left out stays. It cannot change hands while rooms are on it; those of a suspended tenant are ended.',
     body: UpdateNumber, reply: { status: 200, schema: OperatorNumber }, problems: { 404: 'There is no such number, or no such tenant.', 409: 'Rooms are on it.', ...badBody },
   },
   {
-    id: 'deleteNumber', method: 'delete', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Take a dial-in number away', description: 'Who dials it hears that it is not in service. Not while rooms are on it.',
+    id: 'deleteNumber', method: 'delete', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Take a dial-in number away', description: 'Who dials it hears that it is not in service. Not while rooms are on it; those of a suspended tenant are ended.',
     reply: { status: 200, schema: DeletedNumber }, problems: { ...noNumber, 409: 'Rooms are on it.' },
   },
 ];
