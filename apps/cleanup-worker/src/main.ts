@@ -20,6 +20,7 @@ import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { tidyDeliveries } from '@partyline/store/deliveries';
 import { countUnconfirmed, purgeExpired } from '@partyline/store/owed';
+import { purgeEvents } from '@partyline/store/purge-events';
 import { countCharges } from '@partyline/store/cdrs';
 import { openStore } from '@partyline/store/store';
 import { giveBackTurn, takeTurn } from '@partyline/store/turns';
@@ -103,8 +104,14 @@ await runMain(async () => {
     const filled = await reconcileCharges(deps);
     if (filled > 0) metrics.count('charges_reconciled', {}, filled);
   });
-  const purge = timer('purge', PURGE_MS, async () => void (await purgeExpired(store)));
   const stopping = new AbortController();
+  const purge = timer('purge', PURGE_MS, async () => {
+    await purgeExpired(store);
+    for (let more = true; more && !stopping.signal.aborted;) {
+      const { deliveries, events } = await purgeEvents(store, TIDY_BATCH);
+      more = Math.max(deliveries, events) >= TIDY_BATCH;
+    }
+  });
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const post = postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses });
   const sender = openSender({ ...deps, post, endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY) }, { atOnce: AT_ONCE, signal: stopping.signal });
