@@ -69,6 +69,6 @@ export const noMoney = { 402: 'There is not enough money or minutes left for it;
 export const endedOrFull = { 409: 'The room has ended, or is full.' };
 export const badQuery = { 422: 'The query is not as it should be.' };
 export const badBody = { 413: 'The body is larger than 64 kB.', 415: 'The body is not JSON.', 422: 'The body is not as it should be; `errors` names every wrong field.' };
-export const roomLimit = { 429: 'As many of your rooms are active as you may have.' };
+export const roomLimit = { 429: 'As many of your rooms are active, or people connected to them, as you may have.' };
 export const legLimit = { 429: 'As many people are connected to your rooms, or were rung within the last minute, as you may have.' };
 export const notNow = { 502: 'The provider refused or was too busy.', 503: 'The provider cannot be asked just now; nothing was made. Try again after `Retry-After` seconds.', 504: 'The provider gave no answer.' };
