@@ -22,6 +22,8 @@ export interface ServiceOptions {
   readonly module: Type | DynamicModule;
   /** Questions over Redis, for a service that answers some. */
   readonly microservice?: MicroserviceOptions;
+  /** Addresses and networks of those whose `X-Forwarded-For` says where a request came from. Default: nobody's does. */
+  readonly trustedProxies?: readonly string[];
   /** What must answer before traffic is let in, by name: each throws when it does not. */
   readonly ready: Readonly<Record<string, () => Promise<unknown>>>;
   /** Is the service making progress? Throws when it is to be restarted. Default: it answers at all. */
@@ -48,7 +50,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
     genReqId: () => systemIds.next('req'),
-    trustProxy: true,
+    // Whoever else sends the header could choose what address is counted and noted.
+    trustProxy: [...(options.trustedProxies ?? [])],
     // An address that the router cannot even read (a stray percent sign, a segment of more than 100 characters) gets past every filter.
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const problem = toProblem(nothingHere(), request.id);
@@ -181,7 +184,10 @@ const isOutage = (error: unknown): boolean =>
   error instanceof AggregateError ? error.errors.some(isOutage) : error instanceof Error && (codesOf(error).some((code) => OUTAGES.has(String(code))) || SAYS_OUTAGE.test(error.message));
 
 /** Prisma wraps the server's own code up in one of its own (P2010, P2039), and says it beside. */
-const codesOf = ({ code, meta }: { code?: unknown; meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } }): unknown[] => [code, meta?.driverAdapterError?.cause?.originalCode];
+function codesOf(error: Error): unknown[] {
+  const { code, meta } = error as { code?: unknown; meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } };
+  return [code, meta?.driverAdapterError?.cause?.originalCode];
+}
 
 const nestLogger = (log: Logger): LoggerService => ({
   log: (message: unknown, context?: string) => log.debug({ context }, String(message)),
