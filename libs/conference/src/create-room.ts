@@ -2,7 +2,7 @@ import type { RandomInt } from '@partyline/domain/clock';
 import { expiry, type Expiry } from '@partyline/domain/room-expiry';
 import type { Schedule, SessionClocks } from '@partyline/domain/session-clock';
 import { VerdictError } from '@partyline/domain/verdict';
-import { findNumber, type NumberWanted } from '@partyline/store/numbers';
+import { findNumber, holdNumber, type NumberWanted } from '@partyline/store/numbers';
 import { brokenRule, hasRoom, insertRoom } from '@partyline/store/rooms';
 import type { RoomRow } from '@partyline/store/session-view';
 import { inTransaction } from '@partyline/store/store';
@@ -79,7 +79,6 @@ export async function createRoom(
   const [number] = await Promise.all([findNumber(deps.store, tenantId, on), expectPlace(deps.store, tenantId, 'live-rooms'), settings.starts_at === null && expectPlace(deps.store, tenantId, 'live-legs')]);
   if (number === null) throw noSuchNumber(on);
   if (number.bound) throw numberInUse();
-  if (settings.pinless && !number.dedicated) throw notDedicated();
   checkSchedule(settings, number.now);
 
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
@@ -87,6 +86,10 @@ export async function createRoom(
   const media = opensNow ? await deps.provider.openMedia({ tenantId, participantId: ids.participant, lifetimeS: wanted.max_duration_s }) : null;
   try {
     return await inTransaction(deps.store, tenantId, async (tx) => {
+      // It was found before the provider was asked, and may have become another tenant's since.
+      const held = await holdNumber(tx, tenantId, number.e164);
+      if (held === null) throw numberGone();
+      if (settings.pinless && !held.dedicated) throw notDedicated();
       if (settings.pinless && (await hasRoom(tx, tenantId, number.e164))) throw numberInUse();
       const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
         room: { id: ids.room, ...settings, number: number.e164, look_at: expiry(settings, number.now) },
@@ -108,6 +111,8 @@ export async function createRoom(
     throw rule === null ? error : rule === 'room_pinless' ? numberInUse() : externalIdTaken();
   }
 }
+
+const numberGone = (): VerdictError => new VerdictError('server', 'temporarily-unavailable', 'The number for this room was given to somebody else just now.', { fix: 'Try again.', retryAfterMs: 1_000 });
 
 function noSuchNumber(wanted: NumberWanted): VerdictError {
   if (wanted.number !== undefined) return new VerdictError('client', 'unknown-number', 'This is not one of the dial-in numbers.', { field: '/number', fix: 'Leave it out to get a shared one; GET /v1/numbers lists those that you may use.' });

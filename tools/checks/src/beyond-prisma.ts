@@ -10,6 +10,7 @@ export const beyondPrisma: readonly string[] = [
   // Row-level security, and the one number that a tenant may know of all tenants' rows.
   'function count_pins',
   'function hold_number',
+  'function hold_number',
   'function isolate_tenants',
   'function share_with_platform',
   'function tenant_in_context',
