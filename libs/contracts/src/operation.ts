@@ -41,11 +41,14 @@ export interface Operation {
   readonly versioned?: true;
   /** A suspended tenant may do it too: see what it owes and what became of its calls. */
   readonly whileSuspended?: true;
-  /** It ends or hangs up something: no limit ever refuses it. */
+  /** It ends or hangs up something: refused only beyond `ENDING_TIMES` as many requests as a minute may have. */
   readonly ends?: true;
   /** Which problems it can give beside those of all (`problemsOf`), by status: what each means here. */
   readonly problems: Readonly<Record<number, string>>;
 }
+
+/** Whoever has used up the minute can still hang up; not without any end, since each such request is work for us too, also where there is nothing to end. */
+export const ENDING_TIMES = 20;
 
 /** Does it change something? Then it takes an `Idempotency-Key`. */
 export const writes = ({ method }: Pick<Operation, 'method'>): boolean => method !== 'get';
@@ -57,7 +60,7 @@ const also = (first: string | undefined, second: string): string => (first === u
 export function problemsOf(operation: Operation): Readonly<Record<number, string>> {
   const { problems } = operation;
   const keyed = writes(operation) ? Object.fromEntries(Object.entries(KEYED).map(([status, means]) => [status, also(problems[Number(status)], means)])) : {};
-  const refused: Record<number, string> = operation.ends ? {} : { 429: also(problems[429], 'More requests than a minute may have.') };
+  const refused = { 429: also(problems[429], operation.ends ? `More than ${ENDING_TIMES} times as many requests as a minute may have; until then it is done.` : 'More requests than a minute may have.') };
   return { 401: 'The API key is missing, unknown or expired.', 403: 'The key may not do this.', ...problems, ...keyed, ...refused, 500: 'Our fault.', 503: also(problems[503], 'Our database is away; try again after `Retry-After` seconds.') };
 }
 
