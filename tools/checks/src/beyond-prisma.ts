@@ -22,6 +22,8 @@ export const beyondPrisma: readonly string[] = [
   'constraint platform_rate.platform_rate_prefix',
   'function estimate_anew',
   'function spent_micro',
+  'function estimate_anew',
+  'function spent_micro',
   'function guard_caller',
   'function guard_slowly',
   'function guess_odds',
