@@ -2,7 +2,6 @@ import { insertKey } from '@partyline/store/keys';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { insertTenant, type TenantRow, type TenantSettings } from '@partyline/store/tenants';
 import { checkCurrency } from './check-currency.ts';
-import { checkCurrency } from './check-currency.ts';
 import type { Deps } from './deps.ts';
 import { drawKey, type DrawnKey } from './draw-key.ts';
 
@@ -11,7 +10,6 @@ export async function createTenant(
   deps: Pick<Deps, 'store' | 'ids' | 'secret'>,
   { settings, env }: { settings: Partial<TenantSettings> & Pick<TenantSettings, 'name'>; env: string },
 ): Promise<{ tenant: TenantRow; key: DrawnKey }> {
-  if (settings.currency !== undefined) await checkCurrency(deps, settings.currency);
   if (settings.currency !== undefined) await checkCurrency(deps, settings.currency);
   const key = drawKey(deps, env);
   const id = deps.ids.next('ten');

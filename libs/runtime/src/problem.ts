@@ -67,7 +67,6 @@ export const STATUS: Readonly<Record<string, number>> = {
   'not-a-number': 422,
   'unknown-number': 422,
   'currency-without-rates': 422,
-  'currency-without-rates': 422,
   'not-dedicated': 422,
   'invalid-schedule': 422,
   'idempotency-key-reused': 409,

@@ -50,12 +50,6 @@ export async function holdNumber(tx: Tx, tenantId: string, e164: string): Promis
   return rows[0] ?? null;
 }
 
-/** Holds a number for a room of this tenant's: it does not change hands, nor go, until this transaction ends. `null` when the tenant may not use it (any more). */
-export async function holdNumber(tx: Tx, tenantId: string, e164: string): Promise<{ dedicated: boolean } | null> {
-  const { rows } = await tx.query<{ dedicated: boolean }>({ name: 'hold-number', text: 'SELECT dedicated FROM hold_number($1, $2)', values: [tenantId, e164] });
-  return rows[0] ?? null;
-}
-
 /** Is a number this tenant's alone? */
 export async function isDedicated(tx: Tx, tenantId: string, number: string): Promise<boolean> {
   const { rowCount } = await tx.query({ name: 'number-is-dedicated', text: 'SELECT FROM dial_in_number WHERE dedicated_to = $1 AND e164 = $2', values: [tenantId, number] });

@@ -35,12 +35,6 @@ export async function listRated(store: Store, currency: string): Promise<string[
   return rows.map(({ what }) => what);
 }
 
-/** What the list has lines of in a currency. */
-export async function listRated(store: Store, currency: string): Promise<string[]> {
-  const { rows } = await store.query<{ what: string }>(EVERY_TENANT, { name: 'list-rated', text: 'SELECT DISTINCT what FROM platform_rate WHERE currency = $1', values: [currency] });
-  return rows.map(({ what }) => what);
-}
-
 /** Sets lines, and takes out those whose price is null; each is named once. Answers those that there were, and that there are now. */
 export async function updateRates(store: Store, wanted: readonly (RateName & { readonly micro_per_minute: string | null })[]): Promise<{ before: RateRow[]; after: RateRow[] }> {
   const named = (rates: readonly RateName[]): string[][] => [rates.map(({ what }) => what), rates.map(({ prefix }) => prefix), rates.map(({ currency }) => currency)];

@@ -1,6 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query } from '@nestjs/common';
 import { checkCurrency } from '@partyline/conference/check-currency';
-import { checkCurrency } from '@partyline/conference/check-currency';
 import { createKey } from '@partyline/conference/create-key';
 import { createTenant } from '@partyline/conference/create-tenant';
 import { deleteTenant } from '@partyline/conference/delete-tenant';
@@ -47,7 +46,6 @@ export class TenantsController {
 
   @Patch(':tenantId')
   async update(@Param('tenantId', tenantId) id: string, @Body(body(UpdateTenant)) wanted: UpdateTenant, @Change() note: NoteChange): Promise<Tenant> {
-    if (wanted.currency !== undefined) await checkCurrency(this.deps, wanted.currency);
     if (wanted.currency !== undefined) await checkCurrency(this.deps, wanted.currency);
     const updated = await updateTenant(this.deps.store, id, tenantSettings(wanted));
     if (updated === null) throw noSuchTenant();

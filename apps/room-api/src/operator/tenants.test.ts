@@ -61,16 +61,6 @@ describe('a tenant', () => {
     expect((await stage.ask('PATCH', path, { body: { currency: 'CHF' } })).body.currency).toBe('CHF');
   });
 
-  it('has no currency that the price list does not price everything in: its limits would count for nothing, or too much', async () => {
-    await setRates('CHF', ['inbound', 'webrtc']);
-    const { path } = await made();
-    for (const asked of [stage.ask('POST', TENANTS, { body: { name: 'Acme', currency: 'CHF' } }), stage.ask('PATCH', path, { body: { currency: 'CHF' } })]) {
-      expect((await asked).body).toMatchObject({ status: 422, reason: 'currency-without-rates', errors: [{ pointer: '/currency', detail: 'The price list has no CHF for outbound, bridge-voice, bridge-media.' }], fix: expect.stringContaining('/v1/operator/rates') });
-    }
-    await setRates('CHF', ['outbound', 'bridge-voice', 'bridge-media']);
-    expect((await stage.ask('PATCH', path, { body: { currency: 'CHF' } })).body.currency).toBe('CHF');
-  });
-
   it('can be made with all of its settings', async () => {
     const settings = { allowedCountries: ['CA'], currency: 'USD', maxMinutesPerMonth: 5, maxSpendMicroPerMonth: '7', limits: { maxLiveRooms: 3 }, fraudLimits: { concurrent: { warn: 1, critical: 2 }, toOneNumber: null } };
     const { path } = await made({ name: 'Acme', homeCountry: 'DE', ...settings });
