@@ -10,7 +10,6 @@ export const beyondPrisma: readonly string[] = [
   // Row-level security, and the one number that a tenant may know of all tenants' rows.
   'function count_pins',
   'function hold_number',
-  'function hold_number',
   'function isolate_tenants',
   'function share_with_platform',
   'function tenant_in_context',
@@ -20,8 +19,6 @@ export const beyondPrisma: readonly string[] = [
   'function read_limit',
   // Money, counted the same way; and the guard before the PIN.
   'constraint platform_rate.platform_rate_prefix',
-  'function estimate_anew',
-  'function spent_micro',
   'function estimate_anew',
   'function spent_micro',
   'function guard_caller',
