@@ -24,6 +24,7 @@ import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { tidyDeliveries } from '@partyline/store/deliveries';
 import { countUnconfirmed, purgeExpired } from '@partyline/store/owed';
+import { purgeEvents } from '@partyline/store/purge-events';
 import { countCharges } from '@partyline/store/cdrs';
 import { dropOldCredentials } from '@partyline/store/provider-accounts';
 import { openStore } from '@partyline/store/store';
@@ -109,11 +110,15 @@ await runMain(async () => {
     const filled = await reconcileCharges(deps);
     if (filled > 0) metrics.count('charges_reconciled', {}, filled);
   });
+  const stopping = new AbortController();
   const purge = timer('purge', PURGE_MS, async () => {
     await purgeExpired(store);
     await dropOldCredentials(store);
+    for (let more = true; more && !stopping.signal.aborted;) {
+      const { deliveries, events } = await purgeEvents(store, TIDY_BATCH);
+      more = Math.max(deliveries, events) >= TIDY_BATCH;
+    }
   });
-  const stopping = new AbortController();
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const post = postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses });
   const sender = openSender({ ...deps, post, endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY) }, { atOnce: AT_ONCE, signal: stopping.signal });

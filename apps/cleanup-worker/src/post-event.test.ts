@@ -41,7 +41,7 @@ beforeAll(async () => {
   });
   names.bind(0, '127.0.0.1');
   await once(names, 'listening');
-  resolver = new Resolver({ timeout: 500, tries: 1 });
+  resolver = new Resolver({ timeout: 20_000, tries: 1 });
   resolver.setServers([`127.0.0.1:${names.address().port}`]);
 });
 beforeEach(() => {
@@ -64,8 +64,8 @@ const lookup: LookupFunction = (hostname, options, callback) =>
   });
 
 /** The port is let through, so that only the address is what keeps anybody out. */
-const strict = () => postEvent({ timeoutMs: 2_000, addresses: { allowPrivate: false, ports: [port] }, lookup });
-const lax = () => postEvent({ timeoutMs: 2_000, addresses: { allowPrivate: true, ports: [] }, lookup });
+const strict = () => postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: false, ports: [port] }, lookup });
+const lax = () => postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: true, ports: [] }, lookup });
 const send = (post: ReturnType<typeof postEvent>, url: string): Promise<number | string> => post({ url, headers: { 'webhook-id': 'evt_1' }, body: '{}' }).catch((error: Error) => error.message);
 
 describe('nobody inside is reached', () => {
@@ -115,7 +115,7 @@ describe('what becomes of a request', () => {
   });
 
   it('a name that there is not', async () => {
-    expect(await send(postEvent({ timeoutMs: 2_000, addresses: { allowPrivate: false, ports: [443] }, lookup }), 'https://nobody.example/')).toBe('no-such-host');
+    expect(await send(postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: false, ports: [443] }, lookup }), 'https://nobody.example/')).toBe('no-such-host');
   });
 
   it('a body that does not end holds nothing up, and the next request is taken', async () => {

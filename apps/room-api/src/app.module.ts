@@ -8,6 +8,7 @@ import { EndpointsController } from './endpoints/endpoints.controller.ts';
 import { EventsController } from './events/events.controller.ts';
 import { HangUpsController } from './hang-ups/hang-ups.controller.ts';
 import { KeysController } from './keys/keys.controller.ts';
+import { PlatformController } from './operator/platform.controller.ts';
 import { TenantsController } from './operator/tenants.controller.ts';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.ts';
 import { perRequest } from './idempotency/per-request.ts';
@@ -30,7 +31,7 @@ class RoomApiModule {}
 /** The app's one module: its controllers, the guard that stands before every one of them, and what they are given. */
 export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
   module: RoomApiModule,
-  controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, ProviderAccountsController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, UsageController, KeysController, AuditController, TenantsController, ReferenceController],
+  controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, ProviderAccountsController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, UsageController, KeysController, AuditController, TenantsController, PlatformController, ReferenceController],
   providers: [
     { provide: DEPS, useValue: perRequest(deps) },
     { provide: APP_GUARD, useClass: KeyGuard },

@@ -93,6 +93,7 @@ const BODIES: Readonly<Record<string, () => object>> = {
   createProviderAccount: account,
   rotateProviderAccount: () => ({ voice: { apiSecret: secret(), signatureSecret: secret(), privateKey: account().voice.privateKey }, video: { apiSecret: secret() }, callbackSecret: secret() }),
   changeProviderAccount: () => ({ label: 'Own' }),
+  updateRates: () => ({ rates: [{ what: 'inbound', prefix: phone(), currency: 'EUR', microPerMinute: '10000' }] }),
 };
 
 const fill = (path: string, value: (name: string) => string): string => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(value(name)));

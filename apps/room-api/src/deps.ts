@@ -25,7 +25,7 @@ export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' |
   /** Cryptographic: PINs are drawn with it. */
   readonly random: RandomInt;
   readonly operators: OperatorKeys;
-  /** What new keys name as their environment: `pl_<env>_…`. */
+  /** What keys name as their environment, `pl_<env>_…`; those that name another are not taken. */
   readonly keyEnv: string;
   /** Seals what is kept of requests with an Idempotency-Key. */
   readonly requests: RequestVault;

@@ -15,6 +15,7 @@ import { runMain, startService } from '@partyline/runtime/service';
 import { openStore } from '@partyline/store/store';
 import { roomApiModule } from './app.module.ts';
 import { openEventFeed } from './events/feed.ts';
+import { openStreamPlaces } from './events/stream-places.ts';
 import { strictHttp } from './input/strict-http.ts';
 import { openRequestMeter } from './limits/request-meter.ts';
 import { askOverRedis } from './provider-client.ts';
@@ -37,13 +38,14 @@ await runMain(async () => {
   const accounts = openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) });
   const endpointSecrets = openEndpointSecrets(config.pins.PIN_KEY);
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
-  const feed = openEventFeed({ store, now: () => systemClock.now(), onError: (err) => log.warn({ err }, 'events could not be read; they are told later') });
   const requests = openRequestVault(config.pins.PIN_KEY);
   // Every request waits for it, so a Redis that hangs is soon done without.
-  const counting = connectRedis(config.redis.REDIS_URL, (err) => log.warn({ err }, 'Redis is away: requests are counted by each replica for itself'), 250);
+  const counting = connectRedis(config.redis.REDIS_URL, (err) => log.warn({ err }, 'Redis is away: requests and streams are counted by each replica for itself'), 250);
+  const feed = openEventFeed({ store, places: openStreamPlaces(counting, config.redis.REDIS_PREFIX), nextId: systemSecret, now: () => systemClock.now(), onError: (err) => log.warn({ err }, 'events could not be read; they are told later') });
 
   await startService({
     config,
+    trustedProxies: config.limits.TRUSTED_PROXIES,
     log,
     metrics,
     module: roomApiModule({ store, jobs, provider, pins, accounts, accountAddresses: accountAddresses(config.webhooks.PUBLIC_WEBHOOK_URL), endpointSecrets, addresses, feed, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, requests, requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX), unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE, operators: config.keys.OPERATOR_KEYS, keyEnv: config.keys.KEY_ENV, report: openReport(metrics, log), version: VERSION }),

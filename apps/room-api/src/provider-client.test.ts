@@ -1,7 +1,11 @@
+import assert from 'node:assert/strict';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AskProvider } from '@partyline/conference/ask-provider';
+import { answerQuestion } from '@partyline/conference/questions';
 import { VerdictError } from '@partyline/domain/verdict';
-import { ProviderError } from '@partyline/provider-contract/provider-error';
+import { ProviderError, type ProviderFailure } from '@partyline/provider-contract/provider-error';
+import { STATUS } from '@partyline/runtime/problem';
+import fc from 'fast-check';
 import { agreeable, startStage, type Reply, type Stage } from './testing/stage.ts';
 
 let stage: Stage | undefined;
@@ -14,24 +18,29 @@ afterEach(async () => {
 
 const CREATE = ['POST', '/v1/rooms', { body: { name: 'Room' } }] as const;
 
+/** So long that who says something sooner has not waited for an answer, on the slowest machine. */
+const LONG_MS = 15_000;
+const LONG = { answerWithinMs: LONG_MS, hurried: true };
+
 async function timed(work: Promise<Reply>): Promise<Reply & { ms: number }> {
   const start = performance.now();
   return { ...(await work), ms: performance.now() - start };
 }
 
+// A question that was lost as the connection came back is given up after that time, and asked again.
 async function recovered(now: Stage): Promise<void> {
-  await expect.poll(async () => (await now.ask(...CREATE)).status, { timeout: 20_000, interval: 100 }).toBe(201);
+  await expect.poll(async () => (await now.ask(...CREATE)).status, { interval: 100, timeout: 3 * LONG_MS }).toBe(201);
 }
 
-function expectNotNow({ status, body, headers, ms }: Awaited<ReturnType<typeof timed>>, withinMs = 2_000): void {
+function expectNotNow({ status, body, headers, ms }: Awaited<ReturnType<typeof timed>>): void {
   expect([status, body.reason, headers.get('retry-after')]).toEqual([503, 'provider-unreachable', '2']);
   expect(body.fix).toEqual(expect.any(String));
-  expect(ms).toBeLessThan(withinMs);
+  expect(ms).toBeLessThan(LONG_MS);
 }
 
-describe('while Redis is away', () => {
+describe('while Redis is away', { timeout: 120_000 }, () => {
   it.each(['sever', 'stall'] as const)('(%s) says 503 quickly, makes nothing, still ends rooms, and recovers', async (how) => {
-    stage = await startStage(() => agreeable);
+    stage = await startStage(() => agreeable, LONG);
     const { body: made } = await stage.ask(...CREATE);
     const room = `/v1/rooms/${made.room.id}`;
     const before = await stage.counts();
@@ -42,10 +51,9 @@ describe('while Redis is away', () => {
     expect(await stage.counts()).toEqual(before);
 
     // What Postgres alone can do goes on: the jobs that are lost here the sweep makes good.
-    const rung = await timed(stage.ask('POST', `${room}/participants`, { body: { phone: '+442079460018' } }));
-    const ended = await timed(stage.ask('POST', `${room}/end`));
+    const rung = await stage.ask('POST', `${room}/participants`, { body: { phone: '+442079460018' } });
+    const ended = await stage.ask('POST', `${room}/end`);
     expect([rung.status, ended.status, ended.body.decided]).toEqual([202, 202, true]);
-    expect(Math.max(rung.ms, ended.ms)).toBeLessThan(2_000);
     expect((await stage.ask('GET', room)).body.room.state).toBe('ended');
 
     stage.redis.restore();
@@ -53,7 +61,7 @@ describe('while Redis is away', () => {
   });
 
   it('starts all the same, says 503, and works when Redis comes', async () => {
-    stage = await startStage(() => agreeable, { redisUp: false });
+    stage = await startStage(() => agreeable, { ...LONG, redisUp: false });
     expectNotNow(await timed(stage.ask(...CREATE)));
     expect(await stage.counts()).toMatchObject({ rooms: 0, participants: 0 });
     stage.redis.restore();
@@ -63,7 +71,7 @@ describe('while Redis is away', () => {
   it('fails a question that is under way', async () => {
     const answers: AskProvider['openMedia'] = (input) => agreeable.openMedia(input);
     let openMedia = answers;
-    stage = await startStage(() => ({ ...agreeable, openMedia: (input) => openMedia(input) }), { answerWithinMs: 60_000 });
+    stage = await startStage(() => ({ ...agreeable, openMedia: (input) => openMedia(input) }), LONG);
     await recovered(stage);
     const before = await stage.counts();
     const reached = new Promise<void>((resolve) => {
@@ -76,16 +84,28 @@ describe('while Redis is away', () => {
     const reply = timed(stage.ask(...CREATE));
     await reached;
     stage.redis.sever();
-    expectNotNow(await reply, 5_000);
+    expectNotNow(await reply);
     expect(await stage.counts()).toEqual(before);
     stage.redis.restore();
     await recovered(stage);
   });
 });
 
+it('no reason leaves the orchestrator that is not documented', async () => {
+  const failure = fc.constantFrom<ProviderFailure>('refused', 'not-found', 'busy', 'unknown');
+  const reason = fc.oneof(fc.constantFrom('paced', 'vendor-429', 'unsupported', 'bad-number', 'call-too-young'), fc.stringMatching(/^[a-z]{1,9}(-[a-z0-9]{1,9}){0,3}$/));
+  await fc.assert(
+    fc.asyncProperty(failure, reason, async (...given) => {
+      const answered = await answerQuestion({ ...agreeable, mute: () => Promise.reject(new ProviderError(...given, 'No.')) }, 'mute', { id: 'q', input: {} }, () => undefined);
+      assert.ok(!answered.ok);
+      assert.ok(Object.hasOwn(STATUS, answered.error.reason) || answered.error.reason.startsWith('vendor-'), answered.error.reason);
+    }),
+  );
+});
+
 describe('an orchestrator', () => {
   it('that is not there is noticed at once', async () => {
-    stage = await startStage(() => agreeable, { orchestrator: false, answerWithinMs: 60_000 });
+    stage = await startStage(() => agreeable, { ...LONG, orchestrator: false });
     const reply = await timed(stage.ask(...CREATE));
     expectNotNow(reply);
     expect(reply.body.detail).toBe('No service that talks to the provider is running.');
@@ -97,10 +117,25 @@ describe('an orchestrator', () => {
     expect(await stage.counts()).toMatchObject({ rooms: 0, participants: 0, sessions: 0, pins: 0 });
   });
 
+  it('that does not say whether it pressed keys is asked again under the same id, by which it knows what it has done', async () => {
+    let lost = true;
+    stage = await startStage(() => ({ ...agreeable, sendDigits: () => (lost ? new Promise(() => undefined) : Promise.resolve({ legId: 'leg_1' })) }), { answerWithinMs: 1_000 });
+    const press = (key: string) => stage!.ask('POST', '/v1/participants/part_1/dtmf', { body: { digits: '1' }, headers: { 'idempotency-key': key } });
+    const first = await press('one');
+    expect([first.status, first.body.reason, first.headers.get('retry-after')]).toEqual([504, 'provider-no-answer', null]);
+    lost = false;
+    expect((await press('one')).status).toBe(200);
+    expect((await press('two')).status).toBe(200);
+    const [a, b, c] = stage.questions.map(({ id }) => id);
+    expect([stage.questions.length, b === a, c === a]).toEqual([3, true, false]);
+  });
+
   it.each([
     ['a vendor that refuses us', () => new ProviderError('refused', 'vendor-401', 'The vendor does not know us.'), 502, 'vendor-401', null],
     ['a vendor that is busy', () => new ProviderError('busy', 'vendor-429', 'The vendor is busy.', { retryAfterMs: 7_000 }), 502, 'vendor-429', '7'],
     ['a vendor that gave no answer', () => new ProviderError('unknown', 'vendor-timeout', 'The vendor gave no answer.'), 504, 'vendor-timeout', null],
+    ['a line for the vendor that is too long', () => new ProviderError('busy', 'paced', 'Too many wait.', { retryAfterMs: 2_000 }), 503, 'paced', '2'],
+    ['what the vendor cannot do', () => new ProviderError('refused', 'unsupported', 'It cannot.'), 502, 'vendor-unsupported', null],
     ['its own failure', () => new TypeError('secret insides'), 500, 'internal-error', null],
   ])('passes on %s, and nothing is made', async (_what, error, status, reason, retryAfter) => {
     stage = await startStage(() => ({ ...agreeable, openMedia: () => Promise.reject(error()) }));

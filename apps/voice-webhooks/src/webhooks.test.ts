@@ -184,6 +184,19 @@ describe('calls that are not what they say', () => {
   });
 });
 
+test('a Postgres that is slow is a 503, after which the carrier asks again; at a 500 it gives its caller up', async () => {
+  const slow = await startStage({ patienceMs: 1_000 });
+  try {
+    const holding = await slow.store.pool.connect();
+    await holding.query('SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE webhook_jti IN ACCESS EXCLUSIVE MODE');
+    const reply = await slow.send('/v1/voice/answer', call());
+    holding.release(true);
+    expect(reply).toMatchObject({ status: 503, body: { reason: 'temporarily-unavailable' } });
+  } finally {
+    await slow.stop();
+  }
+});
+
 describe('events that say nothing to us', () => {
   test.each([
     ['a status that we do not know', { uuid: randomUUID(), status: 'pondering' }],

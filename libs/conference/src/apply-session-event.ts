@@ -29,7 +29,7 @@ export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids
   if (owner === null) return ignored('unknown-session');
   const changed = await changeSession(deps, owner.tenant_id, owner.session_id, async (view, tx) => {
     if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
-    const leg = await legOfConnection(deps, view, tx, event);
+    const leg = await legOfConnection(deps, view, tx, event, source.via);
     if (leg === undefined) return ignored('unknown-connection');
     await applyMedia(leg, view.room.id, event, source.via, tx, view.now);
     return 'applied' as const;
@@ -40,7 +40,7 @@ export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids
 type ConnectionEvent = Exclude<MediaEvent, { kind: 'unknown' }>;
 
 /** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
-async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, event: ConnectionEvent): Promise<LegRow | undefined> {
+async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, event: ConnectionEvent, via: Source['via']): Promise<LegRow | undefined> {
   const known = view.legs.find((leg) => leg.media_connection_id === event.connectionId);
   if (known !== undefined || event.kind === 'sip-call') return known;
   const data = readConnectionData(event.data);
@@ -54,6 +54,8 @@ async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx
   const person = data.participant === null ? null : await findPerson(tx, view.session.tenant_id, data.participant);
   const leg = await insertLeg(tx, view.session.tenant_id, view.session, {
     id: ids.next('leg'), kind: 'webrtc', role: person?.role ?? 'participant', state: 'requested', participant_id: data.participant, media_connection_id: event.connectionId, deadline_at: sessionDeadline(view),
+    // Of a look-up the time is our own, and says nothing beside the vendor's.
+    media_made_at: via === 'callback' ? (event.since ?? event.at) : null,
   });
   // A token outlives the seat that was free when it was given. Who is in and connects anew is not one more; nor is who is about to go.
   const others = view.legs.filter((each) => each.kind !== 'bridge' && isUp(each) && each.state !== 'ending' && (each.participant_id === null || each.participant_id !== data.participant));
@@ -61,10 +63,30 @@ async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx
   view.legs.push(leg);
   // Sent out, and back by the same token.
   if (person?.removed) oweHangUp(leg, 'removed', view.now);
+  // One that was over before we heard of it takes nobody's place.
+  if (event.kind === 'connected' && keepOneEach(view, leg) > 0) return leg;
   // One too many, as a token can be used at any time; the leg is there, and is let go.
   const { allowed, used } = await holdLimit(tx, view.session.tenant_id, 'live-legs');
   if (used > allowed) oweHangUp(leg, 'limit-live-legs', view.now);
   return leg;
+}
+
+/** Connections of one person that nobody can tell the order of: one that drops, and one that is new. */
+const UNORDERED_AT_MOST = 2;
+
+/**
+ * Lets a person have one connection at a time, so that one token is one place: of several, only the one that the vendor says was made last stays. Its own times decide, and not the order
+ * in which it told us, in which they come twice, late and the other way round: so the newer is never let go for the older, and a page that is loaded anew goes on working. Where the
+ * vendor gave no time, or the same to both, any choice could hang up the wrong one, so none is made: two stay, and a third is let go. Answers how many gave way.
+ */
+function keepOneEach(view: SessionView, leg: LegRow): number {
+  if (leg.participant_id === null) return 0;
+  const theirs = view.legs.filter((each) => each.kind === 'webrtc' && each.participant_id === leg.participant_id && isUp(each) && each.state !== 'ending');
+  const newest = Math.max(...theirs.map((each) => each.media_made_at?.getTime() ?? -Infinity));
+  const replaced = theirs.filter((each) => each.media_made_at !== null && each.media_made_at.getTime() < newest);
+  for (const each of replaced) oweHangUp(each, 'replaced', view.now);
+  if (theirs.length - replaced.length > UNORDERED_AT_MOST) oweHangUp(leg, 'too-many-connections', view.now);
+  return replaced.length;
 }
 
 /** When a session is over at the latest, and so every leg of it. */

@@ -35,10 +35,18 @@ export async function createKey(
   return { row, key: drawn.key };
 }
 
+const beyond = ({ scopes: own }: Pick<KeyCaller, 'scopes'>, wanted: readonly string[]): string[] => (own.includes('admin') ? [] : wanted.filter((scope) => !own.includes(scope)));
+
 /** A key gives nothing that it has not. */
-export function mayGive({ scopes: own }: Pick<KeyCaller, 'scopes'>, wanted: readonly string[]): void {
-  const missing = own.includes('admin') ? [] : wanted.filter((scope) => !own.includes(scope));
+export function mayGive(caller: Pick<KeyCaller, 'scopes'>, wanted: readonly string[]): void {
+  const missing = beyond(caller, wanted);
   if (missing.length > 0) throw new VerdictError('client', 'scope-exceeded', `A key cannot give what it may not do itself: ${missing.join(', ')}.`, { field: '/scopes', fix: 'Ask with a key that has these scopes, or give fewer.' });
+}
+
+/** Nor does it end one that may do more. */
+export function mayEnd(caller: Pick<KeyCaller, 'scopes'>, theirs: readonly string[]): void {
+  const missing = beyond(caller, theirs);
+  if (missing.length > 0) throw new VerdictError('client', 'scope-exceeded', `A key cannot end one that may do what it may not itself: ${missing.join(', ')}.`, { fix: 'Ask with a key that has these scopes.' });
 }
 
 /** With the lock on the tenant's keys held, so that two at once do not both find room for one. */

@@ -2,13 +2,14 @@ import type { RandomInt } from '@partyline/domain/clock';
 import { expiry, type Expiry } from '@partyline/domain/room-expiry';
 import type { Schedule, SessionClocks } from '@partyline/domain/session-clock';
 import { VerdictError } from '@partyline/domain/verdict';
-import { findNumber, type NumberWanted } from '@partyline/store/numbers';
+import { findNumber, holdNumber, type NumberWanted } from '@partyline/store/numbers';
 import { brokenRule, hasRoom, insertRoom } from '@partyline/store/rooms';
 import type { RoomRow } from '@partyline/store/session-view';
 import { inTransaction } from '@partyline/store/store';
 import type { AskProvider, OpenedMedia } from './ask-provider.ts';
 import type { Deps } from './deps.ts';
 import { expectPlace, keepLimit } from './keep-limit.ts';
+import { keepSpend } from './keep-spend.ts';
 import type { PinVault } from './pin-vault.ts';
 import { externalIdTaken, notDedicated, numberInUse } from './refusals.ts';
 import { takePins } from './take-pin.ts';
@@ -65,8 +66,8 @@ export function checkSchedule({ starts_at, ends_at, expires_at }: Pick<RoomSetti
 /**
  * Creates a room with its two PINs, its first session and a token for its first browser, who is its host: all of it, or nothing. The video session is
  * opened first, since an empty one costs nothing and leaves nothing to undo. A room that opens later gets its session when somebody comes.
- * Throws 422 for a number that is none of the tenant's and for impossible times, 409 for one in use, 429 when the tenant has as many rooms as it may, and what
- * asking the provider throws.
+ * Throws 422 for a number that is none of the tenant's and for impossible times, 409 for one in use, 429 when the tenant has as many rooms as it may, or would be given a
+ * token and has as many people connected, 402 when there is not enough money for whoever comes with it, and what asking the provider throws.
  */
 export async function createRoom(
   deps: Pick<Deps, 'store' | 'ids'> & { readonly pins: PinVault; readonly random: RandomInt; readonly provider: Pick<AskProvider, 'openMedia'> },
@@ -75,10 +76,9 @@ export async function createRoom(
 ): Promise<CreatedRoom> {
   const settings = { wait_for_host: false, pinless: false, starts_at: null, ends_at: null, expires_at: null, idle_days: null, ...wanted };
   // Before the provider is asked, whose pace is everybody's.
-  const [number] = await Promise.all([findNumber(deps.store, tenantId, on), expectPlace(deps.store, tenantId, 'live-rooms')]);
+  const [number] = await Promise.all([findNumber(deps.store, tenantId, on), expectPlace(deps.store, tenantId, 'live-rooms'), settings.starts_at === null && expectPlace(deps.store, tenantId, 'live-legs')]);
   if (number === null) throw noSuchNumber(on);
   if (number.bound) throw numberInUse();
-  if (settings.pinless && !number.dedicated) throw notDedicated();
   checkSchedule(settings, number.now);
 
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
@@ -86,6 +86,10 @@ export async function createRoom(
   const media = opensNow ? await deps.provider.openMedia({ tenantId, accountId: number.account_id, participantId: ids.participant, lifetimeS: wanted.max_duration_s }) : null;
   try {
     return await inTransaction(deps.store, tenantId, async (tx) => {
+      // It was found before the provider was asked, and may have become another tenant's since.
+      const held = await holdNumber(tx, tenantId, number.e164);
+      if (held === null) throw numberGone();
+      if (settings.pinless && !held.dedicated) throw notDedicated();
       if (settings.pinless && (await hasRoom(tx, tenantId, number.e164))) throw numberInUse();
       const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
         room: { id: ids.room, ...settings, number: number.e164, look_at: expiry(settings, number.now) },
@@ -94,6 +98,11 @@ export async function createRoom(
       });
       const [participant, host] = await takePins(deps, tx, tenantId, { roomId: room.id, number: number.e164 }, [{ role: 'participant' }, { role: 'host' }]);
       await keepLimit(tx, tenantId, 'live-rooms');
+      // A token is given with it: as when one is asked for (issue-token.ts).
+      if (media !== null) {
+        await keepLimit(tx, tenantId, 'live-legs', 1);
+        await keepSpend(tx, tenantId, { roomId: room.id, direction: 'webrtc', number: null }, 1);
+      }
       const first = media === null || dueAt === null ? null : { sessionId: ids.session, dueAt, participantId: ids.participant, media };
       return { room, first, pin: participant!.pin, hostPin: host!.pin, language: number.language };
     });
@@ -102,6 +111,8 @@ export async function createRoom(
     throw rule === null ? error : rule === 'room_pinless' ? numberInUse() : externalIdTaken();
   }
 }
+
+const numberGone = (): VerdictError => new VerdictError('server', 'temporarily-unavailable', 'The number for this room was given to somebody else just now.', { fix: 'Try again.', retryAfterMs: 1_000 });
 
 function noSuchNumber(wanted: NumberWanted): VerdictError {
   if (wanted.number !== undefined) return new VerdictError('client', 'unknown-number', 'This is not one of the dial-in numbers.', { field: '/number', fix: 'Leave it out to get a shared one; GET /v1/numbers lists those that you may use.' });

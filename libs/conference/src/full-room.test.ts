@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { applySessionEvent } from './apply-session-event.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
-import { joinBrowser, openRoom, readLegs, readSession, until, upAtVendor, type Meeting } from './testing/meeting.ts';
+import { alterRows, joinBrowser, openRoom, readLegs, readSession, until, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 import { writeConnectionData } from './connection-data.ts';
@@ -37,13 +39,70 @@ describe('a browser whose token is older than the room is full', () => {
     expect((await readSession(stage, meeting)).state).toBe('live');
   });
 
-  it('may come back: a new connection of somebody who is in is not one more', async () => {
+  it('may come back: a new connection of somebody who is in is not one more, and takes the place of the old', async () => {
+    await alterRows(stage, 'UPDATE tenant SET max_live_legs = 1 WHERE id = $1', [world.tenantId]);
     const meeting = await openRoom(world, { max_participants: 1 });
     const token = tokenFor(meeting, 'part_a');
-    await enter(meeting, token);
-    await until(() => states(meeting), ['joined']);
-    await enter(meeting, token);
-    await until(() => states(meeting), ['joined', 'joined']);
-    expect((await readLegs(stage, meeting)).map((leg) => leg.owed_at)).toEqual([null, null]);
+    for (const connections of [1, 2, 3]) {
+      await enter(meeting, token);
+      await until(async () => (await readLegs(stage, meeting)).length, connections);
+    }
+    await until(async () => (await readLegs(stage, meeting)).map(({ state, owed_reason: why }) => [state, why]), [['ending', 'replaced'], ['ending', 'replaced'], ['joined', null]]);
+    for (const leg of (await readLegs(stage, meeting)).filter(({ state }) => state === 'ending')) {
+      expect(stage.sent.filter(({ name, id }) => name === 'hang-up-leg' && id === leg.id)).toHaveLength(1);
+      await hangUpLeg(world, meeting.tenantId, leg.id);
+    }
+    await until(() => states(meeting), ['ended', 'ended', 'joined']);
+    expect(await upAtVendor(stage, meeting)).toEqual(['webrtc']);
+    expect((await readSession(stage, meeting)).state).toBe('live');
+    await alterRows(stage, 'UPDATE tenant SET max_live_legs = NULL WHERE id = $1', [world.tenantId]);
+  });
+});
+
+describe('of several connections by one token', () => {
+  const MADE = new Date('2026-11-21T12:00:00.000Z').getTime();
+  /** What the vendor says of a connection, in the order in which it happens to arrive. */
+  const tell = async (meeting: Meeting, kind: 'connected' | 'disconnected', name: string, madeAt: number | null, participant: string | null = 'part_a'): Promise<void> => {
+    const since = madeAt === null ? null : new Date(MADE + madeAt);
+    const event = { mediaSessionId: meeting.mediaSessionId, connectionId: `${name} of ${meeting.sessionId}`, data: writeConnectionData({ participant }), at: since, since };
+    const token = { jti: `${name} ${kind} ${meeting.sessionId} ${(told += 1)}`, expiresAt: new Date(Date.now() + 600_000) };
+    await applySessionEvent(world, { via: 'callback', token }, kind === 'connected' ? { kind, ...event } : { kind, ...event, reason: 'clientDisconnected' });
+  };
+  let told = 0;
+  const inThere = async (meeting: Meeting): Promise<string[]> => (await readLegs(stage, meeting)).filter(({ state }) => state === 'joined').map((leg) => leg.media_connection_id!.split(' ')[0]!).toSorted();
+
+  it('the one that the vendor made last stays, in whatever order it tells of them, and however often', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.shuffledSubarray(['first', 'second', 'third', 'second', 'first'], { minLength: 5 }), async (order) => {
+        const meeting = await openRoom(world);
+        for (const name of order) await tell(meeting, 'connected', name, ['first', 'second', 'third'].indexOf(name) * 1_000);
+        expect(await inThere(meeting)).toEqual(['third']);
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it('one that was over before anybody heard of it takes nobody’s place', async () => {
+    const meeting = await openRoom(world);
+    await tell(meeting, 'connected', 'first', 0);
+    await tell(meeting, 'disconnected', 'second', 1_000);
+    await tell(meeting, 'connected', 'second', 1_000);
+    expect(await inThere(meeting)).toEqual(['first']);
+  });
+
+  it('two stay whose order the vendor does not tell, and a third is let go', async () => {
+    for (const madeAt of [null, 0]) {
+      const meeting = await openRoom(world);
+      for (const name of ['first', 'second', 'third']) await tell(meeting, 'connected', name, madeAt);
+      expect(await inThere(meeting)).toEqual(['first', 'second']);
+      expect((await readLegs(stage, meeting)).map((leg) => leg.owed_reason)).toEqual([null, null, 'too-many-connections']);
+    }
+  });
+
+  it('those of nobody in particular, and of others, are left alone', async () => {
+    const meeting = await openRoom(world);
+    for (const [at, name] of ['first', 'second', 'third'].entries()) await tell(meeting, 'connected', name, at, null);
+    await tell(meeting, 'connected', 'other', 9, 'part_b');
+    expect(await inThere(meeting)).toEqual(['first', 'other', 'second', 'third']);
   });
 });

@@ -102,6 +102,22 @@ describe('while calls run', () => {
     expect(await guardSpend(silent)).toEqual({ warned: 0, ended: 1 });
   });
 
+  it('nobody is spoken to before every session that is spent has been ended', async () => {
+    const meetings: Meeting[] = [];
+    for (const minutes of [90, 110, 90, 110]) {
+      const meeting = await openRoom(world);
+      await callIn(stage, world, meeting);
+      await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
+      await minutesAgo(meeting, minutes);
+      meetings.push(meeting);
+    }
+    const ends = (): Promise<unknown[]> => Promise.all(meetings.map(async (meeting) => (await readSession(stage, meeting)).end_reason));
+    const seen: unknown[] = [];
+    const slow = { ...world, voice: { ...world.voice, say: async () => void seen.push(await ends()) } };
+    expect(await guardSpend(slow)).toEqual({ warned: 2, ended: 2 });
+    expect(seen).toEqual(Array.from({ length: 2 }, () => [null, 'spend-limit', null, 'spend-limit']));
+  });
+
   it('a limit that is raised is warned of anew', async () => {
     const meeting = await meet(stage, world);
     await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);

@@ -18,18 +18,22 @@ const TOLD_AT_MOST = 10;
  */
 export async function guardSpend(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'report'>): Promise<{ warned: number; ended: number }> {
   const done = { warned: 0, ended: 0 };
+  const warned: { view: SessionView; language: string }[] = [];
   for (const { tenant_id: tenantId, session_id: sessionId, language } of await listNearLimit(deps.store)) {
     try {
-      const what = await guardSession(deps, tenantId, sessionId, language);
+      const { what, view } = await guardSession(deps, tenantId, sessionId);
+      if (what === 'warned' && view !== null) warned.push({ view, language });
       if (what !== 'nothing') done[what] += 1;
     } catch (error) {
       deps.report.warn('a session near its limit could not be looked at; the next round does', { sessionId, error: String(error) });
     }
   }
+  // When all that is spent has been ended: to speak is to wait in the provider's line. All at once, so that it is not waited for again and again: whoever finds no place there is not told.
+  await Promise.all(warned.map(({ view, language }) => sayWarning(deps, view, language)));
   return done;
 }
 
-async function guardSession(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'report'>, tenantId: string, sessionId: string, language: string): Promise<'nothing' | 'warned' | 'ended'> {
+async function guardSession(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, sessionId: string): Promise<{ what: 'nothing' | 'warned' | 'ended'; view: SessionView | null }> {
   const changed = await changeSession(deps, tenantId, sessionId, async (view, tx, tell) => {
     if (!canJoin(view.session.state)) return 'nothing';
     const uses = await measureSpend(tx, tenantId, view.room.id);
@@ -44,9 +48,7 @@ async function guardSession(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'r
     if (uses.some((use) => spendState(use) === 'spent')) return decideEnd(view, 'spend-limit') ? 'ended' : 'nothing';
     return warned ? 'warned' : 'nothing';
   });
-  if (changed === null) return 'nothing';
-  if (changed.result === 'warned') await sayWarning(deps, changed.view, language);
-  return changed.result;
+  return changed === null ? { what: 'nothing', view: null } : { what: changed.result, view: changed.view };
 }
 
 /** Seconds are a whole number, amounts text. */

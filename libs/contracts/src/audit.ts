@@ -7,11 +7,11 @@ const fields = (description: string) => z.record(z.string(), z.unknown()).option
 export const AuditEntry = z
   .object({
     id: id('aud', 'The entry'),
-    tenantId: id('ten', 'Whose key it was').nullable().meta({ description: 'The tenant whose key it was; null for the operator’s own.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] }),
+    tenantId: id('ten', 'Whose key it was').nullable().meta({ description: 'The tenant whose key it was; null for an operator’s.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] }),
     actor: z
       .object({
         kind: z.enum(['key', 'operator']).meta({ description: 'A tenant’s API key, or an operator.', examples: ['key'] }),
-        id: z.string().meta({ description: 'The id of the key, or of the operator’s key.', examples: ['9f86d081884c7d659a2feaa0c55ad015'] }),
+        id: z.string().meta({ description: 'The id of the key, or of the operator’s key; to a tenant every operator is `operator`.', examples: ['9f86d081884c7d659a2feaa0c55ad015'] }),
       })
       .meta({ description: 'Who asked.', examples: [{ kind: 'key', id: '9f86d081884c7d659a2feaa0c55ad015' }] }),
     operation: z.string().meta({ description: 'What was asked for: the operation’s id in the OpenAPI document.', examples: ['endRoom'] }),
@@ -21,7 +21,7 @@ export const AuditEntry = z
       .nullable()
       .meta({ description: 'Fields that were changed, where the operation notes them; null where it does not. Never a secret.', examples: [{ before: { name: 'Acme' }, after: { name: 'Acme Ltd' } }] }),
     requestId: z.string().meta({ description: 'The request’s id, as in its problem and in our logs.', examples: ['req_3q2-7wAAQkV1bWJlclBhcn'] }),
-    source: z.string().meta({ description: 'The network address that it came from.', examples: ['203.0.113.7'] }),
+    source: z.string().nullable().meta({ description: 'The network address that it came from; null where a tenant is shown what an operator did.', examples: ['203.0.113.7'] }),
     at: instant('When it was begun; written down before anything was done.'),
     endedAt: instant('When it was answered; null while it is under way, and for good when our process died meanwhile.').nullable(),
     status: z.int().nullable().meta({ description: 'The HTTP status of the answer; null as `endedAt` is.', examples: [202] }),
@@ -33,7 +33,7 @@ export type AuditEntry = z.output<typeof AuditEntry>;
 const filters = {
   from: instant('Only entries begun from then on.').optional(),
   to: instant('Only entries begun before then.').optional(),
-  actor: z.string().regex(/^[\w-]{1,64}$/, 'must be the id of a key').optional().meta({ description: 'Only what this key did, by its id.', examples: ['9f86d081884c7d659a2feaa0c55ad015'] }),
+  actor: z.string().regex(/^[\w-]{1,64}$/, 'must be the id of a key').optional().meta({ description: 'Only what this key did, by its id; in a tenant’s log `operator`: what operators did to it.', examples: ['9f86d081884c7d659a2feaa0c55ad015'] }),
   operation: z.string().regex(/^[a-zA-Z]{1,64}$/, 'must be an operation’s id').optional().meta({ description: 'Only this operation.', examples: ['endRoom'] }),
   ...page('entries', 'aud'),
 };

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { eventTypes } from './events.ts';
-import { id, instant, page } from './fields.ts';
+import { id, instant, ONE_LINE, page } from './fields.ts';
 
 const url = z.string('must be a URL').max(2_000, 'must have at most 2000 characters').meta({ description: 'Where events are sent: https, a host that can be reached from the open internet, port 443, 80 or 8443. At most 2000 characters.', examples: ['https://example.com/events'] });
 const description = z
   .string()
   .max(200, 'must have at most 200 characters')
-  .regex(/^\P{Cc}*$/u, 'must be one line without control characters')
+  .regex(...ONE_LINE)
   .meta({ description: 'What it is for. At most 200 characters, one line.', examples: ['Billing'] });
 const types = z
   .array(eventTypes)
@@ -129,7 +129,7 @@ export type DeliveryPage = z.output<typeof DeliveryPage>;
 export const Replay = z
   .strictObject({
     eventIds: z.array(z.string().regex(/^evt_[\w-]{1,80}$/, 'must be an event’s id')).min(1, 'must name at least one event').max(100, 'must name at most 100 events').optional().meta({ description: 'These events, whatever their types; 1 to 100. Instead of `since`.', examples: [['evt_3q2-7wAAQkV1bWJlclBhcn_1']] }),
-    since: instant('Events from this moment on, of the types that the endpoint wants.').optional(),
+    since: instant('Events from this moment on, of the types that the endpoint wants; within the last 30 days.').optional(),
     until: instant('… and before this one. Left out: up to now.').optional(),
     after: z.string().regex(/^evt_[\w-]{1,80}$/, 'must be the `next` of the reply before').optional().meta({ description: 'Where to go on: the `next` of the reply before.', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] }),
   })

@@ -150,6 +150,7 @@ export const Timeline = z
   .object({
     items: z.array(TimelineItem).meta({ description: 'Oldest first; at most 5000.' }),
     complete: z.boolean().meta({ description: 'False when there was more.', examples: [true] }),
+    eventsGone: z.int().min(0).meta({ description: 'So many of its events are not among them, because they are kept for 30 days. Everything else is kept.', examples: [0] }),
   })
   .meta({ id: 'Timeline', description: 'All that is known of a session, in the order of time.' });
 export type Timeline = z.output<typeof Timeline>;

@@ -9,17 +9,24 @@ import { z } from 'zod';
 export const id = (prefix: string, what: string) =>
   z.string().meta({ description: `${what}. Opaque; starts with \`${prefix}_\`.`, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
 
+/** An id in a query. Any other text might hold what the database refuses. @param thing what it is of, in a sentence */
+export const idAsked = (prefix: string, thing: string, description: string) =>
+  z.string().regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), `must be ${thing}’s id`).optional().meta({ description, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
+
 /** RFC 3339, UTC, milliseconds. */
 export const instant = (description: string) => z.iso.datetime().meta({ description: `${description} RFC 3339, UTC.`, examples: ['2026-05-04T09:30:00.000Z'] });
 
-/** What people are shown; one line, so it holds no control characters (which the database and a screen reader would both stumble on). */
+/** One line of whole characters: neither control characters nor half a surrogate pair, on which the database and a screen reader would both stumble. */
+export const ONE_LINE = [/^[^\p{Cc}\p{Cs}]*$/u, 'must be one line of whole characters, without control characters'] as const;
+
+/** What people are shown. */
 export const label = (description: string, example: string) =>
   z
     .string()
     .trim()
     .min(1, 'must not be empty')
     .max(120, 'must have at most 120 characters')
-    .regex(/^\P{Cc}*$/u, 'must be one line without control characters')
+    .regex(...ONE_LINE)
     .meta({ description: `${description} 1 to 120 characters, one line.`, examples: [example] });
 
 /** A whole phone number: a plus, the country code, at most fifteen digits. */
@@ -61,6 +68,20 @@ export const createdBetween = {
   createdAfter: instant('Only what was created at this moment or later.').optional(),
   createdBefore: instant('Only what was created before this moment.').optional(),
 };
+
+/** Money as text, so that no program rounds it. */
+export const micro = (description: string, example: string) =>
+  z.string('must be a whole number of millionths, as text').regex(/^\d{1,18}$/, 'must be a whole number of millionths, as text').meta({ description: `${description} Millionths of the currency’s unit, as text: 1000000 is one euro where the currency is EUR.`, examples: [example] });
+
+const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
+
+/** A currency that there is, to be set; what is shown needs no such check. */
+export const currencyCode = (description: string) =>
+  z
+    .string()
+    .regex(/^[A-Z]{3}$/, { message: 'must be three capital letters (ISO 4217)', abort: true })
+    .refine((code) => CURRENCIES.has(code), 'must be a currency of ISO 4217, for example EUR')
+    .meta({ description: `${description} ISO 4217.`, examples: ['EUR'] });
 
 export const numberKind = z.enum(['shared', 'dedicated'], 'must be shared or dedicated').meta({ description: '`shared`: other tenants’ rooms are on it too. `dedicated`: yours alone.', examples: ['shared'] });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, numberKind, page, phoneNumber } from './fields.ts';
+import { flag, instant, numberKind, page, phoneNumber } from './fields.ts';
 
 /** What is said of a dial-in number. */
 export const numberFields = {
@@ -13,6 +13,9 @@ const providerAccountId = z
   .regex(/^acct_[\w-]{1,64}$/, 'must be a provider account’s id')
   .nullable()
   .meta({ description: 'The account of its tenant’s own in which the rooms on it live, with all their calls; null: the platform’s.', examples: ['acct_3q2-7wAAQkV1bWJlclBhcn'] });
+/** A language that is asked for. */
+export const languageWanted = (description: string, example: string) =>
+  z.string().max(35, 'must be a language tag').regex(/^[\w-]+$/, 'must be a language tag').meta({ description: `${description} BCP 47; a language alone is any of its variants.`, examples: [example] });
 
 /** A number on which a room's PIN is good. */
 export const DialInNumber = z
@@ -35,7 +38,7 @@ export type UsableNumber = z.output<typeof UsableNumber>;
 /** The query of `GET /v1/numbers`. */
 export const ListNumbers = z.strictObject({
   country: numberFields.country.optional(),
-  language: z.string().max(35, 'must be a language tag').regex(/^[\w-]+$/, 'must be a language tag').optional().meta({ description: 'Only those that answer in it. BCP 47; a language alone is any of its variants.', examples: ['en'] }),
+  language: languageWanted('Only those that answer in it.', 'en').optional(),
   tollFree: flag('Only those that cost the caller nothing, or only the others.'),
   kind: numberKind.optional(),
 });
@@ -47,6 +50,16 @@ export type Numbers = z.output<typeof Numbers>;
 
 const tenantId = z.string().regex(/^ten_[\w-]{1,64}$/, 'must be a tenant’s id').nullable().meta({ description: 'The one tenant who may use it; null: all may.', examples: ['ten_3q2-7wAAQkV1bWJlclBhcn'] });
 
+/** How its callers are guarded until their PIN was right. */
+const guard = {
+  guarded: z.boolean('must be true or false').meta({ description: 'Whether callers who are not yet admitted are counted and held back. Only to be false where nobody unknown can call.', examples: [true] }),
+  maxUnadmitted: z
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(10_000, 'must be at most 10000')
+    .meta({ description: 'How many callers may be asked for a PIN at once; the next hears that it is busy. 1 to 10000.', examples: [10] }),
+};
+
 /** The body of `POST /v1/operator/numbers`. */
 export const CreateNumber = z
   .strictObject({
@@ -56,18 +69,20 @@ export const CreateNumber = z
     tollFree: numberFields.tollFree.default(false),
     tenantId: tenantId.default(null),
     providerAccountId: providerAccountId.default(null),
+    guarded: guard.guarded.default(true),
+    maxUnadmitted: guard.maxUnadmitted.default(10),
   })
   .meta({ id: 'CreateNumber', description: 'A dial-in number to add. Only the number is needed.' });
 export type CreateNumber = z.output<typeof CreateNumber>;
 
 /** The body of `PATCH /v1/operator/numbers/{number}`. */
 export const UpdateNumber = z
-  .strictObject({ language: numberFields.language.optional(), country: numberFields.country.nullable().optional(), tollFree: numberFields.tollFree.optional(), tenantId: tenantId.optional(), providerAccountId: providerAccountId.optional() })
+  .strictObject({ language: numberFields.language.optional(), country: numberFields.country.nullable().optional(), tollFree: numberFields.tollFree.optional(), tenantId: tenantId.optional(), guarded: guard.guarded.optional(), maxUnadmitted: guard.maxUnadmitted.optional(), providerAccountId: providerAccountId.optional() })
   .meta({ id: 'UpdateNumber', description: 'What is to change of a dial-in number; what is left out stays.' });
 export type UpdateNumber = z.output<typeof UpdateNumber>;
 
 /** A number as operators see it. */
-export const OperatorNumber = UsableNumber.extend({ tenantId }).meta({ id: 'OperatorNumber', description: 'A dial-in number of the platform.' });
+export const OperatorNumber = UsableNumber.extend({ tenantId, ...guard, slowUntil: instant('Until when it is in slow mode, since too many wrong PINs were keyed; null: it is not.').nullable() }).meta({ id: 'OperatorNumber', description: 'A dial-in number of the platform.' });
 export type OperatorNumber = z.output<typeof OperatorNumber>;
 
 /** The query of `GET /v1/operator/numbers`. */

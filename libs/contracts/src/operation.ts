@@ -19,7 +19,7 @@ export const TAGS = {
   usage: 'What was used, what it costs, and what is left to spend.',
   keys: 'The keys that open this API.',
   audit: 'Who changed what, and when.',
-  operator: 'For who runs the platform: tenants. Only an operator’s key opens these.',
+  operator: 'For who runs the platform: tenants, numbers, limits and rates. Only an operator’s key opens these.',
 } as const;
 
 /** One thing that the API can be asked to do. */
@@ -42,11 +42,14 @@ export interface Operation {
   readonly versioned?: true;
   /** A suspended tenant may do it too: see what it owes and what became of its calls. */
   readonly whileSuspended?: true;
-  /** It ends or hangs up something: no limit ever refuses it. */
+  /** It ends or hangs up something: refused only beyond `ENDING_TIMES` as many requests as a minute may have. */
   readonly ends?: true;
   /** Which problems it can give beside those of all (`problemsOf`), by status: what each means here. */
   readonly problems: Readonly<Record<number, string>>;
 }
+
+/** Whoever has used up the minute can still hang up; not without any end, since each such request is work for us too, also where there is nothing to end. */
+export const ENDING_TIMES = 20;
 
 /** Does it change something? Then it takes an `Idempotency-Key`. */
 export const writes = ({ method }: Pick<Operation, 'method'>): boolean => method !== 'get';
@@ -58,7 +61,7 @@ const also = (first: string | undefined, second: string): string => (first === u
 export function problemsOf(operation: Operation): Readonly<Record<number, string>> {
   const { problems } = operation;
   const keyed = writes(operation) ? Object.fromEntries(Object.entries(KEYED).map(([status, means]) => [status, also(problems[Number(status)], means)])) : {};
-  const refused: Record<number, string> = operation.ends ? {} : { 429: also(problems[429], 'More requests than a minute may have.') };
+  const refused = { 429: also(problems[429], operation.ends ? `More than ${ENDING_TIMES} times as many requests as a minute may have; until then it is done.` : 'More requests than a minute may have.') };
   return { 401: 'The API key is missing, unknown or expired.', 403: 'The key may not do this.', ...problems, ...keyed, ...refused, 500: 'Our fault.', 503: also(problems[503], 'Our database is away; try again after `Retry-After` seconds.') };
 }
 
@@ -70,6 +73,6 @@ export const noMoney = { 402: 'There is not enough money or minutes left for it;
 export const endedOrFull = { 409: 'The room has ended, or is full.' };
 export const badQuery = { 422: 'The query is not as it should be.' };
 export const badBody = { 413: 'The body is larger than 64 kB.', 415: 'The body is not JSON.', 422: 'The body is not as it should be; `errors` names every wrong field.' };
-export const roomLimit = { 429: 'As many of your rooms are active as you may have.' };
+export const roomLimit = { 429: 'As many of your rooms are active, or people connected to them, as you may have.' };
 export const legLimit = { 429: 'As many people are connected to your rooms, or were rung within the last minute, as you may have.' };
 export const notNow = { 502: 'The provider refused or was too busy.', 503: 'The provider cannot be asked just now; nothing was made. Try again after `Retry-After` seconds.', 504: 'The provider gave no answer.' };

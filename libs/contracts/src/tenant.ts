@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { id, instant, label, page } from './fields.ts';
+import { currencyCode, id, instant, label, micro, page } from './fields.ts';
+import { FraudLimits } from './fraud.ts';
 import { Scopes } from './key.ts';
 import { TenantLimits } from './limits.ts';
 
@@ -12,35 +13,34 @@ const settings = {
   homeCountry,
   allowedCountries: z.array(country).max(250, 'must name at most 250 countries').meta({ description: 'Countries whose numbers it may ring beside those of its home. ISO 3166-1 alpha-2.', examples: [['CA', 'GB']] }),
   limits: TenantLimits,
-  currency: z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters (ISO 4217)').meta({ description: 'The currency that its money is counted in. ISO 4217.', examples: ['EUR'] }),
+  fraudLimits: FraudLimits,
+  currency: currencyCode('The currency that its money is counted in.'),
   maxMinutesPerMonth: z
     .int('must be a whole number')
     .min(0, 'must be at least 0')
     .max(2_000_000_000, 'must be at most 2000000000')
     .nullable()
     .meta({ description: 'How many minutes of connections it may use in a calendar month, UTC; null: no limit.', examples: [100_000] }),
-  maxSpendMicroPerMonth: z
-    .int('must be a whole number')
-    .min(0, 'must be at least 0')
-    .nullable()
-    .meta({ description: 'How much it may spend in a calendar month, UTC, in millionths of its currency; null: no limit.', examples: [500_000_000] }),
+  maxSpendMicroPerMonth: micro('How much it may spend.', '500000000').nullable().meta({ description: 'How much it may spend in a calendar month, UTC: millionths of its currency’s unit, as text; null: no limit.', examples: ['500000000'] }),
+};
+
+/** What a tenant has without being told, until an operator sets it. */
+const further = {
+  allowedCountries: settings.allowedCountries.optional(),
+  limits: TenantLimits.optional().meta({ description: 'Its own limits; one that is left out stays as it is.' }),
+  fraudLimits: FraudLimits.optional().meta({ description: 'Its own thresholds of calls that look like a thief’s; one that is left out stays as it is.' }),
+  currency: settings.currency.optional(),
+  maxMinutesPerMonth: settings.maxMinutesPerMonth.optional(),
+  maxSpendMicroPerMonth: settings.maxSpendMicroPerMonth.optional(),
 };
 
 /** The body of `POST /v1/operator/tenants`. */
-export const CreateTenant = z.strictObject({ name, homeCountry: homeCountry.default('US') }).meta({ id: 'CreateTenant', description: 'A tenant to create. Only the name is needed.' });
+export const CreateTenant = z.strictObject({ name, homeCountry: homeCountry.default('US'), ...further }).meta({ id: 'CreateTenant', description: 'A tenant to create. Only the name is needed.' });
 export type CreateTenant = z.output<typeof CreateTenant>;
 
 /** The body of `PATCH /v1/operator/tenants/{id}`. */
 export const UpdateTenant = z
-  .strictObject({
-    name: name.optional(),
-    homeCountry: homeCountry.optional(),
-    allowedCountries: settings.allowedCountries.optional(),
-    limits: TenantLimits.optional().meta({ description: 'Its own limits; one that is left out stays as it is.' }),
-    currency: settings.currency.optional(),
-    maxMinutesPerMonth: settings.maxMinutesPerMonth.optional(),
-    maxSpendMicroPerMonth: settings.maxSpendMicroPerMonth.optional(),
-  })
+  .strictObject({ name: name.optional(), homeCountry: homeCountry.optional(), ...further })
   .refine((wanted) => Object.values(wanted).some((value) => value !== undefined), 'must name something to change')
   .meta({ id: 'UpdateTenant', description: 'What to change of a tenant; what is left out stays as it is.' });
 export type UpdateTenant = z.output<typeof UpdateTenant>;

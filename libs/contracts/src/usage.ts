@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { id, instant, legKind, maskedNumber, page, phoneNumber } from './fields.ts';
+import { id, idAsked, instant, legKind, maskedNumber, micro, page, phoneNumber } from './fields.ts';
 
-const micro = (description: string, example: string) => z.string().regex(/^\d{1,18}$/, 'must be a whole number of millionths, as text').meta({ description: `${description} Millionths of the currency’s unit, as text: 1000000 is one euro where the currency is EUR.`, examples: [example] });
 const currency = z.string().meta({ description: 'ISO 4217.', examples: ['EUR'] });
 const direction = legKind.meta({ description: 'What kind of connection: `inbound`: a caller. `outbound`: somebody we rang. `webrtc`: a browser. `bridge`: what ties both together.', examples: ['inbound'] });
 const number = phoneNumber('The dial-in number that was called, or called from.', '+12025550100').nullable();
@@ -46,9 +45,9 @@ export type Usage = z.output<typeof Usage>;
 
 /** The query of `GET /v1/cdrs`. */
 export const ListCdrs = z.strictObject({
-  roomId: z.string().max(80, 'must be a room’s id').optional().meta({ description: 'Only of this room.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }),
-  sessionId: z.string().max(80, 'must be a session’s id').optional().meta({ description: 'Only of this session.', examples: ['ses_3q2-7wAAQkV1bWJlclBhcn'] }),
-  legId: z.string().max(80, 'must be a connection’s id').optional().meta({ description: 'Only of this connection.', examples: ['leg_3q2-7wAAQkV1bWJlclBhcn'] }),
+  roomId: idAsked('room', 'a room', 'Only of this room.'),
+  sessionId: idAsked('ses', 'a session', 'Only of this session.'),
+  legId: idAsked('leg', 'a connection', 'Only of this connection.'),
   ...page('records', 'cdr'),
 });
 export type ListCdrs = z.output<typeof ListCdrs>;
@@ -82,7 +81,7 @@ export const CdrPage = z
 export type CdrPage = z.output<typeof CdrPage>;
 
 /** The query of `GET /v1/spend`. */
-export const GetSpend = z.strictObject({ roomId: z.string().max(80, 'must be a room’s id').optional().meta({ description: 'With the limit of this room.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }) });
+export const GetSpend = z.strictObject({ roomId: idAsked('room', 'a room', 'With the limit of this room.') });
 export type GetSpend = z.output<typeof GetSpend>;
 
 /** The body of `PUT /v1/rooms/{id}/spend-limit`. */

@@ -33,10 +33,16 @@ export interface FraudSign {
   readonly threshold: number;
 }
 
-/** Which meters stand too high, the call that is asked for included. `own` holds what differs for this tenant, and may be anything: what is no threshold is passed over. */
+/** What a tenant's own thresholds say of a meter, filled up from the platform's; `null` when they say nothing. `own` may be anything: what is no threshold is passed over. */
+export function ownThreshold(own: unknown, meter: FraudMeter): Threshold | null {
+  const said = thresholdIn(own, meter);
+  return Object.keys(said).length === 0 ? null : { ...FRAUD_LIMITS[meter], ...said };
+}
+
+/** Which meters stand too high, the call that is asked for included. `own` holds what differs for this tenant. */
 export function judgeFraud(measured: Readonly<Record<FraudMeter, number>>, own: unknown): FraudSign[] {
   return FRAUD_METERS.flatMap((meter): FraudSign[] => {
-    const { warn, critical } = { ...FRAUD_LIMITS[meter], ...thresholdIn(own, meter) };
+    const { warn, critical } = ownThreshold(own, meter) ?? FRAUD_LIMITS[meter];
     const value = measured[meter];
     // At the critical threshold itself the last call is still made: that many are allowed.
     if (value > critical) return [{ meter, measured: value, level: 'critical', threshold: critical }];

@@ -26,6 +26,12 @@ test('what is right is read, with its defaults', () => {
   });
 });
 
+test.each([
+  [undefined, []], ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']], ['192.0.2.1', ['192.0.2.1']],
+])('proxies that are trusted: %j', (TRUSTED_PROXIES, wanted) => {
+  expect(readConfig({ TRUSTED_PROXIES }, ['limits']).limits.TRUSTED_PROXIES).toEqual(wanted);
+});
+
 test('a private key may be a PEM, one with its line breaks written out, or the path of one', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'partyline-key-')), 'key.pem');
   writeFileSync(file, PKCS8);
@@ -41,10 +47,13 @@ test.each([
   ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: '/no/such/hunter2' }, /VONAGE_PRIVATE_KEY: is neither a PEM nor the path/],
   ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: pem('pkcs1') }, /VONAGE_PRIVATE_KEY: must be a PKCS#8 key/],
   ['EVENTS_PORTS', { EVENTS_PORTS: '443,hunter2' }, /EVENTS_PORTS: must be port numbers/],
+  ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '1' }, /TRUSTED_PROXIES: must be addresses and networks/],
+  ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.0/8,hunter2' }, /TRUSTED_PROXIES: must be addresses/],
+  ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.0/33' }, /TRUSTED_PROXIES: must be addresses/],
   ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set \(is needed with VIDEO_MODE=opentok\)/],
 ])('%s: what is wrong is named, with the fix and without the value (%#)', (_name, change, says) => {
   const env = { DATABASE_URL: 'postgresql://a@b/c', PIN_KEY: Buffer.alloc(32).toString('base64'), ...vonage, ...change };
-  const read = (): unknown => readConfig(env as NodeJS.ProcessEnv, ['database', 'pins', 'vonage', 'events']);
+  const read = (): unknown => readConfig(env as NodeJS.ProcessEnv, ['database', 'pins', 'vonage', 'events', 'limits']);
   expect(read).toThrow(says);
   expect(read).not.toThrow(/hunter2/);
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** A PEM, or the path of a file that holds one; environment variables often carry line breaks as `\n`. */
@@ -49,6 +50,16 @@ const operatorKeys = z
   .regex(/^[A-Za-z0-9]{1,40}:[0-9a-f]{64}(,[A-Za-z0-9]{1,40}:[0-9a-f]{64})*$/, 'must look like id:sha256hex,…: npm run operator-key makes one')
   .transform((text) => text.split(',').map((entry) => ({ id: entry.split(':')[0]!, hash: Buffer.from(entry.split(':')[1]!, 'hex') })));
 
+const isNetwork = (text: string): boolean => {
+  const [address = '', bits, ...rest] = text.split('/');
+  return isIP(address) !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128)));
+};
+// Not by how many there are: whoever reaches us past them could then pretend to be one.
+const networks = z
+  .string()
+  .transform((text) => text.split(',').map((each) => each.trim()))
+  .refine((given) => given.every(isNetwork), 'must be addresses and networks with commas between them, such as 10.0.0.0/8,fd00::/8');
+
 const seconds = z.coerce.number().int().positive();
 
 /**
@@ -97,11 +108,13 @@ export const GROUPS = {
   limits: z.object({
     /** Requests in a minute that one address may make without a good API key. */
     UNAUTHENTICATED_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(300),
+    /** Addresses and networks whose `X-Forwarded-For` is believed. None: a request came from whoever is connected to us. */
+    TRUSTED_PROXIES: networks.default([]),
   }),
   keys: z.object({
     /** Who may use the operator's part of the API: `id:sha256hex` of each whole key, with commas between. Empty: nobody. */
     OPERATOR_KEYS: operatorKeys.default([]),
-    /** What new API keys name as their environment, `pl_<env>_…`. */
+    /** What API keys name as their environment, `pl_<env>_…`; those that name another are not taken. */
     KEY_ENV: z.string().regex(/^[a-z]{1,10}$/, 'must be 1 to 10 small letters').default('live'),
   }),
   webhooks: z.object({

@@ -50,6 +50,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   'too-many-pins': 409,
   'participant-not-there': 409,
   'not-supported': 409,
+  'event-gone': 410,
   'version-mismatch': 412,
   'tenant-not-suspended': 409,
   'tenant-has-legs': 409,
@@ -59,6 +60,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   'too-many-provider-accounts': 409,
   'application-taken': 409,
   'application-in-use': 409,
+  'tenant-has-numbers': 409,
   'key-ended': 409,
   'last-admin-key': 409,
   'too-many-keys': 409,
@@ -71,6 +73,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   'not-e164': 422,
   'not-a-number': 422,
   'unknown-number': 422,
+  'currency-without-rates': 422,
   'not-dedicated': 422,
   'invalid-schedule': 422,
   'idempotency-key-reused': 409,
@@ -90,12 +93,14 @@ export const STATUS: Readonly<Record<string, number>> = {
   'accounts-not-configured': 503,
   'master-key-missing': 503,
   'provider-unreachable': 503,
+  paced: 503,
+  'provider-no-answer': 504,
   'temporarily-unavailable': 503,
 };
 const BY_OUTCOME: Readonly<Record<Outcome, number>> = { success: 200, client: 400, server: 500, upstream: 502, indeterminate: 504 };
 
 const TITLES: Readonly<Record<number, string>> = {
-  400: 'Bad request', 401: 'Not authenticated', 402: 'Nothing left to spend', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 409: 'Conflict', 412: 'Changed meanwhile', 413: 'Too large', 415: 'Unsupported media type', 422: 'Invalid input', 429: 'Too much',
+  400: 'Bad request', 401: 'Not authenticated', 402: 'Nothing left to spend', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 409: 'Conflict', 410: 'Gone', 412: 'Changed meanwhile', 413: 'Too large', 415: 'Unsupported media type', 422: 'Invalid input', 429: 'Too much',
   500: 'Our fault', 502: 'The provider refused', 503: 'Not available now', 504: 'The provider gave no answer',
 };
 

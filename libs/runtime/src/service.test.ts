@@ -8,7 +8,7 @@ import { startService, type RunningService } from './service.ts';
 
 /** Nobody listens on port 1. */
 const refused = (): Promise<Error> => new Promise((resolve) => connect({ host: '127.0.0.1', port: 1 }).once('error', resolve));
-const coded = (message: string, code: string): Error => Object.assign(new Error(message), { code });
+const coded = (message: string, code: string, more = {}): Error => Object.assign(new Error(message), { code, ...more });
 
 const FAILURES: Record<string, () => Error | Promise<Error>> = {
   'nobody listens': refused,
@@ -19,10 +19,16 @@ const FAILURES: Record<string, () => Error | Promise<Error>> = {
   'a connection that broke': () => new Error('Connection terminated unexpectedly'),
   'no connection came free': () => new Error('timeout exceeded when trying to connect'),
   'a connection that gives no answer': () => new Error('Query read timeout'),
+  'a statement that took too long': () => coded('canceling statement due to statement timeout', '57014'),
+  'a lock that was waited for too long': () => coded('canceling statement due to lock timeout', '55P03'),
+  'two that waited for each other, again and again': () => coded('deadlock detected', '40P01'),
+  'two that did not go together, again and again': () => coded('could not serialize access', '40001'),
+  'a statement of Prisma’s that took too long': () => coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '57014' } } } }),
 };
 const OURS: Record<string, () => Error> = {
   'a mistake of ours': () => new TypeError('x is not a function'),
   'a rule of the database': () => coded('duplicate key value violates unique constraint', '23505'),
+  'a statement of Prisma’s that is wrong': () => coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '42601' } } } }),
 };
 
 @Controller('failing')

@@ -22,6 +22,8 @@ export interface ServiceOptions {
   readonly module: Type | DynamicModule;
   /** Questions over Redis, for a service that answers some. */
   readonly microservice?: MicroserviceOptions;
+  /** Addresses and networks of those whose `X-Forwarded-For` says where a request came from. Default: nobody's does. */
+  readonly trustedProxies?: readonly string[];
   /** What must answer before traffic is let in, by name: each throws when it does not. */
   readonly ready: Readonly<Record<string, () => Promise<unknown>>>;
   /** Is the service making progress? Throws when it is to be restarted. Default: it answers at all. */
@@ -48,7 +50,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
     genReqId: () => systemIds.next('req'),
-    trustProxy: true,
+    // Whoever else sends the header could choose what address is counted and noted.
+    trustProxy: [...(options.trustedProxies ?? [])],
     // An address that the router cannot even read (a stray percent sign, a segment of more than 100 characters) gets past every filter.
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const problem = toProblem(nothingHere(), request.id);
@@ -168,11 +171,23 @@ function fromFramework(error: unknown): unknown {
 /** Not 500: the carrier gives its call up at that, and asks again at 503 (vonage-contract.md §3); so do tenants' clients. */
 const notNow = (cause: unknown): VerdictError => new VerdictError('server', 'temporarily-unavailable', 'This cannot be done just now.', { fix: 'Try again in a moment.', retryAfterMs: 1_000, cause });
 
-/** How drivers tell that the database or Redis is away, starting, or full: by the system's code, by the server's, or in words. */
-const OUTAGES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', '57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08006', 'P1001', 'P1008', 'P1017', 'P2024', 'P2028']);
+/**
+ * How drivers tell that the database or Redis is away, starting, full, or too busy to answer in time: by the system's code, by the server's (the last four: a statement
+ * or a lock that took too long, and those that were in each other's way again and again), by Prisma's, or in words.
+ */
+const OUTAGES = new Set([
+  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', '57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08006', '57014', '55P03', '40P01', '40001',
+  'P1001', 'P1008', 'P1017', 'P2024', 'P2028', 'P2034', 'P2037',
+]);
 const SAYS_OUTAGE = /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed)/;
 const isOutage = (error: unknown): boolean =>
-  error instanceof AggregateError ? error.errors.some(isOutage) : error instanceof Error && (OUTAGES.has(String((error as { code?: unknown }).code)) || SAYS_OUTAGE.test(error.message));
+  error instanceof AggregateError ? error.errors.some(isOutage) : error instanceof Error && (codesOf(error).some((code) => OUTAGES.has(String(code))) || SAYS_OUTAGE.test(error.message));
+
+/** Prisma wraps the server's own code up in one of its own (P2010, P2039), and says it beside. */
+function codesOf(error: Error): unknown[] {
+  const { code, meta } = error as { code?: unknown; meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } };
+  return [code, meta?.driverAdapterError?.cause?.originalCode];
+}
 
 const nestLogger = (log: Logger): LoggerService => ({
   log: (message: unknown, context?: string) => log.debug({ context }, String(message)),

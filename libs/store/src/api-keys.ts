@@ -26,10 +26,10 @@ export interface KeyHolder {
 }
 
 /**
- * Whose key this is, or why it is not taken. Whatever is refused costs the same one look-up, whether or not there is such a key; one that is taken
+ * Whose key this is, or why it is not taken; one of another environment than ours is nobody's. Whatever is refused costs the same one look-up, whether or not there is such a key; one that is taken
  * notes its use, at most once a minute.
  */
-export async function authenticate(store: Store, key: string): Promise<KeyHolder | { refused: 'unknown-key' | 'expired-key' }> {
+export async function authenticate(store: Store, key: string, ourEnv: string): Promise<KeyHolder | { refused: 'unknown-key' | 'expired-key' }> {
   const [, env, id, secret] = FORM.exec(key) ?? [];
   const { rows } = await store.query<api_key & { expired: boolean; suspended: boolean; unnoted: boolean; per_minute: number }>(EVERY_TENANT, {
     name: 'find-api-key',
@@ -40,7 +40,7 @@ export async function authenticate(store: Store, key: string): Promise<KeyHolder
   });
   const row = rows[0];
   const same = timingSafeEqual(hashSecret(secret ?? ''), row?.secret_hash ?? NOBODY);
-  if (row === undefined || env === undefined || !same || row.revoked_at !== null) return { refused: 'unknown-key' };
+  if (row === undefined || env !== ourEnv || !same || row.revoked_at !== null) return { refused: 'unknown-key' };
   if (row.expired) return { refused: 'expired-key' };
   if (row.unnoted) await noteUse(store, row);
   return { tenantId: row.tenant_id, keyId: row.id, scopes: row.scopes, env, requestsPerMinute: row.per_minute, suspended: row.suspended };

@@ -29,10 +29,11 @@ export const cdrId = (legId: string, handle: 'media' | 'voice'): string => `cdr_
 export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Promise<void> {
   await tx.query({
     name: 'store-cdr',
-    text: `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds, rate_micro, price_micro, currency, source, ask_at, estimate_micro)
+    text: `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds, rate_micro, price_micro, currency, source, ask_at, estimate_micro, own_currency,
+             own_estimate_micro)
            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, m.currency, $15, now() + make_interval(secs => $16),
-             $11::int * rate_per_minute($7, $6, CASE $7 WHEN 'outbound' THEN $17 ELSE $8 END, m.currency) / 60
-           FROM (SELECT COALESCE($14, (SELECT t.currency FROM tenant t WHERE t.id = $2), 'EUR') AS currency) AS m
+             $11::int * rate_per_minute($7, $6, m.rated, m.currency) / 60, m.own, CASE WHEN m.own IS NOT NULL THEN $11::int * rate_per_minute($7, $6, m.rated, m.own) / 60 END
+           FROM (SELECT COALESCE($14, t.currency, 'EUR') AS currency, t.currency AS own, CASE $7 WHEN 'outbound' THEN $17 ELSE $8 END AS rated FROM (SELECT) AS one LEFT JOIN tenant t ON t.id = $2) AS m
            ON CONFLICT (leg_id, handle) DO NOTHING`,
     values: [
       cdrId(cdr.legId, cdr.handle), tenantId, cdr.roomId, cdr.sessionId, cdr.legId, cdr.handle, cdr.direction, cdr.number, cdr.startedAt, cdr.endedAt, cdr.seconds, cdr.rateMicro, cdr.priceMicro,
@@ -45,8 +46,10 @@ export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Pr
 export async function fillCdr(tx: Tx, tenantId: string | null, { legId, handle, source }: { legId: string; handle: 'media' | 'voice'; source: 'callback' | 'look-up' | 'record' }, charge: Charge): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'fill-cdr',
-    text: `UPDATE cdr SET started_at = COALESCE($4, started_at), ended_at = COALESCE($5, ended_at), seconds = COALESCE($6, seconds), rate_micro = COALESCE($7, rate_micro), price_micro = $8,
-             currency = COALESCE($9, currency), source = $10, ask_at = NULL
+    // The estimates with the seconds: those that nobody could tell before count for a tenant whose currency is not the provider's.
+    text: `UPDATE cdr c SET started_at = COALESCE($4, started_at), ended_at = COALESCE($5, ended_at), seconds = COALESCE($6, seconds), rate_micro = COALESCE($7, rate_micro), price_micro = $8,
+             currency = COALESCE($9, currency), source = $10, ask_at = NULL, estimate_micro = estimate_anew(c, COALESCE($6, seconds), COALESCE($9, currency)),
+             own_estimate_micro = CASE WHEN own_currency IS NOT NULL THEN estimate_anew(c, COALESCE($6, seconds), own_currency) END
            WHERE leg_id = $2 AND handle = $3 AND tenant_id IS NOT DISTINCT FROM $1 AND price_micro IS NULL AND $8::bigint IS NOT NULL`,
     values: [tenantId, legId, handle, charge.startedAt, charge.endedAt, charge.seconds, charge.rateMicro, charge.priceMicro, charge.currency, source],
   });

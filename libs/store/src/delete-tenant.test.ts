@@ -34,7 +34,7 @@ async function tenantWith(sessions: number): Promise<MadeRoom> {
     [freshId('cdr'), room.tenantId, room.roomId, room.sessionId],
   );
   await store.prisma.api_key.create({ data: { id: freshId('key').replace('_', ''), tenant_id: room.tenantId, label: 'Key', secret_hash: new Uint8Array(32), scopes: ['admin'] } });
-  await openEntry(store, room.tenantId, { id: freshId('aud'), actor: { kind: 'key', id: 'k' }, operation: 'createRoom', targets: {}, requestId: 'req_1', source: '127.0.0.1' });
+  await openEntry(store, room.tenantId, { id: freshId('aud'), actor: { kind: 'key', id: 'k' }, operation: 'createRoom', targets: {}, about: [], requestId: 'req_1', source: '127.0.0.1' });
   return room;
 }
 
@@ -75,6 +75,18 @@ it('does not touch a tenant that is not suspended, or has a leg up', async () =>
   expect(await deleteTenant(store, room.tenantId)).toBe('legs-up');
   expect(await rowsOf(room.tenantId)).toEqual({ ...before, leg: 2 });
   await setColumns(store, 'leg', leg, { state: 'ended' });
+  expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
+});
+
+it('does not touch a tenant that has a number of its own, and nothing else takes the number along', async () => {
+  const room = await tenantWith(1);
+  await store.prisma.dial_in_number.create({ data: { e164: '+13125550042', dedicated_to: room.tenantId } });
+  await suspendTenant(store, room.tenantId);
+  const before = await rowsOf(room.tenantId);
+  expect(await deleteTenant(store, room.tenantId)).toBe('has-numbers');
+  expect(await rowsOf(room.tenantId)).toEqual(before);
+  await expect(store.pool.query('DELETE FROM tenant WHERE id = $1', [room.tenantId])).rejects.toMatchObject({ code: expect.stringMatching(/^(23001|23503)$/) as string });
+  await store.prisma.dial_in_number.update({ where: { e164: '+13125550042' }, data: { dedicated_to: null } });
   expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
 });
 

@@ -9,10 +9,11 @@ const THROUGH_LEGS = ['hang_up_attempt', 'observation'] as const;
 /** Sessions whose rows go in one transaction: each must be done well within a statement's time. */
 const BATCH = 200;
 
-export type Deleted = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up';
+export type Deleted = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'has-numbers';
 
 /**
- * Deletes a tenant with all its rows but those of `KEPT_TABLES`: only one that is suspended, and when none of its legs is up. In several transactions:
+ * Deletes a tenant with all its rows but those of `KEPT_TABLES`: only one that is suspended, that has no number of its own (which the operator has bought, and
+ * says what becomes of), and when none of its legs is up. In several transactions:
  * a process that dies between two leaves a suspended tenant with fewer rows, and who deletes it again goes on from there.
  */
 export async function deleteTenant(store: Store, tenantId: string): Promise<Deleted> {
@@ -21,6 +22,7 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
       const tenant = await lockTenant(tx, tenantId);
       if (tenant === null) return 'no-tenant';
       if (tenant.suspended_at === null) return 'not-suspended';
+      if (await hasNumber(tx, tenantId)) return 'has-numbers';
       if (await hasLegUp(tx, tenantId)) return 'legs-up';
       if (await deleteSessions(tx, tenantId)) return 'more';
       // Rooms, PINs and keys go with it; then what names it without a foreign key, whichever tables that is true of.
@@ -30,6 +32,11 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
     });
     if (step !== 'more') return step;
   }
+}
+
+async function hasNumber(tx: Tx, tenantId: string): Promise<boolean> {
+  const { rows } = await tx.query<{ has: boolean }>({ name: 'tenant-has-number', text: 'SELECT EXISTS (SELECT FROM dial_in_number WHERE dedicated_to = $1) AS has', values: [tenantId] });
+  return rows[0]!.has;
 }
 
 async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { NEW_DELIVERY_ID } from './deliveries.ts';
-import type { About } from './outbox.ts';
+import { KEPT, type About } from './outbox.ts';
 import { inTransaction, type Store } from './store.ts';
 
 export interface DeliveryAttempt {
@@ -94,19 +94,22 @@ export interface Replayed {
 
 /**
  * Sends an endpoint events again, and those that it never got, because it did not exist yet or was disabled; of those that it does not want by its types, only
- * the ones named. Gives how many, and the last of them.
+ * the ones named. Gives how many, and the last of them; `'gone'` when `since` is longer ago than events are kept.
  */
-export async function replayEvents(store: Store, tenantId: string, endpointId: string, { outboxIds, since, until, after, limit }: Replayed): Promise<{ count: number; last: About | null }> {
+export async function replayEvents(store: Store, tenantId: string, endpointId: string, { outboxIds, since, until, after, limit }: Replayed): Promise<{ count: number; last: About | null } | 'gone'> {
   return inTransaction(store, tenantId, async (tx) => {
+    const { rows: reach } = await tx.query<{ gone: boolean }>({ name: 'replay-reaches', text: `SELECT COALESCE($1::timestamptz < now() - ${KEPT}, false) AS gone`, values: [since] });
+    if (reach[0]!.gone) return 'gone';
     const { rows } = await tx.query<About & { id: string }>({
       name: 'replay-events',
+      // Held, so that none is deleted as old just when it is to be sent.
       text: `WITH wanted AS (
                SELECT o.id, o.session_id, o.endpoint_id, o.seq, e.id AS to_endpoint FROM endpoint e JOIN outbox o ON o.tenant_id = e.tenant_id
                WHERE e.tenant_id = $1 AND e.id = $2 AND e.deleted_at IS NULL AND o.tenant_id = $1
                  AND CASE WHEN $3::bigint[] IS NOT NULL THEN o.id = ANY($3)
                           ELSE o.created_at >= $4 AND o.created_at < COALESCE($5, now()) AND (e.types = '{}' OR o.type = ANY(e.types)) AND (o.endpoint_id IS NULL OR o.type <> 'endpoint.ping') END
                  AND o.id > COALESCE($6::bigint, 0)
-               ORDER BY o.id LIMIT $7),
+               ORDER BY o.id LIMIT $7 FOR KEY SHARE OF o),
              begun AS (
                INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
                SELECT ${NEW_DELIVERY_ID}, $1, to_endpoint, id, COALESCE(session_id, endpoint_id), seq, date_trunc('milliseconds', now()) FROM wanted

@@ -32,6 +32,17 @@ interface Table {
   policies: string[];
 }
 
+/** A line of pg_policies. */
+interface Policy {
+  name: string;
+  policy: string;
+  permissive: string;
+  roles: string[];
+  cmd: string;
+  qual: string | null;
+  with_check: string | null;
+}
+
 /** Every table that holds something of a tenant's: those with a tenant_id, and the tenants themselves. From the catalogue, so a new one cannot be forgotten. */
 const TABLES_OF_TENANTS = `
   SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced, pg_get_userbyid(c.relowner) AS owner,
@@ -47,6 +58,31 @@ describe('the catalogue', () => {
     const tables = await tablesOfTenants();
     expect(tables.map(({ name }) => name)).toEqual(expect.arrayContaining(['tenant', 'api_key', 'room', 'pin', 'session', 'participant', 'leg', 'outbox', 'observation', 'hang_up_attempt']));
     for (const table of tables) expect(table).toMatchObject({ enabled: true, forced: true, policies: ['every_row', 'tenant_rows'] });
+  });
+
+  it('lets each of the two see what it should, by the very words of the policies', async () => {
+    const OWN = '(tenant_id = ( SELECT tenant_in_context() AS tenant_in_context))';
+    const throughLeg = `(${OWN} OR ((tenant_id IS NULL) AND (leg_id IN ( SELECT l.id\n   FROM leg l))))`;
+    const SPECIAL: Readonly<Record<string, Partial<Policy>>> = {
+      tenant: { cmd: 'SELECT', qual: OWN.replace('tenant_id', 'id'), with_check: null },
+      hang_up_attempt: { qual: throughLeg },
+      observation: { qual: throughLeg },
+      // What an operator did to it, too; that it cannot claim to have been done.
+      audit_entry: { qual: `(${OWN} OR (about @> ARRAY[( SELECT tenant_in_context() AS tenant_in_context)]))`, with_check: `(${OWN} AND (about = '{}'::text[]))` },
+    };
+    const { rows } = await owner.pool.query<Policy>(
+      `SELECT p.tablename::text AS name, p.policyname::text AS policy, p.permissive, p.roles::text[] AS roles, p.cmd, p.qual, p.with_check FROM pg_policies p WHERE p.schemaname = 'public' AND p.tablename = ANY($1) ORDER BY 1, 2`,
+      [(await tablesOfTenants()).map(({ name }) => name)],
+    );
+    for (const row of rows) {
+      const { name, policy } = row;
+      const common = { name, policy, permissive: 'PERMISSIVE' };
+      expect(row).toEqual(
+        policy === 'every_row'
+          ? { ...common, roles: ['partyline_platform'], cmd: 'ALL', qual: 'true', with_check: 'true' }
+          : { ...common, roles: ['partyline_tenant'], cmd: 'ALL', qual: OWN, with_check: OWN, ...SPECIAL[name] },
+      );
+    }
   });
 
   it('would show one that was forgotten', async () => {

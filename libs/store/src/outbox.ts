@@ -25,30 +25,49 @@ export function aboutOf(id: string): { readonly sessionId: string; readonly endp
   return of === undefined ? null : { sessionId: `ses_${of}`, endpointId: `ep_${of}`, seq: Number(seq) };
 }
 
+/** For so long events are told, gone on from and sent again. */
+const TOLD = `interval '30 days'`;
+/** An hour longer they are kept, so that whoever pages through the oldest can ask for the next page. */
+export const KEPT = `interval '30 days 1 hour'`;
+
 /** The columns of an `OutboxRow`, of a table called `o`. */
 export const OUTBOX = 'o.id, o.room_id, o.session_id, o.endpoint_id, o.seq, o.type, o.data, o.created_at';
 
-/** The place of a tenant's event in the order of all; `null` when it is none of its. */
-export async function findEvent(store: Store, tenantId: string, id: string): Promise<string | null> {
+/** Where an event stands among all of its tenant's. */
+export interface Place {
+  /** Its place in the order of all; null: there was such an event, and it was deleted. */
+  readonly id: string | null;
+  /** So long ago that what came after it may have been deleted: nobody can go on from here and miss nothing. */
+  readonly old: boolean;
+}
+
+/** The place of a tenant's event; `null` when it never had one of this name. */
+export async function findEvent(store: Store, tenantId: string, id: string): Promise<Place | null> {
   const about = aboutOf(id);
   if (about === null) return null;
-  const { rows } = await store.query<{ id: string }>(tenantId, {
+  const { rows } = await store.query<{ id: string | null; old: boolean }>(tenantId, {
     name: 'find-event',
-    text: `SELECT id FROM outbox WHERE tenant_id = $1 AND session_id = $2 AND seq = $4
-           UNION ALL SELECT id FROM outbox WHERE tenant_id = $1 AND endpoint_id = $3 AND seq = $4 LIMIT 1`,
+    // What it is about outlives it, and counted it.
+    text: `SELECT id, created_at < now() - ${KEPT} AS old FROM outbox WHERE tenant_id = $1 AND session_id = $2 AND seq = $4
+           UNION ALL SELECT id, created_at < now() - ${KEPT} FROM outbox WHERE tenant_id = $1 AND endpoint_id = $3 AND seq = $4
+           UNION ALL SELECT NULL, true FROM session WHERE tenant_id = $1 AND id = $2 AND last_seq >= $4
+           UNION ALL SELECT NULL, true FROM endpoint WHERE tenant_id = $1 AND id = $3 AND last_seq >= $4
+           ORDER BY id NULLS LAST LIMIT 1`,
     values: [tenantId, about.sessionId, about.endpointId, about.seq],
   });
-  return rows[0]?.id ?? null;
+  return rows[0] ?? null;
 }
 
 /**
  * A tenant's events after one place and up to another, in the order in which they were written.
+ * @param after null: from the oldest on that is told, 30 days ago
  * @param types only those; none: all
  */
-export async function listEvents(store: Store, tenantId: string, { after, upTo, types, limit }: { after: string; upTo: string; types: readonly string[]; limit: number }): Promise<OutboxRow[]> {
+export async function listEvents(store: Store, tenantId: string, { after, upTo, types, limit }: { after: string | null; upTo: string; types: readonly string[]; limit: number }): Promise<OutboxRow[]> {
   const { rows } = await store.query<OutboxRow>(tenantId, {
     name: 'list-events',
-    text: `SELECT ${OUTBOX} FROM outbox o WHERE o.tenant_id = $1 AND o.id > $2 AND o.id <= $3 AND (cardinality($4::text[]) = 0 OR o.type = ANY($4)) ORDER BY o.id LIMIT $5`,
+    text: `SELECT ${OUTBOX} FROM outbox o WHERE o.tenant_id = $1 AND o.id > COALESCE($2::bigint, 0) AND ($2::bigint IS NOT NULL OR o.created_at >= now() - ${TOLD})
+             AND o.id <= $3 AND (cardinality($4::text[]) = 0 OR o.type = ANY($4)) ORDER BY o.id LIMIT $5`,
     values: [tenantId, after, upTo, types, limit],
   });
   return rows;

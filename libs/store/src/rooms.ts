@@ -1,6 +1,7 @@
 import type { SessionState } from '@partyline/domain/session';
 import type { Role, RoomRow } from './session-view.ts';
 import pg from 'pg';
+import { olderThan } from './page.ts';
 import { readAs, type Store, type Tx } from './store.ts';
 
 /** What a room is made with; what is left out is off or empty. */
@@ -177,10 +178,12 @@ export interface RoomsWanted {
 /** Only what is asked for: Prisma takes an undefined for no condition. */
 export const between = (from: Date | undefined, before: Date | undefined) => (from === undefined && before === undefined ? {} : { created_at: { ...(from === undefined ? {} : { gte: from }), ...(before === undefined ? {} : { lt: before }) } });
 
-/** A page of a tenant's rooms that are not deleted, newest first. */
+/** A page of a tenant's rooms that are not deleted, newest first; `null` when `after` is no room of its own. */
 export async function listRooms(store: Store, tenantId: string, { limit, after, ...wanted }: RoomsWanted) {
-  return readAs(store, tenantId, (db) =>
-    db.room.findMany({
+  return readAs(store, tenantId, async (db) => {
+    const last = after === undefined ? undefined : await db.room.findFirst({ where: { id: after, tenant_id: tenantId }, select: { id: true, created_at: true } });
+    if (last === null) return null;
+    return db.room.findMany({
       where: {
         tenant_id: tenantId,
         deleted_at: null,
@@ -189,12 +192,12 @@ export async function listRooms(store: Store, tenantId: string, { limit, after, 
         // What stands for any characters stands for itself here.
         ...(wanted.name === undefined ? {} : { name: { startsWith: wanted.name.replaceAll(/[\\%_]/g, String.raw`\$&`) } }),
         ...between(wanted.createdAfter, wanted.createdBefore),
+        ...olderThan(last),
       },
       orderBy: [{ created_at: 'desc' }, { id: 'desc' }],
       take: limit,
-      ...(after === undefined ? {} : { cursor: { id: after }, skip: 1 }),
-    }),
-  );
+    });
+  });
 }
 
 /** What happened in a session, oldest first; `null` when this tenant has no such session. */

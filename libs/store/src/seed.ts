@@ -8,8 +8,8 @@ export interface Seed {
   readonly tenantName: string;
   /** The whole key, `pl_<env>_<id>_<secret>`; the secret is 32 random bytes in base64url. */
   readonly apiKey: string;
-  /** `maxUnadmitted`: callers who may be asked for a PIN at once; left out: as many as the platform's default. */
-  readonly numbers: readonly { readonly e164: string; readonly language: string; readonly maxUnadmitted?: number }[];
+  /** `country`: ISO 3166-1 alpha-2. `maxUnadmitted`: callers who may be asked for a PIN at once. Left out: as it was, for a new number the platform's default. */
+  readonly numbers: readonly { readonly e164: string; readonly language: string; readonly country?: string | undefined; readonly tollFree?: boolean | undefined; readonly maxUnadmitted?: number | undefined }[];
   /** Whom it may ring, ISO 3166-1 alpha-2, its home first; left out: as it was, for a new tenant the platform's default. */
   readonly countries?: readonly string[];
 }
@@ -23,7 +23,11 @@ export async function seed(store: Store, { tenantId, tenantName, apiKey, numbers
   await put('INSERT INTO tenant (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING', [tenantId, tenantName]);
   await put(`INSERT INTO api_key (id, tenant_id, label, secret_hash) VALUES ($1, $2, 'seeded', $3) ON CONFLICT DO NOTHING`, [keyId, tenantId, hashSecret(secret)]);
   if (countries !== undefined) await put('UPDATE tenant SET home_country = $2, allowed_countries = $3 WHERE id = $1', [tenantId, countries[0], countries.slice(1)]);
-  for (const { e164, language, maxUnadmitted } of numbers) {
-    await put('INSERT INTO dial_in_number (e164, language, max_unadmitted) VALUES ($1, $2, COALESCE($3, 10)) ON CONFLICT (e164) DO UPDATE SET language = $2, max_unadmitted = COALESCE($3, dial_in_number.max_unadmitted)', [e164, language, maxUnadmitted ?? null]);
+  for (const { e164, language, country, tollFree, maxUnadmitted } of numbers) {
+    await put(
+      `INSERT INTO dial_in_number AS d (e164, language, country, toll_free, max_unadmitted) VALUES ($1, $2, $3, COALESCE($4, false), COALESCE($5, 10))
+       ON CONFLICT (e164) DO UPDATE SET language = $2, country = COALESCE($3, d.country), toll_free = COALESCE($4, d.toll_free), max_unadmitted = COALESCE($5, d.max_unadmitted)`,
+      [e164, language, country ?? null, tollFree ?? null, maxUnadmitted ?? null],
+    );
   }
 }

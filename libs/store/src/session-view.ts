@@ -70,7 +70,7 @@ export async function saveLeg(tx: Tx, tenantId: string | null, leg: LegRow): Pro
   leg.version += 1;
 }
 
-const INSERT_COLUMNS = ['id', 'tenant_id', 'session_id', 'participant_id', 'kind', 'role', 'state', 'number', 'remote', 'token_hash', 'media_connection_id', 'deadline_at', 'answered_at', 'joined_at', 'account_id'] as const;
+const INSERT_COLUMNS = ['id', 'tenant_id', 'session_id', 'participant_id', 'kind', 'role', 'state', 'number', 'remote', 'token_hash', 'media_connection_id', 'media_made_at', 'deadline_at', 'answered_at', 'joined_at', 'account_id'] as const;
 
 export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> & Partial<Pick<LegRow, Exclude<(typeof INSERT_COLUMNS)[number], 'account_id'>>>;
 

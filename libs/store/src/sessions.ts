@@ -1,3 +1,4 @@
+import { olderThan } from './page.ts';
 import { between } from './rooms.ts';
 import { readAs, type Store } from './store.ts';
 
@@ -11,16 +12,23 @@ export interface SessionsWanted {
   readonly after?: string | undefined;
 }
 
-/** A page of a tenant's sessions, newest first. */
+/** A page of a tenant's sessions, newest first; `null` when `after` is no session of its own. */
 export async function listSessions(store: Store, tenantId: string, { limit, after, ...wanted }: SessionsWanted) {
-  return readAs(store, tenantId, (db) =>
-    db.session.findMany({
-      where: { tenant_id: tenantId, ...(wanted.roomId === undefined ? {} : { room_id: wanted.roomId }), ...(wanted.state === undefined ? {} : { state: wanted.state }), ...between(wanted.createdAfter, wanted.createdBefore) },
+  return readAs(store, tenantId, async (db) => {
+    const last = after === undefined ? undefined : await db.session.findFirst({ where: { id: after, tenant_id: tenantId }, select: { id: true, created_at: true } });
+    if (last === null) return null;
+    return db.session.findMany({
+      where: {
+        tenant_id: tenantId,
+        ...(wanted.roomId === undefined ? {} : { room_id: wanted.roomId }),
+        ...(wanted.state === undefined ? {} : { state: wanted.state }),
+        ...between(wanted.createdAfter, wanted.createdBefore),
+        ...olderThan(last),
+      },
       orderBy: [{ created_at: 'desc' }, { id: 'desc' }],
       take: limit,
-      ...(after === undefined ? {} : { cursor: { id: after }, skip: 1 }),
-    }),
-  );
+    });
+  });
 }
 
 /** A session with its legs, oldest first; `null` when this tenant has none of that id. */

@@ -44,7 +44,7 @@ export async function listNearLimit(store: Store): Promise<{ tenant_id: string; 
              tenants AS (SELECT t.id, t.currency, t.max_spend_micro_per_month AS money, t.max_minutes_per_month * 60::bigint AS time, sum(r.micro) AS micro, sum(r.seconds) AS seconds
                          FROM running r JOIN tenant t ON t.id = r.tenant_id GROUP BY t.id),
              spent AS (SELECT t.*, c.* FROM tenants t, LATERAL (
-                         SELECT COALESCE(sum(COALESCE(c.price_micro, c.estimate_micro)) FILTER (WHERE c.currency = t.currency), 0) AS past_micro, COALESCE(sum(c.seconds), 0) AS past_seconds
+                         SELECT COALESCE(sum(spent_micro(c, t.currency)), 0) AS past_micro, COALESCE(sum(c.seconds), 0) AS past_seconds
                          FROM cdr c WHERE c.tenant_id = t.id AND c.ended_at >= this_month()) AS c WHERE t.money IS NOT NULL OR t.time IS NOT NULL),
              rooms AS (SELECT o.id, o.max_spend_micro AS money, t.currency, sum(r.micro) AS micro FROM running r JOIN room o ON o.id = r.room_id JOIN tenant t ON t.id = r.tenant_id
                        WHERE o.max_spend_micro IS NOT NULL GROUP BY o.id, t.currency)
@@ -52,7 +52,7 @@ export async function listNearLimit(store: Store): Promise<{ tenant_id: string; 
              JOIN room m ON m.id = s.room_id LEFT JOIN dial_in_number d ON d.e164 = m.number
              LEFT JOIN spent t ON t.id = r.tenant_id LEFT JOIN rooms o ON o.id = r.room_id
            WHERE (t.past_micro + t.micro) * 5 >= t.money * 4 OR (t.past_seconds + t.seconds) * 5 >= t.time * 4
-             OR (o.micro + (SELECT COALESCE(sum(COALESCE(c.price_micro, c.estimate_micro)), 0) FROM cdr c WHERE c.room_id = o.id AND c.currency = o.currency)) * 5 >= o.money * 4`,
+             OR (o.micro + (SELECT COALESCE(sum(spent_micro(c, o.currency)), 0) FROM cdr c WHERE c.room_id = o.id)) * 5 >= o.money * 4`,
   });
   return rows;
 }

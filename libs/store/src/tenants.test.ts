@@ -8,6 +8,7 @@ import { findNumber } from './numbers.ts';
 import { closeRoom, listRooms, listSessionEvents, lockRoom, newestSessionId, readRoom } from './rooms.ts';
 import { seed } from './seed.ts';
 import { lockSession } from './session-view.ts';
+import { listSessions } from './sessions.ts';
 import { inTransaction, openStore, type Store } from './store.ts';
 import { freshId, makeLeg, makeNumbers, makeRoom, NUMBER, setColumns, type MadeRoom } from './testing/fixtures.ts';
 
@@ -59,15 +60,15 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
     for (let i = 0; i < 5; i++) rooms.unshift((await makeRoom(store, { tenant_id: tenantId })).roomId);
     // The same instant: the id decides, and no page loses or repeats one.
     await store.prisma.room.updateMany({ where: { tenant_id: tenantId }, data: { created_at: new Date('2026-01-01') } });
-    const first = await listRooms(store, tenantId, { limit: 3 });
-    const second = await listRooms(store, tenantId, { limit: 3, after: first.at(-1)?.id ?? '' });
+    const first = (await listRooms(store, tenantId, { limit: 3 }))!;
+    const second = (await listRooms(store, tenantId, { limit: 3, after: first.at(-1)?.id ?? '' }))!;
     expect([...first, ...second].map((room) => room.id).toSorted()).toEqual(rooms.toSorted());
     expect(second).toHaveLength(2);
   });
 
-  it('listRooms after another tenant’s room shows nothing of either', async () => {
-    const page = await listRooms(store, theirs.tenantId, { limit: 10, after: mine.roomId });
-    expect(page.every((room) => room.tenant_id === theirs.tenantId)).toBe(true);
+  it('listRooms and listSessions after another tenant’s show nothing of either', async () => {
+    expect(await listRooms(store, theirs.tenantId, { limit: 10, after: mine.roomId })).toBeNull();
+    expect(await listSessions(store, theirs.tenantId, { limit: 10, after: mine.sessionId })).toBeNull();
   });
 });
 
@@ -101,7 +102,7 @@ describe('an API key', () => {
     const wanted = { tenantId: 'ten_seeded', tenantName: 'Seeded', apiKey, numbers: [{ e164: NUMBER, language: 'fr-FR' }] };
     await seed(store, wanted);
     await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded') });
-    expect(await authenticate(store, apiKey)).toMatchObject({ tenantId: 'ten_seeded', keyId: 'seeded', scopes: ['admin'], env: 'test', suspended: false });
+    expect(await authenticate(store, apiKey, 'test')).toMatchObject({ tenantId: 'ten_seeded', keyId: 'seeded', scopes: ['admin'], env: 'test', suspended: false });
     expect(await findNumber(store, 'ten_seeded', { number: NUMBER })).toMatchObject({ language: 'fr-FR' });
     expect(await findNumber(store, 'ten_seeded', { number: '+15550100' })).toBeNull();
     await expect(seed(store, { ...wanted, apiKey: 'pl_test_short_secret' })).rejects.toThrow('API key must look like');
@@ -113,6 +114,7 @@ describe('an API key', () => {
     { what: 'expired', spoil: { expires_at: THEN }, shown: (good: string) => good, refused: 'expired-key' },
     { what: 'another id', spoil: {}, shown: (good: string) => good.replace('spoilt', 'nobody'), refused: 'unknown-key' },
     { what: 'cut short', spoil: {}, shown: (good: string) => good.slice(0, -1), refused: 'unknown-key' },
+    { what: 'of another environment', spoil: {}, shown: (good: string) => good.replace('pl_test_', 'pl_live_'), refused: 'unknown-key' },
     { what: 'longer', spoil: {}, shown: (good: string) => `${good}A`, refused: 'unknown-key' },
     { what: 'nothing', spoil: {}, shown: () => '', refused: 'unknown-key' },
     { what: 'with a new line', spoil: {}, shown: (good: string) => `${good}\n`, refused: 'unknown-key' },
@@ -120,9 +122,9 @@ describe('an API key', () => {
     const good = key('spoilt');
     await store.prisma.api_key.deleteMany({ where: { id: 'spoilt' } });
     await seed(store, { tenantId: 'ten_spoilt', tenantName: 'Spoilt', apiKey: good, numbers: [] });
-    expect(await authenticate(store, good)).toMatchObject({ keyId: 'spoilt' });
+    expect(await authenticate(store, good, 'test')).toMatchObject({ keyId: 'spoilt' });
     await store.prisma.api_key.update({ where: { id: 'spoilt' }, data: spoil });
-    expect(await authenticate(store, shown(good))).toEqual({ refused });
+    expect(await authenticate(store, shown(good), 'test')).toEqual({ refused });
   });
 
   it('that is refused costs the same one statement, whatever is wrong with it', async () => {
@@ -132,10 +134,10 @@ describe('an API key', () => {
     const counting: Store = { ...store, query: (scope, query) => (asked.push(String(query.name)), store.query(scope, query)) };
     const cost = async (shown: string): Promise<string[]> => {
       asked.length = 0;
-      expect(await authenticate(counting, shown)).toHaveProperty('refused');
+      expect(await authenticate(counting, shown, 'test')).toHaveProperty('refused');
       return [...asked];
     };
-    const wrong = [key('nobody'), good.slice(0, -43) + key('x').slice(-43), good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'), 'letmein', '', `${good}A`];
+    const wrong = [key('nobody'), good.slice(0, -43) + key('x').slice(-43), good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'), good.replace('pl_test_', 'pl_live_'), 'letmein', '', `${good}A`];
     for (const shown of wrong) expect([shown.length, await cost(shown)]).toEqual([shown.length, ['find-api-key']]);
     await store.prisma.api_key.update({ where: { id: 'costs' }, data: { expires_at: THEN } });
     expect(await cost(good)).toEqual(['find-api-key']);

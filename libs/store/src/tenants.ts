@@ -8,16 +8,13 @@ export type TenantRow = Omit<tenant, 'max_spend_micro_per_month'> & {
   max_spend_micro_per_month: string | null;
 };
 
-export interface NewTenant {
-  readonly id: string;
-  readonly name: string;
-  /** ISO 3166-1 alpha-2. */
-  readonly homeCountry: string;
-}
-
-/** Adds a tenant. */
-export async function insertTenant(tx: Tx, { id, name, homeCountry }: NewTenant): Promise<TenantRow> {
-  const { rows } = await tx.query<TenantRow>({ name: 'insert-tenant', text: 'INSERT INTO tenant (id, name, home_country) VALUES ($1, $2, $3) RETURNING *', values: [id, name, homeCountry] });
+/** Adds a tenant. What is left out of its settings is as the table has it by default. */
+export async function insertTenant(tx: Tx, tenantId: string, wanted: Partial<TenantSettings> & Pick<TenantSettings, 'name'>): Promise<TenantRow> {
+  const columns = SETTINGS.filter((column) => wanted[column] !== undefined);
+  const { rows } = await tx.query<TenantRow>({
+    text: `INSERT INTO tenant (id, ${columns.join(', ')}) VALUES ($1, ${columns.map((column, i) => (column === 'fraud_limits' ? `jsonb_strip_nulls($${i + 2}::jsonb)` : `$${i + 2}`)).join(', ')}) RETURNING *`,
+    values: [tenantId, ...columns.map((column) => wanted[column])],
+  });
   return rows[0]!;
 }
 
@@ -46,22 +43,24 @@ export async function listTenants(store: Store, { state, limit, after }: { state
 /** The columns that an operator sets; all others are written by what happens to a tenant. */
 const SETTINGS = [
   'name', 'home_country', 'allowed_countries', 'max_live_rooms', 'max_live_legs', 'max_dial_outs_per_minute', 'max_requests_per_minute', 'currency', 'max_minutes_per_month',
-  'max_spend_micro_per_month',
+  'max_spend_micro_per_month', 'fraud_limits',
 ] as const satisfies readonly (keyof TenantRow)[];
 export type TenantSettings = Pick<TenantRow, (typeof SETTINGS)[number]>;
 
-/** Changes what is given of a tenant; answers what was changed, before and after, or `null` when there is none of that id. */
-export async function updateTenant(store: Store, tenantId: string, wanted: Partial<TenantSettings>): Promise<{ before: Partial<TenantSettings>; after: TenantRow } | null> {
+/** Changes what is given of a tenant; answers the tenant with what was changed, before and after, or `null` when there is none of that id. Of its fraud limits, too, what is left out stays, and one that is null is gone. */
+export async function updateTenant(store: Store, tenantId: string, wanted: Partial<TenantSettings>): Promise<{ tenant: TenantRow; before: Partial<TenantSettings>; after: Partial<TenantSettings> } | null> {
   const columns = SETTINGS.filter((column) => wanted[column] !== undefined);
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     const before = await lockTenant(tx, tenantId);
     if (before === null) return null;
-    if (columns.length === 0) return { before: {}, after: before };
+    if (columns.length === 0) return { tenant: before, before: {}, after: {} };
     const { rows } = await tx.query<TenantRow>({
-      text: `UPDATE tenant SET ${columns.map((column, i) => `${column} = $${i + 2}`).join(', ')} WHERE id = $1 RETURNING *`,
+      text: `UPDATE tenant SET ${columns.map((column, i) => `${column} = ${column === 'fraud_limits' ? `jsonb_strip_nulls(fraud_limits || $${i + 2}::jsonb)` : `$${i + 2}`}`).join(', ')} WHERE id = $1 RETURNING *`,
       values: [tenantId, ...columns.map((column) => wanted[column])],
     });
-    return { before: Object.fromEntries(columns.map((column) => [column, before[column]])), after: rows[0]! };
+    const tenant = rows[0]!;
+    const those = (row: TenantRow): Partial<TenantSettings> => Object.fromEntries(columns.map((column) => [column, row[column]]));
+    return { tenant, before: those(before), after: those(tenant) };
   });
 }
 

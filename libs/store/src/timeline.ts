@@ -11,11 +11,15 @@ export interface TimelineItem {
 
 /**
  * All that is known of a session in the order of time, oldest first: its events, when its legs came to each state, every attempt to hang one up, and all that
- * the provider was seen to say. At most `limit`; `null` when this tenant has no such session.
+ * the provider was seen to say. At most `limit`; and how many of its events are kept no more. `null` when this tenant has no such session.
  */
-export async function readTimeline(store: Store, tenantId: string, sessionId: string, limit: number): Promise<TimelineItem[] | null> {
-  const session = await store.query(tenantId, { name: 'session-of-tenant', text: 'SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2', values: [tenantId, sessionId] });
-  if (session.rowCount === 0) return null;
+export async function readTimeline(store: Store, tenantId: string, sessionId: string, limit: number): Promise<{ items: TimelineItem[]; eventsGone: number } | null> {
+  const { rows: session } = await store.query<{ gone: number }>(tenantId, {
+    name: 'events-gone',
+    text: `SELECT greatest(0, s.last_seq - (SELECT count(*) FROM outbox o WHERE o.tenant_id = $1 AND o.session_id = s.id))::int AS gone FROM session s WHERE s.tenant_id = $1 AND s.id = $2`,
+    values: [tenantId, sessionId],
+  });
+  if (session[0] === undefined) return null;
   const { rows } = await store.query<TimelineItem>(tenantId, {
     name: 'timeline',
     // What was noted of a caller before admission has no tenant yet, and is the leg's all the same.
@@ -40,5 +44,5 @@ export async function readTimeline(store: Store, tenantId: string, sessionId: st
            ORDER BY at, rank, place LIMIT $3`,
     values: [tenantId, sessionId, limit],
   });
-  return rows;
+  return { items: rows, eventsGone: session[0].gone };
 }

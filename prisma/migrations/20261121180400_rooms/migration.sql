@@ -44,7 +44,7 @@ CREATE INDEX "dial_in_number_dedicated_to_idx" ON "dial_in_number"("dedicated_to
 CREATE INDEX "session_tenant_id_created_at_id_idx" ON "session"("tenant_id", "created_at", "id");
 
 -- AddForeignKey
-ALTER TABLE "dial_in_number" ADD CONSTRAINT "dial_in_number_dedicated_to_fkey" FOREIGN KEY ("dedicated_to") REFERENCES "tenant"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "dial_in_number" ADD CONSTRAINT "dial_in_number_dedicated_to_fkey" FOREIGN KEY ("dedicated_to") REFERENCES "tenant"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 
 -- What Prisma's schema cannot say ------------------------------------------------------------------------------------------------

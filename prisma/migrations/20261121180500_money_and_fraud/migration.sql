@@ -36,6 +36,8 @@ CREATE TABLE "cdr" (
     "price_micro" BIGINT,
     "currency" TEXT NOT NULL,
     "estimate_micro" BIGINT NOT NULL,
+    "own_currency" TEXT,
+    "own_estimate_micro" BIGINT,
     "source" TEXT NOT NULL,
     "stored_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "ask_at" TIMESTAMPTZ(3),
@@ -104,6 +106,20 @@ CREATE FUNCTION rate_per_minute(p_direction text, p_handle text, p_number text, 
     ORDER BY length(r.prefix) DESC LIMIT 1), 1000000)
 $$;
 
+-- What a record comes to by the operator's rates, as they are now.
+CREATE FUNCTION estimate_anew(p_cdr cdr, p_seconds int, p_currency text) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT p_seconds * rate_per_minute(p_cdr.direction, p_cdr.handle, CASE p_cdr.direction WHEN 'outbound' THEN (SELECT l.remote FROM leg l WHERE l.id = p_cdr.leg_id) ELSE p_cdr.number END, p_currency) / 60
+$$;
+
+-- What a record counts for in a currency: the provider's charge if it is in that; else what the operator's rates in it made of the seconds, when it was written, or now if its
+-- tenant's currency is another since. Amounts of two currencies are never added up. Its body is put in the place of its call, so that a month's many records cost no call each.
+CREATE FUNCTION spent_micro(p_cdr cdr, p_currency text) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT CASE
+    WHEN p_cdr.currency = p_currency THEN COALESCE(p_cdr.price_micro, p_cdr.estimate_micro)
+    WHEN p_cdr.own_currency = p_currency THEN p_cdr.own_estimate_micro
+    ELSE estimate_anew(p_cdr, p_cdr.seconds, p_currency) END
+$$;
+
 -- What is up costs until now, by side; the first minute is set aside as soon as a leg is decided, so that many at once cannot each find the last of the money.
 -- p_tenant null: of all tenants that have a limit of any kind.
 CREATE FUNCTION running_cost(p_tenant text) RETURNS TABLE (tenant_id text, room_id text, session_id text, seconds bigint, micro bigint) LANGUAGE sql STABLE AS $$
@@ -132,7 +148,7 @@ BEGIN
   v_one_more := rate_per_minute(p_direction, CASE p_direction WHEN 'webrtc' THEN 'media' ELSE 'voice' END, p_number, v_tenant.currency);
   RETURN QUERY WITH running AS MATERIALIZED (SELECT * FROM running_cost(p_tenant)),
     month AS MATERIALIZED (
-      SELECT COALESCE(sum(c.seconds), 0)::bigint AS seconds, COALESCE(sum(COALESCE(c.price_micro, c.estimate_micro)) FILTER (WHERE c.currency = v_tenant.currency), 0)::bigint AS micro
+      SELECT COALESCE(sum(c.seconds), 0)::bigint AS seconds, COALESCE(sum(spent_micro(c, v_tenant.currency)), 0)::bigint AS micro
       FROM cdr c WHERE c.tenant_id = p_tenant AND c.ended_at >= this_month())
     SELECT 'tenant-spend', (month.micro + (SELECT COALESCE(sum(r.micro), 0) FROM running r))::bigint, v_tenant.max_spend_micro_per_month, v_one_more, v_tenant.currency
       FROM month WHERE v_tenant.max_spend_micro_per_month IS NOT NULL
@@ -140,7 +156,7 @@ BEGIN
     SELECT 'tenant-minutes', (month.seconds + (SELECT COALESCE(sum(r.seconds), 0) FROM running r))::bigint, v_tenant.max_minutes_per_month * 60::bigint, 60::bigint, v_tenant.currency
       FROM month WHERE v_tenant.max_minutes_per_month IS NOT NULL
     UNION ALL
-    SELECT 'room-spend', (SELECT COALESCE(sum(COALESCE(c.price_micro, c.estimate_micro)), 0) FROM cdr c WHERE c.room_id = p_room AND c.tenant_id = p_tenant AND c.currency = v_tenant.currency)::bigint
+    SELECT 'room-spend', (SELECT COALESCE(sum(spent_micro(c, v_tenant.currency)), 0) FROM cdr c WHERE c.room_id = p_room AND c.tenant_id = p_tenant)::bigint
       + (SELECT COALESCE(sum(r.micro), 0) FROM running r WHERE r.room_id = p_room)::bigint, v_room_limit, v_one_more, v_tenant.currency
       WHERE v_room_limit IS NOT NULL;
 END $$;

@@ -9,6 +9,7 @@ export const beyondPrisma: readonly string[] = [
   'function seat_caller',
   // Row-level security, and the one number that a tenant may know of all tenants' rows.
   'function count_pins',
+  'function hold_number',
   'function isolate_tenants',
   'function share_with_platform',
   'function tenant_in_context',
@@ -18,13 +19,16 @@ export const beyondPrisma: readonly string[] = [
   'function read_limit',
   // Money, counted the same way; and the guard before the PIN.
   'constraint platform_rate.platform_rate_prefix',
+  'function estimate_anew',
+  'function spent_micro',
   'function guard_caller',
-  'function guess_budget',
+  'function guard_slowly',
+  'function guess_odds',
   'function hold_spend',
   'function measure_spend',
-  'function note_bad_guess',
   'function rate_per_minute',
   'function running_cost',
+  'function slow_down',
   'function this_month',
   // An application is one account's, and no credentials outlive theirs.
   'constraint provider_account.provider_account_sealed',
@@ -40,6 +44,7 @@ export const beyondPrisma: readonly string[] = [
   // Partial indexes: what the sweeps read.
   'index cdr_to_ask',
   'index leg_bad_guess',
+  'index delivery_done',
   'index delivery_due',
   'index delivery_leased',
   'index delivery_unsent',
@@ -57,6 +62,7 @@ export const beyondPrisma: readonly string[] = [
   'index leg_unadmitted_due',
   'index leg_up',
   'index provider_account_old',
+  'index pin_live',
   'index room_active',
   'index room_ended',
   'index room_look',

@@ -16,7 +16,7 @@ let stage: Stage;
 let shell: Shell;
 beforeAll(async () => {
   stage = await startStage(() => agreeable);
-  shell = openShell({ PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours });
+  shell = openShell({ PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator });
 });
 afterAll(() => stage.stop());
 
@@ -37,6 +37,26 @@ describe('login', () => {
     expect((await run(['rooms', 'list'], { env: { PARTYLINE_KEY: newKey() } })).code).toBe(3);
     expect((await run(['logout'])).code).toBe(0);
     expect((await run(['rooms', 'list'])).code).toBe(2);
+  });
+
+  it('keeps an operator’s key beside a tenant’s of the same address, and uses each for its own', async () => {
+    const { home, run } = openShell();
+    const file = join(home, '.config/partyline/config.json');
+    expect(await run(['operator', 'limits', 'show'])).toMatchObject({ code: 2, err: expect.stringContaining('PARTYLINE_OPERATOR_KEY') as string });
+    const made = await run(['login', '--url', stage.url, '--key', '-'], { input: stage.keys.operator });
+    expect([made.code, made.out.includes(stage.keys.operator.slice(-43))]).toEqual([0, false]);
+    expect((await run(['rooms', 'list'])).code).toBe(2);
+    await run(['login', '--url', stage.url, '--key', stage.keys.ours]);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: stage.url, key: stage.keys.ours, operatorKey: stage.keys.operator });
+    expect([(await run(['rooms', 'list'])).code, (await run(['operator', 'limits', 'show'])).code]).toEqual([0, 0]);
+    const shown = await run(['whoami']);
+    expect(shown.out).toContain('plop_oscar_…');
+    expect(shown.out).not.toContain(stage.keys.operator.slice(-43));
+    // Neither key goes to another address.
+    writeFileSync(file, JSON.stringify({ url: 'https://other.example', key: 'pl_x', operatorKey: 'plop_x_y' }));
+    await run(['login', '--url', stage.url, '--key', stage.keys.theirs]);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: stage.url, key: stage.keys.theirs });
+    expect((await run(['login', '--url', stage.url, '--key', `${stage.keys.operator}x`])).code).toBe(3);
   });
 
   it('makes a file that others could read its owner’s alone', async () => {
@@ -63,8 +83,13 @@ describe('exit codes', () => {
     [2, 'an argument too few', () => ['rooms', 'create']],
     [2, 'a number that is none', () => ['rooms', 'list', '--limit', 'many']],
     [2, 'input that the API refuses', () => ['rooms', 'create', ' ']],
+    [2, 'thresholds that are none', () => ['operator', 'tenants', 'change', 'ten_ours', '--fraud', 'concurrent=5']],
+    [2, 'neither yes nor no', () => ['operator', 'numbers', 'add', '+13125550100', '--toll-free', 'maybe']],
+    [2, 'a list of rates that is none', () => ['operator', 'rates', 'load']],
     [2, 'an address that is none', () => ['rooms', 'list'], { PARTYLINE_URL: 'nowhere' }],
     [3, 'a key that nobody has', () => ['rooms', 'list'], { PARTYLINE_KEY: newKey() }],
+    [3, 'a tenant’s key for an operator’s', () => ['operator', 'limits', 'show'], { PARTYLINE_OPERATOR_KEY: newKey() }],
+    [4, 'a tenant that is not suspended', () => ['operator', 'tenants', 'delete', 'ten_ours']],
     [4, 'a room that there is not', () => ['rooms', 'show', 'room_AAAAAAAAAAAAAAAAAAAAAA']],
     [5, 'no answer', () => ['login', '--url', 'http://127.0.0.1:9', '--key', newKey()]],
   ])('%i for %s', async (code, _what, args, env = {}) => {
@@ -111,6 +136,42 @@ describe('accounts', () => {
     const broken = await shell.run(['accounts', 'create', '--file', '-'], { input: '{"voice": hunter2' });
     expect([broken.code, broken.err]).toEqual([2, expect.not.stringContaining('hunter2')]);
     expect((await shell.run(['accounts', 'create'])).code).toBe(2);
+  });
+});
+
+describe('an operator', () => {
+  const run = async (...args: string[]): Promise<unknown> => {
+    const { code, out, err } = await shell.run(['operator', ...args, '--json']);
+    expect([args, code, err]).toEqual([args, 0, '']);
+    return JSON.parse(out) as unknown;
+  };
+
+  it('sets everything of a tenant, and takes it back', async () => {
+    const { tenant } = (await run('tenants', 'create', 'Acme', '--home-country', 'DE', '--max-spend', '500000000', '--max-people', '9')) as { tenant: { id: string } };
+    expect(tenant).toMatchObject({ homeCountry: 'DE', maxSpendMicroPerMonth: '500000000', limits: { maxLiveLegs: 9, maxLiveRooms: null } });
+    expect(await run('tenants', 'change', tenant.id, '--countries', 'AT,CH', '--max-rooms', '5', '--max-minutes', '90', '--fraud', 'concurrent=1:2,toOneNumber=3:4')).toMatchObject({
+      allowedCountries: ['AT', 'CH'], maxMinutesPerMonth: 90, limits: { maxLiveLegs: 9, maxLiveRooms: 5 }, fraudLimits: { concurrent: { warn: 1, critical: 2 }, toOneNumber: { warn: 3, critical: 4 } },
+    });
+    expect(await run('tenants', 'change', tenant.id, '--name', 'Other', '--countries', 'none', '--max-rooms', 'none', '--max-minutes', 'none', '--max-spend', 'none', '--fraud', 'concurrent=none')).toMatchObject({
+      name: 'Other', allowedCountries: [], maxMinutesPerMonth: null, maxSpendMicroPerMonth: null, limits: { maxLiveLegs: 9, maxLiveRooms: null }, fraudLimits: { concurrent: null, toOneNumber: { warn: 3, critical: 4 } },
+    });
+    const number = '+13125550188';
+    expect(await run('numbers', 'add', number, '--tenant', tenant.id, '--country', 'US', '--toll-free', 'yes', '--guarded', 'no')).toMatchObject({ tenantId: tenant.id, country: 'US', tollFree: true, guarded: false });
+    expect(await run('numbers', 'change', number, '--tenant', 'none', '--country', 'none', '--toll-free', 'no', '--guarded', 'yes', '--max-unadmitted', '30')).toMatchObject({ tenantId: null, country: null, tollFree: false, guarded: true, maxUnadmitted: 30 });
+    const { apiKey } = (await run('tenants', 'key', tenant.id, '--scopes', 'rooms:read,events:read')) as { apiKey: { scopes: string[] } };
+    expect(apiKey.scopes).toEqual(['rooms:read', 'events:read']);
+    expect(((await run('audit', '--tenant', tenant.id, '--operation', 'updateTenant')) as object[]).length).toBe(2);
+  });
+
+  it('sets a price list from standard input, in as many requests as it needs', async () => {
+    const prices = Array.from({ length: 620 }, (_, n) => `inbound,+4420${n},EUR,${n}`);
+    const loaded = await shell.run(['operator', 'rates', 'load', '--json'], { input: ['what,prefix,currency,micro', ...prices, ''].join('\n') });
+    expect([loaded.code, (JSON.parse(loaded.out) as object[]).length]).toEqual([0, 620]);
+    expect(await run('rates', 'show', '--what', 'inbound', '--currency', 'EUR', '--limit', '1000')).toHaveLength(621);
+    expect((await shell.run(['operator', 'rates', 'load'], { input: prices.map((line) => line.replace(/\d+$/, '')).join('\n') })).code).toBe(0);
+    expect(await run('rates', 'show', '--what', 'inbound')).toHaveLength(1);
+    expect(await shell.run(['operator', 'rates', 'load'], { input: 'inbound,+44,EUR,1\ninbound,+45' })).toMatchObject({ code: 2, err: expect.stringContaining('Line 2') as string });
+    expect(await run('rates', 'show', '--what', 'inbound')).toHaveLength(1);
   });
 });
 
@@ -213,6 +274,9 @@ describe('completion', () => {
     expect(complete('rooms', 'c')).toEqual(['create']);
     expect(complete('rooms', 'create', 'Some name', '--max-p')).toEqual(['--max-participants']);
     expect(complete('hang-ups', '--st')).toEqual(['--state']);
+    expect(complete('op')).toEqual(['operator']);
+    expect(complete('operator', 'rates', '')).toEqual(expect.arrayContaining(['show', 'set', 'remove', 'load']));
+    expect(complete('operator', 'tenants', 'change', 'ten_x', '--fr')).toEqual(['--fraud']);
     expect(complete('keys', '')).toEqual(expect.arrayContaining(['list', 'create', 'rotate', 'revoke']));
   });
 
@@ -256,8 +320,11 @@ describe('docs/cli.md', () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
     const { body: rung } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, { body: { phone: '+442079460018' } });
     const { body: key } = await stage.ask('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
+    const { body: other } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Other room' } });
+    const { body: pin } = await stage.ask('POST', `/v1/rooms/${other.room.id}/pins`, { body: { name: 'Ada' } });
+    const { body: made } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
     const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
-    const variables = { URL: stage.url, KEY: stage.keys.ours, ROOM: body.room.id, SESSION: body.session.id, PARTICIPANT: rung.participantId, KEYID: key.apiKey.id, ENDPOINT: endpoint.endpoint.id, EVENT: await eventBefore() };
+    const variables = { URL: stage.url, KEY: stage.keys.ours, ROOM: body.room.id, SESSION: body.session.id, PARTICIPANT: rung.participantId, KEYID: key.apiKey.id, ENDPOINT: endpoint.endpoint.id, OTHER_ROOM: other.room.id, PIN: pin.id, TENANT: made.tenant.id, SINCE: new Date(Date.now() - 60_000).toISOString(), EVENT: await eventBefore() };
     const [accountFile, rotateFile] = [join(shell.home, 'account.json'), join(shell.home, 'new.json')];
     writeFileSync(accountFile, JSON.stringify(accountBody('unified', createVendor())));
     writeFileSync(rotateFile, JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) } }));
@@ -266,7 +333,7 @@ describe('docs/cli.md', () => {
     expect(examples.length).toBeGreaterThan(40);
     const errors: string[] = [];
     // Without a process for each, which takes a second to start.
-    const io = { env: { PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_CONFIG: join(shell.home, 'examples.json') }, home: shell.home, out: () => undefined, err: (line: string) => errors.push(line), readInput: async () => '', interrupted: new AbortController().signal };
+    const io = { env: { PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator, PARTYLINE_CONFIG: join(shell.home, 'examples.json') }, home: shell.home, out: () => undefined, err: (line: string) => errors.push(line), readInput: async () => '', interrupted: new AbortController().signal };
     for (const example of examples) {
       const [name, ...args] = wordsOf(example, variables);
       expect([example, name, await runProgram(io, args), errors]).toEqual([example, 'partyline', 0, []]);

@@ -2,7 +2,7 @@ import { Partyline } from '@partyline/sdk';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Io } from './io.ts';
 import { openOutput, type Output } from './output.ts';
-import { readSettings } from './settings.ts';
+import { readOperatorSettings, readSettings, type Settings } from './settings.ts';
 
 /** What an action is given. */
 export interface Context {
@@ -10,6 +10,8 @@ export interface Context {
   readonly out: Output;
   /** The API, as whoever is logged in. */
   readonly client: () => Partyline;
+  /** The same with an operator's key. */
+  readonly operator: () => Partyline['operator'];
 }
 
 /** An option, as commander writes one: `--limit <n>`. */
@@ -37,24 +39,31 @@ export function addLeaf(io: Io, group: Command, { usage, says, options = {}, exa
     // Commander gives the arguments, then the options, then the command itself.
     const chosen = given.at(-2) as Record<string, never>;
     const out = openOutput(io, (chosen as { json?: boolean }).json === true);
-    await run({ io, out, client: () => clientOf(io) }, given.slice(0, -2).flat() as string[], chosen);
+    await run({ io, out, client: () => clientOf(readSettings(io)), operator: () => clientOf(readOperatorSettings(io)).operator }, given.slice(0, -2).flat() as string[], chosen);
   });
 }
 
-/** Adds a group of commands, `partyline rooms …`. */
-export function addGroup(io: Io, program: Command, name: string, says: string, leaves: readonly Leaf[]): void {
-  const group = program.command(name).description(says);
+/** Adds a group of commands, `partyline rooms …`, to the program or to another group. */
+export function addGroup(io: Io, parent: Command, name: string, says: string, leaves: readonly Leaf[]): Command {
+  const group = parent.command(name).description(says);
   for (const leaf of leaves) addLeaf(io, group, leaf);
+  return group;
 }
 
-function clientOf(io: Io): Partyline {
-  const { url, key } = readSettings(io);
-  return new Partyline({ baseUrl: url, apiKey: key });
-}
+const clientOf = ({ url, key }: Settings): Partyline => new Partyline({ baseUrl: url, apiKey: key });
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Give a whole number.');
   return Number(text);
+}
+
+/** What can be taken away is, by `none`: to the API null, which commander would take for nothing. */
+export const numberOrNone = (text: string): number | 'none' => (text === 'none' ? text : wholeNumber(text));
+export const orNull = <T>(value: T | 'none'): T | null => (value === 'none' ? null : value);
+
+export function yesOrNo(text: string): boolean {
+  if (text !== 'yes' && text !== 'no') throw new InvalidArgumentError('Say yes or no.');
+  return text === 'yes';
 }
 
 /** The first so many of a list that is given page by page. */

@@ -6,7 +6,11 @@ import { doctor, FaultFound } from './commands/doctor.ts';
 import { emulator } from './commands/emulator.ts';
 import { endpoints } from './commands/endpoints.ts';
 import { login, logout, whoami } from './commands/login.ts';
+import { numbers as operatorNumbers } from './commands/operator/numbers.ts';
+import { audit as auditOfAll, limits as platformLimits, rates } from './commands/operator/platform.ts';
+import { tenants } from './commands/operator/tenants.ts';
 import { calls, participants } from './commands/participants.ts';
+import { pins } from './commands/pins.ts';
 import { accounts } from './commands/provider-accounts.ts';
 import { rooms } from './commands/rooms.ts';
 import { hangUps, sessions } from './commands/sessions.ts';
@@ -21,7 +25,7 @@ const ABOUT = `
 Exit codes: 0 done; 1 our or the provider's fault, or doctor found one; 2 wrong usage or input; 3 the key is not taken or may not; 4 not found, or in conflict
 with how things stand; 5 no answer, so it may have been done; 6 too many requests, try later.
 
-PARTYLINE_URL and PARTYLINE_KEY win over what login has stored. docs/cli.md has a page on all of it.`;
+PARTYLINE_URL, PARTYLINE_KEY and PARTYLINE_OPERATOR_KEY win over what login has stored. docs/cli.md has a page on all of it.`;
 
 /** Every command, as one tree: what is run, what --help shows, and what the shells complete. */
 export function buildProgram(io: Io): Command {
@@ -30,6 +34,7 @@ export function buildProgram(io: Io): Command {
   addGroup(io, program, 'rooms', 'Create, look at and end rooms.', rooms);
   addGroup(io, program, 'calls', 'Ring people, and see connections.', calls);
   addGroup(io, program, 'participants', 'See who is there, mute them, send them out.', participants);
+  addGroup(io, program, 'pins', 'PINs of people’s own, and new ones for a room.', pins);
   addGroup(io, program, 'sessions', 'Meetings, and what happened in them.', sessions);
   for (const leaf of [tail, hangUps]) addLeaf(io, program, leaf);
   addGroup(io, program, 'endpoints', 'Have events sent to you.', endpoints);
@@ -37,6 +42,11 @@ export function buildProgram(io: Io): Command {
   addGroup(io, program, 'usage', 'What was used, what it costs, and what is left.', usage);
   addGroup(io, program, 'keys', 'API keys.', keys);
   for (const leaf of [limits, numbers, audit, doctor, emulator]) addLeaf(io, program, leaf);
+  const operator = addGroup(io, program, 'operator', 'For who runs the platform, with an operator’s key.', [auditOfAll]);
+  addGroup(io, operator, 'tenants', 'Create, change, suspend and delete tenants.', tenants);
+  addGroup(io, operator, 'numbers', 'The numbers that callers dial.', operatorNumbers);
+  addGroup(io, operator, 'limits', 'What every tenant may use that has no limit of its own.', platformLimits);
+  addGroup(io, operator, 'rates', 'What a minute is taken to cost.', rates);
   program
     .command('completion')
     .description('Print a script that completes commands in your shell.')

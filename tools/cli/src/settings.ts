@@ -12,36 +12,59 @@ export interface Settings {
 /** Where they are kept: `$PARTYLINE_CONFIG`, or config.json in the user's own configuration folder. */
 export const settingsFile = ({ env, home }: Pick<Io, 'env' | 'home'>): string => env['PARTYLINE_CONFIG'] ?? join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'partyline', 'config.json');
 
+/** What is kept: a tenant's key, an operator's, or both of one address. */
+export interface Kept {
+  readonly url?: string;
+  readonly key?: string;
+  readonly operatorKey?: string;
+}
+type World = Pick<Io, 'env' | 'home'>;
+
 /** What was stored at the last login, if anything. */
-export function storedSettings(io: Pick<Io, 'env' | 'home'>): Partial<Settings> {
+export function storedSettings(io: World): Kept {
   const file = settingsFile(io);
   if (!existsSync(file)) return {};
   try {
-    const { url, key } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Settings>;
-    return { ...(typeof url === 'string' && { url }), ...(typeof key === 'string' && { key }) };
+    const { url, key, operatorKey } = JSON.parse(readFileSync(file, 'utf8')) as Kept;
+    return { ...(typeof url === 'string' && { url }), ...(typeof key === 'string' && { key }), ...(typeof operatorKey === 'string' && { operatorKey }) };
   } catch {
     throw new UsageError(`${file} cannot be read.`, 'Delete it and run partyline login again.');
   }
 }
 
-/** The environment's, or what was stored. Throws a UsageError when there is neither. */
-export function readSettings(io: Pick<Io, 'env' | 'home'>): Settings {
-  const stored = storedSettings(io);
-  const url = io.env['PARTYLINE_URL'] ?? stored.url;
-  const key = io.env['PARTYLINE_KEY'] ?? stored.key;
+/** The environment's, or what was stored. */
+export function knownSettings(io: World): Kept {
+  const { PARTYLINE_URL: url, PARTYLINE_KEY: key, PARTYLINE_OPERATOR_KEY: operatorKey } = io.env;
+  return { ...storedSettings(io), ...(url !== undefined && { url }), ...(key !== undefined && { key }), ...(operatorKey !== undefined && { operatorKey }) };
+}
+
+/** Whom to ask, as a tenant. Throws a UsageError when that is not known. */
+export function readSettings(io: World): Settings {
+  const { url, key } = knownSettings(io);
   if (url === undefined || key === undefined) throw new UsageError(`You are not logged in: no ${url === undefined ? 'address' : 'key'} is known.`, 'Run partyline login --url … --key …, or set PARTYLINE_URL and PARTYLINE_KEY.');
   return { url, key };
 }
 
-/** Readable by its owner alone, from the first byte on. */
-export function storeSettings(io: Pick<Io, 'env' | 'home'>, settings: Settings): string {
+/** The same as an operator. */
+export function readOperatorSettings(io: World): Settings {
+  const { url, operatorKey } = knownSettings(io);
+  if (url === undefined || operatorKey === undefined) {
+    throw new UsageError(`You are not logged in as an operator: no ${url === undefined ? 'address' : 'operator’s key'} is known.`, 'Run partyline login --url … --key plop_…, or set PARTYLINE_URL and PARTYLINE_OPERATOR_KEY.');
+  }
+  return { url, key: operatorKey };
+}
+
+/** Keeps a key beside the other side's, if that is of the same address. Readable by its owner alone, from the first byte on. */
+export function storeSettings(io: World, { url, ...key }: Kept & { readonly url: string }): string {
   const file = settingsFile(io);
+  const before = storedSettings(io);
+  const kept: Kept = { ...(before.url === url && before), url, ...key };
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   // Its mode is set only when it is made: one that others could read must not stay so.
   rmSync(file, { force: true });
-  writeFileSync(file, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
+  writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
   chmodSync(file, 0o600);
   return file;
 }
 
-export const forgetSettings = (io: Pick<Io, 'env' | 'home'>): void => rmSync(settingsFile(io), { force: true });
+export const forgetSettings = (io: World): void => rmSync(settingsFile(io), { force: true });

@@ -49,7 +49,7 @@ export function createCredentials(): Credentials {
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
   return {
-    tenantId: `ten_${randomBytes(12).toString('hex')}`,
+    tenantId: `ten_${randomBytes(16).toString('base64url')}`,
     apiKey: `pl_dev_${randomBytes(6).toString('hex')}_${secret()}`,
     operator: createOperatorKey('dev'),
     pinKey: randomBytes(32).toString('base64'),

@@ -2,14 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { seed } from '@partyline/store/seed';
 import { openStore } from '@partyline/store/store';
-import { readNumbers } from './service-environment.ts';
+import { readNumbers, type LinkedNumber } from './service-environment.ts';
 
-const HELP = `DATABASE_URL=… npm run seed -- --tenant NAME [--number +12025550100=en-US[,…]] [--env live]
+const HELP = `DATABASE_URL=… npm run seed -- --tenant NAME [--number +12025550100=en-US[:US][:toll-free][,…]] [--env live]
 
-Creates a tenant with its first API key, and adds dial-in numbers with the languages they answer in. The key is printed once and kept
-nowhere: only a hash of it is stored.`;
+Creates a tenant with its first API key, and adds dial-in numbers that all tenants share: each with the language it answers in, the country that
+it is in, and whether its callers pay nothing. The key is printed once and kept nowhere: only a hash of it is stored.
 
-const { values } = parseArgs({ options: { tenant: { type: 'string' }, number: { type: 'string' }, env: { type: 'string', default: 'live' }, help: { type: 'boolean', short: 'h', default: false } } });
+  --env   what the key names as its environment: room-api takes those of its own KEY_ENV alone (default: KEY_ENV, or live)`;
+
+const { values } = parseArgs({ options: { tenant: { type: 'string' }, number: { type: 'string' }, env: { type: 'string', default: process.env.KEY_ENV ?? 'live' }, help: { type: 'boolean', short: 'h', default: false } } });
 const url = process.env.DATABASE_URL;
 if (values.help || !values.tenant || !url) {
   console.log(values.help || values.tenant ? HELP : `--tenant is missing\n\n${HELP}`);
@@ -17,11 +19,21 @@ if (values.help || !values.tenant || !url) {
   process.exit(values.help ? 0 : 2);
 }
 
+const numbers = readOrExit(values.number);
 const apiKey = `pl_${values.env}_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 const store = openStore({ url, max: 1, onError: (error) => console.error(error.message) });
 try {
-  await seed(store, { tenantId: `ten_${randomBytes(16).toString('base64url')}`, tenantName: values.tenant, apiKey, numbers: values.number ? readNumbers(values.number) : [] });
+  await seed(store, { tenantId: `ten_${randomBytes(16).toString('base64url')}`, tenantName: values.tenant, apiKey, numbers });
   console.log(apiKey);
 } finally {
   await store.close();
+}
+
+function readOrExit(text: string | undefined): LinkedNumber[] {
+  try {
+    return text === undefined ? [] : readNumbers(text);
+  } catch (error) {
+    console.error((error as Error).message);
+    return process.exit(2);
+  }
 }

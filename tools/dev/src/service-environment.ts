@@ -70,19 +70,29 @@ const REAL = [
 /** A real account's settings, from the environment; the services say what is missing in them. */
 export const realVendor = (env: NodeJS.ProcessEnv): Record<string, string> => Object.fromEntries(REAL.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
 
-/** `+12025550100=en-US,+4930555010=de-DE`: numbers and the languages they answer in. */
-export function readNumbers(text: string): { e164: string; language: string }[] {
+/** A number that callers dial. What is left out nobody said. */
+export interface LinkedNumber {
+  readonly e164: string;
+  /** In which it answers. */
+  readonly language: string;
+  /** ISO 3166-1 alpha-2. */
+  readonly country?: string | undefined;
+  readonly tollFree?: boolean | undefined;
+}
+
+/** `+12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free`: numbers, the languages they answer in, and perhaps their countries and that callers pay nothing. */
+export function readNumbers(text: string): LinkedNumber[] {
   return text.split(',').map((entry) => {
-    const [, e164, language = 'en-US'] = /^\s*(\+[1-9]\d{6,14})(?:=([a-z]{2}(?:-[A-Z]{2})?))?\s*$/.exec(entry) ?? [];
-    if (e164 === undefined) throw new Error(`«${entry}» is no number with a language. Write numbers like +12025550100=en-US,+4930555010=de-DE.`);
-    return { e164, language };
+    const [, e164, language = 'en-US', country, tollFree] = /^\s*(\+[1-9]\d{6,14})(?:=([a-z]{2}(?:-[A-Z]{2})?)(?::([A-Z]{2}))?(:toll-free)?)?\s*$/.exec(entry) ?? [];
+    if (e164 === undefined) throw new Error(`«${entry}» is no number with a language. Write numbers like +12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free.`);
+    return { e164, language, ...(country !== undefined && { country }), ...(tollFree !== undefined && { tollFree: true }) };
   });
 }
 
 /** The dial-in numbers of a development stack. */
 export const numbers = [
-  { e164: '+12025550100', language: 'en-US' },
-  { e164: '+4930555010', language: 'de-DE' },
+  { e164: '+12025550100', language: 'en-US', country: 'US' },
+  { e164: '+4930555010', language: 'de-DE', country: 'DE' },
 ] as const;
 
 /** What the emulated vendor is told about us: the accounts we hold there and where it calls back. */

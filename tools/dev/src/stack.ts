@@ -20,6 +20,7 @@ import {
   serviceEnvironment,
   serviceNames,
   vendorConfiguration,
+  type LinkedNumber,
   type Mode,
   type ServiceName,
   type Surroundings,
@@ -85,7 +86,7 @@ export interface Stack {
   readonly apiKey: string;
   /** Every secret of the stack: for tools that play the vendor, or an attacker who has some of them. */
   readonly credentials: Credentials;
-  readonly numbers: readonly { readonly e164: string; readonly language: string }[];
+  readonly numbers: readonly LinkedNumber[];
   /** Holds one log file per process. */
   readonly logFolder: string;
   /** Stops everything in reverse order. */

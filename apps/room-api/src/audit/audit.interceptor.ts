@@ -7,7 +7,7 @@ import type { KnownRequest } from '../auth/caller.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { sourceOf } from './source.ts';
-import { idsIn, targetsOf } from './targets.ts';
+import { idsIn, targetsOf, tenantsIn } from './targets.ts';
 
 /** What a handler noted of what it changed; see `NoteChange`. */
 export interface NotingRequest extends KnownRequest {
@@ -30,11 +30,13 @@ export class AuditInterceptor implements NestInterceptor {
     const operation = operationOf(request);
     const tenantId = caller.kind === 'key' ? caller.tenantId : null;
     const entryId = this.deps.ids.next('aud');
+    const targets = targetsOf(request.params);
     await openEntry(this.deps.store, tenantId, {
       id: entryId,
       actor: { kind: caller.kind, id: caller.id },
       operation: operation.id,
-      targets: targetsOf(request.params),
+      targets,
+      about: caller.kind === 'operator' ? tenantsIn(targets) : [],
       requestId: request.id,
       source: sourceOf(request),
     });

@@ -79,6 +79,11 @@ describe('an entry', () => {
   it('tells fields before and after, where the operation notes them', async () => {
     await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', { body: { name: 'Others', limits: { maxLiveRooms: 7 } } });
     expect((await allEntries())[0]?.changes).toEqual({ before: { name: 'Theirs', max_live_rooms: null }, after: { name: 'Others', max_live_rooms: 7 } });
+    await stage.ask('PATCH', '/v1/operator/limits', { body: { maxLiveLegs: 400 } });
+    expect((await allEntries())[0]?.changes).toEqual({ before: { max_live_legs: 500 }, after: { max_live_legs: 400 } });
+    await stage.ask('PATCH', '/v1/operator/rates', { body: { rates: [{ what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: null }, { what: 'inbound', prefix: '+12025550100', currency: 'EUR', microPerMinute: '5' }] } });
+    // A prefix as long as a number may be one, and no log has those.
+    expect((await allEntries())[0]?.changes).toEqual({ before: { rates: [{ what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: '40000' }] }, after: { rates: [{ what: 'inbound', prefix: '+120255…', currency: 'EUR', microPerMinute: '5' }] } });
   });
 
   it('has the address that a proxy tells of, and nothing that is no address', async () => {
@@ -104,9 +109,61 @@ describe('the log', () => {
     await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: { name: 'Theirs' } });
     await stage.ask('POST', '/v1/operator/tenants/ten_theirs/resume');
     expect((await entries()).map(({ tenantId }) => tenantId)).toEqual(['ten_ours']);
-    expect((await entries('', stage.keys.theirs)).map(({ tenantId }) => tenantId)).toEqual(['ten_theirs']);
+    expect((await entries('', stage.keys.theirs)).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([[null, 'resumeTenant'], ['ten_theirs', 'createRoom']]);
     expect((await allEntries()).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([[null, 'resumeTenant'], ['ten_theirs', 'createRoom'], ['ten_ours', 'createRoom']]);
     expect((await allEntries('?tenantId=ten_theirs')).map(({ operation }) => operation)).toEqual(['resumeTenant', 'createRoom']);
+  });
+
+  it('shows a tenant what operators did to it, but neither who they are nor anything of another tenant', async () => {
+    const TENANT = '/v1/operator/tenants/ten_ours';
+    const number = '+13125550777';
+    await stage.ask('PATCH', TENANT, { body: { name: 'Slow payers', maxMinutesPerMonth: 90 } });
+    await stage.ask('PATCH', TENANT, { body: { maxMinutesPerMonth: null } });
+    const { body: key } = await stage.ask('POST', `${TENANT}/keys`, { body: {} });
+    await stage.ask('POST', '/v1/operator/numbers', { body: { number, tenantId: 'ten_ours' } });
+    await stage.ask('PATCH', `/v1/operator/numbers/${number.slice(1)}`, { body: { tenantId: 'ten_theirs' } });
+    await stage.ask('DELETE', `/v1/operator/numbers/${number.slice(1)}`);
+    await stage.ask('POST', `${TENANT}/suspend`);
+    await stage.ask('PATCH', '/v1/operator/limits', { body: { maxLiveLegs: 500 } });
+
+    // Suspended, it may still read them.
+    const ours = await entries();
+    expect(ours.map(({ operation }) => operation)).toEqual(['suspendTenant', 'updateNumber', 'createNumber', 'createTenantKey', 'updateTenant', 'updateTenant']);
+    for (const entry of ours) expect(entry).toMatchObject({ tenantId: null, actor: { kind: 'operator', id: 'operator' }, source: null, status: expect.any(Number), targets: { tenantId: 'ten_ours' } });
+    expect(ours.map(({ changes }) => changes)).toMatchObject([
+      { after: { suspendedAt: expect.any(String) } },
+      { before: { number: '+131******77', tenantId: 'ten_ours' }, after: { number: '+131******77', tenantId: null } },
+      { after: { number: '+131******77', tenantId: 'ten_ours' } },
+      { after: { keyId: key.apiKey.id } },
+      { before: { max_minutes_per_month: 90 }, after: { max_minutes_per_month: null } },
+      { before: { max_minutes_per_month: null }, after: { max_minutes_per_month: 90 } },
+    ]);
+    for (const theirs of ['oscar', 'ten_theirs', 'Slow payers', '127.0.0.1', number]) expect(JSON.stringify(ours)).not.toContain(theirs);
+    expect((await entries('', stage.keys.theirs)).map(({ operation }) => operation)).toEqual(['deleteNumber', 'updateNumber']);
+    await stage.ask('POST', `${TENANT}/resume`);
+
+    // Sifted and paged like its own.
+    await stage.ask('POST', '/v1/rooms', { body: {} });
+    expect((await entries('?actor=operator&operation=createNumber')).map(({ id }) => id)).toEqual([ours[2]?.id]);
+    expect(await entries('?actor=oscar')).toEqual([]);
+    const seen: string[] = [];
+    for (let next: string | null = ''; next !== null; ) {
+      const { body }: { body: { entries: Entry[]; next: string | null } } = await stage.ask('GET', `/v1/audit?limit=3${next === '' ? '' : `&after=${next}`}`);
+      seen.push(...body.entries.map(({ operation }) => operation));
+      next = body.next;
+    }
+    expect(seen).toEqual(['createRoom', 'resumeTenant', ...ours.map(({ operation }) => operation)]);
+    // The operator's own log hides nothing.
+    const all = await allEntries('?tenantId=ten_theirs');
+    expect(all.map(({ operation, actor, source }) => [operation, actor.id, source])).toEqual([['deleteNumber', 'oscar', expect.any(String)], ['updateNumber', 'oscar', expect.any(String)]]);
+  });
+
+  it('takes no entry from a tenant that another would be shown, nor lets it close an operator’s', async () => {
+    await stage.ask('POST', '/v1/operator/tenants/ten_ours/resume');
+    for (const text of [
+      `INSERT INTO audit_entry (id, tenant_id, about, actor_kind, actor_id, operation, request_id, source) VALUES ('aud_x', 'ten_ours', '{ten_theirs}', 'key', 'k', 'endRoom', 'r', 's')`,
+      `UPDATE audit_entry SET reason = 'forged' WHERE actor_kind = 'operator'`,
+    ]) await expect(inTransaction(stage.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({ code: '42501' });
   });
 
   it('is sifted by time, by who and by what', async () => {

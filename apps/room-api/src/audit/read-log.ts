@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { StreamableFile } from '@nestjs/common';
-import type { AuditPage, ListAuditOfAll } from '@partyline/contracts/audit';
+import type { AuditEntry, AuditPage, ListAuditOfAll } from '@partyline/contracts/audit';
 import { NDJSON } from '@partyline/contracts/operations/audit';
-import { hasEntry, listEntries, type EntryFilter } from '@partyline/store/audit';
-import type { Scope, Store } from '@partyline/store/store';
+import { hasEntry, listEntries, type EntryFilter, type EntryRow } from '@partyline/store/audit';
+import { EVERY_TENANT, type Scope, type Store } from '@partyline/store/store';
 import { noSuchPage } from '../input/parse.ts';
-import { showEntry } from './show.ts';
+import { showEntry, showToTenant } from './show.ts';
 
 /** Entries that are read at once for a stream. */
 const CHUNK = 500;
@@ -13,21 +13,26 @@ const CHUNK = 500;
 /** Does a request want the log as a stream of lines? */
 export const wantsStream = (accept: string | undefined): boolean => (accept ?? '').split(',').some((type) => type.split(';')[0]?.trim().toLowerCase() === NDJSON);
 
-/** A page of the log, or all that the filter lets through as a stream, an entry a line. Throws `invalid-query` for a page that there is not. */
-export async function readLog(store: Store, scope: Scope, { limit, after, from, to, ...rest }: ListAuditOfAll, accept: string | undefined): Promise<AuditPage | StreamableFile> {
+/**
+ * A page of the log, or all that the filter lets through as a stream, an entry a line. Throws `invalid-query` for a page that there is not.
+ * @param tenantId whose log; null: everybody's, for operators
+ */
+export async function readLog(store: Store, tenantId: string | null, { limit, after, from, to, ...rest }: ListAuditOfAll, accept: string | undefined): Promise<AuditPage | StreamableFile> {
+  const scope = tenantId ?? EVERY_TENANT;
+  const show = tenantId === null ? showEntry : (row: EntryRow) => showToTenant(row, tenantId);
   if (after !== undefined && !(await hasEntry(store, scope, after))) throw noSuchPage();
   const filter = { ...rest, from: from === undefined ? undefined : new Date(from), to: to === undefined ? undefined : new Date(to) };
-  if (wantsStream(accept)) return new StreamableFile(Readable.from(lines(store, scope, filter, after)), { type: NDJSON });
+  if (wantsStream(accept)) return new StreamableFile(Readable.from(lines(store, scope, filter, after, show)), { type: NDJSON });
   // One more than is shown tells whether there is a next page.
   const rows = await listEntries(store, scope, filter, { limit: limit + 1, after });
   const shown = rows.slice(0, limit);
-  return { entries: shown.map(showEntry), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+  return { entries: shown.map(show), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
 }
 
-async function* lines(store: Store, scope: Scope, filter: EntryFilter, begin: string | undefined): AsyncGenerator<string> {
+async function* lines(store: Store, scope: Scope, filter: EntryFilter, begin: string | undefined, show: (row: EntryRow) => AuditEntry): AsyncGenerator<string> {
   for (let after = begin; ; ) {
     const rows = await listEntries(store, scope, filter, { limit: CHUNK, after });
-    if (rows.length > 0) yield rows.map((row) => `${JSON.stringify(showEntry(row))}\n`).join('');
+    if (rows.length > 0) yield rows.map((row) => `${JSON.stringify(show(row))}\n`).join('');
     if (rows.length < CHUNK) return;
     after = rows.at(-1)?.id;
   }

@@ -11,6 +11,9 @@ export function targetsOf(params: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries((params ?? {}) as Record<string, unknown>).map(([name, value]) => [name, isId(value) ? value : 'not an id']));
 }
 
+/** The tenant that is among them. */
+export const tenantsIn = ({ tenantId }: Readonly<Record<string, string>>): string[] => (isId(tenantId) ? [tenantId] : []);
+
 /** The ids of what a reply tells of: `{"room":{"id":"room_…"},"sessionId":"ses_…"}` holds a `roomId` and a `sessionId`. */
 export function idsIn(reply: unknown): Record<string, string> {
   if (typeof reply !== 'object' || reply === null) return {};

@@ -18,6 +18,7 @@ const refusals: [string, () => string | null, string][] = [
   ['no key', () => null, 'missing-key'],
   ['a key that nobody has', newKey, 'unknown-key'],
   ['a known id with another secret', () => stage.keys.ours.slice(0, -43) + newKey().slice(-43), 'unknown-key'],
+  ['a good key under another environment’s name', () => stage.keys.ours.replace('pl_test_', 'pl_live_'), 'unknown-key'],
   ['something that is no key', () => 'letmein', 'unknown-key'],
   ['an expired key', () => expired, 'expired-key'],
   ['a revoked key', () => revoked, 'unknown-key'],

@@ -17,6 +17,7 @@ const noSuchEndpoint = (): VerdictError => new VerdictError('client', 'endpoint-
 const noSuchDelivery = (): VerdictError => new VerdictError('client', 'delivery-not-found', 'There is no such delivery.', { fix: 'Check the id; GET /v1/endpoints/{id}/deliveries lists them.' });
 const endpointDisabled = (): VerdictError => new VerdictError('client', 'endpoint-disabled', 'Nothing is sent to this endpoint.', { fix: 'Enable it first: PATCH /v1/endpoints/{id} with {"enabled":true}.' });
 const noSuchEvent = (pointer: string): VerdictError => new VerdictError('client', 'invalid-body', 'The body names an event that there is not.', { field: pointer, fix: 'Give the ids of events of yours; GET /v1/events lists them.' });
+const eventGone = (pointer: string): VerdictError => new VerdictError('client', 'event-gone', 'Events are kept for 30 days; there may have been more before that.', { field: pointer, fix: 'Name events, or a since, of the last 30 days.' });
 
 const endpointId = idOr(noSuchEndpoint);
 
@@ -92,16 +93,19 @@ export class EndpointsController {
     const place = async (event: string, pointer: string): Promise<string> => {
       const found = await findEvent(this.deps.store, tenantId, event);
       if (found === null) throw noSuchEvent(pointer);
-      return found;
+      if (found.id === null) throw eventGone(pointer);
+      return found.id;
     };
     const outboxIds = eventIds === undefined ? null : await Promise.all(eventIds.map((event, i) => place(event, `/eventIds/${i}`)));
-    const { count, last } = await replayEvents(this.deps.store, tenantId, id, {
+    const done = await replayEvents(this.deps.store, tenantId, id, {
       outboxIds,
       since: since === undefined ? null : new Date(since),
       until: until === undefined ? null : new Date(until),
       after: after === undefined ? null : await place(after, '/after'),
       limit: MOST_REPLAYED,
     });
+    if (done === 'gone') throw eventGone('/since');
+    const { count, last } = done;
     return { replayed: count, next: count === MOST_REPLAYED && last !== null ? eventId(last) : null };
   }
 

@@ -16,6 +16,9 @@ beforeEach(async () => {
 afterAll(() => stage.stop());
 
 const URL = 'https://example.com/events';
+/** Before anything here happens. */
+const LATELY = new Date(Date.now() - 60_000).toISOString();
+const LONG_AGO = new Date(Date.now() - 31 * 86_400_000).toISOString();
 const make = async (of: object = {}, key = stage.keys.ours) => (await stage.ask('POST', '/v1/endpoints', { key, body: { url: URL, ...of } })).body;
 /** Has two events told: the end of a room that nobody ever joined. */
 async function happen(): Promise<void> {
@@ -61,7 +64,7 @@ describe('an endpoint', () => {
     await happen();
     expect(await deliverAll()).toBe(0);
     expect((await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`)).body.reason).toBe('endpoint-disabled');
-    expect((await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body: { since: '2020-01-01T00:00:00Z' } })).body.reason).toBe('endpoint-disabled');
+    expect((await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body: { since: LATELY } })).body.reason).toBe('endpoint-disabled');
     expect(await change({ enabled: true, types: [], url: 'https://example.org/new' })).toMatchObject({ enabled: true, disabledReason: null, disabledAt: null, types: [], url: 'https://example.org/new' });
   });
 
@@ -120,15 +123,34 @@ describe('a replay', () => {
     await happen();
     const { endpoint } = await make({ types: ['session.ended'] });
     const replay = async (body: object) => stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body });
-    expect((await replay({ since: '2020-01-01T00:00:00Z' })).body).toEqual({ replayed: 1, next: null });
-    expect((await replay({ since: '2020-01-01T00:00:00Z', until: '2020-01-02T00:00:00Z' })).body.replayed).toBe(0);
+    expect((await replay({ since: LATELY })).body).toEqual({ replayed: 1, next: null });
+    expect((await replay({ since: LATELY, until: LATELY })).body.replayed).toBe(0);
     const { events } = (await stage.ask('GET', '/v1/events')).body;
     expect((await replay({ eventIds: events.map(({ id }: { id: string }) => id) })).body.replayed).toBe(2);
     expect(await deliverAll()).toBe(2);
-    for (const [body, pointer] of [[{}, '/since'], [{ since: '2020-01-01T00:00:00Z', eventIds: [events[0].id] }, '/since'], [{ eventIds: [] }, '/eventIds'], [{ eventIds: ['evt_nobodys_1'] }, '/eventIds/0'], [{ eventIds: ['x'] }, '/eventIds/0'], [{ since: 'now' }, '/since']] as const) {
+    for (const [body, pointer] of [[{}, '/since'], [{ since: LATELY, eventIds: [events[0].id] }, '/since'], [{ eventIds: [] }, '/eventIds'], [{ eventIds: ['evt_nobodys_1'] }, '/eventIds/0'], [{ eventIds: ['x'] }, '/eventIds/0'], [{ since: 'now' }, '/since']] as const) {
       const reply = await replay(body);
       expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
     }
+  });
+});
+
+describe('what was deleted as old', () => {
+  it('is not sent again, and nobody is told that it was', async () => {
+    const { endpoint } = await make();
+    await happen();
+    await deliverAll();
+    const { events } = (await stage.ask('GET', '/v1/events')).body;
+    const [delivery] = (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
+    await stage.store.pool.query('DELETE FROM delivery');
+    await stage.store.pool.query('DELETE FROM outbox WHERE seq = 1');
+    const replay = async (body: object) => (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body })).body;
+    expect(await replay({ eventIds: [events[1].id, events[0].id] })).toMatchObject({ status: 410, reason: 'event-gone', errors: [{ pointer: '/eventIds/1' }] });
+    expect(await replay({ since: LATELY, after: events[0].id })).toMatchObject({ status: 410, reason: 'event-gone', errors: [{ pointer: '/after' }] });
+    expect(await replay({ since: LONG_AGO })).toMatchObject({ status: 410, reason: 'event-gone', errors: [{ pointer: '/since' }] });
+    expect((await stage.ask('POST', `/v1/deliveries/${delivery.id}/replay`)).body.reason).toBe('delivery-not-found');
+    expect(await deliverAll()).toBe(0);
+    expect((await replay({ since: LATELY })).replayed).toBe(1);
   });
 });
 
@@ -150,7 +172,7 @@ describe('another tenant’s endpoint', () => {
     expect((await stage.store.pool.query('SELECT * FROM endpoint')).rows).toEqual(before);
     const theirs = (await make({}, stage.keys.theirs)).endpoint;
     expect((await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, { key: stage.keys.theirs, body: { eventIds: [events[0].id] } })).status).toBe(422);
-    expect((await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, { key: stage.keys.theirs, body: { since: '2020-01-01T00:00:00Z' } })).body.replayed).toBe(0);
+    expect((await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, { key: stage.keys.theirs, body: { since: LATELY } })).body.replayed).toBe(0);
   });
 });
 

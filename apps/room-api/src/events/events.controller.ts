@@ -7,6 +7,8 @@ import { findEvent } from '@partyline/store/outbox';
 import { readTimeline } from '@partyline/store/timeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Tenant } from '../auth/key.guard.ts';
+import { isLetIn } from '../auth/let-in.ts';
+import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { noSuchPage, noSuchSession, query, sessionId } from '../input/parse.ts';
 
@@ -14,6 +16,7 @@ const STREAM = 'text/event-stream';
 const MOST_ITEMS = 5_000;
 
 const noSuchEvent = (): VerdictError => new VerdictError('client', 'invalid-query', 'There is no such event.', { field: '/Last-Event-ID', fix: 'Give the id of an event of yours, or leave the header out to begin with what comes next.' });
+const eventGone = (field: string): VerdictError => new VerdictError('client', 'event-gone', 'Events are kept for 30 days, and this one is older: some after it may be gone.', { field, fix: 'Leave it out: a page then begins with the oldest event that is kept, a stream with what comes next.' });
 
 @Controller('v1')
 export class EventsController {
@@ -32,8 +35,9 @@ export class EventsController {
     const named = resume ?? after;
     const place = named === undefined ? null : await findEvent(this.deps.store, tenantId, named);
     if (named !== undefined && place === null) throw resume === undefined ? noSuchPage() : noSuchEvent();
-    const wanted = { after: place === null ? null : BigInt(place), types };
-    if (streams) return this.#follow(tenantId, wanted, reply);
+    if (place !== null && (place.old || place.id === null)) throw eventGone(resume === undefined ? '/after' : '/Last-Event-ID');
+    const wanted = { after: place?.id == null ? null : BigInt(place.id), types };
+    if (streams) return this.#follow(tenantId, wanted, request, reply);
     const { rows, more } = await this.deps.feed.read(tenantId, { ...wanted, limit });
     const events = rows.map(tellEvent);
     return { events, next: more ? (events.at(-1)?.id ?? null) : null };
@@ -41,18 +45,18 @@ export class EventsController {
 
   @Get('sessions/:sessionId/timeline')
   async timeline(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<Timeline> {
-    const rows = await readTimeline(this.deps.store, tenantId, id, MOST_ITEMS + 1);
-    if (rows === null) throw noSuchSession();
-    const items = rows.slice(0, MOST_ITEMS).map(({ at, source, what, leg_id, detail }): TimelineItem => ({ at: at.toISOString(), source, what, legId: leg_id, detail }));
-    return { items, complete: rows.length <= MOST_ITEMS };
+    const found = await readTimeline(this.deps.store, tenantId, id, MOST_ITEMS + 1);
+    if (found === null) throw noSuchSession();
+    const items = found.items.slice(0, MOST_ITEMS).map(({ at, source, what, leg_id, detail }): TimelineItem => ({ at: at.toISOString(), source, what, legId: leg_id, detail }));
+    return { items, complete: found.items.length <= MOST_ITEMS, eventsGone: found.eventsGone };
   }
 
-  #follow(tenantId: string, wanted: { after: bigint | null; types: readonly string[] }, reply: FastifyReply): StreamableFile {
+  async #follow(tenantId: string, wanted: { after: bigint | null; types: readonly string[] }, request: FastifyRequest, reply: FastifyReply): Promise<StreamableFile> {
     const gone = new AbortController();
-    const told = Readable.from(this.deps.feed.follow(tenantId, wanted, gone.signal), { objectMode: false });
     reply.raw.on('close', () => gone.abort());
+    const told = await this.deps.feed.follow(tenantId, wanted, gone.signal, () => isLetIn(this.deps, request.headers.authorization, operationOf(request)));
     // Nobody between us and the client is to keep it back, and no other request is to get it.
     void reply.headers({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
-    return new StreamableFile(told, { type: STREAM });
+    return new StreamableFile(Readable.from(told, { objectMode: false }), { type: STREAM });
   }
 }

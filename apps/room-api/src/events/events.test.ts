@@ -81,6 +81,25 @@ describe('a page of events', () => {
     expect([status, body.reason, body.errors[0].pointer]).toEqual([422, 'invalid-query', pointer]);
   });
 
+  it('begins with those of the last 30 days, and says so when it is asked for what comes after an older one', async () => {
+    await tell(['session.live', 'leg.joined', 'leg.answered', 'leg.ended']);
+    const [gone, old, hidden, kept] = (await page()).events;
+    await stage.store.pool.query('DELETE FROM outbox WHERE seq = 1');
+    await stage.store.pool.query(`UPDATE outbox SET created_at = now() - interval '30 days 2 hours' WHERE seq = 2`);
+    await stage.store.pool.query(`UPDATE outbox SET created_at = now() - interval '30 days 1 minute' WHERE seq = 3`);
+    expect((await page()).events).toEqual([kept]);
+    // Whoever pages through the oldest has an hour for the next page.
+    expect((await page(`?after=${hidden?.id}`)).events).toEqual([kept]);
+    for (const { id } of [gone!, old!]) {
+      const asked = await stage.ask('GET', `/v1/events?after=${id}`);
+      const resumed = await stage.ask('GET', '/v1/events', { headers: { accept: 'text/event-stream', 'last-event-id': id } });
+      expect([asked, resumed].map(({ status, body }) => [status, body.reason, body.errors[0].pointer])).toEqual([[410, 'event-gone', '/after'], [410, 'event-gone', '/Last-Event-ID']]);
+      expect((await stage.ask('GET', `/v1/events?after=${id}`, { key: stage.keys.theirs })).status).toBe(422);
+    }
+    const { body } = await stage.ask('GET', `/v1/sessions/${place.sessionId}/timeline`);
+    expect([body.items.filter(({ source }: { source: string }) => source === 'event').length, body.eventsGone]).toEqual([3, 1]);
+  });
+
   it('does not go past an event that is not committed yet', async () => {
     await tell(['session.live']);
     expect((await page()).events).toHaveLength(1);
@@ -100,14 +119,13 @@ describe('a stream of events', () => {
   it('tells what happens from now on, as it is told everywhere, to its tenant alone', async () => {
     await tell(['session.live']);
     const [ours, theirs] = [await follow(), await follow({ key: stage.keys.theirs })];
-    await expect.poll(() => ours.comments.length + 1).toBeGreaterThan(0);
     await tell(['leg.joined', 'leg.ended']);
     await expect.poll(() => seqs(ours)).toEqual([2, 3]);
     const event = JSON.parse(ours.messages[0]?.data ?? '') as unknown;
     expect(Event.parse(event)).toEqual(event);
     expect(ours.messages[0]).toMatchObject({ id: (event as { id: string }).id, event: 'leg.joined' });
     expect((await page()).events[1]).toEqual(event);
-    await expect.poll(() => theirs.comments.length, { timeout: 3_000 }).toBeGreaterThan(0);
+    await expect.poll(() => theirs.comments.length).toBeGreaterThan(0);
     expect(theirs.messages).toEqual([]);
   });
 
@@ -115,12 +133,12 @@ describe('a stream of events', () => {
     const types = Array.from({ length: 250 }, () => 'leg.joined');
     await tell(types);
     const first = await follow({ last: (await page('?limit=1')).events[0]?.id });
-    await expect.poll(() => seqs(first).length, { timeout: 5_000 }).toBe(249);
+    await expect.poll(() => seqs(first).length).toBe(249);
     first.close();
     await tell(['leg.ended']);
     const second = await follow({ last: first.messages[99]?.id });
     await tell(['leg.ended']);
-    await expect.poll(() => seqs(second).length, { timeout: 5_000 }).toBe(151);
+    await expect.poll(() => seqs(second).length).toBe(151);
     expect(seqs(second)).toEqual(Array.from({ length: 151 }, (_, i) => 102 + i));
   });
 
@@ -139,7 +157,7 @@ describe('a stream of events', () => {
       await tell(['leg.joined']);
       expect(await stage.store.pool.query('SELECT count(*)::int AS n FROM outbox').then(({ rows }) => rows)).toEqual([{ n: 1 }]);
       // Long enough for many looks.
-      await expect.poll(() => one.comments.length, { timeout: 5_000 }).toBeGreaterThan(1);
+      await expect.poll(() => one.comments.length).toBeGreaterThan(1);
       expect(one.messages).toEqual([]);
     });
     await expect.poll(() => one.messages.map(({ event }) => event)).toEqual(['session.live', 'leg.joined']);
@@ -155,7 +173,7 @@ describe('a stream of events', () => {
     await Promise.all(places.map(async (each) => {
       for (let i = 0; i < 20; i++) await tell(['leg.joined', 'leg.ended'], each);
     }));
-    await expect.poll(() => one.messages.length, { timeout: 10_000 }).toBe(200);
+    await expect.poll(() => one.messages.length).toBe(200);
     const told = one.messages.map(({ data }) => JSON.parse(data) as { sessionId: string; seq: number });
     for (const each of places) expect(told.filter(({ sessionId }) => sessionId === each.sessionId).map(({ seq }) => seq)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
     expect((await page('?limit=100')).events.map(({ id }) => id)).toEqual(one.messages.slice(0, 100).map(({ id }) => id));
@@ -176,6 +194,21 @@ describe('a stream of events', () => {
     }).toBe(200);
   });
 
+  it.each<[string, (keyId: string) => Promise<unknown>, string]>([
+    ['its key is revoked', (id) => stage.ask('DELETE', `/v1/keys/${id}`), 'unknown-key'],
+    ['its key expires', (id) => stage.store.pool.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [id]), 'expired-key'],
+    ['its tenant is suspended', () => stage.ask('POST', '/v1/operator/tenants/ten_ours/suspend'), 'tenant-suspended'],
+  ])('ends when %s, and no other’s does', async (_, happens, reason) => {
+    const { body } = await stage.ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['events:read'] } });
+    const [one, other] = [await follow({ key: body.key }), await follow({ key: stage.keys.theirs })];
+    await happens(body.apiKey.id);
+    await one.over;
+    expect((await stage.ask('GET', '/v1/events', { key: body.key })).body.reason).toBe(reason);
+    await stage.ask('POST', '/v1/operator/tenants/ten_ours/resume');
+    const { length } = other.comments;
+    await expect.poll(() => other.comments.length).toBeGreaterThan(length);
+  });
+
   it('refuses to go on after an event that is nobody’s or another’s', async () => {
     await tell(['session.live']);
     const [{ id }] = (await page()).events as unknown as [{ id: string }];
@@ -190,10 +223,9 @@ it('is closed at once when the server is stopped', async () => {
   const own = await startStage(() => agreeable);
   const reply = await fetch(`${own.url}/v1/events`, { headers: { accept: 'text/event-stream', authorization: `Bearer ${own.keys.ours}` } });
   const text = reply.text();
-  const start = performance.now();
   await own.stop();
+  // Told to the end, not cut off.
   expect(await text).toMatch(/^retry: 1000\n\n/);
-  expect(performance.now() - start).toBeLessThan(10_000);
 });
 
 describe('a session’s timeline', () => {

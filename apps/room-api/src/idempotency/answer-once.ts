@@ -17,7 +17,7 @@ export interface KeyedRequest {
   /** `operator` for the operator's own. */
   readonly tenantId: string;
   readonly key: string;
-  /** Method, address and body. */
+  /** By whom, how and of what it is asked: the key, method, address, `If-Match` and body. */
   readonly what: string;
   /** Names the request in a problem. */
   readonly requestId: string;
@@ -59,7 +59,7 @@ export async function answerOnce(deps: Deps, request: KeyedRequest, work: () => 
   } catch (error) {
     if (error instanceof TakenOver) throw inProgress(0);
     const problem = toProblem(error, request.requestId);
-    const ours = isFinal(problem, journal)
+    const ours = isFinal(error, problem, journal)
       ? await keep({ status: problem.status, headers: {}, body: problem })
       : problem.status < 500
         ? await forgetKey(deps.store, tenantId, claimed)
@@ -69,8 +69,14 @@ export async function answerOnce(deps: Deps, request: KeyedRequest, work: () => 
   }
 }
 
-/** Is it refused for good? Not when it is refused for now (429), nor when it never came as far as to find anything out (a field that is wrong). */
-const isFinal = ({ status }: Problem, journal: Journal): boolean => status < 500 && status !== 429 && (journal.wrote || ![400, 413, 415, 422].includes(status));
+/** Refused for as long as there is nothing left to spend, the room has another version, or a limit is reached. */
+const FOR_NOW: readonly number[] = [402, 412, 429];
+/** Refused before anything was found out: a field that is wrong. */
+const UNREAD: readonly number[] = [400, 413, 415, 422];
+
+/** Is it refused for good? Not when that can change, as is plain when it says when to come again. */
+const isFinal = (error: unknown, { status }: Problem, journal: Journal): boolean =>
+  status < 500 && !FOR_NOW.includes(status) && !(error instanceof VerdictError && error.retryAfterMs !== undefined) && (journal.wrote || !UNREAD.includes(status));
 
 async function claim(deps: Deps, { tenantId, key, what }: KeyedRequest): Promise<Exclude<Claimed, { to: 'wait' | 'refuse' }>> {
   const id = deps.ids.next('req');
@@ -78,7 +84,7 @@ async function claim(deps: Deps, { tenantId, key, what }: KeyedRequest): Promise
   for (let waited = 0; ; waited += LOOK_MS) {
     const claimed = await claimKey(deps.store, tenantId, wanted);
     if (claimed.to === 'refuse') {
-      throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', { fix: 'Send a new key with each new request, and the same only with the same address and body.' });
+      throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', { fix: 'Send a new one with each new request, and the same only with the same API key, address, If-Match and body.' });
     }
     if (claimed.to !== 'wait') return claimed;
     if (waited >= WAIT_MS) throw inProgress(claimed.leftMs);

@@ -2,8 +2,9 @@ import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestI
 import { VerdictError } from '@partyline/domain/verdict';
 import { systemSleep } from '@partyline/runtime/edges';
 import { GivenProblem, type Problem } from '@partyline/runtime/problem';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
+import type { KnownRequest } from '../auth/caller.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { answerOnce, type Answer } from './answer-once.ts';
 
@@ -22,7 +23,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
   intercept(context: ExecutionContext, next: CallHandler<unknown>): Observable<unknown> {
     const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest & { tenantId?: string }>();
+    const request = http.getRequest<KnownRequest>();
     const reply = http.getResponse<FastifyReply>();
     const keys = request.raw.headersDistinct['idempotency-key'];
     if (keys === undefined || READS.has(request.method)) return next.handle();
@@ -35,7 +36,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
       const headers = Object.fromEntries(KEPT_HEADERS.flatMap((name) => (reply.hasHeader(name) ? [[name, String(reply.getHeader(name))]] : [])));
       return { status: reply.statusCode, headers, body };
     };
-    const what = `${request.method} ${request.url}\n${JSON.stringify(request.body ?? null)}`;
+    // Who asks belongs to it: an answer may hold a secret that another key was not to be shown.
+    const what = JSON.stringify([request.caller?.id, request.method, request.url, request.headers['if-match'], request.body ?? null]);
     const answered = answerOnce({ ...this.deps, sleep: systemSleep }, { tenantId: request.tenantId ?? 'operator', key, what, requestId: request.id }, work);
     return from(
       answered.then(({ answer, replayed }) => {

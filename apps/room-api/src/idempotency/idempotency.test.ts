@@ -46,6 +46,27 @@ describe('a request that comes again with its key', () => {
     expect(await stage.counts()).toEqual(before);
   });
 
+  it('is refused with another API key: what one was shown is not for the other', async () => {
+    const make = (as: string, key: string, body: object) => stage.ask('POST', '/v1/keys', { key: as, body, headers: { 'idempotency-key': key } });
+    const { body: weak } = await make(stage.keys.ours, randomUUID(), { label: 'Weak', scopes: ['keys:write'] });
+    const key = randomUUID();
+    const admin = { label: 'Strong', scopes: ['admin'] };
+    const { body: strong } = await make(stage.keys.ours, key, admin);
+    const stolen = await make(weak.key, key, admin);
+    expect([stolen.status, stolen.body.reason]).toEqual([409, 'idempotency-key-reused']);
+    expect(JSON.stringify(stolen.body)).not.toContain(strong.key);
+    expect((await make(stage.keys.ours, key, admin)).body).toEqual(strong);
+  });
+
+  it('is refused with another If-Match', async () => {
+    const { body: made } = await create(randomUUID());
+    const key = randomUUID();
+    const rename = (match: string) => stage.ask('PATCH', `/v1/rooms/${made.room.id}`, { body: { name: 'Renamed' }, headers: { 'idempotency-key': key, 'if-match': match } });
+    expect((await rename('"1"')).status).toBe(200);
+    expect((await rename('"2"')).body.reason).toBe('idempotency-key-reused');
+    expect((await rename('"1"')).headers.get('idempotency-replayed')).toBe('true');
+  });
+
   it('is another tenant’s own, though the key is the same', async () => {
     const key = randomUUID();
     const ours = await create(key);
@@ -111,6 +132,25 @@ describe('a request that comes again with its key', () => {
     expect(await rooms()).toBe(before);
     const made = await create(key);
     expect([made.status, made.headers.get('idempotency-replayed'), await rooms()]).toEqual([201, null, before + 1]);
+  });
+
+  it('is done after all when there was nothing left to spend, or the room had changed', async () => {
+    const { body: made } = await create(randomUUID());
+    const path = `/v1/rooms/${made.room.id}`;
+    const key = { 'idempotency-key': randomUUID() };
+    const limit = (micro: string | null) => stage.ask('PUT', `${path}/spend-limit`, { body: { maxSpendMicro: micro } });
+    const token = () => stage.ask('POST', `${path}/tokens`, { body: { name: 'Grace' }, headers: key });
+    await limit('0');
+    expect((await token()).status).toBe(402);
+    await limit(null);
+    expect((await token()).status).toBe(201);
+
+    const { version } = (await stage.ask('GET', path)).body.room;
+    const rename = { 'idempotency-key': randomUUID(), 'if-match': `"${version + 1}"` };
+    const renamed = () => stage.ask('PATCH', path, { body: { name: 'Renamed' }, headers: rename });
+    expect((await renamed()).status).toBe(412);
+    await stage.ask('PATCH', path, { body: { maxParticipants: 7 } });
+    expect((await renamed()).body).toMatchObject({ name: 'Renamed', version: version + 2 });
   });
 
   it('is a new one after a day, and is forgotten by then', async () => {

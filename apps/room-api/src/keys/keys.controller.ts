@@ -50,8 +50,8 @@ export class KeysController {
   }
 
   @Delete(':keyId')
-  async end(@Tenant() tenantId: string, @Param('keyId', keyId) id: string, @Change() note: NoteChange): Promise<Key> {
-    const { before, after } = await endKey(this.deps, tenantId, id);
+  async end(@Tenant() tenantId: string, @OwnKey() own: KeyCaller, @Param('keyId', keyId) id: string, @Change() note: NoteChange): Promise<Key> {
+    const { before, after } = await endKey(this.deps, tenantId, own, id);
     note({ before: { state: before.state }, after: { state: after.state } });
     return showKey(after);
   }

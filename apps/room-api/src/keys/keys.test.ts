@@ -137,6 +137,16 @@ describe('revoking', () => {
     expect(await refusal(stage.ask('GET', '/v1/rooms', { key }))).toEqual([401, 'unknown-key']);
   });
 
+  it('lets nobody end a key that may do more than theirs; their own they may', async () => {
+    const { id, key } = await create({ scopes: ['keys:write', 'rooms:read'] });
+    const other = await create({ scopes: ['rooms:read'] });
+    for (const stronger of [idOf(stage.keys.ours), (await create({ scopes: ['admin'] })).id, (await create({ scopes: ['rooms:read', 'calls:write'] })).id]) {
+      expect(await refusal(stage.ask('DELETE', `/v1/keys/${stronger}`, { key }))).toEqual([403, 'scope-exceeded']);
+      expect((await stage.ask('GET', `/v1/keys/${stronger}`)).body.state).toBe('live');
+    }
+    for (const theirs of [other.id, id]) expect((await stage.ask('DELETE', `/v1/keys/${theirs}`, { key })).body.state).toBe('revoked');
+  });
+
   it('spares the last key that may do everything, and of two at once the second', async () => {
     expect(await refusal(stage.ask('DELETE', `/v1/keys/${idOf(stage.keys.ours)}`))).toEqual([409, 'last-admin-key']);
     const other = await create({ scopes: ['admin'] });

@@ -50,6 +50,14 @@ describe('people', () => {
     await stage.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '1 hour'`);
   });
 
+  it('a new room is a token, so none is made while as many are connected as may be; one that opens later is', async () => {
+    await allow('max_live_legs = 0');
+    const before = await stage.counts();
+    expect((await create()).body).toMatchObject({ reason: 'limit-live-legs', status: 429, limit: 0, used: 0 });
+    expect(await stage.counts()).toEqual(before);
+    expect((await stage.ask('POST', '/v1/rooms', { body: { name: 'Later', startsAt: new Date(Date.now() + 3_600_000).toISOString() } })).body).toMatchObject({ client: null, session: null });
+  });
+
   it('40 rung at once, when 10 may be rung in a minute: exactly 10, and more when the minute is over', async () => {
     const rooms = await fourRooms();
     await allow('max_dial_outs_per_minute = 10');

@@ -1,5 +1,6 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { ENDING_TIMES } from '@partyline/contracts/operation';
 import { VerdictError } from '@partyline/domain/verdict';
 import { toProblem } from '@partyline/runtime/problem';
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -19,7 +20,7 @@ const OPERATOR_PER_MINUTE = 6_000;
 const INTERNAL = new Set(['/healthz', '/readyz', '/metrics']);
 
 /**
- * Counts every request, and refuses those of a tenant (429 `rate-limited`) beyond its limit; requests that end something are counted and never refused. Those that
+ * Counts every request, and refuses those of a tenant (429 `rate-limited`) beyond its limit, those that end something beyond a far higher one. Those that
  * come without a good key are counted by the address that they come from. To stand behind the key guard.
  */
 @Injectable()
@@ -37,7 +38,7 @@ export class RateGuard implements CanActivate, OnModuleInit {
     if (caller?.kind === 'operator') await this.count(request, reply, { policy: 'operator', who: caller.id, limit: OPERATOR_PER_MINUTE });
     if (caller?.kind !== 'key') return true;
     const over = await this.count(request, reply, { policy: 'tenant', who: caller.tenantId, limit: caller.requestsPerMinute });
-    if (over !== null && !operationOf(request).ends) throw over;
+    if (over !== null && (!operationOf(request).ends || request.rate!.used > ENDING_TIMES * caller.requestsPerMinute)) throw over;
     return true;
   }
 

@@ -73,12 +73,27 @@ describe('an operator', () => {
   it('adds, lists, changes and takes away numbers', async () => {
     const number = '+442079460001';
     const made = await stage.ask('POST', '/v1/operator/numbers', { body: { number, language: 'en-GB', country: 'GB' } });
-    expect([made.status, made.body]).toEqual([201, { number, kind: 'shared', country: 'GB', language: 'en-GB', tollFree: false, tenantId: null }]);
+    expect([made.status, made.body]).toEqual([201, { number, kind: 'shared', country: 'GB', language: 'en-GB', tollFree: false, tenantId: null, guarded: true, maxUnadmitted: 10, slowUntil: null }]);
     expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number } })).body.reason).toBe('number-exists');
     expect((await stage.ask('PATCH', '/v1/operator/numbers/%2B442079460001', { body: { tenantId: 'ten_theirs' } })).body).toMatchObject({ kind: 'dedicated', tenantId: 'ten_theirs', language: 'en-GB' });
     expect((await stage.ask('GET', '/v1/operator/numbers?tenantId=ten_theirs')).body.numbers.map((each: { number: string }) => each.number)).toEqual([THEIRS, number]);
     expect((await stage.ask('DELETE', '/v1/operator/numbers/442079460001')).body).toEqual({ number });
     expect((await stage.ask('DELETE', '/v1/operator/numbers/442079460001')).body.reason).toBe('number-not-found');
+  });
+
+  it('sets how the callers of a number are guarded, and sees when one is in slow mode', async () => {
+    const number = '+442079460003';
+    expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number, guarded: false, maxUnadmitted: 3 } })).body).toMatchObject({ guarded: false, maxUnadmitted: 3 });
+    expect((await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { guarded: true } })).body).toMatchObject({ guarded: true, maxUnadmitted: 3 });
+    expect((await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted: 50 } })).body).toMatchObject({ guarded: true, maxUnadmitted: 50 });
+    await stage.store.pool.query(`UPDATE dial_in_number SET slow_until = '2099-01-01T00:00:00Z' WHERE e164 = $1`, [number]);
+    expect((await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { language: 'en-GB' } })).body).toMatchObject({ slowUntil: '2099-01-01T00:00:00.000Z' });
+    expect((await stage.ask('GET', '/v1/numbers')).body.numbers.find((each: { number: string }) => each.number === number)).toEqual({ number, kind: 'shared', country: null, language: 'en-GB', tollFree: false });
+    for (const maxUnadmitted of [0, 10_001, 1.5, '10', null]) {
+      const reply = await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted } });
+      expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/maxUnadmitted']);
+    }
+    await stage.ask('DELETE', '/v1/operator/numbers/442079460003');
   });
 
   it('goes through all of them a page at a time', async () => {

@@ -2,8 +2,8 @@ import { Body, Controller, Delete, Get, Inject, Param, Patch, Post, Query, type 
 import { changeNumber, createNumber, removeNumber } from '@partyline/conference/change-number';
 import { noSuchNumber } from '@partyline/conference/refusals';
 import { CreateNumber, ListAllNumbers, UpdateNumber, type DeletedNumber, type NumberPage, type OperatorNumber } from '@partyline/contracts/number';
-import { toE164 } from '@partyline/domain/phone';
-import { listAllNumbers } from '@partyline/store/numbers';
+import { maskNumber, toE164 } from '@partyline/domain/phone';
+import { listAllNumbers, type GuardedNumberRow, type NewNumber } from '@partyline/store/numbers';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { body, query } from '../input/parse.ts';
@@ -18,10 +18,19 @@ const inPath: PipeTransform<unknown, string> = {
   },
 };
 
-const settings = ({ language, country, tollFree, tenantId, providerAccountId }: UpdateNumber) => ({
+const settings = ({ language, country, tollFree, tenantId, guarded, maxUnadmitted, providerAccountId }: UpdateNumber): Partial<NewNumber> => ({
+  ...(guarded === undefined ? {} : { guarded }), ...(maxUnadmitted === undefined ? {} : { max_unadmitted: maxUnadmitted }),
   ...(language === undefined ? {} : { language }), ...(country === undefined ? {} : { country }), ...(tollFree === undefined ? {} : { toll_free: tollFree }), ...(tenantId === undefined ? {} : { dedicated_to: tenantId }),
   ...(providerAccountId === undefined ? {} : { account_id: providerAccountId }),
 });
+
+/** As the audit log has a number, which is masked there. */
+const noted = (row: GuardedNumberRow): object => {
+  const { number, slowUntil: _slowUntil, kind: _kind, ...said } = showOperatorNumber(row);
+  return { number: maskNumber(number), ...said };
+};
+/** Whose it is, or was. */
+const tenantsOf = (...rows: readonly GuardedNumberRow[]): string[] => rows.flatMap((row) => row.dedicated_to ?? []);
 
 /** For who runs the platform; the key guard lets nobody else in. */
 @Controller('v1/operator/numbers')
@@ -29,9 +38,9 @@ export class OperatorNumbersController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Body(body(CreateNumber)) { number, language, country, tollFree, tenantId, providerAccountId }: CreateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
-    const row = await createNumber(this.deps, { e164: number, language, country, toll_free: tollFree, dedicated_to: tenantId, account_id: providerAccountId });
-    note({ after: { language, country, tollFree, tenantId, providerAccountId } });
+  async create(@Body(body(CreateNumber)) { number, language, country, tollFree, tenantId, guarded, maxUnadmitted, providerAccountId }: CreateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
+    const row = await createNumber(this.deps, { e164: number, language, country, toll_free: tollFree, dedicated_to: tenantId, guarded, max_unadmitted: maxUnadmitted, account_id: providerAccountId });
+    note({ after: noted(row), tenants: tenantsOf(row) });
     return showOperatorNumber(row);
   }
 
@@ -45,14 +54,15 @@ export class OperatorNumbersController {
 
   @Patch(':number')
   async update(@Param('number', inPath) number: string, @Body(body(UpdateNumber)) wanted: UpdateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
-    const row = await changeNumber(this.deps, number, settings(wanted));
-    note({ after: wanted });
-    return showOperatorNumber(row);
+    const { before, after } = await changeNumber(this.deps, number, settings(wanted));
+    note({ before: noted(before), after: noted(after), tenants: tenantsOf(before, after) });
+    return showOperatorNumber(after);
   }
 
   @Delete(':number')
-  async remove(@Param('number', inPath) number: string): Promise<DeletedNumber> {
-    await removeNumber(this.deps, number);
+  async remove(@Param('number', inPath) number: string, @Change() note: NoteChange): Promise<DeletedNumber> {
+    const before = await removeNumber(this.deps, number);
+    note({ before: noted(before), tenants: tenantsOf(before) });
     return { number };
   }
 }

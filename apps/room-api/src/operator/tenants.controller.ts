@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query } from '@nestjs/common';
+import { checkCurrency } from '@partyline/conference/check-currency';
 import { createKey } from '@partyline/conference/create-key';
 import { createTenant } from '@partyline/conference/create-tenant';
 import { deleteTenant } from '@partyline/conference/delete-tenant';
@@ -22,8 +23,8 @@ export class TenantsController {
 
   @Post()
   async create(@Body(body(CreateTenant)) wanted: CreateTenant, @Change() note: NoteChange): Promise<CreatedTenant> {
-    const { tenant, key } = await createTenant(this.deps, { ...wanted, env: this.deps.keyEnv });
-    note({ after: { ...wanted, keyId: key.id } });
+    const { tenant, key } = await createTenant(this.deps, { settings: { ...tenantSettings(wanted), name: wanted.name }, env: this.deps.keyEnv });
+    note({ after: { ...wanted, keyId: key.id }, tenants: [tenant.id] });
     return { tenant: showTenant(tenant), key: key.key };
   }
 
@@ -45,18 +46,18 @@ export class TenantsController {
 
   @Patch(':tenantId')
   async update(@Param('tenantId', tenantId) id: string, @Body(body(UpdateTenant)) wanted: UpdateTenant, @Change() note: NoteChange): Promise<Tenant> {
-    const settings = tenantSettings(wanted);
-    const updated = await updateTenant(this.deps.store, id, settings);
+    if (wanted.currency !== undefined) await checkCurrency(this.deps, wanted.currency);
+    const updated = await updateTenant(this.deps.store, id, tenantSettings(wanted));
     if (updated === null) throw noSuchTenant();
-    note({ before: updated.before, after: settings });
-    return showTenant(updated.after);
+    note({ before: updated.before, after: updated.after });
+    return showTenant(updated.tenant);
   }
 
   @Post(':tenantId/keys')
   async createKey(@Param('tenantId', tenantId) id: string, @Body(body(CreateTenantKey)) wanted: CreateTenantKey, @Change() note: NoteChange): Promise<CreatedKey> {
     if ((await readTenant(this.deps.store, id)) === null) throw noSuchTenant();
     const { row, key } = await createKey(this.deps, id, { scopes: ['admin'], env: this.deps.keyEnv }, { ...wanted, expiresAt: null });
-    note({ after: { scopes: row.scopes } });
+    note({ after: { keyId: row.id, scopes: row.scopes } });
     return { apiKey: showKey(row), key };
   }
 
@@ -70,9 +71,10 @@ export class TenantsController {
 
   @Post(':tenantId/resume')
   @HttpCode(200)
-  async resume(@Param('tenantId', tenantId) id: string): Promise<Tenant> {
+  async resume(@Param('tenantId', tenantId) id: string, @Change() note: NoteChange): Promise<Tenant> {
     const tenant = await resumeTenant(this.deps.store, id);
     if (tenant === null) throw noSuchTenant();
+    note({ after: { suspendedAt: null } });
     return showTenant(tenant);
   }
 

@@ -4,9 +4,11 @@ import { agreeable, newKey, startStage, type Stage } from '../testing/stage.ts';
 let stage: Stage;
 beforeAll(async () => {
   stage = await startStage(() => agreeable);
+  await setRates('USD', ['inbound', 'outbound', 'bridge-voice', 'bridge-media', 'webrtc']);
 });
 afterAll(() => stage.stop());
 
+const setRates = (currency: string, kinds: readonly string[]) => stage.ask('PATCH', '/v1/operator/rates', { body: { rates: kinds.map((what) => ({ what, currency, microPerMinute: '10000' })) } });
 const TENANTS = '/v1/operator/tenants';
 
 /** A tenant with its first key. */
@@ -27,7 +29,7 @@ describe('a tenant', () => {
     expect(body).toEqual({
       tenant: {
         id: expect.stringMatching(/^ten_/), name: 'Acme', homeCountry: 'US', allowedCountries: [], limits: { maxLiveRooms: null, maxLiveLegs: null, maxDialOutsPerMinute: null, maxRequestsPerMinute: null },
-        currency: 'EUR', maxMinutesPerMonth: null, maxSpendMicroPerMonth: null, state: 'active', createdAt: expect.any(String), suspendedAt: null,
+        fraudLimits: { callsPerMinute: null, concurrent: null, toOneNumber: null, minutesPerDay: null, longestMinutes: null }, currency: 'EUR', maxMinutesPerMonth: null, maxSpendMicroPerMonth: null, state: 'active', createdAt: expect.any(String), suspendedAt: null,
       },
       key: expect.stringMatching(/^pl_test_[0-9a-f]{32}_[\w-]{43}$/),
     });
@@ -44,9 +46,41 @@ describe('a tenant', () => {
     expect((await stage.ask('GET', path)).body).toMatchObject({ name: 'Acme', homeCountry: 'DE' });
     expect((await stage.ask('PATCH', path, { body: { name: 'Acme Ltd' } })).body).toMatchObject({ name: 'Acme Ltd', homeCountry: 'DE' });
     expect((await stage.ask('PATCH', path, { body: { homeCountry: 'FR' } })).body).toMatchObject({ name: 'Acme Ltd', homeCountry: 'FR' });
-    const settings = { allowedCountries: ['CA', 'GB'], currency: 'USD', maxMinutesPerMonth: 1_000, maxSpendMicroPerMonth: 9_007_199_254_740_991 };
+    const settings = { allowedCountries: ['CA', 'GB'], currency: 'USD', maxMinutesPerMonth: 1_000, maxSpendMicroPerMonth: '900719925474099312' };
     expect((await stage.ask('PATCH', path, { body: { ...settings, limits: { maxLiveRooms: 3 } } })).body).toMatchObject({ ...settings, limits: { maxLiveRooms: 3, maxLiveLegs: null } });
     expect((await stage.ask('PATCH', path, { body: { limits: { maxLiveLegs: 5 }, maxSpendMicroPerMonth: null } })).body).toMatchObject({ ...settings, maxSpendMicroPerMonth: null, limits: { maxLiveRooms: 3, maxLiveLegs: 5 } });
+  });
+
+  it('has no currency that the price list does not price everything in: its limits would count for nothing, or too much', async () => {
+    await setRates('CHF', ['inbound', 'webrtc']);
+    const { path } = await made();
+    for (const asked of [stage.ask('POST', TENANTS, { body: { name: 'Acme', currency: 'CHF' } }), stage.ask('PATCH', path, { body: { currency: 'CHF' } })]) {
+      expect((await asked).body).toMatchObject({ status: 422, reason: 'currency-without-rates', errors: [{ pointer: '/currency', detail: 'The price list has no CHF for outbound, bridge-voice, bridge-media.' }], fix: expect.stringContaining('/v1/operator/rates') });
+    }
+    await setRates('CHF', ['outbound', 'bridge-voice', 'bridge-media']);
+    expect((await stage.ask('PATCH', path, { body: { currency: 'CHF' } })).body.currency).toBe('CHF');
+  });
+
+  it('can be made with all of its settings', async () => {
+    const settings = { allowedCountries: ['CA'], currency: 'USD', maxMinutesPerMonth: 5, maxSpendMicroPerMonth: '7', limits: { maxLiveRooms: 3 }, fraudLimits: { concurrent: { warn: 1, critical: 2 }, toOneNumber: null } };
+    const { path } = await made({ name: 'Acme', homeCountry: 'DE', ...settings });
+    expect((await stage.ask('GET', path)).body).toMatchObject({ homeCountry: 'DE', ...settings });
+  });
+
+  it('has fraud limits of its own, meter by meter, that its calls are held to', async () => {
+    const { id, key, path } = await made({ name: 'Acme', homeCountry: 'GB' });
+    const change = async (fraudLimits: object): Promise<object> => (await stage.ask('PATCH', path, { body: { fraudLimits } })).body.fraudLimits;
+    const none = { callsPerMinute: null, concurrent: null, toOneNumber: null, minutesPerDay: null, longestMinutes: null };
+    expect(await change({ toOneNumber: { warn: 0, critical: 0 } })).toEqual({ ...none, toOneNumber: { warn: 0, critical: 0 } });
+    expect(await change({ concurrent: { warn: 3, critical: 3 } })).toEqual({ ...none, toOneNumber: { warn: 0, critical: 0 }, concurrent: { warn: 3, critical: 3 } });
+    const { body } = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
+    const ring = () => stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, { key, body: { phone: '+442079460018' } });
+    expect(await refusal(ring())).toEqual([429, 'fraud-limit']);
+    expect(await change({ toOneNumber: null })).toEqual({ ...none, concurrent: { warn: 3, critical: 3 } });
+    expect((await ring()).status).toBe(202);
+    // What an operator wrote into the row before there was this: the other half is the platform's.
+    await stage.store.pool.query(`UPDATE tenant SET fraud_limits = '{"callsPerMinute":{"critical":90},"concurrent":"many"}' WHERE id = $1`, [id]);
+    expect((await stage.ask('GET', path)).body.fraudLimits).toEqual({ ...none, callsPerMinute: { warn: 30, critical: 90 } });
   });
 
   it.each([
@@ -60,7 +94,14 @@ describe('a tenant', () => {
     ['PATCH', '/ten_ours', { allowedCountries: ['GB', 'gb'] }, '/allowedCountries/1'],
     ['PATCH', '/ten_ours', { limits: { maxLiveRooms: -1 } }, '/limits/maxLiveRooms'],
     ['PATCH', '/ten_ours', { currency: 'euro' }, '/currency'],
-    ['PATCH', '/ten_ours', { maxSpendMicroPerMonth: 0.5 }, '/maxSpendMicroPerMonth'],
+    ['PATCH', '/ten_ours', { currency: 'ZZZ' }, '/currency'],
+    ['PATCH', '/ten_ours', { maxSpendMicroPerMonth: 500_000 }, '/maxSpendMicroPerMonth'],
+    ['PATCH', '/ten_ours', { maxSpendMicroPerMonth: '0.5' }, '/maxSpendMicroPerMonth'],
+    ['PATCH', '/ten_ours', { fraudLimits: { concurrent: { warn: 11, critical: 10 } } }, '/fraudLimits/concurrent/warn'],
+    ['PATCH', '/ten_ours', { fraudLimits: { concurrent: { warn: 1 } } }, '/fraudLimits/concurrent/critical'],
+    ['PATCH', '/ten_ours', { fraudLimits: { concurrent: { warn: -1, critical: 1_000_001 } } }, '/fraudLimits/concurrent/warn'],
+    ['PATCH', '/ten_ours', { fraudLimits: { perDay: null } }, '/fraudLimits/perDay'],
+    ['POST', '', { name: 'X', fraudLimits: { concurrent: { warn: 2, critical: 1 } } }, '/fraudLimits/concurrent/warn'],
     ['POST', '/ten_ours/keys', { scopes: ['everything'] }, '/scopes/0'],
     ['POST', '/ten_ours/keys', { scopes: [] }, '/scopes'],
   ])('%s %s refuses %j', async (method, path, body, pointer) => {
@@ -111,7 +152,7 @@ describe('the list of tenants', () => {
 });
 
 describe('a suspended tenant', () => {
-  it('is refused everything but its hang-ups and its audit log, until it goes on', async () => {
+  it('is refused everything but its hang-ups, its usage and its audit log, until it goes on', async () => {
     const { key, path } = await made();
     const { body: room } = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
     const { body } = await suspend(path);
@@ -120,7 +161,7 @@ describe('a suspended tenant', () => {
       const reply = await stage.ask(method, address, { key, body: wanted });
       expect([address, reply.status, reply.body.reason, reply.body.fix]).toEqual([address, 403, 'tenant-suspended', expect.any(String)]);
     }
-    for (const address of ['/v1/hang-ups', `/v1/sessions/${room.session.id}/hang-ups`, '/v1/audit']) expect([address, (await stage.ask('GET', address, { key })).status]).toEqual([address, 200]);
+    for (const address of ['/v1/hang-ups', `/v1/sessions/${room.session.id}/hang-ups`, '/v1/usage', '/v1/cdrs', '/v1/spend', `/v1/spend?roomId=${room.room.id}`, '/v1/audit']) expect([address, (await stage.ask('GET', address, { key })).status]).toEqual([address, 200]);
 
     // Suspending it again changes nothing, not even since when.
     expect((await suspend(path)).body).toEqual(body);
@@ -155,6 +196,35 @@ describe('deleting a tenant', () => {
     const operations = log.entries.map(({ operation }: { operation: string }) => operation).toReversed();
     expect(operations.filter((name: string) => name !== 'deleteTenant')).toEqual(['createTenant', 'createRoom', 'suspendTenant']);
     expect(operations.filter((name: string) => name === 'deleteTenant')).toHaveLength(4);
+  });
+});
+
+describe('a tenant with numbers of its own', () => {
+  const NUMBERS = '/v1/operator/numbers';
+  const statesOf = async (rooms: readonly string[]): Promise<unknown[]> => (await stage.store.pool.query<{ state: string }>('SELECT state FROM room WHERE id = ANY($1)', [rooms])).rows.map(({ state }) => state);
+
+  it('is not deleted, since an operator has bought them, until they are given to others or taken away, with its rooms on them ended', async () => {
+    const { id, key, path } = await made();
+    const [given, taken] = ['+13125550901', '+13125550902'];
+    const rooms: string[] = [];
+    for (const number of [given, taken]) {
+      await stage.ask('POST', NUMBERS, { body: { number, tenantId: id } });
+      rooms.push((await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', number } })).body.room.id);
+    }
+    expect(await refusal(stage.ask('DELETE', `${NUMBERS}/${taken}`))).toEqual([409, 'number-has-rooms']);
+    await suspend(path);
+    const refused = await stage.ask('DELETE', path);
+    expect([refused.status, refused.body.reason, refused.body.fix]).toEqual([409, 'tenant-has-numbers', expect.stringContaining('/v1/operator/numbers')]);
+    // What does not change hands ends nothing.
+    await stage.ask('PATCH', `${NUMBERS}/${given}`, { body: { language: 'es-US' } });
+    await stage.ask('PATCH', `${NUMBERS}/${given}`, { body: { tenantId: id } });
+    expect(await statesOf(rooms)).toEqual(['active', 'active']);
+    expect((await stage.ask('PATCH', `${NUMBERS}/${given}`, { body: { tenantId: 'ten_theirs' } })).body.tenantId).toBe('ten_theirs');
+    expect(await refusal(stage.ask('DELETE', path))).toEqual([409, 'tenant-has-numbers']);
+    expect((await stage.ask('DELETE', `${NUMBERS}/${taken}`)).status).toBe(200);
+    expect(await statesOf(rooms)).toEqual(['ended', 'ended']);
+    expect((await stage.ask('DELETE', path)).body).toEqual({ id });
+    expect((await stage.ask('GET', `${NUMBERS}?tenantId=ten_theirs`)).body.numbers).toMatchObject([{ number: given }]);
   });
 });
 

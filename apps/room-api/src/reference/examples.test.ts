@@ -26,7 +26,7 @@ const files: Readonly<Record<string, string>> = {
 /** What a shell would make of a curl command: quotes and variables, and of curl's options those that the page uses. Throws on any other. */
 function readCurl(command: string, variables: Readonly<Record<string, string>>): { method: string; url: string; headers: Record<string, string>; body?: string } {
   const expand = (text: string): string => text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
-  const [curl, ...words] = [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, single, double, bare]) => single ?? expand(double ?? bare ?? ''));
+  const [curl, ...words] = [...command.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"]+)+/g)].map(([word]) => word.replaceAll(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_, single?: string, double?: string, bare?: string) => single ?? expand(double ?? bare ?? '')));
   expect(curl).toBe('curl');
   let [method, url, body]: (string | undefined)[] = [];
   const headers: Record<string, string> = {};
@@ -58,7 +58,7 @@ describe('docs/api.md', () => {
     const { body: ping } = await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`);
     const number = `1312555${String(1000 + (numbers += 1))}`;
     await stage.ask('POST', '/v1/operator/numbers', { body: { number: `+${number}` } });
-    const variables = { API: stage.url, KEY: stage.keys.ours, OPERATOR_KEY: stage.keys.operator, ROOM: made.room.id, SESSION: made.session.id, ENDPOINT: endpoint.id, DELIVERY: ping.deliveryId, PARTICIPANT: pin.participantId, PIN: pin.id, NUMBER: number };
+    const variables = { API: stage.url, KEY: stage.keys.ours, OPERATOR_KEY: stage.keys.operator, ROOM: made.room.id, SESSION: made.session.id, ENDPOINT: endpoint.id, DELIVERY: ping.deliveryId, PARTICIPANT: pin.participantId, PIN: pin.id, NUMBER: number, SINCE: new Date(Date.now() - 60_000).toISOString() };
     // Only where they are needed: there may be 50 keys.
     if (example.includes('$KEY_ID')) Object.assign(variables, { KEY_ID: (await stage.ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } })).body.apiKey.id });
     if (example.includes('$ACCOUNT')) Object.assign(variables, { ACCOUNT: (await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) })).body.id });

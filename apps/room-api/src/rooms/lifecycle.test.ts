@@ -162,6 +162,8 @@ describe('lists', () => {
     expect(await ids('')).toEqual([token.sessionId, session.id]);
     expect(await ids('&state=ended')).toEqual([session.id]);
     expect(await ids(`&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
+    // What ended the page before is not of that state any more, or never was.
+    expect(await ids(`&state=ended&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
     expect((await stage.ask('GET', '/v1/sessions?limit=1')).body.next).toBe(token.sessionId);
     expect((await stage.ask('GET', '/v1/sessions', { key: stage.keys.theirs })).body.sessions.map((each: { roomId: string }) => each.roomId)).not.toContain(room.id);
     expect((await stage.ask('GET', `/v1/sessions?after=${session.id}`, { key: stage.keys.theirs })).body.reason).toBe('invalid-query');

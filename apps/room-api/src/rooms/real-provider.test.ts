@@ -23,10 +23,10 @@ beforeAll(async () => {
       media: { kind: 'unified', account: { applicationId, privateKey, sip: { username: account.apiKey, password: account.apiSecret }, callbackSecret, videoHost: emulator.url } },
       voice: { kind: 'vonage', account: { apiKey: account.apiKey, applicationId, privateKey, signatureSecret: account.signatureSecret, apiHost: emulator.url } },
     },
-    { timeoutMs: 2_000 },
+    { timeoutMs: 20_000 },
   );
   const never = { enqueue: async () => undefined, ensure: async () => undefined, armHangUp: async () => undefined };
-  stage = await startStage((store) => answerQuestions({ providers: onlyPlatform(providers), store, jobs: never, clock: systemClock, report: { count: () => undefined, observe: () => undefined, warn: () => undefined } }), { answerWithinMs: 5_000 });
+  stage = await startStage((store) => answerQuestions({ providers: onlyPlatform(providers), store, jobs: never, clock: systemClock, report: { count: () => undefined, observe: () => undefined, warn: () => undefined } }), { answerWithinMs: 30_000 });
 });
 afterAll(async () => {
   await stage.stop();

@@ -43,9 +43,9 @@ export class RoomsController {
 
   @Get()
   async list(@Tenant() tenantId: string, @Query(query(ListRooms)) { limit, after, createdAfter, createdBefore, ...wanted }: ListRooms): Promise<RoomPage> {
-    if (after !== undefined && (await readRoom(this.deps.store, tenantId, after)) === null) throw noSuchPage();
     // One more than is shown tells whether there is a next page.
     const rows = await listRooms(this.deps.store, tenantId, { ...wanted, ...instants({ createdAfter, createdBefore }), limit: limit + 1, after });
+    if (rows === null) throw noSuchPage();
     const shown = rows.slice(0, limit);
     return { rooms: shown.map(showRoom), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
   }

@@ -53,6 +53,21 @@ describe('listing rooms', () => {
     expect([body.rooms.length, body.next]).toEqual([5, null]);
   });
 
+  it('loses none when what ends a page is no longer of those that are asked for', async () => {
+    const made: string[] = [];
+    for (let i = 0; i < 5; i++) made.unshift((await create(`Goes ${i}`, stage.keys.theirs)).room.id);
+    const seen: string[] = [];
+    for (let after: string | null = ''; after !== null; ) {
+      const { body } = await stage.ask('GET', `/v1/rooms?name=Goes&state=active&limit=2${after}`, { key: stage.keys.theirs });
+      for (const { id } of body.rooms as { id: string }[]) {
+        seen.push(id);
+        await stage.ask('POST', `/v1/rooms/${id}/end`, { key: stage.keys.theirs });
+      }
+      after = body.next === null ? null : `&after=${body.next}`;
+    }
+    expect(seen).toEqual(made);
+  });
+
   it.each([
     ['?limit=0', '/limit', 'must be at least 1'],
     ['?limit=101', '/limit', 'must be at most 100'],

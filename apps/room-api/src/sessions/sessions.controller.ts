@@ -15,9 +15,9 @@ export class SessionsController {
 
   @Get()
   async list(@Tenant() tenantId: string, @Query(query(ListSessions)) { limit, after, createdAfter, createdBefore, ...wanted }: ListSessions): Promise<SessionPage> {
-    if (after !== undefined && (await readSession(this.deps.store, tenantId, after)) === null) throw noSuchPage();
     // One more than is shown tells whether there is a next page.
     const rows = await listSessions(this.deps.store, tenantId, { ...wanted, ...instants({ createdAfter, createdBefore }), limit: limit + 1, after });
+    if (rows === null) throw noSuchPage();
     const shown = rows.slice(0, limit);
     return { sessions: shown.map(showSession), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
   }

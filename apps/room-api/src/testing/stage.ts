@@ -13,7 +13,7 @@ import { accountAddresses } from '@partyline/conference/webhook-urls';
 import { problemsOf } from '@partyline/contracts/operation';
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { Problem } from '@partyline/contracts/problem';
-import { answerQuestion, questionPattern, QUESTIONS, type Asked } from '@partyline/conference/questions';
+import { answerQuestion, questionPattern, QUESTIONS, type Asked, type Question } from '@partyline/conference/questions';
 import { VerdictError } from '@partyline/domain/verdict';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
@@ -27,6 +27,7 @@ import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis } from '@partyline/testing/redis';
 import { roomApiModule } from '../app.module.ts';
 import { openEventFeed } from '../events/feed.ts';
+import { openStreamPlaces } from '../events/stream-places.ts';
 import { strictHttp } from '../input/strict-http.ts';
 import { openRequestMeter } from '../limits/request-meter.ts';
 import { askOverRedis } from '../provider-client.ts';
@@ -52,6 +53,8 @@ export interface Stage {
   /** Two tenants' keys, and an operator's. */
   readonly keys: { readonly ours: string; readonly theirs: string; readonly operator: string };
   readonly redis: Severable;
+  /** Every question that reached the orchestrator's end of the wire. */
+  readonly questions: readonly (Pick<Asked, 'id'> & { readonly question: Question })[];
   /** What could not be had from the orchestrator, as an operator's log would say it. */
   readonly troubles: unknown[];
   /**
@@ -70,10 +73,13 @@ const operatorKey = (id: string) => {
   return { key, entry: { id, hash: createHash('sha256').update(key).digest() } };
 };
 
+/** A Redis that is there is waited for, however busy the machine is. Where it hangs on purpose a stage is `hurried`, as the service is. */
+const PATIENCE_MS = 20_000;
+
 export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
-export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, answerWithinMs, unauthenticatedPerMinute = 100_000, masterKeys = MASTER_KEYS }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number; unauthenticatedPerMinute?: number; masterKeys?: typeof MASTER_KEYS | null } = {}): Promise<Stage> {
+export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, answerWithinMs, hurried = false, unauthenticatedPerMinute = 100_000, trustedProxies = ['127.0.0.1'], masterKeys = MASTER_KEYS }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number; hurried?: boolean; unauthenticatedPerMinute?: number; trustedProxies?: readonly string[]; masterKeys?: typeof MASTER_KEYS | null } = {}): Promise<Stage> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ owner: true, url: database.url, max: 5, onError: () => undefined });
   const [operator, colleague] = [operatorKey('oscar'), operatorKey('ophelia')];
@@ -82,20 +88,22 @@ export async function startStage(provider: (store: Store) => AskProvider, { logT
   await seed(store, { tenantId: 'ten_theirs', tenantName: 'Theirs', apiKey: keys.theirs, countries: ['GB'], numbers: [] });
 
   const prefix = testRedis.prefix;
-  const answering = orchestrator ? await startOrchestrator(testRedis.url, prefix, provider(store)) : null;
+  const questions: { question: Question; id: string }[] = [];
+  const answering = orchestrator ? await startOrchestrator(testRedis.url, prefix, provider(store), (question, { id }) => questions.push({ question, id })) : null;
   const redis = await severable(testRedis.url);
   if (!redisUp) redis.sever();
 
   const log = logTo === undefined ? openLogger({ service: 'room-api', level: 'silent' }) : openLogger({ service: 'room-api', level: 'debug' }, logTo);
   const metrics = openMetrics();
   const troubles: unknown[] = [];
-  const connection = producerOptions(redis.url);
+  const connection = { ...producerOptions(redis.url), commandTimeout: hurried ? 1_000 : PATIENCE_MS };
   const jobs = openJobs({ connection, prefix, now: Date.now, onError: () => undefined });
   const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), ...(answerWithinMs === undefined ? {} : { answerWithinMs }), onTrouble: (_question, error) => troubles.push(error) });
-  const counting = connectRedis(redis.url, () => undefined, 250);
-  const feed = openEventFeed({ store, now: () => new Date(), onError: (error) => troubles.push(error), everyMs: 20, heartbeatMs: 200 });
+  const counting = connectRedis(redis.url, () => undefined, hurried ? 250 : PATIENCE_MS);
+  const feed = openEventFeed({ store, places: openStreamPlaces(counting, prefix), nextId: systemSecret, now: () => new Date(), onError: (error) => troubles.push(error), everyMs: 20, heartbeatMs: 200 });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
+    trustedProxies,
     log,
     metrics,
     module: roomApiModule({
@@ -112,12 +120,14 @@ export async function startStage(provider: (store: Store) => AskProvider, { logT
 
   if (answering !== null && redisUp) await untilHeard(asking);
   troubles.length = 0;
+  questions.length = 0;
 
   return {
     url: service.url,
     store,
     keys,
     redis,
+    questions,
     troubles,
     async ask(method, path, { key = path.startsWith('/v1/operator/') ? keys.operator : keys.ours, body, type = 'application/json', headers: more } = {}) {
       const headers: Record<string, string> = { ...more };
@@ -172,11 +182,16 @@ function keepsContract(method: string, path: string, { status, headers, body }: 
 }
 
 /** The other end of the wire: Nest's own Redis server, the encoding of libs/conference, and whatever `provider` says. */
-async function startOrchestrator(url: string, prefix: string, provider: AskProvider): Promise<ServerRedis> {
+async function startOrchestrator(url: string, prefix: string, provider: AskProvider, heard: (question: Question, asked: Asked) => void): Promise<ServerRedis> {
   // It would tell the terminal that it connects.
   Logger.overrideLogger(false);
   const server = new ServerRedis(workerOptions(url));
-  for (const question of QUESTIONS) server.addHandler(questionPattern(question, prefix), (asked: Asked) => answerQuestion(provider, question, asked, () => undefined));
+  for (const question of QUESTIONS) {
+    server.addHandler(questionPattern(question, prefix), (asked: Asked) => {
+      heard(question, asked);
+      return answerQuestion(provider, question, asked, () => undefined);
+    });
+  }
   await new Promise<void>((resolve, reject) => {
     void server.listen((error?: unknown) => (error === undefined ? resolve() : reject(error)));
   });

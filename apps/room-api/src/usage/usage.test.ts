@@ -132,6 +132,15 @@ describe('what is left to spend', () => {
     expect((await stage.ask('GET', '/v1/spend')).body).toEqual({ limits: [] });
   });
 
+  it('is nothing, and so no room is made with a token for one more browser; one that opens later is', async () => {
+    await stage.store.pool.query(`UPDATE tenant SET max_spend_micro_per_month = 4999 WHERE id = 'ten_ours'`);
+    const before = await stage.counts();
+    expect((await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } })).body).toMatchObject({ status: 402, reason: 'spend-limit' });
+    expect(await stage.counts()).toEqual(before);
+    expect((await stage.ask('POST', '/v1/rooms', { body: { name: 'Later', startsAt: new Date(Date.now() + 3_600_000).toISOString() } })).status).toBe(201);
+    await stage.store.pool.query(`UPDATE tenant SET max_spend_micro_per_month = NULL WHERE id = 'ten_ours'`);
+  });
+
   it('of a room is set, read and taken away, and refuses what it does not hold', async () => {
     const where = await place();
     const set = await stage.ask('PUT', `/v1/rooms/${where.roomId}/spend-limit`, { body: { maxSpendMicro: '100000' } });

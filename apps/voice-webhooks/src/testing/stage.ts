@@ -73,12 +73,12 @@ function sign(claims: object, header: object, secret: string): string {
 }
 
 /** voice-webhooks in this process, over a real Postgres and Redis, with one room on one number. */
-export async function startStage({ logTo }: { logTo?: Parameters<typeof openLogger>[1] } = {}): Promise<Stage> {
+export async function startStage({ logTo, patienceMs }: { logTo?: Parameters<typeof openLogger>[1]; patienceMs?: number } = {}): Promise<Stage> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
   const config = readConfig({ ...emulatedVendor('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey }, ['vonage', 'pins']);
-  const store = openStore({ owner: true, url: database.url, max: 4, onError: () => undefined });
-  const jobs = openJobs({ connection: producerOptions(redis.url), prefix: redis.prefix, now: Date.now, onError: () => undefined });
+  const store = openStore({ owner: true, url: database.url, max: 4, ...(patienceMs === undefined ? {} : { patienceMs }), onError: () => undefined });
+  const jobs = openJobs({ connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix, now: Date.now, onError: () => undefined });
   const pins = openPinVault(config.pins.PIN_KEY);
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'A' } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });

@@ -4,6 +4,7 @@ import { badBody, badQuery, type Operation } from '../operation.ts';
 const noEndpoint = { 404: 'There is no such endpoint, or it is another tenant’s.' };
 const noDelivery = { 404: 'There is no such delivery, or it is another tenant’s.' };
 const disabled = { 409: 'The endpoint is disabled.' };
+const gone = { 410: 'Events are kept for 30 days, and what is asked for is older.' };
 
 export const ENDPOINT_OPERATIONS: readonly Operation[] = [
   {
@@ -33,12 +34,12 @@ export const ENDPOINT_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'listDeliveries', method: 'get', path: '/v1/endpoints/{endpointId}/deliveries', tag: 'endpoints', scope: 'events:read', summary: 'See what was sent',
-    description: 'What was and is to be sent to an endpoint, the newest events first, a page at a time, with every attempt.', query: ListDeliveries, reply: { status: 200, schema: DeliveryPage }, problems: { ...noEndpoint, ...badQuery },
+    description: 'What was and is to be sent to an endpoint, the newest events first, a page at a time, with every attempt. What was done with 30 days ago is gone.', query: ListDeliveries, reply: { status: 200, schema: DeliveryPage }, problems: { ...noEndpoint, ...badQuery },
   },
   {
     id: 'replayEvents', method: 'post', path: '/v1/endpoints/{endpointId}/replay', tag: 'endpoints', scope: 'admin', summary: 'Send events again',
-    description: 'Sends the events of a time, or those that you name, again or for the first time, at most 1000 for a request. Each keeps its id.',
-    body: Replay, reply: { status: 202, schema: Replayed }, problems: { ...noEndpoint, ...disabled, ...badBody },
+    description: 'Sends the events of a time within the last 30 days, or those that you name, again or for the first time, at most 1000 for a request. Each keeps its id.',
+    body: Replay, reply: { status: 202, schema: Replayed }, problems: { ...noEndpoint, ...disabled, ...gone, ...badBody },
   },
   {
     id: 'replayDelivery', method: 'post', path: '/v1/deliveries/{deliveryId}/replay', tag: 'endpoints', scope: 'admin', summary: 'Send one again',

@@ -18,11 +18,11 @@ export const NUMBER_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'updateNumber', method: 'patch', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Change a dial-in number',
-    description: 'Changes what is said of a number, whose it is, or in which account its rooms live; what is left out stays, but that one that changes hands leaves its account. Neither can change while rooms are on it.',
+    description: 'Changes what is said of a number, whose it is, or in which account its rooms live; what is left out stays, but that one that changes hands leaves its account. Neither can change while rooms are on it; those of a suspended tenant are ended.',
     body: UpdateNumber, reply: { status: 200, schema: OperatorNumber }, problems: { 404: 'There is no such number, no such tenant, or it has no such provider account.', 409: 'Rooms are on it.', ...badBody },
   },
   {
-    id: 'deleteNumber', method: 'delete', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Take a dial-in number away', description: 'Who dials it hears that it is not in service. Not while rooms are on it.',
+    id: 'deleteNumber', method: 'delete', path: '/v1/operator/numbers/{number}', tag: 'operator', scope: 'operator', summary: 'Take a dial-in number away', description: 'Who dials it hears that it is not in service. Not while rooms are on it; those of a suspended tenant are ended.',
     reply: { status: 200, schema: DeletedNumber }, problems: { ...noNumber, 409: 'Rooms are on it.' },
   },
 ];

@@ -1,6 +1,8 @@
 import { AuditPage, ListAuditOfAll } from '../audit.ts';
 import { CreatedKey } from '../key.ts';
+import { PlatformLimits, UpdatePlatformLimits } from '../limits.ts';
 import { badBody, badQuery, type Operation } from '../operation.ts';
+import { ListRates, RatePage, Rates, UpdateRates } from '../rate.ts';
 import { CreatedTenant, CreateTenant, CreateTenantKey, DeletedTenant, ListTenants, Tenant, TenantPage, UpdateTenant } from '../tenant.ts';
 import { NDJSON } from './audit.ts';
 
@@ -35,12 +37,28 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'deleteTenant', method: 'delete', path: '/v1/operator/tenants/{tenantId}', tag: 'operator', scope: 'operator', summary: 'Delete a tenant',
-    description: 'Deletes a suspended tenant with all that is its own, for good: rooms, PINs, keys, sessions and their events. Its audit log and what it used are kept. Again: the same answer.',
-    reply: { status: 200, schema: DeletedTenant }, problems: { 409: 'It is not suspended, or one of its connections is not yet seen closed.' },
+    description: 'Deletes a suspended tenant with all that is its own, for good: rooms, PINs, keys, sessions and their events. Its audit log and what it used are kept. Dedicated numbers must be taken from it first. Again: the same answer.',
+    reply: { status: 200, schema: DeletedTenant }, problems: { 409: 'It is not suspended, has numbers of its own, or one of its connections is not yet seen closed.' },
   },
   {
     id: 'listAuditOfAll', method: 'get', path: '/v1/operator/audit', tag: 'operator', scope: 'operator', summary: 'See who changed what, of all tenants',
     description: 'Every change that was asked for with any key, operators’ too, newest first, a page at a time; asked with `accept: application/x-ndjson`, all that the filters let through, an entry a line.',
     query: ListAuditOfAll, reply: { status: 200, schema: AuditPage, also: [NDJSON] }, problems: badQuery,
+  },
+  {
+    id: 'getPlatformLimits', method: 'get', path: '/v1/operator/limits', tag: 'operator', scope: 'operator', summary: 'See the platform’s limits',
+    description: 'The limits of every tenant that has none of its own.', reply: { status: 200, schema: PlatformLimits }, problems: {},
+  },
+  {
+    id: 'updatePlatformLimits', method: 'patch', path: '/v1/operator/limits', tag: 'operator', scope: 'operator', summary: 'Change the platform’s limits',
+    description: 'Changes the limits of every tenant that has none of its own, at once; what is left out stays as it is.', body: UpdatePlatformLimits, reply: { status: 200, schema: PlatformLimits }, problems: badBody,
+  },
+  {
+    id: 'listRates', method: 'get', path: '/v1/operator/rates', tag: 'operator', scope: 'operator', summary: 'List rates',
+    description: 'The price list: what a minute is taken to cost until the provider has said, a page at a time.', query: ListRates, reply: { status: 200, schema: RatePage }, problems: badQuery,
+  },
+  {
+    id: 'updateRates', method: 'patch', path: '/v1/operator/rates', tag: 'operator', scope: 'operator', summary: 'Change rates',
+    description: 'Sets lines of the price list or takes them out, at most 500 at a time, all of them or none; what is up is counted by them at once.', body: UpdateRates, reply: { status: 200, schema: Rates }, problems: badBody,
   },
 ];

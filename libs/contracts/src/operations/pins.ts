@@ -9,7 +9,7 @@ export const PIN_OPERATIONS: readonly Operation[] = [
   },
   { id: 'listPins', method: 'get', path: '/v1/rooms/{roomId}/pins', tag: 'pins', scope: 'rooms:read', summary: 'See who has a PIN of their own', description: 'The people of a room with PINs of their own, without the PINs.', reply: { status: 200, schema: Pins }, problems: noRoom },
   {
-    id: 'deletePin', method: 'delete', path: '/v1/rooms/{roomId}/pins/{pinId}', tag: 'pins', scope: 'rooms:write', ends: true, summary: 'Take a PIN from somebody',
+    id: 'deletePin', method: 'delete', path: '/v1/rooms/{roomId}/pins/{pinId}', tag: 'pins', scope: 'rooms:write', summary: 'Take a PIN from somebody',
     description: 'The PIN lets nobody in from now on; who is in stays. It is given to nobody else for a day.', reply: { status: 200, schema: DeletedPin }, problems: { 404: 'There is no such PIN in this room, or no such room.' },
   },
   {

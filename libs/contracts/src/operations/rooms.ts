@@ -1,12 +1,12 @@
 import { LiveRoom } from '../leg.ts';
-import { badBody, badQuery, ended, noRoom, notNow, roomLimit, type Operation } from '../operation.ts';
+import { badBody, badQuery, ended, noMoney, noRoom, notNow, roomLimit, type Operation } from '../operation.ts';
 import { CreatedRoom, CreateRoom, EndedRoom, ListRooms, Room, RoomDetails, RoomPage, UpdateRoom } from '../room.ts';
 
 export const ROOM_OPERATIONS: readonly Operation[] = [
   {
     id: 'createRoom', method: 'post', path: '/v1/rooms', tag: 'rooms', scope: 'rooms:write', summary: 'Create a room',
     description: 'Creates a room with its PINs, its first session and a token for its first browser, a host’s: all of it, or nothing. One that opens later gets its session when somebody comes.',
-    body: CreateRoom, reply: { status: 201, schema: CreatedRoom }, problems: { 409: 'Another active room has this `externalId`, or the number leads to a room without a PIN.', ...badBody, ...roomLimit, ...notNow },
+    body: CreateRoom, reply: { status: 201, schema: CreatedRoom }, problems: { 409: 'Another active room has this `externalId`, or the number leads to a room without a PIN.', ...noMoney, ...badBody, ...roomLimit, ...notNow },
   },
   {
     id: 'listRooms', method: 'get', path: '/v1/rooms', tag: 'rooms', scope: 'rooms:read', summary: 'List rooms', description: 'Your rooms, newest first, a page at a time: in one state, of a time, by the beginning of their name, or by your own id for them. Rooms that you deleted are not among them.',

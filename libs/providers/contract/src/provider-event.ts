@@ -2,11 +2,11 @@ import type { Charge } from '@partyline/domain/money';
 import type { Verdict } from '@partyline/domain/verdict';
 
 /**
- * What a video vendor told us, in our words. `since`: when the connection was made. `at` is the vendor's clock: shown, never used for a deadline; null when the vendor gave no
- * time that can be read.
+ * What a video vendor told us, in our words. `since`: when the connection was made. `at` and `since` are the vendor's clock: shown, and compared with each other, never used
+ * for a deadline; null when the vendor gave no time that can be read.
  */
 export type MediaEvent =
-  | { readonly kind: 'connected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly at: Date | null }
+  | { readonly kind: 'connected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly at: Date | null; readonly since?: Date | null }
   | { readonly kind: 'disconnected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly reason: string; readonly at: Date | null; readonly since?: Date | null }
   | { readonly kind: 'sip-call'; readonly mediaSessionId: string; readonly connectionId: string; readonly sipCallId: string; readonly phase: 'ringing' | 'active' | 'over'; readonly verdict?: Verdict; readonly at: Date | null }
   | { readonly kind: 'unknown'; readonly name: string };

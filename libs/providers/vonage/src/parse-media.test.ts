@@ -12,9 +12,9 @@ const unknown = (name: string): object => ({ kind: 'unknown', name });
 const ended = (outcome: string, reason: string): object => ({ ...sip, phase: 'over', verdict: { outcome, reason } });
 
 const TABLE: [string, object, object][] = [
-  ['a connection', { event: 'connectionCreated', ...connection }, { kind: 'connected', ...connected }],
-  ['a connection without data', { event: 'connectionCreated', connection: { id: 'c-1' } }, { kind: 'connected', ...connected, data: '' }],
-  ['a connection without a time', { event: 'connectionCreated', ...connection, timestamp: undefined }, { kind: 'connected', ...connected, at: null }],
+  ['a connection', { event: 'connectionCreated', ...connection }, { kind: 'connected', ...connected, since: new Date(1) }],
+  ['a connection without data', { event: 'connectionCreated', connection: { id: 'c-1' } }, { kind: 'connected', ...connected, data: '', since: null }],
+  ['a connection without a time', { event: 'connectionCreated', ...connection, timestamp: undefined }, { kind: 'connected', ...connected, at: null, since: new Date(1) }],
   ['its end', { event: 'connectionDestroyed', reason: 'networkDisconnected', ...connection }, { kind: 'disconnected', ...connected, reason: 'networkDisconnected', since: new Date(1) }],
   ['its end, unexplained', { event: 'connectionDestroyed', ...connection }, { kind: 'disconnected', ...connected, reason: 'unnamed', since: new Date(1) }],
   ['a connection without an id', { event: 'connectionCreated', connection: {} }, unknown('connectionCreated')],

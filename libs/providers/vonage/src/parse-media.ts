@@ -50,9 +50,8 @@ function connection(body: Json, name: string, mediaSessionId: string): MediaEven
   const found = asObject(body['connection']);
   const connectionId = asText(found['id']);
   if (connectionId === undefined) return undefined;
-  const facts = { mediaSessionId, connectionId, data: asText(found['data']) ?? '', at: asDate(body['timestamp']) };
-  if (name === 'connectionCreated') return { kind: 'connected', ...facts };
-  return { kind: 'disconnected', ...facts, reason: asName(body['reason']), since: asDate(found['createdAt']) };
+  const facts = { mediaSessionId, connectionId, data: asText(found['data']) ?? '', at: asDate(body['timestamp']), since: asDate(found['createdAt']) };
+  return name === 'connectionCreated' ? { kind: 'connected', ...facts } : { kind: 'disconnected', ...facts, reason: asName(body['reason']) };
 }
 
 /** A session- or SIP-monitoring callback (contract §6). Never throws; streams and what it does not know are `unknown`. */

@@ -1,11 +1,12 @@
 import { callWith, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import {
-  createNumber, createTenant, createTenantKey, deleteNumber, deleteTenant, getTenant, listAllNumbers, listAuditOfAll, listTenants, resumeTenant, suspendTenant, updateNumber, updateTenant,
+  createNumber, createTenant, createTenantKey, deleteNumber, deleteTenant, getPlatformLimits, getTenant, listAllNumbers, listAuditOfAll, listRates, listTenants, resumeTenant, suspendTenant, updateNumber, updatePlatformLimits,
+  updateRates, updateTenant,
 } from '../generated/sdk.gen.ts';
 import type {
-  AuditEntry, AuditPage, CreatedKey, CreatedTenant, CreateNumberData, CreateTenantData, CreateTenantKeyData, DeletedNumber, DeletedTenant, ListAllNumbersData, ListAuditOfAllData, ListTenantsData, NumberPage, OperatorNumber,
-  Tenant, TenantPage, UpdateNumberData, UpdateTenantData,
+  AuditEntry, AuditPage, CreatedKey, CreatedTenant, CreateNumberData, CreateTenantData, CreateTenantKeyData, DeletedNumber, DeletedTenant, ListAllNumbersData, ListAuditOfAllData, ListRatesData, ListTenantsData, NumberPage,
+  OperatorNumber, PlatformLimits, Rate, RatePage, Rates, Tenant, TenantPage, UpdateNumberData, UpdatePlatformLimitsData, UpdateRatesData, UpdateTenantData,
 } from '../generated/types.gen.ts';
 import { listing, type Listing } from '../listing.ts';
 
@@ -24,5 +25,11 @@ export const operator = (client: Client) => ({
   numbers: (query: NonNullable<ListAllNumbersData['query']> = {}, options?: CallOptions): Listing<NumberPage, OperatorNumber> => listing(query, (asked) => listAllNumbers({ ...callWith(client, options), query: asked }), (page) => page.numbers),
   updateNumber: (number: string, change: UpdateNumberData['body'], options?: CallOptions): Promise<OperatorNumber> => updateNumber({ ...callWith(client, options), path: { number }, body: change }),
   deleteNumber: (number: string, options?: CallOptions): Promise<DeletedNumber> => deleteNumber({ ...callWith(client, options), path: { number } }),
+  /** What every tenant may use that has no limit of its own. */
+  limits: (options?: CallOptions): Promise<PlatformLimits> => getPlatformLimits({ ...callWith(client, options) }),
+  updateLimits: (change: UpdatePlatformLimitsData['body'], options?: CallOptions): Promise<PlatformLimits> => updatePlatformLimits({ ...callWith(client, options), body: change }),
+  /** What a minute is taken to cost until the provider has said. */
+  rates: (query: NonNullable<ListRatesData['query']> = {}, options?: CallOptions): Listing<RatePage, Rate> => listing(query, (asked) => listRates({ ...callWith(client, options), query: asked }), (page) => page.rates),
+  updateRates: (change: UpdateRatesData['body'], options?: CallOptions): Promise<Rates> => updateRates({ ...callWith(client, options), body: change }),
   audit: (query: NonNullable<ListAuditOfAllData['query']> = {}, options?: CallOptions): Listing<AuditPage, AuditEntry> => listing(query, (asked) => listAuditOfAll({ ...callWith(client, options), query: asked }), (page) => page.entries),
 });

@@ -28,11 +28,11 @@ function* attempts(key: string, others: string): Generator<Attempt> {
   const bearer = (what: string, given: string): Attempt => ({ what, headers: { authorization: `Bearer ${given}` } });
   // Each character changed, one at a time: the last too, though base64url does not use all its bits.
   for (let at = 0; at < key.length; at++) yield bearer(`character ${at} changed`, `${key.slice(0, at)}${OTHER[key[at]!] ?? 'A'}${key.slice(at + 1)}`);
-  // Not in the environment, which is a label for people.
-  for (const at of [0, 1, 10, 20, 30, 40, key.length - 5]) yield bearer(`two characters swapped at ${at}`, swapped(key, at));
+  for (const at of [0, 1, 3, 4, 10, 20, 30, 40, key.length - 5]) yield bearer(`two characters swapped at ${at}`, swapped(key, at));
   for (let length = 1; length < key.length; length++) yield bearer(`the first ${length} characters`, key.slice(0, length));
   for (const more of ['A', 'AA', '=', '==', '.', '-', '_', '%00', '%20', 'a'.repeat(500), '/', '?', '#', '\t', ';', ',']) yield bearer(`${JSON.stringify(more.slice(0, 4))} after it`, key + (more === '\t' ? '\tx' : more));
   const [, , id = '', secret = ''] = /^(pl_[a-z]+_)?([A-Za-z0-9]+)_(.+)$/.exec(key) ?? [];
+  for (const env of ['live', 'test', 'prod', 'de', 'devv', 'x']) yield bearer(`the environment ${env}`, `pl_${env}_${id}_${secret}`);
   for (const odd of [`pl_live_${id}_${secret.toLowerCase()}`, `PL_DEV_${id}_${secret}`, `pl__${id}_${secret}`, `pl_dev_${id.toUpperCase()}X_${secret}`, `${id}_${secret}`, secret, id, `pl_dev_${id}_`, `pl_dev__${secret}`, `sk_dev_${id}_${secret}`]) yield bearer('another form', odd);
   yield bearer('another’s secret under its id', `pl_dev_${keyIdOf(key)}_${others.slice(-43)}`);
   yield bearer('its secret under another’s id', `pl_dev_${keyIdOf(others)}_${key.slice(-43)}`);

@@ -4,6 +4,8 @@ import { defined } from './rooms.ts';
 
 const SCOPES = ['rooms:read', 'rooms:write', 'calls:write', 'events:read', 'keys:write', 'admin'] as const;
 type Scope = (typeof SCOPES)[number];
+/** Which there are, the API says. */
+export const scopesIn = (text: string): Scope[] => text.split(',') as Scope[];
 
 export const keys: readonly Leaf[] = [
   {
@@ -23,7 +25,7 @@ export const keys: readonly Leaf[] = [
     examples: ['keys create "Billing" --scopes rooms:read,events:read'],
     async run({ out, client }, [label = ''], { scopes = '', expires }: { scopes?: string; expires?: string }) {
       if (scopes === '') throw new UsageError('A key without scopes can do nothing.', `Give --scopes, with commas between: ${SCOPES.join(', ')}.`);
-      out.thing(await client().keys.create({ label, scopes: scopes.split(',') as Scope[], ...defined({ expiresAt: expires }) }), ['apiKey.id', 'apiKey.label', 'apiKey.scopes', 'key']);
+      out.thing(await client().keys.create({ label, scopes: scopesIn(scopes), ...defined({ expiresAt: expires }) }), ['apiKey.id', 'apiKey.label', 'apiKey.scopes', 'key']);
     },
   },
   {

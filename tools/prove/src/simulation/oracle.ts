@@ -58,7 +58,7 @@ export class Oracle {
   readonly #refused = new Map<string, number>();
   /** Legs that a commit said are being dialled, and whether their session ran then; each such commit is good for one request. */
   readonly #claimed = new Map<string, boolean>();
-  /** Legs of people who came when the room was full. */
+  /** Legs of people who came when the room was full, or who have come anew meanwhile. */
   readonly #turnedAway = new Set<string>();
 
   constructor(system: System, world: World) {
@@ -126,6 +126,7 @@ export class Oracle {
       if (before?.state === 'ended') this.#violate('I12', null, `leg ${id} went from ended to ${after.state}`);
       if (after.state === 'ended') this.#closed(after);
       if (after.state === 'ending' && after.owed_reason === 'room-full' && this.#isFull(after)) this.#turnedAway.add(id);
+      if (after.state === 'ending' && after.owed_reason === 'replaced' && this.#isReplaced(after)) this.#turnedAway.add(id);
       if (after.state === 'dialling') this.#claimed.set(id, runs(tables.sessions.get(after.session_id!)!));
       if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null) this.#refused.set(after.voice_call_id, now);
     }
@@ -139,6 +140,17 @@ export class Oracle {
     if (session === undefined) return true;
     const others = (tables.legsOfSession.get(session.id) ?? []).map((each) => tables.legs.get(each)!).filter((each) => each.id !== id && each.kind !== 'bridge' && each.state !== 'ended' && each.state !== 'ending');
     return others.filter((each) => each.participant_id === null || each.participant_id !== participant_id).length >= tables.rooms.get(session.room_id)!.max_participants;
+  }
+
+  /** Has the same person a connection that the vendor made later than the one that was let go for it? */
+  #isReplaced({ session_id, participant_id, media_connection_id }: LegRow): boolean {
+    const { tables } = this.#system.database;
+    const { connections } = this.#system.video;
+    const madeAt = (id: string | null): number => connections.get(id ?? '')?.entry.createdAt ?? -Infinity;
+    return (tables.legsOfSession.get(session_id ?? '') ?? []).some((each) => {
+      const other = tables.legs.get(each)!;
+      return other.participant_id === participant_id && madeAt(other.media_connection_id) > madeAt(media_connection_id);
+    });
   }
 
   /** I2: what our rows call closed is closed at the vendor. */

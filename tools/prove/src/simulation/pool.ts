@@ -11,11 +11,12 @@ type Told = { readonly result: RunResult } | { readonly error: string; readonly 
 
 export interface PoolOptions {
   readonly width?: number;
-  /** While this goes on, one worker only, which gives way to whoever else wants the machine: what runs beside must not be starved. */
+  /** While this goes on, the workers give way to whoever else wants the machine: what runs beside must not be starved. */
   readonly beside?: Promise<unknown>;
 }
 
-const GIVES_WAY = 10;
+/** The most there is: beside it, whoever wakes up has a core at once. */
+const GIVES_WAY = 19;
 const FILE = fileURLToPath(import.meta.url);
 
 /**
@@ -30,7 +31,7 @@ export async function runAll(next: () => Order | null, onResult: (result: RunRes
       over = true;
       throw error;
     })));
-  const first = beside === undefined ? Promise.resolve() : crew(1, GIVES_WAY, () => alone);
+  const first = beside === undefined ? Promise.resolve() : crew(width, GIVES_WAY, () => alone);
   const rest = beside?.catch(() => undefined).then(() => (alone = false));
   // Whichever comes first: the other thing is over, or there is no more to do.
   await Promise.race([first, rest]);

@@ -1,3 +1,4 @@
+import { writeConnectionData } from '@partyline/conference/connection-data';
 import { createRoom, type CreatedRoom } from '@partyline/conference/create-room';
 import { requestDialOut } from '@partyline/conference/dial-out';
 import { endRoom } from '@partyline/conference/end-session';
@@ -37,7 +38,7 @@ export interface Traffic {
 
 const MINUTE = 60_000;
 const DAY_MS = 24 * 60 * MINUTE;
-export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 140, meanMs: 5 * MINUTE };
+export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 135, meanMs: 5 * MINUTE };
 const CLOCKS_OFF = { never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60, host_left_s: null };
 
 /** Tenants, browsers, callers and phones, coming and going as they do. */
@@ -50,6 +51,7 @@ export class World {
   readonly #system: System;
   readonly #traffic: Traffic;
   #phones = 0;
+  #guests = 0;
 
   constructor(system: System, traffic: Traffic = TRAFFIC) {
     this.#system = system;
@@ -145,8 +147,8 @@ export class World {
     };
     for (let n = 0; n < browsers; n++) {
       const leave = leaves('browser', n);
-      const again = random.chance(0.08);
-      this.#after(random.between(500, comeWithin), () => this.#browser(meeting, made, n === 0 || random.chance(0.7), leave, again));
+      const again = random.chance(0.08) && (random.chance(0.5) ? 'seen' : 'unseen');
+      this.#after(random.between(500, comeWithin), () => this.#browser(meeting, made, n === 0 ? 'first' : random.chance(0.7) ? 'given' : 'asked', leave, again));
     }
     for (let n = 0; n < callers; n++) {
       const leave = leaves('phone', n);
@@ -161,7 +163,7 @@ export class World {
     }
     if (ending === 'tenant') this.#after(lengthMs, () => this.#end(meeting));
     // Somebody who kept the token, or the number, and comes when all is over.
-    if (random.chance(0.04)) this.#after(lengthMs + random.between(-2_000, 30_000), () => this.#browser(meeting, made, true, null, false));
+    if (random.chance(0.04)) this.#after(lengthMs + random.between(-2_000, 30_000), () => this.#browser(meeting, made, 'first', null, false));
     if (random.chance(0.04)) this.#after(lengthMs + random.between(-8_000, 30_000), () => this.#caller(meeting, made.pin, 0, 4_000, null));
   }
 
@@ -171,19 +173,24 @@ export class World {
     scheduler.after(Math.max(1_000, meeting.createdAt + afterCreation - scheduler.now), leave);
   }
 
-  #browser(meeting: Meeting, made: CreatedRoom, firstToken: boolean, leave: number | null, again: boolean): void {
+  /** @param whose the room's first token; one that was given beforehand, which no row of ours tells of; or one that is asked for now */
+  #browser(meeting: Meeting, made: CreatedRoom, whose: 'first' | 'given' | 'asked', leave: number | null, again: false | 'seen' | 'unseen'): void {
     const join = (media: string, token: string): void => {
       const connection: SimConnection = this.#system.video.join(media, token);
       meeting.people += 1;
       if (again) {
-        // A reload: gone, and back a moment later.
+        // A reload: gone, and back a moment later; or back before the vendor has seen that it was gone.
+        const back = (): void => this.#leaveAt(meeting, leave, ((now) => () => this.#system.video.leave(now))(this.#system.video.join(media, token)));
+        const seenGoneAfter = again === 'unseen' ? 10_000 : 0;
         this.#after(20_000, () => {
-          this.#system.video.leave(connection);
-          this.#after(1_500, () => this.#leaveAt(meeting, leave, ((back) => () => this.#system.video.leave(back))(this.#system.video.join(media, token))));
+          this.#after(seenGoneAfter, () => this.#system.video.leave(connection));
+          this.#after(1_500, back);
         });
       } else this.#leaveAt(meeting, leave, () => this.#system.video.leave(connection));
     };
-    if (firstToken) join(made.first!.media.mediaSessionId, made.first!.media.token);
+    const { mediaSessionId, token } = made.first!.media;
+    if (whose === 'first') join(mediaSessionId, token);
+    else if (whose === 'given') join(mediaSessionId, writeConnectionData({ participant: `part_guest_${(this.#guests += 1)}` }));
     else {
       this.#ask(
         (deps) => issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Guest' }),

@@ -63,7 +63,7 @@ async function explain(totals: Totals, log: (line: string) => void): Promise<str
   return troubles;
 }
 
-const ARM_DAYS = { quick: 4, full: 40 };
+const ARM_DAYS = { quick: 4, full: 25 };
 /** As busy as others, for less long. */
 export const SHORT_DAY = { meetingsPerDay: 60, openMs: 4_800_000 } as const;
 

@@ -8,7 +8,7 @@ import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/stor
 import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, listMedia, missingCalls, noteStrays } from '@partyline/store/inventory';
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits';
-import { findNumber } from '@partyline/store/numbers';
+import { findNumber, holdNumber } from '@partyline/store/numbers';
 import { listOwed, purgeExpired } from '@partyline/store/owed';
 import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSessionId } from '@partyline/store/rooms';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
@@ -118,6 +118,7 @@ const answersOwn = op(fc.record({ token, leg, call, hash: maybe(fc.constantFrom(
 const looks = op(fc.record({ tenant, session, leg, call, media, account }), async (store, g) => [
   await findLegOfCall(store, g.account, { callId: g.call, legId: g.leg }), await findLegOfCall(store, g.account, { callId: g.call }), await ownerOfMedia(store, g.account, g.media), await mediaOfSession(store, g.tenant, g.session), await sessionOfLeg(store, g.tenant, g.leg), await lastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }), await mediaOfLeg(store, g.tenant, g.leg),
   await connectionsOf(store, g.tenant, g.session), await findUnnamedDials(store, g.account, ['+447700900001']), await findNumber(store, g.tenant, {}), await findNumber(store, g.tenant, { number: OWN_NUMBER }), await findNumber(store, g.tenant, { kind: 'dedicated', language: 'en' }),
+  await inTransaction(store, g.tenant, async (tx) => [await holdNumber(tx, g.tenant, NUMBER), await holdNumber(tx, g.tenant, OWN_NUMBER), await holdNumber(tx, g.tenant, '+442079460009')]),
 ], 'look');
 const sweeps = op(fc.record({ account, calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [
   await listOwed(store, { graceMs: g.grace }), await listMedia(store, g.account, { afterEndS: 900 }), await findCalls(store, g.account, g.calls), await missingCalls(store, g.account, g.calls, { olderMs: -60_000 }), await missingCalls(store, g.account, g.calls, { olderMs: 60_000 }),

@@ -147,6 +147,10 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const first = fits.toSorted((a, b) => Number(a.dedicated) - Number(b.dedicated) || a.row.created_at.getTime() - b.row.created_at.getTime() || (a.row.e164 < b.row.e164 ? -1 : 1))[0];
     return one(first && { e164: first.row.e164, language: first.row.language, dedicated: first.dedicated, bound: first.bound, account_id: first.row.account_id, now });
   },
+  'hold-number': (tables, [tenant, e164]) => {
+    const row = tables.numbers.get(e164 as string);
+    return one(row !== undefined && (row.dedicated_to === null || row.dedicated_to === tenant) ? { dedicated: row.dedicated_to !== null } : undefined);
+  },
   'find-person': (tables, [tenant, id]) => {
     const person = tables.participants.get(id as string);
     return one(person?.tenant_id === tenant ? { role: person!.role, removed: person!.removed_at !== null } : undefined);
