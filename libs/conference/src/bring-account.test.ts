@@ -225,8 +225,8 @@ describe('an account', () => {
     await expect(verifyAccount(world, 'ten_other', id)).rejects.toMatchObject(gone);
     await expect(deleteAccount(world, 'ten_other', id)).rejects.toMatchObject(gone);
     const another = { e164: '+442079460999', language: 'en-GB', country: 'GB', toll_free: false };
-    await expect(createNumber(world, { ...another, dedicated_to: 'ten_other', account_id: id })).rejects.toMatchObject(gone);
-    await expect(createNumber(world, { ...another, dedicated_to: null, account_id: id })).rejects.toMatchObject({ verdict: { reason: 'not-dedicated' } });
+    await expect(createNumber(world, { ...another, dedicated_to: 'ten_other', account_id: id, guarded: true, max_unadmitted: 10 })).rejects.toMatchObject(gone);
+    await expect(createNumber(world, { ...another, dedicated_to: null, account_id: id, guarded: true, max_unadmitted: 10 })).rejects.toMatchObject({ verdict: { reason: 'not-dedicated' } });
     // Who gets the number does not get the account.
     expect(await changeNumber(world, number, { dedicated_to: 'ten_other' })).toMatchObject({ dedicated_to: 'ten_other', account_id: null });
   });
