@@ -1,5 +1,6 @@
 import { VerdictError, type Outcome } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
+import { KEPT_H } from '@partyline/store/idempotency';
 import type { AskProvider } from './ask-provider.ts';
 
 /*
@@ -26,6 +27,15 @@ export const QUESTIONS = Object.keys(DATES) as readonly Question[];
 /** What the asking side waits for an answer, in milliseconds; longer than the provider's own timeout, so that its verdict gets through. */
 export const ANSWER_WITHIN_MS = 5_000;
 
+/** Those that do something to a connection: without an answer, it may have been done. */
+export const ACTS: ReadonlySet<Question> = new Set<Question>(['mute', 'sendDigits']);
+
+/** Of those, what is not to happen twice. Asked again under the same id, it gets the answer of the first time, or none. */
+export const DONE_ONCE: ReadonlySet<Question> = new Set<Question>(['sendDigits']);
+
+/** For how long a question's id stays claimed, in milliseconds: for as long as it may be asked again, which a request with an Idempotency-Key may for a day. */
+export const claimedForMs = (question: Question): number => (DONE_ONCE.has(question) ? KEPT_H * 3_600_000 : 4 * ANSWER_WITHIN_MS);
+
 /**
  * The name of the message. Redis channels are not kept apart by database number, so deployments that share a Redis must differ here.
  * @param prefix `REDIS_PREFIX`, the same on both sides
@@ -33,8 +43,7 @@ export const ANSWER_WITHIN_MS = 5_000;
 export const questionPattern = (question: Question, prefix = 'partyline'): string => `${prefix}.${question}`;
 
 /**
- * A question on the wire. Every replica of the answering side hears it; the one that claims `id` (once, for longer than
- * `ANSWER_WITHIN_MS`) answers. The others must stay silent, in Nest by returning rxjs `NEVER`: an empty reply would end the wait.
+ * A question on the wire. Every replica of the answering side hears it; the one that claims `id` (once, for `claimedForMs`) answers. The others must stay silent, in Nest by returning rxjs `NEVER`: an empty reply would end the wait.
  */
 export interface Asked {
   /** Random, 128 bits or more. */
