@@ -130,19 +130,6 @@ describe('an orchestrator', () => {
     expect([stage.questions.length, b === a, c === a]).toEqual([3, true, false]);
   });
 
-  it('that does not say whether it pressed keys is asked again under the same id, by which it knows what it has done', async () => {
-    let lost = true;
-    stage = await startStage(() => ({ ...agreeable, sendDigits: () => (lost ? new Promise(() => undefined) : Promise.resolve({ legId: 'leg_1' })) }), { answerWithinMs: 1_000 });
-    const press = (key: string) => stage!.ask('POST', '/v1/participants/part_1/dtmf', { body: { digits: '1' }, headers: { 'idempotency-key': key } });
-    const first = await press('one');
-    expect([first.status, first.body.reason, first.headers.get('retry-after')]).toEqual([504, 'provider-no-answer', null]);
-    lost = false;
-    expect((await press('one')).status).toBe(200);
-    expect((await press('two')).status).toBe(200);
-    const [a, b, c] = stage.questions.map(({ id }) => id);
-    expect([stage.questions.length, b === a, c === a]).toEqual([3, true, false]);
-  });
-
   it.each([
     ['a vendor that refuses us', () => new ProviderError('refused', 'vendor-401', 'The vendor does not know us.'), 502, 'vendor-401', null],
     ['a vendor that is busy', () => new ProviderError('busy', 'vendor-429', 'The vendor is busy.', { retryAfterMs: 7_000 }), 502, 'vendor-429', '7'],

@@ -2,6 +2,7 @@ import { VerdictError, type Outcome } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { KEPT_H } from '@partyline/store/idempotency';
 import type { AskProvider } from './ask-provider.ts';
+import { PACED } from './pace-provider.ts';
 
 /*
  * The wire between those who ask (room-api) and the one who answers (dial-orchestrator): Nest's Redis transport, one pattern per method of
@@ -76,6 +77,12 @@ export function decodeAnswer<Q extends Question>(question: Q, answered: Answered
   throw new VerdictError(outcome, reason, message, more);
 }
 
+/** What a provider says no with has names of its own, and there are many: tenants know them by how they begin. Only that it was not even asked is ours to say. */
+const publicReason = (error: VerdictError): string => {
+  const { reason } = error.verdict;
+  return error instanceof ProviderError && reason !== PACED && !reason.startsWith('vendor-') ? `vendor-${reason}` : reason;
+};
+
 /**
  * The answering side: does what is asked and gives the reply to send. Never throws; what is no verdict is the answerer's own failure
  * (`server`, `internal-error`), goes to `onError`, and shows nothing of its insides to the one who asked.
@@ -91,7 +98,7 @@ export async function answerQuestion(provider: AskProvider, question: Question, 
     }
     const { message, fix, retryAfterMs } = error;
     // What a vendor refuses here is our credentials or our request, none of the tenant's doing.
-    const verdict = error instanceof ProviderError && error.failure === 'refused' ? { ...error.verdict, outcome: 'upstream' as const } : error.verdict;
-    return { ok: false, error: { ...verdict, message, ...(fix === undefined ? {} : { fix }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
+    const outcome = error instanceof ProviderError && error.failure === 'refused' ? 'upstream' : error.verdict.outcome;
+    return { ok: false, error: { outcome, reason: publicReason(error), message, ...(fix === undefined ? {} : { fix }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
   }
 }

@@ -82,6 +82,7 @@ export const STATUS: Readonly<Record<string, number>> = {
   stopping: 503,
   'no-numbers': 503,
   'provider-unreachable': 503,
+  paced: 503,
   'provider-no-answer': 504,
   paced: 503,
   'provider-no-answer': 504,
