@@ -84,8 +84,6 @@ export const STATUS: Readonly<Record<string, number>> = {
   'provider-unreachable': 503,
   paced: 503,
   'provider-no-answer': 504,
-  paced: 503,
-  'provider-no-answer': 504,
   'temporarily-unavailable': 503,
 };
 const BY_OUTCOME: Readonly<Record<Outcome, number>> = { success: 200, client: 400, server: 500, upstream: 502, indeterminate: 504 };
