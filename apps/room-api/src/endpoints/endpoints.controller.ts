@@ -82,7 +82,7 @@ export class EndpointsController {
     await this.#read(tenantId, id);
     if (after !== undefined && !(await isDeliveryOf(this.deps.store, tenantId, id, after))) throw noSuchPage();
     const lines = await listDeliveries(this.deps.store, tenantId, id, { state, limit: limit + 1, ...(after === undefined ? {} : { after }) });
-    const { shown, next } = pageOf(lines, limit, ({ id }) => id);
+    const { shown, next } = pageOf(lines, limit, (line) => line.id);
     return { deliveries: shown.map(showDelivery), next };
   }
 
