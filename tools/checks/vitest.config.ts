@@ -22,6 +22,8 @@ export default defineConfig({
     testTimeout: 60_000,
     // A first run fetches Redis and makes a database cluster.
     hookTimeout: 120_000,
+    // The default is one second, which is a bound on how busy the machine may be.
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     teardownTimeout: 20_000,
     unstubEnvs: true,
     restoreMocks: true,

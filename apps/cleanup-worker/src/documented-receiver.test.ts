@@ -1,21 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { expect, it } from 'vitest';
 import { postEvent } from './post-event.ts';
 
 const SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+/** Loaded before the documented code, which listens at PORT=0: tells where it came to listen. */
+const TELL_PORT = `import net from 'node:net'; const { listen } = net.Server.prototype; net.Server.prototype.listen = function (...given) { this.once('listening', () => process.send(this.address().port)); return listen.apply(this, given); };`;
 
 it('the receiver in docs/events.md takes what is signed, once, and refuses what is not', async () => {
   const page = await readFile(new URL('../../../docs/events.md', import.meta.url), 'utf8');
@@ -23,17 +16,16 @@ it('the receiver in docs/events.md takes what is signed, once, and refuses what 
   // Beside this test, where the library is found.
   const file = new URL(`.receiver-${process.pid}.mjs`, import.meta.url);
   await writeFile(file, code);
-  const port = await freePort();
-  const child = spawn(process.execPath, [file.pathname], { env: { PORT: String(port), WEBHOOK_SECRET: SECRET }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(TELL_PORT)}`, file.pathname], { env: { PORT: '0', WEBHOOK_SECRET: SECRET }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
   let said = '';
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
   try {
-    const post = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: true, ports: [] } });
+    const [port] = (await once(child, 'message')) as [number];
+    const post = postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: true, ports: [] } });
     const body = JSON.stringify({ id: 'evt_a_1', type: 'session.live', roomId: 'room_a', sessionId: 'ses_a', seq: 1, at: '2026-05-04T09:30:00.000Z', data: {} });
     const send = (signedBy: string, at = new Date()) =>
       post({ url: `http://127.0.0.1:${port}/`, body, headers: { 'content-type': 'application/json', 'webhook-id': 'evt_a_1', 'webhook-timestamp': String(Math.floor(at.getTime() / 1000)), 'webhook-signature': new Webhook(signedBy).sign('evt_a_1', at, body) } });
-    await expect.poll(() => send(SECRET).catch(() => 0), { timeout: 10_000 }).toBe(204);
-    expect(await send(SECRET)).toBe(204);
+    for (let twice = 0; twice < 2; twice++) expect(await send(SECRET)).toBe(204);
     expect(await send('whsec_bm90IHRoZSBzZWNyZXQgdGhhdCBpdCBrbm93cw==')).toBe(401);
     expect(await send(SECRET, new Date(Date.now() - 600_000))).toBe(401);
     await expect.poll(() => said).toBe('session.live ses_a 1\n');

@@ -4,11 +4,12 @@ import { Module, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AskProvider } from '@partyline/conference/ask-provider';
 import { encodeQuestion, questionPattern, QUESTIONS, type Answered } from '@partyline/conference/questions';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import type { Redis } from 'ioredis';
 import { firstValueFrom } from 'rxjs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { questionsController } from './questions.controller.ts';
 
 @Module({})
@@ -19,6 +20,8 @@ let claims: Redis;
 let client: ClientProxy;
 const replicas: INestMicroservice[] = [];
 const answeredBy: number[] = [];
+/** What pressing keys does. */
+let pressing: AskProvider['sendDigits'] = () => Promise.reject(new Error('not asked here'));
 
 beforeAll(async () => {
   redis = await createTestRedis();
@@ -33,7 +36,7 @@ beforeAll(async () => {
       issueToken: () => Promise.reject(new Error('not asked here')),
       observeRoom: () => Promise.reject(new Error('not asked here')),
       mute: () => Promise.reject(new Error('not asked here')),
-      sendDigits: () => Promise.reject(new Error('not asked here')),
+      sendDigits: (input) => pressing(input),
       verifyAccount: () => Promise.reject(new Error('not asked here')),
     };
     const controller = questionsController({ provider, redis: claims, prefix: redis.prefix, onError: () => undefined });
@@ -64,6 +67,40 @@ test('of several replicas that hear a question one answers, and the vendor is as
 test.each(QUESTIONS)('%s is answered', async (question) => {
   const answer = await firstValueFrom(client.send<Answered>(questionPattern(question, redis.prefix), { id: randomUUID(), input: {} }));
   expect(typeof answer.ok).toBe('boolean');
+});
+
+describe('keys that are pressed', () => {
+  const press = (id: string) => firstValueFrom(client.send<Answered>(questionPattern('sendDigits', redis.prefix), encodeQuestion<'sendDigits'>(id, { tenantId: 't', participantId: 'p', digits: '1' })));
+
+  test('are pressed once, and who asks again gets the answer', async () => {
+    const id = randomUUID();
+    let pressed = 0;
+    pressing = async () => ({ legId: `leg_${(pressed += 1)}` });
+    const first = await press(id);
+    expect([first, await press(id), pressed]).toEqual([{ ok: true, value: { legId: 'leg_1' } }, first, 1]);
+    await press(randomUUID());
+    expect(pressed).toBe(2);
+  });
+
+  test('are not pressed again when nobody knows whether they were', async () => {
+    const id = randomUUID();
+    let pressed = 0;
+    pressing = () => ((pressed += 1), Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'No answer.')));
+    const first = await press(id);
+    expect([await press(id), pressed]).toEqual([first, 1]);
+    expect(await claims.pttl(`${redis.prefix}:question:${id}`)).toBeGreaterThan(23 * 3_600_000);
+  });
+
+  test('can be asked for again when they were not', async () => {
+    const id = randomUUID();
+    pressing = () => Promise.reject(new ProviderError('busy', 'vendor-429', 'Too much.'));
+    expect(await press(id)).toMatchObject({ ok: false });
+    // Its time goes by.
+    expect(await claims.pttl(`${redis.prefix}:question:${id}`)).toBeLessThanOrEqual(5_000);
+    await claims.del(`${redis.prefix}:question:${id}`);
+    pressing = async () => ({ legId: 'leg_1' });
+    expect(await press(id)).toMatchObject({ ok: true });
+  });
 });
 
 test('what goes wrong shows nothing of its insides', async () => {

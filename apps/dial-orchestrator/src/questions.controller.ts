@@ -1,9 +1,11 @@
 import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
-import { ANSWER_WITHIN_MS, answerQuestion, questionPattern, QUESTIONS, type Answered, type Asked, type Question } from '@partyline/conference/questions';
+import { ANSWER_WITHIN_MS, answerQuestion, claimedForMs, DONE_ONCE, questionPattern, QUESTIONS, type Answered, type Asked, type Question } from '@partyline/conference/questions';
 import type { Redis } from 'ioredis';
 import { NEVER, type Observable } from 'rxjs';
+
+const UNANSWERED = '';
 
 export interface QuestionDeps {
   readonly provider: AskProvider;
@@ -16,8 +18,22 @@ export interface QuestionDeps {
 /** Answers the questions of other services (conference/ask-provider). A class made for one prefix, since a decorator's pattern is fixed. */
 export function questionsController({ provider, redis, prefix, onError }: QuestionDeps): Type {
   async function answer(question: Question, asked: Asked): Promise<Answered | Observable<never>> {
-    const claimed = await redis.set(`${prefix}:question:${asked.id}`, '1', 'PX', 4 * ANSWER_WITHIN_MS, 'NX');
-    return claimed === 'OK' ? answerQuestion(provider, question, asked, onError) : NEVER;
+    const claim = `${prefix}:question:${asked.id}`;
+    const claimed = await redis.set(claim, UNANSWERED, 'PX', claimedForMs(question), 'NX');
+    if (claimed !== 'OK') return DONE_ONCE.has(question) ? answerAgain(claim) : NEVER;
+    const answered = await answerQuestion(provider, question, asked, onError);
+    if (DONE_ONCE.has(question)) {
+      // What was not done may be asked for again, though not before every replica has heard of this time.
+      const keptMs = answered.ok || answered.error.outcome === 'indeterminate' ? claimedForMs(question) : ANSWER_WITHIN_MS;
+      await redis.set(claim, JSON.stringify(answered), 'PX', keptMs).catch(onError);
+    }
+    return answered;
+  }
+
+  /** Whoever did it may be at it still, or have died over it: then nobody knows, and nobody does it again. */
+  async function answerAgain(claim: string): Promise<Answered | Observable<never>> {
+    const kept = await redis.get(claim);
+    return kept === null || kept === UNANSWERED ? NEVER : (JSON.parse(kept) as Answered);
   }
 
   @Controller()

@@ -1,6 +1,6 @@
 import { ClientRedis } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
-import { ANSWER_WITHIN_MS, decodeAnswer, encodeQuestion, questionPattern, type Answer, type Answered, type Input, type Question } from '@partyline/conference/questions';
+import { ACTS, ANSWER_WITHIN_MS, decodeAnswer, DONE_ONCE, encodeQuestion, questionPattern, type Answer, type Answered, type Input, type Question } from '@partyline/conference/questions';
 import { VerdictError } from '@partyline/domain/verdict';
 import { firstValueFrom, timeout } from 'rxjs';
 
@@ -76,7 +76,8 @@ export interface ProviderClient extends AskProvider {
 
 /**
  * Asks the orchestrator over Redis. Each question is answered within 5 s or throws what the orchestrator threw, or
- * `provider-unreachable` (503): within 2 s when Redis is away or no orchestrator listens, after 5 s when it does not answer.
+ * `provider-unreachable` (503): within 2 s when Redis is away or no orchestrator listens, after 5 s when it does not answer. One that does something to a connection
+ * and was heard throws `provider-no-answer` (504) instead: it may have been done.
  * @param connection for producers: it fails at once rather than queue while Redis is away
  * @param prefix `REDIS_PREFIX`, the same as the orchestrator's
  * @param nextId gives a random id for a question, 128 bits or more
@@ -96,13 +97,22 @@ export function askOverRedis({
   // The first question need not wait for it; while Redis is away every one tries again.
   client.connect().catch((error: unknown) => onTrouble('openMedia', error));
 
-  async function ask<Q extends Question>(question: Q, input: Input<Q>): Promise<Answer<Q>> {
+  async function ask<Q extends Question>(question: Q, input: Input<Q>, id?: string): Promise<Answer<Q>> {
     let answered: Answered;
+    let sent = false;
     try {
       await within(CONNECT_WITHIN_MS, client.connect());
-      answered = await firstValueFrom(client.send<Answered>(questionPattern(question, prefix), encodeQuestion(nextId(), input)).pipe(timeout(answerWithinMs)));
+      sent = true;
+      const asked = encodeQuestion(id !== undefined && DONE_ONCE.has(question) ? id : nextId(), input);
+      answered = await firstValueFrom(client.send<Answered>(questionPattern(question, prefix), asked).pipe(timeout(answerWithinMs)));
     } catch (error) {
       onTrouble(question, error);
+      if (sent && ACTS.has(question) && !(error instanceof NobodyListens)) {
+        throw new VerdictError('indeterminate', 'provider-no-answer', 'The service that talks to the provider gave no answer.', {
+          fix: 'It may have been done. Sent again with the Idempotency-Key that it had, it is not done twice; without one, look first.',
+          cause: error,
+        });
+      }
       throw new VerdictError('upstream', 'provider-unreachable', error instanceof NobodyListens ? 'No service that talks to the provider is running.' : 'The service that talks to the provider cannot be reached.', {
         fix: 'Nothing was made. Try again in a few seconds.',
         retryAfterMs: RETRY_AFTER_MS,
@@ -117,7 +127,7 @@ export function askOverRedis({
     issueToken: (input) => ask('issueToken', input),
     observeRoom: (input) => ask('observeRoom', input),
     mute: (input) => ask('mute', input),
-    sendDigits: (input) => ask('sendDigits', input),
+    sendDigits: (input, id?: string) => ask('sendDigits', input, id),
     verifyAccount: (input) => ask('verifyAccount', input),
     close: () => client.close(),
   };

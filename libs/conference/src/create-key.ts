@@ -3,6 +3,10 @@ import { countLiveKeys, insertKey, lockKeys, type KeyRow } from '@partyline/stor
 import { inTransaction, type Tx } from '@partyline/store/store';
 import type { Deps } from './deps.ts';
 import { drawKey } from './draw-key.ts';
+import { noSuchTenant } from './refusals.ts';
+
+/** Postgres' word for a row that names one which is not there: here the tenant, which may be deleted at any moment. */
+const FOREIGN_KEY = '23503';
 
 /** Keys of one tenant that are good at the same time. */
 export const MOST_KEYS = 50;
@@ -15,7 +19,7 @@ export interface KeyCaller {
 }
 
 /**
- * A new key, told once. Throws `scope-exceeded` (403) when it is to do what its maker may not, `invalid-body` (422) when it would be over already, and
+ * A new key, told once. Throws `tenant-not-found` (404), `scope-exceeded` (403) when it is to do what its maker may not, `invalid-body` (422) when it would be over already, and
  * `too-many-keys` (409).
  */
 export async function createKey(
@@ -31,6 +35,8 @@ export async function createKey(
     await lockKeys(tx, tenantId);
     await assertRoom(tx, tenantId);
     return insertKey(tx, tenantId, { id: drawn.id, label, scopes, secretHash: drawn.secretHash, expiresAt });
+  }).catch((error: unknown) => {
+    throw (error as { code?: string }).code === FOREIGN_KEY ? noSuchTenant() : error;
   });
   return { row, key: drawn.key };
 }

@@ -79,6 +79,7 @@ export async function createRoom(
   const [number] = await Promise.all([findNumber(deps.store, tenantId, on), expectPlace(deps.store, tenantId, 'live-rooms'), settings.starts_at === null && expectPlace(deps.store, tenantId, 'live-legs')]);
   if (number === null) throw noSuchNumber(on);
   if (number.bound) throw numberInUse();
+  if (settings.pinless && !number.dedicated) throw notDedicated();
   checkSchedule(settings, number.now);
 
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };

@@ -17,7 +17,7 @@ export async function keepLimit(tx: Tx, tenantId: string, limit: Limit, more: 0 
   refuseOver(limit, await holdLimit(tx, tenantId, limit), more);
 }
 
-/** Refuses one more that would be refused by `keepLimit` too, as things are now, before anybody is troubled with it. */
+/** Refuses as `keepLimit` does, by a look and without holding anything: early, before work is done that would be in vain. Only `keepLimit` decides. */
 export async function expectPlace(store: Store, tenantId: string, limit: Limit): Promise<void> {
   refuseOver(limit, await readLimit(store, tenantId, limit), 1);
 }

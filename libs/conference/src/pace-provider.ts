@@ -14,6 +14,8 @@ const LANES = {
   ask: { everyMs: 334, withinMs: 2_000 },
   dial: { everyMs: 400, withinMs: 10_000 },
 } as const;
+/** The reason of a request that was not made, because too many are waiting. */
+export const PACED = 'paced';
 /** The inventory goes in the line of the other questions, but waits for as long as they never do: one page refused is the whole list lost. */
 const PAGE = { ...LANES.ask, withinMs: 10_000 };
 
@@ -27,7 +29,7 @@ export function paceProviders({ voice, media }: Providers, { store, sleep, tenan
   const account = tenantId === null ? voice.countedBy : `${tenantId} ${voice.countedBy}`;
   async function place(lane: keyof typeof LANES, pace: { everyMs: number; withinMs: number } = LANES[lane]): Promise<void> {
     const waitMs = await takePlace(store, account, lane, pace);
-    if (waitMs === null) throw new ProviderError('busy', 'paced', 'Too many requests wait for this provider account.', { retryAfterMs: pace.withinMs });
+    if (waitMs === null) throw new ProviderError('busy', PACED, 'Too many requests wait for this provider account.', { retryAfterMs: pace.withinMs });
     if (waitMs > 0) await sleep(waitMs);
   }
   async function inLine<R>(lane: keyof typeof LANES, request: () => Promise<R>): Promise<R> {

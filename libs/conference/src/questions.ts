@@ -1,6 +1,8 @@
 import { VerdictError, type Outcome } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
+import { KEPT_H } from '@partyline/store/idempotency';
 import type { AskProvider } from './ask-provider.ts';
+import { PACED } from './pace-provider.ts';
 
 /*
  * The wire between those who ask (room-api) and the one who answers (dial-orchestrator): Nest's Redis transport, one pattern per method of
@@ -27,6 +29,15 @@ export const QUESTIONS = Object.keys(DATES) as readonly Question[];
 /** What the asking side waits for an answer, in milliseconds; longer than the provider's own timeout, so that its verdict gets through. */
 export const ANSWER_WITHIN_MS = 5_000;
 
+/** Those that do something to a connection: without an answer, it may have been done. */
+export const ACTS: ReadonlySet<Question> = new Set<Question>(['mute', 'sendDigits']);
+
+/** Of those, what is not to happen twice. Asked again under the same id, it gets the answer of the first time, or none. */
+export const DONE_ONCE: ReadonlySet<Question> = new Set<Question>(['sendDigits']);
+
+/** For how long a question's id stays claimed, in milliseconds: for as long as it may be asked again, which a request with an Idempotency-Key may for a day. */
+export const claimedForMs = (question: Question): number => (DONE_ONCE.has(question) ? KEPT_H * 3_600_000 : 4 * ANSWER_WITHIN_MS);
+
 /**
  * The name of the message. Redis channels are not kept apart by database number, so deployments that share a Redis must differ here.
  * @param prefix `REDIS_PREFIX`, the same on both sides
@@ -34,8 +45,7 @@ export const ANSWER_WITHIN_MS = 5_000;
 export const questionPattern = (question: Question, prefix = 'partyline'): string => `${prefix}.${question}`;
 
 /**
- * A question on the wire. Every replica of the answering side hears it; the one that claims `id` (once, for longer than
- * `ANSWER_WITHIN_MS`) answers. The others must stay silent, in Nest by returning rxjs `NEVER`: an empty reply would end the wait.
+ * A question on the wire. Every replica of the answering side hears it; the one that claims `id` (once, for `claimedForMs`) answers. The others must stay silent, in Nest by returning rxjs `NEVER`: an empty reply would end the wait.
  */
 export interface Asked {
   /** Random, 128 bits or more. */
@@ -68,6 +78,12 @@ export function decodeAnswer<Q extends Question>(question: Q, answered: Answered
   throw new VerdictError(outcome, reason, message, more);
 }
 
+/** What a provider says no with has names of its own, and there are many: tenants know them by how they begin. Only that it was not even asked is ours to say. */
+const publicReason = (error: VerdictError): string => {
+  const { reason } = error.verdict;
+  return error instanceof ProviderError && reason !== PACED && !reason.startsWith('vendor-') ? `vendor-${reason}` : reason;
+};
+
 /**
  * The answering side: does what is asked and gives the reply to send. Never throws; what is no verdict is the answerer's own failure
  * (`server`, `internal-error`), goes to `onError`, and shows nothing of its insides to the one who asked.
@@ -83,7 +99,7 @@ export async function answerQuestion(provider: AskProvider, question: Question, 
     }
     const { message, field, fix, retryAfterMs } = error;
     // What a vendor refuses here is our credentials or our request, none of the tenant's doing.
-    const verdict = error instanceof ProviderError && error.failure === 'refused' ? { ...error.verdict, outcome: 'upstream' as const } : error.verdict;
-    return { ok: false, error: { ...verdict, message, ...(field === undefined ? {} : { field }), ...(fix === undefined ? {} : { fix }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
+    const outcome = error instanceof ProviderError && error.failure === 'refused' ? 'upstream' : error.verdict.outcome;
+    return { ok: false, error: { outcome, reason: publicReason(error), message, ...(field === undefined ? {} : { field }), ...(fix === undefined ? {} : { fix }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
   }
 }

@@ -69,10 +69,10 @@ describe('with Redis away, a round does what is owed', () => {
   it('a caller who was never admitted is let go past the deadline, and not before', async () => {
     const person = await ringIn(stage);
     stage.jobsDown = true;
-    await passTime(stage, 29);
+    await passTime(stage, 20);
     expect(await reconcile(world)).toEqual({});
     expect((await stage.emulator.client.ledger({ callId: person.callId })).up).toBe(1);
-    await passTime(stage, 4);
+    await passTime(stage, 13);
     expect(await reconcile(world)).toEqual({ 'hang-up-leg': 1 });
     await stage.emulator.client.awaitEnded(person.id);
     await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } })).state, 'ended');

@@ -86,7 +86,7 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
   const { id, tag, summary, description, path, query, body, reply } = operation;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, description: PARAMETERS[name] ?? name, schema: { type: 'string' } }));
   const inQuery = Object.entries(query === undefined ? {} : (toJson(query, schemas).properties ?? {})).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
-  const parameters = [...inPath, ...inQuery, ...(writes(operation) ? [IDEMPOTENCY_KEY] : []), ...(writes(operation) && operation.versioned ? [IF_MATCH] : [])];
+  const parameters = [...inPath, ...inQuery, ...(writes(operation) ? [IDEMPOTENCY_KEY] : []), ...(writes(operation) && operation.versioned ? [IF_MATCH] : []), ...(operation.reply.also?.includes('text/event-stream') ? [LAST_EVENT_ID] : [])];
   const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
   const problems = problemsOf(operation);
   return {
@@ -145,6 +145,8 @@ const IDEMPOTENCY_KEY = {
 
 const ETAG = { ETag: { description: 'The version that this shows.', schema: { type: 'string', examples: ['"3"'] } } };
 const IF_MATCH = { name: 'If-Match', in: 'header', required: false, description: 'An `ETag`: do it only if that is still the version. Left out: do it whatever the version is.', schema: { type: 'string', examples: ['"3"'] } };
+
+const LAST_EVENT_ID = { name: 'Last-Event-ID', in: 'header', required: false, description: 'Of a stream: the id of the last event that you have; it goes on after that.', schema: { type: 'string', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] } };
 
 /** Puts a schema that has an id, and all that it refers to, among the components; gives the reference to it. */
 function refer(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { createdBetween, id, instant, label, numberKind, phoneNumber, page } from './fields.ts';
 import { Leg } from './leg.ts';
-import { DialInNumber, numberFields } from './number.ts';
+import { DialInNumber, languageWanted, numberFields } from './number.ts';
 import { Session, SessionStart } from './session.ts';
 import { Client } from './token.ts';
 
@@ -41,7 +41,7 @@ const externalId = z
   .meta({ description: 'Your own name for the room, to find it by; one active room can have it at a time. 1 to 120 printable ASCII characters.', examples: ['booking-4711'] });
 const METADATA_BYTES = 2_048;
 const metadata = z
-  .record(z.string().min(1, 'must not have an empty name').max(64, 'must have names of at most 64 characters').regex(/^\P{Cc}*$/u, 'must have names without control characters'), z.string('must be strings').regex(/^[^\0]*$/, 'must not hold NUL'))
+  .record(z.string().min(1, 'must not have an empty name').max(64, 'must have names of at most 64 characters').regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must have names of whole characters, without control characters'), z.string('must be strings').regex(/^[^\0\p{Cs}]*$/u, 'must hold whole characters, and no NUL'))
   .refine((values) => new TextEncoder().encode(JSON.stringify(values)).length <= METADATA_BYTES, `must be at most ${METADATA_BYTES} bytes of JSON`)
   .meta({ description: 'What you like to keep with the room: names and strings, at most 2048 bytes of JSON. Shown to you alone.', examples: [{ team: 'sales' }] });
 
@@ -52,7 +52,7 @@ export const CreateRoom = z
     hostName: label('The name on the roster of the person who uses the token in the reply.', 'Ada').default('Host'),
     number: phoneNumber('The dial-in number to use, one of `GET /v1/numbers`. Left out: one that is as `numberWanted` says, a shared one if there is.', '+12025550100').optional(),
     numberWanted: z
-      .strictObject({ country: numberFields.country.optional(), language: z.string().max(35, 'must be a language tag').optional().meta({ description: 'The language that it speaks. BCP 47; a language alone is any of its variants.', examples: ['de'] }), tollFree: numberFields.tollFree.optional(), kind: numberKind.optional() })
+      .strictObject({ country: numberFields.country.optional(), language: languageWanted('The language that it speaks.', 'de').optional(), tollFree: numberFields.tollFree.optional(), kind: numberKind.optional() })
       .optional()
       .meta({ description: 'Which kind of dial-in number to use; what is left out may be any.', examples: [{ country: 'DE' }] }),
     bridge: bridge.default('auto'),
@@ -159,7 +159,7 @@ export const RoomDetails = z
     room: Room,
     session: Session.nullable().meta({ description: 'The current session, or the last one when none is running; null when there never was one.' }),
     legs: z.array(Leg).meta({ description: 'Every connection of that session, oldest first, with its line in the hang-up ledger.' }),
-    pin: pin.nullable().meta({ description: 'What a caller keys; null once the room has ended.', examples: ['407281935'] }),
+    pin: pin.nullable().meta({ description: 'What a caller keys; null once the room has ended, and, like all that holds a PIN, for a key without the scope `rooms:write`.', examples: ['407281935'] }),
     pinSpaced: pinSpaced.nullable().meta({ description: 'The PIN in groups of three; null once the room has ended.', examples: ['407 281 935'] }),
     hostPin: hostPin.nullable().meta({ description: 'What a host keys; null once the room has ended.', examples: ['518293046'] }),
     hostPinSpaced: hostPinSpaced.nullable().meta({ description: 'The host’s PIN in groups of three; null once the room has ended.', examples: ['518 293 046'] }),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createdBetween, endReason, id, instant, page, sessionState } from './fields.ts';
+import { createdBetween, endReason, id, idAsked, instant, page, sessionState } from './fields.ts';
 import { Leg } from './leg.ts';
 
 const dueAt = instant('When it ends by itself if nothing changes.');
@@ -26,7 +26,7 @@ export type Session = z.output<typeof Session>;
 
 /** The query of `GET /v1/sessions`. */
 export const ListSessions = z.strictObject({
-  roomId: z.string().regex(/^room_[\w-]{1,64}$/, 'must be a room’s id').optional().meta({ description: 'Only those of this room.', examples: ['room_3q2-7wAAQkV1bWJlclBhcn'] }),
+  roomId: idAsked('room', 'a room', 'Only those of this room.'),
   state: z.enum(sessionState.options, 'must be open, live, ending or ended').optional().meta({ description: 'Only those in this state.', examples: ['live'] }),
   ...createdBetween,
   ...page('sessions', 'ses'),

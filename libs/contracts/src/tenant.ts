@@ -35,7 +35,7 @@ const further = {
 };
 
 /** The body of `POST /v1/operator/tenants`. */
-export const CreateTenant = z.strictObject({ name, homeCountry: homeCountry.default('US'), ...further }).meta({ id: 'CreateTenant', description: 'A tenant to create. Only the name is needed.' });
+export const CreateTenant = z.strictObject({ name, homeCountry: homeCountry.default('US').meta({ description: 'The country whose numbers it may ring. ISO 3166-1 alpha-2; the US unless you say otherwise.', examples: ['DE'] }), ...further }).meta({ id: 'CreateTenant', description: 'A tenant to create. Only the name is needed.' });
 export type CreateTenant = z.output<typeof CreateTenant>;
 
 /** The body of `PATCH /v1/operator/tenants/{id}`. */

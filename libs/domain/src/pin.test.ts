@@ -1,34 +1,43 @@
 import { seededRandomInt } from '@partyline/testing/seeded';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { drawPin, isCommonPattern, isPinShaped, PIN_MAX_LENGTH, PIN_MIN_LENGTH, pinLength, spacedPin } from './pin.ts';
+import { drawPin, isCommonPattern, isPinShaped, LEAST_BUDGET, PIN_MAX_LENGTH, PIN_MIN_LENGTH, pinLength, pinSpace, spacedPin } from './pin.ts';
 
 const lengths = fc.integer({ min: PIN_MIN_LENGTH, max: PIN_MAX_LENGTH });
 
 describe('how long a PIN is', () => {
   test.each([
-    { rooms: 0, wanted: 6, length: 6 },
-    { rooms: 1, wanted: 6, length: 6 },
-    { rooms: 2, wanted: 6, length: 7 },
-    { rooms: 10, wanted: 6, length: 7 },
-    { rooms: 11, wanted: 6, length: 8 },
-    { rooms: 100, wanted: 6, length: 8 },
-    { rooms: 1_000, wanted: 6, length: 9 },
-    { rooms: 1_000, wanted: undefined, length: 9 },
-    { rooms: 1_001, wanted: undefined, length: 10 },
-    { rooms: 0, wanted: undefined, length: 9 },
-    { rooms: 0, wanted: 1, length: 6 },
-    { rooms: 0, wanted: 99, length: 12 },
-    { rooms: 1e9, wanted: undefined, length: 12 },
-  ])('$rooms rooms on the number, $wanted asked for: $length', ({ rooms, wanted, length }) => {
-    expect(pinLength(rooms, wanted)).toBe(length);
+    { others: 0, wanted: 6, length: 6 },
+    { others: 1, wanted: 6, length: 8 },
+    { others: 7, wanted: 6, length: 8 },
+    { others: 9, wanted: 6, length: 9 },
+    { others: 0, wanted: undefined, length: 9 },
+    { others: 85, wanted: undefined, length: 9 },
+    { others: 86, wanted: undefined, length: 10 },
+    { others: 773, wanted: undefined, length: 10 },
+    { others: 774, wanted: undefined, length: 11 },
+    { others: 6_972, wanted: undefined, length: 11 },
+    { others: 6_973, wanted: undefined, length: 12 },
+    { others: 5, wanted: 11, length: 11 },
+    { others: 0, wanted: 1, length: 6 },
+    { others: 0, wanted: 99, length: 12 },
+    { others: 1e9, wanted: undefined, length: 12 },
+  ])('with $others others on the number, $wanted asked for: $length', ({ others, wanted, length }) => {
+    expect(pinLength(others, wanted)).toBe(length);
   });
 
-  it('keeps the odds that a guess hits some room at one in a million, up to a million rooms', () => {
+  it('lets a number take five thousand wrong PINs a day for a thousandth, whatever lengths its PINs have, up to 62,762 of them', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 1_000_000 }), (rooms) => {
-        expect(rooms / 10 ** pinLength(rooms, PIN_MIN_LENGTH)).toBeLessThanOrEqual(1e-6);
+      fc.property(fc.array(fc.integer({ min: PIN_MIN_LENGTH, max: PIN_MAX_LENGTH }), { minLength: 1, maxLength: 6 }), (asked) => {
+        // As the number fills: in each stretch another length is asked for.
+        const live = new Map<number, number>();
+        for (let others = 1; others < 62_762; others++) {
+          const length = pinLength(others, asked[others % asked.length]);
+          live.set(length, (live.get(length) ?? 0) + 1);
+        }
+        for (const [length, n] of live) expect(Math.floor(pinSpace(length) / n / 1_000)).toBeGreaterThanOrEqual(LEAST_BUDGET);
       }),
+      { numRuns: 10 },
     );
   });
 });

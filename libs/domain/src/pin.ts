@@ -4,15 +4,22 @@ export const PIN_MIN_LENGTH = 6;
 export const PIN_DEFAULT_LENGTH = 9;
 export const PIN_MAX_LENGTH = 12;
 
+/** Wrong PINs that a number can take in a day, at the least, before their odds add up to a thousandth: with fewer, its slow mode would keep people waiting (docs/fraud.md). */
+export const LEAST_BUDGET = 5_000;
+
+/** How many PINs of this length there can be: no two neighbours are equal. */
+export const pinSpace = (length: number): number => 10 * 9 ** (length - 1);
+
 /**
- * How many digits a new PIN needs so that guessing stays hopeless: on a shared number the odds of hitting *some* room grow with the
- * rooms on it, so d = 6 + ceil(log10 n) (reliability.md §4), and never fewer than asked for.
- * @param liveRooms rooms with a PIN on the number, 0 or more
- * @param wanted digits the tenant or the number asks for
+ * How many digits a new PIN needs so that guessing stays hopeless. On a shared number the odds of hitting *some* room grow with the PINs on it; so that
+ * `LEAST_BUDGET` guesses stay below one in a thousand, up to 62,762 PINs. One that is alone on its number may be as short as any.
+ * @param others live PINs that the number has already, 0 or more
+ * @param wanted digits that are asked for; it never has fewer
  */
-export function pinLength(liveRooms: number, wanted: number = PIN_DEFAULT_LENGTH): number {
-  const needed = PIN_MIN_LENGTH + Math.ceil(Math.log10(Math.max(1, liveRooms)));
-  return Math.min(PIN_MAX_LENGTH, Math.max(PIN_MIN_LENGTH, wanted, needed));
+export function pinLength(others: number, wanted: number = PIN_DEFAULT_LENGTH): number {
+  let length = Math.max(PIN_MIN_LENGTH, wanted);
+  while (others > 0 && length < PIN_MAX_LENGTH && pinSpace(length) < 1_000 * LEAST_BUDGET * (others + 1)) length += 1;
+  return Math.min(PIN_MAX_LENGTH, length);
 }
 
 /**

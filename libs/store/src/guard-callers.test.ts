@@ -40,7 +40,7 @@ const hangUp = async ({ legId }: Call): Promise<void> => setColumns(store, 'leg'
 /** So many seconds go by. */
 const pass = (seconds: number): Promise<unknown> =>
   store.pool.query(
-    `WITH n AS (UPDATE dial_in_number SET slow_until = slow_until - make_interval(secs => $1)) UPDATE leg SET created_at = created_at - make_interval(secs => $1), ended_at = ended_at - make_interval(secs => $1), owed_at = owed_at - make_interval(secs => $1)`,
+    `WITH n AS (UPDATE dial_in_number SET slow_until = slow_until - make_interval(secs => $1)) UPDATE leg SET created_at = created_at - make_interval(secs => $1), guessed_at = guessed_at - make_interval(secs => $1), ended_at = ended_at - make_interval(secs => $1), owed_at = owed_at - make_interval(secs => $1)`,
     [seconds],
   );
 async function wrongCall(remote: string): Promise<string> {
@@ -103,9 +103,9 @@ describe('a caller who keyed only wrong PINs', () => {
     const waits: number[] = [];
     for (const wait of [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]) {
       expect(await wrongCall(caller(1))).toBe('ask');
-      await pass(wait - 2);
+      await pass(wait / 2);
       expect((await answer(caller(1))).outcome).toBe('later');
-      await pass(4);
+      await pass(wait / 2 + 1);
       waits.push(wait);
     }
     expect(waits).toHaveLength(10);
@@ -139,68 +139,149 @@ describe('a caller who keyed only wrong PINs', () => {
 });
 
 describe('too many wrong PINs on a number', () => {
-  /** As many wrong PINs as were keyed in calls of three tries. */
-  const guesses = (calls: number): Promise<unknown> =>
+  /** As many wrong PINs as were keyed in so many calls, of three tries each: of one in slow mode, by callers who were let in before. */
+  const guesses = (calls: number, known = false): Promise<unknown> =>
     store.pool.query(
-      `INSERT INTO leg (id, kind, state, number, remote, tries, last_outcome, deadline_at, ended_at) SELECT 'leg_guess_' || n, 'inbound', 'ended', $1, '+4478' || lpad(n::text, 8, '0'), 3, 'refused', now(), now() FROM generate_series(1, $2::int) AS n`,
-      [SHARED, calls],
+      `INSERT INTO leg (id, kind, state, number, remote, tries, last_outcome, slow, known, guessed_at, guess_odds, deadline_at, ended_at)
+       SELECT $3 || n, 'inbound', 'ended', $1, '+4478' || lpad(n::text, 8, '0'), tries, 'refused', $4, $4, now(), tries * guess_odds($1), now(), now() FROM generate_series(1, $2::int) AS n, LATERAL (SELECT CASE WHEN $4 THEN 1 ELSE 3 END) AS row (tries)`,
+      [SHARED, calls, freshId('guess'), known],
     );
-  const budget = async (): Promise<{ bad: number; budget: number }> => {
-    const { rows } = await store.pool.query<{ bad: string; budget: string }>('SELECT * FROM guess_budget($1)', [SHARED]);
-    return { bad: Number(rows[0]?.bad), budget: Number(rows[0]?.budget) };
+  /** How many wrong PINs a number can take in a day. */
+  const budget = async (): Promise<number> => {
+    const { rows } = await store.pool.query<{ budget: number }>('SELECT floor(0.001 / guess_odds($1))::int AS budget', [SHARED]);
+    return rows[0]!.budget;
   };
+  const wrong = async (remote: string): Promise<string> => {
+    const call = newCall();
+    const { outcome } = await answer(remote, call);
+    if (outcome.startsWith('ask')) {
+      await key(call, 'wrong', 1);
+      await hangUp(call);
+    }
+    return outcome;
+  };
+  const right = async (remote: string): Promise<string> => {
+    const call = newCall();
+    await answer(remote, call);
+    const { outcome } = await key(call, pin, 1);
+    await hangUp(call);
+    return outcome;
+  };
+  /** One PIN of six digits: 590 guesses, 295 of them in ordinary times; in slow mode 147 of strangers, one in 588 seconds, and 147 of those who are known. */
+  const sixDigits = (): Promise<unknown> => store.prisma.pin.updateMany({ data: { digits: 6 } });
 
   it('are as many as leave the odds of one right below one in a thousand, by the PINs’ own lengths', async () => {
     // One PIN of nine digits among 10 × 9^8.
-    expect(await budget()).toEqual({ bad: 0, budget: 430_467 });
-    await store.prisma.pin.updateMany({ data: { digits: 6 } });
-    expect((await budget()).budget).toBe(590);
+    expect(await budget()).toBe(430_467);
+    await sixDigits();
+    expect(await budget()).toBe(590);
     // From before they were counted: taken to be the shortest.
     await store.prisma.pin.updateMany({ data: { digits: null } });
-    expect((await budget()).budget).toBe(590);
+    expect(await budget()).toBe(590);
   });
 
-  it('put it into slow mode: a longer prompt, one try, and strangers one at a time', async () => {
-    await store.prisma.pin.updateMany({ data: { digits: 6 } });
-    await guesses(196);
+  it('put it into slow mode when half of that is used up: a longer prompt, one try, and strangers one at a time', async () => {
+    await sixDigits();
+    await guesses(97);
+    // 291: another three fit, and another after one of them; after two they do not.
     expect(await wrongCall(caller(1))).toBe('ask');
-    // That was guess 589; the next is one too many.
     expect(await wrongCall(caller(2))).toBe('ask');
     const slow = newCall();
     expect((await answer(caller(3), slow)).outcome).toBe('ask-slowly');
     expect((await answer(caller(3), slow)).outcome).toBe('ask-slowly');
+    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n + 10)))))).toEqual({ busy: 20 });
     expect((await key(slow, 'wrong', 1)).outcome).toBe('refused');
-    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n + 10)))))).toEqual({ 'ask-slowly': 1, busy: 19 });
   });
 
-  it('keep nobody waiting for strangers who was let in before', async () => {
-    await store.prisma.pin.updateMany({ data: { digits: 6 } });
-    const known = newCall();
-    await answer(caller(7), known);
-    expect((await key(known, pin, 1)).outcome).toBe('admitted');
-    await guesses(300);
-    await wrongCall(caller(1));
+  it('are taken to be keyed by all who are being asked: none of them is more than it can take', async () => {
+    await sixDigits();
+    await guesses(95);
+    expect(outcomes(await Promise.all(Array.from({ length: 9 }, (_, n) => answer(caller(n)))))).toEqual({ ask: 3, 'ask-slowly': 1, busy: 5 });
+  });
+
+  it('make strangers wait after a wrong PIN, and not after a right one, nor after one who kept silent', async () => {
+    await sixDigits();
+    await guesses(100);
+    expect(await right(caller(1))).toBe('admitted');
+    const silent = newCall();
+    expect((await answer(caller(2), silent)).outcome).toBe('ask-slowly');
+    await admitCaller(store, freshToken(), { ...silent, tryNo: 1, maxTries: MAX_TRIES, lookup: null }, fresh());
+    await hangUp(silent);
+    expect(await wrong(caller(3))).toBe('ask-slowly');
+    expect((await answer(caller(4))).outcome).toBe('busy');
+    await pass(400);
+    expect((await answer(caller(4))).outcome).toBe('busy');
+    await pass(189);
+    expect((await answer(caller(4))).outcome).toBe('ask-slowly');
+  });
+
+  it('let several strangers come at once where more wrong PINs can be taken, on half of the lines', async () => {
+    await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { slow_until: new Date(Date.now() + 3_600_000) } });
+    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n)))))).toEqual({ 'ask-slowly': 5, busy: 15 });
+  });
+
+  it('keep nobody waiting for strangers who was let in within 30 days', async () => {
+    await sixDigits();
+    for (const n of [6, 7]) expect(await right(caller(n))).toBe('admitted');
+    await pass(29 * 86_400);
+    await guesses(100);
     expect((await answer(caller(2))).outcome).toBe('ask-slowly');
     expect((await answer(caller(3))).outcome).toBe('busy');
+    expect((await answer(caller(6))).outcome).toBe('ask-slowly');
     expect((await answer(caller(7))).outcome).toBe('ask-slowly');
+    await pass(2 * 86_400);
+    await guesses(100);
+    expect((await answer(caller(6))).outcome).toBe('busy');
+  });
+
+  it('make strangers of callers who were let in, after five wrong PINs of one, or a quarter of what can be taken of all', async () => {
+    await sixDigits();
+    for (const n of [6, 7]) expect(await right(caller(n))).toBe('admitted');
+    await guesses(100);
+    const stranger = newCall();
+    await answer(caller(2), stranger);
+    for (let n = 0; n < 5; n++) {
+      expect(await wrong(caller(6))).toBe('ask-slowly');
+      await pass(300);
+    }
+    expect((await answer(caller(6))).outcome).toBe('busy');
+    expect(await wrong(caller(7))).toBe('ask-slowly');
+    await pass(300);
+    await guesses(141, true);
+    expect((await answer(caller(7))).outcome).toBe('busy');
+    // As a stranger, then.
+    await hangUp(stranger);
+    expect(await right(caller(7))).toBe('admitted');
   });
 
   it('lock nobody out: the right PIN lets in, in slow mode too', async () => {
-    await store.prisma.pin.updateMany({ data: { digits: 6 } });
+    await sixDigits();
     await guesses(300);
-    await wrongCall(caller(1));
-    const call = newCall();
-    expect((await answer(caller(2), call)).outcome).toBe('ask-slowly');
-    expect((await key(call, pin, 1)).outcome).toBe('admitted');
+    expect(await right(caller(2))).toBe('admitted');
   });
 
-  it('keep it in slow mode for an hour after the last of them', async () => {
-    await store.prisma.pin.updateMany({ data: { digits: 6 } });
-    await guesses(300);
-    await wrongCall(caller(1));
-    await pass(3_590);
-    expect((await answer(caller(2))).outcome).toBe('ask-slowly');
-    await pass(20);
+  it('keep it in slow mode until enough of them are a day old', async () => {
+    await sixDigits();
+    await guesses(50);
+    await pass(3_600);
+    await guesses(60);
+    expect(await right(caller(2))).toBe('admitted');
+    await pass(86_400 - 3_600 - 600);
+    expect((await answer(caller(3))).outcome).toBe('ask-slowly');
+    await hangUp({ legId: (await store.prisma.leg.findFirstOrThrow({ where: { remote: caller(3) } })).id, callId: '' });
+    await pass(601);
     expect((await answer(caller(3))).outcome).toBe('ask');
+  });
+
+  it('are none where nothing is a PIN, and where nobody is guarded against', async () => {
+    const call = newCall();
+    await answer(caller(1), call);
+    await admitCaller(store, freshToken(), { ...call, tryNo: 1, maxTries: MAX_TRIES, lookup: null }, fresh());
+    expect(await store.prisma.leg.findFirstOrThrow()).toMatchObject({ tries: 1, guess_odds: 0, guessed_at: null });
+    await key(call, 'wrong', 2);
+    expect((await store.prisma.leg.findFirstOrThrow()).guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
+    await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { guarded: false } });
+    await key(call, 'wrong', 3);
+    expect((await store.prisma.leg.findFirstOrThrow()).guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
   });
 });

@@ -105,7 +105,7 @@ describe('the catalogue', () => {
     const { rows } = await owner.pool.query<{ name: string }>(
       `SELECT p.proname AS name FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege('partyline_tenant', p.oid, 'EXECUTE') ORDER BY 1`,
     );
-    expect(rows.map(({ name }) => name)).toEqual(['admit_caller', 'answer_caller', 'answer_own_leg', 'count_pins']);
+    expect(rows.map(({ name }) => name)).toEqual(['admit_caller', 'answer_caller', 'answer_own_leg', 'count_pins', 'hold_number']);
   });
 });
 

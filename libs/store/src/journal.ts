@@ -1,4 +1,5 @@
 import { deserialize, serialize } from 'node:v8';
+import type { QueryConfig } from 'pg';
 import type { EVERY_TENANT, Tx } from './store.ts';
 
 /** Keeps what must not be read in the database, bound to the row that it is of. */
@@ -99,10 +100,11 @@ export class Journal {
 /** The same connection, and whether anything but a SELECT did anything on it. */
 function watch(tx: Tx): { tx: Tx; wrote: () => boolean } {
   let wrote = false;
-  const query = async (asked: { text: string }): Promise<unknown> => {
-    const answer = await tx.query(asked);
+  const query = async (asked: string | QueryConfig, values?: unknown[]): Promise<unknown> => {
+    const answer = await tx.query(asked, values);
+    const text = typeof asked === 'string' ? asked : asked.text;
     // Of a WITH the count is that of its last part only.
-    if (!/^\s*SELECT\b/i.test(asked.text) && (answer.rowCount !== 0 || /^\s*WITH\b/i.test(asked.text))) wrote = true;
+    if (!/^\s*SELECT\b/i.test(text) && (answer.rowCount !== 0 || /^\s*WITH\b/i.test(text))) wrote = true;
     return answer;
   };
   return { tx: { query } as unknown as Tx, wrote: () => wrote };

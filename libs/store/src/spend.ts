@@ -1,7 +1,7 @@
 import type { SpendScope, SpendUse } from '@partyline/domain/money';
 import { EVERY_TENANT, type Store, type Tx } from './store.ts';
 
-/** Whom one more leg is for: its direction, and the number that its rate goes by. */
+/** One more leg: in which room, in which direction, and the number that its rate goes by. */
 export interface OneMore {
   readonly roomId: string;
   readonly direction: 'inbound' | 'outbound' | 'webrtc';

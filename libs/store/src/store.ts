@@ -30,7 +30,7 @@ export type Tx = pg.PoolClient;
 const PATIENCE_MS = 5_000;
 
 /**
- * Each limit is longer than the one before, so that the one is met whose error says most. A statement is ended by the server; only a connection
+ * Each limit is longer than the one before, so that of two that could be met it is the server's, whose error names the statement. A statement is ended by the server; only a connection
  * that died without a word is given up by us (seen: both reconcilers hung on one); and who waits for a connection outlasts that, or a pool of dead
  * ones would keep out everybody who comes until they are given up (seen under chaos: callers).
  */

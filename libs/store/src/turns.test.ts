@@ -32,21 +32,21 @@ describe('a place in a line', () => {
 
   it('is after all others’, whatever process they are in: so many places, so long a line', async () => {
     const account = freshId('acc');
-    const pace = { everyMs: 10_000, withinMs: 1_000_000 };
+    const pace = { everyMs: 100_000, withinMs: 10_000_000 };
     const waits = (await Promise.all(Array.from({ length: 20 }, (_, i) => takePlace(of(i), account, 'ask', pace)))).map(Number).toSorted((a, b) => a - b);
     for (const [i, wait] of waits.entries()) {
-      expect(wait).toBeLessThanOrEqual(i * 10_000 + AT_ONCE);
-      expect(wait).toBeGreaterThan(i * 10_000 - 5_000);
+      expect(wait).toBeLessThanOrEqual(i * 100_000 + AT_ONCE);
+      expect(wait).toBeGreaterThan(i * 100_000 - 50_000);
     }
   });
 
   it('that is too far off is not given, and not taken: the line is no longer for it', async () => {
     const account = freshId('acc');
-    await takePlace(of(0), account, 'ask', { everyMs: 60_000, withinMs: 0 });
+    await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 0 });
     const before = await freeAt(account);
-    expect(await Promise.all(Array.from({ length: 5 }, (_, i) => takePlace(of(i), account, 'ask', { everyMs: 60_000, withinMs: 30_000 })))).toEqual(Array(5).fill(null));
+    expect(await Promise.all(Array.from({ length: 5 }, (_, i) => takePlace(of(i), account, 'ask', { everyMs: 600_000, withinMs: 300_000 })))).toEqual(Array(5).fill(null));
     expect(await freeAt(account)).toBe(before);
-    expect(await takePlace(of(0), account, 'ask', { everyMs: 60_000, withinMs: 61_000 })).toBeGreaterThan(50_000);
+    expect(await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 610_000 })).toBeGreaterThan(500_000);
   });
 
   it('is not in another lane’s way, nor in another account’s', async () => {
@@ -58,22 +58,22 @@ describe('a place in a line', () => {
 
   it('that nobody took is not saved up: after a pause there is one at once, not ten', async () => {
     const account = freshId('acc');
-    await takePlace(of(0), account, 'ask', { everyMs: 10_000, withinMs: 0 });
-    await passTime('provider_pace', 600_000);
-    expect(await takePlace(of(0), account, 'ask', { everyMs: 10_000, withinMs: 0 })).toBeLessThanOrEqual(AT_ONCE);
-    expect(await takePlace(of(1), account, 'ask', { everyMs: 10_000, withinMs: 0 })).toBeNull();
+    await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 });
+    await passTime('provider_pace', 6_000_000);
+    expect(await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 })).toBeLessThanOrEqual(AT_ONCE);
+    expect(await takePlace(of(1), account, 'ask', { everyMs: 100_000, withinMs: 0 })).toBeNull();
   });
 });
 
 describe('a turn', () => {
   it('is one’s at a time, however many ask, and another’s when it is over and not before', async () => {
     const name = freshId('turn');
-    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => takeTurn(of(i), name, 60_000)));
+    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => takeTurn(of(i), name, 600_000)));
     const had = (turns: readonly boolean[]): number => turns.filter(Boolean).length;
     expect(had(await ask())).toBe(1);
-    await passTime('turn', 55_000);
+    await passTime('turn', 550_000);
     expect(had(await ask())).toBe(0);
-    await passTime('turn', 5_000);
+    await passTime('turn', 50_000);
     expect(had(await ask())).toBe(1);
     expect(had(await ask())).toBe(0);
   });

@@ -17,7 +17,10 @@ ADD COLUMN     "slow_until" TIMESTAMPTZ(3);
 ALTER TABLE "pin" ADD COLUMN     "digits" INTEGER;
 
 -- AlterTable
-ALTER TABLE "leg" ADD COLUMN     "slow" BOOLEAN NOT NULL DEFAULT false;
+ALTER TABLE "leg" ADD COLUMN     "guess_odds" DOUBLE PRECISION NOT NULL DEFAULT 0,
+ADD COLUMN     "guessed_at" TIMESTAMPTZ(3),
+ADD COLUMN     "known" BOOLEAN NOT NULL DEFAULT false,
+ADD COLUMN     "slow" BOOLEAN NOT NULL DEFAULT false;
 
 -- CreateTable
 CREATE TABLE "cdr" (
@@ -99,17 +102,20 @@ INSERT INTO platform_rate (what, prefix, currency, micro_per_minute) VALUES
   ('bridge-voice', '', 'EUR', 5000), ('bridge-media', '', 'EUR', 10000), ('webrtc', '', 'EUR', 5000);
 
 -- What a minute of one side of a leg is taken to cost, in millionths: the rate of the longest prefix that fits. What is in nobody's list is taken to be dear.
-CREATE FUNCTION rate_per_minute(p_direction text, p_handle text, p_number text, p_currency text) RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT COALESCE((
+-- Not in plain SQL, which is planned anew at each call: a month's records are many.
+CREATE FUNCTION rate_per_minute(p_direction text, p_handle text, p_number text, p_currency text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN COALESCE((
     SELECT r.micro_per_minute FROM platform_rate r
     WHERE r.what = CASE p_direction WHEN 'bridge' THEN 'bridge-' || p_handle ELSE p_direction END AND r.currency = p_currency AND COALESCE(p_number, '') LIKE r.prefix || '%'
-    ORDER BY length(r.prefix) DESC LIMIT 1), 1000000)
-$$;
+    ORDER BY length(r.prefix) DESC LIMIT 1), 1000000);
+END $$;
 
 -- What a record comes to by the operator's rates, as they are now.
-CREATE FUNCTION estimate_anew(p_cdr cdr, p_seconds int, p_currency text) RETURNS bigint LANGUAGE sql STABLE AS $$
-  SELECT p_seconds * rate_per_minute(p_cdr.direction, p_cdr.handle, CASE p_cdr.direction WHEN 'outbound' THEN (SELECT l.remote FROM leg l WHERE l.id = p_cdr.leg_id) ELSE p_cdr.number END, p_currency) / 60
-$$;
+CREATE FUNCTION estimate_anew(p_cdr cdr, p_seconds int, p_currency text) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN p_seconds * rate_per_minute(p_cdr.direction, p_cdr.handle, CASE p_cdr.direction WHEN 'outbound' THEN (SELECT l.remote FROM leg l WHERE l.id = p_cdr.leg_id) ELSE p_cdr.number END, p_currency) / 60;
+END $$;
 
 -- What a record counts for in a currency: the provider's charge if it is in that; else what the operator's rates in it made of the seconds, when it was written, or now if its
 -- tenant's currency is another since. Amounts of two currencies are never added up. Its body is put in the place of its call, so that a month's many records cost no call each.
@@ -172,17 +178,79 @@ END $$;
 
 CREATE INDEX "leg_unadmitted" ON "leg" ("number", "remote") WHERE "kind" = 'inbound' AND "session_id" IS NULL AND "state" NOT IN ('ending', 'ended');
 CREATE INDEX "leg_of_caller" ON "leg" ("remote", "created_at") WHERE "kind" = 'inbound';
-CREATE INDEX "leg_bad_guess" ON "leg" ("number", "created_at") WHERE "kind" = 'inbound' AND ("tries" > 1 OR "last_outcome" IN ('wrong-pin', 'refused'));
+CREATE INDEX "leg_bad_guess" ON "leg" ("number", "guessed_at") INCLUDE ("guess_odds", "slow", "known") WHERE "guessed_at" IS NOT NULL;
+CREATE INDEX "leg_known_guess" ON "leg" ("number", "guessed_at") INCLUDE ("guess_odds") WHERE "known" AND "guessed_at" IS NOT NULL;
+CREATE INDEX "pin_live" ON "pin" ("number", "digits") WHERE "free_at" IS NULL;
 
--- May a call that has no leg yet be asked for a PIN? ask | slow: yes, and in slow mode | busy: too many are being asked | later: its caller keyed only wrong PINs
--- lately, and each such call doubles the wait before the next, from 15 seconds to an hour. The cap is exact: whoever finds room for one more looks again under a
--- lock; those for whom there is none need not wait for it.
+-- The odds of all wrong PINs of a number, within any 24 hours, add up to a thousandth at the most (I20): half of it is for ordinary times, and when that is used
+-- up, which begins slow mode, a quarter for strangers and a quarter for callers who were let in lately. Nobody is asked for a PIN unless the tries that they get, and
+-- those that all others who are being asked have left, still fit: then it holds whatever they key, and a right PIN need never be refused.
+
+-- The odds that one guess at a number's PINs is right, for the length at which they are best: PINs that are live / PINs that there can be (ten, then nine for
+-- each further digit, since no two neighbours are equal). 0 without a live PIN, and where nobody is guarded against.
+CREATE FUNCTION guess_odds(p_number text) RETURNS double precision LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT COALESCE(max(n / (10 * 9::double precision ^ (digits - 1))), 0) FROM (
+    SELECT COALESCE(p.digits, 6) AS digits, count(*) AS n FROM pin p JOIN dial_in_number d ON d.e164 = p.number AND d.guarded WHERE p.number = p_number AND p.free_at IS NULL GROUP BY 1) AS lengths);
+END $$;
+
+-- Is a number in slow mode, or must it be from now on? p_tries is what those who are being asked have left. It lasts until so much of what was keyed is a day old
+-- that there is room again for as many as may be asked at once. To be asked under the lock of the number's callers.
+CREATE FUNCTION slow_down(p_number text, p_tries bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  v_number dial_in_number;
+  v_spent double precision;
+  v_odds double precision := 1e-5;
+BEGIN
+  SELECT d.* INTO v_number FROM dial_in_number d WHERE d.e164 = p_number;
+  IF v_number.slow_until > now() THEN RETURN true; END IF;
+  SELECT COALESCE(sum(l.guess_odds), 0) INTO v_spent FROM leg l WHERE l.number = p_number AND l.guessed_at > now() - interval '1 day';
+  FOR v_look IN 1..2 LOOP
+    -- The caller gets three tries (MAX_TRIES in libs/conference/src/answer-call.ts).
+    IF v_spent + (p_tries + 3) * v_odds <= 0.0005 THEN RETURN false; END IF;
+    -- PINs are only counted when it is near: no number's odds are worse than one in 100,000, by the rule that says how long a PIN must be (libs/domain/src/pin.ts).
+    v_odds := guess_odds(p_number);
+  END LOOP;
+  UPDATE dial_in_number d SET slow_until = COALESCE((
+    SELECT lately.guessed_at + interval '1 day' FROM (SELECT l.guessed_at, sum(l.guess_odds) OVER (ORDER BY l.guessed_at DESC) AS since FROM leg l WHERE l.number = p_number AND l.guessed_at > now() - interval '1 day') AS lately
+    WHERE lately.since > GREATEST(0, 0.0005 - 3 * v_number.max_unadmitted * v_odds) ORDER BY lately.guessed_at DESC LIMIT 1), d.slow_until) WHERE d.e164 = p_number;
+  RETURN true;
+END $$;
+
+-- How a caller may be asked in slow mode: known | slow (as a stranger) | busy. p_strangers and p_known are being asked now. A caller id can be forged, so
+-- even those of people who were let in within 30 days have a bound: five wrong PINs a day each, a quarter of the thousandth together; past it they are strangers.
+-- The strangers' quarter is dealt out evenly, for a quarter of an hour at a time or for as long as it takes to have one guess.
+CREATE FUNCTION guard_slowly(p_number dial_in_number, p_remote text, p_strangers bigint, p_known bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  v_odds double precision := guess_odds(p_number.e164);
+  v_a_day double precision;
+  v_at_once double precision;
+BEGIN
+  IF v_odds = 0 THEN RETURN 'slow'; END IF;
+  IF EXISTS (SELECT FROM leg a WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted' AND a.created_at > now() - interval '30 days')
+    AND (SELECT count(*) FROM leg l WHERE l.kind = 'inbound' AND l.remote = p_remote AND l.created_at > now() - interval '1 day' AND l.known AND l.guess_odds > 0) < 5
+    AND (SELECT COALESCE(sum(l.guess_odds), 0) FROM leg l WHERE l.number = p_number.e164 AND l.guessed_at > now() - interval '1 day' AND l.known) + (p_known + 1) * v_odds <= 0.00025
+  THEN RETURN 'known'; END IF;
+  -- One guess a day at the least, whatever it may cost: nobody is locked out.
+  v_a_day := GREATEST(1, floor(0.00025 / v_odds));
+  v_at_once := GREATEST(1, floor(v_a_day / 96));
+  -- Half of the lines are left to those who are known.
+  IF p_strangers >= GREATEST(1, p_number.max_unadmitted / 2) OR p_strangers + (
+    SELECT count(*) FROM leg l WHERE l.number = p_number.e164 AND l.guessed_at > now() - make_interval(secs => ceil(86400 / floor(v_a_day / v_at_once))) AND l.slow AND NOT l.known) >= v_at_once
+  THEN RETURN 'busy'; END IF;
+  RETURN 'slow';
+END $$;
+
+-- May a call that has no leg yet be asked for a PIN? ask | slow, known: yes, in slow mode (see guard_slowly) | busy: too many are being asked | later: its caller
+-- keyed only wrong PINs lately, and each such call doubles the wait before the next, from 15 seconds to an hour. The caps are exact: whoever finds room for one more
+-- looks again under a lock; those for whom there is none need not wait for it.
 CREATE FUNCTION guard_caller(p_number dial_in_number, p_remote text, p_call text) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   v_slow boolean := p_number.slow_until IS NOT NULL AND p_number.slow_until > now();
-  v_most int := p_number.max_unadmitted;
+  v_guard text;
   v_wrong int;
   v_last timestamptz;
+  v_asked record;
 BEGIN
   IF NOT p_number.guarded OR EXISTS (SELECT FROM leg l WHERE l.voice_call_id = p_call) THEN RETURN 'ask'; END IF;
   IF p_remote IS NOT NULL THEN
@@ -192,35 +260,17 @@ BEGIN
       AND l.created_at > GREATEST(now() - interval '1 day', COALESCE((SELECT a.created_at FROM leg a WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted' ORDER BY a.created_at DESC LIMIT 1), '-infinity'));
     IF v_wrong > 0 AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now() THEN RETURN 'later'; END IF;
   END IF;
-  IF v_slow THEN
-    -- Those who have been let in before are not made to wait for whoever guesses; strangers come one at a time.
-    v_most := LEAST(v_most, CASE WHEN EXISTS (SELECT FROM leg a WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted' AND a.created_at > now() - interval '30 days') THEN 3 ELSE 1 END);
-  END IF;
   FOR v_look IN 1..2 LOOP
-    IF (SELECT count(*) FROM leg l WHERE l.kind = 'inbound' AND l.session_id IS NULL AND l.state NOT IN ('ending', 'ended') AND l.number = p_number.e164) >= v_most
-      OR (SELECT count(*) FROM leg l WHERE l.kind = 'inbound' AND l.session_id IS NULL AND l.state NOT IN ('ending', 'ended') AND l.number = p_number.e164 AND l.remote IS NOT DISTINCT FROM p_remote) >= 2
-    THEN RETURN 'busy'; END IF;
+    SELECT count(*) AS callers, count(*) FILTER (WHERE l.remote IS NOT DISTINCT FROM p_remote) AS of_this_one, count(*) FILTER (WHERE l.slow AND NOT l.known) AS strangers, count(*) FILTER (WHERE l.known) AS known,
+      COALESCE(sum(CASE WHEN l.slow THEN 1 ELSE 3 END - l.tries), 0) AS tries
+    INTO v_asked FROM leg l WHERE l.kind = 'inbound' AND l.session_id IS NULL AND l.state NOT IN ('ending', 'ended') AND l.number = p_number.e164;
+    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_one >= 2 THEN RETURN 'busy'; END IF;
+    IF v_look = 2 THEN v_slow := slow_down(p_number.e164, v_asked.tries); END IF;
+    v_guard := CASE WHEN v_slow THEN guard_slowly(p_number, p_remote, v_asked.strangers, v_asked.known) ELSE 'ask' END;
+    IF v_guard = 'busy' THEN RETURN v_guard; END IF;
     IF v_look = 1 THEN PERFORM pg_advisory_xact_lock(hashtextextended('callers of ' || p_number.e164, 0)); END IF;
   END LOOP;
-  RETURN CASE WHEN v_slow THEN 'slow' ELSE 'ask' END;
-END $$;
-
--- How many wrong PINs were keyed on a number within a day, and how many there may be so that the odds that one of them was right stay below one in a
--- thousand: guesses × PINs of a length / PINs that there can be of it (ten, then nine for each further digit, since no two neighbours are equal).
-CREATE FUNCTION guess_budget(p_number text) RETURNS TABLE (bad bigint, budget bigint) LANGUAGE sql STABLE SET enable_seqscan = off AS $$
-  SELECT (SELECT COALESCE(sum(l.tries - CASE WHEN l.last_outcome IN ('wrong-pin', 'refused') THEN 0 ELSE 1 END), 0)::bigint FROM leg l
-          WHERE l.kind = 'inbound' AND l.number = p_number AND l.created_at > now() - interval '1 day' AND (l.tries > 1 OR l.last_outcome IN ('wrong-pin', 'refused'))),
-         (SELECT floor(0.001 / max(n / (10 * 9::numeric ^ (digits - 1))))::bigint
-          FROM (SELECT COALESCE(p.digits, 6) AS digits, count(*)::numeric AS n FROM pin p WHERE p.number = p_number AND p.free_at IS NULL GROUP BY 1) AS lengths)
-$$;
-
--- A wrong PIN was keyed on a number: when that was one too many, it is in slow mode for an hour from now. Not looked at while there cannot have been
--- too many: by the rule that says how long a PIN must be (libs/domain/src/pin.ts) the budget is never below 313.
-CREATE FUNCTION note_bad_guess(p_number text) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off AS $$
-BEGIN
-  IF (SELECT count(*) FROM (SELECT FROM leg l WHERE l.kind = 'inbound' AND l.number = p_number AND l.created_at > now() - interval '1 day'
-      AND (l.tries > 1 OR l.last_outcome IN ('wrong-pin', 'refused')) LIMIT 104) AS lately) < 104 THEN RETURN; END IF;
-  UPDATE dial_in_number d SET slow_until = now() + interval '1 hour' FROM guess_budget(p_number) AS g WHERE d.e164 = p_number AND d.guarded AND g.bad >= g.budget;
+  RETURN v_guard;
 END $$;
 
 -- The webhooks run them as the platform (see the migration `isolation`); the rest run as whoever asks.
@@ -229,7 +279,7 @@ DO $$
 DECLARE
   v_function regprocedure;
 BEGIN
-  FOR v_function IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname IN ('guard_caller', 'guess_budget', 'note_bad_guess') LOOP
+  FOR v_function IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname IN ('guard_caller', 'guard_slowly', 'guess_odds', 'slow_down') LOOP
     EXECUTE format('ALTER FUNCTION %s OWNER TO partyline_platform', v_function);
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_function);
   END LOOP;

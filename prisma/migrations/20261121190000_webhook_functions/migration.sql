@@ -88,14 +88,15 @@ BEGIN
   IF NOT FOUND THEN RETURN QUERY SELECT 'unknown-number', NULL::text, 'en-US', NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
   IF v_number.dedicated_to IS NOT NULL THEN
-    SELECT r.* INTO v_room FROM room r WHERE r.number = p_number AND r.tenant_id = v_number.dedicated_to AND r.state = 'active' AND r.pinless;
+    SELECT r.* INTO v_room FROM room r JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL
+    WHERE r.number = p_number AND r.tenant_id = v_number.dedicated_to AND r.state = 'active' AND r.pinless;
   END IF;
   IF v_room.id IS NULL THEN v_guard := guard_caller(v_number, p_remote, p_call); END IF;
   IF v_guard IN ('busy', 'later') THEN RETURN QUERY SELECT v_guard, NULL::text, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
-  INSERT INTO leg (id, kind, state, number, remote, voice_call_id, slow, deadline_at, account_id)
+  INSERT INTO leg (id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
   -- The prompt of slow mode takes half a minute by itself.
-  VALUES (p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard = 'slow', now() + make_interval(secs => p_keying_s + CASE v_guard WHEN 'slow' THEN 30 ELSE 0 END), p_account)
+  VALUES (p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard <> 'ask', v_guard = 'known', now() + make_interval(secs => p_keying_s + CASE v_guard WHEN 'ask' THEN 0 ELSE 30 END), p_account)
   ON CONFLICT (voice_call_id) DO NOTHING;
   SELECT * INTO v_leg FROM leg l WHERE l.voice_call_id = p_call AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE;
   -- The call is another account's.
@@ -115,6 +116,9 @@ BEGIN
     IF v_seat.outcome <> 'no-room' THEN
       RETURN QUERY SELECT v_seat.outcome, v_leg.id, v_number.language, v_seat.tenant_id, v_seat.session_id, v_seat.conversation, v_seat.waits; RETURN;
     END IF;
+    -- It ended this moment. Nobody said that they may be asked for a PIN instead (see guard_caller).
+    UPDATE leg l SET version = l.version + 1, last_outcome = 'over', state = 'ending', owed_at = now(), owed_reason = 'room-over', deadline_at = now() + interval '15 seconds' WHERE l.id = v_leg.id;
+    RETURN QUERY SELECT 'over', v_leg.id, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN;
   END IF;
   RETURN QUERY SELECT CASE WHEN v_leg.slow THEN 'ask-slowly' ELSE 'ask' END, v_leg.id, v_number.language, NULL::text, NULL::text, NULL::text, false;
 END $$;
@@ -160,6 +164,8 @@ BEGIN
 
   v_outcome := CASE WHEN v_leg.tries + 1 >= CASE WHEN v_leg.slow THEN 1 ELSE p_max_tries END THEN 'refused' ELSE 'wrong-pin' END;
   UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = v_outcome,
+    -- What cannot be a PIN is no guess.
+    guessed_at = CASE WHEN p_lookup IS NULL THEN l.guessed_at ELSE now() END, guess_odds = l.guess_odds + CASE WHEN p_lookup IS NULL THEN 0 ELSE guess_odds(l.number) END,
     state = CASE WHEN v_outcome = 'refused' THEN 'ending' WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END,
     answered_at = COALESCE(l.answered_at, now()),
     owed_at = CASE WHEN v_outcome = 'refused' THEN now() END,
@@ -167,7 +173,6 @@ BEGIN
     -- Each prompt has the time of the first (KEYING_S in libs/conference/src/answer-call.ts).
     deadline_at = now() + CASE WHEN v_outcome = 'refused' THEN interval '15 seconds' ELSE interval '30 seconds' END
   WHERE l.id = p_leg;
-  PERFORM note_bad_guess(v_leg.number);
   RETURN QUERY SELECT v_outcome, v_language, v_leg.tries + 1, NULL::text, NULL::text, NULL::text, false;
 END $$;
 

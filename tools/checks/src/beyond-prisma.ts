@@ -51,6 +51,7 @@ export const beyondPrisma: readonly string[] = [
   'index endpoint_deleted',
   'index leg_dialling',
   'index leg_ending',
+  'index leg_known_guess',
   'index leg_of_caller',
   'index leg_owed',
   'index leg_placed',

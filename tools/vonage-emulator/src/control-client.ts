@@ -220,7 +220,7 @@ export class EmulatorClient {
   }
 
   private poll<T>(path: string, query: Query, options: AwaitOptions): Promise<T> {
-    return this.call('GET', path, undefined, { after: options.after, ...query, timeout_ms: options.timeoutMs ?? 10_000 });
+    return this.call('GET', path, undefined, { after: options.after, ...query, timeout_ms: options.timeoutMs ?? 30_000 });
   }
 
   private async call<T>(method: string, path: string, body?: unknown, query: Query = {}): Promise<T> {

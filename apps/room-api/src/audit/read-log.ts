@@ -4,6 +4,7 @@ import type { AuditEntry, AuditPage, ListAuditOfAll } from '@partyline/contracts
 import { NDJSON } from '@partyline/contracts/operations/audit';
 import { hasEntry, listEntries, type EntryFilter, type EntryRow } from '@partyline/store/audit';
 import { EVERY_TENANT, type Scope, type Store } from '@partyline/store/store';
+import { pageOf } from '../input/page.ts';
 import { noSuchPage } from '../input/parse.ts';
 import { showEntry, showToTenant } from './show.ts';
 
@@ -23,10 +24,9 @@ export async function readLog(store: Store, tenantId: string | null, { limit, af
   if (after !== undefined && !(await hasEntry(store, scope, after))) throw noSuchPage();
   const filter = { ...rest, from: from === undefined ? undefined : new Date(from), to: to === undefined ? undefined : new Date(to) };
   if (wantsStream(accept)) return new StreamableFile(Readable.from(lines(store, scope, filter, after, show)), { type: NDJSON });
-  // One more than is shown tells whether there is a next page.
   const rows = await listEntries(store, scope, filter, { limit: limit + 1, after });
-  const shown = rows.slice(0, limit);
-  return { entries: shown.map(show), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+  const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+  return { entries: shown.map(show), next };
 }
 
 async function* lines(store: Store, scope: Scope, filter: EntryFilter, begin: string | undefined, show: (row: EntryRow) => AuditEntry): AsyncGenerator<string> {

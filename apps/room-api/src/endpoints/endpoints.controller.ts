@@ -8,6 +8,7 @@ import { eventId, findEvent } from '@partyline/store/outbox';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { body, idOr, noSuchPage, query } from '../input/parse.ts';
 import { showDelivery, showEndpoint } from './show.ts';
 
@@ -80,10 +81,9 @@ export class EndpointsController {
   async deliveries(@Tenant() tenantId: string, @Param('endpointId', endpointId) id: string, @Query(query(ListDeliveries)) { state, limit, after }: ListDeliveries): Promise<DeliveryPage> {
     await this.#read(tenantId, id);
     if (after !== undefined && !(await isDeliveryOf(this.deps.store, tenantId, id, after))) throw noSuchPage();
-    // One more than is shown tells whether there is a next page.
     const lines = await listDeliveries(this.deps.store, tenantId, id, { state, limit: limit + 1, ...(after === undefined ? {} : { after }) });
-    const shown = lines.slice(0, limit);
-    return { deliveries: shown.map(showDelivery), next: lines.length > limit ? (shown.at(-1)?.id ?? null) : null };
+    const { shown, next } = pageOf(lines, limit, (line) => line.id);
+    return { deliveries: shown.map(showDelivery), next };
   }
 
   @Post('endpoints/:endpointId/replay')

@@ -42,7 +42,7 @@ type Deps = Pick<ApiDeps, 'store' | 'ids' | 'secret'> & { readonly requests: Req
  * Answers a request that came with an Idempotency-Key: does it, or gives the answer that it had. A request that failed or died on the way is taken up where it was,
  * by whoever sends it again. Kept is what is final: what was done, and what was refused for what it found. Throws 409 `idempotency-key-reused` and
  * `idempotency-in-progress`, and what the work throws.
- * @param deps not those that `perRequest` made: this is not part of the work
+ * @param deps used outside the work, so that none of what is done with them here stands in the request's journal
  * @param work gives what is answered when it is done
  */
 export async function answerOnce(deps: Deps, request: KeyedRequest, work: () => Promise<Answer>): Promise<Given> {

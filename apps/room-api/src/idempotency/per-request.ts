@@ -31,16 +31,20 @@ export function perRequest<D extends Pick<ApiDeps, 'store' | 'ids' | 'secret' | 
   };
 }
 
-/** What the provider answered is part of what the request does: not asked again once something was made of it. */
+/**
+ * What the provider answered is part of what the request does: not asked again once something was made of it. Each question has an id of the request's own, drawn
+ * whether or not it is asked this time, so that it has the same one however often the request is tried.
+ */
 function asked(provider: AskProvider): AskProvider {
   return new Proxy(provider, {
     get(target, name, receiver) {
       const question: unknown = Reflect.get(target, name, receiver);
       if (typeof question !== 'function') return question;
       return (input: unknown) => {
-        const ask = (): Promise<unknown> => Reflect.apply(question, target, [input]) as Promise<unknown>;
-        const journal = current.getStore()?.journal;
-        return journal === undefined ? ask() : journal.read(ask);
+        const once = current.getStore();
+        const id = once?.ids.next('req');
+        const ask = (): Promise<unknown> => Reflect.apply(question, target, [input, id]) as Promise<unknown>;
+        return once === undefined ? ask() : once.journal.read(ask);
       };
     },
   });

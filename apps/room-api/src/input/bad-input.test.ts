@@ -1,3 +1,4 @@
+import { openApi, type JsonSchema } from '@partyline/contracts/openapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agreeable, startStage, type Stage } from '../testing/stage.ts';
 
@@ -69,6 +70,35 @@ describe('a body that is not as it should be', () => {
   it('is missing', async () => {
     const reply = await refused('POST', '/v1/rooms');
     expect([reply.status, reply.body.detail]).toEqual([422, 'The body must be a JSON object.']);
+  });
+});
+
+describe('text that the database cannot hold', () => {
+  const { paths, components } = openApi('0');
+  const operations = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{\w+\}/g, 'x_y'), operation })));
+
+  it.each(operations.flatMap(({ method, path, operation }) => (operation.parameters ?? []).filter((each) => each.in === 'query').map(({ name }) => [method, path, name] as const)))('is refused by %s %s in %s', async (method, path, name) => {
+    const { status, body } = await refused(method, `${path}?${name}=%00`);
+    expect([status, body.reason, body.errors[0].pointer.split('/')[1]]).toEqual([422, 'invalid-query', name]);
+  });
+
+  const whole = (schema: JsonSchema): JsonSchema => (schema.$ref === undefined ? schema : (components.schemas[schema.$ref.replace(/.*\//, '')] ?? {}));
+  const isText = ({ type, anyOf = [] }: JsonSchema): boolean => type === 'string' || anyOf.some((each) => whole(each).type === 'string');
+  /** A body with `bad` in each of its texts in turn, and in the names that one may choose. */
+  function* spoilt(schema: JsonSchema, bad: string): Generator<readonly [where: string, value: unknown]> {
+    const { properties = {}, required = [], items, additionalProperties } = whole(schema);
+    const good = Object.fromEntries(required.map((name) => [name, whole(properties[name] ?? {}).examples?.[0]]));
+    if (isText(whole(schema))) yield ['', bad];
+    if (items !== undefined) for (const [where, value] of spoilt(items, bad)) yield [`/0${where}`, [value]];
+    if (typeof additionalProperties === 'object') yield* [['/a', { a: bad }], [`/${bad}`, { [bad]: 'a' }]] as const;
+    for (const [name, field] of Object.entries(properties)) for (const [where, value] of spoilt(field, bad)) yield [`/${name}${where}`, { ...good, [name]: value }];
+  }
+  const bodies = operations.flatMap(({ method, path, operation }) => Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema }) => ['\u0000', 'x\ud800'].flatMap((bad) => [...spoilt(schema, bad)].map(([where, value]) => [method, path, JSON.stringify(where), value] as const))));
+  it('is looked for in every body', () => expect(bodies.length).toBeGreaterThan(60));
+
+  it.each(bodies)('is refused by %s %s in %s', async (method, path, _where, body) => {
+    const { status } = await refused(method, path, { body: body as object });
+    expect([404, 422]).toContain(status);
   });
 });
 

@@ -66,20 +66,10 @@ export const idOr = (none: () => VerdictError): PipeTransform<unknown, string> =
   },
 });
 
-/** A room's id in the path. One that cannot be an id (and might hold what the database refuses) names no room. */
-export const roomId: PipeTransform<unknown, string> = {
-  transform(value) {
-    if (!isId(value)) throw noSuchRoom();
-    return value;
-  },
-};
+/** A room's id in the path. */
+export const roomId = idOr(noSuchRoom);
 
 export const noSuchSession = (): VerdictError => new VerdictError('client', 'session-not-found', 'There is no such session.', { fix: 'Check the id; GET /v1/rooms/{id} shows the room’s session.' });
 
 /** A session's id in the path. */
-export const sessionId: PipeTransform<unknown, string> = {
-  transform(value) {
-    if (!isId(value)) throw noSuchSession();
-    return value;
-  },
-};
+export const sessionId = idOr(noSuchSession);

@@ -10,6 +10,7 @@ import { Change, type NoteChange } from '../audit/note-change.ts';
 import { OwnKey } from '../auth/caller.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { body, idOr, noSuchPage, query } from '../input/parse.ts';
 import { showKey } from './show.ts';
 
@@ -29,10 +30,9 @@ export class KeysController {
   @Get()
   async list(@Tenant() tenantId: string, @Query(query(ListKeys)) { limit, after }: ListKeys): Promise<KeyPage> {
     if (after !== undefined && (await this.#read(tenantId, after)) === null) throw noSuchPage();
-    // One more than is shown tells whether there is a next page.
     const rows = await listKeys(this.deps.store, tenantId, { limit: limit + 1, ...(after === undefined ? {} : { after }) });
-    const shown = rows.slice(0, limit);
-    return { keys: shown.map(showKey), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    return { keys: shown.map(showKey), next };
   }
 
   @Get(':keyId')

@@ -6,6 +6,7 @@ import { maskNumber, toE164 } from '@partyline/domain/phone';
 import { listAllNumbers, type GuardedNumberRow, type NewNumber } from '@partyline/store/numbers';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { body, query } from '../input/parse.ts';
 import { showOperatorNumber } from './show.ts';
 
@@ -46,10 +47,9 @@ export class OperatorNumbersController {
 
   @Get()
   async list(@Query(query(ListAllNumbers)) { limit, after, tenantId }: ListAllNumbers): Promise<NumberPage> {
-    // One more than is shown tells whether there is a next page.
     const rows = await listAllNumbers(this.deps.store, { limit: limit + 1, after, tenantId });
-    const shown = rows.slice(0, limit);
-    return { numbers: shown.map(showOperatorNumber), next: rows.length > limit ? (shown.at(-1)?.e164 ?? null) : null };
+    const { shown, next } = pageOf(rows, limit, ({ e164 }) => e164);
+    return { numbers: shown.map(showOperatorNumber), next };
   }
 
   @Patch(':number')

@@ -5,6 +5,7 @@ import { readPlatformLimits, updatePlatformLimits, type PlatformLimits as Limits
 import { listRates, updateRates, type RateRow } from '@partyline/store/rates';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { body, query } from '../input/parse.ts';
 
 const showLimits = (row: LimitsRow): PlatformLimits => ({ maxLiveRooms: row.max_live_rooms, maxLiveLegs: row.max_live_legs, maxDialOutsPerMinute: row.max_dial_outs_per_minute, maxRequestsPerMinute: row.max_requests_per_minute });
@@ -41,11 +42,9 @@ export class PlatformController {
 
   @Get('rates')
   async rates(@Query(query(ListRates)) { limit, after, ...filter }: ListRates): Promise<RatePage> {
-    // One more than is shown tells whether there is a next page.
     const rows = await listRates(this.deps.store, { ...filter, limit: limit + 1, after: after === undefined ? undefined : rateAt(after) });
-    const shown = rows.slice(0, limit);
-    const last = shown.at(-1);
-    return { rates: shown.map(showRate), next: rows.length > limit && last !== undefined ? placeOf(last) : null };
+    const { shown, next } = pageOf(rows, limit, placeOf);
+    return { rates: shown.map(showRate), next };
   }
 
   @Patch('rates')

@@ -10,6 +10,7 @@ import { CreateTenant, CreateTenantKey, ListTenants, UpdateTenant, type CreatedT
 import { listTenants, readTenant, resumeTenant, updateTenant } from '@partyline/store/tenants';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { body, idOr, noSuchPage, query } from '../input/parse.ts';
 import { showKey } from '../keys/show.ts';
 import { showTenant, tenantSettings } from './show.ts';
@@ -31,10 +32,9 @@ export class TenantsController {
   @Get()
   async list(@Query(query(ListTenants)) { state, limit, after }: ListTenants): Promise<TenantPage> {
     if (after !== undefined && (await readTenant(this.deps.store, after)) === null) throw noSuchPage();
-    // One more than is shown tells whether there is a next page.
     const rows = await listTenants(this.deps.store, { state, limit: limit + 1, ...(after === undefined ? {} : { after }) });
-    const shown = rows.slice(0, limit);
-    return { tenants: shown.map(showTenant), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    return { tenants: shown.map(showTenant), next };
   }
 
   @Get(':tenantId')
@@ -55,7 +55,6 @@ export class TenantsController {
 
   @Post(':tenantId/keys')
   async createKey(@Param('tenantId', tenantId) id: string, @Body(body(CreateTenantKey)) wanted: CreateTenantKey, @Change() note: NoteChange): Promise<CreatedKey> {
-    if ((await readTenant(this.deps.store, id)) === null) throw noSuchTenant();
     const { row, key } = await createKey(this.deps, id, { scopes: ['admin'], env: this.deps.keyEnv }, { ...wanted, expiresAt: null });
     note({ after: { keyId: row.id, scopes: row.scopes } });
     return { apiKey: showKey(row), key };

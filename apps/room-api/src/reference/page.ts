@@ -42,12 +42,18 @@ function section(document: OpenApi, method: string, path: string, operation: Api
   const { operationId, summary, description, parameters = [], requestBody, responses } = operation;
   const asked = requestBody?.content['application/json']?.schema;
   return `<h3 id="${escape(operationId)}">${escape(summary)}</h3>
-<p><code><span class="method">${method.toUpperCase()}</span> ${escape(path)}</code></p><p>${prose(description)}</p>
+<p><code><span class="method">${method.toUpperCase()}</span> ${escape(path)}</code> ${needs(operation)}</p><p>${prose(description)}</p>
 ${parameters.length === 0 ? '' : `<h4>Parameters</h4><table><tr><th>Name</th><th>In</th><th>Type</th><th>Meaning</th></tr>${parameters.map((each) => `<tr><td><code>${escape(each.name)}</code></td><td>${escape(each.in)}</td><td>${type(each.schema)}</td><td>${prose(each.description ?? each.schema.description)}</td></tr>`).join('')}</table>`}
 ${asked === undefined ? '' : `<h4>Body: ${type(asked)}</h4><pre>${escape(JSON.stringify(example(document, asked), null, 2))}</pre>`}
 <h4>Replies</h4><table><tr><th>Status</th><th>Body</th><th>When</th></tr>${Object.entries(responses)
     .map(([status, reply]) => `<tr><td>${escape(status)}</td><td>${Object.values(reply.content).map(({ schema }) => type(schema)).join(', ')}</td><td>${prose(reply.description)}</td></tr>`)
     .join('')}</table>`;
+}
+
+/** Which key opens it. */
+function needs({ security }: ApiOperation): string {
+  const scopes = security.flatMap(({ apiKey = [] }) => apiKey);
+  return scopes.length === 0 ? 'with an operator’s key' : `with the scope ${scopes.map((scope) => `<code>${escape(scope)}</code>`).join(', ')}`;
 }
 
 function fields(schema: JsonSchema): string {

@@ -1,5 +1,5 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
-import { openApi, type OpenApi } from '@partyline/contracts/openapi';
+import { openApi } from '@partyline/contracts/openapi';
 import { Open } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { referencePage } from './page.ts';
@@ -8,16 +8,19 @@ import { referencePage } from './page.ts';
 @Open()
 @Controller()
 export class ReferenceController {
-  private readonly document: OpenApi;
+  /** As it is sent: whoever asks for it needs no key, so it costs next to nothing. */
+  private readonly document: string;
   private readonly page: string;
 
   constructor(@Inject(DEPS) deps: ApiDeps) {
-    this.document = openApi(deps.version);
-    this.page = referencePage(this.document);
+    const document = openApi(deps.version);
+    this.document = JSON.stringify(document);
+    this.page = referencePage(document);
   }
 
   @Get('v1/openapi.json')
-  openApi(): OpenApi {
+  @Header('content-type', 'application/json; charset=utf-8')
+  openApi(): string {
     return this.document;
   }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApi } from '@partyline/contracts/openapi';
+import { OPERATIONS } from '@partyline/contracts/operations';
 import { agreeable, startStage, type Stage } from '../testing/stage.ts';
 import { VERSION } from '../version.ts';
 
@@ -42,6 +43,8 @@ describe('the reference page', () => {
     const { paths, components } = openApi(VERSION);
     for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods))) expect(body).toContain(`id="${operation.operationId}"`);
     for (const name of Object.keys(components.schemas)) expect(body).toContain(`id="${name}"`);
+    for (const { id, scope } of OPERATIONS) expect(String(body).split(`<h3 id="${id}">`)[1]?.split('<h3')[0]).toContain(scope === 'operator' ? 'with an operator’s key' : `with the scope <code>${scope}</code>`);
+    expect(body).toContain('<code>Last-Event-ID</code>');
     for (const name of Object.keys(openApi(VERSION).webhooks)) expect(body).toContain(`<code>${name}</code>`);
     expect(body).not.toMatch(/<script|<link|<img|src=|@import|url\(/);
     // Every link leads somewhere on the page, or to the document.

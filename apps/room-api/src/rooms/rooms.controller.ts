@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import type { KeyCaller } from '@partyline/conference/create-key';
 import { createRoom, type RoomSettings } from '@partyline/conference/create-room';
 import { deleteRoom } from '@partyline/conference/delete-room';
 import { endRoom } from '@partyline/conference/end-session';
@@ -10,8 +11,10 @@ import { spacedPin } from '@partyline/domain/pin';
 import { findNumber } from '@partyline/store/numbers';
 import { listRooms, readRoom } from '@partyline/store/rooms';
 import type { FastifyReply } from 'fastify';
+import { OwnKey } from '../auth/caller.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { body, instants, noSuchPage, query, roomId } from '../input/parse.ts';
 import { etag, versionOf } from './etag.ts';
 import { invitation, tapToCall } from './invitation.ts';
@@ -43,21 +46,22 @@ export class RoomsController {
 
   @Get()
   async list(@Tenant() tenantId: string, @Query(query(ListRooms)) { limit, after, createdAfter, createdBefore, ...wanted }: ListRooms): Promise<RoomPage> {
-    // One more than is shown tells whether there is a next page.
     const rows = await listRooms(this.deps.store, tenantId, { ...wanted, ...instants({ createdAfter, createdBefore }), limit: limit + 1, after });
     if (rows === null) throw noSuchPage();
-    const shown = rows.slice(0, limit);
-    return { rooms: shown.map(showRoom), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    return { rooms: shown.map(showRoom), next };
   }
 
   @Get(':roomId')
-  async get(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<RoomDetails> {
+  async get(@Tenant() tenantId: string, @OwnKey() { scopes }: KeyCaller, @Param('roomId', roomId) id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<RoomDetails> {
     const row = await readRoom(this.deps.store, tenantId, id);
     if (row === null) throw noSuchRoom();
     void reply.header('etag', etag(row));
     const session = row.sessions[0];
+    // Who knows a PIN can come in, and as a host: that is more than to look.
+    const mayLetIn = scopes.includes('rooms:write') || scopes.includes('admin');
     const shown = (role: string): string | null => {
-      const sealed = row.pins.find((each) => each.role === role && each.participant_id === null);
+      const sealed = mayLetIn ? row.pins.find((each) => each.role === role && each.participant_id === null) : undefined;
       return sealed === undefined ? null : this.deps.pins.open(sealed.sealed, sealed.id);
     };
     const [pin, hostPin] = [shown('participant'), shown('host')];

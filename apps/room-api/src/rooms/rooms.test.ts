@@ -31,6 +31,18 @@ describe('looking at a room', () => {
   });
 });
 
+it('a room’s PINs are shown to none who may only look', async () => {
+  const made = await create();
+  const shownTo = async (scopes: string[]) => {
+    const { body: reader } = await stage.ask('POST', '/v1/keys', { body: { label: 'Reader', scopes } });
+    return (await stage.ask('GET', `/v1/rooms/${made.room.id}`, { key: reader.key })).body;
+  };
+  const reader = await shownTo(['rooms:read', 'calls:write', 'events:read', 'keys:write']);
+  expect(reader).toMatchObject({ room: { id: made.room.id }, number: made.number, pin: null, pinSpaced: null, hostPin: null, hostPinSpaced: null, tapToCall: null });
+  for (const secret of [made.pin, made.hostPin]) expect(JSON.stringify(reader)).not.toContain(secret);
+  expect(await shownTo(['rooms:read', 'rooms:write'])).toMatchObject({ pin: made.pin, hostPin: made.hostPin, tapToCall: made.tapToCall });
+});
+
 describe('listing rooms', () => {
   it('goes through all of a tenant’s rooms, newest first, a page at a time', async () => {
     const made: string[] = [];

@@ -11,6 +11,7 @@ import { stringify } from 'csv-stringify/sync';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { body, noSuchPage, query, roomId } from '../input/parse.ts';
 import { showCdr, showSpend, showUsage } from './show.ts';
 
@@ -38,10 +39,9 @@ export class UsageController {
   @Get('cdrs')
   async cdrs(@Tenant() tenantId: string, @Query(query(ListCdrs)) { limit, ...filter }: ListCdrs): Promise<CdrPage> {
     if (filter.after !== undefined && !(await hasCdr(this.deps.store, tenantId, filter.after))) throw noSuchPage();
-    // One more than is shown tells whether there is a next page.
     const rows = await listCdrs(this.deps.store, tenantId, { ...filter, limit: limit + 1 });
-    const shown = rows.slice(0, limit);
-    return { cdrs: shown.map(showCdr), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    return { cdrs: shown.map(showCdr), next };
   }
 
   @Get('spend')

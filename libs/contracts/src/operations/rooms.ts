@@ -14,7 +14,7 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'getRoom', method: 'get', path: '/v1/rooms/{roomId}', tag: 'rooms', scope: 'rooms:read', summary: 'Look at a room',
-    description: 'The room, its PINs, its current or last session, and every connection of that session with its line in the hang-up ledger. Its `ETag` is good for an `If-Match`.',
+    description: 'The room, its PINs (for a key with `rooms:write`), its current or last session, and every connection of that session with its line in the hang-up ledger. Its `ETag` is good for an `If-Match`.',
     reply: { status: 200, schema: RoomDetails }, problems: noRoom, versioned: true,
   },
   {

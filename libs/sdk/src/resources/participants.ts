@@ -13,7 +13,7 @@ export const participants = (client: Client) => ({
   /** Who is there, was, or is awaited. */
   list: (roomId: string, options?: CallOptions): Promise<Roster> => listParticipants({ ...callWith(client, options), path: { roomId } }),
   get: (participantId: string, options?: CallOptions): Promise<Participant> => getParticipant({ ...callWith(client, options), path: { participantId } }),
-  /** Renames somebody, or makes them a host. */
+  /** Gives somebody another name on the roster. */
   update: (participantId: string, change: UpdateParticipantData['body'], options?: CallOptions): Promise<Participant> => updateParticipant({ ...callWith(client, options), path: { participantId }, body: change }),
   /** Out of the room: what they are connected by is hung up. */
   remove: (participantId: string, options?: CallOptions): Promise<RemovedParticipant> => removeParticipant({ ...callWith(client, options), path: { participantId } }),

@@ -126,7 +126,7 @@ export class Oracle {
       if (before?.state === 'ended') this.#violate('I12', null, `leg ${id} went from ended to ${after.state}`);
       if (after.state === 'ended') this.#closed(after);
       if (after.state === 'ending' && after.owed_reason === 'room-full' && this.#isFull(after)) this.#turnedAway.add(id);
-      if (after.state === 'ending' && after.owed_reason === 'replaced' && this.#isReplaced(after)) this.#turnedAway.add(id);
+      if (after.state === 'ending' && (after.owed_reason === 'replaced' || after.owed_reason === 'too-many-connections') && this.#gaveWay(after)) this.#turnedAway.add(id);
       if (after.state === 'dialling') this.#claimed.set(id, runs(tables.sessions.get(after.session_id!)!));
       if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null) this.#refused.set(after.voice_call_id, now);
     }
@@ -142,15 +142,14 @@ export class Oracle {
     return others.filter((each) => each.participant_id === null || each.participant_id !== participant_id).length >= tables.rooms.get(session.room_id)!.max_participants;
   }
 
-  /** Has the same person a connection that the vendor made later than the one that was let go for it? */
-  #isReplaced({ session_id, participant_id, media_connection_id }: LegRow): boolean {
+  /** Has the same person a connection that the vendor made later than the one that was let go for it, or two others whose times we were not told? */
+  #gaveWay({ id, session_id, participant_id, media_connection_id, owed_reason }: LegRow): boolean {
     const { tables } = this.#system.database;
     const { connections } = this.#system.video;
-    const madeAt = (id: string | null): number => connections.get(id ?? '')?.entry.createdAt ?? -Infinity;
-    return (tables.legsOfSession.get(session_id ?? '') ?? []).some((each) => {
-      const other = tables.legs.get(each)!;
-      return other.participant_id === participant_id && madeAt(other.media_connection_id) > madeAt(media_connection_id);
-    });
+    const madeAt = (connection: string | null): number => connections.get(connection ?? '')?.entry.createdAt ?? -Infinity;
+    const theirs = (tables.legsOfSession.get(session_id ?? '') ?? []).map((each) => tables.legs.get(each)!).filter((each) => each.id !== id && each.participant_id === participant_id);
+    if (owed_reason === 'too-many-connections') return theirs.filter(({ state }) => state !== 'ended' && state !== 'ending').length >= 2;
+    return theirs.some((each) => madeAt(each.media_connection_id) > madeAt(media_connection_id));
   }
 
   /** I2: what our rows call closed is closed at the vendor. */

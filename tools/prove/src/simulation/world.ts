@@ -194,8 +194,8 @@ export class World {
     else {
       this.#ask(
         (deps) => issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Guest' }),
-        (token) => {
-          if (token !== null && !this.#closed) join(token.mediaSessionId, token.token);
+        (asked) => {
+          if (asked !== null && !this.#closed) join(asked.mediaSessionId, asked.token);
         },
         10,
       );

@@ -82,9 +82,9 @@ export const rates: readonly Leaf[] = [
 
 function linesIn(text: string): RateChange[] {
   const lines = text.split(/\r?\n/).map((line, at) => ({ cells: line.split(',').map((cell) => cell.trim()), no: at + 1 }));
-  const rates = lines.filter(({ cells, no }) => cells.join('') !== '' && !(no === 1 && cells[0] === 'what'));
-  if (rates.length === 0) throw new UsageError('Standard input holds no rates.', 'Give lines like outbound,+4479,EUR,12000.');
-  return rates.map(({ cells, no }) => {
+  const given = lines.filter(({ cells, no }) => cells.join('') !== '' && !(no === 1 && cells[0] === 'what'));
+  if (given.length === 0) throw new UsageError('Standard input holds no rates.', 'Give lines like outbound,+4479,EUR,12000.');
+  return given.map(({ cells, no }) => {
     const [what = '', prefix = '', currency = '', micro = ''] = cells;
     if (cells.length !== 4) throw new UsageError(`Line ${no} has ${cells.length} fields instead of four.`, 'Give lines like outbound,+4479,EUR,12000; nothing was set.');
     return { what: what as What, prefix, currency, microPerMinute: micro === '' ? null : micro };

@@ -97,7 +97,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
   }
   const leg = tables.legs.get(tables.legByCall.get(call)!)!;
   if (leg.account_id !== account) return { outcome: 'unknown-number', leg_id: null, language, ...NO_SEAT };
-  const room = dialled.dedicated_to === null ? undefined : [...tables.rooms.values()].find((each) => each.number === number && each.tenant_id === dialled.dedicated_to && each.state === 'active' && each.pinless);
+  const room = dialled.dedicated_to === null ? undefined : [...tables.rooms.values()].find((each) => each.number === number && each.tenant_id === dialled.dedicated_to && each.state === 'active' && each.pinless && !tables.tenants.get(each.tenant_id)?.suspended_at);
   if (room !== undefined && leg.last_outcome !== null) {
     const session = tables.sessions.get(leg.session_id ?? '');
     const over = isOver(leg.state) || session === undefined || (session.state !== 'open' && session.state !== 'live');
@@ -138,7 +138,8 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
   const refused = tries >= maxTries;
   const outcome = refused ? 'refused' : 'wrong-pin';
   tables.putLeg({
-    ...leg, tries, version: leg.version + 1, last_outcome: outcome, state: refused ? 'ending' : rings(leg.state) ? 'answered' : leg.state, answered_at: leg.answered_at ?? now,
+    // Where nobody is guarded against, a guess has no odds.
+    ...leg, tries, guessed_at: lookup === null ? leg.guessed_at : now, version: leg.version + 1, last_outcome: outcome, state: refused ? 'ending' : rings(leg.state) ? 'answered' : leg.state, answered_at: leg.answered_at ?? now,
     owed_at: refused ? now : null, owed_reason: refused ? 'too-many-tries' : null, deadline_at: seconds(now, refused ? 15 : 30),
   });
   return { outcome, language, tries, ...NO_SEAT };
