@@ -87,9 +87,9 @@ export async function createRoom(
   const media = opensNow ? await deps.provider.openMedia({ tenantId, accountId: number.account_id, participantId: ids.participant, lifetimeS: wanted.max_duration_s }) : null;
   try {
     return await inTransaction(deps.store, tenantId, async (tx) => {
-      // It was found before the provider was asked, and may have become another tenant's since.
+      // It was found before the provider was asked, and may have become another tenant's since, or be at another account than that which the video session was opened in.
       const held = await holdNumber(tx, tenantId, number.e164);
-      if (held === null) throw numberGone();
+      if (held === null || held.account_id !== number.account_id) throw numberGone();
       if (settings.pinless && !held.dedicated) throw notDedicated();
       if (settings.pinless && (await hasRoom(tx, tenantId, number.e164))) throw numberInUse();
       const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {

@@ -45,7 +45,7 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
     expect(await dialOut(world, meeting.tenantId, legId)).toBe('dialled');
     await untilLegs(stage, meeting, 'outbound', ['joined']);
     expect((await readSession(stage, meeting)).account_id).toBe(own.accountId);
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.kind, leg.account_id]).toSorted()).toEqual(['bridge', 'inbound', 'outbound', 'webrtc'].map((each) => [each, own.accountId]));
+    expect((await readLegs(stage, meeting)).map((leg) => `${leg.kind} ${leg.account_id}`).toSorted()).toEqual(['bridge', 'inbound', 'outbound', 'webrtc'].map((each) => `${each} ${own.accountId}`));
     const { legs } = await stage.emulator.client.ledger();
     expect(new Set(legs.filter((leg) => leg.endedAt === undefined).map((leg) => leg.accountKey))).toEqual(new Set([own.vendor.accountKey]));
 
@@ -65,7 +65,7 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
     const { token } = await world.provider.issueToken({ tenantId: meeting.tenantId, sessionId: meeting.sessionId, participantId: 'part_x', expiresAt: new Date(Date.now() + 600_000) });
     const { media_session_id: mediaSessionId } = await readSession(stage, meeting);
     // The vendor takes the token in that session: both are of the one account.
-    await stage.emulator.client.joinWebrtc({ sessionId: mediaSessionId ?? '', token });
+    expect(await stage.emulator.client.joinWebrtc({ sessionId: mediaSessionId ?? '', token })).toMatchObject({ connectionId: expect.any(String) });
     await untilLegs(stage, meeting, 'webrtc', ['joined']);
   });
 
@@ -82,7 +82,7 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
     const attempts = await stage.store.prisma.hang_up_attempt.findMany({ where: { leg_id: { in: legs.map(({ id }) => id) } } });
     expect(attempts.map(({ outcome, reason }) => [outcome, reason])).toEqual(legs.map(() => ['refused', 'provider-account-unreadable']));
     expect(stage.counted.filter((each) => each.endsWith('provider-account-unreadable'))).toHaveLength(legs.length);
-    expect(await hangUpLeg(world, theirs.tenantId, legs[0]!.id)).toEqual({ againMs: expect.any(Number) });
+    expect(await hangUpLeg(world, theirs.tenantId, legs.at(0)!.id)).toEqual({ againMs: expect.any(Number) });
     await hangUpUntilDone(stage, world, theirs);
     expect(await upAtVendor(stage, theirs)).toEqual([]);
   });

@@ -10,6 +10,7 @@ import { paceProviders } from './pace-provider.ts';
 import { callIn, openRoom, readLegs, untilLegs } from './testing/meeting.ts';
 import { passTime, startOver } from './testing/pass-time.ts';
 import { NUMBER, setStage, type Stage, type World } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 let world: World;
@@ -179,12 +180,19 @@ describe('when the line is too long', () => {
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
   });
 
+  it('a tenant’s line is its own, whatever its account says that the vendor counts it by: it fills neither the platform’s nor another tenant’s', async () => {
+    const lineOf = (tenantId: string | null) => paceProviders(countedBy(ACCOUNT), { store: stage.store, sleep: async () => undefined, tenantId }).voice.getCall('call');
+    await takePlace(stage.store, `ten_a ${ACCOUNT}`, 'ask', { everyMs: 60_000, withinMs: 1 });
+    await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
+    for (const other of [null, 'ten_b']) expect(await lineOf(other)).toBeNull();
+  });
+
   it('a leg’s hang-up stays owed, and is asked when there is a place', async () => {
     const meeting = await openRoom(world);
     await callIn(stage, world, meeting);
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 60_000, withinMs: 1 });
-    const paced = { ...world, ...pacer(stage.store) };
+    const paced = withProviders(world, pacer(stage.store));
     const [leg] = await readLegs(stage, meeting);
     expect(await hangUpLeg(paced, world.tenantId, leg?.id ?? '')).toEqual({ againMs: 1_000 });
     expect(await stage.emulator.client.restLog({ route: 'hangup' })).toEqual([]);

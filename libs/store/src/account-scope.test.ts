@@ -152,12 +152,12 @@ it('callers of several accounts in one moment get each their own answer', async 
   const rooms = await Promise.all(places.map((place) => roomAt(place)));
   // The first two go out by themselves; those after them are a group.
   const calls = await Promise.all(Array.from({ length: 12 }, async (_, index) => {
-    const place = places[index % 3]!;
+    const place = places.at(index % 3)!;
     const callId = freshId('call');
-    const { outcome, leg_id } = await ring(index < 9 ? place.accountId : places[(index + 1) % 3]!.accountId, place.number, callId);
+    const { outcome, leg_id } = await ring(index < 9 ? place.accountId : places.at((index + 1) % 3)!.accountId, place.number, callId);
     return { outcome, legId: leg_id ?? '', callId };
   }));
   expect(calls.map(({ outcome }) => outcome)).toEqual([...Array.from({ length: 9 }, () => 'ask'), ...Array.from({ length: 3 }, () => 'unknown-number')]);
-  const admissions = await Promise.all(calls.slice(0, 9).map(({ legId, callId }, index) => key((index < 6 ? places[index % 3]! : places[(index + 1) % 3]!).accountId, legId, callId, rooms[index % 3]!.pin)));
-  expect(admissions.map((each) => (each.outcome === 'admitted' ? each.conversation : each.outcome))).toEqual([...[0, 1, 2, 0, 1, 2].map((index) => rooms[index]!.conversation), 'unknown-call', 'unknown-call', 'unknown-call']);
+  const admissions = await Promise.all(calls.slice(0, 9).map(({ legId, callId }, index) => key((index < 6 ? places.at(index % 3)! : places.at((index + 1) % 3)!).accountId, legId, callId, rooms.at(index % 3)!.pin)));
+  expect(admissions.map((each) => (each.outcome === 'admitted' ? each.conversation : each.outcome))).toEqual([...[0, 1, 2, 0, 1, 2].map((index) => rooms.at(index)!.conversation), 'unknown-call', 'unknown-call', 'unknown-call']);
 });

@@ -47,8 +47,8 @@ export async function findNumber(store: Store, tenantId: string, wanted: NumberW
 }
 
 /** Holds a number for a room of this tenant's: it does not change hands, nor go, until this transaction ends. `null` when the tenant may not use it (any more). */
-export async function holdNumber(tx: Tx, tenantId: string, e164: string): Promise<{ dedicated: boolean } | null> {
-  const { rows } = await tx.query<{ dedicated: boolean }>({ name: 'hold-number', text: 'SELECT dedicated FROM hold_number($1, $2)', values: [tenantId, e164] });
+export async function holdNumber(tx: Tx, tenantId: string, e164: string): Promise<{ dedicated: boolean; account_id: string | null } | null> {
+  const { rows } = await tx.query<{ dedicated: boolean; account_id: string | null }>({ name: 'hold-number', text: 'SELECT dedicated, account_id FROM hold_number($1, $2)', values: [tenantId, e164] });
   return rows[0] ?? null;
 }
 

@@ -12,7 +12,11 @@ export interface Credentials {
   operator: { key: string; entry: string };
   /** 32 bytes, base64: what PINs are looked up by and shown again with is derived from it. */
   pinKey: string;
+  /** `<id>:<32 bytes, base64>`: what tenants' data keys are wrapped with. */
+  masterKeys: string;
   vendor: VendorCredentials;
+  /** An account at the emulated vendor that a tenant can bring as its own. */
+  ownVendor: VendorCredentials;
 }
 
 /** What the vendor's console would have given us. */
@@ -41,37 +45,44 @@ export function createOperatorKey(name: string): { key: string; entry: string } 
   return { key, entry: `${name}:${createHash('sha256').update(key).digest('hex')}` };
 }
 
-/** Makes a fresh set. */
-export function createCredentials(): Credentials {
+/** Makes an account at the vendor, with its application and its project. */
+export function createVendor(): VendorCredentials {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
   return {
+    accountKey: randomBytes(4).toString('hex'),
+    accountSecret: secret(),
+    signatureSecret: secret(),
+    applicationId: randomUUID(),
+    privateKey,
+    publicKey,
+    projectKey: String(40_000_000 + (randomBytes(3).readUIntBE(0, 3) % 9_000_000)),
+    projectSecret: randomBytes(20).toString('hex'),
+    callbackSecret: secret(),
+  };
+}
+
+/** Makes a fresh set. */
+export function createCredentials(): Credentials {
+  return {
     tenantId: `ten_${randomBytes(16).toString('base64url')}`,
     apiKey: `pl_dev_${randomBytes(6).toString('hex')}_${secret()}`,
     operator: createOperatorKey('dev'),
     pinKey: randomBytes(32).toString('base64'),
-    vendor: {
-      accountKey: randomBytes(4).toString('hex'),
-      accountSecret: secret(),
-      signatureSecret: secret(),
-      applicationId: randomUUID(),
-      privateKey,
-      publicKey,
-      projectKey: String(40_000_000 + (randomBytes(3).readUIntBE(0, 3) % 9_000_000)),
-      projectSecret: randomBytes(20).toString('hex'),
-      callbackSecret: secret(),
-    },
+    masterKeys: `dev:${randomBytes(32).toString('base64')}`,
+    vendor: createVendor(),
+    ownVendor: createVendor(),
   };
 }
 
 /** The set a kept database was made with: what it encrypted must stay readable. Made on the first call. */
 export function keptCredentials(): Credentials {
   const file = join(stateFolder(), 'credentials.json');
-  if (existsSync(file)) return { operator: createOperatorKey('dev'), ...(JSON.parse(readFileSync(file, 'utf8')) as Omit<Credentials, 'operator'>) };
-  const made = createCredentials();
-  writeFileSync(file, JSON.stringify(made, null, 2), { mode: 0o600 });
-  return made;
+  // What an older version did not know of is made now, and kept from now on.
+  const set = { ...createCredentials(), ...(existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>) : {}) };
+  writeFileSync(file, JSON.stringify(set, null, 2), { mode: 0o600 });
+  return set;
 }

@@ -1,4 +1,5 @@
-import type { Credentials } from './credentials.ts';
+import type { NewAccount } from '@partyline/vonage-emulator/accounts';
+import type { Credentials, VendorCredentials } from './credentials.ts';
 
 /** Which of the vendor's two video products the stack uses. */
 export type Mode = 'opentok' | 'unified';
@@ -37,6 +38,7 @@ export function serviceEnvironment(service: ServiceName, surroundings: Surroundi
     REDIS_URL: surroundings.redisUrl,
     PUBLIC_WEBHOOK_URL: surroundings.publicWebhookUrl,
     PIN_KEY: credentials.pinKey,
+    MASTER_KEYS: credentials.masterKeys,
     OPERATOR_KEYS: credentials.operator.entry,
     KEY_ENV: 'dev',
     // Receivers of events are on this machine.
@@ -119,3 +121,14 @@ export function vendorConfiguration(webhooksUrl: string, { vendor }: Credentials
     numbers: numbers.map(({ e164 }) => ({ e164, applicationId: vendor.applicationId })),
   };
 }
+
+/** An account as the emulator's control client adds it (`addAccount`); its callbacks are for whoever knows where they go. */
+export const vendorAccount = (vendor: VendorCredentials, linked: readonly string[]) => ({
+  apiKey: vendor.accountKey,
+  apiSecret: vendor.accountSecret,
+  signatureSecret: vendor.signatureSecret,
+  application: { id: vendor.applicationId, publicKey: vendor.publicKey },
+  project: { apiKey: vendor.projectKey, apiSecret: vendor.projectSecret },
+  callbackSecret: vendor.callbackSecret,
+  numbers: linked,
+} satisfies NewAccount);

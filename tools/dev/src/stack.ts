@@ -6,6 +6,7 @@ import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/
 import type { Child } from './child.ts';
 import { createCredentials, keptCredentials, type Credentials } from './credentials.ts';
 import { migrate } from './migrate.ts';
+import { ownNumber, writeOwnAccount, type OwnAccount } from './own-account.ts';
 import { freePort } from './ports.ts';
 import { startPostgres, type PostgresServer } from './postgres.ts';
 import { createProcesses, type Log, type Processes } from './processes.ts';
@@ -19,6 +20,7 @@ import {
   realVendor,
   serviceEnvironment,
   serviceNames,
+  vendorAccount,
   vendorConfiguration,
   type LinkedNumber,
   type Mode,
@@ -79,6 +81,8 @@ export interface Stack {
   readonly links: Links;
   /** The emulated vendor: places calls, joins browsers and reads the charge meter. Null with a real account. */
   readonly vendor: RunningEmulator['client'] | null;
+  /** A second account that the emulated vendor holds, for a tenant to bring as its own. Null with a real account. */
+  readonly ownAccount: OwnAccount | null;
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly postgres: PostgresServer;
@@ -153,8 +157,10 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     log('starting the emulated vendor …');
     const started = await startEmulator(vendorConfiguration(urls['voice-webhooks'], credentials));
     processes.add({ name: 'vonage-emulator', stop: () => started.stop() });
+    await started.client.addAccount(vendorAccount(credentials.ownVendor, [ownNumber]));
     return started;
   }
+  const ownAccount = real ? null : processes.add(writeOwnAccount({ mode, vendor: credentials.ownVendor, webhooksUrl: urls['voice-webhooks'] }));
   async function instanceAt({ name, service, url }: (typeof places)[number]): Promise<Instance> {
     const surroundings: Surroundings = {
       databaseUrl: await through('postgres', name, [serviceUrl]),
@@ -194,6 +200,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     instances,
     links,
     vendor: emulator?.client ?? null,
+    ownAccount,
     databaseUrl,
     redisUrl: redis.url,
     postgres,

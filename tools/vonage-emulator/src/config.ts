@@ -18,7 +18,7 @@ const videoHooks = {
   callbackSecret: z.string().optional(),
 };
 
-/** The Vonage account: its key and secret are also the SIP digest credentials (contract §5). */
+/** The first Vonage account: its key and secret are also the SIP digest credentials (contract §5). */
 export const accountSchema = z.strictObject({
   apiKey: z.string().default('abcd1234'),
   apiSecret: z.string().default('emulator-secret'),
@@ -26,12 +26,19 @@ export const accountSchema = z.strictObject({
   signatureSecret: z.string().default('emulator-signature-secret'),
 });
 
+/** A further account of the vendor's: nothing of it is made up. */
+export const furtherAccountSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), signatureSecret: z.string() });
+
+/** Whose an application or project is: an account's `apiKey`. Left out: the first account's. */
+const owner = { account: z.string().optional() };
+
 /** A legacy OpenTok project (X-OPENTOK-AUTH). */
-export const projectSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), ...videoHooks });
+export const projectSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), ...owner, ...videoHooks });
 
 /** A Vonage application: Voice and, with the same id and key, unified Video. */
 export const applicationSchema = z.strictObject({
   id: z.string(),
+  ...owner,
   /** PEM (SPKI) that verifies the RS256 Bearer tokens of both SDKs. */
   publicKey: z.string(),
   answerUrl: url.optional(),
@@ -118,12 +125,14 @@ export const behaviourSchema = z.strictObject({
   regionUrl: z.string().default('https://api-eu-1.nexmo.com'),
 });
 
-export const configSchema = z.strictObject({
+const configFields = z.strictObject({
   port: z.int().min(0).max(65_535).default(0),
   clock: z.enum(['real', 'virtual']).default('real'),
   /** Seeds the draws behind fault probabilities, so that a run can be repeated. */
   seed: z.int().default(1),
   account: accountSchema.prefault({}),
+  /** Other customers of the vendor, beside `account`. */
+  accounts: z.array(furtherAccountSchema).default([]),
   projects: z.array(projectSchema).default([]),
   applications: z.array(applicationSchema).default([]),
   numbers: z.array(numberSchema).default([]),
@@ -133,17 +142,33 @@ export const configSchema = z.strictObject({
   behaviour: behaviourSchema.prefault({}),
 });
 
+/** An account has one entry, and what belongs to an account belongs to one that there is. */
+export const configSchema = configFields.superRefine(({ account, accounts, applications, projects }, context) => {
+  const known = new Set([account.apiKey]);
+  for (const [at, { apiKey }] of accounts.entries()) {
+    if (known.has(apiKey)) context.addIssue({ code: 'custom', path: ['accounts', at, 'apiKey'], message: `${apiKey} is already an account` });
+    known.add(apiKey);
+  }
+  for (const [list, owned] of Object.entries({ applications, projects })) {
+    for (const [at, one] of owned.entries()) {
+      if (one.account !== undefined && !known.has(one.account)) context.addIssue({ code: 'custom', path: [list, at, 'account'], message: `${one.account} is no account's apiKey` });
+    }
+  }
+});
+
 export type EmulatorConfig = z.output<typeof configSchema>;
 /** What a caller writes: everything that has a default may be left out. */
 export type EmulatorConfigInput = z.input<typeof configSchema>;
+export type Account = z.output<typeof furtherAccountSchema>;
 export type Application = z.output<typeof applicationSchema>;
 export type Project = z.output<typeof projectSchema>;
 
 /** Body of `PUT /emulator/config`: list items merge by id, apiKey or e164; the rest merges by field. */
 export const configPatchSchema = z.strictObject({
   account: z.looseObject({}).optional(),
+  accounts: z.array(z.looseObject({ apiKey: z.string() })).optional(),
   projects: z.array(z.looseObject({ apiKey: z.string() })).optional(),
-  applications: z.array(z.looseObject({ id: z.string() })).optional(),
+  applications: z.array(z.looseObject({ id: z.string(), video: z.looseObject({}).optional() })).optional(),
   numbers: z.array(numberSchema).optional(),
   limits: z.looseObject({}).optional(),
   rates: z.looseObject({}).optional(),
@@ -156,6 +181,7 @@ type Raw = { [key: string]: unknown };
 /** The type a client writes for `PUT /emulator/config`. */
 export interface EmulatorConfigPatch {
   account?: Partial<EmulatorConfigInput['account']>;
+  accounts?: ({ apiKey: string } & Partial<Account>)[];
   projects?: ({ apiKey: string } & Partial<z.input<typeof projectSchema>>)[];
   applications?: ({ id: string } & Partial<z.input<typeof applicationSchema>>)[];
   numbers?: z.input<typeof numberSchema>[];
@@ -171,14 +197,19 @@ const mergeBy = (key: string, current: Raw[], changes: Raw[] = []): Raw[] => {
   return [...byKey.values()];
 };
 
+/** An application's video settings merge by field too: a new address must not take the callback secret away. */
+const mergeVideo = (current: Raw[], changes: Raw[] = []): Raw[] =>
+  changes.map((change) => (change.video === undefined ? change : { ...change, video: { ...(current.find((one) => one.id === change.id)?.video as Raw), ...(change.video as Raw) } }));
+
 /** Applies a patch and validates the whole: an added item must be complete. */
 export function patchConfig(current: EmulatorConfig, patch: unknown): EmulatorConfig {
   const change = configPatchSchema.parse(patch);
   return configSchema.parse({
     ...current,
     account: { ...current.account, ...change.account },
+    accounts: mergeBy('apiKey', current.accounts, change.accounts),
     projects: mergeBy('apiKey', current.projects, change.projects),
-    applications: mergeBy('id', current.applications, change.applications),
+    applications: mergeBy('id', current.applications, mergeVideo(current.applications, change.applications)),
     numbers: mergeBy('e164', current.numbers, change.numbers),
     limits: { ...current.limits, ...change.limits },
     rates: { ...current.rates, ...change.rates },

@@ -2,6 +2,7 @@
  * Client of the emulator's control API: what tests, demos and simulations use to play the people and to read
  * the ledger. Every `await…` is a long poll, so callers need no sleeps.
  */
+import { accountPatch, callbacksPatch, type Callbacks, type NewAccount } from './accounts.ts';
 import type { EmulatorConfig, EmulatorConfigPatch } from './config.ts';
 import type { Faults, FaultsInput } from './faults/schema.ts';
 import type {
@@ -10,6 +11,7 @@ import type {
 } from './views.ts';
 
 export type * from './views.ts';
+export type { Callbacks, NewAccount } from './accounts.ts';
 export type { Faults, FaultsInput } from './faults/schema.ts';
 export type { EmulatorConfig, EmulatorConfigInput, EmulatorConfigPatch } from './config.ts';
 
@@ -26,7 +28,9 @@ export interface LegFilter {
   sessionId?: string;
   callId?: string;
   conversation?: string;
+  /** Application id or project key. */
   account?: string;
+  accountKey?: string;
 }
 
 /** The control API said no; an await ran out of time (408), or waits for someone whose call is over (410). */
@@ -161,8 +165,8 @@ export class EmulatorClient {
 
   /** Until exactly `n` legs are up (of those that match). */
   awaitLegsUp(n: number, options: AwaitOptions & LegFilter = {}): Promise<LedgerView> {
-    const { kind, sessionId, callId, conversation, account } = options;
-    return this.poll('/ledger/await', { up: n, kind, sessionId, callId, conversation, account }, options);
+    const { kind, sessionId, callId, conversation, account, accountKey } = options;
+    return this.poll('/ledger/await', { up: n, kind, sessionId, callId, conversation, account, accountKey }, options);
   }
 
   /** Replaces the whole fault document; what is left out goes back to its default. */
@@ -211,6 +215,16 @@ export class EmulatorClient {
   /** Changes addresses, limits, rates and so on while running; lists merge by id, apiKey or e164. */
   putConfig(patch: EmulatorConfigPatch): Promise<EmulatorConfig> {
     return this.call('PUT', '/config', patch);
+  }
+
+  /** Adds a further account with its application, project, numbers and callback addresses; a second time: changes it. */
+  addAccount(account: NewAccount): Promise<EmulatorConfig> {
+    return this.putConfig(accountPatch(account));
+  }
+
+  /** Says where an account's webhooks go, once that is known. */
+  setCallbacks(account: Pick<NewAccount, 'application' | 'project'>, callbacks: Callbacks): Promise<EmulatorConfig> {
+    return this.putConfig(callbacksPatch(account, callbacks));
   }
 
   /** Forgets every call, session, person, log line and fault. Keeps the configuration. */

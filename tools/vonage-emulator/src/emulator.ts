@@ -20,7 +20,7 @@ function emptyWorld(config: World['config']): World {
     faults: createFaultBook(config.seed),
     newId: randomUUID,
     legs: new Map(), conversations: new Map(), sessions: new Map(), archives: new Map(), callbacks: [],
-    people: new Map(), phones: new Map(), webhookLog: [], restLog: [], recent: { calls: [], requests: [] }, held: [], sequence: 0, over: false,
+    people: new Map(), phones: new Map(), webhookLog: [], restLog: [], recent: new Map(), held: [], sequence: 0, over: false,
   };
 }
 

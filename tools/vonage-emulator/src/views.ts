@@ -57,6 +57,8 @@ export interface LedgerLeg {
   kind: LegKind;
   /** Application id or project key that pays. */
   account: string;
+  /** API key of the vendor's account that this belongs to. */
+  accountKey: string;
   sessionId?: string;
   callId?: string;
   connectionId?: string;
@@ -145,6 +147,8 @@ export interface RestLogEntry {
   seq: number;
   at: number;
   route: RestKind;
+  /** Application id or project key that asks, by what its token says; absent without a token. */
+  account?: string;
   method: string;
   url: string;
   headers: Record<string, string>;
@@ -161,6 +165,8 @@ export interface LogQuery {
   kind?: string;
   event?: string;
   route?: string;
+  /** Application id or project key that asked: requests only. */
+  account?: string;
   /** Substring of the address. */
   url?: string;
   status?: number;

@@ -135,8 +135,8 @@ export interface World {
   readonly phones: Map<string, PhoneBehaviour>;
   readonly webhookLog: WebhookLogEntry[];
   readonly restLog: RestLogEntry[];
-  /** Times of recent requests, for the rate limits. */
-  readonly recent: { calls: number[]; requests: number[] };
+  /** Times of recent requests by an account's API key, for the rate limits. */
+  readonly recent: Map<string, { calls: number[]; requests: number[] }>;
   lastJti?: string;
   /** Webhooks held back by a reorder fault. */
   readonly held: (() => void)[];

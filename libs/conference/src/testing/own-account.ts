@@ -1,6 +1,7 @@
 import { createVendor, type VendorCredentials } from '@partyline/dev/credentials';
 import { vendorAccount } from '@partyline/dev/service-environment';
 import { createAccount } from '../create-account.ts';
+import { accountAddresses } from '../webhook-urls.ts';
 import type { Stage, World } from './stage.ts';
 
 /** An account of a tenant's own, at the vendor and with us, and a number that leads to it. */
@@ -22,8 +23,8 @@ export async function bringAccount(stage: Stage, world: World): Promise<OwnAccou
   const { id: accountId } = await createAccount(world, world.tenantId, {
     label: 'Own', callbackSecret, voice: { kind: 'vonage', apiKey, apiSecret, applicationId, privateKey, signatureSecret }, video: world.kind === 'opentok' ? { kind: 'opentok', apiKey: projectKey, apiSecret: projectSecret } : { kind: 'unified' },
   });
-  const base = `${stage.hooksUrl}/${world.kind}/v1/accounts/${accountId}`;
-  await stage.emulator.client.setCallbacks(there, { answerUrl: `${base}/voice/answer`, eventUrl: `${base}/voice/events`, videoUrl: `${base}/video/events` });
+  const { answer, events, videoEvents } = accountAddresses(`${stage.hooksUrl}/${world.kind}`)(accountId);
+  await stage.emulator.client.setCallbacks(there, { answerUrl: answer, eventUrl: events, videoUrl: videoEvents });
   await stage.store.prisma.dial_in_number.create({ data: { e164: number, guarded: false, dedicated_to: world.tenantId, account_id: accountId } });
   return { accountId, number, vendor };
 }

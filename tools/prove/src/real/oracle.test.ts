@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { delays, gaps, judge, lateDecisions, standard, type LegSeen, type SessionSeen, type Window } from './oracle.ts';
 
 const CONSTANTS = standard(10_000);
-const leg = (change: Partial<LedgerLeg> = {}): LedgerLeg => ({ id: 'leg', kind: 'voice-inbound', account: 'a', createdAt: 0, billedSeconds: 0, chargeMicros: 0, currency: 'EUR', conversation: 'c', endReason: 'rest-hangup', ...change });
+const leg = (change: Partial<LedgerLeg> = {}): LedgerLeg => ({ id: 'leg', kind: 'voice-inbound', account: 'a', accountKey: 'k', createdAt: 0, billedSeconds: 0, chargeMicros: 0, currency: 'EUR', conversation: 'c', endReason: 'rest-hangup', ...change });
 const seen = (change: Partial<LedgerLeg>, session: SessionSeen | null = { id: 's', endingAt: 100_000 }, asks = 1): LegSeen => ({ leg: leg(change), session, asks, unseen: false });
 const during = (faultClass: Window['class'], from: number, until: number): Window => ({ name: faultClass, target: 't', class: faultClass, from, until });
 const one = (of: LegSeen, windows: Window[] = [], now = 1_000_000) => judge([of], windows, now, CONSTANTS)[0]!;

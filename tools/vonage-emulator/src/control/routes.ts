@@ -12,7 +12,7 @@ import { addVideoControl } from './video-routes.ts';
 
 const logQuery = z.object({
   after: z.coerce.number().default(0), kind: z.string().optional(), event: z.string().optional(), route: z.string().optional(),
-  url: z.string().optional(), status: z.coerce.number().optional(),
+  account: z.string().optional(), url: z.string().optional(), status: z.coerce.number().optional(),
 });
 
 interface Line {
@@ -22,6 +22,7 @@ interface Line {
   kind?: string;
   event?: string;
   route?: string;
+  account?: string;
 }
 
 function matching<T extends Line>(log: T[], request: FastifyRequest): T[] {
@@ -30,12 +31,13 @@ function matching<T extends Line>(log: T[], request: FastifyRequest): T[] {
     && (query.kind === undefined || line.kind === query.kind)
     && (query.event === undefined || line.event === query.event)
     && (query.route === undefined || line.route === query.route)
+    && (query.account === undefined || line.account === query.account)
     && (query.url === undefined || line.url.includes(query.url))
     && (query.status === undefined || line.status === query.status));
 }
 
 const legFilter = z.object({
-  kind: z.string().optional(), sessionId: z.string().optional(), callId: z.string().optional(), conversation: z.string().optional(), account: z.string().optional(),
+  kind: z.string().optional(), sessionId: z.string().optional(), callId: z.string().optional(), conversation: z.string().optional(), account: z.string().optional(), accountKey: z.string().optional(),
 });
 
 function addObservation({ app, world }: Control): void {

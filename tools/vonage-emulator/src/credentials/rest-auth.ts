@@ -6,6 +6,14 @@ import { peek, unexpired, verifyHs256, verifyRs256 } from './jwt.ts';
 
 const one = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
 
+/** Who a request says it is from, for the log: its application id or project key, unchecked. */
+export function askedBy(headers: IncomingHttpHeaders): string | undefined {
+  const token = one(headers['x-opentok-auth']) ?? /^Bearer (.+)$/i.exec(one(headers.authorization) ?? '')?.[1];
+  const claims = token === undefined ? undefined : peek(token);
+  const said = claims?.application_id ?? claims?.iss;
+  return typeof said === 'string' || typeof said === 'number' ? String(said) : undefined;
+}
+
 /** The application whose key signed the Bearer token; 401 otherwise. */
 export function bearerApplication(config: EmulatorConfig, headers: IncomingHttpHeaders, nowMs: number): string {
   const token = /^Bearer (.+)$/i.exec(one(headers.authorization) ?? '')?.[1];

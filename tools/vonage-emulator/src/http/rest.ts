@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ZodError } from 'zod';
 import type { RestFault, RestKind } from '../faults/schema.ts';
 import { append, type World } from '../world.ts';
+import { askedBy } from '../credentials/rest-auth.ts';
 import { RestError, type Answer } from './answer.ts';
 
 export interface Call {
@@ -87,7 +88,7 @@ export function addRoute(app: FastifyInstance, current: () => World, route: Rout
       const played = await play(world, route, call, fault);
       const replied = played.wire === 'send' || played.wire === 'html';
       append(world.restLog, {
-        seq: (world.sequence += 1), at: world.clock.now(), route: kind, method: request.method, url: request.url,
+        seq: (world.sequence += 1), at: world.clock.now(), route: kind, account: askedBy(request.headers), method: request.method, url: request.url,
         headers: request.headers as Record<string, string>, body: request.body, fault: fault?.fault,
         ...(replied ? { status: played.wire === 'html' ? 200 : played.answer?.status, response: played.answer?.body } : {}),
       });

@@ -3,6 +3,7 @@
  * started minute, or per second by a switch. Integer micro-euros. It reads what the platform itself knows about its
  * legs, never what a customer's tables say: that is what makes it the oracle.
  */
+import { owningAccount } from '../credentials/owning-account.ts';
 import type { LedgerLeg, LedgerView } from '../views.ts';
 import type { Leg, VideoConnection, VideoSession, World } from '../world.ts';
 
@@ -24,7 +25,7 @@ export const voiceSeconds = (world: World, leg: Leg): number => secondsBetween(l
 function voiceLine(world: World, leg: Leg): LedgerLeg {
   const billedSeconds = voiceSeconds(world, leg);
   return {
-    id: leg.uuid, kind: leg.kind, account: leg.applicationId, callId: leg.uuid, sessionId: leg.party.sessionId,
+    id: leg.uuid, kind: leg.kind, account: leg.applicationId, accountKey: owningAccount(world.config, leg.applicationId).apiKey, callId: leg.uuid, sessionId: leg.party.sessionId,
     conversation: leg.conversation.name, from: leg.from, to: leg.to,
     createdAt: leg.createdAt, answeredAt: leg.answeredAt, endedAt: leg.endedAt, endReason: leg.endReason,
     billedSeconds, chargeMicros: price(voiceRate(world, leg), billedSeconds), currency: 'EUR',
@@ -42,7 +43,7 @@ function videoLine(world: World, session: VideoSession, connection: VideoConnect
   const participant = session.publishedAt === undefined ? 0 : billed(Math.max(connection.createdAt, session.publishedAt));
   const sip = connection.sip === undefined ? 0 : billed(connection.sip.activeAt);
   return {
-    id: connection.id, kind: connection.kind === 'sip' ? 'sip-interconnect' : 'webrtc', account: session.account,
+    id: connection.id, kind: connection.kind === 'sip' ? 'sip-interconnect' : 'webrtc', account: session.account, accountKey: owningAccount(world.config, session.account).apiKey,
     sessionId: session.id, connectionId: connection.id, callId: connection.sip?.leg?.uuid,
     from: connection.sip?.from, to: connection.sip?.to,
     createdAt: connection.createdAt, answeredAt: connection.sip === undefined ? connection.createdAt : connection.sip.activeAt,

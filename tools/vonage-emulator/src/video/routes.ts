@@ -46,10 +46,10 @@ function dial(world: World, call: Call): ReturnType<Route['handle']> {
   if (!session.routed) throw videoError(409, 'Only routed sessions are allowed to initiate SIP calls');
   const verdict = checkClientToken(world.config, body.token, credentialNow(world, wallNow()));
   if (!verdict.ok) throw videoError(403, `Invalid token: ${verdict.why}`);
-  if (verdict.token.sessionId !== session.id) throw videoError(400, 'The token is for another session');
+  if (verdict.token.sessionId !== session.id || verdict.token.account !== session.account) throw videoError(400, 'The token is for another session');
   const address = parseSipUri(body.sip.uri);
-  const reachesVoice = address !== undefined && applicationOf(world, address.user) !== undefined;
-  if (world.config.limits.sipDialCounts && reachesVoice && overLimit(world, 'calls')) throw videoError(429, 'Too Many Requests');
+  const rung = address === undefined ? undefined : applicationOf(world, address.user);
+  if (world.config.limits.sipDialCounts && rung !== undefined && overLimit(world, rung, 'calls')) throw videoError(429, 'Too Many Requests');
   const connection = dialSip(world, session, { ...body.sip, data: verdict.token.data });
   return ok({ id: connection.sip?.id, connectionId: connection.id, streamId: connection.stream?.id });
 }

@@ -2,9 +2,10 @@
  * SIP interconnect (contract §5): dial answers 200 whatever the call does; the call then makes its own way to the
  * Voice side. Only a BYE, a REST disconnect, five minutes without media or six hours end it: never the last browser.
  */
+import { owningAccount } from '../credentials/owning-account.ts';
 import { endLeg } from '../voice/legs.ts';
 import { keyDigits } from '../voice/keys.ts';
-import { receiveCall } from '../voice/receive-call.ts';
+import { applicationOf, receiveCall } from '../voice/receive-call.ts';
 import { notifyVideo } from '../webhooks/video-hook.ts';
 import type { Party, SipCall, VideoConnection, VideoSession, World } from '../world.ts';
 import { connect, disconnect } from './sessions.ts';
@@ -91,18 +92,22 @@ function watchMedia(line: Line): void {
   line.sip.stopMediaTimer = line.world.clock.after(line.world.config.timings.sipMediaTimeoutMs, () => hangUpBoth(line, '704', 'Media Timeout'));
 }
 
-/** Digest (contract §5): user is the account's API key, password its secret. The refusal comes after dial's 200. */
-function digestRefusal(world: World, auth: SipDial['auth']): { code: string; message: string } | undefined {
-  const { apiKey, apiSecret } = world.config.account;
+/**
+ * Digest (contract §5): user is the API key of the account that owns the number's application, password its secret; any account will do for
+ * a number that is nobody's. The refusal comes after dial's 200.
+ */
+function digestRefusal({ config }: World, applicationId: string | undefined, auth: SipDial['auth']): { code: string; message: string } | undefined {
   if (auth === undefined) return { code: '401', message: 'Unauthorized' };
-  return auth.username === apiKey && auth.password === apiSecret ? undefined : { code: '403', message: 'Forbidden' };
+  const accounts = applicationId === undefined ? [config.account, ...config.accounts] : [owningAccount(config, applicationId)];
+  const known = accounts.some(({ apiKey, apiSecret }) => auth.username === apiKey && auth.password === apiSecret);
+  return known ? undefined : { code: '403', message: 'Forbidden' };
 }
 
 function reach(line: Line, dial: SipDial): void {
   const { world, sip } = line;
-  const refusal = digestRefusal(world, dial.auth);
-  if (refusal !== undefined) return destroy(line, refusal.code, refusal.message, 'clientDisconnected');
   const address = parseSipUri(dial.uri);
+  const refusal = digestRefusal(world, address === undefined ? undefined : applicationOf(world, address.user), dial.auth);
+  if (refusal !== undefined) return destroy(line, refusal.code, refusal.message, 'clientDisconnected');
   const known = address !== undefined && world.config.behaviour.sipHosts.includes(address.host);
   const letGo = sip.state === 'ENDED';
   if (letGo && world.config.behaviour.disconnectCancelsRinging) return;

@@ -18,7 +18,7 @@ function destination(action: ActionOf<'connect'>): { number: string; type: 'phon
 /** Rings the endpoint; goes on when that leg has ended, or with the NCCO a synchronous event answered with. */
 export async function performConnect(run: Run, action: ActionOf<'connect'>): Promise<Outcome> {
   const { world, leg } = run;
-  if (overLimit(world, 'calls')) {
+  if (overLimit(world, leg.applicationId, 'calls')) {
     sendError(world, leg, 'Throttled: over the limit of new calls per second');
     return undefined;
   }

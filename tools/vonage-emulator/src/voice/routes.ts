@@ -17,7 +17,7 @@ type Handler = (world: World, leg: Leg, call: Call) => Answer;
 
 function authorize(world: World, call: Call, lane: 'calls' | 'requests'): string {
   const applicationId = bearerApplication(world.config, call.headers, credentialNow(world, wallNow()));
-  if (overLimit(world, lane)) throw voiceError(429, 'Too Many Requests', 'You have exceeded the rate limit');
+  if (overLimit(world, applicationId, lane)) throw voiceError(429, 'Too Many Requests', 'You have exceeded the rate limit');
   return applicationId;
 }
 

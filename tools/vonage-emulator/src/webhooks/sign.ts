@@ -10,6 +10,8 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 export interface Signing {
   secret: string;
+  /** The account whose webhook it is. */
+  apiKey: string;
   /** Absent on a legacy project's callbacks. */
   applicationId?: string;
 }
@@ -25,7 +27,7 @@ export function authorization(world: World, signing: Signing, method: 'GET' | 'P
   const hash = method === 'GET' && world.config.behaviour.getPayloadHash === 'absent' ? {} : { payload_hash: sha256(hashed) };
   const applicationId = has('wrong-application-id') ? world.newId() : signing.applicationId;
   const claims = {
-    iat, jti, iss: 'Vonage', ...hash, api_key: world.config.account.apiKey,
+    iat, jti, iss: 'Vonage', ...hash, api_key: signing.apiKey,
     ...(applicationId === undefined ? {} : { application_id: applicationId }),
   };
   return `Bearer ${signHs256(claims, has('wrong-secret') ? `${signing.secret} not` : signing.secret)}`;

@@ -2,6 +2,7 @@
  * Session-monitoring and SIP-monitoring callbacks (contract §6): POST JSON, in order per session, retried with
  * back-off from 5 s to 15 min for 24 h; an unsigned legacy project has four retries.
  */
+import { owningAccount } from '../credentials/owning-account.ts';
 import type { VideoSession, World } from '../world.ts';
 import { attemptWebhook, type Webhook } from './attempt.ts';
 import { succeeded } from './voice-hook.ts';
@@ -42,6 +43,7 @@ const groupOf = (event: string): { group: string; event: string } => {
 /** Sends one monitoring event to every address that wants it. */
 export function notifyVideo(world: World, session: VideoSession, kind: 'session-callback' | 'sip-callback', event: string, detail: Webhook['data']): void {
   const hooks = hooksOf(world, session.account);
+  const { apiKey } = owningAccount(world.config, session.account);
   const data = { sessionId: session.id, projectId: session.account, event, timestamp: world.clock.now(), ...detail };
   const wanted = groupOf(event);
   const registered = world.callbacks.filter((one) => one.account === session.account && one.group === wanted.group && one.event === wanted.event);
@@ -49,7 +51,7 @@ export function notifyVideo(world: World, session: VideoSession, kind: 'session-
   for (const url of [...(configured === undefined ? [] : [configured]), ...registered.map((one) => one.url)]) {
     const hook: Webhook = {
       kind, event, url, method: 'POST', data,
-      ...(hooks.callbackSecret === undefined ? {} : { signing: { secret: hooks.callbackSecret, applicationId: hooks.applicationId } }),
+      ...(hooks.callbackSecret === undefined ? {} : { signing: { secret: hooks.callbackSecret, apiKey, applicationId: hooks.applicationId } }),
     };
     const legacyUnsigned = hooks.applicationId === undefined && hooks.callbackSecret === undefined;
     session.callbackChain = session.callbackChain.then(() => new Promise<void>((next) => void deliverFor24Hours(world, hook, legacyUnsigned, next)));

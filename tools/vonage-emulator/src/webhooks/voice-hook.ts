@@ -2,6 +2,7 @@
  * Voice webhooks with the vendor's retry and fallback rules (contract §3): closed, reset, timed out or 429/503/504 is
  * attempted again; any other bad reply is not; where an NCCO is wanted the application's fallback_answer_url is next.
  */
+import { owningAccount } from '../credentials/owning-account.ts';
 import type { WebhookKind } from '../faults/schema.ts';
 import { parseNccoReply, type Ncco } from '../voice/ncco-schema.ts';
 import type { HookTarget, World } from '../world.ts';
@@ -14,12 +15,13 @@ const RETRIED_STATUS = new Set([429, 503, 504]);
 export const succeeded = (sent: Sent): boolean => sent.outcome === 'delivered' && sent.status !== undefined && sent.status >= 200 && sent.status <= 205;
 const worthRetrying = (sent: Sent): boolean => sent.outcome !== 'delivered' || RETRIED_STATUS.has(sent.status ?? 0);
 
-/** The webhook of an application, signed when the application signs. */
+/** The webhook of an application, signed by its account when the application signs. */
 export function voiceHook(world: World, applicationId: string, kind: WebhookKind, target: HookTarget, data: Webhook['data'], event?: string): Webhook {
   const signed = world.config.applications.find((application) => application.id === applicationId)?.signedCallbacks ?? false;
+  const { apiKey, signatureSecret: secret } = owningAccount(world.config, applicationId);
   return {
     kind, event, url: target.url, method: target.method, data,
-    ...(signed ? { signing: { secret: world.config.account.signatureSecret, applicationId } } : {}),
+    ...(signed ? { signing: { secret, apiKey, applicationId } } : {}),
   };
 }
 

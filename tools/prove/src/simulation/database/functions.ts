@@ -86,7 +86,7 @@ function seatCaller(tables: Tables, leg: LegRow, of: { roomId: string; role: Leg
 
 /** On a number without its guard; with it, callers are held back by what libs/store's own tests show. */
 export function answerCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, number, remote, keyingS, session, conversation, participant, account] = values as [string, Date, string, string, string | null, string | null, number, string, string, string, string | null];
+  const [jti, expires, legId, call, number, remote, keyingS, freshSession, conversation, participant, account] = values as [string, Date, string, string, string | null, string | null, number, string, string, string, string | null];
   if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', leg_id: null, language: null, ...NO_SEAT };
   const dialled = tables.numbers.get(number ?? '');
   if (dialled === undefined || dialled.account_id !== account) return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NO_SEAT };
@@ -105,7 +105,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     return { outcome, leg_id: leg.id, language, tenant_id: leg.tenant_id, session_id: leg.session_id, conversation: session?.conversation ?? null, waits: isHeld(tables, room, leg.session_id, leg.role) };
   }
   if (isOver(leg.state)) return { outcome: 'let-go', leg_id: leg.id, language, ...NO_SEAT };
-  const seat = room === undefined || leg.session_id !== null ? null : seatCaller(tables, leg, { roomId: room.id, role: 'participant', person: null }, [session, conversation, participant], now);
+  const seat = room === undefined || leg.session_id !== null ? null : seatCaller(tables, leg, { roomId: room.id, role: 'participant', person: null }, [freshSession, conversation, participant], now);
   if (seat === null) return { outcome: 'ask', leg_id: leg.id, language, ...NO_SEAT };
   return withSeat(seat, { leg_id: leg.id, language });
 }

@@ -149,7 +149,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'hold-number': (tables, [tenant, e164]) => {
     const row = tables.numbers.get(e164 as string);
-    return one(row !== undefined && (row.dedicated_to === null || row.dedicated_to === tenant) ? { dedicated: row.dedicated_to !== null } : undefined);
+    return one(row !== undefined && (row.dedicated_to === null || row.dedicated_to === tenant) ? { dedicated: row.dedicated_to !== null, account_id: row.account_id } : undefined);
   },
   'find-person': (tables, [tenant, id]) => {
     const person = tables.participants.get(id as string);
