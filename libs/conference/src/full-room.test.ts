@@ -65,7 +65,7 @@ describe('of several connections by one token', () => {
   const tell = async (meeting: Meeting, kind: 'connected' | 'disconnected', name: string, madeAt: number | null, participant: string | null = 'part_a'): Promise<void> => {
     const since = madeAt === null ? null : new Date(MADE + madeAt);
     const event = { mediaSessionId: meeting.mediaSessionId, connectionId: `${name} of ${meeting.sessionId}`, data: writeConnectionData({ participant }), at: since, since };
-    const token = { jti: `${name} ${kind} ${meeting.sessionId} ${(told += 1)}`, expiresAt: new Date(Date.now() + 600_000) };
+    const token = { accountId: null, jti: `${name} ${kind} ${meeting.sessionId} ${(told += 1)}`, expiresAt: new Date(Date.now() + 600_000) };
     await applySessionEvent(world, { via: 'callback', token }, kind === 'connected' ? { kind, ...event } : { kind, ...event, reason: 'clientDisconnected' });
   };
   let told = 0;
