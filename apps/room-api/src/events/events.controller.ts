@@ -36,7 +36,8 @@ export class EventsController {
     const place = named === undefined ? null : await findEvent(this.deps.store, tenantId, named);
     if (named !== undefined && place === null) throw resume === undefined ? noSuchPage() : noSuchEvent();
     if (place !== null && (place.old || place.id === null)) throw eventGone(resume === undefined ? '/after' : '/Last-Event-ID');
-    const wanted = { after: place?.id == null ? null : BigInt(place.id), types };
+    const from = place?.id ?? null;
+    const wanted = { after: from === null ? null : BigInt(from), types };
     if (streams) return this.#follow(tenantId, wanted, request, reply);
     const { rows, more } = await this.deps.feed.read(tenantId, { ...wanted, limit });
     const events = rows.map(tellEvent);
