@@ -1,3 +1,4 @@
+import { captureDeliveries } from '../capture-deliveries.ts';
 import type { Group } from '../group.ts';
 import { workspaceRoot } from '@partyline/dev/workspace';
 import { apiKeys } from './api-keys.ts';
@@ -20,7 +21,7 @@ export const GROUPS: readonly Group[] = [
   providerJwt,
   eventFuzz,
   histories,
-  eventSignatures,
+  { ...eventSignatures, run: (target, tally) => eventSignatures.run({ seed: target.seed, capture: () => captureDeliveries(target) }, tally) },
   ssrf,
   matrix,
   rowLevelSecurity,
