@@ -25,7 +25,7 @@ let pressing: AskProvider['sendDigits'] = () => Promise.reject(new Error('not as
 
 beforeAll(async () => {
   redis = await createTestRedis();
-  claims = connectRedis(redis.url, () => undefined);
+  claims = connectRedis(redis.url, () => undefined, 20_000);
   await new Promise((resolve) => claims.once('ready', resolve));
   for (const replica of [1, 2, 3]) {
     const provider: AskProvider = {
@@ -44,7 +44,7 @@ beforeAll(async () => {
     await service.listen();
     replicas.push(service);
   }
-  client = ClientProxyFactory.create({ transport: Transport.REDIS, options: producerOptions(redis.url) });
+  client = ClientProxyFactory.create({ transport: Transport.REDIS, options: { ...producerOptions(redis.url), commandTimeout: 20_000 } });
   await client.connect();
 });
 

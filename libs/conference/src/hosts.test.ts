@@ -95,7 +95,7 @@ describe('a room’s time', () => {
   it('before it callers hear that it is not open yet, after it that it is over; nobody’s session is opened', async () => {
     const meeting = await openRoom(world);
     await stage.store.pool.query(`UPDATE session SET state = 'ended' WHERE id = $1`, [meeting.sessionId]);
-    for (const [settings, says] of [[{ starts_at: new Date(Date.now() + 3_600_000) }, 'This conference is not open yet. Please call again later. Good bye.'], [{ starts_at: null, ends_at: new Date(Date.now() + 5_000) }, 'This conference is over. Good bye.']] as const) {
+    for (const [settings, says] of [[{ starts_at: new Date(Date.now() + 3_600_000) }, 'This conference is not open yet. Please call again later. Good bye.'], [{ starts_at: null, ends_at: new Date(Date.now() + 60_000) }, 'This conference is over. Good bye.']] as const) {
       await updateRoom(world, meeting.tenantId, meeting.roomId, settings, null);
       if (says.includes('over')) await alterRows(stage, `UPDATE room SET ends_at = now() WHERE id = $1`, [meeting.roomId]);
       const person = await ringIn(stage);

@@ -26,7 +26,7 @@ async function owed(): Promise<{ meeting: Meeting; legId: string; callId: string
   return { meeting, legId: leg?.id ?? '', callId };
 }
 const read = async (legId: string): Promise<LegRow> => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })) as LegRow;
-const databaseNow = async (): Promise<number> => (await stage.store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows[0]!.at.getTime();
+const databaseNow = async (): Promise<number> => (await stage.store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows.at(0)?.at.getTime() ?? NaN;
 /** An attempt that is told to come again, at just this moment: held to the database's clock, however long this machine takes. */
 async function sentAway(legId: string, until: number): Promise<void> {
   const before = await databaseNow();

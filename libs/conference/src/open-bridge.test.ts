@@ -70,8 +70,11 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     const { bridge_owed_at, state } = await readSession(stage, meeting);
     expect(state).toBe('live');
     expect(jobsFor(meeting, 'open-bridge').at(-1)?.delayMs).toBeGreaterThan(500);
+    // The pause is put off, so that it is not over before it is asked whether it is.
+    const owed = (byMs: number) => stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { bridge_owed_at: new Date((bridge_owed_at?.getTime() ?? 0) + byMs) } });
+    await owed(60_000);
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
-    await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { bridge_owed_at: new Date((bridge_owed_at?.getTime() ?? 0) - 60_000) } });
+    await owed(-60_000);
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
     await untilLegs(stage, meeting, 'bridge', ['ended', 'joined']);
     expect((await readSession(stage, meeting)).bridge_failures).toBe(0);

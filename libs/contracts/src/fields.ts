@@ -91,6 +91,10 @@ export const role = z.enum(['participant', 'host'], 'must be participant or host
 export const flag = (description: string) =>
   z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true').optional().meta({ description, examples: ['true'] });
 
+/** Of what is given whole, so far as it is not endless. */
+export const MOST_OF_SESSION = 5_000;
+export const complete = z.boolean().meta({ description: `False when there was more: at most ${MOST_OF_SESSION} are given.`, examples: [true] });
+
 /** The query fields by which every list is paged. @param things what the list holds, in a sentence; @param prefix of the ids that `after` names */
 export const page = (things: string, prefix: string) => ({
   limit: z.coerce

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, instant, legKind, outcome, page } from './fields.ts';
+import { complete, id, instant, legKind, outcome, page } from './fields.ts';
 
 /** One time that the provider was asked to close a leg. */
 export const HangUpAttempt = z
@@ -59,5 +59,5 @@ export const HangUpPage = z
 export type HangUpPage = z.output<typeof HangUpPage>;
 
 /** The reply to `GET /v1/sessions/{id}/hang-ups`. */
-export const SessionHangUps = z.object({ hangUps }).meta({ id: 'SessionHangUps', description: 'A session’s lines of the hang-up ledger.' });
+export const SessionHangUps = z.object({ hangUps, complete }).meta({ id: 'SessionHangUps', description: 'A session’s lines of the hang-up ledger.' });
 export type SessionHangUps = z.output<typeof SessionHangUps>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createdBetween, endReason, id, idAsked, instant, page, sessionState } from './fields.ts';
+import { complete, createdBetween, endReason, id, idAsked, instant, page, sessionState } from './fields.ts';
 import { Leg } from './leg.ts';
 
 const dueAt = instant('When it ends by itself if nothing changes.');
@@ -43,7 +43,7 @@ export const SessionPage = z
 export type SessionPage = z.output<typeof SessionPage>;
 
 /** The reply to `GET /v1/sessions/{id}/legs`. */
-export const SessionLegs = z.object({ legs: z.array(Leg).meta({ description: 'Oldest first.' }) }).meta({ id: 'SessionLegs', description: 'Every connection of a session, with its line in the hang-up ledger.' });
+export const SessionLegs = z.object({ legs: z.array(Leg).meta({ description: 'Oldest first.' }), complete }).meta({ id: 'SessionLegs', description: 'Every connection of a session, with its line in the hang-up ledger.' });
 export type SessionLegs = z.output<typeof SessionLegs>;
 
 /** The reply to `POST /v1/sessions/{id}/end`. */
@@ -60,13 +60,13 @@ export const SessionEvent = z
   .object({
     id: z.string().meta({ description: 'The event, the same wherever it is told: here, and as `id` and `webhook-id` of what is sent to your own address. Opaque; starts with `evt_`.', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] }),
     seq: z.int().min(1).meta({ description: 'Counts from 1 within the session, without a gap.', examples: [1] }),
-    type: z.string().meta({ description: 'What happened: `session.live`, `session.ending`, `session.ended`, or `leg.` and the state that the leg is now in.', examples: ['leg.joined'] }),
+    type: z.string().meta({ description: 'What happened: `session.live`, `session.ending`, `session.ended`, `leg.` and the state that the leg is now in, `spend.warning` or `fraud.warning`.', examples: ['leg.joined'] }),
     at: instant('When the change was made, by our clock; never earlier than that of the event before.'),
-    data: z.record(z.string(), z.unknown()).meta({ description: 'What it is about: of a leg its `legId`, `kind` and `participantId`, and when it ended `outcome` and `reason`; of a session’s end its `reason`.', examples: [{ legId: 'leg_3q2-7wAAQkV1bWJlclBhcn', kind: 'inbound', participantId: 'part_3q2-7wAAQkV1bWJlclBhcn' }] }),
+    data: z.record(z.string(), z.unknown()).meta({ description: 'What it is about: of a leg its `legId`, `kind` and `participantId`, and when it ended `outcome` and `reason`; of a session’s end its `reason`; of a warning the limit or the meter.', examples: [{ legId: 'leg_3q2-7wAAQkV1bWJlclBhcn', kind: 'inbound', participantId: 'part_3q2-7wAAQkV1bWJlclBhcn' }] }),
   })
   .meta({ id: 'SessionEvent', description: 'Something that happened in a session, committed together with the change itself.' });
 export type SessionEvent = z.output<typeof SessionEvent>;
 
 /** The reply to `GET /v1/sessions/{id}/events`. */
-export const SessionEvents = z.object({ events: z.array(SessionEvent).meta({ description: 'Oldest first.' }) }).meta({ id: 'SessionEvents', description: 'All that has happened in a session so far.' });
+export const SessionEvents = z.object({ events: z.array(SessionEvent).meta({ description: 'Oldest first.' }), complete }).meta({ id: 'SessionEvents', description: 'All that has happened in a session so far.' });
 export type SessionEvents = z.output<typeof SessionEvents>;

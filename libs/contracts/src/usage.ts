@@ -4,7 +4,7 @@ import { id, idAsked, instant, legKind, maskedNumber, micro, page, phoneNumber }
 const currency = z.string().meta({ description: 'ISO 4217.', examples: ['EUR'] });
 const direction = legKind.meta({ description: 'What kind of connection: `inbound`: a caller. `outbound`: somebody we rang. `webrtc`: a browser. `bridge`: what ties both together.', examples: ['inbound'] });
 const number = phoneNumber('The dial-in number that was called, or called from.', '+12025550100').nullable();
-const seconds = z.int().min(0).meta({ description: 'Seconds that the provider charges for.', examples: [1_260] });
+const seconds = z.int().min(0).meta({ description: 'How long it lasted: of a telephone call the seconds that the provider charges for, of a connection to the video session those from its making to its end.', examples: [1_260] });
 
 const GROUPS = ['day', 'room', 'number', 'direction'] as const;
 

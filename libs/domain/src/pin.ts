@@ -18,7 +18,8 @@ export const pinSpace = (length: number): number => 10 * 9 ** (length - 1);
  */
 export function pinLength(others: number, wanted: number = PIN_DEFAULT_LENGTH): number {
   let length = Math.max(PIN_MIN_LENGTH, wanted);
-  while (others > 0 && length < PIN_MAX_LENGTH && pinSpace(length) < 1_000 * LEAST_BUDGET * (others + 1)) length += 1;
+  const least = others === 0 ? 0 : 1_000 * LEAST_BUDGET * (others + 1);
+  while (length < PIN_MAX_LENGTH && pinSpace(length) < least) length += 1;
   return Math.min(PIN_MAX_LENGTH, length);
 }
 

@@ -221,7 +221,7 @@ describe('a worker that is killed', () => {
       await once(stuck, 'exit');
     }
     const ran = work();
-    await expect.poll(() => ran.log.length, { timeout: 30_000, interval: 50 }).toBe(1);
+    await expect.poll(() => ran.log.length, { timeout: 90_000, interval: 50 }).toBe(1);
     expect(ran.failed).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 });

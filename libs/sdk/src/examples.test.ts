@@ -25,8 +25,8 @@ describe.each(['README.md', 'libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) =
     const file = join(folder, `${page.replaceAll(/\W/g, '-')}-${at}.ts`);
     writeFileSync(file, example);
     const env = { PATH: process.env.PATH, PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, WEBHOOK_SECRET: 'whsec_nVaaDrdyk6G1R2h6n2pPqvQkF3xJr1M8yqXWzG7t0Yk=' };
-    await expect(promisify(execFile)(process.execPath, ['--conditions=@partyline/source', file], { env, timeout: 50_000 })).resolves.toMatchObject({ stdout: expect.any(String) as string });
-  });
+    await expect(promisify(execFile)(process.execPath, ['--conditions=@partyline/source', file], { env, timeout: 280_000 })).resolves.toMatchObject({ stdout: expect.any(String) as string });
+  }, 300_000);
 });
 
 it.each(['README.md', 'libs/sdk/README.md'])('%s: a room takes ten lines', (page) => {

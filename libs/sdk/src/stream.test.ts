@@ -59,6 +59,12 @@ it('goes on where a connection broke: nothing twice, nothing missed', async () =
   expect(asked[0]?.accept).toBe('text/event-stream');
 });
 
+it('goes on where a stream began that told nothing', async () => {
+  script = [tells('retry: 1000\nid: evt_7\n\n'), tells('retry: 1000\n\n', event(8))];
+  expect(await take(1)).toEqual(['evt_8']);
+  expect(asked.map(({ last }) => last)).toEqual([undefined, 'evt_7']);
+});
+
 it('takes an event that comes in pieces', async () => {
   const text = event(1);
   script = [tells(text.slice(0, 7), text.slice(7, 30), text.slice(30))];

@@ -53,7 +53,7 @@ export async function* follow({ fetch, baseUrl, headers, sleep, random }: Wire, 
         if (response.status < 500 && response.status !== 429) throw error;
         asked = retryAfterMs(response);
       } else {
-        for await (const { id, data } of messages(response.body, silence.heard)) {
+        for await (const { id, data } of messages(response.body, silence.heard, (place) => (last ??= place))) {
           failures = 0;
           last = id ?? last;
           yield JSON.parse(data) as PartylineEvent;
@@ -68,8 +68,12 @@ export async function* follow({ fetch, baseUrl, headers, sleep, random }: Wire, 
   }
 }
 
-/** The messages of a stream. @param heard is told of every byte, those that keep it open included */
-async function* messages(body: ReadableStream<Uint8Array>, heard: () => void): AsyncGenerator<{ id?: string | undefined; data: string }> {
+/**
+ * The messages of a stream.
+ * @param heard is told of every byte, those that keep it open included
+ * @param begins is told each id as soon as it comes: the first says where the stream begins, before there is any event
+ */
+async function* messages(body: ReadableStream<Uint8Array>, heard: () => void, begins: (place: string) => void): AsyncGenerator<{ id?: string | undefined; data: string }> {
   const listening = new TransformStream<Uint8Array, Uint8Array>({
     transform(bytes, controller) {
       heard();
@@ -77,5 +81,5 @@ async function* messages(body: ReadableStream<Uint8Array>, heard: () => void): A
     },
   });
   const text = new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>;
-  for await (const message of body.pipeThrough(listening).pipeThrough(text).pipeThrough(new EventSourceParserStream())) if (message.data !== '') yield message;
+  for await (const message of body.pipeThrough(listening).pipeThrough(text).pipeThrough(new EventSourceParserStream({ onId: begins }))) if (message.data !== '') yield message;
 }

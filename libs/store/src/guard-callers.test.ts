@@ -149,7 +149,7 @@ describe('too many wrong PINs on a number', () => {
   /** How many wrong PINs a number can take in a day. */
   const budget = async (): Promise<number> => {
     const { rows } = await store.pool.query<{ budget: number }>('SELECT floor(0.001 / guess_odds($1))::int AS budget', [SHARED]);
-    return rows[0]!.budget;
+    return rows.at(0)!.budget;
   };
   const wrong = async (remote: string): Promise<string> => {
     const call = newCall();

@@ -43,15 +43,15 @@ async function prepare(pins: number, digits: number, number = NUMBER, lines = LI
   );
   await client.query('ANALYZE pin');
   const { rows } = await client.query<{ budget: number }>('SELECT floor(0.001 / guess_odds($1))::int AS budget', [number]);
-  return rows[0]!.budget;
+  return rows.at(0)!.budget;
 }
 
 /** Starts anew, for plays on `NUMBER`. */
 const clear = (): Promise<unknown> => client.query('TRUNCATE dial_in_number, room, leg, pin, webhook_jti CASCADE');
 
-const play = async (name: string, ...values: unknown[]): Promise<Record<string, number>> => {
-  const { rows } = await client.query<{ found: Record<string, number> }>({ name, text: `SELECT ${name}(${values.map((_, at) => `$${at + 1}`).join(', ')}) AS found`, values });
-  return rows[0]!.found;
+const play = async <Found>(name: string, ...values: unknown[]): Promise<Found> => {
+  const { rows } = await client.query<{ found: Found }>({ name, text: `SELECT ${name}(${values.map((_, at) => `$${at + 1}`).join(', ')}) AS found`, values });
+  return rows.at(0)!.found;
 };
 
 /** That at least one of so many guesses was right, whichever they were: no PIN has two equal neighbours. */
@@ -74,7 +74,7 @@ it.each([
   const calls = Math.ceil(GUESSES / TRIES);
   let tried = 0;
   // In pieces: what is over in one of them is out of the next one's way.
-  for (let first = 0; first < calls; first += 20 * LINES) tried += (await play('play_guesses', NUMBER, first, Math.min(calls, first + 20 * LINES), callerIds))['tried']!;
+  for (let first = 0; first < calls; first += 20 * LINES) tried += (await play<{ tried: number }>('play_guesses', NUMBER, first, Math.min(calls, first + 20 * LINES), callerIds)).tried;
   expect(tried).toBeLessThanOrEqual(budget);
   expect(odds(pins, digits, tried)).toBeLessThanOrEqual(0.001);
   expectRow(pins, digits, budget, callerIds, tried, odds(pins, digits, tried).toFixed(6));
@@ -86,10 +86,11 @@ it.each([[1, 6], [86, 9]])('%s PINs of %s digits, guessed at for 26 hours: docs/
   // Whoever guesses has found out a thousand caller ids of people who were let in.
   await client.query(`INSERT INTO leg (id, kind, state, number, remote, last_outcome, created_at, deadline_at) SELECT 'known' || n, 'inbound', 'ended', $1, '+4477' || lpad(n::text, 8, '0'), 'admitted', '2029-12-25Z', now() FROM generate_series(0, 999) AS n`, [NUMBER]);
   for (let from = 0; from < DAY_S + 7_200; from += 300) await play('play_day', NUMBER, from, from + 300);
-  const { fast, strangers, known, all } = (await client.query<Record<string, number>>(`SELECT fast, strangers, known, all_of_them AS all FROM worst_day('${NUMBER}')`)).rows[0]!;
+  const { rows } = await client.query<{ fast: number; strangers: number; known: number; all: number }>(`SELECT fast, strangers, known, all_of_them AS all FROM worst_day('${NUMBER}')`);
+  const { fast, strangers, known, all } = rows.at(0)!;
   expect(all).toBeLessThanOrEqual(budget);
-  expect(odds(pins, digits, all!)).toBeLessThanOrEqual(0.001);
-  expectRow(pins, digits, budget, fast!, strangers!, known!, odds(pins, digits, all!).toFixed(6));
+  expect(odds(pins, digits, all)).toBeLessThanOrEqual(0.001);
+  expectRow(pins, digits, budget, fast, strangers, known, odds(pins, digits, all).toFixed(6));
 });
 
 it('one PIN of nine digits, guessed at for a day: the lines are too few to use up what the number can take', async () => {
@@ -103,7 +104,7 @@ it('one PIN of nine digits, guessed at for a day: the lines are too few to use u
      FROM guess_odds($1) AS each, generate_series(1, $2::int) AS n, LATERAL (SELECT timestamptz '2030-01-01Z' - make_interval(secs => ${CALL_S} * ceil(n / ${LINES}.0))) AS row (at)`,
     [NUMBER, calls - LINES],
   );
-  expect((await play('play_guesses', NUMBER, 0, LINES, 5_000))['tried']).toBe(LINES * TRIES);
+  expect((await play<{ tried: number }>('play_guesses', NUMBER, 0, LINES, 5_000)).tried).toBe(LINES * TRIES);
   const tried = calls * TRIES;
   expectRow(1, 9, budget, tried, 0, 0, odds(1, 9, tried).toFixed(6));
 });
@@ -111,8 +112,10 @@ it('one PIN of nine digits, guessed at for a day: the lines are too few to use u
 it.each([[1, 6], [86, 9], [774, 10], [1_000, 9]])('%s PINs of %s digits: docs/fraud.md says what slow mode means for people', async (pins, digits) => {
   await clear();
   const budget = await prepare(pins, digits);
-  const { atOnce, waitS } = await play('play_strangers', NUMBER);
-  expectRow(pins, digits, budget, atOnce!, `${(waitS! / 60).toFixed(1)} minutes`, Math.floor(DAY_S / waitS!) * atOnce!, Math.floor(budget / 4));
+  const { atOnce, waitS } = await play<{ atOnce: number; waitS: number }>('play_strangers', NUMBER);
+  const aDay = Math.floor(DAY_S / waitS) * atOnce;
+  expect(aDay).toBeLessThanOrEqual(budget / 4);
+  expectRow(pins, digits, budget, atOnce, `${(waitS / 60).toFixed(1)} minutes`, aDay, Math.floor(budget / 4));
 });
 
 const who = fc.constantFrom('stranger', 'regular', 'withheld');
@@ -131,7 +134,7 @@ it('however strangers, regular callers and those who withhold their number call,
       const e164 = `+4420${String(number).padStart(8, '0')}`;
       // Fewer wrong PINs than any number can take that has PINs by the rule, so that they are soon used up.
       const budget = await prepare(pins, 8, e164, lines);
-      const { most, refused, waited } = await play('play_script', e164, number, JSON.stringify(steps));
+      const { most, refused, waited } = await play<{ most: number; refused: number; waited: number }>('play_script', e164, number, JSON.stringify(steps));
       expect(most).toBeLessThanOrEqual(budget);
       expect(refused).toBe(0);
       // A stranger, as soon as those who were asked are gone.

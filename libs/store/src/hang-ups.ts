@@ -94,14 +94,14 @@ export async function listHangUps(store: Store, tenantId: string, { state, limit
 }
 
 /** A session's lines of the ledger, the last owed first; `null` when this tenant has no such session. */
-export async function listSessionHangUps(store: Store, tenantId: string, sessionId: string): Promise<HangUpLine[] | null> {
+export async function listSessionHangUps(store: Store, tenantId: string, sessionId: string, limit = 1_000): Promise<HangUpLine[] | null> {
   const session = await store.query(tenantId, { name: 'session-of-tenant', text: 'SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2', values: [tenantId, sessionId] });
   if (session.rowCount === 0) return null;
   const { rows } = await store.query<OwedLeg>(tenantId, {
     name: 'hang-ups-of-session',
     text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
-           WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.owed_at IS NOT NULL ORDER BY l.owed_at DESC, l.id DESC`,
-    values: [tenantId, sessionId],
+           WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.owed_at IS NOT NULL ORDER BY l.owed_at DESC, l.id DESC LIMIT $3`,
+    values: [tenantId, sessionId, limit],
   });
   return withProof(store, tenantId, rows);
 }

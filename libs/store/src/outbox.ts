@@ -73,6 +73,16 @@ export async function listEvents(store: Store, tenantId: string, { after, upTo, 
   return rows;
 }
 
+/** The name of a tenant's last event up to a place, to go on from; `null` when it has none that is still told. */
+export async function lastEventUpTo(store: Store, tenantId: string, upTo: string): Promise<string | null> {
+  const { rows } = await store.query<About>(tenantId, {
+    name: 'last-event-up-to',
+    text: `SELECT session_id, endpoint_id, seq FROM outbox WHERE tenant_id = $1 AND id <= $2 AND created_at >= now() - ${TOLD} ORDER BY id DESC LIMIT 1`,
+    values: [tenantId, upTo],
+  });
+  return rows[0] === undefined ? null : eventId(rows[0]);
+}
+
 /** What was written, and who was writing, at one moment. */
 export interface Horizon {
   /** The last event that could be seen. */

@@ -75,8 +75,8 @@ describe('what is kept', () => {
 
   it('is what is to be sent, and its event, however old that is', async () => {
     const { tenantId } = await past(3, 31);
-    const [one] = await store.prisma.delivery.findMany({ where: { tenant_id: tenantId } });
-    await replayDelivery(store, tenantId, one!.id);
+    const { id } = await store.prisma.delivery.findFirstOrThrow({ where: { tenant_id: tenantId } });
+    await replayDelivery(store, tenantId, id);
     expect(await purge()).toEqual({ deliveries: 2, events: 2 });
     expect(await left()).toEqual([1, 1, 1]);
   });

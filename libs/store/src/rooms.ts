@@ -200,12 +200,12 @@ export async function listRooms(store: Store, tenantId: string, { limit, after, 
   });
 }
 
-/** What happened in a session, oldest first; `null` when this tenant has no such session. */
-export async function listSessionEvents(store: Store, tenantId: string, sessionId: string) {
+/** The first `limit` events of a session; `null` when this tenant has no such session. */
+export async function listSessionEvents(store: Store, tenantId: string, sessionId: string, limit: number) {
   return readAs(store, tenantId, async (db) => {
     const session = await db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, select: { id: true } });
     if (session === null) return null;
-    return db.outbox.findMany({ where: { tenant_id: tenantId, session_id: sessionId }, orderBy: { seq: 'asc' } });
+    return db.outbox.findMany({ where: { tenant_id: tenantId, session_id: sessionId }, orderBy: { seq: 'asc' }, take: limit });
   });
 }
 

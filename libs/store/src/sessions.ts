@@ -31,7 +31,7 @@ export async function listSessions(store: Store, tenantId: string, { limit, afte
   });
 }
 
-/** A session with its legs, oldest first; `null` when this tenant has none of that id. */
-export async function readSession(store: Store, tenantId: string, sessionId: string) {
-  return readAs(store, tenantId, (db) => db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, include: { legs: { orderBy: [{ created_at: 'asc' }, { id: 'asc' }] } } }));
+/** A session with its first `limit` legs; `null` when this tenant has none of that id. */
+export async function readSession(store: Store, tenantId: string, sessionId: string, limit: number) {
+  return readAs(store, tenantId, (db) => db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, include: { legs: { orderBy: [{ created_at: 'asc' }, { id: 'asc' }], take: limit } } }));
 }

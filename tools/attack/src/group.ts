@@ -17,19 +17,27 @@ export interface Tally {
   readonly accepted: readonly string[];
   /** One input and what was wrong with how it was met: null when it was refused as it should be. */
   judge(input: string, wrong: string | null): void;
+  /** What was measured on the way. It is told, and nothing hangs on it. */
+  readonly figures: Readonly<Record<string, number>>;
+  measure(what: string, figure: number): void;
 }
 
 export function createTally(): Tally {
   const accepted: string[] = [];
+  const figures: Record<string, number> = {};
   let inputs = 0;
   return {
     get inputs() {
       return inputs;
     },
     accepted,
+    figures,
     judge(input, wrong) {
       inputs += 1;
       if (wrong !== null) accepted.push(`${input}: ${wrong}`);
+    },
+    measure(what, figure) {
+      figures[what] = figure;
     },
   };
 }
@@ -38,6 +46,7 @@ export interface Result {
   readonly inputs: number;
   readonly least: number;
   readonly accepted: readonly string[];
+  readonly figures: Readonly<Record<string, number>>;
   readonly seconds: number;
 }
 
@@ -50,7 +59,7 @@ export async function runGroup<Needs>(group: Group<Needs>, target: Needs): Promi
   } catch (error) {
     tally.judge(`after ${tally.inputs} inputs`, `the group broke off: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return { inputs: tally.inputs, least: group.least, accepted: tally.accepted, seconds: Math.round((performance.now() - started) / 100) / 10 };
+  return { inputs: tally.inputs, least: group.least, accepted: tally.accepted, figures: tally.figures, seconds: Math.round((performance.now() - started) / 100) / 10 };
 }
 
 /** What is wrong with a run; empty when it held. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspaceRoot } from '@partyline/dev/workspace';
 import { complaints, runGroup, type Group } from './group.ts';
@@ -11,7 +12,7 @@ import { canaries } from './groups/canaries.ts';
 import { dialOutFraud } from './groups/dial-out-fraud.ts';
 import { envelope } from './groups/envelope.ts';
 import { eventFuzz } from './groups/event-fuzz.ts';
-import { eventSignatures } from './groups/event-signatures.ts';
+import { eventSignatures, type Verifier } from './groups/event-signatures.ts';
 import { histories } from './groups/histories.ts';
 import { matrix } from './groups/matrix.ts';
 import { pinGuesses } from './groups/pin-guesses.ts';
@@ -42,6 +43,17 @@ const grants: Manners = (path) => ({ status: path === '/v1/rooms' ? 201 : 200, b
 const says: Manners = () => ({ status: 200, body: { everything: careless.target.victim.marks } });
 const breaks: Manners = () => ({ status: 500, body: {} });
 
+/** Events as they are sent. */
+const capture: Verifier['capture'] = async () => {
+  const secret = `whsec_${randomBytes(32).toString('base64')}`;
+  const at = new Date();
+  const deliveries = Array.from({ length: 12 }, (_, n) => `evt_a_${n + 1}`).map((id) => {
+    const body = JSON.stringify({ id, type: 'session.ended', data: { reason: 'x' } });
+    return { body, headers: { 'webhook-id': id, 'webhook-timestamp': String(Math.floor(at.getTime() / 1000)), 'webhook-signature': new Webhook(secret).sign(id, at, body) } };
+  });
+  return { secret, deliveries };
+};
+
 describe('a group finds fault with what has no defence', () => {
   it.each<[Group, Manners]>([
     [providerJwt, says],
@@ -63,13 +75,18 @@ describe('a group finds fault with what has no defence', () => {
   });
 
   it('event signatures', async () => {
-    const { accepted, inputs } = await runGroup(eventSignatures, { seed: 1, verify: () => true });
+    const { accepted, inputs, least } = await runGroup(eventSignatures, { seed: 1, verify: () => true, capture });
     expect(accepted.length).toBeGreaterThan(inputs * 0.9);
+    expect(inputs).toBeGreaterThan(least);
+    // And none with what is right.
+    expect((await runGroup(eventSignatures, { seed: 1, capture })).accepted).toEqual([]);
   });
 
   it('sealed secrets', async () => {
     const openVault = () => ({ lookup: () => randomBytes(32), seal: (pin: string) => Buffer.from(pin), open: (sealed: Uint8Array) => Buffer.from(sealed).toString() });
-    const { accepted } = await runGroup(envelope, { seed: 1, openVault });
+    // All nonces but the last two are others.
+    const sealMany = async (count: number) => Buffer.from(Uint32Array.from({ length: count * 3 }, (_, at) => Math.min(Math.floor(at / 3), count - 2)).buffer);
+    const { accepted } = await runGroup(envelope, { seed: 1, openVault, sealMany });
     expect(accepted.join('\n')).toMatch(/flipped.*\n[^]*cut to[^]*another key[^]*a key of 0 bytes[^]*used a nonce twice/);
   });
 

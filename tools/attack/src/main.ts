@@ -37,8 +37,9 @@ void untilInterrupted().then(async () => {
 
 try {
   await buildApps({ log: progress });
-  // At its most talkative, so that what is in the logs is all that could ever be in them.
-  stack = await startStack({ mode: 'unified', own: true, log: progress, environment: { LOG_LEVEL: 'debug', UNAUTHENTICATED_PER_MINUTE: '1000000', EVENTS_ALLOW_PRIVATE: 'off' } });
+  // At its most talkative, so that what is in the logs is all that could ever be in them. The sender may send in here, to show what it sends; where it must not, it is attacked by itself.
+  const environment = (service: string): Record<string, string> => ({ LOG_LEVEL: 'debug', UNAUTHENTICATED_PER_MINUTE: '1000000', EVENTS_ALLOW_PRIVATE: service === 'cleanup-worker' ? 'on' : 'off' });
+  stack = await startStack({ mode: 'unified', own: true, log: progress, environment });
   const target = await openTarget(stack, seed);
   progress(`everything is up; seed ${seed}\n`);
   const results: Record<string, Result> = {};
@@ -46,6 +47,7 @@ try {
     const result = await runGroup(group, target);
     results[group.name] = result;
     say(`${group.name.padEnd(20)} bad inputs ${String(result.inputs).padStart(6)}, accepted ${result.accepted.length}   ${result.seconds.toFixed(1)} s`);
+    for (const [what, figure] of Object.entries(result.figures)) say(`  ${what}: ${figure}`);
     for (const line of complaints(group.name, result).slice(0, 20)) console.error(`  ${line}`);
   }
   await target.close();
@@ -65,7 +67,7 @@ function summary(results: Readonly<Record<string, Result>>): object {
   return {
     badInputs: all.reduce((sum, { inputs }) => sum + inputs, 0),
     accepted: all.reduce((sum, { accepted }) => sum + accepted.length, 0),
-    groups: Object.fromEntries(Object.entries(results).map(([name, { inputs, accepted, seconds: took }]) => [name, { inputs, accepted: accepted.length, seconds: took }])),
+    groups: Object.fromEntries(Object.entries(results).map(([name, { inputs, accepted, figures, seconds: took }]) => [name, { inputs, accepted: accepted.length, ...(Object.keys(figures).length > 0 && { figures }), seconds: took }])),
     seconds: seconds(),
     seed,
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),

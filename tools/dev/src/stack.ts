@@ -43,8 +43,8 @@ export interface StackOptions {
   breakable?: boolean;
   /** Our own Postgres and Redis even when DATABASE_URL and REDIS_URL name others: for a run that stops them. */
   own?: boolean;
-  /** Further variables for the services. */
-  environment?: Record<string, string>;
+  /** Further variables for the services, or for each its own. */
+  environment?: Record<string, string> | ((service: ServiceName) => Record<string, string>);
 }
 
 /** One running process of a service. */
@@ -169,7 +169,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
       publicWebhookUrl: real ? needed(real.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],
       urls: { ...urls, [service]: url },
       credentials,
-      extra: options.environment ?? {},
+      extra: typeof options.environment === 'function' ? options.environment(service) : (options.environment ?? {}),
     };
     return {
       name,

@@ -11,6 +11,7 @@ import { isLetIn } from '../auth/let-in.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { noSuchPage, noSuchSession, query, sessionId } from '../input/parse.ts';
+import { START } from './feed.ts';
 
 const STREAM = 'text/event-stream';
 const MOST_ITEMS = 5_000;
@@ -33,10 +34,11 @@ export class EventsController {
     const streams = accept?.includes(STREAM) === true;
     const resume = streams && typeof last === 'string' && last !== '' ? last : undefined;
     const named = resume ?? after;
-    const place = named === undefined ? null : await findEvent(this.deps.store, tenantId, named);
+    const place = named === undefined ? null : resume === START ? { id: '0', old: false } : await findEvent(this.deps.store, tenantId, named);
     if (named !== undefined && place === null) throw resume === undefined ? noSuchPage() : noSuchEvent();
     if (place !== null && (place.old || place.id === null)) throw eventGone(resume === undefined ? '/after' : '/Last-Event-ID');
-    const wanted = { after: place?.id == null ? null : BigInt(place.id), types };
+    const from = place?.id ?? null;
+    const wanted = { after: from === null ? null : BigInt(from), types };
     if (streams) return this.#follow(tenantId, wanted, request, reply);
     const { rows, more } = await this.deps.feed.read(tenantId, { ...wanted, limit });
     const events = rows.map(tellEvent);

@@ -33,6 +33,8 @@ const tell = (types: readonly string[], { tenantId, roomId, sessionId } = place,
 interface Listening {
   readonly messages: EventSourceMessage[];
   readonly comments: string[];
+  /** What a browser would go on from. */
+  readonly place: () => string | undefined;
   readonly over: Promise<void>;
   close(): void;
 }
@@ -43,7 +45,8 @@ async function follow({ query = '', last, key = stage.keys.ours }: { query?: str
   const reply = await fetch(`${stage.url}/v1/events${query}`, { signal: gone.signal, headers: { accept: 'text/event-stream', authorization: `Bearer ${key}`, ...(last === undefined ? {} : { 'last-event-id': last }) } });
   expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
   const [messages, comments]: [EventSourceMessage[], string[]] = [[], []];
-  const parser = createParser({ onEvent: (event) => void messages.push(event), onComment: (text) => void comments.push(text) });
+  let place: string | undefined;
+  const parser = createParser({ onId: (id) => (place = id), onEvent: (event) => void messages.push(event), onComment: (text) => void comments.push(text) });
   const decoder = new TextDecoder();
   const over = (async () => {
     try {
@@ -52,7 +55,7 @@ async function follow({ query = '', last, key = stage.keys.ours }: { query?: str
       // Closed by us.
     }
   })();
-  return { messages, comments, over, close: () => gone.abort() };
+  return { messages, comments, place: () => place, over, close: () => gone.abort() };
 }
 const seqs = ({ messages }: Listening): number[] => messages.map(({ data }) => (JSON.parse(data) as { seq: number }).seq);
 const page = async (query = ''): Promise<{ events: { id: string; seq: number; type: string; sessionId: string }[]; next: string | null }> => (await stage.ask('GET', `/v1/events${query}`)).body;
@@ -90,7 +93,7 @@ describe('a page of events', () => {
     expect((await page()).events).toEqual([kept]);
     // Whoever pages through the oldest has an hour for the next page.
     expect((await page(`?after=${hidden?.id}`)).events).toEqual([kept]);
-    for (const { id } of [gone!, old!]) {
+    for (const id of [gone?.id ?? '', old?.id ?? '']) {
       const asked = await stage.ask('GET', `/v1/events?after=${id}`);
       const resumed = await stage.ask('GET', '/v1/events', { headers: { accept: 'text/event-stream', 'last-event-id': id } });
       expect([asked, resumed].map(({ status, body }) => [status, body.reason, body.errors[0].pointer])).toEqual([[410, 'event-gone', '/after'], [410, 'event-gone', '/Last-Event-ID']]);
@@ -116,6 +119,18 @@ describe('a page of events', () => {
 });
 
 describe('a stream of events', () => {
+  it.each([['has had events', 1], ['never had any', 0]])('that told nothing yet is gone on with where it began, by a tenant that %s', async (_, before) => {
+    await stage.store.pool.query('DELETE FROM outbox');
+    if (before > 0) await tell(['session.live']);
+    const first = await follow();
+    await expect.poll(first.place).toBeDefined();
+    first.close();
+    await first.over;
+    await tell(['leg.joined', 'leg.ended']);
+    const next = await follow({ last: first.place() });
+    await expect.poll(() => seqs(next)).toEqual([before + 1, before + 2]);
+  });
+
   it('tells what happens from now on, as it is told everywhere, to its tenant alone', async () => {
     await tell(['session.live']);
     const [ours, theirs] = [await follow(), await follow({ key: stage.keys.theirs })];
@@ -225,7 +240,7 @@ it('is closed at once when the server is stopped', async () => {
   const text = reply.text();
   await own.stop();
   // Told to the end, not cut off.
-  expect(await text).toMatch(/^retry: 1000\n\n/);
+  expect(await text).toMatch(/^retry: 1000\nid: start\n\n/);
 });
 
 describe('a session’s timeline', () => {

@@ -1,7 +1,7 @@
 import { tellEvent } from '@partyline/conference/deliver-events';
 import { VerdictError } from '@partyline/domain/verdict';
 import { systemSleep } from '@partyline/runtime/edges';
-import { listEvents, tenantsWithEvents, type OutboxRow } from '@partyline/store/outbox';
+import { lastEventUpTo, listEvents, tenantsWithEvents, type OutboxRow } from '@partyline/store/outbox';
 import type { Store } from '@partyline/store/store';
 import { openHorizon } from './horizon.ts';
 import { MOST_STREAMS, type StreamPlaces } from './stream-places.ts';
@@ -38,6 +38,9 @@ export interface FeedOptions {
   readonly heartbeatMs?: number;
   readonly lifeMs?: number;
 }
+
+/** Where whoever had no event yet goes on: what came since is all that there is. */
+export const START = 'start';
 
 const PAGE = 100;
 /** Heartbeats for which a stream's place is held: one or two may be missed. */
@@ -112,7 +115,9 @@ export function openEventFeed({ store, places, nextId, now, onError, everyMs = 3
   async function* tell(stream: Stream, { after, types }: Wanted, over: AbortSignal): AsyncGenerator<string> {
     try {
       let cursor = after ?? (await settle());
-      yield 'retry: 1000\n\n';
+      // Who begins with what comes next learns where that is, or a connection that ends before the first event would lose those that come until the next one.
+      const place = after === null ? `id: ${(await lastEventUpTo(store, stream.tenantId, String(cursor))) ?? START}\n` : '';
+      yield `retry: 1000\n${place}\n`;
       while (!over.aborted) {
         // Before it looks: what settles in the meantime is not slept through.
         const woken = wakeOf(stream, over, heartbeatMs);

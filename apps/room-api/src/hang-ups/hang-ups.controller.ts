@@ -1,9 +1,11 @@
 import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { MOST_OF_SESSION } from '@partyline/contracts/fields';
 import { ListHangUps, type HangUpPage, type SessionHangUps } from '@partyline/contracts/hang-up';
 import { sessionOfLeg } from '@partyline/store/events';
 import { listHangUps, listSessionHangUps } from '@partyline/store/hang-ups';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { noSuchPage, noSuchSession, query, sessionId } from '../input/parse.ts';
 import { showHangUp } from './show.ts';
 
@@ -14,16 +16,15 @@ export class HangUpsController {
   @Get('hang-ups')
   async list(@Tenant() tenantId: string, @Query(query(ListHangUps)) { state, limit, after }: ListHangUps): Promise<HangUpPage> {
     if (after !== undefined && (await sessionOfLeg(this.deps.store, tenantId, after)) === null) throw noSuchPage();
-    // One more than is shown tells whether there is a next page.
     const lines = await listHangUps(this.deps.store, tenantId, { state, limit: limit + 1, ...(after === undefined ? {} : { after }) });
-    const shown = lines.slice(0, limit);
-    return { hangUps: shown.map(showHangUp), next: lines.length > limit ? (shown.at(-1)?.id ?? null) : null };
+    const { shown, next } = pageOf(lines, limit, ({ id }) => id);
+    return { hangUps: shown.map(showHangUp), next };
   }
 
   @Get('sessions/:sessionId/hang-ups')
   async ofSession(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<SessionHangUps> {
-    const lines = await listSessionHangUps(this.deps.store, tenantId, id);
+    const lines = await listSessionHangUps(this.deps.store, tenantId, id, MOST_OF_SESSION + 1);
     if (lines === null) throw noSuchSession();
-    return { hangUps: lines.map(showHangUp) };
+    return { hangUps: lines.slice(0, MOST_OF_SESSION).map(showHangUp), complete: lines.length <= MOST_OF_SESSION };
   }
 }

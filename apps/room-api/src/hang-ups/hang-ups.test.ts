@@ -66,7 +66,7 @@ describe('a line of the ledger', () => {
   it('is there only for what was owed', async () => {
     const where = await place();
     await makeLeg(stage.store, where, { kind: 'inbound', state: 'joined' });
-    expect((await stage.ask('GET', `/v1/sessions/${where.sessionId}/hang-ups`)).body).toEqual({ hangUps: [] });
+    expect((await stage.ask('GET', `/v1/sessions/${where.sessionId}/hang-ups`)).body).toEqual({ hangUps: [], complete: true });
   });
 });
 

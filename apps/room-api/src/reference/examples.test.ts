@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { EVENT_TYPES } from '@partyline/contracts/events';
 import { OPERATIONS } from '@partyline/contracts/operations';
@@ -25,7 +27,7 @@ const files: Readonly<Record<string, string>> = {
 
 /** What a shell would make of a curl command: quotes and variables, and of curl's options those that the page uses. Throws on any other. */
 function readCurl(command: string, variables: Readonly<Record<string, string>>): { method: string; url: string; headers: Record<string, string>; body?: string } {
-  const expand = (text: string): string => text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
+  const expand = (text: string): string => text.replaceAll('$(uuidgen)', randomUUID()).replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
   const [curl, ...words] = [...command.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"]+)+/g)].map(([word]) => word.replaceAll(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_, single?: string, double?: string, bare?: string) => single ?? expand(double ?? bare ?? '')));
   expect(curl).toBe('curl');
   let [method, url, body]: (string | undefined)[] = [];
@@ -45,6 +47,10 @@ function readCurl(command: string, variables: Readonly<Record<string, string>>):
   }
   return { method: method ?? (body === undefined ? 'GET' : 'POST'), url: url ?? '', headers, ...(body === undefined ? {} : { body }) };
 }
+
+/** What jq would give: names, places in a list, and text from a place on. */
+const pick = (from: unknown, path: string): string =>
+  String([...path.matchAll(/\.(\w+)|\[(\d+)(:)?\]/g)].reduce((value, [, name, place, on]) => (on === undefined ? (value as Record<string, unknown>)[name ?? place ?? ''] : String(value).slice(Number(place))), from));
 
 let numbers = 0;
 
@@ -74,6 +80,30 @@ describe('docs/api.md', () => {
     expect(reply.status).toBeLessThan(300);
   });
 
+  it('runs from its top to its end, with what its first lines set', async () => {
+    const variables: Record<string, string> = { API: stage.url, KEY: stage.keys.ours, OPERATOR_KEY: stage.keys.operator, SINCE: new Date(Date.now() - 60_000).toISOString() };
+    const run = async (example: string) => {
+      const { method, url, headers, body } = readCurl(example, variables);
+      const { status, body: reply } = await stage.ask(method, url.slice(stage.url.length), { key: headers.authorization?.replace('Bearer ', '') ?? null, body, type: headers['content-type'] ?? null, headers: Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization')) });
+      expect([example, status < 300, reply]).toEqual([example, true, reply]);
+      return reply;
+    };
+    const [, setting = ''] = /```bash\n([^`]+)```/.exec(page) ?? [];
+    for (const [, name = '', example = '', path = ''] of setting.matchAll(/^(\w+)=\$\((curl .*) \| jq -r '?([^']*?)'?\)$/gm)) variables[name] = pick(await run(example), path);
+    expect(Object.keys(variables)).toHaveLength(13);
+    // What the examples made when they ran one by one.
+    await stage.store.prisma.api_key.deleteMany({ where: { label: 'Key' } });
+    await stage.store.prisma.dial_in_number.deleteMany({ where: { e164: '+12025550199' } });
+    await stage.store.prisma.provider_account.deleteMany();
+    for (const example of examples) {
+      // Of the two before it, the second let it go on.
+      if (/-X DELETE .*tenants/.test(example)) await stage.ask('POST', `/v1/operator/tenants/${variables.TENANT}/suspend`);
+      const reply = await run(example);
+      // As the page says: the account that was just saved.
+      if (example.includes('-d @account.json')) variables.ACCOUNT = reply.id;
+    }
+  });
+
   it('has an example of every operation', () => {
     const shown = examples.map((example) => {
       const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}', ENDPOINT: '{endpointId}', DELIVERY: '{deliveryId}', KEY_ID: '{keyId}', TENANT: '{tenantId}', PARTICIPANT: '{participantId}', PIN: '{pinId}', NUMBER: '{number}', ACCOUNT: '{accountId}' });
@@ -88,6 +118,14 @@ describe('docs/api.md', () => {
     expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(tenants), 'internal-error': 500 });
     for (const reason of Object.keys(STATUS)) expect(page).toContain(`\`${reason}\``);
   });
+});
+
+it('every reason is looked for by a test of what gives it', () => {
+  const root = new URL('../../../../', import.meta.url).pathname;
+  const tests = globSync(['apps/*/src/**/*.test.ts', 'libs/{conference,store,providers}/**/src/**/*.test.ts'], { cwd: root, exclude: (path) => path.includes('node_modules') || path.includes('/reference/') });
+  const text = tests.map((path) => readFileSync(root + path, 'utf8')).join('\n');
+  expect(tests.length).toBeGreaterThan(50);
+  expect(Object.keys(STATUS).filter((reason) => !new RegExp(`[^\\w-]${reason}[^\\w-]`).test(text))).toEqual([]);
 });
 
 it('docs/events.md tells of every type of event', async () => {

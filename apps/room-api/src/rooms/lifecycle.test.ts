@@ -180,6 +180,25 @@ describe('a session', () => {
     expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({ room: { state: 'active' }, session: { state: 'ended', endReason: 'ended-by-tenant' } });
   });
 
+  it('gives its first 5000 connections, hang-ups and events, and says that there are more', async () => {
+    const { session } = await create();
+    const many = (rows: number) =>
+      stage.store.pool.query(
+        `WITH made AS (INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, owed_at, owed_reason) SELECT 'leg_' || $1::text || '_' || n, 'ten_ours', $1::text, 'webrtc', 'ended', now(), now(), 'room-full' FROM generate_series(1, $2::int) AS n RETURNING 1)
+         INSERT INTO outbox (tenant_id, session_id, room_id, seq, type, data) SELECT 'ten_ours', s.id, s.room_id, (SELECT COALESCE(max(seq), 0) FROM outbox WHERE session_id = $1::text) + n, 'leg.ended', '{}' FROM session s, generate_series(1, $2::int) AS n WHERE s.id = $1::text`,
+        [session.id, rows],
+      );
+    const seen = async () => Promise.all((['legs', 'hang-ups', 'events'] as const).map(async (what) => {
+      const { body } = await stage.ask('GET', `/v1/sessions/${session.id}/${what}`);
+      return [body[what === 'hang-ups' ? 'hangUps' : what].length, body.complete] as const;
+    }));
+    await many(5_000);
+    expect(await seen()).toEqual([[5_000, true], [5_000, true], [5_000, true]]);
+    await stage.store.pool.query(`UPDATE leg SET id = id || '_' WHERE session_id = $1`, [session.id]);
+    await many(1);
+    expect(await seen()).toEqual([[5_000, false], [5_000, false], [5_000, false]]);
+  });
+
   it.each([['GET', ''], ['GET', '/legs'], ['POST', '/end']])('of another tenant’s is none: %s %s', async (method, path) => {
     const { session } = await create();
     const { status, body } = await stage.ask(method, `/v1/sessions/${session.id}${path}`, { key: stage.keys.theirs });

@@ -1,11 +1,13 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { endSession } from '@partyline/conference/end-session';
+import { MOST_OF_SESSION } from '@partyline/contracts/fields';
 import { ListSessions, type EndedSession, type Session, type SessionEvent, type SessionEvents, type SessionLegs, type SessionPage } from '@partyline/contracts/session';
 import { eventId } from '@partyline/store/outbox';
 import { listSessionEvents } from '@partyline/store/rooms';
 import { listSessions, readSession } from '@partyline/store/sessions';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { pageOf } from '../input/page.ts';
 import { instants, noSuchPage, noSuchSession, query, sessionId } from '../input/parse.ts';
 import { showLeg, showSession } from '../rooms/show.ts';
 
@@ -15,21 +17,21 @@ export class SessionsController {
 
   @Get()
   async list(@Tenant() tenantId: string, @Query(query(ListSessions)) { limit, after, createdAfter, createdBefore, ...wanted }: ListSessions): Promise<SessionPage> {
-    // One more than is shown tells whether there is a next page.
     const rows = await listSessions(this.deps.store, tenantId, { ...wanted, ...instants({ createdAfter, createdBefore }), limit: limit + 1, after });
     if (rows === null) throw noSuchPage();
-    const shown = rows.slice(0, limit);
-    return { sessions: shown.map(showSession), next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null };
+    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    return { sessions: shown.map(showSession), next };
   }
 
   @Get(':sessionId')
   async get(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<Session> {
-    return showSession(await this.#read(tenantId, id));
+    return showSession(await this.#read(tenantId, id, 0));
   }
 
   @Get(':sessionId/legs')
   async legs(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<SessionLegs> {
-    return { legs: (await this.#read(tenantId, id)).legs.map(showLeg) };
+    const { legs } = await this.#read(tenantId, id, MOST_OF_SESSION + 1);
+    return { legs: legs.slice(0, MOST_OF_SESSION).map(showLeg), complete: legs.length <= MOST_OF_SESSION };
   }
 
   @Post(':sessionId/end')
@@ -42,13 +44,14 @@ export class SessionsController {
 
   @Get(':sessionId/events')
   async events(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<SessionEvents> {
-    const rows = await listSessionEvents(this.deps.store, tenantId, id);
+    const rows = await listSessionEvents(this.deps.store, tenantId, id, MOST_OF_SESSION + 1);
     if (rows === null) throw noSuchSession();
-    return { events: rows.map(({ session_id, endpoint_id, seq, type, created_at, data }) => ({ id: eventId({ session_id, endpoint_id, seq }), seq, type, at: created_at.toISOString(), data: data as SessionEvent['data'] })) };
+    const events = rows.slice(0, MOST_OF_SESSION).map(({ session_id, endpoint_id, seq, type, created_at, data }) => ({ id: eventId({ session_id, endpoint_id, seq }), seq, type, at: created_at.toISOString(), data: data as SessionEvent['data'] }));
+    return { events, complete: rows.length <= MOST_OF_SESSION };
   }
 
-  async #read(tenantId: string, id: string) {
-    const session = await readSession(this.deps.store, tenantId, id);
+  async #read(tenantId: string, id: string, legs: number) {
+    const session = await readSession(this.deps.store, tenantId, id, legs);
     if (session === null) throw noSuchSession();
     return session;
   }

@@ -155,7 +155,7 @@ function launchEmulator(vendor: VendorCredentials, hooksUrl: string): Promise<Ru
     }],
     numbers: [{ e164: NUMBER, applicationId: vendor.applicationId }],
     limits: { enabled: false },
-    timings: { talkMsPerCharacter: 0, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2, videoRetryFirstMs: 20 },
+    timings: { talkMsPerCharacter: 0, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2, videoRetryFirstMs: 20, webhookConnectMs: 30_000, webhookResponseMs: 30_000 },
   });
 }
 

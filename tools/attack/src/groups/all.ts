@@ -1,3 +1,4 @@
+import { captureDeliveries } from '../capture-deliveries.ts';
 import type { Group } from '../group.ts';
 import { workspaceRoot } from '@partyline/dev/workspace';
 import { accountCredentials } from './account-credentials.ts';
@@ -23,7 +24,7 @@ export const GROUPS: readonly Group[] = [
   accountWebhooks,
   eventFuzz,
   histories,
-  eventSignatures,
+  { ...eventSignatures, run: (target, tally) => eventSignatures.run({ seed: target.seed, capture: () => captureDeliveries(target) }, tally) },
   ssrf,
   matrix,
   rowLevelSecurity,

@@ -35,6 +35,7 @@ export const pinGuesses: Group = {
     await inParallel(calls, 32, ({ from, guesses }) => oneCall(target, from, guesses, tally));
     await guessInDatabase(target, Array.from({ length: GUESSES }, guess), tally);
     await oddInputs(target, tally);
+    await timeRefusals(target, guess, tally);
   },
 };
 
@@ -78,6 +79,40 @@ async function guessInDatabase({ owner, service, stack }: Target, guesses: reado
     await owner.pool.query(`DELETE FROM leg WHERE voice_call_id LIKE 'guess-%'`);
   }
 }
+
+const TIMED = 400;
+
+/**
+ * Whether a refusal takes longer when the PIN is somebody's, on another number: what would tell a guesser that it is one. The figures are for people to look at; on a machine
+ * that does other work too, a bound on them would say more about that than about us.
+ */
+async function timeRefusals({ owner, service, stack, victim }: Target, guess: () => string, tally: Tally): Promise<void> {
+  const vault = openPinVault(Buffer.from(stack.credentials.pinKey, 'base64'));
+  const number = stack.numbers.map(({ e164 }) => e164).find((e164) => e164 !== victim.ids['number']);
+  if (number === undefined) return;
+  const calls = Array.from({ length: TIMED }, (_, at) => `timed-${at}`);
+  await owner.pool.query(`INSERT INTO leg (id, kind, state, number, remote, voice_call_id, deadline_at) SELECT 'leg_' || c, 'inbound', 'answered', $1, '+12025551001', c, now() + interval '10 minutes' FROM unnest($2::text[]) AS c`, [number, calls]);
+  const took = { anothers: [] as number[], nobodys: [] as number[] };
+  try {
+    // In turn, so that whatever else the machine does meets both.
+    for (const [at, callId] of calls.entries()) {
+      const whose = at % 2 === 0 ? 'anothers' : 'nobodys';
+      const lookup = vault.lookup(whose === 'anothers' ? victim.pin : guess());
+      const begun = performance.now();
+      const { outcome } = await admitCaller(service, { jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) }, { legId: `leg_${callId}`, callId, tryNo: 1, maxTries: TRIES, lookup }, { sessionId: `ses_${callId}`, conversation: `conv_${callId}`, participantId: `part_${callId}` });
+      took[whose].push(performance.now() - begun);
+      tally.judge(whose === 'anothers' ? 'a PIN of another number’s' : 'nobody’s PIN', outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
+    }
+  } finally {
+    await owner.pool.query(`DELETE FROM leg WHERE voice_call_id LIKE 'timed-%'`);
+  }
+  const [anothers, nobodys] = [median(took.anothers), median(took.nobodys)];
+  tally.measure('ms to refuse another’s PIN, median', anothers);
+  tally.measure('ms to refuse nobody’s PIN, median', nobodys);
+  tally.measure('ms between the two', Math.round((anothers - nobodys) * 1_000) / 1_000);
+}
+
+const median = (figures: readonly number[]): number => Math.round((figures.toSorted((a, b) => a - b)[figures.length >> 1] ?? NaN) * 1_000) / 1_000;
 
 /** What is no guess at all, each in a call of its own, and in another's. */
 async function oddInputs(target: Target, tally: Tally): Promise<void> {

@@ -1,5 +1,6 @@
 import type { LookupAddress } from 'node:dns';
-import { createServer, type AddressInfo, type LookupFunction } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type AddressInfo, type LookupFunction, type Server } from 'node:net';
 // The sender itself is attacked, and it is part of an app.
 import { postEvent } from '@partyline/cleanup-worker/post-event';
 import { inParallel, type Group, type Tally } from '../group.ts';
@@ -29,8 +30,8 @@ function spellings(address: string): string[] {
 /** Addresses that a tenant gives, to have us ask where only we can. */
 export const ssrf: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'attacker'>> = {
   name: 'SSRF',
-  says: 'endpoints inside the network by every spelling, schemes, ports and names; and names whose address changes as we connect',
-  least: 300,
+  says: 'endpoints inside the network by every spelling, schemes, ports and names; names whose address changes as we connect; and redirects',
+  least: 350,
   async run({ apiUrl, send, owner, attacker }, tally) {
     const endpoints = async (): Promise<unknown> => (await owner.pool.query('SELECT id, url FROM endpoint WHERE tenant_id = $1 ORDER BY id', [attacker.tenantId])).rows;
     const before = JSON.stringify(await endpoints());
@@ -44,21 +45,37 @@ export const ssrf: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'attacker'>>
     });
     tally.judge('all of them together', JSON.stringify(await endpoints()) === before ? null : 'changed an endpoint');
     await whileConnecting(tally);
+    await byRedirects(tally);
   },
 };
 
 /** What a resolver may answer: always inside, inside the second time, or both at once. */
 const ANSWERS: readonly (readonly string[])[] = [...['127.0.0.1', '10.0.0.1', '169.254.169.254', '100.64.0.1', '::1', '::ffff:127.0.0.1', 'fd00::1', '0.0.0.0', 'fe80::1', '64:ff9b::7f00:1'].flatMap((inside) => [[inside], ['93.184.215.14', inside], [inside, '93.184.215.14']]), []];
 
-/** The sender itself, with a resolver that lies, and a tripwire where it must not arrive. */
-async function whileConnecting(tally: Tally): Promise<void> {
+const portOf = async (server: Server): Promise<number> => {
+  await new Promise<void>((resolve) => server.listen(0, '::', resolve));
+  return (server.address() as AddressInfo).port;
+};
+/** Where nobody must arrive. */
+const layTripwire = (): { server: Server; readonly tripped: number } => {
   let tripped = 0;
-  const tripwire = createServer((socket) => {
+  const server = createServer((socket) => {
     tripped += 1;
     socket.destroy();
   });
-  await new Promise<void>((resolve) => tripwire.listen(0, '::', resolve));
-  const { port } = tripwire.address() as AddressInfo;
+  return {
+    server,
+    get tripped() {
+      return tripped;
+    },
+  };
+};
+const close = (server: Server): Promise<unknown> => new Promise((resolve) => server.close(resolve));
+
+/** The sender itself, with a resolver that lies. */
+async function whileConnecting(tally: Tally): Promise<void> {
+  const tripwire = layTripwire();
+  const port = await portOf(tripwire.server);
   try {
     for (const answer of ANSWERS) {
       const lookup = ((_host: string, options: { all?: boolean }, done: (error: Error | null, address: string | LookupAddress[], family?: number) => void) => {
@@ -66,14 +83,47 @@ async function whileConnecting(tally: Tally): Promise<void> {
         if (options.all === true) done(null, all);
         else done(null, all[0]?.address ?? '', all[0]?.family ?? 4);
       }) as LookupFunction;
-      const post = postEvent({ timeoutMs: 500, addresses: { allowPrivate: false, ports: [port] }, lookup });
+      const post = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: false, ports: [port] }, lookup });
       await sends(tally, `a name that is ${answer.join(' and ') || 'nowhere'}`, post, `https://rebound.example:${port}/`);
     }
-    const post = postEvent({ timeoutMs: 500, addresses: { allowPrivate: false, ports: [port] } });
+    const post = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: false, ports: [port] } });
     for (const host of [...INSIDE_V4.slice(0, 3), '[::1]', '[::ffff:127.0.0.1]', 'localhost', '0x7f.1']) await sends(tally, `the sender, to ${host}`, post, `https://${host}:${port}/`);
-    tally.judge('all connections together', tripped === 0 ? null : `${tripped} arrived inside`);
+    tally.judge('all connections together', tripwire.tripped === 0 ? null : `${tripwire.tripped} arrived inside`);
   } finally {
-    await new Promise((resolve) => tripwire.close(resolve));
+    await close(tripwire.server);
+  }
+}
+
+const REDIRECTS = [301, 302, 303, 307, 308, 300, 305];
+
+/**
+ * An honest address that leads on to another. The sender here may go inside, as with EVENTS_ALLOW_PRIVATE: so that it is not the address that keeps it from
+ * following, but that it follows nothing.
+ */
+async function byRedirects(tally: Tally): Promise<void> {
+  const tripwire = layTripwire();
+  const inside = await portOf(tripwire.server);
+  const places = [`http://127.0.0.1:${inside}/`, `https://127.0.0.1:${inside}/`, `http://[::1]:${inside}/`, `//127.0.0.1:${inside}/`, `http://localhost:${inside}/`, `http://0:${inside}/`, 'http://169.254.169.254/latest/meta-data/', 'file:///etc/passwd'];
+  const endpoint = createHttpServer((request, reply) => {
+    const [, status, place] = (request.url ?? '').split('/');
+    const location = places[Number(place)]!;
+    reply.writeHead(Number(status), { location, refresh: `0; url=${location}`, 'content-location': location, link: `<${location}>; rel="canonical"`, 'alt-svc': `h2="127.0.0.1:${inside}"` }).end();
+  });
+  const port = await portOf(endpoint);
+  try {
+    const post = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: true, ports: [] } });
+    for (const status of [...REDIRECTS, 200, 401]) {
+      for (const place of places.keys()) {
+        const became = await post({ url: `http://127.0.0.1:${port}/${status}/${place}`, headers: {}, body: '{}' }).catch((error: Error) => error.message);
+        tally.judge(`${status} to ${places[place]}`, tripwire.tripped > 0 ? 'was followed' : became === status ? null : `came to ${became}`);
+      }
+    }
+    // The tripwire would have told.
+    await post({ url: places[0]!, headers: {}, body: '{}' }).catch(() => undefined);
+    tally.judge('the tripwire', tripwire.tripped === 1 ? null : 'does not tell who arrives');
+  } finally {
+    endpoint.closeAllConnections();
+    await Promise.all([close(endpoint), close(tripwire.server)]);
   }
 }
 

@@ -18,20 +18,23 @@ const call = async (): Promise<string> => {
 };
 const up = async (): Promise<number> => (await stage.client.ledger()).up;
 
+/** So long that whoever answers at all has answered, and how long silence is listened to. */
+const [PATIENT_MS, SILENCE_MS] = [30_000, 1_000];
+
 /** A hang-up by plain HTTP with our own patience: status, 'closed' or 'silent'. */
-async function hangUp(uuid: string): Promise<number | string> {
+async function hangUp(uuid: string, patienceMs = PATIENT_MS): Promise<number | string> {
   // A throwaway PUT by the SDK shows which Authorization to use.
   const authorization = (await stage.client.restLog({ route: 'create-call' })).at(-1)?.headers.authorization ?? '';
   return fetch(`${stage.emulator.url}/v1/calls/${uuid}`, {
-    method: 'PUT', headers: { authorization, 'content-type': 'application/json' }, body: '{"action":"hangup"}', signal: AbortSignal.timeout(60),
+    method: 'PUT', headers: { authorization, 'content-type': 'application/json' }, body: '{"action":"hangup"}', signal: AbortSignal.timeout(patienceMs),
   }).then((reply) => reply.status, (error: Error) => (error.name === 'TimeoutError' ? 'silent' : 'closed'));
 }
 
 type Rest = NonNullable<FaultsInput['rest']>[number];
-const hangUpUnder = async (fault: Rest['fault']): Promise<{ saw: number | string; up: number }> => {
+const hangUpUnder = async (fault: Rest['fault'], patienceMs: number): Promise<{ saw: number | string; up: number }> => {
   const uuid = await call();
   await stage.client.setFaults({ rest: [{ route: 'hangup', fault, next: 1 }] });
-  const saw = await hangUp(uuid);
+  const saw = await hangUp(uuid, patienceMs);
   await stage.client.awaitRequest({ route: 'hangup' });
   return { saw, up: await up() };
 };
@@ -49,7 +52,7 @@ describe('REST faults on the hang-up', () => {
     ['400', 400, 1], ['401', 401, 1], ['403', 403, 1], ['404', 404, 1], ['409', 409, 1],
     ['429', 429, 1], ['500', 500, 1], ['502', 502, 1], ['503', 503, 1],
   ])('%s: the caller sees %s and %i legs stay up', async (fault, saw, left) => {
-    expect(await hangUpUnder(fault)).toEqual({ saw, up: left });
+    expect(await hangUpUnder(fault, saw === 'silent' ? SILENCE_MS : PATIENT_MS)).toEqual({ saw, up: left });
   });
 
   it('bites the next N only, and only its route', async () => {
@@ -63,7 +66,7 @@ describe('REST faults on the hang-up', () => {
   it('hangs for a while by the clock, then does as it was asked', async () => {
     const uuid = await call();
     await stage.client.setFaults({ rest: [{ route: 'hangup', fault: 'hang', delayMs: 1_000 }] });
-    expect(await hangUp(uuid)).toBe('silent');
+    expect(await hangUp(uuid, SILENCE_MS)).toBe('silent');
     expect(await up()).toBe(1);
     await stage.client.advanceClock(1_000);
     expect(await up()).toBe(0);

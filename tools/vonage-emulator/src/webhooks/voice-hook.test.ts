@@ -89,7 +89,7 @@ describe('retries and fallback (contract §3)', () => {
   });
 
   it('gives up on a server that says nothing within the response limit', async () => {
-    await stage.client.putConfig({ timings: { webhookResponseMs: 30, webhookAttempts: 1 } });
+    await stage.client.putConfig({ timings: { webhookResponseMs: 1_000, webhookAttempts: 1 } });
     const { createServer } = await import('node:net');
     const silent = createServer(() => undefined);
     const port = await new Promise<number>((resolve) => silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port)));
