@@ -86,12 +86,14 @@ describe('credentials that the provider refuses', () => {
     // Somebody else's service answers there, in its own time.
     const answerUrl = `${stage.hooksUrl}/unified/v1/voice/answer`;
     await stage.emulator.client.addAccount({ ...vendorAccount(busy, ['+442079460888']), callbacks: { answerUrl, eventUrl: answerUrl, videoUrl: answerUrl } });
-    const held = Promise.withResolvers<void>();
-    stage.answersHeld = held.promise;
+    let answer = (): void => undefined;
+    stage.answersHeld = new Promise((resolve) => {
+      answer = resolve;
+    });
     const { id: caller } = await stage.emulator.client.dial({ from: '+447700900001', to: '+442079460888' });
     await expect(again('ten_other', credentialsOf('unified', busy))).rejects.toMatchObject({ verdict: { reason: 'application-in-use' }, field: '/voice/applicationId' });
     await stage.emulator.client.hangUp(caller);
-    held.resolve();
+    answer();
     const platform = (await stage.emulator.client.config()).applications.find(({ account }) => account === undefined)?.id ?? '';
     const good = credentialsOf('unified', createVendor());
     await expect(again('ten_other', { ...good, voice: { ...good.voice, applicationId: platform } })).rejects.toMatchObject({ verdict: { reason: 'application-taken' } });

@@ -4,8 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspaceRoot } from '@partyline/dev/workspace';
+import type { AccountVault } from '@partyline/conference/account-vault';
+import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
+import { ensureDataKey } from '@partyline/store/data-keys';
 import { complaints, runGroup, type Group } from './group.ts';
 import { GROUPS } from './groups/all.ts';
+import { accountCredentials } from './groups/account-credentials.ts';
+import { accountWebhooks } from './groups/account-webhooks.ts';
 import { apiKeys } from './groups/api-keys.ts';
 import { canaries } from './groups/canaries.ts';
 import { dialOutFraud } from './groups/dial-out-fraud.ts';
@@ -45,6 +50,7 @@ const breaks: Manners = () => ({ status: 500, body: {} });
 describe('a group finds fault with what has no defence', () => {
   it.each<[Group, Manners]>([
     [providerJwt, says],
+    [accountWebhooks, letsIn],
     [eventFuzz, breaks],
     [histories, forgets],
     [matrix, says],
@@ -71,6 +77,16 @@ describe('a group finds fault with what has no defence', () => {
     const openVault = () => ({ lookup: () => randomBytes(32), seal: (pin: string) => Buffer.from(pin), open: (sealed: Uint8Array) => Buffer.from(sealed).toString() });
     const { accepted } = await runGroup(envelope, { seed: 1, openVault });
     expect(accepted.join('\n')).toMatch(/flipped.*\n[^]*cut to[^]*another key[^]*a key of 0 bytes[^]*used a nonce twice/);
+  });
+
+  it('credentials of accounts', async () => {
+    const { owner, victim, attacker, seed } = careless.target;
+    const openVault = (): AccountVault => ({ seal: async (as, credentials) => {
+      await ensureDataKey(owner, as.tenantId, { keyId: 'none', wrapped: Buffer.from('in clear') });
+      return Buffer.from(JSON.stringify(credentials));
+    }, open: async (_as, sealed) => JSON.parse(Buffer.from(sealed).toString()) as AccountCredentials });
+    const { accepted } = await runGroup(accountCredentials, { seed, owner, victim, attacker, openVault });
+    expect(accepted.join('\n')).toMatch(/flipped[^]*moved to[^]*another master key[^]*another tenant’s data key[^]*used a nonce twice/);
   });
 
   it('the supply chain', async () => {
