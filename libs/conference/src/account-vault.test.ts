@@ -46,7 +46,7 @@ describe('sealed credentials', () => {
     const flips = Array.from({ length: sealed.length }, (_, byte) => [byte, byte % 8] as const);
     for (const [byte, bit] of flips) {
       const flipped = Buffer.from(sealed);
-      flipped[byte]! ^= 1 << bit;
+      flipped.writeUInt8(flipped.readUInt8(byte) ^ (1 << bit), byte);
       await expect(vault.open(as, flipped)).rejects.toThrow();
     }
   });
@@ -114,7 +114,7 @@ describe('a tenant’s data key', () => {
     await expect(keys.unwrap({ ...wrapped, keyId: 'second' }, 'ten_a')).rejects.toThrow();
     for (let byte = 0; byte < wrapped.wrapped.length; byte++) {
       const flipped = Buffer.from(wrapped.wrapped);
-      flipped[byte]! ^= 1;
+      flipped.writeUInt8(flipped.readUInt8(byte) ^ 1, byte);
       await expect(keys.unwrap({ ...wrapped, wrapped: flipped }, 'ten_a')).rejects.toThrow();
     }
   });

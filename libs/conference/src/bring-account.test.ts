@@ -86,8 +86,10 @@ describe('credentials that the provider refuses', () => {
     // Somebody else's service answers there, in its own time.
     const answerUrl = `${stage.hooksUrl}/unified/v1/voice/answer`;
     await stage.emulator.client.addAccount({ ...vendorAccount(busy, ['+442079460888']), callbacks: { answerUrl, eventUrl: answerUrl, videoUrl: answerUrl } });
-    let answer: () => void = () => undefined;
-    stage.answersHeld = new Promise((resolve) => (answer = resolve));
+    let answer = (): void => undefined;
+    stage.answersHeld = new Promise((resolve) => {
+      answer = resolve;
+    });
     const { id: caller } = await stage.emulator.client.dial({ from: '+447700900001', to: '+442079460888' });
     await expect(again('ten_other', credentialsOf('unified', busy))).rejects.toMatchObject({ verdict: { reason: 'application-in-use' }, field: '/voice/applicationId' });
     await stage.emulator.client.hangUp(caller);

@@ -68,6 +68,27 @@ test('operators are known by the hashes of their keys; without any, nobody is on
   }
 });
 
+test('master keys are a list, or a file that holds one; the first wraps, and without any there are none', () => {
+  const [old, young] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+  const text = `2027a:${young.toString('base64')}, 2026a:${old.toString('base64')}`;
+  const file = join(mkdtempSync(join(tmpdir(), 'partyline-key-')), 'master-keys');
+  writeFileSync(file, `${text}\n`);
+  for (const given of [text, file]) expect(readConfig({ MASTER_KEYS: given }, ['accounts']).accounts.MASTER_KEYS).toEqual([{ id: '2027a', key: young }, { id: '2026a', key: old }]);
+  expect(readConfig({ MASTER_KEYS: '' }, ['accounts']).accounts).toEqual({});
+});
+
+test.each([
+  ['hunter2', /MASTER_KEYS: is neither id:base64,… nor the path/],
+  [`a:${Buffer.from('hunter2').toString('base64')}`, /MASTER_KEYS: must have 32 bytes in base64 behind a/],
+  [`a:${Buffer.alloc(32).toString('base64')},a:${Buffer.alloc(32, 1).toString('base64')}`, /MASTER_KEYS: must name each id once/],
+  [`hunter2 x:${Buffer.alloc(32).toString('base64')}`, /MASTER_KEYS: must look like id:base64/],
+  [`a:${Buffer.alloc(32).toString('base64')},hunter2`, /MASTER_KEYS: must/],
+])('master keys that are not as they should be are refused without a word of them (%#)', (given, says) => {
+  const read = (): unknown => readConfig({ MASTER_KEYS: given }, ['accounts']);
+  expect(read).toThrow(says);
+  for (const secret of ['hunter2', Buffer.from('hunter2').toString('base64'), Buffer.alloc(32).toString('base64')]) expect(read).not.toThrow(new RegExp(secret));
+});
+
 test('all that is wrong is said at once', () => {
   expect(() => readConfig({}, ['database', 'redis', 'pins'])).toThrow(/DATABASE_URL[\s\S]*REDIS_URL[\s\S]*PIN_KEY/);
 });

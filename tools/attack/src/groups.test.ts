@@ -5,8 +5,13 @@ import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspaceRoot } from '@partyline/dev/workspace';
+import type { AccountVault } from '@partyline/conference/account-vault';
+import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
+import { ensureDataKey } from '@partyline/store/data-keys';
 import { complaints, runGroup, type Group } from './group.ts';
 import { GROUPS } from './groups/all.ts';
+import { accountCredentials } from './groups/account-credentials.ts';
+import { accountWebhooks } from './groups/account-webhooks.ts';
 import { apiKeys } from './groups/api-keys.ts';
 import { canaries } from './groups/canaries.ts';
 import { dialOutFraud } from './groups/dial-out-fraud.ts';
@@ -57,6 +62,7 @@ const capture: Verifier['capture'] = async () => {
 describe('a group finds fault with what has no defence', () => {
   it.each<[Group, Manners]>([
     [providerJwt, says],
+    [accountWebhooks, letsIn],
     [eventFuzz, breaks],
     [histories, forgets],
     [matrix, says],
@@ -88,6 +94,16 @@ describe('a group finds fault with what has no defence', () => {
     const sealMany = async (count: number) => Buffer.from(Uint32Array.from({ length: count * 3 }, (_, at) => Math.min(Math.floor(at / 3), count - 2)).buffer);
     const { accepted } = await runGroup(envelope, { seed: 1, openVault, sealMany });
     expect(accepted.join('\n')).toMatch(/flipped.*\n[^]*cut to[^]*another key[^]*a key of 0 bytes[^]*used a nonce twice/);
+  });
+
+  it('credentials of accounts', async () => {
+    const { owner, victim, attacker, seed } = careless.target;
+    const openVault = (): AccountVault => ({ seal: async (as, credentials) => {
+      await ensureDataKey(owner, as.tenantId, { keyId: 'none', wrapped: Buffer.from('in clear') });
+      return Buffer.from(JSON.stringify(credentials));
+    }, open: async (_as, sealed) => JSON.parse(Buffer.from(sealed).toString()) as AccountCredentials });
+    const { accepted } = await runGroup(accountCredentials, { seed, owner, victim, attacker, openVault });
+    expect(accepted.join('\n')).toMatch(/flipped[^]*moved to[^]*another master key[^]*another tenant’s data key[^]*used a nonce twice/);
   });
 
   it('the supply chain', async () => {

@@ -21,11 +21,12 @@ afterAll(async () => {
 
 describe('an account of a tenant’s own, in a development stack', () => {
   it('stands in a file that only its owner can read, until the stack ends', async () => {
-    const { bodyFile, body, stop } = writeOwnAccount({ mode: 'unified', vendor, webhooksUrl: WEBHOOKS });
+    const account = writeOwnAccount({ mode: 'unified', vendor, webhooksUrl: WEBHOOKS });
+    const { bodyFile, body } = account;
     expect(JSON.parse(readFileSync(bodyFile, 'utf8'))).toEqual(body);
     expect(body.video).toEqual({ kind: 'unified' });
     expect([statSync(bodyFile).mode & 0o077, statSync(dirname(bodyFile)).mode & 0o077]).toEqual([0, 0]);
-    await stop();
+    await account.stop();
     expect(existsSync(dirname(bodyFile))).toBe(false);
   });
 

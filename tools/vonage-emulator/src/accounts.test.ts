@@ -110,8 +110,8 @@ describe('one account and another’s', () => {
     const { voice } = stage.vonage;
     const asked = await Promise.all([voice.getCall(mine.uuid), voice.hangupCall(mine.uuid), voice.muteCall(mine.uuid), voice.playDTMF(mine.uuid, '1')].map(status));
     expect(asked).toEqual([404, 404, 404, 404]);
-    expect((await voice.search({} as never)).count).toBe(0);
-    expect((await own.vonage.voice.search({} as never)).count).toBe(1);
+    expect((await voice.search({})).count).toBe(0);
+    expect((await own.vonage.voice.search({})).count).toBe(1);
     expect((await stage.client.ledger()).legs).toMatchObject([{ account: OWN.application.id, accountKey: OWN.apiKey }]);
     await own.vonage.voice.hangupCall(mine.uuid);
     expect((await stage.client.ledger()).up).toBe(0);

@@ -18,9 +18,9 @@ const listed = async (query = '', key = stage.keys.ours): Promise<string[]> => (
 describe('the numbers that a tenant may use', () => {
   it('are its own and the shared ones', async () => {
     expect((await stage.ask('GET', '/v1/numbers')).body.numbers).toEqual([
-      { number: OURS, kind: 'dedicated', country: 'US', language: 'en-US', tollFree: true },
-      { number: '+12025550100', kind: 'shared', country: null, language: 'en-US', tollFree: false },
-      { number: '+4930555010', kind: 'shared', country: null, language: 'de-DE', tollFree: false },
+      { number: OURS, kind: 'dedicated', country: 'US', language: 'en-US', tollFree: true, providerAccountId: null },
+      { number: '+12025550100', kind: 'shared', country: null, language: 'en-US', tollFree: false, providerAccountId: null },
+      { number: '+4930555010', kind: 'shared', country: null, language: 'de-DE', tollFree: false, providerAccountId: null },
     ]);
     expect(await listed('', stage.keys.theirs)).not.toContain(OURS);
   });
@@ -73,7 +73,7 @@ describe('an operator', () => {
   it('adds, lists, changes and takes away numbers', async () => {
     const number = '+442079460001';
     const made = await stage.ask('POST', '/v1/operator/numbers', { body: { number, language: 'en-GB', country: 'GB' } });
-    expect([made.status, made.body]).toEqual([201, { number, kind: 'shared', country: 'GB', language: 'en-GB', tollFree: false, tenantId: null, guarded: true, maxUnadmitted: 10, slowUntil: null }]);
+    expect([made.status, made.body]).toEqual([201, { number, kind: 'shared', country: 'GB', language: 'en-GB', tollFree: false, tenantId: null, guarded: true, maxUnadmitted: 10, slowUntil: null, providerAccountId: null }]);
     expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number } })).body.reason).toBe('number-exists');
     expect((await stage.ask('PATCH', '/v1/operator/numbers/%2B442079460001', { body: { tenantId: 'ten_theirs' } })).body).toMatchObject({ kind: 'dedicated', tenantId: 'ten_theirs', language: 'en-GB' });
     expect((await stage.ask('GET', '/v1/operator/numbers?tenantId=ten_theirs')).body.numbers.map((each: { number: string }) => each.number)).toEqual([THEIRS, number]);

@@ -99,7 +99,7 @@ async function timeRefusals({ owner, service, stack, victim }: Target, guess: ()
       const whose = at % 2 === 0 ? 'anothers' : 'nobodys';
       const lookup = vault.lookup(whose === 'anothers' ? victim.pin : guess());
       const begun = performance.now();
-      const { outcome } = await admitCaller(service, { jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) }, { legId: `leg_${callId}`, callId, tryNo: 1, maxTries: TRIES, lookup }, { sessionId: `ses_${callId}`, conversation: `conv_${callId}`, participantId: `part_${callId}` });
+      const { outcome } = await admitCaller(service, { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) }, { legId: `leg_${callId}`, callId, tryNo: 1, maxTries: TRIES, lookup }, { sessionId: `ses_${callId}`, conversation: `conv_${callId}`, participantId: `part_${callId}` });
       took[whose].push(performance.now() - begun);
       tally.judge(whose === 'anothers' ? 'a PIN of another number’s' : 'nobody’s PIN', outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
     }
