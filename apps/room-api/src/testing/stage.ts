@@ -73,7 +73,7 @@ const operatorKey = (id: string) => {
 export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
-export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, answerWithinMs, unauthenticatedPerMinute = 100_000, masterKeys = MASTER_KEYS }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number; unauthenticatedPerMinute?: number; masterKeys?: typeof MASTER_KEYS | null } = {}): Promise<Stage> {
+export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, answerWithinMs, unauthenticatedPerMinute = 100_000, masterKeys = MASTER_KEYS, countWithinMs = 250 }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; answerWithinMs?: number; unauthenticatedPerMinute?: number; masterKeys?: typeof MASTER_KEYS | null; countWithinMs?: number } = {}): Promise<Stage> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ owner: true, url: database.url, max: 5, onError: () => undefined });
   const [operator, colleague] = [operatorKey('oscar'), operatorKey('ophelia')];
@@ -92,7 +92,7 @@ export async function startStage(provider: (store: Store) => AskProvider, { logT
   const connection = producerOptions(redis.url);
   const jobs = openJobs({ connection, prefix, now: Date.now, onError: () => undefined });
   const asking = askOverRedis({ connection, prefix, nextId: () => systemIds.next('req'), ...(answerWithinMs === undefined ? {} : { answerWithinMs }), onTrouble: (_question, error) => troubles.push(error) });
-  const counting = connectRedis(redis.url, () => undefined, 250);
+  const counting = connectRedis(redis.url, () => undefined, countWithinMs);
   const feed = openEventFeed({ store, now: () => new Date(), onError: (error) => troubles.push(error), everyMs: 20, heartbeatMs: 200 });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
