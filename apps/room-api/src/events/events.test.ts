@@ -45,8 +45,8 @@ async function follow({ query = '', last, key = stage.keys.ours }: { query?: str
   const reply = await fetch(`${stage.url}/v1/events${query}`, { signal: gone.signal, headers: { accept: 'text/event-stream', authorization: `Bearer ${key}`, ...(last === undefined ? {} : { 'last-event-id': last }) } });
   expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
   const [messages, comments]: [EventSourceMessage[], string[]] = [[], []];
-  let place: string | undefined;
-  const parser = createParser({ onId: (id) => (place = id), onEvent: (event) => void messages.push(event), onComment: (text) => void comments.push(text) });
+  let lastId: string | undefined;
+  const parser = createParser({ onId: (id) => (lastId = id), onEvent: (event) => void messages.push(event), onComment: (text) => void comments.push(text) });
   const decoder = new TextDecoder();
   const over = (async () => {
     try {
@@ -55,7 +55,7 @@ async function follow({ query = '', last, key = stage.keys.ours }: { query?: str
       // Closed by us.
     }
   })();
-  return { messages, comments, place: () => place, over, close: () => gone.abort() };
+  return { messages, comments, place: () => lastId, over, close: () => gone.abort() };
 }
 const seqs = ({ messages }: Listening): number[] => messages.map(({ data }) => (JSON.parse(data) as { seq: number }).seq);
 const page = async (query = ''): Promise<{ events: { id: string; seq: number; type: string; sessionId: string }[]; next: string | null }> => (await stage.ask('GET', `/v1/events${query}`)).body;

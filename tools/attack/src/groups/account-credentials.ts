@@ -16,6 +16,8 @@ export interface Sealed {
   readonly openVault?: (store: Store, masterKey: Buffer) => AccountVault;
 }
 
+const SEALINGS = 300;
+
 const CREDENTIALS = {
   voice: { kind: 'vonage', apiKey: 'a1b2c3d4', apiSecret: 'secret', applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39', privateKey: 'key', signatureSecret: 's'.repeat(32) },
   video: { kind: 'unified' },
@@ -28,7 +30,7 @@ const realVault = (store: Store, key: Buffer): AccountVault => openAccountVault(
 export const accountCredentials: Group<Sealed> = {
   name: 'envelope-crypto',
   says: 'credentials of provider accounts: bits flipped, cut, moved to another tenant, account, kind or version, the data key swapped or flipped, another master key',
-  least: 1_500,
+  least: 1_200,
   async run({ seed, owner, victim, attacker, openVault = realVault }, tally) {
     const random = seededRandomInt(seed);
     const masterKey = randomBytes(32);
@@ -44,8 +46,8 @@ export const accountCredentials: Group<Sealed> = {
       const opens = async (by: AccountVault, whose: SealedAs, bytes: Uint8Array): Promise<string | null> => by.open(whose, bytes).then(() => 'opened', () => null);
 
       const inputs: [string, SealedAs, Uint8Array][] = [];
-      // Three of each byte's bits, so that every region is met.
-      for (let byte = 0; byte < sealed.length; byte++) for (const bit of [0, 3 + random(4), 7]) inputs.push([`byte ${byte} with bit ${bit} flipped`, as, flipped(sealed, byte, bit)]);
+      // Two of each byte's bits, so that every region is met.
+      for (let byte = 0; byte < sealed.length; byte++) for (const bit of [random(4), 4 + random(4)]) inputs.push([`byte ${byte} with bit ${bit} flipped`, as, flipped(sealed, byte, bit)]);
       for (let length = 0; length < sealed.length; length += 1 + random(3)) inputs.push([`cut to ${length} bytes`, as, sealed.subarray(0, length)]);
       for (let cut = 1; cut <= 15; cut++) inputs.push([`a tag of ${16 - cut} bytes`, as, Buffer.concat([sealed.subarray(0, -16), sealed.subarray(-16, -cut)])]);
       for (let more = 1; more <= 32; more++) inputs.push([`${more} bytes longer`, as, Buffer.concat([sealed, randomBytes(more)])]);
@@ -66,8 +68,8 @@ export const accountCredentials: Group<Sealed> = {
       await putKey(wrapped);
       if ((await opens(vault, as, sealed)) === null) throw new Error('The data key that was put back does not open what it sealed.');
       const nonces = new Set<string>();
-      for (let n = 0; n < 1_000; n++) nonces.add((await vault.seal(as, CREDENTIALS)).subarray(0, 12).toString('hex'));
-      tally.judge('a thousand sealings', nonces.size === 1_000 ? null : 'used a nonce twice');
+      for (let n = 0; n < SEALINGS; n++) nonces.add((await vault.seal(as, CREDENTIALS)).subarray(0, 12).toString('hex'));
+      tally.judge(`${SEALINGS} sealings`, nonces.size === SEALINGS ? null : 'used a nonce twice');
     } finally {
       await owner.prisma.tenant.deleteMany({ where: { id: { in: [mine, theirs] } } });
     }
