@@ -4,7 +4,7 @@ import { createVendor, type VendorCredentials } from '@partyline/dev/credentials
 import { vendorAccount } from '@partyline/dev/service-environment';
 import { dropOldCredentials } from '@partyline/store/provider-accounts';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { changeNumber, createNumber } from './change-number.ts';
+import { changeNumber, createNumber, removeNumber } from './change-number.ts';
 import { createAccount, deleteAccount, MOST_ACCOUNTS, rotateAccount, verifyAccount } from './create-account.ts';
 import { deleteTenant } from './delete-tenant.ts';
 import { dialOut, requestDialOut } from './dial-out.ts';
@@ -194,7 +194,7 @@ describe('an account', () => {
     await changeNumber(world, number, { account_id: null });
     await expect(used()).rejects.toMatchObject({ verdict: { reason: 'provider-account-in-use' } });
     await suspendTenant(world, world.tenantId);
-    await expect(deleteTenant(world, world.tenantId)).rejects.toMatchObject({ verdict: { reason: 'tenant-has-legs' } });
+    await expect(deleteTenant(world, world.tenantId)).rejects.toMatchObject({ verdict: { reason: 'tenant-has-numbers' } });
     await stage.emulator.client.hangUp(caller);
     await until(async () => stage.store.prisma.leg.count({ where: { state: { not: 'ended' } } }), 0);
     await used();
@@ -210,9 +210,10 @@ describe('an account', () => {
     const meeting = await openRoom(world, { on: { number } });
     await callerIn(world, meeting, number);
     await suspendTenant(world, world.tenantId);
-    await expect(deleteTenant(world, world.tenantId)).rejects.toMatchObject({ verdict: { reason: 'tenant-has-legs' } });
+    await expect(deleteTenant(world, world.tenantId)).rejects.toMatchObject({ verdict: { reason: 'tenant-has-numbers' } });
     await reconcileUntilQuiet(stage, world);
     expect((await stage.emulator.client.ledger({ accountKey: vendor.accountKey })).up).toBe(0);
+    await removeNumber(world, number);
     await deleteTenant(world, world.tenantId);
     expect([await stage.store.prisma.provider_account.count(), await stage.store.prisma.tenant_data_key.count()]).toEqual([0, 0]);
     await expect(world.providers(id)).rejects.toMatchObject({ verdict: { reason: 'provider-account-gone' } });
@@ -230,7 +231,7 @@ describe('an account', () => {
     await expect(createNumber(world, { ...another, dedicated_to: 'ten_other', account_id: id, guarded: true, max_unadmitted: 10 })).rejects.toMatchObject(gone);
     await expect(createNumber(world, { ...another, dedicated_to: null, account_id: id, guarded: true, max_unadmitted: 10 })).rejects.toMatchObject({ verdict: { reason: 'not-dedicated' } });
     // Who gets the number does not get the account.
-    expect(await changeNumber(world, number, { dedicated_to: 'ten_other' })).toMatchObject({ dedicated_to: 'ten_other', account_id: null });
+    expect(await changeNumber(world, number, { dedicated_to: 'ten_other' })).toMatchObject({ after: { dedicated_to: 'ten_other', account_id: null } });
   });
 
   it('is one of ten at most, however many are made at once', async () => {

@@ -99,7 +99,7 @@ async function send({ jobs, report }: Pick<Deps, 'jobs' | 'report'>, tenantId: s
       } catch (error) {
         // Committed all the same; the reconciler reads it off the rows.
         report.count('enqueue_failed', { job: request.name });
-        report.warn('a job could not be sent; the reconciler will do it', { job: request.name, sessionId, error: String(error) });
+        report.warn('a job could not be sent; the reconciler will do it', { job: request.name, tenantId, sessionId, error: String(error) });
       }
     }),
   );

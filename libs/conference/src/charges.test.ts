@@ -83,8 +83,11 @@ describe('a record', () => {
     return { legId, callId: String(leg?.voice_call_id), meeting };
   };
 
+  /** With it, nothing of a call's end comes later than the look-up that closed its leg. */
+  const NOT_TOLD = { webhooks: [{ kind: 'event' as const, event: 'completed', fault: 'drop' as const }] };
+
   it('is there when every webhook is lost: the look-up that closes the leg brings it', async () => {
-    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'event', event: 'completed', fault: 'drop' }] });
+    await stage.emulator.client.setFaults(NOT_TOLD);
     const { legId, callId } = await finished();
     const line = await ledger(callId);
     expect(await cdrs({ leg_id: legId })).toMatchObject([{ source: 'look-up', seconds: line.billedSeconds, price_micro: BigInt(line.chargeMicros) }]);
@@ -99,6 +102,7 @@ describe('a record', () => {
   });
 
   it('without a price is completed from the provider’s own record, by one of those who ask', async () => {
+    await stage.emulator.client.setFaults(NOT_TOLD);
     const { legId, callId } = await finished();
     const line = await ledger(callId);
     await alterRows(stage, `UPDATE cdr SET price_micro = NULL, rate_micro = NULL, seconds = 77, ask_at = now() - interval '1 second' WHERE leg_id = $1`, [legId]);
@@ -108,9 +112,10 @@ describe('a record', () => {
   });
 
   it('is asked for again later when the provider cannot be asked, ever more seldom, and no longer after ten days', async () => {
+    await stage.emulator.client.setFaults(NOT_TOLD);
     const { legId } = await finished();
     await alterRows(stage, `UPDATE cdr SET price_micro = NULL, ask_at = now() - interval '1 second' WHERE leg_id = $1`, [legId]);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'get-call', fault: '503' }] });
+    await stage.emulator.client.setFaults({ ...NOT_TOLD, rest: [{ route: 'get-call', fault: '503' }] });
     const waits: unknown[] = [];
     for (let round = 0; round < 3; round++) {
       expect(await reconcileCharges(stage.worlds.unified)).toBe(0);

@@ -93,7 +93,7 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 
   } catch (error) {
     // What failed after the vendor was asked and is none of its answers (the row could not be written) leaves a call that may ring.
     const failure = error instanceof ProviderError ? error.failure : armed ? 'unknown' : 'busy';
-    deps.report.warn('a phone could not be rung', { sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
+    deps.report.warn('a phone could not be rung', { tenantId, sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
     if (failure === 'unknown') return 'unknown';
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);

@@ -113,7 +113,7 @@ describe('while calls run', () => {
     }
     const ends = (): Promise<unknown[]> => Promise.all(meetings.map(async (meeting) => (await readSession(stage, meeting)).end_reason));
     const seen: unknown[] = [];
-    const slow = { ...world, voice: { ...world.voice, say: async () => void seen.push(await ends()) } };
+    const slow = withProviders(world, { voice: { say: async () => void seen.push(await ends()) } });
     expect(await guardSpend(slow)).toEqual({ warned: 2, ended: 2 });
     expect(seen).toEqual(Array.from({ length: 2 }, () => [null, 'spend-limit', null, 'spend-limit']));
   });

@@ -25,7 +25,7 @@ export async function guardSpend(deps: Pick<Deps, 'store' | 'jobs' | 'providers'
       if (what === 'warned' && view !== null) warned.push({ view, language });
       if (what !== 'nothing') done[what] += 1;
     } catch (error) {
-      deps.report.warn('a session near its limit could not be looked at; the next round does', { sessionId, error: String(error) });
+      deps.report.warn('a session near its limit could not be looked at; the next round does', { tenantId, sessionId, error: String(error) });
     }
   }
   // When all that is spent has been ended: to speak is to wait in the provider's line. All at once, so that it is not waited for again and again: whoever finds no place there is not told.
@@ -57,9 +57,9 @@ const show = ({ scope, used, allowed, currency }: SpendUse): Record<string, unkn
 
 /** After the commit, and lost with a process that dies: the event is what stands. */
 async function sayWarning({ providers, report }: Pick<Deps, 'providers' | 'report'>, { session, legs }: SessionView, language: string): Promise<void> {
-  const voice = await providers(session.account_id).then((account) => account.voice, (error: unknown) => report.warn('a warning could not be spoken', { error: String(error) }));
+  const voice = await providers(session.account_id).then((account) => account.voice, (error: unknown) => report.warn('a warning could not be spoken', { tenantId: session.tenant_id, error: String(error) }));
   if (voice?.capabilities.say !== true) return;
   const phones = legs.filter((leg) => isPresent(leg) && leg.kind !== 'bridge' && leg.voice_call_id !== null).slice(0, TOLD_AT_MOST);
   const said = await Promise.allSettled(phones.map((leg) => voice.say(leg.voice_call_id!, phrase(language, 'budget-low'), language)));
-  for (const each of said) if (each.status === 'rejected') report.warn('a warning could not be spoken', { error: String(each.reason) });
+  for (const each of said) if (each.status === 'rejected') report.warn('a warning could not be spoken', { tenantId: session.tenant_id, error: String(each.reason) });
 }

@@ -90,13 +90,13 @@ async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks }: LegRow, res
 }
 
 /** Where the leg is; or, for an account that cannot be read now, an attempt that came to nothing: the next one tries again. */
-async function providersOf({ providers, report }: HangUpDeps, { id, kind, account_id }: LegRow): Promise<Providers | AttemptResult> {
+async function providersOf({ providers, report }: HangUpDeps, { id, tenant_id: tenantId, kind, account_id }: LegRow): Promise<Providers | AttemptResult> {
   try {
     return await providers(account_id);
   } catch (error) {
     const reason = error instanceof VerdictError ? error.verdict.reason : 'provider-account-unreadable';
     report.count('hang_up_failed', { kind, reason });
-    report.warn('the provider account of a leg could not be read; its hang-up will be asked again', { legId: id, accountId: account_id, reason });
+    report.warn('the provider account of a leg could not be read; its hang-up will be asked again', { tenantId, legId: id, accountId: account_id, reason });
     return { outcome: 'refused', reason };
   }
 }
@@ -132,7 +132,7 @@ async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: L
     }
     refusal = reason;
     lost = true;
-    deps.report.warn('a hang-up was not taken; it will be asked again', { legId: leg.id, reason });
+    deps.report.warn('a hang-up was not taken; it will be asked again', { tenantId: leg.tenant_id, legId: leg.id, reason });
   }
   return refusal === null || (taken > 0 && !lost) ? { outcome: 'taken', reason: null } : { outcome: 'refused', reason: refusal };
 }
@@ -151,7 +151,7 @@ async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow
     if (mediaSessionId !== null && leg.media_closed_at === null && media.capabilities.listConnections) await lookUpConnection(deps, media, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    deps.report.warn('a leg could not be looked up; it will be again', { legId: leg.id, reason: error.verdict.reason });
+    deps.report.warn('a leg could not be looked up; it will be again', { tenantId: leg.tenant_id, legId: leg.id, reason: error.verdict.reason });
   }
   await giveUpUnseen(deps, leg);
   return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {

@@ -16,7 +16,7 @@ export async function hangUpSession(deps: Pick<Deps, 'store' | 'jobs' | 'provide
 
   const results = await Promise.allSettled(legs.filter(isUp).map((leg) => hangUpLeg(deps, tenantId, leg.id)));
   const waits = results.flatMap((result) => (result.status === 'rejected' ? [1_000] : result.value === 'done' ? [] : [result.value.againMs]));
-  for (const result of results) if (result.status === 'rejected') deps.report.warn('a leg could not be hung up; it will be tried again', { sessionId, error: String(result.reason) });
+  for (const result of results) if (result.status === 'rejected') deps.report.warn('a leg could not be hung up; it will be tried again', { tenantId, sessionId, error: String(result.reason) });
   // All done: once more, to see the session itself ended.
   return { againMs: waits.length === 0 ? 1 : Math.min(...waits) };
 }

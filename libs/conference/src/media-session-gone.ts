@@ -30,5 +30,5 @@ export async function concludeGone(deps: Pick<Deps, 'store' | 'jobs' | 'report'>
     await storeObservation(tx, tenantId, { legId: id, handle: 'media', phase: 'over', source: 'look-up', verdict: how, at: null });
     closeHandle(leg, 'media', how, view.now);
   });
-  deps.report.warn('the vendor knows nothing of a leg’s video session; the leg is held to be gone', { legId: id, sessionId });
+  deps.report.warn('the vendor knows nothing of a leg’s video session; the leg is held to be gone', { tenantId, legId: id, sessionId });
 }

@@ -46,7 +46,7 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers'
     return 'dialled';
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    deps.report.warn('the bridge could not be dialled', { sessionId, legId, reason: error.verdict.reason });
+    deps.report.warn('the bridge could not be dialled', { tenantId, sessionId, legId, reason: error.verdict.reason });
     if (error.failure === 'unknown') return 'unknown';
     // The vendor said that it made nothing; settling the session then says when to try again.
     await changeSession(deps, tenantId, sessionId, (view) => {

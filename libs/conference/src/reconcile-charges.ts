@@ -31,7 +31,7 @@ async function askAccount({ store, providers, report }: Pick<Deps, 'store' | 'pr
       if (charge === undefined || call?.over !== true) continue;
       if (await inTransaction(store, tenantId ?? EVERY_TENANT, (tx) => fillCdr(tx, tenantId, { legId, handle: 'voice', source: 'record' }, charge))) filled += 1;
     } catch (error) {
-      report.warn('a call’s record could not be had; it will be asked for again', { legId, error: String(error) });
+      report.warn('a call’s record could not be had; it will be asked for again', { tenantId, legId, error: String(error) });
     }
   }
   return filled;

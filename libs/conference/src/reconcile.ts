@@ -26,28 +26,35 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
   const begun = deps.clock.now().getTime();
   const owed = await listOwed(deps.store, { graceMs: GRACE_MS });
   // Hang-ups first: they cost money by the second.
-  const work: (readonly [what: string, id: string, act: () => Promise<unknown>])[] = [
-    ...owed.hangUpLegs.map(({ tenant_id, id }) => ['hang-up-leg', id, () => hangUpLeg(deps, tenant_id, id)] as const),
-    ...[...owed.ending, ...owed.overdue].map(({ tenant_id, id }) => ['hang-up-session', id, () => hangUpSession(deps, tenant_id, id)] as const),
-    ...owed.suspended.map(({ tenant_id, id }) => ['end-session', id, () => endSession(deps, tenant_id, id, 'tenant-suspended')] as const),
-    ...owed.settle.map(({ tenant_id, id }) => ['settle-session', id, () => changeSession(deps, tenant_id, id, () => undefined)] as const),
-    ...owed.bridge.map(({ tenant_id, id }) => ['open-bridge', id, () => openBridge(deps, tenant_id, id)] as const),
-    ...owed.rooms.map(({ tenant_id, id }) => ['expire-room', id, () => expireRoom(deps, tenant_id, id)] as const),
-    ...owed.dial.map(({ tenant_id, id }) => ['dial-out', id, () => dialOut(deps, tenant_id, id)] as const),
+  const work = [
+    ...owe('hang-up-leg', owed.hangUpLegs, ({ tenant_id, id }) => hangUpLeg(deps, tenant_id, id)),
+    ...owe('hang-up-session', [...owed.ending, ...owed.overdue], ({ tenant_id, id }) => hangUpSession(deps, tenant_id, id)),
+    ...owe('end-session', owed.suspended, ({ tenant_id, id }) => endSession(deps, tenant_id, id, 'tenant-suspended')),
+    ...owe('settle-session', owed.settle, ({ tenant_id, id }) => changeSession(deps, tenant_id, id, () => undefined)),
+    ...owe('open-bridge', owed.bridge, ({ tenant_id, id }) => openBridge(deps, tenant_id, id)),
+    ...owe('expire-room', owed.rooms, ({ tenant_id, id }) => expireRoom(deps, tenant_id, id)),
+    ...owe('dial-out', owed.dial, ({ tenant_id, id }) => dialOut(deps, tenant_id, id)),
   ];
   const counts: Record<string, number> = {};
   const queue = work.values();
   const worker = async (): Promise<void> => {
-    for (const [what, id, act] of queue) {
+    for (const { what, row, act } of queue) {
       if (deps.clock.now().getTime() - begun > ROUND_MS) return;
       counts[what] = (counts[what] ?? 0) + 1;
       try {
         await act();
       } catch (error) {
-        deps.report.warn('what is owed could not be done; the next round tries again', { what, id, error: String(error) });
+        deps.report.warn('what is owed could not be done; the next round tries again', { what, tenantId: row.tenant_id, id: row.id, error: String(error) });
       }
     }
   };
   await Promise.all(Array.from({ length: WIDTH }, worker));
   return counts;
 }
+
+interface Owing {
+  /** Null: a caller who was never admitted. */
+  readonly tenant_id: string | null;
+  readonly id: string;
+}
+const owe = <Row extends Owing>(what: string, rows: readonly Row[], act: (row: Row) => Promise<unknown>): { what: string; row: Owing; act: () => Promise<unknown> }[] => rows.map((row) => ({ what, row, act: () => act(row) }));

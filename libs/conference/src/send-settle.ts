@@ -6,6 +6,6 @@ export async function sendSettle({ jobs, report }: Pick<Deps, 'jobs' | 'report'>
     await jobs.enqueue('settle-session', { tenantId, sessionId });
   } catch (error) {
     report.count('enqueue_failed', { job: 'settle-session' });
-    report.warn('a job could not be sent; the reconciler will do it', { job: 'settle-session', sessionId, error: String(error) });
+    report.warn('a job could not be sent; the reconciler will do it', { job: 'settle-session', tenantId, sessionId, error: String(error) });
   }
 }

@@ -123,7 +123,7 @@ async function compareConnections(deps: Deps, at: Account): Promise<number> {
     } catch (error) {
       // One session's failure must not stop the others; nothing was concluded for this one.
       if (!(error instanceof ProviderError)) throw error;
-      deps.report.warn('a session’s connections could not be listed', { sessionId: session.id, reason: error.verdict.reason });
+      deps.report.warn('a session’s connections could not be listed', { tenantId: session.tenant_id, sessionId: session.id, reason: error.verdict.reason });
     }
   }
   return changed;

@@ -88,7 +88,7 @@ describe('an operator', () => {
     expect((await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted: 50 } })).body).toMatchObject({ guarded: true, maxUnadmitted: 50 });
     await stage.store.pool.query(`UPDATE dial_in_number SET slow_until = '2099-01-01T00:00:00Z' WHERE e164 = $1`, [number]);
     expect((await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { language: 'en-GB' } })).body).toMatchObject({ slowUntil: '2099-01-01T00:00:00.000Z' });
-    expect((await stage.ask('GET', '/v1/numbers')).body.numbers.find((each: { number: string }) => each.number === number)).toEqual({ number, kind: 'shared', country: null, language: 'en-GB', tollFree: false });
+    expect((await stage.ask('GET', '/v1/numbers')).body.numbers.find((each: { number: string }) => each.number === number)).toEqual({ number, kind: 'shared', country: null, language: 'en-GB', tollFree: false, providerAccountId: null });
     for (const maxUnadmitted of [0, 10_001, 1.5, '10', null]) {
       const reply = await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted } });
       expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/maxUnadmitted']);

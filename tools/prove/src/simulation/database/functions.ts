@@ -105,7 +105,12 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     return { outcome, leg_id: leg.id, language, tenant_id: leg.tenant_id, session_id: leg.session_id, conversation: session?.conversation ?? null, waits: isHeld(tables, room, leg.session_id, leg.role) };
   }
   if (isOver(leg.state)) return { outcome: 'let-go', leg_id: leg.id, language, ...NO_SEAT };
-  const seat = room === undefined || leg.session_id !== null ? null : seatCaller(tables, leg, { roomId: room.id, role: 'participant', person: null }, [freshSession, conversation, participant], now);
+  const seats = room !== undefined && leg.session_id === null;
+  const seat = !seats ? null : seatCaller(tables, leg, { roomId: room.id, role: 'participant', person: null }, [freshSession, conversation, participant], now);
+  if (seats && seat === null) {
+    tables.putLeg({ ...leg, version: leg.version + 1, last_outcome: 'over', state: 'ending', owed_at: now, owed_reason: 'room-over', deadline_at: seconds(now, 15) });
+    return { outcome: 'over', leg_id: leg.id, language, ...NO_SEAT };
+  }
   if (seat === null) return { outcome: 'ask', leg_id: leg.id, language, ...NO_SEAT };
   return withSeat(seat, { leg_id: leg.id, language });
 }
