@@ -65,7 +65,7 @@ describe('a call that was never answered', () => {
     const legId = await rung(world, meeting, mode);
     await until(() => allEnded(meeting), true);
     // Why it was over came first; what it costs comes after, or is asked for.
-    await alterRows(stage, `UPDATE cdr SET ask_at = now() WHERE leg_id = $1 AND price_micro IS NULL`, [legId]);
+    await alterRows(stage, `UPDATE cdr SET ask_at = now() - interval '1 second' WHERE leg_id = $1 AND price_micro IS NULL`, [legId]);
     await reconcileCharges(world);
     expect(await cdrs({ leg_id: legId })).toMatchObject([{ seconds: 0, price_micro: 0n, started_at: null, ask_at: null }]);
   });
@@ -121,7 +121,7 @@ describe('a record', () => {
       expect(await reconcileCharges(stage.worlds.unified)).toBe(0);
       const { rows } = await stage.store.pool.query<{ wait: number }>('SELECT round(extract(epoch FROM ask_at - now()) / 60)::int AS wait FROM cdr WHERE leg_id = $1', [legId]);
       waits.push(rows[0]?.wait);
-      await alterRows(stage, `UPDATE cdr SET ask_at = now() WHERE leg_id = $1`, [legId]);
+      await alterRows(stage, `UPDATE cdr SET ask_at = now() - interval '1 second' WHERE leg_id = $1`, [legId]);
     }
     expect(waits).toEqual([1, 2, 4]);
     await alterRows(stage, `UPDATE cdr SET stored_at = now() - interval '11 days' WHERE leg_id = $1`, [legId]);

@@ -88,7 +88,7 @@ describe('an attempt', () => {
     await died;
     const attempts = async () => (await lines(meeting)).find((each) => each.id === line.id)!.attempts.map(({ no, outcome }) => [no, outcome]);
     expect(await attempts()).toEqual([[1, null]]);
-    await stage.store.pool.query('UPDATE leg SET lease_until = now(), asked_at = asked_at - make_interval(secs => 20) WHERE id = $1', [line.id]);
+    await stage.store.pool.query(`UPDATE leg SET lease_until = now() - interval '1 second', asked_at = asked_at - make_interval(secs => 20) WHERE id = $1`, [line.id]);
     await hangUpLeg(world, meeting.tenantId, line.id);
     expect(await attempts()).toEqual([[1, null], [2, 'taken']]);
     await hangUpUntilDone(stage, world, meeting);

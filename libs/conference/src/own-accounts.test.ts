@@ -148,7 +148,7 @@ describe('the inventory of several accounts', () => {
     }
     await stage.store.pool.query(`UPDATE cdr SET price_micro = NULL, ask_at = now() WHERE handle = 'voice'`);
     expect(await reconcileCharges(unreadable(world, own.accountId))).toBe(1);
-    await stage.store.pool.query(`UPDATE cdr SET ask_at = now() WHERE price_micro IS NULL AND handle = 'voice'`);
+    await stage.store.pool.query(`UPDATE cdr SET ask_at = now() - interval '1 second' WHERE price_micro IS NULL AND handle = 'voice'`);
     expect(await reconcileCharges(world)).toBe(1);
     const { rows } = await stage.store.pool.query<{ open: number }>(`SELECT count(*)::int AS open FROM cdr WHERE price_micro IS NULL AND handle = 'voice'`);
     expect(rows[0]).toEqual({ open: 0 });

@@ -130,7 +130,7 @@ describe('one thing that fails', () => {
     const store = breakTransactions(stage.store, () => true);
     await passTime(stage, 3);
     expect(await reconcile({ ...world, store, report: { ...world.report, warn: (_, fields) => told.push(fields) } })).toEqual({ 'hang-up-session': 1 });
-    expect(told).toEqual([{ what: 'hang-up-session', id: meeting.sessionId, error: 'Error: Postgres is away' }]);
+    expect(told).toEqual([{ what: 'hang-up-session', tenantId: meeting.tenantId, id: meeting.sessionId, error: 'Error: Postgres is away' }]);
     expect(await hangUpsAsked(stage)).toEqual({});
     await reconcileUntilQuiet(stage, world);
     expect(await upAtVendor(stage, meeting)).toEqual([]);

@@ -211,7 +211,7 @@ describe('a stream of events', () => {
 
   it.each<[string, (keyId: string) => Promise<unknown>, string]>([
     ['its key is revoked', (id) => stage.ask('DELETE', `/v1/keys/${id}`), 'unknown-key'],
-    ['its key expires', (id) => stage.store.pool.query('UPDATE api_key SET expires_at = now() WHERE id = $1', [id]), 'expired-key'],
+    ['its key expires', (id) => stage.store.pool.query(`UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1`, [id]), 'expired-key'],
     ['its tenant is suspended', () => stage.ask('POST', '/v1/operator/tenants/ten_ours/suspend'), 'tenant-suspended'],
   ])('ends when %s, and no other’s does', async (_, happens, reason) => {
     const { body } = await stage.ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['events:read'] } });

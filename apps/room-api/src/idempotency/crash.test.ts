@@ -78,7 +78,7 @@ const request = { tenantId: 'ten_ours', key: 'a key', what: 'POST /v1/it\n{}', r
 const once = (world: World, work: (world: World) => Promise<unknown>): Promise<Given> => answerOnce(world, request, async () => ({ status: 201, headers: {}, body: JSON.parse(JSON.stringify(await work(world))) as unknown }));
 
 /** The lease of one that died runs out. */
-const leaseOver = (): Promise<unknown> => store.pool.query('UPDATE idempotency_key SET lease_until = now() WHERE lease_until IS NOT NULL');
+const leaseOver = (): Promise<unknown> => store.pool.query(`UPDATE idempotency_key SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL`);
 
 async function counts(): Promise<object> {
   const { rows } = await store.pool.query<object>(

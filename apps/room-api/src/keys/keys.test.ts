@@ -52,7 +52,7 @@ describe('a new key', () => {
   it('is over when it was to be', async () => {
     const { id, key } = await create({ scopes: ['rooms:read'], expiresAt: '2099-01-01T00:00:00Z' });
     expect(await opens(key)).toBe(true);
-    await stage.store.pool.query(`UPDATE api_key SET expires_at = now() WHERE id = $1`, [id]);
+    await stage.store.pool.query(`UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1`, [id]);
     expect(await refusal(stage.ask('GET', '/v1/rooms', { key }))).toEqual([401, 'expired-key']);
     expect((await stage.ask('GET', `/v1/keys/${id}`)).body.state).toBe('expired');
   });
