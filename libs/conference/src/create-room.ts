@@ -76,7 +76,7 @@ export async function createRoom(
 ): Promise<CreatedRoom> {
   const settings = { wait_for_host: false, pinless: false, starts_at: null, ends_at: null, expires_at: null, idle_days: null, ...wanted };
   // Before the provider is asked, whose pace is everybody's.
-  const [number] = await Promise.all([findNumber(deps.store, tenantId, on), expectPlace(deps.store, tenantId, 'live-rooms'), settings.starts_at === null && expectPlace(deps.store, tenantId, 'live-legs')]);
+  const [number] = await Promise.all([findNumber(deps.store, tenantId, on), expectPlace(deps.store, tenantId, 'live-rooms')]);
   if (number === null) throw noSuchNumber(on);
   if (number.bound) throw numberInUse();
   if (settings.pinless && !number.dedicated) throw notDedicated();
@@ -84,6 +84,8 @@ export async function createRoom(
 
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
   const opensNow = settings.starts_at === null || settings.starts_at <= number.now;
+  // Its token is no connection yet, so no row of it is made here, and there is nothing to hold: whoever comes by it beyond the limit is let go (apply-session-event.ts).
+  if (opensNow) await expectPlace(deps.store, tenantId, 'live-legs');
   const media = opensNow ? await deps.provider.openMedia({ tenantId, accountId: number.account_id, participantId: ids.participant, lifetimeS: wanted.max_duration_s }) : null;
   try {
     return await inTransaction(deps.store, tenantId, async (tx) => {
@@ -100,10 +102,7 @@ export async function createRoom(
       const [participant, host] = await takePins(deps, tx, tenantId, { roomId: room.id, number: number.e164 }, [{ role: 'participant' }, { role: 'host' }]);
       await keepLimit(tx, tenantId, 'live-rooms');
       // A token is given with it: as when one is asked for (issue-token.ts).
-      if (media !== null) {
-        await keepLimit(tx, tenantId, 'live-legs', 1);
-        await keepSpend(tx, tenantId, { roomId: room.id, direction: 'webrtc', number: null }, 1);
-      }
+      if (media !== null) await keepSpend(tx, tenantId, { roomId: room.id, direction: 'webrtc', number: null }, 1);
       const first = media === null || dueAt === null ? null : { sessionId: ids.session, dueAt, participantId: ids.participant, media };
       return { room, first, pin: participant!.pin, hostPin: host!.pin, language: number.language };
     });
