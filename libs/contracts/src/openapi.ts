@@ -146,7 +146,7 @@ const IDEMPOTENCY_KEY = {
 const ETAG = { ETag: { description: 'The version that this shows.', schema: { type: 'string', examples: ['"3"'] } } };
 const IF_MATCH = { name: 'If-Match', in: 'header', required: false, description: 'An `ETag`: do it only if that is still the version. Left out: do it whatever the version is.', schema: { type: 'string', examples: ['"3"'] } };
 
-const LAST_EVENT_ID = { name: 'Last-Event-ID', in: 'header', required: false, description: 'Of a stream: the last `id` that it gave you; it goes on after that. It gives one at its beginning, before the first event.', schema: { type: 'string', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] } };
+const LAST_EVENT_ID = { name: 'Last-Event-ID', in: 'header', required: false, description: 'Of a stream: the last `id` that it gave you; it goes on after that. It gives one at its beginning, before the first event. `start`: from the oldest that is kept on.', schema: { type: 'string', examples: ['evt_3q2-7wAAQkV1bWJlclBhcn_1'] } };
 
 /** Puts a schema that has an id, and all that it refers to, among the components; gives the reference to it. */
 function refer(schema: z.ZodType, schemas: Map<string, JsonSchema>): JsonSchema {

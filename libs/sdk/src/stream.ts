@@ -4,7 +4,7 @@ import type { PartylineEvent } from './event.ts';
 import { pauseMs, retryAfterMs } from './retry.ts';
 
 export interface StreamOptions {
-  /** The id of the last event that you have; left out: begin with what comes next. */
+  /** The id of the last event that you have; `start`: begin with the oldest that is kept; left out: with what comes once the stream is open. */
   readonly after?: string;
   /** Only these; left out: all. */
   readonly types?: readonly PartylineEvent['type'][];

@@ -16,7 +16,7 @@ import { START } from './feed.ts';
 const STREAM = 'text/event-stream';
 const MOST_ITEMS = 5_000;
 
-const noSuchEvent = (): VerdictError => new VerdictError('client', 'invalid-query', 'There is no such event.', { field: '/Last-Event-ID', fix: 'Give the id of an event of yours, or leave the header out to begin with what comes next.' });
+const noSuchEvent = (): VerdictError => new VerdictError('client', 'invalid-query', 'There is no such event.', { field: '/Last-Event-ID', fix: 'Give the id of an event of yours, or `start` for the oldest that is kept, or leave the header out to begin with what comes next.' });
 const eventGone = (field: string): VerdictError => new VerdictError('client', 'event-gone', 'Events are kept for 30 days, and this one is older: some after it may be gone.', { field, fix: 'Leave it out: a page then begins with the oldest event that is kept, a stream with what comes next.' });
 
 @Controller('v1')

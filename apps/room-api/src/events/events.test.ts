@@ -157,6 +157,13 @@ describe('a stream of events', () => {
     expect(seqs(second)).toEqual(Array.from({ length: 151 }, (_, i) => 102 + i));
   });
 
+  it('begins with the oldest that is kept when it is asked for the start', async () => {
+    await stage.store.pool.query('DELETE FROM outbox');
+    await tell(['session.live', 'leg.joined']);
+    const all = await follow({ last: 'start' });
+    await expect.poll(() => seqs(all)).toEqual([1, 2]);
+  });
+
   it('tells only the types that are asked for', async () => {
     const one = await follow({ query: '?types=session.ended,session.live' });
     await tell(['session.live', 'leg.joined', 'session.ended']);

@@ -39,7 +39,7 @@ export interface FeedOptions {
   readonly lifeMs?: number;
 }
 
-/** Where whoever had no event yet goes on: what came since is all that there is. */
+/** The place before the first event, where whoever had none yet goes on: what came since is all that there is. */
 export const START = 'start';
 
 const PAGE = 100;
