@@ -2,6 +2,7 @@ import type { RandomInt } from '@partyline/domain/clock';
 import { expiry, type Expiry } from '@partyline/domain/room-expiry';
 import type { Schedule, SessionClocks } from '@partyline/domain/session-clock';
 import { VerdictError } from '@partyline/domain/verdict';
+import { readLimits } from '@partyline/store/limits';
 import { findNumber, holdNumber, type NumberWanted } from '@partyline/store/numbers';
 import { brokenRule, hasRoom, insertRoom } from '@partyline/store/rooms';
 import type { RoomRow } from '@partyline/store/session-view';
@@ -76,7 +77,8 @@ export async function createRoom(
 ): Promise<CreatedRoom> {
   const settings = { wait_for_host: false, pinless: false, starts_at: null, ends_at: null, expires_at: null, idle_days: null, ...wanted };
   // Before the provider is asked, whose pace is everybody's.
-  const [number] = await Promise.all([findNumber(deps.store, tenantId, on), expectPlace(deps.store, tenantId, 'live-rooms')]);
+  const [number, limits] = await Promise.all([findNumber(deps.store, tenantId, on), readLimits(deps.store, tenantId)]);
+  expectPlace('live-rooms', limits);
   if (number === null) throw noSuchNumber(on);
   if (number.bound) throw numberInUse();
   if (settings.pinless && !number.dedicated) throw notDedicated();
@@ -85,7 +87,7 @@ export async function createRoom(
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
   const opensNow = settings.starts_at === null || settings.starts_at <= number.now;
   // Its token is no connection yet, so no row of it is made here, and there is nothing to hold: whoever comes by it beyond the limit is let go (apply-session-event.ts).
-  if (opensNow) await expectPlace(deps.store, tenantId, 'live-legs');
+  if (opensNow) expectPlace('live-legs', limits);
   const media = opensNow ? await deps.provider.openMedia({ tenantId, accountId: number.account_id, participantId: ids.participant, lifetimeS: wanted.max_duration_s }) : null;
   try {
     return await inTransaction(deps.store, tenantId, async (tx) => {

@@ -1,6 +1,6 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import { holdLimit, readLimit, type Limit, type LimitUse } from '@partyline/store/limits';
-import type { Store, Tx } from '@partyline/store/store';
+import { holdLimit, type Limit, type LimitUse } from '@partyline/store/limits';
+import type { Tx } from '@partyline/store/store';
 
 const REFUSALS: Readonly<Record<Limit, { message: string; fix: string; retryAfterMs?: number }>> = {
   'live-rooms': { message: 'As many of your rooms are active as you may have.', fix: 'End rooms that are not needed (POST /v1/rooms/{roomId}/end), or ask the operator for more; GET /v1/limits shows what you may use.' },
@@ -10,16 +10,16 @@ const REFUSALS: Readonly<Record<Limit, { message: string; fix: string; retryAfte
 
 /**
  * Refuses (429 `limit-live-rooms`, `limit-live-legs`, `limit-dial-outs`) what would go past a tenant's limit, and holds the limit until the transaction ends. To be
- * asked when all else is done, since it is waited for by everybody else of the tenant who asks.
+ * asked when all else is done, since near the limit it is waited for by everybody else of the tenant who asks.
  * @param more how many are yet to be added; 0: those of this transaction are in the rows already
  */
 export async function keepLimit(tx: Tx, tenantId: string, limit: Limit, more: 0 | 1 = 0): Promise<void> {
   refuseOver(limit, await holdLimit(tx, tenantId, limit), more);
 }
 
-/** Refuses as `keepLimit` does, by a look and without holding anything: early, before work is done that would be in vain. Only `keepLimit` decides. */
-export async function expectPlace(store: Store, tenantId: string, limit: Limit): Promise<void> {
-  refuseOver(limit, await readLimit(store, tenantId, limit), 1);
+/** Refuses what `keepLimit` would refuse, by a look that holds nothing: early, before work is done that would be in vain. Only `keepLimit` decides. */
+export function expectPlace(limit: Limit, uses: Readonly<Record<Limit, LimitUse>>): void {
+  refuseOver(limit, uses[limit], 1);
 }
 
 function refuseOver(limit: Limit, { allowed, used }: LimitUse, more: 0 | 1): void {

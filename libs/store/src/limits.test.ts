@@ -1,9 +1,9 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { holdLimit, readLimit, readLimits } from './limits.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { holdLimit, readLimits } from './limits.ts';
 import { insertRoom } from './rooms.ts';
-import { inTransaction, openStore, type Store } from './store.ts';
-import { freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, readLeg, setColumns } from './testing/fixtures.ts';
+import { inTransaction, openStore, type Store, type Tx } from './store.ts';
+import { freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, readLeg, setColumns, type MadeRoom } from './testing/fixtures.ts';
 import { admitCaller, answerCaller } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -40,7 +40,7 @@ it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
   const made = await Promise.allSettled(Array.from({ length: 200 }, make));
   expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
   expect(made.every((each) => each.status === 'fulfilled' || each.reason instanceof Full)).toBe(true);
-  expect(await readLimit(store, tenantId, 'live-rooms')).toEqual({ allowed: 10, used: 10 });
+  expect((await readLimits(store, tenantId))['live-rooms']).toEqual({ allowed: 10, used: 10 });
 });
 
 it('60 callers at once, in two rooms of a tenant that may have 10 people: exactly 10 are seated, the others are let go', async () => {
@@ -81,8 +81,55 @@ it('is the platform’s where the tenant has none, and the tenant’s own where 
   await store.pool.query('UPDATE platform_limit SET max_live_legs = 500');
 });
 
-it('is held until the transaction ends: who asks meanwhile waits, and finds what was added; another limit and another tenant’s are free', async () => {
+describe('far from a limit', () => {
+  const add = (tx: Tx, { tenantId, sessionId }: MadeRoom) => tx.query(`INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`, [freshId('leg'), tenantId, sessionId, FAR]);
+  const connections = async (): Promise<number> => Number((await store.pool.query<{ max_connections: string }>('SHOW max_connections')).rows[0]?.max_connections);
+
+  it('nobody waits; who comes near it waits for all who began before', async () => {
+    const room = await makeRoom(store);
+    const allowed = 2 * (await connections()) + 1;
+    await store.prisma.tenant.update({ where: { id: room.tenantId }, data: { max_live_legs: allowed } });
+    const order: string[] = [];
+    let near: Promise<void> | undefined;
+    await inTransaction(store, room.tenantId, async (first) => {
+      await holdLimit(first, room.tenantId, 'live-legs');
+      await inTransaction(store, room.tenantId, async (second) => {
+        await add(second, room);
+        expect((await holdLimit(second, room.tenantId, 'live-legs')).used).toBe(1);
+        await add(second, room);
+      });
+      near = inTransaction(store, room.tenantId, async (third) => {
+        order.push(`third finds ${(await holdLimit(third, room.tenantId, 'live-legs')).used}`);
+      });
+      await expect.poll(async () => (await store.pool.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`)).rowCount).toBe(1);
+      await add(first, room);
+      order.push('first adds one');
+    });
+    await near;
+    expect(order).toEqual(['first adds one', 'third finds 3']);
+  });
+
+  it('as many at once as pass it: exactly as many as may', async () => {
+    const room = await makeRoom(store);
+    const allowed = 2 * (await connections()) + 20;
+    await store.prisma.tenant.update({ where: { id: room.tenantId }, data: { max_live_legs: allowed } });
+    const made = await Promise.allSettled(
+      Array.from({ length: allowed + 50 }, () =>
+        inTransaction(store, room.tenantId, async (tx) => {
+          await add(tx, room);
+          const { used } = await holdLimit(tx, room.tenantId, 'live-legs');
+          if (used > allowed) throw new Full();
+        }),
+      ),
+    );
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(allowed);
+    expect(made.every((each) => each.status === 'fulfilled' || each.reason instanceof Full)).toBe(true);
+  });
+});
+
+it('is held near it until the transaction ends: who asks meanwhile waits, and finds what was added; another limit and another tenant’s are free', async () => {
   const one = await makeRoom(store);
+  await store.prisma.tenant.update({ where: { id: one.tenantId }, data: { max_live_legs: 10 } });
   const other = await makeRoom(store);
   const order: string[] = [];
   let asked: Promise<void> | undefined;

@@ -12,21 +12,15 @@ export interface LimitUse {
 }
 
 /**
- * A limit of a tenant and its use, as it stays until this transaction ends: whoever else wants to know waits for that. To be asked last, after all locks that are
- * waited for: of session before limit no circle can come.
+ * A limit of a tenant and its use, for a transaction that adds one at the most: what it says of there being a place stays true until that ends. Near the limit whoever else wants to know
+ * waits for that; far from it nobody does, and others of now are not in `used`. To be asked last, after all locks that are waited for: of session before limit no circle can come.
  */
 export async function holdLimit(tx: Tx, tenantId: string, limit: Limit): Promise<LimitUse> {
   const { rows } = await tx.query<LimitUse>({ name: 'hold-limit', text: 'SELECT allowed, used FROM hold_limit($1, $2)', values: [tenantId, limit] });
   return rows[0]!;
 }
 
-/** The same at this moment, held by nobody: good to refuse early what would be refused anyhow. */
-export async function readLimit(store: Store, tenantId: string, limit: Limit): Promise<LimitUse> {
-  const { rows } = await store.query<LimitUse>(tenantId, { name: 'read-limit', text: 'SELECT allowed, used FROM read_limit($1, $2)', values: [tenantId, limit] });
-  return rows[0]!;
-}
-
-/** All limits of a tenant and their use at this moment. */
+/** All limits of a tenant and their use at this moment, held by nobody: good to refuse early what would be refused anyhow. */
 export async function readLimits(store: Store, tenantId: string): Promise<Readonly<Record<Limit, LimitUse>>> {
   const { rows } = await store.query<LimitUse & { name: Limit }>(tenantId, {
     name: 'read-limits',

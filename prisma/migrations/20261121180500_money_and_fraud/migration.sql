@@ -139,6 +139,11 @@ $$;
 
 CREATE FUNCTION this_month() RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' $$;
 
+CREATE FUNCTION has_spend_limit(p_tenant text, p_room text) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM tenant t WHERE t.id = p_tenant AND (t.max_spend_micro_per_month IS NOT NULL OR t.max_minutes_per_month IS NOT NULL))
+    OR EXISTS (SELECT FROM room r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.max_spend_micro IS NOT NULL)
+$$;
+
 -- How much of each of its limits a tenant and a room have used, what is running included, and what one more leg needs to begin with. No rows where there is
 -- no limit. Scopes: tenant-spend (millionths, this month), tenant-minutes (seconds, this month), room-spend (millionths, ever).
 CREATE FUNCTION measure_spend(p_tenant text, p_room text, p_direction text, p_number text) RETURNS TABLE (scope text, used bigint, allowed bigint, one_more bigint, currency text)
@@ -148,9 +153,9 @@ DECLARE
   v_room_limit bigint;
   v_one_more bigint;
 BEGIN
+  IF NOT has_spend_limit(p_tenant, p_room) THEN RETURN; END IF;
   SELECT t.* INTO v_tenant FROM tenant t WHERE t.id = p_tenant;
   SELECT r.max_spend_micro INTO v_room_limit FROM room r WHERE r.id = p_room AND r.tenant_id = p_tenant;
-  IF v_tenant.max_spend_micro_per_month IS NULL AND v_tenant.max_minutes_per_month IS NULL AND v_room_limit IS NULL THEN RETURN; END IF;
   v_one_more := rate_per_minute(p_direction, CASE p_direction WHEN 'webrtc' THEN 'media' ELSE 'voice' END, p_number, v_tenant.currency);
   RETURN QUERY WITH running AS MATERIALIZED (SELECT * FROM running_cost(p_tenant)),
     month AS MATERIALIZED (
@@ -167,9 +172,10 @@ BEGIN
       WHERE v_room_limit IS NOT NULL;
 END $$;
 
--- The same, and until this transaction ends nobody else decides about the tenant's money (see hold_limit).
+-- The same, and until this transaction ends nobody else decides about the tenant's money; without a limit there is nothing to decide, and nobody waits.
 CREATE FUNCTION hold_spend(p_tenant text, p_room text, p_direction text, p_number text) RETURNS TABLE (scope text, used bigint, allowed bigint, one_more bigint, currency text) LANGUAGE plpgsql AS $$
 BEGIN
+  IF NOT has_spend_limit(p_tenant, p_room) THEN RETURN; END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('spend ' || p_tenant, 0));
   RETURN QUERY SELECT * FROM measure_spend(p_tenant, p_room, p_direction, p_number);
 END $$;

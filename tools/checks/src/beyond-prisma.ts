@@ -24,6 +24,7 @@ export const beyondPrisma: readonly string[] = [
   'function guard_caller',
   'function guard_slowly',
   'function guess_odds',
+  'function has_spend_limit',
   'function hold_spend',
   'function measure_spend',
   'function rate_per_minute',

@@ -185,7 +185,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const leg = tables.legs.get(id as string);
     return one(leg?.tenant_id === tenant ? { ...leg, now: clock } : undefined);
   },
-  'read-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
+  'read-limits': (tables, [tenant, names], { clock }) => answer((names as string[]).map((name) => ({ name, ...limitUse(tables, [tenant, name], clock) }))),
   'hold-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
   'answer-callers': (tables, [group], { now }) =>
     answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['keying_s'], q['session'], q['conversation'], q['participant'], q['account']], now))),
