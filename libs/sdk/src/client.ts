@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { PartylineError, errorOf, noAnswer } from './error.ts';
 import { createClient, createConfig, type Client } from './generated/client/index.ts';
 import { account } from './resources/account.ts';
@@ -63,7 +64,7 @@ export class Partyline {
   }
 }
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const wait: Patience['sleep'] = (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined);
 
 function open(options: PartylineOptions): { client: Client; wire: Wire } {
   const { apiKey, fetch = globalThis.fetch, retries = 4, timeoutMs = 30_000, sleep = wait, random = Math.random, newIdempotencyKey = () => globalThis.crypto.randomUUID() } = options;

@@ -109,6 +109,18 @@ describe('a request is not tried again', () => {
     await expect(client().rooms.list({}, { signal: given.signal }).page()).rejects.toThrow('changed my mind');
     expect(seen).toHaveLength(1);
   });
+
+  it('once its caller gave it up in a pause', async () => {
+    const given = new AbortController();
+    let asked = 0;
+    const fetch = async (): Promise<Response> => {
+      asked++;
+      setImmediate(() => given.abort(new Error('changed my mind')));
+      return new Response(null, { status: 503, headers: { 'retry-after': '60' } });
+    };
+    await expect(client({ fetch, sleep: undefined }).rooms.list({}, { signal: given.signal }).page()).rejects.toThrow('changed my mind');
+    expect(asked).toBe(1);
+  });
 });
 
 it('a twin that is still being worked on is waited for', async () => {

@@ -5,7 +5,8 @@ export interface Patience {
   readonly retries: number;
   /** For one try, milliseconds. */
   readonly timeoutMs: number;
-  readonly sleep: (ms: number) => Promise<void>;
+  /** Is over after so long, or as soon as the signal fires. */
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -13,7 +14,7 @@ export interface Patience {
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
 /** Whoever is told to wait for longer than this is better told so. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+export const LONGEST_RETRY_AFTER_MS = 60_000;
 
 /** Somewhere in the upper half of a pause that doubles each time, so that clients that fell together do not come back together. */
 export const pauseMs = (attempt: number, random: () => number): number => Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt) * (0.5 + random() / 2);
@@ -49,6 +50,7 @@ export const patientFetch =
       } catch (error) {
         if (attempt === last || request.signal.aborted) throw error;
       }
-      await sleep(pause);
+      await sleep(pause, request.signal);
+      request.signal.throwIfAborted();
     }
   };

@@ -12,6 +12,8 @@ let asked: { url: string; last: string | undefined; accept: string | undefined }
 const pauses: number[] = [];
 beforeAll(async () => {
   server = createServer((request, reply) => {
+    // No test is to send its first request into a connection that the one before has closed.
+    reply.setHeader('connection', 'close');
     asked.push({ url: request.url ?? '', last: request.headers['last-event-id'] as string | undefined, accept: request.headers.accept });
     (script.length > 1 ? script.shift() : script[0])?.(reply, request);
   });
@@ -44,7 +46,7 @@ const refuses =
   (reply) =>
     reply.writeHead(status, { 'content-type': 'application/problem+json', ...headers }).end(JSON.stringify({ type: 'x', title: 'x', status, reason, detail: 'No.' }));
 
-const client = (): Partyline => new Partyline({ apiKey: 'pl_test_x', baseUrl, random: () => 0.5, sleep: async (ms) => void pauses.push(ms) });
+const client = (more: object = {}): Partyline => new Partyline({ apiKey: 'pl_test_x', baseUrl, random: () => 0.5, sleep: async (ms) => void pauses.push(ms), ...more });
 
 async function take(count: number, options: { after?: string; types?: 'session.live'[] } = {}): Promise<string[]> {
   const ids: string[] = [];
@@ -83,6 +85,12 @@ it('waits longer each time that there is no answer, and as long as it is asked t
   expect(pauses).toEqual([187.5, 375, 9_000]);
 });
 
+it('asks again after a minute, however long it is told to stay away', async () => {
+  script = [refuses(429, 'rate-limited', { 'retry-after': '99999999' }), tells(event(1))];
+  expect(await take(1)).toEqual(['evt_1']);
+  expect(pauses).toEqual([60_000]);
+});
+
 it.each([
   [401, 'unknown-key'],
   [403, 'scope-missing'],
@@ -102,6 +110,18 @@ it('ends when it is told to', async () => {
     over.abort();
   }
   expect(seen).toEqual(['evt_1']);
+});
+
+it('ends in the middle of a pause', async () => {
+  const over = new AbortController();
+  script = [refuses(503, 'stopping', { 'retry-after': '3600' })];
+  // Chance is asked for how long to pause, and the pause begins at once.
+  const random = (): number => {
+    queueMicrotask(() => over.abort());
+    return 0.5;
+  };
+  for await (const { id } of client({ random, sleep: undefined }).events.stream({ signal: over.signal })) expect.unreachable(id);
+  expect(asked).toHaveLength(1);
 });
 
 it('tells of a real room’s end', async () => {

@@ -1,7 +1,7 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { errorOf, PartylineError } from './error.ts';
 import type { PartylineEvent } from './event.ts';
-import { pauseMs, retryAfterMs } from './retry.ts';
+import { LONGEST_RETRY_AFTER_MS, pauseMs, retryAfterMs, type Patience } from './retry.ts';
 
 export interface StreamOptions {
   /** The id of the last event that you have; `start`: begin with the oldest that is kept; left out: with what comes once the stream is open. */
@@ -13,12 +13,9 @@ export interface StreamOptions {
 }
 
 /** What a stream needs from the world. */
-export interface Wire {
-  readonly fetch: typeof fetch;
+export interface Wire extends Pick<Patience, 'fetch' | 'sleep' | 'random'> {
   readonly baseUrl: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly sleep: (ms: number) => Promise<void>;
-  readonly random: () => number;
 }
 
 /** The server is heard from every 15 s; a stream that is silent for this long is dead, whatever the network says. */
@@ -44,14 +41,14 @@ export async function* follow({ fetch, baseUrl, headers, sleep, random }: Wire, 
   const isOver = (): boolean => signal?.aborted === true;
   let last = after;
   for (let failures = 0; !isOver(); failures++) {
-    let asked: number | undefined;
+    let asked = 0;
     const silence = listenFor(signal);
     try {
       const response = await fetch(url, { headers: { ...headers, accept: 'text/event-stream', ...(last !== undefined && { 'last-event-id': last }) }, signal: silence.signal, redirect: 'error' });
       if (!response.ok || response.body === null) {
         const error = errorOf(response, await response.json().catch(() => undefined));
         if (response.status < 500 && response.status !== 429) throw error;
-        asked = retryAfterMs(response);
+        asked = Math.min(retryAfterMs(response) ?? 0, LONGEST_RETRY_AFTER_MS);
       } else {
         for await (const { id, data } of messages(response.body, silence.heard, (place) => (last ??= place))) {
           failures = 0;
@@ -64,7 +61,7 @@ export async function* follow({ fetch, baseUrl, headers, sleep, random }: Wire, 
     } finally {
       silence.over();
     }
-    if (!isOver()) await sleep(Math.max(pauseMs(failures, random), asked ?? 0));
+    if (!isOver()) await sleep(Math.max(pauseMs(failures, random), asked), signal);
   }
 }
 
