@@ -59,6 +59,13 @@ describe('login', () => {
     expect((await run(['login', '--url', stage.url, '--key', `${stage.keys.operator}x`])).code).toBe(3);
   });
 
+  it('sends a stored key to no other address', async () => {
+    const { run } = openShell();
+    await run(['login', '--url', stage.url, '--key', stage.keys.ours]);
+    expect(await run(['rooms', 'list'], { env: { PARTYLINE_URL: 'http://127.0.0.1:9' } })).toMatchObject({ code: 2, err: expect.stringContaining('no key is known') as string });
+    expect((await run(['rooms', 'list'], { env: { PARTYLINE_URL: `${stage.url}/` } })).code).toBe(0);
+  });
+
   it('makes a file that others could read its owner’s alone', async () => {
     const { home, run } = openShell();
     const file = join(home, 'settings.json');

@@ -20,6 +20,9 @@ export interface Kept {
 }
 type World = Pick<Io, 'env' | 'home'>;
 
+/** An address as it is kept and compared. */
+export const withoutSlash = (url: string): string => url.replace(/\/+$/, '');
+
 /** What was stored at the last login, if anything. */
 export function storedSettings(io: World): Kept {
   const file = settingsFile(io);
@@ -32,10 +35,12 @@ export function storedSettings(io: World): Kept {
   }
 }
 
-/** The environment's, or what was stored. */
+/** The environment's, or what was stored. A stored key goes to the address that it was stored for and to no other. */
 export function knownSettings(io: World): Kept {
   const { PARTYLINE_URL: url, PARTYLINE_KEY: key, PARTYLINE_OPERATOR_KEY: operatorKey } = io.env;
-  return { ...storedSettings(io), ...(url !== undefined && { url }), ...(key !== undefined && { key }), ...(operatorKey !== undefined && { operatorKey }) };
+  const stored = storedSettings(io);
+  const kept = url === undefined || withoutSlash(url) === stored.url ? stored : {};
+  return { ...kept, ...(url !== undefined && { url }), ...(key !== undefined && { key }), ...(operatorKey !== undefined && { operatorKey }) };
 }
 
 /** Whom to ask, as a tenant. Throws a UsageError when that is not known. */

@@ -2,7 +2,7 @@ import { Partyline } from '@partyline/sdk';
 import { PartylineError } from '@partyline/sdk/error';
 import type { Leaf } from '../command.ts';
 import { UsageError } from '../exit-codes.ts';
-import { forgetSettings, knownSettings, storeSettings } from '../settings.ts';
+import { forgetSettings, knownSettings, storeSettings, withoutSlash } from '../settings.ts';
 
 export const login: Leaf = {
   usage: 'login',
@@ -11,7 +11,7 @@ export const login: Leaf = {
   examples: ['login --url https://api.example.com --key -'],
   async run({ io, out }, _args, { url, key }: { url?: string; key?: string }) {
     if (url === undefined || key === undefined) throw new UsageError('Both --url and --key are needed.', 'Run partyline login --url https://… --key -, and paste the key.');
-    const settings = { url: url.replace(/\/+$/, ''), key: key === '-' ? (await io.readInput()).trim() : key };
+    const settings = { url: withoutSlash(url), key: key === '-' ? (await io.readInput()).trim() : key };
     const client = new Partyline({ baseUrl: settings.url, apiKey: settings.key });
     const operator = settings.key.startsWith('plop_');
     // A key that may not list rooms is a good one all the same.
