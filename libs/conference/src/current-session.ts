@@ -1,5 +1,5 @@
 import { canJoin } from '@partyline/domain/session';
-import { insertSession, lockRoom, newestSessionId } from '@partyline/store/rooms';
+import { insertSession, lockRoom, newestSession } from '@partyline/store/rooms';
 import { inTransaction } from '@partyline/store/store';
 import { lockSession } from '@partyline/store/session-view';
 import type { Deps } from './deps.ts';
@@ -14,8 +14,8 @@ export async function currentSession(deps: Pick<Deps, 'store' | 'ids'>, tenantId
     if (room.state === 'ended') throw roomEnded();
     if (room.starts_at !== null && room.starts_at > room.now) throw roomNotOpen(`This room opens at ${room.starts_at.toISOString()}.`);
     if (room.ends_at !== null && room.ends_at <= room.now) throw roomNotOpen(`This room closed at ${room.ends_at.toISOString()}.`);
-    const newest = await newestSessionId(tx, tenantId, roomId);
-    const view = newest === null ? null : await lockSession(tx, tenantId, newest);
+    const newest = await newestSession(tx, tenantId, roomId);
+    const view = newest === null ? null : await lockSession(tx, tenantId, newest.id);
     if (view !== null && canJoin(view.session.state)) return view.session.id;
     const id = deps.ids.next('ses');
     await insertSession(tx, tenantId, room, { id, conversation: deps.ids.next('conv'), mediaSessionId: null, accountId: room.account_id });

@@ -1,5 +1,5 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import { hideRoom, newestSessionId } from '@partyline/store/rooms';
+import { hideRoom, newestSession } from '@partyline/store/rooms';
 import { inTransaction } from '@partyline/store/store';
 import type { Deps } from './deps.ts';
 import { endRoom, endSession, type Ending } from './end-session.ts';
@@ -12,7 +12,7 @@ export async function deleteRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, 
   });
   const sessionId = await inTransaction(deps.store, tenantId, async (tx) => {
     await hideRoom(tx, tenantId, roomId);
-    return newestSessionId(tx, tenantId, roomId);
+    return (await newestSession(tx, tenantId, roomId))?.id ?? null;
   });
   if (ending !== null) return ending;
   const again = sessionId === null ? null : await endSession(deps, tenantId, sessionId, 'ended-by-tenant');

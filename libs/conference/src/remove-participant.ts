@@ -1,6 +1,6 @@
 import { isUp } from '@partyline/domain/leg';
 import { markRemoved, readParticipant } from '@partyline/store/participants';
-import { newestSessionId } from '@partyline/store/rooms';
+import { newestSession } from '@partyline/store/rooms';
 import { inTransaction } from '@partyline/store/store';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';
@@ -15,12 +15,12 @@ export async function removeParticipant(deps: Pick<Deps, 'store' | 'jobs' | 'rep
   const found = await readParticipant(deps.store, tenantId, participantId);
   if (found === null) throw noSuchParticipant();
   // The lock of the session that they are in, or may come into at this moment: whoever comes first of the two, the other sees it.
-  const sessionId = await inTransaction(deps.store, tenantId, (tx) => newestSessionId(tx, tenantId, found.person.room_id));
-  if (sessionId === null) {
+  const session = await inTransaction(deps.store, tenantId, (tx) => newestSession(tx, tenantId, found.person.room_id));
+  if (session === null) {
     await inTransaction(deps.store, tenantId, (tx) => markRemoved(tx, tenantId, participantId));
     return { legIds: [] };
   }
-  const changed = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
+  const changed = await changeSession(deps, tenantId, session.id, async (view, tx) => {
     await markRemoved(tx, tenantId, participantId);
     const theirs = view.legs.filter((leg) => leg.participant_id === participantId && isUp(leg));
     for (const leg of theirs) oweHangUp(leg, 'removed', view.now);

@@ -103,8 +103,8 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
   const here = presence(legs);
   if (here.browsers + here.phones > 0) moveSession(view, 'joined');
 
-  // A crash between the room's end and its session's leaves this for the reconciler.
-  if (room.state === 'ended') decideEnd(view, 'ended-by-tenant');
+  // A crash between the room's end and its session's leaves this for the reconciler. The reason is the room's.
+  if (room.state === 'ended') decideEnd(view, room.end_reason ?? 'ended-by-tenant');
   if (canJoin(session.state)) {
     Object.assign(session, mark(session, here, now));
     const due = nextDue(session, room);

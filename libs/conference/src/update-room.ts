@@ -2,7 +2,7 @@ import { expiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
 import { VerdictError } from '@partyline/domain/verdict';
 import { isDedicated } from '@partyline/store/numbers';
-import { brokenRule, hasRoom, lastUse, lockRoom, newestSessionId, saveRoom } from '@partyline/store/rooms';
+import { brokenRule, hasRoom, lastUse, lockRoom, newestSession, saveRoom } from '@partyline/store/rooms';
 import type { RoomRow } from '@partyline/store/session-view';
 import { inTransaction } from '@partyline/store/store';
 import { changeSession } from './change-session.ts';
@@ -31,7 +31,7 @@ export async function updateRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, 
       }
       const last = await lastUse(tx, tenantId, roomId);
       const usedAt = last === null ? before.created_at : canJoin(last.state) ? now : (last.ended_at ?? now);
-      return { room: await saveRoom(tx, tenantId, roomId, { ...after, look_at: expiry(after, usedAt) }), sessionId: await newestSessionId(tx, tenantId, roomId) };
+      return { room: await saveRoom(tx, tenantId, roomId, { ...after, look_at: expiry(after, usedAt) }), sessionId: (await newestSession(tx, tenantId, roomId))?.id ?? null };
     });
     // Owed by its row since the commit: a crash here costs only time.
     if (sessionId !== null) await changeSession(deps, tenantId, sessionId, () => undefined);

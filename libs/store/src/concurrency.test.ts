@@ -123,7 +123,7 @@ describe('at the same time', () => {
       await somebodyWaits();
       await inTransaction(store, EVERY_TENANT, async (other) => {
         await lockRoom(other, room.tenantId, room.roomId);
-        await closeRoom(other, room.tenantId, room.roomId, 60);
+        await closeRoom(other, room.tenantId, room.roomId, 'ended-by-tenant', 60);
       });
       view.session.state = 'ended';
       await saveSession(tx, room.tenantId, view.session);

@@ -116,7 +116,7 @@ describe('more hang-ups than one list takes', () => {
 
 it('a session that was left running in a room that ended is past its deadline, wherever its own is', async () => {
   const room = await roomWith({ state: 'live' });
-  await inTransaction(store, room.tenantId, (tx) => closeRoom(tx, room.tenantId, room.roomId, 3_600));
+  await inTransaction(store, room.tenantId, (tx) => closeRoom(tx, room.tenantId, room.roomId, 'ended-by-tenant', 3_600));
   expect((await listOwed(store, { graceMs: -1_000 })).overdue).toEqual([{ tenant_id: room.tenantId, id: room.sessionId }]);
   await setColumns(store, 'session', room.sessionId, { due_at: LONG_AGO });
   expect((await listOwed(store, { graceMs: 0 })).overdue).toEqual([{ tenant_id: room.tenantId, id: room.sessionId }]);

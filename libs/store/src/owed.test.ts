@@ -115,7 +115,7 @@ describe('a PIN on a number', () => {
     const room = await makeRoom(store, { number: OTHER_NUMBER });
     const count = (): Promise<number> => inTransaction(store, EVERY_TENANT, (tx) => countPins(tx, OTHER_NUMBER));
     const before = await count();
-    await inTransaction(store, room.tenantId, (tx) => closeRoom(tx, room.tenantId, room.roomId, 3_600));
+    await inTransaction(store, room.tenantId, (tx) => closeRoom(tx, room.tenantId, room.roomId, 'ended-by-tenant', 3_600));
     expect(await count()).toBe(before - 1);
     const next = await makeRoom(store);
     expect(await claim(next, room.pin, OTHER_NUMBER)).toBe(false);

@@ -1,4 +1,4 @@
-import type { SessionState } from '@partyline/domain/session';
+import type { EndReason, SessionState } from '@partyline/domain/session';
 import type { Role, RoomRow } from './session-view.ts';
 import pg from 'pg';
 import { olderThan } from './page.ts';
@@ -6,7 +6,7 @@ import { readAs, type Store, type Tx } from './store.ts';
 
 /** What a room is made with; what is left out is off or empty. */
 type Optional = 'host_left_s' | 'wait_for_host' | 'pinless' | 'starts_at' | 'ends_at' | 'expires_at' | 'idle_days' | 'look_at' | 'external_id' | 'metadata';
-type Made = 'state' | 'version' | 'created_at' | 'ended_at' | 'deleted_at' | 'tenant_id';
+type Made = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_reason' | 'deleted_at' | 'tenant_id';
 
 export interface NewRoom {
   readonly room: Omit<RoomRow, Made | Optional> & Partial<Pick<RoomRow, Optional>>;
@@ -97,9 +97,9 @@ export async function lockRoom(tx: Tx, tenantId: string, roomId: string): Promis
   return rows[0] ?? null;
 }
 
-/** Ends a room for good: nobody can join by its PIN from now on, and the PIN stays taken for `quarantineS` seconds more. */
-export async function closeRoom(tx: Tx, tenantId: string, roomId: string, quarantineS: number): Promise<void> {
-  await tx.query({ name: 'close-room', text: `UPDATE room SET state = 'ended', ended_at = now(), version = version + 1 WHERE id = $1 AND tenant_id = $2 AND state = 'active'`, values: [roomId, tenantId] });
+/** Ends a room for good: nobody can join by its PIN from now on, and the PIN stays taken for `quarantineS` seconds more. @param reason why, of its session too: whoever settles that next ends it */
+export async function closeRoom(tx: Tx, tenantId: string, roomId: string, reason: EndReason, quarantineS: number): Promise<void> {
+  await tx.query({ name: 'close-room', text: `UPDATE room SET state = 'ended', ended_at = now(), end_reason = $3, version = version + 1 WHERE id = $1 AND tenant_id = $2 AND state = 'active'`, values: [roomId, tenantId, reason] });
   await tx.query({ name: 'release-pins', text: 'UPDATE pin SET free_at = now() + make_interval(secs => $3) WHERE room_id = $1 AND tenant_id = $2 AND free_at IS NULL', values: [roomId, tenantId, quarantineS] });
 }
 
@@ -143,13 +143,13 @@ export async function setLookAt(tx: Tx, tenantId: string, roomId: string, at: Da
 }
 
 /** The room's newest session, which is the current one if any is; `null` for a room that never had one. */
-export async function newestSessionId(tx: Tx, tenantId: string, roomId: string): Promise<string | null> {
-  const { rows } = await tx.query<{ id: string }>({
+export async function newestSession(tx: Tx, tenantId: string, roomId: string): Promise<{ readonly id: string; readonly state: SessionState } | null> {
+  const { rows } = await tx.query<{ id: string; state: SessionState }>({
     name: 'newest-session',
-    text: 'SELECT id FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
+    text: 'SELECT id, state FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
     values: [roomId, tenantId],
   });
-  return rows[0]?.id ?? null;
+  return rows[0] ?? null;
 }
 
 /** Room and all its sessions and legs as the API shows them; `null` when this tenant has none of that id. */

@@ -7,7 +7,7 @@ export type SessionRow = Omit<session, 'state' | 'due_reason' | 'end_reason'> & 
 export type Role = 'participant' | 'host';
 export type LegRow = Omit<leg, 'state' | 'kind' | 'role'> & { state: LegState; kind: LegKind; role: Role };
 /** Its limit of money is read by what measures it (libs/store/src/spend.ts) and by nobody else. */
-export type RoomRow = Omit<room, 'state' | 'bridge' | 'max_spend_micro'> & { state: 'active' | 'ended'; bridge: 'auto' | 'always' };
+export type RoomRow = Omit<room, 'state' | 'bridge' | 'end_reason' | 'max_spend_micro'> & { state: 'active' | 'ended'; bridge: 'auto' | 'always'; end_reason: EndReason | null };
 
 /** A session with all that a decision about it needs, locked; `now` is the database's clock, which all deadlines are on. */
 export interface SessionView {

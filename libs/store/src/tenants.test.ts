@@ -5,7 +5,7 @@ import { authenticate } from './api-keys.ts';
 import { mediaOfLeg, sessionOfLeg } from './events.ts';
 import { findLegOfCall, ownerOfMedia } from './owners.ts';
 import { findNumber } from './numbers.ts';
-import { closeRoom, listRooms, listSessionEvents, lockRoom, newestSessionId, readRoom } from './rooms.ts';
+import { closeRoom, listRooms, listSessionEvents, lockRoom, newestSession, readRoom } from './rooms.ts';
 import { seed } from './seed.ts';
 import { lockSession } from './session-view.ts';
 import { listSessions } from './sessions.ts';
@@ -35,7 +35,7 @@ afterAll(async () => {
 describe('what a tenant asks for by id, it gets when it is its own', () => {
   const questions: { what: string; ask: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
     { what: 'lockRoom', ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockRoom(tx, tenantId, mine.roomId)), nothing: null },
-    { what: 'newestSessionId', ask: (tenantId) => inTransaction(store, tenantId, (tx) => newestSessionId(tx, tenantId, mine.roomId)), nothing: null },
+    { what: 'newestSession', ask: (tenantId) => inTransaction(store, tenantId, (tx) => newestSession(tx, tenantId, mine.roomId)), nothing: null },
     { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId), nothing: null },
     { what: 'listSessionEvents', ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId, 10), nothing: null },
     { what: 'lockSession', ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)), nothing: null },
@@ -49,7 +49,7 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
   });
 
   it('closeRoom of another tenant’s room closes nothing', async () => {
-    await inTransaction(store, theirs.tenantId, (tx) => closeRoom(tx, theirs.tenantId, mine.roomId, 60));
+    await inTransaction(store, theirs.tenantId, (tx) => closeRoom(tx, theirs.tenantId, mine.roomId, 'ended-by-tenant', 60));
     expect(await store.prisma.room.findUniqueOrThrow({ where: { id: mine.roomId } })).toMatchObject({ state: 'active', ended_at: null });
     expect(await store.prisma.pin.count({ where: { room_id: mine.roomId, free_at: null } })).toBe(1);
   });

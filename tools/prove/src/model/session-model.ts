@@ -40,7 +40,7 @@ export function newView(clocks: { empty_s: number | null; alone_s: number | null
     session: { ...NEW_SESSION, id: 'ses', tenant_id: 'ten', room_id: 'room', conversation: 'conv', media_session_id: 'media', due_at: new Date(START + 3_600_000), due_reason: 'max-duration', created_at: at },
     room: {
       id: 'room', tenant_id: 'ten', name: 'Room', state: 'active', number: '+442079460000', bridge: 'auto', max_participants: 10, max_duration_s: 3_600, browsers_left_s: null, phones_left_s: null, created_at: at, ended_at: null, host_left_s: null, wait_for_host: false,
-      pinless: false, starts_at: null, ends_at: null, expires_at: null, idle_days: null, look_at: null, external_id: null, metadata: {}, version: 1, deleted_at: null, ...clocks,
+      pinless: false, starts_at: null, ends_at: null, expires_at: null, idle_days: null, look_at: null, external_id: null, metadata: {}, version: 1, deleted_at: null, end_reason: null, ...clocks,
     },
     legs: [],
   };

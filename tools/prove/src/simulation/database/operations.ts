@@ -10,7 +10,7 @@ import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@pa
 import { holdLimit, LIMITS } from '@partyline/store/limits';
 import { findNumber, holdNumber } from '@partyline/store/numbers';
 import { listOwed, purgeExpired } from '@partyline/store/owed';
-import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSessionId } from '@partyline/store/rooms';
+import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSession } from '@partyline/store/rooms';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
 import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants';
@@ -69,9 +69,9 @@ const nextSession = op(fc.record({ tenant, room, session, conversation }), (stor
   inTransaction(store, EVERY_TENANT, async (tx) => {
     const found = await lockRoom(tx, g.tenant, g.room);
     if (found === null) return 'no room';
-    return [await newestSessionId(tx, g.tenant, g.room) === null, await insertSession(tx, g.tenant, found, { id: g.session, conversation: g.conversation, mediaSessionId: null, accountId: found.account_id })];
+    return [(await newestSession(tx, g.tenant, g.room))?.state, await insertSession(tx, g.tenant, found, { id: g.session, conversation: g.conversation, mediaSessionId: null, accountId: found.account_id })];
   }), 'next session');
-const endRoom = op(fc.record({ tenant, room }), (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, 3_600)), 'end room');
+const endRoom = op(fc.record({ tenant, room, reason: fc.constantFrom(...END_REASONS) }), (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, g.reason, 3_600)), 'end room');
 const addLeg = op(
   fc.record({ tenant, session, leg, role, kind: fc.constantFrom(...LEG_KINDS), state: fc.constantFrom(...LEG_STATES), connection: maybe(small('con')), hash: maybe(fc.constantFrom('a', 'b')), deadline: fc.constantFrom(PAST, FUTURE) }),
   (store, g) =>

@@ -80,7 +80,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
     return done(list.length);
   },
   'insert-room': (tables, values, { now }, text) => {
-    const row: Record<string, unknown> = { state: 'active', version: 1, created_at: now, ended_at: null, deleted_at: null, max_spend_micro: null };
+    const row: Record<string, unknown> = { state: 'active', version: 1, created_at: now, ended_at: null, end_reason: null, deleted_at: null, max_spend_micro: null };
     insertColumns(text).forEach((column, i) => (row[column] = values[i]));
     if (tables.rooms.has(row['id'] as string)) throw new DatabaseError('23505', 'room_pkey');
     if (row['pinless'] === true && [...tables.rooms.values()].some((room) => room.state === 'active' && room.pinless && room.number === row['number'])) throw new DatabaseError('23505', 'room_pinless');
@@ -119,10 +119,10 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const room = tables.rooms.get(id as string);
     return one(room?.tenant_id === tenant ? { ...room, now: clock, account_id: tables.numbers.get(room!.number)?.account_id ?? null } : undefined);
   },
-  'close-room': (tables, [id, tenant], { now }) => {
+  'close-room': (tables, [id, tenant, reason], { now }) => {
     const room = tables.rooms.get(id as string);
     if (room === undefined || room.tenant_id !== tenant || room.state !== 'active') return done(0);
-    tables.put(tables.rooms, room.id, Object.freeze({ ...room, state: 'ended', ended_at: now, version: room.version + 1 }));
+    tables.put(tables.rooms, room.id, Object.freeze({ ...room, state: 'ended', ended_at: now, end_reason: reason as RoomRow['end_reason'], version: room.version + 1 }));
     return done(1);
   },
   'release-pins': (tables, [room, tenant, seconds], { now }) => {
@@ -133,7 +133,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   'newest-session': (tables, [room, tenant]) => {
     const mine = (tables.sessionsOfRoom.get(room as string) ?? []).map((id) => tables.sessions.get(id)!).filter((row) => row.tenant_id === tenant);
     const newest = mine.reduce<SessionRow | undefined>((best, row) => (best === undefined || row.created_at >= best.created_at ? row : best), undefined);
-    return one(newest && { id: newest.id });
+    return one(newest && { id: newest.id, state: newest.state });
   },
   'find-number': (tables, [tenant, number, country, language, tollFree, kind], { now }) => {
     const fits = [...tables.numbers.values()].flatMap((row) => {
