@@ -114,7 +114,16 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
 
 if (import.meta.main) {
   const url = process.env.DATABASE_URL;
-  if (!url) throw new Error('Set DATABASE_URL to the database to migrate, e.g. postgresql://user:password@127.0.0.1:5432/partyline.');
-  const applied = await migrate(url);
-  console.log(applied.length > 0 ? `applied ${applied.join(', ')}` : 'nothing to apply: the database is up to date');
+  const asked = process.argv.slice(2).some((each) => each === '--help' || each === '-h');
+  if (!url || asked) {
+    console[asked ? 'log' : 'error']('npm run migrate: applies to the database of DATABASE_URL whatever migrations it lacks. Set it, e.g. to postgresql://user:password@127.0.0.1:5432/partyline.');
+    process.exit(asked ? 0 : 2);
+  }
+  try {
+    const applied = await migrate(url);
+    console.log(applied.length > 0 ? `applied ${applied.join(', ')}` : 'nothing to apply: the database is up to date');
+  } catch (error) {
+    console.error((error as Error).message || String(error));
+    process.exitCode = 1;
+  }
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { seed } from '@partyline/store/seed';
+import { seed, type Seed } from '@partyline/store/seed';
 import { openStore } from '@partyline/store/store';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import type { Child } from './child.ts';
@@ -127,7 +127,8 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   if (applied.length > 0) log(`applied ${applied.length} migration${applied.length === 1 ? '' : 's'}`);
   const linked = real ? readNumbers(needed(real.env, 'PARTYLINE_NUMBERS')) : numbers;
   const serviceUrl = await postgres.serviceUrlOf(databaseUrl);
-  await seedTenant(serviceUrl, credentials, linked);
+  // The emulator's phones have numbers of three countries, and ring many at once; a real account has the platform's own defaults.
+  await seedTenant(serviceUrl, credentials, real ? { numbers: linked, ...homeOf(linked) } : { numbers: linked.map((number) => ({ ...number, maxUnadmitted: 500 })), countries: ['US', 'GB', 'DE'] });
 
   const links = Object.fromEntries(linkKinds.map((kind) => [kind, new Map<string, Link>()])) as unknown as { [K in LinkKind]: Map<string, Link> };
   /** The way from one part to another, or to several in turn: a link when links are wanted, and only to what is ours. */
@@ -222,12 +223,17 @@ function needed(env: NodeJS.ProcessEnv, name: string): string {
   throw new Error(`${name} is not set: a real account needs it, in the environment or in .env (README, “With a real Vonage account”).`);
 }
 
-async function seedTenant(databaseUrl: string, { tenantId, apiKey }: Pick<Credentials, 'tenantId' | 'apiKey'>, linked: Stack['numbers']): Promise<void> {
+/** The countries of the numbers, which the tenant may ring. */
+function homeOf(linked: Stack['numbers']): Pick<Seed, 'countries'> {
+  const countries = [...new Set(linked.flatMap(({ country }) => country ?? []))];
+  return countries.length === 0 ? {} : { countries };
+}
+
+async function seedTenant(databaseUrl: string, { tenantId, apiKey }: Pick<Credentials, 'tenantId' | 'apiKey'>, prepared: Pick<Seed, 'numbers' | 'countries'>): Promise<void> {
   const failed: Error[] = [];
   const store = openStore({ url: databaseUrl, max: 1, onError: (error) => failed.push(error) });
   try {
-    // It rings the emulator's phones, which have numbers of these countries, and is rung by many of them at once.
-    await seed(store, { tenantId, tenantName: 'Development', apiKey, countries: ['US', 'GB', 'DE'], numbers: linked.map((number) => ({ ...number, maxUnadmitted: 500 })) });
+    await seed(store, { tenantId, tenantName: 'Development', apiKey, ...prepared });
   } finally {
     await store.close();
   }
