@@ -131,13 +131,20 @@ export async function markFailed(store: Store, tenantId: string, { id, attempts 
   return rows[0] === undefined ? null : { failures: rows[0].failures, forS: rows[0].for_s };
 }
 
+/**
+ * A delivery of every event of `told` (id, stream, seq, type) to each endpoint of the tenant ($1) that wants it. Due now, cut to what the column holds, which would round
+ * it up: due a moment from now is not due to who looks at once.
+ */
+export const DELIVER_TOLD = `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
+           SELECT ${NEW_DELIVERY_ID}, $1, e.id, t.id, t.stream, t.seq, date_trunc('milliseconds', now())
+           FROM told t JOIN endpoint e ON e.tenant_id = $1 AND e.enabled AND e.deleted_at IS NULL AND (e.types = '{}' OR t.type = ANY(e.types))`;
+
 /** An event of a tenant's is to be sent to each of its endpoints that wants it. */
 export async function deliverToAll(tx: Tx, tenantId: string, outboxId: string): Promise<void> {
   await tx.query({
     name: 'deliver-to-all',
-    text: `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
-           SELECT ${NEW_DELIVERY_ID}, $1, e.id, o.id, COALESCE(o.session_id, o.endpoint_id), o.seq, date_trunc('milliseconds', now())
-           FROM outbox o JOIN endpoint e ON e.tenant_id = $1 AND e.enabled AND e.deleted_at IS NULL AND (e.types = '{}' OR o.type = ANY(e.types)) WHERE o.tenant_id = $1 AND o.id = $2`,
+    text: `WITH told AS (SELECT id, COALESCE(session_id, endpoint_id) AS stream, seq, type FROM outbox WHERE tenant_id = $1 AND id = $2)
+           ${DELIVER_TOLD}`,
     values: [tenantId, outboxId],
   });
 }

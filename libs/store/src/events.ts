@@ -1,5 +1,5 @@
 import type { Verdict } from '@partyline/domain/verdict';
-import { NEW_DELIVERY_ID } from './deliveries.ts';
+import { DELIVER_TOLD } from './deliveries.ts';
 import type { Store, Tx } from './store.ts';
 import { tokenKey, type UsedToken } from './voice-webhooks.ts';
 
@@ -64,14 +64,11 @@ export async function appendEvents(tx: Tx, tenantId: string, of: { roomId: strin
   if (events.length === 0) return;
   await tx.query({
     name: 'append-events',
-    // Stamped under the session's lock and not by when the transaction began, so that a session's times follow its numbers. Due: cut to what
-    // the column holds, which would round it up, and due a moment from now is not due to who looks at once.
+    // Stamped under the session's lock and not by when the transaction began, so that a session's times follow its numbers.
     text: `WITH told AS (
              INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
-             SELECT $1, $2, $3, $4 + ord - 1, type, data, clock_timestamp() FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord) RETURNING id, session_id, seq, type)
-           INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
-           SELECT ${NEW_DELIVERY_ID}, $1, e.id, t.id, t.session_id, t.seq, date_trunc('milliseconds', now())
-           FROM told t JOIN endpoint e ON e.tenant_id = $1 AND e.enabled AND e.deleted_at IS NULL AND (e.types = '{}' OR t.type = ANY(e.types))`,
+             SELECT $1, $2, $3, $4 + ord - 1, type, data, clock_timestamp() FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord) RETURNING id, session_id AS stream, seq, type)
+           ${DELIVER_TOLD}`,
     values: [tenantId, of.roomId, of.sessionId, of.firstSeq, events.map((event) => event.type), events.map((event) => JSON.stringify(event.data))],
   });
 }

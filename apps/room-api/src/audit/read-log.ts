@@ -6,13 +6,11 @@ import { hasEntry, listEntries, type EntryFilter, type EntryRow } from '@partyli
 import { EVERY_TENANT, type Scope, type Store } from '@partyline/store/store';
 import { pageOf } from '../input/page.ts';
 import { noSuchPage } from '../input/parse.ts';
+import { wants } from '../input/wants.ts';
 import { showEntry, showToTenant } from './show.ts';
 
 /** Entries that are read at once for a stream. */
 const CHUNK = 500;
-
-/** Does a request want the log as a stream of lines? */
-export const wantsStream = (accept: string | undefined): boolean => (accept ?? '').split(',').some((type) => type.split(';')[0]?.trim().toLowerCase() === NDJSON);
 
 /**
  * A page of the log, or all that the filter lets through as a stream, an entry a line. Throws `invalid-query` for a page that there is not.
@@ -23,7 +21,7 @@ export async function readLog(store: Store, tenantId: string | null, { limit, af
   const show = tenantId === null ? showEntry : (row: EntryRow) => showToTenant(row, tenantId);
   if (after !== undefined && !(await hasEntry(store, scope, after))) throw noSuchPage();
   const filter = { ...rest, from: from === undefined ? undefined : new Date(from), to: to === undefined ? undefined : new Date(to) };
-  if (wantsStream(accept)) return new StreamableFile(Readable.from(lines(store, scope, filter, after, show)), { type: NDJSON });
+  if (wants(accept, NDJSON)) return new StreamableFile(Readable.from(lines(store, scope, filter, after, show)), { type: NDJSON });
   const rows = await listEntries(store, scope, filter, { limit: limit + 1, after });
   const { shown, next } = pageOf(rows, limit, ({ id }) => id);
   return { entries: shown.map(show), next };

@@ -11,6 +11,7 @@ import { isLetIn } from '../auth/let-in.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { noSuchPage, noSuchSession, query, sessionId } from '../input/parse.ts';
+import { wants } from '../input/wants.ts';
 import { START } from './feed.ts';
 
 const STREAM = 'text/event-stream';
@@ -31,7 +32,7 @@ export class EventsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<EventPage | StreamableFile> {
     const { accept, 'last-event-id': last } = request.headers;
-    const streams = accept?.includes(STREAM) === true;
+    const streams = wants(accept, STREAM);
     const resume = streams && typeof last === 'string' && last !== '' ? last : undefined;
     const named = resume ?? after;
     const place = named === undefined ? null : resume === START ? { id: '0', old: false } : await findEvent(this.deps.store, tenantId, named);

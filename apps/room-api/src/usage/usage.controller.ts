@@ -13,6 +13,7 @@ import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { pageOf } from '../input/page.ts';
 import { body, noSuchPage, query, roomId } from '../input/parse.ts';
+import { wants } from '../input/wants.ts';
 import { showCdr, showSpend, showUsage } from './show.ts';
 
 const MOST_ROWS = 10_000;
@@ -23,7 +24,7 @@ export class UsageController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Get('usage')
-  async usage(@Tenant() tenantId: string, @Query(query(GetUsage)) { group, ...wanted }: GetUsage, @Headers('accept') accept = ''): Promise<Usage | StreamableFile> {
+  async usage(@Tenant() tenantId: string, @Query(query(GetUsage)) { group, ...wanted }: GetUsage, @Headers('accept') accept?: string): Promise<Usage | StreamableFile> {
     const now = this.deps.clock.now();
     const from = wanted.from === undefined ? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth())) : new Date(wanted.from);
     const to = wanted.to === undefined ? now : new Date(wanted.to);
@@ -31,7 +32,7 @@ export class UsageController {
     const sums = await sumUsage(this.deps.store, tenantId, { groups: group, from, to, limit: MOST_ROWS + 1 });
     if (sums.length > MOST_ROWS) throw wrong('/group', `That makes more than ${MOST_ROWS} rows.`, 'Ask for a shorter time, or for fewer groups.');
     const rows = sums.map((row) => showUsage(row, group));
-    if (!accept.includes(CSV)) return { from: from.toISOString(), to: to.toISOString(), rows };
+    if (!wants(accept, CSV)) return { from: from.toISOString(), to: to.toISOString(), rows };
     const columns = [...group.map((each) => (each === 'room' ? 'roomId' : each)), 'currency', 'records', 'seconds', 'priceMicro', 'estimateMicro'];
     return new StreamableFile(Buffer.from(stringify(rows, { header: true, columns })), { type: `${CSV}; charset=utf-8` });
   }
