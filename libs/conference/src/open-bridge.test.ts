@@ -61,6 +61,25 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(await dials(meeting)).toBe(1);
   });
 
+  it('was dialled, but the answer could not be written down: it is not dialled again, and its connection is known by its data', async () => {
+    const world = stage.worlds[kind];
+    const meeting = await bothSides(kind);
+    const { pool } = stage.store;
+    let down = false;
+    const connect = () => (down ? Promise.reject(new Error('Postgres is away')) : pool.connect());
+    const providers: typeof world.providers = async (accountId) => {
+      const account = await world.providers(accountId);
+      const dialSip: typeof account.media.dialSip = (dial) => account.media.dialSip(dial).finally(() => (down = true));
+      return { ...account, media: { ...account.media, dialSip } };
+    };
+    const store = { ...stage.store, pool: { connect } as unknown as typeof pool };
+    expect(await openBridge({ ...world, store, providers }, meeting.tenantId, meeting.sessionId)).toBe('unknown');
+    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+    await untilLegs(stage, meeting, 'bridge', ['joined']);
+    expect(await readLegs(stage, meeting, 'bridge')).toMatchObject([{ media_connection_id: expect.any(String), voice_call_id: expect.any(String) }]);
+    expect(await dials(meeting)).toBe(1);
+  });
+
   it('drops while the session lives: dialled again, after a pause', async () => {
     const world = stage.worlds[kind];
     const meeting = await meet(stage, world);
@@ -89,10 +108,10 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpSession(world, meeting.tenantId, meeting.sessionId);
     // The video side is gone, its call still on the way: not over.
-    await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.media_closed_at !== null, true);
+    await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.media_closed_at), [expect.any(Date)]);
     expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ state: 'ending', voice_call_id: null });
     answer();
-    await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.voice_call_id !== null, true);
+    await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id), [expect.any(String)]);
     await hangUpUntilDone(stage, world, meeting);
     expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
     expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -155,7 +174,6 @@ describe('when the vendor or Redis is away', () => {
     expect(stage.counted).toContain('enqueue_failed open-bridge');
     expect(await owesBridge(meeting)).toBe(true);
     stage.jobsDown = false;
-  stage.answersHeld = undefined;
     await openBridge(world, meeting.tenantId, meeting.sessionId);
     expect(await owesBridge(meeting)).toBe(false);
     await settleNow(world, meeting);

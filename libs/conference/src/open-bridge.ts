@@ -1,4 +1,4 @@
-import { verdict } from '@partyline/domain/verdict';
+import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { insertLeg } from '@partyline/store/session-view';
 import { sessionDeadline } from './apply-session-event.ts';
@@ -15,7 +15,8 @@ export type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
  * lock, and by a unique index behind it: of two at once, one dials. The leg's row is committed before the vendor is asked, and the
  * hang-up job is armed before either. A request whose answer is lost is not made again: the connection's data and the one-time token name
  * the leg when it shows up.
- * Throws only what is worth trying again with nothing dialled: the account could not be read, no video session could be opened, the hang-up could not be armed.
+ * Throws only with nothing dialled: the account could not be read, no video session could be opened, the hang-up could not be armed, the leg's row or the
+ * vendor's refusal not be written. Worth trying again; a row that stands is in the way of another dial until it counts as never seen.
  */
 export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'secret' | 'report'>, tenantId: string, sessionId: string): Promise<BridgeOpened> {
   const look = await changeSession(deps, tenantId, sessionId, (view) => view);
@@ -45,9 +46,9 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers'
     });
     return 'dialled';
   } catch (error) {
-    if (!(error instanceof ProviderError)) throw error;
-    deps.report.warn('the bridge could not be dialled', { tenantId, sessionId, legId, reason: error.verdict.reason });
-    if (error.failure === 'unknown') return 'unknown';
+    deps.report.warn('the bridge could not be dialled', { tenantId, sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
+    // What is none of the vendor's answers (the row could not be written) leaves a leg that may come up, as in dial-out.ts.
+    if (!(error instanceof ProviderError) || error.failure === 'unknown') return 'unknown';
     // The vendor said that it made nothing; settling the session then says when to try again.
     await changeSession(deps, tenantId, sessionId, (view) => {
       const leg = view.legs.find((each) => each.id === legId);
