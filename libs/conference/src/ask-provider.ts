@@ -3,7 +3,7 @@ import { isUp } from '@partyline/domain/leg';
 import { VerdictError } from '@partyline/domain/verdict';
 import { mediaOfSession } from '@partyline/store/events';
 import { findLegThere, type LegThere } from '@partyline/store/participants';
-import { readRoom } from '@partyline/store/rooms';
+import { readLiveLegs } from '@partyline/store/rooms';
 import { changeSession } from './change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';
@@ -81,7 +81,7 @@ export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'providers' 
       return token(media, mediaSessionId, participantId, expiresAt);
     },
     async observeRoom({ tenantId, roomId }) {
-      const room = await readRoom(deps.store, tenantId, roomId);
+      const room = await readLiveLegs(deps.store, tenantId, roomId);
       if (room === null) throw noSuchRoom();
       const session = room.sessions[0];
       if (session === undefined) return [];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, instant, label, legState, maskedNumber, outcome, role } from './fields.ts';
+import { id, instant, label, legState, maskedNumber, outcome, page, role } from './fields.ts';
 
 /** The body of `POST /v1/rooms/{id}/participants`. */
 export const AddParticipant = z
@@ -64,8 +64,15 @@ export type TakenByProvider = z.output<typeof TakenByProvider>;
 export const RemovedParticipant = z.object({ legIds: z.array(z.string()).meta({ description: 'Their connections, which are being hung up; none: they had none.', examples: [['leg_3q2-7wAAQkV1bWJlclBhcn']] }) }).meta({ id: 'RemovedParticipant', description: 'Somebody who was sent out. The hang-up ledger says when their connections were confirmed closed.' });
 export type RemovedParticipant = z.output<typeof RemovedParticipant>;
 
+/** The query of `GET /v1/rooms/{id}/participants`. */
+export const ListParticipants = z.strictObject(page('people', 'part'));
+export type ListParticipants = z.output<typeof ListParticipants>;
+
 /** The reply to `GET /v1/rooms/{id}/participants`. */
 export const Roster = z
-  .object({ participants: z.array(Participant).meta({ description: 'Of the current or last session, in the order in which they were added.' }) })
-  .meta({ id: 'Roster', description: 'Who is, was or will be in the room.' });
+  .object({
+    participants: z.array(Participant).meta({ description: 'Of the current or last session, in the order in which they were added.' }),
+    next: z.string().nullable().meta({ description: 'Give this as `after` to get the next page; null on the last.', examples: ['part_3q2-7wAAQkV1bWJlclBhcn'] }),
+  })
+  .meta({ id: 'Roster', description: 'A page of who is, was or will be in the room.' });
 export type Roster = z.output<typeof Roster>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createdBetween, id, instant, label, numberKind, phoneNumber, page } from './fields.ts';
+import { complete, createdBetween, id, instant, label, numberKind, phoneNumber, page } from './fields.ts';
 import { Leg } from './leg.ts';
 import { DialInNumber, languageWanted, numberFields } from './number.ts';
 import { Session, SessionStart } from './session.ts';
@@ -158,7 +158,8 @@ export const RoomDetails = z
   .object({
     room: Room,
     session: Session.nullable().meta({ description: 'The current session, or the last one when none is running; null when there never was one.' }),
-    legs: z.array(Leg).meta({ description: 'Every connection of that session, oldest first, with its line in the hang-up ledger.' }),
+    legs: z.array(Leg).meta({ description: 'The connections of that session, oldest first, each with its line in the hang-up ledger.' }),
+    complete,
     pin: pin.nullable().meta({ description: 'What a caller keys; null once the room has ended, and, like all that holds a PIN, for a key without the scope `rooms:write`.', examples: ['407281935'] }),
     pinSpaced: pinSpaced.nullable().meta({ description: 'The PIN in groups of three; null once the room has ended.', examples: ['407 281 935'] }),
     hostPin: hostPin.nullable().meta({ description: 'What a host keys; null once the room has ended.', examples: ['518293046'] }),

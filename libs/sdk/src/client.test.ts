@@ -19,7 +19,7 @@ describe('a room from the SDK', () => {
     expect(await client.rooms.get(room.id)).toMatchObject({ room: { id: room.id, name: 'Board meeting' }, pin, session: { id: sessionId } });
     expect(await client.participants.token(room.id, { name: 'Grace' })).toMatchObject({ client: { token: expect.any(String) as string } });
     const { participantId } = await client.participants.dial(room.id, { phone: '+442079460018', name: 'Charles' });
-    expect((await client.participants.list(room.id)).participants.map(({ id }) => id)).toContain(participantId);
+    expect((await client.participants.list(room.id).page()).participants.map(({ id }) => id)).toContain(participantId);
     expect(await client.rooms.observe(room.id)).toMatchObject({ legs: [] });
     expect(await client.rooms.end(room.id)).toMatchObject({ sessionId });
     expect((await client.sessions.events(sessionId)).events.at(0)?.seq).toBe(1);

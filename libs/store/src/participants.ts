@@ -36,11 +36,50 @@ export async function findLegThere(store: Store, tenantId: string, participantId
   return found.id === null ? 'away' : (found as LegThere);
 }
 
-/** A person with all their connections, oldest first; `null` when this tenant has none of that id. */
+/** Of several connections (a browser that came back) the newest that is up counts, or else the last. */
+const NEWEST = [{ created_at: 'desc' }, { id: 'desc' }] as const;
+
+/** A person with the connection by which they are there, or else the last; `null` when this tenant has none of that id. */
 export async function readParticipant(store: Store, tenantId: string, id: string) {
   return readAs(store, tenantId, async (db) => {
     const person = await db.participant.findFirst({ where: { id, tenant_id: tenantId } });
-    return person === null ? null : { person, legs: await db.leg.findMany({ where: { tenant_id: tenantId, participant_id: id }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] }) };
+    if (person === null) return null;
+    const theirs = { tenant_id: tenantId, participant_id: id };
+    const leg = (await db.leg.findFirst({ where: { ...theirs, state: { not: 'ended' } }, orderBy: [...NEWEST] })) ?? (await db.leg.findFirst({ where: theirs, orderBy: [...NEWEST] }));
+    return { person, leg };
+  });
+}
+
+interface OnRoster {
+  readonly id: string;
+  readonly room_id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly role: string;
+  readonly leg_id: string | null;
+}
+
+/**
+ * A page of the people of a room's current or last session, those added to the room since it began and whoever else was in it, in the order in which they were added: each with the
+ * connection by which they are there, or else the last. `no-room` when this tenant has none of that id, `no-page` when `after` is nobody of that room.
+ */
+export async function listRoster(store: Store, tenantId: string, roomId: string, { limit, after }: { limit: number; after?: string | undefined }) {
+  return readAs(store, tenantId, async (db) => {
+    const room = await db.room.findFirst({ where: { id: roomId, tenant_id: tenantId }, select: { sessions: { orderBy: { created_at: 'desc' }, take: 1, select: { id: true, created_at: true } } } });
+    if (room === null) return 'no-room';
+    if (after !== undefined && (await db.participant.count({ where: { id: after, tenant_id: tenantId, room_id: roomId } })) === 0) return 'no-page';
+    const session = room.sessions[0];
+    if (session === undefined) return [];
+    const people = await db.$queryRaw<OnRoster[]>`
+      SELECT p.id, p.room_id, p.name, p.kind, p.role, l.id AS leg_id FROM participant p
+      LEFT JOIN LATERAL (SELECT l.id FROM leg l WHERE l.participant_id = p.id AND l.session_id = ${session.id} ORDER BY l.state <> 'ended' DESC, l.created_at DESC, l.id DESC LIMIT 1) AS l ON true
+      WHERE p.tenant_id = ${tenantId} AND p.room_id = ${roomId}
+        AND (p.created_at >= ${session.created_at} OR p.id IN (SELECT s.participant_id FROM leg s WHERE s.session_id = ${session.id}))
+        AND (${after ?? null}::text IS NULL OR (p.created_at, p.id) > (SELECT a.created_at, a.id FROM participant a WHERE a.id = ${after ?? null}))
+      ORDER BY p.created_at, p.id LIMIT ${limit}`;
+    const legs = await db.leg.findMany({ where: { tenant_id: tenantId, id: { in: people.flatMap(({ leg_id }) => leg_id ?? []) } } });
+    const byId = new Map(legs.map((leg) => [leg.id, leg]));
+    return people.map((person) => ({ person, leg: person.leg_id === null ? null : (byId.get(person.leg_id) ?? null) }));
   });
 }
 

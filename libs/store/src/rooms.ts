@@ -152,16 +152,31 @@ export async function newestSession(tx: Tx, tenantId: string, roomId: string): P
   return rows[0] ?? null;
 }
 
-/** Room and all its sessions and legs as the API shows them; `null` when this tenant has none of that id. */
-export async function readRoom(store: Store, tenantId: string, roomId: string) {
+/** A room with its current or last session and the first `limit` of its connections, as the API shows them; `null` when this tenant has none of that id. */
+export async function readRoom(store: Store, tenantId: string, roomId: string, limit: number) {
   return readAs(store, tenantId, (db) =>
     db.room.findFirst({
       where: { id: roomId, tenant_id: tenantId },
-      include: { pins: { where: { free_at: null } }, sessions: { orderBy: { created_at: 'desc' }, take: 1, include: { legs: { orderBy: { created_at: 'asc' } } } } },
+      include: { pins: { where: { free_at: null } }, sessions: { orderBy: { created_at: 'desc' }, take: 1, include: { legs: { orderBy: [{ created_at: 'asc' }, { id: 'asc' }], take: limit } } } },
     }),
   );
 }
 export type RoomDetails = NonNullable<Awaited<ReturnType<typeof readRoom>>>;
+
+/** The current or last session of a room, and its connections that are up; `null` when this tenant has no such room. */
+export async function readLiveLegs(store: Store, tenantId: string, roomId: string) {
+  return readAs(store, tenantId, (db) =>
+    db.room.findFirst({
+      where: { id: roomId, tenant_id: tenantId },
+      select: { sessions: { orderBy: { created_at: 'desc' }, take: 1, include: { legs: { where: { state: { not: 'ended' } }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] } } } },
+    }),
+  );
+}
+
+/** Has this tenant a room of this id? */
+export async function isRoom(store: Store, tenantId: string, roomId: string): Promise<boolean> {
+  return readAs(store, tenantId, async (db) => (await db.room.count({ where: { id: roomId, tenant_id: tenantId } })) === 1);
+}
 
 export interface RoomsWanted {
   readonly state?: 'active' | 'ended' | undefined;
@@ -207,9 +222,4 @@ export async function listSessionEvents(store: Store, tenantId: string, sessionI
     if (session === null) return null;
     return db.outbox.findMany({ where: { tenant_id: tenantId, session_id: sessionId }, orderBy: { seq: 'asc' }, take: limit });
   });
-}
-
-/** The people added to a room since a moment (the beginning of a session), and those of earlier who are among `seated`, in the order in which they were. */
-export async function listParticipants(store: Store, tenantId: string, roomId: string, since: Date, seated: readonly string[]) {
-  return readAs(store, tenantId, (db) => db.participant.findMany({ where: { tenant_id: tenantId, room_id: roomId, OR: [{ created_at: { gte: since } }, { id: { in: [...seated] } }] }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] }));
 }

@@ -36,7 +36,7 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
   const questions: { what: string; ask: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
     { what: 'lockRoom', ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockRoom(tx, tenantId, mine.roomId)), nothing: null },
     { what: 'newestSession', ask: (tenantId) => inTransaction(store, tenantId, (tx) => newestSession(tx, tenantId, mine.roomId)), nothing: null },
-    { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId), nothing: null },
+    { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId, 10), nothing: null },
     { what: 'listSessionEvents', ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId, 10), nothing: null },
     { what: 'lockSession', ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)), nothing: null },
     { what: 'sessionOfLeg', ask: (tenantId) => sessionOfLeg(store, tenantId, myLeg), nothing: null },

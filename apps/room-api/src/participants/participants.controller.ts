@@ -1,15 +1,16 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { requestDialOut } from '@partyline/conference/dial-out';
 import { issueToken } from '@partyline/conference/issue-token';
 import { noSuchRoom } from '@partyline/conference/refusals';
-import { AddParticipant, type AddedParticipant, type Roster } from '@partyline/contracts/participant';
+import { AddParticipant, ListParticipants, type AddedParticipant, type Roster } from '@partyline/contracts/participant';
 import { TokenRequest, type Token } from '@partyline/contracts/token';
-import { listParticipants, readRoom } from '@partyline/store/rooms';
+import { listRoster } from '@partyline/store/participants';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { body, roomId } from '../input/parse.ts';
+import { pageOf } from '../input/page.ts';
+import { body, noSuchPage, query, roomId } from '../input/parse.ts';
 import { showClient } from '../rooms/show.ts';
-import { seatedIn, showRoster } from './roster.ts';
+import { showPerson } from './roster.ts';
 
 @Controller('v1/rooms/:roomId')
 export class ParticipantsController {
@@ -28,11 +29,11 @@ export class ParticipantsController {
   }
 
   @Get('participants')
-  async roster(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<Roster> {
-    const room = await readRoom(this.deps.store, tenantId, id);
-    if (room === null) throw noSuchRoom();
-    const session = room.sessions[0];
-    if (session === undefined) return { participants: [] };
-    return { participants: showRoster(await listParticipants(this.deps.store, tenantId, id, session.created_at, seatedIn(session.legs)), session.legs) };
+  async roster(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Query(query(ListParticipants)) { limit, after }: ListParticipants): Promise<Roster> {
+    const rows = await listRoster(this.deps.store, tenantId, id, { limit: limit + 1, after });
+    if (rows === 'no-room') throw noSuchRoom();
+    if (rows === 'no-page') throw noSuchPage();
+    const { shown, next } = pageOf(rows, limit, ({ person }) => person.id);
+    return { participants: shown.map(({ person, leg }) => showPerson(person, leg)), next };
   }
 }

@@ -70,4 +70,25 @@ describe('the roster', () => {
     const { body } = await stage.ask('GET', `/v1/rooms/${made.room.id}/participants`);
     expect(body.participants).toMatchObject([{ legId: 'leg_b', state: 'joined', joinedAt: expect.any(String), leftAt: null }]);
   });
+
+  it('is given page after page, everybody once, whoever came before the session among them', async () => {
+    const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Pages' } });
+    const roster = `/v1/rooms/${made.room.id}/participants`;
+    await stage.store.pool.query(`UPDATE participant SET created_at = now() - interval '1 day' WHERE id = $1`, [made.participantId]);
+    await stage.store.pool.query(`INSERT INTO leg (id, tenant_id, session_id, participant_id, kind, state, deadline_at) VALUES ('leg_early', 'ten_ours', $1, $2, 'webrtc', 'joined', now())`, [made.session.id, made.participantId]);
+    // Many of one instant: the id decides.
+    await stage.store.pool.query(`INSERT INTO participant (id, tenant_id, room_id, kind, name, created_at) SELECT 'part_page_' || n, 'ten_ours', $1, 'rung', 'Rung', now() FROM generate_series(1, 44) AS n`, [made.room.id]);
+    await stage.store.pool.query(`INSERT INTO participant (id, tenant_id, room_id, kind, name, created_at) VALUES ('part_long_ago', 'ten_ours', $1, 'rung', 'Of an earlier session', now() - interval '2 days')`, [made.room.id]);
+    const seen: string[] = [];
+    for (let after = ''; ; ) {
+      const { body } = await stage.ask('GET', `${roster}?limit=10${after}`);
+      seen.push(...body.participants.map(({ id }: { id: string }) => id));
+      if (body.next === null) break;
+      after = `&after=${body.next}`;
+    }
+    expect([seen.length, new Set(seen).size, seen[0], seen.includes('part_long_ago')]).toEqual([45, 45, made.participantId, false]);
+    const { body: elsewhere } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Elsewhere' } });
+    const wrong = await stage.ask('GET', `${roster}?after=${elsewhere.participantId}`);
+    expect([wrong.status, wrong.body.errors]).toEqual([422, [{ pointer: '/after', detail: 'There is no such page.' }]]);
+  });
 });

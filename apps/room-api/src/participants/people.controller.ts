@@ -19,7 +19,7 @@ export class PeopleController {
   async get(@Tenant() tenantId: string, @Param('participantId', participantId) id: string): Promise<Participant> {
     const found = await readParticipant(this.deps.store, tenantId, id);
     if (found === null) throw noSuchParticipant();
-    return showPerson(found.person, found.legs);
+    return showPerson(found.person, found.leg);
   }
 
   @Patch()

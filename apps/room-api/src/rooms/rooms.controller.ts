@@ -5,6 +5,7 @@ import { deleteRoom } from '@partyline/conference/delete-room';
 import { endRoom } from '@partyline/conference/end-session';
 import { noSuchRoom } from '@partyline/conference/refusals';
 import { updateRoom } from '@partyline/conference/update-room';
+import { MOST_OF_SESSION } from '@partyline/contracts/fields';
 import type { LiveRoom } from '@partyline/contracts/leg';
 import { CreateRoom, ListRooms, UpdateRoom, type CreatedRoom, type EndedRoom, type Room, type RoomDetails, type RoomPage } from '@partyline/contracts/room';
 import { spacedPin } from '@partyline/domain/pin';
@@ -54,7 +55,7 @@ export class RoomsController {
 
   @Get(':roomId')
   async get(@Tenant() tenantId: string, @OwnKey() { scopes }: KeyCaller, @Param('roomId', roomId) id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<RoomDetails> {
-    const row = await readRoom(this.deps.store, tenantId, id);
+    const row = await readRoom(this.deps.store, tenantId, id, MOST_OF_SESSION + 1);
     if (row === null) throw noSuchRoom();
     void reply.header('etag', etag(row));
     const session = row.sessions[0];
@@ -69,7 +70,8 @@ export class RoomsController {
     return {
       room: showRoom(row),
       session: session === undefined ? null : showSession(session),
-      legs: session?.legs.map(showLeg) ?? [],
+      legs: session?.legs.slice(0, MOST_OF_SESSION).map(showLeg) ?? [],
+      complete: session === undefined || session.legs.length <= MOST_OF_SESSION,
       pin,
       pinSpaced: pin === null ? null : spacedPin(pin),
       hostPin,

@@ -4,7 +4,7 @@ import { CSV } from '@partyline/contracts/operations/usage';
 import { GetSpend, GetUsage, LimitRoomSpend, ListCdrs, type CdrPage, type Spend, type Usage } from '@partyline/contracts/usage';
 import { VerdictError } from '@partyline/domain/verdict';
 import { hasCdr, listCdrs } from '@partyline/store/cdrs';
-import { readRoom } from '@partyline/store/rooms';
+import { isRoom } from '@partyline/store/rooms';
 import { limitRoomSpend, readSpend } from '@partyline/store/spend';
 import { sumUsage } from '@partyline/store/usage';
 import { stringify } from 'csv-stringify/sync';
@@ -47,7 +47,7 @@ export class UsageController {
 
   @Get('spend')
   async spend(@Tenant() tenantId: string, @Query(query(GetSpend)) wanted: GetSpend): Promise<Spend> {
-    if (wanted.roomId !== undefined && (await readRoom(this.deps.store, tenantId, wanted.roomId)) === null) throw noSuchRoom();
+    if (wanted.roomId !== undefined && !(await isRoom(this.deps.store, tenantId, wanted.roomId))) throw noSuchRoom();
     return showSpend(await readSpend(this.deps.store, tenantId, wanted.roomId ?? null));
   }
 

@@ -1,5 +1,5 @@
-import { badBody, endedOrFull, legLimit, noMoney, noRoom, notNow, type Operation } from '../operation.ts';
-import { AddedParticipant, AddParticipant, MuteParticipant, Participant, RemovedParticipant, Roster, SendDigits, TakenByProvider, UpdateParticipant } from '../participant.ts';
+import { badBody, badQuery, endedOrFull, legLimit, noMoney, noRoom, notNow, type Operation } from '../operation.ts';
+import { AddedParticipant, AddParticipant, ListParticipants, MuteParticipant, Participant, RemovedParticipant, Roster, SendDigits, TakenByProvider, UpdateParticipant } from '../participant.ts';
 import { Token, TokenRequest } from '../token.ts';
 
 const noParticipant = { 404: 'There is no such participant, or it is another tenant’s.' };
@@ -18,7 +18,7 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'listParticipants', method: 'get', path: '/v1/rooms/{roomId}/participants', tag: 'participants', scope: 'rooms:read', summary: 'See who is there',
-    description: 'The roster of the current or last session.', reply: { status: 200, schema: Roster }, problems: noRoom,
+    description: 'The roster of the current or last session, a page at a time.', query: ListParticipants, reply: { status: 200, schema: Roster }, problems: { ...noRoom, ...badQuery },
   },
   { id: 'getParticipant', method: 'get', path: '/v1/participants/{participantId}', tag: 'participants', scope: 'rooms:read', summary: 'Look at somebody', description: 'One person with the state of their connection.', reply: { status: 200, schema: Participant }, problems: noParticipant },
   {

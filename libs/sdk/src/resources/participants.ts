@@ -2,16 +2,18 @@ import { callWith, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import { addParticipant, getParticipant, issueToken, listParticipants, muteParticipant, removeParticipant, sendDigits, updateParticipant } from '../generated/sdk.gen.ts';
 import type {
-  AddedParticipant, AddParticipantData, IssueTokenData, MuteParticipantData, Participant, RemovedParticipant, Roster, SendDigitsData, TakenByProvider, Token, UpdateParticipantData,
+  AddedParticipant, AddParticipantData, IssueTokenData, ListParticipantsData, MuteParticipantData, Participant, RemovedParticipant, Roster, SendDigitsData, TakenByProvider, Token, UpdateParticipantData,
 } from '../generated/types.gen.ts';
+import { listing, type Listing } from '../listing.ts';
 
 export const participants = (client: Client) => ({
   /** Rings a phone and brings it in. The answer comes at once; watch the roster or the events for what becomes of it. */
   dial: (roomId: string, whom: AddParticipantData['body'], options?: CallOptions): Promise<AddedParticipant> => addParticipant({ ...callWith(client, options), path: { roomId }, body: whom }),
   /** A token for one more browser. */
   token: (roomId: string, person: IssueTokenData['body'], options?: CallOptions): Promise<Token> => issueToken({ ...callWith(client, options), path: { roomId }, body: person }),
-  /** Who is there, was, or is awaited. */
-  list: (roomId: string, options?: CallOptions): Promise<Roster> => listParticipants({ ...callWith(client, options), path: { roomId } }),
+  /** Who is there, was, or is awaited, in the order in which they were added. */
+  list: (roomId: string, query: NonNullable<ListParticipantsData['query']> = {}, options?: CallOptions): Listing<Roster, Participant> =>
+    listing(query, (asked) => listParticipants({ ...callWith(client, options), path: { roomId }, query: asked }), (page) => page.participants),
   get: (participantId: string, options?: CallOptions): Promise<Participant> => getParticipant({ ...callWith(client, options), path: { participantId } }),
   /** Gives somebody another name on the roster. */
   update: (participantId: string, change: UpdateParticipantData['body'], options?: CallOptions): Promise<Participant> => updateParticipant({ ...callWith(client, options), path: { participantId }, body: change }),

@@ -1,4 +1,4 @@
-import type { Leaf } from '../command.ts';
+import { first, LIMIT, shown, type Leaf } from '../command.ts';
 import { defined } from './rooms.ts';
 
 const COLUMNS = ['id', 'name', 'kind', 'role', 'state', 'muted', 'number'];
@@ -27,9 +27,11 @@ export const participants: readonly Leaf[] = [
   {
     usage: 'list <room>',
     says: 'See who is there, was, or is awaited.',
+    options: LIMIT,
     examples: ['participants list room_3q2-7wAAQkV1bWJlclBhcn'],
-    async run({ out, client }, [roomId = '']) {
-      out.table((await client().participants.list(roomId)).participants, COLUMNS, 'Nobody.');
+    async run({ out, client }, [roomId = ''], options: { limit?: number }) {
+      const { most, page } = shown(options);
+      out.table(await first(client().participants.list(roomId, { limit: page }), most), COLUMNS, 'Nobody.');
     },
   },
   {
