@@ -68,7 +68,7 @@ describe('a caller', () => {
     // The call's own events settle the session too; here they are lost.
     await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { settle_owed_at: new Date(0) } });
     expect((await listOwed(stage.store, { graceMs: 0 })).settle).toContainEqual({ tenant_id: meeting.tenantId, id: meeting.sessionId });
-    expect(stage.counted).toContain('enqueue_failed settle-session');
+    await until(async () => stage.counted, expect.arrayContaining(['enqueue_failed settle-session']));
     await settleNow(world, meeting);
     expect((await listOwed(stage.store, { graceMs: 0 })).settle).not.toContainEqual({ tenant_id: meeting.tenantId, id: meeting.sessionId });
   });

@@ -8,6 +8,7 @@ import { endSession } from './end-session.ts';
 import { hangUpSession } from './hang-up-session.ts';
 import { letPass, openRoom, readLegs, readSession, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
+import { withProviders } from './testing/with-providers.ts';
 
 let stage: Stage;
 let world: World;
@@ -177,10 +178,11 @@ describe('the session ends', () => {
 
   it('while it rings, and the phone is picked up before it was hung up: it joins nothing and is let go', async () => {
     const meeting = await openRoom(world);
-    const { phone, legId } = await requested(meeting, { mode: 'answer', afterMs: 200 });
+    const { phone, legId } = await requested(meeting, { mode: 'no-answer' });
     await dial(meeting, legId);
     const person = await stage.emulator.client.awaitRing(phone);
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await stage.emulator.client.answer(person.id);
     await stage.emulator.client.awaitEnded(person.id);
     await untilLegs(stage, meeting, 'outbound', ['ended']);
     const { timeline } = await stage.emulator.client.caller(person.id);
@@ -193,15 +195,18 @@ describe('the session ends', () => {
   it('while the dial is on its way: as soon as the call has a name, its hang-up is asked', async () => {
     const meeting = await openRoom(world);
     const { legId } = await requested(meeting, { mode: 'no-answer' });
-    await stage.emulator.client.setFaults({ rest: [{ route: 'create-call', fault: 'hang', delayMs: 300, next: 1 }] });
-    const dialling = dial(meeting, legId);
+    let send = (): void => undefined;
+    const held = new Promise<void>((resolve) => (send = resolve));
+    const createCall: World['voice']['createCall'] = async (call) => (await held, world.voice.createCall(call));
+    const dialling = dialOut(withProviders(world, { voice: { createCall } }), meeting.tenantId, legId);
     await untilLegs(stage, meeting, 'outbound', ['dialling']);
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpSession(world, meeting.tenantId, meeting.sessionId);
     const armed = (): number => stage.sent.filter((job) => job.name === 'arm' && job.id === meeting.sessionId && job.delayMs === 0).length;
     const before = armed();
-    await dialling;
-    await until(async () => (await readLegs(stage, meeting))[0]?.asked_at ?? null, null);
+    send();
+    expect(await dialling).toBe('dialled');
+    await until(async () => (await readLegs(stage, meeting)).map((leg) => leg.asked_at), [null]);
     expect(armed()).toBeGreaterThan(before);
     // No time goes by: the job runs, and the hang-up goes out at once.
     await hangUpSession(world, meeting.tenantId, meeting.sessionId);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applySessionEvent } from './apply-session-event.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
-import { alterRows, joinBrowser, openRoom, readLegs, readSession, until, upAtVendor, type Meeting } from './testing/meeting.ts';
+import { alterRows, joinBrowser, openRoom, readLegs, readSession, until, untilAnswered, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 import { writeConnectionData } from './connection-data.ts';
@@ -28,6 +28,7 @@ describe('a browser whose token is older than the room is full', () => {
     await joinBrowser(stage, meeting);
     await Promise.all(['part_a', 'part_b', 'part_c'].map((participant) => enter(meeting, tokenFor(meeting, participant))));
     await until(() => states(meeting), ['ending', 'ending', 'joined', 'joined']);
+    await untilAnswered(stage);
     const late = (await readLegs(stage, meeting)).filter((leg) => leg.state === 'ending');
     for (const leg of late) {
       expect(leg).toMatchObject({ kind: 'webrtc', owed_reason: 'room-full' });
@@ -48,6 +49,7 @@ describe('a browser whose token is older than the room is full', () => {
       await until(async () => (await readLegs(stage, meeting)).length, connections);
     }
     await until(async () => (await readLegs(stage, meeting)).map(({ state, owed_reason: why }) => [state, why]), [['ending', 'replaced'], ['ending', 'replaced'], ['joined', null]]);
+    await untilAnswered(stage);
     for (const leg of (await readLegs(stage, meeting)).filter(({ state }) => state === 'ending')) {
       expect(stage.sent.filter(({ name, id }) => name === 'hang-up-leg' && id === leg.id)).toHaveLength(1);
       await hangUpLeg(world, meeting.tenantId, leg.id);

@@ -146,7 +146,7 @@ describe('the inventory of several accounts', () => {
       await hangUpUntilDone(stage, world, meeting);
       await settleNow(world, meeting);
     }
-    await stage.store.pool.query(`UPDATE cdr SET price_micro = NULL, ask_at = now() WHERE handle = 'voice'`);
+    await stage.store.pool.query(`UPDATE cdr SET price_micro = NULL, ask_at = now() - interval '1 second' WHERE handle = 'voice'`);
     expect(await reconcileCharges(unreadable(world, own.accountId))).toBe(1);
     await stage.store.pool.query(`UPDATE cdr SET ask_at = now() - interval '1 second' WHERE price_micro IS NULL AND handle = 'voice'`);
     expect(await reconcileCharges(world)).toBe(1);

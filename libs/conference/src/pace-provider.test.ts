@@ -99,8 +99,11 @@ describe('two processes that share an account whose limits are enforced', () => 
   it('are refused without the pace: the limits of the emulator bite', async () => {
     const calls = await made(30);
     await stage.emulator.client.putConfig({ limits: { enabled: true } });
-    await Promise.allSettled(calls.map((callId) => world.voice.hangUp(callId)));
-    expect(refused(await stage.emulator.client.restLog()).length).toBeGreaterThanOrEqual(10);
+    // Again and again: a machine that is busy may take a while to ask so much in one second.
+    await expect.poll(async () => {
+      await Promise.allSettled(calls.map((callId) => world.voice.hangUp(callId)));
+      return refused(await stage.emulator.client.restLog()).length;
+    }).toBeGreaterThanOrEqual(10);
   });
 });
 
@@ -125,11 +128,17 @@ describe('a hang-up', () => {
   });
 
   it('waits behind other hang-ups', async () => {
-    const [callId = ''] = await made(1);
-    await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 3_500, withinMs: 1 });
-    const { waits, providers } = impatient();
-    await providers.voice.hangUp(callId);
-    expect(waits).toHaveLength(1);
+    let waits: number[] = [];
+    // Until one comes while the other still has its place: on a machine that is busy that may be over before.
+    await expect.poll(async () => {
+      const [callId = ''] = await made(1);
+      await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 3_500, withinMs: 1 });
+      const line = impatient();
+      await line.providers.voice.hangUp(callId);
+      waits = line.waits;
+      return waits.length;
+    }).toBe(1);
+    expect(waits[0]).toBeGreaterThan(0);
     expect(waits[0]).toBeLessThanOrEqual(3_500);
   });
 });
@@ -143,7 +152,7 @@ describe('the list of live calls', () => {
     await paceProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
     expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
     expect(places).toBe(3);
-    await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 8_000, withinMs: 5_000 });
+    await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 9_000, withinMs: 5_000 });
     const { providers } = impatient();
     await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
     expect(await providers.voice.listLiveCalls()).toHaveLength(1);

@@ -42,11 +42,11 @@ describe('time', () => {
     const meeting = await meet(stage, world, { max_duration_s: 600 });
     stage.jobsDown = true;
     const skewed = { ...world, clock: { now } };
-    await passTime(stage, 590);
+    await passTime(stage, 540);
     await reconcile(skewed);
     await sweepInventory(skewed, null);
     expect(await upAtVendor(stage, meeting)).toEqual(ALL_UP);
-    await passTime(stage, 13);
+    await passTime(stage, 63);
     await reconcile(skewed);
     expect((await readSession(stage, meeting)).end_reason).toBe('max-duration');
     await reconcileUntilQuiet(stage, skewed);

@@ -146,7 +146,7 @@ describe('a session that ends in the wrong moment', () => {
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ended']);
   });
 
-  it(`${cause(4)}: an answer after the end joins nothing, and its call is hung up within five seconds`, async () => {
+  it(`${cause(4)}: an answer after the end joins nothing, and its call is hung up by the next round, however soon that is`, async () => {
     const meeting = await openRoom(world);
     await joinBrowser(stage, meeting);
     await callIn(stage, world, meeting);
@@ -155,16 +155,15 @@ describe('a session that ends in the wrong moment', () => {
     await openBridge(world, meeting.tenantId, meeting.sessionId);
     await end(meeting);
     await rounds(1);
-    await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.media_closed_at !== null, true);
+    await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.media_closed_at), [expect.any(Date)]);
     answer();
-    await until(async () => (await readLegs(stage, meeting, 'bridge'))[0]?.voice_call_id !== null, true);
-    const named = await stage.emulator.client.clock();
+    await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id), [expect.any(String)]);
     // No time goes by: it is asked at once, whatever was asked before.
     await reconcile(world);
     expect((await allDown()).up).toBe(0);
     const [call] = (await stage.emulator.client.ledger({ kind: 'voice-sip' })).legs;
+    expect(call).toMatchObject({ endedAt: expect.any(Number) });
     expect(call?.answeredAt).toBeUndefined();
-    expect((call?.endedAt ?? Infinity) - named.now).toBeLessThan(5_000);
   });
 
   it(`${cause(5)}: ending a room owes every phone in it its hang-up, and they are hung up`, async () => {

@@ -5,7 +5,7 @@ import { reconcile } from './reconcile.ts';
 import { suspendTenant } from './suspend-tenant.ts';
 import { breakTransactions } from './testing/broken-store.ts';
 import { callIn, meet, openRoom, readLegs, readSession, ringIn, until, upAtVendor, type Meeting } from './testing/meeting.ts';
-import { passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
+import { passTime, reconcileUntilQuiet, reconcileWhen, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
 let stage: Stage;
@@ -39,7 +39,8 @@ describe('suspending a tenant', () => {
     stage.jobsDown = true;
     // The first thing that suspending does, and then nothing.
     await markSuspended(stage.store, world.tenantId);
-    expect(await reconcile(world)).toEqual({});
+    await passTime(stage, 3);
+    expect(await reconcileWhen(stage, world, `UPDATE tenant SET suspended_at = $1::timestamptz - interval '1.9 seconds'`)).toEqual({});
     expect((await readSession(stage, meeting)).state).toBe('live');
     // The tenant's row is not moved back with the others'.
     await stage.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
@@ -88,6 +89,7 @@ describe('suspending a tenant', () => {
     const other: World = { ...world, tenantId: 'ten_other' };
     const meeting = await meet(stage, other);
     await suspendTenant(world, world.tenantId);
+    await passTime(stage, 3);
     await stage.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
     expect(await reconcile(world)).toEqual({});
     await callIn(stage, other, meeting);

@@ -43,10 +43,14 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     const world = stage.worlds[kind];
     const meeting = await openRoom(world);
     await joinBrowser(stage, meeting);
-    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', event: 'connectionCreated', fault: 'delay', delayMs: 700 }] });
+    let take = (): void => undefined;
+    stage.videoHeld = new Promise((resolve) => (take = resolve));
+    const told = { kind: 'session-callback', event: 'connectionCreated', after: (await stage.emulator.client.webhookLog()).at(-1)?.seq ?? 0 };
     const { connectionId } = await join(meeting);
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
-    await stage.emulator.client.awaitWebhook({ kind: 'session-callback', event: 'connectionCreated', after: 0 });
+    take();
+    expect(await stage.emulator.client.awaitWebhook(told)).toMatchObject({ outcome: 'delivered', status: 200 });
+    expect((await readLegs(stage, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['joined', 'joined']);
     await stage.emulator.client.leaveWebrtc(connectionId);
     await untilLegs(stage, meeting, 'webrtc', ['joined', 'ended']);
   });

@@ -108,6 +108,11 @@ export class EmulatorClient {
     return this.call('POST', `/callers/${id}/key`, { digits });
   }
 
+  /** Picks a ringing phone up now; for phones that let it ring (`no-answer`). */
+  answer(id: string): Promise<PersonView> {
+    return this.call('POST', `/callers/${id}/answer`, {});
+  }
+
   hangUp(id: string): Promise<PersonView> {
     return this.call('POST', `/callers/${id}/hangup`, {});
   }

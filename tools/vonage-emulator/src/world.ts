@@ -108,6 +108,8 @@ export interface VideoSession {
 
 export interface Person extends PersonView {
   leg: Leg;
+  /** A phone that rings is picked up now. */
+  pickUp?: () => void;
 }
 
 export interface RegisteredCallback {

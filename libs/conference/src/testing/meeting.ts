@@ -44,14 +44,20 @@ export async function until(read: () => Promise<unknown>, wanted: unknown): Prom
   await expect.poll(read, { timeout: WAIT_MS, interval: 10 }).toEqual(wanted);
 }
 
-/** Until the legs of a kind are in these states. */
-export const untilLegs = (stage: Stage, meeting: Meeting, kind: LegKind, states: readonly string[]): Promise<void> =>
-  until(async () => (await readLegs(stage, meeting, kind)).map((leg) => leg.state), states);
+/** Until no webhook is being worked on: what one sends and counts comes after the commit whose rows a test has seen. */
+export const untilAnswered = (stage: Stage): Promise<void> => until(async () => stage.inHand, 0);
+
+/** Until the legs of a kind are in these states, and whatever made them so has sent and counted what it had to. */
+export async function untilLegs(stage: Stage, meeting: Meeting, kind: LegKind, states: readonly string[]): Promise<void> {
+  await until(async () => (await readLegs(stage, meeting, kind)).map((leg) => leg.state), states);
+  await untilAnswered(stage);
+}
 
 export async function joinBrowser(stage: Stage, meeting: Meeting): Promise<VideoConnectionView> {
   const before = (await readLegs(stage, meeting, 'webrtc')).length;
   const connection = await stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
   await until(async () => (await readLegs(stage, meeting, 'webrtc')).length, before + 1);
+  await untilAnswered(stage);
   return connection;
 }
 
@@ -69,6 +75,7 @@ export async function callIn(stage: Stage, world: World, meeting: Meeting): Prom
   await client.key(person.id, `${meeting.pin}#`);
   await client.awaitJoined(person.id);
   await until(async () => (await readLegs(stage, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state, 'joined');
+  await untilAnswered(stage);
   await settleNow(world, meeting);
   return person;
 }

@@ -1,7 +1,7 @@
 import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { reconcile } from '../reconcile.ts';
 import { STAGE_TENANT, type Stage, type World } from './stage.ts';
-import { alterRows, until } from './meeting.ts';
+import { alterRows, until, untilAnswered } from './meeting.ts';
 
 /** Every column that something counts from or towards, by table; rooms before sessions before legs, as the use-cases lock them. */
 const TIMES = {
@@ -26,7 +26,10 @@ export async function passTime(stage: Pick<Stage, 'store'>, seconds: number): Pr
 export async function startOver(stage: Stage): Promise<void> {
   stage.jobsDown = false;
   stage.answersHeld = undefined;
+  stage.videoHeld = undefined;
   await stage.emulator.client.reset();
+  // What the test before it had told may still be in hand.
+  await untilAnswered(stage);
   await emptyDatabase(stage);
   for (const noted of [stage.counted, stage.observed, stage.failures, stage.sent]) noted.length = 0;
   await stage.store.prisma.tenant.create({ data: { ...STAGE_TENANT, id: stage.worlds.unified.tenantId } });
@@ -42,6 +45,23 @@ export async function emptyDatabase({ store }: Pick<Stage, 'store'>): Promise<vo
     await tx.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
   });
 }
+
+/**
+ * A round of the reconciler at one instant of the database's clock, however long this machine takes: `owe` has that instant as $1 and says since when
+ * something is owed; the lists are read in a transaction that began then, where now() stands still.
+ */
+export const reconcileWhen = (stage: Stage, world: World, owe: string): Promise<Record<string, number>> =>
+  inTransaction(stage.store, EVERY_TENANT, async (tx) => {
+    const { rows } = await tx.query<{ at: Date }>('SELECT now() AS at');
+    await alterRows(stage, owe, [rows[0]?.at]);
+    let before: Promise<unknown> = Promise.resolve();
+    const query: Stage['store']['query'] = (_, { name, text, values }) => {
+      const read = before.then(() => tx.query({ name, text, values: [...(values ?? [])] }));
+      before = read.catch(() => undefined);
+      return read as never;
+    };
+    return reconcile({ ...world, store: { ...stage.store, query } });
+  });
 
 /** Rounds of the reconciler, with time between them, until no leg is owed a hang-up and no session is ending; answers how many it took. */
 export async function reconcileUntilQuiet(stage: Stage, world: World, rounds = 8): Promise<number> {

@@ -62,6 +62,10 @@ export interface Stage {
   jobsDown: boolean;
   /** While set, calls that ask what to do get no answer before this. */
   answersHeld: Promise<void> | undefined;
+  /** While set, nothing that the video side tells is taken before this. */
+  videoHeld: Promise<void> | undefined;
+  /** How many webhooks are being worked on; none that is held. */
+  inHand: number;
   /** Where the carrier reaches us. */
   readonly hooksUrl: string;
   close(): Promise<void>;
@@ -91,7 +95,7 @@ export async function setStage(): Promise<Stage> {
   const observed: Stage['observed'] = [];
   const failures: unknown[] = [];
   const sent: Stage['sent'] = [];
-  const stage: Pick<Stage, 'jobsDown' | 'answersHeld'> = { jobsDown: false, answersHeld: undefined };
+  const stage: Pick<Stage, 'jobsDown' | 'answersHeld' | 'videoHeld' | 'inHand'> = { jobsDown: false, answersHeld: undefined, videoHeld: undefined, inHand: 0 };
   const jobs = watched(realJobs, sent, () => stage.jobsDown);
 
   const buildAccount = accountBuilder({ VONAGE_API_HOST: emulator.url, VIDEO_API_HOST: emulator.url, SIP_HOST: 'sip.nexmo.com', VONAGE_APPLICATION_ID: vendor.applicationId }, { timeoutMs: TIMEOUT_MS });
@@ -111,7 +115,9 @@ export async function setStage(): Promise<Stage> {
       const [, kind, ...path] = (request.url ?? '').split('?')[0]?.split('/') ?? [];
       const rawBody = await readBody(request);
       if (path.join('/') === 'v1/voice/answer') await stage.answersHeld;
-      const reply = await routeWebhook(worlds[kind as MediaKind], path.join('/'), { authorization: request.headers.authorization, rawBody });
+      if (path.join('/') === 'v1/video/events') await stage.videoHeld;
+      stage.inHand += 1;
+      const reply = await routeWebhook(worlds[kind as MediaKind], path.join('/'), { authorization: request.headers.authorization, rawBody }).finally(() => (stage.inHand -= 1));
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
     })().catch((error: unknown) => {
       failures.push(error);

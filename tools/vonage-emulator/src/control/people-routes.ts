@@ -71,6 +71,12 @@ export function addPeopleRoutes({ app, world }: Control): void {
     keyDigits(world(), person.leg, digits);
     return viewPerson(person);
   });
+  app.post('/emulator/callers/:id/answer', (request) => {
+    const person = personOf(world(), request.params);
+    if (person.state !== 'ringing' || person.pickUp === undefined) throw new Refused(409, `no phone rings: the call is ${person.state}`);
+    person.pickUp();
+    return viewPerson(person);
+  });
   app.post('/emulator/callers/:id/hangup', (request) => {
     const person = personOf(world(), request.params);
     endLeg(world(), person.leg, { reason: 'hung-up', by: 'user' });

@@ -45,6 +45,16 @@ describe('long polls', () => {
   });
 });
 
+it('a phone that lets it ring is picked up when it is told to, once', async () => {
+  await stage.client.setPhone('447700900201', { mode: 'no-answer' });
+  await stage.vonage.voice.createOutboundCall({ to: [{ type: 'phone', number: '447700900201' }], from: { type: 'phone', number: NUMBER }, ncco: [{ action: 'conversation', name: 'r' }] } as never);
+  const { id, state } = await stage.client.awaitRing('447700900201');
+  expect(state).toBe('ringing');
+  expect(await stage.client.answer(id)).toMatchObject({ state: 'answered' });
+  await stage.client.awaitJoined(id);
+  await expect(stage.client.answer(id)).rejects.toMatchObject({ status: 409 });
+});
+
 describe('what the control API refuses', () => {
   it('a number that is not linked, a person who is not there, a field it does not know', async () => {
     await expect(stage.client.dial({ from: '1', to: '15550009999' })).rejects.toMatchObject({ status: 404 });

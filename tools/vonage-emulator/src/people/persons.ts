@@ -21,6 +21,6 @@ export function createPerson(world: World, kind: 'caller' | 'phone', from: strin
 }
 
 /** The person without its leg. */
-export function viewPerson({ leg: _leg, ...view }: Person): PersonView {
+export function viewPerson({ leg: _leg, pickUp: _pickUp, ...view }: Person): PersonView {
   return view;
 }

@@ -45,6 +45,7 @@ export function placeCall(world: World, call: OutboundCall): Leg {
   const leg = createLeg(world, { ...call, kind: 'voice-outbound', direction: 'outbound', party });
   person.leg = leg;
   person.callId = leg.uuid;
+  person.pickUp = () => picksUp(world, leg, behaviour, call);
   const afterMs = behaviour.afterMs ?? world.config.timings.phoneAnswerMs;
   const refusal = REFUSALS[behaviour.mode];
   if (behaviour.mode !== 'failed') legTimer(world, leg, 0, () => ringLeg(world, leg));
