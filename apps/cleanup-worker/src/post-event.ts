@@ -25,7 +25,7 @@ const publicOnly =
       else callback(error, address, family);
     });
 
-export interface PostOptions {
+interface PostOptions {
   readonly timeoutMs: number;
   readonly addresses: AddressPolicy;
   /** Another resolver than the system's, in tests. */

@@ -1,6 +1,6 @@
 import type { Clock, RandomInt } from '@partyline/domain/clock';
 
-export interface Timer {
+interface Timer {
   /** Throws when the last run began or ended longer ago than this: it hangs. */
   assertRunning(withinMs: number): void;
   /** No further run; waits for the one in hand. */

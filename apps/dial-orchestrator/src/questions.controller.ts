@@ -7,7 +7,7 @@ import { NEVER, type Observable } from 'rxjs';
 
 const UNANSWERED = '';
 
-export interface QuestionDeps {
+interface QuestionDeps {
   readonly provider: AskProvider;
   /** Under which questions are claimed: Redis hands each to every replica, and one is to answer. */
   readonly redis: Redis;

@@ -70,7 +70,7 @@ class QuestionClient extends ClientRedis {
   }
 }
 
-export interface ProviderClient extends AskProvider {
+interface ProviderClient extends AskProvider {
   close(): Promise<void>;
 }
 

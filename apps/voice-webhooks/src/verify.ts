@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import type { WebhookDeps } from './deps.ts';
 
 /** A webhook that its account's vendor did sign. */
-export interface VerifiedWebhook<Side extends keyof Providers> {
+interface VerifiedWebhook<Side extends keyof Providers> {
   readonly provider: Providers[Side];
   readonly token: UsedToken;
 }

@@ -12,7 +12,7 @@ import { sendSettle } from './send-settle.ts';
 export const BRIDGE_HEADER = 'X-Partyline-Leg';
 
 /** Seconds from a prompt until a caller who was not admitted is let go (reliability.md §4); `admit_caller` gives the same to each further prompt. */
-export const KEYING_S = 30;
+const KEYING_S = 30;
 export const MAX_TRIES = 3;
 /** Seconds without a key after which what was keyed is taken. */
 const KEY_TIMEOUT_S = 5;

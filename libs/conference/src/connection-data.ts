@@ -1,5 +1,5 @@
 /** What travels in a video connection's data, so that whoever made it, the vendor's callback says whose it is. No names, no numbers. */
-export type ConnectionData = { readonly participant: string | null } | { readonly leg: string };
+type ConnectionData = { readonly participant: string | null } | { readonly leg: string };
 
 export const writeConnectionData = (data: ConnectionData): string => JSON.stringify(data);
 

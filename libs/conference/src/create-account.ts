@@ -8,7 +8,7 @@ import type { AccountVault, SealedAs } from './account-vault.ts';
 import type { AskProvider } from './ask-provider.ts';
 import { noSuchAccount } from './refusals.ts';
 
-export interface AccountDeps {
+interface AccountDeps {
   readonly store: Store;
   readonly ids: Ids;
   readonly provider: Pick<AskProvider, 'verifyAccount'>;
@@ -36,7 +36,7 @@ export async function createAccount(deps: AccountDeps, tenantId: string, { label
   return made;
 }
 
-export const applicationTaken = (): VerdictError =>
+const applicationTaken = (): VerdictError =>
   new VerdictError('client', 'application-taken', 'This application is an account here already.', { field: '/voice/applicationId', fix: 'Make another application at the vendor, used by nothing else: docs/accounts.md.' });
 
 /** What may be shown of a key. */
@@ -52,7 +52,7 @@ function assertPrivateKey(pem: string): void {
 }
 
 /** What is new of an account's credentials; what is left out stays. */
-export interface NewCredentials {
+interface NewCredentials {
   readonly voice?: { readonly [K in keyof AccountCredentials['voice']]?: string | undefined } | undefined;
   readonly video?: { readonly kind?: string | undefined; readonly apiKey?: string | undefined; readonly apiSecret?: string | undefined } | undefined;
   readonly callbackSecret?: string | undefined;

@@ -5,7 +5,7 @@ import type { Store } from '@partyline/store/store';
 import { checkAddress, type AddressPolicy } from './endpoint-address.ts';
 import { writeSecret, type EndpointSecrets } from './endpoint-secrets.ts';
 
-export interface EndpointDeps {
+interface EndpointDeps {
   readonly store: Store;
   readonly ids: Ids;
   /** 256 random bits in base64url. */
@@ -15,10 +15,10 @@ export interface EndpointDeps {
 }
 
 /** Endpoints that a tenant may have. */
-export const MOST_ENDPOINTS = 10;
+const MOST_ENDPOINTS = 10;
 
 /** An endpoint with its secret, which is shown this once. */
-export interface WithSecret {
+interface WithSecret {
   readonly row: EndpointRow;
   readonly secret: string;
 }

@@ -9,7 +9,7 @@ import { noSuchTenant } from './refusals.ts';
 const FOREIGN_KEY = '23503';
 
 /** Keys of one tenant that are good at the same time. */
-export const MOST_KEYS = 50;
+const MOST_KEYS = 50;
 
 /** Who makes or ends keys: a key itself. */
 export interface KeyCaller {

@@ -46,7 +46,7 @@ export interface CreatedRoom {
 }
 
 /** A room's first session, with a token for its first browser. */
-export interface FirstSession {
+interface FirstSession {
   readonly sessionId: string;
   /** When the session ends by itself if nobody comes. */
   readonly dueAt: Date;

@@ -42,7 +42,7 @@ const GIVEN_UP_S = (5 * DAY_MS) / 1000;
 const GIVEN_UP_AFTER = 10;
 
 /** Sends what is due, as much at once as it may. */
-export interface Sender {
+interface Sender {
   /** Looks for what is due and begins with it; done when nothing more is due, or as much is on its way as may be. What is on its way looks again when it is done. */
   look(): Promise<void>;
   /** When nothing is on its way. */

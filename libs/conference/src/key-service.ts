@@ -3,7 +3,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { seal, unseal } from './sealing.ts';
 
 /** A data key as it is kept: of no use to whoever has not the master key that wrapped it. */
-export interface WrappedKey {
+interface WrappedKey {
   /** Which master key wrapped it. */
   readonly keyId: string;
   readonly wrapped: Uint8Array;

@@ -7,7 +7,7 @@ import type { Tx } from '@partyline/store/store';
 const ASK_IN_S = 30;
 
 /** What was seen of one side's closing. */
-export interface ClosedSide {
+interface ClosedSide {
   readonly handle: 'media' | 'voice';
   readonly source: 'callback' | 'look-up';
   /** What the provider said of the charge; absent for a side whose charge it does not report. */

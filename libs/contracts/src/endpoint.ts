@@ -83,7 +83,7 @@ export const Ping = z.object({ deliveryId, eventId }).meta({ id: 'Ping', descrip
 export type Ping = z.output<typeof Ping>;
 
 /** One attempt to deliver an event. */
-export const DeliveryAttempt = z
+const DeliveryAttempt = z
   .object({
     no: z.int().min(1).meta({ description: 'Counts from 1.', examples: [1] }),
     at: instant('When it was begun; written down before the request.'),

@@ -17,7 +17,7 @@ interface Told {
 }
 
 /** Every event that a tenant is told of, by its type: the one list, from which the OpenAPI document's webhooks are made, and to which a test holds what the conference tells. */
-export const EVENTS = {
+const EVENTS = {
   'session.live': { says: 'The first person has joined.', data: z.object({}), example: {} },
   'session.ending': { says: 'The end of a session is decided, and hang-ups are under way.', data: z.object({ reason: endReason }), example: { reason: 'browsers-left' } },
   'session.ended': { says: 'The provider has confirmed that every connection of the session is closed: nothing is charged any more.', data: z.object({ reason: endReason }), example: { reason: 'browsers-left' } },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { complete, id, instant, legKind, outcome, page } from './fields.ts';
 
 /** One time that the provider was asked to close a leg. */
-export const HangUpAttempt = z
+const HangUpAttempt = z
   .object({
     no: z.int().min(1).meta({ description: 'Counts from 1.', examples: [1] }),
     at: instant('When it was begun; written down before the provider was asked.'),
@@ -15,7 +15,7 @@ export const HangUpAttempt = z
   .meta({ id: 'HangUpAttempt', description: 'One time that the provider was asked to close a leg. Attempts go on without end, at most 15 seconds apart, until the leg is confirmed closed.' });
 
 /** That the provider was seen to have closed one side of a leg. */
-export const Closing = z
+const Closing = z
   .object({
     handle: z.enum(['media', 'voice']).meta({ description: 'Which side: `media`, the video connection, or `voice`, the call. A bridge has both.', examples: ['voice'] }),
     source: z.enum(['callback', 'look-up']).meta({ description: '`callback`: a signed event of the provider’s. `look-up`: we asked, and it said so.', examples: ['callback'] }),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { id, instant, legKind, legState, maskedNumber, outcome } from './fields.ts';
 
 /** When a hang-up was owed, asked for and confirmed. */
-export const HangUp = z
+const HangUp = z
   .object({
     owedAt: instant('Since when the leg should be down; null while it may stay.').nullable(),
     reason: z.string().nullable().meta({ description: 'Why it is owed; null while it is not.', examples: ['ended-by-tenant'] }),
@@ -32,7 +32,7 @@ export const Leg = z
 export type Leg = z.output<typeof Leg>;
 
 /** A leg as the provider itself sees it now. */
-export const LiveLeg = z
+const LiveLeg = z
   .object({
     legId: id('leg', 'The leg'),
     kind: legKind,
@@ -41,7 +41,7 @@ export const LiveLeg = z
     voiceUp: z.boolean().nullable().meta({ description: 'Does the provider say that its call is up? Null: it has none, or it cannot be asked.', examples: [true] }),
   })
   .meta({ id: 'LiveLeg', description: 'What our row says of a leg, beside what the provider says of it now.' });
-export type LiveLeg = z.output<typeof LiveLeg>;
+type LiveLeg = z.output<typeof LiveLeg>;
 
 /** The reply to `GET /v1/rooms/{id}/live`. */
 export const LiveRoom = z.object({ legs: z.array(LiveLeg).meta({ description: 'Every leg that has not ended.' }) }).meta({ id: 'LiveRoom', description: 'A room’s connections as the provider sees them at this moment.' });

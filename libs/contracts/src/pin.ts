@@ -17,8 +17,8 @@ const pin = z.string().regex(/^\d{6,12}$/);
 const spaced = z.string();
 
 /** A person's PIN as it is listed. */
-export const PersonalPin = z.object({ ...fields, createdAt: instant('When it was given.') }).meta({ id: 'PersonalPin', description: 'That somebody has a PIN of their own. The PIN itself was shown once.' });
-export type PersonalPin = z.output<typeof PersonalPin>;
+const PersonalPin = z.object({ ...fields, createdAt: instant('When it was given.') }).meta({ id: 'PersonalPin', description: 'That somebody has a PIN of their own. The PIN itself was shown once.' });
+type PersonalPin = z.output<typeof PersonalPin>;
 
 /** The reply to `POST /v1/rooms/{id}/pins`. */
 export const CreatedPin = z

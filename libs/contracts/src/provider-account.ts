@@ -29,10 +29,10 @@ const projectKey = z.string('must be a text').regex(/^\d{1,20}$/, 'must be the p
 const projectSecret = secret('The OpenTok project’s secret.', 'exampleprojectsecret1234');
 
 /** The telephone side of an account. */
-export const VoiceCredentials = z.strictObject({ kind: voiceKind, apiKey, apiSecret, applicationId, privateKey, signatureSecret }).meta({ id: 'VoiceCredentials', description: 'The telephone side of an account.' });
+const VoiceCredentials = z.strictObject({ kind: voiceKind, apiKey, apiSecret, applicationId, privateKey, signatureSecret }).meta({ id: 'VoiceCredentials', description: 'The telephone side of an account.' });
 
 /** The video side of an account. */
-export const VideoCredentials = z
+const VideoCredentials = z
   .discriminatedUnion('kind', [z.strictObject({ kind: opentokKind, apiKey: projectKey, apiSecret: projectSecret }), z.strictObject({ kind: unifiedKind })], 'must have the kind opentok or unified')
   .meta({ id: 'VideoCredentials', description: 'The video side of an account: a legacy OpenTok project, or the application of the telephone side.', examples: [{ kind: 'unified' }] });
 

@@ -11,7 +11,7 @@ export const FRAUD_METERS = ['callsPerMinute', 'concurrent', 'toOneNumber', 'min
 export type FraudMeter = (typeof FRAUD_METERS)[number];
 
 /** From `warn` on the tenant is told; from `critical` on nobody more is rung. */
-export interface Threshold {
+interface Threshold {
   readonly warn: number;
   readonly critical: number;
 }
@@ -26,7 +26,7 @@ export const FRAUD_LIMITS: FraudLimits = {
   longestMinutes: { warn: 100, critical: 125 },
 };
 
-export interface FraudSign {
+interface FraudSign {
   readonly meter: FraudMeter;
   readonly measured: number;
   readonly level: 'warn' | 'critical';

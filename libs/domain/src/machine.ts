@@ -10,7 +10,7 @@ export interface Machine<State extends string, Event extends string> {
 }
 
 /** `why` is the sentence on the arrow in the drawn diagram. */
-export interface Cell<State extends string> {
+interface Cell<State extends string> {
   readonly next: State;
   readonly why: string;
 }

@@ -22,7 +22,7 @@ export interface Charge {
 }
 
 /** Of what a limit is: `tenant-spend` and `room-spend` in micro-units, `tenant-minutes` in seconds. A tenant's are for a calendar month, a room's for ever. */
-export const SPEND_SCOPES = ['tenant-spend', 'tenant-minutes', 'room-spend'] as const;
+const SPEND_SCOPES = ['tenant-spend', 'tenant-minutes', 'room-spend'] as const;
 export type SpendScope = (typeof SPEND_SCOPES)[number];
 
 /** How much of a limit is used, what is running included. */

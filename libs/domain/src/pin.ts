@@ -1,7 +1,7 @@
 import type { RandomInt } from './clock.ts';
 
 export const PIN_MIN_LENGTH = 6;
-export const PIN_DEFAULT_LENGTH = 9;
+const PIN_DEFAULT_LENGTH = 9;
 export const PIN_MAX_LENGTH = 12;
 
 /** Wrong PINs that a number can take in a day, at the least, before their odds add up to a thousandth: with fewer, its slow mode would keep people waiting (docs/fraud.md). */

@@ -37,7 +37,7 @@ export interface ClockMarks {
 }
 
 /** Who has been there at all. */
-export interface Seen {
+interface Seen {
   readonly had_browser: boolean;
   readonly had_phone: boolean;
   readonly had_host: boolean;
@@ -79,7 +79,7 @@ export function mark(before: ClockMarks & Seen, here: Presence, now: Date): Cloc
   };
 }
 
-export interface Due {
+interface Due {
   readonly at: Date;
   readonly reason: EndReason;
 }

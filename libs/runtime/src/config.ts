@@ -66,7 +66,7 @@ const seconds = z.coerce.number().int().positive();
  * Every variable that a service reads, in groups; a service names the groups it needs, and nothing else reads the environment. Parsed
  * once, in `main`, and passed on as values.
  */
-export const GROUPS = {
+const GROUPS = {
   service: z.object({
     HOST: z.string().default('0.0.0.0'),
     PORT: z.coerce.number().int().min(0).max(65_535).default(8080),

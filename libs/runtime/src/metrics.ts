@@ -22,12 +22,12 @@ const COUNTERS = {
   spend_guard: { help: 'Sessions that were warned or ended by a limit of money or minutes.', labels: ['what'] },
   charges_reconciled: { help: 'Call records whose price was had from the provider’s own record.', labels: [] },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;
-export type CounterName = keyof typeof COUNTERS;
+type CounterName = keyof typeof COUNTERS;
 
 const HISTOGRAMS = {
   hangup_confirm_seconds: { help: 'From a hang-up being owed to the provider being seen to have done it.', labels: ['kind'], buckets: [0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 900] },
 } as const satisfies Record<string, { help: string; labels: readonly string[]; buckets: readonly number[] }>;
-export type HistogramName = keyof typeof HISTOGRAMS;
+type HistogramName = keyof typeof HISTOGRAMS;
 
 /** What is read off the database: the same from every replica, so take the largest, not the sum. A service has only those that it sets. */
 const GAUGES = {
@@ -37,7 +37,7 @@ const GAUGES = {
   charges_open: 'Call records of more than an hour whose price the provider has not said.',
   reconciled_timestamp_seconds: 'When the last round of the reconciler was done, in seconds since 1970.',
 } as const satisfies Record<string, string>;
-export type GaugeName = keyof typeof GAUGES;
+type GaugeName = keyof typeof GAUGES;
 
 export interface Metrics {
   readonly registry: Registry;

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 
 /** As ioredis, BullMQ and Nest all take it: the type of `retryStrategy` differs among them. */
-export type ConnectionSettings = Omit<RedisOptions, 'retryStrategy'> & { readonly retryStrategy: (times: number) => number };
+type ConnectionSettings = Omit<RedisOptions, 'retryStrategy'> & { readonly retryStrategy: (times: number) => number };
 
 /** Connection settings for one Redis URL. */
 function fromUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {

@@ -15,7 +15,7 @@ const BODY_LIMIT = 64 * 1024;
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-export interface ServiceOptions {
+interface ServiceOptions {
   readonly config: Config<'service'>;
   readonly log: Logger;
   readonly metrics: Metrics;

@@ -13,7 +13,7 @@ export const hashSecret = (secret: string): Buffer => createHash('sha256').updat
 const NOBODY = hashSecret('');
 
 /** Who a key is. */
-export interface KeyHolder {
+interface KeyHolder {
   readonly tenantId: string;
   readonly keyId: string;
   readonly scopes: readonly string[];

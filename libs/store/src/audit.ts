@@ -2,7 +2,7 @@ import type { audit_entry } from './generated/client.ts';
 import { EVERY_TENANT, type Scope, type Store } from './store.ts';
 
 /** What somebody asked the API to change, before it is done. None of it may hold a secret, a PIN or a phone number. */
-export interface NewEntry {
+interface NewEntry {
   readonly id: string;
   readonly actor: { readonly kind: 'key' | 'operator'; readonly id: string };
   readonly operation: string;

@@ -57,7 +57,7 @@ export async function fillCdr(tx: Tx, tenantId: string | null, { legId, handle, 
 }
 
 /** A record without a price, taken to be asked for at the provider. */
-export interface CdrToAsk {
+interface CdrToAsk {
   readonly leg_id: string;
   readonly tenant_id: string | null;
   readonly voice_call_id: string;
@@ -117,7 +117,7 @@ export interface CdrRow {
   readonly estimate_micro: string;
 }
 
-export interface CdrFilter {
+interface CdrFilter {
   readonly limit: number;
   /** The last id of the page before. */
   readonly after?: string | undefined;

@@ -1,7 +1,7 @@
 import { EVERY_TENANT, type Store } from './store.ts';
 
 /** A tenant's data key, wrapped with a master key. */
-export interface DataKeyRow {
+interface DataKeyRow {
   readonly keyId: string;
   readonly wrapped: Uint8Array;
 }

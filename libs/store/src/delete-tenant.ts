@@ -9,7 +9,7 @@ const THROUGH_LEGS = ['hang_up_attempt', 'observation'] as const;
 /** Sessions whose rows go in one transaction: each must be done well within a statement's time. */
 const BATCH = 200;
 
-export type Deleted = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'has-numbers';
+type Deleted = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'has-numbers';
 
 /**
  * Deletes a tenant with all its rows but those of `KEPT_TABLES`: only one that is suspended, that has no number of its own (which the operator has bought, and

@@ -20,7 +20,7 @@ export interface DeliveryToSend {
 /** A new delivery's id, drawn by Postgres: its statements make any number of them at once. */
 export const NEW_DELIVERY_ID = `'dlv_' || translate(rtrim(encode(uuid_send(gen_random_uuid()), 'base64'), '='), '+/', '-_')`;
 
-export interface Claim {
+interface Claim {
   /** How long a sender may hold a delivery; longer than a request may take. A dead one's is free again after this. */
   readonly leaseMs: number;
   /** Deliveries of one endpoint that may be on their way at once, whichever replica sends them. */
@@ -102,7 +102,7 @@ export async function markTaken(store: Store, tenantId: string, { id, attempts }
 }
 
 /** How an endpoint stands after an attempt that was not taken. */
-export interface Failing {
+interface Failing {
   readonly failures: number;
   /** For how many seconds nothing was taken. */
   readonly forS: number;

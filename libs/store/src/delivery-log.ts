@@ -2,7 +2,7 @@ import { NEW_DELIVERY_ID } from './deliveries.ts';
 import { KEPT, type About } from './outbox.ts';
 import { inTransaction, type Store } from './store.ts';
 
-export interface DeliveryAttempt {
+interface DeliveryAttempt {
   readonly delivery_id: string;
   readonly no: number;
   readonly at: Date;
@@ -82,7 +82,7 @@ export async function replayDelivery(store: Store, tenantId: string, id: string)
 }
 
 /** Which events are to be sent again: those of these places in the order of all, or those written in a span of time. */
-export interface Replayed {
+interface Replayed {
   readonly outboxIds: readonly string[] | null;
   readonly since: Date | null;
   readonly until: Date | null;

@@ -2,7 +2,7 @@ import type { FraudMeter } from '@partyline/domain/fraud';
 import type { Store, Tx } from './store.ts';
 
 /** Whom a tenant may ring, and what is too much. */
-export interface DialPolicy {
+interface DialPolicy {
   /** ISO 3166-1 alpha-2; its home is among them. */
   readonly countries: readonly string[];
   /** What differs from the platform's thresholds, as it stands in the row. */

@@ -5,7 +5,7 @@ import { inTransaction, type Store, type Tx } from './store.ts';
 
 export type EndpointRow = endpoint;
 
-export interface NewEndpoint {
+interface NewEndpoint {
   readonly id: string;
   readonly url: string;
   readonly description: string;

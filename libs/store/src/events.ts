@@ -32,7 +32,7 @@ export async function mediaOfSession(store: Store, tenantId: string, sessionId: 
 }
 
 /** What a provider said of one handle of a leg. */
-export interface NewObservation {
+interface NewObservation {
   readonly legId: string;
   readonly handle: 'media' | 'voice';
   readonly phase: string;

@@ -1,7 +1,7 @@
 import pg from 'pg';
 
 /** How questions that are alike are asked. */
-export interface Ask<Q, A> {
+interface Ask<Q, A> {
   /** Answers in the order of the questions. All in one transaction: when it fails it has changed nothing. */
   readonly together: (questions: readonly Q[]) => Promise<readonly A[]>;
   /** For a question whose group failed. */

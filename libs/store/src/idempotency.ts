@@ -4,7 +4,7 @@ import type { idempotency_key } from './generated/client.ts';
 /** For how long an answer is given again, in hours. */
 export const KEPT_H = 24;
 
-export interface Request {
+interface Request {
   /** Of the row, should there be none yet. */
   readonly id: string;
   readonly key: string;
@@ -71,7 +71,7 @@ async function stepsOf(store: Store, keyId: string): Promise<{ step: string; res
 }
 
 /** Whose it is now: the row's, and until when it was lent; the lease is lost to whoever takes it over. */
-export interface Lease {
+interface Lease {
   readonly id: string;
   readonly leaseUntil: Date;
 }

@@ -3,7 +3,7 @@ import type { QueryConfig } from 'pg';
 import type { EVERY_TENANT, Tx } from './store.ts';
 
 /** Keeps what must not be read in the database, bound to the row that it is of. */
-export interface Seal {
+interface Seal {
   seal(text: string, boundTo: string): Buffer;
   open(sealed: Uint8Array, boundTo: string): string;
 }

@@ -23,7 +23,7 @@ export async function countLiveKeys(tx: Tx, tenantId: string): Promise<{ live: n
   return rows[0]!;
 }
 
-export interface NewKey {
+interface NewKey {
   readonly id: string;
   readonly label: string;
   readonly scopes: readonly string[];

@@ -14,7 +14,7 @@ export interface NumberWanted {
   readonly kind?: 'shared' | 'dedicated' | undefined;
 }
 
-export interface FoundNumber {
+interface FoundNumber {
   readonly e164: string;
   readonly language: string;
   /** Whether it is this tenant's alone. */

@@ -20,7 +20,7 @@ export interface OutboxRow extends About {
 export const eventId = ({ session_id, endpoint_id, seq }: About): string => `evt_${(session_id ?? endpoint_id ?? '').replace(/^(ses|ep)_/, '')}_${seq}`;
 
 /** The two things that an event of this name can be about; `null` for what cannot be an event's name. */
-export function aboutOf(id: string): { readonly sessionId: string; readonly endpointId: string; readonly seq: number } | null {
+function aboutOf(id: string): { readonly sessionId: string; readonly endpointId: string; readonly seq: number } | null {
   const [, of, seq] = /^evt_([\w-]{1,64})_([1-9]\d{0,8})$/.exec(id) ?? [];
   return of === undefined ? null : { sessionId: `ses_${of}`, endpointId: `ep_${of}`, seq: Number(seq) };
 }
@@ -34,7 +34,7 @@ export const KEPT = `interval '30 days 1 hour'`;
 export const OUTBOX = 'o.id, o.room_id, o.session_id, o.endpoint_id, o.seq, o.type, o.data, o.created_at';
 
 /** Where an event stands among all of its tenant's. */
-export interface Place {
+interface Place {
   /** Its place in the order of all; null: there was such an event, and it was deleted. */
   readonly id: string | null;
   /** So long ago that what came after it may have been deleted: nobody can go on from here and miss nothing. */
@@ -84,7 +84,7 @@ export async function lastEventUpTo(store: Store, tenantId: string, upTo: string
 }
 
 /** What was written, and who was writing, at one moment. */
-export interface Horizon {
+interface Horizon {
   /** The last event that could be seen. */
   readonly lastId: bigint;
   /** Whoever was writing at that moment has a smaller number. */

@@ -3,7 +3,7 @@ import { EVERY_TENANT, type Store } from './store.ts';
 /* Platform-wide: a provider names a thing, and its row says whose it is. From there on everything is asked with that tenant. */
 
 /** Whose a thing named by a provider is. The tenant comes from the row. */
-export interface Owner {
+interface Owner {
   readonly tenant_id: string;
   readonly session_id: string;
 }

@@ -2,7 +2,7 @@ import type { Role } from './session-view.ts';
 import { readAs, type Store, type Tx } from './store.ts';
 
 /** A person's own PIN, without the PIN. */
-export interface PersonalPin {
+interface PersonalPin {
   readonly id: string;
   readonly participant_id: string;
   readonly role: Role;

@@ -10,7 +10,7 @@ export type AccountRow = Omit<provider_account, 'sealed' | 'old_sealed' | 'old_v
 const SHOWN = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end, a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
   a.created_at, ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
 
-export interface NewAccount {
+interface NewAccount {
   readonly id: string;
   readonly label: string;
   readonly voiceKind: string;
@@ -63,7 +63,7 @@ export async function labelAccount(store: Store, tenantId: string, id: string, l
 }
 
 /** What an account's credentials were sealed as, and they themselves. */
-export interface SealedAccount {
+interface SealedAccount {
   readonly tenant_id: string;
   readonly voice_kind: string;
   readonly media_kind: string;

@@ -3,7 +3,7 @@ import { EVERY_TENANT, inTransaction, type Store } from './store.ts';
 /* Platform-wide: the operator's price list, by which everything is counted that the provider has not charged yet. */
 
 /** A line of the list is named by these. */
-export interface RateName {
+interface RateName {
   /** inbound | outbound | bridge-voice | bridge-media | webrtc */
   readonly what: string;
   /** How numbers begin; empty: all others. */

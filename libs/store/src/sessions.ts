@@ -2,7 +2,7 @@ import { olderThan } from './page.ts';
 import { between } from './rooms.ts';
 import { readAs, type Store } from './store.ts';
 
-export interface SessionsWanted {
+interface SessionsWanted {
   readonly roomId?: string | undefined;
   readonly state?: 'open' | 'live' | 'ending' | 'ended' | undefined;
   readonly createdAfter?: Date | undefined;

@@ -24,8 +24,8 @@ export async function readTenant(store: Store, tenantId: string): Promise<Tenant
   return rows[0] ?? null;
 }
 
-export const TENANT_STATES = ['active', 'suspended', 'all'] as const;
-export type TenantState = (typeof TENANT_STATES)[number];
+const TENANT_STATES = ['active', 'suspended', 'all'] as const;
+type TenantState = (typeof TENANT_STATES)[number];
 const IN_STATE: Readonly<Record<TenantState, string>> = { active: 'suspended_at IS NULL', suspended: 'suspended_at IS NOT NULL', all: 'true' };
 
 /** A page of all tenants, newest first; `after` is the last id of the page before. */

@@ -1,7 +1,7 @@
 import type { Store } from './store.ts';
 
 /** Something that happened in a session, from whichever of our tables. */
-export interface TimelineItem {
+interface TimelineItem {
   readonly at: Date;
   readonly source: 'event' | 'leg' | 'hang-up' | 'observation';
   readonly what: string;

@@ -1,7 +1,7 @@
 import type { Store } from './store.ts';
 
 /** By what usage can be summed up; `day` is a day in UTC, by when a connection ended. */
-export const USAGE_GROUPS = ['day', 'room', 'number', 'direction'] as const;
+const USAGE_GROUPS = ['day', 'room', 'number', 'direction'] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
 
 const COLUMNS: Readonly<Record<UsageGroup, string>> = {

@@ -22,7 +22,7 @@ export interface Tally {
   measure(what: string, figure: number): void;
 }
 
-export function createTally(): Tally {
+function createTally(): Tally {
   const accepted: string[] = [];
   const figures: Record<string, number> = {};
   let inputs = 0;

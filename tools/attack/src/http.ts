@@ -5,7 +5,7 @@ export interface Sent {
   readonly body: string;
 }
 
-export interface Request {
+interface Request {
   readonly method: string;
   readonly url: string;
   /** A list sends the header more than once. */

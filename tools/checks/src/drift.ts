@@ -31,7 +31,7 @@ export function compare(migrated: Catalogue, schema: Catalogue, allowed: readonl
 }
 
 /** Makes one database from the migrations and one from schema.prisma, and compares them. */
-export async function findDrift(postgres: PostgresServer): Promise<string[]> {
+async function findDrift(postgres: PostgresServer): Promise<string[]> {
   const run = randomUUID().slice(0, 8);
   const names = [`partyline_drift_migrated_${run}`, `partyline_drift_schema_${run}`] as const;
   try {

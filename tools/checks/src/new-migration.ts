@@ -16,7 +16,7 @@ async function schemaAt(commit: string): Promise<string | undefined> {
 }
 
 /** Writes the migration that brings the schema of `commit` to the one in the working tree; returns its folder, or nothing when they agree. */
-export async function newMigration(name: string, now: Date, commit = 'HEAD'): Promise<string | undefined> {
+async function newMigration(name: string, now: Date, commit = 'HEAD'): Promise<string | undefined> {
   if (!/^[a-z0-9_]+$/.test(name)) throw new Error(`A migration's name is lower-case letters, digits and underscores, not «${name}».`);
   const sql = await schemaDiff(await schemaAt(commit), await readFile(inWorkspace(SCHEMA), 'utf8'));
   if (!sql) return undefined;

@@ -10,10 +10,10 @@ export interface Settings {
 }
 
 /** Where they are kept: `$PARTYLINE_CONFIG`, or config.json in the user's own configuration folder. */
-export const settingsFile = ({ env, home }: Pick<Io, 'env' | 'home'>): string => env['PARTYLINE_CONFIG'] ?? join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'partyline', 'config.json');
+const settingsFile = ({ env, home }: Pick<Io, 'env' | 'home'>): string => env['PARTYLINE_CONFIG'] ?? join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'partyline', 'config.json');
 
 /** What is kept: a tenant's key, an operator's, or both of one address. */
-export interface Kept {
+interface Kept {
   readonly url?: string;
   readonly key?: string;
   readonly operatorKey?: string;
@@ -24,7 +24,7 @@ type World = Pick<Io, 'env' | 'home'>;
 export const withoutSlash = (url: string): string => url.replace(/\/+$/, '');
 
 /** What was stored at the last login, if anything. */
-export function storedSettings(io: World): Kept {
+function storedSettings(io: World): Kept {
   const file = settingsFile(io);
   if (!existsSync(file)) return {};
   try {

@@ -119,5 +119,5 @@ async function expectMembers(vendor: EmulatorClient, name: string, people: reado
 }
 
 /** The legs of one room that the vendor's meter has up. */
-export const upIn = ({ legs }: LedgerView, { client }: OpenRoom, conversation: string) =>
+const upIn = ({ legs }: LedgerView, { client }: OpenRoom, conversation: string) =>
   legs.filter((leg) => leg.endedAt === undefined && (leg.sessionId === client.mediaSessionId || leg.conversation === conversation));

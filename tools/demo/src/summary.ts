@@ -6,7 +6,7 @@ import type { Told } from './story.ts';
 const BOUND_MS = 5_000;
 
 /** The demo's last line. */
-export interface Summary {
+interface Summary {
   readonly rooms: number;
   readonly callersJoined: number;
   readonly wrongPins: number;

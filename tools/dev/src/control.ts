@@ -9,7 +9,7 @@ import type { Stack } from './stack.ts';
 import { stateFolder } from './workspace.ts';
 
 /** What `npm start` leaves in .partyline/ while it runs, for tools that want to talk to it. Holds no secret. */
-export interface RunningState {
+interface RunningState {
   readonly pid: number;
   readonly startedAt: string;
   readonly urls: Stack['urls'];
@@ -22,12 +22,12 @@ export interface RunningState {
   readonly control: string;
 }
 
-export interface FaultRequest {
+interface FaultRequest {
   readonly fault: string;
   readonly on?: string;
   readonly forMs?: number;
 }
-export type FaultReply = { readonly ok: true; readonly did: string; readonly watch: string } | { readonly ok: false; readonly why: string };
+type FaultReply = { readonly ok: true; readonly did: string; readonly watch: string } | { readonly ok: false; readonly why: string };
 
 const stateFile = (): string => join(stateFolder(), 'running.json');
 

@@ -7,7 +7,7 @@ import { linkKinds, type Instance, type LinkKind, type Stack } from './stack.ts'
 import type { LinkFault } from './proxy.ts';
 
 /** What a fault does to the promise: the bound that then holds (reliability.md (c)). */
-export const faultClasses = [
+const faultClasses = [
   'kill', 'freeze', 'redis', 'postgres', 'vendor-error', 'vendor-429', 'vendor-lost-answer', 'vendor-lost-create', 'vendor-no-effect', 'webhooks-lost', 'webhooks-noise',
 ] as const;
 export type FaultClass = (typeof faultClasses)[number];
@@ -31,7 +31,7 @@ export interface Fault {
 }
 
 /** A stack, and the faults that the emulated vendor plays now. */
-export interface Stage {
+interface Stage {
   readonly stack: Stack;
   readonly vendorRules: Set<VendorRules>;
 }

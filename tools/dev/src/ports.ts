@@ -13,7 +13,7 @@ const ATTEMPTS = 50;
 const handedOut = new Set<number>();
 
 /** Tells whether a server could listen on `port` of the loopback address right now. */
-export function isFree(port: number): Promise<boolean> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((answer) => {
     const probe = createServer();
     probe.once('error', () => answer(false));

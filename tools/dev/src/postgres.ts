@@ -8,7 +8,7 @@ import { findPostgres, unprivileged, type PostgresBinaries } from './postgres-bi
 import { freePort } from './ports.ts';
 import { waitUntilReady } from './readiness.ts';
 
-export interface PostgresOptions {
+interface PostgresOptions {
   /** Where its output goes; nowhere when left out. */
   logFile?: string;
   /** Keep the data here instead of in a temp folder that is removed at the end. */

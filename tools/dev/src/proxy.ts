@@ -7,7 +7,7 @@ export interface Target {
 }
 
 /** `to`: from whoever connected to the target; `back`: the target's replies. */
-export type Direction = 'to' | 'back' | 'both';
+type Direction = 'to' | 'back' | 'both';
 
 /** What a link does to what passes. */
 export type LinkFault =

@@ -64,7 +64,7 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /** Tells whether something accepts connections on a loopback port. */
-export function accepts(port: number): Promise<boolean> {
+function accepts(port: number): Promise<boolean> {
   return new Promise((answer) => {
     const socket = connect(port, '127.0.0.1', () => {
       socket.destroy();

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { cachedRedis, fetchRedis } from './redis-fetch.ts';
 
 /** A Redis (or Valkey) server program and the environment it needs. */
-export interface RedisBinary {
+interface RedisBinary {
   path: string;
   env: NodeJS.ProcessEnv;
   from: 'REDIS_SERVER_BIN' | 'system' | 'cache' | 'fetched';

@@ -64,9 +64,9 @@ export const linkKinds = ['postgres', 'redis', 'vendor', 'webhooks'] as const;
 export type LinkKind = (typeof linkKinds)[number];
 
 /** A link of each instance to what it uses, by the instance's name; `webhooks` is the vendor's one way in. */
-export type Links = { readonly [K in LinkKind]: ReadonlyMap<string, Link> };
+type Links = { readonly [K in LinkKind]: ReadonlyMap<string, Link> };
 
-export interface RealVendor {
+interface RealVendor {
   /** Holds the account's variables, `PUBLIC_WEBHOOK_URL` and `PARTYLINE_NUMBERS`. */
   readonly env: NodeJS.ProcessEnv;
   /** Where voice-webhooks listens; whatever is at `PUBLIC_WEBHOOK_URL` must lead here. */

@@ -19,7 +19,7 @@ const videoHooks = {
 };
 
 /** The first Vonage account: its key and secret are also the SIP digest credentials (contract §5). */
-export const accountSchema = z.strictObject({
+const accountSchema = z.strictObject({
   apiKey: z.string().default('abcd1234'),
   apiSecret: z.string().default('emulator-secret'),
   /** Signs voice webhooks (contract §3, signed webhooks). Not the API secret. */
@@ -27,16 +27,16 @@ export const accountSchema = z.strictObject({
 });
 
 /** A further account of the vendor's: nothing of it is made up. */
-export const furtherAccountSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), signatureSecret: z.string() });
+const furtherAccountSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), signatureSecret: z.string() });
 
 /** Whose an application or project is: an account's `apiKey`. Left out: the first account's. */
 const owner = { account: z.string().optional() };
 
 /** A legacy OpenTok project (X-OPENTOK-AUTH). */
-export const projectSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), ...owner, ...videoHooks });
+const projectSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), ...owner, ...videoHooks });
 
 /** A Vonage application: Voice and, with the same id and key, unified Video. */
-export const applicationSchema = z.strictObject({
+const applicationSchema = z.strictObject({
   id: z.string(),
   ...owner,
   /** PEM (SPKI) that verifies the RS256 Bearer tokens of both SDKs. */
@@ -52,10 +52,10 @@ export const applicationSchema = z.strictObject({
 });
 
 /** A number linked to an application; written E.164, with or without "+". */
-export const numberSchema = z.strictObject({ e164: z.string(), applicationId: z.string() });
+const numberSchema = z.strictObject({ e164: z.string(), applicationId: z.string() });
 
 /** Contract §7: 3 new calls/s, 15 other requests/s, over is 429 and not queued. */
-export const limitsSchema = z.strictObject({
+const limitsSchema = z.strictObject({
   enabled: z.boolean().default(true),
   callsPerSecond: z.int().positive().default(3),
   requestsPerSecond: z.int().positive().default(15),
@@ -64,7 +64,7 @@ export const limitsSchema = z.strictObject({
 });
 
 /** Integer micro-euros (contract §7, meter model). */
-export const ratesSchema = z.strictObject({
+const ratesSchema = z.strictObject({
   voiceInboundPerMinute: micros.default(8_500),
   voiceOutboundPerMinute: micros.default(7_980),
   voiceSipPerMinute: micros.default(4_000),
@@ -75,7 +75,7 @@ export const ratesSchema = z.strictObject({
 });
 
 /** How long things take, on the emulator's clock unless said otherwise. */
-export const timingsSchema = z.strictObject({
+const timingsSchema = z.strictObject({
   talkMsPerCharacter: ms.default(5),
   streamMs: ms.default(500),
   /** A recording with no endOnKey and no hang-up lasts this long. */
@@ -105,7 +105,7 @@ export const timingsSchema = z.strictObject({
 });
 
 /** Vendor behaviour that the contract leaves open, or that differs between accounts. */
-export const behaviourSchema = z.strictObject({
+const behaviourSchema = z.strictObject({
   /** Hosts that mean "Vonage Voice" in a SIP URI. Only parsed, never resolved. */
   sipHosts: z.array(z.string()).default(['sip.nexmo.com', 'sip-us.vonage.com', 'sip-eu.vonage.com', 'sip-ap.vonage.com']),
   /** True: disconnecting the media connection also cancels a call that still rings. */
@@ -160,11 +160,9 @@ export type EmulatorConfig = z.output<typeof configSchema>;
 /** What a caller writes: everything that has a default may be left out. */
 export type EmulatorConfigInput = z.input<typeof configSchema>;
 export type Account = z.output<typeof furtherAccountSchema>;
-export type Application = z.output<typeof applicationSchema>;
-export type Project = z.output<typeof projectSchema>;
 
 /** Body of `PUT /emulator/config`: list items merge by id, apiKey or e164; the rest merges by field. */
-export const configPatchSchema = z.strictObject({
+const configPatchSchema = z.strictObject({
   account: z.looseObject({}).optional(),
   accounts: z.array(z.looseObject({ apiKey: z.string() })).optional(),
   projects: z.array(z.looseObject({ apiKey: z.string() })).optional(),

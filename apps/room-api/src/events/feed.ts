@@ -6,7 +6,7 @@ import type { Store } from '@partyline/store/store';
 import { openHorizon } from './horizon.ts';
 import { MOST_STREAMS, type StreamPlaces } from './stream-places.ts';
 
-export interface Wanted {
+interface Wanted {
   /** Begins after this place; null: with what comes from now on. */
   readonly after: bigint | null;
   /** None: all. */

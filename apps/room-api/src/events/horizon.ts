@@ -2,7 +2,7 @@ import { readHorizon } from '@partyline/store/outbox';
 import type { Store } from '@partyline/store/store';
 
 /** Up to where events are settled: none up to there can come any more. Only ever goes forward. */
-export interface EventHorizon {
+interface EventHorizon {
   readonly settled: bigint;
   /** Looks again. Gives the last event that can be seen, which may be settled later. */
   look(): Promise<bigint>;

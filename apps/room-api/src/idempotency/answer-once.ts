@@ -13,7 +13,7 @@ const LEASE_MS = 30_000;
 const WAIT_MS = 3_000;
 const LOOK_MS = 100;
 
-export interface KeyedRequest {
+interface KeyedRequest {
   /** `operator` for the operator's own. */
   readonly tenantId: string;
   readonly key: string;

@@ -6,7 +6,7 @@ import type { ApiDeps } from '../deps.ts';
 import type { Chance } from './seeded-chance.ts';
 
 /** What a request with an Idempotency-Key does its work by. */
-export interface Once extends Chance {
+interface Once extends Chance {
   readonly journal: Journal;
 }
 

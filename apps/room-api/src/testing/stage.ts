@@ -32,7 +32,7 @@ import { strictHttp } from '../input/strict-http.ts';
 import { openRequestMeter } from '../limits/request-meter.ts';
 import { askOverRedis } from '../provider-client.ts';
 
-export const NUMBERS = [
+const NUMBERS = [
   { e164: '+12025550100', language: 'en-US' },
   { e164: '+4930555010', language: 'de-DE' },
 ] as const;
@@ -199,7 +199,7 @@ async function startOrchestrator(url: string, prefix: string, provider: AskProvi
 }
 
 /** A Redis that can be cut off and come back, for one client alone. */
-export interface Severable {
+interface Severable {
   readonly url: string;
   /** Breaks every connection and refuses new ones. */
   sever(): void;

@@ -5,10 +5,10 @@ import type { VonageEnvironment } from './from-environment.ts';
 import { createProviders, type Providers, type ProviderSettings } from './registry.ts';
 
 /** Where the vendor is: the platform's to say, never a tenant's, who could else have us ask addresses of our own network. */
-export type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST'>;
+type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST'>;
 
 /** A tenant's own account as the registry takes it. @param old secrets whose signatures are believed too, while a rotation goes round */
-export function settingsFromAccount(hosts: Hosts, { voice, video, callbackSecret }: AccountCredentials, old: OldSecrets | null): ProviderSettings {
+function settingsFromAccount(hosts: Hosts, { voice, video, callbackSecret }: AccountCredentials, old: OldSecrets | null): ProviderSettings {
   const { kind, apiKey, apiSecret, applicationId, privateKey, signatureSecret } = voice;
   const sip = { username: apiKey, password: apiSecret, host: hosts.SIP_HOST };
   const signed = { callbackSecret, extraCallbackSecrets: old === null ? [] : [old.callbackSecret] };

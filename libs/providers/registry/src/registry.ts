@@ -8,7 +8,7 @@ import { vonageVoice } from '@partyline/provider-vonage/voice';
 import type { ZodType } from 'zod';
 
 /** The settings of one provider account, as they are stored or configured: which kind, and that kind's credentials. */
-export interface AccountSettings {
+interface AccountSettings {
   readonly kind: string;
   readonly account: unknown;
 }

@@ -1,7 +1,7 @@
 import { timedOut, toProviderError, type RequestKind } from './errors.ts';
 
 /** What one request may take, and what kind it is. */
-export interface Limit {
+interface Limit {
   readonly timeoutMs: number;
   readonly request: RequestKind;
 }

@@ -7,7 +7,7 @@ const MAX_DATA = 1_000;
 /** The vendor refuses a longer life when the client connects; neither SDK does (contract §1). */
 const MAX_LIFE_S = 30 * 86_400;
 
-export interface TokenInput {
+interface TokenInput {
   readonly mediaSessionId: string;
   readonly data: string;
   readonly expiresAt: Date;

@@ -15,7 +15,7 @@ export interface VideoRest {
 const sessionUrl = (rest: VideoRest, mediaSessionId: string): string =>
   `${rest.host}/v2/project/${rest.project}/session/${encodeURIComponent(pathId(mediaSessionId, 'session id'))}`;
 
-export interface LiveConnection {
+interface LiveConnection {
   readonly connectionId: string;
   readonly data?: string;
 }

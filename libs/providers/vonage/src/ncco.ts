@@ -7,7 +7,7 @@ const MAX_DIGITS = 20;
 const MAX_DIGIT_TIMEOUT_S = 10;
 
 /** One instruction, as it goes over the wire. */
-export type NccoAction = { readonly action: string; readonly [option: string]: unknown };
+type NccoAction = { readonly action: string; readonly [option: string]: unknown };
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, Math.round(value)));
 

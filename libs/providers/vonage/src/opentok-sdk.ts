@@ -7,7 +7,7 @@ type Options = Readonly<Record<string, unknown>>;
 type InnerCall = (body: Options, done: (error: unknown, json?: unknown, response?: unknown) => void) => void;
 
 /** What is used of npm `opentok`, which ships no types of its own. */
-export interface OpenTok {
+interface OpenTok {
   readonly client: { readonly dial: InnerCall; readonly createSession: InnerCall };
   generateToken(sessionId: string, options: Options): string;
   generateJwt(): string;

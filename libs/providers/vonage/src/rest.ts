@@ -1,7 +1,7 @@
 import { callSdk } from './call-sdk.ts';
 import { badReply, StatusError, statusError, type RequestKind } from './errors.ts';
 
-export interface RestRequest {
+interface RestRequest {
   readonly method: 'GET' | 'DELETE';
   readonly url: string;
   /** The same authorisation as the account's SDK makes. */

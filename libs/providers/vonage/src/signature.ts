@@ -2,7 +2,7 @@ import { createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } fr
 import type { Callback, RefusedCallback, Verified } from '@partyline/provider-contract/callback';
 
 /** Whose webhooks are believed. The account comes from our route, never from the token: its claims are the attacker's to choose (contract §3). */
-export interface CallbackPolicy {
+interface CallbackPolicy {
   /** Signature secrets that hold now: one, or two while a secret is being rotated. */
   readonly secrets: readonly string[];
   /** Must equal the `api_key` claim. Absent: not checked. */

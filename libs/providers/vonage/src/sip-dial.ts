@@ -4,7 +4,7 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { SipAccount } from './account.ts';
 
 /** What both SDKs take to dial a SIP call (contract §1, §5). */
-export interface SipCall {
+interface SipCall {
   readonly uri: string;
   readonly headers: Record<string, string>;
   readonly auth: { username: string; password: string };

@@ -6,7 +6,7 @@ import { seededRandomInt } from '@partyline/testing/seeded';
 import { inParallel, type Group } from '../group.ts';
 import type { Party } from '../target.ts';
 
-export interface Sealed {
+interface Sealed {
   readonly seed: number;
   /** As the database's owner, to write what an attacker with the database would. */
   readonly owner: Store;

@@ -7,7 +7,7 @@ import { seededRandomInt } from '@partyline/testing/seeded';
 import type { Group } from '../group.ts';
 import type { ToSeal } from '../seal-many.ts';
 
-export interface Vaults {
+interface Vaults {
   readonly seed: number;
   /** What is attacked; a test gives one that opens anything. */
   readonly openVault?: (key: Buffer) => PinVault;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Group } from '../group.ts';
 
-export interface Checkout {
+interface Checkout {
   /** The folder with package.json and package-lock.json. */
   readonly root: string;
   /** Every file that is kept in Git, from the root. */

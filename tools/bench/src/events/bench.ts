@@ -30,7 +30,7 @@ const SESSION = 'ses_bench';
 /** The vendor's APIs: never called by what is measured. */
 const NOWHERE = 'http://127.0.0.1:9';
 
-export interface Figures {
+interface Figures {
   readonly events: number;
   readonly p50Ms: number;
   readonly p99Ms: number;

@@ -6,7 +6,7 @@ import { SERVERS, startServers, type ServerName, type Target } from './servers.t
 /** A tenant creates a room: what it waits for, beside an API that inserts one row and beside the sample that everybody starts from. */
 export const rooms: Bench = { summary: 'room creation: what a tenant waits for, against one INSERT in the same Postgres and a map in memory', run };
 
-export interface Figures {
+interface Figures {
   readonly requests: number;
   readonly p50Ms: number;
   readonly p99Ms: number;

@@ -6,7 +6,7 @@ export interface Reply {
 }
 
 /** One keep-alive connection, one request at a time, over a bare socket: the generator shares the machine with what it measures. */
-export interface Connection {
+interface Connection {
   /** Sends a whole request as text. Rejects when the connection breaks. */
   send(request: string): Promise<Reply>;
   close(): void;

@@ -5,7 +5,7 @@ import { startPostgres, type PostgresServer } from '@partyline/dev/postgres';
 import { startRedis, type RedisServer } from '@partyline/dev/redis';
 import { prepareTemplate } from './template.ts';
 
-export interface TestServices {
+interface TestServices {
   url: string;
   stop(): Promise<void>;
 }

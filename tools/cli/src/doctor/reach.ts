@@ -48,7 +48,7 @@ async function checkTls(url: string, found: Found): Promise<void> {
 }
 
 /** How far this machine's clock is from the server's: tokens and signatures hold for minutes. */
-export function checkClock(date: string | null, now: number, found: Found): void {
+function checkClock(date: string | null, now: number, found: Found): void {
   const theirs = Date.parse(date ?? '');
   if (Number.isNaN(theirs)) return found({ what: 'clock', state: 'unknown', says: 'The server does not say what time it has.' });
   const apart = Math.round(Math.abs(now - theirs) / 1000);
@@ -56,7 +56,7 @@ export function checkClock(date: string | null, now: number, found: Found): void
   return found({ what: 'clock', state: 'ok', says: `${apart} s apart` });
 }
 
-export function checkVersion(version: string, found: Found): void {
+function checkVersion(version: string, found: Found): void {
   const line = (text: string): string => text.split('.').slice(0, 2).join('.');
   const same = line(version) === line(SDK_VERSION);
   found({ what: 'version', state: same ? 'ok' : 'warn', says: same ? `the API’s is ${version}` : `The API is of version ${version}, this tool of ${SDK_VERSION}.`, ...(!same && { next: 'Use the tool of the API’s version.' }) });

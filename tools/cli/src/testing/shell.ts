@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 const MAIN = new URL('../main.ts', import.meta.url).pathname;
 
-export interface Ran {
+interface Ran {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;

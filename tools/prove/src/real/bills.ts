@@ -3,7 +3,7 @@ import type { LedgerView } from '@partyline/vonage-emulator/control-client';
 import { openStore } from '@partyline/store/store';
 
 /** Our call records beside the vendor's own books. */
-export interface Bills {
+interface Bills {
   /** The largest difference in seconds, of all calls; of one without a record, all that it was charged for. */
   readonly maxSeconds: number;
   readonly troubles: readonly string[];

@@ -2,7 +2,7 @@ import { faults, type Fault } from '@partyline/dev/faults';
 import { openRandom, type Random } from '../simulation/random.ts';
 
 /** How a session comes to its end. */
-export type Ending = 'tenant' | 'browsers-left' | 'alone' | 'empty' | 'deadline';
+type Ending = 'tenant' | 'browsers-left' | 'alone' | 'empty' | 'deadline';
 
 /** One room, and who meets in it. */
 export interface Party {

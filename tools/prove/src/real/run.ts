@@ -15,7 +15,7 @@ import { endRoom, hold, type Held } from './party.ts';
 import { FULL, planFaults, planParties, QUICK, tenantCount, type PlannedFault, type Size } from './plan.ts';
 import { openTenant, type Tenant } from './tenant.ts';
 
-export interface RealOptions {
+interface RealOptions {
   readonly seed: number;
   /** At most 45 s instead of at most 210 s. */
   readonly quick: boolean;

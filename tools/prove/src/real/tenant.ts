@@ -18,7 +18,7 @@ export interface Tenant {
 }
 
 /** The API said no, for good. */
-export class Refused extends Error {
+class Refused extends Error {
   readonly status: number;
   constructor(message: string, status: number) {
     super(message);

@@ -5,7 +5,7 @@ import type { Entry } from './vendor/ledger.ts';
 import { billedSeconds } from './vendor/voice.ts';
 
 /** What our own books say in the end: the tenants' events, the seconds that are billed, and what counts as live. */
-export interface Books {
+interface Books {
   readonly eventsLost: number;
   readonly eventsDuplicated: number;
   readonly billedVsLedgerMaxSeconds: number;

@@ -3,7 +3,7 @@
  * then so much. To every line comes N/H: legs that end together, at ten hang-ups a second. A vendor that fails a leg again and again is
  * an outage of its own, as long as from the first to the last attempt that it wasted.
  */
-export const AFTER_END_MS: Readonly<Record<string, number>> = {
+const AFTER_END_MS: Readonly<Record<string, number>> = {
   none: 5_000,
   kill: 30_000,
   pause: 30_000,
@@ -22,7 +22,7 @@ export const AFTER_END_MS: Readonly<Record<string, number>> = {
 };
 
 /** As above, for single faults that hit the leg itself. */
-export const AFTER_TOUCH_MS: Readonly<Record<string, number>> = {
+const AFTER_TOUCH_MS: Readonly<Record<string, number>> = {
   'timeout-applied': 20_000,
   'timeout-not-applied': 30_000,
   'vendor-500': 30_000,
@@ -37,7 +37,7 @@ export const AFTER_TOUCH_MS: Readonly<Record<string, number>> = {
   'webhook-late': 90_000,
 };
 
-export const HANG_UPS_PER_SECOND = 10;
+const HANG_UPS_PER_SECOND = 10;
 
 /** A fault that lasts. */
 export interface Episode {
@@ -51,7 +51,7 @@ const marginOf = (episode: Episode): number => AFTER_END_MS[episode.fault] ?? 30
 const LONGEST_MARGIN = Math.max(...Object.values(AFTER_END_MS));
 const LONGEST_EPISODE = 400_000;
 
-export interface Bound {
+interface Bound {
   readonly deadline: number;
   /** The fault that gave the leg the most time. */
   readonly fault: string;

@@ -30,7 +30,7 @@ function rest(mode: '500' | '503' | '429' | 'silent', weight: number): Fault {
   };
 }
 
-export const FAULTS: readonly Fault[] = [
+const FAULTS: readonly Fault[] = [
   {
     name: 'kill',
     weight: 6,

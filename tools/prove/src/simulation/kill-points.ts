@@ -7,14 +7,14 @@ import { System, type ApiDeps } from './system.ts';
 import { World } from './world.ts';
 
 /** One seam call of the story, where a process can die. */
-export interface KillPoint {
+interface KillPoint {
   readonly number: number;
   readonly when: 'before' | 'after';
   readonly process: string;
   readonly label: string;
 }
 
-export interface KillOutcome {
+interface KillOutcome {
   readonly points: readonly KillPoint[];
   /** What was wrong in the end; empty when the story recovered. */
   readonly wrong: readonly string[];

@@ -9,7 +9,7 @@ import type { World } from './world.ts';
 import { Tally } from './tally.ts';
 
 /** Something that must not be. */
-export interface Violation {
+interface Violation {
   readonly rule: string;
   readonly at: number;
   readonly entry: string | null;

@@ -5,11 +5,11 @@ import { runSimulation, type RunOptions, type RunResult } from './run.ts';
 import { mutationNamed } from './planted.ts';
 
 /** A run as it is sent to a worker: a planted bug goes by its name, since functions do not travel. */
-export type Order = Omit<RunOptions, 'mutation'> & { readonly planted?: string };
+type Order = Omit<RunOptions, 'mutation'> & { readonly planted?: string };
 
 type Told = { readonly result: RunResult } | { readonly error: string; readonly seed: number };
 
-export interface PoolOptions {
+interface PoolOptions {
   readonly width?: number;
   /** While this goes on, the workers give way to whoever else wants the machine: what runs beside must not be starved. */
   readonly beside?: Promise<unknown>;

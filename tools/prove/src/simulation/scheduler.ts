@@ -8,7 +8,7 @@ export interface Event {
 }
 
 /** Virtual time begins here; what it is does not matter, only that it never changes. */
-export const EPOCH = Date.UTC(2026, 0, 1);
+const EPOCH = Date.UTC(2026, 0, 1);
 
 /**
  * Runs every microtask that is waiting, then returns. V8's own checkpoint makes the whole simulation one synchronous loop; where it is not

@@ -115,7 +115,7 @@ async function runOnce(run: () => Promise<unknown>, next: () => void): Promise<v
 }
 
 /** When anything is owed for longer than the reconciler's grace, at the earliest: before that a run of it finds nothing and does nothing. */
-export function owedAt(tables: Tables): number {
+function owedAt(tables: Tables): number {
   let at = Infinity;
   const look = (when: Date | null): void => {
     if (when !== null && when.getTime() < at) at = when.getTime();

@@ -33,7 +33,7 @@ export const TENANTS = ['ten_a', 'ten_b', 'ten_c', 'ten_d', 'ten_e'] as const;
 /** What a process is called and what it does; two of each that matters. */
 export const PROCESSES = ['api', 'webhooks-1', 'webhooks-2', 'orchestrator-1', 'orchestrator-2', 'cleanup-1', 'cleanup-2'] as const;
 
-export interface SystemOptions {
+interface SystemOptions {
   readonly seed: number;
   /** Which sweeps run: all, none (a queue only), or the database's alone. */
   readonly sweeps: Sweeps;

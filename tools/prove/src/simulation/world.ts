@@ -11,7 +11,7 @@ import type { SimConnection } from './vendor/video.ts';
 import type { SimCall } from './vendor/voice.ts';
 
 /** What the world remembers of a room that it asked for: what the oracle may hold against our rows. */
-export interface Meeting {
+interface Meeting {
   readonly tenantId: string;
   readonly roomId: string;
   /** The first of its sessions. */
@@ -25,7 +25,7 @@ export interface Meeting {
 }
 
 /** How a meeting comes to its end. */
-export type Ending = 'tenant' | 'everybody-leaves' | 'browsers-leave' | 'phones-leave' | 'one-stays' | 'deadline' | 'nobody-comes';
+type Ending = 'tenant' | 'everybody-leaves' | 'browsers-leave' | 'phones-leave' | 'one-stays' | 'deadline' | 'nobody-comes';
 
 /** How busy the world is. */
 export interface Traffic {

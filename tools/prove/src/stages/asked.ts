@@ -4,7 +4,7 @@ export const ASKED = {
   quick: { simulatedDays: 20, simulatedLegs: 20_000, simulatedFaults: 18_000, modelSequences: 10_000, killPoints: 100, realFaults: 8, realLegs: 40 },
 } as const;
 
-export type Amounts = Partial<Record<keyof (typeof ASKED)['full'], number>>;
+type Amounts = Partial<Record<keyof (typeof ASKED)['full'], number>>;
 
 const NAMES: Record<keyof Amounts, string> = {
   simulatedDays: 'simulated days', simulatedLegs: 'simulated legs', simulatedFaults: 'simulated faults', modelSequences: 'random histories', killPoints: 'kill points', realFaults: 'faults on real processes',

@@ -6,7 +6,7 @@ import { replayCommand, type Stage, type StageInput } from './stage.ts';
 
 /** Meant for showing that the proof can fail: with it, no sweep runs. */
 const reconcilerOff = (): boolean => process.env['PARTYLINE_RECONCILER'] === 'off';
-export const sweepsNow = () => (reconcilerOff() ? { reconcile: false, inventory: false } : ALL_SWEEPS);
+const sweepsNow = () => (reconcilerOff() ? { reconcile: false, inventory: false } : ALL_SWEEPS);
 
 /** Enough to see what is wrong. */
 const BROKEN = 20;

@@ -8,7 +8,7 @@ export interface StageInput {
 }
 
 /** What a stage found out: its part of the last line, what else is worth printing, and what went wrong; it held when nothing did. */
-export interface StageResult {
+interface StageResult {
   readonly figures: Partial<Figures>;
   readonly more?: Readonly<Record<string, unknown>>;
   readonly troubles: readonly string[];
@@ -16,12 +16,12 @@ export interface StageResult {
 
 export type Stage = (input: StageInput) => Promise<StageResult>;
 
-export interface Delay {
+interface Delay {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
 }
-export interface Arm {
+interface Arm {
   readonly legs: number;
   readonly leakedLegs: number;
   readonly leakedLegSecondsPastBound: number;

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { EmulatorConfig } from '../config.ts';
 import { peek, unexpired, verifyHs256, verifyRs256 } from './jwt.ts';
 
-export interface ClientToken {
+interface ClientToken {
   /** Project key or application id that issued it. */
   account: string;
   sessionId: string;
@@ -11,7 +11,7 @@ export interface ClientToken {
   role: string;
 }
 
-export type TokenVerdict = { ok: true; token: ClientToken } | { ok: false; why: string };
+type TokenVerdict = { ok: true; token: ClientToken } | { ok: false; why: string };
 
 const no = (why: string): TokenVerdict => ({ ok: false, why });
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -1,7 +1,7 @@
 /** JWT in the two forms the vendor uses: HS256 (OpenTok, webhooks) and RS256 (applications). */
 import { createHmac, createVerify, timingSafeEqual } from 'node:crypto';
 
-export type Claims = { [name: string]: unknown };
+type Claims = { [name: string]: unknown };
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const hmac = (input: string, secret: string): Buffer => createHmac('sha256', secret).update(input).digest();

@@ -3,7 +3,7 @@ import { notifyVideo } from '../webhooks/video-hook.ts';
 import type { VideoConnection, VideoSession, World } from '../world.ts';
 import type { SessionView, VideoConnectionView } from '../views.ts';
 
-export type LeaveReason = 'clientDisconnected' | 'forceDisconnected' | 'networkDisconnected';
+type LeaveReason = 'clientDisconnected' | 'forceDisconnected' | 'networkDisconnected';
 
 /** A session id as the SDK decodes it: field 1 of the tilde-separated text is the project key (contract §1). */
 export function newSessionId(world: World, account: string): string {

@@ -10,7 +10,7 @@ import { notifyVideo } from '../webhooks/video-hook.ts';
 import type { Party, SipCall, VideoConnection, VideoSession, World } from '../world.ts';
 import { connect, disconnect } from './sessions.ts';
 
-export interface SipDial {
+interface SipDial {
   uri: string;
   from?: string;
   headers: Record<string, string>;

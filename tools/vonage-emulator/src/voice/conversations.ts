@@ -10,7 +10,7 @@ export const privateConversation = (world: World, applicationId: string): Conver
 const keyOf = (applicationId: string, name: string): string => `${applicationId}:${name}`;
 
 /** True once a leg with startOnEnter is in. */
-export const isStarted = (conversation: Conversation): boolean => [...conversation.members.values()].some((member) => member.startOnEnter);
+const isStarted = (conversation: Conversation): boolean => [...conversation.members.values()].some((member) => member.startOnEnter);
 
 function announce(conversation: Conversation, leg: Leg, wasStarted: boolean): void {
   const started = isStarted(conversation);

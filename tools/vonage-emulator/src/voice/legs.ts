@@ -4,7 +4,7 @@ import { leaveConversation, privateConversation } from './conversations.ts';
 import { closing, isoTime, money, sendStatus } from './events.ts';
 import { voiceRate } from '../ledger/meter.ts';
 
-export interface NewLeg {
+interface NewLeg {
   kind: Leg['kind'];
   applicationId: string;
   direction: Leg['direction'];
@@ -63,7 +63,7 @@ export function answerLeg(world: World, leg: Leg): void {
   world.board.changed();
 }
 
-export interface End {
+interface End {
   reason: string;
   by: 'user' | 'platform';
   /** What happened to a call that was never answered (busy, rejected, timeout …). */

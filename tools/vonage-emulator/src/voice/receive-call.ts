@@ -7,7 +7,7 @@ import { startNcco } from './ncco-run.ts';
 import { sendError } from './events.ts';
 import { answerLeg, createLeg, endLeg, legTimer, ringLeg } from './legs.ts';
 
-export interface InboundCall {
+interface InboundCall {
   kind: 'voice-inbound' | 'voice-sip';
   endpointType: 'phone' | 'sip';
   from: string;

@@ -10,7 +10,7 @@ export interface Sent {
   ms: number;
 }
 
-export interface Outgoing {
+interface Outgoing {
   url: string;
   method: 'GET' | 'POST';
   headers: Record<string, string>;

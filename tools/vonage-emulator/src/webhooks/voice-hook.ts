@@ -38,7 +38,7 @@ export async function deliver(world: World, hook: Webhook, onHeld?: () => void):
 }
 
 /** What came of asking for an NCCO. `none`: a good reply that holds no NCCO. */
-export type NccoReply = { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } | { is: 'unreachable' };
+type NccoReply = { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } | { is: 'unreachable' };
 
 /** Asks a URL for an NCCO, then the fallback URL. `onInvalid` hears about every NCCO that was refused. */
 export async function fetchNcco(world: World, hook: Webhook, fallbackUrl: string | undefined, onInvalid: (reason: string) => void): Promise<NccoReply> {

@@ -30,7 +30,7 @@ export const faultTable = (effect: RequestEffect): { fault: VendorFault; failure
   }));
 
 /** How a call failed, to be compared in one `expect`. */
-export interface Failed {
+interface Failed {
   readonly failure: ProviderFailure | 'none' | 'no-provider-error';
   readonly reason: string;
   readonly retryAfterMs: number | undefined;

@@ -8,7 +8,7 @@ import type { WebhookReceiver } from './webhook-receiver.ts';
 export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'get-call' | 'list-calls';
 
 /** How a telephone behaves when it is rung. */
-export type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable';
+type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable';
 
 /** A simulated person on a telephone, who rang or was rung. */
 export interface SimulatedCaller {

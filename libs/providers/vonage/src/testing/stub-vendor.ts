@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface StubReply {
+interface StubReply {
   readonly status: number;
   readonly type: string;
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface Asked {
+interface Asked {
   readonly method: string | undefined;
   readonly url: string | undefined;
   readonly body: string;

@@ -6,7 +6,7 @@ export interface Answer {
   readonly rowCount: number;
 }
 /** What a statement sees of time: the transaction's beginning, and the clock. */
-export interface When {
+interface When {
   readonly now: Date;
   readonly clock: Date;
 }

@@ -10,7 +10,7 @@ import { SWEEPS } from './statements-of-sweeps.ts';
 import { Change, ConnectionError, DatabaseError, Tables } from './tables.ts';
 
 /** How a caller reaches the database: a process's seam, or nothing at all in the differential test. */
-export type DatabaseSeam = <T>(label: string, act: () => Reply<T>, lost?: () => Error | null) => Promise<T>;
+type DatabaseSeam = <T>(label: string, act: () => Reply<T>, lost?: () => Error | null) => Promise<T>;
 
 interface Query {
   readonly name?: string;
@@ -172,10 +172,10 @@ export class DatabaseServer {
 }
 
 /** One twin per statement name; those without a name go by their text. A test holds each against the real thing (twin.test.ts). */
-export const TWINS: Readonly<Record<string, Twin>> = { ...CORE, ...DEBTS, ...MONEY, ...SWEEPS, ...DELIVERIES };
+const TWINS: Readonly<Record<string, Twin>> = { ...CORE, ...DEBTS, ...MONEY, ...SWEEPS, ...DELIVERIES };
 
 /** The simulation does not know what libs/store asks: it must stop, or it would prove something else. */
-export class UnknownStatement extends Error {}
+class UnknownStatement extends Error {}
 
 function runTwin(tables: Tables, { name, text, values = [] }: Query, when: { now: Date; clock: Date }): Answer {
   const twin: Twin | undefined = TWINS[name ?? text];

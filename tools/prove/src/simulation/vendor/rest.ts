@@ -5,7 +5,7 @@ import type { Scheduler } from '../scheduler.ts';
 import { touch, type Entry, type Ledger } from './ledger.ts';
 import type { Weather } from './weather.ts';
 
-export const PROVIDER_TIMEOUT_MS = 4_000;
+const PROVIDER_TIMEOUT_MS = 4_000;
 
 export const notFound = (): ProviderError => new ProviderError('not-found', 'vendor-404', 'The vendor does not know it.');
 export const tooYoung = (): ProviderError => new ProviderError('busy', 'call-too-young', 'The vendor does not take this so soon after the call was made.', { retryAfterMs: 2_000 });
@@ -13,7 +13,7 @@ const timeout = (): ProviderError => new ProviderError('unknown', 'vendor-timeou
 const failed = (reads: boolean): ProviderError => new ProviderError(reads ? 'busy' : 'unknown', 'vendor-500', 'The vendor failed.');
 const busy = (reason: string): ProviderError => new ProviderError('busy', reason, 'The vendor is busy.', { retryAfterMs: 1_000 });
 
-export interface Request<T> {
+interface Request<T> {
   readonly life: Life;
   readonly label: string;
   /** Asking changes nothing. */

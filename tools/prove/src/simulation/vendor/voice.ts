@@ -11,7 +11,7 @@ import { notFound, tooYoung, type Rest } from './rest.ts';
 import type { Weather } from './weather.ts';
 
 /** How somebody behaves at the other end of a call. */
-export interface Person {
+interface Person {
   /** Milliseconds until a phone that we ring is picked up; null: nobody is there. */
   readonly picksUpAfter?: number | null;
   /** What is keyed at each prompt and after how long; null: nothing. */

@@ -68,7 +68,7 @@ export interface Chances {
   'receiver-silent': number;
 }
 
-export const CHANCES: Chances = {
+const CHANCES: Chances = {
   'timeout-applied': 0.01,
   'timeout-not-applied': 0.01,
   'vendor-500': 0.01,
