@@ -12,15 +12,13 @@ export const pinSpace = (length: number): number => 10 * 9 ** (length - 1);
 
 /**
  * How many digits a new PIN needs so that guessing stays hopeless. On a shared number the odds of hitting *some* room grow with the PINs on it; so that
- * `LEAST_BUDGET` guesses stay below one in a thousand, up to 62,762 PINs. One that is alone on its number may be as short as any.
+ * `LEAST_BUDGET` guesses stay below one in a thousand, up to 62,762 PINs.
  * @param others live PINs that the number has already, 0 or more
- * @param wanted digits that are asked for; it never has fewer
  */
-export function pinLength(others: number, wanted: number = PIN_DEFAULT_LENGTH): number {
-  let length = Math.max(PIN_MIN_LENGTH, wanted);
-  const least = others === 0 ? 0 : 1_000 * LEAST_BUDGET * (others + 1);
-  while (length < PIN_MAX_LENGTH && pinSpace(length) < least) length += 1;
-  return Math.min(PIN_MAX_LENGTH, length);
+export function pinLength(others: number): number {
+  let length = PIN_DEFAULT_LENGTH;
+  while (length < PIN_MAX_LENGTH && pinSpace(length) < 1_000 * LEAST_BUDGET * (others + 1)) length += 1;
+  return length;
 }
 
 /**

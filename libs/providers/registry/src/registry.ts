@@ -55,9 +55,6 @@ const voice = <Account>(definition: VoiceDefinition<Account>): Entry<VoiceProvid
 const MEDIA: readonly Entry<MediaProvider>[] = [media(opentokMedia), media(unifiedMedia)];
 const VOICE: readonly Entry<VoiceProvider>[] = [voice(vonageVoice)];
 
-export const mediaKinds: readonly string[] = MEDIA.map((entry) => entry.kind);
-export const voiceKinds: readonly string[] = VOICE.map((entry) => entry.kind);
-
 function entryOf<Provider>(list: readonly Entry<Provider>[], what: string, kind: string, at: string): Entry<Provider> {
   const entry = list.find((one) => one.kind === kind);
   if (entry !== undefined) return entry;
