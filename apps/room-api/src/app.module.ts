@@ -12,6 +12,7 @@ import { PlatformController } from './operator/platform.controller.ts';
 import { TenantsController } from './operator/tenants.controller.ts';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.ts';
 import { perRequest } from './idempotency/per-request.ts';
+import { AddressGate } from './limits/address-gate.ts';
 import { LimitsController } from './limits/limits.controller.ts';
 import { RateGuard } from './limits/rate.guard.ts';
 import { NumbersController } from './numbers/numbers.controller.ts';
@@ -34,6 +35,7 @@ export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
   controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, ProviderAccountsController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, UsageController, KeysController, AuditController, TenantsController, PlatformController, ReferenceController],
   providers: [
     { provide: DEPS, useValue: perRequest(deps) },
+    AddressGate,
     { provide: APP_GUARD, useClass: KeyGuard },
     { provide: APP_GUARD, useClass: RateGuard },
     // The outermost: what another answers in the handler's place was asked for all the same.

@@ -4,6 +4,7 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { STATUS } from '@partyline/runtime/problem';
 import type { FastifyReply } from 'fastify';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { AddressGate } from '../limits/address-gate.ts';
 import type { KnownRequest } from './caller.ts';
 import { letIn } from './let-in.ts';
 import { operationOf } from './operation-of.ts';
@@ -22,6 +23,7 @@ export class KeyGuard implements CanActivate {
   constructor(
     @Inject(DEPS) private readonly deps: ApiDeps,
     @Inject(Reflector) private readonly reflector: Reflector,
+    @Inject(AddressGate) private readonly gate: AddressGate,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -29,7 +31,8 @@ export class KeyGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<KnownRequest>();
     try {
-      const who = await letIn(this.deps, request.headers.authorization, operationOf(request));
+      const { authorization } = request.headers;
+      const who = await this.gate.pass(request.ip, authorization, () => letIn(this.deps, authorization, operationOf(request)));
       request.caller = who;
       if (who.kind === 'key') request.tenantId = who.tenantId;
       return true;

@@ -1,12 +1,13 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ENDING_TIMES } from '@partyline/contracts/operation';
-import { VerdictError } from '@partyline/domain/verdict';
+import type { VerdictError } from '@partyline/domain/verdict';
 import { toProblem } from '@partyline/runtime/problem';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { KnownRequest } from '../auth/caller.ts';
 import { operationOf } from '../auth/operation-of.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
+import { AddressGate, tooMany } from './address-gate.ts';
 import { WINDOW_S } from './request-meter.ts';
 
 interface Metered extends KnownRequest {
@@ -28,6 +29,7 @@ export class RateGuard implements CanActivate, OnModuleInit {
   constructor(
     @Inject(DEPS) private readonly deps: ApiDeps,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(AddressGate) private readonly gate: AddressGate,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -60,6 +62,7 @@ export class RateGuard implements CanActivate, OnModuleInit {
     // draft-ietf-httpapi-ratelimit-headers-11
     void reply.header('ratelimit-policy', `"${policy}";q=${limit};w=${WINDOW_S}`).header('ratelimit', `"${policy}";r=${Math.max(0, limit - used)};t=${endsInS}`);
     if (used <= limit) return null;
-    return new VerdictError('client', 'rate-limited', 'These are more requests than a minute may have.', { fix: `Wait ${endsInS} s; the headers RateLimit-Policy and RateLimit say how many there may be and are left.`, retryAfterMs: endsInS * 1000, use: { limit, used } });
+    if (policy === 'address') this.gate.close(who, endsInS, { limit, used });
+    return tooMany(endsInS, { limit, used });
   }
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OPERATIONS } from '@partyline/contracts/operations';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, newKey, startStage, type Stage } from '../testing/stage.ts';
 
 const UNAUTHENTICATED = 20;
 
@@ -82,6 +82,26 @@ describe('an address that has no key', () => {
     expect((await wrong('198.51.100.1')).status).toBe(429);
     expect((await stage.ask('GET', '/v1/rooms', { headers: at('198.51.100.1') })).status).toBe(200);
     expect((await wrong('198.51.100.2')).status).toBe(401);
+  });
+
+  it('has one key looked up at a time once it is over, however many it tries at once; whose key was good there is let in', async () => {
+    await stage.store.pool.query(`UPDATE tenant SET max_requests_per_minute = 10000`);
+    const from = at('198.51.100.9');
+    const wrong = () => stage.ask('GET', '/v1/rooms', { headers: from, key: newKey() });
+    expect((await stage.ask('GET', '/v1/rooms', { headers: from })).status).toBe(200);
+    for (let i = 0; i <= UNAUTHENTICATED; i++) await wrong();
+    const lock = await stage.store.pool.connect();
+    await lock.query('BEGIN; LOCK TABLE api_key');
+    const first = wrong();
+    await expect.poll(async () => (await lock.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'api_key'::regclass`)).rowCount).toBe(1);
+    // None of these waits for the database.
+    const refused = await Promise.all(Array.from({ length: 10 }, wrong));
+    expect(new Set(refused.map(({ status, body }) => `${status} ${body.reason}`))).toEqual(new Set(['429 rate-limited']));
+    const good = stage.ask('GET', '/v1/rooms', { headers: from });
+    await expect.poll(async () => (await lock.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'api_key'::regclass`)).rowCount).toBe(2);
+    await lock.query('COMMIT');
+    lock.release();
+    expect([(await first).status, (await good).status]).toEqual([429, 200]);
   });
 
   it('cannot choose its address: what a client wrote before the proxy did is not believed', async () => {
