@@ -66,6 +66,25 @@ it('leaves nothing of a tenant in any table but those that are kept, and all of 
   expect(await deleteTenant(store, mine.tenantId)).toBe('no-tenant');
 });
 
+it('deletes one of whom there is much of everything, a little at a time', async () => {
+  const { tenantId, roomId, sessionId } = await tenantWith(1);
+  const many = 4_500;
+  for (const text of [
+    `INSERT INTO endpoint (id, tenant_id, url, secret) VALUES ('ep_many', $1, 'https://example.com', '')`,
+    `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data) SELECT $1, '${roomId}', '${sessionId}', 1 + n, 'leg.joined', '{}' FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq) SELECT 'dlv_' || n, $1, 'ep_many', n, 's', n FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at) SELECT 'dlv_' || n, 1, $1, now() FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO idempotency_key (id, tenant_id, key, fingerprint, seed) SELECT 'idem_' || n, $1, 'k' || n, '', '' FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO idempotency_step (key_id, step, tenant_id, result) SELECT 'idem_' || n, '1', $1, '' FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO participant (id, tenant_id, room_id, kind, name) SELECT 'part_many_' || n, $1, '${roomId}', 'rung', 'Rung' FROM generate_series(1, ${many}) AS n`,
+  ]) {
+    await store.pool.query(text, [tenantId]);
+  }
+  await suspendTenant(store, tenantId);
+  expect(await deleteTenant(store, tenantId)).toBe('deleted');
+  expect(await rowsOf(tenantId)).toEqual({ audit_entry: 1, cdr: 1 });
+});
+
 it('does not touch a tenant that is not suspended, or has a leg up', async () => {
   const room = await tenantWith(1);
   const before = await rowsOf(room.tenantId);

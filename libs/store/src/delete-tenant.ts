@@ -5,9 +5,22 @@ import { lockTenant } from './tenants.ts';
 export const KEPT_TABLES: readonly string[] = ['audit_entry', 'cdr'];
 /** Rows of these are found by their legs, which is what they have an index for. */
 const THROUGH_LEGS = ['hang_up_attempt', 'observation'] as const;
+/** These go with what they hang on; to look for them by their tenant would be to read all of everybody's. */
+const WITH_OTHERS = ['leg', 'delivery', 'delivery_attempt', 'idempotency_step'];
 
-/** Sessions whose rows go in one transaction: each must be done well within a statement's time. */
-const BATCH = 200;
+/** What goes in one transaction, which must be done well within a statement's time: so many sessions with all that was noted of them, so many rows of what is smaller. */
+const SESSIONS = 200;
+const ROWS = 2_000;
+
+/** Of what there may be hundreds of thousands, in this order, each by an index (seen: a tenant with 300,000 deliveries that could never be deleted). */
+const MANY = [
+  'DELETE FROM delivery WHERE id IN (SELECT d.id FROM endpoint e JOIN delivery d ON d.endpoint_id = e.id WHERE e.tenant_id = $1 LIMIT $2)',
+  'DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o WHERE o.tenant_id = $1 ORDER BY o.id LIMIT $2)',
+  'DELETE FROM idempotency_key WHERE id IN (SELECT k.id FROM idempotency_key k WHERE k.tenant_id = $1 LIMIT $2)',
+  'DELETE FROM participant WHERE id IN (SELECT p.id FROM participant p WHERE p.tenant_id = $1 LIMIT $2)',
+  'DELETE FROM pin WHERE id IN (SELECT p.id FROM room r JOIN pin p ON p.room_id = r.id WHERE r.tenant_id = $1 LIMIT $2)',
+  'DELETE FROM room WHERE id IN (SELECT r.id FROM room r WHERE r.tenant_id = $1 LIMIT $2)',
+];
 
 type Deleted = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'has-numbers';
 
@@ -24,8 +37,8 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
       if (tenant.suspended_at === null) return 'not-suspended';
       if (await hasNumber(tx, tenantId)) return 'has-numbers';
       if (await hasLegUp(tx, tenantId)) return 'legs-up';
-      if (await deleteSessions(tx, tenantId)) return 'more';
-      // Rooms, PINs and keys go with it; then what names it without a foreign key, whichever tables that is true of.
+      if ((await deleteSessions(tx, tenantId)) || (await deleteMany(tx, tenantId))) return 'more';
+      // Keys and endpoints go with it; then what names it without a foreign key, whichever tables that is true of.
       await tx.query({ name: 'delete-tenant', text: 'DELETE FROM tenant WHERE id = $1', values: [tenantId] });
       for (const table of await tablesOfTenants(tx)) await tx.query(`DELETE FROM ${table} WHERE tenant_id = $1`, [tenantId]);
       return 'deleted';
@@ -52,7 +65,7 @@ async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {
 
 /** Some of a tenant's sessions with their legs and all that was noted of them; `false` when there was none left. */
 async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
-  const { rows } = await tx.query<{ id: string }>({ name: 'sessions-to-delete', text: 'SELECT id FROM session WHERE tenant_id = $1 LIMIT $2', values: [tenantId, BATCH] });
+  const { rows } = await tx.query<{ id: string }>({ name: 'sessions-to-delete', text: 'SELECT id FROM session WHERE tenant_id = $1 LIMIT $2', values: [tenantId, SESSIONS] });
   if (rows.length === 0) return false;
   const ids = rows.map(({ id }) => id);
   for (const table of THROUGH_LEGS) await tx.query({ name: `delete-${table}`, text: `DELETE FROM ${table} WHERE leg_id IN (SELECT l.id FROM leg l WHERE l.session_id = ANY($1))`, values: [ids] });
@@ -61,13 +74,19 @@ async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
   return true;
 }
 
+/** Some of what else there may be much of; `false` when there was none left. */
+async function deleteMany(tx: Tx, tenantId: string): Promise<boolean> {
+  for (const text of MANY) if (((await tx.query(text, [tenantId, ROWS])).rowCount ?? 0) > 0) return true;
+  return false;
+}
+
 /** Quoted, to be put into a statement; read off the catalogue, so that a table that is made tomorrow is not forgotten. */
 async function tablesOfTenants(tx: Tx): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>({
     name: 'tables-of-tenants',
     text: `SELECT quote_ident(c.relname) AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
            WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> ALL($1) ORDER BY 1`,
-    values: [[...KEPT_TABLES, ...THROUGH_LEGS]],
+    values: [[...KEPT_TABLES, ...THROUGH_LEGS, ...WITH_OTHERS]],
   });
   return rows.map(({ name }) => name);
 }
