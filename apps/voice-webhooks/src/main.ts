@@ -24,14 +24,16 @@ await runMain(async () => {
   const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'vonage', 'accounts']);
   const log = openLogger({ service: 'voice-webhooks', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
-  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, patienceMs: PATIENCE_MS, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const openPool = () => openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, patienceMs: PATIENCE_MS, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const [store, callers] = [openPool(), openPool()];
   const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
   const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: redisTrouble });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
   const buildAccount = accountBuilder(config.vonage, timing);
   const providers = openProviders({
-    store,
-    vault: openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) }),
+    // Asked before each webhook of a tenant's account is believed, those that somebody waits for among them.
+    store: callers,
+    vault: openAccountVault({ store: callers, keys: keyServiceOf(config.accounts.MASTER_KEYS) }),
     build: (credentials, { old }) => buildAccount(credentials, old),
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
   });
@@ -42,12 +44,12 @@ await runMain(async () => {
     config,
     log,
     metrics,
-    module: webhooksModule({ store, jobs, providers, pins, webhooks, clock: systemClock, ids: systemIds, report: openReport(metrics, log) }),
+    module: webhooksModule({ store, callers, jobs, providers, pins, webhooks, clock: systemClock, ids: systemIds, report: openReport(metrics, log) }),
     // A caller can be answered without Redis: what its jobs would do the reconciler does.
-    ready: { postgres: () => store.pool.query('SELECT 1') },
+    ready: { postgres: () => callers.pool.query('SELECT 1') },
     drain: async () => undefined,
     close: async () => {
-      await Promise.allSettled([jobs.close(), store.close()]);
+      await Promise.allSettled([jobs.close(), store.close(), callers.close()]);
     },
   });
 });

@@ -12,8 +12,11 @@ import { DEPS, type WebhookDeps } from './deps.ts';
 @Controller(['v1/voice', 'v1/accounts/:accountId/voice'])
 export class VoiceController {
   private readonly deps: WebhookDeps;
+  /** For answers and digits. */
+  private readonly onTheLine: WebhookDeps;
   constructor(@Inject(DEPS) deps: WebhookDeps) {
     this.deps = deps;
+    this.onTheLine = { ...deps, store: deps.callers };
   }
 
   /** A call reached one of our numbers. */
@@ -21,7 +24,7 @@ export class VoiceController {
   @HttpCode(200)
   async answer(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Body() body: unknown): Promise<unknown> {
     const { provider: voice, token } = await verify(this.deps, 'voice', accountId, request);
-    return voice.instructions(await answerCall(this.deps, token, voice.parseAnswer(body)));
+    return voice.instructions(await answerCall(this.onTheLine, token, voice.parseAnswer(body)));
   }
 
   /** Somebody whom we rang picked up. */
@@ -29,7 +32,7 @@ export class VoiceController {
   @HttpCode(200)
   async answerRung(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Param('legId', ourLegId) legId: string, @Body() body: unknown): Promise<unknown> {
     const { provider: voice, token } = await verify(this.deps, 'voice', accountId, request);
-    return voice.instructions(await answerRung(this.deps, token, legId, voice.parseAnswer(body)));
+    return voice.instructions(await answerRung(this.onTheLine, token, legId, voice.parseAnswer(body)));
   }
 
   /** A caller keyed digits, or let the time run out. `tryNo` says which prompt this answers. */
@@ -38,7 +41,7 @@ export class VoiceController {
   async digits(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Param('legId', ourLegId) legId: string, @Param('tryNo') tryNo: string, @Body() body: unknown): Promise<unknown> {
     const { provider: voice, token } = await verify(this.deps, 'voice', accountId, request);
     if (!/^[1-9]$/.test(tryNo)) throw new VerdictError('client', 'route-not-found', 'There is no such try.');
-    return voice.instructions(await takeDigits(this.deps, token, { legId, tryNo: Number(tryNo) }, voice.parseInput(body)));
+    return voice.instructions(await takeDigits(this.onTheLine, token, { legId, tryNo: Number(tryNo) }, voice.parseInput(body)));
   }
 
   /** Something happened to a call: at the application's address, or at a leg's own. */

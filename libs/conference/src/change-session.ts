@@ -1,5 +1,6 @@
 import type { JobName, JobPayload } from '@partyline/jobs/catalogue';
 import { appendEvents, type NewEvent } from '@partyline/store/events';
+import { inTurn } from '@partyline/store/in-turn';
 import { lockSession, saveLeg, saveSession, type LegRow, type SessionView } from '@partyline/store/session-view';
 import { inTransaction, type Tx } from '@partyline/store/store';
 import type { Deps } from './deps.ts';
@@ -19,7 +20,7 @@ export async function changeSession<T>(
   sessionId: string,
   change: (view: SessionView, tx: Tx, tell: (event: NewEvent) => void) => Promise<T> | T,
 ): Promise<{ result: T; view: SessionView } | null> {
-  const done = await inTransaction(deps.store, tenantId, async (tx) => {
+  const done = await inTurn(deps.store, sessionId, () => inTransaction(deps.store, tenantId, async (tx) => {
     const view = await lockSession(tx, tenantId, sessionId);
     if (view === null) return null;
     const sessionBefore = { ...view.session };
@@ -36,7 +37,7 @@ export async function changeSession<T>(
     if (differs(sessionBefore, view.session)) await saveSession(tx, tenantId, view.session);
     const closed = view.legs.filter((leg) => leg.state === 'ended' && legsBefore.get(leg.id)?.state !== 'ended');
     return { result, view, closed, requests: whatFollows(view, sessionBefore, legsBefore) };
-  });
+  }));
   if (done === null) return null;
   reportConfirmed(deps, done.closed);
   await send(deps, tenantId, sessionId, done.requests);

@@ -1,4 +1,5 @@
 import { grouped } from './grouped.ts';
+import { inTurn } from './in-turn.ts';
 import type { Store } from './store.ts';
 
 /* Platform-wide: a call comes in before anybody knows whose it is; the PIN’s or the leg’s row says so. */
@@ -23,7 +24,7 @@ export interface Seat {
   readonly waits: boolean;
 }
 /** Why a caller was not: as many are in as the room takes, it is before or after the room's time, or the money for it is used up. */
-export type NoSeat = 'full' | 'at-limit' | 'not-open' | 'over' | 'spent';
+type NoSeat = 'full' | 'at-limit' | 'not-open' | 'over' | 'spent';
 
 export type AnsweredCaller =
   | ({ readonly outcome: 'admitted'; readonly leg_id: string; readonly language: string } & Seat)
@@ -31,7 +32,7 @@ export type AnsweredCaller =
   // `busy` and `later`: not asked, by the guard before the PIN (docs/fraud.md), and nothing is kept of the call.
   | { readonly outcome: 'unknown-number' | 'busy' | 'later' | 'replayed'; readonly leg_id: null; readonly language: string };
 
-export interface IncomingCall {
+interface IncomingCall {
   readonly legId: string;
   readonly callId: string;
   readonly number: string | null;
@@ -53,7 +54,7 @@ export type Admission =
   | ({ readonly outcome: 'admitted'; readonly language: string; readonly tries: number } & Seat)
   | { readonly outcome: 'wrong-pin' | 'refused' | NoSeat | 'let-go' | 'unknown-call' | 'replayed'; readonly language: string; readonly tries: number };
 
-export interface Keyed {
+interface Keyed {
   readonly legId: string;
   readonly callId: string;
   /** Which prompt this answers, from 1: a repeated webhook gets the answer of the first. */
@@ -97,10 +98,10 @@ function lanesOf(store: Store): Lanes {
  */
 const questions = (columns: string): string => `ROWS FROM (json_to_recordset(CASE WHEN set_config('lock_timeout', '100ms', true) <> '' THEN $1::json END) AS (${columns})) WITH ORDINALITY`;
 
-const openLanes = ({ pool }: Store): Lanes => ({
+const openLanes = (store: Store): Lanes => ({
   answer: grouped({
     async together(group) {
-      const { rows } = await pool.query<AnsweredCaller>({
+      const { rows } = await store.pool.query<AnsweredCaller>({
         name: 'answer-callers',
         // By number, as below by look-up: a number may lead to a room, which is then locked.
         text: `SELECT a.* FROM (
@@ -119,17 +120,20 @@ const openLanes = ({ pool }: Store): Lanes => ({
       return rows;
     },
     async alone({ token, call, fresh }) {
-      const { rows } = await pool.query<AnsweredCaller>({
-        name: 'answer-caller',
-        text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
-        values: [tokenKey(token), token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
-      });
+      // One after another for a number, and below for a PIN: whoever waits for a room's session holds one connection for all who come to it.
+      const { rows } = await inTurn(store, `number ${call.number}`, () =>
+        store.pool.query<AnsweredCaller>({
+          name: 'answer-caller',
+          text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
+          values: [tokenKey(token), token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
+        }),
+      );
       return rows[0]!;
     },
   }),
   admit: grouped({
     async together(group) {
-      const { rows } = await pool.query<Admission>({
+      const { rows } = await store.pool.query<Admission>({
         name: 'admit-callers',
         // By look-up, so that every group locks rooms in the same order; OFFSET 0 keeps the planner from undoing that.
         text: `SELECT a.* FROM (
@@ -157,17 +161,19 @@ const openLanes = ({ pool }: Store): Lanes => ({
       return rows;
     },
     async alone({ token, keyed, fresh }) {
-      const { rows } = await pool.query<Admission>({
-        name: 'admit-caller',
-        text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
-        values: [tokenKey(token), token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.maxTries, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
-      });
+      const { rows } = await inTurn(store, `pin ${token.accountId} ${keyed.lookup?.toString('base64') ?? keyed.legId}`, () =>
+        store.pool.query<Admission>({
+          name: 'admit-caller',
+          text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
+          values: [tokenKey(token), token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.maxTries, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
+        }),
+      );
       return rows[0]!;
     },
   }),
 });
 
-export type AnsweredOwnLeg =
+type AnsweredOwnLeg =
   | { readonly outcome: 'join'; readonly tenant_id: string; readonly session_id: string; readonly conversation: string; readonly leg_id: string; readonly kind: 'bridge' | 'outbound'; readonly waits: boolean }
   | { readonly outcome: 'let-go' | 'unknown-leg' | 'replayed'; readonly leg_id: string | null; readonly tenant_id: string | null; readonly session_id: string | null };
 

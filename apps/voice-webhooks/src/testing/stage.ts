@@ -77,7 +77,8 @@ export async function startStage({ logTo, patienceMs }: { logTo?: Parameters<typ
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
   const config = readConfig({ ...emulatedVendor('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey }, ['vonage', 'pins']);
-  const store = openStore({ owner: true, url: database.url, max: 4, ...(patienceMs === undefined ? {} : { patienceMs }), onError: () => undefined });
+  const openPool = () => openStore({ owner: true, url: database.url, max: 4, ...(patienceMs === undefined ? {} : { patienceMs }), onError: () => undefined });
+  const [store, callers] = [openPool(), openPool()];
   const jobs = openJobs({ connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix, now: Date.now, onError: () => undefined });
   const pins = openPinVault(config.pins.PIN_KEY);
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'A' } });
@@ -88,14 +89,14 @@ export async function startStage({ logTo, patienceMs }: { logTo?: Parameters<typ
   const metrics = openMetrics();
   const log = logTo === undefined ? openLogger({ service: 'voice-webhooks', level: 'silent' }) : openLogger({ service: 'voice-webhooks', level: 'debug' }, logTo);
   const timing = { timeoutMs: 500 };
-  const vault = openAccountVault({ store, keys: localKeyService([{ id: 'stage', key: randomBytes(32) }]) });
+  const vault = openAccountVault({ store: callers, keys: localKeyService([{ id: 'stage', key: randomBytes(32) }]) });
   const buildAccount = accountBuilder(config.vonage, timing);
-  const providers = openProviders({ store, vault, build: (own, { old }) => buildAccount(own, old), platform: createProviders(settingsFromEnvironment(config.vonage), timing) });
+  const providers = openProviders({ store: callers, vault, build: (own, { old }) => buildAccount(own, old), platform: createProviders(settingsFromEnvironment(config.vonage), timing) });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
     log,
     metrics,
-    module: webhooksModule({ store, jobs, providers, pins, clock: systemClock, ids: systemIds, webhooks: webhookUrls('https://hooks.test'), report: openReport(metrics, log) }),
+    module: webhooksModule({ store, callers, jobs, providers, pins, clock: systemClock, ids: systemIds, webhooks: webhookUrls('https://hooks.test'), report: openReport(metrics, log) }),
     ready: {},
     drain: async () => undefined,
     close: async () => jobs.close(),
@@ -136,7 +137,7 @@ export async function startStage({ logTo, patienceMs }: { logTo?: Parameters<typ
     },
     async stop() {
       await service.stop();
-      await store.close();
+      await Promise.all([store.close(), callers.close()]);
       await Promise.all([redis.close(), database.drop()]);
     },
   };
