@@ -1,5 +1,5 @@
 import type { SessionEvent } from '@partyline/contracts/session';
-import type { Played } from '@partyline/dev/faults';
+import type { Played } from '@partyline/dev/play-faults';
 import type { EmulatorClient, LedgerView, RestLogEntry, WebhookLogEntry } from '@partyline/vonage-emulator/control-client';
 import type { Decided, LegSeen, SessionSeen, Window } from './oracle.ts';
 import type { Held } from './party.ts';

@@ -1,4 +1,4 @@
-import type { RealResult } from '../real/run.ts';
+import type { RealResult } from '../real/report.ts';
 import { shortOf } from './asked.ts';
 import type { Stage } from './stage.ts';
 
