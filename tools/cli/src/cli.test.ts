@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,11 +5,9 @@ import { createInterface } from 'node:readline';
 import { createVendor } from '@partyline/dev/credentials';
 import { accountBody } from '@partyline/dev/own-account';
 import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/stage';
-import { seed } from '@partyline/store/seed';
-import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildProgram, run as runProgram } from './program.ts';
-import { openShell, wordsOf, type Shell } from './testing/shell.ts';
+import { eventBefore } from './testing/event-before.ts';
+import { openShell, type Shell } from './testing/shell.ts';
 
 let stage: Stage;
 let shell: Shell;
@@ -185,7 +182,7 @@ describe('an operator', () => {
 describe('tail', () => {
   it('tells events as they happen, and ends when asked to', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
-    const ended = shell.run(['tail', '--room', body.room.id, '--until', 'session.ended', '--after', await eventBefore(), '--json']);
+    const ended = shell.run(['tail', '--room', body.room.id, '--until', 'session.ended', '--after', await eventBefore(stage), '--json']);
     await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
     const { code, out } = await ended;
     expect(code).toBe(0);
@@ -193,65 +190,13 @@ describe('tail', () => {
   });
 
   it('ends in good order at Ctrl-C', async () => {
-    const child = shell.start(['tail', '--after', await eventBefore(), '--json']);
+    const child = shell.start(['tail', '--after', await eventBefore(stage), '--json']);
     child.stderr.resume();
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
     await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
     await once(createInterface({ input: child.stdout }), 'line');
     child.kill('SIGINT');
     expect(await once(child, 'close')).toEqual([0, null]);
-  });
-});
-
-/** An event to begin after. */
-async function eventBefore(): Promise<string> {
-  const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Before' } });
-  await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
-  const events = (await stage.ask('GET', `/v1/sessions/${body.session.id}/events`)).body.events as { id: string }[];
-  return events.at(-1)!.id;
-}
-
-describe('doctor', () => {
-  const findings = async (env: Record<string, string> = {}): Promise<{ code: number | null; states: Record<string, string>; out: string }> => {
-    const { code, out } = await shell.run(['doctor', '--json'], { env });
-    return { code, out, states: Object.fromEntries((JSON.parse(out) as { what: string; state: string }[]).map(({ what, state }) => [what, state])) };
-  };
-
-  it('finds nothing wrong where nothing is, and changes nothing', async () => {
-    await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    const before = await stage.counts();
-    const { code, states } = await findings();
-    // The stage is of no version.
-    expect(states).toEqual({ address: 'ok', TLS: 'ok', clock: 'ok', version: 'warn', ready: 'ok', key: 'ok', numbers: 'ok', provider: 'ok', 'hang-ups': 'ok', endpoints: 'ok' });
-    expect(code).toBe(0);
-    expect(await stage.counts()).toEqual(before);
-  });
-
-  it('says when nobody answers, or something else does', async () => {
-    expect(await findings({ PARTYLINE_URL: 'http://127.0.0.1:9' })).toMatchObject({ code: 1, states: { address: 'fail' } });
-    expect(await findings({ PARTYLINE_URL: `${stage.url}/docs` })).toMatchObject({ code: 1, states: { address: 'fail' } });
-  });
-
-  it('says when the key is not taken, and which scopes one has', async () => {
-    expect(await findings({ PARTYLINE_KEY: newKey() })).toMatchObject({ code: 1, states: { address: 'ok', key: 'fail' } });
-    const reader = newKey();
-    await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: reader, numbers: [] });
-    await stage.store.prisma.api_key.update({ where: { id: reader.split('_')[2] ?? '' }, data: { scopes: ['rooms:read'] } });
-    const { out, states, code } = await findings({ PARTYLINE_KEY: reader });
-    expect(out).toContain('good, for rooms:read"');
-    expect([states['endpoints'], code]).toEqual(['unknown', 0]);
-  });
-
-  it('says when a hang-up is owed for too long', async () => {
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Stuck' } });
-    await stage.store.pool.query(`INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, owed_at, owed_reason) VALUES ('leg_stuck', 'ten_ours', $1, 'inbound', 'ending', now(), now() - interval '5 minutes', 'alone')`, [body.session.id]);
-    try {
-      const { code, states, out } = await findings();
-      expect([code, states['hang-ups']]).toEqual([1, 'fail']);
-      expect(out).toContain('leg_stuck');
-    } finally {
-      await stage.store.pool.query(`DELETE FROM leg WHERE id = 'leg_stuck'`);
-    }
   });
 });
 
@@ -264,86 +209,4 @@ it('the emulator runs until it is told to end', async () => {
   child.kill('SIGTERM');
   expect(await once(child, 'close')).toEqual([0, null]);
   await expect(fetch(url)).rejects.toThrow('fetch failed');
-});
-
-describe('completion', () => {
-  let script: string;
-  beforeAll(async () => {
-    script = (await shell.run(['completion', 'bash'])).out;
-  });
-  const complete = (...words: string[]): string[] => {
-    const line = ['partyline', ...words].map((word) => `'${word}'`).join(' ');
-    return execFileSync('bash', ['-c', `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _partyline; printf '%s\\n' "\${COMPREPLY[@]}"`], { encoding: 'utf8' }).split('\n').filter((word) => word !== '');
-  };
-
-  it('in bash offers what may come next', () => {
-    expect(complete('ro')).toEqual(['rooms']);
-    expect(complete('rooms', 'c')).toEqual(['create']);
-    expect(complete('rooms', 'create', 'Some name', '--max-p')).toEqual(['--max-participants']);
-    expect(complete('hang-ups', '--st')).toEqual(['--state']);
-    expect(complete('op')).toEqual(['operator']);
-    expect(complete('operator', 'rates', '')).toEqual(expect.arrayContaining(['show', 'set', 'remove', 'load']));
-    expect(complete('operator', 'tenants', 'change', 'ten_x', '--fr')).toEqual(['--fraud']);
-    expect(complete('keys', '')).toEqual(expect.arrayContaining(['list', 'create', 'rotate', 'revoke']));
-  });
-
-  it.each(['zsh', 'fish'])('in %s knows every command', async (name) => {
-    const { out } = await shell.run(['completion', name]);
-    for (const { path } of leaves()) for (const word of path.split(' ')) expect(out).toContain(word);
-  });
-
-  it('is for shells that it knows', async () => expect((await shell.run(['completion', 'tcsh'])).code).toBe(2));
-});
-
-/** Every command that does something. */
-function leaves(): { path: string; command: Command }[] {
-  const walk = (command: Command, path: string): { path: string; command: Command }[] => (command.commands.length === 0 ? [{ path, command }] : command.commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim())));
-  return walk(buildProgram({ env: {}, home: '/', out: () => undefined, err: () => undefined, readInput: async () => '', interrupted: new AbortController().signal }), '');
-}
-
-it('every command explains itself, with examples of its own', () => {
-  for (const { path, command } of leaves()) {
-    let help = '';
-    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
-    expect(help).toMatch(/Examples:\n {2}\$ partyline /);
-    expect(help).toContain(`$ partyline ${path}`);
-  }
-});
-
-describe('docs/cli.md', () => {
-  const page = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
-  const examples = [...page.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'));
-
-  it('names every command', () => {
-    for (const { path } of leaves()) expect(page).toContain(path.split(' ').at(-1));
-  });
-
-  it('is shortened to one line in the README', async () => {
-    const [, line = ''] = /```sh\nnpm run --silent partyline -- (.*)\n```/.exec(readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')) ?? [];
-    expect(await shell.run(wordsOf(line, {}))).toMatchObject({ code: 0, out: expect.stringContaining('pinSpaced') as string });
-  });
-
-  it('has examples that work', async () => {
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    const { body: rung } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, { body: { phone: '+442079460018' } });
-    const { body: key } = await stage.ask('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
-    const { body: other } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Other room' } });
-    const { body: pin } = await stage.ask('POST', `/v1/rooms/${other.room.id}/pins`, { body: { name: 'Ada' } });
-    const { body: made } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
-    const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
-    const variables = { URL: stage.url, KEY: stage.keys.ours, ROOM: body.room.id, SESSION: body.session.id, PARTICIPANT: rung.participantId, KEYID: key.apiKey.id, ENDPOINT: endpoint.endpoint.id, OTHER_ROOM: other.room.id, PIN: pin.id, TENANT: made.tenant.id, SINCE: new Date(Date.now() - 60_000).toISOString(), EVENT: await eventBefore() };
-    const [accountFile, rotateFile] = [join(shell.home, 'account.json'), join(shell.home, 'new.json')];
-    writeFileSync(accountFile, JSON.stringify(accountBody('unified', createVendor())));
-    writeFileSync(rotateFile, JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) } }));
-    const { body: account } = await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) });
-    Object.assign(variables, { ACCOUNT: account.id, ACCOUNTFILE: accountFile, ROTATEFILE: rotateFile });
-    expect(examples.length).toBeGreaterThan(40);
-    const errors: string[] = [];
-    // Without a process for each, which takes a second to start.
-    const io = { env: { PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator, PARTYLINE_CONFIG: join(shell.home, 'examples.json') }, home: shell.home, out: () => undefined, err: (line: string) => errors.push(line), readInput: async () => '', interrupted: new AbortController().signal };
-    for (const example of examples) {
-      const [name, ...args] = wordsOf(example, variables);
-      expect([example, name, await runProgram(io, args), errors]).toEqual([example, 'partyline', 0, []]);
-    }
-  });
 });

@@ -1,0 +1,101 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createVendor } from '@partyline/dev/credentials';
+import { accountBody } from '@partyline/dev/own-account';
+import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/stage';
+import type { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildProgram, run as runProgram } from './program.ts';
+import { eventBefore } from './testing/event-before.ts';
+import { openShell, wordsOf, type Shell } from './testing/shell.ts';
+
+let stage: Stage;
+let shell: Shell;
+beforeAll(async () => {
+  stage = await startStage(() => agreeable);
+  shell = openShell({ PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator });
+});
+afterAll(() => stage.stop());
+
+describe('completion', () => {
+  let script: string;
+  beforeAll(async () => {
+    script = (await shell.run(['completion', 'bash'])).out;
+  });
+  const complete = (...words: string[]): string[] => {
+    const line = ['partyline', ...words].map((word) => `'${word}'`).join(' ');
+    return execFileSync('bash', ['-c', `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _partyline; printf '%s\\n' "\${COMPREPLY[@]}"`], { encoding: 'utf8' }).split('\n').filter((word) => word !== '');
+  };
+
+  it('in bash offers what may come next', () => {
+    expect(complete('ro')).toEqual(['rooms']);
+    expect(complete('rooms', 'c')).toEqual(['create']);
+    expect(complete('rooms', 'create', 'Some name', '--max-p')).toEqual(['--max-participants']);
+    expect(complete('hang-ups', '--st')).toEqual(['--state']);
+    expect(complete('op')).toEqual(['operator']);
+    expect(complete('operator', 'rates', '')).toEqual(expect.arrayContaining(['show', 'set', 'remove', 'load']));
+    expect(complete('operator', 'tenants', 'change', 'ten_x', '--fr')).toEqual(['--fraud']);
+    expect(complete('keys', '')).toEqual(expect.arrayContaining(['list', 'create', 'rotate', 'revoke']));
+  });
+
+  it.each(['zsh', 'fish'])('in %s knows every command', async (name) => {
+    const { out } = await shell.run(['completion', name]);
+    for (const { path } of leaves()) for (const word of path.split(' ')) expect(out).toContain(word);
+  });
+
+  it('is for shells that it knows', async () => expect((await shell.run(['completion', 'tcsh'])).code).toBe(2));
+});
+
+/** Every command that does something. */
+function leaves(): { path: string; command: Command }[] {
+  const walk = (command: Command, path: string): { path: string; command: Command }[] => (command.commands.length === 0 ? [{ path, command }] : command.commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim())));
+  return walk(buildProgram({ env: {}, home: '/', out: () => undefined, err: () => undefined, readInput: async () => '', interrupted: new AbortController().signal }), '');
+}
+
+it('every command explains itself, with examples of its own', () => {
+  for (const { path, command } of leaves()) {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    expect(help).toMatch(/Examples:\n {2}\$ partyline /);
+    expect(help).toContain(`$ partyline ${path}`);
+  }
+});
+
+describe('docs/cli.md', () => {
+  const page = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'));
+
+  it('names every command', () => {
+    for (const { path } of leaves()) expect(page).toContain(path.split(' ').at(-1));
+  });
+
+  it('is shortened to one line in the README', async () => {
+    const [, line = ''] = /```sh\nnpm run --silent partyline -- (.*)\n```/.exec(readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')) ?? [];
+    expect(await shell.run(wordsOf(line, {}))).toMatchObject({ code: 0, out: expect.stringContaining('pinSpaced') as string });
+  });
+
+  it('has examples that work', async () => {
+    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
+    const { body: rung } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, { body: { phone: '+442079460018' } });
+    const { body: key } = await stage.ask('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
+    const { body: other } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Other room' } });
+    const { body: pin } = await stage.ask('POST', `/v1/rooms/${other.room.id}/pins`, { body: { name: 'Ada' } });
+    const { body: made } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
+    const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
+    const variables = { URL: stage.url, KEY: stage.keys.ours, ROOM: body.room.id, SESSION: body.session.id, PARTICIPANT: rung.participantId, KEYID: key.apiKey.id, ENDPOINT: endpoint.endpoint.id, OTHER_ROOM: other.room.id, PIN: pin.id, TENANT: made.tenant.id, SINCE: new Date(Date.now() - 60_000).toISOString(), EVENT: await eventBefore(stage) };
+    const [accountFile, rotateFile] = [join(shell.home, 'account.json'), join(shell.home, 'new.json')];
+    writeFileSync(accountFile, JSON.stringify(accountBody('unified', createVendor())));
+    writeFileSync(rotateFile, JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) } }));
+    const { body: account } = await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) });
+    Object.assign(variables, { ACCOUNT: account.id, ACCOUNTFILE: accountFile, ROTATEFILE: rotateFile });
+    expect(examples.length).toBeGreaterThan(40);
+    const errors: string[] = [];
+    // Without a process for each, which takes a second to start.
+    const io = { env: { PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator, PARTYLINE_CONFIG: join(shell.home, 'examples.json') }, home: shell.home, out: () => undefined, err: (line: string) => errors.push(line), readInput: async () => '', interrupted: new AbortController().signal };
+    for (const example of examples) {
+      const [name, ...args] = wordsOf(example, variables);
+      expect([example, name, await runProgram(io, args), errors]).toEqual([example, 'partyline', 0, []]);
+    }
+  });
+});
