@@ -1,9 +1,9 @@
 import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
-import { storeObservation, useToken } from '@partyline/store/events';
+import { storeObservation } from '@partyline/store/events';
 import { findLegOfCall } from '@partyline/store/owners';
 import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
 import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/store';
-import type { UsedToken } from '@partyline/store/voice-webhooks';
+import { useToken, type UsedToken } from '@partyline/store/voice-webhooks';
 import { verdict } from '@partyline/domain/verdict';
 import { changeSession } from './change-session.ts';
 import type { Deps } from './deps.ts';

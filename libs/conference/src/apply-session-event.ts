@@ -1,10 +1,11 @@
 import type { MediaEvent } from '@partyline/provider-contract/provider-event';
-import { storeObservation, useToken } from '@partyline/store/events';
+import { storeObservation } from '@partyline/store/events';
 import { ownerOfMedia } from '@partyline/store/owners';
 import { holdLimit } from '@partyline/store/limits';
 import { findPerson } from '@partyline/store/participants';
 import { insertLeg, type LegRow, type SessionView } from '@partyline/store/session-view';
 import type { Tx } from '@partyline/store/store';
+import { useToken } from '@partyline/store/voice-webhooks';
 import { isUp } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { accountOf, type Source } from './apply-leg-event.ts';

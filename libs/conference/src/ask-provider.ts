@@ -1,9 +1,9 @@
 import type { ClientConfig, MediaProvider } from '@partyline/provider-contract/media-provider';
 import { isUp } from '@partyline/domain/leg';
 import { VerdictError } from '@partyline/domain/verdict';
-import { mediaOfSession } from '@partyline/store/events';
 import { findLegThere, type LegThere } from '@partyline/store/participants';
 import { readLiveLegs } from '@partyline/store/rooms';
+import { mediaOfSession } from '@partyline/store/sessions';
 import { changeSession } from './change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps } from './deps.ts';

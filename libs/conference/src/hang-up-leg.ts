@@ -1,9 +1,10 @@
 import { isUp } from '@partyline/domain/leg';
 import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import { mediaOfLeg, storeObservation } from '@partyline/store/events';
+import { storeObservation } from '@partyline/store/events';
 import { closeAttempt, noteAttempt, type AttemptOutcome } from '@partyline/store/hang-ups';
 import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
+import { mediaOfLeg } from '@partyline/store/sessions';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';

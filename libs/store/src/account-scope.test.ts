@@ -1,11 +1,10 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { useToken } from './events.ts';
 import { findLegOfCall, ownerOfMedia } from './owners.ts';
 import { lockSession, insertLeg } from './session-view.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from './store.ts';
 import { freshId, freshSeat, freshToken, lookupOf, makeAccount, makeLeg, makeNumbers, makeRoom, NUMBER, readLeg, readSession, setColumns } from './testing/fixtures.ts';
-import { admitCaller, answerCaller, answerOwnLeg, type Admission, type AnsweredCaller } from './voice-webhooks.ts';
+import { admitCaller, answerCaller, answerOwnLeg, useToken, type Admission, type AnsweredCaller } from './voice-webhooks.ts';
 
 let database: TestDatabase;
 let store: Store;

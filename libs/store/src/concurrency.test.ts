@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { appendEvents, useToken } from './events.ts';
+import { appendEvents } from './events.ts';
 import { closeRoom, lockRoom } from './rooms.ts';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession, StaleVersion } from './session-view.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from './store.ts';
 import { NUMBER, freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, readLeg, readSession, setColumns } from './testing/fixtures.ts';
-import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
+import { admitCaller, answerCaller, useToken, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
 let store: Store;

@@ -1,35 +1,6 @@
 import type { Verdict } from '@partyline/domain/verdict';
 import { DELIVER_TOLD } from './deliveries.ts';
-import type { Store, Tx } from './store.ts';
-import { tokenKey, type UsedToken } from './voice-webhooks.ts';
-
-/** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
-export async function useToken(tx: Tx, token: UsedToken): Promise<boolean> {
-  const { rowCount } = await tx.query({ name: 'use-jti', text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING', values: [tokenKey(token), token.expiresAt] });
-  return rowCount === 1;
-}
-
-/** The session that a tenant's leg is in; `null` when the tenant has no such leg, or it is in none. */
-export async function sessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
-  const { rows } = await store.query<{ session_id: string | null }>(tenantId, { name: 'session-of-leg', text: 'SELECT session_id FROM leg WHERE id = $1 AND tenant_id = $2', values: [legId, tenantId] });
-  return rows[0]?.session_id ?? null;
-}
-
-/** The provider's video session that a tenant's leg is in; `null` for one that is in none, or no such leg of this tenant. */
-export async function mediaOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
-  const { rows } = await store.query<{ media_session_id: string | null }>(tenantId, {
-    name: 'media-of-leg',
-    text: 'SELECT s.media_session_id FROM leg l JOIN session s ON s.id = l.session_id WHERE l.id = $1 AND l.tenant_id = $2',
-    values: [legId, tenantId],
-  });
-  return rows[0]?.media_session_id ?? null;
-}
-
-/** At which account a tenant's session is, and its video session there, null while it has none; `null` when the tenant has no such session. */
-export async function mediaOfSession(store: Store, tenantId: string, sessionId: string): Promise<{ account_id: string | null; media_session_id: string | null } | null> {
-  const { rows } = await store.query<{ account_id: string | null; media_session_id: string | null }>(tenantId, { name: 'media-of-session', text: 'SELECT account_id, media_session_id FROM session WHERE id = $1 AND tenant_id = $2', values: [sessionId, tenantId] });
-  return rows[0] ?? null;
-}
+import type { Tx } from './store.ts';
 
 /** What a provider said of one handle of a leg. */
 interface NewObservation {

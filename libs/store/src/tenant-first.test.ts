@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
  */
 const PLATFORM_MODULES = new Set(['api-keys.ts', 'inventory.ts', 'numbers.ts', 'owed.ts', 'owners.ts', 'platform-limits.ts', 'rates.ts', 'purge-events.ts', 'seed.ts', 'turns.ts', 'voice-webhooks.ts', 'tenants.ts', 'store.ts', 'grouped.ts']);
 const NOBODYS: Readonly<Record<string, string>> = {
-  useToken: 'token ids are nobody’s', countPins: 'PINs of a shared number', claimDeliveries: 'the operator’s sender takes whichever is due; each row brings its tenant', tidyDeliveries: 'whoever’s endpoints are disabled or deleted',
+  countPins: 'PINs of a shared number', claimDeliveries: 'the operator’s sender takes whichever is due; each row brings its tenant', tidyDeliveries: 'whoever’s endpoints are disabled or deleted',
   takeCdrsToAsk: 'the operator’s sweep: each record brings its tenant', accountsToAsk: 'the same', listNearLimit: 'the operator’s sweep: each session brings its tenant', countCharges: 'the operator’s figures',
   findAccountVersion: 'the account of an address or of a row: it brings its tenant', dropOldCredentials: 'whoever’s are over', listDataKeysToRewrap: 'the operator’s: each key brings its tenant', countDataKeys: 'the operator’s figures',
   readHorizon: 'what is running, whoever’s it is', tenantsWithEvents: 'which of those who listen have something to read; they read it themselves',

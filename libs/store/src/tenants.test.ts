@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { authenticate } from './api-keys.ts';
-import { mediaOfLeg, sessionOfLeg } from './events.ts';
 import { findLegOfCall, ownerOfMedia } from './owners.ts';
 import { findNumber } from './numbers.ts';
 import { closeRoom, listRooms, listSessionEvents, lockRoom, newestSession, readRoom } from './rooms.ts';
 import { seed } from './seed.ts';
 import { lockSession } from './session-view.ts';
-import { listSessions } from './sessions.ts';
+import { listSessions, mediaOfLeg, sessionOfLeg } from './sessions.ts';
 import { inTransaction, openStore, type Store } from './store.ts';
 import { freshId, makeLeg, makeNumbers, makeRoom, NUMBER, setColumns, type MadeRoom } from './testing/fixtures.ts';
 

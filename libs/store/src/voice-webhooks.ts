@@ -1,6 +1,6 @@
 import { grouped } from './grouped.ts';
 import { inTurn } from './in-turn.ts';
-import type { Store } from './store.ts';
+import type { Store, Tx } from './store.ts';
 
 /* Platform-wide: a call comes in before anybody knows whose it is; the PIN’s or the leg’s row says so. */
 
@@ -13,7 +13,13 @@ export interface UsedToken {
 }
 
 /** Under which a token is taken as used: each account's for itself, so that nobody who signs can use up another's. */
-export const tokenKey = ({ accountId, jti }: UsedToken): string => (accountId === null ? jti : `${accountId}:${jti}`);
+const tokenKey = ({ accountId, jti }: UsedToken): string => (accountId === null ? jti : `${accountId}:${jti}`);
+
+/** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
+export async function useToken(tx: Tx, token: UsedToken): Promise<boolean> {
+  const { rowCount } = await tx.query({ name: 'use-jti', text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING', values: [tokenKey(token), token.expiresAt] });
+  return rowCount === 1;
+}
 
 /** Where a caller was seated. */
 export interface Seat {

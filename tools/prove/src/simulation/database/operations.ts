@@ -1,7 +1,7 @@
 import { END_REASONS, type SessionState } from '@partyline/domain/session';
 import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
-import { appendEvents, mediaOfLeg, mediaOfSession, sessionOfLeg, storeObservation, useToken } from '@partyline/store/events';
+import { appendEvents, storeObservation } from '@partyline/store/events';
 import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
 import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups';
 import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/cdrs';
@@ -12,10 +12,11 @@ import { findNumber, holdNumber } from '@partyline/store/numbers';
 import { listOwed, purgeExpired } from '@partyline/store/owed';
 import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSession } from '@partyline/store/rooms';
 import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
+import { mediaOfLeg, mediaOfSession, sessionOfLeg } from '@partyline/store/sessions';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
 import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants';
 import { giveBackTurn, takePlace, takeTurn } from '@partyline/store/turns';
-import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/voice-webhooks';
+import { admitCaller, answerCaller, answerOwnLeg, useToken } from '@partyline/store/voice-webhooks';
 import fc from 'fast-check';
 
 /** One call of a function of libs/store, with arguments that both databases are given alike. Dates are far in the past or the future, so that a moment's difference between two clocks decides nothing. */
