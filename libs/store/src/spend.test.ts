@@ -16,7 +16,7 @@ beforeAll(async () => {
     ('inbound', '', 'USD', 60000), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000), ('bridge-voice', '', 'USD', 60000), ('bridge-media', '', 'USD', 60000), ('webrtc', '', 'USD', 60000)`);
 });
 beforeEach(async () => {
-  await store.pool.query('TRUNCATE tenant, cdr CASCADE');
+  await store.pool.query('TRUNCATE tenant, cdr, month_sum, room_sum CASCADE');
   where = await makeRoom(store, { tenant_id: 'ten_usd' });
   await store.pool.query(`UPDATE tenant SET currency = 'USD', max_spend_micro_per_month = 1000000000`);
   await store.pool.query(`UPDATE room SET max_spend_micro = 1000000000`);

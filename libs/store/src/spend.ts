@@ -43,16 +43,14 @@ export async function listNearLimit(store: Store): Promise<{ tenant_id: string; 
     text: `WITH running AS MATERIALIZED (SELECT * FROM running_cost(NULL)),
              tenants AS (SELECT t.id, t.currency, t.max_spend_micro_per_month AS money, t.max_minutes_per_month * 60::bigint AS time, sum(r.micro) AS micro, sum(r.seconds) AS seconds
                          FROM running r JOIN tenant t ON t.id = r.tenant_id GROUP BY t.id),
-             spent AS (SELECT t.*, c.* FROM tenants t, LATERAL (
-                         SELECT COALESCE(sum(spent_micro(c, t.currency)), 0) AS past_micro, COALESCE(sum(c.seconds), 0) AS past_seconds
-                         FROM cdr c WHERE c.tenant_id = t.id AND c.ended_at >= this_month()) AS c WHERE t.money IS NOT NULL OR t.time IS NOT NULL),
-             rooms AS (SELECT o.id, o.max_spend_micro AS money, t.currency, sum(r.micro) AS micro FROM running r JOIN room o ON o.id = r.room_id JOIN tenant t ON t.id = r.tenant_id
+             spent AS (SELECT t.*, p.micro AS past_micro, p.seconds AS past_seconds FROM tenants t, LATERAL month_spent(t.id, t.currency) AS p WHERE t.money IS NOT NULL OR t.time IS NOT NULL),
+             rooms AS (SELECT o.id, o.tenant_id, o.max_spend_micro AS money, t.currency, sum(r.micro) AS micro FROM running r JOIN room o ON o.id = r.room_id JOIN tenant t ON t.id = r.tenant_id
                        WHERE o.max_spend_micro IS NOT NULL GROUP BY o.id, t.currency)
            SELECT DISTINCT r.tenant_id, r.session_id, COALESCE(d.language, 'en-US') AS language FROM running r JOIN session s ON s.id = r.session_id AND s.state IN ('open', 'live')
              JOIN room m ON m.id = s.room_id LEFT JOIN dial_in_number d ON d.e164 = m.number
              LEFT JOIN spent t ON t.id = r.tenant_id LEFT JOIN rooms o ON o.id = r.room_id
            WHERE (t.past_micro + t.micro) * 5 >= t.money * 4 OR (t.past_seconds + t.seconds) * 5 >= t.time * 4
-             OR (o.micro + (SELECT COALESCE(sum(spent_micro(c, o.currency)), 0) FROM cdr c WHERE c.room_id = o.id)) * 5 >= o.money * 4`,
+             OR (o.micro + room_spent(o.tenant_id, o.id, o.currency)) * 5 >= o.money * 4`,
   });
   return rows;
 }

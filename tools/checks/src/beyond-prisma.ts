@@ -17,6 +17,13 @@ export const beyondPrisma: readonly string[] = [
   'constraint platform_limit.platform_limit_one_row',
   'function hold_limit',
   'function read_limit',
+  // Sums of records, kept by the database itself.
+  'constraint cdr.keep_sums',
+  'function add_to_sums',
+  'function keep_sums',
+  'function month_spent',
+  'function room_spent',
+  'trigger cdr.keep_sums',
   // Money, counted the same way; and the guard before the PIN.
   'constraint platform_rate.platform_rate_prefix',
   'function estimate_anew',
