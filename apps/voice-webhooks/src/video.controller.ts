@@ -8,10 +8,7 @@ import { DEPS, type WebhookDeps } from './deps.ts';
 /** A video vendor's session- and SIP-monitoring callbacks; one address for both, and one for each account. */
 @Controller(['v1/video', 'v1/accounts/:accountId/video'])
 export class VideoController {
-  private readonly deps: WebhookDeps;
-  constructor(@Inject(DEPS) deps: WebhookDeps) {
-    this.deps = deps;
-  }
+  constructor(@Inject(DEPS) private readonly deps: WebhookDeps) {}
 
   @Post('events')
   @HttpCode(200)

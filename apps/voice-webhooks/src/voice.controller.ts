@@ -11,11 +11,10 @@ import { DEPS, type WebhookDeps } from './deps.ts';
 /** The voice carrier's webhooks: verify, parse, decide, and answer with what the call is to do next. Each account has addresses of its own: conference/webhook-urls. */
 @Controller(['v1/voice', 'v1/accounts/:accountId/voice'])
 export class VoiceController {
-  private readonly deps: WebhookDeps;
   /** For answers and digits. */
   private readonly onTheLine: WebhookDeps;
-  constructor(@Inject(DEPS) deps: WebhookDeps) {
-    this.deps = deps;
+
+  constructor(@Inject(DEPS) private readonly deps: WebhookDeps) {
     this.onTheLine = { ...deps, store: deps.callers };
   }
 
