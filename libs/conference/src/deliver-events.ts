@@ -34,6 +34,8 @@ export const WAITS_MS: readonly number[] = [5_000, 5 * MINUTE_MS, 30 * MINUTE_MS
 const LEASE_MS = 30_000;
 /** Deliveries of one endpoint that may be on their way at once, whichever replica sends them. */
 const ENDPOINT_WIDTH = 4;
+/** And of one tenant, which may have many endpoints: a quarter of what one replica sends at once (AT_ONCE in apps/cleanup-worker/src/main.ts). */
+const TENANT_SHARE = 16;
 /** So many failures in a row open an endpoint's circuit; then one delivery at a time probes it, 5 s, 10 s … 5 min apart. */
 const OPENS_AT = 5;
 const PROBE = { opensAt: OPENS_AT, firstS: 5, longestS: 300 };
@@ -67,7 +69,7 @@ export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: num
     do {
       again = false;
       const limit = atOnce - onItsWay.size;
-      const claimed = signal.aborted || limit <= 0 ? [] : await claimDeliveries(deps.store, { leaseMs: LEASE_MS, width: ENDPOINT_WIDTH, opensAt: OPENS_AT, limit });
+      const claimed = signal.aborted || limit <= 0 ? [] : await claimDeliveries(deps.store, { leaseMs: LEASE_MS, width: ENDPOINT_WIDTH, share: TENANT_SHARE, opensAt: OPENS_AT, limit });
       for (const delivery of claimed) begin(delivery);
     } while (again);
   }

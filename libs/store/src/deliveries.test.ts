@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const CLAIM = { leaseMs: 30_000, width: 100, opensAt: 3, limit: 1 };
+const CLAIM = { leaseMs: 30_000, width: 100, share: 100, opensAt: 3, limit: 1 };
 const NO = { status: 500, durationMs: 12, error: null };
 const PROBE = { opensAt: 3, firstS: 5, longestS: 20 };
 const WAIT_MS = 60_000;
@@ -146,6 +146,22 @@ describe('an endpoint', () => {
     expect(claimed.filter((each) => each.tenant_id === first.tenantId)).toHaveLength(2);
     expect(claimed).toHaveLength(3);
     expect(await claimDeliveries(store, { ...CLAIM, width: 2, limit: 10 })).toEqual([]);
+  });
+
+  it('of a tenant with many, all of them slow, takes no more than its tenant’s share; whoever has least on its way comes first', async () => {
+    const greedy = await makeRoom(store);
+    for (let i = 0; i < 5; i++) await makeEndpoint(store, greedy.tenantId);
+    for (let i = 0; i < 6; i++) await tell(1, { room: await makeRoom(store, { tenant_id: greedy.tenantId }), endpoint: false });
+    const share = { ...CLAIM, width: 4, share: 8, limit: 64 };
+    const whose = async (limit = 64): Promise<string[]> => (await claimDeliveries(store, { ...share, limit })).map(({ tenant_id }) => tenant_id);
+    expect(await whose()).toEqual(Array.from({ length: 8 }, () => greedy.tenantId));
+    expect(await whose()).toEqual([]);
+    // Due for less long, and first all the same; of a few places both get some.
+    const modest = await tell(3);
+    expect(await whose(1)).toEqual([modest.tenantId]);
+    await letPass(31);
+    const both = await whose(2);
+    expect(both.toSorted()).toEqual([greedy.tenantId, modest.tenantId].toSorted());
   });
 
   it('with a thousand events waiting is passed over as quickly as one with one', async () => {

@@ -25,6 +25,8 @@ interface Claim {
   readonly leaseMs: number;
   /** Deliveries of one endpoint that may be on their way at once, whichever replica sends them. */
   readonly width: number;
+  /** Deliveries of one tenant that may be on their way at once, to all its endpoints; a few more when two replicas take some at the same moment. */
+  readonly share: number;
   /** So many failures in a row open an endpoint's circuit: from then on one delivery at a time is tried, when its `probe_at` has come. */
   readonly opensAt: number;
   /** At most so many in all. */
@@ -32,26 +34,29 @@ interface Claim {
 }
 
 /**
- * Takes deliveries that are due, each for one attempt within `leaseMs`: those that have been due for longest, of each session the first that is not
- * done, so that a session's events reach an endpoint in order. Several may ask at once: an endpoint is looked through by one at a time. Looks at
- * endpoints with something to send and not at each delivery, so that one with a long queue costs the others nothing. Across tenants: this is the
- * operator's, and each row brings its own tenant.
+ * Takes deliveries that are due, each for one attempt within `leaseMs`: of the tenants with the fewest on their way first, of those what has been due for longest, of each session the
+ * first that is not done, so that a session's events reach an endpoint in order. Several may ask at once: an endpoint is looked through by one at a time. Looks at endpoints with
+ * something to send and not at each delivery; no tenant has more than its `share`, or those whose receivers are slow would have all of it (seen: two of them stopped everybody's). Across
+ * tenants: this is the operator's, and each row brings its own tenant.
  */
-export async function claimDeliveries(store: Store, { leaseMs, width, opensAt, limit }: Claim): Promise<DeliveryToSend[]> {
+export async function claimDeliveries(store: Store, { leaseMs, width, share, opensAt, limit }: Claim): Promise<DeliveryToSend[]> {
   return inTransaction(store, EVERY_TENANT, async (tx) => {
-    const { rows: endpoints } = await tx.query<{ id: string; failures: number }>({
+    const { rows: endpoints } = await tx.query<{ id: string; failures: number; tenant_id: string; busy: number }>({
       name: 'claim-endpoints',
       // Hops from one endpoint to the next in the index of what is due.
       text: `WITH RECURSIVE waiting (id) AS (
                (SELECT endpoint_id FROM delivery WHERE next_try_at IS NOT NULL ORDER BY endpoint_id LIMIT 1)
                UNION ALL
-               SELECT (SELECT d.endpoint_id FROM delivery d WHERE d.next_try_at IS NOT NULL AND d.endpoint_id > w.id ORDER BY d.endpoint_id LIMIT 1) FROM waiting w WHERE w.id IS NOT NULL)
-             SELECT e.id, e.failures FROM waiting w JOIN endpoint e ON e.id = w.id
-             CROSS JOIN LATERAL (SELECT d.next_try_at FROM delivery d WHERE d.endpoint_id = e.id AND d.next_try_at <= now() ORDER BY d.next_try_at LIMIT 1) first
-             WHERE e.enabled AND e.deleted_at IS NULL
-               AND CASE WHEN e.failures >= $2 THEN e.probe_at <= now() ELSE (SELECT count(*) FROM delivery l WHERE l.endpoint_id = e.id AND l.lease_until > now()) < $1 END
-             ORDER BY first.next_try_at, e.id LIMIT $3 FOR NO KEY UPDATE OF e SKIP LOCKED`,
-      values: [width, opensAt, limit],
+               SELECT (SELECT d.endpoint_id FROM delivery d WHERE d.next_try_at IS NOT NULL AND d.endpoint_id > w.id ORDER BY d.endpoint_id LIMIT 1) FROM waiting w WHERE w.id IS NOT NULL),
+             found AS (
+               SELECT e.id, due.next_try_at, leased.n AS busy, sum(leased.n) OVER (PARTITION BY e.tenant_id) AS of_tenant,
+                 row_number() OVER (PARTITION BY e.tenant_id ORDER BY due.next_try_at, e.id) AS nth FROM waiting w JOIN endpoint e ON e.id = w.id
+               CROSS JOIN LATERAL (SELECT count(*) AS n FROM delivery l WHERE l.endpoint_id = e.id AND l.lease_until > now()) leased
+               LEFT JOIN LATERAL (SELECT d.next_try_at FROM delivery d WHERE d.endpoint_id = e.id AND d.next_try_at <= now() ORDER BY d.next_try_at LIMIT 1) due ON true)
+             SELECT e.id, e.failures, e.tenant_id, f.of_tenant::int AS busy FROM found f JOIN endpoint e ON e.id = f.id
+             WHERE f.next_try_at IS NOT NULL AND e.enabled AND e.deleted_at IS NULL AND f.of_tenant < $4 AND CASE WHEN e.failures >= $2 THEN e.probe_at <= now() ELSE f.busy < $1 END
+             ORDER BY f.of_tenant + f.nth, f.next_try_at, e.id LIMIT $3 FOR NO KEY UPDATE OF e SKIP LOCKED`,
+      values: [width, opensAt, limit, share],
     });
     if (endpoints.length === 0) return [];
     const { rows } = await tx.query<Row>({
@@ -59,21 +64,25 @@ export async function claimDeliveries(store: Store, { leaseMs, width, opensAt, l
       // A statement of its own: it sees what those committed who held an endpoint just before.
       text: `WITH taken AS (
                UPDATE delivery d SET attempts = d.attempts + 1, tries = d.tries + 1, lease_until = clock_timestamp() + make_interval(secs => $3)
-               FROM (SELECT c.id FROM unnest($1::text[], $2::int[]) AS e (id, width)
-                     CROSS JOIN LATERAL (
+               FROM (SELECT c.id FROM (
+                     SELECT c.*, e.busy + row_number() OVER (PARTITION BY e.tenant ORDER BY c.next_try_at, c.event_id, c.endpoint_id) AS nth
+                     FROM unnest($1::text[], $2::int[], $6::text[], $7::int[]) AS e (id, width, tenant, busy) CROSS JOIN LATERAL (
                        SELECT c.id, c.next_try_at, c.event_id, c.endpoint_id FROM delivery c
                        WHERE c.endpoint_id = e.id AND c.next_try_at <= now() AND (c.lease_until IS NULL OR c.lease_until <= now())
                          AND NOT EXISTS (SELECT FROM delivery f WHERE f.endpoint_id = c.endpoint_id AND f.stream = c.stream AND f.seq < c.seq AND f.next_try_at IS NOT NULL)
                        ORDER BY c.next_try_at, c.event_id
-                       LIMIT greatest(0, e.width - (SELECT count(*) FROM delivery l WHERE l.endpoint_id = e.id AND l.lease_until > now()))) c
-                     ORDER BY c.next_try_at, c.event_id, c.endpoint_id LIMIT $4) pick
+                       LIMIT greatest(0, e.width - (SELECT count(*) FROM delivery l WHERE l.endpoint_id = e.id AND l.lease_until > now()))) c) c
+                     WHERE c.nth <= $8 ORDER BY c.nth, c.next_try_at, c.event_id, c.endpoint_id LIMIT $4) pick
                WHERE d.id = pick.id AND d.next_try_at <= now()
                RETURNING d.id, d.tenant_id, d.endpoint_id, d.event_id, d.attempts, d.tries),
              noted AS (INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at) SELECT id, attempts, tenant_id, clock_timestamp() FROM taken),
              probed AS (UPDATE endpoint SET probe_at = clock_timestamp() + make_interval(secs => $3) WHERE failures >= $5 AND id IN (SELECT endpoint_id FROM taken))
              SELECT t.id AS delivery_id, t.tenant_id, t.endpoint_id AS to_endpoint, t.attempts, t.tries, e.url, e.secret, CASE WHEN e.old_secret_until > now() THEN e.old_secret END AS old_secret, ${OUTBOX}
              FROM taken t JOIN outbox o ON o.id = t.event_id JOIN endpoint e ON e.id = t.endpoint_id`,
-      values: [endpoints.map(({ id }) => id), endpoints.map(({ failures }) => (failures >= opensAt ? 1 : width)), leaseMs / 1000, limit, opensAt],
+      values: [
+        endpoints.map(({ id }) => id), endpoints.map(({ failures }) => (failures >= opensAt ? 1 : width)), leaseMs / 1000, limit, opensAt,
+        endpoints.map(({ tenant_id }) => tenant_id), endpoints.map(({ busy }) => busy), share,
+      ],
     });
     return rows.map(({ delivery_id, to_endpoint, tenant_id, attempts, tries, url, secret, old_secret, ...event }) => ({ id: delivery_id, tenant_id, endpoint_id: to_endpoint, attempts, tries, url, secret, old_secret, event }));
   });

@@ -49,29 +49,45 @@ function waiting(tables: Tables): Map<string, DeliveryRow[]> {
 
 /** What the senders ask. */
 export const DELIVERIES: Readonly<Record<string, Twin>> = {
-  'claim-endpoints': (tables, [width, opensAt, limit], { now }) => {
-    const found: { id: string; failures: number; first: number }[] = [];
-    for (const [id, rows] of waiting(tables)) {
-      const endpoint = tables.endpoints.get(id)!;
-      const first = Math.min(...rows.map((row) => row.next_try_at!.getTime()));
-      if (first > now.getTime() || !endpoint.enabled || endpoint.deleted_at !== null) continue;
-      const open = endpoint.failures >= Number(opensAt);
-      if (open ? endpoint.probe_at! > now : rows.filter((row) => leased(row, now)).length >= Number(width)) continue;
-      found.push({ id, failures: endpoint.failures, first });
+  'claim-endpoints': (tables, [width, opensAt, limit, share], { now }) => {
+    const all = [...waiting(tables)].map(([id, rows]) => ({ endpoint: tables.endpoints.get(id)!, first: Math.min(...rows.map((row) => row.next_try_at!.getTime())), leases: rows.filter((row) => leased(row, now)).length }));
+    const busy = new Map<string, number>();
+    for (const { endpoint, leases } of all) busy.set(endpoint.tenant_id, (busy.get(endpoint.tenant_id) ?? 0) + leases);
+    const byFirst = (a: (typeof all)[number], b: (typeof all)[number]): number => a.first - b.first || (a.endpoint.id < b.endpoint.id ? -1 : 1);
+    // What is not due comes behind all that is, so among what is found the order is the same.
+    const nth = new Map<string, number>();
+    const counted = new Map<string, number>();
+    for (const { endpoint } of all.toSorted(byFirst)) {
+      counted.set(endpoint.tenant_id, (counted.get(endpoint.tenant_id) ?? 0) + 1);
+      nth.set(endpoint.id, counted.get(endpoint.tenant_id)!);
     }
-    return answer(found.toSorted((a, b) => a.first - b.first || (a.id < b.id ? -1 : 1)).slice(0, Number(limit)).map(({ id, failures }) => ({ id, failures })));
+    const found = all.filter(({ endpoint, first, leases }) => {
+      if (first > now.getTime() || !endpoint.enabled || endpoint.deleted_at !== null || busy.get(endpoint.tenant_id)! >= Number(share)) return false;
+      return endpoint.failures >= Number(opensAt) ? endpoint.probe_at! <= now : leases < Number(width);
+    });
+    const ofTenant = ({ endpoint }: (typeof found)[number]): number => busy.get(endpoint.tenant_id)!;
+    return answer(
+      found.toSorted((a, b) => ofTenant(a) + nth.get(a.endpoint.id)! - ofTenant(b) - nth.get(b.endpoint.id)! || byFirst(a, b)).slice(0, Number(limit))
+        .map((each) => ({ id: each.endpoint.id, failures: each.endpoint.failures, tenant_id: each.endpoint.tenant_id, busy: ofTenant(each) })),
+    );
   },
-  'claim-deliveries': (tables, [ids, widths, lease, limit, opensAt], { now, clock }) => {
+  'claim-deliveries': (tables, [ids, widths, lease, limit, opensAt, tenants, busy, share], { now, clock }) => {
     const of = waiting(tables);
-    const picked = (ids as readonly string[]).flatMap((endpoint, i) => {
+    const found = (ids as readonly string[]).flatMap((endpoint, i) => {
       const rows = of.get(endpoint) ?? [];
       const heads = new Map<string, number>();
       for (const { stream, seq } of rows) if (seq < (heads.get(stream) ?? Infinity)) heads.set(stream, seq);
       const room = Math.max(0, (widths as readonly number[])[i]! - rows.filter((row) => leased(row, now)).length);
       return rows.filter((row) => row.next_try_at! <= now && !leased(row, now) && heads.get(row.stream) === row.seq).toSorted(byDue).slice(0, room);
     });
+    const taken = new Map((tenants as readonly string[]).map((tenant, i) => [tenant, (busy as readonly number[])[i]!]));
+    const picked = found.toSorted(byDue).map((row) => {
+      const nth = taken.get(row.tenant_id)! + 1;
+      taken.set(row.tenant_id, nth);
+      return { row, nth };
+    });
     return answer(
-      picked.toSorted(byDue).slice(0, Number(limit)).map((row) => {
+      picked.filter(({ nth }) => nth <= Number(share)).toSorted((a, b) => a.nth - b.nth || byDue(a.row, b.row)).slice(0, Number(limit)).map(({ row }) => {
         const taken = { ...row, attempts: row.attempts + 1, tries: row.tries + 1, lease_until: plus(clock, Number(lease)) };
         tables.putDelivery(taken);
         tables.put(tables.deliveryAttempts, `${row.id} ${taken.attempts}`, { delivery_id: row.id, no: taken.attempts, tenant_id: row.tenant_id, at: clock, status: null, duration_ms: null, error: null });

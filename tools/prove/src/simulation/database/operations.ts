@@ -5,13 +5,13 @@ import { appendEvents, storeObservation } from '@partyline/store/events';
 import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
 import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups';
 import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/cdrs';
-import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, listMedia, missingCalls, noteStrays } from '@partyline/store/inventory';
+import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, findUnseen, listMedia, missingCalls, noteStrays, readClock } from '@partyline/store/inventory';
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits';
 import { findNumber, holdNumber } from '@partyline/store/numbers';
 import { listOwed, purgeExpired } from '@partyline/store/owed';
 import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSession } from '@partyline/store/rooms';
-import { insertLeg, lockLeg, lockSession, saveLeg, saveSession } from '@partyline/store/session-view';
+import { insertLeg, lockLeg, lockSession, saveLegs, saveSession } from '@partyline/store/session-view';
 import { mediaOfLeg, mediaOfSession, sessionOfLeg } from '@partyline/store/sessions';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
 import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants';
@@ -20,9 +20,9 @@ import { admitCaller, answerCaller, answerOwnLeg, useToken } from '@partyline/st
 import fc from 'fast-check';
 
 /** One call of a function of libs/store, with arguments that both databases are given alike. Dates are far in the past or the future, so that a moment's difference between two clocks decides nothing. */
-export type Operation = (store: Store, side: Side) => Promise<unknown>;
+type Operation = (store: Store, side: Side) => Promise<unknown>;
 /** What one database answered before and a later call needs. */
-export interface Side {
+interface Side {
   delivery: DeliveryToSend | null;
 }
 
@@ -84,14 +84,14 @@ const addLeg = op(
   'add leg',
 );
 const changeLeg = op(
-  fc.record({ tenant: maybe(tenant), leg, state: fc.constantFrom(...LEG_STATES), call: maybe(call), owed: date, dialled: date, closed: date, stale: fc.boolean() }),
+  fc.record({ tenant: maybe(tenant), leg, state: fc.constantFrom(...LEG_STATES), call: maybe(call), owed: date, dialled: date, missed: date, closed: date, stale: fc.boolean() }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       const locked = await lockLeg(tx, g.tenant, g.leg);
       if (locked === null) return 'no leg';
-      Object.assign(locked.leg, { state: g.state, voice_call_id: locked.leg.voice_call_id ?? g.call, owed_at: g.owed, dialled_at: g.dialled, voice_closed_at: g.closed });
+      Object.assign(locked.leg, { state: g.state, voice_call_id: locked.leg.voice_call_id ?? g.call, owed_at: g.owed, dialled_at: g.dialled, media_missed_at: g.missed, voice_closed_at: g.closed });
       if (g.stale) locked.leg.version += 1;
-      await saveLeg(tx, g.tenant, locked.leg);
+      await saveLegs(tx, g.tenant, [locked.leg]);
       return locked.leg;
     }),
   'change leg',
@@ -109,10 +109,10 @@ const changeSession = op(
     }),
   'change session',
 );
-const answers = op(fc.record({ token, leg, call, number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER, '+15550000', null), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }), (store, g) => answerCaller(store, g.token, { legId: g.leg, callId: g.call, number: g.number, remote: null, keyingS: 600 }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }), 'answer caller');
+const answers = op(fc.record({ token, leg, call, number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER, '+15550000', null), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }), (store, g) => answerCaller(store, g.token, { legId: g.leg, callId: g.call, number: g.number, remote: null }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }), 'answer caller');
 const admits = op(
   fc.record({ token, leg, call, tryNo: fc.integer({ min: 1, max: 4 }), lookup: maybe(fc.oneof(pin, fc.constant(Buffer.from('wrong')))), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }),
-  (store, g) => admitCaller(store, g.token, { legId: g.leg, callId: g.call, tryNo: g.tryNo, maxTries: 3, lookup: g.lookup }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }),
+  (store, g) => admitCaller(store, g.token, { legId: g.leg, callId: g.call, tryNo: g.tryNo, lookup: g.lookup }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }),
   'admit caller',
 );
 const answersOwn = op(fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }), (store, g) => answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call), 'answer own leg');
@@ -123,12 +123,13 @@ const looks = op(fc.record({ tenant, session, leg, call, media, account }), asyn
 ], 'look');
 const sweeps = op(fc.record({ account, calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [
   await listOwed(store, { graceMs: g.grace }), await listMedia(store, g.account, { afterEndS: 900 }), await findCalls(store, g.account, g.calls), await missingCalls(store, g.account, g.calls, { olderMs: -60_000 }), await missingCalls(store, g.account, g.calls, { olderMs: 60_000 }),
+  await findUnseen(store, g.account, PAST, { afterMs: g.grace }), await readClock(store),
 ], 'sweep');
 const strays = op(fc.record({ account, seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }), async (store, g) => [await noteStrays(store, g.account, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }), await findFalseKills(store, g.account)], 'strays');
 const notes = op(fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }), (store, g) =>
   inTransaction(store, EVERY_TENANT, async (tx) => {
     await noteAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
-    await closeAttempt(tx, g.tenant, { legId: g.leg, no: g.no, outcome: 'taken', reason: null });
+    await closeAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: new Date(PAST.getTime() + 1_000), outcome: 'taken', reason: null });
     await storeObservation(tx, g.tenant, { legId: g.leg, handle: 'voice', phase: 'over', source: 'look-up', verdict: verdict('success', 'completed'), at: null });
     await insertParticipant(tx, 'ten_0', 'room_0', { id: `seen ${g.leg} ${g.no} ${g.token.jti}`, name: 'x', kind: 'rung' });
     return useToken(tx, g.token);
@@ -144,14 +145,14 @@ const charges = op(fc.record({ tenant: maybe(tenant), account, leg, priced: fc.b
 const delivery = op(fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'put off for long', 'failed for good'), async (store, what, side) => {
   const result = { status: 500, durationMs: 7, error: null };
   const probe = { opensAt: 2, firstS: -60, longestS: 300 };
-  if (what === 'claim') [side.delivery = null] = await claimDeliveries(store, { leaseMs: 600_000, width: 1, opensAt: 2, limit: 1 });
+  if (what === 'claim') [side.delivery = null] = await claimDeliveries(store, { leaseMs: 600_000, width: 2, share: 2, opensAt: 2, limit: 1 });
   else if (side.delivery === null) return null;
   else if (what === 'delivered') await markTaken(store, side.delivery.tenant_id, side.delivery, { ...result, status: 204 });
   else return (await markFailed(store, side.delivery.tenant_id, side.delivery, result, what === 'failed for good' ? null : -60_000, what === 'put off' ? probe : { ...probe, firstS: 100 }))?.failures;
   return side.delivery;
 }, 'deliver');
 const limits = op(fc.record({ tenant, limit: fc.constantFrom(...LIMITS) }), (store, g) => inTransaction(store, g.tenant, (tx) => holdLimit(tx, g.tenant, g.limit)), 'limit');
-const turns = op(fc.constantFrom('a', 'b'), async (store, name) => [await takeTurn(store, name, 600_000), await giveBackTurn(store, name === 'a' ? 'b' : 'c'), (await takePlace(store, 'account', name, { everyMs: 600_000, withinMs: 60_000 })) === null], 'turn');
+const turns = op(fc.constantFrom('a', 'b'), async (store, name) => [await takeTurn(store, name, 600_000), await giveBackTurn(store, name === 'a' ? 'b' : 'c'), 'againMs' in (await takePlace(store, 'account', name, { everyMs: 600_000, shareMs: 60_000, withinMs: 6_000_000, again: name === 'a' }, 'share'))], 'turn');
 const suspends = op(fc.record({ tenant, on: fc.boolean() }), async (store, g) => {
   const row = await (g.on ? suspendTenant : resumeTenant)(store, g.tenant);
   // A moment older than the sweep's grace may be: whether it is owed yet would hang on which database was quicker.
