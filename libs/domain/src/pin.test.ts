@@ -1,7 +1,7 @@
 import { seededRandomInt } from '@partyline/testing/seeded';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { drawPin, isCommonPattern, isPinShaped, LEAST_BUDGET, PIN_MAX_LENGTH, PIN_MIN_LENGTH, pinLength, pinSpace, spacedPin } from './pin.ts';
+import { drawPin, isCommonPattern, isPinShaped, LEAST_BUDGET, PIN_MAX_LENGTH, PIN_MIN_LENGTH, pinLength, PINS_COUNTED, pinSpace, spacedPin } from './pin.ts';
 
 const lengths = fc.integer({ min: PIN_MIN_LENGTH, max: PIN_MAX_LENGTH });
 
@@ -17,6 +17,10 @@ describe('how long a PIN is', () => {
     { others: 1e9, length: 12 },
   ])('with $others others on the number: $length', ({ others, length }) => {
     expect(pinLength(others)).toBe(length);
+  });
+
+  it('is the same however many more there are than are counted', () => {
+    fc.assert(fc.property(fc.integer({ min: PINS_COUNTED, max: 1e9 }), (others) => pinLength(others) === PIN_MAX_LENGTH));
   });
 
   it('lets a number take five thousand wrong PINs a day for a thousandth, as it fills, up to 62,762 of them', () => {

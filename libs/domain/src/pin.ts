@@ -7,13 +7,16 @@ export const PIN_MAX_LENGTH = 12;
 /** Wrong PINs that a number can take in a day, at the least, before their odds add up to a thousandth: with fewer, its slow mode would keep people waiting (docs/fraud.md). */
 export const LEAST_BUDGET = 5_000;
 
+/** With so many live PINs on a number the next has the most digits, so that nobody counts further (`count_pins`). */
+export const PINS_COUNTED = 7_000;
+
 /** How many PINs of this length there can be: no two neighbours are equal. */
 export const pinSpace = (length: number): number => 10 * 9 ** (length - 1);
 
 /**
  * How many digits a new PIN needs so that guessing stays hopeless. On a shared number the odds of hitting *some* room grow with the PINs on it; so that
  * `LEAST_BUDGET` guesses stay below one in a thousand, up to 62,762 PINs.
- * @param others live PINs that the number has already, 0 or more
+ * @param others live PINs that the number has already, 0 or more; however many more than `PINS_COUNTED` makes no difference
  */
 export function pinLength(others: number): number {
   let length = PIN_DEFAULT_LENGTH;

@@ -71,7 +71,7 @@ export async function claimPin(tx: Tx, tenantId: string, pin: { id: string; room
   return rowCount === 1;
 }
 
-/** How many live PINs a number holds, whoever's they are: it decides how long the next one must be. */
+/** How many live PINs a number holds, whoever's they are, up to `PINS_COUNTED`: it decides how long the next one must be. */
 export async function countPins(tx: Tx, number: string): Promise<number> {
   const { rows } = await tx.query<{ n: number }>({ name: 'count-pins', text: 'SELECT count_pins($1) AS n', values: [number] });
   return rows[0]!.n;
