@@ -2,6 +2,11 @@ import { EVERY_TENANT, type Store } from './store.ts';
 
 /* Platform-wide: what an account lists is compared with all rows of that account, whoever’s they are. An `accountId` of null is the platform’s. */
 
+/** `IS NOT DISTINCT FROM`, which uses no index. */
+const isAt = (account: string): string => `(account_id = ${account} OR (${account}::text IS NULL AND account_id IS NULL))`;
+/** No token holds for longer: the longest that a session may run (libs/contracts/src/room.ts). */
+export const LONGEST_TOKEN_S = 21_600;
+
 /** Every tenant's account that is not deleted. */
 export async function accountsToSweep(store: Store): Promise<string[]> {
   const { rows } = await store.query<{ id: string }>(EVERY_TENANT, { name: 'accounts-to-sweep', text: 'SELECT id FROM provider_account WHERE deleted_at IS NULL ORDER BY created_at, id' });
@@ -27,7 +32,7 @@ export async function missingCalls(store: Store, accountId: string | null, liveI
     name: 'missing-calls',
     text: `SELECT id, voice_call_id FROM leg
            WHERE state <> 'ended' AND voice_call_id IS NOT NULL AND voice_closed_at IS NULL AND created_at < now() - make_interval(secs => $2)
-             AND voice_call_id <> ALL($1) AND account_id IS NOT DISTINCT FROM $4 ORDER BY created_at LIMIT $3`,
+             AND voice_call_id <> ALL($1) AND ${isAt('$4')} ORDER BY created_at LIMIT $3`,
     values: [liveIds, olderMs / 1000, limit, accountId],
   });
   return rows;
@@ -67,11 +72,16 @@ export interface MediaToList {
 export async function listMedia(store: Store, accountId: string | null, { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number }): Promise<MediaToList[]> {
   const { rows } = await store.query<MediaToList>(EVERY_TENANT, {
     name: 'list-media',
-    text: `SELECT s.id, s.tenant_id, s.media_session_id, s.state FROM session s JOIN room r ON r.id = s.room_id
-           WHERE s.media_session_id IS NOT NULL AND s.account_id IS NOT DISTINCT FROM $3
-             AND (s.state <> 'ended' OR s.ended_at > now() - make_interval(secs => $1) OR s.created_at + make_interval(secs => r.max_duration_s) > now())
-           ORDER BY s.state IN ('live', 'ending') DESC, s.state = 'open' DESC, s.created_at DESC LIMIT $2`,
-    values: [afterEndS, limit, accountId],
+    text: `SELECT id, tenant_id, media_session_id, state FROM (
+             SELECT * FROM session WHERE state <> 'ended' AND media_session_id IS NOT NULL AND ${isAt('$3')}
+             UNION ALL
+             SELECT * FROM session WHERE state = 'ended' AND media_session_id IS NOT NULL AND ${isAt('$3')} AND ended_at > now() - make_interval(secs => $1)
+             UNION ALL
+             (SELECT s.* FROM session s JOIN room r ON r.id = s.room_id
+              WHERE s.state = 'ended' AND s.media_session_id IS NOT NULL AND ${isAt('$3')} AND (s.ended_at > now() - make_interval(secs => $1)) IS NOT TRUE
+                AND s.created_at > now() - make_interval(secs => $4) AND s.created_at + make_interval(secs => r.max_duration_s) > now() ORDER BY s.created_at DESC LIMIT $2)
+           ) AS s ORDER BY state IN ('live', 'ending') DESC, state = 'open' DESC, created_at DESC LIMIT $2`,
+    values: [afterEndS, limit, accountId, LONGEST_TOKEN_S],
   });
   return rows;
 }

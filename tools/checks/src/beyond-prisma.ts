@@ -52,6 +52,7 @@ export const beyondPrisma: readonly string[] = [
   // Partial indexes: what the sweeps read.
   'index cdr_to_ask',
   'index leg_bad_guess',
+  'index leg_called',
   'index delivery_done',
   'index delivery_due',
   'index delivery_leased',
@@ -79,5 +80,8 @@ export const beyondPrisma: readonly string[] = [
   'index session_due',
   'index session_ending',
   'index session_settle_owed',
+  'index session_video',
+  'index session_video_ended',
+  'index session_video_lately',
   'index tenant_suspended',
 ];
