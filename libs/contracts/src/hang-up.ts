@@ -35,12 +35,13 @@ export const HangUpLine = z
     sessionId: id('ses', 'Its session'),
     owedAt: instant('Since when the leg should be down.'),
     reason: z.string().meta({ description: 'Why: the reason that its session ended with, or what became of this leg alone.', examples: ['ended-by-tenant'] }),
-    attempts: z.array(HangUpAttempt).meta({ description: 'Every attempt, oldest first. None: the leg ended before it was asked to.' }),
+    asks: z.int().min(0).meta({ description: 'How many attempts there were. 0: the leg ended before it was asked to.', examples: [1] }),
+    attempts: z.array(HangUpAttempt).meta({ description: 'The last 20 attempts, oldest first.' }),
     confirmedAt: instant('When the provider was seen to have closed every side of it; null until then.').nullable(),
     confirmedBy: Closing.nullable().meta({ description: 'The observation that confirmed it; null until then, and for a dial that the provider never made, of which there is nothing to be seen.' }),
     closings: z.array(Closing).meta({ description: 'Every side that was seen closed, oldest first; the last of them confirmed the whole.' }),
   })
-  .meta({ id: 'HangUpLine', description: 'A leg’s line in the hang-up ledger: when it was owed, every time that it was asked for, and what proves that it is done.' });
+  .meta({ id: 'HangUpLine', description: 'A leg’s line in the hang-up ledger: when it was owed, how often and when it was asked for last, and what proves that it is done.' });
 export type HangUpLine = z.output<typeof HangUpLine>;
 
 /** The query of `GET /v1/hang-ups`. */

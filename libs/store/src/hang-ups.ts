@@ -44,6 +44,8 @@ export interface OwedLeg {
   readonly room_id: string;
   readonly owed_at: Date;
   readonly owed_reason: string;
+  /** How many attempts there were. */
+  readonly asks: number;
   readonly confirmed_at: Date | null;
 }
 
@@ -67,7 +69,10 @@ export interface Closing {
   readonly stored_at: Date;
 }
 
-/** One line of the ledger; attempts and closings oldest first. */
+/** As many as a line tells: whoever does not end is asked again for ever. */
+const LAST_ATTEMPTS = 20;
+
+/** One line of the ledger; the last 20 attempts, and all closings, oldest first. */
 export interface HangUpLine extends OwedLeg {
   readonly attempts: readonly Attempt[];
   readonly closings: readonly Closing[];
@@ -76,7 +81,7 @@ export interface HangUpLine extends OwedLeg {
 export const HANG_UP_STATES = ['unconfirmed', 'confirmed', 'all'] as const;
 export type HangUpState = (typeof HANG_UP_STATES)[number];
 
-const COLUMNS = 'l.id, l.kind, l.session_id, s.room_id, l.owed_at, l.owed_reason, l.confirmed_at';
+const COLUMNS = 'l.id, l.kind, l.session_id, s.room_id, l.owed_at, l.owed_reason, l.asks, l.confirmed_at';
 const IN_STATE: Readonly<Record<HangUpState, string>> = { unconfirmed: `l.state = 'ending'`, confirmed: `l.state = 'ended'`, all: 'true' };
 
 /** A page of a tenant's ledger, the last owed first; `after` is the last leg of the page before. */
@@ -112,8 +117,10 @@ async function withProof(store: Store, tenantId: string, legs: readonly OwedLeg[
   const [attempts, closings] = await Promise.all([
     store.query<Attempt>(tenantId, {
       name: 'attempts-of-legs',
-      text: 'SELECT leg_id, no, at, outcome, reason FROM hang_up_attempt WHERE (tenant_id = $1 OR tenant_id IS NULL) AND leg_id = ANY($2) ORDER BY leg_id, no',
-      values,
+      text: `SELECT a.* FROM unnest($2::text[]) AS wanted (leg_id) CROSS JOIN LATERAL (
+               SELECT h.leg_id, h.no, h.at, h.outcome, h.reason FROM hang_up_attempt h
+               WHERE (h.tenant_id = $1 OR h.tenant_id IS NULL) AND h.leg_id = wanted.leg_id ORDER BY h.no DESC LIMIT $3) AS a ORDER BY a.leg_id, a.no`,
+      values: [...values, LAST_ATTEMPTS],
     }),
     store.query<Closing>(tenantId, {
       name: 'closings-of-legs',
@@ -128,6 +135,10 @@ async function withProof(store: Store, tenantId: string, legs: readonly OwedLeg[
 
 function byLeg<T extends { leg_id: string }>(rows: readonly T[]): Map<string, T[]> {
   const groups = new Map<string, T[]>();
-  for (const row of rows) groups.set(row.leg_id, [...(groups.get(row.leg_id) ?? []), row]);
+  for (const row of rows) {
+    const group = groups.get(row.leg_id);
+    if (group === undefined) groups.set(row.leg_id, [row]);
+    else group.push(row);
+  }
   return groups;
 }

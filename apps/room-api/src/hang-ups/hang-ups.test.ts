@@ -49,7 +49,7 @@ describe('a line of the ledger', () => {
     const voice = { handle: 'voice', source: 'look-up', outcome: 'success', reason: 'completed', at: expect.any(String), providerAt: null };
     expect(body.hangUps).toEqual([
       {
-        legId, kind: 'bridge', roomId: where.roomId, sessionId: where.sessionId, owedAt: '2026-05-04T09:05:00.000Z', reason: 'ended-by-tenant', confirmedAt: '2026-05-04T09:06:00.000Z',
+        legId, kind: 'bridge', roomId: where.roomId, sessionId: where.sessionId, owedAt: '2026-05-04T09:05:00.000Z', reason: 'ended-by-tenant', confirmedAt: '2026-05-04T09:06:00.000Z', asks: 2,
         attempts: [{ no: 1, at: '2026-05-04T09:05:00.000Z', outcome: 'refused', reason: 'vendor-429' }, { no: 2, at: '2026-05-04T09:05:00.000Z', outcome: null, reason: null }],
         confirmedBy: voice,
         closings: [{ handle: 'media', source: 'callback', outcome: 'success', reason: 'completed', at: expect.any(String), providerAt: '2026-05-04T09:05:00.000Z' }, voice],
@@ -61,6 +61,18 @@ describe('a line of the ledger', () => {
     const where = await place();
     const legId = await owe(where, 0, { confirmed: false });
     expect((await stage.ask('GET', `/v1/sessions/${where.sessionId}/hang-ups`)).body.hangUps).toMatchObject([{ legId, confirmedAt: null, confirmedBy: null, closings: [] }]);
+  });
+
+  it('tells the last twenty attempts, and how many there were', async () => {
+    const where = await place();
+    const legId = await makeLeg(stage.store, where, { kind: 'inbound', state: 'ending', owed_at: AT(0), owed_reason: 'ended-by-tenant', asks: 25 });
+    const other = await owe(where, 1);
+    await inTransaction(stage.store, EVERY_TENANT, async (tx) => {
+      for (let no = 1; no <= 25; no += 1) await noteAttempt(tx, where.tenantId, { legId, no, at: AT(no) });
+    });
+    const { body } = await stage.ask('GET', `/v1/sessions/${where.sessionId}/hang-ups`);
+    const seen = body.hangUps.map((line: { legId: string; asks: number; attempts: { no: number }[] }) => [line.legId, line.asks, line.attempts.map(({ no }) => no)]);
+    expect(seen).toEqual([[other, 2, [1, 2]], [legId, 25, Array.from({ length: 20 }, (_, i) => i + 6)]]);
   });
 
   it('is there only for what was owed', async () => {

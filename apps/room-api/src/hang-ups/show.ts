@@ -15,6 +15,7 @@ export function showHangUp(line: HangUpLine): Line {
     sessionId: line.session_id,
     owedAt: line.owed_at.toISOString(),
     reason: line.owed_reason,
+    asks: line.asks,
     attempts: line.attempts.map(({ no, at, outcome, reason }) => ({ no, at: at.toISOString(), outcome, reason })),
     confirmedAt: line.confirmed_at?.toISOString() ?? null,
     confirmedBy: line.confirmed_at === null ? null : (closings.at(-1) ?? null),

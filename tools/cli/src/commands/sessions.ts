@@ -38,6 +38,6 @@ export const hangUps: Leaf = {
   async run({ out, client }, [sessionId], options: { limit?: number; state?: 'unconfirmed' | 'confirmed' | 'all' }) {
     const { most, page } = shown(options);
     const lines = sessionId === undefined ? await first(client().hangUps.list({ limit: page, state: options.state ?? 'unconfirmed' }), most) : (await client().sessions.hangUps(sessionId)).hangUps;
-    out.table(lines, ['legId', 'kind', 'owedAt', 'reason', 'attempts', 'confirmedAt', 'confirmedBy.source'], sessionId === undefined ? 'None: everything that was owed a hang-up is confirmed down.' : 'None.');
+    out.table(lines, ['legId', 'kind', 'owedAt', 'reason', 'asks', 'confirmedAt', 'confirmedBy.source'], sessionId === undefined ? 'None: everything that was owed a hang-up is confirmed down.' : 'None.');
   },
 };
