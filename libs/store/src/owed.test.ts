@@ -1,8 +1,9 @@
 import { LEG_STATES } from '@partyline/domain/leg';
+import { PINS_COUNTED } from '@partyline/domain/pin';
 import { SESSION_STATES } from '@partyline/domain/session';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { listOwed, purgeExpired, type Owed } from './owed.ts';
+import { listOwed, purgeExpired, SERVED_KINDS, type Owed } from './owed.ts';
 import { claimPin, closeRoom, countPins } from './rooms.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from './store.ts';
 import { freshId, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, OTHER_NUMBER, setColumns, type MadeRoom } from './testing/fixtures.ts';
@@ -101,6 +102,19 @@ describe('what is owed of a leg', () => {
 });
 
 describe('a PIN on a number', () => {
+  it('is counted up to where the next has the most digits', async () => {
+    const number = '+442079460002';
+    await store.prisma.dial_in_number.create({ data: { e164: number, language: 'en-GB', guarded: false } });
+    const { roomId, tenantId } = await makeRoom(store, { number });
+    const count = (): Promise<number> => inTransaction(store, EVERY_TENANT, (tx) => countPins(tx, number));
+    const claimMany = (from: number, to: number) =>
+      store.pool.query(`INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed) SELECT 'many ' || n, $1, $2, $3, sha256(n::text::bytea), '' FROM generate_series($4::int, $5) n`, [tenantId, roomId, number, from, to]);
+    await claimMany(2, PINS_COUNTED - 1);
+    expect(await count()).toBe(PINS_COUNTED - 1);
+    await claimMany(PINS_COUNTED, PINS_COUNTED + 1);
+    expect(await count()).toBe(PINS_COUNTED);
+  });
+
   const claim = (room: MadeRoom, pin: string, number = NUMBER): Promise<boolean> =>
     inTransaction(store, room.tenantId, (tx) => claimPin(tx, room.tenantId, { id: freshId('pin'), roomId: room.roomId, number, lookup: lookupOf(pin), sealed: Buffer.from('sealed'), digits: 9 }));
 
@@ -119,16 +133,34 @@ describe('a PIN on a number', () => {
     expect(await count()).toBe(before - 1);
     const next = await makeRoom(store);
     expect(await claim(next, room.pin, OTHER_NUMBER)).toBe(false);
-    await purgeExpired(store);
+    await purgeExpired(store, 'pins', 1_000);
     expect(await claim(next, room.pin, OTHER_NUMBER)).toBe(false);
     await store.prisma.pin.updateMany({ where: { room_id: room.roomId }, data: { free_at: LONG_AGO } });
-    expect((await purgeExpired(store)).pins).toBe(1);
+    expect(await purgeExpired(store, 'pins', 1_000)).toBe(1);
     expect(await claim(next, room.pin, OTHER_NUMBER)).toBe(true);
   });
 });
 
 test('used tokens are forgotten when they would be stale anyway, not before', async () => {
   await store.prisma.webhook_jti.createMany({ data: [{ jti: 'old', expires_at: LONG_AGO }, { jti: 'new', expires_at: FAR }] });
-  expect((await purgeExpired(store)).tokens).toBe(1);
+  expect(await purgeExpired(store, 'tokens', 1_000)).toBe(1);
   expect(await store.prisma.webhook_jti.findMany({ select: { jti: true } })).toContainEqual({ jti: 'new' });
+});
+
+describe('what has served', () => {
+  it('is forgotten a few at a time, the oldest first, however many ask at once', async () => {
+    const data = Array.from({ length: 25 }, (_, i) => ({ jti: `old ${i}`, expires_at: new Date(LONG_AGO.getTime() + i * 1_000) }));
+    await store.prisma.webhook_jti.createMany({ data });
+    expect(await purgeExpired(store, 'tokens', 5)).toBe(5);
+    expect(await store.prisma.webhook_jti.count({ where: { expires_at: { lt: data[5]!.expires_at } } })).toBe(0);
+    const counts = await Promise.all(Array.from({ length: 4 }, () => purgeExpired(store, 'tokens', 5)));
+    for (const count of counts) expect(count).toBeLessThanOrEqual(5);
+    while ((await purgeExpired(store, 'tokens', 5)) > 0);
+    expect(await store.prisma.webhook_jti.count({ where: { expires_at: { lt: new Date() } } })).toBe(0);
+  });
+
+  it.each(SERVED_KINDS)('is of nobody’s interest when there is none: %s', async (kind) => {
+    while ((await purgeExpired(store, kind, 1_000)) > 0);
+    expect(await purgeExpired(store, kind, 1_000)).toBe(0);
+  });
 });

@@ -81,14 +81,29 @@ export async function countUnconfirmed(store: Store): Promise<{ legs: number; ol
   return { legs: rows[0]!.legs, oldestS: rows[0]!.oldest_s };
 }
 
-/** Forgets what has served: used token ids that would be stale anyway, PINs whose quarantine is over, strays that were hung up a day ago, answers kept for a day, and what stood in the audit log for 400 days. */
-export async function purgeExpired(store: Store): Promise<{ tokens: number; pins: number; strays: number; keys: number; audit: number }> {
-  const forget = async (name: string, text: string): Promise<number> => (await store.query(EVERY_TENANT, { name, text })).rowCount ?? 0;
-  return {
-    tokens: await forget('purge-tokens', 'DELETE FROM webhook_jti WHERE expires_at < now()'),
-    pins: await forget('purge-pins', 'DELETE FROM pin WHERE free_at < now()'),
-    strays: await forget('purge-strays', `DELETE FROM stray WHERE last_at < now() - interval '1 day'`),
-    keys: await forget('purge-idempotency-keys', `DELETE FROM idempotency_key WHERE created_at < now() - interval '${KEPT_H} hours'`),
-    audit: await forget('purge-audit', `DELETE FROM audit_entry WHERE begun_at < now() - interval '400 days'`),
-  };
+/** What is forgotten, and when it has served: by its table's key, the oldest first. */
+const SERVED = {
+  /** Used token ids that would be stale anyway. */
+  tokens: { name: 'purge-tokens', table: 'webhook_jti', key: 'jti', at: 'expires_at', before: 'now()' },
+  /** PINs whose quarantine is over. */
+  pins: { name: 'purge-pins', table: 'pin', key: 'id', at: 'free_at', before: 'now()' },
+  /** Strays that were hung up a day ago. */
+  strays: { name: 'purge-strays', table: 'stray', key: 'id', at: 'last_at', before: `now() - interval '1 day'` },
+  /** Answers kept for a day. */
+  keys: { name: 'purge-idempotency-keys', table: 'idempotency_key', key: 'id', at: 'created_at', before: `now() - interval '${KEPT_H} hours'` },
+  /** What stood in the audit log for 400 days. */
+  audit: { name: 'purge-audit', table: 'audit_entry', key: 'id', at: 'begun_at', before: `now() - interval '400 days'` },
+} as const;
+export type Served = keyof typeof SERVED;
+export const SERVED_KINDS = Object.keys(SERVED) as Served[];
+
+/** Forgets what has served, of one kind and at most `limit` of it: however much there is, no statement takes long. Gives how many, so that whoever asks may ask again. Several may ask at once. */
+export async function purgeExpired(store: Store, kind: Served, limit: number): Promise<number> {
+  const { name, table, key, at, before } = SERVED[kind];
+  const { rowCount } = await store.query(EVERY_TENANT, {
+    name,
+    text: `WITH old AS (SELECT ${key} FROM ${table} WHERE ${at} < ${before} ORDER BY ${at} LIMIT $1 FOR UPDATE SKIP LOCKED) DELETE FROM ${table} t USING old WHERE t.${key} = old.${key}`,
+    values: [limit],
+  });
+  return rowCount ?? 0;
 }

@@ -36,9 +36,9 @@ it('one that is seen no more is forgotten, but for one that was hung up, for a d
   await note('a');
   await note();
   expect((await store.prisma.stray.findMany()).map((row) => row.id)).toEqual(['a']);
-  expect((await purgeExpired(store)).strays).toBe(0);
+  expect(await purgeExpired(store, 'strays', 1_000)).toBe(0);
   await letPass(86_401);
-  expect((await purgeExpired(store)).strays).toBe(1);
+  expect(await purgeExpired(store, 'strays', 1_000)).toBe(1);
 });
 
 describe('a stray that was hung up at noon', () => {

@@ -162,7 +162,7 @@ describe('a request that comes again with its key', () => {
     expect([second.status, second.headers.get('idempotency-replayed')]).toEqual([201, null]);
     expect(second.body.room.id).not.toBe(first.body.room.id);
     await age();
-    await purgeExpired(stage.store);
+    await purgeExpired(stage.store, 'keys', 1_000);
     expect((await stage.store.pool.query('SELECT FROM idempotency_key WHERE key = $1', [key])).rowCount).toBe(0);
     expect((await stage.store.pool.query('SELECT FROM idempotency_step WHERE key_id NOT IN (SELECT id FROM idempotency_key)')).rowCount).toBe(0);
   });

@@ -3,7 +3,7 @@ import type { Deps } from '@partyline/conference/deps';
 import { reconcile } from '@partyline/conference/reconcile';
 import { reconcileCharges } from '@partyline/conference/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/sweep-accounts';
-import { purgeExpired } from '@partyline/store/owed';
+import { purgeExpired, SERVED_KINDS } from '@partyline/store/owed';
 import type { Tables } from './database/tables.ts';
 import type { Life } from './process.ts';
 import type { Random } from './random.ts';
@@ -98,7 +98,7 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
   const post = receiver.postFor(life);
   for (let i = 0; i < SENDERS; i++) timer(DELIVERY_MS, () => plan.deliver({ ...deps, post, endpointSecrets }), () => (tables.unsent.size === 0 ? Infinity : 0));
   timer(CHARGES_MS, () => reconcileCharges(deps), () => Math.min(Infinity, ...[...tables.unpriced.values()].map((at) => at.getTime())));
-  timer(PURGE_MS, () => purgeExpired(deps.store), () => (tables.tokens.size > 1_000 ? 0 : Infinity));
+  timer(PURGE_MS, () => Promise.all(SERVED_KINDS.map((kind) => purgeExpired(deps.store, kind, 10_000))), () => (tables.tokens.size > 1_000 ? 0 : Infinity));
   return () => {
     for (const wake of wakers) wake();
   };

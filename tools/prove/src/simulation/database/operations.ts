@@ -9,7 +9,7 @@ import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, findUnseen,
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits';
 import { findNumber, holdNumber } from '@partyline/store/numbers';
-import { listOwed, purgeExpired } from '@partyline/store/owed';
+import { listOwed, purgeExpired, SERVED_KINDS } from '@partyline/store/owed';
 import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSession } from '@partyline/store/rooms';
 import { insertLeg, lockLeg, lockSession, saveLegs, saveSession } from '@partyline/store/session-view';
 import { mediaOfLeg, mediaOfSession, sessionOfLeg } from '@partyline/store/sessions';
@@ -158,7 +158,7 @@ const suspends = op(fc.record({ tenant, on: fc.boolean() }), async (store, g) =>
   // A moment older than the sweep's grace may be: whether it is owed yet would hang on which database was quicker.
   return [row === null, (row?.suspended_at ?? null) === null, await listRunningSessions(store, g.tenant, 10)];
 }, 'suspend');
-const purge = op(fc.constant(null), (store) => purgeExpired(store), 'purge');
+const purge = op(fc.constantFrom(...SERVED_KINDS), (store, kind) => purgeExpired(store, kind, 1_000), 'purge');
 
 export const operation = fc.oneof(
   { weight: 4, arbitrary: makeRoom }, { weight: 1, arbitrary: nextSession }, { weight: 1, arbitrary: endRoom }, { weight: 3, arbitrary: addLeg }, { weight: 3, arbitrary: changeLeg }, { weight: 3, arbitrary: changeSession },

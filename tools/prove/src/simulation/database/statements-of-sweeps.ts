@@ -89,8 +89,8 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     tables.put(tables.attempts, key, { ...before, outcome: outcome as string, reason: reason as string | null });
     return done(1);
   },
-  'purge-strays': (tables, _values, { now }) => {
-    const old = [...tables.strays.values()].filter((stray) => stray.last_at.getTime() < now.getTime() - 86_400_000);
+  'purge-strays': (tables, [limit], { now }) => {
+    const old = [...tables.strays.values()].filter((stray) => stray.last_at.getTime() < now.getTime() - 86_400_000).toSorted((a, b) => a.last_at.getTime() - b.last_at.getTime()).slice(0, Number(limit));
     for (const { id } of old) tables.put(tables.strays, id, undefined);
     return done(old.length);
   },

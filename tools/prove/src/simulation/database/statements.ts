@@ -1,3 +1,4 @@
+import { PINS_COUNTED } from '@partyline/domain/pin';
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
 import { deliverTo } from './deliveries.ts';
 import { answer, done, one, plus, type Twin } from './answers.ts';
@@ -113,7 +114,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   'count-pins': (tables, [number]) => {
     let n = 0;
     for (const pin of tables.pins.values()) if (pin.number === number && pin.free_at === null) n += 1;
-    return one({ n });
+    return one({ n: Math.min(PINS_COUNTED, n) });
   },
   'lock-room': (tables, [id, tenant], { clock }) => {
     const room = tables.rooms.get(id as string);
@@ -222,13 +223,13 @@ export const CORE: Readonly<Record<string, Twin>> = {
     tables.put(tables.turns, name as string, { free_at: now });
     return done(1);
   },
-  'purge-tokens': (tables, _values, { now }) => {
-    const old = [...tables.tokens].filter(([, expires]) => expires < now);
+  'purge-tokens': (tables, [limit], { now }) => {
+    const old = [...tables.tokens].filter(([, expires]) => expires < now).toSorted(([, a], [, b]) => a.getTime() - b.getTime()).slice(0, Number(limit));
     for (const [jti] of old) tables.put(tables.tokens, jti, undefined);
     return done(old.length);
   },
-  'purge-pins': (tables, _values, { now }) => {
-    const old = [...tables.pins.values()].filter((pin) => pin.free_at !== null && pin.free_at < now);
+  'purge-pins': (tables, [limit], { now }) => {
+    const old = [...tables.pins.values()].filter((pin) => pin.free_at !== null && pin.free_at < now).toSorted((a, b) => a.free_at!.getTime() - b.free_at!.getTime()).slice(0, Number(limit));
     for (const pin of old) {
       tables.put(tables.pins, pin.id, undefined);
       tables.put(tables.pinByLookup, `${pin.number} ${bytesKey(pin.lookup)}`, undefined);
