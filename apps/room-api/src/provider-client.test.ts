@@ -28,8 +28,15 @@ async function timed(work: Promise<Reply>): Promise<Reply & { ms: number }> {
 }
 
 // A question that was lost as the connection came back is given up after that time, and asked again.
-async function recovered(now: Stage): Promise<void> {
-  await expect.poll(async () => (await now.ask(...CREATE)).status, { interval: 100, timeout: 3 * LONG_MS }).toBe(201);
+async function recovered(now: Stage): Promise<{ made: Reply['body'] }> {
+  let made: Reply['body'];
+  const create = async (): Promise<number> => {
+    const { status, body } = await now.ask(...CREATE);
+    made = body;
+    return status;
+  };
+  await expect.poll(create, { interval: 100, timeout: 3 * LONG_MS }).toBe(201);
+  return { made };
 }
 
 function expectNotNow({ status, body, headers, ms }: Awaited<ReturnType<typeof timed>>): void {
@@ -41,7 +48,7 @@ function expectNotNow({ status, body, headers, ms }: Awaited<ReturnType<typeof t
 describe('while Redis is away', { timeout: 120_000 }, () => {
   it.each(['sever', 'stall'] as const)('(%s) says 503 quickly, makes nothing, still ends rooms, and recovers', async (how) => {
     stage = await startStage(() => agreeable, LONG);
-    const { body: made } = await stage.ask(...CREATE);
+    const { made } = await recovered(stage);
     const room = `/v1/rooms/${made.room.id}`;
     const before = await stage.counts();
     stage.redis[how]();
@@ -119,7 +126,7 @@ describe('an orchestrator', () => {
 
   it('that does not say whether it pressed keys is asked again under the same id, by which it knows what it has done', async () => {
     let lost = true;
-    stage = await startStage(() => ({ ...agreeable, sendDigits: () => (lost ? new Promise(() => undefined) : Promise.resolve({ legId: 'leg_1' })) }), { answerWithinMs: 1_000 });
+    stage = await startStage(() => ({ ...agreeable, sendDigits: () => (lost ? new Promise(() => undefined) : Promise.resolve({ legId: 'leg_1' })) }), { answerWithinMs: 5_000 });
     const press = (key: string) => stage!.ask('POST', '/v1/participants/part_1/dtmf', { body: { digits: '1' }, headers: { 'idempotency-key': key } });
     const first = await press('one');
     expect([first.status, first.body.reason, first.headers.get('retry-after')]).toEqual([504, 'provider-no-answer', null]);

@@ -186,7 +186,10 @@ describe('a place for a stream', () => {
     await expect.poll(heldUntil).toBeGreaterThan(before);
     // As a replica leaves them that took them and is no more.
     const dead = openStreamPlaces(redis, testRedis.prefix);
-    await Promise.all(Array.from({ length: 9 }, (_, i) => dead.take('ten_held', `stream_dead_${i}`, 200)));
+    const take = (forMs: number): Promise<boolean[]> => Promise.all(Array.from({ length: 9 }, (_, i) => dead.take('ten_held', `stream_dead_${i}`, forMs)));
+    expect(await take(60_000)).toEqual(Array(9).fill(true));
+    expect(await listen(feed, 'ten_held').opened).toBe('too-many-streams');
+    expect(await take(200)).toEqual(Array(9).fill(true));
     await expect.poll(() => listen(feed, 'ten_held').opened).toBe('open');
     await feed.close();
   });

@@ -3,7 +3,7 @@ import { agreeable, startStage, type Stage } from '../testing/stage.ts';
 
 let stage: Stage;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  stage = await startStage(() => agreeable, { patienceMs: 5_000 });
 });
 afterAll(() => stage.stop());
 

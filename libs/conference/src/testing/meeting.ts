@@ -116,7 +116,10 @@ export const letPass = (stage: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting
 /** What the hang-up job does, again and again, without its waits; answers after how many rounds it was done. */
 export async function hangUpUntilDone(stage: Stage, world: World, meeting: Meeting, rounds = 10): Promise<number> {
   for (let round = 1; round <= rounds; round++) {
-    if ((await hangUpSession(world, meeting.tenantId, meeting.sessionId)) === 'done') return round;
+    if ((await hangUpSession(world, meeting.tenantId, meeting.sessionId)) === 'done') {
+      await untilAnswered(stage);
+      return round;
+    }
     await letPass(stage, meeting, 6);
   }
   throw new Error(`not hung up after ${rounds} rounds: ${JSON.stringify((await readLegs(stage, meeting)).map(({ kind, state, reason }) => ({ kind, state, reason })))}`);

@@ -68,10 +68,14 @@ export async function reconcileUntilQuiet(stage: Stage, world: World, rounds = 8
   for (let round = 1; round <= rounds; round++) {
     await passTime(stage, 16);
     await reconcile(world);
-    if (await isQuiet(stage)) return round;
+    if (await isQuiet(stage)) {
+      await untilAnswered(stage);
+      return round;
+    }
   }
   // The last webhook may be on its way.
   await until(() => isQuiet(stage), true);
+  await untilAnswered(stage);
   return rounds;
 }
 

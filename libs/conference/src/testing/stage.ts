@@ -79,7 +79,7 @@ const readBody = async (request: IncomingMessage): Promise<Buffer> => Buffer.con
 /** The real Postgres, Redis, providers and use-cases, with the vendor's emulator as a child process, and a server that does what voice-webhooks does. */
 export async function setStage(): Promise<Stage> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
-  const store = openStore({ owner: true, url: database.url, max: 16, onError: () => undefined });
+  const store = openStore({ owner: true, url: database.url, max: 16, patienceMs: 20_000, onError: () => undefined });
   const realJobs = openJobs({ connection: patientRedis(redis.url), prefix: redis.prefix, now: () => systemClock.now().getTime(), onError: () => undefined });
   await store.prisma.tenant.create({ data: { ...STAGE_TENANT, id: TENANT } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });

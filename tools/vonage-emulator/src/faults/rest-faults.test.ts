@@ -18,24 +18,27 @@ const call = async (): Promise<string> => {
 };
 const up = async (): Promise<number> => (await stage.client.ledger()).up;
 
-/** So long that whoever answers at all has answered, and how long silence is listened to. */
+/** So long that whoever answers at all has answered, and how long silence is listened to once it is known that the request has come. */
 const [PATIENT_MS, SILENCE_MS] = [30_000, 1_000];
 
-/** A hang-up by plain HTTP with our own patience: status, 'closed' or 'silent'. */
-async function hangUp(uuid: string, patienceMs = PATIENT_MS): Promise<number | string> {
+/** A hang-up by plain HTTP with our own patience, which begins to end when the request has come: status, 'closed' or 'silent'. */
+async function hangUp(uuid: string, come: Promise<unknown> = Promise.resolve(), patienceMs = PATIENT_MS): Promise<number | string> {
   // A throwaway PUT by the SDK shows which Authorization to use.
   const authorization = (await stage.client.restLog({ route: 'create-call' })).at(-1)?.headers.authorization ?? '';
+  const patience = new AbortController();
+  void come.then(() => AbortSignal.timeout(patienceMs).addEventListener('abort', () => patience.abort()));
   return fetch(`${stage.emulator.url}/v1/calls/${uuid}`, {
-    method: 'PUT', headers: { authorization, 'content-type': 'application/json' }, body: '{"action":"hangup"}', signal: AbortSignal.timeout(patienceMs),
-  }).then((reply) => reply.status, (error: Error) => (error.name === 'TimeoutError' ? 'silent' : 'closed'));
+    method: 'PUT', headers: { authorization, 'content-type': 'application/json' }, body: '{"action":"hangup"}', signal: patience.signal,
+  }).then((reply) => reply.status, (error: Error) => (error.name === 'AbortError' ? 'silent' : 'closed'));
 }
 
 type Rest = NonNullable<FaultsInput['rest']>[number];
 const hangUpUnder = async (fault: Rest['fault'], patienceMs: number): Promise<{ saw: number | string; up: number }> => {
   const uuid = await call();
   await stage.client.setFaults({ rest: [{ route: 'hangup', fault, next: 1 }] });
-  const saw = await hangUp(uuid, patienceMs);
-  await stage.client.awaitRequest({ route: 'hangup' });
+  const come = stage.client.awaitRequest({ route: 'hangup' });
+  const saw = await hangUp(uuid, come, patienceMs);
+  await come;
   return { saw, up: await up() };
 };
 
@@ -66,7 +69,9 @@ describe('REST faults on the hang-up', () => {
   it('hangs for a while by the clock, then does as it was asked', async () => {
     const uuid = await call();
     await stage.client.setFaults({ rest: [{ route: 'hangup', fault: 'hang', delayMs: 1_000 }] });
-    expect(await hangUp(uuid, SILENCE_MS)).toBe('silent');
+    const { timers } = await stage.client.clock();
+    const come = expect.poll(async () => (await stage.client.clock()).timers).toBe(timers + 1);
+    expect(await hangUp(uuid, come, SILENCE_MS)).toBe('silent');
     expect(await up()).toBe(1);
     await stage.client.advanceClock(1_000);
     expect(await up()).toBe(0);
