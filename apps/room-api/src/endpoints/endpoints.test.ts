@@ -26,7 +26,7 @@ async function happen(): Promise<void> {
   await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
 }
 const deliverAll = async (): Promise<number> => {
-  const sent = await claimDeliveries(stage.store, { leaseMs: 1_000, width: 100, opensAt: 5, limit: 100 });
+  const sent = await claimDeliveries(stage.store, { leaseMs: 1_000, width: 100, share: 100, opensAt: 5, limit: 100 });
   for (const each of sent) await markTaken(stage.store, each.tenant_id, each, { status: 204, durationMs: 3, error: null });
   return sent.length === 0 ? 0 : sent.length + (await deliverAll());
 };
