@@ -84,7 +84,7 @@ async function applyVoice(leg: LegRow, roomId: string | null, event: Extract<Voi
       }
       const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
       await storeObservation(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', phase: 'over', source, verdict: how, at: event.at });
-      await recordCharge(tx, leg, roomId, { handle: 'voice', source, charge: event.charge, since: leg.answered_at, until: event.at ?? now });
+      await recordCharge(tx, leg, roomId, { handle: 'voice', source, charge: event.charge, since: null, until: event.at, seenSince: leg.answered_at, seenUntil: now, notBefore: leg.created_at }, now);
       closeHandle(leg, 'voice', how, now);
       return;
     }

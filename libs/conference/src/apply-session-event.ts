@@ -32,7 +32,7 @@ export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids
     if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
     const leg = await legOfConnection(deps, view, tx, event, source.via);
     if (leg === undefined) return ignored('unknown-connection');
-    await applyMedia(leg, view.room.id, event, source.via, tx, view.now);
+    await applyMedia(leg, view, event, source.via, tx);
     return 'applied' as const;
   });
   return changed?.result ?? ignored('unknown-session');
@@ -96,7 +96,7 @@ export function sessionDeadline({ session, room }: SessionView): Date {
   return room.ends_at !== null && room.ends_at < longest ? room.ends_at : longest;
 }
 
-async function applyMedia(leg: LegRow, roomId: string, event: ConnectionEvent, source: Source['via'], tx: Tx, now: Date): Promise<void> {
+async function applyMedia(leg: LegRow, { session, room, now }: SessionView, event: ConnectionEvent, source: Source['via'], tx: Tx): Promise<void> {
   const observe = (handle: 'media' | 'voice', phase: string, how: { outcome: 'success' | 'client' | 'server' | 'upstream' | 'indeterminate'; reason: string }) =>
     storeObservation(tx, leg.tenant_id, { legId: leg.id, handle, phase, source, verdict: how, at: event.at });
   switch (event.kind) {
@@ -109,7 +109,11 @@ async function applyMedia(leg: LegRow, roomId: string, event: ConnectionEvent, s
       const how = verdict('success', event.reason);
       await observe('media', 'over', how);
       // The vendor does not say what a connection costs, so the seconds are all there is, and the operator's own rates.
-      await recordCharge(tx, leg, roomId, { handle: 'media', source, since: event.since ?? leg.joined_at ?? leg.answered_at, until: event.at ?? now });
+      await recordCharge(tx, leg, room.id, {
+        handle: 'media', source, since: event.since ?? null, until: event.at, seenSince: leg.joined_at ?? leg.answered_at, seenUntil: now,
+        // A browser's row is made when we hear of it, which can be long after it came.
+        notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
+      }, now);
       closeHandle(leg, 'media', how, now);
       return;
     }

@@ -4,7 +4,8 @@ import { parseMediaCallback } from './parse-media.ts';
 
 const at = new Date(1_470_257_688_309);
 const base = { sessionId: '2_MX4', projectId: '46000001', timestamp: at.getTime() };
-const connection = { connection: { id: 'c-1', createdAt: 1, data: 'TOKENDATA' } };
+const since = new Date(1_470_257_000_000);
+const connection = { connection: { id: 'c-1', createdAt: since.getTime(), data: 'TOKENDATA' } };
 const call = { call: { id: 'conf-1', connectionId: 'c-1', createdAt: 1 } };
 const connected = { mediaSessionId: '2_MX4', connectionId: 'c-1', data: 'TOKENDATA', at };
 const sip = { kind: 'sip-call', mediaSessionId: '2_MX4', connectionId: 'c-1', sipCallId: 'conf-1', at };
@@ -12,11 +13,13 @@ const unknown = (name: string): object => ({ kind: 'unknown', name });
 const ended = (outcome: string, reason: string): object => ({ ...sip, phase: 'over', verdict: { outcome, reason } });
 
 const TABLE: [string, object, object][] = [
-  ['a connection', { event: 'connectionCreated', ...connection }, { kind: 'connected', ...connected, since: new Date(1) }],
+  ['a connection', { event: 'connectionCreated', ...connection }, { kind: 'connected', ...connected, since }],
   ['a connection without data', { event: 'connectionCreated', connection: { id: 'c-1' } }, { kind: 'connected', ...connected, data: '', since: null }],
-  ['a connection without a time', { event: 'connectionCreated', ...connection, timestamp: undefined }, { kind: 'connected', ...connected, at: null, since: new Date(1) }],
-  ['its end', { event: 'connectionDestroyed', reason: 'networkDisconnected', ...connection }, { kind: 'disconnected', ...connected, reason: 'networkDisconnected', since: new Date(1) }],
-  ['its end, unexplained', { event: 'connectionDestroyed', ...connection }, { kind: 'disconnected', ...connected, reason: 'unnamed', since: new Date(1) }],
+  ['a connection without a time', { event: 'connectionCreated', ...connection, timestamp: undefined }, { kind: 'connected', ...connected, at: null, since }],
+  ['a connection made in 1970, as the contract shows it', { event: 'connectionCreated', connection: { id: 'c-1', createdAt: 0, data: 'TOKENDATA' } }, { kind: 'connected', ...connected, since: null }],
+  ['a connection whose time is in seconds', { event: 'connectionCreated', connection: { id: 'c-1', createdAt: 1_470_257_000, data: 'TOKENDATA' } }, { kind: 'connected', ...connected, since: null }],
+  ['its end', { event: 'connectionDestroyed', reason: 'networkDisconnected', ...connection }, { kind: 'disconnected', ...connected, reason: 'networkDisconnected', since }],
+  ['its end, unexplained', { event: 'connectionDestroyed', ...connection }, { kind: 'disconnected', ...connected, reason: 'unnamed', since }],
   ['a connection without an id', { event: 'connectionCreated', connection: {} }, unknown('connectionCreated')],
   ['a stream', { event: 'streamCreated', stream: { id: 's' } }, unknown('streamCreated')],
   ['the end of a stream', { event: 'streamDestroyed', stream: { id: 's' } }, unknown('streamDestroyed')],

@@ -48,6 +48,24 @@ const EVENTS: [string, object, object][] = [
 describe('parseEvent', () => {
   it.each(EVENTS)('%s', (_what, body, event) => expect(parseEvent({ ...base, ...body })).toEqual(event));
 
+  it('gives no time and no seconds that cannot be true, whatever the vendor writes', () => {
+    const times = fc.oneof(fc.double(), fc.integer(), fc.date().map((date) => Number(date)), fc.date({ noInvalidDate: true }).map((date) => date.toISOString()), fc.constantFrom(-8.64e15, 8.64e15, '-100000-01-01T00:00:00Z', '+275760-09-13T00:00:00Z', '1999-12-31 23:59:59'), fc.jsonValue());
+    const seconds = fc.oneof(fc.double(), fc.integer(), fc.maxSafeNat().map(String), fc.constantFrom(1e12, 1e300, '999999999', '86400', 86_401), fc.jsonValue());
+    const hostile = fc.record({ timestamp: times, start_time: times, end_time: times, duration: seconds }, { requiredKeys: [] });
+    const isTime = (time: Date | null): boolean => time === null || (time.getTime() >= Date.UTC(2000) && time.getTime() < Date.UTC(2100));
+    fc.assert(
+      fc.property(hostile, (fields) => {
+        for (const event of [parseEvent({ ...base, status: 'completed', ...fields }), parseCall({ ...base, status: 'completed', ...fields })?.event]) {
+          expect(event).toMatchObject({ kind: 'call', phase: 'over', verdict: { reason: 'completed' } });
+          if (event?.kind !== 'call') continue;
+          const { startedAt = null, endedAt = null, seconds: lasted = null } = event.charge ?? {};
+          expect([event.at, startedAt, endedAt].filter((time) => !isTime(time))).toEqual([]);
+          expect(lasted === null || (Number.isInteger(lasted) && lasted >= 0 && lasted <= 86_400)).toBe(true);
+        }
+      }),
+    );
+  });
+
   it('never throws', () => {
     const bodies = fc.oneof(fc.jsonValue(), fc.record({ uuid: fc.jsonValue(), status: fc.jsonValue(), timestamp: fc.jsonValue(), detail: fc.jsonValue(), duration: fc.jsonValue(), rate: fc.jsonValue(), price: fc.jsonValue(), start_time: fc.jsonValue(), reason: fc.jsonValue() }));
     fc.assert(

@@ -15,20 +15,22 @@ export const asName = (value: unknown): string => {
   return text === undefined ? 'unnamed' : text.slice(0, 40).replaceAll(/[^A-Za-z.-]/g, '_');
 };
 
-const date = (ms: number): Date | null => {
-  const made = new Date(ms);
-  return Number.isNaN(made.getTime()) ? null : made;
-};
+const EARLIEST = Date.UTC(2000);
+const LATEST = Date.UTC(2100);
+const date = (ms: number): Date | null => (ms >= EARLIEST && ms < LATEST ? new Date(ms) : null);
 
-/** Milliseconds since 1970 (video), ISO (voice webhooks) or `YYYY-MM-DD HH:MM:SS` in UTC (voice REST). */
+/** Milliseconds since 1970 (video), ISO (voice webhooks) or `YYYY-MM-DD HH:MM:SS` in UTC (voice REST). None outside 2000 to 2099: seconds for milliseconds, say, or a zero. */
 export function asDate(value: unknown): Date | null {
   if (typeof value === 'number') return date(value);
   if (typeof value !== 'string' || value.length > 40) return null;
   return date(Date.parse(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(value) ? `${value.replace(' ', 'T')}Z` : value));
 }
 
-/** Whole seconds, which the vendor sends as text. */
+/** Longer than any call: each ends with its session, and the vendor ends its own after two hours, or six to SIP (contract §5, §6). */
+const DAY_S = 86_400;
+
+/** Whole seconds, which the vendor sends as text; at most a day. */
 export function asSeconds(value: unknown): number | undefined {
   const seconds = typeof value === 'number' ? value : typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.round(seconds) : undefined;
+  return seconds >= 0 && seconds <= DAY_S ? Math.round(seconds) : undefined;
 }
