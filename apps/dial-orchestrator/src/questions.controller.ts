@@ -12,20 +12,21 @@ interface QuestionDeps {
   /** Under which questions are claimed: Redis hands each to every replica, and one is to answer. */
   readonly redis: Redis;
   readonly prefix: string;
-  readonly onError: (error: unknown) => void;
+  readonly onError: (error: unknown, tenantId: string | undefined) => void;
 }
 
 /** Answers the questions of other services (conference/ask-provider). A class made for one prefix, since a decorator's pattern is fixed. */
 export function questionsController({ provider, redis, prefix, onError }: QuestionDeps): Type {
   async function answer(question: Question, asked: Asked): Promise<Answered | Observable<never>> {
     const claim = `${prefix}:question:${asked.id}`;
+    const failed = (error: unknown): void => onError(error, (asked.input as { tenantId?: string }).tenantId);
     const claimed = await redis.set(claim, UNANSWERED, 'PX', claimedForMs(question), 'NX');
     if (claimed !== 'OK') return DONE_ONCE.has(question) ? answerAgain(claim) : NEVER;
-    const answered = await answerQuestion(provider, question, asked, onError);
+    const answered = await answerQuestion(provider, question, asked, failed);
     if (DONE_ONCE.has(question)) {
       // What was not done may be asked for again, though not before every replica has heard of this time.
       const keptMs = answered.ok || answered.error.outcome === 'indeterminate' ? claimedForMs(question) : ANSWER_WITHIN_MS;
-      await redis.set(claim, JSON.stringify(answered), 'PX', keptMs).catch(onError);
+      await redis.set(claim, JSON.stringify(answered), 'PX', keptMs).catch(failed);
     }
     return answered;
   }

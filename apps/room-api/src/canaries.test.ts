@@ -167,7 +167,10 @@ it.each([
   } finally {
     await stage.store.pool.query(mend);
   }
-  expect(lines.slice(before)).toContain('a request failed');
+  const failed = lines.slice(before).split('\n').filter((line) => line.includes('a request failed'));
+  // Whose request it was.
+  expect(failed.map((line) => (JSON.parse(line) as { tenantId: string }).tenantId)).toEqual(failed.map(() => 'ten_ours'));
+  expect(failed).not.toEqual([]);
   expect([seenIn(lines), seenIn(await inAudit())]).toEqual([[], []]);
 });
 

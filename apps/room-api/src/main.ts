@@ -32,7 +32,7 @@ await runMain(async () => {
     connection,
     prefix: config.redis.REDIS_PREFIX,
     nextId: () => systemIds.next('req'),
-    onTrouble: (question, err) => log.warn({ question, err }, 'a question to the orchestrator got no answer'),
+    onTrouble: (question, err, tenantId) => log.warn({ question, err, tenantId }, 'a question to the orchestrator got no answer'),
   });
   const pins = openPinVault(config.pins.PIN_KEY);
   const accounts = openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) });

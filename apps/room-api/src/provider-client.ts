@@ -91,7 +91,7 @@ export function askOverRedis({
   prefix: string;
   nextId: () => string;
   answerWithinMs?: number;
-  onTrouble: (question: Question, error: unknown) => void;
+  onTrouble: (question: Question, error: unknown, tenantId?: string) => void;
 }): ProviderClient {
   const client = new QuestionClient(connection);
   // The first question need not wait for it; while Redis is away every one tries again.
@@ -106,7 +106,7 @@ export function askOverRedis({
       const asked = encodeQuestion(id !== undefined && DONE_ONCE.has(question) ? id : nextId(), input);
       answered = await firstValueFrom(client.send<Answered>(questionPattern(question, prefix), asked).pipe(timeout(answerWithinMs)));
     } catch (error) {
-      onTrouble(question, error);
+      onTrouble(question, error, input.tenantId);
       if (sent && ACTS.has(question) && !(error instanceof NobodyListens)) {
         throw new VerdictError('indeterminate', 'provider-no-answer', 'The service that talks to the provider gave no answer.', {
           fix: 'It may have been done. Sent again with the Idempotency-Key that it had, it is not done twice; without one, look first.',

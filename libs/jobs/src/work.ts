@@ -25,7 +25,7 @@ export function startWorkers({
   handlers: Handlers;
   concurrency: Record<Lane, number>;
   now: () => number;
-  onFailed: (name: string, error: Error) => void;
+  onFailed: (name: string, error: Error, tenantId: string | undefined) => void;
   onError: (error: Error) => void;
 }): Workers {
   const workers = LANES.map((lane) => {
@@ -43,7 +43,7 @@ export function startWorkers({
       },
       { connection, prefix, concurrency: concurrency[lane], settings: { backoffStrategy: backOffMs }, ...WORKER_LOCK },
     );
-    worker.on('failed', (job, error) => onFailed(job?.name ?? lane, error));
+    worker.on('failed', (job, error) => onFailed(job?.name ?? lane, error, (job?.data as { tenantId?: string } | undefined)?.tenantId));
     worker.on('error', onError);
     return worker;
   });

@@ -136,10 +136,11 @@ class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
+    // Whose it is, where whoever let it in has found out.
+    const request = http.getRequest<FastifyRequest & { readonly tenantId?: string }>();
     const known = fromFramework(error);
     const problem = toProblem(known, request.id);
-    if (problem.status >= 500) this.log.error({ err: error, requestId: request.id, reason: problem.reason }, 'a request failed');
+    if (problem.status >= 500) this.log.error({ err: error, requestId: request.id, reason: problem.reason, tenantId: request.tenantId }, 'a request failed');
     const reply = http.getResponse<FastifyReply>();
     if (known instanceof VerdictError && known.retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(known.retryAfterMs / 1000));
     void reply.code(problem.status).type('application/problem+json').send(problem);
