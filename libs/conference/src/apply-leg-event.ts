@@ -1,7 +1,7 @@
 import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
 import { storeObservation } from '@partyline/store/events';
 import { findLegOfCall } from '@partyline/store/owners';
-import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
+import { lockLeg, saveLegs, type LegRow } from '@partyline/store/session-view';
 import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/store';
 import { useToken, type UsedToken } from '@partyline/store/voice-webhooks';
 import { verdict } from '@partyline/domain/verdict';
@@ -47,7 +47,7 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
     await changeSession(deps, found.tenant_id, found.session_id, async (view, tx) => {
       const leg = view.legs.find((each) => each.id === found.id);
       if (leg !== undefined) await apply(leg, view.room.id, tx, view.now);
-    });
+    }, { legId: found.id });
     return 'applied';
   }
   const applied = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
@@ -55,7 +55,7 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
     if (locked === null) return null;
     const was = locked.leg.state;
     await apply(locked.leg, null, tx, locked.now);
-    await saveLeg(tx, null, locked.leg);
+    await saveLegs(tx, null, [locked.leg]);
     return { closed: locked.leg.state === 'ended' && was !== 'ended' ? [locked.leg] : [] };
   });
   // Admitted between our look and our lock: now it has a session, whose lock comes first.

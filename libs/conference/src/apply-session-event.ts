@@ -34,11 +34,16 @@ export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids
     if (leg === undefined) return ignored('unknown-connection');
     await applyMedia(leg, view, event, source.via, tx);
     return 'applied' as const;
-  });
+  }, { connectionId: event.connectionId, legId: legNamedIn(event) });
   return changed?.result ?? ignored('unknown-session');
 }
 
 type ConnectionEvent = Exclude<MediaEvent, { kind: 'unknown' }>;
+
+function legNamedIn(event: ConnectionEvent): string | undefined {
+  const data = event.kind === 'sip-call' ? null : readConnectionData(event.data);
+  return data !== null && 'leg' in data ? data.leg : undefined;
+}
 
 /** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
 async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, event: ConnectionEvent, via: Source['via']): Promise<LegRow | undefined> {

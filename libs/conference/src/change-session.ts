@@ -1,7 +1,7 @@
 import type { JobName, JobPayload } from '@partyline/jobs/catalogue';
 import { appendEvents, type NewEvent } from '@partyline/store/events';
 import { inTurn } from '@partyline/store/in-turn';
-import { lockSession, saveLeg, saveSession, type LegRow, type SessionView } from '@partyline/store/session-view';
+import { lockSession, saveLegs, saveSession, type LegRow, type NamedLegs, type SessionView } from '@partyline/store/session-view';
 import { inTransaction, type Tx } from '@partyline/store/store';
 import type { Deps } from './deps.ts';
 import { reportConfirmed } from './report-confirmed.ts';
@@ -13,15 +13,17 @@ type Request = { [N in JobName]: { name: N; payload: JobPayload<N>; delayMs?: nu
  * The one way to change a session or a leg of it: locks it, lets `change` alter the rows it is given, settles it, writes what differs by
  * compare-and-set, and commits the tenant's events with it. The jobs that make it quick are sent after the commit; a crash between is
  * made good by the reconciler, since every job can be read off the rows. What cannot be read off the difference `change` tells the tenant itself. Answers `null` when the tenant has no such session.
+ * @param named legs that `change` looks for although they may be over; of all others it is given those that are up
  */
 export async function changeSession<T>(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   tenantId: string,
   sessionId: string,
   change: (view: SessionView, tx: Tx, tell: (event: NewEvent) => void) => Promise<T> | T,
+  named?: NamedLegs,
 ): Promise<{ result: T; view: SessionView } | null> {
   const done = await inTurn(deps.store, sessionId, () => inTransaction(deps.store, tenantId, async (tx) => {
-    const view = await lockSession(tx, tenantId, sessionId);
+    const view = await lockSession(tx, tenantId, sessionId, named);
     if (view === null) return null;
     const sessionBefore = { ...view.session };
     const legsBefore = new Map(view.legs.map((leg) => [leg.id, { ...leg }]));
@@ -33,7 +35,7 @@ export async function changeSession<T>(
     const events = [...told, ...whatHappened(view, sessionBefore, legsBefore)];
     await appendEvents(tx, tenantId, { roomId: view.room.id, sessionId, firstSeq: view.session.last_seq + 1 }, events);
     view.session.last_seq += events.length;
-    for (const leg of view.legs) if (differs(legsBefore.get(leg.id), leg)) await saveLeg(tx, tenantId, leg);
+    await saveLegs(tx, tenantId, view.legs.filter((leg) => differs(legsBefore.get(leg.id), leg)));
     if (differs(sessionBefore, view.session)) await saveSession(tx, tenantId, view.session);
     const closed = view.legs.filter((leg) => leg.state === 'ended' && legsBefore.get(leg.id)?.state !== 'ended');
     return { result, view, closed, requests: whatFollows(view, sessionBefore, legsBefore) };

@@ -61,7 +61,7 @@ export async function requestDialOut(
 export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'webhooks' | 'report'>, tenantId: string, legId: string): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown'> {
   const sessionId = await sessionOfLeg(deps.store, tenantId, legId);
   if (sessionId === null) return 'not-wanted';
-  const change = (apply: Parameters<typeof changeSession<void>>[3]) => changeSession(deps, tenantId, sessionId, apply);
+  const change = (apply: Parameters<typeof changeSession<void>>[3]) => changeSession(deps, tenantId, sessionId, apply, { legId });
 
   const claimed = await changeSession(deps, tenantId, sessionId, (view) => {
     const leg = view.legs.find((each) => each.id === legId);

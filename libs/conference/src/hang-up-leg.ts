@@ -3,7 +3,7 @@ import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { storeObservation } from '@partyline/store/events';
 import { closeAttempt, noteAttempt, type AttemptOutcome } from '@partyline/store/hang-ups';
-import { lockLeg, saveLeg, type LegRow } from '@partyline/store/session-view';
+import { lockLeg, saveLegs, type LegRow } from '@partyline/store/session-view';
 import { mediaOfLeg } from '@partyline/store/sessions';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { applyLegEvent } from './apply-leg-event.ts';
@@ -73,7 +73,7 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
     leg.asked_at = now;
     leg.asks += 1;
     leg.lease_until = new Date(now.getTime() + LEASE_MS);
-    await saveLeg(tx, tenantId, leg);
+    await saveLegs(tx, tenantId, [leg]);
     await noteAttempt(tx, leg.tenant_id, { legId, no: leg.asks, at: now });
     return { leg: { ...leg } };
   });
@@ -86,7 +86,7 @@ async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks }: LegRow, res
     const locked = await lockLeg(tx, tenant_id, id);
     if (locked === null || locked.leg.asks !== asks) return;
     locked.leg.lease_until = null;
-    await saveLeg(tx, tenant_id, locked.leg);
+    await saveLegs(tx, tenant_id, [locked.leg]);
   });
 }
 
@@ -160,7 +160,7 @@ async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow
     if (locked === null || !isUp(locked.leg)) return 'ended';
     if (locked.leg.asks !== leg.asks) return 'taken';
     locked.leg.lease_until = new Date(locked.now.getTime() + LEASE_MS);
-    await saveLeg(tx, leg.tenant_id, locked.leg);
+    await saveLegs(tx, leg.tenant_id, [locked.leg]);
     return 'up';
   });
 }

@@ -43,7 +43,7 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers'
     await changeSession(deps, tenantId, sessionId, (view) => {
       const leg = view.legs.find((each) => each.id === legId);
       if (leg !== undefined) learnHandle(leg, 'media_connection_id', dialled.connectionId);
-    });
+    }, { legId });
     return 'dialled';
   } catch (error) {
     deps.report.warn('the bridge could not be dialled', { tenantId, sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });

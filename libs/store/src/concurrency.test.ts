@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { appendEvents } from './events.ts';
 import { closeRoom, lockRoom } from './rooms.ts';
-import { insertLeg, lockLeg, lockSession, saveLeg, saveSession, StaleVersion } from './session-view.ts';
+import { insertLeg, lockLeg, lockSession, saveLegs, saveSession, StaleVersion } from './session-view.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from './store.ts';
 import { NUMBER, freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, readLeg, readSession, setColumns } from './testing/fixtures.ts';
 import { admitCaller, answerCaller, useToken, type Admission } from './voice-webhooks.ts';
@@ -113,6 +113,25 @@ describe('at the same time', () => {
     expect((await readSession(store, room.sessionId)).last_seq).toBe(39);
   });
 
+  it('a session that is locked leaves its ended legs to others, but for those that are named', async () => {
+    const room = await makeRoom(store);
+    const [up, over, named, connected] = [
+      await makeLeg(store, room, { kind: 'inbound', state: 'answered' }), await makeLeg(store, room, { kind: 'inbound', state: 'ended' }),
+      await makeLeg(store, room, { kind: 'outbound', state: 'ended' }), await makeLeg(store, room, { kind: 'webrtc', state: 'ended', media_connection_id: freshId('con') }),
+    ];
+    const { media_connection_id: connectionId } = await readLeg(store, connected);
+    const isFree = async (id: string): Promise<boolean> => (await store.pool.query('SELECT FROM leg WHERE id = $1 FOR UPDATE SKIP LOCKED', [id])).rowCount === 1;
+    await inTransaction(store, EVERY_TENANT, async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId, { legId: named, connectionId: connectionId! });
+      expect(view!.legs.map(({ id }) => id).toSorted()).toEqual([up, named, connected].toSorted());
+      for (const id of [up, named, connected]) expect(await isFree(id)).toBe(false);
+      expect(await isFree(over)).toBe(true);
+    });
+    // Of another session it is nobody's here.
+    const other = await makeRoom(store);
+    expect((await inTransaction(store, EVERY_TENANT, (tx) => lockSession(tx, other.tenantId, other.sessionId, { legId: named, connectionId: connectionId! })))!.legs).toEqual([]);
+  });
+
   it('a caller who was waiting for the session while the room ended: no new session in an ended room', async () => {
     const room = await makeRoom(store);
     const call = await ring();
@@ -151,7 +170,7 @@ describe('compare-and-set', () => {
     for (const tenantId of [other.tenantId, null]) {
       await stale(async (tx) => {
         const locked = await lockLeg(tx, room.tenantId, legId);
-        await saveLeg(tx, tenantId, locked!.leg);
+        await saveLegs(tx, tenantId, [locked!.leg]);
       });
     }
   });
@@ -168,12 +187,31 @@ describe('compare-and-set', () => {
     await stale(async (tx) => {
       const locked = await lockLeg(tx, room.tenantId, legId);
       if (locked === null) throw new Error('no leg');
-      await saveLeg(tx, room.tenantId, { ...locked.leg });
-      await saveLeg(tx, room.tenantId, locked.leg);
+      await saveLegs(tx, room.tenantId, [{ ...locked.leg }]);
+      await saveLegs(tx, room.tenantId, [locked.leg]);
     });
     // Nothing of either transaction stands.
     expect((await readSession(store, room.sessionId)).version).toBe(0);
     expect((await readLeg(store, legId)).version).toBe(0);
+  });
+
+  it('writes many legs at once, and none when one of them was read too early', async () => {
+    const room = await makeRoom(store);
+    for (const kind of ['inbound', 'outbound', 'webrtc'] as const) await makeLeg(store, room, { kind, state: 'answered' });
+    const at = new Date('2026-05-04T09:30:00.123Z');
+    const change = (stale: boolean) =>
+      inTransaction(store, EVERY_TENANT, async (tx) => {
+        const { legs } = (await lockSession(tx, room.tenantId, room.sessionId))!;
+        for (const leg of legs) Object.assign(leg, { state: 'ending', muted: true, owed_at: at, owed_reason: 'It’s “over”, \\ {x}', asks: 3, answered_at: null, voice_call_id: null });
+        if (stale) legs[1]!.version += 1;
+        await saveLegs(tx, room.tenantId, legs);
+        return legs;
+      });
+    await expect(change(true)).rejects.toBeInstanceOf(StaleVersion);
+    expect(await store.prisma.leg.count({ where: { session_id: room.sessionId, version: 0, state: 'answered' } })).toBe(3);
+    const written = await change(false);
+    expect(await store.prisma.leg.findMany({ where: { session_id: room.sessionId }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] })).toEqual(written);
+    expect(written.map(({ version }) => version)).toEqual([1, 1, 1]);
   });
 
   it('may be done twice by the one who did it', async () => {

@@ -13,12 +13,22 @@ export type RoomRow = Omit<room, 'state' | 'bridge' | 'end_reason' | 'max_spend_
 export interface SessionView {
   session: SessionRow;
   readonly room: RoomRow;
+  /** Those that are up, and of the ended ones, which no rule looks at, those that were named. */
   legs: LegRow[];
   readonly now: Date;
 }
 
-/** Locks a session and reads it whole; `null` when this tenant has none of that id. Every change of a session starts here. */
-export async function lockSession(tx: Tx, tenantId: string, sessionId: string): Promise<SessionView | null> {
+/** The legs that a change is about, whatever their state: by their own id, or their connection's. */
+export interface NamedLegs {
+  readonly legId?: string | undefined;
+  readonly connectionId?: string | undefined;
+}
+
+/**
+ * Locks a session with its legs that are up and those that are named; `null` when this tenant has none of that id. Every change of a session starts here, and a
+ * session may have had thousands of legs that are long over.
+ */
+export async function lockSession(tx: Tx, tenantId: string, sessionId: string, { legId, connectionId }: NamedLegs = {}): Promise<SessionView | null> {
   const { rows } = await tx.query<{ session: SessionRow; room: RoomRow; now: Date } & SessionRow>({
     name: 'lock-session',
     text: `SELECT s.*, clock_timestamp() AS now FROM session s WHERE s.id = $1 AND s.tenant_id = $2 FOR NO KEY UPDATE`,
@@ -28,7 +38,11 @@ export async function lockSession(tx: Tx, tenantId: string, sessionId: string): 
   if (found === undefined) return null;
   const { now, ...session } = found;
   const rooms = await tx.query<RoomRow>({ name: 'room-of-session', text: `SELECT * FROM room WHERE id = $1`, values: [session.room_id] });
-  const legs = await tx.query<LegRow>({ name: 'legs-of-session', text: `SELECT * FROM leg WHERE session_id = $1 ORDER BY created_at, id FOR NO KEY UPDATE`, values: [sessionId] });
+  const legs = await tx.query<LegRow>({
+    name: 'legs-of-session',
+    text: `SELECT * FROM leg WHERE session_id = $1 AND (state <> 'ended' OR id = $2 OR media_connection_id = $3) ORDER BY created_at, id FOR NO KEY UPDATE`,
+    values: [sessionId, legId ?? null, connectionId ?? null],
+  });
   return { session, room: rooms.rows[0]!, legs: legs.rows, now };
 }
 
@@ -42,11 +56,11 @@ const LEG_COLUMNS = [
   'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'owed_reason', 'asked_at', 'asks', 'lease_until', 'confirmed_at', 'outcome', 'reason',
 ] as const satisfies readonly (keyof LegRow)[];
 
-const updateSql = (table: string, columns: readonly string[]): string =>
-  `UPDATE ${table} SET version = version + 1, ${columns.map((column, i) => `${column} = $${i + 3}`).join(', ')}
-   WHERE id = $1 AND version = $2 AND tenant_id IS NOT DISTINCT FROM $${columns.length + 3}`;
-const UPDATE_SESSION = updateSql('session', SESSION_COLUMNS);
-const UPDATE_LEG = updateSql('leg', LEG_COLUMNS);
+const UPDATE_SESSION = `UPDATE session SET version = version + 1, ${SESSION_COLUMNS.map((column, i) => `${column} = $${i + 3}`).join(', ')}
+  WHERE id = $1 AND version = $2 AND tenant_id = $${SESSION_COLUMNS.length + 3}`;
+// The ids by themselves too, since nobody knows how many rows JSON holds, and the table would be read whole for them.
+const UPDATE_LEGS = `UPDATE leg l SET version = l.version + 1, ${LEG_COLUMNS.map((column) => `${column} = n.${column}`).join(', ')}
+  FROM jsonb_populate_recordset(NULL::leg, $3) AS n WHERE l.id = ANY($2) AND l.id = n.id AND l.version = n.version AND l.tenant_id IS NOT DISTINCT FROM $1 RETURNING l.id`;
 
 /** The world moved on under a command that believed in an older version of a row. Cannot happen under the lock; checked all the same. */
 export class StaleVersion extends Error {
@@ -63,11 +77,15 @@ export async function saveSession(tx: Tx, tenantId: string, session: SessionRow)
   session.version += 1;
 }
 
-/** Writes a leg back by compare-and-set on its version; `tenantId` is null for a caller who was not admitted. */
-export async function saveLeg(tx: Tx, tenantId: string | null, leg: LegRow): Promise<void> {
-  const { rowCount } = await tx.query({ name: 'save-leg', text: UPDATE_LEG, values: [leg.id, leg.version, ...LEG_COLUMNS.map((column) => leg[column]), tenantId] });
-  if (rowCount !== 1) throw new StaleVersion('leg', leg.id);
-  leg.version += 1;
+/** Writes legs back in one statement, each by compare-and-set on its version; `tenantId` is null for a caller who was not admitted. */
+export async function saveLegs(tx: Tx, tenantId: string | null, legs: readonly LegRow[]): Promise<void> {
+  if (legs.length === 0) return;
+  const columns = legs.map((leg) => Object.fromEntries(['id', 'version', ...LEG_COLUMNS].map((column) => [column, leg[column as keyof LegRow]])));
+  const { rows } = await tx.query<{ id: string }>({ name: 'save-legs', text: UPDATE_LEGS, values: [tenantId, legs.map(({ id }) => id), JSON.stringify(columns)] });
+  const saved = new Set(rows.map(({ id }) => id));
+  const stale = legs.find(({ id }) => !saved.has(id));
+  if (stale !== undefined) throw new StaleVersion('leg', stale.id);
+  for (const leg of legs) leg.version += 1;
 }
 
 const INSERT_COLUMNS = ['id', 'tenant_id', 'session_id', 'participant_id', 'kind', 'role', 'state', 'number', 'remote', 'token_hash', 'media_connection_id', 'media_made_at', 'deadline_at', 'answered_at', 'joined_at', 'account_id'] as const;

@@ -71,6 +71,7 @@ export const beyondPrisma: readonly string[] = [
   'index leg_unnamed',
   'index leg_unadmitted_due',
   'index leg_up',
+  'index leg_up_of_session',
   'index provider_account_old',
   'index pin_live',
   'index room_active',

@@ -12,7 +12,7 @@ const columnsOf = new Map<string, readonly string[]>();
 function setColumns(text: string): readonly string[] {
   let columns = columnsOf.get(text);
   if (columns === undefined) {
-    columns = [...text.matchAll(/(\w+) = \$(\d+)/g)].filter(([, column]) => column !== 'id' && column !== 'version').map(([, column]) => column!);
+    columns = [...text.matchAll(/(\w+) = \$(\d+)/g)].filter(([, column]) => column !== 'id' && column !== 'version' && column !== 'tenant_id').map(([, column]) => column!);
     columnsOf.set(text, columns);
   }
   return columns;
@@ -29,14 +29,8 @@ function insertColumns(text: string): readonly string[] {
 /** As Postgres sorts: null after everything. */
 const compareNullsLast = (a: string | null, b: string | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -1 : 1);
 
-function saved<R extends { version: number; tenant_id: string | null }>(before: R | undefined, values: readonly unknown[], text: string): R | null {
-  if (before === undefined || before.version !== values[1] || before.tenant_id !== values.at(-1)) return null;
-  const row: Record<string, unknown> = { ...before };
-  const columns = setColumns(text);
-  for (let i = 0; i < columns.length; i++) row[columns[i]!] = values[i + 2];
-  row['version'] = before.version + 1;
-  return row as R;
-}
+/** As JSON comes back from a column of a row: what is a time there is one. */
+const ofRow = (column: string, value: unknown): unknown => (typeof value === 'string' && (column.endsWith('_at') || column === 'lease_until') ? new Date(value) : value);
 
 /** What use-cases ask of sessions, legs and rooms. */
 export const CORE: Readonly<Record<string, Twin>> = {
@@ -162,18 +156,22 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   // As it lies there: nobody changes a room that was read with its session, and copying its many columns for each change was what a leg cost most.
   'room-of-session': (tables, [id]) => one(tables.rooms.get(id as string)),
-  'legs-of-session': (tables, [id]) => answer((tables.legsOfSession.get(id as string) ?? []).map((each) => ({ ...tables.legs.get(each)! }))),
+  'legs-of-session': (tables, [id, legId, connection]) => {
+    const legs = (tables.legsOfSession.get(id as string) ?? []).map((each) => tables.legs.get(each)!);
+    return answer(legs.filter((leg) => leg.state !== 'ended' || leg.id === legId || (connection !== null && leg.media_connection_id === connection)).map((leg) => ({ ...leg })));
+  },
   'save-session': (tables, values, _when, text) => {
-    const row = saved(tables.sessions.get(values[0] as string), values, text);
-    if (row === null) return done(0);
-    tables.putSession(row);
+    const before = tables.sessions.get(values[0] as string);
+    if (before === undefined || before.version !== values[1] || before.tenant_id !== values.at(-1)) return done(0);
+    const row: Record<string, unknown> = { ...before };
+    setColumns(text).forEach((column, i) => (row[column] = values[i + 2]));
+    tables.putSession({ ...(row as SessionRow), version: before.version + 1 });
     return done(1);
   },
-  'save-leg': (tables, values, _when, text) => {
-    const row = saved(tables.legs.get(values[0] as string), values, text);
-    if (row === null) return done(0);
-    tables.putLeg(row);
-    return done(1);
+  'save-legs': (tables, [tenant, , legs]) => {
+    const saved = (JSON.parse(legs as string, ofRow) as LegRow[]).filter(({ id, version }) => tables.legs.get(id)?.version === version && tables.legs.get(id)!.tenant_id === tenant);
+    for (const leg of saved) tables.putLeg({ ...tables.legs.get(leg.id)!, ...leg, version: leg.version + 1 });
+    return answer(saved.map(({ id }) => ({ id })));
   },
   'insert-leg': (tables, values, { now }, text) => {
     const row: Record<string, unknown> = { ...NEW_LEG, created_at: now };
