@@ -46,13 +46,14 @@ export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId
       result = at;
       return { againMs: waitAfter(leg.asks) };
     }
+    const mediaSessionId = await mediaSessionOf(deps, leg);
     // The second time round, look first: it may be the observation that was lost, not the hang-up.
-    const found = leg.asks > 1 ? await lookUp(deps, at, leg) : 'up';
+    const found = leg.asks > 1 ? await lookUp(deps, at, leg, mediaSessionId) : 'up';
     if (found === 'ended') {
       result = { outcome: 'seen-closed', reason: null };
       return 'done';
     }
-    if (found === 'up') result = await askProvider(deps, at, leg);
+    if (found === 'up') result = await askProvider(deps, at, leg, mediaSessionId);
   } finally {
     await releaseLeg(deps, leg, result);
   }
@@ -102,16 +103,15 @@ async function providersOf({ providers, report }: HangUpDeps, { id, tenant_id: t
   }
 }
 
-/** A caller who was never admitted is in none. */
-const mediaSessionOf = async ({ store }: HangUpDeps, leg: LegRow): Promise<string | null> => (leg.tenant_id === null ? null : mediaOfLeg(store, leg.tenant_id, leg.id));
+/** The video session in which a leg may still have a side; who comes by telephone has none there. */
+async function mediaSessionOf({ store }: HangUpDeps, { id, tenant_id, kind, media_closed_at }: LegRow): Promise<string | null> {
+  return tenant_id === null || media_closed_at !== null || kind === 'inbound' || kind === 'outbound' ? null : mediaOfLeg(store, tenant_id, id);
+}
 
 /** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
-async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow): Promise<AttemptResult> {
+async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow, mediaSessionId: string | null): Promise<AttemptResult> {
   const requests: Promise<void>[] = [];
-  if (leg.media_connection_id !== null && leg.media_closed_at === null) {
-    const mediaSessionId = await mediaSessionOf(deps, leg);
-    if (mediaSessionId !== null) requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
-  }
+  if (mediaSessionId !== null && leg.media_connection_id !== null) requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
   // Disconnecting the video side does not end a call that still rings: the voice side is asked by its own name (design §2).
   if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(voice.hangUp(leg.voice_call_id));
   if (requests.length === 0) return { outcome: 'nothing-to-ask', reason: null };
@@ -142,19 +142,18 @@ async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: L
  * Asks the provider for the state of a leg's sides and applies what it says. `ended` when that ended the leg; `up` when it is still to be
  * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now.
  */
-async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow): Promise<'ended' | 'up' | 'taken'> {
+async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow, mediaSessionId: string | null): Promise<'ended' | 'up' | 'taken'> {
   try {
     if (leg.voice_call_id !== null && leg.voice_closed_at === null) {
       const call = await voice.getCall(leg.voice_call_id);
       if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId: leg.account_id }, call.event, leg.id);
     }
-    const mediaSessionId = await mediaSessionOf(deps, leg);
-    if (mediaSessionId !== null && leg.media_closed_at === null && media.capabilities.listConnections) await lookUpConnection(deps, media, leg, mediaSessionId);
+    if (mediaSessionId !== null && media.capabilities.listConnections) await lookUpConnection(deps, media, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     deps.report.warn('a leg could not be looked up; it will be again', { tenantId: leg.tenant_id, legId: leg.id, reason: error.verdict.reason });
   }
-  await giveUpUnseen(deps, leg);
+  if (leg.voice_call_id === null) await giveUpUnseen(deps, leg);
   return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, leg.tenant_id, leg.id);
     if (locked === null || !isUp(locked.leg)) return 'ended';

@@ -122,6 +122,23 @@ describe('an attempt to hang up', () => {
     expect((await read(legId)).lease_until).toBeNull();
   });
 
+  it('looks for a call that has a name while somebody else holds its session', async () => {
+    const { legId, callId, meeting } = await owed();
+    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await hangUpLeg(world, world.tenantId, legId);
+    await passTime(stage, 60);
+    const holder = await stage.store.pool.connect();
+    try {
+      await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
+      expect((await holder.query('SELECT FROM session WHERE id = $1 FOR UPDATE', [meeting.sessionId])).rowCount).toBe(1);
+      expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
+      expect(await asked(callId)).toBe(2);
+    } finally {
+      await holder.query('ROLLBACK');
+      holder.release();
+    }
+  });
+
   it('whose look-up outlasted its lease does not ask: the leg is somebody else’s', async () => {
     const { legId, callId } = await owed();
     await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
