@@ -42,7 +42,7 @@ test('what cannot be cleared away keeps nothing that comes after it', async () =
   const impatient = openStore({ owner: true, url: database.url, patienceMs: 300, onError: () => undefined });
   const holder = await store.pool.connect();
   try {
-    await holder.query('BEGIN; LOCK TABLE webhook_jti');
+    await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE webhook_jti');
     await purge({ tokens: tokens(impatient), pins: (limit) => purgeExpired(store, 'pins', limit) }, round);
   } finally {
     await holder.query('ROLLBACK');
