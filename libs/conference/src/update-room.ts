@@ -13,11 +13,12 @@ import { externalIdTaken, noSuchRoom, notDedicated, numberInUse, roomEnded } fro
 /**
  * Changes a room's settings, those of its running session with them: one that is past its new times ends at once.
  * Throws 404 and 409 for the room, 412 when it has not the version that the tenant read, 409 for a number or an external id in use, 422 for impossible times.
+ * Answers the room as it was and as it is now.
  * @param version null: whatever it is
  */
-export async function updateRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string, wanted: Partial<RoomSettings>, version: number | null): Promise<RoomRow> {
+export async function updateRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string, wanted: Partial<RoomSettings>, version: number | null): Promise<{ before: RoomRow; room: RoomRow }> {
   try {
-    const { room, sessionId } = await inTransaction(deps.store, tenantId, async (tx) => {
+    const { sessionId, ...changed } = await inTransaction(deps.store, tenantId, async (tx) => {
       const locked = await lockRoom(tx, tenantId, roomId);
       if (locked === null) throw noSuchRoom();
       const { now, ...before } = locked;
@@ -31,11 +32,11 @@ export async function updateRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, 
       }
       const last = await lastUse(tx, tenantId, roomId);
       const usedAt = last === null ? before.created_at : canJoin(last.state) ? now : (last.ended_at ?? now);
-      return { room: await saveRoom(tx, tenantId, roomId, { ...after, look_at: expiry(after, usedAt) }), sessionId: (await newestSession(tx, tenantId, roomId))?.id ?? null };
+      return { before, room: await saveRoom(tx, tenantId, roomId, { ...after, look_at: expiry(after, usedAt) }), sessionId: (await newestSession(tx, tenantId, roomId))?.id ?? null };
     });
     // Owed by its row since the commit: a crash here costs only time.
     if (sessionId !== null) await changeSession(deps, tenantId, sessionId, () => undefined);
-    return room;
+    return changed;
   } catch (error) {
     const rule = brokenRule(error);
     throw rule === null ? error : rule === 'room_pinless' ? numberInUse() : externalIdTaken();

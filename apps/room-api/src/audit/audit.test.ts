@@ -86,6 +86,20 @@ describe('an entry', () => {
     expect((await allEntries())[0]?.changes).toEqual({ before: { rates: [{ what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: '40000' }] }, after: { rates: [{ what: 'inbound', prefix: '+120255…', currency: 'EUR', microPerMinute: '5' }] } });
   });
 
+  it('says of a room and its people what was changed, and of the tenant’s own words only that they were', async () => {
+    const latest = async (): Promise<unknown> => (await entries('?limit=1'))[0]?.changes;
+    const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Board' } });
+    expect(await latest()).toMatchObject({ after: { roomId: made.room.id, name: '…', wait_for_host: false } });
+    await stage.ask('PATCH', `/v1/rooms/${made.room.id}`, { body: { name: 'Bored', waitForHost: true } });
+    expect(await latest()).toEqual({ before: { name: '…', wait_for_host: false }, after: { name: '…', wait_for_host: true } });
+    const { body: rung } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, { body: { phone: '+442079460018', name: 'Ada' } });
+    expect(await latest()).toEqual({ after: { ...rung, number: '+442*******18', role: 'participant' } });
+    const { body: pin } = await stage.ask('POST', `/v1/rooms/${made.room.id}/pins`, { body: { name: 'Ada', role: 'host' } });
+    expect(await latest()).toEqual({ after: { pinId: pin.id, participantId: pin.participantId, role: 'host' } });
+    await stage.ask('DELETE', `/v1/participants/${rung.participantId}`);
+    expect(await latest()).toEqual({ after: { legIds: [rung.legId] } });
+  });
+
   it('has the address that a proxy tells of, and nothing that is no address', async () => {
     const from = async (forwarded: string): Promise<string | undefined> => {
       await fetch(`${stage.url}/v1/rooms`, { method: 'POST', headers: { authorization: `Bearer ${stage.keys.ours}`, 'x-forwarded-for': forwarded } });

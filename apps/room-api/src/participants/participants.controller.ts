@@ -4,7 +4,9 @@ import { issueToken } from '@partyline/conference/issue-token';
 import { noSuchRoom } from '@partyline/conference/refusals';
 import { AddParticipant, ListParticipants, type AddedParticipant, type Roster } from '@partyline/contracts/participant';
 import { TokenRequest, type Token } from '@partyline/contracts/token';
+import { maskNumber } from '@partyline/domain/phone';
 import { listRoster } from '@partyline/store/participants';
+import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { pageOf } from '../input/page.ts';
@@ -17,15 +19,18 @@ export class ParticipantsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post('tokens')
-  async token(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(TokenRequest)) wanted: TokenRequest): Promise<Token> {
+  async token(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(TokenRequest)) wanted: TokenRequest, @Change() note: NoteChange): Promise<Token> {
     const { participantId, sessionId, ...media } = await issueToken(this.deps, tenantId, id, wanted);
+    note({ after: { participantId, sessionId, role: wanted.role } });
     return { participantId, sessionId, client: showClient(media) };
   }
 
   @Post('participants')
   @HttpCode(202)
-  async add(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(AddParticipant)) { phone, name, role }: AddParticipant): Promise<AddedParticipant> {
-    return requestDialOut(this.deps, tenantId, id, { phone, role, ...(name === undefined ? {} : { name }) });
+  async add(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(AddParticipant)) { phone, name, role }: AddParticipant, @Change() note: NoteChange): Promise<AddedParticipant> {
+    const added = await requestDialOut(this.deps, tenantId, id, { phone, role, ...(name === undefined ? {} : { name }) });
+    note({ after: { ...added, number: maskNumber(phone), role } });
+    return added;
   }
 
   @Get('participants')

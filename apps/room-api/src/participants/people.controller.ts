@@ -3,6 +3,7 @@ import { noSuchParticipant } from '@partyline/conference/refusals';
 import { removeParticipant } from '@partyline/conference/remove-participant';
 import { MuteParticipant, SendDigits, UpdateParticipant, type Participant, type RemovedParticipant, type TakenByProvider } from '@partyline/contracts/participant';
 import { readParticipant, renameParticipant } from '@partyline/store/participants';
+import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { body, idOr } from '../input/parse.ts';
@@ -30,13 +31,16 @@ export class PeopleController {
 
   @Delete()
   @HttpCode(202)
-  async remove(@Tenant() tenantId: string, @Param('participantId', participantId) id: string): Promise<RemovedParticipant> {
-    return removeParticipant(this.deps, tenantId, id);
+  async remove(@Tenant() tenantId: string, @Param('participantId', participantId) id: string, @Change() note: NoteChange): Promise<RemovedParticipant> {
+    const removed = await removeParticipant(this.deps, tenantId, id);
+    note({ after: removed });
+    return removed;
   }
 
   @Post('mute')
   @HttpCode(200)
-  async mute(@Tenant() tenantId: string, @Param('participantId', participantId) id: string, @Body(body(MuteParticipant)) { muted }: MuteParticipant): Promise<TakenByProvider> {
+  async mute(@Tenant() tenantId: string, @Param('participantId', participantId) id: string, @Body(body(MuteParticipant)) { muted }: MuteParticipant, @Change() note: NoteChange): Promise<TakenByProvider> {
+    note({ after: { muted } });
     return this.deps.provider.mute({ tenantId, participantId: id, muted });
   }
 

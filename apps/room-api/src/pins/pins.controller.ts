@@ -4,6 +4,7 @@ import { noSuchPin, noSuchRoom } from '@partyline/conference/refusals';
 import { CreatePin, type CreatedPin, type DeletedPin, type Pins, type RotatedPins } from '@partyline/contracts/pin';
 import { spacedPin } from '@partyline/domain/pin';
 import { listPersonalPins } from '@partyline/store/pins';
+import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { body, idOr, roomId } from '../input/parse.ts';
@@ -16,8 +17,9 @@ export class PinsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(CreatePin)) wanted: CreatePin): Promise<CreatedPin> {
+  async create(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(CreatePin)) wanted: CreatePin, @Change() note: NoteChange): Promise<CreatedPin> {
     const { number, pin, ...made } = await addPin(this.deps, tenantId, id, wanted);
+    note({ after: { pinId: made.id, participantId: made.participantId, role: wanted.role } });
     return { id: made.id, participantId: made.participantId, ...wanted, pin, pinSpaced: spacedPin(pin), number, tapToCall: tapToCall(number, pin) };
   }
 

@@ -12,6 +12,7 @@ import { spacedPin } from '@partyline/domain/pin';
 import { findNumber } from '@partyline/store/numbers';
 import { listRooms, readRoom } from '@partyline/store/rooms';
 import type { FastifyReply } from 'fastify';
+import { Change, type NoteChange } from '../audit/note-change.ts';
 import { OwnKey } from '../auth/caller.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
@@ -19,7 +20,7 @@ import { pageOf } from '../input/page.ts';
 import { body, instants, noSuchPage, query, roomId } from '../input/parse.ts';
 import { etag, versionOf } from './etag.ts';
 import { invitation, tapToCall } from './invitation.ts';
-import { toSettings } from './settings.ts';
+import { settingsChanged, toSettings } from './settings.ts';
 import { showClient, showLeg, showRoom, showSession } from './show.ts';
 
 @Controller('v1/rooms')
@@ -27,8 +28,9 @@ export class RoomsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Tenant() tenantId: string, @Body(body(CreateRoom)) { hostName, number, numberWanted = {}, ...wanted }: CreateRoom): Promise<CreatedRoom> {
+  async create(@Tenant() tenantId: string, @Body(body(CreateRoom)) { hostName, number, numberWanted = {}, ...wanted }: CreateRoom, @Change() note: NoteChange): Promise<CreatedRoom> {
     const { room, first, pin, hostPin, language } = await createRoom(this.deps, tenantId, { ...(toSettings(wanted) as RoomSettings), hostName, on: { ...numberWanted, number } });
+    note({ after: { roomId: room.id, ...settingsChanged(null, room).after } });
     return {
       room: showRoom(room),
       session: first && { id: first.sessionId, state: 'open', dueAt: first.dueAt.toISOString() },
@@ -83,8 +85,9 @@ export class RoomsController {
   }
 
   @Patch(':roomId')
-  async update(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Headers('if-match') match: string | undefined, @Body(body(UpdateRoom)) wanted: UpdateRoom, @Res({ passthrough: true }) reply: FastifyReply): Promise<Room> {
-    const room = await updateRoom(this.deps, tenantId, id, toSettings(wanted), versionOf(match));
+  async update(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Headers('if-match') match: string | undefined, @Body(body(UpdateRoom)) wanted: UpdateRoom, @Res({ passthrough: true }) reply: FastifyReply, @Change() note: NoteChange): Promise<Room> {
+    const { before, room } = await updateRoom(this.deps, tenantId, id, toSettings(wanted), versionOf(match));
+    note(settingsChanged(before, room));
     void reply.header('etag', etag(room));
     return showRoom(room);
   }

@@ -1,5 +1,6 @@
 import type { RoomSettings } from '@partyline/conference/create-room';
 import type { UpdateRoom } from '@partyline/contracts/room';
+import type { RoomRow } from '@partyline/store/session-view';
 
 const date = (at: string | null): Date | null => (at === null ? null : new Date(at));
 
@@ -32,4 +33,14 @@ export function toSettings(wanted: UpdateRoom): Partial<RoomSettings> {
     if (wanted[field] !== undefined) settings[column] = value(wanted[field]);
   }
   return settings as Partial<RoomSettings>;
+}
+
+/** The tenant's own words: of these the audit log says that they changed, and not to what, since they may hold anything. */
+const OWN_WORDS: ReadonlySet<string> = new Set(['name', 'external_id', 'metadata']);
+
+/** What the audit log says of a change: the settings that differ, as they were and as they are. @param before null: the room is new */
+export function settingsChanged(before: RoomRow | null, after: RoomRow): { before?: object; after: object } {
+  const changed = Object.values(COLUMNS).flatMap(([column]) => column).filter((column) => JSON.stringify(before?.[column] ?? null) !== JSON.stringify(after[column]));
+  const shown = (row: RoomRow): object => Object.fromEntries(changed.map((column) => [column, OWN_WORDS.has(column) ? '…' : row[column]]));
+  return { ...(before !== null && { before: shown(before) }), after: shown(after) };
 }
