@@ -2,7 +2,7 @@ import { isPinShaped } from '@partyline/domain/pin';
 import type { VoiceInput } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { admitCaller, type UsedToken } from '@partyline/store/voice-webhooks';
-import { askForPin, freshIds, MAX_TRIES, sayAndLetGo, takeSeat } from './answer-call.ts';
+import { askForPin, freshIds, sayAndLetGo, takeSeat } from './answer-call.ts';
 import type { Deps } from './deps.ts';
 import type { PinVault } from './pin-vault.ts';
 import { phrase } from './prompts.ts';
@@ -24,7 +24,7 @@ export async function takeDigits(
   const admission = await admitCaller(
     deps.store,
     token,
-    { ...at, callId: input.callId, maxTries: MAX_TRIES, lookup: isPinShaped(keyed) ? deps.pins.lookup(keyed) : null },
+    { ...at, callId: input.callId, lookup: isPinShaped(keyed) ? deps.pins.lookup(keyed) : null },
     freshIds(deps),
   );
   const { language } = admission;

@@ -11,9 +11,6 @@ import { sendSettle } from './send-settle.ts';
 /** The header in which a bridge leg shows its one-time token. The vendor adds headers of its own; those prove nothing and are not read. */
 export const BRIDGE_HEADER = 'X-Partyline-Leg';
 
-/** Seconds from a prompt until a caller who was not admitted is let go (reliability.md §4); `admit_caller` gives the same to each further prompt. */
-const KEYING_S = 30;
-export const MAX_TRIES = 3;
 /** Seconds without a key after which what was keyed is taken. */
 const KEY_TIMEOUT_S = 5;
 
@@ -53,7 +50,7 @@ export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'we
     return [];
   }
   const webhooks = deps.webhooks(token.accountId);
-  const answered = await answerCaller(deps.store, token, { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from, keyingS: KEYING_S }, freshIds(deps));
+  const answered = await answerCaller(deps.store, token, { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from }, freshIds(deps));
   switch (answered.outcome) {
     case 'replayed':
       throw replayedWebhook();

@@ -27,8 +27,8 @@ interface Place {
 const platform = async (): Promise<Place> => ({ accountId: null, number: NUMBER });
 const own = (): Promise<Place> => makeAccount(store);
 
-const ring = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> => answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null, keyingS: 60 }, freshSeat());
-const key = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> => admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, maxTries: 3, lookup: lookupOf(pin) }, freshSeat());
+const ring = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> => answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null }, freshSeat());
+const key = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> => admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat());
 const roomAt = ({ number, tenantId }: Place, more: Parameters<typeof makeRoom>[1] = {}) => makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
 const countLegs = (): Promise<number> => store.prisma.leg.count();
 

@@ -24,15 +24,15 @@ interface Call {
   readonly callId: string;
 }
 
-const ring = async (number: string | null = NUMBER, keyingS = 60): Promise<Call> => {
+const ring = async (number: string | null = NUMBER): Promise<Call> => {
   const callId = freshId('call');
-  const { leg_id } = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: '+447700900001', keyingS }, freshSeat());
+  const { leg_id } = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: '+447700900001' }, freshSeat());
   return { legId: leg_id ?? 'none', callId };
 };
 
 const key = (call: Call, tryNo: number, pin: string | null, token: UsedToken = freshToken()): Promise<Admission> =>
   admitCaller(
-    store, token, { ...call, tryNo, maxTries: 3, lookup: pin === null ? null : lookupOf(pin) },
+    store, token, { ...call, tryNo, lookup: pin === null ? null : lookupOf(pin) },
     freshSeat(),
   );
 
@@ -41,23 +41,23 @@ const counts = async () => ({ legs: await store.prisma.leg.count(), sessions: aw
 describe('a caller dials', () => {
   it('is asked for a PIN in the language of the number, with a deadline and no tenant yet', async () => {
     const callId = freshId('call');
-    const answered = await answerCaller(store, freshToken(), { legId: 'leg_de', callId, number: OTHER_NUMBER, remote: null, keyingS: 60 }, freshSeat());
+    const answered = await answerCaller(store, freshToken(), { legId: 'leg_de', callId, number: OTHER_NUMBER, remote: null }, freshSeat());
     expect(answered).toEqual({ outcome: 'ask', leg_id: 'leg_de', language: 'de-DE', tenant_id: null, session_id: null, conversation: null, waits: false });
     const leg = await readLeg(store, 'leg_de');
     expect(leg).toMatchObject({ kind: 'inbound', state: 'ringing', tenant_id: null, session_id: null, voice_call_id: callId });
-    expect(leg.deadline_at.getTime() - leg.created_at.getTime()).toBe(60_000);
+    expect(leg.deadline_at.getTime() - leg.created_at.getTime()).toBe(30_000);
   });
 
   test.each([null, '+15550100'])('number %s, which is none of ours: turned away without a leg', async (number) => {
     const before = await counts();
-    expect(await answerCaller(store, freshToken(), { legId: freshId('leg'), callId: freshId('call'), number, remote: null, keyingS: 60 }, freshSeat())).toMatchObject({ outcome: 'unknown-number', leg_id: null });
+    expect(await answerCaller(store, freshToken(), { legId: freshId('leg'), callId: freshId('call'), number, remote: null }, freshSeat())).toMatchObject({ outcome: 'unknown-number', leg_id: null });
     expect(await counts()).toEqual(before);
   });
 
   it('finds the first leg when the webhook comes again with another token, and is refused with the same', async () => {
     const callId = freshId('call');
     const token = freshToken();
-    const call = { callId, number: NUMBER, remote: null, keyingS: 60 };
+    const call = { callId, number: NUMBER, remote: null };
     const first = await answerCaller(store, token, { ...call, legId: freshId('leg') }, freshSeat());
     expect(await answerCaller(store, freshToken(), { ...call, legId: freshId('leg') }, freshSeat())).toEqual(first);
     const before = await counts();
@@ -68,7 +68,7 @@ describe('a caller dials', () => {
   test.each(LEG_STATES)('again, with the leg %s: the state stays', async (state) => {
     const call = await ring();
     await setColumns(store, 'leg', call.legId, { state });
-    const answered = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId: call.callId, number: NUMBER, remote: null, keyingS: 60 }, freshSeat());
+    const answered = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId: call.callId, number: NUMBER, remote: null }, freshSeat());
     expect(answered.outcome).toBe(state === 'ending' || state === 'ended' ? 'let-go' : 'ask');
     expect((await readLeg(store, call.legId)).state).toBe(state);
   });

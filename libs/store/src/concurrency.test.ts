@@ -24,13 +24,13 @@ afterAll(async () => {
 
 async function ring(): Promise<{ legId: string; callId: string }> {
   const call = { legId: freshId('leg'), callId: freshId('call') };
-  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null, keyingS: 60 }, freshSeat());
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshSeat());
   return call;
 }
 
 const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
   admitCaller(
-    store, freshToken(), { ...call, tryNo, maxTries: 3, lookup: lookupOf(pin) },
+    store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) },
     freshSeat(),
   );
 
@@ -58,7 +58,7 @@ describe('at the same time', () => {
 
   it('the same answer webhook on ten connections makes one leg', async () => {
     const callId = freshId('call');
-    const answers = await times(10, () => answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null, keyingS: 60 }, freshSeat()));
+    const answers = await times(10, () => answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshSeat()));
     expect(new Set(answers.map((each) => each.leg_id)).size).toBe(1);
     expect(await store.prisma.leg.count({ where: { voice_call_id: callId } })).toBe(1);
   });

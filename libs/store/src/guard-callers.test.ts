@@ -5,8 +5,6 @@ import { freshId, freshToken, lookupOf, makeRoom, setColumns } from './testing/f
 import { admitCaller, answerCaller, type Admission, type AnsweredCaller } from './voice-webhooks.ts';
 
 const SHARED = '+442079460000';
-const KEYING_S = 30;
-const MAX_TRIES = 3;
 
 let database: TestDatabase;
 let store: Store;
@@ -32,8 +30,8 @@ interface Call {
   readonly callId: string;
 }
 const newCall = (): Call => ({ legId: freshId('leg'), callId: freshId('call') });
-const answer = (remote: string | null, call = newCall()): Promise<AnsweredCaller> => answerCaller(store, freshToken(), { ...call, number: SHARED, remote, keyingS: KEYING_S }, fresh());
-const key = (call: Call, keyed: string, tryNo: number): Promise<Admission> => admitCaller(store, freshToken(), { ...call, tryNo, maxTries: MAX_TRIES, lookup: lookupOf(keyed) }, fresh());
+const answer = (remote: string | null, call = newCall()): Promise<AnsweredCaller> => answerCaller(store, freshToken(), { ...call, number: SHARED, remote }, fresh());
+const key = (call: Call, keyed: string, tryNo: number): Promise<Admission> => admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(keyed) }, fresh());
 const caller = (n: number): string => `+4479${String(n).padStart(8, '0')}`;
 /** The provider's word that the call is over. */
 const hangUp = async ({ legId }: Call): Promise<void> => setColumns(store, 'leg', legId, { state: 'ended', ended_at: new Date() });
@@ -205,7 +203,7 @@ describe('too many wrong PINs on a number', () => {
     expect(await right(caller(1))).toBe('admitted');
     const silent = newCall();
     expect((await answer(caller(2), silent)).outcome).toBe('ask-slowly');
-    await admitCaller(store, freshToken(), { ...silent, tryNo: 1, maxTries: MAX_TRIES, lookup: null }, fresh());
+    await admitCaller(store, freshToken(), { ...silent, tryNo: 1, lookup: null }, fresh());
     await hangUp(silent);
     expect(await wrong(caller(3))).toBe('ask-slowly');
     expect((await answer(caller(4))).outcome).toBe('busy');
@@ -276,7 +274,7 @@ describe('too many wrong PINs on a number', () => {
   it('are none where nothing is a PIN, and where nobody is guarded against', async () => {
     const call = newCall();
     await answer(caller(1), call);
-    await admitCaller(store, freshToken(), { ...call, tryNo: 1, maxTries: MAX_TRIES, lookup: null }, fresh());
+    await admitCaller(store, freshToken(), { ...call, tryNo: 1, lookup: null }, fresh());
     expect(await store.prisma.leg.findFirstOrThrow()).toMatchObject({ tries: 1, guess_odds: 0, guessed_at: null });
     await key(call, 'wrong', 2);
     expect((await store.prisma.leg.findFirstOrThrow()).guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);

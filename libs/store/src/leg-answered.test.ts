@@ -20,11 +20,11 @@ afterAll(async () => {
 
 async function ring(): Promise<{ legId: string; callId: string }> {
   const call = { legId: freshId('leg'), callId: freshId('call') };
-  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null, keyingS: 60 }, freshSeat());
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshSeat());
   return call;
 }
 const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
-  admitCaller(store, freshToken(), { ...call, tryNo, maxTries: 3, lookup: lookupOf(pin) }, freshSeat());
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshSeat());
 const told = async ({ sessionId }: MadeRoom) => (await store.prisma.outbox.findMany({ where: { session_id: sessionId }, orderBy: { seq: 'asc' } })).map(({ seq, type, data }) => ({ seq, type, data }));
 const lastSeq = async ({ sessionId }: MadeRoom): Promise<number> => (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })).last_seq;
 

@@ -50,8 +50,8 @@ it('60 callers at once, in two rooms of a tenant that may have 10 people: exactl
   await store.prisma.tenant.update({ where: { id: first.tenantId }, data: { max_live_legs: 10 } });
   const call = async (pin: string) => {
     const callId = freshId('call');
-    const { leg_id: legId } = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: `+4477009${callId.slice(-5).padStart(5, '0')}`, keyingS: 60 }, freshSeat());
-    return { legId: legId!, admit: () => admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, maxTries: 3, lookup: lookupOf(pin) }, freshSeat()) };
+    const { leg_id: legId } = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: `+4477009${callId.slice(-5).padStart(5, '0')}` }, freshSeat());
+    return { legId: legId!, admit: () => admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat()) };
   };
   const calls = await Promise.all(Array.from({ length: 60 }, (_, i) => call(i % 2 === 0 ? first.pin : second.pin)));
   const admissions = await Promise.all(calls.map(({ admit }) => admit()));

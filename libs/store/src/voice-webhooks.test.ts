@@ -27,13 +27,13 @@ interface Call {
 }
 
 async function ring(at: Store = store, callId = freshId('call')): Promise<Call> {
-  const { leg_id } = await answerCaller(at, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null, keyingS: 60 }, freshSeat());
+  const { leg_id } = await answerCaller(at, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshSeat());
   return { legId: leg_id!, callId };
 }
 
 const key = (call: Call, pin: string | null, at: Store = store): Promise<Admission> =>
   admitCaller(
-    at, freshToken(), { ...call, tryNo: 1, maxTries: 3, lookup: pin === null ? null : lookupOf(pin) },
+    at, freshToken(), { ...call, tryNo: 1, lookup: pin === null ? null : lookupOf(pin) },
     freshSeat(),
   );
 
@@ -65,7 +65,7 @@ describe('callers of the same moment', () => {
 
   test('a token that several of them show is good for one', async () => {
     const token = freshToken();
-    const answers = await Promise.all(Array.from({ length: 5 }, () => answerCaller(store, token, { legId: freshId('leg'), callId: freshId('call'), number: NUMBER, remote: null, keyingS: 60 }, freshSeat())));
+    const answers = await Promise.all(Array.from({ length: 5 }, () => answerCaller(store, token, { legId: freshId('leg'), callId: freshId('call'), number: NUMBER, remote: null }, freshSeat())));
     expect(answers.map(({ outcome }) => outcome).toSorted()).toEqual(['ask', 'replayed', 'replayed', 'replayed', 'replayed']);
   });
 

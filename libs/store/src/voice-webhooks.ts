@@ -43,8 +43,6 @@ interface IncomingCall {
   readonly callId: string;
   readonly number: string | null;
   readonly remote: string | null;
-  /** Seconds until a caller who was not admitted is let go. */
-  readonly keyingS: number;
 }
 
 /**
@@ -65,7 +63,6 @@ interface Keyed {
   readonly callId: string;
   /** Which prompt this answers, from 1: a repeated webhook gets the answer of the first. */
   readonly tryNo: number;
-  readonly maxTries: number;
   /** Keyed HMAC of what was keyed; null when that cannot be a PIN. */
   readonly lookup: Buffer | null;
 }
@@ -111,13 +108,13 @@ const openLanes = (store: Store): Lanes => ({
         name: 'answer-callers',
         // By number, as below by look-up: a number may lead to a room, which is then locked.
         text: `SELECT a.* FROM (
-                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, number text, remote text, keying_s int, session text, conversation text, participant text, account text')}
-                   AS row (jti, expires, leg, call, number, remote, keying_s, session, conversation, participant, account, position) ORDER BY number, position OFFSET 0
-               ) AS q, LATERAL answer_caller(q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.keying_s, q.session, q.conversation, q.participant, q.account) AS a ORDER BY q.position`,
+                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, number text, remote text, session text, conversation text, participant text, account text')}
+                   AS row (jti, expires, leg, call, number, remote, session, conversation, participant, account, position) ORDER BY number, position OFFSET 0
+               ) AS q, LATERAL answer_caller(q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.session, q.conversation, q.participant, q.account) AS a ORDER BY q.position`,
         values: [
           JSON.stringify(
             group.map(({ token, call, fresh }) => ({
-              jti: tokenKey(token), expires: token.expiresAt, leg: call.legId, call: call.callId, number: call.number, remote: call.remote, keying_s: call.keyingS,
+              jti: tokenKey(token), expires: token.expiresAt, leg: call.legId, call: call.callId, number: call.number, remote: call.remote,
               session: fresh.sessionId, conversation: fresh.conversation, participant: fresh.participantId, account: token.accountId,
             })),
           ),
@@ -130,8 +127,8 @@ const openLanes = (store: Store): Lanes => ({
       const { rows } = await inTurn(store, `number ${call.number}`, () =>
         store.pool.query<AnsweredCaller>({
           name: 'answer-caller',
-          text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
-          values: [tokenKey(token), token.expiresAt, call.legId, call.callId, call.number, call.remote, call.keyingS, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
+          text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+          values: [tokenKey(token), token.expiresAt, call.legId, call.callId, call.number, call.remote, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
         }),
       );
       return rows[0]!;
@@ -143,9 +140,9 @@ const openLanes = (store: Store): Lanes => ({
         name: 'admit-callers',
         // By look-up, so that every group locks rooms in the same order; OFFSET 0 keeps the planner from undoing that.
         text: `SELECT a.* FROM (
-                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, try int, max_tries int, lookup bytea, session text, conversation text, participant text, account text')}
-                   AS row (jti, expires, leg, call, try, max_tries, lookup, session, conversation, participant, account, position) ORDER BY lookup OFFSET 0
-               ) AS q, LATERAL admit_caller(q.jti, q.expires, q.leg, q.call, q.try, q.max_tries, q.lookup, q.session, q.conversation, q.participant, q.account) AS a ORDER BY q.position`,
+                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, try int, lookup bytea, session text, conversation text, participant text, account text')}
+                   AS row (jti, expires, leg, call, try, lookup, session, conversation, participant, account, position) ORDER BY lookup OFFSET 0
+               ) AS q, LATERAL admit_caller(q.jti, q.expires, q.leg, q.call, q.try, q.lookup, q.session, q.conversation, q.participant, q.account) AS a ORDER BY q.position`,
         values: [
           JSON.stringify(
             group.map(({ token, keyed, fresh }) => ({
@@ -154,7 +151,6 @@ const openLanes = (store: Store): Lanes => ({
               leg: keyed.legId,
               call: keyed.callId,
               try: keyed.tryNo,
-              max_tries: keyed.maxTries,
               lookup: keyed.lookup === null ? null : `\\x${keyed.lookup.toString('hex')}`,
               session: fresh.sessionId,
               conversation: fresh.conversation,
@@ -170,8 +166,8 @@ const openLanes = (store: Store): Lanes => ({
       const { rows } = await inTurn(store, `pin ${token.accountId} ${keyed.lookup?.toString('base64') ?? keyed.legId}`, () =>
         store.pool.query<Admission>({
           name: 'admit-caller',
-          text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)',
-          values: [tokenKey(token), token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.maxTries, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
+          text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+          values: [tokenKey(token), token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
         }),
       );
       return rows[0]!;

@@ -186,6 +186,12 @@ CREATE INDEX "leg_bad_guess" ON "leg" ("number", "guessed_at") INCLUDE ("guess_o
 CREATE INDEX "leg_known_guess" ON "leg" ("number", "guessed_at") INCLUDE ("guess_odds") WHERE "known" AND "guessed_at" IS NOT NULL;
 CREATE INDEX "pin_live" ON "pin" ("number", "digits") WHERE "free_at" IS NULL;
 
+-- How often a caller may key a PIN in a call, and for how long from each prompt; in slow mode the prompt takes half a minute by itself. Here and nowhere else.
+CREATE FUNCTION tries_for_pin(p_slow boolean) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN p_slow THEN 1 ELSE 3 END $$;
+CREATE FUNCTION time_to_key(p_slow boolean) RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN p_slow THEN interval '60 seconds' ELSE interval '30 seconds' END $$;
+-- How long a good-bye that is spoken may take before its call is hung up.
+CREATE FUNCTION time_for_good_bye() RETURNS interval LANGUAGE sql IMMUTABLE AS $$ SELECT interval '15 seconds' $$;
+
 -- The odds of all wrong PINs of a number, within any 24 hours, add up to a thousandth at the most (I20): half of it is for ordinary times, and when that is used
 -- up, which begins slow mode, a quarter for strangers and a quarter for callers who were let in lately. Nobody is asked for a PIN unless the tries that they get, and
 -- those that all others who are being asked have left, still fit: then it holds whatever they key, and a right PIN need never be refused.
@@ -210,14 +216,13 @@ BEGIN
   IF v_number.slow_until > now() THEN RETURN true; END IF;
   SELECT COALESCE(sum(l.guess_odds), 0) INTO v_spent FROM leg l WHERE l.number = p_number AND l.guessed_at > now() - interval '1 day';
   FOR v_look IN 1..2 LOOP
-    -- The caller gets three tries (MAX_TRIES in libs/conference/src/answer-call.ts).
-    IF v_spent + (p_tries + 3) * v_odds <= 0.0005 THEN RETURN false; END IF;
+    IF v_spent + (p_tries + tries_for_pin(false)) * v_odds <= 0.0005 THEN RETURN false; END IF;
     -- PINs are only counted when it is near: no number's odds are worse than one in 100,000, by the rule that says how long a PIN must be (libs/domain/src/pin.ts).
     v_odds := guess_odds(p_number);
   END LOOP;
   UPDATE dial_in_number d SET slow_until = COALESCE((
     SELECT lately.guessed_at + interval '1 day' FROM (SELECT l.guessed_at, sum(l.guess_odds) OVER (ORDER BY l.guessed_at DESC) AS since FROM leg l WHERE l.number = p_number AND l.guessed_at > now() - interval '1 day') AS lately
-    WHERE lately.since > GREATEST(0, 0.0005 - 3 * v_number.max_unadmitted * v_odds) ORDER BY lately.guessed_at DESC LIMIT 1), d.slow_until) WHERE d.e164 = p_number;
+    WHERE lately.since > GREATEST(0, 0.0005 - tries_for_pin(false) * v_number.max_unadmitted * v_odds) ORDER BY lately.guessed_at DESC LIMIT 1), d.slow_until) WHERE d.e164 = p_number;
   RETURN true;
 END $$;
 
@@ -266,7 +271,7 @@ BEGIN
   END IF;
   FOR v_look IN 1..2 LOOP
     SELECT count(*) AS callers, count(*) FILTER (WHERE l.remote IS NOT DISTINCT FROM p_remote) AS of_this_one, count(*) FILTER (WHERE l.slow AND NOT l.known) AS strangers, count(*) FILTER (WHERE l.known) AS known,
-      COALESCE(sum(CASE WHEN l.slow THEN 1 ELSE 3 END - l.tries), 0) AS tries
+      COALESCE(sum(tries_for_pin(l.slow) - l.tries), 0) AS tries
     INTO v_asked FROM leg l WHERE l.kind = 'inbound' AND l.session_id IS NULL AND l.state NOT IN ('ending', 'ended') AND l.number = p_number.e164;
     IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_one >= 2 THEN RETURN 'busy'; END IF;
     IF v_look = 2 THEN v_slow := slow_down(p_number.e164, v_asked.tries); END IF;

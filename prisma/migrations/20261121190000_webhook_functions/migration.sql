@@ -47,7 +47,7 @@ BEGIN
   IF v_refusal IS NOT NULL THEN
     -- Let go by the good-bye that is spoken now; hung up only if the call outlasts it.
     UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = v_refusal, state = 'ending', owed_at = now(), owed_reason = CASE v_refusal WHEN 'at-limit' THEN 'limit-live-legs' ELSE 'room-' || v_refusal END,
-      deadline_at = now() + interval '15 seconds' WHERE l.id = p_leg.id;
+      deadline_at = now() + time_for_good_bye() WHERE l.id = p_leg.id;
     RETURN QUERY SELECT v_refusal, NULL::text, NULL::text, NULL::text, false; RETURN;
   END IF;
 
@@ -70,8 +70,8 @@ CREATE FUNCTION is_held(p_room room, p_session text, p_role text) RETURNS boolea
 $$;
 
 -- A caller dialled a number; on one that a room has for itself without a PIN, they are seated in it (see seat_caller).
--- Outcomes: ask | ask-slowly | admitted | full | not-open | over | spent | busy and later (see guard_caller; they make no leg) | unknown-number | let-go | replayed.
-CREATE FUNCTION answer_caller(p_jti text, p_jti_expires timestamptz, p_leg text, p_call text, p_number text, p_remote text, p_keying_s int,
+-- Outcomes: ask | ask-slowly | admitted | full | at-limit | spent | not-open | over | busy and later (see guard_caller; they make no leg) | unknown-number | let-go | replayed.
+CREATE FUNCTION answer_caller(p_jti text, p_jti_expires timestamptz, p_leg text, p_call text, p_number text, p_remote text,
                               p_session text, p_conversation text, p_participant text, p_account text)
 RETURNS TABLE (outcome text, leg_id text, language text, tenant_id text, session_id text, conversation text, waits boolean) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -95,8 +95,7 @@ BEGIN
   IF v_guard IN ('busy', 'later') THEN RETURN QUERY SELECT v_guard, NULL::text, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
   INSERT INTO leg (id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
-  -- The prompt of slow mode takes half a minute by itself.
-  VALUES (p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard <> 'ask', v_guard = 'known', now() + make_interval(secs => p_keying_s + CASE v_guard WHEN 'ask' THEN 0 ELSE 30 END), p_account)
+  VALUES (p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard <> 'ask', v_guard = 'known', now() + time_to_key(v_guard <> 'ask'), p_account)
   ON CONFLICT (voice_call_id) DO NOTHING;
   SELECT * INTO v_leg FROM leg l WHERE l.voice_call_id = p_call AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE;
   -- The call is another account's.
@@ -117,16 +116,16 @@ BEGIN
       RETURN QUERY SELECT v_seat.outcome, v_leg.id, v_number.language, v_seat.tenant_id, v_seat.session_id, v_seat.conversation, v_seat.waits; RETURN;
     END IF;
     -- It ended this moment. Nobody said that they may be asked for a PIN instead (see guard_caller).
-    UPDATE leg l SET version = l.version + 1, last_outcome = 'over', state = 'ending', owed_at = now(), owed_reason = 'room-over', deadline_at = now() + interval '15 seconds' WHERE l.id = v_leg.id;
+    UPDATE leg l SET version = l.version + 1, last_outcome = 'over', state = 'ending', owed_at = now(), owed_reason = 'room-over', deadline_at = now() + time_for_good_bye() WHERE l.id = v_leg.id;
     RETURN QUERY SELECT 'over', v_leg.id, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN;
   END IF;
   RETURN QUERY SELECT CASE WHEN v_leg.slow THEN 'ask-slowly' ELSE 'ask' END, v_leg.id, v_number.language, NULL::text, NULL::text, NULL::text, false;
 END $$;
 
 -- A caller keyed a PIN (p_lookup is its keyed HMAC, null when what was keyed cannot be one). p_try counts from 1 and says which prompt
--- this answers, so a repeat is told from a new try. Outcomes: admitted | full | not-open | over | spent (see seat_caller) | wrong-pin | refused | let-go |
+-- this answers, so a repeat is told from a new try. Outcomes: admitted | full | at-limit | spent | not-open | over (see seat_caller) | wrong-pin | refused | let-go |
 -- unknown-call | replayed.
-CREATE FUNCTION admit_caller(p_jti text, p_jti_expires timestamptz, p_leg text, p_call text, p_try int, p_max_tries int, p_lookup bytea,
+CREATE FUNCTION admit_caller(p_jti text, p_jti_expires timestamptz, p_leg text, p_call text, p_try int, p_lookup bytea,
                              p_session text, p_conversation text, p_participant text, p_account text)
 RETURNS TABLE (outcome text, language text, tries int, tenant_id text, session_id text, conversation text, waits boolean) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
@@ -162,7 +161,7 @@ BEGIN
     END IF;
   END IF;
 
-  v_outcome := CASE WHEN v_leg.tries + 1 >= CASE WHEN v_leg.slow THEN 1 ELSE p_max_tries END THEN 'refused' ELSE 'wrong-pin' END;
+  v_outcome := CASE WHEN v_leg.tries + 1 >= tries_for_pin(v_leg.slow) THEN 'refused' ELSE 'wrong-pin' END;
   UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = v_outcome,
     -- What cannot be a PIN is no guess.
     guessed_at = CASE WHEN p_lookup IS NULL THEN l.guessed_at ELSE now() END, guess_odds = l.guess_odds + CASE WHEN p_lookup IS NULL THEN 0 ELSE guess_odds(l.number) END,
@@ -170,8 +169,7 @@ BEGIN
     answered_at = COALESCE(l.answered_at, now()),
     owed_at = CASE WHEN v_outcome = 'refused' THEN now() END,
     owed_reason = CASE WHEN v_outcome = 'refused' THEN 'too-many-tries' END,
-    -- Each prompt has the time of the first (KEYING_S in libs/conference/src/answer-call.ts).
-    deadline_at = now() + CASE WHEN v_outcome = 'refused' THEN interval '15 seconds' ELSE interval '30 seconds' END
+    deadline_at = now() + CASE WHEN v_outcome = 'refused' THEN time_for_good_bye() ELSE time_to_key(l.slow) END
   WHERE l.id = p_leg;
   RETURN QUERY SELECT v_outcome, v_language, v_leg.tries + 1, NULL::text, NULL::text, NULL::text, false;
 END $$;

@@ -40,6 +40,9 @@ export const beyondPrisma: readonly string[] = [
   'function this_month',
   // An application is one account's, and no credentials outlive theirs.
   'constraint provider_account.provider_account_sealed',
+  'function time_for_good_bye',
+  'function time_to_key',
+  'function tries_for_pin',
   // A number at a tenant’s account is the tenant’s alone.
   'constraint dial_in_number.dial_in_number_account',
   'index provider_account_application',

@@ -2,7 +2,6 @@
  * Calls that are played inside the database, thousands in a statement, by the webhooks' own functions.
  */
 
-const TRIES = 3;
 const LINES = 10;
 
 /** The clock of `answer_caller` and `admit_caller`, and of what they call, is the setting `played.now`. */
@@ -35,7 +34,7 @@ CREATE TABLE played.guess (number text, at timestamptz, slow boolean, known bool
 CREATE SEQUENCE played.webhook;
 CREATE FUNCTION played.answer(p_number text, p_remote text, p_call text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-  RETURN (SELECT a.outcome FROM answer_caller('j' || nextval('played.webhook'), 'infinity', p_call, p_call, p_number, p_remote, 30, 'ses' || p_call, 'conv' || p_call, 'part' || p_call, NULL) AS a);
+  RETURN (SELECT a.outcome FROM answer_caller('j' || nextval('played.webhook'), 'infinity', p_call, p_call, p_number, p_remote, 'ses' || p_call, 'conv' || p_call, 'part' || p_call, NULL) AS a);
 END $$;
 CREATE FUNCTION played.key(p_call text, p_lookup bytea) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -43,7 +42,7 @@ DECLARE
   v_outcome text;
 BEGIN
   SELECT l.* INTO v_leg FROM leg l WHERE l.id = p_call;
-  SELECT a.outcome INTO v_outcome FROM admit_caller('j' || nextval('played.webhook'), 'infinity', p_call, p_call, v_leg.tries + 1, ${TRIES}, p_lookup, 'ses' || p_call, 'conv' || p_call, 'part' || p_call, NULL) AS a;
+  SELECT a.outcome INTO v_outcome FROM admit_caller('j' || nextval('played.webhook'), 'infinity', p_call, p_call, v_leg.tries + 1, p_lookup, 'ses' || p_call, 'conv' || p_call, 'part' || p_call, NULL) AS a;
   IF p_lookup = '\\x00' THEN
     IF v_outcome NOT IN ('wrong-pin', 'refused') THEN RAISE 'a wrong PIN is answered by %', v_outcome; END IF;
     INSERT INTO played.guess VALUES (v_leg.number, played.now(), v_leg.slow, v_leg.known);

@@ -70,7 +70,7 @@ async function guessInDatabase({ owner, service, stack }: Target, guesses: reado
         if (digits === undefined) return;
         const token = { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) };
         const fresh = { sessionId: `ses_${callId}-${tryNo}`, conversation: `conv_${callId}-${tryNo}`, participantId: `part_${callId}-${tryNo}` };
-        const { outcome } = await admitCaller(service, token, { legId: `leg_${callId}`, callId, tryNo, maxTries: TRIES, lookup: vault.lookup(digits) }, fresh);
+        const { outcome } = await admitCaller(service, token, { legId: `leg_${callId}`, callId, tryNo, lookup: vault.lookup(digits) }, fresh);
         tally.judge(`the guess ${digits}`, outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
       }
     });
@@ -99,7 +99,7 @@ async function timeRefusals({ owner, service, stack, victim }: Target, guess: ()
       const whose = at % 2 === 0 ? 'anothers' : 'nobodys';
       const lookup = vault.lookup(whose === 'anothers' ? victim.pin : guess());
       const begun = performance.now();
-      const { outcome } = await admitCaller(service, { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) }, { legId: `leg_${callId}`, callId, tryNo: 1, maxTries: TRIES, lookup }, { sessionId: `ses_${callId}`, conversation: `conv_${callId}`, participantId: `part_${callId}` });
+      const { outcome } = await admitCaller(service, { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) }, { legId: `leg_${callId}`, callId, tryNo: 1, lookup }, { sessionId: `ses_${callId}`, conversation: `conv_${callId}`, participantId: `part_${callId}` });
       took[whose].push(performance.now() - begun);
       tally.judge(whose === 'anothers' ? 'a PIN of another number’s' : 'nobody’s PIN', outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
     }

@@ -44,9 +44,9 @@ describe('the bound of a leg', () => {
     expect(one(seen({ createdAt: 107_000, endedAt: 112_100 }))).toMatchObject({ owedAt: 107_000, lateMs: 0 });
   });
 
-  it('gives a caller who keyed nothing a minute first', () => {
-    expect(one(seen({ createdAt: 10_000, endedAt: 75_100, conversation: undefined }, null)).lateMs).toBe(0);
-    expect(one(seen({ createdAt: 10_000, endedAt: 76_000, conversation: undefined }, null)).lateMs).toBe(900);
+  it('gives a caller who is not let in the time of three tries and a good-bye first', () => {
+    expect(one(seen({ createdAt: 10_000, endedAt: 120_100, conversation: undefined }, null)).lateMs).toBe(0);
+    expect(one(seen({ createdAt: 10_000, endedAt: 121_000, conversation: undefined }, null)).lateMs).toBe(900);
   });
 });
 
@@ -63,6 +63,11 @@ describe('a false kill', () => {
     expect(one(seen({ endedAt: 100_000 })).falseKill).toBe(false);
     for (const endReason of ['hung-up', 'length-timer', 'clientDisconnected']) expect(one(seen({ endedAt: 50_000, endReason }, running)).falseKill).toBe(false);
     expect(one(seen({ endedAt: 50_000, endReason: 'ncco-complete', conversation: undefined }, running)).falseKill).toBe(false);
+  });
+
+  it('is a caller who is hung up before there was time to key a PIN', () => {
+    expect(one(seen({ createdAt: 10_000, endedAt: 39_999 }, null)).falseKill).toBe(true);
+    expect(one(seen({ createdAt: 10_000, endedAt: 40_000 }, null)).falseKill).toBe(false);
   });
 
   it('is not the second of two bridges', () => {

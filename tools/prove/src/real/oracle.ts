@@ -1,5 +1,6 @@
 import type { FaultClass } from '@partyline/dev/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
+import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../keying.ts';
 
 /** The constants of reliability.md (c), in seconds. Only the inventory's period is scaled to fit into a run. */
 export interface Constants {
@@ -15,8 +16,8 @@ export const standard = (inventoryMs: number): Constants => ({ reconcileS: 5, ca
 
 /** A stray call is hung up after two inventories this far apart; the services do not scale it. */
 const QUARANTINE_S = 30;
-/** A caller may take this long to key a PIN. */
-const KEYING_S = 60;
+/** A caller who is not let in has this long at the most: each try its time, and a good-bye. */
+const UNADMITTED_S = MAX_TRIES * KEYING_S + GOOD_BYE_S;
 
 interface Bound {
   /** Seconds after the end was decided. */
@@ -122,7 +123,7 @@ const LOST_LATER_MS = 1_000;
 
 function whenOwed({ leg, session }: LegSeen): number | null {
   // Nobody's yet: a caller who has not keyed a PIN.
-  if (session === null) return leg.kind === 'voice-inbound' ? leg.createdAt + KEYING_S * 1000 : leg.createdAt;
+  if (session === null) return leg.kind === 'voice-inbound' ? leg.createdAt + UNADMITTED_S * 1000 : leg.createdAt;
   // One that is made after the end was decided is owed its hang-up from its first moment.
   return session.endingAt === null ? null : Math.max(session.endingAt, leg.createdAt);
 }

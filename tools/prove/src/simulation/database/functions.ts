@@ -1,4 +1,5 @@
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../../keying.ts';
 import { deliverTo } from './deliveries.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';
 import { limitUse } from './limit-use.ts';
@@ -68,7 +69,7 @@ function seatCaller(tables: Tables, leg: LegRow, of: { roomId: string; role: Leg
     }
   }
   if (session === undefined || refusal !== null) {
-    tables.putLeg({ ...leg, tries, version, last_outcome: refusal, state: 'ending', owed_at: now, owed_reason: refusal === 'at-limit' ? 'limit-live-legs' : `room-${refusal}`, deadline_at: seconds(now, 15) });
+    tables.putLeg({ ...leg, tries, version, last_outcome: refusal, state: 'ending', owed_at: now, owed_reason: refusal === 'at-limit' ? 'limit-live-legs' : `room-${refusal}`, deadline_at: seconds(now, GOOD_BYE_S) });
     return { outcome: refusal!, ...NO_SEAT };
   }
   if (of.person === null) {
@@ -86,14 +87,14 @@ function seatCaller(tables: Tables, leg: LegRow, of: { roomId: string; role: Leg
 
 /** On a number without its guard; with it, callers are held back by what libs/store's own tests show. */
 export function answerCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, number, remote, keyingS, freshSession, conversation, participant, account] = values as [string, Date, string, string, string | null, string | null, number, string, string, string, string | null];
+  const [jti, expires, legId, call, number, remote, freshSession, conversation, participant, account] = values as [string, Date, string, string, string | null, string | null, string, string, string, string | null];
   if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', leg_id: null, language: null, ...NO_SEAT };
   const dialled = tables.numbers.get(number ?? '');
   if (dialled === undefined || dialled.account_id !== account) return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NO_SEAT };
   const { language } = dialled;
   if (!tables.legByCall.has(call)) {
     if (tables.legs.has(legId)) throw new DatabaseError('23505', 'leg_pkey');
-    tables.putLeg({ ...NEW_LEG, id: legId, kind: 'inbound', state: 'ringing', number, remote, voice_call_id: call, deadline_at: seconds(now, keyingS), created_at: now, account_id: account });
+    tables.putLeg({ ...NEW_LEG, id: legId, kind: 'inbound', state: 'ringing', number, remote, voice_call_id: call, deadline_at: seconds(now, KEYING_S), created_at: now, account_id: account });
   }
   const leg = tables.legs.get(tables.legByCall.get(call)!)!;
   if (leg.account_id !== account) return { outcome: 'unknown-number', leg_id: null, language, ...NO_SEAT };
@@ -108,7 +109,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
   const seats = room !== undefined && leg.session_id === null;
   const seat = !seats ? null : seatCaller(tables, leg, { roomId: room.id, role: 'participant', person: null }, [freshSession, conversation, participant], now);
   if (seats && seat === null) {
-    tables.putLeg({ ...leg, version: leg.version + 1, last_outcome: 'over', state: 'ending', owed_at: now, owed_reason: 'room-over', deadline_at: seconds(now, 15) });
+    tables.putLeg({ ...leg, version: leg.version + 1, last_outcome: 'over', state: 'ending', owed_at: now, owed_reason: 'room-over', deadline_at: seconds(now, GOOD_BYE_S) });
     return { outcome: 'over', leg_id: leg.id, language, ...NO_SEAT };
   }
   if (seat === null) return { outcome: 'ask', leg_id: leg.id, language, ...NO_SEAT };
@@ -119,7 +120,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
 const withSeat = ({ outcome, ...seat }: { outcome: string }, before: object): object => ({ outcome, ...before, ...seat });
 
 export function admitCaller(tables: Tables, values: readonly unknown[], now: Date): object {
-  const [jti, expires, legId, call, tryNo, maxTries, lookup, freshSession, conversation, participant, account] = values as [string, Date, string, string, number, number, Uint8Array | null, string, string, string, string | null];
+  const [jti, expires, legId, call, tryNo, lookup, freshSession, conversation, participant, account] = values as [string, Date, string, string, number, Uint8Array | null, string, string, string, string | null];
   if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', language: 'en-US', tries: 0, ...NO_SEAT };
   const leg = tables.legs.get(legId);
   if (leg === undefined || leg.voice_call_id !== call || leg.kind !== 'inbound' || leg.account_id !== account) return { outcome: 'unknown-call', language: 'en-US', tries: 0, ...NO_SEAT };
@@ -140,12 +141,12 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
   const seat = pin === undefined || pin.free_at !== null ? null : seatCaller(tables, leg, { roomId: pin.room_id, role: pin.role, person: pin.participant_id }, [freshSession, conversation, participant], now);
   if (seat !== null) return withSeat(seat, { language, tries });
 
-  const refused = tries >= maxTries;
+  const refused = tries >= MAX_TRIES;
   const outcome = refused ? 'refused' : 'wrong-pin';
   tables.putLeg({
     // Where nobody is guarded against, a guess has no odds.
     ...leg, tries, guessed_at: lookup === null ? leg.guessed_at : now, version: leg.version + 1, last_outcome: outcome, state: refused ? 'ending' : rings(leg.state) ? 'answered' : leg.state, answered_at: leg.answered_at ?? now,
-    owed_at: refused ? now : null, owed_reason: refused ? 'too-many-tries' : null, deadline_at: seconds(now, refused ? 15 : 30),
+    owed_at: refused ? now : null, owed_reason: refused ? 'too-many-tries' : null, deadline_at: seconds(now, refused ? GOOD_BYE_S : KEYING_S),
   });
   return { outcome, language, tries, ...NO_SEAT };
 }

@@ -187,7 +187,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   'read-limits': (tables, [tenant, names], { clock }) => answer((names as string[]).map((name) => ({ name, ...limitUse(tables, [tenant, name], clock) }))),
   'hold-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
   'answer-callers': (tables, [group], { now }) =>
-    answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['keying_s'], q['session'], q['conversation'], q['participant'], q['account']], now))),
+    answer((JSON.parse(group as string) as Record<string, never>[]).map((q) => answerCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['number'], q['remote'], q['session'], q['conversation'], q['participant'], q['account']], now))),
   'admit-callers': (tables, [group], { now }) => {
     const asked = (JSON.parse(group as string) as Record<string, string | null>[]).map((q, position) => ({ q, position }));
     // Asked in the order of their look-ups, answered in the order of the questions.
@@ -195,7 +195,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const answers: object[] = [];
     for (const { q, position } of ordered) {
       const lookup = q['lookup'] === null || q['lookup'] === undefined ? null : Buffer.from(q['lookup'].slice(2), 'hex');
-      answers[position] = admitCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['try'], q['max_tries'], lookup, q['session'], q['conversation'], q['participant'], q['account']], now);
+      answers[position] = admitCaller(tables, [q['jti'], new Date(q['expires']!), q['leg'], q['call'], q['try'], lookup, q['session'], q['conversation'], q['participant'], q['account']], now);
     }
     return answer(answers);
   },
