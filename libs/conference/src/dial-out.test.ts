@@ -39,7 +39,8 @@ describe('somebody is rung', () => {
     const { phone, legId } = await requested(meeting);
     expect(await dial(meeting, legId)).toBe('dialled');
     await untilLegs(stage, meeting, 'outbound', ['joined']);
-    expect((await stage.emulator.client.awaitRing(phone)).conversation).toBe((await readSession(stage, meeting)).conversation);
+    const { id } = await stage.emulator.client.awaitRing(phone);
+    expect((await stage.emulator.client.awaitJoined(id)).conversation).toBe((await readSession(stage, meeting)).conversation);
     const [request] = await created(phone);
     const body = request?.body as { length_timer: number; ringing_timer: number };
     // I4: never longer than the session may run, never ringing for more than a minute.

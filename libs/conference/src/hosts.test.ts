@@ -26,11 +26,14 @@ const isStarted = async (meeting: Meeting): Promise<boolean | undefined> => {
   const { conversation } = await readSession(stage, meeting);
   return (await stage.emulator.client.conversations()).find(({ name }) => name === conversation)?.started;
 };
+/** Until the vendor has told somebody to wait, or let them in: that comes after the row says so. */
+const isIn = (id: string): Promise<void> => until(async () => (await stage.emulator.client.caller(id)).timeline.some(({ event }) => event === 'waiting' || event === 'joined'), true);
 /** Rings in, keys a PIN, and waits in the conference or is in it. */
 async function come(meeting: Meeting, pin: string): Promise<Awaited<ReturnType<typeof ringIn>>> {
   const person = await ringIn(stage);
   await stage.emulator.client.key(person.id, `${pin}#`);
   await until(async () => (await readLegs(stage, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state, 'joined');
+  await isIn(person.id);
   await settleNow(world, meeting);
   return person;
 }
@@ -61,7 +64,7 @@ describe('a room that waits for its host', () => {
     expect(await readSession(stage, meeting)).toMatchObject({ had_host: true, host_left_at: null });
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
     await untilLegs(stage, meeting, 'bridge', ['joined']);
-    expect(await isStarted(meeting)).toBe(true);
+    await until(() => isStarted(meeting), true);
   });
 });
 
@@ -72,6 +75,7 @@ it('who is rung by such a room waits too, unless they are its host', async () =>
     const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone, role });
     expect(await dialOut(world, meeting.tenantId, legId)).toBe('dialled');
     await until(async () => (await readLegs(stage, meeting, 'outbound')).find(({ id }) => id === legId)?.state, 'joined');
+    await isIn((await stage.emulator.client.awaitRing(phone)).id);
   };
   await ring('+442079460021', 'participant');
   expect(await isStarted(meeting)).toBe(false);

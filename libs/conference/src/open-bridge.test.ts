@@ -43,7 +43,7 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(await dials(meeting)).toBe(1);
     expect(await upAtVendor(stage, meeting)).toEqual(['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc']);
     const { conversation } = await readSession(stage, meeting);
-    expect((await stage.emulator.client.ledger({ conversation })).up).toBe(2);
+    expect((await stage.emulator.client.awaitLegsUp(2, { conversation })).up).toBe(2);
     const [bridge] = await readLegs(stage, meeting, 'bridge');
     expect(bridge).toMatchObject({ media_connection_id: expect.any(String), voice_call_id: expect.any(String) });
   });

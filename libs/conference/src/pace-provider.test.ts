@@ -152,7 +152,7 @@ describe('the list of live calls', () => {
     await paceProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
     expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
     expect(places).toBe(3);
-    await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 9_000, withinMs: 5_000 });
+    await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 8_000, withinMs: 5_000 });
     const { providers } = impatient();
     await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
     expect(await providers.voice.listLiveCalls()).toHaveLength(1);

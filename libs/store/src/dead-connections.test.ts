@@ -8,7 +8,7 @@ import { openStore, type Store } from './store.ts';
 const CARRIER_MS = 5_000;
 const WEBHOOKS_PATIENCE_MS = 2_000;
 /** Longer, so that a new connection has time on a busy machine: who waits has an eighth of it. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 20_000;
 
 let database: TestDatabase;
 let proxy: Server;

@@ -185,7 +185,10 @@ describe('an endpoint', () => {
       // The first three at once: it is not open yet.
       if (waitS === 5) for (const each of await claimDeliveries(store, { ...CLAIM, limit: 3 })) await failed(each, 1_000);
       else await failed((await claim())!, 1_000);
+      // The probe is put off for the look, so that its time does not come meanwhile.
+      await store.pool.query(`UPDATE endpoint SET probe_at = probe_at + interval '1 minute'`);
       expect(await claimAll()).toEqual([]);
+      await store.pool.query(`UPDATE endpoint SET probe_at = probe_at - interval '1 minute'`);
       const { rows } = await store.pool.query<{ s: number }>(`SELECT round(extract(epoch FROM probe_at - (SELECT max(next_try_at) - interval '1 second' FROM delivery)))::int AS s FROM endpoint`);
       expect(rows).toEqual([{ s: waitS }]);
       await letPass(waitS + 1);

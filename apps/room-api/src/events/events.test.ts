@@ -245,7 +245,7 @@ describe('a stream of events', () => {
 });
 
 it('is closed at once when the server is stopped', async () => {
-  const own = await startStage(() => agreeable);
+  const own = await startStage(() => agreeable, { drainS: 30 });
   const reply = await fetch(`${own.url}/v1/events`, { headers: { accept: 'text/event-stream', authorization: `Bearer ${own.keys.ours}` } });
   const text = reply.text();
   await own.stop();

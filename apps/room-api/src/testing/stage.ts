@@ -79,7 +79,7 @@ const PATIENCE_MS = 20_000;
 export const newKey = (): string => `pl_test_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
-export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, hurried = false, answerWithinMs = hurried ? undefined : PATIENCE_MS, patienceMs = PATIENCE_MS, heartbeatMs = 200, unauthenticatedPerMinute = 100_000, trustedProxies = ['127.0.0.1'], masterKeys = MASTER_KEYS }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; hurried?: boolean; answerWithinMs?: number; patienceMs?: number; heartbeatMs?: number; unauthenticatedPerMinute?: number; trustedProxies?: readonly string[]; masterKeys?: typeof MASTER_KEYS | null } = {}): Promise<Stage> {
+export async function startStage(provider: (store: Store) => AskProvider, { logTo, orchestrator = true, redisUp = true, hurried = false, answerWithinMs = hurried ? undefined : PATIENCE_MS, patienceMs = PATIENCE_MS, heartbeatMs = 200, drainS = 1, unauthenticatedPerMinute = 100_000, trustedProxies = ['127.0.0.1'], masterKeys = MASTER_KEYS }: { logTo?: Parameters<typeof openLogger>[1]; orchestrator?: boolean; redisUp?: boolean; hurried?: boolean; answerWithinMs?: number; patienceMs?: number; heartbeatMs?: number; drainS?: number; unauthenticatedPerMinute?: number; trustedProxies?: readonly string[]; masterKeys?: typeof MASTER_KEYS | null } = {}): Promise<Stage> {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ owner: true, url: database.url, max: 5, patienceMs, onError: () => undefined });
   const [operator, colleague] = [operatorKey('oscar'), operatorKey('ophelia')];
@@ -102,7 +102,7 @@ export async function startStage(provider: (store: Store) => AskProvider, { logT
   const counting = connectRedis(redis.url, () => undefined, hurried ? 250 : PATIENCE_MS);
   const feed = openEventFeed({ store, places: openStreamPlaces(counting, prefix), nextId: systemSecret, now: () => new Date(), onError: (error) => troubles.push(error), everyMs: 20, heartbeatMs });
   const service = await startService({
-    config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
+    config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: drainS } },
     trustedProxies,
     log,
     metrics,
