@@ -1,6 +1,3 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { deliverEvents, openSender, WAITS_MS, type PostEvent } from '@partyline/conference/deliver-events';
 import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoint-secrets';
 import { appendEvents } from '@partyline/store/events';
@@ -13,28 +10,14 @@ import { Webhook } from 'standardwebhooks';
 import { systemClock } from '@partyline/runtime/edges';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { postEvent } from './post-event.ts';
-
-/** What a tenant's receiver was sent, in the order in which it came. */
-interface Received {
-  readonly path: string;
-  readonly id: string;
-  readonly sessionId: string;
-  readonly seq: number;
-  readonly body: Record<string, unknown>;
-  readonly text: string;
-  readonly headers: IncomingMessage['headers'];
-}
-/** What it answers: a status, a place to go to, nothing at all (`hang`), or it breaks off (`reset`). */
-type Answer = number | { location: string } | 'hang' | 'reset';
+import { openReceiver, type Answer, type Received, type Receiver } from './testing/receiver.ts';
 
 let database: TestDatabase;
 /** Two replicas, each with connections of its own. */
 let replicas: readonly [Store, Store];
 let store: Store;
-let receiver: Server;
-let url: string;
-const received: Received[] = [];
-let answer: (event: Received) => Answer = () => 204;
+let receiver: Receiver;
+let received: Received[];
 const counted: string[] = [];
 const report = { count: (name: string, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')), observe: () => undefined, warn: () => undefined };
 
@@ -44,26 +27,13 @@ beforeAll(async () => {
   replicas = [open(), open()];
   [store] = replicas;
   await makeNumbers(store);
-  receiver = createServer((request, response) => {
-    void (async () => {
-      const text = Buffer.concat((await request.toArray()) as Buffer[]).toString();
-      const body = JSON.parse(text) as Record<string, unknown>;
-      const event = { path: request.url ?? '', id: String(request.headers['webhook-id']), sessionId: String(body.sessionId), seq: Number(body.seq), body, text, headers: request.headers };
-      received.push(event);
-      const reply = answer(event);
-      if (reply === 'reset') request.socket.destroy();
-      else if (typeof reply === 'number') response.writeHead(reply).end('thank you');
-      else if (reply !== 'hang') response.writeHead(307, reply).end();
-    })();
-  });
-  receiver.listen(0, '127.0.0.1');
-  await once(receiver, 'listening');
-  url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/events`;
+  receiver = await openReceiver();
+  received = receiver.received;
 });
 beforeEach(async () => {
   received.length = 0;
   counted.length = 0;
-  answer = () => 204;
+  receiver.answer = () => 204;
   await store.prisma.delivery.deleteMany();
   await store.prisma.outbox.deleteMany();
   await store.prisma.endpoint.deleteMany();
@@ -71,7 +41,6 @@ beforeEach(async () => {
 afterEach(() => receiver.closeAllConnections());
 afterAll(async () => {
   receiver.close();
-  receiver.closeAllConnections();
   await Promise.all(replicas.map((each) => each.close()));
   await database.drop();
 });
@@ -87,7 +56,7 @@ const deps = (from: Store, send: PostEvent) => ({ store: from, report, post: sen
 const deliver = (from = store, send: PostEvent = post, signal = never): Promise<number> => deliverEvents(deps(from, send), signal);
 
 async function endpoint(tenantId: string, path = '', of: { types?: string[] } = {}): Promise<string> {
-  const id = await makeEndpoint(store, tenantId, { url: url + path, ...of });
+  const id = await makeEndpoint(store, tenantId, { url: receiver.url + path, ...of });
   await store.prisma.endpoint.update({ where: { id }, data: { secret: new Uint8Array(secrets.seal(SECRET, id)) } });
   return id;
 }
@@ -151,7 +120,7 @@ describe('an event', () => {
 
   it.each([200, 201, 204, 299])('that is answered %d is delivered', async (status) => {
     await tell(1);
-    answer = () => status;
+    receiver.answer = () => status;
     expect([await deliver(), await undelivered()]).toEqual([1, 0]);
   });
 
@@ -164,7 +133,7 @@ describe('an event', () => {
     ['a broken connection', 'reset', 'no-answer'],
   ])('that is answered %s is sent again, under the same id', async (_what, reply, why) => {
     await tell(2);
-    answer = () => reply;
+    receiver.answer = () => reply;
     expect(await deliver(store, reply === 'hang' ? hurried : post)).toBe(0);
     // Sent once: to nowhere else, and nothing after it.
     expect(received.map((each) => [each.path, each.seq])).toEqual([['/events', 1]]);
@@ -173,7 +142,7 @@ describe('an event', () => {
     await letPass(-60);
     expect(await deliver()).toBe(0);
     expect(received).toHaveLength(1);
-    answer = () => 204;
+    receiver.answer = () => 204;
     await letPass(66);
     expect(await deliver()).toBe(2);
     expect(received.map((each) => each.seq)).toEqual([1, 1, 2]);
@@ -200,13 +169,13 @@ describe('an event', () => {
     await deliver();
     expect(await store.prisma.delivery.findMany({ orderBy: { seq: 'asc' } })).toMatchObject([{ state: 'failed', attempts: 10, next_try_at: null }, { state: 'pending', attempts: 0 }]);
     expect(await store.prisma.delivery_attempt.findMany({ where: { no: 10 } })).toMatchObject([{ status: null, error: 'refused' }]);
-    await updateEndpoint(store, room.tenantId, id, { url });
+    await updateEndpoint(store, room.tenantId, id, { url: receiver.url });
     expect([await deliver(), seqs(room)]).toEqual([1, [2]]);
   });
 
   it('that is answered 410 is the endpoint’s last', async () => {
     const room = await tell(2);
-    answer = () => 410;
+    receiver.answer = () => 410;
     expect([await deliver(), await deliver(), received.length]).toEqual([0, 0, 1]);
     expect(await endpointOf(room)).toMatchObject({ enabled: false, disabled_reason: 'gone' });
     expect(counted).toEqual(['event_delivery_failed status-4xx', 'endpoint_disabled gone']);
@@ -217,7 +186,7 @@ describe('an event', () => {
 describe('an endpoint', () => {
   it('that takes nothing for five days is disabled, and not for being asked often', async () => {
     const room = await tell(1);
-    answer = () => 503;
+    receiver.answer = () => 503;
     for (let i = 0; i < 9; i++) {
       await deliver();
       await letPass(13 * 3_600);
@@ -235,7 +204,7 @@ describe('an endpoint', () => {
     const room = await makeRoom(store);
     await endpoint(room.tenantId, '?hangs');
     await endpoint(room.tenantId, '?fine');
-    answer = ({ path }) => (path.endsWith('hangs') ? 'hang' : 204);
+    receiver.answer = ({ path }) => (path.endsWith('hangs') ? 'hang' : 204);
     await tell(3, room);
     const theirs = await tell(3);
     const stop = new AbortController();
@@ -265,14 +234,14 @@ describe('a session’s events', () => {
 
   it('do not wait for those of a session whose receiver fails or is slow', async () => {
     const [failing, slow, fine] = [await tell(3), await tell(3), await tell(3)];
-    answer = ({ sessionId }) => (sessionId === failing.sessionId ? 503 : sessionId === slow.sessionId ? 'hang' : 204);
+    receiver.answer = ({ sessionId }) => (sessionId === failing.sessionId ? 503 : sessionId === slow.sessionId ? 'hang' : 204);
     // However often each was sent: on a busy machine it may be time to try one again.
     const inTurn = (): number[][] => [failing, slow, fine].map((room) => [...new Set(seqs(room))]);
     const stop = new AbortController();
     const senders = replicas.map((each) => openSender(deps(each, post), { atOnce: 64, signal: stop.signal }));
     await expect.poll(async () => (await Promise.all(senders.map((sender) => sender.look())), inTurn())).toEqual([[1], [1], [1, 2, 3]]);
     stop.abort();
-    answer = () => 204;
+    receiver.answer = () => 204;
     receiver.closeAllConnections();
     await Promise.all(senders.map((sender) => sender.idle()));
     await letPass(6);
@@ -322,7 +291,7 @@ describe('a session’s events', () => {
 it('stops between two events when told to', async () => {
   const room = await tell(3);
   const stop = new AbortController();
-  answer = ({ seq }) => {
+  receiver.answer = ({ seq }) => {
     if (seq === 2) stop.abort();
     return 204;
   };
