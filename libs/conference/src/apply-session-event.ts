@@ -48,7 +48,8 @@ function legNamedIn(event: ConnectionEvent): string | undefined {
 /** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
 async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, event: ConnectionEvent, via: Source['via']): Promise<LegRow | undefined> {
   const known = view.legs.find((leg) => leg.media_connection_id === event.connectionId);
-  if (known !== undefined || event.kind === 'sip-call') return known;
+  if (known !== undefined) return known;
+  if (event.kind === 'sip-call') return bridgeOfCall(view, event);
   const data = readConnectionData(event.data);
   if (data === null) return undefined;
   if ('leg' in data) {
@@ -75,6 +76,20 @@ async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx
   const { allowed, used } = await holdLimit(tx, view.session.tenant_id, 'live-legs');
   if (used > allowed) oweHangUp(leg, 'limit-live-legs', view.now);
   return leg;
+}
+
+/** The vendor's clock may be this far behind ours. */
+const SKEW_MS = 30_000;
+
+/**
+ * News of a bridge's call can overtake that of its connection, and the dial's own answer: a session has one bridge at most, so it is of the one whose connection
+ * has no name yet; unless it is older than that one's dial, and so of one that was given up.
+ */
+function bridgeOfCall({ legs }: SessionView, { connectionId, at }: Extract<MediaEvent, { kind: 'sip-call' }>): LegRow | undefined {
+  const bridge = legs.find((leg) => leg.kind === 'bridge' && isUp(leg) && leg.media_connection_id === null);
+  if (bridge === undefined || bridge.dialled_at === null || at === null || at.getTime() < bridge.dialled_at.getTime() - SKEW_MS) return undefined;
+  learnHandle(bridge, 'media_connection_id', connectionId);
+  return bridge;
 }
 
 /** Connections of one person that nobody can tell the order of: one that drops, and one that is new. */

@@ -91,6 +91,9 @@ const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2
 /** Longest that a dial without an answer can go on at the vendor: it rings for 60 s at most, and then some. Let go then, so that another can be dialled. */
 export const NEVER_SEEN_AFTER_MS = 90_000;
 
+/** Was nothing heard of what was dialled? Of a bridge the video side tells that it rings; that it came through only its call's own webhook does. */
+const isUnheard = (leg: LegRow): boolean => leg.state === 'dialling' || (leg.state === 'ringing' && leg.kind === 'bridge' && leg.voice_call_id === null);
+
 /**
  * Brings a session into agreement with its legs, after any change and as often as one likes: goes live with the first person, starts and
  * stops the clocks, ends it when one has run out, owes every leg of an ending session its hang-up, and calls it ended when all are closed.
@@ -113,7 +116,7 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
     if (due.at <= now) decideEnd(view, due.reason);
   }
 
-  for (const leg of legs) if (leg.state === 'dialling' && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS) oweHangUp(leg, 'never-seen', now);
+  for (const leg of legs) if (isUnheard(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS) oweHangUp(leg, 'never-seen', now);
   if (!canJoin(session.state)) {
     // Also when it is over: a token outlives its session, and who comes in by it costs money.
     for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);

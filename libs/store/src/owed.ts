@@ -40,6 +40,8 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
          (SELECT tenant_id, id, settle_owed_at AS since FROM session WHERE settle_owed_at < ${before} ORDER BY settle_owed_at LIMIT $2)
          UNION ALL
          (SELECT tenant_id, session_id, min(dialled_at) FROM leg WHERE state = 'dialling' AND dialled_at < ${before} - interval '90 seconds' GROUP BY tenant_id, session_id)
+         UNION ALL
+         (SELECT tenant_id, session_id, dialled_at FROM leg WHERE kind = 'bridge' AND state = 'ringing' AND voice_call_id IS NULL AND dialled_at < ${before} - interval '90 seconds')
        ) AS owed GROUP BY tenant_id, id ORDER BY min(since)`,
     ),
     read(

@@ -213,7 +213,7 @@ export class Tables {
     inSet(this.unnamed, id, after?.kind === 'outbound' && after.voice_call_id === null && after.remote !== null && (up || after.reason === 'never-seen'));
     inSet(this.unadmitted, id, up && after.session_id === null);
     inSet(this.legsEnding, id, after?.state === 'ending');
-    inSet(this.dialling, id, after?.state === 'dialling');
+    inSet(this.dialling, id, after?.state === 'dialling' || (after?.state === 'ringing' && after.kind === 'bridge' && after.voice_call_id === null));
     inSet(this.toDial, id, after?.state === 'requested' && after.kind === 'outbound');
   }
 
