@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
-import { takeDigits } from '@partyline/conference/admit-caller';
+import { takeDigits } from '@partyline/conference/take-digits';
 import { answerCall, answerRung } from '@partyline/conference/answer-call';
 import { applyLegEvent } from '@partyline/conference/apply-leg-event';
 import { VerdictError } from '@partyline/domain/verdict';

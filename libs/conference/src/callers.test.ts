@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import type { Callback } from '@partyline/provider-contract/callback';
 import { listOwed } from '@partyline/store/owed';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { takeDigits } from './admit-caller.ts';
+import { takeDigits } from './take-digits.ts';
 import { answerCall, BRIDGE_HEADER } from './answer-call.ts';
 import { endSession } from './end-session.ts';
 import { callIn, meet, openRoom, readLegs, readSession, ringIn, settleNow, until, type Meeting } from './testing/meeting.ts';

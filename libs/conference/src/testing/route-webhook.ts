@@ -1,6 +1,6 @@
 import type { Callback } from '@partyline/provider-contract/callback';
 import type { UsedToken } from '@partyline/store/voice-webhooks';
-import { takeDigits } from '../admit-caller.ts';
+import { takeDigits } from '../take-digits.ts';
 import { answerCall, answerRung } from '../answer-call.ts';
 import { applyLegEvent } from '../apply-leg-event.ts';
 import { applySessionEvent } from '../apply-session-event.ts';

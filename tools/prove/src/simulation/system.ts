@@ -1,4 +1,4 @@
-import { takeDigits } from '@partyline/conference/admit-caller';
+import { takeDigits } from '@partyline/conference/take-digits';
 import { answerCall, answerRung } from '@partyline/conference/answer-call';
 import { applyLegEvent } from '@partyline/conference/apply-leg-event';
 import { applySessionEvent } from '@partyline/conference/apply-session-event';
