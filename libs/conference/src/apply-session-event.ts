@@ -46,8 +46,9 @@ function legNamedIn(event: ConnectionEvent): string | undefined {
 }
 
 /** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
-async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, event: ConnectionEvent, via: Source['via']): Promise<LegRow | undefined> {
-  const known = view.legs.find((leg) => leg.media_connection_id === event.connectionId);
+async function legOfConnection(deps: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, event: ConnectionEvent, via: Source['via']): Promise<LegRow | undefined> {
+  // Of one that was taken back (take-back-connection.ts) the last.
+  const known = view.legs.findLast((leg) => leg.media_connection_id === event.connectionId);
   if (known !== undefined) return known;
   if (event.kind === 'sip-call') return bridgeOfCall(view, event);
   const data = readConnectionData(event.data);
@@ -58,20 +59,37 @@ async function legOfConnection({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx
     return dialled;
   }
   // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
-  const person = data.participant === null ? null : await findPerson(tx, view.session.tenant_id, data.participant);
-  const leg = await insertLeg(tx, view.session.tenant_id, view.session, {
-    id: ids.next('leg'), kind: 'webrtc', role: person?.role ?? 'participant', state: 'requested', participant_id: data.participant, media_connection_id: event.connectionId, deadline_at: sessionDeadline(view),
+  return insertBrowser(deps, view, tx, {
+    connectionId: event.connectionId, participantId: data.participant, comes: event.kind === 'connected',
     // Of a look-up the time is our own, and says nothing beside the vendor's.
-    media_made_at: via === 'callback' ? (event.since ?? event.at) : null,
+    madeAt: via === 'callback' ? (event.since ?? event.at) : null,
+  });
+}
+
+/** A browser's connection that is new to us. */
+interface NewBrowser {
+  readonly connectionId: string;
+  readonly participantId: string | null;
+  /** When it was made, by the vendor's clock. */
+  readonly madeAt: Date | null;
+  /** `false`: it was over before we heard of it. */
+  readonly comes: boolean;
+}
+
+/** Makes the leg of a browser's connection; it is there and costs money, so also of one who may not come in: that one is owed its hang-up at once. */
+export async function insertBrowser({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, { connectionId, participantId, madeAt, comes }: NewBrowser): Promise<LegRow> {
+  const person = participantId === null ? null : await findPerson(tx, view.session.tenant_id, participantId);
+  const leg = await insertLeg(tx, view.session.tenant_id, view.session, {
+    id: ids.next('leg'), kind: 'webrtc', role: person?.role ?? 'participant', state: 'requested', participant_id: participantId, media_connection_id: connectionId, deadline_at: sessionDeadline(view), media_made_at: madeAt,
   });
   // A token outlives the seat that was free when it was given. Who is in and connects anew is not one more; nor is who is about to go.
-  const others = view.legs.filter((each) => each.kind !== 'bridge' && isUp(each) && each.state !== 'ending' && (each.participant_id === null || each.participant_id !== data.participant));
+  const others = view.legs.filter((each) => each.kind !== 'bridge' && isUp(each) && each.state !== 'ending' && (each.participant_id === null || each.participant_id !== participantId));
   if (others.length >= view.room.max_participants) oweHangUp(leg, 'room-full', view.now);
   view.legs.push(leg);
   // Sent out, and back by the same token.
   if (person?.removed) oweHangUp(leg, 'removed', view.now);
   // One that was over before we heard of it takes nobody's place.
-  if (event.kind === 'connected' && keepOneEach(view, leg) > 0) return leg;
+  if (comes && keepOneEach(view, leg) > 0) return leg;
   // One too many, as a token can be used at any time; the leg is there, and is let go.
   const { allowed, used } = await holdLimit(tx, view.session.tenant_id, 'live-legs');
   if (used > allowed) oweHangUp(leg, 'limit-live-legs', view.now);
@@ -128,9 +146,9 @@ async function applyMedia(leg: LegRow, { session, room, now }: SessionView, even
       if (leg.media_closed_at !== null) return;
       const how = verdict('success', event.reason);
       await observe('media', 'over', how);
-      // The vendor does not say what a connection costs, so the seconds are all there is, and the operator's own rates.
+      // The vendor does not say what a connection costs, so the seconds are all there is, and the operator's own rates. One that lists lack is over since the first of them.
       await recordCharge(tx, leg, room.id, {
-        handle: 'media', source, since: event.since ?? null, until: event.at, seenSince: leg.joined_at ?? leg.answered_at, seenUntil: now,
+        handle: 'media', source, since: event.since ?? null, until: event.at, seenSince: leg.joined_at ?? leg.answered_at, seenUntil: leg.media_missed_at ?? now,
         // A browser's row is made when we hear of it, which can be long after it came.
         notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
       }, now);

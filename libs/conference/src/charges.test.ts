@@ -4,7 +4,10 @@ import { applyLegEvent } from './apply-leg-event.ts';
 import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from './end-session.ts';
 import { reconcileCharges } from './reconcile-charges.ts';
-import { alterRows, hangUpUntilDone, meet, openRoom, readLegs, ringIn, until, untilLegs, type Meeting } from './testing/meeting.ts';
+import { reconcile } from './reconcile.ts';
+import { sweepInventory } from './sweep-inventory.ts';
+import { alterRows, hangUpUntilDone, joinBrowser, meet, openRoom, readLegs, ringIn, until, untilLegs, type Meeting } from './testing/meeting.ts';
+import { passTime } from './testing/pass-time.ts';
 import { MEDIA_KINDS, setStage, type Stage } from './testing/stage.ts';
 
 let stage: Stage;
@@ -68,6 +71,33 @@ describe('a call that was never answered', () => {
     await alterRows(stage, `UPDATE cdr SET ask_at = now() - interval '1 second' WHERE leg_id = $1 AND price_micro IS NULL`, [legId]);
     await reconcileCharges(world);
     expect(await cdrs({ leg_id: legId })).toMatchObject([{ seconds: 0, price_micro: 0n, started_at: null, ask_at: null }]);
+  });
+});
+
+describe('a browser whose going only a look-up tells of', () => {
+  it.each(['sweep', 'hang-up'] as const)('is charged until the first list that lacked it, by the database’s clock, whatever the process’s own says: %s', async (found) => {
+    const world = { ...stage.worlds.unified, clock: { now: () => new Date(stage.worlds.unified.clock.now().getTime() + 86_400_000) } };
+    const meeting = await openRoom(world);
+    const { connectionId } = await joinBrowser(stage, meeting);
+    await passTime(stage, 60);
+    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', fault: 'drop' }] });
+    if (found === 'sweep') await stage.emulator.client.leaveWebrtc(connectionId);
+    else await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    const look = () => (found === 'sweep' ? sweepInventory(world, null) : reconcile(world));
+    await passTime(stage, 3);
+    // One to ask for it, one to see that it is gone.
+    await look();
+    await passTime(stage, 3);
+    await look();
+    const missedAt = (await readLegs(stage, meeting))[0]!.media_missed_at!.getTime();
+    await passTime(stage, 31);
+    await look();
+    const [leg] = await readLegs(stage, meeting);
+    expect(leg).toMatchObject({ state: 'ended', reason: 'not-in-list' });
+    const [record] = await cdrs({ leg_id: leg!.id });
+    expect(record).toMatchObject({ handle: 'media', source: 'look-up', ended_at: leg!.media_missed_at });
+    expect(record!.seconds).toBe(Math.ceil((leg!.media_missed_at!.getTime() - leg!.joined_at!.getTime()) / 1000));
+    expect(leg!.media_missed_at!.getTime()).toBeCloseTo(missedAt - 31_000, -1);
   });
 });
 

@@ -1,19 +1,19 @@
 import { isUp } from '@partyline/domain/leg';
-import { verdict, VerdictError } from '@partyline/domain/verdict';
+import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import { storeObservation } from '@partyline/store/events';
 import { closeAttempt, noteAttempt, type AttemptOutcome } from '@partyline/store/hang-ups';
 import { lockLeg, saveLegs, type LegRow } from '@partyline/store/session-view';
 import { mediaOfLeg } from '@partyline/store/sessions';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
-import { changeSession } from './change-session.ts';
+import { compareConnection } from './compare-connection.ts';
 import type { Deps, Providers } from './deps.ts';
+import { giveUpUnseen } from './give-up-unseen.ts';
 import { concludeGone } from './media-session-gone.ts';
-import { closeHandle, endLeg, NEVER_SEEN_AFTER_MS, oweHangUp } from './settle.ts';
+import { oweHangUp } from './settle.ts';
 
-type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'clock' | 'report'>;
+type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
 
 /** How long an attempt may hold a leg to look, and again to ask: longer than a place in the provider's line and its timeout. One attempt at a time, and a dead one's leg is free again after this. */
 const LEASE_MS = 10_000;
@@ -143,17 +143,19 @@ async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: L
  * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now.
  */
 async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow, mediaSessionId: string | null): Promise<'ended' | 'up' | 'taken'> {
+  let listed = false;
   try {
     if (leg.voice_call_id !== null && leg.voice_closed_at === null) {
       const call = await voice.getCall(leg.voice_call_id);
       if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId: leg.account_id }, call.event, leg.id);
     }
-    if (mediaSessionId !== null && media.capabilities.listConnections) await lookUpConnection(deps, media, leg, mediaSessionId);
+    if (mediaSessionId !== null && media.capabilities.listConnections) listed = await lookUpConnection(deps, media, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     deps.report.warn('a leg could not be looked up; it will be again', { tenantId: leg.tenant_id, legId: leg.id, reason: error.verdict.reason });
   }
-  if (leg.voice_call_id === null) await giveUpUnseen(deps, leg);
+  // A phone's call is on no list but that of all calls: the inventory's.
+  if (listed && leg.kind === 'bridge' && leg.asked_at !== null) await giveUpUnseen(deps, leg, leg.asked_at);
   return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, leg.tenant_id, leg.id);
     if (locked === null || !isUp(locked.leg)) return 'ended';
@@ -164,38 +166,25 @@ async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow
   });
 }
 
-async function lookUpConnection(deps: HangUpDeps, media: Providers['media'], leg: LegRow, mediaSessionId: string): Promise<void> {
+/** Answers whether the provider gave a list. */
+async function lookUpConnection(deps: HangUpDeps, media: Providers['media'], leg: LegRow, mediaSessionId: string): Promise<boolean> {
   const live = await media.listConnections(mediaSessionId).catch((error: unknown) => {
     if (error instanceof ProviderError && error.failure === 'not-found' && leg.media_connection_id !== null) return error;
     throw error;
   });
-  if (live instanceof ProviderError) return concludeGone(deps, leg, live);
-  const at = deps.clock.now();
+  if (live instanceof ProviderError) {
+    await concludeGone(deps, leg, live);
+    return false;
+  }
+  const { account_id: accountId, tenant_id: tenantId, session_id: sessionId, asked_at: askedAt } = leg;
   if (leg.media_connection_id !== null) {
-    const { media_connection_id: connectionId } = leg;
-    if (live.some((each) => each.connectionId === connectionId)) return;
-    await applySessionEvent(deps, { via: 'look-up', accountId: leg.account_id }, { kind: 'disconnected', mediaSessionId, connectionId, data: '', reason: 'not-in-list', at });
-    return;
+    const listed = live.some((each) => each.connectionId === leg.media_connection_id);
+    // Asked for after this attempt had begun.
+    if (tenantId !== null && sessionId !== null && askedAt !== null) await compareConnection(deps, leg, { accountId, tenantId, sessionId, mediaSessionId, listed, askedAt });
+    return true;
   }
   // The dial's answer was lost: is there a connection that carries this leg's id?
   const found = live.find((each) => each.data?.includes(leg.id));
-  if (found !== undefined) await applySessionEvent(deps, { via: 'look-up', accountId: leg.account_id }, { kind: 'connected', mediaSessionId, connectionId: found.connectionId, data: found.data ?? '', at });
-}
-
-/**
- * A dial whose answer was lost and of which nothing was ever heard: past the vendor's own ringing timer it is not up, and the look-up
- * that found nothing is the observation that says so.
- */
-async function giveUpUnseen(deps: HangUpDeps, { id, tenant_id, session_id, kind }: LegRow): Promise<void> {
-  if (tenant_id === null || session_id === null) return;
-  await changeSession(deps, tenant_id, session_id, async (view, tx) => {
-    const leg = view.legs.find((each) => each.id === id);
-    if (leg === undefined || leg.state !== 'ending' || leg.voice_call_id !== null || leg.dialled_at === null) return;
-    if (view.now.getTime() - leg.dialled_at.getTime() < NEVER_SEEN_AFTER_MS) return;
-    const how = verdict('indeterminate', 'never-seen');
-    await storeObservation(tx, tenant_id, { legId: id, handle: 'voice', phase: 'over', source: 'look-up', verdict: how, at: null });
-    deps.report.count('leg_never_seen', { kind });
-    if (leg.media_connection_id === null) endLeg(leg, how, view.now);
-    else closeHandle(leg, 'sip', how, view.now);
-  });
+  if (found !== undefined) await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'connected', mediaSessionId, connectionId: found.connectionId, data: found.data ?? '', at: null });
+  return true;
 }

@@ -1,14 +1,18 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
-import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, listMedia, missingCalls, noteStrays, type MediaToList } from '@partyline/store/inventory';
+import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, findUnseen, listMedia, missingCalls, noteStrays, readClock, type KnownConnection, type MediaToList } from '@partyline/store/inventory';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
+import { compareConnection } from './compare-connection.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps, Providers } from './deps.ts';
+import { giveUpUnseen } from './give-up-unseen.ts';
+import { NEVER_SEEN_AFTER_MS } from './settle.ts';
+import { takeBackConnection } from './take-back-connection.ts';
 
 /** A live call that no row knows is hung up after two complete inventories this far apart: the first may have been a moment before its row. */
 const QUARANTINE_MS = 30_000;
-/** A leg younger than this may be missing from a list that is a moment old. */
+/** A leg younger than this when a list was asked for may be missing from it, since a list may be a moment old. */
 const SETTLED_MS = 30_000;
 /** Sessions that ended this long ago are still compared: a token outlives its session. */
 const AFTER_END_S = 900;
@@ -36,12 +40,15 @@ export interface Inventory {
  */
 export async function sweepInventory(deps: Deps, accountId: string | null): Promise<Inventory> {
   const at: Account = { accountId, ...(await deps.providers(accountId)) };
+  const askedAt = await readClock(deps.store);
   const live = await at.voice.listLiveCalls();
   const { adopted, ambiguous, orphans } = await hangUpStrays(deps, at, live);
   for (const { call_id: callId, leg_id: legId, kind } of await findFalseKills(deps.store, accountId)) {
     deps.report.count('false_kill', { kind });
     deps.report.warn('a call that was hung up as nobody’s was a leg of a running session', { callId, legId });
   }
+  // Those of them that the list shows have their calls' names by now.
+  for (const leg of await findUnseen(deps.store, accountId, askedAt, { afterMs: NEVER_SEEN_AFTER_MS })) await giveUpUnseen(deps, leg, askedAt);
   const missing = await lookUpMissing(deps, at, live);
   const connections = at.media.capabilities.listConnections ? await compareConnections(deps, at) : 0;
   return { calls: live.length, adopted, ambiguous, orphans, missing, connections };
@@ -130,32 +137,38 @@ async function compareConnections(deps: Deps, at: Account): Promise<number> {
 }
 
 async function compareSession(deps: Deps, { accountId, media }: Account, { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaToList): Promise<number> {
+  // Before the list, which may be long on its way, and this process stopped meanwhile: who came after this may be missing from it, and who went after this may be on it.
+  const askedAt = await readClock(deps.store);
+  const settled = (at: Date | null): boolean => at === null || askedAt.getTime() - at.getTime() >= SETTLED_MS;
   const live = await media.listConnections(mediaSessionId);
   const legs = await connectionsOf(deps.store, tenantId, id);
-  const at = deps.clock.now();
   let changed = 0;
   for (const { connectionId, data } of live) {
-    const known = legs.find((leg) => leg.media_connection_id === connectionId);
-    if (known !== undefined && known.state !== 'ended' && known.media_closed_at === null) continue;
+    const known = legs.findLast((leg) => leg.media_connection_id === connectionId);
+    if (known !== undefined && isOpen(known)) continue;
     if (known !== undefined) {
-      // The list may be a moment old.
-      if (known.closed_ms !== null && known.closed_ms < SETTLED_MS) continue;
-      // Held to be closed and live all the same: no leg of ours any more.
+      if (!settled(known.media_closed_at ?? known.ended_at)) continue;
       deps.report.count('orphans_found');
-      await media.disconnect({ mediaSessionId, connectionId });
       changed += 1;
+      const whose = await takeBackConnection(deps, { tenantId, sessionId: id, connectionId });
+      if (whose === 'taken back') continue;
+      await media.disconnect({ mediaSessionId, connectionId });
+      if (whose === 'nobody’s') continue;
+      deps.report.count('false_kill', { kind: known.kind });
+      deps.report.warn('a connection that was never to be hung up was disconnected, since its leg had been closed', { tenantId, legId: known.id, sessionId: id });
       continue;
     }
     // The bridge whose dial got no answer, or a browser whose callback was lost. The vendor's list does not say which; its data would.
     const dialled = legs.find((leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended');
     const whose = data ?? writeConnectionData(dialled === undefined ? { participant: null } : { leg: dialled.id });
-    if ((await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'connected', mediaSessionId, connectionId, data: whose, at })) === 'applied') changed += 1;
+    if ((await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'connected', mediaSessionId, connectionId, data: whose, at: null })) === 'applied') changed += 1;
   }
   for (const leg of legs) {
-    if (leg.media_connection_id === null || leg.media_closed_at !== null || leg.age_ms < SETTLED_MS) continue;
-    if (live.some(({ connectionId }) => connectionId === leg.media_connection_id)) continue;
-    await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'disconnected', mediaSessionId, connectionId: leg.media_connection_id, data: '', reason: 'not-in-list', at });
-    changed += 1;
+    if (!isOpen(leg) || !settled(leg.created_at)) continue;
+    const listed = live.some(({ connectionId }) => connectionId === leg.media_connection_id);
+    if (await compareConnection(deps, leg, { accountId, tenantId, sessionId: id, mediaSessionId, listed, askedAt })) changed += 1;
   }
   return changed;
 }
+
+const isOpen = ({ state, media_closed_at }: KnownConnection): boolean => state !== 'ended' && media_closed_at === null;

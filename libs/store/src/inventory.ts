@@ -57,6 +57,17 @@ export async function findUnnamedDials(store: Store, accountId: string | null, n
   return rows;
 }
 
+/** Legs that are to be hung up and whose dial got no answer, with no word of their call since: dialled `afterMs` before `askedAt` at the latest. */
+export async function findUnseen(store: Store, accountId: string | null, askedAt: Date, { afterMs, limit = 500 }: { afterMs: number; limit?: number }): Promise<{ id: string; tenant_id: string | null; session_id: string | null; kind: string }[]> {
+  const { rows } = await store.query<{ id: string; tenant_id: string | null; session_id: string | null; kind: string }>(EVERY_TENANT, {
+    name: 'find-unseen',
+    text: `SELECT id, tenant_id, session_id, kind FROM leg
+           WHERE state = 'ending' AND voice_call_id IS NULL AND dialled_at <= $1::timestamptz - make_interval(secs => $2) AND account_id IS NOT DISTINCT FROM $4 ORDER BY dialled_at, id LIMIT $3`,
+    values: [askedAt, afterMs / 1000, limit, accountId],
+  });
+  return rows;
+}
+
 /** A session whose video side is to be compared with the provider's list of connections. */
 export interface MediaToList {
   readonly id: string;
@@ -86,26 +97,32 @@ export async function listMedia(store: Store, accountId: string | null, { afterE
   return rows;
 }
 
-/** A leg by its video connection, with its age, and how long ago it was seen closed. */
+/** A leg by its video connection. */
 export interface KnownConnection {
   readonly id: string;
   readonly kind: string;
   readonly state: string;
   readonly media_connection_id: string | null;
+  readonly media_missed_at: Date | null;
   readonly media_closed_at: Date | null;
-  readonly age_ms: number;
-  readonly closed_ms: number | null;
+  readonly ended_at: Date | null;
+  readonly created_at: Date;
 }
 
-/** A tenant's session's legs by their video connections. */
+/** A tenant's session's legs by their video connections, the oldest first. */
 export async function connectionsOf(store: Store, tenantId: string, sessionId: string): Promise<KnownConnection[]> {
   const { rows } = await store.query<KnownConnection>(tenantId, {
     name: 'connections-of-session',
-    text: `SELECT id, kind, state, media_connection_id, media_closed_at, (extract(epoch FROM now() - created_at) * 1000)::float8 AS age_ms,
-             (extract(epoch FROM now() - COALESCE(media_closed_at, ended_at)) * 1000)::float8 AS closed_ms FROM leg WHERE session_id = $1 AND tenant_id = $2`,
+    text: `SELECT id, kind, state, media_connection_id, media_missed_at, media_closed_at, ended_at, created_at FROM leg WHERE session_id = $1 AND tenant_id = $2 ORDER BY created_at, id`,
     values: [sessionId, tenantId],
   });
   return rows;
+}
+
+/** The database's clock at this moment: what a list of the vendor's is dated by, taken before it is asked for. */
+export async function readClock(store: Store): Promise<Date> {
+  const { rows } = await store.query<{ now: Date }>(EVERY_TENANT, { name: 'read-clock', text: 'SELECT clock_timestamp() AS now' });
+  return rows[0]!.now;
 }
 
 /**

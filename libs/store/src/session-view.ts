@@ -52,7 +52,7 @@ const SESSION_COLUMNS = [
   'ending_at', 'ended_at', 'end_reason', 'last_seq', 'settle_owed_at', 'bridge_failures', 'bridge_owed_at',
 ] as const satisfies readonly (keyof SessionRow)[];
 const LEG_COLUMNS = [
-  'muted', 'state', 'media_connection_id', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',
+  'muted', 'state', 'media_connection_id', 'media_missed_at', 'media_closed_at', 'sip_over_at', 'voice_call_id', 'voice_closed_at', 'last_outcome',
   'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'owed_reason', 'asked_at', 'asks', 'lease_until', 'confirmed_at', 'outcome', 'reason',
 ] as const satisfies readonly (keyof LegRow)[];
 

@@ -8,7 +8,7 @@ const TIMES = {
   room: ['created_at', 'ended_at', 'starts_at', 'ends_at', 'expires_at', 'look_at'],
   session: ['browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'host_left_at', 'due_at', 'created_at', 'live_at', 'ending_at', 'ended_at', 'settle_owed_at', 'bridge_owed_at'],
   cdr: ['started_at', 'ended_at', 'stored_at', 'ask_at'],
-  leg: ['media_closed_at', 'sip_over_at', 'voice_closed_at', 'created_at', 'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'asked_at', 'lease_until', 'confirmed_at'],
+  leg: ['media_missed_at', 'media_closed_at', 'sip_over_at', 'voice_closed_at', 'created_at', 'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'asked_at', 'lease_until', 'confirmed_at'],
   hang_up_attempt: ['at'],
   stray: ['first_at', 'last_at'],
   turn: ['free_at'],

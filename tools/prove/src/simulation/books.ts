@@ -1,5 +1,6 @@
 import { canJoin } from '@partyline/domain/session';
 import { cdrId } from '@partyline/store/cdrs';
+import type { LegRow } from '@partyline/store/session-view';
 import type { System } from './system.ts';
 import type { Entry } from './vendor/ledger.ts';
 import { billedSeconds } from './vendor/voice.ts';
@@ -61,16 +62,34 @@ function checkEvents({ database: { tables } }: System, violate: Violate): Pick<B
   return { eventsLost, eventsDuplicated };
 }
 
-/** I15: our record of each call that a row knows, beside the vendor's, whatever happened to its webhooks. */
+/** I15: our record of each side that a row knows, beside the vendor's, whatever happened to its webhooks. */
 function compareBilling({ database: { tables }, ledger }: System, violate: Violate): number {
   let most = 0;
   for (const leg of tables.legs.values()) {
-    const entry = leg.voice_call_id === null ? undefined : ledger.byId.get(leg.voice_call_id);
-    if (entry === undefined || entry.endedAt === null || leg.voice_closed_at === null) continue;
-    const record = tables.cdrs.get(cdrId(leg.id, 'voice'));
-    const off = Math.abs((record?.seconds ?? 0) - billedSeconds(entry));
-    most = Math.max(most, off);
-    if (record === undefined || off > 1) violate('I15', entry, `${leg.id} was charged for ${billedSeconds(entry)} s, and our record of it says ${record?.seconds ?? 'nothing'}`);
+    for (const handle of ['voice', 'media'] as const) {
+      const entry = ledger.byId.get((handle === 'voice' ? leg.voice_call_id : leg.media_connection_id) ?? '');
+      if (entry === undefined || entry.endedAt === null || (handle === 'voice' ? leg.voice_closed_at : leg.media_closed_at) === null) continue;
+      const charged = handle === 'voice' ? billedSeconds(entry) : Math.ceil((entry.endedAt - entry.createdAt) / 1000);
+      const record = tables.cdrs.get(cdrId(leg.id, handle));
+      if (record !== undefined && handle === 'media' && record.source === 'look-up') {
+        checkLookedUp(leg, entry, record.seconds, violate);
+        continue;
+      }
+      const off = Math.abs((record?.seconds ?? 0) - charged);
+      most = Math.max(most, off);
+      if (record === undefined || off > 1) violate('I15', entry, `${leg.id} was charged for ${charged} s, and our record of it says ${record?.seconds ?? 'nothing'}`);
+    }
   }
   return most;
+}
+
+/**
+ * Of a connection the vendor tells the times in its callbacks alone. Where they were lost our record is of when we saw it, and may be off by what it took to see
+ * that; but it never begins before the connection, nor ends after we had seen that it was gone, whatever the clocks of our processes say.
+ */
+function checkLookedUp(leg: LegRow, entry: Entry, seconds: number, violate: Violate): void {
+  const most = Math.ceil((leg.media_closed_at!.getTime() - entry.createdAt) / 1000);
+  const seen = leg.media_missed_at === null ? entry.endedAt! : Math.min(entry.endedAt!, leg.media_missed_at.getTime());
+  const least = Math.ceil((seen - (leg.joined_at ?? leg.answered_at ?? leg.media_closed_at!).getTime()) / 1000);
+  if (seconds > most + 1 || seconds < least - 1) violate('I15', entry, `${leg.id} was seen for between ${least} and ${most} s, and our record of it says ${seconds}`);
 }

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { NEW_LEG, NEW_SESSION } from './database/new-rows.ts';
 import { withProviders, type Mutation } from './mutations.ts';
 import { Oracle } from './oracle.ts';
+import { withStatements } from './planted.ts';
 import { ALL_SWEEPS, runSimulation } from './run.ts';
 import { System } from './system.ts';
 import { World } from './world.ts';
@@ -60,4 +61,16 @@ it('I15: a record of a call that says other seconds than the vendor charges is s
   const { rules, says } = await broken({ chances: { 'price-missing': 1, 'webhook-late': 1 }, deps: (deps) => withProviders(deps, ({ voice }) => ({ voice: { getCall: async (id) => { const call = await voice.getCall(id); if (call?.event.kind !== 'call') return call; const { charge: _charge, ...event } = call.event; return { ...call, event }; } } })) });
   expect([...rules]).toContain('I15');
   expect(says).toMatch(/I15: \w+ was charged for \d+ s, and our record of it says \d+/);
+});
+
+it('I15: a record of a connection that ends after it was seen to be gone, or begins before it came, is seen', async () => {
+  const { rules, says } = await broken({
+    chances: { 'webhook-lost': 0.3 },
+    deps: (deps) => ({
+      ...deps,
+      store: withStatements(deps.store, (query, run) => (query.name === 'store-cdr' && query.values![5] === 'media' && query.values![14] === 'look-up' ? run({ ...query, values: query.values!.map((value, i) => (i === 10 ? Number(value) + 300 : value)) }) : run(query))),
+    }),
+  });
+  expect([...rules]).toEqual(['I15']);
+  expect(says).toMatch(/I15: \w+ was seen for between \d+ and \d+ s, and our record of it says \d+/);
 });

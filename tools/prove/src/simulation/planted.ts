@@ -15,7 +15,7 @@ type Query = { name?: string; text: string; values?: readonly unknown[] };
 type Answer = { rows: Record<string, unknown>[]; rowCount: number };
 
 /** A store whose statements pass through `change`, on pool and connections alike. */
-function withStatements(store: Store, change: (query: Query, run: (query: Query) => Promise<Answer>) => Promise<Answer>): Store {
+export function withStatements(store: Store, change: (query: Query, run: (query: Query) => Promise<Answer>) => Promise<Answer>): Store {
   const single = (scope: Scope, query: Query): Promise<Answer> => store.query(scope, query as never) as unknown as Promise<Answer>;
   const real = store.pool as unknown as { query(q: Query | string): Promise<Answer>; connect(): Promise<{ query(q: Query | string): Promise<Answer>; release(error?: Error): void }> };
   const through = (run: (q: Query | string) => Promise<Answer>) => (query: Query | string) => (typeof query === 'string' ? run(query) : change(query, run));

@@ -105,6 +105,20 @@ describe('lasting habits of the Voice API', () => {
     expect(await stage.vonage.voice.search({})).toMatchObject({ count: 0 });
   });
 
+  it('leaves live connections out of the list of their session', async () => {
+    const { sessionId } = await stage.vonage.video.createSession({});
+    await stage.client.joinWebrtc({ sessionId, token: stage.vonage.video.generateClientToken(sessionId) });
+    // The SDK has no such request; a throwaway one of its shows which Authorization to use.
+    await expect(stage.vonage.video.disconnectClient(sessionId, 'nobody')).rejects.toThrow();
+    const { url, headers } = (await stage.client.restLog({ route: 'disconnect' })).at(-1)!;
+    const listed = async (): Promise<unknown> => ((await (await fetch(`${stage.emulator.url}${url.replace('/nobody', '')}`, { headers: { authorization: headers['authorization'] ?? '' } })).json()) as { count: number }).count;
+    expect(await listed()).toBe(1);
+    await stage.client.setFaults({ switches: { listOmitsConnections: true } });
+    expect(await listed()).toBe(0);
+    await stage.client.resetFaults();
+    expect(await listed()).toBe(1);
+  });
+
   it('refuses a fault document it does not understand', async () => {
     await expect(stage.client.setFaults({ rest: [{ route: 'hangup', fault: 'gremlins' as never }] })).rejects.toMatchObject({ status: 400 });
     await expect(stage.client.setFaults({ swiches: {} } as never)).rejects.toMatchObject({ status: 400 });

@@ -7,9 +7,9 @@ const often = {
   probability: z.number().min(0).max(1).optional(),
 };
 
-export const webhookKinds = ['answer', 'fallback', 'event', 'input', 'transfer', 'error', 'notify', 'record', 'session-callback', 'sip-callback'] as const;
+const webhookKinds = ['answer', 'fallback', 'event', 'input', 'transfer', 'error', 'notify', 'record', 'session-callback', 'sip-callback'] as const;
 
-export const webhookFaultSchema = z.strictObject({
+const webhookFaultSchema = z.strictObject({
   /** Which webhooks; 'any' is all of them. */
   kind: z.enum([...webhookKinds, 'any']).default('any'),
   /** Narrows to one event: a voice status ('completed') or a video event ('streamCreated'). */
@@ -31,13 +31,13 @@ export const webhookFaultSchema = z.strictObject({
   ...often,
 });
 
-export const restKinds = [
+const restKinds = [
   'create-session', 'dial', 'disconnect', 'list-connections', 'play-dtmf', 'signal', 'mute-stream', 'mute-all',
   'list-streams', 'get-stream', 'layout', 'archive', 'callback',
   'create-call', 'get-call', 'list-calls', 'hangup', 'transfer', 'call-mute', 'call-dtmf', 'call-talk', 'call-stream', 'call-input',
 ] as const;
 
-export const restFaultSchema = z.strictObject({
+const restFaultSchema = z.strictObject({
   route: z.enum([...restKinds, 'any']).default('any'),
   fault: z.enum([
     'hang', // no reply and no effect for delayMs, then as usual; no delayMs: for ever
@@ -55,7 +55,7 @@ export const restFaultSchema = z.strictObject({
 });
 
 /** Lasting habits of the vendor, as opposed to accidents. */
-export const switchesSchema = z.strictObject({
+const switchesSchema = z.strictObject({
   /** PUT /v1/calls/:uuid is 400 within this many ms of creation (contract §0.14); 0 is off. */
   earlyPut400Ms: z.number().nonnegative().default(0),
   /** 204 to a hang-up, and the leg stays alive. */
@@ -66,6 +66,8 @@ export const switchesSchema = z.strictObject({
   get404WhileLive: z.boolean().default(false),
   /** GET /v1/calls leaves live legs out. */
   listOmitsLive: z.boolean().default(false),
+  /** The list of a video session's connections leaves live ones out. */
+  listOmitsConnections: z.boolean().default(false),
   /** The `completed` event is never sent. */
   neverSendsCompleted: z.boolean().default(false),
   /** The answer URL counts as timed out, whatever it says. */

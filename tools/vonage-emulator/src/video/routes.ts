@@ -89,7 +89,8 @@ export function addVideoRoutes(app: FastifyInstance, world: () => World): void {
       method: 'GET', path: `${under}/connection`, kind: 'list-connections',
       handle: (call) => {
         const session = sessionOf(world(), call);
-        const items = liveConnections(session).map((one) => ({ connectionId: one.id, connectionState: 'Connected', createdAt: one.createdAt, data: one.data }));
+        const listed = world().faults.current().switches.listOmitsConnections ? [] : liveConnections(session);
+        const items = listed.map((one) => ({ connectionId: one.id, connectionState: 'Connected', createdAt: one.createdAt, data: one.data }));
         return ok({ count: items.length, projectId: session.account, sessionId: session.id, items });
       },
     },

@@ -19,7 +19,7 @@ export const MONEY: Readonly<Record<string, Twin>> = {
     const id = values[0] as string;
     if (tables.cdrs.has(id)) return done(0);
     const askInS = values[15] as number | null;
-    put(tables, id, { leg_id: values[4] as string, tenant_id: values[1] as string | null, handle: values[5] as string, seconds: values[10] as number, priced: values[12] !== null, asks: 0 }, askInS === null ? null : plus(now, askInS));
+    put(tables, id, { leg_id: values[4] as string, tenant_id: values[1] as string | null, handle: values[5] as string, seconds: values[10] as number, source: values[14] as string, priced: values[12] !== null, asks: 0 }, askInS === null ? null : plus(now, askInS));
     return done(1);
   },
   'fill-cdr': (tables, [tenant, leg, handle, , , seconds, , price]) => {

@@ -25,6 +25,12 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     const dials = [...tables.unnamed].map((id) => tables.legs.get(id)!).filter((leg) => leg.account_id === account && leg.dialled_at !== null && wanted.has(leg.remote!) && (leg.state !== 'ended' || lately(leg.ended_at)));
     return answer(dials.map(({ id, remote, state }) => ({ id, remote, up: state !== 'ended' })));
   },
+  'find-unseen': (tables, [asked, after, limit, account]) => {
+    const before = (asked as Date).getTime() - Number(after) * 1000;
+    const legs = [...tables.legsEnding].map((id) => tables.legs.get(id)!).filter((leg) => leg.account_id === account && leg.voice_call_id === null && leg.dialled_at !== null && leg.dialled_at.getTime() <= before);
+    legs.sort((a, b) => a.dialled_at!.getTime() - b.dialled_at!.getTime() || (a.id < b.id ? -1 : 1));
+    return answer(legs.slice(0, Number(limit)).map(({ id, tenant_id, session_id, kind }) => ({ id, tenant_id, session_id, kind })));
+  },
   'list-media': (tables, [afterEnd, limit, account], { now }) => {
     const at = now.getTime();
     const listed: SessionRow[] = [];
@@ -40,14 +46,14 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     listed.sort((one_, other) => rank(one_) - rank(other) || other.created_at.getTime() - one_.created_at.getTime());
     return answer(listed.slice(0, Number(limit)).map(({ id, tenant_id, media_session_id, state }) => ({ id, tenant_id, media_session_id, state })));
   },
-  'connections-of-session': (tables, [session, tenant], { now }) =>
+  'connections-of-session': (tables, [session, tenant]) =>
     answer(
       (tables.legsOfSession.get(session as string) ?? []).filter((id) => tables.legs.get(id)!.tenant_id === tenant).map((id) => {
-        const { kind, state, media_connection_id, media_closed_at, ended_at, created_at } = tables.legs.get(id)!;
-        const closed = media_closed_at ?? ended_at;
-        return { id, kind, state, media_connection_id, media_closed_at, age_ms: now.getTime() - created_at.getTime(), closed_ms: closed === null ? null : now.getTime() - closed.getTime() };
+        const { kind, state, media_connection_id, media_missed_at, media_closed_at, ended_at, created_at } = tables.legs.get(id)!;
+        return { id, kind, state, media_connection_id, media_missed_at, media_closed_at, ended_at, created_at };
       }),
     ),
+  'read-clock': (_tables, _values, { clock }) => answer([{ now: clock }]),
   'note-strays': (tables, [seen, quarantine, account], { now }) => {
     const ids = [...new Set(seen as readonly string[])];
     for (const stray of tables.strays.values()) if (!ids.includes(stray.id) && stray.asked_at === null && stray.account_id === account) tables.put(tables.strays, stray.id, undefined);

@@ -24,6 +24,7 @@ export interface CdrRow {
   readonly tenant_id: string | null;
   readonly handle: string;
   readonly seconds: number;
+  readonly source: string;
   readonly priced: boolean;
   readonly asks: number;
 }

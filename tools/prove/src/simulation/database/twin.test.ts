@@ -57,8 +57,7 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value)
       .filter(([key]) => key !== 'now' && key !== 'age_ms')
-      // An age: only whether there is one.
-      .map(([key, each]) => [key, key === 'closed_ms' && each !== null ? 'some' : plain(each)] as const)
+      .map(([key, each]) => [key, plain(each)] as const)
       .toSorted(([a], [b]) => byText(a, b)),
   );
 }

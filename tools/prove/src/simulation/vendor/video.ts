@@ -15,6 +15,8 @@ export interface SimConnection {
   readonly entry: Entry;
   readonly data: string;
   over: boolean;
+  /** When a list left it out first, of those that did one after another. */
+  omittedAt: number | null;
   /** A SIP connection's call, once it has reached the voice side. */
   call: SimCall | null;
   readonly sipCallId: string | null;
@@ -31,6 +33,9 @@ interface Parts {
   readonly voice: SimVoice;
   readonly ids: { next(prefix: string): string };
 }
+
+const OMITTED_FOR_MS = 20_000;
+const SHOWN_FOR_MS = 900_000;
 
 /** The vendor's video side: sessions, browsers, and SIP calls out of a session, which come back to us as calls. */
 export class SimVideo {
@@ -67,12 +72,12 @@ export class SimVideo {
   #open(kind: 'webrtc' | 'bridge', media: string, data: string, sipCallId: string | null, onOver?: (connection: SimConnection) => void): SimConnection {
     const legId = kind === 'bridge' ? ((JSON.parse(data) as { leg?: string }).leg ?? null) : null;
     const entry = this.#in.ledger.open({ id: this.#in.ids.next('con'), side: 'media', kind, media, legId });
-    const connection: SimConnection = { entry, data, over: false, call: null, sipCallId, onOver };
+    const connection: SimConnection = { entry, data, over: false, omittedAt: null, call: null, sipCallId, onOver };
     this.connections.set(entry.id, connection);
     let siblings = this.#ofSession.get(media);
     if (siblings === undefined) this.#ofSession.set(media, (siblings = new Set()));
     siblings.add(connection);
-    this.#tell(connection, { kind: 'connected', mediaSessionId: media, connectionId: entry.id, data, at: new Date(this.#in.scheduler.now) });
+    this.#tell(connection, { kind: 'connected', mediaSessionId: media, connectionId: entry.id, data, at: new Date(this.#in.scheduler.now), since: new Date(entry.createdAt) });
     return connection;
   }
 
@@ -83,7 +88,7 @@ export class SimVideo {
     const { scheduler, ledger, voice } = this.#in;
     ledger.close(entry, by);
     this.#ofSession.get(entry.media!)?.delete(connection);
-    this.#tell(connection, { kind: 'disconnected', mediaSessionId: entry.media!, connectionId: entry.id, data: connection.data, reason, at: new Date(scheduler.now) });
+    this.#tell(connection, { kind: 'disconnected', mediaSessionId: entry.media!, connectionId: entry.id, data: connection.data, reason, at: new Date(scheduler.now), since: new Date(entry.createdAt) });
     connection.onOver?.(connection);
     const { call } = connection;
     if (entry.kind !== 'bridge') return;
@@ -135,6 +140,19 @@ export class SimVideo {
     this.#close(connection, 'us', 'forceDisconnected');
   }
 
+  /** What is live. One that was left out may be left out again a moment later, and then not for longer than any outage: who is missed twice half a minute apart is held to be gone (guarantee.md). */
+  #list(mediaSessionId: string): SimConnection[] {
+    const { weather, random, scheduler } = this.#in;
+    const all = [...(this.#ofSession.get(mediaSessionId) ?? [])];
+    if (all.length === 0 || !weather.strikes('list-omits-connection')) return all;
+    const at = random.int(all.length);
+    const { omittedAt } = all[at]!;
+    const ago = omittedAt === null ? Infinity : scheduler.now - omittedAt;
+    if (ago >= OMITTED_FOR_MS && ago < SHOWN_FOR_MS) return all;
+    if (ago >= SHOWN_FOR_MS) all[at]!.omittedAt = scheduler.now;
+    return all.toSpliced(at, 1);
+  }
+
   /** The provider that one process holds. */
   providerFor(life: Life): MediaProvider {
     const { rest, ids } = this.#in;
@@ -162,7 +180,7 @@ export class SimVideo {
       listConnections: (mediaSessionId) =>
         rest.request({
           life, label: 'list-connections', reads: true, limit: 'none', entry: null,
-          act: () => [...(this.#ofSession.get(mediaSessionId) ?? [])].map(({ entry, data }) => ({ connectionId: entry.id, data })),
+          act: () => this.#list(mediaSessionId).map(({ entry, data }) => ({ connectionId: entry.id, data })),
         }),
       verifyCallback: unused,
       parseCallback: unused,

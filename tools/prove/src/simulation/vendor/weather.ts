@@ -52,6 +52,8 @@ export interface Chances {
   'early-put-400': number;
   /** The list of live calls leaves one out. */
   'list-omits': number;
+  /** The list of a video session's connections leaves one out. */
+  'list-omits-connection': number;
   /** The list of live calls breaks off: an error. */
   'list-fails': number;
   'webhook-lost': number;
@@ -76,6 +78,7 @@ const CHANCES: Chances = {
   'wrong-region-404': 0.01,
   'early-put-400': 0.5,
   'list-omits': 0.002,
+  'list-omits-connection': 0.01,
   'list-fails': 0.01,
   'webhook-lost': 0.02,
   'webhook-doubled': 0.08,
