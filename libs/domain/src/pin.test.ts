@@ -20,7 +20,11 @@ describe('how long a PIN is', () => {
   });
 
   it('is the same however many more there are than are counted', () => {
-    fc.assert(fc.property(fc.integer({ min: PINS_COUNTED, max: 1e9 }), (others) => void expect(pinLength(others)).toBe(PIN_MAX_LENGTH)));
+    fc.assert(
+      fc.property(fc.integer({ min: PINS_COUNTED, max: 1e9 }), (others) => {
+        expect(pinLength(others)).toBe(PIN_MAX_LENGTH);
+      }),
+    );
   });
 
   it('lets a number take five thousand wrong PINs a day for a thousandth, as it fills, up to 62,762 of them', () => {
