@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applySessionEvent } from './apply-session-event.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
-import { alterRows, joinBrowser, openRoom, readLegs, readSession, until, untilAnswered, upAtVendor, type Meeting } from './testing/meeting.ts';
+import { openBridge } from './open-bridge.ts';
+import { alterRows, callIn, joinBrowser, openRoom, readLegs, readSession, ringIn, until, untilAnswered, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
 import { startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 import { writeConnectionData } from './connection-data.ts';
@@ -106,5 +107,28 @@ describe('of several connections by one token', () => {
     for (const [at, name] of ['first', 'second', 'third'].entries()) await tell(meeting, 'connected', name, at, null);
     await tell(meeting, 'connected', 'other', 9, 'part_b');
     expect(await inThere(meeting)).toEqual(['first', 'other', 'second', 'third']);
+  });
+});
+
+describe('a room that is as large as rooms may be, one smaller than the vendor’s conversation', () => {
+  it('has a place there for everybody whom it admits, beside the bridge, and tells the next that it is full', async () => {
+    const { client } = stage.emulator;
+    // Four stand for the vendor's fifty, and three for our 49.
+    await client.putConfig({ behaviour: { maxParticipants: 4 } });
+    try {
+      const meeting = await openRoom(world, { bridge: 'always', max_participants: 3 });
+      await callIn(stage, world, meeting);
+      expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+      await untilLegs(stage, meeting, 'bridge', ['joined']);
+      await callIn(stage, world, meeting);
+      await callIn(stage, world, meeting);
+      const last = await ringIn(stage);
+      await client.key(last.id, `${meeting.pin}#`);
+      await client.awaitEnded(last.id);
+      await untilLegs(stage, meeting, 'inbound', ['joined', 'joined', 'joined']);
+      expect((await stage.store.prisma.leg.findFirstOrThrow({ where: { voice_call_id: last.callId! } })).last_outcome).toBe('full');
+    } finally {
+      await client.putConfig({ behaviour: { maxParticipants: 50 } });
+    }
   });
 });

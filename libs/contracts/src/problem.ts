@@ -13,7 +13,7 @@ export const Problem = z
       .array(
         z.object({
           pointer: z.string().meta({ description: 'Which field: a JSON pointer into the body, or `/` and the name of a query parameter.', examples: ['/maxParticipants'] }),
-          detail: z.string().meta({ description: 'What is wrong with it.', examples: ['must be at most 50'] }),
+          detail: z.string().meta({ description: 'What is wrong with it.', examples: ['must be at most 49'] }),
         }),
       )
       .optional()

@@ -24,7 +24,13 @@ const clocks = {
 };
 
 const bridge = z.enum(['auto', 'always']).meta({ description: 'When browsers and phones are tied together: `auto`, as soon as both are there; `always`, as soon as anybody is.', examples: ['auto'] });
-const maxParticipants = z.int('must be a whole number').min(2, 'must be at least 2').max(50, 'must be at most 50').meta({ description: 'How many people may be in a session at once, browsers and phones together. 2 to 50.', examples: [50] });
+/** The vendor's conversation holds 50 and turns the next one out, and one of them is the bridge. */
+const MOST_PARTICIPANTS = 49;
+const maxParticipants = z
+  .int('must be a whole number')
+  .min(2, 'must be at least 2')
+  .max(MOST_PARTICIPANTS, `must be at most ${MOST_PARTICIPANTS}`)
+  .meta({ description: `How many people may be in a session at once, browsers and phones together. 2 to ${MOST_PARTICIPANTS}: the conference holds 50, and one of them is the bridge.`, examples: [MOST_PARTICIPANTS] });
 
 const waitForHost = z.boolean('must be true or false').meta({ description: 'Whether callers and people who are rung hear music until a host is in. Browsers are not held.', examples: [false] });
 const pinless = z.boolean('must be true or false').meta({ description: 'Whether who dials the number is let in without a PIN. Only on a number of your own, and for one room on it.', examples: [false] });
@@ -56,7 +62,7 @@ export const CreateRoom = z
       .optional()
       .meta({ description: 'Which kind of dial-in number to use; what is left out may be any.', examples: [{ country: 'DE' }] }),
     bridge: bridge.default('auto'),
-    maxParticipants: maxParticipants.default(50),
+    maxParticipants: maxParticipants.default(MOST_PARTICIPANTS),
     maxDurationSeconds: clocks.maxDurationSeconds.default(14_400),
     neverUsedSeconds: clocks.neverUsedSeconds.default(3_600),
     browsersLeftSeconds: clocks.browsersLeftSeconds.default(60),

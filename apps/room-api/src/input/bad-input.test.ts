@@ -31,7 +31,7 @@ describe('a body that is not as it should be', () => {
     [{ name: 'X', number: '12025550100' }, [['/number', /E\.164/]]],
     [{ name: 'X', bridge: 'never' }, [['/bridge', /auto.*always/]]],
     [{ name: 'X', maxParticipants: 1 }, [['/maxParticipants', /at least 2/]]],
-    [{ name: 'X', maxParticipants: 51 }, [['/maxParticipants', /at most 50/]]],
+    [{ name: 'X', maxParticipants: 50 }, [['/maxParticipants', /at most 49/]]],
     [{ name: 'X', maxParticipants: '10' }, [['/maxParticipants', /whole number/]]],
     [{ name: 'X', maxDurationSeconds: 59 }, [['/maxDurationSeconds', /at least 60/]]],
     [{ name: 'X', maxDurationSeconds: 21_601 }, [['/maxDurationSeconds', /at most 21600/]]],

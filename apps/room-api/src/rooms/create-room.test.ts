@@ -32,7 +32,7 @@ describe('creating a room', () => {
   it('has defaults for every setting', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: ' Padded ' } });
     expect(body.room).toMatchObject({
-      name: 'Padded', bridge: 'auto', maxParticipants: 50, maxDurationSeconds: 14_400, neverUsedSeconds: 3_600, browsersLeftSeconds: 60, phonesLeftSeconds: null, aloneSeconds: 600, emptySeconds: 30,
+      name: 'Padded', bridge: 'auto', maxParticipants: 49, maxDurationSeconds: 14_400, neverUsedSeconds: 3_600, browsersLeftSeconds: 60, phonesLeftSeconds: null, aloneSeconds: 600, emptySeconds: 30,
     });
   });
 
