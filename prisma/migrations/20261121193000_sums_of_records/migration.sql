@@ -67,19 +67,26 @@ CREATE CONSTRAINT TRIGGER keep_sums
   AFTER INSERT OR DELETE OR UPDATE OF tenant_id, room_id, ended_at, seconds, price_micro, currency, estimate_micro, own_currency, own_estimate_micro ON cdr
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION keep_sums();
 
--- What a tenant's records of this month come to, as spent_micro counts each of them. Those that neither were charged in the currency nor have been estimated in it are estimated
--- now, one by one: there are such only of the time before a tenant's currency was changed.
+-- What records come to that neither were charged in the currency nor have been estimated in it, as estimate_anew has each of them: there are such only of the time before a tenant's
+-- currency was changed. Those of a room, or (p_room null) those of the tenant's this month. The price list is asked once for those that are alike, as they may be many.
+CREATE FUNCTION estimate_others(p_tenant text, p_room text, p_currency text) RETURNS bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+BEGIN
+  RETURN (SELECT COALESCE(sum(o.records * (o.seconds * rate_per_minute(o.direction, o.handle, o.rated, p_currency) / 60)), 0) FROM (
+    SELECT c.direction, c.handle, CASE c.direction WHEN 'outbound' THEN (SELECT l.remote FROM leg l WHERE l.id = c.leg_id) ELSE c.number END AS rated, c.seconds, count(*) AS records
+    FROM (SELECT * FROM cdr m WHERE p_room IS NULL AND m.tenant_id = p_tenant AND m.ended_at >= this_month()
+          UNION ALL SELECT * FROM cdr r WHERE r.room_id = p_room AND r.tenant_id = p_tenant) AS c
+    WHERE c.currency <> p_currency AND c.own_currency IS DISTINCT FROM p_currency GROUP BY 1, 2, 3, 4) AS o);
+END $$;
+
+-- What a tenant's records of this month come to, as spent_micro counts each of them.
 CREATE FUNCTION month_spent(p_tenant text, p_currency text) RETURNS TABLE (seconds bigint, micro bigint) LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE
-  v_other boolean;
+  v_others boolean;
 BEGIN
   SELECT COALESCE(sum(s.seconds), 0), COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.own_currency THEN s.own_micro END), 0),
     COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.own_currency)), false)
-  INTO seconds, micro, v_other FROM month_sum s WHERE s.tenant_id = p_tenant AND s.month >= this_month();
-  IF v_other THEN
-    micro := micro + (SELECT COALESCE(sum(estimate_anew(c, c.seconds, p_currency)), 0) FROM cdr c
-      WHERE c.tenant_id = p_tenant AND c.ended_at >= this_month() AND c.currency <> p_currency AND c.own_currency IS DISTINCT FROM p_currency);
-  END IF;
+  INTO seconds, micro, v_others FROM month_sum s WHERE s.tenant_id = p_tenant AND s.month >= this_month();
+  IF v_others THEN micro := micro + estimate_others(p_tenant, NULL, p_currency); END IF;
   RETURN NEXT;
 END $$;
 
@@ -87,13 +94,10 @@ END $$;
 CREATE FUNCTION room_spent(p_tenant text, p_room text, p_currency text) RETURNS bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE
   v_micro bigint;
-  v_other boolean;
+  v_others boolean;
 BEGIN
   SELECT COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.own_currency THEN s.own_micro END), 0), COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.own_currency)), false)
-  INTO v_micro, v_other FROM room_sum s WHERE s.tenant_id = p_tenant AND s.room_id = p_room;
-  IF v_other THEN
-    v_micro := v_micro + (SELECT COALESCE(sum(estimate_anew(c, c.seconds, p_currency)), 0) FROM cdr c
-      WHERE c.room_id = p_room AND c.tenant_id = p_tenant AND c.currency <> p_currency AND c.own_currency IS DISTINCT FROM p_currency);
-  END IF;
+  INTO v_micro, v_others FROM room_sum s WHERE s.tenant_id = p_tenant AND s.room_id = p_room;
+  IF v_others THEN v_micro := v_micro + estimate_others(p_tenant, p_room, p_currency); END IF;
   RETURN v_micro;
 END $$;

@@ -22,6 +22,7 @@ export const beyondPrisma: readonly string[] = [
   'function add_to_sums',
   'function keep_sums',
   'function month_spent',
+  'function estimate_others',
   'function room_spent',
   'trigger cdr.keep_sums',
   // Money, counted the same way; and the guard before the PIN.
