@@ -11,7 +11,7 @@ const COUNTERS = {
   leg_never_seen: { help: 'Dials without an answer that were given up after the ringing timer.', labels: ['kind'] },
   orphans_found: { help: 'Live calls at the provider that no row knew, asked to be hung up.', labels: [] },
   account_sweep_failed: { help: 'Inventories of a provider account that came to nothing; those of the other accounts go on.', labels: ['whose'] },
-  false_kill: { help: 'Calls hung up as nobody’s that turned out to be a leg of a running session.', labels: ['kind'] },
+  false_kill: { help: 'Calls hung up as nobody’s that turned out to be a leg of a running session, and browsers disconnected because lists had left them out.', labels: ['kind'] },
   swept: { help: 'Things that were owed and had to be picked up by the sweep.', labels: ['what'] },
   job_failed: { help: 'Jobs that threw.', labels: ['job'] },
   events_delivered: { help: 'Events that a tenant’s endpoint took.', labels: [] },
