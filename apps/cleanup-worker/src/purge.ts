@@ -1,5 +1,5 @@
 /** Clears away at most `limit` of something, and says how many. */
-export type ClearAway = (limit: number) => Promise<number>;
+type ClearAway = (limit: number) => Promise<number>;
 
 /**
  * One round of the purge: each kind in turn, a batch at a time until one is not full, and no more than `batches`, so that what follows has its turn however much there

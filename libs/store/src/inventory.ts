@@ -14,7 +14,7 @@ export async function accountsToSweep(store: Store): Promise<string[]> {
 }
 
 /** A leg's row as an inventory of the provider's live calls is compared with it. */
-export interface KnownCall {
+interface KnownCall {
   readonly voice_call_id: string;
   readonly id: string;
   readonly state: string;
@@ -39,7 +39,7 @@ export async function missingCalls(store: Store, accountId: string | null, liveI
 }
 
 /** An outbound leg whose dial got no answer, by the number that it rings. */
-export interface UnnamedDial {
+interface UnnamedDial {
   readonly id: string;
   readonly remote: string;
   /** It still waits for its call's name; `false`: it was given up a moment ago, and its call may ring all the same. */

@@ -8,7 +8,7 @@ import { readAs, type Store, type Tx } from './store.ts';
 type Optional = 'host_left_s' | 'wait_for_host' | 'pinless' | 'starts_at' | 'ends_at' | 'expires_at' | 'idle_days' | 'look_at' | 'external_id' | 'metadata';
 type Made = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_reason' | 'deleted_at' | 'tenant_id';
 
-export interface NewRoom {
+interface NewRoom {
   readonly room: Omit<RoomRow, Made | Optional> & Partial<Pick<RoomRow, Optional>>;
   /** Null: its first session is opened by whoever comes first. It is at the account of the room's number, as its video session is. */
   readonly session: { readonly id: string; readonly conversation: string; readonly mediaSessionId: string | null; readonly accountId: string | null } | null;
@@ -108,7 +108,7 @@ const SETTINGS = [
   'name', 'bridge', 'max_participants', 'max_duration_s', 'never_used_s', 'browsers_left_s', 'phones_left_s', 'alone_s', 'empty_s', 'host_left_s', 'wait_for_host', 'pinless', 'starts_at',
   'ends_at', 'expires_at', 'idle_days', 'look_at', 'external_id', 'metadata',
 ] as const satisfies readonly (keyof RoomRow)[];
-export type RoomSettings = Pick<RoomRow, (typeof SETTINGS)[number]>;
+type RoomSettings = Pick<RoomRow, (typeof SETTINGS)[number]>;
 const UPDATE_ROOM = `UPDATE room SET version = version + 1, ${SETTINGS.map((column, i) => `${column} = $${i + 3}`).join(', ')} WHERE id = $1 AND tenant_id = $2 RETURNING *`;
 
 /** Writes a locked room's settings, and owes its running session its settling: the session's clocks are the room's. Throws what `brokenRule` tells apart. */
@@ -178,7 +178,7 @@ export async function isRoom(store: Store, tenantId: string, roomId: string): Pr
   return readAs(store, tenantId, async (db) => (await db.room.count({ where: { id: roomId, tenant_id: tenantId } })) === 1);
 }
 
-export interface RoomsWanted {
+interface RoomsWanted {
   readonly state?: 'active' | 'ended' | undefined;
   readonly externalId?: string | undefined;
   /** The beginning of the name, as it is written. */

@@ -112,7 +112,7 @@ export interface Person extends PersonView {
   pickUp?: () => void;
 }
 
-export interface RegisteredCallback {
+interface RegisteredCallback {
   id: string;
   account: string;
   group: string;

@@ -5,7 +5,7 @@ import { createPerson } from '../people/persons.ts';
 import { common, sendStatus } from './events.ts';
 import { answerLeg, createLeg, endLeg, legTimer, ringLeg } from './legs.ts';
 
-export interface OutboundCall {
+interface OutboundCall {
   applicationId: string;
   from: string;
   to: string;
