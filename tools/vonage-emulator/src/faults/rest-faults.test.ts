@@ -70,8 +70,10 @@ describe('REST faults on the hang-up', () => {
     const uuid = await call();
     await stage.client.setFaults({ rest: [{ route: 'hangup', fault: 'hang', delayMs: 1_000 }] });
     const { timers } = await stage.client.clock();
-    const come = expect.poll(async () => (await stage.client.clock()).timers).toBe(timers + 1);
-    expect(await hangUp(uuid, come, SILENCE_MS)).toBe('silent');
+    const come = async (): Promise<void> => {
+      await expect.poll(async () => (await stage.client.clock()).timers).toBe(timers + 1);
+    };
+    expect(await hangUp(uuid, come(), SILENCE_MS)).toBe('silent');
     expect(await up()).toBe(1);
     await stage.client.advanceClock(1_000);
     expect(await up()).toBe(0);
