@@ -109,7 +109,7 @@ export async function alterRows({ store }: Pick<Stage, 'store'>, sql: string, va
 export const letPass = (stage: Pick<Stage, 'store'>, { sessionId }: Pick<Meeting, 'sessionId'>, seconds: number): Promise<void> =>
   alterRows(
     stage,
-    `UPDATE leg SET asked_at = asked_at - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
+    `UPDATE leg SET asked_at = asked_at - make_interval(secs => $2), media_missed_at = media_missed_at - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
     [sessionId, seconds],
   );
 
