@@ -6,13 +6,13 @@ import { hangUpSession } from '@partyline/conference/hang-up-session';
 import { openBridge } from '@partyline/conference/open-bridge';
 import type { Again, Handlers } from '@partyline/jobs/work';
 
-const again = (result: 'done' | { againMs: number }): Again => (result === 'done' ? undefined : result);
+const again = (result: string | { againMs: number }): Again => (typeof result === 'string' ? undefined : result);
 
 /** Which use-case does which job: a line each. */
 export const handlers = (deps: Deps): Handlers => ({
   'settle-session': async ({ tenantId, sessionId }) => void (await changeSession(deps, tenantId, sessionId, () => undefined)),
   'open-bridge': async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId)),
-  'dial-out': async ({ tenantId, legId }) => void (await dialOut(deps, tenantId, legId)),
+  'dial-out': async ({ tenantId, legId }) => again(await dialOut(deps, tenantId, legId)),
   'hang-up-session': async ({ tenantId, sessionId }) => again(await hangUpSession(deps, tenantId, sessionId)),
   'hang-up-leg': async ({ tenantId, legId }) => again(await hangUpLeg(deps, tenantId, legId)),
 });

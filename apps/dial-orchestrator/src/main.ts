@@ -26,8 +26,8 @@ import { questionsController } from './questions.controller.ts';
 @Module({})
 class OrchestratorModule {}
 
-/** Jobs at once in each lane. The vendor's limit, not ours, bounds what they do; a lane of its own keeps hang-ups from waiting behind dials. */
-const CONCURRENCY = { conference: 8, 'hang-up': 16 };
+/** Jobs at once in each lane. The vendor's limit, not ours, bounds what they do, and how many of one account may wait for it here (pace-provider.ts) leaves room for the others'. */
+const CONCURRENCY = { conference: 8, dial: 24, 'hang-up': 16 };
 
 await runMain(async () => {
   const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'accounts']);

@@ -64,8 +64,34 @@ async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, partici
 
 const notSupported = (): VerdictError => new VerdictError('client', 'not-supported', 'The provider cannot do this to a connection of this kind.', { fix: 'It can be done to people on the telephone.' });
 
+async function observe(deps: Pick<Deps, 'store' | 'providers'>, { tenantId, roomId }: { tenantId: string; roomId: string }): Promise<readonly ObservedLeg[]> {
+  const room = await readLiveLegs(deps.store, tenantId, roomId);
+  if (room === null) throw noSuchRoom();
+  const session = room.sessions[0];
+  if (session === undefined) return [];
+  const { media, voice } = await deps.providers(session.account_id, { tenantId });
+  const connections = session.media_session_id !== null && media.capabilities.listConnections ? await media.listConnections(session.media_session_id).then((list) => new Set(list.map((each) => each.connectionId)), () => null) : null;
+  return Promise.all(
+    session.legs
+      .filter((leg) => isUp(leg as { state: 'joined' }))
+      .map(async (leg) => {
+        // One that cannot be asked, or only too late, must not hide the others.
+        const call = leg.voice_call_id === null ? null : await voice.getCall(leg.voice_call_id).catch(() => null);
+        return {
+          legId: leg.id,
+          kind: leg.kind,
+          state: leg.state,
+          mediaUp: connections === null || leg.media_connection_id === null ? null : connections.has(leg.media_connection_id),
+          voiceUp: call === null ? null : !call.over,
+        };
+      }),
+  );
+}
+
 /** The answering side, in the orchestrator. @param deps without `accounts` there are no tenants' own accounts here */
 export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'report'> & { readonly accounts?: Parameters<typeof tryAccount>[0] }): AskProvider {
+  /** Rooms that are being looked at: who asks meanwhile is given the same, and the provider is asked once. */
+  const looking = new Map<string, Promise<readonly ObservedLeg[]>>();
   return {
     async openMedia({ accountId, participantId, lifetimeS }) {
       const { media } = await deps.providers(accountId);
@@ -80,32 +106,15 @@ export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'providers' 
       if (mediaSessionId === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
       return token(media, mediaSessionId, participantId, expiresAt);
     },
-    async observeRoom({ tenantId, roomId }) {
-      const room = await readLiveLegs(deps.store, tenantId, roomId);
-      if (room === null) throw noSuchRoom();
-      const session = room.sessions[0];
-      if (session === undefined) return [];
-      const { media, voice } = await deps.providers(session.account_id);
-      const connections = session.media_session_id !== null && media.capabilities.listConnections ? await media.listConnections(session.media_session_id).then((list) => new Set(list.map((each) => each.connectionId)), () => null) : null;
-      return Promise.all(
-        session.legs
-          .filter((leg) => isUp(leg as { state: 'joined' }))
-          .map(async (leg) => {
-            // One that cannot be asked, or only too late, must not hide the others.
-            const call = leg.voice_call_id === null ? null : await voice.getCall(leg.voice_call_id).catch(() => null);
-            return {
-              legId: leg.id,
-              kind: leg.kind,
-              state: leg.state,
-              mediaUp: connections === null || leg.media_connection_id === null ? null : connections.has(leg.media_connection_id),
-              voiceUp: call === null ? null : !call.over,
-            };
-          }),
-      );
+    observeRoom(asked) {
+      const key = `${asked.tenantId} ${asked.roomId}`;
+      const begun = looking.get(key) ?? observe(deps, asked).finally(() => looking.delete(key));
+      looking.set(key, begun);
+      return begun;
     },
     async mute({ tenantId, participantId, muted }) {
       const leg = await liveLeg(deps, tenantId, participantId);
-      const { media, voice } = await deps.providers(leg.account_id);
+      const { media, voice } = await deps.providers(leg.account_id, { tenantId });
       if (leg.media_connection_id !== null) {
         if (!media.capabilities.mute) throw notSupported();
         await media.mute({ mediaSessionId: leg.media_session_id ?? '', connectionId: leg.media_connection_id, muted });
@@ -121,7 +130,7 @@ export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'providers' 
     },
     async sendDigits({ tenantId, participantId, digits }) {
       const leg = await liveLeg(deps, tenantId, participantId);
-      const { voice } = await deps.providers(leg.account_id);
+      const { voice } = await deps.providers(leg.account_id, { tenantId });
       if (leg.voice_call_id === null || !voice.capabilities.sendDigits) throw notSupported();
       await voice.sendDigits(leg.voice_call_id, digits);
       return { legId: leg.id };

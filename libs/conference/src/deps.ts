@@ -9,7 +9,7 @@ export interface Deps {
   readonly store: Store;
   readonly jobs: Jobs;
   /** The providers of an account; null: the platform's own. Throws `provider-account-gone` (409) for one that is deleted or never was, and what reading it throws. */
-  readonly providers: (accountId: string | null) => Promise<Providers>;
+  readonly providers: (accountId: string | null, asker?: Asker) => Promise<Providers>;
   readonly clock: Clock;
   readonly ids: Ids;
   /** 256 random bits, URL-safe: the one-time token that a bridge leg shows when it comes in. */
@@ -23,6 +23,15 @@ export interface Deps {
 export interface Providers {
   readonly media: MediaProvider;
   readonly voice: VoiceProvider;
+  /** The same, for somebody: each tenant has its share of the account's line (pace-provider.ts). */
+  readonly askedBy?: (asker: Asker) => Providers;
+}
+
+/** For whom a provider is asked, and why if it has a better place in the line for that. */
+export interface Asker {
+  /** null: for nobody but ourselves. */
+  readonly tenantId: string | null;
+  readonly to?: 'hang-up' | 'sweep';
 }
 
 /** Where the carrier reaches us. The leg's own id is in the path, so an answer that we never saw still names its leg. */

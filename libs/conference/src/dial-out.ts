@@ -14,6 +14,7 @@ import type { Deps } from './deps.ts';
 import { keepLimit } from './keep-limit.ts';
 import { keepMeters } from './keep-meters.ts';
 import { keepSpend } from './keep-spend.ts';
+import { comeAgainMs } from './pace-provider.ts';
 import { roomEnded, roomFull } from './refusals.ts';
 import { endLeg, isFull, learnHandle, mayDial, moveLeg } from './settle.ts';
 
@@ -55,10 +56,10 @@ export async function requestDialOut(
 }
 
 /**
- * Rings the phone that a leg's row names, once. The hang-up job is armed first. When the vendor is busy and made nothing, the job is to be
- * tried again (throws); when the request's fate is unknown it is not: the call's events name the leg.
+ * Rings the phone that a leg's row names, once. The hang-up job is armed first. When there is no place in the provider's line, it says when to come
+ * again; when the vendor is busy and made nothing, the job is to be tried again (throws); when the request's fate is unknown it is not: the call's events name the leg.
  */
-export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'webhooks' | 'report'>, tenantId: string, legId: string): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown'> {
+export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'webhooks' | 'report'>, tenantId: string, legId: string): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown' | { againMs: number }> {
   const sessionId = await sessionOfLeg(deps.store, tenantId, legId);
   if (sessionId === null) return 'not-wanted';
   const change = (apply: Parameters<typeof changeSession<void>>[3]) => changeSession(deps, tenantId, sessionId, apply, { legId });
@@ -70,17 +71,19 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 
       endLeg(leg, verdict('upstream', 'could-not-be-placed'), view.now);
       return null;
     }
+    if (leg.lease_until !== null && leg.lease_until > view.now) return { againMs: leg.lease_until.getTime() - view.now.getTime() };
     moveLeg(leg, 'dialSent', view.now);
     const leftS = Math.ceil((view.session.due_at.getTime() - view.now.getTime()) / 1000);
     const hardLeftS = Math.ceil((leg.deadline_at.getTime() - view.now.getTime()) / 1000);
     return { accountId: leg.account_id, to: leg.remote!, from: leg.number!, armMs: leftS * 1000, lengthTimerS: Math.max(1, Math.min(LENGTH_TIMER_MAX_S, hardLeftS)) };
   });
   if (!claimed?.result) return 'not-wanted';
+  if (claimed.result.againMs !== undefined) return { againMs: claimed.result.againMs };
   const { accountId, armMs, ...call } = claimed.result;
 
   let armed = false;
   try {
-    const { voice } = await deps.providers(accountId);
+    const { voice } = await deps.providers(accountId, { tenantId });
     const webhooks = deps.webhooks(accountId);
     await deps.jobs.armHangUp({ tenantId, sessionId }, armMs);
     armed = true;
@@ -93,14 +96,18 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 
   } catch (error) {
     // What failed after the vendor was asked and is none of its answers (the row could not be written) leaves a call that may ring.
     const failure = error instanceof ProviderError ? error.failure : armed ? 'unknown' : 'busy';
-    deps.report.warn('a phone could not be rung', { tenantId, sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
+    const againMs = comeAgainMs(error);
+    if (againMs === null) deps.report.warn('a phone could not be rung', { tenantId, sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
     if (failure === 'unknown') return 'unknown';
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);
       if (leg === undefined) return;
-      if (failure === 'busy' && moveLeg(leg, 'notDialled', view.now)) leg.dialled_at = null;
-      else endLeg(leg, verdict(failure === 'refused' ? 'client' : 'upstream', error instanceof ProviderError ? error.verdict.reason : 'not-placed'), view.now);
+      if (failure === 'busy' && moveLeg(leg, 'notDialled', view.now)) {
+        leg.dialled_at = null;
+        if (againMs !== null) leg.lease_until = new Date(view.now.getTime() + againMs);
+      } else endLeg(leg, verdict(failure === 'refused' ? 'client' : 'upstream', error instanceof ProviderError ? error.verdict.reason : 'not-placed'), view.now);
     });
+    if (againMs !== null) return { againMs };
     if (failure === 'busy') throw error;
     return 'refused';
   }

@@ -57,7 +57,7 @@ const show = ({ scope, used, allowed, currency }: SpendUse): Record<string, unkn
 
 /** After the commit, and lost with a process that dies: the event is what stands. */
 async function sayWarning({ providers, report }: Pick<Deps, 'providers' | 'report'>, { session, legs }: SessionView, language: string): Promise<void> {
-  const voice = await providers(session.account_id).then((account) => account.voice, (error: unknown) => report.warn('a warning could not be spoken', { tenantId: session.tenant_id, error: String(error) }));
+  const voice = await providers(session.account_id, { tenantId: session.tenant_id }).then((account) => account.voice, (error: unknown) => report.warn('a warning could not be spoken', { tenantId: session.tenant_id, error: String(error) }));
   if (voice?.capabilities.say !== true) return;
   const phones = legs.filter((leg) => isPresent(leg) && leg.kind !== 'bridge' && leg.voice_call_id !== null).slice(0, TOLD_AT_MOST);
   const said = await Promise.allSettled(phones.map((leg) => voice.say(leg.voice_call_id!, phrase(language, 'budget-low'), language)));

@@ -11,6 +11,7 @@ import { compareConnection } from './compare-connection.ts';
 import type { Deps, Providers } from './deps.ts';
 import { giveUpUnseen } from './give-up-unseen.ts';
 import { concludeGone } from './media-session-gone.ts';
+import { comeAgainMs } from './pace-provider.ts';
 import { oweHangUp } from './settle.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
@@ -27,6 +28,8 @@ const waitAfter = (asks: number): number => Math.min(LONGEST_WAIT_MS, FIRST_WAIT
 interface AttemptResult {
   readonly outcome: AttemptOutcome;
   readonly reason: string | null;
+  /** There was no place in the provider's line, so nothing was asked: it counts as no attempt, and the leg is left alone until its turn. */
+  readonly againMs?: number;
 }
 
 /**
@@ -54,10 +57,11 @@ export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId
       return 'done';
     }
     if (found === 'up') result = await askProvider(deps, at, leg, mediaSessionId);
+    else if (found !== 'taken') result = found;
   } finally {
     await releaseLeg(deps, leg, result);
   }
-  return { againMs: waitAfter(leg.asks) };
+  return { againMs: result?.againMs ?? waitAfter(leg.asks) };
 }
 
 /** Takes a leg for one attempt, by its lease; says when to come again if it is not time, or `done` when there is nothing to hang up. */
@@ -69,7 +73,7 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
     // A caller who was never admitted and kept the line past the deadline.
     if (leg.session_id === null && leg.deadline_at <= now) oweHangUp(leg, 'keying-deadline', now);
     if (leg.state !== 'ending') return 'done';
-    const freeAt = Math.max(leg.lease_until?.getTime() ?? 0, leg.asked_at === null ? 0 : leg.asked_at.getTime() + waitAfter(leg.asks));
+    const freeAt = Math.max(leg.lease_until?.getTime() ?? 0, leg.asked_at === null || leg.asks === 0 ? 0 : leg.asked_at.getTime() + waitAfter(leg.asks));
     if (freeAt > now.getTime()) return { againMs: freeAt - now.getTime() };
     leg.asked_at = now;
     leg.asks += 1;
@@ -81,12 +85,13 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
 }
 
 /** Writes down what became of the attempt, and gives the leg back unless its lease ran out and another attempt has it: each counts one more. */
-async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks }: LegRow, result: AttemptResult | null): Promise<void> {
+async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks, asked_at }: LegRow, result: AttemptResult | null): Promise<void> {
   await inTransaction(deps.store, tenant_id ?? EVERY_TENANT, async (tx) => {
-    if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: asks, ...result });
+    if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: asks, at: asked_at!, ...result });
     const locked = await lockLeg(tx, tenant_id, id);
     if (locked === null || locked.leg.asks !== asks) return;
-    locked.leg.lease_until = null;
+    locked.leg.lease_until = result?.againMs === undefined ? null : new Date(locked.now.getTime() + result.againMs);
+    if (result?.againMs !== undefined) locked.leg.asks -= 1;
     await saveLegs(tx, tenant_id, [locked.leg]);
   });
 }
@@ -94,7 +99,7 @@ async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks }: LegRow, res
 /** Where the leg is; or, for an account that cannot be read now, an attempt that came to nothing: the next one tries again. */
 async function providersOf({ providers, report }: HangUpDeps, { id, tenant_id: tenantId, kind, account_id }: LegRow): Promise<Providers | AttemptResult> {
   try {
-    return await providers(account_id);
+    return await providers(account_id, { tenantId, to: 'hang-up' });
   } catch (error) {
     const reason = error instanceof VerdictError ? error.verdict.reason : 'provider-account-unreadable';
     report.count('hang_up_failed', { kind, reason });
@@ -119,6 +124,7 @@ async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: L
   let taken = 0;
   let refusal: string | null = null;
   let lost = false;
+  let againMs: number | null = null;
   for (const settled of await Promise.allSettled(requests)) {
     if (settled.status === 'fulfilled') {
       taken += 1;
@@ -133,16 +139,19 @@ async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: L
     }
     refusal = reason;
     lost = true;
-    deps.report.warn('a hang-up was not taken; it will be asked again', { tenantId: leg.tenant_id, legId: leg.id, reason });
+    againMs = comeAgainMs(settled.reason);
+    if (againMs === null) deps.report.warn('a hang-up was not taken; it will be asked again', { tenantId: leg.tenant_id, legId: leg.id, reason });
   }
-  return refusal === null || (taken > 0 && !lost) ? { outcome: 'taken', reason: null } : { outcome: 'refused', reason: refusal };
+  if (refusal === null || (taken > 0 && !lost)) return { outcome: 'taken', reason: null };
+  return { outcome: 'refused', reason: refusal, ...(againMs === null || requests.length > 1 ? {} : { againMs }) };
 }
 
 /**
  * Asks the provider for the state of a leg's sides and applies what it says. `ended` when that ended the leg; `up` when it is still to be
- * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now.
+ * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now; when there was no
+ * place to look, that.
  */
-async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow, mediaSessionId: string | null): Promise<'ended' | 'up' | 'taken'> {
+async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow, mediaSessionId: string | null): Promise<'ended' | 'up' | 'taken' | AttemptResult> {
   let listed = false;
   try {
     if (leg.voice_call_id !== null && leg.voice_closed_at === null) {
@@ -152,6 +161,8 @@ async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow
     if (mediaSessionId !== null && media.capabilities.listConnections) listed = await lookUpConnection(deps, media, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
+    const againMs = comeAgainMs(error);
+    if (againMs !== null) return { outcome: 'refused', reason: error.verdict.reason, againMs };
     deps.report.warn('a leg could not be looked up; it will be again', { tenantId: leg.tenant_id, legId: leg.id, reason: error.verdict.reason });
   }
   // A phone's call is on no list but that of all calls: the inventory's.

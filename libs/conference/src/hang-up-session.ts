@@ -14,7 +14,8 @@ export async function hangUpSession(deps: Pick<Deps, 'store' | 'jobs' | 'provide
   if (session.state === 'ended') return 'done';
   if (session.state !== 'ending') return { againMs: Math.max(1, session.due_at.getTime() - now.getTime()) };
 
-  const results = await Promise.allSettled(legs.filter(isUp).map((leg) => hangUpLeg(deps, tenantId, leg.id)));
+  // One that waits for its turn, or is in somebody's hands, is not asked after again.
+  const results = await Promise.allSettled(legs.filter(isUp).map(async (leg) => (leg.lease_until !== null && leg.lease_until > now ? { againMs: leg.lease_until.getTime() - now.getTime() } : hangUpLeg(deps, tenantId, leg.id))));
   const waits = results.flatMap((result) => (result.status === 'rejected' ? [1_000] : result.value === 'done' ? [] : [result.value.againMs]));
   for (const result of results) if (result.status === 'rejected') deps.report.warn('a leg could not be hung up; it will be tried again', { tenantId, sessionId, error: String(result.reason) });
   // All done: once more, to see the session itself ended.

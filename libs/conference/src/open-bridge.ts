@@ -21,7 +21,7 @@ export type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
 export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'secret' | 'report'>, tenantId: string, sessionId: string): Promise<BridgeOpened> {
   const look = await changeSession(deps, tenantId, sessionId, (view) => view);
   if (look === null || !wantsBridge(look.view)) return 'not-wanted';
-  const { media } = await deps.providers(look.view.session.account_id);
+  const { media } = await deps.providers(look.view.session.account_id, { tenantId });
   if (look.view.session.media_session_id === null) await openMediaSession(deps, media, tenantId, sessionId);
   await deps.jobs.armHangUp({ tenantId, sessionId }, look.view.session.due_at.getTime() - look.view.now.getTime());
 

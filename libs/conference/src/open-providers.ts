@@ -3,6 +3,7 @@ import { findAccountVersion, readSealedAccount } from '@partyline/store/provider
 import type { Store } from '@partyline/store/store';
 import type { AccountVault } from './account-vault.ts';
 import type { Deps, Providers } from './deps.ts';
+import { forAsker } from './pace-provider.ts';
 import { accountGone } from './refusals.ts';
 
 /** Makes the providers of a tenant's account. @param old secrets whose signatures are believed too */
@@ -34,8 +35,8 @@ export function openProviders({ store, vault, platform, build }: { store: Store;
     return build(credentials, { tenantId, old: before === null ? null : { signatureSecret: before.voice.signatureSecret, callbackSecret: before.callbackSecret } });
   }
 
-  return async (accountId) => {
-    if (accountId === null) return platform;
+  return async (accountId, asker) => {
+    if (accountId === null) return forAsker(platform, asker);
     const now = await findAccountVersion(store, accountId);
     if (now === null) {
       ready.delete(accountId);
@@ -43,7 +44,7 @@ export function openProviders({ store, vault, platform, build }: { store: Store;
     }
     const of = `${now.tenant_id} ${now.version} ${now.old_version}`;
     const before = ready.get(accountId);
-    if (before?.of === of) return before.providers;
+    if (before?.of === of) return forAsker(await before.providers, asker);
     const built: Built = { of, providers: open(accountId, now.tenant_id) };
     ready.delete(accountId);
     for (const first of ready.keys()) {
@@ -52,7 +53,7 @@ export function openProviders({ store, vault, platform, build }: { store: Store;
     }
     ready.set(accountId, built);
     try {
-      return await built.providers;
+      return forAsker(await built.providers, asker);
     } catch (error) {
       // What could not be opened is tried again: a master key may be put back, a database come back.
       if (ready.get(accountId) === built) ready.delete(accountId);

@@ -1,23 +1,38 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { Store } from '@partyline/store/store';
-import { takePlace } from '@partyline/store/turns';
-import type { Providers } from './deps.ts';
+import { takePlace, type Pace } from '@partyline/store/turns';
+import type { Asker, Providers } from './deps.ts';
+
+/** From one hang-up of an account to the next: N legs that end together add N times this to whatever bound they have. */
+export const HANG_UP_EVERY_MS = 110;
 
 /**
  * The vendor takes 3 new calls and 15 other requests in any second and refuses the rest (contract §7). Most of the fifteen are kept for
  * hang-ups, whatever dials and polls are under way: a place that nobody needs is worth less than a leg that stays up. Requests leave at
- * their place or a little after, so some of them draw together: each lane is slower than its share, by as much as lets 150 ms of that pass
+ * their place or a little after, so some of them draw together: each lane is slower than its part of the whole, by as much as lets 150 ms of that pass
  * (a second then holds at most 11 hang-ups, 4 others, 3 new calls).
+ *
+ * Within a lane each tenant has a share (`shareMs`): while its own last place is further off than that it gets no other, so a tenant waits for as long and for one request
+ * of each other tenant, however much those want. Whoever has a place waits for it here, with a worker's hands full: so places are near, and who finds none is told when to come
+ * again. Those that come as jobs come back one by one (`again`).
  */
-const LANES = {
-  'hang-up': { everyMs: 110, withinMs: 4_000 },
-  ask: { everyMs: 334, withinMs: 2_000 },
-  dial: { everyMs: 400, withinMs: 10_000 },
-} as const;
+const REQUESTS = {
+  /** Hanging up; and looking whether it is done, so that questions never keep a hang-up from being seen done. */
+  'hang-up': { lane: 'hang-up', everyMs: HANG_UP_EVERY_MS, shareMs: 600, withinMs: 1_500, again: true },
+  /** What somebody waits for: muting, pressing keys, saying, looking. */
+  ask: { lane: 'ask', everyMs: 334, shareMs: 2_000, withinMs: 3_000 },
+  /** The inventory, in the line of the other questions, waits for as long as they never do: one page refused is the whole list lost. */
+  sweep: { lane: 'ask', everyMs: 334, withinMs: 10_000 },
+  /** A bridge waits while phones to be rung no longer do, so it is never behind many of them: without it nobody in its room hears the other side. */
+  bridge: { lane: 'dial', everyMs: 400, shareMs: 3_000, withinMs: 8_000 },
+  'dial-out': { lane: 'dial', everyMs: 400, shareMs: 500, withinMs: 1_500, again: true },
+} as const satisfies Record<string, Pace & { lane: string }>;
+
 /** The reason of a request that was not made, because too many are waiting. */
 export const PACED = 'paced';
-/** The inventory goes in the line of the other questions, but waits for as long as they never do: one page refused is the whole list lost. */
-const PAGE = { ...LANES.ask, withinMs: 10_000 };
+
+/** For a request that was not made for want of a place: when to come again; null for every other failure. */
+export const comeAgainMs = (error: unknown): number | null => (error instanceof ProviderError && error.verdict.reason === PACED ? (error.retryAfterMs ?? 1_000) : null);
 
 /**
  * A voice and a media provider whose requests wait for their place in the account's line, which all processes share. When the line is too
@@ -25,29 +40,35 @@ const PAGE = { ...LANES.ask, withinMs: 10_000 };
  * @param tenantId whose account it is, null: the platform's. The lines of two tenants are two, whatever each says that the vendor counts it by: else one
  * could fill the line that another's hang-ups wait in.
  */
-export function paceProviders({ voice, media }: Providers, { store, sleep, tenantId = null }: { store: Store; sleep: (ms: number) => Promise<void>; tenantId?: string | null }): Providers {
+export function paceProviders({ voice, media }: Providers, line: { store: Store; sleep: (ms: number) => Promise<void>; tenantId?: string | null }, asker: Asker = { tenantId: null }): Providers {
+  const { store, sleep, tenantId = null } = line;
   const account = tenantId === null ? voice.countedBy : `${tenantId} ${voice.countedBy}`;
-  async function place(lane: keyof typeof LANES, pace: { everyMs: number; withinMs: number } = LANES[lane]): Promise<void> {
-    const waitMs = await takePlace(store, account, lane, pace);
-    if (waitMs === null) throw new ProviderError('busy', PACED, 'Too many requests wait for this provider account.', { retryAfterMs: pace.withinMs });
-    if (waitMs > 0) await sleep(waitMs);
+  async function place(what: keyof typeof REQUESTS): Promise<void> {
+    const { lane, ...pace } = REQUESTS[what];
+    const taken = await takePlace(store, account, lane, pace, asker.tenantId ?? undefined);
+    if ('againMs' in taken) throw new ProviderError('busy', PACED, 'Too many requests wait for this provider account.', { retryAfterMs: Math.ceil(taken.againMs) });
+    if (taken.waitMs > 0) await sleep(taken.waitMs);
   }
-  async function inLine<R>(lane: keyof typeof LANES, request: () => Promise<R>): Promise<R> {
-    await place(lane);
+  async function inLine<R>(what: keyof typeof REQUESTS, request: () => Promise<R>): Promise<R> {
+    await place(what);
     return request();
   }
   return {
     voice: {
       ...voice,
-      createCall: (call) => inLine('dial', () => voice.createCall(call)),
+      createCall: (call) => inLine('dial-out', () => voice.createCall(call)),
       hangUp: (callId) => inLine('hang-up', () => voice.hangUp(callId)),
       mute: (callId, muted) => inLine('ask', () => voice.mute(callId, muted)),
       sendDigits: (callId, digits) => inLine('ask', () => voice.sendDigits(callId, digits)),
       say: (callId, text, language) => inLine('ask', () => voice.say(callId, text, language)),
-      getCall: (callId) => inLine('ask', () => voice.getCall(callId)),
-      listLiveCalls: () => voice.listLiveCalls(() => place('ask', PAGE)),
+      getCall: (callId) => inLine(asker.to ?? 'ask', () => voice.getCall(callId)),
+      listLiveCalls: () => voice.listLiveCalls(() => place('sweep')),
     },
     // The video REST's limit is not documented; its SIP dials make calls, so they take their place among those.
-    media: { ...media, dialSip: (dial) => inLine('dial', () => media.dialSip(dial)) },
+    media: { ...media, dialSip: (dial) => inLine('bridge', () => media.dialSip(dial)) },
+    askedBy: (other) => paceProviders({ voice, media }, line, other),
   };
 }
+
+/** An account's providers as one who asks is to have them; without an asker, and where nothing is paced, as they are. */
+export const forAsker = (providers: Providers, asker: Asker | undefined): Providers => (asker === undefined ? providers : (providers.askedBy?.(asker) ?? providers));

@@ -39,7 +39,7 @@ export interface Inventory {
  * @param accountId null: the platform's
  */
 export async function sweepInventory(deps: Deps, accountId: string | null): Promise<Inventory> {
-  const at: Account = { accountId, ...(await deps.providers(accountId)) };
+  const at: Account = { accountId, ...(await deps.providers(accountId, { tenantId: null, to: 'sweep' })) };
   const askedAt = await readClock(deps.store);
   const live = await at.voice.listLiveCalls();
   const { adopted, ambiguous, orphans } = await hangUpStrays(deps, at, live);

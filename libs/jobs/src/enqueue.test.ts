@@ -46,7 +46,7 @@ function work(handle: Partial<{ [N in JobName]: (payload: never) => Promise<Agai
   ) as unknown as Handlers;
   workers.push(
     startWorkers({
-      connection: workerOptions(redis.url), prefix: redis.prefix, handlers, concurrency: { conference: concurrency, 'hang-up': concurrency }, now: () => Date.now(),
+      connection: workerOptions(redis.url), prefix: redis.prefix, handlers, concurrency: { conference: concurrency, dial: concurrency, 'hang-up': concurrency }, now: () => Date.now(),
       onFailed: (name, error) => ran.failed.push(`${name}: ${error.message}`), onError: () => undefined,
     }),
   );

@@ -17,12 +17,12 @@ export async function noteAttempt(tx: Tx, tenantId: string | null, { legId, no, 
   await tx.query({ name: 'note-attempt', text: 'INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING', values: [tenantId, legId, no, at] });
 }
 
-/** Writes down what became of an attempt. */
-export async function closeAttempt(tx: Tx, tenantId: string | null, { legId, no, outcome, reason }: { legId: string; no: number; outcome: AttemptOutcome; reason: string | null }): Promise<void> {
+/** Writes down what became of an attempt, over one of the same number for which there was no place in the provider's line. */
+export async function closeAttempt(tx: Tx, tenantId: string | null, { legId, no, at, outcome, reason }: { legId: string; no: number; at: Date; outcome: AttemptOutcome; reason: string | null }): Promise<void> {
   await tx.query({
     name: 'close-attempt',
-    text: 'UPDATE hang_up_attempt SET outcome = $4, reason = $5 WHERE tenant_id IS NOT DISTINCT FROM $1 AND leg_id = $2 AND no = $3',
-    values: [tenantId, legId, no, outcome, reason],
+    text: 'UPDATE hang_up_attempt SET at = $6, outcome = $4, reason = $5 WHERE tenant_id IS NOT DISTINCT FROM $1 AND leg_id = $2 AND no = $3',
+    values: [tenantId, legId, no, outcome, reason, at],
   });
 }
 

@@ -26,7 +26,8 @@ export interface Owed {
 /**
  * All that has been owed for longer than `graceMs`, by the database's clock; at most `limit` of each kind, those owed for longest first, so that
  * what comes later keeps nothing from its turn. Of hang-ups, those never asked for come first and then those asked for longest ago, so that
- * however many stay unconfirmed, none of them keeps another from its turn.
+ * however many stay unconfirmed, none of them keeps another from its turn. Legs that are in somebody's hands, or wait for their place in the provider's line
+ * (`lease_until`), are nobody else's to do.
  * Across tenants: this is the operator's sweep, and each row brings its own tenant.
  */
 export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs: number; limit?: number }): Promise<Owed> {
@@ -57,18 +58,19 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
     read(
       'owed-ending',
       `SELECT tenant_id, id FROM session s WHERE state = 'ending' AND ending_at < ${before}
+         AND COALESCE((SELECT min(COALESCE(l.lease_until, '-infinity')) FROM leg l WHERE l.session_id = s.id AND l.state = 'ending'), '-infinity') <= now()
        ORDER BY (SELECT min(COALESCE(l.asked_at, '-infinity')) FROM leg l WHERE l.session_id = s.id AND l.state = 'ending') NULLS FIRST, ending_at`,
     ),
     read<{ tenant_id: string | null; id: string }>(
       'owed-hang-up-legs',
       `SELECT tenant_id, id FROM (
-         SELECT tenant_id, id, asked_at, deadline_at AS since FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
+         SELECT tenant_id, id, asked_at, lease_until, deadline_at AS since FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
          UNION ALL
-         SELECT l.tenant_id, l.id, l.asked_at, l.owed_at FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state <> 'ending'
-       ) AS owed ORDER BY asked_at NULLS FIRST, since`,
+         SELECT l.tenant_id, l.id, l.asked_at, l.lease_until, l.owed_at FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state <> 'ending'
+       ) AS owed WHERE lease_until IS NULL OR lease_until <= now() ORDER BY asked_at NULLS FIRST, since`,
     ),
     read('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before} ORDER BY bridge_owed_at`),
-    read('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before} ORDER BY created_at`),
+    read('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before} AND (lease_until IS NULL OR lease_until <= now()) ORDER BY created_at`),
     read('owed-rooms', `SELECT tenant_id, id FROM room WHERE state = 'active' AND look_at < ${before} ORDER BY look_at`),
   ]);
   return { settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms };

@@ -2,21 +2,33 @@ import { EVERY_TENANT, type Store } from './store.ts';
 
 /* Platform-wide: lines and turns of whole deployments, nobody’s rows. */
 
+/** How a lane is shared out, in milliseconds. */
+export interface Pace {
+  /** From one request to the next. */
+  readonly everyMs: number;
+  /** How far off a place may be. */
+  readonly withinMs: number;
+  /** How far off the last place of the same share may be: what keeps one that wants many from holding up the others. */
+  readonly shareMs?: number;
+  /** Do those who get no place come again when they are told? Then they are told to come one by one, at most 15 s from now. */
+  readonly again?: boolean;
+}
+
+/** A place, so many milliseconds from now; or none, and when to come again. */
+export type Place = { readonly waitMs: number } | { readonly againMs: number };
+
 /**
- * When the next request of a lane may leave for a vendor, in milliseconds from now; `null` when that is later than `withinMs`, and then
- * no place was taken. One line for all processes, on the database's clock; it needs no Redis.
- * @param everyMs from one request to the next
+ * Takes the next place of a lane, when that is not too far off for the pace. One line for all processes, on the database's clock; it needs no Redis.
+ * @param share whose it is, of those who share the lane
  */
-export async function takePlace(store: Store, account: string, lane: string, { everyMs, withinMs }: { everyMs: number; withinMs: number }): Promise<number | null> {
-  const { rows } = await store.query<{ wait_ms: number }>(EVERY_TENANT, {
+export async function takePlace(store: Store, account: string, lane: string, { everyMs, withinMs, shareMs = withinMs, again = false }: Pace, share = 'partyline'): Promise<Place> {
+  const { rows } = await store.query<{ wait_ms: number | null; again_ms: number | null }>(EVERY_TENANT, {
     name: 'take-place',
-    text: `INSERT INTO provider_pace AS p (account, lane, free_at) VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
-           ON CONFLICT (account, lane) DO UPDATE SET free_at = greatest(p.free_at, clock_timestamp()) + make_interval(secs => $3)
-           WHERE p.free_at <= clock_timestamp() + make_interval(secs => $4)
-           RETURNING greatest(0, extract(epoch FROM free_at - clock_timestamp() - make_interval(secs => $3)) * 1000)::float8 AS wait_ms`,
-    values: [account, lane, everyMs / 1000, withinMs / 1000],
+    text: 'SELECT wait_ms, again_ms FROM take_place($1, $2, $3, make_interval(secs => $4), make_interval(secs => $5), make_interval(secs => $6), $7)',
+    values: [account, lane, share, everyMs / 1000, shareMs / 1000, withinMs / 1000, again],
   });
-  return rows[0]?.wait_ms ?? null;
+  const { wait_ms: waitMs, again_ms: againMs } = rows[0]!;
+  return waitMs === null ? { againMs: againMs! } : { waitMs };
 }
 
 /** Takes a turn that one replica at a time is to have, at most every `everyMs`; `false` when another had it, or has it. */

@@ -7,6 +7,8 @@ export const beyondPrisma: readonly string[] = [
   'function is_held',
   'function note_answered',
   'function seat_caller',
+  // A place in a provider account’s line, shared fairly: two rows that are locked one after the other.
+  'function take_place',
   // Row-level security, and the one number that a tenant may know of all tenants' rows.
   'function count_pins',
   'function hold_number',

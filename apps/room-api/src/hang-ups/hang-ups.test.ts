@@ -30,7 +30,7 @@ async function owe(where: Place, minute: number, { confirmed = true, kind = 'inb
   });
   await inTransaction(stage.store, EVERY_TENANT, async (tx) => {
     for (const no of [1, 2]) await noteAttempt(tx, where.tenantId, { legId, no, at: AT(minute) });
-    await closeAttempt(tx, where.tenantId, { legId, no: 1, outcome: 'refused', reason: 'vendor-429' });
+    await closeAttempt(tx, where.tenantId, { legId, no: 1, at: AT(minute), outcome: 'refused', reason: 'vendor-429' });
     if (!confirmed) return;
     const how = { outcome: 'success', reason: 'completed' } as const;
     if (kind === 'bridge') await storeObservation(tx, where.tenantId, { legId, handle: 'media', phase: 'over', source: 'callback', verdict: how, at: AT(minute) });

@@ -12,7 +12,7 @@ const TIMES = {
   hang_up_attempt: ['at'],
   stray: ['first_at', 'last_at'],
   turn: ['free_at'],
-  provider_pace: ['free_at'],
+  provider_pace: ['free_at', 'again_at'],
 } as const;
 
 /** So many seconds go by, for everything in the database: all that it counts by is moved back. */

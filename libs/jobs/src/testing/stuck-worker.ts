@@ -13,5 +13,5 @@ const names: readonly JobName[] = ['settle-session', 'open-bridge', 'dial-out', 
 
 startWorkers({
   connection: workerOptions(url), prefix, handlers: Object.fromEntries(names.map((name) => [name, never])) as unknown as Handlers,
-  concurrency: { conference: 1, 'hang-up': 1 }, now: () => Date.now(), onFailed: () => undefined, onError: () => undefined,
+  concurrency: { conference: 1, dial: 1, 'hang-up': 1 }, now: () => Date.now(), onFailed: () => undefined, onError: () => undefined,
 });

@@ -1,6 +1,8 @@
+import { HANG_UP_EVERY_MS } from '@partyline/conference/pace-provider';
+
 /**
  * How long after its session's end a leg may still be up, by what went wrong meanwhile (reliability.md (c)): the outage's own length, and
- * then so much. To every line comes N/H: legs that end together, at ten hang-ups a second. A vendor that fails a leg again and again is
+ * then so much. To every line comes N/H: legs that end together, at nine hang-ups a second. A vendor that fails a leg again and again is
  * an outage of its own, as long as from the first to the last attempt that it wasted.
  */
 const AFTER_END_MS: Readonly<Record<string, number>> = {
@@ -37,8 +39,6 @@ const AFTER_TOUCH_MS: Readonly<Record<string, number>> = {
   'webhook-late': 90_000,
 };
 
-const HANG_UPS_PER_SECOND = 10;
-
 /** A fault that lasts. */
 export interface Episode {
   readonly fault: string;
@@ -66,7 +66,7 @@ interface Bound {
 export function boundOf(from: number, touched: ReadonlySet<string> | null, episodes: readonly Episode[], failedLists: readonly number[], { together, wasted, wastedAt }: { together: number; wasted: number; wastedAt: number }): Bound {
   let deadline = from + AFTER_END_MS['none']!;
   let fault = 'none';
-  const queue = (together / HANG_UPS_PER_SECOND) * 1_000;
+  const queue = together * HANG_UP_EVERY_MS;
   if (touched !== null) {
     for (const each of touched) {
       const until = from + (AFTER_TOUCH_MS[each] ?? 30_000);

@@ -6,7 +6,7 @@ import { hangUpSession } from '@partyline/conference/hang-up-session';
 import { openBridge } from '@partyline/conference/open-bridge';
 import type { Again, Handlers } from '@partyline/jobs/work';
 
-const again = (result: 'done' | { againMs: number }): Again => (result === 'done' ? undefined : result);
+const again = (result: string | { againMs: number }): Again => (typeof result === 'string' ? undefined : result);
 
 /** Which use-case does which job, as in apps/dial-orchestrator/src/handlers.ts: a tool may not import an app. */
 export const handlers = (deps: Deps, onError: (error: unknown) => void): Handlers => {
@@ -23,7 +23,7 @@ export const handlers = (deps: Deps, onError: (error: unknown) => void): Handler
   return {
     'settle-session': noted(async ({ tenantId, sessionId }) => void (await changeSession(deps, tenantId, sessionId, () => undefined))),
     'open-bridge': noted(async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId))),
-    'dial-out': noted(async ({ tenantId, legId }) => void (await dialOut(deps, tenantId, legId))),
+    'dial-out': noted(async ({ tenantId, legId }) => again(await dialOut(deps, tenantId, legId))),
     'hang-up-session': noted(async ({ tenantId, sessionId }) => again(await hangUpSession(deps, tenantId, sessionId))),
     'hang-up-leg': noted(async ({ tenantId, legId }) => again(await hangUpLeg(deps, tenantId, legId))),
   };

@@ -19,8 +19,8 @@ export interface Mutation {
 /** The same process, whose provider does some things otherwise. */
 export const withProviders = (deps: Deps, otherwise: (account: Providers) => { readonly voice?: Partial<Providers['voice']>; readonly media?: Partial<Providers['media']> }): Deps => ({
   ...deps,
-  providers: async (accountId) => {
-    const account = await deps.providers(accountId);
+  providers: async (accountId, asker) => {
+    const account = await deps.providers(accountId, asker);
     const { voice, media } = otherwise(account);
     return { voice: { ...account.voice, ...voice }, media: { ...account.media, ...media } };
   },

@@ -26,7 +26,7 @@ interface Worker {
   readonly busy: Record<Lane, number>;
 }
 
-const CONCURRENCY: Record<Lane, number> = { conference: 8, 'hang-up': 16 };
+const CONCURRENCY: Record<Lane, number> = { conference: 8, dial: 24, 'hang-up': 16 };
 /** A killed worker's job runs again after this long (measured: 6.2 s, reliability.md §0.1). */
 const STALLED_MS = WORKER_LOCK.lockDuration + 200;
 const redisAway = (): Error => new Error('Connection is closed.');
@@ -42,7 +42,7 @@ export class SimQueue {
   flushes = 0;
   readonly #scheduler: Scheduler;
   #jobs = new Map<string, Job>();
-  readonly #waiting: Record<Lane, Job[]> = { conference: [], 'hang-up': [] };
+  readonly #waiting: Record<Lane, Job[]> = { conference: [], dial: [], 'hang-up': [] };
   #workers: Worker[] = [];
   #ids = 0;
   #turn = 0;
@@ -91,7 +91,7 @@ export class SimQueue {
   }
 
   work(life: Life, handlers: Handlers): void {
-    this.#workers.push({ life, handlers, busy: { conference: 0, 'hang-up': 0 } });
+    this.#workers.push({ life, handlers, busy: { conference: 0, dial: 0, 'hang-up': 0 } });
     for (const lane of LANES) this.#dispatch(lane);
   }
 

@@ -1,4 +1,4 @@
-import type { SessionRow } from '@partyline/store/session-view';
+import type { LegRow, SessionRow } from '@partyline/store/session-view';
 import { answer, done, one, type Answer, type Twin } from './answers.ts';
 
 /** What is owed, the oldest first. */
@@ -14,6 +14,8 @@ const owedSessions = (set: Set<string>, at: (row: SessionRow) => Date | null): T
   return oldest(owing, limit);
 };
 const owed = (which: 'settleOwed' | 'running' | 'ending' | 'bridgeOwed', at: (row: SessionRow) => Date | null): Twin => (tables, values, when, text) => owedSessions(tables[which], at)(tables, values, when, text);
+
+const isFree = ({ lease_until }: LegRow, now: Date): boolean => lease_until === null || lease_until <= now;
 
 /** What the reconciler asks: what is owed, and to whom. */
 export const DEBTS: Readonly<Record<string, Twin>> = {
@@ -68,7 +70,10 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
   'purge-audit': () => done(0),
   'owed-ending': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
-    const late = [...tables.ending].map((id) => tables.sessions.get(id)!).filter((row) => row.ending_at !== null && row.ending_at.getTime() < before);
+    const late = [...tables.ending].map((id) => tables.sessions.get(id)!).filter((row) => {
+      const ending = (tables.legsOfSession.get(row.id) ?? []).map((id) => tables.legs.get(id)!).filter((leg) => leg.state === 'ending');
+      return row.ending_at !== null && row.ending_at.getTime() < before && (ending.length === 0 || ending.some((leg) => isFree(leg, now)));
+    });
     const asked = new Map(late.map((row) => [row.id, Math.min(Infinity, ...(tables.legsOfSession.get(row.id) ?? []).map((id) => tables.legs.get(id)!).filter((leg) => leg.state === 'ending').map((leg) => leg.asked_at?.getTime() ?? -1))]));
     // Without a leg that is ending: to be concluded, and so first.
     const turn = (row: SessionRow): number => (asked.get(row.id) === Infinity ? -2 : asked.get(row.id)!);
@@ -84,12 +89,12 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
       return session !== undefined && session.state !== 'ending' && leg.owed_at !== null && leg.owed_at.getTime() < before;
     });
     const owing = [...late.map((leg) => ({ leg, since: leg.deadline_at.getTime() })), ...letGo.map((leg) => ({ leg, since: leg.owed_at!.getTime() }))];
-    const inTurn = owing.toSorted((a, b) => (a.leg.asked_at?.getTime() ?? -1) - (b.leg.asked_at?.getTime() ?? -1) || a.since - b.since);
+    const inTurn = owing.filter(({ leg }) => isFree(leg, now)).toSorted((a, b) => (a.leg.asked_at?.getTime() ?? -1) - (b.leg.asked_at?.getTime() ?? -1) || a.since - b.since);
     return answer(inTurn.slice(0, Number(limit)).map(({ leg: { tenant_id, id } }) => ({ tenant_id, id })));
   },
   'owed-dial': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
-    const legs = [...tables.toDial].map((id) => tables.legs.get(id)!).filter((leg) => leg.created_at.getTime() < before);
+    const legs = [...tables.toDial].map((id) => tables.legs.get(id)!).filter((leg) => leg.created_at.getTime() < before && isFree(leg, now));
     return oldest(legs.map((leg) => ({ id: leg.id, tenant_id: leg.tenant_id, since: leg.created_at.getTime() })), limit);
   },
   'owed-rooms': (tables, [grace, limit], { now }) => {

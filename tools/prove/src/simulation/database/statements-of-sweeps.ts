@@ -88,11 +88,11 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     const before = [...Array(Number(no) - 1).keys()].map((n) => tables.attempts.get(`${leg as string} ${n + 1}`)).filter((row) => row !== undefined && row.tenant_id === tenant);
     return answer(before.toReversed().slice(0, Number(limit)).map((row) => ({ outcome: row!.outcome, reason: row!.reason, age_ms: now.getTime() - row!.at.getTime() })));
   },
-  'close-attempt': (tables, [tenant, leg, no, outcome, reason]) => {
+  'close-attempt': (tables, [tenant, leg, no, outcome, reason, at]) => {
     const key = `${leg as string} ${no as number}`;
     const before = tables.attempts.get(key);
     if (before === undefined || before.tenant_id !== tenant) return done(0);
-    tables.put(tables.attempts, key, { ...before, outcome: outcome as string, reason: reason as string | null });
+    tables.put(tables.attempts, key, { ...before, at: at as Date, outcome: outcome as string, reason: reason as string | null });
     return done(1);
   },
   'purge-strays': (tables, [limit], { now }) => {

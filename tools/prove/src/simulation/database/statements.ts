@@ -202,13 +202,25 @@ export const CORE: Readonly<Record<string, Twin>> = {
   'answer-caller': (tables, values, { now }) => one(answerCaller(tables, values, now)),
   'admit-caller': (tables, values, { now }) => one(admitCaller(tables, values, now)),
   'answer-own-leg': (tables, values, { now }) => one(answerOwnLeg(tables, values, now)),
-  'take-place': (tables, [account, lane, every, within], { clock }) => {
-    const key = `${account as string} ${lane as string}`;
-    const before = tables.paces.get(key);
-    if (before !== undefined && before.free_at > plus(clock, Number(within))) return done(0);
-    const start = before === undefined || before.free_at < clock ? clock : before.free_at;
-    tables.put(tables.paces, key, { free_at: plus(start, Number(every)) });
-    return one({ wait_ms: start.getTime() - clock.getTime() });
+  'take-place': (tables, [account, lane, share, every, shareWithin, within, comesAgain], { clock }) => {
+    const keyOf = (whose: string): string => `${account as string} ${lane as string} ${whose}`;
+    const lineKey = keyOf('');
+    const shareKey = keyOf(share as string);
+    const line = tables.paces.get(lineKey) ?? { free_at: clock, again_at: null };
+    const own = tables.paces.get(shareKey) ?? { free_at: clock, again_at: null };
+    const at = line.free_at < clock ? clock : line.free_at;
+    if (own.free_at <= plus(clock, Number(shareWithin)) && at <= plus(clock, Number(within))) {
+      const free_at = plus(at, Number(every));
+      tables.put(tables.paces, lineKey, { ...line, free_at });
+      tables.put(tables.paces, shareKey, { ...own, free_at });
+      return one({ wait_ms: at.getTime() - clock.getTime(), again_ms: null });
+    }
+    const room = Math.max(plus(own.free_at, -Number(shareWithin)).getTime(), plus(line.free_at, -Number(within)).getTime(), clock.getTime(), comesAgain === true ? (own.again_at?.getTime() ?? 0) : 0);
+    const next = plus(new Date(room), Number(every));
+    const again = comesAgain === true && next > plus(clock, 15) ? plus(clock, 15) : next;
+    tables.put(tables.paces, lineKey, line);
+    tables.put(tables.paces, shareKey, comesAgain === true ? { ...own, again_at: again } : own);
+    return one({ wait_ms: null, again_ms: again.getTime() - clock.getTime() });
   },
   'take-turn': (tables, [name, every], { now }) => {
     const before = tables.turns.get(name as string);

@@ -86,7 +86,7 @@ export class Tables {
   readonly participants = new Map<string, ParticipantRow>();
   readonly numbers = new Map<string, NumberRow>();
   readonly tokens = new Map<string, Date>();
-  readonly paces = new Map<string, { free_at: Date }>();
+  readonly paces = new Map<string, { free_at: Date; again_at: Date | null }>();
   readonly turns = new Map<string, { free_at: Date }>();
   readonly strays = new Map<string, StrayRow>();
   readonly tenants = new Map<string, { unlimited?: boolean; suspended_at?: Date | null }>();

@@ -73,7 +73,7 @@ async function rowsOf(twin: DatabaseServer): Promise<Record<string, [unknown, un
   const ours: Record<(typeof TABLES)[number], readonly object[]> = {
     room: [...t.rooms.values()], session: [...t.sessions.values()], leg: [...t.legs.values()], pin: [...t.pins.values()], participant: [...t.participants.values()],
     webhook_jti: [...t.tokens].map(([jti, expires_at]) => ({ jti, expires_at })), endpoint: [...t.endpoints.values()], delivery: [...t.deliveries.values()], delivery_attempt: [...t.deliveryAttempts.values()], outbox: [...t.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })), hang_up_attempt: [...t.attempts.values()],
-    stray: [...t.strays.values()], turn: [...t.turns].map(([name, row]) => ({ name, ...row })), provider_pace: [...t.paces].map(([key, row]) => ({ account: key.split(' ')[0], lane: key.split(' ')[1], ...row })), observation: t.observations,
+    stray: [...t.strays.values()], turn: [...t.turns].map(([name, row]) => ({ name, ...row })), provider_pace: [...t.paces].map(([key, row]) => ({ account: key.split(' ')[0], lane: key.split(' ')[1], share: key.split(' ')[2], ...row })), observation: t.observations,
   };
   const both: Record<string, [unknown, unknown]> = {};
   for (const table of TABLES) {
