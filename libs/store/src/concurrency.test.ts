@@ -199,11 +199,10 @@ describe('compare-and-set', () => {
     const room = await makeRoom(store);
     for (const kind of ['inbound', 'outbound', 'webrtc'] as const) await makeLeg(store, room, { kind, state: 'answered' });
     const at = new Date('2026-05-04T09:30:00.123Z');
-    const change = (stale: boolean) =>
+    const change = (early: boolean) =>
       inTransaction(store, EVERY_TENANT, async (tx) => {
         const { legs } = (await lockSession(tx, room.tenantId, room.sessionId))!;
-        for (const leg of legs) Object.assign(leg, { state: 'ending', muted: true, owed_at: at, owed_reason: 'It’s “over”, \\ {x}', asks: 3, answered_at: null, voice_call_id: null });
-        if (stale) legs[1]!.version += 1;
+        for (const [i, leg] of legs.entries()) Object.assign(leg, { state: 'ending', muted: true, owed_at: at, owed_reason: 'It’s “over”, \\ {x}', asks: 3, answered_at: null, voice_call_id: null, version: leg.version + (early && i === 1 ? 1 : 0) });
         await saveLegs(tx, room.tenantId, legs);
         return legs;
       });
