@@ -34,8 +34,8 @@ describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
       expect(line).toMatchObject({ confirmed_at: expect.any(Date), session_id: meeting.sessionId, room_id: meeting.roomId });
       const [first, ...others] = line.attempts;
       expect(first).toMatchObject({ no: 1, outcome: 'taken', reason: null });
-      // Its event may be on its way when the next attempt looks.
-      for (const each of others) expect(each.outcome).toBe('seen-closed');
+      // Its event may be on its way when the next attempt looks; of a connection one list proves nothing, and it is asked to go again.
+      for (const each of others) expect(line.kind === 'webrtc' || line.kind === 'bridge' ? ['seen-closed', 'refused'] : ['seen-closed']).toContain(each.outcome);
       // Both sides of the bridge.
       expect(new Set(line.closings.map((each) => each.handle))).toEqual(new Set({ bridge: ['media', 'voice'], inbound: ['voice'], webrtc: ['media'] }[line.kind]));
     }
