@@ -126,7 +126,7 @@ describe('a room that is as large as rooms may be, one smaller than the vendorâ€
       await client.key(last.id, `${meeting.pin}#`);
       await client.awaitEnded(last.id);
       await untilLegs(stage, meeting, 'inbound', ['joined', 'joined', 'joined']);
-      expect((await stage.store.prisma.leg.findFirstOrThrow({ where: { voice_call_id: last.callId! } })).last_outcome).toBe('full');
+      expect((await stage.store.prisma.leg.findFirstOrThrow({ where: { voice_call_id: last.callId } })).last_outcome).toBe('full');
     } finally {
       await client.putConfig({ behaviour: { maxParticipants: 50 } });
     }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verdict } from '@partyline/domain/verdict';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
-import { callIn, joinBrowser, openRoom, readLegs, type Meeting } from './testing/meeting.ts';
+import { callIn, joinBrowser, openRoom, type Meeting } from './testing/meeting.ts';
 import { passTime } from './testing/pass-time.ts';
 import { setStage, type Stage } from './testing/stage.ts';
 
@@ -20,9 +20,9 @@ const SLACK_S = 300;
 const MINUTE_MS = 60_000;
 
 const recordOf = async (meeting: Meeting) => {
-  const [leg] = await readLegs(stage, meeting);
-  expect(leg?.state).toBe('ended');
-  return { leg: leg!, record: await stage.store.prisma.cdr.findFirstOrThrow({ where: { leg_id: leg!.id } }) };
+  const leg = await stage.store.prisma.leg.findFirstOrThrow({ where: { session_id: meeting.sessionId } });
+  expect(leg.state).toBe('ended');
+  return { leg, record: await stage.store.prisma.cdr.findFirstOrThrow({ where: { leg_id: leg.id } }) };
 };
 const expectOwnTimes = async (meeting: Meeting): Promise<void> => {
   const { leg, record } = await recordOf(meeting);
@@ -64,6 +64,7 @@ describe('a browser whose times the vendor gives', () => {
     const { meeting, connectionId } = await stayed();
     await gone(meeting, connectionId, Date.now() - MINUTE_MS, Date.now() + 365 * 24 * HOUR_MS);
     await expectOwnTimes(meeting);
+    expect((await recordOf(meeting)).record.source).toBe('look-up');
   });
 
   it('is charged from when it came, though its row was made only long after', async () => {
@@ -87,7 +88,7 @@ describe('a call whose charge the vendor gives', () => {
     const meeting = await openRoom(world);
     const { callId } = await callIn(stage, world, meeting);
     await passTime(stage, STAYED_S);
-    expect(await applyLegEvent(world, LOOKED_UP, { ...over, callId: callId!, charge, at: null })).toBe('applied');
+    expect(await applyLegEvent(world, LOOKED_UP, { ...over, callId, charge, at: null })).toBe('applied');
     await expectOwnTimes(meeting);
     expect((await recordOf(meeting)).record.price_micro).toBe(150n);
   });
@@ -97,7 +98,7 @@ describe('a call whose charge the vendor gives', () => {
     const meeting = await openRoom(world);
     const { callId } = await callIn(stage, world, meeting);
     await passTime(stage, STAYED_S);
-    await applyLegEvent(world, LOOKED_UP, { ...over, callId: callId!, charge: charged(77, null), at: null });
+    await applyLegEvent(world, LOOKED_UP, { ...over, callId, charge: charged(77, null), at: null });
     expect((await recordOf(meeting)).record.seconds).toBe(77);
   });
 });
