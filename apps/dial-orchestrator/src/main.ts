@@ -59,13 +59,13 @@ await runMain(async () => {
     handlers: handlers(deps),
     concurrency: CONCURRENCY,
     now: () => systemClock.now().getTime(),
-    onFailed: (job, err) => {
+    onFailed: (job, err, tenantId) => {
       metrics.count('job_failed', { job });
-      log.warn({ job, err }, 'a job failed; it is tried again');
+      log.warn({ job, err, tenantId }, 'a job failed; it is tried again');
     },
     onError: redisTrouble,
   });
-  const controller = questionsController({ provider: answerQuestions({ ...deps, accounts: { vault, build } }), redis, prefix, onError: (err) => log.error({ err }, 'a question failed') });
+  const controller = questionsController({ provider: answerQuestions({ ...deps, accounts: { vault, build } }), redis, prefix, onError: (err, tenantId) => log.error({ err, tenantId }, 'a question failed') });
 
   await startService({
     config,

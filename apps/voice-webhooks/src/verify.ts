@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import type { WebhookDeps } from './deps.ts';
 
 /** A webhook that its account's vendor did sign. */
-interface VerifiedWebhook<Side extends keyof Providers> {
+interface VerifiedWebhook<Side extends 'media' | 'voice'> {
   readonly provider: Providers[Side];
   readonly token: UsedToken;
 }
@@ -18,7 +18,7 @@ interface VerifiedWebhook<Side extends keyof Providers> {
  * token that it gives is still to be used up, in the transaction of whatever the webhook changes.
  * @param accountId from the address; null: the platform's
  */
-export async function verify<Side extends keyof Providers>(deps: Pick<WebhookDeps, 'providers' | 'clock' | 'report'>, side: Side, accountId: string | null, request: RawBodyRequest<FastifyRequest>): Promise<VerifiedWebhook<Side>> {
+export async function verify<Side extends 'media' | 'voice'>(deps: Pick<WebhookDeps, 'providers' | 'clock' | 'report'>, side: Side, accountId: string | null, request: RawBodyRequest<FastifyRequest>): Promise<VerifiedWebhook<Side>> {
   const refused = (why: RefusedCallback): VerdictError => {
     deps.report.count('webhook_refused', { why });
     return new VerdictError('client', 'webhook-refused', `This webhook was refused: ${why}.`, { fix: 'Only the carrier can sign these; check the signature secret and the clock: docs/operators.md.' });

@@ -19,7 +19,7 @@ export interface OpenedMedia {
 }
 
 /** One leg as the provider itself sees it now, beside what our row says. */
-export interface ObservedLeg {
+interface ObservedLeg {
   readonly legId: string;
   readonly kind: string;
   readonly state: string;

@@ -46,7 +46,7 @@ type Counted =
   | 'event_delivery_failed' | 'endpoint_disabled' | 'caller_refused' | 'caller_slowed' | 'account_sweep_failed';
 
 /** Where use-cases say what an operator should know. Fields must hold no secret, PIN or full number. */
-export interface Report {
+interface Report {
   /** Counts something under a name from the metrics list. */
   count(name: Counted, labels?: Record<string, string>): void;
   /** Notes how long something took. */

@@ -166,7 +166,7 @@ async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow
     deps.report.warn('a leg could not be looked up; it will be again', { tenantId: leg.tenant_id, legId: leg.id, reason: error.verdict.reason });
   }
   // A phone's call is on no list but that of all calls: the inventory's.
-  if (listed && leg.kind === 'bridge' && leg.asked_at !== null) await giveUpUnseen(deps, leg, leg.asked_at);
+  if (listed && leg.kind === 'bridge' && leg.voice_call_id === null && leg.asked_at !== null) await giveUpUnseen(deps, leg, leg.asked_at);
   return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, leg.tenant_id, leg.id);
     if (locked === null || !isUp(locked.leg)) return 'ended';

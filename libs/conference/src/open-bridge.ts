@@ -8,7 +8,7 @@ import { writeConnectionData } from './connection-data.ts';
 import type { Deps, Providers } from './deps.ts';
 import { endLeg, learnHandle, moveLeg, wantsBridge } from './settle.ts';
 
-export type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
+type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
 
 /**
  * Dials the leg that makes the video session and the voice conference one, if it is wanted and there is none. Fenced by the session's

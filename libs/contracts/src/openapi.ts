@@ -87,7 +87,6 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, description: PARAMETERS[name] ?? name, schema: { type: 'string' } }));
   const inQuery = Object.entries(query === undefined ? {} : (toJson(query, schemas).properties ?? {})).map(([name, schema]) => ({ name, in: 'query', required: false, schema }));
   const parameters = [...inPath, ...inQuery, ...(writes(operation) ? [IDEMPOTENCY_KEY] : []), ...(writes(operation) && operation.versioned ? [IF_MATCH] : []), ...(operation.reply.also?.includes('text/event-stream') ? [LAST_EVENT_ID] : [])];
-  const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
   const problems = problemsOf(operation);
   return {
     operationId: id,
@@ -99,9 +98,15 @@ function describe(operation: Operation, schemas: Map<string, JsonSchema>): ApiOp
     ...(body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { schema: refer(body, schemas) } } } }),
     responses: {
       [reply.status]: { description: refer(reply.schema, schemas).$ref?.replace(/.*\//, '') ?? 'Done.', headers: { ...RATE, ...(writes(operation) ? REPLAYED : {}), ...(operation.versioned ? ETAG : {}) }, content: { 'application/json': { schema: refer(reply.schema, schemas) }, ...Object.fromEntries((reply.also ?? []).map((type) => [type, { schema: { type: 'string' } }])) } },
-      ...Object.fromEntries(Object.entries(problems).map(([status, means]) => [status, { description: means, ...(status === '503' ? { headers: RETRY_AFTER } : status === '429' ? { headers: { ...RETRY_AFTER, ...RATE } } : {}), content: problem }])),
+      ...Object.fromEntries(Object.entries(problems).map(([status, means]) => [status, { description: means, ...(status === '503' ? { headers: RETRY_AFTER } : status === '429' ? { headers: { ...RETRY_AFTER, ...RATE } } : {}), content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' }, examples: reasonsIn(means) } } }])),
     },
   };
+}
+
+/** A problem's reasons, as the words name them (`Operation.problems`), for programs to read. */
+function reasonsIn(means: string): Record<string, { summary: string }> {
+  const named = means.matchAll(/`([a-z0-9…-]+)`: (.*?\.)(?= `[a-z0-9…-]+`: |$)/g);
+  return Object.fromEntries([...named].map(([, reason = '', summary = '']) => [reason, { summary }]));
 }
 
 const SIGNED = (

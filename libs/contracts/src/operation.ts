@@ -44,7 +44,7 @@ export interface Operation {
   readonly whileSuspended?: true;
   /** It ends or hangs up something: refused only beyond `ENDING_TIMES` as many requests as a minute may have. */
   readonly ends?: true;
-  /** Which problems it can give beside those of all (`problemsOf`), by status: what each means here. */
+  /** Which problems it can give beside those of all (`problemsOf`), by status: each reason in backticks, a colon, and what it means here. Tests hold every refusal to it. */
   readonly problems: Readonly<Record<number, string>>;
 }
 
@@ -54,25 +54,37 @@ export const ENDING_TIMES = 20;
 /** Does it change something? Then it takes an `Idempotency-Key`. */
 export const writes = ({ method }: Pick<Operation, 'method'>): boolean => method !== 'get';
 
-const KEYED = { 409: 'The `Idempotency-Key` was used for another request, or its request is still under way.', 422: 'The `Idempotency-Key` is not as it should be.' };
+const KEYED = { 409: '`idempotency-key-reused`: the `Idempotency-Key` was used for another request. `idempotency-in-progress`: its request is still under way.', 422: '`invalid-idempotency-key`: the `Idempotency-Key` is not as it should be.' };
 const also = (first: string | undefined, second: string): string => (first === undefined ? second : `${first} ${second}`);
 
 /** Every problem that an operation can give, by status: its own, and those that all can give. */
 export function problemsOf(operation: Operation): Readonly<Record<number, string>> {
   const { problems } = operation;
   const keyed = writes(operation) ? Object.fromEntries(Object.entries(KEYED).map(([status, means]) => [status, also(problems[Number(status)], means)])) : {};
-  const refused = { 429: also(problems[429], operation.ends ? `More than ${ENDING_TIMES} times as many requests as a minute may have; until then it is done.` : 'More requests than a minute may have.') };
-  return { 401: 'The API key is missing, unknown or expired.', 403: 'The key may not do this.', ...problems, ...keyed, ...refused, 500: 'Our fault.', 503: also(problems[503], 'Our database is away; try again after `Retry-After` seconds.') };
+  const refused = { 429: also(problems[429], operation.ends ? `\`rate-limited\`: more than ${ENDING_TIMES} times as many requests as a minute may have; until then it is done.` : '`rate-limited`: more requests than a minute may have.') };
+  return {
+    401: '`missing-key`: there is no API key. `unknown-key`: it is not known. `expired-key`: it has expired.',
+    ...problems,
+    403: also(problems[403], operation.whileSuspended || operation.scope === 'operator' ? '`scope-missing`: the key may not do this.' : '`scope-missing`: the key may not do this. `tenant-suspended`: your account is suspended.'),
+    ...keyed,
+    ...refused,
+    500: '`internal-error`: our fault.',
+    503: also(problems[503], '`temporarily-unavailable`: our database is away; try again after `Retry-After` seconds.'),
+  };
 }
 
 /** What several operations say of the same status. */
-export const noRoom = { 404: 'There is no such room, or it is another tenant’s.' };
-export const noSession = { 404: 'There is no such session, or it is another tenant’s.' };
-export const ended = { 409: 'The room has ended.' };
-export const noMoney = { 402: 'There is not enough money or minutes left for it; `GET /v1/spend` says of what.' };
-export const endedOrFull = { 409: 'The room has ended, or is full.' };
-export const badQuery = { 422: 'The query is not as it should be.' };
-export const badBody = { 413: 'The body is larger than 64 kB.', 415: 'The body is not JSON.', 422: 'The body is not as it should be; `errors` names every wrong field.' };
-export const roomLimit = { 429: 'As many of your rooms are active, or people connected to them, as you may have.' };
-export const legLimit = { 429: 'As many people are connected to your rooms, or were rung within the last minute, as you may have.' };
-export const notNow = { 502: 'The provider refused or was too busy.', 503: 'The provider cannot be asked just now; nothing was made. Try again after `Retry-After` seconds.', 504: 'The provider gave no answer.' };
+export const noRoom = { 404: '`room-not-found`: there is no such room, or it is another tenant’s.' };
+export const noSession = { 404: '`session-not-found`: there is no such session, or it is another tenant’s.' };
+export const ended = { 409: '`room-ended`: the room has ended.' };
+export const noMoney = { 402: '`spend-limit`: there is not enough money or minutes left for it; `GET /v1/spend` says of what.' };
+export const endedOrFull = { 409: '`room-ended`: the room has ended. `room-not-open`: it is before its time or after. `room-full`: as many are in it as may be. `provider-account-gone`: the account that it lived in was deleted.' };
+export const badQuery = { 422: '`invalid-query`: the query is not as it should be; `errors` names every wrong parameter.' };
+export const badBody = { 413: '`body-too-large`: the body is larger than 64 kB.', 415: '`wrong-media-type`: the body is not JSON.', 422: '`invalid-body`: the body is not as it should be; `errors` names every wrong field.' };
+export const roomLimit = { 429: '`limit-live-rooms`: as many of your rooms are active as you may have. `limit-live-legs`: as many people are connected to them as you may have.' };
+export const legLimit = { 429: '`limit-live-legs`: as many people are connected to your rooms as you may have.' };
+export const notNow = {
+  502: '`vendor-…`: the provider refused (`vendor-409`) or was too busy (`vendor-429`).',
+  503: '`provider-unreachable`: the provider cannot be asked just now. `paced`: too many requests wait for it. `master-key-missing`: the operator has lost what your account’s credentials are sealed with. Nothing was made: try again after `Retry-After` seconds.',
+  504: '`vendor-…`: the provider gave no answer (`vendor-timeout`). `provider-no-answer`: nobody knows whether it was done.',
+};

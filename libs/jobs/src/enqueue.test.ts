@@ -47,7 +47,7 @@ function work(handle: Partial<{ [N in JobName]: (payload: never) => Promise<Agai
   workers.push(
     startWorkers({
       connection: workerOptions(redis.url), prefix: redis.prefix, handlers, concurrency: { conference: concurrency, dial: concurrency, 'hang-up': concurrency }, now: () => Date.now(),
-      onFailed: (name, error) => ran.failed.push(`${name}: ${error.message}`), onError: () => undefined,
+      onFailed: (name, error, tenantId) => ran.failed.push(`${name}: ${error.message} (${tenantId})`), onError: () => undefined,
     }),
   );
   return ran;
@@ -111,7 +111,7 @@ describe('a job', () => {
       },
     });
     await until(() => ran.log.length, 3);
-    expect(ran.failed).toEqual(['settle-session: not yet', 'settle-session: not yet']);
+    expect(ran.failed).toEqual(['settle-session: not yet (ten_1)', 'settle-session: not yet (ten_1)']);
     expect([1, 2, 3, 6, 100, 999_999].map(backOffMs)).toEqual([500, 1_000, 2_000, 15_000, 15_000, 15_000]);
   });
 

@@ -37,7 +37,7 @@ export async function lastAttempts(store: Store, tenantId: string, { legId, no, 
 }
 
 /** A leg that is or was owed a hang-up. */
-export interface OwedLeg {
+interface OwedLeg {
   readonly id: string;
   readonly kind: string;
   readonly session_id: string;
@@ -49,7 +49,7 @@ export interface OwedLeg {
   readonly confirmed_at: Date | null;
 }
 
-export interface Attempt {
+interface Attempt {
   readonly leg_id: string;
   readonly no: number;
   readonly at: Date;
@@ -78,8 +78,8 @@ export interface HangUpLine extends OwedLeg {
   readonly closings: readonly Closing[];
 }
 
-export const HANG_UP_STATES = ['unconfirmed', 'confirmed', 'all'] as const;
-export type HangUpState = (typeof HANG_UP_STATES)[number];
+const HANG_UP_STATES = ['unconfirmed', 'confirmed', 'all'] as const;
+type HangUpState = (typeof HANG_UP_STATES)[number];
 
 const COLUMNS = 'l.id, l.kind, l.session_id, s.room_id, l.owed_at, l.owed_reason, l.asks, l.confirmed_at';
 const IN_STATE: Readonly<Record<HangUpState, string>> = { unconfirmed: `l.state = 'ending'`, confirmed: `l.state = 'ended'`, all: 'true' };

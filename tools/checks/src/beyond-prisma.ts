@@ -22,9 +22,9 @@ export const beyondPrisma: readonly string[] = [
   // Sums of records, kept by the database itself.
   'constraint cdr.keep_sums',
   'function add_to_sums',
+  'function estimate_others',
   'function keep_sums',
   'function month_spent',
-  'function estimate_others',
   'function room_spent',
   'trigger cdr.keep_sums',
   // Money, counted the same way; and the guard before the PIN.
@@ -41,11 +41,11 @@ export const beyondPrisma: readonly string[] = [
   'function running_cost',
   'function slow_down',
   'function this_month',
-  // An application is one account's, and no credentials outlive theirs.
-  'constraint provider_account.provider_account_sealed',
   'function time_for_good_bye',
   'function time_to_key',
   'function tries_for_pin',
+  // An application is one account's, and no credentials outlive theirs.
+  'constraint provider_account.provider_account_sealed',
   // A number at a tenant’s account is the tenant’s alone.
   'constraint dial_in_number.dial_in_number_account',
   'index provider_account_application',

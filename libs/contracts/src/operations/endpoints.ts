@@ -1,23 +1,24 @@
 import { ChangeEndpoint, CreateEndpoint, DeletedEndpoint, Delivery, DeliveryPage, Endpoint, Endpoints, EndpointWithSecret, ListDeliveries, Ping, Replay, Replayed, RotateSecret } from '../endpoint.ts';
 import { badBody, badQuery, type Operation } from '../operation.ts';
 
-const noEndpoint = { 404: 'There is no such endpoint, or it is another tenant’s.' };
-const noDelivery = { 404: 'There is no such delivery, or it is another tenant’s.' };
-const disabled = { 409: 'The endpoint is disabled.' };
-const gone = { 410: 'Events are kept for 30 days, and what is asked for is older.' };
+const noEndpoint = { 404: '`endpoint-not-found`: there is no such endpoint, or it is another tenant’s.' };
+const noDelivery = { 404: '`delivery-not-found`: there is no such delivery, or it is another tenant’s.' };
+const badUrl = { ...badBody, 422: `${badBody[422]} \`url-refused\`: it is no address in the open internet that we send to.` };
+const disabled = { 409: '`endpoint-disabled`: the endpoint is disabled.' };
+const gone = { 410: '`event-gone`: events are kept for 30 days, and what is asked for is older.' };
 
 export const ENDPOINT_OPERATIONS: readonly Operation[] = [
   {
     id: 'createEndpoint', method: 'post', path: '/v1/endpoints', tag: 'endpoints', scope: 'admin', summary: 'Create an endpoint',
     description: 'Has your events sent to an address, from the next one on, and shows the secret that they are signed with, once. At most ten.',
-    body: CreateEndpoint, reply: { status: 201, schema: EndpointWithSecret }, problems: { 409: 'There are ten endpoints already.', ...badBody },
+    body: CreateEndpoint, reply: { status: 201, schema: EndpointWithSecret }, problems: { ...badUrl, 409: '`too-many-endpoints`: there are ten already.' },
   },
   { id: 'listEndpoints', method: 'get', path: '/v1/endpoints', tag: 'endpoints', scope: 'events:read', summary: 'List endpoints', description: 'All your endpoints, oldest first.', reply: { status: 200, schema: Endpoints }, problems: {} },
   { id: 'getEndpoint', method: 'get', path: '/v1/endpoints/{endpointId}', tag: 'endpoints', scope: 'events:read', summary: 'Look at an endpoint', description: 'One endpoint: what it wants, and how it does.', reply: { status: 200, schema: Endpoint }, problems: noEndpoint },
   {
     id: 'changeEndpoint', method: 'patch', path: '/v1/endpoints/{endpointId}', tag: 'endpoints', scope: 'admin', summary: 'Change an endpoint',
     description: 'Changes its address, its types, or whether anything is sent to it. What happens while it is disabled is not sent, but can be replayed.',
-    body: ChangeEndpoint, reply: { status: 200, schema: Endpoint }, problems: { ...noEndpoint, ...badBody },
+    body: ChangeEndpoint, reply: { status: 200, schema: Endpoint }, problems: { ...noEndpoint, ...badUrl },
   },
   {
     id: 'deleteEndpoint', method: 'delete', path: '/v1/endpoints/{endpointId}', tag: 'endpoints', scope: 'admin', summary: 'Delete an endpoint',

@@ -6,12 +6,13 @@ import { ListRates, RatePage, Rates, UpdateRates } from '../rate.ts';
 import { CreatedTenant, CreateTenant, CreateTenantKey, DeletedTenant, ListTenants, Tenant, TenantPage, UpdateTenant } from '../tenant.ts';
 import { NDJSON } from './audit.ts';
 
-const noTenant = { 404: 'There is no such tenant.' };
+const badCurrency = { ...badBody, 422: `${badBody[422]} \`currency-without-rates\`: there is no price in that currency for all that is charged.` };
+const noTenant = { 404: '`tenant-not-found`: there is no such tenant.' };
 
 export const OPERATOR_OPERATIONS: readonly Operation[] = [
   {
     id: 'createTenant', method: 'post', path: '/v1/operator/tenants', tag: 'operator', scope: 'operator', summary: 'Create a tenant', description: 'Makes a tenant with its first API key, and shows that, once.',
-    body: CreateTenant, reply: { status: 201, schema: CreatedTenant }, problems: badBody,
+    body: CreateTenant, reply: { status: 201, schema: CreatedTenant }, problems: badCurrency,
   },
   {
     id: 'listTenants', method: 'get', path: '/v1/operator/tenants', tag: 'operator', scope: 'operator', summary: 'List tenants', description: 'All tenants, newest first, a page at a time.',
@@ -20,11 +21,11 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
   { id: 'getTenant', method: 'get', path: '/v1/operator/tenants/{tenantId}', tag: 'operator', scope: 'operator', summary: 'Look at a tenant', description: 'One tenant.', reply: { status: 200, schema: Tenant }, problems: noTenant },
   {
     id: 'updateTenant', method: 'patch', path: '/v1/operator/tenants/{tenantId}', tag: 'operator', scope: 'operator', summary: 'Change a tenant', description: 'Changes its name or its settings; what is left out stays as it is.',
-    body: UpdateTenant, reply: { status: 200, schema: Tenant }, problems: { ...noTenant, ...badBody },
+    body: UpdateTenant, reply: { status: 200, schema: Tenant }, problems: { ...noTenant, ...badCurrency },
   },
   {
     id: 'createTenantKey', method: 'post', path: '/v1/operator/tenants/{tenantId}/keys', tag: 'operator', scope: 'operator', summary: 'Give a tenant a key',
-    description: 'Makes an API key for a tenant that has lost its own, and shows it, once.', body: CreateTenantKey, reply: { status: 201, schema: CreatedKey }, problems: { ...noTenant, 409: 'It has 50 live keys already.', ...badBody },
+    description: 'Makes an API key for a tenant that has lost its own, and shows it, once.', body: CreateTenantKey, reply: { status: 201, schema: CreatedKey }, problems: { ...noTenant, 409: '`too-many-keys`: it has 50 live keys already.', ...badBody },
   },
   {
     id: 'suspendTenant', method: 'post', path: '/v1/operator/tenants/{tenantId}/suspend', tag: 'operator', scope: 'operator', ends: true, summary: 'Suspend a tenant',
@@ -38,7 +39,7 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
   {
     id: 'deleteTenant', method: 'delete', path: '/v1/operator/tenants/{tenantId}', tag: 'operator', scope: 'operator', summary: 'Delete a tenant',
     description: 'Deletes a suspended tenant with all that is its own, for good: rooms, PINs, keys, sessions and their events. Its audit log and what it used are kept. Dedicated numbers must be taken from it first. Again: the same answer.',
-    reply: { status: 200, schema: DeletedTenant }, problems: { 409: 'It is not suspended, has numbers of its own, or one of its connections is not yet seen closed.' },
+    reply: { status: 200, schema: DeletedTenant }, problems: { 409: '`tenant-not-suspended`: it is not suspended. `tenant-has-numbers`: it has numbers of its own. `tenant-has-legs`: one of its connections is not yet seen closed.' },
   },
   {
     id: 'listAuditOfAll', method: 'get', path: '/v1/operator/audit', tag: 'operator', scope: 'operator', summary: 'See who changed what, of all tenants',
@@ -59,6 +60,6 @@ export const OPERATOR_OPERATIONS: readonly Operation[] = [
   },
   {
     id: 'updateRates', method: 'patch', path: '/v1/operator/rates', tag: 'operator', scope: 'operator', summary: 'Change rates',
-    description: 'Sets lines of the price list or takes them out, at most 500 at a time, all of them or none; what is up is counted by them at once.', body: UpdateRates, reply: { status: 200, schema: Rates }, problems: badBody,
+    description: 'Sets lines of the price list or takes them out, at most 500 at a time, all of them or none; what is up is counted by them at once.', body: UpdateRates, reply: { status: 200, schema: Rates }, problems: badCurrency,
   },
 ];

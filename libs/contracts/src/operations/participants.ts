@@ -2,8 +2,8 @@ import { badBody, badQuery, endedOrFull, legLimit, noMoney, noRoom, notNow, type
 import { AddedParticipant, AddParticipant, ListParticipants, MuteParticipant, Participant, RemovedParticipant, Roster, SendDigits, TakenByProvider, UpdateParticipant } from '../participant.ts';
 import { Token, TokenRequest } from '../token.ts';
 
-const noParticipant = { 404: 'There is no such participant, or it is another tenant’s.' };
-const notThere = { 409: 'They are not in a session now, or the provider cannot do this to their connection.' };
+const noParticipant = { 404: '`participant-not-found`: there is no such participant, or it is another tenant’s.' };
+const notThere = { 409: '`participant-not-there`: they are not connected now. `not-supported`: the provider cannot do this to their connection. `provider-account-gone`: the account that they are at was deleted.' };
 
 export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
   {
@@ -14,7 +14,13 @@ export const PARTICIPANT_OPERATIONS: readonly Operation[] = [
   {
     id: 'addParticipant', method: 'post', path: '/v1/rooms/{roomId}/participants', tag: 'participants', scope: 'calls:write', summary: 'Ring somebody',
     description: 'Decides that a phone is rung and brought into the room, and replies at once; ringing, answered and failed are told apart on the roster and in the session’s events.',
-    body: AddParticipant, reply: { status: 202, schema: AddedParticipant }, problems: { ...noMoney, ...noRoom, ...endedOrFull, ...badBody, ...legLimit },
+    body: AddParticipant, reply: { status: 202, schema: AddedParticipant },
+    problems: {
+      ...noMoney, ...noRoom, ...endedOrFull, ...badBody,
+      403: '`destination-not-allowed`: numbers of this country may not be rung for you. `destination-premium`: nor any that cost more than an ordinary call, nor satellites.',
+      422: `${badBody[422]} \`not-e164\`: the number is not in E.164 form. \`not-a-number\`: no country has such a number.`,
+      429: `${legLimit[429]} \`limit-dial-outs\`: as many were rung within the last minute as may be. \`fraud-limit\`: your calls look like a thief’s; \`detail\` names the meter.`,
+    },
   },
   {
     id: 'listParticipants', method: 'get', path: '/v1/rooms/{roomId}/participants', tag: 'participants', scope: 'rooms:read', summary: 'See who is there',

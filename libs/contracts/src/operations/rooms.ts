@@ -2,11 +2,18 @@ import { LiveRoom } from '../leg.ts';
 import { badBody, badQuery, ended, noMoney, noRoom, notNow, roomLimit, type Operation } from '../operation.ts';
 import { CreatedRoom, CreateRoom, EndedRoom, ListRooms, Room, RoomDetails, RoomPage, UpdateRoom } from '../room.ts';
 
+/** What is wrong with the settings of a room. */
+const badSettings = `${badBody[422]} \`invalid-schedule\`: its times are in no order. \`not-dedicated\`: a room without PINs needs a number of your own.`;
+
 export const ROOM_OPERATIONS: readonly Operation[] = [
   {
     id: 'createRoom', method: 'post', path: '/v1/rooms', tag: 'rooms', scope: 'rooms:write', summary: 'Create a room',
     description: 'Creates a room with its PINs, its first session and a token for its first browser, a host’s: all of it, or nothing. One that opens later gets its session when somebody comes.',
-    body: CreateRoom, reply: { status: 201, schema: CreatedRoom }, problems: { 409: 'Another active room has this `externalId`, or the number leads to a room without a PIN.', ...noMoney, ...badBody, ...roomLimit, ...notNow },
+    body: CreateRoom, reply: { status: 201, schema: CreatedRoom }, problems: { ...noMoney, ...badBody, ...roomLimit, ...notNow,
+      409: '`external-id-taken`: another active room has this `externalId`. `number-in-use`: the number leads to a room without a PIN.',
+      422: `${badSettings} \`unknown-number\`: there is no such number that you may use.`,
+      503: `${notNow[503]} \`no-numbers\`: the operator must add a dial-in number.`,
+    },
   },
   {
     id: 'listRooms', method: 'get', path: '/v1/rooms', tag: 'rooms', scope: 'rooms:read', summary: 'List rooms', description: 'Your rooms, newest first, a page at a time: in one state, of a time, by the beginning of their name, or by your own id for them. Rooms that you deleted are not among them.',
@@ -20,7 +27,7 @@ export const ROOM_OPERATIONS: readonly Operation[] = [
   {
     id: 'updateRoom', method: 'patch', path: '/v1/rooms/{roomId}', tag: 'rooms', scope: 'rooms:write', summary: 'Change a room',
     description: 'Changes what is named and leaves the rest. Times are good at once, for the running session too; people who were rung before keep the shorter of the two as the longest that the provider holds their call. With `If-Match` (the `ETag` that you read) it is done only if nobody has changed the room since; without, it is done anyway.',
-    body: UpdateRoom, reply: { status: 200, schema: Room }, problems: { ...noRoom, 409: 'The room has ended, another active room has this `externalId`, or the number is in use.', 412: 'The room has another version than `If-Match` says.', ...badBody }, versioned: true,
+    body: UpdateRoom, reply: { status: 200, schema: Room }, problems: { ...noRoom, ...badBody, 409: '`room-ended`: the room has ended. `external-id-taken`: another active room has this `externalId`. `number-in-use`: other rooms are on the number.', 412: '`version-mismatch`: the room has another version than `If-Match` says.', 422: badSettings }, versioned: true,
   },
   {
     id: 'deleteRoom', method: 'delete', path: '/v1/rooms/{roomId}', tag: 'rooms', scope: 'rooms:write', ends: true, summary: 'Delete a room',

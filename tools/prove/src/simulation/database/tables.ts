@@ -3,9 +3,9 @@ import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view'
 import pg from 'pg';
 import type { DeliveryAttemptRow, DeliveryRow } from './deliveries.ts';
 
-export interface NumberRow { readonly e164: string; readonly language: string; readonly country: string | null; readonly toll_free: boolean; readonly dedicated_to: string | null; readonly account_id: string | null; readonly created_at: Date }
-export interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly role: LegRow['role']; readonly participant_id: string | null; readonly digits: number; readonly created_at: Date; readonly free_at: Date | null }
-export interface ParticipantRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly kind: string; readonly name: string; readonly role: LegRow['role']; readonly removed_at: Date | null; readonly created_at: Date }
+interface NumberRow { readonly e164: string; readonly language: string; readonly country: string | null; readonly toll_free: boolean; readonly dedicated_to: string | null; readonly account_id: string | null; readonly created_at: Date }
+interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly role: LegRow['role']; readonly participant_id: string | null; readonly digits: number; readonly created_at: Date; readonly free_at: Date | null }
+interface ParticipantRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly kind: string; readonly name: string; readonly role: LegRow['role']; readonly removed_at: Date | null; readonly created_at: Date }
 export interface OutboxRow {
   readonly id: number;
   readonly tenant_id: string;
@@ -29,8 +29,8 @@ export interface CdrRow {
   readonly asks: number;
 }
 
-export interface AttemptRow { readonly leg_id: string; readonly no: number; readonly tenant_id: string | null; readonly at: Date; readonly outcome: string | null; readonly reason: string | null }
-export interface ObservationRow { readonly tenant_id: string | null; readonly leg_id: string; readonly handle: string; readonly phase: string; readonly source: string; readonly outcome: string | null; readonly reason: string | null; readonly provider_at: Date | null; readonly stored_at: Date }
+interface AttemptRow { readonly leg_id: string; readonly no: number; readonly tenant_id: string | null; readonly at: Date; readonly outcome: string | null; readonly reason: string | null }
+interface ObservationRow { readonly tenant_id: string | null; readonly leg_id: string; readonly handle: string; readonly phase: string; readonly source: string; readonly outcome: string | null; readonly reason: string | null; readonly provider_at: Date | null; readonly stored_at: Date }
 
 /** What Postgres itself reports, as the driver throws it. */
 export class DatabaseError extends pg.DatabaseError {
@@ -266,7 +266,7 @@ export class Tables {
   }
 }
 
-export interface StrayRow { readonly id: string; readonly first_at: Date; readonly last_at: Date; readonly sweeps: number; readonly asked_at: Date | null; readonly false_kill_at: Date | null; readonly account_id: string | null }
+interface StrayRow { readonly id: string; readonly first_at: Date; readonly last_at: Date; readonly sweeps: number; readonly asked_at: Date | null; readonly false_kill_at: Date | null; readonly account_id: string | null }
 
 const inSet = (set: Set<string>, id: string, wanted: boolean): void => {
   if (wanted) set.add(id);
