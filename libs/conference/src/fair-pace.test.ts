@@ -93,6 +93,6 @@ describe('many legs that are to be hung up at once', () => {
     expect(new Set(hungUp).size).toBe(41);
     expect(hungUp).toHaveLength(41);
     const attempts = await stage.store.prisma.hang_up_attempt.findMany();
-    expect(attempts.map(({ no, outcome }) => [no, outcome])).toEqual(Array(40).fill([1, 'taken']));
+    expect(attempts.map(({ no, outcome }) => [no, outcome])).toEqual(Array.from({ length: 40 }, () => [1, 'taken']));
   });
 });

@@ -48,7 +48,7 @@ it('a rung phone of which nothing was ever heard is not given up while the vendo
   expect(await closings()).toEqual([]);
 });
 
-it('it is given up by a complete list of calls that was asked for once its ringing was over, and not by one before', async () => {
+it('is given up by a complete list of calls that was asked for once its ringing was over, and not by one before', async () => {
   const meeting = await unheard();
   const call = await stage.emulator.client.awaitRing(PHONE);
   await passTime(stage, 40);

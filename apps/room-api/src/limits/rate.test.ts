@@ -86,9 +86,9 @@ describe('an address that has no key', () => {
 
   it('has one key looked up at a time once it is over, however many it tries at once; whose key was good there is let in', async () => {
     await stage.store.pool.query(`UPDATE tenant SET max_requests_per_minute = 10000`);
-    const from = at('198.51.100.9');
-    const wrong = () => stage.ask('GET', '/v1/rooms', { headers: from, key: newKey() });
-    expect((await stage.ask('GET', '/v1/rooms', { headers: from })).status).toBe(200);
+    const there = at('198.51.100.9');
+    const wrong = () => stage.ask('GET', '/v1/rooms', { headers: there, key: newKey() });
+    expect((await stage.ask('GET', '/v1/rooms', { headers: there })).status).toBe(200);
     for (let i = 0; i <= UNAUTHENTICATED; i++) await wrong();
     const lock = await stage.store.pool.connect();
     await lock.query('BEGIN; LOCK TABLE api_key');
@@ -97,7 +97,7 @@ describe('an address that has no key', () => {
     // None of these waits for the database.
     const refused = await Promise.all(Array.from({ length: 10 }, wrong));
     expect(new Set(refused.map(({ status, body }) => `${status} ${body.reason}`))).toEqual(new Set(['429 rate-limited']));
-    const good = stage.ask('GET', '/v1/rooms', { headers: from });
+    const good = stage.ask('GET', '/v1/rooms', { headers: there });
     await expect.poll(async () => (await lock.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'api_key'::regclass`)).rowCount).toBe(2);
     await lock.query('COMMIT');
     lock.release();

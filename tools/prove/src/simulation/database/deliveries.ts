@@ -80,10 +80,10 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
       const room = Math.max(0, (widths as readonly number[])[i]! - rows.filter((row) => leased(row, now)).length);
       return rows.filter((row) => row.next_try_at! <= now && !leased(row, now) && heads.get(row.stream) === row.seq).toSorted(byDue).slice(0, room);
     });
-    const taken = new Map((tenants as readonly string[]).map((tenant, i) => [tenant, (busy as readonly number[])[i]!]));
+    const onTheirWay = new Map((tenants as readonly string[]).map((tenant, i) => [tenant, (busy as readonly number[])[i]!]));
     const picked = found.toSorted(byDue).map((row) => {
-      const nth = taken.get(row.tenant_id)! + 1;
-      taken.set(row.tenant_id, nth);
+      const nth = onTheirWay.get(row.tenant_id)! + 1;
+      onTheirWay.set(row.tenant_id, nth);
       return { row, nth };
     });
     return answer(
