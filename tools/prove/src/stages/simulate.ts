@@ -34,6 +34,9 @@ async function manyDays({ seed, quick, log, beside }: StageInput): Promise<Total
   return totals;
 }
 
+/** Requests a second that the vendor takes of one account, calls that are placed not counted (contract §7). */
+const VENDOR_LIMIT = 15;
+
 /** Stage 3: faults, then none; every leg gone within its bound; the same seed twice gives the same trace. */
 export const simulate: Stage = async (input) => {
   const { seed, quick, log } = input;
@@ -41,6 +44,7 @@ export const simulate: Stage = async (input) => {
   log(`  same seed, same trace: ${twice.map(({ hash }) => hash).join(' ')}`);
   const totals = await manyDays(input);
   const troubles = [...(await explain(totals, log)), ...shortOf(quick, { simulatedDays: totals.days, simulatedLegs: totals.legs, simulatedFaults: totals.faultCount })];
+  if (totals.peakPerSecond > VENDOR_LIMIT) troubles.push(`I7: ${totals.peakPerSecond} requests in one second at the vendor's account, which takes ${VENDOR_LIMIT}`);
   if (twice[0]!.hash !== twice[1]!.hash) troubles.push('the same seed gave two traces');
   return {
     troubles,
