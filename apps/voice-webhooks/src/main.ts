@@ -28,7 +28,7 @@ await runMain(async () => {
   const [store, callers] = [openPool(), openPool()];
   const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
   const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: redisTrouble });
-  const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
+  const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, holdMusicUrl: config.vonage.HOLD_MUSIC_URL };
   const buildAccount = accountBuilder(config.vonage, timing);
   const providers = openProviders({
     // Asked before each webhook of a tenant's account is believed, those that somebody waits for among them.

@@ -25,7 +25,7 @@ export const askForPin = (webhooks: WebhookUrls, language: string, legId: string
 /** Ids for what seating a caller may have to make. */
 export const freshIds = ({ ids }: Pick<Deps, 'ids'>): FreshIds => ({ sessionId: ids.next('ses'), conversation: ids.next('conv'), participantId: ids.next('part') });
 
-/** Into the conference. Who is held there is told to wait, hears music, and gets in with the first who is not held: a host, or the bridge to one. */
+/** Into the conference. Who is held there is told to wait, hears the operator's music, and gets in with the first who is not held: a host, or the bridge to one. */
 export async function takeSeat(deps: Pick<Deps, 'jobs' | 'report'>, webhooks: WebhookUrls, legId: string, language: string, seat: Seat): Promise<CallPlan> {
   await sendSettle(deps, seat.tenant_id, seat.session_id);
   return [

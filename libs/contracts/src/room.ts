@@ -32,7 +32,7 @@ const maxParticipants = z
   .max(MOST_PARTICIPANTS, `must be at most ${MOST_PARTICIPANTS}`)
   .meta({ description: `How many people may be in a session at once, browsers and phones together. 2 to ${MOST_PARTICIPANTS}: the conference holds 50, and one of them is the bridge.`, examples: [MOST_PARTICIPANTS] });
 
-const waitForHost = z.boolean('must be true or false').meta({ description: 'Whether callers and people who are rung hear music until a host is in. Browsers are not held.', examples: [false] });
+const waitForHost = z.boolean('must be true or false').meta({ description: 'Whether callers and people who are rung wait until a host is in, with the operator’s music or in silence. Browsers are not held.', examples: [false] });
 const pinless = z.boolean('must be true or false').meta({ description: 'Whether who dials the number is let in without a PIN. Only on a number of your own, and for one room on it.', examples: [false] });
 const startsAt = instant('When the room opens: nobody can join before. Null: it is open.').nullable();
 const endsAt = instant('When the room closes: its session ends, and nobody can join after. Null: it does not close.').nullable();

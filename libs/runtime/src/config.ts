@@ -138,6 +138,8 @@ const GROUPS = {
       VIDEO_API_HOST: z.url().optional(),
       /** The host in the SIP address that the bridge leg dials. */
       SIP_HOST: z.string().default('sip.nexmo.com'),
+      /** What callers hear who wait for their host: an MP3 or WAV that the vendor fetches; absent: silence. */
+      HOLD_MUSIC_URL: z.url({ protocol: /^https?$/ }).optional(),
       PROVIDER_TIMEOUT_MS: z.coerce.number().int().min(100).max(4_500).default(4_000),
     })
     .superRefine((value, ctx) => {

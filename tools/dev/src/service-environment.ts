@@ -66,7 +66,7 @@ export const emulatedVendor = (mode: Mode, vendorUrl: string, { vendor }: Creden
 /** What a real account is described by (README, "With a real Vonage account"). */
 const REAL = [
   'VIDEO_MODE', 'VONAGE_API_KEY', 'VONAGE_API_SECRET', 'VONAGE_SIGNATURE_SECRET', 'VONAGE_APPLICATION_ID', 'VONAGE_PRIVATE_KEY', 'VIDEO_CALLBACK_SECRET',
-  'OPENTOK_API_KEY', 'OPENTOK_API_SECRET', 'VONAGE_API_HOST', 'VIDEO_API_HOST', 'SIP_HOST', 'PROVIDER_TIMEOUT_MS',
+  'OPENTOK_API_KEY', 'OPENTOK_API_SECRET', 'VONAGE_API_HOST', 'VIDEO_API_HOST', 'SIP_HOST', 'HOLD_MUSIC_URL', 'PROVIDER_TIMEOUT_MS',
 ];
 
 /** A real account's settings, from the environment; the services say what is missing in them. */

@@ -43,6 +43,13 @@ describe('a plan as an NCCO', () => {
     expect(toNcco([say('x'.repeat(4_000))]).map((action) => String(action['text']).length)).toEqual([1_500, 1_500, 1_000]);
   });
 
+  it('plays music to whoever waits for a conference to begin, where there is some, and to nobody else', () => {
+    const held = { do: 'join', conversation: 'conv_1', eventsTo: EVENTS, startOnEnter: false } as const;
+    const music = (plan: Parameters<typeof toNcco>[0], url?: string) => toNcco(plan, url).map((action) => action['musicOnHoldUrl']);
+    expect(music([held], 'https://example.com/hold.mp3')).toEqual([['https://example.com/hold.mp3']]);
+    expect([...music([held]), ...music([{ ...held, startOnEnter: true }], 'https://example.com/hold.mp3')]).toEqual([undefined, undefined]);
+  });
+
   it('never makes a conversation without a name', () => {
     expect(() => toNcco([{ do: 'join', conversation: '', eventsTo: EVENTS }])).toThrow(expect.objectContaining({ verdict: { outcome: 'server', reason: 'nameless-conversation' } }));
   });

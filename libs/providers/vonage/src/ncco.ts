@@ -40,7 +40,7 @@ const askDigits = (step: Step<'ask-digits'>): NccoAction => ({
   eventMethod: 'POST',
 });
 
-function join(step: Step<'join'>): NccoAction {
+function join(step: Step<'join'>, holdMusicUrl: string | undefined): NccoAction {
   // a conversation without a name is invalid and drops the call (contract §4)
   if (step.conversation === '') throw new VerdictError('server', 'nameless-conversation', 'A call cannot join a conversation that has no name.');
   return {
@@ -48,14 +48,15 @@ function join(step: Step<'join'>): NccoAction {
     name: step.conversation,
     startOnEnter: step.startOnEnter ?? true,
     endOnExit: step.endOnExit ?? false,
+    ...(step.startOnEnter === false && holdMusicUrl !== undefined && { musicOnHoldUrl: [holdMusicUrl] }),
     eventUrl: [step.eventsTo],
     eventMethod: 'POST',
   };
 }
 
-function actions(step: CallStep, keysFollow: boolean): NccoAction[] {
+function actions(step: CallStep, keysFollow: boolean, holdMusicUrl: string | undefined): NccoAction[] {
   if (step.do === 'say') return say(step, keysFollow);
-  return [step.do === 'join' ? join(step) : askDigits(step)];
+  return [step.do === 'join' ? join(step, holdMusicUrl) : askDigits(step)];
 }
 
 /** Ends the call: when all actions are done, the call ends. An NCCO must have one action at least (contract §4). */
@@ -64,9 +65,10 @@ const LET_GO: NccoAction = { action: 'wait', timeout: 0.1 };
 /**
  * A plan as an NCCO of plain objects: the helper classes of `@vonage/voice` drop false and 0, so that `startOnEnter: false` would turn
  * into the default, true (contract §0.7).
+ * @param holdMusicUrl what those hear who wait for the conference to begin; absent: nothing
  */
-export function toNcco(plan: CallPlan): NccoAction[] {
+export function toNcco(plan: CallPlan, holdMusicUrl?: string): NccoAction[] {
   const lastInput = plan.findLastIndex((step) => step.do === 'ask-digits');
-  const ncco = plan.flatMap((step, index) => actions(step, index < lastInput));
+  const ncco = plan.flatMap((step, index) => actions(step, index < lastInput, holdMusicUrl));
   return ncco.length === 0 ? [LET_GO] : ncco;
 }

@@ -29,7 +29,7 @@ function endpoint(number: string): { type: 'phone'; number: string } {
   return { type: 'phone', number: number.slice(1) };
 }
 
-function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvider {
+function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps): VoiceProvider {
   const { apiKey, applicationId, privateKey } = account;
   const { voice: sdk } = new Vonage({ apiKey, applicationId, privateKey }, { apiHost: account.apiHost, timeout: timeoutMs });
   const read = { timeoutMs, request: 'read' } as const;
@@ -38,7 +38,7 @@ function create(account: VoiceAccount, { timeoutMs }: ProviderDeps): VoiceProvid
     kind: KIND,
     countedBy: apiKey,
     capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
-    instructions: toNcco,
+    instructions: (plan) => toNcco(plan, holdMusicUrl),
     async createCall(input) {
       const call = {
         to: [endpoint(input.to)],
