@@ -97,6 +97,9 @@ export interface ConversationView {
     earmuffed: boolean;
     startOnEnter: boolean;
     endOnExit: boolean;
+    /** Call ids that hear it, and that it hears; absent: all. Told, not played: the emulator has no sound. */
+    canSpeak?: string[] | undefined;
+    canHear?: string[] | undefined;
     /** The video session that this member's SIP leg bridges in. */
     bridgedSessionId?: string;
   }[];

@@ -19,6 +19,8 @@ export interface Membership {
   muted: boolean;
   canSpeak?: string[];
   canHear?: string[];
+  /** What it hears until the conversation begins. */
+  holdMusic?: string | undefined;
 }
 
 export interface Conversation {

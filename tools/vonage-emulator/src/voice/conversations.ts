@@ -14,7 +14,8 @@ const isStarted = (conversation: Conversation): boolean => [...conversation.memb
 
 function announce(conversation: Conversation, leg: Leg, wasStarted: boolean): void {
   const started = isStarted(conversation);
-  leg.party.note(started ? 'joined' : 'waiting', { conversation: conversation.name });
+  const music = conversation.members.get(leg)?.holdMusic;
+  leg.party.note(started ? 'joined' : 'waiting', { conversation: conversation.name, ...(!started && music !== undefined && { text: music }) });
   if (started && !wasStarted) {
     for (const other of conversation.members.keys()) if (other !== leg) other.party.note('joined', { conversation: conversation.name });
   }
@@ -43,7 +44,7 @@ export function joinConversation(world: World, leg: Leg, name: string, membershi
 
 /** Moves every leg of a conversation into another one (the NCCO `transfer` action). */
 export function moveAll(world: World, from: Conversation, leg: Leg, to: Conversation, membership: Membership): Leg[] {
-  const movers = from.members.size === 0 ? [leg] : [...from.members.keys()];
+  const movers = [...new Set([...from.members.keys(), leg])];
   for (const mover of movers) {
     leaveConversation(world, mover);
     if (to.name !== undefined) joinConversation(world, mover, to.name, membership);
@@ -74,7 +75,7 @@ export function viewConversations(world: World): ConversationView[] {
     members: [...conversation.members].map(([leg, membership]) => ({
       callId: leg.uuid, personId: leg.party.personId, from: leg.from, to: leg.to,
       muted: leg.muted || membership.muted, earmuffed: leg.earmuffed,
-      startOnEnter: membership.startOnEnter, endOnExit: membership.endOnExit, bridgedSessionId: leg.party.sessionId,
+      startOnEnter: membership.startOnEnter, endOnExit: membership.endOnExit, canSpeak: membership.canSpeak, canHear: membership.canHear, bridgedSessionId: leg.party.sessionId,
     })),
   }));
 }

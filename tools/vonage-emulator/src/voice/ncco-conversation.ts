@@ -1,6 +1,6 @@
 /** conversation and transfer: legs meet (contract §4). Neither ends before the call does. */
 import type { Conversation, Membership } from '../world.ts';
-import { joinConversation, leaveConversation, moveAll } from './conversations.ts';
+import { joinConversation, moveAll } from './conversations.ts';
 import { sendError } from './events.ts';
 import type { ActionOf } from './ncco-schema.ts';
 import type { Outcome, Run } from './ncco-step.ts';
@@ -14,6 +14,7 @@ const over = (run: Run): Promise<void> => new Promise((resolve) => {
 export async function performConversation(run: Run, action: ActionOf<'conversation'>): Promise<Outcome> {
   const membership: Membership = {
     startOnEnter: action.startOnEnter, endOnExit: action.endOnExit, muted: action.mute, canSpeak: action.canSpeak, canHear: action.canHear,
+    holdMusic: [action.musicOnHoldUrl ?? []].flat()[0],
   };
   if (joinConversation(run.world, run.leg, action.name, membership)) await over(run);
   return undefined;
@@ -29,8 +30,7 @@ export async function performTransfer(run: Run, action: ActionOf<'transfer'>): P
     sendError(run.world, run.leg, 'Conversation not found');
     return undefined;
   }
-  leaveConversation(run.world, run.leg);
-  moveAll(run.world, run.leg.conversation, run.leg, target, {
+  moveAll(run.world, run.left, run.leg, target, {
     startOnEnter: true, endOnExit: false, muted: action.mute, canSpeak: action.canSpeak, canHear: action.canHear,
   });
   await over(run);

@@ -162,6 +162,13 @@ describe('conversation', () => {
     await stage.client.putConfig({ behaviour: { maxParticipants: 50 } });
   });
 
+  it('tells what is heard by whoever waits, and who hears whom', async () => {
+    answerWith({ action: 'conversation', name: 'r', startOnEnter: false, musicOnHoldUrl: ['http://127.0.0.1/music.mp3'], canSpeak: [], canHear: ['x'] });
+    const id = await dial();
+    expect((await stage.client.caller(id)).timeline.at(-1)).toMatchObject({ event: 'waiting', text: 'http://127.0.0.1/music.mp3' });
+    expect((await stage.client.conversations())[0]?.members[0]).toMatchObject({ canSpeak: [], canHear: ['x'] });
+  });
+
   it('moves a whole conversation with the transfer action', async () => {
     answerWith({ action: 'conversation', name: 'a' });
     await dial();
@@ -169,6 +176,13 @@ describe('conversation', () => {
     answerWith({ action: 'transfer', conversationId: target?.uuid });
     await dial('447700900002');
     expect((await stage.client.conversations()).map((room) => [room.name, room.members.length])).toEqual([['a', 2]]);
+    // Whoever is with the leg that is told to goes along.
+    answerWith({ action: 'conversation', name: 'b' });
+    const { callId } = await stage.client.dial({ from: '447700900003', to: NUMBER });
+    await dial('447700900004');
+    await stage.vonage.voice.transferCallWithNCCO(callId, [{ action: 'transfer', conversationId: target?.uuid }] as never);
+    await stage.client.advanceClock(0);
+    expect((await stage.client.conversations()).map((room) => [room.name, room.members.length])).toEqual([['a', 4]]);
   });
 });
 

@@ -33,11 +33,12 @@ function perform(run: Run, action: Action): Promise<Outcome> {
 export function startNcco(world: World, leg: Leg, ncco: Ncco): void {
   if (leg.endedAt !== undefined) return;
   leg.run?.abort();
+  const left = leg.conversation;
   if (leaveConversation(world, leg) !== undefined) leg.conversation = privateConversation(world, leg.applicationId);
   const control = new AbortController();
   leg.run = control;
   leg.keys.listener = undefined;
-  const run: Run = { world, leg, signal: control.signal, rest: ncco, prompt: '', prompted: false };
+  const run: Run = { world, leg, left, signal: control.signal, rest: ncco, prompt: '', prompted: false };
   void runAll(run);
 }
 

@@ -1,5 +1,5 @@
 /** What the actions of a running NCCO share. */
-import type { Leg, World } from '../world.ts';
+import type { Conversation, Leg, World } from '../world.ts';
 import { fetchNcco, voiceHook } from '../webhooks/voice-hook.ts';
 import { eventTarget, sendError } from './events.ts';
 import type { Ncco } from './ncco-schema.ts';
@@ -8,6 +8,8 @@ import type { Ncco } from './ncco-schema.ts';
 export interface Run {
   world: World;
   leg: Leg;
+  /** The conversation that it was in before. */
+  left: Conversation;
   /** Aborts when the NCCO is replaced or the leg ends. */
   signal: AbortSignal;
   /** What comes after the action that runs now. */
