@@ -101,6 +101,15 @@ describe('exit codes', () => {
     expect([ran.code, ran.err]).toEqual([code, code === 0 ? '' : expect.stringMatching(/\S/)]);
   });
 
+  it('a change is done once under one key, which is told where it is not known whether it was done', async () => {
+    const create = (name: string) => shell.run(['rooms', 'create', name, '--json', '--idempotency-key', 'board-of-may']);
+    const [first, again] = [await create('Board'), await create('Board')];
+    expect([first.code, again.code, JSON.parse(again.out)]).toEqual([0, 0, JSON.parse(first.out)]);
+    expect((await create('Another')).code).toBe(4);
+    const lost = await shell.run(['rooms', 'end', 'room_x', '--idempotency-key', 'k-1'], { env: { PARTYLINE_URL: 'http://127.0.0.1:9' } });
+    expect([lost.code, lost.err]).toEqual([5, expect.stringContaining('--idempotency-key k-1')]);
+  });
+
   it('errors are for people, or for programs', async () => {
     const inWords = await shell.run(['rooms', 'create', ' ']);
     expect(inWords.err).toMatch(/^partyline: The body is not as it should be\.\n {2}name must not be empty\n/);

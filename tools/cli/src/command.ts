@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { Partyline } from '@partyline/sdk';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { openOutput, type Output } from './output.ts';
 import { readOperatorSettings, readSettings, type Settings } from './settings.ts';
@@ -29,7 +31,7 @@ export interface Leaf {
 
 /** Adds a command that does something to one that groups them. */
 export function addLeaf(io: Io, group: Command, { usage, says, options = {}, examples, run }: Leaf): void {
-  const command = group.command(usage).description(says).addOption(new Option('--json', 'print JSON'));
+  const command = group.command(usage).description(says).addOption(new Option('--json', 'print JSON')).addOption(new Option('--idempotency-key <key>', 'a change under this key is done once, however often it is sent within a day').hideHelp());
   for (const [flags, option] of Object.entries(options)) {
     if (typeof option === 'string') command.option(flags, option);
     else command.option(flags, option[0], (text: string) => option[1](text));
@@ -38,8 +40,15 @@ export function addLeaf(io: Io, group: Command, { usage, says, options = {}, exa
   command.action(async (...given: unknown[]) => {
     // Commander gives the arguments, then the options, then the command itself.
     const chosen = given.at(-2) as Record<string, never>;
-    const out = openOutput(io, (chosen as { json?: boolean }).json === true);
-    await run({ io, out, client: () => clientOf(readSettings(io)), operator: () => clientOf(readOperatorSettings(io)).operator }, given.slice(0, -2).flat() as string[], chosen);
+    const { json = false, idempotencyKey = randomUUID() } = chosen as { json?: boolean; idempotencyKey?: string };
+    const out = openOutput(io, json);
+    const clientOf = openClients(idempotencyKey);
+    try {
+      await run({ io, out, client: () => clientOf(readSettings(io)), operator: () => clientOf(readOperatorSettings(io)).operator }, given.slice(0, -2).flat() as string[], chosen);
+    } catch (error) {
+      if (exitCodeOf(error) === EXIT.indeterminate && !json) io.err(`If it was to change something: the same command with --idempotency-key ${idempotencyKey} does it once, and says what became of it.`);
+      throw error;
+    }
   });
 }
 
@@ -50,7 +59,12 @@ export function addGroup(io: Io, parent: Command, name: string, says: string, le
   return group;
 }
 
-const clientOf = ({ url, key }: Settings): Partyline => new Partyline({ baseUrl: url, apiKey: key });
+/** Clients whose changes are sent under one key: the first as it is, further ones of the same command numbered, so that the command can be repeated as a whole. */
+function openClients(idempotencyKey: string): (settings: Settings) => Partyline {
+  let sent = 0;
+  const newIdempotencyKey = (): string => ((sent += 1) === 1 ? idempotencyKey : `${idempotencyKey}-${sent}`);
+  return ({ url, key }) => new Partyline({ baseUrl: url, apiKey: key, newIdempotencyKey });
+}
 
 export function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Give a whole number.');

@@ -25,6 +25,8 @@ const ABOUT = `
 Exit codes: 0 done; 1 our or the provider's fault, or doctor found one; 2 wrong usage or input; 3 the key is not taken or may not; 4 not found, or in conflict
 with how things stand; 5 no answer, so it may have been done; 6 too many requests, try later.
 
+Every command takes --json, and one that changes something --idempotency-key <key>: sent again under the same key within a day, it is done once.
+
 PARTYLINE_URL, PARTYLINE_KEY and PARTYLINE_OPERATOR_KEY win over what login has stored. docs/cli.md has a page on all of it.`;
 
 /** Every command, as one tree: what is run, what --help shows, and what the shells complete. */
