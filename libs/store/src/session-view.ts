@@ -58,6 +58,7 @@ const LEG_COLUMNS = [
 
 const UPDATE_SESSION = `UPDATE session SET version = version + 1, ${SESSION_COLUMNS.map((column, i) => `${column} = $${i + 3}`).join(', ')}
   WHERE id = $1 AND version = $2 AND tenant_id = $${SESSION_COLUMNS.length + 3}`;
+const SAVED_LEG_COLUMNS: string[] = ['id', 'version', ...LEG_COLUMNS];
 // The ids by themselves too, since nobody knows how many rows JSON holds, and the table would be read whole for them.
 const UPDATE_LEGS = `UPDATE leg l SET version = l.version + 1, ${LEG_COLUMNS.map((column) => `${column} = n.${column}`).join(', ')}
   FROM jsonb_populate_recordset(NULL::leg, $3) AS n WHERE l.id = ANY($2) AND l.id = n.id AND l.version = n.version AND l.tenant_id IS NOT DISTINCT FROM $1 RETURNING l.id`;
@@ -80,8 +81,7 @@ export async function saveSession(tx: Tx, tenantId: string, session: SessionRow)
 /** Writes legs back in one statement, each by compare-and-set on its version; `tenantId` is null for a caller who was not admitted. */
 export async function saveLegs(tx: Tx, tenantId: string | null, legs: readonly LegRow[]): Promise<void> {
   if (legs.length === 0) return;
-  const columns = legs.map((leg) => Object.fromEntries(['id', 'version', ...LEG_COLUMNS].map((column) => [column, leg[column as keyof LegRow]])));
-  const { rows } = await tx.query<{ id: string }>({ name: 'save-legs', text: UPDATE_LEGS, values: [tenantId, legs.map(({ id }) => id), JSON.stringify(columns)] });
+  const { rows } = await tx.query<{ id: string }>({ name: 'save-legs', text: UPDATE_LEGS, values: [tenantId, legs.map(({ id }) => id), JSON.stringify(legs, SAVED_LEG_COLUMNS)] });
   const saved = new Set(rows.map(({ id }) => id));
   const stale = legs.find(({ id }) => !saved.has(id));
   if (stale !== undefined) throw new StaleVersion('leg', stale.id);

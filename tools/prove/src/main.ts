@@ -58,6 +58,8 @@ const FIELDS: readonly (keyof Figures)[] = [
   'controlArms',
 ];
 
+const BESIDE_REAL: ReadonlySet<StageName> = new Set(['simulation', 'arms', 'planted']);
+
 async function prove(): Promise<boolean> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 9_000) + 1 : Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0) throw new Error('--seed takes a whole number');
@@ -80,11 +82,12 @@ async function prove(): Promise<boolean> {
     }
     log(`${name}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
   };
-  // Real processes mostly wait: the simulation runs beside them, and gives way to them.
-  const waits = names.includes('real') && names.includes('simulation') ? play('real') : undefined;
-  if (waits !== undefined) await play('simulation', waits);
+  // Real processes mostly wait: what is simulated in processes of its own runs beside them, and gives way to them.
+  const waits = names.includes('real') ? play('real') : undefined;
+  const beside = names.filter((name) => BESIDE_REAL.has(name));
+  for (const name of beside) await play(name, waits);
   await waits;
-  for (const name of names) if (waits === undefined || (name !== 'real' && name !== 'simulation')) await play(name);
+  for (const name of names) if (name !== 'real' && !beside.includes(name)) await play(name);
   for (const trouble of troubles) log(`FAILED ${trouble}`);
   log(`${troubles.length === 0 ? 'every bound held' : `${troubles.length} troubles`}, ${((performance.now() - started) / 1000).toFixed(0)} s`);
   process.stdout.write(`${JSON.stringify({ seed, commit: commit(), ...Object.fromEntries(FIELDS.filter((field) => field in figures).map((field) => [field, figures[field]])) })}\n`);

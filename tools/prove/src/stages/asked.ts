@@ -1,7 +1,7 @@
 /** What a run must have done before it may call itself green: a proof that did less proves less. */
 export const ASKED = {
   full: { simulatedDays: 1_000, simulatedLegs: 1_000_000, simulatedFaults: 1_000_000, modelSequences: 20_000, killPoints: 500, realFaults: 60, realLegs: 400 },
-  quick: { simulatedDays: 20, simulatedLegs: 20_000, simulatedFaults: 18_000, modelSequences: 10_000, killPoints: 100, realFaults: 8, realLegs: 40 },
+  quick: { simulatedDays: 15, simulatedLegs: 15_000, simulatedFaults: 13_000, modelSequences: 10_000, killPoints: 100, realFaults: 8, realLegs: 40 },
 } as const;
 
 type Amounts = Partial<Record<keyof (typeof ASKED)['full'], number>>;

@@ -7,7 +7,7 @@ import { replayCommand, type Stage } from './stage.ts';
 const SEEDS = { quick: 10, full: 16 };
 
 /** Stage 4: each of the twelve bugs must break its own rule on one of a few seeds, in weather in which nothing is broken without it. */
-export const plantedBugs: Stage = async ({ seed, quick, log }) => {
+export const plantedBugs: Stage = async ({ seed, quick, log, beside }) => {
   const seeds = Array.from({ length: SEEDS[quick ? 'quick' : 'full'] }, (_, i) => seed * 100_000 + i + 1);
   const caught = new Map<string, string>();
   const troubles: string[] = [];
@@ -31,7 +31,7 @@ export const plantedBugs: Stage = async ({ seed, quick, log }) => {
     if (seen === undefined || caught.has(planted)) return;
     caught.set(planted, seen.says);
     log(`  caught "${planted}" on seed ${run.seed}: ${seen.rule}: ${seen.says.slice(0, 160)}`);
-  });
+  }, beside === undefined ? {} : { beside });
   troubles.push(...PLANTED.filter(({ name }) => !caught.has(name)).map(({ name, breaks }) => `the planted bug "${name}" was not seen to break ${breaks.join(' or ')}`));
   return { troubles: troubles.slice(0, 20), figures: { plantedBugsCaught: caught.size } };
 };

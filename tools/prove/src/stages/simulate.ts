@@ -77,7 +77,7 @@ export const controlArms: Stage = async (input) => {
   const arm = async (what: string, sweeps: { reconcile: boolean; inventory: boolean }) => {
     const totals = new Totals();
     let given = 0;
-    await runAll(() => (given < days ? { seed: input.seed * 100_000 + (given += 1), days: 1, sweeps, traffic: SHORT_DAY } : null), (run) => totals.add(run));
+    await runAll(() => (given < days ? { seed: input.seed * 100_000 + (given += 1), days: 1, sweeps, traffic: SHORT_DAY } : null), (run) => totals.add(run), input.beside === undefined ? {} : { beside: input.beside });
     input.log(`  ${what}: ${totals.leakedLegs} of ${totals.legs} legs leak ${Math.round(totals.leakedLegSeconds)} s`);
     return { legs: totals.legs, leakedLegs: totals.leakedLegs, leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds) };
   };

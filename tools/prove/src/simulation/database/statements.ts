@@ -29,8 +29,14 @@ function insertColumns(text: string): readonly string[] {
 /** As Postgres sorts: null after everything. */
 const compareNullsLast = (a: string | null, b: string | null): number => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -1 : 1);
 
-/** As JSON comes back from a column of a row: what is a time there is one. */
-const ofRow = (column: string, value: unknown): unknown => (typeof value === 'string' && (column.endsWith('_at') || column === 'lease_until') ? new Date(value) : value);
+const TIMES = ['created_at', 'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'asked_at', 'confirmed_at', 'voice_closed_at', 'media_closed_at', 'media_made_at', 'media_missed_at', 'sip_over_at', 'lease_until'] as const;
+
+/** Legs as they come back from JSON: what is a time in a row is one. Column by column, since a reviver was a tenth of what the simulation costs. */
+function legsOf(json: string): LegRow[] {
+  const legs = JSON.parse(json) as Record<string, unknown>[];
+  for (const leg of legs) for (const column of TIMES) if (typeof leg[column] === 'string') leg[column] = new Date(leg[column]);
+  return legs as unknown as LegRow[];
+}
 
 /** What use-cases ask of sessions, legs and rooms. */
 export const CORE: Readonly<Record<string, Twin>> = {
@@ -169,7 +175,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
     return done(1);
   },
   'save-legs': (tables, [tenant, , legs]) => {
-    const saved = (JSON.parse(legs as string, ofRow) as LegRow[]).filter(({ id, version }) => tables.legs.get(id)?.version === version && tables.legs.get(id)!.tenant_id === tenant);
+    const saved = legsOf(legs as string).filter(({ id, version }) => tables.legs.get(id)?.version === version && tables.legs.get(id)!.tenant_id === tenant);
     for (const leg of saved) tables.putLeg({ ...tables.legs.get(leg.id)!, ...leg, version: leg.version + 1 });
     return answer(saved.map(({ id }) => ({ id })));
   },
