@@ -12,12 +12,14 @@ import type { LegRow, SessionView } from '@partyline/store/session-view';
 export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
   const next = step(legMachine, leg.state, event);
   if (next === null) return false;
+  // What comes late or twice tells nothing that was not known when the last request was made.
+  const told = leg.state === 'ending' && ((event === 'answered' && leg.answered_at !== null) || (event === 'joined' && leg.joined_at !== null) || event === 'ringing');
   leg.state = next;
   if (event === 'dialSent') leg.dialled_at ??= now;
   if (event === 'answered' || event === 'joined') leg.answered_at ??= now;
   if (event === 'joined') leg.joined_at ??= now;
   // To be asked (again) at once: the last request, if there was one, was made before this was known.
-  if (next === 'ending') leg.asked_at = null;
+  if (next === 'ending' && !told) leg.asked_at = null;
   return true;
 }
 

@@ -268,9 +268,7 @@ export class Oracle {
   #asks(entry: Entry, owedAt: number | null): void {
     if (entry.firstAskAt === null || entry.lastAskAt === null) return;
     const outage = entry.lastAskAt - Math.min(owedAt ?? Infinity, entry.firstAskAt);
-    // Two more for a connection, whose end only two lists half a minute apart tell when its callback is late. Seen once in some 700 days (replay 90900103), with repeats 0.8 s and 1.1 s apart
-    // that the back-off does not explain: to be found out, and then taken back.
-    const most = Math.ceil(outage / 15_000) + (entry.id.startsWith('con_') ? 7 : 5);
+    const most = Math.ceil(outage / 15_000) + 5;
     if (entry.asks > most) this.#violate('I7', entry, `${entry.asks} requests to hang ${entry.id} up within ${(outage / 1000).toFixed(1)} s: at most ${most}`);
   }
 }
