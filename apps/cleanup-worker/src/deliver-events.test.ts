@@ -19,7 +19,11 @@ let store: Store;
 let receiver: Receiver;
 let received: Received[];
 const counted: string[] = [];
-const report = { count: (name: string, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')), observe: () => undefined, warn: () => undefined };
+const report = {
+  count: (name: string, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')),
+  observe: () => undefined,
+  warn: () => undefined,
+};
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -52,8 +56,15 @@ const SECRET = writeSecret(Buffer.alloc(32, 1).toString('base64url'));
 const post = postEvent({ timeoutMs: 600_000, addresses: { allowPrivate: true, ports: [] } });
 const hurried = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: true, ports: [] } });
 const never = new AbortController().signal;
-const deps = (from: Store, send: PostEvent) => ({ store: from, report, post: send, clock: systemClock, endpointSecrets: secrets });
-const deliver = (from = store, send: PostEvent = post, signal = never): Promise<number> => deliverEvents(deps(from, send), signal);
+const deps = (from: Store, send: PostEvent) => ({
+  store: from,
+  report,
+  post: send,
+  clock: systemClock,
+  endpointSecrets: secrets,
+});
+const deliver = (from = store, send: PostEvent = post, signal = never): Promise<number> =>
+  deliverEvents(deps(from, send), signal);
 
 async function endpoint(tenantId: string, path = '', of: { types?: string[] } = {}): Promise<string> {
   const id = await makeEndpoint(store, tenantId, { url: receiver.url + path, ...of });
@@ -65,7 +76,9 @@ async function tell(events: number, room?: MadeRoom): Promise<MadeRoom> {
   if ((await store.prisma.endpoint.count({ where: { tenant_id: made.tenantId } })) === 0) await endpoint(made.tenantId);
   const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
   const list = Array.from({ length: events }, (_, i) => ({ type: 'leg.joined', data: { legId: `leg_${i}` } }));
-  await inTransaction(store, made.tenantId, (tx) => appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list));
+  await inTransaction(store, made.tenantId, (tx) =>
+    appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list),
+  );
   return made;
 }
 function heard(at: number): Received {
@@ -73,16 +86,31 @@ function heard(at: number): Received {
   if (one === undefined) throw new Error(`only ${received.length} came`);
   return one;
 }
-const endpointOf = ({ tenantId }: MadeRoom) => store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
-const seqs = ({ sessionId }: MadeRoom): number[] => received.filter((each) => each.sessionId === sessionId).map((each) => each.seq);
+const endpointOf = ({ tenantId }: MadeRoom) =>
+  store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
+const seqs = ({ sessionId }: MadeRoom): number[] =>
+  received.filter((each) => each.sessionId === sessionId).map((each) => each.seq);
 const undelivered = () => store.prisma.delivery.count({ where: { state: 'pending' } });
 /** The time until the next try, or until a lease is over, goes by: the rows are moved back instead. */
 const letPass = async (seconds: number): Promise<void> => {
-  await store.pool.query('UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)', [seconds]);
-  await store.pool.query('UPDATE endpoint SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)', [seconds]);
+  await store.pool.query(
+    'UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)',
+    [seconds],
+  );
+  await store.pool.query(
+    'UPDATE endpoint SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)',
+    [seconds],
+  );
 };
-const databaseNow = async (): Promise<number> => (await store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows[0]?.at.getTime() ?? NaN;
-const nextTry = async (): Promise<number> => (await store.prisma.delivery.findFirstOrThrow({ where: { next_try_at: { not: null } }, orderBy: { next_try_at: 'asc' } })).next_try_at?.getTime() ?? NaN;
+const databaseNow = async (): Promise<number> =>
+  (await store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows[0]?.at.getTime() ?? NaN;
+const nextTry = async (): Promise<number> =>
+  (
+    await store.prisma.delivery.findFirstOrThrow({
+      where: { next_try_at: { not: null } },
+      orderBy: { next_try_at: 'asc' },
+    })
+  ).next_try_at?.getTime() ?? NaN;
 
 describe('an event', () => {
   it('is sent as the API shows it, under its own id', async () => {
@@ -90,10 +118,27 @@ describe('an event', () => {
     expect(await deliver()).toBe(1);
     const [row] = await store.prisma.outbox.findMany();
     const id = eventId({ session_id: room.sessionId, endpoint_id: null, seq: 1 });
-    expect(received).toMatchObject([{ path: '/events', id, headers: { 'content-type': 'application/json', 'webhook-id': id } }]);
-    expect(received[0]?.body).toEqual({ id, type: 'leg.joined', roomId: room.roomId, sessionId: room.sessionId, seq: 1, at: row?.created_at.toISOString(), data: { legId: 'leg_0' } });
+    expect(received).toMatchObject([
+      { path: '/events', id, headers: { 'content-type': 'application/json', 'webhook-id': id } },
+    ]);
+    expect(received[0]?.body).toEqual({
+      id,
+      type: 'leg.joined',
+      roomId: room.roomId,
+      sessionId: room.sessionId,
+      seq: 1,
+      at: row?.created_at.toISOString(),
+      data: { legId: 'leg_0' },
+    });
     const [line] = await store.prisma.delivery.findMany({ include: { log: true } });
-    expect(line).toMatchObject({ state: 'delivered', done_at: expect.any(Date), attempts: 1, next_try_at: null, lease_until: null, log: [{ no: 1, status: 204, error: null }] });
+    expect(line).toMatchObject({
+      state: 'delivered',
+      done_at: expect.any(Date),
+      attempts: 1,
+      next_try_at: null,
+      lease_until: null,
+      log: [{ no: 1, status: 204, error: null }],
+    });
     expect(line?.log[0]?.duration_ms).toBeGreaterThanOrEqual(0);
     expect(counted).toEqual(['events_delivered']);
   });
@@ -101,7 +146,8 @@ describe('an event', () => {
   it('is signed so that the library of Standard Webhooks takes it, by both secrets while one replaces the other', async () => {
     const room = await tell(1);
     await deliver();
-    const verify = (secret: string, { text, headers }: Received) => new Webhook(secret).verify(text, headers as Record<string, string>);
+    const verify = (secret: string, { text, headers }: Received) =>
+      new Webhook(secret).verify(text, headers as Record<string, string>);
     expect(verify(SECRET, heard(0))).toEqual(heard(0).body);
     const next = writeSecret(Buffer.alloc(32, 2).toString('base64url'));
     expect(() => verify(next, heard(0))).toThrow(/signature/);
@@ -167,8 +213,13 @@ describe('an event', () => {
     expect(WAITS_MS.reduce((sum, each) => sum + each) / 3_600_000).toBeCloseTo(75.6, 0);
     // The tenth was the last of this one; the next of its session has its turn.
     await deliver();
-    expect(await store.prisma.delivery.findMany({ orderBy: { seq: 'asc' } })).toMatchObject([{ state: 'failed', attempts: 10, next_try_at: null }, { state: 'pending', attempts: 0 }]);
-    expect(await store.prisma.delivery_attempt.findMany({ where: { no: 10 } })).toMatchObject([{ status: null, error: 'refused' }]);
+    expect(await store.prisma.delivery.findMany({ orderBy: { seq: 'asc' } })).toMatchObject([
+      { state: 'failed', attempts: 10, next_try_at: null },
+      { state: 'pending', attempts: 0 },
+    ]);
+    expect(await store.prisma.delivery_attempt.findMany({ where: { no: 10 } })).toMatchObject([
+      { status: null, error: 'refused' },
+    ]);
     await updateEndpoint(store, room.tenantId, id, { url: receiver.url });
     expect([await deliver(), seqs(room)]).toEqual([1, [2]]);
   });
@@ -179,7 +230,10 @@ describe('an event', () => {
     expect([await deliver(), await deliver(), received.length]).toEqual([0, 0, 1]);
     expect(await endpointOf(room)).toMatchObject({ enabled: false, disabled_reason: 'gone' });
     expect(counted).toEqual(['event_delivery_failed status-4xx', 'endpoint_disabled gone']);
-    expect(await store.prisma.outbox.findFirst({ where: { type: 'endpoint.disabled' } })).toMatchObject({ tenant_id: room.tenantId, data: { reason: 'gone' } });
+    expect(await store.prisma.outbox.findFirst({ where: { type: 'endpoint.disabled' } })).toMatchObject({
+      tenant_id: room.tenantId,
+      data: { reason: 'gone' },
+    });
   });
 });
 
@@ -212,7 +266,10 @@ describe('an endpoint', () => {
     await sender.look();
     // All of the others’ come while the one is still waited for.
     await expect.poll(() => received.length).toBe(7);
-    expect([received.filter(({ path }) => path.endsWith('fine')).map(({ seq }) => seq), seqs(theirs)]).toEqual([[1, 2, 3], [1, 2, 3]]);
+    expect([received.filter(({ path }) => path.endsWith('fine')).map(({ seq }) => seq), seqs(theirs)]).toEqual([
+      [1, 2, 3],
+      [1, 2, 3],
+    ]);
     expect(sender.delivered).toBeLessThanOrEqual(6);
     stop.abort();
     receiver.closeAllConnections();
@@ -224,7 +281,9 @@ describe('a session’s events', () => {
   it('come in order and each once, from two replicas of four senders each', async () => {
     const rooms: MadeRoom[] = [];
     for (let i = 0; i < 6; i++) rooms.push(await tell(10));
-    const delivered = await Promise.all([...replicas, ...replicas, ...replicas, ...replicas].map((each) => deliver(each)));
+    const delivered = await Promise.all(
+      [...replicas, ...replicas, ...replicas, ...replicas].map((each) => deliver(each)),
+    );
     // Whoever found nothing at a moment when every session was in hand has gone home; the next round takes what is left.
     delivered.push(await deliver());
     expect(delivered.reduce((sum, each) => sum + each)).toBe(60);
@@ -234,19 +293,26 @@ describe('a session’s events', () => {
 
   it('do not wait for those of a session whose receiver fails or is slow', async () => {
     const [failing, slow, fine] = [await tell(3), await tell(3), await tell(3)];
-    receiver.answer = ({ sessionId }) => (sessionId === failing.sessionId ? 503 : sessionId === slow.sessionId ? 'hang' : 204);
+    receiver.answer = ({ sessionId }) =>
+      sessionId === failing.sessionId ? 503 : sessionId === slow.sessionId ? 'hang' : 204;
     // However often each was sent: on a busy machine it may be time to try one again.
     const inTurn = (): number[][] => [failing, slow, fine].map((room) => [...new Set(seqs(room))]);
     const stop = new AbortController();
     const senders = replicas.map((each) => openSender(deps(each, post), { atOnce: 64, signal: stop.signal }));
-    await expect.poll(async () => (await Promise.all(senders.map((sender) => sender.look())), inTurn())).toEqual([[1], [1], [1, 2, 3]]);
+    await expect
+      .poll(async () => (await Promise.all(senders.map((sender) => sender.look())), inTurn()))
+      .toEqual([[1], [1], [1, 2, 3]]);
     stop.abort();
     receiver.answer = () => 204;
     receiver.closeAllConnections();
     await Promise.all(senders.map((sender) => sender.idle()));
     await letPass(6);
     await deliver();
-    expect(inTurn()).toEqual([[1, 2, 3], [1, 2, 3], [1, 2, 3]]);
+    expect(inTurn()).toEqual([
+      [1, 2, 3],
+      [1, 2, 3],
+      [1, 2, 3],
+    ]);
     expect(await undelivered()).toBe(0);
   });
 

@@ -16,15 +16,36 @@ it('the receiver in docs/events.md takes what is signed, once, and refuses what 
   // Beside this test, where the library is found.
   const file = new URL(`.receiver-${process.pid}.mjs`, import.meta.url);
   await writeFile(file, code);
-  const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(TELL_PORT)}`, file.pathname], { env: { PORT: '0', WEBHOOK_SECRET: SECRET }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const child = spawn(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(TELL_PORT)}`, file.pathname],
+    { env: { PORT: '0', WEBHOOK_SECRET: SECRET }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
+  );
   let said = '';
   child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
   try {
     const [port] = (await once(child, 'message')) as [number];
     const post = postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: true, ports: [] } });
-    const body = JSON.stringify({ id: 'evt_a_1', type: 'session.live', roomId: 'room_a', sessionId: 'ses_a', seq: 1, at: '2026-05-04T09:30:00.000Z', data: {} });
+    const body = JSON.stringify({
+      id: 'evt_a_1',
+      type: 'session.live',
+      roomId: 'room_a',
+      sessionId: 'ses_a',
+      seq: 1,
+      at: '2026-05-04T09:30:00.000Z',
+      data: {},
+    });
     const send = (signedBy: string, at = new Date()) =>
-      post({ url: `http://127.0.0.1:${port}/`, body, headers: { 'content-type': 'application/json', 'webhook-id': 'evt_a_1', 'webhook-timestamp': String(Math.floor(at.getTime() / 1000)), 'webhook-signature': new Webhook(signedBy).sign('evt_a_1', at, body) } });
+      post({
+        url: `http://127.0.0.1:${port}/`,
+        body,
+        headers: {
+          'content-type': 'application/json',
+          'webhook-id': 'evt_a_1',
+          'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+          'webhook-signature': new Webhook(signedBy).sign('evt_a_1', at, body),
+        },
+      });
     for (let twice = 0; twice < 2; twice++) expect(await send(SECRET)).toBe(204);
     expect(await send('whsec_bm90IHRoZSBzZWNyZXQgdGhhdCBpdCBrbm93cw==')).toBe(401);
     expect(await send(SECRET, new Date(Date.now() - 600_000))).toBe(401);

@@ -55,22 +55,45 @@ const POST_TIMEOUT_MS = 15_000;
 const HUNG_MS = 60_000;
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'reconciler', 'pins', 'events', 'accounts']);
+  const config = readConfig(process.env, [
+    'service',
+    'database',
+    'redis',
+    'webhooks',
+    'vonage',
+    'reconciler',
+    'pins',
+    'events',
+    'accounts',
+  ]);
   const { RECONCILE_MS, INVENTORY_MS, PARTYLINE_RECONCILER } = config.reconciler;
   const log = openLogger({ service: 'cleanup-worker', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
-  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
-  const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: (err) => log.warn({ err }, 'Redis is away') });
+  const store = openStore({
+    url: config.database.DATABASE_URL,
+    max: config.database.DATABASE_POOL,
+    onError: (err) => log.warn({ err }, 'a database connection broke'),
+  });
+  const jobs = openJobs({
+    connection: producerOptions(config.redis.REDIS_URL),
+    prefix: config.redis.REDIS_PREFIX,
+    now: () => systemClock.now().getTime(),
+    onError: (err) => log.warn({ err }, 'Redis is away'),
+  });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
   const buildAccount = accountBuilder(config.vonage, timing);
-  const build: BuildProviders = (credentials, { tenantId, old }) => paceProviders(buildAccount(credentials, old), { store, sleep: systemSleep, tenantId });
+  const build: BuildProviders = (credentials, { tenantId, old }) =>
+    paceProviders(buildAccount(credentials, old), { store, sleep: systemSleep, tenantId });
   // The second one that acts at the vendor, beside the orchestrator: the promise must not hang on Redis, by which that one is told.
   const deps: Deps = {
     providers: openProviders({
       store,
       vault: openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) }),
       build,
-      platform: paceProviders(createProviders(settingsFromEnvironment(config.vonage), timing), { store, sleep: systemSleep }),
+      platform: paceProviders(createProviders(settingsFromEnvironment(config.vonage), timing), {
+        store,
+        sleep: systemSleep,
+      }),
     }),
     store,
     jobs,
@@ -82,7 +105,13 @@ await runMain(async () => {
   };
 
   const timer = (what: string, everyMs: number, run: () => Promise<void>) =>
-    startTimer({ everyMs, clock: systemClock, random: systemRandomInt, run, onError: (err) => log.warn({ err }, `the ${what} failed; the next round makes good`) });
+    startTimer({
+      everyMs,
+      clock: systemClock,
+      random: systemRandomInt,
+      run,
+      onError: (err) => log.warn({ err }, `the ${what} failed; the next round makes good`),
+    });
   const count = (counts: Record<string, number>): void => {
     for (const [what, number] of Object.entries(counts)) if (number > 0) metrics.count('swept', { what }, number);
   };
@@ -107,7 +136,8 @@ await runMain(async () => {
   });
   // Not in the reconciler's round: money is looked at however much there is to hang up.
   const guard = timer('spend guard', SPEND_MS, async () => {
-    for (const [what, sessions] of Object.entries(await guardSpend(deps))) if (sessions > 0) metrics.count('spend_guard', { what }, sessions);
+    for (const [what, sessions] of Object.entries(await guardSpend(deps)))
+      if (sessions > 0) metrics.count('spend_guard', { what }, sessions);
   });
   const charges = timer('reconciling of charges', CHARGES_MS, async () => {
     const filled = await reconcileCharges(deps);
@@ -122,12 +152,21 @@ await runMain(async () => {
         ...Object.fromEntries(SERVED_KINDS.map((kind) => [kind, (limit: number) => purgeExpired(store, kind, limit)])),
         events: async (limit) => Math.max(...Object.values(await purgeEvents(store, limit))),
       },
-      { limit: TIDY_BATCH, batches: PURGE_BATCHES, signal: stopping.signal, onError: (kind, err) => log.warn({ err, kind }, 'what has served could not all be cleared away; the next round goes on') },
+      {
+        limit: TIDY_BATCH,
+        batches: PURGE_BATCHES,
+        signal: stopping.signal,
+        onError: (kind, err) =>
+          log.warn({ err, kind }, 'what has served could not all be cleared away; the next round goes on'),
+      },
     );
   });
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const post = postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses });
-  const sender = openSender({ ...deps, post, endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY) }, { atOnce: AT_ONCE, signal: stopping.signal });
+  const sender = openSender(
+    { ...deps, post, endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY) },
+    { atOnce: AT_ONCE, signal: stopping.signal },
+  );
   const delivery = timer('delivery', DELIVERY_MS, async () => {
     try {
       await sender.look();
@@ -151,7 +190,9 @@ await runMain(async () => {
     live: () => reconciler.assertRunning(RECONCILE_MS * 3 + HUNG_MS),
     drain: async () => {
       stopping.abort();
-      await Promise.all([reconciler, watch, inventory, guard, charges, purging, delivery, tidy].map((each) => each.stop()));
+      await Promise.all(
+        [reconciler, watch, inventory, guard, charges, purging, delivery, tidy].map((each) => each.stop()),
+      );
       await sender.idle();
     },
     close: async () => {

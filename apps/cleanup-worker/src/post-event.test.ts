@@ -31,7 +31,14 @@ beforeAll(async () => {
     const end = question.indexOf(0, 12) + 5;
     const isA = question.readUInt16BE(end - 4) === 1;
     if (isA) questions += 1;
-    const records = isA ? wanted.map((address) => Buffer.concat([Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]), Buffer.from(address.split('.').map(Number))])) : [];
+    const records = isA
+      ? wanted.map((address) =>
+          Buffer.concat([
+            Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]),
+            Buffer.from(address.split('.').map(Number)),
+          ]),
+        )
+      : [];
     const head = Buffer.from(question.subarray(0, 12));
     head.writeUInt16BE(0x8180, 2);
     head.writeUInt16BE(records.length, 6);
@@ -59,18 +66,41 @@ afterAll(() => {
 const lookup: LookupFunction = (hostname, options, callback) =>
   resolver.resolve4(hostname, (error, addresses) => {
     if (error !== null) callback(error, '', 4);
-    else if (options.all === true) callback(null, addresses.map((address) => ({ address, family: 4 })));
+    else if (options.all === true)
+      callback(
+        null,
+        addresses.map((address) => ({ address, family: 4 })),
+      );
     else callback(null, addresses[0] ?? '', 4);
   });
 
 /** The port is let through, so that only the address is what keeps anybody out. */
 const strict = () => postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: false, ports: [port] }, lookup });
 const lax = () => postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: true, ports: [] }, lookup });
-const send = (post: ReturnType<typeof postEvent>, url: string): Promise<number | string> => post({ url, headers: { 'webhook-id': 'evt_1' }, body: '{}' }).catch((error: Error) => error.message);
+const send = (post: ReturnType<typeof postEvent>, url: string): Promise<number | string> =>
+  post({ url, headers: { 'webhook-id': 'evt_1' }, body: '{}' }).catch((error: Error) => error.message);
 
 describe('nobody inside is reached', () => {
-  it.each(['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433', '0177.0.0.1', '127.1', 'localhost', '0.0.0.0', '[::]', '169.254.169.254', '[64:ff9b::7f00:1]', '[::7f00:1]'])('by the address %s', async (host) => {
-    expect([await send(strict(), `https://${host}:${port}/`), await send(strict(), `http://${host}:${port}/`), asked]).toEqual(['blocked-address', 'blocked-address', []]);
+  it.each([
+    '127.0.0.1',
+    '[::1]',
+    '[::ffff:127.0.0.1]',
+    '0x7f000001',
+    '2130706433',
+    '0177.0.0.1',
+    '127.1',
+    'localhost',
+    '0.0.0.0',
+    '[::]',
+    '169.254.169.254',
+    '[64:ff9b::7f00:1]',
+    '[::7f00:1]',
+  ])('by the address %s', async (host) => {
+    expect([
+      await send(strict(), `https://${host}:${port}/`),
+      await send(strict(), `http://${host}:${port}/`),
+      asked,
+    ]).toEqual(['blocked-address', 'blocked-address', []]);
   });
 
   it.each([
@@ -81,13 +111,19 @@ describe('nobody inside is reached', () => {
     ['a name of the carrier’s net', [['100.64.0.1']]],
   ])('by %s', async (_what, given) => {
     answers = given;
-    expect([await send(strict(), `https://attacker.example:${port}/`), questions, asked]).toEqual(['blocked-address', 1, []]);
+    expect([await send(strict(), `https://attacker.example:${port}/`), questions, asked]).toEqual([
+      'blocked-address',
+      1,
+      [],
+    ]);
   });
 
   it('by a name that leads elsewhere when it is looked up again', async () => {
     // Public for whoever looks first, inside for who looks next: a check that is not the connection's own look-up is passed, and what is connected to is not what was checked.
     answers = [['93.184.215.14'], ['127.0.0.1']];
-    const first = await new Promise((resolve) => lookup('attacker.example', { all: true }, (_error, found) => resolve(found)));
+    const first = await new Promise((resolve) =>
+      lookup('attacker.example', { all: true }, (_error, found) => resolve(found)),
+    );
     expect(first).toEqual([{ address: '93.184.215.14', family: 4 }]);
     const post = strict();
     for (let i = 0; i < 3; i++) expect(await send(post, `https://attacker.example:${port}/`)).toBe('blocked-address');
@@ -98,24 +134,42 @@ describe('nobody inside is reached', () => {
     expect([await send(lax(), `http://127.0.0.1:${port}/redirect`), asked]).toEqual([307, [`POST 127.0.0.1:${port}`]]);
   });
 
-  it.each(['file:///etc/passwd', 'ftp://example.com/', 'http://user:pass@example.com/', 'no address'])('by %s', async (url) => {
-    expect([await send(strict(), url), await send(lax(), url), asked]).toEqual(['blocked-address', 'blocked-address', []]);
-  });
+  it.each(['file:///etc/passwd', 'ftp://example.com/', 'http://user:pass@example.com/', 'no address'])(
+    'by %s',
+    async (url) => {
+      expect([await send(strict(), url), await send(lax(), url), asked]).toEqual([
+        'blocked-address',
+        'blocked-address',
+        [],
+      ]);
+    },
+  );
 
   it('while the same name, allowed, does lead there', async () => {
     // The proof that the tests above would see it.
     answers = [['127.0.0.1']];
-    expect([await send(lax(), `http://attacker.example:${port}/`), asked]).toEqual([204, [`POST attacker.example:${port}`]]);
+    expect([await send(lax(), `http://attacker.example:${port}/`), asked]).toEqual([
+      204,
+      [`POST attacker.example:${port}`],
+    ]);
   });
 });
 
 describe('what becomes of a request', () => {
-  it.each([['http://127.0.0.1:1/', 'refused'], ['https://127.0.0.1:PORT/', 'tls']])('%s: %s', async (url, why) => {
+  it.each([
+    ['http://127.0.0.1:1/', 'refused'],
+    ['https://127.0.0.1:PORT/', 'tls'],
+  ])('%s: %s', async (url, why) => {
     expect(await send(lax(), url.replace('PORT', String(port)))).toBe(why);
   });
 
   it('a name that there is not', async () => {
-    expect(await send(postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: false, ports: [443] }, lookup }), 'https://nobody.example/')).toBe('no-such-host');
+    expect(
+      await send(
+        postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: false, ports: [443] }, lookup }),
+        'https://nobody.example/',
+      ),
+    ).toBe('no-such-host');
   });
 
   it('a body that does not end holds nothing up, and the next request is taken', async () => {

@@ -20,8 +20,12 @@ const publicOnly =
   (lookup: LookupFunction): LookupFunction =>
   (hostname, options, callback) =>
     lookup(hostname, options, (error, address, family) => {
-      const addresses = typeof address === 'string' ? [address] : ((address as LookupAddress[] | undefined) ?? []).map((each) => each.address);
-      if (!error && !(addresses.length > 0 && addresses.every(isPublicAddress))) callback(new Refused('blocked-address'), address, family);
+      const addresses =
+        typeof address === 'string'
+          ? [address]
+          : ((address as LookupAddress[] | undefined) ?? []).map((each) => each.address);
+      if (!error && !(addresses.length > 0 && addresses.every(isPublicAddress)))
+        callback(new Refused('blocked-address'), address, family);
       else callback(error, address, family);
     });
 
@@ -42,11 +46,19 @@ export function postEvent({ timeoutMs, addresses, lookup = systemLookup }: PostO
   const agents = { 'http:': new RequestFilteringHttpAgent(options), 'https:': new RequestFilteringHttpsAgent(options) };
   const resolve = addresses.allowPrivate ? lookup : publicOnly(lookup);
 
-  const once = (url: URL, headers: Readonly<Record<string, string>>, body: string, signal: AbortSignal): Promise<{ status: number } | 'stale'> =>
+  const once = (
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<{ status: number } | 'stale'> =>
     new Promise((settle, reject) => {
       const ask = url.protocol === 'http:' ? httpRequest : httpsRequest;
       const request = ask(url, {
-        method: 'POST', agent: agents[url.protocol as keyof typeof agents], lookup: resolve, signal,
+        method: 'POST',
+        agent: agents[url.protocol as keyof typeof agents],
+        lookup: resolve,
+        signal,
         headers: { ...headers, 'user-agent': 'partyline', 'content-length': String(Buffer.byteLength(body)) },
       });
       request.on('response', (response) => {
@@ -60,7 +72,9 @@ export function postEvent({ timeoutMs, addresses, lookup = systemLookup }: PostO
         response.on('error', () => undefined).on('close', () => clearTimeout(late));
       });
       // A kept connection that the receiver closed just as we used it says nothing of the receiver.
-      request.on('error', (error: NodeJS.ErrnoException) => (request.reusedSocket && error.code === 'ECONNRESET' ? settle('stale') : reject(error)));
+      request.on('error', (error: NodeJS.ErrnoException) =>
+        request.reusedSocket && error.code === 'ECONNRESET' ? settle('stale') : reject(error),
+      );
       request.end(body);
     });
 

@@ -18,12 +18,23 @@ afterAll(async () => {
 });
 
 const LONG_AGO = new Date('2020-01-01T00:00:00Z');
-const tokens = (of = store) => (limit: number) => purgeExpired(of, 'tokens', limit);
+const tokens =
+  (of = store) =>
+  (limit: number) =>
+    purgeExpired(of, 'tokens', limit);
 const failed: string[] = [];
-const round = { limit: 5, batches: 3, signal: new AbortController().signal, onError: (kind: string) => void failed.push(kind) };
+const round = {
+  limit: 5,
+  batches: 3,
+  signal: new AbortController().signal,
+  onError: (kind: string) => void failed.push(kind),
+};
 beforeEach(async () => {
   failed.length = 0;
-  await store.prisma.webhook_jti.createMany({ data: Array.from({ length: 42 }, (_, i) => ({ jti: `jti_${i}`, expires_at: LONG_AGO })), skipDuplicates: true });
+  await store.prisma.webhook_jti.createMany({
+    data: Array.from({ length: 42 }, (_, i) => ({ jti: `jti_${i}`, expires_at: LONG_AGO })),
+    skipDuplicates: true,
+  });
 });
 
 test('of a backlog each round clears away so many batches, until none is left', async () => {

@@ -8,7 +8,12 @@ type ClearAway = (limit: number) => Promise<number>;
  */
 export async function purge(
   kinds: Readonly<Record<string, ClearAway>>,
-  { limit, batches, signal, onError }: { limit: number; batches: number; signal: AbortSignal; onError: (kind: string, error: unknown) => void },
+  {
+    limit,
+    batches,
+    signal,
+    onError,
+  }: { limit: number; batches: number; signal: AbortSignal; onError: (kind: string, error: unknown) => void },
 ): Promise<void> {
   for (const [kind, clearAway] of Object.entries(kinds)) {
     try {

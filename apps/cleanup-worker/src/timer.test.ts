@@ -11,7 +11,13 @@ afterEach(() => void vi.useRealTimers());
 test('a run that throws is told, and the next run comes', async () => {
   const errors: unknown[] = [];
   let runs = 0;
-  const timer = startTimer({ everyMs: 100, clock: new FakeClock(), random: middle, onError: (error) => errors.push(error), run: () => (++runs === 1 ? Promise.reject(new Error('Postgres is away')) : Promise.resolve()) });
+  const timer = startTimer({
+    everyMs: 100,
+    clock: new FakeClock(),
+    random: middle,
+    onError: (error) => errors.push(error),
+    run: () => (++runs === 1 ? Promise.reject(new Error('Postgres is away')) : Promise.resolve()),
+  });
   await vi.advanceTimersByTimeAsync(350);
   expect(runs).toBe(3);
   expect(errors).toHaveLength(1);
@@ -63,9 +69,18 @@ test('stopping waits for the run in hand and lets no other begin', async () => {
 });
 
 test('the pause is a tenth longer or shorter at most', async () => {
-  for (const [random, earliest] of [[() => 0, 90], [(below: number) => below - 1, 109]] as const) {
+  for (const [random, earliest] of [
+    [() => 0, 90],
+    [(below: number) => below - 1, 109],
+  ] as const) {
     let runs = 0;
-    const timer = startTimer({ everyMs: 100, clock: new FakeClock(), random, onError: () => undefined, run: async () => void (runs += 1) });
+    const timer = startTimer({
+      everyMs: 100,
+      clock: new FakeClock(),
+      random,
+      onError: () => undefined,
+      run: async () => void (runs += 1),
+    });
     await vi.advanceTimersByTimeAsync(earliest - 1);
     expect(runs).toBe(0);
     await vi.advanceTimersByTimeAsync(1);

@@ -8,21 +8,36 @@ interface Timer {
 }
 
 /** Runs something again and again, in this process and not by a queue (which a Redis flush stops for good): one run at a time, each `everyMs` after the last, give or take a tenth, so that replicas do not march in step. */
-export function startTimer({ everyMs, clock, random, run, onError }: { everyMs: number; clock: Clock; random: RandomInt; run: () => Promise<void>; onError: (error: unknown) => void }): Timer {
+export function startTimer({
+  everyMs,
+  clock,
+  random,
+  run,
+  onError,
+}: {
+  everyMs: number;
+  clock: Clock;
+  random: RandomInt;
+  run: () => Promise<void>;
+  onError: (error: unknown) => void;
+}): Timer {
   let stopped = false;
   let lastSign = clock.now();
   let current: Promise<void> = Promise.resolve();
   let next: NodeJS.Timeout;
   const schedule = (): void => {
-    next = setTimeout(() => {
-      lastSign = clock.now();
-      current = run()
-        .catch(onError)
-        .then(() => {
-          lastSign = clock.now();
-          if (!stopped) schedule();
-        });
-    }, everyMs * 0.9 + random(Math.ceil(everyMs * 0.2)));
+    next = setTimeout(
+      () => {
+        lastSign = clock.now();
+        current = run()
+          .catch(onError)
+          .then(() => {
+            lastSign = clock.now();
+            if (!stopped) schedule();
+          });
+      },
+      everyMs * 0.9 + random(Math.ceil(everyMs * 0.2)),
+    );
   };
   schedule();
   return {

@@ -10,7 +10,8 @@ const again = (result: string | { againMs: number }): Again => (typeof result ==
 
 /** Which use-case does which job: a line each. */
 export const handlers = (deps: Deps): Handlers => ({
-  'settle-session': async ({ tenantId, sessionId }) => void (await changeSession(deps, tenantId, sessionId, () => undefined)),
+  'settle-session': async ({ tenantId, sessionId }) =>
+    void (await changeSession(deps, tenantId, sessionId, () => undefined)),
   'open-bridge': async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId)),
   'dial-out': async ({ tenantId, legId }) => again(await dialOut(deps, tenantId, legId)),
   'hang-up-session': async ({ tenantId, sessionId }) => again(await hangUpSession(deps, tenantId, sessionId)),

@@ -35,15 +35,33 @@ await runMain(async () => {
   const log = openLogger({ service: 'dial-orchestrator', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
   const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
-  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
-  const jobs = openJobs({ connection: producerOptions(redisUrl), prefix, now: () => systemClock.now().getTime(), onError: redisTrouble });
+  const store = openStore({
+    url: config.database.DATABASE_URL,
+    max: config.database.DATABASE_POOL,
+    onError: (err) => log.warn({ err }, 'a database connection broke'),
+  });
+  const jobs = openJobs({
+    connection: producerOptions(redisUrl),
+    prefix,
+    now: () => systemClock.now().getTime(),
+    onError: redisTrouble,
+  });
   const redis = connectRedis(redisUrl, redisTrouble);
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
   const vault = openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) });
   const buildAccount = accountBuilder(config.vonage, timing);
-  const build: BuildProviders = (credentials, { tenantId, old }) => paceProviders(buildAccount(credentials, old), { store, sleep: systemSleep, tenantId });
+  const build: BuildProviders = (credentials, { tenantId, old }) =>
+    paceProviders(buildAccount(credentials, old), { store, sleep: systemSleep, tenantId });
   const deps: Deps = {
-    providers: openProviders({ store, vault, build, platform: paceProviders(createProviders(settingsFromEnvironment(config.vonage), timing), { store, sleep: systemSleep }) }),
+    providers: openProviders({
+      store,
+      vault,
+      build,
+      platform: paceProviders(createProviders(settingsFromEnvironment(config.vonage), timing), {
+        store,
+        sleep: systemSleep,
+      }),
+    }),
     store,
     jobs,
     clock: systemClock,
@@ -65,7 +83,12 @@ await runMain(async () => {
     },
     onError: redisTrouble,
   });
-  const controller = questionsController({ provider: answerQuestions({ ...deps, accounts: { vault, build } }), redis, prefix, onError: (err, tenantId) => log.error({ err, tenantId }, 'a question failed') });
+  const controller = questionsController({
+    provider: answerQuestions({ ...deps, accounts: { vault, build } }),
+    redis,
+    prefix,
+    onError: (err, tenantId) => log.error({ err, tenantId }, 'a question failed'),
+  });
 
   await startService({
     config,
@@ -73,7 +96,10 @@ await runMain(async () => {
     metrics,
     module: { module: OrchestratorModule, controllers: [controller] },
     // Nest's server takes no retryStrategy: without these it is deaf for good after the first connection that breaks.
-    microservice: { transport: Transport.REDIS, options: { ...workerOptions(redisUrl), retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: 500 } },
+    microservice: {
+      transport: Transport.REDIS,
+      options: { ...workerOptions(redisUrl), retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: 500 },
+    },
     ready: { postgres: () => store.pool.query('SELECT 1'), redis: () => redis.ping() },
     drain: (withinMs) => workers.drain(withinMs),
     close: async () => {

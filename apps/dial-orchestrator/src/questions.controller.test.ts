@@ -44,7 +44,12 @@ beforeAll(async () => {
     const provider: AskProvider = {
       openMedia: async ({ participantId }) => {
         answeredBy.push(replica);
-        return { mediaSessionId: participantId, token: 't', tokenExpiresAt: new Date(0), client: { kind: 'k', application: 'a' } };
+        return {
+          mediaSessionId: participantId,
+          token: 't',
+          tokenExpiresAt: new Date(0),
+          client: { kind: 'k', application: 'a' },
+        };
       },
       issueToken: () => Promise.reject(new Error('not asked here')),
       observeRoom: () => Promise.reject(new Error('not asked here')),
@@ -52,12 +57,23 @@ beforeAll(async () => {
       sendDigits: (input) => pressing(input),
       verifyAccount: () => Promise.reject(new Error('not asked here')),
     };
-    const controller = questionsController({ provider, redis: watched, prefix: redis.prefix, onError: () => undefined });
-    const service = await NestFactory.createMicroservice({ module: Replica, controllers: [controller] }, { transport: Transport.REDIS, options: workerOptions(redis.url), logger: false });
+    const controller = questionsController({
+      provider,
+      redis: watched,
+      prefix: redis.prefix,
+      onError: () => undefined,
+    });
+    const service = await NestFactory.createMicroservice(
+      { module: Replica, controllers: [controller] },
+      { transport: Transport.REDIS, options: workerOptions(redis.url), logger: false },
+    );
     await service.listen();
     replicas.push(service);
   }
-  client = ClientProxyFactory.create({ transport: Transport.REDIS, options: { ...producerOptions(redis.url), commandTimeout: 20_000 } });
+  client = ClientProxyFactory.create({
+    transport: Transport.REDIS,
+    options: { ...producerOptions(redis.url), commandTimeout: 20_000 },
+  });
   await client.connect();
 });
 
@@ -71,9 +87,18 @@ afterAll(async () => {
 test('of several replicas that hear a question one answers, and the vendor is asked once', async () => {
   const questions = Array.from({ length: 20 }, (_, i) => `part_${i}`);
   const answers = await Promise.all(
-    questions.map((participantId) => firstValueFrom(client.send<Answered>(questionPattern('openMedia', redis.prefix), encodeQuestion<'openMedia'>(randomUUID(), { tenantId: 't', accountId: null, participantId, lifetimeS: 1 })))),
+    questions.map((participantId) =>
+      firstValueFrom(
+        client.send<Answered>(
+          questionPattern('openMedia', redis.prefix),
+          encodeQuestion<'openMedia'>(randomUUID(), { tenantId: 't', accountId: null, participantId, lifetimeS: 1 }),
+        ),
+      ),
+    ),
   );
-  expect(answers.map((answer) => (answer.ok ? (answer.value as { mediaSessionId: string }).mediaSessionId : answer.error))).toEqual(questions);
+  expect(
+    answers.map((answer) => (answer.ok ? (answer.value as { mediaSessionId: string }).mediaSessionId : answer.error)),
+  ).toEqual(questions);
   // Every replica has heard every question by then, and whoever was to answer has.
   await expect.poll(() => laid.length).toBe(replicas.length * questions.length);
   await claims.ping();
@@ -81,12 +106,20 @@ test('of several replicas that hear a question one answers, and the vendor is as
 });
 
 test.each(QUESTIONS)('%s is answered', async (question) => {
-  const answer = await firstValueFrom(client.send<Answered>(questionPattern(question, redis.prefix), { id: randomUUID(), input: {} }));
+  const answer = await firstValueFrom(
+    client.send<Answered>(questionPattern(question, redis.prefix), { id: randomUUID(), input: {} }),
+  );
   expect(typeof answer.ok).toBe('boolean');
 });
 
 describe('keys that are pressed', () => {
-  const press = (id: string) => firstValueFrom(client.send<Answered>(questionPattern('sendDigits', redis.prefix), encodeQuestion<'sendDigits'>(id, { tenantId: 't', participantId: 'p', digits: '1' })));
+  const press = (id: string) =>
+    firstValueFrom(
+      client.send<Answered>(
+        questionPattern('sendDigits', redis.prefix),
+        encodeQuestion<'sendDigits'>(id, { tenantId: 't', participantId: 'p', digits: '1' }),
+      ),
+    );
 
   test('are pressed once, and who asks again gets the answer', async () => {
     const id = randomUUID();
@@ -121,6 +154,14 @@ describe('keys that are pressed', () => {
 });
 
 test('what goes wrong shows nothing of its insides', async () => {
-  const answer = await firstValueFrom(client.send<Answered>(questionPattern('observeRoom', redis.prefix), encodeQuestion<'observeRoom'>(randomUUID(), { tenantId: 't', roomId: 'r' })));
-  expect(answer).toEqual({ ok: false, error: { outcome: 'server', reason: 'internal-error', message: 'Something went wrong on our side.' } });
+  const answer = await firstValueFrom(
+    client.send<Answered>(
+      questionPattern('observeRoom', redis.prefix),
+      encodeQuestion<'observeRoom'>(randomUUID(), { tenantId: 't', roomId: 'r' }),
+    ),
+  );
+  expect(answer).toEqual({
+    ok: false,
+    error: { outcome: 'server', reason: 'internal-error', message: 'Something went wrong on our side.' },
+  });
 });

@@ -1,7 +1,17 @@
 import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
-import { ANSWER_WITHIN_MS, answerQuestion, claimedForMs, DONE_ONCE, questionPattern, QUESTIONS, type Answered, type Asked, type Question } from '@partyline/conference/questions';
+import {
+  ANSWER_WITHIN_MS,
+  answerQuestion,
+  claimedForMs,
+  DONE_ONCE,
+  questionPattern,
+  QUESTIONS,
+  type Answered,
+  type Asked,
+  type Question,
+} from '@partyline/conference/questions';
 import type { Redis } from 'ioredis';
 import { NEVER, type Observable } from 'rxjs';
 
@@ -25,7 +35,8 @@ export function questionsController({ provider, redis, prefix, onError }: Questi
     const answered = await answerQuestion(provider, question, asked, failed);
     if (DONE_ONCE.has(question)) {
       // What was not done may be asked for again, though not before every replica has heard of this time.
-      const keptMs = answered.ok || answered.error.outcome === 'indeterminate' ? claimedForMs(question) : ANSWER_WITHIN_MS;
+      const keptMs =
+        answered.ok || answered.error.outcome === 'indeterminate' ? claimedForMs(question) : ANSWER_WITHIN_MS;
       await redis.set(claim, JSON.stringify(answered), 'PX', keptMs).catch(failed);
     }
     return answered;

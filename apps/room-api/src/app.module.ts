@@ -32,7 +32,26 @@ class RoomApiModule {}
 /** The app's one module: its controllers, the guard that stands before every one of them, and what they are given. */
 export const roomApiModule = (deps: ApiDeps): DynamicModule => ({
   module: RoomApiModule,
-  controllers: [RoomsController, ParticipantsController, PeopleController, PinsController, NumbersController, OperatorNumbersController, ProviderAccountsController, SessionsController, EventsController, EndpointsController, HangUpsController, LimitsController, UsageController, KeysController, AuditController, TenantsController, PlatformController, ReferenceController],
+  controllers: [
+    RoomsController,
+    ParticipantsController,
+    PeopleController,
+    PinsController,
+    NumbersController,
+    OperatorNumbersController,
+    ProviderAccountsController,
+    SessionsController,
+    EventsController,
+    EndpointsController,
+    HangUpsController,
+    LimitsController,
+    UsageController,
+    KeysController,
+    AuditController,
+    TenantsController,
+    PlatformController,
+    ReferenceController,
+  ],
   providers: [
     { provide: DEPS, useValue: perRequest(deps) },
     AddressGate,

@@ -22,17 +22,37 @@ import { askOverRedis } from './provider-client.ts';
 import { VERSION } from './version.ts';
 
 await runMain(async () => {
-  const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'keys', 'limits', 'events', 'webhooks', 'accounts']);
+  const config = readConfig(process.env, [
+    'service',
+    'database',
+    'redis',
+    'pins',
+    'keys',
+    'limits',
+    'events',
+    'webhooks',
+    'accounts',
+  ]);
   const log = openLogger({ service: 'room-api', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
-  const store = openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const store = openStore({
+    url: config.database.DATABASE_URL,
+    max: config.database.DATABASE_POOL,
+    onError: (err) => log.warn({ err }, 'a database connection broke'),
+  });
   const connection = producerOptions(config.redis.REDIS_URL);
-  const jobs = openJobs({ connection, prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: (err) => log.warn({ err }, 'Redis is away') });
+  const jobs = openJobs({
+    connection,
+    prefix: config.redis.REDIS_PREFIX,
+    now: () => systemClock.now().getTime(),
+    onError: (err) => log.warn({ err }, 'Redis is away'),
+  });
   const provider = askOverRedis({
     connection,
     prefix: config.redis.REDIS_PREFIX,
     nextId: () => systemIds.next('req'),
-    onTrouble: (question, err, tenantId) => log.warn({ question, err, tenantId }, 'a question to the orchestrator got no answer'),
+    onTrouble: (question, err, tenantId) =>
+      log.warn({ question, err, tenantId }, 'a question to the orchestrator got no answer'),
   });
   const pins = openPinVault(config.pins.PIN_KEY);
   const accounts = openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) });
@@ -40,15 +60,46 @@ await runMain(async () => {
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
   const requests = openRequestVault(config.pins.PIN_KEY);
   // Every request waits for it, so a Redis that hangs is soon done without.
-  const counting = connectRedis(config.redis.REDIS_URL, (err) => log.warn({ err }, 'Redis is away: requests and streams are counted by each replica for itself'), 250);
-  const feed = openEventFeed({ store, places: openStreamPlaces(counting, config.redis.REDIS_PREFIX), nextId: systemSecret, now: () => systemClock.now(), onError: (err) => log.warn({ err }, 'events could not be read; they are told later') });
+  const counting = connectRedis(
+    config.redis.REDIS_URL,
+    (err) => log.warn({ err }, 'Redis is away: requests and streams are counted by each replica for itself'),
+    250,
+  );
+  const feed = openEventFeed({
+    store,
+    places: openStreamPlaces(counting, config.redis.REDIS_PREFIX),
+    nextId: systemSecret,
+    now: () => systemClock.now(),
+    onError: (err) => log.warn({ err }, 'events could not be read; they are told later'),
+  });
 
   await startService({
     config,
     trustedProxies: config.limits.TRUSTED_PROXIES,
     log,
     metrics,
-    module: roomApiModule({ store, jobs, provider, pins, accounts, accountAddresses: accountAddresses(config.webhooks.PUBLIC_WEBHOOK_URL), endpointSecrets, addresses, feed, random: systemRandomInt, clock: systemClock, ids: systemIds, secret: systemSecret, requests, requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX), unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE, operators: config.keys.OPERATOR_KEYS, keyEnv: config.keys.KEY_ENV, report: openReport(metrics, log), version: VERSION }),
+    module: roomApiModule({
+      store,
+      jobs,
+      provider,
+      pins,
+      accounts,
+      accountAddresses: accountAddresses(config.webhooks.PUBLIC_WEBHOOK_URL),
+      endpointSecrets,
+      addresses,
+      feed,
+      random: systemRandomInt,
+      clock: systemClock,
+      ids: systemIds,
+      secret: systemSecret,
+      requests,
+      requestMeter: openRequestMeter(counting, config.redis.REDIS_PREFIX),
+      unauthenticatedPerMinute: config.limits.UNAUTHENTICATED_PER_MINUTE,
+      operators: config.keys.OPERATOR_KEYS,
+      keyEnv: config.keys.KEY_ENV,
+      report: openReport(metrics, log),
+      version: VERSION,
+    }),
     prepare: strictHttp,
     // Without Redis rooms can still be looked at and ended, which matters most; what needs it says 503 by itself.
     ready: { postgres: () => store.pool.query('SELECT 1') },

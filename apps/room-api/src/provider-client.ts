@@ -1,6 +1,17 @@
 import { ClientRedis } from '@nestjs/microservices';
 import type { AskProvider } from '@partyline/conference/ask-provider';
-import { ACTS, ANSWER_WITHIN_MS, decodeAnswer, DONE_ONCE, encodeQuestion, questionPattern, type Answer, type Answered, type Input, type Question } from '@partyline/conference/questions';
+import {
+  ACTS,
+  ANSWER_WITHIN_MS,
+  decodeAnswer,
+  DONE_ONCE,
+  encodeQuestion,
+  questionPattern,
+  type Answer,
+  type Answered,
+  type Input,
+  type Question,
+} from '@partyline/conference/questions';
 import { VerdictError } from '@partyline/domain/verdict';
 import { firstValueFrom, timeout } from 'rxjs';
 
@@ -28,7 +39,8 @@ class QuestionClient extends ClientRedis {
     super(connection);
     this.connection = connection;
     this.status.subscribe((status) => {
-      if (BROKEN.includes(status)) for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
+      if (BROKEN.includes(status))
+        for (const id of this.routingMap.keys()) this.fail(id, new Error('the connection to Redis broke'));
     });
   }
 
@@ -60,7 +72,8 @@ class QuestionClient extends ClientRedis {
   override async close(): Promise<void> {
     this.isManuallyClosed = true;
     this.handleClose();
-    for (const client of [this.pubClient, this.subClient] as ({ disconnect(): void } | null | undefined)[]) client?.disconnect();
+    for (const client of [this.pubClient, this.subClient] as ({ disconnect(): void } | null | undefined)[])
+      client?.disconnect();
   }
 
   private fail(id: string, err: unknown): void {
@@ -85,7 +98,11 @@ interface ProviderClient extends AskProvider {
  * @param onTrouble what an operator should know of a question that got no answer
  */
 export function askOverRedis({
-  connection, prefix, nextId, answerWithinMs = ANSWER_WITHIN_MS, onTrouble,
+  connection,
+  prefix,
+  nextId,
+  answerWithinMs = ANSWER_WITHIN_MS,
+  onTrouble,
 }: {
   connection: Connection;
   prefix: string;
@@ -104,20 +121,34 @@ export function askOverRedis({
       await within(CONNECT_WITHIN_MS, client.connect());
       sent = true;
       const asked = encodeQuestion(id !== undefined && DONE_ONCE.has(question) ? id : nextId(), input);
-      answered = await firstValueFrom(client.send<Answered>(questionPattern(question, prefix), asked).pipe(timeout(answerWithinMs)));
+      answered = await firstValueFrom(
+        client.send<Answered>(questionPattern(question, prefix), asked).pipe(timeout(answerWithinMs)),
+      );
     } catch (error) {
       onTrouble(question, error, input.tenantId);
       if (sent && ACTS.has(question) && !(error instanceof NobodyListens)) {
-        throw new VerdictError('indeterminate', 'provider-no-answer', 'The service that talks to the provider gave no answer.', {
-          fix: 'It may have been done. Sent again with the Idempotency-Key that it had, it is not done twice; without one, look first.',
-          cause: error,
-        });
+        throw new VerdictError(
+          'indeterminate',
+          'provider-no-answer',
+          'The service that talks to the provider gave no answer.',
+          {
+            fix: 'It may have been done. Sent again with the Idempotency-Key that it had, it is not done twice; without one, look first.',
+            cause: error,
+          },
+        );
       }
-      throw new VerdictError('upstream', 'provider-unreachable', error instanceof NobodyListens ? 'No service that talks to the provider is running.' : 'The service that talks to the provider cannot be reached.', {
-        fix: 'Nothing was made. Try again in a few seconds.',
-        retryAfterMs: RETRY_AFTER_MS,
-        cause: error,
-      });
+      throw new VerdictError(
+        'upstream',
+        'provider-unreachable',
+        error instanceof NobodyListens
+          ? 'No service that talks to the provider is running.'
+          : 'The service that talks to the provider cannot be reached.',
+        {
+          fix: 'Nothing was made. Try again in a few seconds.',
+          retryAfterMs: RETRY_AFTER_MS,
+          cause: error,
+        },
+      );
     }
     return decodeAnswer(question, answered);
   }
@@ -136,6 +167,10 @@ export function askOverRedis({
 function within<T>(ms: number, work: Promise<T>): Promise<T> {
   return Promise.race([
     work,
-    new Promise<never>((_, reject) => AbortSignal.timeout(ms).addEventListener('abort', () => reject(new Error(`Redis did not answer within ${ms} ms`)))),
+    new Promise<never>((_, reject) =>
+      AbortSignal.timeout(ms).addEventListener('abort', () =>
+        reject(new Error(`Redis did not answer within ${ms} ms`)),
+      ),
+    ),
   ]);
 }

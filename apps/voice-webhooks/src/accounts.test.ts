@@ -17,12 +17,26 @@ interface Place {
   readonly signed: Forgery;
 }
 const SHARED: Place = { base: '/v1', number: NUMBER, signed: {} };
-const placeOf = ({ accountId, number, signer }: OwnAccount): Place => ({ base: `/v1/accounts/${accountId}`, number, signed: { signer } });
+const placeOf = ({ accountId, number, signer }: OwnAccount): Place => ({
+  base: `/v1/accounts/${accountId}`,
+  number,
+  signed: { signer },
+});
 const bring = async (): Promise<Place> => placeOf(await stage.bringAccount());
 
-const call = (number: string, uuid: string = randomUUID()) => ({ from: '442079460011', to: number.slice(1), uuid, conversation_uuid: `CON-${uuid}` });
+const call = (number: string, uuid: string = randomUUID()) => ({
+  from: '442079460011',
+  to: number.slice(1),
+  uuid,
+  conversation_uuid: `CON-${uuid}`,
+});
 const actions = (ncco: unknown): string => (ncco as Ncco).map(({ action }) => action).join(' ');
-const keyed = (uuid: string, digits = PIN) => ({ uuid, conversation_uuid: 'CON-1', dtmf: { digits, timed_out: false }, timestamp: new Date().toISOString() });
+const keyed = (uuid: string, digits = PIN) => ({
+  uuid,
+  conversation_uuid: 'CON-1',
+  dtmf: { digits, timed_out: false },
+  timestamp: new Date().toISOString(),
+});
 const status = (uuid: string, what = 'completed') => ({ uuid, status: what, timestamp: new Date().toISOString() });
 
 /** Somebody who dialled and is asked for a PIN; `path` is where what they key goes. */
@@ -47,7 +61,12 @@ describe('a tenant’s own account', () => {
     const own = await stage.bringAccount();
     const { uuid, legId, eventsPath } = await comesIn(placeOf(own));
     expect(eventsPath).toBe(`/v1/accounts/${own.accountId}/voice/events/${legId}`);
-    expect(await legOf(uuid)).toMatchObject({ id: legId, state: 'answered', account_id: own.accountId, tenant_id: own.tenantId });
+    expect(await legOf(uuid)).toMatchObject({
+      id: legId,
+      state: 'answered',
+      account_id: own.accountId,
+      tenant_id: own.tenantId,
+    });
     expect((await stage.send(eventsPath, status(uuid), placeOf(own).signed)).body).toEqual({ result: 'applied' });
     expect((await legOf(uuid))?.state).toBe('ended');
   });
@@ -55,10 +74,23 @@ describe('a tenant’s own account', () => {
   it('is verified by its own secrets alone, and the platform’s by the platform’s', async () => {
     const [own, other] = [await bring(), await bring()];
     const before = await stage.state();
-    for (const [{ base, number }, { signed }] of [[own, SHARED], [own, other], [SHARED, own]] as const) {
-      expect(await stage.send(`${base}/voice/answer`, call(number), signed)).toMatchObject({ status: 401, body: { reason: 'webhook-refused' } });
-      expect(await stage.send(`${base}/voice/events`, status(randomUUID()), signed)).toMatchObject({ status: 401, body: { reason: 'webhook-refused' } });
-      expect(await stage.sendVideo({}, signed, `${base}/video/events`)).toMatchObject({ status: 401, body: { reason: 'webhook-refused' } });
+    for (const [{ base, number }, { signed }] of [
+      [own, SHARED],
+      [own, other],
+      [SHARED, own],
+    ] as const) {
+      expect(await stage.send(`${base}/voice/answer`, call(number), signed)).toMatchObject({
+        status: 401,
+        body: { reason: 'webhook-refused' },
+      });
+      expect(await stage.send(`${base}/voice/events`, status(randomUUID()), signed)).toMatchObject({
+        status: 401,
+        body: { reason: 'webhook-refused' },
+      });
+      expect(await stage.sendVideo({}, signed, `${base}/video/events`)).toMatchObject({
+        status: 401,
+        body: { reason: 'webhook-refused' },
+      });
     }
     expect(await stage.state()).toBe(before);
   });
@@ -66,9 +98,14 @@ describe('a tenant’s own account', () => {
   it('that is not there, or is deleted, is refused in the very words of a wrong signature', async () => {
     const own = await stage.bringAccount();
     const place = placeOf(own);
-    const wrong = await stage.send(`${place.base}/voice/answer`, call(own.number), { ...place.signed, secret: 'x'.repeat(43) });
+    const wrong = await stage.send(`${place.base}/voice/answer`, call(own.number), {
+      ...place.signed,
+      secret: 'x'.repeat(43),
+    });
     await stage.store.pool.query('UPDATE dial_in_number SET account_id = NULL WHERE account_id = $1', [own.accountId]);
-    await stage.store.pool.query('UPDATE provider_account SET deleted_at = now(), sealed = NULL WHERE id = $1', [own.accountId]);
+    await stage.store.pool.query('UPDATE provider_account SET deleted_at = now(), sealed = NULL WHERE id = $1', [
+      own.accountId,
+    ]);
     const { requestId: _one, ...refusal } = wrong.body as Record<string, unknown>;
     for (const base of [place.base, '/v1/accounts/acct_nobody']) {
       const reply = await stage.send(`${base}/voice/answer`, call(own.number), place.signed);
@@ -81,7 +118,8 @@ describe('a tenant’s own account', () => {
 
   it('has GET refused with the setting to change, as the platform’s', async () => {
     const { base } = await bring();
-    for (const path of ['voice/answer', 'voice/events']) expect((await fetch(`${stage.url}${base}/${path}`)).status).toBe(405);
+    for (const path of ['voice/answer', 'voice/events'])
+      expect((await fetch(`${stage.url}${base}/${path}`)).status).toBe(405);
   });
 });
 
@@ -106,7 +144,8 @@ describe.each([
     const { uuid, path, legId } = await rings(owner);
     const before = await stage.state();
     const there = `${signer.base}/voice/digits/${legId}/1`;
-    for (const digits of [PIN, '111222333']) expect(actions((await stage.send(there, keyed(uuid, digits), signer.signed)).body)).toBe('wait');
+    for (const digits of [PIN, '111222333'])
+      expect(actions((await stage.send(there, keyed(uuid, digits), signer.signed)).body)).toBe('wait');
     expect(await stage.state()).toBe(before);
     expect(actions((await stage.send(path, keyed(uuid), owner.signed)).body)).toBe('talk conversation');
   });
@@ -115,8 +154,16 @@ describe.each([
     const { uuid, legId } = await comesIn(owner);
     const before = await stage.state();
     for (const address of ['voice/events', `voice/events/${legId}`]) {
-      for (const event of [status(uuid), status(uuid, 'failed'), { ...status(uuid, 'transfer'), type: 'transfer', conversation_uuid_from: 'a', conversation_uuid_to: 'b' }, status(randomUUID())]) {
-        expect(await stage.send(`${signer.base}/${address}`, event, signer.signed)).toMatchObject({ status: 200, body: { result: 'ignored' } });
+      for (const event of [
+        status(uuid),
+        status(uuid, 'failed'),
+        { ...status(uuid, 'transfer'), type: 'transfer', conversation_uuid_from: 'a', conversation_uuid_to: 'b' },
+        status(randomUUID()),
+      ]) {
+        expect(await stage.send(`${signer.base}/${address}`, event, signer.signed)).toMatchObject({
+          status: 200,
+          body: { result: 'ignored' },
+        });
       }
     }
     expect(await stage.state()).toBe(before);
@@ -126,11 +173,18 @@ describe.each([
     const { uuid } = await comesIn(owner);
     const { tenant_id, session_id } = (await legOf(uuid))!;
     const legId = `leg_rung_${randomUUID()}`;
-    await stage.store.pool.query(`INSERT INTO leg (id, kind, state, tenant_id, session_id, account_id, deadline_at) SELECT $1, 'outbound', 'dialling', $2, $3, account_id, now() + interval '1 hour' FROM session WHERE id = $3`, [legId, tenant_id, session_id]);
+    await stage.store.pool.query(
+      `INSERT INTO leg (id, kind, state, tenant_id, session_id, account_id, deadline_at) SELECT $1, 'outbound', 'dialling', $2, $3, account_id, now() + interval '1 hour' FROM session WHERE id = $3`,
+      [legId, tenant_id, session_id],
+    );
     const before = await stage.state();
-    expect(actions((await stage.send(`${signer.base}/voice/answer/${legId}`, call(owner.number), signer.signed)).body)).toBe('wait');
+    expect(
+      actions((await stage.send(`${signer.base}/voice/answer/${legId}`, call(owner.number), signer.signed)).body),
+    ).toBe('wait');
     expect(await stage.state()).toBe(before);
-    expect(actions((await stage.send(`${owner.base}/voice/answer/${legId}`, call(owner.number), owner.signed)).body)).toBe('conversation');
+    expect(
+      actions((await stage.send(`${owner.base}/voice/answer/${legId}`, call(owner.number), owner.signed)).body),
+    ).toBe('conversation');
   });
 
   it('touches no video session of it', async () => {
@@ -138,18 +192,35 @@ describe.each([
     const sessionId = (await legOf(uuid))?.session_id ?? '';
     const mediaSessionId = `media ${randomUUID()}`;
     await stage.store.pool.query('UPDATE session SET media_session_id = $2 WHERE id = $1', [sessionId, mediaSessionId]);
-    const joined = { sessionId: mediaSessionId, applicationId: 'a', projectId: 'p', event: 'connectionCreated', timestamp: Date.now(), connection: { id: randomUUID(), createdAt: Date.now(), data: '{"participant":null}' } };
+    const joined = {
+      sessionId: mediaSessionId,
+      applicationId: 'a',
+      projectId: 'p',
+      event: 'connectionCreated',
+      timestamp: Date.now(),
+      connection: { id: randomUUID(), createdAt: Date.now(), data: '{"participant":null}' },
+    };
     const before = await stage.state();
-    expect(await stage.sendVideo(joined, signer.signed, `${signer.base}/video/events`)).toMatchObject({ status: 200, body: { result: 'ignored' } });
+    expect(await stage.sendVideo(joined, signer.signed, `${signer.base}/video/events`)).toMatchObject({
+      status: 200,
+      body: { result: 'ignored' },
+    });
     expect(await stage.state()).toBe(before);
-    expect((await stage.sendVideo(joined, owner.signed, `${owner.base}/video/events`)).body).toEqual({ result: 'applied' });
+    expect((await stage.sendVideo(joined, owner.signed, `${owner.base}/video/events`)).body).toEqual({
+      result: 'applied',
+    });
   });
 
   it('uses up no token of it', async () => {
     const jti = randomUUID();
-    expect((await stage.send(`${signer.base}/voice/answer`, call(signer.number), { ...signer.signed, claims: { jti } })).status).toBe(200);
+    expect(
+      (await stage.send(`${signer.base}/voice/answer`, call(signer.number), { ...signer.signed, claims: { jti } }))
+        .status,
+    ).toBe(200);
     const { uuid, path } = await rings(owner);
     expect((await stage.send(path, keyed(uuid), { ...owner.signed, claims: { jti } })).status).toBe(200);
-    expect(await stage.send(`${owner.base}/voice/answer`, call(owner.number), { ...owner.signed, claims: { jti } })).toMatchObject({ status: 401, body: { reason: 'webhook-replayed' } });
+    expect(
+      await stage.send(`${owner.base}/voice/answer`, call(owner.number), { ...owner.signed, claims: { jti } }),
+    ).toMatchObject({ status: 401, body: { reason: 'webhook-replayed' } });
   });
 });

@@ -22,10 +22,15 @@ const actions = (ncco: unknown): string => (ncco as Ncco).map(({ action }) => ac
 async function rings(place: Place): Promise<{ uuid: string; path: string }> {
   const uuid = randomUUID();
   const base = place.accountId === undefined ? '/v1' : `/v1/accounts/${place.accountId}`;
-  const { body } = await stage.send(`${base}/voice/answer`, { from: '442079460011', to: place.number.slice(1), uuid, conversation_uuid: `CON-${uuid}` }, signedFor(place));
+  const { body } = await stage.send(
+    `${base}/voice/answer`,
+    { from: '442079460011', to: place.number.slice(1), uuid, conversation_uuid: `CON-${uuid}` },
+    signedFor(place),
+  );
   return { uuid, path: new URL((body as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname };
 }
-const keys = (place: Place, { uuid, path }: { uuid: string; path: string }) => stage.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } }, signedFor(place));
+const keys = (place: Place, { uuid, path }: { uuid: string; path: string }) =>
+  stage.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } }, signedFor(place));
 
 /** … and is in. `hangsUp` is the event that says that they left. */
 async function comesIn(place: Place): Promise<{ hangsUp: () => ReturnType<Stage['send']> }> {
@@ -33,7 +38,14 @@ async function comesIn(place: Place): Promise<{ hangsUp: () => ReturnType<Stage[
   const { body } = await keys(place, caller);
   expect(actions(body)).toBe('talk conversation');
   const events = new URL((body as Ncco)[1]?.eventUrl?.[0] ?? '').pathname;
-  return { hangsUp: () => stage.send(events, { uuid: caller.uuid, status: 'completed', timestamp: new Date().toISOString() }, signedFor(place)) };
+  return {
+    hangsUp: () =>
+      stage.send(
+        events,
+        { uuid: caller.uuid, status: 'completed', timestamp: new Date().toISOString() },
+        signedFor(place),
+      ),
+  };
 }
 
 it('a session whose row somebody holds keeps no other session’s callers and events waiting, however much comes for it', async () => {
@@ -44,11 +56,18 @@ it('a session whose row somebody holds keeps no other session’s callers and ev
 
   // As a process does that froze in the middle of a change.
   const frozen = await stage.store.pool.connect();
-  await frozen.query(`SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT FROM session WHERE tenant_id = 'ten_a' FOR UPDATE`);
+  await frozen.query(
+    `SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT FROM session WHERE tenant_id = 'ten_a' FOR UPDATE`,
+  );
   const leaving = inside.map(({ hangsUp }) => hangsUp());
   const keying = atTheDoor.map((caller) => keys(busy, caller));
   try {
-    const waiting = async () => (await stage.store.pool.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rowCount;
+    const waiting = async () =>
+      (
+        await stage.store.pool.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        )
+      ).rowCount;
     await expect.poll(waiting, { timeout: 20_000, interval: 5 }).toBeGreaterThan(1);
     // One after another, so that those who came for the busy session have all the time to be in the way.
     for (let i = 0; i < 5; i++) {
@@ -58,6 +77,7 @@ it('a session whose row somebody holds keeps no other session’s callers and ev
   } finally {
     frozen.release(true);
   }
-  for (const { status, body } of await Promise.all(leaving)) expect([status, body]).toEqual([200, { result: 'applied' }]);
+  for (const { status, body } of await Promise.all(leaving))
+    expect([status, body]).toEqual([200, { result: 'applied' }]);
   for (const { status } of await Promise.all(keying)) expect(status).toBe(200);
 });

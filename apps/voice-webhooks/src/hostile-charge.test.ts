@@ -15,10 +15,20 @@ type Ncco = { action: string; eventUrl?: string[] }[];
 /** Somebody is in, and the vendor says that their call is over. */
 async function ends(fields: object): Promise<unknown[]> {
   const uuid = randomUUID();
-  const { body } = await stage.send('/v1/voice/answer', { from: '442079460011', to: NUMBER.slice(1), uuid, conversation_uuid: `CON-${uuid}` });
+  const { body } = await stage.send('/v1/voice/answer', {
+    from: '442079460011',
+    to: NUMBER.slice(1),
+    uuid,
+    conversation_uuid: `CON-${uuid}`,
+  });
   const path = new URL((body as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname;
   await stage.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } });
-  const { status } = await stage.send('/v1/voice/events', { uuid, status: 'completed', timestamp: new Date().toISOString(), ...fields });
+  const { status } = await stage.send('/v1/voice/events', {
+    uuid,
+    status: 'completed',
+    timestamp: new Date().toISOString(),
+    ...fields,
+  });
   const { id, state } = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: uuid } });
   const { seconds } = await stage.store.prisma.cdr.findFirstOrThrow({ where: { leg_id: id } });
   return [status, state, seconds <= 600];
@@ -43,8 +53,26 @@ test.each([
 });
 
 test('a call is over whatever the event says beside', async () => {
-  const anything = fc.oneof(fc.double(), fc.integer(), fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }).map(String), fc.date({ noInvalidDate: true }).map((date) => date.toISOString()), fc.jsonValue());
-  const hostile = fc.record({ duration: anything, price: anything, rate: anything, timestamp: anything, start_time: anything, end_time: anything, detail: anything, network: anything }, { requiredKeys: [] });
+  const anything = fc.oneof(
+    fc.double(),
+    fc.integer(),
+    fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }).map(String),
+    fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+    fc.jsonValue(),
+  );
+  const hostile = fc.record(
+    {
+      duration: anything,
+      price: anything,
+      rate: anything,
+      timestamp: anything,
+      start_time: anything,
+      end_time: anything,
+      detail: anything,
+      network: anything,
+    },
+    { requiredKeys: [] },
+  );
   await fc.assert(
     fc.asyncProperty(hostile, async (fields) => {
       expect(await ends(fields)).toEqual(WELL);

@@ -24,10 +24,21 @@ await runMain(async () => {
   const config = readConfig(process.env, ['service', 'database', 'redis', 'pins', 'webhooks', 'vonage', 'accounts']);
   const log = openLogger({ service: 'voice-webhooks', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
-  const openPool = () => openStore({ url: config.database.DATABASE_URL, max: config.database.DATABASE_POOL, patienceMs: PATIENCE_MS, onError: (err) => log.warn({ err }, 'a database connection broke') });
+  const openPool = () =>
+    openStore({
+      url: config.database.DATABASE_URL,
+      max: config.database.DATABASE_POOL,
+      patienceMs: PATIENCE_MS,
+      onError: (err) => log.warn({ err }, 'a database connection broke'),
+    });
   const [store, callers] = [openPool(), openPool()];
   const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
-  const jobs = openJobs({ connection: producerOptions(config.redis.REDIS_URL), prefix: config.redis.REDIS_PREFIX, now: () => systemClock.now().getTime(), onError: redisTrouble });
+  const jobs = openJobs({
+    connection: producerOptions(config.redis.REDIS_URL),
+    prefix: config.redis.REDIS_PREFIX,
+    now: () => systemClock.now().getTime(),
+    onError: redisTrouble,
+  });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS, holdMusicUrl: config.vonage.HOLD_MUSIC_URL };
   const buildAccount = accountBuilder(config.vonage, timing);
   const providers = openProviders({
@@ -44,7 +55,17 @@ await runMain(async () => {
     config,
     log,
     metrics,
-    module: webhooksModule({ store, callers, jobs, providers, pins, webhooks, clock: systemClock, ids: systemIds, report: openReport(metrics, log) }),
+    module: webhooksModule({
+      store,
+      callers,
+      jobs,
+      providers,
+      pins,
+      webhooks,
+      clock: systemClock,
+      ids: systemIds,
+      report: openReport(metrics, log),
+    }),
     // A caller can be answered without Redis: what its jobs would do the reconciler does.
     ready: { postgres: () => callers.pool.query('SELECT 1') },
     drain: async () => undefined,

@@ -18,16 +18,28 @@ interface VerifiedWebhook<Side extends 'media' | 'voice'> {
  * token that it gives is still to be used up, in the transaction of whatever the webhook changes.
  * @param accountId from the address; null: the platform's
  */
-export async function verify<Side extends 'media' | 'voice'>(deps: Pick<WebhookDeps, 'providers' | 'clock' | 'report'>, side: Side, accountId: string | null, request: RawBodyRequest<FastifyRequest>): Promise<VerifiedWebhook<Side>> {
+export async function verify<Side extends 'media' | 'voice'>(
+  deps: Pick<WebhookDeps, 'providers' | 'clock' | 'report'>,
+  side: Side,
+  accountId: string | null,
+  request: RawBodyRequest<FastifyRequest>,
+): Promise<VerifiedWebhook<Side>> {
   const refused = (why: RefusedCallback): VerdictError => {
     deps.report.count('webhook_refused', { why });
-    return new VerdictError('client', 'webhook-refused', `This webhook was refused: ${why}.`, { fix: 'Only the carrier can sign these; check the signature secret and the clock: docs/operators.md.' });
+    return new VerdictError('client', 'webhook-refused', `This webhook was refused: ${why}.`, {
+      fix: 'Only the carrier can sign these; check the signature secret and the clock: docs/operators.md.',
+    });
   };
   const providers = await deps.providers(accountId).catch((error: unknown) => {
-    throw error instanceof VerdictError && error.verdict.reason === 'provider-account-gone' ? refused('wrong-signature') : error;
+    throw error instanceof VerdictError && error.verdict.reason === 'provider-account-gone'
+      ? refused('wrong-signature')
+      : error;
   });
   const provider = providers[side];
-  const verified = provider.verifyCallback({ authorization: request.headers.authorization, rawBody: request.rawBody ?? Buffer.alloc(0) }, deps.clock.now());
+  const verified = provider.verifyCallback(
+    { authorization: request.headers.authorization, rawBody: request.rawBody ?? Buffer.alloc(0) },
+    deps.clock.now(),
+  );
   if (!verified.ok) throw refused(verified.refused);
   return { provider, token: { accountId, jti: verified.jti, expiresAt: verified.expiresAt } };
 }

@@ -12,7 +12,11 @@ export class VideoController {
 
   @Post('events')
   @HttpCode(200)
-  async event(@Req() request: RawBodyRequest<FastifyRequest>, @Param('accountId', ourAccountId) accountId: string | null, @Body() body: unknown): Promise<{ result: string }> {
+  async event(
+    @Req() request: RawBodyRequest<FastifyRequest>,
+    @Param('accountId', ourAccountId) accountId: string | null,
+    @Body() body: unknown,
+  ): Promise<{ result: string }> {
     const { provider, token } = await verify(this.deps, 'media', accountId, request);
     return { result: await applySessionEvent(this.deps, { via: 'callback', token }, provider.parseCallback(body)) };
   }

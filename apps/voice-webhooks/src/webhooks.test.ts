@@ -10,10 +10,16 @@ afterAll(() => stage.stop());
 
 type Ncco = { action: string; text?: string; name?: string; eventUrl?: string[] }[];
 
-const call = () => ({ from: '442079460011', to: NUMBER.slice(1), uuid: randomUUID(), conversation_uuid: `CON-${randomUUID()}` });
+const call = () => ({
+  from: '442079460011',
+  to: NUMBER.slice(1),
+  uuid: randomUUID(),
+  conversation_uuid: `CON-${randomUUID()}`,
+});
 const actions = (ncco: unknown): string => (ncco as Ncco).map(({ action }) => action).join(' ');
 /** Where the answer to a prompt goes, as a path. */
-const replyTo = (ncco: unknown): string => new URL((ncco as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname;
+const replyTo = (ncco: unknown): string =>
+  new URL((ncco as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname;
 
 async function answered(): Promise<{ uuid: string; path: string }> {
   const body = call();
@@ -21,7 +27,13 @@ async function answered(): Promise<{ uuid: string; path: string }> {
   return { uuid: body.uuid, path: replyTo(ncco) };
 }
 
-const keyed = (uuid: string, dtmf: unknown, more: object = {}) => ({ uuid, conversation_uuid: 'CON-1', dtmf, timestamp: new Date().toISOString(), ...more });
+const keyed = (uuid: string, dtmf: unknown, more: object = {}) => ({
+  uuid,
+  conversation_uuid: 'CON-1',
+  dtmf,
+  timestamp: new Date().toISOString(),
+  ...more,
+});
 
 describe('what is not the carrier’s is refused, and changes nothing', () => {
   const now = Math.floor(Date.now() / 1000);
@@ -53,7 +65,10 @@ describe('what is not the carrier’s is refused, and changes nothing', () => {
       ['/v1/voice/events', { uuid, status: 'completed', timestamp: new Date().toISOString() }],
     ] as const) {
       const reply = await stage.send(address, body, forgery);
-      expect(reply).toMatchObject({ status: 401, body: { reason: 'webhook-refused', fix: expect.any(String) as string } });
+      expect(reply).toMatchObject({
+        status: 401,
+        body: { reason: 'webhook-refused', fix: expect.any(String) as string },
+      });
     }
     expect(await stage.state()).toBe(before);
   });
@@ -69,13 +84,22 @@ describe('what is not the carrier’s is refused, and changes nothing', () => {
       const { status, authorization } = await stage.send(address, body);
       expect(status).toBe(200);
       const before = await stage.state();
-      expect(await stage.send(address, body, { authorization })).toMatchObject({ status: 401, body: { reason: 'webhook-replayed' } });
+      expect(await stage.send(address, body, { authorization })).toMatchObject({
+        status: 401,
+        body: { reason: 'webhook-replayed' },
+      });
       expect(await stage.state()).toBe(before);
     }
   });
 
   test('a video callback that is unsigned, or signed for voice', async () => {
-    const body = { sessionId: 's', projectId: 'p', event: 'connectionCreated', timestamp: Date.now(), connection: { id: 'c', createdAt: 0, data: '{"participant":"part_x"}' } };
+    const body = {
+      sessionId: 's',
+      projectId: 'p',
+      event: 'connectionCreated',
+      timestamp: Date.now(),
+      connection: { id: 'c', createdAt: 0, data: '{"participant":"part_x"}' },
+    };
     const before = await stage.state();
     expect((await stage.sendVideo(body, { authorization: null })).status).toBe(401);
     expect((await stage.sendVideo(body, { secret: 'y'.repeat(43) })).status).toBe(401);
@@ -85,7 +109,10 @@ describe('what is not the carrier’s is refused, and changes nothing', () => {
   test('GET, whose query no signature covers, with the setting to change', async () => {
     const reply = await fetch(`${stage.url}/v1/voice/answer?uuid=x&to=${NUMBER.slice(1)}`);
     expect(reply.status).toBe(405);
-    expect(await reply.json()).toMatchObject({ reason: 'method-not-allowed', fix: expect.stringContaining('POST') as string });
+    expect(await reply.json()).toMatchObject({
+      reason: 'method-not-allowed',
+      fix: expect.stringContaining('POST') as string,
+    });
   });
 });
 
@@ -125,7 +152,8 @@ describe('what a caller keys', () => {
   test('three failed tries end in a good-bye, and no prompt', async () => {
     const { uuid, path } = await answered();
     let next = path;
-    for (let tryNo = 1; tryNo <= 2; tryNo++) next = replyTo((await stage.send(next, keyed(uuid, { digits: '111222333', timed_out: false }))).body);
+    for (let tryNo = 1; tryNo <= 2; tryNo++)
+      next = replyTo((await stage.send(next, keyed(uuid, { digits: '111222333', timed_out: false }))).body);
     const { body } = await stage.send(next, keyed(uuid, { digits: '111222333', timed_out: false }));
     expect(actions(body)).toBe('talk');
     expect((body as Ncco)[0]?.text).toContain('Good bye');
@@ -138,7 +166,11 @@ describe('what a caller keys', () => {
     expect(second.body).toEqual(first.body);
     const path = replyTo(first.body);
     const wrong = keyed(body.uuid, { digits: '111222333', timed_out: false });
-    const [one, two, three] = [await stage.send(path, wrong), await stage.send(path, wrong), await stage.send(path, wrong)];
+    const [one, two, three] = [
+      await stage.send(path, wrong),
+      await stage.send(path, wrong),
+      await stage.send(path, wrong),
+    ];
     expect([two.body, three.body]).toEqual([one.body, one.body]);
     const right = keyed(body.uuid, { digits: PIN, timed_out: false });
     const in1 = await stage.send(replyTo(one.body), right);
@@ -157,15 +189,22 @@ describe('what a caller keys', () => {
 });
 
 describe('calls that are not what they say', () => {
-  test.each(['SipHeader_X-OpenTok-SessionId', 'SipHeader_X-Partyline-Leg'])('a forged %s joins nothing', async (header) => {
-    // There is such a session, and somebody is in it.
-    const { uuid, path } = await answered();
-    await stage.send(path, keyed(uuid, { digits: PIN, timed_out: false }));
-    await stage.store.pool.query(`UPDATE session SET media_session_id = 'the-real-session'`);
-    const { status, body } = await stage.send('/v1/voice/answer', { ...call(), endpoint_type: 'sip', [header]: 'the-real-session' });
-    expect(status).toBe(200);
-    expect(actions(body)).not.toContain('conversation');
-  });
+  test.each(['SipHeader_X-OpenTok-SessionId', 'SipHeader_X-Partyline-Leg'])(
+    'a forged %s joins nothing',
+    async (header) => {
+      // There is such a session, and somebody is in it.
+      const { uuid, path } = await answered();
+      await stage.send(path, keyed(uuid, { digits: PIN, timed_out: false }));
+      await stage.store.pool.query(`UPDATE session SET media_session_id = 'the-real-session'`);
+      const { status, body } = await stage.send('/v1/voice/answer', {
+        ...call(),
+        endpoint_type: 'sip',
+        [header]: 'the-real-session',
+      });
+      expect(status).toBe(200);
+      expect(actions(body)).not.toContain('conversation');
+    },
+  );
 
   test('a number that is not ours is told so', async () => {
     const { body } = await stage.send('/v1/voice/answer', { ...call(), to: '19995550199' });
@@ -178,7 +217,8 @@ describe('calls that are not what they say', () => {
 
   test('a body that is no JSON, or no object, does not crash', async () => {
     expect((await stage.send('/v1/voice/answer', 'not json')).status).toBe(422);
-    for (const body of [null, [], 7, 'text']) expect((await stage.send('/v1/voice/answer', body)).status).toBeLessThan(500);
+    for (const body of [null, [], 7, 'text'])
+      expect((await stage.send('/v1/voice/answer', body)).status).toBeLessThan(500);
     for (const body of [null, [], 7]) expect((await stage.send('/v1/voice/events', body)).status).toBeLessThan(500);
     for (const body of [null, [], 7]) expect((await stage.sendVideo(body)).status).toBeLessThan(500);
   });
@@ -188,7 +228,9 @@ test('a Postgres that is slow is a 503, after which the carrier asks again; at a
   const slow = await startStage({ patienceMs: 1_000 });
   try {
     const holding = await slow.store.pool.connect();
-    await holding.query('SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE webhook_jti IN ACCESS EXCLUSIVE MODE');
+    await holding.query(
+      'SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE webhook_jti IN ACCESS EXCLUSIVE MODE',
+    );
     const reply = await slow.send('/v1/voice/answer', call());
     holding.release(true);
     expect(reply).toMatchObject({ status: 503, body: { reason: 'temporarily-unavailable' } });
@@ -202,9 +244,16 @@ describe('events that say nothing to us', () => {
     ['a status that we do not know', { uuid: randomUUID(), status: 'pondering' }],
     ['a call that is none of ours', { uuid: randomUUID(), status: 'completed', timestamp: new Date().toISOString() }],
     ['a recording', { recording_url: 'https://x', recording_uuid: 'r', conversation_uuid: 'CON-1' }],
-    ['a syntax error in our instructions', { reason: 'Syntax error in NCCO. Invalid value type or action.', conversation_uuid: 'CON-1' }],
+    [
+      'a syntax error in our instructions',
+      { reason: 'Syntax error in NCCO. Invalid value type or action.', conversation_uuid: 'CON-1' },
+    ],
   ])('%s is ignored and counted', async (_what, event) => {
-    const counted = async () => (await stage.metrics.registry.getSingleMetric('partyline_webhook_ignored_total')!.get()).values.reduce((sum, { value }) => sum + value, 0);
+    const counted = async () =>
+      (await stage.metrics.registry.getSingleMetric('partyline_webhook_ignored_total')!.get()).values.reduce(
+        (sum, { value }) => sum + value,
+        0,
+      );
     const [before, countBefore] = [await stage.state(), await counted()];
     expect(await stage.send('/v1/voice/events', event)).toMatchObject({ status: 200, body: { result: 'ignored' } });
     expect(await stage.state()).toBe(before);
@@ -213,7 +262,8 @@ describe('events that say nothing to us', () => {
 
   test('a late event after the end changes nothing', async () => {
     const { uuid } = await answered();
-    const event = (status: string) => stage.send('/v1/voice/events', { uuid, status, timestamp: new Date().toISOString() });
+    const event = (status: string) =>
+      stage.send('/v1/voice/events', { uuid, status, timestamp: new Date().toISOString() });
     await event('completed');
     const ended = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: uuid } });
     expect(ended.state).toBe('ended');

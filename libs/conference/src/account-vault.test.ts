@@ -15,11 +15,13 @@ const [first, second] = [masterKey('first'), masterKey('second')];
 let database: TestDatabase;
 let store: Store;
 let vault: AccountVault;
-const vaultOf = (...keys: [MasterKey, ...MasterKey[]]): AccountVault => openAccountVault({ store, keys: localKeyService(keys) });
+const vaultOf = (...keys: [MasterKey, ...MasterKey[]]): AccountVault =>
+  openAccountVault({ store, keys: localKeyService(keys) });
 beforeAll(async () => {
   database = await createTestDatabase();
   store = openStore({ owner: true, url: database.url, onError: () => undefined });
-  for (const id of ['ten_a', 'ten_b', 'ten_race', 'ten_rewrap']) await store.prisma.tenant.create({ data: { id, name: id } });
+  for (const id of ['ten_a', 'ten_b', 'ten_race', 'ten_rewrap'])
+    await store.prisma.tenant.create({ data: { id, name: id } });
   vault = vaultOf(first);
 });
 afterAll(async () => {
@@ -28,7 +30,14 @@ afterAll(async () => {
 });
 
 const credentials: AccountCredentials = {
-  voice: { kind: 'vonage', apiKey: 'a1b2c3d4', apiSecret: 'the api secret', applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39', privateKey: 'the private key', signatureSecret: 's'.repeat(32) },
+  voice: {
+    kind: 'vonage',
+    apiKey: 'a1b2c3d4',
+    apiSecret: 'the api secret',
+    applicationId: '7b6a1e0c-5d3f-4a27-9c41-2f8e6d5b4a39',
+    privateKey: 'the private key',
+    signatureSecret: 's'.repeat(32),
+  },
   video: { kind: 'opentok', apiKey: '46345342', apiSecret: 'the project secret' },
   callbackSecret: 'c'.repeat(32),
 };
@@ -38,7 +47,8 @@ describe('sealed credentials', () => {
   it('open as what they were sealed as, and hold nothing that can be read', async () => {
     const sealed = await vault.seal(as, credentials);
     expect(await vault.open(as, sealed)).toEqual(credentials);
-    for (const secret of ['the api secret', 'the private key', 'vonage', '46345342']) expect(sealed.includes(secret)).toBe(false);
+    for (const secret of ['the api secret', 'the private key', 'vonage', '46345342'])
+      expect(sealed.includes(secret)).toBe(false);
   });
 
   it('do not open with any bit flipped: of the IV, of the text, of the tag', async () => {
@@ -54,17 +64,28 @@ describe('sealed credentials', () => {
   it('do not open when any of them is cut off, or anything was put to them', async () => {
     const sealed = await vault.seal(as, credentials);
     await fc.assert(
-      fc.asyncProperty(fc.nat(sealed.length - 1), fc.uint8Array({ minLength: 1, maxLength: 40 }), async (length, more) => {
-        await expect(vault.open(as, sealed.subarray(0, length))).rejects.toThrow();
-        await expect(vault.open(as, sealed.subarray(sealed.length - length))).rejects.toThrow();
-        await expect(vault.open(as, Buffer.concat([sealed, more]))).rejects.toThrow();
-        await expect(vault.open(as, Buffer.concat([more, sealed]))).rejects.toThrow();
-      }),
+      fc.asyncProperty(
+        fc.nat(sealed.length - 1),
+        fc.uint8Array({ minLength: 1, maxLength: 40 }),
+        async (length, more) => {
+          await expect(vault.open(as, sealed.subarray(0, length))).rejects.toThrow();
+          await expect(vault.open(as, sealed.subarray(sealed.length - length))).rejects.toThrow();
+          await expect(vault.open(as, Buffer.concat([sealed, more]))).rejects.toThrow();
+          await expect(vault.open(as, Buffer.concat([more, sealed]))).rejects.toThrow();
+        },
+      ),
       { numRuns: 50 },
     );
   });
 
-  it.each<Partial<SealedAs>>([{ tenantId: 'ten_b' }, { accountId: 'acct_2' }, { voiceKind: 'janus' }, { mediaKind: 'unified' }, { version: 2 }, { version: 0 }])('do not open as another: %j', async (other) => {
+  it.each<Partial<SealedAs>>([
+    { tenantId: 'ten_b' },
+    { accountId: 'acct_2' },
+    { voiceKind: 'janus' },
+    { mediaKind: 'unified' },
+    { version: 2 },
+    { version: 0 },
+  ])('do not open as another: %j', async (other) => {
     // The other tenant has a data key of its own.
     await vault.seal({ ...as, tenantId: 'ten_b' }, credentials);
     const sealed = await vault.seal(as, credentials);
@@ -93,9 +114,15 @@ describe('sealed credentials', () => {
   it('do not open with another master key of the same name, nor with none', async () => {
     const sealed = await vault.seal(as, credentials);
     await expect(vaultOf({ id: 'first', key: randomBytes(32) }).open(as, sealed)).rejects.toThrow();
-    await expect(vaultOf(second).open(as, sealed)).rejects.toMatchObject({ verdict: { outcome: 'server', reason: 'master-key-missing' } });
-    await expect(openAccountVault({ store, keys: null }).open(as, sealed)).rejects.toMatchObject({ verdict: { outcome: 'server', reason: 'accounts-not-configured' } });
-    await expect(openAccountVault({ store, keys: null }).seal(as, credentials)).rejects.toMatchObject({ verdict: { reason: 'accounts-not-configured' } });
+    await expect(vaultOf(second).open(as, sealed)).rejects.toMatchObject({
+      verdict: { outcome: 'server', reason: 'master-key-missing' },
+    });
+    await expect(openAccountVault({ store, keys: null }).open(as, sealed)).rejects.toMatchObject({
+      verdict: { outcome: 'server', reason: 'accounts-not-configured' },
+    });
+    await expect(openAccountVault({ store, keys: null }).seal(as, credentials)).rejects.toMatchObject({
+      verdict: { reason: 'accounts-not-configured' },
+    });
   });
 });
 
@@ -124,7 +151,10 @@ describe('a tenant’s data key', () => {
     const sealed = await vault.seal(whose, credentials);
     const { length: all } = await store.prisma.tenant_data_key.findMany();
     const before = await readDataKey(store, 'ten_rewrap');
-    expect(await rewrapDataKeys({ store, keys: localKeyService([second, first]) })).toEqual({ rewrapped: all, now: [{ keyId: 'second', keys: all }] });
+    expect(await rewrapDataKeys({ store, keys: localKeyService([second, first]) })).toEqual({
+      rewrapped: all,
+      now: [{ keyId: 'second', keys: all }],
+    });
     expect(await readDataKey(store, 'ten_rewrap')).not.toEqual(before);
     expect(await vaultOf(first, second).open(whose, sealed)).toEqual(credentials);
     expect(await vaultOf(second).open(whose, sealed)).toEqual(credentials);
@@ -134,7 +164,9 @@ describe('a tenant’s data key', () => {
     expect(await rewrapDataKeys({ store, keys: localKeyService([first, second]) })).toMatchObject({ rewrapped: all });
     expect(await vault.open(whose, sealed)).toEqual(credentials);
     // Without the one that it needs it changes nothing.
-    await expect(rewrapDataKeys({ store, keys: localKeyService([second]) })).rejects.toMatchObject({ verdict: { reason: 'master-key-missing' } });
+    await expect(rewrapDataKeys({ store, keys: localKeyService([second]) })).rejects.toMatchObject({
+      verdict: { reason: 'master-key-missing' },
+    });
     expect(await vault.open(whose, sealed)).toEqual(credentials);
   });
 });

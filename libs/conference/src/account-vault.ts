@@ -24,7 +24,8 @@ export interface AccountVault {
 }
 
 /** A list in JSON, so that no two of these can look the same. */
-const bound = ({ tenantId, accountId, voiceKind, mediaKind, version }: SealedAs): string => JSON.stringify([tenantId, accountId, voiceKind, mediaKind, version]);
+const bound = ({ tenantId, accountId, voiceKind, mediaKind, version }: SealedAs): string =>
+  JSON.stringify([tenantId, accountId, voiceKind, mediaKind, version]);
 
 const DATA_KEY_BYTES = 32;
 const use = (dataKey: Buffer) => deriveKey(dataKey, 'provider-account');
@@ -47,7 +48,9 @@ export function openAccountVault({ store, keys }: { store: Store; keys: KeyServi
       const service = configured();
       const wrapped = await readDataKey(store, as.tenantId);
       if (wrapped === null) throw new Error(`There is no data key for ${as.tenantId}.`);
-      return JSON.parse(unseal(use(await service.unwrap(wrapped, as.tenantId)), sealed, bound(as))) as AccountCredentials;
+      return JSON.parse(
+        unseal(use(await service.unwrap(wrapped, as.tenantId)), sealed, bound(as)),
+      ) as AccountCredentials;
     },
   };
 }

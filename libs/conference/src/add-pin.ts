@@ -21,11 +21,18 @@ async function activeRoom(tx: Tx, tenantId: string, roomId: string): Promise<Roo
 /**
  * Gives one person a PIN of their own: who calls with it is this entry of the roster. Throws 404 and 409 for the room, 409 when as many people as may have one.
  */
-export async function addPin(deps: Pick<Deps, 'store'> & PinDeps, tenantId: string, roomId: string, { name, role }: { name: string; role: Role }): Promise<{ id: string; pin: string; participantId: string; number: string }> {
+export async function addPin(
+  deps: Pick<Deps, 'store'> & PinDeps,
+  tenantId: string,
+  roomId: string,
+  { name, role }: { name: string; role: Role },
+): Promise<{ id: string; pin: string; participantId: string; number: string }> {
   return inTransaction(deps.store, tenantId, async (tx) => {
     const { number } = await activeRoom(tx, tenantId, roomId);
     if ((await countPersonalPins(tx, tenantId, roomId)) >= MOST) {
-      throw new VerdictError('client', 'too-many-pins', `${MOST} people of this room have PINs of their own already.`, { fix: 'Delete those that are not needed.' });
+      throw new VerdictError('client', 'too-many-pins', `${MOST} people of this room have PINs of their own already.`, {
+        fix: 'Delete those that are not needed.',
+      });
     }
     const participantId = deps.ids.next('part');
     await insertParticipant(tx, tenantId, roomId, { id: participantId, name, kind: 'caller', role });
@@ -35,17 +42,31 @@ export async function addPin(deps: Pick<Deps, 'store'> & PinDeps, tenantId: stri
 }
 
 /** Takes a person's PIN from them; it lets nobody in from now on. Throws 404. */
-export async function removePin(deps: Pick<Deps, 'store'>, tenantId: string, roomId: string, pinId: string): Promise<void> {
-  const released = await inTransaction(deps.store, tenantId, (tx) => releasePin(tx, tenantId, { roomId, pinId, quarantineS: PIN_QUARANTINE_S }));
+export async function removePin(
+  deps: Pick<Deps, 'store'>,
+  tenantId: string,
+  roomId: string,
+  pinId: string,
+): Promise<void> {
+  const released = await inTransaction(deps.store, tenantId, (tx) =>
+    releasePin(tx, tenantId, { roomId, pinId, quarantineS: PIN_QUARANTINE_S }),
+  );
   if (!released) throw noSuchPin();
 }
 
 /** Draws a room's two PINs anew; the old ones let nobody in from now on. Throws 404 and 409 for the room. */
-export async function rotatePins(deps: Pick<Deps, 'store'> & PinDeps, tenantId: string, roomId: string): Promise<{ pin: string; hostPin: string; room: RoomRow }> {
+export async function rotatePins(
+  deps: Pick<Deps, 'store'> & PinDeps,
+  tenantId: string,
+  roomId: string,
+): Promise<{ pin: string; hostPin: string; room: RoomRow }> {
   return inTransaction(deps.store, tenantId, async (tx) => {
     const room = await activeRoom(tx, tenantId, roomId);
     await releaseRoomPins(tx, tenantId, roomId, PIN_QUARANTINE_S);
-    const [participant, host] = await takePins(deps, tx, tenantId, { roomId, number: room.number }, [{ role: 'participant' }, { role: 'host' }]);
+    const [participant, host] = await takePins(deps, tx, tenantId, { roomId, number: room.number }, [
+      { role: 'participant' },
+      { role: 'host' },
+    ]);
     return { pin: participant!.pin, hostPin: host!.pin, room };
   });
 }

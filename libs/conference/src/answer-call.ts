@@ -17,16 +17,33 @@ const KEY_TIMEOUT_S = 5;
 export const bridgeTokenHash = (token: string): Buffer => createHash('sha256').update(token).digest();
 
 /** Asks for the PIN, while the text is spoken or (without `bargeIn`) after it; `tryNo` goes into the reply's address, so that a repeated webhook is told from another try. */
-export const askForPin = (webhooks: WebhookUrls, language: string, legId: string, tryNo: number, text: string, bargeIn = true): CallPlan => [
+export const askForPin = (
+  webhooks: WebhookUrls,
+  language: string,
+  legId: string,
+  tryNo: number,
+  text: string,
+  bargeIn = true,
+): CallPlan => [
   { do: 'say', text, language, bargeIn },
   { do: 'ask-digits', maxDigits: PIN_MAX_LENGTH, timeoutS: KEY_TIMEOUT_S, replyTo: webhooks.digits(legId, tryNo) },
 ];
 
 /** Ids for what seating a caller may have to make. */
-export const freshIds = ({ ids }: Pick<Deps, 'ids'>): FreshIds => ({ sessionId: ids.next('ses'), conversation: ids.next('conv'), participantId: ids.next('part') });
+export const freshIds = ({ ids }: Pick<Deps, 'ids'>): FreshIds => ({
+  sessionId: ids.next('ses'),
+  conversation: ids.next('conv'),
+  participantId: ids.next('part'),
+});
 
 /** Into the conference. Who is held there is told to wait, hears the operator's music, and gets in with the first who is not held: a host, or the bridge to one. */
-export async function takeSeat(deps: Pick<Deps, 'jobs' | 'report'>, webhooks: WebhookUrls, legId: string, language: string, seat: Seat): Promise<CallPlan> {
+export async function takeSeat(
+  deps: Pick<Deps, 'jobs' | 'report'>,
+  webhooks: WebhookUrls,
+  legId: string,
+  language: string,
+  seat: Seat,
+): Promise<CallPlan> {
   await sendSettle(deps, seat.tenant_id, seat.session_id);
   return [
     { do: 'say', text: phrase(language, seat.waits ? 'waiting' : 'joining'), language },
@@ -40,7 +57,11 @@ export const sayAndLetGo = (language: string, text: string): CallPlan => [{ do: 
  * A call came in and asks what to do: a caller is asked for a PIN, or joins the room that the number leads to; our own bridge leg joins its conference. One round trip to Postgres;
  * one to Redis for the bridge. A repeated webhook gets the same plan. Throws `webhook-replayed` on a used token.
  */
-export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'>, token: UsedToken, call: VoiceAnswer): Promise<CallPlan> {
+export async function answerCall(
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'>,
+  token: UsedToken,
+  call: VoiceAnswer,
+): Promise<CallPlan> {
   const shown = call.viaSip ? call.headers[BRIDGE_HEADER.toLowerCase()] : undefined;
   if (shown !== undefined) {
     const plan = await joinOwnLeg(deps, token, { tokenHash: bridgeTokenHash(shown) }, call.callId);
@@ -50,7 +71,12 @@ export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'we
     return [];
   }
   const webhooks = deps.webhooks(token.accountId);
-  const answered = await answerCaller(deps.store, token, { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from }, freshIds(deps));
+  const answered = await answerCaller(
+    deps.store,
+    token,
+    { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from },
+    freshIds(deps),
+  );
   switch (answered.outcome) {
     case 'replayed':
       throw replayedWebhook();
@@ -66,7 +92,14 @@ export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'we
       return askForPin(webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome'));
     case 'ask-slowly':
       deps.report.count('caller_slowed');
-      return askForPin(webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome-slowly'), false);
+      return askForPin(
+        webhooks,
+        answered.language,
+        answered.leg_id,
+        1,
+        phrase(answered.language, 'welcome-slowly'),
+        false,
+      );
     case 'admitted':
       return takeSeat(deps, webhooks, answered.leg_id, answered.language, answered);
     case 'full':
@@ -81,15 +114,32 @@ export async function answerCall(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'we
 }
 
 /** Somebody we rang picked up. Same costs, same errors. */
-export async function answerRung(deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>, token: UsedToken, legId: string, call: VoiceAnswer): Promise<CallPlan> {
+export async function answerRung(
+  deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>,
+  token: UsedToken,
+  legId: string,
+  call: VoiceAnswer,
+): Promise<CallPlan> {
   return (await joinOwnLeg(deps, token, { legId }, call.callId)) ?? [];
 }
 
-async function joinOwnLeg(deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>, token: UsedToken, by: { tokenHash: Buffer } | { legId: string }, callId: string): Promise<CallPlan | null> {
+async function joinOwnLeg(
+  deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>,
+  token: UsedToken,
+  by: { tokenHash: Buffer } | { legId: string },
+  callId: string,
+): Promise<CallPlan | null> {
   const answered = await answerOwnLeg(deps.store, token, by, callId);
   if (answered.outcome === 'replayed') throw replayedWebhook();
   if (answered.outcome === 'unknown-leg') return null;
   if (answered.outcome !== 'join') return [];
   await sendSettle(deps, answered.tenant_id, answered.session_id);
-  return [{ do: 'join', conversation: answered.conversation, eventsTo: deps.webhooks(token.accountId).events(answered.leg_id), startOnEnter: !answered.waits }];
+  return [
+    {
+      do: 'join',
+      conversation: answered.conversation,
+      eventsTo: deps.webhooks(token.accountId).events(answered.leg_id),
+      startOnEnter: !answered.waits,
+    },
+  ];
 }

@@ -13,17 +13,25 @@ import { reportConfirmed } from './report-confirmed.ts';
 import { closeHandle, learnHandle, moveLeg } from './settle.ts';
 
 /** Where an observation came from: a webhook, signed for one account and taken once, or our own look-up at one. */
-export type Source = { readonly via: 'callback'; readonly token: UsedToken } | { readonly via: 'look-up'; readonly accountId: string | null };
+export type Source =
+  | { readonly via: 'callback'; readonly token: UsedToken }
+  | { readonly via: 'look-up'; readonly accountId: string | null };
 
 /** Whose word it is: it counts for what is at that account, and for nothing else. */
-export const accountOf = (source: Source): string | null => (source.via === 'callback' ? source.token.accountId : source.accountId);
+export const accountOf = (source: Source): string | null =>
+  source.via === 'callback' ? source.token.accountId : source.accountId;
 
 /**
  * A voice vendor said something of a call. Applied to its leg, whatever came before it, twice or late; what names no leg of ours, or says
  * nothing new, is ignored and counted. Throws `webhook-replayed` on a used token.
  * @param legId from the event's own address, when it was sent to a leg's
  */
-export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, source: Source, event: VoiceEvent, legId?: string): Promise<'applied' | 'ignored'> {
+export async function applyLegEvent(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  source: Source,
+  event: VoiceEvent,
+  legId?: string,
+): Promise<'applied' | 'ignored'> {
   const ignored = (why: string): 'ignored' => {
     deps.report.count('webhook_ignored', { why });
     return 'ignored';
@@ -33,7 +41,10 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
     deps.report.warn('the carrier reports a problem with our instructions', { reason: event.reason });
     return ignored('problem');
   }
-  const found = await findLegOfCall(deps.store, accountOf(source), { callId: event.callId, ...(legId === undefined ? {} : { legId }) });
+  const found = await findLegOfCall(deps.store, accountOf(source), {
+    callId: event.callId,
+    ...(legId === undefined ? {} : { legId }),
+  });
   if (found === null) return ignored('unknown-call');
 
   const apply = async (leg: LegRow, roomId: string | null, tx: Tx, now: Date): Promise<void> => {
@@ -44,10 +55,16 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
   };
 
   if (found.tenant_id !== null && found.session_id !== null) {
-    await changeSession(deps, found.tenant_id, found.session_id, async (view, tx) => {
-      const leg = view.legs.find((each) => each.id === found.id);
-      if (leg !== undefined) await apply(leg, view.room.id, tx, view.now);
-    }, { legId: found.id });
+    await changeSession(
+      deps,
+      found.tenant_id,
+      found.session_id,
+      async (view, tx) => {
+        const leg = view.legs.find((each) => each.id === found.id);
+        if (leg !== undefined) await apply(leg, view.room.id, tx, view.now);
+      },
+      { legId: found.id },
+    );
     return 'applied';
   }
   const applied = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
@@ -64,7 +81,14 @@ export async function applyLegEvent(deps: Pick<Deps, 'store' | 'jobs' | 'report'
   return 'applied';
 }
 
-async function applyVoice(leg: LegRow, roomId: string | null, event: Extract<VoiceEvent, { kind: 'call' | 'moved' }>, source: Source['via'], tx: Tx, now: Date): Promise<void> {
+async function applyVoice(
+  leg: LegRow,
+  roomId: string | null,
+  event: Extract<VoiceEvent, { kind: 'call' | 'moved' }>,
+  source: Source['via'],
+  tx: Tx,
+  now: Date,
+): Promise<void> {
   if (event.kind === 'moved') {
     // A move before admission is the prompt's own; only a leg that was seated can be in the conference.
     if (leg.session_id !== null) moveLeg(leg, 'joined', now);
@@ -83,8 +107,30 @@ async function applyVoice(leg: LegRow, roomId: string | null, event: Extract<Voi
         return;
       }
       const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
-      await storeObservation(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', phase: 'over', source, verdict: how, at: event.at });
-      await recordCharge(tx, leg, roomId, { handle: 'voice', source, charge: event.charge, since: null, until: event.at, seenSince: leg.answered_at, seenUntil: now, notBefore: leg.created_at }, now);
+      await storeObservation(tx, leg.tenant_id, {
+        legId: leg.id,
+        handle: 'voice',
+        phase: 'over',
+        source,
+        verdict: how,
+        at: event.at,
+      });
+      await recordCharge(
+        tx,
+        leg,
+        roomId,
+        {
+          handle: 'voice',
+          source,
+          charge: event.charge,
+          since: null,
+          until: event.at,
+          seenSince: leg.answered_at,
+          seenUntil: now,
+          notBefore: leg.created_at,
+        },
+        now,
+      );
       closeHandle(leg, 'voice', how, now);
       return;
     }

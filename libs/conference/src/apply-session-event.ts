@@ -20,7 +20,11 @@ import { closeHandle, learnHandle, moveLeg, oweHangUp } from './settle.ts';
  * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for
  * a call's events. A browser that joins a session whose end is decided gets a leg all the same, since it costs money until it is gone.
  */
-export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>, source: Source, event: MediaEvent): Promise<'applied' | 'ignored'> {
+export async function applySessionEvent(
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
+  source: Source,
+  event: MediaEvent,
+): Promise<'applied' | 'ignored'> {
   const ignored = (why: string): 'ignored' => {
     deps.report.count('webhook_ignored', { why });
     return 'ignored';
@@ -28,13 +32,19 @@ export async function applySessionEvent(deps: Pick<Deps, 'store' | 'jobs' | 'ids
   if (event.kind === 'unknown') return ignored('unknown-event');
   const owner = await ownerOfMedia(deps.store, accountOf(source), event.mediaSessionId);
   if (owner === null) return ignored('unknown-session');
-  const changed = await changeSession(deps, owner.tenant_id, owner.session_id, async (view, tx) => {
-    if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
-    const leg = await legOfConnection(deps, view, tx, event, source.via);
-    if (leg === undefined) return ignored('unknown-connection');
-    await applyMedia(leg, view, event, source.via, tx);
-    return 'applied' as const;
-  }, { connectionId: event.connectionId, legId: legNamedIn(event) });
+  const changed = await changeSession(
+    deps,
+    owner.tenant_id,
+    owner.session_id,
+    async (view, tx) => {
+      if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
+      const leg = await legOfConnection(deps, view, tx, event, source.via);
+      if (leg === undefined) return ignored('unknown-connection');
+      await applyMedia(leg, view, event, source.via, tx);
+      return 'applied' as const;
+    },
+    { connectionId: event.connectionId, legId: legNamedIn(event) },
+  );
   return changed?.result ?? ignored('unknown-session');
 }
 
@@ -46,7 +56,13 @@ function legNamedIn(event: ConnectionEvent): string | undefined {
 }
 
 /** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
-async function legOfConnection(deps: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, event: ConnectionEvent, via: Source['via']): Promise<LegRow | undefined> {
+async function legOfConnection(
+  deps: Pick<Deps, 'ids'>,
+  view: SessionView,
+  tx: Tx,
+  event: ConnectionEvent,
+  via: Source['via'],
+): Promise<LegRow | undefined> {
   // Of one that was taken back (take-back-connection.ts) the last.
   const known = view.legs.findLast((leg) => leg.media_connection_id === event.connectionId);
   if (known !== undefined) return known;
@@ -54,13 +70,17 @@ async function legOfConnection(deps: Pick<Deps, 'ids'>, view: SessionView, tx: T
   const data = readConnectionData(event.data);
   if (data === null) return undefined;
   if ('leg' in data) {
-    const dialled = view.legs.find((leg) => leg.id === data.leg && leg.kind === 'bridge' && leg.media_connection_id === null);
+    const dialled = view.legs.find(
+      (leg) => leg.id === data.leg && leg.kind === 'bridge' && leg.media_connection_id === null,
+    );
     if (dialled !== undefined) learnHandle(dialled, 'media_connection_id', event.connectionId);
     return dialled;
   }
   // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
   return insertBrowser(deps, view, tx, {
-    connectionId: event.connectionId, participantId: data.participant, comes: event.kind === 'connected',
+    connectionId: event.connectionId,
+    participantId: data.participant,
+    comes: event.kind === 'connected',
     // Of a look-up the time is our own, and says nothing beside the vendor's.
     madeAt: via === 'callback' ? (event.since ?? event.at) : null,
   });
@@ -77,13 +97,31 @@ interface NewBrowser {
 }
 
 /** Makes the leg of a browser's connection; it is there and costs money, so also of one who may not come in: that one is owed its hang-up at once. */
-export async function insertBrowser({ ids }: Pick<Deps, 'ids'>, view: SessionView, tx: Tx, { connectionId, participantId, madeAt, comes }: NewBrowser): Promise<LegRow> {
+export async function insertBrowser(
+  { ids }: Pick<Deps, 'ids'>,
+  view: SessionView,
+  tx: Tx,
+  { connectionId, participantId, madeAt, comes }: NewBrowser,
+): Promise<LegRow> {
   const person = participantId === null ? null : await findPerson(tx, view.session.tenant_id, participantId);
   const leg = await insertLeg(tx, view.session.tenant_id, view.session, {
-    id: ids.next('leg'), kind: 'webrtc', role: person?.role ?? 'participant', state: 'requested', participant_id: participantId, media_connection_id: connectionId, deadline_at: sessionDeadline(view), media_made_at: madeAt,
+    id: ids.next('leg'),
+    kind: 'webrtc',
+    role: person?.role ?? 'participant',
+    state: 'requested',
+    participant_id: participantId,
+    media_connection_id: connectionId,
+    deadline_at: sessionDeadline(view),
+    media_made_at: madeAt,
   });
   // A token outlives the seat that was free when it was given. Who is in and connects anew is not one more; nor is who is about to go.
-  const others = view.legs.filter((each) => each.kind !== 'bridge' && isUp(each) && each.state !== 'ending' && (each.participant_id === null || each.participant_id !== participantId));
+  const others = view.legs.filter(
+    (each) =>
+      each.kind !== 'bridge' &&
+      isUp(each) &&
+      each.state !== 'ending' &&
+      (each.participant_id === null || each.participant_id !== participantId),
+  );
   if (others.length >= view.room.max_participants) oweHangUp(leg, 'room-full', view.now);
   view.legs.push(leg);
   // Sent out, and back by the same token.
@@ -103,9 +141,18 @@ const SKEW_MS = 30_000;
  * News of a bridge's call can overtake that of its connection, and the dial's own answer: a session has one bridge at most, so it is of the one whose connection
  * has no name yet; unless it is older than that one's dial, and so of one that was given up.
  */
-function bridgeOfCall({ legs }: SessionView, { connectionId, at }: Extract<MediaEvent, { kind: 'sip-call' }>): LegRow | undefined {
+function bridgeOfCall(
+  { legs }: SessionView,
+  { connectionId, at }: Extract<MediaEvent, { kind: 'sip-call' }>,
+): LegRow | undefined {
   const bridge = legs.find((leg) => leg.kind === 'bridge' && isUp(leg) && leg.media_connection_id === null);
-  if (bridge === undefined || bridge.dialled_at === null || at === null || at.getTime() < bridge.dialled_at.getTime() - SKEW_MS) return undefined;
+  if (
+    bridge === undefined ||
+    bridge.dialled_at === null ||
+    at === null ||
+    at.getTime() < bridge.dialled_at.getTime() - SKEW_MS
+  )
+    return undefined;
   learnHandle(bridge, 'media_connection_id', connectionId);
   return bridge;
 }
@@ -120,7 +167,10 @@ const UNORDERED_AT_MOST = 2;
  */
 function keepOneEach(view: SessionView, leg: LegRow): number {
   if (leg.participant_id === null) return 0;
-  const theirs = view.legs.filter((each) => each.kind === 'webrtc' && each.participant_id === leg.participant_id && isUp(each) && each.state !== 'ending');
+  const theirs = view.legs.filter(
+    (each) =>
+      each.kind === 'webrtc' && each.participant_id === leg.participant_id && isUp(each) && each.state !== 'ending',
+  );
   const newest = Math.max(...theirs.map((each) => each.media_made_at?.getTime() ?? -Infinity));
   const replaced = theirs.filter((each) => each.media_made_at !== null && each.media_made_at.getTime() < newest);
   for (const each of replaced) oweHangUp(each, 'replaced', view.now);
@@ -134,9 +184,18 @@ export function sessionDeadline({ session, room }: SessionView): Date {
   return room.ends_at !== null && room.ends_at < longest ? room.ends_at : longest;
 }
 
-async function applyMedia(leg: LegRow, { session, room, now }: SessionView, event: ConnectionEvent, source: Source['via'], tx: Tx): Promise<void> {
-  const observe = (handle: 'media' | 'voice', phase: string, how: { outcome: 'success' | 'client' | 'server' | 'upstream' | 'indeterminate'; reason: string }) =>
-    storeObservation(tx, leg.tenant_id, { legId: leg.id, handle, phase, source, verdict: how, at: event.at });
+async function applyMedia(
+  leg: LegRow,
+  { session, room, now }: SessionView,
+  event: ConnectionEvent,
+  source: Source['via'],
+  tx: Tx,
+): Promise<void> {
+  const observe = (
+    handle: 'media' | 'voice',
+    phase: string,
+    how: { outcome: 'success' | 'client' | 'server' | 'upstream' | 'indeterminate'; reason: string },
+  ) => storeObservation(tx, leg.tenant_id, { legId: leg.id, handle, phase, source, verdict: how, at: event.at });
   switch (event.kind) {
     case 'connected':
       // A bridge is in the conference only once its voice side is; a browser is there as soon as it is connected.
@@ -147,11 +206,22 @@ async function applyMedia(leg: LegRow, { session, room, now }: SessionView, even
       const how = verdict('success', event.reason);
       await observe('media', 'over', how);
       // The vendor does not say what a connection costs, so the seconds are all there is, and the operator's own rates. One that lists lack is over since the first of them.
-      await recordCharge(tx, leg, room.id, {
-        handle: 'media', source, since: event.since ?? null, until: event.at, seenSince: leg.joined_at ?? leg.answered_at, seenUntil: leg.media_missed_at ?? now,
-        // A browser's row is made when we hear of it, which can be long after it came.
-        notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
-      }, now);
+      await recordCharge(
+        tx,
+        leg,
+        room.id,
+        {
+          handle: 'media',
+          source,
+          since: event.since ?? null,
+          until: event.at,
+          seenSince: leg.joined_at ?? leg.answered_at,
+          seenUntil: leg.media_missed_at ?? now,
+          // A browser's row is made when we hear of it, which can be long after it came.
+          notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
+        },
+        now,
+      );
       closeHandle(leg, 'media', how, now);
       return;
     }

@@ -34,9 +34,19 @@ interface ObservedLeg {
  */
 export interface AskProvider {
   /** Opens an empty video session at an account (null: the platform's), with a token for its first participant. */
-  openMedia(input: { tenantId: string; accountId: string | null; participantId: string; lifetimeS: number }): Promise<OpenedMedia>;
+  openMedia(input: {
+    tenantId: string;
+    accountId: string | null;
+    participantId: string;
+    lifetimeS: number;
+  }): Promise<OpenedMedia>;
   /** A token for one more participant of a running session. */
-  issueToken(input: { tenantId: string; sessionId: string; participantId: string; expiresAt: Date }): Promise<OpenedMedia>;
+  issueToken(input: {
+    tenantId: string;
+    sessionId: string;
+    participantId: string;
+    expiresAt: Date;
+  }): Promise<OpenedMedia>;
   /** Asks the provider which legs of a room's session it says are up. */
   observeRoom(input: { tenantId: string; roomId: string }): Promise<readonly ObservedLeg[]>;
   /** Mutes somebody who is on the telephone, or lets them speak again. */
@@ -58,19 +68,34 @@ const token = (media: MediaProvider, mediaSessionId: string, participantId: stri
 async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, participantId: string): Promise<LegThere> {
   const there = await findLegThere(store, tenantId, participantId);
   if (there === null) throw noSuchParticipant();
-  if (there === 'away') throw new VerdictError('client', 'participant-not-there', 'This person is not in a session now.', { fix: 'Look at their state: they must be answered or joined.' });
+  if (there === 'away')
+    throw new VerdictError('client', 'participant-not-there', 'This person is not in a session now.', {
+      fix: 'Look at their state: they must be answered or joined.',
+    });
   return there;
 }
 
-const notSupported = (): VerdictError => new VerdictError('client', 'not-supported', 'The provider cannot do this to a connection of this kind.', { fix: 'It can be done to people on the telephone.' });
+const notSupported = (): VerdictError =>
+  new VerdictError('client', 'not-supported', 'The provider cannot do this to a connection of this kind.', {
+    fix: 'It can be done to people on the telephone.',
+  });
 
-async function observe(deps: Pick<Deps, 'store' | 'providers'>, { tenantId, roomId }: { tenantId: string; roomId: string }): Promise<readonly ObservedLeg[]> {
+async function observe(
+  deps: Pick<Deps, 'store' | 'providers'>,
+  { tenantId, roomId }: { tenantId: string; roomId: string },
+): Promise<readonly ObservedLeg[]> {
   const room = await readLiveLegs(deps.store, tenantId, roomId);
   if (room === null) throw noSuchRoom();
   const session = room.sessions[0];
   if (session === undefined) return [];
   const { media, voice } = await deps.providers(session.account_id, { tenantId });
-  const connections = session.media_session_id !== null && media.capabilities.listConnections ? await media.listConnections(session.media_session_id).then((list) => new Set(list.map((each) => each.connectionId)), () => null) : null;
+  const connections =
+    session.media_session_id !== null && media.capabilities.listConnections
+      ? await media.listConnections(session.media_session_id).then(
+          (list) => new Set(list.map((each) => each.connectionId)),
+          () => null,
+        )
+      : null;
   return Promise.all(
     session.legs
       .filter((leg) => isUp(leg as { state: 'joined' }))
@@ -81,7 +106,8 @@ async function observe(deps: Pick<Deps, 'store' | 'providers'>, { tenantId, room
           legId: leg.id,
           kind: leg.kind,
           state: leg.state,
-          mediaUp: connections === null || leg.media_connection_id === null ? null : connections.has(leg.media_connection_id),
+          mediaUp:
+            connections === null || leg.media_connection_id === null ? null : connections.has(leg.media_connection_id),
           voiceUp: call === null ? null : !call.over,
         };
       }),
@@ -89,7 +115,11 @@ async function observe(deps: Pick<Deps, 'store' | 'providers'>, { tenantId, room
 }
 
 /** The answering side, in the orchestrator. @param deps without `accounts` there are no tenants' own accounts here */
-export function answerQuestions(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'report'> & { readonly accounts?: Parameters<typeof tryAccount>[0] }): AskProvider {
+export function answerQuestions(
+  deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'report'> & {
+    readonly accounts?: Parameters<typeof tryAccount>[0];
+  },
+): AskProvider {
   /** Rooms that are being looked at: who asks meanwhile is given the same, and the provider is asked once. */
   const looking = new Map<string, Promise<readonly ObservedLeg[]>>();
   return {

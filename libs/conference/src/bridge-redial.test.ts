@@ -27,15 +27,28 @@ async function bothSides(): Promise<Meeting> {
   await callIn(stage, world, meeting);
   return meeting;
 }
-const bridges = async (meeting: Meeting): Promise<string[]> => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.state);
+const bridges = async (meeting: Meeting): Promise<string[]> =>
+  (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.state);
 
 describe('a bridge that rang and failed, and whose call nobody told the end of', () => {
   it('is let go and dialled again while the session lives', async () => {
     const meeting = await bothSides();
-    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'sip-callback', event: 'callDestroyed', fault: 'drop' }, { kind: 'answer', fault: 'timeout' }] });
+    await stage.emulator.client.setFaults({
+      webhooks: [
+        { kind: 'sip-callback', event: 'callDestroyed', fault: 'drop' },
+        { kind: 'answer', fault: 'timeout' },
+      ],
+    });
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
     const [failed] = await readLegs(stage, meeting, 'bridge');
-    await until(async () => (await readLegs(stage, meeting, 'bridge')).map(({ state, media_closed_at: closed }) => [state, closed !== null]), [['ringing', true]]);
+    await until(
+      async () =>
+        (await readLegs(stage, meeting, 'bridge')).map(({ state, media_closed_at: closed }) => [
+          state,
+          closed !== null,
+        ]),
+      [['ringing', true]],
+    );
     expect(failed).toMatchObject({ voice_call_id: null, sip_over_at: null });
     await stage.emulator.client.resetFaults();
     for (let round = 0; round < 6 && (await bridges(meeting)).length < 2; round++) {
@@ -52,15 +65,36 @@ describe('a bridge that rang and failed, and whose call nobody told the end of',
 
 describe('what is told of a bridge whose dial got no answer', () => {
   const events = ['connectionCreated', 'callCreated', 'callUpdated', 'callDestroyed', 'connectionDestroyed'] as const;
-  const unanswered = (): World => withProviders(world, { media: { dialSip: () => Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'The vendor gave no answer.')) } });
-  async function dialled(): Promise<{ meeting: Meeting; tell: (event: (typeof events)[number], timestamp?: number) => Promise<'applied' | 'ignored'> }> {
+  const unanswered = (): World =>
+    withProviders(world, {
+      media: {
+        dialSip: () => Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'The vendor gave no answer.')),
+      },
+    });
+  async function dialled(): Promise<{
+    meeting: Meeting;
+    tell: (event: (typeof events)[number], timestamp?: number) => Promise<'applied' | 'ignored'>;
+  }> {
     const meeting = await bothSides();
     expect(await openBridge(unanswered(), meeting.tenantId, meeting.sessionId)).toBe('unknown');
-    const { id: legId } = await stage.store.prisma.leg.findFirstOrThrow({ where: { session_id: meeting.sessionId, kind: 'bridge' } });
+    const { id: legId } = await stage.store.prisma.leg.findFirstOrThrow({
+      where: { session_id: meeting.sessionId, kind: 'bridge' },
+    });
     const connection = { id: 'connection', createdAt: Date.now(), data: writeConnectionData({ leg: legId }) };
     const call = { id: 'call', connectionId: connection.id, createdAt: Date.now() };
     const tell = (event: string, timestamp = Date.now()) =>
-      applySessionEvent(world, { via: 'look-up', accountId: null }, world.media.parseCallback({ sessionId: meeting.mediaSessionId, event, timestamp, ...(event.startsWith('call') ? { call, state: 'RINGING', reason_code: '480' } : { connection, reason: 'clientDisconnected' }) }));
+      applySessionEvent(
+        world,
+        { via: 'look-up', accountId: null },
+        world.media.parseCallback({
+          sessionId: meeting.mediaSessionId,
+          event,
+          timestamp,
+          ...(event.startsWith('call')
+            ? { call, state: 'RINGING', reason_code: '480' }
+            : { connection, reason: 'clientDisconnected' }),
+        }),
+      );
     return { meeting, tell };
   }
 
@@ -71,10 +105,15 @@ describe('what is told of a bridge whose dial got no answer', () => {
         const taken: string[] = [];
         for (const event of order) taken.push(await tell(event));
         expect(taken).toEqual(order.map(() => 'applied'));
-        expect((await readLegs(stage, meeting, 'bridge')).map(({ state, media_connection_id: id }) => [state, id])).toEqual([['ended', 'connection']]);
+        expect(
+          (await readLegs(stage, meeting, 'bridge')).map(({ state, media_connection_id: id }) => [state, id]),
+        ).toEqual([['ended', 'connection']]);
         expect((await readSession(stage, meeting)).bridge_owed_at).not.toBeNull();
       }),
-      { numRuns: 12, examples: [[['callCreated', 'callUpdated', 'callDestroyed', 'connectionCreated', 'connectionDestroyed']]] },
+      {
+        numRuns: 12,
+        examples: [[['callCreated', 'callUpdated', 'callDestroyed', 'connectionCreated', 'connectionDestroyed']]],
+      },
     );
   });
 

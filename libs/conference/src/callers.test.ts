@@ -5,7 +5,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { takeDigits } from './take-digits.ts';
 import { answerCall, BRIDGE_HEADER } from './answer-call.ts';
 import { endSession } from './end-session.ts';
-import { callIn, meet, openRoom, readLegs, readSession, ringIn, settleNow, until, type Meeting } from './testing/meeting.ts';
+import {
+  callIn,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  ringIn,
+  settleNow,
+  until,
+  type Meeting,
+} from './testing/meeting.ts';
 import { NUMBER, setStage, type Stage, type World } from './testing/stage.ts';
 
 let stage: Stage;
@@ -22,7 +32,13 @@ afterAll(() => stage.close());
 
 let used = 0;
 const token = () => ({ accountId: null, jti: `jti-${(used += 1)}`, expiresAt: new Date('2099-01-01') });
-const call = (callId: string, headers: Record<string, string> = {}) => ({ callId, from: '+447700900001', to: NUMBER, viaSip: true, headers });
+const call = (callId: string, headers: Record<string, string> = {}) => ({
+  callId,
+  from: '+447700900001',
+  to: NUMBER,
+  viaSip: true,
+  headers,
+});
 
 describe('a caller', () => {
   it('keys the PIN and is in the conference; the roster and the clocks know it', async () => {
@@ -31,7 +47,9 @@ describe('a caller', () => {
     const session = await readSession(stage, meeting);
     expect((await stage.emulator.client.caller(person.id)).conversation).toBe(session.conversation);
     expect(session).toMatchObject({ state: 'live', had_phone: true, had_browser: false, settle_owed_at: null });
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.kind, leg.state, leg.remote])).toEqual([['inbound', 'joined', '+447700900001']]);
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.kind, leg.state, leg.remote])).toEqual([
+      ['inbound', 'joined', '+447700900001'],
+    ]);
   });
 
   it('keys wrong three times, hears why, and is let go; nobody’s room was touched', async () => {
@@ -42,7 +60,9 @@ describe('a caller', () => {
       if (i < 3) await client.awaitPrompt(person.id);
     }
     await client.awaitEnded(person.id);
-    const heard = (await client.caller(person.id)).timeline.filter((each) => each.event === 'heard').map((each) => each.text);
+    const heard = (await client.caller(person.id)).timeline
+      .filter((each) => each.event === 'heard')
+      .map((each) => each.text);
     expect(heard.at(-1)).toMatch(/not known either/);
     const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
     expect(leg).toMatchObject({ tenant_id: null, session_id: null, tries: 3, owed_reason: 'too-many-tries' });
@@ -66,11 +86,20 @@ describe('a caller', () => {
     await client.key(person.id, `${meeting.pin}#`);
     await client.awaitJoined(person.id);
     // The call's own events settle the session too; here they are lost.
-    await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { settle_owed_at: new Date(0) } });
-    expect((await listOwed(stage.store, { graceMs: 0 })).settle).toContainEqual({ tenant_id: meeting.tenantId, id: meeting.sessionId });
+    await stage.store.prisma.session.update({
+      where: { id: meeting.sessionId },
+      data: { settle_owed_at: new Date(0) },
+    });
+    expect((await listOwed(stage.store, { graceMs: 0 })).settle).toContainEqual({
+      tenant_id: meeting.tenantId,
+      id: meeting.sessionId,
+    });
     await until(async () => stage.counted, expect.arrayContaining(['enqueue_failed settle-session']));
     await settleNow(world, meeting);
-    expect((await listOwed(stage.store, { graceMs: 0 })).settle).not.toContainEqual({ tenant_id: meeting.tenantId, id: meeting.sessionId });
+    expect((await listOwed(stage.store, { graceMs: 0 })).settle).not.toContainEqual({
+      tenant_id: meeting.tenantId,
+      id: meeting.sessionId,
+    });
   });
 
   it('whose session ended while the digits were on their way is let go', async () => {
@@ -97,12 +126,16 @@ describe('a call that says it is the bridge', () => {
   });
 
   it.each(['', 'guess', 'x'.repeat(43)])('by the token %j, joins nothing', async (shown) => {
-    expect(await answerCall(world, token(), call(`guess-${shown.length}`, { [BRIDGE_HEADER.toLowerCase()]: shown }))).toEqual([]);
+    expect(
+      await answerCall(world, token(), call(`guess-${shown.length}`, { [BRIDGE_HEADER.toLowerCase()]: shown })),
+    ).toEqual([]);
   });
 
   it('by the token of a bridge that is up, joins nothing; the bridge’s own call gets its plan again', async () => {
     const meeting = await meet(stage, world);
-    const connection = (await stage.emulator.client.sessions()).find((each) => each.sessionId === meeting.mediaSessionId)?.connections.find((each) => each.kind === 'sip');
+    const connection = (await stage.emulator.client.sessions())
+      .find((each) => each.sessionId === meeting.mediaSessionId)
+      ?.connections.find((each) => each.kind === 'sip');
     const stolen = { [BRIDGE_HEADER.toLowerCase()]: connection?.sipCall?.headers[BRIDGE_HEADER] ?? '' };
     expect(Object.values(stolen)[0]).toMatch(/^[\w-]{43}$/);
     const before = await readLegs(stage, meeting);
@@ -110,39 +143,74 @@ describe('a call that says it is the bridge', () => {
     expect(await readLegs(stage, meeting)).toEqual(before);
     const [bridge] = await readLegs(stage, meeting, 'bridge');
     const { conversation } = await readSession(stage, meeting);
-    expect(await answerCall(world, token(), call(bridge?.voice_call_id ?? '', stolen))).toMatchObject([{ do: 'join', conversation }]);
+    expect(await answerCall(world, token(), call(bridge?.voice_call_id ?? '', stolen))).toMatchObject([
+      { do: 'join', conversation },
+    ]);
   });
 
   it('from a telephone, whatever it says, is a caller: only the SIP side can show a token', async () => {
-    const plan = await answerCall(world, token(), { ...call('phone', { [BRIDGE_HEADER.toLowerCase()]: 'guess' }), viaSip: false });
+    const plan = await answerCall(world, token(), {
+      ...call('phone', { [BRIDGE_HEADER.toLowerCase()]: 'guess' }),
+      viaSip: false,
+    });
     expect(digitsAsked(plan)).toBe(true);
   });
 });
 
 describe('a webhook that was used before', () => {
   const post = async (path: string, { authorization, rawBody }: Callback): Promise<number> =>
-    (await fetch(`${stage.hooksUrl}/unified${path}`, { method: 'POST', headers: { 'content-type': 'application/json', ...(authorization === undefined ? {} : { authorization }) }, body: rawBody.toString() })).status;
+    (
+      await fetch(`${stage.hooksUrl}/unified${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(authorization === undefined ? {} : { authorization }) },
+        body: rawBody.toString(),
+      })
+    ).status;
 
   /** What the emulator sent, byte for byte. */
-  async function recorded(kind: 'answer' | 'input' | 'event' | 'session-callback', meeting: Meeting, callId: string): Promise<Callback & { path: string }> {
+  async function recorded(
+    kind: 'answer' | 'input' | 'event' | 'session-callback',
+    meeting: Meeting,
+    callId: string,
+  ): Promise<Callback & { path: string }> {
     const log = await stage.emulator.client.webhookLog({ kind });
     // What a stream does is none of our business: such a callback changes nothing and is not remembered.
-    const entry = log.findLast((each) => each.body.includes(callId) || (each.event === 'connectionCreated' && each.body.includes(meeting.mediaSessionId)));
+    const entry = log.findLast(
+      (each) =>
+        each.body.includes(callId) ||
+        (each.event === 'connectionCreated' && each.body.includes(meeting.mediaSessionId)),
+    );
     if (entry === undefined) throw new Error(`no ${kind} was sent`);
-    return { authorization: entry.headers.authorization, rawBody: Buffer.from(entry.body), path: new URL(entry.url).pathname.replace('/unified', '') };
+    return {
+      authorization: entry.headers.authorization,
+      rawBody: Buffer.from(entry.body),
+      path: new URL(entry.url).pathname.replace('/unified', ''),
+    };
   }
 
-  it.each(['answer', 'input', 'event', 'session-callback'] as const)('(%s) is refused and changes nothing; so is it with any byte of it changed (I13, I19)', async (kind) => {
-    const meeting = await meet(stage, world);
-    const callback = await recorded(kind, meeting, meeting.caller.callId);
-    const state = async () => ({ legs: await readLegs(stage, meeting), session: await readSession(stage, meeting), observations: await stage.store.prisma.observation.count() });
-    const before = await state();
-    expect(await post(callback.path, callback)).toBe(401);
-    expect(stage.failures.at(-1)).toMatchObject({ verdict: { reason: 'webhook-replayed' } });
-    expect(await post(callback.path, { ...callback, rawBody: Buffer.from(callback.rawBody.toString().replace('"', ' "')) })).toBe(401);
-    expect(await post(callback.path, { ...callback, authorization: undefined })).toBe(401);
-    expect(await state()).toEqual(before);
-  });
+  it.each(['answer', 'input', 'event', 'session-callback'] as const)(
+    '(%s) is refused and changes nothing; so is it with any byte of it changed (I13, I19)',
+    async (kind) => {
+      const meeting = await meet(stage, world);
+      const callback = await recorded(kind, meeting, meeting.caller.callId);
+      const state = async () => ({
+        legs: await readLegs(stage, meeting),
+        session: await readSession(stage, meeting),
+        observations: await stage.store.prisma.observation.count(),
+      });
+      const before = await state();
+      expect(await post(callback.path, callback)).toBe(401);
+      expect(stage.failures.at(-1)).toMatchObject({ verdict: { reason: 'webhook-replayed' } });
+      expect(
+        await post(callback.path, {
+          ...callback,
+          rawBody: Buffer.from(callback.rawBody.toString().replace('"', ' "')),
+        }),
+      ).toBe(401);
+      expect(await post(callback.path, { ...callback, authorization: undefined })).toBe(401);
+      expect(await state()).toEqual(before);
+    },
+  );
 });
 
 describe('what holds a caller on the line', () => {
@@ -164,15 +232,22 @@ describe('what holds a caller on the line', () => {
     await world.jobs.enqueue('settle-session', { tenantId: meeting.tenantId, sessionId: meeting.sessionId });
     const query = vi.spyOn(stage.store.pool, 'query');
     const connect = vi.spyOn(stage.store.pool, 'connect');
-    const costs = async (work: () => Promise<unknown>): Promise<{ queries: number; connections: number; commands: string[] }> => {
+    const costs = async (
+      work: () => Promise<unknown>,
+    ): Promise<{ queries: number; connections: number; commands: string[] }> => {
       query.mockClear();
       connect.mockClear();
       const commands = await redisCommands(work);
       return { queries: query.mock.calls.length, connections: connect.mock.calls.length, commands };
     };
-    expect(await costs(() => answerCall(world, token(), call('counted')))).toEqual({ queries: 1, connections: 1, commands: [] });
+    expect(await costs(() => answerCall(world, token(), call('counted')))).toEqual({
+      queries: 1,
+      connections: 1,
+      commands: [],
+    });
     const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: 'counted' } });
-    const keyed = (tryNo: number, digits: string) => () => takeDigits(world, token(), { legId: leg.id, tryNo }, { callId: 'counted', digits, timedOut: false });
+    const keyed = (tryNo: number, digits: string) => () =>
+      takeDigits(world, token(), { legId: leg.id, tryNo }, { callId: 'counted', digits, timedOut: false });
     expect(await costs(keyed(1, '111222'))).toEqual({ queries: 1, connections: 1, commands: [] });
     expect(await costs(keyed(2, meeting.pin))).toEqual({ queries: 1, connections: 1, commands: ['evalsha'] });
   });

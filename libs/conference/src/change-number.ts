@@ -1,5 +1,14 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import { deleteNumber, insertNumber, listRoomsOfSuspended, lockNumber, saveNumber, type GuardedNumberRow, type NewNumber, type NumberRow } from '@partyline/store/numbers';
+import {
+  deleteNumber,
+  insertNumber,
+  listRoomsOfSuspended,
+  lockNumber,
+  saveNumber,
+  type GuardedNumberRow,
+  type NewNumber,
+  type NumberRow,
+} from '@partyline/store/numbers';
 import { holdAccount } from '@partyline/store/provider-accounts';
 import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/store';
 import { readTenant } from '@partyline/store/tenants';
@@ -14,7 +23,11 @@ export async function createNumber({ store }: Pick<Deps, 'store'>, number: NewNu
     await holdItsAccount(tx, number);
     return insertNumber(tx, number);
   });
-  if (made === null) throw new VerdictError('client', 'number-exists', 'This number is there already.', { field: '/number', fix: 'Change it with PATCH /v1/operator/numbers/{number}.' });
+  if (made === null)
+    throw new VerdictError('client', 'number-exists', 'This number is there already.', {
+      field: '/number',
+      fix: 'Change it with PATCH /v1/operator/numbers/{number}.',
+    });
   return made;
 }
 
@@ -23,9 +36,14 @@ export async function createNumber({ store }: Pick<Deps, 'store'>, number: NewNu
  * account, in which its rooms live. Rooms of a
  * suspended tenant are ended. Throws 404 and 409.
  */
-export async function changeNumber(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, e164: string, wanted: Partial<Omit<NewNumber, 'e164'>>): Promise<{ before: GuardedNumberRow; after: GuardedNumberRow }> {
+export async function changeNumber(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  e164: string,
+  wanted: Partial<Omit<NewNumber, 'e164'>>,
+): Promise<{ before: GuardedNumberRow; after: GuardedNumberRow }> {
   const { store } = deps;
-  if (typeof wanted.dedicated_to === 'string' && (await readTenant(store, wanted.dedicated_to)) === null) throw noSuchTenant();
+  if (typeof wanted.dedicated_to === 'string' && (await readTenant(store, wanted.dedicated_to)) === null)
+    throw noSuchTenant();
   if (wanted.dedicated_to !== undefined) await endRoomsOfSuspended(deps, e164, wanted.dedicated_to);
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     const before = await lockNumber(tx, e164);
@@ -41,7 +59,10 @@ export async function changeNumber(deps: Pick<Deps, 'store' | 'jobs' | 'report'>
 }
 
 /** An operator takes a number away. Throws 404, and 409 while rooms are on it; those of a suspended tenant are ended. */
-export async function removeNumber(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, e164: string): Promise<GuardedNumberRow> {
+export async function removeNumber(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  e164: string,
+): Promise<GuardedNumberRow> {
   await endRoomsOfSuspended(deps, e164, null);
   return inTransaction(deps.store, EVERY_TENANT, async (tx) => {
     const before = await lockNumber(tx, e164);
@@ -55,15 +76,31 @@ export async function removeNumber(deps: Pick<Deps, 'store' | 'jobs' | 'report'>
 /** Its account must be its tenant's, and is not deleted meanwhile. Throws 404, and `not-dedicated` (422) for a number that is nobody's own. */
 async function holdItsAccount(tx: Tx, { dedicated_to, account_id }: NumberRow): Promise<void> {
   if (account_id === null) return;
-  if (dedicated_to === null) throw new VerdictError('client', 'not-dedicated', 'Only a number that is one tenant’s own can lead to an account of its own.', { field: '/providerAccountId', fix: 'Give its tenantId too.' });
-  if (!(await holdAccount(tx, dedicated_to, account_id))) throw new VerdictError('client', 'provider-account-not-found', 'The number’s tenant has no such provider account.', { field: '/providerAccountId', fix: 'Give the id that the tenant’s GET /v1/provider-accounts shows.' });
+  if (dedicated_to === null)
+    throw new VerdictError(
+      'client',
+      'not-dedicated',
+      'Only a number that is one tenant’s own can lead to an account of its own.',
+      { field: '/providerAccountId', fix: 'Give its tenantId too.' },
+    );
+  if (!(await holdAccount(tx, dedicated_to, account_id)))
+    throw new VerdictError(
+      'client',
+      'provider-account-not-found',
+      'The number’s tenant has no such provider account.',
+      { field: '/providerAccountId', fix: 'Give the id that the tenant’s GET /v1/provider-accounts shows.' },
+    );
 }
 
 /** Rooms that are ended before the operator has an answer; when there are more, the number has rooms still, and asking again ends the next. */
 const AT_ONCE = 200;
 
 /** A suspended tenant cannot end its rooms, and would keep its number by them for good. @param next whose the number is to be: unless it is theirs already */
-async function endRoomsOfSuspended(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, e164: string, next: string | null): Promise<void> {
+async function endRoomsOfSuspended(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  e164: string,
+  next: string | null,
+): Promise<void> {
   for (const { tenant_id: tenantId, id } of await listRoomsOfSuspended(deps.store, e164, AT_ONCE)) {
     if (tenantId === next) return;
     await endRoom(deps, tenantId, id, 'tenant-suspended').catch((error: unknown) => {
@@ -72,4 +109,7 @@ async function endRoomsOfSuspended(deps: Pick<Deps, 'store' | 'jobs' | 'report'>
   }
 }
 
-const hasRooms = (rooms: number): VerdictError => new VerdictError('client', 'number-has-rooms', `${rooms} active rooms are on this number.`, { fix: 'Wait until they have ended, or end them.' });
+const hasRooms = (rooms: number): VerdictError =>
+  new VerdictError('client', 'number-has-rooms', `${rooms} active rooms are on this number.`, {
+    fix: 'Wait until they have ended, or end them.',
+  });

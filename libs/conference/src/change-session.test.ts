@@ -17,7 +17,18 @@ afterAll(() => stage.close());
 const addLegs = (meeting: Meeting, name: string, count: number, state: 'joined' | 'ended'): Promise<void> =>
   inTransaction(stage.store, meeting.tenantId, async (tx) => {
     for (let i = 0; i < count; i++) {
-      await insertLeg(tx, meeting.tenantId, { id: meeting.sessionId, account_id: null }, { id: `${name} ${i} ${meeting.sessionId}`, kind: 'webrtc', state, media_connection_id: `${name} ${i} ${meeting.sessionId}`, deadline_at: new Date('2099-01-01') });
+      await insertLeg(
+        tx,
+        meeting.tenantId,
+        { id: meeting.sessionId, account_id: null },
+        {
+          id: `${name} ${i} ${meeting.sessionId}`,
+          kind: 'webrtc',
+          state,
+          media_connection_id: `${name} ${i} ${meeting.sessionId}`,
+          deadline_at: new Date('2099-01-01'),
+        },
+      );
     }
   });
 
@@ -33,7 +44,10 @@ function withNotes(): { noting: World; notes: { name: string | undefined; rows: 
     };
     return { query, release: (error?: Error) => client.release(error) };
   };
-  return { noting: { ...world, store: { ...stage.store, pool: { connect } as unknown as World['store']['pool'] } }, notes };
+  return {
+    noting: { ...world, store: { ...stage.store, pool: { connect } as unknown as World['store']['pool'] } },
+    notes,
+  };
 }
 
 it('the end of a session with many people writes their legs in one statement, and leaves alone those who left before', async () => {
@@ -42,10 +56,18 @@ it('the end of a session with many people writes their legs in one statement, an
   await addLegs(meeting, 'there', 20, 'joined');
   const { noting, notes } = withNotes();
   await endSession(noting, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-  const [read, saved] = ['legs-of-session', 'save-legs'].map((name) => notes.filter((each) => each.name === name).map(({ rows }) => rows));
+  const [read, saved] = ['legs-of-session', 'save-legs'].map((name) =>
+    notes.filter((each) => each.name === name).map(({ rows }) => rows),
+  );
   expect({ read, saved }).toEqual({ read: [20], saved: [20] });
   expect(await readSession(stage, meeting)).toMatchObject({ state: 'ending', end_reason: 'ended-by-tenant' });
   const legs = await readLegs(stage, meeting);
-  expect(legs.filter(({ state, owed_reason, version }) => state === 'ending' && owed_reason === 'ended-by-tenant' && version === 1)).toHaveLength(20);
-  expect(legs.filter(({ state, owed_at, version }) => state === 'ended' && owed_at === null && version === 0)).toHaveLength(30);
+  expect(
+    legs.filter(
+      ({ state, owed_reason, version }) => state === 'ending' && owed_reason === 'ended-by-tenant' && version === 1,
+    ),
+  ).toHaveLength(20);
+  expect(
+    legs.filter(({ state, owed_at, version }) => state === 'ended' && owed_at === null && version === 0),
+  ).toHaveLength(30);
 });

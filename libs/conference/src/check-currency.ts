@@ -13,5 +13,10 @@ export async function checkCurrency({ store }: Pick<Deps, 'store'>, currency: st
   const rated = await listRated(store, currency);
   const missing = RATED.filter((what) => !rated.includes(what));
   if (missing.length === 0) return;
-  throw new VerdictError('client', 'currency-without-rates', `The price list has no ${currency} for ${missing.join(', ')}.`, { field: '/currency', fix: 'Set them first with PATCH /v1/operator/rates, or choose another currency.' });
+  throw new VerdictError(
+    'client',
+    'currency-without-rates',
+    `The price list has no ${currency} for ${missing.join(', ')}.`,
+    { field: '/currency', fix: 'Set them first with PATCH /v1/operator/rates, or choose another currency.' },
+  );
 }

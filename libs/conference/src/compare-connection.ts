@@ -21,12 +21,22 @@ interface Listed {
  * Compares a leg's connection with a complete list: remembers on the leg since when lists lack it, forgets that when one shows it, and closes its video
  * side when a list that was asked for long enough after the first still lacks it. `true` when that closed it.
  */
-export async function compareConnection(deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>, leg: Pick<LegRow, 'id' | 'media_connection_id' | 'media_missed_at'>, { accountId, tenantId, sessionId, mediaSessionId, listed, askedAt }: Listed): Promise<boolean> {
+export async function compareConnection(
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
+  leg: Pick<LegRow, 'id' | 'media_connection_id' | 'media_missed_at'>,
+  { accountId, tenantId, sessionId, mediaSessionId, listed, askedAt }: Listed,
+): Promise<boolean> {
   const { media_connection_id: connectionId, media_missed_at: missedAt } = leg;
   if (connectionId === null || (listed && missedAt === null)) return false;
   if (!listed && missedAt !== null && askedAt.getTime() - missedAt.getTime() >= APART_MS) {
     // Without a time: ours is no vendor's, and a process's own clock may be anything.
-    return (await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'disconnected', mediaSessionId, connectionId, data: '', reason: 'not-in-list', at: null })) === 'applied';
+    return (
+      (await applySessionEvent(
+        deps,
+        { via: 'look-up', accountId },
+        { kind: 'disconnected', mediaSessionId, connectionId, data: '', reason: 'not-in-list', at: null },
+      )) === 'applied'
+    );
   }
   if (!listed && missedAt !== null) return false;
   await changeSession(deps, tenantId, sessionId, (view) => {

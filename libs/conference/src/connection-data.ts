@@ -8,7 +8,8 @@ export function readConnectionData(text: string): ConnectionData | null {
   try {
     const data: unknown = JSON.parse(text);
     if (typeof data !== 'object' || data === null) return null;
-    if ('participant' in data && (typeof data.participant === 'string' || data.participant === null)) return { participant: data.participant };
+    if ('participant' in data && (typeof data.participant === 'string' || data.participant === null))
+      return { participant: data.participant };
     if ('leg' in data && typeof data.leg === 'string') return { leg: data.leg };
     return null;
   } catch {

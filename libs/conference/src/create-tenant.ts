@@ -15,7 +15,13 @@ export async function createTenant(
   const id = deps.ids.next('ten');
   const tenant = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
     const made = await insertTenant(tx, id, settings);
-    await insertKey(tx, id, { id: key.id, label: 'First key', scopes: ['admin'], secretHash: key.secretHash, expiresAt: null });
+    await insertKey(tx, id, {
+      id: key.id,
+      label: 'First key',
+      scopes: ['admin'],
+      secretHash: key.secretHash,
+      expiresAt: null,
+    });
     return made;
   });
   return { tenant, key };

@@ -21,7 +21,10 @@ afterAll(() => stage.close());
 
 /** What a session may run past its end at the vendor: the second that is not whole. */
 const GRACE_S = 1;
-const timers = ({ body }: RestLogEntry): { length: unknown; ringing: unknown } => ({ length: (body as Record<string, unknown>)['length_timer'], ringing: (body as Record<string, unknown>)['ringing_timer'] });
+const timers = ({ body }: RestLogEntry): { length: unknown; ringing: unknown } => ({
+  length: (body as Record<string, unknown>)['length_timer'],
+  ringing: (body as Record<string, unknown>)['ringing_timer'],
+});
 const creates = (): Promise<RestLogEntry[]> => stage.emulator.client.restLog({ route: 'create-call' });
 
 async function ring(roomId: string, mode: 'answer' | 'no-answer'): Promise<{ phone: string; legId: string }> {
@@ -41,31 +44,35 @@ describe('every call that is made carries its own end (I4)', () => {
     { durationS: 7_200, goneS: 7_100 },
     { durationS: 36_000, goneS: 0 },
     { durationS: 36_000, goneS: 30_000 },
-  ])('of a session of $durationS s, $goneS s of them gone: never longer than it may still run, two hours at most, ringing a minute at most', async ({ durationS, goneS }) => {
-    const meeting = await openRoom(world, { max_duration_s: durationS });
-    await passTime(stage, goneS);
-    const { legId } = await ring(meeting.roomId, 'no-answer');
-    await dialOut(world, meeting.tenantId, legId);
-    // By a lost job too, and by the reconciler.
-    await ring(meeting.roomId, 'no-answer');
-    await alterRows(stage, `UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`);
-    await reconcile(world);
-    const made = await creates();
-    expect(made).toHaveLength(2);
-    for (const create of made) {
-      const { length, ringing } = timers(create);
-      expect(length).toBeLessThanOrEqual(Math.min(7_200, durationS - goneS + GRACE_S));
-      expect(length).toBeGreaterThanOrEqual(1);
-      expect(ringing).toBeGreaterThanOrEqual(1);
-      expect(ringing).toBeLessThanOrEqual(60);
-    }
-  });
+  ])(
+    'of a session of $durationS s, $goneS s of them gone: never longer than it may still run, two hours at most, ringing a minute at most',
+    async ({ durationS, goneS }) => {
+      const meeting = await openRoom(world, { max_duration_s: durationS });
+      await passTime(stage, goneS);
+      const { legId } = await ring(meeting.roomId, 'no-answer');
+      await dialOut(world, meeting.tenantId, legId);
+      // By a lost job too, and by the reconciler.
+      await ring(meeting.roomId, 'no-answer');
+      await alterRows(stage, `UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`);
+      await reconcile(world);
+      const made = await creates();
+      expect(made).toHaveLength(2);
+      for (const create of made) {
+        const { length, ringing } = timers(create);
+        expect(length).toBeLessThanOrEqual(Math.min(7_200, durationS - goneS + GRACE_S));
+        expect(length).toBeGreaterThanOrEqual(1);
+        expect(ringing).toBeGreaterThanOrEqual(1);
+        expect(ringing).toBeLessThanOrEqual(60);
+      }
+    },
+  );
 
   it('and the vendor keeps to it when nobody of us is left to ask', async () => {
     const meeting = await openRoom(world, { max_duration_s: 60 });
     const { phone, legId } = await ring(meeting.roomId, 'answer');
     // What is left of the minute is cut to a second, so that nobody has to wait for it.
-    const createCall: World['voice']['createCall'] = (call) => world.voice.createCall({ ...call, lengthTimerS: Math.min(call.lengthTimerS, 1) });
+    const createCall: World['voice']['createCall'] = (call) =>
+      world.voice.createCall({ ...call, lengthTimerS: Math.min(call.lengthTimerS, 1) });
     expect(await dialOut(withProviders(world, { voice: { createCall } }), meeting.tenantId, legId)).toBe('dialled');
     const person = await stage.emulator.client.awaitRing(phone);
     await stage.emulator.client.awaitEnded(person.id);
@@ -76,7 +83,10 @@ describe('every call that is made carries its own end (I4)', () => {
   it('and none is made for a session that is past its end, though nobody has ended it yet (I5)', async () => {
     const meeting = await openRoom(world, { max_duration_s: 60 });
     const { legId } = await ring(meeting.roomId, 'answer');
-    await alterRows(stage, `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
+    await alterRows(
+      stage,
+      `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`,
+    );
     expect(await dialOut(world, meeting.tenantId, legId)).toBe('not-wanted');
     await passTime(stage, 3);
     await reconcile(world);
@@ -95,10 +105,15 @@ describe('every call that is made carries its own end (I4)', () => {
     await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
     const openSession = async () => {
       const opened = await world.media.openSession();
-      await alterRows(stage, `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`);
+      await alterRows(
+        stage,
+        `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`,
+      );
       return opened;
     };
-    expect(await openBridge(withProviders(world, { media: { openSession } }), meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+    expect(
+      await openBridge(withProviders(world, { media: { openSession } }), meeting.tenantId, meeting.sessionId),
+    ).toBe('not-wanted');
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
   });
 });

@@ -5,7 +5,11 @@ import type { Deps } from './deps.ts';
 import { endRoom, endSession, type Ending } from './end-session.ts';
 
 /** Ends a room, unless it has ended, and takes it off its tenant's lists; it stays readable, since its ledger is the proof of its hang-ups. Throws 404. */
-export async function deleteRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string): Promise<Ending & { sessionId: string | null }> {
+export async function deleteRoom(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  roomId: string,
+): Promise<Ending & { sessionId: string | null }> {
   const ending = await endRoom(deps, tenantId, roomId).catch((error: unknown) => {
     if (error instanceof VerdictError && error.verdict.reason === 'room-ended') return null;
     throw error;

@@ -1,4 +1,10 @@
-import { claimDeliveries, markFailed, markTaken, type AttemptResult, type DeliveryToSend } from '@partyline/store/deliveries';
+import {
+  claimDeliveries,
+  markFailed,
+  markTaken,
+  type AttemptResult,
+  type DeliveryToSend,
+} from '@partyline/store/deliveries';
 import { disableEndpoint } from '@partyline/store/endpoints';
 import { eventId, type OutboxRow } from '@partyline/store/outbox';
 import { Webhook } from 'standardwebhooks';
@@ -28,7 +34,17 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
 /** From one attempt to the next; after the last the delivery has failed. Three days in all, by Standard Webhooks' example. */
-export const WAITS_MS: readonly number[] = [5_000, 5 * MINUTE_MS, 30 * MINUTE_MS, 2 * HOUR_MS, 5 * HOUR_MS, 10 * HOUR_MS, 14 * HOUR_MS, 20 * HOUR_MS, 24 * HOUR_MS];
+export const WAITS_MS: readonly number[] = [
+  5_000,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  2 * HOUR_MS,
+  5 * HOUR_MS,
+  10 * HOUR_MS,
+  14 * HOUR_MS,
+  20 * HOUR_MS,
+  24 * HOUR_MS,
+];
 
 /** Longer than a request may take. A dead sender's delivery is free again after this. */
 const LEASE_MS = 30_000;
@@ -69,7 +85,16 @@ export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: num
     do {
       again = false;
       const limit = atOnce - onItsWay.size;
-      const claimed = signal.aborted || limit <= 0 ? [] : await claimDeliveries(deps.store, { leaseMs: LEASE_MS, width: ENDPOINT_WIDTH, share: TENANT_SHARE, opensAt: OPENS_AT, limit });
+      const claimed =
+        signal.aborted || limit <= 0
+          ? []
+          : await claimDeliveries(deps.store, {
+              leaseMs: LEASE_MS,
+              width: ENDPOINT_WIDTH,
+              share: TENANT_SHARE,
+              opensAt: OPENS_AT,
+              limit,
+            });
       for (const delivery of claimed) begin(delivery);
     } while (again);
   }
@@ -78,7 +103,12 @@ export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: num
     const sending = deliver(deps, delivery)
       .then(
         (taken) => void (delivered += taken ? 1 : 0),
-        (error: unknown) => deps.report.warn('what became of a delivery could not be noted; it will be sent again', { tenantId: delivery.tenant_id, endpointId: delivery.endpoint_id, error: String(error) }),
+        (error: unknown) =>
+          deps.report.warn('what became of a delivery could not be noted; it will be sent again', {
+            tenantId: delivery.tenant_id,
+            endpointId: delivery.endpoint_id,
+            error: String(error),
+          }),
       )
       .then(() => {
         onItsWay.delete(sending);
@@ -126,24 +156,47 @@ async function deliver(deps: DeliveryDeps, delivery: DeliveryToSend): Promise<bo
   deps.report.count('event_delivery_failed', { why });
   const { tenant_id: tenantId, endpoint_id: endpointId, tries } = delivery;
   const gone = result.status === 410;
-  const failing = await markFailed(deps.store, tenantId, delivery, result, gone ? null : (WAITS_MS[tries - 1] ?? null), PROBE);
+  const failing = await markFailed(
+    deps.store,
+    tenantId,
+    delivery,
+    result,
+    gone ? null : (WAITS_MS[tries - 1] ?? null),
+    PROBE,
+  );
   if (failing === null) return false;
-  deps.report.warn('an event was not taken', { tenantId, endpointId, eventId: eventId(delivery.event), tries, failures: failing.failures, why });
+  deps.report.warn('an event was not taken', {
+    tenantId,
+    endpointId,
+    eventId: eventId(delivery.event),
+    tries,
+    failures: failing.failures,
+    why,
+  });
   const givenUp = failing.forS >= GIVEN_UP_S && failing.failures >= GIVEN_UP_AFTER;
   if ((gone || givenUp) && (await disableEndpoint(deps.store, tenantId, endpointId, gone ? 'gone' : 'failing'))) {
     deps.report.count('endpoint_disabled', { why: gone ? 'gone' : 'failing' });
-    deps.report.warn('an endpoint was disabled', { tenantId, endpointId, why: gone ? 'it said so (410)' : 'it took nothing for five days' });
+    deps.report.warn('an endpoint was disabled', {
+      tenantId,
+      endpointId,
+      why: gone ? 'it said so (410)' : 'it took nothing for five days',
+    });
   }
   return false;
 }
 
-async function attempt({ post, clock, endpointSecrets }: DeliveryDeps, delivery: DeliveryToSend): Promise<AttemptResult> {
+async function attempt(
+  { post, clock, endpointSecrets }: DeliveryDeps,
+  delivery: DeliveryToSend,
+): Promise<AttemptResult> {
   const start = clock.now();
   const durationMs = (): number => Math.max(0, clock.now().getTime() - start.getTime());
   try {
     const body = writeEvent(delivery.event);
     const id = eventId(delivery.event);
-    const secrets = [delivery.secret, ...(delivery.old_secret === null ? [] : [delivery.old_secret])].map((sealed) => endpointSecrets.open(sealed, delivery.endpoint_id));
+    const secrets = [delivery.secret, ...(delivery.old_secret === null ? [] : [delivery.old_secret])].map((sealed) =>
+      endpointSecrets.open(sealed, delivery.endpoint_id),
+    );
     const headers = {
       'content-type': 'application/json',
       'webhook-id': id,
@@ -152,10 +205,22 @@ async function attempt({ post, clock, endpointSecrets }: DeliveryDeps, delivery:
     };
     return { status: await post({ url: delivery.url, headers, body }), durationMs: durationMs(), error: null };
   } catch (error) {
-    return { status: null, durationMs: durationMs(), error: (error instanceof Error ? error.message : String(error)).slice(0, 200) };
+    return {
+      status: null,
+      durationMs: durationMs(),
+      error: (error instanceof Error ? error.message : String(error)).slice(0, 200),
+    };
   }
 }
 
 /** An event as it is told everywhere: sent to an endpoint, and shown by `GET /v1/events`. */
-export const tellEvent = (row: OutboxRow) => ({ id: eventId(row), type: row.type, roomId: row.room_id, sessionId: row.session_id, seq: row.seq, at: row.created_at.toISOString(), data: row.data });
+export const tellEvent = (row: OutboxRow) => ({
+  id: eventId(row),
+  type: row.type,
+  roomId: row.room_id,
+  sessionId: row.session_id,
+  seq: row.seq,
+  at: row.created_at.toISOString(),
+  data: row.data,
+});
 const writeEvent = (row: OutboxRow): string => JSON.stringify(tellEvent(row));

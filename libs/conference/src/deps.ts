@@ -42,8 +42,20 @@ export interface WebhookUrls {
 }
 
 type Counted =
-  | 'webhook_ignored' | 'webhook_refused' | 'enqueue_failed' | 'hang_up_asked' | 'hang_up_failed' | 'leg_never_seen' | 'orphans_found' | 'false_kill' | 'events_delivered'
-  | 'event_delivery_failed' | 'endpoint_disabled' | 'caller_refused' | 'caller_slowed' | 'account_sweep_failed';
+  | 'webhook_ignored'
+  | 'webhook_refused'
+  | 'enqueue_failed'
+  | 'hang_up_asked'
+  | 'hang_up_failed'
+  | 'leg_never_seen'
+  | 'orphans_found'
+  | 'false_kill'
+  | 'events_delivered'
+  | 'event_delivery_failed'
+  | 'endpoint_disabled'
+  | 'caller_refused'
+  | 'caller_slowed'
+  | 'account_sweep_failed';
 
 /** Where use-cases say what an operator should know. Fields must hold no secret, PIN or full number. */
 interface Report {

@@ -6,7 +6,16 @@ import { applyLegEvent } from './apply-leg-event.ts';
 import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from './end-session.ts';
 import { hangUpSession } from './hang-up-session.ts';
-import { letPass, openRoom, readLegs, readSession, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  letPass,
+  openRoom,
+  readLegs,
+  readSession,
+  until,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 import { withProviders } from './testing/with-providers.ts';
 
@@ -24,14 +33,20 @@ afterEach(async () => {
 afterAll(() => stage.close());
 
 /** Asks for a phone of its own to be rung. */
-async function requested(meeting: Meeting, behaviour: PhoneBehaviour = { mode: 'answer' }): Promise<{ phone: string; legId: string }> {
+async function requested(
+  meeting: Meeting,
+  behaviour: PhoneBehaviour = { mode: 'answer' },
+): Promise<{ phone: string; legId: string }> {
   const phone = `+4479460${String((phones += 1)).padStart(5, '0')}`;
   await stage.emulator.client.setPhone(phone, behaviour);
   const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone, name: 'Ada' });
   return { phone, legId };
 }
 const dial = (meeting: Meeting, legId: string) => dialOut(world, meeting.tenantId, legId);
-const created = async (phone: string) => (await stage.emulator.client.restLog({ route: 'create-call' })).filter((entry) => JSON.stringify(entry.body).includes(phone.slice(1)));
+const created = async (phone: string) =>
+  (await stage.emulator.client.restLog({ route: 'create-call' })).filter((entry) =>
+    JSON.stringify(entry.body).includes(phone.slice(1)),
+  );
 
 describe('somebody is rung', () => {
   it('picks up and is in the conference; the call was made with its dead-man’s timers', async () => {
@@ -40,7 +55,9 @@ describe('somebody is rung', () => {
     expect(await dial(meeting, legId)).toBe('dialled');
     await untilLegs(stage, meeting, 'outbound', ['joined']);
     const { id } = await stage.emulator.client.awaitRing(phone);
-    expect((await stage.emulator.client.awaitJoined(id)).conversation).toBe((await readSession(stage, meeting)).conversation);
+    expect((await stage.emulator.client.awaitJoined(id)).conversation).toBe(
+      (await readSession(stage, meeting)).conversation,
+    );
     const [request] = await created(phone);
     const body = request?.body as { length_timer: number; ringing_timer: number };
     // I4: never longer than the session may run, never ringing for more than a minute.
@@ -60,7 +77,9 @@ describe('somebody is rung', () => {
     await dial(meeting, legId);
     await untilLegs(stage, meeting, 'outbound', ['ended']);
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ outcome, reason, answered_at: null });
-    const told = await stage.store.prisma.outbox.findMany({ where: { session_id: meeting.sessionId, type: 'leg.ended' } });
+    const told = await stage.store.prisma.outbox.findMany({
+      where: { session_id: meeting.sessionId, type: 'leg.ended' },
+    });
     expect(told.map((event) => event.data)).toMatchObject([{ legId, outcome, reason }]);
   });
 
@@ -72,26 +91,41 @@ describe('somebody is rung', () => {
     await untilLegs(stage, meeting, 'outbound', ['ringing']);
     // The ringing timer takes 45 s: what the vendor says then, said now.
     await applyLegEvent(world, { via: 'look-up', accountId: null }, world.voice.parseEvent({ uuid: callId, status }));
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', outcome: 'client', reason: 'unanswered', answered_at: null });
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({
+      state: 'ended',
+      outcome: 'client',
+      reason: 'unanswered',
+      answered_at: null,
+    });
   });
 });
 
 describe('a request to ring', () => {
-  it.each(['442079460018', '+0442079460018', '0044207', 'sip:ada@example.com', '+44 20 7946 0018', ''])('%j, which is not E.164, is refused before anything is written', async (phone) => {
-    const meeting = await openRoom(world);
-    await expect(requestDialOut(world, meeting.tenantId, meeting.roomId, { phone })).rejects.toMatchObject({ verdict: { outcome: 'client', reason: 'not-e164' }, field: '/phone' });
-    expect(await readLegs(stage, meeting)).toEqual([]);
-  });
+  it.each(['442079460018', '+0442079460018', '0044207', 'sip:ada@example.com', '+44 20 7946 0018', ''])(
+    '%j, which is not E.164, is refused before anything is written',
+    async (phone) => {
+      const meeting = await openRoom(world);
+      await expect(requestDialOut(world, meeting.tenantId, meeting.roomId, { phone })).rejects.toMatchObject({
+        verdict: { outcome: 'client', reason: 'not-e164' },
+        field: '/phone',
+      });
+      expect(await readLegs(stage, meeting)).toEqual([]);
+    },
+  );
 
   it('shows a number on the roster only masked', async () => {
     const meeting = await openRoom(world);
     const { participantId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
-    expect((await stage.store.prisma.participant.findUniqueOrThrow({ where: { id: participantId } })).name).toBe('+442*******18');
+    expect((await stage.store.prisma.participant.findUniqueOrThrow({ where: { id: participantId } })).name).toBe(
+      '+442*******18',
+    );
   });
 
   it('in another tenant’s room finds no room', async () => {
     const meeting = await openRoom(world);
-    await expect(requestDialOut(world, 'ten_other', meeting.roomId, { phone: '+442079460018' })).rejects.toBeInstanceOf(VerdictError);
+    await expect(requestDialOut(world, 'ten_other', meeting.roomId, { phone: '+442079460018' })).rejects.toBeInstanceOf(
+      VerdictError,
+    );
     const { legId } = await requested(meeting);
     expect(await dialOut(world, 'ten_other', legId)).toBe('not-wanted');
     expect((await readLegs(stage, meeting))[0]?.state).toBe('requested');
@@ -135,7 +169,11 @@ describe('when the vendor or Redis fails', () => {
     const { legId } = await requested(meeting);
     await letPass(stage, meeting, 31);
     expect(await dial(meeting, legId)).toBe('not-wanted');
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', outcome: 'upstream', reason: 'could-not-be-placed' });
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({
+      state: 'ended',
+      outcome: 'upstream',
+      reason: 'could-not-be-placed',
+    });
   });
 
   it('refused: over at once, and nothing rings', async () => {
@@ -147,15 +185,20 @@ describe('when the vendor or Redis fails', () => {
     expect((await stage.emulator.client.phone(phone)).calls).toEqual([]);
   });
 
-  it.each(['applied-silent', 'applied-reset', 'non-json'] as const)('its answer is lost (%s): not dialled twice, and the call’s own events name the leg', async (fault) => {
-    const meeting = await openRoom(world);
-    const { phone, legId } = await requested(meeting);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'create-call', fault, next: 1 }] });
-    expect(await dial(meeting, legId)).toBe('unknown');
-    expect(await dial(meeting, legId)).toBe('not-wanted');
-    await untilLegs(stage, meeting, 'outbound', ['joined']);
-    expect((await stage.emulator.client.phone(phone)).calls.map((each) => each.callId)).toEqual([(await readLegs(stage, meeting))[0]?.voice_call_id]);
-  });
+  it.each(['applied-silent', 'applied-reset', 'non-json'] as const)(
+    'its answer is lost (%s): not dialled twice, and the call’s own events name the leg',
+    async (fault) => {
+      const meeting = await openRoom(world);
+      const { phone, legId } = await requested(meeting);
+      await stage.emulator.client.setFaults({ rest: [{ route: 'create-call', fault, next: 1 }] });
+      expect(await dial(meeting, legId)).toBe('unknown');
+      expect(await dial(meeting, legId)).toBe('not-wanted');
+      await untilLegs(stage, meeting, 'outbound', ['joined']);
+      expect((await stage.emulator.client.phone(phone)).calls.map((each) => each.callId)).toEqual([
+        (await readLegs(stage, meeting))[0]?.voice_call_id,
+      ]);
+    },
+  );
 
   it('nothing rings before the hang-up is armed', async () => {
     const meeting = await openRoom(world);
@@ -171,7 +214,10 @@ describe('the session ends', () => {
   it('before anybody dialled: nothing ever rings, and it is over at once', async () => {
     const meeting = await openRoom(world);
     const { phone, legId } = await requested(meeting);
-    expect(await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({ decided: true, state: 'ended' });
+    expect(await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({
+      decided: true,
+      state: 'ended',
+    });
     expect(await dial(meeting, legId)).toBe('not-wanted');
     expect(await created(phone)).toEqual([]);
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
@@ -203,7 +249,8 @@ describe('the session ends', () => {
     await untilLegs(stage, meeting, 'outbound', ['dialling']);
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpSession(world, meeting.tenantId, meeting.sessionId);
-    const armed = (): number => stage.sent.filter((job) => job.name === 'arm' && job.id === meeting.sessionId && job.delayMs === 0).length;
+    const armed = (): number =>
+      stage.sent.filter((job) => job.name === 'arm' && job.id === meeting.sessionId && job.delayMs === 0).length;
     const before = armed();
     send();
     expect(await dialling).toBe('dialled');

@@ -42,8 +42,22 @@ export async function requestDialOut(
   const made = await changeSession(deps, tenantId, sessionId, async (view, tx, tell) => {
     if (!canJoin(view.session.state)) throw roomEnded();
     if (isFull(view)) throw roomFull();
-    await insertParticipant(tx, tenantId, roomId, { id: participantId, name: name ?? maskNumber(phone), kind: 'rung', role });
-    const leg = await insertLeg(tx, tenantId, view.session, { id: deps.ids.next('leg'), kind: 'outbound', role, state: 'requested', number: view.room.number, remote: phone, participant_id: participantId, deadline_at: sessionDeadline(view) });
+    await insertParticipant(tx, tenantId, roomId, {
+      id: participantId,
+      name: name ?? maskNumber(phone),
+      kind: 'rung',
+      role,
+    });
+    const leg = await insertLeg(tx, tenantId, view.session, {
+      id: deps.ids.next('leg'),
+      kind: 'outbound',
+      role,
+      state: 'requested',
+      number: view.room.number,
+      remote: phone,
+      participant_id: participantId,
+      deadline_at: sessionDeadline(view),
+    });
     view.legs.push(leg);
     await keepLimit(tx, tenantId, 'live-legs');
     await keepLimit(tx, tenantId, 'dial-outs');
@@ -59,10 +73,15 @@ export async function requestDialOut(
  * Rings the phone that a leg's row names, once. The hang-up job is armed first. When there is no place in the provider's line, it says when to come
  * again; when the vendor is busy and made nothing, the job is to be tried again (throws); when the request's fate is unknown it is not: the call's events name the leg.
  */
-export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'webhooks' | 'report'>, tenantId: string, legId: string): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown' | { againMs: number }> {
+export async function dialOut(
+  deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'webhooks' | 'report'>,
+  tenantId: string,
+  legId: string,
+): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown' | { againMs: number }> {
   const sessionId = await sessionOfLeg(deps.store, tenantId, legId);
   if (sessionId === null) return 'not-wanted';
-  const change = (apply: Parameters<typeof changeSession<void>>[3]) => changeSession(deps, tenantId, sessionId, apply, { legId });
+  const change = (apply: Parameters<typeof changeSession<void>>[3]) =>
+    changeSession(deps, tenantId, sessionId, apply, { legId });
 
   const claimed = await changeSession(deps, tenantId, sessionId, (view) => {
     const leg = view.legs.find((each) => each.id === legId);
@@ -71,11 +90,18 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 
       endLeg(leg, verdict('upstream', 'could-not-be-placed'), view.now);
       return null;
     }
-    if (leg.lease_until !== null && leg.lease_until > view.now) return { againMs: leg.lease_until.getTime() - view.now.getTime() };
+    if (leg.lease_until !== null && leg.lease_until > view.now)
+      return { againMs: leg.lease_until.getTime() - view.now.getTime() };
     moveLeg(leg, 'dialSent', view.now);
     const leftS = Math.ceil((view.session.due_at.getTime() - view.now.getTime()) / 1000);
     const hardLeftS = Math.ceil((leg.deadline_at.getTime() - view.now.getTime()) / 1000);
-    return { accountId: leg.account_id, to: leg.remote!, from: leg.number!, armMs: leftS * 1000, lengthTimerS: Math.max(1, Math.min(LENGTH_TIMER_MAX_S, hardLeftS)) };
+    return {
+      accountId: leg.account_id,
+      to: leg.remote!,
+      from: leg.number!,
+      armMs: leftS * 1000,
+      lengthTimerS: Math.max(1, Math.min(LENGTH_TIMER_MAX_S, hardLeftS)),
+    };
   });
   if (!claimed?.result) return 'not-wanted';
   if (claimed.result.againMs !== undefined) return { againMs: claimed.result.againMs };
@@ -87,7 +113,12 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 
     const webhooks = deps.webhooks(accountId);
     await deps.jobs.armHangUp({ tenantId, sessionId }, armMs);
     armed = true;
-    const { callId } = await voice.createCall({ ...call, answerTo: webhooks.answer(legId), eventsTo: webhooks.events(legId), ringingTimerS: RINGING_TIMER_S });
+    const { callId } = await voice.createCall({
+      ...call,
+      answerTo: webhooks.answer(legId),
+      eventsTo: webhooks.events(legId),
+      ringingTimerS: RINGING_TIMER_S,
+    });
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);
       if (leg !== undefined) learnHandle(leg, 'voice_call_id', callId);
@@ -97,7 +128,13 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 
     // What failed after the vendor was asked and is none of its answers (the row could not be written) leaves a call that may ring.
     const failure = error instanceof ProviderError ? error.failure : armed ? 'unknown' : 'busy';
     const againMs = comeAgainMs(error);
-    if (againMs === null) deps.report.warn('a phone could not be rung', { tenantId, sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
+    if (againMs === null)
+      deps.report.warn('a phone could not be rung', {
+        tenantId,
+        sessionId,
+        legId,
+        reason: error instanceof VerdictError ? error.verdict.reason : String(error),
+      });
     if (failure === 'unknown') return 'unknown';
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);
@@ -105,7 +142,15 @@ export async function dialOut(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 
       if (failure === 'busy' && moveLeg(leg, 'notDialled', view.now)) {
         leg.dialled_at = null;
         if (againMs !== null) leg.lease_until = new Date(view.now.getTime() + againMs);
-      } else endLeg(leg, verdict(failure === 'refused' ? 'client' : 'upstream', error instanceof ProviderError ? error.verdict.reason : 'not-placed'), view.now);
+      } else
+        endLeg(
+          leg,
+          verdict(
+            failure === 'refused' ? 'client' : 'upstream',
+            error instanceof ProviderError ? error.verdict.reason : 'not-placed',
+          ),
+          view.now,
+        );
     });
     if (againMs !== null) return { againMs };
     if (failure === 'busy') throw error;

@@ -9,14 +9,25 @@ import { noSuchKey } from './refusals.ts';
  * Ends a key at once; again: the same answer. Throws 404, `scope-exceeded` (403) for one that may do more than whoever asks, and `last-admin-key` (409) for the
  * last that may do everything: without one, a tenant could make no other.
  */
-export async function endKey(deps: Pick<Deps, 'store'>, tenantId: string, caller: Pick<KeyCaller, 'scopes'>, keyId: string): Promise<{ before: KeyRow; after: KeyRow }> {
+export async function endKey(
+  deps: Pick<Deps, 'store'>,
+  tenantId: string,
+  caller: Pick<KeyCaller, 'scopes'>,
+  keyId: string,
+): Promise<{ before: KeyRow; after: KeyRow }> {
   return inTransaction(deps.store, tenantId, async (tx) => {
     await lockKeys(tx, tenantId);
     const before = await readKey(tx, tenantId, keyId);
     if (before === null) throw noSuchKey();
     mayEnd(caller, before.scopes);
-    if (before.state === 'live' && before.scopes.includes('admin') && (await countLiveKeys(tx, tenantId)).admins === 1) {
-      throw new VerdictError('client', 'last-admin-key', 'This is the last key with the scope admin.', { fix: 'Create another with POST /v1/keys first, or rotate this one.' });
+    if (
+      before.state === 'live' &&
+      before.scopes.includes('admin') &&
+      (await countLiveKeys(tx, tenantId)).admins === 1
+    ) {
+      throw new VerdictError('client', 'last-admin-key', 'This is the last key with the scope admin.', {
+        fix: 'Create another with POST /v1/keys first, or rotate this one.',
+      });
     }
     return { before, after: await revokeKey(tx, tenantId, keyId) };
   });

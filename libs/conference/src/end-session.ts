@@ -19,19 +19,33 @@ export interface Ending {
  * Ends a session, whoever asks: from here on nobody joins, and every leg is owed its hang-up in the same transaction. The second caller
  * is told that it is already ending. `null` when the tenant has no such session.
  */
-export async function endSession(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, sessionId: string, reason: EndReason): Promise<Ending | null> {
+export async function endSession(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  sessionId: string,
+  reason: EndReason,
+): Promise<Ending | null> {
   const changed = await changeSession(deps, tenantId, sessionId, (view) => decideEnd(view, reason));
   if (changed === null) return null;
   return { decided: changed.result, state: changed.view.session.state === 'ended' ? 'ended' : 'ending' };
 }
 
 /** Ends a room for good: its PIN lets nobody in any more, and its session ends, for the first reason that the room was ended for. Throws when there is none (404) or it has ended (409). */
-export async function endRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string, reason: EndReason = 'ended-by-tenant'): Promise<Ending & { sessionId: string | null }> {
+export async function endRoom(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  roomId: string,
+  reason: EndReason = 'ended-by-tenant',
+): Promise<Ending & { sessionId: string | null }> {
   const { session, why, again } = await inTransaction(deps.store, tenantId, async (tx) => {
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
     if (room.state !== 'ended') await closeRoom(tx, tenantId, roomId, reason, PIN_QUARANTINE_S);
-    return { session: await newestSession(tx, tenantId, roomId), why: room.end_reason ?? reason, again: room.state === 'ended' };
+    return {
+      session: await newestSession(tx, tenantId, roomId),
+      why: room.end_reason ?? reason,
+      again: room.state === 'ended',
+    };
   });
   const sessionId = session?.id ?? null;
   // A crash here leaves an ended room with a running session: who asks again ends it, and nobody new can come in.

@@ -10,7 +10,10 @@ export interface EndpointSecrets {
 /** @param key 32 random bytes, the same in every process: PIN_KEY */
 export function openEndpointSecrets(key: Buffer): EndpointSecrets {
   const sealKey = deriveKey(key, 'endpoint-secret-seal');
-  return { seal: (secret, endpointId) => seal(sealKey, secret, endpointId), open: (sealed, endpointId) => unseal(sealKey, sealed, endpointId) };
+  return {
+    seal: (secret, endpointId) => seal(sealKey, secret, endpointId),
+    open: (sealed, endpointId) => unseal(sealKey, sealed, endpointId),
+  };
 }
 
 /** `whsec_` and 32 random bytes in base64, as Standard Webhooks has it. @param secret 32 random bytes in base64url */

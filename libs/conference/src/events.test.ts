@@ -27,7 +27,14 @@ async function bridged(): Promise<{ meeting: Meeting; legId: string; media: Medi
   const meeting = await openRoom(world);
   const legId = next('leg');
   const [connectionId, callId] = [next('con'), next('call')];
-  await inTransaction(stage.store, meeting.tenantId, (tx) => insertLeg(tx, meeting.tenantId, { id: meeting.sessionId, account_id: null }, { id: legId, kind: 'bridge', state: 'dialling', deadline_at: new Date('2099-01-01') }));
+  await inTransaction(stage.store, meeting.tenantId, (tx) =>
+    insertLeg(
+      tx,
+      meeting.tenantId,
+      { id: meeting.sessionId, account_id: null },
+      { id: legId, kind: 'bridge', state: 'dialling', deadline_at: new Date('2099-01-01') },
+    ),
+  );
   await stage.store.prisma.leg.update({ where: { id: legId }, data: { voice_call_id: callId } });
   const of = { mediaSessionId: meeting.mediaSessionId, connectionId, at: AT };
   const data = writeConnectionData({ leg: legId });
@@ -53,7 +60,10 @@ async function bridged(): Promise<{ meeting: Meeting; legId: string; media: Medi
 
 describe('a vendor’s events, in any order and any number (I12)', () => {
   it('end the bridge exactly when both of its sides were said to be over, and it stays ended', async () => {
-    const deliveries = fc.array(fc.record({ side: fc.constantFrom('media', 'voice'), index: fc.integer({ min: 0, max: 4 }) } as const), { maxLength: 24 });
+    const deliveries = fc.array(
+      fc.record({ side: fc.constantFrom('media', 'voice'), index: fc.integer({ min: 0, max: 4 }) } as const),
+      { maxLength: 24 },
+    );
     const holds = fc.assert(
       fc.asyncProperty(deliveries, async (delivered) => {
         const { meeting, media, voice } = await bridged();
@@ -70,7 +80,8 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
           }
           const [leg] = await readLegs(stage, meeting, 'bridge');
           // The voice side over, and the video side over or never seen: then, and from then on.
-          const over = leg?.voice_closed_at !== null && (leg?.media_connection_id === null || leg?.media_closed_at !== null);
+          const over =
+            leg?.voice_closed_at !== null && (leg?.media_connection_id === null || leg?.media_closed_at !== null);
           if (over) expect(leg?.state).toBe('ended');
           if (leg?.state === 'ended') expect(voiceOver).toBe(true);
         }
@@ -84,18 +95,37 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
 
   it('number the tenant’s events without a gap, and tell of an ending once (I14)', async () => {
     const { meeting, media, voice } = await bridged();
-    const all = [...media.map((event) => () => applySessionEvent(world, { via: 'look-up', accountId: null }, event)), ...voice.map((event) => () => applyLegEvent(world, { via: 'look-up', accountId: null }, event))];
+    const all = [
+      ...media.map((event) => () => applySessionEvent(world, { via: 'look-up', accountId: null }, event)),
+      ...voice.map((event) => () => applyLegEvent(world, { via: 'look-up', accountId: null }, event)),
+    ];
     await Promise.all([...all, ...all].map((apply) => apply()));
-    const told = await stage.store.prisma.outbox.findMany({ where: { session_id: meeting.sessionId }, orderBy: { seq: 'asc' } });
+    const told = await stage.store.prisma.outbox.findMany({
+      where: { session_id: meeting.sessionId },
+      orderBy: { seq: 'asc' },
+    });
     expect(told.map((event) => event.seq)).toEqual(told.map((_, i) => i + 1));
     expect(told.filter((event) => event.type === 'leg.ended')).toHaveLength(1);
-    expect(await stage.store.prisma.observation.count({ where: { leg_id: (await readLegs(stage, meeting))[0]?.id ?? '', phase: 'over' } })).toBe(2);
+    expect(
+      await stage.store.prisma.observation.count({
+        where: { leg_id: (await readLegs(stage, meeting))[0]?.id ?? '', phase: 'over' },
+      }),
+    ).toBe(2);
   });
 
   it('of a browser whose going overtook its coming leave nobody there', async () => {
     const meeting = await openRoom(world);
-    const of = { mediaSessionId: meeting.mediaSessionId, connectionId: next('con'), data: writeConnectionData({ participant: 'part_x' }), at: AT };
-    await applySessionEvent(world, { via: 'look-up', accountId: null }, { kind: 'disconnected', reason: 'clientDisconnected', ...of });
+    const of = {
+      mediaSessionId: meeting.mediaSessionId,
+      connectionId: next('con'),
+      data: writeConnectionData({ participant: 'part_x' }),
+      at: AT,
+    };
+    await applySessionEvent(
+      world,
+      { via: 'look-up', accountId: null },
+      { kind: 'disconnected', reason: 'clientDisconnected', ...of },
+    );
     await applySessionEvent(world, { via: 'look-up', accountId: null }, { kind: 'connected', ...of });
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ended']);
     expect((await readSession(stage, meeting)).state).toBe('open');
@@ -103,11 +133,29 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
 });
 
 describe('what is none of ours is ignored and counted', () => {
-  const media = (event: Partial<Extract<MediaEvent, { kind: 'connected' }>>, meeting: Meeting): MediaEvent => ({ kind: 'connected', mediaSessionId: meeting.mediaSessionId, connectionId: next('con'), data: '', at: AT, ...event });
+  const media = (event: Partial<Extract<MediaEvent, { kind: 'connected' }>>, meeting: Meeting): MediaEvent => ({
+    kind: 'connected',
+    mediaSessionId: meeting.mediaSessionId,
+    connectionId: next('con'),
+    data: '',
+    at: AT,
+    ...event,
+  });
 
-  it.each(['', 'hello', '[]', 'null', '{"leg":7}', '{"leg":"leg_of_nobody"}', '{"participant":7}', '{"__proto__":{"participant":"x"}}'])('a connection with the data %j', async (data) => {
+  it.each([
+    '',
+    'hello',
+    '[]',
+    'null',
+    '{"leg":7}',
+    '{"leg":"leg_of_nobody"}',
+    '{"participant":7}',
+    '{"__proto__":{"participant":"x"}}',
+  ])('a connection with the data %j', async (data) => {
     const meeting = await openRoom(world);
-    expect(await applySessionEvent(world, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe('ignored');
+    expect(await applySessionEvent(world, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe(
+      'ignored',
+    );
     expect(await readLegs(stage, meeting)).toEqual([]);
     expect(stage.counted.at(-1)).toBe('webhook_ignored unknown-connection');
   });
@@ -115,7 +163,13 @@ describe('what is none of ours is ignored and counted', () => {
   it('another session’s leg in a connection’s data', async () => {
     const { legId } = await bridged();
     const meeting = await openRoom(world);
-    expect(await applySessionEvent(world, { via: 'look-up', accountId: null }, media({ data: writeConnectionData({ leg: legId }) }, meeting))).toBe('ignored');
+    expect(
+      await applySessionEvent(
+        world,
+        { via: 'look-up', accountId: null },
+        media({ data: writeConnectionData({ leg: legId }) }, meeting),
+      ),
+    ).toBe('ignored');
     expect((await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })).media_connection_id).toBeNull();
   });
 
@@ -129,7 +183,13 @@ describe('what is none of ours is ignored and counted', () => {
   });
 
   it('a video session that is not ours', async () => {
-    expect(await applySessionEvent(world, { via: 'look-up', accountId: null }, { kind: 'connected', mediaSessionId: 'theirs', connectionId: 'c', data: '{"participant":"p"}', at: AT })).toBe('ignored');
+    expect(
+      await applySessionEvent(
+        world,
+        { via: 'look-up', accountId: null },
+        { kind: 'connected', mediaSessionId: 'theirs', connectionId: 'c', data: '{"participant":"p"}', at: AT },
+      ),
+    ).toBe('ignored');
     expect(stage.counted.at(-1)).toBe('webhook_ignored unknown-session');
   });
 });

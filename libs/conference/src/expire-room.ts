@@ -9,7 +9,11 @@ import { endRoom } from './end-session.ts';
  * Ends a room whose time has come: its `expiresAt`, or so many days since its last session. Else notes when to look again; a room with a running session is not
  * idle, and is looked at when its days could be over at the earliest.
  */
-export async function expireRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string): Promise<'ended' | 'later'> {
+export async function expireRoom(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  roomId: string,
+): Promise<'ended' | 'later'> {
   const expired = await inTransaction(deps.store, tenantId, async (tx) => {
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null || room.state === 'ended') return false;

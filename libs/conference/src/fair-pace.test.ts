@@ -19,15 +19,28 @@ afterAll(() => stage.close());
 function openLine() {
   const waits: number[] = [];
   const hungUp: string[] = [];
-  const voice = { ...world.voice, countedBy: 'account', hangUp: async (callId: string) => void hungUp.push(callId), getCall: async () => null, mute: async () => undefined, createCall: async () => ({ callId: 'made' }) };
+  const voice = {
+    ...world.voice,
+    countedBy: 'account',
+    hangUp: async (callId: string) => void hungUp.push(callId),
+    getCall: async () => null,
+    mute: async () => undefined,
+    createCall: async () => ({ callId: 'made' }),
+  };
   const media = { ...world.media, dialSip: async () => ({ connectionId: 'made', callId: null }) };
-  const paced = paceProviders({ voice, media } as never, { store: stage.store, sleep: async (ms) => void waits.push(ms) });
-  const of = (tenantId: string | null, to?: 'hang-up' | 'sweep') => forAsker(paced, { tenantId, ...(to === undefined ? {} : { to }) });
+  const paced = paceProviders({ voice, media } as never, {
+    store: stage.store,
+    sleep: async (ms) => void waits.push(ms),
+  });
+  const of = (tenantId: string | null, to?: 'hang-up' | 'sweep') =>
+    forAsker(paced, { tenantId, ...(to === undefined ? {} : { to }) });
   const deps: World = { ...world, providers: async (_accountId, asker) => forAsker(paced, asker) };
   return { waits, hungUp, of, deps };
 }
-const many = <R>(count: number, ask: () => Promise<R>): Promise<(R | Error)[]> => Promise.all(Array.from({ length: count }, () => ask().catch((error: Error) => error)));
-const refused = (answers: readonly unknown[]): number => answers.filter((answer) => comeAgainMs(answer) !== null).length;
+const many = <R>(count: number, ask: () => Promise<R>): Promise<(R | Error)[]> =>
+  Promise.all(Array.from({ length: count }, () => ask().catch((error: Error) => error)));
+const refused = (answers: readonly unknown[]): number =>
+  answers.filter((answer) => comeAgainMs(answer) !== null).length;
 const call = { to: NUMBER, from: NUMBER, answerTo: '', eventsTo: '', ringingTimerS: 1, lengthTimerS: 1 };
 const dial = { mediaSessionId: '', number: NUMBER, headers: {}, data: '', expiresAt: new Date() };
 
@@ -58,7 +71,8 @@ describe('a tenant that wants very much of the account that it shares', () => {
 
   it('who rings many keeps no bridge waiting for longer than a few of them', async () => {
     const { of, waits } = openLine();
-    for (const tenantId of ['ten_a', 'ten_b', 'ten_c', 'ten_d', 'ten_e']) await many(40, () => of(tenantId).voice.createCall(call));
+    for (const tenantId of ['ten_a', 'ten_b', 'ten_c', 'ten_d', 'ten_e'])
+      await many(40, () => of(tenantId).voice.createCall(call));
     waits.length = 0;
     await of('ten_modest').media.dialSip(dial);
     expect(Math.max(0, ...waits)).toBeLessThan(2_000);
@@ -68,8 +82,12 @@ describe('a tenant that wants very much of the account that it shares', () => {
 describe('many legs that are to be hung up at once', () => {
   it('wait in their rows and in nobody’s hands, uncounted, and are asked for one by one as their turn comes', async () => {
     const meeting = await openRoom(world, { max_participants: 50 });
-    await alterRows(stage, `INSERT INTO leg (id, tenant_id, session_id, kind, role, state, number, remote, voice_call_id, deadline_at, answered_at, joined_at)
-      SELECT 'leg_' || g, $2, $1, 'inbound', 'participant', 'joined', '${NUMBER}', '+447700900001', 'CALL' || g, now() + interval '1 hour', now(), now() FROM generate_series(1, 40) g`, [meeting.sessionId, meeting.tenantId]);
+    await alterRows(
+      stage,
+      `INSERT INTO leg (id, tenant_id, session_id, kind, role, state, number, remote, voice_call_id, deadline_at, answered_at, joined_at)
+      SELECT 'leg_' || g, $2, $1, 'inbound', 'participant', 'joined', '${NUMBER}', '+447700900001', 'CALL' || g, now() + interval '1 hour', now(), now() FROM generate_series(1, 40) g`,
+      [meeting.sessionId, meeting.tenantId],
+    );
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     const { deps, hungUp, of, waits } = openLine();
     const legs = await readLegs(stage, meeting);
@@ -78,7 +96,9 @@ describe('many legs that are to be hung up at once', () => {
     // What is within 0.6 s, and what comes to be while this runs.
     expect(hungUp.length).toBeLessThanOrEqual(7 + (performance.now() - begun) / HANG_UP_EVERY_MS);
     expect(Math.max(...waits)).toBeLessThanOrEqual(601);
-    expect(answers.every((answer) => typeof answer === 'object' && answer.againMs > 0 && answer.againMs <= 15_000)).toBe(true);
+    expect(
+      answers.every((answer) => typeof answer === 'object' && answer.againMs > 0 && answer.againMs <= 15_000),
+    ).toBe(true);
     const waiting = (await readLegs(stage, meeting)).filter((leg) => !hungUp.includes(leg.voice_call_id ?? ''));
     expect(waiting.map(({ asks }) => asks)).toEqual(waiting.map(() => 0));
     expect(waiting.every(({ lease_until }) => lease_until !== null)).toBe(true);
@@ -88,7 +108,11 @@ describe('many legs that are to be hung up at once', () => {
     expect(Math.max(0, ...waits)).toBeLessThanOrEqual(600 + 2 * HANG_UP_EVERY_MS);
     for (let round = 0; round < 40 && hungUp.length < 41; round++) {
       await passTime(stage, 15);
-      await Promise.all(legs.filter(({ voice_call_id }) => !hungUp.includes(voice_call_id ?? '')).map(({ id }) => hangUpLeg(deps, meeting.tenantId, id)));
+      await Promise.all(
+        legs
+          .filter(({ voice_call_id }) => !hungUp.includes(voice_call_id ?? ''))
+          .map(({ id }) => hangUpLeg(deps, meeting.tenantId, id)),
+      );
     }
     expect(new Set(hungUp).size).toBe(41);
     expect(hungUp).toHaveLength(41);

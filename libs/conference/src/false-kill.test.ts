@@ -24,13 +24,20 @@ it('a call that was hung up as nobody’s and whose late webhook names a leg of 
   let release = (): void => undefined;
   stage.answersHeld = new Promise((resolve) => (release = resolve));
   expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
-  await until(async () => (await stage.emulator.client.ledger()).legs.some((leg) => leg.kind === 'voice-sip' && leg.endedAt === undefined), true);
+  await until(
+    async () =>
+      (await stage.emulator.client.ledger()).legs.some((leg) => leg.kind === 'voice-sip' && leg.endedAt === undefined),
+    true,
+  );
   await sweepInventory(world, null);
   await passTime(stage, 31);
   expect(await sweepInventory(world, null)).toMatchObject({ orphans: 1 });
   expect(falseKills()).toEqual([]);
   release();
-  await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id), [expect.any(String)]);
+  await until(
+    async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id),
+    [expect.any(String)],
+  );
   await sweepInventory(world, null);
   await sweepInventory(world, null);
   expect(falseKills()).toEqual(['false_kill bridge']);

@@ -3,7 +3,20 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applySessionEvent } from './apply-session-event.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
 import { openBridge } from './open-bridge.ts';
-import { alterRows, callIn, joinBrowser, openRoom, readLegs, readSession, ringIn, until, untilAnswered, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  alterRows,
+  callIn,
+  joinBrowser,
+  openRoom,
+  readLegs,
+  readSession,
+  ringIn,
+  until,
+  untilAnswered,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 import { writeConnectionData } from './connection-data.ts';
@@ -19,15 +32,23 @@ afterAll(() => stage.close());
 
 /** A token that somebody was given while there was room. */
 const tokenFor = ({ mediaSessionId }: Meeting, participant: string): string =>
-  world.media.issueToken({ mediaSessionId, data: writeConnectionData({ participant }), expiresAt: new Date(Date.now() + 600_000) });
-const enter = async (meeting: Meeting, token: string): Promise<void> => void (await stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token }));
-const states = async (meeting: Meeting): Promise<string[]> => (await readLegs(stage, meeting)).map((leg) => leg.state).toSorted();
+  world.media.issueToken({
+    mediaSessionId,
+    data: writeConnectionData({ participant }),
+    expiresAt: new Date(Date.now() + 600_000),
+  });
+const enter = async (meeting: Meeting, token: string): Promise<void> =>
+  void (await stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token }));
+const states = async (meeting: Meeting): Promise<string[]> =>
+  (await readLegs(stage, meeting)).map((leg) => leg.state).toSorted();
 
 describe('a browser whose token is older than the room is full', () => {
   it('is let in and hung up: of three that come at once to the last seat, one stays', async () => {
     const meeting = await openRoom(world, { max_participants: 2 });
     await joinBrowser(stage, meeting);
-    await Promise.all(['part_a', 'part_b', 'part_c'].map((participant) => enter(meeting, tokenFor(meeting, participant))));
+    await Promise.all(
+      ['part_a', 'part_b', 'part_c'].map((participant) => enter(meeting, tokenFor(meeting, participant))),
+    );
     await until(() => states(meeting), ['ending', 'ending', 'joined', 'joined']);
     await untilAnswered(stage);
     const late = (await readLegs(stage, meeting)).filter((leg) => leg.state === 'ending');
@@ -49,7 +70,14 @@ describe('a browser whose token is older than the room is full', () => {
       await enter(meeting, token);
       await until(async () => (await readLegs(stage, meeting)).length, connections);
     }
-    await until(async () => (await readLegs(stage, meeting)).map(({ state, owed_reason: why }) => [state, why]), [['ending', 'replaced'], ['ending', 'replaced'], ['joined', null]]);
+    await until(
+      async () => (await readLegs(stage, meeting)).map(({ state, owed_reason: why }) => [state, why]),
+      [
+        ['ending', 'replaced'],
+        ['ending', 'replaced'],
+        ['joined', null],
+      ],
+    );
     await untilAnswered(stage);
     for (const leg of (await readLegs(stage, meeting)).filter(({ state }) => state === 'ending')) {
       expect(stage.sent.filter(({ name, id }) => name === 'hang-up-leg' && id === leg.id)).toHaveLength(1);
@@ -65,22 +93,50 @@ describe('a browser whose token is older than the room is full', () => {
 describe('of several connections by one token', () => {
   const MADE = new Date('2026-11-21T12:00:00.000Z').getTime();
   /** What the vendor says of a connection, in the order in which it happens to arrive. */
-  const tell = async (meeting: Meeting, kind: 'connected' | 'disconnected', name: string, madeAt: number | null, participant: string | null = 'part_a'): Promise<void> => {
+  const tell = async (
+    meeting: Meeting,
+    kind: 'connected' | 'disconnected',
+    name: string,
+    madeAt: number | null,
+    participant: string | null = 'part_a',
+  ): Promise<void> => {
     const since = madeAt === null ? null : new Date(MADE + madeAt);
-    const event = { mediaSessionId: meeting.mediaSessionId, connectionId: `${name} of ${meeting.sessionId}`, data: writeConnectionData({ participant }), at: since, since };
-    const token = { accountId: null, jti: `${name} ${kind} ${meeting.sessionId} ${(told += 1)}`, expiresAt: new Date(Date.now() + 600_000) };
-    await applySessionEvent(world, { via: 'callback', token }, kind === 'connected' ? { kind, ...event } : { kind, ...event, reason: 'clientDisconnected' });
+    const event = {
+      mediaSessionId: meeting.mediaSessionId,
+      connectionId: `${name} of ${meeting.sessionId}`,
+      data: writeConnectionData({ participant }),
+      at: since,
+      since,
+    };
+    const token = {
+      accountId: null,
+      jti: `${name} ${kind} ${meeting.sessionId} ${(told += 1)}`,
+      expiresAt: new Date(Date.now() + 600_000),
+    };
+    await applySessionEvent(
+      world,
+      { via: 'callback', token },
+      kind === 'connected' ? { kind, ...event } : { kind, ...event, reason: 'clientDisconnected' },
+    );
   };
   let told = 0;
-  const inThere = async (meeting: Meeting): Promise<string[]> => (await readLegs(stage, meeting)).filter(({ state }) => state === 'joined').map((leg) => leg.media_connection_id!.replace(/ .*/, '')).toSorted();
+  const inThere = async (meeting: Meeting): Promise<string[]> =>
+    (await readLegs(stage, meeting))
+      .filter(({ state }) => state === 'joined')
+      .map((leg) => leg.media_connection_id!.replace(/ .*/, ''))
+      .toSorted();
 
   it('the one that the vendor made last stays, in whatever order it tells of them, and however often', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.shuffledSubarray(['first', 'second', 'third', 'second', 'first'], { minLength: 5 }), async (order) => {
-        const meeting = await openRoom(world);
-        for (const name of order) await tell(meeting, 'connected', name, ['first', 'second', 'third'].indexOf(name) * 1_000);
-        expect(await inThere(meeting)).toEqual(['third']);
-      }),
+      fc.asyncProperty(
+        fc.shuffledSubarray(['first', 'second', 'third', 'second', 'first'], { minLength: 5 }),
+        async (order) => {
+          const meeting = await openRoom(world);
+          for (const name of order)
+            await tell(meeting, 'connected', name, ['first', 'second', 'third'].indexOf(name) * 1_000);
+          expect(await inThere(meeting)).toEqual(['third']);
+        },
+      ),
       { numRuns: 10 },
     );
   });
@@ -98,7 +154,11 @@ describe('of several connections by one token', () => {
       const meeting = await openRoom(world);
       for (const name of ['first', 'second', 'third']) await tell(meeting, 'connected', name, madeAt);
       expect(await inThere(meeting)).toEqual(['first', 'second']);
-      expect((await readLegs(stage, meeting)).map((leg) => leg.owed_reason)).toEqual([null, null, 'too-many-connections']);
+      expect((await readLegs(stage, meeting)).map((leg) => leg.owed_reason)).toEqual([
+        null,
+        null,
+        'too-many-connections',
+      ]);
     }
   });
 
@@ -126,7 +186,9 @@ describe('a room that is as large as rooms may be, one smaller than the vendorâ€
       await client.key(last.id, `${meeting.pin}#`);
       await client.awaitEnded(last.id);
       await untilLegs(stage, meeting, 'inbound', ['joined', 'joined', 'joined']);
-      expect((await stage.store.prisma.leg.findFirstOrThrow({ where: { voice_call_id: last.callId } })).last_outcome).toBe('full');
+      expect(
+        (await stage.store.prisma.leg.findFirstOrThrow({ where: { voice_call_id: last.callId } })).last_outcome,
+      ).toBe('full');
     } finally {
       await client.putConfig({ behaviour: { maxParticipants: 50 } });
     }

@@ -22,14 +22,21 @@ afterAll(() => stage.close());
 const PHONE = '+447946500009';
 const away = () => Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'The vendor did not answer in time.'));
 /** Nothing that is asked of the vendor is answered. */
-const cutOff = (): World => withProviders(world, { voice: { getCall: away, listLiveCalls: away, hangUp: away }, media: { listConnections: away, disconnect: away } });
+const cutOff = (): World =>
+  withProviders(world, {
+    voice: { getCall: away, listLiveCalls: away, hangUp: away },
+    media: { listConnections: away, disconnect: away },
+  });
 const closings = () => stage.store.prisma.observation.findMany({ where: { phase: 'over' } });
 
 /** A phone was rung, nobody heard the vendor's answer, nothing that it sends comes through, and the session has ended. */
 async function unheard(): Promise<Meeting> {
   const meeting = await openRoom(world);
   await stage.emulator.client.setPhone(PHONE, { mode: 'no-answer' });
-  await stage.emulator.client.setFaults({ rest: [{ route: 'create-call', fault: 'applied-silent', next: 1 }], webhooks: [{ fault: 'drop' }] });
+  await stage.emulator.client.setFaults({
+    rest: [{ route: 'create-call', fault: 'applied-silent', next: 1 }],
+    webhooks: [{ fault: 'drop' }],
+  });
   const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: PHONE });
   expect(await dialOut(world, meeting.tenantId, legId)).toBe('unknown');
   await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
@@ -61,7 +68,9 @@ it('is given up by a complete list of calls that was asked for once its ringing 
   await reconcile(world);
   expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ending']);
   await sweepInventory(world, null);
-  expect(await readLegs(stage, meeting)).toMatchObject([{ state: 'ended', outcome: 'indeterminate', reason: 'never-seen' }]);
+  expect(await readLegs(stage, meeting)).toMatchObject([
+    { state: 'ended', outcome: 'indeterminate', reason: 'never-seen' },
+  ]);
   expect(await closings()).toMatchObject([{ handle: 'voice', source: 'look-up', reason: 'never-seen' }]);
 });
 

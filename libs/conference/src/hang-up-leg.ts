@@ -22,7 +22,8 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 
 /** From one attempt to the next: 1 s, 2 s, 4 s … 15 s, without end. */
-const waitAfter = (asks: number): number => Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, asks - 1), 4));
+const waitAfter = (asks: number): number =>
+  Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, asks - 1), 4));
 
 /** What became of one attempt, as the ledger has it. */
 interface AttemptResult {
@@ -38,7 +39,11 @@ interface AttemptResult {
  * or while another is under way, does nothing.
  * @param tenantId null for a caller who was never admitted
  */
-export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId: string): Promise<'done' | { againMs: number }> {
+export async function hangUpLeg(
+  deps: HangUpDeps,
+  tenantId: string | null,
+  legId: string,
+): Promise<'done' | { againMs: number }> {
   const claim = await claimLeg(deps, tenantId, legId);
   if (claim === 'done' || 'againMs' in claim) return claim;
   const { leg } = claim;
@@ -65,7 +70,11 @@ export async function hangUpLeg(deps: HangUpDeps, tenantId: string | null, legId
 }
 
 /** Takes a leg for one attempt, by its lease; says when to come again if it is not time, or `done` when there is nothing to hang up. */
-async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string): Promise<'done' | { againMs: number } | { leg: LegRow }> {
+async function claimLeg(
+  deps: HangUpDeps,
+  tenantId: string | null,
+  legId: string,
+): Promise<'done' | { againMs: number } | { leg: LegRow }> {
   return inTransaction(deps.store, tenantId ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, tenantId, legId);
     if (locked === null || !isUp(locked.leg)) return 'done';
@@ -73,7 +82,10 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
     // A caller who was never admitted and kept the line past the deadline.
     if (leg.session_id === null && leg.deadline_at <= now) oweHangUp(leg, 'keying-deadline', now);
     if (leg.state !== 'ending') return 'done';
-    const freeAt = Math.max(leg.lease_until?.getTime() ?? 0, leg.asked_at === null || leg.asks === 0 ? 0 : leg.asked_at.getTime() + waitAfter(leg.asks));
+    const freeAt = Math.max(
+      leg.lease_until?.getTime() ?? 0,
+      leg.asked_at === null || leg.asks === 0 ? 0 : leg.asked_at.getTime() + waitAfter(leg.asks),
+    );
     if (freeAt > now.getTime()) return { againMs: freeAt - now.getTime() };
     leg.asked_at = now;
     leg.asks += 1;
@@ -85,7 +97,11 @@ async function claimLeg(deps: HangUpDeps, tenantId: string | null, legId: string
 }
 
 /** Writes down what became of the attempt, and gives the leg back unless its lease ran out and another attempt has it: each counts one more. */
-async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks, asked_at }: LegRow, result: AttemptResult | null): Promise<void> {
+async function releaseLeg(
+  deps: HangUpDeps,
+  { id, tenant_id, asks, asked_at }: LegRow,
+  result: AttemptResult | null,
+): Promise<void> {
   await inTransaction(deps.store, tenant_id ?? EVERY_TENANT, async (tx) => {
     if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: asks, at: asked_at!, ...result });
     const locked = await lockLeg(tx, tenant_id, id);
@@ -97,26 +113,45 @@ async function releaseLeg(deps: HangUpDeps, { id, tenant_id, asks, asked_at }: L
 }
 
 /** Where the leg is; or, for an account that cannot be read now, an attempt that came to nothing: the next one tries again. */
-async function providersOf({ providers, report }: HangUpDeps, { id, tenant_id: tenantId, kind, account_id }: LegRow): Promise<Providers | AttemptResult> {
+async function providersOf(
+  { providers, report }: HangUpDeps,
+  { id, tenant_id: tenantId, kind, account_id }: LegRow,
+): Promise<Providers | AttemptResult> {
   try {
     return await providers(account_id, { tenantId, to: 'hang-up' });
   } catch (error) {
     const reason = error instanceof VerdictError ? error.verdict.reason : 'provider-account-unreadable';
     report.count('hang_up_failed', { kind, reason });
-    report.warn('the provider account of a leg could not be read; its hang-up will be asked again', { tenantId, legId: id, accountId: account_id, reason });
+    report.warn('the provider account of a leg could not be read; its hang-up will be asked again', {
+      tenantId,
+      legId: id,
+      accountId: account_id,
+      reason,
+    });
     return { outcome: 'refused', reason };
   }
 }
 
 /** The video session in which a leg may still have a side; who comes by telephone has none there. */
-async function mediaSessionOf({ store }: HangUpDeps, { id, tenant_id, kind, media_closed_at }: LegRow): Promise<string | null> {
-  return tenant_id === null || media_closed_at !== null || kind === 'inbound' || kind === 'outbound' ? null : mediaOfLeg(store, tenant_id, id);
+async function mediaSessionOf(
+  { store }: HangUpDeps,
+  { id, tenant_id, kind, media_closed_at }: LegRow,
+): Promise<string | null> {
+  return tenant_id === null || media_closed_at !== null || kind === 'inbound' || kind === 'outbound'
+    ? null
+    : mediaOfLeg(store, tenant_id, id);
 }
 
 /** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
-async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow, mediaSessionId: string | null): Promise<AttemptResult> {
+async function askProvider(
+  deps: HangUpDeps,
+  { media, voice }: Providers,
+  leg: LegRow,
+  mediaSessionId: string | null,
+): Promise<AttemptResult> {
   const requests: Promise<void>[] = [];
-  if (mediaSessionId !== null && leg.media_connection_id !== null) requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
+  if (mediaSessionId !== null && leg.media_connection_id !== null)
+    requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
   // Disconnecting the video side does not end a call that still rings: the voice side is asked by its own name (design §2).
   if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(voice.hangUp(leg.voice_call_id));
   if (requests.length === 0) return { outcome: 'nothing-to-ask', reason: null };
@@ -140,7 +175,12 @@ async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: L
     refusal = reason;
     lost = true;
     againMs = comeAgainMs(settled.reason);
-    if (againMs === null) deps.report.warn('a hang-up was not taken; it will be asked again', { tenantId: leg.tenant_id, legId: leg.id, reason });
+    if (againMs === null)
+      deps.report.warn('a hang-up was not taken; it will be asked again', {
+        tenantId: leg.tenant_id,
+        legId: leg.id,
+        reason,
+      });
   }
   if (refusal === null || (taken > 0 && !lost)) return { outcome: 'taken', reason: null };
   return { outcome: 'refused', reason: refusal, ...(againMs === null || requests.length > 1 ? {} : { againMs }) };
@@ -151,22 +191,33 @@ async function askProvider(deps: HangUpDeps, { media, voice }: Providers, leg: L
  * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now; when there was no
  * place to look, that.
  */
-async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow, mediaSessionId: string | null): Promise<'ended' | 'up' | 'taken' | AttemptResult> {
+async function lookUp(
+  deps: HangUpDeps,
+  { media, voice }: Providers,
+  leg: LegRow,
+  mediaSessionId: string | null,
+): Promise<'ended' | 'up' | 'taken' | AttemptResult> {
   let listed = false;
   try {
     if (leg.voice_call_id !== null && leg.voice_closed_at === null) {
       const call = await voice.getCall(leg.voice_call_id);
       if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId: leg.account_id }, call.event, leg.id);
     }
-    if (mediaSessionId !== null && media.capabilities.listConnections) listed = await lookUpConnection(deps, media, leg, mediaSessionId);
+    if (mediaSessionId !== null && media.capabilities.listConnections)
+      listed = await lookUpConnection(deps, media, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     const againMs = comeAgainMs(error);
     if (againMs !== null) return { outcome: 'refused', reason: error.verdict.reason, againMs };
-    deps.report.warn('a leg could not be looked up; it will be again', { tenantId: leg.tenant_id, legId: leg.id, reason: error.verdict.reason });
+    deps.report.warn('a leg could not be looked up; it will be again', {
+      tenantId: leg.tenant_id,
+      legId: leg.id,
+      reason: error.verdict.reason,
+    });
   }
   // A phone's call is on no list but that of all calls: the inventory's.
-  if (listed && leg.kind === 'bridge' && leg.voice_call_id === null && leg.asked_at !== null) await giveUpUnseen(deps, leg, leg.asked_at);
+  if (listed && leg.kind === 'bridge' && leg.voice_call_id === null && leg.asked_at !== null)
+    await giveUpUnseen(deps, leg, leg.asked_at);
   return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, leg.tenant_id, leg.id);
     if (locked === null || !isUp(locked.leg)) return 'ended';
@@ -178,9 +229,15 @@ async function lookUp(deps: HangUpDeps, { media, voice }: Providers, leg: LegRow
 }
 
 /** Answers whether the provider gave a list. */
-async function lookUpConnection(deps: HangUpDeps, media: Providers['media'], leg: LegRow, mediaSessionId: string): Promise<boolean> {
+async function lookUpConnection(
+  deps: HangUpDeps,
+  media: Providers['media'],
+  leg: LegRow,
+  mediaSessionId: string,
+): Promise<boolean> {
   const live = await media.listConnections(mediaSessionId).catch((error: unknown) => {
-    if (error instanceof ProviderError && error.failure === 'not-found' && leg.media_connection_id !== null) return error;
+    if (error instanceof ProviderError && error.failure === 'not-found' && leg.media_connection_id !== null)
+      return error;
     throw error;
   });
   if (live instanceof ProviderError) {
@@ -191,11 +248,17 @@ async function lookUpConnection(deps: HangUpDeps, media: Providers['media'], leg
   if (leg.media_connection_id !== null) {
     const listed = live.some((each) => each.connectionId === leg.media_connection_id);
     // Asked for after this attempt had begun.
-    if (tenantId !== null && sessionId !== null && askedAt !== null) await compareConnection(deps, leg, { accountId, tenantId, sessionId, mediaSessionId, listed, askedAt });
+    if (tenantId !== null && sessionId !== null && askedAt !== null)
+      await compareConnection(deps, leg, { accountId, tenantId, sessionId, mediaSessionId, listed, askedAt });
     return true;
   }
   // The dial's answer was lost: is there a connection that carries this leg's id?
   const found = live.find((each) => each.data?.includes(leg.id));
-  if (found !== undefined) await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'connected', mediaSessionId, connectionId: found.connectionId, data: found.data ?? '', at: null });
+  if (found !== undefined)
+    await applySessionEvent(
+      deps,
+      { via: 'look-up', accountId },
+      { kind: 'connected', mediaSessionId, connectionId: found.connectionId, data: found.data ?? '', at: null },
+    );
   return true;
 }

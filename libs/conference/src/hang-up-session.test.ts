@@ -4,7 +4,20 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { endSession } from './end-session.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
 import { hangUpSession } from './hang-up-session.ts';
-import { hangUpUntilDone, joinBrowser, letPass, meet, openRoom, readLegs, readSession, ringIn, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  hangUpUntilDone,
+  joinBrowser,
+  letPass,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  ringIn,
+  until,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { MEDIA_KINDS, setStage, type Stage } from './testing/stage.ts';
 
 let stage: Stage;
@@ -17,22 +30,36 @@ afterEach(async () => {
 });
 afterAll(() => stage.close());
 
-const end = (meeting: Meeting) => endSession(stage.worlds.unified, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-const events = async (meeting: Meeting) => stage.store.prisma.outbox.findMany({ where: { session_id: meeting.sessionId }, orderBy: { seq: 'asc' } });
+const end = (meeting: Meeting) =>
+  endSession(stage.worlds.unified, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+const events = async (meeting: Meeting) =>
+  stage.store.prisma.outbox.findMany({ where: { session_id: meeting.sessionId }, orderBy: { seq: 'asc' } });
 const closings = async (meeting: Meeting): Promise<number> => {
   const legs = (await readLegs(stage, meeting)).map((leg) => leg.id);
-  return (await stage.store.prisma.observation.findMany({ where: { leg_id: { in: legs }, phase: 'over' }, distinct: ['leg_id'] })).length;
+  return (
+    await stage.store.prisma.observation.findMany({
+      where: { leg_id: { in: legs }, phase: 'over' },
+      distinct: ['leg_id'],
+    })
+  ).length;
 };
 
 describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
   it('closes every leg at the vendor, each on an observation, and is over only then; the other room goes on', async () => {
     const world = stage.worlds[kind];
     const [meeting, other] = [await meet(stage, world), await meet(stage, world)];
-    expect(await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({ decided: true, state: 'ending' });
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.owed_reason])).toEqual(Array.from({ length: 3 }, () => ['ending', 'ended-by-tenant']));
+    expect(await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({
+      decided: true,
+      state: 'ending',
+    });
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.owed_reason])).toEqual(
+      Array.from({ length: 3 }, () => ['ending', 'ended-by-tenant']),
+    );
     expect(await closings(meeting)).toBe(0);
     await hangUpUntilDone(stage, world, meeting);
-    expect((await readLegs(stage, meeting)).every((leg) => leg.state === 'ended' && leg.confirmed_at !== null)).toBe(true);
+    expect((await readLegs(stage, meeting)).every((leg) => leg.state === 'ended' && leg.confirmed_at !== null)).toBe(
+      true,
+    );
     expect(await closings(meeting)).toBe(3);
     expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
     expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -48,14 +75,21 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
   it('is not fooled by a hang-up that is accepted and not done: it stays ending and is asked again (I2)', async () => {
     const world = stage.worlds[kind];
     const meeting = await meet(stage, world);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'disconnect', fault: '204-no-effect' }], switches: { hangupKeepsLegAlive: true } });
+    await stage.emulator.client.setFaults({
+      rest: [{ route: 'disconnect', fault: '204-no-effect' }],
+      switches: { hangupKeepsLegAlive: true },
+    });
     await end(meeting);
     for (let round = 0; round < 3; round++) {
-      expect(await hangUpSession(world, meeting.tenantId, meeting.sessionId)).toMatchObject({ againMs: expect.any(Number) });
+      expect(await hangUpSession(world, meeting.tenantId, meeting.sessionId)).toMatchObject({
+        againMs: expect.any(Number),
+      });
       await letPass(stage, meeting, 6);
     }
     expect((await readSession(stage, meeting)).state).toBe('ending');
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.asks])).toEqual(Array.from({ length: 3 }, () => ['ending', 3]));
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.asks])).toEqual(
+      Array.from({ length: 3 }, () => ['ending', 3]),
+    );
     expect(await closings(meeting)).toBe(0);
     await stage.emulator.client.resetFaults();
     await hangUpUntilDone(stage, world, meeting);
@@ -85,7 +119,10 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
     expect(late).toMatchObject({ state: 'ending' });
     expect(stage.sent.filter((job) => job.name === 'hang-up-leg' && job.id === late?.id)).toHaveLength(1);
     await letPass(stage, meeting, 0);
-    expect((await listOwed(stage.store, { graceMs: 0 })).hangUpLegs).toContainEqual({ tenant_id: meeting.tenantId, id: late?.id });
+    expect((await listOwed(stage.store, { graceMs: 0 })).hangUpLegs).toContainEqual({
+      tenant_id: meeting.tenantId,
+      id: late?.id,
+    });
     await hangUpLeg(world, meeting.tenantId, late?.id ?? '');
     await untilLegs(stage, meeting, 'webrtc', ['ended']);
     expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -107,14 +144,63 @@ describe('hanging up', () => {
   });
 
   it.each<{ what: string; faults: FaultsInput }>([
-    { what: 'the rate limit', faults: { rest: [{ route: 'hangup', fault: '429', next: 2 }, { route: 'disconnect', fault: '429', next: 2 }] } },
-    { what: 'failures', faults: { rest: [{ route: 'hangup', fault: '500', next: 2 }, { route: 'disconnect', fault: '500', next: 2 }] } },
-    { what: 'no service', faults: { rest: [{ route: 'hangup', fault: '503', next: 2 }, { route: 'disconnect', fault: '503', next: 2 }] } },
-    { what: 'refused credentials', faults: { rest: [{ route: 'hangup', fault: '401', next: 2 }, { route: 'disconnect', fault: '403', next: 2 }] } },
+    {
+      what: 'the rate limit',
+      faults: {
+        rest: [
+          { route: 'hangup', fault: '429', next: 2 },
+          { route: 'disconnect', fault: '429', next: 2 },
+        ],
+      },
+    },
+    {
+      what: 'failures',
+      faults: {
+        rest: [
+          { route: 'hangup', fault: '500', next: 2 },
+          { route: 'disconnect', fault: '500', next: 2 },
+        ],
+      },
+    },
+    {
+      what: 'no service',
+      faults: {
+        rest: [
+          { route: 'hangup', fault: '503', next: 2 },
+          { route: 'disconnect', fault: '503', next: 2 },
+        ],
+      },
+    },
+    {
+      what: 'refused credentials',
+      faults: {
+        rest: [
+          { route: 'hangup', fault: '401', next: 2 },
+          { route: 'disconnect', fault: '403', next: 2 },
+        ],
+      },
+    },
     { what: 'a call that is too young', faults: { rest: [{ route: 'hangup', fault: '400', next: 2 }] } },
-    { what: 'not found while it lives', faults: { rest: [{ route: 'hangup', fault: '404', next: 2 }, { route: 'disconnect', fault: '404', next: 2 }, { route: 'get-call', fault: '404', next: 2 }] } },
+    {
+      what: 'not found while it lives',
+      faults: {
+        rest: [
+          { route: 'hangup', fault: '404', next: 2 },
+          { route: 'disconnect', fault: '404', next: 2 },
+          { route: 'get-call', fault: '404', next: 2 },
+        ],
+      },
+    },
     { what: 'a broken connection', faults: { rest: [{ route: 'any', fault: 'reset', next: 6 }] } },
-    { what: 'answers that are lost', faults: { rest: [{ route: 'hangup', fault: 'applied-reset', next: 2 }, { route: 'disconnect', fault: 'applied-reset', next: 2 }] } },
+    {
+      what: 'answers that are lost',
+      faults: {
+        rest: [
+          { route: 'hangup', fault: 'applied-reset', next: 2 },
+          { route: 'disconnect', fault: 'applied-reset', next: 2 },
+        ],
+      },
+    },
   ])('gets through $what', async ({ faults }) => {
     const world = stage.worlds.unified;
     const meeting = await meet(stage, world);
@@ -133,7 +219,9 @@ describe('the one door', () => {
     const meeting = await openRoom(world);
     await joinBrowser(stage, meeting);
     const reasons = ['ended-by-tenant', 'browsers-left', 'max-duration', 'alone', 'empty'] as const;
-    const endings = await Promise.all(reasons.map((reason) => endSession(world, meeting.tenantId, meeting.sessionId, reason)));
+    const endings = await Promise.all(
+      reasons.map((reason) => endSession(world, meeting.tenantId, meeting.sessionId, reason)),
+    );
     const decided = reasons.filter((_, i) => endings[i]?.decided);
     expect(decided).toHaveLength(1);
     expect((await readSession(stage, meeting)).end_reason).toBe(decided[0]);
@@ -154,7 +242,10 @@ describe('the one door', () => {
     await joinBrowser(stage, meeting);
     stage.jobsDown = true;
     expect(await end(meeting)).toEqual({ decided: true, state: 'ending' });
-    expect((await listOwed(stage.store, { graceMs: 0 })).ending).toContainEqual({ tenant_id: meeting.tenantId, id: meeting.sessionId });
+    expect((await listOwed(stage.store, { graceMs: 0 })).ending).toContainEqual({
+      tenant_id: meeting.tenantId,
+      id: meeting.sessionId,
+    });
   });
 });
 
@@ -173,7 +264,9 @@ describe('the hang-up job', () => {
   it('that comes at the deadline ends the session by its longest duration', async () => {
     const world = stage.worlds.unified;
     const meeting = await meet(stage, world);
-    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '1 hour' WHERE id = $1`, [meeting.sessionId]);
+    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '1 hour' WHERE id = $1`, [
+      meeting.sessionId,
+    ]);
     await hangUpUntilDone(stage, world, meeting);
     expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'max-duration' });
     expect(await upAtVendor(stage, meeting)).toEqual([]);

@@ -9,7 +9,22 @@ import { openBridge } from './open-bridge.ts';
 import { reconcile } from './reconcile.ts';
 import { removeParticipant } from './remove-participant.ts';
 import { updateRoom } from './update-room.ts';
-import { alterRows, callIn, hangUpUntilDone, joinBrowser, meet, openRoom, readLegs, readSession, ringIn, settleNow, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  alterRows,
+  callIn,
+  hangUpUntilDone,
+  joinBrowser,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  ringIn,
+  settleNow,
+  until,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { passTime } from './testing/pass-time.ts';
 import { NUMBER, setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -21,18 +36,29 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-const heard = async (id: string): Promise<string[]> => (await stage.emulator.client.caller(id)).timeline.flatMap(({ event, text }) => (event === 'heard' || event === 'prompt' ? [text ?? ''] : []));
+const heard = async (id: string): Promise<string[]> =>
+  (await stage.emulator.client.caller(id)).timeline.flatMap(({ event, text }) =>
+    event === 'heard' || event === 'prompt' ? [text ?? ''] : [],
+  );
 const isStarted = async (meeting: Meeting): Promise<boolean | undefined> => {
   const { conversation } = await readSession(stage, meeting);
   return (await stage.emulator.client.conversations()).find(({ name }) => name === conversation)?.started;
 };
 /** Until the vendor has told somebody to wait, or let them in: that comes after the row says so. */
-const isIn = (id: string): Promise<void> => until(async () => (await stage.emulator.client.caller(id)).timeline.some(({ event }) => event === 'waiting' || event === 'joined'), true);
+const isIn = (id: string): Promise<void> =>
+  until(
+    async () =>
+      (await stage.emulator.client.caller(id)).timeline.some(({ event }) => event === 'waiting' || event === 'joined'),
+    true,
+  );
 /** Rings in, keys a PIN, and waits in the conference or is in it. */
 async function come(meeting: Meeting, pin: string): Promise<Awaited<ReturnType<typeof ringIn>>> {
   const person = await ringIn(stage);
   await stage.emulator.client.key(person.id, `${pin}#`);
-  await until(async () => (await readLegs(stage, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state, 'joined');
+  await until(
+    async () => (await readLegs(stage, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state,
+    'joined',
+  );
   await isIn(person.id);
   await settleNow(world, meeting);
   return person;
@@ -74,7 +100,10 @@ it('who is rung by such a room waits too, unless they are its host', async () =>
     await stage.emulator.client.setPhone(phone, { mode: 'answer' });
     const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone, role });
     expect(await dialOut(world, meeting.tenantId, legId)).toBe('dialled');
-    await until(async () => (await readLegs(stage, meeting, 'outbound')).find(({ id }) => id === legId)?.state, 'joined');
+    await until(
+      async () => (await readLegs(stage, meeting, 'outbound')).find(({ id }) => id === legId)?.state,
+      'joined',
+    );
     await isIn((await stage.emulator.client.awaitRing(phone)).id);
   };
   await ring('+442079460021', 'participant');
@@ -99,9 +128,16 @@ describe('a room’s time', () => {
   it('before it callers hear that it is not open yet, after it that it is over; nobody’s session is opened', async () => {
     const meeting = await openRoom(world);
     await stage.store.pool.query(`UPDATE session SET state = 'ended' WHERE id = $1`, [meeting.sessionId]);
-    for (const [settings, says] of [[{ starts_at: new Date(Date.now() + 3_600_000) }, 'This conference is not open yet. Please call again later. Good bye.'], [{ starts_at: null, ends_at: new Date(Date.now() + 60_000) }, 'This conference is over. Good bye.']] as const) {
+    for (const [settings, says] of [
+      [
+        { starts_at: new Date(Date.now() + 3_600_000) },
+        'This conference is not open yet. Please call again later. Good bye.',
+      ],
+      [{ starts_at: null, ends_at: new Date(Date.now() + 60_000) }, 'This conference is over. Good bye.'],
+    ] as const) {
       await updateRoom(world, meeting.tenantId, meeting.roomId, settings, null);
-      if (says.includes('over')) await alterRows(stage, `UPDATE room SET ends_at = now() WHERE id = $1`, [meeting.roomId]);
+      if (says.includes('over'))
+        await alterRows(stage, `UPDATE room SET ends_at = now() WHERE id = $1`, [meeting.roomId]);
       const person = await ringIn(stage);
       await stage.emulator.client.key(person.id, `${meeting.pin}#`);
       await stage.emulator.client.awaitEnded(person.id);
@@ -122,7 +158,8 @@ describe('a room’s time', () => {
 });
 
 describe('a room that expires', () => {
-  const state = async (meeting: Meeting): Promise<string> => (await stage.store.prisma.room.findUniqueOrThrow({ where: { id: meeting.roomId } })).state;
+  const state = async (meeting: Meeting): Promise<string> =>
+    (await stage.store.prisma.room.findUniqueOrThrow({ where: { id: meeting.roomId } })).state;
 
   it('ends by itself when its time has come, with its session', async () => {
     const meeting = await openRoom(world, { expires_at: new Date(Date.now() + 600_000) });
@@ -134,9 +171,15 @@ describe('a room that expires', () => {
 
   it('or when its last session has been over for so many days, and not while one runs', async () => {
     const meeting = await openRoom(world, { idle_days: 2 });
-    await stage.store.pool.query(`UPDATE room SET created_at = now() - interval '3 days', look_at = now() - interval '1 day' WHERE id = $1`, [meeting.roomId]);
+    await stage.store.pool.query(
+      `UPDATE room SET created_at = now() - interval '3 days', look_at = now() - interval '1 day' WHERE id = $1`,
+      [meeting.roomId],
+    );
     expect(await expireRoom(world, meeting.tenantId, meeting.roomId)).toBe('later');
-    await stage.store.pool.query(`UPDATE session SET state = 'ended', ended_at = now() - interval '47 hours' WHERE id = $1`, [meeting.sessionId]);
+    await stage.store.pool.query(
+      `UPDATE session SET state = 'ended', ended_at = now() - interval '47 hours' WHERE id = $1`,
+      [meeting.sessionId],
+    );
     expect(await expireRoom(world, meeting.tenantId, meeting.roomId)).toBe('later');
     const { look_at } = await stage.store.prisma.room.findUniqueOrThrow({ where: { id: meeting.roomId } });
     expect(Math.round((look_at!.getTime() - Date.now()) / 60_000)).toBe(60);
@@ -151,7 +194,8 @@ describe('a number that leads to a room without a PIN', () => {
     await alterRows(stage, `UPDATE room SET state = 'ended', ended_at = now() - interval '2 days'`);
     await stage.store.prisma.dial_in_number.update({ where: { e164: NUMBER }, data: { dedicated_to: world.tenantId } });
     const meeting = await openRoom(world, { pinless: true, max_participants: 2 });
-    const call = async (): Promise<string> => (await stage.emulator.client.dial({ from: '+447700900009', to: NUMBER })).id;
+    const call = async (): Promise<string> =>
+      (await stage.emulator.client.dial({ from: '+447700900009', to: NUMBER })).id;
     const first = await call();
     await stage.emulator.client.awaitJoined(first);
     await untilLegs(stage, meeting, 'inbound', ['joined']);
@@ -221,7 +265,11 @@ describe('somebody on the telephone', () => {
     const who = { tenantId: meeting.tenantId, participantId: participantId! };
     expect(await world.provider.mute({ ...who, muted: true })).toEqual({ legId });
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ muted: true, state: 'joined' });
-    expect((await stage.emulator.client.conversations()).flatMap(({ members }) => members).find(({ callId }) => callId === person.callId)?.muted).toBe(true);
+    expect(
+      (await stage.emulator.client.conversations())
+        .flatMap(({ members }) => members)
+        .find(({ callId }) => callId === person.callId)?.muted,
+    ).toBe(true);
     await world.provider.mute({ ...who, muted: false });
     expect((await readLegs(stage, meeting)).at(0)?.muted).toBe(false);
     await world.provider.sendDigits({ ...who, digits: '12#' });
@@ -231,10 +279,15 @@ describe('somebody on the telephone', () => {
   it('and a browser is not, nor somebody who is not there, nor another tenant’s', async () => {
     const meeting = await meet(stage, world);
     const browser = (await readLegs(stage, meeting, 'webrtc')).at(0)!;
-    const ask = (participantId: string, tenantId = meeting.tenantId): Promise<unknown> => world.provider.mute({ tenantId, participantId, muted: true });
+    const ask = (participantId: string, tenantId = meeting.tenantId): Promise<unknown> =>
+      world.provider.mute({ tenantId, participantId, muted: true });
     await expect(ask(browser.participant_id!)).rejects.toMatchObject({ verdict: { reason: 'not-supported' } });
-    await expect(world.provider.sendDigits({ tenantId: meeting.tenantId, participantId: browser.participant_id!, digits: '1' })).rejects.toMatchObject({ verdict: { reason: 'not-supported' } });
-    await expect(ask(browser.participant_id!, 'ten_other')).rejects.toMatchObject({ verdict: { reason: 'participant-not-found' } });
+    await expect(
+      world.provider.sendDigits({ tenantId: meeting.tenantId, participantId: browser.participant_id!, digits: '1' }),
+    ).rejects.toMatchObject({ verdict: { reason: 'not-supported' } });
+    await expect(ask(browser.participant_id!, 'ten_other')).rejects.toMatchObject({
+      verdict: { reason: 'participant-not-found' },
+    });
     const own = await addPin(world, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'participant' });
     await expect(ask(own.participantId)).rejects.toMatchObject({ verdict: { reason: 'participant-not-there' } });
   });

@@ -34,6 +34,13 @@ export async function issueToken(
   });
   if (!running?.result) throw roomEnded();
   const media = await deps.provider.issueToken({ tenantId, sessionId, participantId, expiresAt: running.result });
-  await inTransaction(deps.store, tenantId, (tx) => insertParticipant(tx, tenantId, roomId, { id: participantId, name, kind: 'browser', ...(role === undefined ? {} : { role }) }));
+  await inTransaction(deps.store, tenantId, (tx) =>
+    insertParticipant(tx, tenantId, roomId, {
+      id: participantId,
+      name,
+      kind: 'browser',
+      ...(role === undefined ? {} : { role }),
+    }),
+  );
   return { ...media, participantId, sessionId };
 }

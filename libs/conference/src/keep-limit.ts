@@ -3,9 +3,19 @@ import { holdLimit, type Limit, type LimitUse } from '@partyline/store/limits';
 import type { Tx } from '@partyline/store/store';
 
 const REFUSALS: Readonly<Record<Limit, { message: string; fix: string; retryAfterMs?: number }>> = {
-  'live-rooms': { message: 'As many of your rooms are active as you may have.', fix: 'End rooms that are not needed (POST /v1/rooms/{roomId}/end), or ask the operator for more; GET /v1/limits shows what you may use.' },
-  'live-legs': { message: 'As many people are connected to your rooms as you may have.', fix: 'Wait until somebody leaves, or ask the operator for more; GET /v1/limits shows what you may use.' },
-  'dial-outs': { message: 'You have rung as many people within the last minute as you may.', fix: 'Wait a minute, or ask the operator for more; GET /v1/limits shows what you may use.', retryAfterMs: 60_000 },
+  'live-rooms': {
+    message: 'As many of your rooms are active as you may have.',
+    fix: 'End rooms that are not needed (POST /v1/rooms/{roomId}/end), or ask the operator for more; GET /v1/limits shows what you may use.',
+  },
+  'live-legs': {
+    message: 'As many people are connected to your rooms as you may have.',
+    fix: 'Wait until somebody leaves, or ask the operator for more; GET /v1/limits shows what you may use.',
+  },
+  'dial-outs': {
+    message: 'You have rung as many people within the last minute as you may.',
+    fix: 'Wait a minute, or ask the operator for more; GET /v1/limits shows what you may use.',
+    retryAfterMs: 60_000,
+  },
 };
 
 /**
@@ -26,5 +36,8 @@ function refuseOver(limit: Limit, { allowed, used }: LimitUse, more: 0 | 1): voi
   if (used + more <= allowed) return;
   const { message, ...rest } = REFUSALS[limit];
   // As it is for whoever reads it: without the one that was refused.
-  throw new VerdictError('client', `limit-${limit}`, message, { ...rest, use: { limit: allowed, used: used + more - 1 } });
+  throw new VerdictError('client', `limit-${limit}`, message, {
+    ...rest,
+    use: { limit: allowed, used: used + more - 1 },
+  });
 }

@@ -19,4 +19,7 @@ export async function keepSpend(tx: Tx, tenantId: string, leg: OneMore, more: 0 
   if (spent !== undefined) throw spendLimit(spent);
 }
 
-const spendLimit = ({ scope }: SpendUse): VerdictError => new VerdictError('client', 'spend-limit', SPENT[scope], { fix: 'GET /v1/spend shows what is used; a room’s limit is yours to raise, your own is the operator’s.' });
+const spendLimit = ({ scope }: SpendUse): VerdictError =>
+  new VerdictError('client', 'spend-limit', SPENT[scope], {
+    fix: 'GET /v1/spend shows what is used; a room’s limit is yours to raise, your own is the operator’s.',
+  });

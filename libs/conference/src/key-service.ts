@@ -34,11 +34,19 @@ export function localKeyService(keys: readonly [MasterKey, ...MasterKey[]]): Key
   const wrapsWith = keys[0].id;
   return {
     wrapsWith,
-    wrap: async (dataKey, context) => ({ keyId: wrapsWith, wrapped: seal(known.get(wrapsWith)!, dataKey.toString('base64'), bound(wrapsWith, context)) }),
+    wrap: async (dataKey, context) => ({
+      keyId: wrapsWith,
+      wrapped: seal(known.get(wrapsWith)!, dataKey.toString('base64'), bound(wrapsWith, context)),
+    }),
     async unwrap({ keyId, wrapped }, context) {
       const key = known.get(keyId);
       if (key === undefined) {
-        throw new VerdictError('server', 'master-key-missing', `The master key ${keyId} is not in MASTER_KEYS, and a tenant’s credentials are sealed with it.`, { fix: 'Put it back, run npm run rewrap, and take it out then: docs/accounts.md.' });
+        throw new VerdictError(
+          'server',
+          'master-key-missing',
+          `The master key ${keyId} is not in MASTER_KEYS, and a tenant’s credentials are sealed with it.`,
+          { fix: 'Put it back, run npm run rewrap, and take it out then: docs/accounts.md.' },
+        );
       }
       return Buffer.from(unseal(key, wrapped, bound(keyId, context)), 'base64');
     },
@@ -46,4 +54,5 @@ export function localKeyService(keys: readonly [MasterKey, ...MasterKey[]]): Key
 }
 
 /** The key service of a configuration; null when it names no master key, and tenants have no accounts of their own. */
-export const keyServiceOf = (keys: readonly [MasterKey, ...MasterKey[]] | undefined): KeyService | null => (keys === undefined ? null : localKeyService(keys));
+export const keyServiceOf = (keys: readonly [MasterKey, ...MasterKey[]] | undefined): KeyService | null =>
+  keys === undefined ? null : localKeyService(keys);

@@ -25,8 +25,10 @@ async function owed(): Promise<{ meeting: Meeting; legId: string; callId: string
   const [leg] = await readLegs(stage, meeting);
   return { meeting, legId: leg?.id ?? '', callId };
 }
-const read = async (legId: string): Promise<LegRow> => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })) as LegRow;
-const databaseNow = async (): Promise<number> => (await stage.store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows.at(0)?.at.getTime() ?? NaN;
+const read = async (legId: string): Promise<LegRow> =>
+  (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })) as LegRow;
+const databaseNow = async (): Promise<number> =>
+  (await stage.store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows.at(0)?.at.getTime() ?? NaN;
 /** An attempt that is told to come again, at just this moment: held to the database's clock, however long this machine takes. */
 async function sentAway(legId: string, until: number): Promise<void> {
   const before = await databaseNow();
@@ -111,7 +113,12 @@ describe('an attempt to hang up', () => {
     zombie.open();
     await late;
     const after = await read(legId);
-    expect(after).toMatchObject({ asks: 2, lease_until: held.lease_until, asked_at: held.asked_at, version: held.version });
+    expect(after).toMatchObject({
+      asks: 2,
+      lease_until: held.lease_until,
+      asked_at: held.asked_at,
+      version: held.version,
+    });
     // The leg is still the newer one's: a third attempt is sent away.
     expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
     expect(await asked(callId)).toBe(1);
@@ -130,7 +137,9 @@ describe('an attempt to hang up', () => {
     const holder = await stage.store.pool.connect();
     try {
       await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
-      expect((await holder.query('SELECT FROM session WHERE id = $1 FOR UPDATE', [meeting.sessionId])).rowCount).toBe(1);
+      expect((await holder.query('SELECT FROM session WHERE id = $1 FOR UPDATE', [meeting.sessionId])).rowCount).toBe(
+        1,
+      );
       expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
       expect(await asked(callId)).toBe(2);
     } finally {
@@ -202,7 +211,12 @@ describe('an attempt to hang up', () => {
     const ended = await read(legId);
     zombie.open();
     await late;
-    expect(await read(legId)).toMatchObject({ state: 'ended', confirmed_at: ended.confirmed_at, outcome: ended.outcome, asks: 2 });
+    expect(await read(legId)).toMatchObject({
+      state: 'ended',
+      confirmed_at: ended.confirmed_at,
+      outcome: ended.outcome,
+      asks: 2,
+    });
   });
 });
 

@@ -31,7 +31,19 @@ it('40 browsers come at once with good tokens, when 10 people may be connected: 
   for (const room of rooms) {
     await inTransaction(store, 'ten_1', (tx) =>
       insertRoom(tx, 'ten_1', {
-        room: { id: `room_${room}`, name: 'Room', number: '+12025550100', bridge: 'auto', max_participants: 50, max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
+        room: {
+          id: `room_${room}`,
+          name: 'Room',
+          number: '+12025550100',
+          bridge: 'auto',
+          max_participants: 50,
+          max_duration_s: 3_600,
+          never_used_s: null,
+          browsers_left_s: null,
+          phones_left_s: null,
+          alone_s: null,
+          empty_s: null,
+        },
         session: { id: `ses_${room}`, conversation: `conv_${room}`, mediaSessionId: `media_${room}`, accountId: null },
         participant: { id: `part_${room}`, name: 'Host' },
       }),
@@ -39,10 +51,24 @@ it('40 browsers come at once with good tokens, when 10 people may be connected: 
   }
   await Promise.all(
     Array.from({ length: 40 }, (_, i) =>
-      applySessionEvent(deps, { via: 'look-up', accountId: null }, { kind: 'connected', mediaSessionId: `media_${rooms[i % 4]}`, connectionId: `con_${i}`, data: writeConnectionData({ participant: null }), at: new Date() }),
+      applySessionEvent(
+        deps,
+        { via: 'look-up', accountId: null },
+        {
+          kind: 'connected',
+          mediaSessionId: `media_${rooms[i % 4]}`,
+          connectionId: `con_${i}`,
+          data: writeConnectionData({ participant: null }),
+          at: new Date(),
+        },
+      ),
     ),
   );
-  const legs = await store.prisma.leg.groupBy({ by: ['state', 'owed_reason'], _count: true, orderBy: { state: 'desc' } });
+  const legs = await store.prisma.leg.groupBy({
+    by: ['state', 'owed_reason'],
+    _count: true,
+    orderBy: { state: 'desc' },
+  });
   expect(legs.map(({ state, owed_reason, _count }) => [state, owed_reason, _count])).toEqual([
     ['joined', null, 10],
     ['ending', 'limit-live-legs', 30],

@@ -2,7 +2,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { endSession } from './end-session.ts';
 import { hangUpSession } from './hang-up-session.ts';
 import { sweepInventory } from './sweep-inventory.ts';
-import { joinBrowser, openRoom, readLegs, readSession, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  joinBrowser,
+  openRoom,
+  readLegs,
+  readSession,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { passTime, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -16,7 +24,10 @@ beforeEach(() => startOver(stage));
 afterAll(() => stage.close());
 
 const unknown = (...routes: ('list-connections' | 'disconnect')[]): Promise<unknown> =>
-  stage.emulator.client.setFaults({ rest: routes.map((route) => ({ route, fault: '404' as const })), webhooks: [{ fault: 'drop' }] });
+  stage.emulator.client.setFaults({
+    rest: routes.map((route) => ({ route, fault: '404' as const })),
+    webhooks: [{ fault: 'drop' }],
+  });
 
 /** A browser in a session whose end is decided. */
 async function ending(): Promise<Meeting> {
@@ -41,8 +52,15 @@ describe('a video session that the vendor says it does not know', () => {
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', confirmed_at: null });
     expect(await closings()).toEqual([]);
     await ask(meeting, 4);
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', outcome: 'indeterminate', reason: 'media-session-not-found', confirmed_at: expect.any(Date) });
-    expect(await closings()).toMatchObject([{ handle: 'media', source: 'look-up', outcome: 'indeterminate', reason: 'media-session-not-found' }]);
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({
+      state: 'ended',
+      outcome: 'indeterminate',
+      reason: 'media-session-not-found',
+      confirmed_at: expect.any(Date),
+    });
+    expect(await closings()).toMatchObject([
+      { handle: 'media', source: 'look-up', outcome: 'indeterminate', reason: 'media-session-not-found' },
+    ]);
     expect((await readSession(stage, meeting)).state).toBe('ended');
 
     // Should it be live after all, the inventory finds it and has it disconnected.
@@ -78,7 +96,13 @@ describe('a video session that the vendor says it does not know', () => {
     const meeting = await ending();
     await unknown('list-connections', 'disconnect');
     await ask(meeting, 4);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'list-connections', fault: '500' }, { route: 'disconnect', fault: '500' }], webhooks: [{ fault: 'drop' }] });
+    await stage.emulator.client.setFaults({
+      rest: [
+        { route: 'list-connections', fault: '500' },
+        { route: 'disconnect', fault: '500' },
+      ],
+      webhooks: [{ fault: 'drop' }],
+    });
     await ask(meeting, 1);
     await unknown('list-connections', 'disconnect');
     await ask(meeting, 4);

@@ -18,17 +18,37 @@ const FOR_MS = 60_000;
  * indeterminate, and only a leg that is owed its hang-up. Should it be live after all, the inventory goes on comparing the session for as long
  * as a token of it holds, and has the connection disconnected.
  */
-export async function concludeGone(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, { id, tenant_id: tenantId, session_id: sessionId, asks }: LegRow, answer: ProviderError): Promise<void> {
+export async function concludeGone(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  { id, tenant_id: tenantId, session_id: sessionId, asks }: LegRow,
+  answer: ProviderError,
+): Promise<void> {
   if (tenantId === null || sessionId === null) return;
   const attempts = await lastAttempts(deps.store, tenantId, { legId: id, no: asks, limit: ATTEMPTS });
   const first = attempts.at(ATTEMPTS - 1);
-  if (first === undefined || first.age_ms < FOR_MS || attempts.some(({ outcome, reason }) => outcome !== 'refused' || reason !== answer.verdict.reason)) return;
+  if (
+    first === undefined ||
+    first.age_ms < FOR_MS ||
+    attempts.some(({ outcome, reason }) => outcome !== 'refused' || reason !== answer.verdict.reason)
+  )
+    return;
   await changeSession(deps, tenantId, sessionId, async (view, tx) => {
     const leg = view.legs.find((each) => each.id === id);
     if (leg === undefined || leg.state !== 'ending' || leg.media_closed_at !== null) return;
     const how = verdict('indeterminate', 'media-session-not-found');
-    await storeObservation(tx, tenantId, { legId: id, handle: 'media', phase: 'over', source: 'look-up', verdict: how, at: null });
+    await storeObservation(tx, tenantId, {
+      legId: id,
+      handle: 'media',
+      phase: 'over',
+      source: 'look-up',
+      verdict: how,
+      at: null,
+    });
     closeHandle(leg, 'media', how, view.now);
   });
-  deps.report.warn('the vendor knows nothing of a leg’s video session; the leg is held to be gone', { tenantId, legId: id, sessionId });
+  deps.report.warn('the vendor knows nothing of a leg’s video session; the leg is held to be gone', {
+    tenantId,
+    legId: id,
+    sessionId,
+  });
 }

@@ -3,7 +3,20 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { endSession } from './end-session.ts';
 import { hangUpSession } from './hang-up-session.ts';
 import { openBridge } from './open-bridge.ts';
-import { callIn, hangUpUntilDone, joinBrowser, meet, openRoom, readLegs, readSession, settleNow, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  callIn,
+  hangUpUntilDone,
+  joinBrowser,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  settleNow,
+  until,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { MEDIA_KINDS, setStage, type MediaKind, type Stage } from './testing/stage.ts';
 
 let stage: Stage;
@@ -17,9 +30,14 @@ afterEach(async () => {
 });
 afterAll(() => stage.close());
 
-const dials = async (meeting: Meeting): Promise<number> => (await stage.emulator.client.restLog({ route: 'dial' })).filter((entry) => JSON.stringify(entry).includes(meeting.mediaSessionId)).length;
-const jobsFor = (meeting: Meeting, name: string): typeof stage.sent => stage.sent.filter((job) => job.name === name && job.id === meeting.sessionId);
-const owesBridge = async (meeting: Meeting): Promise<boolean> => (await listOwed(stage.store, { graceMs: 0 })).bridge.some((each) => each.id === meeting.sessionId);
+const dials = async (meeting: Meeting): Promise<number> =>
+  (await stage.emulator.client.restLog({ route: 'dial' })).filter((entry) =>
+    JSON.stringify(entry).includes(meeting.mediaSessionId),
+  ).length;
+const jobsFor = (meeting: Meeting, name: string): typeof stage.sent =>
+  stage.sent.filter((job) => job.name === name && job.id === meeting.sessionId);
+const owesBridge = async (meeting: Meeting): Promise<boolean> =>
+  (await listOwed(stage.store, { graceMs: 0 })).bridge.some((each) => each.id === meeting.sessionId);
 
 /** Both sides are there, and nobody has dialled yet. */
 async function bothSides(kind: MediaKind): Promise<Meeting> {
@@ -37,7 +55,9 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
     await callIn(stage, world, meeting);
     expect(jobsFor(meeting, 'open-bridge')).toHaveLength(1);
-    const results = await Promise.all(Array.from({ length: 5 }, () => openBridge(world, meeting.tenantId, meeting.sessionId)));
+    const results = await Promise.all(
+      Array.from({ length: 5 }, () => openBridge(world, meeting.tenantId, meeting.sessionId)),
+    );
     expect(results.toSorted()).toEqual(['dialled', 'not-wanted', 'not-wanted', 'not-wanted', 'not-wanted']);
     await untilLegs(stage, meeting, 'bridge', ['joined']);
     expect(await dials(meeting)).toBe(1);
@@ -56,7 +76,9 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
     await untilLegs(stage, meeting, 'bridge', ['joined']);
     const [bridge] = await readLegs(stage, meeting, 'bridge');
-    const connection = (await stage.emulator.client.sessions()).find((each) => each.sessionId === meeting.mediaSessionId)?.connections.find((each) => each.kind === 'sip');
+    const connection = (await stage.emulator.client.sessions())
+      .find((each) => each.sessionId === meeting.mediaSessionId)
+      ?.connections.find((each) => each.kind === 'sip');
     expect(bridge?.media_connection_id).toBe(connection?.connectionId);
     expect(await dials(meeting)).toBe(1);
   });
@@ -76,7 +98,9 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(await openBridge({ ...world, store, providers }, meeting.tenantId, meeting.sessionId)).toBe('unknown');
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
     await untilLegs(stage, meeting, 'bridge', ['joined']);
-    expect(await readLegs(stage, meeting, 'bridge')).toMatchObject([{ media_connection_id: expect.any(String), voice_call_id: expect.any(String) }]);
+    expect(await readLegs(stage, meeting, 'bridge')).toMatchObject([
+      { media_connection_id: expect.any(String), voice_call_id: expect.any(String) },
+    ]);
     expect(await dials(meeting)).toBe(1);
   });
 
@@ -84,13 +108,20 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     const world = stage.worlds[kind];
     const meeting = await meet(stage, world);
     const [first] = await readLegs(stage, meeting, 'bridge');
-    await world.media.disconnect({ mediaSessionId: meeting.mediaSessionId, connectionId: first?.media_connection_id ?? '' });
+    await world.media.disconnect({
+      mediaSessionId: meeting.mediaSessionId,
+      connectionId: first?.media_connection_id ?? '',
+    });
     await untilLegs(stage, meeting, 'bridge', ['ended']);
     const { bridge_owed_at, state } = await readSession(stage, meeting);
     expect(state).toBe('live');
     expect(jobsFor(meeting, 'open-bridge').at(-1)?.delayMs).toBeGreaterThan(500);
     // The pause is put off, so that it is not over before it is asked whether it is.
-    const owed = (byMs: number) => stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { bridge_owed_at: new Date((bridge_owed_at?.getTime() ?? 0) + byMs) } });
+    const owed = (byMs: number) =>
+      stage.store.prisma.session.update({
+        where: { id: meeting.sessionId },
+        data: { bridge_owed_at: new Date((bridge_owed_at?.getTime() ?? 0) + byMs) },
+      });
     await owed(60_000);
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
     await owed(-60_000);
@@ -108,10 +139,16 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpSession(world, meeting.tenantId, meeting.sessionId);
     // The video side is gone, its call still on the way: not over.
-    await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.media_closed_at), [expect.any(Date)]);
+    await until(
+      async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.media_closed_at),
+      [expect.any(Date)],
+    );
     expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ state: 'ending', voice_call_id: null });
     answer();
-    await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id), [expect.any(String)]);
+    await until(
+      async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id),
+      [expect.any(String)],
+    );
     await hangUpUntilDone(stage, world, meeting);
     expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
     expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -123,20 +160,30 @@ describe('when the vendor or Redis is away', () => {
     { fault: '503', result: 'refused' },
     { fault: '401', result: 'refused' },
     { fault: '429', result: 'refused' },
-  ] as const)('is refused with $fault: nothing is up, and the next try waits longer each time', async ({ fault, result }) => {
-    const world = stage.worlds.unified;
-    const meeting = await bothSides('unified');
-    await stage.emulator.client.setFaults({ rest: [{ route: 'dial', fault }] });
-    const waits: number[] = [];
-    for (let i = 0; i < 3; i++) {
-      expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe(result);
-      waits.push(Math.round((jobsFor(meeting, 'open-bridge').at(-1)?.delayMs ?? 0) / 1_000));
-      await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { bridge_owed_at: new Date(0) } });
-    }
-    expect(waits).toEqual([1, 2, 4]);
-    expect((await readLegs(stage, meeting, 'bridge')).map((leg) => [leg.state, leg.outcome])).toEqual([['ended', 'upstream'], ['ended', 'upstream'], ['ended', 'upstream']]);
-    expect(await upAtVendor(stage, meeting)).toEqual(['voice-inbound', 'webrtc']);
-  });
+  ] as const)(
+    'is refused with $fault: nothing is up, and the next try waits longer each time',
+    async ({ fault, result }) => {
+      const world = stage.worlds.unified;
+      const meeting = await bothSides('unified');
+      await stage.emulator.client.setFaults({ rest: [{ route: 'dial', fault }] });
+      const waits: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe(result);
+        waits.push(Math.round((jobsFor(meeting, 'open-bridge').at(-1)?.delayMs ?? 0) / 1_000));
+        await stage.store.prisma.session.update({
+          where: { id: meeting.sessionId },
+          data: { bridge_owed_at: new Date(0) },
+        });
+      }
+      expect(waits).toEqual([1, 2, 4]);
+      expect((await readLegs(stage, meeting, 'bridge')).map((leg) => [leg.state, leg.outcome])).toEqual([
+        ['ended', 'upstream'],
+        ['ended', 'upstream'],
+        ['ended', 'upstream'],
+      ]);
+      expect(await upAtVendor(stage, meeting)).toEqual(['voice-inbound', 'webrtc']);
+    },
+  );
 
   it('dialling asks for no more dialling: one job is one job, however often it fails', async () => {
     const world = stage.worlds.unified;
@@ -146,7 +193,8 @@ describe('when the vendor or Redis is away', () => {
     await callIn(stage, world, meeting);
     await stage.emulator.client.setFaults({ rest: [{ route: 'create-session', fault: '503' }] });
     expect(jobsFor(meeting, 'open-bridge')).toHaveLength(1);
-    for (let i = 0; i < 3; i++) await expect(openBridge(world, meeting.tenantId, meeting.sessionId)).rejects.toMatchObject({ failure: 'busy' });
+    for (let i = 0; i < 3; i++)
+      await expect(openBridge(world, meeting.tenantId, meeting.sessionId)).rejects.toMatchObject({ failure: 'busy' });
     expect(jobsFor(meeting, 'open-bridge')).toHaveLength(1);
     expect(await owesBridge(meeting)).toBe(true);
     await stage.emulator.client.resetFaults();

@@ -18,7 +18,11 @@ type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
  * Throws only with nothing dialled: the account could not be read, no video session could be opened, the hang-up could not be armed, the leg's row or the
  * vendor's refusal not be written. Worth trying again; a row that stands is in the way of another dial until it counts as never seen.
  */
-export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'secret' | 'report'>, tenantId: string, sessionId: string): Promise<BridgeOpened> {
+export async function openBridge(
+  deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'secret' | 'report'>,
+  tenantId: string,
+  sessionId: string,
+): Promise<BridgeOpened> {
   const look = await changeSession(deps, tenantId, sessionId, (view) => view);
   if (look === null || !wantsBridge(look.view)) return 'not-wanted';
   const { media } = await deps.providers(look.view.session.account_id, { tenantId });
@@ -30,7 +34,14 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers'
     const mediaSessionId = view.session.media_session_id;
     const number = view.room.number;
     if (!wantsBridge(view) || mediaSessionId === null) return null;
-    const leg = await insertLeg(tx, tenantId, view.session, { id: deps.ids.next('leg'), kind: 'bridge', state: 'requested', number, token_hash: new Uint8Array(bridgeTokenHash(token)), deadline_at: sessionDeadline(view) });
+    const leg = await insertLeg(tx, tenantId, view.session, {
+      id: deps.ids.next('leg'),
+      kind: 'bridge',
+      state: 'requested',
+      number,
+      token_hash: new Uint8Array(bridgeTokenHash(token)),
+      deadline_at: sessionDeadline(view),
+    });
     moveLeg(leg, 'dialSent', view.now);
     view.legs.push(leg);
     return { legId: leg.id, mediaSessionId, number, expiresAt: leg.deadline_at };
@@ -39,14 +50,29 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers'
   const { legId, ...dial } = made.result;
 
   try {
-    const dialled = await media.dialSip({ ...dial, headers: { [BRIDGE_HEADER]: token }, data: writeConnectionData({ leg: legId }) });
-    await changeSession(deps, tenantId, sessionId, (view) => {
-      const leg = view.legs.find((each) => each.id === legId);
-      if (leg !== undefined) learnHandle(leg, 'media_connection_id', dialled.connectionId);
-    }, { legId });
+    const dialled = await media.dialSip({
+      ...dial,
+      headers: { [BRIDGE_HEADER]: token },
+      data: writeConnectionData({ leg: legId }),
+    });
+    await changeSession(
+      deps,
+      tenantId,
+      sessionId,
+      (view) => {
+        const leg = view.legs.find((each) => each.id === legId);
+        if (leg !== undefined) learnHandle(leg, 'media_connection_id', dialled.connectionId);
+      },
+      { legId },
+    );
     return 'dialled';
   } catch (error) {
-    deps.report.warn('the bridge could not be dialled', { tenantId, sessionId, legId, reason: error instanceof VerdictError ? error.verdict.reason : String(error) });
+    deps.report.warn('the bridge could not be dialled', {
+      tenantId,
+      sessionId,
+      legId,
+      reason: error instanceof VerdictError ? error.verdict.reason : String(error),
+    });
     // What is none of the vendor's answers (the row could not be written) leaves a leg that may come up, as in dial-out.ts.
     if (!(error instanceof ProviderError) || error.failure === 'unknown') return 'unknown';
     // The vendor said that it made nothing; settling the session then says when to try again.
@@ -59,8 +85,18 @@ export async function openBridge(deps: Pick<Deps, 'store' | 'jobs' | 'providers'
 }
 
 /** Opens the video session of a session that a caller began, at the session's own account. Of two at once one stays; the other is empty and costs nothing. */
-export async function openMediaSession(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, media: Providers['media'], tenantId: string, sessionId: string): Promise<string | null> {
+export async function openMediaSession(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  media: Providers['media'],
+  tenantId: string,
+  sessionId: string,
+): Promise<string | null> {
   const { mediaSessionId } = await media.openSession();
-  const changed = await changeSession(deps, tenantId, sessionId, (view) => (view.session.media_session_id ??= mediaSessionId));
+  const changed = await changeSession(
+    deps,
+    tenantId,
+    sessionId,
+    (view) => (view.session.media_session_id ??= mediaSessionId),
+  );
   return changed?.result ?? null;
 }

@@ -7,7 +7,10 @@ import { forAsker } from './pace-provider.ts';
 import { accountGone } from './refusals.ts';
 
 /** Makes the providers of a tenant's account. @param old secrets whose signatures are believed too */
-export type BuildProviders = (credentials: AccountCredentials, whose: { readonly tenantId: string; readonly old: OldSecrets | null }) => Providers;
+export type BuildProviders = (
+  credentials: AccountCredentials,
+  whose: { readonly tenantId: string; readonly old: OldSecrets | null },
+) => Providers;
 
 interface Built {
   /** Which credentials they are made of. */
@@ -23,16 +26,34 @@ const MOST = 1_000;
  * once; they are opened when they are others than before. Throws `provider-account-gone`, and what opening throws.
  * @param platform the platform's own
  */
-export function openProviders({ store, vault, platform, build }: { store: Store; vault: AccountVault; platform: Providers; build: BuildProviders }): Deps['providers'] {
+export function openProviders({
+  store,
+  vault,
+  platform,
+  build,
+}: {
+  store: Store;
+  vault: AccountVault;
+  platform: Providers;
+  build: BuildProviders;
+}): Deps['providers'] {
   const ready = new Map<string, Built>();
 
   async function open(accountId: string, tenantId: string): Promise<Providers> {
     const row = await readSealedAccount(store, tenantId, accountId);
     if (row === null) throw accountGone();
-    const openAs = (version: number, sealed: Uint8Array) => vault.open({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, sealed);
+    const openAs = (version: number, sealed: Uint8Array) =>
+      vault.open({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, sealed);
     const credentials = await openAs(row.version, row.sealed);
-    const before = row.old_version === null || row.old_sealed === null ? null : await openAs(row.old_version, row.old_sealed);
-    return build(credentials, { tenantId, old: before === null ? null : { signatureSecret: before.voice.signatureSecret, callbackSecret: before.callbackSecret } });
+    const before =
+      row.old_version === null || row.old_sealed === null ? null : await openAs(row.old_version, row.old_sealed);
+    return build(credentials, {
+      tenantId,
+      old:
+        before === null
+          ? null
+          : { signatureSecret: before.voice.signatureSecret, callbackSecret: before.callbackSecret },
+    });
   }
 
   return async (accountId, asker) => {

@@ -20,7 +20,12 @@ let phones = 0;
 beforeAll(async () => {
   stage = await setStage();
   world = stage.worlds.unified;
-  otherStore = openStore({ owner: true, url: String(stage.store.pool.options.connectionString), max: 8, onError: () => undefined });
+  otherStore = openStore({
+    owner: true,
+    url: String(stage.store.pool.options.connectionString),
+    max: 8,
+    onError: () => undefined,
+  });
 });
 beforeEach(async () => {
   await stage.emulator.client.putConfig({ limits: { enabled: false } });
@@ -35,7 +40,14 @@ const ACCOUNT = 'account';
 /** The same account, counted by another name. */
 const countedBy = (name: string) => ({ media: world.media, voice: { ...world.voice, countedBy: name } });
 const pacer = (store: Store, sleep = systemSleep) => paceProviders(countedBy(ACCOUNT), { store, sleep });
-const call = (phone: string) => ({ to: phone, from: NUMBER, answerTo: `${stage.hooksUrl}/nowhere`, eventsTo: `${stage.hooksUrl}/nowhere`, ringingTimerS: 60, lengthTimerS: 60 });
+const call = (phone: string) => ({
+  to: phone,
+  from: NUMBER,
+  answerTo: `${stage.hooksUrl}/nowhere`,
+  eventsTo: `${stage.hooksUrl}/nowhere`,
+  ringingTimerS: 60,
+  lengthTimerS: 60,
+});
 /** A number that rings and is not answered. */
 async function freshPhone(): Promise<string> {
   const phone = `+4479463${String((phones += 1)).padStart(5, '0')}`;
@@ -59,7 +71,8 @@ async function inTurn<R>(ask: () => Promise<R>): Promise<R> {
     }
   }
 }
-const refused = (log: readonly RestLogEntry[]): string[] => log.filter((entry) => entry.status === 429).map((entry) => entry.route);
+const refused = (log: readonly RestLogEntry[]): string[] =>
+  log.filter((entry) => entry.status === 429).map((entry) => entry.route);
 
 describe('two processes that share an account whose limits are enforced', () => {
   /** Every process of ours asks for all it wants at once; answers what the vendor logged, what failed, and by how much our own timers, or whatever else this process does, were late. */
@@ -85,7 +98,11 @@ describe('two processes that share an account whose limits are enforced', () => 
       ...wanted.map((phone, i) => inTurn(() => of(i).createCall(call(phone)))),
     ]);
     loop.disable();
-    return { log: await stage.emulator.client.restLog({ after }), failed: settled.filter((each) => each.status === 'rejected').length, lateMs: Math.max(lateMs, loop.max / 1_000_000) };
+    return {
+      log: await stage.emulator.client.restLog({ after }),
+      failed: settled.filter((each) => each.status === 'rejected').length,
+      lateMs: Math.max(lateMs, loop.max / 1_000_000),
+    };
   }
 
   it('are never refused: thirty hang-ups, polls, lists and dials at once, all done', async () => {
@@ -112,10 +129,12 @@ describe('two processes that share an account whose limits are enforced', () => 
     const calls = await made(30);
     await stage.emulator.client.putConfig({ limits: { enabled: true } });
     // Again and again: a machine that is busy may take a while to ask so much in one second.
-    await expect.poll(async () => {
-      await Promise.allSettled(calls.map((callId) => world.voice.hangUp(callId)));
-      return refused(await stage.emulator.client.restLog()).length;
-    }).toBeGreaterThanOrEqual(10);
+    await expect
+      .poll(async () => {
+        await Promise.allSettled(calls.map((callId) => world.voice.hangUp(callId)));
+        return refused(await stage.emulator.client.restLog()).length;
+      })
+      .toBeGreaterThanOrEqual(10);
   });
 });
 
@@ -130,7 +149,11 @@ describe('a hang-up', () => {
     const [callId = ''] = await made(1);
     for (const lane of ['ask', 'dial']) await takePlace(stage.store, ACCOUNT, lane, { everyMs: 60_000, withinMs: 1 });
     const { waits, providers } = impatient();
-    for (const full of [() => providers.voice.getCall(callId), () => providers.voice.listLiveCalls(), async () => providers.voice.createCall(call(await freshPhone()))]) {
+    for (const full of [
+      () => providers.voice.getCall(callId),
+      () => providers.voice.listLiveCalls(),
+      async () => providers.voice.createCall(call(await freshPhone())),
+    ]) {
       await expect(full()).rejects.toMatchObject({ failure: 'busy' });
     }
     await providers.voice.hangUp(callId);
@@ -142,14 +165,16 @@ describe('a hang-up', () => {
   it('waits behind other hang-ups', async () => {
     let waits: number[] = [];
     // Until one comes while the other still has its place: on a machine that is busy that may be over before.
-    await expect.poll(async () => {
-      const [callId = ''] = await made(1);
-      await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 3_500, withinMs: 1 });
-      const line = impatient();
-      await line.providers.voice.hangUp(callId);
-      waits = line.waits;
-      return waits.length;
-    }).toBe(1);
+    await expect
+      .poll(async () => {
+        const [callId = ''] = await made(1);
+        await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 3_500, withinMs: 1 });
+        const line = impatient();
+        await line.providers.voice.hangUp(callId);
+        waits = line.waits;
+        return waits.length;
+      })
+      .toBe(1);
     expect(waits[0]).toBeGreaterThan(0);
     expect(waits[0]).toBeLessThanOrEqual(3_500);
   });
@@ -159,7 +184,10 @@ describe('the list of live calls', () => {
   it('takes a place for each page, and gets one when questions no longer do', async () => {
     await made(1);
     let places = 0;
-    const query: Store['query'] = (scope, asked) => ((places += asked.name === 'take-place' ? 1 : 0), stage.store.query(scope, asked));
+    const query: Store['query'] = (scope, asked) => (
+      (places += asked.name === 'take-place' ? 1 : 0),
+      stage.store.query(scope, asked)
+    );
     const counting = { ...stage.store, query };
     await paceProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
     expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
@@ -182,7 +210,11 @@ describe('when the line is too long', () => {
     await takePlace(stage.store, ACCOUNT, lane, { everyMs: 60_000, withinMs: 1 });
     const before = (await stage.emulator.client.restLog()).length;
     const { providers, waits } = impatient();
-    await expect(ask(providers.voice)).rejects.toMatchObject({ failure: 'busy', verdict: { reason: 'paced' }, retryAfterMs: expect.any(Number) });
+    await expect(ask(providers.voice)).rejects.toMatchObject({
+      failure: 'busy',
+      verdict: { reason: 'paced' },
+      retryAfterMs: expect.any(Number),
+    });
     expect((await stage.emulator.client.restLog()).length).toBe(before);
     expect(waits).toEqual([]);
     // And it took no place: a minute later the line is free.
@@ -194,15 +226,27 @@ describe('when the line is too long', () => {
   it('a bridge is not dialled either; another account’s line is its own', async () => {
     await takePlace(stage.store, ACCOUNT, 'dial', { everyMs: 60_000, withinMs: 1 });
     const meeting = await openRoom(world);
-    const dial = { mediaSessionId: meeting.mediaSessionId, number: NUMBER, headers: {}, data: '', expiresAt: new Date(Date.now() + 60_000) };
-    await expect(impatient().providers.media.dialSip(dial)).rejects.toMatchObject({ failure: 'busy', verdict: { reason: 'paced' } });
+    const dial = {
+      mediaSessionId: meeting.mediaSessionId,
+      number: NUMBER,
+      headers: {},
+      data: '',
+      expiresAt: new Date(Date.now() + 60_000),
+    };
+    await expect(impatient().providers.media.dialSip(dial)).rejects.toMatchObject({
+      failure: 'busy',
+      verdict: { reason: 'paced' },
+    });
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
     await paceProviders(countedBy('another'), { store: stage.store, sleep: systemSleep }).media.dialSip(dial);
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
   });
 
   it('a tenant’s line is its own, whatever its account says that the vendor counts it by: it fills neither the platform’s nor another tenant’s', async () => {
-    const lineOf = (tenantId: string | null) => paceProviders(countedBy(ACCOUNT), { store: stage.store, sleep: async () => undefined, tenantId }).voice.getCall('call');
+    const lineOf = (tenantId: string | null) =>
+      paceProviders(countedBy(ACCOUNT), { store: stage.store, sleep: async () => undefined, tenantId }).voice.getCall(
+        'call',
+      );
     await takePlace(stage.store, `ten_a ${ACCOUNT}`, 'ask', { everyMs: 60_000, withinMs: 1 });
     await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
     for (const other of [null, 'ten_b']) expect(await lineOf(other)).toBeNull();

@@ -32,7 +32,8 @@ const REQUESTS = {
 export const PACED = 'paced';
 
 /** For a request that was not made for want of a place: when to come again; null for every other failure. */
-export const comeAgainMs = (error: unknown): number | null => (error instanceof ProviderError && error.verdict.reason === PACED ? (error.retryAfterMs ?? 1_000) : null);
+export const comeAgainMs = (error: unknown): number | null =>
+  error instanceof ProviderError && error.verdict.reason === PACED ? (error.retryAfterMs ?? 1_000) : null;
 
 /**
  * A voice and a media provider whose requests wait for their place in the account's line, which all processes share. When the line is too
@@ -40,13 +41,20 @@ export const comeAgainMs = (error: unknown): number | null => (error instanceof 
  * @param tenantId whose account it is, null: the platform's. The lines of two tenants are two, whatever each says that the vendor counts it by: else one
  * could fill the line that another's hang-ups wait in.
  */
-export function paceProviders({ voice, media }: Providers, line: { store: Store; sleep: (ms: number) => Promise<void>; tenantId?: string | null }, asker: Asker = { tenantId: null }): Providers {
+export function paceProviders(
+  { voice, media }: Providers,
+  line: { store: Store; sleep: (ms: number) => Promise<void>; tenantId?: string | null },
+  asker: Asker = { tenantId: null },
+): Providers {
   const { store, sleep, tenantId = null } = line;
   const account = tenantId === null ? voice.countedBy : `${tenantId} ${voice.countedBy}`;
   async function place(what: keyof typeof REQUESTS): Promise<void> {
     const { lane, ...pace } = REQUESTS[what];
     const taken = await takePlace(store, account, lane, pace, asker.tenantId ?? undefined);
-    if ('againMs' in taken) throw new ProviderError('busy', PACED, 'Too many requests wait for this provider account.', { retryAfterMs: Math.ceil(taken.againMs) });
+    if ('againMs' in taken)
+      throw new ProviderError('busy', PACED, 'Too many requests wait for this provider account.', {
+        retryAfterMs: Math.ceil(taken.againMs),
+      });
     if (taken.waitMs > 0) await sleep(taken.waitMs);
   }
   async function inLine<R>(what: keyof typeof REQUESTS, request: () => Promise<R>): Promise<R> {
@@ -71,4 +79,5 @@ export function paceProviders({ voice, media }: Providers, line: { store: Store;
 }
 
 /** An account's providers as one who asks is to have them; without an asker, and where nothing is paced, as they are. */
-export const forAsker = (providers: Providers, asker: Asker | undefined): Providers => (asker === undefined ? providers : (providers.askedBy?.(asker) ?? providers));
+export const forAsker = (providers: Providers, asker: Asker | undefined): Providers =>
+  asker === undefined ? providers : (providers.askedBy?.(asker) ?? providers);

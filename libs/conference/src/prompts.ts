@@ -14,25 +14,30 @@ export const PHRASES = {
     'welcome-slowly':
       'Welcome. So many wrong PINs were keyed on this number today that we have to take our time with every caller, and ask for your patience. You have one try in this call. Please have the PIN of your conference in front of you; it stands in your invitation, below the telephone number. Check each of its digits before you key it. If you do not have it, please hang up now, and ask whoever invited you to send it again, or to call you from the conference. If you have it, please enter your PIN now, followed by the hash key.',
     busy: 'Too many callers are entering their PIN at the moment. Please call again in a few minutes. Good bye.',
-    later: 'Only wrong PINs were entered from your telephone. Please check your PIN, and call again a little later. Good bye.',
+    later:
+      'Only wrong PINs were entered from your telephone. Please check your PIN, and call again a little later. Good bye.',
     spent: 'The budget of this conference is used up. Good bye.',
     'budget-low': 'The budget of this conference is almost used up. It will end when nothing is left.',
   },
   de: {
     welcome: 'Willkommen. Bitte geben Sie Ihre PIN ein und schließen Sie mit der Rautetaste ab.',
-    'wrong-pin': 'Diese PIN ist nicht bekannt. Bitte versuchen Sie es noch einmal und schließen Sie mit der Rautetaste ab.',
-    'too-many-tries': 'Auch diese PIN ist nicht bekannt. Bitte prüfen Sie sie und rufen Sie wieder an. Auf Wiederhören.',
+    'wrong-pin':
+      'Diese PIN ist nicht bekannt. Bitte versuchen Sie es noch einmal und schließen Sie mit der Rautetaste ab.',
+    'too-many-tries':
+      'Auch diese PIN ist nicht bekannt. Bitte prüfen Sie sie und rufen Sie wieder an. Auf Wiederhören.',
     joining: 'Vielen Dank. Sie werden jetzt mit der Konferenz verbunden.',
     waiting: 'Vielen Dank. Bitte warten Sie, bis der Gastgeber da ist.',
     'not-open': 'Diese Konferenz hat noch nicht begonnen. Bitte rufen Sie später wieder an. Auf Wiederhören.',
     over: 'Diese Konferenz ist zu Ende. Auf Wiederhören.',
     full: 'Diese Konferenz ist voll. Bitte versuchen Sie es später noch einmal. Auf Wiederhören.',
-    'at-limit': 'Alle Leitungen zu dieser Konferenz sind belegt. Bitte versuchen Sie es später noch einmal. Auf Wiederhören.',
+    'at-limit':
+      'Alle Leitungen zu dieser Konferenz sind belegt. Bitte versuchen Sie es später noch einmal. Auf Wiederhören.',
     'not-in-service': 'Diese Nummer ist nicht vergeben. Auf Wiederhören.',
     'welcome-slowly':
       'Willkommen. Auf dieser Nummer wurden heute so viele falsche PINs eingegeben, dass wir uns für jeden Anruf Zeit nehmen müssen und Sie um Geduld bitten. Sie haben in diesem Anruf einen Versuch. Bitte legen Sie die PIN Ihrer Konferenz bereit; sie steht in Ihrer Einladung unter der Telefonnummer. Prüfen Sie jede Ziffer, bevor Sie sie eingeben. Wenn Sie die PIN nicht haben, legen Sie bitte jetzt auf und bitten Sie den Gastgeber, sie noch einmal zu schicken oder Sie aus der Konferenz anzurufen. Wenn Sie die PIN haben, geben Sie sie jetzt ein und schließen Sie mit der Rautetaste ab.',
     busy: 'Im Augenblick geben zu viele Anrufer ihre PIN ein. Bitte rufen Sie in ein paar Minuten wieder an. Auf Wiederhören.',
-    later: 'Von Ihrem Anschluss wurden nur falsche PINs eingegeben. Bitte prüfen Sie Ihre PIN und rufen Sie etwas später wieder an. Auf Wiederhören.',
+    later:
+      'Von Ihrem Anschluss wurden nur falsche PINs eingegeben. Bitte prüfen Sie Ihre PIN und rufen Sie etwas später wieder an. Auf Wiederhören.',
     spent: 'Das Budget dieser Konferenz ist aufgebraucht. Auf Wiederhören.',
     'budget-low': 'Das Budget dieser Konferenz ist fast aufgebraucht. Sie endet, wenn nichts mehr übrig ist.',
   },
@@ -50,7 +55,8 @@ export const PHRASES = {
     'welcome-slowly':
       "Bienvenue. Tant de codes erronés ont été saisis aujourd'hui sur ce numéro que nous devons prendre notre temps pour chaque appel, et nous vous demandons un peu de patience. Vous avez un seul essai pendant cet appel. Préparez le code de votre conférence ; il figure dans votre invitation, sous le numéro de téléphone. Vérifiez chaque chiffre avant de le saisir. Si vous ne l'avez pas, raccrochez maintenant et demandez à votre hôte de vous l'envoyer à nouveau, ou de vous appeler depuis la conférence. Si vous l'avez, saisissez votre code maintenant, puis appuyez sur la touche dièse.",
     busy: 'Trop de personnes saisissent leur code en ce moment. Veuillez rappeler dans quelques minutes. Au revoir.',
-    later: 'Seuls des codes erronés ont été saisis depuis votre téléphone. Veuillez vérifier votre code et rappeler un peu plus tard. Au revoir.',
+    later:
+      'Seuls des codes erronés ont été saisis depuis votre téléphone. Veuillez vérifier votre code et rappeler un peu plus tard. Au revoir.',
     spent: 'Le budget de cette conférence est épuisé. Au revoir.',
     'budget-low': "Le budget de cette conférence est presque épuisé. Elle prendra fin quand il n'en restera rien.",
   },
@@ -68,7 +74,8 @@ export const PHRASES = {
     'welcome-slowly':
       'Bienvenido. Hoy se han marcado tantos códigos erróneos en este número que debemos dedicar tiempo a cada llamada, y le pedimos paciencia. Tiene un solo intento en esta llamada. Tenga a mano el código de su conferencia; está en su invitación, debajo del número de teléfono. Compruebe cada cifra antes de marcarla. Si no lo tiene, cuelgue ahora y pida a quien le invitó que se lo envíe otra vez, o que le llame desde la conferencia. Si lo tiene, marque su código ahora y pulse la tecla almohadilla.',
     busy: 'Demasiadas personas están marcando su código en este momento. Llame otra vez dentro de unos minutos. Adiós.',
-    later: 'Desde su teléfono solo se han marcado códigos erróneos. Compruebe su código y llame un poco más tarde. Adiós.',
+    later:
+      'Desde su teléfono solo se han marcado códigos erróneos. Compruebe su código y llame un poco más tarde. Adiós.',
     spent: 'El presupuesto de esta conferencia está agotado. Adiós.',
     'budget-low': 'El presupuesto de esta conferencia está casi agotado. Terminará cuando no quede nada.',
   },

@@ -36,7 +36,8 @@ export const ACTS: ReadonlySet<Question> = new Set<Question>(['mute', 'sendDigit
 export const DONE_ONCE: ReadonlySet<Question> = new Set<Question>(['sendDigits']);
 
 /** For how long a question's id stays claimed, in milliseconds: for as long as it may be asked again, which a request with an Idempotency-Key may for a day. */
-export const claimedForMs = (question: Question): number => (DONE_ONCE.has(question) ? KEPT_H * 3_600_000 : 4 * ANSWER_WITHIN_MS);
+export const claimedForMs = (question: Question): number =>
+  DONE_ONCE.has(question) ? KEPT_H * 3_600_000 : 4 * ANSWER_WITHIN_MS;
 
 /**
  * The name of the message. Redis channels are not kept apart by database number, so deployments that share a Redis must differ here.
@@ -57,7 +58,17 @@ export interface Asked {
 /** The answer on the wire: what the method gave, dates as ISO strings, or the verdict that it threw. */
 export type Answered =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: { readonly outcome: Outcome; readonly reason: string; readonly message: string; readonly field?: string; readonly fix?: string; readonly retryAfterMs?: number } };
+  | {
+      readonly ok: false;
+      readonly error: {
+        readonly outcome: Outcome;
+        readonly reason: string;
+        readonly message: string;
+        readonly field?: string;
+        readonly fix?: string;
+        readonly retryAfterMs?: number;
+      };
+    };
 
 const encodeDates = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown;
 
@@ -69,7 +80,10 @@ function decodeDates(value: unknown, fields: readonly string[]): unknown {
 }
 
 /** The asking side: a question as it is sent. */
-export const encodeQuestion = <Q extends Question>(id: string, input: Input<Q>): Asked => ({ id, input: encodeDates(input) });
+export const encodeQuestion = <Q extends Question>(id: string, input: Input<Q>): Asked => ({
+  id,
+  input: encodeDates(input),
+});
 
 /** The asking side: gives the answer, or throws the verdict that the other side threw. */
 export function decodeAnswer<Q extends Question>(question: Q, answered: Answered): Answer<Q> {
@@ -81,25 +95,45 @@ export function decodeAnswer<Q extends Question>(question: Q, answered: Answered
 /** What a provider says no with has names of its own, and there are many: tenants know them by how they begin. Only that it was not even asked is ours to say. */
 const publicReason = (error: VerdictError): string => {
   const { reason } = error.verdict;
-  return error instanceof ProviderError && reason !== PACED && !reason.startsWith('vendor-') ? `vendor-${reason}` : reason;
+  return error instanceof ProviderError && reason !== PACED && !reason.startsWith('vendor-')
+    ? `vendor-${reason}`
+    : reason;
 };
 
 /**
  * The answering side: does what is asked and gives the reply to send. Never throws; what is no verdict is the answerer's own failure
  * (`server`, `internal-error`), goes to `onError`, and shows nothing of its insides to the one who asked.
  */
-export async function answerQuestion(provider: AskProvider, question: Question, asked: Asked, onError: (error: unknown) => void): Promise<Answered> {
+export async function answerQuestion(
+  provider: AskProvider,
+  question: Question,
+  asked: Asked,
+  onError: (error: unknown) => void,
+): Promise<Answered> {
   try {
     const answer = provider[question] as (input: unknown) => Promise<unknown>;
     return { ok: true, value: encodeDates(await answer(decodeDates(asked.input, DATES[question].input))) };
   } catch (error) {
     if (!(error instanceof VerdictError)) {
       onError(error);
-      return { ok: false, error: { outcome: 'server', reason: 'internal-error', message: 'Something went wrong on our side.' } };
+      return {
+        ok: false,
+        error: { outcome: 'server', reason: 'internal-error', message: 'Something went wrong on our side.' },
+      };
     }
     const { message, field, fix, retryAfterMs } = error;
     // What a vendor refuses here is our credentials or our request, none of the tenant's doing.
     const outcome = error instanceof ProviderError && error.failure === 'refused' ? 'upstream' : error.verdict.outcome;
-    return { ok: false, error: { outcome, reason: publicReason(error), message, ...(field === undefined ? {} : { field }), ...(fix === undefined ? {} : { fix }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
+    return {
+      ok: false,
+      error: {
+        outcome,
+        reason: publicReason(error),
+        message,
+        ...(field === undefined ? {} : { field }),
+        ...(fix === undefined ? {} : { fix }),
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      },
+    };
   }
 }

@@ -21,17 +21,33 @@ export async function reconcileCharges(deps: Pick<Deps, 'store' | 'providers' | 
   return filled;
 }
 
-async function askAccount({ store, providers, report }: Pick<Deps, 'store' | 'providers' | 'report'>, accountId: string | null): Promise<number> {
+async function askAccount(
+  { store, providers, report }: Pick<Deps, 'store' | 'providers' | 'report'>,
+  accountId: string | null,
+): Promise<number> {
   let filled = 0;
-  for (const { leg_id: legId, tenant_id: tenantId, voice_call_id: callId } of await takeCdrsToAsk(store, accountId, AT_A_TIME)) {
+  for (const { leg_id: legId, tenant_id: tenantId, voice_call_id: callId } of await takeCdrsToAsk(
+    store,
+    accountId,
+    AT_A_TIME,
+  )) {
     try {
       const { voice } = await providers(accountId);
       const call = await voice.getCall(callId);
       const charge = call?.event.kind === 'call' ? call.event.charge : undefined;
       if (charge === undefined || call?.over !== true) continue;
-      if (await inTransaction(store, tenantId ?? EVERY_TENANT, (tx) => fillCdr(tx, tenantId, { legId, handle: 'voice', source: 'record' }, charge))) filled += 1;
+      if (
+        await inTransaction(store, tenantId ?? EVERY_TENANT, (tx) =>
+          fillCdr(tx, tenantId, { legId, handle: 'voice', source: 'record' }, charge),
+        )
+      )
+        filled += 1;
     } catch (error) {
-      report.warn('a call’s record could not be had; it will be asked for again', { tenantId, legId, error: String(error) });
+      report.warn('a call’s record could not be had; it will be asked for again', {
+        tenantId,
+        legId,
+        error: String(error),
+      });
     }
   }
   return filled;

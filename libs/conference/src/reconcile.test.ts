@@ -4,7 +4,19 @@ import { requestDialOut } from './dial-out.ts';
 import { endSession } from './end-session.ts';
 import { reconcile } from './reconcile.ts';
 import { breakTransactions } from './testing/broken-store.ts';
-import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, ringIn, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  callIn,
+  joinBrowser,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  ringIn,
+  until,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, reconcileWhen, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 import { withProviders } from './testing/with-providers.ts';
@@ -24,17 +36,28 @@ const requests = async (route: string): Promise<number> => (await stage.emulator
 describe('with Redis away, a round does what is owed', () => {
   it('a session is settled whose roster changed: it goes live and its clocks start', async () => {
     const meeting = await openRoom(world, { alone_s: 300 });
-    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'event', fault: 'drop' }, { kind: 'transfer', fault: 'drop' }] });
+    await stage.emulator.client.setFaults({
+      webhooks: [
+        { kind: 'event', fault: 'drop' },
+        { kind: 'transfer', fault: 'drop' },
+      ],
+    });
     stage.jobsDown = true;
     const person = await ringIn(stage);
     await stage.emulator.client.key(person.id, `${meeting.pin}#`);
     await stage.emulator.client.awaitJoined(person.id);
     await until(async () => (await readLegs(stage, meeting)).length, 1);
-    expect(await reconcileWhen(stage, world, `UPDATE session SET settle_owed_at = $1::timestamptz - interval '1.9 seconds'`)).toEqual({});
+    expect(
+      await reconcileWhen(stage, world, `UPDATE session SET settle_owed_at = $1::timestamptz - interval '1.9 seconds'`),
+    ).toEqual({});
     expect((await readSession(stage, meeting)).state).toBe('open');
     await passTime(stage, 3);
     expect(await reconcile(world)).toEqual({ 'settle-session': 1 });
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'live', settle_owed_at: null, due_reason: 'alone' });
+    expect(await readSession(stage, meeting)).toMatchObject({
+      state: 'live',
+      settle_owed_at: null,
+      due_reason: 'alone',
+    });
     expect(await reconcile(world)).toEqual({});
   });
 
@@ -55,16 +78,21 @@ describe('with Redis away, a round does what is owed', () => {
     expect((await readSession(stage, other)).state).toBe('live');
   });
 
-  it.each(['opentok', 'unified'] as const)('an ending %s session’s legs are hung up and confirmed, though no webhook tells', async (kind) => {
-    const meeting = await meet(stage, stage.worlds[kind]);
-    await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
-    stage.jobsDown = true;
-    await endSession(stage.worlds[kind], meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await reconcileUntilQuiet(stage, stage.worlds[kind]);
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.confirmed_at !== null])).toEqual(Array.from({ length: 3 }, () => ['ended', true]));
-    expect((await readSession(stage, meeting)).state).toBe('ended');
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
-  });
+  it.each(['opentok', 'unified'] as const)(
+    'an ending %s session’s legs are hung up and confirmed, though no webhook tells',
+    async (kind) => {
+      const meeting = await meet(stage, stage.worlds[kind]);
+      await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
+      stage.jobsDown = true;
+      await endSession(stage.worlds[kind], meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+      await reconcileUntilQuiet(stage, stage.worlds[kind]);
+      expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.confirmed_at !== null])).toEqual(
+        Array.from({ length: 3 }, () => ['ended', true]),
+      );
+      expect((await readSession(stage, meeting)).state).toBe('ended');
+      expect(await upAtVendor(stage, meeting)).toEqual([]);
+    },
+  );
 
   it('a caller who was never admitted is let go past the deadline, and not before', async () => {
     const person = await ringIn(stage);
@@ -75,7 +103,10 @@ describe('with Redis away, a round does what is owed', () => {
     await passTime(stage, 30);
     expect(await reconcile(world)).toEqual({ 'hang-up-leg': 1 });
     await stage.emulator.client.awaitEnded(person.id);
-    await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } })).state, 'ended');
+    await until(
+      async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } })).state,
+      'ended',
+    );
   });
 
   it('nothing is dialled, for no hang-up can be armed; and nothing is lost: both are dialled once when it is back', async () => {
@@ -106,10 +137,16 @@ describe('one thing that fails', () => {
     stage.jobsDown = true;
     for (const meeting of [broken, silent, sound]) await end(meeting);
     const voice = {
-      hangUp: (callId: string) => (callId === broken.caller.callId ? Promise.reject(new TypeError('a bug of ours')) : world.voice.hangUp(callId)),
+      hangUp: (callId: string) =>
+        callId === broken.caller.callId ? Promise.reject(new TypeError('a bug of ours')) : world.voice.hangUp(callId),
     };
     const media = {
-      disconnect: (of: { mediaSessionId: string; connectionId: string }) => (of.mediaSessionId === silent.mediaSessionId ? new Promise<never>((_, reject) => setImmediate(() => reject(new ProviderError('unknown', 'vendor-timeout', 'silence')))) : world.media.disconnect(of)),
+      disconnect: (of: { mediaSessionId: string; connectionId: string }) =>
+        of.mediaSessionId === silent.mediaSessionId
+          ? new Promise<never>((_, reject) =>
+              setImmediate(() => reject(new ProviderError('unknown', 'vendor-timeout', 'silence'))),
+            )
+          : world.media.disconnect(of),
     };
     await passTime(stage, 3);
     expect(await reconcile(withProviders(world, { voice, media }))).toEqual({ 'hang-up-session': 3 });
@@ -129,8 +166,12 @@ describe('one thing that fails', () => {
     const told: unknown[] = [];
     const store = breakTransactions(stage.store, () => true);
     await passTime(stage, 3);
-    expect(await reconcile({ ...world, store, report: { ...world.report, warn: (_, fields) => told.push(fields) } })).toEqual({ 'hang-up-session': 1 });
-    expect(told).toEqual([{ what: 'hang-up-session', tenantId: meeting.tenantId, id: meeting.sessionId, error: 'Error: Postgres is away' }]);
+    expect(
+      await reconcile({ ...world, store, report: { ...world.report, warn: (_, fields) => told.push(fields) } }),
+    ).toEqual({ 'hang-up-session': 1 });
+    expect(told).toEqual([
+      { what: 'hang-up-session', tenantId: meeting.tenantId, id: meeting.sessionId, error: 'Error: Postgres is away' },
+    ]);
     expect(await hangUpsAsked(stage)).toEqual({});
     await reconcileUntilQuiet(stage, world);
     expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -144,7 +185,10 @@ describe('replicas', () => {
     for (const meeting of meetings) await end(meeting);
     await passTime(stage, 3);
     await Promise.all(Array.from({ length: 4 }, () => reconcile(world)));
-    const sides = (await Promise.all(meetings.map((meeting) => readLegs(stage, meeting)))).flat().flatMap((leg) => [leg.voice_call_id, leg.media_connection_id]).filter((id) => id !== null);
+    const sides = (await Promise.all(meetings.map((meeting) => readLegs(stage, meeting))))
+      .flat()
+      .flatMap((leg) => [leg.voice_call_id, leg.media_connection_id])
+      .filter((id) => id !== null);
     expect(sides).toHaveLength(12);
     expect(await hangUpsAsked(stage)).toEqual(Object.fromEntries(sides.map((id) => [id, 1])));
     await reconcileUntilQuiet(stage, world);

@@ -28,7 +28,9 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
   // Hang-ups first: they cost money by the second.
   const work = [
     ...owe('hang-up-leg', owed.hangUpLegs, ({ tenant_id, id }) => hangUpLeg(deps, tenant_id, id)),
-    ...owe('hang-up-session', [...owed.ending, ...owed.overdue], ({ tenant_id, id }) => hangUpSession(deps, tenant_id, id)),
+    ...owe('hang-up-session', [...owed.ending, ...owed.overdue], ({ tenant_id, id }) =>
+      hangUpSession(deps, tenant_id, id),
+    ),
     ...owe('end-session', owed.suspended, ({ tenant_id, id }) => endSession(deps, tenant_id, id, 'tenant-suspended')),
     ...owe('settle-session', owed.settle, ({ tenant_id, id }) => changeSession(deps, tenant_id, id, () => undefined)),
     ...owe('open-bridge', owed.bridge, ({ tenant_id, id }) => openBridge(deps, tenant_id, id)),
@@ -44,7 +46,12 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
       try {
         await act();
       } catch (error) {
-        deps.report.warn('what is owed could not be done; the next round tries again', { what, tenantId: row.tenant_id, id: row.id, error: String(error) });
+        deps.report.warn('what is owed could not be done; the next round tries again', {
+          what,
+          tenantId: row.tenant_id,
+          id: row.id,
+          error: String(error),
+        });
       }
     }
   };
@@ -57,4 +64,9 @@ interface Owing {
   readonly tenant_id: string | null;
   readonly id: string;
 }
-const owe = <Row extends Owing>(what: string, rows: readonly Row[], act: (row: Row) => Promise<unknown>): { what: string; row: Owing; act: () => Promise<unknown> }[] => rows.map((row) => ({ what, row, act: () => act(row) }));
+const owe = <Row extends Owing>(
+  what: string,
+  rows: readonly Row[],
+  act: (row: Row) => Promise<unknown>,
+): { what: string; row: Owing; act: () => Promise<unknown> }[] =>
+  rows.map((row) => ({ what, row, act: () => act(row) }));

@@ -35,8 +35,20 @@ const expectOwnTimes = async (meeting: Meeting): Promise<void> => {
 describe('a browser whose times the vendor gives', () => {
   const world = () => stage.worlds.unified;
   /** Its end as a callback tells it: `createdAt` as it is written, and when it is told. */
-  async function gone(meeting: Meeting, connectionId: string, createdAt: number, timestamp = Date.now()): Promise<void> {
-    const told = { sessionId: meeting.mediaSessionId, projectId: 'p', event: 'connectionDestroyed', reason: 'clientDisconnected', timestamp, connection: { id: connectionId, createdAt, data: '' } };
+  async function gone(
+    meeting: Meeting,
+    connectionId: string,
+    createdAt: number,
+    timestamp = Date.now(),
+  ): Promise<void> {
+    const told = {
+      sessionId: meeting.mediaSessionId,
+      projectId: 'p',
+      event: 'connectionDestroyed',
+      reason: 'clientDisconnected',
+      timestamp,
+      connection: { id: connectionId, createdAt, data: '' },
+    };
     expect(await applySessionEvent(world(), LOOKED_UP, world().media.parseCallback(told))).toBe('applied');
   }
   const stayed = async (): Promise<{ meeting: Meeting; connectionId: string }> => {
@@ -70,7 +82,14 @@ describe('a browser whose times the vendor gives', () => {
   it('is charged from when it came, though its row was made only long after', async () => {
     const meeting = await openRoom(world());
     await passTime(stage, STAYED_S);
-    const told = { sessionId: meeting.mediaSessionId, projectId: 'p', event: 'connectionDestroyed', reason: 'clientDisconnected', timestamp: Date.now(), connection: { id: 'late', createdAt: Date.now() - 5 * MINUTE_MS, data: '{"participant":null}' } };
+    const told = {
+      sessionId: meeting.mediaSessionId,
+      projectId: 'p',
+      event: 'connectionDestroyed',
+      reason: 'clientDisconnected',
+      timestamp: Date.now(),
+      connection: { id: 'late', createdAt: Date.now() - 5 * MINUTE_MS, data: '{"participant":null}' },
+    };
     expect(await applySessionEvent(world(), LOOKED_UP, world().media.parseCallback(told))).toBe('applied');
     expect((await recordOf(meeting)).record.seconds).toBe(300);
   });
@@ -78,7 +97,14 @@ describe('a browser whose times the vendor gives', () => {
 
 describe('a call whose charge the vendor gives', () => {
   const over = { kind: 'call', phase: 'over', verdict: verdict('success', 'completed') } as const;
-  const charged = (seconds: number | null, startedAt: Date | null) => ({ startedAt, endedAt: null, seconds, rateMicro: 4_500n, priceMicro: 150n, currency: 'EUR' });
+  const charged = (seconds: number | null, startedAt: Date | null) => ({
+    startedAt,
+    endedAt: null,
+    seconds,
+    rateMicro: 4_500n,
+    priceMicro: 150n,
+    currency: 'EUR',
+  });
 
   it.each([
     ['more seconds than it can have been there', charged(80_000, null)],

@@ -7,7 +7,19 @@ import { reconcile } from './reconcile.ts';
 import { sweepInventory } from './sweep-inventory.ts';
 import { breakTransactions } from './testing/broken-store.ts';
 import { cause } from './testing/causes.ts';
-import { callIn, joinBrowser, meet, openRoom, readLegs, readSession, ringIn, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  callIn,
+  joinBrowser,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  ringIn,
+  until,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 import { withProviders } from './testing/with-providers.ts';
@@ -38,23 +50,27 @@ describe('time', () => {
     { clock: 'five minutes behind', now: () => new Date(Date.now() - 300_000) },
     { clock: 'five minutes ahead', now: () => new Date(Date.now() + 300_000) },
     { clock: 'frozen', now: () => new FakeClock().now() },
-  ])(`${cause(11)}: the deadline is on the database’s clock, and a process that knew nothing of the session ends it; its own clock is $clock`, async ({ now }) => {
-    const meeting = await meet(stage, world, { max_duration_s: 600 });
-    stage.jobsDown = true;
-    const skewed = { ...world, clock: { now } };
-    await passTime(stage, 540);
-    await reconcile(skewed);
-    await sweepInventory(skewed, null);
-    expect(await upAtVendor(stage, meeting)).toEqual(ALL_UP);
-    await passTime(stage, 63);
-    await reconcile(skewed);
-    expect((await readSession(stage, meeting)).end_reason).toBe('max-duration');
-    await reconcileUntilQuiet(stage, skewed);
-    expect((await allDown()).up).toBe(0);
-  });
+  ])(
+    `${cause(11)}: the deadline is on the database’s clock, and a process that knew nothing of the session ends it; its own clock is $clock`,
+    async ({ now }) => {
+      const meeting = await meet(stage, world, { max_duration_s: 600 });
+      stage.jobsDown = true;
+      const skewed = { ...world, clock: { now } };
+      await passTime(stage, 540);
+      await reconcile(skewed);
+      await sweepInventory(skewed, null);
+      expect(await upAtVendor(stage, meeting)).toEqual(ALL_UP);
+      await passTime(stage, 63);
+      await reconcile(skewed);
+      expect((await readSession(stage, meeting)).end_reason).toBe('max-duration');
+      await reconcileUntilQuiet(stage, skewed);
+      expect((await allDown()).up).toBe(0);
+    },
+  );
 
   it(`${cause(15)}: no timer can be set to nothing, and no session is without an end`, async () => {
-    for (const variable of ['RECONCILE_MS', 'INVENTORY_MS']) expect(() => readConfig({ [variable]: '0' }, ['reconciler'])).toThrow(variable);
+    for (const variable of ['RECONCILE_MS', 'INVENTORY_MS'])
+      expect(() => readConfig({ [variable]: '0' }, ['reconciler'])).toThrow(variable);
     expect(() => readConfig({ PROVIDER_TIMEOUT_MS: '0' }, ['vonage'])).toThrow('PROVIDER_TIMEOUT_MS');
     const meeting = await openRoom(world, { max_duration_s: 600 });
     await joinBrowser(stage, meeting);
@@ -78,11 +94,19 @@ describe('counts', () => {
     await stage.emulator.client.awaitEnded(second.id);
     await passTime(stage, 31);
     await sweepInventory(world, null);
-    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'event', fault: 'duplicate' }, { kind: 'transfer', fault: 'duplicate' }] });
+    await stage.emulator.client.setFaults({
+      webhooks: [
+        { kind: 'event', fault: 'duplicate' },
+        { kind: 'transfer', fault: 'duplicate' },
+      ],
+    });
     for (let turn = 0; turn < 3; turn++) {
       const next = await callIn(stage, world, meeting);
       await stage.emulator.client.hangUp(next.id);
-      await until(async () => (await readLegs(stage, meeting, 'inbound')).filter((leg) => leg.state !== 'ended').length, 0);
+      await until(
+        async () => (await readLegs(stage, meeting, 'inbound')).filter((leg) => leg.state !== 'ended').length,
+        0,
+      );
     }
     expect((await readLegs(stage, meeting, 'inbound')).filter((leg) => leg.joined_at !== null)).toHaveLength(4);
   });
@@ -90,7 +114,11 @@ describe('counts', () => {
 
 describe('the reaper', () => {
   it(`${cause(13)}: it is on unless told otherwise`, () => {
-    expect(readConfig({}, ['reconciler']).reconciler).toEqual({ PARTYLINE_RECONCILER: 'on', RECONCILE_MS: 1_000, INVENTORY_MS: 60_000 });
+    expect(readConfig({}, ['reconciler']).reconciler).toEqual({
+      PARTYLINE_RECONCILER: 'on',
+      RECONCILE_MS: 1_000,
+      INVENTORY_MS: 60_000,
+    });
   });
 
   it(`${cause(13)}: a live call is left alone at 123 seconds, and for as long as its session runs`, async () => {
@@ -137,7 +165,14 @@ describe('the reaper', () => {
     const meeting = await openRoom(world);
     const { callId } = await callIn(stage, world, meeting);
     await passTime(stage, 31);
-    await stage.emulator.client.setFaults({ switches: { listOmitsLive: true }, rest: [{ route: 'get-call', fault: '503', next: 1 }, { route: 'get-call', fault: '404', next: 1 }, { route: 'get-call', fault: 'reset', next: 1 }] });
+    await stage.emulator.client.setFaults({
+      switches: { listOmitsLive: true },
+      rest: [
+        { route: 'get-call', fault: '503', next: 1 },
+        { route: 'get-call', fault: '404', next: 1 },
+        { route: 'get-call', fault: 'reset', next: 1 },
+      ],
+    });
     for (let look = 0; look < 3; look++) expect(await sweepInventory(world, null)).toMatchObject({ missing: 1 });
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined']);
     expect((await stage.emulator.client.ledger({ callId })).up).toBe(1);
@@ -153,12 +188,16 @@ describe('the reaper', () => {
       return made;
     };
     const store = breakTransactions(stage.store, () => failures-- > 0);
-    expect(await dialOut(withProviders({ ...world, store }, { voice: { createCall } }), meeting.tenantId, legId)).toBe('unknown');
+    expect(await dialOut(withProviders({ ...world, store }, { voice: { createCall } }), meeting.tenantId, legId)).toBe(
+      'unknown',
+    );
     await passTime(stage, 3);
     await reconcile(world);
     expect(await dials()).toBe(1);
     expect(await sweepInventory(world, null)).toMatchObject({ adopted: 1 });
-    expect((await readLegs(stage, meeting))[0]?.voice_call_id).toBe((await stage.emulator.client.awaitRing('+447946500001')).callId);
+    expect((await readLegs(stage, meeting))[0]?.voice_call_id).toBe(
+      (await stage.emulator.client.awaitRing('+447946500001')).callId,
+    );
   });
 
   it(`${cause(13)}: ten restarts in the middle of a dial ring once`, async () => {
@@ -202,17 +241,29 @@ describe('failures beside it', () => {
   it(`${cause(16)}: a bridge that the vendor cut is dialled again, once; nobody else is touched, however its callbacks come`, async () => {
     const meeting = await meet(stage, world);
     await stage.emulator.client.setFaults({
-      webhooks: [{ kind: 'sip-callback', fault: 'reorder', next: 1 }, { kind: 'sip-callback', fault: 'duplicate' }, { kind: 'session-callback', fault: 'duplicate' }, { kind: 'event', fault: 'duplicate' }],
+      webhooks: [
+        { kind: 'sip-callback', fault: 'reorder', next: 1 },
+        { kind: 'sip-callback', fault: 'duplicate' },
+        { kind: 'session-callback', fault: 'duplicate' },
+        { kind: 'event', fault: 'duplicate' },
+      ],
     });
     const [bridge] = await readLegs(stage, meeting, 'bridge');
-    await world.media.disconnect({ mediaSessionId: meeting.mediaSessionId, connectionId: bridge?.media_connection_id ?? '' });
+    await world.media.disconnect({
+      mediaSessionId: meeting.mediaSessionId,
+      connectionId: bridge?.media_connection_id ?? '',
+    });
     await untilLegs(stage, meeting, 'bridge', ['ended']);
     await passTime(stage, 4);
     await Promise.all([reconcile(world), reconcile(world)]);
     await untilLegs(stage, meeting, 'bridge', ['ended', 'joined']);
     await until(() => upAtVendor(stage, meeting), ALL_UP);
     expect((await stage.emulator.client.restLog({ route: 'dial' })).length).toBe(2);
-    expect([...(await readLegs(stage, meeting, 'webrtc')), ...(await readLegs(stage, meeting, 'inbound'))].map((leg) => leg.state)).toEqual(['joined', 'joined']);
+    expect(
+      [...(await readLegs(stage, meeting, 'webrtc')), ...(await readLegs(stage, meeting, 'inbound'))].map(
+        (leg) => leg.state,
+      ),
+    ).toEqual(['joined', 'joined']);
     expect((await readSession(stage, meeting)).state).toBe('live');
   });
 });

@@ -6,7 +6,19 @@ import { openBridge } from './open-bridge.ts';
 import { reconcile } from './reconcile.ts';
 import { sweepInventory } from './sweep-inventory.ts';
 import { cause } from './testing/causes.ts';
-import { alterRows, callIn, joinBrowser, meet, openRoom, readLegs, readSession, until, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  alterRows,
+  callIn,
+  joinBrowser,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  until,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -52,10 +64,15 @@ describe('a hang-up that does not hang up', () => {
 
   it(`${cause(2)}: 204 closes nothing; the legs are asked until the vendor was seen to have ended them`, async () => {
     const meeting = await meet(stage, world);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'disconnect', fault: '204-no-effect' }], switches: { hangupKeepsLegAlive: true } });
+    await stage.emulator.client.setFaults({
+      rest: [{ route: 'disconnect', fault: '204-no-effect' }],
+      switches: { hangupKeepsLegAlive: true },
+    });
     await end(meeting);
     await rounds(4);
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.asks])).toEqual(Array.from({ length: 3 }, () => ['ending', 4]));
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.asks])).toEqual(
+      Array.from({ length: 3 }, () => ['ending', 4]),
+    );
     expect([await seenOver(), (await readSession(stage, meeting)).state]).toEqual([0, 'ending']);
     await stage.emulator.client.resetFaults();
     await reconcileUntilQuiet(stage, world);
@@ -155,9 +172,15 @@ describe('a session that ends in the wrong moment', () => {
     await openBridge(world, meeting.tenantId, meeting.sessionId);
     await end(meeting);
     await rounds(1);
-    await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.media_closed_at), [expect.any(Date)]);
+    await until(
+      async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.media_closed_at),
+      [expect.any(Date)],
+    );
     answer();
-    await until(async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id), [expect.any(String)]);
+    await until(
+      async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id),
+      [expect.any(String)],
+    );
     // No time goes by: it is asked at once, whatever was asked before.
     await reconcile(world);
     expect((await allDown()).up).toBe(0);
@@ -205,8 +228,15 @@ describe('a vendor who does not tell', () => {
 
   it(`${cause(9)}: a leg that we call ended and that is up is found by the inventory and hung up`, async () => {
     const meeting = await meet(stage, world);
-    await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now(), media_closed_at = now() WHERE session_id = $1`, [meeting.sessionId]);
-    await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { state: 'ended', ended_at: new Date() } });
+    await alterRows(
+      stage,
+      `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now(), media_closed_at = now() WHERE session_id = $1`,
+      [meeting.sessionId],
+    );
+    await stage.store.prisma.session.update({
+      where: { id: meeting.sessionId },
+      data: { state: 'ended', ended_at: new Date() },
+    });
     await passTime(stage, 31);
     await sweepInventory(world, null);
     await passTime(stage, 31);

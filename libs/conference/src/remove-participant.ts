@@ -11,7 +11,11 @@ import { oweHangUp } from './settle.ts';
  * Sends somebody out: their connections are owed their hang-up, and a browser that comes back by the same token is hung up too. Who has a PIN can call again:
  * take that as well. Throws 404. Answers which connections are to end.
  */
-export async function removeParticipant(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, participantId: string): Promise<{ legIds: string[] }> {
+export async function removeParticipant(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  participantId: string,
+): Promise<{ legIds: string[] }> {
   const found = await readParticipant(deps.store, tenantId, participantId);
   if (found === null) throw noSuchParticipant();
   // The lock of the session that they are in, or may come into at this moment: whoever comes first of the two, the other sees it.

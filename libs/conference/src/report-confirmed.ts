@@ -9,6 +9,8 @@ import { wasNeverMade } from './settle.ts';
 export function reportConfirmed({ report }: Pick<Deps, 'report'>, legs: readonly LegRow[]): void {
   for (const leg of legs) {
     if (leg.owed_at === null || leg.confirmed_at === null || wasNeverMade(leg)) continue;
-    report.observe('hangup_confirm_seconds', Math.max(0, (leg.confirmed_at.getTime() - leg.owed_at.getTime()) / 1000), { kind: leg.kind });
+    report.observe('hangup_confirm_seconds', Math.max(0, (leg.confirmed_at.getTime() - leg.owed_at.getTime()) / 1000), {
+      kind: leg.kind,
+    });
   }
 }

@@ -22,11 +22,20 @@ export async function rotateKey(
     await lockKeys(tx, tenantId);
     const before = await readKey(tx, tenantId, keyId);
     if (before === null) throw noSuchKey();
-    if (before.state !== 'live') throw new VerdictError('client', 'key-ended', `This key is ${before.state}.`, { fix: 'Create a new one with POST /v1/keys.' });
+    if (before.state !== 'live')
+      throw new VerdictError('client', 'key-ended', `This key is ${before.state}.`, {
+        fix: 'Create a new one with POST /v1/keys.',
+      });
     mayGive(caller, before.scopes);
     const old = await retireKey(tx, tenantId, keyId, overlapS);
     await assertRoom(tx, tenantId);
-    const row = await insertKey(tx, tenantId, { id: drawn.id, label: before.label, scopes: before.scopes, secretHash: drawn.secretHash, expiresAt: before.expires_at });
+    const row = await insertKey(tx, tenantId, {
+      id: drawn.id,
+      label: before.label,
+      scopes: before.scopes,
+      secretHash: drawn.secretHash,
+      expiresAt: before.expires_at,
+    });
     return { old, row, key: drawn.key };
   });
 }

@@ -13,7 +13,11 @@ export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
   const next = step(legMachine, leg.state, event);
   if (next === null) return false;
   // What comes late or twice tells nothing that was not known when the last request was made.
-  const told = leg.state === 'ending' && ((event === 'answered' && leg.answered_at !== null) || (event === 'joined' && leg.joined_at !== null) || event === 'ringing');
+  const told =
+    leg.state === 'ending' &&
+    ((event === 'answered' && leg.answered_at !== null) ||
+      (event === 'joined' && leg.joined_at !== null) ||
+      event === 'ringing');
   leg.state = next;
   if (event === 'dialSent') leg.dialled_at ??= now;
   if (event === 'answered' || event === 'joined') leg.answered_at ??= now;
@@ -79,13 +83,16 @@ export function decideEnd(view: SessionView, reason: EndReason): boolean {
 }
 
 /** May a call be made for it? Not when it is past its end, or its room has ended, though nobody has ended it yet: it will be, when this change is settled. */
-export const mayDial = ({ session, room, now }: SessionView): boolean => canJoin(session.state) && room.state === 'active' && session.due_at > now;
+export const mayDial = ({ session, room, now }: SessionView): boolean =>
+  canJoin(session.state) && room.state === 'active' && session.due_at > now;
 
 /** Are as many people in as the room takes? Admission asks the same in SQL. */
-export const isFull = ({ room, legs }: SessionView): boolean => legs.filter((leg) => leg.kind !== 'bridge' && isUp(leg)).length >= room.max_participants;
+export const isFull = ({ room, legs }: SessionView): boolean =>
+  legs.filter((leg) => leg.kind !== 'bridge' && isUp(leg)).length >= room.max_participants;
 
 /** Is the bridge leg to be dialled now? The row says so, since the session was last settled. */
-export const wantsBridge = (view: SessionView): boolean => view.session.bridge_owed_at !== null && view.session.bridge_owed_at <= view.now && mayDial(view);
+export const wantsBridge = (view: SessionView): boolean =>
+  view.session.bridge_owed_at !== null && view.session.bridge_owed_at <= view.now && mayDial(view);
 
 /** Before the next try to bridge, after so many failures: 1 s, 2 s, 4 s … 30 s. */
 const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 5));
@@ -94,7 +101,8 @@ const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2
 export const NEVER_SEEN_AFTER_MS = 90_000;
 
 /** Was nothing heard of what was dialled? Of a bridge the video side tells that it rings; that it came through only its call's own webhook does. */
-const isUnheard = (leg: LegRow): boolean => leg.state === 'dialling' || (leg.state === 'ringing' && leg.kind === 'bridge' && leg.voice_call_id === null);
+const isUnheard = (leg: LegRow): boolean =>
+  leg.state === 'dialling' || (leg.state === 'ringing' && leg.kind === 'bridge' && leg.voice_call_id === null);
 
 /**
  * Brings a session into agreement with its legs, after any change and as often as one likes: goes live with the first person, starts and
@@ -118,12 +126,15 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
     if (due.at <= now) decideEnd(view, due.reason);
   }
 
-  for (const leg of legs) if (isUnheard(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS) oweHangUp(leg, 'never-seen', now);
+  for (const leg of legs)
+    if (isUnheard(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS)
+      oweHangUp(leg, 'never-seen', now);
   if (!canJoin(session.state)) {
     // Also when it is over: a token outlives its session, and who comes in by it costs money.
     for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
   }
-  for (const leg of legs) if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
+  for (const leg of legs)
+    if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
   if (!canJoin(session.state) && !legs.some(isUp)) moveSession(view, 'legsClosed');
   settleBridge(view, before);
 }
@@ -146,4 +157,5 @@ function settleBridge({ session, room, legs, now }: SessionView, before: Readonl
 }
 
 /** A phone whose ringing was asked for and never begun: there is nothing at the provider to be seen closed. */
-export const wasNeverMade = (leg: LegRow): boolean => leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;
+export const wasNeverMade = (leg: LegRow): boolean =>
+  leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;

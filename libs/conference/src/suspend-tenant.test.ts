@@ -4,7 +4,17 @@ import { requestDialOut } from './dial-out.ts';
 import { reconcile } from './reconcile.ts';
 import { suspendTenant } from './suspend-tenant.ts';
 import { breakTransactions } from './testing/broken-store.ts';
-import { callIn, meet, openRoom, readLegs, readSession, ringIn, until, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  callIn,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  ringIn,
+  until,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { passTime, reconcileUntilQuiet, reconcileWhen, startOver } from './testing/pass-time.ts';
 import { setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -26,7 +36,8 @@ describe('suspending a tenant', () => {
   it('ends every session of it, and every leg is hung up and confirmed', async () => {
     const meetings = [await meet(stage, world), await meet(stage, world), await openRoom(world)];
     await suspendTenant(world, world.tenantId);
-    for (const meeting of meetings) expect(await reasonOf(meeting)).toEqual([expect.stringMatching(/^end/), 'tenant-suspended']);
+    for (const meeting of meetings)
+      expect(await reasonOf(meeting)).toEqual([expect.stringMatching(/^end/), 'tenant-suspended']);
     await reconcileUntilQuiet(stage, world);
     for (const meeting of meetings) {
       expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -40,7 +51,9 @@ describe('suspending a tenant', () => {
     // The first thing that suspending does, and then nothing.
     await markSuspended(stage.store, world.tenantId);
     await passTime(stage, 3);
-    expect(await reconcileWhen(stage, world, `UPDATE tenant SET suspended_at = $1::timestamptz - interval '1.9 seconds'`)).toEqual({});
+    expect(
+      await reconcileWhen(stage, world, `UPDATE tenant SET suspended_at = $1::timestamptz - interval '1.9 seconds'`),
+    ).toEqual({});
     expect((await readSession(stage, meeting)).state).toBe('live');
     // The tenant's row is not moved back with the others'.
     await stage.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
@@ -58,9 +71,16 @@ describe('suspending a tenant', () => {
     const warned: unknown[] = [];
     let transactions = 0;
     const store = breakTransactions(stage.store, () => (transactions += 1) === 1);
-    await suspendTenant({ ...world, store, report: { ...world.report, warn: (_, fields) => warned.push(fields) } }, world.tenantId);
+    await suspendTenant(
+      { ...world, store, report: { ...world.report, warn: (_, fields) => warned.push(fields) } },
+      world.tenantId,
+    );
     expect(warned).toHaveLength(1);
-    expect((await Promise.all(meetings.map((meeting) => readSession(stage, meeting)))).filter(({ state }) => state === 'live')).toHaveLength(1);
+    expect(
+      (await Promise.all(meetings.map((meeting) => readSession(stage, meeting)))).filter(
+        ({ state }) => state === 'live',
+      ),
+    ).toHaveLength(1);
     await stage.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
     await reconcileUntilQuiet(stage, world);
     for (const meeting of meetings) expect(await upAtVendor(stage, meeting)).toEqual([]);
@@ -71,7 +91,11 @@ describe('suspending a tenant', () => {
     await suspendTenant(world, world.tenantId);
     const person = await ringIn(stage);
     await stage.emulator.client.key(person.id, `${meeting.pin}#`);
-    await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } })).last_outcome, 'wrong-pin');
+    await until(
+      async () =>
+        (await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } })).last_outcome,
+      'wrong-pin',
+    );
     expect(await stage.store.prisma.session.count({ where: { room_id: meeting.roomId } })).toBe(1);
     expect(await readLegs(stage, meeting)).toEqual([]);
 
@@ -81,7 +105,9 @@ describe('suspending a tenant', () => {
     const caller = await ringIn(stage);
     await stage.emulator.client.key(caller.id, `${meeting.pin}#`);
     await stage.emulator.client.awaitJoined(caller.id);
-    expect(await stage.store.prisma.session.count({ where: { room_id: meeting.roomId, state: { in: ['open', 'live'] } } })).toBe(1);
+    expect(
+      await stage.store.prisma.session.count({ where: { room_id: meeting.roomId, state: { in: ['open', 'live'] } } }),
+    ).toBe(1);
   });
 
   it('does not touch another tenant, whose callers come and go', async () => {
@@ -101,7 +127,9 @@ describe('suspending a tenant', () => {
     await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
     await suspendTenant(world, world.tenantId);
     await reconcileUntilQuiet(stage, world);
-    expect((await readLegs(stage, meeting)).map(({ state, dialled_at }) => [state, dialled_at])).toEqual([['ended', null]]);
+    expect((await readLegs(stage, meeting)).map(({ state, dialled_at }) => [state, dialled_at])).toEqual([
+      ['ended', null],
+    ]);
   });
 
   it('of an id that there is not is refused', async () => {

@@ -11,7 +11,14 @@ const WIDTH = 8;
  * counted and warned of, has its turn back, and keeps no other from its own. Answers the sums of those that were swept; throws when Postgres is away.
  */
 export async function sweepAccounts(deps: Deps, everyMs: number): Promise<Inventory> {
-  const sum: { -readonly [What in keyof Inventory]: number } = { calls: 0, adopted: 0, ambiguous: 0, orphans: 0, missing: 0, connections: 0 };
+  const sum: { -readonly [What in keyof Inventory]: number } = {
+    calls: 0,
+    adopted: 0,
+    ambiguous: 0,
+    orphans: 0,
+    missing: 0,
+    connections: 0,
+  };
   const queue = [null, ...(await accountsToSweep(deps.store))].values();
   const worker = async (): Promise<void> => {
     for (const accountId of queue) {
@@ -22,7 +29,10 @@ export async function sweepAccounts(deps: Deps, everyMs: number): Promise<Invent
         for (const what of Object.keys(sum) as (keyof Inventory)[]) sum[what] += found[what];
       } catch (error) {
         deps.report.count('account_sweep_failed', { whose: accountId === null ? 'platform' : 'tenant' });
-        deps.report.warn('the inventory of a provider account failed; the next round makes good', { accountId, error: String(error) });
+        deps.report.warn('the inventory of a provider account failed; the next round makes good', {
+          accountId,
+          error: String(error),
+        });
         await giveBackTurn(deps.store, turn);
       }
     }

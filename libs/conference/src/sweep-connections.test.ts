@@ -5,7 +5,18 @@ import { issueToken } from './issue-token.ts';
 import { openBridge } from './open-bridge.ts';
 import { reconcile } from './reconcile.ts';
 import { sweepInventory } from './sweep-inventory.ts';
-import { alterRows, callIn, joinBrowser, meet, openRoom, readLegs, readSession, untilLegs, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  alterRows,
+  callIn,
+  joinBrowser,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  untilLegs,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from './testing/pass-time.ts';
 import { MEDIA_KINDS, setStage, type Stage } from './testing/stage.ts';
 import { withProviders } from './testing/with-providers.ts';
@@ -17,9 +28,14 @@ beforeAll(async () => {
 beforeEach(() => startOver(stage));
 afterAll(() => stage.close());
 
-const NO_CALLBACKS = [{ kind: 'session-callback', fault: 'drop' }, { kind: 'sip-callback', fault: 'drop' }] as const;
-const dropVideo = (rest: FaultsInput['rest'] = []) => stage.emulator.client.setFaults({ rest, webhooks: [...NO_CALLBACKS] });
-const join = (meeting: Meeting) => stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
+const NO_CALLBACKS = [
+  { kind: 'session-callback', fault: 'drop' },
+  { kind: 'sip-callback', fault: 'drop' },
+] as const;
+const dropVideo = (rest: FaultsInput['rest'] = []) =>
+  stage.emulator.client.setFaults({ rest, webhooks: [...NO_CALLBACKS] });
+const join = (meeting: Meeting) =>
+  stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
 
 describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made good', (kind) => {
   it('of the first browser that came: it is on the roster and the session is live, once', async () => {
@@ -29,7 +45,9 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     const { connectionId } = await join(meeting);
     expect(await readLegs(stage, meeting)).toEqual([]);
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
-    expect(await readLegs(stage, meeting)).toMatchObject([{ kind: 'webrtc', state: 'joined', media_connection_id: connectionId }]);
+    expect(await readLegs(stage, meeting)).toMatchObject([
+      { kind: 'webrtc', state: 'joined', media_connection_id: connectionId },
+    ]);
     expect((await readSession(stage, meeting)).state).toBe('live');
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 0 });
     expect(await readLegs(stage, meeting)).toHaveLength(1);
@@ -46,7 +64,11 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     await joinBrowser(stage, meeting);
     let take = (): void => undefined;
     stage.videoHeld = new Promise((resolve) => (take = resolve));
-    const told = { kind: 'session-callback', event: 'connectionCreated', after: (await stage.emulator.client.webhookLog()).at(-1)?.seq ?? 0 };
+    const told = {
+      kind: 'session-callback',
+      event: 'connectionCreated',
+      after: (await stage.emulator.client.webhookLog()).at(-1)?.seq ?? 0,
+    };
     const { connectionId } = await join(meeting);
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
     take();
@@ -75,7 +97,9 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
     expect(await readLegs(stage, meeting)).toMatchObject([{ state: 'ended', reason: 'not-in-list' }]);
     expect(await readSession(stage, meeting)).toMatchObject({ state: 'live', due_reason: 'browsers-left' });
-    expect(await stage.store.prisma.observation.findMany({ where: { phase: 'over' } })).toMatchObject([{ source: 'look-up', handle: 'media' }]);
+    expect(await stage.store.prisma.observation.findMany({ where: { phase: 'over' } })).toMatchObject([
+      { source: 'look-up', handle: 'media' },
+    ]);
   });
 
   it('of a bridge whose dial was never answered: it is known again, and hung up with its session', async () => {
@@ -88,7 +112,10 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     await untilLegs(stage, meeting, 'bridge', ['joined']);
     await sweepInventory(world, null);
     const [bridge] = await readLegs(stage, meeting, 'bridge');
-    const { legs } = await stage.emulator.client.ledger({ kind: 'sip-interconnect', sessionId: meeting.mediaSessionId });
+    const { legs } = await stage.emulator.client.ledger({
+      kind: 'sip-interconnect',
+      sessionId: meeting.mediaSessionId,
+    });
     expect(bridge?.media_connection_id).toBe(legs[0]?.id);
     expect((await readLegs(stage, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['joined']);
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
@@ -96,23 +123,26 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     expect(await upAtVendor(stage, meeting)).toEqual([]);
   });
 
-  it.each([60, 1_200])('of a browser that came %d s after the session’s end, by a token that still holds: it is disconnected', async (lateS) => {
-    const world = stage.worlds[kind];
-    const meeting = await openRoom(world);
-    await joinBrowser(stage, meeting);
-    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await reconcileUntilQuiet(stage, world);
-    await passTime(stage, lateS);
-    await dropVideo();
-    const { connectionId } = await join(meeting);
-    await sweepInventory(world, null);
-    await passTime(stage, 3);
-    await reconcile(world);
-    await stage.emulator.client.awaitDisconnected(connectionId);
-    await reconcileUntilQuiet(stage, world);
-    expect((await readLegs(stage, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['ended', 'ended']);
-    expect((await readSession(stage, meeting)).state).toBe('ended');
-  });
+  it.each([60, 1_200])(
+    'of a browser that came %d s after the session’s end, by a token that still holds: it is disconnected',
+    async (lateS) => {
+      const world = stage.worlds[kind];
+      const meeting = await openRoom(world);
+      await joinBrowser(stage, meeting);
+      await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+      await reconcileUntilQuiet(stage, world);
+      await passTime(stage, lateS);
+      await dropVideo();
+      const { connectionId } = await join(meeting);
+      await sweepInventory(world, null);
+      await passTime(stage, 3);
+      await reconcile(world);
+      await stage.emulator.client.awaitDisconnected(connectionId);
+      await reconcileUntilQuiet(stage, world);
+      expect((await readLegs(stage, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['ended', 'ended']);
+      expect((await readSession(stage, meeting)).state).toBe('ended');
+    },
+  );
 });
 
 describe('a browser that is there and that a list leaves out', () => {
@@ -147,7 +177,10 @@ describe('a browser that is there and that a list leaves out', () => {
     await sweepInventory(withProviders(world, { media: { listConnections } }), null);
     await passTime(stage, 61);
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 0 });
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.media_missed_at])).toEqual([['joined', null], ['joined', null]]);
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.media_missed_at])).toEqual([
+      ['joined', null],
+      ['joined', null],
+    ]);
     expect(await upAtVendor(stage, meeting)).toEqual(['webrtc', 'webrtc']);
   });
 
@@ -160,13 +193,25 @@ describe('a browser that is there and that a list leaves out', () => {
       await sweepInventory(world, null);
     }
     // The bridge's voice side is known to be up by its own status.
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.kind, leg.state, leg.media_closed_at !== null])).toEqual([['webrtc', 'ended', true], ['inbound', 'joined', false], ['bridge', 'joined', true]]);
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.kind, leg.state, leg.media_closed_at !== null])).toEqual([
+      ['webrtc', 'ended', true],
+      ['inbound', 'joined', false],
+      ['bridge', 'joined', true],
+    ]);
     await stage.emulator.client.resetFaults();
     await passTime(stage, 31);
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 2 });
     const [gone, back] = await readLegs(stage, meeting, 'webrtc');
-    expect(back).toMatchObject({ state: 'joined', media_connection_id: gone?.media_connection_id, participant_id: gone?.participant_id });
-    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ state: 'joined', media_closed_at: null, media_missed_at: null });
+    expect(back).toMatchObject({
+      state: 'joined',
+      media_connection_id: gone?.media_connection_id,
+      participant_id: gone?.participant_id,
+    });
+    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({
+      state: 'joined',
+      media_closed_at: null,
+      media_missed_at: null,
+    });
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 0 });
     expect(await upAtVendor(stage, meeting)).toEqual(['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc']);
     expect(await hangUpsAsked(stage)).toEqual({});
@@ -197,7 +242,10 @@ describe('a browser that is there and that a list leaves out', () => {
     const world = stage.worlds.unified;
     const meeting = await openRoom(world);
     await joinBrowser(stage, meeting);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'disconnect', fault: '204-no-effect' }], switches: { listOmitsConnections: true } });
+    await stage.emulator.client.setFaults({
+      rest: [{ route: 'disconnect', fault: '204-no-effect' }],
+      switches: { listOmitsConnections: true },
+    });
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     for (let attempt = 0; attempt < 2; attempt++) {
       await passTime(stage, 3);
@@ -219,7 +267,10 @@ describe('the comparison of connections', () => {
     const meetings = [await meet(stage, world), await meet(stage, world)];
     await dropVideo();
     for (const meeting of meetings) await join(meeting);
-    const states = async () => (await Promise.all(meetings.map((meeting) => readLegs(stage, meeting)))).map((legs) => legs.map((leg) => leg.state)).toSorted((a, b) => a.length - b.length);
+    const states = async () =>
+      (await Promise.all(meetings.map((meeting) => readLegs(stage, meeting))))
+        .map((legs) => legs.map((leg) => leg.state))
+        .toSorted((a, b) => a.length - b.length);
     await dropVideo([{ route: 'list-connections', fault: '500', next: 1 }]);
     await passTime(stage, 31);
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 1 });
@@ -232,13 +283,22 @@ describe('the comparison of connections', () => {
     const world = stage.worlds.unified;
     const [closed, never] = [await openRoom(world), await openRoom(world)];
     const connections = [await joinBrowser(stage, closed), await joinBrowser(stage, never)];
-    await alterRows(stage, `UPDATE session SET state = 'ended', ending_at = now(), ended_at = now() WHERE id = $1`, [closed.sessionId]);
-    await alterRows(stage, `UPDATE leg SET owed_at = now(), owed_reason = 'removed' WHERE session_id = $1`, [never.sessionId]);
-    await alterRows(stage, `UPDATE leg SET state = 'ended', media_closed_at = now(), ended_at = now() WHERE session_id = $1`, [closed.sessionId]);
+    await alterRows(stage, `UPDATE session SET state = 'ended', ending_at = now(), ended_at = now() WHERE id = $1`, [
+      closed.sessionId,
+    ]);
+    await alterRows(stage, `UPDATE leg SET owed_at = now(), owed_reason = 'removed' WHERE session_id = $1`, [
+      never.sessionId,
+    ]);
+    await alterRows(
+      stage,
+      `UPDATE leg SET state = 'ended', media_closed_at = now(), ended_at = now() WHERE session_id = $1`,
+      [closed.sessionId],
+    );
     await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now() WHERE session_id = $1`, [never.sessionId]);
     await passTime(stage, 31);
     await sweepInventory(world, null);
-    for (const { connectionId } of connections) expect((await stage.emulator.client.awaitDisconnected(connectionId)).endReason).toBe('forceDisconnected');
+    for (const { connectionId } of connections)
+      expect((await stage.emulator.client.awaitDisconnected(connectionId)).endReason).toBe('forceDisconnected');
     expect(stage.counted.filter((name) => name.startsWith('false_kill'))).toEqual([]);
   });
 
@@ -254,7 +314,9 @@ describe('the comparison of connections', () => {
       return list;
     };
     const before = stage.counted.length;
-    expect(await sweepInventory(withProviders(world, { media: { listConnections } }), null)).toMatchObject({ connections: 0 });
+    expect(await sweepInventory(withProviders(world, { media: { listConnections } }), null)).toMatchObject({
+      connections: 0,
+    });
     expect(stage.counted.slice(before).filter((name) => name.startsWith('orphan'))).toEqual([]);
     expect(await hangUpsAsked(stage)).toEqual({});
   });

@@ -5,7 +5,17 @@ import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from './end-session.ts';
 import { reconcile } from './reconcile.ts';
 import { sweepInventory } from './sweep-inventory.ts';
-import { alterRows, callIn, meet, openRoom, readLegs, readSession, ringIn, upAtVendor, type Meeting } from './testing/meeting.ts';
+import {
+  alterRows,
+  callIn,
+  meet,
+  openRoom,
+  readLegs,
+  readSession,
+  ringIn,
+  upAtVendor,
+  type Meeting,
+} from './testing/meeting.ts';
 import { emptyDatabase, hangUpsAsked, passTime, startOver } from './testing/pass-time.ts';
 import { NUMBER, setStage, type Stage, type World } from './testing/stage.ts';
 
@@ -26,7 +36,14 @@ const freshPhone = (): string => `+4479462${String((phones += 1)).padStart(5, '0
 async function strayCall(): Promise<{ callId: string; personId: string }> {
   const phone = freshPhone();
   await stage.emulator.client.setPhone(phone, { mode: 'no-answer' });
-  const { callId } = await world.voice.createCall({ to: phone, from: NUMBER, answerTo: `${stage.hooksUrl}/nowhere`, eventsTo: `${stage.hooksUrl}/nowhere`, ringingTimerS: 60, lengthTimerS: 60 });
+  const { callId } = await world.voice.createCall({
+    to: phone,
+    from: NUMBER,
+    answerTo: `${stage.hooksUrl}/nowhere`,
+    eventsTo: `${stage.hooksUrl}/nowhere`,
+    ringingTimerS: 60,
+    lengthTimerS: 60,
+  });
   const { id } = await stage.emulator.client.awaitRing(phone);
   return { callId, personId: id };
 }
@@ -72,7 +89,15 @@ describe('a live call that nobody knows', () => {
     { what: 'cut off', faults: { rest: [{ route: 'list-calls', fault: 'reset' }] } },
     { what: 'never answered', faults: { rest: [{ route: 'list-calls', fault: 'not-applied-silent' }] } },
     // The first page comes, the next does not.
-    { what: 'partial', faults: { rest: [{ route: 'list-calls', fault: 'hang', delayMs: 1, next: 1 }, { route: 'list-calls', fault: '500' }] } },
+    {
+      what: 'partial',
+      faults: {
+        rest: [
+          { route: 'list-calls', fault: 'hang', delayMs: 1, next: 1 },
+          { route: 'list-calls', fault: '500' },
+        ],
+      },
+    },
   ])('is left alone when the second list was $what; nothing else is concluded from it either', async ({ faults }) => {
     const { callId } = await strayCall();
     const meeting = await openRoom(world);
@@ -84,7 +109,9 @@ describe('a live call that nobody knows', () => {
     await expect(sweepInventory(world, null)).rejects.toMatchObject({ name: 'ProviderError' });
     expect(await hangUpsAsked(stage)).toEqual({});
     expect([await isUp(callId), await isUp(caller.callId)]).toEqual([true, true]);
-    expect((await stage.store.prisma.stray.findMany()).map(({ id, sweeps }) => [id, sweeps])).toEqual(before.map(({ id, sweeps }) => [id, sweeps]));
+    expect((await stage.store.prisma.stray.findMany()).map(({ id, sweeps }) => [id, sweeps])).toEqual(
+      before.map(({ id, sweeps }) => [id, sweeps]),
+    );
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined']);
     // The next complete one counts.
     await stage.emulator.client.resetFaults();
@@ -115,14 +142,19 @@ describe('when the rows do not know what is live', () => {
     expect(await sweepInventory(world, null)).toMatchObject({ calls: 4, orphans: 0 });
     await passTime(stage, 30.5);
     expect(await sweepInventory(world, null)).toMatchObject({ orphans: 4 });
-    for (const kind of ['voice-inbound', 'voice-outbound', 'voice-sip', 'sip-interconnect'] as const) await stage.emulator.client.awaitLegsUp(0, { kind });
+    for (const kind of ['voice-inbound', 'voice-outbound', 'voice-sip', 'sip-interconnect'] as const)
+      await stage.emulator.client.awaitLegsUp(0, { kind });
     expect((await stage.emulator.client.caller(meeting.caller.id)).state).toBe('ended');
   });
 
   it('a leg that we hold to be ended and that is live all the same is hung up', async () => {
     const meeting = await openRoom(world);
     const { callId, id } = await callIn(stage, world, meeting);
-    await alterRows(stage, `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now() WHERE voice_call_id = $1`, [callId]);
+    await alterRows(
+      stage,
+      `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now() WHERE voice_call_id = $1`,
+      [callId],
+    );
     await sweepInventory(world, null);
     await passTime(stage, 31);
     expect(await sweepInventory(world, null)).toMatchObject({ orphans: 1 });
@@ -136,7 +168,10 @@ async function unnamedCall(): Promise<{ meeting: Meeting; legId: string; phone: 
   const phone = freshPhone();
   await stage.emulator.client.setPhone(phone, { mode: 'no-answer' });
   const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone });
-  await stage.emulator.client.setFaults({ rest: [{ route: 'create-call', fault: 'applied-silent', next: 1 }], webhooks: [{ fault: 'drop' }] });
+  await stage.emulator.client.setFaults({
+    rest: [{ route: 'create-call', fault: 'applied-silent', next: 1 }],
+    webhooks: [{ fault: 'drop' }],
+  });
   expect(await dialOut(world, meeting.tenantId, legId)).toBe('unknown');
   await stage.emulator.client.awaitRing(phone);
   return { meeting, legId, phone };
@@ -185,7 +220,10 @@ describe('two calls to one number whose creates were never answered', () => {
     const [mine, other] = [await openRoom(world), await openRoom(world)];
     const phone = freshPhone();
     await stage.emulator.client.setPhone(phone, { mode: 'no-answer' });
-    await stage.emulator.client.setFaults({ rest: [{ route: 'create-call', fault: 'applied-silent', next: 2 }], webhooks: [{ fault: 'drop' }] });
+    await stage.emulator.client.setFaults({
+      rest: [{ route: 'create-call', fault: 'applied-silent', next: 2 }],
+      webhooks: [{ fault: 'drop' }],
+    });
     const legs: string[] = [];
     for (const meeting of [mine, other]) {
       const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone });
@@ -193,7 +231,13 @@ describe('two calls to one number whose creates were never answered', () => {
       legs.push(legId);
     }
     const { legs: calls } = await stage.emulator.client.ledger({ kind: 'voice-outbound' });
-    return { mine, other, phone, legs, callIds: calls.filter((call) => call.endedAt === undefined).map((call) => call.id) };
+    return {
+      mine,
+      other,
+      phone,
+      legs,
+      callIds: calls.filter((call) => call.endedAt === undefined).map((call) => call.id),
+    };
   }
 
   it('are given to neither: the list does not say which is whose, and nobody is hung up for another’s end', async () => {
@@ -215,18 +259,26 @@ describe('two calls to one number whose creates were never answered', () => {
 
   it('nor is one of them, when the other’s leg was given up just now', async () => {
     const { mine } = await twins();
-    await alterRows(stage, `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id = $1`, [mine.sessionId]);
+    await alterRows(
+      stage,
+      `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id = $1`,
+      [mine.sessionId],
+    );
     expect(await sweepInventory(world, null)).toMatchObject({ adopted: 0, orphans: 0, ambiguous: 2 });
   });
 
   it('are hung up as nobody’s once no leg waits for its name any more', async () => {
     const { mine, other, callIds } = await twins();
     await sweepInventory(world, null);
-    await alterRows(stage, `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id IN ($1, $2)`, [mine.sessionId, other.sessionId]);
+    await alterRows(
+      stage,
+      `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id IN ($1, $2)`,
+      [mine.sessionId, other.sessionId],
+    );
     expect(await sweepInventory(world, null)).toMatchObject({ orphans: 0, ambiguous: 0 });
     await passTime(stage, 31);
     expect(await sweepInventory(world, null)).toMatchObject({ orphans: 2, ambiguous: 0 });
-    expect((await hangUpsAsked(stage))).toEqual(Object.fromEntries(callIds.map((id) => [id, 1])));
+    expect(await hangUpsAsked(stage)).toEqual(Object.fromEntries(callIds.map((id) => [id, 1])));
   });
 });
 
@@ -240,8 +292,14 @@ describe('a call that we hold to be up and the list lacks', () => {
     expect(await sweepInventory(world, null)).toMatchObject({ missing: 0 });
     await passTime(stage, 31);
     expect(await sweepInventory(world, null)).toMatchObject({ missing: 1 });
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', confirmed_at: expect.any(Date), outcome: 'success' });
-    expect(await stage.store.prisma.observation.findMany({ where: { phase: 'over' } })).toMatchObject([{ source: 'look-up', handle: 'voice' }]);
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({
+      state: 'ended',
+      confirmed_at: expect.any(Date),
+      outcome: 'success',
+    });
+    expect(await stage.store.prisma.observation.findMany({ where: { phase: 'over' } })).toMatchObject([
+      { source: 'look-up', handle: 'voice' },
+    ]);
   });
 
   it.each<{ what: string; faults: FaultsInput }>([
@@ -266,7 +324,8 @@ describe('a call that we hold to be up and the list lacks', () => {
 describe('two replicas', () => {
   it('take turns: one inventory a minute, whoever makes it', async () => {
     await strayCall();
-    const turn = async (): Promise<void> => void ((await takeTurn(stage.store, 'inventory', 60_000)) && (await sweepInventory(world, null)));
+    const turn = async (): Promise<void> =>
+      void ((await takeTurn(stage.store, 'inventory', 60_000)) && (await sweepInventory(world, null)));
     const lists = async (): Promise<number> => (await stage.emulator.client.restLog({ route: 'list-calls' })).length;
     await Promise.all(Array.from({ length: 6 }, turn));
     const once = await lists();

@@ -1,6 +1,18 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
-import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, findUnseen, listMedia, missingCalls, noteStrays, readClock, type KnownConnection, type MediaToList } from '@partyline/store/inventory';
+import {
+  connectionsOf,
+  findCalls,
+  findFalseKills,
+  findUnnamedDials,
+  findUnseen,
+  listMedia,
+  missingCalls,
+  noteStrays,
+  readClock,
+  type KnownConnection,
+  type MediaToList,
+} from '@partyline/store/inventory';
 import { applyLegEvent } from './apply-leg-event.ts';
 import { applySessionEvent } from './apply-session-event.ts';
 import { compareConnection } from './compare-connection.ts';
@@ -48,7 +60,8 @@ export async function sweepInventory(deps: Deps, accountId: string | null): Prom
     deps.report.warn('a call that was hung up as nobody’s was a leg of a running session', { callId, legId });
   }
   // Those of them that the list shows have their calls' names by now.
-  for (const leg of await findUnseen(deps.store, accountId, askedAt, { afterMs: NEVER_SEEN_AFTER_MS })) await giveUpUnseen(deps, leg, askedAt);
+  for (const leg of await findUnseen(deps.store, accountId, askedAt, { afterMs: NEVER_SEEN_AFTER_MS }))
+    await giveUpUnseen(deps, leg, askedAt);
   const missing = await lookUpMissing(deps, at, live);
   const connections = at.media.capabilities.listConnections ? await compareConnections(deps, at) : 0;
   return { calls: live.length, adopted, ambiguous, orphans, missing, connections };
@@ -58,11 +71,29 @@ interface Account extends Providers {
   readonly accountId: string | null;
 }
 
-async function hangUpStrays(deps: Deps, at: Account, live: readonly ObservedCall[]): Promise<Pick<Inventory, 'adopted' | 'ambiguous' | 'orphans'>> {
-  const known = new Map((await findCalls(deps.store, at.accountId, live.map(({ callId }) => callId))).map((row) => [row.voice_call_id, row]));
+async function hangUpStrays(
+  deps: Deps,
+  at: Account,
+  live: readonly ObservedCall[],
+): Promise<Pick<Inventory, 'adopted' | 'ambiguous' | 'orphans'>> {
+  const known = new Map(
+    (
+      await findCalls(
+        deps.store,
+        at.accountId,
+        live.map(({ callId }) => callId),
+      )
+    ).map((row) => [row.voice_call_id, row]),
+  );
   // A leg that we hold to be ended and that is live all the same is nobody's either.
-  const unknown = live.filter(({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended');
-  const whose = await waitingLegs(deps, at, unknown.filter(({ callId }) => !known.has(callId)));
+  const unknown = live.filter(
+    ({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended',
+  );
+  const whose = await waitingLegs(
+    deps,
+    at,
+    unknown.filter(({ callId }) => !known.has(callId)),
+  );
   const strays: string[] = [];
   let adopted = 0;
   let ambiguous = 0;
@@ -70,7 +101,9 @@ async function hangUpStrays(deps: Deps, at: Account, live: readonly ObservedCall
     const leg = whose.get(call.callId);
     if (leg === 'one of several') {
       ambiguous += 1;
-      deps.report.warn('a live call may be any of several legs’; it is left to its own webhooks', { callId: call.callId });
+      deps.report.warn('a live call may be any of several legs’; it is left to its own webhooks', {
+        callId: call.callId,
+      });
     } else if (leg !== undefined && (await adopt(deps, at, call, leg.legId))) adopted += 1;
     else strays.push(call.callId);
   }
@@ -79,7 +112,11 @@ async function hangUpStrays(deps: Deps, at: Account, live: readonly ObservedCall
     deps.report.count('orphans_found');
     deps.report.warn('a live call that nobody knows is hung up', { callId });
     // Asked at every inventory until it is seen no more.
-    await at.voice.hangUp(callId).catch((error: unknown) => deps.report.warn('an orphan was not taken; it will be asked again', { callId, error: String(error) }));
+    await at.voice
+      .hangUp(callId)
+      .catch((error: unknown) =>
+        deps.report.warn('an orphan was not taken; it will be asked again', { callId, error: String(error) }),
+      );
   }
   return { adopted, ambiguous, orphans: due.length };
 }
@@ -90,7 +127,11 @@ async function hangUpStrays(deps: Deps, at: Account, live: readonly ObservedCall
  * stranger; each call's own answer and event addresses name its leg, and the vendor ends a call that rings for its time, or whose answer
  * address cannot be reached.
  */
-async function waitingLegs(deps: Deps, { accountId }: Account, calls: readonly ObservedCall[]): Promise<Map<string, { legId: string } | 'one of several'>> {
+async function waitingLegs(
+  deps: Deps,
+  { accountId }: Account,
+  calls: readonly ObservedCall[],
+): Promise<Map<string, { legId: string } | 'one of several'>> {
   const numbers = [...new Set(calls.flatMap(({ rings }) => (rings === null ? [] : [rings])))];
   const dials = numbers.length === 0 ? [] : await findUnnamedDials(deps.store, accountId, numbers);
   const whose = new Map<string, { legId: string } | 'one of several'>();
@@ -98,18 +139,33 @@ async function waitingLegs(deps: Deps, { accountId }: Account, calls: readonly O
     const rung = calls.filter(({ rings }) => rings === number);
     const waiting = dials.filter(({ remote }) => remote === number);
     if (!waiting.some(({ up }) => up)) continue;
-    for (const { callId } of rung) whose.set(callId, rung.length === 1 && waiting.length === 1 ? { legId: waiting[0]!.id } : 'one of several');
+    for (const { callId } of rung)
+      whose.set(callId, rung.length === 1 && waiting.length === 1 ? { legId: waiting[0]!.id } : 'one of several');
   }
   return whose;
 }
 
-async function adopt(deps: Deps, { accountId }: Account, { callId, event }: ObservedCall, legId: string): Promise<boolean> {
+async function adopt(
+  deps: Deps,
+  { accountId }: Account,
+  { callId, event }: ObservedCall,
+  legId: string,
+): Promise<boolean> {
   const known = event.kind === 'call' ? event : ({ kind: 'call', callId, phase: 'started', at: null } as const);
   return (await applyLegEvent(deps, { via: 'look-up', accountId }, known, legId)) === 'applied';
 }
 
-async function lookUpMissing(deps: Deps, { accountId, voice }: Account, live: readonly ObservedCall[]): Promise<number> {
-  const missing = await missingCalls(deps.store, accountId, live.map(({ callId }) => callId), { olderMs: SETTLED_MS });
+async function lookUpMissing(
+  deps: Deps,
+  { accountId, voice }: Account,
+  live: readonly ObservedCall[],
+): Promise<number> {
+  const missing = await missingCalls(
+    deps.store,
+    accountId,
+    live.map(({ callId }) => callId),
+    { olderMs: SETTLED_MS },
+  );
   for (const { id, voice_call_id } of missing) {
     try {
       // Not in the list is no proof; its own final status is.
@@ -130,13 +186,21 @@ async function compareConnections(deps: Deps, at: Account): Promise<number> {
     } catch (error) {
       // One session's failure must not stop the others; nothing was concluded for this one.
       if (!(error instanceof ProviderError)) throw error;
-      deps.report.warn('a session’s connections could not be listed', { tenantId: session.tenant_id, sessionId: session.id, reason: error.verdict.reason });
+      deps.report.warn('a session’s connections could not be listed', {
+        tenantId: session.tenant_id,
+        sessionId: session.id,
+        reason: error.verdict.reason,
+      });
     }
   }
   return changed;
 }
 
-async function compareSession(deps: Deps, { accountId, media }: Account, { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaToList): Promise<number> {
+async function compareSession(
+  deps: Deps,
+  { accountId, media }: Account,
+  { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaToList,
+): Promise<number> {
   // Before the list, which may be long on its way, and this process stopped meanwhile: who came after this may be missing from it, and who went after this may be on it.
   const askedAt = await readClock(deps.store);
   const settled = (at: Date | null): boolean => at === null || askedAt.getTime() - at.getTime() >= SETTLED_MS;
@@ -155,18 +219,32 @@ async function compareSession(deps: Deps, { accountId, media }: Account, { id, t
       await media.disconnect({ mediaSessionId, connectionId });
       if (whose === 'nobody’s') continue;
       deps.report.count('false_kill', { kind: known.kind });
-      deps.report.warn('a connection that was never to be hung up was disconnected, since its leg had been closed', { tenantId, legId: known.id, sessionId: id });
+      deps.report.warn('a connection that was never to be hung up was disconnected, since its leg had been closed', {
+        tenantId,
+        legId: known.id,
+        sessionId: id,
+      });
       continue;
     }
     // The bridge whose dial got no answer, or a browser whose callback was lost. The vendor's list does not say which; its data would.
-    const dialled = legs.find((leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended');
+    const dialled = legs.find(
+      (leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended',
+    );
     const whose = data ?? writeConnectionData(dialled === undefined ? { participant: null } : { leg: dialled.id });
-    if ((await applySessionEvent(deps, { via: 'look-up', accountId }, { kind: 'connected', mediaSessionId, connectionId, data: whose, at: null })) === 'applied') changed += 1;
+    if (
+      (await applySessionEvent(
+        deps,
+        { via: 'look-up', accountId },
+        { kind: 'connected', mediaSessionId, connectionId, data: whose, at: null },
+      )) === 'applied'
+    )
+      changed += 1;
   }
   for (const leg of legs) {
     if (!isOpen(leg) || !settled(leg.created_at)) continue;
     const listed = live.some(({ connectionId }) => connectionId === leg.media_connection_id);
-    if (await compareConnection(deps, leg, { accountId, tenantId, sessionId: id, mediaSessionId, listed, askedAt })) changed += 1;
+    if (await compareConnection(deps, leg, { accountId, tenantId, sessionId: id, mediaSessionId, listed, askedAt }))
+      changed += 1;
   }
   return changed;
 }

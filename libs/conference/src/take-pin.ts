@@ -16,7 +16,13 @@ const DRAWS = 12;
  * Draws PINs until one is free on the number, and takes it for a room: one for each of `people`, in their order. Long enough for as many as the number then
  * holds (domain/pin.ts).
  */
-export async function takePins(deps: PinDeps, tx: Tx, tenantId: string, at: { roomId: string; number: string }, people: readonly { role: Role; participantId?: string }[]): Promise<{ id: string; pin: string }[]> {
+export async function takePins(
+  deps: PinDeps,
+  tx: Tx,
+  tenantId: string,
+  at: { roomId: string; number: string },
+  people: readonly { role: Role; participantId?: string }[],
+): Promise<{ id: string; pin: string }[]> {
   let length = pinLength((await countPins(tx, at.number)) + people.length - 1);
   const taken: { id: string; pin: string }[] = [];
   let misses = 0;
@@ -24,7 +30,16 @@ export async function takePins(deps: PinDeps, tx: Tx, tenantId: string, at: { ro
     const id = deps.ids.next('pin');
     for (;;) {
       const pin = drawPin(length, deps.random);
-      if (await claimPin(tx, tenantId, { id, ...at, ...person, lookup: deps.pins.lookup(pin), sealed: deps.pins.seal(pin, id), digits: pin.length })) {
+      if (
+        await claimPin(tx, tenantId, {
+          id,
+          ...at,
+          ...person,
+          lookup: deps.pins.lookup(pin),
+          sealed: deps.pins.seal(pin, id),
+          digits: pin.length,
+        })
+      ) {
         taken.push({ id, pin });
         break;
       }

@@ -16,7 +16,13 @@ import { externalIdTaken, noSuchRoom, notDedicated, numberInUse, roomEnded } fro
  * Answers the room as it was and as it is now.
  * @param version null: whatever it is
  */
-export async function updateRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, tenantId: string, roomId: string, wanted: Partial<RoomSettings>, version: number | null): Promise<{ before: RoomRow; room: RoomRow }> {
+export async function updateRoom(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  roomId: string,
+  wanted: Partial<RoomSettings>,
+  version: number | null,
+): Promise<{ before: RoomRow; room: RoomRow }> {
   try {
     const { sessionId, ...changed } = await inTransaction(deps.store, tenantId, async (tx) => {
       const locked = await lockRoom(tx, tenantId, roomId);
@@ -32,7 +38,11 @@ export async function updateRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, 
       }
       const last = await lastUse(tx, tenantId, roomId);
       const usedAt = last === null ? before.created_at : canJoin(last.state) ? now : (last.ended_at ?? now);
-      return { before, room: await saveRoom(tx, tenantId, roomId, { ...after, look_at: expiry(after, usedAt) }), sessionId: (await newestSession(tx, tenantId, roomId))?.id ?? null };
+      return {
+        before,
+        room: await saveRoom(tx, tenantId, roomId, { ...after, look_at: expiry(after, usedAt) }),
+        sessionId: (await newestSession(tx, tenantId, roomId))?.id ?? null,
+      };
     });
     // Owed by its row since the commit: a crash here costs only time.
     if (sessionId !== null) await changeSession(deps, tenantId, sessionId, () => undefined);
@@ -45,9 +55,23 @@ export async function updateRoom(deps: Pick<Deps, 'store' | 'jobs' | 'report'>, 
 
 /** Only what is changed is held against the clock: a room that closed yesterday can be renamed. */
 function checkTimes(before: RoomRow, after: Parameters<typeof checkSchedule>[0], now: Date): void {
-  const changed = (field: 'starts_at' | 'ends_at' | 'expires_at'): boolean => before[field]?.getTime() !== after[field]?.getTime();
+  const changed = (field: 'starts_at' | 'ends_at' | 'expires_at'): boolean =>
+    before[field]?.getTime() !== after[field]?.getTime();
   const touched = changed('starts_at') || changed('ends_at');
-  checkSchedule({ starts_at: touched ? after.starts_at : null, ends_at: touched ? after.ends_at : null, expires_at: changed('expires_at') ? after.expires_at : null }, now);
+  checkSchedule(
+    {
+      starts_at: touched ? after.starts_at : null,
+      ends_at: touched ? after.ends_at : null,
+      expires_at: changed('expires_at') ? after.expires_at : null,
+    },
+    now,
+  );
 }
 
-const otherVersion = (version: number): VerdictError => new VerdictError('client', 'version-mismatch', `The room has changed since you read it; it has version ${version} now.`, { fix: 'Read it again, and send its ETag as If-Match.' });
+const otherVersion = (version: number): VerdictError =>
+  new VerdictError(
+    'client',
+    'version-mismatch',
+    `The room has changed since you read it; it has version ${version} now.`,
+    { fix: 'Read it again, and send its ETag as If-Match.' },
+  );

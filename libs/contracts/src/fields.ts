@@ -7,17 +7,28 @@ import { z } from 'zod';
 
 /** Unknown to a caller, opaque to everybody: `<prefix>_<22 URL-safe characters>`. */
 export const id = (prefix: string, what: string) =>
-  z.string().meta({ description: `${what}. Opaque; starts with \`${prefix}_\`.`, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
+  z.string().meta({
+    description: `${what}. Opaque; starts with \`${prefix}_\`.`,
+    examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`],
+  });
 
 /** An id in a query. Any other text might hold what the database refuses. @param thing what it is of, in a sentence */
 export const idAsked = (prefix: string, thing: string, description: string) =>
-  z.string().regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), `must be ${thing}’s id`).optional().meta({ description, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
+  z
+    .string()
+    .regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), `must be ${thing}’s id`)
+    .optional()
+    .meta({ description, examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] });
 
 /** RFC 3339, UTC, milliseconds. */
-export const instant = (description: string) => z.iso.datetime().meta({ description: `${description} RFC 3339, UTC.`, examples: ['2026-05-04T09:30:00.000Z'] });
+export const instant = (description: string) =>
+  z.iso.datetime().meta({ description: `${description} RFC 3339, UTC.`, examples: ['2026-05-04T09:30:00.000Z'] });
 
 /** One line of whole characters: neither control characters nor half a surrogate pair, on which the database and a screen reader would both stumble. */
-export const ONE_LINE = [/^[^\p{Cc}\p{Cs}]*$/u, 'must be one line of whole characters, without control characters'] as const;
+export const ONE_LINE = [
+  /^[^\p{Cc}\p{Cs}]*$/u,
+  'must be one line of whole characters, without control characters',
+] as const;
 
 /** What people are shown. */
 export const label = (description: string, example: string) =>
@@ -37,20 +48,30 @@ export const phoneNumber = (description: string, example: string) =>
     .meta({ description: `${description} E.164.`, examples: [example] });
 
 /** Somebody's number as the API shows it. */
-export const maskedNumber = (description: string) => z.string().nullable().meta({ description: `${description} Masked: the first four characters and the last two. Null when there is none.`, examples: ['+442******18'] });
+export const maskedNumber = (description: string) =>
+  z
+    .string()
+    .nullable()
+    .meta({
+      description: `${description} Masked: the first four characters and the last two. Null when there is none.`,
+      examples: ['+442******18'],
+    });
 
 export const sessionState = z.enum(['open', 'live', 'ending', 'ended']).meta({
-  description: '`open`: nobody has joined yet. `live`: somebody has. `ending`: its end is decided and hang-ups are under way. `ended`: the provider has confirmed that every leg is closed.',
+  description:
+    '`open`: nobody has joined yet. `live`: somebody has. `ending`: its end is decided and hang-ups are under way. `ended`: the provider has confirmed that every leg is closed.',
   examples: ['live'],
 });
 
 export const legKind = z.enum(['bridge', 'inbound', 'outbound', 'webrtc']).meta({
-  description: '`bridge`: the SIP call that ties the video session to the voice conference. `inbound`: a caller. `outbound`: somebody we rang. `webrtc`: a browser.',
+  description:
+    '`bridge`: the SIP call that ties the video session to the voice conference. `inbound`: a caller. `outbound`: somebody we rang. `webrtc`: a browser.',
   examples: ['inbound'],
 });
 
 export const legState = z.enum(['requested', 'dialling', 'ringing', 'answered', 'joined', 'ending', 'ended']).meta({
-  description: 'Where the connection is. `ending`: a hang-up is owed and not yet confirmed. `ended`: the provider was seen to have closed it.',
+  description:
+    'Where the connection is. `ending`: a hang-up is owed and not yet confirmed. `ended`: the provider was seen to have closed it.',
   examples: ['joined'],
 });
 
@@ -60,8 +81,26 @@ export const outcome = z
   .meta({ description: 'How it ended, by whose doing; null while it is up.', examples: ['success'] });
 
 export const endReason = z
-  .enum(['ended-by-tenant', 'browsers-left', 'phones-left', 'host-left', 'alone', 'empty', 'never-used', 'max-duration', 'schedule-ended', 'room-expired', 'provider-ended', 'tenant-suspended', 'spend-limit'])
-  .meta({ description: 'Why a session ends: a request, one of the room’s clocks, its schedule, the provider, or that the money for it is used up.', examples: ['ended-by-tenant'] });
+  .enum([
+    'ended-by-tenant',
+    'browsers-left',
+    'phones-left',
+    'host-left',
+    'alone',
+    'empty',
+    'never-used',
+    'max-duration',
+    'schedule-ended',
+    'room-expired',
+    'provider-ended',
+    'tenant-suspended',
+    'spend-limit',
+  ])
+  .meta({
+    description:
+      'Why a session ends: a request, one of the room’s clocks, its schedule, the provider, or that the money for it is used up.',
+    examples: ['ended-by-tenant'],
+  });
 
 /** Two fields of a query: from when on, and until when, something was made. */
 export const createdBetween = {
@@ -71,7 +110,13 @@ export const createdBetween = {
 
 /** Money as text, so that no program rounds it. */
 export const micro = (description: string, example: string) =>
-  z.string('must be a whole number of millionths, as text').regex(/^\d{1,18}$/, 'must be a whole number of millionths, as text').meta({ description: `${description} Millionths of the currency’s unit, as text: 1000000 is one euro where the currency is EUR.`, examples: [example] });
+  z
+    .string('must be a whole number of millionths, as text')
+    .regex(/^\d{1,18}$/, 'must be a whole number of millionths, as text')
+    .meta({
+      description: `${description} Millionths of the currency’s unit, as text: 1000000 is one euro where the currency is EUR.`,
+      examples: [example],
+    });
 
 const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'));
 
@@ -83,17 +128,29 @@ export const currencyCode = (description: string) =>
     .refine((code) => CURRENCIES.has(code), 'must be a currency of ISO 4217, for example EUR')
     .meta({ description: `${description} ISO 4217.`, examples: ['EUR'] });
 
-export const numberKind = z.enum(['shared', 'dedicated'], 'must be shared or dedicated').meta({ description: '`shared`: other tenants’ rooms are on it too. `dedicated`: yours alone.', examples: ['shared'] });
+export const numberKind = z.enum(['shared', 'dedicated'], 'must be shared or dedicated').meta({
+  description: '`shared`: other tenants’ rooms are on it too. `dedicated`: yours alone.',
+  examples: ['shared'],
+});
 
-export const role = z.enum(['participant', 'host'], 'must be participant or host').meta({ description: '`host`: who is waited for where the room does so, and whose leaving can end the session.', examples: ['participant'] });
+export const role = z.enum(['participant', 'host'], 'must be participant or host').meta({
+  description: '`host`: who is waited for where the room does so, and whose leaving can end the session.',
+  examples: ['participant'],
+});
 
 /** A yes or no in a query. */
 export const flag = (description: string) =>
-  z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true').optional().meta({ description, examples: ['true'] });
+  z
+    .enum(['true', 'false'], 'must be true or false')
+    .transform((value) => value === 'true')
+    .optional()
+    .meta({ description, examples: ['true'] });
 
 /** Of what is given whole, so far as it is not endless. */
 export const MOST_OF_SESSION = 5_000;
-export const complete = z.boolean().meta({ description: `False when there was more: at most ${MOST_OF_SESSION} are given.`, examples: [true] });
+export const complete = z
+  .boolean()
+  .meta({ description: `False when there was more: at most ${MOST_OF_SESSION} are given.`, examples: [true] });
 
 /** The query fields by which every list is paged. @param things what the list holds, in a sentence; @param prefix of the ids that `after` names */
 export const page = (things: string, prefix: string) => ({
@@ -108,5 +165,8 @@ export const page = (things: string, prefix: string) => ({
     .string()
     .regex(new RegExp(`^${prefix}_[\\w-]{1,64}$`), 'must be the `next` of the page before')
     .optional()
-    .meta({ description: 'Where to go on: the `next` of the page before.', examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`] }),
+    .meta({
+      description: 'Where to go on: the `next` of the page before.',
+      examples: [`${prefix}_3q2-7wAAQkV1bWJlclBhcn`],
+    }),
 });

@@ -8,11 +8,20 @@ const count = (description: string, example: number) =>
     .meta({ description: `${description} Whole number, 0 to 1000000.`, examples: [example] });
 
 const Threshold = z
-  .strictObject({ warn: count('From here on the tenant is told; at most `critical`.', 50), critical: count('Beyond this nobody more is rung.', 100) })
+  .strictObject({
+    warn: count('From here on the tenant is told; at most `critical`.', 50),
+    critical: count('Beyond this nobody more is rung.', 100),
+  })
   .refine(({ warn, critical }) => warn <= critical, { path: ['warn'], message: 'must not be more than critical' })
-  .meta({ id: 'FraudThreshold', description: 'From when on a tenant is warned of its calls to telephones, and beyond what they are refused.' });
+  .meta({
+    id: 'FraudThreshold',
+    description: 'From when on a tenant is warned of its calls to telephones, and beyond what they are refused.',
+  });
 
-const own = (description: string) => Threshold.nullable().optional().meta({ description: `${description} Null: the platform’s.` });
+const own = (description: string) =>
+  Threshold.nullable()
+    .optional()
+    .meta({ description: `${description} Null: the platform’s.` });
 
 /** A tenant's own thresholds; a meter that is left out stays as it was. The platform's stand in docs/fraud.md. */
 export const FraudLimits = z

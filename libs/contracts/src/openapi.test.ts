@@ -6,7 +6,8 @@ const text = JSON.stringify(document);
 
 describe('the OpenAPI document', () => {
   it('resolves every reference it makes', () => {
-    for (const [, name = ''] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) expect(document.components.schemas).toHaveProperty(name);
+    for (const [, name = ''] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
+      expect(document.components.schemas).toHaveProperty(name);
     expect(text).not.toContain('$defs');
     expect(text).not.toContain('~standard');
   });
@@ -17,9 +18,18 @@ describe('the OpenAPI document', () => {
       if (schema.description === undefined) silent.push(name);
       for (const [field, described] of Object.entries(schema.properties ?? {})) {
         if (described.$ref !== undefined) continue;
-        const points = (each: JsonSchema): boolean => each.$ref !== undefined || each.items?.$ref !== undefined || (each.items?.properties !== undefined) || (each.anyOf?.some(points) ?? false);
-        const shown = described.examples !== undefined || points(described) || (described.anyOf?.some((each) => each.examples !== undefined) ?? false);
-        const told = described.description !== undefined || (described.anyOf?.some((each) => each.description !== undefined) ?? false);
+        const points = (each: JsonSchema): boolean =>
+          each.$ref !== undefined ||
+          each.items?.$ref !== undefined ||
+          each.items?.properties !== undefined ||
+          (each.anyOf?.some(points) ?? false);
+        const shown =
+          described.examples !== undefined ||
+          points(described) ||
+          (described.anyOf?.some((each) => each.examples !== undefined) ?? false);
+        const told =
+          described.description !== undefined ||
+          (described.anyOf?.some((each) => each.description !== undefined) ?? false);
         if (!told || !shown) silent.push(`${name}.${field}`);
       }
     }
@@ -28,8 +38,15 @@ describe('the OpenAPI document', () => {
 
   it('refuses unknown fields in requests and leaves replies open', () => {
     const { schemas } = document.components;
-    expect(['CreateRoom', 'TokenRequest', 'AddParticipant'].map((name) => schemas[name]?.additionalProperties)).toEqual([false, false, false]);
-    expect(['Room', 'CreatedRoom', 'Leg', 'Problem'].map((name) => schemas[name]?.additionalProperties)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(['CreateRoom', 'TokenRequest', 'AddParticipant'].map((name) => schemas[name]?.additionalProperties)).toEqual(
+      [false, false, false],
+    );
+    expect(['Room', 'CreatedRoom', 'Leg', 'Problem'].map((name) => schemas[name]?.additionalProperties)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   it('needs only a name for a room', () => expect(document.components.schemas.CreateRoom?.required).toEqual(['name']));

@@ -15,4 +15,19 @@ import { SESSION_OPERATIONS } from './operations/sessions.ts';
 import { USAGE_OPERATIONS } from './operations/usage.ts';
 
 /** The API, one entry per operation. The OpenAPI document and the key guard are made from it, and a test holds the routes of room-api to it. */
-export const OPERATIONS: readonly Operation[] = [...ROOM_OPERATIONS, ...PARTICIPANT_OPERATIONS, ...PIN_OPERATIONS, ...NUMBER_OPERATIONS, ...PROVIDER_ACCOUNT_OPERATIONS, ...SESSION_OPERATIONS, ...EVENT_OPERATIONS, ...ENDPOINT_OPERATIONS, ...HANG_UP_OPERATIONS, ...LIMIT_OPERATIONS, ...USAGE_OPERATIONS, ...KEY_OPERATIONS, ...AUDIT_OPERATIONS, ...OPERATOR_OPERATIONS];
+export const OPERATIONS: readonly Operation[] = [
+  ...ROOM_OPERATIONS,
+  ...PARTICIPANT_OPERATIONS,
+  ...PIN_OPERATIONS,
+  ...NUMBER_OPERATIONS,
+  ...PROVIDER_ACCOUNT_OPERATIONS,
+  ...SESSION_OPERATIONS,
+  ...EVENT_OPERATIONS,
+  ...ENDPOINT_OPERATIONS,
+  ...HANG_UP_OPERATIONS,
+  ...LIMIT_OPERATIONS,
+  ...USAGE_OPERATIONS,
+  ...KEY_OPERATIONS,
+  ...AUDIT_OPERATIONS,
+  ...OPERATOR_OPERATIONS,
+];

@@ -9,7 +9,13 @@ import { FraudLimits } from './fraud.ts';
 
 // The contract imports nothing of ours, so that a browser can have it; its words must be the domain's all the same.
 it('uses the domain’s words', () => {
-  expect([legKind.options, legState.options, sessionState.options, endReason.options, outcome.unwrap().options]).toEqual([LEG_KINDS, LEG_STATES, SESSION_STATES, END_REASONS, OUTCOMES]);
+  expect([
+    legKind.options,
+    legState.options,
+    sessionState.options,
+    endReason.options,
+    outcome.unwrap().options,
+  ]).toEqual([LEG_KINDS, LEG_STATES, SESSION_STATES, END_REASONS, OUTCOMES]);
 });
 
 it('has every fraud meter', () => expect(Object.keys(FraudLimits.shape)).toEqual([...FRAUD_METERS]));

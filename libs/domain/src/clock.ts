@@ -9,7 +9,8 @@ export interface Ids {
 }
 
 /** What an identifier names; its prefix lets a reader of a log tell a leg from a session. */
-type IdPrefix = 'ten' | 'key' | 'room' | 'pin' | 'ses' | 'conv' | 'leg' | 'part' | 'evt' | 'ep' | 'req' | 'aud' | 'acct';
+type IdPrefix =
+  'ten' | 'key' | 'room' | 'pin' | 'ses' | 'conv' | 'leg' | 'part' | 'evt' | 'ep' | 'req' | 'aud' | 'acct';
 
 /**
  * A uniform random integer in `[0, below)`.

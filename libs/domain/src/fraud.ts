@@ -51,7 +51,10 @@ export function judgeFraud(measured: Readonly<Record<FraudMeter, number>>, own: 
 }
 
 function thresholdIn(own: unknown, meter: FraudMeter): Partial<Threshold> {
-  const found: unknown = typeof own === 'object' && own !== null && Object.hasOwn(own, meter) ? (own as Record<string, unknown>)[meter] : undefined;
+  const found: unknown =
+    typeof own === 'object' && own !== null && Object.hasOwn(own, meter)
+      ? (own as Record<string, unknown>)[meter]
+      : undefined;
   if (typeof found !== 'object' || found === null) return {};
   const { warn, critical } = found as Record<string, unknown>;
   return { ...(isCount(warn) ? { warn } : {}), ...(isCount(critical) ? { critical } : {}) };

@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { isClosed, isPresent, isUp, LEG_KINDS, LEG_STATES, legMachine, type LegEvent, type LegHandles, type LegState } from './leg.ts';
+import {
+  isClosed,
+  isPresent,
+  isUp,
+  LEG_KINDS,
+  LEG_STATES,
+  legMachine,
+  type LegEvent,
+  type LegHandles,
+  type LegState,
+} from './leg.ts';
 import { step } from './machine.ts';
 
 const EVENTS: readonly LegEvent[] = ['dialSent', 'notDialled', 'ringing', 'answered', 'joined', 'hangUpOwed', 'closed'];
@@ -8,27 +18,35 @@ const EVENTS: readonly LegEvent[] = ['dialSent', 'notDialled', 'ringing', 'answe
 /** Every state with every event: where it goes, `.` where the event is ignored. */
 const TABLE: Readonly<Record<LegState, readonly (LegState | '.')[]>> = {
   //           dialSent     notDialled   ringing    answered    joined    hangUpOwed closed
-  requested: ['dialling', '.',         'ringing', 'answered', 'joined', 'ending', 'ended'],
-  dialling:  ['.',        'requested', 'ringing', 'answered', 'joined', 'ending', 'ended'],
-  ringing:   ['.',        '.',         '.',       'answered', 'joined', 'ending', 'ended'],
-  answered:  ['.',        '.',         '.',       '.',        'joined', 'ending', 'ended'],
-  joined:    ['.',        '.',         '.',       '.',        '.',      'ending', 'ended'],
-  ending:    ['.',        '.',         '.',       'ending',   'ending', '.',      'ended'],
-  ended:     ['.',        '.',         '.',       '.',        '.',      '.',      '.'],
+  requested: ['dialling', '.', 'ringing', 'answered', 'joined', 'ending', 'ended'],
+  dialling: ['.', 'requested', 'ringing', 'answered', 'joined', 'ending', 'ended'],
+  ringing: ['.', '.', '.', 'answered', 'joined', 'ending', 'ended'],
+  answered: ['.', '.', '.', '.', 'joined', 'ending', 'ended'],
+  joined: ['.', '.', '.', '.', '.', 'ending', 'ended'],
+  ending: ['.', '.', '.', 'ending', 'ending', '.', 'ended'],
+  ended: ['.', '.', '.', '.', '.', '.', '.'],
 };
 
 const run = (start: LegState, events: readonly LegEvent[]): LegState =>
   events.reduce<LegState>((state, event) => step(legMachine, state, event) ?? state, start);
 
 describe('every event in every state of a leg', () => {
-  const cells = LEG_STATES.flatMap((state) => EVENTS.map((event, column) => ({ state, event, next: TABLE[state].at(column) ?? '.' })));
+  const cells = LEG_STATES.flatMap((state) =>
+    EVENTS.map((event, column) => ({ state, event, next: TABLE[state].at(column) ?? '.' })),
+  );
   test.each(cells)('$state, $event: $next', ({ state, event, next }) => {
     expect(step(legMachine, state, event) ?? '.').toBe(next);
   });
 
   it('moves to its hang-up when one is owed, and again when the leg comes up after that: it is to be asked (again) at once', () => {
     expect(cells.filter(({ next }) => next === 'ending').map(({ state, event }) => `${state} ${event}`)).toEqual([
-      'requested hangUpOwed', 'dialling hangUpOwed', 'ringing hangUpOwed', 'answered hangUpOwed', 'joined hangUpOwed', 'ending answered', 'ending joined',
+      'requested hangUpOwed',
+      'dialling hangUpOwed',
+      'ringing hangUpOwed',
+      'answered hangUpOwed',
+      'joined hangUpOwed',
+      'ending answered',
+      'ending joined',
     ]);
   });
 });
@@ -56,11 +74,21 @@ describe('a leg, whatever happens', () => {
   });
 
   it('gives the same end to any order, repetition and loss of events, as long as its closing is among them', () => {
-    const history = fc.array(fc.record({ event: fc.constantFrom(...EVENTS), times: fc.integer({ min: 0, max: 5 }), key: fc.nat() }), { minLength: 1 });
+    const history = fc.array(
+      fc.record({ event: fc.constantFrom(...EVENTS), times: fc.integer({ min: 0, max: 5 }), key: fc.nat() }),
+      { minLength: 1 },
+    );
     fc.assert(
       fc.property(history, fc.integer({ min: 1, max: 5 }), fc.nat(), (events, closings, key) => {
-        const delivered = [...events, { event: 'closed' as const, times: closings, key }].flatMap((one) => Array.from({ length: one.times }, () => one)).toSorted((a, b) => a.key - b.key);
-        expect(run('requested', delivered.map((one) => one.event))).toBe('ended');
+        const delivered = [...events, { event: 'closed' as const, times: closings, key }]
+          .flatMap((one) => Array.from({ length: one.times }, () => one))
+          .toSorted((a, b) => a.key - b.key);
+        expect(
+          run(
+            'requested',
+            delivered.map((one) => one.event),
+          ),
+        ).toBe('ended');
       }),
       { numRuns: 500 },
     );
@@ -97,8 +125,10 @@ describe('a leg is closed when all its sides are', () => {
   const at = new Date(0);
   const leg = (kind: LegHandles['kind'], media: '-' | 'up' | 'closed', voice: '-' | 'up' | 'closed'): LegHandles => ({
     kind,
-    media_connection_id: media === '-' ? null : 'c', media_closed_at: media === 'closed' ? at : null,
-    voice_call_id: voice === '-' ? null : 'v', voice_closed_at: voice === 'closed' ? at : null,
+    media_connection_id: media === '-' ? null : 'c',
+    media_closed_at: media === 'closed' ? at : null,
+    voice_call_id: voice === '-' ? null : 'v',
+    voice_closed_at: voice === 'closed' ? at : null,
   });
 
   test.each([
@@ -127,7 +157,11 @@ describe('a leg is closed when all its sides are', () => {
 
   test.each(LEG_KINDS.filter((kind) => kind !== 'bridge'))('%s has one side', (kind) => {
     const own = kind === 'webrtc' ? 'media' : 'voice';
-    const closedBy = (side: 'media' | 'voice'): boolean => isClosed(leg(kind, side === 'media' ? 'closed' : '-', side === 'voice' ? 'closed' : '-'), true);
-    expect({ media: closedBy('media'), voice: closedBy('voice') }).toEqual({ media: own === 'media', voice: own === 'voice' });
+    const closedBy = (side: 'media' | 'voice'): boolean =>
+      isClosed(leg(kind, side === 'media' ? 'closed' : '-', side === 'voice' ? 'closed' : '-'), true);
+    expect({ media: closedBy('media'), voice: closedBy('voice') }).toEqual({
+      media: own === 'media',
+      voice: own === 'voice',
+    });
   });
 });

@@ -21,6 +21,10 @@ test('a cell moves, or is not there and ignores', () => {
 
 test('the diagram has every arrow with its sentence, and no loops', () => {
   expect(toMermaid(door).split('\n')).toEqual([
-    'stateDiagram-v2', '  [*] --> open', '  open --> shut: push (it swings)', '  open --> gone: burn (wood)', '  gone --> [*]',
+    'stateDiagram-v2',
+    '  [*] --> open',
+    '  open --> shut: push (it swings)',
+    '  open --> gone: burn (wood)',
+    '  gone --> [*]',
   ]);
 });

@@ -14,9 +14,12 @@ describe('an amount as a provider writes it', () => {
     expect(toMicro(text)).toBe(micro);
   });
 
-  it.each(['', '-1', '+1', '1e3', '1,5', '.5', '5.', 'NaN', ' 1', '١', '1.5 EUR', '12345678901'])('«%s» is none', (text) => {
-    expect(toMicro(text)).toBeUndefined();
-  });
+  it.each(['', '-1', '+1', '1e3', '1,5', '.5', '5.', 'NaN', ' 1', '١', '1.5 EUR', '12345678901'])(
+    '«%s» is none',
+    (text) => {
+      expect(toMicro(text)).toBeUndefined();
+    },
+  );
 
   it('is never off by more than half a millionth', () => {
     fc.assert(
@@ -31,13 +34,31 @@ describe('an amount as a provider writes it', () => {
 });
 
 describe('a limit', () => {
-  const use = (used: bigint, oneMore = 10n) => ({ scope: 'room-spend' as const, used, allowed: 100n, oneMore, currency: 'EUR' });
-  it.each([[0n, 'under'], [79n, 'under'], [80n, 'near'], [99n, 'near'], [100n, 'spent'], [101n, 'spent']] as const)('of 100 with %s used is %s', (used, state) => {
+  const use = (used: bigint, oneMore = 10n) => ({
+    scope: 'room-spend' as const,
+    used,
+    allowed: 100n,
+    oneMore,
+    currency: 'EUR',
+  });
+  it.each([
+    [0n, 'under'],
+    [79n, 'under'],
+    [80n, 'near'],
+    [99n, 'near'],
+    [100n, 'spent'],
+    [101n, 'spent'],
+  ] as const)('of 100 with %s used is %s', (used, state) => {
     expect(spendState(use(used))).toBe(state);
   });
 
   it('takes one more leg while its first minute is left', () => {
-    expect([fits(use(90n), 1), fits(use(91n), 1), fits(use(100n), 0), fits(use(101n), 0)]).toEqual([true, false, true, false]);
+    expect([fits(use(90n), 1), fits(use(91n), 1), fits(use(100n), 0), fits(use(101n), 0)]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
   });
 
   it('of nothing is spent from the beginning', () => {

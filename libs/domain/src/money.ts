@@ -36,7 +36,9 @@ export interface SpendUse {
 }
 
 /** `near`: from four fifths on; `spent`: nothing is left. */
-export const spendState = ({ used, allowed }: Pick<SpendUse, 'used' | 'allowed'>): 'under' | 'near' | 'spent' => (used >= allowed ? 'spent' : used * 5n >= allowed * 4n ? 'near' : 'under');
+export const spendState = ({ used, allowed }: Pick<SpendUse, 'used' | 'allowed'>): 'under' | 'near' | 'spent' =>
+  used >= allowed ? 'spent' : used * 5n >= allowed * 4n ? 'near' : 'under';
 
 /** Is there enough for the first minute of `more` legs beyond those that are counted already? */
-export const fits = ({ used, allowed, oneMore }: SpendUse, more: 0 | 1): boolean => used + oneMore * BigInt(more) <= allowed;
+export const fits = ({ used, allowed, oneMore }: SpendUse, more: 0 | 1): boolean =>
+  used + oneMore * BigInt(more) <= allowed;

@@ -9,4 +9,5 @@ export function toE164(text: string | undefined): string | null {
 }
 
 /** For logs and rosters: the first four characters and the last two, `+442******34`. */
-export const maskNumber = (number: string): string => (number.length <= 7 ? '***' : number.slice(0, 4) + '*'.repeat(number.length - 6) + number.slice(-2));
+export const maskNumber = (number: string): string =>
+  number.length <= 7 ? '***' : number.slice(0, 4) + '*'.repeat(number.length - 6) + number.slice(-2);

@@ -1,7 +1,18 @@
 import { seededRandomInt } from '@partyline/testing/seeded';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { drawPin, isCommonPattern, isPinShaped, LEAST_BUDGET, PIN_MAX_LENGTH, PIN_MIN_LENGTH, pinLength, PINS_COUNTED, pinSpace, spacedPin } from './pin.ts';
+import {
+  drawPin,
+  isCommonPattern,
+  isPinShaped,
+  LEAST_BUDGET,
+  PIN_MAX_LENGTH,
+  PIN_MIN_LENGTH,
+  pinLength,
+  PINS_COUNTED,
+  pinSpace,
+  spacedPin,
+} from './pin.ts';
 
 const lengths = fc.integer({ min: PIN_MIN_LENGTH, max: PIN_MAX_LENGTH });
 
@@ -33,7 +44,8 @@ describe('how long a PIN is', () => {
       const length = pinLength(others);
       live.set(length, (live.get(length) ?? 0) + 1);
     }
-    for (const [length, n] of live) expect(Math.floor(pinSpace(length) / n / 1_000)).toBeGreaterThanOrEqual(LEAST_BUDGET);
+    for (const [length, n] of live)
+      expect(Math.floor(pinSpace(length) / n / 1_000)).toBeGreaterThanOrEqual(LEAST_BUDGET);
   });
 });
 

@@ -29,7 +29,8 @@ export function pinLength(others: number): number {
  * Equal neighbours are refused because a keypad that bounces, or a gateway that drops a repeated digit, would make another PIN of it.
  */
 export function drawPin(length: number, random: RandomInt): string {
-  if (!Number.isInteger(length) || length < PIN_MIN_LENGTH || length > PIN_MAX_LENGTH) throw new RangeError(`a PIN has ${PIN_MIN_LENGTH} to ${PIN_MAX_LENGTH} digits`);
+  if (!Number.isInteger(length) || length < PIN_MIN_LENGTH || length > PIN_MAX_LENGTH)
+    throw new RangeError(`a PIN has ${PIN_MIN_LENGTH} to ${PIN_MAX_LENGTH} digits`);
   for (;;) {
     let pin = String(random(10));
     while (pin.length < length) {
@@ -54,7 +55,8 @@ export function isCommonPattern(pin: string): boolean {
 }
 
 /** Could this be a PIN at all? Digits only, of a length that is in use. */
-export const isPinShaped = (keyed: string): boolean => new RegExp(`^\\d{${PIN_MIN_LENGTH},${PIN_MAX_LENGTH}}$`).test(keyed);
+export const isPinShaped = (keyed: string): boolean =>
+  new RegExp(`^\\d{${PIN_MIN_LENGTH},${PIN_MAX_LENGTH}}$`).test(keyed);
 
 /** How a PIN is read out and printed: groups of three, `123 456 789`. */
 export const spacedPin = (pin: string): string => pin.replace(/\d{3}(?=\d)/g, '$& ');

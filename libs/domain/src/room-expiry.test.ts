@@ -15,13 +15,18 @@ test.each([
 
 it('is never later than either, and moves with the last use by idle days alone', () => {
   fc.assert(
-    fc.property(fc.option(fc.integer({ min: 0, max: 900 }), { nil: null }), fc.option(fc.integer({ min: 1, max: 365 }), { nil: null }), fc.integer({ min: 0, max: 365 }), (moment, idle_days, used) => {
-      const of = { expires_at: moment === null ? null : days(moment), idle_days };
-      const at = expiry(of, days(used));
-      expect(at === null).toBe(moment === null && idle_days === null);
-      if (at === null) return;
-      if (of.expires_at !== null) expect(at.getTime()).toBeLessThanOrEqual(of.expires_at.getTime());
-      if (idle_days !== null) expect(at.getTime()).toBeLessThanOrEqual(days(used + idle_days).getTime());
-    }),
+    fc.property(
+      fc.option(fc.integer({ min: 0, max: 900 }), { nil: null }),
+      fc.option(fc.integer({ min: 1, max: 365 }), { nil: null }),
+      fc.integer({ min: 0, max: 365 }),
+      (moment, idle_days, used) => {
+        const of = { expires_at: moment === null ? null : days(moment), idle_days };
+        const at = expiry(of, days(used));
+        expect(at === null).toBe(moment === null && idle_days === null);
+        if (at === null) return;
+        if (of.expires_at !== null) expect(at.getTime()).toBeLessThanOrEqual(of.expires_at.getTime());
+        if (idle_days !== null) expect(at.getTime()).toBeLessThanOrEqual(days(used + idle_days).getTime());
+      },
+    ),
   );
 });

@@ -85,7 +85,10 @@ interface Due {
 }
 
 /** The earliest instant at which the session is to end by itself, and why. Always answers: no live state without a deadline. */
-export function nextDue(session: { created_at: Date; state: SessionState } & ClockMarks, clocks: SessionClocks & Schedule): Due {
+export function nextDue(
+  session: { created_at: Date; state: SessionState } & ClockMarks,
+  clocks: SessionClocks & Schedule,
+): Due {
   const due: Due[] = [];
   const add = (start: Date | null, seconds: number | null, reason: EndReason): void => {
     if (start !== null && seconds !== null) due.push({ at: new Date(start.getTime() + seconds * 1000), reason });

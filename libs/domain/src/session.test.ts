@@ -8,17 +8,19 @@ const EVENTS: readonly SessionEvent[] = ['joined', 'endDecided', 'legsClosed'];
 /** Every state with every event: where it goes, `.` where the event is ignored. */
 const TABLE: Readonly<Record<SessionState, readonly string[]>> = {
   //        joined  endDecided  legsClosed
-  open:   ['live', 'ending',   '.'],
-  live:   ['live', 'ending',   '.'],
-  ending: ['.',    '.',        'ended'],
-  ended:  ['.',    '.',        '.'],
+  open: ['live', 'ending', '.'],
+  live: ['live', 'ending', '.'],
+  ending: ['.', '.', 'ended'],
+  ended: ['.', '.', '.'],
 };
 
 const run = (start: SessionState, events: readonly SessionEvent[]): SessionState =>
   events.reduce<SessionState>((state, event) => step(sessionMachine, state, event) ?? state, start);
 
 describe('every event in every state of a session', () => {
-  const cells = SESSION_STATES.flatMap((state) => EVENTS.map((event, column) => ({ state, event, next: TABLE[state].at(column) })));
+  const cells = SESSION_STATES.flatMap((state) =>
+    EVENTS.map((event, column) => ({ state, event, next: TABLE[state].at(column) })),
+  );
   test.each(cells)('$state, $event: $next', ({ state, event, next }) => {
     expect(step(sessionMachine, state, event) ?? '.').toBe(next);
   });

@@ -29,7 +29,19 @@ export class VerdictError extends Error {
   /** Of a limit that was reached: how much may be used, and is. */
   readonly use: { readonly limit: number; readonly used: number } | undefined;
 
-  constructor(outcome: Outcome, reason: string, message: string, more: { field?: string; fix?: string; retryAfterMs?: number; issues?: readonly Issue[]; use?: { limit: number; used: number }; cause?: unknown } = {}) {
+  constructor(
+    outcome: Outcome,
+    reason: string,
+    message: string,
+    more: {
+      field?: string;
+      fix?: string;
+      retryAfterMs?: number;
+      issues?: readonly Issue[];
+      use?: { limit: number; used: number };
+      cause?: unknown;
+    } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'VerdictError';
     this.verdict = verdict(outcome, reason);

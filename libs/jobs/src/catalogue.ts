@@ -13,11 +13,19 @@ export const CATALOGUE = {
   /** Dial the leg that ties the video session to the voice conference, if it is wanted and there is none. */
   'open-bridge': { lane: 'dial', schema: ofSession, attempts: 5 },
   /** Ring the phone that a leg's row names. */
-  'dial-out': { lane: 'dial', schema: z.object({ tenantId: z.string().min(1), legId: z.string().min(1) }), attempts: 5 },
+  'dial-out': {
+    lane: 'dial',
+    schema: z.object({ tenantId: z.string().min(1), legId: z.string().min(1) }),
+    attempts: 5,
+  },
   /** At its deadline, or as soon as it ends: end the session and hang up its legs until every one is confirmed. Waits for as long as it takes. */
   'hang-up-session': { lane: 'hang-up', schema: ofSession, attempts: 1_000_000 },
   /** Hang up one leg that is let go while its session goes on, or came into one that is over. `tenantId` is null for a caller who was never admitted. */
-  'hang-up-leg': { lane: 'hang-up', schema: z.object({ tenantId: z.string().nullable(), legId: z.string().min(1) }), attempts: 1_000_000 },
+  'hang-up-leg': {
+    lane: 'hang-up',
+    schema: z.object({ tenantId: z.string().nullable(), legId: z.string().min(1) }),
+    attempts: 1_000_000,
+  },
 } as const satisfies Record<string, { lane: string; schema: z.ZodType; attempts: number }>;
 
 export type JobName = keyof typeof CATALOGUE;

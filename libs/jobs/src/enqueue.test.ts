@@ -15,7 +15,12 @@ const SESSION = { tenantId: 'ten_1', sessionId: 'ses_1' };
 
 beforeAll(async () => {
   redis = await createTestRedis();
-  jobs = openJobs({ connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix, now: () => Date.now(), onError: () => undefined });
+  jobs = openJobs({
+    connection: { ...producerOptions(redis.url), commandTimeout: 20_000 },
+    prefix: redis.prefix,
+    now: () => Date.now(),
+    onError: () => undefined,
+  });
 });
 afterEach(async () => {
   await Promise.all(workers.map((each) => each.drain(2_000)));
@@ -33,7 +38,10 @@ interface Ran {
   readonly failed: string[];
 }
 
-function work(handle: Partial<{ [N in JobName]: (payload: never) => Promise<Again | void> }> = {}, concurrency = 1): Ran {
+function work(
+  handle: Partial<{ [N in JobName]: (payload: never) => Promise<Again | void> }> = {},
+  concurrency = 1,
+): Ran {
   const ran: Ran = { log: [], failed: [] };
   const handlers = Object.fromEntries(
     (Object.keys(CATALOGUE) as JobName[]).map((name) => [
@@ -46,8 +54,13 @@ function work(handle: Partial<{ [N in JobName]: (payload: never) => Promise<Agai
   ) as unknown as Handlers;
   workers.push(
     startWorkers({
-      connection: workerOptions(redis.url), prefix: redis.prefix, handlers, concurrency: { conference: concurrency, dial: concurrency, 'hang-up': concurrency }, now: () => Date.now(),
-      onFailed: (name, error, tenantId) => ran.failed.push(`${name}: ${error.message} (${tenantId})`), onError: () => undefined,
+      connection: workerOptions(redis.url),
+      prefix: redis.prefix,
+      handlers,
+      concurrency: { conference: concurrency, dial: concurrency, 'hang-up': concurrency },
+      now: () => Date.now(),
+      onFailed: (name, error, tenantId) => ran.failed.push(`${name}: ${error.message} (${tenantId})`),
+      onError: () => undefined,
     }),
   );
   return ran;
@@ -57,7 +70,10 @@ const until = async (read: () => unknown, wanted: unknown): Promise<void> => {
   await expect.poll(read, { timeout: 20_000, interval: 10 }).toEqual(wanted);
 };
 const queueOf = async <T>(lane: string, use: (queue: Queue) => Promise<T>): Promise<T> => {
-  const queue = new Queue(lane, { connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix });
+  const queue = new Queue(lane, {
+    connection: { ...producerOptions(redis.url), commandTimeout: 20_000 },
+    prefix: redis.prefix,
+  });
   try {
     await queue.waitUntilReady();
     return await use(queue);
@@ -65,17 +81,21 @@ const queueOf = async <T>(lane: string, use: (queue: Queue) => Promise<T>): Prom
     await queue.close();
   }
 };
-const waiting = (lane: string): Promise<number> => queueOf(lane, async (queue) => (await queue.getJobs(['waiting', 'delayed', 'active', 'failed', 'completed'])).length);
+const waiting = (lane: string): Promise<number> =>
+  queueOf(lane, async (queue) => (await queue.getJobs(['waiting', 'delayed', 'active', 'failed', 'completed'])).length);
 
 describe('a job', () => {
   it('runs with what it was given, in its lane, and leaves nothing behind', async () => {
     await jobs.enqueue('settle-session', SESSION);
     await jobs.enqueue('hang-up-leg', { tenantId: null, legId: 'leg_1' });
     const ran = work();
-    await until(() => ran.log.map(({ name, payload }) => ({ name, payload })).toSorted((a, b) => a.name.localeCompare(b.name)), [
-      { name: 'hang-up-leg', payload: { tenantId: null, legId: 'leg_1' } },
-      { name: 'settle-session', payload: SESSION },
-    ]);
+    await until(
+      () => ran.log.map(({ name, payload }) => ({ name, payload })).toSorted((a, b) => a.name.localeCompare(b.name)),
+      [
+        { name: 'hang-up-leg', payload: { tenantId: null, legId: 'leg_1' } },
+        { name: 'settle-session', payload: SESSION },
+      ],
+    );
     await until(async () => (await waiting('conference')) + (await waiting('hang-up')), 0);
     expect(ran.failed).toEqual([]);
   });
@@ -116,7 +136,11 @@ describe('a job', () => {
   });
 
   it('of the hang-up lane is as good as never given up; one of the other lane is left to the sweep', () => {
-    const attempts = Object.entries(CATALOGUE).map(([name, { lane, attempts: most }]) => ({ name, forEver: lane === 'hang-up', enough: most >= 1_000_000 }));
+    const attempts = Object.entries(CATALOGUE).map(([name, { lane, attempts: most }]) => ({
+      name,
+      forEver: lane === 'hang-up',
+      enough: most >= 1_000_000,
+    }));
     expect(attempts.every(({ forEver, enough }) => forEver === enough)).toBe(true);
   });
 
@@ -166,33 +190,47 @@ describe('arming a hang-up', () => {
     expect(ran.log).toHaveLength(1);
   });
 
-  it.each([[[0, 3_600_000]], [[3_600_000, 0]], [[3_600_000, 60_000, 0, 7_200_000, 30_000]]])('from several processes at once (%j) runs it at the soonest of the times', async (delays) => {
-    const processes = delays.map((delayMs) => ({ delayMs, ...openJobs({ connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix, now: () => Date.now(), onError: () => undefined }) }));
-    for (let round = 1; round <= 20; round++) {
-      const session = { tenantId: 'ten_1', sessionId: `ses_${round}` };
-      await Promise.all(processes.map(async (each) => each.armHangUp(session, each.delayMs)));
-    }
-    const ran = work();
-    await until(() => new Set(ran.log.map(({ payload }) => (payload as typeof SESSION).sessionId)).size, 20);
-    await until(() => waiting('hang-up'), 0);
-    expect(ran.failed).toEqual([]);
-    await Promise.all(processes.map((each) => each.close()));
-  });
+  it.each([[[0, 3_600_000]], [[3_600_000, 0]], [[3_600_000, 60_000, 0, 7_200_000, 30_000]]])(
+    'from several processes at once (%j) runs it at the soonest of the times',
+    async (delays) => {
+      const processes = delays.map((delayMs) => ({
+        delayMs,
+        ...openJobs({
+          connection: { ...producerOptions(redis.url), commandTimeout: 20_000 },
+          prefix: redis.prefix,
+          now: () => Date.now(),
+          onError: () => undefined,
+        }),
+      }));
+      for (let round = 1; round <= 20; round++) {
+        const session = { tenantId: 'ten_1', sessionId: `ses_${round}` };
+        await Promise.all(processes.map(async (each) => each.armHangUp(session, each.delayMs)));
+      }
+      const ran = work();
+      await until(() => new Set(ran.log.map(({ payload }) => (payload as typeof SESSION).sessionId)).size, 20);
+      await until(() => waiting('hang-up'), 0);
+      expect(ran.failed).toEqual([]);
+      await Promise.all(processes.map((each) => each.close()));
+    },
+  );
 
   it('while it runs makes another look afterwards or beside it: what it read may be old', async () => {
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     await jobs.armHangUp(SESSION, 0);
     let first = true;
-    const ran = work({
-      'hang-up-session': async () => {
-        if (!first) return undefined;
-        first = false;
-        await held;
-        // It found nothing to do for an hour.
-        return { againMs: 3_600_000 };
+    const ran = work(
+      {
+        'hang-up-session': async () => {
+          if (!first) return undefined;
+          first = false;
+          await held;
+          // It found nothing to do for an hour.
+          return { againMs: 3_600_000 };
+        },
       },
-    }, 2);
+      2,
+    );
     await until(() => ran.log.length, 1);
     await jobs.armHangUp(SESSION, 0);
     await until(() => ran.log.length, 2);
@@ -208,7 +246,10 @@ describe('arming a hang-up', () => {
 describe('a worker that is killed', () => {
   async function child(): Promise<ChildProcess> {
     const script = new URL('./testing/stuck-worker.ts', import.meta.url);
-    const forked = fork(script, [redis.url, redis.prefix], { execArgv: ['--conditions=@partyline/source'], stdio: 'inherit' });
+    const forked = fork(script, [redis.url, redis.prefix], {
+      execArgv: ['--conditions=@partyline/source'],
+      stdio: 'inherit',
+    });
     await once(forked, 'message');
     return forked;
   }

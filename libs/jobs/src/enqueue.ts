@@ -25,7 +25,17 @@ const FORGET = { removeOnComplete: true, removeOnFail: true } as const;
  * @param prefix keys are put under it; tests use their own
  * @param now milliseconds, the time that BullMQ's delays are on
  */
-export function openJobs({ connection, prefix, now, onError }: { connection: ConnectionOptions; prefix: string; now: () => number; onError: (error: Error) => void }): OpenJobs {
+export function openJobs({
+  connection,
+  prefix,
+  now,
+  onError,
+}: {
+  connection: ConnectionOptions;
+  prefix: string;
+  now: () => number;
+  onError: (error: Error) => void;
+}): OpenJobs {
   const queues = Object.fromEntries(
     LANES.map((lane) => {
       const queue = new Queue(lane, { connection, prefix, defaultJobOptions: FORGET });
@@ -38,7 +48,10 @@ export function openJobs({ connection, prefix, now, onError }: { connection: Con
 
   return {
     async enqueue(name, payload, delayMs = 0) {
-      await queues[CATALOGUE[name].lane].add(name, CATALOGUE[name].schema.parse(payload), { ...options(name), ...(delayMs > 0 ? { delay: delayMs } : {}) });
+      await queues[CATALOGUE[name].lane].add(name, CATALOGUE[name].schema.parse(payload), {
+        ...options(name),
+        ...(delayMs > 0 ? { delay: delayMs } : {}),
+      });
     },
     async armHangUp(session, delayMs) {
       const queue = queues['hang-up'];

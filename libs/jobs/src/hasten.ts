@@ -23,10 +23,23 @@ return 'in-time'`;
  * is none. One round trip.
  * @param at milliseconds since 1970; `delay` is the same from now
  */
-export async function hasten(queue: Queue, jobId: string, at: number, delay: number): Promise<'in-time' | 'running' | 'absent'> {
+export async function hasten(
+  queue: Queue,
+  jobId: string,
+  at: number,
+  delay: number,
+): Promise<'in-time' | 'running' | 'absent'> {
   const client = await queue.getBackend().client;
   if (!known.has(client)) client.defineCommand('partylineHasten', { numberOfKeys: 4, lua: SCRIPT });
   known.add(client);
-  return client.runCommand('partylineHasten', [queue.toKey('delayed'), queue.toKey('marker'), queue.toKey('active'), queue.toKey(jobId), jobId, at, delay]) as Promise<'in-time' | 'running' | 'absent'>;
+  return client.runCommand('partylineHasten', [
+    queue.toKey('delayed'),
+    queue.toKey('marker'),
+    queue.toKey('active'),
+    queue.toKey(jobId),
+    jobId,
+    at,
+    delay,
+  ]) as Promise<'in-time' | 'running' | 'absent'>;
 }
 const known = new WeakSet<object>();

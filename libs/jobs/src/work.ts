@@ -18,7 +18,13 @@ export interface Workers {
  * @param now milliseconds, the time that BullMQ's delays are on
  */
 export function startWorkers({
-  connection, prefix, handlers, concurrency, now, onFailed, onError,
+  connection,
+  prefix,
+  handlers,
+  concurrency,
+  now,
+  onFailed,
+  onError,
 }: {
   connection: ConnectionOptions;
   prefix: string;
@@ -43,14 +49,19 @@ export function startWorkers({
       },
       { connection, prefix, concurrency: concurrency[lane], settings: { backoffStrategy: backOffMs }, ...WORKER_LOCK },
     );
-    worker.on('failed', (job, error) => onFailed(job?.name ?? lane, error, (job?.data as { tenantId?: string } | undefined)?.tenantId));
+    worker.on('failed', (job, error) =>
+      onFailed(job?.name ?? lane, error, (job?.data as { tenantId?: string } | undefined)?.tenantId),
+    );
     worker.on('error', onError);
     return worker;
   });
   return {
     async drain(withinMs) {
       const done = Promise.all(workers.map((worker) => worker.close()));
-      await Promise.race([done, new Promise((resolve) => AbortSignal.timeout(withinMs).addEventListener('abort', resolve))]);
+      await Promise.race([
+        done,
+        new Promise((resolve) => AbortSignal.timeout(withinMs).addEventListener('abort', resolve)),
+      ]);
     },
   };
 }

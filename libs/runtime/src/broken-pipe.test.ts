@@ -13,12 +13,18 @@ const ROUNDS = 100;
 const MOST_MS_A_ROUND = 30;
 
 test('a service whose log nobody reads any more goes on, costs no more than before, and ends when it is told to', async () => {
-  const child = fork(new URL('testing/chatty-child.ts', import.meta.url), { execArgv: ['--conditions=@partyline/source'], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(new URL('testing/chatty-child.ts', import.meta.url), {
+    execArgv: ['--conditions=@partyline/source'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
   const ended = once(child, 'exit');
   try {
     const progress = async (rounds: number): Promise<Progress> => {
       for (;;) {
-        const [message] = (await Promise.race([once(child, 'message'), ended.then(([code, signal]) => Promise.reject(new Error(`it ended: ${String(code ?? signal)}`)))])) as [Progress];
+        const [message] = (await Promise.race([
+          once(child, 'message'),
+          ended.then(([code, signal]) => Promise.reject(new Error(`it ended: ${String(code ?? signal)}`))),
+        ])) as [Progress];
         if (message.rounds >= rounds) return message;
       }
     };

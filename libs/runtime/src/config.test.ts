@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readConfig } from './config.ts';
 
-const pem = (type: 'pkcs8' | 'pkcs1'): string => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type, format: 'pem' }).toString();
+const pem = (type: 'pkcs8' | 'pkcs1'): string =>
+  generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type, format: 'pem' }).toString();
 const PKCS8 = pem('pkcs8');
 
 const vonage = {
@@ -27,7 +28,9 @@ test('what is right is read, with its defaults', () => {
 });
 
 test.each([
-  [undefined, []], ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']], ['192.0.2.1', ['192.0.2.1']],
+  [undefined, []],
+  ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
+  ['192.0.2.1', ['192.0.2.1']],
 ])('proxies that are trusted: %j', (TRUSTED_PROXIES, wanted) => {
   expect(readConfig({ TRUSTED_PROXIES }, ['limits']).limits.TRUSTED_PROXIES).toEqual(wanted);
 });
@@ -35,16 +38,27 @@ test.each([
 test('a private key may be a PEM, one with its line breaks written out, or the path of one', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'partyline-key-')), 'key.pem');
   writeFileSync(file, PKCS8);
-  for (const given of [PKCS8, PKCS8.replaceAll('\n', String.raw`\n`), file]) expect(readConfig({ ...vonage, VONAGE_PRIVATE_KEY: given }, ['vonage']).vonage.VONAGE_PRIVATE_KEY.trim()).toBe(PKCS8.trim());
+  for (const given of [PKCS8, PKCS8.replaceAll('\n', String.raw`\n`), file])
+    expect(readConfig({ ...vonage, VONAGE_PRIVATE_KEY: given }, ['vonage']).vonage.VONAGE_PRIVATE_KEY.trim()).toBe(
+      PKCS8.trim(),
+    );
 });
 
 test.each([
   ['DATABASE_URL', { DATABASE_URL: undefined }, /DATABASE_URL: is not set/],
   ['DATABASE_URL', { DATABASE_URL: 'mysql://hunter2@x' }, /DATABASE_URL: must look like postgresql/],
   ['PIN_KEY', { PIN_KEY: 'c2hvcnQ=' }, /PIN_KEY: must be 32 bytes in base64/],
-  ['VONAGE_SIGNATURE_SECRET', { VONAGE_SIGNATURE_SECRET: 'hunter2' }, /VONAGE_SIGNATURE_SECRET: must have 32 characters/],
+  [
+    'VONAGE_SIGNATURE_SECRET',
+    { VONAGE_SIGNATURE_SECRET: 'hunter2' },
+    /VONAGE_SIGNATURE_SECRET: must have 32 characters/,
+  ],
   ['VONAGE_APPLICATION_ID', { VONAGE_APPLICATION_ID: 'hunter2' }, /VONAGE_APPLICATION_ID: must be a UUID/],
-  ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: '/no/such/hunter2' }, /VONAGE_PRIVATE_KEY: is neither a PEM nor the path/],
+  [
+    'VONAGE_PRIVATE_KEY',
+    { VONAGE_PRIVATE_KEY: '/no/such/hunter2' },
+    /VONAGE_PRIVATE_KEY: is neither a PEM nor the path/,
+  ],
   ['VONAGE_PRIVATE_KEY', { VONAGE_PRIVATE_KEY: pem('pkcs1') }, /VONAGE_PRIVATE_KEY: must be a PKCS#8 key/],
   ['EVENTS_PORTS', { EVENTS_PORTS: '443,hunter2' }, /EVENTS_PORTS: must be port numbers/],
   ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '1' }, /TRUSTED_PROXIES: must be addresses and networks/],
@@ -52,7 +66,12 @@ test.each([
   ['TRUSTED_PROXIES', { TRUSTED_PROXIES: '10.0.0.0/33' }, /TRUSTED_PROXIES: must be addresses/],
   ['OPENTOK_API_KEY', { VIDEO_MODE: 'opentok' }, /OPENTOK_API_KEY: is not set \(is needed with VIDEO_MODE=opentok\)/],
 ])('%s: what is wrong is named, with the fix and without the value (%#)', (_name, change, says) => {
-  const env = { DATABASE_URL: 'postgresql://a@b/c', PIN_KEY: Buffer.alloc(32).toString('base64'), ...vonage, ...change };
+  const env = {
+    DATABASE_URL: 'postgresql://a@b/c',
+    PIN_KEY: Buffer.alloc(32).toString('base64'),
+    ...vonage,
+    ...change,
+  };
   const read = (): unknown => readConfig(env as NodeJS.ProcessEnv, ['database', 'pins', 'vonage', 'events', 'limits']);
   expect(read).toThrow(says);
   expect(read).not.toThrow(/hunter2/);
@@ -60,7 +79,13 @@ test.each([
 
 test('operators are known by the hashes of their keys; without any, nobody is one', () => {
   const hash = 'ab'.repeat(32);
-  expect(readConfig({ OPERATOR_KEYS: `ada:${hash},bob:${'cd'.repeat(32)}` }, ['keys']).keys).toEqual({ OPERATOR_KEYS: [{ id: 'ada', hash: Buffer.from(hash, 'hex') }, { id: 'bob', hash: Buffer.from('cd'.repeat(32), 'hex') }], KEY_ENV: 'live' });
+  expect(readConfig({ OPERATOR_KEYS: `ada:${hash},bob:${'cd'.repeat(32)}` }, ['keys']).keys).toEqual({
+    OPERATOR_KEYS: [
+      { id: 'ada', hash: Buffer.from(hash, 'hex') },
+      { id: 'bob', hash: Buffer.from('cd'.repeat(32), 'hex') },
+    ],
+    KEY_ENV: 'live',
+  });
   expect(readConfig({}, ['keys']).keys.OPERATOR_KEYS).toEqual([]);
   for (const wrong of ['ada', `ada:${hash},`, `ada:${hash.slice(1)}`, `a b:${hash}`, 'plop_ada_hunter2']) {
     expect(() => readConfig({ OPERATOR_KEYS: wrong }, ['keys'])).toThrow(/OPERATOR_KEYS: must look like id:sha256hex/);
@@ -73,20 +98,28 @@ test('master keys are a list, or a file that holds one; the first wraps, and wit
   const text = `2027a:${young.toString('base64')}, 2026a:${old.toString('base64')}`;
   const file = join(mkdtempSync(join(tmpdir(), 'partyline-key-')), 'master-keys');
   writeFileSync(file, `${text}\n`);
-  for (const given of [text, file]) expect(readConfig({ MASTER_KEYS: given }, ['accounts']).accounts.MASTER_KEYS).toEqual([{ id: '2027a', key: young }, { id: '2026a', key: old }]);
+  for (const given of [text, file])
+    expect(readConfig({ MASTER_KEYS: given }, ['accounts']).accounts.MASTER_KEYS).toEqual([
+      { id: '2027a', key: young },
+      { id: '2026a', key: old },
+    ]);
   expect(readConfig({ MASTER_KEYS: '' }, ['accounts']).accounts).toEqual({});
 });
 
 test.each([
   ['hunter2', /MASTER_KEYS: is neither id:base64,… nor the path/],
   [`a:${Buffer.from('hunter2').toString('base64')}`, /MASTER_KEYS: must have 32 bytes in base64 behind a/],
-  [`a:${Buffer.alloc(32).toString('base64')},a:${Buffer.alloc(32, 1).toString('base64')}`, /MASTER_KEYS: must name each id once/],
+  [
+    `a:${Buffer.alloc(32).toString('base64')},a:${Buffer.alloc(32, 1).toString('base64')}`,
+    /MASTER_KEYS: must name each id once/,
+  ],
   [`hunter2 x:${Buffer.alloc(32).toString('base64')}`, /MASTER_KEYS: must look like id:base64/],
   [`a:${Buffer.alloc(32).toString('base64')},hunter2`, /MASTER_KEYS: must/],
 ])('master keys that are not as they should be are refused without a word of them (%#)', (given, says) => {
   const read = (): unknown => readConfig({ MASTER_KEYS: given }, ['accounts']);
   expect(read).toThrow(says);
-  for (const secret of ['hunter2', Buffer.from('hunter2').toString('base64'), Buffer.alloc(32).toString('base64')]) expect(read).not.toThrow(new RegExp(secret));
+  for (const secret of ['hunter2', Buffer.from('hunter2').toString('base64'), Buffer.alloc(32).toString('base64')])
+    expect(read).not.toThrow(new RegExp(secret));
 });
 
 test('all that is wrong is said at once', () => {

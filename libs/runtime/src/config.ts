@@ -35,8 +35,12 @@ const masterKeys = z.string().transform((text, ctx) => {
       return wrong('is neither id:base64,… nor the path of a readable file');
     }
   }
-  const keys = list.split(/\s*,\s*/).map((entry) => ({ id: entry.slice(0, entry.indexOf(':')), key: Buffer.from(entry.slice(entry.indexOf(':') + 1), 'base64') }));
-  if (keys.some(({ id }) => !/^[A-Za-z0-9._-]{1,40}$/.test(id))) return wrong('must look like id:base64,…: an id has 1 to 40 letters, digits, dots, dashes and underscores');
+  const keys = list.split(/\s*,\s*/).map((entry) => ({
+    id: entry.slice(0, entry.indexOf(':')),
+    key: Buffer.from(entry.slice(entry.indexOf(':') + 1), 'base64'),
+  }));
+  if (keys.some(({ id }) => !/^[A-Za-z0-9._-]{1,40}$/.test(id)))
+    return wrong('must look like id:base64,…: an id has 1 to 40 letters, digits, dots, dashes and underscores');
   if (new Set(keys.map(({ id }) => id)).size < keys.length) return wrong('must name each id once');
   const short = keys.find(({ key }) => key.length !== 32);
   if (short !== undefined) return wrong(`must have 32 bytes in base64 behind ${short.id}: openssl rand -base64 32`);
@@ -47,18 +51,30 @@ const secret = z.string().min(32, 'must have 32 characters or more');
 
 const operatorKeys = z
   .string()
-  .regex(/^[A-Za-z0-9]{1,40}:[0-9a-f]{64}(,[A-Za-z0-9]{1,40}:[0-9a-f]{64})*$/, 'must look like id:sha256hex,…: npm run operator-key makes one')
-  .transform((text) => text.split(',').map((entry) => ({ id: entry.split(':')[0]!, hash: Buffer.from(entry.split(':')[1]!, 'hex') })));
+  .regex(
+    /^[A-Za-z0-9]{1,40}:[0-9a-f]{64}(,[A-Za-z0-9]{1,40}:[0-9a-f]{64})*$/,
+    'must look like id:sha256hex,…: npm run operator-key makes one',
+  )
+  .transform((text) =>
+    text.split(',').map((entry) => ({ id: entry.split(':')[0]!, hash: Buffer.from(entry.split(':')[1]!, 'hex') })),
+  );
 
 const isNetwork = (text: string): boolean => {
   const [address = '', bits, ...rest] = text.split('/');
-  return isIP(address) !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128)));
+  return (
+    isIP(address) !== 0 &&
+    rest.length === 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 4 ? 32 : 128)))
+  );
 };
 // Not by how many there are: whoever reaches us past them could then pretend to be one.
 const networks = z
   .string()
   .transform((text) => text.split(',').map((each) => each.trim()))
-  .refine((given) => given.every(isNetwork), 'must be addresses and networks with commas between them, such as 10.0.0.0/8,fd00::/8');
+  .refine(
+    (given) => given.every(isNetwork),
+    'must be addresses and networks with commas between them, such as 10.0.0.0/8,fd00::/8',
+  );
 
 const seconds = z.coerce.number().int().positive();
 
@@ -75,14 +91,19 @@ const GROUPS = {
     DRAIN_SECONDS: seconds.default(20),
   }),
   database: z.object({
-    DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must look like postgresql://user:password@host:5432/database'),
+    DATABASE_URL: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'must look like postgresql://user:password@host:5432/database'),
     /** Connections of one replica; all replicas' together must fit the server's limit. */
     DATABASE_POOL: z.coerce.number().int().min(1).max(200).default(10),
   }),
   redis: z.object({
     REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must look like redis://host:6379'),
     /** Keys and channels are put under it, so that several deployments can share a Redis. */
-    REDIS_PREFIX: z.string().regex(/^[a-z0-9-]{1,40}$/).default('partyline'),
+    REDIS_PREFIX: z
+      .string()
+      .regex(/^[a-z0-9-]{1,40}$/)
+      .default('partyline'),
   }),
   reconciler: z.object({
     /** `off` is for tests only: it shows what leaks without it. */
@@ -103,7 +124,10 @@ const GROUPS = {
       .string()
       .default('443,80,8443')
       .transform((text) => text.split(',').map(Number))
-      .refine((ports) => ports.every((port) => Number.isInteger(port) && port >= 1 && port <= 65_535), 'must be port numbers with commas between them, such as 443,8443'),
+      .refine(
+        (ports) => ports.every((port) => Number.isInteger(port) && port >= 1 && port <= 65_535),
+        'must be port numbers with commas between them, such as 443,8443',
+      ),
   }),
   limits: z.object({
     /** Requests in a minute that one address may make without a good API key. */
@@ -115,7 +139,10 @@ const GROUPS = {
     /** Who may use the operator's part of the API: `id:sha256hex` of each whole key, with commas between. Empty: nobody. */
     OPERATOR_KEYS: operatorKeys.default([]),
     /** What API keys name as their environment, `pl_<env>_…`; those that name another are not taken. */
-    KEY_ENV: z.string().regex(/^[a-z]{1,10}$/, 'must be 1 to 10 small letters').default('live'),
+    KEY_ENV: z
+      .string()
+      .regex(/^[a-z]{1,10}$/, 'must be 1 to 10 small letters')
+      .default('live'),
   }),
   webhooks: z.object({
     /** Where the carrier reaches voice-webhooks from outside. */
@@ -144,10 +171,15 @@ const GROUPS = {
     })
     .superRefine((value, ctx) => {
       if (!value.VONAGE_PRIVATE_KEY.includes('-----BEGIN PRIVATE KEY-----')) {
-        ctx.addIssue({ code: 'custom', path: ['VONAGE_PRIVATE_KEY'], message: 'must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key' });
+        ctx.addIssue({
+          code: 'custom',
+          path: ['VONAGE_PRIVATE_KEY'],
+          message: 'must be a PKCS#8 key (BEGIN PRIVATE KEY): openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
+        });
       }
       if (value.VIDEO_MODE !== 'opentok') return;
-      for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const) if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: 'is needed with VIDEO_MODE=opentok' });
+      for (const name of ['OPENTOK_API_KEY', 'OPENTOK_API_SECRET'] as const)
+        if (!value[name]) ctx.addIssue({ code: 'custom', path: [name], message: 'is needed with VIDEO_MODE=opentok' });
     }),
 } as const;
 
@@ -157,7 +189,9 @@ export type Config<G extends Group> = { readonly [K in G]: z.output<(typeof GROU
 /** The environment does not do; the message lists every variable that is wrong and what it should be, and no value. */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
-    super(`The configuration is not usable:\n${problems.map((line) => `  ${line}`).join('\n')}\nEvery variable is described in docs/operators.md.`);
+    super(
+      `The configuration is not usable:\n${problems.map((line) => `  ${line}`).join('\n')}\nEvery variable is described in docs/operators.md.`,
+    );
     this.name = 'ConfigError';
   }
 }
@@ -168,10 +202,18 @@ export function readConfig<G extends Group>(env: NodeJS.ProcessEnv, groups: read
   const config: Partial<Record<Group, unknown>> = {};
   for (const group of groups) {
     // An empty variable is an unset one: that is how most deployment tools leave it.
-    const given = Object.fromEntries(Object.keys(GROUPS[group].shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+    const given = Object.fromEntries(
+      Object.keys(GROUPS[group].shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+    );
     const parsed = GROUPS[group].safeParse(given);
     if (parsed.success) config[group] = parsed.data;
-    else problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${env[String(issue.path[0])] ? issue.message : `is not set (${issue.message})`}`));
+    else
+      problems.push(
+        ...parsed.error.issues.map(
+          (issue) =>
+            `${issue.path.join('.')}: ${env[String(issue.path[0])] ? issue.message : `is not set (${issue.message})`}`,
+        ),
+      );
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return config as Config<G>;

@@ -14,14 +14,23 @@ function logged(write: (log: ReturnType<typeof openLogger>) => void): string {
   return text;
 }
 
-test.each(['pin', 'digits', 'phone', 'token', 'secret', 'authorization', 'password'])('a field called %s is never shown, at the top or inside', (name) => {
-  const text = logged((log) => log.info({ [name]: 'canary', request: { [name]: 'canary', deep: { [name]: 'canary' } } }, 'something'));
-  expect(text).toContain('something');
-  expect(text).not.toContain('canary');
-});
+test.each(['pin', 'digits', 'phone', 'token', 'secret', 'authorization', 'password'])(
+  'a field called %s is never shown, at the top or inside',
+  (name) => {
+    const text = logged((log) =>
+      log.info({ [name]: 'canary', request: { [name]: 'canary', deep: { [name]: 'canary' } } }, 'something'),
+    );
+    expect(text).toContain('something');
+    expect(text).not.toContain('canary');
+  },
+);
 
 test('an error is its words and where it came from, not what was hung on it', () => {
-  const error = Object.assign(new Error('WRONGPASS'), { command: { name: 'hello', args: ['3', 'AUTH', 'user', 'canary'] }, detail: 'Key (lookup)=(canary)', where: 'canary' });
+  const error = Object.assign(new Error('WRONGPASS'), {
+    command: { name: 'hello', args: ['3', 'AUTH', 'user', 'canary'] },
+    detail: 'Key (lookup)=(canary)',
+    where: 'canary',
+  });
   const text = logged((log) => log.warn({ err: error }, 'Redis is away'));
   expect(text).toContain('WRONGPASS');
   expect(text).toContain('logging.test.ts');

@@ -4,7 +4,21 @@ import { scrub } from './scrub.ts';
 export type { Logger } from 'pino';
 
 /** Names under which a secret, a PIN or a phone number might be logged by mistake; their values never are. */
-const NEVER = ['pin', 'pins', 'digits', 'phone', 'from', 'to', 'remote', 'token', 'secret', 'authorization', 'apiKey', 'privateKey', 'password'];
+const NEVER = [
+  'pin',
+  'pins',
+  'digits',
+  'phone',
+  'from',
+  'to',
+  'remote',
+  'token',
+  'secret',
+  'authorization',
+  'apiKey',
+  'privateKey',
+  'password',
+];
 
 /**
  * What of an error is logged: never what it carries beside its words. ioredis hangs the command on it, AUTH and its password included; pg
@@ -12,13 +26,23 @@ const NEVER = ['pin', 'pins', 'digits', 'phone', 'from', 'to', 'remote', 'token'
  */
 const plainError = (error: unknown): object =>
   error instanceof Error
-    ? { type: error.name, message: scrub(error.message), code: (error as { code?: unknown }).code, stack: scrub(error.stack ?? '') }
+    ? {
+        type: error.name,
+        message: scrub(error.message),
+        code: (error as { code?: unknown }).code,
+        stack: scrub(error.stack ?? ''),
+      }
     : { message: scrub(String(error)) };
 
 /** The ids that a line names are random, and may look like anything. */
 const ID = /^[a-z]{2,8}_[\w-]{22}$/;
 const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' && !ID.test(value) ? scrub(value) : value]));
+  Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'string' && !ID.test(value) ? scrub(value) : value,
+    ]),
+  );
 
 /** pino itself falls silent when nobody reads standard output any more. Standard error breaks in the same moment, and then a mere warning of Node's own would end the process. */
 function ignoreBrokenPipe(error: Error & { code?: string }): void {

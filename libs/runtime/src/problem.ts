@@ -97,11 +97,32 @@ export const STATUS: Readonly<Record<string, number>> = {
   'provider-no-answer': 504,
   'temporarily-unavailable': 503,
 };
-const BY_OUTCOME: Readonly<Record<Outcome, number>> = { success: 200, client: 400, server: 500, upstream: 502, indeterminate: 504 };
+const BY_OUTCOME: Readonly<Record<Outcome, number>> = {
+  success: 200,
+  client: 400,
+  server: 500,
+  upstream: 502,
+  indeterminate: 504,
+};
 
 const TITLES: Readonly<Record<number, string>> = {
-  400: 'Bad request', 401: 'Not authenticated', 402: 'Nothing left to spend', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 409: 'Conflict', 410: 'Gone', 412: 'Changed meanwhile', 413: 'Too large', 415: 'Unsupported media type', 422: 'Invalid input', 429: 'Too much',
-  500: 'Our fault', 502: 'The provider refused', 503: 'Not available now', 504: 'The provider gave no answer',
+  400: 'Bad request',
+  401: 'Not authenticated',
+  402: 'Nothing left to spend',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  409: 'Conflict',
+  410: 'Gone',
+  412: 'Changed meanwhile',
+  413: 'Too large',
+  415: 'Unsupported media type',
+  422: 'Invalid input',
+  429: 'Too much',
+  500: 'Our fault',
+  502: 'The provider refused',
+  503: 'Not available now',
+  504: 'The provider gave no answer',
 };
 
 /** A problem that was given before, to be given again as it was. */
@@ -116,10 +137,16 @@ export class GivenProblem extends Error {
 /** What a client is shown of an error. An error that is no verdict is ours, and shows nothing of its insides. */
 export function toProblem(error: unknown, requestId?: string): Problem {
   if (error instanceof GivenProblem) return error.problem;
-  const known = error instanceof VerdictError ? error : new VerdictError('server', 'internal-error', 'Something went wrong on our side.', { fix: 'Try again; if it stays, give us the request id.' });
+  const known =
+    error instanceof VerdictError
+      ? error
+      : new VerdictError('server', 'internal-error', 'Something went wrong on our side.', {
+          fix: 'Try again; if it stays, give us the request id.',
+        });
   const { outcome, reason } = known.verdict;
   const status = STATUS[reason] ?? BY_OUTCOME[outcome];
-  const errors = known.issues ?? (known.field === undefined ? undefined : [{ pointer: known.field, detail: known.message }]);
+  const errors =
+    known.issues ?? (known.field === undefined ? undefined : [{ pointer: known.field, detail: known.message }]);
   return {
     type: `urn:partyline:problem:${reason}`,
     title: TITLES[status] ?? 'Error',

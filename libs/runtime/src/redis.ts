@@ -17,10 +17,20 @@ function fromUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
 }
 
 /** A producer fails at once while Redis is away: a caller on the line is not kept waiting for a queue (reliability.md §6). */
-export const producerOptions = (url: string): ConnectionSettings => ({ ...fromUrl(url), enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 1_000, retryStrategy });
+export const producerOptions = (url: string): ConnectionSettings => ({
+  ...fromUrl(url),
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  commandTimeout: 1_000,
+  retryStrategy,
+});
 
 /** A worker waits for Redis for ever. */
-export const workerOptions = (url: string): ConnectionSettings => ({ ...fromUrl(url), maxRetriesPerRequest: null, retryStrategy });
+export const workerOptions = (url: string): ConnectionSettings => ({
+  ...fromUrl(url),
+  maxRetriesPerRequest: null,
+  retryStrategy,
+});
 
 const retryStrategy = (times: number): number => Math.min(2_000, 50 * 2 ** Math.min(times, 6));
 

@@ -13,4 +13,5 @@ const HIDDEN: readonly (readonly [form: RegExp, instead: string])[] = [
 ];
 
 /** A text without what looks like a secret, a PIN or a phone number. */
-export const scrub = (text: string): string => HIDDEN.reduce((rest, [form, instead]) => rest.replace(form, instead), text);
+export const scrub = (text: string): string =>
+  HIDDEN.reduce((rest, [form, instead]) => rest.replace(form, instead), text);

@@ -7,7 +7,8 @@ import { openMetrics } from './metrics.ts';
 import { startService, type RunningService } from './service.ts';
 
 /** Nobody listens on port 1. */
-const refused = (): Promise<Error> => new Promise((resolve) => connect({ host: '127.0.0.1', port: 1 }).once('error', resolve));
+const refused = (): Promise<Error> =>
+  new Promise((resolve) => connect({ host: '127.0.0.1', port: 1 }).once('error', resolve));
 const coded = (message: string, code: string, more = {}): Error => Object.assign(new Error(message), { code, ...more });
 
 const FAILURES: Record<string, () => Error | Promise<Error>> = {
@@ -23,12 +24,14 @@ const FAILURES: Record<string, () => Error | Promise<Error>> = {
   'a lock that was waited for too long': () => coded('canceling statement due to lock timeout', '55P03'),
   'two that waited for each other, again and again': () => coded('deadlock detected', '40P01'),
   'two that did not go together, again and again': () => coded('could not serialize access', '40001'),
-  'a statement of Prisma’s that took too long': () => coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '57014' } } } }),
+  'a statement of Prisma’s that took too long': () =>
+    coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '57014' } } } }),
 };
 const OURS: Record<string, () => Error> = {
   'a mistake of ours': () => new TypeError('x is not a function'),
   'a rule of the database': () => coded('duplicate key value violates unique constraint', '23505'),
-  'a statement of Prisma’s that is wrong': () => coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '42601' } } } }),
+  'a statement of Prisma’s that is wrong': () =>
+    coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '42601' } } } }),
 };
 
 @Controller('failing')
@@ -61,7 +64,11 @@ afterAll(() => service.stop());
 
 const ask = async (by: string) => {
   const reply = await fetch(`${service.url}/failing?by=${encodeURIComponent(by)}`);
-  return { status: reply.status, retryAfter: reply.headers.get('retry-after'), body: (await reply.json()) as { reason: string; detail: string } };
+  return {
+    status: reply.status,
+    retryAfter: reply.headers.get('retry-after'),
+    body: (await reply.json()) as { reason: string; detail: string },
+  };
 };
 
 describe('a service whose database is away', () => {

@@ -1,4 +1,12 @@
-import { Catch, HttpException, type ArgumentsHost, type DynamicModule, type ExceptionFilter, type LoggerService, type Type } from '@nestjs/common';
+import {
+  Catch,
+  HttpException,
+  type ArgumentsHost,
+  type DynamicModule,
+  type ExceptionFilter,
+  type LoggerService,
+  type Type,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -58,7 +66,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       void reply.code(problem.status).type('application/problem+json').send(problem);
     },
   });
-  const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, { rawBody: true, logger: nestLogger(log), abortOnError: false });
+  const app = await NestFactory.create<NestFastifyApplication>(options.module, adapter, {
+    rawBody: true,
+    logger: nestLogger(log),
+    abortOnError: false,
+  });
   app.useGlobalFilters(new ProblemFilter(log));
   if (options.microservice) app.connectMicroservice(options.microservice);
 
@@ -69,12 +81,31 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     return { ok: true };
   });
   fastify.get('/readyz', async (_request, reply) => {
-    const checks = await Promise.all(Object.entries(options.ready).map(async ([what, check]) => [what, await check().then(() => 'up', () => 'down')] as const));
+    const checks = await Promise.all(
+      Object.entries(options.ready).map(
+        async ([what, check]) =>
+          [
+            what,
+            await check().then(
+              () => 'up',
+              () => 'down',
+            ),
+          ] as const,
+      ),
+    );
     const ready = !stopping && checks.every(([, state]) => state === 'up');
     return reply.code(ready ? 200 : 503).send({ ready, stopping, ...Object.fromEntries(checks) });
   });
-  fastify.get('/metrics', async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
-  fastify.addHook('onResponse', async (request, reply) => metrics.observeRequest(`${request.method} ${request.routeOptions.url ?? 'unknown'}`, reply.statusCode, reply.elapsedTime / 1000));
+  fastify.get('/metrics', async (_request, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+  fastify.addHook('onResponse', async (request, reply) =>
+    metrics.observeRequest(
+      `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
+      reply.statusCode,
+      reply.elapsedTime / 1000,
+    ),
+  );
   await options.prepare?.(app);
   if (options.microservice) await app.startAllMicroservices();
   await app.listen(config.service.PORT, config.service.HOST);
@@ -86,7 +117,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     stopping = true;
     log.info('stopping: taking no more work');
     const withinMs = config.service.DRAIN_SECONDS * 1000;
-    await within(withinMs, options.drain(withinMs).then(() => app.close()), () => log.warn('not everything was finished in time; others will take it over'));
+    await within(
+      withinMs,
+      options.drain(withinMs).then(() => app.close()),
+      () => log.warn('not everything was finished in time; others will take it over'),
+    );
     await within(2_000, options.close(), () => log.warn('connections did not close in time'));
     for (const signal of SIGNALS) process.removeListener(signal, onSignal);
     log.info('stopped');
@@ -121,7 +156,9 @@ export async function runMain(start: () => Promise<unknown>): Promise<void> {
   try {
     await start();
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? (error.name === 'ConfigError' ? error.message : (error.stack ?? error.message)) : String(error)}\n`);
+    process.stderr.write(
+      `${error instanceof Error ? (error.name === 'ConfigError' ? error.message : (error.stack ?? error.message)) : String(error)}\n`,
+    );
     process.exit(1);
   }
 }
@@ -140,19 +177,28 @@ class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest & { readonly tenantId?: string }>();
     const known = fromFramework(error);
     const problem = toProblem(known, request.id);
-    if (problem.status >= 500) this.log.error({ err: error, requestId: request.id, reason: problem.reason, tenantId: request.tenantId }, 'a request failed');
+    if (problem.status >= 500)
+      this.log.error(
+        { err: error, requestId: request.id, reason: problem.reason, tenantId: request.tenantId },
+        'a request failed',
+      );
     const reply = http.getResponse<FastifyReply>();
-    if (known instanceof VerdictError && known.retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(known.retryAfterMs / 1000));
+    if (known instanceof VerdictError && known.retryAfterMs !== undefined)
+      void reply.header('retry-after', Math.ceil(known.retryAfterMs / 1000));
     void reply.code(problem.status).type('application/problem+json').send(problem);
   }
 }
 
-const nothingHere = (): VerdictError => new VerdictError('client', 'route-not-found', 'There is nothing at this address.', { fix: 'See the API reference at /docs.' });
+const nothingHere = (): VerdictError =>
+  new VerdictError('client', 'route-not-found', 'There is nothing at this address.', {
+    fix: 'See the API reference at /docs.',
+  });
 
 /** What Nest and Fastify themselves refuse, as verdicts. */
 function fromFramework(error: unknown): unknown {
   if (error instanceof VerdictError) return error;
-  const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number } | null)?.statusCode;
+  const status =
+    error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number } | null)?.statusCode;
   switch (status) {
     case 404:
       return nothingHere();
@@ -161,32 +207,70 @@ function fromFramework(error: unknown): unknown {
     case 413:
       return new VerdictError('client', 'body-too-large', `The body is larger than ${BODY_LIMIT / 1024} kB.`);
     case 415:
-      return new VerdictError('client', 'wrong-media-type', 'The body must be JSON.', { fix: 'Send content-type: application/json.' });
+      return new VerdictError('client', 'wrong-media-type', 'The body must be JSON.', {
+        fix: 'Send content-type: application/json.',
+      });
     case 400:
-      return new VerdictError('client', 'invalid-body', 'The body is not JSON.', { field: '', fix: 'Check the quotes and commas, and send content-type: application/json.' });
+      return new VerdictError('client', 'invalid-body', 'The body is not JSON.', {
+        field: '',
+        fix: 'Check the quotes and commas, and send content-type: application/json.',
+      });
     default:
       return isOutage(error) ? notNow(error) : error;
   }
 }
 
 /** Not 500: the carrier gives its call up at that, and asks again at 503 (vonage-contract.md §3); so do tenants' clients. */
-const notNow = (cause: unknown): VerdictError => new VerdictError('server', 'temporarily-unavailable', 'This cannot be done just now.', { fix: 'Try again in a moment.', retryAfterMs: 1_000, cause });
+const notNow = (cause: unknown): VerdictError =>
+  new VerdictError('server', 'temporarily-unavailable', 'This cannot be done just now.', {
+    fix: 'Try again in a moment.',
+    retryAfterMs: 1_000,
+    cause,
+  });
 
 /**
  * How drivers tell that the database or Redis is away, starting, full, or too busy to answer in time: by the system's code, by the server's (the last four: a statement
  * or a lock that took too long, and those that were in each other's way again and again), by Prisma's, or in words.
  */
 const OUTAGES = new Set([
-  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', '57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08006', '57014', '55P03', '40P01', '40001',
-  'P1001', 'P1008', 'P1017', 'P2024', 'P2028', 'P2034', 'P2037',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+  '08000',
+  '08001',
+  '08003',
+  '08006',
+  '57014',
+  '55P03',
+  '40P01',
+  '40001',
+  'P1001',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2028',
+  'P2034',
+  'P2037',
 ]);
-const SAYS_OUTAGE = /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed)/;
+const SAYS_OUTAGE =
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed)/;
 const isOutage = (error: unknown): boolean =>
-  error instanceof AggregateError ? error.errors.some(isOutage) : error instanceof Error && (codesOf(error).some((code) => OUTAGES.has(String(code))) || SAYS_OUTAGE.test(error.message));
+  error instanceof AggregateError
+    ? error.errors.some(isOutage)
+    : error instanceof Error &&
+      (codesOf(error).some((code) => OUTAGES.has(String(code))) || SAYS_OUTAGE.test(error.message));
 
 /** Prisma wraps the server's own code up in one of its own (P2010, P2039), and says it beside. */
 function codesOf(error: Error): unknown[] {
-  const { code, meta } = error as { code?: unknown; meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } } };
+  const { code, meta } = error as {
+    code?: unknown;
+    meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } };
+  };
   return [code, meta?.driverAdapterError?.cause?.originalCode];
 }
 

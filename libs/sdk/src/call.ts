@@ -17,8 +17,14 @@ interface GeneratedOptions {
 }
 
 /** The options of a generated call. */
-export const callWith = (client: Client, { idempotencyKey, ifVersion, signal }: CallOptions = {}): GeneratedOptions => ({
+export const callWith = (
+  client: Client,
+  { idempotencyKey, ifVersion, signal }: CallOptions = {},
+): GeneratedOptions => ({
   client,
-  headers: { ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }), ...(ifVersion !== undefined && { 'if-match': `"${ifVersion}"` }) },
+  headers: {
+    ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+    ...(ifVersion !== undefined && { 'if-match': `"${ifVersion}"` }),
+  },
   signal: signal ?? null,
 });

@@ -16,8 +16,14 @@ describe('a room from the SDK', () => {
   it('is created, looked at, joined, dialled from and ended', async () => {
     const { room, pin, session } = await client.rooms.create({ name: 'Board meeting' });
     const sessionId = session?.id ?? '';
-    expect(await client.rooms.get(room.id)).toMatchObject({ room: { id: room.id, name: 'Board meeting' }, pin, session: { id: sessionId } });
-    expect(await client.participants.token(room.id, { name: 'Grace' })).toMatchObject({ client: { token: expect.any(String) as string } });
+    expect(await client.rooms.get(room.id)).toMatchObject({
+      room: { id: room.id, name: 'Board meeting' },
+      pin,
+      session: { id: sessionId },
+    });
+    expect(await client.participants.token(room.id, { name: 'Grace' })).toMatchObject({
+      client: { token: expect.any(String) as string },
+    });
     const { participantId } = await client.participants.dial(room.id, { phone: '+442079460018', name: 'Charles' });
     expect((await client.participants.list(room.id).page()).participants.map(({ id }) => id)).toContain(participantId);
     expect(await client.rooms.observe(room.id)).toMatchObject({ legs: [] });
@@ -52,15 +58,24 @@ describe('a list', () => {
 
 describe('an error', () => {
   it('names each wrong field, with the fix', async () => {
-    const error: unknown = await client.rooms.create({ name: '', maxParticipants: 1 }).catch((thrown: unknown) => thrown);
+    const error: unknown = await client.rooms
+      .create({ name: '', maxParticipants: 1 })
+      .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(InvalidInputError);
-    expect(error).toMatchObject({ status: 422, reason: 'invalid-body', fix: expect.any(String) as string, requestId: expect.stringMatching(/^req_/) as string });
+    expect(error).toMatchObject({
+      status: 422,
+      reason: 'invalid-body',
+      fix: expect.any(String) as string,
+      requestId: expect.stringMatching(/^req_/) as string,
+    });
     expect((error as InvalidInputError).errors.map(({ pointer }) => pointer)).toEqual(['/name', '/maxParticipants']);
   });
 
   it('is of a class of its kind', async () => {
     await expect(client.rooms.get('room_AAAAAAAAAAAAAAAAAAAAAA')).rejects.toThrow(NotFoundError);
-    await expect(new Partyline({ apiKey: newKey(), baseUrl: stage.url }).rooms.list().page()).rejects.toThrow(AuthenticationError);
+    await expect(new Partyline({ apiKey: newKey(), baseUrl: stage.url }).rooms.list().page()).rejects.toThrow(
+      AuthenticationError,
+    );
   });
 
   it('is thrown at once for options that cannot work', () => {
@@ -70,9 +85,15 @@ describe('an error', () => {
 });
 
 it('has a method for every operation of the API', () => {
-  const { paths } = JSON.parse(readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8')) as { paths: Record<string, Record<string, { operationId: string }>> };
-  const operations = Object.values(paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId));
+  const { paths } = JSON.parse(readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8')) as {
+    paths: Record<string, Record<string, { operationId: string }>>;
+  };
+  const operations = Object.values(paths).flatMap((methods) =>
+    Object.values(methods).map(({ operationId }) => operationId),
+  );
   const sources = globSync(`${import.meta.dirname}/resources/*.ts`).map((file) => readFileSync(file, 'utf8'));
-  const called = new Set(sources.flatMap((source) => [...source.matchAll(/\b(\w+)\(\{ \.\.\.callWith\(/g)].map(([, name]) => name)));
+  const called = new Set(
+    sources.flatMap((source) => [...source.matchAll(/\b(\w+)\(\{ \.\.\.callWith\(/g)].map(([, name]) => name)),
+  );
   expect(operations.filter((operation) => !called.has(operation))).toEqual([]);
 });

@@ -67,10 +67,24 @@ export class Partyline {
 const wait: Patience['sleep'] = (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined);
 
 function open(options: PartylineOptions): { client: Client; wire: Wire } {
-  const { apiKey, fetch = globalThis.fetch, retries = 4, timeoutMs = 30_000, sleep = wait, random = Math.random, newIdempotencyKey = () => globalThis.crypto.randomUUID() } = options;
+  const {
+    apiKey,
+    fetch = globalThis.fetch,
+    retries = 4,
+    timeoutMs = 30_000,
+    sleep = wait,
+    random = Math.random,
+    newIdempotencyKey = () => globalThis.crypto.randomUUID(),
+  } = options;
   const baseUrl = options.baseUrl.replace(/\/+$/, '');
-  if (!/^https?:\/\//.test(baseUrl)) throw new PartylineError(0, 'invalid-options', `«${baseUrl}» is no base URL.`, { fix: 'Give the API’s address with its scheme, such as https://api.example.com.' });
-  if (!/^\S+$/.test(apiKey)) throw new PartylineError(0, 'invalid-options', 'There is no API key.', { fix: 'Give apiKey, pl_<env>_<id>_<secret>.' });
+  if (!/^https?:\/\//.test(baseUrl))
+    throw new PartylineError(0, 'invalid-options', `«${baseUrl}» is no base URL.`, {
+      fix: 'Give the API’s address with its scheme, such as https://api.example.com.',
+    });
+  if (!/^\S+$/.test(apiKey))
+    throw new PartylineError(0, 'invalid-options', 'There is no API key.', {
+      fix: 'Give apiKey, pl_<env>_<id>_<secret>.',
+    });
   const agent = `partyline-sdk/${SDK_VERSION}`;
   const patient = patientFetch({ fetch, retries, timeoutMs, sleep, random });
   const client = createClient(
@@ -85,12 +99,16 @@ function open(options: PartylineOptions): { client: Client; wire: Wire } {
     }),
   );
   client.interceptors.request.use((request) => {
-    if (request.method !== 'GET' && !request.headers.has('idempotency-key')) request.headers.set('idempotency-key', newIdempotencyKey());
+    if (request.method !== 'GET' && !request.headers.has('idempotency-key'))
+      request.headers.set('idempotency-key', newIdempotencyKey());
     return request;
   });
   client.interceptors.error.use((error, response, request) => {
     if (request?.signal.aborted === true && response === undefined) return request.signal.reason;
     return response === undefined ? noAnswer(request?.url ?? baseUrl, error) : errorOf(response, error);
   });
-  return { client, wire: { fetch, baseUrl, headers: { authorization: `Bearer ${apiKey}`, 'user-agent': agent }, sleep, random } };
+  return {
+    client,
+    wire: { fetch, baseUrl, headers: { authorization: `Bearer ${apiKey}`, 'user-agent': agent }, sleep, random },
+  };
 }

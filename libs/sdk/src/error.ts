@@ -16,7 +16,18 @@ export class PartylineError extends Error {
   /** Seconds to wait before trying again, where the API said so. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: number, reason: string, message: string, more: { fix?: string | undefined; errors?: PartylineError['errors']; requestId?: string | undefined; retryAfterSeconds?: number | undefined; cause?: unknown } = {}) {
+  constructor(
+    status: number,
+    reason: string,
+    message: string,
+    more: {
+      fix?: string | undefined;
+      errors?: PartylineError['errors'];
+      requestId?: string | undefined;
+      retryAfterSeconds?: number | undefined;
+      cause?: unknown;
+    } = {},
+  ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.status = status;
     this.reason = reason;
@@ -66,11 +77,28 @@ export class ConnectionError extends PartylineError {
 
 type Kind = new (...given: ConstructorParameters<typeof PartylineError>) => PartylineError;
 const KINDS: Readonly<Record<number, Kind>> = {
-  400: InvalidInputError, 401: AuthenticationError, 402: PermissionError, 403: PermissionError, 404: NotFoundError, 409: ConflictError, 410: NotFoundError, 412: ConflictError, 413: InvalidInputError,
-  415: InvalidInputError, 422: InvalidInputError, 428: ConflictError, 429: RateLimitError, 502: ProviderFailedError, 504: ProviderFailedError,
+  400: InvalidInputError,
+  401: AuthenticationError,
+  402: PermissionError,
+  403: PermissionError,
+  404: NotFoundError,
+  409: ConflictError,
+  410: NotFoundError,
+  412: ConflictError,
+  413: InvalidInputError,
+  415: InvalidInputError,
+  422: InvalidInputError,
+  428: ConflictError,
+  429: RateLimitError,
+  502: ProviderFailedError,
+  504: ProviderFailedError,
 };
 
-const isProblem = (body: unknown): body is Problem => typeof body === 'object' && body !== null && typeof (body as Problem).reason === 'string' && typeof (body as Problem).detail === 'string';
+const isProblem = (body: unknown): body is Problem =>
+  typeof body === 'object' &&
+  body !== null &&
+  typeof (body as Problem).reason === 'string' &&
+  typeof (body as Problem).detail === 'string';
 
 /** An answer that is no success, as an error. `body` is the problem, parsed, or whatever else came. */
 export function errorOf(response: Response, body: unknown): PartylineError {
@@ -78,13 +106,25 @@ export function errorOf(response: Response, body: unknown): PartylineError {
   const retryAfter = headers.get('retry-after');
   const retryAfterSeconds = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : undefined;
   const AnError = KINDS[status] ?? (status >= 500 ? ServerError : PartylineError);
-  if (isProblem(body)) return new AnError(status, body.reason, body.detail, { fix: body.fix, errors: body.errors ?? [], requestId: body.requestId, retryAfterSeconds });
-  return new AnError(status, 'not-partyline', `The answer (${status}) is not one of Partyline’s.`, { fix: 'Check the base URL, and what stands between you and the API.', retryAfterSeconds });
+  if (isProblem(body))
+    return new AnError(status, body.reason, body.detail, {
+      fix: body.fix,
+      errors: body.errors ?? [],
+      requestId: body.requestId,
+      retryAfterSeconds,
+    });
+  return new AnError(status, 'not-partyline', `The answer (${status}) is not one of Partyline’s.`, {
+    fix: 'Check the base URL, and what stands between you and the API.',
+    retryAfterSeconds,
+  });
 }
 
 /** No answer at all. */
 export const noAnswer = (url: string, cause: unknown): ConnectionError =>
-  new ConnectionError(0, 'no-answer', `${new URL(url).origin} gave no answer: ${innermost(cause)}`, { fix: 'Check the base URL and the network.', cause });
+  new ConnectionError(0, 'no-answer', `${new URL(url).origin} gave no answer: ${innermost(cause)}`, {
+    fix: 'Check the base URL and the network.',
+    cause,
+  });
 
 /** What a failed fetch is about stands in its cause. */
 function innermost(error: unknown): string {

@@ -6,7 +6,8 @@ import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/s
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = new URL('../../..', import.meta.url).pathname;
-const examplesIn = (page: string): string[] => [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n([^]*?)```/g)].map(([, example = '']) => example);
+const examplesIn = (page: string): string[] =>
+  [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n([^]*?)```/g)].map(([, example = '']) => example);
 
 /** Inside the package, so that it finds the SDK by its name as any program would. */
 const folder = join(import.meta.dirname, 'generated', `examples-${process.pid}`);
@@ -21,15 +22,31 @@ afterAll(async () => {
 });
 
 describe.each(['README.md', 'libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) => {
-  it.each(examplesIn(page).map((example, at) => [at + 1, example] as const))('example %i runs', async (at, example) => {
-    const file = join(folder, `${page.replaceAll(/\W/g, '-')}-${at}.ts`);
-    writeFileSync(file, example);
-    const env = { PATH: process.env.PATH, PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, WEBHOOK_SECRET: 'whsec_nVaaDrdyk6G1R2h6n2pPqvQkF3xJr1M8yqXWzG7t0Yk=' };
-    await expect(promisify(execFile)(process.execPath, ['--conditions=@partyline/source', file], { env, timeout: 280_000 })).resolves.toMatchObject({ stdout: expect.any(String) as string });
-  }, 300_000);
+  it.each(examplesIn(page).map((example, at) => [at + 1, example] as const))(
+    'example %i runs',
+    async (at, example) => {
+      const file = join(folder, `${page.replaceAll(/\W/g, '-')}-${at}.ts`);
+      writeFileSync(file, example);
+      const env = {
+        PATH: process.env.PATH,
+        PARTYLINE_URL: stage.url,
+        PARTYLINE_KEY: stage.keys.ours,
+        WEBHOOK_SECRET: 'whsec_nVaaDrdyk6G1R2h6n2pPqvQkF3xJr1M8yqXWzG7t0Yk=',
+      };
+      await expect(
+        promisify(execFile)(process.execPath, ['--conditions=@partyline/source', file], { env, timeout: 280_000 }),
+      ).resolves.toMatchObject({ stdout: expect.any(String) as string });
+    },
+    300_000,
+  );
 });
 
 it.each(['README.md', 'libs/sdk/README.md'])('%s: a room takes ten lines', (page) => {
   const [first = ''] = examplesIn(page);
-  expect(first.trim().split('\n').filter((line) => line !== '').length).toBeLessThanOrEqual(10);
+  expect(
+    first
+      .trim()
+      .split('\n')
+      .filter((line) => line !== '').length,
+  ).toBeLessThanOrEqual(10);
 });

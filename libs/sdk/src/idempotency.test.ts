@@ -11,7 +11,10 @@ afterAll(() => stage.stop());
 it('a write that was told to come again later is done when it does, under the key of its first try', async () => {
   const { body: made } = await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: { name: 'Room' } });
   await stage.ask('POST', '/v1/operator/tenants/ten_theirs/suspend');
-  await stage.store.pool.query(`INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ('leg_up', 'ten_theirs', $1, 'inbound', 'ending', now())`, [made.session.id]);
+  await stage.store.pool.query(
+    `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ('leg_up', 'ten_theirs', $1, 'inbound', 'ending', now())`,
+    [made.session.id],
+  );
   const waited: number[] = [];
   // While it waits, the hang-up is confirmed.
   const sleep = async (ms: number): Promise<void> => {

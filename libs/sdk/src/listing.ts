@@ -5,11 +5,15 @@ export interface Listing<Page, Item> extends AsyncIterable<Item> {
 }
 
 /** The list that a query asks for, from its `after` on. @param fetchPage asks for one page */
-export function listing<Query extends { after?: string }, Page extends { readonly next: string | null }, Item>(query: Query, fetchPage: (query: Query) => Promise<Page>, itemsOf: (page: Page) => readonly Item[]): Listing<Page, Item> {
+export function listing<Query extends { after?: string }, Page extends { readonly next: string | null }, Item>(
+  query: Query,
+  fetchPage: (query: Query) => Promise<Page>,
+  itemsOf: (page: Page) => readonly Item[],
+): Listing<Page, Item> {
   return {
     page: () => fetchPage(query),
     async *[Symbol.asyncIterator]() {
-      for (let asked = query; ; ) {
+      for (let asked = query; ;) {
         const page = await fetchPage(asked);
         yield* itemsOf(page);
         if (page.next === null) return;

@@ -17,7 +17,12 @@ beforeAll(async () => {
     let body = '';
     request.on('data', (bytes: Buffer) => (body += bytes.toString()));
     request.on('end', () => {
-      seen.push({ method: request.method ?? '', key: request.headers['idempotency-key'] as string | undefined, body, agent: request.headers['user-agent'] });
+      seen.push({
+        method: request.method ?? '',
+        key: request.headers['idempotency-key'] as string | undefined,
+        body,
+        agent: request.headers['user-agent'],
+      });
       const answer = script.length > 1 ? script.shift() : script[0];
       answer?.(reply, request);
     });
@@ -33,14 +38,27 @@ afterAll(() => new Promise((resolve) => server.close(resolve)));
 const answer =
   (status: number, body: unknown, headers: Record<string, string> = {}): Answer =>
   (reply) =>
-    reply.writeHead(status, { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', ...headers }).end(JSON.stringify(body));
-const problem = (status: number, reason: string, headers?: Record<string, string>): Answer => answer(status, { type: `urn:partyline:problem:${reason}`, title: 'No', status, detail: 'No.', reason, requestId: 'req_1' }, headers);
+    reply
+      .writeHead(status, { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', ...headers })
+      .end(JSON.stringify(body));
+const problem = (status: number, reason: string, headers?: Record<string, string>): Answer =>
+  answer(
+    status,
+    { type: `urn:partyline:problem:${reason}`, title: 'No', status, detail: 'No.', reason, requestId: 'req_1' },
+    headers,
+  );
 const cut: Answer = (reply) => reply.socket?.destroy();
 const rooms = answer(200, { rooms: [], next: null });
 const made = answer(201, { room: { id: 'room_1' } });
 
 const client = (more: object = {}): Partyline =>
-  new Partyline({ apiKey: 'pl_test_x', baseUrl, sleep: async (ms) => void pauses.push(ms), random: () => 0.5, ...more });
+  new Partyline({
+    apiKey: 'pl_test_x',
+    baseUrl,
+    sleep: async (ms) => void pauses.push(ms),
+    random: () => 0.5,
+    ...more,
+  });
 
 describe('a request is tried again', () => {
   it.each([
@@ -87,19 +105,29 @@ describe('a request is tried again', () => {
 describe('a request is not tried again', () => {
   it.each([400, 401, 403, 404, 409, 412, 422, 500, 502, 504])('after %i', async (status) => {
     script = [problem(status, 'some-reason')];
-    await expect(client().rooms.list().page()).rejects.toMatchObject({ status, reason: 'some-reason', requestId: 'req_1' });
+    await expect(client().rooms.list().page()).rejects.toMatchObject({
+      status,
+      reason: 'some-reason',
+      requestId: 'req_1',
+    });
     expect(seen).toHaveLength(1);
   });
 
   it('for ever', async () => {
     script = [problem(503, 'no-numbers', { 'retry-after': '1' })];
-    await expect(client({ retries: 2 }).rooms.list().page()).rejects.toMatchObject({ constructor: ServerError, retryAfterSeconds: 1 });
+    await expect(client({ retries: 2 }).rooms.list().page()).rejects.toMatchObject({
+      constructor: ServerError,
+      retryAfterSeconds: 1,
+    });
     expect(seen).toHaveLength(3);
   });
 
   it('when the wait would be longer than a minute', async () => {
     script = [problem(429, 'too-many-requests', { 'retry-after': '3600' })];
-    await expect(client().rooms.list().page()).rejects.toMatchObject({ constructor: RateLimitError, retryAfterSeconds: 3600 });
+    await expect(client().rooms.list().page()).rejects.toMatchObject({
+      constructor: RateLimitError,
+      retryAfterSeconds: 3600,
+    });
     expect(pauses).toEqual([]);
   });
 
@@ -118,7 +146,9 @@ describe('a request is not tried again', () => {
       setImmediate(() => given.abort(new Error('changed my mind')));
       return new Response(null, { status: 503, headers: { 'retry-after': '60' } });
     };
-    await expect(client({ fetch, sleep: undefined }).rooms.list({}, { signal: given.signal }).page()).rejects.toThrow('changed my mind');
+    await expect(client({ fetch, sleep: undefined }).rooms.list({}, { signal: given.signal }).page()).rejects.toThrow(
+      'changed my mind',
+    );
     expect(asked).toBe(1);
   });
 });
@@ -133,7 +163,10 @@ it('a twin that is still being worked on is waited for', async () => {
 
 it('no answer at all says whom it asked', async () => {
   script = [cut];
-  const error: unknown = await client({ retries: 1 }).rooms.list().page().catch((thrown: unknown) => thrown);
+  const error: unknown = await client({ retries: 1 })
+    .rooms.list()
+    .page()
+    .catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(ConnectionError);
   expect(error).toMatchObject({ status: 0, reason: 'no-answer', message: expect.stringContaining(baseUrl) as string });
 });
@@ -146,7 +179,11 @@ it('an answer that takes too long is none', async () => {
 
 it('something else than Partyline is told apart', async () => {
   script = [answer(404, 'no such page', { 'content-type': 'text/html' })];
-  await expect(client().rooms.list().page()).rejects.toMatchObject({ status: 404, reason: 'not-partyline', fix: expect.stringContaining('base URL') as string });
+  await expect(client().rooms.list().page()).rejects.toMatchObject({
+    status: 404,
+    reason: 'not-partyline',
+    fix: expect.stringContaining('base URL') as string,
+  });
 });
 
 it('a redirect is not followed: the key would go along', async () => {

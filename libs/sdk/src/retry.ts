@@ -17,7 +17,8 @@ const LONGEST_PAUSE_MS = 8_000;
 export const LONGEST_RETRY_AFTER_MS = 60_000;
 
 /** Somewhere in the upper half of a pause that doubles each time, so that clients that fell together do not come back together. */
-export const pauseMs = (attempt: number, random: () => number): number => Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt) * (0.5 + random() / 2);
+export const pauseMs = (attempt: number, random: () => number): number =>
+  Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt) * (0.5 + random() / 2);
 
 /** What the answer asks for, milliseconds; undefined: nothing. Seconds or a date, by RFC 9110. */
 export function retryAfterMs(response: Response): number | undefined {
@@ -32,7 +33,10 @@ export function retryAfterMs(response: Response): number | undefined {
 const mayComeTwice = (request: Request): boolean => request.method === 'GET' || request.headers.has('idempotency-key');
 
 /** Too many requests, not available now, and a twin that is still being worked on: nothing was done, so the same may be asked again. */
-const isTransient = (response: Response): boolean => response.status === 429 || response.status === 503 || (response.status === 409 && response.headers.has('retry-after'));
+const isTransient = (response: Response): boolean =>
+  response.status === 429 ||
+  response.status === 503 ||
+  (response.status === 409 && response.headers.has('retry-after'));
 
 /** A fetch that tries again when nothing can come of it but an answer: on no answer, 429 and 503, as long as the caller's own signal has not fired. */
 export const patientFetch =
@@ -42,7 +46,9 @@ export const patientFetch =
     for (let attempt = 0; ; attempt++) {
       let pause = pauseMs(attempt, random);
       try {
-        const response = await fetch(request.clone(), { signal: AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]) });
+        const response = await fetch(request.clone(), {
+          signal: AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]),
+        });
         const asked = retryAfterMs(response);
         if (attempt === last || !isTransient(response) || (asked ?? 0) > LONGEST_RETRY_AFTER_MS) return response;
         pause = Math.max(pause, asked ?? 0);

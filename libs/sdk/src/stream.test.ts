@@ -14,7 +14,11 @@ beforeAll(async () => {
   server = createServer((request, reply) => {
     // No test is to send its first request into a connection that the one before has closed.
     reply.setHeader('connection', 'close');
-    asked.push({ url: request.url ?? '', last: request.headers['last-event-id'] as string | undefined, accept: request.headers.accept });
+    asked.push({
+      url: request.url ?? '',
+      last: request.headers['last-event-id'] as string | undefined,
+      accept: request.headers.accept,
+    });
     (script.length > 1 ? script.shift() : script[0])?.(reply, request);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -27,7 +31,8 @@ afterEach(() => {
 });
 afterAll(() => new Promise((resolve) => server.close(resolve)));
 
-const event = (no: number): string => `id: evt_${no}\nevent: session.live\ndata: ${JSON.stringify({ id: `evt_${no}`, type: 'session.live', seq: no })}\n\n`;
+const event = (no: number): string =>
+  `id: evt_${no}\nevent: session.live\ndata: ${JSON.stringify({ id: `evt_${no}`, type: 'session.live', seq: no })}\n\n`;
 const tells =
   (...parts: string[]): Answer =>
   (reply) => {
@@ -44,9 +49,18 @@ const breaks =
 const refuses =
   (status: number, reason: string, headers = {}): Answer =>
   (reply) =>
-    reply.writeHead(status, { 'content-type': 'application/problem+json', ...headers }).end(JSON.stringify({ type: 'x', title: 'x', status, reason, detail: 'No.' }));
+    reply
+      .writeHead(status, { 'content-type': 'application/problem+json', ...headers })
+      .end(JSON.stringify({ type: 'x', title: 'x', status, reason, detail: 'No.' }));
 
-const client = (more: object = {}): Partyline => new Partyline({ apiKey: 'pl_test_x', baseUrl, random: () => 0.5, sleep: async (ms) => void pauses.push(ms), ...more });
+const client = (more: object = {}): Partyline =>
+  new Partyline({
+    apiKey: 'pl_test_x',
+    baseUrl,
+    random: () => 0.5,
+    sleep: async (ms) => void pauses.push(ms),
+    ...more,
+  });
 
 async function take(count: number, options: { after?: string; types?: 'session.live'[] } = {}): Promise<string[]> {
   const ids: string[] = [];
@@ -55,7 +69,11 @@ async function take(count: number, options: { after?: string; types?: 'session.l
 }
 
 it('goes on where a connection broke: nothing twice, nothing missed', async () => {
-  script = [tells('retry: 1000\n\n', event(1), ': still here\n\n', event(2)), breaks(event(3)), tells(event(4), event(5))];
+  script = [
+    tells('retry: 1000\n\n', event(1), ': still here\n\n', event(2)),
+    breaks(event(3)),
+    tells(event(4), event(5)),
+  ];
   expect(await take(5)).toEqual(['evt_1', 'evt_2', 'evt_3', 'evt_4', 'evt_5']);
   expect(asked.map(({ last }) => last)).toEqual([undefined, 'evt_2', 'evt_3']);
   expect(asked[0]?.accept).toBe('text/event-stream');
@@ -80,7 +98,12 @@ it('begins after the event that it is given, with the types that are wanted', as
 });
 
 it('waits longer each time that there is no answer, and as long as it is asked to', async () => {
-  script = [(reply) => reply.destroy(), (reply) => reply.destroy(), refuses(503, 'stopping', { 'retry-after': '9' }), tells(event(1))];
+  script = [
+    (reply) => reply.destroy(),
+    (reply) => reply.destroy(),
+    refuses(503, 'stopping', { 'retry-after': '9' }),
+    tells(event(1)),
+  ];
   expect(await take(1)).toEqual(['evt_1']);
   expect(pauses).toEqual([187.5, 375, 9_000]);
 });
@@ -120,7 +143,8 @@ it('ends in the middle of a pause', async () => {
     queueMicrotask(() => over.abort());
     return 0.5;
   };
-  for await (const { id } of client({ random, sleep: undefined }).events.stream({ signal: over.signal })) expect.unreachable(id);
+  for await (const { id } of client({ random, sleep: undefined }).events.stream({ signal: over.signal }))
+    expect.unreachable(id);
   expect(asked).toHaveLength(1);
 });
 

@@ -22,7 +22,11 @@ export interface Wire extends Pick<Patience, 'fetch' | 'sleep' | 'random'> {
 const SILENCE_MS = 45_000;
 
 /** Says when a connection has been silent for too long. */
-function listenFor(signal: AbortSignal | undefined): { readonly signal: AbortSignal; readonly heard: () => void; readonly over: () => void } {
+function listenFor(signal: AbortSignal | undefined): {
+  readonly signal: AbortSignal;
+  readonly heard: () => void;
+  readonly over: () => void;
+} {
   const silent = new AbortController();
   const watch = setTimeout(() => silent.abort(), SILENCE_MS);
   return {
@@ -36,7 +40,10 @@ function listenFor(signal: AbortSignal | undefined): { readonly signal: AbortSig
 }
 
 /** What `client.events.stream` does. */
-export async function* follow({ fetch, baseUrl, headers, sleep, random }: Wire, { after, types = [], signal }: StreamOptions): AsyncGenerator<PartylineEvent, void> {
+export async function* follow(
+  { fetch, baseUrl, headers, sleep, random }: Wire,
+  { after, types = [], signal }: StreamOptions,
+): AsyncGenerator<PartylineEvent, void> {
   const url = `${baseUrl}/v1/events${types.length === 0 ? '' : `?types=${types.map(encodeURIComponent).join(',')}`}`;
   const isOver = (): boolean => signal?.aborted === true;
   let last = after;
@@ -44,7 +51,11 @@ export async function* follow({ fetch, baseUrl, headers, sleep, random }: Wire, 
     let asked = 0;
     const silence = listenFor(signal);
     try {
-      const response = await fetch(url, { headers: { ...headers, accept: 'text/event-stream', ...(last !== undefined && { 'last-event-id': last }) }, signal: silence.signal, redirect: 'error' });
+      const response = await fetch(url, {
+        headers: { ...headers, accept: 'text/event-stream', ...(last !== undefined && { 'last-event-id': last }) },
+        signal: silence.signal,
+        redirect: 'error',
+      });
       if (!response.ok || response.body === null) {
         const error = errorOf(response, await response.json().catch(() => undefined));
         if (response.status < 500 && response.status !== 429) throw error;
@@ -70,7 +81,11 @@ export async function* follow({ fetch, baseUrl, headers, sleep, random }: Wire, 
  * @param heard is told of every byte, those that keep it open included
  * @param begins is told each id as soon as it comes: the first says where the stream begins, before there is any event
  */
-async function* messages(body: ReadableStream<Uint8Array>, heard: () => void, begins: (place: string) => void): AsyncGenerator<{ id?: string | undefined; data: string }> {
+async function* messages(
+  body: ReadableStream<Uint8Array>,
+  heard: () => void,
+  begins: (place: string) => void,
+): AsyncGenerator<{ id?: string | undefined; data: string }> {
   const listening = new TransformStream<Uint8Array, Uint8Array>({
     transform(bytes, controller) {
       heard();
@@ -78,5 +93,9 @@ async function* messages(body: ReadableStream<Uint8Array>, heard: () => void, be
     },
   });
   const text = new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>;
-  for await (const message of body.pipeThrough(listening).pipeThrough(text).pipeThrough(new EventSourceParserStream({ onId: begins }))) if (message.data !== '') yield message;
+  for await (const message of body
+    .pipeThrough(listening)
+    .pipeThrough(text)
+    .pipeThrough(new EventSourceParserStream({ onId: begins })))
+    if (message.data !== '') yield message;
 }

@@ -13,7 +13,11 @@ const NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
  * @param body the bytes as they came, not parsed and written again
  * @throws PartylineError `webhook-refused`; answer 400 then
  */
-export function verifyWebhook(secret: string | readonly string[], headers: WebhookHeaders, body: string | Uint8Array): PartylineEvent {
+export function verifyWebhook(
+  secret: string | readonly string[],
+  headers: WebhookHeaders,
+  body: string | Uint8Array,
+): PartylineEvent {
   const given = Object.fromEntries(NAMES.map((name) => [name, headerOf(headers, name)]));
   const text = typeof body === 'string' ? body : new TextDecoder().decode(body);
   let why: unknown;
@@ -24,7 +28,12 @@ export function verifyWebhook(secret: string | readonly string[], headers: Webho
       why = error;
     }
   }
-  throw new PartylineError(0, 'webhook-refused', `This webhook was refused: ${why instanceof Error ? why.message : 'there is no secret to check it by'}.`, { fix: 'Check the endpoint’s secret, that the body is passed as it came, and your clock.', cause: why });
+  throw new PartylineError(
+    0,
+    'webhook-refused',
+    `This webhook was refused: ${why instanceof Error ? why.message : 'there is no secret to check it by'}.`,
+    { fix: 'Check the endpoint’s secret, that the body is passed as it came, and your clock.', cause: why },
+  );
 }
 
 function headerOf(headers: WebhookHeaders, name: string): string {

@@ -3,8 +3,28 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findLegOfCall, ownerOfMedia } from './owners.ts';
 import { lockSession, insertLeg } from './session-view.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from './store.ts';
-import { freshId, freshSeat, freshToken, lookupOf, makeAccount, makeLeg, makeNumbers, makeRoom, NUMBER, readLeg, readSession, setColumns } from './testing/fixtures.ts';
-import { admitCaller, answerCaller, answerOwnLeg, useToken, type Admission, type AnsweredCaller } from './voice-webhooks.ts';
+import {
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeAccount,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  NUMBER,
+  readLeg,
+  readSession,
+  setColumns,
+} from './testing/fixtures.ts';
+import {
+  admitCaller,
+  answerCaller,
+  answerOwnLeg,
+  useToken,
+  type Admission,
+  type AnsweredCaller,
+} from './voice-webhooks.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -27,9 +47,12 @@ interface Place {
 const platform = async (): Promise<Place> => ({ accountId: null, number: NUMBER });
 const own = (): Promise<Place> => makeAccount(store);
 
-const ring = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> => answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null }, freshSeat());
-const key = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> => admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat());
-const roomAt = ({ number, tenantId }: Place, more: Parameters<typeof makeRoom>[1] = {}) => makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
+const ring = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
+  answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null }, freshSeat());
+const key = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> =>
+  admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat());
+const roomAt = ({ number, tenantId }: Place, more: Parameters<typeof makeRoom>[1] = {}) =>
+  makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
 const countLegs = (): Promise<number> => store.prisma.leg.count();
 
 /** Somebody at a number of `place`'s who is asked for a PIN. */
@@ -66,7 +89,8 @@ describe.each([
     const { pin, conversation } = await roomAt(owner);
     const { legId, callId } = await caller(owner);
     const before = await readLeg(store, legId);
-    for (const keyed of [pin, '000000000']) expect((await key(signer.accountId, legId, callId, keyed)).outcome).toBe('unknown-call');
+    for (const keyed of [pin, '000000000'])
+      expect((await key(signer.accountId, legId, callId, keyed)).outcome).toBe('unknown-call');
     expect(await readLeg(store, legId)).toEqual(before);
     expect(await key(owner.accountId, legId, callId, pin)).toMatchObject({ outcome: 'admitted', conversation });
   });
@@ -76,7 +100,12 @@ describe.each([
     await roomAt(signer, signer.tenantId === undefined ? {} : { pinless: true });
     const { legId, callId } = await caller(owner);
     const before = await readLeg(store, legId);
-    expect(await ring(signer.accountId, signer.number, callId)).toMatchObject({ outcome: 'unknown-number', leg_id: null, session_id: null, conversation: null });
+    expect(await ring(signer.accountId, signer.number, callId)).toMatchObject({
+      outcome: 'unknown-number',
+      leg_id: null,
+      session_id: null,
+      conversation: null,
+    });
     expect(await readLeg(store, legId)).toEqual(before);
   });
 
@@ -87,7 +116,11 @@ describe.each([
     const legId = await makeLeg(store, room, { kind, state: 'dialling', account_id: owner.accountId, token_hash });
     const by = kind === 'bridge' ? { tokenHash: token_hash } : { legId };
     const before = await readLeg(store, legId);
-    expect(await answerOwnLeg(store, freshToken(signer.accountId), by, freshId('call'))).toMatchObject({ outcome: 'unknown-leg', leg_id: null, conversation: null });
+    expect(await answerOwnLeg(store, freshToken(signer.accountId), by, freshId('call'))).toMatchObject({
+      outcome: 'unknown-leg',
+      leg_id: null,
+      conversation: null,
+    });
     expect(await readLeg(store, legId)).toEqual(before);
     expect((await answerOwnLeg(store, freshToken(owner.accountId), by, freshId('call'))).outcome).toBe('join');
   });
@@ -99,7 +132,12 @@ describe.each([
     const unnamed = await makeLeg(store, room, { kind: 'outbound', state: 'dialling', account_id: owner.accountId });
     const media = freshId('media');
     await setColumns(store, 'session', room.sessionId, { media_session_id: media });
-    const named = async (accountId: string | null) => [await findLegOfCall(store, accountId, { callId, legId }), await findLegOfCall(store, accountId, { callId: freshId('call'), legId: unnamed }), await ownerOfMedia(store, accountId, media)].map((each) => each !== null);
+    const named = async (accountId: string | null) =>
+      [
+        await findLegOfCall(store, accountId, { callId, legId }),
+        await findLegOfCall(store, accountId, { callId: freshId('call'), legId: unnamed }),
+        await ownerOfMedia(store, accountId, media),
+      ].map((each) => each !== null);
     expect(await named(signer.accountId)).toEqual([false, false, false]);
     expect(await named(owner.accountId)).toEqual([true, true, true]);
   });
@@ -107,9 +145,15 @@ describe.each([
   it('uses up no token of its', async () => {
     const [signer, owner] = [await of(), await at()];
     const token = (accountId: string | null) => ({ ...freshToken(accountId), jti: 'one-and-the-same' });
-    const use = (accountId: string | null) => inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token(accountId)));
+    const use = (accountId: string | null) =>
+      inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token(accountId)));
     await store.prisma.webhook_jti.deleteMany();
-    expect([await use(signer.accountId), await use(signer.accountId), await use(owner.accountId), await use(owner.accountId)]).toEqual([true, false, true, false]);
+    expect([
+      await use(signer.accountId),
+      await use(signer.accountId),
+      await use(owner.accountId),
+      await use(owner.accountId),
+    ]).toEqual([true, false, true, false]);
   });
 });
 
@@ -121,9 +165,19 @@ describe('what is made for a room', () => {
     const { legId, callId } = await caller(owner);
     const seat = await key(owner.accountId, legId, callId, room.pin);
     const sessionId = seat.outcome === 'admitted' ? seat.session_id : '';
-    expect(await readSession(store, sessionId)).toMatchObject({ account_id: owner.accountId, tenant_id: owner.tenantId });
+    expect(await readSession(store, sessionId)).toMatchObject({
+      account_id: owner.accountId,
+      tenant_id: owner.tenantId,
+    });
     expect((await readLeg(store, legId)).account_id).toBe(owner.accountId);
-    const rung = await inTransaction(store, room.tenantId, async (tx) => insertLeg(tx, room.tenantId, (await lockSession(tx, room.tenantId, sessionId))!.session, { id: freshId('leg'), kind: 'outbound', state: 'requested', deadline_at: new Date('2099-01-01') }));
+    const rung = await inTransaction(store, room.tenantId, async (tx) =>
+      insertLeg(tx, room.tenantId, (await lockSession(tx, room.tenantId, sessionId))!.session, {
+        id: freshId('leg'),
+        kind: 'outbound',
+        state: 'requested',
+        deadline_at: new Date('2099-01-01'),
+      }),
+    );
     expect(rung.account_id).toBe(owner.accountId);
   });
 
@@ -139,10 +193,18 @@ describe('what is made for a room', () => {
   it('is at no other tenant’s account, by the database’s own rule', async () => {
     const [owner, other] = [await own(), await own()];
     const room = await roomAt(owner);
-    await expect(makeLeg(store, room, { kind: 'outbound', state: 'requested', account_id: other.accountId })).rejects.toMatchObject({ code: '23503' });
-    await expect(setColumns(store, 'session', room.sessionId, { account_id: other.accountId })).rejects.toMatchObject({ code: '23503' });
-    await expect(store.pool.query('UPDATE dial_in_number SET account_id = $2 WHERE e164 = $1', [owner.number, other.accountId])).rejects.toMatchObject({ code: '23503' });
-    await expect(store.pool.query('UPDATE dial_in_number SET account_id = $2 WHERE e164 = $1', [NUMBER, other.accountId])).rejects.toMatchObject({ code: '23514' });
+    await expect(
+      makeLeg(store, room, { kind: 'outbound', state: 'requested', account_id: other.accountId }),
+    ).rejects.toMatchObject({ code: '23503' });
+    await expect(setColumns(store, 'session', room.sessionId, { account_id: other.accountId })).rejects.toMatchObject({
+      code: '23503',
+    });
+    await expect(
+      store.pool.query('UPDATE dial_in_number SET account_id = $2 WHERE e164 = $1', [owner.number, other.accountId]),
+    ).rejects.toMatchObject({ code: '23503' });
+    await expect(
+      store.pool.query('UPDATE dial_in_number SET account_id = $2 WHERE e164 = $1', [NUMBER, other.accountId]),
+    ).rejects.toMatchObject({ code: '23514' });
   });
 });
 
@@ -150,13 +212,38 @@ it('callers of several accounts in one moment get each their own answer', async 
   const places = [await platform(), await own(), await own()];
   const rooms = await Promise.all(places.map((place) => roomAt(place)));
   // The first two go out by themselves; those after them are a group.
-  const calls = await Promise.all(Array.from({ length: 12 }, async (_, index) => {
-    const place = places.at(index % 3)!;
-    const callId = freshId('call');
-    const { outcome, leg_id } = await ring(index < 9 ? place.accountId : places.at((index + 1) % 3)!.accountId, place.number, callId);
-    return { outcome, legId: leg_id ?? '', callId };
-  }));
-  expect(calls.map(({ outcome }) => outcome)).toEqual([...Array.from({ length: 9 }, () => 'ask'), ...Array.from({ length: 3 }, () => 'unknown-number')]);
-  const admissions = await Promise.all(calls.slice(0, 9).map(({ legId, callId }, index) => key((index < 6 ? places.at(index % 3)! : places.at((index + 1) % 3)!).accountId, legId, callId, rooms.at(index % 3)!.pin)));
-  expect(admissions.map((each) => (each.outcome === 'admitted' ? each.conversation : each.outcome))).toEqual([...[0, 1, 2, 0, 1, 2].map((index) => rooms.at(index)!.conversation), 'unknown-call', 'unknown-call', 'unknown-call']);
+  const calls = await Promise.all(
+    Array.from({ length: 12 }, async (_, index) => {
+      const place = places.at(index % 3)!;
+      const callId = freshId('call');
+      const { outcome, leg_id } = await ring(
+        index < 9 ? place.accountId : places.at((index + 1) % 3)!.accountId,
+        place.number,
+        callId,
+      );
+      return { outcome, legId: leg_id ?? '', callId };
+    }),
+  );
+  expect(calls.map(({ outcome }) => outcome)).toEqual([
+    ...Array.from({ length: 9 }, () => 'ask'),
+    ...Array.from({ length: 3 }, () => 'unknown-number'),
+  ]);
+  const admissions = await Promise.all(
+    calls
+      .slice(0, 9)
+      .map(({ legId, callId }, index) =>
+        key(
+          (index < 6 ? places.at(index % 3)! : places.at((index + 1) % 3)!).accountId,
+          legId,
+          callId,
+          rooms.at(index % 3)!.pin,
+        ),
+      ),
+  );
+  expect(admissions.map((each) => (each.outcome === 'admitted' ? each.conversation : each.outcome))).toEqual([
+    ...[0, 1, 2, 0, 1, 2].map((index) => rooms.at(index)!.conversation),
+    'unknown-call',
+    'unknown-call',
+    'unknown-call',
+  ]);
 });

@@ -4,7 +4,17 @@ import { SESSION_STATES } from '@partyline/domain/session';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import { openStore, type Store } from './store.ts';
-import { freshId, freshToken, makeLeg, makeNumbers, makeRoom, readLeg, readSession, setColumns, type MadeRoom } from './testing/fixtures.ts';
+import {
+  freshId,
+  freshToken,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  readLeg,
+  readSession,
+  setColumns,
+  type MadeRoom,
+} from './testing/fixtures.ts';
 import { answerOwnLeg } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -38,9 +48,18 @@ describe.each(KINDS)('our own %s leg is picked up', (kind) => {
     const callId = freshId('call');
     const answered = await answerOwnLeg(store, freshToken(), by, callId);
     const letGo = state === 'ending' || state === 'ended';
-    expect(answered).toMatchObject({ outcome: letGo ? 'let-go' : 'join', leg_id: legId, tenant_id: of.tenantId, session_id: of.sessionId, conversation: letGo ? null : of.conversation });
+    expect(answered).toMatchObject({
+      outcome: letGo ? 'let-go' : 'join',
+      leg_id: legId,
+      tenant_id: of.tenantId,
+      session_id: of.sessionId,
+      conversation: letGo ? null : of.conversation,
+    });
     // Its call is known from now on, whatever the state: it must be seen closed.
-    expect(await readLeg(store, legId)).toMatchObject({ state: step(legMachine, state, 'answered') ?? state, voice_call_id: callId });
+    expect(await readLeg(store, legId)).toMatchObject({
+      state: step(legMachine, state, 'answered') ?? state,
+      voice_call_id: callId,
+    });
     expect((await readSession(store, of.sessionId)).settle_owed_at !== null).toBe(!letGo);
   });
 
@@ -61,7 +80,11 @@ describe.each(KINDS)('our own %s leg is picked up', (kind) => {
     const first = await answerOwnLeg(store, token, by, callId);
     expect(await answerOwnLeg(store, freshToken(), by, callId)).toEqual(first);
     const before = await readLeg(store, legId);
-    expect(await answerOwnLeg(store, token, by, callId)).toMatchObject({ outcome: 'replayed', tenant_id: null, leg_id: null });
+    expect(await answerOwnLeg(store, token, by, callId)).toMatchObject({
+      outcome: 'replayed',
+      tenant_id: null,
+      leg_id: null,
+    });
     expect(await readLeg(store, legId)).toEqual(before);
   });
 
@@ -70,7 +93,15 @@ describe.each(KINDS)('our own %s leg is picked up', (kind) => {
     const callId = freshId('call');
     await answerOwnLeg(store, freshToken(), by, callId);
     const before = await readLeg(store, legId);
-    expect(await answerOwnLeg(store, freshToken(), by, freshId('call'))).toEqual({ outcome: 'unknown-leg', tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null, waits: false });
+    expect(await answerOwnLeg(store, freshToken(), by, freshId('call'))).toEqual({
+      outcome: 'unknown-leg',
+      tenant_id: null,
+      session_id: null,
+      conversation: null,
+      leg_id: null,
+      kind: null,
+      waits: false,
+    });
     expect(await readLeg(store, legId)).toEqual(before);
   });
 

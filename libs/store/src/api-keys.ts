@@ -29,9 +29,15 @@ interface KeyHolder {
  * Whose key this is, or why it is not taken; one of another environment than ours is nobody's. Whatever is refused costs the same one look-up, whether or not there is such a key; one that is taken
  * notes its use, at most once a minute.
  */
-export async function authenticate(store: Store, key: string, ourEnv: string): Promise<KeyHolder | { refused: 'unknown-key' | 'expired-key' }> {
+export async function authenticate(
+  store: Store,
+  key: string,
+  ourEnv: string,
+): Promise<KeyHolder | { refused: 'unknown-key' | 'expired-key' }> {
   const [, env, id, secret] = FORM.exec(key) ?? [];
-  const { rows } = await store.query<api_key & { expired: boolean; suspended: boolean; unnoted: boolean; per_minute: number }>(EVERY_TENANT, {
+  const { rows } = await store.query<
+    api_key & { expired: boolean; suspended: boolean; unnoted: boolean; per_minute: number }
+  >(EVERY_TENANT, {
     name: 'find-api-key',
     text: `SELECT k.*, COALESCE(k.expires_at <= now(), false) AS expired, t.suspended_at IS NOT NULL AS suspended,
              COALESCE(k.last_used_at < now() - interval '1 minute', true) AS unnoted, COALESCE(t.max_requests_per_minute, p.max_requests_per_minute) AS per_minute
@@ -43,7 +49,14 @@ export async function authenticate(store: Store, key: string, ourEnv: string): P
   if (row === undefined || env !== ourEnv || !same || row.revoked_at !== null) return { refused: 'unknown-key' };
   if (row.expired) return { refused: 'expired-key' };
   if (row.unnoted) await noteUse(store, row);
-  return { tenantId: row.tenant_id, keyId: row.id, scopes: row.scopes, env, requestsPerMinute: row.per_minute, suspended: row.suspended };
+  return {
+    tenantId: row.tenant_id,
+    keyId: row.id,
+    scopes: row.scopes,
+    env,
+    requestsPerMinute: row.per_minute,
+    suspended: row.suspended,
+  };
 }
 
 /** Of many requests in one moment, one writes. */

@@ -32,19 +32,42 @@ export async function openEntry(store: Store, tenantId: string | null, entry: Ne
   await store.query(scopeOf(tenantId), {
     name: 'open-audit-entry',
     text: 'INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, targets, request_id, source, about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)',
-    values: [entry.id, tenantId, entry.actor.kind, entry.actor.id, entry.operation, JSON.stringify(entry.targets), entry.requestId, entry.source, entry.about],
+    values: [
+      entry.id,
+      tenantId,
+      entry.actor.kind,
+      entry.actor.id,
+      entry.operation,
+      JSON.stringify(entry.targets),
+      entry.requestId,
+      entry.source,
+      entry.about,
+    ],
   });
 }
 
 /** Says how it ended. */
-export async function closeEntry(store: Store, tenantId: string | null, entryId: string, { status, reason, targets, changes }: Outcome): Promise<void> {
+export async function closeEntry(
+  store: Store,
+  tenantId: string | null,
+  entryId: string,
+  { status, reason, targets, changes }: Outcome,
+): Promise<void> {
   const { tenants = [], ...fields } = changes ?? {};
   // Whose entry it is, and who is shown it, a tenant cannot say.
   const about = tenantId === null ? ', about = ARRAY(SELECT DISTINCT unnest(about || $7::text[]))' : '';
   await store.query(scopeOf(tenantId), {
     name: tenantId === null ? 'close-operators-entry' : 'close-audit-entry',
     text: `UPDATE audit_entry SET ended_at = now(), status = $3, reason = $4, targets = targets || $5::jsonb, changes = $6${about} WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2`,
-    values: [tenantId, entryId, status, reason, JSON.stringify(targets), changes === null ? null : JSON.stringify(fields), ...(tenantId === null ? [tenants] : [])],
+    values: [
+      tenantId,
+      entryId,
+      status,
+      reason,
+      JSON.stringify(targets),
+      changes === null ? null : JSON.stringify(fields),
+      ...(tenantId === null ? [tenants] : []),
+    ],
   });
 }
 
@@ -77,18 +100,35 @@ const OF_TENANT = `SELECT * FROM (
  * A page of the log, newest first: what a tenant's keys did and operators did to it, or, for the operator, all. `after` is the last id of the page before. Who the operators are is
  * in the rows, and not the tenant's to be shown.
  */
-export async function listEntries(store: Store, tenantId: Scope, filter: EntryFilter, { limit, after }: { limit: number; after?: string | undefined }): Promise<EntryRow[]> {
+export async function listEntries(
+  store: Store,
+  tenantId: Scope,
+  filter: EntryFilter,
+  { limit, after }: { limit: number; after?: string | undefined },
+): Promise<EntryRow[]> {
   const ofAll = tenantId === EVERY_TENANT;
   const { rows } = await store.query<EntryRow>(tenantId, {
     name: ofAll ? 'list-audit-of-all' : 'list-audit',
     text: ofAll ? OF_ALL : OF_TENANT,
-    values: [filter.from ?? null, filter.to ?? null, filter.actor ?? null, filter.operation ?? null, limit, after ?? null, ofAll ? (filter.tenantId ?? null) : tenantId],
+    values: [
+      filter.from ?? null,
+      filter.to ?? null,
+      filter.actor ?? null,
+      filter.operation ?? null,
+      limit,
+      after ?? null,
+      ofAll ? (filter.tenantId ?? null) : tenantId,
+    ],
   });
   return rows;
 }
 
 /** Is there such an entry, to go on after it? */
 export async function hasEntry(store: Store, tenantId: Scope, id: string): Promise<boolean> {
-  const { rowCount } = await store.query(tenantId, { name: 'has-audit-entry', text: 'SELECT 1 FROM audit_entry WHERE id = $1', values: [id] });
+  const { rowCount } = await store.query(tenantId, {
+    name: 'has-audit-entry',
+    text: 'SELECT 1 FROM audit_entry WHERE id = $1',
+    values: [id],
+  });
   return rowCount === 1;
 }

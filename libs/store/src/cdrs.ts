@@ -23,7 +23,8 @@ export interface NewCdr {
   readonly askInS: number | null;
 }
 
-export const cdrId = (legId: string, handle: 'media' | 'voice'): string => `cdr_${legId.replace(/^leg_/, '')}_${handle}`;
+export const cdrId = (legId: string, handle: 'media' | 'voice'): string =>
+  `cdr_${legId.replace(/^leg_/, '')}_${handle}`;
 
 /** Writes a record down, in the transaction that stores the closing observation; once for each side, however often it comes. */
 export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Promise<void> {
@@ -36,14 +37,34 @@ export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Pr
            FROM (SELECT COALESCE($14, t.currency, 'EUR') AS currency, t.currency AS own, CASE $7 WHEN 'outbound' THEN $17 ELSE $8 END AS rated FROM (SELECT) AS one LEFT JOIN tenant t ON t.id = $2) AS m
            ON CONFLICT (leg_id, handle) DO NOTHING`,
     values: [
-      cdrId(cdr.legId, cdr.handle), tenantId, cdr.roomId, cdr.sessionId, cdr.legId, cdr.handle, cdr.direction, cdr.number, cdr.startedAt, cdr.endedAt, cdr.seconds, cdr.rateMicro, cdr.priceMicro,
-      cdr.currency, cdr.source, cdr.askInS, cdr.remote,
+      cdrId(cdr.legId, cdr.handle),
+      tenantId,
+      cdr.roomId,
+      cdr.sessionId,
+      cdr.legId,
+      cdr.handle,
+      cdr.direction,
+      cdr.number,
+      cdr.startedAt,
+      cdr.endedAt,
+      cdr.seconds,
+      cdr.rateMicro,
+      cdr.priceMicro,
+      cdr.currency,
+      cdr.source,
+      cdr.askInS,
+      cdr.remote,
     ],
   });
 }
 
 /** Fills in what the provider had not said before, the price first of all; what has a price stays as it is. */
-export async function fillCdr(tx: Tx, tenantId: string | null, { legId, handle, source }: { legId: string; handle: 'media' | 'voice'; source: 'callback' | 'look-up' | 'record' }, charge: Charge): Promise<boolean> {
+export async function fillCdr(
+  tx: Tx,
+  tenantId: string | null,
+  { legId, handle, source }: { legId: string; handle: 'media' | 'voice'; source: 'callback' | 'look-up' | 'record' },
+  charge: Charge,
+): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'fill-cdr',
     // The estimates with the seconds: those that nobody could tell before count for a tenant whose currency is not the provider's.
@@ -51,7 +72,18 @@ export async function fillCdr(tx: Tx, tenantId: string | null, { legId, handle, 
              currency = COALESCE($9, currency), source = $10, ask_at = NULL, estimate_micro = estimate_anew(c, COALESCE($6, seconds), COALESCE($9, currency)),
              own_estimate_micro = CASE WHEN own_currency IS NOT NULL THEN estimate_anew(c, COALESCE($6, seconds), own_currency) END
            WHERE leg_id = $2 AND handle = $3 AND tenant_id IS NOT DISTINCT FROM $1 AND price_micro IS NULL AND $8::bigint IS NOT NULL`,
-    values: [tenantId, legId, handle, charge.startedAt, charge.endedAt, charge.seconds, charge.rateMicro, charge.priceMicro, charge.currency, source],
+    values: [
+      tenantId,
+      legId,
+      handle,
+      charge.startedAt,
+      charge.endedAt,
+      charge.seconds,
+      charge.rateMicro,
+      charge.priceMicro,
+      charge.currency,
+      source,
+    ],
   });
   return rowCount === 1;
 }
@@ -127,7 +159,11 @@ interface CdrFilter {
 }
 
 /** A page of a tenant's records, those that ended last first. */
-export async function listCdrs(store: Store, tenantId: string, { limit, after, roomId, sessionId, legId }: CdrFilter): Promise<CdrRow[]> {
+export async function listCdrs(
+  store: Store,
+  tenantId: string,
+  { limit, after, roomId, sessionId, legId }: CdrFilter,
+): Promise<CdrRow[]> {
   const { rows } = await store.query<CdrRow>(tenantId, {
     name: 'list-cdrs',
     text: `SELECT c.id, c.room_id, c.session_id, c.leg_id, c.handle, c.direction, c.number, l.remote, c.started_at, c.ended_at, c.seconds, c.rate_micro, c.price_micro, c.currency, c.estimate_micro
@@ -142,6 +178,10 @@ export async function listCdrs(store: Store, tenantId: string, { limit, after, r
 
 /** Is this one of the tenant's records? */
 export async function hasCdr(store: Store, tenantId: string, id: string): Promise<boolean> {
-  const { rowCount } = await store.query(tenantId, { name: 'has-cdr', text: 'SELECT FROM cdr WHERE tenant_id = $1 AND id = $2', values: [tenantId, id] });
+  const { rowCount } = await store.query(tenantId, {
+    name: 'has-cdr',
+    text: 'SELECT FROM cdr WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, id],
+  });
   return rowCount === 1;
 }

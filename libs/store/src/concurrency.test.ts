@@ -6,7 +6,19 @@ import { appendEvents } from './events.ts';
 import { closeRoom, lockRoom } from './rooms.ts';
 import { insertLeg, lockLeg, lockSession, saveLegs, saveSession, StaleVersion } from './session-view.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from './store.ts';
-import { NUMBER, freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, readLeg, readSession, setColumns } from './testing/fixtures.ts';
+import {
+  NUMBER,
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  readLeg,
+  readSession,
+  setColumns,
+} from './testing/fixtures.ts';
 import { admitCaller, answerCaller, useToken, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -29,12 +41,10 @@ async function ring(): Promise<{ legId: string; callId: string }> {
 }
 
 const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
-  admitCaller(
-    store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) },
-    freshSeat(),
-  );
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshSeat());
 
-const times = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: n }, (_, i) => work(i)));
+const times = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: n }, (_, i) => work(i)));
 
 /** Something to wait for. */
 function signal(): { given: Promise<void>; give: () => void } {
@@ -45,7 +55,17 @@ function signal(): { given: Promise<void>; give: () => void } {
 
 /** Resolves when another connection of this database waits for a lock: what it asked for is under way. */
 async function somebodyWaits(): Promise<void> {
-  await expect.poll(async () => (await store.pool.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rowCount, { timeout: 20_000, interval: 5 }).toBeGreaterThan(0);
+  await expect
+    .poll(
+      async () =>
+        (
+          await store.pool.query(
+            `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          )
+        ).rowCount,
+      { timeout: 20_000, interval: 5 },
+    )
+    .toBeGreaterThan(0);
 }
 
 describe('at the same time', () => {
@@ -58,14 +78,18 @@ describe('at the same time', () => {
 
   it('the same answer webhook on ten connections makes one leg', async () => {
     const callId = freshId('call');
-    const answers = await times(10, () => answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshSeat()));
+    const answers = await times(10, () =>
+      answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshSeat()),
+    );
     expect(new Set(answers.map((each) => each.leg_id)).size).toBe(1);
     expect(await store.prisma.leg.count({ where: { voice_call_id: callId } })).toBe(1);
   });
 
   it('one token on ten connections is taken once', async () => {
     const token = freshToken();
-    expect((await times(10, () => inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token)))).filter(Boolean)).toHaveLength(1);
+    expect(
+      (await times(10, () => inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token)))).filter(Boolean),
+    ).toHaveLength(1);
   });
 
   it('eight callers after the last session open one next session', async () => {
@@ -81,16 +105,22 @@ describe('at the same time', () => {
   it('ten callers for three seats: three get in', async () => {
     const room = await makeRoom(store, { max_participants: 3 });
     const calls = await times(10, ring);
-    const outcomes = (await times(10, (i) => key(calls[i] ?? { legId: '', callId: '' }, 1, room.pin))).map((each) => each.outcome);
+    const outcomes = (await times(10, (i) => key(calls[i] ?? { legId: '', callId: '' }, 1, room.pin))).map(
+      (each) => each.outcome,
+    );
     expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(3);
     expect(outcomes.filter((outcome) => outcome === 'full')).toHaveLength(7);
   });
 
   it('ten requests for a bridge leg make one', async () => {
     const room = await makeRoom(store);
-    const made = await Promise.allSettled(Array.from({ length: 10 }, () => makeLeg(store, room, { kind: 'bridge', state: 'dialling' })));
+    const made = await Promise.allSettled(
+      Array.from({ length: 10 }, () => makeLeg(store, room, { kind: 'bridge', state: 'dialling' })),
+    );
     expect(made.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
-    for (const each of made) if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: '23505', constraint: 'leg_one_bridge' });
+    for (const each of made)
+      if (each.status === 'rejected')
+        expect(each.reason).toMatchObject({ code: '23505', constraint: 'leg_one_bridge' });
     // The next one may be made when the first is over.
     await store.prisma.leg.updateMany({ where: { session_id: room.sessionId }, data: { state: 'ended' } });
     await expect(makeLeg(store, room, { kind: 'bridge', state: 'dialling' })).resolves.toMatch(/^leg_/);
@@ -103,7 +133,12 @@ describe('at the same time', () => {
         const view = await lockSession(tx, room.tenantId, room.sessionId);
         if (view === null) throw new Error('no session');
         const events = Array.from({ length: (i % 3) + 1 }, () => ({ type: 'leg.joined', data: { i } }));
-        await appendEvents(tx, room.tenantId, { roomId: room.roomId, sessionId: room.sessionId, firstSeq: view.session.last_seq + 1 }, events);
+        await appendEvents(
+          tx,
+          room.tenantId,
+          { roomId: room.roomId, sessionId: room.sessionId, firstSeq: view.session.last_seq + 1 },
+          events,
+        );
         view.session.last_seq += events.length;
         await saveSession(tx, room.tenantId, view.session);
       }),
@@ -116,11 +151,14 @@ describe('at the same time', () => {
   it('a session that is locked leaves its ended legs to others, but for those that are named', async () => {
     const room = await makeRoom(store);
     const [up, over, named, connected] = [
-      await makeLeg(store, room, { kind: 'inbound', state: 'answered' }), await makeLeg(store, room, { kind: 'inbound', state: 'ended' }),
-      await makeLeg(store, room, { kind: 'outbound', state: 'ended' }), await makeLeg(store, room, { kind: 'webrtc', state: 'ended', media_connection_id: freshId('con') }),
+      await makeLeg(store, room, { kind: 'inbound', state: 'answered' }),
+      await makeLeg(store, room, { kind: 'inbound', state: 'ended' }),
+      await makeLeg(store, room, { kind: 'outbound', state: 'ended' }),
+      await makeLeg(store, room, { kind: 'webrtc', state: 'ended', media_connection_id: freshId('con') }),
     ];
     const { media_connection_id: connectionId } = await readLeg(store, connected);
-    const isFree = async (id: string): Promise<boolean> => (await store.pool.query('SELECT FROM leg WHERE id = $1 FOR UPDATE SKIP LOCKED', [id])).rowCount === 1;
+    const isFree = async (id: string): Promise<boolean> =>
+      (await store.pool.query('SELECT FROM leg WHERE id = $1 FOR UPDATE SKIP LOCKED', [id])).rowCount === 1;
     await inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId, { legId: named, connectionId: connectionId! });
       expect(view!.legs.map(({ id }) => id).toSorted()).toEqual([up, named, connected].toSorted());
@@ -129,7 +167,11 @@ describe('at the same time', () => {
     });
     // Of another session it is nobody's here.
     const other = await makeRoom(store);
-    expect((await inTransaction(store, EVERY_TENANT, (tx) => lockSession(tx, other.tenantId, other.sessionId, { legId: named, connectionId: connectionId! })))!.legs).toEqual([]);
+    expect(
+      (await inTransaction(store, EVERY_TENANT, (tx) =>
+        lockSession(tx, other.tenantId, other.sessionId, { legId: named, connectionId: connectionId! }),
+      ))!.legs,
+    ).toEqual([]);
   });
 
   it('a caller who was waiting for the session while the room ended: no new session in an ended room', async () => {
@@ -197,19 +239,37 @@ describe('compare-and-set', () => {
 
   it('writes many legs at once, and none when one of them was read too early', async () => {
     const room = await makeRoom(store);
-    for (const kind of ['inbound', 'outbound', 'webrtc'] as const) await makeLeg(store, room, { kind, state: 'answered' });
+    for (const kind of ['inbound', 'outbound', 'webrtc'] as const)
+      await makeLeg(store, room, { kind, state: 'answered' });
     const at = new Date('2026-05-04T09:30:00.123Z');
     const change = (early: boolean) =>
       inTransaction(store, EVERY_TENANT, async (tx) => {
         const { legs } = (await lockSession(tx, room.tenantId, room.sessionId))!;
-        for (const [i, leg] of legs.entries()) Object.assign(leg, { state: 'ending', muted: true, owed_at: at, owed_reason: 'It’s “over”, \\ {x}', asks: 3, answered_at: null, voice_call_id: null, version: leg.version + (early && i === 1 ? 1 : 0) });
+        for (const [i, leg] of legs.entries())
+          Object.assign(leg, {
+            state: 'ending',
+            muted: true,
+            owed_at: at,
+            owed_reason: 'It’s “over”, \\ {x}',
+            asks: 3,
+            answered_at: null,
+            voice_call_id: null,
+            version: leg.version + (early && i === 1 ? 1 : 0),
+          });
         await saveLegs(tx, room.tenantId, legs);
         return legs;
       });
     await expect(change(true)).rejects.toBeInstanceOf(StaleVersion);
-    expect(await store.prisma.leg.count({ where: { session_id: room.sessionId, version: 0, state: 'answered' } })).toBe(3);
+    expect(await store.prisma.leg.count({ where: { session_id: room.sessionId, version: 0, state: 'answered' } })).toBe(
+      3,
+    );
     const written = await change(false);
-    expect(await store.prisma.leg.findMany({ where: { session_id: room.sessionId }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] })).toEqual(written);
+    expect(
+      await store.prisma.leg.findMany({
+        where: { session_id: room.sessionId },
+        orderBy: [{ created_at: 'asc' }, { id: 'asc' }],
+      }),
+    ).toEqual(written);
     expect(written.map(({ version }) => version)).toEqual([1, 1, 1]);
   });
 
@@ -229,7 +289,12 @@ describe('a transaction', () => {
   it('leaves nothing when its work throws', async () => {
     const room = await makeRoom(store);
     const work = inTransaction(store, EVERY_TENANT, async (tx) => {
-      await insertLeg(tx, room.tenantId, { id: room.sessionId, account_id: null }, { id: 'leg_never', kind: 'webrtc', state: 'requested', deadline_at: new Date('2099-01-01') });
+      await insertLeg(
+        tx,
+        room.tenantId,
+        { id: room.sessionId, account_id: null },
+        { id: 'leg_never', kind: 'webrtc', state: 'requested', deadline_at: new Date('2099-01-01') },
+      );
       throw new Error('changed my mind');
     });
     await expect(work).rejects.toThrow('changed my mind');
@@ -239,7 +304,8 @@ describe('a transaction', () => {
   it('runs again after a deadlock, and both sides are done', async () => {
     const rooms = [await makeRoom(store), await makeRoom(store)] as const;
     const locked = [signal(), signal()] as const;
-    const lock = (tx: Tx, { tenantId, sessionId }: { tenantId: string; sessionId: string }) => lockSession(tx, tenantId, sessionId);
+    const lock = (tx: Tx, { tenantId, sessionId }: { tenantId: string; sessionId: string }) =>
+      lockSession(tx, tenantId, sessionId);
     let runs = 0;
     await Promise.all([
       inTransaction(store, EVERY_TENANT, async (tx) => {

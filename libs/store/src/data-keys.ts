@@ -10,7 +10,11 @@ const COLUMNS = 'master_key_id AS "keyId", wrapped';
 
 /** A tenant's data key; `null` when it has none yet. */
 export async function readDataKey(store: Store, tenantId: string): Promise<DataKeyRow | null> {
-  const { rows } = await store.query<DataKeyRow>(tenantId, { name: 'read-data-key', text: `SELECT ${COLUMNS} FROM tenant_data_key WHERE tenant_id = $1`, values: [tenantId] });
+  const { rows } = await store.query<DataKeyRow>(tenantId, {
+    name: 'read-data-key',
+    text: `SELECT ${COLUMNS} FROM tenant_data_key WHERE tenant_id = $1`,
+    values: [tenantId],
+  });
   return rows[0] ?? null;
 }
 
@@ -28,7 +32,11 @@ export async function ensureDataKey(store: Store, tenantId: string, made: DataKe
 }
 
 /** Data keys of all tenants that another master key than this one wrapped, in the order of their tenants, after `after`. */
-export async function listDataKeysToRewrap(store: Store, wrapsWith: string, { after, limit }: { after: string; limit: number }): Promise<(DataKeyRow & { tenantId: string })[]> {
+export async function listDataKeysToRewrap(
+  store: Store,
+  wrapsWith: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<(DataKeyRow & { tenantId: string })[]> {
   const { rows } = await store.query<DataKeyRow & { tenantId: string }>(EVERY_TENANT, {
     name: 'data-keys-to-rewrap',
     text: `SELECT tenant_id AS "tenantId", ${COLUMNS} FROM tenant_data_key WHERE master_key_id <> $1 AND tenant_id > $2 ORDER BY tenant_id LIMIT $3`,
@@ -38,7 +46,12 @@ export async function listDataKeysToRewrap(store: Store, wrapsWith: string, { af
 }
 
 /** Puts a data key, wrapped anew, in place of what it was; `false` when it is not that any more. */
-export async function replaceDataKey(store: Store, tenantId: string, before: DataKeyRow, after: DataKeyRow): Promise<boolean> {
+export async function replaceDataKey(
+  store: Store,
+  tenantId: string,
+  before: DataKeyRow,
+  after: DataKeyRow,
+): Promise<boolean> {
   const { rowCount } = await store.query(tenantId, {
     name: 'replace-data-key',
     text: 'UPDATE tenant_data_key SET wrapped = $3, master_key_id = $4 WHERE tenant_id = $1 AND wrapped = $2',

@@ -23,7 +23,10 @@ beforeAll(async () => {
   const server = new URL(database.url);
   proxy = createServer((client) => {
     const upstream = connect(Number(server.port), server.hostname);
-    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(socket);
       socket.on('error', () => undefined).on('close', () => other.destroy());
       socket.pipe(other);
@@ -85,7 +88,8 @@ describe('when every connection of a pool has died without a word', () => {
   });
 
   it('who has a caller on the line has an answer before the carrier gives up', () => {
-    const { connectionTimeoutMillis = Infinity, query_timeout = Infinity } = open({ patienceMs: WEBHOOKS_PATIENCE_MS }).pool.options;
+    const { connectionTimeoutMillis = Infinity, query_timeout = Infinity } = open({ patienceMs: WEBHOOKS_PATIENCE_MS })
+      .pool.options;
     expect(connectionTimeoutMillis + query_timeout).toBeLessThan(CARRIER_MS);
   });
 });

@@ -24,17 +24,40 @@ async function tenantWith(sessions: number): Promise<MadeRoom> {
   for (let i = 0; i < sessions; i++) {
     const { sessionId } = i === 0 ? room : await makeRoom(store, { tenant_id: room.tenantId });
     const leg = await makeLeg(store, { ...room, sessionId }, { kind: 'inbound', state: 'ended' });
-    await store.prisma.hang_up_attempt.create({ data: { leg_id: leg, no: 1, tenant_id: room.tenantId, at: new Date() } });
+    await store.prisma.hang_up_attempt.create({
+      data: { leg_id: leg, no: 1, tenant_id: room.tenantId, at: new Date() },
+    });
     // Noted before admission: without a tenant, and the leg's all the same.
-    await store.prisma.observation.create({ data: { leg_id: leg, tenant_id: null, handle: 'voice', phase: 'over', source: 'callback' } });
-    await store.pool.query(`INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data) VALUES ($1, $2, $3, 1, 'session.live', '{}')`, [room.tenantId, room.roomId, sessionId]);
+    await store.prisma.observation.create({
+      data: { leg_id: leg, tenant_id: null, handle: 'voice', phase: 'over', source: 'callback' },
+    });
+    await store.pool.query(
+      `INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data) VALUES ($1, $2, $3, 1, 'session.live', '{}')`,
+      [room.tenantId, room.roomId, sessionId],
+    );
   }
   await store.pool.query(
     `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, ended_at, seconds, source, currency, estimate_micro) VALUES ($1, $2, $3, $4, 'leg_x' || $1, 'voice', 'inbound', now(), 60, 'callback', 'EUR', 0)`,
     [freshId('cdr'), room.tenantId, room.roomId, room.sessionId],
   );
-  await store.prisma.api_key.create({ data: { id: freshId('key').replace('_', ''), tenant_id: room.tenantId, label: 'Key', secret_hash: new Uint8Array(32), scopes: ['admin'] } });
-  await openEntry(store, room.tenantId, { id: freshId('aud'), actor: { kind: 'key', id: 'k' }, operation: 'createRoom', targets: {}, about: [], requestId: 'req_1', source: '127.0.0.1' });
+  await store.prisma.api_key.create({
+    data: {
+      id: freshId('key').replace('_', ''),
+      tenant_id: room.tenantId,
+      label: 'Key',
+      secret_hash: new Uint8Array(32),
+      scopes: ['admin'],
+    },
+  });
+  await openEntry(store, room.tenantId, {
+    id: freshId('aud'),
+    actor: { kind: 'key', id: 'k' },
+    operation: 'createRoom',
+    targets: {},
+    about: [],
+    requestId: 'req_1',
+    source: '127.0.0.1',
+  });
   return room;
 }
 
@@ -45,7 +68,10 @@ async function rowsOf(tenantId: string): Promise<Record<string, number>> {
   );
   const counts: Record<string, number> = {};
   for (const { name } of rows) {
-    const { rows: counted } = await store.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${name} WHERE tenant_id = $1`, [tenantId]);
+    const { rows: counted } = await store.pool.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM ${name} WHERE tenant_id = $1`,
+      [tenantId],
+    );
     const n = counted[0]?.n ?? 0;
     if (n > 0) counts[name] = n;
   }
@@ -55,7 +81,19 @@ async function rowsOf(tenantId: string): Promise<Record<string, number>> {
 it('leaves nothing of a tenant in any table but those that are kept, and all of everybody else’s', async () => {
   const [mine, theirs] = [await tenantWith(2), await tenantWith(2)];
   const before = await rowsOf(theirs.tenantId);
-  expect(Object.keys(before)).toEqual(expect.arrayContaining(['api_key', 'audit_entry', 'hang_up_attempt', 'leg', 'outbox', 'participant', 'pin', 'room', 'session']));
+  expect(Object.keys(before)).toEqual(
+    expect.arrayContaining([
+      'api_key',
+      'audit_entry',
+      'hang_up_attempt',
+      'leg',
+      'outbox',
+      'participant',
+      'pin',
+      'room',
+      'session',
+    ]),
+  );
   await suspendTenant(store, mine.tenantId);
   expect(await deleteTenant(store, mine.tenantId)).toBe('deleted');
   expect(await rowsOf(mine.tenantId)).toEqual({ audit_entry: 1, cdr: 1 });
@@ -104,7 +142,9 @@ it('does not touch a tenant that has a number of its own, and nothing else takes
   const before = await rowsOf(room.tenantId);
   expect(await deleteTenant(store, room.tenantId)).toBe('has-numbers');
   expect(await rowsOf(room.tenantId)).toEqual(before);
-  await expect(store.pool.query('DELETE FROM tenant WHERE id = $1', [room.tenantId])).rejects.toMatchObject({ code: expect.stringMatching(/^(23001|23503)$/) as string });
+  await expect(store.pool.query('DELETE FROM tenant WHERE id = $1', [room.tenantId])).rejects.toMatchObject({
+    code: expect.stringMatching(/^(23001|23503)$/) as string,
+  });
   await store.prisma.dial_in_number.update({ where: { e164: '+13125550042' }, data: { dedicated_to: null } });
   expect(await deleteTenant(store, room.tenantId)).toBe('deleted');
 });
@@ -118,7 +158,15 @@ it('goes on where one that died had got to, and stops at a tenant that was let g
   );
   await suspendTenant(store, room.tenantId);
   let transactions = 0;
-  const dies: Store = { ...store, pool: new Proxy(store.pool, { get: (pool, name) => (name === 'connect' ? () => ((transactions += 1) > 2 ? Promise.reject(new Error('died')) : pool.connect()) : (Reflect.get(pool, name) as unknown)) }) };
+  const dies: Store = {
+    ...store,
+    pool: new Proxy(store.pool, {
+      get: (pool, name) =>
+        name === 'connect'
+          ? () => ((transactions += 1) > 2 ? Promise.reject(new Error('died')) : pool.connect())
+          : (Reflect.get(pool, name) as unknown),
+    }),
+  };
   await expect(deleteTenant(dies, room.tenantId)).rejects.toThrow('died');
   const left = (await rowsOf(room.tenantId))['session'] ?? 0;
   expect(left).toBeGreaterThan(0);

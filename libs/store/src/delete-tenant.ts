@@ -40,7 +40,8 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
       if ((await deleteSessions(tx, tenantId)) || (await deleteMany(tx, tenantId))) return 'more';
       // Keys and endpoints go with it; then what names it without a foreign key, whichever tables that is true of.
       await tx.query({ name: 'delete-tenant', text: 'DELETE FROM tenant WHERE id = $1', values: [tenantId] });
-      for (const table of await tablesOfTenants(tx)) await tx.query(`DELETE FROM ${table} WHERE tenant_id = $1`, [tenantId]);
+      for (const table of await tablesOfTenants(tx))
+        await tx.query(`DELETE FROM ${table} WHERE tenant_id = $1`, [tenantId]);
       return 'deleted';
     });
     if (step !== 'more') return step;
@@ -48,7 +49,11 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
 }
 
 async function hasNumber(tx: Tx, tenantId: string): Promise<boolean> {
-  const { rows } = await tx.query<{ has: boolean }>({ name: 'tenant-has-number', text: 'SELECT EXISTS (SELECT FROM dial_in_number WHERE dedicated_to = $1) AS has', values: [tenantId] });
+  const { rows } = await tx.query<{ has: boolean }>({
+    name: 'tenant-has-number',
+    text: 'SELECT EXISTS (SELECT FROM dial_in_number WHERE dedicated_to = $1) AS has',
+    values: [tenantId],
+  });
   return rows[0]!.has;
 }
 
@@ -65,10 +70,19 @@ async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {
 
 /** Some of a tenant's sessions with their legs and all that was noted of them; `false` when there was none left. */
 async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
-  const { rows } = await tx.query<{ id: string }>({ name: 'sessions-to-delete', text: 'SELECT id FROM session WHERE tenant_id = $1 LIMIT $2', values: [tenantId, SESSIONS] });
+  const { rows } = await tx.query<{ id: string }>({
+    name: 'sessions-to-delete',
+    text: 'SELECT id FROM session WHERE tenant_id = $1 LIMIT $2',
+    values: [tenantId, SESSIONS],
+  });
   if (rows.length === 0) return false;
   const ids = rows.map(({ id }) => id);
-  for (const table of THROUGH_LEGS) await tx.query({ name: `delete-${table}`, text: `DELETE FROM ${table} WHERE leg_id IN (SELECT l.id FROM leg l WHERE l.session_id = ANY($1))`, values: [ids] });
+  for (const table of THROUGH_LEGS)
+    await tx.query({
+      name: `delete-${table}`,
+      text: `DELETE FROM ${table} WHERE leg_id IN (SELECT l.id FROM leg l WHERE l.session_id = ANY($1))`,
+      values: [ids],
+    });
   await tx.query({ name: 'delete-outbox', text: 'DELETE FROM outbox WHERE session_id = ANY($1)', values: [ids] });
   await tx.query({ name: 'delete-sessions', text: 'DELETE FROM session WHERE id = ANY($1)', values: [ids] });
   return true;

@@ -33,23 +33,37 @@ const WAIT_MS = 60_000;
 const claim = async (): Promise<DeliveryToSend | null> => (await claimDeliveries(store, CLAIM))[0] ?? null;
 const claimAll = (): Promise<DeliveryToSend[]> => claimDeliveries(store, { ...CLAIM, limit: 100 });
 const taken = (sent: DeliveryToSend) => markTaken(store, sent.tenant_id, sent, { ...NO, status: 204 });
-const failed = (sent: DeliveryToSend, waitMs: number | null = WAIT_MS) => markFailed(store, sent.tenant_id, sent, NO, waitMs, PROBE);
+const failed = (sent: DeliveryToSend, waitMs: number | null = WAIT_MS) =>
+  markFailed(store, sent.tenant_id, sent, NO, waitMs, PROBE);
 
 /** A session of a tenant with an endpoint, and so many events of it. */
-async function tell(events: number, { room, endpoint = true, type = 'leg.joined' }: { room?: MadeRoom; endpoint?: boolean; type?: string } = {}): Promise<MadeRoom> {
+async function tell(
+  events: number,
+  { room, endpoint = true, type = 'leg.joined' }: { room?: MadeRoom; endpoint?: boolean; type?: string } = {},
+): Promise<MadeRoom> {
   const made = room ?? (await makeRoom(store));
   if (endpoint && room === undefined) await makeEndpoint(store, made.tenantId);
   const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
   const list = Array.from({ length: events }, () => ({ type, data: { legId: 'leg_1' } }));
-  await inTransaction(store, made.tenantId, (tx) => appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list));
+  await inTransaction(store, made.tenantId, (tx) =>
+    appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list),
+  );
   return made;
 }
-const rowsOf = ({ sessionId }: MadeRoom) => store.prisma.delivery.findMany({ where: { stream: sessionId }, orderBy: { seq: 'asc' } });
-const endpointOf = ({ tenantId }: MadeRoom) => store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
+const rowsOf = ({ sessionId }: MadeRoom) =>
+  store.prisma.delivery.findMany({ where: { stream: sessionId }, orderBy: { seq: 'asc' } });
+const endpointOf = ({ tenantId }: MadeRoom) =>
+  store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
 /** Time goes by: the rows are moved back instead. */
 const letPass = async (seconds: number): Promise<void> => {
-  await store.pool.query('UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)', [seconds]);
-  await store.pool.query('UPDATE endpoint SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)', [seconds]);
+  await store.pool.query(
+    'UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)',
+    [seconds],
+  );
+  await store.pool.query(
+    'UPDATE endpoint SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)',
+    [seconds],
+  );
 };
 
 describe('an event that is to be sent', () => {
@@ -58,17 +72,38 @@ describe('an event that is to be sent', () => {
     const endpoint = await endpointOf(room);
     const sent = (await claim())!;
     expect(sent).toEqual({
-      id: expect.stringMatching(/^dlv_[\w-]{22}$/), tenant_id: room.tenantId, endpoint_id: endpoint.id, attempts: 1, tries: 1, url: endpoint.url, secret: Buffer.from('sealed'), old_secret: null,
-      event: { id: expect.any(String), room_id: room.roomId, session_id: room.sessionId, endpoint_id: null, seq: 1, type: 'leg.joined', data: { legId: 'leg_1' }, created_at: expect.any(Date) },
+      id: expect.stringMatching(/^dlv_[\w-]{22}$/),
+      tenant_id: room.tenantId,
+      endpoint_id: endpoint.id,
+      attempts: 1,
+      tries: 1,
+      url: endpoint.url,
+      secret: Buffer.from('sealed'),
+      old_secret: null,
+      event: {
+        id: expect.any(String),
+        room_id: room.roomId,
+        session_id: room.sessionId,
+        endpoint_id: null,
+        seq: 1,
+        type: 'leg.joined',
+        data: { legId: 'leg_1' },
+        created_at: expect.any(Date),
+      },
     });
     expect(await claim()).toBeNull();
-    expect(await listDeliveries(store, room.tenantId, endpoint.id, { state: 'pending', limit: 5 })).toMatchObject([{ id: sent.id, attempts: [{ no: 1, status: null, error: null }] }]);
+    expect(await listDeliveries(store, room.tenantId, endpoint.id, { state: 'pending', limit: 5 })).toMatchObject([
+      { id: sent.id, attempts: [{ no: 1, status: null, error: null }] },
+    ]);
   });
 
   it('goes to each endpoint that wants its type, and to none that is disabled or deleted', async () => {
     const room = await makeRoom(store);
     const ids = { all: '', some: '', others: '', off: '', gone: '' };
-    for (const name of ['all', 'some', 'others', 'off', 'gone'] as const) ids[name] = await makeEndpoint(store, room.tenantId, { types: name === 'some' ? ['leg.joined', 'leg.ended'] : name === 'others' ? ['session.ended'] : [] });
+    for (const name of ['all', 'some', 'others', 'off', 'gone'] as const)
+      ids[name] = await makeEndpoint(store, room.tenantId, {
+        types: name === 'some' ? ['leg.joined', 'leg.ended'] : name === 'others' ? ['session.ended'] : [],
+      });
     await updateEndpoint(store, room.tenantId, ids.off, { enabled: false });
     await deleteEndpoint(store, room.tenantId, ids.gone);
     await makeEndpoint(store, (await makeRoom(store)).tenantId);
@@ -151,9 +186,11 @@ describe('an endpoint', () => {
   it('of a tenant with many, all of them slow, takes no more than its tenant’s share; whoever has least on its way comes first', async () => {
     const greedy = await makeRoom(store);
     for (let i = 0; i < 5; i++) await makeEndpoint(store, greedy.tenantId);
-    for (let i = 0; i < 6; i++) await tell(1, { room: await makeRoom(store, { tenant_id: greedy.tenantId }), endpoint: false });
+    for (let i = 0; i < 6; i++)
+      await tell(1, { room: await makeRoom(store, { tenant_id: greedy.tenantId }), endpoint: false });
     const share = { ...CLAIM, width: 4, share: 8, limit: 64 };
-    const whose = async (limit = 64): Promise<string[]> => (await claimDeliveries(store, { ...share, limit })).map(({ tenant_id }) => tenant_id);
+    const whose = async (limit = 64): Promise<string[]> =>
+      (await claimDeliveries(store, { ...share, limit })).map(({ tenant_id }) => tenant_id);
     expect(await whose()).toEqual(Array.from({ length: 8 }, () => greedy.tenantId));
     expect(await whose()).toEqual([]);
     // Due for less long, and first all the same; of a few places both get some.
@@ -183,13 +220,16 @@ describe('an endpoint', () => {
     for (let i = 0; i < 4; i++) await tell(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
     for (const waitS of [5, 10, 20, 20]) {
       // The first three at once: it is not open yet.
-      if (waitS === 5) for (const each of await claimDeliveries(store, { ...CLAIM, limit: 3 })) await failed(each, 1_000);
+      if (waitS === 5)
+        for (const each of await claimDeliveries(store, { ...CLAIM, limit: 3 })) await failed(each, 1_000);
       else await failed((await claim())!, 1_000);
       // The probe is put off for the look, so that its time does not come meanwhile.
       await store.pool.query(`UPDATE endpoint SET probe_at = probe_at + interval '1 minute'`);
       expect(await claimAll()).toEqual([]);
       await store.pool.query(`UPDATE endpoint SET probe_at = probe_at - interval '1 minute'`);
-      const { rows } = await store.pool.query<{ s: number }>(`SELECT round(extract(epoch FROM probe_at - (SELECT max(next_try_at) - interval '1 second' FROM delivery)))::int AS s FROM endpoint`);
+      const { rows } = await store.pool.query<{ s: number }>(
+        `SELECT round(extract(epoch FROM probe_at - (SELECT max(next_try_at) - interval '1 second' FROM delivery)))::int AS s FROM endpoint`,
+      );
       expect(rows).toEqual([{ s: waitS }]);
       await letPass(waitS + 1);
     }
@@ -205,10 +245,26 @@ describe('an endpoint', () => {
     const room = await tell(2);
     const { id } = await endpointOf(room);
     const other = await makeEndpoint(store, room.tenantId);
-    expect([await disableEndpoint(store, room.tenantId, id, 'gone'), await disableEndpoint(store, room.tenantId, id, 'gone')]).toEqual([true, false]);
+    expect([
+      await disableEndpoint(store, room.tenantId, id, 'gone'),
+      await disableEndpoint(store, room.tenantId, id, 'gone'),
+    ]).toEqual([true, false]);
     const claimed = await claimAll();
-    expect(claimed.map((each) => [each.endpoint_id, each.event])).toMatchObject([[other, { type: 'endpoint.disabled', room_id: null, session_id: null, endpoint_id: id, seq: 1, data: { endpointId: id, reason: 'gone' } }]]);
-    for (const { event } of claimed) expect(await findEvent(store, room.tenantId, eventId(event))).toEqual({ id: event.id, old: false });
+    expect(claimed.map((each) => [each.endpoint_id, each.event])).toMatchObject([
+      [
+        other,
+        {
+          type: 'endpoint.disabled',
+          room_id: null,
+          session_id: null,
+          endpoint_id: id,
+          seq: 1,
+          data: { endpointId: id, reason: 'gone' },
+        },
+      ],
+    ]);
+    for (const { event } of claimed)
+      expect(await findEvent(store, room.tenantId, eventId(event))).toEqual({ id: event.id, old: false });
     expect(await tidyDeliveries(store, 100)).toBe(2);
     expect((await rowsOf(room)).map((row) => row.state)).toEqual(['failed', 'failed']);
     expect(await replayDelivery(store, room.tenantId, (await rowsOf(room))[0]?.id ?? '')).toBe('disabled');
@@ -223,10 +279,18 @@ describe('an endpoint', () => {
     const room = await tell(3);
     const { id } = await endpointOf(room);
     await taken((await claim())!);
-    expect([await deleteEndpoint(store, 'ten_other', id), await deleteEndpoint(store, room.tenantId, id), await deleteEndpoint(store, room.tenantId, id)]).toEqual([false, true, false]);
+    expect([
+      await deleteEndpoint(store, 'ten_other', id),
+      await deleteEndpoint(store, room.tenantId, id),
+      await deleteEndpoint(store, room.tenantId, id),
+    ]).toEqual([false, true, false]);
     expect(await claim()).toBeNull();
     for (let n = 1; n > 0;) n = await tidyDeliveries(store, 2);
-    expect([await store.prisma.delivery.count(), await store.prisma.delivery_attempt.count(), await store.prisma.endpoint.count()]).toEqual([0, 0, 0]);
+    expect([
+      await store.prisma.delivery.count(),
+      await store.prisma.delivery_attempt.count(),
+      await store.prisma.endpoint.count(),
+    ]).toEqual([0, 0, 0]);
   });
 
   it('is pinged alone', async () => {
@@ -235,7 +299,13 @@ describe('an endpoint', () => {
     await makeEndpoint(store, room.tenantId);
     expect(await pingEndpoint(store, freshId('ten'), id)).toBeNull();
     const ping = await pingEndpoint(store, room.tenantId, id);
-    expect(await claimAll()).toMatchObject([{ id: (ping as { deliveryId: string }).deliveryId, endpoint_id: id, event: { type: 'endpoint.ping', seq: 1, endpoint_id: id } }]);
+    expect(await claimAll()).toMatchObject([
+      {
+        id: (ping as { deliveryId: string }).deliveryId,
+        endpoint_id: id,
+        event: { type: 'endpoint.ping', seq: 1, endpoint_id: id },
+      },
+    ]);
   });
 });
 
@@ -258,7 +328,10 @@ describe('a replay', () => {
     const last = { session_id: room.sessionId, endpoint_id: null, seq: 3 };
     expect(await replayEvents(store, room.tenantId, id, span)).toMatchObject({ count: 3, last });
     const after = (await findEvent(store, room.tenantId, eventId(last)))!.id;
-    expect(await replayEvents(store, room.tenantId, id, { ...span, after })).toMatchObject({ count: 2, last: { seq: 5 } });
+    expect(await replayEvents(store, room.tenantId, id, { ...span, after })).toMatchObject({
+      count: 2,
+      last: { seq: 5 },
+    });
     const seqs = [];
     for (let sent = await claim(); sent !== null; sent = await claim()) {
       seqs.push(sent.event.seq);
@@ -280,7 +353,13 @@ it('a tenant without an endpoint costs nobody anything: its events are in no ind
 
 /** Rows that have been read off the indexes of deliveries so far, by this connection's statements and others'. */
 async function scanned(): Promise<number> {
-  await Promise.all(Array.from({ length: 12 }, () => store.pool.query('SELECT pg_stat_force_next_flush(), pg_sleep(0)').catch(() => undefined)));
-  const { rows } = await store.pool.query<{ n: number }>(`SELECT COALESCE(sum(idx_tup_read), 0)::int + (SELECT seq_tup_read::int FROM pg_stat_user_tables WHERE relname = 'delivery') AS n FROM pg_stat_user_indexes WHERE relname = 'delivery'`);
+  await Promise.all(
+    Array.from({ length: 12 }, () =>
+      store.pool.query('SELECT pg_stat_force_next_flush(), pg_sleep(0)').catch(() => undefined),
+    ),
+  );
+  const { rows } = await store.pool.query<{ n: number }>(
+    `SELECT COALESCE(sum(idx_tup_read), 0)::int + (SELECT seq_tup_read::int FROM pg_stat_user_tables WHERE relname = 'delivery') AS n FROM pg_stat_user_indexes WHERE relname = 'delivery'`,
+  );
   return rows[0]?.n ?? NaN;
 }

@@ -39,7 +39,10 @@ interface Claim {
  * something to send and not at each delivery; no tenant has more than its `share`, or those whose receivers are slow would have all of it (seen: two of them stopped everybody's). Across
  * tenants: this is the operator's, and each row brings its own tenant.
  */
-export async function claimDeliveries(store: Store, { leaseMs, width, share, opensAt, limit }: Claim): Promise<DeliveryToSend[]> {
+export async function claimDeliveries(
+  store: Store,
+  { leaseMs, width, share, opensAt, limit }: Claim,
+): Promise<DeliveryToSend[]> {
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     const { rows: endpoints } = await tx.query<{ id: string; failures: number; tenant_id: string; busy: number }>({
       name: 'claim-endpoints',
@@ -80,14 +83,31 @@ export async function claimDeliveries(store: Store, { leaseMs, width, share, ope
              SELECT t.id AS delivery_id, t.tenant_id, t.endpoint_id AS to_endpoint, t.attempts, t.tries, e.url, e.secret, CASE WHEN e.old_secret_until > now() THEN e.old_secret END AS old_secret, ${OUTBOX}
              FROM taken t JOIN outbox o ON o.id = t.event_id JOIN endpoint e ON e.id = t.endpoint_id`,
       values: [
-        endpoints.map(({ id }) => id), endpoints.map(({ failures }) => (failures >= opensAt ? 1 : width)), leaseMs / 1000, limit, opensAt,
-        endpoints.map(({ tenant_id }) => tenant_id), endpoints.map(({ busy }) => busy), share,
+        endpoints.map(({ id }) => id),
+        endpoints.map(({ failures }) => (failures >= opensAt ? 1 : width)),
+        leaseMs / 1000,
+        limit,
+        opensAt,
+        endpoints.map(({ tenant_id }) => tenant_id),
+        endpoints.map(({ busy }) => busy),
+        share,
       ],
     });
-    return rows.map(({ delivery_id, to_endpoint, tenant_id, attempts, tries, url, secret, old_secret, ...event }) => ({ id: delivery_id, tenant_id, endpoint_id: to_endpoint, attempts, tries, url, secret, old_secret, event }));
+    return rows.map(({ delivery_id, to_endpoint, tenant_id, attempts, tries, url, secret, old_secret, ...event }) => ({
+      id: delivery_id,
+      tenant_id,
+      endpoint_id: to_endpoint,
+      attempts,
+      tries,
+      url,
+      secret,
+      old_secret,
+      event,
+    }));
   });
 }
-type Row = OutboxRow & Omit<DeliveryToSend, 'id' | 'endpoint_id' | 'event'> & { readonly delivery_id: string; readonly to_endpoint: string };
+type Row = OutboxRow &
+  Omit<DeliveryToSend, 'id' | 'endpoint_id' | 'event'> & { readonly delivery_id: string; readonly to_endpoint: string };
 
 /** What became of an attempt. */
 export interface AttemptResult {
@@ -100,7 +120,12 @@ export interface AttemptResult {
 type Sent = Pick<DeliveryToSend, 'id' | 'attempts'>;
 
 /** Notes that an event was delivered, whoever's attempt it was: the receiver has it. Closes the endpoint's circuit. */
-export async function markTaken(store: Store, tenantId: string, { id, attempts }: Sent, { status, durationMs }: AttemptResult): Promise<void> {
+export async function markTaken(
+  store: Store,
+  tenantId: string,
+  { id, attempts }: Sent,
+  { status, durationMs }: AttemptResult,
+): Promise<void> {
   await store.query(tenantId, {
     name: 'delivery-taken',
     text: `WITH noted AS (UPDATE delivery_attempt SET status = $4, duration_ms = $5 WHERE tenant_id = $1 AND delivery_id = $2 AND no = $3),
@@ -122,7 +147,14 @@ interface Failing {
  * delivered or taken by another meanwhile. What waits behind it waits with it, so that looking for what is due does not look at what cannot be sent.
  * @param probe the endpoint is tried again after `firstS`, doubling for each failure from `opensAt` on, up to `longestS`
  */
-export async function markFailed(store: Store, tenantId: string, { id, attempts }: Sent, result: AttemptResult, waitMs: number | null, probe: { opensAt: number; firstS: number; longestS: number }): Promise<Failing | null> {
+export async function markFailed(
+  store: Store,
+  tenantId: string,
+  { id, attempts }: Sent,
+  result: AttemptResult,
+  waitMs: number | null,
+  probe: { opensAt: number; firstS: number; longestS: number },
+): Promise<Failing | null> {
   const { rows } = await store.query<{ failures: number; for_s: number }>(tenantId, {
     name: 'delivery-failed',
     text: `WITH noted AS (UPDATE delivery_attempt SET status = $4, duration_ms = $5, error = $6 WHERE tenant_id = $1 AND delivery_id = $2 AND no = $3),
@@ -135,7 +167,18 @@ export async function markFailed(store: Store, tenantId: string, { id, attempts 
              probe_at = clock_timestamp() + make_interval(secs => least($10::float8, $9::float8 * power(2, least(20, greatest(0, e.failures + 1 - $8)))))
            FROM head WHERE e.tenant_id = $1 AND e.id = head.endpoint_id
            RETURNING e.failures, extract(epoch FROM clock_timestamp() - e.failing_since)::float8 AS for_s`,
-    values: [tenantId, id, attempts, result.status, result.durationMs, result.error, waitMs === null ? null : waitMs / 1000, probe.opensAt, probe.firstS, probe.longestS],
+    values: [
+      tenantId,
+      id,
+      attempts,
+      result.status,
+      result.durationMs,
+      result.error,
+      waitMs === null ? null : waitMs / 1000,
+      probe.opensAt,
+      probe.firstS,
+      probe.longestS,
+    ],
   });
   return rows[0] === undefined ? null : { failures: rows[0].failures, forS: rows[0].for_s };
 }

@@ -23,10 +23,16 @@ export interface DeliveryLine extends About {
   readonly attempts: readonly DeliveryAttempt[];
 }
 
-const LINE = 'd.id, d.endpoint_id AS to_endpoint, o.session_id, o.endpoint_id, o.seq, o.type, d.state, d.next_try_at, d.created_at, d.done_at';
+const LINE =
+  'd.id, d.endpoint_id AS to_endpoint, o.session_id, o.endpoint_id, o.seq, o.type, d.state, d.next_try_at, d.created_at, d.done_at';
 
 /** A page of what was and is to be sent to an endpoint, the newest event first; `after` is the last delivery of the page before. */
-export async function listDeliveries(store: Store, tenantId: string, endpointId: string, { state, limit, after }: { state: 'pending' | 'delivered' | 'failed' | 'all'; limit: number; after?: string }): Promise<DeliveryLine[]> {
+export async function listDeliveries(
+  store: Store,
+  tenantId: string,
+  endpointId: string,
+  { state, limit, after }: { state: 'pending' | 'delivered' | 'failed' | 'all'; limit: number; after?: string },
+): Promise<DeliveryLine[]> {
   const { rows } = await store.query<Omit<DeliveryLine, 'attempts'>>(tenantId, {
     name: 'list-deliveries',
     text: `SELECT ${LINE} FROM delivery d JOIN outbox o ON o.id = d.event_id
@@ -48,7 +54,11 @@ export async function readDelivery(store: Store, tenantId: string, id: string): 
   return (await withAttempts(store, tenantId, rows))[0] ?? null;
 }
 
-async function withAttempts(store: Store, tenantId: string, lines: readonly Omit<DeliveryLine, 'attempts'>[]): Promise<DeliveryLine[]> {
+async function withAttempts(
+  store: Store,
+  tenantId: string,
+  lines: readonly Omit<DeliveryLine, 'attempts'>[],
+): Promise<DeliveryLine[]> {
   if (lines.length === 0) return [];
   const { rows } = await store.query<DeliveryAttempt>(tenantId, {
     name: 'attempts-of-deliveries',
@@ -62,7 +72,11 @@ async function withAttempts(store: Store, tenantId: string, lines: readonly Omit
 
 /** Whether a delivery is one of this endpoint's, for the `after` of a page. */
 export async function isDeliveryOf(store: Store, tenantId: string, endpointId: string, id: string): Promise<boolean> {
-  const { rowCount } = await store.query(tenantId, { name: 'delivery-of-endpoint', text: 'SELECT 1 FROM delivery WHERE tenant_id = $1 AND endpoint_id = $2 AND id = $3', values: [tenantId, endpointId, id] });
+  const { rowCount } = await store.query(tenantId, {
+    name: 'delivery-of-endpoint',
+    text: 'SELECT 1 FROM delivery WHERE tenant_id = $1 AND endpoint_id = $2 AND id = $3',
+    values: [tenantId, endpointId, id],
+  });
   return rowCount === 1;
 }
 
@@ -70,7 +84,11 @@ export async function isDeliveryOf(store: Store, tenantId: string, endpointId: s
 const ANEW = `state = 'pending', tries = 0, done_at = NULL, lease_until = NULL, next_try_at = date_trunc('milliseconds', now())`;
 
 /** Sends a delivery again, whatever became of it; `'disabled'` when nothing is sent to its endpoint, `null` when there is no such delivery. */
-export async function replayDelivery(store: Store, tenantId: string, id: string): Promise<'replayed' | 'disabled' | null> {
+export async function replayDelivery(
+  store: Store,
+  tenantId: string,
+  id: string,
+): Promise<'replayed' | 'disabled' | null> {
   const { rows } = await store.query<{ enabled: boolean }>(tenantId, {
     name: 'replay-delivery',
     text: `WITH found AS (SELECT d.id, e.enabled FROM delivery d JOIN endpoint e ON e.id = d.endpoint_id WHERE d.tenant_id = $1 AND d.id = $2 AND e.deleted_at IS NULL),
@@ -96,9 +114,18 @@ interface Replayed {
  * Sends an endpoint events again, and those that it never got, because it did not exist yet or was disabled; of those that it does not want by its types, only
  * the ones named. Gives how many, and the last of them; `'gone'` when `since` is longer ago than events are kept.
  */
-export async function replayEvents(store: Store, tenantId: string, endpointId: string, { outboxIds, since, until, after, limit }: Replayed): Promise<{ count: number; last: About | null } | 'gone'> {
+export async function replayEvents(
+  store: Store,
+  tenantId: string,
+  endpointId: string,
+  { outboxIds, since, until, after, limit }: Replayed,
+): Promise<{ count: number; last: About | null } | 'gone'> {
   return inTransaction(store, tenantId, async (tx) => {
-    const { rows: reach } = await tx.query<{ gone: boolean }>({ name: 'replay-reaches', text: `SELECT COALESCE($1::timestamptz < now() - ${KEPT}, false) AS gone`, values: [since] });
+    const { rows: reach } = await tx.query<{ gone: boolean }>({
+      name: 'replay-reaches',
+      text: `SELECT COALESCE($1::timestamptz < now() - ${KEPT}, false) AS gone`,
+      values: [since],
+    });
     if (reach[0]!.gone) return 'gone';
     const { rows } = await tx.query<About & { id: string }>({
       name: 'replay-events',

@@ -20,7 +20,11 @@ export async function readDialPolicy(store: Store, tenantId: string): Promise<Di
 }
 
 /** What the fraud meters show of a tenant (libs/domain/src/fraud.ts), those of this transaction included. Counted from the rows. @param remote whom it wants rung */
-export async function meterDials(tx: Tx, tenantId: string, remote: string): Promise<Readonly<Record<FraudMeter, number>>> {
+export async function meterDials(
+  tx: Tx,
+  tenantId: string,
+  remote: string,
+): Promise<Readonly<Record<FraudMeter, number>>> {
   const { rows } = await tx.query<Record<FraudMeter, number>>({
     name: 'meter-dials',
     text: `WITH up AS MATERIALIZED (SELECT extract(epoch FROM clock_timestamp() - l.answered_at) / 60 AS minutes FROM leg l WHERE l.tenant_id = $1 AND l.kind = 'outbound' AND l.state <> 'ended'),

@@ -17,9 +17,18 @@ interface NewEndpoint {
 }
 
 /** Makes an endpoint unless its tenant has `most` already: then `null`. Two at once are counted one after the other. */
-export async function insertEndpoint(store: Store, tenantId: string, made: NewEndpoint, most: number): Promise<EndpointRow | null> {
+export async function insertEndpoint(
+  store: Store,
+  tenantId: string,
+  made: NewEndpoint,
+  most: number,
+): Promise<EndpointRow | null> {
   return inTransaction(store, tenantId, async (tx) => {
-    await tx.query({ name: 'lock-endpoints', text: `SELECT pg_advisory_xact_lock(hashtextextended('endpoints of ' || $1, 0))`, values: [tenantId] });
+    await tx.query({
+      name: 'lock-endpoints',
+      text: `SELECT pg_advisory_xact_lock(hashtextextended('endpoints of ' || $1, 0))`,
+      values: [tenantId],
+    });
     const { rows } = await tx.query<EndpointRow>({
       name: 'insert-endpoint',
       text: `INSERT INTO endpoint (id, tenant_id, url, description, types, enabled, secret, disabled_at, disabled_reason)
@@ -33,13 +42,21 @@ export async function insertEndpoint(store: Store, tenantId: string, made: NewEn
 
 /** All of a tenant's endpoints, oldest first. */
 export async function listEndpoints(store: Store, tenantId: string): Promise<EndpointRow[]> {
-  const { rows } = await store.query<EndpointRow>(tenantId, { name: 'list-endpoints', text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY created_at, id', values: [tenantId] });
+  const { rows } = await store.query<EndpointRow>(tenantId, {
+    name: 'list-endpoints',
+    text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY created_at, id',
+    values: [tenantId],
+  });
   return rows;
 }
 
 /** One of a tenant's endpoints; `null` when it has no such. */
 export async function readEndpoint(store: Store, tenantId: string, id: string): Promise<EndpointRow | null> {
-  const { rows } = await store.query<EndpointRow>(tenantId, { name: 'read-endpoint', text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL', values: [tenantId, id] });
+  const { rows } = await store.query<EndpointRow>(tenantId, {
+    name: 'read-endpoint',
+    text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL',
+    values: [tenantId, id],
+  });
   return rows[0] ?? null;
 }
 
@@ -52,7 +69,12 @@ export interface EndpointChange {
 }
 
 /** Changes a tenant's endpoint. One that is enabled, or gets another address, begins without failures. `null` when there is no such. */
-export async function updateEndpoint(store: Store, tenantId: string, id: string, { url, description, types, enabled }: EndpointChange): Promise<EndpointRow | null> {
+export async function updateEndpoint(
+  store: Store,
+  tenantId: string,
+  id: string,
+  { url, description, types, enabled }: EndpointChange,
+): Promise<EndpointRow | null> {
   const { rows } = await store.query<EndpointRow>(tenantId, {
     name: 'update-endpoint',
     text: `UPDATE endpoint SET url = COALESCE($3, url), description = COALESCE($4, description), types = COALESCE($5::text[], types), enabled = COALESCE($6, enabled),
@@ -78,7 +100,13 @@ export async function deleteEndpoint(store: Store, tenantId: string, id: string)
 }
 
 /** Gives an endpoint a new sealed secret; the one it had signs too for `overlapS` seconds more. `null` when there is no such. */
-export async function rotateSecret(store: Store, tenantId: string, id: string, secret: Uint8Array, overlapS: number): Promise<EndpointRow | null> {
+export async function rotateSecret(
+  store: Store,
+  tenantId: string,
+  id: string,
+  secret: Uint8Array,
+  overlapS: number,
+): Promise<EndpointRow | null> {
   const { rows } = await store.query<EndpointRow>(tenantId, {
     name: 'rotate-endpoint-secret',
     text: `UPDATE endpoint SET old_secret = CASE WHEN $4 > 0 THEN secret END, old_secret_until = CASE WHEN $4 > 0 THEN clock_timestamp() + make_interval(secs => $4) END, secret = $3
@@ -90,12 +118,20 @@ export async function rotateSecret(store: Store, tenantId: string, id: string, s
 
 /** Locks a tenant's endpoint for a change of it; `null` when there is no such. */
 async function lockEndpoint(tx: Tx, tenantId: string, id: string): Promise<EndpointRow | null> {
-  const { rows } = await tx.query<EndpointRow>({ name: 'lock-endpoint', text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE', values: [tenantId, id] });
+  const { rows } = await tx.query<EndpointRow>({
+    name: 'lock-endpoint',
+    text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE',
+    values: [tenantId, id],
+  });
   return rows[0] ?? null;
 }
 
 /** Sends an endpoint an event of its own, and no other endpoint. Gives its delivery; `'disabled'` when nothing is sent there. */
-export async function pingEndpoint(store: Store, tenantId: string, id: string): Promise<{ deliveryId: string; endpointId: string; seq: number } | 'disabled' | null> {
+export async function pingEndpoint(
+  store: Store,
+  tenantId: string,
+  id: string,
+): Promise<{ deliveryId: string; endpointId: string; seq: number } | 'disabled' | null> {
   return inTransaction(store, tenantId, async (tx) => {
     const row = await lockEndpoint(tx, tenantId, id);
     if (row === null) return null;
@@ -112,7 +148,12 @@ export async function pingEndpoint(store: Store, tenantId: string, id: string): 
 }
 
 /** Stops sending to an endpoint, and tells the tenant's other endpoints so, in one. Nothing when it is disabled already. */
-export async function disableEndpoint(store: Store, tenantId: string, id: string, reason: 'gone' | 'failing'): Promise<boolean> {
+export async function disableEndpoint(
+  store: Store,
+  tenantId: string,
+  id: string,
+  reason: 'gone' | 'failing',
+): Promise<boolean> {
   return inTransaction(store, tenantId, async (tx) => {
     const row = await lockEndpoint(tx, tenantId, id);
     if (row === null || !row.enabled) return false;
@@ -121,7 +162,14 @@ export async function disableEndpoint(store: Store, tenantId: string, id: string
       text: 'UPDATE endpoint SET enabled = false, disabled_at = clock_timestamp(), disabled_reason = $3 WHERE tenant_id = $1 AND id = $2',
       values: [tenantId, id, reason],
     });
-    await deliverToAll(tx, tenantId, await appendEndpointEvent(tx, tenantId, id, { type: 'endpoint.disabled', data: { endpointId: id, url: row.url, reason } }));
+    await deliverToAll(
+      tx,
+      tenantId,
+      await appendEndpointEvent(tx, tenantId, id, {
+        type: 'endpoint.disabled',
+        data: { endpointId: id, url: row.url, reason },
+      }),
+    );
     return true;
   });
 }

@@ -17,11 +17,13 @@ function stage() {
       return `${question} alone`;
     },
   });
-  const askAll = (from: number, to: number): Promise<string>[] => Array.from({ length: to - from + 1 }, (_, offset) => ask(from + offset));
+  const askAll = (from: number, to: number): Promise<string>[] =>
+    Array.from({ length: to - from + 1 }, (_, offset) => ask(from + offset));
   return { askAll, alone, groups, sent: () => groups.map(({ questions }) => questions) };
 }
 
-const outcome = (settled: readonly PromiseSettledResult<string>[]): string[] => settled.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error).message));
+const outcome = (settled: readonly PromiseSettledResult<string>[]): string[] =>
+  settled.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error).message));
 
 describe('questions that are alike', () => {
   test('go out at once while few groups are under way, and then together, each with its own answer', async () => {
@@ -65,7 +67,12 @@ describe('questions that are alike', () => {
     groups.at(1)!.answer();
     await expect.poll(() => groups.length, { timeout: 20_000 }).toBe(3);
     groups.at(2)!.fail(new Error('Connection terminated unexpectedly'));
-    expect(outcome(await answers)).toEqual(['1', '2', 'Connection terminated unexpectedly', 'Connection terminated unexpectedly']);
+    expect(outcome(await answers)).toEqual([
+      '1',
+      '2',
+      'Connection terminated unexpectedly',
+      'Connection terminated unexpectedly',
+    ]);
     expect(alone).toEqual([]);
   });
 });

@@ -30,11 +30,14 @@ interface Call {
   readonly callId: string;
 }
 const newCall = (): Call => ({ legId: freshId('leg'), callId: freshId('call') });
-const answer = (remote: string | null, call = newCall()): Promise<AnsweredCaller> => answerCaller(store, freshToken(), { ...call, number: SHARED, remote }, fresh());
-const key = (call: Call, keyed: string, tryNo: number): Promise<Admission> => admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(keyed) }, fresh());
+const answer = (remote: string | null, call = newCall()): Promise<AnsweredCaller> =>
+  answerCaller(store, freshToken(), { ...call, number: SHARED, remote }, fresh());
+const key = (call: Call, keyed: string, tryNo: number): Promise<Admission> =>
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(keyed) }, fresh());
 const caller = (n: number): string => `+4479${String(n).padStart(8, '0')}`;
 /** The provider's word that the call is over. */
-const hangUp = async ({ legId }: Call): Promise<void> => setColumns(store, 'leg', legId, { state: 'ended', ended_at: new Date() });
+const hangUp = async ({ legId }: Call): Promise<void> =>
+  setColumns(store, 'leg', legId, { state: 'ended', ended_at: new Date() });
 /** So many seconds go by. */
 const pass = (seconds: number): Promise<unknown> =>
   store.pool.query(
@@ -57,11 +60,17 @@ const outcomes = (answers: readonly { outcome: string }[]): Record<string, numbe
 
 describe('callers who are not yet admitted', () => {
   it('are ten at most on a number, however many come at once', async () => {
-    expect(outcomes(await Promise.all(Array.from({ length: 60 }, (_, n) => answer(caller(n)))))).toEqual({ ask: 10, busy: 50 });
+    expect(outcomes(await Promise.all(Array.from({ length: 60 }, (_, n) => answer(caller(n)))))).toEqual({
+      ask: 10,
+      busy: 50,
+    });
   });
 
   it('are two at most of one caller, however many calls come at once; those who withhold their number count as one', async () => {
-    expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(caller(1)))))).toEqual({ ask: 2, busy: 28 });
+    expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(caller(1)))))).toEqual({
+      ask: 2,
+      busy: 28,
+    });
     expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(null))))).toEqual({ ask: 2, busy: 28 });
   });
 
@@ -146,7 +155,9 @@ describe('too many wrong PINs on a number', () => {
     );
   /** How many wrong PINs a number can take in a day. */
   const budget = async (): Promise<number> => {
-    const { rows } = await store.pool.query<{ budget: number }>('SELECT floor(0.001 / guess_odds($1))::int AS budget', [SHARED]);
+    const { rows } = await store.pool.query<{ budget: number }>('SELECT floor(0.001 / guess_odds($1))::int AS budget', [
+      SHARED,
+    ]);
     return rows.at(0)!.budget;
   };
   const wrong = async (remote: string): Promise<string> => {
@@ -187,14 +198,20 @@ describe('too many wrong PINs on a number', () => {
     const slow = newCall();
     expect((await answer(caller(3), slow)).outcome).toBe('ask-slowly');
     expect((await answer(caller(3), slow)).outcome).toBe('ask-slowly');
-    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n + 10)))))).toEqual({ busy: 20 });
+    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n + 10)))))).toEqual({
+      busy: 20,
+    });
     expect((await key(slow, 'wrong', 1)).outcome).toBe('refused');
   });
 
   it('are taken to be keyed by all who are being asked: none of them is more than it can take', async () => {
     await sixDigits();
     await guesses(95);
-    expect(outcomes(await Promise.all(Array.from({ length: 9 }, (_, n) => answer(caller(n)))))).toEqual({ ask: 3, 'ask-slowly': 1, busy: 5 });
+    expect(outcomes(await Promise.all(Array.from({ length: 9 }, (_, n) => answer(caller(n)))))).toEqual({
+      ask: 3,
+      'ask-slowly': 1,
+      busy: 5,
+    });
   });
 
   it('make strangers wait after a wrong PIN, and not after a right one, nor after one who kept silent', async () => {
@@ -214,8 +231,14 @@ describe('too many wrong PINs on a number', () => {
   });
 
   it('let several strangers come at once where more wrong PINs can be taken, on half of the lines', async () => {
-    await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { slow_until: new Date(Date.now() + 3_600_000) } });
-    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n)))))).toEqual({ 'ask-slowly': 5, busy: 15 });
+    await store.prisma.dial_in_number.update({
+      where: { e164: SHARED },
+      data: { slow_until: new Date(Date.now() + 3_600_000) },
+    });
+    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n)))))).toEqual({
+      'ask-slowly': 5,
+      busy: 15,
+    });
   });
 
   it('keep nobody waiting for strangers who was let in within 30 days', async () => {

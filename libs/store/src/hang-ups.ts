@@ -13,12 +13,30 @@ export type AttemptOutcome = 'taken' | 'refused' | 'seen-closed' | 'nothing-to-a
  * outcome, and not no trace.
  * @param no the leg's `asks` at this attempt
  */
-export async function noteAttempt(tx: Tx, tenantId: string | null, { legId, no, at }: { legId: string; no: number; at: Date }): Promise<void> {
-  await tx.query({ name: 'note-attempt', text: 'INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING', values: [tenantId, legId, no, at] });
+export async function noteAttempt(
+  tx: Tx,
+  tenantId: string | null,
+  { legId, no, at }: { legId: string; no: number; at: Date },
+): Promise<void> {
+  await tx.query({
+    name: 'note-attempt',
+    text: 'INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+    values: [tenantId, legId, no, at],
+  });
 }
 
 /** Writes down what became of an attempt, over one of the same number for which there was no place in the provider's line. */
-export async function closeAttempt(tx: Tx, tenantId: string | null, { legId, no, at, outcome, reason }: { legId: string; no: number; at: Date; outcome: AttemptOutcome; reason: string | null }): Promise<void> {
+export async function closeAttempt(
+  tx: Tx,
+  tenantId: string | null,
+  {
+    legId,
+    no,
+    at,
+    outcome,
+    reason,
+  }: { legId: string; no: number; at: Date; outcome: AttemptOutcome; reason: string | null },
+): Promise<void> {
   await tx.query({
     name: 'close-attempt',
     text: 'UPDATE hang_up_attempt SET at = $6, outcome = $4, reason = $5 WHERE tenant_id IS NOT DISTINCT FROM $1 AND leg_id = $2 AND no = $3',
@@ -27,12 +45,19 @@ export async function closeAttempt(tx: Tx, tenantId: string | null, { legId, no,
 }
 
 /** What became of a tenant's leg's last attempts before `no`, the newest first, and how long ago each was. */
-export async function lastAttempts(store: Store, tenantId: string, { legId, no, limit }: { legId: string; no: number; limit: number }): Promise<{ outcome: AttemptOutcome | null; reason: string | null; age_ms: number }[]> {
-  const { rows } = await store.query<{ outcome: AttemptOutcome | null; reason: string | null; age_ms: number }>(tenantId, {
-    name: 'last-attempts',
-    text: `SELECT outcome, reason, (extract(epoch FROM now() - at) * 1000)::float8 AS age_ms FROM hang_up_attempt WHERE tenant_id = $1 AND leg_id = $2 AND no < $3 ORDER BY no DESC LIMIT $4`,
-    values: [tenantId, legId, no, limit],
-  });
+export async function lastAttempts(
+  store: Store,
+  tenantId: string,
+  { legId, no, limit }: { legId: string; no: number; limit: number },
+): Promise<{ outcome: AttemptOutcome | null; reason: string | null; age_ms: number }[]> {
+  const { rows } = await store.query<{ outcome: AttemptOutcome | null; reason: string | null; age_ms: number }>(
+    tenantId,
+    {
+      name: 'last-attempts',
+      text: `SELECT outcome, reason, (extract(epoch FROM now() - at) * 1000)::float8 AS age_ms FROM hang_up_attempt WHERE tenant_id = $1 AND leg_id = $2 AND no < $3 ORDER BY no DESC LIMIT $4`,
+      values: [tenantId, legId, no, limit],
+    },
+  );
   return rows;
 }
 
@@ -82,10 +107,18 @@ const HANG_UP_STATES = ['unconfirmed', 'confirmed', 'all'] as const;
 type HangUpState = (typeof HANG_UP_STATES)[number];
 
 const COLUMNS = 'l.id, l.kind, l.session_id, s.room_id, l.owed_at, l.owed_reason, l.asks, l.confirmed_at';
-const IN_STATE: Readonly<Record<HangUpState, string>> = { unconfirmed: `l.state = 'ending'`, confirmed: `l.state = 'ended'`, all: 'true' };
+const IN_STATE: Readonly<Record<HangUpState, string>> = {
+  unconfirmed: `l.state = 'ending'`,
+  confirmed: `l.state = 'ended'`,
+  all: 'true',
+};
 
 /** A page of a tenant's ledger, the last owed first; `after` is the last leg of the page before. */
-export async function listHangUps(store: Store, tenantId: string, { state, limit, after }: { state: HangUpState; limit: number; after?: string }): Promise<HangUpLine[]> {
+export async function listHangUps(
+  store: Store,
+  tenantId: string,
+  { state, limit, after }: { state: HangUpState; limit: number; after?: string },
+): Promise<HangUpLine[]> {
   const { rows } = await store.query<OwedLeg>(tenantId, {
     name: `hang-ups-${state}`,
     // The first page begins after everything, so that both are one range of the index.
@@ -99,8 +132,17 @@ export async function listHangUps(store: Store, tenantId: string, { state, limit
 }
 
 /** A session's lines of the ledger, the last owed first; `null` when this tenant has no such session. */
-export async function listSessionHangUps(store: Store, tenantId: string, sessionId: string, limit = 1_000): Promise<HangUpLine[] | null> {
-  const session = await store.query(tenantId, { name: 'session-of-tenant', text: 'SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2', values: [tenantId, sessionId] });
+export async function listSessionHangUps(
+  store: Store,
+  tenantId: string,
+  sessionId: string,
+  limit = 1_000,
+): Promise<HangUpLine[] | null> {
+  const session = await store.query(tenantId, {
+    name: 'session-of-tenant',
+    text: 'SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, sessionId],
+  });
   if (session.rowCount === 0) return null;
   const { rows } = await store.query<OwedLeg>(tenantId, {
     name: 'hang-ups-of-session',
@@ -130,7 +172,11 @@ async function withProof(store: Store, tenantId: string, legs: readonly OwedLeg[
     }),
   ]);
   const [attemptsOf, closingsOf] = [byLeg(attempts.rows), byLeg(closings.rows)];
-  return legs.map((leg) => ({ ...leg, attempts: attemptsOf.get(leg.id) ?? [], closings: closingsOf.get(leg.id) ?? [] }));
+  return legs.map((leg) => ({
+    ...leg,
+    attempts: attemptsOf.get(leg.id) ?? [],
+    closings: closingsOf.get(leg.id) ?? [],
+  }));
 }
 
 function byLeg<T extends { leg_id: string }>(rows: readonly T[]): Map<string, T[]> {

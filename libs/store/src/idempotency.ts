@@ -17,7 +17,13 @@ interface Request {
 }
 
 export type Claimed =
-  | { readonly to: 'do'; readonly id: string; readonly seed: Uint8Array; readonly leaseUntil: Date; readonly steps: readonly { readonly step: string; readonly result: Uint8Array }[] }
+  | {
+      readonly to: 'do';
+      readonly id: string;
+      readonly seed: Uint8Array;
+      readonly leaseUntil: Date;
+      readonly steps: readonly { readonly step: string; readonly result: Uint8Array }[];
+    }
   | { readonly to: 'replay'; readonly id: string; readonly reply: Uint8Array }
   | { readonly to: 'wait'; readonly leftMs: number }
   | { readonly to: 'refuse' };
@@ -39,7 +45,8 @@ export async function claimKey(store: Store, tenantId: string, request: Request)
                ON CONFLICT (tenant_id, key) DO NOTHING RETURNING lease_until`,
         values: [request.leaseMs / 1000, request.id, tenantId, request.key, request.fingerprint, request.seed],
       });
-      if (made.rows[0] !== undefined) return { to: 'do', id: request.id, seed: request.seed, leaseUntil: made.rows[0].lease_until, steps: [] };
+      if (made.rows[0] !== undefined)
+        return { to: 'do', id: request.id, seed: request.seed, leaseUntil: made.rows[0].lease_until, steps: [] };
       const found = await tx.query<KeyRow>({
         name: 'lock-idempotency-key',
         text: `SELECT k.*, COALESCE(extract(epoch FROM k.lease_until - clock_timestamp()) * 1000, 0)::float8 AS left_ms, k.created_at < now() - make_interval(hours => $3) AS old
@@ -50,23 +57,37 @@ export async function claimKey(store: Store, tenantId: string, request: Request)
       // Forgotten between the two: it is free.
       if (row === undefined) continue;
       if (row.old) {
-        await tx.query({ name: 'forget-idempotency-key', text: 'DELETE FROM idempotency_key WHERE tenant_id = $1 AND id = $2', values: [tenantId, row.id] });
+        await tx.query({
+          name: 'forget-idempotency-key',
+          text: 'DELETE FROM idempotency_key WHERE tenant_id = $1 AND id = $2',
+          values: [tenantId, row.id],
+        });
         continue;
       }
       if (!request.fingerprint.equals(row.fingerprint)) return { to: 'refuse' };
       if (row.reply !== null) return { to: 'replay', id: row.id, reply: row.reply };
       if (row.left_ms > 0) return { to: 'wait', leftMs: row.left_ms };
-      const taken = await tx.query<{ lease_until: Date }>({ name: 'take-over-idempotency-key', text: `UPDATE idempotency_key SET lease_until = ${lease} WHERE tenant_id = $2 AND id = $3 RETURNING lease_until`, values: [request.leaseMs / 1000, tenantId, row.id] });
+      const taken = await tx.query<{ lease_until: Date }>({
+        name: 'take-over-idempotency-key',
+        text: `UPDATE idempotency_key SET lease_until = ${lease} WHERE tenant_id = $2 AND id = $3 RETURNING lease_until`,
+        values: [request.leaseMs / 1000, tenantId, row.id],
+      });
       return { to: 'do', id: row.id, seed: row.seed, leaseUntil: taken.rows[0]!.lease_until, steps: [] };
     }
   });
   // It is ours: nobody adds to its steps from here on but us, or one who is taken for dead and finds ours in the way.
-  return claimed.to === 'do' && claimed.id !== request.id ? { ...claimed, steps: await stepsOf(store, claimed.id) } : claimed;
+  return claimed.to === 'do' && claimed.id !== request.id
+    ? { ...claimed, steps: await stepsOf(store, claimed.id) }
+    : claimed;
 }
 
 /** Across tenants: an operator's request changes rows of theirs. */
 async function stepsOf(store: Store, keyId: string): Promise<{ step: string; result: Uint8Array }[]> {
-  const { rows } = await store.query<{ step: string; result: Uint8Array }>(EVERY_TENANT, { name: 'idempotency-steps', text: 'SELECT step, result FROM idempotency_step WHERE key_id = $1', values: [keyId] });
+  const { rows } = await store.query<{ step: string; result: Uint8Array }>(EVERY_TENANT, {
+    name: 'idempotency-steps',
+    text: 'SELECT step, result FROM idempotency_step WHERE key_id = $1',
+    values: [keyId],
+  });
   return rows;
 }
 
@@ -78,7 +99,9 @@ interface Lease {
 
 /** Keeps the answer, to be given again. All three: `false` when the lease was lost, and then nothing is changed. */
 export async function keepReply(store: Store, tenantId: string, lease: Lease, reply: Buffer): Promise<boolean> {
-  return change(store, tenantId, lease, 'keep-reply', 'UPDATE idempotency_key SET reply = $4, lease_until = NULL', [reply]);
+  return change(store, tenantId, lease, 'keep-reply', 'UPDATE idempotency_key SET reply = $4, lease_until = NULL', [
+    reply,
+  ]);
 }
 
 /** Lets whoever comes next take it up at once. */
@@ -91,7 +114,18 @@ export async function forgetKey(store: Store, tenantId: string, lease: Lease): P
   return change(store, tenantId, lease, 'forget-key', 'DELETE FROM idempotency_key');
 }
 
-async function change(store: Store, tenantId: string, { id, leaseUntil }: Lease, name: string, text: string, values: readonly unknown[] = []): Promise<boolean> {
-  const { rowCount } = await store.query(tenantId, { name, text: `${text} WHERE tenant_id = $1 AND id = $2 AND lease_until = $3`, values: [tenantId, id, leaseUntil, ...values] });
+async function change(
+  store: Store,
+  tenantId: string,
+  { id, leaseUntil }: Lease,
+  name: string,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name,
+    text: `${text} WHERE tenant_id = $1 AND id = $2 AND lease_until = $3`,
+    values: [tenantId, id, leaseUntil, ...values],
+  });
   return rowCount === 1;
 }

@@ -16,8 +16,12 @@ function stage() {
   return { ask, begun, of: (name: string) => ends.get(name)! };
 }
 
-const outcomes = async (all: readonly Promise<string>[]): Promise<string[]> => (await Promise.allSettled(all)).map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error).message));
-const tooSlow = (): Error => Object.assign(new pg.DatabaseError('canceling statement due to statement timeout', 0, 'error'), { code: '57014' });
+const outcomes = async (all: readonly Promise<string>[]): Promise<string[]> =>
+  (await Promise.allSettled(all)).map((one) =>
+    one.status === 'fulfilled' ? one.value : (one.reason as Error).message,
+  );
+const tooSlow = (): Error =>
+  Object.assign(new pg.DatabaseError('canceling statement due to statement timeout', 0, 'error'), { code: '57014' });
 
 describe('works under one key', () => {
   test('are done one after another, in their order; those under another wait for none of them', async () => {
@@ -46,18 +50,21 @@ describe('works under one key', () => {
     expect(await all).toEqual(['value out of range', 'two']);
   });
 
-  test.each([tooSlow(), new Error('Query read timeout'), new Error('timeout exceeded when trying to connect')])('fail with one that ran out of time when they waited as long as it did, and not when they came later: %s', async (error) => {
-    const { ask, begun, of } = stage();
-    const one = ask('busy', 'one');
-    const early = outcomes(['two', 'three', 'four'].map((name) => ask('busy', name)));
-    of('one').end();
-    await one;
-    await expect.poll(() => begun, { timeout: 20_000 }).toEqual(['one', 'two']);
-    const late = ask('busy', 'five');
-    of('two').fail(error);
-    expect(await early).toEqual([error.message, error.message, error.message]);
-    await expect.poll(() => begun, { timeout: 20_000 }).toEqual(['one', 'two', 'five']);
-    of('five').end();
-    expect(await late).toBe('five');
-  });
+  test.each([tooSlow(), new Error('Query read timeout'), new Error('timeout exceeded when trying to connect')])(
+    'fail with one that ran out of time when they waited as long as it did, and not when they came later: %s',
+    async (error) => {
+      const { ask, begun, of } = stage();
+      const one = ask('busy', 'one');
+      const early = outcomes(['two', 'three', 'four'].map((name) => ask('busy', name)));
+      of('one').end();
+      await one;
+      await expect.poll(() => begun, { timeout: 20_000 }).toEqual(['one', 'two']);
+      const late = ask('busy', 'five');
+      of('two').fail(error);
+      expect(await early).toEqual([error.message, error.message, error.message]);
+      await expect.poll(() => begun, { timeout: 20_000 }).toEqual(['one', 'two', 'five']);
+      of('five').end();
+      expect(await late).toBe('five');
+    },
+  );
 });

@@ -36,4 +36,6 @@ export async function inTurn<T>(store: Store, key: string, work: () => Promise<T
 
 /** A statement or a lock that took too long, or a connection that gave no answer or was not to be had. */
 const ranOutOfTime = (error: unknown): boolean =>
-  error instanceof pg.DatabaseError ? error.code === '57014' || error.code === '55P03' : error instanceof Error && /^(Query read timeout|timeout exceeded when trying to connect)/.test(error.message);
+  error instanceof pg.DatabaseError
+    ? error.code === '57014' || error.code === '55P03'
+    : error instanceof Error && /^(Query read timeout|timeout exceeded when trying to connect)/.test(error.message);

@@ -26,7 +26,11 @@ async function ago(seconds: number): Promise<Date> {
 describe('strays', () => {
   const QUARANTINE = { quarantineMs: 30_000 };
   const note = (...seen: string[]) => noteStrays(store, null, seen, QUARANTINE);
-  const passTime = (seconds: number) => store.pool.query('UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)', [seconds]);
+  const passTime = (seconds: number) =>
+    store.pool.query(
+      'UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)',
+      [seconds],
+    );
   beforeEach(async () => void (await store.pool.query('TRUNCATE stray')));
 
   it('are given when two inventories saw them thirty seconds apart; those of one, or of two too close, are not', async () => {
@@ -68,23 +72,33 @@ describe('calls', () => {
     room = await makeRoom(store);
   });
 
-  test.each(LEG_STATES)('a leg that is %s is known by its call, and missed when it is up, old enough, and not in the list', async (state) => {
-    const call = freshId('call');
-    const id = await makeLeg(store, room, { kind: 'outbound', state, voice_call_id: call });
-    expect(await findCalls(store, null, [call, 'another'])).toEqual([{ id, voice_call_id: call, state }]);
-    const missed = async (live: readonly string[]) => (await missingCalls(store, null, live, { olderMs: 30_000 })).some((leg) => leg.id === id);
-    expect(await missed([])).toBe(false);
-    await setColumns(store, 'leg', id, { created_at: await ago(31) });
-    expect(await missed([])).toBe(state !== 'ended');
-    expect(await missed([call])).toBe(false);
-    await setColumns(store, 'leg', id, { voice_closed_at: new Date() });
-    expect(await missed([])).toBe(false);
-  });
+  test.each(LEG_STATES)(
+    'a leg that is %s is known by its call, and missed when it is up, old enough, and not in the list',
+    async (state) => {
+      const call = freshId('call');
+      const id = await makeLeg(store, room, { kind: 'outbound', state, voice_call_id: call });
+      expect(await findCalls(store, null, [call, 'another'])).toEqual([{ id, voice_call_id: call, state }]);
+      const missed = async (live: readonly string[]) =>
+        (await missingCalls(store, null, live, { olderMs: 30_000 })).some((leg) => leg.id === id);
+      expect(await missed([])).toBe(false);
+      await setColumns(store, 'leg', id, { created_at: await ago(31) });
+      expect(await missed([])).toBe(state !== 'ended');
+      expect(await missed([call])).toBe(false);
+      await setColumns(store, 'leg', id, { voice_closed_at: new Date() });
+      expect(await missed([])).toBe(false);
+    },
+  );
 
   it('without a name are given to the dial of that number that got no answer, to no other leg', async () => {
     const phone = '+447946700001';
     const at = await ago(1);
-    await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: phone, dialled_at: at, voice_call_id: freshId('call') });
+    await makeLeg(store, room, {
+      kind: 'outbound',
+      state: 'dialling',
+      remote: phone,
+      dialled_at: at,
+      voice_call_id: freshId('call'),
+    });
     await makeLeg(store, room, { kind: 'outbound', state: 'requested', remote: phone });
     await makeLeg(store, room, { kind: 'outbound', state: 'ended', remote: phone, dialled_at: at });
     await makeLeg(store, room, { kind: 'inbound', state: 'dialling', remote: phone, dialled_at: at });
@@ -100,16 +114,35 @@ describe('calls', () => {
 });
 
 describe('video sessions to compare', () => {
-  const listed = async (room: MadeRoom, limit?: number): Promise<boolean> => (await listMedia(store, null, { afterEndS: 900, ...(limit === undefined ? {} : { limit }) })).some(({ id }) => id === room.sessionId);
+  const listed = async (room: MadeRoom, limit?: number): Promise<boolean> =>
+    (await listMedia(store, null, { afterEndS: 900, ...(limit === undefined ? {} : { limit }) })).some(
+      ({ id }) => id === room.sessionId,
+    );
 
   test.each<{ what: string; columns: () => Promise<object>; yes: boolean }>([
     { what: 'one that nobody was seen in', columns: async () => ({ state: 'open' }), yes: true },
     { what: 'a live one', columns: async () => ({ state: 'live' }), yes: true },
     { what: 'an ending one', columns: async () => ({ state: 'ending' }), yes: true },
-    { what: 'one that ended a moment ago, at its longest', columns: async () => ({ state: 'ended', created_at: await ago(4_000), ended_at: await ago(400) }), yes: true },
-    { what: 'one that ended early: its tokens still hold', columns: async () => ({ state: 'ended', created_at: await ago(3_500), ended_at: await ago(3_000) }), yes: true },
-    { what: 'one whose tokens have run out', columns: async () => ({ state: 'ended', created_at: await ago(4_700), ended_at: await ago(1_000) }), yes: false },
-    { what: 'one without a video session', columns: async () => ({ state: 'live', media_session_id: null }), yes: false },
+    {
+      what: 'one that ended a moment ago, at its longest',
+      columns: async () => ({ state: 'ended', created_at: await ago(4_000), ended_at: await ago(400) }),
+      yes: true,
+    },
+    {
+      what: 'one that ended early: its tokens still hold',
+      columns: async () => ({ state: 'ended', created_at: await ago(3_500), ended_at: await ago(3_000) }),
+      yes: true,
+    },
+    {
+      what: 'one whose tokens have run out',
+      columns: async () => ({ state: 'ended', created_at: await ago(4_700), ended_at: await ago(1_000) }),
+      yes: false,
+    },
+    {
+      what: 'one without a video session',
+      columns: async () => ({ state: 'live', media_session_id: null }),
+      yes: false,
+    },
   ])('$what: $yes', async ({ columns, yes }) => {
     const room = await makeRoom(store, { max_duration_s: 3_600 });
     await setColumns(store, 'session', room.sessionId, { media_session_id: freshId('media'), ...(await columns()) });
@@ -118,11 +151,17 @@ describe('video sessions to compare', () => {
 
   it('come with those first in which somebody is', async () => {
     await store.pool.query(`UPDATE session SET media_session_id = NULL`);
-    const rooms = await Promise.all(['ended', 'open', 'live'].map(async (state) => {
-      const room = await makeRoom(store);
-      await setColumns(store, 'session', room.sessionId, { media_session_id: freshId('media'), state, ended_at: state === 'ended' ? await ago(1) : null });
-      return room.sessionId;
-    }));
+    const rooms = await Promise.all(
+      ['ended', 'open', 'live'].map(async (state) => {
+        const room = await makeRoom(store);
+        await setColumns(store, 'session', room.sessionId, {
+          media_session_id: freshId('media'),
+          state,
+          ended_at: state === 'ended' ? await ago(1) : null,
+        });
+        return room.sessionId;
+      }),
+    );
     expect((await listMedia(store, null, { afterEndS: 900 })).map(({ id }) => id)).toEqual(rooms.toReversed());
   });
 });

@@ -3,13 +3,17 @@ import { EVERY_TENANT, type Store } from './store.ts';
 /* Platform-wide: what an account lists is compared with all rows of that account, whoever’s they are. An `accountId` of null is the platform’s. */
 
 /** `IS NOT DISTINCT FROM`, which uses no index. */
-const isAt = (account: string): string => `(account_id = ${account} OR (${account}::text IS NULL AND account_id IS NULL))`;
+const isAt = (account: string): string =>
+  `(account_id = ${account} OR (${account}::text IS NULL AND account_id IS NULL))`;
 /** No token holds for longer: the longest that a session may run (libs/contracts/src/room.ts). */
 export const LONGEST_TOKEN_S = 21_600;
 
 /** Every tenant's account that is not deleted. */
 export async function accountsToSweep(store: Store): Promise<string[]> {
-  const { rows } = await store.query<{ id: string }>(EVERY_TENANT, { name: 'accounts-to-sweep', text: 'SELECT id FROM provider_account WHERE deleted_at IS NULL ORDER BY created_at, id' });
+  const { rows } = await store.query<{ id: string }>(EVERY_TENANT, {
+    name: 'accounts-to-sweep',
+    text: 'SELECT id FROM provider_account WHERE deleted_at IS NULL ORDER BY created_at, id',
+  });
   return rows.map(({ id }) => id);
 }
 
@@ -21,13 +25,26 @@ interface KnownCall {
 }
 
 /** Which of these calls a row of ours names, and what it says of each. */
-export async function findCalls(store: Store, accountId: string | null, callIds: readonly string[]): Promise<KnownCall[]> {
-  const { rows } = await store.query<KnownCall>(EVERY_TENANT, { name: 'find-calls', text: 'SELECT voice_call_id, id, state FROM leg WHERE voice_call_id = ANY($1) AND account_id IS NOT DISTINCT FROM $2', values: [callIds, accountId] });
+export async function findCalls(
+  store: Store,
+  accountId: string | null,
+  callIds: readonly string[],
+): Promise<KnownCall[]> {
+  const { rows } = await store.query<KnownCall>(EVERY_TENANT, {
+    name: 'find-calls',
+    text: 'SELECT voice_call_id, id, state FROM leg WHERE voice_call_id = ANY($1) AND account_id IS NOT DISTINCT FROM $2',
+    values: [callIds, accountId],
+  });
   return rows;
 }
 
 /** Legs that we hold to be up by their call, older than `olderMs`, whose call is not among `liveIds`: somebody must look them up. */
-export async function missingCalls(store: Store, accountId: string | null, liveIds: readonly string[], { olderMs, limit = 500 }: { olderMs: number; limit?: number }): Promise<{ id: string; voice_call_id: string }[]> {
+export async function missingCalls(
+  store: Store,
+  accountId: string | null,
+  liveIds: readonly string[],
+  { olderMs, limit = 500 }: { olderMs: number; limit?: number },
+): Promise<{ id: string; voice_call_id: string }[]> {
   const { rows } = await store.query<{ id: string; voice_call_id: string }>(EVERY_TENANT, {
     name: 'missing-calls',
     text: `SELECT id, voice_call_id FROM leg
@@ -47,7 +64,11 @@ interface UnnamedDial {
 }
 
 /** Legs to these numbers whose dial got no answer, whoever's they are: those that still wait for their call's name, and those given up for it within ten minutes. */
-export async function findUnnamedDials(store: Store, accountId: string | null, numbers: readonly string[]): Promise<UnnamedDial[]> {
+export async function findUnnamedDials(
+  store: Store,
+  accountId: string | null,
+  numbers: readonly string[],
+): Promise<UnnamedDial[]> {
   const { rows } = await store.query<UnnamedDial>(EVERY_TENANT, {
     name: 'find-unnamed-dials',
     text: `SELECT id, remote, state <> 'ended' AS up FROM leg WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND remote = ANY($1)
@@ -58,13 +79,21 @@ export async function findUnnamedDials(store: Store, accountId: string | null, n
 }
 
 /** Legs that are to be hung up and whose dial got no answer, with no word of their call since: dialled `afterMs` before `askedAt` at the latest. */
-export async function findUnseen(store: Store, accountId: string | null, askedAt: Date, { afterMs, limit = 500 }: { afterMs: number; limit?: number }): Promise<{ id: string; tenant_id: string | null; session_id: string | null; kind: string }[]> {
-  const { rows } = await store.query<{ id: string; tenant_id: string | null; session_id: string | null; kind: string }>(EVERY_TENANT, {
-    name: 'find-unseen',
-    text: `SELECT id, tenant_id, session_id, kind FROM leg
+export async function findUnseen(
+  store: Store,
+  accountId: string | null,
+  askedAt: Date,
+  { afterMs, limit = 500 }: { afterMs: number; limit?: number },
+): Promise<{ id: string; tenant_id: string | null; session_id: string | null; kind: string }[]> {
+  const { rows } = await store.query<{ id: string; tenant_id: string | null; session_id: string | null; kind: string }>(
+    EVERY_TENANT,
+    {
+      name: 'find-unseen',
+      text: `SELECT id, tenant_id, session_id, kind FROM leg
            WHERE state = 'ending' AND voice_call_id IS NULL AND dialled_at <= $1::timestamptz - make_interval(secs => $2) AND account_id IS NOT DISTINCT FROM $4 ORDER BY dialled_at, id LIMIT $3`,
-    values: [askedAt, afterMs / 1000, limit, accountId],
-  });
+      values: [askedAt, afterMs / 1000, limit, accountId],
+    },
+  );
   return rows;
 }
 
@@ -80,7 +109,11 @@ export interface MediaToList {
  * Sessions that hold a video session and may have somebody in it: not over, over for less than `afterEndS` seconds, or over while a token of
  * theirs still holds (they do until the session's longest duration). Running ones first, then those that nobody was seen in yet.
  */
-export async function listMedia(store: Store, accountId: string | null, { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number }): Promise<MediaToList[]> {
+export async function listMedia(
+  store: Store,
+  accountId: string | null,
+  { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number },
+): Promise<MediaToList[]> {
   const { rows } = await store.query<MediaToList>(EVERY_TENANT, {
     name: 'list-media',
     text: `SELECT id, tenant_id, media_session_id, state FROM (
@@ -121,7 +154,10 @@ export async function connectionsOf(store: Store, tenantId: string, sessionId: s
 
 /** The database's clock at this moment: what a list of the vendor's is dated by, taken before it is asked for. */
 export async function readClock(store: Store): Promise<Date> {
-  const { rows } = await store.query<{ now: Date }>(EVERY_TENANT, { name: 'read-clock', text: 'SELECT clock_timestamp() AS now' });
+  const { rows } = await store.query<{ now: Date }>(EVERY_TENANT, {
+    name: 'read-clock',
+    text: 'SELECT clock_timestamp() AS now',
+  });
   return rows[0]!.now;
 }
 
@@ -129,7 +165,12 @@ export async function readClock(store: Store): Promise<Date> {
  * Notes what a complete inventory of an account saw and no row knows; what it did not see again is forgotten, unless it was hung up. Gives those that
  * have been seen by two inventories, the first of them at least `quarantineMs` ago: nobody's, and noted as asked to be hung up.
  */
-export async function noteStrays(store: Store, accountId: string | null, seen: readonly string[], { quarantineMs }: { quarantineMs: number }): Promise<string[]> {
+export async function noteStrays(
+  store: Store,
+  accountId: string | null,
+  seen: readonly string[],
+  { quarantineMs }: { quarantineMs: number },
+): Promise<string[]> {
   const { rows } = await store.query<{ id: string }>(EVERY_TENANT, {
     name: 'note-strays',
     text: `WITH gone AS (DELETE FROM stray WHERE id <> ALL($1) AND asked_at IS NULL AND account_id IS NOT DISTINCT FROM $3),
@@ -147,7 +188,10 @@ export async function noteStrays(store: Store, accountId: string | null, seen: r
  * Calls that were hung up as nobody's and are, by what the rows say now, a leg's that was up in a running session at that time: false
  * kills. Each is given once. However the leg came to its name (a late event, a late answer), it is found here.
  */
-export async function findFalseKills(store: Store, accountId: string | null): Promise<{ call_id: string; leg_id: string; kind: string }[]> {
+export async function findFalseKills(
+  store: Store,
+  accountId: string | null,
+): Promise<{ call_id: string; leg_id: string; kind: string }[]> {
   const { rows } = await store.query<{ call_id: string; leg_id: string; kind: string }>(EVERY_TENANT, {
     name: 'find-false-kills',
     text: `UPDATE stray SET false_kill_at = now() FROM leg l JOIN session s ON s.id = l.session_id

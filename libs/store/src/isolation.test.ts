@@ -56,8 +56,22 @@ const count = async (scope: string | typeof EVERY_TENANT, table: string): Promis
 describe('the catalogue', () => {
   it('has no table of tenants without forced row-level security and both policies', async () => {
     const tables = await tablesOfTenants();
-    expect(tables.map(({ name }) => name)).toEqual(expect.arrayContaining(['tenant', 'api_key', 'room', 'pin', 'session', 'participant', 'leg', 'outbox', 'observation', 'hang_up_attempt']));
-    for (const table of tables) expect(table).toMatchObject({ enabled: true, forced: true, policies: ['every_row', 'tenant_rows'] });
+    expect(tables.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        'tenant',
+        'api_key',
+        'room',
+        'pin',
+        'session',
+        'participant',
+        'leg',
+        'outbox',
+        'observation',
+        'hang_up_attempt',
+      ]),
+    );
+    for (const table of tables)
+      expect(table).toMatchObject({ enabled: true, forced: true, policies: ['every_row', 'tenant_rows'] });
   });
 
   it('lets each of the two see what it should, by the very words of the policies', async () => {
@@ -68,7 +82,10 @@ describe('the catalogue', () => {
       hang_up_attempt: { qual: throughLeg },
       observation: { qual: throughLeg },
       // What an operator did to it, too; that it cannot claim to have been done.
-      audit_entry: { qual: `(${OWN} OR (about @> ARRAY[( SELECT tenant_in_context() AS tenant_in_context)]))`, with_check: `(${OWN} AND (about = '{}'::text[]))` },
+      audit_entry: {
+        qual: `(${OWN} OR (about @> ARRAY[( SELECT tenant_in_context() AS tenant_in_context)]))`,
+        with_check: `(${OWN} AND (about = '{}'::text[]))`,
+      },
     };
     const { rows } = await owner.pool.query<Policy>(
       `SELECT p.tablename::text AS name, p.policyname::text AS policy, p.permissive, p.roles::text[] AS roles, p.cmd, p.qual, p.with_check FROM pg_policies p WHERE p.schemaname = 'public' AND p.tablename = ANY($1) ORDER BY 1, 2`,
@@ -88,16 +105,32 @@ describe('the catalogue', () => {
   it('would show one that was forgotten', async () => {
     await owner.pool.query('CREATE TABLE forgotten (tenant_id text)');
     try {
-      expect((await tablesOfTenants()).find(({ name }) => name === 'forgotten')).toMatchObject({ enabled: false, forced: false, policies: [] });
+      expect((await tablesOfTenants()).find(({ name }) => name === 'forgotten')).toMatchObject({
+        enabled: false,
+        forced: false,
+        policies: [],
+      });
     } finally {
       await owner.pool.query('DROP TABLE forgotten');
     }
   });
 
   it('gives the services’ roles no table of their own and no way past row-level security', async () => {
-    const { rows } = await owner.pool.query(`SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcanlogin FROM pg_roles WHERE rolname IN ('partyline_tenant', 'partyline_platform') ORDER BY 1`);
-    expect(rows).toEqual(['partyline_platform', 'partyline_tenant'].map((rolname) => ({ rolname, rolsuper: false, rolbypassrls: false, rolcreaterole: false, rolcanlogin: false })));
-    const owned = await owner.pool.query(`SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) IN ('partyline_tenant', 'partyline_platform')`);
+    const { rows } = await owner.pool.query(
+      `SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcanlogin FROM pg_roles WHERE rolname IN ('partyline_tenant', 'partyline_platform') ORDER BY 1`,
+    );
+    expect(rows).toEqual(
+      ['partyline_platform', 'partyline_tenant'].map((rolname) => ({
+        rolname,
+        rolsuper: false,
+        rolbypassrls: false,
+        rolcreaterole: false,
+        rolcanlogin: false,
+      })),
+    );
+    const owned = await owner.pool.query(
+      `SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) IN ('partyline_tenant', 'partyline_platform')`,
+    );
     expect(owned.rows).toEqual([]);
   });
 
@@ -105,7 +138,13 @@ describe('the catalogue', () => {
     const { rows } = await owner.pool.query<{ name: string }>(
       `SELECT p.proname AS name FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege('partyline_tenant', p.oid, 'EXECUTE') ORDER BY 1`,
     );
-    expect(rows.map(({ name }) => name)).toEqual(['admit_caller', 'answer_caller', 'answer_own_leg', 'count_pins', 'hold_number']);
+    expect(rows.map(({ name }) => name)).toEqual([
+      'admit_caller',
+      'answer_caller',
+      'answer_own_leg',
+      'count_pins',
+      'hold_number',
+    ]);
   });
 });
 
@@ -123,11 +162,17 @@ describe('every table of tenants', () => {
   it('lets a tenant read its own rows and no others’, not even by asking for them', async () => {
     for (const { name } of await tablesOfTenants()) {
       const whose = name === 'tenant' ? 'id' : 'tenant_id';
-      expect([name, await count(mine.tenantId, `${name} WHERE ${whose} IS DISTINCT FROM '${mine.tenantId}'`)]).toEqual([name, 0]);
+      expect([name, await count(mine.tenantId, `${name} WHERE ${whose} IS DISTINCT FROM '${mine.tenantId}'`)]).toEqual([
+        name,
+        0,
+      ]);
     }
-    for (const name of ['tenant', 'room', 'session', 'pin', 'participant', 'leg']) expect([name, await count(mine.tenantId, name)]).toEqual([name, 1]);
+    for (const name of ['tenant', 'room', 'session', 'pin', 'participant', 'leg'])
+      expect([name, await count(mine.tenantId, name)]).toEqual([name, 1]);
     expect(await count(EVERY_TENANT, 'room')).toBe(2);
-    expect(await readAs(service, mine.tenantId, (db) => db.room.findMany({ select: { id: true } }))).toEqual([{ id: mine.roomId }]);
+    expect(await readAs(service, mine.tenantId, (db) => db.room.findMany({ select: { id: true } }))).toEqual([
+      { id: mine.roomId },
+    ]);
     expect(await service.prisma.room.findMany()).toEqual([]);
   });
 
@@ -135,25 +180,46 @@ describe('every table of tenants', () => {
     const { rows: before } = await owner.pool.query('SELECT * FROM leg ORDER BY id');
     for (const { name } of await tablesOfTenants()) {
       const whose = name === 'tenant' ? 'id' : 'tenant_id';
-      for (const text of [`UPDATE ${name} SET ${whose} = ${whose} WHERE ${whose} = '${theirs.tenantId}'`, `DELETE FROM ${name} WHERE ${whose} = '${theirs.tenantId}'`]) {
-        const changed = await service.query(mine.tenantId, { text }).then(({ rowCount }) => rowCount, (error: { code: string }) => error.code);
+      for (const text of [
+        `UPDATE ${name} SET ${whose} = ${whose} WHERE ${whose} = '${theirs.tenantId}'`,
+        `DELETE FROM ${name} WHERE ${whose} = '${theirs.tenantId}'`,
+      ]) {
+        const changed = await service.query(mine.tenantId, { text }).then(
+          ({ rowCount }) => rowCount,
+          (error: { code: string }) => error.code,
+        );
         // Its own row, and what was done, a tenant may not even try to change.
         expect([text, changed]).toEqual([text, ['tenant', 'audit_entry'].includes(name) ? '42501' : 0]);
       }
       // Handing a row over, or taking one in.
       if (name === 'tenant') continue;
-      await expect(service.query(mine.tenantId, { text: `INSERT INTO ${name} (tenant_id) VALUES ('${theirs.tenantId}')` })).rejects.toMatchObject({ code: expect.stringMatching(/^(42501|23502)$/) });
+      await expect(
+        service.query(mine.tenantId, { text: `INSERT INTO ${name} (tenant_id) VALUES ('${theirs.tenantId}')` }),
+      ).rejects.toMatchObject({ code: expect.stringMatching(/^(42501|23502)$/) });
     }
-    await expect(service.query(mine.tenantId, { text: `UPDATE room SET tenant_id = '${theirs.tenantId}'` })).rejects.toMatchObject({ code: '42501' });
+    await expect(
+      service.query(mine.tenantId, { text: `UPDATE room SET tenant_id = '${theirs.tenantId}'` }),
+    ).rejects.toMatchObject({ code: '42501' });
     expect((await owner.pool.query('SELECT * FROM leg ORDER BY id')).rows).toEqual(before);
   });
 
   it('and of the dial-in numbers, the shared ones and its own, of which it changes none', async () => {
-    await owner.prisma.dial_in_number.createMany({ data: [{ e164: '+13125550001', dedicated_to: mine.tenantId }, { e164: '+13125550002', dedicated_to: theirs.tenantId }] });
-    const seen = await service.query<{ e164: string }>(mine.tenantId, { text: 'SELECT e164 FROM dial_in_number WHERE dedicated_to IS NOT NULL' });
+    await owner.prisma.dial_in_number.createMany({
+      data: [
+        { e164: '+13125550001', dedicated_to: mine.tenantId },
+        { e164: '+13125550002', dedicated_to: theirs.tenantId },
+      ],
+    });
+    const seen = await service.query<{ e164: string }>(mine.tenantId, {
+      text: 'SELECT e164 FROM dial_in_number WHERE dedicated_to IS NOT NULL',
+    });
     expect(seen.rows).toEqual([{ e164: '+13125550001' }]);
     expect(await count(mine.tenantId, 'dial_in_number WHERE dedicated_to IS NULL')).toBeGreaterThan(0);
-    for (const text of ['UPDATE dial_in_number SET dedicated_to = NULL', 'DELETE FROM dial_in_number', `INSERT INTO dial_in_number (e164) VALUES ('+13125550003')`]) {
+    for (const text of [
+      'UPDATE dial_in_number SET dedicated_to = NULL',
+      'DELETE FROM dial_in_number',
+      `INSERT INTO dial_in_number (e164) VALUES ('+13125550003')`,
+    ]) {
       await expect(service.query(mine.tenantId, { text })).rejects.toMatchObject({ code: '42501' });
     }
   });
@@ -161,6 +227,8 @@ describe('every table of tenants', () => {
   it('is not opened by a tenant id that was made to end the statement', async () => {
     const hostile = `x'; SET LOCAL ROLE partyline_platform; --`;
     expect(await count(hostile, 'room')).toBe(0);
-    await expect(inTransaction(service, mine.tenantId, (tx) => tx.query('TRUNCATE room CASCADE'))).rejects.toMatchObject({ code: '42501' });
+    await expect(
+      inTransaction(service, mine.tenantId, (tx) => tx.query('TRUNCATE room CASCADE')),
+    ).rejects.toMatchObject({ code: '42501' });
   });
 });

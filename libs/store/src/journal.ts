@@ -34,7 +34,12 @@ export class Journal {
   constructor(keyId: string, seal: Seal, kept: readonly { readonly step: string; readonly result: Uint8Array }[]) {
     this.#keyId = keyId;
     this.#seal = seal;
-    this.#known = new Map(kept.map(({ step, result }) => [step, deserialize(Buffer.from(seal.open(result, `${keyId} ${step}`), 'base64')) as unknown]));
+    this.#known = new Map(
+      kept.map(({ step, result }) => [
+        step,
+        deserialize(Buffer.from(seal.open(result, `${keyId} ${step}`), 'base64')) as unknown,
+      ]),
+    );
     this.#wrote = kept.length > 0;
   }
 
@@ -53,7 +58,10 @@ export class Journal {
   }
 
   /** A transaction. `run` gives it to `keep`, which may happen more than once when it meets a deadlock. */
-  async change<T>(scope: string | typeof EVERY_TENANT, run: (keep: (tx: Tx, work: (tx: Tx) => Promise<T>) => Promise<T>) => Promise<T>): Promise<T> {
+  async change<T>(
+    scope: string | typeof EVERY_TENANT,
+    run: (keep: (tx: Tx, work: (tx: Tx) => Promise<T>) => Promise<T>) => Promise<T>,
+  ): Promise<T> {
     return this.#once(async (name) => {
       let steps: Step[] = [];
       const result = await run(async (tx, work) => {
@@ -66,7 +74,8 @@ export class Journal {
         return gave;
       });
       this.#wrote ||= steps.length > 0;
-      this.#led = steps.length > 0 ? this.#led.filter((step) => !steps.includes(step)) : [...this.#led, { name, result }];
+      this.#led =
+        steps.length > 0 ? this.#led.filter((step) => !steps.includes(step)) : [...this.#led, { name, result }];
       return result;
     });
   }
@@ -84,7 +93,9 @@ export class Journal {
   }
 
   async #keep(tx: Tx, tenantId: string | null, steps: readonly Step[]): Promise<void> {
-    const sealed = steps.map(({ name, result }) => this.#seal.seal(serialize(result).toString('base64'), `${this.#keyId} ${name}`));
+    const sealed = steps.map(({ name, result }) =>
+      this.#seal.seal(serialize(result).toString('base64'), `${this.#keyId} ${name}`),
+    );
     try {
       await tx.query({
         name: 'keep-steps',

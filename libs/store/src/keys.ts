@@ -10,7 +10,11 @@ const SHOWN = `id, tenant_id, label, scopes, created_at, expires_at, revoked_at,
 
 /** Whoever adds or ends keys of a tenant holds this: how many there are does not change meanwhile. Until the transaction is over. */
 export async function lockKeys(tx: Tx, tenantId: string): Promise<void> {
-  await tx.query({ name: 'lock-keys', text: `SELECT pg_advisory_xact_lock(hashtextextended('api keys of ' || $1, 0))`, values: [tenantId] });
+  await tx.query({
+    name: 'lock-keys',
+    text: `SELECT pg_advisory_xact_lock(hashtextextended('api keys of ' || $1, 0))`,
+    values: [tenantId],
+  });
 }
 
 /** How many of a tenant's keys are good now, and how many of those may do everything. */
@@ -44,12 +48,20 @@ export async function insertKey(tx: Tx, tenantId: string, key: NewKey): Promise<
 
 /** A key of a tenant's; `null` when it has none of that id. */
 export async function readKey(tx: Tx, tenantId: string, keyId: string): Promise<KeyRow | null> {
-  const { rows } = await tx.query<KeyRow>({ name: 'read-key', text: `SELECT ${SHOWN} FROM api_key WHERE tenant_id = $1 AND id = $2`, values: [tenantId, keyId] });
+  const { rows } = await tx.query<KeyRow>({
+    name: 'read-key',
+    text: `SELECT ${SHOWN} FROM api_key WHERE tenant_id = $1 AND id = $2`,
+    values: [tenantId, keyId],
+  });
   return rows[0] ?? null;
 }
 
 /** A page of a tenant's keys, newest first, those that are over too; `after` is the last id of the page before. */
-export async function listKeys(store: Store, tenantId: string, { limit, after }: { limit: number; after?: string }): Promise<KeyRow[]> {
+export async function listKeys(
+  store: Store,
+  tenantId: string,
+  { limit, after }: { limit: number; after?: string },
+): Promise<KeyRow[]> {
   const { rows } = await store.query<KeyRow>(tenantId, {
     name: 'list-keys',
     text: `SELECT ${SHOWN} FROM api_key WHERE tenant_id = $1
@@ -73,6 +85,10 @@ export async function retireKey(tx: Tx, tenantId: string, keyId: string, overlap
 
 /** Ends a key at once, for good. */
 export async function revokeKey(tx: Tx, tenantId: string, keyId: string): Promise<KeyRow> {
-  const { rows } = await tx.query<KeyRow>({ name: 'revoke-key', text: `UPDATE api_key SET revoked_at = COALESCE(revoked_at, now()) WHERE tenant_id = $1 AND id = $2 RETURNING ${SHOWN}`, values: [tenantId, keyId] });
+  const { rows } = await tx.query<KeyRow>({
+    name: 'revoke-key',
+    text: `UPDATE api_key SET revoked_at = COALESCE(revoked_at, now()) WHERE tenant_id = $1 AND id = $2 RETURNING ${SHOWN}`,
+    values: [tenantId, keyId],
+  });
   return rows[0]!;
 }

@@ -3,7 +3,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appendEvents } from './events.ts';
 import { lockSession, saveSession } from './session-view.ts';
 import { inTransaction, openStore, type Store } from './store.ts';
-import { type MadeRoom, NUMBER, freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, setColumns } from './testing/fixtures.ts';
+import {
+  type MadeRoom,
+  NUMBER,
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  setColumns,
+} from './testing/fixtures.ts';
 import { admitCaller, answerCaller, answerOwnLeg, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -25,8 +36,12 @@ async function ring(): Promise<{ legId: string; callId: string }> {
 }
 const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
   admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshSeat());
-const told = async ({ sessionId }: MadeRoom) => (await store.prisma.outbox.findMany({ where: { session_id: sessionId }, orderBy: { seq: 'asc' } })).map(({ seq, type, data }) => ({ seq, type, data }));
-const lastSeq = async ({ sessionId }: MadeRoom): Promise<number> => (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })).last_seq;
+const told = async ({ sessionId }: MadeRoom) =>
+  (await store.prisma.outbox.findMany({ where: { session_id: sessionId }, orderBy: { seq: 'asc' } })).map(
+    ({ seq, type, data }) => ({ seq, type, data }),
+  );
+const lastSeq = async ({ sessionId }: MadeRoom): Promise<number> =>
+  (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })).last_seq;
 
 describe('a caller who is admitted', () => {
   it('is told of with the admission, under the session’s next number, as the caller’s own leg', async () => {
@@ -34,7 +49,9 @@ describe('a caller who is admitted', () => {
     const call = await ring();
     await inTransaction(store, room.tenantId, async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
-      await appendEvents(tx, room.tenantId, { roomId: room.roomId, sessionId: room.sessionId, firstSeq: 1 }, [{ type: 'session.live', data: {} }]);
+      await appendEvents(tx, room.tenantId, { roomId: room.roomId, sessionId: room.sessionId, firstSeq: 1 }, [
+        { type: 'session.live', data: {} },
+      ]);
       await saveSession(tx, room.tenantId, { ...view!.session, last_seq: 1 });
     });
     expect((await key(call, 1, room.pin)).outcome).toBe('admitted');
@@ -59,10 +76,14 @@ describe('a caller who is admitted', () => {
   it('with twenty others at the same moment: each has a number, and none is missing', async () => {
     const room = await makeRoom(store, { max_participants: 100 });
     const calls = await Promise.all(Array.from({ length: 20 }, ring));
-    expect((await Promise.all(calls.map((call) => key(call, 1, room.pin)))).map(({ outcome }) => outcome)).toEqual(calls.map(() => 'admitted'));
+    expect((await Promise.all(calls.map((call) => key(call, 1, room.pin)))).map(({ outcome }) => outcome)).toEqual(
+      calls.map(() => 'admitted'),
+    );
     const events = await told(room);
     expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
-    expect(events.map(({ data }) => (data as { legId: string }).legId).toSorted()).toEqual(calls.map(({ legId }) => legId).toSorted());
+    expect(events.map(({ data }) => (data as { legId: string }).legId).toSorted()).toEqual(
+      calls.map(({ legId }) => legId).toSorted(),
+    );
     expect(await lastSeq(room)).toBe(20);
   });
 
@@ -75,12 +96,34 @@ describe('a caller who is admitted', () => {
 
   it('is told at once to the endpoints that want it', async () => {
     const room = await makeRoom(store);
-    for (const [id, types] of [['all', []], ['answers', ['leg.answered']], ['ends', ['session.ended']]] as const) {
-      await store.prisma.endpoint.create({ data: { id: `${id} of ${room.tenantId}`, tenant_id: room.tenantId, url: 'http://127.0.0.1:9/', types: [...types], secret: new Uint8Array(32) } });
+    for (const [id, types] of [
+      ['all', []],
+      ['answers', ['leg.answered']],
+      ['ends', ['session.ended']],
+    ] as const) {
+      await store.prisma.endpoint.create({
+        data: {
+          id: `${id} of ${room.tenantId}`,
+          tenant_id: room.tenantId,
+          url: 'http://127.0.0.1:9/',
+          types: [...types],
+          secret: new Uint8Array(32),
+        },
+      });
     }
     await key(await ring(), 1, room.pin);
-    const deliveries = await store.prisma.delivery.findMany({ where: { tenant_id: room.tenantId }, orderBy: { endpoint_id: 'asc' } });
-    expect(deliveries).toMatchObject(['all', 'answers'].map((id) => ({ endpoint_id: `${id} of ${room.tenantId}`, stream: room.sessionId, seq: 1, next_try_at: expect.any(Date) })));
+    const deliveries = await store.prisma.delivery.findMany({
+      where: { tenant_id: room.tenantId },
+      orderBy: { endpoint_id: 'asc' },
+    });
+    expect(deliveries).toMatchObject(
+      ['all', 'answers'].map((id) => ({
+        endpoint_id: `${id} of ${room.tenantId}`,
+        stream: room.sessionId,
+        seq: 1,
+        next_try_at: expect.any(Date),
+      })),
+    );
   });
 });
 
@@ -89,8 +132,11 @@ describe('a call of ours that is picked up', () => {
     const room = await makeRoom(store);
     const legId = await makeLeg(store, room, { kind: 'outbound', state });
     await setColumns(store, 'leg', legId, { participant_id: 'part_rung' });
-    for (let i = 0; i < 2; i++) expect((await answerOwnLeg(store, freshToken(), { legId }, `call of ${legId}`)).outcome).toBe('join');
-    expect(await told(room)).toEqual([{ seq: 1, type: 'leg.answered', data: { legId, kind: 'outbound', participantId: 'part_rung' } }]);
+    for (let i = 0; i < 2; i++)
+      expect((await answerOwnLeg(store, freshToken(), { legId }, `call of ${legId}`)).outcome).toBe('join');
+    expect(await told(room)).toEqual([
+      { seq: 1, type: 'leg.answered', data: { legId, kind: 'outbound', participantId: 'part_rung' } },
+    ]);
   });
 
   it.each(['answered', 'joined', 'ending', 'ended'] as const)('and was %s before is nothing new', async (state) => {

@@ -3,7 +3,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { holdLimit, readLimits } from './limits.ts';
 import { insertRoom } from './rooms.ts';
 import { inTransaction, openStore, type Store, type Tx } from './store.ts';
-import { freshId, freshSeat, freshToken, lookupOf, makeLeg, makeNumbers, makeRoom, NUMBER, readLeg, setColumns, type MadeRoom } from './testing/fixtures.ts';
+import {
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  NUMBER,
+  readLeg,
+  setColumns,
+  type MadeRoom,
+} from './testing/fixtures.ts';
 import { admitCaller, answerCaller } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -30,7 +42,19 @@ it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
   const make = (): Promise<void> =>
     inTransaction(store, tenantId, async (tx) => {
       await insertRoom(tx, tenantId, {
-        room: { id: freshId('room'), name: 'Room', number: NUMBER, bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
+        room: {
+          id: freshId('room'),
+          name: 'Room',
+          number: NUMBER,
+          bridge: 'auto',
+          max_participants: 10,
+          max_duration_s: 3_600,
+          never_used_s: null,
+          browsers_left_s: null,
+          phones_left_s: null,
+          alone_s: null,
+          empty_s: null,
+        },
         session: { id: freshId('ses'), conversation: freshId('conv'), mediaSessionId: null, accountId: null },
         participant: { id: freshId('part'), name: 'Host' },
       });
@@ -50,8 +74,17 @@ it('60 callers at once, in two rooms of a tenant that may have 10 people: exactl
   await store.prisma.tenant.update({ where: { id: first.tenantId }, data: { max_live_legs: 10 } });
   const call = async (pin: string) => {
     const callId = freshId('call');
-    const { leg_id: legId } = await answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: `+4477009${callId.slice(-5).padStart(5, '0')}` }, freshSeat());
-    return { legId: legId!, admit: () => admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat()) };
+    const { leg_id: legId } = await answerCaller(
+      store,
+      freshToken(),
+      { legId: freshId('leg'), callId, number: NUMBER, remote: `+4477009${callId.slice(-5).padStart(5, '0')}` },
+      freshSeat(),
+    );
+    return {
+      legId: legId!,
+      admit: () =>
+        admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat()),
+    };
   };
   const calls = await Promise.all(Array.from({ length: 60 }, (_, i) => call(i % 2 === 0 ? first.pin : second.pin)));
   const admissions = await Promise.all(calls.map(({ admit }) => admit()));
@@ -59,7 +92,12 @@ it('60 callers at once, in two rooms of a tenant that may have 10 people: exactl
   expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(10);
   expect(outcomes.filter((outcome) => outcome === 'at-limit')).toHaveLength(50);
   const refused = calls[outcomes.indexOf('at-limit')];
-  expect(await readLeg(store, refused?.legId ?? 'none')).toMatchObject({ state: 'ending', owed_reason: 'limit-live-legs', session_id: null, tenant_id: null });
+  expect(await readLeg(store, refused?.legId ?? 'none')).toMatchObject({
+    state: 'ending',
+    owed_reason: 'limit-live-legs',
+    session_id: null,
+    tenant_id: null,
+  });
   // Asked again, the same is said; and another tenant's callers come in.
   expect((await refused?.admit())?.outcome).toBe('at-limit');
   expect((await (await call(stranger.pin)).admit()).outcome).toBe('admitted');
@@ -67,9 +105,15 @@ it('60 callers at once, in two rooms of a tenant that may have 10 people: exactl
 
 it('counts people who are up, whatever they came by, and no bridge; and who was rung within the last minute', async () => {
   const room = await makeRoom(store);
-  for (const kind of ['webrtc', 'inbound', 'outbound', 'bridge'] as const) for (const state of ['requested', 'joined', 'ending', 'ended'] as const) if (kind !== 'bridge' || state === 'joined') await makeLeg(store, room, { kind, state });
+  for (const kind of ['webrtc', 'inbound', 'outbound', 'bridge'] as const)
+    for (const state of ['requested', 'joined', 'ending', 'ended'] as const)
+      if (kind !== 'bridge' || state === 'joined') await makeLeg(store, room, { kind, state });
   await makeLeg(store, room, { kind: 'outbound', state: 'ended', created_at: new Date(Date.now() - 61_000) });
-  expect(await readLimits(store, room.tenantId)).toEqual({ 'live-rooms': { allowed: 1_000, used: 1 }, 'live-legs': { allowed: 500, used: 9 }, 'dial-outs': { allowed: 60, used: 4 } });
+  expect(await readLimits(store, room.tenantId)).toEqual({
+    'live-rooms': { allowed: 1_000, used: 1 },
+    'live-legs': { allowed: 500, used: 9 },
+    'dial-outs': { allowed: 60, used: 4 },
+  });
 });
 
 it('is the platform’s where the tenant has none, and the tenant’s own where it has, be it nothing', async () => {
@@ -82,8 +126,13 @@ it('is the platform’s where the tenant has none, and the tenant’s own where 
 });
 
 describe('far from a limit', () => {
-  const add = (tx: Tx, { tenantId, sessionId }: MadeRoom) => tx.query(`INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`, [freshId('leg'), tenantId, sessionId, FAR]);
-  const connections = async (): Promise<number> => Number((await store.pool.query<{ max_connections: string }>('SHOW max_connections')).rows[0]?.max_connections);
+  const add = (tx: Tx, { tenantId, sessionId }: MadeRoom) =>
+    tx.query(
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
+      [freshId('leg'), tenantId, sessionId, FAR],
+    );
+  const connections = async (): Promise<number> =>
+    Number((await store.pool.query<{ max_connections: string }>('SHOW max_connections')).rows[0]?.max_connections);
 
   it('nobody waits; who comes near it waits for all who began before', async () => {
     const room = await makeRoom(store);
@@ -101,7 +150,12 @@ describe('far from a limit', () => {
       near = inTransaction(store, room.tenantId, async (third) => {
         order.push(`third finds ${(await holdLimit(third, room.tenantId, 'live-legs')).used}`);
       });
-      await expect.poll(async () => (await store.pool.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`)).rowCount).toBe(1);
+      await expect
+        .poll(
+          async () =>
+            (await store.pool.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`)).rowCount,
+        )
+        .toBe(1);
       await add(first, room);
       order.push('first adds one');
     });
@@ -141,7 +195,10 @@ it('is held near it until the transaction ends: who asks meanwhile waits, and fi
     });
     await inTransaction(store, other.tenantId, (free) => holdLimit(free, other.tenantId, 'live-legs'));
     await inTransaction(store, one.tenantId, (free) => holdLimit(free, one.tenantId, 'dial-outs'));
-    await tx.query(`INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`, [freshId('leg'), one.tenantId, one.sessionId, FAR]);
+    await tx.query(
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
+      [freshId('leg'), one.tenantId, one.sessionId, FAR],
+    );
     order.push('first adds one');
   });
   await asked;

@@ -16,7 +16,11 @@ export interface LimitUse {
  * waits for that; far from it nobody does, and others of now are not in `used`. To be asked last, after all locks that are waited for: of session before limit no circle can come.
  */
 export async function holdLimit(tx: Tx, tenantId: string, limit: Limit): Promise<LimitUse> {
-  const { rows } = await tx.query<LimitUse>({ name: 'hold-limit', text: 'SELECT allowed, used FROM hold_limit($1, $2)', values: [tenantId, limit] });
+  const { rows } = await tx.query<LimitUse>({
+    name: 'hold-limit',
+    text: 'SELECT allowed, used FROM hold_limit($1, $2)',
+    values: [tenantId, limit],
+  });
   return rows[0]!;
 }
 
@@ -27,5 +31,8 @@ export async function readLimits(store: Store, tenantId: string): Promise<Readon
     text: 'SELECT l.name, r.allowed, r.used FROM unnest($2::text[]) AS l (name), read_limit($1, l.name) AS r',
     values: [tenantId, LIMITS],
   });
-  return Object.fromEntries(rows.map(({ name, allowed, used }) => [name, { allowed, used }])) as Record<Limit, LimitUse>;
+  return Object.fromEntries(rows.map(({ name, allowed, used }) => [name, { allowed, used }])) as Record<
+    Limit,
+    LimitUse
+  >;
 }

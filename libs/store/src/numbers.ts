@@ -41,20 +41,39 @@ export async function findNumber(store: Store, tenantId: string, wanted: NumberW
              WHERE (d.dedicated_to IS NULL OR d.dedicated_to = $1) AND ($2::text IS NULL OR d.e164 = $2) AND ($3::text IS NULL OR d.country = $3)
                AND ($4::text IS NULL OR d.language = $4 OR d.language LIKE $4 || '-%') AND ($5::boolean IS NULL OR d.toll_free = $5) AND ($6::text IS NULL OR (d.dedicated_to IS NOT NULL) = ($6 = 'dedicated'))
            ) AS usable WHERE $2::text IS NOT NULL OR NOT bound ORDER BY dedicated, created_at, e164 LIMIT 1`,
-    values: [tenantId, wanted.number ?? null, wanted.country ?? null, wanted.language ?? null, wanted.tollFree ?? null, wanted.kind ?? null],
+    values: [
+      tenantId,
+      wanted.number ?? null,
+      wanted.country ?? null,
+      wanted.language ?? null,
+      wanted.tollFree ?? null,
+      wanted.kind ?? null,
+    ],
   });
   return rows[0] ?? null;
 }
 
 /** Holds a number for a room of this tenant's: it does not change hands, nor go, until this transaction ends. `null` when the tenant may not use it (any more). */
-export async function holdNumber(tx: Tx, tenantId: string, e164: string): Promise<{ dedicated: boolean; account_id: string | null } | null> {
-  const { rows } = await tx.query<{ dedicated: boolean; account_id: string | null }>({ name: 'hold-number', text: 'SELECT dedicated, account_id FROM hold_number($1, $2)', values: [tenantId, e164] });
+export async function holdNumber(
+  tx: Tx,
+  tenantId: string,
+  e164: string,
+): Promise<{ dedicated: boolean; account_id: string | null } | null> {
+  const { rows } = await tx.query<{ dedicated: boolean; account_id: string | null }>({
+    name: 'hold-number',
+    text: 'SELECT dedicated, account_id FROM hold_number($1, $2)',
+    values: [tenantId, e164],
+  });
   return rows[0] ?? null;
 }
 
 /** Is a number this tenant's alone? */
 export async function isDedicated(tx: Tx, tenantId: string, number: string): Promise<boolean> {
-  const { rowCount } = await tx.query({ name: 'number-is-dedicated', text: 'SELECT FROM dial_in_number WHERE dedicated_to = $1 AND e164 = $2', values: [tenantId, number] });
+  const { rowCount } = await tx.query({
+    name: 'number-is-dedicated',
+    text: 'SELECT FROM dial_in_number WHERE dedicated_to = $1 AND e164 = $2',
+    values: [tenantId, number],
+  });
   return rowCount === 1;
 }
 
@@ -83,7 +102,11 @@ export interface GuardedNumberRow extends NumberRow {
 export type NewNumber = Omit<GuardedNumberRow, 'slow_until'>;
 
 /** The numbers that a tenant may create rooms on, its own first; few enough for one page. */
-export async function listNumbers(store: Store, tenantId: string, wanted: Omit<NumberWanted, 'number'>): Promise<NumberRow[]> {
+export async function listNumbers(
+  store: Store,
+  tenantId: string,
+  wanted: Omit<NumberWanted, 'number'>,
+): Promise<NumberRow[]> {
   const { rows } = await store.query<NumberRow>(tenantId, {
     name: 'list-numbers',
     text: `SELECT ${COLUMNS} FROM dial_in_number d
@@ -95,7 +118,10 @@ export async function listNumbers(store: Store, tenantId: string, wanted: Omit<N
 }
 
 /** Every number in the order of its digits, a page at a time; `tenantId`: only those of this tenant alone. */
-export async function listAllNumbers(store: Store, { limit, after, tenantId }: { limit: number; after?: string | undefined; tenantId?: string | undefined }): Promise<GuardedNumberRow[]> {
+export async function listAllNumbers(
+  store: Store,
+  { limit, after, tenantId }: { limit: number; after?: string | undefined; tenantId?: string | undefined },
+): Promise<GuardedNumberRow[]> {
   const { rows } = await store.query<GuardedNumberRow>(EVERY_TENANT, {
     name: 'list-all-numbers',
     text: `SELECT ${GUARDED} FROM dial_in_number
@@ -106,7 +132,10 @@ export async function listAllNumbers(store: Store, { limit, after, tenantId }: {
 }
 
 /** Adds a number; `null` when it is there already. */
-export async function insertNumber(tx: Tx, { e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted }: NewNumber): Promise<GuardedNumberRow | null> {
+export async function insertNumber(
+  tx: Tx,
+  { e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted }: NewNumber,
+): Promise<GuardedNumberRow | null> {
   const { rows } = await tx.query<GuardedNumberRow>({
     name: 'insert-number',
     text: `INSERT INTO dial_in_number (${COLUMNS}, guarded, max_unadmitted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING ${GUARDED}`,
@@ -124,12 +153,19 @@ export async function lockNumber(tx: Tx, e164: string): Promise<(GuardedNumberRo
   });
   if (rows[0] === undefined) return null;
   // By a statement of its own, which sees the rooms whose making the lock was waited for.
-  const counted = await tx.query<{ rooms: number }>({ name: 'count-rooms-on-number', text: `SELECT count(*)::int AS rooms FROM room WHERE number = $1 AND state = 'active'`, values: [e164] });
+  const counted = await tx.query<{ rooms: number }>({
+    name: 'count-rooms-on-number',
+    text: `SELECT count(*)::int AS rooms FROM room WHERE number = $1 AND state = 'active'`,
+    values: [e164],
+  });
   return { ...rows[0], rooms: counted.rows[0]!.rooms };
 }
 
 /** Writes what is said of a number. */
-export async function saveNumber(tx: Tx, { e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted }: NewNumber): Promise<void> {
+export async function saveNumber(
+  tx: Tx,
+  { e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted }: NewNumber,
+): Promise<void> {
   await tx.query({
     name: 'save-number',
     text: 'UPDATE dial_in_number SET language = $2, country = $3, toll_free = $4, dedicated_to = $5, account_id = $6, guarded = $7, max_unadmitted = $8 WHERE e164 = $1',
@@ -143,7 +179,11 @@ export async function deleteNumber(tx: Tx, e164: string): Promise<void> {
 }
 
 /** Active rooms on a number whose one tenant is suspended, and so cannot end them: at most `limit`, oldest first. */
-export async function listRoomsOfSuspended(store: Store, e164: string, limit: number): Promise<{ tenant_id: string; id: string }[]> {
+export async function listRoomsOfSuspended(
+  store: Store,
+  e164: string,
+  limit: number,
+): Promise<{ tenant_id: string; id: string }[]> {
   const { rows } = await store.query<{ tenant_id: string; id: string }>(EVERY_TENANT, {
     name: 'rooms-of-suspended',
     text: `SELECT r.tenant_id, r.id FROM dial_in_number d JOIN tenant t ON t.id = d.dedicated_to AND t.suspended_at IS NOT NULL JOIN room r ON r.number = d.e164 AND r.tenant_id = t.id AND r.state = 'active'

@@ -17,7 +17,8 @@ export interface OutboxRow extends About {
 }
 
 /** An event's name outside: always the same for the same event, and nobody else's. */
-export const eventId = ({ session_id, endpoint_id, seq }: About): string => `evt_${(session_id ?? endpoint_id ?? '').replace(/^(ses|ep)_/, '')}_${seq}`;
+export const eventId = ({ session_id, endpoint_id, seq }: About): string =>
+  `evt_${(session_id ?? endpoint_id ?? '').replace(/^(ses|ep)_/, '')}_${seq}`;
 
 /** The two things that an event of this name can be about; `null` for what cannot be an event's name. */
 function aboutOf(id: string): { readonly sessionId: string; readonly endpointId: string; readonly seq: number } | null {
@@ -63,7 +64,11 @@ export async function findEvent(store: Store, tenantId: string, id: string): Pro
  * @param after null: from the oldest on that is told, 30 days ago
  * @param types only those; none: all
  */
-export async function listEvents(store: Store, tenantId: string, { after, upTo, types, limit }: { after: string | null; upTo: string; types: readonly string[]; limit: number }): Promise<OutboxRow[]> {
+export async function listEvents(
+  store: Store,
+  tenantId: string,
+  { after, upTo, types, limit }: { after: string | null; upTo: string; types: readonly string[]; limit: number },
+): Promise<OutboxRow[]> {
   const { rows } = await store.query<OutboxRow>(tenantId, {
     name: 'list-events',
     text: `SELECT ${OUTBOX} FROM outbox o WHERE o.tenant_id = $1 AND o.id > COALESCE($2::bigint, 0) AND ($2::bigint IS NOT NULL OR o.created_at >= now() - ${TOLD})
@@ -101,14 +106,26 @@ interface Horizon {
 export async function readHorizon(store: Store): Promise<Horizon> {
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     // The upper end of a snapshot would not do for `xid`: it is above the last transaction that is over, not above all that have begun.
-    const { rows: now } = await tx.query<{ last_id: string; xid: string }>({ name: 'last-event', text: 'SELECT COALESCE((SELECT max(id) FROM outbox), 0) AS last_id, pg_current_xact_id()::text AS xid', values: [] });
-    const { rows: then } = await tx.query<{ oldest: string }>({ name: 'oldest-writer', text: 'SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS oldest', values: [] });
+    const { rows: now } = await tx.query<{ last_id: string; xid: string }>({
+      name: 'last-event',
+      text: 'SELECT COALESCE((SELECT max(id) FROM outbox), 0) AS last_id, pg_current_xact_id()::text AS xid',
+      values: [],
+    });
+    const { rows: then } = await tx.query<{ oldest: string }>({
+      name: 'oldest-writer',
+      text: 'SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS oldest',
+      values: [],
+    });
     return { lastId: BigInt(now[0]!.last_id), xid: BigInt(now[0]!.xid), oldest: BigInt(then[0]!.oldest) };
   });
 }
 
 /** Of these tenants, those who have an event after one place and up to another. */
-export async function tenantsWithEvents(store: Store, tenantIds: readonly string[], { after, upTo }: { after: bigint; upTo: bigint }): Promise<string[]> {
+export async function tenantsWithEvents(
+  store: Store,
+  tenantIds: readonly string[],
+  { after, upTo }: { after: bigint; upTo: bigint },
+): Promise<string[]> {
   const { rows } = await store.query<{ tenant_id: string }>(EVERY_TENANT, {
     name: 'tenants-with-events',
     text: 'SELECT t.id AS tenant_id FROM unnest($1::text[]) AS t (id) WHERE EXISTS (SELECT FROM outbox o WHERE o.tenant_id = t.id AND o.id > $2 AND o.id <= $3)',
@@ -118,7 +135,12 @@ export async function tenantsWithEvents(store: Store, tenantIds: readonly string
 }
 
 /** Commits an event about one of a tenant's endpoints; the row of the endpoint must be locked, by which its events have no gap. Gives its place. */
-export async function appendEndpointEvent(tx: Tx, tenantId: string, endpointId: string, { type, data }: { type: string; data: Record<string, unknown> }): Promise<string> {
+export async function appendEndpointEvent(
+  tx: Tx,
+  tenantId: string,
+  endpointId: string,
+  { type, data }: { type: string; data: Record<string, unknown> },
+): Promise<string> {
   const { rows } = await tx.query<{ id: string }>({
     name: 'append-endpoint-event',
     text: `WITH counted AS (UPDATE endpoint SET last_seq = last_seq + 1 WHERE tenant_id = $1 AND id = $2 RETURNING last_seq)

@@ -45,7 +45,11 @@ describe('more of a kind than one list takes', () => {
     { what: 'sessions past their deadline', list: 'overdue', owe: (at) => sessionWith({ state: 'live', due_at: at }) },
     { what: 'sessions that are ending', list: 'ending', owe: (at) => sessionWith({ state: 'ending', ending_at: at }) },
     { what: 'bridges to be dialled', list: 'bridge', owe: (at) => sessionWith({ state: 'live', bridge_owed_at: at }) },
-    { what: 'phones to be rung', list: 'dial', owe: async (at) => makeLeg(store, await roomWith({}), { kind: 'outbound', state: 'requested', created_at: at }) },
+    {
+      what: 'phones to be rung',
+      list: 'dial',
+      owe: async (at) => makeLeg(store, await roomWith({}), { kind: 'outbound', state: 'requested', created_at: at }),
+    },
     {
       what: 'callers past their deadline',
       list: 'hangUpLegs',
@@ -55,14 +59,19 @@ describe('more of a kind than one list takes', () => {
         return id;
       },
     },
-    { what: 'legs that were let go', list: 'hangUpLegs', owe: async (at) => makeLeg(store, await roomWith({}), { kind: 'webrtc', state: 'ending', owed_at: at }) },
+    {
+      what: 'legs that were let go',
+      list: 'hangUpLegs',
+      owe: async (at) => makeLeg(store, await roomWith({}), { kind: 'webrtc', state: 'ending', owed_at: at }),
+    },
   ];
 
   it.each(kinds)('$what: those owed for longest come first, and the others after them', async ({ list, owe }) => {
     const ids = new Map<number, string>();
     for (const n of [4, 1, 6, 3, 5, 2]) ids.set(n, await owe(day(n)));
     const inTurn = [1, 2, 3, 4, 5, 6].map((n) => ids.get(n));
-    for (const limit of [1, 2, 4, 500]) expect((await listOwed(store, { graceMs: 0, limit }))[list].map(({ id }) => id)).toEqual(inTurn.slice(0, limit));
+    for (const limit of [1, 2, 4, 500])
+      expect((await listOwed(store, { graceMs: 0, limit }))[list].map(({ id }) => id)).toEqual(inTurn.slice(0, limit));
   });
 
   it('is as true of the list’s own limit', async () => {
@@ -73,7 +82,9 @@ describe('more of a kind than one list takes', () => {
       [tenantId, roomId, LONG_AGO],
     );
     const { settle } = await listOwed(store, { graceMs: 0 });
-    const { rows } = await store.pool.query<{ id: string }>('SELECT id FROM session WHERE settle_owed_at IS NOT NULL ORDER BY settle_owed_at LIMIT 500');
+    const { rows } = await store.pool.query<{ id: string }>(
+      'SELECT id FROM session WHERE settle_owed_at IS NOT NULL ORDER BY settle_owed_at LIMIT 500',
+    );
     expect(settle.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
   });
 });
@@ -82,7 +93,10 @@ describe('more hang-ups than one list takes', () => {
   it('come in turn: those never asked for first, then those asked for longest ago', async () => {
     const ending = async (asked: Date | null): Promise<string> => {
       const room = await makeRoom(store);
-      await setColumns(store, 'session', room.sessionId, { state: 'ending', ending_at: asked === null ? new Date('2021-01-01T00:00:00Z') : LONG_AGO });
+      await setColumns(store, 'session', room.sessionId, {
+        state: 'ending',
+        ending_at: asked === null ? new Date('2021-01-01T00:00:00Z') : LONG_AGO,
+      });
       await makeLeg(store, room, { kind: 'inbound', state: 'ending', asked_at: asked, owed_at: LONG_AGO });
       await makeLeg(store, room, { kind: 'webrtc', state: 'ended' });
       return room.sessionId;
@@ -107,17 +121,30 @@ describe('more hang-ups than one list takes', () => {
 
   it('of single legs too', async () => {
     const room = await makeRoom(store);
-    const owed = (asked: Date | null) => makeLeg(store, room, { kind: 'inbound', state: 'ending', asked_at: asked, owed_at: LONG_AGO });
-    const [lately, before, never] = [await owed(new Date('2020-01-03T00:00:00Z')), await owed(new Date('2020-01-02T00:00:00Z')), await owed(null)];
-    expect((await listOwed(store, { graceMs: 0, limit: 2 })).hangUpLegs).toEqual([never, before].map((id) => ({ tenant_id: room.tenantId, id })));
-    expect((await listOwed(store, { graceMs: 0 })).hangUpLegs).toEqual([never, before, lately].map((id) => ({ tenant_id: room.tenantId, id })));
+    const owed = (asked: Date | null) =>
+      makeLeg(store, room, { kind: 'inbound', state: 'ending', asked_at: asked, owed_at: LONG_AGO });
+    const [lately, before, never] = [
+      await owed(new Date('2020-01-03T00:00:00Z')),
+      await owed(new Date('2020-01-02T00:00:00Z')),
+      await owed(null),
+    ];
+    expect((await listOwed(store, { graceMs: 0, limit: 2 })).hangUpLegs).toEqual(
+      [never, before].map((id) => ({ tenant_id: room.tenantId, id })),
+    );
+    expect((await listOwed(store, { graceMs: 0 })).hangUpLegs).toEqual(
+      [never, before, lately].map((id) => ({ tenant_id: room.tenantId, id })),
+    );
   });
 });
 
 it('a session that was left running in a room that ended is past its deadline, wherever its own is', async () => {
   const room = await roomWith({ state: 'live' });
-  await inTransaction(store, room.tenantId, (tx) => closeRoom(tx, room.tenantId, room.roomId, 'ended-by-tenant', 3_600));
-  expect((await listOwed(store, { graceMs: -1_000 })).overdue).toEqual([{ tenant_id: room.tenantId, id: room.sessionId }]);
+  await inTransaction(store, room.tenantId, (tx) =>
+    closeRoom(tx, room.tenantId, room.roomId, 'ended-by-tenant', 3_600),
+  );
+  expect((await listOwed(store, { graceMs: -1_000 })).overdue).toEqual([
+    { tenant_id: room.tenantId, id: room.sessionId },
+  ]);
   await setColumns(store, 'session', room.sessionId, { due_at: LONG_AGO });
   expect((await listOwed(store, { graceMs: 0 })).overdue).toEqual([{ tenant_id: room.tenantId, id: room.sessionId }]);
 });

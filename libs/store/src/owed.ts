@@ -30,7 +30,10 @@ export interface Owed {
  * (`lease_until`), are nobody else's to do.
  * Across tenants: this is the operator's sweep, and each row brings its own tenant.
  */
-export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs: number; limit?: number }): Promise<Owed> {
+export async function listOwed(
+  store: Store,
+  { graceMs, limit = 500 }: { graceMs: number; limit?: number },
+): Promise<Owed> {
   const before = `now() - make_interval(secs => $1)`;
   const read = async <T extends object = { tenant_id: string; id: string }>(name: string, text: string): Promise<T[]> =>
     (await store.query<T>(EVERY_TENANT, { name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
@@ -54,7 +57,10 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
           WHERE r.ended_at < ${before} AND r.ended_at > now() - interval '1 day' ORDER BY r.ended_at LIMIT $2)
        ) AS owed GROUP BY tenant_id, id ORDER BY min(since)`,
     ),
-    read('owed-suspended', `SELECT s.tenant_id, s.id FROM tenant t JOIN session s ON s.tenant_id = t.id AND s.state IN ('open', 'live') WHERE t.suspended_at < ${before} ORDER BY t.suspended_at, s.created_at`),
+    read(
+      'owed-suspended',
+      `SELECT s.tenant_id, s.id FROM tenant t JOIN session s ON s.tenant_id = t.id AND s.state IN ('open', 'live') WHERE t.suspended_at < ${before} ORDER BY t.suspended_at, s.created_at`,
+    ),
     read(
       'owed-ending',
       `SELECT tenant_id, id FROM session s WHERE state = 'ending' AND ending_at < ${before}
@@ -70,8 +76,14 @@ export async function listOwed(store: Store, { graceMs, limit = 500 }: { graceMs
        ) AS owed WHERE lease_until IS NULL OR lease_until <= now() ORDER BY asked_at NULLS FIRST, since`,
     ),
     read('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before} ORDER BY bridge_owed_at`),
-    read('owed-dial', `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before} AND (lease_until IS NULL OR lease_until <= now()) ORDER BY created_at`),
-    read('owed-rooms', `SELECT tenant_id, id FROM room WHERE state = 'active' AND look_at < ${before} ORDER BY look_at`),
+    read(
+      'owed-dial',
+      `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before} AND (lease_until IS NULL OR lease_until <= now()) ORDER BY created_at`,
+    ),
+    read(
+      'owed-rooms',
+      `SELECT tenant_id, id FROM room WHERE state = 'active' AND look_at < ${before} ORDER BY look_at`,
+    ),
   ]);
   return { settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms };
 }
@@ -94,9 +106,21 @@ const SERVED = {
   /** Strays that were hung up a day ago. */
   strays: { name: 'purge-strays', table: 'stray', key: 'id', at: 'last_at', before: `now() - interval '1 day'` },
   /** Answers kept for a day. */
-  keys: { name: 'purge-idempotency-keys', table: 'idempotency_key', key: 'id', at: 'created_at', before: `now() - interval '${KEPT_H} hours'` },
+  keys: {
+    name: 'purge-idempotency-keys',
+    table: 'idempotency_key',
+    key: 'id',
+    at: 'created_at',
+    before: `now() - interval '${KEPT_H} hours'`,
+  },
   /** What stood in the audit log for 400 days. */
-  audit: { name: 'purge-audit', table: 'audit_entry', key: 'id', at: 'begun_at', before: `now() - interval '400 days'` },
+  audit: {
+    name: 'purge-audit',
+    table: 'audit_entry',
+    key: 'id',
+    at: 'begun_at',
+    before: `now() - interval '400 days'`,
+  },
 } as const;
 export type Served = keyof typeof SERVED;
 export const SERVED_KINDS = Object.keys(SERVED) as Served[];

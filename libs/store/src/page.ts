@@ -9,4 +9,11 @@ interface Last {
  * be on the list any more (Prisma's own cursor takes the next row for it, and skips that).
  */
 export const olderThan = (last: Last | undefined) =>
-  last === undefined ? {} : { AND: [{ created_at: { lte: last.created_at } }, { OR: [{ created_at: { lt: last.created_at } }, { id: { lt: last.id } }] }] };
+  last === undefined
+    ? {}
+    : {
+        AND: [
+          { created_at: { lte: last.created_at } },
+          { OR: [{ created_at: { lt: last.created_at } }, { id: { lt: last.id } }] },
+        ],
+      };

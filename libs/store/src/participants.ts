@@ -2,7 +2,11 @@ import type { Role } from './session-view.ts';
 import { readAs, type Store, type Tx } from './store.ts';
 
 /** What matters of a person when they come: host or not, and whether they were sent out. `null` when the tenant has no such person. */
-export async function findPerson(tx: Tx, tenantId: string, id: string): Promise<{ role: Role; removed: boolean } | null> {
+export async function findPerson(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+): Promise<{ role: Role; removed: boolean } | null> {
   const { rows } = await tx.query<{ role: Role; removed: boolean }>({
     name: 'find-person',
     text: 'SELECT role, removed_at IS NOT NULL AS removed FROM participant WHERE tenant_id = $1 AND id = $2',
@@ -22,7 +26,11 @@ export interface LegThere {
 }
 
 /** The newest connection by which somebody is in a session; `away` when there is none, `null` when the tenant has no such person. */
-export async function findLegThere(store: Store, tenantId: string, participantId: string): Promise<LegThere | 'away' | null> {
+export async function findLegThere(
+  store: Store,
+  tenantId: string,
+  participantId: string,
+): Promise<LegThere | 'away' | null> {
   const { rows } = await store.query<{ [C in keyof LegThere]: LegThere[C] | null }>(tenantId, {
     name: 'leg-there',
     text: `SELECT l.id, l.session_id, l.account_id, l.voice_call_id, l.media_connection_id, s.media_session_id FROM participant p
@@ -45,7 +53,9 @@ export async function readParticipant(store: Store, tenantId: string, id: string
     const person = await db.participant.findFirst({ where: { id, tenant_id: tenantId } });
     if (person === null) return null;
     const theirs = { tenant_id: tenantId, participant_id: id };
-    const leg = (await db.leg.findFirst({ where: { ...theirs, state: { not: 'ended' } }, orderBy: [...NEWEST] })) ?? (await db.leg.findFirst({ where: theirs, orderBy: [...NEWEST] }));
+    const leg =
+      (await db.leg.findFirst({ where: { ...theirs, state: { not: 'ended' } }, orderBy: [...NEWEST] })) ??
+      (await db.leg.findFirst({ where: theirs, orderBy: [...NEWEST] }));
     return { person, leg };
   });
 }
@@ -63,11 +73,23 @@ interface OnRoster {
  * A page of the people of a room's current or last session, those added to the room since it began and whoever else was in it, in the order in which they were added: each with the
  * connection by which they are there, or else the last. `no-room` when this tenant has none of that id, `no-page` when `after` is nobody of that room.
  */
-export async function listRoster(store: Store, tenantId: string, roomId: string, { limit, after }: { limit: number; after?: string | undefined }) {
+export async function listRoster(
+  store: Store,
+  tenantId: string,
+  roomId: string,
+  { limit, after }: { limit: number; after?: string | undefined },
+) {
   return readAs(store, tenantId, async (db) => {
-    const room = await db.room.findFirst({ where: { id: roomId, tenant_id: tenantId }, select: { sessions: { orderBy: { created_at: 'desc' }, take: 1, select: { id: true, created_at: true } } } });
+    const room = await db.room.findFirst({
+      where: { id: roomId, tenant_id: tenantId },
+      select: { sessions: { orderBy: { created_at: 'desc' }, take: 1, select: { id: true, created_at: true } } },
+    });
     if (room === null) return 'no-room';
-    if (after !== undefined && (await db.participant.count({ where: { id: after, tenant_id: tenantId, room_id: roomId } })) === 0) return 'no-page';
+    if (
+      after !== undefined &&
+      (await db.participant.count({ where: { id: after, tenant_id: tenantId, room_id: roomId } })) === 0
+    )
+      return 'no-page';
     const session = room.sessions[0];
     if (session === undefined) return [];
     const people = await db.$queryRaw<OnRoster[]>`
@@ -77,7 +99,9 @@ export async function listRoster(store: Store, tenantId: string, roomId: string,
         AND (p.created_at >= ${session.created_at} OR p.id IN (SELECT s.participant_id FROM leg s WHERE s.session_id = ${session.id}))
         AND (${after ?? null}::text IS NULL OR (p.created_at, p.id) > (SELECT a.created_at, a.id FROM participant a WHERE a.id = ${after ?? null}))
       ORDER BY p.created_at, p.id LIMIT ${limit}`;
-    const legs = await db.leg.findMany({ where: { tenant_id: tenantId, id: { in: people.flatMap(({ leg_id }) => leg_id ?? []) } } });
+    const legs = await db.leg.findMany({
+      where: { tenant_id: tenantId, id: { in: people.flatMap(({ leg_id }) => leg_id ?? []) } },
+    });
     const byId = new Map(legs.map((leg) => [leg.id, leg]));
     return people.map((person) => ({ person, leg: person.leg_id === null ? null : (byId.get(person.leg_id) ?? null) }));
   });
@@ -85,11 +109,19 @@ export async function listRoster(store: Store, tenantId: string, roomId: string,
 
 /** Gives a person another name; `false` when the tenant has no such person. */
 export async function renameParticipant(store: Store, tenantId: string, id: string, name: string): Promise<boolean> {
-  const { rowCount } = await store.query(tenantId, { name: 'rename-participant', text: 'UPDATE participant SET name = $3 WHERE tenant_id = $1 AND id = $2', values: [tenantId, id, name] });
+  const { rowCount } = await store.query(tenantId, {
+    name: 'rename-participant',
+    text: 'UPDATE participant SET name = $3 WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, id, name],
+  });
   return rowCount === 1;
 }
 
 /** Sends a person out: what comes by their token from now on is hung up. */
 export async function markRemoved(tx: Tx, tenantId: string, id: string): Promise<void> {
-  await tx.query({ name: 'remove-participant', text: 'UPDATE participant SET removed_at = COALESCE(removed_at, now()) WHERE tenant_id = $1 AND id = $2', values: [tenantId, id] });
+  await tx.query({
+    name: 'remove-participant',
+    text: 'UPDATE participant SET removed_at = COALESCE(removed_at, now()) WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, id],
+  });
 }

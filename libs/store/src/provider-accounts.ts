@@ -23,23 +23,50 @@ interface NewAccount {
 }
 
 /** Adds an account whose credentials the provider has just taken. `too-many`: the tenant has `most` already; `taken`: its application is an account already, whoever's. */
-export async function insertAccount(store: Store, tenantId: string, made: NewAccount, most: number): Promise<AccountRow | 'too-many' | 'taken'> {
+export async function insertAccount(
+  store: Store,
+  tenantId: string,
+  made: NewAccount,
+  most: number,
+): Promise<AccountRow | 'too-many' | 'taken'> {
   return inTransaction(store, tenantId, async (tx) => {
-    await tx.query({ name: 'lock-accounts', text: `SELECT pg_advisory_xact_lock(hashtextextended('provider accounts of ' || $1, 0))`, values: [tenantId] });
-    const { rows: counted } = await tx.query<{ n: number }>({ name: 'count-accounts', text: 'SELECT count(*)::int AS n FROM provider_account WHERE tenant_id = $1 AND deleted_at IS NULL', values: [tenantId] });
+    await tx.query({
+      name: 'lock-accounts',
+      text: `SELECT pg_advisory_xact_lock(hashtextextended('provider accounts of ' || $1, 0))`,
+      values: [tenantId],
+    });
+    const { rows: counted } = await tx.query<{ n: number }>({
+      name: 'count-accounts',
+      text: 'SELECT count(*)::int AS n FROM provider_account WHERE tenant_id = $1 AND deleted_at IS NULL',
+      values: [tenantId],
+    });
     if (counted[0]!.n >= most) return 'too-many';
     const { rowCount } = await tx.query({
       name: 'insert-account',
       text: `INSERT INTO provider_account (id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, media_key_end, sealed, verified_at)
              VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, now()) ON CONFLICT (application_id) WHERE deleted_at IS NULL DO NOTHING`,
-      values: [tenantId, made.id, made.label, made.voiceKind, made.mediaKind, made.applicationId, made.voiceKeyEnd, made.mediaKeyEnd, made.sealed],
+      values: [
+        tenantId,
+        made.id,
+        made.label,
+        made.voiceKind,
+        made.mediaKind,
+        made.applicationId,
+        made.voiceKeyEnd,
+        made.mediaKeyEnd,
+        made.sealed,
+      ],
     });
     return rowCount === 1 ? (await readIn(tx, tenantId, made.id))! : 'taken';
   });
 }
 
 async function readIn(tx: Tx, tenantId: string, id: string): Promise<AccountRow | null> {
-  const { rows } = await tx.query<AccountRow>({ name: 'read-account', text: `SELECT ${SHOWN} FROM provider_account a WHERE a.tenant_id = $1 AND a.id = $2 AND a.deleted_at IS NULL`, values: [tenantId, id] });
+  const { rows } = await tx.query<AccountRow>({
+    name: 'read-account',
+    text: `SELECT ${SHOWN} FROM provider_account a WHERE a.tenant_id = $1 AND a.id = $2 AND a.deleted_at IS NULL`,
+    values: [tenantId, id],
+  });
   return rows[0] ?? null;
 }
 
@@ -50,14 +77,27 @@ export async function readAccount(store: Store, tenantId: string, id: string): P
 
 /** All of a tenant's accounts, oldest first. */
 export async function listAccounts(store: Store, tenantId: string): Promise<AccountRow[]> {
-  const { rows } = await store.query<AccountRow>(tenantId, { name: 'list-accounts', text: `SELECT ${SHOWN} FROM provider_account a WHERE a.tenant_id = $1 AND a.deleted_at IS NULL ORDER BY a.created_at, a.id`, values: [tenantId] });
+  const { rows } = await store.query<AccountRow>(tenantId, {
+    name: 'list-accounts',
+    text: `SELECT ${SHOWN} FROM provider_account a WHERE a.tenant_id = $1 AND a.deleted_at IS NULL ORDER BY a.created_at, a.id`,
+    values: [tenantId],
+  });
   return rows;
 }
 
 /** Gives a tenant's account another label; `null` when there is no such. */
-export async function labelAccount(store: Store, tenantId: string, id: string, label: string): Promise<AccountRow | null> {
+export async function labelAccount(
+  store: Store,
+  tenantId: string,
+  id: string,
+  label: string,
+): Promise<AccountRow | null> {
   return inTransaction(store, tenantId, async (tx) => {
-    await tx.query({ name: 'label-account', text: 'UPDATE provider_account SET label = $3 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL', values: [tenantId, id, label] });
+    await tx.query({
+      name: 'label-account',
+      text: 'UPDATE provider_account SET label = $3 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL',
+      values: [tenantId, id, label],
+    });
     return readIn(tx, tenantId, id);
   });
 }
@@ -78,12 +118,19 @@ const SEALED = `tenant_id, voice_kind, media_kind, version, sealed, CASE WHEN ol
 
 /** The sealed credentials of a tenant's account; `null` when there is no such. */
 export async function readSealedAccount(store: Store, tenantId: string, id: string): Promise<SealedAccount | null> {
-  const { rows } = await store.query<SealedAccount>(tenantId, { name: 'read-sealed-account', text: `SELECT ${SEALED} FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`, values: [tenantId, id] });
+  const { rows } = await store.query<SealedAccount>(tenantId, {
+    name: 'read-sealed-account',
+    text: `SELECT ${SEALED} FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
+    values: [tenantId, id],
+  });
   return rows[0] ?? null;
 }
 
 /** Which credentials an account has now: its version, and that of the secrets that are good beside them. Whoever's it is; `null` when there is no such. */
-export async function findAccountVersion(store: Store, id: string): Promise<{ tenant_id: string; version: number; old_version: number | null } | null> {
+export async function findAccountVersion(
+  store: Store,
+  id: string,
+): Promise<{ tenant_id: string; version: number; old_version: number | null } | null> {
   const { rows } = await store.query<{ tenant_id: string; version: number; old_version: number | null }>(EVERY_TENANT, {
     name: 'find-account-version',
     text: 'SELECT tenant_id, version, CASE WHEN old_until > now() THEN old_version END AS old_version FROM provider_account WHERE id = $1 AND deleted_at IS NULL',
@@ -93,7 +140,12 @@ export async function findAccountVersion(store: Store, id: string): Promise<{ te
 }
 
 /** Puts new credentials, which the provider has just taken, in place of those of `version`, whose secrets are good for `overlapS` seconds more. `null` when it has others by now, or is gone. */
-export async function replaceCredentials(store: Store, tenantId: string, id: string, { version, sealed, overlapS }: { version: number; sealed: Uint8Array; overlapS: number }): Promise<AccountRow | null> {
+export async function replaceCredentials(
+  store: Store,
+  tenantId: string,
+  id: string,
+  { version, sealed, overlapS }: { version: number; sealed: Uint8Array; overlapS: number },
+): Promise<AccountRow | null> {
   return inTransaction(store, tenantId, async (tx) => {
     const { rowCount } = await tx.query({
       name: 'replace-credentials',
@@ -107,9 +159,18 @@ export async function replaceCredentials(store: Store, tenantId: string, id: str
 }
 
 /** Notes that the provider took the credentials of `version` just now; `null` when the account is gone. */
-export async function noteVerified(store: Store, tenantId: string, id: string, version: number): Promise<AccountRow | null> {
+export async function noteVerified(
+  store: Store,
+  tenantId: string,
+  id: string,
+  version: number,
+): Promise<AccountRow | null> {
   return inTransaction(store, tenantId, async (tx) => {
-    await tx.query({ name: 'note-verified', text: 'UPDATE provider_account SET verified_at = now() WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL', values: [tenantId, id, version] });
+    await tx.query({
+      name: 'note-verified',
+      text: 'UPDATE provider_account SET verified_at = now() WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL',
+      values: [tenantId, id, version],
+    });
     return readIn(tx, tenantId, id);
   });
 }
@@ -119,7 +180,11 @@ export async function deleteAccount(store: Store, tenantId: string, id: string):
   // As the platform: callers who are not yet admitted are nobody's rows.
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     // Whoever gives it a number locks it too.
-    const { rowCount } = await tx.query({ name: 'lock-account', text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE', values: [tenantId, id] });
+    const { rowCount } = await tx.query({
+      name: 'lock-account',
+      text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE',
+      values: [tenantId, id],
+    });
     if (rowCount === 0) return null;
     const { rows } = await tx.query<{ used: boolean }>({
       name: 'account-is-used',
@@ -128,14 +193,22 @@ export async function deleteAccount(store: Store, tenantId: string, id: string):
       values: [tenantId, id],
     });
     if (rows[0]!.used) return 'in-use';
-    await tx.query({ name: 'wipe-account', text: 'UPDATE provider_account SET deleted_at = now(), sealed = NULL, old_sealed = NULL, old_version = NULL, old_until = NULL WHERE tenant_id = $1 AND id = $2', values: [tenantId, id] });
+    await tx.query({
+      name: 'wipe-account',
+      text: 'UPDATE provider_account SET deleted_at = now(), sealed = NULL, old_sealed = NULL, old_version = NULL, old_until = NULL WHERE tenant_id = $1 AND id = $2',
+      values: [tenantId, id],
+    });
     return 'deleted';
   });
 }
 
 /** Keeps an account from being deleted until the transaction is over; `false` when a tenant has no such. */
 export async function holdAccount(tx: Tx, tenantId: string, id: string): Promise<boolean> {
-  const { rowCount } = await tx.query({ name: 'hold-account', text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR SHARE', values: [tenantId, id] });
+  const { rowCount } = await tx.query({
+    name: 'hold-account',
+    text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR SHARE',
+    values: [tenantId, id],
+  });
   return rowCount === 1;
 }
 

@@ -26,18 +26,38 @@ afterAll(async () => {
 async function past(count: number, days: number, { state = 'ended' } = {}): Promise<MadeRoom & { endpointId: string }> {
   const room = await makeRoom(store);
   const endpointId = await makeEndpoint(store, room.tenantId);
-  await inTransaction(store, room.tenantId, (tx) => appendEvents(tx, room.tenantId, { roomId: room.roomId, sessionId: room.sessionId, firstSeq: 1 }, Array.from({ length: count }, () => ({ type: 'leg.joined', data: {} }))));
+  await inTransaction(store, room.tenantId, (tx) =>
+    appendEvents(
+      tx,
+      room.tenantId,
+      { roomId: room.roomId, sessionId: room.sessionId, firstSeq: 1 },
+      Array.from({ length: count }, () => ({ type: 'leg.joined', data: {} })),
+    ),
+  );
   await setColumns(store, 'session', room.sessionId, { state, last_seq: count });
   await age(room, days);
   return { ...room, endpointId };
 }
 /** They were told so long ago, and are done. */
 async function age({ tenantId }: MadeRoom, days: number): Promise<void> {
-  await store.pool.query(`UPDATE outbox SET created_at = now() - make_interval(days => $2) WHERE tenant_id = $1`, [tenantId, days]);
-  await store.pool.query(`UPDATE delivery SET state = 'delivered', attempts = 1, done_at = now() - make_interval(days => $2), next_try_at = NULL WHERE tenant_id = $1`, [tenantId, days]);
-  await store.pool.query('INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at) SELECT id, 1, tenant_id, now() FROM delivery WHERE tenant_id = $1 ON CONFLICT DO NOTHING', [tenantId]);
+  await store.pool.query(`UPDATE outbox SET created_at = now() - make_interval(days => $2) WHERE tenant_id = $1`, [
+    tenantId,
+    days,
+  ]);
+  await store.pool.query(
+    `UPDATE delivery SET state = 'delivered', attempts = 1, done_at = now() - make_interval(days => $2), next_try_at = NULL WHERE tenant_id = $1`,
+    [tenantId, days],
+  );
+  await store.pool.query(
+    'INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at) SELECT id, 1, tenant_id, now() FROM delivery WHERE tenant_id = $1 ON CONFLICT DO NOTHING',
+    [tenantId],
+  );
 }
-const left = async (): Promise<number[]> => [await store.prisma.delivery.count(), await store.prisma.delivery_attempt.count(), await store.prisma.outbox.count()];
+const left = async (): Promise<number[]> => [
+  await store.prisma.delivery.count(),
+  await store.prisma.delivery_attempt.count(),
+  await store.prisma.outbox.count(),
+];
 const purge = () => purgeEvents(store, 1_000);
 
 describe('what is forgotten', () => {
@@ -91,7 +111,14 @@ describe('what is kept', () => {
     const { tenantId, endpointId } = await past(1, 31);
     await store.prisma.delivery.deleteMany();
     const { id } = await store.prisma.outbox.findFirstOrThrow();
-    const replay = () => replayEvents(store, tenantId, endpointId, { outboxIds: [String(id)], since: null, until: null, after: null, limit: 1 });
+    const replay = () =>
+      replayEvents(store, tenantId, endpointId, {
+        outboxIds: [String(id)],
+        since: null,
+        until: null,
+        after: null,
+        limit: 1,
+      });
     const other = await store.pool.connect();
     try {
       await other.query('BEGIN');
@@ -101,7 +128,17 @@ describe('what is kept', () => {
       await other.query('BEGIN');
       await other.query('DELETE FROM outbox');
       const replayed = replay();
-      await expect.poll(async () => (await store.pool.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rowCount, { timeout: 30_000 }).toBe(1);
+      await expect
+        .poll(
+          async () =>
+            (
+              await store.pool.query(
+                `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+              )
+            ).rowCount,
+          { timeout: 30_000 },
+        )
+        .toBe(1);
       await other.query('COMMIT');
       expect(await replayed).toEqual({ count: 0, last: null });
     } finally {
@@ -112,14 +149,24 @@ describe('what is kept', () => {
   it('is the event of every delivery, whoever replays while it is cleared away', async () => {
     const { tenantId, endpointId } = await past(60, 31);
     const ids = (await store.prisma.outbox.findMany({ select: { id: true } })).map(({ id }) => String(id));
-    const replay = (i: number) => replayEvents(store, tenantId, endpointId, { outboxIds: ids.slice(i * 6, i * 6 + 6), since: null, until: null, after: null, limit: 100 });
-    await Promise.all(Array.from({ length: 10 }, async (_, i) => {
-      await purgeEvents(store, 7);
-      await replay(i);
-      await purgeEvents(store, 7);
-    }));
-    const { rows } = await store.pool.query('SELECT d.id FROM delivery d LEFT JOIN outbox o ON o.id = d.event_id WHERE o.id IS NULL');
+    const replay = (i: number) =>
+      replayEvents(store, tenantId, endpointId, {
+        outboxIds: ids.slice(i * 6, i * 6 + 6),
+        since: null,
+        until: null,
+        after: null,
+        limit: 100,
+      });
+    await Promise.all(
+      Array.from({ length: 10 }, async (_, i) => {
+        await purgeEvents(store, 7);
+        await replay(i);
+        await purgeEvents(store, 7);
+      }),
+    );
+    const { rows } = await store.pool.query(
+      'SELECT d.id FROM delivery d LEFT JOIN outbox o ON o.id = d.event_id WHERE o.id IS NULL',
+    );
     expect(rows).toEqual([]);
   });
 });
-

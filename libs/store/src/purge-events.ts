@@ -4,10 +4,12 @@ import { EVERY_TENANT, inTransaction, type Store } from './store.ts';
 /* Platform-wide: what is old is old whoever's it is. */
 
 /** What is being held, or owed, of a session: nothing of it goes before it has ended. */
-const stillRuns = (session: string): string => `EXISTS (SELECT FROM session s WHERE s.id = ${session} AND s.state <> 'ended')`;
+const stillRuns = (session: string): string =>
+  `EXISTS (SELECT FROM session s WHERE s.id = ${session} AND s.state <> 'ended')`;
 const OLD_DELIVERIES = `SELECT d.id FROM delivery d WHERE d.done_at < now() - ${KEPT} AND NOT ${stillRuns('d.stream')} ORDER BY d.done_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED`;
 /** Through the endpoint, which is how deliveries are indexed; one whose endpoint is gone is sent nowhere. */
-const IS_NAMED = 'EXISTS (SELECT FROM endpoint e JOIN delivery d ON d.endpoint_id = e.id AND d.event_id = o.id WHERE e.tenant_id = o.tenant_id)';
+const IS_NAMED =
+  'EXISTS (SELECT FROM endpoint e JOIN delivery d ON d.endpoint_id = e.id AND d.event_id = o.id WHERE e.tenant_id = o.tenant_id)';
 
 /**
  * Deletes what has served: deliveries that have been done for `KEPT`, with their attempts, and events as old that no delivery names, done or not; at most `limit` of
@@ -27,7 +29,11 @@ export async function purgeEvents(store: Store, limit: number): Promise<{ delive
     });
     if (rows.length === 0) return 0;
     // A statement of its own: it sees the deliveries of a replay that had the events before they were held.
-    const { rowCount } = await tx.query({ name: 'purge-events', text: `DELETE FROM outbox o WHERE o.id = ANY($1) AND NOT ${IS_NAMED}`, values: [rows.map(({ id }) => id)] });
+    const { rowCount } = await tx.query({
+      name: 'purge-events',
+      text: `DELETE FROM outbox o WHERE o.id = ANY($1) AND NOT ${IS_NAMED}`,
+      values: [rows.map(({ id }) => id)],
+    });
     return rowCount ?? 0;
   });
   return { deliveries: deliveries.rowCount ?? 0, events };

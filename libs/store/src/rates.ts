@@ -17,27 +17,53 @@ export interface RateRow extends RateName {
 }
 
 /** A page of the list in the order of what, currency and prefix; `after` is the last line of the page before. */
-export async function listRates(store: Store, { what, currency, limit, after }: { what?: string | undefined; currency?: string | undefined; limit: number; after?: RateName | undefined }): Promise<RateRow[]> {
+export async function listRates(
+  store: Store,
+  {
+    what,
+    currency,
+    limit,
+    after,
+  }: { what?: string | undefined; currency?: string | undefined; limit: number; after?: RateName | undefined },
+): Promise<RateRow[]> {
   const { rows } = await store.query<RateRow>(EVERY_TENANT, {
     name: 'list-rates',
     text: `SELECT what, prefix, currency, micro_per_minute FROM platform_rate
            WHERE ($2::text IS NULL OR what = $2) AND ($3::text IS NULL OR currency = $3)
              AND ($4::text IS NULL OR (what COLLATE "C", currency COLLATE "C", prefix COLLATE "C") > ($4, $5::text, $6::text))
            ORDER BY what COLLATE "C", currency COLLATE "C", prefix COLLATE "C" LIMIT $1`,
-    values: [limit, what ?? null, currency ?? null, after?.what ?? null, after?.currency ?? null, after?.prefix ?? null],
+    values: [
+      limit,
+      what ?? null,
+      currency ?? null,
+      after?.what ?? null,
+      after?.currency ?? null,
+      after?.prefix ?? null,
+    ],
   });
   return rows;
 }
 
 /** What the list has lines of in a currency. */
 export async function listRated(store: Store, currency: string): Promise<string[]> {
-  const { rows } = await store.query<{ what: string }>(EVERY_TENANT, { name: 'list-rated', text: 'SELECT DISTINCT what FROM platform_rate WHERE currency = $1', values: [currency] });
+  const { rows } = await store.query<{ what: string }>(EVERY_TENANT, {
+    name: 'list-rated',
+    text: 'SELECT DISTINCT what FROM platform_rate WHERE currency = $1',
+    values: [currency],
+  });
   return rows.map(({ what }) => what);
 }
 
 /** Sets lines, and takes out those whose price is null; each is named once. Answers those that there were, and that there are now. */
-export async function updateRates(store: Store, wanted: readonly (RateName & { readonly micro_per_minute: string | null })[]): Promise<{ before: RateRow[]; after: RateRow[] }> {
-  const named = (rates: readonly RateName[]): string[][] => [rates.map(({ what }) => what), rates.map(({ prefix }) => prefix), rates.map(({ currency }) => currency)];
+export async function updateRates(
+  store: Store,
+  wanted: readonly (RateName & { readonly micro_per_minute: string | null })[],
+): Promise<{ before: RateRow[]; after: RateRow[] }> {
+  const named = (rates: readonly RateName[]): string[][] => [
+    rates.map(({ what }) => what),
+    rates.map(({ prefix }) => prefix),
+    rates.map(({ currency }) => currency),
+  ];
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     // Whoever else changes some waits here, so that two cannot wait for each other.
     await tx.query({ name: 'lock-rates', text: `SELECT pg_advisory_xact_lock(hashtextextended('rates', 0))` });

@@ -1,7 +1,17 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type Store } from './store.ts';
-import { freshId, freshSeat, freshToken, lookupOf, makeLeg, makeRoom, readLeg, setColumns, type MadeRoom } from './testing/fixtures.ts';
+import {
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeLeg,
+  makeRoom,
+  readLeg,
+  setColumns,
+  type MadeRoom,
+} from './testing/fixtures.ts';
 import { admitCaller, answerCaller, type AnsweredCaller } from './voice-webhooks.ts';
 
 let database: TestDatabase;
@@ -23,16 +33,27 @@ async function pinlessRoom(settings: Parameters<typeof makeRoom>[1] = {}): Promi
   await store.prisma.dial_in_number.create({ data: { e164: number, language: 'en-GB', dedicated_to: tenantId } });
   return { ...(await makeRoom(store, { tenant_id: tenantId, number, pinless: true, ...settings })), number };
 }
-const ring = (number: string, callId = freshId('call')): Promise<AnsweredCaller> => answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: null }, freshSeat());
+const ring = (number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
+  answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: null }, freshSeat());
 
 describe('a caller of a number that leads to a room', () => {
   it('is seated at once, and again by a webhook that comes again', async () => {
     const room = await pinlessRoom();
     const callId = freshId('call');
     const first = await ring(room.number, callId);
-    expect(first).toMatchObject({ outcome: 'admitted', tenant_id: room.tenantId, session_id: room.sessionId, conversation: room.conversation, waits: false });
+    expect(first).toMatchObject({
+      outcome: 'admitted',
+      tenant_id: room.tenantId,
+      session_id: room.sessionId,
+      conversation: room.conversation,
+      waits: false,
+    });
     expect(await ring(room.number, callId)).toEqual(first);
-    expect(await readLeg(store, first.leg_id!)).toMatchObject({ state: 'answered', tries: 1, session_id: room.sessionId });
+    expect(await readLeg(store, first.leg_id!)).toMatchObject({
+      state: 'answered',
+      tries: 1,
+      session_id: room.sessionId,
+    });
     expect(await store.prisma.participant.count({ where: { tenant_id: room.tenantId, kind: 'caller' } })).toBe(1);
     await setColumns(store, 'session', room.sessionId, { state: 'ending' });
     expect((await ring(room.number, callId)).outcome).toBe('let-go');
@@ -40,12 +61,20 @@ describe('a caller of a number that leads to a room', () => {
 
   it('hears why not, and the same again', async () => {
     const hour = 3_600_000;
-    for (const [settings, outcome] of [[{ starts_at: new Date(Date.now() + hour) }, 'not-open'], [{ ends_at: new Date(Date.now() - hour) }, 'over'], [{ max_participants: 0 }, 'full']] as const) {
+    for (const [settings, outcome] of [
+      [{ starts_at: new Date(Date.now() + hour) }, 'not-open'],
+      [{ ends_at: new Date(Date.now() - hour) }, 'over'],
+      [{ max_participants: 0 }, 'full'],
+    ] as const) {
       const room = await pinlessRoom(settings);
       const callId = freshId('call');
       const [first, again] = [await ring(room.number, callId), await ring(room.number, callId)];
       expect([first.outcome, again.outcome]).toEqual([outcome, outcome]);
-      expect(await readLeg(store, first.leg_id!)).toMatchObject({ state: 'ending', owed_reason: `room-${outcome}`, session_id: null });
+      expect(await readLeg(store, first.leg_id!)).toMatchObject({
+        state: 'ending',
+        owed_reason: `room-${outcome}`,
+        session_id: null,
+      });
     }
   });
 
@@ -60,7 +89,9 @@ describe('a caller of a number that leads to a room', () => {
 
   it('of twelve at once, as many are seated as the room takes', async () => {
     const room = await pinlessRoom({ max_participants: 5 });
-    const outcomes = (await Promise.all(Array.from({ length: 12 }, () => ring(room.number)))).map(({ outcome }) => outcome);
+    const outcomes = (await Promise.all(Array.from({ length: 12 }, () => ring(room.number)))).map(
+      ({ outcome }) => outcome,
+    );
     expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(5);
     expect(outcomes.filter((outcome) => outcome === 'full')).toHaveLength(7);
   });
@@ -81,6 +112,13 @@ it('a host’s PIN and a person’s own make the leg theirs', async () => {
   await setColumns(store, 'pin', pin.id, { role: 'host', participant_id: 'part_grace' });
   const { leg_id: legId } = await ring(number);
   const leg = await readLeg(store, legId!);
-  expect(await admitCaller(store, freshToken(), { legId: leg.id, callId: leg.voice_call_id!, tryNo: 1, lookup: lookupOf(room.pin) }, freshSeat())).toMatchObject({ outcome: 'admitted', waits: false });
+  expect(
+    await admitCaller(
+      store,
+      freshToken(),
+      { legId: leg.id, callId: leg.voice_call_id!, tryNo: 1, lookup: lookupOf(room.pin) },
+      freshSeat(),
+    ),
+  ).toMatchObject({ outcome: 'admitted', waits: false });
   expect(await readLeg(store, leg.id)).toMatchObject({ role: 'host', participant_id: 'part_grace' });
 });

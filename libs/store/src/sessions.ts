@@ -15,7 +15,13 @@ interface SessionsWanted {
 /** A page of a tenant's sessions, newest first; `null` when `after` is no session of its own. */
 export async function listSessions(store: Store, tenantId: string, { limit, after, ...wanted }: SessionsWanted) {
   return readAs(store, tenantId, async (db) => {
-    const last = after === undefined ? undefined : await db.session.findFirst({ where: { id: after, tenant_id: tenantId }, select: { id: true, created_at: true } });
+    const last =
+      after === undefined
+        ? undefined
+        : await db.session.findFirst({
+            where: { id: after, tenant_id: tenantId },
+            select: { id: true, created_at: true },
+          });
     if (last === null) return null;
     return db.session.findMany({
       where: {
@@ -33,7 +39,11 @@ export async function listSessions(store: Store, tenantId: string, { limit, afte
 
 /** The session that a tenant's leg is in; `null` when the tenant has no such leg, or it is in none. */
 export async function sessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
-  const { rows } = await store.query<{ session_id: string | null }>(tenantId, { name: 'session-of-leg', text: 'SELECT session_id FROM leg WHERE id = $1 AND tenant_id = $2', values: [legId, tenantId] });
+  const { rows } = await store.query<{ session_id: string | null }>(tenantId, {
+    name: 'session-of-leg',
+    text: 'SELECT session_id FROM leg WHERE id = $1 AND tenant_id = $2',
+    values: [legId, tenantId],
+  });
   return rows[0]?.session_id ?? null;
 }
 
@@ -48,12 +58,25 @@ export async function mediaOfLeg(store: Store, tenantId: string, legId: string):
 }
 
 /** At which account a tenant's session is, and its video session there, null while it has none; `null` when the tenant has no such session. */
-export async function mediaOfSession(store: Store, tenantId: string, sessionId: string): Promise<{ account_id: string | null; media_session_id: string | null } | null> {
-  const { rows } = await store.query<{ account_id: string | null; media_session_id: string | null }>(tenantId, { name: 'media-of-session', text: 'SELECT account_id, media_session_id FROM session WHERE id = $1 AND tenant_id = $2', values: [sessionId, tenantId] });
+export async function mediaOfSession(
+  store: Store,
+  tenantId: string,
+  sessionId: string,
+): Promise<{ account_id: string | null; media_session_id: string | null } | null> {
+  const { rows } = await store.query<{ account_id: string | null; media_session_id: string | null }>(tenantId, {
+    name: 'media-of-session',
+    text: 'SELECT account_id, media_session_id FROM session WHERE id = $1 AND tenant_id = $2',
+    values: [sessionId, tenantId],
+  });
   return rows[0] ?? null;
 }
 
 /** A session with its first `limit` legs; `null` when this tenant has none of that id. */
 export async function readSession(store: Store, tenantId: string, sessionId: string, limit: number) {
-  return readAs(store, tenantId, (db) => db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, include: { legs: { orderBy: [{ created_at: 'asc' }, { id: 'asc' }], take: limit } } }));
+  return readAs(store, tenantId, (db) =>
+    db.session.findFirst({
+      where: { id: sessionId, tenant_id: tenantId },
+      include: { legs: { orderBy: [{ created_at: 'asc' }, { id: 'asc' }], take: limit } },
+    }),
+  );
 }

@@ -31,14 +31,29 @@ async function over(cdr: Partial<NewCdr> = {}): Promise<string> {
   const legId = await makeLeg(store, where, { kind: 'outbound', state: 'ended', remote: '+442079460018' });
   await inTransaction(store, EVERY_TENANT, (tx) =>
     storeCdr(tx, where.tenantId, {
-      legId, handle: 'voice', direction: 'outbound', roomId: where.roomId, sessionId: where.sessionId, number: '+12025550100', remote: '+442079460018', startedAt: null, endedAt: new Date(), seconds: 30, rateMicro: null,
-      priceMicro: 7n, currency: 'EUR', source: 'callback', askInS: null, ...cdr,
+      legId,
+      handle: 'voice',
+      direction: 'outbound',
+      roomId: where.roomId,
+      sessionId: where.sessionId,
+      number: '+12025550100',
+      remote: '+442079460018',
+      startedAt: null,
+      endedAt: new Date(),
+      seconds: 30,
+      rateMicro: null,
+      priceMicro: 7n,
+      currency: 'EUR',
+      source: 'callback',
+      askInS: null,
+      ...cdr,
     }),
   );
   return legId;
 }
 /** What the tenant and the room are said to have spent. */
-const spent = async (): Promise<bigint[]> => (await readSpend(store, where.tenantId, where.roomId)).map(({ used }) => used);
+const spent = async (): Promise<bigint[]> =>
+  (await readSpend(store, where.tenantId, where.roomId)).map(({ used }) => used);
 
 it('a call that the provider charged in another currency counts by the operator’s rates in the tenant’s own', async () => {
   await over();
@@ -55,10 +70,23 @@ it('one that it charged in the tenant’s own counts as it was charged', async (
 it('one whose length and price were told later counts then, in the tenant’s own currency', async () => {
   const legId = await over({ seconds: 0, priceMicro: null, currency: null });
   expect(await spent()).toEqual([0n, 0n]);
-  await inTransaction(store, EVERY_TENANT, (tx) => fillCdr(tx, where.tenantId, { legId, handle: 'voice', source: 'record' }, { ...EUROS, seconds: 30, rateMicro: 14n, priceMicro: 7n }));
+  await inTransaction(store, EVERY_TENANT, (tx) =>
+    fillCdr(
+      tx,
+      where.tenantId,
+      { legId, handle: 'voice', source: 'record' },
+      { ...EUROS, seconds: 30, rateMicro: 14n, priceMicro: 7n },
+    ),
+  );
   expect(await spent()).toEqual([300_000n, 300_000n]);
   // What it is estimated at is told in the currency that is told beside it: 0.04 euros a minute.
-  expect(await store.prisma.cdr.findFirst()).toMatchObject({ currency: 'EUR', price_micro: 7n, estimate_micro: 20_000n, own_currency: 'USD', own_estimate_micro: 300_000n });
+  expect(await store.prisma.cdr.findFirst()).toMatchObject({
+    currency: 'EUR',
+    price_micro: 7n,
+    estimate_micro: 20_000n,
+    own_currency: 'USD',
+    own_estimate_micro: 300_000n,
+  });
 });
 
 it('a tenant whose currency changes has what is over counted anew in it', async () => {
@@ -76,6 +104,8 @@ it('a session is near its limit by what its tenant’s other calls cost in any c
   expect(await listNearLimit(store)).toEqual([]);
   await over();
   expect(await listNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
-  await store.pool.query(`UPDATE tenant SET max_spend_micro_per_month = NULL; UPDATE room SET max_spend_micro = 440000`);
+  await store.pool.query(
+    `UPDATE tenant SET max_spend_micro_per_month = NULL; UPDATE room SET max_spend_micro = 440000`,
+  );
   expect(await listNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
 });

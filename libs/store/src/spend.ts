@@ -16,28 +16,60 @@ interface SpendRow {
   readonly currency: string;
 }
 const read = (rows: readonly SpendRow[]): SpendUse[] =>
-  rows.map(({ scope, used, allowed, one_more: oneMore, currency }) => ({ scope, used: BigInt(used), allowed: BigInt(allowed), oneMore: BigInt(oneMore), currency }));
+  rows.map(({ scope, used, allowed, one_more: oneMore, currency }) => ({
+    scope,
+    used: BigInt(used),
+    allowed: BigInt(allowed),
+    oneMore: BigInt(oneMore),
+    currency,
+  }));
 
 /** What a tenant and a room have used of their limits of money and minutes; empty when they have none. Nobody else of the tenant decides about money until this transaction ends: to be asked last. */
 export async function holdSpend(tx: Tx, tenantId: string, { roomId, direction, number }: OneMore): Promise<SpendUse[]> {
-  return read((await tx.query<SpendRow>({ name: 'hold-spend', text: 'SELECT * FROM hold_spend($1, $2, $3, $4)', values: [tenantId, roomId, direction, number] })).rows);
+  return read(
+    (
+      await tx.query<SpendRow>({
+        name: 'hold-spend',
+        text: 'SELECT * FROM hold_spend($1, $2, $3, $4)',
+        values: [tenantId, roomId, direction, number],
+      })
+    ).rows,
+  );
 }
 
 /** The same as it is at this moment, held by nobody. */
 export async function measureSpend(tx: Tx, tenantId: string, roomId: string | null): Promise<SpendUse[]> {
-  return read((await tx.query<SpendRow>({ name: 'measure-spend', text: `SELECT * FROM measure_spend($1, $2, 'outbound', NULL)`, values: [tenantId, roomId] })).rows);
+  return read(
+    (
+      await tx.query<SpendRow>({
+        name: 'measure-spend',
+        text: `SELECT * FROM measure_spend($1, $2, 'outbound', NULL)`,
+        values: [tenantId, roomId],
+      })
+    ).rows,
+  );
 }
 
 /** The same for whoever only looks. `null` for the room: the tenant's own limits alone. */
 export async function readSpend(store: Store, tenantId: string, roomId: string | null): Promise<SpendUse[]> {
-  return read((await store.query<SpendRow>(tenantId, { name: 'read-spend', text: `SELECT * FROM measure_spend($1, $2, 'outbound', NULL)`, values: [tenantId, roomId] })).rows);
+  return read(
+    (
+      await store.query<SpendRow>(tenantId, {
+        name: 'read-spend',
+        text: `SELECT * FROM measure_spend($1, $2, 'outbound', NULL)`,
+        values: [tenantId, roomId],
+      })
+    ).rows,
+  );
 }
 
 /**
  * Sessions with somebody in them whose tenant or room has used four fifths or more of a limit. The same work however many are near it: every
  * tenant and room that has a limit and a leg that is up is summed up anew. `language`: the one that the room's number answers in. Across tenants: the operator's sweep.
  */
-export async function listNearLimit(store: Store): Promise<{ tenant_id: string; session_id: string; language: string }[]> {
+export async function listNearLimit(
+  store: Store,
+): Promise<{ tenant_id: string; session_id: string; language: string }[]> {
   const { rows } = await store.query<{ tenant_id: string; session_id: string; language: string }>(EVERY_TENANT, {
     name: 'near-limit',
     text: `WITH running AS MATERIALIZED (SELECT * FROM running_cost(NULL)),
@@ -56,7 +88,11 @@ export async function listNearLimit(store: Store): Promise<{ tenant_id: string; 
 }
 
 /** Notes that a tenant is warned of something in a period; `false` when it was before. In the transaction that tells it. */
-export async function noteWarning(tx: Tx, tenantId: string, warning: { what: string; period: string; sessionId: string }): Promise<boolean> {
+export async function noteWarning(
+  tx: Tx,
+  tenantId: string,
+  warning: { what: string; period: string; sessionId: string },
+): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'note-warning',
     text: 'INSERT INTO warning (tenant_id, what, period, session_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
@@ -66,7 +102,16 @@ export async function noteWarning(tx: Tx, tenantId: string, warning: { what: str
 }
 
 /** Sets what a room may cost, ever, in micro-units; null: no limit of its own. `false` when the tenant has no such room. Who is warned of it already is not warned again. */
-export async function limitRoomSpend(store: Store, tenantId: string, roomId: string, micro: bigint | null): Promise<boolean> {
-  const { rowCount } = await store.query(tenantId, { name: 'limit-room-spend', text: 'UPDATE room SET max_spend_micro = $3 WHERE id = $2 AND tenant_id = $1', values: [tenantId, roomId, micro] });
+export async function limitRoomSpend(
+  store: Store,
+  tenantId: string,
+  roomId: string,
+  micro: bigint | null,
+): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name: 'limit-room-spend',
+    text: 'UPDATE room SET max_spend_micro = $3 WHERE id = $2 AND tenant_id = $1',
+    values: [tenantId, roomId, micro],
+  });
   return rowCount === 1;
 }

@@ -19,7 +19,11 @@ afterAll(async () => {
 });
 
 const note = (...ids: string[]): Promise<string[]> => noteStrays(store, null, ids, { quarantineMs: 30_000 });
-const letPass = (seconds: number) => store.pool.query('UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)', [seconds]);
+const letPass = (seconds: number) =>
+  store.pool.query(
+    'UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)',
+    [seconds],
+  );
 
 it('a stray is to be hung up at its second inventory after the quarantine, and at each that sees it from then on', async () => {
   expect(await note('a', 'a')).toEqual([]);
@@ -47,7 +51,12 @@ describe('a stray that was hung up at noon', () => {
   test.each([
     { what: 'a leg that is up in a running session', killed: true },
     { what: 'a leg that ended afterwards', leg: { state: 'ended', ended_at: AFTER }, killed: true },
-    { what: 'a leg that was owed its hang-up afterwards, with its session', leg: { state: 'ending', owed_at: AFTER }, session: { state: 'ending', ending_at: AFTER }, killed: true },
+    {
+      what: 'a leg that was owed its hang-up afterwards, with its session',
+      leg: { state: 'ending', owed_at: AFTER },
+      session: { state: 'ending', ending_at: AFTER },
+      killed: true,
+    },
     { what: 'a leg that was owed its hang-up', leg: { state: 'ending', owed_at: BEFORE }, killed: false },
     { what: 'a leg that was seen ended', leg: { state: 'ended', ended_at: BEFORE }, killed: false },
     { what: 'a leg of a session that was ending', session: { state: 'ending', ending_at: BEFORE }, killed: false },
@@ -59,7 +68,9 @@ describe('a stray that was hung up at noon', () => {
     await setColumns(store, 'session', room.sessionId, { state: 'live', ...session });
     await setColumns(store, 'leg', legId, { voice_call_id: legId, ...leg });
     await store.prisma.stray.create({ data: { id: legId, sweeps: 2, asked_at: NOON } });
-    expect(await findFalseKills(store, null)).toEqual(killed ? [{ call_id: legId, leg_id: legId, kind: 'inbound' }] : []);
+    expect(await findFalseKills(store, null)).toEqual(
+      killed ? [{ call_id: legId, leg_id: legId, kind: 'inbound' }] : [],
+    );
     // Told once.
     expect(await findFalseKills(store, null)).toEqual([]);
   });

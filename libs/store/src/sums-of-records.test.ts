@@ -14,7 +14,9 @@ beforeAll(async () => {
   database = await createTestDatabase();
   owner = openStore({ owner: true, url: database.url, onError: () => undefined });
   store = openStore({ url: database.url, max: 10, onError: () => undefined });
-  await owner.pool.query(`INSERT INTO platform_rate (what, prefix, currency, micro_per_minute) VALUES ('inbound', '', 'USD', 60000), ('inbound', '', 'GBP', 77777), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000)`);
+  await owner.pool.query(
+    `INSERT INTO platform_rate (what, prefix, currency, micro_per_minute) VALUES ('inbound', '', 'USD', 60000), ('inbound', '', 'GBP', 77777), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000)`,
+  );
 });
 const TENANTS = ['ten_a', 'ten_b'] as const;
 /** Two rooms of each. */
@@ -30,11 +32,14 @@ async function begin(): Promise<void> {
   await owner.pool.query('TRUNCATE tenant, cdr, month_sum, room_sum CASCADE');
   const room = async (tenant_id: string): Promise<string> => (await makeRoom(owner, { tenant_id })).roomId;
   rooms = { ten_a: [await room('ten_a'), await room('ten_a')], ten_b: [await room('ten_b'), await room('ten_b')] };
-  await owner.pool.query('UPDATE tenant SET max_spend_micro_per_month = 1000000000000, max_minutes_per_month = 1000000; UPDATE room SET max_spend_micro = 1000000000000');
+  await owner.pool.query(
+    'UPDATE tenant SET max_spend_micro_per_month = 1000000000000, max_minutes_per_month = 1000000; UPDATE room SET max_spend_micro = 1000000000000',
+  );
 }
 
 /** What limits are held against, and what it is by the records themselves. */
-const kept = async (tenantId: string, roomId: string): Promise<string[]> => (await readSpend(store, tenantId, roomId)).map(({ scope, used }) => `${scope} ${used}`);
+const kept = async (tenantId: string, roomId: string): Promise<string[]> =>
+  (await readSpend(store, tenantId, roomId)).map(({ scope, used }) => `${scope} ${used}`);
 async function summedUp(tenantId: string, roomId: string): Promise<string[]> {
   const { rows } = await owner.pool.query<{ money: string; seconds: string; room: string }>(
     `SELECT COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.ended_at >= this_month()), 0) AS money, COALESCE(sum(c.seconds) FILTER (WHERE c.ended_at >= this_month()), 0) AS seconds,
@@ -48,10 +53,25 @@ async function summedUp(tenantId: string, roomId: string): Promise<string[]> {
 
 const HOUR_MS = 3_600_000;
 const record = (legId: string, of: Partial<NewCdr> = {}): NewCdr => ({
-  legId, handle: 'voice', direction: 'inbound', roomId: null, sessionId: null, number: '+12025550100', remote: '+442079460018', startedAt: null, endedAt: new Date(), seconds: 61, rateMicro: null, priceMicro: null, currency: null,
-  source: 'callback', askInS: null, ...of,
+  legId,
+  handle: 'voice',
+  direction: 'inbound',
+  roomId: null,
+  sessionId: null,
+  number: '+12025550100',
+  remote: '+442079460018',
+  startedAt: null,
+  endedAt: new Date(),
+  seconds: 61,
+  rateMicro: null,
+  priceMicro: null,
+  currency: null,
+  source: 'callback',
+  askInS: null,
+  ...of,
 });
-const write = (tenantId: string, cdr: NewCdr): Promise<void> => inTransaction(store, tenantId, (tx) => storeCdr(tx, tenantId, cdr));
+const write = (tenantId: string, cdr: NewCdr): Promise<void> =>
+  inTransaction(store, tenantId, (tx) => storeCdr(tx, tenantId, cdr));
 
 const tenant = fc.constantFrom(...TENANTS);
 const leg = fc.integer({ min: 0, max: 7 }).map((n) => `leg_${n}`);
@@ -61,8 +81,32 @@ const currency = fc.constantFrom('EUR', 'USD', 'GBP');
 /** This month's, the one's before, and, by a clock that is ahead, the next one's. */
 const endedAt = fc.constantFrom(0, 0, 0, -32, 32).map((days) => new Date(Date.now() + days * 24 * HOUR_MS));
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ what: fc.constant('store' as const), tenant, room: fc.constantFrom(0 as const, 1 as const, null), leg, direction: fc.constantFrom('inbound', 'outbound'), endedAt, seconds, price: fc.option(micro), currency: fc.option(currency) }) },
-  { weight: 2, arbitrary: fc.record({ what: fc.constant('fill' as const), tenant, leg, endedAt: fc.option(endedAt), seconds: fc.option(seconds), price: micro, currency }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: fc.constant('store' as const),
+      tenant,
+      room: fc.constantFrom(0 as const, 1 as const, null),
+      leg,
+      direction: fc.constantFrom('inbound', 'outbound'),
+      endedAt,
+      seconds,
+      price: fc.option(micro),
+      currency: fc.option(currency),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      what: fc.constant('fill' as const),
+      tenant,
+      leg,
+      endedAt: fc.option(endedAt),
+      seconds: fc.option(seconds),
+      price: micro,
+      currency,
+    }),
+  },
   fc.record({ what: fc.constant('correct' as const), leg, seconds, price: fc.option(micro) }),
   fc.record({ what: fc.constant('move' as const), leg, room: fc.constantFrom(0 as const, 1 as const, null) }),
   fc.record({ what: fc.constant('delete' as const), leg }),
@@ -74,42 +118,86 @@ async function play(one: typeof step extends fc.Arbitrary<infer Step> ? Step : n
   switch (one.what) {
     case 'store': {
       const { direction, endedAt: ended, seconds: lasted, price, currency: charged } = one;
-      return write(one.tenant, record(one.leg, { direction, endedAt: ended, seconds: lasted, priceMicro: price, currency: charged, roomId: one.room === null ? null : rooms[one.tenant][one.room] }));
+      return write(
+        one.tenant,
+        record(one.leg, {
+          direction,
+          endedAt: ended,
+          seconds: lasted,
+          priceMicro: price,
+          currency: charged,
+          roomId: one.room === null ? null : rooms[one.tenant][one.room],
+        }),
+      );
     }
     case 'fill':
-      return inTransaction(store, one.tenant, (tx) => fillCdr(tx, one.tenant, { legId: one.leg, handle: 'voice', source: 'record' }, { startedAt: null, endedAt: one.endedAt, seconds: one.seconds, rateMicro: null, priceMicro: one.price, currency: one.currency }));
+      return inTransaction(store, one.tenant, (tx) =>
+        fillCdr(
+          tx,
+          one.tenant,
+          { legId: one.leg, handle: 'voice', source: 'record' },
+          {
+            startedAt: null,
+            endedAt: one.endedAt,
+            seconds: one.seconds,
+            rateMicro: null,
+            priceMicro: one.price,
+            currency: one.currency,
+          },
+        ),
+      );
     case 'correct':
-      return owner.pool.query('UPDATE cdr SET seconds = $2, price_micro = $3 WHERE leg_id = $1', [one.leg, one.seconds, one.price]);
+      return owner.pool.query('UPDATE cdr SET seconds = $2, price_micro = $3 WHERE leg_id = $1', [
+        one.leg,
+        one.seconds,
+        one.price,
+      ]);
     case 'move':
-      return owner.pool.query('UPDATE cdr SET room_id = ($2::jsonb -> tenant_id ->> $3::int) WHERE leg_id = $1', [one.leg, JSON.stringify(rooms), one.room]);
+      return owner.pool.query('UPDATE cdr SET room_id = ($2::jsonb -> tenant_id ->> $3::int) WHERE leg_id = $1', [
+        one.leg,
+        JSON.stringify(rooms),
+        one.room,
+      ]);
     case 'delete':
       return owner.pool.query('DELETE FROM cdr WHERE leg_id = $1', [one.leg]);
     case 'change currency':
       return owner.pool.query('UPDATE tenant SET currency = $2 WHERE id = $1', [one.tenant, one.currency]);
     case 'change rate':
-      return owner.pool.query(`UPDATE platform_rate SET micro_per_minute = $2 WHERE what = 'inbound' AND prefix = '' AND currency = $1`, [one.currency, one.micro]);
+      return owner.pool.query(
+        `UPDATE platform_rate SET micro_per_minute = $2 WHERE what = 'inbound' AND prefix = '' AND currency = $1`,
+        [one.currency, one.micro],
+      );
     default:
       return one satisfies never;
   }
 }
 
-it('what limits are held against is what the records come to, whatever is written, corrected and taken back, and whatever currency the tenant is given', { timeout: 300_000 }, async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
-      await begin();
-      for (const one of steps) await play(one);
-      for (const tenantId of TENANTS) for (const roomId of rooms[tenantId]) expect(await kept(tenantId, roomId)).toEqual(await summedUp(tenantId, roomId));
-    }),
-    { numRuns: 40 },
-  );
-});
+it(
+  'what limits are held against is what the records come to, whatever is written, corrected and taken back, and whatever currency the tenant is given',
+  { timeout: 300_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+        await begin();
+        for (const one of steps) await play(one);
+        for (const tenantId of TENANTS)
+          for (const roomId of rooms[tenantId])
+            expect(await kept(tenantId, roomId)).toEqual(await summedUp(tenantId, roomId));
+      }),
+      { numRuns: 40 },
+    );
+  },
+);
 
 it('many who write records of one room at once, several in a transaction and in any order, all get through', async () => {
   const [tenantId, roomId] = ['ten_a', rooms.ten_a[0]];
   await Promise.all(
     Array.from({ length: 40 }, (_, n) =>
       inTransaction({ pool: store.pool }, tenantId, async (tx) => {
-        const two = [record(`leg_${n}_x`, { roomId, currency: 'EUR' }), record(`leg_${n}_y`, { roomId, currency: 'USD', endedAt: new Date(Date.now() - 32 * 24 * HOUR_MS) })];
+        const two = [
+          record(`leg_${n}_x`, { roomId, currency: 'EUR' }),
+          record(`leg_${n}_y`, { roomId, currency: 'USD', endedAt: new Date(Date.now() - 32 * 24 * HOUR_MS) }),
+        ];
         for (const cdr of n % 2 === 0 ? two : two.toReversed()) await storeCdr(tx, tenantId, cdr);
       }),
     ),

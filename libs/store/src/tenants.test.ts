@@ -24,7 +24,16 @@ beforeAll(async () => {
   [mine, theirs] = [await makeRoom(store), await makeRoom(store)];
   myLeg = await makeLeg(store, mine, { kind: 'inbound', state: 'joined', voice_call_id: 'call_mine' });
   await setColumns(store, 'session', mine.sessionId, { media_session_id: 'media_mine' });
-  await store.prisma.outbox.create({ data: { tenant_id: mine.tenantId, room_id: mine.roomId, session_id: mine.sessionId, seq: 1, type: 'session.live', data: {} } });
+  await store.prisma.outbox.create({
+    data: {
+      tenant_id: mine.tenantId,
+      room_id: mine.roomId,
+      session_id: mine.sessionId,
+      seq: 1,
+      type: 'session.live',
+      data: {},
+    },
+  });
 });
 afterAll(async () => {
   await store.close();
@@ -33,11 +42,27 @@ afterAll(async () => {
 
 describe('what a tenant asks for by id, it gets when it is its own', () => {
   const questions: { what: string; ask: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
-    { what: 'lockRoom', ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockRoom(tx, tenantId, mine.roomId)), nothing: null },
-    { what: 'newestSession', ask: (tenantId) => inTransaction(store, tenantId, (tx) => newestSession(tx, tenantId, mine.roomId)), nothing: null },
+    {
+      what: 'lockRoom',
+      ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockRoom(tx, tenantId, mine.roomId)),
+      nothing: null,
+    },
+    {
+      what: 'newestSession',
+      ask: (tenantId) => inTransaction(store, tenantId, (tx) => newestSession(tx, tenantId, mine.roomId)),
+      nothing: null,
+    },
     { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId, 10), nothing: null },
-    { what: 'listSessionEvents', ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId, 10), nothing: null },
-    { what: 'lockSession', ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)), nothing: null },
+    {
+      what: 'listSessionEvents',
+      ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId, 10),
+      nothing: null,
+    },
+    {
+      what: 'lockSession',
+      ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)),
+      nothing: null,
+    },
     { what: 'sessionOfLeg', ask: (tenantId) => sessionOfLeg(store, tenantId, myLeg), nothing: null },
   ];
 
@@ -48,8 +73,13 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
   });
 
   it('closeRoom of another tenant’s room closes nothing', async () => {
-    await inTransaction(store, theirs.tenantId, (tx) => closeRoom(tx, theirs.tenantId, mine.roomId, 'ended-by-tenant', 60));
-    expect(await store.prisma.room.findUniqueOrThrow({ where: { id: mine.roomId } })).toMatchObject({ state: 'active', ended_at: null });
+    await inTransaction(store, theirs.tenantId, (tx) =>
+      closeRoom(tx, theirs.tenantId, mine.roomId, 'ended-by-tenant', 60),
+    );
+    expect(await store.prisma.room.findUniqueOrThrow({ where: { id: mine.roomId } })).toMatchObject({
+      state: 'active',
+      ended_at: null,
+    });
     expect(await store.prisma.pin.count({ where: { room_id: mine.roomId, free_at: null } })).toBe(1);
   });
 
@@ -58,7 +88,10 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
     const rooms: string[] = [];
     for (let i = 0; i < 5; i++) rooms.unshift((await makeRoom(store, { tenant_id: tenantId })).roomId);
     // The same instant: the id decides, and no page loses or repeats one.
-    await store.prisma.room.updateMany({ where: { tenant_id: tenantId }, data: { created_at: new Date('2026-01-01') } });
+    await store.prisma.room.updateMany({
+      where: { tenant_id: tenantId },
+      data: { created_at: new Date('2026-01-01') },
+    });
     const first = (await listRooms(store, tenantId, { limit: 3 }))!;
     const second = (await listRooms(store, tenantId, { limit: 3, after: first.at(-1)?.id ?? '' }))!;
     expect([...first, ...second].map((room) => room.id).toSorted()).toEqual(rooms.toSorted());
@@ -73,7 +106,10 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
 
 describe('what a provider names, brings its tenant', () => {
   it('a video session', async () => {
-    expect(await ownerOfMedia(store, null, 'media_mine')).toEqual({ tenant_id: mine.tenantId, session_id: mine.sessionId });
+    expect(await ownerOfMedia(store, null, 'media_mine')).toEqual({
+      tenant_id: mine.tenantId,
+      session_id: mine.sessionId,
+    });
     expect(await ownerOfMedia(store, null, 'media_none')).toBeNull();
     expect(await mediaOfLeg(store, mine.tenantId, myLeg)).toBe('media_mine');
     expect(await mediaOfLeg(store, theirs.tenantId, myLeg)).toBeNull();
@@ -82,7 +118,8 @@ describe('what a provider names, brings its tenant', () => {
 
   it('a call, by its own id first, and by the leg in its address only while that leg has no call', async () => {
     const waiting = await makeLeg(store, mine, { kind: 'outbound', state: 'dialling' });
-    const idOf = async (by: { callId: string; legId?: string }): Promise<string | undefined> => (await findLegOfCall(store, null, by))?.id;
+    const idOf = async (by: { callId: string; legId?: string }): Promise<string | undefined> =>
+      (await findLegOfCall(store, null, by))?.id;
     expect(await idOf({ callId: 'call_mine' })).toBe(myLeg);
     expect(await idOf({ callId: 'call_mine', legId: waiting })).toBe(myLeg);
     expect(await idOf({ callId: 'call_new', legId: waiting })).toBe(waiting);
@@ -98,10 +135,21 @@ describe('an API key', () => {
 
   it('names its tenant, and seeding again changes nothing', async () => {
     const apiKey = key('seeded');
-    const wanted = { tenantId: 'ten_seeded', tenantName: 'Seeded', apiKey, numbers: [{ e164: NUMBER, language: 'fr-FR' }] };
+    const wanted = {
+      tenantId: 'ten_seeded',
+      tenantName: 'Seeded',
+      apiKey,
+      numbers: [{ e164: NUMBER, language: 'fr-FR' }],
+    };
     await seed(store, wanted);
     await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded') });
-    expect(await authenticate(store, apiKey, 'test')).toMatchObject({ tenantId: 'ten_seeded', keyId: 'seeded', scopes: ['admin'], env: 'test', suspended: false });
+    expect(await authenticate(store, apiKey, 'test')).toMatchObject({
+      tenantId: 'ten_seeded',
+      keyId: 'seeded',
+      scopes: ['admin'],
+      env: 'test',
+      suspended: false,
+    });
     expect(await findNumber(store, 'ten_seeded', { number: NUMBER })).toMatchObject({ language: 'fr-FR' });
     expect(await findNumber(store, 'ten_seeded', { number: '+15550100' })).toBeNull();
     await expect(seed(store, { ...wanted, apiKey: 'pl_test_short_secret' })).rejects.toThrow('API key must look like');
@@ -111,9 +159,19 @@ describe('an API key', () => {
     { what: 'another secret', spoil: {}, shown: () => key('spoilt'), refused: 'unknown-key' },
     { what: 'revoked', spoil: { revoked_at: THEN }, shown: (good: string) => good, refused: 'unknown-key' },
     { what: 'expired', spoil: { expires_at: THEN }, shown: (good: string) => good, refused: 'expired-key' },
-    { what: 'another id', spoil: {}, shown: (good: string) => good.replace('spoilt', 'nobody'), refused: 'unknown-key' },
+    {
+      what: 'another id',
+      spoil: {},
+      shown: (good: string) => good.replace('spoilt', 'nobody'),
+      refused: 'unknown-key',
+    },
     { what: 'cut short', spoil: {}, shown: (good: string) => good.slice(0, -1), refused: 'unknown-key' },
-    { what: 'of another environment', spoil: {}, shown: (good: string) => good.replace('pl_test_', 'pl_live_'), refused: 'unknown-key' },
+    {
+      what: 'of another environment',
+      spoil: {},
+      shown: (good: string) => good.replace('pl_test_', 'pl_live_'),
+      refused: 'unknown-key',
+    },
     { what: 'longer', spoil: {}, shown: (good: string) => `${good}A`, refused: 'unknown-key' },
     { what: 'nothing', spoil: {}, shown: () => '', refused: 'unknown-key' },
     { what: 'with a new line', spoil: {}, shown: (good: string) => `${good}\n`, refused: 'unknown-key' },
@@ -130,13 +188,24 @@ describe('an API key', () => {
     const good = key('costs');
     await seed(store, { tenantId: 'ten_costs', tenantName: 'Costs', apiKey: good, numbers: [] });
     const asked: string[] = [];
-    const counting: Store = { ...store, query: (scope, query) => (asked.push(String(query.name)), store.query(scope, query)) };
+    const counting: Store = {
+      ...store,
+      query: (scope, query) => (asked.push(String(query.name)), store.query(scope, query)),
+    };
     const cost = async (shown: string): Promise<string[]> => {
       asked.length = 0;
       expect(await authenticate(counting, shown, 'test')).toHaveProperty('refused');
       return [...asked];
     };
-    const wrong = [key('nobody'), good.slice(0, -43) + key('x').slice(-43), good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'), good.replace('pl_test_', 'pl_live_'), 'letmein', '', `${good}A`];
+    const wrong = [
+      key('nobody'),
+      good.slice(0, -43) + key('x').slice(-43),
+      good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'),
+      good.replace('pl_test_', 'pl_live_'),
+      'letmein',
+      '',
+      `${good}A`,
+    ];
     for (const shown of wrong) expect([shown.length, await cost(shown)]).toEqual([shown.length, ['find-api-key']]);
     await store.prisma.api_key.update({ where: { id: 'costs' }, data: { expires_at: THEN } });
     expect(await cost(good)).toEqual(['find-api-key']);

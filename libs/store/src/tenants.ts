@@ -9,7 +9,11 @@ export type TenantRow = Omit<tenant, 'max_spend_micro_per_month'> & {
 };
 
 /** Adds a tenant. What is left out of its settings is as the table has it by default. */
-export async function insertTenant(tx: Tx, tenantId: string, wanted: Partial<TenantSettings> & Pick<TenantSettings, 'name'>): Promise<TenantRow> {
+export async function insertTenant(
+  tx: Tx,
+  tenantId: string,
+  wanted: Partial<TenantSettings> & Pick<TenantSettings, 'name'>,
+): Promise<TenantRow> {
   const columns = SETTINGS.filter((column) => wanted[column] !== undefined);
   const { rows } = await tx.query<TenantRow>({
     text: `INSERT INTO tenant (id, ${columns.join(', ')}) VALUES ($1, ${columns.map((column, i) => (column === 'fraud_limits' ? `jsonb_strip_nulls($${i + 2}::jsonb)` : `$${i + 2}`)).join(', ')}) RETURNING *`,
@@ -20,16 +24,27 @@ export async function insertTenant(tx: Tx, tenantId: string, wanted: Partial<Ten
 
 /** A tenant; `null` when there is none of that id. */
 export async function readTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
-  const { rows } = await store.query<TenantRow>(EVERY_TENANT, { name: 'read-tenant', text: 'SELECT * FROM tenant WHERE id = $1', values: [tenantId] });
+  const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
+    name: 'read-tenant',
+    text: 'SELECT * FROM tenant WHERE id = $1',
+    values: [tenantId],
+  });
   return rows[0] ?? null;
 }
 
 const TENANT_STATES = ['active', 'suspended', 'all'] as const;
 type TenantState = (typeof TENANT_STATES)[number];
-const IN_STATE: Readonly<Record<TenantState, string>> = { active: 'suspended_at IS NULL', suspended: 'suspended_at IS NOT NULL', all: 'true' };
+const IN_STATE: Readonly<Record<TenantState, string>> = {
+  active: 'suspended_at IS NULL',
+  suspended: 'suspended_at IS NOT NULL',
+  all: 'true',
+};
 
 /** A page of all tenants, newest first; `after` is the last id of the page before. */
-export async function listTenants(store: Store, { state, limit, after }: { state: TenantState; limit: number; after?: string }): Promise<TenantRow[]> {
+export async function listTenants(
+  store: Store,
+  { state, limit, after }: { state: TenantState; limit: number; after?: string },
+): Promise<TenantRow[]> {
   const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
     name: `list-tenants-${state}`,
     text: `SELECT * FROM tenant WHERE ${IN_STATE[state]}
@@ -42,13 +57,26 @@ export async function listTenants(store: Store, { state, limit, after }: { state
 
 /** The columns that an operator sets; all others are written by what happens to a tenant. */
 const SETTINGS = [
-  'name', 'home_country', 'allowed_countries', 'max_live_rooms', 'max_live_legs', 'max_dial_outs_per_minute', 'max_requests_per_minute', 'currency', 'max_minutes_per_month',
-  'max_spend_micro_per_month', 'fraud_limits',
+  'name',
+  'home_country',
+  'allowed_countries',
+  'max_live_rooms',
+  'max_live_legs',
+  'max_dial_outs_per_minute',
+  'max_requests_per_minute',
+  'currency',
+  'max_minutes_per_month',
+  'max_spend_micro_per_month',
+  'fraud_limits',
 ] as const satisfies readonly (keyof TenantRow)[];
 export type TenantSettings = Pick<TenantRow, (typeof SETTINGS)[number]>;
 
 /** Changes what is given of a tenant; answers the tenant with what was changed, before and after, or `null` when there is none of that id. Of its fraud limits, too, what is left out stays, and one that is null is gone. */
-export async function updateTenant(store: Store, tenantId: string, wanted: Partial<TenantSettings>): Promise<{ tenant: TenantRow; before: Partial<TenantSettings>; after: Partial<TenantSettings> } | null> {
+export async function updateTenant(
+  store: Store,
+  tenantId: string,
+  wanted: Partial<TenantSettings>,
+): Promise<{ tenant: TenantRow; before: Partial<TenantSettings>; after: Partial<TenantSettings> } | null> {
   const columns = SETTINGS.filter((column) => wanted[column] !== undefined);
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     const before = await lockTenant(tx, tenantId);
@@ -59,26 +87,39 @@ export async function updateTenant(store: Store, tenantId: string, wanted: Parti
       values: [tenantId, ...columns.map((column) => wanted[column])],
     });
     const tenant = rows[0]!;
-    const those = (row: TenantRow): Partial<TenantSettings> => Object.fromEntries(columns.map((column) => [column, row[column]]));
+    const those = (row: TenantRow): Partial<TenantSettings> =>
+      Object.fromEntries(columns.map((column) => [column, row[column]]));
     return { tenant, before: those(before), after: those(tenant) };
   });
 }
 
 /** Locks a tenant against everything that would add to it; `null` when there is none of that id. */
 export async function lockTenant(tx: Tx, tenantId: string): Promise<TenantRow | null> {
-  const { rows } = await tx.query<TenantRow>({ name: 'lock-tenant', text: 'SELECT * FROM tenant WHERE id = $1 FOR UPDATE', values: [tenantId] });
+  const { rows } = await tx.query<TenantRow>({
+    name: 'lock-tenant',
+    text: 'SELECT * FROM tenant WHERE id = $1 FOR UPDATE',
+    values: [tenantId],
+  });
   return rows[0] ?? null;
 }
 
 /** Keeps a tenant from everything from now on; one that is suspended stays so since when it was. `null` when there is none of that id. */
 export async function suspendTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
-  const { rows } = await store.query<TenantRow>(EVERY_TENANT, { name: 'suspend-tenant', text: 'UPDATE tenant SET suspended_at = COALESCE(suspended_at, now()) WHERE id = $1 RETURNING *', values: [tenantId] });
+  const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
+    name: 'suspend-tenant',
+    text: 'UPDATE tenant SET suspended_at = COALESCE(suspended_at, now()) WHERE id = $1 RETURNING *',
+    values: [tenantId],
+  });
   return rows[0] ?? null;
 }
 
 /** Lets a suspended tenant go on. `null` when there is none of that id. */
 export async function resumeTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
-  const { rows } = await store.query<TenantRow>(EVERY_TENANT, { name: 'resume-tenant', text: 'UPDATE tenant SET suspended_at = NULL WHERE id = $1 RETURNING *', values: [tenantId] });
+  const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
+    name: 'resume-tenant',
+    text: 'UPDATE tenant SET suspended_at = NULL WHERE id = $1 RETURNING *',
+    values: [tenantId],
+  });
   return rows[0] ?? null;
 }
 

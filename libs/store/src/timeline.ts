@@ -13,7 +13,12 @@ interface TimelineItem {
  * All that is known of a session in the order of time, oldest first: its events, when its legs came to each state, every attempt to hang one up, and all that
  * the provider was seen to say. At most `limit`; and how many of its events are kept no more. `null` when this tenant has no such session.
  */
-export async function readTimeline(store: Store, tenantId: string, sessionId: string, limit: number): Promise<{ items: TimelineItem[]; eventsGone: number } | null> {
+export async function readTimeline(
+  store: Store,
+  tenantId: string,
+  sessionId: string,
+  limit: number,
+): Promise<{ items: TimelineItem[]; eventsGone: number } | null> {
   const { rows: session } = await store.query<{ gone: number }>(tenantId, {
     name: 'events-gone',
     text: `SELECT greatest(0, s.last_seq - (SELECT count(*) FROM outbox o WHERE o.tenant_id = $1 AND o.session_id = s.id))::int AS gone FROM session s WHERE s.tenant_id = $1 AND s.id = $2`,

@@ -18,9 +18,11 @@ afterAll(async () => {
 });
 
 const of = (i: number): Store => stores[i % 2 === 0 ? 0 : 1];
-const passTime = (table: 'turn' | 'provider_pace', ms: number) => of(0).pool.query(`UPDATE ${table} SET free_at = free_at - make_interval(secs => $1)`, [ms / 1_000]);
+const passTime = (table: 'turn' | 'provider_pace', ms: number) =>
+  of(0).pool.query(`UPDATE ${table} SET free_at = free_at - make_interval(secs => $1)`, [ms / 1_000]);
 /** When the next place of a line is, on the database's clock. */
-const freeAt = async (account: string): Promise<number> => (await of(0).prisma.provider_pace.findFirstOrThrow({ where: { account, share: '' } })).free_at.getTime();
+const freeAt = async (account: string): Promise<number> =>
+  (await of(0).prisma.provider_pace.findFirstOrThrow({ where: { account, share: '' } })).free_at.getTime();
 
 /** At once: a place is on a whole millisecond. */
 const AT_ONCE = 1;
@@ -29,13 +31,19 @@ const againOf = (place: Place): number => ('againMs' in place ? place.againMs : 
 
 describe('a place in a line', () => {
   it('is had at once when nobody waits', async () => {
-    expect(waitOf(await takePlace(of(0), freshId('acc'), 'ask', { everyMs: 1_000, withinMs: 0 }))).toBeLessThanOrEqual(AT_ONCE);
+    expect(waitOf(await takePlace(of(0), freshId('acc'), 'ask', { everyMs: 1_000, withinMs: 0 }))).toBeLessThanOrEqual(
+      AT_ONCE,
+    );
   });
 
   it('is after all others’, whatever process they are in: so many places, so long a line', async () => {
     const account = freshId('acc');
     const pace = { everyMs: 100_000, withinMs: 10_000_000 };
-    const waits = (await Promise.all(Array.from({ length: 20 }, (_, i) => takePlace(of(i), account, 'ask', pace, `ten_${i % 3}`)))).map(waitOf).toSorted((a, b) => a - b);
+    const waits = (
+      await Promise.all(Array.from({ length: 20 }, (_, i) => takePlace(of(i), account, 'ask', pace, `ten_${i % 3}`)))
+    )
+      .map(waitOf)
+      .toSorted((a, b) => a - b);
     for (const [i, wait] of waits.entries()) {
       expect(wait).toBeLessThanOrEqual(i * 100_000 + AT_ONCE);
       expect(wait).toBeGreaterThan(i * 100_000 - 50_000);
@@ -46,33 +54,44 @@ describe('a place in a line', () => {
     const account = freshId('acc');
     await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 0 });
     const before = await freeAt(account);
-    for (const place of await Promise.all(Array.from({ length: 5 }, (_, i) => takePlace(of(i), account, 'ask', { everyMs: 600_000, withinMs: 300_000 })))) {
+    for (const place of await Promise.all(
+      Array.from({ length: 5 }, (_, i) => takePlace(of(i), account, 'ask', { everyMs: 600_000, withinMs: 300_000 })),
+    )) {
       expect(againOf(place)).toBeGreaterThan(850_000);
       expect(againOf(place)).toBeLessThanOrEqual(900_000 + AT_ONCE);
     }
     expect(await freeAt(account)).toBe(before);
-    expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 610_000 }))).toBeGreaterThan(500_000);
+    expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 610_000 }))).toBeGreaterThan(
+      500_000,
+    );
   });
 
   it('is not in another lane’s way, nor in another account’s', async () => {
     const account = freshId('acc');
     await takePlace(of(0), account, 'ask', { everyMs: 60_000, withinMs: 0 });
-    expect(waitOf(await takePlace(of(1), account, 'hang-up', { everyMs: 60_000, withinMs: 0 }))).toBeLessThanOrEqual(AT_ONCE);
-    expect(waitOf(await takePlace(of(1), freshId('acc'), 'ask', { everyMs: 60_000, withinMs: 0 }))).toBeLessThanOrEqual(AT_ONCE);
+    expect(waitOf(await takePlace(of(1), account, 'hang-up', { everyMs: 60_000, withinMs: 0 }))).toBeLessThanOrEqual(
+      AT_ONCE,
+    );
+    expect(waitOf(await takePlace(of(1), freshId('acc'), 'ask', { everyMs: 60_000, withinMs: 0 }))).toBeLessThanOrEqual(
+      AT_ONCE,
+    );
   });
 
   it('that nobody took is not saved up: after a pause there is one at once, not ten', async () => {
     const account = freshId('acc');
     await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 });
     await passTime('provider_pace', 6_000_000);
-    expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 }))).toBeLessThanOrEqual(AT_ONCE);
+    expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 }))).toBeLessThanOrEqual(
+      AT_ONCE,
+    );
     expect(await takePlace(of(1), account, 'ask', { everyMs: 100_000, withinMs: 0 })).toHaveProperty('againMs');
   });
 
   it('is another’s, however many one wants: one who has its own far off gets no more, and who comes waits for those alone', async () => {
     const account = freshId('acc');
     const pace = { everyMs: 100_000, shareMs: 250_000, withinMs: 10_000_000 };
-    const greedy = () => Promise.all(Array.from({ length: 50 }, (_, i) => takePlace(of(i), account, 'ask', pace, 'ten_greedy')));
+    const greedy = () =>
+      Promise.all(Array.from({ length: 50 }, (_, i) => takePlace(of(i), account, 'ask', pace, 'ten_greedy')));
     // At 0, 100 and 200 s; the next is to be 300 s off.
     expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(3);
     const wait = waitOf(await takePlace(of(1), account, 'ask', pace, 'ten_modest'));
@@ -87,8 +106,13 @@ describe('a place in a line', () => {
   it('of those who come again when they are told is told one by one, at most 15 s off', async () => {
     const account = freshId('acc');
     const pace = { everyMs: 5_000, shareMs: 0, withinMs: 3_600_000, again: true };
-    const taken = await Promise.all(Array.from({ length: 6 }, (_, i) => takePlace(of(i), account, 'hang-up', pace, 'ten_1')));
-    const again = taken.filter((place) => 'againMs' in place).map(againOf).toSorted((a, b) => a - b);
+    const taken = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => takePlace(of(i), account, 'hang-up', pace, 'ten_1')),
+    );
+    const again = taken
+      .filter((place) => 'againMs' in place)
+      .map(againOf)
+      .toSorted((a, b) => a - b);
     expect(again).toHaveLength(5);
     for (const [i, ms] of again.entries()) {
       expect(ms).toBeLessThanOrEqual(Math.min(15_000, 10_000 + i * 5_000) + AT_ONCE);

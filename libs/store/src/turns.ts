@@ -21,7 +21,13 @@ export type Place = { readonly waitMs: number } | { readonly againMs: number };
  * Takes the next place of a lane, when that is not too far off for the pace. One line for all processes, on the database's clock; it needs no Redis.
  * @param share whose it is, of those who share the lane
  */
-export async function takePlace(store: Store, account: string, lane: string, { everyMs, withinMs, shareMs = withinMs, again = false }: Pace, share = 'partyline'): Promise<Place> {
+export async function takePlace(
+  store: Store,
+  account: string,
+  lane: string,
+  { everyMs, withinMs, shareMs = withinMs, again = false }: Pace,
+  share = 'partyline',
+): Promise<Place> {
   const { rows } = await store.query<{ wait_ms: number | null; again_ms: number | null }>(EVERY_TENANT, {
     name: 'take-place',
     text: 'SELECT wait_ms, again_ms FROM take_place($1, $2, $3, make_interval(secs => $4), make_interval(secs => $5), make_interval(secs => $6), $7)',
@@ -44,5 +50,9 @@ export async function takeTurn(store: Store, name: string, everyMs: number): Pro
 
 /** Gives a turn back whose work failed: whoever looks next may try at once, instead of waiting out the pause of a success. */
 export async function giveBackTurn(store: Store, name: string): Promise<void> {
-  await store.query(EVERY_TENANT, { name: 'give-back-turn', text: 'UPDATE turn SET free_at = now() WHERE name = $1', values: [name] });
+  await store.query(EVERY_TENANT, {
+    name: 'give-back-turn',
+    text: 'UPDATE turn SET free_at = now() WHERE name = $1',
+    values: [name],
+  });
 }

@@ -27,7 +27,11 @@ export interface UsageRow {
 }
 
 /** Sums up a tenant's records that ended in [from, to), at most `limit` sums; the groups are sorted as they are named. */
-export async function sumUsage(store: Store, tenantId: string, { groups, from, to, limit }: { groups: readonly UsageGroup[]; from: Date; to: Date; limit: number }): Promise<UsageRow[]> {
+export async function sumUsage(
+  store: Store,
+  tenantId: string,
+  { groups, from, to, limit }: { groups: readonly UsageGroup[]; from: Date; to: Date; limit: number },
+): Promise<UsageRow[]> {
   const by = USAGE_GROUPS.filter((group) => groups.includes(group));
   const keys = [...by.map((group) => COLUMNS[group]), 'c.currency'];
   const { rows } = await store.query<UsageRow>(tenantId, {

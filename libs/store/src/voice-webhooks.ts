@@ -17,7 +17,11 @@ const tokenKey = ({ accountId, jti }: UsedToken): string => (accountId === null 
 
 /** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
 export async function useToken(tx: Tx, token: UsedToken): Promise<boolean> {
-  const { rowCount } = await tx.query({ name: 'use-jti', text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING', values: [tokenKey(token), token.expiresAt] });
+  const { rowCount } = await tx.query({
+    name: 'use-jti',
+    text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING',
+    values: [tokenKey(token), token.expiresAt],
+  });
   return rowCount === 1;
 }
 
@@ -36,7 +40,11 @@ export type AnsweredCaller =
   | ({ readonly outcome: 'admitted'; readonly leg_id: string; readonly language: string } & Seat)
   | { readonly outcome: 'ask' | 'ask-slowly' | NoSeat | 'let-go'; readonly leg_id: string; readonly language: string }
   // `busy` and `later`: not asked, by the guard before the PIN (docs/fraud.md), and nothing is kept of the call.
-  | { readonly outcome: 'unknown-number' | 'busy' | 'later' | 'replayed'; readonly leg_id: null; readonly language: string };
+  | {
+      readonly outcome: 'unknown-number' | 'busy' | 'later' | 'replayed';
+      readonly leg_id: null;
+      readonly language: string;
+    };
 
 interface IncomingCall {
   readonly legId: string;
@@ -50,13 +58,22 @@ interface IncomingCall {
  * the same moment. There is no tenant yet: a shared number belongs to nobody until a PIN is keyed. On a number that a room has without a PIN the
  * caller is seated at once.
  */
-export async function answerCaller(store: Store, token: UsedToken, call: IncomingCall, fresh: FreshIds): Promise<AnsweredCaller> {
+export async function answerCaller(
+  store: Store,
+  token: UsedToken,
+  call: IncomingCall,
+  fresh: FreshIds,
+): Promise<AnsweredCaller> {
   return lanesOf(store).answer({ token, call, fresh });
 }
 
 export type Admission =
   | ({ readonly outcome: 'admitted'; readonly language: string; readonly tries: number } & Seat)
-  | { readonly outcome: 'wrong-pin' | 'refused' | NoSeat | 'let-go' | 'unknown-call' | 'replayed'; readonly language: string; readonly tries: number };
+  | {
+      readonly outcome: 'wrong-pin' | 'refused' | NoSeat | 'let-go' | 'unknown-call' | 'replayed';
+      readonly language: string;
+      readonly tries: number;
+    };
 
 interface Keyed {
   readonly legId: string;
@@ -99,7 +116,8 @@ function lanesOf(store: Store): Lanes {
  * The questions of a group, in $1, as rows. A group does not wait for a locked row: after a moment it is undone and each is asked alone,
  * so that callers of other rooms don't wait for one room. The limit is set before the rows can be read, and ends with the statement.
  */
-const questions = (columns: string): string => `ROWS FROM (json_to_recordset(CASE WHEN set_config('lock_timeout', '100ms', true) <> '' THEN $1::json END) AS (${columns})) WITH ORDINALITY`;
+const questions = (columns: string): string =>
+  `ROWS FROM (json_to_recordset(CASE WHEN set_config('lock_timeout', '100ms', true) <> '' THEN $1::json END) AS (${columns})) WITH ORDINALITY`;
 
 const openLanes = (store: Store): Lanes => ({
   answer: grouped({
@@ -114,8 +132,16 @@ const openLanes = (store: Store): Lanes => ({
         values: [
           JSON.stringify(
             group.map(({ token, call, fresh }) => ({
-              jti: tokenKey(token), expires: token.expiresAt, leg: call.legId, call: call.callId, number: call.number, remote: call.remote,
-              session: fresh.sessionId, conversation: fresh.conversation, participant: fresh.participantId, account: token.accountId,
+              jti: tokenKey(token),
+              expires: token.expiresAt,
+              leg: call.legId,
+              call: call.callId,
+              number: call.number,
+              remote: call.remote,
+              session: fresh.sessionId,
+              conversation: fresh.conversation,
+              participant: fresh.participantId,
+              account: token.accountId,
             })),
           ),
         ],
@@ -128,7 +154,18 @@ const openLanes = (store: Store): Lanes => ({
         store.pool.query<AnsweredCaller>({
           name: 'answer-caller',
           text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
-          values: [tokenKey(token), token.expiresAt, call.legId, call.callId, call.number, call.remote, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
+          values: [
+            tokenKey(token),
+            token.expiresAt,
+            call.legId,
+            call.callId,
+            call.number,
+            call.remote,
+            fresh.sessionId,
+            fresh.conversation,
+            fresh.participantId,
+            token.accountId,
+          ],
         }),
       );
       return rows[0]!;
@@ -163,12 +200,26 @@ const openLanes = (store: Store): Lanes => ({
       return rows;
     },
     async alone({ token, keyed, fresh }) {
-      const { rows } = await inTurn(store, `pin ${token.accountId} ${keyed.lookup?.toString('base64') ?? keyed.legId}`, () =>
-        store.pool.query<Admission>({
-          name: 'admit-caller',
-          text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
-          values: [tokenKey(token), token.expiresAt, keyed.legId, keyed.callId, keyed.tryNo, keyed.lookup, fresh.sessionId, fresh.conversation, fresh.participantId, token.accountId],
-        }),
+      const { rows } = await inTurn(
+        store,
+        `pin ${token.accountId} ${keyed.lookup?.toString('base64') ?? keyed.legId}`,
+        () =>
+          store.pool.query<Admission>({
+            name: 'admit-caller',
+            text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+            values: [
+              tokenKey(token),
+              token.expiresAt,
+              keyed.legId,
+              keyed.callId,
+              keyed.tryNo,
+              keyed.lookup,
+              fresh.sessionId,
+              fresh.conversation,
+              fresh.participantId,
+              token.accountId,
+            ],
+          }),
       );
       return rows[0]!;
     },
@@ -176,15 +227,40 @@ const openLanes = (store: Store): Lanes => ({
 });
 
 type AnsweredOwnLeg =
-  | { readonly outcome: 'join'; readonly tenant_id: string; readonly session_id: string; readonly conversation: string; readonly leg_id: string; readonly kind: 'bridge' | 'outbound'; readonly waits: boolean }
-  | { readonly outcome: 'let-go' | 'unknown-leg' | 'replayed'; readonly leg_id: string | null; readonly tenant_id: string | null; readonly session_id: string | null };
+  | {
+      readonly outcome: 'join';
+      readonly tenant_id: string;
+      readonly session_id: string;
+      readonly conversation: string;
+      readonly leg_id: string;
+      readonly kind: 'bridge' | 'outbound';
+      readonly waits: boolean;
+    }
+  | {
+      readonly outcome: 'let-go' | 'unknown-leg' | 'replayed';
+      readonly leg_id: string | null;
+      readonly tenant_id: string | null;
+      readonly session_id: string | null;
+    };
 
 /** A call that we placed was picked up: the bridge, named by its one-time token's SHA-256, or a rung phone, named by its leg id. One round trip. */
-export async function answerOwnLeg(store: Store, token: UsedToken, by: { tokenHash: Buffer } | { legId: string }, callId: string): Promise<AnsweredOwnLeg> {
+export async function answerOwnLeg(
+  store: Store,
+  token: UsedToken,
+  by: { tokenHash: Buffer } | { legId: string },
+  callId: string,
+): Promise<AnsweredOwnLeg> {
   const { rows } = await store.pool.query<AnsweredOwnLeg>({
     name: 'answer-own-leg',
     text: 'SELECT * FROM answer_own_leg($1, $2, $3, $4, $5, $6)',
-    values: [tokenKey(token), token.expiresAt, 'legId' in by ? by.legId : null, 'tokenHash' in by ? by.tokenHash : null, callId, token.accountId],
+    values: [
+      tokenKey(token),
+      token.expiresAt,
+      'legId' in by ? by.legId : null,
+      'tokenHash' in by ? by.tokenHash : null,
+      callId,
+      token.accountId,
+    ],
   });
   return rows[0]!;
 }

@@ -18,10 +18,19 @@ export function selfSigned(host: string): Certificate {
   const name = sequence(der(0x31, sequence(oid(COMMON_NAME), der(0x0c, host))));
   const time = (text: string): Buffer => der(0x18, text);
   const extension = (id: string, value: Buffer): Buffer => sequence(oid(id), der(0x04, value));
-  const extensions = [extension(ALTERNATIVE_NAME, sequence(der(0x82, host))), extension(BASIC_CONSTRAINTS, sequence(der(0x01, Buffer.from([0xff]))))];
+  const extensions = [
+    extension(ALTERNATIVE_NAME, sequence(der(0x82, host))),
+    extension(BASIC_CONSTRAINTS, sequence(der(0x01, Buffer.from([0xff])))),
+  ];
   const body = sequence(
-    der(0xa0, integer(2)), integer(1), algorithm, name, sequence(time('20000101000000Z'), time('20990101000000Z')), name,
-    publicKey.export({ type: 'spki', format: 'der' }), der(0xa3, sequence(...extensions)),
+    der(0xa0, integer(2)),
+    integer(1),
+    algorithm,
+    name,
+    sequence(time('20000101000000Z'), time('20990101000000Z')),
+    name,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    der(0xa3, sequence(...extensions)),
   );
   const whole = sequence(body, algorithm, der(0x03, Buffer.from([0]), sign('sha256', body, privateKey)));
   return {

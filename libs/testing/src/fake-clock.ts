@@ -4,7 +4,8 @@ export class FakeClock {
 
   constructor(start: Date | string = '2026-01-01T00:00:00.000Z') {
     this.#now = new Date(start).getTime();
-    if (Number.isNaN(this.#now)) throw new Error(`FakeClock cannot start at ${String(start)}: give a Date or an ISO time.`);
+    if (Number.isNaN(this.#now))
+      throw new Error(`FakeClock cannot start at ${String(start)}: give a Date or an ISO time.`);
   }
 
   /** The time, as a Date of the caller's own: changing it does not move the clock. */

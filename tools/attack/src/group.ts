@@ -57,19 +57,35 @@ export async function runGroup<Needs>(group: Group<Needs>, target: Needs): Promi
   try {
     await group.run(target, tally);
   } catch (error) {
-    tally.judge(`after ${tally.inputs} inputs`, `the group broke off: ${error instanceof Error ? error.message : String(error)}`);
+    tally.judge(
+      `after ${tally.inputs} inputs`,
+      `the group broke off: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
-  return { inputs: tally.inputs, least: group.least, accepted: tally.accepted, figures: tally.figures, seconds: Math.round((performance.now() - started) / 100) / 10 };
+  return {
+    inputs: tally.inputs,
+    least: group.least,
+    accepted: tally.accepted,
+    figures: tally.figures,
+    seconds: Math.round((performance.now() - started) / 100) / 10,
+  };
 }
 
 /** What is wrong with a run; empty when it held. */
-export const complaints = (name: string, { inputs, least, accepted }: Pick<Result, 'inputs' | 'least' | 'accepted'>): string[] => [
+export const complaints = (
+  name: string,
+  { inputs, least, accepted }: Pick<Result, 'inputs' | 'least' | 'accepted'>,
+): string[] => [
   ...accepted.map((one) => `${name}: ${one}`),
   ...(inputs < least ? [`${name}: made ${inputs} inputs, and ${least} are needed to prove anything`] : []),
 ];
 
 /** Does `work` for every item, at most `width` at a time. */
-export async function inParallel<T>(items: Iterable<T>, width: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function inParallel<T>(
+  items: Iterable<T>,
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const rest = items[Symbol.iterator]();
   const one = async (): Promise<void> => {
     for (let next = rest.next(); next.done !== true; next = rest.next()) await work(next.value);

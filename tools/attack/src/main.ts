@@ -38,7 +38,11 @@ void untilInterrupted().then(async () => {
 try {
   await buildApps({ log: progress });
   // At its most talkative, so that what is in the logs is all that could ever be in them. The sender may send in here, to show what it sends; where it must not, it is attacked by itself.
-  const environment = (service: string): Record<string, string> => ({ LOG_LEVEL: 'debug', UNAUTHENTICATED_PER_MINUTE: '1000000', EVENTS_ALLOW_PRIVATE: service === 'cleanup-worker' ? 'on' : 'off' });
+  const environment = (service: string): Record<string, string> => ({
+    LOG_LEVEL: 'debug',
+    UNAUTHENTICATED_PER_MINUTE: '1000000',
+    EVENTS_ALLOW_PRIVATE: service === 'cleanup-worker' ? 'on' : 'off',
+  });
   stack = await startStack({ mode: 'unified', own: true, log: progress, environment });
   const target = await openTarget(stack, seed);
   progress(`everything is up; seed ${seed}\n`);
@@ -46,7 +50,9 @@ try {
   for (const group of groups) {
     const result = await runGroup(group, target);
     results[group.name] = result;
-    say(`${group.name.padEnd(20)} bad inputs ${String(result.inputs).padStart(6)}, accepted ${result.accepted.length}   ${result.seconds.toFixed(1)} s`);
+    say(
+      `${group.name.padEnd(20)} bad inputs ${String(result.inputs).padStart(6)}, accepted ${result.accepted.length}   ${result.seconds.toFixed(1)} s`,
+    );
     for (const [what, figure] of Object.entries(result.figures)) say(`  ${what}: ${figure}`);
     for (const line of complaints(group.name, result).slice(0, 20)) console.error(`  ${line}`);
   }
@@ -67,7 +73,12 @@ function summary(results: Readonly<Record<string, Result>>): object {
   return {
     badInputs: all.reduce((sum, { inputs }) => sum + inputs, 0),
     accepted: all.reduce((sum, { accepted }) => sum + accepted.length, 0),
-    groups: Object.fromEntries(Object.entries(results).map(([name, { inputs, accepted, figures, seconds: took }]) => [name, { inputs, accepted: accepted.length, ...(Object.keys(figures).length > 0 && { figures }), seconds: took }])),
+    groups: Object.fromEntries(
+      Object.entries(results).map(([name, { inputs, accepted, figures, seconds: took }]) => [
+        name,
+        { inputs, accepted: accepted.length, ...(Object.keys(figures).length > 0 && { figures }), seconds: took },
+      ]),
+    ),
     seconds: seconds(),
     seed,
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
@@ -76,15 +87,28 @@ function summary(results: Readonly<Record<string, Result>>): object {
 
 function readArguments(): { seed: number; groups: typeof GROUPS; json: boolean } {
   try {
-    const { values } = parseArgs({ options: { seed: { type: 'string' }, group: { type: 'string', multiple: true }, json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } } });
+    const { values } = parseArgs({
+      options: {
+        seed: { type: 'string' },
+        group: { type: 'string', multiple: true },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
     if (values.help) {
       console.log(HELP);
       process.exit(0);
     }
     const given = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
     if (!Number.isInteger(given) || given < 0) throw new Error(`--seed is a whole number, not «${values.seed}».`);
-    for (const name of values.group ?? []) if (!GROUPS.some((group) => group.name === name)) throw new Error(`There is no group «${name}»; there are ${GROUPS.map((group) => group.name).join(', ')}.`);
-    return { seed: given, groups: GROUPS.filter(({ name }) => values.group?.includes(name) ?? true), json: values.json };
+    for (const name of values.group ?? [])
+      if (!GROUPS.some((group) => group.name === name))
+        throw new Error(`There is no group «${name}»; there are ${GROUPS.map((group) => group.name).join(', ')}.`);
+    return {
+      seed: given,
+      groups: GROUPS.filter(({ name }) => values.group?.includes(name) ?? true),
+      json: values.json,
+    };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);
     return process.exit(2);

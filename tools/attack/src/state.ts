@@ -2,7 +2,23 @@ import { hash } from 'node:crypto';
 import type { Store } from '@partyline/store/store';
 
 /** Columns that running services move by themselves. */
-const RESTLESS = ['version', 'lease_until', 'settle_owed_at', 'asked_at', 'asks', 'last_used_at', 'due_at', 'due_reason', 'attempts', 'next_try_at', 'delivered_at', 'bridge_owed_at', 'failures', 'failing_since', 'probe_at'];
+const RESTLESS = [
+  'version',
+  'lease_until',
+  'settle_owed_at',
+  'asked_at',
+  'asks',
+  'last_used_at',
+  'due_at',
+  'due_reason',
+  'attempts',
+  'next_try_at',
+  'delivered_at',
+  'bridge_owed_at',
+  'failures',
+  'failing_since',
+  'probe_at',
+];
 /** Tables that they write by themselves: sending what happened. */
 const BUSY = new Set(['delivery', 'delivery_attempt']);
 
@@ -19,7 +35,10 @@ export async function tenantTables(owner: Store): Promise<string[]> {
 export async function stateOf(owner: Store, tenantId: string): Promise<ReadonlyMap<string, string>> {
   const state = new Map<string, string>();
   for (const table of (await tenantTables(owner)).filter((name) => !BUSY.has(name))) {
-    const { rows } = await owner.pool.query<{ row: string }>(`SELECT (to_jsonb(t) - $1::text[])::text AS row FROM ${table} t WHERE tenant_id = $2 ORDER BY 1`, [RESTLESS, tenantId]);
+    const { rows } = await owner.pool.query<{ row: string }>(
+      `SELECT (to_jsonb(t) - $1::text[])::text AS row FROM ${table} t WHERE tenant_id = $2 ORDER BY 1`,
+      [RESTLESS, tenantId],
+    );
     state.set(table, `${rows.length} rows, ${hash('sha256', JSON.stringify(rows))}`);
   }
   return state;
@@ -27,6 +46,10 @@ export async function stateOf(owner: Store, tenantId: string): Promise<ReadonlyM
 
 /** What changed, in words; null when nothing did. */
 export function difference(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string | null {
-  const changed = [...after].filter(([table, rows]) => before.get(table) !== rows).map(([table, rows]) => `${table} (${before.get(table)?.split(',')[0] ?? 'no'} before, ${rows.split(',')[0]} after)`);
+  const changed = [...after]
+    .filter(([table, rows]) => before.get(table) !== rows)
+    .map(
+      ([table, rows]) => `${table} (${before.get(table)?.split(',')[0] ?? 'no'} before, ${rows.split(',')[0]} after)`,
+    );
   return changed.length === 0 ? null : `changed the tenant’s ${changed.join(', ')}`;
 }

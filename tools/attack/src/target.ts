@@ -59,7 +59,11 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
   const http = openHttp();
   const owner = openStore({ owner: true, url: stack.databaseUrl, max: 4, onError: () => undefined });
   // Few, so that what one transaction left on a connection meets the next.
-  const service = openStore({ url: await stack.postgres.serviceUrlOf(stack.databaseUrl), max: 2, onError: () => undefined });
+  const service = openStore({
+    url: await stack.postgres.serviceUrlOf(stack.databaseUrl),
+    max: 2,
+    onError: () => undefined,
+  });
   const apiUrl = stack.urls['room-api'];
   const addKey = async (tenantId: string, set = ''): Promise<string> => {
     const key = newKey();
@@ -72,8 +76,16 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
   const attackerId = `ten_${randomBytes(12).toString('hex')}`;
   const attackerKey = await addKey(attackerId);
   // What is refused must be so for what it is, not for being too much at once.
-  for (const id of [tenantId, attackerId]) await ask(apiUrl, operator.key, 'PATCH', `/v1/operator/tenants/${id}`, { limits: UNLIMITED, homeCountry: 'GB', allowedCountries: [] });
-  const [victim, attacker] = [await makeParty(stack, owner, tenantId, apiKey, '+442079460021'), await makeParty(stack, owner, attackerId, attackerKey, '+442079460022')];
+  for (const id of [tenantId, attackerId])
+    await ask(apiUrl, operator.key, 'PATCH', `/v1/operator/tenants/${id}`, {
+      limits: UNLIMITED,
+      homeCountry: 'GB',
+      allowedCountries: [],
+    });
+  const [victim, attacker] = [
+    await makeParty(stack, owner, tenantId, apiKey, '+442079460021'),
+    await makeParty(stack, owner, attackerId, attackerKey, '+442079460022'),
+  ];
   const document = JSON.parse((await http.send({ method: 'GET', url: `${apiUrl}/v1/openapi.json` })).body) as OpenApi;
   return {
     apiUrl,
@@ -85,7 +97,10 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
     victim,
     attacker,
     keyWith: (scopes) => addKey(attackerId, `scopes = '{${scopes.join(',')}}'`),
-    dead: { revoked: await addKey(attackerId, 'revoked_at = now()'), expired: await addKey(attackerId, `expires_at = now() - interval '1 second'`) },
+    dead: {
+      revoked: await addKey(attackerId, 'revoked_at = now()'),
+      expired: await addKey(attackerId, `expires_at = now() - interval '1 second'`),
+    },
     operatorKey: operator.key,
     stack,
     seed: seedNumber,
@@ -101,8 +116,15 @@ const UNLIMITED = { maxLiveRooms: MANY, maxLiveLegs: MANY, maxDialOutsPerMinute:
 
 /** An honest request. Throws when it is refused. */
 async function ask<T>(apiUrl: string, key: string, method: string, path: string, body: object): Promise<T> {
-  const reply = await fetch(apiUrl + path, { method, headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
-  if (!reply.ok) throw new Error(`${method} ${path}, which prepares the attack, was answered ${reply.status}: ${await reply.text()}`);
+  const reply = await fetch(apiUrl + path, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!reply.ok)
+    throw new Error(
+      `${method} ${path}, which prepares the attack, was answered ${reply.status}: ${await reply.text()}`,
+    );
   return (await reply.json()) as T;
 }
 
@@ -111,24 +133,58 @@ async function makeParty(stack: Stack, owner: Store, tenantId: string, key: stri
   const vendor = stack.vendor!;
   const number = stack.numbers[0]!.e164;
   const apiUrl = stack.urls['room-api'];
-  const clocks = { neverUsedSeconds: null, aloneSeconds: null, phonesLeftSeconds: null, browsersLeftSeconds: null, emptySeconds: null };
-  const { room, session, client, participantId, pin } = await ask<CreatedRoom>(apiUrl, key, 'POST', '/v1/rooms', { name: `Room of ${tenantId}`, number, ...clocks });
+  const clocks = {
+    neverUsedSeconds: null,
+    aloneSeconds: null,
+    phonesLeftSeconds: null,
+    browsersLeftSeconds: null,
+    emptySeconds: null,
+  };
+  const { room, session, client, participantId, pin } = await ask<CreatedRoom>(apiUrl, key, 'POST', '/v1/rooms', {
+    name: `Room of ${tenantId}`,
+    number,
+    ...clocks,
+  });
   if (session === null || client === null || pin === null) throw new Error('The room to attack has no session.');
   const { id } = await vendor.dial({ from: phone, to: number });
   await vendor.awaitPrompt(id);
   await vendor.key(id, `${pin}#`);
   await vendor.awaitJoined(id);
-  const { rows } = await owner.pool.query<{ leg: string; participant: string }>(`SELECT id AS leg, participant_id AS participant FROM leg WHERE session_id = $1 AND kind = 'inbound'`, [session.id]);
+  const { rows } = await owner.pool.query<{ leg: string; participant: string }>(
+    `SELECT id AS leg, participant_id AS participant FROM leg WHERE session_id = $1 AND kind = 'inbound'`,
+    [session.id],
+  );
   const { leg = '', participant = '' } = rows[0] ?? {};
-  const { id: pinId } = await ask<{ id: string }>(apiUrl, key, 'POST', `/v1/rooms/${room.id}/pins`, { name: 'Somebody' });
+  const { id: pinId } = await ask<{ id: string }>(apiUrl, key, 'POST', `/v1/rooms/${room.id}/pins`, {
+    name: 'Somebody',
+  });
   // Disabled, so that nothing leaves this machine.
-  const { endpoint } = await ask<{ endpoint: { id: string } }>(apiUrl, key, 'POST', '/v1/endpoints', { url: 'https://example.com/events', enabled: false });
+  const { endpoint } = await ask<{ endpoint: { id: string } }>(apiUrl, key, 'POST', '/v1/endpoints', {
+    url: 'https://example.com/events',
+    enabled: false,
+  });
   const deliveryId = `dlv_${randomBytes(16).toString('base64url')}`;
-  await owner.pool.query(`INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, state, done_at) VALUES ($1, $2, $3, 1, $4, 1, 'failed', now())`, [deliveryId, tenantId, endpoint.id, session.id]);
+  await owner.pool.query(
+    `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, state, done_at) VALUES ($1, $2, $3, 1, $4, 1, 'failed', now())`,
+    [deliveryId, tenantId, endpoint.id, session.id],
+  );
   const own = createVendor();
   await vendor.addAccount(vendorAccount(own, []));
   const account = await ask<{ id: string }>(apiUrl, key, 'POST', '/v1/provider-accounts', accountBody('unified', own));
-  const ids = { accountId: account.id, roomId: room.id, sessionId: session.id, participantId: participant, legId: leg, keyId: keyIdOf(key), tenantId, pinId, endpointId: endpoint.id, deliveryId };
-  const marks = [...Object.values(ids), participantId ?? '', pin, client.token, room.name].filter((mark) => mark !== '');
+  const ids = {
+    accountId: account.id,
+    roomId: room.id,
+    sessionId: session.id,
+    participantId: participant,
+    legId: leg,
+    keyId: keyIdOf(key),
+    tenantId,
+    pinId,
+    endpointId: endpoint.id,
+    deliveryId,
+  };
+  const marks = [...Object.values(ids), participantId ?? '', pin, client.token, room.name].filter(
+    (mark) => mark !== '',
+  );
   return { tenantId, key, pin, vendor: own, client, ids: { ...ids, number }, marks: [...new Set(marks)] };
 }

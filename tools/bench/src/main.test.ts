@@ -7,14 +7,34 @@ import type { Result as Rooms } from './rooms/bench.ts';
 import type { Result } from './webhooks/report.ts';
 
 const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
-  promisify(execFile)(process.execPath, ['--conditions=@partyline/source', join(import.meta.dirname, 'main.ts'), ...args], { timeout: 280_000 });
+  promisify(execFile)(
+    process.execPath,
+    ['--conditions=@partyline/source', join(import.meta.dirname, 'main.ts'), ...args],
+    { timeout: 280_000 },
+  );
 
 // What it measures is the machine's business; that every reply is right is ours.
 test('the webhooks bench runs, finds every reply right, and gives all its figures', { timeout: 300_000 }, async () => {
-  const { stdout } = await bench('webhooks', '--seconds', '1', '--rounds', '1', '--pins', '1000', '--connections', '8', '--json');
+  const { stdout } = await bench(
+    'webhooks',
+    '--seconds',
+    '1',
+    '--rounds',
+    '1',
+    '--pins',
+    '1000',
+    '--connections',
+    '8',
+    '--json',
+  );
   const result = JSON.parse(stdout) as Result;
-  expect(result).toMatchObject({ bench: 'webhooks', errors: 0, options: { seconds: 1, rounds: 1, pins: 1_000, connections: 8 } });
-  for (const phases of Object.values(result.servers)) for (const { requests } of Object.values(phases)) expect(requests).toBeGreaterThan(0);
+  expect(result).toMatchObject({
+    bench: 'webhooks',
+    errors: 0,
+    options: { seconds: 1, rounds: 1, pins: 1_000, connections: 8 },
+  });
+  for (const phases of Object.values(result.servers))
+    for (const { requests } of Object.values(phases)) expect(requests).toBeGreaterThan(0);
 });
 
 test('the rooms bench runs, makes every room, and gives all its figures', { timeout: 300_000 }, async () => {
@@ -24,14 +44,24 @@ test('the rooms bench runs, makes every room, and gives all its figures', { time
   for (const { requests, p99Ms } of Object.values(servers)) expect([requests > 0, p99Ms > 0]).toEqual([true, true]);
 });
 
-test('the events bench runs, has every event come everywhere, and gives all its figures', { timeout: 300_000 }, async () => {
-  const { stdout } = await bench('events', '--seconds', '0.2', '--rounds', '1', '--json');
-  const { servers, ...result } = JSON.parse(stdout) as Events;
-  expect(result).toMatchObject({ bench: 'events', errors: 0, endpoints: 10 });
-  for (const { events } of Object.values(servers)) expect(events).toBeGreaterThanOrEqual(20);
-});
+test(
+  'the events bench runs, has every event come everywhere, and gives all its figures',
+  { timeout: 300_000 },
+  async () => {
+    const { stdout } = await bench('events', '--seconds', '0.2', '--rounds', '1', '--json');
+    const { servers, ...result } = JSON.parse(stdout) as Events;
+    expect(result).toMatchObject({ bench: 'events', errors: 0, endpoints: 10 });
+    for (const { events } of Object.values(servers)) expect(events).toBeGreaterThanOrEqual(20);
+  },
+);
 
 test('what it cannot do is said, with the help', async () => {
-  await expect(bench('webhooks', '--rounds', 'many')).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('--rounds is a number from 1 to 1000, not «many»') as string });
-  await expect(bench('fan-out')).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('Name one bench: webhooks') as string });
+  await expect(bench('webhooks', '--rounds', 'many')).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--rounds is a number from 1 to 1000, not «many»') as string,
+  });
+  await expect(bench('fan-out')).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Name one bench: webhooks') as string,
+  });
 });

@@ -9,7 +9,9 @@ const BENCHES: Readonly<Record<string, Bench>> = { webhooks, rooms, events };
 
 const HELP = `npm run bench -- <bench> [options]
 
-${Object.entries(BENCHES).map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
+${Object.entries(BENCHES)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
+  .join('\n')}
 
   --seconds S       how long each server is measured in each round and phase (default 2)
   --rounds N        rounds; the servers take turns in each, and medians are shown (default 5)
@@ -73,7 +75,8 @@ function readArguments(): { name: string; json: boolean; options: BenchOptions }
       process.exit(0);
     }
     const [wanted, ...more] = positionals;
-    if (wanted === undefined || more.length > 0 || !Object.hasOwn(BENCHES, wanted)) throw new Error(`Name one bench: ${Object.keys(BENCHES).join(', ')}.`);
+    if (wanted === undefined || more.length > 0 || !Object.hasOwn(BENCHES, wanted))
+      throw new Error(`Name one bench: ${Object.keys(BENCHES).join(', ')}.`);
     return {
       name: wanted,
       json: values.json,
@@ -93,7 +96,8 @@ function readArguments(): { name: string; json: boolean; options: BenchOptions }
 
 function number(option: string, text: string, least: number, most: number): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most)) throw new Error(`--${option} is a number from ${least} to ${most}, not «${text}».`);
+  if (text.trim() === '' || !(value >= least && value <= most))
+    throw new Error(`--${option} is a number from ${least} to ${most}, not «${text}».`);
   return value;
 }
 

@@ -14,7 +14,10 @@ export function processorSeconds(pid: number): number {
 
 /** As `processorSeconds`, with the children that live now: Postgres has a process for each connection. What a child used that ends meanwhile is then its parent's. */
 export function familySeconds(pid: number): number {
-  const children = readdirSync('/proc').map(Number).filter(Number.isInteger).flatMap((other) => statOfChild(other, pid) ?? []);
+  const children = readdirSync('/proc')
+    .map(Number)
+    .filter(Number.isInteger)
+    .flatMap((other) => statOfChild(other, pid) ?? []);
   return children.reduce((sum, { own, reaped }) => sum + (own + reaped) / TICKS_PER_SECOND, processorSeconds(pid));
 }
 
@@ -26,7 +29,9 @@ export function assertMeasurable(): void {
   try {
     readStat(process.pid);
   } catch (error) {
-    throw new Error('Processor time is read from /proc, which this system has not: run the benches on Linux.', { cause: error });
+    throw new Error('Processor time is read from /proc, which this system has not: run the benches on Linux.', {
+      cause: error,
+    });
   }
 }
 

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { compare } from './drift.ts';
 import { schemaDiff } from './schema-engine.ts';
 
-const schemaOf = (fields: string): string => `datasource db {\n  provider = "postgresql"\n}\nmodel thing {\n  id String @id\n${fields}\n}\n`;
+const schemaOf = (fields: string): string =>
+  `datasource db {\n  provider = "postgresql"\n}\nmodel thing {\n  id String @id\n${fields}\n}\n`;
 
 test('a schema that did not change needs no migration, one that did gets its SQL', async () => {
   const before = schemaOf('');

@@ -16,16 +16,22 @@ export function compare(migrated: Catalogue, schema: Catalogue, allowed: readonl
   const differences: string[] = [];
   for (const [name, definition] of schema) {
     const made = migrated.get(name);
-    if (made === undefined) differences.push(`${name}: in schema.prisma, made by no migration (npm run migration:new writes one)`);
-    else if (made !== definition) differences.push(`${name}: migrations make «${made}», schema.prisma says «${definition}»`);
+    if (made === undefined)
+      differences.push(`${name}: in schema.prisma, made by no migration (npm run migration:new writes one)`);
+    else if (made !== definition)
+      differences.push(`${name}: migrations make «${made}», schema.prisma says «${definition}»`);
   }
   for (const name of migrated.keys()) {
     if (schema.has(name) || allowed.includes(name)) continue;
-    differences.push(`${name}: made by a migration, not in schema.prisma; if Prisma cannot express it, add it to tools/checks/src/beyond-prisma.ts`);
+    differences.push(
+      `${name}: made by a migration, not in schema.prisma; if Prisma cannot express it, add it to tools/checks/src/beyond-prisma.ts`,
+    );
   }
   for (const name of allowed) {
-    if (!migrated.has(name)) differences.push(`${name}: stands in tools/checks/src/beyond-prisma.ts, but no migration makes it`);
-    if (schema.has(name)) differences.push(`${name}: schema.prisma can express it; take it out of tools/checks/src/beyond-prisma.ts`);
+    if (!migrated.has(name))
+      differences.push(`${name}: stands in tools/checks/src/beyond-prisma.ts, but no migration makes it`);
+    if (schema.has(name))
+      differences.push(`${name}: schema.prisma can express it; take it out of tools/checks/src/beyond-prisma.ts`);
   }
   return differences.toSorted();
 }
@@ -60,7 +66,9 @@ if (import.meta.main) {
   try {
     const differences = await findDrift(postgres);
     for (const difference of differences) console.error(difference);
-    console.log(differences.length === 0 ? 'the migrations make what schema.prisma says' : `${differences.length} differences`);
+    console.log(
+      differences.length === 0 ? 'the migrations make what schema.prisma says' : `${differences.length} differences`,
+    );
     process.exitCode = differences.length === 0 ? 0 : 1;
   } finally {
     await postgres.stop();

@@ -50,11 +50,16 @@ const allAmbient = ambient.map(({ expression }, index) => `export const v${index
 
 const sloppy = 'libs/domain/lint-fixture/sloppy.ts';
 const aMoment = 'libs/domain/lint-fixture/moment.ts';
-const ambientRefused = ['conference', 'store', 'jobs', 'providers/vonage'].map((lib) => `libs/${lib}/lint-fixture/ambient.ts`);
+const ambientRefused = ['conference', 'store', 'jobs', 'providers/vonage'].map(
+  (lib) => `libs/${lib}/lint-fixture/ambient.ts`,
+);
 const ambientAccepted = ['libs/runtime/lint-fixture/ambient.ts', 'libs/domain/lint-fixture/ambient.test.ts'];
 
 const fixtures = new Map<string, string>([
-  ...[...refusedImports, ...acceptedImports].map(({ file, target = '' }): [string, string] => [file, importing(target)]),
+  ...[...refusedImports, ...acceptedImports].map(({ file, target = '' }): [string, string] => [
+    file,
+    importing(target),
+  ]),
   ...ambient.map(({ file, expression }): [string, string] => [file, `export const value = ${expression};\n`]),
   ...[...ambientRefused, ...ambientAccepted].map((file): [string, string] => [file, allAmbient]),
   [sloppy, "import { join } from 'node:path';\nexport function go(): void {\n  Promise.resolve(1);\n}\n"],
@@ -69,7 +74,13 @@ interface Finding {
 
 /** Runs the linter on fixture files as a package's own lint target does. */
 function lint(files: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number; said: string }> {
-  const args = ['--config', inWorkspace('.oxlintrc.json'), '--format', 'json', ...files.map((file) => inWorkspace(file))];
+  const args = [
+    '--config',
+    inWorkspace('.oxlintrc.json'),
+    '--format',
+    'json',
+    ...files.map((file) => inWorkspace(file)),
+  ];
   return new Promise((resolve) => {
     const options = { cwd: inWorkspace(), env: { ...process.env, ...env }, maxBuffer: 1 << 24 };
     execFile(inWorkspace('node_modules/.bin/oxlint'), args, options, (error, stdout, stderr) => {
@@ -134,7 +145,9 @@ test('an unused import and a floating promise are refused', () => {
 });
 
 test('without a project graph lint fails instead of passing every import', async () => {
-  const { code, said } = await lint([refusedImports[0]?.file ?? ''], { NX_WORKSPACE_DATA_DIRECTORY: inWorkspace('.partyline/no-graph') });
+  const { code, said } = await lint([refusedImports[0]?.file ?? ''], {
+    NX_WORKSPACE_DATA_DIRECTORY: inWorkspace('.partyline/no-graph'),
+  });
   expect(said).toContain('No Nx project graph yet');
   expect(code).not.toBe(0);
 });

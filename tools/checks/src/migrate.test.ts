@@ -37,7 +37,10 @@ function write(name: string, sql: string): void {
 
 test('migrations apply once and in order, whoever comes first', async () => {
   write('2_rows', 'INSERT INTO migrated (id) VALUES (1);');
-  write('1_table', "CREATE TABLE migrated (id int); CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END; $$;");
+  write(
+    '1_table',
+    'CREATE TABLE migrated (id int); CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END; $$;',
+  );
   const runs = await Promise.all(Array.from({ length: 4 }, () => migrate(database.url, folder)));
   expect(runs.filter((applied) => applied.length > 0)).toEqual([['1_table', '2_rows']]);
   expect(await execute('SELECT id FROM migrated')).toEqual([{ id: 1 }]);

@@ -17,7 +17,8 @@ async function schemaAt(commit: string): Promise<string | undefined> {
 
 /** Writes the migration that brings the schema of `commit` to the one in the working tree; returns its folder, or nothing when they agree. */
 async function newMigration(name: string, now: Date, commit = 'HEAD'): Promise<string | undefined> {
-  if (!/^[a-z0-9_]+$/.test(name)) throw new Error(`A migration's name is lower-case letters, digits and underscores, not «${name}».`);
+  if (!/^[a-z0-9_]+$/.test(name))
+    throw new Error(`A migration's name is lower-case letters, digits and underscores, not «${name}».`);
   const sql = await schemaDiff(await schemaAt(commit), await readFile(inWorkspace(SCHEMA), 'utf8'));
   if (!sql) return undefined;
   const stamp = now.toISOString().replace(/\D/g, '').slice(0, 14);
@@ -31,5 +32,9 @@ if (import.meta.main) {
   const [name, commit] = process.argv.slice(2);
   if (!name) throw new Error('Usage: npm run migration:new -- <name> [commit to compare with, HEAD if left out]');
   const folder = await newMigration(name, new Date(), commit);
-  console.log(folder ? `wrote ${join(folder, 'migration.sql')}: read it before you commit it` : 'schema.prisma has not changed: no migration needed');
+  console.log(
+    folder
+      ? `wrote ${join(folder, 'migration.sql')}: read it before you commit it`
+      : 'schema.prisma has not changed: no migration needed',
+  );
 }

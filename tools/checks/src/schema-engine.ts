@@ -11,7 +11,11 @@ const FILE = 'schema.prisma';
  * its adapter for a server version first, so it gets one that only answers that. It never deploys: it splits SQL at semicolons, which breaks
  * functions.
  */
-const versionRow = ok({ columnTypes: [5, 7, 0], columnNames: ['exists', 'version', 'numeric_version'], rows: [[true, 'PostgreSQL 15.0', 150_000]] });
+const versionRow = ok({
+  columnTypes: [5, 7, 0],
+  columnNames: ['exists', 'version', 'numeric_version'],
+  rows: [[true, 'PostgreSQL 15.0', 150_000]],
+});
 const nothing = ok(undefined);
 const connection = {
   provider: 'postgres',

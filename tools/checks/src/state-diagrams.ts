@@ -38,7 +38,8 @@ again to hang up. The bridge has two sides, a video connection and a call, and i
 const diagram = (text: string): string => `\`\`\`mermaid\n${text}\n\`\`\`\n`;
 
 /** The page as the tables say it. */
-export const statesPage = (): string => [HEADER, SESSION, diagram(toMermaid(sessionMachine)), LEG, diagram(toMermaid(legMachine))].join('\n');
+export const statesPage = (): string =>
+  [HEADER, SESSION, diagram(toMermaid(sessionMachine)), LEG, diagram(toMermaid(legMachine))].join('\n');
 
 if (import.meta.main) {
   const page = inWorkspace(STATES_PAGE);

@@ -28,7 +28,9 @@ async function rows(url: string, sql: string): Promise<Record<string, unknown>[]
 
 test('each test database is migrated and its own', async () => {
   const [one, two] = databases as [TestDatabase, TestDatabase];
-  expect(await rows(one.url, 'SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL')).not.toHaveLength(0);
+  expect(
+    await rows(one.url, 'SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL'),
+  ).not.toHaveLength(0);
   await rows(one.url, 'CREATE TABLE only_here (id int)');
   expect(await rows(two.url, "SELECT to_regclass('only_here') AS found")).toEqual([{ found: null }]);
 });

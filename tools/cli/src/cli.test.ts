@@ -13,7 +13,11 @@ let stage: Stage;
 let shell: Shell;
 beforeAll(async () => {
   stage = await startStage(() => agreeable);
-  shell = openShell({ PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator });
+  shell = openShell({
+    PARTYLINE_URL: stage.url,
+    PARTYLINE_KEY: stage.keys.ours,
+    PARTYLINE_OPERATOR_KEY: stage.keys.operator,
+  });
 });
 afterAll(() => stage.stop());
 
@@ -39,12 +43,19 @@ describe('login', () => {
   it('keeps an operator’s key beside a tenant’s of the same address, and uses each for its own', async () => {
     const { home, run } = openShell();
     const file = join(home, '.config/partyline/config.json');
-    expect(await run(['operator', 'limits', 'show'])).toMatchObject({ code: 2, err: expect.stringContaining('PARTYLINE_OPERATOR_KEY') as string });
+    expect(await run(['operator', 'limits', 'show'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('PARTYLINE_OPERATOR_KEY') as string,
+    });
     const made = await run(['login', '--url', stage.url, '--key', '-'], { input: stage.keys.operator });
     expect([made.code, made.out.includes(stage.keys.operator.slice(-43))]).toEqual([0, false]);
     expect((await run(['rooms', 'list'])).code).toBe(2);
     await run(['login', '--url', stage.url, '--key', stage.keys.ours]);
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: stage.url, key: stage.keys.ours, operatorKey: stage.keys.operator });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
+      url: stage.url,
+      key: stage.keys.ours,
+      operatorKey: stage.keys.operator,
+    });
     expect([(await run(['rooms', 'list'])).code, (await run(['operator', 'limits', 'show'])).code]).toEqual([0, 0]);
     const shown = await run(['whoami']);
     expect(shown.out).toContain('plop_oscar_…');
@@ -59,7 +70,10 @@ describe('login', () => {
   it('sends a stored key to no other address', async () => {
     const { run } = openShell();
     await run(['login', '--url', stage.url, '--key', stage.keys.ours]);
-    expect(await run(['rooms', 'list'], { env: { PARTYLINE_URL: 'http://127.0.0.1:9' } })).toMatchObject({ code: 2, err: expect.stringContaining('no key is known') as string });
+    expect(await run(['rooms', 'list'], { env: { PARTYLINE_URL: 'http://127.0.0.1:9' } })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('no key is known') as string,
+    });
     expect((await run(['rooms', 'list'], { env: { PARTYLINE_URL: `${stage.url}/` } })).code).toBe(0);
   });
 
@@ -73,7 +87,10 @@ describe('login', () => {
 
   it('does not keep a key that is not taken', async () => {
     const { run } = openShell();
-    expect(await run(['login', '--url', stage.url, '--key', newKey()])).toMatchObject({ code: 3, err: expect.stringContaining('not known') as string });
+    expect(await run(['login', '--url', stage.url, '--key', newKey()])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('not known') as string,
+    });
     expect((await run(['whoami'])).code).toBe(2);
   });
 });
@@ -102,11 +119,14 @@ describe('exit codes', () => {
   });
 
   it('a change is done once under one key, which is told where it is not known whether it was done', async () => {
-    const create = (name: string) => shell.run(['rooms', 'create', name, '--json', '--idempotency-key', 'board-of-may']);
+    const create = (name: string) =>
+      shell.run(['rooms', 'create', name, '--json', '--idempotency-key', 'board-of-may']);
     const [first, again] = [await create('Board'), await create('Board')];
     expect([first.code, again.code, JSON.parse(again.out)]).toEqual([0, 0, JSON.parse(first.out)]);
     expect((await create('Another')).code).toBe(4);
-    const lost = await shell.run(['rooms', 'end', 'room_x', '--idempotency-key', 'k-1'], { env: { PARTYLINE_URL: 'http://127.0.0.1:9' } });
+    const lost = await shell.run(['rooms', 'end', 'room_x', '--idempotency-key', 'k-1'], {
+      env: { PARTYLINE_URL: 'http://127.0.0.1:9' },
+    });
     expect([lost.code, lost.err]).toEqual([5, expect.stringContaining('--idempotency-key k-1')]);
   });
 
@@ -114,7 +134,9 @@ describe('exit codes', () => {
     const inWords = await shell.run(['rooms', 'create', ' ']);
     expect(inWords.err).toMatch(/^partyline: The body is not as it should be\.\n {2}name must not be empty\n/);
     const inJson = await shell.run(['rooms', 'create', ' ', '--json']);
-    expect(JSON.parse(inJson.err)).toMatchObject({ error: { reason: 'invalid-body', status: 422, fix: expect.any(String) as string, errors: [{ pointer: '/name' }] } });
+    expect(JSON.parse(inJson.err)).toMatchObject({
+      error: { reason: 'invalid-body', status: 422, fix: expect.any(String) as string, errors: [{ pointer: '/name' }] },
+    });
     expect(inJson.out).toBe('');
   });
 });
@@ -139,11 +161,20 @@ describe('rooms', () => {
 describe('accounts', () => {
   it('take credentials from a file or standard input, and show none of them', async () => {
     const vendor = createVendor();
-    const made = await shell.run(['accounts', 'create', '--file', '-', '--json'], { input: JSON.stringify(accountBody('opentok', vendor)) });
+    const made = await shell.run(['accounts', 'create', '--file', '-', '--json'], {
+      input: JSON.stringify(accountBody('opentok', vendor)),
+    });
     expect(made).toMatchObject({ code: 0, err: '' });
     const { id, voice } = JSON.parse(made.out) as { id: string; voice: { apiKey: string } };
     expect(voice.apiKey).toBe(`****${vendor.accountKey.slice(-4)}`);
-    for (const secret of [vendor.accountSecret, vendor.signatureSecret, vendor.projectSecret, vendor.callbackSecret, vendor.privateKey.slice(40, 80)]) expect(made.out).not.toContain(secret);
+    for (const secret of [
+      vendor.accountSecret,
+      vendor.signatureSecret,
+      vendor.projectSecret,
+      vendor.callbackSecret,
+      vendor.privateKey.slice(40, 80),
+    ])
+      expect(made.out).not.toContain(secret);
     expect((await shell.run(['accounts', 'list'])).out).toContain(id);
     expect(await shell.run(['accounts', 'delete', id])).toMatchObject({ code: 0 });
     const broken = await shell.run(['accounts', 'create', '--file', '-'], { input: '{"voice": hunter2' });
@@ -160,30 +191,127 @@ describe('an operator', () => {
   };
 
   it('sets everything of a tenant, and takes it back', async () => {
-    const { tenant } = (await run('tenants', 'create', 'Acme', '--home-country', 'DE', '--max-spend', '500000000', '--max-people', '9')) as { tenant: { id: string } };
-    expect(tenant).toMatchObject({ homeCountry: 'DE', maxSpendMicroPerMonth: '500000000', limits: { maxLiveLegs: 9, maxLiveRooms: null } });
-    expect(await run('tenants', 'change', tenant.id, '--countries', 'AT,CH', '--max-rooms', '5', '--max-minutes', '90', '--fraud', 'concurrent=1:2,toOneNumber=3:4')).toMatchObject({
-      allowedCountries: ['AT', 'CH'], maxMinutesPerMonth: 90, limits: { maxLiveLegs: 9, maxLiveRooms: 5 }, fraudLimits: { concurrent: { warn: 1, critical: 2 }, toOneNumber: { warn: 3, critical: 4 } },
+    const { tenant } = (await run(
+      'tenants',
+      'create',
+      'Acme',
+      '--home-country',
+      'DE',
+      '--max-spend',
+      '500000000',
+      '--max-people',
+      '9',
+    )) as { tenant: { id: string } };
+    expect(tenant).toMatchObject({
+      homeCountry: 'DE',
+      maxSpendMicroPerMonth: '500000000',
+      limits: { maxLiveLegs: 9, maxLiveRooms: null },
     });
-    expect(await run('tenants', 'change', tenant.id, '--name', 'Other', '--countries', 'none', '--max-rooms', 'none', '--max-minutes', 'none', '--max-spend', 'none', '--fraud', 'concurrent=none')).toMatchObject({
-      name: 'Other', allowedCountries: [], maxMinutesPerMonth: null, maxSpendMicroPerMonth: null, limits: { maxLiveLegs: 9, maxLiveRooms: null }, fraudLimits: { concurrent: null, toOneNumber: { warn: 3, critical: 4 } },
+    expect(
+      await run(
+        'tenants',
+        'change',
+        tenant.id,
+        '--countries',
+        'AT,CH',
+        '--max-rooms',
+        '5',
+        '--max-minutes',
+        '90',
+        '--fraud',
+        'concurrent=1:2,toOneNumber=3:4',
+      ),
+    ).toMatchObject({
+      allowedCountries: ['AT', 'CH'],
+      maxMinutesPerMonth: 90,
+      limits: { maxLiveLegs: 9, maxLiveRooms: 5 },
+      fraudLimits: { concurrent: { warn: 1, critical: 2 }, toOneNumber: { warn: 3, critical: 4 } },
+    });
+    expect(
+      await run(
+        'tenants',
+        'change',
+        tenant.id,
+        '--name',
+        'Other',
+        '--countries',
+        'none',
+        '--max-rooms',
+        'none',
+        '--max-minutes',
+        'none',
+        '--max-spend',
+        'none',
+        '--fraud',
+        'concurrent=none',
+      ),
+    ).toMatchObject({
+      name: 'Other',
+      allowedCountries: [],
+      maxMinutesPerMonth: null,
+      maxSpendMicroPerMonth: null,
+      limits: { maxLiveLegs: 9, maxLiveRooms: null },
+      fraudLimits: { concurrent: null, toOneNumber: { warn: 3, critical: 4 } },
     });
     const number = '+13125550188';
-    expect(await run('numbers', 'add', number, '--tenant', tenant.id, '--country', 'US', '--toll-free', 'yes', '--guarded', 'no')).toMatchObject({ tenantId: tenant.id, country: 'US', tollFree: true, guarded: false });
-    expect(await run('numbers', 'change', number, '--tenant', 'none', '--country', 'none', '--toll-free', 'no', '--guarded', 'yes', '--max-unadmitted', '30')).toMatchObject({ tenantId: null, country: null, tollFree: false, guarded: true, maxUnadmitted: 30 });
-    const { apiKey } = (await run('tenants', 'key', tenant.id, '--scopes', 'rooms:read,events:read')) as { apiKey: { scopes: string[] } };
+    expect(
+      await run(
+        'numbers',
+        'add',
+        number,
+        '--tenant',
+        tenant.id,
+        '--country',
+        'US',
+        '--toll-free',
+        'yes',
+        '--guarded',
+        'no',
+      ),
+    ).toMatchObject({ tenantId: tenant.id, country: 'US', tollFree: true, guarded: false });
+    expect(
+      await run(
+        'numbers',
+        'change',
+        number,
+        '--tenant',
+        'none',
+        '--country',
+        'none',
+        '--toll-free',
+        'no',
+        '--guarded',
+        'yes',
+        '--max-unadmitted',
+        '30',
+      ),
+    ).toMatchObject({ tenantId: null, country: null, tollFree: false, guarded: true, maxUnadmitted: 30 });
+    const { apiKey } = (await run('tenants', 'key', tenant.id, '--scopes', 'rooms:read,events:read')) as {
+      apiKey: { scopes: string[] };
+    };
     expect(apiKey.scopes).toEqual(['rooms:read', 'events:read']);
     expect(((await run('audit', '--tenant', tenant.id, '--operation', 'updateTenant')) as object[]).length).toBe(2);
   });
 
   it('sets a price list from standard input, in as many requests as it needs', async () => {
     const prices = Array.from({ length: 620 }, (_, n) => `inbound,+4420${n},EUR,${n}`);
-    const loaded = await shell.run(['operator', 'rates', 'load', '--json'], { input: ['what,prefix,currency,micro', ...prices, ''].join('\n') });
+    const loaded = await shell.run(['operator', 'rates', 'load', '--json'], {
+      input: ['what,prefix,currency,micro', ...prices, ''].join('\n'),
+    });
     expect([loaded.code, (JSON.parse(loaded.out) as object[]).length]).toEqual([0, 620]);
     expect(await run('rates', 'show', '--what', 'inbound', '--currency', 'EUR', '--limit', '1000')).toHaveLength(621);
-    expect((await shell.run(['operator', 'rates', 'load'], { input: prices.map((line) => line.replace(/\d+$/, '')).join('\n') })).code).toBe(0);
+    expect(
+      (
+        await shell.run(['operator', 'rates', 'load'], {
+          input: prices.map((line) => line.replace(/\d+$/, '')).join('\n'),
+        })
+      ).code,
+    ).toBe(0);
     expect(await run('rates', 'show', '--what', 'inbound')).toHaveLength(1);
-    expect(await shell.run(['operator', 'rates', 'load'], { input: 'inbound,+44,EUR,1\ninbound,+45' })).toMatchObject({ code: 2, err: expect.stringContaining('Line 2') as string });
+    expect(await shell.run(['operator', 'rates', 'load'], { input: 'inbound,+44,EUR,1\ninbound,+45' })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Line 2') as string,
+    });
     expect(await run('rates', 'show', '--what', 'inbound')).toHaveLength(1);
   });
 });
@@ -191,11 +319,25 @@ describe('an operator', () => {
 describe('tail', () => {
   it('tells events as they happen, and ends when asked to', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
-    const ended = shell.run(['tail', '--room', body.room.id, '--until', 'session.ended', '--after', await eventBefore(stage), '--json']);
+    const ended = shell.run([
+      'tail',
+      '--room',
+      body.room.id,
+      '--until',
+      'session.ended',
+      '--after',
+      await eventBefore(stage),
+      '--json',
+    ]);
     await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
     const { code, out } = await ended;
     expect(code).toBe(0);
-    expect(out.trim().split('\n').map((line) => (JSON.parse(line) as { type: string }).type)).toEqual(['session.ending', 'session.ended']);
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { type: string }).type),
+    ).toEqual(['session.ending', 'session.ended']);
   });
 
   it('ends in good order at Ctrl-C', async () => {

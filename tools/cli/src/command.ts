@@ -26,12 +26,25 @@ export interface Leaf {
   readonly options?: Options;
   /** Without the program's name; each is run by a test or stands in docs/cli.md. */
   readonly examples: readonly string[];
-  readonly run: (context: Context, args: readonly string[], options: Readonly<Record<string, never>>) => Promise<void> | void;
+  readonly run: (
+    context: Context,
+    args: readonly string[],
+    options: Readonly<Record<string, never>>,
+  ) => Promise<void> | void;
 }
 
 /** Adds a command that does something to one that groups them. */
 export function addLeaf(io: Io, group: Command, { usage, says, options = {}, examples, run }: Leaf): void {
-  const command = group.command(usage).description(says).addOption(new Option('--json', 'print JSON')).addOption(new Option('--idempotency-key <key>', 'a change under this key is done once, however often it is sent within a day').hideHelp());
+  const command = group
+    .command(usage)
+    .description(says)
+    .addOption(new Option('--json', 'print JSON'))
+    .addOption(
+      new Option(
+        '--idempotency-key <key>',
+        'a change under this key is done once, however often it is sent within a day',
+      ).hideHelp(),
+    );
   for (const [flags, option] of Object.entries(options)) {
     if (typeof option === 'string') command.option(flags, option);
     else command.option(flags, option[0], (text: string) => option[1](text));
@@ -44,9 +57,21 @@ export function addLeaf(io: Io, group: Command, { usage, says, options = {}, exa
     const out = openOutput(io, json);
     const clientOf = openClients(idempotencyKey);
     try {
-      await run({ io, out, client: () => clientOf(readSettings(io)), operator: () => clientOf(readOperatorSettings(io)).operator }, given.slice(0, -2).flat() as string[], chosen);
+      await run(
+        {
+          io,
+          out,
+          client: () => clientOf(readSettings(io)),
+          operator: () => clientOf(readOperatorSettings(io)).operator,
+        },
+        given.slice(0, -2).flat() as string[],
+        chosen,
+      );
     } catch (error) {
-      if (exitCodeOf(error) === EXIT.indeterminate && !json) io.err(`If it was to change something: the same command with --idempotency-key ${idempotencyKey} does it once, and says what became of it.`);
+      if (exitCodeOf(error) === EXIT.indeterminate && !json)
+        io.err(
+          `If it was to change something: the same command with --idempotency-key ${idempotencyKey} does it once, and says what became of it.`,
+        );
       throw error;
     }
   });
@@ -89,5 +114,10 @@ export async function first<T>(items: AsyncIterable<T>, most: number): Promise<T
 }
 
 /** How many of a list are shown, and how large a page is asked for. */
-export const LIMIT = { '-n, --limit <n>': ['how many to show at most (default 20)', wholeNumber] } as const satisfies Options;
-export const shown = ({ limit = 20 }: { limit?: number }): { most: number; page: number } => ({ most: limit, page: Math.min(100, Math.max(1, limit)) });
+export const LIMIT = {
+  '-n, --limit <n>': ['how many to show at most (default 20)', wholeNumber],
+} as const satisfies Options;
+export const shown = ({ limit = 20 }: { limit?: number }): { most: number; page: number } => ({
+  most: limit,
+  page: Math.min(100, Math.max(1, limit)),
+});

@@ -12,7 +12,9 @@ function placesOf(command: Command, path = ''): Place[] {
   const commands = command.commands.filter((each) => each.name() !== 'help');
   const words = [
     ...commands.map((each) => ({ word: each.name(), says: each.description() })),
-    ...command.options.flatMap(({ long, description }) => (typeof long === 'string' ? [{ word: long, says: description }] : [])),
+    ...command.options.flatMap(({ long, description }) =>
+      typeof long === 'string' ? [{ word: long, says: description }] : [],
+    ),
     { word: '--help', says: 'how it is used' },
   ];
   return [{ path, words }, ...commands.flatMap((each) => placesOf(each, `${path} ${each.name()}`.trim()))];
@@ -29,10 +31,16 @@ export function completionFor(shell: Shell, program: Command): string {
 
 /** In the words of bash and zsh: follows the words as long as they name commands. */
 const walk = (places: readonly Place[]): string => `case "$path $word" in
-      ${places.filter(({ path }) => path !== '').map(({ path }) => `"${path.includes(' ') ? path : ` ${path}`}"`).join('|')}) path="\${path:+$path }$word" ;;
+      ${places
+        .filter(({ path }) => path !== '')
+        .map(({ path }) => `"${path.includes(' ') ? path : ` ${path}`}"`)
+        .join('|')}) path="\${path:+$path }$word" ;;
     esac`;
 
-const forBash = (name: string, places: readonly Place[]): string => `# ${name} completion bash: put this in ~/.bashrc: source <(${name} completion bash)
+const forBash = (
+  name: string,
+  places: readonly Place[],
+): string => `# ${name} completion bash: put this in ~/.bashrc: source <(${name} completion bash)
 _${name}() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" path="" word words=""
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -62,11 +70,17 @@ ${places.map(({ path, words }) => `    "${path}") found=(${words.map(({ word, sa
 }
 compdef _${name} ${name}`;
 
-const forFish = (name: string, places: readonly Place[]): string => `# ${name} completion fish: ${name} completion fish > ~/.config/fish/completions/${name}.fish
+const forFish = (
+  name: string,
+  places: readonly Place[],
+): string => `# ${name} completion fish: ${name} completion fish > ~/.config/fish/completions/${name}.fish
 function __${name}_path
   set -l path
   for word in (commandline -opc)[2..]
-    contains -- (string join ' ' $path $word) ${places.filter(({ path }) => path !== '').map(({ path }) => quoted(path)).join(' ')}; and set -a path $word
+    contains -- (string join ' ' $path $word) ${places
+      .filter(({ path }) => path !== '')
+      .map(({ path }) => quoted(path))
+      .join(' ')}; and set -a path $word
   end
   string join ' ' $path
 end

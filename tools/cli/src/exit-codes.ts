@@ -14,9 +14,21 @@ export class UsageError extends Error {
 }
 
 const BY_STATUS: Readonly<Record<number, number>> = {
-  400: EXIT.usage, 401: EXIT.auth, 402: EXIT.state, 403: EXIT.auth, 404: EXIT.state, 409: EXIT.state, 410: EXIT.state, 412: EXIT.state, 413: EXIT.usage, 415: EXIT.usage, 422: EXIT.usage, 428: EXIT.state,
+  400: EXIT.usage,
+  401: EXIT.auth,
+  402: EXIT.state,
+  403: EXIT.auth,
+  404: EXIT.state,
+  409: EXIT.state,
+  410: EXIT.state,
+  412: EXIT.state,
+  413: EXIT.usage,
+  415: EXIT.usage,
+  422: EXIT.usage,
+  428: EXIT.state,
   // The provider gave no answer: it may have been done.
-  429: EXIT.later, 504: EXIT.indeterminate,
+  429: EXIT.later,
+  504: EXIT.indeterminate,
 };
 
 /** The exit code of an error. No answer at all: whether it was done is not known. */

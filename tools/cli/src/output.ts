@@ -18,9 +18,12 @@ export const openOutput = ({ out }: Pick<Io, 'out'>, json: boolean): Output => (
   json,
   thing(value, only) {
     if (json) return out(JSON.stringify(value, null, 2));
-    const fields = flatten(value).filter(([name]) => only === undefined || only.some((wanted) => name === wanted || name.startsWith(`${wanted}.`)));
+    const fields = flatten(value).filter(
+      ([name]) => only === undefined || only.some((wanted) => name === wanted || name.startsWith(`${wanted}.`)),
+    );
     const width = Math.max(0, ...fields.map(([name]) => name.length));
-    for (const [name, text] of fields) out(`${name.padEnd(width)}  ${text.replaceAll('\n', `\n${' '.repeat(width + 2)}`)}`);
+    for (const [name, text] of fields)
+      out(`${name.padEnd(width)}  ${text.replaceAll('\n', `\n${' '.repeat(width + 2)}`)}`);
     return undefined;
   },
   table(rows, columns, none) {
@@ -31,7 +34,13 @@ export const openOutput = ({ out }: Pick<Io, 'out'>, json: boolean): Output => (
       return columns.map((column) => fields.get(column) ?? '');
     });
     const widths = columns.map((column, at) => Math.max(column.length, ...cells.map((row) => row[at]!.length)));
-    for (const row of [columns.map((column) => column.toUpperCase()), ...cells]) out(row.map((cell, at) => cell.padEnd(widths[at]!)).join('  ').trimEnd());
+    for (const row of [columns.map((column) => column.toUpperCase()), ...cells])
+      out(
+        row
+          .map((cell, at) => cell.padEnd(widths[at]!))
+          .join('  ')
+          .trimEnd(),
+      );
     return undefined;
   },
   line: (value, text) => out(json ? JSON.stringify(value) : text),
@@ -45,7 +54,8 @@ function flatten(value: object, before = ''): [string, string][] {
   return Object.entries(value).flatMap(([name, field]: [string, unknown]): [string, string][] => {
     const path = before + name;
     if (field === null || field === undefined) return [[path, '–']];
-    if (Array.isArray(field)) return [[path, field.every((one) => typeof one !== 'object') ? field.join(', ') : String(field.length)]];
+    if (Array.isArray(field))
+      return [[path, field.every((one) => typeof one !== 'object') ? field.join(', ') : String(field.length)]];
     if (typeof field === 'object') return flatten(field, `${path}.`);
     return [[path, typeof field === 'string' ? field : JSON.stringify(field)]];
   });
@@ -55,11 +65,18 @@ function flatten(value: object, before = ''): [string, string][] {
 export function describeError(error: unknown): string {
   const { message, fix, errors = [], requestId, status } = error as Partial<PartylineError> & Error;
   const fields = errors.map(({ pointer, detail }) => `  ${pointer === '' ? 'the body' : pointer.slice(1)} ${detail}`);
-  return [`partyline: ${message}`, ...fields, ...(fix === undefined ? [] : [fix]), ...(requestId === undefined || (status ?? 0) < 500 ? [] : [`Request ${requestId}`])].join('\n');
+  return [
+    `partyline: ${message}`,
+    ...fields,
+    ...(fix === undefined ? [] : [fix]),
+    ...(requestId === undefined || (status ?? 0) < 500 ? [] : [`Request ${requestId}`]),
+  ].join('\n');
 }
 
 /** The same for programs. */
 export const errorAsJson = (error: unknown): string => {
   const { name, message, fix, errors, requestId, status, reason } = error as Partial<PartylineError> & Error;
-  return JSON.stringify({ error: { reason: reason ?? (name === 'UsageError' ? 'usage' : 'failed'), status, message, fix, errors, requestId } });
+  return JSON.stringify({
+    error: { reason: reason ?? (name === 'UsageError' ? 'usage' : 'failed'), status, message, fix, errors, requestId },
+  });
 };

@@ -14,7 +14,11 @@ let stage: Stage;
 let shell: Shell;
 beforeAll(async () => {
   stage = await startStage(() => agreeable);
-  shell = openShell({ PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator });
+  shell = openShell({
+    PARTYLINE_URL: stage.url,
+    PARTYLINE_KEY: stage.keys.ours,
+    PARTYLINE_OPERATOR_KEY: stage.keys.operator,
+  });
 });
 afterAll(() => stage.stop());
 
@@ -25,7 +29,16 @@ describe('completion', () => {
   });
   const complete = (...words: string[]): string[] => {
     const line = ['partyline', ...words].map((word) => `'${word}'`).join(' ');
-    return execFileSync('bash', ['-c', `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _partyline; printf '%s\\n' "\${COMPREPLY[@]}"`], { encoding: 'utf8' }).split('\n').filter((word) => word !== '');
+    return execFileSync(
+      'bash',
+      [
+        '-c',
+        `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _partyline; printf '%s\\n' "\${COMPREPLY[@]}"`,
+      ],
+      { encoding: 'utf8' },
+    )
+      .split('\n')
+      .filter((word) => word !== '');
   };
 
   it('in bash offers what may come next', () => {
@@ -49,8 +62,21 @@ describe('completion', () => {
 
 /** Every command that does something. */
 function leaves(): { path: string; command: Command }[] {
-  const walk = (command: Command, path: string): { path: string; command: Command }[] => (command.commands.length === 0 ? [{ path, command }] : command.commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim())));
-  return walk(buildProgram({ env: {}, home: '/', out: () => undefined, err: () => undefined, readInput: async () => '', interrupted: new AbortController().signal }), '');
+  const walk = (command: Command, path: string): { path: string; command: Command }[] =>
+    command.commands.length === 0
+      ? [{ path, command }]
+      : command.commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim()));
+  return walk(
+    buildProgram({
+      env: {},
+      home: '/',
+      out: () => undefined,
+      err: () => undefined,
+      readInput: async () => '',
+      interrupted: new AbortController().signal,
+    }),
+    '',
+  );
 }
 
 it('every command explains itself, with examples of its own', () => {
@@ -71,28 +97,65 @@ describe('docs/cli.md', () => {
   });
 
   it('is shortened to one line in the README', async () => {
-    const [, line = ''] = /```sh\nnpm run --silent partyline -- (.*)\n```/.exec(readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')) ?? [];
-    expect(await shell.run(wordsOf(line, {}))).toMatchObject({ code: 0, out: expect.stringContaining('pinSpaced') as string });
+    const [, line = ''] =
+      /```sh\nnpm run --silent partyline -- (.*)\n```/.exec(
+        readFileSync(new URL('../../../README.md', import.meta.url), 'utf8'),
+      ) ?? [];
+    expect(await shell.run(wordsOf(line, {}))).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('pinSpaced') as string,
+    });
   });
 
   it('has examples that work', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    const { body: rung } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, { body: { phone: '+442079460018' } });
+    const { body: rung } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, {
+      body: { phone: '+442079460018' },
+    });
     const { body: key } = await stage.ask('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
     const { body: other } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Other room' } });
     const { body: pin } = await stage.ask('POST', `/v1/rooms/${other.room.id}/pins`, { body: { name: 'Ada' } });
     const { body: made } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
-    const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
-    const variables = { URL: stage.url, KEY: stage.keys.ours, ROOM: body.room.id, SESSION: body.session.id, PARTICIPANT: rung.participantId, KEYID: key.apiKey.id, ENDPOINT: endpoint.endpoint.id, OTHER_ROOM: other.room.id, PIN: pin.id, TENANT: made.tenant.id, SINCE: new Date(Date.now() - 60_000).toISOString(), EVENT: await eventBefore(stage) };
+    const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', {
+      body: { url: 'https://example.com/events' },
+    });
+    const variables = {
+      URL: stage.url,
+      KEY: stage.keys.ours,
+      ROOM: body.room.id,
+      SESSION: body.session.id,
+      PARTICIPANT: rung.participantId,
+      KEYID: key.apiKey.id,
+      ENDPOINT: endpoint.endpoint.id,
+      OTHER_ROOM: other.room.id,
+      PIN: pin.id,
+      TENANT: made.tenant.id,
+      SINCE: new Date(Date.now() - 60_000).toISOString(),
+      EVENT: await eventBefore(stage),
+    };
     const [accountFile, rotateFile] = [join(shell.home, 'account.json'), join(shell.home, 'new.json')];
     writeFileSync(accountFile, JSON.stringify(accountBody('unified', createVendor())));
     writeFileSync(rotateFile, JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) } }));
-    const { body: account } = await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) });
+    const { body: account } = await stage.ask('POST', '/v1/provider-accounts', {
+      body: accountBody('unified', createVendor()),
+    });
     Object.assign(variables, { ACCOUNT: account.id, ACCOUNTFILE: accountFile, ROTATEFILE: rotateFile });
     expect(examples.length).toBeGreaterThan(40);
     const errors: string[] = [];
     // Without a process for each, which takes a second to start.
-    const io = { env: { PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator, PARTYLINE_CONFIG: join(shell.home, 'examples.json') }, home: shell.home, out: () => undefined, err: (line: string) => errors.push(line), readInput: async () => '', interrupted: new AbortController().signal };
+    const io = {
+      env: {
+        PARTYLINE_URL: stage.url,
+        PARTYLINE_KEY: stage.keys.ours,
+        PARTYLINE_OPERATOR_KEY: stage.keys.operator,
+        PARTYLINE_CONFIG: join(shell.home, 'examples.json'),
+      },
+      home: shell.home,
+      out: () => undefined,
+      err: (line: string) => errors.push(line),
+      readInput: async () => '',
+      interrupted: new AbortController().signal,
+    };
     for (const example of examples) {
       const [name, ...args] = wordsOf(example, variables);
       expect([example, name, await runProgram(io, args), errors]).toEqual([example, 'partyline', 0, []]);

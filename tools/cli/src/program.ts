@@ -31,7 +31,10 @@ PARTYLINE_URL, PARTYLINE_KEY and PARTYLINE_OPERATOR_KEY win over what login has 
 
 /** Every command, as one tree: what is run, what --help shows, and what the shells complete. */
 export function buildProgram(io: Io): Command {
-  const program = new Command('partyline').description('Partyline from the command line: rooms, calls, live events, the hang-up ledger.').version(SDK_VERSION).addHelpText('after', ABOUT);
+  const program = new Command('partyline')
+    .description('Partyline from the command line: rooms, calls, live events, the hang-up ledger.')
+    .version(SDK_VERSION)
+    .addHelpText('after', ABOUT);
   for (const leaf of [login, logout, whoami]) addLeaf(io, program, leaf);
   addGroup(io, program, 'rooms', 'Create, look at and end rooms.', rooms);
   addGroup(io, program, 'calls', 'Ring people, and see connections.', calls);
@@ -44,7 +47,9 @@ export function buildProgram(io: Io): Command {
   addGroup(io, program, 'usage', 'What was used, what it costs, and what is left.', usage);
   addGroup(io, program, 'keys', 'API keys.', keys);
   for (const leaf of [limits, numbers, audit, doctor, emulator]) addLeaf(io, program, leaf);
-  const operator = addGroup(io, program, 'operator', 'For who runs the platform, with an operator’s key.', [auditOfAll]);
+  const operator = addGroup(io, program, 'operator', 'For who runs the platform, with an operator’s key.', [
+    auditOfAll,
+  ]);
   addGroup(io, operator, 'tenants', 'Create, change, suspend and delete tenants.', tenants);
   addGroup(io, operator, 'numbers', 'The numbers that callers dial.', operatorNumbers);
   addGroup(io, operator, 'limits', 'What every tenant may use that has no limit of its own.', platformLimits);
@@ -62,7 +67,12 @@ export function buildProgram(io: Io): Command {
 export async function run(io: Io, args: readonly string[]): Promise<number> {
   const program = buildProgram(io);
   const quiet = (command: Command): void => {
-    command.exitOverride().configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) }).showHelpAfterError(`(partyline ${command.name() === 'partyline' ? '' : `${pathOf(command)} `}--help shows how it is used)`);
+    command
+      .exitOverride()
+      .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) })
+      .showHelpAfterError(
+        `(partyline ${command.name() === 'partyline' ? '' : `${pathOf(command)} `}--help shows how it is used)`,
+      );
     for (const each of command.commands) quiet(each);
   };
   quiet(program);
@@ -77,4 +87,7 @@ export async function run(io: Io, args: readonly string[]): Promise<number> {
   }
 }
 
-const pathOf = (command: Command): string => (command.parent === null || command.parent.name() === 'partyline' ? command.name() : `${pathOf(command.parent)} ${command.name()}`);
+const pathOf = (command: Command): string =>
+  command.parent === null || command.parent.name() === 'partyline'
+    ? command.name()
+    : `${pathOf(command.parent)} ${command.name()}`;

@@ -10,7 +10,8 @@ export interface Settings {
 }
 
 /** Where they are kept: `$PARTYLINE_CONFIG`, or config.json in the user's own configuration folder. */
-const settingsFile = ({ env, home }: Pick<Io, 'env' | 'home'>): string => env['PARTYLINE_CONFIG'] ?? join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'partyline', 'config.json');
+const settingsFile = ({ env, home }: Pick<Io, 'env' | 'home'>): string =>
+  env['PARTYLINE_CONFIG'] ?? join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'partyline', 'config.json');
 
 /** What is kept: a tenant's key, an operator's, or both of one address. */
 interface Kept {
@@ -29,7 +30,11 @@ function storedSettings(io: World): Kept {
   if (!existsSync(file)) return {};
   try {
     const { url, key, operatorKey } = JSON.parse(readFileSync(file, 'utf8')) as Kept;
-    return { ...(typeof url === 'string' && { url }), ...(typeof key === 'string' && { key }), ...(typeof operatorKey === 'string' && { operatorKey }) };
+    return {
+      ...(typeof url === 'string' && { url }),
+      ...(typeof key === 'string' && { key }),
+      ...(typeof operatorKey === 'string' && { operatorKey }),
+    };
   } catch {
     throw new UsageError(`${file} cannot be read.`, 'Delete it and run partyline login again.');
   }
@@ -40,13 +45,22 @@ export function knownSettings(io: World): Kept {
   const { PARTYLINE_URL: url, PARTYLINE_KEY: key, PARTYLINE_OPERATOR_KEY: operatorKey } = io.env;
   const stored = storedSettings(io);
   const kept = url === undefined || withoutSlash(url) === stored.url ? stored : {};
-  return { ...kept, ...(url !== undefined && { url }), ...(key !== undefined && { key }), ...(operatorKey !== undefined && { operatorKey }) };
+  return {
+    ...kept,
+    ...(url !== undefined && { url }),
+    ...(key !== undefined && { key }),
+    ...(operatorKey !== undefined && { operatorKey }),
+  };
 }
 
 /** Whom to ask, as a tenant. Throws a UsageError when that is not known. */
 export function readSettings(io: World): Settings {
   const { url, key } = knownSettings(io);
-  if (url === undefined || key === undefined) throw new UsageError(`You are not logged in: no ${url === undefined ? 'address' : 'key'} is known.`, 'Run partyline login --url … --key …, or set PARTYLINE_URL and PARTYLINE_KEY.');
+  if (url === undefined || key === undefined)
+    throw new UsageError(
+      `You are not logged in: no ${url === undefined ? 'address' : 'key'} is known.`,
+      'Run partyline login --url … --key …, or set PARTYLINE_URL and PARTYLINE_KEY.',
+    );
   return { url, key };
 }
 
@@ -54,7 +68,10 @@ export function readSettings(io: World): Settings {
 export function readOperatorSettings(io: World): Settings {
   const { url, operatorKey } = knownSettings(io);
   if (url === undefined || operatorKey === undefined) {
-    throw new UsageError(`You are not logged in as an operator: no ${url === undefined ? 'address' : 'operator’s key'} is known.`, 'Run partyline login --url … --key plop_…, or set PARTYLINE_URL and PARTYLINE_OPERATOR_KEY.');
+    throw new UsageError(
+      `You are not logged in as an operator: no ${url === undefined ? 'address' : 'operator’s key'} is known.`,
+      'Run partyline login --url … --key plop_…, or set PARTYLINE_URL and PARTYLINE_OPERATOR_KEY.',
+    );
   }
   return { url, key: operatorKey };
 }

@@ -46,7 +46,12 @@ try {
   stack = await startStack({ mode, log: progress });
   progress(`everything is up (${mode})\n`);
 
-  const told = await tellStory({ stack, tenant: tenant(stack.urls['room-api'], stack.apiKey), vendor: stack.vendor!, say });
+  const told = await tellStory({
+    stack,
+    tenant: tenant(stack.urls['room-api'], stack.apiKey),
+    vendor: stack.vendor!,
+    say,
+  });
   const summary = summarise(told, mode);
   say('\n4  What each of them went through:');
   for (const line of timelines(told)) say(line);
@@ -77,12 +82,20 @@ process.exit();
 
 function readArguments(): { mode: 'opentok' | 'unified'; json: boolean; keep: boolean } {
   try {
-    const { values } = parseArgs({ options: { mode: { type: 'string', default: 'opentok' }, json: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } } });
+    const { values } = parseArgs({
+      options: {
+        mode: { type: 'string', default: 'opentok' },
+        json: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
     if (values.help) {
       console.log(HELP);
       process.exit(0);
     }
-    if (values.mode !== 'opentok' && values.mode !== 'unified') throw new Error(`--mode is opentok or unified, not ${values.mode}`);
+    if (values.mode !== 'opentok' && values.mode !== 'unified')
+      throw new Error(`--mode is opentok or unified, not ${values.mode}`);
     return { mode: values.mode, json: values.json, keep: values.keep };
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${HELP}`);

@@ -21,13 +21,24 @@ const wrongPin = (pin: string): string => [...pin].map((digit) => String((Number
  * Plays the whole of Partyline's job once, as its users would: a tenant by REST, callers by dialling and keying, a browser with its token.
  * Throws at the first thing that is not as it should be.
  */
-export async function tellStory({ stack, tenant, vendor, say }: { stack: Pick<Stack, 'numbers'>; tenant: Tenant; vendor: EmulatorClient; say: (line: string) => void }): Promise<Told> {
+export async function tellStory({
+  stack,
+  tenant,
+  vendor,
+  say,
+}: {
+  stack: Pick<Stack, 'numbers'>;
+  tenant: Tenant;
+  vendor: EmulatorClient;
+  say: (line: string) => void;
+}): Promise<Told> {
   const number = stack.numbers[0]!.e164;
 
   say('1  A tenant creates two rooms on one shared number.');
   const a = await tenant.createRoom({ name: 'Monday call', number, browsersLeftSeconds: GRACE_S });
   const b = await tenant.createRoom({ name: 'Support line', number, bridge: 'always' });
-  for (const { room, number: dial, pinSpaced, tapToCall } of [a, b]) say(`   ${room.name.padEnd(12)} dial ${dial}, PIN ${pinSpaced}    ${tapToCall}`);
+  for (const { room, number: dial, pinSpaced, tapToCall } of [a, b])
+    say(`   ${room.name.padEnd(12)} dial ${dial}, PIN ${pinSpaced}    ${tapToCall}`);
 
   say('2  A browser joins Monday call with its token.');
   const browser = await vendor.joinWebrtc({ sessionId: a.client.mediaSessionId, token: a.client.token });
@@ -78,12 +89,15 @@ export async function tellStory({ stack, tenant, vendor, say }: { stack: Pick<St
   await expectMembers(vendor, conversation, [caller1, caller2, rung.id]);
   await expectMembers(vendor, conversationB, [caller3]);
 
-  say(`3  The browser leaves Monday call. After ${GRACE_S} s of grace every leg of it is hung up; Support line goes on.`);
+  say(
+    `3  The browser leaves Monday call. After ${GRACE_S} s of grace every leg of it is hung up; Support line goes on.`,
+  );
   await vendor.leaveWebrtc(browser.connectionId);
   const endA = await tenant.until('Monday call has ended', a.room.id, ({ session }) => session?.state === 'ended');
   await expectMembers(vendor, conversationB, [caller3]);
   const upForA = upIn(await vendor.ledger(), a, conversation);
-  if (upForA.length > 0) throw new Error(`Monday call has ended and the vendor still has ${upForA.length} legs of it up.`);
+  if (upForA.length > 0)
+    throw new Error(`Monday call has ended and the vendor still has ${upForA.length} legs of it up.`);
   say('   All of Monday call is down, by the vendor’s own word. Now the tenant ends Support line.');
   await tenant.endRoom(b.room.id);
   const endB = await tenant.until('Support line has ended', b.room.id, ({ session }) => session?.state === 'ended');
@@ -101,12 +115,16 @@ export async function tellStory({ stack, tenant, vendor, say }: { stack: Pick<St
   };
 }
 
-const hasBridge = ({ legs }: RoomDetails): boolean => legs.some((leg) => leg.kind === 'bridge' && leg.state === 'joined');
+const hasBridge = ({ legs }: RoomDetails): boolean =>
+  legs.some((leg) => leg.kind === 'bridge' && leg.state === 'joined');
 
 /** The conversation that a room's video session is bridged into, as the vendor sees it. */
 async function bridgedConversation(vendor: EmulatorClient, { client, room }: OpenRoom): Promise<string> {
-  const found = (await vendor.conversations()).find(({ members }) => members.some((member) => member.bridgedSessionId === client.mediaSessionId));
-  if (found?.name === undefined) throw new Error(`The vendor has no conversation that holds the video session of ${room.name}.`);
+  const found = (await vendor.conversations()).find(({ members }) =>
+    members.some((member) => member.bridgedSessionId === client.mediaSessionId),
+  );
+  if (found?.name === undefined)
+    throw new Error(`The vendor has no conversation that holds the video session of ${room.name}.`);
   return found.name;
 }
 
@@ -115,9 +133,15 @@ async function expectMembers(vendor: EmulatorClient, name: string, people: reado
   const members = (await vendor.conversations()).find((each) => each.name === name)?.members ?? [];
   const present = members.flatMap(({ personId }) => personId ?? []).toSorted();
   const bridges = members.filter(({ bridgedSessionId }) => bridgedSessionId !== undefined).length;
-  if (present.join() !== [...people].toSorted().join() || bridges !== 1) throw new Error(`Conversation ${name} holds ${present.length} people and ${bridges} bridges; ${people.length} and 1 were expected.`);
+  if (present.join() !== [...people].toSorted().join() || bridges !== 1)
+    throw new Error(
+      `Conversation ${name} holds ${present.length} people and ${bridges} bridges; ${people.length} and 1 were expected.`,
+    );
 }
 
 /** The legs of one room that the vendor's meter has up. */
 const upIn = ({ legs }: LedgerView, { client }: OpenRoom, conversation: string) =>
-  legs.filter((leg) => leg.endedAt === undefined && (leg.sessionId === client.mediaSessionId || leg.conversation === conversation));
+  legs.filter(
+    (leg) =>
+      leg.endedAt === undefined && (leg.sessionId === client.mediaSessionId || leg.conversation === conversation),
+  );

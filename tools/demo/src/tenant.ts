@@ -24,7 +24,10 @@ export function tenant(apiUrl: string, apiKey: string): Tenant {
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(`${apiUrl}/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${apiKey}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(15_000),
     });
@@ -44,7 +47,10 @@ export function tenant(apiUrl: string, apiKey: string): Tenant {
       for (;;) {
         const now = await room(roomId);
         if (wanted(now)) return now;
-        if (Date.now() > giveUpAt) throw new Error(`Waited ${withinMs / 1000} s and it did not come: ${what}. The room is ${JSON.stringify({ session: now.session, legs: now.legs })}`);
+        if (Date.now() > giveUpAt)
+          throw new Error(
+            `Waited ${withinMs / 1000} s and it did not come: ${what}. The room is ${JSON.stringify({ session: now.session, legs: now.legs })}`,
+          );
         await new Promise((resume) => setTimeout(resume, LOOK_EVERY_MS));
       }
     },

@@ -13,7 +13,9 @@ import { workspaceRoot } from './workspace.ts';
  */
 export async function buildApps({ log }: { log: Log }): Promise<void> {
   if (await generateClient()) log('generated the database client');
-  const projects = globSync('apps/*/tsconfig.json', { cwd: workspaceRoot }).map((file) => dirname(file)).toSorted();
+  const projects = globSync('apps/*/tsconfig.json', { cwd: workspaceRoot })
+    .map((file) => dirname(file))
+    .toSorted();
   const require = createRequire(import.meta.url);
   const tsc = join(dirname(require.resolve('@typescript/native/package.json')), 'bin/tsc');
   try {

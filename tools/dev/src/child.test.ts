@@ -53,8 +53,14 @@ test('a child that ignores the stop signal is killed after the bound', async () 
 });
 
 test('a child that ends before it is ready is reported with its last words', async () => {
-  const child = startChild({ name: 'broken', command: node, args: ['-e', "console.error('no such table'); process.exit(7)"] });
-  await expect(waitUntilReady(child, { line: /ready/ })).rejects.toThrow(/broken ended before it was ready \(exit code 7\)[^]*no such table/);
+  const child = startChild({
+    name: 'broken',
+    command: node,
+    args: ['-e', "console.error('no such table'); process.exit(7)"],
+  });
+  await expect(waitUntilReady(child, { line: /ready/ })).rejects.toThrow(
+    /broken ended before it was ready \(exit code 7\)[^]*no such table/,
+  );
 });
 
 test('a program that does not exist is reported', async () => {

@@ -49,7 +49,8 @@ const STOP_WITHIN_MS = 10_000;
  * that was frozen on purpose: it could not end otherwise. One that has not ended after ten seconds is killed; that the pid is still the
  * child's, the watcher knows from its own parent.
  */
-const INSIST = 'i=0; while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do [ $i = 10 ] && kill -s KILL $$; i=$((i+1)); sleep 1; done';
+const INSIST =
+  'i=0; while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do [ $i = 10 ] && kill -s KILL $$; i=$((i+1)); sleep 1; done';
 const GUARD = `exec 3<&0; (read -r _ <&3; kill -s "$0" $$; kill -s CONT $$; ${INSIST}) >/dev/null 2>&1 & exec 3<&- </dev/null; exec "$@"`;
 
 /** Starts a child process that ends with this one, and collects what it prints. */

@@ -28,7 +28,8 @@ interface FaultRequest {
   readonly on?: string;
   readonly forMs?: number;
 }
-type FaultReply = { readonly ok: true; readonly did: string; readonly watch: string } | { readonly ok: false; readonly why: string };
+type FaultReply =
+  { readonly ok: true; readonly did: string; readonly watch: string } | { readonly ok: false; readonly why: string };
 
 const stateFile = (): string => join(stateFolder(), 'running.json');
 
@@ -114,18 +115,26 @@ async function answer(stack: Stack, player: FaultPlayer, log: Log, line: string)
   try {
     const { fault: name, on, forMs } = JSON.parse(line) as FaultRequest;
     const fault = faults.find((each) => each.name === name);
-    if (fault === undefined) return { ok: false, why: `There is no fault called ${name}. npm run chaos -- --help lists them.` };
+    if (fault === undefined)
+      return { ok: false, why: `There is no fault called ${name}. npm run chaos -- --help lists them.` };
     const targets = fault.targets(stack);
     const target = on ?? targets[0];
-    if (target === undefined) return { ok: false, why: `${name} needs the emulated vendor, and this stack has a real one.` };
-    if (!targets.includes(target)) return { ok: false, why: `${name} can be played on ${targets.join(', ')}; not on ${target}.` };
-    if (!player.free(fault, target)) return { ok: false, why: 'Another fault holds the same thing; wait until it is over.' };
+    if (target === undefined)
+      return { ok: false, why: `${name} needs the emulated vendor, and this stack has a real one.` };
+    if (!targets.includes(target))
+      return { ok: false, why: `${name} can be played on ${targets.join(', ')}; not on ${target}.` };
+    if (!player.free(fault, target))
+      return { ok: false, why: 'Another fault holds the same thing; wait until it is over.' };
     const lasts = fault.lastsMs === null ? null : (forMs ?? fault.lastsMs);
     const { over } = await player.play(fault, target, lasts);
     const where = targets.length > 1 ? ` on ${target}` : '';
     log(`chaos: ${name}${where}${lasts === null ? '' : ` for ${lasts / 1000} s`}`);
     if (lasts !== null) void over.then(() => log(`chaos: ${name}${where} is over`));
-    return { ok: true, did: `${name}${where}: ${fault.says}${lasts === null ? '' : `, for ${lasts / 1000} s from now`}.`, watch: fault.watch };
+    return {
+      ok: true,
+      did: `${name}${where}: ${fault.says}${lasts === null ? '' : `, for ${lasts / 1000} s from now`}.`,
+      watch: fault.watch,
+    };
   } catch (error) {
     return { ok: false, why: error instanceof Error ? error.message : String(error) };
   }

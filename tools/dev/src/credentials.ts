@@ -82,7 +82,10 @@ export function createCredentials(): Credentials {
 export function keptCredentials(): Credentials {
   const file = join(stateFolder(), 'credentials.json');
   // What an older version did not know of is made now, and kept from now on.
-  const set = { ...createCredentials(), ...(existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>) : {}) };
+  const set = {
+    ...createCredentials(),
+    ...(existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>) : {}),
+  };
   writeFileSync(file, JSON.stringify(set, null, 2), { mode: 0o600 });
   return set;
 }

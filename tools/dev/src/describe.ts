@@ -30,7 +30,10 @@ ${stack.ownAccount === null ? '' : describeOwnAccount(stack, stack.ownAccount)}
 Ctrl-C ends everything.`;
 
 /** Saving the second account that the emulated vendor holds: as the tenant, at the vendor, and as the operator. */
-const describeOwnAccount = ({ urls, vendor, apiKey, credentials }: Stack, { number, bodyFile, addressesFile }: OwnAccount): string => `
+const describeOwnAccount = (
+  { urls, vendor, apiKey, credentials }: Stack,
+  { number, bodyFile, addressesFile }: OwnAccount,
+): string => `
 Let the tenant bring an account of its own, which the emulated vendor has ready with ${number}: save it,
 
   ACCOUNT=$(curl -s ${urls['room-api']}/v1/provider-accounts \\

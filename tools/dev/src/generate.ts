@@ -29,12 +29,17 @@ export async function generateClient(): Promise<boolean> {
     });
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    throw new Error(`Generating the Prisma client failed. Correct prisma/schema.prisma and run \`npm run generate\`.\n${stdout}${stderr}`, {
-      cause: error,
-    });
+    throw new Error(
+      `Generating the Prisma client failed. Correct prisma/schema.prisma and run \`npm run generate\`.\n${stdout}${stderr}`,
+      {
+        cause: error,
+      },
+    );
   }
   if (!existsSync(generated)) {
-    throw new Error(`Prisma generated no client in ${generated}: the generator's \`output\` in prisma/schema.prisma must point there.`);
+    throw new Error(
+      `Prisma generated no client in ${generated}: the generator's \`output\` in prisma/schema.prisma must point there.`,
+    );
   }
   writeFileSync(stamp, hash);
   return true;

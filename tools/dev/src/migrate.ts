@@ -105,9 +105,12 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     // A migration that opened its own transaction leaves it aborted; the note below needs a clean session.
     await client.query('ROLLBACK');
     await client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, String(error)]);
-    throw new Error(`Migration ${migration.name} failed: ${String(error)}. Correct it and delete its row from _prisma_migrations.`, {
-      cause: error,
-    });
+    throw new Error(
+      `Migration ${migration.name} failed: ${String(error)}. Correct it and delete its row from _prisma_migrations.`,
+      {
+        cause: error,
+      },
+    );
   }
   await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
 }
@@ -116,7 +119,9 @@ if (import.meta.main) {
   const url = process.env.DATABASE_URL;
   const asked = process.argv.slice(2).some((each) => each === '--help' || each === '-h');
   if (!url || asked) {
-    console[asked ? 'log' : 'error']('npm run migrate: applies to the database of DATABASE_URL whatever migrations it lacks. Set it, e.g. to postgresql://user:password@127.0.0.1:5432/partyline.');
+    console[asked ? 'log' : 'error'](
+      'npm run migrate: applies to the database of DATABASE_URL whatever migrations it lacks. Set it, e.g. to postgresql://user:password@127.0.0.1:5432/partyline.',
+    );
     process.exit(asked ? 0 : 2);
   }
   try {

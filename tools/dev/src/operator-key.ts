@@ -9,7 +9,11 @@ configuration. NAME says in the audit log whose it was: letters and digits, 40 a
 const [name, ...more] = process.argv.slice(2);
 if (name === '--help' || name === '-h') console.log(HELP);
 else if (name === undefined || more.length > 0 || !/^[A-Za-z0-9]{1,40}$/.test(name)) {
-  console.error(name === undefined ? `NAME is missing.\n\n${HELP}` : `«${[name, ...more].join(' ')}» is no name: letters and digits, 40 at most.`);
+  console.error(
+    name === undefined
+      ? `NAME is missing.\n\n${HELP}`
+      : `«${[name, ...more].join(' ')}» is no name: letters and digits, 40 at most.`,
+  );
   process.exitCode = 2;
 } else {
   const { key, entry } = createOperatorKey(name);

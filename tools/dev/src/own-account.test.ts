@@ -32,13 +32,33 @@ describe('an account of a tenant’s own, in a development stack', () => {
 
   it('is the emulated vendor’s, and called back at the addresses of its id once it has one', async () => {
     const addresses = readFileSync(kept.addressesFile, 'utf8').replaceAll(ID_PLACEHOLDER, 'acct_1');
-    const { accounts, applications, projects, numbers } = await emulator.client.putConfig(JSON.parse(addresses) as object);
+    const { accounts, applications, projects, numbers } = await emulator.client.putConfig(
+      JSON.parse(addresses) as object,
+    );
     const at = `${WEBHOOKS}/v1/accounts/acct_1`;
-    const video = { sessionCallbackUrl: `${at}/video/events`, sipCallbackUrl: `${at}/video/events`, callbackSecret: kept.body.callbackSecret };
+    const video = {
+      sessionCallbackUrl: `${at}/video/events`,
+      sipCallbackUrl: `${at}/video/events`,
+      callbackSecret: kept.body.callbackSecret,
+    };
     const { voice } = kept.body;
-    expect(accounts).toEqual([{ apiKey: voice.apiKey, apiSecret: voice.apiSecret, signatureSecret: voice.signatureSecret }]);
-    expect(applications).toMatchObject([{ id: voice.applicationId, account: voice.apiKey, answerUrl: `${at}/voice/answer`, answerMethod: 'POST', eventUrl: `${at}/voice/events`, eventMethod: 'POST', video }]);
-    expect(projects).toEqual([{ ...video, apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, account: voice.apiKey }]);
+    expect(accounts).toEqual([
+      { apiKey: voice.apiKey, apiSecret: voice.apiSecret, signatureSecret: voice.signatureSecret },
+    ]);
+    expect(applications).toMatchObject([
+      {
+        id: voice.applicationId,
+        account: voice.apiKey,
+        answerUrl: `${at}/voice/answer`,
+        answerMethod: 'POST',
+        eventUrl: `${at}/voice/events`,
+        eventMethod: 'POST',
+        video,
+      },
+    ]);
+    expect(projects).toEqual([
+      { ...video, apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, account: voice.apiKey },
+    ]);
     expect(numbers).toEqual([{ e164: kept.number, applicationId: voice.applicationId }]);
   });
 });

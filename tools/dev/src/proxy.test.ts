@@ -50,7 +50,11 @@ describe('a link', () => {
   it('passes both ways, in turn among its targets, and past one that is down', async () => {
     const [a, b] = [await echo('a'), await echo('b')];
     const link = await linkTo(a, b);
-    expect([await ask(await dial(link), '1'), await ask(await dial(link), '2'), await ask(await dial(link), '3')]).toEqual(['a:1', 'b:2', 'a:3']);
+    expect([
+      await ask(await dial(link), '1'),
+      await ask(await dial(link), '2'),
+      await ask(await dial(link), '3'),
+    ]).toEqual(['a:1', 'b:2', 'a:3']);
     a.server.close();
     expect([await ask(await dial(link), '4'), await ask(await dial(link), '5')].toSorted()).toEqual(['b:4', 'b:5']);
   });

@@ -39,7 +39,15 @@ const RELISTEN_ATTEMPTS = 50;
  * Listens on a loopback port and passes every connection on to a target; with several, to the next in turn that accepts. Knows nothing of
  * what is said on it. The faults are those of Shopify's toxiproxy that a Node process can play.
  */
-export async function openLink({ name, port, targets }: { name: string; port: number; targets: readonly Target[] }): Promise<Link> {
+export async function openLink({
+  name,
+  port,
+  targets,
+}: {
+  name: string;
+  port: number;
+  targets: readonly Target[];
+}): Promise<Link> {
   const open = new Set<Connection>();
   let fault: LinkFault | null = null;
   let turn = 0;
@@ -78,7 +86,8 @@ export async function openLink({ name, port, targets }: { name: string; port: nu
   const cut = (): void => {
     for (const connection of open) connection.cut();
   };
-  const stopListening = (): Promise<void> => new Promise((closed) => (server.listening ? server.close(() => closed()) : closed()));
+  const stopListening = (): Promise<void> =>
+    new Promise((closed) => (server.listening ? server.close(() => closed()) : closed()));
 
   return {
     name,
@@ -190,9 +199,12 @@ function join(client: Socket, reach: (reached: (target: Socket | null) => void) 
   };
 }
 
-const concerns = (fault: { direction?: Direction }, direction: 'to' | 'back'): boolean => (fault.direction ?? 'both') === 'both' || fault.direction === direction;
-const silent = (fault: LinkFault | null, direction: 'to' | 'back'): boolean => fault?.kind === 'black-hole' && concerns(fault, direction);
-const delayOf = (fault: LinkFault | null, direction: 'to' | 'back'): number => (fault?.kind === 'latency' && concerns(fault, direction) ? fault.ms : 0);
+const concerns = (fault: { direction?: Direction }, direction: 'to' | 'back'): boolean =>
+  (fault.direction ?? 'both') === 'both' || fault.direction === direction;
+const silent = (fault: LinkFault | null, direction: 'to' | 'back'): boolean =>
+  fault?.kind === 'black-hole' && concerns(fault, direction);
+const delayOf = (fault: LinkFault | null, direction: 'to' | 'back'): number =>
+  fault?.kind === 'latency' && concerns(fault, direction) ? fault.ms : 0;
 
 interface Pipe {
   play(delayMs: number, silent: boolean): void;

@@ -18,7 +18,9 @@ export async function waitUntilReady(child: Child, readiness: Readiness, withinM
     throw failure(`ended before it was ready (${signal ?? `exit code ${code}`})`);
   });
   const late = new Promise<never>((_, reject) => {
-    giveUp.addEventListener('abort', () => reject(failure(`was not ready within ${withinMs / 1000} s`)), { once: true });
+    giveUp.addEventListener('abort', () => reject(failure(`was not ready within ${withinMs / 1000} s`)), {
+      once: true,
+    });
   });
   const settled = new AbortController();
   try {

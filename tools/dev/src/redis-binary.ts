@@ -15,7 +15,9 @@ export async function findRedis(log: (line: string) => void): Promise<RedisBinar
   const named = process.env.REDIS_SERVER_BIN;
   if (named) {
     if (runs({ path: named, env: {} })) return { path: named, env: {}, from: 'REDIS_SERVER_BIN' };
-    throw new Error(`REDIS_SERVER_BIN is ${named}, which does not run. Name a redis-server or valkey-server program, or unset it.`);
+    throw new Error(
+      `REDIS_SERVER_BIN is ${named}, which does not run. Name a redis-server or valkey-server program, or unset it.`,
+    );
   }
   for (const folder of (process.env.PATH ?? '').split(delimiter).filter(Boolean)) {
     for (const program of ['redis-server', 'valkey-server']) {

@@ -48,7 +48,8 @@ export async function fetchRedis(log: (line: string) => void): Promise<Unpacked>
 }
 
 async function unpackInto(draft: string): Promise<void> {
-  for (const folder of ['lists/partial', 'cache/archives/partial', 'debs', 'root']) mkdirSync(join(draft, folder), { recursive: true });
+  for (const folder of ['lists/partial', 'cache/archives/partial', 'debs', 'root'])
+    mkdirSync(join(draft, folder), { recursive: true });
   const options = [
     `Dir::State::lists=${join(draft, 'lists')}`,
     `Dir::Cache=${join(draft, 'cache')}`,
@@ -61,14 +62,19 @@ async function unpackInto(draft: string): Promise<void> {
   ].flatMap((option) => ['-o', option]);
   const apt = async (...args: string[]): Promise<string> => {
     const env = { ...process.env, LC_ALL: 'C' };
-    const { stdout } = await run('apt-get', ['-q', ...options, ...args], { cwd: join(draft, 'debs'), env, maxBuffer: 1 << 24 });
+    const { stdout } = await run('apt-get', ['-q', ...options, ...args], {
+      cwd: join(draft, 'debs'),
+      env,
+      maxBuffer: 1 << 24,
+    });
     return stdout;
   };
   // One unreachable source must not stop us: the one that carries Redis may be fine, and `download` tells.
   await apt('update').catch(() => undefined);
   await apt('download', ...(await missingPackages(apt)));
   for (const deb of globSync(join(draft, 'debs/*.deb'))) await run('dpkg', ['-x', deb, join(draft, 'root')]);
-  if (!existsSync(join(draft, 'root/usr/bin/redis-check-rdb'))) throw new Error(`the package ${PACKAGE} carries no server program here`);
+  if (!existsSync(join(draft, 'root/usr/bin/redis-check-rdb')))
+    throw new Error(`the package ${PACKAGE} carries no server program here`);
 }
 
 /** Asks apt what it would install: the package itself and the libraries this system has not got. */

@@ -33,12 +33,31 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   const given = options.own ? undefined : process.env.REDIS_URL;
   if (given) {
     await ping(given);
-    const notOurs = (): Promise<never> => Promise.reject(new Error('This Redis is the one that REDIS_URL names, and not ours to stop.'));
-    return { name: 'redis', url: given, external: true, crash: notOurs, startAgain: notOurs, stop: () => Promise.resolve() };
+    const notOurs = (): Promise<never> =>
+      Promise.reject(new Error('This Redis is the one that REDIS_URL names, and not ours to stop.'));
+    return {
+      name: 'redis',
+      url: given,
+      external: true,
+      crash: notOurs,
+      startAgain: notOurs,
+      stop: () => Promise.resolve(),
+    };
   }
   const binary = await findRedis(options.log ?? (() => undefined));
   const launch = async (port: number): Promise<Child> => {
-    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', tmpdir()];
+    const settings = [
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--dir',
+      tmpdir(),
+    ];
     const child = startChild({
       name: 'redis',
       command: binary.path,
@@ -91,9 +110,12 @@ async function ping(url: string): Promise<void> {
     await client.connect();
     await client.ping();
   } catch (error) {
-    throw new Error('REDIS_URL is set but its server does not answer. Start it, or unset REDIS_URL to use a server of our own.', {
-      cause: error,
-    });
+    throw new Error(
+      'REDIS_URL is set but its server does not answer. Start it, or unset REDIS_URL to use a server of our own.',
+      {
+        cause: error,
+      },
+    );
   } finally {
     client.disconnect();
   }

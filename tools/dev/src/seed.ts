@@ -11,7 +11,14 @@ it is in, and whether its callers pay nothing. The key is printed once and kept 
 
   --env   what the key names as its environment: room-api takes those of its own KEY_ENV alone (default: KEY_ENV, or live)`;
 
-const { values } = parseArgs({ options: { tenant: { type: 'string' }, number: { type: 'string' }, env: { type: 'string', default: process.env.KEY_ENV ?? 'live' }, help: { type: 'boolean', short: 'h', default: false } } });
+const { values } = parseArgs({
+  options: {
+    tenant: { type: 'string' },
+    number: { type: 'string' },
+    env: { type: 'string', default: process.env.KEY_ENV ?? 'live' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
 const url = process.env.DATABASE_URL;
 if (values.help || !values.tenant || !url) {
   console.log(values.help || values.tenant ? HELP : `--tenant is missing\n\n${HELP}`);
@@ -23,7 +30,12 @@ const numbers = readOrExit(values.number);
 const apiKey = `pl_${values.env}_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 const store = openStore({ url, max: 1, onError: (error) => console.error(error.message) });
 try {
-  await seed(store, { tenantId: `ten_${randomBytes(16).toString('base64url')}`, tenantName: values.tenant, apiKey, numbers });
+  await seed(store, {
+    tenantId: `ten_${randomBytes(16).toString('base64url')}`,
+    tenantName: values.tenant,
+    apiKey,
+    numbers,
+  });
   console.log(apiKey);
 } finally {
   await store.close();

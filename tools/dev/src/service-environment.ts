@@ -65,12 +65,25 @@ export const emulatedVendor = (mode: Mode, vendorUrl: string, { vendor }: Creden
 
 /** What a real account is described by (README, "With a real Vonage account"). */
 const REAL = [
-  'VIDEO_MODE', 'VONAGE_API_KEY', 'VONAGE_API_SECRET', 'VONAGE_SIGNATURE_SECRET', 'VONAGE_APPLICATION_ID', 'VONAGE_PRIVATE_KEY', 'VIDEO_CALLBACK_SECRET',
-  'OPENTOK_API_KEY', 'OPENTOK_API_SECRET', 'VONAGE_API_HOST', 'VIDEO_API_HOST', 'SIP_HOST', 'HOLD_MUSIC_URL', 'PROVIDER_TIMEOUT_MS',
+  'VIDEO_MODE',
+  'VONAGE_API_KEY',
+  'VONAGE_API_SECRET',
+  'VONAGE_SIGNATURE_SECRET',
+  'VONAGE_APPLICATION_ID',
+  'VONAGE_PRIVATE_KEY',
+  'VIDEO_CALLBACK_SECRET',
+  'OPENTOK_API_KEY',
+  'OPENTOK_API_SECRET',
+  'VONAGE_API_HOST',
+  'VIDEO_API_HOST',
+  'SIP_HOST',
+  'HOLD_MUSIC_URL',
+  'PROVIDER_TIMEOUT_MS',
 ];
 
 /** A real account's settings, from the environment; the services say what is missing in them. */
-export const realVendor = (env: NodeJS.ProcessEnv): Record<string, string> => Object.fromEntries(REAL.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+export const realVendor = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(REAL.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
 
 /** A number that callers dial. What is left out nobody said. */
 export interface LinkedNumber {
@@ -85,9 +98,18 @@ export interface LinkedNumber {
 /** `+12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free`: numbers, the languages they answer in, and perhaps their countries and that callers pay nothing. */
 export function readNumbers(text: string): LinkedNumber[] {
   return text.split(',').map((entry) => {
-    const [, e164, language = 'en-US', country, tollFree] = /^\s*(\+[1-9]\d{6,14})(?:=([a-z]{2}(?:-[A-Z]{2})?)(?::([A-Z]{2}))?(:toll-free)?)?\s*$/.exec(entry) ?? [];
-    if (e164 === undefined) throw new Error(`«${entry}» is no number with a language. Write numbers like +12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free.`);
-    return { e164, language, ...(country !== undefined && { country }), ...(tollFree !== undefined && { tollFree: true }) };
+    const [, e164, language = 'en-US', country, tollFree] =
+      /^\s*(\+[1-9]\d{6,14})(?:=([a-z]{2}(?:-[A-Z]{2})?)(?::([A-Z]{2}))?(:toll-free)?)?\s*$/.exec(entry) ?? [];
+    if (e164 === undefined)
+      throw new Error(
+        `«${entry}» is no number with a language. Write numbers like +12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free.`,
+      );
+    return {
+      e164,
+      language,
+      ...(country !== undefined && { country }),
+      ...(tollFree !== undefined && { tollFree: true }),
+    };
   });
 }
 
@@ -123,12 +145,13 @@ export function vendorConfiguration(webhooksUrl: string, { vendor }: Credentials
 }
 
 /** An account as the emulator's control client adds it (`addAccount`); its callbacks are for whoever knows where they go. */
-export const vendorAccount = (vendor: VendorCredentials, linked: readonly string[]) => ({
-  apiKey: vendor.accountKey,
-  apiSecret: vendor.accountSecret,
-  signatureSecret: vendor.signatureSecret,
-  application: { id: vendor.applicationId, publicKey: vendor.publicKey },
-  project: { apiKey: vendor.projectKey, apiSecret: vendor.projectSecret },
-  callbackSecret: vendor.callbackSecret,
-  numbers: linked,
-} satisfies NewAccount);
+export const vendorAccount = (vendor: VendorCredentials, linked: readonly string[]) =>
+  ({
+    apiKey: vendor.accountKey,
+    apiSecret: vendor.accountSecret,
+    signatureSecret: vendor.signatureSecret,
+    application: { id: vendor.applicationId, publicKey: vendor.publicKey },
+    project: { apiKey: vendor.projectKey, apiSecret: vendor.projectSecret },
+    callbackSecret: vendor.callbackSecret,
+    numbers: linked,
+  }) satisfies NewAccount;

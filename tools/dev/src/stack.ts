@@ -119,7 +119,12 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
 
   log('starting Postgres and Redis …');
   const [postgres, redis] = await Promise.all([
-    startPostgres({ own, crashSafe: breakable, logFile: logFile('postgres'), ...(keep && { dataFolder: join(stateFolder(), 'postgres'), durable: true }) }).then(processes.add),
+    startPostgres({
+      own,
+      crashSafe: breakable,
+      logFile: logFile('postgres'),
+      ...(keep && { dataFolder: join(stateFolder(), 'postgres'), durable: true }),
+    }).then(processes.add),
     startRedis({ own, log, logFile: logFile('redis') }).then(processes.add),
   ]);
   const databaseUrl = postgres.external ? postgres.url : await postgres.ensureDatabase('partyline');
@@ -128,28 +133,48 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
   const linked = real ? readNumbers(needed(real.env, 'PARTYLINE_NUMBERS')) : numbers;
   const serviceUrl = await postgres.serviceUrlOf(databaseUrl);
   // The emulator's phones have numbers of three countries, and ring many at once; a real account has the platform's own defaults.
-  await seedTenant(serviceUrl, credentials, real ? { numbers: linked, ...homeOf(linked) } : { numbers: linked.map((number) => ({ ...number, maxUnadmitted: 500 })), countries: ['US', 'GB', 'DE'] });
+  await seedTenant(
+    serviceUrl,
+    credentials,
+    real
+      ? { numbers: linked, ...homeOf(linked) }
+      : { numbers: linked.map((number) => ({ ...number, maxUnadmitted: 500 })), countries: ['US', 'GB', 'DE'] },
+  );
 
-  const links = Object.fromEntries(linkKinds.map((kind) => [kind, new Map<string, Link>()])) as unknown as { [K in LinkKind]: Map<string, Link> };
+  const links = Object.fromEntries(linkKinds.map((kind) => [kind, new Map<string, Link>()])) as unknown as {
+    [K in LinkKind]: Map<string, Link>;
+  };
   /** The way from one part to another, or to several in turn: a link when links are wanted, and only to what is ours. */
   async function through(kind: LinkKind, name: string, urls: readonly string[], port?: number): Promise<string> {
     const first = new URL(urls[0]!);
     if (first.hostname !== '127.0.0.1' || (!breakable && urls.length === 1 && port === undefined)) return urls[0]!;
-    const link = processes.add(withStop(await openLink({ name: `${name}→${kind}`, port: port ?? (await freePort()), targets: urls.map(targetOf) })));
+    const link = processes.add(
+      withStop(
+        await openLink({ name: `${name}→${kind}`, port: port ?? (await freePort()), targets: urls.map(targetOf) }),
+      ),
+    );
     links[kind].set(name, link);
     first.port = String(link.port);
     return first.href.replace(/\/$/, '');
   }
 
-  const named = serviceNames.flatMap((service) => Array.from({ length: replicas }, (_, at) => ({ service, name: replicas === 1 ? service : `${service}-${at + 1}` })));
+  const named = serviceNames.flatMap((service) =>
+    Array.from({ length: replicas }, (_, at) => ({ service, name: replicas === 1 ? service : `${service}-${at + 1}` })),
+  );
   const places = await Promise.all(named.map(async (one) => ({ ...one, url: `http://127.0.0.1:${await freePort()}` })));
-  const urlsOf = (service: ServiceName): string[] => places.filter((place) => place.service === service).map(({ url }) => url);
-  const urls = Object.fromEntries(serviceNames.map((service) => [service, urlsOf(service)[0]!])) as Record<ServiceName, string>;
+  const urlsOf = (service: ServiceName): string[] =>
+    places.filter((place) => place.service === service).map(({ url }) => url);
+  const urls = Object.fromEntries(serviceNames.map((service) => [service, urlsOf(service)[0]!])) as Record<
+    ServiceName,
+    string
+  >;
   // With a real account a tunnel leads to a port that its owner knows.
   urls['voice-webhooks'] = await through('webhooks', 'vendor', urlsOf('voice-webhooks'), real?.webhooksPort);
   if (replicas > 1) urls['room-api'] = await frontOf(urlsOf('room-api'));
   async function frontOf(targets: readonly string[]): Promise<string> {
-    const front = processes.add(withStop(await openLink({ name: 'tenants→room-api', port: await freePort(), targets: targets.map(targetOf) })));
+    const front = processes.add(
+      withStop(await openLink({ name: 'tenants→room-api', port: await freePort(), targets: targets.map(targetOf) })),
+    );
     return `http://127.0.0.1:${front.port}`;
   }
 
@@ -161,12 +186,16 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     await started.client.addAccount(vendorAccount(credentials.ownVendor, [ownNumber]));
     return started;
   }
-  const ownAccount = real ? null : processes.add(writeOwnAccount({ mode, vendor: credentials.ownVendor, webhooksUrl: urls['voice-webhooks'] }));
+  const ownAccount = real
+    ? null
+    : processes.add(writeOwnAccount({ mode, vendor: credentials.ownVendor, webhooksUrl: urls['voice-webhooks'] }));
   async function instanceAt({ name, service, url }: (typeof places)[number]): Promise<Instance> {
     const surroundings: Surroundings = {
       databaseUrl: await through('postgres', name, [serviceUrl]),
       redisUrl: await through('redis', name, [redis.url]),
-      vendor: real ? realVendor(real.env) : emulatedVendor(mode, await through('vendor', name, [emulator!.url]), credentials),
+      vendor: real
+        ? realVendor(real.env)
+        : emulatedVendor(mode, await through('vendor', name, [emulator!.url]), credentials),
       publicWebhookUrl: real ? needed(real.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],
       urls: { ...urls, [service]: url },
       credentials,
@@ -220,7 +249,9 @@ const targetOf = (url: string): Target => ({ host: new URL(url).hostname, port: 
 function needed(env: NodeJS.ProcessEnv, name: string): string {
   const value = env[name];
   if (value) return value;
-  throw new Error(`${name} is not set: a real account needs it, in the environment or in .env (README, “With a real Vonage account”).`);
+  throw new Error(
+    `${name} is not set: a real account needs it, in the environment or in .env (README, “With a real Vonage account”).`,
+  );
 }
 
 /** The countries of the numbers, which the tenant may ring. */
@@ -229,7 +260,11 @@ function homeOf(linked: Stack['numbers']): Pick<Seed, 'countries'> {
   return countries.length === 0 ? {} : { countries };
 }
 
-async function seedTenant(databaseUrl: string, { tenantId, apiKey }: Pick<Credentials, 'tenantId' | 'apiKey'>, prepared: Pick<Seed, 'numbers' | 'countries'>): Promise<void> {
+async function seedTenant(
+  databaseUrl: string,
+  { tenantId, apiKey }: Pick<Credentials, 'tenantId' | 'apiKey'>,
+  prepared: Pick<Seed, 'numbers' | 'countries'>,
+): Promise<void> {
   const failed: Error[] = [];
   const store = openStore({ url: databaseUrl, max: 1, onError: (error) => failed.push(error) });
   try {
@@ -251,5 +286,9 @@ function systemEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR, TZ, NODE_EXTRA_CA_CERTS } = process.env;
   // A fifth off a service's start.
   const NODE_COMPILE_CACHE = cacheFolder('compile');
-  return Object.fromEntries(Object.entries({ PATH, HOME, TMPDIR, TZ, NODE_EXTRA_CA_CERTS, NODE_COMPILE_CACHE }).filter(([, value]) => value !== undefined));
+  return Object.fromEntries(
+    Object.entries({ PATH, HOME, TMPDIR, TZ, NODE_EXTRA_CA_CERTS, NODE_COMPILE_CACHE }).filter(
+      ([, value]) => value !== undefined,
+    ),
+  );
 }

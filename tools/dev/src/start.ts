@@ -62,7 +62,11 @@ function readArguments(): Omit<StackOptions, 'log'> {
     if (mode !== 'opentok' && mode !== 'unified') throw new Error(`--mode is opentok or unified, not ${mode}`);
     if (vendor !== 'emulated' && vendor !== 'vonage') throw new Error(`--vendor is emulated or vonage, not ${vendor}`);
     if (!/^\d{2,5}$/.test(port)) throw new Error(`--webhooks-port is a port number, not ${port}`);
-    return { mode, keep, ...(vendor === 'vonage' ? { real: { env: realEnvironment(), webhooksPort: Number(port) } } : {}) };
+    return {
+      mode,
+      keep,
+      ...(vendor === 'vonage' ? { real: { env: realEnvironment(), webhooksPort: Number(port) } } : {}),
+    };
   } catch (error) {
     log(`${(error as Error).message}\n\n${HELP}`);
     return process.exit(2);

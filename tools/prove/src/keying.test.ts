@@ -8,7 +8,9 @@ it('callers have the times and tries that the database gives them', async () => 
   const client = new pg.Client({ connectionString: database.url });
   try {
     await client.connect();
-    const { rows } = await client.query('SELECT extract(epoch FROM time_to_key(false))::int AS key, tries_for_pin(false) AS tries, extract(epoch FROM time_for_good_bye())::int AS bye');
+    const { rows } = await client.query(
+      'SELECT extract(epoch FROM time_to_key(false))::int AS key, tries_for_pin(false) AS tries, extract(epoch FROM time_for_good_bye())::int AS bye',
+    );
     expect(rows).toEqual([{ key: KEYING_S, tries: MAX_TRIES, bye: GOOD_BYE_S }]);
   } finally {
     await client.end();

@@ -47,14 +47,26 @@ function commit(): string {
 /** Adds a stage's part to the last line: what leaked anywhere leaked. */
 function add(figures: Partial<Figures>, part: Partial<Figures>): void {
   const sum: Partial<Figures> = {};
-  for (const key of ['leakedLegSecondsPastBound', 'falseKills', 'eventsLost', 'eventsDuplicated'] as const) if (part[key] !== undefined) sum[key] = (figures[key] ?? 0) + part[key];
+  for (const key of ['leakedLegSecondsPastBound', 'falseKills', 'eventsLost', 'eventsDuplicated'] as const)
+    if (part[key] !== undefined) sum[key] = (figures[key] ?? 0) + part[key];
   const billed = [figures.billedVsLedgerMaxSeconds, part.billedVsLedgerMaxSeconds].filter((each) => each !== undefined);
   Object.assign(figures, part, sum, billed.length === 0 ? {} : { billedVsLedgerMaxSeconds: Math.max(...billed) });
 }
 
 /** The last line's fields, in its order. */
 const FIELDS: readonly (keyof Figures)[] = [
-  'simulatedDays', 'legs', 'faults', 'leakedLegSecondsPastBound', 'falseKills', 'hangUpsPerLeg', 'hangUpDelayMs', 'eventsLost', 'eventsDuplicated', 'billedVsLedgerMaxSeconds', 'plantedBugsCaught', 'killPoints',
+  'simulatedDays',
+  'legs',
+  'faults',
+  'leakedLegSecondsPastBound',
+  'falseKills',
+  'hangUpsPerLeg',
+  'hangUpDelayMs',
+  'eventsLost',
+  'eventsDuplicated',
+  'billedVsLedgerMaxSeconds',
+  'plantedBugsCaught',
+  'killPoints',
   'controlArms',
 ];
 
@@ -64,7 +76,8 @@ async function prove(): Promise<boolean> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 9_000) + 1 : Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0) throw new Error('--seed takes a whole number');
   const names = (values.stage ?? Object.keys(STAGES)) as StageName[];
-  for (const name of names) if (!(name in STAGES)) throw new Error(`there is no stage "${name}"; there are ${Object.keys(STAGES).join(', ')}`);
+  for (const name of names)
+    if (!(name in STAGES)) throw new Error(`there is no stage "${name}"; there are ${Object.keys(STAGES).join(', ')}`);
   const started = performance.now();
   log(`prove: seed ${seed}${values.quick ? ', quick' : ''}`);
   const figures: Partial<Figures> = {};
@@ -73,7 +86,9 @@ async function prove(): Promise<boolean> {
     const began = performance.now();
     log(`${name} …`);
     try {
-      const result = await (await STAGES[name]())({ seed, quick: values.quick, log, ...(beside === undefined ? {} : { beside }) });
+      const result = await (
+        await STAGES[name]()
+      )({ seed, quick: values.quick, log, ...(beside === undefined ? {} : { beside }) });
       add(figures, result.figures);
       if (result.more !== undefined) log(`  ${JSON.stringify(result.more)}`);
       troubles.push(...result.troubles.map((trouble) => `${name}: ${trouble}`));
@@ -89,11 +104,20 @@ async function prove(): Promise<boolean> {
   await waits;
   for (const name of names) if (name !== 'real' && !beside.includes(name)) await play(name);
   for (const trouble of troubles) log(`FAILED ${trouble}`);
-  log(`${troubles.length === 0 ? 'every bound held' : `${troubles.length} troubles`}, ${((performance.now() - started) / 1000).toFixed(0)} s`);
-  process.stdout.write(`${JSON.stringify({ seed, commit: commit(), ...Object.fromEntries(FIELDS.filter((field) => field in figures).map((field) => [field, figures[field]])) })}\n`);
+  log(
+    `${troubles.length === 0 ? 'every bound held' : `${troubles.length} troubles`}, ${((performance.now() - started) / 1000).toFixed(0)} s`,
+  );
+  process.stdout.write(
+    `${JSON.stringify({ seed, commit: commit(), ...Object.fromEntries(FIELDS.filter((field) => field in figures).map((field) => [field, figures[field]])) })}\n`,
+  );
   return troubles.length === 0;
 }
 
 if (values.help) process.stdout.write(`${HELP}\n`);
 // Without `exit`, Node's own clean-up turns round and round for ever over a socket of a link that was broken (24.21, Environment::CleanupHandles).
-else process.exit((await (values.replay === undefined ? prove() : replay(Number(values.replay), values.planted, values.fine, log))) ? 0 : 1);
+else
+  process.exit(
+    (await (values.replay === undefined ? prove() : replay(Number(values.replay), values.planted, values.fine, log)))
+      ? 0
+      : 1,
+  );

@@ -29,7 +29,8 @@ export interface NewAccount {
 export function accountPatch(added: NewAccount): EmulatorConfigPatch {
   const { apiKey, apiSecret, signatureSecret, application, project, callbackSecret, numbers = [], callbacks } = added;
   const signing = callbackSecret === undefined ? {} : { callbackSecret };
-  const { applications: [addresses] = [], projects: [videoAddresses] = [] } = callbacks === undefined ? {} : callbacksPatch(added, callbacks);
+  const { applications: [addresses] = [], projects: [videoAddresses] = [] } =
+    callbacks === undefined ? {} : callbacksPatch(added, callbacks);
   return {
     accounts: [{ apiKey, apiSecret, signatureSecret }],
     applications: [{ ...addresses, ...application, account: apiKey, video: { ...addresses?.video, ...signing } }],
@@ -39,7 +40,10 @@ export function accountPatch(added: NewAccount): EmulatorConfigPatch {
 }
 
 /** What sets (or moves) the addresses that an account's webhooks go to, for `PUT /emulator/config`. */
-export function callbacksPatch({ application, project }: Pick<NewAccount, 'application' | 'project'>, { answerUrl, eventUrl, videoUrl }: Callbacks): EmulatorConfigPatch {
+export function callbacksPatch(
+  { application, project }: Pick<NewAccount, 'application' | 'project'>,
+  { answerUrl, eventUrl, videoUrl }: Callbacks,
+): EmulatorConfigPatch {
   const video = { sessionCallbackUrl: videoUrl, sipCallbackUrl: videoUrl };
   return {
     applications: [{ id: application.id, answerUrl, answerMethod: 'POST', eventUrl, eventMethod: 'POST', video }],

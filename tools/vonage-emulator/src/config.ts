@@ -107,7 +107,9 @@ const timingsSchema = z.strictObject({
 /** Vendor behaviour that the contract leaves open, or that differs between accounts. */
 const behaviourSchema = z.strictObject({
   /** Hosts that mean "Vonage Voice" in a SIP URI. Only parsed, never resolved. */
-  sipHosts: z.array(z.string()).default(['sip.nexmo.com', 'sip-us.vonage.com', 'sip-eu.vonage.com', 'sip-ap.vonage.com']),
+  sipHosts: z
+    .array(z.string())
+    .default(['sip.nexmo.com', 'sip-us.vonage.com', 'sip-eu.vonage.com', 'sip-ap.vonage.com']),
   /** True: disconnecting the media connection also cancels a call that still rings. */
   disconnectCancelsRinging: z.boolean().default(false),
   /** "Every call gets completed at the end unless it was rejected" (contract §3). */
@@ -146,12 +148,22 @@ const configFields = z.strictObject({
 export const configSchema = configFields.superRefine(({ account, accounts, applications, projects }, context) => {
   const known = new Set([account.apiKey]);
   for (const [at, { apiKey }] of accounts.entries()) {
-    if (known.has(apiKey)) context.addIssue({ code: 'custom', path: ['accounts', at, 'apiKey'], message: `${apiKey} is already an account` });
+    if (known.has(apiKey))
+      context.addIssue({
+        code: 'custom',
+        path: ['accounts', at, 'apiKey'],
+        message: `${apiKey} is already an account`,
+      });
     known.add(apiKey);
   }
   for (const [list, owned] of Object.entries({ applications, projects })) {
     for (const [at, one] of owned.entries()) {
-      if (one.account !== undefined && !known.has(one.account)) context.addIssue({ code: 'custom', path: [list, at, 'account'], message: `${one.account} is no account's apiKey` });
+      if (one.account !== undefined && !known.has(one.account))
+        context.addIssue({
+          code: 'custom',
+          path: [list, at, 'account'],
+          message: `${one.account} is no account's apiKey`,
+        });
     }
   }
 });
@@ -197,7 +209,14 @@ const mergeBy = (key: string, current: Raw[], changes: Raw[] = []): Raw[] => {
 
 /** An application's video settings merge by field too: a new address must not take the callback secret away. */
 const mergeVideo = (current: Raw[], changes: Raw[] = []): Raw[] =>
-  changes.map((change) => (change.video === undefined ? change : { ...change, video: { ...(current.find((one) => one.id === change.id)?.video as Raw), ...(change.video as Raw) } }));
+  changes.map((change) =>
+    change.video === undefined
+      ? change
+      : {
+          ...change,
+          video: { ...(current.find((one) => one.id === change.id)?.video as Raw), ...(change.video as Raw) },
+        },
+  );
 
 /** Applies a patch and validates the whole: an added item must be complete. */
 export function patchConfig(current: EmulatorConfig, patch: unknown): EmulatorConfig {

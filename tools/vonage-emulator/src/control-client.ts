@@ -6,8 +6,19 @@ import { accountPatch, callbacksPatch, type Callbacks, type NewAccount } from '.
 import type { EmulatorConfig, EmulatorConfigPatch } from './config.ts';
 import type { Faults, FaultsInput } from './faults/schema.ts';
 import type {
-  ConversationView, LedgerView, LegKind, LogQuery, PersonView, PhoneBehaviour, PhoneView, RestLogEntry, SessionView,
-  TimelineEvent, TimelineEventName, VideoConnectionView, WebhookLogEntry,
+  ConversationView,
+  LedgerView,
+  LegKind,
+  LogQuery,
+  PersonView,
+  PhoneBehaviour,
+  PhoneView,
+  RestLogEntry,
+  SessionView,
+  TimelineEvent,
+  TimelineEventName,
+  VideoConnectionView,
+  WebhookLogEntry,
 } from './views.ts';
 
 export type * from './views.ts';
@@ -132,11 +143,19 @@ export class EmulatorClient {
   }
 
   /** A browser joins a video session with a client token. Publishes unless told not to. */
-  joinWebrtc(input: { sessionId: string; token: string; publish?: boolean; name?: string }): Promise<VideoConnectionView> {
+  joinWebrtc(input: {
+    sessionId: string;
+    token: string;
+    publish?: boolean;
+    name?: string;
+  }): Promise<VideoConnectionView> {
     return this.call('POST', '/webrtc', input);
   }
 
-  leaveWebrtc(connectionId: string, reason: 'clientDisconnected' | 'networkDisconnected' = 'clientDisconnected'): Promise<void> {
+  leaveWebrtc(
+    connectionId: string,
+    reason: 'clientDisconnected' | 'networkDisconnected' = 'clientDisconnected',
+  ): Promise<void> {
     return this.call('DELETE', `/webrtc/${connectionId}`, undefined, { reason });
   }
 
@@ -239,7 +258,11 @@ export class EmulatorClient {
   }
 
   private poll<T>(path: string, query: Query, options: AwaitOptions): Promise<T> {
-    return this.call('GET', path, undefined, { after: options.after, ...query, timeout_ms: options.timeoutMs ?? 30_000 });
+    return this.call('GET', path, undefined, {
+      after: options.after,
+      ...query,
+      timeout_ms: options.timeoutMs ?? 30_000,
+    });
   }
 
   private async call<T>(method: string, path: string, body?: unknown, query: Query = {}): Promise<T> {

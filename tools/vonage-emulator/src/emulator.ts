@@ -19,8 +19,19 @@ function emptyWorld(config: World['config']): World {
     board: createBoard(),
     faults: createFaultBook(config.seed),
     newId: randomUUID,
-    legs: new Map(), conversations: new Map(), sessions: new Map(), archives: new Map(), callbacks: [],
-    people: new Map(), phones: new Map(), webhookLog: [], restLog: [], recent: new Map(), held: [], sequence: 0, over: false,
+    legs: new Map(),
+    conversations: new Map(),
+    sessions: new Map(),
+    archives: new Map(),
+    callbacks: [],
+    people: new Map(),
+    phones: new Map(),
+    webhookLog: [],
+    restLog: [],
+    recent: new Map(),
+    held: [],
+    sequence: 0,
+    over: false,
   };
 }
 

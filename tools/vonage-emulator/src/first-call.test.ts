@@ -6,9 +6,13 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await setStage();
   stage.on.set('/answer', (hook) => ({
-    json: 'SipHeader_X-OpenTok-SessionId' in hook.query
-      ? [{ action: 'conversation', name: 'room-1' }]
-      : [{ action: 'talk', text: 'Please key your PIN', bargeIn: true }, { action: 'input', type: ['dtmf'], dtmf: { maxDigits: 4 }, eventUrl: [`${stage.hooksUrl}/dtmf`] }],
+    json:
+      'SipHeader_X-OpenTok-SessionId' in hook.query
+        ? [{ action: 'conversation', name: 'room-1' }]
+        : [
+            { action: 'talk', text: 'Please key your PIN', bargeIn: true },
+            { action: 'input', type: ['dtmf'], dtmf: { maxDigits: 4 }, eventUrl: [`${stage.hooksUrl}/dtmf`] },
+          ],
   }));
   stage.on.set('/dtmf', () => ({ json: [{ action: 'conversation', name: 'room-1' }] }));
 });
@@ -26,7 +30,14 @@ describe('a browser and a caller on one party line', () => {
     expect(joined.conversation).toBe('room-1');
 
     const sip = await promised<{ connectionId: string }>((done) =>
-      opentok.dial(sessionId, opentok.generateToken(sessionId), SIP_URI, { auth: SIP_AUTH, headers: { 'X-Room': 'r1' } }, done));
+      opentok.dial(
+        sessionId,
+        opentok.generateToken(sessionId),
+        SIP_URI,
+        { auth: SIP_AUTH, headers: { 'X-Room': 'r1' } },
+        done,
+      ),
+    );
     const room = await client.awaitConversation('room-1', 2);
     expect(room.members.map((member) => member.bridgedSessionId)).toEqual([undefined, sessionId]);
     await client.awaitLegsUp(4);

@@ -29,7 +29,14 @@ async function readConfig(source: string | undefined): Promise<EmulatorConfigInp
   return JSON.parse(source === '-' ? await firstLineOfStdin() : readFileSync(source, 'utf8')) as EmulatorConfigInput;
 }
 
-const { values } = parseArgs({ options: { config: { type: 'string' }, port: { type: 'string' }, clock: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
+const { values } = parseArgs({
+  options: {
+    config: { type: 'string' },
+    port: { type: 'string' },
+    clock: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
 
 if (values.help === true) {
   process.stdout.write(HELP);

@@ -2,8 +2,22 @@
 import type { RestKind, WebhookKind } from './faults/schema.ts';
 
 export type TimelineEventName =
-  | 'dialled' | 'ringing' | 'answered' | 'heard' | 'prompt' | 'keyed' | 'dtmf-heard'
-  | 'joined' | 'waiting' | 'left' | 'muted' | 'unmuted' | 'earmuffed' | 'unearmuffed' | 'recorded' | 'ended';
+  | 'dialled'
+  | 'ringing'
+  | 'answered'
+  | 'heard'
+  | 'prompt'
+  | 'keyed'
+  | 'dtmf-heard'
+  | 'joined'
+  | 'waiting'
+  | 'left'
+  | 'muted'
+  | 'unmuted'
+  | 'earmuffed'
+  | 'unearmuffed'
+  | 'recorded'
+  | 'ended';
 
 /** One thing that happened to a simulated person. `seq` counts per person from 1. */
 export interface TimelineEvent {

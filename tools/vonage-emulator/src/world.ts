@@ -133,7 +133,10 @@ export interface World {
   readonly legs: Map<string, Leg>;
   readonly conversations: Map<string, Conversation>;
   readonly sessions: Map<string, VideoSession>;
-  readonly archives: Map<string, { id: string; account: string; sessionId: string; status: string; name?: string; createdAt: number }>;
+  readonly archives: Map<
+    string,
+    { id: string; account: string; sessionId: string; status: string; name?: string; createdAt: number }
+  >;
   readonly callbacks: RegisteredCallback[];
   readonly people: Map<string, Person>;
   readonly phones: Map<string, PhoneBehaviour>;
@@ -160,4 +163,5 @@ export function append<T>(log: T[], entry: T, most = 20_000): T {
 export const digitsOf = (number: string): string => number.replace(/^\+/, '').replace(/[\s()-]/g, '');
 
 /** The time that tokens and `iat` are measured in. */
-export const credentialNow = (world: World, wall: number): number => (world.config.behaviour.credentialTime === 'wall' ? wall : world.clock.now());
+export const credentialNow = (world: World, wall: number): number =>
+  world.config.behaviour.credentialTime === 'wall' ? wall : world.clock.now();

@@ -32,7 +32,15 @@ export async function openReceiver(): Promise<Receiver> {
     void (async () => {
       const text = Buffer.concat((await request.toArray()) as Buffer[]).toString();
       const body = JSON.parse(text) as Record<string, unknown>;
-      const event = { path: request.url ?? '', id: String(request.headers['webhook-id']), sessionId: String(body.sessionId), seq: Number(body.seq), body, text, headers: request.headers };
+      const event = {
+        path: request.url ?? '',
+        id: String(request.headers['webhook-id']),
+        sessionId: String(body.sessionId),
+        seq: Number(body.seq),
+        body,
+        text,
+        headers: request.headers,
+      };
       receiver.received.push(event);
       const reply = receiver.answer(event);
       if (reply === 'reset') request.socket.destroy();

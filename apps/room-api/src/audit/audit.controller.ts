@@ -10,12 +10,19 @@ export class AuditController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Get('audit')
-  async own(@Tenant() tenantId: string, @Query(query(ListAudit)) wanted: ListAudit, @Headers('accept') accept?: string): Promise<AuditPage | StreamableFile> {
+  async own(
+    @Tenant() tenantId: string,
+    @Query(query(ListAudit)) wanted: ListAudit,
+    @Headers('accept') accept?: string,
+  ): Promise<AuditPage | StreamableFile> {
     return readLog(this.deps.store, tenantId, wanted, accept);
   }
 
   @Get('operator/audit')
-  async ofAll(@Query(query(ListAuditOfAll)) wanted: ListAuditOfAll, @Headers('accept') accept?: string): Promise<AuditPage | StreamableFile> {
+  async ofAll(
+    @Query(query(ListAuditOfAll)) wanted: ListAuditOfAll,
+    @Headers('accept') accept?: string,
+  ): Promise<AuditPage | StreamableFile> {
     return readLog(this.deps.store, null, wanted, accept);
   }
 }

@@ -40,7 +40,8 @@ export class AuditInterceptor implements NestInterceptor {
       requestId: request.id,
       source: sourceOf(request),
     });
-    const close = (outcome: Omit<Outcome, 'changes'>): Promise<void> => this.#close(tenantId, entryId, operation, { ...outcome, changes: request.changes ?? null });
+    const close = (outcome: Omit<Outcome, 'changes'>): Promise<void> =>
+      this.#close(tenantId, entryId, operation, { ...outcome, changes: request.changes ?? null });
     try {
       const reply: unknown = await lastValueFrom(next.handle(), { defaultValue: undefined });
       await close({ status: operation.reply.status, reason: null, targets: idsIn(reply) });
@@ -57,7 +58,12 @@ export class AuditInterceptor implements NestInterceptor {
     try {
       await closeEntry(this.deps.store, tenantId, entryId, outcome);
     } catch (error) {
-      this.deps.report.warn('an audit entry could not be closed', { entryId, operation: operation.id, status: outcome.status, error: String(error) });
+      this.deps.report.warn('an audit entry could not be closed', {
+        entryId,
+        operation: operation.id,
+        status: outcome.status,
+        error: String(error),
+      });
     }
   }
 }

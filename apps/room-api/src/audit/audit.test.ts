@@ -12,9 +12,18 @@ beforeEach(async () => {
 });
 afterAll(() => stage.stop());
 
-type Entry = Record<'id' | 'operation' | 'source' | 'requestId' | 'at' | 'reason', string> & { status: number; targets: Record<string, string>; actor: { kind: string; id: string }; tenantId: string | null; changes: unknown; endedAt: string | null };
-const entries = async (query = '', key?: string): Promise<Entry[]> => (await stage.ask('GET', `/v1/audit${query}`, key === undefined ? {} : { key })).body.entries;
-const allEntries = async (query = ''): Promise<Entry[]> => (await stage.ask('GET', `/v1/operator/audit${query}`)).body.entries;
+type Entry = Record<'id' | 'operation' | 'source' | 'requestId' | 'at' | 'reason', string> & {
+  status: number;
+  targets: Record<string, string>;
+  actor: { kind: string; id: string };
+  tenantId: string | null;
+  changes: unknown;
+  endedAt: string | null;
+};
+const entries = async (query = '', key?: string): Promise<Entry[]> =>
+  (await stage.ask('GET', `/v1/audit${query}`, key === undefined ? {} : { key })).body.entries;
+const allEntries = async (query = ''): Promise<Entry[]> =>
+  (await stage.ask('GET', `/v1/operator/audit${query}`)).body.entries;
 const keyId = (key: string): string => key.split('_')[2] ?? '';
 
 describe('every operation that may change something', () => {
@@ -22,19 +31,33 @@ describe('every operation that may change something', () => {
 
   it('is there to be walked', () => expect(writing.length).toBeGreaterThan(10));
 
-  it.each(writing.map((operation) => [operation.id, operation] as const))('%s leaves one entry, with how it was answered', async (id, { method, path, scope }) => {
-    const operator = scope === 'operator';
-    const key = operator ? stage.keys.operator : stage.keys.ours;
-    const reply: Reply = await stage.ask(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'none_x'), { key, body: {} });
-    expect(await allEntries()).toEqual([
-      {
-        id: expect.stringMatching(/^aud_/), tenantId: operator ? null : 'ten_ours', actor: operator ? { kind: 'operator', id: 'oscar' } : { kind: 'key', id: keyId(key) },
-        operation: id, targets: expect.any(Object), changes: expect.toSatisfy((changes) => changes === null || typeof changes === 'object'),
-        requestId: reply.body?.requestId ?? expect.stringMatching(/^req_/), source: expect.stringMatching(/127\.0\.0\.1$/), at: expect.any(String), endedAt: expect.any(String),
-        status: reply.status, reason: reply.body?.reason ?? null,
-      },
-    ]);
-  });
+  it.each(writing.map((operation) => [operation.id, operation] as const))(
+    '%s leaves one entry, with how it was answered',
+    async (id, { method, path, scope }) => {
+      const operator = scope === 'operator';
+      const key = operator ? stage.keys.operator : stage.keys.ours;
+      const reply: Reply = await stage.ask(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'none_x'), {
+        key,
+        body: {},
+      });
+      expect(await allEntries()).toEqual([
+        {
+          id: expect.stringMatching(/^aud_/),
+          tenantId: operator ? null : 'ten_ours',
+          actor: operator ? { kind: 'operator', id: 'oscar' } : { kind: 'key', id: keyId(key) },
+          operation: id,
+          targets: expect.any(Object),
+          changes: expect.toSatisfy((changes) => changes === null || typeof changes === 'object'),
+          requestId: reply.body?.requestId ?? expect.stringMatching(/^req_/),
+          source: expect.stringMatching(/127\.0\.0\.1$/),
+          at: expect.any(String),
+          endedAt: expect.any(String),
+          status: reply.status,
+          reason: reply.body?.reason ?? null,
+        },
+      ]);
+    },
+  );
 
   it('and one that reads leaves none', async () => {
     for (const path of ['/v1/rooms', '/v1/keys', '/v1/hang-ups', '/v1/audit', '/docs']) await stage.ask('GET', path);
@@ -58,7 +81,9 @@ describe('every operation that may change something', () => {
     const held = await stage.store.pool.connect();
     await held.query('BEGIN; LOCK TABLE room IN EXCLUSIVE MODE');
     const asked = stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    await expect.poll(async () => (await entries()).map(({ operation, status, endedAt }) => [operation, status, endedAt])).toEqual([['createRoom', null, null]]);
+    await expect
+      .poll(async () => (await entries()).map(({ operation, status, endedAt }) => [operation, status, endedAt]))
+      .toEqual([['createRoom', null, null]]);
     await held.query('ROLLBACK');
     held.release();
     expect((await asked).status).toBe(201);
@@ -77,13 +102,28 @@ describe('an entry', () => {
   });
 
   it('tells fields before and after, where the operation notes them', async () => {
-    await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', { body: { name: 'Others', limits: { maxLiveRooms: 7 } } });
-    expect((await allEntries())[0]?.changes).toEqual({ before: { name: 'Theirs', max_live_rooms: null }, after: { name: 'Others', max_live_rooms: 7 } });
+    await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', {
+      body: { name: 'Others', limits: { maxLiveRooms: 7 } },
+    });
+    expect((await allEntries())[0]?.changes).toEqual({
+      before: { name: 'Theirs', max_live_rooms: null },
+      after: { name: 'Others', max_live_rooms: 7 },
+    });
     await stage.ask('PATCH', '/v1/operator/limits', { body: { maxLiveLegs: 400 } });
     expect((await allEntries())[0]?.changes).toEqual({ before: { max_live_legs: 500 }, after: { max_live_legs: 400 } });
-    await stage.ask('PATCH', '/v1/operator/rates', { body: { rates: [{ what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: null }, { what: 'inbound', prefix: '+12025550100', currency: 'EUR', microPerMinute: '5' }] } });
+    await stage.ask('PATCH', '/v1/operator/rates', {
+      body: {
+        rates: [
+          { what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: null },
+          { what: 'inbound', prefix: '+12025550100', currency: 'EUR', microPerMinute: '5' },
+        ],
+      },
+    });
     // A prefix as long as a number may be one, and no log has those.
-    expect((await allEntries())[0]?.changes).toEqual({ before: { rates: [{ what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: '40000' }] }, after: { rates: [{ what: 'inbound', prefix: '+120255…', currency: 'EUR', microPerMinute: '5' }] } });
+    expect((await allEntries())[0]?.changes).toEqual({
+      before: { rates: [{ what: 'outbound', prefix: '+44', currency: 'EUR', microPerMinute: '40000' }] },
+      after: { rates: [{ what: 'inbound', prefix: '+120255…', currency: 'EUR', microPerMinute: '5' }] },
+    });
   });
 
   it('says of a room and its people what was changed, and of the tenant’s own words only that they were', async () => {
@@ -91,10 +131,17 @@ describe('an entry', () => {
     const { body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Board' } });
     expect(await latest()).toMatchObject({ after: { roomId: made.room.id, name: '…', wait_for_host: false } });
     await stage.ask('PATCH', `/v1/rooms/${made.room.id}`, { body: { name: 'Bored', waitForHost: true } });
-    expect(await latest()).toEqual({ before: { name: '…', wait_for_host: false }, after: { name: '…', wait_for_host: true } });
-    const { body: rung } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, { body: { phone: '+442079460018', name: 'Ada' } });
+    expect(await latest()).toEqual({
+      before: { name: '…', wait_for_host: false },
+      after: { name: '…', wait_for_host: true },
+    });
+    const { body: rung } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, {
+      body: { phone: '+442079460018', name: 'Ada' },
+    });
     expect(await latest()).toEqual({ after: { ...rung, number: '+442*******18', role: 'participant' } });
-    const { body: pin } = await stage.ask('POST', `/v1/rooms/${made.room.id}/pins`, { body: { name: 'Ada', role: 'host' } });
+    const { body: pin } = await stage.ask('POST', `/v1/rooms/${made.room.id}/pins`, {
+      body: { name: 'Ada', role: 'host' },
+    });
     expect(await latest()).toEqual({ after: { pinId: pin.id, participantId: pin.participantId, role: 'host' } });
     await stage.ask('DELETE', `/v1/participants/${rung.participantId}`);
     expect(await latest()).toEqual({ after: { legIds: [rung.legId] } });
@@ -102,7 +149,10 @@ describe('an entry', () => {
 
   it('has the address that a proxy tells of, and nothing that is no address', async () => {
     const from = async (forwarded: string): Promise<string | undefined> => {
-      await fetch(`${stage.url}/v1/rooms`, { method: 'POST', headers: { authorization: `Bearer ${stage.keys.ours}`, 'x-forwarded-for': forwarded } });
+      await fetch(`${stage.url}/v1/rooms`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${stage.keys.ours}`, 'x-forwarded-for': forwarded },
+      });
       return (await entries('?limit=1'))[0]?.source;
     };
     expect(await from('203.0.113.7')).toBe('203.0.113.7');
@@ -111,8 +161,15 @@ describe('an entry', () => {
 
   it('cannot be taken back, changed or backdated by a tenant', async () => {
     await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    for (const text of ['DELETE FROM audit_entry', `UPDATE audit_entry SET actor_id = 'else'`, `UPDATE audit_entry SET tenant_id = NULL`, `UPDATE audit_entry SET begun_at = now()`]) {
-      await expect(inTransaction(stage.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({ code: '42501' });
+    for (const text of [
+      'DELETE FROM audit_entry',
+      `UPDATE audit_entry SET actor_id = 'else'`,
+      `UPDATE audit_entry SET tenant_id = NULL`,
+      `UPDATE audit_entry SET begun_at = now()`,
+    ]) {
+      await expect(inTransaction(stage.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({
+        code: '42501',
+      });
     }
   });
 });
@@ -123,9 +180,19 @@ describe('the log', () => {
     await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: { name: 'Theirs' } });
     await stage.ask('POST', '/v1/operator/tenants/ten_theirs/resume');
     expect((await entries()).map(({ tenantId }) => tenantId)).toEqual(['ten_ours']);
-    expect((await entries('', stage.keys.theirs)).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([[null, 'resumeTenant'], ['ten_theirs', 'createRoom']]);
-    expect((await allEntries()).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([[null, 'resumeTenant'], ['ten_theirs', 'createRoom'], ['ten_ours', 'createRoom']]);
-    expect((await allEntries('?tenantId=ten_theirs')).map(({ operation }) => operation)).toEqual(['resumeTenant', 'createRoom']);
+    expect((await entries('', stage.keys.theirs)).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([
+      [null, 'resumeTenant'],
+      ['ten_theirs', 'createRoom'],
+    ]);
+    expect((await allEntries()).map(({ tenantId, operation }) => [tenantId, operation])).toEqual([
+      [null, 'resumeTenant'],
+      ['ten_theirs', 'createRoom'],
+      ['ten_ours', 'createRoom'],
+    ]);
+    expect((await allEntries('?tenantId=ten_theirs')).map(({ operation }) => operation)).toEqual([
+      'resumeTenant',
+      'createRoom',
+    ]);
   });
 
   it('shows a tenant what operators did to it, but neither who they are nor anything of another tenant', async () => {
@@ -142,8 +209,22 @@ describe('the log', () => {
 
     // Suspended, it may still read them.
     const ours = await entries();
-    expect(ours.map(({ operation }) => operation)).toEqual(['suspendTenant', 'updateNumber', 'createNumber', 'createTenantKey', 'updateTenant', 'updateTenant']);
-    for (const entry of ours) expect(entry).toMatchObject({ tenantId: null, actor: { kind: 'operator', id: 'operator' }, source: null, status: expect.any(Number), targets: { tenantId: 'ten_ours' } });
+    expect(ours.map(({ operation }) => operation)).toEqual([
+      'suspendTenant',
+      'updateNumber',
+      'createNumber',
+      'createTenantKey',
+      'updateTenant',
+      'updateTenant',
+    ]);
+    for (const entry of ours)
+      expect(entry).toMatchObject({
+        tenantId: null,
+        actor: { kind: 'operator', id: 'operator' },
+        source: null,
+        status: expect.any(Number),
+        targets: { tenantId: 'ten_ours' },
+      });
     expect(ours.map(({ changes }) => changes)).toMatchObject([
       { after: { suspendedAt: expect.any(String) } },
       { before: { number: '+131******77', tenantId: 'ten_ours' }, after: { number: '+131******77', tenantId: null } },
@@ -152,8 +233,12 @@ describe('the log', () => {
       { before: { max_minutes_per_month: 90 }, after: { max_minutes_per_month: null } },
       { before: { max_minutes_per_month: null }, after: { max_minutes_per_month: 90 } },
     ]);
-    for (const theirs of ['oscar', 'ten_theirs', 'Slow payers', '127.0.0.1', number]) expect(JSON.stringify(ours)).not.toContain(theirs);
-    expect((await entries('', stage.keys.theirs)).map(({ operation }) => operation)).toEqual(['deleteNumber', 'updateNumber']);
+    for (const theirs of ['oscar', 'ten_theirs', 'Slow payers', '127.0.0.1', number])
+      expect(JSON.stringify(ours)).not.toContain(theirs);
+    expect((await entries('', stage.keys.theirs)).map(({ operation }) => operation)).toEqual([
+      'deleteNumber',
+      'updateNumber',
+    ]);
     await stage.ask('POST', `${TENANT}/resume`);
 
     // Sifted and paged like its own.
@@ -161,15 +246,21 @@ describe('the log', () => {
     expect((await entries('?actor=operator&operation=createNumber')).map(({ id }) => id)).toEqual([ours[2]?.id]);
     expect(await entries('?actor=oscar')).toEqual([]);
     const seen: string[] = [];
-    for (let next: string | null = ''; next !== null; ) {
-      const { body }: { body: { entries: Entry[]; next: string | null } } = await stage.ask('GET', `/v1/audit?limit=3${next === '' ? '' : `&after=${next}`}`);
+    for (let next: string | null = ''; next !== null;) {
+      const { body }: { body: { entries: Entry[]; next: string | null } } = await stage.ask(
+        'GET',
+        `/v1/audit?limit=3${next === '' ? '' : `&after=${next}`}`,
+      );
       seen.push(...body.entries.map(({ operation }) => operation));
       next = body.next;
     }
     expect(seen).toEqual(['createRoom', 'resumeTenant', ...ours.map(({ operation }) => operation)]);
     // The operator's own log hides nothing.
     const all = await allEntries('?tenantId=ten_theirs');
-    expect(all.map(({ operation, actor, source }) => [operation, actor.id, source])).toEqual([['deleteNumber', 'oscar', expect.any(String)], ['updateNumber', 'oscar', expect.any(String)]]);
+    expect(all.map(({ operation, actor, source }) => [operation, actor.id, source])).toEqual([
+      ['deleteNumber', 'oscar', expect.any(String)],
+      ['updateNumber', 'oscar', expect.any(String)],
+    ]);
   });
 
   it('takes no entry from a tenant that another would be shown, nor lets it close an operator’s', async () => {
@@ -177,7 +268,10 @@ describe('the log', () => {
     for (const text of [
       `INSERT INTO audit_entry (id, tenant_id, about, actor_kind, actor_id, operation, request_id, source) VALUES ('aud_x', 'ten_ours', '{ten_theirs}', 'key', 'k', 'endRoom', 'r', 's')`,
       `UPDATE audit_entry SET reason = 'forged' WHERE actor_kind = 'operator'`,
-    ]) await expect(inTransaction(stage.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({ code: '42501' });
+    ])
+      await expect(inTransaction(stage.store, 'ten_ours', (tx) => tx.query(text))).rejects.toMatchObject({
+        code: '42501',
+      });
   });
 
   it('is sifted by time, by who and by what', async () => {
@@ -197,12 +291,24 @@ describe('the log', () => {
     const second = (await stage.ask('GET', `/v1/audit?limit=3&after=${first.next}`)).body;
     expect([first.entries.length, second.entries.length, second.next]).toEqual([3, 2, null]);
     const paged = [...first.entries, ...second.entries];
-    for (const [address, key] of [['/v1/audit', stage.keys.ours], ['/v1/operator/audit', stage.keys.operator]] as const) {
-      const reply = await fetch(stage.url + address, { headers: { authorization: `Bearer ${key}`, accept: 'application/x-ndjson' } });
+    for (const [address, key] of [
+      ['/v1/audit', stage.keys.ours],
+      ['/v1/operator/audit', stage.keys.operator],
+    ] as const) {
+      const reply = await fetch(stage.url + address, {
+        headers: { authorization: `Bearer ${key}`, accept: 'application/x-ndjson' },
+      });
       expect([reply.status, reply.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
-      expect((await reply.text()).trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual(paged);
+      expect(
+        (await reply.text())
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line) as unknown),
+      ).toEqual(paged);
     }
-    const none = await fetch(`${stage.url}/v1/audit?operation=endRoom`, { headers: { authorization: `Bearer ${stage.keys.ours}`, accept: 'application/x-ndjson' } });
+    const none = await fetch(`${stage.url}/v1/audit?operation=endRoom`, {
+      headers: { authorization: `Bearer ${stage.keys.ours}`, accept: 'application/x-ndjson' },
+    });
     expect([none.status, await none.text()]).toEqual([200, '']);
   });
 
@@ -211,15 +317,23 @@ describe('the log', () => {
       `INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, request_id, source, begun_at)
        SELECT 'aud_' || n, 'ten_ours', 'key', 'k', 'endRoom', 'req_' || n, '127.0.0.1', now() - (n / 3) * interval '1 second' FROM generate_series(1, 1234) AS n`,
     );
-    const reply = await fetch(`${stage.url}/v1/audit`, { headers: { authorization: `Bearer ${stage.keys.ours}`, accept: 'application/x-ndjson' } });
-    const ids = (await reply.text()).trimEnd().split('\n').map((line) => (JSON.parse(line) as { id: string }).id);
+    const reply = await fetch(`${stage.url}/v1/audit`, {
+      headers: { authorization: `Bearer ${stage.keys.ours}`, accept: 'application/x-ndjson' },
+    });
+    const ids = (await reply.text())
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { id: string }).id);
     expect([ids.length, new Set(ids).size]).toEqual([1_234, 1_234]);
   });
 
-  it.each(['?from=yesterday', '?after=aud_none', '?actor=a%20b', '?operation=DROP%20TABLE', '?limit=101', '?who=me'])('refuses %s', async (query) => {
-    const { status, body } = await stage.ask('GET', `/v1/audit${query}`);
-    expect([status, body.reason]).toEqual([422, 'invalid-query']);
-  });
+  it.each(['?from=yesterday', '?after=aud_none', '?actor=a%20b', '?operation=DROP%20TABLE', '?limit=101', '?who=me'])(
+    'refuses %s',
+    async (query) => {
+      const { status, body } = await stage.ask('GET', `/v1/audit${query}`);
+      expect([status, body.reason]).toEqual([422, 'invalid-query']);
+    },
+  );
 
   it('does not go on from another tenant’s entry', async () => {
     await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: {} });

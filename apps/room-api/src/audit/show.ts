@@ -28,7 +28,12 @@ export function showToTenant(row: EntryRow, tenantId: string): AuditEntry {
   const entry = showEntry(row);
   if (row.tenant_id !== null) return entry;
   const own = (fields: object | undefined): Record<string, unknown> | undefined =>
-    fields && Object.fromEntries(Object.entries(fields).filter(([name]) => !OPERATORS_FIELDS.includes(name)).map(([name, value]) => [name, name === 'tenantId' && value !== tenantId ? null : (value as unknown)]));
+    fields &&
+    Object.fromEntries(
+      Object.entries(fields)
+        .filter(([name]) => !OPERATORS_FIELDS.includes(name))
+        .map(([name, value]) => [name, name === 'tenantId' && value !== tenantId ? null : (value as unknown)]),
+    );
   const { before, after } = { before: own(entry.changes?.before), after: own(entry.changes?.after) };
   return {
     ...entry,

@@ -4,15 +4,22 @@ const KEY_ID = /^(?=[0-9a-f]*[a-f])(?:[0-9a-f]{12}|[0-9a-f]{32})$/;
 /** Ids that somebody chose, as for a tenant of a test: short, and with no row of digits. */
 const CHOSEN = /^(?!.*\d{4})[a-z]{2,8}_[a-z0-9]{1,12}$/;
 
-const isId = (value: unknown): value is string => typeof value === 'string' && [DRAWN, KEY_ID, CHOSEN].some((form) => form.test(value));
+const isId = (value: unknown): value is string =>
+  typeof value === 'string' && [DRAWN, KEY_ID, CHOSEN].some((form) => form.test(value));
 
 /** The ids in a request's address, by name. */
 export function targetsOf(params: unknown): Record<string, string> {
-  return Object.fromEntries(Object.entries((params ?? {}) as Record<string, unknown>).map(([name, value]) => [name, isId(value) ? value : 'not an id']));
+  return Object.fromEntries(
+    Object.entries((params ?? {}) as Record<string, unknown>).map(([name, value]) => [
+      name,
+      isId(value) ? value : 'not an id',
+    ]),
+  );
 }
 
 /** The tenant that is among them. */
-export const tenantsIn = ({ tenantId }: Readonly<Record<string, string>>): string[] => (isId(tenantId) ? [tenantId] : []);
+export const tenantsIn = ({ tenantId }: Readonly<Record<string, string>>): string[] =>
+  isId(tenantId) ? [tenantId] : [];
 
 /** The ids of what a reply tells of: `{"room":{"id":"room_…"},"sessionId":"ses_…"}` holds a `roomId` and a `sessionId`. */
 export function idsIn(reply: unknown): Record<string, string> {

@@ -3,7 +3,14 @@ import type { KeyCaller } from '@partyline/conference/create-key';
 import type { FastifyRequest } from 'fastify';
 
 /** Who asks, as the key guard found out. */
-export type Caller = ({ readonly kind: 'key'; readonly id: string; readonly tenantId: string; readonly requestsPerMinute: number } & KeyCaller) | { readonly kind: 'operator'; readonly id: string };
+export type Caller =
+  | ({
+      readonly kind: 'key';
+      readonly id: string;
+      readonly tenantId: string;
+      readonly requestsPerMinute: number;
+    } & KeyCaller)
+  | { readonly kind: 'operator'; readonly id: string };
 
 /** A request that the guard has let in. */
 export interface KnownRequest extends FastifyRequest {
@@ -12,4 +19,6 @@ export interface KnownRequest extends FastifyRequest {
 }
 
 /** The tenant's key that the request came with: what it may give to other keys. */
-export const OwnKey = createParamDecorator((_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<{ caller: KeyCaller }>().caller);
+export const OwnKey = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<{ caller: KeyCaller }>().caller,
+);

@@ -1,4 +1,11 @@
-import { createParamDecorator, Inject, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  createParamDecorator,
+  Inject,
+  Injectable,
+  SetMetadata,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { VerdictError } from '@partyline/domain/verdict';
 import { STATUS } from '@partyline/runtime/problem';
@@ -15,7 +22,9 @@ const OPEN = 'open without a key';
 export const Open = (): MethodDecorator & ClassDecorator => SetMetadata(OPEN, true);
 
 /** The id of the tenant whose key the request came with. */
-export const Tenant = createParamDecorator((_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<{ tenantId: string }>().tenantId);
+export const Tenant = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<{ tenantId: string }>().tenantId,
+);
 
 /** Lets a request in by its API key, or an operator's, when that may do what the operation needs, and notes whose it is. Throws 401 and 403. */
 @Injectable()
@@ -27,17 +36,21 @@ export class KeyGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.reflector.getAllAndOverride<boolean | undefined>(OPEN, [context.getHandler(), context.getClass()])) return true;
+    if (this.reflector.getAllAndOverride<boolean | undefined>(OPEN, [context.getHandler(), context.getClass()]))
+      return true;
     const http = context.switchToHttp();
     const request = http.getRequest<KnownRequest>();
     try {
       const { authorization } = request.headers;
-      const who = await this.gate.pass(request.ip, authorization, () => letIn(this.deps, authorization, operationOf(request)));
+      const who = await this.gate.pass(request.ip, authorization, () =>
+        letIn(this.deps, authorization, operationOf(request)),
+      );
       request.caller = who;
       if (who.kind === 'key') request.tenantId = who.tenantId;
       return true;
     } catch (error) {
-      if (error instanceof VerdictError && STATUS[error.verdict.reason] === 401) void http.getResponse<FastifyReply>().header('www-authenticate', 'Bearer');
+      if (error instanceof VerdictError && STATUS[error.verdict.reason] === 401)
+        void http.getResponse<FastifyReply>().header('www-authenticate', 'Bearer');
       throw error;
     }
   }

@@ -8,8 +8,11 @@ let revoked: string;
 beforeAll(async () => {
   stage = await startStage(() => agreeable);
   [expired, revoked] = [newKey(), newKey()];
-  for (const apiKey of [expired, revoked]) await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey, numbers: [] });
-  await stage.store.pool.query(`UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1`, [expired.split('_')[2]]);
+  for (const apiKey of [expired, revoked])
+    await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey, numbers: [] });
+  await stage.store.pool.query(`UPDATE api_key SET expires_at = now() - interval '1 second' WHERE id = $1`, [
+    expired.split('_')[2],
+  ]);
   await stage.store.pool.query('UPDATE api_key SET revoked_at = now() WHERE id = $1', [revoked.split('_')[2]]);
 });
 afterAll(() => stage.stop());
@@ -26,7 +29,11 @@ const refusals: [string, () => string | null, string][] = [
 
 it.each(refusals)('refuses %s, and makes nothing', async (_what, key, reason) => {
   const before = await stage.counts();
-  for (const [method, path, body] of [['POST', '/v1/rooms', { name: 'X' }], ['GET', '/v1/rooms', undefined], ['POST', '/v1/rooms', { wrong: 1 }]] as const) {
+  for (const [method, path, body] of [
+    ['POST', '/v1/rooms', { name: 'X' }],
+    ['GET', '/v1/rooms', undefined],
+    ['POST', '/v1/rooms', { wrong: 1 }],
+  ] as const) {
     const reply = await stage.ask(method, path, { key: key(), body });
     expect([reply.status, reply.body.reason, reply.headers.get('www-authenticate')]).toEqual([401, reason, 'Bearer']);
     expect(reply.body.fix).toEqual(expect.any(String));

@@ -42,7 +42,10 @@ export async function isLetIn(...given: Parameters<typeof letIn>): Promise<boole
   }
 }
 
-async function find(deps: Deps, key: string): Promise<(Caller & { suspended: boolean }) | { refused: 'unknown-key' | 'expired-key' }> {
+async function find(
+  deps: Deps,
+  key: string,
+): Promise<(Caller & { suspended: boolean }) | { refused: 'unknown-key' | 'expired-key' }> {
   if (isOperatorKey(key)) {
     const id = findOperator(deps.operators, key);
     return id === null ? { refused: 'unknown-key' } : { kind: 'operator', id, suspended: false };
@@ -54,13 +57,26 @@ async function find(deps: Deps, key: string): Promise<(Caller & { suspended: boo
 /** Operators do what is theirs and nothing of a tenant's; a tenant's keys the other way round. */
 function assertMay(who: Caller & { suspended: boolean }, { scope, whileSuspended }: Operation): void {
   if (who.kind === 'operator') {
-    if (scope !== 'operator') throw new VerdictError('client', 'scope-missing', 'An operator’s key belongs to no tenant, and may not do this.', { fix: 'Use a key of the tenant’s.' });
+    if (scope !== 'operator')
+      throw new VerdictError(
+        'client',
+        'scope-missing',
+        'An operator’s key belongs to no tenant, and may not do this.',
+        { fix: 'Use a key of the tenant’s.' },
+      );
     return;
   }
   if (!who.scopes.includes(scope) && (scope === 'operator' || !who.scopes.includes('admin'))) {
-    throw new VerdictError('client', 'scope-missing', `This API key may not do this: it needs the scope ${scope}.`, { fix: 'Use a key that has it, or have one made.' });
+    throw new VerdictError('client', 'scope-missing', `This API key may not do this: it needs the scope ${scope}.`, {
+      fix: 'Use a key that has it, or have one made.',
+    });
   }
   if (who.suspended && whileSuspended !== true) {
-    throw new VerdictError('client', 'tenant-suspended', 'Your account is suspended: only its hang-ups, its usage and its audit log can be read.', { fix: 'Ask the operator why.' });
+    throw new VerdictError(
+      'client',
+      'tenant-suspended',
+      'Your account is suspended: only its hang-ups, its usage and its audit log can be read.',
+      { fix: 'Ask the operator why.' },
+    );
   }
 }

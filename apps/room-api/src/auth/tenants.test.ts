@@ -7,7 +7,10 @@ let roomId: string;
 let sessionId: string;
 beforeAll(async () => {
   // Who may ask about a room is decided on the answering side too: its real code, over a provider that is never reached.
-  stage = await startStage((store) => ({ ...agreeable, observeRoom: (input) => answerQuestions({ store } as Parameters<typeof answerQuestions>[0]).observeRoom(input) }));
+  stage = await startStage((store) => ({
+    ...agreeable,
+    observeRoom: (input) => answerQuestions({ store } as Parameters<typeof answerQuestions>[0]).observeRoom(input),
+  }));
   const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Ours' } });
   [roomId, sessionId] = [body.room.id, body.session.id];
 });

@@ -1,9 +1,35 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query } from '@nestjs/common';
 import { changeEndpoint, createEndpoint, rotateEndpointSecret } from '@partyline/conference/create-endpoint';
-import { ChangeEndpoint, CreateEndpoint, ListDeliveries, Replay, RotateSecret, type DeletedEndpoint, type Delivery, type DeliveryPage, type Endpoint, type Endpoints, type EndpointWithSecret, type Ping, type Replayed } from '@partyline/contracts/endpoint';
+import {
+  ChangeEndpoint,
+  CreateEndpoint,
+  ListDeliveries,
+  Replay,
+  RotateSecret,
+  type DeletedEndpoint,
+  type Delivery,
+  type DeliveryPage,
+  type Endpoint,
+  type Endpoints,
+  type EndpointWithSecret,
+  type Ping,
+  type Replayed,
+} from '@partyline/contracts/endpoint';
 import { VerdictError } from '@partyline/domain/verdict';
-import { isDeliveryOf, listDeliveries, readDelivery, replayDelivery, replayEvents } from '@partyline/store/delivery-log';
-import { deleteEndpoint, listEndpoints, pingEndpoint, readEndpoint, type EndpointRow } from '@partyline/store/endpoints';
+import {
+  isDeliveryOf,
+  listDeliveries,
+  readDelivery,
+  replayDelivery,
+  replayEvents,
+} from '@partyline/store/delivery-log';
+import {
+  deleteEndpoint,
+  listEndpoints,
+  pingEndpoint,
+  readEndpoint,
+  type EndpointRow,
+} from '@partyline/store/endpoints';
 import { eventId, findEvent } from '@partyline/store/outbox';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
@@ -14,11 +40,28 @@ import { showDelivery, showEndpoint } from './show.ts';
 
 const MOST_REPLAYED = 1_000;
 
-const noSuchEndpoint = (): VerdictError => new VerdictError('client', 'endpoint-not-found', 'There is no such endpoint.', { fix: 'Check the id; GET /v1/endpoints lists yours.' });
-const noSuchDelivery = (): VerdictError => new VerdictError('client', 'delivery-not-found', 'There is no such delivery.', { fix: 'Check the id; GET /v1/endpoints/{id}/deliveries lists them.' });
-const endpointDisabled = (): VerdictError => new VerdictError('client', 'endpoint-disabled', 'Nothing is sent to this endpoint.', { fix: 'Enable it first: PATCH /v1/endpoints/{id} with {"enabled":true}.' });
-const noSuchEvent = (pointer: string): VerdictError => new VerdictError('client', 'invalid-body', 'The body names an event that there is not.', { field: pointer, fix: 'Give the ids of events of yours; GET /v1/events lists them.' });
-const eventGone = (pointer: string): VerdictError => new VerdictError('client', 'event-gone', 'Events are kept for 30 days; there may have been more before that.', { field: pointer, fix: 'Name events, or a since, of the last 30 days.' });
+const noSuchEndpoint = (): VerdictError =>
+  new VerdictError('client', 'endpoint-not-found', 'There is no such endpoint.', {
+    fix: 'Check the id; GET /v1/endpoints lists yours.',
+  });
+const noSuchDelivery = (): VerdictError =>
+  new VerdictError('client', 'delivery-not-found', 'There is no such delivery.', {
+    fix: 'Check the id; GET /v1/endpoints/{id}/deliveries lists them.',
+  });
+const endpointDisabled = (): VerdictError =>
+  new VerdictError('client', 'endpoint-disabled', 'Nothing is sent to this endpoint.', {
+    fix: 'Enable it first: PATCH /v1/endpoints/{id} with {"enabled":true}.',
+  });
+const noSuchEvent = (pointer: string): VerdictError =>
+  new VerdictError('client', 'invalid-body', 'The body names an event that there is not.', {
+    field: pointer,
+    fix: 'Give the ids of events of yours; GET /v1/events lists them.',
+  });
+const eventGone = (pointer: string): VerdictError =>
+  new VerdictError('client', 'event-gone', 'Events are kept for 30 days; there may have been more before that.', {
+    field: pointer,
+    fix: 'Name events, or a since, of the last 30 days.',
+  });
 
 const endpointId = idOr(noSuchEndpoint);
 
@@ -27,7 +70,11 @@ export class EndpointsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post('endpoints')
-  async create(@Tenant() tenantId: string, @Body(body(CreateEndpoint)) wanted: CreateEndpoint, @Change() note: NoteChange): Promise<EndpointWithSecret> {
+  async create(
+    @Tenant() tenantId: string,
+    @Body(body(CreateEndpoint)) wanted: CreateEndpoint,
+    @Change() note: NoteChange,
+  ): Promise<EndpointWithSecret> {
     const { row, secret } = await createEndpoint(this.deps, tenantId, wanted);
     note({ after: noted(row) });
     return { endpoint: this.#show(row), secret };
@@ -44,9 +91,19 @@ export class EndpointsController {
   }
 
   @Patch('endpoints/:endpointId')
-  async change(@Tenant() tenantId: string, @Param('endpointId', endpointId) id: string, @Body(body(ChangeEndpoint)) { url, description, types, enabled }: ChangeEndpoint, @Change() note: NoteChange): Promise<Endpoint> {
+  async change(
+    @Tenant() tenantId: string,
+    @Param('endpointId', endpointId) id: string,
+    @Body(body(ChangeEndpoint)) { url, description, types, enabled }: ChangeEndpoint,
+    @Change() note: NoteChange,
+  ): Promise<Endpoint> {
     const before = await this.#read(tenantId, id);
-    const change = { ...(url === undefined ? {} : { url }), ...(description === undefined ? {} : { description }), ...(types === undefined ? {} : { types }), ...(enabled === undefined ? {} : { enabled }) };
+    const change = {
+      ...(url === undefined ? {} : { url }),
+      ...(description === undefined ? {} : { description }),
+      ...(types === undefined ? {} : { types }),
+      ...(enabled === undefined ? {} : { enabled }),
+    };
     const row = await changeEndpoint(this.deps, tenantId, id, change);
     if (row === null) throw noSuchEndpoint();
     note({ before: noted(before), after: noted(row) });
@@ -61,7 +118,12 @@ export class EndpointsController {
 
   @Post('endpoints/:endpointId/rotate-secret')
   @HttpCode(200)
-  async rotate(@Tenant() tenantId: string, @Param('endpointId', endpointId) id: string, @Body(body(RotateSecret)) { overlapSeconds }: RotateSecret, @Change() note: NoteChange): Promise<EndpointWithSecret> {
+  async rotate(
+    @Tenant() tenantId: string,
+    @Param('endpointId', endpointId) id: string,
+    @Body(body(RotateSecret)) { overlapSeconds }: RotateSecret,
+    @Change() note: NoteChange,
+  ): Promise<EndpointWithSecret> {
     const rotated = await rotateEndpointSecret(this.deps, tenantId, id, overlapSeconds);
     if (rotated === null) throw noSuchEndpoint();
     note({ after: { oldSecretUntil: rotated.row.old_secret_until } });
@@ -74,21 +136,36 @@ export class EndpointsController {
     const ping = await pingEndpoint(this.deps.store, tenantId, id);
     if (ping === null) throw noSuchEndpoint();
     if (ping === 'disabled') throw endpointDisabled();
-    return { deliveryId: ping.deliveryId, eventId: eventId({ session_id: null, endpoint_id: ping.endpointId, seq: ping.seq }) };
+    return {
+      deliveryId: ping.deliveryId,
+      eventId: eventId({ session_id: null, endpoint_id: ping.endpointId, seq: ping.seq }),
+    };
   }
 
   @Get('endpoints/:endpointId/deliveries')
-  async deliveries(@Tenant() tenantId: string, @Param('endpointId', endpointId) id: string, @Query(query(ListDeliveries)) { state, limit, after }: ListDeliveries): Promise<DeliveryPage> {
+  async deliveries(
+    @Tenant() tenantId: string,
+    @Param('endpointId', endpointId) id: string,
+    @Query(query(ListDeliveries)) { state, limit, after }: ListDeliveries,
+  ): Promise<DeliveryPage> {
     await this.#read(tenantId, id);
     if (after !== undefined && !(await isDeliveryOf(this.deps.store, tenantId, id, after))) throw noSuchPage();
-    const lines = await listDeliveries(this.deps.store, tenantId, id, { state, limit: limit + 1, ...(after === undefined ? {} : { after }) });
+    const lines = await listDeliveries(this.deps.store, tenantId, id, {
+      state,
+      limit: limit + 1,
+      ...(after === undefined ? {} : { after }),
+    });
     const { shown, next } = pageOf(lines, limit, (line) => line.id);
     return { deliveries: shown.map(showDelivery), next };
   }
 
   @Post('endpoints/:endpointId/replay')
   @HttpCode(202)
-  async replay(@Tenant() tenantId: string, @Param('endpointId', endpointId) id: string, @Body(body(Replay)) { eventIds, since, until, after }: Replay): Promise<Replayed> {
+  async replay(
+    @Tenant() tenantId: string,
+    @Param('endpointId', endpointId) id: string,
+    @Body(body(Replay)) { eventIds, since, until, after }: Replay,
+  ): Promise<Replayed> {
     if (!(await this.#read(tenantId, id)).enabled) throw endpointDisabled();
     const place = async (event: string, pointer: string): Promise<string> => {
       const found = await findEvent(this.deps.store, tenantId, event);
@@ -96,7 +173,8 @@ export class EndpointsController {
       if (found.id === null) throw eventGone(pointer);
       return found.id;
     };
-    const outboxIds = eventIds === undefined ? null : await Promise.all(eventIds.map((event, i) => place(event, `/eventIds/${i}`)));
+    const outboxIds =
+      eventIds === undefined ? null : await Promise.all(eventIds.map((event, i) => place(event, `/eventIds/${i}`)));
     const done = await replayEvents(this.deps.store, tenantId, id, {
       outboxIds,
       since: since === undefined ? null : new Date(since),

@@ -19,7 +19,8 @@ const URL = 'https://example.com/events';
 /** Before anything here happens. */
 const LATELY = new Date(Date.now() - 60_000).toISOString();
 const LONG_AGO = new Date(Date.now() - 31 * 86_400_000).toISOString();
-const make = async (of: object = {}, key = stage.keys.ours) => (await stage.ask('POST', '/v1/endpoints', { key, body: { url: URL, ...of } })).body;
+const make = async (of: object = {}, key = stage.keys.ours) =>
+  (await stage.ask('POST', '/v1/endpoints', { key, body: { url: URL, ...of } })).body;
 /** Has two events told: the end of a room that nobody ever joined. */
 async function happen(): Promise<void> {
   const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
@@ -27,14 +28,23 @@ async function happen(): Promise<void> {
 }
 const deliverAll = async (): Promise<number> => {
   const sent = await claimDeliveries(stage.store, { leaseMs: 1_000, width: 100, share: 100, opensAt: 5, limit: 100 });
-  for (const each of sent) await markTaken(stage.store, each.tenant_id, each, { status: 204, durationMs: 3, error: null });
+  for (const each of sent)
+    await markTaken(stage.store, each.tenant_id, each, { status: 204, durationMs: 3, error: null });
   return sent.length === 0 ? 0 : sent.length + (await deliverAll());
 };
 
 describe('an endpoint', () => {
   it('is made with a secret that is shown once and kept sealed', async () => {
     const { endpoint, secret } = await make({ types: ['leg.ended'], description: 'Billing' });
-    expect(endpoint).toMatchObject({ id: expect.stringMatching(/^ep_[\w-]{22}$/), url: URL, types: ['leg.ended'], description: 'Billing', enabled: true, disabledAt: null, failures: 0 });
+    expect(endpoint).toMatchObject({
+      id: expect.stringMatching(/^ep_[\w-]{22}$/),
+      url: URL,
+      types: ['leg.ended'],
+      description: 'Billing',
+      enabled: true,
+      disabledAt: null,
+      failures: 0,
+    });
     expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
     expect(() => new Webhook(secret)).not.toThrow();
     expect((await stage.ask('GET', `/v1/endpoints/${endpoint.id}`)).body).toEqual(endpoint);
@@ -47,9 +57,13 @@ describe('an endpoint', () => {
   });
 
   it('is one of ten at most, also when many are made at once', async () => {
-    const replies = await Promise.all(Array.from({ length: 25 }, () => stage.ask('POST', '/v1/endpoints', { body: { url: URL } })));
+    const replies = await Promise.all(
+      Array.from({ length: 25 }, () => stage.ask('POST', '/v1/endpoints', { body: { url: URL } })),
+    );
     expect(replies.filter(({ status }) => status === 201)).toHaveLength(10);
-    expect(new Set(replies.filter(({ status }) => status !== 201).map(({ status, body }) => `${status} ${body.reason}`))).toEqual(new Set(['409 too-many-endpoints']));
+    expect(
+      new Set(replies.filter(({ status }) => status !== 201).map(({ status, body }) => `${status} ${body.reason}`)),
+    ).toEqual(new Set(['409 too-many-endpoints']));
     expect((await stage.ask('POST', '/v1/endpoints', { key: stage.keys.theirs, body: { url: URL } })).status).toBe(201);
     const [{ id }] = (await stage.ask('GET', '/v1/endpoints')).body.endpoints;
     await stage.ask('DELETE', `/v1/endpoints/${id}`);
@@ -60,22 +74,38 @@ describe('an endpoint', () => {
     const { endpoint } = await make({ types: ['leg.ended'] });
     const change = async (body: object) => (await stage.ask('PATCH', `/v1/endpoints/${endpoint.id}`, { body })).body;
     expect(await change({ description: 'New' })).toEqual({ ...endpoint, description: 'New' });
-    expect(await change({ enabled: false })).toMatchObject({ enabled: false, disabledReason: 'by-tenant', disabledAt: expect.any(String) });
+    expect(await change({ enabled: false })).toMatchObject({
+      enabled: false,
+      disabledReason: 'by-tenant',
+      disabledAt: expect.any(String),
+    });
     await happen();
     expect(await deliverAll()).toBe(0);
     expect((await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`)).body.reason).toBe('endpoint-disabled');
-    expect((await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body: { since: LATELY } })).body.reason).toBe('endpoint-disabled');
-    expect(await change({ enabled: true, types: [], url: 'https://example.org/new' })).toMatchObject({ enabled: true, disabledReason: null, disabledAt: null, types: [], url: 'https://example.org/new' });
+    expect(
+      (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body: { since: LATELY } })).body.reason,
+    ).toBe('endpoint-disabled');
+    expect(await change({ enabled: true, types: [], url: 'https://example.org/new' })).toMatchObject({
+      enabled: true,
+      disabledReason: null,
+      disabledAt: null,
+      types: [],
+      url: 'https://example.org/new',
+    });
   });
 
   it('gets a new secret, and the old one counts for as long as is said', async () => {
     const { endpoint, secret } = await make();
-    const rotate = async (body: object) => (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/rotate-secret`, { body })).body;
+    const rotate = async (body: object) =>
+      (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/rotate-secret`, { body })).body;
     const next = await rotate({});
     expect(next.secret).not.toBe(secret);
     expect(Date.parse(next.endpoint.oldSecretUntil) - Date.now()).toBeGreaterThan(86_300_000);
     expect((await rotate({ overlapSeconds: 0 })).endpoint.oldSecretUntil).toBeNull();
-    expect((await stage.ask('POST', `/v1/endpoints/${endpoint.id}/rotate-secret`, { body: { overlapSeconds: 604_801 } })).status).toBe(422);
+    expect(
+      (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/rotate-secret`, { body: { overlapSeconds: 604_801 } }))
+        .status,
+    ).toBe(422);
   });
 
   it('is pinged, and its log shows what becomes of it', async () => {
@@ -83,10 +113,23 @@ describe('an endpoint', () => {
     const { status, body: ping } = await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`);
     expect(status).toBe(202);
     const log = async () => (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
-    expect(await log()).toMatchObject([{ id: ping.deliveryId, eventId: ping.eventId, endpointId: endpoint.id, type: 'endpoint.ping', state: 'pending', attempts: [] }]);
+    expect(await log()).toMatchObject([
+      {
+        id: ping.deliveryId,
+        eventId: ping.eventId,
+        endpointId: endpoint.id,
+        type: 'endpoint.ping',
+        state: 'pending',
+        attempts: [],
+      },
+    ]);
     await deliverAll();
-    expect(await log()).toMatchObject([{ state: 'delivered', nextTryAt: null, attempts: [{ no: 1, status: 204, durationMs: 3, error: null }] }]);
-    expect((await stage.ask('GET', '/v1/events?types=endpoint.ping')).body.events).toMatchObject([{ id: ping.eventId, roomId: null, sessionId: null, data: { endpointId: endpoint.id } }]);
+    expect(await log()).toMatchObject([
+      { state: 'delivered', nextTryAt: null, attempts: [{ no: 1, status: 204, durationMs: 3, error: null }] },
+    ]);
+    expect((await stage.ask('GET', '/v1/events?types=endpoint.ping')).body.events).toMatchObject([
+      { id: ping.eventId, roomId: null, sessionId: null, data: { endpointId: endpoint.id } },
+    ]);
   });
 
   it('has a log in pages, by state', async () => {
@@ -94,15 +137,21 @@ describe('an endpoint', () => {
     await happen();
     await deliverAll();
     await happen();
-    const log = async (query: string) => (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).body;
+    const log = async (query: string) =>
+      (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).body;
     const all = (await log('')).deliveries as { id: string; type: string }[];
     expect(all.map(({ type }) => type)).toEqual(['session.ended', 'session.ending', 'session.ended', 'session.ending']);
     const first = await log('?limit=3');
     const second = await log(`?limit=3&after=${first.next}`);
     expect([...first.deliveries, ...second.deliveries, second.next]).toEqual([...all, null]);
-    expect([(await log('?state=pending')).deliveries.length, (await log('?state=delivered')).deliveries.length, (await log('?state=failed')).deliveries.length]).toEqual([2, 2, 0]);
+    expect([
+      (await log('?state=pending')).deliveries.length,
+      (await log('?state=delivered')).deliveries.length,
+      (await log('?state=failed')).deliveries.length,
+    ]).toEqual([2, 2, 0]);
     const other = (await make()).endpoint;
-    for (const query of ['?after=dlv_nobodys', '?state=lost']) expect((await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).status).toBe(422);
+    for (const query of ['?after=dlv_nobodys', '?state=lost'])
+      expect((await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries${query}`)).status).toBe(422);
     expect((await stage.ask('GET', `/v1/endpoints/${other.id}/deliveries?after=${all[0]?.id}`)).status).toBe(422);
   });
 });
@@ -116,7 +165,11 @@ describe('a replay', () => {
     const { status, body } = await stage.ask('POST', `/v1/deliveries/${first.id}/replay`);
     expect([status, body]).toEqual([202, { ...first, state: 'pending', doneAt: null, nextTryAt: expect.any(String) }]);
     expect(await deliverAll()).toBe(1);
-    expect((await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries?limit=1`)).body.deliveries[0].attempts.map(({ no }: { no: number }) => no)).toEqual([1, 2]);
+    expect(
+      (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries?limit=1`)).body.deliveries[0].attempts.map(
+        ({ no }: { no: number }) => no,
+      ),
+    ).toEqual([1, 2]);
   });
 
   it('of a time, or of events by name, brings what the endpoint never got', async () => {
@@ -128,7 +181,14 @@ describe('a replay', () => {
     const { events } = (await stage.ask('GET', '/v1/events')).body;
     expect((await replay({ eventIds: events.map(({ id }: { id: string }) => id) })).body.replayed).toBe(2);
     expect(await deliverAll()).toBe(2);
-    for (const [body, pointer] of [[{}, '/since'], [{ since: LATELY, eventIds: [events[0].id] }, '/since'], [{ eventIds: [] }, '/eventIds'], [{ eventIds: ['evt_nobodys_1'] }, '/eventIds/0'], [{ eventIds: ['x'] }, '/eventIds/0'], [{ since: 'now' }, '/since']] as const) {
+    for (const [body, pointer] of [
+      [{}, '/since'],
+      [{ since: LATELY, eventIds: [events[0].id] }, '/since'],
+      [{ eventIds: [] }, '/eventIds'],
+      [{ eventIds: ['evt_nobodys_1'] }, '/eventIds/0'],
+      [{ eventIds: ['x'] }, '/eventIds/0'],
+      [{ since: 'now' }, '/since'],
+    ] as const) {
       const reply = await replay(body);
       expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
     }
@@ -144,10 +204,23 @@ describe('what was deleted as old', () => {
     const [delivery] = (await stage.ask('GET', `/v1/endpoints/${endpoint.id}/deliveries`)).body.deliveries;
     await stage.store.pool.query('DELETE FROM delivery');
     await stage.store.pool.query('DELETE FROM outbox WHERE seq = 1');
-    const replay = async (body: object) => (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body })).body;
-    expect(await replay({ eventIds: [events[1].id, events[0].id] })).toMatchObject({ status: 410, reason: 'event-gone', errors: [{ pointer: '/eventIds/1' }] });
-    expect(await replay({ since: LATELY, after: events[0].id })).toMatchObject({ status: 410, reason: 'event-gone', errors: [{ pointer: '/after' }] });
-    expect(await replay({ since: LONG_AGO })).toMatchObject({ status: 410, reason: 'event-gone', errors: [{ pointer: '/since' }] });
+    const replay = async (body: object) =>
+      (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body })).body;
+    expect(await replay({ eventIds: [events[1].id, events[0].id] })).toMatchObject({
+      status: 410,
+      reason: 'event-gone',
+      errors: [{ pointer: '/eventIds/1' }],
+    });
+    expect(await replay({ since: LATELY, after: events[0].id })).toMatchObject({
+      status: 410,
+      reason: 'event-gone',
+      errors: [{ pointer: '/after' }],
+    });
+    expect(await replay({ since: LONG_AGO })).toMatchObject({
+      status: 410,
+      reason: 'event-gone',
+      errors: [{ pointer: '/since' }],
+    });
     expect((await stage.ask('POST', `/v1/deliveries/${delivery.id}/replay`)).body.reason).toBe('delivery-not-found');
     expect(await deliverAll()).toBe(0);
     expect((await replay({ since: LATELY })).replayed).toBe(1);
@@ -163,24 +236,53 @@ describe('another tenant’s endpoint', () => {
     const before = (await stage.store.pool.query('SELECT * FROM endpoint')).rows;
     const at = `/v1/endpoints/${endpoint.id}`;
     for (const [method, path, body, reason] of [
-      ['GET', at, undefined, 'endpoint-not-found'], ['PATCH', at, { enabled: false }, 'endpoint-not-found'], ['DELETE', at, undefined, 'endpoint-not-found'], ['POST', `${at}/rotate-secret`, {}, 'endpoint-not-found'],
-      ['POST', `${at}/ping`, undefined, 'endpoint-not-found'], ['GET', `${at}/deliveries`, undefined, 'endpoint-not-found'], ['POST', `${at}/replay`, { eventIds: [events[0].id] }, 'endpoint-not-found'], ['POST', `/v1/deliveries/${delivery.id}/replay`, undefined, 'delivery-not-found'],
+      ['GET', at, undefined, 'endpoint-not-found'],
+      ['PATCH', at, { enabled: false }, 'endpoint-not-found'],
+      ['DELETE', at, undefined, 'endpoint-not-found'],
+      ['POST', `${at}/rotate-secret`, {}, 'endpoint-not-found'],
+      ['POST', `${at}/ping`, undefined, 'endpoint-not-found'],
+      ['GET', `${at}/deliveries`, undefined, 'endpoint-not-found'],
+      ['POST', `${at}/replay`, { eventIds: [events[0].id] }, 'endpoint-not-found'],
+      ['POST', `/v1/deliveries/${delivery.id}/replay`, undefined, 'delivery-not-found'],
     ] as const) {
       const { status, body: said } = await stage.ask(method, path, { key: stage.keys.theirs, body });
       expect([method, path, status, said.reason]).toEqual([method, path, 404, reason]);
     }
     expect((await stage.store.pool.query('SELECT * FROM endpoint')).rows).toEqual(before);
     const theirs = (await make({}, stage.keys.theirs)).endpoint;
-    expect((await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, { key: stage.keys.theirs, body: { eventIds: [events[0].id] } })).status).toBe(422);
-    expect((await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, { key: stage.keys.theirs, body: { since: LATELY } })).body.replayed).toBe(0);
+    expect(
+      (
+        await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, {
+          key: stage.keys.theirs,
+          body: { eventIds: [events[0].id] },
+        })
+      ).status,
+    ).toBe(422);
+    expect(
+      (
+        await stage.ask('POST', `/v1/endpoints/${theirs.id}/replay`, {
+          key: stage.keys.theirs,
+          body: { since: LATELY },
+        })
+      ).body.replayed,
+    ).toBe(0);
   });
 });
 
 describe('what cannot be an endpoint', () => {
   it.each([
-    [{ url: 'http://example.com/' }, 'url-refused'], [{ url: 'https://127.0.0.1/' }, 'url-refused'], [{ url: 'https://metadata.google.internal/' }, 'url-refused'], [{ url: 'https://a:b@example.com/' }, 'url-refused'],
-    [{ url: 'https://example.com:22/' }, 'url-refused'], [{ url: 'no' }, 'url-refused'], [{ url: 7 }, 'invalid-body'], [{}, 'invalid-body'], [{ url: URL, types: ['leg.flew'] }, 'invalid-body'], [{ url: URL, types: ['leg.ended', 'leg.ended'] }, 'invalid-body'],
-    [{ url: URL, description: 'x'.repeat(201) }, 'invalid-body'], [{ url: URL, secret: 'mine' }, 'invalid-body'],
+    [{ url: 'http://example.com/' }, 'url-refused'],
+    [{ url: 'https://127.0.0.1/' }, 'url-refused'],
+    [{ url: 'https://metadata.google.internal/' }, 'url-refused'],
+    [{ url: 'https://a:b@example.com/' }, 'url-refused'],
+    [{ url: 'https://example.com:22/' }, 'url-refused'],
+    [{ url: 'no' }, 'url-refused'],
+    [{ url: 7 }, 'invalid-body'],
+    [{}, 'invalid-body'],
+    [{ url: URL, types: ['leg.flew'] }, 'invalid-body'],
+    [{ url: URL, types: ['leg.ended', 'leg.ended'] }, 'invalid-body'],
+    [{ url: URL, description: 'x'.repeat(201) }, 'invalid-body'],
+    [{ url: URL, secret: 'mine' }, 'invalid-body'],
   ])('%j is refused when it is made and when it is changed', async (body, reason) => {
     const made = await stage.ask('POST', '/v1/endpoints', { body });
     expect([made.status, made.body.reason]).toEqual([422, reason]);

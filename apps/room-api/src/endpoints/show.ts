@@ -30,5 +30,11 @@ export const showDelivery = (line: DeliveryLine): Delivery => ({
   createdAt: line.created_at.toISOString(),
   nextTryAt: iso(line.next_try_at),
   doneAt: iso(line.done_at),
-  attempts: line.attempts.map(({ no, at, status, duration_ms, error }) => ({ no, at: at.toISOString(), status, durationMs: duration_ms, error })),
+  attempts: line.attempts.map(({ no, at, status, duration_ms, error }) => ({
+    no,
+    at: at.toISOString(),
+    status,
+    durationMs: duration_ms,
+    error,
+  })),
 });

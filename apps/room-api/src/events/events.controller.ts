@@ -17,8 +17,21 @@ import { START } from './feed.ts';
 const STREAM = 'text/event-stream';
 const MOST_ITEMS = 5_000;
 
-const noSuchEvent = (): VerdictError => new VerdictError('client', 'invalid-query', 'There is no such event.', { field: '/Last-Event-ID', fix: 'Give the id of an event of yours, or `start` for the oldest that is kept, or leave the header out to begin with what comes next.' });
-const eventGone = (field: string): VerdictError => new VerdictError('client', 'event-gone', 'Events are kept for 30 days, and this one is older: some after it may be gone.', { field, fix: 'Leave it out: a page then begins with the oldest event that is kept, a stream with what comes next.' });
+const noSuchEvent = (): VerdictError =>
+  new VerdictError('client', 'invalid-query', 'There is no such event.', {
+    field: '/Last-Event-ID',
+    fix: 'Give the id of an event of yours, or `start` for the oldest that is kept, or leave the header out to begin with what comes next.',
+  });
+const eventGone = (field: string): VerdictError =>
+  new VerdictError(
+    'client',
+    'event-gone',
+    'Events are kept for 30 days, and this one is older: some after it may be gone.',
+    {
+      field,
+      fix: 'Leave it out: a page then begins with the oldest event that is kept, a stream with what comes next.',
+    },
+  );
 
 @Controller('v1')
 export class EventsController {
@@ -35,9 +48,15 @@ export class EventsController {
     const streams = wants(accept, STREAM);
     const resume = streams && typeof last === 'string' && last !== '' ? last : undefined;
     const named = resume ?? after;
-    const place = named === undefined ? null : resume === START ? { id: '0', old: false } : await findEvent(this.deps.store, tenantId, named);
+    const place =
+      named === undefined
+        ? null
+        : resume === START
+          ? { id: '0', old: false }
+          : await findEvent(this.deps.store, tenantId, named);
     if (named !== undefined && place === null) throw resume === undefined ? noSuchPage() : noSuchEvent();
-    if (place !== null && (place.old || place.id === null)) throw eventGone(resume === undefined ? '/after' : '/Last-Event-ID');
+    if (place !== null && (place.old || place.id === null))
+      throw eventGone(resume === undefined ? '/after' : '/Last-Event-ID');
     const from = place?.id ?? null;
     const wanted = { after: from === null ? null : BigInt(from), types };
     if (streams) return this.#follow(tenantId, wanted, request, reply);
@@ -50,14 +69,27 @@ export class EventsController {
   async timeline(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<Timeline> {
     const found = await readTimeline(this.deps.store, tenantId, id, MOST_ITEMS + 1);
     if (found === null) throw noSuchSession();
-    const items = found.items.slice(0, MOST_ITEMS).map(({ at, source, what, leg_id, detail }): TimelineItem => ({ at: at.toISOString(), source, what, legId: leg_id, detail }));
+    const items = found.items.slice(0, MOST_ITEMS).map(({ at, source, what, leg_id, detail }): TimelineItem => ({
+      at: at.toISOString(),
+      source,
+      what,
+      legId: leg_id,
+      detail,
+    }));
     return { items, complete: found.items.length <= MOST_ITEMS, eventsGone: found.eventsGone };
   }
 
-  async #follow(tenantId: string, wanted: { after: bigint | null; types: readonly string[] }, request: FastifyRequest, reply: FastifyReply): Promise<StreamableFile> {
+  async #follow(
+    tenantId: string,
+    wanted: { after: bigint | null; types: readonly string[] },
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<StreamableFile> {
     const gone = new AbortController();
     reply.raw.on('close', () => gone.abort());
-    const told = await this.deps.feed.follow(tenantId, wanted, gone.signal, () => isLetIn(this.deps, request.headers.authorization, operationOf(request)));
+    const told = await this.deps.feed.follow(tenantId, wanted, gone.signal, () =>
+      isLetIn(this.deps, request.headers.authorization, operationOf(request)),
+    );
     // Nobody between us and the client is to keep it back, and no other request is to get it.
     void reply.headers({ 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
     return new StreamableFile(Readable.from(told, { objectMode: false }), { type: STREAM });

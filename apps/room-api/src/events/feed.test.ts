@@ -37,16 +37,35 @@ afterEach(() => Promise.all(listening.splice(0)));
 let streams = 0;
 /** A replica's. */
 const openFeed = (more: Partial<FeedOptions> = {}): EventFeed =>
-  openEventFeed({ store, places: openStreamPlaces(redis, testRedis.prefix), nextId: () => `stream_${(streams += 1)}`, now: () => new Date(), onError: () => undefined, everyMs: 10, heartbeatMs: 50, ...more });
+  openEventFeed({
+    store,
+    places: openStreamPlaces(redis, testRedis.prefix),
+    nextId: () => `stream_${(streams += 1)}`,
+    now: () => new Date(),
+    onError: () => undefined,
+    everyMs: 10,
+    heartbeatMs: 50,
+    ...more,
+  });
 const ALL = { after: null, types: [] };
 /** Follows a tenant's events, whoever may; what was told is thrown away. */
-function listen(feed: EventFeed, tenantId: string, mayStill = async () => true): { opened: Promise<string>; over: Promise<void>; leave: () => void } {
+function listen(
+  feed: EventFeed,
+  tenantId: string,
+  mayStill = async () => true,
+): { opened: Promise<string>; over: Promise<void>; leave: () => void } {
   const gone = new AbortController();
   const told = feed.follow(tenantId, ALL, gone.signal, mayStill);
-  const opened = told.then(() => 'open', (error: { verdict: { reason: string } }) => error.verdict.reason);
-  const over = told.then(async (texts) => {
-    for await (const text of texts) void text;
-  }, () => undefined);
+  const opened = told.then(
+    () => 'open',
+    (error: { verdict: { reason: string } }) => error.verdict.reason,
+  );
+  const over = told.then(
+    async (texts) => {
+      for await (const text of texts) void text;
+    },
+    () => undefined,
+  );
   listening.push(over);
   return { opened, over, leave: () => gone.abort() };
 }
@@ -57,7 +76,9 @@ async function write(tx: PoolClient, of: number): Promise<bigint> {
   const firstSeq = (view?.session.last_seq ?? 0) + 1;
   await appendEvents(tx, tenantId, { roomId, sessionId, firstSeq }, [{ type: 'leg.joined', data: {} }]);
   await tx.query('UPDATE session SET last_seq = $2 WHERE id = $1', [sessionId, firstSeq]);
-  const { rows } = await tx.query<{ id: string }>('SELECT max(id) AS id FROM outbox WHERE session_id = $1', [sessionId]);
+  const { rows } = await tx.query<{ id: string }>('SELECT max(id) AS id FROM outbox WHERE session_id = $1', [
+    sessionId,
+  ]);
   return BigInt(rows[0]?.id ?? 0);
 }
 
@@ -110,13 +131,17 @@ describe('up to where events are settled', () => {
 it('a feed that is closed takes nobody more, and says where to go', async () => {
   const feed = openFeed();
   await feed.close();
-  await expect(feed.follow('ten_1', ALL, new AbortController().signal, async () => true)).rejects.toMatchObject({ verdict: { outcome: 'upstream', reason: 'stopping' }, retryAfterMs: 1_000 });
+  await expect(feed.follow('ten_1', ALL, new AbortController().signal, async () => true)).rejects.toMatchObject({
+    verdict: { outcome: 'upstream', reason: 'stopping' },
+    retryAfterMs: 1_000,
+  });
 });
 
 it('a stream ends by itself after a while, so that whoever listens shows its key again', async () => {
   const feed = openFeed({ lifeMs: 300 });
   const told: string[] = [];
-  for await (const text of await feed.follow('ten_1', ALL, new AbortController().signal, async () => true)) told.push(text);
+  for await (const text of await feed.follow('ten_1', ALL, new AbortController().signal, async () => true))
+    told.push(text);
   expect(told[0]).toMatch(/^retry: 1000\nid: \S+\n\n$/);
   expect(told.slice(1).every((text) => text === ': still here\n\n')).toBe(true);
   await feed.close();
@@ -138,9 +163,23 @@ describe('whoever listens', () => {
   it('is told nothing more when they may not, however slowly they read and whatever is already there to be told', async () => {
     const feed = openFeed();
     const { tenantId, roomId, sessionId } = await makeRoom(store);
-    await inTransaction(store, tenantId, (tx) => appendEvents(tx, tenantId, { roomId, sessionId, firstSeq: 1_001 }, Array.from({ length: 50 }, () => ({ type: 'leg.joined', data: {} }))));
+    await inTransaction(store, tenantId, (tx) =>
+      appendEvents(
+        tx,
+        tenantId,
+        { roomId, sessionId, firstSeq: 1_001 },
+        Array.from({ length: 50 }, () => ({ type: 'leg.joined', data: {} })),
+      ),
+    );
     let [may, refused] = [true, 0];
-    const told = (await feed.follow(tenantId, { after: 0n, types: [] }, new AbortController().signal, async () => (may || (refused += 1), may)))[Symbol.asyncIterator]();
+    const told = (
+      await feed.follow(
+        tenantId,
+        { after: 0n, types: [] },
+        new AbortController().signal,
+        async () => (may || (refused += 1), may),
+      )
+    )[Symbol.asyncIterator]();
     for (let text = ''; !text.startsWith('id:');) text = String((await told.next()).value);
     may = false;
     await expect.poll(() => refused).toBeGreaterThan(0);
@@ -152,7 +191,9 @@ describe('whoever listens', () => {
     const troubles: unknown[] = [];
     const feed = openFeed({ onError: (error) => troubles.push(error) });
     let asked = 0;
-    const one = listen(feed, 'ten_1', () => ((asked += 1) < 4 ? Promise.reject(new Error('away')) : Promise.resolve(asked < 6)));
+    const one = listen(feed, 'ten_1', () =>
+      (asked += 1) < 4 ? Promise.reject(new Error('away')) : Promise.resolve(asked < 6),
+    );
     await one.over;
     expect([asked, troubles.length]).toEqual([6, 3]);
     await feed.close();
@@ -165,7 +206,10 @@ describe('a place for a stream', () => {
     const [here, there] = [openFeed({ heartbeatMs: 20_000 }), openFeed({ heartbeatMs: 20_000 })];
     const asked = Array.from({ length: 14 }, (_, i) => listen(i % 2 === 0 ? here : there, 'ten_many'));
     const opened = await Promise.all(asked.map(({ opened: each }) => each));
-    expect(opened.toSorted()).toEqual([...Array.from({ length: 10 }, () => 'open'), ...Array.from({ length: 4 }, () => 'too-many-streams')]);
+    expect(opened.toSorted()).toEqual([
+      ...Array.from({ length: 10 }, () => 'open'),
+      ...Array.from({ length: 4 }, () => 'too-many-streams'),
+    ]);
     expect(await listen(there, 'ten_other').opened).toBe('open');
     const first = asked.at(opened.indexOf('open'));
     first?.leave();
@@ -181,12 +225,14 @@ describe('a place for a stream', () => {
     const one = listen(feed, 'ten_held');
     const id = `stream_${streams}`;
     expect(await one.opened).toBe('open');
-    const heldUntil = async (): Promise<number> => Number(await redis.zscore(`${testRedis.prefix}:streams:ten_held`, id));
+    const heldUntil = async (): Promise<number> =>
+      Number(await redis.zscore(`${testRedis.prefix}:streams:ten_held`, id));
     const before = await heldUntil();
     await expect.poll(heldUntil).toBeGreaterThan(before);
     // As a replica leaves them that took them and is no more.
     const dead = openStreamPlaces(redis, testRedis.prefix);
-    const take = (forMs: number): Promise<boolean[]> => Promise.all(Array.from({ length: 9 }, (_, i) => dead.take('ten_held', `stream_dead_${i}`, forMs)));
+    const take = (forMs: number): Promise<boolean[]> =>
+      Promise.all(Array.from({ length: 9 }, (_, i) => dead.take('ten_held', `stream_dead_${i}`, forMs)));
     expect(await take(60_000)).toEqual(Array(9).fill(true));
     expect(await listen(feed, 'ten_held').opened).toBe('too-many-streams');
     expect(await take(200)).toEqual(Array(9).fill(true));

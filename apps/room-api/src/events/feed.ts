@@ -21,7 +21,12 @@ export interface EventFeed {
    * A stream of server-sent events, which ends when `gone` says that nobody listens any more, within a heartbeat of when `mayStill` says no, after ten minutes,
    * or when the feed is closed. Throws `too-many-streams` (429) when the tenant has ten of them, `stopping` (503) when the feed is closed.
    */
-  follow(tenantId: string, wanted: Wanted, gone: AbortSignal, mayStill: () => Promise<boolean>): Promise<AsyncIterable<string>>;
+  follow(
+    tenantId: string,
+    wanted: Wanted,
+    gone: AbortSignal,
+    mayStill: () => Promise<boolean>,
+  ): Promise<AsyncIterable<string>>;
   /** Ends every stream, and takes no more. */
   close(): Promise<void>;
 }
@@ -58,7 +63,16 @@ interface Stream {
   checkAt: number;
 }
 
-export function openEventFeed({ store, places, nextId, now, onError, everyMs = 300, heartbeatMs = 15_000, lifeMs = 600_000 }: FeedOptions): EventFeed {
+export function openEventFeed({
+  store,
+  places,
+  nextId,
+  now,
+  onError,
+  everyMs = 300,
+  heartbeatMs = 15_000,
+  lifeMs = 600_000,
+}: FeedOptions): EventFeed {
   const horizon = openHorizon(store, now);
   const streams = new Set<Stream>();
   const closing = new AbortController();
@@ -116,13 +130,22 @@ export function openEventFeed({ store, places, nextId, now, onError, everyMs = 3
     try {
       let cursor = after ?? (await settle());
       // Who begins with what comes next learns where that is, or a connection that ends before the first event would lose those that come until the next one.
-      const place = after === null ? `id: ${(await lastEventUpTo(store, stream.tenantId, String(cursor))) ?? START}\n` : '';
+      const place =
+        after === null ? `id: ${(await lastEventUpTo(store, stream.tenantId, String(cursor))) ?? START}\n` : '';
       yield `retry: 1000\n${place}\n`;
       while (!over.aborted) {
         // Before it looks: what settles in the meantime is not slept through.
         const woken = wakeOf(stream, over, heartbeatMs);
         const upTo = horizon.settled;
-        const rows = upTo > cursor ? await listEvents(store, stream.tenantId, { after: String(cursor), upTo: String(upTo), types, limit: PAGE }) : [];
+        const rows =
+          upTo > cursor
+            ? await listEvents(store, stream.tenantId, {
+                after: String(cursor),
+                upTo: String(upTo),
+                types,
+                limit: PAGE,
+              })
+            : [];
         for (const row of rows) {
           // Whoever reads slowly may have lost the right to on the way.
           if (over.aborted) return;
@@ -143,14 +166,30 @@ export function openEventFeed({ store, places, nextId, now, onError, everyMs = 3
     async read(tenantId, { after, types, limit }) {
       const upTo = await settle();
       // One more than is shown tells whether there is a next page.
-      const rows = await listEvents(store, tenantId, { after: after === null ? null : String(after), upTo: String(upTo), types, limit: limit + 1 });
+      const rows = await listEvents(store, tenantId, {
+        after: after === null ? null : String(after),
+        upTo: String(upTo),
+        types,
+        limit: limit + 1,
+      });
       return { rows: rows.slice(0, limit), more: rows.length > limit };
     },
     async follow(tenantId, wanted, gone, mayStill) {
-      if (closing.signal.aborted) throw new VerdictError('upstream', 'stopping', 'This server is being stopped.', { fix: 'Connect again: another takes over.', retryAfterMs: 1_000 });
+      if (closing.signal.aborted)
+        throw new VerdictError('upstream', 'stopping', 'This server is being stopped.', {
+          fix: 'Connect again: another takes over.',
+          retryAfterMs: 1_000,
+        });
       const ended = new AbortController();
       const over = AbortSignal.any([ended.signal, gone, closing.signal, AbortSignal.timeout(lifeMs)]);
-      const stream: Stream = { id: nextId(), tenantId, mayStill, wake: () => undefined, end: () => ended.abort(), checkAt: nextCheck() };
+      const stream: Stream = {
+        id: nextId(),
+        tenantId,
+        mayStill,
+        wake: () => undefined,
+        end: () => ended.abort(),
+        checkAt: nextCheck(),
+      };
       // Counted before it is asked of Redis: what is alone here must hold too.
       const here = [...streams].filter((each) => each.tenantId === tenantId).length;
       streams.add(stream);
@@ -161,7 +200,10 @@ export function openEventFeed({ store, places, nextId, now, onError, everyMs = 3
       over.addEventListener('abort', leave, { once: true });
       if (here >= MOST_STREAMS || !(await places.take(tenantId, stream.id, heartbeatMs * HELD_BEATS))) {
         stream.end();
-        throw new VerdictError('client', 'too-many-streams', `${MOST_STREAMS} streams of yours are open.`, { fix: 'Close one, or share one among those who listen.', retryAfterMs: 5_000 });
+        throw new VerdictError('client', 'too-many-streams', `${MOST_STREAMS} streams of yours are open.`, {
+          fix: 'Close one, or share one among those who listen.',
+          retryAfterMs: 5_000,
+        });
       }
       if (over.aborted) leave();
       looking ??= lookOut().finally(() => (looking = null));

@@ -27,7 +27,15 @@ return 1`;
 export function openStreamPlaces(redis: Redis, prefix: string): StreamPlaces {
   const key = (tenantId: string): string => `${prefix}:streams:${tenantId}`;
   return {
-    take: (tenantId, streamId, forMs) => redis.eval(TAKE, 1, key(tenantId), streamId, MOST_STREAMS, forMs).then((taken) => taken === 1, () => true),
-    giveBack: (tenantId, streamId) => redis.zrem(key(tenantId), streamId).then(() => undefined, () => undefined),
+    take: (tenantId, streamId, forMs) =>
+      redis.eval(TAKE, 1, key(tenantId), streamId, MOST_STREAMS, forMs).then(
+        (taken) => taken === 1,
+        () => true,
+      ),
+    giveBack: (tenantId, streamId) =>
+      redis.zrem(key(tenantId), streamId).then(
+        () => undefined,
+        () => undefined,
+      ),
   };
 }

@@ -14,9 +14,16 @@ export class HangUpsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Get('hang-ups')
-  async list(@Tenant() tenantId: string, @Query(query(ListHangUps)) { state, limit, after }: ListHangUps): Promise<HangUpPage> {
+  async list(
+    @Tenant() tenantId: string,
+    @Query(query(ListHangUps)) { state, limit, after }: ListHangUps,
+  ): Promise<HangUpPage> {
     if (after !== undefined && (await sessionOfLeg(this.deps.store, tenantId, after)) === null) throw noSuchPage();
-    const lines = await listHangUps(this.deps.store, tenantId, { state, limit: limit + 1, ...(after === undefined ? {} : { after }) });
+    const lines = await listHangUps(this.deps.store, tenantId, {
+      state,
+      limit: limit + 1,
+      ...(after === undefined ? {} : { after }),
+    });
     const { shown, next } = pageOf(lines, limit, ({ id }) => id);
     return { hangUps: shown.map(showHangUp), next };
   }

@@ -1,8 +1,20 @@
 import type { HangUpLine as Line } from '@partyline/contracts/hang-up';
 import type { Closing, HangUpLine } from '@partyline/store/hang-ups';
 
-const showClosing = ({ handle, source, outcome, reason, stored_at, provider_at }: Closing): Line['closings'][number] => ({
-  handle, source, outcome: outcome as Line['closings'][number]['outcome'], reason, at: stored_at.toISOString(), providerAt: provider_at?.toISOString() ?? null,
+const showClosing = ({
+  handle,
+  source,
+  outcome,
+  reason,
+  stored_at,
+  provider_at,
+}: Closing): Line['closings'][number] => ({
+  handle,
+  source,
+  outcome: outcome as Line['closings'][number]['outcome'],
+  reason,
+  at: stored_at.toISOString(),
+  providerAt: provider_at?.toISOString() ?? null,
 });
 
 /** A line of the ledger as the API shows it. */

@@ -36,7 +36,10 @@ export interface Given {
   readonly replayed: boolean;
 }
 
-type Deps = Pick<ApiDeps, 'store' | 'ids' | 'secret'> & { readonly requests: RequestVault; readonly sleep: (ms: number) => Promise<void> };
+type Deps = Pick<ApiDeps, 'store' | 'ids' | 'secret'> & {
+  readonly requests: RequestVault;
+  readonly sleep: (ms: number) => Promise<void>;
+};
 
 /**
  * Answers a request that came with an Idempotency-Key: does it, or gives the answer that it had. A request that failed or died on the way is taken up where it was,
@@ -47,12 +50,17 @@ type Deps = Pick<ApiDeps, 'store' | 'ids' | 'secret'> & { readonly requests: Req
  */
 export async function answerOnce(deps: Deps, request: KeyedRequest, work: () => Promise<Answer>): Promise<Given> {
   const claimed = await claim(deps, request);
-  if (claimed.to === 'replay') return { answer: JSON.parse(deps.requests.open(claimed.reply, `${claimed.id} reply`)) as Answer, replayed: true };
+  if (claimed.to === 'replay')
+    return { answer: JSON.parse(deps.requests.open(claimed.reply, `${claimed.id} reply`)) as Answer, replayed: true };
   const { tenantId } = request;
   const journal = new Journal(claimed.id, deps.requests, claimed.steps);
-  const keep = (answer: Answer): Promise<boolean> => keepReply(deps.store, tenantId, claimed, deps.requests.seal(JSON.stringify(answer), `${claimed.id} reply`));
+  const keep = (answer: Answer): Promise<boolean> =>
+    keepReply(deps.store, tenantId, claimed, deps.requests.seal(JSON.stringify(answer), `${claimed.id} reply`));
   try {
-    const answer = await doneOnce({ journal, ...seededChance(Buffer.from(deps.requests.open(claimed.seed, `${claimed.id} seed`), 'base64url')) }, work);
+    const answer = await doneOnce(
+      { journal, ...seededChance(Buffer.from(deps.requests.open(claimed.seed, `${claimed.id} seed`), 'base64url')) },
+      work,
+    );
     // An answer that is not kept is not given: it could not be given again.
     if (!(await keep(answer))) throw new TakenOver();
     return { answer, replayed: false };
@@ -76,15 +84,29 @@ const UNREAD: readonly number[] = [400, 413, 415, 422];
 
 /** Is it refused for good? Not when that can change, as is plain when it says when to come again. */
 const isFinal = (error: unknown, { status }: Problem, journal: Journal): boolean =>
-  status < 500 && !FOR_NOW.includes(status) && !(error instanceof VerdictError && error.retryAfterMs !== undefined) && (journal.wrote || !UNREAD.includes(status));
+  status < 500 &&
+  !FOR_NOW.includes(status) &&
+  !(error instanceof VerdictError && error.retryAfterMs !== undefined) &&
+  (journal.wrote || !UNREAD.includes(status));
 
-async function claim(deps: Deps, { tenantId, key, what }: KeyedRequest): Promise<Exclude<Claimed, { to: 'wait' | 'refuse' }>> {
+async function claim(
+  deps: Deps,
+  { tenantId, key, what }: KeyedRequest,
+): Promise<Exclude<Claimed, { to: 'wait' | 'refuse' }>> {
   const id = deps.ids.next('req');
-  const wanted = { id, key, fingerprint: deps.requests.fingerprint(what), seed: deps.requests.seal(deps.secret(), `${id} seed`), leaseMs: LEASE_MS };
+  const wanted = {
+    id,
+    key,
+    fingerprint: deps.requests.fingerprint(what),
+    seed: deps.requests.seal(deps.secret(), `${id} seed`),
+    leaseMs: LEASE_MS,
+  };
   for (let waited = 0; ; waited += LOOK_MS) {
     const claimed = await claimKey(deps.store, tenantId, wanted);
     if (claimed.to === 'refuse') {
-      throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', { fix: 'Send a new one with each new request, and the same only with the same API key, address, If-Match and body.' });
+      throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', {
+        fix: 'Send a new one with each new request, and the same only with the same API key, address, If-Match and body.',
+      });
     }
     if (claimed.to !== 'wait') return claimed;
     if (waited >= WAIT_MS) throw inProgress(claimed.leftMs);
@@ -93,4 +115,7 @@ async function claim(deps: Deps, { tenantId, key, what }: KeyedRequest): Promise
 }
 
 const inProgress = (leftMs: number): VerdictError =>
-  new VerdictError('client', 'idempotency-in-progress', 'The request with this Idempotency-Key is still under way.', { fix: 'Send it again with the same key in a moment, and you get its answer.', retryAfterMs: Math.max(1_000, Math.min(leftMs, LEASE_MS)) });
+  new VerdictError('client', 'idempotency-in-progress', 'The request with this Idempotency-Key is still under way.', {
+    fix: 'Send it again with the same key in a moment, and you get its answer.',
+    retryAfterMs: Math.max(1_000, Math.min(leftMs, LEASE_MS)),
+  });

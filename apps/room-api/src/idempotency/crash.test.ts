@@ -25,7 +25,12 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await store.pool.query('TRUNCATE tenant, dial_in_number, room, leg, participant, outbox, idempotency_key CASCADE');
-  await seed(store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: newKey(), numbers: [{ e164: '+12025550100', language: 'en-US' }] });
+  await seed(store, {
+    tenantId: 'ten_ours',
+    tenantName: 'Ours',
+    apiKey: newKey(),
+    numbers: [{ e164: '+12025550100', language: 'en-US' }],
+  });
 });
 
 /** What a process asks of others, one call after another. */
@@ -55,9 +60,16 @@ function mortal(life: Life, sent: unknown[]) {
       throw error;
     });
     // A connection whose process died is closed, and what it held is rolled back.
-    return { query: (asked: string) => call(() => got.query(asked)), release: (broken?: Error) => got.release(broken ?? life.calls >= life.diesAt) };
+    return {
+      query: (asked: string) => call(() => got.query(asked)),
+      release: (broken?: Error) => got.release(broken ?? life.calls >= life.diesAt),
+    };
   };
-  const dying = <F extends object>(target: F): F => new Proxy(target, { get: (of, name) => (input: unknown) => call(() => Reflect.apply(Reflect.get(of, name) as (input: unknown) => Promise<unknown>, of, [input])) });
+  const dying = <F extends object>(target: F): F =>
+    new Proxy(target, {
+      get: (of, name) => (input: unknown) =>
+        call(() => Reflect.apply(Reflect.get(of, name) as (input: unknown) => Promise<unknown>, of, [input])),
+    });
   const pool = { query: (asked: string) => call(() => store.pool.query(asked)), connect } as unknown as Store['pool'];
   return perRequest({
     store: { ...store, pool },
@@ -66,7 +78,10 @@ function mortal(life: Life, sent: unknown[]) {
     random: systemRandomInt,
     pins: openPinVault(Buffer.alloc(32, 7)),
     provider: dying(agreeable),
-    jobs: { enqueue: async (...job: unknown[]) => call(async () => void sent.push(job)), armHangUp: async (...job: unknown[]) => call(async () => void sent.push(job)) },
+    jobs: {
+      enqueue: async (...job: unknown[]) => call(async () => void sent.push(job)),
+      armHangUp: async (...job: unknown[]) => call(async () => void sent.push(job)),
+    },
     requests: openRequestVault(Buffer.alloc(32, 9)),
     report: { count: () => undefined, warn: () => undefined, observe: () => undefined },
     sleep: async () => undefined,
@@ -75,10 +90,18 @@ function mortal(life: Life, sent: unknown[]) {
 type World = ReturnType<typeof mortal>;
 
 const request = { tenantId: 'ten_ours', key: 'a key', what: 'POST /v1/it\n{}', requestId: 'req_1' };
-const once = (world: World, work: (world: World) => Promise<unknown>): Promise<Given> => answerOnce(world, request, async () => ({ status: 201, headers: {}, body: JSON.parse(JSON.stringify(await work(world))) as unknown }));
+const once = (world: World, work: (world: World) => Promise<unknown>): Promise<Given> =>
+  answerOnce(world, request, async () => ({
+    status: 201,
+    headers: {},
+    body: JSON.parse(JSON.stringify(await work(world))) as unknown,
+  }));
 
 /** The lease of one that died runs out. */
-const leaseOver = (): Promise<unknown> => store.pool.query(`UPDATE idempotency_key SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL`);
+const leaseOver = (): Promise<unknown> =>
+  store.pool.query(
+    `UPDATE idempotency_key SET lease_until = now() - interval '1 second' WHERE lease_until IS NOT NULL`,
+  );
 
 async function counts(): Promise<object> {
   const { rows } = await store.pool.query<object>(
@@ -88,19 +111,38 @@ async function counts(): Promise<object> {
   return rows[0] ?? {};
 }
 
-const CLOCKS = { max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null, host_left_s: null };
-const makeRoom = (world: World): Promise<CreatedRoom> => createRoom(world, 'ten_ours', { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, ...CLOCKS });
+const CLOCKS = {
+  max_duration_s: 3_600,
+  never_used_s: null,
+  browsers_left_s: null,
+  phones_left_s: null,
+  alone_s: null,
+  empty_s: null,
+  host_left_s: null,
+};
+const makeRoom = (world: World): Promise<CreatedRoom> =>
+  createRoom(world, 'ten_ours', { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, ...CLOCKS });
 
 const STORIES: readonly { name: string; work: (world: World, roomId: string) => Promise<unknown>; dials: number }[] = [
   { name: 'a room is created', work: makeRoom, dials: 0 },
-  { name: 'somebody is rung', work: (world, roomId) => requestDialOut(world, 'ten_ours', roomId, { phone: '+12025550187' }), dials: 1 },
-  { name: 'a token is issued', work: (world, roomId) => issueToken(world, 'ten_ours', roomId, { name: 'Grace' }), dials: 0 },
+  {
+    name: 'somebody is rung',
+    work: (world, roomId) => requestDialOut(world, 'ten_ours', roomId, { phone: '+12025550187' }),
+    dials: 1,
+  },
+  {
+    name: 'a token is issued',
+    work: (world, roomId) => issueToken(world, 'ten_ours', roomId, { name: 'Grace' }),
+    dials: 0,
+  },
   { name: 'a room is ended', work: (world, roomId) => endRoom(world, 'ten_ours', roomId), dials: 0 },
 ];
 
 describe.each(STORIES)('$name, and the process dies', ({ work, dials }) => {
   /** A fresh room, and the story told in it by a process with such a life; then by another, that lives. */
-  async function tell(life: Life): Promise<{ first: Given | null; second: Given; third: Given; before: object; after: object; sent: unknown[] }> {
+  async function tell(
+    life: Life,
+  ): Promise<{ first: Given | null; second: Given; third: Given; before: object; after: object; sent: unknown[] }> {
     const { room } = await makeRoom(mortal({ ...immortal }, []));
     const before = await counts();
     const sent: unknown[] = [];
@@ -130,7 +172,9 @@ describe.each(STORIES)('$name, and the process dies', ({ work, dials }) => {
         expect({ at, ...third }).toEqual({ at, answer: second.answer, replayed: true });
         if (first !== null) expect({ at, first: first.answer }).toEqual({ at, first: second.answer });
         // Asked for more than once, perhaps: of one leg.
-        const dialled = new Set(sent.flatMap((job) => (Array.isArray(job) && job[0] === 'dial-out' ? [JSON.stringify(job[1])] : [])));
+        const dialled = new Set(
+          sent.flatMap((job) => (Array.isArray(job) && job[0] === 'dial-out' ? [JSON.stringify(job[1])] : [])),
+        );
         expect({ at, dialled: dialled.size }).toEqual({ at, dialled: dials });
       }
     }
@@ -160,8 +204,14 @@ it('one that was taken for dead and was not changes nothing more', async () => {
 it('nothing that is kept can be read: no PIN, no token, no phone number', async () => {
   const { answer } = await once(mortal({ ...immortal }, []), makeRoom);
   const { pin } = answer.body as CreatedRoom;
-  const { rows } = await store.pool.query<Record<string, unknown>>('SELECT k.*, s.* FROM idempotency_key k LEFT JOIN idempotency_step s ON s.key_id = k.id');
+  const { rows } = await store.pool.query<Record<string, unknown>>(
+    'SELECT k.*, s.* FROM idempotency_key k LEFT JOIN idempotency_step s ON s.key_id = k.id',
+  );
   expect(rows.length).toBeGreaterThan(1);
-  const kept = JSON.stringify(rows, (_key, value: unknown) => (value instanceof Uint8Array || (typeof value === 'object' && value !== null && 'data' in value) ? Buffer.from((value as { data: number[] }).data ?? value).toString('latin1') : value));
+  const kept = JSON.stringify(rows, (_key, value: unknown) =>
+    value instanceof Uint8Array || (typeof value === 'object' && value !== null && 'data' in value)
+      ? Buffer.from((value as { data: number[] }).data ?? value).toString('latin1')
+      : value,
+  );
   for (const secret of [pin, 'token-of', '+1202555', 'Room']) expect(kept).not.toContain(secret);
 });

@@ -29,16 +29,30 @@ export class IdempotencyInterceptor implements NestInterceptor {
     if (keys === undefined || READS.has(request.method)) return next.handle();
     const [key = '', ...more] = keys;
     if (more.length > 0 || !FORM.test(key)) {
-      throw new VerdictError('client', 'invalid-idempotency-key', 'The Idempotency-Key is not as it should be.', { fix: 'Send one, of 1 to 255 printable ASCII characters: a random UUID will do.' });
+      throw new VerdictError('client', 'invalid-idempotency-key', 'The Idempotency-Key is not as it should be.', {
+        fix: 'Send one, of 1 to 255 printable ASCII characters: a random UUID will do.',
+      });
     }
     const work = async (): Promise<Answer> => {
       const body = await lastValueFrom(next.handle(), { defaultValue: undefined });
-      const headers = Object.fromEntries(KEPT_HEADERS.flatMap((name) => (reply.hasHeader(name) ? [[name, String(reply.getHeader(name))]] : [])));
+      const headers = Object.fromEntries(
+        KEPT_HEADERS.flatMap((name) => (reply.hasHeader(name) ? [[name, String(reply.getHeader(name))]] : [])),
+      );
       return { status: reply.statusCode, headers, body };
     };
     // Who asks belongs to it: an answer may hold a secret that another key was not to be shown.
-    const what = JSON.stringify([request.caller?.id, request.method, request.url, request.headers['if-match'], request.body ?? null]);
-    const answered = answerOnce({ ...this.deps, sleep: systemSleep }, { tenantId: request.tenantId ?? 'operator', key, what, requestId: request.id }, work);
+    const what = JSON.stringify([
+      request.caller?.id,
+      request.method,
+      request.url,
+      request.headers['if-match'],
+      request.body ?? null,
+    ]);
+    const answered = answerOnce(
+      { ...this.deps, sleep: systemSleep },
+      { tenantId: request.tenantId ?? 'operator', key, what, requestId: request.id },
+      work,
+    );
     return from(
       answered.then(({ answer, replayed }) => {
         if (!replayed) return answer.body;

@@ -11,11 +11,15 @@ import { agreeable, startStage, type Stage } from '../testing/stage.ts';
 let openMedia: ((input: Parameters<AskProvider['openMedia']>[0]) => ReturnType<AskProvider['openMedia']>) | undefined;
 let stage: Stage;
 beforeAll(async () => {
-  stage = await startStage(() => ({ ...agreeable, openMedia: (input) => (openMedia === undefined ? agreeable.openMedia(input) : openMedia(input)) }));
+  stage = await startStage(() => ({
+    ...agreeable,
+    openMedia: (input) => (openMedia === undefined ? agreeable.openMedia(input) : openMedia(input)),
+  }));
 });
 afterAll(() => stage.stop());
 
-const create = (key: string, body: unknown = { name: 'Room' }, as = stage.keys.ours) => stage.ask('POST', '/v1/rooms', { key: as, body, headers: { 'idempotency-key': key } });
+const create = (key: string, body: unknown = { name: 'Room' }, as = stage.keys.ours) =>
+  stage.ask('POST', '/v1/rooms', { key: as, body, headers: { 'idempotency-key': key } });
 const rooms = async (): Promise<number> => (await stage.counts()).rooms ?? 0;
 
 describe('a request that comes again with its key', () => {
@@ -25,7 +29,10 @@ describe('a request that comes again with its key', () => {
     const first = await create(key);
     const again = await create(key);
     expect([first.status, again.status, again.body]).toEqual([201, 201, first.body]);
-    expect([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')]).toEqual([null, 'true']);
+    expect([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')]).toEqual([
+      null,
+      'true',
+    ]);
     expect(await rooms()).toBe(before + 1);
   });
 
@@ -39,15 +46,24 @@ describe('a request that comes again with its key', () => {
     const key = randomUUID();
     const { body: made } = await create(key);
     const before = await stage.counts();
-    for (const [path, body] of [['/v1/rooms', { name: 'Another' }], [`/v1/rooms/${made.room.id}/tokens`, { name: 'Room' }], [`/v1/rooms/${made.room.id}/end`, undefined]] as const) {
+    for (const [path, body] of [
+      ['/v1/rooms', { name: 'Another' }],
+      [`/v1/rooms/${made.room.id}/tokens`, { name: 'Room' }],
+      [`/v1/rooms/${made.room.id}/end`, undefined],
+    ] as const) {
       const reply = await stage.ask('POST', path, { body, headers: { 'idempotency-key': key } });
-      expect([reply.status, reply.body.reason, reply.body.fix]).toEqual([409, 'idempotency-key-reused', expect.any(String)]);
+      expect([reply.status, reply.body.reason, reply.body.fix]).toEqual([
+        409,
+        'idempotency-key-reused',
+        expect.any(String),
+      ]);
     }
     expect(await stage.counts()).toEqual(before);
   });
 
   it('is refused with another API key: what one was shown is not for the other', async () => {
-    const make = (as: string, key: string, body: object) => stage.ask('POST', '/v1/keys', { key: as, body, headers: { 'idempotency-key': key } });
+    const make = (as: string, key: string, body: object) =>
+      stage.ask('POST', '/v1/keys', { key: as, body, headers: { 'idempotency-key': key } });
     const { body: weak } = await make(stage.keys.ours, randomUUID(), { label: 'Weak', scopes: ['keys:write'] });
     const key = randomUUID();
     const admin = { label: 'Strong', scopes: ['admin'] };
@@ -61,7 +77,11 @@ describe('a request that comes again with its key', () => {
   it('is refused with another If-Match', async () => {
     const { body: made } = await create(randomUUID());
     const key = randomUUID();
-    const rename = (match: string) => stage.ask('PATCH', `/v1/rooms/${made.room.id}`, { body: { name: 'Renamed' }, headers: { 'idempotency-key': key, 'if-match': match } });
+    const rename = (match: string) =>
+      stage.ask('PATCH', `/v1/rooms/${made.room.id}`, {
+        body: { name: 'Renamed' },
+        headers: { 'idempotency-key': key, 'if-match': match },
+      });
     expect((await rename('"1"')).status).toBe(200);
     expect((await rename('"2"')).body.reason).toBe('idempotency-key-reused');
     expect((await rename('"1"')).headers.get('idempotency-replayed')).toBe('true');
@@ -115,7 +135,8 @@ describe('a request that comes again with its key', () => {
     const { body: made } = await create(randomUUID());
     await stage.ask('POST', `/v1/rooms/${made.room.id}/end`);
     const key = { 'idempotency-key': randomUUID() };
-    const token = () => stage.ask('POST', `/v1/rooms/${made.room.id}/tokens`, { body: { name: 'Grace' }, headers: key });
+    const token = () =>
+      stage.ask('POST', `/v1/rooms/${made.room.id}/tokens`, { body: { name: 'Grace' }, headers: key });
     const first = await token();
     const again = await token();
     expect([first.status, first.body.reason]).toEqual([409, 'room-ended']);
@@ -160,7 +181,11 @@ describe('a request that comes again with its key', () => {
 
   it('is a new one after a day, and is forgotten by then', async () => {
     const key = randomUUID();
-    const age = () => stage.store.pool.query(`UPDATE idempotency_key SET created_at = created_at - interval '24 hours 1 second' WHERE key = $1`, [key]);
+    const age = () =>
+      stage.store.pool.query(
+        `UPDATE idempotency_key SET created_at = created_at - interval '24 hours 1 second' WHERE key = $1`,
+        [key],
+      );
     const first = await create(key);
     await age();
     const second = await create(key, { name: 'Another' });
@@ -169,17 +194,30 @@ describe('a request that comes again with its key', () => {
     await age();
     await purgeExpired(stage.store, 'keys', 1_000);
     expect((await stage.store.pool.query('SELECT FROM idempotency_key WHERE key = $1', [key])).rowCount).toBe(0);
-    expect((await stage.store.pool.query('SELECT FROM idempotency_step WHERE key_id NOT IN (SELECT id FROM idempotency_key)')).rowCount).toBe(0);
+    expect(
+      (
+        await stage.store.pool.query(
+          'SELECT FROM idempotency_step WHERE key_id NOT IN (SELECT id FROM idempotency_key)',
+        )
+      ).rowCount,
+    ).toBe(0);
   });
 });
 
 describe('a key', () => {
-  it.each(['', 'x'.repeat(256), 'tab\there', 'caf\u00e9'])('that is %j is refused, and nothing is done', async (key) => {
-    const before = await stage.counts();
-    const reply = await create(key);
-    expect([reply.status, reply.body.reason, reply.body.fix]).toEqual([422, 'invalid-idempotency-key', expect.any(String)]);
-    expect(await stage.counts()).toEqual(before);
-  });
+  it.each(['', 'x'.repeat(256), 'tab\there', 'caf\u00e9'])(
+    'that is %j is refused, and nothing is done',
+    async (key) => {
+      const before = await stage.counts();
+      const reply = await create(key);
+      expect([reply.status, reply.body.reason, reply.body.fix]).toEqual([
+        422,
+        'invalid-idempotency-key',
+        expect.any(String),
+      ]);
+      expect(await stage.counts()).toEqual(before);
+    },
+  );
 
   it.each(['x', 'x'.repeat(255), '~!@#$ "quoted", with commas'])('that is %j is taken', async (key) => {
     const first = await create(key);
@@ -196,6 +234,9 @@ describe('a key', () => {
 
 // A bad key is refused before anything else is looked at, so whoever refuses it would also have kept a good one.
 it.each(OPERATIONS.filter(writes))('$method $path takes one', async ({ method, path }) => {
-  const reply = await stage.ask(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'x_y'), { body: {}, headers: { 'idempotency-key': 'caf\u00e9' } });
+  const reply = await stage.ask(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'x_y'), {
+    body: {},
+    headers: { 'idempotency-key': 'caf\u00e9' },
+  });
   expect([reply.status, reply.body.reason]).toEqual([422, 'invalid-idempotency-key']);
 });

@@ -19,7 +19,8 @@ const segment = (key: PropertyKey): string => `/${String(key).replaceAll('~', '~
 /** A schema's issue for each field that it is about; an unknown field is one of its own. */
 function issuesOf({ code, path, message, keys }: SchemaIssue): Issue[] {
   const pointer = path.map(segment).join('');
-  if (code === 'unrecognized_keys') return (keys ?? []).map((key) => ({ pointer: pointer + segment(key), detail: 'is not a known field' }));
+  if (code === 'unrecognized_keys')
+    return (keys ?? []).map((key) => ({ pointer: pointer + segment(key), detail: 'is not a known field' }));
   return [{ pointer, detail: message }];
 }
 
@@ -27,7 +28,10 @@ const parser = <T>(schema: Schema<T>, reason: string, message: string): PipeTran
   transform(value) {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    throw new VerdictError('client', reason, message, { fix: 'Correct what errors lists; every field is described at /docs.', issues: parsed.error.issues.flatMap(issuesOf) });
+    throw new VerdictError('client', reason, message, {
+      fix: 'Correct what errors lists; every field is described at /docs.',
+      issues: parsed.error.issues.flatMap(issuesOf),
+    });
   },
 });
 
@@ -37,7 +41,10 @@ export const body = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
   return {
     transform(value, metadata) {
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new VerdictError('client', 'invalid-body', 'The body must be a JSON object.', { field: '', fix: 'Send a JSON object and content-type: application/json.' });
+        throw new VerdictError('client', 'invalid-body', 'The body must be a JSON object.', {
+          field: '',
+          fix: 'Send a JSON object and content-type: application/json.',
+        });
       }
       return parse.transform(value, metadata);
     },
@@ -45,16 +52,27 @@ export const body = <T>(schema: Schema<T>): PipeTransform<unknown, T> => {
 };
 
 /** A query by its schema. Throws 422 with a pointer (`/` and the parameter's name) to each wrong one. */
-export const query = <T>(schema: Schema<T>): PipeTransform<unknown, T> => parser(schema, 'invalid-query', 'The query is not as it should be.');
+export const query = <T>(schema: Schema<T>): PipeTransform<unknown, T> =>
+  parser(schema, 'invalid-query', 'The query is not as it should be.');
 
 /** A query's instants as dates. */
-export const instants = ({ createdAfter, createdBefore }: { createdAfter?: string | undefined; createdBefore?: string | undefined }): { createdAfter?: Date; createdBefore?: Date } => ({
+export const instants = ({
+  createdAfter,
+  createdBefore,
+}: {
+  createdAfter?: string | undefined;
+  createdBefore?: string | undefined;
+}): { createdAfter?: Date; createdBefore?: Date } => ({
   ...(createdAfter === undefined ? {} : { createdAfter: new Date(createdAfter) }),
   ...(createdBefore === undefined ? {} : { createdBefore: new Date(createdBefore) }),
 });
 
 /** A cursor that is no place in this tenant's list. */
-export const noSuchPage = (): VerdictError => new VerdictError('client', 'invalid-query', 'There is no such page.', { field: '/after', fix: 'Give the next of the page before, or leave it out to begin at the first.' });
+export const noSuchPage = (): VerdictError =>
+  new VerdictError('client', 'invalid-query', 'There is no such page.', {
+    field: '/after',
+    fix: 'Give the next of the page before, or leave it out to begin at the first.',
+  });
 
 const isId = (value: unknown): value is string => typeof value === 'string' && /^[\w-]{1,80}$/.test(value);
 
@@ -69,7 +87,10 @@ export const idOr = (none: () => VerdictError): PipeTransform<unknown, string> =
 /** A room's id in the path. */
 export const roomId = idOr(noSuchRoom);
 
-export const noSuchSession = (): VerdictError => new VerdictError('client', 'session-not-found', 'There is no such session.', { fix: 'Check the id; GET /v1/rooms/{id} shows the room’s session.' });
+export const noSuchSession = (): VerdictError =>
+  new VerdictError('client', 'session-not-found', 'There is no such session.', {
+    fix: 'Check the id; GET /v1/rooms/{id} shows the room’s session.',
+  });
 
 /** A session's id in the path. */
 export const sessionId = idOr(noSuchSession);

@@ -23,7 +23,8 @@ export async function strictHttp(app: NestFastifyApplication): Promise<void> {
   });
   await app.init();
 
-  for (const type of ['text/plain', 'application/x-www-form-urlencoded']) if (fastify.hasContentTypeParser(type)) fastify.removeContentTypeParser(type);
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded'])
+    if (fastify.hasContentTypeParser(type)) fastify.removeContentTypeParser(type);
 
   for (const [url, methods] of known) {
     if (url.includes('*')) continue;
@@ -34,7 +35,11 @@ export async function strictHttp(app: NestFastifyApplication): Promise<void> {
       // Before the body is read: whatever is in it, the method is what is wrong.
       onRequest: (_request, reply, done) => {
         void reply.header('allow', allow);
-        done(new VerdictError('client', 'method-not-allowed', 'This address does not take this method.', { fix: `It takes ${allow}.` }));
+        done(
+          new VerdictError('client', 'method-not-allowed', 'This address does not take this method.', {
+            fix: `It takes ${allow}.`,
+          }),
+        );
       },
       handler: () => undefined,
     });

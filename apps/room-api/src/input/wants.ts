@@ -4,6 +4,9 @@
  */
 export const wants = (accept: string | undefined, type: string): boolean =>
   (accept ?? '').split(',').some((each) => {
-    const [name, ...parameters] = each.toLowerCase().split(';').map((part) => part.trim());
+    const [name, ...parameters] = each
+      .toLowerCase()
+      .split(';')
+      .map((part) => part.trim());
     return name === type && !parameters.some((parameter) => /^q\s*=\s*0(\.0*)?$/.test(parameter));
   });

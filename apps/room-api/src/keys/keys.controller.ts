@@ -3,7 +3,15 @@ import { createKey, type KeyCaller } from '@partyline/conference/create-key';
 import { endKey } from '@partyline/conference/end-key';
 import { noSuchKey } from '@partyline/conference/refusals';
 import { rotateKey } from '@partyline/conference/rotate-key';
-import { CreateKey, ListKeys, RotateKey, type CreatedKey, type Key, type KeyPage, type RotatedKey } from '@partyline/contracts/key';
+import {
+  CreateKey,
+  ListKeys,
+  RotateKey,
+  type CreatedKey,
+  type Key,
+  type KeyPage,
+  type RotatedKey,
+} from '@partyline/contracts/key';
 import { listKeys, readKey } from '@partyline/store/keys';
 import { inTransaction } from '@partyline/store/store';
 import { Change, type NoteChange } from '../audit/note-change.ts';
@@ -21,8 +29,17 @@ export class KeysController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Tenant() tenantId: string, @OwnKey() own: KeyCaller, @Body(body(CreateKey)) { label, scopes, expiresAt }: CreateKey, @Change() note: NoteChange): Promise<CreatedKey> {
-    const { row, key } = await createKey(this.deps, tenantId, own, { label, scopes, expiresAt: expiresAt === null ? null : new Date(expiresAt) });
+  async create(
+    @Tenant() tenantId: string,
+    @OwnKey() own: KeyCaller,
+    @Body(body(CreateKey)) { label, scopes, expiresAt }: CreateKey,
+    @Change() note: NoteChange,
+  ): Promise<CreatedKey> {
+    const { row, key } = await createKey(this.deps, tenantId, own, {
+      label,
+      scopes,
+      expiresAt: expiresAt === null ? null : new Date(expiresAt),
+    });
     note({ after: { scopes: row.scopes, expiresAt: row.expires_at } });
     return { apiKey: showKey(row), key };
   }
@@ -30,7 +47,10 @@ export class KeysController {
   @Get()
   async list(@Tenant() tenantId: string, @Query(query(ListKeys)) { limit, after }: ListKeys): Promise<KeyPage> {
     if (after !== undefined && (await this.#read(tenantId, after)) === null) throw noSuchPage();
-    const rows = await listKeys(this.deps.store, tenantId, { limit: limit + 1, ...(after === undefined ? {} : { after }) });
+    const rows = await listKeys(this.deps.store, tenantId, {
+      limit: limit + 1,
+      ...(after === undefined ? {} : { after }),
+    });
     const { shown, next } = pageOf(rows, limit, ({ id }) => id);
     return { keys: shown.map(showKey), next };
   }
@@ -43,14 +63,25 @@ export class KeysController {
   }
 
   @Post(':keyId/rotate')
-  async rotate(@Tenant() tenantId: string, @OwnKey() own: KeyCaller, @Param('keyId', keyId) id: string, @Body(body(RotateKey)) { overlapSeconds }: RotateKey, @Change() note: NoteChange): Promise<RotatedKey> {
+  async rotate(
+    @Tenant() tenantId: string,
+    @OwnKey() own: KeyCaller,
+    @Param('keyId', keyId) id: string,
+    @Body(body(RotateKey)) { overlapSeconds }: RotateKey,
+    @Change() note: NoteChange,
+  ): Promise<RotatedKey> {
     const { old, row, key } = await rotateKey(this.deps, tenantId, own, id, { overlapS: overlapSeconds });
     note({ after: { oldExpiresAt: old.expires_at } });
     return { apiKey: showKey(row), key, old: showKey(old) };
   }
 
   @Delete(':keyId')
-  async end(@Tenant() tenantId: string, @OwnKey() own: KeyCaller, @Param('keyId', keyId) id: string, @Change() note: NoteChange): Promise<Key> {
+  async end(
+    @Tenant() tenantId: string,
+    @OwnKey() own: KeyCaller,
+    @Param('keyId', keyId) id: string,
+    @Change() note: NoteChange,
+  ): Promise<Key> {
     const { before, after } = await endKey(this.deps, tenantId, own, id);
     note({ before: { state: before.state }, after: { state: after.state } });
     return showKey(after);

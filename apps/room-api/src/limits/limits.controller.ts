@@ -13,6 +13,11 @@ export class LimitsController {
   @Get()
   async get(@Tenant() tenantId: string, @Req() { rate }: { rate: Limits['requestsPerMinute'] }): Promise<Limits> {
     const limits = await readLimits(this.deps.store, tenantId);
-    return { liveRooms: show(limits['live-rooms']), liveLegs: show(limits['live-legs']), dialOutsPerMinute: show(limits['dial-outs']), requestsPerMinute: rate };
+    return {
+      liveRooms: show(limits['live-rooms']),
+      liveLegs: show(limits['live-legs']),
+      dialOutsPerMinute: show(limits['dial-outs']),
+      requestsPerMinute: rate,
+    };
   }
 }

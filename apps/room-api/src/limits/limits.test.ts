@@ -6,14 +6,17 @@ beforeAll(async () => {
   stage = await startStage(() => agreeable);
 });
 afterAll(() => stage.stop());
-afterEach(() => allow('max_live_rooms = NULL, max_live_legs = NULL, max_dial_outs_per_minute = NULL, max_requests_per_minute = NULL'));
+afterEach(() =>
+  allow('max_live_rooms = NULL, max_live_legs = NULL, max_dial_outs_per_minute = NULL, max_requests_per_minute = NULL'),
+);
 
 const allow = (limits: string) => stage.store.pool.query(`UPDATE tenant SET ${limits} WHERE id = 'ten_ours'`);
 const create = () => stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
 const end = (room: string) => stage.ask('POST', `/v1/rooms/${room}/end`);
 const statuses = (replies: readonly Reply[]): Record<string, number> => {
   const counted: Record<string, number> = {};
-  for (const { status, body } of replies) counted[`${status} ${body.reason ?? 'done'}`] = (counted[`${status} ${body.reason ?? 'done'}`] ?? 0) + 1;
+  for (const { status, body } of replies)
+    counted[`${status} ${body.reason ?? 'done'}`] = (counted[`${status} ${body.reason ?? 'done'}`] ?? 0) + 1;
   return counted;
 };
 
@@ -27,25 +30,38 @@ describe('live rooms', () => {
     const made = replies.filter(({ status }) => status === 201).map(({ body }) => String(body.room.id));
     expect((await stage.ask('GET', '/v1/limits')).body.liveRooms).toEqual({ limit: 10, used: 10 });
     await end(made[0] ?? 'none');
-    expect(statuses(await Promise.all([create(), create(), create()]))).toEqual({ '201 done': 1, '429 limit-live-rooms': 2 });
+    expect(statuses(await Promise.all([create(), create(), create()]))).toEqual({
+      '201 done': 1,
+      '429 limit-live-rooms': 2,
+    });
     for (const room of made) await end(room);
   });
 });
 
 describe('people', () => {
   // Spread over rooms and numbers, so that nothing else refuses them.
-  const ring = (rooms: readonly string[], i: number) => stage.ask('POST', `/v1/rooms/${rooms[i % rooms.length]}/participants`, { body: { phone: `+120255501${String(i).padStart(2, '0')}` } });
-  const fourRooms = async (): Promise<string[]> => Promise.all(Array.from({ length: 4 }, async () => String((await create()).body.room.id)));
+  const ring = (rooms: readonly string[], i: number) =>
+    stage.ask('POST', `/v1/rooms/${rooms[i % rooms.length]}/participants`, {
+      body: { phone: `+120255501${String(i).padStart(2, '0')}` },
+    });
+  const fourRooms = async (): Promise<string[]> =>
+    Promise.all(Array.from({ length: 4 }, async () => String((await create()).body.room.id)));
 
   it('40 rung at once, when 10 may be connected: exactly 10, and nobody is rung or let in until one is gone', async () => {
     const rooms = await fourRooms();
     await allow('max_live_legs = 10');
     const replies = await Promise.all(Array.from({ length: 40 }, (_, i) => ring(rooms, i)));
     expect(statuses(replies)).toEqual({ '202 done': 10, '429 limit-live-legs': 30 });
-    expect(replies.find(({ status }) => status === 429)?.body).toMatchObject({ limit: 10, used: 10, fix: expect.any(String) });
+    expect(replies.find(({ status }) => status === 429)?.body).toMatchObject({
+      limit: 10,
+      used: 10,
+      fix: expect.any(String),
+    });
     const token = () => stage.ask('POST', `/v1/rooms/${rooms[0]}/tokens`, { body: { name: 'Grace' } });
     expect((await token()).body).toMatchObject({ reason: 'limit-live-legs', limit: 10, used: 10 });
-    await stage.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = $1`, [replies.find(({ status }) => status === 202)?.body.legId]);
+    await stage.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = $1`, [
+      replies.find(({ status }) => status === 202)?.body.legId,
+    ]);
     expect((await token()).status).toBe(201);
     await stage.store.pool.query(`UPDATE leg SET state = 'ended', created_at = created_at - interval '1 hour'`);
   });
@@ -55,7 +71,13 @@ describe('people', () => {
     const before = await stage.counts();
     expect((await create()).body).toMatchObject({ reason: 'limit-live-legs', status: 429, limit: 0, used: 0 });
     expect(await stage.counts()).toEqual(before);
-    expect((await stage.ask('POST', '/v1/rooms', { body: { name: 'Later', startsAt: new Date(Date.now() + 3_600_000).toISOString() } })).body).toMatchObject({ client: null, session: null });
+    expect(
+      (
+        await stage.ask('POST', '/v1/rooms', {
+          body: { name: 'Later', startsAt: new Date(Date.now() + 3_600_000).toISOString() },
+        })
+      ).body,
+    ).toMatchObject({ client: null, session: null });
   });
 
   it('40 rung at once, when 10 may be rung in a minute: exactly 10, and more when the minute is over', async () => {

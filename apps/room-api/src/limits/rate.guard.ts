@@ -37,10 +37,16 @@ export class RateGuard implements CanActivate, OnModuleInit {
     const request = http.getRequest<Metered>();
     const reply = http.getResponse<FastifyReply>();
     const { caller } = request;
-    if (caller?.kind === 'operator') await this.count(request, reply, { policy: 'operator', who: caller.id, limit: OPERATOR_PER_MINUTE });
+    if (caller?.kind === 'operator')
+      await this.count(request, reply, { policy: 'operator', who: caller.id, limit: OPERATOR_PER_MINUTE });
     if (caller?.kind !== 'key') return true;
-    const over = await this.count(request, reply, { policy: 'tenant', who: caller.tenantId, limit: caller.requestsPerMinute });
-    if (over !== null && (!operationOf(request).ends || request.rate!.used > ENDING_TIMES * caller.requestsPerMinute)) throw over;
+    const over = await this.count(request, reply, {
+      policy: 'tenant',
+      who: caller.tenantId,
+      limit: caller.requestsPerMinute,
+    });
+    if (over !== null && (!operationOf(request).ends || request.rate!.used > ENDING_TIMES * caller.requestsPerMinute))
+      throw over;
     return true;
   }
 
@@ -49,18 +55,32 @@ export class RateGuard implements CanActivate, OnModuleInit {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
     fastify.addHook('onSend', async (request: Metered, reply, payload: unknown) => {
       if (request.rate !== undefined || INTERNAL.has(request.routeOptions.url ?? '')) return payload;
-      const over = await this.count(request, reply, { policy: 'address', who: request.ip, limit: this.deps.unauthenticatedPerMinute });
+      const over = await this.count(request, reply, {
+        policy: 'address',
+        who: request.ip,
+        limit: this.deps.unauthenticatedPerMinute,
+      });
       if (over === null) return payload;
-      void reply.code(429).removeHeader('content-length').type('application/problem+json').header('retry-after', Math.ceil((over.retryAfterMs ?? 0) / 1000));
+      void reply
+        .code(429)
+        .removeHeader('content-length')
+        .type('application/problem+json')
+        .header('retry-after', Math.ceil((over.retryAfterMs ?? 0) / 1000));
       return JSON.stringify(toProblem(over, request.id));
     });
   }
 
-  private async count(request: Metered, reply: FastifyReply, { policy, who, limit }: { policy: string; who: string; limit: number }): Promise<VerdictError | null> {
+  private async count(
+    request: Metered,
+    reply: FastifyReply,
+    { policy, who, limit }: { policy: string; who: string; limit: number },
+  ): Promise<VerdictError | null> {
     const { used, endsInS } = await this.deps.requestMeter.count(`${policy}:${who}`);
     request.rate = { limit, used };
     // draft-ietf-httpapi-ratelimit-headers-11
-    void reply.header('ratelimit-policy', `"${policy}";q=${limit};w=${WINDOW_S}`).header('ratelimit', `"${policy}";r=${Math.max(0, limit - used)};t=${endsInS}`);
+    void reply
+      .header('ratelimit-policy', `"${policy}";q=${limit};w=${WINDOW_S}`)
+      .header('ratelimit', `"${policy}";r=${Math.max(0, limit - used)};t=${endsInS}`);
     if (used <= limit) return null;
     if (policy === 'address') this.gate.close(who, endsInS, { limit, used });
     return tooMany(endsInS, { limit, used });

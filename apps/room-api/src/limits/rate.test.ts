@@ -33,7 +33,12 @@ describe('a tenant', () => {
     const refused = replies.filter(({ status }) => status === 429);
     expect(refused).toHaveLength(33);
     const told = refused[0]?.headers ?? new Headers();
-    expect(refused[0]?.body).toMatchObject({ reason: 'rate-limited', limit: 30, used: expect.any(Number), fix: expect.stringContaining('Wait') });
+    expect(refused[0]?.body).toMatchObject({
+      reason: 'rate-limited',
+      limit: 30,
+      used: expect.any(Number),
+      fix: expect.stringContaining('Wait'),
+    });
     expect(left(told)).toBe(0);
     expect(Number(told.get('retry-after'))).toBe(Number(/t=(\d+)/.exec(told.get('ratelimit') ?? '')?.[1]));
 
@@ -43,8 +48,12 @@ describe('a tenant', () => {
   });
 
   it('can hang up twenty times as often, and no oftener, also where there is nothing to hang up', async () => {
-    const { body: made } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Hurried', limits: { maxRequestsPerMinute: 2 } } });
-    const asked = await Promise.all(Array.from({ length: 50 }, () => stage.ask('POST', '/v1/rooms/room_none/end', { key: made.key })));
+    const { body: made } = await stage.ask('POST', '/v1/operator/tenants', {
+      body: { name: 'Hurried', limits: { maxRequestsPerMinute: 2 } },
+    });
+    const asked = await Promise.all(
+      Array.from({ length: 50 }, () => stage.ask('POST', '/v1/rooms/room_none/end', { key: made.key })),
+    );
     const refused = asked.filter(({ status }) => status === 429);
     expect([asked.length - refused.length, refused[0]?.body.reason]).toEqual([40, 'rate-limited']);
     // To take a PIN hangs up nobody.
@@ -52,9 +61,12 @@ describe('a tenant', () => {
   });
 });
 
-it.each(OPERATIONS.filter(({ id, method }) => method !== 'get' && /^(end|suspend|remove|kick|hangUp)/i.test(id)))('$id ends something, and is refused only much later', ({ ends }) => {
-  expect(ends).toBe(true);
-});
+it.each(OPERATIONS.filter(({ id, method }) => method !== 'get' && /^(end|suspend|remove|kick|hangUp)/i.test(id)))(
+  '$id ends something, and is refused only much later',
+  ({ ends }) => {
+    expect(ends).toBe(true);
+  },
+);
 
 describe('an address that has no key', () => {
   it.each([
@@ -62,12 +74,16 @@ describe('an address that has no key', () => {
     ['a wrong key', 'GET', '/v1/rooms', { key: 'pl_test_wrong_key' }, 401],
     ['nothing there', 'GET', '/v1/nothing', {}, 404],
     ['a wrong method', 'PUT', '/v1/rooms', {}, 405],
-    ['a wrong body', 'POST', '/v1/rooms', { body: '{', }, 422],
+    ['a wrong body', 'POST', '/v1/rooms', { body: '{' }, 422],
     ['the document', 'GET', '/v1/openapi.json', { key: null }, 200],
   ] as const)('%s: told what is left, and refused beyond it', async (_what, method, path, given, status) => {
     const ask = () => stage.ask(method, path, { ...given, headers: at() });
     const first = await ask();
-    expect([first.status, first.headers.get('ratelimit-policy'), left(first.headers)]).toEqual([status, `"address";q=${UNAUTHENTICATED};w=60`, UNAUTHENTICATED - 1]);
+    expect([first.status, first.headers.get('ratelimit-policy'), left(first.headers)]).toEqual([
+      status,
+      `"address";q=${UNAUTHENTICATED};w=60`,
+      UNAUTHENTICATED - 1,
+    ]);
     const replies = await Promise.all(Array.from({ length: UNAUTHENTICATED + 4 }, ask));
     const refused = replies.filter((reply) => reply.status === 429);
     expect(refused).toHaveLength(5);
@@ -93,26 +109,42 @@ describe('an address that has no key', () => {
     const lock = await stage.store.pool.connect();
     await lock.query('BEGIN; LOCK TABLE api_key');
     const first = wrong();
-    await expect.poll(async () => (await lock.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'api_key'::regclass`)).rowCount).toBe(1);
+    await expect
+      .poll(
+        async () =>
+          (await lock.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'api_key'::regclass`)).rowCount,
+      )
+      .toBe(1);
     // None of these waits for the database.
     const refused = await Promise.all(Array.from({ length: 10 }, wrong));
-    expect(new Set(refused.map(({ status, body }) => `${status} ${body.reason}`))).toEqual(new Set(['429 rate-limited']));
+    expect(new Set(refused.map(({ status, body }) => `${status} ${body.reason}`))).toEqual(
+      new Set(['429 rate-limited']),
+    );
     const good = stage.ask('GET', '/v1/rooms', { headers: there });
-    await expect.poll(async () => (await lock.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'api_key'::regclass`)).rowCount).toBe(2);
+    await expect
+      .poll(
+        async () =>
+          (await lock.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'api_key'::regclass`)).rowCount,
+      )
+      .toBe(2);
     await lock.query('COMMIT');
     lock.release();
     expect([(await first).status, (await good).status]).toEqual([429, 200]);
   });
 
   it('cannot choose its address: what a client wrote before the proxy did is not believed', async () => {
-    for (let i = 0; i <= UNAUTHENTICATED; i++) await stage.ask('GET', '/v1/rooms', { key: null, headers: at(`203.0.113.${i}, 198.51.100.3`) });
-    expect((await stage.ask('GET', '/v1/rooms', { key: null, headers: at('203.0.113.200, 198.51.100.3') })).status).toBe(429);
+    for (let i = 0; i <= UNAUTHENTICATED; i++)
+      await stage.ask('GET', '/v1/rooms', { key: null, headers: at(`203.0.113.${i}, 198.51.100.3`) });
+    expect(
+      (await stage.ask('GET', '/v1/rooms', { key: null, headers: at('203.0.113.200, 198.51.100.3') })).status,
+    ).toBe(429);
   });
 
   it('nor without a proxy: the header is then anybody’s', async () => {
     const bare = await startStage(() => agreeable, { unauthenticatedPerMinute: UNAUTHENTICATED, trustedProxies: [] });
     const statuses: number[] = [];
-    for (let i = 0; i <= UNAUTHENTICATED; i++) statuses.push((await bare.ask('GET', '/v1/rooms', { key: null, headers: at(`203.0.113.${i}`) })).status);
+    for (let i = 0; i <= UNAUTHENTICATED; i++)
+      statuses.push((await bare.ask('GET', '/v1/rooms', { key: null, headers: at(`203.0.113.${i}`) })).status);
     await bare.ask('POST', '/v1/rooms', { body: { name: 'Room' }, headers: at('203.0.113.7') });
     const { rows } = await bare.store.pool.query<{ source: string }>(`SELECT source FROM audit_entry`);
     await bare.stop();

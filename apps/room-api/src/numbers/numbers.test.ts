@@ -6,21 +6,40 @@ const THEIRS = '+14155550100';
 let stage: Stage;
 beforeAll(async () => {
   stage = await startStage(() => agreeable);
-  for (const [number, tenantId] of [[OURS, 'ten_ours'], [THEIRS, 'ten_theirs']]) {
+  for (const [number, tenantId] of [
+    [OURS, 'ten_ours'],
+    [THEIRS, 'ten_theirs'],
+  ]) {
     await stage.ask('POST', '/v1/operator/numbers', { body: { number, country: 'US', tollFree: true, tenantId } });
   }
 });
 afterAll(() => stage.stop());
 
-const create = (settings: object, key = stage.keys.ours) => stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } });
-const listed = async (query = '', key = stage.keys.ours): Promise<string[]> => (await stage.ask('GET', `/v1/numbers${query}`, { key })).body.numbers.map(({ number }: { number: string }) => number);
+const create = (settings: object, key = stage.keys.ours) =>
+  stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } });
+const listed = async (query = '', key = stage.keys.ours): Promise<string[]> =>
+  (await stage.ask('GET', `/v1/numbers${query}`, { key })).body.numbers.map(({ number }: { number: string }) => number);
 
 describe('the numbers that a tenant may use', () => {
   it('are its own and the shared ones', async () => {
     expect((await stage.ask('GET', '/v1/numbers')).body.numbers).toEqual([
       { number: OURS, kind: 'dedicated', country: 'US', language: 'en-US', tollFree: true, providerAccountId: null },
-      { number: '+12025550100', kind: 'shared', country: null, language: 'en-US', tollFree: false, providerAccountId: null },
-      { number: '+4930555010', kind: 'shared', country: null, language: 'de-DE', tollFree: false, providerAccountId: null },
+      {
+        number: '+12025550100',
+        kind: 'shared',
+        country: null,
+        language: 'en-US',
+        tollFree: false,
+        providerAccountId: null,
+      },
+      {
+        number: '+4930555010',
+        kind: 'shared',
+        country: null,
+        language: 'de-DE',
+        tollFree: false,
+        providerAccountId: null,
+      },
     ]);
     expect(await listed('', stage.keys.theirs)).not.toContain(OURS);
   });
@@ -58,37 +77,78 @@ describe('a room', () => {
     expect((await create({ pinless: true })).body.reason).toBe('not-dedicated');
     const { body: first } = await create({ pinless: true, number });
     expect(first.room).toMatchObject({ number, pinless: true });
-    expect([(await create({ number })).body.reason, (await create({ number, pinless: true })).body.reason]).toEqual(['number-in-use', 'number-in-use']);
+    expect([(await create({ number })).body.reason, (await create({ number, pinless: true })).body.reason]).toEqual([
+      'number-in-use',
+      'number-in-use',
+    ]);
     await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: false } });
     const { body: second } = await create({ number });
-    expect((await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).body.reason).toBe('number-in-use');
+    expect((await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).body.reason).toBe(
+      'number-in-use',
+    );
     await stage.ask('POST', `/v1/rooms/${second.room.id}/end`);
     expect((await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).status).toBe(200);
     const { body: shared } = await create({ number: '+12025550100' });
-    expect((await stage.ask('PATCH', `/v1/rooms/${shared.room.id}`, { body: { pinless: true } })).body.reason).toBe('not-dedicated');
+    expect((await stage.ask('PATCH', `/v1/rooms/${shared.room.id}`, { body: { pinless: true } })).body.reason).toBe(
+      'not-dedicated',
+    );
   });
 });
 
 describe('an operator', () => {
   it('adds, lists, changes and takes away numbers', async () => {
     const number = '+442079460001';
-    const made = await stage.ask('POST', '/v1/operator/numbers', { body: { number, language: 'en-GB', country: 'GB' } });
-    expect([made.status, made.body]).toEqual([201, { number, kind: 'shared', country: 'GB', language: 'en-GB', tollFree: false, tenantId: null, guarded: true, maxUnadmitted: 10, slowUntil: null, providerAccountId: null }]);
+    const made = await stage.ask('POST', '/v1/operator/numbers', {
+      body: { number, language: 'en-GB', country: 'GB' },
+    });
+    expect([made.status, made.body]).toEqual([
+      201,
+      {
+        number,
+        kind: 'shared',
+        country: 'GB',
+        language: 'en-GB',
+        tollFree: false,
+        tenantId: null,
+        guarded: true,
+        maxUnadmitted: 10,
+        slowUntil: null,
+        providerAccountId: null,
+      },
+    ]);
     expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number } })).body.reason).toBe('number-exists');
-    expect((await stage.ask('PATCH', '/v1/operator/numbers/%2B442079460001', { body: { tenantId: 'ten_theirs' } })).body).toMatchObject({ kind: 'dedicated', tenantId: 'ten_theirs', language: 'en-GB' });
-    expect((await stage.ask('GET', '/v1/operator/numbers?tenantId=ten_theirs')).body.numbers.map((each: { number: string }) => each.number)).toEqual([THEIRS, number]);
+    expect(
+      (await stage.ask('PATCH', '/v1/operator/numbers/%2B442079460001', { body: { tenantId: 'ten_theirs' } })).body,
+    ).toMatchObject({ kind: 'dedicated', tenantId: 'ten_theirs', language: 'en-GB' });
+    expect(
+      (await stage.ask('GET', '/v1/operator/numbers?tenantId=ten_theirs')).body.numbers.map(
+        (each: { number: string }) => each.number,
+      ),
+    ).toEqual([THEIRS, number]);
     expect((await stage.ask('DELETE', '/v1/operator/numbers/442079460001')).body).toEqual({ number });
     expect((await stage.ask('DELETE', '/v1/operator/numbers/442079460001')).body.reason).toBe('number-not-found');
   });
 
   it('sets how the callers of a number are guarded, and sees when one is in slow mode', async () => {
     const number = '+442079460003';
-    expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number, guarded: false, maxUnadmitted: 3 } })).body).toMatchObject({ guarded: false, maxUnadmitted: 3 });
-    expect((await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { guarded: true } })).body).toMatchObject({ guarded: true, maxUnadmitted: 3 });
-    expect((await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted: 50 } })).body).toMatchObject({ guarded: true, maxUnadmitted: 50 });
-    await stage.store.pool.query(`UPDATE dial_in_number SET slow_until = '2099-01-01T00:00:00Z' WHERE e164 = $1`, [number]);
-    expect((await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { language: 'en-GB' } })).body).toMatchObject({ slowUntil: '2099-01-01T00:00:00.000Z' });
-    expect((await stage.ask('GET', '/v1/numbers')).body.numbers.find((each: { number: string }) => each.number === number)).toEqual({ number, kind: 'shared', country: null, language: 'en-GB', tollFree: false, providerAccountId: null });
+    expect(
+      (await stage.ask('POST', '/v1/operator/numbers', { body: { number, guarded: false, maxUnadmitted: 3 } })).body,
+    ).toMatchObject({ guarded: false, maxUnadmitted: 3 });
+    expect(
+      (await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { guarded: true } })).body,
+    ).toMatchObject({ guarded: true, maxUnadmitted: 3 });
+    expect(
+      (await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted: 50 } })).body,
+    ).toMatchObject({ guarded: true, maxUnadmitted: 50 });
+    await stage.store.pool.query(`UPDATE dial_in_number SET slow_until = '2099-01-01T00:00:00Z' WHERE e164 = $1`, [
+      number,
+    ]);
+    expect(
+      (await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { language: 'en-GB' } })).body,
+    ).toMatchObject({ slowUntil: '2099-01-01T00:00:00.000Z' });
+    expect(
+      (await stage.ask('GET', '/v1/numbers')).body.numbers.find((each: { number: string }) => each.number === number),
+    ).toEqual({ number, kind: 'shared', country: null, language: 'en-GB', tollFree: false, providerAccountId: null });
     for (const maxUnadmitted of [0, 10_001, 1.5, '10', null]) {
       const reply = await stage.ask('PATCH', '/v1/operator/numbers/442079460003', { body: { maxUnadmitted } });
       expect([reply.status, reply.body.errors[0].pointer]).toEqual([422, '/maxUnadmitted']);
@@ -98,8 +158,11 @@ describe('an operator', () => {
 
   it('goes through all of them a page at a time', async () => {
     const seen: string[] = [];
-    for (let next: string | null = ''; next !== null; ) {
-      const { body }: { body: { numbers: { number: string }[]; next: string | null } } = await stage.ask('GET', `/v1/operator/numbers?limit=2${next === '' ? '' : `&after=${encodeURIComponent(next)}`}`);
+    for (let next: string | null = ''; next !== null;) {
+      const { body }: { body: { numbers: { number: string }[]; next: string | null } } = await stage.ask(
+        'GET',
+        `/v1/operator/numbers?limit=2${next === '' ? '' : `&after=${encodeURIComponent(next)}`}`,
+      );
       seen.push(...body.numbers.map(({ number }) => number));
       next = body.next;
     }
@@ -109,10 +172,21 @@ describe('an operator', () => {
 
   it('cannot give away or take away a number with rooms on it, nor give one to nobody', async () => {
     await create({ number: OURS });
-    expect((await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: null } })).body.reason).toBe('number-has-rooms');
+    expect(
+      (await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: null } })).body.reason,
+    ).toBe('number-has-rooms');
     expect((await stage.ask('DELETE', `/v1/operator/numbers/${OURS.slice(1)}`)).body.reason).toBe('number-has-rooms');
-    expect((await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { language: 'es-US' } })).body.language).toBe('es-US');
-    expect((await stage.ask('POST', '/v1/operator/numbers', { body: { number: '+442079460002', tenantId: 'ten_nobody' } })).body.reason).toBe('tenant-not-found');
-    expect((await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: 'ten_nobody' } })).body.reason).toBe('tenant-not-found');
+    expect(
+      (await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { language: 'es-US' } })).body
+        .language,
+    ).toBe('es-US');
+    expect(
+      (await stage.ask('POST', '/v1/operator/numbers', { body: { number: '+442079460002', tenantId: 'ten_nobody' } }))
+        .body.reason,
+    ).toBe('tenant-not-found');
+    expect(
+      (await stage.ask('PATCH', `/v1/operator/numbers/${OURS.slice(1)}`, { body: { tenantId: 'ten_nobody' } })).body
+        .reason,
+    ).toBe('tenant-not-found');
   });
 });

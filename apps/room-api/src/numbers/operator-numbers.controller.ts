@@ -1,7 +1,14 @@
 import { Body, Controller, Delete, Get, Inject, Param, Patch, Post, Query, type PipeTransform } from '@nestjs/common';
 import { changeNumber, createNumber, removeNumber } from '@partyline/conference/change-number';
 import { noSuchNumber } from '@partyline/conference/refusals';
-import { CreateNumber, ListAllNumbers, UpdateNumber, type DeletedNumber, type NumberPage, type OperatorNumber } from '@partyline/contracts/number';
+import {
+  CreateNumber,
+  ListAllNumbers,
+  UpdateNumber,
+  type DeletedNumber,
+  type NumberPage,
+  type OperatorNumber,
+} from '@partyline/contracts/number';
 import { maskNumber, toE164 } from '@partyline/domain/phone';
 import { listAllNumbers, type GuardedNumberRow, type NewNumber } from '@partyline/store/numbers';
 import { Change, type NoteChange } from '../audit/note-change.ts';
@@ -19,9 +26,21 @@ const inPath: PipeTransform<unknown, string> = {
   },
 };
 
-const settings = ({ language, country, tollFree, tenantId, guarded, maxUnadmitted, providerAccountId }: UpdateNumber): Partial<NewNumber> => ({
-  ...(guarded === undefined ? {} : { guarded }), ...(maxUnadmitted === undefined ? {} : { max_unadmitted: maxUnadmitted }),
-  ...(language === undefined ? {} : { language }), ...(country === undefined ? {} : { country }), ...(tollFree === undefined ? {} : { toll_free: tollFree }), ...(tenantId === undefined ? {} : { dedicated_to: tenantId }),
+const settings = ({
+  language,
+  country,
+  tollFree,
+  tenantId,
+  guarded,
+  maxUnadmitted,
+  providerAccountId,
+}: UpdateNumber): Partial<NewNumber> => ({
+  ...(guarded === undefined ? {} : { guarded }),
+  ...(maxUnadmitted === undefined ? {} : { max_unadmitted: maxUnadmitted }),
+  ...(language === undefined ? {} : { language }),
+  ...(country === undefined ? {} : { country }),
+  ...(tollFree === undefined ? {} : { toll_free: tollFree }),
+  ...(tenantId === undefined ? {} : { dedicated_to: tenantId }),
   ...(providerAccountId === undefined ? {} : { account_id: providerAccountId }),
 });
 
@@ -39,8 +58,21 @@ export class OperatorNumbersController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Body(body(CreateNumber)) { number, language, country, tollFree, tenantId, guarded, maxUnadmitted, providerAccountId }: CreateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
-    const row = await createNumber(this.deps, { e164: number, language, country, toll_free: tollFree, dedicated_to: tenantId, guarded, max_unadmitted: maxUnadmitted, account_id: providerAccountId });
+  async create(
+    @Body(body(CreateNumber))
+    { number, language, country, tollFree, tenantId, guarded, maxUnadmitted, providerAccountId }: CreateNumber,
+    @Change() note: NoteChange,
+  ): Promise<OperatorNumber> {
+    const row = await createNumber(this.deps, {
+      e164: number,
+      language,
+      country,
+      toll_free: tollFree,
+      dedicated_to: tenantId,
+      guarded,
+      max_unadmitted: maxUnadmitted,
+      account_id: providerAccountId,
+    });
     note({ after: noted(row), tenants: tenantsOf(row) });
     return showOperatorNumber(row);
   }
@@ -53,7 +85,11 @@ export class OperatorNumbersController {
   }
 
   @Patch(':number')
-  async update(@Param('number', inPath) number: string, @Body(body(UpdateNumber)) wanted: UpdateNumber, @Change() note: NoteChange): Promise<OperatorNumber> {
+  async update(
+    @Param('number', inPath) number: string,
+    @Body(body(UpdateNumber)) wanted: UpdateNumber,
+    @Change() note: NoteChange,
+  ): Promise<OperatorNumber> {
     const { before, after } = await changeNumber(this.deps, number, settings(wanted));
     note({ before: noted(before), after: noted(after), tenants: tenantsOf(before, after) });
     return showOperatorNumber(after);

@@ -2,7 +2,27 @@ import type { OperatorNumber, UsableNumber } from '@partyline/contracts/number';
 import type { GuardedNumberRow, NumberRow } from '@partyline/store/numbers';
 
 /** A number as its users see it. */
-export const showNumber = ({ e164, dedicated_to, country, language, toll_free, account_id }: NumberRow): UsableNumber => ({ number: e164, kind: dedicated_to === null ? 'shared' : 'dedicated', country, language, tollFree: toll_free, providerAccountId: account_id });
+export const showNumber = ({
+  e164,
+  dedicated_to,
+  country,
+  language,
+  toll_free,
+  account_id,
+}: NumberRow): UsableNumber => ({
+  number: e164,
+  kind: dedicated_to === null ? 'shared' : 'dedicated',
+  country,
+  language,
+  tollFree: toll_free,
+  providerAccountId: account_id,
+});
 
 /** A number as operators see it. */
-export const showOperatorNumber = (row: GuardedNumberRow): OperatorNumber => ({ ...showNumber(row), tenantId: row.dedicated_to, guarded: row.guarded, maxUnadmitted: row.max_unadmitted, slowUntil: row.slow_until?.toISOString() ?? null });
+export const showOperatorNumber = (row: GuardedNumberRow): OperatorNumber => ({
+  ...showNumber(row),
+  tenantId: row.dedicated_to,
+  guarded: row.guarded,
+  maxUnadmitted: row.max_unadmitted,
+  slowUntil: row.slow_until?.toISOString() ?? null,
+});

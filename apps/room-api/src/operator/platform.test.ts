@@ -15,23 +15,40 @@ interface Rate {
   currency: string;
   microPerMinute: string | null;
 }
-const rate = (what: string, prefix: string, microPerMinute: string | null, currency = 'EUR'): Rate => ({ what, prefix, currency, microPerMinute });
+const rate = (what: string, prefix: string, microPerMinute: string | null, currency = 'EUR'): Rate => ({
+  what,
+  prefix,
+  currency,
+  microPerMinute,
+});
 const setRates = (...rates: Partial<Rate>[]) => stage.ask('PATCH', RATES, { body: { rates } });
 const listed = async (query = ''): Promise<Rate[]> => (await stage.ask('GET', `${RATES}?limit=100${query}`)).body.rates;
 /** What the database would count a minute at. */
 const counted = async (what: string, number: string, currency = 'EUR'): Promise<string | undefined> =>
-  (await stage.store.pool.query<{ micro: string }>('SELECT rate_per_minute($1, $2, $3, $4) AS micro', [what, 'voice', number, currency])).rows[0]?.micro;
+  (
+    await stage.store.pool.query<{ micro: string }>('SELECT rate_per_minute($1, $2, $3, $4) AS micro', [
+      what,
+      'voice',
+      number,
+      currency,
+    ])
+  ).rows[0]?.micro;
 
 describe('the platform’s limits', () => {
   it('are seen and changed, field by field, and hold at once for whoever has none of its own', async () => {
     const defaults = { maxLiveRooms: 1_000, maxLiveLegs: 500, maxDialOutsPerMinute: 60, maxRequestsPerMinute: 600 };
     expect((await stage.ask('GET', LIMITS)).body).toEqual(defaults);
     await stage.ask('PATCH', '/v1/operator/tenants/ten_theirs', { body: { limits: { maxLiveRooms: 5 } } });
-    expect((await stage.ask('PATCH', LIMITS, { body: { maxLiveRooms: 0 } })).body).toEqual({ ...defaults, maxLiveRooms: 0 });
+    expect((await stage.ask('PATCH', LIMITS, { body: { maxLiveRooms: 0 } })).body).toEqual({
+      ...defaults,
+      maxLiveRooms: 0,
+    });
     expect((await stage.ask('GET', LIMITS)).body).toEqual({ ...defaults, maxLiveRooms: 0 });
     expect((await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } })).body.reason).toBe('limit-live-rooms');
     expect((await stage.ask('POST', '/v1/rooms', { key: stage.keys.theirs, body: { name: 'Room' } })).status).toBe(201);
-    expect((await stage.ask('PATCH', LIMITS, { body: { maxLiveRooms: 1_000, maxLiveLegs: 500 } })).body).toEqual(defaults);
+    expect((await stage.ask('PATCH', LIMITS, { body: { maxLiveRooms: 1_000, maxLiveLegs: 500 } })).body).toEqual(
+      defaults,
+    );
   });
 
   it.each([
@@ -49,14 +66,36 @@ describe('the platform’s limits', () => {
 
 describe('rates', () => {
   it('are listed, set and taken out, and what is up is counted by them at once', async () => {
-    expect(await listed('&what=outbound')).toEqual([rate('outbound', '', '200000'), rate('outbound', '+1', '15000'), rate('outbound', '+44', '40000'), rate('outbound', '+49', '40000')]);
+    expect(await listed('&what=outbound')).toEqual([
+      rate('outbound', '', '200000'),
+      rate('outbound', '+1', '15000'),
+      rate('outbound', '+44', '40000'),
+      rate('outbound', '+49', '40000'),
+    ]);
     expect(await counted('outbound', '+447700900001')).toBe('40000');
-    const { body } = await setRates(rate('outbound', '+447', '120000'), rate('outbound', '+44', null), { what: 'webrtc', currency: 'USD', microPerMinute: '6000' });
+    const { body } = await setRates(rate('outbound', '+447', '120000'), rate('outbound', '+44', null), {
+      what: 'webrtc',
+      currency: 'USD',
+      microPerMinute: '6000',
+    });
     expect(body.rates).toEqual([rate('outbound', '+447', '120000'), rate('webrtc', '', '6000', 'USD')]);
-    expect([await counted('outbound', '+447700900001'), await counted('outbound', '+442079460018'), await counted('webrtc', '', 'USD')]).toEqual(['120000', '200000', '6000']);
+    expect([
+      await counted('outbound', '+447700900001'),
+      await counted('outbound', '+442079460018'),
+      await counted('webrtc', '', 'USD'),
+    ]).toEqual(['120000', '200000', '6000']);
     expect(await listed('&currency=USD')).toEqual([rate('webrtc', '', '6000', 'USD')]);
     // What there was is set anew, and what there was not is taken out all the same.
-    expect((await setRates(rate('outbound', '+447', null), rate('outbound', '+44', '40000'), rate('webrtc', '', null, 'USD'), rate('inbound', '+3906', null))).body.rates).toEqual([rate('outbound', '+44', '40000')]);
+    expect(
+      (
+        await setRates(
+          rate('outbound', '+447', null),
+          rate('outbound', '+44', '40000'),
+          rate('webrtc', '', null, 'USD'),
+          rate('inbound', '+3906', null),
+        )
+      ).body.rates,
+    ).toEqual([rate('outbound', '+44', '40000')]);
     expect(await listed('&currency=USD')).toEqual([]);
   });
 
@@ -65,8 +104,11 @@ describe('rates', () => {
     expect((await setRates(...many)).body.rates).toHaveLength(30);
     const whole = await listed();
     const seen: Rate[] = [];
-    for (let next: string | null = ''; next !== null; ) {
-      const { body }: { body: { rates: Rate[]; next: string | null } } = await stage.ask('GET', `${RATES}?limit=7${next === '' ? '' : `&after=${next}`}`);
+    for (let next: string | null = ''; next !== null;) {
+      const { body }: { body: { rates: Rate[]; next: string | null } } = await stage.ask(
+        'GET',
+        `${RATES}?limit=7${next === '' ? '' : `&after=${next}`}`,
+      );
       seen.push(...body.rates);
       next = body.next;
     }
@@ -107,7 +149,9 @@ describe('rates', () => {
   });
 
   it('set by several at once are each whole', async () => {
-    const lists = Array.from({ length: 8 }, (_, n) => Array.from({ length: 20 }, (__, at) => rate('outbound', `+88${10 + ((at * 7 + n) % 20)}`, String(n))));
+    const lists = Array.from({ length: 8 }, (_, n) =>
+      Array.from({ length: 20 }, (__, at) => rate('outbound', `+88${10 + ((at * 7 + n) % 20)}`, String(n))),
+    );
     const replies = await Promise.all(lists.map((rates) => setRates(...rates)));
     expect(replies.map(({ status }) => status)).toEqual(lists.map(() => 200));
     const set = (await listed('&what=outbound')).filter(({ prefix }) => prefix.startsWith('+88'));
@@ -115,8 +159,11 @@ describe('rates', () => {
     await setRates(...set.map((each) => ({ ...each, microPerMinute: null })));
   });
 
-  it.each(['?what=landline', '?currency=ZZZ', '?after=rate_x', '?after=outbound.EUR.44x', '?limit=0'])('refuses %s', async (query) => {
-    const reply = await stage.ask('GET', RATES + query);
-    expect([reply.status, reply.body.reason]).toEqual([422, 'invalid-query']);
-  });
+  it.each(['?what=landline', '?currency=ZZZ', '?after=rate_x', '?after=outbound.EUR.44x', '?limit=0'])(
+    'refuses %s',
+    async (query) => {
+      const reply = await stage.ask('GET', RATES + query);
+      expect([reply.status, reply.body.reason]).toEqual([422, 'invalid-query']);
+    },
+  );
 });

@@ -8,7 +8,12 @@ export const showTenant = (row: TenantRow): Tenant => ({
   name: row.name,
   homeCountry: row.home_country,
   allowedCountries: row.allowed_countries,
-  limits: { maxLiveRooms: row.max_live_rooms, maxLiveLegs: row.max_live_legs, maxDialOutsPerMinute: row.max_dial_outs_per_minute, maxRequestsPerMinute: row.max_requests_per_minute },
+  limits: {
+    maxLiveRooms: row.max_live_rooms,
+    maxLiveLegs: row.max_live_legs,
+    maxDialOutsPerMinute: row.max_dial_outs_per_minute,
+    maxRequestsPerMinute: row.max_requests_per_minute,
+  },
   fraudLimits: Object.fromEntries(FRAUD_METERS.map((meter) => [meter, ownThreshold(row.fraud_limits, meter)])),
   currency: row.currency,
   maxMinutesPerMonth: row.max_minutes_per_month,
@@ -19,7 +24,16 @@ export const showTenant = (row: TenantRow): Tenant => ({
 });
 
 /** What is to be changed, as columns; what was left out is left out. */
-export const tenantSettings = ({ name, homeCountry, allowedCountries, limits, fraudLimits, currency, maxMinutesPerMonth, maxSpendMicroPerMonth }: UpdateTenant): Partial<TenantSettings> => {
+export const tenantSettings = ({
+  name,
+  homeCountry,
+  allowedCountries,
+  limits,
+  fraudLimits,
+  currency,
+  maxMinutesPerMonth,
+  maxSpendMicroPerMonth,
+}: UpdateTenant): Partial<TenantSettings> => {
   const wanted = {
     name,
     home_country: homeCountry,

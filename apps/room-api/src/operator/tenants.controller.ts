@@ -6,7 +6,16 @@ import { deleteTenant } from '@partyline/conference/delete-tenant';
 import { noSuchTenant } from '@partyline/conference/refusals';
 import { suspendTenant } from '@partyline/conference/suspend-tenant';
 import type { CreatedKey } from '@partyline/contracts/key';
-import { CreateTenant, CreateTenantKey, ListTenants, UpdateTenant, type CreatedTenant, type DeletedTenant, type Tenant, type TenantPage } from '@partyline/contracts/tenant';
+import {
+  CreateTenant,
+  CreateTenantKey,
+  ListTenants,
+  UpdateTenant,
+  type CreatedTenant,
+  type DeletedTenant,
+  type Tenant,
+  type TenantPage,
+} from '@partyline/contracts/tenant';
 import { listTenants, readTenant, resumeTenant, updateTenant } from '@partyline/store/tenants';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
@@ -24,7 +33,10 @@ export class TenantsController {
 
   @Post()
   async create(@Body(body(CreateTenant)) wanted: CreateTenant, @Change() note: NoteChange): Promise<CreatedTenant> {
-    const { tenant, key } = await createTenant(this.deps, { settings: { ...tenantSettings(wanted), name: wanted.name }, env: this.deps.keyEnv });
+    const { tenant, key } = await createTenant(this.deps, {
+      settings: { ...tenantSettings(wanted), name: wanted.name },
+      env: this.deps.keyEnv,
+    });
     note({ after: { ...wanted, keyId: key.id }, tenants: [tenant.id] });
     return { tenant: showTenant(tenant), key: key.key };
   }
@@ -32,7 +44,11 @@ export class TenantsController {
   @Get()
   async list(@Query(query(ListTenants)) { state, limit, after }: ListTenants): Promise<TenantPage> {
     if (after !== undefined && (await readTenant(this.deps.store, after)) === null) throw noSuchPage();
-    const rows = await listTenants(this.deps.store, { state, limit: limit + 1, ...(after === undefined ? {} : { after }) });
+    const rows = await listTenants(this.deps.store, {
+      state,
+      limit: limit + 1,
+      ...(after === undefined ? {} : { after }),
+    });
     const { shown, next } = pageOf(rows, limit, ({ id }) => id);
     return { tenants: shown.map(showTenant), next };
   }
@@ -45,7 +61,11 @@ export class TenantsController {
   }
 
   @Patch(':tenantId')
-  async update(@Param('tenantId', tenantId) id: string, @Body(body(UpdateTenant)) wanted: UpdateTenant, @Change() note: NoteChange): Promise<Tenant> {
+  async update(
+    @Param('tenantId', tenantId) id: string,
+    @Body(body(UpdateTenant)) wanted: UpdateTenant,
+    @Change() note: NoteChange,
+  ): Promise<Tenant> {
     if (wanted.currency !== undefined) await checkCurrency(this.deps, wanted.currency);
     const updated = await updateTenant(this.deps.store, id, tenantSettings(wanted));
     if (updated === null) throw noSuchTenant();
@@ -54,8 +74,17 @@ export class TenantsController {
   }
 
   @Post(':tenantId/keys')
-  async createKey(@Param('tenantId', tenantId) id: string, @Body(body(CreateTenantKey)) wanted: CreateTenantKey, @Change() note: NoteChange): Promise<CreatedKey> {
-    const { row, key } = await createKey(this.deps, id, { scopes: ['admin'], env: this.deps.keyEnv }, { ...wanted, expiresAt: null });
+  async createKey(
+    @Param('tenantId', tenantId) id: string,
+    @Body(body(CreateTenantKey)) wanted: CreateTenantKey,
+    @Change() note: NoteChange,
+  ): Promise<CreatedKey> {
+    const { row, key } = await createKey(
+      this.deps,
+      id,
+      { scopes: ['admin'], env: this.deps.keyEnv },
+      { ...wanted, expiresAt: null },
+    );
     note({ after: { keyId: row.id, scopes: row.scopes } });
     return { apiKey: showKey(row), key };
   }

@@ -19,7 +19,12 @@ export class ParticipantsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post('tokens')
-  async token(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(TokenRequest)) wanted: TokenRequest, @Change() note: NoteChange): Promise<Token> {
+  async token(
+    @Tenant() tenantId: string,
+    @Param('roomId', roomId) id: string,
+    @Body(body(TokenRequest)) wanted: TokenRequest,
+    @Change() note: NoteChange,
+  ): Promise<Token> {
     const { participantId, sessionId, ...media } = await issueToken(this.deps, tenantId, id, wanted);
     note({ after: { participantId, sessionId, role: wanted.role } });
     return { participantId, sessionId, client: showClient(media) };
@@ -27,14 +32,27 @@ export class ParticipantsController {
 
   @Post('participants')
   @HttpCode(202)
-  async add(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(AddParticipant)) { phone, name, role }: AddParticipant, @Change() note: NoteChange): Promise<AddedParticipant> {
-    const added = await requestDialOut(this.deps, tenantId, id, { phone, role, ...(name === undefined ? {} : { name }) });
+  async add(
+    @Tenant() tenantId: string,
+    @Param('roomId', roomId) id: string,
+    @Body(body(AddParticipant)) { phone, name, role }: AddParticipant,
+    @Change() note: NoteChange,
+  ): Promise<AddedParticipant> {
+    const added = await requestDialOut(this.deps, tenantId, id, {
+      phone,
+      role,
+      ...(name === undefined ? {} : { name }),
+    });
     note({ after: { ...added, number: maskNumber(phone), role } });
     return added;
   }
 
   @Get('participants')
-  async roster(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Query(query(ListParticipants)) { limit, after }: ListParticipants): Promise<Roster> {
+  async roster(
+    @Tenant() tenantId: string,
+    @Param('roomId', roomId) id: string,
+    @Query(query(ListParticipants)) { limit, after }: ListParticipants,
+  ): Promise<Roster> {
     const rows = await listRoster(this.deps.store, tenantId, id, { limit: limit + 1, after });
     if (rows === 'no-room') throw noSuchRoom();
     if (rows === 'no-page') throw noSuchPage();

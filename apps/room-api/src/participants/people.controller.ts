@@ -1,7 +1,14 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post } from '@nestjs/common';
 import { noSuchParticipant } from '@partyline/conference/refusals';
 import { removeParticipant } from '@partyline/conference/remove-participant';
-import { MuteParticipant, SendDigits, UpdateParticipant, type Participant, type RemovedParticipant, type TakenByProvider } from '@partyline/contracts/participant';
+import {
+  MuteParticipant,
+  SendDigits,
+  UpdateParticipant,
+  type Participant,
+  type RemovedParticipant,
+  type TakenByProvider,
+} from '@partyline/contracts/participant';
 import { readParticipant, renameParticipant } from '@partyline/store/participants';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
@@ -24,14 +31,22 @@ export class PeopleController {
   }
 
   @Patch()
-  async rename(@Tenant() tenantId: string, @Param('participantId', participantId) id: string, @Body(body(UpdateParticipant)) { name }: UpdateParticipant): Promise<Participant> {
+  async rename(
+    @Tenant() tenantId: string,
+    @Param('participantId', participantId) id: string,
+    @Body(body(UpdateParticipant)) { name }: UpdateParticipant,
+  ): Promise<Participant> {
     if (!(await renameParticipant(this.deps.store, tenantId, id, name))) throw noSuchParticipant();
     return this.get(tenantId, id);
   }
 
   @Delete()
   @HttpCode(202)
-  async remove(@Tenant() tenantId: string, @Param('participantId', participantId) id: string, @Change() note: NoteChange): Promise<RemovedParticipant> {
+  async remove(
+    @Tenant() tenantId: string,
+    @Param('participantId', participantId) id: string,
+    @Change() note: NoteChange,
+  ): Promise<RemovedParticipant> {
     const removed = await removeParticipant(this.deps, tenantId, id);
     note({ after: removed });
     return removed;
@@ -39,14 +54,23 @@ export class PeopleController {
 
   @Post('mute')
   @HttpCode(200)
-  async mute(@Tenant() tenantId: string, @Param('participantId', participantId) id: string, @Body(body(MuteParticipant)) { muted }: MuteParticipant, @Change() note: NoteChange): Promise<TakenByProvider> {
+  async mute(
+    @Tenant() tenantId: string,
+    @Param('participantId', participantId) id: string,
+    @Body(body(MuteParticipant)) { muted }: MuteParticipant,
+    @Change() note: NoteChange,
+  ): Promise<TakenByProvider> {
     note({ after: { muted } });
     return this.deps.provider.mute({ tenantId, participantId: id, muted });
   }
 
   @Post('dtmf')
   @HttpCode(200)
-  async digits(@Tenant() tenantId: string, @Param('participantId', participantId) id: string, @Body(body(SendDigits)) { digits }: SendDigits): Promise<TakenByProvider> {
+  async digits(
+    @Tenant() tenantId: string,
+    @Param('participantId', participantId) id: string,
+    @Body(body(SendDigits)) { digits }: SendDigits,
+  ): Promise<TakenByProvider> {
     return this.deps.provider.sendDigits({ tenantId, participantId: id, digits });
   }
 }

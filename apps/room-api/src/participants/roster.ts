@@ -3,7 +3,13 @@ import { showLeg } from '../rooms/show.ts';
 
 type LegRow = Parameters<typeof showLeg>[0];
 
-type PersonRow = { readonly id: string; readonly room_id: string; readonly name: string; readonly kind: string; readonly role: string };
+type PersonRow = {
+  readonly id: string;
+  readonly room_id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly role: string;
+};
 
 /** A person with the connection that counts for them; null before there is one. */
 export function showPerson({ id, room_id, name, kind, role }: PersonRow, row: LegRow | null): Participant {

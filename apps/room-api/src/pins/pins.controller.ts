@@ -17,28 +17,59 @@ export class PinsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(CreatePin)) wanted: CreatePin, @Change() note: NoteChange): Promise<CreatedPin> {
+  async create(
+    @Tenant() tenantId: string,
+    @Param('roomId', roomId) id: string,
+    @Body(body(CreatePin)) wanted: CreatePin,
+    @Change() note: NoteChange,
+  ): Promise<CreatedPin> {
     const { number, pin, ...made } = await addPin(this.deps, tenantId, id, wanted);
     note({ after: { pinId: made.id, participantId: made.participantId, role: wanted.role } });
-    return { id: made.id, participantId: made.participantId, ...wanted, pin, pinSpaced: spacedPin(pin), number, tapToCall: tapToCall(number, pin) };
+    return {
+      id: made.id,
+      participantId: made.participantId,
+      ...wanted,
+      pin,
+      pinSpaced: spacedPin(pin),
+      number,
+      tapToCall: tapToCall(number, pin),
+    };
   }
 
   @Get()
   async list(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<Pins> {
     const pins = await listPersonalPins(this.deps.store, tenantId, id);
     if (pins === null) throw noSuchRoom();
-    return { pins: pins.map((pin) => ({ id: pin.id, participantId: pin.participant_id, name: pin.name, role: pin.role, createdAt: pin.created_at.toISOString() })) };
+    return {
+      pins: pins.map((pin) => ({
+        id: pin.id,
+        participantId: pin.participant_id,
+        name: pin.name,
+        role: pin.role,
+        createdAt: pin.created_at.toISOString(),
+      })),
+    };
   }
 
   @Post('rotate')
   @HttpCode(200)
   async rotate(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<RotatedPins> {
     const { pin, hostPin, room } = await rotatePins(this.deps, tenantId, id);
-    return { pin, pinSpaced: spacedPin(pin), hostPin, hostPinSpaced: spacedPin(hostPin), tapToCall: tapToCall(room.number, pin) };
+    return {
+      pin,
+      pinSpaced: spacedPin(pin),
+      hostPin,
+      hostPinSpaced: spacedPin(hostPin),
+      tapToCall: tapToCall(room.number, pin),
+    };
   }
 
   @Delete(':pinId')
-  async remove(@Tenant() tenantId: string, @Param('roomId', roomId) room: string, @Param('pinId', pinId) id: string): Promise<DeletedPin> {
+  async remove(
+    @Tenant() tenantId: string,
+    @Param('roomId', roomId) room: string,
+    @Param('pinId', pinId) id: string,
+  ): Promise<DeletedPin> {
     await removePin(this.deps, tenantId, room, id);
     return { id };
   }

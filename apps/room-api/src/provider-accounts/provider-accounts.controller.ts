@@ -1,7 +1,14 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post } from '@nestjs/common';
 import { createAccount, deleteAccount, rotateAccount, verifyAccount } from '@partyline/conference/create-account';
 import { noSuchAccount } from '@partyline/conference/refusals';
-import { ChangeProviderAccount, CreateProviderAccount, RotateProviderAccount, type DeletedProviderAccount, type ProviderAccount, type ProviderAccounts } from '@partyline/contracts/provider-account';
+import {
+  ChangeProviderAccount,
+  CreateProviderAccount,
+  RotateProviderAccount,
+  type DeletedProviderAccount,
+  type ProviderAccount,
+  type ProviderAccounts,
+} from '@partyline/contracts/provider-account';
 import { labelAccount, listAccounts, readAccount, type AccountRow } from '@partyline/store/provider-accounts';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
@@ -17,9 +24,15 @@ export class ProviderAccountsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Tenant() tenantId: string, @Body(body(CreateProviderAccount)) wanted: CreateProviderAccount, @Change() note: NoteChange): Promise<ProviderAccount> {
+  async create(
+    @Tenant() tenantId: string,
+    @Body(body(CreateProviderAccount)) wanted: CreateProviderAccount,
+    @Change() note: NoteChange,
+  ): Promise<ProviderAccount> {
     const row = await createAccount(this.deps, tenantId, wanted);
-    note({ after: { id: row.id, label: row.label, voice: row.voice_kind, video: row.media_kind, version: row.version } });
+    note({
+      after: { id: row.id, label: row.label, voice: row.voice_kind, video: row.media_kind, version: row.version },
+    });
     return this.#show(row);
   }
 
@@ -34,7 +47,12 @@ export class ProviderAccountsController {
   }
 
   @Patch(':accountId')
-  async change(@Tenant() tenantId: string, @Param('accountId', accountId) id: string, @Body(body(ChangeProviderAccount)) { label }: ChangeProviderAccount, @Change() note: NoteChange): Promise<ProviderAccount> {
+  async change(
+    @Tenant() tenantId: string,
+    @Param('accountId', accountId) id: string,
+    @Body(body(ChangeProviderAccount)) { label }: ChangeProviderAccount,
+    @Change() note: NoteChange,
+  ): Promise<ProviderAccount> {
     const row = await labelAccount(this.deps.store, tenantId, id, label);
     note({ after: { label } });
     return this.#show(row);
@@ -42,7 +60,12 @@ export class ProviderAccountsController {
 
   @Post(':accountId/rotate')
   @HttpCode(200)
-  async rotate(@Tenant() tenantId: string, @Param('accountId', accountId) id: string, @Body(body(RotateProviderAccount)) { overlapSeconds, ...wanted }: RotateProviderAccount, @Change() note: NoteChange): Promise<ProviderAccount> {
+  async rotate(
+    @Tenant() tenantId: string,
+    @Param('accountId', accountId) id: string,
+    @Body(body(RotateProviderAccount)) { overlapSeconds, ...wanted }: RotateProviderAccount,
+    @Change() note: NoteChange,
+  ): Promise<ProviderAccount> {
     const row = await rotateAccount(this.deps, tenantId, id, wanted, overlapSeconds);
     note({ after: { version: row.version, oldSecretsUntil: row.old_until } });
     return this.#show(row);

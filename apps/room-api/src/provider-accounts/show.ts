@@ -7,8 +7,15 @@ const masked = (end: string): string => `****${end}`;
 export const showAccount = (row: AccountRow, addresses: ProviderAccount['addresses']): ProviderAccount => ({
   id: row.id,
   label: row.label,
-  voice: { kind: row.voice_kind as ProviderAccount['voice']['kind'], apiKey: masked(row.voice_key_end), applicationId: row.application_id },
-  video: { kind: row.media_kind as ProviderAccount['video']['kind'], apiKey: row.media_key_end === null ? null : masked(row.media_key_end) },
+  voice: {
+    kind: row.voice_kind as ProviderAccount['voice']['kind'],
+    apiKey: masked(row.voice_key_end),
+    applicationId: row.application_id,
+  },
+  video: {
+    kind: row.media_kind as ProviderAccount['video']['kind'],
+    apiKey: row.media_key_end === null ? null : masked(row.media_key_end),
+  },
   version: row.version,
   verifiedAt: row.verified_at.toISOString(),
   oldSecretsUntil: row.old_until?.toISOString() ?? null,

@@ -26,9 +26,20 @@ const files: Readonly<Record<string, string>> = {
 };
 
 /** What a shell would make of a curl command: quotes and variables, and of curl's options those that the page uses. Throws on any other. */
-function readCurl(command: string, variables: Readonly<Record<string, string>>): { method: string; url: string; headers: Record<string, string>; body?: string } {
-  const expand = (text: string): string => text.replaceAll('$(uuidgen)', randomUUID()).replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
-  const [curl, ...words] = [...command.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"]+)+/g)].map(([word]) => word.replaceAll(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_, single?: string, double?: string, bare?: string) => single ?? expand(double ?? bare ?? '')));
+function readCurl(
+  command: string,
+  variables: Readonly<Record<string, string>>,
+): { method: string; url: string; headers: Record<string, string>; body?: string } {
+  const expand = (text: string): string =>
+    text
+      .replaceAll('$(uuidgen)', randomUUID())
+      .replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset ${name}`);
+  const [curl, ...words] = [...command.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"]+)+/g)].map(([word]) =>
+    word.replaceAll(
+      /'([^']*)'|"([^"]*)"|([^'"]+)/g,
+      (_, single?: string, double?: string, bare?: string) => single ?? expand(double ?? bare ?? ''),
+    ),
+  );
   expect(curl).toBe('curl');
   let [method, url, body]: (string | undefined)[] = [];
   const headers: Record<string, string> = {};
@@ -38,19 +49,29 @@ function readCurl(command: string, variables: Readonly<Record<string, string>>):
     else if (word === '-d') {
       const given = words.shift() ?? '';
       body = given.startsWith('@') ? files[given.slice(1)] : given;
-    }
-    else if (word === '-H') {
+    } else if (word === '-H') {
       const [name = '', value = ''] = words.shift()?.split(': ') ?? [];
       headers[name.toLowerCase()] = value;
     } else if (word.startsWith('http')) url = word;
     else throw new Error(`what is ${word}?`);
   }
-  return { method: method ?? (body === undefined ? 'GET' : 'POST'), url: url ?? '', headers, ...(body === undefined ? {} : { body }) };
+  return {
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    url: url ?? '',
+    headers,
+    ...(body === undefined ? {} : { body }),
+  };
 }
 
 /** What jq would give: names, places in a list, and text from a place on. */
 const pick = (from: unknown, path: string): string =>
-  String([...path.matchAll(/\.(\w+)|\[(\d+)(:)?\]/g)].reduce((value, [, name, place, on]) => (on === undefined ? (value as Record<string, unknown>)[name ?? place ?? ''] : String(value).slice(Number(place))), from));
+  String(
+    [...path.matchAll(/\.(\w+)|\[(\d+)(:)?\]/g)].reduce(
+      (value, [, name, place, on]) =>
+        on === undefined ? (value as Record<string, unknown>)[name ?? place ?? ''] : String(value).slice(Number(place)),
+      from,
+    ),
+  );
 
 let numbers = 0;
 
@@ -60,14 +81,36 @@ describe('docs/api.md', () => {
     const { body: pin } = await stage.ask('POST', `/v1/rooms/${made.room.id}/pins`, { body: { name: 'Ada' } });
     await stage.store.prisma.endpoint.deleteMany();
     await stage.store.prisma.provider_account.deleteMany();
-    const { body: { endpoint } } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
+    const {
+      body: { endpoint },
+    } = await stage.ask('POST', '/v1/endpoints', { body: { url: 'https://example.com/events' } });
     const { body: ping } = await stage.ask('POST', `/v1/endpoints/${endpoint.id}/ping`);
     const number = `1312555${String(1000 + (numbers += 1))}`;
     await stage.ask('POST', '/v1/operator/numbers', { body: { number: `+${number}` } });
-    const variables = { API: stage.url, KEY: stage.keys.ours, OPERATOR_KEY: stage.keys.operator, ROOM: made.room.id, SESSION: made.session.id, ENDPOINT: endpoint.id, DELIVERY: ping.deliveryId, PARTICIPANT: pin.participantId, PIN: pin.id, NUMBER: number, SINCE: new Date(Date.now() - 60_000).toISOString() };
+    const variables = {
+      API: stage.url,
+      KEY: stage.keys.ours,
+      OPERATOR_KEY: stage.keys.operator,
+      ROOM: made.room.id,
+      SESSION: made.session.id,
+      ENDPOINT: endpoint.id,
+      DELIVERY: ping.deliveryId,
+      PARTICIPANT: pin.participantId,
+      PIN: pin.id,
+      NUMBER: number,
+      SINCE: new Date(Date.now() - 60_000).toISOString(),
+    };
     // Only where they are needed: there may be 50 keys.
-    if (example.includes('$KEY_ID')) Object.assign(variables, { KEY_ID: (await stage.ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } })).body.apiKey.id });
-    if (example.includes('$ACCOUNT')) Object.assign(variables, { ACCOUNT: (await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) })).body.id });
+    if (example.includes('$KEY_ID'))
+      Object.assign(variables, {
+        KEY_ID: (await stage.ask('POST', '/v1/keys', { body: { label: 'Key', scopes: ['rooms:read'] } })).body.apiKey
+          .id,
+      });
+    if (example.includes('$ACCOUNT'))
+      Object.assign(variables, {
+        ACCOUNT: (await stage.ask('POST', '/v1/provider-accounts', { body: accountBody('unified', createVendor()) }))
+          .body.id,
+      });
     if (example.includes('$TENANT')) {
       const { body: tenant } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
       await stage.ask('POST', `/v1/operator/tenants/${tenant.tenant.id}/suspend`);
@@ -76,20 +119,38 @@ describe('docs/api.md', () => {
     const { method, url, headers, body } = readCurl(example, variables);
     expect(url.startsWith(stage.url)).toBe(true);
     // By the stage's own way, so that the reply is held to the contract.
-    const reply = await stage.ask(method, url.slice(stage.url.length), { key: headers.authorization?.replace('Bearer ', '') ?? null, body, type: headers['content-type'] ?? null, headers: Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization')) });
+    const reply = await stage.ask(method, url.slice(stage.url.length), {
+      key: headers.authorization?.replace('Bearer ', '') ?? null,
+      body,
+      type: headers['content-type'] ?? null,
+      headers: Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization')),
+    });
     expect(reply.status).toBeLessThan(300);
   });
 
   it('runs from its top to its end, with what its first lines set', async () => {
-    const variables: Record<string, string> = { API: stage.url, KEY: stage.keys.ours, OPERATOR_KEY: stage.keys.operator, SINCE: new Date(Date.now() - 60_000).toISOString() };
+    const variables: Record<string, string> = {
+      API: stage.url,
+      KEY: stage.keys.ours,
+      OPERATOR_KEY: stage.keys.operator,
+      SINCE: new Date(Date.now() - 60_000).toISOString(),
+    };
     const run = async (example: string) => {
       const { method, url, headers, body } = readCurl(example, variables);
-      const { status, body: reply } = await stage.ask(method, url.slice(stage.url.length), { key: headers.authorization?.replace('Bearer ', '') ?? null, body, type: headers['content-type'] ?? null, headers: Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization')) });
+      const { status, body: reply } = await stage.ask(method, url.slice(stage.url.length), {
+        key: headers.authorization?.replace('Bearer ', '') ?? null,
+        body,
+        type: headers['content-type'] ?? null,
+        headers: Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization')),
+      });
       expect([example, status < 300, reply]).toEqual([example, true, reply]);
       return reply;
     };
     const [, setting = ''] = /```bash\n([^`]+)```/.exec(page) ?? [];
-    for (const [, name = '', example = '', path = ''] of setting.matchAll(/^(\w+)=\$\((curl .*) \| jq -r '?([^']*?)'?\)$/gm)) variables[name] = pick(await run(example), path);
+    for (const [, name = '', example = '', path = ''] of setting.matchAll(
+      /^(\w+)=\$\((curl .*) \| jq -r '?([^']*?)'?\)$/gm,
+    ))
+      variables[name] = pick(await run(example), path);
     expect(Object.keys(variables)).toHaveLength(13);
     // What the examples made when they ran one by one.
     await stage.store.prisma.api_key.deleteMany({ where: { label: 'Key' } });
@@ -97,7 +158,8 @@ describe('docs/api.md', () => {
     await stage.store.prisma.provider_account.deleteMany();
     for (const example of examples) {
       // Of the two before it, the second let it go on.
-      if (/-X DELETE .*tenants/.test(example)) await stage.ask('POST', `/v1/operator/tenants/${variables.TENANT}/suspend`);
+      if (/-X DELETE .*tenants/.test(example))
+        await stage.ask('POST', `/v1/operator/tenants/${variables.TENANT}/suspend`);
       const reply = await run(example);
       // As the page says: the account that was just saved.
       if (example.includes('-d @account.json')) variables.ACCOUNT = reply.id;
@@ -106,14 +168,30 @@ describe('docs/api.md', () => {
 
   it('has an example of every operation', () => {
     const shown = examples.map((example) => {
-      const { method, url } = readCurl(example, { API: 'http://api', ROOM: '{roomId}', SESSION: '{sessionId}', ENDPOINT: '{endpointId}', DELIVERY: '{deliveryId}', KEY_ID: '{keyId}', TENANT: '{tenantId}', PARTICIPANT: '{participantId}', PIN: '{pinId}', NUMBER: '{number}', ACCOUNT: '{accountId}' });
+      const { method, url } = readCurl(example, {
+        API: 'http://api',
+        ROOM: '{roomId}',
+        SESSION: '{sessionId}',
+        ENDPOINT: '{endpointId}',
+        DELIVERY: '{deliveryId}',
+        KEY_ID: '{keyId}',
+        TENANT: '{tenantId}',
+        PARTICIPANT: '{participantId}',
+        PIN: '{pinId}',
+        NUMBER: '{number}',
+        ACCOUNT: '{accountId}',
+      });
       return `${method} ${url.replace('http://api', '').replace(/\?.*/, '')}`;
     });
-    expect(shown.toSorted()).toEqual(OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted());
+    expect(shown.toSorted()).toEqual(
+      OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`).toSorted(),
+    );
   });
 
   it('has a line for every reason, with its status', () => {
-    const listed = new Map([...page.matchAll(/^\| (\d{3}) \| `([\w-]+)` \|/gm)].map(([, status, reason]) => [reason, Number(status)]));
+    const listed = new Map(
+      [...page.matchAll(/^\| (\d{3}) \| `([\w-]+)` \|/gm)].map(([, status, reason]) => [reason, Number(status)]),
+    );
     const tenants = Object.entries(STATUS).filter(([reason]) => !reason.startsWith('webhook-'));
     expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(tenants), 'internal-error': 500 });
     for (const reason of Object.keys(STATUS)) expect(page).toContain(`\`${reason}\``);
@@ -122,7 +200,10 @@ describe('docs/api.md', () => {
 
 it('every reason is looked for by a test of what gives it', () => {
   const root = new URL('../../../../', import.meta.url).pathname;
-  const tests = globSync(['apps/*/src/**/*.test.ts', 'libs/{conference,store,providers}/**/src/**/*.test.ts'], { cwd: root, exclude: (path) => path.includes('node_modules') || path.includes('/reference/') });
+  const tests = globSync(['apps/*/src/**/*.test.ts', 'libs/{conference,store,providers}/**/src/**/*.test.ts'], {
+    cwd: root,
+    exclude: (path) => path.includes('node_modules') || path.includes('/reference/'),
+  });
   const text = tests.map((path) => readFileSync(root + path, 'utf8')).join('\n');
   expect(tests.length).toBeGreaterThan(50);
   expect(Object.keys(STATUS).filter((reason) => !new RegExp(`[^\\w-]${reason}[^\\w-]`).test(text))).toEqual([]);

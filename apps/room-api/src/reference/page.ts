@@ -1,6 +1,7 @@
 import type { ApiOperation, JsonSchema, OpenApi } from '@partyline/contracts/openapi';
 
-const escape = (text: unknown): string => String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+const escape = (text: unknown): string =>
+  String(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 /** Descriptions put code between back ticks. */
 const prose = (text = ''): string => escape(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>');
 
@@ -15,7 +16,9 @@ nav ul { columns: 18rem; list-style: none; padding: 0; } .method { font-weight: 
 
 /** The reference as one page of HTML that loads nothing else: every operation, then every schema, each linked to where it is used. */
 export function referencePage(document: OpenApi): string {
-  const operations = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })));
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
   const schemas = Object.entries(document.components.schemas);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escape(document.info.title)} API ${escape(document.info.version)}</title><style>${STYLE}</style></head><body>
@@ -27,11 +30,19 @@ export function referencePage(document: OpenApi): string {
 ${document.tags
   .map(
     ({ name, description }) => `<h2 id="${escape(name)}">${escape(name)}</h2><p>${prose(description)}</p>
-${operations.filter(({ operation }) => operation.tags.includes(name)).map(({ path, method, operation }) => section(document, method, path, operation)).join('\n')}`,
+${operations
+  .filter(({ operation }) => operation.tags.includes(name))
+  .map(({ path, method, operation }) => section(document, method, path, operation))
+  .join('\n')}`,
   )
   .join('\n')}
 <h2 id="webhooks">webhooks</h2><p>What is sent to your endpoints, <code>POST</code>, signed by Standard Webhooks.</p>
-<table><tr><th>Type</th><th>Body</th><th>When</th></tr>${Object.entries(document.webhooks).map(([name, { post }]) => `<tr><td><code>${escape(name)}</code></td><td>${type(post.requestBody.content['application/json'].schema)}</td><td>${prose(post.summary)}</td></tr>`).join('')}</table>
+<table><tr><th>Type</th><th>Body</th><th>When</th></tr>${Object.entries(document.webhooks)
+    .map(
+      ([name, { post }]) =>
+        `<tr><td><code>${escape(name)}</code></td><td>${type(post.requestBody.content['application/json'].schema)}</td><td>${prose(post.summary)}</td></tr>`,
+    )
+    .join('')}</table>
 <h2 id="schemas">schemas</h2>
 ${schemas.map(([name, schema]) => `<h3 id="${escape(name)}">${escape(name)}</h3><p>${prose(schema.description)}</p>${fields(schema)}`).join('\n')}
 </main></body></html>
@@ -46,14 +57,21 @@ function section(document: OpenApi, method: string, path: string, operation: Api
 ${parameters.length === 0 ? '' : `<h4>Parameters</h4><table><tr><th>Name</th><th>In</th><th>Type</th><th>Meaning</th></tr>${parameters.map((each) => `<tr><td><code>${escape(each.name)}</code></td><td>${escape(each.in)}</td><td>${type(each.schema)}</td><td>${prose(each.description ?? each.schema.description)}</td></tr>`).join('')}</table>`}
 ${asked === undefined ? '' : `<h4>Body: ${type(asked)}</h4><pre>${escape(JSON.stringify(example(document, asked), null, 2))}</pre>`}
 <h4>Replies</h4><table><tr><th>Status</th><th>Body</th><th>When</th></tr>${Object.entries(responses)
-    .map(([status, reply]) => `<tr><td>${escape(status)}</td><td>${Object.values(reply.content).map(({ schema }) => type(schema)).join(', ')}</td><td>${prose(reply.description)}</td></tr>`)
+    .map(
+      ([status, reply]) =>
+        `<tr><td>${escape(status)}</td><td>${Object.values(reply.content)
+          .map(({ schema }) => type(schema))
+          .join(', ')}</td><td>${prose(reply.description)}</td></tr>`,
+    )
     .join('')}</table>`;
 }
 
 /** Which key opens it. */
 function needs({ security }: ApiOperation): string {
   const scopes = security.flatMap(({ apiKey = [] }) => apiKey);
-  return scopes.length === 0 ? 'with an operator’s key' : `with the scope ${scopes.map((scope) => `<code>${escape(scope)}</code>`).join(', ')}`;
+  return scopes.length === 0
+    ? 'with an operator’s key'
+    : `with the scope ${scopes.map((scope) => `<code>${escape(scope)}</code>`).join(', ')}`;
 }
 
 function fields(schema: JsonSchema): string {
@@ -71,13 +89,17 @@ function type(schema: JsonSchema): string {
     return `<a href="#${name}">${name}</a>`;
   }
   if (schema.anyOf !== undefined) return schema.anyOf.map(type).join(' or ');
-  if (schema.enum !== undefined) return schema.enum.map((value) => `<code>${escape(JSON.stringify(value))}</code>`).join(' or ');
+  if (schema.enum !== undefined)
+    return schema.enum.map((value) => `<code>${escape(JSON.stringify(value))}</code>`).join(' or ');
   if (schema.items !== undefined) return `list of ${type(schema.items)}`;
   return escape(typeof schema.format === 'string' ? schema.format : (schema.type ?? 'any'));
 }
 
 /** A body to copy: each field's own example. */
 function example(document: OpenApi, schema: JsonSchema): unknown {
-  const { properties = {} } = schema.$ref === undefined ? schema : (document.components.schemas[schema.$ref.replace(/.*\//, '')] ?? {});
-  return Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, field.examples?.[0] ?? field.default]));
+  const { properties = {} } =
+    schema.$ref === undefined ? schema : (document.components.schemas[schema.$ref.replace(/.*\//, '')] ?? {});
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, field]) => [name, field.examples?.[0] ?? field.default]),
+  );
 }

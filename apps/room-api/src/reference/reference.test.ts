@@ -24,13 +24,16 @@ describe('the OpenAPI document', () => {
 
   it('names every route that there is, and no other', async () => {
     const { paths } = openApi(VERSION);
-    const named = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
+    const named = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
     // What an address takes it says when it is asked by a method that the document does not have.
     const there: string[] = [];
     for (const [path, methods] of Object.entries(paths)) {
       const other = ['put', 'delete', 'patch', 'post'].find((method) => !Object.hasOwn(methods, method)) ?? '';
       const { headers } = await stage.ask(other.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'x_y'));
-      for (const method of headers.get('allow')?.split(', ') ?? []) if (method !== 'HEAD') there.push(`${method.toLowerCase()} ${path}`);
+      for (const method of headers.get('allow')?.split(', ') ?? [])
+        if (method !== 'HEAD') there.push(`${method.toLowerCase()} ${path}`);
     }
     expect(there.toSorted()).toEqual(named.toSorted());
   });
@@ -41,13 +44,18 @@ describe('the reference page', () => {
     const { status, headers, body } = await stage.ask('GET', '/docs', { key: null });
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const { paths, components } = openApi(VERSION);
-    for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods))) expect(body).toContain(`id="${operation.operationId}"`);
+    for (const operation of Object.values(paths).flatMap((methods) => Object.values(methods)))
+      expect(body).toContain(`id="${operation.operationId}"`);
     for (const name of Object.keys(components.schemas)) expect(body).toContain(`id="${name}"`);
-    for (const { id, scope } of OPERATIONS) expect(String(body).split(`<h3 id="${id}">`)[1]?.split('<h3')[0]).toContain(scope === 'operator' ? 'with an operator’s key' : `with the scope <code>${scope}</code>`);
+    for (const { id, scope } of OPERATIONS)
+      expect(String(body).split(`<h3 id="${id}">`)[1]?.split('<h3')[0]).toContain(
+        scope === 'operator' ? 'with an operator’s key' : `with the scope <code>${scope}</code>`,
+      );
     expect(body).toContain('<code>Last-Event-ID</code>');
     for (const name of Object.keys(openApi(VERSION).webhooks)) expect(body).toContain(`<code>${name}</code>`);
     expect(body).not.toMatch(/<script|<link|<img|src=|@import|url\(/);
     // Every link leads somewhere on the page, or to the document.
-    for (const [, target = ''] of String(body).matchAll(/href="([^"]+)"/g)) expect(target === '/v1/openapi.json' || String(body).includes(`id="${target.slice(1)}"`)).toBe(true);
+    for (const [, target = ''] of String(body).matchAll(/href="([^"]+)"/g))
+      expect(target === '/v1/openapi.json' || String(body).includes(`id="${target.slice(1)}"`)).toBe(true);
   });
 });

@@ -17,7 +17,12 @@ describe('creating a room', () => {
     expect(body).toMatchObject({
       room: { name: 'Board meeting', state: 'active', number: '+12025550100', endedAt: null },
       session: { state: 'open' },
-      client: { kind: 'unified', application: 'app-1', mediaSessionId: `ms_${participantId}`, token: `token-of-${participantId}` },
+      client: {
+        kind: 'unified',
+        application: 'app-1',
+        mediaSessionId: `ms_${participantId}`,
+        token: `token-of-${participantId}`,
+      },
       number: '+12025550100',
       numbers: [{ number: '+12025550100', language: 'en-US' }],
       tapToCall: `tel:+12025550100,,${pin}#`,
@@ -26,18 +31,37 @@ describe('creating a room', () => {
     // An unused room ends an hour after it was made, by default.
     expect(Date.parse(session.dueAt) - Date.parse(body.room.createdAt)).toBe(3_600_000);
     const roster = await stage.ask('GET', `/v1/rooms/${body.room.id}/participants`);
-    expect(roster.body.participants).toMatchObject([{ id: participantId, name: 'Ada', kind: 'browser', state: 'invited', number: null }]);
+    expect(roster.body.participants).toMatchObject([
+      { id: participantId, name: 'Ada', kind: 'browser', state: 'invited', number: null },
+    ]);
   });
 
   it('has defaults for every setting', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: ' Padded ' } });
     expect(body.room).toMatchObject({
-      name: 'Padded', bridge: 'auto', maxParticipants: 49, maxDurationSeconds: 14_400, neverUsedSeconds: 3_600, browsersLeftSeconds: 60, phonesLeftSeconds: null, aloneSeconds: 600, emptySeconds: 30,
+      name: 'Padded',
+      bridge: 'auto',
+      maxParticipants: 49,
+      maxDurationSeconds: 14_400,
+      neverUsedSeconds: 3_600,
+      browsersLeftSeconds: 60,
+      phonesLeftSeconds: null,
+      aloneSeconds: 600,
+      emptySeconds: 30,
     });
   });
 
   it('keeps the settings that are given, and null switches a clock off', async () => {
-    const settings = { bridge: 'always', maxParticipants: 2, maxDurationSeconds: 60, neverUsedSeconds: null, browsersLeftSeconds: 1, phonesLeftSeconds: 2, aloneSeconds: null, emptySeconds: null };
+    const settings = {
+      bridge: 'always',
+      maxParticipants: 2,
+      maxDurationSeconds: 60,
+      neverUsedSeconds: null,
+      browsersLeftSeconds: 1,
+      phonesLeftSeconds: 2,
+      aloneSeconds: null,
+      emptySeconds: null,
+    };
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Set', ...settings } });
     expect(body.room).toMatchObject(settings);
     expect(Date.parse(body.session.dueAt) - Date.parse(body.room.createdAt)).toBe(60_000);
@@ -47,13 +71,19 @@ describe('creating a room', () => {
   it('invites in the language of the number', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Runde', number: '+4930555010' } });
     expect(body.numbers).toEqual([{ number: '+4930555010', language: 'de-DE' }]);
-    expect(body.invitation).toBe(`Runde\nTelefon: +4930555010\nPIN: ${body.pinSpaced} # (dann die Rautetaste)\nMit einem Tipp: ${body.tapToCall}`);
+    expect(body.invitation).toBe(
+      `Runde\nTelefon: +4930555010\nPIN: ${body.pinSpaced} # (dann die Rautetaste)\nMit einem Tipp: ${body.tapToCall}`,
+    );
   });
 
   it('refuses a number that is not one of ours and makes nothing', async () => {
     const before = await stage.counts();
     const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'X', number: '+442079460018' } });
-    expect([status, body.reason, body.errors]).toEqual([422, 'unknown-number', [{ pointer: '/number', detail: 'This is not one of the dial-in numbers.' }]]);
+    expect([status, body.reason, body.errors]).toEqual([
+      422,
+      'unknown-number',
+      [{ pointer: '/number', detail: 'This is not one of the dial-in numbers.' }],
+    ]);
     expect(await stage.counts()).toEqual(before);
   });
 
@@ -61,7 +91,12 @@ describe('creating a room', () => {
     const { rows } = await stage.store.pool.query('DELETE FROM dial_in_number RETURNING *');
     const before = await stage.counts();
     const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'X' } });
-    for (const { e164, language, created_at } of rows) await stage.store.pool.query('INSERT INTO dial_in_number (e164, language, created_at) VALUES ($1, $2, $3)', [e164, language, created_at]);
+    for (const { e164, language, created_at } of rows)
+      await stage.store.pool.query('INSERT INTO dial_in_number (e164, language, created_at) VALUES ($1, $2, $3)', [
+        e164,
+        language,
+        created_at,
+      ]);
     expect([status, body.reason]).toEqual([503, 'no-numbers']);
     expect(await stage.counts()).toEqual(before);
   });

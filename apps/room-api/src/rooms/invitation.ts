@@ -14,7 +14,22 @@ export const tapToCall = (number: string, pin: string): string => `tel:${number}
  * A few lines to send to people. Every line stands by itself, since mail clients and calendars reflow text as they like.
  * @param language BCP 47, of the number; one that is not here gets English
  */
-export function invitation({ name, number, pin, language }: { name: string; number: string; pin: string; language: string }): string {
+export function invitation({
+  name,
+  number,
+  pin,
+  language,
+}: {
+  name: string;
+  number: string;
+  pin: string;
+  language: string;
+}): string {
   const words = WORDS[language.split('-')[0] as keyof typeof WORDS] ?? WORDS.en;
-  return [name, `${words.phone}: ${number}`, `${words.pin}: ${spacedPin(pin)} # (${words.hash})`, `${words.tap}: ${tapToCall(number, pin)}`].join('\n');
+  return [
+    name,
+    `${words.phone}: ${number}`,
+    `${words.pin}: ${spacedPin(pin)} # (${words.hash})`,
+    `${words.tap}: ${tapToCall(number, pin)}`,
+  ].join('\n');
 }

@@ -7,36 +7,61 @@ beforeAll(async () => {
 });
 afterAll(() => stage.stop());
 
-const create = async (settings: object = {}, key = stage.keys.ours) => (await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } })).body;
+const create = async (settings: object = {}, key = stage.keys.ours) =>
+  (await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', ...settings } })).body;
 const inHours = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString();
-const patch = (id: string, body: object, headers: Record<string, string> = {}) => stage.ask('PATCH', `/v1/rooms/${id}`, { body, headers });
+const patch = (id: string, body: object, headers: Record<string, string> = {}) =>
+  stage.ask('PATCH', `/v1/rooms/${id}`, { body, headers });
 
 describe('a room that opens later', () => {
   it('has PINs and no session yet, and lets nobody in before its time', async () => {
     const { room, ...made } = await create({ startsAt: inHours(1), endsAt: inHours(2) });
-    expect(made).toMatchObject({ session: null, client: null, participantId: null, pin: expect.stringMatching(/^\d{9}$/), hostPin: expect.stringMatching(/^\d{9}$/) });
+    expect(made).toMatchObject({
+      session: null,
+      client: null,
+      participantId: null,
+      pin: expect.stringMatching(/^\d{9}$/),
+      hostPin: expect.stringMatching(/^\d{9}$/),
+    });
     expect(made.pin).not.toBe(made.hostPin);
     const { status, body } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Early' } });
     expect([status, body.reason, body.detail]).toEqual([409, 'room-not-open', `This room opens at ${room.startsAt}.`]);
-    expect((await stage.ask('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } })).body.reason).toBe('room-not-open');
-    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({ session: null, legs: [], pin: made.pin, hostPin: made.hostPin });
+    expect(
+      (await stage.ask('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } })).body.reason,
+    ).toBe('room-not-open');
+    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({
+      session: null,
+      legs: [],
+      pin: made.pin,
+      hostPin: made.hostPin,
+    });
   });
 
   it('is open when its time comes, and its session ends with it', async () => {
     const { room } = await create({ startsAt: inHours(1), endsAt: inHours(2) });
     expect((await patch(room.id, { startsAt: null })).status).toBe(200);
-    const { status, body } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Ada', role: 'host' } });
+    const { status, body } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, {
+      body: { name: 'Ada', role: 'host' },
+    });
     expect(status).toBe(201);
     expect(body.client.expiresAt).toBe(room.endsAt);
-    expect((await stage.ask('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({ roomId: room.id, state: 'open', dueReason: 'never-used' });
+    expect((await stage.ask('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({
+      roomId: room.id,
+      state: 'open',
+      dueReason: 'never-used',
+    });
     await patch(room.id, { endsAt: inHours(0.5) });
-    expect((await stage.ask('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({ dueReason: 'schedule-ended' });
+    expect((await stage.ask('GET', `/v1/sessions/${body.sessionId}`)).body).toMatchObject({
+      dueReason: 'schedule-ended',
+    });
   });
 
   it('lets nobody in after it', async () => {
     const { room } = await create();
     await stage.store.pool.query(`UPDATE room SET ends_at = now() - interval '1 minute' WHERE id = $1`, [room.id]);
-    expect((await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Late' } })).body.reason).toBe('room-not-open');
+    expect((await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Late' } })).body.reason).toBe(
+      'room-not-open',
+    );
   });
 
   it.each([
@@ -45,7 +70,9 @@ describe('a room that opens later', () => {
     [{ expiresAt: -1 }, '/expiresAt'],
   ])('is refused with times like %j, and nothing is made', async (hours, pointer) => {
     const before = await stage.counts();
-    const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'X', ...Object.fromEntries(Object.entries(hours).map(([field, at]) => [field, inHours(at)])) } });
+    const { status, body } = await stage.ask('POST', '/v1/rooms', {
+      body: { name: 'X', ...Object.fromEntries(Object.entries(hours).map(([field, at]) => [field, inHours(at)])) },
+    });
     expect([status, body.reason, body.errors[0].pointer]).toEqual([422, 'invalid-schedule', pointer]);
     expect(await stage.counts()).toEqual(before);
   });
@@ -54,9 +81,23 @@ describe('a room that opens later', () => {
 describe('changing a room', () => {
   it('changes what is named, at once for the running session, and leaves the rest', async () => {
     const { room, session } = await create({ metadata: { team: 'sales' }, externalId: 'one' });
-    const { status, body, headers } = await patch(room.id, { name: 'Renamed', neverUsedSeconds: 60, hostLeftSeconds: 30, waitForHost: true, expireAfterDays: 7 });
+    const { status, body, headers } = await patch(room.id, {
+      name: 'Renamed',
+      neverUsedSeconds: 60,
+      hostLeftSeconds: 30,
+      waitForHost: true,
+      expireAfterDays: 7,
+    });
     expect([status, headers.get('etag')]).toEqual([200, '"2"']);
-    expect(body).toEqual({ ...room, name: 'Renamed', neverUsedSeconds: 60, hostLeftSeconds: 30, waitForHost: true, expireAfterDays: 7, version: 2 });
+    expect(body).toEqual({
+      ...room,
+      name: 'Renamed',
+      neverUsedSeconds: 60,
+      hostLeftSeconds: 30,
+      waitForHost: true,
+      expireAfterDays: 7,
+      version: 2,
+    });
     const now = (await stage.ask('GET', `/v1/sessions/${session.id}`)).body;
     expect(Date.parse(now.dueAt) - Date.parse(now.createdAt)).toBe(60_000);
   });
@@ -69,20 +110,33 @@ describe('changing a room', () => {
     const { status, body } = await patch(room.id, { name: 'Second' }, { 'if-match': read.headers.get('etag')! });
     expect([status, body.reason]).toEqual([412, 'version-mismatch']);
     expect((await patch(room.id, { name: 'Third' }, { 'if-match': 'nonsense' })).status).toBe(412);
-    expect((await patch(room.id, { name: 'Fourth' }, { 'if-match': '*' })).body).toMatchObject({ name: 'Fourth', version: 3 });
+    expect((await patch(room.id, { name: 'Fourth' }, { 'if-match': '*' })).body).toMatchObject({
+      name: 'Fourth',
+      version: 3,
+    });
   });
 
   it('of ten who read the same version lets one change it', async () => {
     const { room } = await create();
-    const changed = await Promise.all(Array.from({ length: 10 }, (_, n) => patch(room.id, { name: `Room ${n}` }, { 'if-match': '"1"' })));
-    expect(changed.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, ...Array.from({ length: 9 }, () => 412)]);
+    const changed = await Promise.all(
+      Array.from({ length: 10 }, (_, n) => patch(room.id, { name: `Room ${n}` }, { 'if-match': '"1"' })),
+    );
+    expect(changed.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+      200,
+      ...Array.from({ length: 9 }, () => 412),
+    ]);
   });
 
   it('ends a session that is past its new end', async () => {
     const { room, session } = await create({ endsAt: inHours(1) });
-    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '10 minutes' WHERE id = $1`, [session.id]);
+    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '10 minutes' WHERE id = $1`, [
+      session.id,
+    ]);
     await patch(room.id, { maxDurationSeconds: 300 });
-    expect((await stage.ask('GET', `/v1/sessions/${session.id}`)).body).toMatchObject({ state: 'ended', endReason: 'max-duration' });
+    expect((await stage.ask('GET', `/v1/sessions/${session.id}`)).body).toMatchObject({
+      state: 'ended',
+      endReason: 'max-duration',
+    });
   });
 
   it('is refused for one that has ended, and for impossible times', async () => {
@@ -104,7 +158,11 @@ describe('changing a room', () => {
   ])('is refused: %j', async (wanted, pointer) => {
     const { room } = await create();
     const { status, body } = await patch(room.id, wanted);
-    expect([status, body.reason, body.errors.map((each: { pointer: string }) => each.pointer)]).toEqual([422, 'invalid-body', [pointer]]);
+    expect([status, body.reason, body.errors.map((each: { pointer: string }) => each.pointer)]).toEqual([
+      422,
+      'invalid-body',
+      [pointer],
+    ]);
   });
 });
 
@@ -123,8 +181,13 @@ describe('a tenant’s own name for a room', () => {
   });
 
   it('of twenty at once makes one room', async () => {
-    const made = await Promise.all(Array.from({ length: 20 }, () => stage.ask('POST', '/v1/rooms', { body: { name: 'Twin', externalId: 'twins' } })));
-    expect(made.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, ...Array.from({ length: 19 }, () => 409)]);
+    const made = await Promise.all(
+      Array.from({ length: 20 }, () => stage.ask('POST', '/v1/rooms', { body: { name: 'Twin', externalId: 'twins' } })),
+    );
+    expect(made.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+      201,
+      ...Array.from({ length: 19 }, () => 409),
+    ]);
   });
 });
 
@@ -135,15 +198,24 @@ describe('deleting a room', () => {
     expect([status, body]).toEqual([202, { state: 'ended', decided: true, sessionId: session.id }]);
     expect((await stage.ask('GET', '/v1/rooms?name=Gone')).body.rooms).toEqual([]);
     expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body.room.state).toBe('ended');
-    expect((await stage.ask('DELETE', `/v1/rooms/${room.id}`)).body).toEqual({ state: 'ended', decided: false, sessionId: session.id });
+    expect((await stage.ask('DELETE', `/v1/rooms/${room.id}`)).body).toEqual({
+      state: 'ended',
+      decided: false,
+      sessionId: session.id,
+    });
     expect((await stage.ask('DELETE', '/v1/rooms/room_AAAAAAAAAAAAAAAAAAAAAA')).body.reason).toBe('room-not-found');
   });
 });
 
 describe('lists', () => {
   it('of rooms are filtered by state, name, external id and time', async () => {
-    const names = async (query: string): Promise<string[]> => (await stage.ask('GET', `/v1/rooms?${query}`)).body.rooms.map((room: { name: string }) => room.name);
-    const [a, b, c] = [await create({ name: 'Filter 100%' }), await create({ name: 'Filter 100x', externalId: 'filtered' }), await create({ name: 'filter low' })];
+    const names = async (query: string): Promise<string[]> =>
+      (await stage.ask('GET', `/v1/rooms?${query}`)).body.rooms.map((room: { name: string }) => room.name);
+    const [a, b, c] = [
+      await create({ name: 'Filter 100%' }),
+      await create({ name: 'Filter 100x', externalId: 'filtered' }),
+      await create({ name: 'filter low' }),
+    ];
     await stage.ask('POST', `/v1/rooms/${a.room.id}/end`);
     expect(await names('name=Filter')).toEqual(['Filter 100x', 'Filter 100%']);
     expect(await names('name=Filter%20100%25')).toEqual(['Filter 100%']);
@@ -158,15 +230,24 @@ describe('lists', () => {
     const { room, session } = await create();
     await stage.store.pool.query(`UPDATE session SET state = 'ended', ended_at = now() WHERE id = $1`, [session.id]);
     const { body: token } = await stage.ask('POST', `/v1/rooms/${room.id}/tokens`, { body: { name: 'Grace' } });
-    const ids = async (query: string): Promise<string[]> => (await stage.ask('GET', `/v1/sessions?roomId=${room.id}${query}`)).body.sessions.map(({ id }: { id: string }) => id);
+    const ids = async (query: string): Promise<string[]> =>
+      (await stage.ask('GET', `/v1/sessions?roomId=${room.id}${query}`)).body.sessions.map(
+        ({ id }: { id: string }) => id,
+      );
     expect(await ids('')).toEqual([token.sessionId, session.id]);
     expect(await ids('&state=ended')).toEqual([session.id]);
     expect(await ids(`&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
     // What ended the page before is not of that state any more, or never was.
     expect(await ids(`&state=ended&limit=1&after=${token.sessionId}`)).toEqual([session.id]);
     expect((await stage.ask('GET', '/v1/sessions?limit=1')).body.next).toBe(token.sessionId);
-    expect((await stage.ask('GET', '/v1/sessions', { key: stage.keys.theirs })).body.sessions.map((each: { roomId: string }) => each.roomId)).not.toContain(room.id);
-    expect((await stage.ask('GET', `/v1/sessions?after=${session.id}`, { key: stage.keys.theirs })).body.reason).toBe('invalid-query');
+    expect(
+      (await stage.ask('GET', '/v1/sessions', { key: stage.keys.theirs })).body.sessions.map(
+        (each: { roomId: string }) => each.roomId,
+      ),
+    ).not.toContain(room.id);
+    expect((await stage.ask('GET', `/v1/sessions?after=${session.id}`, { key: stage.keys.theirs })).body.reason).toBe(
+      'invalid-query',
+    );
   });
 });
 
@@ -174,10 +255,18 @@ describe('a session', () => {
   it('is ended by its id, its room stays; again it says how far it is', async () => {
     const { room, session } = await create();
     await stage.ask('POST', `/v1/rooms/${room.id}/participants`, { body: { phone: '+442079460018' } });
-    expect((await stage.ask('GET', `/v1/sessions/${session.id}/legs`)).body.legs).toMatchObject([{ kind: 'outbound', state: 'requested' }]);
+    expect((await stage.ask('GET', `/v1/sessions/${session.id}/legs`)).body.legs).toMatchObject([
+      { kind: 'outbound', state: 'requested' },
+    ]);
     expect((await stage.ask('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({ state: 'ended', decided: true });
-    expect((await stage.ask('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({ state: 'ended', decided: false });
-    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({ room: { state: 'active' }, session: { state: 'ended', endReason: 'ended-by-tenant' } });
+    expect((await stage.ask('POST', `/v1/sessions/${session.id}/end`)).body).toEqual({
+      state: 'ended',
+      decided: false,
+    });
+    expect((await stage.ask('GET', `/v1/rooms/${room.id}`)).body).toMatchObject({
+      room: { state: 'active' },
+      session: { state: 'ended', endReason: 'ended-by-tenant' },
+    });
   });
 
   it('gives its first 5000 connections, hang-ups and events, and says that there are more', async () => {
@@ -188,18 +277,33 @@ describe('a session', () => {
          INSERT INTO outbox (tenant_id, session_id, room_id, seq, type, data) SELECT 'ten_ours', s.id, s.room_id, (SELECT COALESCE(max(seq), 0) FROM outbox WHERE session_id = $1::text) + n, 'leg.ended', '{}' FROM session s, generate_series(1, $2::int) AS n WHERE s.id = $1::text`,
         [session.id, rows],
       );
-    const seen = async () => Promise.all((['legs', 'hang-ups', 'events'] as const).map(async (what) => {
-      const { body } = await stage.ask('GET', `/v1/sessions/${session.id}/${what}`);
-      return [body[what === 'hang-ups' ? 'hangUps' : what].length, body.complete] as const;
-    }));
+    const seen = async () =>
+      Promise.all(
+        (['legs', 'hang-ups', 'events'] as const).map(async (what) => {
+          const { body } = await stage.ask('GET', `/v1/sessions/${session.id}/${what}`);
+          return [body[what === 'hang-ups' ? 'hangUps' : what].length, body.complete] as const;
+        }),
+      );
     await many(5_000);
-    expect(await seen()).toEqual([[5_000, true], [5_000, true], [5_000, true]]);
+    expect(await seen()).toEqual([
+      [5_000, true],
+      [5_000, true],
+      [5_000, true],
+    ]);
     await stage.store.pool.query(`UPDATE leg SET id = id || '_' WHERE session_id = $1`, [session.id]);
     await many(1);
-    expect(await seen()).toEqual([[5_000, false], [5_000, false], [5_000, false]]);
+    expect(await seen()).toEqual([
+      [5_000, false],
+      [5_000, false],
+      [5_000, false],
+    ]);
   });
 
-  it.each([['GET', ''], ['GET', '/legs'], ['POST', '/end']])('of another tenant’s is none: %s %s', async (method, path) => {
+  it.each([
+    ['GET', ''],
+    ['GET', '/legs'],
+    ['POST', '/end'],
+  ])('of another tenant’s is none: %s %s', async (method, path) => {
     const { session } = await create();
     const { status, body } = await stage.ask(method, `/v1/sessions/${session.id}${path}`, { key: stage.keys.theirs });
     expect([status, body.reason]).toEqual([404, 'session-not-found']);

@@ -7,9 +7,17 @@ import { systemClock } from '@partyline/runtime/edges';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { startStage, type Stage } from '../testing/stage.ts';
 
-const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+});
 const applicationId = 'a1b2c3d4-0000-4000-8000-000000000001';
-const account = { apiKey: 'acc12345', apiSecret: 'vonage-account-secret', signatureSecret: 'signature-secret-of-thirty-two-or-more' };
+const account = {
+  apiKey: 'acc12345',
+  apiSecret: 'vonage-account-secret',
+  signatureSecret: 'signature-secret-of-thirty-two-or-more',
+};
 const callbackSecret = 'callback-secret-of-thirty-two-or-more';
 const nowhere = 'http://127.0.0.1:9/never-called';
 
@@ -17,16 +25,48 @@ let emulator: RunningEmulator;
 let stage: Stage;
 beforeAll(async () => {
   const hooks = { sessionCallbackUrl: nowhere, sipCallbackUrl: nowhere, callbackSecret };
-  emulator = await startEmulator({ account, applications: [{ id: applicationId, publicKey, answerUrl: nowhere, eventUrl: nowhere, video: hooks }], limits: { enabled: false } });
+  emulator = await startEmulator({
+    account,
+    applications: [{ id: applicationId, publicKey, answerUrl: nowhere, eventUrl: nowhere, video: hooks }],
+    limits: { enabled: false },
+  });
   const providers = createProviders(
     {
-      media: { kind: 'unified', account: { applicationId, privateKey, sip: { username: account.apiKey, password: account.apiSecret }, callbackSecret, videoHost: emulator.url } },
-      voice: { kind: 'vonage', account: { apiKey: account.apiKey, applicationId, privateKey, signatureSecret: account.signatureSecret, apiHost: emulator.url } },
+      media: {
+        kind: 'unified',
+        account: {
+          applicationId,
+          privateKey,
+          sip: { username: account.apiKey, password: account.apiSecret },
+          callbackSecret,
+          videoHost: emulator.url,
+        },
+      },
+      voice: {
+        kind: 'vonage',
+        account: {
+          apiKey: account.apiKey,
+          applicationId,
+          privateKey,
+          signatureSecret: account.signatureSecret,
+          apiHost: emulator.url,
+        },
+      },
     },
     { timeoutMs: 20_000 },
   );
   const never = { enqueue: async () => undefined, ensure: async () => undefined, armHangUp: async () => undefined };
-  stage = await startStage((store) => answerQuestions({ providers: onlyPlatform(providers), store, jobs: never, clock: systemClock, report: { count: () => undefined, observe: () => undefined, warn: () => undefined } }), { answerWithinMs: 30_000 });
+  stage = await startStage(
+    (store) =>
+      answerQuestions({
+        providers: onlyPlatform(providers),
+        store,
+        jobs: never,
+        clock: systemClock,
+        report: { count: () => undefined, observe: () => undefined, warn: () => undefined },
+      }),
+    { answerWithinMs: 30_000 },
+  );
 });
 afterAll(async () => {
   await stage.stop();
@@ -35,10 +75,16 @@ afterAll(async () => {
 
 describe('with the orchestrator’s own answers over a real provider', () => {
   it('opens a session at the provider, with tokens for it and nothing up in it', async () => {
-    const { status, body: made } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Real', maxDurationSeconds: 600 } });
+    const { status, body: made } = await stage.ask('POST', '/v1/rooms', {
+      body: { name: 'Real', maxDurationSeconds: 600 },
+    });
     expect([status, made.client.kind, made.client.application]).toEqual([201, 'unified', applicationId]);
-    const claims = (token: string): Record<string, unknown> => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
-    expect(claims(made.client.token)).toMatchObject({ session_id: made.client.mediaSessionId, exp: Math.floor(Date.parse(made.client.expiresAt) / 1000) });
+    const claims = (token: string): Record<string, unknown> =>
+      JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
+    expect(claims(made.client.token)).toMatchObject({
+      session_id: made.client.mediaSessionId,
+      exp: Math.floor(Date.parse(made.client.expiresAt) / 1000),
+    });
 
     const { body: second } = await stage.ask('POST', `/v1/rooms/${made.room.id}/tokens`, { body: { name: 'Grace' } });
     expect(second.client.mediaSessionId).toBe(made.client.mediaSessionId);

@@ -1,4 +1,17 @@
-import { Body, Controller, Delete, Get, Headers, HttpCode, Inject, Param, Patch, Post, Query, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  Inject,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Res,
+} from '@nestjs/common';
 import type { KeyCaller } from '@partyline/conference/create-key';
 import { createRoom, type RoomSettings } from '@partyline/conference/create-room';
 import { deleteRoom } from '@partyline/conference/delete-room';
@@ -7,7 +20,16 @@ import { noSuchRoom } from '@partyline/conference/refusals';
 import { updateRoom } from '@partyline/conference/update-room';
 import { MOST_OF_SESSION } from '@partyline/contracts/fields';
 import type { LiveRoom } from '@partyline/contracts/leg';
-import { CreateRoom, ListRooms, UpdateRoom, type CreatedRoom, type EndedRoom, type Room, type RoomDetails, type RoomPage } from '@partyline/contracts/room';
+import {
+  CreateRoom,
+  ListRooms,
+  UpdateRoom,
+  type CreatedRoom,
+  type EndedRoom,
+  type Room,
+  type RoomDetails,
+  type RoomPage,
+} from '@partyline/contracts/room';
 import { spacedPin } from '@partyline/domain/pin';
 import { findNumber } from '@partyline/store/numbers';
 import { listRooms, readRoom } from '@partyline/store/rooms';
@@ -28,8 +50,16 @@ export class RoomsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Post()
-  async create(@Tenant() tenantId: string, @Body(body(CreateRoom)) { hostName, number, numberWanted = {}, ...wanted }: CreateRoom, @Change() note: NoteChange): Promise<CreatedRoom> {
-    const { room, first, pin, hostPin, language } = await createRoom(this.deps, tenantId, { ...(toSettings(wanted) as RoomSettings), hostName, on: { ...numberWanted, number } });
+  async create(
+    @Tenant() tenantId: string,
+    @Body(body(CreateRoom)) { hostName, number, numberWanted = {}, ...wanted }: CreateRoom,
+    @Change() note: NoteChange,
+  ): Promise<CreatedRoom> {
+    const { room, first, pin, hostPin, language } = await createRoom(this.deps, tenantId, {
+      ...(toSettings(wanted) as RoomSettings),
+      hostName,
+      on: { ...numberWanted, number },
+    });
     note({ after: { roomId: room.id, ...settingsChanged(null, room).after } });
     return {
       room: showRoom(room),
@@ -48,15 +78,28 @@ export class RoomsController {
   }
 
   @Get()
-  async list(@Tenant() tenantId: string, @Query(query(ListRooms)) { limit, after, createdAfter, createdBefore, ...wanted }: ListRooms): Promise<RoomPage> {
-    const rows = await listRooms(this.deps.store, tenantId, { ...wanted, ...instants({ createdAfter, createdBefore }), limit: limit + 1, after });
+  async list(
+    @Tenant() tenantId: string,
+    @Query(query(ListRooms)) { limit, after, createdAfter, createdBefore, ...wanted }: ListRooms,
+  ): Promise<RoomPage> {
+    const rows = await listRooms(this.deps.store, tenantId, {
+      ...wanted,
+      ...instants({ createdAfter, createdBefore }),
+      limit: limit + 1,
+      after,
+    });
     if (rows === null) throw noSuchPage();
     const { shown, next } = pageOf(rows, limit, ({ id }) => id);
     return { rooms: shown.map(showRoom), next };
   }
 
   @Get(':roomId')
-  async get(@Tenant() tenantId: string, @OwnKey() { scopes }: KeyCaller, @Param('roomId', roomId) id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<RoomDetails> {
+  async get(
+    @Tenant() tenantId: string,
+    @OwnKey() { scopes }: KeyCaller,
+    @Param('roomId', roomId) id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RoomDetails> {
     const row = await readRoom(this.deps.store, tenantId, id, MOST_OF_SESSION + 1);
     if (row === null) throw noSuchRoom();
     void reply.header('etag', etag(row));
@@ -85,7 +128,14 @@ export class RoomsController {
   }
 
   @Patch(':roomId')
-  async update(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Headers('if-match') match: string | undefined, @Body(body(UpdateRoom)) wanted: UpdateRoom, @Res({ passthrough: true }) reply: FastifyReply, @Change() note: NoteChange): Promise<Room> {
+  async update(
+    @Tenant() tenantId: string,
+    @Param('roomId', roomId) id: string,
+    @Headers('if-match') match: string | undefined,
+    @Body(body(UpdateRoom)) wanted: UpdateRoom,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Change() note: NoteChange,
+  ): Promise<Room> {
     const { before, room } = await updateRoom(this.deps, tenantId, id, toSettings(wanted), versionOf(match));
     note(settingsChanged(before, room));
     void reply.header('etag', etag(room));

@@ -4,22 +4,44 @@ import { agreeable, startStage, type Stage } from '../testing/stage.ts';
 let stage: Stage;
 beforeAll(async () => {
   // What the provider would say of the room's legs: this file is about the wire and the edge, not about a vendor.
-  stage = await startStage(() => ({ ...agreeable, observeRoom: async () => [{ legId: 'leg_1', kind: 'bridge', state: 'joined', mediaUp: true, voiceUp: null }] }));
+  stage = await startStage(() => ({
+    ...agreeable,
+    observeRoom: async () => [{ legId: 'leg_1', kind: 'bridge', state: 'joined', mediaUp: true, voiceUp: null }],
+  }));
 });
 afterAll(() => stage.stop());
 
-const create = async (name = 'Room', key = stage.keys.ours) => (await stage.ask('POST', '/v1/rooms', { key, body: { name } })).body;
+const create = async (name = 'Room', key = stage.keys.ours) =>
+  (await stage.ask('POST', '/v1/rooms', { key, body: { name } })).body;
 
 describe('looking at a room', () => {
   it('shows it with its PIN, its session, and each leg with its hang-up ledger line', async () => {
     const made = await create();
-    const { body: added } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, { body: { phone: '+442079460018' } });
+    const { body: added } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, {
+      body: { phone: '+442079460018' },
+    });
     const { body } = await stage.ask('GET', `/v1/rooms/${made.room.id}`);
-    expect(body).toMatchObject({ room: made.room, pin: made.pin, pinSpaced: made.pinSpaced, tapToCall: made.tapToCall, number: made.number, numbers: made.numbers });
-    expect(body.session).toMatchObject({ id: made.session.id, state: 'open', dueReason: 'never-used', endReason: null });
+    expect(body).toMatchObject({
+      room: made.room,
+      pin: made.pin,
+      pinSpaced: made.pinSpaced,
+      tapToCall: made.tapToCall,
+      number: made.number,
+      numbers: made.numbers,
+    });
+    expect(body.session).toMatchObject({
+      id: made.session.id,
+      state: 'open',
+      dueReason: 'never-used',
+      endReason: null,
+    });
     expect(body.legs).toEqual([
       expect.objectContaining({
-        id: added.legId, kind: 'outbound', state: 'requested', participantId: added.participantId, number: '+442*******18',
+        id: added.legId,
+        kind: 'outbound',
+        state: 'requested',
+        participantId: added.participantId,
+        number: '+442*******18',
         hangUp: { owedAt: null, reason: null, askedAt: null, asks: 0, confirmedAt: null },
       }),
     ]);
@@ -27,7 +49,9 @@ describe('looking at a room', () => {
 
   it('asks the provider what is up', async () => {
     const made = await create();
-    expect((await stage.ask('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({ legs: [{ legId: 'leg_1', kind: 'bridge', state: 'joined', mediaUp: true, voiceUp: null }] });
+    expect((await stage.ask('GET', `/v1/rooms/${made.room.id}/live`)).body).toEqual({
+      legs: [{ legId: 'leg_1', kind: 'bridge', state: 'joined', mediaUp: true, voiceUp: null }],
+    });
   });
 });
 
@@ -38,9 +62,21 @@ it('a room’s PINs are shown to none who may only look', async () => {
     return (await stage.ask('GET', `/v1/rooms/${made.room.id}`, { key: reader.key })).body;
   };
   const reader = await shownTo(['rooms:read', 'calls:write', 'events:read', 'keys:write']);
-  expect(reader).toMatchObject({ room: { id: made.room.id }, number: made.number, pin: null, pinSpaced: null, hostPin: null, hostPinSpaced: null, tapToCall: null });
+  expect(reader).toMatchObject({
+    room: { id: made.room.id },
+    number: made.number,
+    pin: null,
+    pinSpaced: null,
+    hostPin: null,
+    hostPinSpaced: null,
+    tapToCall: null,
+  });
   for (const secret of [made.pin, made.hostPin]) expect(JSON.stringify(reader)).not.toContain(secret);
-  expect(await shownTo(['rooms:read', 'rooms:write'])).toMatchObject({ pin: made.pin, hostPin: made.hostPin, tapToCall: made.tapToCall });
+  expect(await shownTo(['rooms:read', 'rooms:write'])).toMatchObject({
+    pin: made.pin,
+    hostPin: made.hostPin,
+    tapToCall: made.tapToCall,
+  });
 });
 
 describe('listing rooms', () => {
@@ -69,8 +105,10 @@ describe('listing rooms', () => {
     const made: string[] = [];
     for (let i = 0; i < 5; i++) made.unshift((await create(`Goes ${i}`, stage.keys.theirs)).room.id);
     const seen: string[] = [];
-    for (let after: string | null = ''; after !== null; ) {
-      const { body } = await stage.ask('GET', `/v1/rooms?name=Goes&state=active&limit=2${after}`, { key: stage.keys.theirs });
+    for (let after: string | null = ''; after !== null;) {
+      const { body } = await stage.ask('GET', `/v1/rooms?name=Goes&state=active&limit=2${after}`, {
+        key: stage.keys.theirs,
+      });
       for (const { id } of body.rooms as { id: string }[]) {
         seen.push(id);
         await stage.ask('POST', `/v1/rooms/${id}/end`, { key: stage.keys.theirs });
@@ -108,31 +146,63 @@ describe('ending a room', () => {
     // Its one phone was never dialled, so there is nothing for a provider to confirm.
     expect([status, body]).toEqual([202, { state: 'ended', decided: true, sessionId: made.session.id }]);
     const seen = (await stage.ask('GET', `/v1/rooms/${made.room.id}`)).body;
-    expect(seen).toMatchObject({ room: { state: 'ended' }, session: { state: 'ended', endReason: 'ended-by-tenant' }, pin: null, pinSpaced: null, tapToCall: null });
-    expect(seen.legs).toMatchObject([{ state: 'ended', reason: 'cancelled-before-dial', hangUp: { reason: 'ended-by-tenant', asks: 0 } }]);
+    expect(seen).toMatchObject({
+      room: { state: 'ended' },
+      session: { state: 'ended', endReason: 'ended-by-tenant' },
+      pin: null,
+      pinSpaced: null,
+      tapToCall: null,
+    });
+    expect(seen.legs).toMatchObject([
+      { state: 'ended', reason: 'cancelled-before-dial', hangUp: { reason: 'ended-by-tenant', asks: 0 } },
+    ]);
     const { events } = (await stage.ask('GET', `/v1/sessions/${made.session.id}/events`)).body;
     expect(events.map((event: { seq: number; type: string }) => [event.seq, event.type])).toEqual([
-      [1, 'leg.requested'], [2, 'leg.ended'], [3, 'session.ending'], [4, 'session.ended'],
+      [1, 'leg.requested'],
+      [2, 'leg.ended'],
+      [3, 'session.ending'],
+      [4, 'session.ended'],
     ]);
   });
 
   it('is not done while a hang-up is unconfirmed', async () => {
     const made = await create();
-    const { body: added } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, { body: { phone: '+442079460018' } });
-    await stage.store.pool.query(`UPDATE leg SET state = 'ringing', dialled_at = now(), voice_call_id = $1 WHERE id = $1`, [added.legId]);
-    expect((await stage.ask('POST', `/v1/rooms/${made.room.id}/end`)).body).toEqual({ state: 'ending', decided: true, sessionId: made.session.id });
+    const { body: added } = await stage.ask('POST', `/v1/rooms/${made.room.id}/participants`, {
+      body: { phone: '+442079460018' },
+    });
+    await stage.store.pool.query(
+      `UPDATE leg SET state = 'ringing', dialled_at = now(), voice_call_id = $1 WHERE id = $1`,
+      [added.legId],
+    );
+    expect((await stage.ask('POST', `/v1/rooms/${made.room.id}/end`)).body).toEqual({
+      state: 'ending',
+      decided: true,
+      sessionId: made.session.id,
+    });
     const { body } = await stage.ask('GET', `/v1/rooms/${made.room.id}`);
     expect(body.session).toMatchObject({ state: 'ending', endedAt: null });
-    expect(body.legs[0]).toMatchObject({ state: 'ending', hangUp: { owedAt: expect.any(String), reason: 'ended-by-tenant', confirmedAt: null } });
+    expect(body.legs[0]).toMatchObject({
+      state: 'ending',
+      hangUp: { owedAt: expect.any(String), reason: 'ended-by-tenant', confirmedAt: null },
+    });
   });
 
   it('is refused a second time, and so is everything that would begin something in it', async () => {
     const made = await create();
     await stage.ask('POST', `/v1/rooms/${made.room.id}/end`);
     const before = await stage.counts();
-    for (const [path, body] of [['end', undefined], ['tokens', { name: 'Late' }], ['participants', { phone: '+442079460018' }]] as const) {
+    for (const [path, body] of [
+      ['end', undefined],
+      ['tokens', { name: 'Late' }],
+      ['participants', { phone: '+442079460018' }],
+    ] as const) {
       const { status, body: problem } = await stage.ask('POST', `/v1/rooms/${made.room.id}/${path}`, { body });
-      expect([path, status, problem.reason, problem.fix]).toEqual([path, 409, 'room-ended', 'Create a new room with POST /v1/rooms.']);
+      expect([path, status, problem.reason, problem.fix]).toEqual([
+        path,
+        409,
+        'room-ended',
+        'Create a new room with POST /v1/rooms.',
+      ]);
     }
     expect(await stage.counts()).toEqual(before);
   });

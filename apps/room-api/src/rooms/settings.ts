@@ -5,7 +5,9 @@ import type { RoomRow } from '@partyline/store/session-view';
 const date = (at: string | null): Date | null => (at === null ? null : new Date(at));
 
 /** A setting's column, and how its value becomes the column's. */
-const COLUMNS: { readonly [S in keyof UpdateRoom]-?: readonly [column: keyof RoomSettings, value?: (given: never) => unknown] } = {
+const COLUMNS: {
+  readonly [S in keyof UpdateRoom]-?: readonly [column: keyof RoomSettings, value?: (given: never) => unknown];
+} = {
   name: ['name'],
   bridge: ['bridge'],
   maxParticipants: ['max_participants'],
@@ -29,7 +31,10 @@ const COLUMNS: { readonly [S in keyof UpdateRoom]-?: readonly [column: keyof Roo
 /** What a tenant wants of a room, as its row has it; what was left out is left out. */
 export function toSettings(wanted: UpdateRoom): Partial<RoomSettings> {
   const settings: Partial<Record<keyof RoomSettings, unknown>> = {};
-  for (const [field, [column, value = (given: unknown) => given]] of Object.entries(COLUMNS) as [keyof UpdateRoom, [keyof RoomSettings, ((given: unknown) => unknown)?]][]) {
+  for (const [field, [column, value = (given: unknown) => given]] of Object.entries(COLUMNS) as [
+    keyof UpdateRoom,
+    [keyof RoomSettings, ((given: unknown) => unknown)?],
+  ][]) {
     if (wanted[field] !== undefined) settings[column] = value(wanted[field]);
   }
   return settings as Partial<RoomSettings>;
@@ -40,7 +45,10 @@ const OWN_WORDS: ReadonlySet<string> = new Set(['name', 'external_id', 'metadata
 
 /** What the audit log says of a change: the settings that differ, as they were and as they are. @param before null: the room is new */
 export function settingsChanged(before: RoomRow | null, after: RoomRow): { before?: object; after: object } {
-  const changed = Object.values(COLUMNS).flatMap(([column]) => column).filter((column) => JSON.stringify(before?.[column] ?? null) !== JSON.stringify(after[column]));
-  const shown = (row: RoomRow): object => Object.fromEntries(changed.map((column) => [column, OWN_WORDS.has(column) ? '…' : row[column]]));
+  const changed = Object.values(COLUMNS)
+    .flatMap(([column]) => column)
+    .filter((column) => JSON.stringify(before?.[column] ?? null) !== JSON.stringify(after[column]));
+  const shown = (row: RoomRow): object =>
+    Object.fromEntries(changed.map((column) => [column, OWN_WORDS.has(column) ? '…' : row[column]]));
   return { ...(before !== null && { before: shown(before) }), after: shown(after) };
 }

@@ -66,8 +66,19 @@ export const showLeg = (row: LegRow): Leg => ({
   endedAt: iso(row.ended_at),
   outcome: row.outcome as Leg['outcome'],
   reason: row.reason,
-  hangUp: { owedAt: iso(row.owed_at), reason: row.owed_reason, askedAt: iso(row.asked_at), asks: row.asks, confirmedAt: iso(row.confirmed_at) },
+  hangUp: {
+    owedAt: iso(row.owed_at),
+    reason: row.owed_reason,
+    askedAt: iso(row.asked_at),
+    asks: row.asks,
+    confirmedAt: iso(row.confirmed_at),
+  },
 });
 
 /** What a browser is started with. */
-export const showClient = ({ client, mediaSessionId, token, tokenExpiresAt }: OpenedMedia): Client => ({ ...client, mediaSessionId, token, expiresAt: tokenExpiresAt.toISOString() });
+export const showClient = ({ client, mediaSessionId, token, tokenExpiresAt }: OpenedMedia): Client => ({
+  ...client,
+  mediaSessionId,
+  token,
+  expiresAt: tokenExpiresAt.toISOString(),
+});

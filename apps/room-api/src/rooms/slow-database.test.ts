@@ -12,7 +12,11 @@ it('says to come again when the database does not answer in time, whichever way 
   const holding = await stage.store.pool.connect();
   await holding.query('SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE room IN ACCESS EXCLUSIVE MODE');
   // Read through Prisma, written without.
-  const replies = await Promise.all([stage.ask('GET', '/v1/rooms'), stage.ask('POST', `/v1/rooms/${made.room.id}/end`)]);
+  const replies = await Promise.all([
+    stage.ask('GET', '/v1/rooms'),
+    stage.ask('POST', `/v1/rooms/${made.room.id}/end`),
+  ]);
   holding.release(true);
-  for (const { status, body, headers } of replies) expect([status, body.reason, headers.get('retry-after')]).toEqual([503, 'temporarily-unavailable', '1']);
+  for (const { status, body, headers } of replies)
+    expect([status, body.reason, headers.get('retry-after')]).toEqual([503, 'temporarily-unavailable', '1']);
 });

@@ -1,7 +1,15 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { endSession } from '@partyline/conference/end-session';
 import { MOST_OF_SESSION } from '@partyline/contracts/fields';
-import { ListSessions, type EndedSession, type Session, type SessionEvent, type SessionEvents, type SessionLegs, type SessionPage } from '@partyline/contracts/session';
+import {
+  ListSessions,
+  type EndedSession,
+  type Session,
+  type SessionEvent,
+  type SessionEvents,
+  type SessionLegs,
+  type SessionPage,
+} from '@partyline/contracts/session';
 import { eventId } from '@partyline/store/outbox';
 import { listSessionEvents } from '@partyline/store/rooms';
 import { listSessions, readSession } from '@partyline/store/sessions';
@@ -16,8 +24,16 @@ export class SessionsController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Get()
-  async list(@Tenant() tenantId: string, @Query(query(ListSessions)) { limit, after, createdAfter, createdBefore, ...wanted }: ListSessions): Promise<SessionPage> {
-    const rows = await listSessions(this.deps.store, tenantId, { ...wanted, ...instants({ createdAfter, createdBefore }), limit: limit + 1, after });
+  async list(
+    @Tenant() tenantId: string,
+    @Query(query(ListSessions)) { limit, after, createdAfter, createdBefore, ...wanted }: ListSessions,
+  ): Promise<SessionPage> {
+    const rows = await listSessions(this.deps.store, tenantId, {
+      ...wanted,
+      ...instants({ createdAfter, createdBefore }),
+      limit: limit + 1,
+      after,
+    });
     if (rows === null) throw noSuchPage();
     const { shown, next } = pageOf(rows, limit, ({ id }) => id);
     return { sessions: shown.map(showSession), next };
@@ -46,7 +62,13 @@ export class SessionsController {
   async events(@Tenant() tenantId: string, @Param('sessionId', sessionId) id: string): Promise<SessionEvents> {
     const rows = await listSessionEvents(this.deps.store, tenantId, id, MOST_OF_SESSION + 1);
     if (rows === null) throw noSuchSession();
-    const events = rows.slice(0, MOST_OF_SESSION).map(({ session_id, endpoint_id, seq, type, created_at, data }) => ({ id: eventId({ session_id, endpoint_id, seq }), seq, type, at: created_at.toISOString(), data: data as SessionEvent['data'] }));
+    const events = rows.slice(0, MOST_OF_SESSION).map(({ session_id, endpoint_id, seq, type, created_at, data }) => ({
+      id: eventId({ session_id, endpoint_id, seq }),
+      seq,
+      type,
+      at: created_at.toISOString(),
+      data: data as SessionEvent['data'],
+    }));
     return { events, complete: rows.length <= MOST_OF_SESSION };
   }
 

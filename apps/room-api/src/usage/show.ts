@@ -36,5 +36,11 @@ export const showUsage = (row: UsageRow, groups: readonly UsageGroup[]): Row => 
 });
 
 export const showSpend = (uses: readonly SpendUse[]): Spend => ({
-  limits: uses.map((use) => ({ scope: use.scope, used: String(use.used), allowed: String(use.allowed), currency: use.currency, state: spendState(use) })),
+  limits: uses.map((use) => ({
+    scope: use.scope,
+    used: String(use.used),
+    allowed: String(use.allowed),
+    currency: use.currency,
+    state: spendState(use),
+  })),
 });

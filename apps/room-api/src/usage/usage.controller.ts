@@ -1,7 +1,15 @@
 import { Body, Controller, Get, Headers, Inject, Param, Put, Query, StreamableFile } from '@nestjs/common';
 import { noSuchRoom } from '@partyline/conference/refusals';
 import { CSV } from '@partyline/contracts/operations/usage';
-import { GetSpend, GetUsage, LimitRoomSpend, ListCdrs, type CdrPage, type Spend, type Usage } from '@partyline/contracts/usage';
+import {
+  GetSpend,
+  GetUsage,
+  LimitRoomSpend,
+  ListCdrs,
+  type CdrPage,
+  type Spend,
+  type Usage,
+} from '@partyline/contracts/usage';
 import { VerdictError } from '@partyline/domain/verdict';
 import { hasCdr, listCdrs } from '@partyline/store/cdrs';
 import { isRoom } from '@partyline/store/rooms';
@@ -24,17 +32,33 @@ export class UsageController {
   constructor(@Inject(DEPS) private readonly deps: ApiDeps) {}
 
   @Get('usage')
-  async usage(@Tenant() tenantId: string, @Query(query(GetUsage)) { group, ...wanted }: GetUsage, @Headers('accept') accept?: string): Promise<Usage | StreamableFile> {
+  async usage(
+    @Tenant() tenantId: string,
+    @Query(query(GetUsage)) { group, ...wanted }: GetUsage,
+    @Headers('accept') accept?: string,
+  ): Promise<Usage | StreamableFile> {
     const now = this.deps.clock.now();
-    const from = wanted.from === undefined ? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth())) : new Date(wanted.from);
+    const from =
+      wanted.from === undefined ? new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth())) : new Date(wanted.from);
     const to = wanted.to === undefined ? now : new Date(wanted.to);
-    if (from > to || to.getTime() - from.getTime() > LONGEST_MS) throw wrong('/from', 'The time between from and to must be 0 to 366 days.', 'Ask for a shorter time.');
+    if (from > to || to.getTime() - from.getTime() > LONGEST_MS)
+      throw wrong('/from', 'The time between from and to must be 0 to 366 days.', 'Ask for a shorter time.');
     const sums = await sumUsage(this.deps.store, tenantId, { groups: group, from, to, limit: MOST_ROWS + 1 });
-    if (sums.length > MOST_ROWS) throw wrong('/group', `That makes more than ${MOST_ROWS} rows.`, 'Ask for a shorter time, or for fewer groups.');
+    if (sums.length > MOST_ROWS)
+      throw wrong('/group', `That makes more than ${MOST_ROWS} rows.`, 'Ask for a shorter time, or for fewer groups.');
     const rows = sums.map((row) => showUsage(row, group));
     if (!wants(accept, CSV)) return { from: from.toISOString(), to: to.toISOString(), rows };
-    const columns = [...group.map((each) => (each === 'room' ? 'roomId' : each)), 'currency', 'records', 'seconds', 'priceMicro', 'estimateMicro'];
-    return new StreamableFile(Buffer.from(stringify(rows, { header: true, columns })), { type: `${CSV}; charset=utf-8` });
+    const columns = [
+      ...group.map((each) => (each === 'room' ? 'roomId' : each)),
+      'currency',
+      'records',
+      'seconds',
+      'priceMicro',
+      'estimateMicro',
+    ];
+    return new StreamableFile(Buffer.from(stringify(rows, { header: true, columns })), {
+      type: `${CSV}; charset=utf-8`,
+    });
   }
 
   @Get('cdrs')
@@ -52,11 +76,18 @@ export class UsageController {
   }
 
   @Put('rooms/:roomId/spend-limit')
-  async limit(@Tenant() tenantId: string, @Param('roomId', roomId) id: string, @Body(body(LimitRoomSpend)) { maxSpendMicro }: LimitRoomSpend, @Change() note: NoteChange): Promise<Spend> {
-    if (!(await limitRoomSpend(this.deps.store, tenantId, id, maxSpendMicro === null ? null : BigInt(maxSpendMicro)))) throw noSuchRoom();
+  async limit(
+    @Tenant() tenantId: string,
+    @Param('roomId', roomId) id: string,
+    @Body(body(LimitRoomSpend)) { maxSpendMicro }: LimitRoomSpend,
+    @Change() note: NoteChange,
+  ): Promise<Spend> {
+    if (!(await limitRoomSpend(this.deps.store, tenantId, id, maxSpendMicro === null ? null : BigInt(maxSpendMicro))))
+      throw noSuchRoom();
     note({ after: { maxSpendMicro } });
     return showSpend(await readSpend(this.deps.store, tenantId, id));
   }
 }
 
-const wrong = (field: string, message: string, fix: string): VerdictError => new VerdictError('client', 'invalid-query', message, { field, fix });
+const wrong = (field: string, message: string, fix: string): VerdictError =>
+  new VerdictError('client', 'invalid-query', message, { field, fix });

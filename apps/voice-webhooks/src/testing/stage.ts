@@ -54,7 +54,11 @@ export interface Stage {
   readonly store: Store;
   readonly metrics: Metrics;
   /** A webhook as the carrier signs it, or as a forger does. Gives status and body. */
-  send(path: string, body: unknown, forgery?: Forgery): Promise<{ status: number; body: unknown; authorization: string | null }>;
+  send(
+    path: string,
+    body: unknown,
+    forgery?: Forgery,
+  ): Promise<{ status: number; body: unknown; authorization: string | null }>;
   sendVideo(body: unknown, forgery?: Forgery, path?: string): Promise<{ status: number; body: unknown }>;
   /** A tenant with an account of its own. */
   bringAccount(): Promise<OwnAccount>;
@@ -73,41 +77,108 @@ function sign(claims: object, header: object, secret: string): string {
 }
 
 /** voice-webhooks in this process, over a real Postgres and Redis, with one room on one number. */
-export async function startStage({ logTo, patienceMs }: { logTo?: Parameters<typeof openLogger>[1]; patienceMs?: number } = {}): Promise<Stage> {
+export async function startStage({
+  logTo,
+  patienceMs,
+}: { logTo?: Parameters<typeof openLogger>[1]; patienceMs?: number } = {}): Promise<Stage> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
-  const config = readConfig({ ...emulatedVendor('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey }, ['vonage', 'pins']);
-  const openPool = () => openStore({ owner: true, url: database.url, max: 4, ...(patienceMs === undefined ? {} : { patienceMs }), onError: () => undefined });
+  const config = readConfig(
+    { ...emulatedVendor('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey },
+    ['vonage', 'pins'],
+  );
+  const openPool = () =>
+    openStore({
+      owner: true,
+      url: database.url,
+      max: 4,
+      ...(patienceMs === undefined ? {} : { patienceMs }),
+      onError: () => undefined,
+    });
   const [store, callers] = [openPool(), openPool()];
-  const jobs = openJobs({ connection: { ...producerOptions(redis.url), commandTimeout: 20_000 }, prefix: redis.prefix, now: Date.now, onError: () => undefined });
+  const jobs = openJobs({
+    connection: { ...producerOptions(redis.url), commandTimeout: 20_000 },
+    prefix: redis.prefix,
+    now: Date.now,
+    onError: () => undefined,
+  });
   const pins = openPinVault(config.pins.PIN_KEY);
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'A' } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });
-  await store.prisma.room.create({ data: { id: 'room_a', tenant_id: TENANT, name: 'A', number: NUMBER, max_participants: 10, max_duration_s: 3600 } });
-  await store.prisma.pin.create({ data: { id: 'pin_a', tenant_id: TENANT, room_id: 'room_a', number: NUMBER, lookup: new Uint8Array(pins.lookup(PIN)), sealed: new Uint8Array(pins.seal(PIN, 'pin_a')) } });
+  await store.prisma.room.create({
+    data: { id: 'room_a', tenant_id: TENANT, name: 'A', number: NUMBER, max_participants: 10, max_duration_s: 3600 },
+  });
+  await store.prisma.pin.create({
+    data: {
+      id: 'pin_a',
+      tenant_id: TENANT,
+      room_id: 'room_a',
+      number: NUMBER,
+      lookup: new Uint8Array(pins.lookup(PIN)),
+      sealed: new Uint8Array(pins.seal(PIN, 'pin_a')),
+    },
+  });
 
   const metrics = openMetrics();
-  const log = logTo === undefined ? openLogger({ service: 'voice-webhooks', level: 'silent' }) : openLogger({ service: 'voice-webhooks', level: 'debug' }, logTo);
+  const log =
+    logTo === undefined
+      ? openLogger({ service: 'voice-webhooks', level: 'silent' })
+      : openLogger({ service: 'voice-webhooks', level: 'debug' }, logTo);
   const timing = { timeoutMs: 500 };
   const vault = openAccountVault({ store: callers, keys: localKeyService([{ id: 'stage', key: randomBytes(32) }]) });
   const buildAccount = accountBuilder(config.vonage, timing);
-  const providers = openProviders({ store: callers, vault, build: (own, { old }) => buildAccount(own, old), platform: createProviders(settingsFromEnvironment(config.vonage), timing) });
+  const providers = openProviders({
+    store: callers,
+    vault,
+    build: (own, { old }) => buildAccount(own, old),
+    platform: createProviders(settingsFromEnvironment(config.vonage), timing),
+  });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
     log,
     metrics,
-    module: webhooksModule({ store, callers, jobs, providers, pins, clock: systemClock, ids: systemIds, webhooks: webhookUrls('https://hooks.test'), report: openReport(metrics, log) }),
+    module: webhooksModule({
+      store,
+      callers,
+      jobs,
+      providers,
+      pins,
+      clock: systemClock,
+      ids: systemIds,
+      webhooks: webhookUrls('https://hooks.test'),
+      report: openReport(metrics, log),
+    }),
     ready: {},
     drain: async () => undefined,
     close: async () => jobs.close(),
   });
 
   const { vendor } = credentials;
-  const post = async (path: string, body: unknown, base: Record<string, unknown>, signingSecret: string, forgery: Forgery) => {
+  const post = async (
+    path: string,
+    body: unknown,
+    base: Record<string, unknown>,
+    signingSecret: string,
+    forgery: Forgery,
+  ) => {
     const raw = typeof body === 'string' ? body : JSON.stringify(body);
-    const claims = { iat: Math.floor(Date.now() / 1000), jti: randomUUID(), iss: 'Vonage', payload_hash: createHash('sha256').update(raw).digest('hex'), ...base, ...forgery.claims };
-    const authorization = forgery.authorization === undefined ? `Bearer ${sign(claims, { alg: 'HS256', typ: 'JWT', ...forgery.header }, forgery.secret ?? signingSecret)}` : forgery.authorization;
-    const reply = await fetch(service.url + path, { method: 'POST', headers: { 'content-type': 'application/json', ...(authorization === null ? {} : { authorization }) }, body: forgery.sentBody ?? raw });
+    const claims = {
+      iat: Math.floor(Date.now() / 1000),
+      jti: randomUUID(),
+      iss: 'Vonage',
+      payload_hash: createHash('sha256').update(raw).digest('hex'),
+      ...base,
+      ...forgery.claims,
+    };
+    const authorization =
+      forgery.authorization === undefined
+        ? `Bearer ${sign(claims, { alg: 'HS256', typ: 'JWT', ...forgery.header }, forgery.secret ?? signingSecret)}`
+        : forgery.authorization;
+    const reply = await fetch(service.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(authorization === null ? {} : { authorization }) },
+      body: forgery.sentBody ?? raw,
+    });
     return { status: reply.status, body: (await reply.json()) as unknown, authorization };
   };
 
@@ -115,24 +186,83 @@ export async function startStage({ logTo, patienceMs }: { logTo?: Parameters<typ
     url: service.url,
     store,
     metrics,
-    secrets: [vendor.signatureSecret, vendor.callbackSecret, vendor.accountSecret, vendor.projectSecret, credentials.pinKey],
-    send: (path, body, { signer = vendor, ...forgery } = {}) => post(path, body, { api_key: signer.accountKey, application_id: signer.applicationId }, signer.signatureSecret, forgery),
-    sendVideo: (body, { signer = vendor, ...forgery } = {}, path = '/v1/video/events') => post(path, body, {}, signer.callbackSecret, forgery),
+    secrets: [
+      vendor.signatureSecret,
+      vendor.callbackSecret,
+      vendor.accountSecret,
+      vendor.projectSecret,
+      credentials.pinKey,
+    ],
+    send: (path, body, { signer = vendor, ...forgery } = {}) =>
+      post(
+        path,
+        body,
+        { api_key: signer.accountKey, application_id: signer.applicationId },
+        signer.signatureSecret,
+        forgery,
+      ),
+    sendVideo: (body, { signer = vendor, ...forgery } = {}, path = '/v1/video/events') =>
+      post(path, body, {}, signer.callbackSecret, forgery),
     async bringAccount() {
       const signer = createVendor();
       const [tenantId, accountId, roomId] = [systemIds.next('ten'), systemIds.next('acct'), systemIds.next('room')];
       const number = `+12025551${String((brought += 1)).padStart(3, '0')}`;
-      const { accountKey: apiKey, accountSecret: apiSecret, applicationId, privateKey, signatureSecret, callbackSecret } = signer;
+      const {
+        accountKey: apiKey,
+        accountSecret: apiSecret,
+        applicationId,
+        privateKey,
+        signatureSecret,
+        callbackSecret,
+      } = signer;
       await store.prisma.tenant.create({ data: { id: tenantId, name: 'Own' } });
-      const sealed = await vault.seal({ tenantId, accountId, voiceKind: 'vonage', mediaKind: 'unified', version: 1 }, { callbackSecret, voice: { kind: 'vonage', apiKey, apiSecret, applicationId, privateKey, signatureSecret }, video: { kind: 'unified' } });
-      await insertAccount(store, tenantId, { id: accountId, label: 'Own', voiceKind: 'vonage', mediaKind: 'unified', applicationId, voiceKeyEnd: '', mediaKeyEnd: null, sealed }, 1);
-      await store.prisma.dial_in_number.create({ data: { e164: number, guarded: false, dedicated_to: tenantId, account_id: accountId } });
-      await store.prisma.room.create({ data: { id: roomId, tenant_id: tenantId, name: 'Own', number, max_participants: 10, max_duration_s: 3600 } });
-      await store.prisma.pin.create({ data: { id: `pin_${roomId}`, tenant_id: tenantId, room_id: roomId, number, lookup: new Uint8Array(pins.lookup(PIN)), sealed: new Uint8Array(pins.seal(PIN, `pin_${roomId}`)) } });
+      const sealed = await vault.seal(
+        { tenantId, accountId, voiceKind: 'vonage', mediaKind: 'unified', version: 1 },
+        {
+          callbackSecret,
+          voice: { kind: 'vonage', apiKey, apiSecret, applicationId, privateKey, signatureSecret },
+          video: { kind: 'unified' },
+        },
+      );
+      await insertAccount(
+        store,
+        tenantId,
+        {
+          id: accountId,
+          label: 'Own',
+          voiceKind: 'vonage',
+          mediaKind: 'unified',
+          applicationId,
+          voiceKeyEnd: '',
+          mediaKeyEnd: null,
+          sealed,
+        },
+        1,
+      );
+      await store.prisma.dial_in_number.create({
+        data: { e164: number, guarded: false, dedicated_to: tenantId, account_id: accountId },
+      });
+      await store.prisma.room.create({
+        data: { id: roomId, tenant_id: tenantId, name: 'Own', number, max_participants: 10, max_duration_s: 3600 },
+      });
+      await store.prisma.pin.create({
+        data: {
+          id: `pin_${roomId}`,
+          tenant_id: tenantId,
+          room_id: roomId,
+          number,
+          lookup: new Uint8Array(pins.lookup(PIN)),
+          sealed: new Uint8Array(pins.seal(PIN, `pin_${roomId}`)),
+        },
+      });
       return { accountId, tenantId, number, pin: PIN, signer };
     },
     async state() {
-      const rows = await Promise.all(['leg', 'session', 'participant', 'observation', 'outbox'].map(async (table) => (await store.pool.query(`SELECT * FROM ${table} ORDER BY id`)).rows as unknown[]));
+      const rows = await Promise.all(
+        ['leg', 'session', 'participant', 'observation', 'outbox'].map(
+          async (table) => (await store.pool.query(`SELECT * FROM ${table} ORDER BY id`)).rows as unknown[],
+        ),
+      );
       return JSON.stringify(rows);
     },
     async stop() {

@@ -19,12 +19,29 @@ export async function bringAccount(stage: Stage, world: World): Promise<OwnAccou
   const number = `+44207946${String(2_000 + (made += 1))}`;
   const there = vendorAccount(vendor, [number]);
   await stage.emulator.client.addAccount(there);
-  const { accountKey: apiKey, accountSecret: apiSecret, applicationId, privateKey, signatureSecret, projectKey, projectSecret, callbackSecret } = vendor;
+  const {
+    accountKey: apiKey,
+    accountSecret: apiSecret,
+    applicationId,
+    privateKey,
+    signatureSecret,
+    projectKey,
+    projectSecret,
+    callbackSecret,
+  } = vendor;
   const { id: accountId } = await createAccount(world, world.tenantId, {
-    label: 'Own', callbackSecret, voice: { kind: 'vonage', apiKey, apiSecret, applicationId, privateKey, signatureSecret }, video: world.kind === 'opentok' ? { kind: 'opentok', apiKey: projectKey, apiSecret: projectSecret } : { kind: 'unified' },
+    label: 'Own',
+    callbackSecret,
+    voice: { kind: 'vonage', apiKey, apiSecret, applicationId, privateKey, signatureSecret },
+    video:
+      world.kind === 'opentok'
+        ? { kind: 'opentok', apiKey: projectKey, apiSecret: projectSecret }
+        : { kind: 'unified' },
   });
   const { answer, events, videoEvents } = accountAddresses(`${stage.hooksUrl}/${world.kind}`)(accountId);
   await stage.emulator.client.setCallbacks(there, { answerUrl: answer, eventUrl: events, videoUrl: videoEvents });
-  await stage.store.prisma.dial_in_number.create({ data: { e164: number, guarded: false, dedicated_to: world.tenantId, account_id: accountId } });
+  await stage.store.prisma.dial_in_number.create({
+    data: { e164: number, guarded: false, dedicated_to: world.tenantId, account_id: accountId },
+  });
   return { accountId, number, vendor };
 }

@@ -6,9 +6,37 @@ import { alterRows, until, untilAnswered } from './meeting.ts';
 /** Every column that something counts from or towards, by table; rooms before sessions before legs, as the use-cases lock them. */
 const TIMES = {
   room: ['created_at', 'ended_at', 'starts_at', 'ends_at', 'expires_at', 'look_at'],
-  session: ['browsers_left_at', 'phones_left_at', 'alone_since', 'empty_since', 'host_left_at', 'due_at', 'created_at', 'live_at', 'ending_at', 'ended_at', 'settle_owed_at', 'bridge_owed_at'],
+  session: [
+    'browsers_left_at',
+    'phones_left_at',
+    'alone_since',
+    'empty_since',
+    'host_left_at',
+    'due_at',
+    'created_at',
+    'live_at',
+    'ending_at',
+    'ended_at',
+    'settle_owed_at',
+    'bridge_owed_at',
+  ],
   cdr: ['started_at', 'ended_at', 'stored_at', 'ask_at'],
-  leg: ['media_missed_at', 'media_closed_at', 'sip_over_at', 'voice_closed_at', 'created_at', 'dialled_at', 'answered_at', 'joined_at', 'ended_at', 'deadline_at', 'owed_at', 'asked_at', 'lease_until', 'confirmed_at'],
+  leg: [
+    'media_missed_at',
+    'media_closed_at',
+    'sip_over_at',
+    'voice_closed_at',
+    'created_at',
+    'dialled_at',
+    'answered_at',
+    'joined_at',
+    'ended_at',
+    'deadline_at',
+    'owed_at',
+    'asked_at',
+    'lease_until',
+    'confirmed_at',
+  ],
   hang_up_attempt: ['at'],
   stray: ['first_at', 'last_at'],
   turn: ['free_at'],
@@ -18,7 +46,11 @@ const TIMES = {
 /** So many seconds go by, for everything in the database: all that it counts by is moved back. */
 export async function passTime(stage: Pick<Stage, 'store'>, seconds: number): Promise<void> {
   for (const [table, columns] of Object.entries(TIMES)) {
-    await alterRows(stage, `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column} - make_interval(secs => $1)`).join(', ')}`, [seconds]);
+    await alterRows(
+      stage,
+      `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column} - make_interval(secs => $1)`).join(', ')}`,
+      [seconds],
+    );
   }
 }
 
@@ -41,7 +73,9 @@ export async function emptyDatabase({ store }: Pick<Stage, 'store'>): Promise<vo
   await inTransaction(store, EVERY_TENANT, async (tx) => {
     // Only their owner may empty tables. The platform's limits and rates are settings, and made by a migration.
     await tx.query('SET LOCAL ROLE NONE');
-    const { rows } = await tx.query<{ tables: string }>(`SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%' AND tablename NOT IN ('platform_limit', 'platform_rate')`);
+    const { rows } = await tx.query<{ tables: string }>(
+      `SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%' AND tablename NOT IN ('platform_limit', 'platform_rate')`,
+    );
     await tx.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
   });
 }
@@ -80,7 +114,9 @@ export async function reconcileUntilQuiet(stage: Stage, world: World, rounds = 8
 }
 
 async function isQuiet({ store }: Pick<Stage, 'store'>): Promise<boolean> {
-  const { rows } = await store.pool.query<{ n: number }>(`SELECT (SELECT count(*) FROM leg WHERE state = 'ending')::int + (SELECT count(*) FROM session WHERE state = 'ending')::int AS n`);
+  const { rows } = await store.pool.query<{ n: number }>(
+    `SELECT (SELECT count(*) FROM leg WHERE state = 'ending')::int + (SELECT count(*) FROM session WHERE state = 'ending')::int AS n`,
+  );
   return rows[0]?.n === 0;
 }
 

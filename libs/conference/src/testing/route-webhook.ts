@@ -21,10 +21,16 @@ export async function routeWebhook(world: World | undefined, path: string, callb
   switch (`${area}/${what}`) {
     case 'voice/answer': {
       const call = voice.parseAnswer(body);
-      return voice.instructions(legId === undefined ? await answerCall(world, token(voice), call) : await answerRung(world, token(voice), legId, call));
+      return voice.instructions(
+        legId === undefined
+          ? await answerCall(world, token(voice), call)
+          : await answerRung(world, token(voice), legId, call),
+      );
     }
     case 'voice/digits':
-      return voice.instructions(await takeDigits(world, token(voice), { legId: legId ?? '', tryNo: Number(tryNo) }, voice.parseInput(body)));
+      return voice.instructions(
+        await takeDigits(world, token(voice), { legId: legId ?? '', tryNo: Number(tryNo) }, voice.parseInput(body)),
+      );
     case 'voice/events':
       return applyLegEvent(world, { via: 'callback', token: token(voice) }, voice.parseEvent(body), legId);
     case 'video/events':

@@ -32,7 +32,11 @@ export type MediaKind = (typeof MEDIA_KINDS)[number];
 const TIMEOUT_MS = 3_000;
 const TENANT = 'ten_stage';
 /** It rings numbers in Britain, the same again and again. */
-export const STAGE_TENANT = { name: 'Stage', home_country: 'GB', fraud_limits: { toOneNumber: { warn: 1e6, critical: 1e6 } } };
+export const STAGE_TENANT = {
+  name: 'Stage',
+  home_country: 'GB',
+  fraud_limits: { toOneNumber: { warn: 1e6, critical: 1e6 } },
+};
 
 /** All that any use-case is given, for one of the two video kinds; and the platform's account itself. */
 export interface World extends Deps, Providers {
@@ -74,13 +78,19 @@ export interface Stage {
 /** As a producer connects, with time for a busy machine. */
 const patientRedis = (url: string) => ({ ...producerOptions(url), commandTimeout: 20_000 });
 
-const readBody = async (request: IncomingMessage): Promise<Buffer> => Buffer.concat((await request.toArray()) as Buffer[]);
+const readBody = async (request: IncomingMessage): Promise<Buffer> =>
+  Buffer.concat((await request.toArray()) as Buffer[]);
 
 /** The real Postgres, Redis, providers and use-cases, with the vendor's emulator as a child process, and a server that does what voice-webhooks does. */
 export async function setStage(): Promise<Stage> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const store = openStore({ owner: true, url: database.url, max: 16, patienceMs: 20_000, onError: () => undefined });
-  const realJobs = openJobs({ connection: patientRedis(redis.url), prefix: redis.prefix, now: () => systemClock.now().getTime(), onError: () => undefined });
+  const realJobs = openJobs({
+    connection: patientRedis(redis.url),
+    prefix: redis.prefix,
+    now: () => systemClock.now().getTime(),
+    onError: () => undefined,
+  });
   await store.prisma.tenant.create({ data: { ...STAGE_TENANT, id: TENANT } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });
 
@@ -95,19 +105,52 @@ export async function setStage(): Promise<Stage> {
   const observed: Stage['observed'] = [];
   const failures: unknown[] = [];
   const sent: Stage['sent'] = [];
-  const stage: Pick<Stage, 'jobsDown' | 'answersHeld' | 'videoHeld' | 'inHand'> = { jobsDown: false, answersHeld: undefined, videoHeld: undefined, inHand: 0 };
+  const stage: Pick<Stage, 'jobsDown' | 'answersHeld' | 'videoHeld' | 'inHand'> = {
+    jobsDown: false,
+    answersHeld: undefined,
+    videoHeld: undefined,
+    inHand: 0,
+  };
   const jobs = watched(realJobs, sent, () => stage.jobsDown);
 
-  const buildAccount = accountBuilder({ VONAGE_API_HOST: emulator.url, VIDEO_API_HOST: emulator.url, SIP_HOST: 'sip.nexmo.com', VONAGE_APPLICATION_ID: vendor.applicationId }, { timeoutMs: TIMEOUT_MS });
+  const buildAccount = accountBuilder(
+    {
+      VONAGE_API_HOST: emulator.url,
+      VIDEO_API_HOST: emulator.url,
+      SIP_HOST: 'sip.nexmo.com',
+      VONAGE_APPLICATION_ID: vendor.applicationId,
+    },
+    { timeoutMs: TIMEOUT_MS },
+  );
   const worldOf = (kind: MediaKind): World => {
     const platform = createProviders(settings(kind, vendor, emulator.url), { timeoutMs: TIMEOUT_MS });
     const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'stage', key: MASTER_KEY }]) });
     const build: BuildProviders = (credentials, { old }) => buildAccount(credentials, old);
     const deps: Deps = {
-      store, jobs, providers: openProviders({ store, vault: accounts, platform, build }), clock: systemClock, ids: systemIds, secret: systemSecret, webhooks: webhookUrls(`${hooksUrl}/${kind}`),
-      report: { count: (name, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')), observe: (name, seconds, labels = {}) => void observed.push({ name: [name, ...Object.values(labels)].join(' '), seconds }), warn: () => undefined },
+      store,
+      jobs,
+      providers: openProviders({ store, vault: accounts, platform, build }),
+      clock: systemClock,
+      ids: systemIds,
+      secret: systemSecret,
+      webhooks: webhookUrls(`${hooksUrl}/${kind}`),
+      report: {
+        count: (name, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')),
+        observe: (name, seconds, labels = {}) =>
+          void observed.push({ name: [name, ...Object.values(labels)].join(' '), seconds }),
+        warn: () => undefined,
+      },
     };
-    return { ...deps, ...platform, kind, accounts, pins: openPinVault(PIN_KEY), random: systemRandomInt, provider: answerQuestions({ ...deps, accounts: { vault: accounts, build } }), tenantId: TENANT };
+    return {
+      ...deps,
+      ...platform,
+      kind,
+      accounts,
+      pins: openPinVault(PIN_KEY),
+      random: systemRandomInt,
+      provider: answerQuestions({ ...deps, accounts: { vault: accounts, build } }),
+      tenantId: TENANT,
+    };
   };
   const worlds = { opentok: worldOf('opentok'), unified: worldOf('unified') };
   server.on('request', (request, response) => {
@@ -117,7 +160,10 @@ export async function setStage(): Promise<Stage> {
       if (path.join('/') === 'v1/voice/answer') await stage.answersHeld;
       if (path.join('/') === 'v1/video/events') await stage.videoHeld;
       stage.inHand += 1;
-      const reply = await routeWebhook(worlds[kind as MediaKind], path.join('/'), { authorization: request.headers.authorization, rawBody }).finally(() => (stage.inHand -= 1));
+      const reply = await routeWebhook(worlds[kind as MediaKind], path.join('/'), {
+        authorization: request.headers.authorization,
+        rawBody,
+      }).finally(() => (stage.inHand -= 1));
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
     })().catch((error: unknown) => {
       failures.push(error);
@@ -126,7 +172,15 @@ export async function setStage(): Promise<Stage> {
   });
 
   return Object.assign(stage, {
-    store, redis, emulator, worlds, counted, observed, failures, sent, hooksUrl,
+    store,
+    redis,
+    emulator,
+    worlds,
+    counted,
+    observed,
+    failures,
+    sent,
+    hooksUrl,
     async close() {
       await keepsEventsContract(store);
       await emulator.stop();
@@ -151,17 +205,36 @@ const PIN_KEY = randomBytes(32);
 const MASTER_KEY = randomBytes(32);
 
 function launchEmulator(vendor: VendorCredentials, hooksUrl: string): Promise<RunningEmulator> {
-  const video = (kind: MediaKind) => ({ sessionCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`, sipCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`, callbackSecret: vendor.callbackSecret });
+  const video = (kind: MediaKind) => ({
+    sessionCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`,
+    sipCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`,
+    callbackSecret: vendor.callbackSecret,
+  });
   return startEmulator({
     account: { apiKey: vendor.accountKey, apiSecret: vendor.accountSecret, signatureSecret: vendor.signatureSecret },
     projects: [{ apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, ...video('opentok') }],
-    applications: [{
-      id: vendor.applicationId, publicKey: vendor.publicKey, answerUrl: `${hooksUrl}/unified/v1/voice/answer`, answerMethod: 'POST', eventUrl: `${hooksUrl}/unified/v1/voice/events`, eventMethod: 'POST',
-      video: video('unified'),
-    }],
+    applications: [
+      {
+        id: vendor.applicationId,
+        publicKey: vendor.publicKey,
+        answerUrl: `${hooksUrl}/unified/v1/voice/answer`,
+        answerMethod: 'POST',
+        eventUrl: `${hooksUrl}/unified/v1/voice/events`,
+        eventMethod: 'POST',
+        video: video('unified'),
+      },
+    ],
     numbers: [{ e164: NUMBER, applicationId: vendor.applicationId }],
     limits: { enabled: false },
-    timings: { talkMsPerCharacter: 0, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2, videoRetryFirstMs: 20, webhookConnectMs: 30_000, webhookResponseMs: 30_000 },
+    timings: {
+      talkMsPerCharacter: 0,
+      phoneAnswerMs: 5,
+      sipDialMs: 2,
+      sipRingMs: 2,
+      videoRetryFirstMs: 20,
+      webhookConnectMs: 30_000,
+      webhookResponseMs: 30_000,
+    },
   });
 }
 
@@ -169,10 +242,22 @@ function settings(kind: MediaKind, vendor: VendorCredentials, url: string): Prov
   const sip = { username: vendor.accountKey, password: vendor.accountSecret };
   const { callbackSecret, applicationId, privateKey } = vendor;
   return {
-    voice: { kind: 'vonage', account: { apiKey: vendor.accountKey, applicationId, privateKey, signatureSecret: vendor.signatureSecret, apiHost: url } },
+    voice: {
+      kind: 'vonage',
+      account: {
+        apiKey: vendor.accountKey,
+        applicationId,
+        privateKey,
+        signatureSecret: vendor.signatureSecret,
+        apiHost: url,
+      },
+    },
     media: {
       kind,
-      account: kind === 'opentok' ? { apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, apiHost: url, sip, callbackSecret } : { applicationId, privateKey, videoHost: url, sip, callbackSecret },
+      account:
+        kind === 'opentok'
+          ? { apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, apiHost: url, sip, callbackSecret }
+          : { applicationId, privateKey, videoHost: url, sip, callbackSecret },
     },
   };
 }
@@ -181,7 +266,11 @@ function settings(kind: MediaKind, vendor: VendorCredentials, url: string): Prov
 function watched(jobs: OpenJobs, sent: Stage['sent'], down: () => boolean): Jobs {
   const send = async (name: string, payload: object, delayMs: number, real: () => Promise<void>): Promise<void> => {
     if (down()) throw new Error('Redis is away');
-    sent.push({ name, id: 'legId' in payload ? String(payload.legId) : String((payload as { sessionId?: string }).sessionId), delayMs });
+    sent.push({
+      name,
+      id: 'legId' in payload ? String(payload.legId) : String((payload as { sessionId?: string }).sessionId),
+      delayMs,
+    });
     await real();
   };
   return {

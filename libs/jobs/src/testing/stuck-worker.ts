@@ -12,6 +12,11 @@ const never = (): Promise<void> => {
 const names: readonly JobName[] = ['settle-session', 'open-bridge', 'dial-out', 'hang-up-session', 'hang-up-leg'];
 
 startWorkers({
-  connection: workerOptions(url), prefix, handlers: Object.fromEntries(names.map((name) => [name, never])) as unknown as Handlers,
-  concurrency: { conference: 1, dial: 1, 'hang-up': 1 }, now: () => Date.now(), onFailed: () => undefined, onError: () => undefined,
+  connection: workerOptions(url),
+  prefix,
+  handlers: Object.fromEntries(names.map((name) => [name, never])) as unknown as Handlers,
+  concurrency: { conference: 1, dial: 1, 'hang-up': 1 },
+  now: () => Date.now(),
+  onFailed: () => undefined,
+  onError: () => undefined,
 });

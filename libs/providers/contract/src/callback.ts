@@ -8,6 +8,17 @@ export interface Callback {
  * The verdict on a webhook's signature. `jti` is to be used once: the store refuses it the second time, in the transaction that the
  * webhook changes something in. `refused` names the check that failed; it is answered 401 and changes nothing.
  */
-export type Verified = { readonly ok: true; readonly jti: string; readonly expiresAt: Date } | { readonly ok: false; readonly refused: RefusedCallback };
+export type Verified =
+  | { readonly ok: true; readonly jti: string; readonly expiresAt: Date }
+  | { readonly ok: false; readonly refused: RefusedCallback };
 
-export type RefusedCallback = 'unsigned' | 'malformed-token' | 'wrong-algorithm' | 'wrong-signature' | 'wrong-issuer' | 'wrong-account' | 'wrong-application' | 'stale' | 'wrong-hash';
+export type RefusedCallback =
+  | 'unsigned'
+  | 'malformed-token'
+  | 'wrong-algorithm'
+  | 'wrong-signature'
+  | 'wrong-issuer'
+  | 'wrong-account'
+  | 'wrong-application'
+  | 'stale'
+  | 'wrong-hash';

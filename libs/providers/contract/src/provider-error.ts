@@ -15,7 +15,12 @@ export class ProviderError extends VerdictError {
   readonly failure: ProviderFailure;
 
   /** @param reason kebab case, e.g. `vendor-429`; @param message never holds a secret, PIN or phone number */
-  constructor(failure: ProviderFailure, reason: string, message: string, more: { retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    failure: ProviderFailure,
+    reason: string,
+    message: string,
+    more: { retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(OUTCOME[failure], reason, message, more);
     this.name = 'ProviderError';
     this.failure = failure;

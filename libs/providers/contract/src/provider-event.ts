@@ -6,9 +6,32 @@ import type { Verdict } from '@partyline/domain/verdict';
  * for a deadline; null when the vendor gave no time that can be read.
  */
 export type MediaEvent =
-  | { readonly kind: 'connected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly at: Date | null; readonly since?: Date | null }
-  | { readonly kind: 'disconnected'; readonly mediaSessionId: string; readonly connectionId: string; readonly data: string; readonly reason: string; readonly at: Date | null; readonly since?: Date | null }
-  | { readonly kind: 'sip-call'; readonly mediaSessionId: string; readonly connectionId: string; readonly sipCallId: string; readonly phase: 'ringing' | 'active' | 'over'; readonly verdict?: Verdict; readonly at: Date | null }
+  | {
+      readonly kind: 'connected';
+      readonly mediaSessionId: string;
+      readonly connectionId: string;
+      readonly data: string;
+      readonly at: Date | null;
+      readonly since?: Date | null;
+    }
+  | {
+      readonly kind: 'disconnected';
+      readonly mediaSessionId: string;
+      readonly connectionId: string;
+      readonly data: string;
+      readonly reason: string;
+      readonly at: Date | null;
+      readonly since?: Date | null;
+    }
+  | {
+      readonly kind: 'sip-call';
+      readonly mediaSessionId: string;
+      readonly connectionId: string;
+      readonly sipCallId: string;
+      readonly phase: 'ringing' | 'active' | 'over';
+      readonly verdict?: Verdict;
+      readonly at: Date | null;
+    }
   | { readonly kind: 'unknown'; readonly name: string };
 
 /**

@@ -17,7 +17,13 @@ export interface VoiceCapabilities {
 export type CallStep =
   | { readonly do: 'say'; readonly text: string; readonly language: string; readonly bargeIn?: boolean }
   | { readonly do: 'ask-digits'; readonly maxDigits: number; readonly timeoutS: number; readonly replyTo: string }
-  | { readonly do: 'join'; readonly conversation: string; readonly eventsTo: string; readonly startOnEnter?: boolean; readonly endOnExit?: boolean };
+  | {
+      readonly do: 'join';
+      readonly conversation: string;
+      readonly eventsTo: string;
+      readonly startOnEnter?: boolean;
+      readonly endOnExit?: boolean;
+    };
 /** An empty plan lets the call go. */
 export type CallPlan = readonly CallStep[];
 

@@ -8,16 +8,48 @@ import { createProviders, type Providers, type ProviderSettings } from './regist
 type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST'>;
 
 /** A tenant's own account as the registry takes it. @param old secrets whose signatures are believed too, while a rotation goes round */
-function settingsFromAccount(hosts: Hosts, { voice, video, callbackSecret }: AccountCredentials, old: OldSecrets | null): ProviderSettings {
+function settingsFromAccount(
+  hosts: Hosts,
+  { voice, video, callbackSecret }: AccountCredentials,
+  old: OldSecrets | null,
+): ProviderSettings {
   const { kind, apiKey, apiSecret, applicationId, privateKey, signatureSecret } = voice;
   const sip = { username: apiKey, password: apiSecret, host: hosts.SIP_HOST };
   const signed = { callbackSecret, extraCallbackSecrets: old === null ? [] : [old.callbackSecret] };
   return {
-    voice: { kind, account: { apiKey, applicationId, privateKey, signatureSecret, extraSignatureSecrets: old === null ? [] : [old.signatureSecret], ...(hosts.VONAGE_API_HOST ? { apiHost: hosts.VONAGE_API_HOST } : {}) } },
+    voice: {
+      kind,
+      account: {
+        apiKey,
+        applicationId,
+        privateKey,
+        signatureSecret,
+        extraSignatureSecrets: old === null ? [] : [old.signatureSecret],
+        ...(hosts.VONAGE_API_HOST ? { apiHost: hosts.VONAGE_API_HOST } : {}),
+      },
+    },
     media:
       video.kind === 'opentok'
-        ? { kind: video.kind, account: { apiKey: video.apiKey, apiSecret: video.apiSecret, sip, ...signed, ...(hosts.VIDEO_API_HOST ? { apiHost: hosts.VIDEO_API_HOST } : {}) } }
-        : { kind: video.kind, account: { applicationId, privateKey, sip, ...signed, ...(hosts.VIDEO_API_HOST ? { videoHost: hosts.VIDEO_API_HOST } : {}) } },
+        ? {
+            kind: video.kind,
+            account: {
+              apiKey: video.apiKey,
+              apiSecret: video.apiSecret,
+              sip,
+              ...signed,
+              ...(hosts.VIDEO_API_HOST ? { apiHost: hosts.VIDEO_API_HOST } : {}),
+            },
+          }
+        : {
+            kind: video.kind,
+            account: {
+              applicationId,
+              privateKey,
+              sip,
+              ...signed,
+              ...(hosts.VIDEO_API_HOST ? { videoHost: hosts.VIDEO_API_HOST } : {}),
+            },
+          },
   };
 }
 
@@ -29,7 +61,10 @@ export const accountBuilder =
   (platform: Hosts & Pick<VonageEnvironment, 'VONAGE_APPLICATION_ID'>, deps: ProviderDeps) =>
   (credentials: AccountCredentials, old: OldSecrets | null): Providers => {
     if (credentials.voice.applicationId.toLowerCase() === platform.VONAGE_APPLICATION_ID.toLowerCase()) {
-      throw new VerdictError('client', 'application-taken', 'This application is the platform’s own.', { field: '/voice/applicationId', fix: 'Make an application of your own, used by nothing else: docs/accounts.md.' });
+      throw new VerdictError('client', 'application-taken', 'This application is the platform’s own.', {
+        field: '/voice/applicationId',
+        fix: 'Make an application of your own, used by nothing else: docs/accounts.md.',
+      });
     }
     return createProviders(settingsFromAccount(platform, credentials, old), deps);
   };

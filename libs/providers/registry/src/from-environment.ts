@@ -24,11 +24,35 @@ export function settingsFromEnvironment(env: VonageEnvironment): ProviderSetting
   return {
     voice: {
       kind: 'vonage',
-      account: { apiKey: env.VONAGE_API_KEY, applicationId: env.VONAGE_APPLICATION_ID, privateKey: env.VONAGE_PRIVATE_KEY, signatureSecret: env.VONAGE_SIGNATURE_SECRET, ...(env.VONAGE_API_HOST ? { apiHost: env.VONAGE_API_HOST } : {}) },
+      account: {
+        apiKey: env.VONAGE_API_KEY,
+        applicationId: env.VONAGE_APPLICATION_ID,
+        privateKey: env.VONAGE_PRIVATE_KEY,
+        signatureSecret: env.VONAGE_SIGNATURE_SECRET,
+        ...(env.VONAGE_API_HOST ? { apiHost: env.VONAGE_API_HOST } : {}),
+      },
     },
     media:
       env.VIDEO_MODE === 'opentok'
-        ? { kind: 'opentok', account: { apiKey: env.OPENTOK_API_KEY, apiSecret: env.OPENTOK_API_SECRET, sip, callbackSecret, ...(env.VIDEO_API_HOST ? { apiHost: env.VIDEO_API_HOST } : {}) } }
-        : { kind: 'unified', account: { applicationId: env.VONAGE_APPLICATION_ID, privateKey: env.VONAGE_PRIVATE_KEY, sip, callbackSecret, ...(env.VIDEO_API_HOST ? { videoHost: env.VIDEO_API_HOST } : {}) } },
+        ? {
+            kind: 'opentok',
+            account: {
+              apiKey: env.OPENTOK_API_KEY,
+              apiSecret: env.OPENTOK_API_SECRET,
+              sip,
+              callbackSecret,
+              ...(env.VIDEO_API_HOST ? { apiHost: env.VIDEO_API_HOST } : {}),
+            },
+          }
+        : {
+            kind: 'unified',
+            account: {
+              applicationId: env.VONAGE_APPLICATION_ID,
+              privateKey: env.VONAGE_PRIVATE_KEY,
+              sip,
+              callbackSecret,
+              ...(env.VIDEO_API_HOST ? { videoHost: env.VIDEO_API_HOST } : {}),
+            },
+          },
   };
 }

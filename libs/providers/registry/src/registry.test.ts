@@ -2,7 +2,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createProviders, mediaProvider, voiceProvider } from './registry.ts';
 
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+const { privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+});
 const applicationId = 'a1b2c3d4-0000-4000-8000-000000000001';
 const secret = 'a-secret-that-no-message-may-hold';
 const sip = { username: 'acc12345', password: 'p' };
@@ -14,26 +18,45 @@ const deps = { timeoutMs: 1_000 };
 describe('the registry', () => {
   it.each([opentok, unified])('builds both sides: $kind', (media) => {
     const providers = createProviders({ media, voice }, deps);
-    expect({ media: providers.media.kind, voice: providers.voice.kind }).toEqual({ media: media.kind, voice: 'vonage' });
+    expect({ media: providers.media.kind, voice: providers.voice.kind }).toEqual({
+      media: media.kind,
+      voice: 'vonage',
+    });
     expect(mediaProvider(media, deps)).not.toBe(providers.media);
   });
 
   it('names the setting of a kind that is none, and the kinds there are', () => {
     expect(() => createProviders({ media: { ...opentok, kind: 'twilio' }, voice }, deps)).toThrow(
-      expect.objectContaining({ verdict: { outcome: 'client', reason: 'unknown-provider-kind' }, field: '/media/kind', fix: 'Set /media/kind to one of: opentok, unified.' }),
+      expect.objectContaining({
+        verdict: { outcome: 'client', reason: 'unknown-provider-kind' },
+        field: '/media/kind',
+        fix: 'Set /media/kind to one of: opentok, unified.',
+      }),
     );
-    expect(() => voiceProvider({ kind: 'opentok', account: {} }, deps)).toThrow(expect.objectContaining({ field: '/kind', fix: 'Set /kind to one of: vonage.' }));
+    expect(() => voiceProvider({ kind: 'opentok', account: {} }, deps)).toThrow(
+      expect.objectContaining({ field: '/kind', fix: 'Set /kind to one of: vonage.' }),
+    );
   });
 
   it('names the settings that are wrong, and never their values', () => {
-    const broken = { ...voice, account: { ...voice.account, privateKey: secret, signatureSecret: 'short-secret', [secret.slice(0, 8)]: secret } };
+    const broken = {
+      ...voice,
+      account: { ...voice.account, privateKey: secret, signatureSecret: 'short-secret', [secret.slice(0, 8)]: secret },
+    };
     const attempt = (): unknown => createProviders({ media: opentok, voice: broken }, deps);
-    expect(attempt).toThrow(expect.objectContaining({ verdict: { outcome: 'client', reason: 'bad-provider-account' }, field: '/voice/account/privateKey' }));
+    expect(attempt).toThrow(
+      expect.objectContaining({
+        verdict: { outcome: 'client', reason: 'bad-provider-account' },
+        field: '/voice/account/privateKey',
+      }),
+    );
     expect(attempt).toThrow(/\/voice\/account\/signatureSecret must have 32 characters/);
     expect(attempt).not.toThrow(new RegExp(`${secret}|short-secret`));
   });
 
   it.each([undefined, null, 'text', []])('refuses %j for an account', (account) => {
-    expect(() => mediaProvider({ kind: 'opentok', account }, deps, '/media')).toThrow(expect.objectContaining({ field: '/media/account' }));
+    expect(() => mediaProvider({ kind: 'opentok', account }, deps, '/media')).toThrow(
+      expect.objectContaining({ field: '/media/account' }),
+    );
   });
 });

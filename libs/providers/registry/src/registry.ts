@@ -33,7 +33,10 @@ interface Entry<Provider> {
 function readAccount<Account>(kind: string, schema: ZodType<Account>, account: unknown, at: string): Account {
   const read = schema.safeParse(account);
   if (read.success) return read.data;
-  const faults = read.error.issues.map((issue) => ({ field: [at, ...issue.path.map(String)].join('/'), message: issue.message }));
+  const faults = read.error.issues.map((issue) => ({
+    field: [at, ...issue.path.map(String)].join('/'),
+    message: issue.message,
+  }));
   const list = faults.map((fault) => `${fault.field} ${fault.message}`).join('; ');
   throw new VerdictError('client', 'bad-provider-account', `The ${kind} account cannot be used: ${list}.`, {
     field: faults[0]?.field ?? at,
@@ -59,7 +62,10 @@ function entryOf<Provider>(list: readonly Entry<Provider>[], what: string, kind:
   const entry = list.find((one) => one.kind === kind);
   if (entry !== undefined) return entry;
   const known = list.map((one) => one.kind).join(', ');
-  throw new VerdictError('client', 'unknown-provider-kind', `There is no such ${what} provider.`, { field: at, fix: `Set ${at} to one of: ${known}.` });
+  throw new VerdictError('client', 'unknown-provider-kind', `There is no such ${what} provider.`, {
+    field: at,
+    fix: `Set ${at} to one of: ${known}.`,
+  });
 }
 
 /** The media provider for one account. @param at where the settings stand, a JSON pointer for the error. @throws VerdictError (client) */

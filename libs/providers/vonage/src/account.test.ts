@@ -5,7 +5,11 @@ import { opentokAccountSchema, unifiedAccountSchema, voiceAccountSchema } from '
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 const pkcs1 = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
-const ec = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } }).privateKey;
+const ec = generateKeyPairSync('ec', {
+  namedCurve: 'P-256',
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+}).privateKey;
 const applicationId = 'a1b2c3d4-0000-4000-8000-000000000001';
 const secret = 'x'.repeat(32);
 const sip = { username: 'acc12345', password: 'account-secret' };
@@ -15,30 +19,84 @@ const unified = { applicationId, privateKey: pkcs8, sip, callbackSecret: secret 
 
 describe('accounts', () => {
   it('fill in the vendor’s own hosts, and TLS', () => {
-    expect(voiceAccountSchema.parse(voice)).toEqual({ ...voice, apiHost: 'https://api.nexmo.com', extraSignatureSecrets: [] });
-    expect(opentokAccountSchema.parse(opentok)).toMatchObject({ apiHost: 'https://api.opentok.com', sip: { host: 'sip.nexmo.com', tls: true, secure: true } });
+    expect(voiceAccountSchema.parse(voice)).toEqual({
+      ...voice,
+      apiHost: 'https://api.nexmo.com',
+      extraSignatureSecrets: [],
+    });
+    expect(opentokAccountSchema.parse(opentok)).toMatchObject({
+      apiHost: 'https://api.opentok.com',
+      sip: { host: 'sip.nexmo.com', tls: true, secure: true },
+    });
     expect(unifiedAccountSchema.parse(unified)).toMatchObject({ videoHost: 'https://video.api.vonage.com' });
   });
 
   it('take a key whose line breaks were written as \\n, and a host with a slash', () => {
-    const parsed = voiceAccountSchema.parse({ ...voice, privateKey: pkcs8.replaceAll('\n', String.raw`\n`), apiHost: 'http://127.0.0.1:4000/' });
+    const parsed = voiceAccountSchema.parse({
+      ...voice,
+      privateKey: pkcs8.replaceAll('\n', String.raw`\n`),
+      apiHost: 'http://127.0.0.1:4000/',
+    });
     expect(parsed).toMatchObject({ privateKey: pkcs8, apiHost: 'http://127.0.0.1:4000' });
   });
 
-  it('take a PKCS#1 key for voice, whose SDK does', () => expect(voiceAccountSchema.safeParse({ ...voice, privateKey: pkcs1 }).success).toBe(true));
+  it('take a PKCS#1 key for voice, whose SDK does', () =>
+    expect(voiceAccountSchema.safeParse({ ...voice, privateKey: pkcs1 }).success).toBe(true));
 
-  const wrong: [string, { safeParse: (value: unknown) => { error?: { issues: { path: PropertyKey[]; message: string }[] } | undefined } }, object, string, RegExp][] = [
-    ['a short signature secret', voiceAccountSchema, { ...voice, signatureSecret: 'short' }, 'signatureSecret', /32 characters/],
-    ['three secrets at once', voiceAccountSchema, { ...voice, extraSignatureSecrets: [secret, secret] }, 'extraSignatureSecrets', /one secret/],
+  const wrong: [
+    string,
+    { safeParse: (value: unknown) => { error?: { issues: { path: PropertyKey[]; message: string }[] } | undefined } },
+    object,
+    string,
+    RegExp,
+  ][] = [
+    [
+      'a short signature secret',
+      voiceAccountSchema,
+      { ...voice, signatureSecret: 'short' },
+      'signatureSecret',
+      /32 characters/,
+    ],
+    [
+      'three secrets at once',
+      voiceAccountSchema,
+      { ...voice, extraSignatureSecrets: [secret, secret] },
+      'extraSignatureSecrets',
+      /one secret/,
+    ],
     ['a key that is none', voiceAccountSchema, { ...voice, privateKey: 'no key' }, 'privateKey', /PEM/],
     ['a key of another kind', voiceAccountSchema, { ...voice, privateKey: ec }, 'privateKey', /RSA/],
     ['an application that is no UUID', voiceAccountSchema, { ...voice, applicationId: 'app' }, 'applicationId', /UUID/],
     ['a host that is no address', voiceAccountSchema, { ...voice, apiHost: 'file:///etc/passwd' }, 'apiHost', /http/],
     ['a misspelt setting', voiceAccountSchema, { ...voice, apihost: 'https://x' }, '', /apihost/],
-    ['a PKCS#1 key for unified', unifiedAccountSchema, { ...unified, privateKey: pkcs1 }, 'privateKey', /openssl pkcs8 -topk8/],
-    ['a project key that is no number', opentokAccountSchema, { ...opentok, apiKey: applicationId }, 'apiKey', /number/],
-    ['a SIP host with a parameter', opentokAccountSchema, { ...opentok, sip: { ...sip, host: 'sip.nexmo.com;x=y' } }, 'sip.host', /host name/],
-    ['a SIP password that is empty', opentokAccountSchema, { ...opentok, sip: { ...sip, password: '' } }, 'sip.password', /API secret/],
+    [
+      'a PKCS#1 key for unified',
+      unifiedAccountSchema,
+      { ...unified, privateKey: pkcs1 },
+      'privateKey',
+      /openssl pkcs8 -topk8/,
+    ],
+    [
+      'a project key that is no number',
+      opentokAccountSchema,
+      { ...opentok, apiKey: applicationId },
+      'apiKey',
+      /number/,
+    ],
+    [
+      'a SIP host with a parameter',
+      opentokAccountSchema,
+      { ...opentok, sip: { ...sip, host: 'sip.nexmo.com;x=y' } },
+      'sip.host',
+      /host name/,
+    ],
+    [
+      'a SIP password that is empty',
+      opentokAccountSchema,
+      { ...opentok, sip: { ...sip, password: '' } },
+      'sip.password',
+      /API secret/,
+    ],
   ];
 
   it.each(wrong)('refuse %s, and say which setting', (_what, schema, account, path, message) => {

@@ -27,7 +27,8 @@ const privateKey = pem.refine(isPrivateKey, 'must be an RSA private key in PEM f
  */
 const pkcs8Key = pem
   .refine((text) => !text.includes('BEGIN RSA PRIVATE KEY'), {
-    error: 'is a PKCS#1 key (BEGIN RSA PRIVATE KEY); convert it: openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
+    error:
+      'is a PKCS#1 key (BEGIN RSA PRIVATE KEY); convert it: openssl pkcs8 -topk8 -nocrypt -in old.key -out new.key',
     abort: true,
   })
   .refine(isPrivateKey, 'must be an RSA private key in PEM form (BEGIN PRIVATE KEY), with its line breaks');
@@ -40,7 +41,10 @@ const apiKey = z.string().min(1, 'must not be empty');
 const sip = z.strictObject({
   username: z.string().min(1, 'must be the API key of the voice account'),
   password: z.string().min(1, 'must be the API secret of the voice account'),
-  host: z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/, 'must be a host name, with a port or without').default('sip.nexmo.com'),
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/, 'must be a host name, with a port or without')
+    .default('sip.nexmo.com'),
   /** Encrypts the media (SRTP). */
   secure: z.boolean().default(true),
   /** Encrypts the signalling. */

@@ -12,11 +12,17 @@ describe('callSdk', () => {
     const thrower = (): Promise<never> => {
       throw new Error('No token given');
     };
-    expect(await callSdk(limit, thrower).catch(caught)).toMatchObject({ failure: 'refused', verdict: { reason: 'vendor-arguments' } });
+    expect(await callSdk(limit, thrower).catch(caught)).toMatchObject({
+      failure: 'refused',
+      verdict: { reason: 'vendor-arguments' },
+    });
   });
 
   it('ends a call that never calls back', async () => {
-    expect(await callSdk(brief, () => fromCallback(() => undefined)).catch(caught)).toMatchObject({ failure: 'unknown', verdict: { reason: 'vendor-timeout' } });
+    expect(await callSdk(brief, () => fromCallback(() => undefined)).catch(caught)).toMatchObject({
+      failure: 'unknown',
+      verdict: { reason: 'vendor-timeout' },
+    });
   });
 
   it('tells the request to stop', async () => {

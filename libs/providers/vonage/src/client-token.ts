@@ -30,7 +30,8 @@ function claimsOf(token: string): Readonly<Record<string, unknown>> {
  * @throws ProviderError `refused`
  */
 export function clientToken(input: TokenInput, make: (expireTime: number) => string): string {
-  if (input.data.length > MAX_DATA) throw refuse('token-data-too-long', 'A client token carries at most 1000 characters of data.');
+  if (input.data.length > MAX_DATA)
+    throw refuse('token-data-too-long', 'A client token carries at most 1000 characters of data.');
   const expireTime = Math.floor(input.expiresAt.getTime() / 1_000);
   if (!Number.isFinite(expireTime)) throw refuse('bad-token-expiry', 'A client token needs an expiry.');
   let token: string;
@@ -41,6 +42,7 @@ export function clientToken(input: TokenInput, make: (expireTime: number) => str
   }
   const { exp, iat } = claimsOf(token);
   if (exp !== expireTime) throw refuse('bad-token-expiry', 'A client token’s expiry must lie ahead.');
-  if (typeof iat !== 'number' || expireTime - iat > MAX_LIFE_S) throw refuse('bad-token-expiry', 'A client token may live thirty days at most.');
+  if (typeof iat !== 'number' || expireTime - iat > MAX_LIFE_S)
+    throw refuse('bad-token-expiry', 'A client token may live thirty days at most.');
   return token;
 }

@@ -42,7 +42,14 @@ export async function listConnections(rest: VideoRest, mediaSessionId: string): 
   const found: LiveConnection[] = [];
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const headers = rest.authorise();
-    const body = asObject(await requestJson({ method: 'GET', url: `${url}?offset=${found.length}&count=${PAGE_SIZE}`, headers, timeoutMs: rest.timeoutMs }));
+    const body = asObject(
+      await requestJson({
+        method: 'GET',
+        url: `${url}?offset=${found.length}&count=${PAGE_SIZE}`,
+        headers,
+        timeoutMs: rest.timeoutMs,
+      }),
+    );
     const items: unknown = body['items'];
     const count = body['count'];
     if (!Array.isArray(items) || typeof count !== 'number') throw badReply();

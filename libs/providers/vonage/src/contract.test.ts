@@ -2,9 +2,18 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
-import { describeMediaContract, type MediaHarness, type MediaOperation } from '@partyline/provider-contract/testing/media-contract';
+import {
+  describeMediaContract,
+  type MediaHarness,
+  type MediaOperation,
+} from '@partyline/provider-contract/testing/media-contract';
 import type { VendorFault } from '@partyline/provider-contract/testing/vendor-fault';
-import { describeVoiceContract, type SimulatedCaller, type VoiceHarness, type VoiceOperation } from '@partyline/provider-contract/testing/voice-contract';
+import {
+  describeVoiceContract,
+  type SimulatedCaller,
+  type VoiceHarness,
+  type VoiceOperation,
+} from '@partyline/provider-contract/testing/voice-contract';
 import { startWebhookReceiver, type WebhookReceiver } from '@partyline/provider-contract/testing/webhook-receiver';
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import type { EmulatorClient, FaultsInput, PhoneBehaviour } from '@partyline/vonage-emulator/control-client';
@@ -14,14 +23,33 @@ import { parseAnswer } from './parse-voice.ts';
 import { unifiedMedia } from './unified-media.ts';
 import { vonageVoice } from './voice.ts';
 
-const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+});
 const APPLICATION = 'a1b2c3d4-0000-4000-8000-000000000001';
 const PROJECT = { apiKey: '46000001', apiSecret: 'opentok-project-secret' };
-const ACCOUNT = { apiKey: 'acc12345', apiSecret: 'vonage-account-secret', signatureSecret: 'signature-secret-of-thirty-two-or-more' };
+const ACCOUNT = {
+  apiKey: 'acc12345',
+  apiSecret: 'vonage-account-secret',
+  signatureSecret: 'signature-secret-of-thirty-two-or-more',
+};
 const CALLBACK_SECRET = 'callback-secret-of-thirty-two-or-more';
 const NUMBER = '+442079460000';
 const CALLER = '+447700900123';
-const SECRETS = [PROJECT.apiSecret, ACCOUNT.apiSecret, ACCOUNT.signatureSecret, CALLBACK_SECRET, privateKey, privateKey.slice(40, 80), NUMBER, NUMBER.slice(1), '447700900999', 'Bearer '];
+const SECRETS = [
+  PROJECT.apiSecret,
+  ACCOUNT.apiSecret,
+  ACCOUNT.signatureSecret,
+  CALLBACK_SECRET,
+  privateKey,
+  privateKey.slice(40, 80),
+  NUMBER,
+  NUMBER.slice(1),
+  '447700900999',
+  'Bearer ',
+];
 
 interface Stage {
   readonly emulator: RunningEmulator;
@@ -42,11 +70,24 @@ async function refusedAddress(): Promise<string> {
 
 async function setStage(): Promise<Stage> {
   const receiver = await startWebhookReceiver();
-  const hooks = { sessionCallbackUrl: `${receiver.url}/media`, sipCallbackUrl: `${receiver.url}/media`, callbackSecret: CALLBACK_SECRET };
+  const hooks = {
+    sessionCallbackUrl: `${receiver.url}/media`,
+    sipCallbackUrl: `${receiver.url}/media`,
+    callbackSecret: CALLBACK_SECRET,
+  };
   const emulator = await startEmulator({
     account: ACCOUNT,
     projects: [{ ...PROJECT, ...hooks }],
-    applications: [{ id: APPLICATION, publicKey, answerUrl: `${receiver.url}/answer`, answerMethod: 'POST', eventUrl: `${receiver.url}/event`, video: hooks }],
+    applications: [
+      {
+        id: APPLICATION,
+        publicKey,
+        answerUrl: `${receiver.url}/answer`,
+        answerMethod: 'POST',
+        eventUrl: `${receiver.url}/event`,
+        video: hooks,
+      },
+    ],
     numbers: [{ e164: NUMBER, applicationId: APPLICATION }],
     // a test makes more than three calls a second
     limits: { enabled: false },
@@ -81,7 +122,9 @@ const MEDIA_ROUTES: Readonly<Record<MediaOperation, RestRule['route']>> = {
   mute: 'any',
 };
 
-function mediaHarness(make: (host: string, timeoutMs: number, sipPassword: string) => MediaProvider): () => Promise<MediaHarness> {
+function mediaHarness(
+  make: (host: string, timeoutMs: number, sipPassword: string) => MediaProvider,
+): () => Promise<MediaHarness> {
   return async () => {
     const { emulator, receiver, nowhere, stop } = await setStage();
     return {
@@ -93,7 +136,8 @@ function mediaHarness(make: (host: string, timeoutMs: number, sipPassword: strin
       number: NUMBER,
       join: (sessionId, token) => emulator.client.joinWebrtc({ sessionId, token }),
       sipHeaders: ({ body }) => parseAnswer(body).headers,
-      fault: async (operation, fault) => void (await emulator.client.setFaults({ rest: [{ route: MEDIA_ROUTES[operation], fault: RULES[fault] }] })),
+      fault: async (operation, fault) =>
+        void (await emulator.client.setFaults({ rest: [{ route: MEDIA_ROUTES[operation], fault: RULES[fault] }] })),
       heal: async () => void (await emulator.client.resetFaults()),
       secrets: SECRETS,
       stop,
@@ -108,7 +152,10 @@ describeMediaContract(
   'opentok',
   EVERYTHING,
   mediaHarness((apiHost, timeoutMs, password) =>
-    opentokMedia.create(opentokMedia.account.parse({ ...PROJECT, apiHost, sip: sip(password), callbackSecret: CALLBACK_SECRET }), { timeoutMs }),
+    opentokMedia.create(
+      opentokMedia.account.parse({ ...PROJECT, apiHost, sip: sip(password), callbackSecret: CALLBACK_SECRET }),
+      { timeoutMs },
+    ),
   ),
 );
 
@@ -116,7 +163,16 @@ describeMediaContract(
   'unified',
   EVERYTHING,
   mediaHarness((videoHost, timeoutMs, password) =>
-    unifiedMedia.create(unifiedMedia.account.parse({ applicationId: APPLICATION, privateKey, videoHost, sip: sip(password), callbackSecret: CALLBACK_SECRET }), { timeoutMs }),
+    unifiedMedia.create(
+      unifiedMedia.account.parse({
+        applicationId: APPLICATION,
+        privateKey,
+        videoHost,
+        sip: sip(password),
+        callbackSecret: CALLBACK_SECRET,
+      }),
+      { timeoutMs },
+    ),
   ),
 );
 
@@ -148,7 +204,9 @@ function person(client: EmulatorClient, id: string): SimulatedCaller {
     },
     async heard() {
       const { callId } = await client.caller(id);
-      const member = (await client.conversations()).flatMap(({ members }) => members).find((one) => one.callId === callId);
+      const member = (await client.conversations())
+        .flatMap(({ members }) => members)
+        .find((one) => one.callId === callId);
       return member?.muted === false;
     },
     told: async () => (await client.awaitHeard(id)).text,
@@ -165,7 +223,13 @@ async function voiceHarness(): Promise<VoiceHarness> {
   const { client } = emulator;
   const make = (apiHost: string, timeoutMs: number): VoiceProvider =>
     vonageVoice.create(
-      vonageVoice.account.parse({ apiKey: ACCOUNT.apiKey, applicationId: APPLICATION, privateKey, signatureSecret: ACCOUNT.signatureSecret, apiHost }),
+      vonageVoice.account.parse({
+        apiKey: ACCOUNT.apiKey,
+        applicationId: APPLICATION,
+        privateKey,
+        signatureSecret: ACCOUNT.signatureSecret,
+        apiHost,
+      }),
       { timeoutMs },
     );
   let phones = 0;
@@ -184,7 +248,8 @@ async function voiceHarness(): Promise<VoiceHarness> {
     rung: async (number) => person(client, (await client.awaitRing(number)).id),
     callIn: async () => person(client, (await client.dial({ from: CALLER, to: NUMBER })).id),
     refuseYoungCalls: async (on) => void (await client.setFaults({ switches: { earlyPut400Ms: on ? 60_000 : 0 } })),
-    fault: async (operation, fault) => void (await client.setFaults({ rest: [{ route: VOICE_ROUTES[operation], fault: RULES[fault] }] })),
+    fault: async (operation, fault) =>
+      void (await client.setFaults({ rest: [{ route: VOICE_ROUTES[operation], fault: RULES[fault] }] })),
     heal: async () => void (await client.resetFaults()),
     secrets: SECRETS,
     stop,

@@ -5,12 +5,18 @@ import { readRetryAfter, StatusError, toProviderError, type RequestKind } from '
 
 /** As `@vonage/vetch` makes it: the response hangs on the error, and so does the whole request. */
 const vetch = (status: number, headers: Record<string, string> = {}): Error =>
-  Object.assign(new Error(`Request failed with status code ${status}`), { name: 'VetchError', response: new Response('', { status, headers }), config: { headers: { Authorization: 'Bearer secret-token' } } });
-const coded = (code: string): Error => Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('secret-host'), { code }) });
+  Object.assign(new Error(`Request failed with status code ${status}`), {
+    name: 'VetchError',
+    response: new Response('', { status, headers }),
+    config: { headers: { Authorization: 'Bearer secret-token' } },
+  });
+const coded = (code: string): Error =>
+  Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('secret-host'), { code }) });
 const named = (name: string): Error => Object.assign(new Error('The operation was aborted.'), { name });
 /** As opentok wraps it in dial and createSession: the class is gone, the text is left. */
 const wrapped = (text: string): Error => new Error(`Failed to dial endpoint. ${text}`);
-const unexpected = (message: string): Error => wrapped(`Error: Unexpected response from OpenTok: "${JSON.stringify({ message })}"`);
+const unexpected = (message: string): Error =>
+  wrapped(`Error: Unexpected response from OpenTok: "${JSON.stringify({ message })}"`);
 
 type Row = [string, RequestKind, unknown, ProviderFailure, string];
 
@@ -41,20 +47,62 @@ const TABLE: Row[] = [
   ['a reset', 'write', coded('ECONNRESET'), 'unknown', 'vendor-reset'],
   ['a closed socket', 'write', coded('UND_ERR_SOCKET'), 'unknown', 'vendor-reset'],
   ['fetch failed, and no more', 'write', new TypeError('fetch failed'), 'unknown', 'vendor-reset'],
-  ['no JSON', 'write', new SyntaxError('Unexpected token \'<\', "<html>" is not valid JSON'), 'unknown', 'vendor-bad-reply'],
-  ['null for a reply', 'write', new TypeError("Cannot read properties of null (reading '0')"), 'unknown', 'vendor-bad-reply'],
+  [
+    'no JSON',
+    'write',
+    new SyntaxError('Unexpected token \'<\', "<html>" is not valid JSON'),
+    'unknown',
+    'vendor-bad-reply',
+  ],
+  [
+    'null for a reply',
+    'write',
+    new TypeError("Cannot read properties of null (reading '0')"),
+    'unknown',
+    'vendor-bad-reply',
+  ],
   ['opentok: 401 or 403', 'write', wrapped('Error: Invalid API key or secret'), 'refused', 'vendor-credentials'],
   ['opentok: 404', 'write', wrapped('Error: Not Found'), 'not-found', 'vendor-404'],
   ['opentok: 404 of a disconnect', 'write', new Error('Session or Connection not found'), 'not-found', 'vendor-404'],
   ['opentok: a body that tells its status', 'write', unexpected('409 Conflict'), 'refused', 'vendor-409'],
   ['opentok: a body that tells of a limit', 'write', unexpected('Too Many Requests'), 'busy', 'vendor-429'],
   ['opentok: a body that tells nothing', 'write', unexpected('Sorry'), 'unknown', 'vendor-unexplained'],
-  ['opentok: refused', 'write', wrapped('FetchError: request to http://127.0.0.1:1/ failed, reason: connect ECONNREFUSED 127.0.0.1:1'), 'busy', 'vendor-unreachable'],
-  ['opentok: reset', 'write', wrapped('FetchError: request to http://127.0.0.1:1/ failed, reason: socket hang up'), 'unknown', 'vendor-reset'],
-  ['opentok: no JSON', 'write', wrapped('FetchError: invalid json: Unexpected end of JSON input'), 'unknown', 'vendor-bad-reply'],
+  [
+    'opentok: refused',
+    'write',
+    wrapped('FetchError: request to http://127.0.0.1:1/ failed, reason: connect ECONNREFUSED 127.0.0.1:1'),
+    'busy',
+    'vendor-unreachable',
+  ],
+  [
+    'opentok: reset',
+    'write',
+    wrapped('FetchError: request to http://127.0.0.1:1/ failed, reason: socket hang up'),
+    'unknown',
+    'vendor-reset',
+  ],
+  [
+    'opentok: no JSON',
+    'write',
+    wrapped('FetchError: invalid json: Unexpected end of JSON input'),
+    'unknown',
+    'vendor-bad-reply',
+  ],
   ['opentok: arguments', 'write', new Error('No session ID given'), 'refused', 'vendor-arguments'],
-  ['opentok: another project’s session', 'read', new Error('Token cannot be generated unless the session belongs to the API Key'), 'refused', 'vendor-arguments'],
-  ['jwt: a key that is none', 'write', new Error('secretOrPrivateKey must be an asymmetric key when using RS256'), 'refused', 'vendor-credentials'],
+  [
+    'opentok: another project’s session',
+    'read',
+    new Error('Token cannot be generated unless the session belongs to the API Key'),
+    'refused',
+    'vendor-arguments',
+  ],
+  [
+    'jwt: a key that is none',
+    'write',
+    new Error('secretOrPrivateKey must be an asymmetric key when using RS256'),
+    'refused',
+    'vendor-credentials',
+  ],
   ['something unheard of', 'write', new Error('secret words'), 'unknown', 'vendor-unexplained'],
   ['no error at all', 'write', undefined, 'unknown', 'vendor-unexplained'],
   ['a text', 'write', 'secret words', 'unknown', 'vendor-unexplained'],
@@ -81,7 +129,9 @@ describe('toProviderError', () => {
     expect(toProviderError(vetch(400), 'control').retryAfterMs).toBe(2_000);
   });
 
-  it.each(['Wed, 21 Oct 2026 07:28:00 GMT', '-5', 'soon', '', null, 5])('does not understand a wait of %j', (header) => expect(readRetryAfter(header)).toBeUndefined());
+  it.each(['Wed, 21 Oct 2026 07:28:00 GMT', '-5', 'soon', '', null, 5])('does not understand a wait of %j', (header) =>
+    expect(readRetryAfter(header)).toBeUndefined(),
+  );
 
   it('waits an hour at most', () => expect(readRetryAfter('999999')).toBe(3_600_000));
 });

@@ -31,7 +31,11 @@ interface Row {
   readonly retryAfterMs?: number;
 }
 
-const CREDENTIALS: Row = { failure: 'refused', reason: 'vendor-credentials', message: 'The vendor refused the account’s credentials.' };
+const CREDENTIALS: Row = {
+  failure: 'refused',
+  reason: 'vendor-credentials',
+  message: 'The vendor refused the account’s credentials.',
+};
 
 /** One row per status that says something of its own; the rest go by their hundred. */
 const BY_STATUS: Readonly<Record<number, Row>> = {
@@ -39,18 +43,47 @@ const BY_STATUS: Readonly<Record<number, Row>> = {
   403: CREDENTIALS,
   404: { failure: 'not-found', reason: 'vendor-404', message: 'The vendor does not know it.' },
   408: { failure: 'busy', reason: 'vendor-408', message: 'The vendor gave up waiting for the request.' },
-  409: { failure: 'refused', reason: 'vendor-409', message: 'The vendor refused: the session is not in a state for it (not routed).' },
+  409: {
+    failure: 'refused',
+    reason: 'vendor-409',
+    message: 'The vendor refused: the session is not in a state for it (not routed).',
+  },
   429: { failure: 'busy', reason: 'vendor-429', message: 'The vendor’s rate limit is used up.' },
   503: { failure: 'busy', reason: 'vendor-503', message: 'The vendor is not available.' },
 };
 
-const YOUNG_CALL: Row = { failure: 'busy', reason: 'call-too-young', message: 'The vendor does not take this so soon after the call was made.', retryAfterMs: YOUNG_CALL_RETRY_MS };
+const YOUNG_CALL: Row = {
+  failure: 'busy',
+  reason: 'call-too-young',
+  message: 'The vendor does not take this so soon after the call was made.',
+  retryAfterMs: YOUNG_CALL_RETRY_MS,
+};
 const TIMEOUT: Row = { failure: 'unknown', reason: 'vendor-timeout', message: 'The vendor did not answer in time.' };
-const UNREACHABLE: Row = { failure: 'busy', reason: 'vendor-unreachable', message: 'No connection to the vendor could be made; the request never left.' };
-const RESET: Row = { failure: 'unknown', reason: 'vendor-reset', message: 'The connection broke before the vendor answered.' };
-const BAD_REPLY: Row = { failure: 'unknown', reason: 'vendor-bad-reply', message: 'The vendor answered with something that is no usable reply.' };
-const BAD_ARGUMENTS: Row = { failure: 'refused', reason: 'vendor-arguments', message: 'The vendor’s SDK refused the arguments; nothing was sent.' };
-const UNEXPLAINED: Row = { failure: 'unknown', reason: 'vendor-unexplained', message: 'The vendor’s SDK failed without saying how.' };
+const UNREACHABLE: Row = {
+  failure: 'busy',
+  reason: 'vendor-unreachable',
+  message: 'No connection to the vendor could be made; the request never left.',
+};
+const RESET: Row = {
+  failure: 'unknown',
+  reason: 'vendor-reset',
+  message: 'The connection broke before the vendor answered.',
+};
+const BAD_REPLY: Row = {
+  failure: 'unknown',
+  reason: 'vendor-bad-reply',
+  message: 'The vendor answered with something that is no usable reply.',
+};
+const BAD_ARGUMENTS: Row = {
+  failure: 'refused',
+  reason: 'vendor-arguments',
+  message: 'The vendor’s SDK refused the arguments; nothing was sent.',
+};
+const UNEXPLAINED: Row = {
+  failure: 'unknown',
+  reason: 'vendor-unexplained',
+  message: 'The vendor’s SDK failed without saying how.',
+};
 
 function statusRow(status: number, request: RequestKind): Row {
   if (status === 400 && request === 'control') return YOUNG_CALL;
@@ -63,8 +96,23 @@ function statusRow(status: number, request: RequestKind): Row {
 }
 
 /** Connections that were never made: nothing left, so nothing was done. */
-const NEVER_LEFT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
-const BROKE = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+const NEVER_LEFT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+const BROKE = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'UND_ERR_SOCKET',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+]);
 
 /**
  * What is left of an error when an SDK has turned it into text: `dial` and `createSession` of opentok wrap a plain Error around
@@ -81,7 +129,10 @@ const BY_TEXT: readonly (readonly [RegExp, Row | number])[] = [
   [/^(?:Failed to \S+ ?\S*\. )?(?:Error: )?(?:No (?:session ID|token|SIP URI) given|Invalid arguments)/, BAD_ARGUMENTS],
   [/^(?:Token cannot be generated|Invalid (?:role|expireTime|data|initial layout))/, BAD_ARGUMENTS],
   [/private key|secretOrPrivateKey|application id|DECODER routines|asn1|PEM routines/i, CREDENTIALS],
-  [/is not valid JSON|Unexpected (?:token|end of JSON)|Failed to decode response body|Cannot read properties of (?:null|undefined)/, BAD_REPLY],
+  [
+    /is not valid JSON|Unexpected (?:token|end of JSON)|Failed to decode response body|Cannot read properties of (?:null|undefined)/,
+    BAD_REPLY,
+  ],
 ];
 
 function textRow(text: string, request: RequestKind): Row | undefined {
@@ -94,7 +145,8 @@ function textRow(text: string, request: RequestKind): Row | undefined {
   return undefined;
 }
 
-const field = (value: unknown, name: string): unknown => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined);
+const field = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 
 /** A `Retry-After` in seconds. A date is not understood: the vendor's clock is not ours. Capped at an hour. */
 export function readRetryAfter(header: unknown): number | undefined {
@@ -107,7 +159,10 @@ export function statusError(response: unknown): StatusError | undefined {
   const status = field(response, 'status');
   if (typeof status !== 'number') return undefined;
   const headers = field(response, 'headers') as { get?: (name: string) => string | null } | undefined;
-  return new StatusError(status, readRetryAfter(typeof headers?.get === 'function' ? headers.get('retry-after') : undefined));
+  return new StatusError(
+    status,
+    readRetryAfter(typeof headers?.get === 'function' ? headers.get('retry-after') : undefined),
+  );
 }
 
 const made = (row: Row, retryMs?: number): ProviderError => {

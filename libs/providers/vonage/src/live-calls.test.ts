@@ -6,10 +6,14 @@ interface Call {
   status: LiveStatus | 'completed';
 }
 
-const calls = (status: LiveStatus, count: number): Call[] => Array.from({ length: count }, (_, index) => ({ uuid: `${status}-${index}`, status }));
+const calls = (status: LiveStatus, count: number): Call[] =>
+  Array.from({ length: count }, (_, index) => ({ uuid: `${status}-${index}`, status }));
 
 /** A vendor with so many calls; `between` happens after each page. */
-function vendor(all: Call[], between: (status: LiveStatus) => unknown = () => undefined): { getPage: GetPage; asked: { status: string; recordIndex: number }[] } {
+function vendor(
+  all: Call[],
+  between: (status: LiveStatus) => unknown = () => undefined,
+): { getPage: GetPage; asked: { status: string; recordIndex: number }[] } {
   const asked: { status: string; recordIndex: number }[] = [];
   const getPage: GetPage = async ({ status, pageSize, recordIndex }) => {
     asked.push({ status, recordIndex });
@@ -34,7 +38,9 @@ describe('listLiveCalls', () => {
   it('reads all pages', async () => {
     const { getPage, asked } = vendor([...calls('answered', 250), ...calls('ringing', 100)]);
     expect(await ids(getPage)).toHaveLength(350);
-    expect(asked.filter(({ status }) => status === 'answered').map(({ recordIndex }) => recordIndex)).toEqual([0, 90, 180]);
+    expect(asked.filter(({ status }) => status === 'answered').map(({ recordIndex }) => recordIndex)).toEqual([
+      0, 90, 180,
+    ]);
   });
 
   it('misses no call that moves on while it reads', async () => {
@@ -67,11 +73,14 @@ describe('listLiveCalls', () => {
     ['fewer calls than it says', { count: 5, _embedded: { calls: [{ uuid: 'u', status: 'ringing' }] } }],
   ];
 
-  it.each(broken)('takes %s for no list', async (_what, reply) => expect(await listLiveCalls(async () => reply).catch(caught)).toMatchObject({ failure: 'unknown' }));
+  it.each(broken)('takes %s for no list', async (_what, reply) =>
+    expect(await listLiveCalls(async () => reply).catch(caught)).toMatchObject({ failure: 'unknown' }),
+  );
 
   it('gives nothing when the second page fails', async () => {
     const { getPage } = vendor(calls('answered', 150));
-    const failing: GetPage = (query) => (query.recordIndex > 0 ? Promise.reject(new Error('page two')) : getPage(query));
+    const failing: GetPage = (query) =>
+      query.recordIndex > 0 ? Promise.reject(new Error('page two')) : getPage(query);
     expect(await listLiveCalls(failing).catch(caught)).toMatchObject({ message: 'page two' });
   });
 });

@@ -16,7 +16,12 @@ const LIVE_STATUSES = ['started', 'ringing', 'answered'] as const;
 export type LiveStatus = (typeof LIVE_STATUSES)[number];
 
 /** Asks for one page of the vendor's list, oldest first. */
-export type GetPage = (query: { status: LiveStatus; pageSize: number; recordIndex: number; order: 'asc' }) => Promise<unknown>;
+export type GetPage = (query: {
+  status: LiveStatus;
+  pageSize: number;
+  recordIndex: number;
+  order: 'asc';
+}) => Promise<unknown>;
 
 interface Page {
   readonly count: number;

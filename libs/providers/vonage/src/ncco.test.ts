@@ -5,26 +5,63 @@ import { toNcco } from './ncco.ts';
 const INPUT = 'https://hooks.example/input';
 const EVENTS = 'https://hooks.example/event';
 const ask: CallPlan[number] = { do: 'ask-digits', maxDigits: 6, timeoutS: 8, replyTo: INPUT };
-const input = { action: 'input', type: ['dtmf'], dtmf: { timeOut: 8, maxDigits: 6, submitOnHash: true }, eventUrl: [INPUT], eventMethod: 'POST' };
+const input = {
+  action: 'input',
+  type: ['dtmf'],
+  dtmf: { timeOut: 8, maxDigits: 6, submitOnHash: true },
+  eventUrl: [INPUT],
+  eventMethod: 'POST',
+};
 const talk = (text: string, bargeIn: boolean): object => ({ action: 'talk', text, language: 'en-GB', bargeIn });
-const say = (text: string, bargeIn?: boolean): CallPlan[number] => ({ do: 'say', text, language: 'en-GB', ...(bargeIn === undefined ? {} : { bargeIn }) });
+const say = (text: string, bargeIn?: boolean): CallPlan[number] => ({
+  do: 'say',
+  text,
+  language: 'en-GB',
+  ...(bargeIn === undefined ? {} : { bargeIn }),
+});
 
 const TABLE: [string, CallPlan, object[]][] = [
   ['a text', [say('hello')], [talk('hello', false)]],
   ['a text that may be talked over, with digits to follow', [say('key it', true), ask], [talk('key it', true), input]],
   ['barging in without an input to follow would be invalid', [ask, say('bye', true)], [input, talk('bye', false)]],
   ['digits', [ask], [input]],
-  ['digits beyond what the vendor takes', [{ ...ask, maxDigits: 50, timeoutS: 60 }], [{ ...input, dtmf: { timeOut: 10, maxDigits: 20, submitOnHash: true } }]],
-  ['digits below what the vendor takes', [{ ...ask, maxDigits: 0, timeoutS: 0 }], [{ ...input, dtmf: { timeOut: 1, maxDigits: 1, submitOnHash: true } }]],
+  [
+    'digits beyond what the vendor takes',
+    [{ ...ask, maxDigits: 50, timeoutS: 60 }],
+    [{ ...input, dtmf: { timeOut: 10, maxDigits: 20, submitOnHash: true } }],
+  ],
+  [
+    'digits below what the vendor takes',
+    [{ ...ask, maxDigits: 0, timeoutS: 0 }],
+    [{ ...input, dtmf: { timeOut: 1, maxDigits: 1, submitOnHash: true } }],
+  ],
   [
     'a conversation, by default open and outliving the call',
     [{ do: 'join', conversation: 'conv_1', eventsTo: EVENTS }],
-    [{ action: 'conversation', name: 'conv_1', startOnEnter: true, endOnExit: false, eventUrl: [EVENTS], eventMethod: 'POST' }],
+    [
+      {
+        action: 'conversation',
+        name: 'conv_1',
+        startOnEnter: true,
+        endOnExit: false,
+        eventUrl: [EVENTS],
+        eventMethod: 'POST',
+      },
+    ],
   ],
   [
     'a conversation to wait in: the false survives',
     [{ do: 'join', conversation: 'conv_1', eventsTo: EVENTS, startOnEnter: false, endOnExit: true }],
-    [{ action: 'conversation', name: 'conv_1', startOnEnter: false, endOnExit: true, eventUrl: [EVENTS], eventMethod: 'POST' }],
+    [
+      {
+        action: 'conversation',
+        name: 'conv_1',
+        startOnEnter: false,
+        endOnExit: true,
+        eventUrl: [EVENTS],
+        eventMethod: 'POST',
+      },
+    ],
   ],
   ['nothing: one action that is soon done, then the call ends', [], [{ action: 'wait', timeout: 0.1 }]],
   ['an empty text is nothing to say', [say('  ')], [{ action: 'wait', timeout: 0.1 }]],
@@ -40,17 +77,25 @@ describe('a plan as an NCCO', () => {
     expect(said.length).toBeGreaterThan(2);
     expect(said.every((piece) => piece.length <= 1_500)).toBe(true);
     expect(said.join(' ')).toBe(text);
-    expect(toNcco([say('x'.repeat(4_000))]).map((action) => String(action['text']).length)).toEqual([1_500, 1_500, 1_000]);
+    expect(toNcco([say('x'.repeat(4_000))]).map((action) => String(action['text']).length)).toEqual([
+      1_500, 1_500, 1_000,
+    ]);
   });
 
   it('plays music to whoever waits for a conference to begin, where there is some, and to nobody else', () => {
     const held = { do: 'join', conversation: 'conv_1', eventsTo: EVENTS, startOnEnter: false } as const;
-    const music = (plan: Parameters<typeof toNcco>[0], url?: string) => toNcco(plan, url).map((action) => action['musicOnHoldUrl']);
+    const music = (plan: Parameters<typeof toNcco>[0], url?: string) =>
+      toNcco(plan, url).map((action) => action['musicOnHoldUrl']);
     expect(music([held], 'https://example.com/hold.mp3')).toEqual([['https://example.com/hold.mp3']]);
-    expect([...music([held]), ...music([{ ...held, startOnEnter: true }], 'https://example.com/hold.mp3')]).toEqual([undefined, undefined]);
+    expect([...music([held]), ...music([{ ...held, startOnEnter: true }], 'https://example.com/hold.mp3')]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   it('never makes a conversation without a name', () => {
-    expect(() => toNcco([{ do: 'join', conversation: '', eventsTo: EVENTS }])).toThrow(expect.objectContaining({ verdict: { outcome: 'server', reason: 'nameless-conversation' } }));
+    expect(() => toNcco([{ do: 'join', conversation: '', eventsTo: EVENTS }])).toThrow(
+      expect.objectContaining({ verdict: { outcome: 'server', reason: 'nameless-conversation' } }),
+    );
   });
 });

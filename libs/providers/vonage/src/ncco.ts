@@ -29,20 +29,30 @@ type Step<Do extends CallStep['do']> = Extract<CallStep, { do: Do }>;
 
 const say = (step: Step<'say'>, keysFollow: boolean): NccoAction[] =>
   // barging in needs a later input (contract §4); without one the flag makes the whole NCCO invalid
-  pieces(step.text).map((text) => ({ action: 'talk', text, language: step.language, bargeIn: step.bargeIn === true && keysFollow }));
+  pieces(step.text).map((text) => ({
+    action: 'talk',
+    text,
+    language: step.language,
+    bargeIn: step.bargeIn === true && keysFollow,
+  }));
 
 const askDigits = (step: Step<'ask-digits'>): NccoAction => ({
   action: 'input',
   // without `type` the vendor may answer in its form of before 2020 (contract §0.12)
   type: ['dtmf'],
-  dtmf: { timeOut: clamp(step.timeoutS, 1, MAX_DIGIT_TIMEOUT_S), maxDigits: clamp(step.maxDigits, 1, MAX_DIGITS), submitOnHash: true },
+  dtmf: {
+    timeOut: clamp(step.timeoutS, 1, MAX_DIGIT_TIMEOUT_S),
+    maxDigits: clamp(step.maxDigits, 1, MAX_DIGITS),
+    submitOnHash: true,
+  },
   eventUrl: [step.replyTo],
   eventMethod: 'POST',
 });
 
 function join(step: Step<'join'>, holdMusicUrl: string | undefined): NccoAction {
   // a conversation without a name is invalid and drops the call (contract §4)
-  if (step.conversation === '') throw new VerdictError('server', 'nameless-conversation', 'A call cannot join a conversation that has no name.');
+  if (step.conversation === '')
+    throw new VerdictError('server', 'nameless-conversation', 'A call cannot join a conversation that has no name.');
   return {
     action: 'conversation',
     name: step.conversation,

@@ -15,16 +15,25 @@ interface OpenTok {
   dial(sessionId: string, token: string, sipUri: string, options: Options, done: NodeCallback<unknown>): void;
 }
 
-const OpenTokClass = createRequire(import.meta.url)('opentok') as new (apiKey: string, apiSecret: string, apiUrl: string) => OpenTok;
+const OpenTokClass = createRequire(import.meta.url)('opentok') as new (
+  apiKey: string,
+  apiSecret: string,
+  apiUrl: string,
+) => OpenTok;
 
-export const openTok = (apiKey: string, apiSecret: string, apiUrl: string): OpenTok => new OpenTokClass(apiKey, apiSecret, apiUrl);
+export const openTok = (apiKey: string, apiSecret: string, apiUrl: string): OpenTok =>
+  new OpenTokClass(apiKey, apiSecret, apiUrl);
 
 /**
  * Calls `dial` or `createSession` so that a refusal keeps its status. Both wrap every failure into a plain Error whose text says nothing
  * about 400, 409, 429 or 5xx (contract §0.5), and a 429 must not look like a dial that may have been made. For one call, the SDK is seen
  * through an object that inherits from it and listens in where its inner client reports; the SDK itself is left as it is.
  */
-export async function callOpenTok(sdk: OpenTok, method: 'dial' | 'createSession', call: (sdk: OpenTok, done: NodeCallback<unknown>) => void): Promise<unknown> {
+export async function callOpenTok(
+  sdk: OpenTok,
+  method: 'dial' | 'createSession',
+  call: (sdk: OpenTok, done: NodeCallback<unknown>) => void,
+): Promise<unknown> {
   let status: StatusError | undefined;
   const listening: InnerCall = (body, done) => {
     sdk.client[method](body, (error, json, response) => {

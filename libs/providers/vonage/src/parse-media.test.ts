@@ -14,12 +14,36 @@ const ended = (outcome: string, reason: string): object => ({ ...sip, phase: 'ov
 
 const TABLE: [string, object, object][] = [
   ['a connection', { event: 'connectionCreated', ...connection }, { kind: 'connected', ...connected, since }],
-  ['a connection without data', { event: 'connectionCreated', connection: { id: 'c-1' } }, { kind: 'connected', ...connected, data: '', since: null }],
-  ['a connection without a time', { event: 'connectionCreated', ...connection, timestamp: undefined }, { kind: 'connected', ...connected, at: null, since }],
-  ['a connection made in 1970, as the contract shows it', { event: 'connectionCreated', connection: { id: 'c-1', createdAt: 0, data: 'TOKENDATA' } }, { kind: 'connected', ...connected, since: null }],
-  ['a connection whose time is in seconds', { event: 'connectionCreated', connection: { id: 'c-1', createdAt: 1_470_257_000, data: 'TOKENDATA' } }, { kind: 'connected', ...connected, since: null }],
-  ['its end', { event: 'connectionDestroyed', reason: 'networkDisconnected', ...connection }, { kind: 'disconnected', ...connected, reason: 'networkDisconnected', since }],
-  ['its end, unexplained', { event: 'connectionDestroyed', ...connection }, { kind: 'disconnected', ...connected, reason: 'unnamed', since }],
+  [
+    'a connection without data',
+    { event: 'connectionCreated', connection: { id: 'c-1' } },
+    { kind: 'connected', ...connected, data: '', since: null },
+  ],
+  [
+    'a connection without a time',
+    { event: 'connectionCreated', ...connection, timestamp: undefined },
+    { kind: 'connected', ...connected, at: null, since },
+  ],
+  [
+    'a connection made in 1970, as the contract shows it',
+    { event: 'connectionCreated', connection: { id: 'c-1', createdAt: 0, data: 'TOKENDATA' } },
+    { kind: 'connected', ...connected, since: null },
+  ],
+  [
+    'a connection whose time is in seconds',
+    { event: 'connectionCreated', connection: { id: 'c-1', createdAt: 1_470_257_000, data: 'TOKENDATA' } },
+    { kind: 'connected', ...connected, since: null },
+  ],
+  [
+    'its end',
+    { event: 'connectionDestroyed', reason: 'networkDisconnected', ...connection },
+    { kind: 'disconnected', ...connected, reason: 'networkDisconnected', since },
+  ],
+  [
+    'its end, unexplained',
+    { event: 'connectionDestroyed', ...connection },
+    { kind: 'disconnected', ...connected, reason: 'unnamed', since },
+  ],
   ['a connection without an id', { event: 'connectionCreated', connection: {} }, unknown('connectionCreated')],
   ['a stream', { event: 'streamCreated', stream: { id: 's' } }, unknown('streamCreated')],
   ['the end of a stream', { event: 'streamDestroyed', stream: { id: 's' } }, unknown('streamDestroyed')],
@@ -30,7 +54,11 @@ const TABLE: [string, object, object][] = [
   ['active', { event: 'callUpdated', state: 'ACTIVE', ...call }, { ...sip, phase: 'active' }],
   ['on hold', { event: 'callUpdated', state: 'ON_HOLD', ...call }, { ...sip, phase: 'active' }],
   ['HANGUP is not the end', { event: 'callUpdated', state: 'HANGUP', ...call }, unknown('callUpdated')],
-  ['a state that is a method of objects', { event: 'callUpdated', state: 'constructor', ...call }, unknown('callUpdated')],
+  [
+    'a state that is a method of objects',
+    { event: 'callUpdated', state: 'constructor', ...call },
+    unknown('callUpdated'),
+  ],
   ['muted by force', { event: 'muteForced', ...call }, unknown('muteForced')],
   ['over: normal clearing', { event: 'callDestroyed', reason_code: '700', ...call }, ended('success', 'completed')],
   ['over: media timeout', { event: 'callDestroyed', reason_code: '704', ...call }, ended('upstream', 'media-timeout')],
@@ -40,7 +68,11 @@ const TABLE: [string, object, object][] = [
   ['over: another SIP code', { event: 'callDestroyed', reason_code: '503', ...call }, ended('upstream', 'sip-503')],
   ['over: a code that is a number', { event: 'callDestroyed', reason_code: 486, ...call }, ended('upstream', 'busy')],
   ['over: no code', { event: 'callDestroyed', ...call }, ended('indeterminate', 'unexplained')],
-  ['over: nonsense for a code', { event: 'callDestroyed', reason_code: 'toString', ...call }, ended('indeterminate', 'unexplained')],
+  [
+    'over: nonsense for a code',
+    { event: 'callDestroyed', reason_code: 'toString', ...call },
+    ended('indeterminate', 'unexplained'),
+  ],
   ['no session', { event: 'connectionCreated', sessionId: 5, ...connection }, unknown('connectionCreated')],
   ['an event that is none', { event: 5 }, unknown('unnamed')],
 ];
@@ -49,10 +81,25 @@ describe('parseMediaCallback', () => {
   it.each(TABLE)('%s', (_what, body, event) => expect(parseMediaCallback({ ...base, ...body })).toEqual(event));
 
   it('never throws', () => {
-    const names = fc.constantFrom('connectionCreated', 'connectionDestroyed', 'callCreated', 'callUpdated', 'callDestroyed', '__proto__');
+    const names = fc.constantFrom(
+      'connectionCreated',
+      'connectionDestroyed',
+      'callCreated',
+      'callUpdated',
+      'callDestroyed',
+      '__proto__',
+    );
     const bodies = fc.oneof(
       fc.jsonValue(),
-      fc.record({ sessionId: fc.string({ minLength: 1 }), event: names, connection: fc.jsonValue(), call: fc.jsonValue(), state: fc.jsonValue(), reason_code: fc.jsonValue(), timestamp: fc.jsonValue() }),
+      fc.record({
+        sessionId: fc.string({ minLength: 1 }),
+        event: names,
+        connection: fc.jsonValue(),
+        call: fc.jsonValue(),
+        state: fc.jsonValue(),
+        reason_code: fc.jsonValue(),
+        timestamp: fc.jsonValue(),
+      }),
     );
     fc.assert(
       fc.property(bodies, (body) => {

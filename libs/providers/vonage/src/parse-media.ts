@@ -31,7 +31,12 @@ function overVerdict(reasonCode: unknown): Verdict {
 }
 
 /** `HANGUP` is no end: the vendor says only callDestroyed is, and that it sends at least one (contract §6). */
-const PHASES: Readonly<Record<string, 'ringing' | 'active'>> = { DIALING: 'ringing', RINGING: 'ringing', ACTIVE: 'active', ON_HOLD: 'active' };
+const PHASES: Readonly<Record<string, 'ringing' | 'active'>> = {
+  DIALING: 'ringing',
+  RINGING: 'ringing',
+  ACTIVE: 'active',
+  ON_HOLD: 'active',
+};
 
 function sipCall(body: Json, name: string, mediaSessionId: string): MediaEvent | undefined {
   const call = asObject(body['call']);
@@ -50,8 +55,16 @@ function connection(body: Json, name: string, mediaSessionId: string): MediaEven
   const found = asObject(body['connection']);
   const connectionId = asText(found['id']);
   if (connectionId === undefined) return undefined;
-  const facts = { mediaSessionId, connectionId, data: asText(found['data']) ?? '', at: asDate(body['timestamp']), since: asDate(found['createdAt']) };
-  return name === 'connectionCreated' ? { kind: 'connected', ...facts } : { kind: 'disconnected', ...facts, reason: asName(body['reason']) };
+  const facts = {
+    mediaSessionId,
+    connectionId,
+    data: asText(found['data']) ?? '',
+    at: asDate(body['timestamp']),
+    since: asDate(found['createdAt']),
+  };
+  return name === 'connectionCreated'
+    ? { kind: 'connected', ...facts }
+    : { kind: 'disconnected', ...facts, reason: asName(body['reason']) };
 }
 
 /** A session- or SIP-monitoring callback (contract §6). Never throws; streams and what it does not know are `unknown`. */

@@ -17,9 +17,24 @@ const EVENTS: [string, object, object][] = [
   ['started', { status: 'started' }, { ...call, phase: 'started' }],
   ['ringing', { status: 'ringing' }, { ...call, phase: 'ringing' }],
   ['answered', { status: 'answered', start_time: null, rate: null }, { ...call, phase: 'answered' }],
-  ['completed', { status: 'completed', duration: '42', price: '0.1', disconnected_by: 'user' }, { ...over('success', 'completed'), charge: { ...NO_CHARGE, seconds: 42, priceMicro: 100_000n } }],
-  ['completed with all of its charge', { status: 'completed', start_time: AT, end_time: AT, duration: '2', rate: '0.00450000', price: '0.00015000' }, { ...over('success', 'completed'), charge: { startedAt: at, endedAt: at, seconds: 2, rateMicro: 4_500n, priceMicro: 150n, currency: 'EUR' } }],
-  ['completed with a charge that is none', { status: 'completed', rate: '-1', price: '1e9' }, over('success', 'completed')],
+  [
+    'completed',
+    { status: 'completed', duration: '42', price: '0.1', disconnected_by: 'user' },
+    { ...over('success', 'completed'), charge: { ...NO_CHARGE, seconds: 42, priceMicro: 100_000n } },
+  ],
+  [
+    'completed with all of its charge',
+    { status: 'completed', start_time: AT, end_time: AT, duration: '2', rate: '0.00450000', price: '0.00015000' },
+    {
+      ...over('success', 'completed'),
+      charge: { startedAt: at, endedAt: at, seconds: 2, rateMicro: 4_500n, priceMicro: 150n, currency: 'EUR' },
+    },
+  ],
+  [
+    'completed with a charge that is none',
+    { status: 'completed', rate: '-1', price: '1e9' },
+    over('success', 'completed'),
+  ],
   ['completed without a readable duration', { status: 'completed', duration: 'long' }, over('success', 'completed')],
   ['busy', { status: 'busy', sip_code: 486 }, over('client', 'busy')],
   ['unanswered', { status: 'unanswered', detail: 'timeout' }, over('client', 'unanswered')],
@@ -30,32 +45,76 @@ const EVENTS: [string, object, object][] = [
   ['rejected: restricted', { status: 'rejected', detail: 'restricted' }, over('client', 'restricted')],
   ['failed', { status: 'failed', detail: 'internal_error' }, over('upstream', 'failed')],
   ['failed: no route', { status: 'failed', detail: 'cannot_route' }, over('client', 'cannot-route')],
-  ['failed: out of service', { status: 'failed', detail: 'number_out_of_service' }, over('client', 'number-out-of-service')],
+  [
+    'failed: out of service',
+    { status: 'failed', detail: 'number_out_of_service' },
+    over('client', 'number-out-of-service'),
+  ],
   ['cancelled', { status: 'cancelled' }, over('success', 'cancelled')],
   ['a call id without dashes', { uuid: UNDASHED, status: 'started' }, { ...call, callId: UNDASHED, phase: 'started' }],
-  ['a time that cannot be read', { status: 'started', timestamp: 'yesterday' }, { ...call, phase: 'started', at: null }],
-  ['transfer', { type: 'transfer', conversation_uuid_from: 'CON-1', conversation_uuid_to: 'CON-2' }, { kind: 'moved', callId: DASHED, at }],
-  ['a problem, without its digits', { reason: 'Syntax error in NCCO at 447700900123' }, { kind: 'problem', callId: DASHED, reason: 'Syntax error in NCCO at ***' }],
+  [
+    'a time that cannot be read',
+    { status: 'started', timestamp: 'yesterday' },
+    { ...call, phase: 'started', at: null },
+  ],
+  [
+    'transfer',
+    { type: 'transfer', conversation_uuid_from: 'CON-1', conversation_uuid_to: 'CON-2' },
+    { kind: 'moved', callId: DASHED, at },
+  ],
+  [
+    'a problem, without its digits',
+    { reason: 'Syntax error in NCCO at 447700900123' },
+    { kind: 'problem', callId: DASHED, reason: 'Syntax error in NCCO at ***' },
+  ],
   ['a problem of no call', { uuid: undefined, reason: 'bad' }, { kind: 'problem', reason: 'bad' }],
-  ['machine (with call_uuid)', { uuid: undefined, call_uuid: DASHED, status: 'machine' }, { kind: 'unknown', name: 'machine' }],
+  [
+    'machine (with call_uuid)',
+    { uuid: undefined, call_uuid: DASHED, status: 'machine' },
+    { kind: 'unknown', name: 'machine' },
+  ],
   ['a recording', { recording_url: 'https://x', recording_uuid: 'r' }, { kind: 'unknown', name: 'record' }],
   ['a notify', { payload: {} }, { kind: 'unknown', name: 'unnamed' }],
   ['a status of no call', { uuid: undefined, status: 'answered' }, { kind: 'unknown', name: 'answered' }],
   ['a status that is a method of objects', { status: 'constructor' }, { kind: 'unknown', name: 'constructor' }],
-  ['a status that is a number to be kept out of logs', { status: '447700900123' }, { kind: 'unknown', name: '____________' }],
+  [
+    'a status that is a number to be kept out of logs',
+    { status: '447700900123' },
+    { kind: 'unknown', name: '____________' },
+  ],
 ];
 
 describe('parseEvent', () => {
   it.each(EVENTS)('%s', (_what, body, event) => expect(parseEvent({ ...base, ...body })).toEqual(event));
 
   it('gives no time and no seconds that cannot be true, whatever the vendor writes', () => {
-    const times = fc.oneof(fc.double(), fc.integer(), fc.date().map((date) => Number(date)), fc.date({ noInvalidDate: true }).map((date) => date.toISOString()), fc.constantFrom(-8.64e15, 8.64e15, '-100000-01-01T00:00:00Z', '+275760-09-13T00:00:00Z', '1999-12-31 23:59:59'), fc.jsonValue());
-    const seconds = fc.oneof(fc.double(), fc.integer(), fc.maxSafeNat().map(String), fc.constantFrom(1e12, 1e300, '999999999', '86400', 86_401), fc.jsonValue());
-    const hostile = fc.record({ timestamp: times, start_time: times, end_time: times, duration: seconds }, { requiredKeys: [] });
-    const isTime = (time: Date | null): boolean => time === null || (time.getTime() >= Date.UTC(2000) && time.getTime() < Date.UTC(2100));
+    const times = fc.oneof(
+      fc.double(),
+      fc.integer(),
+      fc.date().map((date) => Number(date)),
+      fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+      fc.constantFrom(-8.64e15, 8.64e15, '-100000-01-01T00:00:00Z', '+275760-09-13T00:00:00Z', '1999-12-31 23:59:59'),
+      fc.jsonValue(),
+    );
+    const seconds = fc.oneof(
+      fc.double(),
+      fc.integer(),
+      fc.maxSafeNat().map(String),
+      fc.constantFrom(1e12, 1e300, '999999999', '86400', 86_401),
+      fc.jsonValue(),
+    );
+    const hostile = fc.record(
+      { timestamp: times, start_time: times, end_time: times, duration: seconds },
+      { requiredKeys: [] },
+    );
+    const isTime = (time: Date | null): boolean =>
+      time === null || (time.getTime() >= Date.UTC(2000) && time.getTime() < Date.UTC(2100));
     fc.assert(
       fc.property(hostile, (fields) => {
-        for (const event of [parseEvent({ ...base, status: 'completed', ...fields }), parseCall({ ...base, status: 'completed', ...fields })?.event]) {
+        for (const event of [
+          parseEvent({ ...base, status: 'completed', ...fields }),
+          parseCall({ ...base, status: 'completed', ...fields })?.event,
+        ]) {
           expect(event).toMatchObject({ kind: 'call', phase: 'over', verdict: { reason: 'completed' } });
           if (event?.kind !== 'call') continue;
           const { startedAt = null, endedAt = null, seconds: lasted = null } = event.charge ?? {};
@@ -67,7 +126,20 @@ describe('parseEvent', () => {
   });
 
   it('never throws', () => {
-    const bodies = fc.oneof(fc.jsonValue(), fc.record({ uuid: fc.jsonValue(), status: fc.jsonValue(), timestamp: fc.jsonValue(), detail: fc.jsonValue(), duration: fc.jsonValue(), rate: fc.jsonValue(), price: fc.jsonValue(), start_time: fc.jsonValue(), reason: fc.jsonValue() }));
+    const bodies = fc.oneof(
+      fc.jsonValue(),
+      fc.record({
+        uuid: fc.jsonValue(),
+        status: fc.jsonValue(),
+        timestamp: fc.jsonValue(),
+        detail: fc.jsonValue(),
+        duration: fc.jsonValue(),
+        rate: fc.jsonValue(),
+        price: fc.jsonValue(),
+        start_time: fc.jsonValue(),
+        reason: fc.jsonValue(),
+      }),
+    );
     fc.assert(
       fc.property(bodies, (body) => {
         expect(parseEvent(body).kind).toEqual(expect.any(String));
@@ -78,23 +150,62 @@ describe('parseEvent', () => {
 
 describe('parseCall', () => {
   it('reads a live call, which has no times', () => {
-    expect(parseCall({ uuid: DASHED, status: 'ringing' })).toEqual({ callId: DASHED, over: false, rings: null, event: { ...call, phase: 'ringing', at: null } });
+    expect(parseCall({ uuid: DASHED, status: 'ringing' })).toEqual({
+      callId: DASHED,
+      over: false,
+      rings: null,
+      event: { ...call, phase: 'ringing', at: null },
+    });
   });
 
   it('reads one that is over, with the vendor’s other way to write a time', () => {
-    const expected = { callId: DASHED, over: true, rings: null, event: { ...over('success', 'completed'), charge: { ...NO_CHARGE, endedAt: at, seconds: 7 } } };
-    expect(parseCall({ uuid: DASHED, status: 'completed', duration: '7', end_time: '2026-11-21 12:00:00' })).toEqual(expected);
+    const expected = {
+      callId: DASHED,
+      over: true,
+      rings: null,
+      event: { ...over('success', 'completed'), charge: { ...NO_CHARGE, endedAt: at, seconds: 7 } },
+    };
+    expect(parseCall({ uuid: DASHED, status: 'completed', duration: '7', end_time: '2026-11-21 12:00:00' })).toEqual(
+      expected,
+    );
   });
 
-  it.each(['machine', 'human'])('takes %s for answered', (status) => expect(parseCall({ uuid: DASHED, status })).toMatchObject({ over: false, rings: null, event: { phase: 'answered' } }));
+  it.each(['machine', 'human'])('takes %s for answered', (status) =>
+    expect(parseCall({ uuid: DASHED, status })).toMatchObject({
+      over: false,
+      rings: null,
+      event: { phase: 'answered' },
+    }),
+  );
 
   it('takes a status that it does not know for live: nothing is closed on it', () => {
-    expect(parseCall({ uuid: DASHED, status: 'ringing', direction: 'outbound', to: { type: 'phone', number: '442079460018' } })?.rings).toBe('+442079460018');
-    expect(parseCall({ uuid: DASHED, status: 'ringing', direction: 'inbound', to: { type: 'phone', number: '442079460018' } })?.rings).toBeNull();
-    expect(parseCall({ uuid: DASHED, status: 'parked' })).toEqual({ callId: DASHED, over: false, rings: null, event: { kind: 'unknown', name: 'parked' } });
+    expect(
+      parseCall({
+        uuid: DASHED,
+        status: 'ringing',
+        direction: 'outbound',
+        to: { type: 'phone', number: '442079460018' },
+      })?.rings,
+    ).toBe('+442079460018');
+    expect(
+      parseCall({
+        uuid: DASHED,
+        status: 'ringing',
+        direction: 'inbound',
+        to: { type: 'phone', number: '442079460018' },
+      })?.rings,
+    ).toBeNull();
+    expect(parseCall({ uuid: DASHED, status: 'parked' })).toEqual({
+      callId: DASHED,
+      over: false,
+      rings: null,
+      event: { kind: 'unknown', name: 'parked' },
+    });
   });
 
-  it.each([{}, null, [], { uuid: DASHED }, { status: 'ringing' }])('gives nothing for %j', (body) => expect(parseCall(body)).toBeUndefined());
+  it.each([{}, null, [], { uuid: DASHED }, { status: 'ringing' }])('gives nothing for %j', (body) =>
+    expect(parseCall(body)).toBeUndefined(),
+  );
 });
 
 describe('parseAnswer', () => {
@@ -104,13 +215,29 @@ describe('parseAnswer', () => {
   });
 
   it('reads our bridge leg, its headers in whatever case', () => {
-    const body = { ...base, from: 'anonymous', endpoint_type: 'sip', 'SipHeader_X-Partyline-Leg': 'leg_1', 'sipheader_x-other': 'o', SipHeader_: 'none', 'SipHeader_X-Number': 5 };
-    expect(parseAnswer(body)).toMatchObject({ from: null, viaSip: true, headers: { 'x-partyline-leg': 'leg_1', 'x-other': 'o' } });
+    const body = {
+      ...base,
+      from: 'anonymous',
+      endpoint_type: 'sip',
+      'SipHeader_X-Partyline-Leg': 'leg_1',
+      'sipheader_x-other': 'o',
+      SipHeader_: 'none',
+      'SipHeader_X-Number': 5,
+    };
+    expect(parseAnswer(body)).toMatchObject({
+      from: null,
+      viaSip: true,
+      headers: { 'x-partyline-leg': 'leg_1', 'x-other': 'o' },
+    });
   });
 
-  it('knows a SIP call by its headers where the field is missing', () => expect(parseAnswer({ ...base, 'SipHeader_X-A': 'a' }).viaSip).toBe(true));
+  it('knows a SIP call by its headers where the field is missing', () =>
+    expect(parseAnswer({ ...base, 'SipHeader_X-A': 'a' }).viaSip).toBe(true));
 
-  it.each(['', 'anonymous', 'Restricted', '000', 5, null, undefined, ['447700900123']])('takes %j for a withheld number', (from) => expect(parseAnswer({ ...base, from }).from).toBeNull());
+  it.each(['', 'anonymous', 'Restricted', '000', 5, null, undefined, ['447700900123']])(
+    'takes %j for a withheld number',
+    (from) => expect(parseAnswer({ ...base, from }).from).toBeNull(),
+  );
 
   it('keeps a header with a dangerous name a mere header', () => {
     const { headers } = parseAnswer(JSON.parse(`{"uuid":"u","SipHeader___proto__":"x"}`));
@@ -136,20 +263,42 @@ describe('parseInput', () => {
     ['nothing', {}, '', false],
   ];
 
-  it.each(INPUTS)('%s', (_what, body, digits, timedOut) => expect(parseInput({ ...base, ...body })).toEqual({ callId: DASHED, digits, timedOut }));
+  it.each(INPUTS)('%s', (_what, body, digits, timedOut) =>
+    expect(parseInput({ ...base, ...body })).toEqual({ callId: DASHED, digits, timedOut }),
+  );
 });
 
 describe('a webhook that names no call', () => {
   const parsers = [parseAnswer, parseInput];
 
   it.each(parsers)('is the sender’s fault (%o)', (parse) => {
-    for (const body of [{}, null, [], 'x', { uuid: 5 }, { uuid: '' }, { uuid: 'u'.repeat(300) }, { uuid: 'nul\u0000' }]) {
-      expect(() => parse(body)).toThrow(expect.objectContaining({ verdict: { outcome: 'client', reason: 'no-call-id' } }));
+    for (const body of [
+      {},
+      null,
+      [],
+      'x',
+      { uuid: 5 },
+      { uuid: '' },
+      { uuid: 'u'.repeat(300) },
+      { uuid: 'nul\u0000' },
+    ]) {
+      expect(() => parse(body)).toThrow(
+        expect.objectContaining({ verdict: { outcome: 'client', reason: 'no-call-id' } }),
+      );
     }
   });
 
   it('is the only thing that they throw about', () => {
-    const bodies = fc.oneof(fc.jsonValue(), fc.record({ uuid: fc.string({ minLength: 1 }), from: fc.jsonValue(), to: fc.jsonValue(), dtmf: fc.jsonValue(), endpoint_type: fc.jsonValue() }));
+    const bodies = fc.oneof(
+      fc.jsonValue(),
+      fc.record({
+        uuid: fc.string({ minLength: 1 }),
+        from: fc.jsonValue(),
+        to: fc.jsonValue(),
+        dtmf: fc.jsonValue(),
+        endpoint_type: fc.jsonValue(),
+      }),
+    );
     fc.assert(
       fc.property(bodies, fc.constantFrom(...parsers), (body, parse) => {
         const thrown = ((): unknown => {
@@ -159,7 +308,9 @@ describe('a webhook that names no call', () => {
             return error;
           }
         })();
-        expect(thrown === undefined || (thrown instanceof VerdictError && thrown.verdict.outcome === 'client')).toBe(true);
+        expect(thrown === undefined || (thrown instanceof VerdictError && thrown.verdict.outcome === 'client')).toBe(
+          true,
+        );
       }),
     );
   });

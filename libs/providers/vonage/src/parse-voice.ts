@@ -5,7 +5,11 @@ import type { VoiceAnswer, VoiceEvent, VoiceInput } from '@partyline/provider-co
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import { asDate, asName, asObject, asSeconds, asText, type Json } from './vendor-json.ts';
 
-const LIVE: Readonly<Record<string, 'started' | 'ringing' | 'answered'>> = { started: 'started', ringing: 'ringing', answered: 'answered' };
+const LIVE: Readonly<Record<string, 'started' | 'ringing' | 'answered'>> = {
+  started: 'started',
+  ringing: 'ringing',
+  answered: 'answered',
+};
 
 /** The statuses after which a call is over (contract §3). `completed` follows most of the others, in any order. */
 const OVER: Readonly<Record<string, Verdict>> = {
@@ -28,7 +32,8 @@ const BY_DETAIL: Readonly<Record<string, Verdict>> = {
 };
 
 // own entries only: a status called `constructor` must find nothing
-const lookUp = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined => (Object.hasOwn(table, key) ? table[key] : undefined);
+const lookUp = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(table, key) ? table[key] : undefined;
 
 const overVerdict = (status: string, detail: unknown): Verdict | undefined => {
   const by = lookUp(OVER, status);
@@ -52,11 +57,19 @@ function chargeOf(body: Json): Charge | undefined {
   const rateMicro = toMicro(asText(body['rate']) ?? '') ?? null;
   const seconds = asSeconds(body['duration']) ?? null;
   if (priceMicro === null && rateMicro === null && seconds === null) return undefined;
-  return { startedAt: asDate(body['start_time']), endedAt: asDate(body['end_time']), seconds, rateMicro, priceMicro, currency: CURRENCY };
+  return {
+    startedAt: asDate(body['start_time']),
+    endedAt: asDate(body['end_time']),
+    seconds,
+    rateMicro,
+    priceMicro,
+    currency: CURRENCY,
+  };
 }
 
 /** The vendor's reason for a problem, fit for a log: short, and without runs of digits, which could be numbers or PINs. */
-const reasonText = (value: unknown): string => (asText(value) ?? 'no reason given').slice(0, 200).replaceAll(/\d{3,}/g, '***');
+const reasonText = (value: unknown): string =>
+  (asText(value) ?? 'no reason given').slice(0, 200).replaceAll(/\d{3,}/g, '***');
 
 /** An event webhook. Never throws; what it does not know is `unknown`. */
 export function parseEvent(input: unknown): VoiceEvent {
@@ -68,10 +81,16 @@ export function parseEvent(input: unknown): VoiceEvent {
     // a transfer has no status, and fires when a call enters a named conversation (contract §3)
     const moved = body['type'] === 'transfer' || asText(body['conversation_uuid_to']) !== undefined;
     if (moved && callId !== undefined) return { kind: 'moved', callId, at };
-    if (asText(body['reason']) !== undefined) return { kind: 'problem', ...(callId === undefined ? {} : { callId }), reason: reasonText(body['reason']) };
+    if (asText(body['reason']) !== undefined)
+      return { kind: 'problem', ...(callId === undefined ? {} : { callId }), reason: reasonText(body['reason']) };
     return { kind: 'unknown', name: asText(body['recording_url']) === undefined ? asName(body['type']) : 'record' };
   }
-  return (callId === undefined ? undefined : callEvent(callId, status, body, at)) ?? { kind: 'unknown', name: asName(status) };
+  return (
+    (callId === undefined ? undefined : callEvent(callId, status, body, at)) ?? {
+      kind: 'unknown',
+      name: asName(status),
+    }
+  );
 }
 
 /** A call as `GET /v1/calls` shows it, or undefined when it is none. A status that is not known counts as live. */
@@ -84,13 +103,21 @@ export function parseCall(input: unknown): ObservedCall | undefined {
   const seen = status === 'machine' || status === 'human' ? 'answered' : status;
   const event = callEvent(callId, seen, body, asDate(body['end_time'] ?? body['start_time']));
   const rings = body['direction'] === 'outbound' ? toE164(asText(asObject(body['to'])['number'])) : null;
-  return { callId, over: event?.kind === 'call' && event.phase === 'over', rings, event: event ?? { kind: 'unknown', name: asName(status) } };
+  return {
+    callId,
+    over: event?.kind === 'call' && event.phase === 'over',
+    rings,
+    event: event ?? { kind: 'unknown', name: asName(status) },
+  };
 }
 
 function callIdOf(body: Json): string {
   const callId = asText(body['uuid']);
   if (callId === undefined || callId.length > 255) {
-    throw new VerdictError('client', 'no-call-id', 'The webhook names no call.', { field: '/uuid', fix: 'Point only the voice vendor’s webhooks at this address.' });
+    throw new VerdictError('client', 'no-call-id', 'The webhook names no call.', {
+      field: '/uuid',
+      fix: 'Point only the voice vendor’s webhooks at this address.',
+    });
   }
   return callId;
 }
@@ -102,7 +129,8 @@ function sipHeaders(body: Json): Readonly<Record<string, string>> {
   const found: [string, string][] = [];
   for (const [name, value] of Object.entries(body)) {
     const lower = name.toLowerCase();
-    if (lower.length > HEADER_PREFIX.length && lower.startsWith(HEADER_PREFIX) && typeof value === 'string') found.push([lower.slice(HEADER_PREFIX.length), value]);
+    if (lower.length > HEADER_PREFIX.length && lower.startsWith(HEADER_PREFIX) && typeof value === 'string')
+      found.push([lower.slice(HEADER_PREFIX.length), value]);
   }
   // fromEntries defines own properties, so that a header called `__proto__` is only a header
   return Object.fromEntries(found);

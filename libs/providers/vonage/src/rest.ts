@@ -21,7 +21,12 @@ export function requestJson(request: RestRequest): Promise<unknown> {
   const kind: RequestKind = request.method === 'GET' ? 'read' : 'write';
   return callSdk({ timeoutMs: request.timeoutMs, request: kind }, async (signal) => {
     // a redirect is not followed: it would carry the token elsewhere
-    const response = await fetch(request.url, { method: request.method, headers: { accept: 'application/json', ...request.headers }, redirect: 'manual', signal });
+    const response = await fetch(request.url, {
+      method: request.method,
+      headers: { accept: 'application/json', ...request.headers },
+      redirect: 'manual',
+      signal,
+    });
     const text = await response.text();
     if (!response.ok) throw statusError(response) ?? new StatusError(response.status, undefined);
     if (request.method === 'DELETE') return undefined;

@@ -11,13 +11,25 @@ import { startStubVendor, type StubVendor } from './testing/stub-vendor.ts';
 
 const SESSION = `1_${Buffer.from('1~46000001~x~y~z~').toString('base64url')}`;
 const EXPIRES = new Date(Date.now() + 60_000);
-const DIAL = { mediaSessionId: SESSION, number: '+442079460000', headers: { 'X-Leg': 'l' }, data: 'd', expiresAt: EXPIRES };
+const DIAL = {
+  mediaSessionId: SESSION,
+  number: '+442079460000',
+  headers: { 'X-Leg': 'l' },
+  data: 'd',
+  expiresAt: EXPIRES,
+};
 
 let vendor: StubVendor;
 let media: MediaProvider;
 
 const account = (apiHost: string): Parameters<typeof opentokMedia.create>[0] =>
-  opentokMedia.account.parse({ apiKey: '46000001', apiSecret: 'project-secret', apiHost, sip: { username: 'u', password: 'p' }, callbackSecret: 'c'.repeat(32) });
+  opentokMedia.account.parse({
+    apiKey: '46000001',
+    apiSecret: 'project-secret',
+    apiHost,
+    sip: { username: 'u', password: 'p' },
+    callbackSecret: 'c'.repeat(32),
+  });
 
 beforeAll(async () => {
   vendor = await startStubVendor();
@@ -62,19 +74,31 @@ describe('opentok', () => {
   it('asks for a routed session without archive, and for a dial with our header, digest and encryption', async () => {
     vendor.answer({ status: 200, type: 'application/json', body: '[{"session_id":"s"}]' });
     expect(await media.openSession()).toEqual({ mediaSessionId: 's' });
-    expect(Object.fromEntries(new URLSearchParams(vendor.asked[0]?.body))).toEqual({ archiveMode: 'manual', 'p2p.preference': 'disabled' });
+    expect(Object.fromEntries(new URLSearchParams(vendor.asked[0]?.body))).toEqual({
+      archiveMode: 'manual',
+      'p2p.preference': 'disabled',
+    });
     vendor.answer({ status: 200, type: 'application/json', body: '{"id":"i","connectionId":"c","streamId":"s"}' });
     expect(await media.dialSip(DIAL)).toEqual({ connectionId: 'c', sipCallId: 'i' });
     expect(vendor.asked[0]?.url).toBe('/v2/project/46000001/dial');
     expect(JSON.parse(vendor.asked[0]?.body ?? '')).toEqual({
       sessionId: SESSION,
       token: expect.any(String),
-      sip: { uri: 'sip:442079460000@sip.nexmo.com;transport=tls', headers: { 'X-Leg': 'l' }, auth: { username: 'u', password: 'p' }, secure: true },
+      sip: {
+        uri: 'sip:442079460000@sip.nexmo.com;transport=tls',
+        headers: { 'X-Leg': 'l' },
+        auth: { username: 'u', password: 'p' },
+        secure: true,
+      },
     });
   });
 
   it('reads a list of connections in pages, and gives no part of one', async () => {
-    vendor.answer({ status: 200, type: 'application/json', body: '{"count":1,"items":[{"connectionId":"c","connectionState":"Connected","createdAt":1}]}' });
+    vendor.answer({
+      status: 200,
+      type: 'application/json',
+      body: '{"count":1,"items":[{"connectionId":"c","connectionState":"Connected","createdAt":1}]}',
+    });
     expect(await media.listConnections(SESSION)).toEqual([{ connectionId: 'c' }]);
     vendor.answer({ status: 200, type: 'application/json', body: '{"count":3,"items":[]}' });
     expect(await failureOf(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
@@ -84,13 +108,17 @@ describe('opentok', () => {
 
   it('does not follow a redirect with its token', async () => {
     vendor.answer({ status: 302, type: 'text/plain', body: '', headers: { location: '/elsewhere' } });
-    expect(await failureOf(() => media.disconnect({ mediaSessionId: SESSION, connectionId: 'c' }))).toMatchObject({ failure: 'unknown' });
+    expect(await failureOf(() => media.disconnect({ mediaSessionId: SESSION, connectionId: 'c' }))).toMatchObject({
+      failure: 'unknown',
+    });
     expect(vendor.asked).toHaveLength(1);
   });
 
   it('refuses a token for another project’s session', () => {
     const foreign = `1_${Buffer.from('1~99~x~y~z~').toString('base64url')}`;
-    expect(() => media.issueToken({ mediaSessionId: foreign, data: '', expiresAt: EXPIRES })).toThrow(expect.objectContaining({ failure: 'refused' }));
+    expect(() => media.issueToken({ mediaSessionId: foreign, data: '', expiresAt: EXPIRES })).toThrow(
+      expect.objectContaining({ failure: 'refused' }),
+    );
   });
 });
 
@@ -106,6 +134,9 @@ describe('a hang-up that the vendor refuses to hear', () => {
     const theirs = spawnSync(process.execPath, ['-e', script], { cwd: import.meta.dirname, encoding: 'utf8' });
     expect({ status: theirs.status, died: /TypeError.*null/.test(theirs.stderr) }).toEqual({ status: 1, died: true });
     const ours = opentokMedia.create(account(nowhere), { timeoutMs: 5_000 });
-    expect(await failureOf(() => ours.disconnect({ mediaSessionId: SESSION, connectionId: 'c' }))).toMatchObject({ failure: 'busy', reason: 'vendor-unreachable' });
+    expect(await failureOf(() => ours.disconnect({ mediaSessionId: SESSION, connectionId: 'c' }))).toMatchObject({
+      failure: 'busy',
+      reason: 'vendor-unreachable',
+    });
   });
 });

@@ -12,9 +12,17 @@ const NOW = new Date('2026-11-21T12:00:00.000Z');
 const IAT = NOW.getTime() / 1_000;
 const BODY = Buffer.from('{"uuid":"u","status":"answered"}');
 
-const part = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const part = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const sha256 = (body: Buffer): string => createHash('sha256').update(body).digest('hex');
-const CLAIMS = { iat: IAT, jti: 'jti-1', iss: 'Vonage', payload_hash: sha256(BODY), api_key: API_KEY, application_id: APPLICATION };
+const CLAIMS = {
+  iat: IAT,
+  jti: 'jti-1',
+  iss: 'Vonage',
+  payload_hash: sha256(BODY),
+  api_key: API_KEY,
+  application_id: APPLICATION,
+};
 
 interface Forged {
   readonly claims?: object;
@@ -28,8 +36,14 @@ function token({ claims = {}, header = { alg: 'HS256', typ: 'JWT' }, secret = SE
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
-const verify = callbackVerifier({ secrets: [SECRET, OLD], apiKey: API_KEY, applicationId: APPLICATION, applicationRequired: true });
-const check = (authorization: string | undefined, rawBody: Buffer = BODY): unknown => verify({ authorization, rawBody }, NOW);
+const verify = callbackVerifier({
+  secrets: [SECRET, OLD],
+  apiKey: API_KEY,
+  applicationId: APPLICATION,
+  applicationRequired: true,
+});
+const check = (authorization: string | undefined, rawBody: Buffer = BODY): unknown =>
+  verify({ authorization, rawBody }, NOW);
 const bearer = (forged?: Forged): string => `Bearer ${token(forged)}`;
 
 function rs256(): string {
@@ -51,16 +65,27 @@ describe('a genuine webhook', () => {
     ['a claim that is not known', bearer({ claims: { newer: true } })],
   ];
 
-  it.each(genuine)('passes: %s', (_what, authorization) => expect(check(authorization)).toMatchObject({ ok: true, jti: 'jti-1' }));
+  it.each(genuine)('passes: %s', (_what, authorization) =>
+    expect(check(authorization)).toMatchObject({ ok: true, jti: 'jti-1' }),
+  );
 
   it('says how long its jti must be known: as long as the token holds', () => {
-    expect(check(bearer({ claims: { iat: IAT + 100 } }))).toEqual({ ok: true, jti: 'jti-1', expiresAt: new Date(NOW.getTime() + 400_000) });
+    expect(check(bearer({ claims: { iat: IAT + 100 } }))).toEqual({
+      ok: true,
+      jti: 'jti-1',
+      expiresAt: new Date(NOW.getTime() + 400_000),
+    });
   });
 
   it('passes without an application where none is required, but never with another one', () => {
     const lenient = callbackVerifier({ secrets: [SECRET], applicationId: APPLICATION, applicationRequired: false });
-    expect(lenient({ authorization: bearer({ claims: { application_id: undefined } }), rawBody: BODY }, NOW)).toMatchObject({ ok: true });
-    expect(lenient({ authorization: bearer({ claims: { application_id: 'other' } }), rawBody: BODY }, NOW)).toEqual({ ok: false, refused: 'wrong-application' });
+    expect(
+      lenient({ authorization: bearer({ claims: { application_id: undefined } }), rawBody: BODY }, NOW),
+    ).toMatchObject({ ok: true });
+    expect(lenient({ authorization: bearer({ claims: { application_id: 'other' } }), rawBody: BODY }, NOW)).toEqual({
+      ok: false,
+      refused: 'wrong-application',
+    });
   });
 });
 
@@ -107,7 +132,9 @@ describe('a webhook that is refused', () => {
     ['wrong-hash', 'the hash of another body', bearer({ claims: { payload_hash: sha256(Buffer.from('{}')) } })],
   ];
 
-  it.each(forged)('%s: %s', (refused, _what, authorization) => expect(check(authorization)).toEqual({ ok: false, refused }));
+  it.each(forged)('%s: %s', (refused, _what, authorization) =>
+    expect(check(authorization)).toEqual({ ok: false, refused }),
+  );
 
   it('wrong-hash: a body that was changed on the way, by one byte', () => {
     expect(check(bearer(), Buffer.concat([BODY, Buffer.from(' ')]))).toEqual({ ok: false, refused: 'wrong-hash' });
@@ -115,11 +142,18 @@ describe('a webhook that is refused', () => {
   });
 
   it('stale: whatever the token, when our own clock is no time', () => {
-    expect(verify({ authorization: bearer(), rawBody: BODY }, new Date(Number.NaN))).toEqual({ ok: false, refused: 'stale' });
+    expect(verify({ authorization: bearer(), rawBody: BODY }, new Date(Number.NaN))).toEqual({
+      ok: false,
+      refused: 'stale',
+    });
   });
 
   it('never throws, and never passes what was not signed', () => {
-    const anything = fc.oneof(fc.string({ unit: 'binary' }), fc.string().map((text) => `Bearer ${text}`), fc.tuple(fc.json(), fc.json(), fc.string()).map(([h, p, s]) => `Bearer ${part(h)}.${part(p)}.${s}`));
+    const anything = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string().map((text) => `Bearer ${text}`),
+      fc.tuple(fc.json(), fc.json(), fc.string()).map(([h, p, s]) => `Bearer ${part(h)}.${part(p)}.${s}`),
+    );
     fc.assert(
       fc.property(anything, fc.uint8Array(), (authorization, body) => {
         expect(check(authorization, Buffer.from(body))).toMatchObject({ ok: false });

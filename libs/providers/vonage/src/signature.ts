@@ -62,7 +62,8 @@ function claimFault(claims: Json, policy: CallbackPolicy, rawBody: Buffer, nowMs
   if (policy.apiKey !== undefined && claims['api_key'] !== policy.apiKey) return 'wrong-account';
   if (policy.applicationId !== undefined) {
     const application = claims['application_id'];
-    if (application !== policy.applicationId && (policy.applicationRequired || application !== undefined)) return 'wrong-application';
+    if (application !== policy.applicationId && (policy.applicationRequired || application !== undefined))
+      return 'wrong-application';
   }
   const iat = claims['iat'];
   if (typeof iat !== 'number' || !Number.isFinite(iat)) return 'malformed-token';
@@ -93,12 +94,17 @@ export function callbackVerifier(policy: CallbackPolicy): (callback: Callback, n
     const algorithm = headerFault(token.slice(0, first));
     if (algorithm !== undefined) return refused(algorithm);
     const signature = token.slice(last + 1);
-    if (signature.length !== SIGNATURE_LENGTH || !signatureHolds(token.slice(0, last), signature, keys)) return refused('wrong-signature');
+    if (signature.length !== SIGNATURE_LENGTH || !signatureHolds(token.slice(0, last), signature, keys))
+      return refused('wrong-signature');
     const claims = readPart(token.slice(first + 1, last));
     if (claims === undefined) return refused('malformed-token');
     const fault = claimFault(claims, policy, rawBody, now.getTime());
     if (fault !== undefined) return refused(fault);
     // the token holds up to the window after `iat`, so its jti must be known as long
-    return { ok: true, jti: claims['jti'] as string, expiresAt: new Date((claims['iat'] as number) * 1_000 + WINDOW_MS) };
+    return {
+      ok: true,
+      jti: claims['jti'] as string,
+      expiresAt: new Date((claims['iat'] as number) * 1_000 + WINDOW_MS),
+    };
   };
 }

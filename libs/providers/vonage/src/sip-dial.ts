@@ -22,7 +22,11 @@ const refuse = (reason: string, message: string): ProviderError => new ProviderE
 export function sipCall(dial: SipDial, account: SipAccount): SipCall {
   if (!isE164(dial.number)) throw refuse('bad-number', 'The number to dial is not in E.164 form.');
   for (const [name, value] of Object.entries(dial.headers)) {
-    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value)) throw refuse('bad-sip-header', 'A custom SIP header must be named X-… and hold one line of printable characters.');
+    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value))
+      throw refuse(
+        'bad-sip-header',
+        'A custom SIP header must be named X-… and hold one line of printable characters.',
+      );
   }
   return {
     uri: `sip:${dial.number.slice(1)}@${account.host}${account.tls ? ';transport=tls' : ''}`,

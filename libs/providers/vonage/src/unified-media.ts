@@ -18,11 +18,21 @@ const KIND = 'unified';
 
 function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProvider {
   const { applicationId, privateKey } = account;
-  const { video: sdk } = new Vonage({ applicationId, privateKey }, { videoHost: account.videoHost, timeout: timeoutMs });
+  const { video: sdk } = new Vonage(
+    { applicationId, privateKey },
+    { videoHost: account.videoHost, timeout: timeoutMs },
+  );
   const limit = { timeoutMs, request: 'write' } as const;
-  const rest: VideoRest = { host: account.videoHost, project: applicationId, timeoutMs, authorise: () => ({ authorization: `Bearer ${tokenGenerate(applicationId, privateKey)}` }) };
+  const rest: VideoRest = {
+    host: account.videoHost,
+    project: applicationId,
+    timeoutMs,
+    authorise: () => ({ authorization: `Bearer ${tokenGenerate(applicationId, privateKey)}` }),
+  };
   const issueToken: MediaProvider['issueToken'] = (input) =>
-    clientToken(input, (expireTime) => sdk.generateClientToken(input.mediaSessionId, { role: 'publisher', data: input.data, expireTime }));
+    clientToken(input, (expireTime) =>
+      sdk.generateClientToken(input.mediaSessionId, { role: 'publisher', data: input.data, expireTime }),
+    );
   return {
     kind: KIND,
     capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
@@ -53,7 +63,11 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
     // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract §1).
     mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
-    verifyCallback: callbackVerifier({ secrets: [account.callbackSecret, ...account.extraCallbackSecrets], applicationId, applicationRequired: false }),
+    verifyCallback: callbackVerifier({
+      secrets: [account.callbackSecret, ...account.extraCallbackSecrets],
+      applicationId,
+      applicationRequired: false,
+    }),
     parseCallback: parseMediaCallback,
   };
 }

@@ -9,6 +9,7 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_~=.-]{0,254}$/;
  * @throws ProviderError `refused`
  */
 export function pathId(id: string, what: string): string {
-  if (!ID.test(id)) throw new ProviderError('refused', 'bad-vendor-id', `The ${what} is not one that the vendor can have given.`);
+  if (!ID.test(id))
+    throw new ProviderError('refused', 'bad-vendor-id', `The ${what} is not one that the vendor can have given.`);
   return id;
 }

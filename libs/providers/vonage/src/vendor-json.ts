@@ -4,10 +4,12 @@ export type Json = Readonly<Record<string, unknown>>;
 const EMPTY: Json = {};
 
 /** The value if it is an object with fields, else an empty one. */
-export const asObject = (value: unknown): Json => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : EMPTY);
+export const asObject = (value: unknown): Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : EMPTY;
 
 /** A text that is none when it holds a NUL, which no vendor sends and Postgres does not store. */
-export const asText = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' && !value.includes('\u0000') ? value : undefined);
+export const asText = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' && !value.includes('\u0000') ? value : undefined;
 
 /** A name for a metric or a log: short, and of letters, digits, dots and dashes only, so that it can hold no number and no body. */
 export const asName = (value: unknown): string => {
@@ -31,6 +33,11 @@ const DAY_S = 86_400;
 
 /** Whole seconds, which the vendor sends as text; at most a day. */
 export function asSeconds(value: unknown): number | undefined {
-  const seconds = typeof value === 'number' ? value : typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+  const seconds =
+    typeof value === 'number'
+      ? value
+      : typeof value === 'string' && /^\d{1,9}$/.test(value)
+        ? Number(value)
+        : Number.NaN;
   return seconds >= 0 && seconds <= DAY_S ? Math.round(seconds) : undefined;
 }

@@ -31,7 +31,10 @@ function endpoint(number: string): { type: 'phone'; number: string } {
 
 function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps): VoiceProvider {
   const { apiKey, applicationId, privateKey } = account;
-  const { voice: sdk } = new Vonage({ apiKey, applicationId, privateKey }, { apiHost: account.apiHost, timeout: timeoutMs });
+  const { voice: sdk } = new Vonage(
+    { apiKey, applicationId, privateKey },
+    { apiHost: account.apiHost, timeout: timeoutMs },
+  );
   const read = { timeoutMs, request: 'read' } as const;
   const control = { timeoutMs, request: 'control' } as const;
   return {
@@ -89,7 +92,12 @@ function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps
         await beforePage?.();
         return callSdk(read, () => sdk.getCallsPage({ ...page, status: status as CallStatus }));
       }),
-    verifyCallback: callbackVerifier({ secrets: [account.signatureSecret, ...account.extraSignatureSecrets], apiKey, applicationId, applicationRequired: true }),
+    verifyCallback: callbackVerifier({
+      secrets: [account.signatureSecret, ...account.extraSignatureSecrets],
+      apiKey,
+      applicationId,
+      applicationRequired: true,
+    }),
     parseAnswer,
     parseInput,
     parseEvent,

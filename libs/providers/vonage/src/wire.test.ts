@@ -8,7 +8,11 @@ import { vonageVoice } from './voice.ts';
 
 // What goes over the wire, field by field: an emulator that fills in defaults would not show a field that is missing.
 
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+const { privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+});
 const applicationId = 'a1b2c3d4-0000-4000-8000-000000000001';
 const [SECRET, OLD] = ['the-secret-that-holds-now-0123456789', 'the-secret-of-the-rotation-0123456789'];
 
@@ -20,18 +24,40 @@ beforeAll(async () => {
   vendor = await startStubVendor();
   const deps = { timeoutMs: 5_000 };
   voice = vonageVoice.create(
-    vonageVoice.account.parse({ apiKey: 'acc12345', applicationId, privateKey, signatureSecret: SECRET, extraSignatureSecrets: [OLD], apiHost: vendor.url }),
+    vonageVoice.account.parse({
+      apiKey: 'acc12345',
+      applicationId,
+      privateKey,
+      signatureSecret: SECRET,
+      extraSignatureSecrets: [OLD],
+      apiHost: vendor.url,
+    }),
     deps,
   );
   const sip = { username: 'u', password: 'p', secure: false, tls: false, host: 'sip.example:5080' };
-  media = unifiedMedia.create(unifiedMedia.account.parse({ applicationId, privateKey, videoHost: vendor.url, sip, callbackSecret: SECRET }), deps);
+  media = unifiedMedia.create(
+    unifiedMedia.account.parse({ applicationId, privateKey, videoHost: vendor.url, sip, callbackSecret: SECRET }),
+    deps,
+  );
 });
 afterAll(() => vendor.stop());
 
-const asked = (): { method: string | undefined; url: string | undefined; body: unknown } => ({ ...vendor.asked[0], method: vendor.asked[0]?.method, url: vendor.asked[0]?.url, body: JSON.parse(vendor.asked[0]?.body ?? 'null') });
+const asked = (): { method: string | undefined; url: string | undefined; body: unknown } => ({
+  ...vendor.asked[0],
+  method: vendor.asked[0]?.method,
+  url: vendor.asked[0]?.url,
+  body: JSON.parse(vendor.asked[0]?.body ?? 'null'),
+});
 
 describe('voice', () => {
-  const input: CreateCall = { to: '+447700900123', from: '+442079460000', answerTo: 'https://h/answer?leg=1', eventsTo: 'https://h/event?leg=1', ringingTimerS: 45.9, lengthTimerS: 600 };
+  const input: CreateCall = {
+    to: '+447700900123',
+    from: '+442079460000',
+    answerTo: 'https://h/answer?leg=1',
+    eventsTo: 'https://h/event?leg=1',
+    ringingTimerS: 45.9,
+    lengthTimerS: 600,
+  };
   const place = async (more: Partial<CreateCall> = {}): Promise<unknown> => {
     vendor.answer(json({ uuid: 'u-1', status: 'started', conversation_uuid: 'CON-1' }, 201));
     expect(await voice.createCall({ ...input, ...more })).toEqual({ callId: 'u-1' });
@@ -58,7 +84,10 @@ describe('voice', () => {
   ];
 
   it.each(timers)('clamps timers of %d and %d s', async (lengthTimerS, ringingTimerS, length, ringing) => {
-    expect(await place({ lengthTimerS, ringingTimerS })).toMatchObject({ length_timer: length, ringing_timer: ringing });
+    expect(await place({ lengthTimerS, ringingTimerS })).toMatchObject({
+      length_timer: length,
+      ringing_timer: ringing,
+    });
   });
 
   it('hangs up and mutes by PUT', async () => {
@@ -66,14 +95,21 @@ describe('voice', () => {
     await voice.hangUp('u-1');
     await voice.mute('u-1', true);
     await voice.mute('u-1', false);
-    expect(vendor.asked.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual(['hangup', 'mute', 'unmute'].map((action) => `PUT /v1/calls/u-1 {"action":"${action}"}`));
+    expect(vendor.asked.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual(
+      ['hangup', 'mute', 'unmute'].map((action) => `PUT /v1/calls/u-1 {"action":"${action}"}`),
+    );
   });
 
   it('lists each live status by the hundred, oldest first', async () => {
     vendor.answer(json({ count: 0, _embedded: { calls: [] } }));
     expect(await voice.listLiveCalls()).toEqual([]);
     expect(vendor.asked.map(({ url }) => Object.fromEntries(new URL(url ?? '', vendor.url).searchParams))).toEqual(
-      ['started', 'ringing', 'answered'].map((status) => ({ status, page_size: '100', record_index: '0', order: 'asc' })),
+      ['started', 'ringing', 'answered'].map((status) => ({
+        status,
+        page_size: '100',
+        record_index: '0',
+        order: 'asc',
+      })),
     );
   });
 
@@ -81,7 +117,14 @@ describe('voice', () => {
     const rawBody = Buffer.from('{}');
     const now = new Date('2026-11-21T12:00:00Z');
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const claims = { iat: now.getTime() / 1_000, jti: 'j', iss: 'Vonage', payload_hash: createHash('sha256').update(rawBody).digest('hex'), api_key: 'acc12345', application_id: applicationId };
+    const claims = {
+      iat: now.getTime() / 1_000,
+      jti: 'j',
+      iss: 'Vonage',
+      payload_hash: createHash('sha256').update(rawBody).digest('hex'),
+      api_key: 'acc12345',
+      application_id: applicationId,
+    };
     const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
     const authorization = `Bearer ${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
     expect(voice.verifyCallback({ authorization, rawBody }, now)).toMatchObject({ ok: true });
@@ -93,23 +136,48 @@ describe('unified video', () => {
     vendor.answer(json([{ session_id: 's-1' }]));
     expect(await media.openSession()).toEqual({ mediaSessionId: 's-1' });
     // `location=null` is the SDK's own way (contract §0.11)
-    expect(Object.fromEntries(new URLSearchParams(vendor.asked[0]?.body))).toEqual({ archiveMode: 'manual', 'p2p.preference': 'disabled', location: 'null' });
+    expect(Object.fromEntries(new URLSearchParams(vendor.asked[0]?.body))).toEqual({
+      archiveMode: 'manual',
+      'p2p.preference': 'disabled',
+      location: 'null',
+    });
   });
 
   it('dials as the account says: here without encryption, to a host of its own', async () => {
     vendor.answer(json({ id: 'i', connectionId: 'c', streamId: 's' }));
-    const dial = { mediaSessionId: 's-1', number: '+442079460000', headers: { 'X-Leg': 'l' }, data: 'd', expiresAt: new Date(Date.now() + 60_000) };
+    const dial = {
+      mediaSessionId: 's-1',
+      number: '+442079460000',
+      headers: { 'X-Leg': 'l' },
+      data: 'd',
+      expiresAt: new Date(Date.now() + 60_000),
+    };
     expect(await media.dialSip(dial)).toEqual({ connectionId: 'c', sipCallId: 'i' });
     expect(asked()).toMatchObject({
       method: 'POST',
       url: `/v2/project/${applicationId}/dial`,
-      body: { sessionId: 's-1', token: expect.any(String), sip: { uri: 'sip:442079460000@sip.example:5080', headers: { 'X-Leg': 'l' }, auth: { username: 'u', password: 'p' }, secure: false } },
+      body: {
+        sessionId: 's-1',
+        token: expect.any(String),
+        sip: {
+          uri: 'sip:442079460000@sip.example:5080',
+          headers: { 'X-Leg': 'l' },
+          auth: { username: 'u', password: 'p' },
+          secure: false,
+        },
+      },
     });
   });
 
   it('takes a dial that was answered with no ids for one that may have been made', async () => {
     vendor.answer(json({}));
-    const dial = { mediaSessionId: 's-1', number: '+442079460000', headers: {}, data: 'd', expiresAt: new Date(Date.now() + 60_000) };
+    const dial = {
+      mediaSessionId: 's-1',
+      number: '+442079460000',
+      headers: {},
+      data: 'd',
+      expiresAt: new Date(Date.now() + 60_000),
+    };
     await expect(media.dialSip(dial)).rejects.toMatchObject({ failure: 'unknown' });
   });
 });

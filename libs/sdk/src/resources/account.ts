@@ -8,5 +8,10 @@ export const account = (client: Client) => ({
   /** How much you may use, and use now. */
   limits: (options?: CallOptions): Promise<Limits> => getLimits({ ...callWith(client, options) }),
   /** Who changed what, and when; newest first. */
-  audit: (query: NonNullable<ListAuditData['query']> = {}, options?: CallOptions): Listing<AuditPage, AuditEntry> => listing(query, (asked) => listAudit({ ...callWith(client, options), query: asked }), (page) => page.entries),
+  audit: (query: NonNullable<ListAuditData['query']> = {}, options?: CallOptions): Listing<AuditPage, AuditEntry> =>
+    listing(
+      query,
+      (asked) => listAudit({ ...callWith(client, options), query: asked }),
+      (page) => page.entries,
+    ),
 });

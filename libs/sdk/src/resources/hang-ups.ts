@@ -6,5 +6,10 @@ import { listing, type Listing } from '../listing.ts';
 
 export const hangUps = (client: Client) => ({
   /** The ledger of all your connections, those owed last first. */
-  list: (query: NonNullable<ListHangUpsData['query']> = {}, options?: CallOptions): Listing<HangUpPage, HangUpLine> => listing(query, (asked) => listHangUps({ ...callWith(client, options), query: asked }), (page) => page.hangUps),
+  list: (query: NonNullable<ListHangUpsData['query']> = {}, options?: CallOptions): Listing<HangUpPage, HangUpLine> =>
+    listing(
+      query,
+      (asked) => listHangUps({ ...callWith(client, options), query: asked }),
+      (page) => page.hangUps,
+    ),
 });

@@ -5,5 +5,6 @@ import type { ListNumbersData, Numbers } from '../generated/types.gen.ts';
 
 export const numbers = (client: Client) => ({
   /** The numbers that your callers may dial. */
-  list: (query: NonNullable<ListNumbersData['query']> = {}, options?: CallOptions): Promise<Numbers> => listNumbers({ ...callWith(client, options), query }),
+  list: (query: NonNullable<ListNumbersData['query']> = {}, options?: CallOptions): Promise<Numbers> =>
+    listNumbers({ ...callWith(client, options), query }),
 });

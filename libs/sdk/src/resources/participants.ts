@@ -1,25 +1,60 @@
 import { callWith, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
-import { addParticipant, getParticipant, issueToken, listParticipants, muteParticipant, removeParticipant, sendDigits, updateParticipant } from '../generated/sdk.gen.ts';
+import {
+  addParticipant,
+  getParticipant,
+  issueToken,
+  listParticipants,
+  muteParticipant,
+  removeParticipant,
+  sendDigits,
+  updateParticipant,
+} from '../generated/sdk.gen.ts';
 import type {
-  AddedParticipant, AddParticipantData, IssueTokenData, ListParticipantsData, MuteParticipantData, Participant, RemovedParticipant, Roster, SendDigitsData, TakenByProvider, Token, UpdateParticipantData,
+  AddedParticipant,
+  AddParticipantData,
+  IssueTokenData,
+  ListParticipantsData,
+  MuteParticipantData,
+  Participant,
+  RemovedParticipant,
+  Roster,
+  SendDigitsData,
+  TakenByProvider,
+  Token,
+  UpdateParticipantData,
 } from '../generated/types.gen.ts';
 import { listing, type Listing } from '../listing.ts';
 
 export const participants = (client: Client) => ({
   /** Rings a phone and brings it in. The answer comes at once; watch the roster or the events for what becomes of it. */
-  dial: (roomId: string, whom: AddParticipantData['body'], options?: CallOptions): Promise<AddedParticipant> => addParticipant({ ...callWith(client, options), path: { roomId }, body: whom }),
+  dial: (roomId: string, whom: AddParticipantData['body'], options?: CallOptions): Promise<AddedParticipant> =>
+    addParticipant({ ...callWith(client, options), path: { roomId }, body: whom }),
   /** A token for one more browser. */
-  token: (roomId: string, person: IssueTokenData['body'], options?: CallOptions): Promise<Token> => issueToken({ ...callWith(client, options), path: { roomId }, body: person }),
+  token: (roomId: string, person: IssueTokenData['body'], options?: CallOptions): Promise<Token> =>
+    issueToken({ ...callWith(client, options), path: { roomId }, body: person }),
   /** Who is there, was, or is awaited, in the order in which they were added. */
-  list: (roomId: string, query: NonNullable<ListParticipantsData['query']> = {}, options?: CallOptions): Listing<Roster, Participant> =>
-    listing(query, (asked) => listParticipants({ ...callWith(client, options), path: { roomId }, query: asked }), (page) => page.participants),
-  get: (participantId: string, options?: CallOptions): Promise<Participant> => getParticipant({ ...callWith(client, options), path: { participantId } }),
+  list: (
+    roomId: string,
+    query: NonNullable<ListParticipantsData['query']> = {},
+    options?: CallOptions,
+  ): Listing<Roster, Participant> =>
+    listing(
+      query,
+      (asked) => listParticipants({ ...callWith(client, options), path: { roomId }, query: asked }),
+      (page) => page.participants,
+    ),
+  get: (participantId: string, options?: CallOptions): Promise<Participant> =>
+    getParticipant({ ...callWith(client, options), path: { participantId } }),
   /** Gives somebody another name on the roster. */
-  update: (participantId: string, change: UpdateParticipantData['body'], options?: CallOptions): Promise<Participant> => updateParticipant({ ...callWith(client, options), path: { participantId }, body: change }),
+  update: (participantId: string, change: UpdateParticipantData['body'], options?: CallOptions): Promise<Participant> =>
+    updateParticipant({ ...callWith(client, options), path: { participantId }, body: change }),
   /** Out of the room: what they are connected by is hung up. */
-  remove: (participantId: string, options?: CallOptions): Promise<RemovedParticipant> => removeParticipant({ ...callWith(client, options), path: { participantId } }),
-  mute: (participantId: string, how: MuteParticipantData['body'], options?: CallOptions): Promise<TakenByProvider> => muteParticipant({ ...callWith(client, options), path: { participantId }, body: how }),
+  remove: (participantId: string, options?: CallOptions): Promise<RemovedParticipant> =>
+    removeParticipant({ ...callWith(client, options), path: { participantId } }),
+  mute: (participantId: string, how: MuteParticipantData['body'], options?: CallOptions): Promise<TakenByProvider> =>
+    muteParticipant({ ...callWith(client, options), path: { participantId }, body: how }),
   /** Plays keys to whoever is on the telephone. */
-  sendDigits: (participantId: string, keys: SendDigitsData['body'], options?: CallOptions): Promise<TakenByProvider> => sendDigits({ ...callWith(client, options), path: { participantId }, body: keys }),
+  sendDigits: (participantId: string, keys: SendDigitsData['body'], options?: CallOptions): Promise<TakenByProvider> =>
+    sendDigits({ ...callWith(client, options), path: { participantId }, body: keys }),
 });

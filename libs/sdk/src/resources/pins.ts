@@ -5,9 +5,13 @@ import type { CreatedPin, CreatePinData, DeletedPin, Pins, RotatedPins } from '.
 
 export const pins = (client: Client) => ({
   /** A PIN of somebody's own. */
-  create: (roomId: string, whose: CreatePinData['body'], options?: CallOptions): Promise<CreatedPin> => createPin({ ...callWith(client, options), path: { roomId }, body: whose }),
-  list: (roomId: string, options?: CallOptions): Promise<Pins> => listPins({ ...callWith(client, options), path: { roomId } }),
-  delete: (roomId: string, pinId: string, options?: CallOptions): Promise<DeletedPin> => deletePin({ ...callWith(client, options), path: { roomId, pinId } }),
+  create: (roomId: string, whose: CreatePinData['body'], options?: CallOptions): Promise<CreatedPin> =>
+    createPin({ ...callWith(client, options), path: { roomId }, body: whose }),
+  list: (roomId: string, options?: CallOptions): Promise<Pins> =>
+    listPins({ ...callWith(client, options), path: { roomId } }),
+  delete: (roomId: string, pinId: string, options?: CallOptions): Promise<DeletedPin> =>
+    deletePin({ ...callWith(client, options), path: { roomId, pinId } }),
   /** New PINs for the room; the old ones let nobody in any more. */
-  rotate: (roomId: string, options?: CallOptions): Promise<RotatedPins> => rotatePins({ ...callWith(client, options), path: { roomId } }),
+  rotate: (roomId: string, options?: CallOptions): Promise<RotatedPins> =>
+    rotatePins({ ...callWith(client, options), path: { roomId } }),
 });

@@ -12,16 +12,29 @@ let made = 0;
 export const freshId = (prefix: string): string => `${prefix}_${(made += 1)}`;
 
 /** A webhook's token that nobody used before. */
-export const freshToken = (accountId: string | null = null): UsedToken => ({ accountId, jti: freshId('jti'), expiresAt: new Date('2099-01-01T00:00:00Z') });
+export const freshToken = (accountId: string | null = null): UsedToken => ({
+  accountId,
+  jti: freshId('jti'),
+  expiresAt: new Date('2099-01-01T00:00:00Z'),
+});
 
 /** Ids for what seating a caller makes. */
-export const freshSeat = (): FreshIds => ({ sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') });
+export const freshSeat = (): FreshIds => ({
+  sessionId: freshId('ses'),
+  conversation: freshId('conv'),
+  participantId: freshId('part'),
+});
 
 /** Stands for the keyed HMAC of a PIN. */
 export const lookupOf = (pin: string): Buffer => Buffer.from(`lookup of ${pin}`);
 
 export async function makeNumbers(store: Store): Promise<void> {
-  await store.prisma.dial_in_number.createMany({ data: [{ e164: NUMBER, language: 'en-GB', guarded: false }, { e164: OTHER_NUMBER, language: 'de-DE', guarded: false }] });
+  await store.prisma.dial_in_number.createMany({
+    data: [
+      { e164: NUMBER, language: 'en-GB', guarded: false },
+      { e164: OTHER_NUMBER, language: 'de-DE', guarded: false },
+    ],
+  });
 }
 
 /** A tenant with an account of its own, and a number there. */
@@ -29,8 +42,22 @@ export async function makeAccount(store: Store): Promise<{ tenantId: string; acc
   const [tenantId, accountId] = [freshId('ten'), freshId('acct')];
   const number = `+49301${String(made).padStart(6, '0')}`;
   await store.prisma.tenant.create({ data: { id: tenantId, name: tenantId } });
-  await store.prisma.provider_account.create({ data: { id: accountId, tenant_id: tenantId, label: 'Own', voice_kind: 'vonage', media_kind: 'unified', application_id: accountId, voice_key_end: 'end', sealed: new Uint8Array(1), verified_at: new Date() } });
-  await store.prisma.dial_in_number.create({ data: { e164: number, guarded: false, dedicated_to: tenantId, account_id: accountId } });
+  await store.prisma.provider_account.create({
+    data: {
+      id: accountId,
+      tenant_id: tenantId,
+      label: 'Own',
+      voice_kind: 'vonage',
+      media_kind: 'unified',
+      application_id: accountId,
+      voice_key_end: 'end',
+      sealed: new Uint8Array(1),
+      verified_at: new Date(),
+    },
+  });
+  await store.prisma.dial_in_number.create({
+    data: { e164: number, guarded: false, dedicated_to: tenantId, account_id: accountId },
+  });
   return { tenantId, accountId, number };
 }
 
@@ -52,36 +79,91 @@ export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): P
   await inTransaction(store, tenantId, async (tx) => {
     const { room } = await insertRoom(tx, tenantId, {
       room: {
-        name: 'Room', number: NUMBER, bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: null, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null,
-        ...settings, id: ids.room,
+        name: 'Room',
+        number: NUMBER,
+        bridge: 'auto',
+        max_participants: 10,
+        max_duration_s: 3_600,
+        never_used_s: null,
+        browsers_left_s: null,
+        phones_left_s: null,
+        alone_s: null,
+        empty_s: null,
+        ...settings,
+        id: ids.room,
       },
-      session: { id: ids.session, conversation: ids.conversation, mediaSessionId: null, accountId: number?.account_id ?? null },
+      session: {
+        id: ids.session,
+        conversation: ids.conversation,
+        mediaSessionId: null,
+        accountId: number?.account_id ?? null,
+      },
       participant: { id: freshId('part'), name: 'Host' },
     });
-    await claimPin(tx, tenantId, { id: ids.pin, roomId: room.id, number: room.number, lookup: lookupOf(pin), sealed: Buffer.from('sealed'), digits: 9 });
+    await claimPin(tx, tenantId, {
+      id: ids.pin,
+      roomId: room.id,
+      number: room.number,
+      lookup: lookupOf(pin),
+      sealed: Buffer.from('sealed'),
+      digits: 9,
+    });
   });
   return { tenantId, roomId: ids.room, sessionId: ids.session, conversation: ids.conversation, pin };
 }
 
 /** A leg in a session, with any columns set afterwards. */
-export async function makeLeg(store: Store, { tenantId, sessionId }: { tenantId: string; sessionId: string }, leg: Partial<LegRow> & Pick<NewLeg, 'kind' | 'state'>): Promise<string> {
+export async function makeLeg(
+  store: Store,
+  { tenantId, sessionId }: { tenantId: string; sessionId: string },
+  leg: Partial<LegRow> & Pick<NewLeg, 'kind' | 'state'>,
+): Promise<string> {
   const id = leg.id ?? freshId('leg');
-  await inTransaction(store, tenantId, (tx) => insertLeg(tx, tenantId, { id: sessionId, account_id: leg.account_id ?? null }, { deadline_at: new Date('2099-01-01T00:00:00Z'), ...leg, id }));
+  await inTransaction(store, tenantId, (tx) =>
+    insertLeg(
+      tx,
+      tenantId,
+      { id: sessionId, account_id: leg.account_id ?? null },
+      { deadline_at: new Date('2099-01-01T00:00:00Z'), ...leg, id },
+    ),
+  );
   await setColumns(store, 'leg', id, { ...leg, id });
   return id;
 }
 
 /** Writes columns as they are, past every rule: to put a row into a state that a test starts from. */
-export async function setColumns(store: Store, table: 'leg' | 'session' | 'room' | 'pin', id: string, columns: Partial<LegRow> | Partial<SessionRow> | Record<string, unknown>): Promise<void> {
+export async function setColumns(
+  store: Store,
+  table: 'leg' | 'session' | 'room' | 'pin',
+  id: string,
+  columns: Partial<LegRow> | Partial<SessionRow> | Record<string, unknown>,
+): Promise<void> {
   const names = Object.keys(columns);
-  await store.pool.query(`UPDATE ${table} SET ${names.map((name, i) => `${name} = $${i + 2}`).join(', ')} WHERE id = $1`, [id, ...Object.values(columns)]);
+  await store.pool.query(
+    `UPDATE ${table} SET ${names.map((name, i) => `${name} = $${i + 2}`).join(', ')} WHERE id = $1`,
+    [id, ...Object.values(columns)],
+  );
 }
 
-export const readLeg = async (store: Store, id: string): Promise<LegRow> => (await store.prisma.leg.findUniqueOrThrow({ where: { id } })) as LegRow;
-export const readSession = async (store: Store, id: string): Promise<SessionRow> => (await store.prisma.session.findUniqueOrThrow({ where: { id } })) as SessionRow;
+export const readLeg = async (store: Store, id: string): Promise<LegRow> =>
+  (await store.prisma.leg.findUniqueOrThrow({ where: { id } })) as LegRow;
+export const readSession = async (store: Store, id: string): Promise<SessionRow> =>
+  (await store.prisma.session.findUniqueOrThrow({ where: { id } })) as SessionRow;
 
 /** Where a tenant's events go, with any columns. */
-export async function makeEndpoint(store: Store, tenantId: string, columns: { url?: string; types?: string[]; secret?: Uint8Array<ArrayBuffer> } = {}): Promise<string> {
-  const { id } = await store.prisma.endpoint.create({ data: { id: freshId('ep'), tenant_id: tenantId, url: 'https://receiver.example/events', secret: new Uint8Array(Buffer.from('sealed')), ...columns } });
+export async function makeEndpoint(
+  store: Store,
+  tenantId: string,
+  columns: { url?: string; types?: string[]; secret?: Uint8Array<ArrayBuffer> } = {},
+): Promise<string> {
+  const { id } = await store.prisma.endpoint.create({
+    data: {
+      id: freshId('ep'),
+      tenant_id: tenantId,
+      url: 'https://receiver.example/events',
+      secret: new Uint8Array(Buffer.from('sealed')),
+      ...columns,
+    },
+  });
   return id;
 }

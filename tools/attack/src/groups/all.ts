@@ -24,7 +24,10 @@ export const GROUPS: readonly Group[] = [
   accountWebhooks,
   eventFuzz,
   histories,
-  { ...eventSignatures, run: (target, tally) => eventSignatures.run({ seed: target.seed, capture: () => captureDeliveries(target) }, tally) },
+  {
+    ...eventSignatures,
+    run: (target, tally) => eventSignatures.run({ seed: target.seed, capture: () => captureDeliveries(target) }, tally),
+  },
   ssrf,
   matrix,
   rowLevelSecurity,

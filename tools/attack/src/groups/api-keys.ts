@@ -17,7 +17,10 @@ export const apiKeys: Group<Pick<Target, 'apiUrl' | 'send' | 'victim' | 'attacke
   least: 300,
   async run({ apiUrl, send, victim, attacker }, tally) {
     await inParallel(attempts(victim.key, attacker.key), 8, async ({ what, headers, query = '' }) => {
-      tally.judge(what, notRefused(await send({ method: 'GET', url: `${apiUrl}/v1/rooms${query}`, headers }), [400, 401, 431]));
+      tally.judge(
+        what,
+        notRefused(await send({ method: 'GET', url: `${apiUrl}/v1/rooms${query}`, headers }), [400, 401, 431]),
+      );
     });
   },
 };
@@ -27,28 +30,101 @@ const OTHER: Readonly<Record<string, string>> = { A: 'B', a: 'b', '0': '1' };
 function* attempts(key: string, others: string): Generator<Attempt> {
   const bearer = (what: string, given: string): Attempt => ({ what, headers: { authorization: `Bearer ${given}` } });
   // Each character changed, one at a time: the last too, though base64url does not use all its bits.
-  for (let at = 0; at < key.length; at++) yield bearer(`character ${at} changed`, `${key.slice(0, at)}${OTHER[key[at]!] ?? 'A'}${key.slice(at + 1)}`);
-  for (const at of [0, 1, 3, 4, 10, 20, 30, 40, key.length - 5]) yield bearer(`two characters swapped at ${at}`, swapped(key, at));
-  for (let length = 1; length < key.length; length++) yield bearer(`the first ${length} characters`, key.slice(0, length));
-  for (const more of ['A', 'AA', '=', '==', '.', '-', '_', '%00', '%20', 'a'.repeat(500), '/', '?', '#', '\t', ';', ',']) yield bearer(`${JSON.stringify(more.slice(0, 4))} after it`, key + (more === '\t' ? '\tx' : more));
+  for (let at = 0; at < key.length; at++)
+    yield bearer(`character ${at} changed`, `${key.slice(0, at)}${OTHER[key[at]!] ?? 'A'}${key.slice(at + 1)}`);
+  for (const at of [0, 1, 3, 4, 10, 20, 30, 40, key.length - 5])
+    yield bearer(`two characters swapped at ${at}`, swapped(key, at));
+  for (let length = 1; length < key.length; length++)
+    yield bearer(`the first ${length} characters`, key.slice(0, length));
+  for (const more of [
+    'A',
+    'AA',
+    '=',
+    '==',
+    '.',
+    '-',
+    '_',
+    '%00',
+    '%20',
+    'a'.repeat(500),
+    '/',
+    '?',
+    '#',
+    '\t',
+    ';',
+    ',',
+  ])
+    yield bearer(`${JSON.stringify(more.slice(0, 4))} after it`, key + (more === '\t' ? '\tx' : more));
   const [, , id = '', secret = ''] = /^(pl_[a-z]+_)?([A-Za-z0-9]+)_(.+)$/.exec(key) ?? [];
-  for (const env of ['live', 'test', 'prod', 'de', 'devv', 'x']) yield bearer(`the environment ${env}`, `pl_${env}_${id}_${secret}`);
-  for (const odd of [`pl_live_${id}_${secret.toLowerCase()}`, `PL_DEV_${id}_${secret}`, `pl__${id}_${secret}`, `pl_dev_${id.toUpperCase()}X_${secret}`, `${id}_${secret}`, secret, id, `pl_dev_${id}_`, `pl_dev__${secret}`, `sk_dev_${id}_${secret}`]) yield bearer('another form', odd);
+  for (const env of ['live', 'test', 'prod', 'de', 'devv', 'x'])
+    yield bearer(`the environment ${env}`, `pl_${env}_${id}_${secret}`);
+  for (const odd of [
+    `pl_live_${id}_${secret.toLowerCase()}`,
+    `PL_DEV_${id}_${secret}`,
+    `pl__${id}_${secret}`,
+    `pl_dev_${id.toUpperCase()}X_${secret}`,
+    `${id}_${secret}`,
+    secret,
+    id,
+    `pl_dev_${id}_`,
+    `pl_dev__${secret}`,
+    `sk_dev_${id}_${secret}`,
+  ])
+    yield bearer('another form', odd);
   yield bearer('another’s secret under its id', `pl_dev_${keyIdOf(key)}_${others.slice(-43)}`);
   yield bearer('its secret under another’s id', `pl_dev_${keyIdOf(others)}_${key.slice(-43)}`);
   yield bearer('its hash for its secret', `pl_dev_${keyIdOf(key)}_${randomBytes(32).toString('base64url')}`);
-  for (const wild of [`' OR '1'='1`, `pl_dev_${id}'--_${secret}`, `pl_dev_%_${secret}`, `pl_dev_*_${secret}`, 'null', 'undefined', 'true', '{}', '[object Object]', 'admin', '../../etc/passwd', '${jndi:ldap://x}']) yield bearer('what is no key', wild);
+  for (const wild of [
+    `' OR '1'='1`,
+    `pl_dev_${id}'--_${secret}`,
+    `pl_dev_%_${secret}`,
+    `pl_dev_*_${secret}`,
+    'null',
+    'undefined',
+    'true',
+    '{}',
+    '[object Object]',
+    'admin',
+    '../../etc/passwd',
+    '${jndi:ldap://x}',
+  ])
+    yield bearer('what is no key', wild);
   for (let n = 0; n < 110; n++) yield bearer('a key that nobody has', newKey());
-  for (const scheme of ['Basic', 'Token', 'Digest', 'ApiKey', 'Bearer:', 'Bearer=', 'Bear', 'JWT', 'Bearer,']) yield { what: `the scheme ${scheme}`, headers: { authorization: `${scheme} ${key}` } };
+  for (const scheme of ['Basic', 'Token', 'Digest', 'ApiKey', 'Bearer:', 'Bearer=', 'Bear', 'JWT', 'Bearer,'])
+    yield { what: `the scheme ${scheme}`, headers: { authorization: `${scheme} ${key}` } };
   yield { what: 'no scheme', headers: { authorization: key } };
   yield { what: 'no header', headers: {} };
-  for (const name of ['x-api-key', 'api-key', 'x-authorization', 'proxy-authorization', 'x-forwarded-authorization', 'cookie', 'www-authenticate', 'x-access-token']) yield { what: `the key in ${name}`, headers: { [name]: name === 'cookie' ? `authorization=Bearer ${key}; key=${key}` : `Bearer ${key}` } };
-  for (const name of ['key', 'api_key', 'apikey', 'token', 'access_token', 'authorization']) yield { what: `the key in ?${name}`, headers: {}, query: `?${name}=${encodeURIComponent(`Bearer ${key}`)}` };
+  for (const name of [
+    'x-api-key',
+    'api-key',
+    'x-authorization',
+    'proxy-authorization',
+    'x-forwarded-authorization',
+    'cookie',
+    'www-authenticate',
+    'x-access-token',
+  ])
+    yield {
+      what: `the key in ${name}`,
+      headers: { [name]: name === 'cookie' ? `authorization=Bearer ${key}; key=${key}` : `Bearer ${key}` },
+    };
+  for (const name of ['key', 'api_key', 'apikey', 'token', 'access_token', 'authorization'])
+    yield { what: `the key in ?${name}`, headers: {}, query: `?${name}=${encodeURIComponent(`Bearer ${key}`)}` };
   // Two of them: what one part of a system checks, another might not use.
-  yield { what: 'two headers, the wrong one first', headers: { authorization: [`Bearer ${newKey()}`, `Bearer ${key}`] as unknown as string } };
-  yield { what: 'two in one header, the wrong one first', headers: { authorization: `Bearer ${newKey()}, Bearer ${key}` } };
-  yield { what: 'two in one header, the good one first', headers: { authorization: `Bearer ${key}, Bearer ${newKey()}` } };
+  yield {
+    what: 'two headers, the wrong one first',
+    headers: { authorization: [`Bearer ${newKey()}`, `Bearer ${key}`] as unknown as string },
+  };
+  yield {
+    what: 'two in one header, the wrong one first',
+    headers: { authorization: `Bearer ${newKey()}, Bearer ${key}` },
+  };
+  yield {
+    what: 'two in one header, the good one first',
+    headers: { authorization: `Bearer ${key}, Bearer ${newKey()}` },
+  };
   yield { what: 'two in one header, by a space', headers: { authorization: `Bearer ${newKey()} ${key}` } };
 }
 
-const swapped = (key: string, at: number): string => (key[at] === key[at + 1] ? `${key}x` : `${key.slice(0, at)}${key[at + 1]}${key[at]}${key.slice(at + 2)}`);
+const swapped = (key: string, at: number): string =>
+  key[at] === key[at + 1] ? `${key}x` : `${key.slice(0, at)}${key[at + 1]}${key[at]}${key.slice(at + 2)}`;

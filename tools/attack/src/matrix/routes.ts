@@ -18,7 +18,9 @@ export interface Route {
 
 /** Every operation of the document. Throws for one that does not say who may use it. */
 export const routesOf = (document: OpenApi): Route[] =>
-  Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => routeOf(document, path, method, operation)));
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => routeOf(document, path, method, operation)),
+  );
 
 function routeOf(document: OpenApi, path: string, method: string, operation: ApiOperation): Route {
   const schema = operation.requestBody?.content['application/json']?.schema;
@@ -45,7 +47,8 @@ function scopeOf({ operationId, security }: ApiOperation): Scope | 'operator' {
 export function addressOf(route: Route, ids: Readonly<Record<string, string>>): string {
   return route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const id = ids[name];
-    if (id === undefined) throw new Error(`The attack has no id for {${name}} of ${route.id}: make one in tools/attack/src/target.ts.`);
+    if (id === undefined)
+      throw new Error(`The attack has no id for {${name}} of ${route.id}: make one in tools/attack/src/target.ts.`);
     return encodeURIComponent(id);
   });
 }

@@ -8,7 +8,9 @@ export function sample(document: OpenApi, schema: JsonSchema): unknown {
     return sample(document, named);
   }
   if (schema.properties !== undefined) {
-    const needed = Object.entries(schema.properties).filter(([name, field]) => schema.required?.includes(name) === true && field.default === undefined);
+    const needed = Object.entries(schema.properties).filter(
+      ([name, field]) => schema.required?.includes(name) === true && field.default === undefined,
+    );
     // One field at least: a change that changes nothing may be refused for that.
     const shown = needed.length > 0 ? needed : Object.entries(schema.properties).slice(0, 1);
     return Object.fromEntries(shown.map(([name, field]) => [name, sample(document, field)]));
@@ -16,7 +18,9 @@ export function sample(document: OpenApi, schema: JsonSchema): unknown {
   if (schema.examples?.[0] !== undefined) return schema.examples[0];
   if (schema.default !== undefined) return schema.default;
   if (schema.enum !== undefined) return schema.enum[0];
-  const one = [...(schema.anyOf ?? []), ...((schema['oneOf'] as JsonSchema[] | undefined) ?? [])].find(({ type }) => type !== 'null');
+  const one = [...(schema.anyOf ?? []), ...((schema['oneOf'] as JsonSchema[] | undefined) ?? [])].find(
+    ({ type }) => type !== 'null',
+  );
   if (one !== undefined) return sample(document, one);
   if (schema.items !== undefined) return [sample(document, schema.items)];
   return { string: 'x', integer: 1, number: 1, boolean: true, object: {} }[schema.type ?? 'object'];

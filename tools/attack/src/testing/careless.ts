@@ -13,17 +13,28 @@ import { openHttp } from '../http.ts';
 import { newKey, type Party, type Target } from '../target.ts';
 
 /** How a service that has no defences answers a request: by default yes, to everybody, with everything. */
-export type Manners = (path: string, body: string, owner: Store) => Promise<{ status: number; body: unknown }> | { status: number; body: unknown };
+export type Manners = (
+  path: string,
+  body: string,
+  owner: Store,
+) => Promise<{ status: number; body: unknown }> | { status: number; body: unknown };
 
 /** A target without any defence, over a real database with two tenants' rows: what a group must find fault with. */
-export async function startCareless(): Promise<{ target: Target; behave(manners: Manners): void; stop(): Promise<void> }> {
+export async function startCareless(): Promise<{
+  target: Target;
+  behave(manners: Manners): void;
+  stop(): Promise<void>;
+}> {
   const database = await createTestDatabase();
   const owner = openStore({ owner: true, url: database.url, max: 4, onError: () => undefined });
   await makeNumbers(owner);
   const [mine, theirs] = [await makeRoom(owner), await makeRoom(owner)];
   for (const room of [mine, theirs]) await makeLeg(owner, room, { kind: 'inbound', state: 'joined' });
   const document = openApi('0.0.0');
-  const named = ['legId', ...Object.keys(document.paths).flatMap((path) => [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name))];
+  const named = [
+    'legId',
+    ...Object.keys(document.paths).flatMap((path) => [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)),
+  ];
   const party = ({ tenantId, roomId }: { tenantId: string; roomId: string }): Party =>
     ({
       tenantId,
@@ -47,7 +58,9 @@ export async function startCareless(): Promise<{ target: Target; behave(manners:
     request.on('error', () => undefined);
     request.on('end', () => {
       log(`${request.url} ${request.headers.authorization} ${body.slice(0, 2_000)}`);
-      void Promise.resolve(manners(request.url ?? '', body, owner)).then((answer) => reply.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body)));
+      void Promise.resolve(manners(request.url ?? '', body, owner)).then((answer) =>
+        reply.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body)),
+      );
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -68,7 +81,15 @@ export async function startCareless(): Promise<{ target: Target; behave(manners:
     operatorKey: 'plop_dev_x',
     keyWith: async () => newKey(),
     dead: { revoked: newKey(), expired: newKey() },
-    stack: { urls: { 'voice-webhooks': url, 'room-api': url }, numbers: [{ e164: '+12025550100', language: 'en-US' }], credentials, logFolder, instances: [{ name: 'careless', url }], databaseUrl: database.url, postgres: { serviceUrlOf: async () => database.url } },
+    stack: {
+      urls: { 'voice-webhooks': url, 'room-api': url },
+      numbers: [{ e164: '+12025550100', language: 'en-US' }],
+      credentials,
+      logFolder,
+      instances: [{ name: 'careless', url }],
+      databaseUrl: database.url,
+      postgres: { serviceUrlOf: async () => database.url },
+    },
     seed: 1,
   } as unknown as Target;
   return {

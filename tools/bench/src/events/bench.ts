@@ -9,7 +9,13 @@ import { migrate } from '@partyline/dev/migrate';
 import { freePort } from '@partyline/dev/ports';
 import { startPostgres } from '@partyline/dev/postgres';
 import { startRedis } from '@partyline/dev/redis';
-import { emulatedVendor, readyPath, serviceEnvironment, serviceNames, type ServiceName } from '@partyline/dev/service-environment';
+import {
+  emulatedVendor,
+  readyPath,
+  serviceEnvironment,
+  serviceNames,
+  type ServiceName,
+} from '@partyline/dev/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
 import { appendEvents } from '@partyline/store/events';
 import { eventId } from '@partyline/store/outbox';
@@ -19,7 +25,10 @@ import { median, quantile } from '../statistics.ts';
 import { startReceiver, type Receiver } from './receiver.ts';
 
 /** One event to ten endpoints: from its commit until the last of them has it, beside ten bare posts of the same body. */
-export const events: Bench = { summary: 'fan-out of one event to ten endpoints: from the commit until the last has it, against bare node:http posts', run };
+export const events: Bench = {
+  summary: 'fan-out of one event to ten endpoints: from the commit until the last has it, against bare node:http posts',
+  run,
+};
 
 const ENDPOINTS = 10;
 /** Fewer say nothing of a 99th percentile. */
@@ -60,7 +69,11 @@ async function run(bench: BenchRun): Promise<object> {
     async ours() {
       seq += 1;
       const id = eventId({ session_id: SESSION, endpoint_id: null, seq });
-      await inTransaction(store, TENANT, (tx) => appendEvents(tx, TENANT, { roomId: ROOM, sessionId: SESSION, firstSeq: seq }, [{ type: 'leg.joined', data: { legId: 'leg_bench', kind: 'inbound', participantId: 'part_bench' } }]));
+      await inTransaction(store, TENANT, (tx) =>
+        appendEvents(tx, TENANT, { roomId: ROOM, sessionId: SESSION, firstSeq: seq }, [
+          { type: 'leg.joined', data: { legId: 'leg_bench', kind: 'inbound', participantId: 'part_bench' } },
+        ]),
+      );
       return timed(receiver, id);
     },
     async floor() {
@@ -77,9 +90,14 @@ async function run(bench: BenchRun): Promise<object> {
   for (const name of ['ours', 'floor'] as const) await measure(fanOut[name], options.seconds);
   const rounds: Record<Name, number[]>[] = [];
   for (let round = 1; round <= options.rounds; round++) {
-    const measured = { ours: await measure(fanOut.ours, options.seconds), floor: await measure(fanOut.floor, options.seconds) };
+    const measured = {
+      ours: await measure(fanOut.ours, options.seconds),
+      floor: await measure(fanOut.floor, options.seconds),
+    };
     rounds.push(measured);
-    log(`round ${round} of ${options.rounds}: ${(['ours', 'floor'] as const).map((name) => `${name} p99 ${quantile(measured[name], 0.99).toFixed(1)} ms (${measured[name].length})`).join(', ')}`);
+    log(
+      `round ${round} of ${options.rounds}: ${(['ours', 'floor'] as const).map((name) => `${name} p99 ${quantile(measured[name], 0.99).toFixed(1)} ms (${measured[name].length})`).join(', ')}`,
+    );
   }
   const result = summarise(rounds, options);
   for (const line of describe(result)) print(line);
@@ -110,7 +128,10 @@ async function startOurs({ log, processes }: BenchRun, urls: readonly string[]):
   log('building the services …');
   await buildApps({ log });
   log('starting Postgres and Redis …');
-  const [postgres, redis] = await Promise.all([startPostgres({ own: true, durable: true }).then(processes.add), startRedis({ own: true, log }).then(processes.add)]);
+  const [postgres, redis] = await Promise.all([
+    startPostgres({ own: true, durable: true }).then(processes.add),
+    startRedis({ own: true, log }).then(processes.add),
+  ]);
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
   const store = openStore({ url: databaseUrl, owner: true, max: 2, onError: (error) => log(String(error)) });
@@ -119,7 +140,14 @@ async function startOurs({ log, processes }: BenchRun, urls: readonly string[]):
   const secrets = openEndpointSecrets(Buffer.from(credentials.pinKey, 'base64'));
   for (const [i, url] of urls.entries()) {
     const id = `ep_bench${i}`;
-    await store.prisma.endpoint.create({ data: { id, tenant_id: TENANT, url, secret: new Uint8Array(secrets.seal(writeSecret(Buffer.alloc(32, i).toString('base64url')), id)) } });
+    await store.prisma.endpoint.create({
+      data: {
+        id,
+        tenant_id: TENANT,
+        url,
+        secret: new Uint8Array(secrets.seal(writeSecret(Buffer.alloc(32, i).toString('base64url')), id)),
+      },
+    });
   }
 
   log('starting the cleanup worker …');
@@ -132,7 +160,14 @@ async function startOurs({ log, processes }: BenchRun, urls: readonly string[]):
     args: [inWorkspace('apps/cleanup-worker/dist/main.js')],
     env: {
       PATH: process.env['PATH'],
-      ...serviceEnvironment('cleanup-worker', { vendor: emulatedVendor('unified', NOWHERE, credentials), publicWebhookUrl: service, urls: services, databaseUrl: await postgres.serviceUrlOf(databaseUrl), redisUrl: redis.url, credentials }),
+      ...serviceEnvironment('cleanup-worker', {
+        vendor: emulatedVendor('unified', NOWHERE, credentials),
+        publicWebhookUrl: service,
+        urls: services,
+        databaseUrl: await postgres.serviceUrlOf(databaseUrl),
+        redisUrl: redis.url,
+        credentials,
+      }),
       NODE_ENV: 'production',
       LOG_LEVEL: 'silent',
     },
@@ -143,23 +178,42 @@ async function startOurs({ log, processes }: BenchRun, urls: readonly string[]):
 
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
-function summarise(rounds: readonly Readonly<Record<Name, readonly number[]>>[], { seconds, rounds: count }: BenchOptions): Result {
+function summarise(
+  rounds: readonly Readonly<Record<Name, readonly number[]>>[],
+  { seconds, rounds: count }: BenchOptions,
+): Result {
   const figures = (name: Name): Figures => {
     const all = rounds.flatMap((round) => round[name]);
     return { events: all.length, p50Ms: rounded(quantile(all, 0.5)), p99Ms: rounded(quantile(all, 0.99)) };
   };
-  const ratio = (share: number): number => rounded(median(rounds.map((round) => quantile(round.ours, share) / quantile(round.floor, share))));
-  return { bench: 'events', options: { seconds, rounds: count }, endpoints: ENDPOINTS, errors: 0, servers: { ours: figures('ours'), floor: figures('floor') }, ratios: { p50: ratio(0.5), p99: ratio(0.99) } };
+  const ratio = (share: number): number =>
+    rounded(median(rounds.map((round) => quantile(round.ours, share) / quantile(round.floor, share))));
+  return {
+    bench: 'events',
+    options: { seconds, rounds: count },
+    endpoints: ENDPOINTS,
+    errors: 0,
+    servers: { ours: figures('ours'), floor: figures('floor') },
+    ratios: { p50: ratio(0.5), p99: ratio(0.99) },
+  };
 }
 
 /** The result as lines to read. */
 function describe({ servers, ratios, options, endpoints }: Result): string[] {
-  const row = (name: string, cells: readonly string[]): string => `  ${name.padEnd(44)}${cells.map((cell) => cell.padStart(12)).join('')}`;
+  const row = (name: string, cells: readonly string[]): string =>
+    `  ${name.padEnd(44)}${cells.map((cell) => cell.padStart(12)).join('')}`;
   return [
     '',
     `One event to ${endpoints} endpoints, until the last has it; ${options.rounds} rounds of ${options.seconds} s, an event at a time.`,
     row('', ['p50 ms', 'p99 ms', 'events']),
-    ...([['ours', 'Partyline: committed, signed, noted'], ['floor', 'node:http, bare posts']] as const).map(([name, label]) => row(label, [servers[name].p50Ms.toFixed(2), servers[name].p99Ms.toFixed(2), String(servers[name].events)])),
+    ...(
+      [
+        ['ours', 'Partyline: committed, signed, noted'],
+        ['floor', 'node:http, bare posts'],
+      ] as const
+    ).map(([name, label]) =>
+      row(label, [servers[name].p50Ms.toFixed(2), servers[name].p99Ms.toFixed(2), String(servers[name].events)]),
+    ),
     row('ours ÷ floor', [ratios.p50.toFixed(1), ratios.p99.toFixed(1)]),
   ];
 }

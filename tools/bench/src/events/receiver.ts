@@ -42,7 +42,11 @@ export async function startReceiver(addresses: number): Promise<Receiver> {
     async everywhere(id) {
       const { all, at } = arrival(id);
       const late = AbortSignal.timeout(WITHIN_MS);
-      const never = new Promise<never>((_, reject) => late.addEventListener('abort', () => reject(new Error(`${id} came to ${at.size} of ${addresses} addresses within ${WITHIN_MS / 1000} s`))));
+      const never = new Promise<never>((_, reject) =>
+        late.addEventListener('abort', () =>
+          reject(new Error(`${id} came to ${at.size} of ${addresses} addresses within ${WITHIN_MS / 1000} s`)),
+        ),
+      );
       try {
         return await Promise.race([all, never]);
       } finally {

@@ -4,7 +4,10 @@ import { openConnection } from '../webhooks/connection.ts';
 import { SERVERS, startServers, type ServerName, type Target } from './servers.ts';
 
 /** A tenant creates a room: what it waits for, beside an API that inserts one row and beside the sample that everybody starts from. */
-export const rooms: Bench = { summary: 'room creation: what a tenant waits for, against one INSERT in the same Postgres and a map in memory', run };
+export const rooms: Bench = {
+  summary: 'room creation: what a tenant waits for, against one INSERT in the same Postgres and a map in memory',
+  run,
+};
 
 interface Figures {
   readonly requests: number;
@@ -19,7 +22,9 @@ export interface Result {
   /** Medians over the rounds; `requests` is the sum. */
   readonly servers: Readonly<Record<ServerName, Figures>>;
   /** Ours ÷ theirs, medians of the rounds' ratios. */
-  readonly ratios: Readonly<Record<'row' | 'map', Readonly<Record<'ours' | 'oursKeyed', { readonly p50: number; readonly p99: number }>>>>;
+  readonly ratios: Readonly<
+    Record<'row' | 'map', Readonly<Record<'ours' | 'oursKeyed', { readonly p50: number; readonly p99: number }>>>
+  >;
 }
 
 /** After so many the compiler has done most of its work. */
@@ -29,7 +34,8 @@ async function run(bench: BenchRun): Promise<object> {
   const { log, print, options } = bench;
   const servers = await startServers(bench);
   log('warming up …');
-  for (const server of SERVERS) await measure(servers.byName[server], options.connections, Math.min(WARM_SECONDS, options.seconds * 2));
+  for (const server of SERVERS)
+    await measure(servers.byName[server], options.connections, Math.min(WARM_SECONDS, options.seconds * 2));
   const rounds: Record<ServerName, Figures>[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     const measured: [ServerName, Figures][] = [];
@@ -38,7 +44,9 @@ async function run(bench: BenchRun): Promise<object> {
       measured.push([server, await measure(servers.byName[server], options.connections, options.seconds)]);
     }
     rounds.push(Object.fromEntries(measured) as Record<ServerName, Figures>);
-    log(`round ${round} of ${options.rounds}: ${measured.map(([server, { p99Ms, requests }]) => `${server} p99 ${p99Ms.toFixed(1)} ms (${requests})`).join(', ')}`);
+    log(
+      `round ${round} of ${options.rounds}: ${measured.map(([server, { p99Ms, requests }]) => `${server} p99 ${p99Ms.toFixed(1)} ms (${requests})`).join(', ')}`,
+    );
   }
   const result = summarise(rounds, options);
   for (const line of describe(result)) print(line);
@@ -55,11 +63,20 @@ async function measure({ port, path, headers }: Target, clients: number, seconds
     await Promise.all(
       connections.map(async (connection) => {
         while (performance.now() < endAt) {
-          const request = [`POST ${path} HTTP/1.1`, 'host: 127.0.0.1', 'content-type: application/json', `content-length: ${body.length}`, ...headers(), '', body].join('\r\n');
+          const request = [
+            `POST ${path} HTTP/1.1`,
+            'host: 127.0.0.1',
+            'content-type: application/json',
+            `content-length: ${body.length}`,
+            ...headers(),
+            '',
+            body,
+          ].join('\r\n');
           const sentAt = performance.now();
           const reply = await connection.send(request);
           latencies.push(performance.now() - sentAt);
-          if (reply.status !== 201 || !reply.body.includes('"pin"')) throw new Error(`a room should be made (201); ${path} said ${reply.status} ${reply.body}`);
+          if (reply.status !== 201 || !reply.body.includes('"pin"'))
+            throw new Error(`a room should be made (201); ${path} said ${reply.status} ${reply.body}`);
         }
       }),
     );
@@ -69,34 +86,62 @@ async function measure({ port, path, headers }: Target, clients: number, seconds
   return { requests: latencies.length, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) };
 }
 
-function summarise(rounds: readonly Readonly<Record<ServerName, Figures>>[], { seconds, rounds: count, connections }: BenchOptions): Result {
+function summarise(
+  rounds: readonly Readonly<Record<ServerName, Figures>>[],
+  { seconds, rounds: count, connections }: BenchOptions,
+): Result {
   const rounded = (value: number): number => Number(value.toPrecision(4));
-  const middle = (of: (round: Readonly<Record<ServerName, Figures>>) => number): number => rounded(median(rounds.map(of)));
-  const ratio = (ours: 'ours' | 'oursKeyed', peer: 'row' | 'map') => ({ p50: middle((round) => round[ours].p50Ms / round[peer].p50Ms), p99: middle((round) => round[ours].p99Ms / round[peer].p99Ms) });
+  const middle = (of: (round: Readonly<Record<ServerName, Figures>>) => number): number =>
+    rounded(median(rounds.map(of)));
+  const ratio = (ours: 'ours' | 'oursKeyed', peer: 'row' | 'map') => ({
+    p50: middle((round) => round[ours].p50Ms / round[peer].p50Ms),
+    p99: middle((round) => round[ours].p99Ms / round[peer].p99Ms),
+  });
   const ratios = (peer: 'row' | 'map') => ({ ours: ratio('ours', peer), oursKeyed: ratio('oursKeyed', peer) });
   return {
     bench: 'rooms',
     options: { seconds, rounds: count, connections },
     errors: 0,
     servers: Object.fromEntries(
-      SERVERS.map((server) => [server, { requests: rounds.reduce((sum, round) => sum + round[server].requests, 0), p50Ms: middle((round) => round[server].p50Ms), p99Ms: middle((round) => round[server].p99Ms) }]),
+      SERVERS.map((server) => [
+        server,
+        {
+          requests: rounds.reduce((sum, round) => sum + round[server].requests, 0),
+          p50Ms: middle((round) => round[server].p50Ms),
+          p99Ms: middle((round) => round[server].p99Ms),
+        },
+      ]),
     ) as Result['servers'],
     ratios: { row: ratios('row'), map: ratios('map') },
   };
 }
 
-const NAMES: Readonly<Record<ServerName, string>> = { ours: 'Partyline', oursKeyed: 'Partyline, Idempotency-Key', row: 'Fastify, one INSERT', map: 'Express sample, a map' };
+const NAMES: Readonly<Record<ServerName, string>> = {
+  ours: 'Partyline',
+  oursKeyed: 'Partyline, Idempotency-Key',
+  row: 'Fastify, one INSERT',
+  map: 'Express sample, a map',
+};
 
 /** The result as lines to read. */
 function describe({ servers, ratios, options }: Result): string[] {
-  const row = (name: string, cells: readonly string[]): string => `  ${name.padEnd(28)}${cells.map((cell) => cell.padStart(16)).join('')}`;
+  const row = (name: string, cells: readonly string[]): string =>
+    `  ${name.padEnd(28)}${cells.map((cell) => cell.padStart(16)).join('')}`;
   return [
     '',
     `Medians of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} clients that each wait for their answer.`,
     row('', ['p50 ms', 'p99 ms', 'rooms']),
-    ...SERVERS.map((server) => row(NAMES[server], [servers[server].p50Ms.toFixed(2), servers[server].p99Ms.toFixed(2), String(servers[server].requests)])),
+    ...SERVERS.map((server) =>
+      row(NAMES[server], [
+        servers[server].p50Ms.toFixed(2),
+        servers[server].p99Ms.toFixed(2),
+        String(servers[server].requests),
+      ]),
+    ),
     '',
     row('p99, ours ÷ theirs', [NAMES.ours, 'with a key']),
-    ...(['row', 'map'] as const).map((peer) => row(NAMES[peer], [ratios[peer].ours.p99.toFixed(2), ratios[peer].oursKeyed.p99.toFixed(2)])),
+    ...(['row', 'map'] as const).map((peer) =>
+      row(NAMES[peer], [ratios[peer].ours.p99.toFixed(2), ratios[peer].oursKeyed.p99.toFixed(2)]),
+    ),
   ];
 }

@@ -14,7 +14,12 @@ hears.on('message', (_channel, message) => {
   // As Nest's Redis transport has it: a packet with an id of its own around our question, and an answer to that id.
   const { id, data } = JSON.parse(message) as { id: string; data: Asked };
   const { participantId, lifetimeS } = data.input as { participantId: string; lifetimeS: number };
-  const value = { mediaSessionId: `bench_${process.pid}_${(sessions += 1)}`, token: `token-of-${participantId}`, tokenExpiresAt: new Date(Date.now() + lifetimeS * 1000), client: { kind: 'unified', application: 'bench' } };
+  const value = {
+    mediaSessionId: `bench_${process.pid}_${(sessions += 1)}`,
+    token: `token-of-${participantId}`,
+    tokenExpiresAt: new Date(Date.now() + lifetimeS * 1000),
+    client: { kind: 'unified', application: 'bench' },
+  };
   void says.publish(`${channel}.reply`, JSON.stringify({ id, response: { ok: true, value }, isDisposed: true }));
 });
 await hears.subscribe(channel);

@@ -5,7 +5,13 @@ import { migrate } from '@partyline/dev/migrate';
 import { freePort } from '@partyline/dev/ports';
 import { startPostgres } from '@partyline/dev/postgres';
 import { startRedis } from '@partyline/dev/redis';
-import { emulatedVendor, readyPath, serviceEnvironment, serviceNames, type ServiceName } from '@partyline/dev/service-environment';
+import {
+  emulatedVendor,
+  readyPath,
+  serviceEnvironment,
+  serviceNames,
+  type ServiceName,
+} from '@partyline/dev/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
 import { seed } from '@partyline/store/seed';
 import { openStore, type Store } from '@partyline/store/store';
@@ -37,7 +43,10 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   log('building the services …');
   await buildApps({ log });
   log('starting Postgres and Redis …');
-  const [postgres, redis] = await Promise.all([startPostgres({ own: true, durable: true }).then(processes.add), startRedis({ own: true, log }).then(processes.add)]);
+  const [postgres, redis] = await Promise.all([
+    startPostgres({ own: true, durable: true }).then(processes.add),
+    startRedis({ own: true, log }).then(processes.add),
+  ]);
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
   const store = openStore({ owner: true, url: databaseUrl, max: 2, onError: () => undefined });
@@ -46,7 +55,13 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
 
   log('starting the servers …');
   const node = async (name: string, args: readonly string[]): Promise<void> => {
-    await processes.start({ name, command: process.execPath, args: ['--conditions=@partyline/source', ...args], env: { PATH: process.env['PATH'], NODE_ENV: 'production' }, readiness: { line: /^listening$/ } });
+    await processes.start({
+      name,
+      command: process.execPath,
+      args: ['--conditions=@partyline/source', ...args],
+      env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+      readiness: { line: /^listening$/ },
+    });
   };
   const file = (name: string): string => join(import.meta.dirname, `${name}.ts`);
   const [ours, row, map] = [await freePort(), await freePort(), await freePort()];
@@ -55,7 +70,14 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   await node('map', [file('map-peer'), String(map)]);
   const url = `http://127.0.0.1:${ours}`;
   const urls = Object.fromEntries(serviceNames.map((name) => [name, url])) as Record<ServiceName, string>;
-  const environment = serviceEnvironment('room-api', { vendor: emulatedVendor('unified', NOWHERE, credentials), publicWebhookUrl: url, urls, databaseUrl: await postgres.serviceUrlOf(databaseUrl), redisUrl: redis.url, credentials });
+  const environment = serviceEnvironment('room-api', {
+    vendor: emulatedVendor('unified', NOWHERE, credentials),
+    publicWebhookUrl: url,
+    urls,
+    databaseUrl: await postgres.serviceUrlOf(databaseUrl),
+    redisUrl: redis.url,
+    credentials,
+  });
   await processes.start({
     name: 'room-api',
     command: process.execPath,
@@ -85,5 +107,7 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
 async function prepare(store: Store, { tenantId, apiKey }: Credentials): Promise<void> {
   await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: '+12025550100', language: 'en-US' }] });
   await store.pool.query('UPDATE tenant SET max_live_rooms = 1000000, max_requests_per_minute = 1000000');
-  await store.pool.query('CREATE TABLE plain_room (id text PRIMARY KEY, name text NOT NULL, pin text NOT NULL, created_at timestamptz NOT NULL DEFAULT now())');
+  await store.pool.query(
+    'CREATE TABLE plain_room (id text PRIMARY KEY, name text NOT NULL, pin text NOT NULL, created_at timestamptz NOT NULL DEFAULT now())',
+  );
 }

@@ -11,7 +11,9 @@ createServer((request, response) => {
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
     const body = JSON.parse(Buffer.concat(chunks).toString()) as { dtmf?: { digits: string } };
-    const text = JSON.stringify(request.url === DIGITS_PATH ? afterDigits(body.dtmf?.digits ?? '') : askForPin(baseUrl, WELCOME));
+    const text = JSON.stringify(
+      request.url === DIGITS_PATH ? afterDigits(body.dtmf?.digits ?? '') : askForPin(baseUrl, WELCOME),
+    );
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
     response.end(text);
   });

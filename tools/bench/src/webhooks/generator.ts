@@ -11,14 +11,18 @@ export interface Generator extends Stoppable {
 export function startGenerator(settings: LoadSettings): Generator {
   const child = fork(join(import.meta.dirname, 'load.ts'), [JSON.stringify(settings)]);
   const ended = new Promise<never>((_, reject) => {
-    child.once('exit', (code, signal) => reject(new Error(`the load generator ended (${signal ?? `exit code ${code}`})`)));
+    child.once('exit', (code, signal) =>
+      reject(new Error(`the load generator ended (${signal ?? `exit code ${code}`})`)),
+    );
     child.once('error', reject);
   });
   ended.catch(() => undefined);
   return {
     name: 'load generator',
     async load(order) {
-      const reported = new Promise<LoadReport>((resolve) => child.once('message', (report) => resolve(report as LoadReport)));
+      const reported = new Promise<LoadReport>((resolve) =>
+        child.once('message', (report) => resolve(report as LoadReport)),
+      );
       child.send(order);
       const report = await Promise.race([reported, ended]);
       if ('error' in report) throw new Error(report.error);

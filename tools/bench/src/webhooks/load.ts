@@ -45,7 +45,9 @@ async function run({ phase, target, seconds }: LoadOrder): Promise<LoadReport> {
   if (phase === 'answer') progress.prompted = [];
   const next = phase === 'answer' ? () => answer(progress, target.answerPath) : () => digits(progress);
   const latencies: number[] = [];
-  const connections = await Promise.all(Array.from({ length: settings.connections }, () => openConnection(target.port)));
+  const connections = await Promise.all(
+    Array.from({ length: settings.connections }, () => openConnection(target.port)),
+  );
   const endAt = performance.now() + seconds * 1000;
   try {
     await Promise.all(
@@ -96,7 +98,8 @@ function digits(progress: Progress): Exchange | undefined {
         return;
       }
       const joined = ncco.find(({ action }) => action === 'conversation')?.name;
-      if (joined !== conversationOf(room)) throw new Error(`the caller should be in ${conversationOf(room)}, and is in ${joined ?? 'no conversation'}`);
+      if (joined !== conversationOf(room))
+        throw new Error(`the caller should be in ${conversationOf(room)}, and is in ${joined ?? 'no conversation'}`);
     },
   };
 }
@@ -105,7 +108,8 @@ function digits(progress: Progress): Exchange | undefined {
 function replyPathOf(ncco: Ncco): string {
   const [talk, input] = ncco;
   const url = input?.eventUrl?.[0];
-  if (ncco.length !== 2 || talk?.action !== 'talk' || input?.action !== 'input' || url === undefined) throw new Error('the caller should be asked for a PIN');
+  if (ncco.length !== 2 || talk?.action !== 'talk' || input?.action !== 'input' || url === undefined)
+    throw new Error('the caller should be asked for a PIN');
   return new URL(url).pathname;
 }
 
@@ -114,6 +118,9 @@ function check(exchange: Exchange, { status, body }: Reply, server: string): voi
     if (status !== 200) throw new Error(`the status should be 200, and is ${status}`);
     exchange.take(JSON.parse(body) as Ncco);
   } catch (error) {
-    throw new Error(`${server} gave a wrong reply: ${(error as Error).message}.\n  sent ${exchange.path} ${exchange.body}\n  got  ${status} ${body}`, { cause: error });
+    throw new Error(
+      `${server} gave a wrong reply: ${(error as Error).message}.\n  sent ${exchange.path} ${exchange.body}\n  got  ${status} ${body}`,
+      { cause: error },
+    );
   }
 }

@@ -3,7 +3,13 @@ export const DIGITS_PATH = '/dtmf';
 
 export const askForPin = (baseUrl: string, text: string): object[] => [
   { action: 'talk', text, language: 'en-US', bargeIn: true },
-  { action: 'input', type: ['dtmf'], dtmf: { timeOut: 5, maxDigits: 12, submitOnHash: true }, eventUrl: [`${baseUrl}${DIGITS_PATH}`], eventMethod: 'POST' },
+  {
+    action: 'input',
+    type: ['dtmf'],
+    dtmf: { timeOut: 5, maxDigits: 12, submitOnHash: true },
+    eventUrl: [`${baseUrl}${DIGITS_PATH}`],
+    eventMethod: 'POST',
+  },
 ];
 
 export const WELCOME = 'Welcome. Please enter your PIN, followed by the hash key.';
@@ -11,7 +17,14 @@ export const WRONG_PIN = 'This PIN is not known. Please try again, followed by t
 
 export const joinConversation = (baseUrl: string, name: string): object[] => [
   { action: 'talk', text: 'Thank you. You are joining the conference now.', language: 'en-US', bargeIn: false },
-  { action: 'conversation', name, startOnEnter: true, endOnExit: false, eventUrl: [`${baseUrl}/events`], eventMethod: 'POST' },
+  {
+    action: 'conversation',
+    name,
+    startOnEnter: true,
+    endOnExit: false,
+    eventUrl: [`${baseUrl}/events`],
+    eventMethod: 'POST',
+  },
 ];
 
 /** A peer is started as `node <file> <port> <pins>`, and says so when it listens. */

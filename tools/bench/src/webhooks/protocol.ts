@@ -18,4 +18,5 @@ export interface LoadOrder {
   readonly seconds: number;
 }
 
-export type LoadReport = { readonly requests: number; readonly p50Ms: number; readonly p99Ms: number } | { readonly error: string };
+export type LoadReport =
+  { readonly requests: number; readonly p50Ms: number; readonly p99Ms: number } | { readonly error: string };

@@ -33,11 +33,16 @@ export interface Result {
   readonly target: { readonly what: string; readonly atMost: number; readonly measured: number; readonly met: boolean };
 }
 
-export function summarise(rounds: readonly Measurement[][], { seconds, rounds: count, pins, connections }: BenchOptions): Result {
-  const of = (round: readonly Measurement[], server: ServerName, phase: Phase): Measurement => round.find((one) => one.server === server && one.phase === phase)!;
+export function summarise(
+  rounds: readonly Measurement[][],
+  { seconds, rounds: count, pins, connections }: BenchOptions,
+): Result {
+  const of = (round: readonly Measurement[], server: ServerName, phase: Phase): Measurement =>
+    round.find((one) => one.server === server && one.phase === phase)!;
   const figures = (server: ServerName, phase: Phase): Figures => {
     const all = rounds.map((round) => of(round, server, phase));
-    const middle = (figure: Exclude<keyof Figures, 'requestsPerCpuSecond'>): number => rounded(median(all.map((one) => one[figure])));
+    const middle = (figure: Exclude<keyof Figures, 'requestsPerCpuSecond'>): number =>
+      rounded(median(all.map((one) => one[figure])));
     return {
       requestsPerCpuSecond: Math.round(1e6 / median(all.map((one) => one.cpuUs))),
       requests: all.reduce((sum, { requests }) => sum + requests, 0),
@@ -49,7 +54,12 @@ export function summarise(rounds: readonly Measurement[][], { seconds, rounds: c
       redisUs: server === 'ours' ? middle('redisUs') : 0,
     };
   };
-  const cost = (round: readonly Measurement[], server: ServerName, phases: readonly Phase[], costs: readonly Cost[]): number =>
+  const cost = (
+    round: readonly Measurement[],
+    server: ServerName,
+    phases: readonly Phase[],
+    costs: readonly Cost[],
+  ): number =>
     phases.reduce((sum, phase) => sum + costs.reduce((part, one) => part + of(round, server, phase)[one], 0), 0);
   const ratio = (peer: 'echo' | 'express', phases: readonly Phase[], ours: readonly Cost[] = ['cpuUs']): number =>
     rounded(median(rounds.map((round) => cost(round, 'ours', phases, ours) / cost(round, peer, phases, ['cpuUs']))));
@@ -64,15 +74,26 @@ export function summarise(rounds: readonly Measurement[][], { seconds, rounds: c
     bench: 'webhooks',
     options: { seconds, rounds: count, pins, connections },
     errors: 0,
-    servers: Object.fromEntries(SERVERS.map((server) => [server, Object.fromEntries(PHASES.map((phase) => [phase, figures(server, phase)]))])) as Result['servers'],
+    servers: Object.fromEntries(
+      SERVERS.map((server) => [server, Object.fromEntries(PHASES.map((phase) => [phase, figures(server, phase)]))]),
+    ) as Result['servers'],
     ratios: { echo: ratios('echo'), express },
-    target: { what: 'answer + DTMF, CPU of ours ÷ CPU of Express', atMost: TARGET, measured: express.both, met: express.both <= TARGET },
+    target: {
+      what: 'answer + DTMF, CPU of ours ÷ CPU of Express',
+      atMost: TARGET,
+      measured: express.both,
+      met: express.both <= TARGET,
+    },
   };
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
-const NAMES: Readonly<Record<ServerName, string>> = { ours: 'Partyline: signed, stored', echo: 'node:http in memory', express: 'Express sample in memory' };
+const NAMES: Readonly<Record<ServerName, string>> = {
+  ours: 'Partyline: signed, stored',
+  echo: 'node:http in memory',
+  express: 'Express sample in memory',
+};
 const PHASE_NAMES: Readonly<Record<Phase, string>> = { answer: 'answer', digits: 'DTMF' };
 
 /** The result as lines to read. */
@@ -83,13 +104,25 @@ export function describe({ servers, ratios, target, options }: Result): string[]
       SERVERS.map((server) => {
         const { requestsPerCpuSecond, cpuUs, postgresUs, redisUs, p50Ms, p99Ms, requests } = servers[server][phase];
         const stores = server === 'ours' ? [postgresUs.toFixed(0), redisUs.toFixed(0)] : ['', ''];
-        return [PHASE_NAMES[phase], NAMES[server], String(requestsPerCpuSecond), cpuUs.toFixed(1), ...stores, p50Ms.toFixed(2), p99Ms.toFixed(2), String(requests)];
+        return [
+          PHASE_NAMES[phase],
+          NAMES[server],
+          String(requestsPerCpuSecond),
+          cpuUs.toFixed(1),
+          ...stores,
+          p50Ms.toFixed(2),
+          p99Ms.toFixed(2),
+          String(requests),
+        ];
       }),
     ),
   ];
   const compared = [
     ['CPU, ours ÷ theirs', 'answer', 'DTMF', 'both', 'both, with Postgres and Redis'],
-    ...(['echo', 'express'] as const).map((peer) => [NAMES[peer], ...(['answer', 'digits', 'both', 'bothWithStores'] as const).map((what) => ratios[peer][what].toFixed(2))]),
+    ...(['echo', 'express'] as const).map((peer) => [
+      NAMES[peer],
+      ...(['answer', 'digits', 'both', 'bothWithStores'] as const).map((what) => ratios[peer][what].toFixed(2)),
+    ]),
   ];
   return [
     '',
@@ -105,5 +138,7 @@ export function describe({ servers, ratios, target, options }: Result): string[]
 /** Columns of one width each; the first `texts` to the left, figures to the right. */
 function aligned(rows: readonly (readonly string[])[], texts: number): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => `  ${row.map((cell, column) => (column < texts ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ')}`.trimEnd());
+  return rows.map((row) =>
+    `  ${row.map((cell, column) => (column < texts ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ')}`.trimEnd(),
+  );
 }

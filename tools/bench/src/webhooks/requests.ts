@@ -12,23 +12,53 @@ export interface Call {
   readonly from: string;
 }
 
-export const newCall = (index: number): Call => ({ uuid: randomUUID(), conversation: `CON-${randomUUID()}`, from: `4477009${String(index % 100_000).padStart(5, '0')}` });
+export const newCall = (index: number): Call => ({
+  uuid: randomUUID(),
+  conversation: `CON-${randomUUID()}`,
+  from: `4477009${String(index % 100_000).padStart(5, '0')}`,
+});
 
 const to = NUMBER.slice(1);
 
 /** The vendor's answer webhook for a phone call. */
 export const answerBody = ({ uuid, conversation, from }: Call): string =>
-  JSON.stringify({ to, from, uuid, conversation_uuid: conversation, region_url: 'https://api-eu-1.nexmo.com', endpoint_type: 'phone' });
+  JSON.stringify({
+    to,
+    from,
+    uuid,
+    conversation_uuid: conversation,
+    region_url: 'https://api-eu-1.nexmo.com',
+    endpoint_type: 'phone',
+  });
 
 /** The vendor's input webhook. */
 export const digitsBody = ({ uuid, conversation, from }: Call, digits: string): string =>
-  JSON.stringify({ speech: { results: [] }, dtmf: { digits, timed_out: false }, from, to, uuid, conversation_uuid: conversation, timestamp: new Date().toISOString() });
+  JSON.stringify({
+    speech: { results: [] },
+    dtmf: { digits, timed_out: false },
+    from,
+    to,
+    uuid,
+    conversation_uuid: conversation,
+    timestamp: new Date().toISOString(),
+  });
 
 /** A POST as it goes over the wire, signed as the vendor signs: HS256 over a hash of the body and an id that is used once. */
-export function signedPosts({ secret, apiKey, applicationId }: LoadSettings['signing']): (path: string, body: string) => string {
+export function signedPosts({
+  secret,
+  apiKey,
+  applicationId,
+}: LoadSettings['signing']): (path: string, body: string) => string {
   const key = createSecretKey(secret, 'utf8');
   return (path, body) => {
-    const claims = { iat: Math.floor(Date.now() / 1000), jti: randomUUID(), iss: 'Vonage', payload_hash: hash('sha256', body), api_key: apiKey, application_id: applicationId };
+    const claims = {
+      iat: Math.floor(Date.now() / 1000),
+      jti: randomUUID(),
+      iss: 'Vonage',
+      payload_hash: hash('sha256', body),
+      api_key: apiKey,
+      application_id: applicationId,
+    };
     const signed = `${JWT_HEADER}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
     const signature = createHmac('sha256', key).update(signed).digest('base64url');
     return [

@@ -10,7 +10,11 @@ const ROOMS_OF_A_TENANT = 10;
 const tenantOf = (room: number): string => `ten_bench_${Math.floor(room / ROOMS_OF_A_TENANT)}`;
 
 /** Tenants, their number, and rooms as create-room leaves them: each with an open session and a live PIN. */
-export async function seedRooms(databaseUrl: string, { tenantId, apiKey, pinKey }: Credentials, rooms: number): Promise<void> {
+export async function seedRooms(
+  databaseUrl: string,
+  { tenantId, apiKey, pinKey }: Credentials,
+  rooms: number,
+): Promise<void> {
   const failed: Error[] = [];
   const store = openStore({ owner: true, url: databaseUrl, max: 1, onError: (error) => failed.push(error) });
   try {
@@ -21,14 +25,17 @@ export async function seedRooms(databaseUrl: string, { tenantId, apiKey, pinKey 
     for (let first = 0; first < rooms; first += BATCH) {
       const batch = Array.from({ length: Math.min(BATCH, rooms - first) }, (_, offset) => first + offset);
       await insertRooms(store, batch);
-      await store.pool.query('INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed) SELECT p.id, p.tenant_id, p.room_id, $1, p.lookup, p.sealed FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[]) AS p (id, tenant_id, room_id, lookup, sealed)', [
-        NUMBER,
-        batch.map(pinIdOf),
-        batch.map(tenantOf),
-        batch.map(roomIdOf),
-        batch.map((room) => vault.lookup(pinOf(room))),
-        batch.map((room) => vault.seal(pinOf(room), pinIdOf(room))),
-      ]);
+      await store.pool.query(
+        'INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed) SELECT p.id, p.tenant_id, p.room_id, $1, p.lookup, p.sealed FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[]) AS p (id, tenant_id, room_id, lookup, sealed)',
+        [
+          NUMBER,
+          batch.map(pinIdOf),
+          batch.map(tenantOf),
+          batch.map(roomIdOf),
+          batch.map((room) => vault.lookup(pinOf(room))),
+          batch.map((room) => vault.seal(pinOf(room), pinIdOf(room))),
+        ],
+      );
     }
     // What autovacuum would do in its own time, in the middle of a measurement.
     await store.pool.query('VACUUM ANALYZE');
@@ -42,7 +49,10 @@ export async function seedRooms(databaseUrl: string, { tenantId, apiKey, pinKey 
 async function insertRooms(store: Store, batch: readonly number[]): Promise<void> {
   const ids = batch.map(roomIdOf);
   const tenants = batch.map(tenantOf);
-  await store.pool.query(`INSERT INTO tenant (id, name) SELECT id, 'Bench' FROM unnest($1::text[]) AS id ON CONFLICT DO NOTHING`, [[...new Set(tenants)]]);
+  await store.pool.query(
+    `INSERT INTO tenant (id, name) SELECT id, 'Bench' FROM unnest($1::text[]) AS id ON CONFLICT DO NOTHING`,
+    [[...new Set(tenants)]],
+  );
   await store.pool.query(
     `INSERT INTO room (id, tenant_id, name, number, max_participants, max_duration_s, never_used_s, browsers_left_s, phones_left_s, alone_s, empty_s)
      SELECT r.id, r.tenant_id, 'Bench', $1, 50, 7200, 3600, 60, 60, 600, 60 FROM unnest($2::text[], $3::text[]) AS r (id, tenant_id)`,

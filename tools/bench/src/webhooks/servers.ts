@@ -8,7 +8,13 @@ import { migrate } from '@partyline/dev/migrate';
 import { freePort } from '@partyline/dev/ports';
 import { startPostgres } from '@partyline/dev/postgres';
 import { startRedis } from '@partyline/dev/redis';
-import { emulatedVendor, readyPath, serviceEnvironment, serviceNames, type ServiceName } from '@partyline/dev/service-environment';
+import {
+  emulatedVendor,
+  readyPath,
+  serviceEnvironment,
+  serviceNames,
+  type ServiceName,
+} from '@partyline/dev/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
 import pg from 'pg';
 import type { BenchRun } from '../bench.ts';
@@ -45,7 +51,10 @@ export async function startServers(run: BenchRun): Promise<Servers> {
   await buildApps({ log });
   log('starting Postgres and Redis …');
   // Our own, so that nobody's data is in the way. Durable, as in service: a caller who was answered is still known after a power cut.
-  const [postgres, redis] = await Promise.all([startPostgres({ own: true, durable: true }).then(processes.add), startRedis({ own: true, log }).then(processes.add)]);
+  const [postgres, redis] = await Promise.all([
+    startPostgres({ own: true, durable: true }).then(processes.add),
+    startRedis({ own: true, log }).then(processes.add),
+  ]);
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
   log(`seeding ${options.pins} rooms, each with a PIN …`);
@@ -53,14 +62,26 @@ export async function startServers(run: BenchRun): Promise<Servers> {
 
   log('starting the servers …');
   const byName = {
-    ours: await startOurs(run, { databaseUrl: await postgres.serviceUrlOf(databaseUrl), redisUrl: redis.url, credentials }),
+    ours: await startOurs(run, {
+      databaseUrl: await postgres.serviceUrlOf(databaseUrl),
+      redisUrl: redis.url,
+      credentials,
+    }),
     echo: await startPeer(run, 'echo'),
     express: await startPeer(run, 'express'),
   };
-  return { credentials, byName, postgresPid: await findPostmaster(databaseUrl), redisPid: await findRedisProcess(redis.url) };
+  return {
+    credentials,
+    byName,
+    postgresPid: await findPostmaster(databaseUrl),
+    redisPid: await findRedisProcess(redis.url),
+  };
 }
 
-async function startOurs({ processes, options }: BenchRun, at: { databaseUrl: string; redisUrl: string; credentials: Credentials }): Promise<Server> {
+async function startOurs(
+  { processes, options }: BenchRun,
+  at: { databaseUrl: string; redisUrl: string; credentials: Credentials },
+): Promise<Server> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   // Nothing else of the stack runs: what is owed stays owed.
@@ -71,7 +92,12 @@ async function startOurs({ processes, options }: BenchRun, at: { databaseUrl: st
     args: [...profiling(options.profile), inWorkspace('apps/voice-webhooks/dist/main.js')],
     env: {
       PATH: process.env['PATH'],
-      ...serviceEnvironment('voice-webhooks', { vendor: emulatedVendor('unified', NOWHERE, at.credentials), publicWebhookUrl: url, urls, ...at }),
+      ...serviceEnvironment('voice-webhooks', {
+        vendor: emulatedVendor('unified', NOWHERE, at.credentials),
+        publicWebhookUrl: url,
+        urls,
+        ...at,
+      }),
       NODE_ENV: 'production',
     },
     readiness: { http: `${url}${readyPath}` },
@@ -130,5 +156,7 @@ function assertExpress(): void {
   } catch {
     // Said below.
   }
-  throw new Error('Express, which this bench compares with, is not installed. Run npm install at the top of the checkout.');
+  throw new Error(
+    'Express, which this bench compares with, is not installed. Run npm install at the top of the checkout.',
+  );
 }

@@ -8,9 +8,12 @@ import { noAmbientInputs } from './ambient-inputs.ts';
 try {
   readCachedProjectGraph();
 } catch (error) {
-  throw new Error('No Nx project graph yet, so import boundaries cannot be checked. Run `npm run lint`, or `npx nx graph --print` once.', {
-    cause: error,
-  });
+  throw new Error(
+    'No Nx project graph yet, so import boundaries cannot be checked. Run `npm run lint`, or `npx nx graph --print` once.',
+    {
+      cause: error,
+    },
+  );
 }
 
 export default { meta: { name: 'partyline' }, rules: { 'no-ambient-inputs': noAmbientInputs } };

@@ -49,8 +49,13 @@ export async function serveTestServices(): Promise<TestServices> {
   const server = createServer((request, response) => {
     answer(request)
       .then((body) => ({ status: 200, body }))
-      .catch((error: unknown) => ({ status: 500, body: { error: error instanceof Error ? error.message : String(error) } }))
-      .then(({ status, body }) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)))
+      .catch((error: unknown) => ({
+        status: 500,
+        body: { error: error instanceof Error ? error.message : String(error) },
+      }))
+      .then(({ status, body }) =>
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+      )
       .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
   await new Promise<void>((resolve) => {
@@ -77,6 +82,7 @@ async function clone(postgres: PostgresServer, template: string): Promise<{ name
 function redisDatabase(redis: RedisServer, index: number): { url: string; prefix: string } {
   const prefix = `t${index}-${randomUUID().slice(0, 8)}`;
   if (redis.external) return { url: redis.url, prefix };
-  if (index >= REDIS_DATABASES) throw new Error(`more than ${REDIS_DATABASES} test files want Redis: raise REDIS_DATABASES in serve.ts`);
+  if (index >= REDIS_DATABASES)
+    throw new Error(`more than ${REDIS_DATABASES} test files want Redis: raise REDIS_DATABASES in serve.ts`);
   return { url: `${redis.url}/${index}`, prefix };
 }

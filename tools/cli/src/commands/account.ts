@@ -15,17 +15,33 @@ export const keys: readonly Leaf[] = [
     examples: ['keys list'],
     async run({ out, client }, _args, options: { limit?: number }) {
       const { most, page } = shown(options);
-      out.table(await first(client().keys.list({ limit: page }), most), ['id', 'label', 'state', 'scopes', 'lastUsedAt', 'expiresAt'], 'No keys.');
+      out.table(
+        await first(client().keys.list({ limit: page }), most),
+        ['id', 'label', 'state', 'scopes', 'lastUsedAt', 'expiresAt'],
+        'No keys.',
+      );
     },
   },
   {
     usage: 'create <label>',
     says: 'Make a key, and show it this once.',
-    options: { '--scopes <scopes>': `with commas between: ${SCOPES.join(', ')}`, '--expires <time>': 'when it stops being good, RFC 3339' },
+    options: {
+      '--scopes <scopes>': `with commas between: ${SCOPES.join(', ')}`,
+      '--expires <time>': 'when it stops being good, RFC 3339',
+    },
     examples: ['keys create "Billing" --scopes rooms:read,events:read'],
     async run({ out, client }, [label = ''], { scopes = '', expires }: { scopes?: string; expires?: string }) {
-      if (scopes === '') throw new UsageError('A key without scopes can do nothing.', `Give --scopes, with commas between: ${SCOPES.join(', ')}.`);
-      out.thing(await client().keys.create({ label, scopes: scopesIn(scopes), ...defined({ expiresAt: expires }) }), ['apiKey.id', 'apiKey.label', 'apiKey.scopes', 'key']);
+      if (scopes === '')
+        throw new UsageError(
+          'A key without scopes can do nothing.',
+          `Give --scopes, with commas between: ${SCOPES.join(', ')}.`,
+        );
+      out.thing(await client().keys.create({ label, scopes: scopesIn(scopes), ...defined({ expiresAt: expires }) }), [
+        'apiKey.id',
+        'apiKey.label',
+        'apiKey.scopes',
+        'key',
+      ]);
     },
   },
   {
@@ -61,7 +77,11 @@ export const numbers: Leaf = {
   options: { '--country <country>': 'only of this country, such as US' },
   examples: ['numbers', 'numbers --country US'],
   async run({ out, client }, _args, { country }: { country?: string }) {
-    out.table((await client().numbers.list(defined({ country }))).numbers, ['number', 'kind', 'country', 'language', 'tollFree'], 'No numbers: an operator must add one.');
+    out.table(
+      (await client().numbers.list(defined({ country }))).numbers,
+      ['number', 'kind', 'country', 'language', 'tollFree'],
+      'No numbers: an operator must add one.',
+    );
   },
 };
 
@@ -72,6 +92,10 @@ export const audit: Leaf = {
   examples: ['audit --limit 50'],
   async run({ out, client }, _args, options: { limit?: number }) {
     const { most, page } = shown(options);
-    out.table(await first(client().account.audit({ limit: page }), most), ['at', 'actor.kind', 'actor.id', 'operation', 'status', 'reason'], 'Nothing was changed yet.');
+    out.table(
+      await first(client().account.audit({ limit: page }), most),
+      ['at', 'actor.kind', 'actor.id', 'operation', 'status', 'reason'],
+      'Nothing was changed yet.',
+    );
   },
 };

@@ -23,11 +23,19 @@ export const doctor: Leaf = {
     const findings: Finding[] = [];
     const found = (finding: Finding): void => {
       findings.push(finding);
-      if (!out.json) io.out(`${MARKS[finding.state]}  ${finding.what.padEnd(9)} ${finding.says}${finding.next === undefined ? '' : `\n      → ${finding.next}`}`);
+      if (!out.json)
+        io.out(
+          `${MARKS[finding.state]}  ${finding.what.padEnd(9)} ${finding.says}${finding.next === undefined ? '' : `\n      → ${finding.next}`}`,
+        );
     };
     // Without an address that answers nothing else can be asked.
     const reached = await reachChecks(settings, found);
-    if (reached) await accountChecks(new Partyline({ baseUrl: settings.url, apiKey: settings.key, retries: 1, timeoutMs: 10_000 }), settings, found);
+    if (reached)
+      await accountChecks(
+        new Partyline({ baseUrl: settings.url, apiKey: settings.key, retries: 1, timeoutMs: 10_000 }),
+        settings,
+        found,
+      );
     if (out.json) io.out(JSON.stringify(findings, null, 2));
     if (findings.some(({ state }) => state === 'fail')) throw new FaultFound();
   },

@@ -11,7 +11,10 @@ export const emulator: Leaf = {
     const { startEmulator } = await import('@partyline/vonage-emulator/launch');
     const running = await startEmulator(port === undefined ? {} : { port });
     try {
-      out.line({ url: running.url }, `The emulated vendor listens at ${running.url}; its ledger is at ${running.url}/emulator/ledger. Ctrl-C ends it.`);
+      out.line(
+        { url: running.url },
+        `The emulated vendor listens at ${running.url}; its ledger is at ${running.url}/emulator/ledger. Ctrl-C ends it.`,
+      );
       if (!io.interrupted.aborted) await once(io.interrupted, 'abort');
     } finally {
       await running.stop();

@@ -19,7 +19,13 @@ export const endpoints: readonly Leaf[] = [
     options: { '--types <types>': 'only these, with commas between', '--description <text>': 'what it is for' },
     examples: ['endpoints create https://example.com/events --types session.ended'],
     async run({ out, client }, [url = ''], { types, description }: { types?: string; description?: string }) {
-      out.thing(await client().endpoints.create({ url, ...defined({ types: types?.split(',') as PartylineEvent['type'][] | undefined, description }) }), ['endpoint.id', 'endpoint.url', 'endpoint.types', 'secret']);
+      out.thing(
+        await client().endpoints.create({
+          url,
+          ...defined({ types: types?.split(',') as PartylineEvent['type'][] | undefined, description }),
+        }),
+        ['endpoint.id', 'endpoint.url', 'endpoint.types', 'secret'],
+      );
     },
   },
   {
@@ -35,9 +41,20 @@ export const endpoints: readonly Leaf[] = [
     says: 'See what was and is to be sent, the newest events first.',
     options: { ...LIMIT, '--state <state>': 'pending, delivered, failed or all' },
     examples: ['endpoints deliveries ep_3q2-7wAAQkV1bWJlclBhcn --state failed'],
-    async run({ out, client }, [endpointId = ''], options: { limit?: number; state?: 'pending' | 'delivered' | 'failed' | 'all' }) {
+    async run(
+      { out, client },
+      [endpointId = ''],
+      options: { limit?: number; state?: 'pending' | 'delivered' | 'failed' | 'all' },
+    ) {
       const { most, page } = shown(options);
-      out.table(await first(client().endpoints.deliveries(endpointId, { limit: page, ...defined({ state: options.state }) }), most), ['id', 'eventId', 'type', 'state', 'attempts', 'nextTryAt'], 'Nothing was sent yet.');
+      out.table(
+        await first(
+          client().endpoints.deliveries(endpointId, { limit: page, ...defined({ state: options.state }) }),
+          most,
+        ),
+        ['id', 'eventId', 'type', 'state', 'attempts', 'nextTryAt'],
+        'Nothing was sent yet.',
+      );
     },
   },
   {

@@ -7,10 +7,17 @@ import { forgetSettings, knownSettings, storeSettings, withoutSlash } from '../s
 export const login: Leaf = {
   usage: 'login',
   says: 'Keep an address and a key for later commands, in a file that only you can read. A tenant’s key and an operator’s can be kept side by side.',
-  options: { '--url <url>': 'where the API is, https://…', '--key <key>': 'the API key, or an operator’s; - reads it from standard input, so that it stands in no history' },
+  options: {
+    '--url <url>': 'where the API is, https://…',
+    '--key <key>': 'the API key, or an operator’s; - reads it from standard input, so that it stands in no history',
+  },
   examples: ['login --url https://api.example.com --key -'],
   async run({ io, out }, _args, { url, key }: { url?: string; key?: string }) {
-    if (url === undefined || key === undefined) throw new UsageError('Both --url and --key are needed.', 'Run partyline login --url https://… --key -, and paste the key.');
+    if (url === undefined || key === undefined)
+      throw new UsageError(
+        'Both --url and --key are needed.',
+        'Run partyline login --url https://… --key -, and paste the key.',
+      );
     const settings = { url: withoutSlash(url), key: key === '-' ? (await io.readInput()).trim() : key };
     const client = new Partyline({ baseUrl: settings.url, apiKey: settings.key });
     const operator = settings.key.startsWith('plop_');
@@ -18,7 +25,10 @@ export const login: Leaf = {
     await (operator ? client.operator.limits() : client.rooms.list({ limit: 1 }).page()).catch((error: unknown) => {
       if (!(error instanceof PartylineError) || error.status !== 403) throw error;
     });
-    const file = storeSettings(io, { url: settings.url, ...(operator ? { operatorKey: settings.key } : { key: settings.key }) });
+    const file = storeSettings(io, {
+      url: settings.url,
+      ...(operator ? { operatorKey: settings.key } : { key: settings.key }),
+    });
     out.thing({ url: settings.url, key: masked(settings.key), file });
   },
 };
@@ -39,8 +49,16 @@ export const whoami: Leaf = {
   examples: ['whoami'],
   run({ io, out }) {
     const { url, key, operatorKey } = knownSettings(io);
-    if (url === undefined || (key === undefined && operatorKey === undefined)) throw new UsageError(`You are not logged in: no ${url === undefined ? 'address' : 'key'} is known.`, 'Run partyline login --url … --key …, or set PARTYLINE_URL and PARTYLINE_KEY.');
-    out.thing({ url, ...(key !== undefined && { key: masked(key) }), ...(operatorKey !== undefined && { operatorKey: masked(operatorKey) }) });
+    if (url === undefined || (key === undefined && operatorKey === undefined))
+      throw new UsageError(
+        `You are not logged in: no ${url === undefined ? 'address' : 'key'} is known.`,
+        'Run partyline login --url … --key …, or set PARTYLINE_URL and PARTYLINE_KEY.',
+      );
+    out.thing({
+      url,
+      ...(key !== undefined && { key: masked(key) }),
+      ...(operatorKey !== undefined && { operatorKey: masked(operatorKey) }),
+    });
   },
 };
 

@@ -18,7 +18,11 @@ export const calls: readonly Leaf[] = [
     says: 'Every connection of a session, oldest first.',
     examples: ['calls list ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
-      out.table((await client().sessions.legs(sessionId)).legs, ['id', 'kind', 'state', 'participantId', 'createdAt', 'endedAt', 'outcome', 'reason'], 'No connections.');
+      out.table(
+        (await client().sessions.legs(sessionId)).legs,
+        ['id', 'kind', 'state', 'participantId', 'createdAt', 'endedAt', 'outcome', 'reason'],
+        'No connections.',
+      );
     },
   },
 ];

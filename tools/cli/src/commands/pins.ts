@@ -7,7 +7,11 @@ export const pins: readonly Leaf[] = [
     says: 'See who has a PIN of their own. The PINs themselves were shown once.',
     examples: ['pins list room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
-      out.table((await client().pins.list(roomId)).pins, ['id', 'name', 'role', 'participantId', 'createdAt'], 'Nobody: they have the room’s PINs.');
+      out.table(
+        (await client().pins.list(roomId)).pins,
+        ['id', 'name', 'role', 'participantId', 'createdAt'],
+        'Nobody: they have the room’s PINs.',
+      );
     },
   },
   {
@@ -16,7 +20,14 @@ export const pins: readonly Leaf[] = [
     options: { '--role <role>': 'participant or host (default participant)' },
     examples: ['pins add room_3q2-7wAAQkV1bWJlclBhcn Grace --role host'],
     async run({ out, client }, [roomId = '', name = ''], { role }: { role?: 'participant' | 'host' }) {
-      out.thing(await client().pins.create(roomId, { name, ...defined({ role }) }), ['id', 'name', 'role', 'number', 'pinSpaced', 'tapToCall']);
+      out.thing(await client().pins.create(roomId, { name, ...defined({ role }) }), [
+        'id',
+        'name',
+        'role',
+        'number',
+        'pinSpaced',
+        'tapToCall',
+      ]);
     },
   },
   {

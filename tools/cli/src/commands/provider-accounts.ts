@@ -10,7 +10,11 @@ const FILE = { '--file <file>': 'JSON, as the API takes it; - reads standard inp
 
 /** Credentials come from a file: the command line stands in the shell's history and in the list of processes. */
 async function readBody({ io }: Pick<Context, 'io'>, file: string | undefined): Promise<object> {
-  if (file === undefined) throw new UsageError('The credentials are missing.', 'Give them in a file: --file account.json, or --file - for standard input.');
+  if (file === undefined)
+    throw new UsageError(
+      'The credentials are missing.',
+      'Give them in a file: --file account.json, or --file - for standard input.',
+    );
   let text: string;
   try {
     text = file === '-' ? await io.readInput() : readFileSync(file, 'utf8');
@@ -34,7 +38,11 @@ export const accounts: readonly Leaf[] = [
     says: 'List your own accounts at the provider.',
     examples: ['accounts list'],
     async run({ out, client }) {
-      out.table((await client().providerAccounts.list()).accounts, COLUMNS, 'None: your rooms live in the platform’s account.');
+      out.table(
+        (await client().providerAccounts.list()).accounts,
+        COLUMNS,
+        'None: your rooms live in the platform’s account.',
+      );
     },
   },
   {
@@ -53,7 +61,9 @@ export const accounts: readonly Leaf[] = [
     options: { ...FILE, '--overlap <seconds>': ['for so long instead', wholeNumber] },
     examples: ['accounts rotate acct_3q2-7wAAQkV1bWJlclBhcn --file new.json'],
     async run(context, [accountId = ''], { file, overlap }: { file?: string; overlap?: number }) {
-      const body = { ...(await readBody(context, file)), ...defined({ overlapSeconds: overlap }) } as Parameters<Accounts['rotate']>[1];
+      const body = { ...(await readBody(context, file)), ...defined({ overlapSeconds: overlap }) } as Parameters<
+        Accounts['rotate']
+      >[1];
       context.out.thing(await context.client().providerAccounts.rotate(accountId, body), SHOWN);
     },
   },

@@ -14,9 +14,22 @@ export const rooms: readonly Leaf[] = [
       '--bridge <when>': 'auto or always',
     },
     examples: ['rooms create "Board meeting"', 'rooms create "Board meeting" --max-duration 3600 --json'],
-    async run({ out, client }, [name = ''], options: { number?: string; externalId?: string; maxParticipants?: number; maxDuration?: number; bridge?: 'auto' | 'always' }) {
+    async run(
+      { out, client },
+      [name = ''],
+      options: {
+        number?: string;
+        externalId?: string;
+        maxParticipants?: number;
+        maxDuration?: number;
+        bridge?: 'auto' | 'always';
+      },
+    ) {
       const { number, externalId, maxParticipants, maxDuration, bridge } = options;
-      const made = await client().rooms.create({ name, ...defined({ number, externalId, maxParticipants, maxDurationSeconds: maxDuration, bridge }) });
+      const made = await client().rooms.create({
+        name,
+        ...defined({ number, externalId, maxParticipants, maxDurationSeconds: maxDuration, bridge }),
+      });
       out.thing(made, ['room.id', 'session.id', 'number', 'pinSpaced', 'hostPinSpaced', 'tapToCall', 'invitation']);
     },
   },
@@ -27,7 +40,11 @@ export const rooms: readonly Leaf[] = [
     examples: ['rooms list', 'rooms list --state active --limit 100 --json'],
     async run({ out, client }, _args, options: { limit?: number; state?: 'active' | 'ended' }) {
       const { most, page } = shown(options);
-      out.table(await first(client().rooms.list({ limit: page, ...defined({ state: options.state }) }), most), COLUMNS, 'No rooms.');
+      out.table(
+        await first(client().rooms.list({ limit: page, ...defined({ state: options.state }) }), most),
+        COLUMNS,
+        'No rooms.',
+      );
     },
   },
   {
@@ -36,8 +53,22 @@ export const rooms: readonly Leaf[] = [
     examples: ['rooms show room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
       const found = await client().rooms.get(roomId);
-      out.thing(found, ['room.id', 'room.name', 'room.state', 'session.id', 'session.state', 'number', 'pinSpaced', 'tapToCall']);
-      if (!out.json) out.table(found.legs, ['id', 'kind', 'state', 'participantId', 'hangUp.owedAt', 'hangUp.confirmedAt'], 'No connections.');
+      out.thing(found, [
+        'room.id',
+        'room.name',
+        'room.state',
+        'session.id',
+        'session.state',
+        'number',
+        'pinSpaced',
+        'tapToCall',
+      ]);
+      if (!out.json)
+        out.table(
+          found.legs,
+          ['id', 'kind', 'state', 'participantId', 'hangUp.owedAt', 'hangUp.confirmedAt'],
+          'No connections.',
+        );
     },
   },
   {
@@ -45,16 +76,31 @@ export const rooms: readonly Leaf[] = [
     says: 'Ask the provider itself which connections are up now.',
     examples: ['rooms live room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
-      out.table((await client().rooms.observe(roomId)).legs, ['legId', 'kind', 'state', 'mediaUp', 'voiceUp'], 'Nothing is up.');
+      out.table(
+        (await client().rooms.observe(roomId)).legs,
+        ['legId', 'kind', 'state', 'mediaUp', 'voiceUp'],
+        'Nothing is up.',
+      );
     },
   },
   {
     usage: 'update <room>',
     says: 'Change a room.',
-    options: { '--name <name>': 'what it is called', '--max-participants <n>': ['how many may be in it at once', wholeNumber], '--if-version <n>': ['only if it still has this version', wholeNumber] },
+    options: {
+      '--name <name>': 'what it is called',
+      '--max-participants <n>': ['how many may be in it at once', wholeNumber],
+      '--if-version <n>': ['only if it still has this version', wholeNumber],
+    },
     examples: ['rooms update room_3q2-7wAAQkV1bWJlclBhcn --name "Board meeting, moved"'],
-    async run({ out, client }, [roomId = ''], { name, maxParticipants, ifVersion }: { name?: string; maxParticipants?: number; ifVersion?: number }) {
-      out.thing(await client().rooms.update(roomId, defined({ name, maxParticipants }), defined({ ifVersion })), [...COLUMNS, 'version']);
+    async run(
+      { out, client },
+      [roomId = ''],
+      { name, maxParticipants, ifVersion }: { name?: string; maxParticipants?: number; ifVersion?: number },
+    ) {
+      out.thing(await client().rooms.update(roomId, defined({ name, maxParticipants }), defined({ ifVersion })), [
+        ...COLUMNS,
+        'version',
+      ]);
     },
   },
   {
@@ -84,4 +130,7 @@ export const rooms: readonly Leaf[] = [
 ];
 
 /** Without what was not given. */
-export const defined = <T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: NonNullable<T[K]> };
+export const defined = <T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };

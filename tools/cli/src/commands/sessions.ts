@@ -7,9 +7,20 @@ export const sessions: readonly Leaf[] = [
     says: 'List sessions, newest first.',
     options: { ...LIMIT, '--room <room>': 'only those of this room', '--state <state>': 'open, live, ending or ended' },
     examples: ['sessions list --state live'],
-    async run({ out, client }, _args, options: { limit?: number; room?: string; state?: 'open' | 'live' | 'ending' | 'ended' }) {
+    async run(
+      { out, client },
+      _args,
+      options: { limit?: number; room?: string; state?: 'open' | 'live' | 'ending' | 'ended' },
+    ) {
       const { most, page } = shown(options);
-      out.table(await first(client().sessions.list({ limit: page, ...defined({ roomId: options.room, state: options.state }) }), most), ['id', 'roomId', 'state', 'createdAt', 'endedAt', 'endReason'], 'No sessions.');
+      out.table(
+        await first(
+          client().sessions.list({ limit: page, ...defined({ roomId: options.room, state: options.state }) }),
+          most,
+        ),
+        ['id', 'roomId', 'state', 'createdAt', 'endedAt', 'endReason'],
+        'No sessions.',
+      );
     },
   },
   {
@@ -37,7 +48,14 @@ export const hangUps: Leaf = {
   examples: ['hang-ups', 'hang-ups --state all --limit 100 --json', 'hang-ups ses_3q2-7wAAQkV1bWJlclBhcn'],
   async run({ out, client }, [sessionId], options: { limit?: number; state?: 'unconfirmed' | 'confirmed' | 'all' }) {
     const { most, page } = shown(options);
-    const lines = sessionId === undefined ? await first(client().hangUps.list({ limit: page, state: options.state ?? 'unconfirmed' }), most) : (await client().sessions.hangUps(sessionId)).hangUps;
-    out.table(lines, ['legId', 'kind', 'owedAt', 'reason', 'asks', 'confirmedAt', 'confirmedBy.source'], sessionId === undefined ? 'None: everything that was owed a hang-up is confirmed down.' : 'None.');
+    const lines =
+      sessionId === undefined
+        ? await first(client().hangUps.list({ limit: page, state: options.state ?? 'unconfirmed' }), most)
+        : (await client().sessions.hangUps(sessionId)).hangUps;
+    out.table(
+      lines,
+      ['legId', 'kind', 'owedAt', 'reason', 'asks', 'confirmedAt', 'confirmedBy.source'],
+      sessionId === undefined ? 'None: everything that was owed a hang-up is confirmed down.' : 'None.',
+    );
   },
 };

@@ -7,14 +7,26 @@ let stage: Stage;
 let shell: Shell;
 beforeAll(async () => {
   stage = await startStage(() => agreeable);
-  shell = openShell({ PARTYLINE_URL: stage.url, PARTYLINE_KEY: stage.keys.ours, PARTYLINE_OPERATOR_KEY: stage.keys.operator });
+  shell = openShell({
+    PARTYLINE_URL: stage.url,
+    PARTYLINE_KEY: stage.keys.ours,
+    PARTYLINE_OPERATOR_KEY: stage.keys.operator,
+  });
 });
 afterAll(() => stage.stop());
 
 describe('doctor', () => {
-  const findings = async (env: Record<string, string> = {}): Promise<{ code: number | null; states: Record<string, string>; out: string }> => {
+  const findings = async (
+    env: Record<string, string> = {},
+  ): Promise<{ code: number | null; states: Record<string, string>; out: string }> => {
     const { code, out } = await shell.run(['doctor', '--json'], { env });
-    return { code, out, states: Object.fromEntries((JSON.parse(out) as { what: string; state: string }[]).map(({ what, state }) => [what, state])) };
+    return {
+      code,
+      out,
+      states: Object.fromEntries(
+        (JSON.parse(out) as { what: string; state: string }[]).map(({ what, state }) => [what, state]),
+      ),
+    };
   };
 
   it('finds nothing wrong where nothing is, and changes nothing', async () => {
@@ -22,21 +34,44 @@ describe('doctor', () => {
     const before = await stage.counts();
     const { code, states } = await findings();
     // The stage is of no version.
-    expect(states).toEqual({ address: 'ok', TLS: 'ok', clock: 'ok', version: 'warn', ready: 'ok', key: 'ok', numbers: 'ok', provider: 'ok', 'hang-ups': 'ok', endpoints: 'ok' });
+    expect(states).toEqual({
+      address: 'ok',
+      TLS: 'ok',
+      clock: 'ok',
+      version: 'warn',
+      ready: 'ok',
+      key: 'ok',
+      numbers: 'ok',
+      provider: 'ok',
+      'hang-ups': 'ok',
+      endpoints: 'ok',
+    });
     expect(code).toBe(0);
     expect(await stage.counts()).toEqual(before);
   });
 
   it('says when nobody answers, or something else does', async () => {
-    expect(await findings({ PARTYLINE_URL: 'http://127.0.0.1:9' })).toMatchObject({ code: 1, states: { address: 'fail' } });
-    expect(await findings({ PARTYLINE_URL: `${stage.url}/docs` })).toMatchObject({ code: 1, states: { address: 'fail' } });
+    expect(await findings({ PARTYLINE_URL: 'http://127.0.0.1:9' })).toMatchObject({
+      code: 1,
+      states: { address: 'fail' },
+    });
+    expect(await findings({ PARTYLINE_URL: `${stage.url}/docs` })).toMatchObject({
+      code: 1,
+      states: { address: 'fail' },
+    });
   });
 
   it('says when the key is not taken, and which scopes one has', async () => {
-    expect(await findings({ PARTYLINE_KEY: newKey() })).toMatchObject({ code: 1, states: { address: 'ok', key: 'fail' } });
+    expect(await findings({ PARTYLINE_KEY: newKey() })).toMatchObject({
+      code: 1,
+      states: { address: 'ok', key: 'fail' },
+    });
     const reader = newKey();
     await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: reader, numbers: [] });
-    await stage.store.prisma.api_key.update({ where: { id: reader.split('_')[2] ?? '' }, data: { scopes: ['rooms:read'] } });
+    await stage.store.prisma.api_key.update({
+      where: { id: reader.split('_')[2] ?? '' },
+      data: { scopes: ['rooms:read'] },
+    });
     const { out, states, code } = await findings({ PARTYLINE_KEY: reader });
     expect(out).toContain('good, for rooms:read"');
     expect([states['endpoints'], code]).toEqual(['unknown', 0]);
@@ -44,7 +79,10 @@ describe('doctor', () => {
 
   it('says when a hang-up is owed for too long', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Stuck' } });
-    await stage.store.pool.query(`INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, owed_at, owed_reason) VALUES ('leg_stuck', 'ten_ours', $1, 'inbound', 'ending', now(), now() - interval '5 minutes', 'alone')`, [body.session.id]);
+    await stage.store.pool.query(
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, owed_at, owed_reason) VALUES ('leg_stuck', 'ten_ours', $1, 'inbound', 'ending', now(), now() - interval '5 minutes', 'alone')`,
+      [body.session.id],
+    );
     try {
       const { code, states, out } = await findings();
       expect([code, states['hang-ups']]).toEqual([1, 'fail']);

@@ -21,7 +21,9 @@ export interface Shell {
 export function openShell(env: Readonly<Record<string, string>> = {}): Shell {
   const home = mkdtempSync(join(tmpdir(), 'partyline-cli-'));
   const start = (args: readonly string[], more: Record<string, string> = {}): ChildProcessWithoutNullStreams =>
-    spawn(process.execPath, ['--conditions=@partyline/source', MAIN, ...args], { env: { PATH: process.env['PATH'], HOME: home, ...env, ...more } });
+    spawn(process.execPath, ['--conditions=@partyline/source', MAIN, ...args], {
+      env: { PATH: process.env['PATH'], HOME: home, ...env, ...more },
+    });
   return {
     home,
     start,
@@ -40,6 +42,9 @@ export function openShell(env: Readonly<Record<string, string>> = {}): Shell {
 
 /** Words as a shell makes them of a line: quotes, and variables. */
 export function wordsOf(line: string, variables: Readonly<Record<string, string>>): string[] {
-  const expand = (text: string): string => text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset-${name}`);
-  return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, single, double, bare]) => single ?? expand(double ?? bare ?? ''));
+  const expand = (text: string): string =>
+    text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset-${name}`);
+  return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
+    ([, single, double, bare]) => single ?? expand(double ?? bare ?? ''),
+  );
 }

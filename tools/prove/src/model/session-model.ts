@@ -21,9 +21,21 @@ export type Happening =
 const leg = fc.nat({ max: 5 });
 export const happening: fc.Arbitrary<Happening> = fc.oneof(
   fc.record({ kind: fc.constant('leg' as const), of: fc.constantFrom(...LEG_KINDS) }),
-  fc.record({ kind: fc.constant('event' as const), leg, event: fc.constantFrom('dialSent' as const, 'ringing' as const, 'answered' as const, 'joined' as const) }),
-  fc.record({ kind: fc.constant('over' as const), leg, handle: fc.constantFrom('media' as const, 'voice' as const, 'sip' as const) }),
-  fc.record({ kind: fc.constant('learn' as const), leg, handle: fc.constantFrom('media_connection_id' as const, 'voice_call_id' as const) }),
+  fc.record({
+    kind: fc.constant('event' as const),
+    leg,
+    event: fc.constantFrom('dialSent' as const, 'ringing' as const, 'answered' as const, 'joined' as const),
+  }),
+  fc.record({
+    kind: fc.constant('over' as const),
+    leg,
+    handle: fc.constantFrom('media' as const, 'voice' as const, 'sip' as const),
+  }),
+  fc.record({
+    kind: fc.constant('learn' as const),
+    leg,
+    handle: fc.constantFrom('media_connection_id' as const, 'voice_call_id' as const),
+  }),
   fc.record({ kind: fc.constant('tick' as const), seconds: fc.integer({ min: 1, max: 2_000 }) }),
   fc.constant({ kind: 'end' as const }),
   fc.constant({ kind: 'settle' as const }),
@@ -33,21 +45,64 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
 const START = Date.UTC(2026, 0, 1);
 
 /** A session with no legs yet, its clocks as given. */
-export function newView(clocks: { empty_s: number | null; alone_s: number | null; never_used_s: number | null }): SessionView {
+export function newView(clocks: {
+  empty_s: number | null;
+  alone_s: number | null;
+  never_used_s: number | null;
+}): SessionView {
   const at = new Date(START);
   return {
     now: at,
-    session: { ...NEW_SESSION, id: 'ses', tenant_id: 'ten', room_id: 'room', conversation: 'conv', media_session_id: 'media', due_at: new Date(START + 3_600_000), due_reason: 'max-duration', created_at: at },
+    session: {
+      ...NEW_SESSION,
+      id: 'ses',
+      tenant_id: 'ten',
+      room_id: 'room',
+      conversation: 'conv',
+      media_session_id: 'media',
+      due_at: new Date(START + 3_600_000),
+      due_reason: 'max-duration',
+      created_at: at,
+    },
     room: {
-      id: 'room', tenant_id: 'ten', name: 'Room', state: 'active', number: '+442079460000', bridge: 'auto', max_participants: 10, max_duration_s: 3_600, browsers_left_s: null, phones_left_s: null, created_at: at, ended_at: null, host_left_s: null, wait_for_host: false,
-      pinless: false, starts_at: null, ends_at: null, expires_at: null, idle_days: null, look_at: null, external_id: null, metadata: {}, version: 1, deleted_at: null, end_reason: null, ...clocks,
+      id: 'room',
+      tenant_id: 'ten',
+      name: 'Room',
+      state: 'active',
+      number: '+442079460000',
+      bridge: 'auto',
+      max_participants: 10,
+      max_duration_s: 3_600,
+      browsers_left_s: null,
+      phones_left_s: null,
+      created_at: at,
+      ended_at: null,
+      host_left_s: null,
+      wait_for_host: false,
+      pinless: false,
+      starts_at: null,
+      ends_at: null,
+      expires_at: null,
+      idle_days: null,
+      look_at: null,
+      external_id: null,
+      metadata: {},
+      version: 1,
+      deleted_at: null,
+      end_reason: null,
+      ...clocks,
     },
     legs: [],
   };
 }
 
-const copy = (view: SessionView): SessionView => ({ ...view, session: { ...view.session }, legs: view.legs.map((each) => ({ ...each })) });
-const states = (view: SessionView): Map<string, LegRow['state']> => new Map(view.legs.map((each) => [each.id, each.state]));
+const copy = (view: SessionView): SessionView => ({
+  ...view,
+  session: { ...view.session },
+  legs: view.legs.map((each) => ({ ...each })),
+});
+const states = (view: SessionView): Map<string, LegRow['state']> =>
+  new Map(view.legs.map((each) => [each.id, each.state]));
 
 /** Lets things happen one after the other, each followed by a settling as in changeSession; throws at the first rule that is broken. */
 export function play(view: SessionView, happenings: readonly Happening[]): SessionView {
@@ -72,8 +127,20 @@ function apply(view: SessionView, each: Exclude<Happening, { kind: 'crash' }>): 
   switch (each.kind) {
     case 'leg':
       // A second live bridge is what the unique index refuses.
-      if (view.legs.length < 6 && !(each.of === 'bridge' && view.legs.some((other) => other.kind === 'bridge' && isUp(other)))) {
-        view.legs.push({ ...NEW_LEG, id: `leg${view.legs.length}`, kind: each.of, state: 'requested', tenant_id: 'ten', session_id: 'ses', deadline_at: new Date(START + 3_600_000), created_at: view.now });
+      if (
+        view.legs.length < 6 &&
+        !(each.of === 'bridge' && view.legs.some((other) => other.kind === 'bridge' && isUp(other)))
+      ) {
+        view.legs.push({
+          ...NEW_LEG,
+          id: `leg${view.legs.length}`,
+          kind: each.of,
+          state: 'requested',
+          tenant_id: 'ten',
+          session_id: 'ses',
+          deadline_at: new Date(START + 3_600_000),
+          created_at: view.now,
+        });
       }
       return view;
     case 'event':
@@ -81,7 +148,8 @@ function apply(view: SessionView, each: Exclude<Happening, { kind: 'crash' }>): 
       return view;
     case 'over':
       // A side that nobody has named yet cannot be reported over: the event that names it comes with it.
-      if (target !== undefined && target[each.handle === 'voice' ? 'voice_call_id' : 'media_connection_id'] !== null) closeHandle(target, each.handle, verdict('success', 'completed'), view.now);
+      if (target !== undefined && target[each.handle === 'voice' ? 'voice_call_id' : 'media_connection_id'] !== null)
+        closeHandle(target, each.handle, verdict('success', 'completed'), view.now);
       return view;
     case 'learn':
       if (target !== undefined) learnHandle(target, each.handle, `${each.handle} of ${target.id}`);
@@ -107,18 +175,36 @@ const ORDER = { open: 0, live: 1, ending: 2, ended: 3 } as const;
 /** What holds after every step. */
 function check(before: SessionView, after: SessionView): void {
   const { session, legs, now } = after;
-  must(ORDER[session.state] >= ORDER[before.session.state], `a session went from ${before.session.state} back to ${session.state}`);
-  must(session.state !== 'ended' || !legs.some(isUp) || before.session.state === 'ended', 'a session ended with a leg up');
+  must(
+    ORDER[session.state] >= ORDER[before.session.state],
+    `a session went from ${before.session.state} back to ${session.state}`,
+  );
+  must(
+    session.state !== 'ended' || !legs.some(isUp) || before.session.state === 'ended',
+    'a session ended with a leg up',
+  );
   must(!canJoin(session.state) || session.due_at > now, 'a running session is past its deadline after settling');
-  must(canJoin(session.state) || legs.every((each) => !isUp(each) || each.state === 'ending'), 'a session is over and a leg of it is not owed its hang-up');
-  must(before.session.end_reason === null || session.end_reason === before.session.end_reason, 'the first reason did not stand');
+  must(
+    canJoin(session.state) || legs.every((each) => !isUp(each) || each.state === 'ending'),
+    'a session is over and a leg of it is not owed its hang-up',
+  );
+  must(
+    before.session.end_reason === null || session.end_reason === before.session.end_reason,
+    'the first reason did not stand',
+  );
   for (const each of legs) {
     const was = before.legs.find((other) => other.id === each.id);
     must(was?.state !== 'ended' || each.state === 'ended', `${each.id} came back from its end`);
     must(was?.state !== 'ending' || each.state === 'ending' || each.state === 'ended', `${each.id} is owed no more`);
-    must(each.state !== 'ending' || (each.owed_at !== null && each.owed_reason !== null), `${each.id} is ending and nobody knows since when`);
+    must(
+      each.state !== 'ending' || (each.owed_at !== null && each.owed_reason !== null),
+      `${each.id} is ending and nobody knows since when`,
+    );
     const neverMade = each.kind === 'outbound' && each.dialled_at === null && each.voice_call_id === null;
-    must(each.state !== 'ended' || was?.state === 'ended' || isClosed(each, each.sip_over_at !== null) || neverMade, `${each.id} ended with a side that was not seen closed`);
+    must(
+      each.state !== 'ended' || was?.state === 'ended' || isClosed(each, each.sip_over_at !== null) || neverMade,
+      `${each.id} ended with a side that was not seen closed`,
+    );
   }
 }
 

@@ -5,7 +5,15 @@ const call = (id: string, billedSeconds: number) => ({ id, kind: 'voice-inbound'
 
 describe('our records beside the vendor’s books', () => {
   it('may be a second off', () => {
-    expect(compare([call('a', 10), call('b', 5), call('c', 0)], new Map([['a', 11], ['b', 5]]))).toEqual({ maxSeconds: 1, troubles: [] });
+    expect(
+      compare(
+        [call('a', 10), call('b', 5), call('c', 0)],
+        new Map([
+          ['a', 11],
+          ['b', 5],
+        ]),
+      ),
+    ).toEqual({ maxSeconds: 1, troubles: [] });
   });
 
   it('must not be two seconds off, nor a record missing of what was charged', () => {

@@ -12,9 +12,17 @@ interface Bills {
 type Call = LedgerView['legs'][number];
 
 /** @param records seconds by the vendor's id of the call */
-export function compare(calls: readonly Pick<Call, 'id' | 'kind' | 'billedSeconds'>[], records: ReadonlyMap<string, number>): Bills {
+export function compare(
+  calls: readonly Pick<Call, 'id' | 'kind' | 'billedSeconds'>[],
+  records: ReadonlyMap<string, number>,
+): Bills {
   const off = calls.map((call) => ({ ...call, seconds: Math.abs(call.billedSeconds - (records.get(call.id) ?? 0)) }));
-  const troubles = off.filter(({ seconds }) => seconds > 1).map(({ id, kind, billedSeconds }) => `${kind} ${id} was charged for ${billedSeconds} s, and our record of it says ${records.get(id) ?? 'nothing'}`);
+  const troubles = off
+    .filter(({ seconds }) => seconds > 1)
+    .map(
+      ({ id, kind, billedSeconds }) =>
+        `${kind} ${id} was charged for ${billedSeconds} s, and our record of it says ${records.get(id) ?? 'nothing'}`,
+    );
   return { maxSeconds: Math.max(0, ...off.map(({ seconds }) => seconds)), troubles };
 }
 
@@ -28,13 +36,24 @@ interface MediaRecord {
 }
 
 /** Of those that a callback closed, the seconds are the vendor's; of those that were looked up, only that no record ends later than we knew. */
-export function compareMedia(connections: readonly Pick<Call, 'id' | 'kind' | 'createdAt' | 'endedAt'>[], records: readonly MediaRecord[]): string[] {
+export function compareMedia(
+  connections: readonly Pick<Call, 'id' | 'kind' | 'createdAt' | 'endedAt'>[],
+  records: readonly MediaRecord[],
+): string[] {
   const vendors = new Map(connections.map((each) => [each.id, each]));
   return records.flatMap(({ id, seconds, source, late }) => {
     const { kind, createdAt, endedAt } = vendors.get(id) ?? {};
     if (late) return [`${kind} ${id}: our record of it ends after it was seen to be gone`];
-    if (createdAt === undefined || endedAt === undefined || source !== 'callback' || Math.abs(seconds - Math.ceil((endedAt - createdAt) / 1000)) <= 1) return [];
-    return [`${kind} ${id} was connected for ${Math.ceil((endedAt - createdAt) / 1000)} s, and our record of it says ${seconds}`];
+    if (
+      createdAt === undefined ||
+      endedAt === undefined ||
+      source !== 'callback' ||
+      Math.abs(seconds - Math.ceil((endedAt - createdAt) / 1000)) <= 1
+    )
+      return [];
+    return [
+      `${kind} ${id} was connected for ${Math.ceil((endedAt - createdAt) / 1000)} s, and our record of it says ${seconds}`,
+    ];
   });
 }
 
@@ -46,7 +65,9 @@ export async function readBills(databaseUrl: string, { legs }: LedgerView, withi
   const store = openStore({ url: databaseUrl, owner: true, max: 1, onError: () => undefined });
   try {
     for (const until = Date.now() + withinMs; ; await sleep(LOOK_EVERY_MS)) {
-      const { rows } = await store.pool.query<{ id: string; seconds: number }>(`SELECT l.voice_call_id AS id, c.seconds FROM cdr c JOIN leg l ON l.id = c.leg_id WHERE c.handle = 'voice' AND l.voice_call_id IS NOT NULL`);
+      const { rows } = await store.pool.query<{ id: string; seconds: number }>(
+        `SELECT l.voice_call_id AS id, c.seconds FROM cdr c JOIN leg l ON l.id = c.leg_id WHERE c.handle = 'voice' AND l.voice_call_id IS NOT NULL`,
+      );
       const bills = compare(calls, new Map(rows.map(({ id, seconds }) => [id, seconds])));
       if (bills.maxSeconds > 1 && Date.now() < until) continue;
       const media = await store.pool.query<MediaRecord>(

@@ -19,20 +19,35 @@ const LONGEST_MS = 600_000;
 const request = readArguments();
 const running = readRunningState();
 if (running === null) fail('Nothing runs here. Start it with `npm start`, in another terminal.', 1);
-const reply = await requestFault(running, request).catch(() => fail('`npm start` is not running any more (it left .partyline/running.json behind). Start it again.', 1));
+const reply = await requestFault(running, request).catch(() =>
+  fail('`npm start` is not running any more (it left .partyline/running.json behind). Start it again.', 1),
+);
 if (!reply.ok) fail(reply.why, 1);
-console.log(`${reply.did}\n${reply.watch}\nLogs: ${running.logFolder}${running.vendor === null ? '' : `   Ledger: ${running.vendor}/emulator/ledger`}`);
+console.log(
+  `${reply.did}\n${reply.watch}\nLogs: ${running.logFolder}${running.vendor === null ? '' : `   Ledger: ${running.vendor}/emulator/ledger`}`,
+);
 
 function readArguments(): { fault: string; on?: string; forMs?: number } {
   try {
-    const { values } = parseArgs({ options: { fault: { type: 'string' }, on: { type: 'string' }, for: { type: 'string' }, help: { type: 'boolean', short: 'h', default: false } } });
+    const { values } = parseArgs({
+      options: {
+        fault: { type: 'string' },
+        on: { type: 'string' },
+        for: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
     if (values.help) {
       console.log(HELP);
       process.exit(0);
     }
     if (values.fault === undefined) throw new Error('--fault is missing');
     if (!faults.some(({ name }) => name === values.fault)) throw new Error(`there is no fault called ${values.fault}`);
-    return { fault: values.fault, ...(values.on === undefined ? {} : { on: values.on }), ...(values.for === undefined ? {} : { forMs: milliseconds(values.for) }) };
+    return {
+      fault: values.fault,
+      ...(values.on === undefined ? {} : { on: values.on }),
+      ...(values.for === undefined ? {} : { forMs: milliseconds(values.for) }),
+    };
   } catch (error) {
     return fail(`${(error as Error).message}\n\n${HELP}`, 2);
   }

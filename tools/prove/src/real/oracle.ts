@@ -12,7 +12,12 @@ export interface Constants {
   readonly hangUpsPerS: number;
 }
 
-export const standard = (inventoryMs: number): Constants => ({ reconcileS: 5, callTimeoutS: 5, inventoryS: inventoryMs / 1000, hangUpsPerS: 10 });
+export const standard = (inventoryMs: number): Constants => ({
+  reconcileS: 5,
+  callTimeoutS: 5,
+  inventoryS: inventoryMs / 1000,
+  hangUpsPerS: 10,
+});
 
 /** A stray call is hung up after two inventories this far apart; the services do not scale it. */
 const QUARANTINE_S = 30;
@@ -38,16 +43,16 @@ export function bounds({ reconcileS, callTimeoutS, inventoryS }: Constants): Rec
   const unseenS = inventoryS + 30;
   const orphanS = 2 * inventoryS + QUARANTINE_S;
   return {
-    'none': { withinS: 5, plusOutage: false, echoS: 0 },
+    none: { withinS: 5, plusOutage: false, echoS: 0 },
     'webhooks-noise': { withinS: 5, plusOutage: false, echoS: 0 },
-    'kill': { withinS: 10 + reconcileS + callTimeoutS, plusOutage: false, echoS },
+    kill: { withinS: 10 + reconcileS + callTimeoutS, plusOutage: false, echoS },
     'vendor-lost-answer': { withinS: 20, plusOutage: false, echoS },
-    'freeze': { withinS: 30, plusOutage: false, echoS },
-    'redis': { withinS: 30, plusOutage: false, echoS },
+    freeze: { withinS: 30, plusOutage: false, echoS },
+    redis: { withinS: 30, plusOutage: false, echoS },
     'vendor-no-effect': { withinS: 30, plusOutage: true, echoS },
     'vendor-429': { withinS: 30, plusOutage: true, echoS },
     'vendor-error': { withinS: 30, plusOutage: true, echoS },
-    'postgres': { withinS: 30, plusOutage: true, echoS },
+    postgres: { withinS: 30, plusOutage: true, echoS },
     'webhooks-lost': { withinS: unseenS, plusOutage: true, echoS: unseenS },
     'vendor-lost-create': { withinS: orphanS, plusOutage: false, echoS: orphanS },
   };
@@ -93,13 +98,28 @@ export interface Judged extends LegSeen {
 const BY_US = new Set(['rest-hangup', 'forceDisconnected']);
 
 /** Judges every leg by the vendor's ledger alone: is it gone in time, and was it left alone until then? */
-export function judge(legs: readonly LegSeen[], windows: readonly Window[], now: number, constants: Constants): Judged[] {
+export function judge(
+  legs: readonly LegSeen[],
+  windows: readonly Window[],
+  now: number,
+  constants: Constants,
+): Judged[] {
   const table = bounds(constants);
   return legs.map((seen) => {
     const { leg, session, asks } = seen;
     const endedAt = leg.endedAt ?? now;
     const owedAt = whenOwed(seen);
-    const rule = owedAt === null ? null : dueOf(owedAt, endedAt, together(legs, owedAt), windows.filter((window) => mayConcern(seen, window)), table, constants);
+    const rule =
+      owedAt === null
+        ? null
+        : dueOf(
+            owedAt,
+            endedAt,
+            together(legs, owedAt),
+            windows.filter((window) => mayConcern(seen, window)),
+            table,
+            constants,
+          );
     return {
       ...seen,
       owedAt,
@@ -115,7 +135,10 @@ export function judge(legs: readonly LegSeen[], windows: readonly Window[], now:
 
 function mayConcern({ leg, unseen }: LegSeen, window: Window): boolean {
   if (window.class === 'webhooks-lost') return unseen;
-  return window.class !== 'vendor-lost-create' || (leg.createdAt >= window.from && leg.createdAt <= window.until + LOST_LATER_MS);
+  return (
+    window.class !== 'vendor-lost-create' ||
+    (leg.createdAt >= window.from && leg.createdAt <= window.until + LOST_LATER_MS)
+  );
 }
 
 /** A request that was under way when the fault ended is answered no better. */
@@ -136,16 +159,34 @@ function together(legs: readonly LegSeen[], at: number): number {
   }).length;
 }
 
-function dueOf(owedAt: number, endedAt: number, count: number, windows: readonly Window[], table: ReturnType<typeof bounds>, { hangUpsPerS }: Constants): { dueAt: number; class: FaultClass | 'none' } {
+function dueOf(
+  owedAt: number,
+  endedAt: number,
+  count: number,
+  windows: readonly Window[],
+  table: ReturnType<typeof bounds>,
+  { hangUpsPerS }: Constants,
+): { dueAt: number; class: FaultClass | 'none' } {
   let dueAt = 0;
   let ruling: FaultClass | 'none' = 'none';
   // What begins before the leg is due moves the bound, and so may bring in what begins after it: until it stands.
-  for (let before = -1; before !== dueAt; ) {
+  for (let before = -1; before !== dueAt;) {
     before = dueAt;
     const until = Math.min(endedAt, Math.max(dueAt, owedAt));
-    const active = windows.filter((window) => window.from < Math.max(until, owedAt + 1) && window.until + table[window.class].echoS * 1000 > owedAt);
-    ruling = active.reduce<FaultClass | 'none'>((worst, window) => (table[window.class].withinS > table[worst].withinS ? window.class : worst), 'none');
-    dueAt = owedAt + (table[ruling].withinS + count / hangUpsPerS) * 1000 + lengthOf(active.filter((window) => table[window.class].plusOutage), owedAt);
+    const active = windows.filter(
+      (window) => window.from < Math.max(until, owedAt + 1) && window.until + table[window.class].echoS * 1000 > owedAt,
+    );
+    ruling = active.reduce<FaultClass | 'none'>(
+      (worst, window) => (table[window.class].withinS > table[worst].withinS ? window.class : worst),
+      'none',
+    );
+    dueAt =
+      owedAt +
+      (table[ruling].withinS + count / hangUpsPerS) * 1000 +
+      lengthOf(
+        active.filter((window) => table[window.class].plusOutage),
+        owedAt,
+      );
   }
   return { dueAt, class: ruling };
 }
@@ -164,14 +205,22 @@ function lengthOf(windows: readonly Window[], from: number): number {
 function isFalseKill(leg: LedgerLeg, session: SessionSeen | null, legs: readonly LegSeen[]): boolean {
   const endedAt = leg.endedAt!;
   // Nobody's: it must have had its time to key a PIN.
-  if (session === null) return leg.kind === 'voice-inbound' && leg.endReason === 'rest-hangup' && endedAt < leg.createdAt + KEYING_S * 1000;
+  if (session === null)
+    return leg.kind === 'voice-inbound' && leg.endReason === 'rest-hangup' && endedAt < leg.createdAt + KEYING_S * 1000;
   if (session.endingAt !== null && endedAt >= session.endingAt) return false;
   // Told to leave by our instructions, out of the conference it was in.
   const sentAway = leg.endReason === 'ncco-complete' && leg.conversation !== undefined;
   if (!BY_US.has(leg.endReason ?? '') && !sentAway) return false;
   // Of two bridges one must go.
   if (leg.kind !== 'sip-interconnect' && leg.kind !== 'voice-sip') return true;
-  return !legs.some(({ leg: other }) => other.kind === leg.kind && other.id !== leg.id && other.sessionId === leg.sessionId && other.createdAt < endedAt && (other.endedAt ?? Infinity) > leg.createdAt);
+  return !legs.some(
+    ({ leg: other }) =>
+      other.kind === leg.kind &&
+      other.id !== leg.id &&
+      other.sessionId === leg.sessionId &&
+      other.createdAt < endedAt &&
+      (other.endedAt ?? Infinity) > leg.createdAt,
+  );
 }
 
 /** The sequence numbers that a session's events lack, and those it has more than once. */
@@ -188,10 +237,17 @@ export interface Decided {
 }
 
 /** Clocks that ran out and were noticed too late: by how much, past the bound of what failed meanwhile. */
-export function lateDecisions(decided: readonly Decided[], windows: readonly Window[], constants: Constants): { readonly id: string; readonly lateMs: number }[] {
+export function lateDecisions(
+  decided: readonly Decided[],
+  windows: readonly Window[],
+  constants: Constants,
+): { readonly id: string; readonly lateMs: number }[] {
   const table = bounds(constants);
   // The clock is in the database: what the vendor does or says does not matter any more.
-  const relevant = windows.filter((window) => window.class === 'kill' || window.class === 'freeze' || window.class === 'redis' || window.class === 'postgres');
+  const relevant = windows.filter(
+    (window) =>
+      window.class === 'kill' || window.class === 'freeze' || window.class === 'redis' || window.class === 'postgres',
+  );
   return decided.flatMap(({ id, dueAt, endingAt }) => {
     const lateMs = endingAt - dueOf(dueAt, endingAt, 0, relevant, table, constants).dueAt;
     return lateMs > 0 ? [{ id, lateMs }] : [];

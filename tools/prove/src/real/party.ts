@@ -40,19 +40,26 @@ const PATIENCE_MS = 25_000;
 export async function hold(world: World, party: Party, at: number, tenant: Tenant): Promise<void> {
   const { vendor, number, stop } = world;
   const created = await tenant.createRoom({
-    name: party.name, number, bridge: party.bridge,
+    name: party.name,
+    number,
+    bridge: party.bridge,
     maxDurationSeconds: party.ending === 'deadline' ? DEADLINE_MS / 1000 : 300,
     browsersLeftSeconds: party.ending === 'browsers-left' ? 2 : null,
     aloneSeconds: party.ending === 'alone' ? 2 : null,
     emptySeconds: 1,
   });
   const { client: first, session: opened } = created;
-  if (first === null || opened === null) throw new Error('a room that is open from the beginning has a session and a token');
+  if (first === null || opened === null)
+    throw new Error('a room that is open from the beginning has a session and a token');
   const held: Held = {
-    party, tenant, created,
+    party,
+    tenant,
+    created,
     media: new Map([[first.mediaSessionId, opened.id]]),
     sessions: new Set([opened.id]),
-    callIds: new Set(), phones: new Set(), diary: [],
+    callIds: new Set(),
+    phones: new Set(),
+    diary: [],
   };
   world.held(held);
   const note = (what: string): void => void held.diary.push({ at: Date.now(), what });
@@ -99,7 +106,9 @@ export async function hold(world: World, party: Party, at: number, tenant: Tenan
   };
 
   const there = async <T>(count: number, come: (which: number) => Promise<T | null>): Promise<T[]> =>
-    (await Promise.allSettled(Array.from({ length: count }, (_, which) => come(which)))).flatMap((each) => (each.status === 'fulfilled' && each.value !== null ? [each.value] : []));
+    (await Promise.allSettled(Array.from({ length: count }, (_, which) => come(which)))).flatMap((each) =>
+      each.status === 'fulfilled' && each.value !== null ? [each.value] : [],
+    );
   const [browsers, callers] = await Promise.all([
     there(party.browsers, browser),
     there(party.callers, (which) => caller(which, true)),
@@ -133,13 +142,17 @@ export async function hold(world: World, party: Party, at: number, tenant: Tenan
       break;
     case 'alone': {
       const [stays, ...others] = [...browsers, ...callers];
-      if (stays !== undefined) await Promise.all(others.map((who) => (browsers.includes(who) ? closes(who) : leaves(who))));
+      if (stays !== undefined)
+        await Promise.all(others.map((who) => (browsers.includes(who) ? closes(who) : leaves(who))));
       break;
     }
     default:
       throw new Error(`unknown ending ${String(party.ending satisfies never)}`);
   }
-  const giveUpAt = Math.max(Date.now() + PATIENCE_MS, party.ending === 'deadline' ? Date.parse(opened.dueAt) + PATIENCE_MS : 0);
+  const giveUpAt = Math.max(
+    Date.now() + PATIENCE_MS,
+    party.ending === 'deadline' ? Date.parse(opened.dueAt) + PATIENCE_MS : 0,
+  );
   while (Date.now() < giveUpAt && !stop.aborted) {
     const session = (await tenant.look(created.room.id))?.session ?? null;
     if (session !== null) held.sessions.add(session.id);

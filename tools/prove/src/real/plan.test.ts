@@ -17,9 +17,12 @@ it.each([1, 2, 3, 4, 5])('plays every fault in a full run, and enough of them (s
 it.each([1, 2, 3, 4, 5])('has the ones that matter most in a quick run (seed %i)', (seed) => {
   const names = planFaults(seed, QUICK).map(({ fault }) => fault.name);
   expect(names.length).toBeGreaterThanOrEqual(8);
-  for (const name of ['kill', 'freeze', 'redis-flush', 'postgres-restart', 'vendor-no-effect']) expect(names).toContain(name);
+  for (const name of ['kill', 'freeze', 'redis-flush', 'postgres-restart', 'vendor-no-effect'])
+    expect(names).toContain(name);
 });
 
 it.each([FULL, QUICK])('lets every deadline come while the load lasts', (size) => {
-  expect(planParties(1, size).filter(({ ending, atMs }) => ending === 'deadline' && atMs + 60_000 >= size.loadMs)).toEqual([]);
+  expect(
+    planParties(1, size).filter(({ ending, atMs }) => ending === 'deadline' && atMs + 60_000 >= size.loadMs),
+  ).toEqual([]);
 });

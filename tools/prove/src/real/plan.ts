@@ -47,8 +47,26 @@ export interface Size {
   readonly inventoryMs: number;
 }
 
-export const FULL: Size = { loadMs: 145_000, parties: 112, faults: 64, trios: [0.2, 0.5, 0.8], lastStartMs: 12_000, longestStayMs: 14_000, endings: ['tenant', 'tenant', 'browsers-left', 'browsers-left', 'alone', 'empty', 'deadline'], inventoryMs: 10_000 };
-export const QUICK: Size = { loadMs: 18_000, parties: 17, faults: 7, trios: [0.35], lastStartMs: 7_000, longestStayMs: 5_000, endings: ['tenant', 'browsers-left', 'alone', 'empty'], inventoryMs: 5_000 };
+export const FULL: Size = {
+  loadMs: 145_000,
+  parties: 112,
+  faults: 64,
+  trios: [0.2, 0.5, 0.8],
+  lastStartMs: 12_000,
+  longestStayMs: 14_000,
+  endings: ['tenant', 'tenant', 'browsers-left', 'browsers-left', 'alone', 'empty', 'deadline'],
+  inventoryMs: 10_000,
+};
+export const QUICK: Size = {
+  loadMs: 18_000,
+  parties: 17,
+  faults: 7,
+  trios: [0.35],
+  lastStartMs: 7_000,
+  longestStayMs: 5_000,
+  endings: ['tenant', 'browsers-left', 'alone', 'empty'],
+  inventoryMs: 5_000,
+};
 
 /** The shortest that the API takes as a session's longest. */
 export const DEADLINE_MS = 60_000;
@@ -63,9 +81,14 @@ export function planParties(seed: number, size: Size): Party[] {
     // One that is to run into its deadline must begin early enough to get there.
     const ending = wanted === 'deadline' && atMs > size.loadMs - DEADLINE_MS - 5_000 ? 'tenant' : wanted;
     const browsers = ending === 'browsers-left' || random.chance(0.8) ? 1 + random.int(2) : 0;
-    const callers = ending === 'browsers-left' || browsers === 0 ? 1 + random.int(3) : random.int(3) + (random.chance(0.5) ? 1 : 0);
+    const callers =
+      ending === 'browsers-left' || browsers === 0 ? 1 + random.int(3) : random.int(3) + (random.chance(0.5) ? 1 : 0);
     return {
-      name: `Party ${at + 1}`, atMs, ending, browsers, callers,
+      name: `Party ${at + 1}`,
+      atMs,
+      ending,
+      browsers,
+      callers,
       tenant: random.int(TENANTS),
       bridge: random.chance(0.7) ? 'auto' : 'always',
       // Who was rung stays: nobody would be alone.
@@ -102,7 +125,14 @@ export function planFaults(seed: number, size: Size): PlannedFault[] {
     forMs: lasts(random, fault),
   }));
   // The first target of a link is all of them.
-  const trios = size.trios.flatMap((share) => TRIO.map(({ fault, atMs, forMs }): PlannedFault => ({ fault: named(fault), atMs: share * size.loadMs + atMs, target: 0, forMs })));
+  const trios = size.trios.flatMap((share) =>
+    TRIO.map(({ fault, atMs, forMs }): PlannedFault => ({
+      fault: named(fault),
+      atMs: share * size.loadMs + atMs,
+      target: 0,
+      forMs,
+    })),
+  );
   return [...planned, ...trios].toSorted((one, other) => one.atMs - other.atMs);
 }
 

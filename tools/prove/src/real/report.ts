@@ -42,7 +42,16 @@ interface Findings {
 }
 
 /** What of it was not as promised, and what it cost; the histories of some legs are logged. */
-export function report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder }: Findings): Omit<RealResult, 'billedVsLedgerMaxSeconds'> {
+export function report({
+  evidence,
+  constants,
+  broken,
+  startedAt,
+  seed,
+  quick,
+  log,
+  logFolder,
+}: Findings): Omit<RealResult, 'billedVsLedgerMaxSeconds'> {
   const { ledger, sessions, held, windows, requests } = evidence;
   const judged = judge(legsSeen(evidence), windows, ledger.now, constants);
   const late = judged.filter(({ lateMs }) => lateMs > 0);
@@ -58,13 +67,25 @@ export function report({ evidence, constants, broken, startedAt, seed, quick, lo
     failures.push(`${name(each)}: ${what}`);
     told.push(each);
   };
-  for (const each of late) fail(each, `${each.leg.endedAt === undefined ? 'still up' : 'was up'} ${(each.lateMs / 1000).toFixed(1)} s past its bound (class ${each.class})`);
+  for (const each of late)
+    fail(
+      each,
+      `${each.leg.endedAt === undefined ? 'still up' : 'was up'} ${(each.lateMs / 1000).toFixed(1)} s past its bound (class ${each.class})`,
+    );
   for (const each of killed) fail(each, `was live and we ended it (${each.leg.endReason ?? ''}) while its session ran`);
-  for (const each of pestered) fail(each, `the vendor was asked ${each.asks} times to end it, more than its outage explains`);
-  for (const { seen, decided, held: of } of sessions.values()) if (seen.endingAt !== null && !decided) failures.push(`session ${seen.id} (${of.party.name}): the tenant was told that its room ends, and the session goes on`);
+  for (const each of pestered)
+    fail(each, `the vendor was asked ${each.asks} times to end it, more than its outage explains`);
+  for (const { seen, decided, held: of } of sessions.values())
+    if (seen.endingAt !== null && !decided)
+      failures.push(
+        `session ${seen.id} (${of.party.name}): the tenant was told that its room ends, and the session goes on`,
+      );
   if (ledger.up > 0 && late.length === 0) failures.push(`${ledger.up} legs are still up at the end`);
 
-  for (const { id, lateMs } of lateDecisions(evidence.decided, windows, constants)) failures.push(`session ${id} (${sessions.get(id)?.held.party.name ?? ''}): its clock ran out, and its end was decided ${(lateMs / 1000).toFixed(1)} s past the bound`);
+  for (const { id, lateMs } of lateDecisions(evidence.decided, windows, constants))
+    failures.push(
+      `session ${id} (${sessions.get(id)?.held.party.name ?? ''}): its clock ran out, and its end was decided ${(lateMs / 1000).toFixed(1)} s past the bound`,
+    );
 
   const lost = sequences.reduce((sum, each) => sum + each.lost, 0);
   const duplicated = sequences.reduce((sum, each) => sum + each.duplicated, 0);
@@ -77,7 +98,8 @@ export function report({ evidence, constants, broken, startedAt, seed, quick, lo
     log(`\n  ${name(each)}`);
     for (const line of historyOf(each, evidence, startedAt)) log(line);
   }
-  if (failures.length > 0) log(`\nThe services' own words are in ${logFolder}. The same plan again: ${REPLAY(seed, quick)}`);
+  if (failures.length > 0)
+    log(`\nThe services' own words are in ${logFolder}. The same plan again: ${REPLAY(seed, quick)}`);
 
   const byClass: Record<string, number> = {};
   for (const window of windows) byClass[window.class] = (byClass[window.class] ?? 0) + 1;
@@ -89,11 +111,17 @@ export function report({ evidence, constants, broken, startedAt, seed, quick, lo
     leakedLegSecondsPastBound: Math.round(late.reduce((sum, { lateMs }) => sum + lateMs, 0)) / 1000,
     falseKills: killed.length,
     hangUpDelayMs: delays(judged, ledger.now),
-    hangUpsPerLeg: { mean: asked.length === 0 ? 0 : Math.round((asked.reduce((sum, asks) => sum + asks, 0) / asked.length) * 100) / 100, max: Math.max(0, ...asked) },
+    hangUpsPerLeg: {
+      mean:
+        asked.length === 0 ? 0 : Math.round((asked.reduce((sum, asks) => sum + asks, 0) / asked.length) * 100) / 100,
+      max: Math.max(0, ...asked),
+    },
     overVendorLimit: requests.filter(({ status, fault }) => status === 429 && fault === undefined).length,
     eventsLost: lost,
     eventsDuplicated: duplicated,
-    callersKeptOut: held.filter(({ party }) => !party.silentCaller).reduce((sum, { callIds }) => sum + [...callIds].filter((id) => !joined.has(id)).length, 0),
+    callersKeptOut: held
+      .filter(({ party }) => !party.silentCaller)
+      .reduce((sum, { callIds }) => sum + [...callIds].filter((id) => !joined.has(id)).length, 0),
     failures,
   };
 }

@@ -36,21 +36,31 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
   await buildApps({ log });
   const broken: string[] = [];
   const stack = await startStack({
-    mode: 'unified', replicas: 2, breakable: true, own: true,
+    mode: 'unified',
+    replicas: 2,
+    breakable: true,
+    own: true,
     // A service's end is told by whoever caused it, or found by the watch below.
     log: () => undefined,
     environment: {
       INVENTORY_MS: String(size.inventoryMs),
       LOG_LEVEL: 'warn',
       // For showing what leaks without it.
-      ...(process.env.PARTYLINE_RECONCILER === undefined ? {} : { PARTYLINE_RECONCILER: process.env.PARTYLINE_RECONCILER }),
+      ...(process.env.PARTYLINE_RECONCILER === undefined
+        ? {}
+        : { PARTYLINE_RECONCILER: process.env.PARTYLINE_RECONCILER }),
     },
   });
   const stop = new AbortController();
-  const player = createFaultPlayer(stack, (error) => broken.push(`the run itself: ${error.message}: ${String(error.cause)}`));
+  const player = createFaultPlayer(stack, (error) =>
+    broken.push(`the run itself: ${error.message}: ${String(error.cause)}`),
+  );
   const interrupted = (): void => {
     stop.abort();
-    void player.endAll().then(() => stack.stop()).finally(() => process.exit(130));
+    void player
+      .endAll()
+      .then(() => stack.stop())
+      .finally(() => process.exit(130));
   };
   for (const signal of SIGNALS) process.once(signal, interrupted);
   try {
@@ -68,10 +78,16 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
     const dueS = Math.max(...Object.values(bounds(constants)).map(({ withinS }) => withinS)) + 10;
     await untilNothingIsUp(stack, settledAt + dueS * 1000);
     const evidence = await gather(stack.vendor!, held, player.played);
-    writeFileSync(join(stack.logFolder, 'ledger.json'), JSON.stringify({ startedAt, ...evidence.ledger, windows: evidence.windows }));
+    writeFileSync(
+      join(stack.logFolder, 'ledger.json'),
+      JSON.stringify({ startedAt, ...evidence.ledger, windows: evidence.windows }),
+    );
     const bills = await readBills(stack.databaseUrl, evidence.ledger, dueS * 1000);
     broken.push(...bills.troubles);
-    return { billedVsLedgerMaxSeconds: bills.maxSeconds, ...report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder: stack.logFolder }) };
+    return {
+      billedVsLedgerMaxSeconds: bills.maxSeconds,
+      ...report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder: stack.logFolder }),
+    };
   } finally {
     stop.abort();
     await player.endAll();
@@ -97,7 +113,12 @@ async function play({ stack, player, size, seed, log, stop, broken }: Play): Pro
   const held: Held[] = [];
   const began = Date.now();
   const at = (ms: number): Promise<void> => sleep(Math.max(0, began + ms - Date.now()), undefined, { signal: stop });
-  const world = { vendor: stack.vendor!, number: stack.numbers[0]!.e164, stop, held: (one: Held) => void held.push(one) };
+  const world = {
+    vendor: stack.vendor!,
+    number: stack.numbers[0]!.e164,
+    stop,
+    held: (one: Held) => void held.push(one),
+  };
   let notHeld = 0;
   const parties = planParties(seed, size).map(async (party, which) => {
     await at(party.atMs);
@@ -112,7 +133,13 @@ async function play({ stack, player, size, seed, log, stop, broken }: Play): Pro
   const breaking = (async () => {
     for (const planned of planFaults(seed, size)) {
       await at(planned.atMs);
-      await breakIt(stack, player, planned, (line) => log(`  ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${line}`), broken);
+      await breakIt(
+        stack,
+        player,
+        planned,
+        (line) => log(`  ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${line}`),
+        broken,
+      );
     }
   })();
   await Promise.all([breaking, Promise.race([Promise.all(parties), at(size.loadMs)])]);
@@ -123,9 +150,17 @@ async function play({ stack, player, size, seed, log, stop, broken }: Play): Pro
 }
 
 /** Plays a planned fault on whatever is free for it now; never on both of two. */
-async function breakIt(stack: Stack, player: FaultPlayer, { fault, target, forMs }: PlannedFault, log: (line: string) => void, broken: string[]): Promise<void> {
+async function breakIt(
+  stack: Stack,
+  player: FaultPlayer,
+  { fault, target, forMs }: PlannedFault,
+  log: (line: string) => void,
+  broken: string[],
+): Promise<void> {
   const processes = fault.name === 'kill' || fault.name === 'freeze';
-  const free = fault.targets(stack).filter((each) => player.free(fault, each) && !(processes && siblingIsDown(stack, player, each)));
+  const free = fault
+    .targets(stack)
+    .filter((each) => player.free(fault, each) && !(processes && siblingIsDown(stack, player, each)));
   const chosen = free[target % Math.max(1, free.length)];
   if (chosen === undefined) return log(`${fault.name}: not now, another fault holds it`);
   log(`${fault.name} on ${chosen}${forMs === null ? '' : ` for ${(forMs / 1000).toFixed(1)} s`}`);
@@ -139,17 +174,32 @@ async function breakIt(stack: Stack, player: FaultPlayer, { fault, target, forMs
 function siblingIsDown(stack: Stack, player: FaultPlayer, name: string): boolean {
   const service = stack.instances.find((each) => each.name === name)?.service;
   const siblings = stack.instances.filter((each) => each.service === service).map((each) => each.name);
-  return player.played.some(({ fault, target, until }) => until === undefined && (fault.name === 'kill' || fault.name === 'freeze') && siblings.includes(target));
+  return player.played.some(
+    ({ fault, target, until }) =>
+      until === undefined && (fault.name === 'kill' || fault.name === 'freeze') && siblings.includes(target),
+  );
 }
 
 async function openTenants(stack: Stack, stop: AbortSignal): Promise<Tenant[]> {
-  const keys = Array.from({ length: tenantCount }, () => `pl_dev_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`);
+  const keys = Array.from(
+    { length: tenantCount },
+    () => `pl_dev_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`,
+  );
   const failed: Error[] = [];
   const store = openStore({ url: stack.databaseUrl, max: 1, onError: (error) => failed.push(error) });
   try {
-    for (const [at, apiKey] of keys.entries()) await seedStore(store, { tenantId: `ten_prove${at}`, tenantName: `Tenant ${at}`, apiKey, countries: ['DE'], numbers: stack.numbers });
+    for (const [at, apiKey] of keys.entries())
+      await seedStore(store, {
+        tenantId: `ten_prove${at}`,
+        tenantName: `Tenant ${at}`,
+        apiKey,
+        countries: ['DE'],
+        numbers: stack.numbers,
+      });
     // What is proved is that calls end, not that tenants have limits; these ask and ring without a pause.
-    await store.query(EVERY_TENANT, { text: 'UPDATE tenant SET max_live_rooms = 1000000, max_live_legs = 1000000, max_dial_outs_per_minute = 1000000, max_requests_per_minute = 1000000' });
+    await store.query(EVERY_TENANT, {
+      text: 'UPDATE tenant SET max_live_rooms = 1000000, max_live_legs = 1000000, max_dial_outs_per_minute = 1000000, max_requests_per_minute = 1000000',
+    });
   } finally {
     await store.close();
   }
@@ -158,15 +208,26 @@ async function openTenants(stack: Stack, stop: AbortSignal): Promise<Tenant[]> {
 }
 
 /** A service that ends by itself, because something beside it broke, is a bug; it is started again as Kubernetes would. */
-function watchServices(stack: Stack, player: FaultPlayer, broken: string[]): { stop(): void; allRunning(): Promise<void> } {
+function watchServices(
+  stack: Stack,
+  player: FaultPlayer,
+  broken: string[],
+): { stop(): void; allRunning(): Promise<void> } {
   const restarts = new Map<string, Promise<void>>();
   const look = (): void => {
     for (const instance of stack.instances) {
       const { child, name } = instance;
       if (child === undefined || child.running || restarts.has(name)) continue;
-      if (player.played.some(({ fault, target, until }) => fault.name === 'kill' && target === name && until === undefined)) continue;
+      if (
+        player.played.some(
+          ({ fault, target, until }) => fault.name === 'kill' && target === name && until === undefined,
+        )
+      )
+        continue;
       broken.push(`${name} ended by itself. Its last words:\n${child.tail().split('\n').slice(-8).join('\n')}`);
-      const restart = instance.start().catch((error: unknown) => void broken.push(`${name} did not come back: ${String(error)}`));
+      const restart = instance
+        .start()
+        .catch((error: unknown) => void broken.push(`${name} did not come back: ${String(error)}`));
       restarts.set(name, restart);
       void restart.finally(() => restarts.delete(name));
     }
@@ -204,6 +265,8 @@ async function untilNothingIsUp(stack: Stack, until: number): Promise<void> {
 
 function describeConstants(constants: Constants): string {
   const { reconcileS, callTimeoutS, inventoryS, hangUpsPerS } = constants;
-  const table = Object.entries(bounds(constants)).map(([name, { withinS, plusOutage }]) => `${name} ${withinS}${plusOutage ? '+D' : ''}`);
+  const table = Object.entries(bounds(constants)).map(
+    ([name, { withinS, plusOutage }]) => `${name} ${withinS}${plusOutage ? '+D' : ''}`,
+  );
   return `bounds with R ${reconcileS} s, A ${callTimeoutS} s, S_inv ${inventoryS} s (scaled from 60 s), H ${hangUpsPerS}/s (N/H on top): ${table.join(', ')} s`;
 }

@@ -35,7 +35,10 @@ export function openTenant(apiUrl: string, apiKey: string, patienceMs: number, s
   async function once<T>(method: string, path: string, body: unknown): Promise<T | 'again'> {
     const response = await fetch(`${apiUrl}/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${apiKey}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.any([stop, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
     });
@@ -63,7 +66,11 @@ export function openTenant(apiUrl: string, apiKey: string, patienceMs: number, s
     createRoom: (wanted) => call('POST', '/rooms', wanted),
     token: (roomId, name) => call('POST', `/rooms/${roomId}/tokens`, { name }),
     ring: (roomId, phone) => call('POST', `/rooms/${roomId}/participants`, { phone }),
-    look: (roomId) => once<RoomDetails>('GET', `/rooms/${roomId}`, undefined).then((reply) => (reply === 'again' ? null : reply), () => null),
+    look: (roomId) =>
+      once<RoomDetails>('GET', `/rooms/${roomId}`, undefined).then(
+        (reply) => (reply === 'again' ? null : reply),
+        () => null,
+      ),
     room: (roomId) => call('GET', `/rooms/${roomId}`),
     end: (roomId) =>
       call<EndedRoom>('POST', `/rooms/${roomId}/end`).catch((error: unknown) => {

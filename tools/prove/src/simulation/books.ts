@@ -25,18 +25,31 @@ function checkCounters({ database: { tables }, ledger, scheduler }: System, viol
   for (const id of tables.legsUp) {
     const { state, voice_call_id: call, media_connection_id: connection } = tables.legs.get(id)!;
     if (ledger.live.has(call ?? '') || ledger.live.has(connection ?? '')) continue;
-    violate('I16', ledger.byId.get(call ?? connection ?? '') ?? null, `leg ${id} counts as live (${state}) and the vendor has nothing of it`);
+    violate(
+      'I16',
+      ledger.byId.get(call ?? connection ?? '') ?? null,
+      `leg ${id} counts as live (${state}) and the vendor has nothing of it`,
+    );
   }
   for (const id of [...tables.running, ...tables.ending]) {
     const session = tables.sessions.get(id)!;
     // A room whose answer the tenant never saw runs until its own clock ends it.
-    if (canJoin(session.state) && session.due_at.getTime() > scheduler.now && tables.rooms.get(session.room_id)?.state === 'active') continue;
-    if (!(tables.legsOfSession.get(id) ?? []).some((leg) => tables.legsUp.has(leg))) violate('I16', null, `session ${id} counts as ${session.state}, and it is over`);
+    if (
+      canJoin(session.state) &&
+      session.due_at.getTime() > scheduler.now &&
+      tables.rooms.get(session.room_id)?.state === 'active'
+    )
+      continue;
+    if (!(tables.legsOfSession.get(id) ?? []).some((leg) => tables.legsUp.has(leg)))
+      violate('I16', null, `session ${id} counts as ${session.state}, and it is over`);
   }
 }
 
 /** I14: numbers without a gap, and the one event that closes each leg and each session, once. */
-function checkEvents({ database: { tables } }: System, violate: Violate): Pick<Books, 'eventsLost' | 'eventsDuplicated'> {
+function checkEvents(
+  { database: { tables } }: System,
+  violate: Violate,
+): Pick<Books, 'eventsLost' | 'eventsDuplicated'> {
   let eventsLost = 0;
   let eventsDuplicated = 0;
   for (const session of tables.sessions.values()) {
@@ -55,7 +68,8 @@ function checkEvents({ database: { tables } }: System, violate: Violate): Pick<B
       if (told > 1) eventsDuplicated += told - 1;
     }
     const over = rows.filter(({ type }) => type === 'session.ended').length;
-    if (session.state === 'ended' && over !== 1) violate('I14', null, `session ${session.id} was told to be over ${over} times`);
+    if (session.state === 'ended' && over !== 1)
+      violate('I14', null, `session ${session.id} was told to be over ${over} times`);
   }
   if (eventsLost > 0) violate('I14', null, `${eventsLost} events are missing`);
   if (eventsDuplicated > 0) violate('I14', null, `${eventsDuplicated} legs were told to be over more than once`);
@@ -68,7 +82,12 @@ function compareBilling({ database: { tables }, ledger }: System, violate: Viola
   for (const leg of tables.legs.values()) {
     for (const handle of ['voice', 'media'] as const) {
       const entry = ledger.byId.get((handle === 'voice' ? leg.voice_call_id : leg.media_connection_id) ?? '');
-      if (entry === undefined || entry.endedAt === null || (handle === 'voice' ? leg.voice_closed_at : leg.media_closed_at) === null) continue;
+      if (
+        entry === undefined ||
+        entry.endedAt === null ||
+        (handle === 'voice' ? leg.voice_closed_at : leg.media_closed_at) === null
+      )
+        continue;
       const charged = handle === 'voice' ? billedSeconds(entry) : Math.ceil((entry.endedAt - entry.createdAt) / 1000);
       const record = tables.cdrs.get(cdrId(leg.id, handle));
       if (record !== undefined && handle === 'media' && record.source === 'look-up') {
@@ -77,7 +96,12 @@ function compareBilling({ database: { tables }, ledger }: System, violate: Viola
       }
       const off = Math.abs((record?.seconds ?? 0) - charged);
       most = Math.max(most, off);
-      if (record === undefined || off > 1) violate('I15', entry, `${leg.id} was charged for ${charged} s, and our record of it says ${record?.seconds ?? 'nothing'}`);
+      if (record === undefined || off > 1)
+        violate(
+          'I15',
+          entry,
+          `${leg.id} was charged for ${charged} s, and our record of it says ${record?.seconds ?? 'nothing'}`,
+        );
     }
   }
   return most;
@@ -91,5 +115,10 @@ function checkLookedUp(leg: LegRow, entry: Entry, seconds: number, violate: Viol
   const most = Math.ceil((leg.media_closed_at!.getTime() - entry.createdAt) / 1000);
   const seen = leg.media_missed_at === null ? entry.endedAt! : Math.min(entry.endedAt!, leg.media_missed_at.getTime());
   const least = Math.ceil((seen - (leg.joined_at ?? leg.answered_at ?? leg.media_closed_at!).getTime()) / 1000);
-  if (seconds > most + 1 || seconds < least - 1) violate('I15', entry, `${leg.id} was seen for between ${least} and ${most} s, and our record of it says ${seconds}`);
+  if (seconds > most + 1 || seconds < least - 1)
+    violate(
+      'I15',
+      entry,
+      `${leg.id} was seen for between ${least} and ${most} s, and our record of it says ${seconds}`,
+    );
 }

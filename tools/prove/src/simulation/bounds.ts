@@ -63,7 +63,13 @@ interface Bound {
  * @param failedLists when an inventory failed, in order: who is found by inventory only waits for the next
  * @param more how many legs end with it, how many attempts at it the vendor wasted, and when it did so last
  */
-export function boundOf(from: number, touched: ReadonlySet<string> | null, episodes: readonly Episode[], failedLists: readonly number[], { together, wasted, wastedAt }: { together: number; wasted: number; wastedAt: number }): Bound {
+export function boundOf(
+  from: number,
+  touched: ReadonlySet<string> | null,
+  episodes: readonly Episode[],
+  failedLists: readonly number[],
+  { together, wasted, wastedAt }: { together: number; wasted: number; wastedAt: number },
+): Bound {
   let deadline = from + AFTER_END_MS['none']!;
   let fault = 'none';
   const queue = together * HANG_UP_EVERY_MS;
@@ -91,11 +97,13 @@ export function boundOf(from: number, touched: ReadonlySet<string> | null, episo
   if (needsInventory(touched, fault)) {
     // An inventory that fails or is cut short counts as none; each moves the promise to the next.
     const more = AFTER_END_MS['webhooks-lost']!;
-    for (const at of failedLists) if (at >= from - INVENTORY_MS && at <= deadline) deadline = Math.max(deadline, at + more);
+    for (const at of failedLists)
+      if (at >= from - INVENTORY_MS && at <= deadline) deadline = Math.max(deadline, at + more);
     for (let n = firstAfter(episodes, from - LONGEST_EPISODE); n < episodes.length; n++) {
       const episode = episodes[n]!;
       if (episode.from > deadline) break;
-      if (CUTS_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MS) deadline = Math.max(deadline, episode.to + more);
+      if (CUTS_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MS)
+        deadline = Math.max(deadline, episode.to + more);
     }
   }
   if (wasted > 1) deadline = Math.max(deadline, wastedAt + AFTER_OUTAGE_MS);
@@ -104,9 +112,27 @@ export function boundOf(from: number, touched: ReadonlySet<string> | null, episo
 
 const AFTER_OUTAGE_MS = 30_000;
 const INVENTORY_MS = 70_000;
-const CUTS_INVENTORY = ['kill', 'pause', 'all-dead', 'postgres-restart', 'postgres-loses-commits', 'rest-500', 'rest-503', 'rest-429', 'rest-silent'];
-const FOUND_BY_INVENTORY = ['webhook-lost', 'webhook-late', 'create-answer-lost', 'webhooks-lost', 'webhooks-late', 'postgres-loses-commits'];
-const needsInventory = (touched: ReadonlySet<string> | null, fault: string): boolean => FOUND_BY_INVENTORY.includes(fault) || (touched !== null && FOUND_BY_INVENTORY.some((each) => touched.has(each)));
+const CUTS_INVENTORY = [
+  'kill',
+  'pause',
+  'all-dead',
+  'postgres-restart',
+  'postgres-loses-commits',
+  'rest-500',
+  'rest-503',
+  'rest-429',
+  'rest-silent',
+];
+const FOUND_BY_INVENTORY = [
+  'webhook-lost',
+  'webhook-late',
+  'create-answer-lost',
+  'webhooks-lost',
+  'webhooks-late',
+  'postgres-loses-commits',
+];
+const needsInventory = (touched: ReadonlySet<string> | null, fault: string): boolean =>
+  FOUND_BY_INVENTORY.includes(fault) || (touched !== null && FOUND_BY_INVENTORY.some((each) => touched.has(each)));
 
 function firstAfter(episodes: readonly Episode[], at: number): number {
   let low = 0;

@@ -209,12 +209,14 @@ export class Storm {
       this.#system.skew(process.name, 0);
     }
     // What lasted beyond this moment ends with it.
-    for (const [i, episode] of this.episodes.entries()) if (episode.to > scheduler.now) this.episodes[i] = { ...episode, to: scheduler.now };
+    for (const [i, episode] of this.episodes.entries())
+      if (episode.to > scheduler.now) this.episodes[i] = { ...episode, to: scheduler.now };
   }
 
   #draw(): Fault {
     const choice = this.#only === undefined ? FAULTS : FAULTS.filter(({ name }) => this.#only!.includes(name));
-    let dice = this.#random.next() * (this.#only === undefined ? TOTAL : choice.reduce((sum, { weight }) => sum + weight, 0));
+    let dice =
+      this.#random.next() * (this.#only === undefined ? TOTAL : choice.reduce((sum, { weight }) => sum + weight, 0));
     for (const fault of choice) if ((dice -= fault.weight) < 0) return fault;
     return choice.at(-1)!;
   }

@@ -21,7 +21,9 @@ export const handlers = (deps: Deps, onError: (error: unknown) => void): Handler
       }
     };
   return {
-    'settle-session': noted(async ({ tenantId, sessionId }) => void (await changeSession(deps, tenantId, sessionId, () => undefined))),
+    'settle-session': noted(
+      async ({ tenantId, sessionId }) => void (await changeSession(deps, tenantId, sessionId, () => undefined)),
+    ),
     'open-bridge': noted(async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId))),
     'dial-out': noted(async ({ tenantId, legId }) => again(await dialOut(deps, tenantId, legId))),
     'hang-up-session': noted(async ({ tenantId, sessionId }) => again(await hangUpSession(deps, tenantId, sessionId))),

@@ -29,7 +29,10 @@ const STORY_MS = 60_000;
  * tenant ends it all. Every statement is a seam call of its own, so a crash can hit between any two awaits.
  * @param at kill the process that makes this seam call (counted over all processes), and start it again two seconds later
  */
-export async function tellStory(seed: number, at: { number: number; when: 'before' | 'after' } | null): Promise<KillOutcome> {
+export async function tellStory(
+  seed: number,
+  at: { number: number; when: 'before' | 'after' } | null,
+): Promise<KillOutcome> {
   const system = new System({ seed, sweeps: ALL_SWEEPS, fine: true, history: true });
   system.weather.stormy = false;
   const world = new World(system);
@@ -60,16 +63,49 @@ export async function tellStory(seed: number, at: { number: number; when: 'befor
     });
   };
   ask(
-    (deps) => createRoom(deps, 'ten_a', { name: 'Room', hostName: 'Host', bridge: 'auto', max_participants: 10, max_duration_s: 3_600, never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60, host_left_s: null }),
+    (deps) =>
+      createRoom(deps, 'ten_a', {
+        name: 'Room',
+        hostName: 'Host',
+        bridge: 'auto',
+        max_participants: 10,
+        max_duration_s: 3_600,
+        never_used_s: 900,
+        browsers_left_s: null,
+        phones_left_s: null,
+        alone_s: null,
+        empty_s: 60,
+        host_left_s: null,
+      }),
     ({ room, first, pin }) => {
       const { media, sessionId } = first!;
       system.video.join(media.mediaSessionId, media.token);
-      system.voice.comeIn({ kind: 'inbound', from: '+447700900001', to: room.number, person: { keys: () => ({ digits: `${pin}#`, afterMs: 1_000 }) } });
+      system.voice.comeIn({
+        kind: 'inbound',
+        from: '+447700900001',
+        to: room.number,
+        person: { keys: () => ({ digits: `${pin}#`, afterMs: 1_000 }) },
+      });
       system.voice.phones.set('+447900000001', { picksUpAfter: 2_000 });
-      ask((deps) => requestDialOut(deps, 'ten_a', room.id, { phone: '+447900000001' }), () => undefined);
-      world.meetings.push({ tenantId: 'ten_a', roomId: room.id, sessionId, createdAt: began, maxDurationS: 3_600, ending: 'tenant', toldAt: null, people: 3 });
+      ask(
+        (deps) => requestDialOut(deps, 'ten_a', room.id, { phone: '+447900000001' }),
+        () => undefined,
+      );
+      world.meetings.push({
+        tenantId: 'ten_a',
+        roomId: room.id,
+        sessionId,
+        createdAt: began,
+        maxDurationS: 3_600,
+        ending: 'tenant',
+        toldAt: null,
+        people: 3,
+      });
       scheduler.after(20_000, () => {
-        ask((deps) => endRoom(deps, 'ten_a', room.id), () => (world.meetings[0]!.toldAt = scheduler.now));
+        ask(
+          (deps) => endRoom(deps, 'ten_a', room.id),
+          () => (world.meetings[0]!.toldAt = scheduler.now),
+        );
       });
     },
   );

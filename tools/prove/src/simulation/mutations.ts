@@ -17,7 +17,13 @@ export interface Mutation {
 }
 
 /** The same process, whose provider does some things otherwise. */
-export const withProviders = (deps: Deps, otherwise: (account: Providers) => { readonly voice?: Partial<Providers['voice']>; readonly media?: Partial<Providers['media']> }): Deps => ({
+export const withProviders = (
+  deps: Deps,
+  otherwise: (account: Providers) => {
+    readonly voice?: Partial<Providers['voice']>;
+    readonly media?: Partial<Providers['media']>;
+  },
+): Deps => ({
   ...deps,
   providers: async (accountId, asker) => {
     const account = await deps.providers(accountId, asker);

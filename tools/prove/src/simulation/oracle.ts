@@ -74,7 +74,8 @@ export class Oracle {
     const taken = new Set<string>();
     // I13; a failover of Postgres takes used tokens back with the rest.
     system.onTaken = (jti) => {
-      if (taken.has(jti) && system.database.losses === 0) this.#violate('I13', null, `the webhook signed ${jti} was taken twice`);
+      if (taken.has(jti) && system.database.losses === 0)
+        this.#violate('I13', null, `the webhook signed ${jti} was taken twice`);
       taken.add(jti);
     };
     system.voice.onHangUp = (entry) => this.#killed(entry);
@@ -96,7 +97,12 @@ export class Oracle {
   #timer(leg: LegRow, lengthS: number, ringingS: number): void {
     const leftS = (leg.deadline_at.getTime() - this.#system.scheduler.now) / 1000;
     // The claim was made a while ago if the process was stopped in between.
-    if (lengthS > 7_200 || ringingS > 60 || lengthS > Math.max(1, leftS) + 60) this.#violate('I4', null, `${leg.id}: length timer ${lengthS} s with ${Math.round(leftS)} s to go, ringing timer ${ringingS} s`);
+    if (lengthS > 7_200 || ringingS > 60 || lengthS > Math.max(1, leftS) + 60)
+      this.#violate(
+        'I4',
+        null,
+        `${leg.id}: length timer ${lengthS} s with ${Math.round(leftS)} s to go, ringing timer ${ringingS} s`,
+      );
   }
 
   /** I5: nothing is dialled for a session whose end was decided when the dial was; and each dial is decided, once. That what is made all the same is hung up within 5 s is I1, from its making. */
@@ -118,17 +124,25 @@ export class Oracle {
       if (over && (before === undefined || runs(before))) this.endedAt.set(id, now);
       // A failover may have taken the decision back.
       if (!over) this.endedAt.delete(id);
-      if (before !== undefined && !runs(before) && runs(after)) this.#violate('I12', null, `session ${id} went from ${before.state} to ${after.state}`);
+      if (before !== undefined && !runs(before) && runs(after))
+        this.#violate('I12', null, `session ${id} went from ${before.state} to ${after.state}`);
     }
     for (const [id, before] of change.legs) {
       const after = tables.legs.get(id);
       if (after === undefined || after.state === before?.state) continue;
       if (before?.state === 'ended') this.#violate('I12', null, `leg ${id} went from ended to ${after.state}`);
       if (after.state === 'ended') this.#closed(after);
-      if (after.state === 'ending' && after.owed_reason === 'room-full' && this.#isFull(after)) this.#turnedAway.add(id);
-      if (after.state === 'ending' && (after.owed_reason === 'replaced' || after.owed_reason === 'too-many-connections') && this.#gaveWay(after)) this.#turnedAway.add(id);
+      if (after.state === 'ending' && after.owed_reason === 'room-full' && this.#isFull(after))
+        this.#turnedAway.add(id);
+      if (
+        after.state === 'ending' &&
+        (after.owed_reason === 'replaced' || after.owed_reason === 'too-many-connections') &&
+        this.#gaveWay(after)
+      )
+        this.#turnedAway.add(id);
       if (after.state === 'dialling') this.#claimed.set(id, runs(tables.sessions.get(after.session_id!)!));
-      if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null) this.#refused.set(after.voice_call_id, now);
+      if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null)
+        this.#refused.set(after.voice_call_id, now);
     }
   }
 
@@ -138,17 +152,26 @@ export class Oracle {
     const session = tables.sessions.get(session_id ?? '');
     // A caller is turned away at the door, in no session yet.
     if (session === undefined) return true;
-    const others = (tables.legsOfSession.get(session.id) ?? []).map((each) => tables.legs.get(each)!).filter((each) => each.id !== id && each.kind !== 'bridge' && each.state !== 'ended' && each.state !== 'ending');
-    return others.filter((each) => each.participant_id === null || each.participant_id !== participant_id).length >= tables.rooms.get(session.room_id)!.max_participants;
+    const others = (tables.legsOfSession.get(session.id) ?? [])
+      .map((each) => tables.legs.get(each)!)
+      .filter((each) => each.id !== id && each.kind !== 'bridge' && each.state !== 'ended' && each.state !== 'ending');
+    return (
+      others.filter((each) => each.participant_id === null || each.participant_id !== participant_id).length >=
+      tables.rooms.get(session.room_id)!.max_participants
+    );
   }
 
   /** Has the same person a connection that the vendor made later than the one that was let go for it, or two others whose times we were not told? */
   #gaveWay({ id, session_id, participant_id, media_connection_id, owed_reason }: LegRow): boolean {
     const { tables } = this.#system.database;
     const { connections } = this.#system.video;
-    const madeAt = (connection: string | null): number => connections.get(connection ?? '')?.entry.createdAt ?? -Infinity;
-    const theirs = (tables.legsOfSession.get(session_id ?? '') ?? []).map((each) => tables.legs.get(each)!).filter((each) => each.id !== id && each.participant_id === participant_id);
-    if (owed_reason === 'too-many-connections') return theirs.filter(({ state }) => state !== 'ended' && state !== 'ending').length >= 2;
+    const madeAt = (connection: string | null): number =>
+      connections.get(connection ?? '')?.entry.createdAt ?? -Infinity;
+    const theirs = (tables.legsOfSession.get(session_id ?? '') ?? [])
+      .map((each) => tables.legs.get(each)!)
+      .filter((each) => each.id !== id && each.participant_id === participant_id);
+    if (owed_reason === 'too-many-connections')
+      return theirs.filter(({ state }) => state !== 'ended' && state !== 'ending').length >= 2;
     return theirs.some((each) => madeAt(each.media_connection_id) > madeAt(media_connection_id));
   }
 
@@ -157,7 +180,12 @@ export class Oracle {
     const { ledger } = this.#system;
     for (const handle of [leg.voice_call_id, leg.media_connection_id]) {
       const live = handle === null ? undefined : ledger.live.get(handle);
-      if (live !== undefined) this.#violate('I2', live, `${leg.id} is closed in our rows (${leg.outcome} ${leg.reason}) and ${handle} is live`);
+      if (live !== undefined)
+        this.#violate(
+          'I2',
+          live,
+          `${leg.id} is closed in our rows (${leg.outcome} ${leg.reason}) and ${handle} is live`,
+        );
     }
   }
 
@@ -166,9 +194,14 @@ export class Oracle {
     const session = this.sessionOf(entry);
     if (session === undefined || !runs(session)) return;
     const { tables } = this.#system.database;
-    const leg = (tables.legsOfSession.get(session.id) ?? []).find((id) => tables.legs.get(id)!.voice_call_id === entry.id || tables.legs.get(id)!.media_connection_id === entry.id);
+    const leg = (tables.legsOfSession.get(session.id) ?? []).find(
+      (id) => tables.legs.get(id)!.voice_call_id === entry.id || tables.legs.get(id)!.media_connection_id === entry.id,
+    );
     // A bridge or a phone that never came into the conference may be given up; one that is in it may not.
-    const inside = entry.kind === 'webrtc' || entry.conversation !== null || (entry.kind === 'bridge' && (entry.peer?.conversation ?? null) !== null);
+    const inside =
+      entry.kind === 'webrtc' ||
+      entry.conversation !== null ||
+      (entry.kind === 'bridge' && (entry.peer?.conversation ?? null) !== null);
     if (!inside || (leg !== undefined && this.#turnedAway.has(leg))) return;
     if (this.#system.database.lostSessions.has(session.id)) {
       // What let it in was committed, and a failover lost it: our rows cannot know.
@@ -197,7 +230,8 @@ export class Oracle {
         this.unknowable += 1;
         return null;
       }
-      if (entry.kind === 'inbound') return Math.min(entry.createdAt + KEYING_MS, (this.#refused.get(entry.id) ?? Infinity) + GOOD_BYE_MS);
+      if (entry.kind === 'inbound')
+        return Math.min(entry.createdAt + KEYING_MS, (this.#refused.get(entry.id) ?? Infinity) + GOOD_BYE_MS);
       // Nobody's: from its beginning.
       return entry.createdAt;
     }
@@ -222,9 +256,15 @@ export class Oracle {
   /** The verdict on everything, at the end of a run. */
   judge(episodes: readonly Episode[]): Judgement {
     const { ledger, scheduler, database } = this.#system;
-    const told = new Map(this.#world.meetings.filter(({ toldAt }) => toldAt !== null).map(({ sessionId, toldAt }) => [sessionId, toldAt!] as const));
+    const told = new Map(
+      this.#world.meetings
+        .filter(({ toldAt }) => toldAt !== null)
+        .map(({ sessionId, toldAt }) => [sessionId, toldAt!] as const),
+    );
     const due = ledger.entries.map((entry) => this.#dueAt(entry, told));
-    const ends = due.filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at).toSorted((a, b) => a - b);
+    const ends = due
+      .filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at)
+      .toSorted((a, b) => a - b);
     const delays: Record<string, Tally> = {};
     const leakedByFault: Record<string, number> = {};
     let leakedLegs = 0;
@@ -238,8 +278,11 @@ export class Oracle {
         hangUps.max = Math.max(hangUps.max, entry.asks);
       }
       // A lease that a failover lost is nobody's.
-      const leaseLost = database.losses > 0 && (database.lostSessions.has(this.sessionOf(entry)?.id ?? '') || this.sessionOf(entry) === undefined);
-      if (entry.mostInFlight > 1 && !leaseLost) this.#violate('I7', entry, `${entry.mostInFlight} requests to hang ${entry.id} up at once`);
+      const leaseLost =
+        database.losses > 0 &&
+        (database.lostSessions.has(this.sessionOf(entry)?.id ?? '') || this.sessionOf(entry) === undefined);
+      if (entry.mostInFlight > 1 && !leaseLost)
+        this.#violate('I7', entry, `${entry.mostInFlight} requests to hang ${entry.id} up at once`);
       const from = due[i] ?? null;
       const to = entry.endedAt ?? scheduler.now;
       if (!leaseLost) this.#asks(entry, from);
@@ -247,20 +290,37 @@ export class Oracle {
       upMs += to - from;
       const touched = merged(entry.touched, entry.peer?.touched ?? null);
       const { deadline, fault } = boundOf(from, touched, episodes, this.#system.rest.failedLists, {
-        together: countBetween(ends, from - 20_000, from + 5_000), wasted: entry.wasted + (entry.peer?.wasted ?? 0), wastedAt: Math.max(entry.wastedAt, entry.peer?.wastedAt ?? 0),
+        together: countBetween(ends, from - 20_000, from + 5_000),
+        wasted: entry.wasted + (entry.peer?.wasted ?? 0),
+        wastedAt: Math.max(entry.wastedAt, entry.peer?.wastedAt ?? 0),
       });
       // Those that let go by themselves a moment later say nothing of us.
-      if (entry.endedBy === 'us' || entry.endedBy === 'peer' || to > deadline) (delays[fault] ??= new Tally()).add(to - from);
+      if (entry.endedBy === 'us' || entry.endedBy === 'peer' || to > deadline)
+        (delays[fault] ??= new Tally()).add(to - from);
       if (to <= deadline) return;
       leakedLegs += 1;
       leakedMs += to - deadline;
       leakedByFault[fault] = (leakedByFault[fault] ?? 0) + (to - deadline) / 1000;
-      this.#violate('I1', entry, `${entry.kind} ${entry.id} was to end at ${clock(from)} and was up until ${entry.endedAt === null ? 'the end of the run' : clock(to)}, ${((to - deadline) / 1000).toFixed(1)} s past its bound (${fault})`);
+      this.#violate(
+        'I1',
+        entry,
+        `${entry.kind} ${entry.id} was to end at ${clock(from)} and was up until ${entry.endedAt === null ? 'the end of the run' : clock(to)}, ${((to - deadline) / 1000).toFixed(1)} s past its bound (${fault})`,
+      );
     });
     const books = checkBooks(this.#system, (rule, entry, says) => this.#violate(rule, entry, says));
     return {
-      legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.side === 'voice')).length, leakedLegs, leakedLegSeconds: leakedMs / 1000, upAfterEndSeconds: upMs / 1000, leakedByFault,
-      falseKills: this.falseKills, violations: this.violations, hangUps, delays, ...books, unknowable: this.unknowable, killedAfterLoss: this.killedAfterLoss,
+      legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.side === 'voice')).length,
+      leakedLegs,
+      leakedLegSeconds: leakedMs / 1000,
+      upAfterEndSeconds: upMs / 1000,
+      leakedByFault,
+      falseKills: this.falseKills,
+      violations: this.violations,
+      hangUps,
+      delays,
+      ...books,
+      unknowable: this.unknowable,
+      killedAfterLoss: this.killedAfterLoss,
     };
   }
 
@@ -269,13 +329,19 @@ export class Oracle {
     if (entry.firstAskAt === null || entry.lastAskAt === null) return;
     const outage = entry.lastAskAt - Math.min(owedAt ?? Infinity, entry.firstAskAt);
     const most = Math.ceil(outage / 15_000) + 5;
-    if (entry.asks > most) this.#violate('I7', entry, `${entry.asks} requests to hang ${entry.id} up within ${(outage / 1000).toFixed(1)} s: at most ${most}`);
+    if (entry.asks > most)
+      this.#violate(
+        'I7',
+        entry,
+        `${entry.asks} requests to hang ${entry.id} up within ${(outage / 1000).toFixed(1)} s: at most ${most}`,
+      );
   }
 }
 
 const runs = (session: SessionRow): boolean => canJoin(session.state);
 const clock = (at: number): string => new Date(at).toISOString().slice(8, 23);
-const merged = (a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): ReadonlySet<string> | null => (a === null ? b : b === null ? a : new Set([...a, ...b]));
+const merged = (a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): ReadonlySet<string> | null =>
+  a === null ? b : b === null ? a : new Set([...a, ...b]);
 
 /** How many of an ordered list lie between two instants. */
 function countBetween(ordered: readonly number[], from: number, to: number): number {

@@ -15,10 +15,18 @@ type Query = { name?: string; text: string; values?: readonly unknown[] };
 type Answer = { rows: Record<string, unknown>[]; rowCount: number };
 
 /** A store whose statements pass through `change`, on pool and connections alike. */
-export function withStatements(store: Store, change: (query: Query, run: (query: Query) => Promise<Answer>) => Promise<Answer>): Store {
-  const single = (scope: Scope, query: Query): Promise<Answer> => store.query(scope, query as never) as unknown as Promise<Answer>;
-  const real = store.pool as unknown as { query(q: Query | string): Promise<Answer>; connect(): Promise<{ query(q: Query | string): Promise<Answer>; release(error?: Error): void }> };
-  const through = (run: (q: Query | string) => Promise<Answer>) => (query: Query | string) => (typeof query === 'string' ? run(query) : change(query, run));
+export function withStatements(
+  store: Store,
+  change: (query: Query, run: (query: Query) => Promise<Answer>) => Promise<Answer>,
+): Store {
+  const single = (scope: Scope, query: Query): Promise<Answer> =>
+    store.query(scope, query as never) as unknown as Promise<Answer>;
+  const real = store.pool as unknown as {
+    query(q: Query | string): Promise<Answer>;
+    connect(): Promise<{ query(q: Query | string): Promise<Answer>; release(error?: Error): void }>;
+  };
+  const through = (run: (q: Query | string) => Promise<Answer>) => (query: Query | string) =>
+    typeof query === 'string' ? run(query) : change(query, run);
   const pool = {
     query: through((q) => real.query(q)),
     connect: async () => {
@@ -32,7 +40,11 @@ export function withStatements(store: Store, change: (query: Query, run: (query:
 
 /** Ends a leg's row by our own word. */
 async function closeBlindly(deps: Deps, callId: string): Promise<void> {
-  await applyLegEvent(deps, { via: 'look-up', accountId: null }, { kind: 'call', callId, phase: 'over', verdict: verdict('success', 'assumed'), at: null });
+  await applyLegEvent(
+    deps,
+    { via: 'look-up', accountId: null },
+    { kind: 'call', callId, phase: 'over', verdict: verdict('success', 'assumed'), at: null },
+  );
 }
 
 export const PLANTED: readonly Mutation[] = [
@@ -40,7 +52,15 @@ export const PLANTED: readonly Mutation[] = [
     name: 'no confirm read',
     breaks: ['I2'],
     // A hang-up that was taken counts as done.
-    deps: (deps) => withProviders(deps, ({ voice }) => ({ voice: { hangUp: async (id) => { await voice.hangUp(id); await closeBlindly(deps, id); } } })),
+    deps: (deps) =>
+      withProviders(deps, ({ voice }) => ({
+        voice: {
+          hangUp: async (id) => {
+            await voice.hangUp(id);
+            await closeBlindly(deps, id);
+          },
+        },
+      })),
   },
   {
     name: '404 closes',
@@ -65,7 +85,12 @@ export const PLANTED: readonly Mutation[] = [
       store: withStatements(deps.store, async (query, run) => {
         const answer = await run(query);
         if (query.name !== 'lock-leg') return answer;
-        return { ...answer, rows: answer.rows.map((row) => (Number(row['asks']) >= 2 && row['state'] === 'ending' ? { ...row, lease_until: new Date(8e15) } : row)) };
+        return {
+          ...answer,
+          rows: answer.rows.map((row) =>
+            Number(row['asks']) >= 2 && row['state'] === 'ending' ? { ...row, lease_until: new Date(8e15) } : row,
+          ),
+        };
       }),
     }),
   },
@@ -98,7 +123,9 @@ export const PLANTED: readonly Mutation[] = [
       inventory: async (deps) => {
         await plan.inventory(deps);
         const { voice } = await deps.providers(null);
-        for (const call of await voice.listLiveCalls()) if (call.event.kind === 'call' && call.event.phase === 'answered') await voice.hangUp(call.callId).catch(() => undefined);
+        for (const call of await voice.listLiveCalls())
+          if (call.event.kind === 'call' && call.event.phase === 'answered')
+            await voice.hangUp(call.callId).catch(() => undefined);
       },
     }),
   },
@@ -106,7 +133,14 @@ export const PLANTED: readonly Mutation[] = [
     name: 'lost outbox',
     breaks: ['I14'],
     // Events are written outside of the change's transaction, and now and then not at all.
-    deps: (deps, system) => ({ ...deps, store: withStatements(deps.store, (query, run) => (query.name === 'append-events' && system.scheduler.count % 50 === 0 ? Promise.resolve({ rows: [], rowCount: 0 }) : run(query))) }),
+    deps: (deps, system) => ({
+      ...deps,
+      store: withStatements(deps.store, (query, run) =>
+        query.name === 'append-events' && system.scheduler.count % 50 === 0
+          ? Promise.resolve({ rows: [], rowCount: 0 })
+          : run(query),
+      ),
+    }),
   },
   {
     name: 'no fencing',
@@ -146,14 +180,16 @@ export const PLANTED: readonly Mutation[] = [
         throw new Error(message);
       };
       let dead = false;
-      const fragile = (run: (deps: Deps) => Promise<unknown>) => async (deps: Deps): Promise<void> => {
-        if (dead) return;
-        try {
-          await run({ ...deps, report: { ...deps.report, warn } });
-        } catch {
-          dead = true;
-        }
-      };
+      const fragile =
+        (run: (deps: Deps) => Promise<unknown>) =>
+        async (deps: Deps): Promise<void> => {
+          if (dead) return;
+          try {
+            await run({ ...deps, report: { ...deps.report, warn } });
+          } catch {
+            dead = true;
+          }
+        };
       return { ...plan, reconcile: fragile(plan.reconcile), inventory: fragile(plan.inventory) };
     },
   },
@@ -165,21 +201,42 @@ export const PLANTED: readonly Mutation[] = [
     sweeps: (plan) => ({
       ...plan,
       inventory: async (deps) => {
-        await plan.inventory(withProviders(deps, () => ({ voice: { getCall: async (callId) => ({ callId, rings: null, over: true, event: { kind: 'call', callId, phase: 'over', verdict: verdict('indeterminate', 'not-in-list'), at: null } }) } })));
+        await plan.inventory(
+          withProviders(deps, () => ({
+            voice: {
+              getCall: async (callId) => ({
+                callId,
+                rings: null,
+                over: true,
+                event: {
+                  kind: 'call',
+                  callId,
+                  phase: 'over',
+                  verdict: verdict('indeterminate', 'not-in-list'),
+                  at: null,
+                },
+              }),
+            },
+          })),
+        );
       },
     }),
   },
   {
     name: 'timer unset',
     breaks: ['I4'],
-    deps: (deps) => withProviders(deps, ({ voice }) => ({ voice: { createCall: (input) => voice.createCall({ ...input, lengthTimerS: 7_200, ringingTimerS: 120 }) } })),
+    deps: (deps) =>
+      withProviders(deps, ({ voice }) => ({
+        voice: { createCall: (input) => voice.createCall({ ...input, lengthTimerS: 7_200, ringingTimerS: 120 }) },
+      })),
   },
   {
     name: 'scheduler-only sweep',
     breaks: ['I1'],
     // The sweeps are repeated by a scheduler of the queue: a flush stops them for good.
     sweeps: (plan, system) => {
-      const scheduled = (run: (deps: Deps) => Promise<unknown>) => async (deps: Deps) => (system.queue.flushes > 0 || system.queue.down ? undefined : run(deps));
+      const scheduled = (run: (deps: Deps) => Promise<unknown>) => async (deps: Deps) =>
+        system.queue.flushes > 0 || system.queue.down ? undefined : run(deps);
       return { ...plan, reconcile: scheduled(plan.reconcile), inventory: scheduled(plan.inventory) };
     },
   },
@@ -189,7 +246,8 @@ export const PLANTED: readonly Mutation[] = [
 const used = new WeakMap<System, { flushes: number; tokens: Set<unknown> }>();
 function usedOf(system: System): Set<unknown> {
   let held = used.get(system);
-  if (held === undefined || held.flushes !== system.queue.flushes) used.set(system, (held = { flushes: system.queue.flushes, tokens: new Set() }));
+  if (held === undefined || held.flushes !== system.queue.flushes)
+    used.set(system, (held = { flushes: system.queue.flushes, tokens: new Set() }));
   return held.tokens;
 }
 

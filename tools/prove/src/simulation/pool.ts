@@ -23,14 +23,22 @@ const FILE = fileURLToPath(import.meta.url);
  * Runs orders on all cores, one seed each; tells of each result as it comes. `next` gives the orders one by one, `null` for no more.
  * Rejects when a run breaks (a bug of the simulation itself).
  */
-export async function runAll(next: () => Order | null, onResult: (result: RunResult, order: Order) => void, { width = Math.min(2, availableParallelism()), beside }: PoolOptions = {}): Promise<void> {
+export async function runAll(
+  next: () => Order | null,
+  onResult: (result: RunResult, order: Order) => void,
+  { width = Math.min(2, availableParallelism()), beside }: PoolOptions = {},
+): Promise<void> {
   let over = false;
   let alone = beside !== undefined;
   const crew = (size: number, niceness: number, goesOn: () => boolean): Promise<unknown> =>
-    Promise.all(Array.from({ length: size }, () => work(niceness, () => (over || !goesOn() ? null : next()), onResult).catch((error: unknown) => {
-      over = true;
-      throw error;
-    })));
+    Promise.all(
+      Array.from({ length: size }, () =>
+        work(niceness, () => (over || !goesOn() ? null : next()), onResult).catch((error: unknown) => {
+          over = true;
+          throw error;
+        }),
+      ),
+    );
   const first = beside === undefined ? Promise.resolve() : crew(width, GIVES_WAY, () => alone);
   const rest = beside?.catch(() => undefined).then(() => (alone = false));
   // Whichever comes first: the other thing is over, or there is no more to do.
@@ -40,14 +48,21 @@ export async function runAll(next: () => Order | null, onResult: (result: RunRes
 }
 
 /** One worker process from its first order to its last. */
-function work(niceness: number, next: () => Order | null, onResult: (result: RunResult, order: Order) => void): Promise<void> {
+function work(
+  niceness: number,
+  next: () => Order | null,
+  onResult: (result: RunResult, order: Order) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let order = next();
     if (order === null) {
       resolve();
       return;
     }
-    const child: ChildProcess = fork(FILE, ['work'], { serialization: 'advanced', execArgv: ['--conditions=@partyline/source', '--max-semi-space-size=32'] });
+    const child: ChildProcess = fork(FILE, ['work'], {
+      serialization: 'advanced',
+      execArgv: ['--conditions=@partyline/source', '--max-semi-space-size=32'],
+    });
     if (niceness > 0) setPriority(child.pid!, niceness);
     let settled = false;
     const end = (error?: Error): void => {
@@ -68,19 +83,26 @@ function work(niceness: number, next: () => Order | null, onResult: (result: Run
       else child.send(order);
     });
     child.once('error', end);
-    child.once('exit', (code, signal) => end(new Error(`a worker ended by itself (${signal ?? code}) on seed ${order?.seed}`)));
+    child.once('exit', (code, signal) =>
+      end(new Error(`a worker ended by itself (${signal ?? code}) on seed ${order?.seed}`)),
+    );
     child.send(order);
   });
 }
 
-const carryOut = ({ planted, ...options }: Order): Promise<RunResult> => runSimulation({ ...options, ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
+const carryOut = ({ planted, ...options }: Order): Promise<RunResult> =>
+  runSimulation({ ...options, ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
 
 if (import.meta.main && process.send !== undefined) {
   const tell = (told: Told): void => void process.send!(told);
   process.on('message', (order: Order) => {
     carryOut(order).then(
       (result) => tell({ result }),
-      (error: unknown) => tell({ error: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error), seed: order.seed }),
+      (error: unknown) =>
+        tell({
+          error: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error),
+          seed: order.seed,
+        }),
     );
   });
   // Whoever gave the orders is gone.

@@ -4,7 +4,12 @@ import type { Scheduler } from './scheduler.ts';
 export type Reply<T> = { readonly ms: number; readonly value: T } | { readonly ms: number; readonly error: unknown };
 
 /** Asked at every seam call, before it acts and after: kill points and planted crashes hang on it. */
-type SeamHook = (call: { readonly process: SimProcess; readonly label: string; readonly number: number; readonly when: 'before' | 'after' }) => void;
+type SeamHook = (call: {
+  readonly process: SimProcess;
+  readonly label: string;
+  readonly number: number;
+  readonly when: 'before' | 'after';
+}) => void;
 
 /**
  * One life of a simulated process: from start to crash. Everything it awaits goes through `seam`; when it is killed, what it awaited never

@@ -77,7 +77,8 @@ export class SimQueue {
         return { ms: this.#latency(), value: undefined };
       });
     return {
-      enqueue: (name, payload, delayMs = 0) => send(`enqueue ${name}`, () => this.#add(name, payload, `${(this.#ids += 1)}`, delayMs)),
+      enqueue: (name, payload, delayMs = 0) =>
+        send(`enqueue ${name}`, () => this.#add(name, payload, `${(this.#ids += 1)}`, delayMs)),
       armHangUp: (session, delayMs) =>
         send('arm', () => {
           const delay = Math.max(0, Math.ceil(delayMs));
@@ -108,7 +109,18 @@ export class SimQueue {
 
   #add(name: JobName, payload: object, id: string, delayMs: number): void {
     if (this.#jobs.has(id)) return;
-    const job: Job = { id, name, lane: CATALOGUE[name].lane, payload, attempts: 0, state: 'delayed', run: 0, delay: 0, at: 0, holder: null };
+    const job: Job = {
+      id,
+      name,
+      lane: CATALOGUE[name].lane,
+      payload,
+      attempts: 0,
+      state: 'delayed',
+      run: 0,
+      delay: 0,
+      at: 0,
+      holder: null,
+    };
     this.#jobs.set(id, job);
     if (delayMs > 0) this.#delay(job, delayMs);
     else this.#wait(job);

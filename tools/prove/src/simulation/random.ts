@@ -51,7 +51,9 @@ export function openIds(seed: number, concern: string): { next(prefix: string): 
   return {
     next(prefix) {
       made += 1;
-      return `${prefix}_${made.toString(36).padStart(6, '0')}${Math.floor(random.next() * 0x7fffffff).toString(36).padStart(6, '0')}`;
+      return `${prefix}_${made.toString(36).padStart(6, '0')}${Math.floor(random.next() * 0x7fffffff)
+        .toString(36)
+        .padStart(6, '0')}`;
     },
   };
 }

@@ -41,11 +41,30 @@ const LIVENESS_MS = 400_000;
 const DAY_MS = 86_400_000;
 
 /** One seed: so many days of faults (safety), then none and everything told to end (liveness), then the verdict. */
-export async function runSimulation({ seed, days, sweeps = ALL_SWEEPS, traffic = {}, faults, chances, mutation, history = false, yielding = false, fine = false }: RunOptions): Promise<RunResult> {
+export async function runSimulation({
+  seed,
+  days,
+  sweeps = ALL_SWEEPS,
+  traffic = {},
+  faults,
+  chances,
+  mutation,
+  history = false,
+  yielding = false,
+  fine = false,
+}: RunOptions): Promise<RunResult> {
   // Use-cases throw verdicts by the thousand; their stacks cost more than all the rest.
   if (!history) Error.stackTraceLimit = 0;
   const busy: Traffic = { ...TRAFFIC, ...traffic };
-  const system = new System({ seed, sweeps, history, yielding, fine, chances: { ...mutation?.chances, ...chances }, ...(mutation === undefined ? {} : { mutation }) });
+  const system = new System({
+    seed,
+    sweeps,
+    history,
+    yielding,
+    fine,
+    chances: { ...mutation?.chances, ...chances },
+    ...(mutation === undefined ? {} : { mutation }),
+  });
   const world = new World(system, busy);
   const oracle = new Oracle(system, world);
   const storm = new Storm(system, faults);
@@ -59,21 +78,42 @@ export async function runSimulation({ seed, days, sweeps = ALL_SWEEPS, traffic =
   world.close();
   await scheduler.run(scheduler.now + LIVENESS_MS);
   const judgement = oracle.judge(storm.episodes);
-  const inTrouble = judgement.violations.slice(0, 6).map(({ entry, says, rule }) => `${rule}: ${says}\n${historyOf(system, entry)}`);
+  const inTrouble = judgement.violations
+    .slice(0, 6)
+    .map(({ entry, says, rule }) => `${rule}: ${says}\n${historyOf(system, entry)}`);
   return {
-    ...judgement, seed, days, hash: (scheduler.hash >>> 0).toString(16), events: scheduler.count, faults: system.weather.counts, surprises: system.surprises.map(describe), liveAtEnd: oracle.knownLive(),
-    peakPerSecond: system.rest.peakPerSecond, counted: system.counted, histories: history ? inTrouble : [],
+    ...judgement,
+    seed,
+    days,
+    hash: (scheduler.hash >>> 0).toString(16),
+    events: scheduler.count,
+    faults: system.weather.counts,
+    surprises: system.surprises.map(describe),
+    liveAtEnd: oracle.knownLive(),
+    peakPerSecond: system.rest.peakPerSecond,
+    counted: system.counted,
+    histories: history ? inTrouble : [],
   };
 }
 
-const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? String(error)).split('\n').slice(0, 6).join('\n') : JSON.stringify(error));
+const describe = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? String(error)).split('\n').slice(0, 6).join('\n') : JSON.stringify(error);
 
 /** A leg's life as the vendor saw it, and its row. */
 function historyOf(system: System, id: string | null): string {
   const entry = id === null ? undefined : system.ledger.byId.get(id);
   if (entry === undefined) return '  (no ledger entry)';
   const { tables } = system.database;
-  const lines = [...(entry.history ?? []), ...(entry.peer?.history ?? []).map((line) => `${line} [other side]`)].toSorted();
-  const rows = [...tables.legs.values()].filter((leg) => leg.voice_call_id === entry.id || leg.media_connection_id === entry.id || leg.id === entry.legId);
-  return [...lines.map((line) => `  ${line}`), `  touched by ${[...(entry.touched ?? [])].join(', ') || 'nothing'}`, ...rows.map((row) => `  row ${JSON.stringify(row)}`)].join('\n');
+  const lines = [
+    ...(entry.history ?? []),
+    ...(entry.peer?.history ?? []).map((line) => `${line} [other side]`),
+  ].toSorted();
+  const rows = [...tables.legs.values()].filter(
+    (leg) => leg.voice_call_id === entry.id || leg.media_connection_id === entry.id || leg.id === entry.legId,
+  );
+  return [
+    ...lines.map((line) => `  ${line}`),
+    `  touched by ${[...(entry.touched ?? [])].join(', ') || 'nothing'}`,
+    ...rows.map((row) => `  row ${JSON.stringify(row)}`),
+  ].join('\n');
 }

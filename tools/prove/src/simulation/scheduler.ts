@@ -145,7 +145,12 @@ export class Scheduler {
       if (child >= size) break;
       const right = heap[child + 1];
       const left = heap[child]!;
-      if (child + 1 < size && right !== undefined && (right.at < left.at || (right.at === left.at && right.order < left.order))) child += 1;
+      if (
+        child + 1 < size &&
+        right !== undefined &&
+        (right.at < left.at || (right.at === left.at && right.order < left.order))
+      )
+        child += 1;
       const down = heap[child]!;
       if (last.at < down.at || (last.at === down.at && last.order < down.order)) break;
       heap[i] = down;

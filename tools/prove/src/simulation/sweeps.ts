@@ -36,7 +36,10 @@ const UNHEARD_MS = 90_000;
 
 const NEVER = new AbortController().signal;
 /** The simulated rows are read by nobody else. */
-const endpointSecrets = { seal: (secret: string) => Buffer.from(secret), open: (sealed: Uint8Array) => Buffer.from(sealed).toString() };
+const endpointSecrets = {
+  seal: (secret: string) => Buffer.from(secret),
+  open: (sealed: Uint8Array) => Buffer.from(sealed).toString(),
+};
 
 interface Parts {
   readonly life: Life;
@@ -51,7 +54,17 @@ interface Parts {
 }
 
 /** The cleanup-worker: timers in the process, one run at a time, each a while after the last. To be called after each commit: something may be owed now. */
-export function startSweeps({ life, deps, scheduler, tables, receiver, live, sweeps, random, mutate }: Parts): () => void {
+export function startSweeps({
+  life,
+  deps,
+  scheduler,
+  tables,
+  receiver,
+  live,
+  sweeps,
+  random,
+  mutate,
+}: Parts): () => void {
   const wakers: (() => void)[] = [];
   const real: SweepPlan = {
     reconcile,
@@ -88,17 +101,39 @@ export function startSweeps({ life, deps, scheduler, tables, receiver, live, swe
       schedule(at + everyMs * random.next());
     });
   };
-  if (sweeps.reconcile) timer(RECONCILE_MS, () => plan.reconcile(deps), () => owedAt(tables));
+  if (sweeps.reconcile)
+    timer(
+      RECONCILE_MS,
+      () => plan.reconcile(deps),
+      () => owedAt(tables),
+    );
   if (sweeps.inventory) {
-    timer(INVENTORY_MS / 6, () => plan.inventory(deps), () => {
-      if (live.size === 0 && tables.strays.size === 0 && tables.legsUp.size === 0) return Infinity;
-      return tables.turns.get('inventory')?.free_at.getTime() ?? 0;
-    });
+    timer(
+      INVENTORY_MS / 6,
+      () => plan.inventory(deps),
+      () => {
+        if (live.size === 0 && tables.strays.size === 0 && tables.legsUp.size === 0) return Infinity;
+        return tables.turns.get('inventory')?.free_at.getTime() ?? 0;
+      },
+    );
   }
   const post = receiver.postFor(life);
-  for (let i = 0; i < SENDERS; i++) timer(DELIVERY_MS, () => plan.deliver({ ...deps, post, endpointSecrets }), () => (tables.unsent.size === 0 ? Infinity : 0));
-  timer(CHARGES_MS, () => reconcileCharges(deps), () => Math.min(Infinity, ...[...tables.unpriced.values()].map((at) => at.getTime())));
-  timer(PURGE_MS, () => Promise.all(SERVED_KINDS.map((kind) => purgeExpired(deps.store, kind, 10_000))), () => (tables.tokens.size > 1_000 ? 0 : Infinity));
+  for (let i = 0; i < SENDERS; i++)
+    timer(
+      DELIVERY_MS,
+      () => plan.deliver({ ...deps, post, endpointSecrets }),
+      () => (tables.unsent.size === 0 ? Infinity : 0),
+    );
+  timer(
+    CHARGES_MS,
+    () => reconcileCharges(deps),
+    () => Math.min(Infinity, ...[...tables.unpriced.values()].map((at) => at.getTime())),
+  );
+  timer(
+    PURGE_MS,
+    () => Promise.all(SERVED_KINDS.map((kind) => purgeExpired(deps.store, kind, 10_000))),
+    () => (tables.tokens.size > 1_000 ? 0 : Infinity),
+  );
   return () => {
     for (const wake of wakers) wake();
   };

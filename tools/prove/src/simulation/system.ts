@@ -31,7 +31,15 @@ import { Weather, type Chances } from './vendor/weather.ts';
 export const NUMBER = '+442079460000';
 export const TENANTS = ['ten_a', 'ten_b', 'ten_c', 'ten_d', 'ten_e'] as const;
 /** What a process is called and what it does; two of each that matters. */
-export const PROCESSES = ['api', 'webhooks-1', 'webhooks-2', 'orchestrator-1', 'orchestrator-2', 'cleanup-1', 'cleanup-2'] as const;
+export const PROCESSES = [
+  'api',
+  'webhooks-1',
+  'webhooks-2',
+  'orchestrator-1',
+  'orchestrator-2',
+  'cleanup-1',
+  'cleanup-2',
+] as const;
 
 interface SystemOptions {
   readonly seed: number;
@@ -46,10 +54,18 @@ interface SystemOptions {
   readonly yielding?: boolean;
 }
 
-export type ApiDeps = Deps & { readonly pins: PinVault; readonly random: (below: number) => number; readonly provider: AskProvider };
+export type ApiDeps = Deps & {
+  readonly pins: PinVault;
+  readonly random: (below: number) => number;
+  readonly provider: AskProvider;
+};
 
 /** PINs as they are; nobody here looks at the database's backups. */
-const pins: PinVault = { lookup: (pin) => Buffer.from(pin), seal: (pin) => Buffer.from(pin), open: (sealed) => Buffer.from(sealed).toString() };
+const pins: PinVault = {
+  lookup: (pin) => Buffer.from(pin),
+  seal: (pin) => Buffer.from(pin),
+  open: (sealed) => Buffer.from(sealed).toString(),
+};
 /** The answering side of a question over Redis must answer within this. */
 const ANSWER_WITHIN_MS = 5_000;
 const silent = (): VerdictError => new VerdictError('upstream', 'provider-unreachable', 'Nobody answered in time.');
@@ -103,14 +119,38 @@ export class System {
     this.rest = new Rest({ ...parts, random: random('rest') });
     this.hooks = new Hooks({ ...parts, random: random('hooks'), gateway: this.#gateway });
     this.voice = new SimVoice({ ...parts, rest: this.rest, hooks: this.hooks, random: random('voice') });
-    this.video = new SimVideo({ ...parts, rest: this.rest, hooks: this.hooks, voice: this.voice, random: random('video') });
+    this.video = new SimVideo({
+      ...parts,
+      rest: this.rest,
+      hooks: this.hooks,
+      voice: this.voice,
+      random: random('video'),
+    });
     const { tables } = this.database;
-    tables.numbers.set(NUMBER, { e164: NUMBER, language: 'en-GB', country: null, toll_free: false, dedicated_to: null, account_id: null, created_at: new Date(scheduler.now) });
+    tables.numbers.set(NUMBER, {
+      e164: NUMBER,
+      language: 'en-GB',
+      country: null,
+      toll_free: false,
+      dedicated_to: null,
+      account_id: null,
+      created_at: new Date(scheduler.now),
+    });
     // One of them is told of its events by webhook.
     for (const tenant of TENANTS) tables.tenants.set(tenant, { unlimited: true });
-    tables.endpoints.set('ep_0', { ...NEW_ENDPOINT, id: 'ep_0', tenant_id: TENANTS[0], url: 'https://tenant', secret: Buffer.from(ENDPOINT_SECRET), created_at: new Date(scheduler.now) });
+    tables.endpoints.set('ep_0', {
+      ...NEW_ENDPOINT,
+      id: 'ep_0',
+      tenant_id: TENANTS[0],
+      url: 'https://tenant',
+      secret: Buffer.from(ENDPOINT_SECRET),
+      created_at: new Date(scheduler.now),
+    });
     for (const name of PROCESSES) {
-      const process = new SimProcess(name, scheduler, { start: (life) => this.#boot(life), crash: (life) => this.#crashed(life) });
+      const process = new SimProcess(name, scheduler, {
+        start: (life) => this.#boot(life),
+        crash: (life) => this.#crashed(life),
+      });
       this.processes.set(name, process);
       const kind = name.split('-')[0]!;
       this.#kinds.set(kind, [...(this.#kinds.get(kind) ?? []), process]);
@@ -137,8 +177,26 @@ export class System {
     const { name } = life.process;
     const deps = this.#depsFor(life);
     this.#lives.set(life, deps);
-    if (name.startsWith('orchestrator')) this.queue.work(life, handlers(deps, (error) => this.#surprise(error)));
-    if (name.startsWith('cleanup')) this.#wakers.set(life, startSweeps({ life, deps, scheduler, receiver: this.receiver, tables: this.database.tables, live: this.ledger.live, sweeps: options.sweeps, random: openRandom(options.seed, `timer ${name}`), mutate: (plan) => options.mutation?.sweeps?.(plan, this) ?? plan }));
+    if (name.startsWith('orchestrator'))
+      this.queue.work(
+        life,
+        handlers(deps, (error) => this.#surprise(error)),
+      );
+    if (name.startsWith('cleanup'))
+      this.#wakers.set(
+        life,
+        startSweeps({
+          life,
+          deps,
+          scheduler,
+          receiver: this.receiver,
+          tables: this.database.tables,
+          live: this.ledger.live,
+          sweeps: options.sweeps,
+          random: openRandom(options.seed, `timer ${name}`),
+          mutate: (plan) => options.mutation?.sweeps?.(plan, this) ?? plan,
+        }),
+      );
   }
 
   #crashed(life: Life): void {
@@ -167,7 +225,10 @@ export class System {
   #depsFor(life: Life): ApiDeps {
     const { scheduler, database, queue, options } = this;
     const { name } = life.process;
-    const store = openTwinStore(database, (label, act, lost) => life.seam(label, act, lost), { fine: options.fine ?? false, onOpen: (abort) => (life.abort = abort) });
+    const store = openTwinStore(database, (label, act, lost) => life.seam(label, act, lost), {
+      fine: options.fine ?? false,
+      onOpen: (abort) => (life.abort = abort),
+    });
     const clock = { now: () => new Date(scheduler.now + (this.#skew.get(name) ?? 0)) };
     const raw = { voice: this.voice.providerFor(life), media: this.video.providerFor(life) };
     const ids = openIds(options.seed, `ids ${name} ${(this.#made += 1)}`);
@@ -205,9 +266,24 @@ export class System {
           scheduler.cancel(timer);
           scheduler.after(1, () => from.deliver(act));
         };
-        scheduler.after(1, () => target.deliver(() => void question(answerQuestions(this.depsOf(target))).then((value) => settle(() => resolve(value)), (error: Error) => settle(() => reject(error)))));
+        scheduler.after(1, () =>
+          target.deliver(
+            () =>
+              void question(answerQuestions(this.depsOf(target))).then(
+                (value) => settle(() => resolve(value)),
+                (error: Error) => settle(() => reject(error)),
+              ),
+          ),
+        );
       });
-    return { openMedia: (input) => ask((p) => p.openMedia(input)), issueToken: (input) => ask((p) => p.issueToken(input)), observeRoom: (input) => ask((p) => p.observeRoom(input)), mute: (input) => ask((p) => p.mute(input)), sendDigits: (input) => ask((p) => p.sendDigits(input)), verifyAccount: (input) => ask((p) => p.verifyAccount(input)) };
+    return {
+      openMedia: (input) => ask((p) => p.openMedia(input)),
+      issueToken: (input) => ask((p) => p.issueToken(input)),
+      observeRoom: (input) => ask((p) => p.observeRoom(input)),
+      mute: (input) => ask((p) => p.mute(input)),
+      sendDigits: (input) => ask((p) => p.sendDigits(input)),
+      verifyAccount: (input) => ask((p) => p.verifyAccount(input)),
+    };
   }
 
   /** One that is up, and mostly one that is not stopped: a load balancer takes a moment to notice. */
@@ -225,7 +301,10 @@ export class System {
   }
 
   /** A tenant's request to room-api, which is answered by calling back, or never. */
-  request<T>(act: (deps: ApiDeps) => Promise<T>, done: (outcome: { ok: true; value: T } | { ok: false; error: unknown }) => void): void {
+  request<T>(
+    act: (deps: ApiDeps) => Promise<T>,
+    done: (outcome: { ok: true; value: T } | { ok: false; error: unknown }) => void,
+  ): void {
     const target = this.#running('api');
     const { scheduler } = this;
     let settled = false;
@@ -241,16 +320,23 @@ export class System {
       return;
     }
     scheduler.after(1, () =>
-      target.deliver(() => void act(this.depsOf(target)).then((value) => scheduler.after(1, () => once({ ok: true, value })), (error: unknown) => {
-        this.#surprise(error);
-        scheduler.after(1, () => once({ ok: false, error }));
-      })),
+      target.deliver(
+        () =>
+          void act(this.depsOf(target)).then(
+            (value) => scheduler.after(1, () => once({ ok: true, value })),
+            (error: unknown) => {
+              this.#surprise(error);
+              scheduler.after(1, () => once({ ok: false, error }));
+            },
+          ),
+      ),
     );
   }
 
   #surprise(error: unknown): void {
     if (error instanceof VerdictError || isAway(error)) return;
-    if (this.surprises.length < 20 && !this.surprises.some((each) => String(each) === String(error))) this.surprises.push(error);
+    if (this.surprises.length < 20 && !this.surprises.some((each) => String(each) === String(error)))
+      this.surprises.push(error);
   }
 
   readonly #gateway: Gateway = (hook, done) => {
@@ -285,7 +371,9 @@ export class System {
       case 'digits':
         return takeDigits(deps, token, { legId: hook.legId, tryNo: hook.tryNo }, hook.input);
       case 'voice-event':
-        return (await applyLegEvent(deps, { via: 'callback', token }, hook.event, hook.legId)) === 'ignored' ? 'ignored' : null;
+        return (await applyLegEvent(deps, { via: 'callback', token }, hook.event, hook.legId)) === 'ignored'
+          ? 'ignored'
+          : null;
       case 'video-event':
         return (await applySessionEvent(deps, { via: 'callback', token }, hook.event)) === 'ignored' ? 'ignored' : null;
       default:
@@ -295,4 +383,8 @@ export class System {
 }
 
 /** A connection that is gone, to Postgres or Redis: ordinary here. */
-const isAway = (error: unknown): boolean => error instanceof Error && (error.name === 'ConnectionError' || error.message === 'Connection is closed.' || (error as { code?: string }).code === '25P03');
+const isAway = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === 'ConnectionError' ||
+    error.message === 'Connection is closed.' ||
+    (error as { code?: string }).code === '25P03');

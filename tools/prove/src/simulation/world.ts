@@ -25,7 +25,8 @@ interface Meeting {
 }
 
 /** How a meeting comes to its end. */
-type Ending = 'tenant' | 'everybody-leaves' | 'browsers-leave' | 'phones-leave' | 'one-stays' | 'deadline' | 'nobody-comes';
+type Ending =
+  'tenant' | 'everybody-leaves' | 'browsers-leave' | 'phones-leave' | 'one-stays' | 'deadline' | 'nobody-comes';
 
 /** How busy the world is. */
 export interface Traffic {
@@ -39,7 +40,14 @@ export interface Traffic {
 const MINUTE = 60_000;
 const DAY_MS = 24 * 60 * MINUTE;
 export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 135, meanMs: 5 * MINUTE };
-const CLOCKS_OFF = { never_used_s: 900, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: 60, host_left_s: null };
+const CLOCKS_OFF = {
+  never_used_s: 900,
+  browsers_left_s: null,
+  phones_left_s: null,
+  alone_s: null,
+  empty_s: 60,
+  host_left_s: null,
+};
 
 /** Tenants, browsers, callers and phones, coming and going as they do. */
 export class World {
@@ -113,15 +121,36 @@ export class World {
     const tenantId = random.pick(TENANTS);
     const deadlineS = ending === 'deadline' ? Math.round(lengthMs / 1000) : Math.round(lengthMs / 1000) + 900;
     const clocks = {
-      ...CLOCKS_OFF, max_duration_s: deadlineS, ...(ending === 'browsers-leave' ? { browsers_left_s: 30 } : {}), ...(ending === 'phones-leave' ? { phones_left_s: 30 } : {}), ...(ending === 'one-stays' ? { alone_s: 60 } : {}),
+      ...CLOCKS_OFF,
+      max_duration_s: deadlineS,
+      ...(ending === 'browsers-leave' ? { browsers_left_s: 30 } : {}),
+      ...(ending === 'phones-leave' ? { phones_left_s: 30 } : {}),
+      ...(ending === 'one-stays' ? { alone_s: 60 } : {}),
       ...(ending === 'nobody-comes' ? { never_used_s: 300 } : {}),
     };
     const bridge = random.chance(0.2) ? ('always' as const) : ('auto' as const);
     this.#ask(
-      (deps) => createRoom(deps, tenantId, { name: 'Room', hostName: 'Host', on: { number: NUMBER }, bridge, max_participants: random.chance(0.03) ? 3 : 20, ...clocks }),
+      (deps) =>
+        createRoom(deps, tenantId, {
+          name: 'Room',
+          hostName: 'Host',
+          on: { number: NUMBER },
+          bridge,
+          max_participants: random.chance(0.03) ? 3 : 20,
+          ...clocks,
+        }),
       (made) => {
         if (made === null || this.#closed) return;
-        const meeting: Meeting = { tenantId, roomId: made.room.id, sessionId: made.first!.sessionId, createdAt: made.room.created_at.getTime(), maxDurationS: deadlineS, ending, toldAt: null, people: 0 };
+        const meeting: Meeting = {
+          tenantId,
+          roomId: made.room.id,
+          sessionId: made.first!.sessionId,
+          createdAt: made.room.created_at.getTime(),
+          maxDurationS: deadlineS,
+          ending,
+          toldAt: null,
+          people: 0,
+        };
         this.meetings.push(meeting);
         this.#people(meeting, made, random, lengthMs);
       },
@@ -133,7 +162,8 @@ export class World {
     if (ending === 'nobody-comes') return;
     const phonesOnly = ending === 'everybody-leaves' && random.chance(0.15);
     const browsers = phonesOnly ? 0 : 1 + random.int(ending === 'browsers-leave' ? 3 : 8);
-    const callers = ending === 'browsers-leave' || ending === 'phones-leave' || phonesOnly ? 1 + random.int(3) : random.int(5);
+    const callers =
+      ending === 'browsers-leave' || ending === 'phones-leave' || phonesOnly ? 1 + random.int(3) : random.int(5);
     const rung = random.chance(0.4) ? 1 + random.int(2) : 0;
     const comeWithin = Math.min(lengthMs / 2, 90_000);
     /** When somebody of their own accord leaves; null: they stay until they are let go. */
@@ -148,7 +178,9 @@ export class World {
     for (let n = 0; n < browsers; n++) {
       const leave = leaves('browser', n);
       const again = random.chance(0.08) && (random.chance(0.5) ? 'seen' : 'unseen');
-      this.#after(random.between(500, comeWithin), () => this.#browser(meeting, made, n === 0 ? 'first' : random.chance(0.7) ? 'given' : 'asked', leave, again));
+      this.#after(random.between(500, comeWithin), () =>
+        this.#browser(meeting, made, n === 0 ? 'first' : random.chance(0.7) ? 'given' : 'asked', leave, again),
+      );
     }
     for (let n = 0; n < callers; n++) {
       const leave = leaves('phone', n);
@@ -163,8 +195,10 @@ export class World {
     }
     if (ending === 'tenant') this.#after(lengthMs, () => this.#end(meeting));
     // Somebody who kept the token, or the number, and comes when all is over.
-    if (random.chance(0.04)) this.#after(lengthMs + random.between(-2_000, 30_000), () => this.#browser(meeting, made, 'first', null, false));
-    if (random.chance(0.04)) this.#after(lengthMs + random.between(-8_000, 30_000), () => this.#caller(meeting, made.pin, 0, 4_000, null));
+    if (random.chance(0.04))
+      this.#after(lengthMs + random.between(-2_000, 30_000), () => this.#browser(meeting, made, 'first', null, false));
+    if (random.chance(0.04))
+      this.#after(lengthMs + random.between(-8_000, 30_000), () => this.#caller(meeting, made.pin, 0, 4_000, null));
   }
 
   #leaveAt(meeting: Meeting, afterCreation: number | null, leave: () => void): void {
@@ -174,13 +208,27 @@ export class World {
   }
 
   /** @param whose the room's first token; one that was given beforehand, which no row of ours tells of; or one that is asked for now */
-  #browser(meeting: Meeting, made: CreatedRoom, whose: 'first' | 'given' | 'asked', leave: number | null, again: false | 'seen' | 'unseen'): void {
+  #browser(
+    meeting: Meeting,
+    made: CreatedRoom,
+    whose: 'first' | 'given' | 'asked',
+    leave: number | null,
+    again: false | 'seen' | 'unseen',
+  ): void {
     const join = (media: string, token: string): void => {
       const connection: SimConnection = this.#system.video.join(media, token);
       meeting.people += 1;
       if (again) {
         // A reload: gone, and back a moment later; or back before the vendor has seen that it was gone.
-        const back = (): void => this.#leaveAt(meeting, leave, ((now) => () => this.#system.video.leave(now))(this.#system.video.join(media, token)));
+        const back = (): void =>
+          this.#leaveAt(
+            meeting,
+            leave,
+            (
+              (now) => () =>
+                this.#system.video.leave(now)
+            )(this.#system.video.join(media, token)),
+          );
         const seenGoneAfter = again === 'unseen' ? 10_000 : 0;
         this.#after(20_000, () => {
           this.#after(seenGoneAfter, () => this.#system.video.leave(connection));
@@ -190,7 +238,8 @@ export class World {
     };
     const { mediaSessionId, token } = made.first!.media;
     if (whose === 'first') join(mediaSessionId, token);
-    else if (whose === 'given') join(mediaSessionId, writeConnectionData({ participant: `part_guest_${(this.#guests += 1)}` }));
+    else if (whose === 'given')
+      join(mediaSessionId, writeConnectionData({ participant: `part_guest_${(this.#guests += 1)}` }));
     else {
       this.#ask(
         (deps) => issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Guest' }),
@@ -206,7 +255,9 @@ export class World {
   #caller(meeting: Meeting, pin: string, care: number, keysAfter: number, leave: number | null): void {
     meeting.people += 1;
     const call = this.#system.voice.comeIn({
-      kind: 'inbound', from: `+4477009${String((this.#phones += 1)).padStart(5, '0')}`, to: NUMBER,
+      kind: 'inbound',
+      from: `+4477009${String((this.#phones += 1)).padStart(5, '0')}`,
+      to: NUMBER,
       person: {
         keys: (tryNo) => {
           if (care > 0.97) return null;
@@ -221,9 +272,16 @@ export class World {
 
   #ring(meeting: Meeting, picksUpAfter: number | null, leave: number | null): void {
     const phone = `+447900${String((this.#phones += 1)).padStart(6, '0')}`;
-    this.#system.voice.phones.set(phone, { picksUpAfter, onJoined: (joined: SimCall) => this.#leaveAt(meeting, leave, () => this.#system.voice.letGo(joined)) });
+    this.#system.voice.phones.set(phone, {
+      picksUpAfter,
+      onJoined: (joined: SimCall) => this.#leaveAt(meeting, leave, () => this.#system.voice.letGo(joined)),
+    });
     meeting.people += 1;
-    this.#ask((deps) => requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone }), () => undefined, 3);
+    this.#ask(
+      (deps) => requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone }),
+      () => undefined,
+      3,
+    );
   }
 
   #end(meeting: Meeting): void {

@@ -17,7 +17,13 @@ export const killPoints: Stage = async ({ seed, quick, log }) => {
   for (const point of chosen) {
     const { wrong, killed } = await tellStory(seed, point);
     if (killed !== null && wrong.length === 0) recovered += 1;
-    else troubles.push(`${point.process} killed ${point.when} call ${point.number} (${point.label}): ${wrong[0] ?? 'was not reached'}`);
+    else
+      troubles.push(
+        `${point.process} killed ${point.when} call ${point.number} (${point.label}): ${wrong[0] ?? 'was not reached'}`,
+      );
   }
-  return { troubles: [...shortOf(quick, { killPoints: chosen.length }), ...troubles.slice(0, 20)], figures: { killPoints: `${recovered}/${chosen.length}` } };
+  return {
+    troubles: [...shortOf(quick, { killPoints: chosen.length }), ...troubles.slice(0, 20)],
+    figures: { killPoints: `${recovered}/${chosen.length}` },
+  };
 };

@@ -13,12 +13,33 @@ const INTERLEAVED = { quick: 16, full: 120 };
 
 /** What the vendor says of a leg's life, by its kind: all of it, in the order in which it happens. */
 const LIVES: Record<LegKind, readonly Happening[]> = {
-  webrtc: [{ kind: 'learn', leg: 0, handle: 'media_connection_id' }, { kind: 'event', leg: 0, event: 'joined' }, { kind: 'over', leg: 0, handle: 'media' }],
-  inbound: [{ kind: 'learn', leg: 0, handle: 'voice_call_id' }, { kind: 'event', leg: 0, event: 'answered' }, { kind: 'event', leg: 0, event: 'joined' }, { kind: 'over', leg: 0, handle: 'voice' }],
-  outbound: [{ kind: 'event', leg: 0, event: 'dialSent' }, { kind: 'learn', leg: 0, handle: 'voice_call_id' }, { kind: 'event', leg: 0, event: 'ringing' }, { kind: 'event', leg: 0, event: 'answered' }, { kind: 'over', leg: 0, handle: 'voice' }],
+  webrtc: [
+    { kind: 'learn', leg: 0, handle: 'media_connection_id' },
+    { kind: 'event', leg: 0, event: 'joined' },
+    { kind: 'over', leg: 0, handle: 'media' },
+  ],
+  inbound: [
+    { kind: 'learn', leg: 0, handle: 'voice_call_id' },
+    { kind: 'event', leg: 0, event: 'answered' },
+    { kind: 'event', leg: 0, event: 'joined' },
+    { kind: 'over', leg: 0, handle: 'voice' },
+  ],
+  outbound: [
+    { kind: 'event', leg: 0, event: 'dialSent' },
+    { kind: 'learn', leg: 0, handle: 'voice_call_id' },
+    { kind: 'event', leg: 0, event: 'ringing' },
+    { kind: 'event', leg: 0, event: 'answered' },
+    { kind: 'over', leg: 0, handle: 'voice' },
+  ],
   bridge: [
-    { kind: 'event', leg: 0, event: 'dialSent' }, { kind: 'learn', leg: 0, handle: 'media_connection_id' }, { kind: 'event', leg: 0, event: 'ringing' }, { kind: 'learn', leg: 0, handle: 'voice_call_id' },
-    { kind: 'event', leg: 0, event: 'answered' }, { kind: 'over', leg: 0, handle: 'sip' }, { kind: 'over', leg: 0, handle: 'media' }, { kind: 'over', leg: 0, handle: 'voice' },
+    { kind: 'event', leg: 0, event: 'dialSent' },
+    { kind: 'learn', leg: 0, handle: 'media_connection_id' },
+    { kind: 'event', leg: 0, event: 'ringing' },
+    { kind: 'learn', leg: 0, handle: 'voice_call_id' },
+    { kind: 'event', leg: 0, event: 'answered' },
+    { kind: 'over', leg: 0, handle: 'sip' },
+    { kind: 'over', leg: 0, handle: 'media' },
+    { kind: 'over', leg: 0, handle: 'voice' },
   ],
 };
 
@@ -28,14 +49,21 @@ export const model: Stage = async ({ seed, quick, log }) => {
   const troubles: string[] = [];
   const clock = fc.option(fc.integer({ min: 1, max: 600 }), { nil: null });
   const histories = fc.check(
-    fc.property(fc.record({ empty_s: clock, alone_s: clock, never_used_s: clock }), fc.array(happening, { maxLength: 40 }), (clocks, happenings) => void play(newView(clocks), happenings)),
+    fc.property(
+      fc.record({ empty_s: clock, alone_s: clock, never_used_s: clock }),
+      fc.array(happening, { maxLength: 40 }),
+      (clocks, happenings) => void play(newView(clocks), happenings),
+    ),
     { seed, numRuns: SEQUENCES[mode] },
   );
   if (histories.failed) troubles.push(`a history breaks a rule: ${fc.defaultReportMessage(histories) ?? ''}`);
   log(`  ${histories.numRuns} random histories of a session`);
 
   const anyOrder = fc.constantFrom(...LEG_KINDS).chain((kind) =>
-    fc.record({ kind: fc.constant(kind), facts: fc.shuffledSubarray([...LIVES[kind], ...LIVES[kind], ...LIVES[kind]], { minLength: LIVES[kind].length }) }),
+    fc.record({
+      kind: fc.constant(kind),
+      facts: fc.shuffledSubarray([...LIVES[kind], ...LIVES[kind], ...LIVES[kind]], { minLength: LIVES[kind].length }),
+    }),
   );
   const shuffles = fc.check(
     fc.property(anyOrder, fc.boolean(), ({ kind, facts }, ends) => {
@@ -55,7 +83,15 @@ export const model: Stage = async ({ seed, quick, log }) => {
     (run) => totals.add(run),
   );
   log(`  ${totals.runs} small systems, ${totals.legs} legs, every statement an event of its own`);
-  troubles.push(...totals.broken.map((broken) => `interleaved seed ${broken.seed}: ${broken.says} (${replayCommand(broken.seed)} --fine)`));
+  troubles.push(
+    ...totals.broken.map(
+      (broken) => `interleaved seed ${broken.seed}: ${broken.says} (${replayCommand(broken.seed)} --fine)`,
+    ),
+  );
   const modelSequences = histories.numRuns + shuffles.numRuns;
-  return { troubles: [...troubles, ...shortOf(quick, { modelSequences })], figures: {}, more: { modelSequences, interleavedSystems: totals.runs } };
+  return {
+    troubles: [...troubles, ...shortOf(quick, { modelSequences })],
+    figures: {},
+    more: { modelSequences, interleavedSystems: totals.runs },
+  };
 };

@@ -8,5 +8,9 @@ export const real: Stage = async (input) => {
   const { failures, ...found }: RealResult = await runRealProcesses(input);
   const { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds } = found;
   const troubles = [...failures, ...shortOf(input.quick, { realFaults: found.faults.total, realLegs: found.legs })];
-  return { troubles, figures: { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds }, more: { real: found } };
+  return {
+    troubles,
+    figures: { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds },
+    more: { real: found },
+  };
 };

@@ -20,14 +20,22 @@ async function manyDays({ seed, quick, log, beside }: StageInput): Promise<Total
   const start = performance.now();
   let given = 0;
   let told = start;
-  const enough = (): boolean => totals.days >= asked.simulatedDays && totals.legs >= asked.simulatedLegs && totals.faultCount >= asked.simulatedFaults;
+  const enough = (): boolean =>
+    totals.days >= asked.simulatedDays &&
+    totals.legs >= asked.simulatedLegs &&
+    totals.faultCount >= asked.simulatedFaults;
   await runAll(
-    () => (enough() || totals.broken.length >= BROKEN || performance.now() - start > LONGEST_MS ? null : { seed: seed * 100_000 + (given += 1), days: 1, sweeps: sweepsNow() }),
+    () =>
+      enough() || totals.broken.length >= BROKEN || performance.now() - start > LONGEST_MS
+        ? null
+        : { seed: seed * 100_000 + (given += 1), days: 1, sweeps: sweepsNow() },
     (run) => {
       totals.add(run);
       if (performance.now() - told < 10_000) return;
       told = performance.now();
-      log(`  simulated: ${totals.days} days, ${totals.legs} legs, ${totals.faultCount} faults, ${totals.broken.length} seeds with trouble`);
+      log(
+        `  simulated: ${totals.days} days, ${totals.legs} legs, ${totals.faultCount} faults, ${totals.broken.length} seeds with trouble`,
+      );
     },
     beside === undefined ? {} : { beside },
   );
@@ -40,20 +48,43 @@ const VENDOR_LIMIT = 15;
 /** Stage 3: faults, then none; every leg gone within its bound; the same seed twice gives the same trace. */
 export const simulate: Stage = async (input) => {
   const { seed, quick, log } = input;
-  const twice = [await runSimulation({ seed, days: 1, sweeps: sweepsNow() }), await runSimulation({ seed, days: 1, sweeps: sweepsNow() })];
+  const twice = [
+    await runSimulation({ seed, days: 1, sweeps: sweepsNow() }),
+    await runSimulation({ seed, days: 1, sweeps: sweepsNow() }),
+  ];
   log(`  same seed, same trace: ${twice.map(({ hash }) => hash).join(' ')}`);
   const totals = await manyDays(input);
-  const troubles = [...(await explain(totals, log)), ...shortOf(quick, { simulatedDays: totals.days, simulatedLegs: totals.legs, simulatedFaults: totals.faultCount })];
-  if (totals.peakPerSecond > VENDOR_LIMIT) troubles.push(`I7: ${totals.peakPerSecond} requests in one second at the vendor's account, which takes ${VENDOR_LIMIT}`);
+  const troubles = [
+    ...(await explain(totals, log)),
+    ...shortOf(quick, { simulatedDays: totals.days, simulatedLegs: totals.legs, simulatedFaults: totals.faultCount }),
+  ];
+  if (totals.peakPerSecond > VENDOR_LIMIT)
+    troubles.push(
+      `I7: ${totals.peakPerSecond} requests in one second at the vendor's account, which takes ${VENDOR_LIMIT}`,
+    );
   if (twice[0]!.hash !== twice[1]!.hash) troubles.push('the same seed gave two traces');
   return {
     troubles,
     figures: {
-      simulatedDays: totals.days, legs: totals.legs, faults: totals.faults, leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds), falseKills: totals.falseKills,
-      hangUpsPerLeg: { mean: Math.round((totals.hangUps.asks / Math.max(1, totals.hangUps.legs)) * 1000) / 1000, max: totals.hangUps.max }, hangUpDelayMs: totals.hangUpDelayMs(),
-      eventsLost: totals.eventsLost, eventsDuplicated: totals.eventsDuplicated, billedVsLedgerMaxSeconds: Math.round(totals.billedVsLedgerMaxSeconds * 10) / 10,
+      simulatedDays: totals.days,
+      legs: totals.legs,
+      faults: totals.faults,
+      leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds),
+      falseKills: totals.falseKills,
+      hangUpsPerLeg: {
+        mean: Math.round((totals.hangUps.asks / Math.max(1, totals.hangUps.legs)) * 1000) / 1000,
+        max: totals.hangUps.max,
+      },
+      hangUpDelayMs: totals.hangUpDelayMs(),
+      eventsLost: totals.eventsLost,
+      eventsDuplicated: totals.eventsDuplicated,
+      billedVsLedgerMaxSeconds: Math.round(totals.billedVsLedgerMaxSeconds * 10) / 10,
     },
-    more: { killedAfterDataLoss: totals.killedAfterLoss, unknowableAfterDataLoss: totals.unknowable, peakProviderRequestsPerSecond: totals.peakPerSecond },
+    more: {
+      killedAfterDataLoss: totals.killedAfterLoss,
+      unknowableAfterDataLoss: totals.unknowable,
+      peakProviderRequestsPerSecond: totals.peakPerSecond,
+    },
   };
 };
 
@@ -77,14 +108,26 @@ export const controlArms: Stage = async (input) => {
   const arm = async (what: string, sweeps: { reconcile: boolean; inventory: boolean }) => {
     const totals = new Totals();
     let given = 0;
-    await runAll(() => (given < days ? { seed: input.seed * 100_000 + (given += 1), days: 1, sweeps, traffic: SHORT_DAY } : null), (run) => totals.add(run), input.beside === undefined ? {} : { beside: input.beside });
+    await runAll(
+      () => (given < days ? { seed: input.seed * 100_000 + (given += 1), days: 1, sweeps, traffic: SHORT_DAY } : null),
+      (run) => totals.add(run),
+      input.beside === undefined ? {} : { beside: input.beside },
+    );
     input.log(`  ${what}: ${totals.leakedLegs} of ${totals.legs} legs leak ${Math.round(totals.leakedLegSeconds)} s`);
-    return { legs: totals.legs, leakedLegs: totals.leakedLegs, leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds) };
+    return {
+      legs: totals.legs,
+      leakedLegs: totals.leakedLegs,
+      leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds),
+    };
   };
   const queueOnly = await arm('queue only', { reconcile: false, inventory: false });
   const plusDatabase = await arm('plus database', { reconcile: true, inventory: false });
-  const troubles = [...(queueOnly.leakedLegs > 0 ? [] : ['the arm with a queue only does not leak']), ...(plusDatabase.leakedLegs > 0 ? [] : ['the arm without the inventory does not leak'])];
-  if (queueOnly.leakedLegSecondsPastBound <= plusDatabase.leakedLegSecondsPastBound) troubles.push('the arm with a queue only does not leak more than the one with the database beside it');
+  const troubles = [
+    ...(queueOnly.leakedLegs > 0 ? [] : ['the arm with a queue only does not leak']),
+    ...(plusDatabase.leakedLegs > 0 ? [] : ['the arm without the inventory does not leak']),
+  ];
+  if (queueOnly.leakedLegSecondsPastBound <= plusDatabase.leakedLegSecondsPastBound)
+    troubles.push('the arm with a queue only does not leak more than the one with the database beside it');
   return { troubles, figures: { controlArms: { queueOnly, plusDatabase } } };
 };
 
@@ -92,9 +135,21 @@ export const controlArms: Stage = async (input) => {
 export const INTERLEAVED = { fine: true, traffic: { meetingsPerDay: 12, openMs: 900_000, meanMs: 240_000 } } as const;
 
 /** One seed again, with the histories of what went wrong in it. */
-export async function replay(seed: number, planted: string | undefined, fine: boolean, log: (line: string) => void): Promise<boolean> {
+export async function replay(
+  seed: number,
+  planted: string | undefined,
+  fine: boolean,
+  log: (line: string) => void,
+): Promise<boolean> {
   const { mutationNamed } = await import('../simulation/planted.ts');
-  const run = await runSimulation({ seed, days: 1, sweeps: sweepsNow(), history: true, ...(fine ? INTERLEAVED : {}), ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
+  const run = await runSimulation({
+    seed,
+    days: 1,
+    sweeps: sweepsNow(),
+    history: true,
+    ...(fine ? INTERLEAVED : {}),
+    ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }),
+  });
   for (const { rule, says, at } of run.violations) log(`${new Date(at).toISOString()} ${rule}: ${says}`);
   for (const history of run.histories) log(`\n${history}`);
   for (const surprise of run.surprises) log(surprise);

@@ -47,4 +47,5 @@ export interface Figures {
 }
 
 /** How to see one seed again. */
-export const replayCommand = (seed: number, planted?: string): string => `npm run prove -- --replay ${seed}${planted === undefined ? '' : ` --planted "${planted}"`}`;
+export const replayCommand = (seed: number, planted?: string): string =>
+  `npm run prove -- --replay ${seed}${planted === undefined ? '' : ` --planted "${planted}"`}`;

@@ -26,10 +26,17 @@ function personOf(world: World, params: unknown): Person {
 }
 
 function dial(world: World, input: z.output<typeof dialBody>): Person {
-  if (applicationOf(world, input.to) === undefined) throw new Refused(404, `${input.to} is not linked to an application`);
+  if (applicationOf(world, input.to) === undefined)
+    throw new Refused(404, `${input.to} is not linked to an application`);
   const { person, party } = createPerson(world, 'caller', digitsOf(input.from), digitsOf(input.to));
   party.note('dialled');
-  const call = receiveCall(world, { kind: 'voice-inbound', endpointType: 'phone', from: digitsOf(input.from), to: input.to, party });
+  const call = receiveCall(world, {
+    kind: 'voice-inbound',
+    endpointType: 'phone',
+    from: digitsOf(input.from),
+    to: input.to,
+    party,
+  });
   if (call === undefined) throw new Refused(404, 'not linked');
   person.leg = call.leg;
   person.callId = call.leg.uuid;
@@ -73,7 +80,8 @@ export function addPeopleRoutes({ app, world }: Control): void {
   });
   app.post('/emulator/callers/:id/answer', (request) => {
     const person = personOf(world(), request.params);
-    if (person.state !== 'ringing' || person.pickUp === undefined) throw new Refused(409, `no phone rings: the call is ${person.state}`);
+    if (person.state !== 'ringing' || person.pickUp === undefined)
+      throw new Refused(409, `no phone rings: the call is ${person.state}`);
     person.pickUp();
     return viewPerson(person);
   });

@@ -36,7 +36,11 @@ describe('long polls', () => {
   it('wait for a phone to ring, and for a request to come in', async () => {
     const asked = stage.client.awaitRequest({ route: 'create-call' });
     const rung = stage.client.awaitRing('447700900200');
-    await stage.vonage.voice.createOutboundCall({ to: [{ type: 'phone', number: '447700900200' }], from: { type: 'phone', number: NUMBER }, ncco: [{ action: 'conversation', name: 'r' }] } as never);
+    await stage.vonage.voice.createOutboundCall({
+      to: [{ type: 'phone', number: '447700900200' }],
+      from: { type: 'phone', number: NUMBER },
+      ncco: [{ action: 'conversation', name: 'r' }],
+    } as never);
     expect(await asked).toMatchObject({ status: 201 });
     const { id } = await rung;
     await stage.client.awaitJoined(id);
@@ -47,7 +51,11 @@ describe('long polls', () => {
 
 it('a phone that lets it ring is picked up when it is told to, once', async () => {
   await stage.client.setPhone('447700900201', { mode: 'no-answer' });
-  await stage.vonage.voice.createOutboundCall({ to: [{ type: 'phone', number: '447700900201' }], from: { type: 'phone', number: NUMBER }, ncco: [{ action: 'conversation', name: 'r' }] } as never);
+  await stage.vonage.voice.createOutboundCall({
+    to: [{ type: 'phone', number: '447700900201' }],
+    from: { type: 'phone', number: NUMBER },
+    ncco: [{ action: 'conversation', name: 'r' }],
+  } as never);
   const { id, state } = await stage.client.awaitRing('447700900201');
   expect(state).toBe('ringing');
   expect(await stage.client.answer(id)).toMatchObject({ state: 'answered' });
@@ -69,7 +77,11 @@ describe('what the control API refuses', () => {
     await stage.client.setFaults({ switches: { dtmfForm: 'legacy' } });
     await stage.client.reset();
     expect(await stage.client.ledger()).toMatchObject({ legs: [], up: 0 });
-    expect([await stage.client.webhookLog(), await stage.client.callers(), (await stage.client.faults()).switches.dtmfForm]).toEqual([[], [], 'by-type']);
+    expect([
+      await stage.client.webhookLog(),
+      await stage.client.callers(),
+      (await stage.client.faults()).switches.dtmfForm,
+    ]).toEqual([[], [], 'by-type']);
     expect((await stage.client.config()).numbers).toHaveLength(1);
   });
 });

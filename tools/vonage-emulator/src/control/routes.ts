@@ -11,8 +11,13 @@ import { addPeopleRoutes } from './people-routes.ts';
 import { addVideoControl } from './video-routes.ts';
 
 const logQuery = z.object({
-  after: z.coerce.number().default(0), kind: z.string().optional(), event: z.string().optional(), route: z.string().optional(),
-  account: z.string().optional(), url: z.string().optional(), status: z.coerce.number().optional(),
+  after: z.coerce.number().default(0),
+  kind: z.string().optional(),
+  event: z.string().optional(),
+  route: z.string().optional(),
+  account: z.string().optional(),
+  url: z.string().optional(),
+  status: z.coerce.number().optional(),
 });
 
 interface Line {
@@ -27,17 +32,25 @@ interface Line {
 
 function matching<T extends Line>(log: T[], request: FastifyRequest): T[] {
   const query = logQuery.parse(request.query);
-  return log.filter((line) => line.seq > query.after
-    && (query.kind === undefined || line.kind === query.kind)
-    && (query.event === undefined || line.event === query.event)
-    && (query.route === undefined || line.route === query.route)
-    && (query.account === undefined || line.account === query.account)
-    && (query.url === undefined || line.url.includes(query.url))
-    && (query.status === undefined || line.status === query.status));
+  return log.filter(
+    (line) =>
+      line.seq > query.after &&
+      (query.kind === undefined || line.kind === query.kind) &&
+      (query.event === undefined || line.event === query.event) &&
+      (query.route === undefined || line.route === query.route) &&
+      (query.account === undefined || line.account === query.account) &&
+      (query.url === undefined || line.url.includes(query.url)) &&
+      (query.status === undefined || line.status === query.status),
+  );
 }
 
 const legFilter = z.object({
-  kind: z.string().optional(), sessionId: z.string().optional(), callId: z.string().optional(), conversation: z.string().optional(), account: z.string().optional(), accountKey: z.string().optional(),
+  kind: z.string().optional(),
+  sessionId: z.string().optional(),
+  callId: z.string().optional(),
+  conversation: z.string().optional(),
+  account: z.string().optional(),
+  accountKey: z.string().optional(),
 });
 
 function addObservation({ app, world }: Control): void {
@@ -52,13 +65,20 @@ function addObservation({ app, world }: Control): void {
   });
   app.get('/emulator/webhooks', (request) => matching(world().webhookLog, request));
   app.get('/emulator/webhooks/await', (request) =>
-    awaited(world(), request, () => matching(world().webhookLog, request).find((line) => line.outcome !== 'pending')));
+    awaited(world(), request, () => matching(world().webhookLog, request).find((line) => line.outcome !== 'pending')),
+  );
   app.get('/emulator/requests', (request) => matching(world().restLog, request));
-  app.get('/emulator/requests/await', (request) => awaited(world(), request, () => matching(world().restLog, request)[0]));
+  app.get('/emulator/requests/await', (request) =>
+    awaited(world(), request, () => matching(world().restLog, request)[0]),
+  );
   app.get('/emulator/conversations', () => viewConversations(world()));
   app.get('/emulator/conversations/await', (request) => {
-    const wanted = z.looseObject({ name: z.string(), members: z.coerce.number().int().nonnegative().default(2) }).parse(request.query);
-    return awaited(world(), request, () => viewConversations(world()).find((one) => one.name === wanted.name && one.members.length === wanted.members));
+    const wanted = z
+      .looseObject({ name: z.string(), members: z.coerce.number().int().nonnegative().default(2) })
+      .parse(request.query);
+    return awaited(world(), request, () =>
+      viewConversations(world()).find((one) => one.name === wanted.name && one.members.length === wanted.members),
+    );
   });
   app.get('/emulator/sessions', () => [...world().sessions.values()].map(viewSession));
 }
@@ -81,7 +101,11 @@ function addSettings({ app, world, reset }: Control): void {
     current.config = patchConfig(current.config, request.body ?? {});
     return current.config;
   });
-  app.get('/emulator/clock', () => ({ mode: world().clock.mode, now: world().clock.now(), timers: world().clock.pending() }));
+  app.get('/emulator/clock', () => ({
+    mode: world().clock.mode,
+    now: world().clock.now(),
+    timers: world().clock.pending(),
+  }));
   app.post('/emulator/clock', (request) => advance(world(), request.body));
   app.post('/emulator/reset', () => reset().then(() => ({ ok: true })));
 }

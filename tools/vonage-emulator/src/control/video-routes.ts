@@ -7,10 +7,21 @@ import { setMedia } from '../video/sip-call.ts';
 import { credentialNow, type VideoConnection, type VideoSession, type World } from '../world.ts';
 import { awaited, Refused, type Control } from './await.ts';
 
-const joinBody = z.object({ sessionId: z.string(), token: z.string(), publish: z.boolean().default(true), name: z.string().optional() });
-const leaveQuery = z.looseObject({ reason: z.enum(['clientDisconnected', 'networkDisconnected']).default('clientDisconnected') });
+const joinBody = z.object({
+  sessionId: z.string(),
+  token: z.string(),
+  publish: z.boolean().default(true),
+  name: z.string().optional(),
+});
+const leaveQuery = z.looseObject({
+  reason: z.enum(['clientDisconnected', 'networkDisconnected']).default('clientDisconnected'),
+});
 
-function liveConnection(world: World, params: unknown, kind: 'webrtc' | 'sip'): { session: VideoSession; connection: VideoConnection } {
+function liveConnection(
+  world: World,
+  params: unknown,
+  kind: 'webrtc' | 'sip',
+): { session: VideoSession; connection: VideoConnection } {
   const { id } = params as { id: string };
   for (const session of world.sessions.values()) {
     const connection = session.connections.get(id);
@@ -25,7 +36,8 @@ function join(world: World, input: z.output<typeof joinBody>): VideoConnection {
   const verdict = checkClientToken(world.config, input.token, credentialNow(world, wallNow()));
   if (!verdict.ok) throw new Refused(403, `token refused: ${verdict.why}`);
   const { token } = verdict;
-  if (token.sessionId !== session.id || token.account !== session.account) throw new Refused(403, 'token refused: it is for another session');
+  if (token.sessionId !== session.id || token.account !== session.account)
+    throw new Refused(403, 'token refused: it is for another session');
   const publish = input.publish && token.role !== 'subscriber';
   return connect(world, session, { kind: 'webrtc', data: token.data, publish, name: input.name });
 }
@@ -34,7 +46,11 @@ function join(world: World, input: z.output<typeof joinBody>): VideoConnection {
 export function addVideoControl({ app, world }: Control): void {
   app.post('/emulator/webrtc', (request) => viewConnection(join(world(), joinBody.parse(request.body ?? {}))));
   app.get('/emulator/webrtc', () =>
-    [...world().sessions.values()].flatMap(liveConnections).filter((one) => one.kind === 'webrtc').map(viewConnection));
+    [...world().sessions.values()]
+      .flatMap(liveConnections)
+      .filter((one) => one.kind === 'webrtc')
+      .map(viewConnection),
+  );
   app.get('/emulator/webrtc/:id/await', (request) => {
     const { id } = request.params as { id: string };
     const connection = [...world().sessions.values()].flatMap((session) => session.connections.get(id) ?? [])[0];

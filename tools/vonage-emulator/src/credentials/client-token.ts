@@ -29,7 +29,12 @@ function checkT1(config: EmulatorConfig, token: string, nowMs: number): TokenVer
   if (Number(fields.get('expire_time')) * 1000 <= nowMs) return no('expired');
   return {
     ok: true,
-    token: { account: project.apiKey, sessionId: fields.get('session_id') ?? '', data: fields.get('connection_data') ?? '', role: fields.get('role') ?? 'publisher' },
+    token: {
+      account: project.apiKey,
+      sessionId: fields.get('session_id') ?? '',
+      data: fields.get('connection_data') ?? '',
+      role: fields.get('role') ?? 'publisher',
+    },
   };
 }
 
@@ -40,9 +45,12 @@ export function checkClientToken(config: EmulatorConfig, token: string, nowMs: n
   if (claims === undefined) return no('not a token');
   const project = config.projects.find((candidate) => candidate.apiKey === String(claims.iss));
   const application = config.applications.find((candidate) => candidate.id === claims.application_id);
-  const verified = project !== undefined
-    ? verifyHs256(token, project.apiSecret)
-    : application !== undefined ? verifyRs256(token, application.publicKey) : undefined;
+  const verified =
+    project !== undefined
+      ? verifyHs256(token, project.apiSecret)
+      : application !== undefined
+        ? verifyRs256(token, application.publicKey)
+        : undefined;
   if (verified === undefined) return no('bad signature');
   if (verified.scope !== 'session.connect') return no('scope is not session.connect');
   if (!unexpired(verified, nowMs)) return no('expired');

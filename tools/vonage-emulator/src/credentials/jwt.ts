@@ -39,7 +39,9 @@ export function verifyHs256(token: string, secret: string): Claims | undefined {
   const parts = parse(token);
   if (parts === undefined || parts.alg !== 'HS256') return undefined;
   const expected = hmac(parts.input, secret);
-  return expected.length === parts.signature.length && timingSafeEqual(expected, parts.signature) ? parts.claims : undefined;
+  return expected.length === parts.signature.length && timingSafeEqual(expected, parts.signature)
+    ? parts.claims
+    : undefined;
 }
 
 /** The claims, when an RS256 signature holds. */
@@ -55,4 +57,5 @@ export function verifyRs256(token: string, publicKeyPem: string): Claims | undef
 }
 
 /** True when `exp` lies ahead (60 s of leeway is not given: the SDKs mint 5 to 15 minutes). */
-export const unexpired = (claims: Claims, nowMs: number): boolean => typeof claims.exp === 'number' && claims.exp * 1000 > nowMs;
+export const unexpired = (claims: Claims, nowMs: number): boolean =>
+  typeof claims.exp === 'number' && claims.exp * 1000 > nowMs;

@@ -3,6 +3,8 @@ import type { Account, EmulatorConfig } from '../config.ts';
 
 /** The account of an application (by id) or of an OpenTok project (by key); the first account when nothing says otherwise. */
 export function owningAccount(config: EmulatorConfig, id: string): Account {
-  const owned = config.applications.find((application) => application.id === id) ?? config.projects.find((project) => project.apiKey === id);
+  const owned =
+    config.applications.find((application) => application.id === id) ??
+    config.projects.find((project) => project.apiKey === id);
   return config.accounts.find((account) => account.apiKey === owned?.account) ?? config.account;
 }

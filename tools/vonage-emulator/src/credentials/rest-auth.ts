@@ -18,7 +18,9 @@ export function askedBy(headers: IncomingHttpHeaders): string | undefined {
 export function bearerApplication(config: EmulatorConfig, headers: IncomingHttpHeaders, nowMs: number): string {
   const token = /^Bearer (.+)$/i.exec(one(headers.authorization) ?? '')?.[1];
   const unauthorized = new RestError(401, {
-    type: 'https://developer.vonage.com/api-errors#unauthorized', title: 'Unauthorized', detail: 'You did not provide correct credentials.',
+    type: 'https://developer.vonage.com/api-errors#unauthorized',
+    title: 'Unauthorized',
+    detail: 'You did not provide correct credentials.',
   });
   if (token === undefined) throw unauthorized;
   const application = config.applications.find((candidate) => candidate.id === peek(token)?.application_id);
@@ -37,11 +39,23 @@ function legacyProject(config: EmulatorConfig, token: string, nowMs: number): st
 }
 
 /** The project key or application id that may act; `wanted` is the key in the path. Legacy: 403, unified: 401. */
-export function videoAccount(config: EmulatorConfig, headers: IncomingHttpHeaders, nowMs: number, wanted?: string): string {
+export function videoAccount(
+  config: EmulatorConfig,
+  headers: IncomingHttpHeaders,
+  nowMs: number,
+  wanted?: string,
+): string {
   const legacy = one(headers['x-opentok-auth']);
   const isLegacyPath = config.projects.some((project) => project.apiKey === wanted);
-  if (legacy === undefined && isLegacyPath) throw new RestError(403, { code: -1, message: 'Invalid token', description: 'Missing X-OPENTOK-AUTH' });
-  const account = legacy === undefined ? bearerApplication(config, headers, nowMs) : legacyProject(config, legacy, nowMs);
-  if (wanted !== undefined && wanted !== account) throw new RestError(403, { code: -1, message: 'Forbidden', description: 'The key in the path is not the caller\'s' });
+  if (legacy === undefined && isLegacyPath)
+    throw new RestError(403, { code: -1, message: 'Invalid token', description: 'Missing X-OPENTOK-AUTH' });
+  const account =
+    legacy === undefined ? bearerApplication(config, headers, nowMs) : legacyProject(config, legacy, nowMs);
+  if (wanted !== undefined && wanted !== account)
+    throw new RestError(403, {
+      code: -1,
+      message: 'Forbidden',
+      description: "The key in the path is not the caller's",
+    });
   return account;
 }

@@ -1,5 +1,12 @@
 /** The faults in force, and which of them bites now. */
-import { faultsSchema, type Faults, type RestFault, type RestKind, type WebhookFault, type WebhookKind } from './schema.ts';
+import {
+  faultsSchema,
+  type Faults,
+  type RestFault,
+  type RestKind,
+  type WebhookFault,
+  type WebhookKind,
+} from './schema.ts';
 
 export interface FaultBook {
   current(): Faults;
@@ -39,7 +46,12 @@ export function createFaultBook(seed: number): FaultBook {
       return document;
     },
     forWebhook: (kind, event) =>
-      document.webhooks.filter((rule) => (rule.kind === 'any' || rule.kind === kind) && (rule.event === undefined || rule.event === event) && bites(rule)),
+      document.webhooks.filter(
+        (rule) =>
+          (rule.kind === 'any' || rule.kind === kind) &&
+          (rule.event === undefined || rule.event === event) &&
+          bites(rule),
+      ),
     forRest: (route) => document.rest.find((rule) => (rule.route === 'any' || rule.route === route) && bites(rule)),
   };
 }

@@ -11,7 +11,9 @@ afterAll(() => stage.close());
 
 const call = async (): Promise<string> => {
   const { uuid } = await stage.vonage.voice.createOutboundCall({
-    to: [{ type: 'phone', number: '447700900200' }], from: { type: 'phone', number: NUMBER }, ncco: [{ action: 'conversation', name: 'r' }],
+    to: [{ type: 'phone', number: '447700900200' }],
+    from: { type: 'phone', number: NUMBER },
+    ncco: [{ action: 'conversation', name: 'r' }],
   } as never);
   await stage.client.advanceClock(1_000);
   return uuid;
@@ -22,14 +24,24 @@ const up = async (): Promise<number> => (await stage.client.ledger()).up;
 const [PATIENT_MS, SILENCE_MS] = [30_000, 1_000];
 
 /** A hang-up by plain HTTP with our own patience, which begins to end when the request has come: status, 'closed' or 'silent'. */
-async function hangUp(uuid: string, come: Promise<unknown> = Promise.resolve(), patienceMs = PATIENT_MS): Promise<number | string> {
+async function hangUp(
+  uuid: string,
+  come: Promise<unknown> = Promise.resolve(),
+  patienceMs = PATIENT_MS,
+): Promise<number | string> {
   // A throwaway PUT by the SDK shows which Authorization to use.
   const authorization = (await stage.client.restLog({ route: 'create-call' })).at(-1)?.headers.authorization ?? '';
   const patience = new AbortController();
   void come.then(() => AbortSignal.timeout(patienceMs).addEventListener('abort', () => patience.abort()));
   return fetch(`${stage.emulator.url}/v1/calls/${uuid}`, {
-    method: 'PUT', headers: { authorization, 'content-type': 'application/json' }, body: '{"action":"hangup"}', signal: patience.signal,
-  }).then((reply) => reply.status, (error: Error) => (error.name === 'AbortError' ? 'silent' : 'closed'));
+    method: 'PUT',
+    headers: { authorization, 'content-type': 'application/json' },
+    body: '{"action":"hangup"}',
+    signal: patience.signal,
+  }).then(
+    (reply) => reply.status,
+    (error: Error) => (error.name === 'AbortError' ? 'silent' : 'closed'),
+  );
 }
 
 type Rest = NonNullable<FaultsInput['rest']>[number];
@@ -52,8 +64,15 @@ describe('REST faults on the hang-up', () => {
     ['applied-reset', 'closed', 0],
     ['non-json', 200, 0],
     ['204-no-effect', 204, 1],
-    ['400', 400, 1], ['401', 401, 1], ['403', 403, 1], ['404', 404, 1], ['409', 409, 1],
-    ['429', 429, 1], ['500', 500, 1], ['502', 502, 1], ['503', 503, 1],
+    ['400', 400, 1],
+    ['401', 401, 1],
+    ['403', 403, 1],
+    ['404', 404, 1],
+    ['409', 409, 1],
+    ['429', 429, 1],
+    ['500', 500, 1],
+    ['502', 502, 1],
+    ['503', 503, 1],
   ])('%s: the caller sees %s and %i legs stay up', async (fault, saw, left) => {
     expect(await hangUpUnder(fault, saw === 'silent' ? SILENCE_MS : PATIENT_MS)).toEqual({ saw, up: left });
   });
@@ -113,7 +132,14 @@ describe('lasting habits of the Voice API', () => {
     // The SDK has no such request; a throwaway one of its shows which Authorization to use.
     await expect(stage.vonage.video.disconnectClient(sessionId, 'nobody')).rejects.toThrow();
     const { url, headers } = (await stage.client.restLog({ route: 'disconnect' })).at(-1)!;
-    const listed = async (): Promise<unknown> => ((await (await fetch(`${stage.emulator.url}${url.replace('/nobody', '')}`, { headers: { authorization: headers['authorization'] ?? '' } })).json()) as { count: number }).count;
+    const listed = async (): Promise<unknown> =>
+      (
+        (await (
+          await fetch(`${stage.emulator.url}${url.replace('/nobody', '')}`, {
+            headers: { authorization: headers['authorization'] ?? '' },
+          })
+        ).json()) as { count: number }
+      ).count;
     expect(await listed()).toBe(1);
     await stage.client.setFaults({ switches: { listOmitsConnections: true } });
     expect(await listed()).toBe(0);
@@ -122,7 +148,9 @@ describe('lasting habits of the Voice API', () => {
   });
 
   it('refuses a fault document it does not understand', async () => {
-    await expect(stage.client.setFaults({ rest: [{ route: 'hangup', fault: 'gremlins' as never }] })).rejects.toMatchObject({ status: 400 });
+    await expect(
+      stage.client.setFaults({ rest: [{ route: 'hangup', fault: 'gremlins' as never }] }),
+    ).rejects.toMatchObject({ status: 400 });
     await expect(stage.client.setFaults({ swiches: {} } as never)).rejects.toMatchObject({ status: 400 });
   });
 });

@@ -7,7 +7,18 @@ const often = {
   probability: z.number().min(0).max(1).optional(),
 };
 
-const webhookKinds = ['answer', 'fallback', 'event', 'input', 'transfer', 'error', 'notify', 'record', 'session-callback', 'sip-callback'] as const;
+const webhookKinds = [
+  'answer',
+  'fallback',
+  'event',
+  'input',
+  'transfer',
+  'error',
+  'notify',
+  'record',
+  'session-callback',
+  'sip-callback',
+] as const;
 
 const webhookFaultSchema = z.strictObject({
   /** Which webhooks; 'any' is all of them. */
@@ -32,9 +43,29 @@ const webhookFaultSchema = z.strictObject({
 });
 
 const restKinds = [
-  'create-session', 'dial', 'disconnect', 'list-connections', 'play-dtmf', 'signal', 'mute-stream', 'mute-all',
-  'list-streams', 'get-stream', 'layout', 'archive', 'callback',
-  'create-call', 'get-call', 'list-calls', 'hangup', 'transfer', 'call-mute', 'call-dtmf', 'call-talk', 'call-stream', 'call-input',
+  'create-session',
+  'dial',
+  'disconnect',
+  'list-connections',
+  'play-dtmf',
+  'signal',
+  'mute-stream',
+  'mute-all',
+  'list-streams',
+  'get-stream',
+  'layout',
+  'archive',
+  'callback',
+  'create-call',
+  'get-call',
+  'list-calls',
+  'hangup',
+  'transfer',
+  'call-mute',
+  'call-dtmf',
+  'call-talk',
+  'call-stream',
+  'call-input',
 ] as const;
 
 const restFaultSchema = z.strictObject({
@@ -48,7 +79,15 @@ const restFaultSchema = z.strictObject({
     'applied-reset', // full effect, then the socket closes
     'non-json', // full effect, an HTML body with status 200
     '204-no-effect', // 204, and nothing happens
-    '400', '401', '403', '404', '409', '429', '500', '502', '503',
+    '400',
+    '401',
+    '403',
+    '404',
+    '409',
+    '429',
+    '500',
+    '502',
+    '503',
   ]),
   delayMs: z.number().nonnegative().optional(),
   ...often,

@@ -18,8 +18,10 @@ const dial = async (): Promise<string> => {
   await stage.client.advanceClock(0);
   return id;
 };
-const statuses = (): unknown[] => stage.hooks.filter((hook) => hook.path === '/event').map((hook) => hook.body.status ?? hook.body.type);
-const claimsOf = (at: number): Record<string, unknown> => peek((stage.hooks[at]?.headers.authorization ?? '').replace('Bearer ', '')) ?? {};
+const statuses = (): unknown[] =>
+  stage.hooks.filter((hook) => hook.path === '/event').map((hook) => hook.body.status ?? hook.body.type);
+const claimsOf = (at: number): Record<string, unknown> =>
+  peek((stage.hooks[at]?.headers.authorization ?? '').replace('Bearer ', '')) ?? {};
 
 describe('webhook faults', () => {
   it('drops the next one that matches, once', async () => {
@@ -28,7 +30,10 @@ describe('webhook faults', () => {
     expect(statuses()).toEqual(['started', 'answered', 'transfer']);
     await dial();
     expect(statuses().slice(3)).toEqual(['started', 'ringing', 'answered', 'transfer']);
-    expect((await stage.client.webhookLog({ event: 'ringing' }))[0]).toMatchObject({ fault: 'drop', outcome: 'dropped' });
+    expect((await stage.client.webhookLog({ event: 'ringing' }))[0]).toMatchObject({
+      fault: 'drop',
+      outcome: 'dropped',
+    });
   });
 
   it('sends duplicates', async () => {
@@ -54,7 +59,10 @@ describe('webhook faults', () => {
   it('lets the answer URL time out, so that the call is retried and ended', async () => {
     await stage.client.setFaults({ switches: { answerTimesOut: true } });
     await dial();
-    expect((await stage.client.webhookLog({ kind: 'answer' })).map((one) => one.outcome)).toEqual(['timeout', 'timeout']);
+    expect((await stage.client.webhookLog({ kind: 'answer' })).map((one) => one.outcome)).toEqual([
+      'timeout',
+      'timeout',
+    ]);
     expect(await stage.client.ledger()).toMatchObject({ up: 0, legs: [{ endReason: 'answer-unreachable' }] });
     await stage.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'timeout', next: 1 }] });
     await dial();
@@ -81,7 +89,9 @@ describe('webhook faults', () => {
   });
 
   it('bites video callbacks too', async () => {
-    await stage.client.setFaults({ webhooks: [{ kind: 'session-callback', event: 'connectionCreated', fault: 'drop' }] });
+    await stage.client.setFaults({
+      webhooks: [{ kind: 'session-callback', event: 'connectionCreated', fault: 'drop' }],
+    });
     const sessionId = await routedSession(stage);
     await stage.client.joinWebrtc({ sessionId, token: stage.opentok.generateToken(sessionId) });
     await stage.client.advanceClock(0);
@@ -104,7 +114,11 @@ describe('signature faults', () => {
   it('wrong-payload-hash: signature holds, hash does not', async () => {
     await signedWith('wrong-payload-hash');
     expect(verifySignature((stage.hooks[0]?.headers.authorization ?? '').slice(7), ACCOUNT.signatureSecret)).toBe(true);
-    expect(claimsOf(0).payload_hash).not.toBe(createHash('sha256').update(stage.hooks[0]?.raw ?? '').digest('hex'));
+    expect(claimsOf(0).payload_hash).not.toBe(
+      createHash('sha256')
+        .update(stage.hooks[0]?.raw ?? '')
+        .digest('hex'),
+    );
   });
 
   it('stale-iat: thirty days old', async () => {
@@ -123,7 +137,9 @@ describe('signature faults', () => {
     expect(claimsOf(0).application_id).not.toBe(APP);
     await stage.fresh();
     await signedWith('wrong-secret');
-    expect(verifySignature((stage.hooks[0]?.headers.authorization ?? '').slice(7), ACCOUNT.signatureSecret)).toBe(false);
+    expect(verifySignature((stage.hooks[0]?.headers.authorization ?? '').slice(7), ACCOUNT.signatureSecret)).toBe(
+      false,
+    );
   });
 });
 
@@ -132,7 +148,9 @@ describe('habits of the wire', () => {
     const digits = async (form: 'legacy' | 'new', type: object): Promise<unknown> => {
       stage.hooks.length = 0;
       await stage.client.setFaults({ switches: { dtmfForm: form } });
-      stage.on.set('/answer', () => ({ json: [{ action: 'input', ...type, maxDigits: 1, eventUrl: [`${stage.hooksUrl}/dtmf`] }] }));
+      stage.on.set('/answer', () => ({
+        json: [{ action: 'input', ...type, maxDigits: 1, eventUrl: [`${stage.hooksUrl}/dtmf`] }],
+      }));
       await stage.client.key(await dial(), '7');
       await stage.client.advanceClock(0);
       return stage.hooks.find((hook) => hook.path === '/dtmf')?.body.dtmf;

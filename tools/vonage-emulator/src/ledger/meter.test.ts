@@ -3,7 +3,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NUMBER, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from '../testing/stage.ts';
 import { price } from './meter.ts';
 
-const RATES = { voiceInboundPerMinute: 6_000, voiceSipPerMinute: 3_000, sipInterconnectPerMinute: 5_000, participantPerMinute: 4_000 };
+const RATES = {
+  voiceInboundPerMinute: 6_000,
+  voiceSipPerMinute: 3_000,
+  sipInterconnectPerMinute: 5_000,
+  participantPerMinute: 4_000,
+};
 let stage: Stage;
 beforeAll(async () => {
   stage = await setStage({ clock: 'virtual', rates: RATES });
@@ -31,11 +36,16 @@ describe('the charge meter (contract §7)', () => {
     const sessionId = await routedSession(stage);
     await stage.client.joinWebrtc({ sessionId, token: stage.opentok.generateToken(sessionId) });
     const { connectionId } = await promised<{ connectionId: string }>((done) =>
-      stage.opentok.dial(sessionId, stage.opentok.generateToken(sessionId), SIP_URI, { auth: SIP_AUTH }, done));
+      stage.opentok.dial(sessionId, stage.opentok.generateToken(sessionId), SIP_URI, { auth: SIP_AUTH }, done),
+    );
     await stage.client.advanceClock(MINUTES);
     await promised((done) => stage.opentok.forceDisconnect(sessionId, connectionId, done));
     // The vendor's own example: 30 SIP minutes and 60 participant minutes.
-    expect(await charges()).toEqual({ 'webrtc': 30 * 4_000, 'sip-interconnect': 30 * 5_000 + 30 * 4_000, 'voice-sip': 30 * 3_000 });
+    expect(await charges()).toEqual({
+      webrtc: 30 * 4_000,
+      'sip-interconnect': 30 * 5_000 + 30 * 4_000,
+      'voice-sip': 30 * 3_000,
+    });
   });
 
   it('charges a second by the second when told to', async () => {
@@ -61,7 +71,12 @@ describe('the charge meter (contract §7)', () => {
 
   it('prices in integer micros, never less for more seconds', () => {
     expect(price(4_500, 2)).toBe(150); // the vendor's example: rate 0.0045, 2 s, price 0.00015
-    fc.assert(fc.property(fc.nat(1_000_000), fc.nat(100_000), (rate, seconds) =>
-      Number.isInteger(price(rate, seconds)) && price(rate, seconds + 1) >= price(rate, seconds)));
+    fc.assert(
+      fc.property(
+        fc.nat(1_000_000),
+        fc.nat(100_000),
+        (rate, seconds) => Number.isInteger(price(rate, seconds)) && price(rate, seconds + 1) >= price(rate, seconds),
+      ),
+    );
   });
 });

@@ -7,7 +7,8 @@ import { owningAccount } from '../credentials/owning-account.ts';
 import type { LedgerLeg, LedgerView } from '../views.ts';
 import type { Leg, VideoConnection, VideoSession, World } from '../world.ts';
 
-const secondsBetween = (from: number | undefined, to: number): number => (from === undefined ? 0 : Math.max(0, Math.ceil((to - from) / 1000)));
+const secondsBetween = (from: number | undefined, to: number): number =>
+  from === undefined ? 0 : Math.max(0, Math.ceil((to - from) / 1000));
 
 /** Price of so many seconds at a per-minute rate, to the nearest micro. */
 export const price = (ratePerMinute: number, seconds: number): number => Math.round((ratePerMinute * seconds) / 60);
@@ -20,15 +21,28 @@ export function voiceRate(world: World, leg: Leg): number {
 }
 
 /** Seconds that a voice leg is charged for until now or its end. */
-export const voiceSeconds = (world: World, leg: Leg): number => secondsBetween(leg.answeredAt, leg.endedAt ?? world.clock.now());
+export const voiceSeconds = (world: World, leg: Leg): number =>
+  secondsBetween(leg.answeredAt, leg.endedAt ?? world.clock.now());
 
 function voiceLine(world: World, leg: Leg): LedgerLeg {
   const billedSeconds = voiceSeconds(world, leg);
   return {
-    id: leg.uuid, kind: leg.kind, account: leg.applicationId, accountKey: owningAccount(world.config, leg.applicationId).apiKey, callId: leg.uuid, sessionId: leg.party.sessionId,
-    conversation: leg.conversation.name, from: leg.from, to: leg.to,
-    createdAt: leg.createdAt, answeredAt: leg.answeredAt, endedAt: leg.endedAt, endReason: leg.endReason,
-    billedSeconds, chargeMicros: price(voiceRate(world, leg), billedSeconds), currency: 'EUR',
+    id: leg.uuid,
+    kind: leg.kind,
+    account: leg.applicationId,
+    accountKey: owningAccount(world.config, leg.applicationId).apiKey,
+    callId: leg.uuid,
+    sessionId: leg.party.sessionId,
+    conversation: leg.conversation.name,
+    from: leg.from,
+    to: leg.to,
+    createdAt: leg.createdAt,
+    answeredAt: leg.answeredAt,
+    endedAt: leg.endedAt,
+    endReason: leg.endReason,
+    billedSeconds,
+    chargeMicros: price(voiceRate(world, leg), billedSeconds),
+    currency: 'EUR',
   };
 }
 
@@ -40,16 +54,26 @@ function videoLine(world: World, session: VideoSession, connection: VideoConnect
     return rates.videoGranularity === 'minute' ? Math.ceil(seconds / 60) * 60 : seconds;
   };
   // Participant minutes start once someone publishes; a SIP leg is a participant too (contract §7).
-  const participant = session.publishedAt === undefined ? 0 : billed(Math.max(connection.createdAt, session.publishedAt));
+  const participant =
+    session.publishedAt === undefined ? 0 : billed(Math.max(connection.createdAt, session.publishedAt));
   const sip = connection.sip === undefined ? 0 : billed(connection.sip.activeAt);
   return {
-    id: connection.id, kind: connection.kind === 'sip' ? 'sip-interconnect' : 'webrtc', account: session.account, accountKey: owningAccount(world.config, session.account).apiKey,
-    sessionId: session.id, connectionId: connection.id, callId: connection.sip?.leg?.uuid,
-    from: connection.sip?.from, to: connection.sip?.to,
-    createdAt: connection.createdAt, answeredAt: connection.sip === undefined ? connection.createdAt : connection.sip.activeAt,
-    endedAt: connection.endedAt, endReason: connection.endReason,
+    id: connection.id,
+    kind: connection.kind === 'sip' ? 'sip-interconnect' : 'webrtc',
+    account: session.account,
+    accountKey: owningAccount(world.config, session.account).apiKey,
+    sessionId: session.id,
+    connectionId: connection.id,
+    callId: connection.sip?.leg?.uuid,
+    from: connection.sip?.from,
+    to: connection.sip?.to,
+    createdAt: connection.createdAt,
+    answeredAt: connection.sip === undefined ? connection.createdAt : connection.sip.activeAt,
+    endedAt: connection.endedAt,
+    endReason: connection.endReason,
     billedSeconds: connection.sip === undefined ? participant : sip,
-    chargeMicros: price(rates.participantPerMinute, participant) + price(rates.sipInterconnectPerMinute, sip), currency: 'EUR',
+    chargeMicros: price(rates.participantPerMinute, participant) + price(rates.sipInterconnectPerMinute, sip),
+    currency: 'EUR',
   };
 }
 
@@ -58,7 +82,9 @@ export function readLedger(world: World, filter: { [field: string]: unknown } = 
   const wanted = Object.entries(filter).filter(([, value]) => value !== undefined);
   const legs = [
     ...[...world.legs.values()].map((leg) => voiceLine(world, leg)),
-    ...[...world.sessions.values()].flatMap((session) => [...session.connections.values()].map((connection) => videoLine(world, session, connection))),
+    ...[...world.sessions.values()].flatMap((session) =>
+      [...session.connections.values()].map((connection) => videoLine(world, session, connection)),
+    ),
   ].filter((leg) => wanted.every(([field, value]) => leg[field as keyof LedgerLeg] === value));
   return {
     now: world.clock.now(),

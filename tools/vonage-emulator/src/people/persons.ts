@@ -3,8 +3,21 @@ import type { Party, Person, World } from '../world.ts';
 import type { PersonView } from '../views.ts';
 
 /** Makes a person who is about to be on a call; the leg is put in by whoever makes it. */
-export function createPerson(world: World, kind: 'caller' | 'phone', from: string, to: string): { person: Person; party: Party } {
-  const person = { id: `${kind}-${world.newId()}`, kind, from, to, callId: '', state: 'ringing', timeline: [] } as unknown as Person;
+export function createPerson(
+  world: World,
+  kind: 'caller' | 'phone',
+  from: string,
+  to: string,
+): { person: Person; party: Party } {
+  const person = {
+    id: `${kind}-${world.newId()}`,
+    kind,
+    from,
+    to,
+    callId: '',
+    state: 'ringing',
+    timeline: [],
+  } as unknown as Person;
   world.people.set(person.id, person);
   const party: Party = {
     personId: person.id,

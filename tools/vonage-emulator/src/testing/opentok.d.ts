@@ -4,9 +4,22 @@ declare module 'opentok' {
 
   export default class OpenTok {
     constructor(apiKey: string, apiSecret: string, apiUrl?: string);
-    createSession(options: { mediaMode?: 'routed' | 'relayed'; archiveMode?: 'manual' | 'always' }, done: Done<{ sessionId: string }>): void;
-    generateToken(sessionId: string, options?: { role?: string; data?: string; expireTime?: number }, useT1?: boolean): string;
-    dial(sessionId: string, token: string, uri: string, options: object, done: Done<{ id: string; connectionId: string; streamId: string }>): void;
+    createSession(
+      options: { mediaMode?: 'routed' | 'relayed'; archiveMode?: 'manual' | 'always' },
+      done: Done<{ sessionId: string }>,
+    ): void;
+    generateToken(
+      sessionId: string,
+      options?: { role?: string; data?: string; expireTime?: number },
+      useT1?: boolean,
+    ): string;
+    dial(
+      sessionId: string,
+      token: string,
+      uri: string,
+      options: object,
+      done: Done<{ id: string; connectionId: string; streamId: string }>,
+    ): void;
     forceDisconnect(sessionId: string, connectionId: string, done: Done): void;
     playDTMF(sessionId: string, connectionId: string | null, digits: string, done: Done): void;
     signal(sessionId: string, connectionId: string | null, payload: object, done: Done): void;

@@ -8,7 +8,9 @@ import { EmulatorClient } from '../control-client.ts';
 import { createEmulator, type Emulator } from '../emulator.ts';
 
 export const keys = generateKeyPairSync('rsa', {
-  modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
 });
 export const APP = 'a1b2c3d4-0000-4000-8000-000000000001';
 export const PROJECT = '46000001';
@@ -56,12 +58,19 @@ async function customerServer(hooks: Hook[], on: Stage['on']): Promise<{ server:
   server.all('/*', async (request, reply) => {
     const raw = typeof request.body === 'string' ? request.body : '';
     const hook: Hook = {
-      path: request.url.split('?')[0] ?? '', method: request.method, headers: request.headers as Hook['headers'], query: request.query as Hook['query'],
-      raw, body: raw === '' ? {} : (JSON.parse(raw) as Hook['body']),
+      path: request.url.split('?')[0] ?? '',
+      method: request.method,
+      headers: request.headers as Hook['headers'],
+      query: request.query as Hook['query'],
+      raw,
+      body: raw === '' ? {} : (JSON.parse(raw) as Hook['body']),
     };
     hooks.push(hook);
     const answer = on.get(hook.path)?.(hook) ?? {};
-    return reply.code(answer.status ?? 200).type('application/json').send(answer.text ?? (answer.json === undefined ? '' : JSON.stringify(answer.json)));
+    return reply
+      .code(answer.status ?? 200)
+      .type('application/json')
+      .send(answer.text ?? (answer.json === undefined ? '' : JSON.stringify(answer.json)));
   });
   return { server, url: await server.listen({ host: '127.0.0.1', port: 0 }) };
 }
@@ -84,7 +93,11 @@ export async function setStage(config: EmulatorConfigInput = {}, patch: Emulator
   const client = new EmulatorClient(emulator.url);
   await client.putConfig(patch);
   return {
-    emulator, client, hooksUrl: url, hooks, on,
+    emulator,
+    client,
+    hooksUrl: url,
+    hooks,
+    on,
     opentok: new OpenTok(PROJECT, PROJECT_SECRET, emulator.url),
     vonage: new Vonage(
       { apiKey: ACCOUNT.apiKey, apiSecret: ACCOUNT.apiSecret, applicationId: APP, privateKey: keys.privateKey },
@@ -104,7 +117,9 @@ export async function setStage(config: EmulatorConfigInput = {}, patch: Emulator
 
 /** opentok's callbacks as promises, settling once (contract §0.3). */
 export const promised = <T>(call: (done: (error: Error | null, value?: T) => void) => void): Promise<T> =>
-  new Promise((resolve, reject) => call((error, value) => (error === null || error === undefined ? resolve(value as T) : reject(error))));
+  new Promise((resolve, reject) =>
+    call((error, value) => (error === null || error === undefined ? resolve(value as T) : reject(error))),
+  );
 
 /** A routed session by the legacy SDK. */
 export const routedSession = async ({ opentok }: Stage): Promise<string> =>

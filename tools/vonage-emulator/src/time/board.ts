@@ -55,7 +55,7 @@ export function createBoard(): Board {
     },
     async settled() {
       // Two quiet turns: a reply that arrived may start the next request on the turn after.
-      for (let quiet = 0; quiet < 2; ) {
+      for (let quiet = 0; quiet < 2;) {
         await nextTurn();
         if (inFlight === 0) quiet += 1;
         else {

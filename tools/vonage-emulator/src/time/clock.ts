@@ -81,7 +81,8 @@ export function virtualClock(startAt: number): Clock {
   const next = (): { id: number; due: number; task: () => void } | undefined => {
     let best: { id: number; due: number; order: number; task: () => void } | undefined;
     for (const [id, timer] of timers) {
-      if (best === undefined || timer.due < best.due || (timer.due === best.due && timer.order < best.order)) best = { id, ...timer };
+      if (best === undefined || timer.due < best.due || (timer.due === best.due && timer.order < best.order))
+        best = { id, ...timer };
     }
     return best;
   };

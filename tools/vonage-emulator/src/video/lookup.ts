@@ -21,6 +21,7 @@ export function sessionOf(world: World, call: Call, id = call.params.session ?? 
 export function connectionOf(world: World, call: Call): { session: VideoSession; connection: VideoConnection } {
   const session = sessionOf(world, call);
   const connection = session.connections.get(call.params.connection ?? '');
-  if (connection === undefined || connection.endedAt !== undefined) throw videoError(404, 'Session or Connection not found');
+  if (connection === undefined || connection.endedAt !== undefined)
+    throw videoError(404, 'Session or Connection not found');
   return { session, connection };
 }

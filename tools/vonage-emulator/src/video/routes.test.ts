@@ -1,7 +1,17 @@
 import OpenTok from 'opentok';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { signHs256 } from '../credentials/jwt.ts';
-import { APP, PROJECT, PROJECT_SECRET, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from '../testing/stage.ts';
+import {
+  APP,
+  PROJECT,
+  PROJECT_SECRET,
+  promised,
+  routedSession,
+  setStage,
+  SIP_AUTH,
+  SIP_URI,
+  type Stage,
+} from '../testing/stage.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -17,7 +27,10 @@ describe('OpenTok REST by the opentok SDK (contract §1)', () => {
   it('creates a routed session that the SDK can make tokens for, in every token form', async () => {
     const { opentok, client } = stage;
     const sessionId = await routedSession(stage);
-    for (const token of [opentok.generateToken(sessionId), opentok.generateToken(sessionId, { data: 'who=ann' }, true)]) {
+    for (const token of [
+      opentok.generateToken(sessionId),
+      opentok.generateToken(sessionId, { data: 'who=ann' }, true),
+    ]) {
       const browser = await client.joinWebrtc({ sessionId, token });
       expect(browser.sessionId).toBe(sessionId);
     }
@@ -42,8 +55,12 @@ describe('OpenTok REST by the opentok SDK (contract §1)', () => {
     const { opentok, client } = stage;
     const [one, other] = [await routedSession(stage), await routedSession(stage)];
     const forger = new OpenTok(PROJECT, 'not-the-secret');
-    await expect(promised((done) => opentok.dial(one, forger.generateToken(one), SIP_URI, {}, done))).rejects.toThrow(/Invalid API key or secret/);
-    await expect(promised((done) => opentok.dial(one, opentok.generateToken(other), SIP_URI, {}, done))).rejects.toThrow(/another session/);
+    await expect(promised((done) => opentok.dial(one, forger.generateToken(one), SIP_URI, {}, done))).rejects.toThrow(
+      /Invalid API key or secret/,
+    );
+    await expect(
+      promised((done) => opentok.dial(one, opentok.generateToken(other), SIP_URI, {}, done)),
+    ).rejects.toThrow(/another session/);
     expect((await client.restLog({ route: 'dial' })).map((line) => line.status)).toEqual([403, 400]);
   });
 
@@ -53,7 +70,9 @@ describe('OpenTok REST by the opentok SDK (contract §1)', () => {
     const { streamId } = await client.joinWebrtc({ sessionId, token: opentok.generateToken(sessionId) });
     const streams = await promised<{ id: string }[]>((done) => opentok.listStreams(sessionId, done));
     expect(streams.map((stream) => stream.id)).toEqual([streamId]);
-    await expect(promised((done) => opentok.getStream(sessionId, streamId ?? '', done))).rejects.toThrow(/not valid JSON/);
+    await expect(promised((done) => opentok.getStream(sessionId, streamId ?? '', done))).rejects.toThrow(
+      /not valid JSON/,
+    );
   });
 
   it('disconnects, mutes, signals and records as the SDK expects', async () => {
@@ -61,21 +80,27 @@ describe('OpenTok REST by the opentok SDK (contract §1)', () => {
     const sessionId = await routedSession(stage);
     const { connectionId, streamId } = await client.joinWebrtc({ sessionId, token: opentok.generateToken(sessionId) });
     await promised((done) => opentok.signal(sessionId, connectionId, { type: 't', data: 'd' }, done));
-    await expect(promised((done) => opentok.signal(sessionId, null, { type: 't'.repeat(129), data: '' }, done))).rejects.toThrow(/Payload too large/);
+    await expect(
+      promised((done) => opentok.signal(sessionId, null, { type: 't'.repeat(129), data: '' }, done)),
+    ).rejects.toThrow(/Payload too large/);
     await promised((done) => opentok.forceMuteStream(sessionId, streamId ?? '', done));
     await promised((done) => opentok.forceMuteAll(sessionId, { excludedStreams: [] }, done));
     const archive = await promised<{ id: string; status: string }>((done) => opentok.startArchive(sessionId, {}, done));
     expect(archive.status).toBe('started');
     await promised((done) => opentok.stopArchive(archive.id, done));
     await promised((done) => opentok.forceDisconnect(sessionId, connectionId, done));
-    await expect(promised((done) => opentok.forceDisconnect(sessionId, connectionId, done))).rejects.toThrow(/Session or Connection not found/);
+    await expect(promised((done) => opentok.forceDisconnect(sessionId, connectionId, done))).rejects.toThrow(
+      /Session or Connection not found/,
+    );
     expect((await client.ledger()).up).toBe(0);
   });
 
   it('sends registered callbacks for connections', async () => {
     const { opentok, client, hooksUrl } = stage;
     const sessionId = await routedSession(stage);
-    await promised((done) => opentok.registerCallback({ group: 'connection', event: 'created', url: `${hooksUrl}/registered` }, done));
+    await promised((done) =>
+      opentok.registerCallback({ group: 'connection', event: 'created', url: `${hooksUrl}/registered` }, done),
+    );
     await client.joinWebrtc({ sessionId, token: opentok.generateToken(sessionId) });
     const sent = await client.awaitWebhook({ url: '/registered' });
     expect(sent).toMatchObject({ event: 'connectionCreated', outcome: 'delivered' });
@@ -87,15 +112,17 @@ describe('OpenTok REST by the opentok SDK (contract §1)', () => {
     const probe = opentok.generateToken(sessionId);
     expect(probe).toContain('.');
     const auth = (await stage.client.restLog({ route: 'create-session' }))[0]?.headers['x-opentok-auth'] ?? '';
-    const strange = { 'x-opentok-auth': auth, 'headers': '[object Object]', 'content-type': 'application/json' };
+    const strange = { 'x-opentok-auth': auth, headers: '[object Object]', 'content-type': 'application/json' };
     const reply = await post(`/v2/project/${PROJECT}/session/${sessionId}/mute/`, strange, '');
     expect(reply.status).toBe(200);
     expect(reply.headers.get('content-type')).toMatch(/application\/json/);
     const form = { 'x-opentok-auth': auth, 'content-type': 'application/x-www-form-urlencoded' };
-    expect((await post('/session/create/', form, 'archiveMode=manual&location=null&p2p.preference=routed')).status).toBe(200);
+    expect(
+      (await post('/session/create/', form, 'archiveMode=manual&location=null&p2p.preference=routed')).status,
+    ).toBe(200);
   });
 
-  it('answers 400 to a body it cannot parse and 403 to a path with someone else\'s key', async () => {
+  it("answers 400 to a body it cannot parse and 403 to a path with someone else's key", async () => {
     await routedSession(stage);
     const auth = (await stage.client.restLog({ route: 'create-session' }))[0]?.headers['x-opentok-auth'] ?? '';
     const headers = { 'x-opentok-auth': auth, 'content-type': 'application/json' };
@@ -111,10 +138,16 @@ describe('unified Video by @vonage/server-sdk (contract §2)', () => {
     const { vonage, client, on } = stage;
     on.set('/answer', () => ({ json: [{ action: 'conversation', name: 'v' }] }));
     const { sessionId } = await vonage.video.createSession();
-    const browser = await client.joinWebrtc({ sessionId, token: vonage.video.generateClientToken(sessionId, { data: 'x' }) });
+    const browser = await client.joinWebrtc({
+      sessionId,
+      token: vonage.video.generateClientToken(sessionId, { data: 'x' }),
+    });
     await vonage.video.muteStream(sessionId, browser.streamId ?? '');
     expect((await client.sessions())[0]?.connections[0]?.muted).toBe(true);
-    const call = await vonage.video.initiateSIPCall(sessionId, { token: vonage.video.generateClientToken(sessionId), sip: { uri: SIP_URI, auth: SIP_AUTH } });
+    const call = await vonage.video.initiateSIPCall(sessionId, {
+      token: vonage.video.generateClientToken(sessionId),
+      sip: { uri: SIP_URI, auth: SIP_AUTH },
+    });
     await client.awaitLegsUp(1, { conversation: 'v' });
     await vonage.video.disconnectClient(sessionId, call.connectionId);
     await client.awaitLegsUp(0, { kind: 'voice-sip' });
@@ -125,14 +158,20 @@ describe('unified Video by @vonage/server-sdk (contract §2)', () => {
   it('runs the opentok SDK in its unified mode too', async () => {
     const { keys } = await import('../testing/stage.ts');
     const unified = new OpenTok(APP, keys.privateKey, stage.emulator.url);
-    const { sessionId } = await promised<{ sessionId: string }>((done) => unified.createSession({ mediaMode: 'routed' }, done));
+    const { sessionId } = await promised<{ sessionId: string }>((done) =>
+      unified.createSession({ mediaMode: 'routed' }, done),
+    );
     await stage.client.joinWebrtc({ sessionId, token: unified.generateToken(sessionId) });
     expect((await stage.client.sessions())[0]?.account).toBe(APP);
   });
 
   it('answers 401 to a Bearer token by another key', async () => {
     const { generateKeyPairSync } = await import('node:crypto');
-    const foreign = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } });
+    const foreign = generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    });
     const unified = new OpenTok(APP, foreign.privateKey, stage.emulator.url);
     await expect(promised((done) => unified.createSession({}, done))).rejects.toThrow(/Invalid API key or secret/);
     expect((await stage.client.restLog())[0]?.status).toBe(401);
@@ -144,7 +183,12 @@ describe('client tokens', () => {
     const { opentok, client } = stage;
     const [one, other] = [await routedSession(stage), await routedSession(stage)];
     const forger = new OpenTok(PROJECT, `${PROJECT_SECRET}x`);
-    for (const token of [forger.generateToken(one), forger.generateToken(one, {}, true), opentok.generateToken(other), 'rubbish']) {
+    for (const token of [
+      forger.generateToken(one),
+      forger.generateToken(one, {}, true),
+      opentok.generateToken(other),
+      'rubbish',
+    ]) {
       await expect(client.joinWebrtc({ sessionId: one, token })).rejects.toMatchObject({ status: 403 });
     }
     expect((await client.ledger()).legs).toEqual([]);
@@ -154,11 +198,20 @@ describe('client tokens', () => {
     const sessionId = await routedSession(stage);
     const now = Math.floor(Date.now() / 1000);
     const clientToken = (exp: number): string =>
-      signHs256({ iss: PROJECT, ist: 'project', scope: 'session.connect', session_id: sessionId, iat: now - 100, exp }, PROJECT_SECRET);
-    await expect(stage.client.joinWebrtc({ sessionId, token: clientToken(now - 1) })).rejects.toMatchObject({ status: 403 });
+      signHs256(
+        { iss: PROJECT, ist: 'project', scope: 'session.connect', session_id: sessionId, iat: now - 100, exp },
+        PROJECT_SECRET,
+      );
+    await expect(stage.client.joinWebrtc({ sessionId, token: clientToken(now - 1) })).rejects.toMatchObject({
+      status: 403,
+    });
     await stage.client.joinWebrtc({ sessionId, token: clientToken(now + 60) });
     const create = async (exp: number): Promise<number> =>
-      (await post('/session/create', { 'x-opentok-auth': signHs256({ iss: PROJECT, ist: 'project', exp }, PROJECT_SECRET) })).status;
+      (
+        await post('/session/create', {
+          'x-opentok-auth': signHs256({ iss: PROJECT, ist: 'project', exp }, PROJECT_SECRET),
+        })
+      ).status;
     expect([await create(now - 1), await create(now + 60)]).toEqual([403, 200]);
   });
 });

@@ -14,7 +14,10 @@ import { dialSip, disconnectSip, parseSipUri, sendDigits } from './sip-call.ts';
 import { streamRoutes } from './stream-routes.ts';
 import { archiveRoutes } from './archive-routes.ts';
 
-const createBody = z.looseObject({ 'archiveMode': z.string().default('manual'), 'p2p.preference': z.string().default('enabled') });
+const createBody = z.looseObject({
+  archiveMode: z.string().default('manual'),
+  'p2p.preference': z.string().default('enabled'),
+});
 
 const dialBody = z.looseObject({
   sessionId: z.string().min(1),
@@ -35,8 +38,24 @@ function createSession(world: World, call: Call): ReturnType<Route['handle']> {
   if (!routed && body.archiveMode === 'always') throw videoError(400, 'archiveMode always needs a routed session');
   const id = newSessionId(world, account);
   const now = world.clock.now();
-  world.sessions.set(id, { id, account, routed, archiveMode: body.archiveMode, createdAt: now, connections: new Map(), callbackChain: Promise.resolve() });
-  return ok([{ session_id: id, project_id: account, partner_id: account, create_dt: new Date(now).toUTCString(), media_server_url: '' }]);
+  world.sessions.set(id, {
+    id,
+    account,
+    routed,
+    archiveMode: body.archiveMode,
+    createdAt: now,
+    connections: new Map(),
+    callbackChain: Promise.resolve(),
+  });
+  return ok([
+    {
+      session_id: id,
+      project_id: account,
+      partner_id: account,
+      create_dt: new Date(now).toUTCString(),
+      media_server_url: '',
+    },
+  ]);
 }
 
 function dial(world: World, call: Call): ReturnType<Route['handle']> {
@@ -46,10 +65,12 @@ function dial(world: World, call: Call): ReturnType<Route['handle']> {
   if (!session.routed) throw videoError(409, 'Only routed sessions are allowed to initiate SIP calls');
   const verdict = checkClientToken(world.config, body.token, credentialNow(world, wallNow()));
   if (!verdict.ok) throw videoError(403, `Invalid token: ${verdict.why}`);
-  if (verdict.token.sessionId !== session.id || verdict.token.account !== session.account) throw videoError(400, 'The token is for another session');
+  if (verdict.token.sessionId !== session.id || verdict.token.account !== session.account)
+    throw videoError(400, 'The token is for another session');
   const address = parseSipUri(body.sip.uri);
   const rung = address === undefined ? undefined : applicationOf(world, address.user);
-  if (world.config.limits.sipDialCounts && rung !== undefined && overLimit(world, rung, 'calls')) throw videoError(429, 'Too Many Requests');
+  if (world.config.limits.sipDialCounts && rung !== undefined && overLimit(world, rung, 'calls'))
+    throw videoError(429, 'Too Many Requests');
   const connection = dialSip(world, session, { ...body.sip, data: verdict.token.data });
   return ok({ id: connection.sip?.id, connectionId: connection.id, streamId: connection.stream?.id });
 }
@@ -73,7 +94,10 @@ function signal(world: World, call: Call): ReturnType<Route['handle']> {
 
 function playDtmf(world: World, call: Call): ReturnType<Route['handle']> {
   const { digits } = z.looseObject({ digits: z.string().regex(/^[0-9*#pP]+$/) }).parse(call.body ?? {});
-  const targets = call.params.connection === undefined ? liveConnections(sessionOf(world, call)) : [connectionOf(world, call).connection];
+  const targets =
+    call.params.connection === undefined
+      ? liveConnections(sessionOf(world, call))
+      : [connectionOf(world, call).connection];
   for (const connection of targets) sendDigits(world, connection, digits);
   return ok({});
 }
@@ -84,20 +108,42 @@ export function addVideoRoutes(app: FastifyInstance, world: () => World): void {
   const routes: Route[] = [
     { method: 'POST', path: '/session/create', kind: 'create-session', handle: (call) => createSession(world(), call) },
     { method: 'POST', path: '/v2/project/:key/dial', kind: 'dial', handle: (call) => dial(world(), call) },
-    { method: 'DELETE', path: `${under}/connection/:connection`, kind: 'disconnect', handle: (call) => forceDisconnect(world(), call) },
     {
-      method: 'GET', path: `${under}/connection`, kind: 'list-connections',
+      method: 'DELETE',
+      path: `${under}/connection/:connection`,
+      kind: 'disconnect',
+      handle: (call) => forceDisconnect(world(), call),
+    },
+    {
+      method: 'GET',
+      path: `${under}/connection`,
+      kind: 'list-connections',
       handle: (call) => {
         const session = sessionOf(world(), call);
         const listed = world().faults.current().switches.listOmitsConnections ? [] : liveConnections(session);
-        const items = listed.map((one) => ({ connectionId: one.id, connectionState: 'Connected', createdAt: one.createdAt, data: one.data }));
+        const items = listed.map((one) => ({
+          connectionId: one.id,
+          connectionState: 'Connected',
+          createdAt: one.createdAt,
+          data: one.data,
+        }));
         return ok({ count: items.length, projectId: session.account, sessionId: session.id, items });
       },
     },
     { method: 'POST', path: `${under}/play-dtmf`, kind: 'play-dtmf', handle: (call) => playDtmf(world(), call) },
-    { method: 'POST', path: `${under}/connection/:connection/play-dtmf`, kind: 'play-dtmf', handle: (call) => playDtmf(world(), call) },
+    {
+      method: 'POST',
+      path: `${under}/connection/:connection/play-dtmf`,
+      kind: 'play-dtmf',
+      handle: (call) => playDtmf(world(), call),
+    },
     { method: 'POST', path: `${under}/signal`, kind: 'signal', handle: (call) => signal(world(), call) },
-    { method: 'POST', path: `${under}/connection/:connection/signal`, kind: 'signal', handle: (call) => signal(world(), call) },
+    {
+      method: 'POST',
+      path: `${under}/connection/:connection/signal`,
+      kind: 'signal',
+      handle: (call) => signal(world(), call),
+    },
     ...streamRoutes(world),
     ...archiveRoutes(world),
   ];

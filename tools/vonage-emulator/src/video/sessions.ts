@@ -15,23 +15,47 @@ export function newSessionId(world: World, account: string): string {
 export const liveConnections = (session: VideoSession): VideoConnection[] =>
   [...session.connections.values()].filter((connection) => connection.endedAt === undefined);
 
-const connectionBody = (connection: VideoConnection): object => ({ id: connection.id, createdAt: connection.createdAt, data: connection.data });
+const connectionBody = (connection: VideoConnection): object => ({
+  id: connection.id,
+  createdAt: connection.createdAt,
+  data: connection.data,
+});
 
 const streamBody = (connection: VideoConnection): object => ({
-  id: connection.stream?.id, connection: connectionBody(connection), createdAt: connection.stream?.createdAt, name: connection.stream?.name ?? '',
+  id: connection.stream?.id,
+  connection: connectionBody(connection),
+  createdAt: connection.stream?.createdAt,
+  name: connection.stream?.name ?? '',
   // "absent for audio-only" (contract §6)
   ...(connection.kind === 'webrtc' ? { videoType: 'camera' } : {}),
 });
 
 /** Connects, and publishes a stream when asked to. */
-export function connect(world: World, session: VideoSession, input: { kind: 'webrtc' | 'sip'; data: string; publish: boolean; name?: string }): VideoConnection {
+export function connect(
+  world: World,
+  session: VideoSession,
+  input: { kind: 'webrtc' | 'sip'; data: string; publish: boolean; name?: string },
+): VideoConnection {
   const now = world.clock.now();
-  const connection: VideoConnection = { id: world.newId(), kind: input.kind, sessionId: session.id, data: input.data, createdAt: now };
-  if (world.config.behaviour.sessionLifecycleEvents && liveConnections(session).length === 0) notifyVideo(world, session, 'session-callback', 'sessionCreated', {});
+  const connection: VideoConnection = {
+    id: world.newId(),
+    kind: input.kind,
+    sessionId: session.id,
+    data: input.data,
+    createdAt: now,
+  };
+  if (world.config.behaviour.sessionLifecycleEvents && liveConnections(session).length === 0)
+    notifyVideo(world, session, 'session-callback', 'sessionCreated', {});
   session.connections.set(connection.id, connection);
   notifyVideo(world, session, 'session-callback', 'connectionCreated', { connection: connectionBody(connection) });
   if (input.publish) {
-    connection.stream = { id: world.newId(), name: input.name ?? '', createdAt: now, muted: false, layoutClassList: [] };
+    connection.stream = {
+      id: world.newId(),
+      name: input.name ?? '',
+      createdAt: now,
+      muted: false,
+      layoutClassList: [],
+    };
     session.publishedAt ??= now;
     notifyVideo(world, session, 'session-callback', 'streamCreated', { stream: streamBody(connection) });
   }
@@ -40,13 +64,23 @@ export function connect(world: World, session: VideoSession, input: { kind: 'web
 }
 
 /** Ends a connection once. What hangs on it (a SIP call) is the caller's to end. */
-export function disconnect(world: World, session: VideoSession, connection: VideoConnection, reason: LeaveReason): boolean {
+export function disconnect(
+  world: World,
+  session: VideoSession,
+  connection: VideoConnection,
+  reason: LeaveReason,
+): boolean {
   if (connection.endedAt !== undefined) return false;
   connection.endedAt = world.clock.now();
   connection.endReason = reason;
-  if (connection.stream !== undefined) notifyVideo(world, session, 'session-callback', 'streamDestroyed', { reason, stream: streamBody(connection) });
-  notifyVideo(world, session, 'session-callback', 'connectionDestroyed', { reason, connection: connectionBody(connection) });
-  if (world.config.behaviour.sessionLifecycleEvents && liveConnections(session).length === 0) notifyVideo(world, session, 'session-callback', 'sessionDestroyed', {});
+  if (connection.stream !== undefined)
+    notifyVideo(world, session, 'session-callback', 'streamDestroyed', { reason, stream: streamBody(connection) });
+  notifyVideo(world, session, 'session-callback', 'connectionDestroyed', {
+    reason,
+    connection: connectionBody(connection),
+  });
+  if (world.config.behaviour.sessionLifecycleEvents && liveConnections(session).length === 0)
+    notifyVideo(world, session, 'session-callback', 'sessionDestroyed', {});
   world.board.changed();
   return true;
 }
@@ -55,13 +89,25 @@ export function disconnect(world: World, session: VideoSession, connection: Vide
 export function viewConnection(connection: VideoConnection): VideoConnectionView {
   const { sip, stream } = connection;
   return {
-    connectionId: connection.id, streamId: stream?.id, kind: connection.kind, sessionId: connection.sessionId, data: connection.data,
-    createdAt: connection.createdAt, endedAt: connection.endedAt, endReason: connection.endReason, muted: stream?.muted ?? false,
-    ...(sip === undefined ? {} : { sipCall: { id: sip.id, state: sip.state, callId: sip.leg?.uuid, to: sip.to, headers: sip.headers } }),
+    connectionId: connection.id,
+    streamId: stream?.id,
+    kind: connection.kind,
+    sessionId: connection.sessionId,
+    data: connection.data,
+    createdAt: connection.createdAt,
+    endedAt: connection.endedAt,
+    endReason: connection.endReason,
+    muted: stream?.muted ?? false,
+    ...(sip === undefined
+      ? {}
+      : { sipCall: { id: sip.id, state: sip.state, callId: sip.leg?.uuid, to: sip.to, headers: sip.headers } }),
   };
 }
 
 export const viewSession = (session: VideoSession): SessionView => ({
-  sessionId: session.id, account: session.account, routed: session.routed, createdAt: session.createdAt,
+  sessionId: session.id,
+  account: session.account,
+  routed: session.routed,
+  createdAt: session.createdAt,
   connections: liveConnections(session).map(viewConnection),
 });

@@ -23,19 +23,28 @@ interface Dialled {
 async function dial(options: object = { auth: SIP_AUTH }, uri = SIP_URI): Promise<Dialled> {
   const sessionId = await routedSession(stage);
   const reply = await promised<{ id: string; connectionId: string }>((done) =>
-    stage.opentok.dial(sessionId, stage.opentok.generateToken(sessionId, { data: 'bridge' }), uri, options, done));
+    stage.opentok.dial(sessionId, stage.opentok.generateToken(sessionId, { data: 'bridge' }), uri, options, done),
+  );
   return { sessionId, ...reply };
 }
 
-const sipEvents = (): unknown[] => stage.hooks.filter((hook) => hook.path === '/sip').map((hook) => hook.body.state ?? hook.body.reason_code ?? hook.body.event);
-const sessionEvents = (): unknown[] => stage.hooks.filter((hook) => hook.path === '/session').map((hook) => hook.body.event);
-const statuses = (): unknown[] => stage.hooks.filter((hook) => hook.path === '/event').map((hook) => hook.body.status ?? hook.body.type);
+const sipEvents = (): unknown[] =>
+  stage.hooks
+    .filter((hook) => hook.path === '/sip')
+    .map((hook) => hook.body.state ?? hook.body.reason_code ?? hook.body.event);
+const sessionEvents = (): unknown[] =>
+  stage.hooks.filter((hook) => hook.path === '/session').map((hook) => hook.body.event);
+const statuses = (): unknown[] =>
+  stage.hooks.filter((hook) => hook.path === '/event').map((hook) => hook.body.status ?? hook.body.type);
 const disconnect = ({ sessionId, connectionId }: Dialled): Promise<unknown> =>
   promised((done) => stage.opentok.forceDisconnect(sessionId, connectionId, done));
 
 describe('SIP interconnect (contract §5)', () => {
   it('parses SIP URIs without resolving them', () => {
-    expect(parseSipUri('sip:442079460000@sip.nexmo.com;transport=tls')).toEqual({ user: '442079460000', host: 'sip.nexmo.com' });
+    expect(parseSipUri('sip:442079460000@sip.nexmo.com;transport=tls')).toEqual({
+      user: '442079460000',
+      host: 'sip.nexmo.com',
+    });
     expect(parseSipUri('sip:%2B44@sip.nexmo.com:5061')).toEqual({ user: '+44', host: 'sip.nexmo.com' });
     expect(parseSipUri('442079460000')).toBeUndefined();
   });
@@ -46,15 +55,32 @@ describe('SIP interconnect (contract §5)', () => {
     expect(sessionEvents()).toEqual(['connectionCreated', 'streamCreated']);
     expect(sipEvents()).toEqual(['callCreated', 'DIALING', 'RINGING', 'ACTIVE']);
     const [first] = stage.hooks.filter((hook) => hook.path === '/session');
-    expect(first?.body).toMatchObject({ sessionId: dialled.sessionId, projectId: PROJECT, connection: { id: dialled.connectionId, data: 'bridge' } });
-    expect(stage.hooks.find((hook) => hook.path === '/sip')?.body.call).toMatchObject({ id: dialled.id, connectionId: dialled.connectionId });
+    expect(first?.body).toMatchObject({
+      sessionId: dialled.sessionId,
+      projectId: PROJECT,
+      connection: { id: dialled.connectionId, data: 'bridge' },
+    });
+    expect(stage.hooks.find((hook) => hook.path === '/sip')?.body.call).toMatchObject({
+      id: dialled.id,
+      connectionId: dialled.connectionId,
+    });
   });
 
   it('asks the answer URL with the SIP headers: session id, X- headers, never X-Nexmo', async () => {
-    const dialled = await dial({ auth: SIP_AUTH, from: '447700900123@example.com', headers: { 'X-Room-Ref': 'Abc', 'X-Nexmo-Secret': 'no', 'Other': 'no' } });
+    const dialled = await dial({
+      auth: SIP_AUTH,
+      from: '447700900123@example.com',
+      headers: { 'X-Room-Ref': 'Abc', 'X-Nexmo-Secret': 'no', Other: 'no' },
+    });
     await stage.client.advanceClock(100);
     const { query } = stage.hooks.find((hook) => hook.path === '/answer') ?? { query: {} };
-    expect(query).toMatchObject({ 'to': '442079460000', 'from': '447700900123', 'endpoint_type': 'sip', 'SipHeader_X-OpenTok-SessionId': dialled.sessionId, 'SipHeader_X-Room-Ref': 'Abc' });
+    expect(query).toMatchObject({
+      to: '442079460000',
+      from: '447700900123',
+      endpoint_type: 'sip',
+      'SipHeader_X-OpenTok-SessionId': dialled.sessionId,
+      'SipHeader_X-Room-Ref': 'Abc',
+    });
     expect(Object.keys(query).join()).not.toMatch(/Nexmo|Other/);
   });
 
@@ -64,19 +90,27 @@ describe('SIP interconnect (contract §5)', () => {
     expect(stage.hooks.find((hook) => hook.path === '/answer')?.query.from).toBe('+00000000');
   });
 
-  it.each([['a wrong password', { auth: { ...SIP_AUTH, password: 'x' } }, '403'], ['no credentials', {}, '401']])('answers 200 to %s, and destroys the call after', async (_, options, code) => {
+  it.each([
+    ['a wrong password', { auth: { ...SIP_AUTH, password: 'x' } }, '403'],
+    ['no credentials', {}, '401'],
+  ])('answers 200 to %s, and destroys the call after', async (_, options, code) => {
     await dial(options);
     await stage.client.advanceClock(100);
     expect(sipEvents()).toEqual(['callCreated', 'DIALING', code]);
     expect(sessionEvents()).toEqual(['connectionCreated', 'streamCreated', 'streamDestroyed', 'connectionDestroyed']);
-    expect((await stage.client.ledger()).legs.map((leg) => [leg.kind, leg.answeredAt])).toEqual([['sip-interconnect', undefined]]);
+    expect((await stage.client.ledger()).legs.map((leg) => [leg.kind, leg.answeredAt])).toEqual([
+      ['sip-interconnect', undefined],
+    ]);
   });
 
-  it.each(['sip:15550000000@sip.nexmo.com', 'sip:442079460000@elsewhere.example'])('destroys a call to %s with 404', async (uri) => {
-    await dial({ auth: SIP_AUTH }, uri);
-    await stage.client.advanceClock(100);
-    expect(sipEvents()).toEqual(['callCreated', 'DIALING', '404']);
-  });
+  it.each(['sip:15550000000@sip.nexmo.com', 'sip:442079460000@elsewhere.example'])(
+    'destroys a call to %s with 404',
+    async (uri) => {
+      await dial({ auth: SIP_AUTH }, uri);
+      await stage.client.advanceClock(100);
+      expect(sipEvents()).toEqual(['callCreated', 'DIALING', '404']);
+    },
+  );
 
   it('ends the voice leg when the connection of an answered call is disconnected', async () => {
     const dialled = await dial();
@@ -86,7 +120,9 @@ describe('SIP interconnect (contract §5)', () => {
     expect((await stage.client.ledger()).up).toBe(0);
     expect(sipEvents().slice(-2)).toEqual(['HANGUP', '700']);
     expect(statuses()).toEqual(['started', 'ringing', 'answered', 'transfer', 'completed']);
-    expect(stage.hooks.find((hook) => hook.body.event === 'connectionDestroyed')?.body.reason).toBe('forceDisconnected');
+    expect(stage.hooks.find((hook) => hook.body.event === 'connectionDestroyed')?.body.reason).toBe(
+      'forceDisconnected',
+    );
   });
 
   it('ends the connection when the voice leg is hung up', async () => {
@@ -102,11 +138,16 @@ describe('SIP interconnect (contract §5)', () => {
 
   it('stays up when the last browser leaves: nothing but a hang-up ends it', async () => {
     const dialled = await dial();
-    const browser = await stage.client.joinWebrtc({ sessionId: dialled.sessionId, token: stage.opentok.generateToken(dialled.sessionId) });
+    const browser = await stage.client.joinWebrtc({
+      sessionId: dialled.sessionId,
+      token: stage.opentok.generateToken(dialled.sessionId),
+    });
     await stage.client.advanceClock(MINUTE);
     await stage.client.leaveWebrtc(browser.connectionId);
     await stage.client.advanceClock(HOUR);
-    expect((await stage.client.ledger()).legs.filter((leg) => leg.endedAt === undefined).map((leg) => leg.kind)).toEqual(['voice-sip', 'sip-interconnect']);
+    expect(
+      (await stage.client.ledger()).legs.filter((leg) => leg.endedAt === undefined).map((leg) => leg.kind),
+    ).toEqual(['voice-sip', 'sip-interconnect']);
   });
 
   it('ends after six hours, reason 705', async () => {
@@ -133,7 +174,9 @@ describe('SIP interconnect (contract §5)', () => {
   });
 
   it('plays DTMF through to the voice leg', async () => {
-    stage.on.set('/answer', () => ({ json: [{ action: 'input', type: ['dtmf'], dtmf: { maxDigits: 2 }, eventUrl: [`${stage.hooksUrl}/dtmf`] }] }));
+    stage.on.set('/answer', () => ({
+      json: [{ action: 'input', type: ['dtmf'], dtmf: { maxDigits: 2 }, eventUrl: [`${stage.hooksUrl}/dtmf`] }],
+    }));
     const { sessionId, connectionId } = await dial();
     await stage.client.advanceClock(100);
     await promised((done) => stage.opentok.playDTMF(sessionId, connectionId, '42', done));
@@ -155,7 +198,10 @@ describe('disconnecting while the voice side still rings (design §2)', () => {
     expect(statuses()).toEqual(['started', 'ringing', 'timeout', 'completed']);
   });
 
-  it.each([['before it rings', 3], ['while the answer webhook is under way', 10]])('is never answered when let go of %s', async (_, afterMs) => {
+  it.each([
+    ['before it rings', 3],
+    ['while the answer webhook is under way', 10],
+  ])('is never answered when let go of %s', async (_, afterMs) => {
     await stage.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 5_000 }] });
     const dialled = await dial();
     await stage.client.advanceClock(afterMs);

@@ -21,7 +21,9 @@ interface SipDial {
 /** `sip:<number>@<host>[:port][;params]`; the host is parsed, never resolved. */
 export function parseSipUri(uri: string): { user: string; host: string } | undefined {
   const match = /^sips?:([^@;]+)@([^:;?]+)(?::\d+)?(?:[;?].*)?$/i.exec(uri);
-  return match?.[1] === undefined || match[2] === undefined ? undefined : { user: decodeURIComponent(match[1]), host: match[2].toLowerCase() };
+  return match?.[1] === undefined || match[2] === undefined
+    ? undefined
+    : { user: decodeURIComponent(match[1]), host: match[2].toLowerCase() };
 }
 
 /** A number shows as the caller id, anything else as +00000000 (contract §5). */
@@ -37,8 +39,15 @@ interface Line {
   sip: SipCall;
 }
 
-function tell({ world, session, connection, sip }: Line, event: string, extra: { [field: string]: unknown } = {}): void {
-  notifyVideo(world, session, 'sip-callback', event, { call: { id: sip.id, connectionId: connection.id, createdAt: sip.createdAt }, ...extra });
+function tell(
+  { world, session, connection, sip }: Line,
+  event: string,
+  extra: { [field: string]: unknown } = {},
+): void {
+  notifyVideo(world, session, 'sip-callback', event, {
+    call: { id: sip.id, connectionId: connection.id, createdAt: sip.createdAt },
+    ...extra,
+  });
 }
 
 function enter(line: Line, state: 'DIALING' | 'RINGING' | 'ACTIVE'): void {
@@ -68,13 +77,20 @@ function gatewayParty(line: Line): Party {
       if (event === 'answered') {
         sip.activeAt = world.clock.now();
         enter(line, 'ACTIVE');
-        const cancel = world.clock.after(world.config.timings.sipMaxDurationMs, () => hangUpBoth(line, '705', 'Max Duration'));
+        const cancel = world.clock.after(world.config.timings.sipMaxDurationMs, () =>
+          hangUpBoth(line, '705', 'Max Duration'),
+        );
         sip.timers.add(cancel);
         watchMedia(line);
       }
       if (event === 'ended') {
         const answered = sip.leg?.answeredAt !== undefined;
-        destroy(line, answered ? '700' : '480', answered ? 'Normal Clearing' : 'Temporarily Unavailable', 'clientDisconnected');
+        destroy(
+          line,
+          answered ? '700' : '480',
+          answered ? 'Normal Clearing' : 'Temporarily Unavailable',
+          'clientDisconnected',
+        );
       }
     },
   };
@@ -82,23 +98,31 @@ function gatewayParty(line: Line): Party {
 
 function hangUpBoth(line: Line, code: string, message: string): void {
   destroy(line, code, message, 'clientDisconnected');
-  if (line.sip.leg !== undefined) endLeg(line.world, line.sip.leg, { reason: message.toLowerCase().replaceAll(' ', '-'), by: 'user' });
+  if (line.sip.leg !== undefined)
+    endLeg(line.world, line.sip.leg, { reason: message.toLowerCase().replaceAll(' ', '-'), by: 'user' });
 }
 
 function watchMedia(line: Line): void {
   line.sip.stopMediaTimer?.();
   line.sip.stopMediaTimer = undefined;
   if (line.sip.mediaFlowing || line.sip.state !== 'ACTIVE') return;
-  line.sip.stopMediaTimer = line.world.clock.after(line.world.config.timings.sipMediaTimeoutMs, () => hangUpBoth(line, '704', 'Media Timeout'));
+  line.sip.stopMediaTimer = line.world.clock.after(line.world.config.timings.sipMediaTimeoutMs, () =>
+    hangUpBoth(line, '704', 'Media Timeout'),
+  );
 }
 
 /**
  * Digest (contract §5): user is the API key of the account that owns the number's application, password its secret; any account will do for
  * a number that is nobody's. The refusal comes after dial's 200.
  */
-function digestRefusal({ config }: World, applicationId: string | undefined, auth: SipDial['auth']): { code: string; message: string } | undefined {
+function digestRefusal(
+  { config }: World,
+  applicationId: string | undefined,
+  auth: SipDial['auth'],
+): { code: string; message: string } | undefined {
   if (auth === undefined) return { code: '401', message: 'Unauthorized' };
-  const accounts = applicationId === undefined ? [config.account, ...config.accounts] : [owningAccount(config, applicationId)];
+  const accounts =
+    applicationId === undefined ? [config.account, ...config.accounts] : [owningAccount(config, applicationId)];
   const known = accounts.some(({ apiKey, apiSecret }) => auth.username === apiKey && auth.password === apiSecret);
   return known ? undefined : { code: '403', message: 'Forbidden' };
 }
@@ -106,14 +130,25 @@ function digestRefusal({ config }: World, applicationId: string | undefined, aut
 function reach(line: Line, dial: SipDial): void {
   const { world, sip } = line;
   const address = parseSipUri(dial.uri);
-  const refusal = digestRefusal(world, address === undefined ? undefined : applicationOf(world, address.user), dial.auth);
+  const refusal = digestRefusal(
+    world,
+    address === undefined ? undefined : applicationOf(world, address.user),
+    dial.auth,
+  );
   if (refusal !== undefined) return destroy(line, refusal.code, refusal.message, 'clientDisconnected');
   const known = address !== undefined && world.config.behaviour.sipHosts.includes(address.host);
   const letGo = sip.state === 'ENDED';
   if (letGo && world.config.behaviour.disconnectCancelsRinging) return;
-  const call = known ? receiveCall(world, {
-    kind: 'voice-sip', endpointType: 'sip', from: sip.from, to: address.user, party: gatewayParty(line), sipHeaders: sip.headers,
-  }) : undefined;
+  const call = known
+    ? receiveCall(world, {
+        kind: 'voice-sip',
+        endpointType: 'sip',
+        from: sip.from,
+        to: address.user,
+        party: gatewayParty(line),
+        sipHeaders: sip.headers,
+      })
+    : undefined;
   if (call === undefined) return destroy(line, '404', 'Not Found', 'clientDisconnected');
   sip.leg = call.leg;
   call.leg.orphaned = letGo;
@@ -128,8 +163,14 @@ function reach(line: Line, dial: SipDial): void {
 export function dialSip(world: World, session: VideoSession, dial: SipDial): VideoConnection {
   const connection = connect(world, session, { kind: 'sip', data: dial.data, publish: true });
   const sip: SipCall = {
-    id: world.newId(), state: 'DIALING', createdAt: world.clock.now(), to: dial.uri, from: callerId(dial.from),
-    headers: { 'X-OpenTok-SessionId': session.id, ...dial.headers }, mediaFlowing: true, timers: new Set(),
+    id: world.newId(),
+    state: 'DIALING',
+    createdAt: world.clock.now(),
+    to: dial.uri,
+    from: callerId(dial.from),
+    headers: { 'X-OpenTok-SessionId': session.id, ...dial.headers },
+    mediaFlowing: true,
+    timers: new Set(),
   };
   connection.sip = sip;
   const line = { world, session, connection, sip };
@@ -153,7 +194,11 @@ export function disconnectSip(world: World, session: VideoSession, connection: V
   destroy(line, wasActive ? '700' : '487', wasActive ? 'Normal Clearing' : 'Request Terminated', 'forceDisconnected');
   if (leg === undefined || leg.endedAt !== undefined) return;
   if (wasActive || world.config.behaviour.disconnectCancelsRinging) {
-    return endLeg(world, leg, { reason: 'bye', by: 'user', ...(wasActive ? {} : { status: 'cancelled', sipCode: 487 }) });
+    return endLeg(world, leg, {
+      reason: 'bye',
+      by: 'user',
+      ...(wasActive ? {} : { status: 'cancelled', sipCode: 487 }),
+    });
   }
   leg.orphaned = true;
 }

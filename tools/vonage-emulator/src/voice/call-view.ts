@@ -6,7 +6,8 @@ import { money } from './events.ts';
 /** `YYYY-MM-DD HH:MM:SS` (contract §2). */
 const plainTime = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
 
-const party = (leg: Leg, number: string, here: boolean): object => (leg.endpointType === 'sip' && here ? { type: 'sip', uri: number } : { type: 'phone', number });
+const party = (leg: Leg, number: string, here: boolean): object =>
+  leg.endpointType === 'sip' && here ? { type: 'sip', uri: number } : { type: 'phone', number };
 
 export function callBody(world: World, leg: Leg): { [field: string]: unknown } {
   const seconds = voiceSeconds(world, leg);
@@ -20,10 +21,15 @@ export function callBody(world: World, leg: Leg): { [field: string]: unknown } {
     from: party(leg, leg.from, !outbound),
     status: leg.status,
     direction: leg.direction,
-    ...(leg.endedAt === undefined ? {} : {
-      rate: money(rate), price: money(price(rate, seconds)), duration: String(seconds),
-      ...(leg.answeredAt === undefined ? {} : { start_time: plainTime(leg.answeredAt) }),
-      end_time: plainTime(leg.endedAt), network: '65512',
-    }),
+    ...(leg.endedAt === undefined
+      ? {}
+      : {
+          rate: money(rate),
+          price: money(price(rate, seconds)),
+          duration: String(seconds),
+          ...(leg.answeredAt === undefined ? {} : { start_time: plainTime(leg.answeredAt) }),
+          end_time: plainTime(leg.endedAt),
+          network: '65512',
+        }),
   };
 }

@@ -9,14 +9,20 @@ import { endLeg } from './legs.ts';
 /** Hangs up a leg in any state; an unanswered one is cancelled. */
 export function hangUp(world: World, leg: Leg): void {
   const cancelled = leg.answeredAt === undefined && leg.direction === 'outbound';
-  endLeg(world, leg, { reason: 'rest-hangup', by: 'platform', ...(cancelled ? { status: 'cancelled', sipCode: 487 } : {}) });
+  endLeg(world, leg, {
+    reason: 'rest-hangup',
+    by: 'platform',
+    ...(cancelled ? { status: 'cancelled', sipCode: 487 } : {}),
+  });
 }
 
 /** mute, unmute, earmuff, unearmuff. */
 export function setHearing(world: World, leg: Leg, action: 'mute' | 'unmute' | 'earmuff' | 'unearmuff'): void {
   if (action === 'mute' || action === 'unmute') leg.muted = action === 'mute';
   else leg.earmuffed = action === 'earmuff';
-  leg.party.note(({ mute: 'muted', unmute: 'unmuted', earmuff: 'earmuffed', unearmuff: 'unearmuffed' } as const)[action]);
+  leg.party.note(
+    ({ mute: 'muted', unmute: 'unmuted', earmuff: 'earmuffed', unearmuff: 'unearmuffed' } as const)[action],
+  );
   world.board.changed();
 }
 
@@ -26,7 +32,9 @@ export const transferToNcco = (world: World, leg: Leg, ncco: Ncco): void => star
 /** Replaces the leg's NCCO by what a URL answers; the call ends when nothing usable comes. */
 export async function transferToUrl(world: World, leg: Leg, url: string): Promise<void> {
   const data = { to: leg.to, from: leg.from, uuid: leg.uuid, conversation_uuid: leg.conversation.uuid };
-  const fallback = world.config.applications.find((application) => application.id === leg.applicationId)?.fallbackAnswerUrl;
+  const fallback = world.config.applications.find(
+    (application) => application.id === leg.applicationId,
+  )?.fallbackAnswerUrl;
   const hook = voiceHook(world, leg.applicationId, 'answer', { url, method: 'GET' }, data);
   const reply = await fetchNcco(world, hook, fallback, (reason) => sendError(world, leg, reason));
   if (reply.is === 'ncco') return startNcco(world, leg, reply.ncco);

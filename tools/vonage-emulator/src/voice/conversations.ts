@@ -4,20 +4,28 @@ import type { Conversation, Leg, Membership, World } from '../world.ts';
 import { isoTime, queueHook, sendError } from './events.ts';
 
 /** The conversation each leg has of its own until it enters a named one. */
-export const privateConversation = (world: World, applicationId: string): Conversation =>
-  ({ uuid: `CON-${world.newId()}`, applicationId, members: new Map() });
+export const privateConversation = (world: World, applicationId: string): Conversation => ({
+  uuid: `CON-${world.newId()}`,
+  applicationId,
+  members: new Map(),
+});
 
 const keyOf = (applicationId: string, name: string): string => `${applicationId}:${name}`;
 
 /** True once a leg with startOnEnter is in. */
-const isStarted = (conversation: Conversation): boolean => [...conversation.members.values()].some((member) => member.startOnEnter);
+const isStarted = (conversation: Conversation): boolean =>
+  [...conversation.members.values()].some((member) => member.startOnEnter);
 
 function announce(conversation: Conversation, leg: Leg, wasStarted: boolean): void {
   const started = isStarted(conversation);
   const music = conversation.members.get(leg)?.holdMusic;
-  leg.party.note(started ? 'joined' : 'waiting', { conversation: conversation.name, ...(!started && music !== undefined && { text: music }) });
+  leg.party.note(started ? 'joined' : 'waiting', {
+    conversation: conversation.name,
+    ...(!started && music !== undefined && { text: music }),
+  });
   if (started && !wasStarted) {
-    for (const other of conversation.members.keys()) if (other !== leg) other.party.note('joined', { conversation: conversation.name });
+    for (const other of conversation.members.keys())
+      if (other !== leg) other.party.note('joined', { conversation: conversation.name });
   }
 }
 
@@ -34,9 +42,19 @@ export function joinConversation(world: World, leg: Leg, name: string, membershi
   const wasStarted = isStarted(conversation);
   conversation.members.set(leg, membership);
   leg.conversation = conversation;
-  queueHook(world, leg, 'transfer', {
-    conversation_uuid_from: from, conversation_uuid_to: conversation.uuid, uuid: leg.uuid, timestamp: isoTime(world.clock.now()), type: 'transfer',
-  }, { event: 'transfer' });
+  queueHook(
+    world,
+    leg,
+    'transfer',
+    {
+      conversation_uuid_from: from,
+      conversation_uuid_to: conversation.uuid,
+      uuid: leg.uuid,
+      timestamp: isoTime(world.clock.now()),
+      type: 'transfer',
+    },
+    { event: 'transfer' },
+  );
   announce(conversation, leg, wasStarted);
   world.board.changed();
   return true;
@@ -60,7 +78,8 @@ export function leaveConversation(world: World, leg: Leg): { membership: Members
   conversation.members.delete(leg);
   leg.party.note('left', { conversation: conversation.name });
   // "ends only when the last remaining participant hangs up": the name is free again.
-  if (conversation.members.size === 0 && conversation.name !== undefined) world.conversations.delete(keyOf(leg.applicationId, conversation.name));
+  if (conversation.members.size === 0 && conversation.name !== undefined)
+    world.conversations.delete(keyOf(leg.applicationId, conversation.name));
   world.board.changed();
   return { membership, others: [...conversation.members.keys()] };
 }
@@ -73,9 +92,17 @@ export function viewConversations(world: World): ConversationView[] {
     name: conversation.name,
     started: isStarted(conversation),
     members: [...conversation.members].map(([leg, membership]) => ({
-      callId: leg.uuid, personId: leg.party.personId, from: leg.from, to: leg.to,
-      muted: leg.muted || membership.muted, earmuffed: leg.earmuffed,
-      startOnEnter: membership.startOnEnter, endOnExit: membership.endOnExit, canSpeak: membership.canSpeak, canHear: membership.canHear, bridgedSessionId: leg.party.sessionId,
+      callId: leg.uuid,
+      personId: leg.party.personId,
+      from: leg.from,
+      to: leg.to,
+      muted: leg.muted || membership.muted,
+      earmuffed: leg.earmuffed,
+      startOnEnter: membership.startOnEnter,
+      endOnExit: membership.endOnExit,
+      canSpeak: membership.canSpeak,
+      canHear: membership.canHear,
+      bridgedSessionId: leg.party.sessionId,
     })),
   }));
 }

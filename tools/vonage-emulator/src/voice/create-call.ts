@@ -12,31 +12,55 @@ import { placeCall } from './place-call.ts';
 const method = z.enum(['GET', 'POST']);
 const urlList = z.union([z.array(z.string()).min(1), z.string().transform((one) => [one])]);
 
-const body = z.looseObject({
-  to: z.array(z.discriminatedUnion('type', [
-    z.looseObject({ type: z.literal('phone'), number: z.coerce.string().min(1), dtmfAnswer: z.string().optional() }),
-    z.looseObject({ type: z.literal('sip'), uri: z.string().min(1) }),
-  ])).min(1),
-  from: z.looseObject({ type: z.literal('phone'), number: z.coerce.string() }).optional(),
-  random_from_number: z.boolean().optional(),
-  ncco: nccoSchema.optional(),
-  answer_url: urlList.optional(),
-  answer_method: method.default('GET'),
-  event_url: urlList.optional(),
-  event_method: method.default('POST'),
-  machine_detection: z.enum(['continue', 'hangup']).optional(),
-  length_timer: z.coerce.number().int().min(1).max(7200).default(7200),
-  ringing_timer: z.coerce.number().int().min(1).max(120).default(60),
-}).refine((call) => call.ncco !== undefined || call.answer_url !== undefined, 'one of ncco, answer_url is needed')
+const body = z
+  .looseObject({
+    to: z
+      .array(
+        z.discriminatedUnion('type', [
+          z.looseObject({
+            type: z.literal('phone'),
+            number: z.coerce.string().min(1),
+            dtmfAnswer: z.string().optional(),
+          }),
+          z.looseObject({ type: z.literal('sip'), uri: z.string().min(1) }),
+        ]),
+      )
+      .min(1),
+    from: z.looseObject({ type: z.literal('phone'), number: z.coerce.string() }).optional(),
+    random_from_number: z.boolean().optional(),
+    ncco: nccoSchema.optional(),
+    answer_url: urlList.optional(),
+    answer_method: method.default('GET'),
+    event_url: urlList.optional(),
+    event_method: method.default('POST'),
+    machine_detection: z.enum(['continue', 'hangup']).optional(),
+    length_timer: z.coerce.number().int().min(1).max(7200).default(7200),
+    ringing_timer: z.coerce.number().int().min(1).max(120).default(60),
+  })
+  .refine((call) => call.ncco !== undefined || call.answer_url !== undefined, 'one of ncco, answer_url is needed')
   .refine((call) => call.from !== undefined || call.random_from_number === true, 'from is needed');
 
 const hookOf = (urls: string[] | undefined, how: 'GET' | 'POST'): HookTarget | undefined =>
-  (urls?.[0] === undefined ? undefined : { url: urls[0], method: how });
+  urls?.[0] === undefined ? undefined : { url: urls[0], method: how };
 
 async function runAnswerUrl(world: World, leg: Leg, target: HookTarget): Promise<void> {
-  const data = { to: leg.to, from: leg.from, uuid: leg.uuid, conversation_uuid: leg.conversation.uuid, region_url: world.config.behaviour.regionUrl, endpoint_type: leg.endpointType };
-  const fallback = world.config.applications.find((application) => application.id === leg.applicationId)?.fallbackAnswerUrl;
-  const reply = await fetchNcco(world, voiceHook(world, leg.applicationId, 'answer', target, data), fallback, (reason) => sendError(world, leg, reason));
+  const data = {
+    to: leg.to,
+    from: leg.from,
+    uuid: leg.uuid,
+    conversation_uuid: leg.conversation.uuid,
+    region_url: world.config.behaviour.regionUrl,
+    endpoint_type: leg.endpointType,
+  };
+  const fallback = world.config.applications.find(
+    (application) => application.id === leg.applicationId,
+  )?.fallbackAnswerUrl;
+  const reply = await fetchNcco(
+    world,
+    voiceHook(world, leg.applicationId, 'answer', target, data),
+    fallback,
+    (reason) => sendError(world, leg, reason),
+  );
   if (reply.is === 'ncco') return startNcco(world, leg, reply.ncco);
   if (reply.is === 'none') sendError(world, leg, SYNTAX_ERROR);
   endLeg(world, leg, { reason: `answer-${reply.is}`, by: 'platform' });
@@ -58,10 +82,14 @@ export function createCall(world: World, applicationId: string, input: unknown):
     eventHook: hookOf(call.event_url, call.event_method),
     machineDetection: call.machine_detection,
     onAnswered: (answered) => {
-      if (to?.type === 'phone' && to.dtmfAnswer !== undefined) answered.party.note('dtmf-heard', { text: to.dtmfAnswer });
+      if (to?.type === 'phone' && to.dtmfAnswer !== undefined)
+        answered.party.note('dtmf-heard', { text: to.dtmfAnswer });
       if (call.ncco !== undefined) startNcco(world, answered, call.ncco);
       else if (answerTarget !== undefined) void runAnswerUrl(world, answered, answerTarget);
     },
   });
-  return { status: 201, body: { uuid: leg.uuid, status: 'started', direction: 'outbound', conversation_uuid: leg.conversation.uuid } };
+  return {
+    status: 201,
+    body: { uuid: leg.uuid, status: 'started', direction: 'outbound', conversation_uuid: leg.conversation.uuid },
+  };
 }

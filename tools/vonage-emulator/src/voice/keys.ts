@@ -6,7 +6,13 @@ import { common, queueHook } from './events.ts';
 export function keyDigits(world: World, leg: Leg, digits: string): void {
   for (const digit of digits) {
     if (leg.digitHook !== undefined) {
-      queueHook(world, leg, 'input', { ...common(world, leg), dtmf: { digits: digit, timed_out: false } }, { target: leg.digitHook });
+      queueHook(
+        world,
+        leg,
+        'input',
+        { ...common(world, leg), dtmf: { digits: digit, timed_out: false } },
+        { target: leg.digitHook },
+      );
     }
     if (leg.keys.listener !== undefined) leg.keys.listener(digit);
     else if (leg.keys.bargeIn || world.config.behaviour.digitsOutsideInput === 'buffer') {

@@ -24,8 +24,15 @@ export function createLeg(world: World, input: NewLeg): Leg {
     ...input,
     uuid: world.faults.current().switches.uuidForm === 'undashed' ? id.replaceAll('-', '') : id,
     conversation: input.conversation ?? privateConversation(world, input.applicationId),
-    status: 'started', createdAt: world.clock.now(), orphaned: false, muted: false, earmuffed: false,
-    keys: { buffer: '', bargeIn: false }, timers: new Set(), over: new AbortController(), eventChain: Promise.resolve(),
+    status: 'started',
+    createdAt: world.clock.now(),
+    orphaned: false,
+    muted: false,
+    earmuffed: false,
+    keys: { buffer: '', bargeIn: false },
+    timers: new Set(),
+    over: new AbortController(),
+    eventChain: Promise.resolve(),
   };
   world.legs.set(leg.uuid, leg);
   sendStatus(world, leg, 'started');
@@ -57,8 +64,13 @@ export function answerLeg(world: World, leg: Leg): void {
   leg.timers.clear();
   leg.status = 'answered';
   leg.answeredAt = world.clock.now();
-  sendStatus(world, leg, 'answered', { start_time: isoTime(leg.answeredAt), rate: money(voiceRate(world, leg)), network: '' });
-  if (leg.lengthMs !== undefined) legTimer(world, leg, leg.lengthMs, () => endLeg(world, leg, { reason: 'length-timer', by: 'platform' }));
+  sendStatus(world, leg, 'answered', {
+    start_time: isoTime(leg.answeredAt),
+    rate: money(voiceRate(world, leg)),
+    network: '',
+  });
+  if (leg.lengthMs !== undefined)
+    legTimer(world, leg, leg.lengthMs, () => endLeg(world, leg, { reason: 'length-timer', by: 'platform' }));
   leg.party.note('answered');
   world.board.changed();
 }
@@ -84,10 +96,18 @@ export function endLeg(world: World, leg: Leg, end: End): void {
   leg.timers.clear();
   const left = leaveConversation(world, leg);
   leg.party.note('ended', { reason: end.reason });
-  if (leg.status !== 'completed') sendStatus(world, leg, leg.status, { ...(end.detail && { detail: end.detail }), ...(end.sipCode && { sip_code: end.sipCode }) });
+  if (leg.status !== 'completed')
+    sendStatus(world, leg, leg.status, {
+      ...(end.detail && { detail: end.detail }),
+      ...(end.sipCode && { sip_code: end.sipCode }),
+    });
   // "Every call gets `completed` at the end unless it was `rejected`" (contract §3).
   if (leg.status === 'completed' || (world.config.behaviour.completedAfterFailure && leg.status !== 'rejected')) {
-    sendStatus(world, leg, 'completed', { ...closing(world, leg), disconnected_by: end.by, sip_code: end.sipCode ?? 200 });
+    sendStatus(world, leg, 'completed', {
+      ...closing(world, leg),
+      disconnected_by: end.by,
+      sip_code: end.sipCode ?? 200,
+    });
   }
   if (left?.membership.endOnExit === true) {
     for (const other of left.others) endLeg(world, other, { reason: 'conversation-ended', by: 'platform' });

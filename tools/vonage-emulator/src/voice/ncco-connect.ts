@@ -12,7 +12,11 @@ function destination(action: ActionOf<'connect'>): { number: string; type: 'phon
   if (endpoint?.type === 'phone') return { number: digitsOf(endpoint.number), type: 'phone' };
   if (endpoint?.type === 'sip') return { number: endpoint.uri, type: 'sip' };
   // app, websocket and vbc are rung like a phone under their own name.
-  return { number: endpoint?.type === 'app' ? endpoint.user : endpoint?.type === 'vbc' ? endpoint.extension : (endpoint?.uri ?? ''), type: 'sip' };
+  return {
+    number:
+      endpoint?.type === 'app' ? endpoint.user : endpoint?.type === 'vbc' ? endpoint.extension : (endpoint?.uri ?? ''),
+    type: 'sip',
+  };
 }
 
 /** Rings the endpoint; goes on when that leg has ended, or with the NCCO a synchronous event answered with. */
@@ -25,13 +29,24 @@ export async function performConnect(run: Run, action: ActionOf<'connect'>): Pro
   const { number, type } = destination(action);
   const url = action.eventUrl?.[0];
   const child = placeCall(world, {
-    applicationId: leg.applicationId, from: action.from ?? leg.to, to: number, endpointType: type, conversation: leg.conversation,
-    ringMs: action.timeout * 1000, lengthMs: action.limit * 1000, machineDetection: action.machineDetection,
+    applicationId: leg.applicationId,
+    from: action.from ?? leg.to,
+    to: number,
+    endpointType: type,
+    conversation: leg.conversation,
+    ringMs: action.timeout * 1000,
+    lengthMs: action.limit * 1000,
+    machineDetection: action.machineDetection,
     ...(url === undefined ? {} : { eventHook: { url, method: action.eventMethod } }),
     onAnswered: () => undefined, // its audio is this leg's: no NCCO of its own
   });
   // The far side goes when this side goes.
-  const onAbort = (): void => endLeg(world, child, { reason: 'connect-ended', by: 'platform', ...(child.answeredAt === undefined ? { status: 'cancelled' } : {}) });
+  const onAbort = (): void =>
+    endLeg(world, child, {
+      reason: 'connect-ended',
+      by: 'platform',
+      ...(child.answeredAt === undefined ? { status: 'cancelled' } : {}),
+    });
   run.signal.addEventListener('abort', onAbort, { once: true });
   await new Promise<void>((resolve) => child.over.signal.addEventListener('abort', () => resolve(), { once: true }));
   run.signal.removeEventListener('abort', onAbort);

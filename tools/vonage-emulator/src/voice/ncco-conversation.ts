@@ -5,15 +5,20 @@ import { sendError } from './events.ts';
 import type { ActionOf } from './ncco-schema.ts';
 import type { Outcome, Run } from './ncco-step.ts';
 
-const over = (run: Run): Promise<void> => new Promise((resolve) => {
-  if (run.signal.aborted) return resolve();
-  run.signal.addEventListener('abort', () => resolve(), { once: true });
-});
+const over = (run: Run): Promise<void> =>
+  new Promise((resolve) => {
+    if (run.signal.aborted) return resolve();
+    run.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 /** "Action only ends when the call is ended, therefore all actions after it are ignored." */
 export async function performConversation(run: Run, action: ActionOf<'conversation'>): Promise<Outcome> {
   const membership: Membership = {
-    startOnEnter: action.startOnEnter, endOnExit: action.endOnExit, muted: action.mute, canSpeak: action.canSpeak, canHear: action.canHear,
+    startOnEnter: action.startOnEnter,
+    endOnExit: action.endOnExit,
+    muted: action.mute,
+    canSpeak: action.canSpeak,
+    canHear: action.canHear,
     holdMusic: [action.musicOnHoldUrl ?? []].flat()[0],
   };
   if (joinConversation(run.world, run.leg, action.name, membership)) await over(run);
@@ -31,7 +36,11 @@ export async function performTransfer(run: Run, action: ActionOf<'transfer'>): P
     return undefined;
   }
   moveAll(run.world, run.left, run.leg, target, {
-    startOnEnter: true, endOnExit: false, muted: action.mute, canSpeak: action.canSpeak, canHear: action.canHear,
+    startOnEnter: true,
+    endOnExit: false,
+    muted: action.mute,
+    canSpeak: action.canSpeak,
+    canHear: action.canHear,
   });
   await over(run);
   return undefined;

@@ -62,7 +62,13 @@ function payload(run: Run, action: ActionOf<'input'>, got: Collected): { [field:
   const legacy = dtmfForm === 'legacy' || (dtmfForm === 'by-type' && action.type === undefined);
   if (legacy) {
     const { uuid, conversation_uuid, timestamp } = common(world, leg);
-    return { uuid, conversation_uuid: String(conversation_uuid).replace(/^CON-/, ''), timed_out: got.timedOut, dtmf: got.digits, timestamp };
+    return {
+      uuid,
+      conversation_uuid: String(conversation_uuid).replace(/^CON-/, ''),
+      timed_out: got.timedOut,
+      dtmf: got.digits,
+      timestamp,
+    };
   }
   return { speech: { results: [] }, dtmf: { digits: got.digits, timed_out: got.timedOut }, ...common(world, leg) };
 }
@@ -75,12 +81,21 @@ export async function performInput(run: Run, action: ActionOf<'input'>): Promise
     return undefined;
   }
   const speechOnly = action.type !== undefined && !action.type.includes('dtmf');
-  const limits = speechOnly ? { timeOut: action.speech.startTimeout, maxDigits: Number.POSITIVE_INFINITY, submitOnHash: false } : limitsOf(action);
+  const limits = speechOnly
+    ? { timeOut: action.speech.startTimeout, maxDigits: Number.POSITIVE_INFINITY, submitOnHash: false }
+    : limitsOf(action);
   const got = await collect(run, limits);
   if (run.signal.aborted) return undefined;
   const { leg } = run;
   run.prompted = false;
   run.prompt = '';
-  const replacement = await askForNcco(run, 'input', action, speechOnly ? { speech: { timeout_reason: 'start_timeout', results: [] }, ...common(run.world, leg) } : payload(run, action, got));
+  const replacement = await askForNcco(
+    run,
+    'input',
+    action,
+    speechOnly
+      ? { speech: { timeout_reason: 'start_timeout', results: [] }, ...common(run.world, leg) }
+      : payload(run, action, got),
+  );
   return replacement;
 }

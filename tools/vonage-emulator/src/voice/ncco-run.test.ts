@@ -11,13 +11,19 @@ afterEach(() => stage.fresh());
 afterAll(() => stage.close());
 
 const answerWith = (...actions: object[]): void => void stage.on.set('/answer', () => ({ json: actions }));
-const input = (options: object = {}): object => ({ action: 'input', type: ['dtmf'], eventUrl: [`${stage.hooksUrl}/dtmf`], ...options });
+const input = (options: object = {}): object => ({
+  action: 'input',
+  type: ['dtmf'],
+  eventUrl: [`${stage.hooksUrl}/dtmf`],
+  ...options,
+});
 const dial = async (from = '447700900001'): Promise<string> => {
   const { id } = await stage.client.dial({ from, to: NUMBER });
   await stage.client.advanceClock(0);
   return id;
 };
-const got = (path: string): Record<string, unknown>[] => stage.hooks.filter((hook) => hook.path === path).map((hook) => hook.body);
+const got = (path: string): Record<string, unknown>[] =>
+  stage.hooks.filter((hook) => hook.path === path).map((hook) => hook.body);
 const story = async (id: string): Promise<string[]> => (await stage.client.caller(id)).timeline.map((one) => one.event);
 const up = async (): Promise<number> => (await stage.client.ledger()).up;
 
@@ -54,7 +60,12 @@ describe('input', () => {
     const id = await dial();
     await stage.client.key(id, '1234');
     await stage.client.advanceClock(0);
-    expect(got('/dtmf')[0]).toMatchObject({ dtmf: { digits: '1234', timed_out: false }, speech: { results: [] }, to: NUMBER, from: '447700900001' });
+    expect(got('/dtmf')[0]).toMatchObject({
+      dtmf: { digits: '1234', timed_out: false },
+      speech: { results: [] },
+      to: NUMBER,
+      from: '447700900001',
+    });
     expect(await story(id)).toEqual(['dialled', 'ringing', 'answered', 'heard', 'prompt', 'keyed', 'joined']);
   });
 
@@ -88,14 +99,21 @@ describe('input', () => {
   });
 
   it('takes keys during a barge-in prompt only', async () => {
-    answerWith({ action: 'talk', text: 'no interruptions' }, { action: 'talk', text: 'PIN please', bargeIn: true }, { action: 'talk', text: 'skipped once keyed', bargeIn: true }, input({ dtmf: { maxDigits: 2 } }));
+    answerWith(
+      { action: 'talk', text: 'no interruptions' },
+      { action: 'talk', text: 'PIN please', bargeIn: true },
+      { action: 'talk', text: 'skipped once keyed', bargeIn: true },
+      input({ dtmf: { maxDigits: 2 } }),
+    );
     const id = await dial();
     await stage.client.key(id, '9');
     await stage.client.advanceClock(1.6 * SECOND);
     await stage.client.key(id, '12');
     await stage.client.advanceClock(0);
     expect(got('/dtmf')[0]?.dtmf).toEqual({ digits: '12', timed_out: false });
-    expect((await stage.client.caller(id)).timeline.filter((one) => one.event === 'heard').map((one) => one.text)).toEqual(['no interruptions', 'PIN please']);
+    expect(
+      (await stage.client.caller(id)).timeline.filter((one) => one.event === 'heard').map((one) => one.text),
+    ).toEqual(['no interruptions', 'PIN please']);
   });
 
   it('sends asynchronous digits one at a time while the NCCO runs on', async () => {
@@ -103,7 +121,10 @@ describe('input', () => {
     const id = await dial();
     await stage.client.key(id, '12');
     await stage.client.advanceClock(0);
-    expect(got('/dtmf').map((body) => body.dtmf)).toEqual([{ digits: '1', timed_out: false }, { digits: '2', timed_out: false }]);
+    expect(got('/dtmf').map((body) => body.dtmf)).toEqual([
+      { digits: '1', timed_out: false },
+      { digits: '2', timed_out: false },
+    ]);
     expect(await story(id)).toContain('joined');
   });
 });
@@ -125,7 +146,10 @@ describe('conversation', () => {
 
   it('keeps the names of two applications apart', async () => {
     const other = { id: `${APP.slice(0, -1)}2`, publicKey: 'none', answerUrl: `${stage.hooksUrl}/answer` };
-    await stage.client.putConfig({ applications: [other], numbers: [{ e164: '+15550001111', applicationId: other.id }] });
+    await stage.client.putConfig({
+      applications: [other],
+      numbers: [{ e164: '+15550001111', applicationId: other.id }],
+    });
     answerWith({ action: 'conversation', name: 'same' });
     await dial();
     await stage.client.dial({ from: '447700900003', to: '+15550001111' });
@@ -134,7 +158,9 @@ describe('conversation', () => {
   });
 
   it('keeps legs waiting until one with startOnEnter comes', async () => {
-    stage.on.set('/answer', (hook) => ({ json: [{ action: 'conversation', name: 'r', startOnEnter: hook.query.from === '447700900009' }] }));
+    stage.on.set('/answer', (hook) => ({
+      json: [{ action: 'conversation', name: 'r', startOnEnter: hook.query.from === '447700900009' }],
+    }));
     const guest = await dial();
     expect((await story(guest)).at(-1)).toBe('waiting');
     await dial('447700900009');
@@ -142,7 +168,9 @@ describe('conversation', () => {
   });
 
   it('ends everyone when a leg with endOnExit leaves, and not otherwise', async () => {
-    stage.on.set('/answer', (hook) => ({ json: [{ action: 'conversation', name: 'r', endOnExit: hook.query.from === '447700900009' }] }));
+    stage.on.set('/answer', (hook) => ({
+      json: [{ action: 'conversation', name: 'r', endOnExit: hook.query.from === '447700900009' }],
+    }));
     const guest = await dial();
     const host = await dial('447700900009');
     const third = await dial('447700900003');
@@ -163,9 +191,19 @@ describe('conversation', () => {
   });
 
   it('tells what is heard by whoever waits, and who hears whom', async () => {
-    answerWith({ action: 'conversation', name: 'r', startOnEnter: false, musicOnHoldUrl: ['http://127.0.0.1/music.mp3'], canSpeak: [], canHear: ['x'] });
+    answerWith({
+      action: 'conversation',
+      name: 'r',
+      startOnEnter: false,
+      musicOnHoldUrl: ['http://127.0.0.1/music.mp3'],
+      canSpeak: [],
+      canHear: ['x'],
+    });
     const id = await dial();
-    expect((await stage.client.caller(id)).timeline.at(-1)).toMatchObject({ event: 'waiting', text: 'http://127.0.0.1/music.mp3' });
+    expect((await stage.client.caller(id)).timeline.at(-1)).toMatchObject({
+      event: 'waiting',
+      text: 'http://127.0.0.1/music.mp3',
+    });
     expect((await stage.client.conversations())[0]?.members[0]).toMatchObject({ canSpeak: [], canHear: ['x'] });
   });
 
@@ -180,7 +218,9 @@ describe('conversation', () => {
     answerWith({ action: 'conversation', name: 'b' });
     const { callId } = await stage.client.dial({ from: '447700900003', to: NUMBER });
     await dial('447700900004');
-    await stage.vonage.voice.transferCallWithNCCO(callId, [{ action: 'transfer', conversationId: target?.uuid }] as never);
+    await stage.vonage.voice.transferCallWithNCCO(callId, [
+      { action: 'transfer', conversationId: target?.uuid },
+    ] as never);
     await stage.client.advanceClock(0);
     expect((await stage.client.conversations()).map((room) => [room.name, room.members.length])).toEqual([['a', 4]]);
   });
@@ -201,7 +241,10 @@ describe('connect, notify, record, wait', () => {
 
   it('says that a connect over the limit of new calls was throttled, and goes on', async () => {
     await stage.client.putConfig({ limits: { enabled: true, callsPerSecond: 1 } });
-    answerWith(...[1, 2].map(() => ({ action: 'connect', endpoint: [{ type: 'phone', number: '15550002222' }] })), { action: 'talk', text: 'over' });
+    answerWith(...[1, 2].map(() => ({ action: 'connect', endpoint: [{ type: 'phone', number: '15550002222' }] })), {
+      action: 'talk',
+      text: 'over',
+    });
     await stage.client.setPhone('15550002222', { mode: 'busy', afterMs: 1 });
     const id = await dial();
     await stage.client.advanceClock(10);
@@ -212,15 +255,25 @@ describe('connect, notify, record, wait', () => {
 
   it('asks a synchronous event what to do when the endpoint does not answer', async () => {
     await stage.client.setPhone('15550002222', { mode: 'busy' });
-    answerWith({ action: 'connect', endpoint: [{ type: 'phone', number: '15550002222' }], eventType: 'synchronous', eventUrl: [`${stage.hooksUrl}/connect`] });
-    stage.on.set('/connect', (hook) => ({ json: hook.body.status === 'busy' ? [{ action: 'conversation', name: 'r' }] : undefined }));
+    answerWith({
+      action: 'connect',
+      endpoint: [{ type: 'phone', number: '15550002222' }],
+      eventType: 'synchronous',
+      eventUrl: [`${stage.hooksUrl}/connect`],
+    });
+    stage.on.set('/connect', (hook) => ({
+      json: hook.body.status === 'busy' ? [{ action: 'conversation', name: 'r' }] : undefined,
+    }));
     const id = await dial();
     await stage.client.advanceClock(1 * SECOND);
     expect((await story(id)).at(-1)).toBe('joined');
   });
 
   it('replaces the NCCO by what a notify answers', async () => {
-    answerWith({ action: 'notify', payload: { a: 1 }, eventUrl: [`${stage.hooksUrl}/notify`] }, { action: 'talk', text: 'old' });
+    answerWith(
+      { action: 'notify', payload: { a: 1 }, eventUrl: [`${stage.hooksUrl}/notify`] },
+      { action: 'talk', text: 'old' },
+    );
     stage.on.set('/notify', () => ({ json: [{ action: 'talk', text: 'new' }] }));
     const id = await dial();
     expect(got('/notify')[0]).toMatchObject({ payload: { a: 1 } });
@@ -243,13 +296,26 @@ describe('what the platform refuses', () => {
     ['an unknown action', [{ action: 'dance' }]],
     ['an eventUrl that is no array', [{ action: 'input', type: ['dtmf'], eventUrl: 'http://x' }]],
     ['bargeIn without a later input', [{ action: 'talk', text: 'x', bargeIn: true }]],
-    ['two endpoints', [{ action: 'connect', endpoint: [{ type: 'phone', number: '1' }, { type: 'phone', number: '2' }] }]],
+    [
+      'two endpoints',
+      [
+        {
+          action: 'connect',
+          endpoint: [
+            { type: 'phone', number: '1' },
+            { type: 'phone', number: '2' },
+          ],
+        },
+      ],
+    ],
     ['an empty list', []],
   ])('sends an error event for %s, and disconnects', async (_, ncco) => {
     stage.on.set('/answer', () => ({ json: ncco }));
     await dial();
     await stage.client.advanceClock(0);
-    expect(got('/event').find((body) => 'reason' in body)).toMatchObject({ reason: 'Syntax error in NCCO. Invalid value type or action.' });
+    expect(got('/event').find((body) => 'reason' in body)).toMatchObject({
+      reason: 'Syntax error in NCCO. Invalid value type or action.',
+    });
     expect((await stage.client.ledger()).legs[0]).toMatchObject({ endReason: 'answer-invalid', chargeMicros: 0 });
   });
 
@@ -264,8 +330,12 @@ describe('what the platform refuses', () => {
   });
 
   it('accepts music on hold as a string or a list, and reads non-JSON as no NCCO', () => {
-    expect(nccoSchema.safeParse([{ action: 'conversation', name: 'x', musicOnHoldUrl: 'http://a' }]).success).toBe(true);
-    expect(nccoSchema.safeParse([{ action: 'conversation', name: 'x', musicOnHoldUrl: ['http://a'] }]).success).toBe(true);
+    expect(nccoSchema.safeParse([{ action: 'conversation', name: 'x', musicOnHoldUrl: 'http://a' }]).success).toBe(
+      true,
+    );
+    expect(nccoSchema.safeParse([{ action: 'conversation', name: 'x', musicOnHoldUrl: ['http://a'] }]).success).toBe(
+      true,
+    );
     expect(parseNccoReply('OK')).toEqual({ is: 'none' });
   });
 });

@@ -13,19 +13,32 @@ import { endLeg } from './legs.ts';
 function perform(run: Run, action: Action): Promise<Outcome> {
   const { world, leg } = run;
   switch (action.action) {
-    case 'talk': return performTalk(run, action);
-    case 'stream': return performStream(run, action);
-    case 'record': return performRecord(run, action);
-    case 'input': return performInput(run, action);
-    case 'conversation': return performConversation(run, action);
-    case 'transfer': return performTransfer(run, action);
-    case 'connect': return performConnect(run, action);
+    case 'talk':
+      return performTalk(run, action);
+    case 'stream':
+      return performStream(run, action);
+    case 'record':
+      return performRecord(run, action);
+    case 'input':
+      return performInput(run, action);
+    case 'conversation':
+      return performConversation(run, action);
+    case 'transfer':
+      return performTransfer(run, action);
+    case 'connect':
+      return performConnect(run, action);
     case 'notify':
-      return askForNcco(run, 'notify', action, { ...common(world, leg), payload: action.payload, timestamp: isoTime(world.clock.now()) });
+      return askForNcco(run, 'notify', action, {
+        ...common(world, leg),
+        payload: action.payload,
+        timestamp: isoTime(world.clock.now()),
+      });
     case 'wait':
       return world.clock.delay(action.timeout * 1000, run.signal).then(() => undefined);
-    case 'pay': return Promise.resolve(undefined); // card capture is not emulated
-    default: throw new TypeError(`unknown action ${String(action satisfies never)}`);
+    case 'pay':
+      return Promise.resolve(undefined); // card capture is not emulated
+    default:
+      throw new TypeError(`unknown action ${String(action satisfies never)}`);
   }
 }
 

@@ -16,13 +16,28 @@ const timeOut = z.coerce.number().min(0).max(10);
 const maxDigits = z.coerce.number().int().min(1).max(20);
 const dtmf = { timeOut: timeOut.default(3), maxDigits: maxDigits.default(4), submitOnHash: flag.default(false) };
 
-const talk = z.looseObject({ action: z.literal('talk'), text: z.string().min(1), bargeIn: flag.default(false), loop, level });
-const stream = z.looseObject({ action: z.literal('stream'), streamUrl: z.array(z.string()).min(1), bargeIn: flag.default(false), loop, level });
+const talk = z.looseObject({
+  action: z.literal('talk'),
+  text: z.string().min(1),
+  bargeIn: flag.default(false),
+  loop,
+  level,
+});
+const stream = z.looseObject({
+  action: z.literal('stream'),
+  streamUrl: z.array(z.string()).min(1),
+  bargeIn: flag.default(false),
+  loop,
+  level,
+});
 
 const input = z.looseObject({
   action: z.literal('input'),
   /** Absent in the legacy form, whose options stand at top level (contract §3). */
-  type: z.array(z.enum(['dtmf', 'speech'])).min(1).optional(),
+  type: z
+    .array(z.enum(['dtmf', 'speech']))
+    .min(1)
+    .optional(),
   dtmf: z.looseObject(dtmf).prefault({}),
   speech: z.looseObject({ startTimeout: z.coerce.number().min(1).max(60).default(10) }).prefault({}),
   timeOut: timeOut.optional(),
@@ -46,8 +61,17 @@ const conversation = z.looseObject({
 });
 
 const endpoint = z.discriminatedUnion('type', [
-  z.looseObject({ type: z.literal('phone'), number: z.string().min(1), dtmfAnswer: z.string().optional(), onAnswer: z.looseObject({ url: z.string() }).optional() }),
-  z.looseObject({ type: z.literal('sip'), uri: z.string().min(1), headers: z.record(z.string(), z.unknown()).optional() }),
+  z.looseObject({
+    type: z.literal('phone'),
+    number: z.string().min(1),
+    dtmfAnswer: z.string().optional(),
+    onAnswer: z.looseObject({ url: z.string() }).optional(),
+  }),
+  z.looseObject({
+    type: z.literal('sip'),
+    uri: z.string().min(1),
+    headers: z.record(z.string(), z.unknown()).optional(),
+  }),
   z.looseObject({ type: z.literal('app'), user: z.string() }),
   z.looseObject({ type: z.literal('websocket'), uri: z.string() }),
   z.looseObject({ type: z.literal('vbc'), extension: z.coerce.string() }),
@@ -65,17 +89,43 @@ const connect = z.looseObject({
   ...hook,
 });
 
-const record = z.looseObject({ action: z.literal('record'), endOnKey: z.coerce.string().optional(), timeOut: z.coerce.number().min(3).max(7200).optional(), ...hook });
-const notify = z.looseObject({ action: z.literal('notify'), payload: z.unknown(), eventUrl: urls, eventMethod: hook.eventMethod });
-const wait = z.looseObject({ action: z.literal('wait'), timeout: z.coerce.number().default(10).transform((s) => Math.min(7200, Math.max(0.1, s))) });
-const transfer = z.looseObject({ action: z.literal('transfer'), conversationId: z.string().min(1), mute: flag.default(false), ...hear });
+const record = z.looseObject({
+  action: z.literal('record'),
+  endOnKey: z.coerce.string().optional(),
+  timeOut: z.coerce.number().min(3).max(7200).optional(),
+  ...hook,
+});
+const notify = z.looseObject({
+  action: z.literal('notify'),
+  payload: z.unknown(),
+  eventUrl: urls,
+  eventMethod: hook.eventMethod,
+});
+const wait = z.looseObject({
+  action: z.literal('wait'),
+  timeout: z.coerce
+    .number()
+    .default(10)
+    .transform((s) => Math.min(7200, Math.max(0.1, s))),
+});
+const transfer = z.looseObject({
+  action: z.literal('transfer'),
+  conversationId: z.string().min(1),
+  mute: flag.default(false),
+  ...hear,
+});
 const pay = z.looseObject({ action: z.literal('pay') });
 
 /** `bargeIn` "requires a later `input`" (contract §4). */
 const bargeInHasInput = (actions: { action: string; bargeIn?: unknown }[]): boolean =>
-  actions.every((action, at) => action.bargeIn !== true || actions.slice(at + 1).some((later) => later.action === 'input'));
+  actions.every(
+    (action, at) => action.bargeIn !== true || actions.slice(at + 1).some((later) => later.action === 'input'),
+  );
 
-export const nccoSchema = z.array(z.discriminatedUnion('action', [talk, stream, input, conversation, connect, record, notify, wait, transfer, pay]))
+export const nccoSchema = z
+  .array(
+    z.discriminatedUnion('action', [talk, stream, input, conversation, connect, record, notify, wait, transfer, pay]),
+  )
   .min(1)
   .refine(bargeInHasInput, 'bargeIn needs an input action after it');
 
@@ -84,7 +134,9 @@ export type Action = Ncco[number];
 export type ActionOf<K extends Action['action']> = Extract<Action, { action: K }>;
 
 /** Reads a webhook's reply: an NCCO, nothing, or something that is neither. */
-export function parseNccoReply(text: string): { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } {
+export function parseNccoReply(
+  text: string,
+): { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } {
   if (text.trim() === '') return { is: 'none' };
   let json: unknown;
   try {

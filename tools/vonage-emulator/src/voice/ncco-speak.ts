@@ -35,12 +35,22 @@ async function play(run: Run, text: string, ms: number, bargeIn: boolean): Promi
 const looped = (ms: number, loop: number): number => (loop === 0 ? ENDLESS_MS : ms * loop);
 
 export async function performTalk(run: Run, action: ActionOf<'talk'>): Promise<Outcome> {
-  await play(run, action.text, looped(action.text.length * run.world.config.timings.talkMsPerCharacter, action.loop), action.bargeIn);
+  await play(
+    run,
+    action.text,
+    looped(action.text.length * run.world.config.timings.talkMsPerCharacter, action.loop),
+    action.bargeIn,
+  );
   return undefined;
 }
 
 export async function performStream(run: Run, action: ActionOf<'stream'>): Promise<Outcome> {
-  await play(run, `[${action.streamUrl[0] ?? ''}]`, looped(run.world.config.timings.streamMs, action.loop), action.bargeIn);
+  await play(
+    run,
+    `[${action.streamUrl[0] ?? ''}]`,
+    looped(run.world.config.timings.streamMs, action.loop),
+    action.bargeIn,
+  );
   return undefined;
 }
 
@@ -52,15 +62,23 @@ export async function performRecord(run: Run, action: ActionOf<'record'>): Promi
   const stop = (): void => cut.abort();
   run.signal.addEventListener('abort', stop);
   leg.keys.listener = (digit) => (digit === action.endOnKey ? stop() : undefined);
-  await world.clock.delay(action.timeOut === undefined ? world.config.timings.recordMs : action.timeOut * 1000, cut.signal);
+  await world.clock.delay(
+    action.timeOut === undefined ? world.config.timings.recordMs : action.timeOut * 1000,
+    cut.signal,
+  );
   run.signal.removeEventListener('abort', stop);
   if (run.signal.aborted) return undefined;
   leg.keys.listener = undefined;
   leg.party.note('recorded');
   const recording = world.newId();
   await askForNcco(run, 'record', action, {
-    start_time: isoTime(began), end_time: isoTime(world.clock.now()), recording_url: `https://api.nexmo.com/v1/files/${recording}`,
-    size: world.clock.now() - began, recording_uuid: recording, conversation_uuid: leg.conversation.uuid, timestamp: isoTime(world.clock.now()),
+    start_time: isoTime(began),
+    end_time: isoTime(world.clock.now()),
+    recording_url: `https://api.nexmo.com/v1/files/${recording}`,
+    size: world.clock.now() - began,
+    recording_uuid: recording,
+    conversation_uuid: leg.conversation.uuid,
+    timestamp: isoTime(world.clock.now()),
   });
   return undefined;
 }

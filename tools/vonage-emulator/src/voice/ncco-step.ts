@@ -23,12 +23,21 @@ export interface Run {
 export type Outcome = Ncco | undefined;
 
 /** Posts to an action's eventUrl (or the leg's) and reads the reply; an NCCO in it replaces the rest. */
-export async function askForNcco(run: Run, kind: 'input' | 'notify' | 'event' | 'record', action: { eventUrl?: string[]; eventMethod: 'GET' | 'POST' }, data: { [field: string]: unknown }): Promise<Outcome> {
+export async function askForNcco(
+  run: Run,
+  kind: 'input' | 'notify' | 'event' | 'record',
+  action: { eventUrl?: string[]; eventMethod: 'GET' | 'POST' },
+  data: { [field: string]: unknown },
+): Promise<Outcome> {
   const { world, leg } = run;
   const url = action.eventUrl?.[0];
   const target = url === undefined ? eventTarget(world, leg) : { url, method: action.eventMethod };
   if (target === undefined) return undefined;
-  const fallback = world.config.applications.find((application) => application.id === leg.applicationId)?.fallbackAnswerUrl;
-  const reply = await fetchNcco(world, voiceHook(world, leg.applicationId, kind, target, data), fallback, (reason) => sendError(world, leg, reason));
+  const fallback = world.config.applications.find(
+    (application) => application.id === leg.applicationId,
+  )?.fallbackAnswerUrl;
+  const reply = await fetchNcco(world, voiceHook(world, leg.applicationId, kind, target, data), fallback, (reason) =>
+    sendError(world, leg, reason),
+  );
   return reply.is === 'ncco' ? reply.ncco : undefined; // else "continue the call flow" (contract §3)
 }

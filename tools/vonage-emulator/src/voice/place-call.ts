@@ -28,12 +28,14 @@ const REFUSALS: Partial<Record<PhoneBehaviour['mode'], { status: string; detail?
 
 function picksUp(world: World, leg: Leg, behaviour: PhoneBehaviour, call: OutboundCall): void {
   answerLeg(world, leg);
-  if (behaviour.hangUpAfterMs !== undefined) legTimer(world, leg, behaviour.hangUpAfterMs, () => endLeg(world, leg, { reason: 'hung-up', by: 'user' }));
+  if (behaviour.hangUpAfterMs !== undefined)
+    legTimer(world, leg, behaviour.hangUpAfterMs, () => endLeg(world, leg, { reason: 'hung-up', by: 'user' }));
   if (call.machineDetection !== undefined) {
     const { uuid, ...rest } = common(world, leg);
     const status = behaviour.mode === 'machine' ? 'machine' : 'human';
     sendStatus(world, leg, status, { ...rest, uuid: undefined, call_uuid: uuid });
-    if (status === 'machine' && call.machineDetection === 'hangup') return endLeg(world, leg, { reason: 'machine', by: 'platform' });
+    if (status === 'machine' && call.machineDetection === 'hangup')
+      return endLeg(world, leg, { reason: 'machine', by: 'platform' });
   }
   call.onAnswered(leg);
 }
@@ -55,8 +57,13 @@ export function placeCall(world: World, call: OutboundCall): Leg {
     legTimer(world, leg, afterMs, () => picksUp(world, leg, behaviour, call));
   }
   const status = world.config.behaviour.ringTimeoutStatus;
-  legTimer(world, leg, call.ringMs, () => endLeg(world, leg, {
-    reason: 'ringing-timer', by: 'platform', status, ...(status === 'unanswered' ? { detail: 'timeout', sipCode: 480 } : {}),
-  }));
+  legTimer(world, leg, call.ringMs, () =>
+    endLeg(world, leg, {
+      reason: 'ringing-timer',
+      by: 'platform',
+      status,
+      ...(status === 'unanswered' ? { detail: 'timeout', sipCode: 480 } : {}),
+    }),
+  );
   return leg;
 }

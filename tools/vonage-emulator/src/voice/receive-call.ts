@@ -22,17 +22,29 @@ export const applicationOf = (world: World, number: string): string | undefined 
   world.config.numbers.find((linked) => digitsOf(linked.e164) === digitsOf(number))?.applicationId;
 
 const forwarded = (headers: Record<string, string> = {}): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => /^X-/i.test(name) && !/^X-Nexmo/i.test(name)).map(([name, value]) => [`SipHeader_${name}`, value]));
+  Object.fromEntries(
+    Object.entries(headers)
+      .filter(([name]) => /^X-/i.test(name) && !/^X-Nexmo/i.test(name))
+      .map(([name, value]) => [`SipHeader_${name}`, value]),
+  );
 
 /** Makes the leg and rings; the answer webhook goes out on `ring`. Undefined when the number is not linked. */
 export function receiveCall(world: World, call: InboundCall): { leg: Leg; ring: () => void } | undefined {
   const applicationId = applicationOf(world, call.to);
   if (applicationId === undefined) return undefined;
   const leg = createLeg(world, {
-    kind: call.kind, endpointType: call.endpointType, applicationId, direction: 'inbound', from: call.from, to: digitsOf(call.to), party: call.party,
+    kind: call.kind,
+    endpointType: call.endpointType,
+    applicationId,
+    direction: 'inbound',
+    from: call.from,
+    to: digitsOf(call.to),
+    party: call.party,
     lengthMs: world.config.timings.inboundMaxMs,
   });
-  legTimer(world, leg, world.config.timings.inboundRingingMs, () => endLeg(world, leg, { reason: 'ringing-timer', by: 'platform', status: 'timeout' }));
+  legTimer(world, leg, world.config.timings.inboundRingingMs, () =>
+    endLeg(world, leg, { reason: 'ringing-timer', by: 'platform', status: 'timeout' }),
+  );
   return {
     leg,
     ring: () => {
@@ -44,12 +56,24 @@ export function receiveCall(world: World, call: InboundCall): { leg: Leg; ring: 
 
 async function answer(world: World, leg: Leg, headers: Record<string, string>): Promise<void> {
   const application = world.config.applications.find((candidate) => candidate.id === leg.applicationId);
-  if (application?.answerUrl === undefined) return endLeg(world, leg, { reason: 'no-answer-url', by: 'platform', status: 'failed', sipCode: 480 });
+  if (application?.answerUrl === undefined)
+    return endLeg(world, leg, { reason: 'no-answer-url', by: 'platform', status: 'failed', sipCode: 480 });
   const data = {
-    to: leg.to, from: leg.from, uuid: leg.uuid, conversation_uuid: leg.conversation.uuid,
-    region_url: world.config.behaviour.regionUrl, endpoint_type: leg.endpointType, ...headers,
+    to: leg.to,
+    from: leg.from,
+    uuid: leg.uuid,
+    conversation_uuid: leg.conversation.uuid,
+    region_url: world.config.behaviour.regionUrl,
+    endpoint_type: leg.endpointType,
+    ...headers,
   };
-  const hook = voiceHook(world, leg.applicationId, 'answer', { url: application.answerUrl, method: application.answerMethod }, data);
+  const hook = voiceHook(
+    world,
+    leg.applicationId,
+    'answer',
+    { url: application.answerUrl, method: application.answerMethod },
+    data,
+  );
   const reply = await fetchNcco(world, hook, application.fallbackAnswerUrl, (reason) => sendError(world, leg, reason));
   // Nobody is there to take the answer: the call goes on ringing until its timer (design §2, two handles).
   if (leg.endedAt !== undefined || leg.orphaned) return;

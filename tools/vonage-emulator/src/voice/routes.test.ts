@@ -12,8 +12,14 @@ afterAll(() => stage.close());
 const TO = '447700900200';
 const hold = [{ action: 'conversation', name: 'hold' }];
 const call = async (extra: object = {}): Promise<{ uuid: string }> =>
-  (await stage.vonage.voice.createOutboundCall({ to: [{ type: 'phone', number: TO }], from: { type: 'phone', number: NUMBER }, ncco: hold, ...extra } as never));
-const statuses = (): unknown[] => stage.hooks.filter((hook) => hook.path === '/event').map((hook) => hook.body.status ?? hook.body.type ?? 'error');
+  await stage.vonage.voice.createOutboundCall({
+    to: [{ type: 'phone', number: TO }],
+    from: { type: 'phone', number: NUMBER },
+    ncco: hold,
+    ...extra,
+  } as never);
+const statuses = (): unknown[] =>
+  stage.hooks.filter((hook) => hook.path === '/event').map((hook) => hook.body.status ?? hook.body.type ?? 'error');
 const status = async (request: Promise<unknown>): Promise<number | undefined> => {
   try {
     await request;
@@ -26,16 +32,32 @@ const status = async (request: Promise<unknown>): Promise<number | undefined> =>
 describe('outbound calls by @vonage/server-sdk (contract §2)', () => {
   it('answers 201 with uuid and conversation, then tells ringing, answered, transfer, completed', async () => {
     const made = await call();
-    expect(made).toMatchObject({ status: 'started', direction: 'outbound', conversationUUID: expect.stringMatching(/^CON-/) as string });
+    expect(made).toMatchObject({
+      status: 'started',
+      direction: 'outbound',
+      conversationUUID: expect.stringMatching(/^CON-/) as string,
+    });
     await stage.client.advanceClock(10_000);
     expect((await stage.vonage.voice.getCall(made.uuid)).status).toBe('answered');
     await stage.vonage.voice.hangupCall(made.uuid);
     await stage.client.advanceClock(0);
     expect(statuses()).toEqual(['started', 'ringing', 'answered', 'transfer', 'completed']);
     const done = await stage.vonage.voice.getCall(made.uuid);
-    expect(done).toMatchObject({ status: 'completed', duration: '10', rate: '0.00798000', price: '0.00133000', network: '65512' });
+    expect(done).toMatchObject({
+      status: 'completed',
+      duration: '10',
+      rate: '0.00798000',
+      price: '0.00133000',
+      network: '65512',
+    });
     const completed = stage.hooks.at(-1)?.body;
-    expect(completed).toMatchObject({ status: 'completed', duration: '10', price: '0.00133000', disconnected_by: 'platform', direction: 'outbound' });
+    expect(completed).toMatchObject({
+      status: 'completed',
+      duration: '10',
+      price: '0.00133000',
+      disconnected_by: 'platform',
+      direction: 'outbound',
+    });
   });
 
   it.each([
@@ -93,12 +115,27 @@ describe('outbound calls by @vonage/server-sdk (contract §2)', () => {
     expect((await stage.client.conversations())[0]?.members[0]).toMatchObject({ muted: true, earmuffed: true });
     await voice.unmuteCall(made.uuid);
     await voice.unearmuffCall(made.uuid);
-    expect(await voice.playTTS(made.uuid, { action: 'talk', text: 'two minutes left' } as never)).toMatchObject({ message: 'Talk started' });
-    expect(await voice.streamAudio(made.uuid, 'https://example.com/a.mp3')).toMatchObject({ message: 'Stream started' });
+    expect(await voice.playTTS(made.uuid, { action: 'talk', text: 'two minutes left' } as never)).toMatchObject({
+      message: 'Talk started',
+    });
+    expect(await voice.streamAudio(made.uuid, 'https://example.com/a.mp3')).toMatchObject({
+      message: 'Stream started',
+    });
     await voice.stopTTS(made.uuid);
     expect(await voice.playDTMF(made.uuid, '12#')).toMatchObject({ message: 'DTMF sent' });
     const { calls } = await stage.client.phone(TO);
-    expect(calls[0]?.timeline.map((one) => one.event)).toEqual(['ringing', 'answered', 'joined', 'muted', 'earmuffed', 'unmuted', 'unearmuffed', 'heard', 'heard', 'dtmf-heard']);
+    expect(calls[0]?.timeline.map((one) => one.event)).toEqual([
+      'ringing',
+      'answered',
+      'joined',
+      'muted',
+      'earmuffed',
+      'unmuted',
+      'unearmuffed',
+      'heard',
+      'heard',
+      'dtmf-heard',
+    ]);
   });
 
   it('transfers by NCCO and by URL', async () => {
@@ -114,12 +151,13 @@ describe('outbound calls by @vonage/server-sdk (contract §2)', () => {
     expect((await stage.client.ledger()).up).toBe(1);
   });
 
-  it('sends a call\'s own events to its event_url, and repeats one that meets a 503', async () => {
+  it("sends a call's own events to its event_url, and repeats one that meets a 503", async () => {
     stage.on.set('/own', (hook) => ({ status: hook.body.status === 'ringing' ? 503 : 200 }));
     await call({ eventUrl: [`${stage.hooksUrl}/own`] });
     await stage.client.advanceClock(1_000);
     expect(stage.hooks.map((hook) => [hook.path, hook.body.status ?? hook.body.type])).toEqual(
-      ['started', 'ringing', 'ringing', 'answered', 'transfer'].map((one) => ['/own', one]));
+      ['started', 'ringing', 'ringing', 'answered', 'transfer'].map((one) => ['/own', one]),
+    );
   });
 
   it('runs the NCCO of an answer_url when the phone answers', async () => {
@@ -142,7 +180,11 @@ describe('outbound calls by @vonage/server-sdk (contract §2)', () => {
     expect(await status(call({ from: undefined }))).toBe(400);
     expect(await status(call({ ncco: undefined }))).toBe(400);
     expect(await status(call({ ncco: [{ action: 'conversation' }] }))).toBe(400);
-    expect(await status(call({ ncco: undefined, answerUrl: [`${stage.hooksUrl}/a`], randomFromNumber: true, from: undefined }))).toBeUndefined();
+    expect(
+      await status(
+        call({ ncco: undefined, answerUrl: [`${stage.hooksUrl}/a`], randomFromNumber: true, from: undefined }),
+      ),
+    ).toBeUndefined();
   });
 
   it('answers 401 without a token', async () => {

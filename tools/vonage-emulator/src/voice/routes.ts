@@ -17,7 +17,8 @@ type Handler = (world: World, leg: Leg, call: Call) => Answer;
 
 function authorize(world: World, call: Call, lane: 'calls' | 'requests'): string {
   const applicationId = bearerApplication(world.config, call.headers, credentialNow(world, wallNow()));
-  if (overLimit(world, applicationId, lane)) throw voiceError(429, 'Too Many Requests', 'You have exceeded the rate limit');
+  if (overLimit(world, applicationId, lane))
+    throw voiceError(429, 'Too Many Requests', 'You have exceeded the rate limit');
   return applicationId;
 }
 
@@ -25,7 +26,8 @@ function authorize(world: World, call: Call, lane: 'calls' | 'requests'): string
 function legOf(world: World, call: Call): Leg {
   const applicationId = authorize(world, call, 'requests');
   const leg = world.legs.get(call.params.uuid ?? '');
-  if (leg === undefined || leg.applicationId !== applicationId) throw voiceError(404, 'Not Found', 'Call does not exist');
+  if (leg === undefined || leg.applicationId !== applicationId)
+    throw voiceError(404, 'Not Found', 'Call does not exist');
   return leg;
 }
 
@@ -92,35 +94,46 @@ function listCalls(world: World, call: Call): Answer {
   const applicationId = authorize(world, call, 'requests');
   const query = listQuery.parse(call.query);
   const { listOmitsLive } = world.faults.current().switches;
-  const found = [...world.legs.values()].filter((leg) => leg.applicationId === applicationId
-    && !(listOmitsLive && leg.endedAt === undefined)
-    && (query.status === undefined || leg.status === query.status)
-    && (query.date_start === undefined || leg.createdAt >= query.date_start.getTime())
-    && (query.date_end === undefined || leg.createdAt <= query.date_end.getTime())
-    && (query.conversation_uuid === undefined || leg.conversation.uuid === query.conversation_uuid));
+  const found = [...world.legs.values()].filter(
+    (leg) =>
+      leg.applicationId === applicationId &&
+      !(listOmitsLive && leg.endedAt === undefined) &&
+      (query.status === undefined || leg.status === query.status) &&
+      (query.date_start === undefined || leg.createdAt >= query.date_start.getTime()) &&
+      (query.date_end === undefined || leg.createdAt <= query.date_end.getTime()) &&
+      (query.conversation_uuid === undefined || leg.conversation.uuid === query.conversation_uuid),
+  );
   if (query.order === 'desc') found.reverse();
   const { page_size: size, record_index: from } = query;
   const lastIndex = Math.max(0, Math.floor((found.length - 1) / size) * size);
   // Absolute: getAllCalls does `new URL(next.href)` (contract §0.9).
   const link = (index: number): { href: string } => {
     const url = new URL(`http://${call.headers.host ?? '127.0.0.1'}/v1/calls`);
-    for (const [key, value] of Object.entries({ ...call.query, page_size: size, record_index: index })) url.searchParams.set(key, String(value));
+    for (const [key, value] of Object.entries({ ...call.query, page_size: size, record_index: index }))
+      url.searchParams.set(key, String(value));
     return { href: url.href };
   };
   return ok({
-    count: found.length, page_size: size, record_index: from,
+    count: found.length,
+    page_size: size,
+    record_index: from,
     _links: {
-      self: link(from), first: link(0), last: link(lastIndex),
-      ...(from + size < found.length ? { next: link(from + size) } : {}), ...(from > 0 ? { prev: link(Math.max(0, from - size)) } : {}),
+      self: link(from),
+      first: link(0),
+      last: link(lastIndex),
+      ...(from + size < found.length ? { next: link(from + size) } : {}),
+      ...(from > 0 ? { prev: link(Math.max(0, from - size)) } : {}),
     },
     _embedded: { calls: found.slice(from, from + size).map((leg) => callBody(world, leg)) },
   });
 }
 
-const media = (message: string, note?: (world: World, leg: Leg, call: Call) => void): Handler => (world, leg, call) => {
-  note?.(world, leg, call);
-  return ok({ message, uuid: leg.uuid });
-};
+const media =
+  (message: string, note?: (world: World, leg: Leg, call: Call) => void): Handler =>
+  (world, leg, call) => {
+    note?.(world, leg, call);
+    return ok({ message, uuid: leg.uuid });
+  };
 
 const dtmfBody = z.looseObject({ digits: z.string().regex(/^[0-9*#p]+$/) });
 const talkBody = z.looseObject({ text: z.string().min(1).max(1500) });
@@ -129,36 +142,65 @@ const hookBody = z.looseObject({ event_url: z.array(z.string()).min(1) });
 
 const mediaRoutes: { method: Route['method']; path: string; kind: RestKind; handle: Handler }[] = [
   {
-    method: 'PUT', path: 'dtmf', kind: 'call-dtmf',
-    handle: media('DTMF sent', (_world, leg, call) => leg.party.note('dtmf-heard', { text: dtmfBody.parse(call.body ?? {}).digits })),
+    method: 'PUT',
+    path: 'dtmf',
+    kind: 'call-dtmf',
+    handle: media('DTMF sent', (_world, leg, call) =>
+      leg.party.note('dtmf-heard', { text: dtmfBody.parse(call.body ?? {}).digits }),
+    ),
   },
-  { method: 'PUT', path: 'talk', kind: 'call-talk', handle: media('Talk started', (_world, leg, call) => leg.party.note('heard', { text: talkBody.parse(call.body ?? {}).text })) },
+  {
+    method: 'PUT',
+    path: 'talk',
+    kind: 'call-talk',
+    handle: media('Talk started', (_world, leg, call) =>
+      leg.party.note('heard', { text: talkBody.parse(call.body ?? {}).text }),
+    ),
+  },
   { method: 'DELETE', path: 'talk', kind: 'call-talk', handle: media('Talk stopped') },
   {
-    method: 'PUT', path: 'stream', kind: 'call-stream',
-    handle: media('Stream started', (_world, leg, call) => leg.party.note('heard', { text: `[${streamBody.parse(call.body ?? {}).stream_url[0] ?? ''}]` })),
+    method: 'PUT',
+    path: 'stream',
+    kind: 'call-stream',
+    handle: media('Stream started', (_world, leg, call) =>
+      leg.party.note('heard', { text: `[${streamBody.parse(call.body ?? {}).stream_url[0] ?? ''}]` }),
+    ),
   },
   { method: 'DELETE', path: 'stream', kind: 'call-stream', handle: media('Stream stopped') },
   {
-    method: 'PUT', path: 'input/dtmf', kind: 'call-input',
+    method: 'PUT',
+    path: 'input/dtmf',
+    kind: 'call-input',
     handle: media('DTMF subscribed', (_world, leg, call) => {
       leg.digitHook = { url: hookBody.parse(call.body ?? {}).event_url[0] ?? '', method: 'POST' };
     }),
   },
-  { method: 'DELETE', path: 'input/dtmf', kind: 'call-input', handle: media('DTMF unsubscribed', (_world, leg) => (leg.digitHook = undefined)) },
+  {
+    method: 'DELETE',
+    path: 'input/dtmf',
+    kind: 'call-input',
+    handle: media('DTMF unsubscribed', (_world, leg) => (leg.digitHook = undefined)),
+  },
 ];
 
 /** Adds every voice route. */
 export function addVoiceRoutes(app: FastifyInstance, world: () => World): void {
   const routes: Route[] = [
-    { method: 'POST', path: '/v1/calls', kind: 'create-call', handle: (call) => createCall(world(), authorize(world(), call, 'calls'), call.body) },
+    {
+      method: 'POST',
+      path: '/v1/calls',
+      kind: 'create-call',
+      handle: (call) => createCall(world(), authorize(world(), call, 'calls'), call.body),
+    },
     { method: 'GET', path: '/v1/calls', kind: 'list-calls', handle: (call) => listCalls(world(), call) },
     { method: 'GET', path: '/v1/calls/:uuid', kind: 'get-call', handle: (call) => getCall(world(), call) },
     { method: 'PUT', path: '/v1/calls/:uuid', kind: updateKind, handle: (call) => update(world(), call) },
     ...mediaRoutes.map(({ method, path, kind, handle }): Route => ({
-      method, path: `/v1/calls/:uuid/${path}`, kind, handle: (call) => handle(world(), liveLegOf(world(), call), call),
+      method,
+      path: `/v1/calls/:uuid/${path}`,
+      kind,
+      handle: (call) => handle(world(), liveLegOf(world(), call), call),
     })),
   ];
   for (const route of routes) addRoute(app, world, route);
 }
-

@@ -38,7 +38,9 @@ export function send(out: Outgoing): Promise<Sent> {
         stopTimer = wallAfter(out.responseMs, () => finish({ outcome: 'timeout' }));
       });
     });
-    request.once('error', (error: NodeJS.ErrnoException) => finish({ outcome: error.code === 'ECONNREFUSED' ? 'refused' : 'reset' }));
+    request.once('error', (error: NodeJS.ErrnoException) =>
+      finish({ outcome: error.code === 'ECONNREFUSED' ? 'refused' : 'reset' }),
+    );
     request.once('response', (response) => {
       let text = '';
       response.setEncoding('utf8');

@@ -17,17 +17,28 @@ export interface Signing {
 }
 
 /** The Authorization header for one attempt, or undefined when a fault leaves it out. */
-export function authorization(world: World, signing: Signing, method: 'GET' | 'POST', body: string, faults: WebhookFault[]): string | undefined {
+export function authorization(
+  world: World,
+  signing: Signing,
+  method: 'GET' | 'POST',
+  body: string,
+  faults: WebhookFault[],
+): string | undefined {
   const has = (fault: WebhookFault['fault']): boolean => faults.some((rule) => rule.fault === fault);
   if (has('unsigned')) return undefined;
   const jti = has('replayed-jti') && world.lastJti !== undefined ? world.lastJti : world.newId();
   world.lastJti = jti;
   const iat = Math.floor(credentialNow(world, wallNow()) / 1000) - (has('stale-iat') ? MONTH_SECONDS : 0);
   const hashed = has('wrong-payload-hash') ? `${body} tampered` : method === 'GET' ? '' : body;
-  const hash = method === 'GET' && world.config.behaviour.getPayloadHash === 'absent' ? {} : { payload_hash: sha256(hashed) };
+  const hash =
+    method === 'GET' && world.config.behaviour.getPayloadHash === 'absent' ? {} : { payload_hash: sha256(hashed) };
   const applicationId = has('wrong-application-id') ? world.newId() : signing.applicationId;
   const claims = {
-    iat, jti, iss: 'Vonage', ...hash, api_key: signing.apiKey,
+    iat,
+    jti,
+    iss: 'Vonage',
+    ...hash,
+    api_key: signing.apiKey,
     ...(applicationId === undefined ? {} : { application_id: applicationId }),
   };
   return `Bearer ${signHs256(claims, has('wrong-secret') ? `${signing.secret} not` : signing.secret)}`;

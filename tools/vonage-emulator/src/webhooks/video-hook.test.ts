@@ -12,7 +12,8 @@ afterAll(() => stage.close());
 
 const join = async (): Promise<string> => {
   const sessionId = await routedSession(stage);
-  return (await stage.client.joinWebrtc({ sessionId, token: stage.opentok.generateToken(sessionId), name: 'ann' })).connectionId;
+  return (await stage.client.joinWebrtc({ sessionId, token: stage.opentok.generateToken(sessionId), name: 'ann' }))
+    .connectionId;
 };
 
 describe('session monitoring (contract §6)', () => {
@@ -21,7 +22,10 @@ describe('session monitoring (contract §6)', () => {
     await stage.client.leaveWebrtc(id, 'networkDisconnected');
     await stage.client.advanceClock(0);
     expect(stage.hooks.map((hook) => [hook.body.event, hook.body.reason])).toEqual([
-      ['connectionCreated', undefined], ['streamCreated', undefined], ['streamDestroyed', 'networkDisconnected'], ['connectionDestroyed', 'networkDisconnected'],
+      ['connectionCreated', undefined],
+      ['streamCreated', undefined],
+      ['streamDestroyed', 'networkDisconnected'],
+      ['connectionDestroyed', 'networkDisconnected'],
     ]);
     expect(stage.hooks[1]?.body.stream).toMatchObject({ name: 'ann', videoType: 'camera', connection: { id } });
   });
@@ -32,7 +36,9 @@ describe('session monitoring (contract §6)', () => {
     await stage.client.advanceClock(60 * MINUTE);
     const attempts = await stage.client.webhookLog({ event: 'connectionCreated' });
     expect(attempts.map((one) => one.attempt)).toEqual([1, 2, 3, 4, 5]);
-    expect(attempts.map((one, at) => one.at - (attempts[at - 1] ?? one).at)).toEqual([0, 5_000, 10_000, 20_000, 40_000]);
+    expect(attempts.map((one, at) => one.at - (attempts[at - 1] ?? one).at)).toEqual([
+      0, 5_000, 10_000, 20_000, 40_000,
+    ]);
   });
 
   it('retries a unified application for 24 hours, at most 15 minutes apart', async () => {
@@ -49,7 +55,10 @@ describe('session monitoring (contract §6)', () => {
   });
 
   it('signs with the callback secret when there is one', async () => {
-    await stage.client.putConfig({ projects: [{ apiKey: PROJECT, callbackSecret: 'cb' }], applications: [{ id: APP }] });
+    await stage.client.putConfig({
+      projects: [{ apiKey: PROJECT, callbackSecret: 'cb' }],
+      applications: [{ id: APP }],
+    });
     await join();
     await stage.client.advanceClock(0);
     expect(verifySignature((stage.hooks[0]?.headers.authorization ?? '').replace('Bearer ', ''), 'cb')).toBe(true);

@@ -20,7 +20,12 @@ function hooksOf(world: World, account: string): Hooks & { applicationId?: strin
   return world.config.projects.find((candidate) => candidate.apiKey === account) ?? {};
 }
 
-async function deliverFor24Hours(world: World, hook: Webhook, legacyUnsigned: boolean, firstDone: () => void): Promise<void> {
+async function deliverFor24Hours(
+  world: World,
+  hook: Webhook,
+  legacyUnsigned: boolean,
+  firstDone: () => void,
+): Promise<void> {
   const { videoRetryFirstMs, videoRetryMaxMs, videoRetryForMs, legacyRetries } = world.config.timings;
   const giveUpAt = world.clock.now() + videoRetryForMs;
   let wait = videoRetryFirstMs;
@@ -41,19 +46,35 @@ const groupOf = (event: string): { group: string; event: string } => {
 };
 
 /** Sends one monitoring event to every address that wants it. */
-export function notifyVideo(world: World, session: VideoSession, kind: 'session-callback' | 'sip-callback', event: string, detail: Webhook['data']): void {
+export function notifyVideo(
+  world: World,
+  session: VideoSession,
+  kind: 'session-callback' | 'sip-callback',
+  event: string,
+  detail: Webhook['data'],
+): void {
   const hooks = hooksOf(world, session.account);
   const { apiKey } = owningAccount(world.config, session.account);
   const data = { sessionId: session.id, projectId: session.account, event, timestamp: world.clock.now(), ...detail };
   const wanted = groupOf(event);
-  const registered = world.callbacks.filter((one) => one.account === session.account && one.group === wanted.group && one.event === wanted.event);
+  const registered = world.callbacks.filter(
+    (one) => one.account === session.account && one.group === wanted.group && one.event === wanted.event,
+  );
   const configured = kind === 'session-callback' ? hooks.sessionCallbackUrl : hooks.sipCallbackUrl;
   for (const url of [...(configured === undefined ? [] : [configured]), ...registered.map((one) => one.url)]) {
     const hook: Webhook = {
-      kind, event, url, method: 'POST', data,
-      ...(hooks.callbackSecret === undefined ? {} : { signing: { secret: hooks.callbackSecret, apiKey, applicationId: hooks.applicationId } }),
+      kind,
+      event,
+      url,
+      method: 'POST',
+      data,
+      ...(hooks.callbackSecret === undefined
+        ? {}
+        : { signing: { secret: hooks.callbackSecret, apiKey, applicationId: hooks.applicationId } }),
     };
     const legacyUnsigned = hooks.applicationId === undefined && hooks.callbackSecret === undefined;
-    session.callbackChain = session.callbackChain.then(() => new Promise<void>((next) => void deliverFor24Hours(world, hook, legacyUnsigned, next)));
+    session.callbackChain = session.callbackChain.then(
+      () => new Promise<void>((next) => void deliverFor24Hours(world, hook, legacyUnsigned, next)),
+    );
   }
 }

@@ -10,7 +10,16 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   await stage.fresh();
-  await stage.client.putConfig({ applications: [{ id: APP, answerUrl: `${stage.hooksUrl}/answer`, answerMethod: 'GET', fallbackAnswerUrl: `${stage.hooksUrl}/unused` }] });
+  await stage.client.putConfig({
+    applications: [
+      {
+        id: APP,
+        answerUrl: `${stage.hooksUrl}/answer`,
+        answerMethod: 'GET',
+        fallbackAnswerUrl: `${stage.hooksUrl}/unused`,
+      },
+    ],
+  });
 });
 afterAll(() => stage.close());
 
@@ -24,14 +33,19 @@ const paths = (): string[] => stage.hooks.map((hook) => hook.path).filter((path)
 const bearer = (hook: Hook | undefined): string => (hook?.headers.authorization ?? '').replace('Bearer ', '');
 
 describe('signed webhooks (contract §3)', () => {
-  it('carries a signature that the vendor\'s own verifier accepts, over the raw body', async () => {
+  it("carries a signature that the vendor's own verifier accepts, over the raw body", async () => {
     stage.on.set('/answer', () => room);
     await dial();
     const event = stage.hooks.find((hook) => hook.path === '/event');
     expect(verifySignature(bearer(event), ACCOUNT.signatureSecret)).toBe(true);
     expect(verifySignature(bearer(event), 'another')).toBe(false);
     expect(peek(bearer(event))).toMatchObject({
-      iss: 'Vonage', api_key: ACCOUNT.apiKey, application_id: APP, payload_hash: createHash('sha256').update(event?.raw ?? '').digest('hex'),
+      iss: 'Vonage',
+      api_key: ACCOUNT.apiKey,
+      application_id: APP,
+      payload_hash: createHash('sha256')
+        .update(event?.raw ?? '')
+        .digest('hex'),
     });
     const ids = stage.hooks.map((hook) => peek(bearer(hook))?.jti);
     expect(new Set(ids).size).toBe(stage.hooks.length);
@@ -51,10 +65,16 @@ describe('signed webhooks (contract §3)', () => {
   it('asks the answer URL by GET with a query, or by POST with JSON', async () => {
     stage.on.set('/answer', () => room);
     await dial();
-    expect(stage.hooks.find((hook) => hook.path === '/answer')).toMatchObject({ method: 'GET', query: { to: NUMBER, from: '447700900001', endpoint_type: 'phone' } });
+    expect(stage.hooks.find((hook) => hook.path === '/answer')).toMatchObject({
+      method: 'GET',
+      query: { to: NUMBER, from: '447700900001', endpoint_type: 'phone' },
+    });
     await stage.client.putConfig({ applications: [{ id: APP, answerMethod: 'POST' }] });
     await dial();
-    expect(stage.hooks.findLast((hook) => hook.path === '/answer')).toMatchObject({ method: 'POST', body: { to: NUMBER } });
+    expect(stage.hooks.findLast((hook) => hook.path === '/answer')).toMatchObject({
+      method: 'POST',
+      body: { to: NUMBER },
+    });
   });
 });
 
@@ -83,7 +103,10 @@ describe('retries and fallback (contract §3)', () => {
     stage.on.set('/unused', () => room);
     await dial();
     const attempts = await stage.client.webhookLog({ kind: 'answer' });
-    expect(attempts.map((one) => [one.attempt, one.outcome])).toEqual([[1, 'refused'], [2, 'refused']]);
+    expect(attempts.map((one) => [one.attempt, one.outcome])).toEqual([
+      [1, 'refused'],
+      [2, 'refused'],
+    ]);
     expect(attempts[0]?.headers.authorization).not.toBe(attempts[1]?.headers.authorization);
     expect((await stage.client.conversations()).length).toBe(1);
   });
@@ -92,7 +115,9 @@ describe('retries and fallback (contract §3)', () => {
     await stage.client.putConfig({ timings: { webhookResponseMs: 1_000, webhookAttempts: 1 } });
     const { createServer } = await import('node:net');
     const silent = createServer(() => undefined);
-    const port = await new Promise<number>((resolve) => silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port)));
+    const port = await new Promise<number>((resolve) =>
+      silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port)),
+    );
     await stage.client.putConfig({ applications: [{ id: APP, answerUrl: `http://127.0.0.1:${port}/` }] });
     stage.on.set('/unused', () => room);
     await dial();
@@ -102,7 +127,12 @@ describe('retries and fallback (contract §3)', () => {
   });
 
   it('goes on with the call flow when input, then fallback, fail', async () => {
-    stage.on.set('/answer', () => ({ json: [{ action: 'input', type: ['dtmf'], dtmf: { maxDigits: 1 }, eventUrl: [`${stage.hooksUrl}/dtmf`] }, { action: 'conversation', name: 'after' }] }));
+    stage.on.set('/answer', () => ({
+      json: [
+        { action: 'input', type: ['dtmf'], dtmf: { maxDigits: 1 }, eventUrl: [`${stage.hooksUrl}/dtmf`] },
+        { action: 'conversation', name: 'after' },
+      ],
+    }));
     stage.on.set('/dtmf', () => ({ status: 503 }));
     stage.on.set('/unused', () => ({ status: 503 }));
     const id = await dial();

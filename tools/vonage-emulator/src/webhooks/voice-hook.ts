@@ -12,15 +12,28 @@ import type { Sent } from './send.ts';
 const RETRIED_STATUS = new Set([429, 503, 504]);
 
 /** 200..205 is success (contract §3). */
-export const succeeded = (sent: Sent): boolean => sent.outcome === 'delivered' && sent.status !== undefined && sent.status >= 200 && sent.status <= 205;
+export const succeeded = (sent: Sent): boolean =>
+  sent.outcome === 'delivered' && sent.status !== undefined && sent.status >= 200 && sent.status <= 205;
 const worthRetrying = (sent: Sent): boolean => sent.outcome !== 'delivered' || RETRIED_STATUS.has(sent.status ?? 0);
 
 /** The webhook of an application, signed by its account when the application signs. */
-export function voiceHook(world: World, applicationId: string, kind: WebhookKind, target: HookTarget, data: Webhook['data'], event?: string): Webhook {
-  const signed = world.config.applications.find((application) => application.id === applicationId)?.signedCallbacks ?? false;
+export function voiceHook(
+  world: World,
+  applicationId: string,
+  kind: WebhookKind,
+  target: HookTarget,
+  data: Webhook['data'],
+  event?: string,
+): Webhook {
+  const signed =
+    world.config.applications.find((application) => application.id === applicationId)?.signedCallbacks ?? false;
   const { apiKey, signatureSecret: secret } = owningAccount(world.config, applicationId);
   return {
-    kind, event, url: target.url, method: target.method, data,
+    kind,
+    event,
+    url: target.url,
+    method: target.method,
+    data,
     ...(signed ? { signing: { secret, apiKey, applicationId } } : {}),
   };
 }
@@ -38,10 +51,16 @@ export async function deliver(world: World, hook: Webhook, onHeld?: () => void):
 }
 
 /** What came of asking for an NCCO. `none`: a good reply that holds no NCCO. */
-type NccoReply = { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } | { is: 'unreachable' };
+type NccoReply =
+  { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } | { is: 'unreachable' };
 
 /** Asks a URL for an NCCO, then the fallback URL. `onInvalid` hears about every NCCO that was refused. */
-export async function fetchNcco(world: World, hook: Webhook, fallbackUrl: string | undefined, onInvalid: (reason: string) => void): Promise<NccoReply> {
+export async function fetchNcco(
+  world: World,
+  hook: Webhook,
+  fallbackUrl: string | undefined,
+  onInvalid: (reason: string) => void,
+): Promise<NccoReply> {
   const read = (sent: Sent): NccoReply => {
     if (!succeeded(sent)) return { is: 'unreachable' };
     const reply = parseNccoReply(sent.text ?? '');
@@ -51,6 +70,10 @@ export async function fetchNcco(world: World, hook: Webhook, fallbackUrl: string
   const first = read(await deliver(world, hook));
   const usable = first.is === 'ncco' || (first.is === 'none' && hook.kind !== 'answer');
   if (usable || fallbackUrl === undefined) return first;
-  const data = { ...hook.data, reason: 'Connection closed.', original_request: { url: hook.url, type: hook.kind === 'answer' ? 'answer' : 'event' } };
+  const data = {
+    ...hook.data,
+    reason: 'Connection closed.',
+    original_request: { url: hook.url, type: hook.kind === 'answer' ? 'answer' : 'event' },
+  };
   return read(await deliver(world, { ...hook, kind: 'fallback', url: fallbackUrl, data }));
 }

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MediaCapabilities, MediaProvider, SipDial } from '../media-provider.ts';
 import type { MediaEvent } from '../provider-event.ts';
-import { failureOf, FAULT_TEST_MS, faultTable, SHORT_TIMEOUT_MS, type RequestEffect, type VendorFault } from './vendor-fault.ts';
+import {
+  failureOf,
+  FAULT_TEST_MS,
+  faultTable,
+  SHORT_TIMEOUT_MS,
+  type RequestEffect,
+  type VendorFault,
+} from './vendor-fault.ts';
 import type { ReceivedWebhook, WebhookReceiver } from './webhook-receiver.ts';
 
 export type MediaOperation = 'open-session' | 'dial' | 'disconnect' | 'list-connections' | 'mute';
@@ -35,7 +42,11 @@ export interface MediaHarness {
 const HOUR_MS = 3_600_000;
 
 /** What every media provider must do. */
-export function describeMediaContract(name: string, capabilities: MediaCapabilities, start: () => Promise<MediaHarness>): void {
+export function describeMediaContract(
+  name: string,
+  capabilities: MediaCapabilities,
+  start: () => Promise<MediaHarness>,
+): void {
   describe(`${name}: media contract`, () => {
     let harness: MediaHarness;
     let media: MediaProvider;
@@ -50,8 +61,12 @@ export function describeMediaContract(name: string, capabilities: MediaCapabilit
     });
     const openSession = async (): Promise<string> => (await media.openSession()).mediaSessionId;
     /** The next callback that says so, after it was verified. */
-    const event = async <Kind extends MediaEvent['kind']>(kind: Kind, matches: (event: Extract<MediaEvent, { kind: Kind }>) => boolean): Promise<Extract<MediaEvent, { kind: Kind }>> => {
-      const isIt = (found: MediaEvent): found is Extract<MediaEvent, { kind: Kind }> => found.kind === kind && matches(found as Extract<MediaEvent, { kind: Kind }>);
+    const event = async <Kind extends MediaEvent['kind']>(
+      kind: Kind,
+      matches: (event: Extract<MediaEvent, { kind: Kind }>) => boolean,
+    ): Promise<Extract<MediaEvent, { kind: Kind }>> => {
+      const isIt = (found: MediaEvent): found is Extract<MediaEvent, { kind: Kind }> =>
+        found.kind === kind && matches(found as Extract<MediaEvent, { kind: Kind }>);
       const webhook = await harness.receiver.take('/media', (candidate) => isIt(media.parseCallback(candidate.body)));
       expect(media.verifyCallback(webhook, harness.now())).toMatchObject({ ok: true });
       return media.parseCallback(webhook.body) as Extract<MediaEvent, { kind: Kind }>;
@@ -72,7 +87,10 @@ export function describeMediaContract(name: string, capabilities: MediaCapabilit
 
     it('lets a browser in with a token that carries its data, and reports it', async () => {
       const mediaSessionId = await openSession();
-      const joined = await harness.join(mediaSessionId, media.issueToken({ mediaSessionId, data: '{"p":"part_1"}', expiresAt: inAnHour() }));
+      const joined = await harness.join(
+        mediaSessionId,
+        media.issueToken({ mediaSessionId, data: '{"p":"part_1"}', expiresAt: inAnHour() }),
+      );
       expect(joined.data).toBe('{"p":"part_1"}');
       const seen = await event('connected', (found) => found.connectionId === joined.connectionId);
       expect(seen).toMatchObject({ mediaSessionId, data: '{"p":"part_1"}' });
@@ -87,89 +105,178 @@ export function describeMediaContract(name: string, capabilities: MediaCapabilit
         { mediaSessionId, data: '', expiresAt: new Date(harness.now().getTime() + 31 * 24 * HOUR_MS) },
         { mediaSessionId, data: 'x'.repeat(1_001), expiresAt: inAnHour() },
       ];
-      for (const input of bad) expect(() => media.issueToken(input)).toThrow(expect.objectContaining({ failure: 'refused' }));
+      for (const input of bad)
+        expect(() => media.issueToken(input)).toThrow(expect.objectContaining({ failure: 'refused' }));
     });
 
     it('closes a connection, and sees it closed only when the vendor says so', async () => {
       const mediaSessionId = await openSession();
-      const { connectionId } = await harness.join(mediaSessionId, media.issueToken({ mediaSessionId, data: 'd', expiresAt: inAnHour() }));
+      const { connectionId } = await harness.join(
+        mediaSessionId,
+        media.issueToken({ mediaSessionId, data: 'd', expiresAt: inAnHour() }),
+      );
       await media.disconnect({ mediaSessionId, connectionId });
-      expect(await event('disconnected', (found) => found.connectionId === connectionId)).toMatchObject({ mediaSessionId, data: 'd' });
+      expect(await event('disconnected', (found) => found.connectionId === connectionId)).toMatchObject({
+        mediaSessionId,
+        data: 'd',
+      });
     });
 
     it('says not-found for a connection that the vendor does not know, and refuses an id that is none', async () => {
       const mediaSessionId = await openSession();
-      expect(await failureOf(() => media.disconnect({ mediaSessionId, connectionId: 'nobody' }))).toMatchObject({ failure: 'not-found' });
-      expect(await failureOf(async () => media.disconnect({ mediaSessionId, connectionId: '../../stream?x=' }))).toMatchObject({ failure: 'refused' });
+      expect(await failureOf(() => media.disconnect({ mediaSessionId, connectionId: 'nobody' }))).toMatchObject({
+        failure: 'not-found',
+      });
+      expect(
+        await failureOf(async () => media.disconnect({ mediaSessionId, connectionId: '../../stream?x=' })),
+      ).toMatchObject({ failure: 'refused' });
     });
 
     it.runIf(capabilities.listConnections)('lists the live connections and no others', async () => {
       const mediaSessionId = await openSession();
       const token = (data: string): string => media.issueToken({ mediaSessionId, data, expiresAt: inAnHour() });
-      const [stays, leaves] = [await harness.join(mediaSessionId, token('a')), await harness.join(mediaSessionId, token('b'))];
-      const listed = async (): Promise<string[]> => (await media.listConnections(mediaSessionId)).map((one) => one.connectionId).toSorted();
+      const [stays, leaves] = [
+        await harness.join(mediaSessionId, token('a')),
+        await harness.join(mediaSessionId, token('b')),
+      ];
+      const listed = async (): Promise<string[]> =>
+        (await media.listConnections(mediaSessionId)).map((one) => one.connectionId).toSorted();
       expect(await listed()).toEqual([stays.connectionId, leaves.connectionId].toSorted());
       await media.disconnect({ mediaSessionId, connectionId: leaves.connectionId });
       await event('disconnected', (found) => found.connectionId === leaves.connectionId);
       expect(await listed()).toEqual([stays.connectionId]);
     });
 
-    it.runIf(capabilities.sipDial)('dials the bridge: a connection, and an answer webhook with our header', async () => {
-      const mediaSessionId = await openSession();
-      const leg = 'leg_header';
-      const dialled = await media.dialSip(dialOf(mediaSessionId, { headers: { 'X-Partyline-Leg': leg } }));
-      expect(await event('connected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({ mediaSessionId, data: '{"leg":"leg_contract"}' });
-      const answer = await harness.receiver.take('/answer', (one) => harness.sipHeaders(one)['x-partyline-leg'] === leg);
-      expect(Object.keys(harness.sipHeaders(answer))).toContain('x-partyline-leg');
-      await media.disconnect({ mediaSessionId, connectionId: dialled.connectionId });
-      expect(await event('disconnected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({ mediaSessionId });
-    });
+    it.runIf(capabilities.sipDial)(
+      'dials the bridge: a connection, and an answer webhook with our header',
+      async () => {
+        const mediaSessionId = await openSession();
+        const leg = 'leg_header';
+        const dialled = await media.dialSip(dialOf(mediaSessionId, { headers: { 'X-Partyline-Leg': leg } }));
+        expect(await event('connected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({
+          mediaSessionId,
+          data: '{"leg":"leg_contract"}',
+        });
+        const answer = await harness.receiver.take(
+          '/answer',
+          (one) => harness.sipHeaders(one)['x-partyline-leg'] === leg,
+        );
+        expect(Object.keys(harness.sipHeaders(answer))).toContain('x-partyline-leg');
+        await media.disconnect({ mediaSessionId, connectionId: dialled.connectionId });
+        expect(await event('disconnected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({
+          mediaSessionId,
+        });
+      },
+    );
 
-    it.runIf(capabilities.sipMonitoring)('reports the SIP call of the bridge: active, then over with a verdict', async () => {
-      const mediaSessionId = await openSession();
-      const { connectionId, sipCallId } = await media.dialSip(dialOf(mediaSessionId));
-      expect(await event('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'active')).toMatchObject({ mediaSessionId, connectionId });
-      await media.disconnect({ mediaSessionId, connectionId });
-      const over = await event('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'over');
-      expect(over).toMatchObject({ connectionId, verdict: { outcome: 'success', reason: 'completed' } });
-    });
+    it.runIf(capabilities.sipMonitoring)(
+      'reports the SIP call of the bridge: active, then over with a verdict',
+      async () => {
+        const mediaSessionId = await openSession();
+        const { connectionId, sipCallId } = await media.dialSip(dialOf(mediaSessionId));
+        expect(
+          await event('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'active'),
+        ).toMatchObject({ mediaSessionId, connectionId });
+        await media.disconnect({ mediaSessionId, connectionId });
+        const over = await event('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'over');
+        expect(over).toMatchObject({ connectionId, verdict: { outcome: 'success', reason: 'completed' } });
+      },
+    );
 
-    it.runIf(capabilities.sipMonitoring)('takes a dial with a wrong digest, and reports it over with a verdict', async () => {
-      const mediaSessionId = await openSession();
-      const dialled = await harness.wrongSipPassword().dialSip(dialOf(mediaSessionId));
-      const over = await event('sip-call', (found) => found.sipCallId === dialled.sipCallId && found.phase === 'over');
-      expect(over.verdict).toEqual({ outcome: 'client', reason: 'sip-credentials' });
-    });
+    it.runIf(capabilities.sipMonitoring)(
+      'takes a dial with a wrong digest, and reports it over with a verdict',
+      async () => {
+        const mediaSessionId = await openSession();
+        const dialled = await harness.wrongSipPassword().dialSip(dialOf(mediaSessionId));
+        const over = await event(
+          'sip-call',
+          (found) => found.sipCallId === dialled.sipCallId && found.phase === 'over',
+        );
+        expect(over.verdict).toEqual({ outcome: 'client', reason: 'sip-credentials' });
+      },
+    );
 
     it.runIf(capabilities.sipDial)('refuses a dial that cannot be right, before it asks', async () => {
       const mediaSessionId = await openSession();
-      const bad: Partial<SipDial>[] = [{ number: 'sip:x@y' }, { headers: { Evil: 'x' } }, { headers: { 'X-Leg': 'a\r\nX-Other: b' } }, { data: 'x'.repeat(1_001) }];
-      for (const more of bad) expect(await failureOf(async () => harness.unreachable().dialSip(dialOf(mediaSessionId, more)))).toMatchObject({ failure: 'refused' });
+      const bad: Partial<SipDial>[] = [
+        { number: 'sip:x@y' },
+        { headers: { Evil: 'x' } },
+        { headers: { 'X-Leg': 'a\r\nX-Other: b' } },
+        { data: 'x'.repeat(1_001) },
+      ];
+      for (const more of bad)
+        expect(await failureOf(async () => harness.unreachable().dialSip(dialOf(mediaSessionId, more)))).toMatchObject({
+          failure: 'refused',
+        });
     });
 
     it('refuses a callback that was changed, unsigned or old', async () => {
       const mediaSessionId = await openSession();
-      const joined = await harness.join(mediaSessionId, media.issueToken({ mediaSessionId, data: 'd', expiresAt: inAnHour() }));
+      const joined = await harness.join(
+        mediaSessionId,
+        media.issueToken({ mediaSessionId, data: 'd', expiresAt: inAnHour() }),
+      );
       const genuine = await harness.receiver.take('/media', (one) => one.rawBody.includes(joined.connectionId));
       expect(media.verifyCallback(genuine, harness.now())).toMatchObject({ ok: true });
-      const changed = Buffer.from(genuine.rawBody.toString('utf8').replace(joined.connectionId, `${joined.connectionId}0`));
-      expect(media.verifyCallback({ ...genuine, rawBody: changed }, harness.now())).toEqual({ ok: false, refused: 'wrong-hash' });
-      expect(media.verifyCallback({ ...genuine, authorization: undefined }, harness.now())).toEqual({ ok: false, refused: 'unsigned' });
-      expect(media.verifyCallback(genuine, new Date(harness.now().getTime() + 2 * HOUR_MS))).toEqual({ ok: false, refused: 'stale' });
+      const changed = Buffer.from(
+        genuine.rawBody.toString('utf8').replace(joined.connectionId, `${joined.connectionId}0`),
+      );
+      expect(media.verifyCallback({ ...genuine, rawBody: changed }, harness.now())).toEqual({
+        ok: false,
+        refused: 'wrong-hash',
+      });
+      expect(media.verifyCallback({ ...genuine, authorization: undefined }, harness.now())).toEqual({
+        ok: false,
+        refused: 'unsigned',
+      });
+      expect(media.verifyCallback(genuine, new Date(harness.now().getTime() + 2 * HOUR_MS))).toEqual({
+        ok: false,
+        refused: 'stale',
+      });
     });
 
-    const operations: { operation: MediaOperation; effect: RequestEffect; can?: boolean; run: (provider: MediaProvider, mediaSessionId: string) => Promise<unknown> }[] = [
+    const operations: {
+      operation: MediaOperation;
+      effect: RequestEffect;
+      can?: boolean;
+      run: (provider: MediaProvider, mediaSessionId: string) => Promise<unknown>;
+    }[] = [
       { operation: 'open-session', effect: 'write', run: (provider) => provider.openSession() },
-      { operation: 'disconnect', effect: 'void-write', run: (provider, mediaSessionId) => provider.disconnect({ mediaSessionId, connectionId: 'c' }) },
-      { operation: 'dial', effect: 'write', can: capabilities.sipDial, run: (provider, mediaSessionId) => provider.dialSip(dialOf(mediaSessionId)) },
-      { operation: 'list-connections', effect: 'read', can: capabilities.listConnections, run: (provider, mediaSessionId) => provider.listConnections(mediaSessionId) },
-      { operation: 'mute', effect: 'void-write', can: capabilities.mute, run: (provider, mediaSessionId) => provider.mute({ mediaSessionId, connectionId: 'c', muted: true }) },
+      {
+        operation: 'disconnect',
+        effect: 'void-write',
+        run: (provider, mediaSessionId) => provider.disconnect({ mediaSessionId, connectionId: 'c' }),
+      },
+      {
+        operation: 'dial',
+        effect: 'write',
+        can: capabilities.sipDial,
+        run: (provider, mediaSessionId) => provider.dialSip(dialOf(mediaSessionId)),
+      },
+      {
+        operation: 'list-connections',
+        effect: 'read',
+        can: capabilities.listConnections,
+        run: (provider, mediaSessionId) => provider.listConnections(mediaSessionId),
+      },
+      {
+        operation: 'mute',
+        effect: 'void-write',
+        can: capabilities.mute,
+        run: (provider, mediaSessionId) => provider.mute({ mediaSessionId, connectionId: 'c', muted: true }),
+      },
     ];
     const able = operations.filter(({ can }) => can ?? true);
 
-    it.each(operations.filter(({ can }) => can === false))('$operation: is not supported, and says so', async ({ run }) => {
-      expect(await failureOf(async () => run(media, 'any'))).toMatchObject({ failure: 'refused', reason: 'unsupported' });
-    });
+    it.each(operations.filter(({ can }) => can === false))(
+      '$operation: is not supported, and says so',
+      async ({ run }) => {
+        expect(await failureOf(async () => run(media, 'any'))).toMatchObject({
+          failure: 'refused',
+          reason: 'unsupported',
+        });
+      },
+    );
 
     it.each(able.flatMap((one) => faultTable(one.effect).map((row) => ({ ...one, ...row }))))(
       '$operation: $fault is $failures',
@@ -188,7 +295,10 @@ export function describeMediaContract(name: string, capabilities: MediaCapabilit
     it.each(able)('$operation: a vendor that cannot be reached', async ({ run }) => {
       const mediaSessionId = await openSession();
       // an unhandledRejection on the way fails the run: this is how opentok's own hang-up would end the process
-      expect(await failureOf(async () => run(harness.unreachable(), mediaSessionId), harness.secrets)).toMatchObject({ failure: 'busy', leaks: [] });
+      expect(await failureOf(async () => run(harness.unreachable(), mediaSessionId), harness.secrets)).toMatchObject({
+        failure: 'busy',
+        leaks: [],
+      });
     });
   });
 }

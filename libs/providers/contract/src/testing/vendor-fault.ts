@@ -2,7 +2,8 @@ import { inspect } from 'node:util';
 import { ProviderError, type ProviderFailure } from '../provider-error.ts';
 
 /** What can go wrong at any vendor, in no vendor's words. `silence`: the request is taken and never answered. */
-export type VendorFault = 'bad-credentials' | 'rate-limit' | 'failing' | 'unavailable' | 'silence' | 'reset' | 'not-json';
+export type VendorFault =
+  'bad-credentials' | 'rate-limit' | 'failing' | 'unavailable' | 'silence' | 'reset' | 'not-json';
 
 export type RequestEffect = 'read' | 'write' | 'void-write';
 
@@ -47,7 +48,13 @@ export async function failureOf(call: () => Promise<unknown>, secrets: readonly 
   } catch (thrown) {
     error = thrown;
   }
-  if (!(error instanceof ProviderError)) return { failure: 'no-provider-error', reason: String(error), retryAfterMs: undefined, leaks: [] };
+  if (!(error instanceof ProviderError))
+    return { failure: 'no-provider-error', reason: String(error), retryAfterMs: undefined, leaks: [] };
   const said = inspect(error, { depth: 10, showHidden: true, maxStringLength: null });
-  return { failure: error.failure, reason: error.verdict.reason, retryAfterMs: error.retryAfterMs, leaks: secrets.filter((secret) => said.includes(secret)) };
+  return {
+    failure: error.failure,
+    reason: error.verdict.reason,
+    retryAfterMs: error.retryAfterMs,
+    leaks: secrets.filter((secret) => said.includes(secret)),
+  };
 }

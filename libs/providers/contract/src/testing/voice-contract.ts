@@ -2,7 +2,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Verdict } from '@partyline/domain/verdict';
 import type { VoiceEvent } from '../provider-event.ts';
 import type { CallPlan, CreateCall, VoiceCapabilities, VoiceProvider } from '../voice-provider.ts';
-import { failureOf, FAULT_TEST_MS, faultTable, SHORT_TIMEOUT_MS, type RequestEffect, type VendorFault } from './vendor-fault.ts';
+import {
+  failureOf,
+  FAULT_TEST_MS,
+  faultTable,
+  SHORT_TIMEOUT_MS,
+  type RequestEffect,
+  type VendorFault,
+} from './vendor-fault.ts';
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
 export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'get-call' | 'list-calls';
@@ -59,7 +66,11 @@ const ENDINGS: { habit: PhoneHabit; verdict: Verdict }[] = [
 ];
 
 /** What every voice provider must do. */
-export function describeVoiceContract(name: string, capabilities: VoiceCapabilities, start: () => Promise<VoiceHarness>): void {
+export function describeVoiceContract(
+  name: string,
+  capabilities: VoiceCapabilities,
+  start: () => Promise<VoiceHarness>,
+): void {
   describe(`${name}: voice contract`, () => {
     let harness: VoiceHarness;
     let voice: VoiceProvider;
@@ -126,14 +137,26 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
         { do: 'say', text: 'Please key your PIN.', language: 'en-GB', bargeIn: true },
         { do: 'ask-digits', maxDigits: 6, timeoutS: 5, replyTo: `${harness.receiver.url}/input` },
       ]);
-      const waiting: CallPlan = [{ do: 'join', conversation: `${conversation}_later`, eventsTo: `${harness.receiver.url}/event`, startOnEnter: false }];
+      const waiting: CallPlan = [
+        {
+          do: 'join',
+          conversation: `${conversation}_later`,
+          eventsTo: `${harness.receiver.url}/event`,
+          startOnEnter: false,
+        },
+      ];
       harness.receiver.reply('/input', () => voice.instructions(waiting));
       const person = await harness.callIn();
-      const answer = voice.parseAnswer((await harness.receiver.take('/answer', ({ body }) => voice.parseAnswer(body).from !== harness.number)).body);
+      const answer = voice.parseAnswer(
+        (await harness.receiver.take('/answer', ({ body }) => voice.parseAnswer(body).from !== harness.number)).body,
+      );
       expect(answer.to).toBe(harness.number);
       await person.prompted();
       await person.key('0123#');
-      const input = await harness.receiver.take('/input', ({ body }) => voice.parseInput(body).callId === answer.callId);
+      const input = await harness.receiver.take(
+        '/input',
+        ({ body }) => voice.parseInput(body).callId === answer.callId,
+      );
       expect(voice.verifyCallback(input, harness.now())).toMatchObject({ ok: true });
       expect(voice.parseInput(input.body)).toEqual({ callId: answer.callId, digits: '0123', timedOut: false });
       expect(await person.admitted()).toEqual({ conversation: `${conversation}_later`, waits: true });
@@ -156,7 +179,9 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
     });
 
     it('refuses a number that is none, before it asks', async () => {
-      expect(await failureOf(async () => harness.unreachable().createCall(callTo('0800')))).toMatchObject({ failure: 'refused' });
+      expect(await failureOf(async () => harness.unreachable().createCall(callTo('0800')))).toMatchObject({
+        failure: 'refused',
+      });
     });
 
     it('knows no call that the vendor does not know', async () => {
@@ -178,7 +203,9 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
 
     it.runIf(capabilities.listCalls)('lists the live calls and no others', async () => {
       const [stays, leaves] = [await joinedCall(), await joinedCall()];
-      expect((await voice.listLiveCalls()).map((call) => call.callId)).toEqual(expect.arrayContaining([stays.callId, leaves.callId]));
+      expect((await voice.listLiveCalls()).map((call) => call.callId)).toEqual(
+        expect.arrayContaining([stays.callId, leaves.callId]),
+      );
       await voice.hangUp(leaves.callId);
       await leaves.person.ended();
       const live = (await voice.listLiveCalls()).map((call) => call.callId);
@@ -211,7 +238,8 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
       await voice.say(callId, 'Four fifths of the budget are used.', 'en-GB');
       // They may have been told to wait before.
       const heard: (string | undefined)[] = [];
-      while (heard.at(-1) !== 'Four fifths of the budget are used.' && heard.length < 5) heard.push(await person.told());
+      while (heard.at(-1) !== 'Four fifths of the budget are used.' && heard.length < 5)
+        heard.push(await person.told());
       expect(heard.at(-1)).toBe('Four fifths of the budget are used.');
       await voice.hangUp(callId);
       await person.ended();
@@ -222,31 +250,68 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
       const { callId } = await voice.createCall(callTo(to));
       const genuine = await harness.receiver.take('/event', ({ body }) => JSON.stringify(body).includes(callId));
       expect(voice.verifyCallback(genuine, harness.now())).toMatchObject({ ok: true });
-      expect(voice.verifyCallback({ ...genuine, rawBody: Buffer.concat([genuine.rawBody, Buffer.from(' ')]) }, harness.now())).toEqual({ ok: false, refused: 'wrong-hash' });
-      expect(voice.verifyCallback({ ...genuine, authorization: undefined }, harness.now())).toEqual({ ok: false, refused: 'unsigned' });
-      expect(voice.verifyCallback(genuine, new Date(harness.now().getTime() + 7_200_000))).toEqual({ ok: false, refused: 'stale' });
+      expect(
+        voice.verifyCallback(
+          { ...genuine, rawBody: Buffer.concat([genuine.rawBody, Buffer.from(' ')]) },
+          harness.now(),
+        ),
+      ).toEqual({ ok: false, refused: 'wrong-hash' });
+      expect(voice.verifyCallback({ ...genuine, authorization: undefined }, harness.now())).toEqual({
+        ok: false,
+        refused: 'unsigned',
+      });
+      expect(voice.verifyCallback(genuine, new Date(harness.now().getTime() + 7_200_000))).toEqual({
+        ok: false,
+        refused: 'stale',
+      });
     });
 
-    const operations: { operation: VoiceOperation; effect: RequestEffect; can?: boolean; run: (provider: VoiceProvider) => Promise<unknown> }[] = [
+    const operations: {
+      operation: VoiceOperation;
+      effect: RequestEffect;
+      can?: boolean;
+      run: (provider: VoiceProvider) => Promise<unknown>;
+    }[] = [
       { operation: 'create-call', effect: 'write', run: (provider) => provider.createCall(callTo('+447700900999')) },
       { operation: 'hang-up', effect: 'void-write', run: (provider) => provider.hangUp(id) },
       { operation: 'get-call', effect: 'read', run: (provider) => provider.getCall(id) },
       { operation: 'mute', effect: 'void-write', can: capabilities.mute, run: (provider) => provider.mute(id, true) },
-      { operation: 'send-digits', effect: 'void-write', can: capabilities.sendDigits, run: (provider) => provider.sendDigits(id, '1') },
-      { operation: 'say', effect: 'void-write', can: capabilities.say, run: (provider) => provider.say(id, 'Four fifths are used.', 'en-GB') },
-      { operation: 'list-calls', effect: 'read', can: capabilities.listCalls, run: (provider) => provider.listLiveCalls() },
+      {
+        operation: 'send-digits',
+        effect: 'void-write',
+        can: capabilities.sendDigits,
+        run: (provider) => provider.sendDigits(id, '1'),
+      },
+      {
+        operation: 'say',
+        effect: 'void-write',
+        can: capabilities.say,
+        run: (provider) => provider.say(id, 'Four fifths are used.', 'en-GB'),
+      },
+      {
+        operation: 'list-calls',
+        effect: 'read',
+        can: capabilities.listCalls,
+        run: (provider) => provider.listLiveCalls(),
+      },
     ];
     const able = operations.filter(({ can }) => can ?? true);
 
-    it.each(operations.filter(({ can }) => can === false))('$operation: is not supported, and says so', async ({ run }) => {
-      expect(await failureOf(async () => run(voice))).toMatchObject({ failure: 'refused', reason: 'unsupported' });
-    });
+    it.each(operations.filter(({ can }) => can === false))(
+      '$operation: is not supported, and says so',
+      async ({ run }) => {
+        expect(await failureOf(async () => run(voice))).toMatchObject({ failure: 'refused', reason: 'unsupported' });
+      },
+    );
 
     it.each(able.flatMap((one) => faultTable(one.effect).map((row) => ({ ...one, ...row }))))(
       '$operation: $fault is $failures',
       async ({ operation, run, fault, failures }) => {
         await harness.fault(operation, fault);
-        const failed = await failureOf(async () => run(harness.provider(fault === 'silence' ? SHORT_TIMEOUT_MS : 10_000)), harness.secrets);
+        const failed = await failureOf(
+          async () => run(harness.provider(fault === 'silence' ? SHORT_TIMEOUT_MS : 10_000)),
+          harness.secrets,
+        );
         expect(failures).toContain(failed.failure);
         expect(failed.leaks).toEqual([]);
       },
@@ -254,7 +319,10 @@ export function describeVoiceContract(name: string, capabilities: VoiceCapabilit
     );
 
     it.each(able)('$operation: a vendor that cannot be reached', async ({ run }) => {
-      expect(await failureOf(async () => run(harness.unreachable()), harness.secrets)).toMatchObject({ failure: 'busy', leaks: [] });
+      expect(await failureOf(async () => run(harness.unreachable()), harness.secrets)).toMatchObject({
+        failure: 'busy',
+        leaks: [],
+      });
     });
   });
 }

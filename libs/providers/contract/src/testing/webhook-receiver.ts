@@ -57,7 +57,12 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const rawBody = await readBody(request);
     const path = new URL(request.url ?? '/', 'http://receiver').pathname;
-    const webhook: ReceivedWebhook = { path, authorization: request.headers.authorization, rawBody, body: parseJson(rawBody) };
+    const webhook: ReceivedWebhook = {
+      path,
+      authorization: request.headers.authorization,
+      rawBody,
+      body: parseJson(rawBody),
+    };
     const body = replies.get(path)?.(webhook);
     response.writeHead(200, body === undefined ? {} : { 'content-type': 'application/json' });
     response.end(body === undefined ? '' : JSON.stringify(body));
@@ -77,7 +82,9 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
       const wants = (webhook: ReceivedWebhook): boolean => webhook.path === path && matches(webhook);
       const index = untaken.findIndex(wants);
       const found = index === -1 ? undefined : untaken.splice(index, 1)[0];
-      return found === undefined ? new Promise((resolve) => void waiting.push({ wants, resolve })) : Promise.resolve(found);
+      return found === undefined
+        ? new Promise((resolve) => void waiting.push({ wants, resolve }))
+        : Promise.resolve(found);
     },
     async stop() {
       server.close();

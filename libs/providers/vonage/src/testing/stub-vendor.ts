@@ -24,7 +24,11 @@ export interface StubVendor {
   stop(): Promise<void>;
 }
 
-export const json = (body: unknown, status = 200): StubReply => ({ status, type: 'application/json', body: JSON.stringify(body) });
+export const json = (body: unknown, status = 200): StubReply => ({
+  status,
+  type: 'application/json',
+  body: JSON.stringify(body),
+});
 
 /** Listens on a free loopback port. */
 export async function startStubVendor(): Promise<StubVendor> {

@@ -1,7 +1,17 @@
 import { first, LIMIT, orNull, shown, wholeNumber, yesOrNo, type Leaf, type Options } from '../../command.ts';
 import { defined } from '../rooms.ts';
 
-const COLUMNS = ['number', 'kind', 'tenantId', 'country', 'language', 'tollFree', 'guarded', 'maxUnadmitted', 'slowUntil'];
+const COLUMNS = [
+  'number',
+  'kind',
+  'tenantId',
+  'country',
+  'language',
+  'tollFree',
+  'guarded',
+  'maxUnadmitted',
+  'slowUntil',
+];
 
 const SETTINGS = {
   '--country <country>': 'the country that it is in, such as US; none: not said',
@@ -9,7 +19,10 @@ const SETTINGS = {
   '--toll-free <yes-or-no>': ['whether the caller pays nothing', yesOrNo],
   '--tenant <tenant>': 'the one tenant who may use it; none: all share it',
   '--max-unadmitted <n>': ['how many callers may be asked for a PIN at once', wholeNumber],
-  '--guarded <yes-or-no>': ['whether callers are held back until their PIN was right; no only where nobody unknown can call', yesOrNo],
+  '--guarded <yes-or-no>': [
+    'whether callers are held back until their PIN was right; no only where nobody unknown can call',
+    yesOrNo,
+  ],
 } as const satisfies Options;
 
 interface Settings {
@@ -20,7 +33,8 @@ interface Settings {
   maxUnadmitted?: number;
   guarded?: boolean;
 }
-const settingsIn = ({ country, language, tollFree, tenant, maxUnadmitted, guarded }: Settings) => defined({ country: orNull(country), language, tollFree, tenantId: orNull(tenant), maxUnadmitted, guarded });
+const settingsIn = ({ country, language, tollFree, tenant, maxUnadmitted, guarded }: Settings) =>
+  defined({ country: orNull(country), language, tollFree, tenantId: orNull(tenant), maxUnadmitted, guarded });
 
 export const numbers: readonly Leaf[] = [
   {
@@ -30,7 +44,11 @@ export const numbers: readonly Leaf[] = [
     examples: ['operator numbers list --limit 100'],
     async run({ out, operator }, _args, options: { limit?: number; tenant?: string }) {
       const { most, page } = shown(options);
-      out.table(await first(operator().numbers({ limit: page, ...defined({ tenantId: options.tenant }) }), most), COLUMNS, 'No numbers.');
+      out.table(
+        await first(operator().numbers({ limit: page, ...defined({ tenantId: options.tenant }) }), most),
+        COLUMNS,
+        'No numbers.',
+      );
     },
   },
   {
@@ -46,7 +64,10 @@ export const numbers: readonly Leaf[] = [
     usage: 'change <number>',
     says: 'Change what is said of a number, whose it is, or how its callers are guarded; what is left out stays.',
     options: SETTINGS,
-    examples: ['operator numbers change +18005550100 --max-unadmitted 50', 'operator numbers change +18005550100 --tenant none'],
+    examples: [
+      'operator numbers change +18005550100 --max-unadmitted 50',
+      'operator numbers change +18005550100 --tenant none',
+    ],
     async run({ out, operator }, [number = ''], options: Settings) {
       out.thing(await operator().updateNumber(number, settingsIn(options)));
     },

@@ -15,7 +15,10 @@ const SETTINGS = {
   '--max-requests <n>': ['requests to the API in a minute', numberOrNone],
   '--max-minutes <n>': ['minutes in a month; none: no limit', numberOrNone],
   '--max-spend <micro>': 'money in a month, in millionths of the currency’s unit; none: no limit',
-  '--fraud <thresholds>': ['meter=warn:critical, with commas between, such as concurrent=100:300; meter=none: the platform’s', thresholds],
+  '--fraud <thresholds>': [
+    'meter=warn:critical, with commas between, such as concurrent=100:300; meter=none: the platform’s',
+    thresholds,
+  ],
 } as const satisfies Options;
 
 interface Settings {
@@ -37,16 +40,41 @@ function thresholds(text: string): Thresholds {
   return Object.fromEntries(
     text.split(',').map((entry) => {
       const [, meter = '', none, warn, critical] = /^(\w+)=(?:(none)|(\d+):(\d+))$/.exec(entry) ?? [];
-      if (meter === '') throw new InvalidArgumentError('Write meter=warn:critical, such as concurrent=100:300, or meter=none.');
+      if (meter === '')
+        throw new InvalidArgumentError('Write meter=warn:critical, such as concurrent=100:300, or meter=none.');
       return [meter, none === undefined ? { warn: Number(warn), critical: Number(critical) } : null];
     }),
   );
 }
 
-const settingsIn = ({ homeCountry, countries, currency, maxRooms, maxPeople, maxDialOuts, maxRequests, maxMinutes, maxSpend, fraud }: Settings) => {
-  const limits = defined({ maxLiveRooms: orNull(maxRooms), maxLiveLegs: orNull(maxPeople), maxDialOutsPerMinute: orNull(maxDialOuts), maxRequestsPerMinute: orNull(maxRequests) });
+const settingsIn = ({
+  homeCountry,
+  countries,
+  currency,
+  maxRooms,
+  maxPeople,
+  maxDialOuts,
+  maxRequests,
+  maxMinutes,
+  maxSpend,
+  fraud,
+}: Settings) => {
+  const limits = defined({
+    maxLiveRooms: orNull(maxRooms),
+    maxLiveLegs: orNull(maxPeople),
+    maxDialOutsPerMinute: orNull(maxDialOuts),
+    maxRequestsPerMinute: orNull(maxRequests),
+  });
   const allowedCountries = countries === 'none' ? [] : countries?.split(',');
-  return defined({ homeCountry, allowedCountries, currency, maxMinutesPerMonth: orNull(maxMinutes), maxSpendMicroPerMonth: orNull(maxSpend), fraudLimits: fraud, limits: Object.keys(limits).length === 0 ? undefined : limits });
+  return defined({
+    homeCountry,
+    allowedCountries,
+    currency,
+    maxMinutesPerMonth: orNull(maxMinutes),
+    maxSpendMicroPerMonth: orNull(maxSpend),
+    fraudLimits: fraud,
+    limits: Object.keys(limits).length === 0 ? undefined : limits,
+  });
 };
 
 export const tenants: readonly Leaf[] = [
@@ -57,7 +85,11 @@ export const tenants: readonly Leaf[] = [
     examples: ['operator tenants list --state suspended'],
     async run({ out, operator }, _args, options: { limit?: number; state?: 'active' | 'suspended' | 'all' }) {
       const { most, page } = shown(options);
-      out.table(await first(operator().tenants({ limit: page, ...defined({ state: options.state }) }), most), COLUMNS, 'No tenants.');
+      out.table(
+        await first(operator().tenants({ limit: page, ...defined({ state: options.state }) }), most),
+        COLUMNS,
+        'No tenants.',
+      );
     },
   },
   {
@@ -66,7 +98,12 @@ export const tenants: readonly Leaf[] = [
     options: SETTINGS,
     examples: ['operator tenants create Acme --home-country DE --max-spend 500000000'],
     async run({ out, operator }, [name = ''], options: Settings) {
-      out.thing(await operator().createTenant({ name, ...settingsIn(options) }), ['tenant.id', 'tenant.name', 'tenant.homeCountry', 'key']);
+      out.thing(await operator().createTenant({ name, ...settingsIn(options) }), [
+        'tenant.id',
+        'tenant.name',
+        'tenant.homeCountry',
+        'key',
+      ]);
     },
   },
   {
@@ -92,7 +129,13 @@ export const tenants: readonly Leaf[] = [
     options: { '--label <label>': 'what it is for', '--scopes <scopes>': 'with commas between (default admin)' },
     examples: ['operator tenants key ten_3q2-7wAAQkV1bWJlclBhcn --label Recovery'],
     async run({ out, operator }, [tenantId = ''], { label, scopes }: { label?: string; scopes?: string }) {
-      out.thing(await operator().createTenantKey(tenantId, defined({ label, scopes: scopes === undefined ? undefined : scopesIn(scopes) })), ['apiKey.id', 'apiKey.label', 'apiKey.scopes', 'key']);
+      out.thing(
+        await operator().createTenantKey(
+          tenantId,
+          defined({ label, scopes: scopes === undefined ? undefined : scopesIn(scopes) }),
+        ),
+        ['apiKey.id', 'apiKey.label', 'apiKey.scopes', 'key'],
+      );
     },
   },
   {

@@ -14,6 +14,7 @@ interface When {
 export type Twin = (tables: Tables, values: readonly unknown[], when: When, text: string) => Answer;
 
 export const answer = (rows: readonly object[]): Answer => ({ rows, rowCount: rows.length });
-export const one = (row: object | undefined): Answer => (row === undefined ? { rows: [], rowCount: 0 } : { rows: [row], rowCount: 1 });
+export const one = (row: object | undefined): Answer =>
+  row === undefined ? { rows: [], rowCount: 0 } : { rows: [row], rowCount: 1 };
 export const done = (rowCount: number): Answer => ({ rows: [], rowCount });
 export const plus = (at: Date, seconds: number): Date => new Date(at.getTime() + Math.round(seconds * 1000));

@@ -5,12 +5,31 @@ import { appendEvents, storeObservation } from '@partyline/store/events';
 import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
 import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups';
 import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/cdrs';
-import { connectionsOf, findCalls, findFalseKills, findUnnamedDials, findUnseen, listMedia, missingCalls, noteStrays, readClock } from '@partyline/store/inventory';
+import {
+  connectionsOf,
+  findCalls,
+  findFalseKills,
+  findUnnamedDials,
+  findUnseen,
+  listMedia,
+  missingCalls,
+  noteStrays,
+  readClock,
+} from '@partyline/store/inventory';
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits';
 import { findNumber, holdNumber } from '@partyline/store/numbers';
 import { listOwed, purgeExpired, SERVED_KINDS } from '@partyline/store/owed';
-import { claimPin, closeRoom, countPins, insertParticipant, insertRoom, insertSession, lockRoom, newestSession } from '@partyline/store/rooms';
+import {
+  claimPin,
+  closeRoom,
+  countPins,
+  insertParticipant,
+  insertRoom,
+  insertSession,
+  lockRoom,
+  newestSession,
+} from '@partyline/store/rooms';
 import { insertLeg, lockLeg, lockSession, saveLegs, saveSession } from '@partyline/store/session-view';
 import { mediaOfLeg, mediaOfSession, sessionOfLeg } from '@partyline/store/sessions';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
@@ -44,52 +63,165 @@ const media = small('media', 2);
 const conversation = small('conv', 4);
 const date = fc.constantFrom(PAST, FUTURE, null);
 const account = fc.constantFrom(null, null, OWN_ACCOUNT);
-const token = fc.tuple(fc.nat({ max: 12 }), account).map(([n, accountId]) => ({ accountId, jti: `jti_${n}`, expiresAt: n % 2 === 0 ? FUTURE : PAST }));
+const token = fc
+  .tuple(fc.nat({ max: 12 }), account)
+  .map(([n, accountId]) => ({ accountId, jti: `jti_${n}`, expiresAt: n % 2 === 0 ? FUTURE : PAST }));
 const pin = fc.constantFrom(Buffer.from('pin 1'), Buffer.from('pin 2'));
 const role = fc.constantFrom('participant' as const, 'host' as const);
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { nil: null });
-const op = <T>(arguments_: fc.Arbitrary<T>, run: (store: Store, given: T, side: Side) => Promise<unknown>, name: string): fc.Arbitrary<{ name: string; given: T; run: Operation }> =>
+const op = <T>(
+  arguments_: fc.Arbitrary<T>,
+  run: (store: Store, given: T, side: Side) => Promise<unknown>,
+  name: string,
+): fc.Arbitrary<{ name: string; given: T; run: Operation }> =>
   arguments_.map((given) => ({ name, given, run: (store, side) => run(store, given, side) }));
 
 const makeRoom = op(
-  fc.record({ tenant, room, session, conversation, media: maybe(media), most: fc.integer({ min: 1, max: 3 }), never: maybe(fc.constant(600)), pin, pinId: small('pin', 3), number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER), wait: fc.boolean(), before: fc.boolean(), starts: date, ends: date, look: date, role, person: maybe(fc.constant('person')) }),
+  fc.record({
+    tenant,
+    room,
+    session,
+    conversation,
+    media: maybe(media),
+    most: fc.integer({ min: 1, max: 3 }),
+    never: maybe(fc.constant(600)),
+    pin,
+    pinId: small('pin', 3),
+    number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER),
+    wait: fc.boolean(),
+    before: fc.boolean(),
+    starts: date,
+    ends: date,
+    look: date,
+    role,
+    person: maybe(fc.constant('person')),
+  }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       // Nobody has a room on another tenant's number, nor sees that there is one.
       const number = g.tenant === TENANT_IDS[0] ? g.number : NUMBER;
       const made = await insertRoom(tx, g.tenant, {
-        room: { id: g.room, name: 'Room', number, wait_for_host: g.wait, pinless: number === OWN_NUMBER && g.wait, starts_at: g.ends === FUTURE ? null : g.starts, ends_at: g.ends, look_at: g.look, bridge: 'auto', max_participants: g.most, max_duration_s: 3_600, never_used_s: g.never, browsers_left_s: null, phones_left_s: null, alone_s: null, empty_s: null },
-        session: { id: g.session, conversation: g.conversation, mediaSessionId: g.media, accountId: number === OWN_NUMBER && !g.before ? OWN_ACCOUNT : null }, participant: { id: `part of ${g.room}`, name: 'Host', role: 'host' },
+        room: {
+          id: g.room,
+          name: 'Room',
+          number,
+          wait_for_host: g.wait,
+          pinless: number === OWN_NUMBER && g.wait,
+          starts_at: g.ends === FUTURE ? null : g.starts,
+          ends_at: g.ends,
+          look_at: g.look,
+          bridge: 'auto',
+          max_participants: g.most,
+          max_duration_s: 3_600,
+          never_used_s: g.never,
+          browsers_left_s: null,
+          phones_left_s: null,
+          alone_s: null,
+          empty_s: null,
+        },
+        session: {
+          id: g.session,
+          conversation: g.conversation,
+          mediaSessionId: g.media,
+          accountId: number === OWN_NUMBER && !g.before ? OWN_ACCOUNT : null,
+        },
+        participant: { id: `part of ${g.room}`, name: 'Host', role: 'host' },
       });
       const n = await countPins(tx, number);
-      return [made, n, await claimPin(tx, g.tenant, { id: g.pinId, roomId: g.room, number, lookup: g.pin, sealed: Buffer.from('sealed'), digits: 9, role: g.role, ...(g.person === null ? {} : { participantId: g.person }) })];
+      return [
+        made,
+        n,
+        await claimPin(tx, g.tenant, {
+          id: g.pinId,
+          roomId: g.room,
+          number,
+          lookup: g.pin,
+          sealed: Buffer.from('sealed'),
+          digits: 9,
+          role: g.role,
+          ...(g.person === null ? {} : { participantId: g.person }),
+        }),
+      ];
     }),
   'make room',
 );
-const nextSession = op(fc.record({ tenant, room, session, conversation }), (store, g) =>
-  inTransaction(store, EVERY_TENANT, async (tx) => {
-    const found = await lockRoom(tx, g.tenant, g.room);
-    if (found === null) return 'no room';
-    return [(await newestSession(tx, g.tenant, g.room))?.state, await insertSession(tx, g.tenant, found, { id: g.session, conversation: g.conversation, mediaSessionId: null, accountId: found.account_id })];
-  }), 'next session');
-const endRoom = op(fc.record({ tenant, room, reason: fc.constantFrom(...END_REASONS) }), (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, g.reason, 3_600)), 'end room');
+const nextSession = op(
+  fc.record({ tenant, room, session, conversation }),
+  (store, g) =>
+    inTransaction(store, EVERY_TENANT, async (tx) => {
+      const found = await lockRoom(tx, g.tenant, g.room);
+      if (found === null) return 'no room';
+      return [
+        (await newestSession(tx, g.tenant, g.room))?.state,
+        await insertSession(tx, g.tenant, found, {
+          id: g.session,
+          conversation: g.conversation,
+          mediaSessionId: null,
+          accountId: found.account_id,
+        }),
+      ];
+    }),
+  'next session',
+);
+const endRoom = op(
+  fc.record({ tenant, room, reason: fc.constantFrom(...END_REASONS) }),
+  (store, g) => inTransaction(store, g.tenant, (tx) => closeRoom(tx, g.tenant, g.room, g.reason, 3_600)),
+  'end room',
+);
 const addLeg = op(
-  fc.record({ tenant, session, leg, role, kind: fc.constantFrom(...LEG_KINDS), state: fc.constantFrom(...LEG_STATES), connection: maybe(small('con')), hash: maybe(fc.constantFrom('a', 'b')), deadline: fc.constantFrom(PAST, FUTURE) }),
+  fc.record({
+    tenant,
+    session,
+    leg,
+    role,
+    kind: fc.constantFrom(...LEG_KINDS),
+    state: fc.constantFrom(...LEG_STATES),
+    connection: maybe(small('con')),
+    hash: maybe(fc.constantFrom('a', 'b')),
+    deadline: fc.constantFrom(PAST, FUTURE),
+  }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, g.tenant, g.session);
       if (view === null) return 'no session';
-      return insertLeg(tx, g.tenant, view.session, { id: g.leg, kind: g.kind, role: g.role, state: g.state, number: NUMBER, remote: '+447700900001', media_connection_id: g.connection, token_hash: g.hash === null ? null : new Uint8Array(Buffer.from(g.hash)), deadline_at: g.deadline });
+      return insertLeg(tx, g.tenant, view.session, {
+        id: g.leg,
+        kind: g.kind,
+        role: g.role,
+        state: g.state,
+        number: NUMBER,
+        remote: '+447700900001',
+        media_connection_id: g.connection,
+        token_hash: g.hash === null ? null : new Uint8Array(Buffer.from(g.hash)),
+        deadline_at: g.deadline,
+      });
     }),
   'add leg',
 );
 const changeLeg = op(
-  fc.record({ tenant: maybe(tenant), leg, state: fc.constantFrom(...LEG_STATES), call: maybe(call), owed: date, dialled: date, missed: date, closed: date, stale: fc.boolean() }),
+  fc.record({
+    tenant: maybe(tenant),
+    leg,
+    state: fc.constantFrom(...LEG_STATES),
+    call: maybe(call),
+    owed: date,
+    dialled: date,
+    missed: date,
+    closed: date,
+    stale: fc.boolean(),
+  }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       const locked = await lockLeg(tx, g.tenant, g.leg);
       if (locked === null) return 'no leg';
-      Object.assign(locked.leg, { state: g.state, voice_call_id: locked.leg.voice_call_id ?? g.call, owed_at: g.owed, dialled_at: g.dialled, media_missed_at: g.missed, voice_closed_at: g.closed });
+      Object.assign(locked.leg, {
+        state: g.state,
+        voice_call_id: locked.leg.voice_call_id ?? g.call,
+        owed_at: g.owed,
+        dialled_at: g.dialled,
+        media_missed_at: g.missed,
+        voice_closed_at: g.closed,
+      });
       if (g.stale) locked.leg.version += 1;
       await saveLegs(tx, g.tenant, [locked.leg]);
       return locked.leg;
@@ -97,71 +229,288 @@ const changeLeg = op(
   'change leg',
 );
 const changeSession = op(
-  fc.record({ tenant, session, state: fc.constantFrom<SessionState[]>('open', 'live', 'ending', 'ended'), settle: date, bridge: date, due: fc.constantFrom(PAST, FUTURE), at: date, media: maybe(media), types: fc.array(fc.constantFrom('leg.joined', 'leg.ended'), { maxLength: 3 }) }),
+  fc.record({
+    tenant,
+    session,
+    state: fc.constantFrom<SessionState[]>('open', 'live', 'ending', 'ended'),
+    settle: date,
+    bridge: date,
+    due: fc.constantFrom(PAST, FUTURE),
+    at: date,
+    media: maybe(media),
+    types: fc.array(fc.constantFrom('leg.joined', 'leg.ended'), { maxLength: 3 }),
+  }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, g.tenant, g.session);
       if (view === null) return 'no session';
-      await appendEvents(tx, g.tenant, { roomId: view.room.id, sessionId: g.session, firstSeq: view.session.last_seq + 1 }, g.types.map((type) => ({ type, data: { of: g.session } })));
-      Object.assign(view.session, { state: g.state, settle_owed_at: g.settle, bridge_owed_at: g.bridge, due_at: g.due, due_reason: END_REASONS[0], ending_at: g.at, ended_at: g.at, last_seq: view.session.last_seq + g.types.length, media_session_id: view.session.media_session_id ?? g.media });
+      await appendEvents(
+        tx,
+        g.tenant,
+        { roomId: view.room.id, sessionId: g.session, firstSeq: view.session.last_seq + 1 },
+        g.types.map((type) => ({ type, data: { of: g.session } })),
+      );
+      Object.assign(view.session, {
+        state: g.state,
+        settle_owed_at: g.settle,
+        bridge_owed_at: g.bridge,
+        due_at: g.due,
+        due_reason: END_REASONS[0],
+        ending_at: g.at,
+        ended_at: g.at,
+        last_seq: view.session.last_seq + g.types.length,
+        media_session_id: view.session.media_session_id ?? g.media,
+      });
       await saveSession(tx, g.tenant, view.session);
       return [view.session, view.room, view.legs.map(({ id }) => id)];
     }),
   'change session',
 );
-const answers = op(fc.record({ token, leg, call, number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER, '+15550000', null), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }), (store, g) => answerCaller(store, g.token, { legId: g.leg, callId: g.call, number: g.number, remote: null }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }), 'answer caller');
+const answers = op(
+  fc.record({
+    token,
+    leg,
+    call,
+    number: fc.constantFrom(NUMBER, OWN_NUMBER, OWN_NUMBER, '+15550000', null),
+    session,
+    conversation,
+    participant: fc.nat().map((n) => `part_${n}`),
+  }),
+  (store, g) =>
+    answerCaller(
+      store,
+      g.token,
+      { legId: g.leg, callId: g.call, number: g.number, remote: null },
+      { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant },
+    ),
+  'answer caller',
+);
 const admits = op(
-  fc.record({ token, leg, call, tryNo: fc.integer({ min: 1, max: 4 }), lookup: maybe(fc.oneof(pin, fc.constant(Buffer.from('wrong')))), session, conversation, participant: fc.nat().map((n) => `part_${n}`) }),
-  (store, g) => admitCaller(store, g.token, { legId: g.leg, callId: g.call, tryNo: g.tryNo, lookup: g.lookup }, { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant }),
+  fc.record({
+    token,
+    leg,
+    call,
+    tryNo: fc.integer({ min: 1, max: 4 }),
+    lookup: maybe(fc.oneof(pin, fc.constant(Buffer.from('wrong')))),
+    session,
+    conversation,
+    participant: fc.nat().map((n) => `part_${n}`),
+  }),
+  (store, g) =>
+    admitCaller(
+      store,
+      g.token,
+      { legId: g.leg, callId: g.call, tryNo: g.tryNo, lookup: g.lookup },
+      { sessionId: `fresh ${g.session}`, conversation: `fresh ${g.conversation}`, participantId: g.participant },
+    ),
   'admit caller',
 );
-const answersOwn = op(fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }), (store, g) => answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call), 'answer own leg');
-const looks = op(fc.record({ tenant, session, leg, call, media, account }), async (store, g) => [
-  await findLegOfCall(store, g.account, { callId: g.call, legId: g.leg }), await findLegOfCall(store, g.account, { callId: g.call }), await ownerOfMedia(store, g.account, g.media), await mediaOfSession(store, g.tenant, g.session), await sessionOfLeg(store, g.tenant, g.leg), await lastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }), await mediaOfLeg(store, g.tenant, g.leg),
-  await connectionsOf(store, g.tenant, g.session), await findUnnamedDials(store, g.account, ['+447700900001']), await findNumber(store, g.tenant, {}), await findNumber(store, g.tenant, { number: OWN_NUMBER }), await findNumber(store, g.tenant, { kind: 'dedicated', language: 'en' }),
-  await inTransaction(store, g.tenant, async (tx) => [await holdNumber(tx, g.tenant, NUMBER), await holdNumber(tx, g.tenant, OWN_NUMBER), await holdNumber(tx, g.tenant, '+442079460009')]),
-], 'look');
-const sweeps = op(fc.record({ account, calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }), async (store, g) => [
-  await listOwed(store, { graceMs: g.grace }), await listMedia(store, g.account, { afterEndS: 900 }), await findCalls(store, g.account, g.calls), await missingCalls(store, g.account, g.calls, { olderMs: -60_000 }), await missingCalls(store, g.account, g.calls, { olderMs: 60_000 }),
-  await findUnseen(store, g.account, PAST, { afterMs: g.grace }), await readClock(store),
-], 'sweep');
-const strays = op(fc.record({ account, seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }), async (store, g) => [await noteStrays(store, g.account, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }), await findFalseKills(store, g.account)], 'strays');
-const notes = op(fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }), (store, g) =>
-  inTransaction(store, EVERY_TENANT, async (tx) => {
-    await noteAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
-    await closeAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: new Date(PAST.getTime() + 1_000), outcome: 'taken', reason: null });
-    await storeObservation(tx, g.tenant, { legId: g.leg, handle: 'voice', phase: 'over', source: 'look-up', verdict: verdict('success', 'completed'), at: null });
-    await insertParticipant(tx, 'ten_0', 'room_0', { id: `seen ${g.leg} ${g.no} ${g.token.jti}`, name: 'x', kind: 'rung' });
-    return useToken(tx, g.token);
-  }), 'note');
-const charges = op(fc.record({ tenant: maybe(tenant), account, leg, priced: fc.boolean(), later: fc.boolean(), seconds: fc.integer({ min: 0, max: 90 }), what: fc.constantFrom('store', 'fill', 'ask') }), (store, g) =>
-  g.what === 'ask' ? accountsToAsk(store).then(async (accounts) => [accounts, await takeCdrsToAsk(store, g.account, 100)]) : inTransaction(store, EVERY_TENANT, async (tx) => {
-    const price = { rateMicro: 60_000n, priceMicro: g.priced ? 1_000n : null, currency: 'EUR', seconds: g.seconds };
-    if (g.what === 'fill') return fillCdr(tx, g.tenant, { legId: g.leg, handle: 'voice', source: 'record' }, { ...price, startedAt: PAST, endedAt: PAST });
-    if ((await lockLeg(tx, g.tenant, g.leg)) === null) return 'no leg';
-    await storeCdr(tx, g.tenant, { legId: g.leg, handle: 'voice', source: 'callback', direction: 'inbound', roomId: null, sessionId: null, number: NUMBER, remote: null, startedAt: PAST, endedAt: PAST, ...price, askInS: g.priced ? null : g.later ? 600 : -600 });
-    return 'stored';
-  }), 'charge');
-const delivery = op(fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'put off for long', 'failed for good'), async (store, what, side) => {
-  const result = { status: 500, durationMs: 7, error: null };
-  const probe = { opensAt: 2, firstS: -60, longestS: 300 };
-  if (what === 'claim') [side.delivery = null] = await claimDeliveries(store, { leaseMs: 600_000, width: 2, share: 2, opensAt: 2, limit: 1 });
-  else if (side.delivery === null) return null;
-  else if (what === 'delivered') await markTaken(store, side.delivery.tenant_id, side.delivery, { ...result, status: 204 });
-  else return (await markFailed(store, side.delivery.tenant_id, side.delivery, result, what === 'failed for good' ? null : -60_000, what === 'put off' ? probe : { ...probe, firstS: 100 }))?.failures;
-  return side.delivery;
-}, 'deliver');
-const limits = op(fc.record({ tenant, limit: fc.constantFrom(...LIMITS) }), (store, g) => inTransaction(store, g.tenant, (tx) => holdLimit(tx, g.tenant, g.limit)), 'limit');
-const turns = op(fc.constantFrom('a', 'b'), async (store, name) => [await takeTurn(store, name, 600_000), await giveBackTurn(store, name === 'a' ? 'b' : 'c'), 'againMs' in (await takePlace(store, 'account', name, { everyMs: 600_000, shareMs: 60_000, withinMs: 6_000_000, again: name === 'a' }, 'share'))], 'turn');
-const suspends = op(fc.record({ tenant, on: fc.boolean() }), async (store, g) => {
-  const row = await (g.on ? suspendTenant : resumeTenant)(store, g.tenant);
-  // A moment older than the sweep's grace may be: whether it is owed yet would hang on which database was quicker.
-  return [row === null, (row?.suspended_at ?? null) === null, await listRunningSessions(store, g.tenant, 10)];
-}, 'suspend');
+const answersOwn = op(
+  fc.record({ token, leg, call, hash: maybe(fc.constantFrom('a', 'b')) }),
+  (store, g) =>
+    answerOwnLeg(store, g.token, g.hash === null ? { legId: g.leg } : { tokenHash: Buffer.from(g.hash) }, g.call),
+  'answer own leg',
+);
+const looks = op(
+  fc.record({ tenant, session, leg, call, media, account }),
+  async (store, g) => [
+    await findLegOfCall(store, g.account, { callId: g.call, legId: g.leg }),
+    await findLegOfCall(store, g.account, { callId: g.call }),
+    await ownerOfMedia(store, g.account, g.media),
+    await mediaOfSession(store, g.tenant, g.session),
+    await sessionOfLeg(store, g.tenant, g.leg),
+    await lastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }),
+    await mediaOfLeg(store, g.tenant, g.leg),
+    await connectionsOf(store, g.tenant, g.session),
+    await findUnnamedDials(store, g.account, ['+447700900001']),
+    await findNumber(store, g.tenant, {}),
+    await findNumber(store, g.tenant, { number: OWN_NUMBER }),
+    await findNumber(store, g.tenant, { kind: 'dedicated', language: 'en' }),
+    await inTransaction(store, g.tenant, async (tx) => [
+      await holdNumber(tx, g.tenant, NUMBER),
+      await holdNumber(tx, g.tenant, OWN_NUMBER),
+      await holdNumber(tx, g.tenant, '+442079460009'),
+    ]),
+  ],
+  'look',
+);
+const sweeps = op(
+  fc.record({ account, calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }),
+  async (store, g) => [
+    await listOwed(store, { graceMs: g.grace }),
+    await listMedia(store, g.account, { afterEndS: 900 }),
+    await findCalls(store, g.account, g.calls),
+    await missingCalls(store, g.account, g.calls, { olderMs: -60_000 }),
+    await missingCalls(store, g.account, g.calls, { olderMs: 60_000 }),
+    await findUnseen(store, g.account, PAST, { afterMs: g.grace }),
+    await readClock(store),
+  ],
+  'sweep',
+);
+const strays = op(
+  fc.record({ account, seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }),
+  async (store, g) => [
+    await noteStrays(store, g.account, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }),
+    await findFalseKills(store, g.account),
+  ],
+  'strays',
+);
+const notes = op(
+  fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }),
+  (store, g) =>
+    inTransaction(store, EVERY_TENANT, async (tx) => {
+      await noteAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
+      await closeAttempt(tx, g.tenant, {
+        legId: g.leg,
+        no: g.no,
+        at: new Date(PAST.getTime() + 1_000),
+        outcome: 'taken',
+        reason: null,
+      });
+      await storeObservation(tx, g.tenant, {
+        legId: g.leg,
+        handle: 'voice',
+        phase: 'over',
+        source: 'look-up',
+        verdict: verdict('success', 'completed'),
+        at: null,
+      });
+      await insertParticipant(tx, 'ten_0', 'room_0', {
+        id: `seen ${g.leg} ${g.no} ${g.token.jti}`,
+        name: 'x',
+        kind: 'rung',
+      });
+      return useToken(tx, g.token);
+    }),
+  'note',
+);
+const charges = op(
+  fc.record({
+    tenant: maybe(tenant),
+    account,
+    leg,
+    priced: fc.boolean(),
+    later: fc.boolean(),
+    seconds: fc.integer({ min: 0, max: 90 }),
+    what: fc.constantFrom('store', 'fill', 'ask'),
+  }),
+  (store, g) =>
+    g.what === 'ask'
+      ? accountsToAsk(store).then(async (accounts) => [accounts, await takeCdrsToAsk(store, g.account, 100)])
+      : inTransaction(store, EVERY_TENANT, async (tx) => {
+          const price = {
+            rateMicro: 60_000n,
+            priceMicro: g.priced ? 1_000n : null,
+            currency: 'EUR',
+            seconds: g.seconds,
+          };
+          if (g.what === 'fill')
+            return fillCdr(
+              tx,
+              g.tenant,
+              { legId: g.leg, handle: 'voice', source: 'record' },
+              { ...price, startedAt: PAST, endedAt: PAST },
+            );
+          if ((await lockLeg(tx, g.tenant, g.leg)) === null) return 'no leg';
+          await storeCdr(tx, g.tenant, {
+            legId: g.leg,
+            handle: 'voice',
+            source: 'callback',
+            direction: 'inbound',
+            roomId: null,
+            sessionId: null,
+            number: NUMBER,
+            remote: null,
+            startedAt: PAST,
+            endedAt: PAST,
+            ...price,
+            askInS: g.priced ? null : g.later ? 600 : -600,
+          });
+          return 'stored';
+        }),
+  'charge',
+);
+const delivery = op(
+  fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'put off for long', 'failed for good'),
+  async (store, what, side) => {
+    const result = { status: 500, durationMs: 7, error: null };
+    const probe = { opensAt: 2, firstS: -60, longestS: 300 };
+    if (what === 'claim')
+      [side.delivery = null] = await claimDeliveries(store, {
+        leaseMs: 600_000,
+        width: 2,
+        share: 2,
+        opensAt: 2,
+        limit: 1,
+      });
+    else if (side.delivery === null) return null;
+    else if (what === 'delivered')
+      await markTaken(store, side.delivery.tenant_id, side.delivery, { ...result, status: 204 });
+    else
+      return (
+        await markFailed(
+          store,
+          side.delivery.tenant_id,
+          side.delivery,
+          result,
+          what === 'failed for good' ? null : -60_000,
+          what === 'put off' ? probe : { ...probe, firstS: 100 },
+        )
+      )?.failures;
+    return side.delivery;
+  },
+  'deliver',
+);
+const limits = op(
+  fc.record({ tenant, limit: fc.constantFrom(...LIMITS) }),
+  (store, g) => inTransaction(store, g.tenant, (tx) => holdLimit(tx, g.tenant, g.limit)),
+  'limit',
+);
+const turns = op(
+  fc.constantFrom('a', 'b'),
+  async (store, name) => [
+    await takeTurn(store, name, 600_000),
+    await giveBackTurn(store, name === 'a' ? 'b' : 'c'),
+    'againMs' in
+      (await takePlace(
+        store,
+        'account',
+        name,
+        { everyMs: 600_000, shareMs: 60_000, withinMs: 6_000_000, again: name === 'a' },
+        'share',
+      )),
+  ],
+  'turn',
+);
+const suspends = op(
+  fc.record({ tenant, on: fc.boolean() }),
+  async (store, g) => {
+    const row = await (g.on ? suspendTenant : resumeTenant)(store, g.tenant);
+    // A moment older than the sweep's grace may be: whether it is owed yet would hang on which database was quicker.
+    return [row === null, (row?.suspended_at ?? null) === null, await listRunningSessions(store, g.tenant, 10)];
+  },
+  'suspend',
+);
 const purge = op(fc.constantFrom(...SERVED_KINDS), (store, kind) => purgeExpired(store, kind, 1_000), 'purge');
 
 export const operation = fc.oneof(
-  { weight: 4, arbitrary: makeRoom }, { weight: 1, arbitrary: nextSession }, { weight: 1, arbitrary: endRoom }, { weight: 3, arbitrary: addLeg }, { weight: 3, arbitrary: changeLeg }, { weight: 3, arbitrary: changeSession },
-  { weight: 4, arbitrary: answers }, { weight: 5, arbitrary: admits }, { weight: 3, arbitrary: answersOwn }, { weight: 2, arbitrary: looks }, { weight: 2, arbitrary: sweeps }, { weight: 2, arbitrary: strays }, { weight: 1, arbitrary: notes },
-  { weight: 2, arbitrary: delivery }, { weight: 2, arbitrary: charges }, { weight: 2, arbitrary: limits }, { weight: 1, arbitrary: suspends }, { weight: 1, arbitrary: turns }, { weight: 1, arbitrary: purge },
+  { weight: 4, arbitrary: makeRoom },
+  { weight: 1, arbitrary: nextSession },
+  { weight: 1, arbitrary: endRoom },
+  { weight: 3, arbitrary: addLeg },
+  { weight: 3, arbitrary: changeLeg },
+  { weight: 3, arbitrary: changeSession },
+  { weight: 4, arbitrary: answers },
+  { weight: 5, arbitrary: admits },
+  { weight: 3, arbitrary: answersOwn },
+  { weight: 2, arbitrary: looks },
+  { weight: 2, arbitrary: sweeps },
+  { weight: 2, arbitrary: strays },
+  { weight: 1, arbitrary: notes },
+  { weight: 2, arbitrary: delivery },
+  { weight: 2, arbitrary: charges },
+  { weight: 2, arbitrary: limits },
+  { weight: 1, arbitrary: suspends },
+  { weight: 1, arbitrary: turns },
+  { weight: 1, arbitrary: purge },
 );

@@ -19,7 +19,20 @@ export const MONEY: Readonly<Record<string, Twin>> = {
     const id = values[0] as string;
     if (tables.cdrs.has(id)) return done(0);
     const askInS = values[15] as number | null;
-    put(tables, id, { leg_id: values[4] as string, tenant_id: values[1] as string | null, handle: values[5] as string, seconds: values[10] as number, source: values[14] as string, priced: values[12] !== null, asks: 0 }, askInS === null ? null : plus(now, askInS));
+    put(
+      tables,
+      id,
+      {
+        leg_id: values[4] as string,
+        tenant_id: values[1] as string | null,
+        handle: values[5] as string,
+        seconds: values[10] as number,
+        source: values[14] as string,
+        priced: values[12] !== null,
+        asks: 0,
+      },
+      askInS === null ? null : plus(now, askInS),
+    );
     return done(1);
   },
   'fill-cdr': (tables, [tenant, leg, handle, , , seconds, , price]) => {
@@ -29,14 +42,30 @@ export const MONEY: Readonly<Record<string, Twin>> = {
     put(tables, id, { ...row, seconds: (seconds as number | null) ?? row.seconds, priced: true }, null);
     return done(1);
   },
-  'accounts-to-ask': (tables, _values, { now }) => answer([...new Set([...tables.unpriced].filter(([, at]) => at <= now).map(([id]) => tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id))].map((account_id) => ({ account_id }))),
+  'accounts-to-ask': (tables, _values, { now }) =>
+    answer(
+      [
+        ...new Set(
+          [...tables.unpriced]
+            .filter(([, at]) => at <= now)
+            .map(([id]) => tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id),
+        ),
+      ].map((account_id) => ({ account_id })),
+    ),
   'cdrs-to-ask': (tables, [limit, account], { now }) => {
-    const due = [...tables.unpriced].filter(([id, at]) => at <= now && tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id === account).toSorted(([, a], [, b]) => a.getTime() - b.getTime()).slice(0, limit as number);
+    const due = [...tables.unpriced]
+      .filter(([id, at]) => at <= now && tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id === account)
+      .toSorted(([, a], [, b]) => a.getTime() - b.getTime())
+      .slice(0, limit as number);
     return answer(
       due.map(([id]) => {
         const row = tables.cdrs.get(id)!;
         put(tables, id, { ...row, asks: row.asks + 1 }, plus(now, Math.min(21_600, 60 * 2 ** Math.min(row.asks, 12))));
-        return { leg_id: row.leg_id, tenant_id: row.tenant_id, voice_call_id: tables.legs.get(row.leg_id)!.voice_call_id };
+        return {
+          leg_id: row.leg_id,
+          tenant_id: row.tenant_id,
+          voice_call_id: tables.legs.get(row.leg_id)!.voice_call_id,
+        };
       }),
     );
   },

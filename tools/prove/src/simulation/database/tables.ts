@@ -3,9 +3,38 @@ import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view'
 import pg from 'pg';
 import type { DeliveryAttemptRow, DeliveryRow } from './deliveries.ts';
 
-interface NumberRow { readonly e164: string; readonly language: string; readonly country: string | null; readonly toll_free: boolean; readonly dedicated_to: string | null; readonly account_id: string | null; readonly created_at: Date }
-interface PinRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly number: string; readonly lookup: Uint8Array; readonly sealed: Uint8Array; readonly role: LegRow['role']; readonly participant_id: string | null; readonly digits: number; readonly created_at: Date; readonly free_at: Date | null }
-interface ParticipantRow { readonly id: string; readonly tenant_id: string; readonly room_id: string; readonly kind: string; readonly name: string; readonly role: LegRow['role']; readonly removed_at: Date | null; readonly created_at: Date }
+interface NumberRow {
+  readonly e164: string;
+  readonly language: string;
+  readonly country: string | null;
+  readonly toll_free: boolean;
+  readonly dedicated_to: string | null;
+  readonly account_id: string | null;
+  readonly created_at: Date;
+}
+interface PinRow {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly room_id: string;
+  readonly number: string;
+  readonly lookup: Uint8Array;
+  readonly sealed: Uint8Array;
+  readonly role: LegRow['role'];
+  readonly participant_id: string | null;
+  readonly digits: number;
+  readonly created_at: Date;
+  readonly free_at: Date | null;
+}
+interface ParticipantRow {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly room_id: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly role: LegRow['role'];
+  readonly removed_at: Date | null;
+  readonly created_at: Date;
+}
 export interface OutboxRow {
   readonly id: number;
   readonly tenant_id: string;
@@ -29,8 +58,25 @@ export interface CdrRow {
   readonly asks: number;
 }
 
-interface AttemptRow { readonly leg_id: string; readonly no: number; readonly tenant_id: string | null; readonly at: Date; readonly outcome: string | null; readonly reason: string | null }
-interface ObservationRow { readonly tenant_id: string | null; readonly leg_id: string; readonly handle: string; readonly phase: string; readonly source: string; readonly outcome: string | null; readonly reason: string | null; readonly provider_at: Date | null; readonly stored_at: Date }
+interface AttemptRow {
+  readonly leg_id: string;
+  readonly no: number;
+  readonly tenant_id: string | null;
+  readonly at: Date;
+  readonly outcome: string | null;
+  readonly reason: string | null;
+}
+interface ObservationRow {
+  readonly tenant_id: string | null;
+  readonly leg_id: string;
+  readonly handle: string;
+  readonly phase: string;
+  readonly source: string;
+  readonly outcome: string | null;
+  readonly reason: string | null;
+  readonly provider_at: Date | null;
+  readonly stored_at: Date;
+}
 
 /** What Postgres itself reports, as the driver throws it. */
 export class DatabaseError extends pg.DatabaseError {
@@ -48,7 +94,8 @@ export class ConnectionError extends Error {
     this.code = code;
   }
 }
-const taken = (constraint: string): DatabaseError => new DatabaseError('23505', `duplicate key value violates unique constraint "${constraint}"`);
+const taken = (constraint: string): DatabaseError =>
+  new DatabaseError('23505', `duplicate key value violates unique constraint "${constraint}"`);
 
 /** What one transaction changed, to take it back, and for those who watch commits. Most change nothing, so the rest is made when needed. */
 export class Change {
@@ -69,7 +116,8 @@ export class Change {
 }
 const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 
-export const bytesKey = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+export const bytesKey = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 const runs = (row: SessionRow): boolean => row.state === 'open' || row.state === 'live';
 
 /**
@@ -143,7 +191,8 @@ export class Tables {
   putSession(row: SessionRow): void {
     const before = this.sessions.get(row.id);
     this.change.session(row.id, before);
-    const clash = (map: Map<string, string>, key: string | null): boolean => key !== null && (map.get(key) ?? row.id) !== row.id;
+    const clash = (map: Map<string, string>, key: string | null): boolean =>
+      key !== null && (map.get(key) ?? row.id) !== row.id;
     if (clash(this.sessionByConversation, row.conversation)) throw taken('session_conversation_key');
     if (clash(this.sessionByMedia, row.media_session_id)) throw taken('session_media_session_id_key');
     if (runs(row) && clash(this.currentOfRoom, row.room_id)) throw taken('session_one_current');
@@ -161,7 +210,10 @@ export class Tables {
       else siblings.push(id);
     } else if (after === undefined) {
       this.sessionByConversation.delete(before.conversation);
-      this.sessionsOfRoom.set(before.room_id, this.sessionsOfRoom.get(before.room_id)!.filter((each) => each !== id));
+      this.sessionsOfRoom.set(
+        before.room_id,
+        this.sessionsOfRoom.get(before.room_id)!.filter((each) => each !== id),
+      );
     }
     const mediaBefore = before?.media_session_id ?? null;
     const mediaAfter = after?.media_session_id ?? null;
@@ -184,8 +236,10 @@ export class Tables {
   putLeg(row: LegRow): void {
     const before = this.legs.get(row.id);
     this.change.leg(row.id, before);
-    if (row.voice_call_id !== null && (this.legByCall.get(row.voice_call_id) ?? row.id) !== row.id) throw taken('leg_voice_call_id_key');
-    if (isLiveBridge(row) && (this.bridgeOfSession.get(row.session_id!) ?? row.id) !== row.id) throw taken('leg_one_bridge');
+    if (row.voice_call_id !== null && (this.legByCall.get(row.voice_call_id) ?? row.id) !== row.id)
+      throw taken('leg_voice_call_id_key');
+    if (isLiveBridge(row) && (this.bridgeOfSession.get(row.session_id!) ?? row.id) !== row.id)
+      throw taken('leg_one_bridge');
     this.#setLeg(row.id, before, row);
     this.change.undo.push(() => this.#setLeg(row.id, row, before));
   }
@@ -199,22 +253,40 @@ export class Tables {
       if (callBefore !== null) this.legByCall.delete(callBefore);
       if (callAfter !== null) this.legByCall.set(callAfter, id);
     }
-    if (before === undefined && after !== undefined && after.token_hash !== null) this.legByToken.set(bytesKey(after.token_hash), id);
-    if (after === undefined && before !== undefined && before.token_hash !== null) this.legByToken.delete(bytesKey(before.token_hash));
+    if (before === undefined && after !== undefined && after.token_hash !== null)
+      this.legByToken.set(bytesKey(after.token_hash), id);
+    if (after === undefined && before !== undefined && before.token_hash !== null)
+      this.legByToken.delete(bytesKey(before.token_hash));
     const seatBefore = before?.session_id ?? null;
     const seatAfter = after?.session_id ?? null;
     if (seatBefore !== seatAfter) {
-      if (seatBefore !== null) this.legsOfSession.set(seatBefore, this.legsOfSession.get(seatBefore)!.filter((each) => each !== id));
+      if (seatBefore !== null)
+        this.legsOfSession.set(
+          seatBefore,
+          this.legsOfSession.get(seatBefore)!.filter((each) => each !== id),
+        );
       if (seatAfter !== null) this.#seat(seatAfter, id);
     }
     if (after !== undefined && isLiveBridge(after)) this.bridgeOfSession.set(after.session_id!, id);
     else if (before !== undefined && isLiveBridge(before)) this.bridgeOfSession.delete(before.session_id!);
     const up = after !== undefined && after.state !== 'ended';
     inSet(this.legsUp, id, up);
-    inSet(this.unnamed, id, after?.kind === 'outbound' && after.voice_call_id === null && after.remote !== null && (up || after.reason === 'never-seen'));
+    inSet(
+      this.unnamed,
+      id,
+      after?.kind === 'outbound' &&
+        after.voice_call_id === null &&
+        after.remote !== null &&
+        (up || after.reason === 'never-seen'),
+    );
     inSet(this.unadmitted, id, up && after.session_id === null);
     inSet(this.legsEnding, id, after?.state === 'ending');
-    inSet(this.dialling, id, after?.state === 'dialling' || (after?.state === 'ringing' && after.kind === 'bridge' && after.voice_call_id === null));
+    inSet(
+      this.dialling,
+      id,
+      after?.state === 'dialling' ||
+        (after?.state === 'ringing' && after.kind === 'bridge' && after.voice_call_id === null),
+    );
     inSet(this.toDial, id, after?.state === 'requested' && after.kind === 'outbound');
   }
 
@@ -266,10 +338,19 @@ export class Tables {
   }
 }
 
-interface StrayRow { readonly id: string; readonly first_at: Date; readonly last_at: Date; readonly sweeps: number; readonly asked_at: Date | null; readonly false_kill_at: Date | null; readonly account_id: string | null }
+interface StrayRow {
+  readonly id: string;
+  readonly first_at: Date;
+  readonly last_at: Date;
+  readonly sweeps: number;
+  readonly asked_at: Date | null;
+  readonly false_kill_at: Date | null;
+  readonly account_id: string | null;
+}
 
 const inSet = (set: Set<string>, id: string, wanted: boolean): void => {
   if (wanted) set.add(id);
   else set.delete(id);
 };
-const isLiveBridge = (row: LegRow): boolean => row.kind === 'bridge' && row.state !== 'ended' && row.session_id !== null;
+const isLiveBridge = (row: LegRow): boolean =>
+  row.kind === 'bridge' && row.state !== 'ended' && row.session_id !== null;

@@ -18,7 +18,23 @@ afterAll(async () => {
   await database.drop();
 });
 
-const TABLES = ['room', 'session', 'leg', 'pin', 'participant', 'webhook_jti', 'outbox', 'endpoint', 'delivery', 'delivery_attempt', 'hang_up_attempt', 'stray', 'turn', 'provider_pace', 'observation'] as const;
+const TABLES = [
+  'room',
+  'session',
+  'leg',
+  'pin',
+  'participant',
+  'webhook_jti',
+  'outbox',
+  'endpoint',
+  'delivery',
+  'delivery_attempt',
+  'hang_up_attempt',
+  'stray',
+  'turn',
+  'provider_pace',
+  'observation',
+] as const;
 
 /** Both databases as they are to begin with: two tenants, one of whom is told of events, and a number. */
 async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
@@ -28,14 +44,47 @@ async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
     await real.pool.query('INSERT INTO tenant (id, name) VALUES ($1, $1)', [id]);
     server.tables.tenants.set(id, {});
   }
-  await real.pool.query('INSERT INTO dial_in_number (e164, language, guarded) VALUES ($1, $2, false)', [NUMBER, 'de-DE']);
-  server.tables.numbers.set(NUMBER, { e164: NUMBER, language: 'de-DE', country: null, toll_free: false, dedicated_to: null, account_id: null, created_at: new Date() });
-  await real.pool.query(`INSERT INTO provider_account (id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, sealed, verified_at) VALUES ($1, $2, 'Own', 'vonage', 'unified', 'app', 'end', '\\x00', now())`, [OWN_ACCOUNT, TENANT_IDS[0]]);
-  await real.pool.query('INSERT INTO dial_in_number (e164, language, dedicated_to, guarded, account_id) VALUES ($1, $2, $3, false, $4)', [OWN_NUMBER, 'en-GB', TENANT_IDS[0], OWN_ACCOUNT]);
-  server.tables.numbers.set(OWN_NUMBER, { e164: OWN_NUMBER, language: 'en-GB', country: null, toll_free: false, dedicated_to: TENANT_IDS[0], account_id: OWN_ACCOUNT, created_at: new Date() });
+  await real.pool.query('INSERT INTO dial_in_number (e164, language, guarded) VALUES ($1, $2, false)', [
+    NUMBER,
+    'de-DE',
+  ]);
+  server.tables.numbers.set(NUMBER, {
+    e164: NUMBER,
+    language: 'de-DE',
+    country: null,
+    toll_free: false,
+    dedicated_to: null,
+    account_id: null,
+    created_at: new Date(),
+  });
+  await real.pool.query(
+    `INSERT INTO provider_account (id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, sealed, verified_at) VALUES ($1, $2, 'Own', 'vonage', 'unified', 'app', 'end', '\\x00', now())`,
+    [OWN_ACCOUNT, TENANT_IDS[0]],
+  );
+  await real.pool.query(
+    'INSERT INTO dial_in_number (e164, language, dedicated_to, guarded, account_id) VALUES ($1, $2, $3, false, $4)',
+    [OWN_NUMBER, 'en-GB', TENANT_IDS[0], OWN_ACCOUNT],
+  );
+  server.tables.numbers.set(OWN_NUMBER, {
+    e164: OWN_NUMBER,
+    language: 'en-GB',
+    country: null,
+    toll_free: false,
+    dedicated_to: TENANT_IDS[0],
+    account_id: OWN_ACCOUNT,
+    created_at: new Date(),
+  });
   // One who is told of all, one of some events, one of none any more.
   for (const [n, of] of [{ types: [] }, { types: ['leg.ended'] }, { types: [], enabled: false }].entries()) {
-    const made = { ...NEW_ENDPOINT, ...of, id: `ep_${n}`, tenant_id: TENANT_IDS[n === 2 ? 1 : 0], url: 'https://tenant', secret: new Uint8Array(Buffer.from('sealed')), created_at: new Date() };
+    const made = {
+      ...NEW_ENDPOINT,
+      ...of,
+      id: `ep_${n}`,
+      tenant_id: TENANT_IDS[n === 2 ? 1 : 0],
+      url: 'https://tenant',
+      secret: new Uint8Array(Buffer.from('sealed')),
+      created_at: new Date(),
+    };
     await real.prisma.endpoint.create({ data: made });
     server.tables.endpoints.set(made.id, made);
   }
@@ -50,7 +99,8 @@ const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** A value without what two databases may differ in: instants near now, ages, the order of a list that has none. */
 function plain(value: unknown): unknown {
-  if (value instanceof Date) return Math.abs(value.getTime() - Date.now()) < 86_400_000 ? 'near now' : value.toISOString();
+  if (value instanceof Date)
+    return Math.abs(value.getTime() - Date.now()) < 86_400_000 ? 'near now' : value.toISOString();
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
   if (Array.isArray(value)) return value.map(plain).toSorted((a, b) => byText(JSON.stringify(a), JSON.stringify(b)));
   if (typeof value !== 'object' || value === null) return value ?? null;
@@ -71,15 +121,39 @@ const outcome = (run: Promise<unknown>): Promise<unknown> =>
 async function rowsOf(twin: DatabaseServer): Promise<Record<string, [unknown, unknown]>> {
   const { tables: t } = twin;
   const ours: Record<(typeof TABLES)[number], readonly object[]> = {
-    room: [...t.rooms.values()], session: [...t.sessions.values()], leg: [...t.legs.values()], pin: [...t.pins.values()], participant: [...t.participants.values()],
-    webhook_jti: [...t.tokens].map(([jti, expires_at]) => ({ jti, expires_at })), endpoint: [...t.endpoints.values()], delivery: [...t.deliveries.values()], delivery_attempt: [...t.deliveryAttempts.values()], outbox: [...t.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })), hang_up_attempt: [...t.attempts.values()],
-    stray: [...t.strays.values()], turn: [...t.turns].map(([name, row]) => ({ name, ...row })), provider_pace: [...t.paces].map(([key, row]) => ({ account: key.split(' ')[0], lane: key.split(' ')[1], share: key.split(' ')[2], ...row })), observation: t.observations,
+    room: [...t.rooms.values()],
+    session: [...t.sessions.values()],
+    leg: [...t.legs.values()],
+    pin: [...t.pins.values()],
+    participant: [...t.participants.values()],
+    webhook_jti: [...t.tokens].map(([jti, expires_at]) => ({ jti, expires_at })),
+    endpoint: [...t.endpoints.values()],
+    delivery: [...t.deliveries.values()],
+    delivery_attempt: [...t.deliveryAttempts.values()],
+    outbox: [...t.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })),
+    hang_up_attempt: [...t.attempts.values()],
+    stray: [...t.strays.values()],
+    turn: [...t.turns].map(([name, row]) => ({ name, ...row })),
+    provider_pace: [...t.paces].map(([key, row]) => ({
+      account: key.split(' ')[0],
+      lane: key.split(' ')[1],
+      share: key.split(' ')[2],
+      ...row,
+    })),
+    observation: t.observations,
   };
   const both: Record<string, [unknown, unknown]> = {};
   for (const table of TABLES) {
     const { rows } = await real.pool.query<Record<string, unknown>>(`SELECT * FROM ${table}`);
     // Serial numbers have gaps after a rollback, in Postgres only.
-    const withoutSerial = (row: object): object => (table === 'outbox' || table === 'observation' ? { ...row, id: null } : table === 'delivery' ? { ...row, id: null, event_id: null } : table === 'delivery_attempt' ? { ...row, delivery_id: null } : row);
+    const withoutSerial = (row: object): object =>
+      table === 'outbox' || table === 'observation'
+        ? { ...row, id: null }
+        : table === 'delivery'
+          ? { ...row, id: null, event_id: null }
+          : table === 'delivery_attempt'
+            ? { ...row, delivery_id: null }
+            : row;
     both[table] = [plain(ours[table].map(withoutSerial)), plain(rows.map(withoutSerial))];
   }
   return both;
@@ -87,24 +161,22 @@ async function rowsOf(twin: DatabaseServer): Promise<Record<string, [unknown, un
 
 const SEQUENCES = 250;
 
-it(
-  `answers as Postgres does, over ${SEQUENCES} random sequences of the store's own functions`,
-  async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async (operations) => {
-        const { twin, server } = await begin();
-        const sides = { real: { delivery: null }, twin: { delivery: null } };
-        for (const { name, given, run } of operations) {
-          const wanted = await outcome(run(real, sides.real));
-          const got = await outcome(run(twin, sides.twin));
-          const hideSerial = (text: unknown): string => JSON.stringify(text).replaceAll(/"id":"(?:\d+|dlv_[\w-]+)"/g, '"id":"n"');
-          const asked = `${name} ${JSON.stringify(given)}: `;
-          expect(asked + hideSerial(got)).toBe(asked + hideSerial(wanted));
-        }
-        for (const [table, [got, wanted]] of Object.entries(await rowsOf(server))) expect({ [table]: got }).toEqual({ [table]: wanted });
-      }),
-      { numRuns: SEQUENCES, ...(process.env['SEED'] === undefined ? {} : { seed: Number(process.env['SEED']) }) },
-    );
-  },
-  240_000,
-);
+it(`answers as Postgres does, over ${SEQUENCES} random sequences of the store's own functions`, async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async (operations) => {
+      const { twin, server } = await begin();
+      const sides = { real: { delivery: null }, twin: { delivery: null } };
+      for (const { name, given, run } of operations) {
+        const wanted = await outcome(run(real, sides.real));
+        const got = await outcome(run(twin, sides.twin));
+        const hideSerial = (text: unknown): string =>
+          JSON.stringify(text).replaceAll(/"id":"(?:\d+|dlv_[\w-]+)"/g, '"id":"n"');
+        const asked = `${name} ${JSON.stringify(given)}: `;
+        expect(asked + hideSerial(got)).toBe(asked + hideSerial(wanted));
+      }
+      for (const [table, [got, wanted]] of Object.entries(await rowsOf(server)))
+        expect({ [table]: got }).toEqual({ [table]: wanted });
+    }),
+    { numRuns: SEQUENCES, ...(process.env['SEED'] === undefined ? {} : { seed: Number(process.env['SEED']) }) },
+  );
+}, 240_000);

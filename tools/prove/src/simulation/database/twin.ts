@@ -20,7 +20,8 @@ interface Query {
 
 const brokenConnection = (): ConnectionError => new ConnectionError('ECONNRESET', 'Connection terminated unexpectedly');
 const refusedConnection = (): ConnectionError => new ConnectionError('ECONNREFUSED', 'connect ECONNREFUSED');
-const idleTooLong = (): DatabaseError => new DatabaseError('25P03', 'terminating connection due to idle-in-transaction timeout');
+const idleTooLong = (): DatabaseError =>
+  new DatabaseError('25P03', 'terminating connection due to idle-in-transaction timeout');
 
 /** One open transaction; `owner` is whoever may end it. */
 interface Transaction {
@@ -179,7 +180,10 @@ class UnknownStatement extends Error {}
 
 function runTwin(tables: Tables, { name, text, values = [] }: Query, when: { now: Date; clock: Date }): Answer {
   const twin: Twin | undefined = TWINS[name ?? text];
-  if (twin === undefined) throw new UnknownStatement(`the simulated database knows no statement ${name === undefined ? `"${text}"` : `called "${name}"`}: add its twin in tools/prove/src/simulation/database`);
+  if (twin === undefined)
+    throw new UnknownStatement(
+      `the simulated database knows no statement ${name === undefined ? `"${text}"` : `called "${name}"`}: add its twin in tools/prove/src/simulation/database`,
+    );
   return twin(tables, values, when, text);
 }
 
@@ -188,7 +192,11 @@ function runTwin(tables: Tables, { name, text, values = [] }: Query, when: { now
  * @param fine each statement is its own seam call (kill points, interleavings); else a transaction runs in one go and only its beginning
  *   and its commit are, which is the same but for the instants inside it, at which a crash rolls back anyway
  */
-export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine = false, onOpen }: { fine?: boolean; onOpen?: (abort: () => void) => void } = {}): Store {
+export function openTwinStore(
+  server: DatabaseServer,
+  seam: DatabaseSeam,
+  { fine = false, onOpen }: { fine?: boolean; onOpen?: (abort: () => void) => void } = {},
+): Store {
   const reach = <T>(label: string, act: () => T): Promise<T> => {
     let breaks = server.breaks;
     return seam<T>(
@@ -264,7 +272,9 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
       async query(query: string | Query): Promise<Answer> {
         if (typeof query !== 'string') {
           const mine = transaction!;
-          return fine ? reach(`db ${query.name ?? 'statement'}`, () => server.execute(mine, query)) : server.execute(mine, query);
+          return fine
+            ? reach(`db ${query.name ?? 'statement'}`, () => server.execute(mine, query))
+            : server.execute(mine, query);
         }
         if (query.startsWith('BEGIN')) {
           transaction = await begun();
@@ -289,10 +299,16 @@ export function openTwinStore(server: DatabaseServer, seam: DatabaseSeam, { fine
   const pool = {
     query: (query: string | Query): Promise<Answer> => autoCommit(typeof query === 'string' ? { text: query } : query),
     // A connection lies ready, and costs a round trip only where there is no server.
-    connect: (): Promise<object> => (fine || server.down ? reach('db connect', connection) : Promise.resolve(connection())),
+    connect: (): Promise<object> =>
+      fine || server.down ? reach('db connect', connection) : Promise.resolve(connection()),
   };
   // One process, one database without row-level security: that a scope shows its own rows and no others is libs/store's own test.
-  return { pool, query: (_scope: Scope, query: Query) => autoCommit(query), prisma: prismaTwin(), close: () => Promise.resolve() } as unknown as Store;
+  return {
+    pool,
+    query: (_scope: Scope, query: Query) => autoCommit(query),
+    prisma: prismaTwin(),
+    close: () => Promise.resolve(),
+  } as unknown as Store;
 }
 
 const NOTHING: Answer = { rows: [], rowCount: 0 };

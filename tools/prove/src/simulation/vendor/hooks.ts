@@ -9,12 +9,20 @@ import type { Weather } from './weather.ts';
 export type Hook =
   | { readonly to: 'answer'; readonly jti: string; readonly call: VoiceAnswer }
   | { readonly to: 'answer-rung'; readonly jti: string; readonly legId: string; readonly call: VoiceAnswer }
-  | { readonly to: 'digits'; readonly jti: string; readonly legId: string; readonly tryNo: number; readonly input: VoiceInput }
+  | {
+      readonly to: 'digits';
+      readonly jti: string;
+      readonly legId: string;
+      readonly tryNo: number;
+      readonly input: VoiceInput;
+    }
   | { readonly to: 'voice-event'; readonly jti: string; readonly legId: string | undefined; readonly event: VoiceEvent }
   | { readonly to: 'video-event'; readonly jti: string; readonly event: MediaEvent };
 
 /** How the other side answered: a plan or nothing, a refusal (4xx), a failure (5xx), or no connection at all. */
-export type HookOutcome = { readonly ok: true; readonly plan: CallPlan | null } | { readonly ok: false; readonly how: 'refused' | 'failed' | 'unreachable' };
+export type HookOutcome =
+  | { readonly ok: true; readonly plan: CallPlan | null }
+  | { readonly ok: false; readonly how: 'refused' | 'failed' | 'unreachable' };
 
 /** Our webhook servers behind their load balancer. Answers by calling back, or never. */
 export type Gateway = (hook: Hook, done: (outcome: HookOutcome) => void) => void;
@@ -33,7 +41,19 @@ export class Hooks {
   readonly #gateway: Gateway;
   #tokens = 0;
 
-  constructor({ scheduler, weather, random, ledger, gateway }: { scheduler: Scheduler; weather: Weather; random: Random; ledger: Ledger; gateway: Gateway }) {
+  constructor({
+    scheduler,
+    weather,
+    random,
+    ledger,
+    gateway,
+  }: {
+    scheduler: Scheduler;
+    weather: Weather;
+    random: Random;
+    ledger: Ledger;
+    gateway: Gateway;
+  }) {
     this.#scheduler = scheduler;
     this.#weather = weather;
     this.#random = random;
@@ -48,7 +68,12 @@ export class Hooks {
   /** A fact, delivered in the background: lost, doubled, late, or as it should be. */
   tell(entry: Entry, hook: Hook): void {
     const weather = this.#weather;
-    const what = hook.to === 'voice-event' && hook.event.kind === 'call' ? hook.event.phase : hook.to === 'video-event' ? hook.event.kind : hook.to;
+    const what =
+      hook.to === 'voice-event' && hook.event.kind === 'call'
+        ? hook.event.phase
+        : hook.to === 'video-event'
+          ? hook.event.kind
+          : hook.to;
     // That it is over keeps nothing up.
     const hit = (fault: string): void => {
       if (entry.endedAt === null) touch(entry, fault);
@@ -119,7 +144,12 @@ export class Hooks {
   }
 
   /** Asks what a call is to do; after three attempts that fail, `null`: the fallback lets the call go. */
-  ask(entry: Entry, hook: Extract<Hook, { to: 'answer' | 'answer-rung' | 'digits' }>, done: (plan: CallPlan | null) => void, attempt = 1): void {
+  ask(
+    entry: Entry,
+    hook: Extract<Hook, { to: 'answer' | 'answer-rung' | 'digits' }>,
+    done: (plan: CallPlan | null) => void,
+    attempt = 1,
+  ): void {
     this.post(hook, (outcome) => {
       if (outcome.ok && !(attempt === 1 && this.#weather.strikes('answer-repeated'))) {
         done(outcome.plan);

@@ -38,7 +38,13 @@ export interface Entry {
 }
 
 /** Single faults that cost an attempt to end a leg; the next comes after a back-off of up to fifteen seconds. */
-const WASTES = new Set(['accepted-but-alive', 'wrong-region-404', 'timeout-not-applied', 'vendor-500', 'early-put-400']);
+const WASTES = new Set([
+  'accepted-but-alive',
+  'wrong-region-404',
+  'timeout-not-applied',
+  'vendor-500',
+  'early-put-400',
+]);
 
 /** Stands in for a leg's own fault set, to spare one for each of a million. */
 export const touch = (entry: Entry | null | undefined, fault: string): void => {
@@ -63,8 +69,23 @@ export class Ledger {
 
   open(made: Pick<Entry, 'id' | 'side' | 'kind' | 'media' | 'legId'>): Entry {
     const entry: Entry = {
-      ...made, createdAt: this.#scheduler.now, conversation: null, answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null, endedAt: null, endedBy: null, asks: 0, firstAskAt: null, lastAskAt: null, inFlight: 0,
-      mostInFlight: 0, touched: null, wasted: 0, wastedAt: 0, toldLate: false, peer: null, history: this.#keepHistory ? [] : null,
+      ...made,
+      createdAt: this.#scheduler.now,
+      conversation: null,
+      answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null,
+      endedAt: null,
+      endedBy: null,
+      asks: 0,
+      firstAskAt: null,
+      lastAskAt: null,
+      inFlight: 0,
+      mostInFlight: 0,
+      touched: null,
+      wasted: 0,
+      wastedAt: 0,
+      toldLate: false,
+      peer: null,
+      history: this.#keepHistory ? [] : null,
     };
     this.entries.push(entry);
     this.live.set(entry.id, entry);

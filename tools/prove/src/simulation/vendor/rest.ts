@@ -7,11 +7,18 @@ import type { Weather } from './weather.ts';
 
 const PROVIDER_TIMEOUT_MS = 4_000;
 
-export const notFound = (): ProviderError => new ProviderError('not-found', 'vendor-404', 'The vendor does not know it.');
-export const tooYoung = (): ProviderError => new ProviderError('busy', 'call-too-young', 'The vendor does not take this so soon after the call was made.', { retryAfterMs: 2_000 });
-const timeout = (): ProviderError => new ProviderError('unknown', 'vendor-timeout', 'The vendor did not answer in time.');
-const failed = (reads: boolean): ProviderError => new ProviderError(reads ? 'busy' : 'unknown', 'vendor-500', 'The vendor failed.');
-const busy = (reason: string): ProviderError => new ProviderError('busy', reason, 'The vendor is busy.', { retryAfterMs: 1_000 });
+export const notFound = (): ProviderError =>
+  new ProviderError('not-found', 'vendor-404', 'The vendor does not know it.');
+export const tooYoung = (): ProviderError =>
+  new ProviderError('busy', 'call-too-young', 'The vendor does not take this so soon after the call was made.', {
+    retryAfterMs: 2_000,
+  });
+const timeout = (): ProviderError =>
+  new ProviderError('unknown', 'vendor-timeout', 'The vendor did not answer in time.');
+const failed = (reads: boolean): ProviderError =>
+  new ProviderError(reads ? 'busy' : 'unknown', 'vendor-500', 'The vendor failed.');
+const busy = (reason: string): ProviderError =>
+  new ProviderError('busy', reason, 'The vendor is busy.', { retryAfterMs: 1_000 });
 
 interface Request<T> {
   readonly life: Life;
@@ -41,7 +48,17 @@ export class Rest {
   /** When a list could not be had. */
   readonly failedLists: number[] = [];
 
-  constructor({ scheduler, weather, random, ledger }: { scheduler: Scheduler; weather: Weather; random: Random; ledger: Ledger }) {
+  constructor({
+    scheduler,
+    weather,
+    random,
+    ledger,
+  }: {
+    scheduler: Scheduler;
+    weather: Weather;
+    random: Random;
+    ledger: Ledger;
+  }) {
     this.#scheduler = scheduler;
     this.#weather = weather;
     this.#random = random;
@@ -55,7 +72,11 @@ export class Rest {
       if ('error' in reply && label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
       if (entry !== null && entry.wasted !== wasted) entry.wastedAt = this.#scheduler.now;
       if (asks && entry !== null) this.#count(entry, reply.ms);
-      if (entry !== null) this.#ledger.tell(entry, `${life.process.name} ${label}: ${'error' in reply ? (reply.error as ProviderError).verdict.reason : 'ok'}`);
+      if (entry !== null)
+        this.#ledger.tell(
+          entry,
+          `${life.process.name} ${label}: ${'error' in reply ? (reply.error as ProviderError).verdict.reason : 'ok'}`,
+        );
       return reply;
     });
   }
@@ -78,12 +99,20 @@ export class Rest {
     }
   }
 
-  #outcome<T>({ reads, limit, entry, act, made, label }: Omit<Request<T>, 'life' | 'asks'>): { ms: number; value: T } | { ms: number; error: unknown } {
+  #outcome<T>({
+    reads,
+    limit,
+    entry,
+    act,
+    made,
+    label,
+  }: Omit<Request<T>, 'life' | 'asks'>): { ms: number; value: T } | { ms: number; error: unknown } {
     const weather = this.#weather;
     const latency = this.#random.between(40, 200);
     const hit = (fault: string, value?: T): void => {
       touch(entry, fault);
-      if (value !== undefined && made !== undefined) touch(made(value), fault === 'timeout-applied' ? 'create-answer-lost' : fault);
+      if (value !== undefined && made !== undefined)
+        touch(made(value), fault === 'timeout-applied' ? 'create-answer-lost' : fault);
     };
     /** Does it although the answer will be lost. */
     const doAll = (fault: string): void => {
@@ -109,7 +138,9 @@ export class Rest {
         weather.count(weather.rest === '500' ? 'vendor-500' : 'vendor-silent');
         if (weather.applied()) doAll('timeout-applied');
         else hit('vendor-silent');
-        return weather.rest === '500' ? { ms: latency, error: failed(reads) } : { ms: PROVIDER_TIMEOUT_MS, error: timeout() };
+        return weather.rest === '500'
+          ? { ms: latency, error: failed(reads) }
+          : { ms: PROVIDER_TIMEOUT_MS, error: timeout() };
       }
       if (weather.strikes('timeout-applied')) {
         doAll('timeout-applied');

@@ -69,7 +69,13 @@ export class SimVideo {
     return call.entry.peer === null ? undefined : this.connections.get(call.entry.peer.id);
   }
 
-  #open(kind: 'webrtc' | 'bridge', media: string, data: string, sipCallId: string | null, onOver?: (connection: SimConnection) => void): SimConnection {
+  #open(
+    kind: 'webrtc' | 'bridge',
+    media: string,
+    data: string,
+    sipCallId: string | null,
+    onOver?: (connection: SimConnection) => void,
+  ): SimConnection {
     const legId = kind === 'bridge' ? ((JSON.parse(data) as { leg?: string }).leg ?? null) : null;
     const entry = this.#in.ledger.open({ id: this.#in.ids.next('con'), side: 'media', kind, media, legId });
     const connection: SimConnection = { entry, data, over: false, omittedAt: null, call: null, sipCallId, onOver };
@@ -77,7 +83,14 @@ export class SimVideo {
     let siblings = this.#ofSession.get(media);
     if (siblings === undefined) this.#ofSession.set(media, (siblings = new Set()));
     siblings.add(connection);
-    this.#tell(connection, { kind: 'connected', mediaSessionId: media, connectionId: entry.id, data, at: new Date(this.#in.scheduler.now), since: new Date(entry.createdAt) });
+    this.#tell(connection, {
+      kind: 'connected',
+      mediaSessionId: media,
+      connectionId: entry.id,
+      data,
+      at: new Date(this.#in.scheduler.now),
+      since: new Date(entry.createdAt),
+    });
     return connection;
   }
 
@@ -88,7 +101,15 @@ export class SimVideo {
     const { scheduler, ledger, voice } = this.#in;
     ledger.close(entry, by);
     this.#ofSession.get(entry.media!)?.delete(connection);
-    this.#tell(connection, { kind: 'disconnected', mediaSessionId: entry.media!, connectionId: entry.id, data: connection.data, reason, at: new Date(scheduler.now), since: new Date(entry.createdAt) });
+    this.#tell(connection, {
+      kind: 'disconnected',
+      mediaSessionId: entry.media!,
+      connectionId: entry.id,
+      data: connection.data,
+      reason,
+      at: new Date(scheduler.now),
+      since: new Date(entry.createdAt),
+    });
     connection.onOver?.(connection);
     const { call } = connection;
     if (entry.kind !== 'bridge') return;
@@ -106,7 +127,13 @@ export class SimVideo {
     if (connection === undefined || connection.sipCallId === null) return;
     const { entry, sipCallId } = connection;
     this.#tell(connection, {
-      kind: 'sip-call', mediaSessionId: entry.media!, connectionId: entry.id, sipCallId, phase, at: new Date(this.#in.scheduler.now), ...(phase === 'over' ? { verdict: verdict('success', 'normal-clearing') } : {}),
+      kind: 'sip-call',
+      mediaSessionId: entry.media!,
+      connectionId: entry.id,
+      sipCallId,
+      phase,
+      at: new Date(this.#in.scheduler.now),
+      ...(phase === 'over' ? { verdict: verdict('success', 'normal-clearing') } : {}),
     });
   }
 
@@ -119,8 +146,17 @@ export class SimVideo {
       // The call is on its way also when the stream was let go meanwhile.
       scheduler.after(random.between(50, 600), () => {
         if (connection.over && random.chance(0.5)) return;
-        const headers = Object.fromEntries(Object.entries(input.headers).map(([name, value]) => [name.toLowerCase(), value]));
-        const call = voice.comeIn({ kind: 'bridge', from: null, to: input.number, headers, person: {}, media: input.mediaSessionId });
+        const headers = Object.fromEntries(
+          Object.entries(input.headers).map(([name, value]) => [name.toLowerCase(), value]),
+        );
+        const call = voice.comeIn({
+          kind: 'bridge',
+          from: null,
+          to: input.number,
+          headers,
+          person: {},
+          media: input.mediaSessionId,
+        });
         connection.call = call;
         call.entry.peer = connection.entry;
         connection.entry.peer = call.entry;
@@ -163,11 +199,23 @@ export class SimVideo {
       kind: 'simulated',
       capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
       clientConfig: { kind: 'simulated', application: 'app' },
-      openSession: () => rest.request({ life, label: 'open-session', reads: false, limit: 'none', entry: null, act: () => ({ mediaSessionId: ids.next('media') }) }),
+      openSession: () =>
+        rest.request({
+          life,
+          label: 'open-session',
+          reads: false,
+          limit: 'none',
+          entry: null,
+          act: () => ({ mediaSessionId: ids.next('media') }),
+        }),
       issueToken: ({ data }) => data,
       dialSip: (input) =>
         rest.request({
-          life, label: 'dial-sip', reads: false, limit: 'none', entry: null,
+          life,
+          label: 'dial-sip',
+          reads: false,
+          limit: 'none',
+          entry: null,
           act: () => {
             const { entry, sipCallId } = this.#dial(input);
             return { connectionId: entry.id, sipCallId: sipCallId! };
@@ -175,11 +223,23 @@ export class SimVideo {
           made: ({ connectionId }) => this.connections.get(connectionId)?.entry ?? null,
         }),
       disconnect: ({ connectionId }) =>
-        rest.request({ life, label: 'disconnect', reads: false, limit: 'none', entry: this.connections.get(connectionId)?.entry ?? null, asks: true, act: () => this.#disconnect(connectionId) }),
+        rest.request({
+          life,
+          label: 'disconnect',
+          reads: false,
+          limit: 'none',
+          entry: this.connections.get(connectionId)?.entry ?? null,
+          asks: true,
+          act: () => this.#disconnect(connectionId),
+        }),
       mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'not simulated')),
       listConnections: (mediaSessionId) =>
         rest.request({
-          life, label: 'list-connections', reads: true, limit: 'none', entry: null,
+          life,
+          label: 'list-connections',
+          reads: true,
+          limit: 'none',
+          entry: null,
           act: () => this.#list(mediaSessionId).map(({ entry, data }) => ({ connectionId: entry.id, data })),
         }),
       verifyCallback: unused,

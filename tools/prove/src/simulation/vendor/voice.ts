@@ -43,10 +43,18 @@ const tryOfUrl = (url: string): { legId: string; tryNo: number } => {
 };
 
 /** Started seconds from answer to end, at six cents a minute. */
-export const billedSeconds = ({ answeredAt, endedAt }: Entry): number => (answeredAt === null || endedAt === null ? 0 : Math.ceil((endedAt - answeredAt) / 1000));
+export const billedSeconds = ({ answeredAt, endedAt }: Entry): number =>
+  answeredAt === null || endedAt === null ? 0 : Math.ceil((endedAt - answeredAt) / 1000);
 function chargeOf(entry: Entry): Charge {
   const seconds = billedSeconds(entry);
-  return { startedAt: entry.answeredAt === null ? null : new Date(entry.answeredAt), endedAt: new Date(entry.endedAt!), seconds, rateMicro: 60_000n, priceMicro: BigInt(seconds) * 1_000n, currency: 'EUR' };
+  return {
+    startedAt: entry.answeredAt === null ? null : new Date(entry.answeredAt),
+    endedAt: new Date(entry.endedAt!),
+    seconds,
+    rateMicro: 60_000n,
+    priceMicro: BigInt(seconds) * 1_000n,
+    currency: 'EUR',
+  };
 }
 
 /** The vendor's voice side: calls, what they do, and the REST calls about them. */
@@ -58,18 +66,52 @@ export class SimVoice {
   onBridgeOver: ((call: SimCall) => void) | undefined = undefined;
   onHangUp: ((entry: Entry) => void) | undefined = undefined;
   onBridgeAnswered: ((call: SimCall) => void) | undefined = undefined;
-  readonly #in: { scheduler: Scheduler; ledger: Ledger; hooks: Hooks; rest: Rest; weather: Weather; random: Random; ids: { next(prefix: string): string } };
+  readonly #in: {
+    scheduler: Scheduler;
+    ledger: Ledger;
+    hooks: Hooks;
+    rest: Rest;
+    weather: Weather;
+    random: Random;
+    ids: { next(prefix: string): string };
+  };
 
-  constructor(parts: { scheduler: Scheduler; ledger: Ledger; hooks: Hooks; rest: Rest; weather: Weather; random: Random; ids: { next(prefix: string): string } }) {
+  constructor(parts: {
+    scheduler: Scheduler;
+    ledger: Ledger;
+    hooks: Hooks;
+    rest: Rest;
+    weather: Weather;
+    random: Random;
+    ids: { next(prefix: string): string };
+  }) {
     this.#in = parts;
   }
 
   /** Somebody, or our own SIP leg, calls one of our numbers. */
-  comeIn({ kind, from, to, headers = {}, person, media = null }: { kind: 'inbound' | 'bridge'; from: string | null; to: string; headers?: Readonly<Record<string, string>>; person: Person; media?: string | null }): SimCall {
+  comeIn({
+    kind,
+    from,
+    to,
+    headers = {},
+    person,
+    media = null,
+  }: {
+    kind: 'inbound' | 'bridge';
+    from: string | null;
+    to: string;
+    headers?: Readonly<Record<string, string>>;
+    person: Person;
+    media?: string | null;
+  }): SimCall {
     const { ids, hooks } = this.#in;
     const call = this.#open({ kind, legId: null, media }, { from, to, headers, person, viaSip: kind === 'bridge' });
     call.phase = 'ringing';
-    hooks.ask(call.entry, { to: 'answer', jti: hooks.token(), call: { callId: call.entry.id, from, to, viaSip: call.viaSip, headers } }, (plan) => this.#follow(call, plan));
+    hooks.ask(
+      call.entry,
+      { to: 'answer', jti: hooks.token(), call: { callId: call.entry.id, from, to, viaSip: call.viaSip, headers } },
+      (plan) => this.#follow(call, plan),
+    );
     void ids;
     return call;
   }
@@ -80,23 +122,45 @@ export class SimVoice {
     this.#over(call, by, call.phase === 'answered' ? verdict('success', 'completed') : verdict('success', 'cancelled'));
   }
 
-  #open({ kind, legId, media }: Pick<Entry, 'kind' | 'legId' | 'media'>, call: Pick<SimCall, 'from' | 'to' | 'headers' | 'person' | 'viaSip'>): SimCall {
+  #open(
+    { kind, legId, media }: Pick<Entry, 'kind' | 'legId' | 'media'>,
+    call: Pick<SimCall, 'from' | 'to' | 'headers' | 'person' | 'viaSip'>,
+  ): SimCall {
     const entry = this.#in.ledger.open({ id: this.#in.ids.next('call'), side: 'voice', kind, legId, media });
-    const made: SimCall = { entry, phase: 'started', eventsLeg: legId ?? undefined, status: verdict('success', 'completed'), timer: undefined, ...call };
+    const made: SimCall = {
+      entry,
+      phase: 'started',
+      eventsLeg: legId ?? undefined,
+      status: verdict('success', 'completed'),
+      timer: undefined,
+      ...call,
+    };
     this.calls.set(entry.id, made);
     return made;
   }
 
   #tell(call: SimCall, phase: 'started' | 'ringing' | 'answered' | 'over'): void {
     const { hooks, scheduler, weather } = this.#in;
-    const hook: Hook = { to: 'voice-event', jti: hooks.token(), legId: call.eventsLeg, event: this.#event(call, phase, new Date(scheduler.now), phase === 'over' && !weather.strikes('price-missing')) };
+    const hook: Hook = {
+      to: 'voice-event',
+      jti: hooks.token(),
+      legId: call.eventsLeg,
+      event: this.#event(call, phase, new Date(scheduler.now), phase === 'over' && !weather.strikes('price-missing')),
+    };
     hooks.tell(call.entry, hook);
   }
 
   #event(call: SimCall, phase: SimCall['phase'], at: Date | null, priced: boolean): VoiceEvent {
     const { entry } = call;
     if (phase !== 'over') return { kind: 'call', callId: entry.id, phase, at };
-    return { kind: 'call', callId: entry.id, phase, verdict: call.status, at, ...(priced ? { charge: chargeOf(entry) } : {}) };
+    return {
+      kind: 'call',
+      callId: entry.id,
+      phase,
+      verdict: call.status,
+      at,
+      ...(priced ? { charge: chargeOf(entry) } : {}),
+    };
   }
 
   #answered(call: SimCall): void {
@@ -117,7 +181,12 @@ export class SimVoice {
     if (join !== undefined) {
       call.entry.conversation = join.conversation;
       ledger.tell(call.entry, `joins ${join.conversation}`);
-      hooks.tell(call.entry, { to: 'voice-event', jti: hooks.token(), legId: legOfUrl(join.eventsTo), event: { kind: 'moved', callId: call.entry.id, at: new Date(scheduler.now) } });
+      hooks.tell(call.entry, {
+        to: 'voice-event',
+        jti: hooks.token(),
+        legId: legOfUrl(join.eventsTo),
+        event: { kind: 'moved', callId: call.entry.id, at: new Date(scheduler.now) },
+      });
       call.person.onJoined?.(call);
       return;
     }
@@ -126,7 +195,17 @@ export class SimVoice {
       const keyed = call.person.keys?.(tryNo) ?? null;
       scheduler.after(keyed?.afterMs ?? 15_000, () => {
         if (call.phase === 'over') return;
-        hooks.ask(call.entry, { to: 'digits', jti: hooks.token(), legId, tryNo, input: { callId: call.entry.id, digits: keyed?.digits ?? '', timedOut: keyed === null } }, (next) => this.#follow(call, next));
+        hooks.ask(
+          call.entry,
+          {
+            to: 'digits',
+            jti: hooks.token(),
+            legId,
+            tryNo,
+            input: { callId: call.entry.id, digits: keyed?.digits ?? '', timedOut: keyed === null },
+          },
+          (next) => this.#follow(call, next),
+        );
       });
       return;
     }
@@ -152,21 +231,37 @@ export class SimVoice {
     const legId = legOfUrl(input.eventsTo);
     this.onCreate?.(input, legId);
     const person = this.phones.get(input.to) ?? {};
-    const call = this.#open({ kind: 'outbound', legId, media: null }, { from: input.from, to: input.to, headers: {}, person, viaSip: false });
+    const call = this.#open(
+      { kind: 'outbound', legId, media: null },
+      { from: input.from, to: input.to, headers: {}, person, viaSip: false },
+    );
     this.#tell(call, 'started');
     scheduler.after(800, () => {
       if (call.phase !== 'started') return;
       call.phase = 'ringing';
       this.#tell(call, 'ringing');
       const { picksUpAfter = null } = person;
-      call.timer = scheduler.after(input.ringingTimerS * 1000, () => this.#over(call, 'timer', verdict('client', 'unanswered')));
+      call.timer = scheduler.after(input.ringingTimerS * 1000, () =>
+        this.#over(call, 'timer', verdict('client', 'unanswered')),
+      );
       if (picksUpAfter === null || picksUpAfter >= input.ringingTimerS * 1000) return;
       scheduler.after(picksUpAfter, () => {
         if (call.phase !== 'ringing') return;
         scheduler.cancel(call.timer);
-        call.timer = scheduler.after(input.lengthTimerS * 1000, () => this.#over(call, 'timer', verdict('success', 'completed')));
+        call.timer = scheduler.after(input.lengthTimerS * 1000, () =>
+          this.#over(call, 'timer', verdict('success', 'completed')),
+        );
         this.#answered(call);
-        hooks.ask(call.entry, { to: 'answer-rung', jti: hooks.token(), legId: legOfUrl(input.answerTo), call: { callId: call.entry.id, from: input.from, to: input.to, viaSip: false, headers: {} } }, (plan) => this.#follow(call, plan));
+        hooks.ask(
+          call.entry,
+          {
+            to: 'answer-rung',
+            jti: hooks.token(),
+            legId: legOfUrl(input.answerTo),
+            call: { callId: call.entry.id, from: input.from, to: input.to, viaSip: false, headers: {} },
+          },
+          (plan) => this.#follow(call, plan),
+        );
       });
     });
     return call;
@@ -174,7 +269,12 @@ export class SimVoice {
 
   #observe(call: SimCall): ObservedCall {
     const over = call.phase === 'over';
-    return { callId: call.entry.id, rings: call.entry.kind === 'outbound' ? call.to : null, over, event: this.#event(call, call.phase, over ? new Date(call.entry.endedAt!) : null, over) };
+    return {
+      callId: call.entry.id,
+      rings: call.entry.kind === 'outbound' ? call.to : null,
+      over,
+      event: this.#event(call, call.phase, over ? new Date(call.entry.endedAt!) : null, over),
+    };
   }
 
   #hangUp(callId: string): void {
@@ -187,7 +287,11 @@ export class SimVoice {
       return;
     }
     this.onHangUp?.(call.entry);
-    this.#over(call, 'us', call.phase === 'answered' ? verdict('success', 'completed') : verdict('success', 'cancelled'));
+    this.#over(
+      call,
+      'us',
+      call.phase === 'answered' ? verdict('success', 'completed') : verdict('success', 'cancelled'),
+    );
   }
 
   /** The provider that one process holds. */
@@ -203,14 +307,36 @@ export class SimVoice {
       capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
       instructions: (plan) => plan,
       createCall: (input) =>
-        rest.request({ life, label: 'create', reads: false, limit: 'create', entry: null, act: () => ({ callId: this.#place(input).entry.id }), made: ({ callId }) => entryOf(callId) }),
-      hangUp: (callId) => rest.request({ life, label: 'hang-up', reads: false, limit: 'rest', entry: entryOf(callId), asks: true, act: () => this.#hangUp(callId) }),
+        rest.request({
+          life,
+          label: 'create',
+          reads: false,
+          limit: 'create',
+          entry: null,
+          act: () => ({ callId: this.#place(input).entry.id }),
+          made: ({ callId }) => entryOf(callId),
+        }),
+      hangUp: (callId) =>
+        rest.request({
+          life,
+          label: 'hang-up',
+          reads: false,
+          limit: 'rest',
+          entry: entryOf(callId),
+          asks: true,
+          act: () => this.#hangUp(callId),
+        }),
       say: () => rest.request({ life, label: 'say', reads: false, limit: 'rest', entry: null, act: () => undefined }),
-      sendDigits: () => rest.request({ life, label: 'dtmf', reads: false, limit: 'rest', entry: null, act: () => undefined }),
+      sendDigits: () =>
+        rest.request({ life, label: 'dtmf', reads: false, limit: 'rest', entry: null, act: () => undefined }),
       mute: () => rest.request({ life, label: 'mute', reads: false, limit: 'rest', entry: null, act: () => undefined }),
       getCall: (callId) =>
         rest.request({
-          life, label: 'get', reads: true, limit: 'rest', entry: entryOf(callId),
+          life,
+          label: 'get',
+          reads: true,
+          limit: 'rest',
+          entry: entryOf(callId),
           act: () => {
             const call = this.calls.get(callId);
             if (call === undefined || weather.strikes('wrong-region-404')) return null;
@@ -219,7 +345,11 @@ export class SimVoice {
         }),
       listLiveCalls: () =>
         rest.request({
-          life, label: 'list', reads: true, limit: 'rest', entry: null,
+          life,
+          label: 'list',
+          reads: true,
+          limit: 'rest',
+          entry: null,
           act: () => {
             if (weather.strikes('list-fails')) throw Object.assign(notFound(), { failure: 'busy' });
             const live = [...this.#in.ledger.live.values()].filter((entry) => entry.side === 'voice');
