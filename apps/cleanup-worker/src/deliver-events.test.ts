@@ -1,9 +1,9 @@
-import { deliverEvents, openSender, WAITS_MS, type PostEvent } from '@partyline/conference/deliver-events';
-import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoint-secrets';
-import { appendEvents } from '@partyline/store/events';
-import { rotateSecret, updateEndpoint } from '@partyline/store/endpoints';
-import { eventId } from '@partyline/store/outbox';
-import { inTransaction, openStore, type Store } from '@partyline/store/store';
+import { deliverEvents, openSender, WAITS_MS, type PostEvent } from '@partyline/conference/endpoints/deliver-events';
+import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoints/endpoint-secrets';
+import { appendEvents } from '@partyline/store/legs/observations';
+import { rotateSecret, updateEndpoint } from '@partyline/store/endpoints/endpoints';
+import { eventId } from '@partyline/store/events/outbox';
+import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
 import { makeEndpoint, makeNumbers, makeRoom, type MadeRoom } from '@partyline/store/testing/fixtures';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { Webhook } from 'standardwebhooks';

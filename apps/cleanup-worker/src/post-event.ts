@@ -2,8 +2,8 @@ import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import type { PostEvent } from '@partyline/conference/deliver-events';
-import { checkAddress, isPublicAddress, type AddressPolicy } from '@partyline/conference/endpoint-address';
+import type { PostEvent } from '@partyline/conference/endpoints/deliver-events';
+import { checkAddress, isPublicAddress, type AddressPolicy } from '@partyline/conference/endpoints/check-address';
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from 'request-filtering-agent';
 
 /** Of a reply only the status is read. So much of its body is let go by for the connection to be of use again; longer ones are cut off. */

@@ -1,5 +1,5 @@
-import { purgeExpired } from '@partyline/store/owed';
-import { openStore, type Store } from '@partyline/store/store';
+import { purgeExpired } from '@partyline/store/reconciliation/due-work';
+import { openStore, type Store } from '@partyline/store/database/store';
 import { makeNumbers, makeRoom } from '@partyline/store/testing/fixtures';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';

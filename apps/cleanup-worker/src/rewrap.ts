@@ -1,7 +1,7 @@
-import { localKeyService } from '@partyline/conference/key-service';
-import { rewrapDataKeys } from '@partyline/conference/rewrap-data-keys';
+import { localKeyService } from '@partyline/conference/crypto/key-service';
+import { rewrapDataKeys } from '@partyline/conference/crypto/rewrap-data-keys';
 import { ConfigError, readConfig } from '@partyline/runtime/config';
-import { openStore } from '@partyline/store/store';
+import { openStore } from '@partyline/store/database/store';
 
 /** Moves tenants' data keys to a new master key: docs/accounts.md. */
 const HELP = `DATABASE_URL=… MASTER_KEYS=new:…,old:… npm run rewrap

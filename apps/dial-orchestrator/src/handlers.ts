@@ -1,9 +1,9 @@
-import { changeSession } from '@partyline/conference/change-session';
+import { changeSession } from '@partyline/conference/sessions/change-session';
 import type { Deps } from '@partyline/conference/deps';
-import { dialOut } from '@partyline/conference/dial-out';
-import { hangUpLeg } from '@partyline/conference/hang-up-leg';
-import { hangUpSession } from '@partyline/conference/hang-up-session';
-import { openBridge } from '@partyline/conference/open-bridge';
+import { dialOut } from '@partyline/conference/legs/dial-out';
+import { hangUpLeg } from '@partyline/conference/hang-ups/hang-up-leg';
+import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
+import { openBridge } from '@partyline/conference/legs/open-bridge';
 import type { Again, Handlers } from '@partyline/jobs/work';
 
 const again = (result: string | { againMs: number }): Again => (typeof result === 'string' ? undefined : result);

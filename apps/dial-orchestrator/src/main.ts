@@ -1,13 +1,13 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { Transport } from '@nestjs/microservices';
-import { openAccountVault } from '@partyline/conference/account-vault';
-import { answerQuestions } from '@partyline/conference/ask-provider';
+import { openAccountVault } from '@partyline/conference/providers/account-vault';
+import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
 import type { Deps } from '@partyline/conference/deps';
-import { keyServiceOf } from '@partyline/conference/key-service';
-import { paceProviders } from '@partyline/conference/pace-provider';
-import { openProviders, type BuildProviders } from '@partyline/conference/open-providers';
-import { webhookUrls } from '@partyline/conference/webhook-urls';
+import { keyServiceOf } from '@partyline/conference/crypto/key-service';
+import { paceProviders } from '@partyline/conference/providers/rate-limit-providers';
+import { openProviders, type BuildProviders } from '@partyline/conference/providers/open-providers';
+import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { startWorkers } from '@partyline/jobs/work';
 import { createProviders } from '@partyline/provider-registry/registry';
@@ -19,7 +19,7 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
-import { openStore } from '@partyline/store/store';
+import { openStore } from '@partyline/store/database/store';
 import { handlers } from './handlers.ts';
 import { questionsController } from './questions.controller.ts';
 

@@ -2,8 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { ClientProxyFactory, Transport, type ClientProxy } from '@nestjs/microservices';
 import { Module, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { AskProvider } from '@partyline/conference/ask-provider';
-import { encodeQuestion, questionPattern, QUESTIONS, type Answered } from '@partyline/conference/questions';
+import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
+import {
+  encodeQuestion,
+  questionPattern,
+  QUESTIONS,
+  type Answered,
+} from '@partyline/conference/providers/rpc-messages';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';

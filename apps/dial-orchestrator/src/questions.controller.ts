@@ -1,6 +1,6 @@
 import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import type { AskProvider } from '@partyline/conference/ask-provider';
+import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
 import {
   ANSWER_WITHIN_MS,
   answerQuestion,
@@ -11,7 +11,7 @@ import {
   type Answered,
   type Asked,
   type Question,
-} from '@partyline/conference/questions';
+} from '@partyline/conference/providers/rpc-messages';
 import type { Redis } from 'ioredis';
 import { NEVER, type Observable } from 'rxjs';
 

@@ -8,8 +8,8 @@ import { EndpointsController } from './endpoints/endpoints.controller.ts';
 import { EventsController } from './events/events.controller.ts';
 import { HangUpsController } from './hang-ups/hang-ups.controller.ts';
 import { KeysController } from './keys/keys.controller.ts';
-import { PlatformController } from './operator/platform.controller.ts';
-import { TenantsController } from './operator/tenants.controller.ts';
+import { PlatformController } from './tenants/platform.controller.ts';
+import { TenantsController } from './tenants/tenants.controller.ts';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor.ts';
 import { perRequest } from './idempotency/per-request.ts';
 import { AddressGate } from './limits/address-gate.ts';
@@ -24,7 +24,7 @@ import { ProviderAccountsController } from './provider-accounts/provider-account
 import { ReferenceController } from './reference/reference.controller.ts';
 import { RoomsController } from './rooms/rooms.controller.ts';
 import { SessionsController } from './sessions/sessions.controller.ts';
-import { UsageController } from './usage/usage.controller.ts';
+import { UsageController } from './billing/usage.controller.ts';
 
 @Module({})
 class RoomApiModule {}

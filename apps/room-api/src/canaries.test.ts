@@ -1,11 +1,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { OPERATIONS } from '@partyline/contracts/operations';
-import { createVendor } from '@partyline/dev/credentials';
-import { accountBody } from '@partyline/dev/own-account';
+import { createVendor } from '@partyline/dev/stack/credentials';
+import { accountBody } from '@partyline/dev/stack/own-account';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { agreeable, newKey, startStage, type Stage } from './testing/stage.ts';
+import { agreeable, newKey, startStage, type Stage } from './testing/test-harness.ts';
 
 /**
  * Nothing that is secret may come to stand in a log or in the audit log, whatever is done with it and whatever goes wrong meanwhile. Each canary is a secret, a

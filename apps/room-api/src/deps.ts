@@ -1,10 +1,10 @@
-import type { AccountVault } from '@partyline/conference/account-vault';
-import type { AskProvider } from '@partyline/conference/ask-provider';
+import type { AccountVault } from '@partyline/conference/providers/account-vault';
+import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
 import type { Deps } from '@partyline/conference/deps';
-import type { AddressPolicy } from '@partyline/conference/endpoint-address';
-import type { EndpointSecrets } from '@partyline/conference/endpoint-secrets';
-import type { PinVault } from '@partyline/conference/pin-vault';
-import type { RequestVault } from '@partyline/conference/request-vault';
+import type { AddressPolicy } from '@partyline/conference/endpoints/check-address';
+import type { EndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
+import type { PinVault } from '@partyline/conference/pins/pin-vault';
+import type { RequestVault } from '@partyline/conference/crypto/request-vault';
 import type { RandomInt } from '@partyline/domain/clock';
 import type { OperatorKeys } from './auth/operator-key.ts';
 import type { EventFeed } from './events/feed.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { AskProvider } from '@partyline/conference/ask-provider';
-import { answerQuestion } from '@partyline/conference/questions';
+import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
+import { answerQuestion } from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError, type ProviderFailure } from '@partyline/provider-contract/provider-error';
 import { STATUS } from '@partyline/runtime/problem';
 import fc from 'fast-check';
-import { agreeable, startStage, type Reply, type Stage } from './testing/stage.ts';
+import { agreeable, startStage, type Reply, type Stage } from './testing/test-harness.ts';
 
 let stage: Stage | undefined;
 afterEach(async () => {

@@ -1,5 +1,5 @@
 import { ClientRedis } from '@nestjs/microservices';
-import type { AskProvider } from '@partyline/conference/ask-provider';
+import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
 import {
   ACTS,
   ANSWER_WITHIN_MS,
@@ -11,7 +11,7 @@ import {
   type Answered,
   type Input,
   type Question,
-} from '@partyline/conference/questions';
+} from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
 import { firstValueFrom, timeout } from 'rxjs';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NUMBER, PIN, startStage, type Forgery, type OwnAccount, type Stage } from './testing/stage.ts';
+import { NUMBER, PIN, startStage, type Forgery, type OwnAccount, type Stage } from './testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {

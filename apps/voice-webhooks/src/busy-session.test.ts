@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NUMBER, PIN, startStage, type OwnAccount, type Stage } from './testing/stage.ts';
+import { NUMBER, PIN, startStage, type OwnAccount, type Stage } from './testing/test-harness.ts';
 
 /** Patient: whoever waits for the row that is held waits until the test lets go of it, and whoever is answered meanwhile did not. */
 let stage: Stage;

@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NUMBER, PIN, startStage, type Forgery, type Stage } from './testing/stage.ts';
+import { NUMBER, PIN, startStage, type Forgery, type Stage } from './testing/test-harness.ts';
 
 /** Nothing that callers key, no number, no token and no secret may come to stand in a log, whatever is sent and whatever goes wrong. Each is there once. */
 const canaries = new Set<string>([PIN]);

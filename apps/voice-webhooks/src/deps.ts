@@ -1,6 +1,6 @@
 import type { Deps } from '@partyline/conference/deps';
-import type { PinVault } from '@partyline/conference/pin-vault';
-import type { Store } from '@partyline/store/store';
+import type { PinVault } from '@partyline/conference/pins/pin-vault';
+import type { Store } from '@partyline/store/database/store';
 
 /** What the webhooks' use-cases are given. */
 export type WebhookDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'ids' | 'webhooks' | 'report'> & {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { NUMBER, PIN, startStage, type Stage } from './testing/stage.ts';
+import { NUMBER, PIN, startStage, type Stage } from './testing/test-harness.ts';
 
 /** What a call's last event says of its times and its charge may be anything: that it is over is stored all the same. */
 let stage: Stage;

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
-import { openAccountVault } from '@partyline/conference/account-vault';
-import { keyServiceOf } from '@partyline/conference/key-service';
-import { openProviders } from '@partyline/conference/open-providers';
-import { openPinVault } from '@partyline/conference/pin-vault';
-import { webhookUrls } from '@partyline/conference/webhook-urls';
+import { openAccountVault } from '@partyline/conference/providers/account-vault';
+import { keyServiceOf } from '@partyline/conference/crypto/key-service';
+import { openProviders } from '@partyline/conference/providers/open-providers';
+import { openPinVault } from '@partyline/conference/pins/pin-vault';
+import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { accountBuilder } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
@@ -14,7 +14,7 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
-import { openStore } from '@partyline/store/store';
+import { openStore } from '@partyline/store/database/store';
 import { webhooksModule } from './webhooks.module.ts';
 
 /** A caller waits, and the carrier gives us up after 5 s. */

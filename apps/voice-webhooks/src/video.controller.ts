@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
-import { applySessionEvent } from '@partyline/conference/apply-session-event';
+import { applySessionEvent } from '@partyline/conference/legs/apply-media-event';
 import type { FastifyRequest } from 'fastify';
 import { ourAccountId } from './address.ts';
 import { verify } from './verify.ts';

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
-import { takeDigits } from '@partyline/conference/take-digits';
-import { answerCall, answerRung } from '@partyline/conference/answer-call';
-import { applyLegEvent } from '@partyline/conference/apply-leg-event';
+import { takeDigits } from '@partyline/conference/callers/submit-pin';
+import { answerCall, answerRung } from '@partyline/conference/callers/answer-call';
+import { applyLegEvent } from '@partyline/conference/legs/apply-leg-event';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { FastifyRequest } from 'fastify';
 import { ourAccountId, ourLegId } from './address.ts';

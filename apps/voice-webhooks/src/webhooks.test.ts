@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { NUMBER, PIN, startStage, type Forgery, type Stage } from './testing/stage.ts';
+import { NUMBER, PIN, startStage, type Forgery, type Stage } from './testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {

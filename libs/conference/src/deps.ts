@@ -2,7 +2,7 @@ import type { Clock, Ids } from '@partyline/domain/clock';
 import type { Jobs } from '@partyline/jobs/enqueue';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
-import type { Store } from '@partyline/store/store';
+import type { Store } from '@partyline/store/database/store';
 
 /** What use-cases are given. Each names what it uses with `Pick`, so a signature tells what it can do. */
 export interface Deps {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { problemsOf, SCOPES, TAGS, writes, type Operation } from './operation.ts';
-import { EVENT_SCHEMAS, EVENT_TYPES, exampleOf } from './events.ts';
+import { EVENT_SCHEMAS, EVENT_TYPES, exampleOf } from './events/events.ts';
 import { OPERATIONS } from './operations.ts';
 import { Problem } from './problem.ts';
 

@@ -1,18 +1,18 @@
 import type { Operation } from './operation.ts';
-import { AUDIT_OPERATIONS } from './operations/audit.ts';
-import { ENDPOINT_OPERATIONS } from './operations/endpoints.ts';
-import { EVENT_OPERATIONS } from './operations/events.ts';
-import { HANG_UP_OPERATIONS } from './operations/hang-ups.ts';
-import { KEY_OPERATIONS } from './operations/keys.ts';
-import { LIMIT_OPERATIONS } from './operations/limits.ts';
-import { NUMBER_OPERATIONS } from './operations/numbers.ts';
-import { OPERATOR_OPERATIONS } from './operations/operator.ts';
-import { PARTICIPANT_OPERATIONS } from './operations/participants.ts';
-import { PIN_OPERATIONS } from './operations/pins.ts';
-import { PROVIDER_ACCOUNT_OPERATIONS } from './operations/provider-accounts.ts';
-import { ROOM_OPERATIONS } from './operations/rooms.ts';
-import { SESSION_OPERATIONS } from './operations/sessions.ts';
-import { USAGE_OPERATIONS } from './operations/usage.ts';
+import { AUDIT_OPERATIONS } from './audit/operations.ts';
+import { ENDPOINT_OPERATIONS } from './endpoints/operations.ts';
+import { EVENT_OPERATIONS } from './events/operations.ts';
+import { HANG_UP_OPERATIONS } from './hang-ups/operations.ts';
+import { KEY_OPERATIONS } from './keys/operations.ts';
+import { LIMIT_OPERATIONS } from './limits/operations.ts';
+import { NUMBER_OPERATIONS } from './numbers/operations.ts';
+import { OPERATOR_OPERATIONS } from './tenants/operations.ts';
+import { PARTICIPANT_OPERATIONS } from './participants/operations.ts';
+import { PIN_OPERATIONS } from './pins/operations.ts';
+import { PROVIDER_ACCOUNT_OPERATIONS } from './provider-accounts/operations.ts';
+import { ROOM_OPERATIONS } from './rooms/operations.ts';
+import { SESSION_OPERATIONS } from './sessions/operations.ts';
+import { USAGE_OPERATIONS } from './billing/operations.ts';
 
 /** The API, one entry per operation. The OpenAPI document and the key guard are made from it, and a test holds the routes of room-api to it. */
 export const OPERATIONS: readonly Operation[] = [

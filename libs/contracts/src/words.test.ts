@@ -3,9 +3,9 @@ import { FRAUD_METERS } from '@partyline/domain/fraud';
 import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
 import { END_REASONS, SESSION_STATES } from '@partyline/domain/session';
 import { OUTCOMES } from '@partyline/domain/verdict';
-import { EVENT_SCHEMAS, EVENT_TYPES, exampleOf } from './events.ts';
+import { EVENT_SCHEMAS, EVENT_TYPES, exampleOf } from './events/events.ts';
 import { endReason, legKind, legState, outcome, sessionState } from './fields.ts';
-import { FraudLimits } from './fraud.ts';
+import { FraudLimits } from './limits/fraud.ts';
 
 // The contract imports nothing of ours, so that a browser can have it; its words must be the domain's all the same.
 it('uses the domain’s words', () => {

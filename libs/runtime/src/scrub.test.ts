@@ -23,7 +23,7 @@ test.each([
   'leg_3q2-7wAAQkV1bWJlclBhcn',
   'ses_YWJjZGVmZ2hpamtsbW5vcA',
   'connect ECONNREFUSED 127.0.0.1:54321',
-  'at changeSession (/srv/libs/conference/src/change-session.ts:22:16)',
+  'at changeSession (/srv/libs/conference/src/sessions/change-session.ts:22:16)',
   '40P01',
   'a 503 after 4000 ms',
 ])('%s stays', (text) => expect(scrub(text)).toBe(text));

@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/stage';
+import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
 import { AuthenticationError, InvalidInputError, NotFoundError } from './error.ts';

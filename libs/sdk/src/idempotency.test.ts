@@ -1,4 +1,4 @@
-import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/stage';
+import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { agreeable, startStage } from '@partyline/room-api/testing/stage';
+import { agreeable, startStage } from '@partyline/room-api/testing/test-harness';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
 

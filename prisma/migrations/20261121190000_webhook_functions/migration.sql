@@ -42,7 +42,7 @@ BEGIN
   IF v_refusal IS NULL AND (SELECT count(*) FROM leg l WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge') >= v_room.max_participants THEN v_refusal := 'full'; END IF;
   -- For the money nobody waits in a line: whoever comes while the last of it is there comes in, and is let go with the others.
   IF v_refusal IS NULL AND EXISTS (SELECT FROM measure_spend(v_room.tenant_id, v_room.id, 'inbound', p_leg.number) AS m WHERE m.used + m.one_more > m.allowed) THEN v_refusal := 'spent'; END IF;
-  -- Last, for it is held until this is committed, and everybody of the tenant waits for it. Alone, since many are seated in one transaction (libs/store/src/grouped.ts).
+  -- Last, for it is held until this is committed, and everybody of the tenant waits for it. Alone, since many are seated in one transaction (libs/store/src/database/batcher.ts).
   IF v_refusal IS NULL AND (SELECT h.used >= h.allowed FROM hold_limit(v_room.tenant_id, 'live-legs', true) AS h) THEN v_refusal := 'at-limit'; END IF;
   IF v_refusal IS NOT NULL THEN
     -- Let go by the good-bye that is spoken now; hung up only if the call outlasts it.

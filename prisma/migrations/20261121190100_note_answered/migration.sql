@@ -1,5 +1,5 @@
 -- What the webhook functions (migration `webhook_functions`) do when somebody is there who was not: the tenant is told in the same transaction, under the
--- session's next number, as every other change is told (libs/conference/src/change-session.ts), and the session is owed its settling. The
+-- session's next number, as every other change is told (libs/conference/src/sessions/change-session.ts), and the session is owed its settling. The
 -- session is locked, and the leg is written already.
 CREATE FUNCTION note_answered(p_leg text, p_session text) RETURNS void LANGUAGE sql AS $$
   WITH changed AS (UPDATE session s SET settle_owed_at = now(), version = s.version + 1, last_seq = s.last_seq + 1 WHERE s.id = p_session RETURNING s.*),

@@ -4,7 +4,7 @@ ADD COLUMN     "again_at" TIMESTAMPTZ(3),
 ADD COLUMN     "share" TEXT NOT NULL DEFAULT '',
 ADD CONSTRAINT "provider_pace_pkey" PRIMARY KEY ("account", "lane", "share");
 
--- The next place of a line (libs/store/src/turns.ts), for one of those who share it. One that has its last place further off than p_share_within gets none now, so
+-- The next place of a line (libs/store/src/database/rate-limit.ts), for one of those who share it. One that has its last place further off than p_share_within gets none now, so
 -- that what many want of one keeps nobody else back for longer than that; nor does anybody when the next place is further off than p_within.
 -- Who gets none is told when to come again. With p_again these times are a line of their own, so that the many come one by one; never longer than
 -- 15 s off, since some of them may not come. The whole line's row is locked first, then the share's.

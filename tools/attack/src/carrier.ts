@@ -1,5 +1,5 @@
 import { createHmac, hash, randomUUID } from 'node:crypto';
-import type { Credentials } from '@partyline/dev/credentials';
+import type { Credentials } from '@partyline/dev/stack/credentials';
 import type { Send, Sent } from './http.ts';
 
 /** A webhook with its token, which may be anything but honest. */

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { buildApps } from '@partyline/dev/build';
-import { untilInterrupted } from '@partyline/dev/processes';
-import { startStack, type Stack } from '@partyline/dev/stack';
+import { untilInterrupted } from '@partyline/dev/processes/processes';
+import { startStack, type Stack } from '@partyline/dev/stack/stack';
 import { complaints, runGroup, type Result } from './group.ts';
 import { GROUPS } from './groups/all.ts';
 import { openTarget } from './target.ts';

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { openPinVault } from '@partyline/conference/pin-vault';
+import { openPinVault } from '@partyline/conference/pins/pin-vault';
 
 /** What the thread is started with; it answers with so many nonces, one after another. */
 export interface ToSeal {

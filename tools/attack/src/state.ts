@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Store } from '@partyline/store/store';
+import type { Store } from '@partyline/store/database/store';
 
 /** Columns that running services move by themselves. */
 const RESTLESS = [

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { OpenApi } from '@partyline/contracts/openapi';
-import type { CreatedRoom } from '@partyline/contracts/room';
-import { createVendor, type VendorCredentials } from '@partyline/dev/credentials';
-import { accountBody } from '@partyline/dev/own-account';
-import { vendorAccount } from '@partyline/dev/service-environment';
-import type { Stack } from '@partyline/dev/stack';
-import { seed } from '@partyline/store/seed';
-import { openStore, type Store } from '@partyline/store/store';
+import type { CreatedRoom } from '@partyline/contracts/rooms/room';
+import { createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
+import { accountBody } from '@partyline/dev/stack/own-account';
+import { vendorAccount } from '@partyline/dev/stack/service-environment';
+import type { Stack } from '@partyline/dev/stack/stack';
+import { seed } from '@partyline/store/database/seed';
+import { openStore, type Store } from '@partyline/store/database/store';
 import { openCarrier, type Carrier } from './carrier.ts';
 import { openHttp, type Send } from './http.ts';
 

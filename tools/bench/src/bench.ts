@@ -1,4 +1,4 @@
-import type { Processes } from '@partyline/dev/processes';
+import type { Processes } from '@partyline/dev/processes/processes';
 
 /** What every bench is given. */
 export interface BenchRun {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { createProcesses, untilInterrupted } from '@partyline/dev/processes';
+import { createProcesses, untilInterrupted } from '@partyline/dev/processes/processes';
 import type { Bench, BenchOptions } from './bench.ts';
 import { events } from './events/bench.ts';
 import { rooms } from './rooms/bench.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { migrate } from '@partyline/dev/migrate';
-import { startPostgres, type PostgresServer } from '@partyline/dev/postgres';
+import { migrate } from '@partyline/dev/postgres/migrate';
+import { startPostgres, type PostgresServer } from '@partyline/dev/postgres/postgres';
 import { inWorkspace } from '@partyline/dev/workspace';
 import pg from 'pg';
 import { beyondPrisma } from './beyond-prisma.ts';

@@ -13,28 +13,28 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 const importing = (target: string): string => `import * as imported from '${target}';\nexport const used = imported;\n`;
 
 const refusedImports = [
-  ['libs/domain', '@partyline/store/store'],
+  ['libs/domain', '@partyline/store/database/store'],
   ['libs/contracts', '@partyline/domain/clock'],
-  ['libs/providers/contract', '@partyline/store/store'],
-  ['libs/providers/vonage', '@partyline/conference/end-session'],
+  ['libs/providers/contract', '@partyline/store/database/store'],
+  ['libs/providers/vonage', '@partyline/conference/sessions/end-session'],
   ['libs/store', '@partyline/provider-contract/provider-error'],
   ['libs/store', '@partyline/testing/postgres'],
   ['libs/store', '../../domain/src/clock.ts'],
-  ['libs/jobs', '@partyline/store/store'],
-  ['libs/conference', '@partyline/provider-vonage/voice'],
+  ['libs/jobs', '@partyline/store/database/store'],
+  ['libs/conference', '@partyline/provider-vonage/voice/voice'],
   ['libs/conference', '@partyline/provider-registry/registry'],
-  ['libs/runtime', '@partyline/store/store'],
+  ['libs/runtime', '@partyline/store/database/store'],
   ['apps/room-api', '@partyline/provider-registry/registry'],
-  ['apps/room-api', '@partyline/provider-vonage/voice'],
+  ['apps/room-api', '@partyline/provider-vonage/voice/voice'],
   ['apps/room-api', '@partyline/testing/postgres'],
-  ['apps/room-api', '@partyline/dev/stack'],
+  ['apps/room-api', '@partyline/dev/stack/stack'],
 ].map(([folder, target], index) => ({ folder, target, file: `${folder}/lint-fixture/import-${index}.ts` }));
 
 const acceptedImports = [
   ['libs/store/lint-fixture/ok.ts', '@partyline/domain/clock'],
   ['libs/conference/lint-fixture/ok.ts', '@partyline/provider-contract/provider-error'],
   ['libs/store/lint-fixture/ok.test.ts', '@partyline/testing/postgres'],
-  ['apps/room-api/lint-fixture/ok.ts', '@partyline/conference/end-session'],
+  ['apps/room-api/lint-fixture/ok.ts', '@partyline/conference/sessions/end-session'],
 ].map(([file = '', target = '']) => ({ file, target }));
 
 const ambient = [

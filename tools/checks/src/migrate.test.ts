@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { migrate } from '@partyline/dev/migrate';
+import { migrate } from '@partyline/dev/postgres/migrate';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { migrationsFolder } from '@partyline/dev/migrate';
+import { migrationsFolder } from '@partyline/dev/postgres/migrate';
 import { inWorkspace, workspaceRoot } from '@partyline/dev/workspace';
 import { schemaDiff } from './schema-engine.ts';
 

@@ -3,6 +3,7 @@ import { legMachine } from '@partyline/domain/leg';
 import { toMermaid } from '@partyline/domain/machine';
 import { sessionMachine } from '@partyline/domain/session';
 import { inWorkspace } from '@partyline/dev/workspace';
+import { format, resolveConfig } from 'prettier';
 
 export const STATES_PAGE = 'docs/states.md';
 
@@ -38,15 +39,17 @@ again to hang up. The bridge has two sides, a video connection and a call, and i
 const diagram = (text: string): string => `\`\`\`mermaid\n${text}\n\`\`\`\n`;
 
 /** The page as the tables say it. */
-export const statesPage = (): string =>
-  [HEADER, SESSION, diagram(toMermaid(sessionMachine)), LEG, diagram(toMermaid(legMachine))].join('\n');
+export async function statesPage(): Promise<string> {
+  const page = [HEADER, SESSION, diagram(toMermaid(sessionMachine)), LEG, diagram(toMermaid(legMachine))].join('\n');
+  return format(page, { ...(await resolveConfig(inWorkspace(STATES_PAGE))), parser: 'markdown' });
+}
 
 if (import.meta.main) {
   const page = inWorkspace(STATES_PAGE);
   if (process.argv.includes('--write')) {
-    await writeFile(page, statesPage());
+    await writeFile(page, await statesPage());
     console.log(`wrote ${STATES_PAGE}`);
-  } else if ((await readFile(page, 'utf8')) === statesPage()) {
+  } else if ((await readFile(page, 'utf8')) === (await statesPage())) {
     console.log(`${STATES_PAGE} says what the tables say`);
   } else {
     console.error(`${STATES_PAGE} does not say what the tables say: run this again with --write`);

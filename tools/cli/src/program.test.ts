@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createVendor } from '@partyline/dev/credentials';
-import { accountBody } from '@partyline/dev/own-account';
-import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/stage';
+import { createVendor } from '@partyline/dev/stack/credentials';
+import { accountBody } from '@partyline/dev/stack/own-account';
+import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildProgram, run as runProgram } from './program.ts';

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { buildApps } from '@partyline/dev/build';
-import { describeStack } from '@partyline/dev/describe';
-import { untilInterrupted } from '@partyline/dev/processes';
-import { startStack, type Stack } from '@partyline/dev/stack';
+import { describeStack } from '@partyline/dev/stack/describe';
+import { untilInterrupted } from '@partyline/dev/processes/processes';
+import { startStack, type Stack } from '@partyline/dev/stack/stack';
 import { tellStory } from './story.ts';
 import { bill, summarise, timelines, whatWentWrong } from './summary.ts';
 import { tenant } from './tenant.ts';

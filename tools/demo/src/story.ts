@@ -1,5 +1,5 @@
-import type { RoomDetails } from '@partyline/contracts/room';
-import type { Stack } from '@partyline/dev/stack';
+import type { RoomDetails } from '@partyline/contracts/rooms/room';
+import type { Stack } from '@partyline/dev/stack/stack';
 import type { EmulatorClient, LedgerView, PersonView } from '@partyline/vonage-emulator/control-client';
 import type { OpenRoom, Tenant } from './tenant.ts';
 

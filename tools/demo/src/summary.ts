@@ -1,4 +1,4 @@
-import type { Mode } from '@partyline/dev/service-environment';
+import type { Mode } from '@partyline/dev/stack/service-environment';
 import type { LedgerLeg, PersonView } from '@partyline/vonage-emulator/control-client';
 import type { Told } from './story.ts';
 

@@ -1,5 +1,5 @@
-import type { AddedParticipant } from '@partyline/contracts/participant';
-import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/room';
+import type { AddedParticipant } from '@partyline/contracts/participants/participant';
+import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/rooms/room';
 import type { Problem } from '@partyline/contracts/problem';
 
 /** A room that is open from the beginning, and so has a session and a token in the reply that made it. */

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { generateClient } from './generate.ts';
-import type { Log } from './processes.ts';
+import type { Log } from './processes/processes.ts';
 import { workspaceRoot } from './workspace.ts';
 
 /**

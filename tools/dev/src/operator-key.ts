@@ -1,4 +1,4 @@
-import { createOperatorKey } from './credentials.ts';
+import { createOperatorKey } from './stack/credentials.ts';
 
 /** Makes an operator's key: what to keep, and what the configuration is given. */
 const HELP = `npm run operator-key -- NAME

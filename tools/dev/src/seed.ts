@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { seed } from '@partyline/store/seed';
-import { openStore } from '@partyline/store/store';
-import { readNumbers, type LinkedNumber } from './service-environment.ts';
+import { seed } from '@partyline/store/database/seed';
+import { openStore } from '@partyline/store/database/store';
+import { readNumbers, type LinkedNumber } from './stack/service-environment.ts';
 
 const HELP = `DATABASE_URL=… npm run seed -- --tenant NAME [--number +12025550100=en-US[:US][:toll-free][,…]] [--env live]
 

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { buildApps } from './build.ts';
-import { openControl } from './control.ts';
-import { describeStack } from './describe.ts';
-import { untilInterrupted } from './processes.ts';
-import { startStack, type Stack, type StackOptions } from './stack.ts';
+import { openControl } from './stack/control.ts';
+import { describeStack } from './stack/describe.ts';
+import { untilInterrupted } from './processes/processes.ts';
+import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
 import { inWorkspace } from './workspace.ts';
 
 const HELP = `npm start -- [--mode opentok|unified] [--keep] [--vendor emulated|vonage] [--webhooks-port N]

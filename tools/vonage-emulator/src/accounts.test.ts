@@ -16,7 +16,7 @@ import {
   SIP_AUTH,
   type Hook,
   type Stage,
-} from './testing/stage.ts';
+} from './testing/test-harness.ts';
 
 const OWN_NUMBER = '442079460100';
 const keys = generateKeyPairSync('rsa', {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NUMBER, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from './testing/stage.ts';
+import { NUMBER, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from './testing/test-harness.ts';
 
 let stage: Stage;
 

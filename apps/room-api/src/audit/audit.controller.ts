@@ -1,5 +1,5 @@
 import { Controller, Get, Headers, Inject, Query, type StreamableFile } from '@nestjs/common';
-import { ListAudit, ListAuditOfAll, type AuditPage } from '@partyline/contracts/audit';
+import { ListAudit, ListAuditOfAll, type AuditPage } from '@partyline/contracts/audit/audit';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { query } from '../input/parse.ts';

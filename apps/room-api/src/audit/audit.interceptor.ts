@@ -1,7 +1,7 @@
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import type { Operation } from '@partyline/contracts/operation';
 import { toProblem } from '@partyline/runtime/problem';
-import { closeEntry, openEntry, type Outcome } from '@partyline/store/audit';
+import { closeEntry, openEntry, type Outcome } from '@partyline/store/audit/audit';
 import { lastValueFrom, of, type Observable } from 'rxjs';
 import type { KnownRequest } from '../auth/caller.ts';
 import { operationOf } from '../auth/operation-of.ts';

@@ -1,7 +1,7 @@
 import { OPERATIONS } from '@partyline/contracts/operations';
-import { inTransaction } from '@partyline/store/store';
+import { inTransaction } from '@partyline/store/database/store';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Reply, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Reply, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {

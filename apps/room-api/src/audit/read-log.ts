@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { StreamableFile } from '@nestjs/common';
-import type { AuditEntry, AuditPage, ListAuditOfAll } from '@partyline/contracts/audit';
-import { NDJSON } from '@partyline/contracts/operations/audit';
-import { hasEntry, listEntries, type EntryFilter, type EntryRow } from '@partyline/store/audit';
-import { EVERY_TENANT, type Scope, type Store } from '@partyline/store/store';
+import type { AuditEntry, AuditPage, ListAuditOfAll } from '@partyline/contracts/audit/audit';
+import { NDJSON } from '@partyline/contracts/audit/operations';
+import { hasEntry, listEntries, type EntryFilter, type EntryRow } from '@partyline/store/audit/audit';
+import { EVERY_TENANT, type Scope, type Store } from '@partyline/store/database/store';
 import { pageOf } from '../input/page.ts';
 import { noSuchPage } from '../input/parse.ts';
 import { wants } from '../input/wants.ts';

@@ -1,5 +1,5 @@
-import type { AuditEntry } from '@partyline/contracts/audit';
-import { SOME_OPERATOR, type EntryRow } from '@partyline/store/audit';
+import type { AuditEntry } from '@partyline/contracts/audit/audit';
+import { SOME_OPERATOR, type EntryRow } from '@partyline/store/audit/audit';
 
 /** An entry as the API shows it. */
 export const showEntry = (row: EntryRow): AuditEntry => ({

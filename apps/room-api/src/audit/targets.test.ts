@@ -1,7 +1,7 @@
 import { systemIds } from '@partyline/runtime/edges';
 import fc from 'fast-check';
 import { expect, it, test } from 'vitest';
-import { newKey } from '../testing/stage.ts';
+import { newKey } from '../testing/test-harness.ts';
 import { idsIn, targetsOf } from './targets.ts';
 
 it('keeps ids as they are drawn, and keys’', () => {

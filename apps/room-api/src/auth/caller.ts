@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { KeyCaller } from '@partyline/conference/create-key';
+import type { KeyCaller } from '@partyline/conference/keys/create-key';
 import type { FastifyRequest } from 'fastify';
 
 /** Who asks, as the key guard found out. */

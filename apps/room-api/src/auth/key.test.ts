@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { seed } from '@partyline/store/seed';
-import { agreeable, newKey, startStage, type Stage } from '../testing/stage.ts';
+import { seed } from '@partyline/store/database/seed';
+import { agreeable, newKey, startStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 let expired: string;

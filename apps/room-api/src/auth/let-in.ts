@@ -1,6 +1,6 @@
 import type { Operation } from '@partyline/contracts/operation';
 import { VerdictError } from '@partyline/domain/verdict';
-import { authenticate } from '@partyline/store/api-keys';
+import { authenticate } from '@partyline/store/keys/authenticate';
 import type { ApiDeps } from '../deps.ts';
 import type { Caller } from './caller.ts';
 import { findOperator, isOperatorKey } from './operator-key.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { answerQuestions } from '@partyline/conference/ask-provider';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 let roomId: string;

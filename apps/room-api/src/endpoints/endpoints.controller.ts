@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query } from '@nestjs/common';
-import { changeEndpoint, createEndpoint, rotateEndpointSecret } from '@partyline/conference/create-endpoint';
+import { changeEndpoint, createEndpoint, rotateEndpointSecret } from '@partyline/conference/endpoints/create-endpoint';
 import {
   ChangeEndpoint,
   CreateEndpoint,
@@ -14,7 +14,7 @@ import {
   type EndpointWithSecret,
   type Ping,
   type Replayed,
-} from '@partyline/contracts/endpoint';
+} from '@partyline/contracts/endpoints/endpoint';
 import { VerdictError } from '@partyline/domain/verdict';
 import {
   isDeliveryOf,
@@ -22,15 +22,15 @@ import {
   readDelivery,
   replayDelivery,
   replayEvents,
-} from '@partyline/store/delivery-log';
+} from '@partyline/store/endpoints/delivery-log';
 import {
   deleteEndpoint,
   listEndpoints,
   pingEndpoint,
   readEndpoint,
   type EndpointRow,
-} from '@partyline/store/endpoints';
-import { eventId, findEvent } from '@partyline/store/outbox';
+} from '@partyline/store/endpoints/endpoints';
+import { eventId, findEvent } from '@partyline/store/events/outbox';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';

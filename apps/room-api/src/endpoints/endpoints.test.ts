@@ -1,8 +1,8 @@
-import { EVENT_TYPES } from '@partyline/contracts/events';
-import { claimDeliveries, markTaken } from '@partyline/store/deliveries';
+import { EVENT_TYPES } from '@partyline/contracts/events/events';
+import { claimDeliveries, markTaken } from '@partyline/store/endpoints/deliveries';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
-import type { Delivery, Endpoint } from '@partyline/contracts/endpoint';
-import type { DeliveryLine } from '@partyline/store/delivery-log';
-import type { EndpointRow } from '@partyline/store/endpoints';
-import { eventId } from '@partyline/store/outbox';
+import type { Delivery, Endpoint } from '@partyline/contracts/endpoints/endpoint';
+import type { DeliveryLine } from '@partyline/store/endpoints/delivery-log';
+import type { EndpointRow } from '@partyline/store/endpoints/endpoints';
+import { eventId } from '@partyline/store/events/outbox';
 
 const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
 

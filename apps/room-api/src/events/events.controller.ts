@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { Controller, Get, Inject, Param, Query, Req, Res, StreamableFile } from '@nestjs/common';
-import { tellEvent } from '@partyline/conference/deliver-events';
-import { ListEvents, type EventPage, type Timeline, type TimelineItem } from '@partyline/contracts/events';
+import { tellEvent } from '@partyline/conference/endpoints/deliver-events';
+import { ListEvents, type EventPage, type Timeline, type TimelineItem } from '@partyline/contracts/events/events';
 import { VerdictError } from '@partyline/domain/verdict';
-import { findEvent } from '@partyline/store/outbox';
-import { readTimeline } from '@partyline/store/timeline';
+import { findEvent } from '@partyline/store/events/outbox';
+import { readTimeline } from '@partyline/store/sessions/timeline';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Tenant } from '../auth/key.guard.ts';
 import { isLetIn } from '../auth/let-in.ts';

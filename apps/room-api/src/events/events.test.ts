@@ -1,10 +1,10 @@
-import { Event } from '@partyline/contracts/events';
-import { appendEvents } from '@partyline/store/events';
-import { lockSession } from '@partyline/store/session-view';
-import { inTransaction } from '@partyline/store/store';
+import { Event } from '@partyline/contracts/events/events';
+import { appendEvents } from '@partyline/store/legs/observations';
+import { lockSession } from '@partyline/store/sessions/session-lock';
+import { inTransaction } from '@partyline/store/database/store';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 let place: { tenantId: string; roomId: string; sessionId: string };

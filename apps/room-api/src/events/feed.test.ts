@@ -1,6 +1,6 @@
-import { appendEvents } from '@partyline/store/events';
-import { lockSession } from '@partyline/store/session-view';
-import { inTransaction, openStore, type Store } from '@partyline/store/store';
+import { appendEvents } from '@partyline/store/legs/observations';
+import { lockSession } from '@partyline/store/sessions/session-lock';
+import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
 import { makeNumbers, makeRoom, type MadeRoom } from '@partyline/store/testing/fixtures';
 import { connectRedis } from '@partyline/runtime/redis';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';

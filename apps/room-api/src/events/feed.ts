@@ -1,8 +1,8 @@
-import { tellEvent } from '@partyline/conference/deliver-events';
+import { tellEvent } from '@partyline/conference/endpoints/deliver-events';
 import { VerdictError } from '@partyline/domain/verdict';
 import { systemSleep } from '@partyline/runtime/edges';
-import { lastEventUpTo, listEvents, tenantsWithEvents, type OutboxRow } from '@partyline/store/outbox';
-import type { Store } from '@partyline/store/store';
+import { lastEventUpTo, listEvents, tenantsWithEvents, type OutboxRow } from '@partyline/store/events/outbox';
+import type { Store } from '@partyline/store/database/store';
 import { openHorizon } from './horizon.ts';
 import { MOST_STREAMS, type StreamPlaces } from './stream-places.ts';
 

@@ -1,5 +1,5 @@
-import { readHorizon } from '@partyline/store/outbox';
-import type { Store } from '@partyline/store/store';
+import { readHorizon } from '@partyline/store/events/outbox';
+import type { Store } from '@partyline/store/database/store';
 
 /** Up to where events are settled: none up to there can come any more. Only ever goes forward. */
 interface EventHorizon {

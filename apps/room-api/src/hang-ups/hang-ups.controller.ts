@@ -1,8 +1,8 @@
 import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { MOST_OF_SESSION } from '@partyline/contracts/fields';
-import { ListHangUps, type HangUpPage, type SessionHangUps } from '@partyline/contracts/hang-up';
-import { listHangUps, listSessionHangUps } from '@partyline/store/hang-ups';
-import { sessionOfLeg } from '@partyline/store/sessions';
+import { ListHangUps, type HangUpPage, type SessionHangUps } from '@partyline/contracts/hang-ups/hang-up';
+import { listHangUps, listSessionHangUps } from '@partyline/store/hang-ups/hang-ups';
+import { sessionOfLeg } from '@partyline/store/sessions/sessions';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { pageOf } from '../input/page.ts';

@@ -1,9 +1,9 @@
-import { storeObservation } from '@partyline/store/events';
-import { closeAttempt, noteAttempt } from '@partyline/store/hang-ups';
-import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
+import { storeObservation } from '@partyline/store/legs/observations';
+import { closeAttempt, noteAttempt } from '@partyline/store/hang-ups/hang-ups';
+import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { makeLeg } from '@partyline/store/testing/fixtures';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
-import type { HangUpLine as Line } from '@partyline/contracts/hang-up';
-import type { Closing, HangUpLine } from '@partyline/store/hang-ups';
+import type { HangUpLine as Line } from '@partyline/contracts/hang-ups/hang-up';
+import type { Closing, HangUpLine } from '@partyline/store/hang-ups/hang-ups';
 
 const showClosing = ({
   handle,

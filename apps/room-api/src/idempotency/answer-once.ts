@@ -1,8 +1,8 @@
-import type { RequestVault } from '@partyline/conference/request-vault';
+import type { RequestVault } from '@partyline/conference/crypto/request-vault';
 import { VerdictError } from '@partyline/domain/verdict';
 import { toProblem, type Problem } from '@partyline/runtime/problem';
-import { claimKey, forgetKey, keepReply, letGoOfKey, type Claimed } from '@partyline/store/idempotency';
-import { Journal, TakenOver } from '@partyline/store/journal';
+import { claimKey, forgetKey, keepReply, letGoOfKey, type Claimed } from '@partyline/store/idempotency/idempotency';
+import { Journal, TakenOver } from '@partyline/store/idempotency/journal';
 import type { ApiDeps } from '../deps.ts';
 import { doneOnce } from './per-request.ts';
 import { seededChance } from './seeded-chance.ts';

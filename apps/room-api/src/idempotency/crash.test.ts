@@ -1,15 +1,15 @@
-import { createRoom, type CreatedRoom } from '@partyline/conference/create-room';
-import { requestDialOut } from '@partyline/conference/dial-out';
-import { endRoom } from '@partyline/conference/end-session';
-import { issueToken } from '@partyline/conference/issue-token';
-import { openPinVault } from '@partyline/conference/pin-vault';
-import { openRequestVault } from '@partyline/conference/request-vault';
+import { createRoom, type CreatedRoom } from '@partyline/conference/rooms/create-room';
+import { requestDialOut } from '@partyline/conference/legs/dial-out';
+import { endRoom } from '@partyline/conference/sessions/end-session';
+import { issueToken } from '@partyline/conference/participants/issue-token';
+import { openPinVault } from '@partyline/conference/pins/pin-vault';
+import { openRequestVault } from '@partyline/conference/crypto/request-vault';
 import { systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
-import { seed } from '@partyline/store/seed';
-import { openStore, type Store, type Tx } from '@partyline/store/store';
+import { seed } from '@partyline/store/database/seed';
+import { openStore, type Store, type Tx } from '@partyline/store/database/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { agreeable, newKey } from '../testing/stage.ts';
+import { agreeable, newKey } from '../testing/test-harness.ts';
 import { answerOnce, type Given } from './answer-once.ts';
 import { perRequest } from './per-request.ts';
 

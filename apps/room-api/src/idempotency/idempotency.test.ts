@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { AskProvider } from '@partyline/conference/ask-provider';
+import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
 import { writes } from '@partyline/contracts/operation';
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { VerdictError } from '@partyline/domain/verdict';
-import { purgeExpired } from '@partyline/store/owed';
+import { purgeExpired } from '@partyline/store/reconciliation/due-work';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 /** What the vendor does next; undefined: what it is asked. */
 let openMedia: ((input: Parameters<AskProvider['openMedia']>[0]) => ReturnType<AskProvider['openMedia']>) | undefined;

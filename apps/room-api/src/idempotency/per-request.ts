@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { AskProvider } from '@partyline/conference/ask-provider';
-import type { Journal } from '@partyline/store/journal';
-import { journaled } from '@partyline/store/store';
+import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
+import type { Journal } from '@partyline/store/idempotency/journal';
+import { journaled } from '@partyline/store/database/store';
 import type { ApiDeps } from '../deps.ts';
 import type { Chance } from './seeded-chance.ts';
 

@@ -1,6 +1,6 @@
 import { openApi, type JsonSchema } from '@partyline/contracts/openapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 let room: string;

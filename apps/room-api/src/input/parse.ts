@@ -1,5 +1,5 @@
 import type { PipeTransform } from '@nestjs/common';
-import { noSuchRoom } from '@partyline/conference/refusals';
+import { noSuchRoom } from '@partyline/conference/errors';
 import { VerdictError, type Issue } from '@partyline/domain/verdict';
 
 /** What a schema of libs/contracts says of a value; zod's own result has this form. */

@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
-import { createKey, type KeyCaller } from '@partyline/conference/create-key';
-import { endKey } from '@partyline/conference/end-key';
-import { noSuchKey } from '@partyline/conference/refusals';
-import { rotateKey } from '@partyline/conference/rotate-key';
+import { createKey, type KeyCaller } from '@partyline/conference/keys/create-key';
+import { endKey } from '@partyline/conference/keys/revoke-key';
+import { noSuchKey } from '@partyline/conference/errors';
+import { rotateKey } from '@partyline/conference/keys/rotate-key';
 import {
   CreateKey,
   ListKeys,
@@ -11,9 +11,9 @@ import {
   type Key,
   type KeyPage,
   type RotatedKey,
-} from '@partyline/contracts/key';
-import { listKeys, readKey } from '@partyline/store/keys';
-import { inTransaction } from '@partyline/store/store';
+} from '@partyline/contracts/keys/key';
+import { listKeys, readKey } from '@partyline/store/keys/keys';
+import { inTransaction } from '@partyline/store/database/store';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { OwnKey } from '../auth/caller.ts';
 import { Tenant } from '../auth/key.guard.ts';

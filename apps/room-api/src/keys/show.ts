@@ -1,5 +1,5 @@
-import type { Key } from '@partyline/contracts/key';
-import type { KeyRow } from '@partyline/store/keys';
+import type { Key } from '@partyline/contracts/keys/key';
+import type { KeyRow } from '@partyline/store/keys/keys';
 
 /** A key as the API shows it. */
 export const showKey = (row: KeyRow): Key => ({

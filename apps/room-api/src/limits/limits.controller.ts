@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Req } from '@nestjs/common';
-import type { Limits } from '@partyline/contracts/limits';
-import { readLimits, type LimitUse } from '@partyline/store/limits';
+import type { Limits } from '@partyline/contracts/limits/limits';
+import { readLimits, type LimitUse } from '@partyline/store/limits/limits';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 

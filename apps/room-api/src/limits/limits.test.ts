@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Reply, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Reply, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OPERATIONS } from '@partyline/contracts/operations';
-import { agreeable, newKey, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, newKey, startStage, type Stage } from '../testing/test-harness.ts';
 
 const UNAUTHENTICATED = 20;
 

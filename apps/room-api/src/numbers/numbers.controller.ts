@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Query } from '@nestjs/common';
-import { ListNumbers, type Numbers } from '@partyline/contracts/number';
-import { listNumbers } from '@partyline/store/numbers';
+import { ListNumbers, type Numbers } from '@partyline/contracts/numbers/number';
+import { listNumbers } from '@partyline/store/numbers/numbers';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { query } from '../input/parse.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 const OURS = '+13125550100';
 const THEIRS = '+14155550100';

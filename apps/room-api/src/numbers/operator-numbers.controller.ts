@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Inject, Param, Patch, Post, Query, type PipeTransform } from '@nestjs/common';
-import { changeNumber, createNumber, removeNumber } from '@partyline/conference/change-number';
-import { noSuchNumber } from '@partyline/conference/refusals';
+import { changeNumber, createNumber, removeNumber } from '@partyline/conference/numbers/change-number';
+import { noSuchNumber } from '@partyline/conference/errors';
 import {
   CreateNumber,
   ListAllNumbers,
@@ -8,9 +8,9 @@ import {
   type DeletedNumber,
   type NumberPage,
   type OperatorNumber,
-} from '@partyline/contracts/number';
+} from '@partyline/contracts/numbers/number';
 import { maskNumber, toE164 } from '@partyline/domain/phone';
-import { listAllNumbers, type GuardedNumberRow, type NewNumber } from '@partyline/store/numbers';
+import { listAllNumbers, type GuardedNumberRow, type NewNumber } from '@partyline/store/numbers/numbers';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { pageOf } from '../input/page.ts';

@@ -1,5 +1,5 @@
-import type { OperatorNumber, UsableNumber } from '@partyline/contracts/number';
-import type { GuardedNumberRow, NumberRow } from '@partyline/store/numbers';
+import type { OperatorNumber, UsableNumber } from '@partyline/contracts/numbers/number';
+import type { GuardedNumberRow, NumberRow } from '@partyline/store/numbers/numbers';
 
 /** A number as its users see it. */
 export const showNumber = ({

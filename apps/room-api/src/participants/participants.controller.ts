@@ -1,11 +1,16 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
-import { requestDialOut } from '@partyline/conference/dial-out';
-import { issueToken } from '@partyline/conference/issue-token';
-import { noSuchRoom } from '@partyline/conference/refusals';
-import { AddParticipant, ListParticipants, type AddedParticipant, type Roster } from '@partyline/contracts/participant';
-import { TokenRequest, type Token } from '@partyline/contracts/token';
+import { requestDialOut } from '@partyline/conference/legs/dial-out';
+import { issueToken } from '@partyline/conference/participants/issue-token';
+import { noSuchRoom } from '@partyline/conference/errors';
+import {
+  AddParticipant,
+  ListParticipants,
+  type AddedParticipant,
+  type Roster,
+} from '@partyline/contracts/participants/participant';
+import { TokenRequest, type Token } from '@partyline/contracts/participants/token';
 import { maskNumber } from '@partyline/domain/phone';
-import { listRoster } from '@partyline/store/participants';
+import { listRoster } from '@partyline/store/participants/participants';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post } from '@nestjs/common';
-import { noSuchParticipant } from '@partyline/conference/refusals';
-import { removeParticipant } from '@partyline/conference/remove-participant';
+import { noSuchParticipant } from '@partyline/conference/errors';
+import { removeParticipant } from '@partyline/conference/participants/remove-participant';
 import {
   MuteParticipant,
   SendDigits,
@@ -8,8 +8,8 @@ import {
   type Participant,
   type RemovedParticipant,
   type TakenByProvider,
-} from '@partyline/contracts/participant';
-import { readParticipant, renameParticipant } from '@partyline/store/participants';
+} from '@partyline/contracts/participants/participant';
+import { readParticipant, renameParticipant } from '@partyline/store/participants/participants';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';

@@ -1,6 +1,6 @@
 import { VerdictError } from '@partyline/domain/verdict';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 const asked: unknown[] = [];

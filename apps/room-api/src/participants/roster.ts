@@ -1,4 +1,4 @@
-import type { Participant } from '@partyline/contracts/participant';
+import type { Participant } from '@partyline/contracts/participants/participant';
 import { showLeg } from '../rooms/show.ts';
 
 type LegRow = Parameters<typeof showLeg>[0];

@@ -1,9 +1,15 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
-import { addPin, removePin, rotatePins } from '@partyline/conference/add-pin';
-import { noSuchPin, noSuchRoom } from '@partyline/conference/refusals';
-import { CreatePin, type CreatedPin, type DeletedPin, type Pins, type RotatedPins } from '@partyline/contracts/pin';
+import { addPin, removePin, rotatePins } from '@partyline/conference/pins/add-pin';
+import { noSuchPin, noSuchRoom } from '@partyline/conference/errors';
+import {
+  CreatePin,
+  type CreatedPin,
+  type DeletedPin,
+  type Pins,
+  type RotatedPins,
+} from '@partyline/contracts/pins/pin';
 import { spacedPin } from '@partyline/domain/pin';
-import { listPersonalPins } from '@partyline/store/pins';
+import { listPersonalPins } from '@partyline/store/pins/pins';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';

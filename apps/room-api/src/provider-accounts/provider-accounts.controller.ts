@@ -1,6 +1,11 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post } from '@nestjs/common';
-import { createAccount, deleteAccount, rotateAccount, verifyAccount } from '@partyline/conference/create-account';
-import { noSuchAccount } from '@partyline/conference/refusals';
+import {
+  createAccount,
+  deleteAccount,
+  rotateAccount,
+  verifyAccount,
+} from '@partyline/conference/provider-accounts/create-account';
+import { noSuchAccount } from '@partyline/conference/errors';
 import {
   ChangeProviderAccount,
   CreateProviderAccount,
@@ -8,8 +13,13 @@ import {
   type DeletedProviderAccount,
   type ProviderAccount,
   type ProviderAccounts,
-} from '@partyline/contracts/provider-account';
-import { labelAccount, listAccounts, readAccount, type AccountRow } from '@partyline/store/provider-accounts';
+} from '@partyline/contracts/provider-accounts/provider-account';
+import {
+  labelAccount,
+  listAccounts,
+  readAccount,
+  type AccountRow,
+} from '@partyline/store/provider-accounts/provider-accounts';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';

@@ -1,14 +1,14 @@
-import { openAccountVault } from '@partyline/conference/account-vault';
-import { answerQuestions } from '@partyline/conference/ask-provider';
-import { localKeyService } from '@partyline/conference/key-service';
-import { createVendor, type VendorCredentials } from '@partyline/dev/credentials';
-import { accountBody } from '@partyline/dev/own-account';
-import { vendorAccount } from '@partyline/dev/service-environment';
+import { openAccountVault } from '@partyline/conference/providers/account-vault';
+import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
+import { localKeyService } from '@partyline/conference/crypto/key-service';
+import { createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
+import { accountBody } from '@partyline/dev/stack/own-account';
+import { vendorAccount } from '@partyline/dev/stack/service-environment';
 import { accountBuilder } from '@partyline/provider-registry/from-account';
 import { systemClock } from '@partyline/runtime/edges';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, MASTER_KEYS, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, MASTER_KEYS, startStage, type Stage } from '../testing/test-harness.ts';
 
 let emulator: RunningEmulator;
 let stage: Stage;

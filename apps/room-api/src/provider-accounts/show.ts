@@ -1,5 +1,5 @@
-import type { ProviderAccount } from '@partyline/contracts/provider-account';
-import type { AccountRow } from '@partyline/store/provider-accounts';
+import type { ProviderAccount } from '@partyline/contracts/provider-accounts/provider-account';
+import type { AccountRow } from '@partyline/store/provider-accounts/provider-accounts';
 
 const masked = (end: string): string => `****${end}`;
 

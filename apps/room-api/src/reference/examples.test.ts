@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { EVENT_TYPES } from '@partyline/contracts/events';
+import { EVENT_TYPES } from '@partyline/contracts/events/events';
 import { OPERATIONS } from '@partyline/contracts/operations';
-import { createVendor } from '@partyline/dev/credentials';
-import { accountBody } from '@partyline/dev/own-account';
+import { createVendor } from '@partyline/dev/stack/credentials';
+import { accountBody } from '@partyline/dev/stack/own-account';
 import { STATUS } from '@partyline/runtime/problem';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 /** docs/api.md, held to what the API does. */
 const page = await readFile(new URL('../../../../docs/api.md', import.meta.url), 'utf8');
@@ -190,7 +190,7 @@ describe('docs/api.md', () => {
 
   it('has a line for every reason, with its status', () => {
     const listed = new Map(
-      [...page.matchAll(/^\| (\d{3}) \| `([\w-]+)` \|/gm)].map(([, status, reason]) => [reason, Number(status)]),
+      [...page.matchAll(/^\| (\d{3}) +\| `([\w-]+)` +\|/gm)].map(([, status, reason]) => [reason, Number(status)]),
     );
     const tenants = Object.entries(STATUS).filter(([reason]) => !reason.startsWith('webhook-'));
     expect(Object.fromEntries(listed)).toEqual({ ...Object.fromEntries(tenants), 'internal-error': 500 });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApi } from '@partyline/contracts/openapi';
 import { OPERATIONS } from '@partyline/contracts/operations';
-import { agreeable, startStage, type Stage } from '../testing/stage.ts';
+import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 import { VERSION } from '../version.ts';
 
 let stage: Stage;

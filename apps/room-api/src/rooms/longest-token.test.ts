@@ -1,5 +1,5 @@
-import { CreateRoom } from '@partyline/contracts/room';
-import { LONGEST_TOKEN_S } from '@partyline/store/inventory';
+import { CreateRoom } from '@partyline/contracts/rooms/room';
+import { LONGEST_TOKEN_S } from '@partyline/store/reconciliation/inventory';
 import { expect, it } from 'vitest';
 
 it('no room can have longer sessions than the inventory looks back for the tokens of', () => {

@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answerQuestions } from '@partyline/conference/ask-provider';
-import { onlyPlatform } from '@partyline/conference/platform-account';
+import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
+import { onlyPlatform } from '@partyline/conference/providers/platform-account';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { systemClock } from '@partyline/runtime/edges';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
-import { startStage, type Stage } from '../testing/stage.ts';
+import { startStage, type Stage } from '../testing/test-harness.ts';
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,

@@ -12,14 +12,14 @@ import {
   Query,
   Res,
 } from '@nestjs/common';
-import type { KeyCaller } from '@partyline/conference/create-key';
-import { createRoom, type RoomSettings } from '@partyline/conference/create-room';
-import { deleteRoom } from '@partyline/conference/delete-room';
-import { endRoom } from '@partyline/conference/end-session';
-import { noSuchRoom } from '@partyline/conference/refusals';
-import { updateRoom } from '@partyline/conference/update-room';
+import type { KeyCaller } from '@partyline/conference/keys/create-key';
+import { createRoom, type RoomSettings } from '@partyline/conference/rooms/create-room';
+import { deleteRoom } from '@partyline/conference/rooms/delete-room';
+import { endRoom } from '@partyline/conference/sessions/end-session';
+import { noSuchRoom } from '@partyline/conference/errors';
+import { updateRoom } from '@partyline/conference/rooms/update-room';
 import { MOST_OF_SESSION } from '@partyline/contracts/fields';
-import type { LiveRoom } from '@partyline/contracts/leg';
+import type { LiveRoom } from '@partyline/contracts/legs/leg';
 import {
   CreateRoom,
   ListRooms,
@@ -29,10 +29,10 @@ import {
   type Room,
   type RoomDetails,
   type RoomPage,
-} from '@partyline/contracts/room';
+} from '@partyline/contracts/rooms/room';
 import { spacedPin } from '@partyline/domain/pin';
-import { findNumber } from '@partyline/store/numbers';
-import { listRooms, readRoom } from '@partyline/store/rooms';
+import { findNumber } from '@partyline/store/numbers/numbers';
+import { listRooms, readRoom } from '@partyline/store/rooms/rooms';
 import type { FastifyReply } from 'fastify';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { OwnKey } from '../auth/caller.ts';

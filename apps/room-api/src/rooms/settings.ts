@@ -1,6 +1,6 @@
-import type { RoomSettings } from '@partyline/conference/create-room';
-import type { UpdateRoom } from '@partyline/contracts/room';
-import type { RoomRow } from '@partyline/store/session-view';
+import type { RoomSettings } from '@partyline/conference/rooms/create-room';
+import type { UpdateRoom } from '@partyline/contracts/rooms/room';
+import type { RoomRow } from '@partyline/store/sessions/session-lock';
 
 const date = (at: string | null): Date | null => (at === null ? null : new Date(at));
 

@@ -1,10 +1,10 @@
-import type { OpenedMedia } from '@partyline/conference/ask-provider';
-import type { Leg } from '@partyline/contracts/leg';
-import type { Room } from '@partyline/contracts/room';
-import type { Session } from '@partyline/contracts/session';
-import type { Client } from '@partyline/contracts/token';
+import type { OpenedMedia } from '@partyline/conference/provider-rpc/handlers';
+import type { Leg } from '@partyline/contracts/legs/leg';
+import type { Room } from '@partyline/contracts/rooms/room';
+import type { Session } from '@partyline/contracts/sessions/session';
+import type { Client } from '@partyline/contracts/participants/token';
 import { maskNumber } from '@partyline/domain/phone';
-import type { RoomDetails } from '@partyline/store/rooms';
+import type { RoomDetails } from '@partyline/store/rooms/rooms';
 
 type SessionRow = Omit<RoomDetails['sessions'][number], 'legs'>;
 type LegRow = RoomDetails['sessions'][number]['legs'][number];

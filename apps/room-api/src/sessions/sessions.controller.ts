@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
-import { endSession } from '@partyline/conference/end-session';
+import { endSession } from '@partyline/conference/sessions/end-session';
 import { MOST_OF_SESSION } from '@partyline/contracts/fields';
 import {
   ListSessions,
@@ -9,10 +9,10 @@ import {
   type SessionEvents,
   type SessionLegs,
   type SessionPage,
-} from '@partyline/contracts/session';
-import { eventId } from '@partyline/store/outbox';
-import { listSessionEvents } from '@partyline/store/rooms';
-import { listSessions, readSession } from '@partyline/store/sessions';
+} from '@partyline/contracts/sessions/session';
+import { eventId } from '@partyline/store/events/outbox';
+import { listSessionEvents } from '@partyline/store/rooms/rooms';
+import { listSessions, readSession } from '@partyline/store/sessions/sessions';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { pageOf } from '../input/page.ts';

@@ -1,4 +1,4 @@
-import type { Store } from '@partyline/store/store';
+import type { Store } from '@partyline/store/database/store';
 
 /** A store whose transactions cannot begin while `broken` says so; plain reads go on. */
 export const breakTransactions = (store: Store, broken: () => boolean): Store => {

@@ -1,13 +1,13 @@
 import type { LegKind } from '@partyline/domain/leg';
-import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
-import type { LegRow, SessionRow } from '@partyline/store/session-view';
+import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
+import type { LegRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import type { PersonView, VideoConnectionView } from '@partyline/vonage-emulator/control-client';
 import { expect } from 'vitest';
-import { changeSession } from '../change-session.ts';
-import { createRoom, type RoomWanted } from '../create-room.ts';
-import { hangUpSession } from '../hang-up-session.ts';
-import { openBridge } from '../open-bridge.ts';
-import { NUMBER, type Stage, type World } from './stage.ts';
+import { changeSession } from '../sessions/change-session.ts';
+import { createRoom, type RoomWanted } from '../rooms/create-room.ts';
+import { hangUpSession } from '../hang-ups/hang-up-session.ts';
+import { openBridge } from '../legs/open-bridge.ts';
+import { NUMBER, type Stage, type World } from './test-harness.ts';
 
 /** A room with its session, and the people of the emulator who come to it. Every wait is for what the rows say. */
 export interface Meeting {

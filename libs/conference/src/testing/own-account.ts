@@ -1,8 +1,8 @@
-import { createVendor, type VendorCredentials } from '@partyline/dev/credentials';
-import { vendorAccount } from '@partyline/dev/service-environment';
-import { createAccount } from '../create-account.ts';
-import { accountAddresses } from '../webhook-urls.ts';
-import type { Stage, World } from './stage.ts';
+import { createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
+import { vendorAccount } from '@partyline/dev/stack/service-environment';
+import { createAccount } from '../provider-accounts/create-account.ts';
+import { accountAddresses } from '../providers/webhook-urls.ts';
+import type { Stage, World } from './test-harness.ts';
 
 /** An account of a tenant's own, at the vendor and with us, and a number that leads to it. */
 export interface OwnAccount {

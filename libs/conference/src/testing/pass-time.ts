@@ -1,6 +1,6 @@
-import { EVERY_TENANT, inTransaction } from '@partyline/store/store';
-import { reconcile } from '../reconcile.ts';
-import { STAGE_TENANT, type Stage, type World } from './stage.ts';
+import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
+import { reconcile } from '../reconciliation/reconcile.ts';
+import { STAGE_TENANT, type Stage, type World } from './test-harness.ts';
 import { alterRows, until, untilAnswered } from './meeting.ts';
 
 /** Every column that something counts from or towards, by table; rooms before sessions before legs, as the use-cases lock them. */

@@ -1,10 +1,10 @@
 import type { Callback } from '@partyline/provider-contract/callback';
-import type { UsedToken } from '@partyline/store/voice-webhooks';
-import { takeDigits } from '../take-digits.ts';
-import { answerCall, answerRung } from '../answer-call.ts';
-import { applyLegEvent } from '../apply-leg-event.ts';
-import { applySessionEvent } from '../apply-session-event.ts';
-import type { World } from './stage.ts';
+import type { UsedToken } from '@partyline/store/callers/voice-webhooks';
+import { takeDigits } from '../callers/submit-pin.ts';
+import { answerCall, answerRung } from '../callers/answer-call.ts';
+import { applyLegEvent } from '../legs/apply-leg-event.ts';
+import { applySessionEvent } from '../legs/apply-media-event.ts';
+import type { World } from './test-harness.ts';
 
 /** What voice-webhooks does with a request: verify, parse, the use-case, its answer. Throws what is not taken. */
 export async function routeWebhook(world: World | undefined, path: string, callback: Callback): Promise<unknown> {

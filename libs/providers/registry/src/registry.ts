@@ -2,9 +2,9 @@ import { VerdictError } from '@partyline/domain/verdict';
 import type { MediaDefinition, ProviderDeps, VoiceDefinition } from '@partyline/provider-contract/definition';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
-import { opentokMedia } from '@partyline/provider-vonage/opentok-media';
-import { unifiedMedia } from '@partyline/provider-vonage/unified-media';
-import { vonageVoice } from '@partyline/provider-vonage/voice';
+import { opentokMedia } from '@partyline/provider-vonage/media/opentok-media';
+import { unifiedMedia } from '@partyline/provider-vonage/media/unified-media';
+import { vonageVoice } from '@partyline/provider-vonage/voice/voice';
 import type { ZodType } from 'zod';
 
 /** The settings of one provider account, as they are stored or configured: which kind, and that kind's credentials. */

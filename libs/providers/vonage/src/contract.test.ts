@@ -18,10 +18,10 @@ import { startWebhookReceiver, type WebhookReceiver } from '@partyline/provider-
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import type { EmulatorClient, FaultsInput, PhoneBehaviour } from '@partyline/vonage-emulator/control-client';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
-import { opentokMedia } from './opentok-media.ts';
-import { parseAnswer } from './parse-voice.ts';
-import { unifiedMedia } from './unified-media.ts';
-import { vonageVoice } from './voice.ts';
+import { opentokMedia } from './media/opentok-media.ts';
+import { parseAnswer } from './voice/parse-voice.ts';
+import { unifiedMedia } from './media/unified-media.ts';
+import { vonageVoice } from './voice/voice.ts';
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,

@@ -1,4 +1,4 @@
-import { callSdk } from './call-sdk.ts';
+import { callSdk } from './voice/call-sdk.ts';
 import { badReply, StatusError, statusError, type RequestKind } from './errors.ts';
 
 interface RestRequest {

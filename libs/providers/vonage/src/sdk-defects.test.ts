@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failureOf } from '@partyline/provider-contract/testing/vendor-fault';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
-import { opentokMedia } from './opentok-media.ts';
+import { opentokMedia } from './media/opentok-media.ts';
 import { startStubVendor, type StubVendor } from './testing/stub-vendor.ts';
 
 // What the emulator does not play: replies that only a broken vendor or a proxy gives.

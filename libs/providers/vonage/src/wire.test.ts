@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import type { CreateCall, VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import { json, startStubVendor, type StubVendor } from './testing/stub-vendor.ts';
-import { unifiedMedia } from './unified-media.ts';
-import { vonageVoice } from './voice.ts';
+import { unifiedMedia } from './media/unified-media.ts';
+import { vonageVoice } from './voice/voice.ts';
 
 // What goes over the wire, field by field: an emulator that fills in defaults would not show a field that is missing.
 

@@ -1,7 +1,7 @@
-import { claimPin, insertRoom } from '../rooms.ts';
-import { insertLeg, type LegRow, type NewLeg, type RoomRow, type SessionRow } from '../session-view.ts';
-import { inTransaction, type Store } from '../store.ts';
-import type { FreshIds, UsedToken } from '../voice-webhooks.ts';
+import { claimPin, insertRoom } from '../rooms/rooms.ts';
+import { insertLeg, type LegRow, type NewLeg, type RoomRow, type SessionRow } from '../sessions/session-lock.ts';
+import { inTransaction, type Store } from '../database/store.ts';
+import type { FreshIds, UsedToken } from '../callers/voice-webhooks.ts';
 
 /** Rows for tests: made by the store's own functions where it has them. Ids count up, so that a failure reads well. */
 

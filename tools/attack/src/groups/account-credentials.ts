@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { openAccountVault, type AccountVault, type SealedAs } from '@partyline/conference/account-vault';
-import { localKeyService } from '@partyline/conference/key-service';
-import { EVERY_TENANT, type Store } from '@partyline/store/store';
+import { openAccountVault, type AccountVault, type SealedAs } from '@partyline/conference/providers/account-vault';
+import { localKeyService } from '@partyline/conference/crypto/key-service';
+import { EVERY_TENANT, type Store } from '@partyline/store/database/store';
 import { seededRandomInt } from '@partyline/testing/seeded';
 import { inParallel, type Group } from '../group.ts';
 import type { Party } from '../target.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { openPinVault, type PinVault } from '@partyline/conference/pin-vault';
+import { openPinVault, type PinVault } from '@partyline/conference/pins/pin-vault';
 import { seededRandomInt } from '@partyline/testing/seeded';
 import type { Group } from '../group.ts';
 import type { ToSeal } from '../seal-many.ts';

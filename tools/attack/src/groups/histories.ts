@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { seededRandomInt } from '@partyline/testing/seeded';
-import type { Store } from '@partyline/store/store';
+import type { Store } from '@partyline/store/database/store';
 import type { Carrier, Webhook } from '../carrier.ts';
 import { inParallel, type Group, type Tally } from '../group.ts';
 

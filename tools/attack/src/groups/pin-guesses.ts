@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { openPinVault } from '@partyline/conference/pin-vault';
-import { admitCaller } from '@partyline/store/voice-webhooks';
+import { openPinVault } from '@partyline/conference/pins/pin-vault';
+import { admitCaller } from '@partyline/store/callers/voice-webhooks';
 import { seededRandomInt } from '@partyline/testing/seeded';
 import type { Carrier } from '../carrier.ts';
 import { inParallel, type Group, type Tally } from '../group.ts';

@@ -1,4 +1,4 @@
-import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
+import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/database/store';
 import type { Group, Tally } from '../group.ts';
 import { difference, stateOf, tenantTables } from '../state.ts';
 import type { Target } from '../target.ts';

@@ -2,24 +2,24 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoint-secrets';
+import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoints/endpoint-secrets';
 import { buildApps } from '@partyline/dev/build';
-import { createCredentials } from '@partyline/dev/credentials';
-import { migrate } from '@partyline/dev/migrate';
-import { freePort } from '@partyline/dev/ports';
-import { startPostgres } from '@partyline/dev/postgres';
-import { startRedis } from '@partyline/dev/redis';
+import { createCredentials } from '@partyline/dev/stack/credentials';
+import { migrate } from '@partyline/dev/postgres/migrate';
+import { freePort } from '@partyline/dev/processes/ports';
+import { startPostgres } from '@partyline/dev/postgres/postgres';
+import { startRedis } from '@partyline/dev/redis/redis';
 import {
   emulatedVendor,
   readyPath,
   serviceEnvironment,
   serviceNames,
   type ServiceName,
-} from '@partyline/dev/service-environment';
+} from '@partyline/dev/stack/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
-import { appendEvents } from '@partyline/store/events';
-import { eventId } from '@partyline/store/outbox';
-import { inTransaction, openStore, type Store } from '@partyline/store/store';
+import { appendEvents } from '@partyline/store/legs/observations';
+import { eventId } from '@partyline/store/events/outbox';
+import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
 import type { Bench, BenchOptions, BenchRun } from '../bench.ts';
 import { median, quantile } from '../statistics.ts';
 import { startReceiver, type Receiver } from './receiver.ts';

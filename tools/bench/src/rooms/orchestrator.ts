@@ -2,7 +2,7 @@
  * Stands in for the orchestrator: gives every room a video session at once, over the wire that the real one uses. What the vendor takes for it is the
  * vendor's, and its pace would be all that is measured. Started as `node <file> <redis url> <prefix>`.
  */
-import { questionPattern, type Asked } from '@partyline/conference/questions';
+import { questionPattern, type Asked } from '@partyline/conference/providers/rpc-messages';
 import { Redis } from 'ioredis';
 
 const [url, prefix] = process.argv.slice(2) as [string, string];

@@ -1,20 +1,20 @@
 import { join } from 'node:path';
 import { buildApps } from '@partyline/dev/build';
-import { createCredentials, type Credentials } from '@partyline/dev/credentials';
-import { migrate } from '@partyline/dev/migrate';
-import { freePort } from '@partyline/dev/ports';
-import { startPostgres } from '@partyline/dev/postgres';
-import { startRedis } from '@partyline/dev/redis';
+import { createCredentials, type Credentials } from '@partyline/dev/stack/credentials';
+import { migrate } from '@partyline/dev/postgres/migrate';
+import { freePort } from '@partyline/dev/processes/ports';
+import { startPostgres } from '@partyline/dev/postgres/postgres';
+import { startRedis } from '@partyline/dev/redis/redis';
 import {
   emulatedVendor,
   readyPath,
   serviceEnvironment,
   serviceNames,
   type ServiceName,
-} from '@partyline/dev/service-environment';
+} from '@partyline/dev/stack/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
-import { seed } from '@partyline/store/seed';
-import { openStore, type Store } from '@partyline/store/store';
+import { seed } from '@partyline/store/database/seed';
+import { openStore, type Store } from '@partyline/store/database/store';
 import type { BenchRun } from '../bench.ts';
 
 export const SERVERS = ['ours', 'oursKeyed', 'row', 'map'] as const;

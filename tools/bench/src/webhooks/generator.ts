@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import type { Stoppable } from '@partyline/dev/processes';
+import type { Stoppable } from '@partyline/dev/processes/processes';
 import type { LoadOrder, LoadReport, LoadSettings } from './protocol.ts';
 
 export interface Generator extends Stoppable {

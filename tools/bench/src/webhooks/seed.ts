@@ -1,7 +1,7 @@
-import { openPinVault } from '@partyline/conference/pin-vault';
-import type { Credentials } from '@partyline/dev/credentials';
-import { seed } from '@partyline/store/seed';
-import { openStore, type Store } from '@partyline/store/store';
+import { openPinVault } from '@partyline/conference/pins/pin-vault';
+import type { Credentials } from '@partyline/dev/stack/credentials';
+import { seed } from '@partyline/store/database/seed';
+import { openStore, type Store } from '@partyline/store/database/store';
 import { conversationOf, NUMBER, pinIdOf, pinOf, roomIdOf, sessionIdOf } from './rooms.ts';
 
 const BATCH = 5_000;

@@ -3,18 +3,18 @@ import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { buildApps } from '@partyline/dev/build';
-import { createCredentials, type Credentials } from '@partyline/dev/credentials';
-import { migrate } from '@partyline/dev/migrate';
-import { freePort } from '@partyline/dev/ports';
-import { startPostgres } from '@partyline/dev/postgres';
-import { startRedis } from '@partyline/dev/redis';
+import { createCredentials, type Credentials } from '@partyline/dev/stack/credentials';
+import { migrate } from '@partyline/dev/postgres/migrate';
+import { freePort } from '@partyline/dev/processes/ports';
+import { startPostgres } from '@partyline/dev/postgres/postgres';
+import { startRedis } from '@partyline/dev/redis/redis';
 import {
   emulatedVendor,
   readyPath,
   serviceEnvironment,
   serviceNames,
   type ServiceName,
-} from '@partyline/dev/service-environment';
+} from '@partyline/dev/stack/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
 import pg from 'pg';
 import type { BenchRun } from '../bench.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startPostgres, type PostgresServer } from '@partyline/dev/postgres';
-import { startRedis, type RedisServer } from '@partyline/dev/redis';
+import { startPostgres, type PostgresServer } from '@partyline/dev/postgres/postgres';
+import { startRedis, type RedisServer } from '@partyline/dev/redis/redis';
 import { prepareTemplate } from './template.ts';
 
 interface TestServices {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { migrate, readMigrations } from '@partyline/dev/migrate';
-import type { PostgresServer } from '@partyline/dev/postgres';
+import { migrate, readMigrations } from '@partyline/dev/postgres/migrate';
+import type { PostgresServer } from '@partyline/dev/postgres/postgres';
 
 /** Any number: two test runs that share a server (DATABASE_URL) make the template one after the other. */
 const LOCK = 4_711_001;

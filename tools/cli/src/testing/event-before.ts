@@ -1,4 +1,4 @@
-import type { Stage } from '@partyline/room-api/testing/stage';
+import type { Stage } from '@partyline/room-api/testing/test-harness';
 
 /** An event to begin after: the last of a room that is over. */
 export async function eventBefore(stage: Stage): Promise<string> {

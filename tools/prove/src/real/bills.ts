@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LedgerView } from '@partyline/vonage-emulator/control-client';
-import { openStore } from '@partyline/store/store';
+import { openStore } from '@partyline/store/database/store';
 
 /** Our call records beside the vendor's own books. */
 interface Bills {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { readRunningState, requestFault } from '@partyline/dev/control';
-import { faults } from '@partyline/dev/faults';
-import { serviceNames } from '@partyline/dev/service-environment';
+import { readRunningState, requestFault } from '@partyline/dev/stack/control';
+import { faults } from '@partyline/dev/faults/faults';
+import { serviceNames } from '@partyline/dev/stack/service-environment';
 
 const width = Math.max(...faults.map(({ name }) => name.length));
 const HELP = `npm run chaos -- --fault NAME [--on PART] [--for 10s]

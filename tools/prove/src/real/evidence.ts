@@ -1,5 +1,5 @@
-import type { SessionEvent } from '@partyline/contracts/session';
-import type { Played } from '@partyline/dev/play-faults';
+import type { SessionEvent } from '@partyline/contracts/sessions/session';
+import type { Played } from '@partyline/dev/faults/play-faults';
 import type {
   EmulatorClient,
   LedgerView,

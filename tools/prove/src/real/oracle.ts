@@ -1,4 +1,4 @@
-import type { FaultClass } from '@partyline/dev/faults';
+import type { FaultClass } from '@partyline/dev/faults/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
 import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../keying.ts';
 

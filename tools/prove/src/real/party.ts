@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CreatedRoom } from '@partyline/contracts/room';
+import type { CreatedRoom } from '@partyline/contracts/rooms/room';
 import type { EmulatorClient } from '@partyline/vonage-emulator/control-client';
 import { DEADLINE_MS, type Party } from './plan.ts';
 import type { Tenant } from './tenant.ts';

@@ -1,4 +1,4 @@
-import { faults } from '@partyline/dev/faults';
+import { faults } from '@partyline/dev/faults/faults';
 import { expect, it } from 'vitest';
 import { FULL, planFaults, planParties, QUICK } from './plan.ts';
 

@@ -1,4 +1,4 @@
-import { faults, type Fault } from '@partyline/dev/faults';
+import { faults, type Fault } from '@partyline/dev/faults/faults';
 import { openRandom, type Random } from '../simulation/random.ts';
 
 /** How a session comes to its end. */

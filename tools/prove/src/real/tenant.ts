@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AddedParticipant } from '@partyline/contracts/participant';
-import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/room';
-import type { SessionEvents } from '@partyline/contracts/session';
-import type { Token } from '@partyline/contracts/token';
+import type { AddedParticipant } from '@partyline/contracts/participants/participant';
+import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/rooms/room';
+import type { SessionEvents } from '@partyline/contracts/sessions/session';
+import type { Token } from '@partyline/contracts/participants/token';
 
 /** A tenant's own program: knows the API's address and a key, and asks again while the answer is not final. */
 export interface Tenant {

@@ -1,4 +1,4 @@
-import { HANG_UP_EVERY_MS } from '@partyline/conference/pace-provider';
+import { HANG_UP_EVERY_MS } from '@partyline/conference/providers/rate-limit-providers';
 
 /**
  * How long after its session's end a leg may still be up, by what went wrong meanwhile (reliability.md (c)): the outage's own length, and

@@ -1,6 +1,6 @@
-import { createRoom } from '@partyline/conference/create-room';
-import { requestDialOut } from '@partyline/conference/dial-out';
-import { endRoom } from '@partyline/conference/end-session';
+import { createRoom } from '@partyline/conference/rooms/create-room';
+import { requestDialOut } from '@partyline/conference/legs/dial-out';
+import { endRoom } from '@partyline/conference/sessions/end-session';
 import { Oracle } from './oracle.ts';
 import { ALL_SWEEPS } from './run.ts';
 import { System, type ApiDeps } from './system.ts';

@@ -1,5 +1,5 @@
 import { canJoin } from '@partyline/domain/session';
-import type { LegRow, SessionRow } from '@partyline/store/session-view';
+import type { LegRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { checkBooks } from './books.ts';
 import { boundOf, type Episode } from './bounds.ts';
 import type { Change } from './database/tables.ts';

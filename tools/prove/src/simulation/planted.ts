@@ -1,8 +1,8 @@
-import { applyLegEvent } from '@partyline/conference/apply-leg-event';
+import { applyLegEvent } from '@partyline/conference/legs/apply-leg-event';
 import { verdict } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { Deps } from '@partyline/conference/deps';
-import type { Scope, Store } from '@partyline/store/store';
+import type { Scope, Store } from '@partyline/store/database/store';
 import { withProviders, type Mutation } from './mutations.ts';
 import type { System } from './system.ts';
 

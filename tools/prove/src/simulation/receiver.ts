@@ -1,4 +1,4 @@
-import type { EventPost, PostEvent } from '@partyline/conference/deliver-events';
+import type { EventPost, PostEvent } from '@partyline/conference/endpoints/deliver-events';
 import type { Life } from './process.ts';
 import type { Random } from './random.ts';
 import type { Weather } from './vendor/weather.ts';

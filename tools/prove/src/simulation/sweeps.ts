@@ -1,9 +1,9 @@
-import { deliverEvents, type DeliveryDeps } from '@partyline/conference/deliver-events';
+import { deliverEvents, type DeliveryDeps } from '@partyline/conference/endpoints/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
-import { reconcile } from '@partyline/conference/reconcile';
-import { reconcileCharges } from '@partyline/conference/reconcile-charges';
-import { sweepAccounts } from '@partyline/conference/sweep-accounts';
-import { purgeExpired, SERVED_KINDS } from '@partyline/store/owed';
+import { reconcile } from '@partyline/conference/reconciliation/reconcile';
+import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
+import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
+import { purgeExpired, SERVED_KINDS } from '@partyline/store/reconciliation/due-work';
 import type { Tables } from './database/tables.ts';
 import type { Life } from './process.ts';
 import type { Random } from './random.ts';

@@ -1,8 +1,8 @@
-import { writeConnectionData } from '@partyline/conference/connection-data';
-import { createRoom, type CreatedRoom } from '@partyline/conference/create-room';
-import { requestDialOut } from '@partyline/conference/dial-out';
-import { endRoom } from '@partyline/conference/end-session';
-import { issueToken } from '@partyline/conference/issue-token';
+import { writeConnectionData } from '@partyline/conference/legs/connection-data';
+import { createRoom, type CreatedRoom } from '@partyline/conference/rooms/create-room';
+import { requestDialOut } from '@partyline/conference/legs/dial-out';
+import { endRoom } from '@partyline/conference/sessions/end-session';
+import { issueToken } from '@partyline/conference/participants/issue-token';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Random } from './random.ts';
 import { openRandom } from './random.ts';

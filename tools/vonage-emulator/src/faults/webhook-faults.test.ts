@@ -2,7 +2,7 @@ import { verifySignature } from '@vonage/jwt';
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { peek } from '../credentials/jwt.ts';
-import { ACCOUNT, APP, NUMBER, routedSession, setStage, type Stage } from '../testing/stage.ts';
+import { ACCOUNT, APP, NUMBER, routedSession, setStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {

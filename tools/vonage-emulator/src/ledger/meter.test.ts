@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NUMBER, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from '../testing/stage.ts';
+import { NUMBER, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from '../testing/test-harness.ts';
 import { price } from './meter.ts';
 
 const RATES = {

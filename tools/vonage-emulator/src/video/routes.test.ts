@@ -11,7 +11,7 @@ import {
   SIP_AUTH,
   SIP_URI,
   type Stage,
-} from '../testing/stage.ts';
+} from '../testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -156,7 +156,7 @@ describe('unified Video by @vonage/server-sdk (contract §2)', () => {
   });
 
   it('runs the opentok SDK in its unified mode too', async () => {
-    const { keys } = await import('../testing/stage.ts');
+    const { keys } = await import('../testing/test-harness.ts');
     const unified = new OpenTok(APP, keys.privateKey, stage.emulator.url);
     const { sessionId } = await promised<{ sessionId: string }>((done) =>
       unified.createSession({ mediaMode: 'routed' }, done),

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { PROJECT, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from '../testing/stage.ts';
+import { PROJECT, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from '../testing/test-harness.ts';
 import { parseSipUri } from './sip-call.ts';
 
 const MINUTE = 60_000;

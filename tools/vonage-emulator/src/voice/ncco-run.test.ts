@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { APP, NUMBER, setStage, type Stage } from '../testing/stage.ts';
+import { APP, NUMBER, setStage, type Stage } from '../testing/test-harness.ts';
 import { nccoSchema, parseNccoReply } from './ncco-schema.ts';
 
 const SECOND = 1_000;

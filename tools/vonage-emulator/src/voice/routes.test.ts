@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NUMBER, setStage, type Stage } from '../testing/stage.ts';
+import { NUMBER, setStage, type Stage } from '../testing/test-harness.ts';
 
 const MINUTE = 60_000;
 let stage: Stage;

@@ -1,6 +1,6 @@
 import { verifySignature } from '@vonage/jwt';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { APP, PROJECT, routedSession, setStage, type Stage } from '../testing/stage.ts';
+import { APP, PROJECT, routedSession, setStage, type Stage } from '../testing/test-harness.ts';
 
 const MINUTE = 60_000;
 let stage: Stage;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { verifySignature } from '@vonage/jwt';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { peek } from '../credentials/jwt.ts';
-import { ACCOUNT, APP, NUMBER, setStage, type Hook, type Stage } from '../testing/stage.ts';
+import { ACCOUNT, APP, NUMBER, setStage, type Hook, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import type { EndpointRow } from '@partyline/store/endpoints';
+import type { EndpointRow } from '@partyline/store/endpoints/endpoints';
 import { answer, done, one, plus, type Twin } from './answers.ts';
 import type { OutboxRow, Tables } from './tables.ts';
 

@@ -1,4 +1,4 @@
-import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import type { LegRow, RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../../keying.ts';
 import { deliverTo } from './deliveries.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';

@@ -1,4 +1,4 @@
-import type { LegRow, SessionRow } from '@partyline/store/session-view';
+import type { LegRow, SessionRow } from '@partyline/store/sessions/session-lock';
 
 /** What the tables' defaults give a row. */
 export const NEW_SESSION: Omit<

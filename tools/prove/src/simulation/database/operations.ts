@@ -1,10 +1,10 @@
 import { END_REASONS, type SessionState } from '@partyline/domain/session';
 import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
-import { appendEvents, storeObservation } from '@partyline/store/events';
-import { findLegOfCall, ownerOfMedia } from '@partyline/store/owners';
-import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups';
-import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/cdrs';
+import { appendEvents, storeObservation } from '@partyline/store/legs/observations';
+import { findLegOfCall, ownerOfMedia } from '@partyline/store/sessions/find-owner';
+import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups/hang-ups';
+import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/billing/cdrs';
 import {
   connectionsOf,
   findCalls,
@@ -15,11 +15,11 @@ import {
   missingCalls,
   noteStrays,
   readClock,
-} from '@partyline/store/inventory';
-import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/deliveries';
-import { holdLimit, LIMITS } from '@partyline/store/limits';
-import { findNumber, holdNumber } from '@partyline/store/numbers';
-import { listOwed, purgeExpired, SERVED_KINDS } from '@partyline/store/owed';
+} from '@partyline/store/reconciliation/inventory';
+import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/endpoints/deliveries';
+import { holdLimit, LIMITS } from '@partyline/store/limits/limits';
+import { findNumber, holdNumber } from '@partyline/store/numbers/numbers';
+import { listOwed, purgeExpired, SERVED_KINDS } from '@partyline/store/reconciliation/due-work';
 import {
   claimPin,
   closeRoom,
@@ -29,13 +29,13 @@ import {
   insertSession,
   lockRoom,
   newestSession,
-} from '@partyline/store/rooms';
-import { insertLeg, lockLeg, lockSession, saveLegs, saveSession } from '@partyline/store/session-view';
-import { mediaOfLeg, mediaOfSession, sessionOfLeg } from '@partyline/store/sessions';
-import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/store';
-import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants';
-import { giveBackTurn, takePlace, takeTurn } from '@partyline/store/turns';
-import { admitCaller, answerCaller, answerOwnLeg, useToken } from '@partyline/store/voice-webhooks';
+} from '@partyline/store/rooms/rooms';
+import { insertLeg, lockLeg, lockSession, saveLegs, saveSession } from '@partyline/store/sessions/session-lock';
+import { mediaOfLeg, mediaOfSession, sessionOfLeg } from '@partyline/store/sessions/sessions';
+import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/database/store';
+import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants/tenants';
+import { giveBackTurn, takePlace, takeTurn } from '@partyline/store/database/rate-limit';
+import { admitCaller, answerCaller, answerOwnLeg, useToken } from '@partyline/store/callers/voice-webhooks';
 import fc from 'fast-check';
 
 /** One call of a function of libs/store, with arguments that both databases are given alike. Dates are far in the past or the future, so that a moment's difference between two clocks decides nothing. */

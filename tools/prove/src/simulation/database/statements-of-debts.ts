@@ -1,4 +1,4 @@
-import type { LegRow, SessionRow } from '@partyline/store/session-view';
+import type { LegRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { answer, done, one, type Answer, type Twin } from './answers.ts';
 
 /** What is owed, the oldest first. */

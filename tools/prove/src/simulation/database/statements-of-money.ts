@@ -1,4 +1,4 @@
-import { cdrId } from '@partyline/store/cdrs';
+import { cdrId } from '@partyline/store/billing/cdrs';
 import { answer, done, one, plus, type Twin } from './answers.ts';
 import type { CdrRow, Tables } from './tables.ts';
 

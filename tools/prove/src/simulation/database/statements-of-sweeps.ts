@@ -1,4 +1,4 @@
-import type { SessionRow } from '@partyline/store/session-view';
+import type { SessionRow } from '@partyline/store/sessions/session-lock';
 import { answer, done, type Twin } from './answers.ts';
 
 /** What the inventory, and the hang-up ledger ask. */

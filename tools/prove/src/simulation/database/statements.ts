@@ -1,5 +1,5 @@
 import { PINS_COUNTED } from '@partyline/domain/pin';
-import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import type { LegRow, RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { deliverTo } from './deliveries.ts';
 import { answer, done, one, plus, type Twin } from './answers.ts';
 import { NEW_LEG, NEW_SESSION } from './new-rows.ts';

@@ -1,5 +1,5 @@
-import type { EndpointRow } from '@partyline/store/endpoints';
-import type { LegRow, RoomRow, SessionRow } from '@partyline/store/session-view';
+import type { EndpointRow } from '@partyline/store/endpoints/endpoints';
+import type { LegRow, RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import pg from 'pg';
 import type { DeliveryAttemptRow, DeliveryRow } from './deliveries.ts';
 

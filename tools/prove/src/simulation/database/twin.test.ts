@@ -1,4 +1,4 @@
-import { openStore, type Store } from '@partyline/store/store';
+import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';

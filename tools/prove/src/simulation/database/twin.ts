@@ -1,4 +1,4 @@
-import type { Scope, Store } from '@partyline/store/store';
+import type { Scope, Store } from '@partyline/store/database/store';
 import type { Reply } from '../process.ts';
 import { prismaTwin } from './prisma-twin.ts';
 import type { Answer, Twin } from './answers.ts';

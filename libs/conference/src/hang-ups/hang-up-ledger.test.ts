@@ -1,0 +1,173 @@
+import { listHangUps, listSessionHangUps, type HangUpLine } from '@partyline/store/hang-ups/hang-ups';
+import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { requestDialOut } from '../legs/dial-out.ts';
+import { endSession } from '../sessions/end-session.ts';
+import { hangUpLeg } from './hang-up-leg.ts';
+import { hangUpSession } from './hang-up-session.ts';
+import { hangUpUntilDone, letPass, meet, openRoom, ringIn, until, type Meeting } from '../testing/meeting.ts';
+import { MEDIA_KINDS, setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { withProviders } from '../testing/with-providers.ts';
+
+let stage: Stage;
+let world: World;
+beforeAll(async () => {
+  stage = await setStage();
+  world = stage.worlds.unified;
+});
+afterEach(() => stage.emulator.client.resetFaults());
+afterAll(() => stage.close());
+
+const end = (meeting: Meeting) => endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+const lines = async (meeting: Meeting): Promise<HangUpLine[]> =>
+  (await listSessionHangUps(stage.store, meeting.tenantId, meeting.sessionId))!;
+const outcomes = async (meeting: Meeting) =>
+  (await lines(meeting)).map((line) => line.attempts.map((each) => each.outcome));
+
+describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
+  it('says of every leg when it was owed, asked and confirmed, and by what', async () => {
+    const meeting = await meet(stage, stage.worlds[kind]);
+    stage.observed.length = 0;
+    await end(meeting);
+    expect(
+      (await lines(meeting)).map((line) => [line.owed_reason, line.attempts, line.closings, line.confirmed_at]),
+    ).toEqual(Array.from({ length: 3 }, () => ['ended-by-tenant', [], [], null]));
+    await hangUpUntilDone(stage, stage.worlds[kind], meeting);
+    const done = await lines(meeting);
+    for (const line of done) {
+      expect(line).toMatchObject({
+        confirmed_at: expect.any(Date),
+        session_id: meeting.sessionId,
+        room_id: meeting.roomId,
+      });
+      const [first, ...others] = line.attempts;
+      expect(first).toMatchObject({ no: 1, outcome: 'taken', reason: null });
+      // Its event may be on its way when the next attempt looks; of a connection one list proves nothing, and it is asked to go again.
+      for (const each of others)
+        expect(
+          line.kind === 'webrtc' || line.kind === 'bridge' ? ['seen-closed', 'refused'] : ['seen-closed'],
+        ).toContain(each.outcome);
+      // Both sides of the bridge.
+      expect(new Set(line.closings.map((each) => each.handle))).toEqual(
+        new Set({ bridge: ['media', 'voice'], inbound: ['voice'], webrtc: ['media'] }[line.kind]),
+      );
+    }
+    expect(stage.observed.map((each) => each.name).toSorted()).toEqual([
+      'hangup_confirm_seconds bridge',
+      'hangup_confirm_seconds inbound',
+      'hangup_confirm_seconds webrtc',
+    ]);
+    for (const { seconds } of stage.observed) expect(seconds).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe('an attempt', () => {
+  it('is noted with what became of it, each time', async () => {
+    const meeting = await meet(stage, world);
+    await stage.emulator.client.setFaults({
+      rest: [
+        { route: 'hangup', fault: '429' },
+        { route: 'disconnect', fault: '429' },
+      ],
+    });
+    await end(meeting);
+    for (let round = 1; round <= 3; round++) {
+      await hangUpSession(world, meeting.tenantId, meeting.sessionId);
+      await letPass(stage, meeting, 6);
+    }
+    expect(await outcomes(meeting)).toEqual(Array.from({ length: 3 }, () => ['refused', 'refused', 'refused']));
+    for (const { attempts } of await lines(meeting)) for (const each of attempts) expect(each.reason).toMatch(/./);
+    await stage.emulator.client.resetFaults();
+    await hangUpUntilDone(stage, world, meeting);
+    expect((await outcomes(meeting)).map((each) => each.slice(0, 4))).toEqual(
+      Array.from({ length: 3 }, () => ['refused', 'refused', 'refused', 'taken']),
+    );
+  });
+
+  it('that found the leg closed by looking asked for nothing, and says so', async () => {
+    const meeting = await meet(stage, world);
+    await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
+    await end(meeting);
+    await hangUpUntilDone(stage, world, meeting);
+    for (const { attempts, closings } of await lines(meeting)) {
+      expect([attempts[0]?.outcome, attempts.at(-1)?.outcome]).toEqual(['taken', 'seen-closed']);
+      expect(new Set(closings.map((each) => each.source))).toEqual(new Set(['look-up']));
+    }
+  });
+
+  it('whose asker died is there, without an outcome, and the next has one', async () => {
+    const meeting = await meet(stage, world);
+    await end(meeting);
+    const line = (await lines(meeting)).find((each) => each.kind === 'inbound')!;
+    // The process dies as it asks: nothing after the request ever happens.
+    const died = new Promise<void>((resolve) => {
+      const voice = {
+        hangUp: () => {
+          resolve();
+          return new Promise<never>(() => undefined);
+        },
+      };
+      void hangUpLeg(withProviders(world, { voice }), meeting.tenantId, line.id);
+    });
+    await died;
+    const attempts = async () =>
+      (await lines(meeting)).find((each) => each.id === line.id)!.attempts.map(({ no, outcome }) => [no, outcome]);
+    expect(await attempts()).toEqual([[1, null]]);
+    await stage.store.pool.query(
+      `UPDATE leg SET lease_until = now() - interval '1 second', asked_at = asked_at - make_interval(secs => 20) WHERE id = $1`,
+      [line.id],
+    );
+    await hangUpLeg(world, meeting.tenantId, line.id);
+    expect(await attempts()).toEqual([
+      [1, null],
+      [2, 'taken'],
+    ]);
+    await hangUpUntilDone(stage, world, meeting);
+  });
+
+  it('for a caller who was never admitted is noted without a tenant, and is in no tenant’s ledger', async () => {
+    const person = await ringIn(stage);
+    const leg = await stage.store.prisma.leg.update({
+      where: { voice_call_id: person.callId },
+      data: { deadline_at: new Date(0) },
+    });
+    stage.observed.length = 0;
+    await hangUpLeg(world, null, leg.id);
+    await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state, 'ended');
+    await until(async () => stage.observed.map((each) => each.name), ['hangup_confirm_seconds inbound']);
+    expect(await stage.store.prisma.hang_up_attempt.findMany({ where: { leg_id: leg.id } })).toMatchObject([
+      { no: 1, tenant_id: null, outcome: 'taken' },
+    ]);
+    expect(
+      (await listHangUps(stage.store, world.tenantId, { state: 'all', limit: 100 })).some((each) => each.id === leg.id),
+    ).toBe(false);
+  });
+});
+
+describe('what is unconfirmed now', () => {
+  it('is counted, with the age of the oldest', async () => {
+    expect(await countUnconfirmed(stage.store)).toEqual({ legs: 0, oldestS: 0 });
+    const meeting = await meet(stage, world);
+    await end(meeting);
+    await stage.store.pool.query(
+      `UPDATE leg SET owed_at = owed_at - interval '90 seconds' WHERE session_id = $1 AND kind = 'bridge'`,
+      [meeting.sessionId],
+    );
+    const { legs, oldestS } = await countUnconfirmed(stage.store);
+    expect(legs).toBe(3);
+    expect(oldestS).toBeGreaterThanOrEqual(90);
+    await hangUpUntilDone(stage, world, meeting);
+    expect(await countUnconfirmed(stage.store)).toEqual({ legs: 0, oldestS: 0 });
+  });
+
+  it('does not tell of a phone that was never dialled, nor is that a quick hang-up', async () => {
+    const meeting = await openRoom(world);
+    await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
+    stage.observed.length = 0;
+    await end(meeting);
+    expect(await lines(meeting)).toMatchObject([
+      { kind: 'outbound', attempts: [], closings: [], confirmed_at: expect.any(Date) },
+    ]);
+    expect(stage.observed).toEqual([]);
+  });
+});

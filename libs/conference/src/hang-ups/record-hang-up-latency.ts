@@ -1,0 +1,16 @@
+import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { Deps } from '../deps.ts';
+import { wasNeverMade } from '../sessions/settle-session.ts';
+
+/**
+ * Reports how long legs took from being owed their hang-up to being seen closed; to be called once, when the change that closed them is
+ * committed. A phone whose ringing never began was not hung up, and would only flatter the figure.
+ */
+export function reportConfirmed({ report }: Pick<Deps, 'report'>, legs: readonly LegRow[]): void {
+  for (const leg of legs) {
+    if (leg.owed_at === null || leg.confirmed_at === null || wasNeverMade(leg)) continue;
+    report.observe('hangup_confirm_seconds', Math.max(0, (leg.confirmed_at.getTime() - leg.owed_at.getTime()) / 1000), {
+      kind: leg.kind,
+    });
+  }
+}

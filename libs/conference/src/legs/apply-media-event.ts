@@ -1,0 +1,244 @@
+import type { MediaEvent } from '@partyline/provider-contract/provider-event';
+import { storeObservation } from '@partyline/store/legs/observations';
+import { ownerOfMedia } from '@partyline/store/sessions/find-owner';
+import { holdLimit } from '@partyline/store/limits/limits';
+import { findPerson } from '@partyline/store/participants/participants';
+import { insertLeg, type LegRow, type SessionView } from '@partyline/store/sessions/session-lock';
+import type { Tx } from '@partyline/store/database/store';
+import { useToken } from '@partyline/store/callers/voice-webhooks';
+import { isUp } from '@partyline/domain/leg';
+import { verdict } from '@partyline/domain/verdict';
+import { accountOf, type Source } from './apply-leg-event.ts';
+import { changeSession } from '../sessions/change-session.ts';
+import { readConnectionData } from './connection-data.ts';
+import type { Deps } from '../deps.ts';
+import { recordCharge } from '../billing/record-charge.ts';
+import { replayedWebhook } from '../errors.ts';
+import { closeHandle, learnHandle, moveLeg, oweHangUp } from '../sessions/settle-session.ts';
+
+/**
+ * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for
+ * a call's events. A browser that joins a session whose end is decided gets a leg all the same, since it costs money until it is gone.
+ */
+export async function applySessionEvent(
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
+  source: Source,
+  event: MediaEvent,
+): Promise<'applied' | 'ignored'> {
+  const ignored = (why: string): 'ignored' => {
+    deps.report.count('webhook_ignored', { why });
+    return 'ignored';
+  };
+  if (event.kind === 'unknown') return ignored('unknown-event');
+  const owner = await ownerOfMedia(deps.store, accountOf(source), event.mediaSessionId);
+  if (owner === null) return ignored('unknown-session');
+  const changed = await changeSession(
+    deps,
+    owner.tenant_id,
+    owner.session_id,
+    async (view, tx) => {
+      if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
+      const leg = await legOfConnection(deps, view, tx, event, source.via);
+      if (leg === undefined) return ignored('unknown-connection');
+      await applyMedia(leg, view, event, source.via, tx);
+      return 'applied' as const;
+    },
+    { connectionId: event.connectionId, legId: legNamedIn(event) },
+  );
+  return changed?.result ?? ignored('unknown-session');
+}
+
+type ConnectionEvent = Exclude<MediaEvent, { kind: 'unknown' }>;
+
+function legNamedIn(event: ConnectionEvent): string | undefined {
+  const data = event.kind === 'sip-call' ? null : readConnectionData(event.data);
+  return data !== null && 'leg' in data ? data.leg : undefined;
+}
+
+/** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
+async function legOfConnection(
+  deps: Pick<Deps, 'ids'>,
+  view: SessionView,
+  tx: Tx,
+  event: ConnectionEvent,
+  via: Source['via'],
+): Promise<LegRow | undefined> {
+  // Of one that was taken back (take-back-connection.ts) the last.
+  const known = view.legs.findLast((leg) => leg.media_connection_id === event.connectionId);
+  if (known !== undefined) return known;
+  if (event.kind === 'sip-call') return bridgeOfCall(view, event);
+  const data = readConnectionData(event.data);
+  if (data === null) return undefined;
+  if ('leg' in data) {
+    const dialled = view.legs.find(
+      (leg) => leg.id === data.leg && leg.kind === 'bridge' && leg.media_connection_id === null,
+    );
+    if (dialled !== undefined) learnHandle(dialled, 'media_connection_id', event.connectionId);
+    return dialled;
+  }
+  // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
+  return insertBrowser(deps, view, tx, {
+    connectionId: event.connectionId,
+    participantId: data.participant,
+    comes: event.kind === 'connected',
+    // Of a look-up the time is our own, and says nothing beside the vendor's.
+    madeAt: via === 'callback' ? (event.since ?? event.at) : null,
+  });
+}
+
+/** A browser's connection that is new to us. */
+interface NewBrowser {
+  readonly connectionId: string;
+  readonly participantId: string | null;
+  /** When it was made, by the vendor's clock. */
+  readonly madeAt: Date | null;
+  /** `false`: it was over before we heard of it. */
+  readonly comes: boolean;
+}
+
+/** Makes the leg of a browser's connection; it is there and costs money, so also of one who may not come in: that one is owed its hang-up at once. */
+export async function insertBrowser(
+  { ids }: Pick<Deps, 'ids'>,
+  view: SessionView,
+  tx: Tx,
+  { connectionId, participantId, madeAt, comes }: NewBrowser,
+): Promise<LegRow> {
+  const person = participantId === null ? null : await findPerson(tx, view.session.tenant_id, participantId);
+  const leg = await insertLeg(tx, view.session.tenant_id, view.session, {
+    id: ids.next('leg'),
+    kind: 'webrtc',
+    role: person?.role ?? 'participant',
+    state: 'requested',
+    participant_id: participantId,
+    media_connection_id: connectionId,
+    deadline_at: sessionDeadline(view),
+    media_made_at: madeAt,
+  });
+  // A token outlives the seat that was free when it was given. Who is in and connects anew is not one more; nor is who is about to go.
+  const others = view.legs.filter(
+    (each) =>
+      each.kind !== 'bridge' &&
+      isUp(each) &&
+      each.state !== 'ending' &&
+      (each.participant_id === null || each.participant_id !== participantId),
+  );
+  if (others.length >= view.room.max_participants) oweHangUp(leg, 'room-full', view.now);
+  view.legs.push(leg);
+  // Sent out, and back by the same token.
+  if (person?.removed) oweHangUp(leg, 'removed', view.now);
+  // One that was over before we heard of it takes nobody's place.
+  if (comes && keepOneEach(view, leg) > 0) return leg;
+  // One too many, as a token can be used at any time; the leg is there, and is let go.
+  const { allowed, used } = await holdLimit(tx, view.session.tenant_id, 'live-legs');
+  if (used > allowed) oweHangUp(leg, 'limit-live-legs', view.now);
+  return leg;
+}
+
+/** The vendor's clock may be this far behind ours. */
+const SKEW_MS = 30_000;
+
+/**
+ * News of a bridge's call can overtake that of its connection, and the dial's own answer: a session has one bridge at most, so it is of the one whose connection
+ * has no name yet; unless it is older than that one's dial, and so of one that was given up.
+ */
+function bridgeOfCall(
+  { legs }: SessionView,
+  { connectionId, at }: Extract<MediaEvent, { kind: 'sip-call' }>,
+): LegRow | undefined {
+  const bridge = legs.find((leg) => leg.kind === 'bridge' && isUp(leg) && leg.media_connection_id === null);
+  if (
+    bridge === undefined ||
+    bridge.dialled_at === null ||
+    at === null ||
+    at.getTime() < bridge.dialled_at.getTime() - SKEW_MS
+  )
+    return undefined;
+  learnHandle(bridge, 'media_connection_id', connectionId);
+  return bridge;
+}
+
+/** Connections of one person that nobody can tell the order of: one that drops, and one that is new. */
+const UNORDERED_AT_MOST = 2;
+
+/**
+ * Lets a person have one connection at a time, so that one token is one place: of several, only the one that the vendor says was made last stays. Its own times decide, and not the order
+ * in which it told us, in which they come twice, late and the other way round: so the newer is never let go for the older, and a page that is loaded anew goes on working. Where the
+ * vendor gave no time, or the same to both, any choice could hang up the wrong one, so none is made: two stay, and a third is let go. Answers how many gave way.
+ */
+function keepOneEach(view: SessionView, leg: LegRow): number {
+  if (leg.participant_id === null) return 0;
+  const theirs = view.legs.filter(
+    (each) =>
+      each.kind === 'webrtc' && each.participant_id === leg.participant_id && isUp(each) && each.state !== 'ending',
+  );
+  const newest = Math.max(...theirs.map((each) => each.media_made_at?.getTime() ?? -Infinity));
+  const replaced = theirs.filter((each) => each.media_made_at !== null && each.media_made_at.getTime() < newest);
+  for (const each of replaced) oweHangUp(each, 'replaced', view.now);
+  if (theirs.length - replaced.length > UNORDERED_AT_MOST) oweHangUp(leg, 'too-many-connections', view.now);
+  return replaced.length;
+}
+
+/** When a session is over at the latest, and so every leg of it. */
+export function sessionDeadline({ session, room }: SessionView): Date {
+  const longest = new Date(session.created_at.getTime() + room.max_duration_s * 1000);
+  return room.ends_at !== null && room.ends_at < longest ? room.ends_at : longest;
+}
+
+async function applyMedia(
+  leg: LegRow,
+  { session, room, now }: SessionView,
+  event: ConnectionEvent,
+  source: Source['via'],
+  tx: Tx,
+): Promise<void> {
+  const observe = (
+    handle: 'media' | 'voice',
+    phase: string,
+    how: { outcome: 'success' | 'client' | 'server' | 'upstream' | 'indeterminate'; reason: string },
+  ) => storeObservation(tx, leg.tenant_id, { legId: leg.id, handle, phase, source, verdict: how, at: event.at });
+  switch (event.kind) {
+    case 'connected':
+      // A bridge is in the conference only once its voice side is; a browser is there as soon as it is connected.
+      if (leg.kind === 'webrtc') moveLeg(leg, 'joined', now);
+      return;
+    case 'disconnected': {
+      if (leg.media_closed_at !== null) return;
+      const how = verdict('success', event.reason);
+      await observe('media', 'over', how);
+      // The vendor does not say what a connection costs, so the seconds are all there is, and the operator's own rates. One that lists lack is over since the first of them.
+      await recordCharge(
+        tx,
+        leg,
+        room.id,
+        {
+          handle: 'media',
+          source,
+          since: event.since ?? null,
+          until: event.at,
+          seenSince: leg.joined_at ?? leg.answered_at,
+          seenUntil: leg.media_missed_at ?? now,
+          // A browser's row is made when we hear of it, which can be long after it came.
+          notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
+        },
+        now,
+      );
+      closeHandle(leg, 'media', how, now);
+      return;
+    }
+    case 'sip-call': {
+      if (event.phase === 'ringing') moveLeg(leg, 'ringing', now);
+      if (event.phase === 'active') moveLeg(leg, 'answered', now);
+      if (event.phase === 'over' && leg.sip_over_at === null) {
+        const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
+        await observe('media', 'sip-over', how);
+        // Over because we let go of it before it was picked up: its call may be on its way to the voice side yet, and ring there (design §2).
+        // That it comes, or that nothing ever does (hang-up-leg.ts), will tell.
+        const mayStillRing = leg.asks > 0 && leg.answered_at === null && leg.voice_call_id === null;
+        if (!mayStillRing) closeHandle(leg, 'sip', how, now);
+      }
+      return;
+    }
+    default:
+      return event satisfies never;
+  }
+}

@@ -1,0 +1,125 @@
+import { ProviderError } from '@partyline/provider-contract/provider-error';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { applySessionEvent } from './apply-media-event.ts';
+import { writeConnectionData } from './connection-data.ts';
+import { openBridge } from './open-bridge.ts';
+import { reconcile } from '../reconciliation/reconcile.ts';
+import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
+import { callIn, joinBrowser, openRoom, readLegs, readSession, until, type Meeting } from '../testing/meeting.ts';
+import { passTime, startOver } from '../testing/pass-time.ts';
+import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { withProviders } from '../testing/with-providers.ts';
+
+let stage: Stage;
+let world: World;
+beforeAll(async () => {
+  stage = await setStage();
+  world = stage.worlds.unified;
+});
+beforeEach(() => startOver(stage));
+afterAll(() => stage.close());
+
+/** Both sides are there, and nobody has dialled yet. */
+async function bothSides(): Promise<Meeting> {
+  const meeting = await openRoom(world);
+  await joinBrowser(stage, meeting);
+  await callIn(stage, world, meeting);
+  return meeting;
+}
+const bridges = async (meeting: Meeting): Promise<string[]> =>
+  (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.state);
+
+describe('a bridge that rang and failed, and whose call nobody told the end of', () => {
+  it('is let go and dialled again while the session lives', async () => {
+    const meeting = await bothSides();
+    await stage.emulator.client.setFaults({
+      webhooks: [
+        { kind: 'sip-callback', event: 'callDestroyed', fault: 'drop' },
+        { kind: 'answer', fault: 'timeout' },
+      ],
+    });
+    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+    const [failed] = await readLegs(stage, meeting, 'bridge');
+    await until(
+      async () =>
+        (await readLegs(stage, meeting, 'bridge')).map(({ state, media_closed_at: closed }) => [
+          state,
+          closed !== null,
+        ]),
+      [['ringing', true]],
+    );
+    expect(failed).toMatchObject({ voice_call_id: null, sip_over_at: null });
+    await stage.emulator.client.resetFaults();
+    for (let round = 0; round < 6 && (await bridges(meeting)).length < 2; round++) {
+      await passTime(stage, 60);
+      await reconcile(world);
+      await sweepInventory(world, null);
+      await reconcile(world);
+    }
+    await until(() => bridges(meeting), ['ended', 'joined']);
+    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ id: failed?.id, owed_reason: 'never-seen' });
+    expect((await readSession(stage, meeting)).state).toBe('live');
+  });
+});
+
+describe('what is told of a bridge whose dial got no answer', () => {
+  const events = ['connectionCreated', 'callCreated', 'callUpdated', 'callDestroyed', 'connectionDestroyed'] as const;
+  const unanswered = (): World =>
+    withProviders(world, {
+      media: {
+        dialSip: () => Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'The vendor gave no answer.')),
+      },
+    });
+  async function dialled(): Promise<{
+    meeting: Meeting;
+    tell: (event: (typeof events)[number], timestamp?: number) => Promise<'applied' | 'ignored'>;
+  }> {
+    const meeting = await bothSides();
+    expect(await openBridge(unanswered(), meeting.tenantId, meeting.sessionId)).toBe('unknown');
+    const { id: legId } = await stage.store.prisma.leg.findFirstOrThrow({
+      where: { session_id: meeting.sessionId, kind: 'bridge' },
+    });
+    const connection = { id: 'connection', createdAt: Date.now(), data: writeConnectionData({ leg: legId }) };
+    const call = { id: 'call', connectionId: connection.id, createdAt: Date.now() };
+    const tell = (event: string, timestamp = Date.now()) =>
+      applySessionEvent(
+        world,
+        { via: 'look-up', accountId: null },
+        world.media.parseCallback({
+          sessionId: meeting.mediaSessionId,
+          event,
+          timestamp,
+          ...(event.startsWith('call')
+            ? { call, state: 'RINGING', reason_code: '480' }
+            : { connection, reason: 'clientDisconnected' }),
+        }),
+      );
+    return { meeting, tell };
+  }
+
+  it('is all taken, in whatever order it comes, and another is dialled', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.shuffledSubarray([...events], { minLength: events.length }), async (order) => {
+        const { meeting, tell } = await dialled();
+        const taken: string[] = [];
+        for (const event of order) taken.push(await tell(event));
+        expect(taken).toEqual(order.map(() => 'applied'));
+        expect(
+          (await readLegs(stage, meeting, 'bridge')).map(({ state, media_connection_id: id }) => [state, id]),
+        ).toEqual([['ended', 'connection']]);
+        expect((await readSession(stage, meeting)).bridge_owed_at).not.toBeNull();
+      }),
+      {
+        numRuns: 12,
+        examples: [[['callCreated', 'callUpdated', 'callDestroyed', 'connectionCreated', 'connectionDestroyed']]],
+      },
+    );
+  });
+
+  it('is not taken for news of it when it is older than its dial: it is of one that was given up', async () => {
+    const { meeting, tell } = await dialled();
+    expect(await tell('callDestroyed', Date.now() - 60_000)).toBe('ignored');
+    expect(await bridges(meeting)).toEqual(['dialling']);
+  });
+});

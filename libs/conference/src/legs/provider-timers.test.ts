@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RestLogEntry } from '@partyline/vonage-emulator/control-client';
+import { dialOut, requestDialOut } from './dial-out.ts';
+import { endSession } from '../sessions/end-session.ts';
+import { openBridge } from './open-bridge.ts';
+import { reconcile } from '../reconciliation/reconcile.ts';
+import { alterRows, callIn, joinBrowser, openRoom, readLegs, until, untilLegs } from '../testing/meeting.ts';
+import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from '../testing/pass-time.ts';
+import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { withProviders } from '../testing/with-providers.ts';
+
+let stage: Stage;
+let world: World;
+let phones = 0;
+beforeAll(async () => {
+  stage = await setStage();
+  world = stage.worlds.unified;
+});
+beforeEach(() => startOver(stage));
+afterAll(() => stage.close());
+
+/** What a session may run past its end at the vendor: the second that is not whole. */
+const GRACE_S = 1;
+const timers = ({ body }: RestLogEntry): { length: unknown; ringing: unknown } => ({
+  length: (body as Record<string, unknown>)['length_timer'],
+  ringing: (body as Record<string, unknown>)['ringing_timer'],
+});
+const creates = (): Promise<RestLogEntry[]> => stage.emulator.client.restLog({ route: 'create-call' });
+
+async function ring(roomId: string, mode: 'answer' | 'no-answer'): Promise<{ phone: string; legId: string }> {
+  const phone = `+4479466${String((phones += 1)).padStart(5, '0')}`;
+  await stage.emulator.client.setPhone(phone, { mode });
+  const { legId } = await requestDialOut(world, world.tenantId, roomId, { phone });
+  return { phone, legId };
+}
+
+describe('every call that is made carries its own end (I4)', () => {
+  it.each([
+    { durationS: 60, goneS: 0 },
+    { durationS: 60, goneS: 30 },
+    { durationS: 600, goneS: 300 },
+    { durationS: 3_600, goneS: 0 },
+    { durationS: 7_200, goneS: 0 },
+    { durationS: 7_200, goneS: 7_100 },
+    { durationS: 36_000, goneS: 0 },
+    { durationS: 36_000, goneS: 30_000 },
+  ])(
+    'of a session of $durationS s, $goneS s of them gone: never longer than it may still run, two hours at most, ringing a minute at most',
+    async ({ durationS, goneS }) => {
+      const meeting = await openRoom(world, { max_duration_s: durationS });
+      await passTime(stage, goneS);
+      const { legId } = await ring(meeting.roomId, 'no-answer');
+      await dialOut(world, meeting.tenantId, legId);
+      // By a lost job too, and by the reconciler.
+      await ring(meeting.roomId, 'no-answer');
+      await alterRows(stage, `UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`);
+      await reconcile(world);
+      const made = await creates();
+      expect(made).toHaveLength(2);
+      for (const create of made) {
+        const { length, ringing } = timers(create);
+        expect(length).toBeLessThanOrEqual(Math.min(7_200, durationS - goneS + GRACE_S));
+        expect(length).toBeGreaterThanOrEqual(1);
+        expect(ringing).toBeGreaterThanOrEqual(1);
+        expect(ringing).toBeLessThanOrEqual(60);
+      }
+    },
+  );
+
+  it('and the vendor keeps to it when nobody of us is left to ask', async () => {
+    const meeting = await openRoom(world, { max_duration_s: 60 });
+    const { phone, legId } = await ring(meeting.roomId, 'answer');
+    // What is left of the minute is cut to a second, so that nobody has to wait for it.
+    const createCall: World['voice']['createCall'] = (call) =>
+      world.voice.createCall({ ...call, lengthTimerS: Math.min(call.lengthTimerS, 1) });
+    expect(await dialOut(withProviders(world, { voice: { createCall } }), meeting.tenantId, legId)).toBe('dialled');
+    const person = await stage.emulator.client.awaitRing(phone);
+    await stage.emulator.client.awaitEnded(person.id);
+    expect((await stage.emulator.client.caller(person.id)).endReason).toBe('length-timer');
+    expect((await stage.emulator.client.restLog({ route: 'hangup' })).length).toBe(0);
+  });
+
+  it('and none is made for a session that is past its end, though nobody has ended it yet (I5)', async () => {
+    const meeting = await openRoom(world, { max_duration_s: 60 });
+    const { legId } = await ring(meeting.roomId, 'answer');
+    await alterRows(
+      stage,
+      `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`,
+    );
+    expect(await dialOut(world, meeting.tenantId, legId)).toBe('not-wanted');
+    await passTime(stage, 3);
+    await reconcile(world);
+    expect(await creates()).toEqual([]);
+    // It was never made, so there is nothing to wait for.
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
+  });
+
+  it('nor is a bridge', async () => {
+    const meeting = await openRoom(world, { max_duration_s: 60 });
+    stage.jobsDown = true;
+    await joinBrowser(stage, meeting);
+    await callIn(stage, world, meeting);
+    stage.jobsDown = false;
+    // The session runs out while its video session is asked for.
+    await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
+    const openSession = async () => {
+      const opened = await world.media.openSession();
+      await alterRows(
+        stage,
+        `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`,
+      );
+      return opened;
+    };
+    expect(
+      await openBridge(withProviders(world, { media: { openSession } }), meeting.tenantId, meeting.sessionId),
+    ).toBe('not-wanted');
+    expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
+  });
+});
+
+describe('a phone that is picked up after the end was decided', () => {
+  it('is let go by the answer to its own webhook: nobody has to ask for it', async () => {
+    const meeting = await openRoom(world);
+    const { phone, legId } = await ring(meeting.roomId, 'no-answer');
+    await dialOut(world, meeting.tenantId, legId);
+    const person = await stage.emulator.client.awaitRing(phone);
+    stage.jobsDown = true;
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await stage.emulator.client.answer(person.id);
+    await stage.emulator.client.awaitEnded(person.id);
+    const [leg] = (await stage.emulator.client.ledger({ callId: person.callId })).legs;
+    expect(leg).toMatchObject({ answeredAt: expect.any(Number), endedAt: expect.any(Number) });
+    expect(await hangUpsAsked(stage)).toEqual({});
+    await untilLegs(stage, meeting, 'outbound', ['ended']);
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ joined_at: null, owed_reason: 'ended-by-tenant' });
+  });
+
+  it('is asked again at once, though it was asked a moment before and is not due yet', async () => {
+    const meeting = await openRoom(world);
+    const { phone, legId } = await ring(meeting.roomId, 'no-answer');
+    await dialOut(world, meeting.tenantId, legId);
+    const person = await stage.emulator.client.awaitRing(phone);
+    stage.jobsDown = true;
+    // While it rings the vendor takes the hang-up and does nothing; the answer is an event, and joins before our answer is heard.
+    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await alterRows(stage, `UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
+    await alterRows(stage, 'UPDATE leg SET asks = 8');
+    await reconcile(world);
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', asks: 9, asked_at: expect.any(Date) });
+    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 60_000 }] });
+    await stage.emulator.client.answer(person.id);
+    await until(async () => (await readLegs(stage, meeting)).map((leg) => leg.asked_at), [null]);
+    // No time goes by.
+    await reconcile(world);
+    await stage.emulator.client.awaitEnded(person.id);
+    expect(await hangUpsAsked(stage)).toEqual({ [person.callId]: 2 });
+    await reconcileUntilQuiet(stage, world);
+  });
+});

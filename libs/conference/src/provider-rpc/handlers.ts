@@ -1,0 +1,173 @@
+import type { ClientConfig, MediaProvider } from '@partyline/provider-contract/media-provider';
+import { isUp } from '@partyline/domain/leg';
+import { VerdictError } from '@partyline/domain/verdict';
+import { findLegThere, type LegThere } from '@partyline/store/participants/participants';
+import { readLiveLegs } from '@partyline/store/rooms/rooms';
+import { mediaOfSession } from '@partyline/store/sessions/sessions';
+import { changeSession } from '../sessions/change-session.ts';
+import { writeConnectionData } from '../legs/connection-data.ts';
+import type { Deps } from '../deps.ts';
+import { openMediaSession } from '../legs/open-bridge.ts';
+import { accountsNotConfigured, noSuchParticipant, noSuchRoom } from '../errors.ts';
+import { tryAccount, type TryAccount } from '../provider-accounts/test-credentials.ts';
+
+export interface OpenedMedia {
+  readonly mediaSessionId: string;
+  readonly token: string;
+  readonly tokenExpiresAt: Date;
+  readonly client: ClientConfig;
+}
+
+/** One leg as the provider itself sees it now, beside what our row says. */
+interface ObservedLeg {
+  readonly legId: string;
+  readonly kind: string;
+  readonly state: string;
+  /** `null`: there is no such side, or it could not be asked. */
+  readonly mediaUp: boolean | null;
+  readonly voiceUp: boolean | null;
+}
+
+/**
+ * The questions that want an answer now. Only the orchestrator holds the vendor's credentials, so the others ask it: these are the names
+ * of the messages, their arguments and their answers. Each answers within the provider's timeout or throws a verdict.
+ */
+export interface AskProvider {
+  /** Opens an empty video session at an account (null: the platform's), with a token for its first participant. */
+  openMedia(input: {
+    tenantId: string;
+    accountId: string | null;
+    participantId: string;
+    lifetimeS: number;
+  }): Promise<OpenedMedia>;
+  /** A token for one more participant of a running session. */
+  issueToken(input: {
+    tenantId: string;
+    sessionId: string;
+    participantId: string;
+    expiresAt: Date;
+  }): Promise<OpenedMedia>;
+  /** Asks the provider which legs of a room's session it says are up. */
+  observeRoom(input: { tenantId: string; roomId: string }): Promise<readonly ObservedLeg[]>;
+  /** Mutes somebody who is on the telephone, or lets them speak again. */
+  mute(input: { tenantId: string; participantId: string; muted: boolean }): Promise<{ legId: string }>;
+  /** Presses keys for somebody who is on the telephone: the far end hears the tones. */
+  sendDigits(input: { tenantId: string; participantId: string; digits: string }): Promise<{ legId: string }>;
+  /** Tries out the credentials of a tenant's own account. */
+  verifyAccount(input: TryAccount): Promise<Record<string, never>>;
+}
+
+const token = (media: MediaProvider, mediaSessionId: string, participantId: string, expiresAt: Date): OpenedMedia => ({
+  mediaSessionId,
+  token: media.issueToken({ mediaSessionId, data: writeConnectionData({ participant: participantId }), expiresAt }),
+  tokenExpiresAt: expiresAt,
+  client: media.clientConfig,
+});
+
+/** The connection by which somebody is there. Throws 404 when the tenant has no such person, 409 when they are not there. */
+async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, participantId: string): Promise<LegThere> {
+  const there = await findLegThere(store, tenantId, participantId);
+  if (there === null) throw noSuchParticipant();
+  if (there === 'away')
+    throw new VerdictError('client', 'participant-not-there', 'This person is not in a session now.', {
+      fix: 'Look at their state: they must be answered or joined.',
+    });
+  return there;
+}
+
+const notSupported = (): VerdictError =>
+  new VerdictError('client', 'not-supported', 'The provider cannot do this to a connection of this kind.', {
+    fix: 'It can be done to people on the telephone.',
+  });
+
+async function observe(
+  deps: Pick<Deps, 'store' | 'providers'>,
+  { tenantId, roomId }: { tenantId: string; roomId: string },
+): Promise<readonly ObservedLeg[]> {
+  const room = await readLiveLegs(deps.store, tenantId, roomId);
+  if (room === null) throw noSuchRoom();
+  const session = room.sessions[0];
+  if (session === undefined) return [];
+  const { media, voice } = await deps.providers(session.account_id, { tenantId });
+  const connections =
+    session.media_session_id !== null && media.capabilities.listConnections
+      ? await media.listConnections(session.media_session_id).then(
+          (list) => new Set(list.map((each) => each.connectionId)),
+          () => null,
+        )
+      : null;
+  return Promise.all(
+    session.legs
+      .filter((leg) => isUp(leg as { state: 'joined' }))
+      .map(async (leg) => {
+        // One that cannot be asked, or only too late, must not hide the others.
+        const call = leg.voice_call_id === null ? null : await voice.getCall(leg.voice_call_id).catch(() => null);
+        return {
+          legId: leg.id,
+          kind: leg.kind,
+          state: leg.state,
+          mediaUp:
+            connections === null || leg.media_connection_id === null ? null : connections.has(leg.media_connection_id),
+          voiceUp: call === null ? null : !call.over,
+        };
+      }),
+  );
+}
+
+/** The answering side, in the orchestrator. @param deps without `accounts` there are no tenants' own accounts here */
+export function answerQuestions(
+  deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'report'> & {
+    readonly accounts?: Parameters<typeof tryAccount>[0];
+  },
+): AskProvider {
+  /** Rooms that are being looked at: who asks meanwhile is given the same, and the provider is asked once. */
+  const looking = new Map<string, Promise<readonly ObservedLeg[]>>();
+  return {
+    async openMedia({ accountId, participantId, lifetimeS }) {
+      const { media } = await deps.providers(accountId);
+      const { mediaSessionId } = await media.openSession();
+      return token(media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
+    },
+    async issueToken({ tenantId, sessionId, participantId, expiresAt }) {
+      const known = await mediaOfSession(deps.store, tenantId, sessionId);
+      if (known === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
+      const { media } = await deps.providers(known.account_id);
+      const mediaSessionId = known.media_session_id ?? (await openMediaSession(deps, media, tenantId, sessionId));
+      if (mediaSessionId === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
+      return token(media, mediaSessionId, participantId, expiresAt);
+    },
+    observeRoom(asked) {
+      const key = `${asked.tenantId} ${asked.roomId}`;
+      const begun = looking.get(key) ?? observe(deps, asked).finally(() => looking.delete(key));
+      looking.set(key, begun);
+      return begun;
+    },
+    async mute({ tenantId, participantId, muted }) {
+      const leg = await liveLeg(deps, tenantId, participantId);
+      const { media, voice } = await deps.providers(leg.account_id, { tenantId });
+      if (leg.media_connection_id !== null) {
+        if (!media.capabilities.mute) throw notSupported();
+        await media.mute({ mediaSessionId: leg.media_session_id ?? '', connectionId: leg.media_connection_id, muted });
+      } else {
+        if (!voice.capabilities.mute) throw notSupported();
+        await voice.mute(leg.voice_call_id!, muted);
+      }
+      await changeSession(deps, tenantId, leg.session_id, (view) => {
+        const row = view.legs.find(({ id }) => id === leg.id);
+        if (row !== undefined) row.muted = muted;
+      });
+      return { legId: leg.id };
+    },
+    async sendDigits({ tenantId, participantId, digits }) {
+      const leg = await liveLeg(deps, tenantId, participantId);
+      const { voice } = await deps.providers(leg.account_id, { tenantId });
+      if (leg.voice_call_id === null || !voice.capabilities.sendDigits) throw notSupported();
+      await voice.sendDigits(leg.voice_call_id, digits);
+      return { legId: leg.id };
+    },
+    async verifyAccount(input) {
+      if (deps.accounts === undefined) throw accountsNotConfigured();
+      return tryAccount(deps.accounts, input);
+    },
+  };
+}

@@ -1,0 +1,268 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { openStore, type Store } from '@partyline/store/database/store';
+import { takePlace } from '@partyline/store/database/rate-limit';
+import { systemSleep } from '@partyline/runtime/edges';
+import type { RestLogEntry } from '@partyline/vonage-emulator/control-client';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { endSession } from '../sessions/end-session.ts';
+import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
+import { comeAgainMs, paceProviders } from './rate-limit-providers.ts';
+import { callIn, openRoom, readLegs, untilLegs } from '../testing/meeting.ts';
+import { passTime, startOver } from '../testing/pass-time.ts';
+import { NUMBER, setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { withProviders } from '../testing/with-providers.ts';
+
+let stage: Stage;
+let world: World;
+/** Another process' connection to the same database. */
+let otherStore: Store;
+let phones = 0;
+beforeAll(async () => {
+  stage = await setStage();
+  world = stage.worlds.unified;
+  otherStore = openStore({
+    owner: true,
+    url: String(stage.store.pool.options.connectionString),
+    max: 8,
+    onError: () => undefined,
+  });
+});
+beforeEach(async () => {
+  await stage.emulator.client.putConfig({ limits: { enabled: false } });
+  await startOver(stage);
+});
+afterAll(async () => {
+  await otherStore.close();
+  await stage.close();
+});
+
+const ACCOUNT = 'account';
+/** The same account, counted by another name. */
+const countedBy = (name: string) => ({ media: world.media, voice: { ...world.voice, countedBy: name } });
+const pacer = (store: Store, sleep = systemSleep) => paceProviders(countedBy(ACCOUNT), { store, sleep });
+const call = (phone: string) => ({
+  to: phone,
+  from: NUMBER,
+  answerTo: `${stage.hooksUrl}/nowhere`,
+  eventsTo: `${stage.hooksUrl}/nowhere`,
+  ringingTimerS: 60,
+  lengthTimerS: 60,
+});
+/** A number that rings and is not answered. */
+async function freshPhone(): Promise<string> {
+  const phone = `+4479463${String((phones += 1)).padStart(5, '0')}`;
+  await stage.emulator.client.setPhone(phone, { mode: 'no-answer' });
+  return phone;
+}
+async function made(count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let i = 0; i < count; i++) ids.push((await world.voice.createCall(call(await freshPhone()))).callId);
+  return ids;
+}
+/** As jobs do: who finds no place comes again when it is told. */
+async function inTurn<R>(ask: () => Promise<R>): Promise<R> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const againMs = comeAgainMs(error);
+      if (againMs === null) throw error;
+      await systemSleep(againMs);
+    }
+  }
+}
+const refused = (log: readonly RestLogEntry[]): string[] =>
+  log.filter((entry) => entry.status === 429).map((entry) => entry.route);
+
+describe('two processes that share an account whose limits are enforced', () => {
+  /** Every process of ours asks for all it wants at once; answers what the vendor logged, what failed, and by how much our own timers, or whatever else this process does, were late. */
+  async function rush(): Promise<{ log: readonly RestLogEntry[]; failed: number; lateMs: number }> {
+    const calls = await made(30);
+    const wanted = await Promise.all(Array.from({ length: 6 }, freshPhone));
+    await stage.emulator.client.putConfig({ limits: { enabled: true } });
+    let lateMs = 0;
+    const timed = async (ms: number): Promise<void> => {
+      const due = performance.now() + ms;
+      await systemSleep(ms);
+      lateMs = Math.max(lateMs, performance.now() - due);
+    };
+    const loop = monitorEventLoopDelay({ resolution: 5 });
+    loop.enable();
+    const pacers = [pacer(stage.store, timed), pacer(otherStore, timed)] as const;
+    const of = (i: number) => pacers[i % 2 === 0 ? 0 : 1].voice;
+    const after = (await stage.emulator.client.restLog()).at(-1)?.seq ?? 0;
+    const settled = await Promise.allSettled([
+      ...calls.map((callId, i) => inTurn(() => of(i).hangUp(callId))),
+      ...Array.from({ length: 6 }, (_, i) => inTurn(() => of(i).getCall(calls[i] ?? ''))),
+      of(0).listLiveCalls(),
+      ...wanted.map((phone, i) => inTurn(() => of(i).createCall(call(phone)))),
+    ]);
+    loop.disable();
+    return {
+      log: await stage.emulator.client.restLog({ after }),
+      failed: settled.filter((each) => each.status === 'rejected').length,
+      lateMs: Math.max(lateMs, loop.max / 1_000_000),
+    };
+  }
+
+  it('are never refused: thirty hang-ups, polls, lists and dials at once, all done', async () => {
+    let { log, failed, lateMs } = await rush();
+    // The pace allows for requests that leave a little late. What a machine does that is busy with something else says nothing about it.
+    for (let again = 0; again < 20 && lateMs > 50 && refused(log).length > 0; again++) {
+      await stage.emulator.client.putConfig({ limits: { enabled: false } });
+      await startOver(stage);
+      ({ log, failed, lateMs } = await rush());
+    }
+    expect(refused(log)).toEqual([]);
+    expect(failed).toBe(0);
+    expect(log.filter((entry) => entry.route === 'hangup')).toHaveLength(30);
+    expect(log.filter((entry) => entry.route === 'create-call')).toHaveLength(6);
+    // What the vendor counts by, with nothing left out: no second holds more than it takes.
+    for (const entry of log) {
+      const within = log.filter((other) => other.at > entry.at - 1_000 && other.at <= entry.at);
+      expect(within.filter((other) => other.route === 'create-call').length).toBeLessThanOrEqual(3);
+      expect(within.filter((other) => other.route !== 'create-call').length).toBeLessThanOrEqual(15);
+    }
+  }, 240_000);
+
+  it('are refused without the pace: the limits of the emulator bite', async () => {
+    const calls = await made(30);
+    await stage.emulator.client.putConfig({ limits: { enabled: true } });
+    // Again and again: a machine that is busy may take a while to ask so much in one second.
+    await expect
+      .poll(async () => {
+        await Promise.allSettled(calls.map((callId) => world.voice.hangUp(callId)));
+        return refused(await stage.emulator.client.restLog()).length;
+      })
+      .toBeGreaterThanOrEqual(10);
+  });
+});
+
+/** A pacer that does not wait, but notes how long it would have. */
+function impatient(): { waits: number[]; providers: ReturnType<typeof pacer> } {
+  const waits: number[] = [];
+  return { waits, providers: pacer(stage.store, async (ms) => void waits.push(ms)) };
+}
+
+describe('a hang-up', () => {
+  it('does not wait behind polls, lists or dials, however many', async () => {
+    const [callId = ''] = await made(1);
+    for (const lane of ['ask', 'dial']) await takePlace(stage.store, ACCOUNT, lane, { everyMs: 60_000, withinMs: 1 });
+    const { waits, providers } = impatient();
+    for (const full of [
+      () => providers.voice.getCall(callId),
+      () => providers.voice.listLiveCalls(),
+      async () => providers.voice.createCall(call(await freshPhone())),
+    ]) {
+      await expect(full()).rejects.toMatchObject({ failure: 'busy' });
+    }
+    await providers.voice.hangUp(callId);
+    // A place is on a whole millisecond.
+    expect(Math.max(0, ...waits)).toBeLessThan(2);
+    expect((await stage.emulator.client.ledger({ callId })).up).toBe(0);
+  });
+
+  it('waits behind other hang-ups', async () => {
+    let waits: number[] = [];
+    // Until one comes while the other still has its place: on a machine that is busy that may be over before.
+    await expect
+      .poll(async () => {
+        const [callId = ''] = await made(1);
+        await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 3_500, withinMs: 1 });
+        const line = impatient();
+        await line.providers.voice.hangUp(callId);
+        waits = line.waits;
+        return waits.length;
+      })
+      .toBe(1);
+    expect(waits[0]).toBeGreaterThan(0);
+    expect(waits[0]).toBeLessThanOrEqual(3_500);
+  });
+});
+
+describe('the list of live calls', () => {
+  it('takes a place for each page, and gets one when questions no longer do', async () => {
+    await made(1);
+    let places = 0;
+    const query: Store['query'] = (scope, asked) => (
+      (places += asked.name === 'take-place' ? 1 : 0),
+      stage.store.query(scope, asked)
+    );
+    const counting = { ...stage.store, query };
+    await paceProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
+    expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
+    expect(places).toBe(3);
+    await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 7_000, withinMs: 5_000 });
+    const { providers } = impatient();
+    await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
+    expect(await providers.voice.listLiveCalls()).toHaveLength(1);
+  });
+});
+
+describe('when the line is too long', () => {
+  it.each([
+    { lane: 'hang-up', ask: (voice: World['voice']) => voice.hangUp('call') },
+    { lane: 'ask', ask: (voice: World['voice']) => voice.getCall('call') },
+    { lane: 'ask', ask: (voice: World['voice']) => voice.mute('call', true) },
+    { lane: 'ask', ask: (voice: World['voice']) => voice.listLiveCalls() },
+    { lane: 'dial', ask: (voice: World['voice']) => voice.createCall(call('+447946399999')) },
+  ])('nothing is sent, and the answer is busy, paced, and when to come again ($lane)', async ({ lane, ask }) => {
+    await takePlace(stage.store, ACCOUNT, lane, { everyMs: 60_000, withinMs: 1 });
+    const before = (await stage.emulator.client.restLog()).length;
+    const { providers, waits } = impatient();
+    await expect(ask(providers.voice)).rejects.toMatchObject({
+      failure: 'busy',
+      verdict: { reason: 'paced' },
+      retryAfterMs: expect.any(Number),
+    });
+    expect((await stage.emulator.client.restLog()).length).toBe(before);
+    expect(waits).toEqual([]);
+    // And it took no place: a minute later the line is free.
+    await passTime(stage, 61);
+    await ask(providers.voice).catch(() => undefined);
+    expect((await stage.emulator.client.restLog()).length).toBeGreaterThan(before);
+  });
+
+  it('a bridge is not dialled either; another account’s line is its own', async () => {
+    await takePlace(stage.store, ACCOUNT, 'dial', { everyMs: 60_000, withinMs: 1 });
+    const meeting = await openRoom(world);
+    const dial = {
+      mediaSessionId: meeting.mediaSessionId,
+      number: NUMBER,
+      headers: {},
+      data: '',
+      expiresAt: new Date(Date.now() + 60_000),
+    };
+    await expect(impatient().providers.media.dialSip(dial)).rejects.toMatchObject({
+      failure: 'busy',
+      verdict: { reason: 'paced' },
+    });
+    expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
+    await paceProviders(countedBy('another'), { store: stage.store, sleep: systemSleep }).media.dialSip(dial);
+    expect(await stage.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
+  });
+
+  it('a tenant’s line is its own, whatever its account says that the vendor counts it by: it fills neither the platform’s nor another tenant’s', async () => {
+    const lineOf = (tenantId: string | null) =>
+      paceProviders(countedBy(ACCOUNT), { store: stage.store, sleep: async () => undefined, tenantId }).voice.getCall(
+        'call',
+      );
+    await takePlace(stage.store, `ten_a ${ACCOUNT}`, 'ask', { everyMs: 60_000, withinMs: 1 });
+    await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
+    for (const other of [null, 'ten_b']) expect(await lineOf(other)).toBeNull();
+  });
+
+  it('a leg’s hang-up stays owed, and is asked when there is a place', async () => {
+    const meeting = await openRoom(world);
+    await callIn(stage, world, meeting);
+    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 60_000, withinMs: 1 });
+    const paced = withProviders(world, pacer(stage.store));
+    const [leg] = await readLegs(stage, meeting);
+    expect(await hangUpLeg(paced, world.tenantId, leg?.id ?? '')).toEqual({ againMs: 15_000 });
+    expect(await stage.emulator.client.restLog({ route: 'hangup' })).toEqual([]);
+    await passTime(stage, 61);
+    await hangUpLeg(paced, world.tenantId, leg?.id ?? '');
+    await untilLegs(stage, meeting, 'inbound', ['ended']);
+  });
+});

@@ -1,0 +1,30 @@
+import { expiry } from '@partyline/domain/room-expiry';
+import { canJoin } from '@partyline/domain/session';
+import { lastUse, lockRoom, setLookAt } from '@partyline/store/rooms/rooms';
+import { inTransaction } from '@partyline/store/database/store';
+import type { Deps } from '../deps.ts';
+import { endRoom } from '../sessions/end-session.ts';
+
+/**
+ * Ends a room whose time has come: its `expiresAt`, or so many days since its last session. Else notes when to look again; a room with a running session is not
+ * idle, and is looked at when its days could be over at the earliest.
+ */
+export async function expireRoom(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  tenantId: string,
+  roomId: string,
+): Promise<'ended' | 'later'> {
+  const expired = await inTransaction(deps.store, tenantId, async (tx) => {
+    const room = await lockRoom(tx, tenantId, roomId);
+    if (room === null || room.state === 'ended') return false;
+    const last = await lastUse(tx, tenantId, roomId);
+    const usedAt = last === null ? room.created_at : canJoin(last.state) ? room.now : (last.ended_at ?? room.now);
+    const at = expiry(room, usedAt);
+    if (at !== null && at <= room.now) return true;
+    await setLookAt(tx, tenantId, roomId, at);
+    return false;
+  });
+  if (!expired) return 'later';
+  await endRoom(deps, tenantId, roomId, 'room-expired');
+  return 'ended';
+}

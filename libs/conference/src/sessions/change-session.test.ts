@@ -1,0 +1,73 @@
+import { insertLeg } from '@partyline/store/sessions/session-lock';
+import { inTransaction } from '@partyline/store/database/store';
+import type { QueryConfig, QueryResult } from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { endSession } from './end-session.ts';
+import { openRoom, readLegs, readSession, type Meeting } from '../testing/meeting.ts';
+import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+
+let stage: Stage;
+let world: World;
+beforeAll(async () => {
+  stage = await setStage();
+  world = stage.worlds.unified;
+});
+afterAll(() => stage.close());
+
+const addLegs = (meeting: Meeting, name: string, count: number, state: 'joined' | 'ended'): Promise<void> =>
+  inTransaction(stage.store, meeting.tenantId, async (tx) => {
+    for (let i = 0; i < count; i++) {
+      await insertLeg(
+        tx,
+        meeting.tenantId,
+        { id: meeting.sessionId, account_id: null },
+        {
+          id: `${name} ${i} ${meeting.sessionId}`,
+          kind: 'webrtc',
+          state,
+          media_connection_id: `${name} ${i} ${meeting.sessionId}`,
+          deadline_at: new Date('2099-01-01'),
+        },
+      );
+    }
+  });
+
+/** As the world is, but that what is asked of Postgres in transactions is noted, with how many rows it was about. */
+function withNotes(): { noting: World; notes: { name: string | undefined; rows: number | null }[] } {
+  const notes: { name: string | undefined; rows: number | null }[] = [];
+  const connect = async () => {
+    const client = await stage.store.pool.connect();
+    const query = async (asked: string | QueryConfig): Promise<QueryResult> => {
+      const result = await client.query(asked);
+      notes.push({ name: typeof asked === 'string' ? asked : asked.name, rows: result.rowCount });
+      return result;
+    };
+    return { query, release: (error?: Error) => client.release(error) };
+  };
+  return {
+    noting: { ...world, store: { ...stage.store, pool: { connect } as unknown as World['store']['pool'] } },
+    notes,
+  };
+}
+
+it('the end of a session with many people writes their legs in one statement, and leaves alone those who left before', async () => {
+  const meeting = await openRoom(world, { max_participants: 50 });
+  await addLegs(meeting, 'left', 30, 'ended');
+  await addLegs(meeting, 'there', 20, 'joined');
+  const { noting, notes } = withNotes();
+  await endSession(noting, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  const [read, saved] = ['legs-of-session', 'save-legs'].map((name) =>
+    notes.filter((each) => each.name === name).map(({ rows }) => rows),
+  );
+  expect({ read, saved }).toEqual({ read: [20], saved: [20] });
+  expect(await readSession(stage, meeting)).toMatchObject({ state: 'ending', end_reason: 'ended-by-tenant' });
+  const legs = await readLegs(stage, meeting);
+  expect(
+    legs.filter(
+      ({ state, owed_reason, version }) => state === 'ending' && owed_reason === 'ended-by-tenant' && version === 1,
+    ),
+  ).toHaveLength(20);
+  expect(
+    legs.filter(({ state, owed_at, version }) => state === 'ended' && owed_at === null && version === 0),
+  ).toHaveLength(30);
+});

@@ -1,0 +1,35 @@
+import { canJoin } from '@partyline/domain/session';
+import { insertSession, lockRoom, newestSession } from '@partyline/store/rooms/rooms';
+import { inTransaction } from '@partyline/store/database/store';
+import { lockSession } from '@partyline/store/sessions/session-lock';
+import type { Deps } from '../deps.ts';
+import { noSuchRoom, roomEnded, roomNotOpen } from '../errors.ts';
+
+/** The room's running session, or a new one when the last is over: a room holds many over time. Throws 404 and 409 for the room, which has ended or is not open at this time. */
+export async function currentSession(
+  deps: Pick<Deps, 'store' | 'ids'>,
+  tenantId: string,
+  roomId: string,
+): Promise<string> {
+  return inTransaction(deps.store, tenantId, async (tx) => {
+    // Room before session, as in admission: whoever opens the next session holds the room, so two at once open one.
+    const room = await lockRoom(tx, tenantId, roomId);
+    if (room === null) throw noSuchRoom();
+    if (room.state === 'ended') throw roomEnded();
+    if (room.starts_at !== null && room.starts_at > room.now)
+      throw roomNotOpen(`This room opens at ${room.starts_at.toISOString()}.`);
+    if (room.ends_at !== null && room.ends_at <= room.now)
+      throw roomNotOpen(`This room closed at ${room.ends_at.toISOString()}.`);
+    const newest = await newestSession(tx, tenantId, roomId);
+    const view = newest === null ? null : await lockSession(tx, tenantId, newest.id);
+    if (view !== null && canJoin(view.session.state)) return view.session.id;
+    const id = deps.ids.next('ses');
+    await insertSession(tx, tenantId, room, {
+      id,
+      conversation: deps.ids.next('conv'),
+      mediaSessionId: null,
+      accountId: room.account_id,
+    });
+    return id;
+  });
+}

@@ -1,0 +1,161 @@
+import { isClosed, isUp, legMachine, type LegEvent } from '@partyline/domain/leg';
+import { step } from '@partyline/domain/machine';
+import { canJoin, sessionMachine, type EndReason, type SessionEvent } from '@partyline/domain/session';
+import { mark, nextDue, presence } from '@partyline/domain/session-clock';
+import { verdict, type Verdict } from '@partyline/domain/verdict';
+import type { LegRow, SessionView } from '@partyline/store/sessions/session-lock';
+
+/**
+ * Moves a leg by its table and stamps when; `false` when the table ignores the event. The only writer of a leg's state in TypeScript;
+ * admission and answering write it in SQL, and a test holds them to the same table.
+ */
+export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
+  const next = step(legMachine, leg.state, event);
+  if (next === null) return false;
+  // What comes late or twice tells nothing that was not known when the last request was made.
+  const told =
+    leg.state === 'ending' &&
+    ((event === 'answered' && leg.answered_at !== null) ||
+      (event === 'joined' && leg.joined_at !== null) ||
+      event === 'ringing');
+  leg.state = next;
+  if (event === 'dialSent') leg.dialled_at ??= now;
+  if (event === 'answered' || event === 'joined') leg.answered_at ??= now;
+  if (event === 'joined') leg.joined_at ??= now;
+  // To be asked (again) at once: the last request, if there was one, was made before this was known.
+  if (next === 'ending' && !told) leg.asked_at = null;
+  return true;
+}
+
+/** Owes a leg its hang-up. The first reason stands. */
+export function oweHangUp(leg: LegRow, reason: string, now: Date): void {
+  if (!moveLeg(leg, 'hangUpOwed', now)) return;
+  leg.owed_at ??= now;
+  leg.owed_reason ??= reason;
+}
+
+/**
+ * Notes that the provider was seen to have closed one side of a leg, and ends the leg when that was the last. The caller stores the
+ * observation in the same transaction. The first verdict with a reason other than plain success stands: it says what went wrong.
+ */
+export function closeHandle(leg: LegRow, handle: 'media' | 'voice' | 'sip', how: Verdict, now: Date): void {
+  if (handle === 'media') leg.media_closed_at ??= now;
+  if (handle === 'voice') leg.voice_closed_at ??= now;
+  if (handle === 'sip') leg.sip_over_at ??= now;
+  if (leg.outcome === null || (leg.outcome === 'success' && how.outcome !== 'success' && leg.state !== 'ended')) {
+    leg.outcome = how.outcome;
+    leg.reason = how.reason;
+  }
+  if (isClosed(leg, leg.sip_over_at !== null)) endLeg(leg, how, now);
+}
+
+/** Ends a leg. Only for a leg all of whose sides are seen closed, or that the provider never made. */
+export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
+  if (!moveLeg(leg, 'closed', now)) return;
+  leg.ended_at = now;
+  leg.confirmed_at = now;
+  leg.outcome ??= how.outcome;
+  leg.reason ??= how.reason;
+}
+
+/** Learns a leg's name at the provider. One that is to be hung up is asked (again) at once: what was asked before could not name it. */
+export function learnHandle(leg: LegRow, handle: 'media_connection_id' | 'voice_call_id', id: string): void {
+  if (leg[handle] !== null) return;
+  leg[handle] = id;
+  if (leg.state === 'ending') leg.asked_at = null;
+}
+
+function moveSession({ session, now }: SessionView, event: SessionEvent): boolean {
+  const next = step(sessionMachine, session.state, event);
+  if (next === null || next === session.state) return false;
+  session.state = next;
+  if (next === 'live') session.live_at = now;
+  if (next === 'ending') session.ending_at = now;
+  if (next === 'ended') session.ended_at = now;
+  return true;
+}
+
+/** The one door: decides that a session ends, and why. `false` when that is decided already. Its hang-ups are owed by `settle`, in the same transaction. */
+export function decideEnd(view: SessionView, reason: EndReason): boolean {
+  if (!moveSession(view, 'endDecided')) return false;
+  view.session.end_reason = reason;
+  return true;
+}
+
+/** May a call be made for it? Not when it is past its end, or its room has ended, though nobody has ended it yet: it will be, when this change is settled. */
+export const mayDial = ({ session, room, now }: SessionView): boolean =>
+  canJoin(session.state) && room.state === 'active' && session.due_at > now;
+
+/** Are as many people in as the room takes? Admission asks the same in SQL. */
+export const isFull = ({ room, legs }: SessionView): boolean =>
+  legs.filter((leg) => leg.kind !== 'bridge' && isUp(leg)).length >= room.max_participants;
+
+/** Is the bridge leg to be dialled now? The row says so, since the session was last settled. */
+export const wantsBridge = (view: SessionView): boolean =>
+  view.session.bridge_owed_at !== null && view.session.bridge_owed_at <= view.now && mayDial(view);
+
+/** Before the next try to bridge, after so many failures: 1 s, 2 s, 4 s … 30 s. */
+const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 5));
+
+/** Longest that a dial without an answer can go on at the vendor: it rings for 60 s at most, and then some. Let go then, so that another can be dialled. */
+export const NEVER_SEEN_AFTER_MS = 90_000;
+
+/** Was nothing heard of what was dialled? Of a bridge the video side tells that it rings; that it came through only its call's own webhook does. */
+const isUnheard = (leg: LegRow): boolean =>
+  leg.state === 'dialling' || (leg.state === 'ringing' && leg.kind === 'bridge' && leg.voice_call_id === null);
+
+/**
+ * Brings a session into agreement with its legs, after any change and as often as one likes: goes live with the first person, starts and
+ * stops the clocks, ends it when one has run out, owes every leg of an ending session its hang-up, and calls it ended when all are closed.
+ * @param before the legs' states as they were, by id, to see which bridge just dropped
+ */
+export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
+  const { session, room, legs, now } = view;
+  session.settle_owed_at = null;
+
+  const here = presence(legs);
+  if (here.browsers + here.phones > 0) moveSession(view, 'joined');
+
+  // A crash between the room's end and its session's leaves this for the reconciler. The reason is the room's.
+  if (room.state === 'ended') decideEnd(view, room.end_reason ?? 'ended-by-tenant');
+  if (canJoin(session.state)) {
+    Object.assign(session, mark(session, here, now));
+    const due = nextDue(session, room);
+    session.due_at = due.at;
+    session.due_reason = due.reason;
+    if (due.at <= now) decideEnd(view, due.reason);
+  }
+
+  for (const leg of legs)
+    if (isUnheard(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS)
+      oweHangUp(leg, 'never-seen', now);
+  if (!canJoin(session.state)) {
+    // Also when it is over: a token outlives its session, and who comes in by it costs money.
+    for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
+  }
+  for (const leg of legs)
+    if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
+  if (!canJoin(session.state) && !legs.some(isUp)) moveSession(view, 'legsClosed');
+  settleBridge(view, before);
+}
+
+/**
+ * Notes when the bridge is to be dialled: as soon as both sides are there, or anybody when it is always on (design §5); after a pause when one has just
+ * dropped. Never before the host that a room waits for: the bridge would set the conference going for the callers who are held.
+ */
+function settleBridge({ session, room, legs, now }: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
+  const bridges = legs.filter((leg) => leg.kind === 'bridge');
+  const dropped = bridges.some((leg) => leg.state === 'ended' && before.get(leg.id) !== 'ended');
+  if (dropped) session.bridge_failures += 1;
+  if (bridges.some((leg) => leg.state === 'joined')) session.bridge_failures = 0;
+  const here = presence(legs);
+  const bothSides = room.bridge === 'always' ? here.browsers + here.phones > 0 : here.browsers > 0 && here.phones > 0;
+  const held = room.wait_for_host && !session.had_host;
+  if (session.state !== 'live' || !bothSides || held || bridges.some(isUp)) session.bridge_owed_at = null;
+  else if (dropped) session.bridge_owed_at = new Date(now.getTime() + bridgeBackOffMs(session.bridge_failures));
+  else session.bridge_owed_at ??= now;
+}
+
+/** A phone whose ringing was asked for and never begun: there is nothing at the provider to be seen closed. */
+export const wasNeverMade = (leg: LegRow): boolean =>
+  leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;

@@ -1,0 +1,88 @@
+import { verdict, type Verdict } from '@partyline/domain/verdict';
+import type { MediaEvent } from '@partyline/provider-contract/provider-event';
+import { asDate, asName, asObject, asText, type Json } from '../vendor-json.ts';
+
+/**
+ * Why the SIP call of a bridge ended: a SIP response code, or one of the vendor's 700s (contract §6). The far end is our own number,
+ * so hardly anything here is a caller's doing; 401, 403 and 407 are the account's digest credentials.
+ */
+const BY_CODE: Readonly<Record<string, Verdict>> = {
+  '700': verdict('success', 'completed'),
+  '703': verdict('upstream', 'unexpected-clearing'),
+  '704': verdict('upstream', 'media-timeout'),
+  '705': verdict('upstream', 'max-duration'),
+  '706': verdict('upstream', 'max-inactive'),
+  '401': verdict('client', 'sip-credentials'),
+  '403': verdict('client', 'sip-credentials'),
+  '407': verdict('client', 'sip-credentials'),
+  '404': verdict('client', 'no-such-number'),
+  '408': verdict('upstream', 'unanswered'),
+  '480': verdict('upstream', 'unanswered'),
+  '486': verdict('upstream', 'busy'),
+  '600': verdict('upstream', 'busy'),
+  '487': verdict('success', 'cancelled'),
+  '603': verdict('upstream', 'rejected'),
+};
+
+function overVerdict(reasonCode: unknown): Verdict {
+  const code = typeof reasonCode === 'number' ? String(reasonCode) : (asText(reasonCode) ?? '');
+  if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code] ?? verdict('indeterminate', 'unexplained');
+  return /^[2-7]\d\d$/.test(code) ? verdict('upstream', `sip-${code}`) : verdict('indeterminate', 'unexplained');
+}
+
+/** `HANGUP` is no end: the vendor says only callDestroyed is, and that it sends at least one (contract §6). */
+const PHASES: Readonly<Record<string, 'ringing' | 'active'>> = {
+  DIALING: 'ringing',
+  RINGING: 'ringing',
+  ACTIVE: 'active',
+  ON_HOLD: 'active',
+};
+
+function sipCall(body: Json, name: string, mediaSessionId: string): MediaEvent | undefined {
+  const call = asObject(body['call']);
+  const connectionId = asText(call['connectionId']);
+  const sipCallId = asText(call['id']);
+  if (connectionId === undefined || sipCallId === undefined) return undefined;
+  const facts = { kind: 'sip-call', mediaSessionId, connectionId, sipCallId, at: asDate(body['timestamp']) } as const;
+  if (name === 'callDestroyed') return { ...facts, phase: 'over', verdict: overVerdict(body['reason_code']) };
+  const state = asText(body['state']);
+  if (name === 'callCreated' && state === undefined) return { ...facts, phase: 'ringing' };
+  const phase = state !== undefined && Object.hasOwn(PHASES, state) ? PHASES[state] : undefined;
+  return phase === undefined ? undefined : { ...facts, phase };
+}
+
+function connection(body: Json, name: string, mediaSessionId: string): MediaEvent | undefined {
+  const found = asObject(body['connection']);
+  const connectionId = asText(found['id']);
+  if (connectionId === undefined) return undefined;
+  const facts = {
+    mediaSessionId,
+    connectionId,
+    data: asText(found['data']) ?? '',
+    at: asDate(body['timestamp']),
+    since: asDate(found['createdAt']),
+  };
+  return name === 'connectionCreated'
+    ? { kind: 'connected', ...facts }
+    : { kind: 'disconnected', ...facts, reason: asName(body['reason']) };
+}
+
+/** A session- or SIP-monitoring callback (contract §6). Never throws; streams and what it does not know are `unknown`. */
+export function parseMediaCallback(input: unknown): MediaEvent {
+  const body = asObject(input);
+  const name = asText(body['event']) ?? '';
+  const mediaSessionId = asText(body['sessionId']);
+  const unknown: MediaEvent = { kind: 'unknown', name: asName(name) };
+  if (mediaSessionId === undefined) return unknown;
+  switch (name) {
+    case 'connectionCreated':
+    case 'connectionDestroyed':
+      return connection(body, name, mediaSessionId) ?? unknown;
+    case 'callCreated':
+    case 'callUpdated':
+    case 'callDestroyed':
+      return sipCall(body, name, mediaSessionId) ?? unknown;
+    default:
+      return unknown;
+  }
+}

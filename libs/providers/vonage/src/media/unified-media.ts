@@ -1,0 +1,76 @@
+import { tokenGenerate } from '@vonage/jwt';
+import { Vonage } from '@vonage/server-sdk';
+import type { MediaDefinition, ProviderDeps } from '@partyline/provider-contract/definition';
+import type { MediaProvider } from '@partyline/provider-contract/media-provider';
+import { ProviderError } from '@partyline/provider-contract/provider-error';
+import { unifiedAccountSchema, type UnifiedAccount } from '../account.ts';
+import { callSdk } from '../voice/call-sdk.ts';
+import { clientToken } from './client-token.ts';
+import { listConnections, type VideoRest } from './connections.ts';
+import { badReply } from '../errors.ts';
+import { parseMediaCallback } from './parse-media.ts';
+import { callbackVerifier } from '../signature.ts';
+import { sipCall } from './sip-dial.ts';
+import { asObject, asText } from '../vendor-json.ts';
+import { pathId } from '../vendor-id.ts';
+
+const KIND = 'unified';
+
+function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProvider {
+  const { applicationId, privateKey } = account;
+  const { video: sdk } = new Vonage(
+    { applicationId, privateKey },
+    { videoHost: account.videoHost, timeout: timeoutMs },
+  );
+  const limit = { timeoutMs, request: 'write' } as const;
+  const rest: VideoRest = {
+    host: account.videoHost,
+    project: applicationId,
+    timeoutMs,
+    authorise: () => ({ authorization: `Bearer ${tokenGenerate(applicationId, privateKey)}` }),
+  };
+  const issueToken: MediaProvider['issueToken'] = (input) =>
+    clientToken(input, (expireTime) =>
+      sdk.generateClientToken(input.mediaSessionId, { role: 'publisher', data: input.data, expireTime }),
+    );
+  return {
+    kind: KIND,
+    capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
+    clientConfig: { kind: KIND, application: applicationId },
+    async openSession() {
+      // without a mediaMode: the SDK's default is `disabled`, which is routed, while `mediaMode: 'routed'` would go out as it is (contract §0.11)
+      const made = await callSdk(limit, () => sdk.createSession());
+      const mediaSessionId = asText(asObject(made)['sessionId']);
+      if (mediaSessionId === undefined) throw badReply();
+      return { mediaSessionId };
+    },
+    issueToken,
+    async dialSip(input) {
+      const sip = sipCall(input, account.sip);
+      const token = issueToken(input);
+      const reply: unknown = await callSdk(limit, () => sdk.initiateSIPCall(input.mediaSessionId, { token, sip }));
+      const { id, connectionId } = asObject(reply);
+      const sipCallId = asText(id);
+      const connection = asText(connectionId);
+      if (connection === undefined || sipCallId === undefined) throw badReply();
+      return { connectionId: connection, sipCallId };
+    },
+    async disconnect({ mediaSessionId, connectionId }) {
+      const session = pathId(mediaSessionId, 'session id');
+      const connection = pathId(connectionId, 'connection id');
+      await callSdk(limit, () => sdk.disconnectClient(session, connection));
+    },
+    // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract §1).
+    mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
+    listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
+    verifyCallback: callbackVerifier({
+      secrets: [account.callbackSecret, ...account.extraCallbackSecrets],
+      applicationId,
+      applicationRequired: false,
+    }),
+    parseCallback: parseMediaCallback,
+  };
+}
+
+/** The unified environment, through the `@vonage/video` part of `@vonage/server-sdk`. */
+export const unifiedMedia: MediaDefinition<UnifiedAccount> = { kind: KIND, account: unifiedAccountSchema, create };

@@ -1,0 +1,134 @@
+import type { audit_entry } from '../generated/client.ts';
+import { EVERY_TENANT, type Scope, type Store } from '../database/store.ts';
+
+/** What somebody asked the API to change, before it is done. None of it may hold a secret, a PIN or a phone number. */
+interface NewEntry {
+  readonly id: string;
+  readonly actor: { readonly kind: 'key' | 'operator'; readonly id: string };
+  readonly operation: string;
+  readonly targets: Readonly<Record<string, string>>;
+  /** Of an operator's: the tenants that it is done to, who are shown it. */
+  readonly about: readonly string[];
+  readonly requestId: string;
+  /** The address that it came from. */
+  readonly source: string;
+}
+
+/** What became of it. */
+export interface Outcome {
+  readonly status: number;
+  /** Null: it was done. */
+  readonly reason: string | null;
+  /** Those that it was known to be done to only afterwards. */
+  readonly targets: Readonly<Record<string, string>>;
+  /** `tenants`: to whom, of those who were not known before. */
+  readonly changes: { readonly before?: object; readonly after?: object; readonly tenants?: readonly string[] } | null;
+}
+
+const scopeOf = (tenantId: string | null): Scope => tenantId ?? EVERY_TENANT;
+
+/** Writes an entry, before what it tells of is begun. @param tenantId null: the operator's own */
+export async function openEntry(store: Store, tenantId: string | null, entry: NewEntry): Promise<void> {
+  await store.query(scopeOf(tenantId), {
+    name: 'open-audit-entry',
+    text: 'INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, targets, request_id, source, about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+    values: [
+      entry.id,
+      tenantId,
+      entry.actor.kind,
+      entry.actor.id,
+      entry.operation,
+      JSON.stringify(entry.targets),
+      entry.requestId,
+      entry.source,
+      entry.about,
+    ],
+  });
+}
+
+/** Says how it ended. */
+export async function closeEntry(
+  store: Store,
+  tenantId: string | null,
+  entryId: string,
+  { status, reason, targets, changes }: Outcome,
+): Promise<void> {
+  const { tenants = [], ...fields } = changes ?? {};
+  // Whose entry it is, and who is shown it, a tenant cannot say.
+  const about = tenantId === null ? ', about = ARRAY(SELECT DISTINCT unnest(about || $7::text[]))' : '';
+  await store.query(scopeOf(tenantId), {
+    name: tenantId === null ? 'close-operators-entry' : 'close-audit-entry',
+    text: `UPDATE audit_entry SET ended_at = now(), status = $3, reason = $4, targets = targets || $5::jsonb, changes = $6${about} WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2`,
+    values: [
+      tenantId,
+      entryId,
+      status,
+      reason,
+      JSON.stringify(targets),
+      changes === null ? null : JSON.stringify(fields),
+      ...(tenantId === null ? [tenants] : []),
+    ],
+  });
+}
+
+export type EntryRow = audit_entry;
+
+export interface EntryFilter {
+  /** From this instant on, and before that one. */
+  readonly from?: Date | undefined;
+  readonly to?: Date | undefined;
+  /** A key's or an operator's id. */
+  readonly actor?: string | undefined;
+  readonly operation?: string | undefined;
+  /** Of the operator's log: a tenant's own entries, and operators' about it. */
+  readonly tenantId?: string | undefined;
+}
+
+/** As an actor, what every operator is to a tenant. */
+export const SOME_OPERATOR = 'operator';
+
+const PAGE = `AND begun_at >= COALESCE($1, '-infinity'::timestamptz) AND begun_at < COALESCE($2, 'infinity'::timestamptz) AND ($4::text IS NULL OR operation = $4)
+  AND (begun_at, id) < (COALESCE((SELECT c.begun_at FROM audit_entry c WHERE c.id = $6), 'infinity'), COALESCE($6::text, '')) ORDER BY begun_at DESC, id DESC LIMIT $5`;
+const OF_ALL = `SELECT * FROM audit_entry WHERE ($7::text IS NULL OR tenant_id = $7 OR about @> ARRAY[$7]) AND ($3::text IS NULL OR actor_id = $3) ${PAGE}`;
+// Each half by its own index.
+const OF_TENANT = `SELECT * FROM (
+    (SELECT * FROM audit_entry WHERE tenant_id = $7 AND ($3::text IS NULL OR actor_id = $3) ${PAGE})
+    UNION ALL (SELECT * FROM audit_entry WHERE about @> ARRAY[$7::text] AND ($3::text IS NULL OR $3 = '${SOME_OPERATOR}') ${PAGE})
+  ) AS entry ORDER BY begun_at DESC, id DESC LIMIT $5`;
+
+/**
+ * A page of the log, newest first: what a tenant's keys did and operators did to it, or, for the operator, all. `after` is the last id of the page before. Who the operators are is
+ * in the rows, and not the tenant's to be shown.
+ */
+export async function listEntries(
+  store: Store,
+  tenantId: Scope,
+  filter: EntryFilter,
+  { limit, after }: { limit: number; after?: string | undefined },
+): Promise<EntryRow[]> {
+  const ofAll = tenantId === EVERY_TENANT;
+  const { rows } = await store.query<EntryRow>(tenantId, {
+    name: ofAll ? 'list-audit-of-all' : 'list-audit',
+    text: ofAll ? OF_ALL : OF_TENANT,
+    values: [
+      filter.from ?? null,
+      filter.to ?? null,
+      filter.actor ?? null,
+      filter.operation ?? null,
+      limit,
+      after ?? null,
+      ofAll ? (filter.tenantId ?? null) : tenantId,
+    ],
+  });
+  return rows;
+}
+
+/** Is there such an entry, to go on after it? */
+export async function hasEntry(store: Store, tenantId: Scope, id: string): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name: 'has-audit-entry',
+    text: 'SELECT 1 FROM audit_entry WHERE id = $1',
+    values: [id],
+  });
+  return rowCount === 1;
+}

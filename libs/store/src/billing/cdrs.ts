@@ -1,0 +1,187 @@
+import type { Charge } from '@partyline/domain/money';
+import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
+
+/** Call detail records: one for each side of a leg that the provider charges. Money is in micro-units; Postgres' bigint comes as text. */
+
+export interface NewCdr {
+  readonly legId: string;
+  readonly handle: 'media' | 'voice';
+  readonly direction: string;
+  readonly roomId: string | null;
+  readonly sessionId: string | null;
+  /** Our dial-in number, and whom the leg's other end is; of `outbound` the other end decides the rate. */
+  readonly number: string | null;
+  readonly remote: string | null;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date;
+  readonly seconds: number;
+  readonly rateMicro: bigint | null;
+  readonly priceMicro: bigint | null;
+  readonly currency: string | null;
+  readonly source: 'callback' | 'look-up';
+  /** Seconds until the provider's own record is asked for; null: it has none, or has said all. */
+  readonly askInS: number | null;
+}
+
+export const cdrId = (legId: string, handle: 'media' | 'voice'): string =>
+  `cdr_${legId.replace(/^leg_/, '')}_${handle}`;
+
+/** Writes a record down, in the transaction that stores the closing observation; once for each side, however often it comes. */
+export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Promise<void> {
+  await tx.query({
+    name: 'store-cdr',
+    text: `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds, rate_micro, price_micro, currency, source, ask_at, estimate_micro, own_currency,
+             own_estimate_micro)
+           SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, m.currency, $15, now() + make_interval(secs => $16),
+             $11::int * rate_per_minute($7, $6, m.rated, m.currency) / 60, m.own, CASE WHEN m.own IS NOT NULL THEN $11::int * rate_per_minute($7, $6, m.rated, m.own) / 60 END
+           FROM (SELECT COALESCE($14, t.currency, 'EUR') AS currency, t.currency AS own, CASE $7 WHEN 'outbound' THEN $17 ELSE $8 END AS rated FROM (SELECT) AS one LEFT JOIN tenant t ON t.id = $2) AS m
+           ON CONFLICT (leg_id, handle) DO NOTHING`,
+    values: [
+      cdrId(cdr.legId, cdr.handle),
+      tenantId,
+      cdr.roomId,
+      cdr.sessionId,
+      cdr.legId,
+      cdr.handle,
+      cdr.direction,
+      cdr.number,
+      cdr.startedAt,
+      cdr.endedAt,
+      cdr.seconds,
+      cdr.rateMicro,
+      cdr.priceMicro,
+      cdr.currency,
+      cdr.source,
+      cdr.askInS,
+      cdr.remote,
+    ],
+  });
+}
+
+/** Fills in what the provider had not said before, the price first of all; what has a price stays as it is. */
+export async function fillCdr(
+  tx: Tx,
+  tenantId: string | null,
+  { legId, handle, source }: { legId: string; handle: 'media' | 'voice'; source: 'callback' | 'look-up' | 'record' },
+  charge: Charge,
+): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'fill-cdr',
+    // The estimates with the seconds: those that nobody could tell before count for a tenant whose currency is not the provider's.
+    text: `UPDATE cdr c SET started_at = COALESCE($4, started_at), ended_at = COALESCE($5, ended_at), seconds = COALESCE($6, seconds), rate_micro = COALESCE($7, rate_micro), price_micro = $8,
+             currency = COALESCE($9, currency), source = $10, ask_at = NULL, estimate_micro = estimate_anew(c, COALESCE($6, seconds), COALESCE($9, currency)),
+             own_estimate_micro = CASE WHEN own_currency IS NOT NULL THEN estimate_anew(c, COALESCE($6, seconds), own_currency) END
+           WHERE leg_id = $2 AND handle = $3 AND tenant_id IS NOT DISTINCT FROM $1 AND price_micro IS NULL AND $8::bigint IS NOT NULL`,
+    values: [
+      tenantId,
+      legId,
+      handle,
+      charge.startedAt,
+      charge.endedAt,
+      charge.seconds,
+      charge.rateMicro,
+      charge.priceMicro,
+      charge.currency,
+      source,
+    ],
+  });
+  return rowCount === 1;
+}
+
+/** A record without a price, taken to be asked for at the provider. */
+interface CdrToAsk {
+  readonly leg_id: string;
+  readonly tenant_id: string | null;
+  readonly voice_call_id: string;
+}
+
+/** The accounts that have records whose price is to be asked for now; null among them: the platform's. */
+export async function accountsToAsk(store: Store): Promise<(string | null)[]> {
+  const { rows } = await store.query<{ account_id: string | null }>(EVERY_TENANT, {
+    name: 'accounts-to-ask',
+    text: 'SELECT DISTINCT l.account_id FROM cdr c JOIN leg l ON l.id = c.leg_id WHERE c.ask_at <= now()',
+  });
+  return rows.map(({ account_id }) => account_id);
+}
+
+/**
+ * Takes the records of an account whose price is to be asked for, those due for longest first, and puts each off: a minute, doubling to six hours, for ten days.
+ * Several may ask at once, each gets others. Across tenants: this is the operator's sweep.
+ */
+export async function takeCdrsToAsk(store: Store, accountId: string | null, limit: number): Promise<CdrToAsk[]> {
+  const { rows } = await store.query<CdrToAsk>(EVERY_TENANT, {
+    name: 'cdrs-to-ask',
+    text: `UPDATE cdr c SET asks = c.asks + 1, ask_at = CASE WHEN c.stored_at > now() - interval '10 days' THEN now() + LEAST(interval '6 hours', interval '1 minute' * 2 ^ LEAST(c.asks, 12)) END
+           FROM leg l
+           WHERE l.id = c.leg_id AND c.id IN (SELECT d.id FROM cdr d JOIN leg m ON m.id = d.leg_id WHERE d.ask_at <= now() AND m.account_id IS NOT DISTINCT FROM $2 ORDER BY d.ask_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED)
+           RETURNING c.leg_id, c.tenant_id, l.voice_call_id`,
+    values: [limit, accountId],
+  });
+  return rows;
+}
+
+/** Records of more than an hour, of all tenants, whose price the provider has not said; and numbers in slow mode. */
+export async function countCharges(store: Store): Promise<{ open: number; slowNumbers: number }> {
+  const { rows } = await store.query<{ open: number; slowNumbers: number }>(EVERY_TENANT, {
+    name: 'count-charges',
+    text: `SELECT (SELECT count(*)::int FROM cdr WHERE ask_at IS NOT NULL AND stored_at < now() - interval '1 hour') AS open,
+                  (SELECT count(*)::int FROM dial_in_number WHERE slow_until > now()) AS "slowNumbers"`,
+  });
+  return rows[0]!;
+}
+
+/** A record as the API lists it. Amounts are text. */
+export interface CdrRow {
+  readonly id: string;
+  readonly room_id: string | null;
+  readonly session_id: string | null;
+  readonly leg_id: string;
+  readonly handle: 'media' | 'voice';
+  readonly direction: string;
+  readonly number: string | null;
+  readonly remote: string | null;
+  readonly started_at: Date | null;
+  readonly ended_at: Date;
+  readonly seconds: number;
+  readonly rate_micro: string | null;
+  readonly price_micro: string | null;
+  readonly currency: string;
+  readonly estimate_micro: string;
+}
+
+interface CdrFilter {
+  readonly limit: number;
+  /** The last id of the page before. */
+  readonly after?: string | undefined;
+  readonly roomId?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly legId?: string | undefined;
+}
+
+/** A page of a tenant's records, those that ended last first. */
+export async function listCdrs(
+  store: Store,
+  tenantId: string,
+  { limit, after, roomId, sessionId, legId }: CdrFilter,
+): Promise<CdrRow[]> {
+  const { rows } = await store.query<CdrRow>(tenantId, {
+    name: 'list-cdrs',
+    text: `SELECT c.id, c.room_id, c.session_id, c.leg_id, c.handle, c.direction, c.number, l.remote, c.started_at, c.ended_at, c.seconds, c.rate_micro, c.price_micro, c.currency, c.estimate_micro
+           FROM cdr c LEFT JOIN leg l ON l.id = c.leg_id
+           WHERE c.tenant_id = $1 AND ($4::text IS NULL OR c.room_id = $4) AND ($5::text IS NULL OR c.session_id = $5) AND ($6::text IS NULL OR c.leg_id = $6)
+             AND (c.ended_at, c.id) < (COALESCE((SELECT a.ended_at FROM cdr a WHERE a.id = $3 AND a.tenant_id = $1), 'infinity'), COALESCE($3::text, ''))
+           ORDER BY c.ended_at DESC, c.id DESC LIMIT $2`,
+    values: [tenantId, limit, after ?? null, roomId ?? null, sessionId ?? null, legId ?? null],
+  });
+  return rows;
+}
+
+/** Is this one of the tenant's records? */
+export async function hasCdr(store: Store, tenantId: string, id: string): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name: 'has-cdr',
+    text: 'SELECT FROM cdr WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, id],
+  });
+  return rowCount === 1;
+}

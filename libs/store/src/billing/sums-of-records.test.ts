@@ -1,0 +1,231 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { fillCdr, storeCdr, type NewCdr } from './cdrs.ts';
+import { readSpend } from '../limits/spend.ts';
+import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
+import { makeRoom } from '../testing/fixtures.ts';
+
+let database: TestDatabase;
+/** As the database's owner; and as the services connect. */
+let owner: Store;
+let store: Store;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  owner = openStore({ owner: true, url: database.url, onError: () => undefined });
+  store = openStore({ url: database.url, max: 10, onError: () => undefined });
+  await owner.pool.query(
+    `INSERT INTO platform_rate (what, prefix, currency, micro_per_minute) VALUES ('inbound', '', 'USD', 60000), ('inbound', '', 'GBP', 77777), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000)`,
+  );
+});
+const TENANTS = ['ten_a', 'ten_b'] as const;
+/** Two rooms of each. */
+let rooms: Record<(typeof TENANTS)[number], readonly [string, string]>;
+beforeEach(() => begin());
+afterAll(async () => {
+  await store.close();
+  await owner.close();
+  await database.drop();
+});
+
+async function begin(): Promise<void> {
+  await owner.pool.query('TRUNCATE tenant, cdr, month_sum, room_sum CASCADE');
+  const room = async (tenant_id: string): Promise<string> => (await makeRoom(owner, { tenant_id })).roomId;
+  rooms = { ten_a: [await room('ten_a'), await room('ten_a')], ten_b: [await room('ten_b'), await room('ten_b')] };
+  await owner.pool.query(
+    'UPDATE tenant SET max_spend_micro_per_month = 1000000000000, max_minutes_per_month = 1000000; UPDATE room SET max_spend_micro = 1000000000000',
+  );
+}
+
+/** What limits are held against, and what it is by the records themselves. */
+const kept = async (tenantId: string, roomId: string): Promise<string[]> =>
+  (await readSpend(store, tenantId, roomId)).map(({ scope, used }) => `${scope} ${used}`);
+async function summedUp(tenantId: string, roomId: string): Promise<string[]> {
+  const { rows } = await owner.pool.query<{ money: string; seconds: string; room: string }>(
+    `SELECT COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.ended_at >= this_month()), 0) AS money, COALESCE(sum(c.seconds) FILTER (WHERE c.ended_at >= this_month()), 0) AS seconds,
+       COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.room_id = $2), 0) AS room
+     FROM tenant t LEFT JOIN cdr c ON c.tenant_id = t.id WHERE t.id = $1`,
+    [tenantId, roomId],
+  );
+  const { money, seconds: lasted, room } = rows.at(0)!;
+  return [`tenant-spend ${money}`, `tenant-minutes ${lasted}`, `room-spend ${room}`];
+}
+
+const HOUR_MS = 3_600_000;
+const record = (legId: string, of: Partial<NewCdr> = {}): NewCdr => ({
+  legId,
+  handle: 'voice',
+  direction: 'inbound',
+  roomId: null,
+  sessionId: null,
+  number: '+12025550100',
+  remote: '+442079460018',
+  startedAt: null,
+  endedAt: new Date(),
+  seconds: 61,
+  rateMicro: null,
+  priceMicro: null,
+  currency: null,
+  source: 'callback',
+  askInS: null,
+  ...of,
+});
+const write = (tenantId: string, cdr: NewCdr): Promise<void> =>
+  inTransaction(store, tenantId, (tx) => storeCdr(tx, tenantId, cdr));
+
+const tenant = fc.constantFrom(...TENANTS);
+const leg = fc.integer({ min: 0, max: 7 }).map((n) => `leg_${n}`);
+const seconds = fc.integer({ min: 0, max: 400 });
+const micro = fc.integer({ min: 0, max: 1_000_000 }).map(BigInt);
+const currency = fc.constantFrom('EUR', 'USD', 'GBP');
+/** This month's, the one's before, and, by a clock that is ahead, the next one's. */
+const endedAt = fc.constantFrom(0, 0, 0, -32, 32).map((days) => new Date(Date.now() + days * 24 * HOUR_MS));
+const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: fc.constant('store' as const),
+      tenant,
+      room: fc.constantFrom(0 as const, 1 as const, null),
+      leg,
+      direction: fc.constantFrom('inbound', 'outbound'),
+      endedAt,
+      seconds,
+      price: fc.option(micro),
+      currency: fc.option(currency),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      what: fc.constant('fill' as const),
+      tenant,
+      leg,
+      endedAt: fc.option(endedAt),
+      seconds: fc.option(seconds),
+      price: micro,
+      currency,
+    }),
+  },
+  fc.record({ what: fc.constant('correct' as const), leg, seconds, price: fc.option(micro) }),
+  fc.record({ what: fc.constant('move' as const), leg, room: fc.constantFrom(0 as const, 1 as const, null) }),
+  fc.record({ what: fc.constant('delete' as const), leg }),
+  fc.record({ what: fc.constant('change currency' as const), tenant, currency }),
+  fc.record({ what: fc.constant('change rate' as const), currency: fc.constantFrom('USD', 'GBP'), micro }),
+);
+
+async function play(one: typeof step extends fc.Arbitrary<infer Step> ? Step : never): Promise<unknown> {
+  switch (one.what) {
+    case 'store': {
+      const { direction, endedAt: ended, seconds: lasted, price, currency: charged } = one;
+      return write(
+        one.tenant,
+        record(one.leg, {
+          direction,
+          endedAt: ended,
+          seconds: lasted,
+          priceMicro: price,
+          currency: charged,
+          roomId: one.room === null ? null : rooms[one.tenant][one.room],
+        }),
+      );
+    }
+    case 'fill':
+      return inTransaction(store, one.tenant, (tx) =>
+        fillCdr(
+          tx,
+          one.tenant,
+          { legId: one.leg, handle: 'voice', source: 'record' },
+          {
+            startedAt: null,
+            endedAt: one.endedAt,
+            seconds: one.seconds,
+            rateMicro: null,
+            priceMicro: one.price,
+            currency: one.currency,
+          },
+        ),
+      );
+    case 'correct':
+      return owner.pool.query('UPDATE cdr SET seconds = $2, price_micro = $3 WHERE leg_id = $1', [
+        one.leg,
+        one.seconds,
+        one.price,
+      ]);
+    case 'move':
+      return owner.pool.query('UPDATE cdr SET room_id = ($2::jsonb -> tenant_id ->> $3::int) WHERE leg_id = $1', [
+        one.leg,
+        JSON.stringify(rooms),
+        one.room,
+      ]);
+    case 'delete':
+      return owner.pool.query('DELETE FROM cdr WHERE leg_id = $1', [one.leg]);
+    case 'change currency':
+      return owner.pool.query('UPDATE tenant SET currency = $2 WHERE id = $1', [one.tenant, one.currency]);
+    case 'change rate':
+      return owner.pool.query(
+        `UPDATE platform_rate SET micro_per_minute = $2 WHERE what = 'inbound' AND prefix = '' AND currency = $1`,
+        [one.currency, one.micro],
+      );
+    default:
+      return one satisfies never;
+  }
+}
+
+it(
+  'what limits are held against is what the records come to, whatever is written, corrected and taken back, and whatever currency the tenant is given',
+  { timeout: 300_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+        await begin();
+        for (const one of steps) await play(one);
+        for (const tenantId of TENANTS)
+          for (const roomId of rooms[tenantId])
+            expect(await kept(tenantId, roomId)).toEqual(await summedUp(tenantId, roomId));
+      }),
+      { numRuns: 40 },
+    );
+  },
+);
+
+it('many who write records of one room at once, several in a transaction and in any order, all get through', async () => {
+  const [tenantId, roomId] = ['ten_a', rooms.ten_a[0]];
+  await Promise.all(
+    Array.from({ length: 40 }, (_, n) =>
+      inTransaction({ pool: store.pool }, tenantId, async (tx) => {
+        const two = [
+          record(`leg_${n}_x`, { roomId, currency: 'EUR' }),
+          record(`leg_${n}_y`, { roomId, currency: 'USD', endedAt: new Date(Date.now() - 32 * 24 * HOUR_MS) }),
+        ];
+        for (const cdr of n % 2 === 0 ? two : two.toReversed()) await storeCdr(tx, tenantId, cdr);
+      }),
+    ),
+  );
+  expect(await kept(tenantId, roomId)).toEqual(await summedUp(tenantId, roomId));
+});
+
+it('a record that is written and not yet committed keeps nobody waiting who writes another of the same room', async () => {
+  const [tenantId, roomId] = ['ten_a', rooms.ten_a[0]];
+  await inTransaction(store, tenantId, async (tx) => {
+    await storeCdr(tx, tenantId, record('leg_slow', { roomId }));
+    await write(tenantId, record('leg_quick', { roomId }));
+    expect((await kept(tenantId, roomId))[1]).toBe('tenant-minutes 61');
+  });
+  expect((await kept(tenantId, roomId))[1]).toBe('tenant-minutes 122');
+});
+
+it('one of a caller who was never admitted is nobody’s, and is in no sum', async () => {
+  await inTransaction(store, EVERY_TENANT, (tx) => storeCdr(tx, null, record('leg_nobody')));
+  expect(await owner.prisma.month_sum.count()).toBe(0);
+});
+
+it('one that is only to be asked for again is not counted anew', async () => {
+  await write('ten_a', record('leg_asked', { askInS: 0 }));
+  const version = async (): Promise<unknown> => (await owner.pool.query('SELECT xmin::text FROM month_sum')).rows;
+  const before = await version();
+  await owner.pool.query(`UPDATE cdr SET asks = asks + 1, ask_at = now() + interval '1 minute'`);
+  expect(await version()).toEqual(before);
+  await owner.pool.query('UPDATE cdr SET seconds = seconds');
+  expect(await version()).not.toEqual(before);
+});

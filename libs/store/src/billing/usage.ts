@@ -1,0 +1,45 @@
+import type { Store } from '../database/store.ts';
+
+/** By what usage can be summed up; `day` is a day in UTC, by when a connection ended. */
+const USAGE_GROUPS = ['day', 'room', 'number', 'direction'] as const;
+export type UsageGroup = (typeof USAGE_GROUPS)[number];
+
+const COLUMNS: Readonly<Record<UsageGroup, string>> = {
+  day: `to_char(c.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')`,
+  room: 'c.room_id',
+  number: 'c.number',
+  direction: 'c.direction',
+};
+
+/** A sum, in the currency that it was charged in. Of the groups only those that were asked for are set. Amounts are micro-units, as text. */
+export interface UsageRow {
+  readonly day: string | null;
+  readonly room: string | null;
+  readonly number: string | null;
+  readonly direction: string | null;
+  readonly currency: string;
+  readonly records: number;
+  readonly seconds: string;
+  /** What the provider has said. */
+  readonly price_micro: string;
+  /** By the operator's rates, of the records that the provider has not priced. */
+  readonly estimate_micro: string;
+}
+
+/** Sums up a tenant's records that ended in [from, to), at most `limit` sums; the groups are sorted as they are named. */
+export async function sumUsage(
+  store: Store,
+  tenantId: string,
+  { groups, from, to, limit }: { groups: readonly UsageGroup[]; from: Date; to: Date; limit: number },
+): Promise<UsageRow[]> {
+  const by = USAGE_GROUPS.filter((group) => groups.includes(group));
+  const keys = [...by.map((group) => COLUMNS[group]), 'c.currency'];
+  const { rows } = await store.query<UsageRow>(tenantId, {
+    name: `usage-${by.join('-')}`,
+    text: `SELECT ${USAGE_GROUPS.map((group) => `${by.includes(group) ? COLUMNS[group] : 'NULL::text'} AS ${group}`).join(', ')}, c.currency, count(*)::int AS records, sum(c.seconds)::text AS seconds,
+             COALESCE(sum(c.price_micro), 0)::text AS price_micro, COALESCE(sum(c.estimate_micro) FILTER (WHERE c.price_micro IS NULL), 0)::text AS estimate_micro
+           FROM cdr c WHERE c.tenant_id = $1 AND c.ended_at >= $2 AND c.ended_at < $3 GROUP BY ${keys.join(', ')} ORDER BY ${keys.map((key) => `${key} NULLS LAST`).join(', ')} LIMIT $4`,
+    values: [tenantId, from, to, limit],
+  });
+  return rows;
+}

@@ -1,0 +1,308 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openStore, type Store } from '../database/store.ts';
+import { freshId, freshToken, lookupOf, makeRoom, setColumns } from '../testing/fixtures.ts';
+import { admitCaller, answerCaller, type Admission, type AnsweredCaller } from './voice-webhooks.ts';
+
+const SHARED = '+442079460000';
+
+let database: TestDatabase;
+let store: Store;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, max: 10, onError: () => undefined });
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+/** A number under guard, with one room on it. */
+let pin: string;
+beforeEach(async () => {
+  await store.pool.query('TRUNCATE leg, pin, room, session, participant, outbox, dial_in_number, tenant CASCADE');
+  await store.prisma.dial_in_number.create({ data: { e164: SHARED, language: 'en-GB' } });
+  ({ pin } = await makeRoom(store, { max_participants: 50 }));
+});
+
+const fresh = () => ({ sessionId: freshId('ses'), conversation: freshId('conv'), participantId: freshId('part') });
+interface Call {
+  readonly legId: string;
+  readonly callId: string;
+}
+const newCall = (): Call => ({ legId: freshId('leg'), callId: freshId('call') });
+const answer = (remote: string | null, call = newCall()): Promise<AnsweredCaller> =>
+  answerCaller(store, freshToken(), { ...call, number: SHARED, remote }, fresh());
+const key = (call: Call, keyed: string, tryNo: number): Promise<Admission> =>
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(keyed) }, fresh());
+const caller = (n: number): string => `+4479${String(n).padStart(8, '0')}`;
+/** The provider's word that the call is over. */
+const hangUp = async ({ legId }: Call): Promise<void> =>
+  setColumns(store, 'leg', legId, { state: 'ended', ended_at: new Date() });
+/** So many seconds go by. */
+const pass = (seconds: number): Promise<unknown> =>
+  store.pool.query(
+    `WITH n AS (UPDATE dial_in_number SET slow_until = slow_until - make_interval(secs => $1)) UPDATE leg SET created_at = created_at - make_interval(secs => $1), guessed_at = guessed_at - make_interval(secs => $1), ended_at = ended_at - make_interval(secs => $1), owed_at = owed_at - make_interval(secs => $1)`,
+    [seconds],
+  );
+async function wrongCall(remote: string): Promise<string> {
+  const call = newCall();
+  const { outcome } = await answer(remote, call);
+  if (outcome !== 'ask') return outcome;
+  await key(call, 'wrong', 1);
+  await hangUp(call);
+  return outcome;
+}
+const outcomes = (answers: readonly { outcome: string }[]): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const { outcome } of answers) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  return counts;
+};
+
+describe('callers who are not yet admitted', () => {
+  it('are ten at most on a number, however many come at once', async () => {
+    expect(outcomes(await Promise.all(Array.from({ length: 60 }, (_, n) => answer(caller(n)))))).toEqual({
+      ask: 10,
+      busy: 50,
+    });
+  });
+
+  it('are two at most of one caller, however many calls come at once; those who withhold their number count as one', async () => {
+    expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(caller(1)))))).toEqual({
+      ask: 2,
+      busy: 28,
+    });
+    expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(null))))).toEqual({ ask: 2, busy: 28 });
+  });
+
+  it('leave room for others as soon as they are admitted or gone', async () => {
+    const [first, second] = [newCall(), newCall()];
+    await answer(caller(1), first);
+    await answer(caller(1), second);
+    expect((await answer(caller(1))).outcome).toBe('busy');
+    expect((await key(first, pin, 1)).outcome).toBe('admitted');
+    expect((await answer(caller(1))).outcome).toBe('ask');
+    expect((await answer(caller(1))).outcome).toBe('busy');
+    await hangUp(second);
+    expect((await answer(caller(1))).outcome).toBe('ask');
+  });
+
+  it('get the same answer when the webhook comes again, though the number has filled meanwhile', async () => {
+    const call = newCall();
+    await answer(caller(0), call);
+    await Promise.all(Array.from({ length: 9 }, (_, n) => answer(caller(n + 1))));
+    expect((await answer(caller(99))).outcome).toBe('busy');
+    expect(await answer(caller(0), call)).toMatchObject({ outcome: 'ask', leg_id: call.legId });
+  });
+
+  it('who are refused leave no leg behind', async () => {
+    await Promise.all(Array.from({ length: 40 }, (_, n) => answer(caller(n))));
+    expect(await store.prisma.leg.count()).toBe(10);
+  });
+
+  it('are not counted on a number that is not under guard', async () => {
+    await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { guarded: false } });
+    expect(outcomes(await Promise.all(Array.from({ length: 40 }, () => answer(null))))).toEqual({ ask: 40 });
+  });
+});
+
+describe('a caller who keyed only wrong PINs', () => {
+  it('waits longer before each next call, up to an hour', async () => {
+    const waits: number[] = [];
+    for (const wait of [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]) {
+      expect(await wrongCall(caller(1))).toBe('ask');
+      await pass(wait / 2);
+      expect((await answer(caller(1))).outcome).toBe('later');
+      await pass(wait / 2 + 1);
+      waits.push(wait);
+    }
+    expect(waits).toHaveLength(10);
+  });
+
+  it('waits no longer once it was admitted, nor after a day', async () => {
+    await wrongCall(caller(1));
+    await pass(20);
+    const call = newCall();
+    await answer(caller(1), call);
+    expect((await key(call, pin, 1)).outcome).toBe('admitted');
+    await hangUp(call);
+    expect(await wrongCall(caller(1))).toBe('ask');
+    await pass(17);
+    expect(await wrongCall(caller(1))).toBe('ask');
+    await pass(86_401);
+    expect(await wrongCall(caller(1))).toBe('ask');
+    await pass(17);
+    expect((await answer(caller(1))).outcome).toBe('ask');
+  });
+
+  it('keeps nobody else waiting: another caller, or others who withhold their number', async () => {
+    await wrongCall(caller(1));
+    expect((await answer(caller(2))).outcome).toBe('ask');
+    const call = newCall();
+    await answer(null, call);
+    await key(call, 'wrong', 1);
+    await hangUp(call);
+    expect((await answer(null)).outcome).toBe('ask');
+  });
+});
+
+describe('too many wrong PINs on a number', () => {
+  /** As many wrong PINs as were keyed in so many calls, of three tries each: of one in slow mode, by callers who were let in before. */
+  const guesses = (calls: number, known = false): Promise<unknown> =>
+    store.pool.query(
+      `INSERT INTO leg (id, kind, state, number, remote, tries, last_outcome, slow, known, guessed_at, guess_odds, deadline_at, ended_at)
+       SELECT $3 || n, 'inbound', 'ended', $1, '+4478' || lpad(n::text, 8, '0'), tries, 'refused', $4, $4, now(), tries * guess_odds($1), now(), now() FROM generate_series(1, $2::int) AS n, LATERAL (SELECT CASE WHEN $4 THEN 1 ELSE 3 END) AS row (tries)`,
+      [SHARED, calls, freshId('guess'), known],
+    );
+  /** How many wrong PINs a number can take in a day. */
+  const budget = async (): Promise<number> => {
+    const { rows } = await store.pool.query<{ budget: number }>('SELECT floor(0.001 / guess_odds($1))::int AS budget', [
+      SHARED,
+    ]);
+    return rows.at(0)!.budget;
+  };
+  const wrong = async (remote: string): Promise<string> => {
+    const call = newCall();
+    const { outcome } = await answer(remote, call);
+    if (outcome.startsWith('ask')) {
+      await key(call, 'wrong', 1);
+      await hangUp(call);
+    }
+    return outcome;
+  };
+  const right = async (remote: string): Promise<string> => {
+    const call = newCall();
+    await answer(remote, call);
+    const { outcome } = await key(call, pin, 1);
+    await hangUp(call);
+    return outcome;
+  };
+  /** One PIN of six digits: 590 guesses, 295 of them in ordinary times; in slow mode 147 of strangers, one in 588 seconds, and 147 of those who are known. */
+  const sixDigits = (): Promise<unknown> => store.prisma.pin.updateMany({ data: { digits: 6 } });
+
+  it('are as many as leave the odds of one right below one in a thousand, by the PINs’ own lengths', async () => {
+    // One PIN of nine digits among 10 × 9^8.
+    expect(await budget()).toBe(430_467);
+    await sixDigits();
+    expect(await budget()).toBe(590);
+    // From before they were counted: taken to be the shortest.
+    await store.prisma.pin.updateMany({ data: { digits: null } });
+    expect(await budget()).toBe(590);
+  });
+
+  it('put it into slow mode when half of that is used up: a longer prompt, one try, and strangers one at a time', async () => {
+    await sixDigits();
+    await guesses(97);
+    // 291: another three fit, and another after one of them; after two they do not.
+    expect(await wrongCall(caller(1))).toBe('ask');
+    expect(await wrongCall(caller(2))).toBe('ask');
+    const slow = newCall();
+    expect((await answer(caller(3), slow)).outcome).toBe('ask-slowly');
+    expect((await answer(caller(3), slow)).outcome).toBe('ask-slowly');
+    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n + 10)))))).toEqual({
+      busy: 20,
+    });
+    expect((await key(slow, 'wrong', 1)).outcome).toBe('refused');
+  });
+
+  it('are taken to be keyed by all who are being asked: none of them is more than it can take', async () => {
+    await sixDigits();
+    await guesses(95);
+    expect(outcomes(await Promise.all(Array.from({ length: 9 }, (_, n) => answer(caller(n)))))).toEqual({
+      ask: 3,
+      'ask-slowly': 1,
+      busy: 5,
+    });
+  });
+
+  it('make strangers wait after a wrong PIN, and not after a right one, nor after one who kept silent', async () => {
+    await sixDigits();
+    await guesses(100);
+    expect(await right(caller(1))).toBe('admitted');
+    const silent = newCall();
+    expect((await answer(caller(2), silent)).outcome).toBe('ask-slowly');
+    await admitCaller(store, freshToken(), { ...silent, tryNo: 1, lookup: null }, fresh());
+    await hangUp(silent);
+    expect(await wrong(caller(3))).toBe('ask-slowly');
+    expect((await answer(caller(4))).outcome).toBe('busy');
+    await pass(400);
+    expect((await answer(caller(4))).outcome).toBe('busy');
+    await pass(189);
+    expect((await answer(caller(4))).outcome).toBe('ask-slowly');
+  });
+
+  it('let several strangers come at once where more wrong PINs can be taken, on half of the lines', async () => {
+    await store.prisma.dial_in_number.update({
+      where: { e164: SHARED },
+      data: { slow_until: new Date(Date.now() + 3_600_000) },
+    });
+    expect(outcomes(await Promise.all(Array.from({ length: 20 }, (_, n) => answer(caller(n)))))).toEqual({
+      'ask-slowly': 5,
+      busy: 15,
+    });
+  });
+
+  it('keep nobody waiting for strangers who was let in within 30 days', async () => {
+    await sixDigits();
+    for (const n of [6, 7]) expect(await right(caller(n))).toBe('admitted');
+    await pass(29 * 86_400);
+    await guesses(100);
+    expect((await answer(caller(2))).outcome).toBe('ask-slowly');
+    expect((await answer(caller(3))).outcome).toBe('busy');
+    expect((await answer(caller(6))).outcome).toBe('ask-slowly');
+    expect((await answer(caller(7))).outcome).toBe('ask-slowly');
+    await pass(2 * 86_400);
+    await guesses(100);
+    expect((await answer(caller(6))).outcome).toBe('busy');
+  });
+
+  it('make strangers of callers who were let in, after five wrong PINs of one, or a quarter of what can be taken of all', async () => {
+    await sixDigits();
+    for (const n of [6, 7]) expect(await right(caller(n))).toBe('admitted');
+    await guesses(100);
+    const stranger = newCall();
+    await answer(caller(2), stranger);
+    for (let n = 0; n < 5; n++) {
+      expect(await wrong(caller(6))).toBe('ask-slowly');
+      await pass(300);
+    }
+    expect((await answer(caller(6))).outcome).toBe('busy');
+    expect(await wrong(caller(7))).toBe('ask-slowly');
+    await pass(300);
+    await guesses(141, true);
+    expect((await answer(caller(7))).outcome).toBe('busy');
+    // As a stranger, then.
+    await hangUp(stranger);
+    expect(await right(caller(7))).toBe('admitted');
+  });
+
+  it('lock nobody out: the right PIN lets in, in slow mode too', async () => {
+    await sixDigits();
+    await guesses(300);
+    expect(await right(caller(2))).toBe('admitted');
+  });
+
+  it('keep it in slow mode until enough of them are a day old', async () => {
+    await sixDigits();
+    await guesses(50);
+    await pass(3_600);
+    await guesses(60);
+    expect(await right(caller(2))).toBe('admitted');
+    await pass(86_400 - 3_600 - 600);
+    expect((await answer(caller(3))).outcome).toBe('ask-slowly');
+    await hangUp({ legId: (await store.prisma.leg.findFirstOrThrow({ where: { remote: caller(3) } })).id, callId: '' });
+    await pass(601);
+    expect((await answer(caller(3))).outcome).toBe('ask');
+  });
+
+  it('are none where nothing is a PIN, and where nobody is guarded against', async () => {
+    const call = newCall();
+    await answer(caller(1), call);
+    await admitCaller(store, freshToken(), { ...call, tryNo: 1, lookup: null }, fresh());
+    expect(await store.prisma.leg.findFirstOrThrow()).toMatchObject({ tries: 1, guess_odds: 0, guessed_at: null });
+    await key(call, 'wrong', 2);
+    expect((await store.prisma.leg.findFirstOrThrow()).guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
+    await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { guarded: false } });
+    await key(call, 'wrong', 3);
+    expect((await store.prisma.leg.findFirstOrThrow()).guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
+  });
+});

@@ -1,0 +1,377 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { appendEvents } from '../legs/observations.ts';
+import { closeRoom, lockRoom } from '../rooms/rooms.ts';
+import { insertLeg, lockLeg, lockSession, saveLegs, saveSession, StaleVersion } from '../sessions/session-lock.ts';
+import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from './store.ts';
+import {
+  NUMBER,
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  readLeg,
+  readSession,
+  setColumns,
+} from '../testing/fixtures.ts';
+import { admitCaller, answerCaller, useToken, type Admission } from '../callers/voice-webhooks.ts';
+
+let database: TestDatabase;
+let store: Store;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, max: 24, onError: () => undefined });
+  await makeNumbers(store);
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+async function ring(): Promise<{ legId: string; callId: string }> {
+  const call = { legId: freshId('leg'), callId: freshId('call') };
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshSeat());
+  return call;
+}
+
+const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshSeat());
+
+const times = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: n }, (_, i) => work(i)));
+
+/** Something to wait for. */
+function signal(): { given: Promise<void>; give: () => void } {
+  let give = (): void => undefined;
+  const given = new Promise<void>((resolve) => (give = resolve));
+  return { given, give };
+}
+
+/** Resolves when another connection of this database waits for a lock: what it asked for is under way. */
+async function somebodyWaits(): Promise<void> {
+  await expect
+    .poll(
+      async () =>
+        (
+          await store.pool.query(
+            `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          )
+        ).rowCount,
+      { timeout: 20_000, interval: 5 },
+    )
+    .toBeGreaterThan(0);
+}
+
+describe('at the same time', () => {
+  it('the same digits on ten connections count as one try, and get one answer', async () => {
+    const call = await ring();
+    const answers = await times(10, () => key(call, 1, '111222'));
+    expect(new Set(answers.map((each) => `${each.outcome} ${each.tries}`))).toEqual(new Set(['wrong-pin 1']));
+    expect((await readLeg(store, call.legId)).tries).toBe(1);
+  });
+
+  it('the same answer webhook on ten connections makes one leg', async () => {
+    const callId = freshId('call');
+    const answers = await times(10, () =>
+      answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshSeat()),
+    );
+    expect(new Set(answers.map((each) => each.leg_id)).size).toBe(1);
+    expect(await store.prisma.leg.count({ where: { voice_call_id: callId } })).toBe(1);
+  });
+
+  it('one token on ten connections is taken once', async () => {
+    const token = freshToken();
+    expect(
+      (await times(10, () => inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token)))).filter(Boolean),
+    ).toHaveLength(1);
+  });
+
+  it('eight callers after the last session open one next session', async () => {
+    const room = await makeRoom(store);
+    await setColumns(store, 'session', room.sessionId, { state: 'ended' });
+    const calls = await times(8, ring);
+    const admitted = await times(8, (i) => key(calls[i] ?? { legId: '', callId: '' }, 1, room.pin));
+    expect(admitted.map((each) => each.outcome)).toEqual(Array.from({ length: 8 }, () => 'admitted'));
+    expect(new Set(admitted.map((each) => 'session_id' in each && each.session_id)).size).toBe(1);
+    expect(await store.prisma.session.count({ where: { room_id: room.roomId } })).toBe(2);
+  });
+
+  it('ten callers for three seats: three get in', async () => {
+    const room = await makeRoom(store, { max_participants: 3 });
+    const calls = await times(10, ring);
+    const outcomes = (await times(10, (i) => key(calls[i] ?? { legId: '', callId: '' }, 1, room.pin))).map(
+      (each) => each.outcome,
+    );
+    expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(3);
+    expect(outcomes.filter((outcome) => outcome === 'full')).toHaveLength(7);
+  });
+
+  it('ten requests for a bridge leg make one', async () => {
+    const room = await makeRoom(store);
+    const made = await Promise.allSettled(
+      Array.from({ length: 10 }, () => makeLeg(store, room, { kind: 'bridge', state: 'dialling' })),
+    );
+    expect(made.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
+    for (const each of made)
+      if (each.status === 'rejected')
+        expect(each.reason).toMatchObject({ code: '23505', constraint: 'leg_one_bridge' });
+    // The next one may be made when the first is over.
+    await store.prisma.leg.updateMany({ where: { session_id: room.sessionId }, data: { state: 'ended' } });
+    await expect(makeLeg(store, room, { kind: 'bridge', state: 'dialling' })).resolves.toMatch(/^leg_/);
+  });
+
+  it('twenty changes of a session give its events numbers without a gap', async () => {
+    const room = await makeRoom(store);
+    await times(20, (i) =>
+      inTransaction(store, EVERY_TENANT, async (tx) => {
+        const view = await lockSession(tx, room.tenantId, room.sessionId);
+        if (view === null) throw new Error('no session');
+        const events = Array.from({ length: (i % 3) + 1 }, () => ({ type: 'leg.joined', data: { i } }));
+        await appendEvents(
+          tx,
+          room.tenantId,
+          { roomId: room.roomId, sessionId: room.sessionId, firstSeq: view.session.last_seq + 1 },
+          events,
+        );
+        view.session.last_seq += events.length;
+        await saveSession(tx, room.tenantId, view.session);
+      }),
+    );
+    const rows = await store.prisma.outbox.findMany({ where: { session_id: room.sessionId }, orderBy: { seq: 'asc' } });
+    expect(rows.map((row) => row.seq)).toEqual(Array.from({ length: 39 }, (_, i) => i + 1));
+    expect((await readSession(store, room.sessionId)).last_seq).toBe(39);
+  });
+
+  it('a session that is locked leaves its ended legs to others, but for those that are named', async () => {
+    const room = await makeRoom(store);
+    const [up, over, named, connected] = [
+      await makeLeg(store, room, { kind: 'inbound', state: 'answered' }),
+      await makeLeg(store, room, { kind: 'inbound', state: 'ended' }),
+      await makeLeg(store, room, { kind: 'outbound', state: 'ended' }),
+      await makeLeg(store, room, { kind: 'webrtc', state: 'ended', media_connection_id: freshId('con') }),
+    ];
+    const { media_connection_id: connectionId } = await readLeg(store, connected);
+    const isFree = async (id: string): Promise<boolean> =>
+      (await store.pool.query('SELECT FROM leg WHERE id = $1 FOR UPDATE SKIP LOCKED', [id])).rowCount === 1;
+    await inTransaction(store, EVERY_TENANT, async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId, { legId: named, connectionId: connectionId! });
+      expect(view!.legs.map(({ id }) => id).toSorted()).toEqual([up, named, connected].toSorted());
+      for (const id of [up, named, connected]) expect(await isFree(id)).toBe(false);
+      expect(await isFree(over)).toBe(true);
+    });
+    // Of another session it is nobody's here.
+    const other = await makeRoom(store);
+    expect(
+      (await inTransaction(store, EVERY_TENANT, (tx) =>
+        lockSession(tx, other.tenantId, other.sessionId, { legId: named, connectionId: connectionId! }),
+      ))!.legs,
+    ).toEqual([]);
+  });
+
+  it('a caller who was waiting for the session while the room ended: no new session in an ended room', async () => {
+    const room = await makeRoom(store);
+    const call = await ring();
+    const admission = await inTransaction(store, EVERY_TENANT, async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      if (view === null) throw new Error('no session');
+      const keyed = key(call, 1, room.pin);
+      await somebodyWaits();
+      await inTransaction(store, EVERY_TENANT, async (other) => {
+        await lockRoom(other, room.tenantId, room.roomId);
+        await closeRoom(other, room.tenantId, room.roomId, 'ended-by-tenant', 60);
+      });
+      view.session.state = 'ended';
+      await saveSession(tx, room.tenantId, view.session);
+      return { keyed };
+    });
+    expect((await admission.keyed).outcome).toBe('wrong-pin');
+    expect(await store.prisma.session.count({ where: { room_id: room.roomId } })).toBe(1);
+  });
+});
+
+describe('compare-and-set', () => {
+  const stale = async (work: (tx: Tx) => Promise<void>): Promise<void> => {
+    await expect(inTransaction(store, EVERY_TENANT, work)).rejects.toBeInstanceOf(StaleVersion);
+  };
+
+  it('refuses a session and a leg that are another tenant’s', async () => {
+    const [room, other] = [await makeRoom(store), await makeRoom(store)];
+    const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
+    expect(await inTransaction(store, EVERY_TENANT, (tx) => lockLeg(tx, other.tenantId, legId))).toBeNull();
+    expect(await inTransaction(store, EVERY_TENANT, (tx) => lockLeg(tx, null, legId))).toBeNull();
+    await stale(async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      await saveSession(tx, other.tenantId, view!.session);
+    });
+    for (const tenantId of [other.tenantId, null]) {
+      await stale(async (tx) => {
+        const locked = await lockLeg(tx, room.tenantId, legId);
+        await saveLegs(tx, tenantId, [locked!.leg]);
+      });
+    }
+  });
+
+  it('refuses a session and a leg that were read before somebody else wrote them', async () => {
+    const room = await makeRoom(store);
+    const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
+    await stale(async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      if (view === null) throw new Error('no session');
+      await saveSession(tx, room.tenantId, { ...view.session });
+      await saveSession(tx, room.tenantId, view.session);
+    });
+    await stale(async (tx) => {
+      const locked = await lockLeg(tx, room.tenantId, legId);
+      if (locked === null) throw new Error('no leg');
+      await saveLegs(tx, room.tenantId, [{ ...locked.leg }]);
+      await saveLegs(tx, room.tenantId, [locked.leg]);
+    });
+    // Nothing of either transaction stands.
+    expect((await readSession(store, room.sessionId)).version).toBe(0);
+    expect((await readLeg(store, legId)).version).toBe(0);
+  });
+
+  it('writes many legs at once, and none when one of them was read too early', async () => {
+    const room = await makeRoom(store);
+    for (const kind of ['inbound', 'outbound', 'webrtc'] as const)
+      await makeLeg(store, room, { kind, state: 'answered' });
+    const at = new Date('2026-05-04T09:30:00.123Z');
+    const change = (early: boolean) =>
+      inTransaction(store, EVERY_TENANT, async (tx) => {
+        const { legs } = (await lockSession(tx, room.tenantId, room.sessionId))!;
+        for (const [i, leg] of legs.entries())
+          Object.assign(leg, {
+            state: 'ending',
+            muted: true,
+            owed_at: at,
+            owed_reason: 'It’s “over”, \\ {x}',
+            asks: 3,
+            answered_at: null,
+            voice_call_id: null,
+            version: leg.version + (early && i === 1 ? 1 : 0),
+          });
+        await saveLegs(tx, room.tenantId, legs);
+        return legs;
+      });
+    await expect(change(true)).rejects.toBeInstanceOf(StaleVersion);
+    expect(await store.prisma.leg.count({ where: { session_id: room.sessionId, version: 0, state: 'answered' } })).toBe(
+      3,
+    );
+    const written = await change(false);
+    expect(
+      await store.prisma.leg.findMany({
+        where: { session_id: room.sessionId },
+        orderBy: [{ created_at: 'asc' }, { id: 'asc' }],
+      }),
+    ).toEqual(written);
+    expect(written.map(({ version }) => version)).toEqual([1, 1, 1]);
+  });
+
+  it('may be done twice by the one who did it', async () => {
+    const room = await makeRoom(store);
+    await inTransaction(store, EVERY_TENANT, async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      if (view === null) throw new Error('no session');
+      await saveSession(tx, room.tenantId, view.session);
+      await saveSession(tx, room.tenantId, view.session);
+    });
+    expect((await readSession(store, room.sessionId)).version).toBe(2);
+  });
+});
+
+describe('a transaction', () => {
+  it('leaves nothing when its work throws', async () => {
+    const room = await makeRoom(store);
+    const work = inTransaction(store, EVERY_TENANT, async (tx) => {
+      await insertLeg(
+        tx,
+        room.tenantId,
+        { id: room.sessionId, account_id: null },
+        { id: 'leg_never', kind: 'webrtc', state: 'requested', deadline_at: new Date('2099-01-01') },
+      );
+      throw new Error('changed my mind');
+    });
+    await expect(work).rejects.toThrow('changed my mind');
+    expect(await store.prisma.leg.findUnique({ where: { id: 'leg_never' } })).toBeNull();
+  });
+
+  it('runs again after a deadlock, and both sides are done', async () => {
+    const rooms = [await makeRoom(store), await makeRoom(store)] as const;
+    const locked = [signal(), signal()] as const;
+    const lock = (tx: Tx, { tenantId, sessionId }: { tenantId: string; sessionId: string }) =>
+      lockSession(tx, tenantId, sessionId);
+    let runs = 0;
+    await Promise.all([
+      inTransaction(store, EVERY_TENANT, async (tx) => {
+        runs += 1;
+        await lock(tx, rooms[0]);
+        locked[0].give();
+        await locked[1].given;
+        await lock(tx, rooms[1]);
+      }),
+      inTransaction(store, EVERY_TENANT, async (tx) => {
+        runs += 1;
+        await lock(tx, rooms[1]);
+        locked[1].give();
+        await locked[0].given;
+        await lock(tx, rooms[0]);
+      }),
+    ]);
+    // Three, or more when the two meet again.
+    expect(runs).toBeGreaterThanOrEqual(3);
+  });
+});
+
+test('a connection that the server kills mid-transaction is not given to the next', async () => {
+  const own = openStore({ owner: true, url: database.url, max: 1, onError: () => undefined });
+  try {
+    const killed = inTransaction(own, EVERY_TENANT, async (tx) => {
+      const { rows } = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await store.pool.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+      await tx.query('SELECT 1');
+    });
+    await expect(killed).rejects.toThrow(/terminat|connection|not queryable/i);
+    expect((await own.pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await own.close();
+  }
+});
+
+test('a connection that dies without a word is given up in time, and the next works', async () => {
+  const { hostname, port } = new URL(database.url);
+  const pairs: { near: Socket; far: Socket }[] = [];
+  let dead = false;
+  const relay = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    pairs.push({ near, far });
+    for (const socket of [near, far]) socket.on('error', () => undefined);
+    near.on('data', (bytes) => void (!dead && far.write(bytes)));
+    far.on('data', (bytes) => void (!dead && near.write(bytes)));
+  });
+  relay.listen(0, '127.0.0.1');
+  await once(relay, 'listening');
+  const url = new URL(database.url);
+  url.hostname = '127.0.0.1';
+  url.port = String((relay.address() as AddressInfo).port);
+  const own = openStore({ owner: true, url: url.href, max: 1, onError: () => undefined });
+  try {
+    await own.pool.query('SELECT 1');
+    dead = true;
+    await expect(inTransaction(own, EVERY_TENANT, (tx) => tx.query('SELECT 1'))).rejects.toThrow(/timeout/i);
+    dead = false;
+    expect((await own.pool.query<{ one: number }>('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await own.close();
+    for (const { near, far } of pairs) {
+      near.destroy();
+      far.destroy();
+    }
+    relay.close();
+  }
+});

@@ -1,0 +1,234 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EVERY_TENANT, inTransaction, openStore, readAs, type Store } from './store.ts';
+import { makeLeg, makeNumbers, makeRoom, type MadeRoom } from '../testing/fixtures.ts';
+
+let database: TestDatabase;
+/** As the database's owner, for the catalogue and the rows to start from; and as the services connect. */
+let owner: Store;
+let service: Store;
+let mine: MadeRoom;
+let theirs: MadeRoom;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  owner = openStore({ owner: true, url: database.url, onError: () => undefined });
+  // One connection, so that every test gets what the one before left on it.
+  service = openStore({ url: database.url, max: 1, onError: () => undefined });
+  await makeNumbers(owner);
+  [mine, theirs] = [await makeRoom(owner), await makeRoom(owner)];
+  for (const room of [mine, theirs]) await makeLeg(owner, room, { kind: 'inbound', state: 'joined' });
+});
+afterAll(async () => {
+  await service.close();
+  await owner.close();
+  await database.drop();
+});
+
+interface Table {
+  name: string;
+  enabled: boolean;
+  forced: boolean;
+  owner: string;
+  policies: string[];
+}
+
+/** A line of pg_policies. */
+interface Policy {
+  name: string;
+  policy: string;
+  permissive: string;
+  roles: string[];
+  cmd: string;
+  qual: string | null;
+  with_check: string | null;
+}
+
+/** Every table that holds something of a tenant's: those with a tenant_id, and the tenants themselves. From the catalogue, so a new one cannot be forgotten. */
+const TABLES_OF_TENANTS = `
+  SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced, pg_get_userbyid(c.relowner) AS owner,
+         ARRAY(SELECT p.polname::text FROM pg_policy p WHERE p.polrelid = c.oid ORDER BY 1) AS policies
+  FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+    AND (c.relname = 'tenant' OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)) ORDER BY 1`;
+const tablesOfTenants = async (): Promise<Table[]> => (await owner.pool.query<Table>(TABLES_OF_TENANTS)).rows;
+const count = async (scope: string | typeof EVERY_TENANT, table: string): Promise<number | undefined> =>
+  (await service.query<{ n: number }>(scope, { text: `SELECT count(*)::int AS n FROM ${table}` })).rows[0]?.n;
+
+describe('the catalogue', () => {
+  it('has no table of tenants without forced row-level security and both policies', async () => {
+    const tables = await tablesOfTenants();
+    expect(tables.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        'tenant',
+        'api_key',
+        'room',
+        'pin',
+        'session',
+        'participant',
+        'leg',
+        'outbox',
+        'observation',
+        'hang_up_attempt',
+      ]),
+    );
+    for (const table of tables)
+      expect(table).toMatchObject({ enabled: true, forced: true, policies: ['every_row', 'tenant_rows'] });
+  });
+
+  it('lets each of the two see what it should, by the very words of the policies', async () => {
+    const OWN = '(tenant_id = ( SELECT tenant_in_context() AS tenant_in_context))';
+    const throughLeg = `(${OWN} OR ((tenant_id IS NULL) AND (leg_id IN ( SELECT l.id\n   FROM leg l))))`;
+    const SPECIAL: Readonly<Record<string, Partial<Policy>>> = {
+      tenant: { cmd: 'SELECT', qual: OWN.replace('tenant_id', 'id'), with_check: null },
+      hang_up_attempt: { qual: throughLeg },
+      observation: { qual: throughLeg },
+      // What an operator did to it, too; that it cannot claim to have been done.
+      audit_entry: {
+        qual: `(${OWN} OR (about @> ARRAY[( SELECT tenant_in_context() AS tenant_in_context)]))`,
+        with_check: `(${OWN} AND (about = '{}'::text[]))`,
+      },
+    };
+    const { rows } = await owner.pool.query<Policy>(
+      `SELECT p.tablename::text AS name, p.policyname::text AS policy, p.permissive, p.roles::text[] AS roles, p.cmd, p.qual, p.with_check FROM pg_policies p WHERE p.schemaname = 'public' AND p.tablename = ANY($1) ORDER BY 1, 2`,
+      [(await tablesOfTenants()).map(({ name }) => name)],
+    );
+    for (const row of rows) {
+      const { name, policy } = row;
+      const common = { name, policy, permissive: 'PERMISSIVE' };
+      expect(row).toEqual(
+        policy === 'every_row'
+          ? { ...common, roles: ['partyline_platform'], cmd: 'ALL', qual: 'true', with_check: 'true' }
+          : { ...common, roles: ['partyline_tenant'], cmd: 'ALL', qual: OWN, with_check: OWN, ...SPECIAL[name] },
+      );
+    }
+  });
+
+  it('would show one that was forgotten', async () => {
+    await owner.pool.query('CREATE TABLE forgotten (tenant_id text)');
+    try {
+      expect((await tablesOfTenants()).find(({ name }) => name === 'forgotten')).toMatchObject({
+        enabled: false,
+        forced: false,
+        policies: [],
+      });
+    } finally {
+      await owner.pool.query('DROP TABLE forgotten');
+    }
+  });
+
+  it('gives the services’ roles no table of their own and no way past row-level security', async () => {
+    const { rows } = await owner.pool.query(
+      `SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcanlogin FROM pg_roles WHERE rolname IN ('partyline_tenant', 'partyline_platform') ORDER BY 1`,
+    );
+    expect(rows).toEqual(
+      ['partyline_platform', 'partyline_tenant'].map((rolname) => ({
+        rolname,
+        rolsuper: false,
+        rolbypassrls: false,
+        rolcreaterole: false,
+        rolcanlogin: false,
+      })),
+    );
+    const owned = await owner.pool.query(
+      `SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) IN ('partyline_tenant', 'partyline_platform')`,
+    );
+    expect(owned.rows).toEqual([]);
+  });
+
+  it('lets a tenant run no function as the operator but those of the webhooks', async () => {
+    const { rows } = await owner.pool.query<{ name: string }>(
+      `SELECT p.proname AS name FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege('partyline_tenant', p.oid, 'EXECUTE') ORDER BY 1`,
+    );
+    expect(rows.map(({ name }) => name)).toEqual([
+      'admit_caller',
+      'answer_caller',
+      'answer_own_leg',
+      'count_pins',
+      'hold_number',
+    ]);
+  });
+});
+
+describe('every table of tenants', () => {
+  it('shows nothing without a scope, whatever was done on the connection before', async () => {
+    for (const { name } of await tablesOfTenants()) {
+      await service.query(mine.tenantId, { text: 'SELECT 1' });
+      await service.query(EVERY_TENANT, { text: 'SELECT 1' });
+      expect([name, (await service.pool.query(`SELECT * FROM ${name}`)).rows]).toEqual([name, []]);
+      expect([name, await count('', name)]).toEqual([name, 0]);
+      expect([name, await count('ten_nobody', name)]).toEqual([name, 0]);
+    }
+  });
+
+  it('lets a tenant read its own rows and no others’, not even by asking for them', async () => {
+    for (const { name } of await tablesOfTenants()) {
+      const whose = name === 'tenant' ? 'id' : 'tenant_id';
+      expect([name, await count(mine.tenantId, `${name} WHERE ${whose} IS DISTINCT FROM '${mine.tenantId}'`)]).toEqual([
+        name,
+        0,
+      ]);
+    }
+    for (const name of ['tenant', 'room', 'session', 'pin', 'participant', 'leg'])
+      expect([name, await count(mine.tenantId, name)]).toEqual([name, 1]);
+    expect(await count(EVERY_TENANT, 'room')).toBe(2);
+    expect(await readAs(service, mine.tenantId, (db) => db.room.findMany({ select: { id: true } }))).toEqual([
+      { id: mine.roomId },
+    ]);
+    expect(await service.prisma.room.findMany()).toEqual([]);
+  });
+
+  it('lets a tenant change, take over and delete nothing of others’', async () => {
+    const { rows: before } = await owner.pool.query('SELECT * FROM leg ORDER BY id');
+    for (const { name } of await tablesOfTenants()) {
+      const whose = name === 'tenant' ? 'id' : 'tenant_id';
+      for (const text of [
+        `UPDATE ${name} SET ${whose} = ${whose} WHERE ${whose} = '${theirs.tenantId}'`,
+        `DELETE FROM ${name} WHERE ${whose} = '${theirs.tenantId}'`,
+      ]) {
+        const changed = await service.query(mine.tenantId, { text }).then(
+          ({ rowCount }) => rowCount,
+          (error: { code: string }) => error.code,
+        );
+        // Its own row, and what was done, a tenant may not even try to change.
+        expect([text, changed]).toEqual([text, ['tenant', 'audit_entry'].includes(name) ? '42501' : 0]);
+      }
+      // Handing a row over, or taking one in.
+      if (name === 'tenant') continue;
+      await expect(
+        service.query(mine.tenantId, { text: `INSERT INTO ${name} (tenant_id) VALUES ('${theirs.tenantId}')` }),
+      ).rejects.toMatchObject({ code: expect.stringMatching(/^(42501|23502)$/) });
+    }
+    await expect(
+      service.query(mine.tenantId, { text: `UPDATE room SET tenant_id = '${theirs.tenantId}'` }),
+    ).rejects.toMatchObject({ code: '42501' });
+    expect((await owner.pool.query('SELECT * FROM leg ORDER BY id')).rows).toEqual(before);
+  });
+
+  it('and of the dial-in numbers, the shared ones and its own, of which it changes none', async () => {
+    await owner.prisma.dial_in_number.createMany({
+      data: [
+        { e164: '+13125550001', dedicated_to: mine.tenantId },
+        { e164: '+13125550002', dedicated_to: theirs.tenantId },
+      ],
+    });
+    const seen = await service.query<{ e164: string }>(mine.tenantId, {
+      text: 'SELECT e164 FROM dial_in_number WHERE dedicated_to IS NOT NULL',
+    });
+    expect(seen.rows).toEqual([{ e164: '+13125550001' }]);
+    expect(await count(mine.tenantId, 'dial_in_number WHERE dedicated_to IS NULL')).toBeGreaterThan(0);
+    for (const text of [
+      'UPDATE dial_in_number SET dedicated_to = NULL',
+      'DELETE FROM dial_in_number',
+      `INSERT INTO dial_in_number (e164) VALUES ('+13125550003')`,
+    ]) {
+      await expect(service.query(mine.tenantId, { text })).rejects.toMatchObject({ code: '42501' });
+    }
+  });
+
+  it('is not opened by a tenant id that was made to end the statement', async () => {
+    const hostile = `x'; SET LOCAL ROLE partyline_platform; --`;
+    expect(await count(hostile, 'room')).toBe(0);
+    await expect(
+      inTransaction(service, mine.tenantId, (tx) => tx.query('TRUNCATE room CASCADE')),
+    ).rejects.toMatchObject({ code: '42501' });
+  });
+});

@@ -1,0 +1,151 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openStore, type Store } from './store.ts';
+import { freshId } from '../testing/fixtures.ts';
+import { giveBackTurn, takePlace, takeTurn, type Place } from './rate-limit.ts';
+
+let database: TestDatabase;
+/** Two processes. */
+let stores: readonly [Store, Store];
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const open = () => openStore({ owner: true, url: database.url, max: 8, onError: () => undefined });
+  stores = [open(), open()];
+});
+afterAll(async () => {
+  await Promise.all(stores.map((store) => store.close()));
+  await database.drop();
+});
+
+const of = (i: number): Store => stores[i % 2 === 0 ? 0 : 1];
+const passTime = (table: 'turn' | 'provider_pace', ms: number) =>
+  of(0).pool.query(`UPDATE ${table} SET free_at = free_at - make_interval(secs => $1)`, [ms / 1_000]);
+/** When the next place of a line is, on the database's clock. */
+const freeAt = async (account: string): Promise<number> =>
+  (await of(0).prisma.provider_pace.findFirstOrThrow({ where: { account, share: '' } })).free_at.getTime();
+
+/** At once: a place is on a whole millisecond. */
+const AT_ONCE = 1;
+const waitOf = (place: Place): number => ('waitMs' in place ? place.waitMs : Number.NaN);
+const againOf = (place: Place): number => ('againMs' in place ? place.againMs : Number.NaN);
+
+describe('a place in a line', () => {
+  it('is had at once when nobody waits', async () => {
+    expect(waitOf(await takePlace(of(0), freshId('acc'), 'ask', { everyMs: 1_000, withinMs: 0 }))).toBeLessThanOrEqual(
+      AT_ONCE,
+    );
+  });
+
+  it('is after all others’, whatever process they are in: so many places, so long a line', async () => {
+    const account = freshId('acc');
+    const pace = { everyMs: 100_000, withinMs: 10_000_000 };
+    const waits = (
+      await Promise.all(Array.from({ length: 20 }, (_, i) => takePlace(of(i), account, 'ask', pace, `ten_${i % 3}`)))
+    )
+      .map(waitOf)
+      .toSorted((a, b) => a - b);
+    for (const [i, wait] of waits.entries()) {
+      expect(wait).toBeLessThanOrEqual(i * 100_000 + AT_ONCE);
+      expect(wait).toBeGreaterThan(i * 100_000 - 50_000);
+    }
+  });
+
+  it('that is too far off is not given, and not taken: the line is no longer for it, and who asked is told when there will be one', async () => {
+    const account = freshId('acc');
+    await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 0 });
+    const before = await freeAt(account);
+    for (const place of await Promise.all(
+      Array.from({ length: 5 }, (_, i) => takePlace(of(i), account, 'ask', { everyMs: 600_000, withinMs: 300_000 })),
+    )) {
+      expect(againOf(place)).toBeGreaterThan(850_000);
+      expect(againOf(place)).toBeLessThanOrEqual(900_000 + AT_ONCE);
+    }
+    expect(await freeAt(account)).toBe(before);
+    expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 610_000 }))).toBeGreaterThan(
+      500_000,
+    );
+  });
+
+  it('is not in another lane’s way, nor in another account’s', async () => {
+    const account = freshId('acc');
+    await takePlace(of(0), account, 'ask', { everyMs: 60_000, withinMs: 0 });
+    expect(waitOf(await takePlace(of(1), account, 'hang-up', { everyMs: 60_000, withinMs: 0 }))).toBeLessThanOrEqual(
+      AT_ONCE,
+    );
+    expect(waitOf(await takePlace(of(1), freshId('acc'), 'ask', { everyMs: 60_000, withinMs: 0 }))).toBeLessThanOrEqual(
+      AT_ONCE,
+    );
+  });
+
+  it('that nobody took is not saved up: after a pause there is one at once, not ten', async () => {
+    const account = freshId('acc');
+    await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 });
+    await passTime('provider_pace', 6_000_000);
+    expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 }))).toBeLessThanOrEqual(
+      AT_ONCE,
+    );
+    expect(await takePlace(of(1), account, 'ask', { everyMs: 100_000, withinMs: 0 })).toHaveProperty('againMs');
+  });
+
+  it('is another’s, however many one wants: one who has its own far off gets no more, and who comes waits for those alone', async () => {
+    const account = freshId('acc');
+    const pace = { everyMs: 100_000, shareMs: 250_000, withinMs: 10_000_000 };
+    const greedy = () =>
+      Promise.all(Array.from({ length: 50 }, (_, i) => takePlace(of(i), account, 'ask', pace, 'ten_greedy')));
+    // At 0, 100 and 200 s; the next is to be 300 s off.
+    expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(3);
+    const wait = waitOf(await takePlace(of(1), account, 'ask', pace, 'ten_modest'));
+    expect(wait).toBeGreaterThan(250_000);
+    expect(wait).toBeLessThanOrEqual(300_000 + AT_ONCE);
+    // And so in turns, as time goes by.
+    await passTime('provider_pace', 100_000);
+    expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(1);
+    expect(waitOf(await takePlace(of(1), account, 'ask', pace, 'ten_third'))).toBeLessThanOrEqual(400_000 + AT_ONCE);
+  });
+
+  it('of those who come again when they are told is told one by one, at most 15 s off', async () => {
+    const account = freshId('acc');
+    const pace = { everyMs: 5_000, shareMs: 0, withinMs: 3_600_000, again: true };
+    const taken = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => takePlace(of(i), account, 'hang-up', pace, 'ten_1')),
+    );
+    const again = taken
+      .filter((place) => 'againMs' in place)
+      .map(againOf)
+      .toSorted((a, b) => a - b);
+    expect(again).toHaveLength(5);
+    for (const [i, ms] of again.entries()) {
+      expect(ms).toBeLessThanOrEqual(Math.min(15_000, 10_000 + i * 5_000) + AT_ONCE);
+      expect(ms).toBeGreaterThan(Math.min(15_000, 10_000 + i * 5_000) - 8_000);
+    }
+    // Another’s times are its own.
+    expect(waitOf(await takePlace(of(0), account, 'hang-up', pace, 'ten_2'))).toBeLessThanOrEqual(5_000 + AT_ONCE);
+  });
+});
+
+describe('a turn', () => {
+  it('is one’s at a time, however many ask, and another’s when it is over and not before', async () => {
+    const name = freshId('turn');
+    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => takeTurn(of(i), name, 600_000)));
+    const had = (turns: readonly boolean[]): number => turns.filter(Boolean).length;
+    expect(had(await ask())).toBe(1);
+    await passTime('turn', 550_000);
+    expect(had(await ask())).toBe(0);
+    await passTime('turn', 50_000);
+    expect(had(await ask())).toBe(1);
+    expect(had(await ask())).toBe(0);
+  });
+
+  it('of one name is not of another', async () => {
+    expect(await takeTurn(of(0), freshId('turn'), 60_000)).toBe(true);
+    expect(await takeTurn(of(0), freshId('turn'), 60_000)).toBe(true);
+  });
+
+  it('that is given back is anybody’s at once', async () => {
+    const name = freshId('turn');
+    expect(await takeTurn(of(0), name, 60_000)).toBe(true);
+    await giveBackTurn(of(0), name);
+    expect(await takeTurn(of(1), name, 60_000)).toBe(true);
+    expect(await takeTurn(of(0), name, 60_000)).toBe(false);
+  });
+});

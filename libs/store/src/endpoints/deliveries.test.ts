@@ -1,0 +1,365 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { claimDeliveries, markFailed, markTaken, tidyDeliveries, type DeliveryToSend } from './deliveries.ts';
+import { listDeliveries, replayDelivery, replayEvents } from './delivery-log.ts';
+import { deleteEndpoint, disableEndpoint, pingEndpoint, updateEndpoint } from './endpoints.ts';
+import { appendEvents } from '../legs/observations.ts';
+import { eventId, findEvent } from '../events/outbox.ts';
+import { inTransaction, openStore, type Store } from '../database/store.ts';
+import { freshId, makeEndpoint, makeNumbers, makeRoom, type MadeRoom } from '../testing/fixtures.ts';
+
+let database: TestDatabase;
+let store: Store;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, max: 12, onError: () => undefined });
+  await makeNumbers(store);
+});
+beforeEach(async () => {
+  await store.prisma.delivery.deleteMany();
+  await store.prisma.outbox.deleteMany();
+  await store.prisma.endpoint.deleteMany();
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+const CLAIM = { leaseMs: 30_000, width: 100, share: 100, opensAt: 3, limit: 1 };
+const NO = { status: 500, durationMs: 12, error: null };
+const PROBE = { opensAt: 3, firstS: 5, longestS: 20 };
+const WAIT_MS = 60_000;
+
+const claim = async (): Promise<DeliveryToSend | null> => (await claimDeliveries(store, CLAIM))[0] ?? null;
+const claimAll = (): Promise<DeliveryToSend[]> => claimDeliveries(store, { ...CLAIM, limit: 100 });
+const taken = (sent: DeliveryToSend) => markTaken(store, sent.tenant_id, sent, { ...NO, status: 204 });
+const failed = (sent: DeliveryToSend, waitMs: number | null = WAIT_MS) =>
+  markFailed(store, sent.tenant_id, sent, NO, waitMs, PROBE);
+
+/** A session of a tenant with an endpoint, and so many events of it. */
+async function tell(
+  events: number,
+  { room, endpoint = true, type = 'leg.joined' }: { room?: MadeRoom; endpoint?: boolean; type?: string } = {},
+): Promise<MadeRoom> {
+  const made = room ?? (await makeRoom(store));
+  if (endpoint && room === undefined) await makeEndpoint(store, made.tenantId);
+  const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
+  const list = Array.from({ length: events }, () => ({ type, data: { legId: 'leg_1' } }));
+  await inTransaction(store, made.tenantId, (tx) =>
+    appendEvents(tx, made.tenantId, { roomId: made.roomId, sessionId: made.sessionId, firstSeq }, list),
+  );
+  return made;
+}
+const rowsOf = ({ sessionId }: MadeRoom) =>
+  store.prisma.delivery.findMany({ where: { stream: sessionId }, orderBy: { seq: 'asc' } });
+const endpointOf = ({ tenantId }: MadeRoom) =>
+  store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
+/** Time goes by: the rows are moved back instead. */
+const letPass = async (seconds: number): Promise<void> => {
+  await store.pool.query(
+    'UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)',
+    [seconds],
+  );
+  await store.pool.query(
+    'UPDATE endpoint SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)',
+    [seconds],
+  );
+};
+
+describe('an event that is to be sent', () => {
+  it('is had by one at a time, with all that is sent of it, and the attempt is noted first', async () => {
+    const room = await tell(1);
+    const endpoint = await endpointOf(room);
+    const sent = (await claim())!;
+    expect(sent).toEqual({
+      id: expect.stringMatching(/^dlv_[\w-]{22}$/),
+      tenant_id: room.tenantId,
+      endpoint_id: endpoint.id,
+      attempts: 1,
+      tries: 1,
+      url: endpoint.url,
+      secret: Buffer.from('sealed'),
+      old_secret: null,
+      event: {
+        id: expect.any(String),
+        room_id: room.roomId,
+        session_id: room.sessionId,
+        endpoint_id: null,
+        seq: 1,
+        type: 'leg.joined',
+        data: { legId: 'leg_1' },
+        created_at: expect.any(Date),
+      },
+    });
+    expect(await claim()).toBeNull();
+    expect(await listDeliveries(store, room.tenantId, endpoint.id, { state: 'pending', limit: 5 })).toMatchObject([
+      { id: sent.id, attempts: [{ no: 1, status: null, error: null }] },
+    ]);
+  });
+
+  it('goes to each endpoint that wants its type, and to none that is disabled or deleted', async () => {
+    const room = await makeRoom(store);
+    const ids = { all: '', some: '', others: '', off: '', gone: '' };
+    for (const name of ['all', 'some', 'others', 'off', 'gone'] as const)
+      ids[name] = await makeEndpoint(store, room.tenantId, {
+        types: name === 'some' ? ['leg.joined', 'leg.ended'] : name === 'others' ? ['session.ended'] : [],
+      });
+    await updateEndpoint(store, room.tenantId, ids.off, { enabled: false });
+    await deleteEndpoint(store, room.tenantId, ids.gone);
+    await makeEndpoint(store, (await makeRoom(store)).tenantId);
+    await tell(1, { room });
+    expect((await rowsOf(room)).map((row) => row.endpoint_id).toSorted()).toEqual([ids.all, ids.some].toSorted());
+  });
+
+  it('goes to one of many who ask at once, and of a session only the first', async () => {
+    const rooms = [];
+    for (let i = 0; i < 5; i++) rooms.push(await tell(3));
+    const claimed = (await Promise.all(Array.from({ length: 12 }, claimAll))).flat();
+    expect(claimed.map((each) => each.event.seq)).toEqual([1, 1, 1, 1, 1]);
+    expect(new Set(claimed.map((each) => each.event.session_id))).toEqual(new Set(rooms.map((room) => room.sessionId)));
+  });
+
+  it('is followed by the next when it is delivered, or has failed for good', async () => {
+    const room = await tell(3);
+    const first = (await claim())!;
+    await taken(first);
+    const second = (await claim())!;
+    expect([second.event.seq, await claim()]).toEqual([2, null]);
+    await failed(second, null);
+    expect((await claim())?.event.seq).toBe(3);
+    expect((await rowsOf(room)).map((row) => row.state)).toEqual(['delivered', 'failed', 'pending']);
+  });
+
+  it('is free again when whoever had it is gone, as the same event', async () => {
+    await tell(2);
+    const first = (await claim())!;
+    await letPass(31);
+    const again = (await claim())!;
+    expect(again).toEqual({ ...first, attempts: 2, tries: 2 });
+    expect(eventId(again.event)).toBe(eventId(first.event));
+  });
+
+  it('that was put off waits, and what is behind it with it', async () => {
+    const room = await tell(3);
+    await failed((await claim())!);
+    expect(await claim()).toBeNull();
+    expect(new Set((await rowsOf(room)).map((row) => row.next_try_at?.getTime())).size).toBe(1);
+    // One more of that session: it is due, and still not the first.
+    await tell(1, { room });
+    expect(await claim()).toBeNull();
+    await letPass(61);
+    expect(await claim()).toMatchObject({ event: { seq: 1 }, attempts: 2 });
+  });
+
+  it('is not put off by one who was too slow', async () => {
+    const room = await tell(2);
+    const slow = (await claim())!;
+    await letPass(31);
+    const quick = (await claim())!;
+    await failed(slow);
+    expect((await rowsOf(room))[0]?.lease_until).not.toBeNull();
+    await taken(quick);
+    await failed(slow);
+    expect((await claim())?.event.seq).toBe(2);
+  });
+
+  it('is not marked for another tenant', async () => {
+    const room = await tell(1);
+    const sent = (await claim())!;
+    await markTaken(store, 'ten_other', sent, NO);
+    await markFailed(store, 'ten_other', sent, NO, 1, PROBE);
+    expect((await rowsOf(room))[0]).toMatchObject({ state: 'pending', lease_until: expect.any(Date) });
+  });
+});
+
+describe('an endpoint', () => {
+  it('does not take every sender', async () => {
+    const first = await tell(1);
+    for (let i = 0; i < 4; i++) await tell(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
+    await tell(1);
+    const claimed = await claimDeliveries(store, { ...CLAIM, width: 2, limit: 10 });
+    expect(claimed.filter((each) => each.tenant_id === first.tenantId)).toHaveLength(2);
+    expect(claimed).toHaveLength(3);
+    expect(await claimDeliveries(store, { ...CLAIM, width: 2, limit: 10 })).toEqual([]);
+  });
+
+  it('of a tenant with many, all of them slow, takes no more than its tenant’s share; whoever has least on its way comes first', async () => {
+    const greedy = await makeRoom(store);
+    for (let i = 0; i < 5; i++) await makeEndpoint(store, greedy.tenantId);
+    for (let i = 0; i < 6; i++)
+      await tell(1, { room: await makeRoom(store, { tenant_id: greedy.tenantId }), endpoint: false });
+    const share = { ...CLAIM, width: 4, share: 8, limit: 64 };
+    const whose = async (limit = 64): Promise<string[]> =>
+      (await claimDeliveries(store, { ...share, limit })).map(({ tenant_id }) => tenant_id);
+    expect(await whose()).toEqual(Array.from({ length: 8 }, () => greedy.tenantId));
+    expect(await whose()).toEqual([]);
+    // Due for less long, and first all the same; of a few places both get some.
+    const modest = await tell(3);
+    expect(await whose(1)).toEqual([modest.tenantId]);
+    await letPass(31);
+    const both = await whose(2);
+    expect(both.toSorted()).toEqual([greedy.tenantId, modest.tenantId].toSorted());
+  });
+
+  it('with a thousand events waiting is passed over as quickly as one with one', async () => {
+    const slow = await tell(1);
+    await store.pool.query(
+      `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at) SELECT 'dlv_' || n, $1, $2, (SELECT min(id) FROM outbox) + n::bigint * 1000000, 'ses_' || n, 1, now() - interval '1 day' FROM generate_series(1, 20000) n`,
+      [slow.tenantId, (await endpointOf(slow)).id],
+    );
+    await store.pool.query('UPDATE endpoint SET failures = 9, probe_at = now() + make_interval(mins => 1)');
+    await tell(1);
+    await store.pool.query('ANALYZE delivery');
+    const before = await scanned();
+    expect((await claimAll()).map((each) => each.tenant_id)).not.toContain(slow.tenantId);
+    expect((await scanned()) - before).toBeLessThan(100);
+  });
+
+  it('that fails is tried by one probe at a time, less and less often, and by all again when one was taken', async () => {
+    const first = await tell(1);
+    for (let i = 0; i < 4; i++) await tell(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
+    for (const waitS of [5, 10, 20, 20]) {
+      // The first three at once: it is not open yet.
+      if (waitS === 5)
+        for (const each of await claimDeliveries(store, { ...CLAIM, limit: 3 })) await failed(each, 1_000);
+      else await failed((await claim())!, 1_000);
+      // The probe is put off for the look, so that its time does not come meanwhile.
+      await store.pool.query(`UPDATE endpoint SET probe_at = probe_at + interval '1 minute'`);
+      expect(await claimAll()).toEqual([]);
+      await store.pool.query(`UPDATE endpoint SET probe_at = probe_at - interval '1 minute'`);
+      const { rows } = await store.pool.query<{ s: number }>(
+        `SELECT round(extract(epoch FROM probe_at - (SELECT max(next_try_at) - interval '1 second' FROM delivery)))::int AS s FROM endpoint`,
+      );
+      expect(rows).toEqual([{ s: waitS }]);
+      await letPass(waitS + 1);
+    }
+    // Many ask at once, and one has it; while it is out nobody else, whatever becomes of who has it.
+    const probes = (await Promise.all(Array.from({ length: 8 }, claimAll))).flat();
+    expect([probes.length, await claimAll()]).toEqual([1, []]);
+    for (const probe of probes) await taken(probe);
+    expect(await claimAll()).toHaveLength(4);
+    expect(await endpointOf(first)).toMatchObject({ failures: 0, failing_since: null, probe_at: null });
+  });
+
+  it('that is disabled gets nothing; what waits is ended, and others are told', async () => {
+    const room = await tell(2);
+    const { id } = await endpointOf(room);
+    const other = await makeEndpoint(store, room.tenantId);
+    expect([
+      await disableEndpoint(store, room.tenantId, id, 'gone'),
+      await disableEndpoint(store, room.tenantId, id, 'gone'),
+    ]).toEqual([true, false]);
+    const claimed = await claimAll();
+    expect(claimed.map((each) => [each.endpoint_id, each.event])).toMatchObject([
+      [
+        other,
+        {
+          type: 'endpoint.disabled',
+          room_id: null,
+          session_id: null,
+          endpoint_id: id,
+          seq: 1,
+          data: { endpointId: id, reason: 'gone' },
+        },
+      ],
+    ]);
+    for (const { event } of claimed)
+      expect(await findEvent(store, room.tenantId, eventId(event))).toEqual({ id: event.id, old: false });
+    expect(await tidyDeliveries(store, 100)).toBe(2);
+    expect((await rowsOf(room)).map((row) => row.state)).toEqual(['failed', 'failed']);
+    expect(await replayDelivery(store, room.tenantId, (await rowsOf(room))[0]?.id ?? '')).toBe('disabled');
+    expect(await pingEndpoint(store, room.tenantId, id)).toBe('disabled');
+    // From the next event on again; what was missed, when asked for.
+    await updateEndpoint(store, room.tenantId, id, { enabled: true });
+    await tell(1, { room });
+    expect((await claimAll()).find((each) => each.endpoint_id === id)?.event.seq).toBe(3);
+  });
+
+  it('that is deleted leaves nothing behind', async () => {
+    const room = await tell(3);
+    const { id } = await endpointOf(room);
+    await taken((await claim())!);
+    expect([
+      await deleteEndpoint(store, 'ten_other', id),
+      await deleteEndpoint(store, room.tenantId, id),
+      await deleteEndpoint(store, room.tenantId, id),
+    ]).toEqual([false, true, false]);
+    expect(await claim()).toBeNull();
+    for (let n = 1; n > 0;) n = await tidyDeliveries(store, 2);
+    expect([
+      await store.prisma.delivery.count(),
+      await store.prisma.delivery_attempt.count(),
+      await store.prisma.endpoint.count(),
+    ]).toEqual([0, 0, 0]);
+  });
+
+  it('is pinged alone', async () => {
+    const room = await tell(0);
+    const { id } = await endpointOf(room);
+    await makeEndpoint(store, room.tenantId);
+    expect(await pingEndpoint(store, freshId('ten'), id)).toBeNull();
+    const ping = await pingEndpoint(store, room.tenantId, id);
+    expect(await claimAll()).toMatchObject([
+      {
+        id: (ping as { deliveryId: string }).deliveryId,
+        endpoint_id: id,
+        event: { type: 'endpoint.ping', seq: 1, endpoint_id: id },
+      },
+    ]);
+  });
+});
+
+describe('a replay', () => {
+  it('of one begins anew, in the order of its session', async () => {
+    const room = await tell(3);
+    for (let i = 0; i < 2; i++) await taken((await claim())!);
+    const first = (await rowsOf(room))[0]?.id ?? '';
+    expect(await replayDelivery(store, freshId('ten'), first)).toBeNull();
+    expect(await replayDelivery(store, room.tenantId, first)).toBe('replayed');
+    expect(await claim()).toMatchObject({ id: first, attempts: 2, tries: 1 });
+    expect(await claim()).toBeNull();
+  });
+
+  it('of a span brings what an endpoint never got, by its types, and pages', async () => {
+    const room = await tell(5, { endpoint: false });
+    await tell(1, { room, type: 'session.ended' });
+    const id = await makeEndpoint(store, room.tenantId, { types: ['leg.joined'] });
+    const span = { outboxIds: null, since: new Date(Date.now() - 86_400_000), until: null, after: null, limit: 3 };
+    const last = { session_id: room.sessionId, endpoint_id: null, seq: 3 };
+    expect(await replayEvents(store, room.tenantId, id, span)).toMatchObject({ count: 3, last });
+    const after = (await findEvent(store, room.tenantId, eventId(last)))!.id;
+    expect(await replayEvents(store, room.tenantId, id, { ...span, after })).toMatchObject({
+      count: 2,
+      last: { seq: 5 },
+    });
+    const seqs = [];
+    for (let sent = await claim(); sent !== null; sent = await claim()) {
+      seqs.push(sent.event.seq);
+      await taken(sent);
+    }
+    expect(seqs).toEqual([1, 2, 3, 4, 5]);
+    // By name, whatever its type; and nobody else's.
+    const ended = (await findEvent(store, room.tenantId, eventId({ ...last, seq: 6 })))!.id;
+    expect(await replayEvents(store, room.tenantId, id, { ...span, outboxIds: [ended!] })).toMatchObject({ count: 1 });
+    expect(await replayEvents(store, freshId('ten'), id, span)).toEqual({ count: 0, last: null });
+    expect(await findEvent(store, freshId('ten'), eventId({ ...last, seq: 6 }))).toBeNull();
+  });
+});
+
+it('a tenant without an endpoint costs nobody anything: its events are in no index that is swept', async () => {
+  const room = await tell(3, { endpoint: false });
+  expect([await claim(), await rowsOf(room), await store.prisma.outbox.count()]).toEqual([null, [], 3]);
+});
+
+/** Rows that have been read off the indexes of deliveries so far, by this connection's statements and others'. */
+async function scanned(): Promise<number> {
+  await Promise.all(
+    Array.from({ length: 12 }, () =>
+      store.pool.query('SELECT pg_stat_force_next_flush(), pg_sleep(0)').catch(() => undefined),
+    ),
+  );
+  const { rows } = await store.pool.query<{ n: number }>(
+    `SELECT COALESCE(sum(idx_tup_read), 0)::int + (SELECT seq_tup_read::int FROM pg_stat_user_tables WHERE relname = 'delivery') AS n FROM pg_stat_user_indexes WHERE relname = 'delivery'`,
+  );
+  return rows[0]?.n ?? NaN;
+}

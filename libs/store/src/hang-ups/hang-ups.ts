@@ -1,0 +1,190 @@
+import type { Store, Tx } from '../database/store.ts';
+
+/** The hang-up ledger: what was owed, every attempt, and what was seen. */
+
+/**
+ * What became of an attempt: the provider took it, refused it (or gave no answer), a look just before it showed the leg closed already, or
+ * the provider had not yet named anything that could be closed.
+ */
+export type AttemptOutcome = 'taken' | 'refused' | 'seen-closed' | 'nothing-to-ask';
+
+/**
+ * Writes down an attempt, in the transaction that takes the leg for it: a process that dies while it asks leaves an attempt without an
+ * outcome, and not no trace.
+ * @param no the leg's `asks` at this attempt
+ */
+export async function noteAttempt(
+  tx: Tx,
+  tenantId: string | null,
+  { legId, no, at }: { legId: string; no: number; at: Date },
+): Promise<void> {
+  await tx.query({
+    name: 'note-attempt',
+    text: 'INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+    values: [tenantId, legId, no, at],
+  });
+}
+
+/** Writes down what became of an attempt, over one of the same number for which there was no place in the provider's line. */
+export async function closeAttempt(
+  tx: Tx,
+  tenantId: string | null,
+  {
+    legId,
+    no,
+    at,
+    outcome,
+    reason,
+  }: { legId: string; no: number; at: Date; outcome: AttemptOutcome; reason: string | null },
+): Promise<void> {
+  await tx.query({
+    name: 'close-attempt',
+    text: 'UPDATE hang_up_attempt SET at = $6, outcome = $4, reason = $5 WHERE tenant_id IS NOT DISTINCT FROM $1 AND leg_id = $2 AND no = $3',
+    values: [tenantId, legId, no, outcome, reason, at],
+  });
+}
+
+/** What became of a tenant's leg's last attempts before `no`, the newest first, and how long ago each was. */
+export async function lastAttempts(
+  store: Store,
+  tenantId: string,
+  { legId, no, limit }: { legId: string; no: number; limit: number },
+): Promise<{ outcome: AttemptOutcome | null; reason: string | null; age_ms: number }[]> {
+  const { rows } = await store.query<{ outcome: AttemptOutcome | null; reason: string | null; age_ms: number }>(
+    tenantId,
+    {
+      name: 'last-attempts',
+      text: `SELECT outcome, reason, (extract(epoch FROM now() - at) * 1000)::float8 AS age_ms FROM hang_up_attempt WHERE tenant_id = $1 AND leg_id = $2 AND no < $3 ORDER BY no DESC LIMIT $4`,
+      values: [tenantId, legId, no, limit],
+    },
+  );
+  return rows;
+}
+
+/** A leg that is or was owed a hang-up. */
+interface OwedLeg {
+  readonly id: string;
+  readonly kind: string;
+  readonly session_id: string;
+  readonly room_id: string;
+  readonly owed_at: Date;
+  readonly owed_reason: string;
+  /** How many attempts there were. */
+  readonly asks: number;
+  readonly confirmed_at: Date | null;
+}
+
+interface Attempt {
+  readonly leg_id: string;
+  readonly no: number;
+  readonly at: Date;
+  readonly outcome: AttemptOutcome | null;
+  readonly reason: string | null;
+}
+
+/** That the provider was seen to have closed one side of a leg. */
+export interface Closing {
+  readonly leg_id: string;
+  readonly handle: 'media' | 'voice';
+  readonly phase: 'over' | 'sip-over';
+  readonly source: 'callback' | 'look-up';
+  readonly outcome: string | null;
+  readonly reason: string | null;
+  readonly provider_at: Date | null;
+  readonly stored_at: Date;
+}
+
+/** As many as a line tells: whoever does not end is asked again for ever. */
+const LAST_ATTEMPTS = 20;
+
+/** One line of the ledger; the last 20 attempts, and all closings, oldest first. */
+export interface HangUpLine extends OwedLeg {
+  readonly attempts: readonly Attempt[];
+  readonly closings: readonly Closing[];
+}
+
+const HANG_UP_STATES = ['unconfirmed', 'confirmed', 'all'] as const;
+type HangUpState = (typeof HANG_UP_STATES)[number];
+
+const COLUMNS = 'l.id, l.kind, l.session_id, s.room_id, l.owed_at, l.owed_reason, l.asks, l.confirmed_at';
+const IN_STATE: Readonly<Record<HangUpState, string>> = {
+  unconfirmed: `l.state = 'ending'`,
+  confirmed: `l.state = 'ended'`,
+  all: 'true',
+};
+
+/** A page of a tenant's ledger, the last owed first; `after` is the last leg of the page before. */
+export async function listHangUps(
+  store: Store,
+  tenantId: string,
+  { state, limit, after }: { state: HangUpState; limit: number; after?: string },
+): Promise<HangUpLine[]> {
+  const { rows } = await store.query<OwedLeg>(tenantId, {
+    name: `hang-ups-${state}`,
+    // The first page begins after everything, so that both are one range of the index.
+    text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
+           WHERE l.tenant_id = $1 AND l.owed_at IS NOT NULL AND ${IN_STATE[state]}
+             AND (l.owed_at, l.id) < (COALESCE((SELECT c.owed_at FROM leg c WHERE c.id = $3 AND c.tenant_id = $1), 'infinity'), COALESCE($3::text, ''))
+           ORDER BY l.owed_at DESC, l.id DESC LIMIT $2`,
+    values: [tenantId, limit, after ?? null],
+  });
+  return withProof(store, tenantId, rows);
+}
+
+/** A session's lines of the ledger, the last owed first; `null` when this tenant has no such session. */
+export async function listSessionHangUps(
+  store: Store,
+  tenantId: string,
+  sessionId: string,
+  limit = 1_000,
+): Promise<HangUpLine[] | null> {
+  const session = await store.query(tenantId, {
+    name: 'session-of-tenant',
+    text: 'SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, sessionId],
+  });
+  if (session.rowCount === 0) return null;
+  const { rows } = await store.query<OwedLeg>(tenantId, {
+    name: 'hang-ups-of-session',
+    text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
+           WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.owed_at IS NOT NULL ORDER BY l.owed_at DESC, l.id DESC LIMIT $3`,
+    values: [tenantId, sessionId, limit],
+  });
+  return withProof(store, tenantId, rows);
+}
+
+async function withProof(store: Store, tenantId: string, legs: readonly OwedLeg[]): Promise<HangUpLine[]> {
+  // Whose the legs are is known by here; what was noted of a caller before admission has no tenant yet, and is the leg's all the same.
+  const values = [tenantId, legs.map(({ id }) => id)];
+  const [attempts, closings] = await Promise.all([
+    store.query<Attempt>(tenantId, {
+      name: 'attempts-of-legs',
+      text: `SELECT a.* FROM unnest($2::text[]) AS wanted (leg_id) CROSS JOIN LATERAL (
+               SELECT h.leg_id, h.no, h.at, h.outcome, h.reason FROM hang_up_attempt h
+               WHERE (h.tenant_id = $1 OR h.tenant_id IS NULL) AND h.leg_id = wanted.leg_id ORDER BY h.no DESC LIMIT $3) AS a ORDER BY a.leg_id, a.no`,
+      values: [...values, LAST_ATTEMPTS],
+    }),
+    store.query<Closing>(tenantId, {
+      name: 'closings-of-legs',
+      text: `SELECT leg_id, handle, phase, source, outcome, reason, provider_at, stored_at FROM observation
+             WHERE (tenant_id = $1 OR tenant_id IS NULL) AND leg_id = ANY($2) AND phase IN ('over', 'sip-over') ORDER BY id`,
+      values,
+    }),
+  ]);
+  const [attemptsOf, closingsOf] = [byLeg(attempts.rows), byLeg(closings.rows)];
+  return legs.map((leg) => ({
+    ...leg,
+    attempts: attemptsOf.get(leg.id) ?? [],
+    closings: closingsOf.get(leg.id) ?? [],
+  }));
+}
+
+function byLeg<T extends { leg_id: string }>(rows: readonly T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const group = groups.get(row.leg_id);
+    if (group === undefined) groups.set(row.leg_id, [row]);
+    else group.push(row);
+  }
+  return groups;
+}

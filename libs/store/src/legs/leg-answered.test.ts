@@ -1,0 +1,149 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { appendEvents } from './observations.ts';
+import { lockSession, saveSession } from '../sessions/session-lock.ts';
+import { inTransaction, openStore, type Store } from '../database/store.ts';
+import {
+  type MadeRoom,
+  NUMBER,
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  setColumns,
+} from '../testing/fixtures.ts';
+import { admitCaller, answerCaller, answerOwnLeg, type Admission } from '../callers/voice-webhooks.ts';
+
+let database: TestDatabase;
+let store: Store;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
+  await makeNumbers(store);
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+async function ring(): Promise<{ legId: string; callId: string }> {
+  const call = { legId: freshId('leg'), callId: freshId('call') };
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshSeat());
+  return call;
+}
+const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshSeat());
+const told = async ({ sessionId }: MadeRoom) =>
+  (await store.prisma.outbox.findMany({ where: { session_id: sessionId }, orderBy: { seq: 'asc' } })).map(
+    ({ seq, type, data }) => ({ seq, type, data }),
+  );
+const lastSeq = async ({ sessionId }: MadeRoom): Promise<number> =>
+  (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })).last_seq;
+
+describe('a caller who is admitted', () => {
+  it('is told of with the admission, under the session’s next number, as the caller’s own leg', async () => {
+    const room = await makeRoom(store);
+    const call = await ring();
+    await inTransaction(store, room.tenantId, async (tx) => {
+      const view = await lockSession(tx, room.tenantId, room.sessionId);
+      await appendEvents(tx, room.tenantId, { roomId: room.roomId, sessionId: room.sessionId, firstSeq: 1 }, [
+        { type: 'session.live', data: {} },
+      ]);
+      await saveSession(tx, room.tenantId, { ...view!.session, last_seq: 1 });
+    });
+    expect((await key(call, 1, room.pin)).outcome).toBe('admitted');
+    const leg = await store.prisma.leg.findUniqueOrThrow({ where: { id: call.legId } });
+    expect(leg).toMatchObject({ state: 'answered', participant_id: expect.any(String) });
+    expect(await told(room)).toEqual([
+      { seq: 1, type: 'session.live', data: {} },
+      { seq: 2, type: 'leg.answered', data: { legId: call.legId, kind: 'inbound', participantId: leg.participant_id } },
+    ]);
+    expect(await lastSeq(room)).toBe(2);
+  });
+
+  it('after a wrong PIN is told of too, and once, however often the webhook comes', async () => {
+    const room = await makeRoom(store);
+    const call = await ring();
+    await key(call, 1, '000000');
+    expect(await told(room)).toEqual([]);
+    for (let i = 0; i < 3; i++) expect((await key(call, 2, room.pin)).outcome).toBe('admitted');
+    expect((await told(room)).map(({ seq, type }) => [seq, type])).toEqual([[1, 'leg.answered']]);
+  });
+
+  it('with twenty others at the same moment: each has a number, and none is missing', async () => {
+    const room = await makeRoom(store, { max_participants: 100 });
+    const calls = await Promise.all(Array.from({ length: 20 }, ring));
+    expect((await Promise.all(calls.map((call) => key(call, 1, room.pin)))).map(({ outcome }) => outcome)).toEqual(
+      calls.map(() => 'admitted'),
+    );
+    const events = await told(room);
+    expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(events.map(({ data }) => (data as { legId: string }).legId).toSorted()).toEqual(
+      calls.map(({ legId }) => legId).toSorted(),
+    );
+    expect(await lastSeq(room)).toBe(20);
+  });
+
+  it('into a full room is nothing to tell', async () => {
+    const room = await makeRoom(store, { max_participants: 1 });
+    await key(await ring(), 1, room.pin);
+    expect((await key(await ring(), 1, room.pin)).outcome).toBe('full');
+    expect(await told(room)).toHaveLength(1);
+  });
+
+  it('is told at once to the endpoints that want it', async () => {
+    const room = await makeRoom(store);
+    for (const [id, types] of [
+      ['all', []],
+      ['answers', ['leg.answered']],
+      ['ends', ['session.ended']],
+    ] as const) {
+      await store.prisma.endpoint.create({
+        data: {
+          id: `${id} of ${room.tenantId}`,
+          tenant_id: room.tenantId,
+          url: 'http://127.0.0.1:9/',
+          types: [...types],
+          secret: new Uint8Array(32),
+        },
+      });
+    }
+    await key(await ring(), 1, room.pin);
+    const deliveries = await store.prisma.delivery.findMany({
+      where: { tenant_id: room.tenantId },
+      orderBy: { endpoint_id: 'asc' },
+    });
+    expect(deliveries).toMatchObject(
+      ['all', 'answers'].map((id) => ({
+        endpoint_id: `${id} of ${room.tenantId}`,
+        stream: room.sessionId,
+        seq: 1,
+        next_try_at: expect.any(Date),
+      })),
+    );
+  });
+});
+
+describe('a call of ours that is picked up', () => {
+  it.each(['requested', 'dialling', 'ringing'] as const)('from %s is told of once', async (state) => {
+    const room = await makeRoom(store);
+    const legId = await makeLeg(store, room, { kind: 'outbound', state });
+    await setColumns(store, 'leg', legId, { participant_id: 'part_rung' });
+    for (let i = 0; i < 2; i++)
+      expect((await answerOwnLeg(store, freshToken(), { legId }, `call of ${legId}`)).outcome).toBe('join');
+    expect(await told(room)).toEqual([
+      { seq: 1, type: 'leg.answered', data: { legId, kind: 'outbound', participantId: 'part_rung' } },
+    ]);
+  });
+
+  it.each(['answered', 'joined', 'ending', 'ended'] as const)('and was %s before is nothing new', async (state) => {
+    const room = await makeRoom(store);
+    const legId = await makeLeg(store, room, { kind: 'outbound', state });
+    await answerOwnLeg(store, freshToken(), { legId }, freshId('call'));
+    expect(await told(room)).toEqual([]);
+    expect(await lastSeq(room)).toBe(0);
+  });
+});

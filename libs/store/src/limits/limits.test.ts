@@ -1,0 +1,206 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { holdLimit, readLimits } from './limits.ts';
+import { insertRoom } from '../rooms/rooms.ts';
+import { inTransaction, openStore, type Store, type Tx } from '../database/store.ts';
+import {
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  NUMBER,
+  readLeg,
+  setColumns,
+  type MadeRoom,
+} from '../testing/fixtures.ts';
+import { admitCaller, answerCaller } from '../callers/voice-webhooks.ts';
+
+let database: TestDatabase;
+let store: Store;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  // Two hundred wait for ten connections.
+  store = openStore({ owner: true, url: database.url, patienceMs: 30_000, max: 20, onError: () => undefined });
+  await makeNumbers(store);
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+class Full extends Error {}
+const FAR = new Date('2099-01-01T00:00:00Z');
+
+it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
+  const { tenantId, roomId } = await makeRoom(store);
+  await setColumns(store, 'room', roomId, { state: 'ended' });
+  await store.prisma.tenant.update({ where: { id: tenantId }, data: { max_live_rooms: 10 } });
+  const make = (): Promise<void> =>
+    inTransaction(store, tenantId, async (tx) => {
+      await insertRoom(tx, tenantId, {
+        room: {
+          id: freshId('room'),
+          name: 'Room',
+          number: NUMBER,
+          bridge: 'auto',
+          max_participants: 10,
+          max_duration_s: 3_600,
+          never_used_s: null,
+          browsers_left_s: null,
+          phones_left_s: null,
+          alone_s: null,
+          empty_s: null,
+        },
+        session: { id: freshId('ses'), conversation: freshId('conv'), mediaSessionId: null, accountId: null },
+        participant: { id: freshId('part'), name: 'Host' },
+      });
+      const { allowed, used } = await holdLimit(tx, tenantId, 'live-rooms');
+      if (used > allowed) throw new Full();
+    });
+  const made = await Promise.allSettled(Array.from({ length: 200 }, make));
+  expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
+  expect(made.every((each) => each.status === 'fulfilled' || each.reason instanceof Full)).toBe(true);
+  expect((await readLimits(store, tenantId))['live-rooms']).toEqual({ allowed: 10, used: 10 });
+});
+
+it('60 callers at once, in two rooms of a tenant that may have 10 people: exactly 10 are seated, the others are let go', async () => {
+  const first = await makeRoom(store, { max_participants: 50 });
+  const second = await makeRoom(store, { max_participants: 50, tenant_id: first.tenantId });
+  const stranger = await makeRoom(store);
+  await store.prisma.tenant.update({ where: { id: first.tenantId }, data: { max_live_legs: 10 } });
+  const call = async (pin: string) => {
+    const callId = freshId('call');
+    const { leg_id: legId } = await answerCaller(
+      store,
+      freshToken(),
+      { legId: freshId('leg'), callId, number: NUMBER, remote: `+4477009${callId.slice(-5).padStart(5, '0')}` },
+      freshSeat(),
+    );
+    return {
+      legId: legId!,
+      admit: () =>
+        admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat()),
+    };
+  };
+  const calls = await Promise.all(Array.from({ length: 60 }, (_, i) => call(i % 2 === 0 ? first.pin : second.pin)));
+  const admissions = await Promise.all(calls.map(({ admit }) => admit()));
+  const outcomes = admissions.map(({ outcome }) => outcome);
+  expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(10);
+  expect(outcomes.filter((outcome) => outcome === 'at-limit')).toHaveLength(50);
+  const refused = calls[outcomes.indexOf('at-limit')];
+  expect(await readLeg(store, refused?.legId ?? 'none')).toMatchObject({
+    state: 'ending',
+    owed_reason: 'limit-live-legs',
+    session_id: null,
+    tenant_id: null,
+  });
+  // Asked again, the same is said; and another tenant's callers come in.
+  expect((await refused?.admit())?.outcome).toBe('at-limit');
+  expect((await (await call(stranger.pin)).admit()).outcome).toBe('admitted');
+});
+
+it('counts people who are up, whatever they came by, and no bridge; and who was rung within the last minute', async () => {
+  const room = await makeRoom(store);
+  for (const kind of ['webrtc', 'inbound', 'outbound', 'bridge'] as const)
+    for (const state of ['requested', 'joined', 'ending', 'ended'] as const)
+      if (kind !== 'bridge' || state === 'joined') await makeLeg(store, room, { kind, state });
+  await makeLeg(store, room, { kind: 'outbound', state: 'ended', created_at: new Date(Date.now() - 61_000) });
+  expect(await readLimits(store, room.tenantId)).toEqual({
+    'live-rooms': { allowed: 1_000, used: 1 },
+    'live-legs': { allowed: 500, used: 9 },
+    'dial-outs': { allowed: 60, used: 4 },
+  });
+});
+
+it('is the platform’s where the tenant has none, and the tenant’s own where it has, be it nothing', async () => {
+  const { tenantId } = await makeRoom(store);
+  await store.pool.query('UPDATE platform_limit SET max_live_legs = 7');
+  expect((await readLimits(store, tenantId))['live-legs'].allowed).toBe(7);
+  await store.prisma.tenant.update({ where: { id: tenantId }, data: { max_live_legs: 0 } });
+  expect((await readLimits(store, tenantId))['live-legs'].allowed).toBe(0);
+  await store.pool.query('UPDATE platform_limit SET max_live_legs = 500');
+});
+
+describe('far from a limit', () => {
+  const add = (tx: Tx, { tenantId, sessionId }: MadeRoom) =>
+    tx.query(
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
+      [freshId('leg'), tenantId, sessionId, FAR],
+    );
+  const connections = async (): Promise<number> =>
+    Number((await store.pool.query<{ max_connections: string }>('SHOW max_connections')).rows[0]?.max_connections);
+
+  it('nobody waits; who comes near it waits for all who began before', async () => {
+    const room = await makeRoom(store);
+    const allowed = 2 * (await connections()) + 1;
+    await store.prisma.tenant.update({ where: { id: room.tenantId }, data: { max_live_legs: allowed } });
+    const order: string[] = [];
+    let near: Promise<void> | undefined;
+    await inTransaction(store, room.tenantId, async (first) => {
+      await holdLimit(first, room.tenantId, 'live-legs');
+      await inTransaction(store, room.tenantId, async (second) => {
+        await add(second, room);
+        expect((await holdLimit(second, room.tenantId, 'live-legs')).used).toBe(1);
+        await add(second, room);
+      });
+      near = inTransaction(store, room.tenantId, async (third) => {
+        order.push(`third finds ${(await holdLimit(third, room.tenantId, 'live-legs')).used}`);
+      });
+      await expect
+        .poll(
+          async () =>
+            (await store.pool.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`)).rowCount,
+        )
+        .toBe(1);
+      await add(first, room);
+      order.push('first adds one');
+    });
+    await near;
+    expect(order).toEqual(['first adds one', 'third finds 3']);
+  });
+
+  it('as many at once as pass it: exactly as many as may', async () => {
+    const room = await makeRoom(store);
+    const allowed = 2 * (await connections()) + 20;
+    await store.prisma.tenant.update({ where: { id: room.tenantId }, data: { max_live_legs: allowed } });
+    const made = await Promise.allSettled(
+      Array.from({ length: allowed + 50 }, () =>
+        inTransaction(store, room.tenantId, async (tx) => {
+          await add(tx, room);
+          const { used } = await holdLimit(tx, room.tenantId, 'live-legs');
+          if (used > allowed) throw new Full();
+        }),
+      ),
+    );
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(allowed);
+    expect(made.every((each) => each.status === 'fulfilled' || each.reason instanceof Full)).toBe(true);
+  });
+});
+
+it('is held near it until the transaction ends: who asks meanwhile waits, and finds what was added; another limit and another tenant’s are free', async () => {
+  const one = await makeRoom(store);
+  await store.prisma.tenant.update({ where: { id: one.tenantId }, data: { max_live_legs: 10 } });
+  const other = await makeRoom(store);
+  const order: string[] = [];
+  let asked: Promise<void> | undefined;
+  await inTransaction(store, one.tenantId, async (tx) => {
+    await holdLimit(tx, one.tenantId, 'live-legs');
+    asked = inTransaction(store, one.tenantId, async (second) => {
+      const { used } = await holdLimit(second, one.tenantId, 'live-legs');
+      order.push(`second finds ${used}`);
+    });
+    await inTransaction(store, other.tenantId, (free) => holdLimit(free, other.tenantId, 'live-legs'));
+    await inTransaction(store, one.tenantId, (free) => holdLimit(free, one.tenantId, 'dial-outs'));
+    await tx.query(
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
+      [freshId('leg'), one.tenantId, one.sessionId, FAR],
+    );
+    order.push('first adds one');
+  });
+  await asked;
+  expect(order).toEqual(['first adds one', 'second finds 1']);
+});

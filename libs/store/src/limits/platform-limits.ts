@@ -1,0 +1,48 @@
+import type { platform_limit } from '../generated/client.ts';
+import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
+
+/* Platform-wide: what every tenant may use that has no limit of its own. */
+
+export type PlatformLimits = Omit<platform_limit, 'only'>;
+const LIMITS = [
+  'max_live_rooms',
+  'max_live_legs',
+  'max_dial_outs_per_minute',
+  'max_requests_per_minute',
+] as const satisfies readonly (keyof PlatformLimits)[];
+const SHOWN = LIMITS.join(', ');
+
+export async function readPlatformLimits(store: Store): Promise<PlatformLimits> {
+  const { rows } = await store.query<PlatformLimits>(EVERY_TENANT, {
+    name: 'read-platform-limits',
+    text: `SELECT ${SHOWN} FROM platform_limit`,
+  });
+  return rows[0]!;
+}
+
+/** Changes what is given; answers all of them, and what was changed, before and after. */
+export async function updatePlatformLimits(
+  store: Store,
+  wanted: Partial<PlatformLimits>,
+): Promise<{ limits: PlatformLimits; before: Partial<PlatformLimits>; after: Partial<PlatformLimits> }> {
+  return inTransaction(store, EVERY_TENANT, async (tx) => {
+    const {
+      rows: [was],
+    } = await tx.query<PlatformLimits>({
+      name: 'lock-platform-limits',
+      text: `SELECT ${SHOWN} FROM platform_limit FOR UPDATE`,
+    });
+    const {
+      rows: [is],
+    } = await tx.query<PlatformLimits>({
+      name: 'update-platform-limits',
+      text: `UPDATE platform_limit SET ${LIMITS.map((column, i) => `${column} = COALESCE($${i + 1}, ${column})`).join(', ')} RETURNING ${SHOWN}`,
+      values: LIMITS.map((column) => wanted[column] ?? null),
+    });
+    const those = (limits: PlatformLimits): Partial<PlatformLimits> =>
+      Object.fromEntries(
+        LIMITS.filter((column) => wanted[column] !== undefined).map((column) => [column, limits[column]]),
+      );
+    return { limits: is!, before: those(was!), after: those(is!) };
+  });
+}

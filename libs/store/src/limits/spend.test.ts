@@ -1,0 +1,111 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { fillCdr, storeCdr, type NewCdr } from '../billing/cdrs.ts';
+import { listNearLimit, readSpend } from './spend.ts';
+import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
+import { makeLeg, makeRoom } from '../testing/fixtures.ts';
+
+let database: TestDatabase;
+let store: Store;
+let where: { tenantId: string; sessionId: string; roomId: string };
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
+  // Dollars are dearer here than euros, a call to Britain dearer than others.
+  await store.pool.query(`INSERT INTO platform_rate (what, prefix, currency, micro_per_minute) VALUES
+    ('inbound', '', 'USD', 60000), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000), ('bridge-voice', '', 'USD', 60000), ('bridge-media', '', 'USD', 60000), ('webrtc', '', 'USD', 60000)`);
+});
+beforeEach(async () => {
+  await store.pool.query('TRUNCATE tenant, cdr, month_sum, room_sum CASCADE');
+  where = await makeRoom(store, { tenant_id: 'ten_usd' });
+  await store.pool.query(`UPDATE tenant SET currency = 'USD', max_spend_micro_per_month = 1000000000`);
+  await store.pool.query(`UPDATE room SET max_spend_micro = 1000000000`);
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+const EUROS = { currency: 'EUR', startedAt: null, endedAt: null };
+async function over(cdr: Partial<NewCdr> = {}): Promise<string> {
+  const legId = await makeLeg(store, where, { kind: 'outbound', state: 'ended', remote: '+442079460018' });
+  await inTransaction(store, EVERY_TENANT, (tx) =>
+    storeCdr(tx, where.tenantId, {
+      legId,
+      handle: 'voice',
+      direction: 'outbound',
+      roomId: where.roomId,
+      sessionId: where.sessionId,
+      number: '+12025550100',
+      remote: '+442079460018',
+      startedAt: null,
+      endedAt: new Date(),
+      seconds: 30,
+      rateMicro: null,
+      priceMicro: 7n,
+      currency: 'EUR',
+      source: 'callback',
+      askInS: null,
+      ...cdr,
+    }),
+  );
+  return legId;
+}
+/** What the tenant and the room are said to have spent. */
+const spent = async (): Promise<bigint[]> =>
+  (await readSpend(store, where.tenantId, where.roomId)).map(({ used }) => used);
+
+it('a call that the provider charged in another currency counts by the operator’s rates in the tenant’s own', async () => {
+  await over();
+  expect(await spent()).toEqual([300_000n, 300_000n]);
+  await over({ direction: 'inbound' });
+  expect(await spent()).toEqual([330_000n, 330_000n]);
+});
+
+it('one that it charged in the tenant’s own counts as it was charged', async () => {
+  await over({ currency: 'USD', priceMicro: 12n });
+  expect(await spent()).toEqual([12n, 12n]);
+});
+
+it('one whose length and price were told later counts then, in the tenant’s own currency', async () => {
+  const legId = await over({ seconds: 0, priceMicro: null, currency: null });
+  expect(await spent()).toEqual([0n, 0n]);
+  await inTransaction(store, EVERY_TENANT, (tx) =>
+    fillCdr(
+      tx,
+      where.tenantId,
+      { legId, handle: 'voice', source: 'record' },
+      { ...EUROS, seconds: 30, rateMicro: 14n, priceMicro: 7n },
+    ),
+  );
+  expect(await spent()).toEqual([300_000n, 300_000n]);
+  // What it is estimated at is told in the currency that is told beside it: 0.04 euros a minute.
+  expect(await store.prisma.cdr.findFirst()).toMatchObject({
+    currency: 'EUR',
+    price_micro: 7n,
+    estimate_micro: 20_000n,
+    own_currency: 'USD',
+    own_estimate_micro: 300_000n,
+  });
+});
+
+it('a tenant whose currency changes has what is over counted anew in it', async () => {
+  await store.pool.query(`UPDATE tenant SET currency = 'EUR'`);
+  await over({ currency: 'USD', priceMicro: 5n });
+  await over({ currency: 'EUR', priceMicro: 9n });
+  expect(await spent()).toEqual([20_009n, 20_009n]);
+  await store.pool.query(`UPDATE tenant SET currency = 'USD'`);
+  expect(await spent()).toEqual([300_005n, 300_005n]);
+});
+
+it('a session is near its limit by what its tenant’s other calls cost in any currency', async () => {
+  await makeLeg(store, where, { kind: 'inbound', state: 'joined' });
+  await store.pool.query(`UPDATE tenant SET max_spend_micro_per_month = 440000`);
+  expect(await listNearLimit(store)).toEqual([]);
+  await over();
+  expect(await listNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
+  await store.pool.query(
+    `UPDATE tenant SET max_spend_micro_per_month = NULL; UPDATE room SET max_spend_micro = 440000`,
+  );
+  expect(await listNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
+});

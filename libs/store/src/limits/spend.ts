@@ -1,0 +1,117 @@
+import type { SpendScope, SpendUse } from '@partyline/domain/money';
+import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
+
+/** One more leg: in which room, in which direction, and the number that its rate goes by. */
+export interface OneMore {
+  readonly roomId: string;
+  readonly direction: 'inbound' | 'outbound' | 'webrtc';
+  readonly number: string | null;
+}
+
+interface SpendRow {
+  readonly scope: SpendScope;
+  readonly used: string;
+  readonly allowed: string;
+  readonly one_more: string;
+  readonly currency: string;
+}
+const read = (rows: readonly SpendRow[]): SpendUse[] =>
+  rows.map(({ scope, used, allowed, one_more: oneMore, currency }) => ({
+    scope,
+    used: BigInt(used),
+    allowed: BigInt(allowed),
+    oneMore: BigInt(oneMore),
+    currency,
+  }));
+
+/** What a tenant and a room have used of their limits of money and minutes; empty when they have none. Nobody else of the tenant decides about money until this transaction ends: to be asked last. */
+export async function holdSpend(tx: Tx, tenantId: string, { roomId, direction, number }: OneMore): Promise<SpendUse[]> {
+  return read(
+    (
+      await tx.query<SpendRow>({
+        name: 'hold-spend',
+        text: 'SELECT * FROM hold_spend($1, $2, $3, $4)',
+        values: [tenantId, roomId, direction, number],
+      })
+    ).rows,
+  );
+}
+
+/** The same as it is at this moment, held by nobody. */
+export async function measureSpend(tx: Tx, tenantId: string, roomId: string | null): Promise<SpendUse[]> {
+  return read(
+    (
+      await tx.query<SpendRow>({
+        name: 'measure-spend',
+        text: `SELECT * FROM measure_spend($1, $2, 'outbound', NULL)`,
+        values: [tenantId, roomId],
+      })
+    ).rows,
+  );
+}
+
+/** The same for whoever only looks. `null` for the room: the tenant's own limits alone. */
+export async function readSpend(store: Store, tenantId: string, roomId: string | null): Promise<SpendUse[]> {
+  return read(
+    (
+      await store.query<SpendRow>(tenantId, {
+        name: 'read-spend',
+        text: `SELECT * FROM measure_spend($1, $2, 'outbound', NULL)`,
+        values: [tenantId, roomId],
+      })
+    ).rows,
+  );
+}
+
+/**
+ * Sessions with somebody in them whose tenant or room has used four fifths or more of a limit. The same work however many are near it: every
+ * tenant and room that has a limit and a leg that is up is summed up anew. `language`: the one that the room's number answers in. Across tenants: the operator's sweep.
+ */
+export async function listNearLimit(
+  store: Store,
+): Promise<{ tenant_id: string; session_id: string; language: string }[]> {
+  const { rows } = await store.query<{ tenant_id: string; session_id: string; language: string }>(EVERY_TENANT, {
+    name: 'near-limit',
+    text: `WITH running AS MATERIALIZED (SELECT * FROM running_cost(NULL)),
+             tenants AS (SELECT t.id, t.currency, t.max_spend_micro_per_month AS money, t.max_minutes_per_month * 60::bigint AS time, sum(r.micro) AS micro, sum(r.seconds) AS seconds
+                         FROM running r JOIN tenant t ON t.id = r.tenant_id GROUP BY t.id),
+             spent AS (SELECT t.*, p.micro AS past_micro, p.seconds AS past_seconds FROM tenants t, LATERAL month_spent(t.id, t.currency) AS p WHERE t.money IS NOT NULL OR t.time IS NOT NULL),
+             rooms AS (SELECT o.id, o.tenant_id, o.max_spend_micro AS money, t.currency, sum(r.micro) AS micro FROM running r JOIN room o ON o.id = r.room_id JOIN tenant t ON t.id = r.tenant_id
+                       WHERE o.max_spend_micro IS NOT NULL GROUP BY o.id, t.currency)
+           SELECT DISTINCT r.tenant_id, r.session_id, COALESCE(d.language, 'en-US') AS language FROM running r JOIN session s ON s.id = r.session_id AND s.state IN ('open', 'live')
+             JOIN room m ON m.id = s.room_id LEFT JOIN dial_in_number d ON d.e164 = m.number
+             LEFT JOIN spent t ON t.id = r.tenant_id LEFT JOIN rooms o ON o.id = r.room_id
+           WHERE (t.past_micro + t.micro) * 5 >= t.money * 4 OR (t.past_seconds + t.seconds) * 5 >= t.time * 4
+             OR (o.micro + room_spent(o.tenant_id, o.id, o.currency)) * 5 >= o.money * 4`,
+  });
+  return rows;
+}
+
+/** Notes that a tenant is warned of something in a period; `false` when it was before. In the transaction that tells it. */
+export async function noteWarning(
+  tx: Tx,
+  tenantId: string,
+  warning: { what: string; period: string; sessionId: string },
+): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'note-warning',
+    text: 'INSERT INTO warning (tenant_id, what, period, session_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+    values: [tenantId, warning.what, warning.period, warning.sessionId],
+  });
+  return rowCount === 1;
+}
+
+/** Sets what a room may cost, ever, in micro-units; null: no limit of its own. `false` when the tenant has no such room. Who is warned of it already is not warned again. */
+export async function limitRoomSpend(
+  store: Store,
+  tenantId: string,
+  roomId: string,
+  micro: bigint | null,
+): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name: 'limit-room-spend',
+    text: 'UPDATE room SET max_spend_micro = $3 WHERE id = $2 AND tenant_id = $1',
+    values: [tenantId, roomId, micro],
+  });
+  return rowCount === 1;
+}

@@ -1,0 +1,127 @@
+import type { Role } from '../sessions/session-lock.ts';
+import { readAs, type Store, type Tx } from '../database/store.ts';
+
+/** What matters of a person when they come: host or not, and whether they were sent out. `null` when the tenant has no such person. */
+export async function findPerson(
+  tx: Tx,
+  tenantId: string,
+  id: string,
+): Promise<{ role: Role; removed: boolean } | null> {
+  const { rows } = await tx.query<{ role: Role; removed: boolean }>({
+    name: 'find-person',
+    text: 'SELECT role, removed_at IS NOT NULL AS removed FROM participant WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, id],
+  });
+  return rows[0] ?? null;
+}
+
+/** The connection by which somebody is there. */
+export interface LegThere {
+  readonly id: string;
+  readonly session_id: string;
+  readonly account_id: string | null;
+  readonly voice_call_id: string | null;
+  readonly media_connection_id: string | null;
+  readonly media_session_id: string | null;
+}
+
+/** The newest connection by which somebody is in a session; `away` when there is none, `null` when the tenant has no such person. */
+export async function findLegThere(
+  store: Store,
+  tenantId: string,
+  participantId: string,
+): Promise<LegThere | 'away' | null> {
+  const { rows } = await store.query<{ [C in keyof LegThere]: LegThere[C] | null }>(tenantId, {
+    name: 'leg-there',
+    text: `SELECT l.id, l.session_id, l.account_id, l.voice_call_id, l.media_connection_id, s.media_session_id FROM participant p
+           LEFT JOIN leg l ON l.participant_id = p.id AND l.tenant_id = p.tenant_id AND l.state IN ('answered', 'joined') AND (l.voice_call_id IS NOT NULL OR l.media_connection_id IS NOT NULL)
+           LEFT JOIN session s ON s.id = l.session_id
+           WHERE p.tenant_id = $1 AND p.id = $2 ORDER BY l.created_at DESC NULLS LAST LIMIT 1`,
+    values: [tenantId, participantId],
+  });
+  const found = rows[0];
+  if (found === undefined) return null;
+  return found.id === null ? 'away' : (found as LegThere);
+}
+
+/** Of several connections (a browser that came back) the newest that is up counts, or else the last. */
+const NEWEST = [{ created_at: 'desc' }, { id: 'desc' }] as const;
+
+/** A person with the connection by which they are there, or else the last; `null` when this tenant has none of that id. */
+export async function readParticipant(store: Store, tenantId: string, id: string) {
+  return readAs(store, tenantId, async (db) => {
+    const person = await db.participant.findFirst({ where: { id, tenant_id: tenantId } });
+    if (person === null) return null;
+    const theirs = { tenant_id: tenantId, participant_id: id };
+    const leg =
+      (await db.leg.findFirst({ where: { ...theirs, state: { not: 'ended' } }, orderBy: [...NEWEST] })) ??
+      (await db.leg.findFirst({ where: theirs, orderBy: [...NEWEST] }));
+    return { person, leg };
+  });
+}
+
+interface OnRoster {
+  readonly id: string;
+  readonly room_id: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly role: string;
+  readonly leg_id: string | null;
+}
+
+/**
+ * A page of the people of a room's current or last session, those added to the room since it began and whoever else was in it, in the order in which they were added: each with the
+ * connection by which they are there, or else the last. `no-room` when this tenant has none of that id, `no-page` when `after` is nobody of that room.
+ */
+export async function listRoster(
+  store: Store,
+  tenantId: string,
+  roomId: string,
+  { limit, after }: { limit: number; after?: string | undefined },
+) {
+  return readAs(store, tenantId, async (db) => {
+    const room = await db.room.findFirst({
+      where: { id: roomId, tenant_id: tenantId },
+      select: { sessions: { orderBy: { created_at: 'desc' }, take: 1, select: { id: true, created_at: true } } },
+    });
+    if (room === null) return 'no-room';
+    if (
+      after !== undefined &&
+      (await db.participant.count({ where: { id: after, tenant_id: tenantId, room_id: roomId } })) === 0
+    )
+      return 'no-page';
+    const session = room.sessions[0];
+    if (session === undefined) return [];
+    const people = await db.$queryRaw<OnRoster[]>`
+      SELECT p.id, p.room_id, p.name, p.kind, p.role, l.id AS leg_id FROM participant p
+      LEFT JOIN LATERAL (SELECT l.id FROM leg l WHERE l.participant_id = p.id AND l.session_id = ${session.id} ORDER BY l.state <> 'ended' DESC, l.created_at DESC, l.id DESC LIMIT 1) AS l ON true
+      WHERE p.tenant_id = ${tenantId} AND p.room_id = ${roomId}
+        AND (p.created_at >= ${session.created_at} OR p.id IN (SELECT s.participant_id FROM leg s WHERE s.session_id = ${session.id}))
+        AND (${after ?? null}::text IS NULL OR (p.created_at, p.id) > (SELECT a.created_at, a.id FROM participant a WHERE a.id = ${after ?? null}))
+      ORDER BY p.created_at, p.id LIMIT ${limit}`;
+    const legs = await db.leg.findMany({
+      where: { tenant_id: tenantId, id: { in: people.flatMap(({ leg_id }) => leg_id ?? []) } },
+    });
+    const byId = new Map(legs.map((leg) => [leg.id, leg]));
+    return people.map((person) => ({ person, leg: person.leg_id === null ? null : (byId.get(person.leg_id) ?? null) }));
+  });
+}
+
+/** Gives a person another name; `false` when the tenant has no such person. */
+export async function renameParticipant(store: Store, tenantId: string, id: string, name: string): Promise<boolean> {
+  const { rowCount } = await store.query(tenantId, {
+    name: 'rename-participant',
+    text: 'UPDATE participant SET name = $3 WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, id, name],
+  });
+  return rowCount === 1;
+}
+
+/** Sends a person out: what comes by their token from now on is hung up. */
+export async function markRemoved(tx: Tx, tenantId: string, id: string): Promise<void> {
+  await tx.query({
+    name: 'remove-participant',
+    text: 'UPDATE participant SET removed_at = COALESCE(removed_at, now()) WHERE tenant_id = $1 AND id = $2',
+    values: [tenantId, id],
+  });
+}

@@ -1,0 +1,249 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findLegOfCall, ownerOfMedia } from '../sessions/find-owner.ts';
+import { lockSession, insertLeg } from '../sessions/session-lock.ts';
+import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
+import {
+  freshId,
+  freshSeat,
+  freshToken,
+  lookupOf,
+  makeAccount,
+  makeLeg,
+  makeNumbers,
+  makeRoom,
+  NUMBER,
+  readLeg,
+  readSession,
+  setColumns,
+} from '../testing/fixtures.ts';
+import {
+  admitCaller,
+  answerCaller,
+  answerOwnLeg,
+  useToken,
+  type Admission,
+  type AnsweredCaller,
+} from '../callers/voice-webhooks.ts';
+
+let database: TestDatabase;
+let store: Store;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
+  await makeNumbers(store);
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+/** An account with a number; `accountId` null: the platform's, with a shared one. */
+interface Place {
+  readonly accountId: string | null;
+  readonly number: string;
+  readonly tenantId?: string;
+}
+const platform = async (): Promise<Place> => ({ accountId: null, number: NUMBER });
+const own = (): Promise<Place> => makeAccount(store);
+
+const ring = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
+  answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null }, freshSeat());
+const key = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> =>
+  admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat());
+const roomAt = ({ number, tenantId }: Place, more: Parameters<typeof makeRoom>[1] = {}) =>
+  makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
+const countLegs = (): Promise<number> => store.prisma.leg.count();
+
+/** Somebody at a number of `place`'s who is asked for a PIN. */
+async function caller({ accountId, number }: Place): Promise<{ legId: string; callId: string }> {
+  const callId = freshId('call');
+  const { outcome, leg_id } = await ring(accountId, number, callId);
+  expect(outcome).toBe('ask');
+  return { legId: leg_id!, callId };
+}
+
+describe.each([
+  { who: 'a tenant’s account', of: own, whose: 'the platform’s', at: platform },
+  { who: 'a tenant’s account', of: own, whose: 'another tenant’s', at: own },
+  { who: 'the platform’s account', of: platform, whose: 'a tenant’s', at: own },
+])('what $who signs, of what is at $whose', ({ of, at }) => {
+  it('makes no leg on its number', async () => {
+    const [signer, owner] = [await of(), await at()];
+    const before = await countLegs();
+    expect(await ring(signer.accountId, owner.number)).toMatchObject({ outcome: 'unknown-number', leg_id: null });
+    expect(await countLegs()).toBe(before);
+  });
+
+  it('seats nobody in its room without a PIN', async () => {
+    const [signer, owner] = [await of(), await at()];
+    if (owner.tenantId === undefined) return;
+    const room = await roomAt(owner, { pinless: true });
+    expect((await ring(signer.accountId, owner.number)).outcome).toBe('unknown-number');
+    expect((await readSession(store, room.sessionId)).had_phone).toBe(false);
+    expect((await ring(owner.accountId, owner.number)).outcome).toBe('admitted');
+  });
+
+  it('keys no PIN for its caller, neither a right one nor a wrong one', async () => {
+    const [signer, owner] = [await of(), await at()];
+    const { pin, conversation } = await roomAt(owner);
+    const { legId, callId } = await caller(owner);
+    const before = await readLeg(store, legId);
+    for (const keyed of [pin, '000000000'])
+      expect((await key(signer.accountId, legId, callId, keyed)).outcome).toBe('unknown-call');
+    expect(await readLeg(store, legId)).toEqual(before);
+    expect(await key(owner.accountId, legId, callId, pin)).toMatchObject({ outcome: 'admitted', conversation });
+  });
+
+  it('is told nothing of its call, by saying that it came in at a number of the signer’s', async () => {
+    const [signer, owner] = [await of(), await at()];
+    await roomAt(signer, signer.tenantId === undefined ? {} : { pinless: true });
+    const { legId, callId } = await caller(owner);
+    const before = await readLeg(store, legId);
+    expect(await ring(signer.accountId, signer.number, callId)).toMatchObject({
+      outcome: 'unknown-number',
+      leg_id: null,
+      session_id: null,
+      conversation: null,
+    });
+    expect(await readLeg(store, legId)).toEqual(before);
+  });
+
+  it.each(['bridge', 'outbound'] as const)('picks up no %s of it', async (kind) => {
+    const [signer, owner] = [await of(), await at()];
+    const room = await roomAt(owner);
+    const token_hash = Buffer.from(freshId('hash'));
+    const legId = await makeLeg(store, room, { kind, state: 'dialling', account_id: owner.accountId, token_hash });
+    const by = kind === 'bridge' ? { tokenHash: token_hash } : { legId };
+    const before = await readLeg(store, legId);
+    expect(await answerOwnLeg(store, freshToken(signer.accountId), by, freshId('call'))).toMatchObject({
+      outcome: 'unknown-leg',
+      leg_id: null,
+      conversation: null,
+    });
+    expect(await readLeg(store, legId)).toEqual(before);
+    expect((await answerOwnLeg(store, freshToken(owner.accountId), by, freshId('call'))).outcome).toBe('join');
+  });
+
+  it('names none of its legs, by call or by address, and none of its video sessions', async () => {
+    const [signer, owner] = [await of(), await at()];
+    const room = await roomAt(owner);
+    const { legId, callId } = await caller(owner);
+    const unnamed = await makeLeg(store, room, { kind: 'outbound', state: 'dialling', account_id: owner.accountId });
+    const media = freshId('media');
+    await setColumns(store, 'session', room.sessionId, { media_session_id: media });
+    const named = async (accountId: string | null) =>
+      [
+        await findLegOfCall(store, accountId, { callId, legId }),
+        await findLegOfCall(store, accountId, { callId: freshId('call'), legId: unnamed }),
+        await ownerOfMedia(store, accountId, media),
+      ].map((each) => each !== null);
+    expect(await named(signer.accountId)).toEqual([false, false, false]);
+    expect(await named(owner.accountId)).toEqual([true, true, true]);
+  });
+
+  it('uses up no token of its', async () => {
+    const [signer, owner] = [await of(), await at()];
+    const token = (accountId: string | null) => ({ ...freshToken(accountId), jti: 'one-and-the-same' });
+    const use = (accountId: string | null) =>
+      inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token(accountId)));
+    await store.prisma.webhook_jti.deleteMany();
+    expect([
+      await use(signer.accountId),
+      await use(signer.accountId),
+      await use(owner.accountId),
+      await use(owner.accountId),
+    ]).toEqual([true, false, true, false]);
+  });
+});
+
+describe('what is made for a room', () => {
+  it('is at its number’s account: the next session, and every leg of it', async () => {
+    const owner = await own();
+    const room = await roomAt(owner);
+    await setColumns(store, 'session', room.sessionId, { state: 'ended', ended_at: new Date() });
+    const { legId, callId } = await caller(owner);
+    const seat = await key(owner.accountId, legId, callId, room.pin);
+    const sessionId = seat.outcome === 'admitted' ? seat.session_id : '';
+    expect(await readSession(store, sessionId)).toMatchObject({
+      account_id: owner.accountId,
+      tenant_id: owner.tenantId,
+    });
+    expect((await readLeg(store, legId)).account_id).toBe(owner.accountId);
+    const rung = await inTransaction(store, room.tenantId, async (tx) =>
+      insertLeg(tx, room.tenantId, (await lockSession(tx, room.tenantId, sessionId))!.session, {
+        id: freshId('leg'),
+        kind: 'outbound',
+        state: 'requested',
+        deadline_at: new Date('2099-01-01'),
+      }),
+    );
+    expect(rung.account_id).toBe(owner.accountId);
+  });
+
+  it('is at one account: who rang before the number moved to another is not seated where nobody would hear them', async () => {
+    const owner = await own();
+    const { legId, callId } = await caller(owner);
+    await store.prisma.dial_in_number.update({ where: { e164: owner.number }, data: { account_id: null } });
+    const room = await roomAt(owner);
+    expect((await readSession(store, room.sessionId)).account_id).toBeNull();
+    expect((await key(owner.accountId, legId, callId, room.pin)).outcome).toBe('wrong-pin');
+  });
+
+  it('is at no other tenant’s account, by the database’s own rule', async () => {
+    const [owner, other] = [await own(), await own()];
+    const room = await roomAt(owner);
+    await expect(
+      makeLeg(store, room, { kind: 'outbound', state: 'requested', account_id: other.accountId }),
+    ).rejects.toMatchObject({ code: '23503' });
+    await expect(setColumns(store, 'session', room.sessionId, { account_id: other.accountId })).rejects.toMatchObject({
+      code: '23503',
+    });
+    await expect(
+      store.pool.query('UPDATE dial_in_number SET account_id = $2 WHERE e164 = $1', [owner.number, other.accountId]),
+    ).rejects.toMatchObject({ code: '23503' });
+    await expect(
+      store.pool.query('UPDATE dial_in_number SET account_id = $2 WHERE e164 = $1', [NUMBER, other.accountId]),
+    ).rejects.toMatchObject({ code: '23514' });
+  });
+});
+
+it('callers of several accounts in one moment get each their own answer', async () => {
+  const places = [await platform(), await own(), await own()];
+  const rooms = await Promise.all(places.map((place) => roomAt(place)));
+  // The first two go out by themselves; those after them are a group.
+  const calls = await Promise.all(
+    Array.from({ length: 12 }, async (_, index) => {
+      const place = places.at(index % 3)!;
+      const callId = freshId('call');
+      const { outcome, leg_id } = await ring(
+        index < 9 ? place.accountId : places.at((index + 1) % 3)!.accountId,
+        place.number,
+        callId,
+      );
+      return { outcome, legId: leg_id ?? '', callId };
+    }),
+  );
+  expect(calls.map(({ outcome }) => outcome)).toEqual([
+    ...Array.from({ length: 9 }, () => 'ask'),
+    ...Array.from({ length: 3 }, () => 'unknown-number'),
+  ]);
+  const admissions = await Promise.all(
+    calls
+      .slice(0, 9)
+      .map(({ legId, callId }, index) =>
+        key(
+          (index < 6 ? places.at(index % 3)! : places.at((index + 1) % 3)!).accountId,
+          legId,
+          callId,
+          rooms.at(index % 3)!.pin,
+        ),
+      ),
+  );
+  expect(admissions.map((each) => (each.outcome === 'admitted' ? each.conversation : each.outcome))).toEqual([
+    ...[0, 1, 2, 0, 1, 2].map((index) => rooms.at(index)!.conversation),
+    'unknown-call',
+    'unknown-call',
+    'unknown-call',
+  ]);
+});

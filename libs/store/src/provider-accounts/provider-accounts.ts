@@ -1,0 +1,223 @@
+import type { provider_account } from '../generated/client.ts';
+import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
+
+/** An account as it is shown: without what is sealed. */
+export type AccountRow = Omit<provider_account, 'sealed' | 'old_sealed' | 'old_version' | 'deleted_at'> & {
+  /** The dial-in numbers that lead to it. */
+  readonly numbers: readonly string[];
+};
+
+const SHOWN = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end, a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
+  a.created_at, ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
+
+interface NewAccount {
+  readonly id: string;
+  readonly label: string;
+  readonly voiceKind: string;
+  readonly mediaKind: string;
+  readonly applicationId: string;
+  readonly voiceKeyEnd: string;
+  readonly mediaKeyEnd: string | null;
+  /** As version 1. */
+  readonly sealed: Uint8Array;
+}
+
+/** Adds an account whose credentials the provider has just taken. `too-many`: the tenant has `most` already; `taken`: its application is an account already, whoever's. */
+export async function insertAccount(
+  store: Store,
+  tenantId: string,
+  made: NewAccount,
+  most: number,
+): Promise<AccountRow | 'too-many' | 'taken'> {
+  return inTransaction(store, tenantId, async (tx) => {
+    await tx.query({
+      name: 'lock-accounts',
+      text: `SELECT pg_advisory_xact_lock(hashtextextended('provider accounts of ' || $1, 0))`,
+      values: [tenantId],
+    });
+    const { rows: counted } = await tx.query<{ n: number }>({
+      name: 'count-accounts',
+      text: 'SELECT count(*)::int AS n FROM provider_account WHERE tenant_id = $1 AND deleted_at IS NULL',
+      values: [tenantId],
+    });
+    if (counted[0]!.n >= most) return 'too-many';
+    const { rowCount } = await tx.query({
+      name: 'insert-account',
+      text: `INSERT INTO provider_account (id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, media_key_end, sealed, verified_at)
+             VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, now()) ON CONFLICT (application_id) WHERE deleted_at IS NULL DO NOTHING`,
+      values: [
+        tenantId,
+        made.id,
+        made.label,
+        made.voiceKind,
+        made.mediaKind,
+        made.applicationId,
+        made.voiceKeyEnd,
+        made.mediaKeyEnd,
+        made.sealed,
+      ],
+    });
+    return rowCount === 1 ? (await readIn(tx, tenantId, made.id))! : 'taken';
+  });
+}
+
+async function readIn(tx: Tx, tenantId: string, id: string): Promise<AccountRow | null> {
+  const { rows } = await tx.query<AccountRow>({
+    name: 'read-account',
+    text: `SELECT ${SHOWN} FROM provider_account a WHERE a.tenant_id = $1 AND a.id = $2 AND a.deleted_at IS NULL`,
+    values: [tenantId, id],
+  });
+  return rows[0] ?? null;
+}
+
+/** One of a tenant's accounts; `null` when it has no such. */
+export async function readAccount(store: Store, tenantId: string, id: string): Promise<AccountRow | null> {
+  return inTransaction(store, tenantId, (tx) => readIn(tx, tenantId, id));
+}
+
+/** All of a tenant's accounts, oldest first. */
+export async function listAccounts(store: Store, tenantId: string): Promise<AccountRow[]> {
+  const { rows } = await store.query<AccountRow>(tenantId, {
+    name: 'list-accounts',
+    text: `SELECT ${SHOWN} FROM provider_account a WHERE a.tenant_id = $1 AND a.deleted_at IS NULL ORDER BY a.created_at, a.id`,
+    values: [tenantId],
+  });
+  return rows;
+}
+
+/** Gives a tenant's account another label; `null` when there is no such. */
+export async function labelAccount(
+  store: Store,
+  tenantId: string,
+  id: string,
+  label: string,
+): Promise<AccountRow | null> {
+  return inTransaction(store, tenantId, async (tx) => {
+    await tx.query({
+      name: 'label-account',
+      text: 'UPDATE provider_account SET label = $3 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL',
+      values: [tenantId, id, label],
+    });
+    return readIn(tx, tenantId, id);
+  });
+}
+
+/** What an account's credentials were sealed as, and they themselves. */
+interface SealedAccount {
+  readonly tenant_id: string;
+  readonly voice_kind: string;
+  readonly media_kind: string;
+  readonly version: number;
+  readonly sealed: Uint8Array;
+  /** Those before, while their secrets are good; null otherwise. */
+  readonly old_version: number | null;
+  readonly old_sealed: Uint8Array | null;
+}
+
+const SEALED = `tenant_id, voice_kind, media_kind, version, sealed, CASE WHEN old_until > now() THEN old_version END AS old_version, CASE WHEN old_until > now() THEN old_sealed END AS old_sealed`;
+
+/** The sealed credentials of a tenant's account; `null` when there is no such. */
+export async function readSealedAccount(store: Store, tenantId: string, id: string): Promise<SealedAccount | null> {
+  const { rows } = await store.query<SealedAccount>(tenantId, {
+    name: 'read-sealed-account',
+    text: `SELECT ${SEALED} FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
+    values: [tenantId, id],
+  });
+  return rows[0] ?? null;
+}
+
+/** Which credentials an account has now: its version, and that of the secrets that are good beside them. Whoever's it is; `null` when there is no such. */
+export async function findAccountVersion(
+  store: Store,
+  id: string,
+): Promise<{ tenant_id: string; version: number; old_version: number | null } | null> {
+  const { rows } = await store.query<{ tenant_id: string; version: number; old_version: number | null }>(EVERY_TENANT, {
+    name: 'find-account-version',
+    text: 'SELECT tenant_id, version, CASE WHEN old_until > now() THEN old_version END AS old_version FROM provider_account WHERE id = $1 AND deleted_at IS NULL',
+    values: [id],
+  });
+  return rows[0] ?? null;
+}
+
+/** Puts new credentials, which the provider has just taken, in place of those of `version`, whose secrets are good for `overlapS` seconds more. `null` when it has others by now, or is gone. */
+export async function replaceCredentials(
+  store: Store,
+  tenantId: string,
+  id: string,
+  { version, sealed, overlapS }: { version: number; sealed: Uint8Array; overlapS: number },
+): Promise<AccountRow | null> {
+  return inTransaction(store, tenantId, async (tx) => {
+    const { rowCount } = await tx.query({
+      name: 'replace-credentials',
+      text: `UPDATE provider_account SET old_sealed = CASE WHEN $5 > 0 THEN sealed END, old_version = CASE WHEN $5 > 0 THEN version END,
+               old_until = CASE WHEN $5 > 0 THEN clock_timestamp() + make_interval(secs => $5) END, sealed = $4, version = version + 1, verified_at = now()
+             WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL`,
+      values: [tenantId, id, version, sealed, overlapS],
+    });
+    return rowCount === 1 ? readIn(tx, tenantId, id) : null;
+  });
+}
+
+/** Notes that the provider took the credentials of `version` just now; `null` when the account is gone. */
+export async function noteVerified(
+  store: Store,
+  tenantId: string,
+  id: string,
+  version: number,
+): Promise<AccountRow | null> {
+  return inTransaction(store, tenantId, async (tx) => {
+    await tx.query({
+      name: 'note-verified',
+      text: 'UPDATE provider_account SET verified_at = now() WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL',
+      values: [tenantId, id, version],
+    });
+    return readIn(tx, tenantId, id);
+  });
+}
+
+/** Deletes a tenant's account and wipes its credentials, unless something lives there; `null` when there is no such. */
+export async function deleteAccount(store: Store, tenantId: string, id: string): Promise<'deleted' | 'in-use' | null> {
+  // As the platform: callers who are not yet admitted are nobody's rows.
+  return inTransaction(store, EVERY_TENANT, async (tx) => {
+    // Whoever gives it a number locks it too.
+    const { rowCount } = await tx.query({
+      name: 'lock-account',
+      text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE',
+      values: [tenantId, id],
+    });
+    if (rowCount === 0) return null;
+    const { rows } = await tx.query<{ used: boolean }>({
+      name: 'account-is-used',
+      text: `SELECT EXISTS (SELECT FROM dial_in_number WHERE account_id = $2) OR EXISTS (SELECT FROM session WHERE tenant_id = $1 AND account_id = $2 AND state <> 'ended')
+               OR EXISTS (SELECT FROM leg WHERE session_id IS NULL AND account_id = $2 AND state <> 'ended') AS used`,
+      values: [tenantId, id],
+    });
+    if (rows[0]!.used) return 'in-use';
+    await tx.query({
+      name: 'wipe-account',
+      text: 'UPDATE provider_account SET deleted_at = now(), sealed = NULL, old_sealed = NULL, old_version = NULL, old_until = NULL WHERE tenant_id = $1 AND id = $2',
+      values: [tenantId, id],
+    });
+    return 'deleted';
+  });
+}
+
+/** Keeps an account from being deleted until the transaction is over; `false` when a tenant has no such. */
+export async function holdAccount(tx: Tx, tenantId: string, id: string): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'hold-account',
+    text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR SHARE',
+    values: [tenantId, id],
+  });
+  return rowCount === 1;
+}
+
+/** Drops the credentials of before whose secrets are not good any more. */
+export async function dropOldCredentials(store: Store): Promise<number> {
+  const { rowCount } = await store.query(EVERY_TENANT, {
+    name: 'drop-old-credentials',
+    text: 'UPDATE provider_account SET old_sealed = NULL, old_version = NULL, old_until = NULL WHERE old_sealed IS NOT NULL AND old_until <= now()',
+    values: [],
+  });
+  return rowCount ?? 0;
+}

@@ -1,0 +1,167 @@
+import { LEG_STATES } from '@partyline/domain/leg';
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
+import { findCalls, findUnnamedDials, listMedia, missingCalls, noteStrays } from './inventory.ts';
+import { openStore, type Store } from '../database/store.ts';
+import { freshId, makeLeg, makeNumbers, makeRoom, setColumns, type MadeRoom } from '../testing/fixtures.ts';
+
+let database: TestDatabase;
+let store: Store;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
+  await makeNumbers(store);
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+/** By the database's clock. */
+async function ago(seconds: number): Promise<Date> {
+  const { rows } = await store.pool.query<{ at: Date }>('SELECT now() - make_interval(secs => $1) AS at', [seconds]);
+  return rows[0]?.at ?? new Date(Number.NaN);
+}
+
+describe('strays', () => {
+  const QUARANTINE = { quarantineMs: 30_000 };
+  const note = (...seen: string[]) => noteStrays(store, null, seen, QUARANTINE);
+  const passTime = (seconds: number) =>
+    store.pool.query(
+      'UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)',
+      [seconds],
+    );
+  beforeEach(async () => void (await store.pool.query('TRUNCATE stray')));
+
+  it('are given when two inventories saw them thirty seconds apart; those of one, or of two too close, are not', async () => {
+    expect(await note('a', 'b')).toEqual([]);
+    expect(await note('a', 'b')).toEqual([]);
+    await passTime(20);
+    expect(await note('a', 'b', 'late')).toEqual([]);
+    await passTime(10);
+    expect((await note('a', 'b', 'late')).toSorted()).toEqual(['a', 'b']);
+    await passTime(30);
+    expect((await note('a', 'b', 'late')).toSorted()).toEqual(['a', 'b', 'late']);
+  });
+
+  it('that an inventory did not see begin anew', async () => {
+    await note('a', 'b');
+    await passTime(31);
+    expect(await note('b')).toEqual(['b']);
+    expect(await note('a', 'b')).toEqual(['b']);
+    await passTime(31);
+    expect((await note('a', 'b')).toSorted()).toEqual(['a', 'b']);
+  });
+
+  it('listed twice in one inventory are seen once', async () => {
+    expect(await note('a', 'a')).toEqual([]);
+    await passTime(31);
+    expect(await note('a', 'a')).toEqual(['a']);
+  });
+
+  it('of an empty inventory are none, and all are forgotten', async () => {
+    await note('a');
+    expect(await note()).toEqual([]);
+    expect(await store.prisma.stray.count()).toBe(0);
+  });
+});
+
+describe('calls', () => {
+  let room: MadeRoom;
+  beforeEach(async () => {
+    room = await makeRoom(store);
+  });
+
+  test.each(LEG_STATES)(
+    'a leg that is %s is known by its call, and missed when it is up, old enough, and not in the list',
+    async (state) => {
+      const call = freshId('call');
+      const id = await makeLeg(store, room, { kind: 'outbound', state, voice_call_id: call });
+      expect(await findCalls(store, null, [call, 'another'])).toEqual([{ id, voice_call_id: call, state }]);
+      const missed = async (live: readonly string[]) =>
+        (await missingCalls(store, null, live, { olderMs: 30_000 })).some((leg) => leg.id === id);
+      expect(await missed([])).toBe(false);
+      await setColumns(store, 'leg', id, { created_at: await ago(31) });
+      expect(await missed([])).toBe(state !== 'ended');
+      expect(await missed([call])).toBe(false);
+      await setColumns(store, 'leg', id, { voice_closed_at: new Date() });
+      expect(await missed([])).toBe(false);
+    },
+  );
+
+  it('without a name are given to the dial of that number that got no answer, to no other leg', async () => {
+    const phone = '+447946700001';
+    const at = await ago(1);
+    await makeLeg(store, room, {
+      kind: 'outbound',
+      state: 'dialling',
+      remote: phone,
+      dialled_at: at,
+      voice_call_id: freshId('call'),
+    });
+    await makeLeg(store, room, { kind: 'outbound', state: 'requested', remote: phone });
+    await makeLeg(store, room, { kind: 'outbound', state: 'ended', remote: phone, dialled_at: at });
+    await makeLeg(store, room, { kind: 'inbound', state: 'dialling', remote: phone, dialled_at: at });
+    await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: '+447946700002', dialled_at: at });
+    expect(await findUnnamedDials(store, null, [phone])).toEqual([]);
+    const id = await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: phone, dialled_at: at });
+    expect(await findUnnamedDials(store, null, [phone, '+15550100'])).toEqual([{ id, remote: phone, up: true }]);
+    await setColumns(store, 'leg', id, { state: 'ended', reason: 'never-seen', ended_at: await ago(599) });
+    expect(await findUnnamedDials(store, null, [phone])).toEqual([{ id, remote: phone, up: false }]);
+    await setColumns(store, 'leg', id, { ended_at: await ago(601) });
+    expect(await findUnnamedDials(store, null, [phone])).toEqual([]);
+  });
+});
+
+describe('video sessions to compare', () => {
+  const listed = async (room: MadeRoom, limit?: number): Promise<boolean> =>
+    (await listMedia(store, null, { afterEndS: 900, ...(limit === undefined ? {} : { limit }) })).some(
+      ({ id }) => id === room.sessionId,
+    );
+
+  test.each<{ what: string; columns: () => Promise<object>; yes: boolean }>([
+    { what: 'one that nobody was seen in', columns: async () => ({ state: 'open' }), yes: true },
+    { what: 'a live one', columns: async () => ({ state: 'live' }), yes: true },
+    { what: 'an ending one', columns: async () => ({ state: 'ending' }), yes: true },
+    {
+      what: 'one that ended a moment ago, at its longest',
+      columns: async () => ({ state: 'ended', created_at: await ago(4_000), ended_at: await ago(400) }),
+      yes: true,
+    },
+    {
+      what: 'one that ended early: its tokens still hold',
+      columns: async () => ({ state: 'ended', created_at: await ago(3_500), ended_at: await ago(3_000) }),
+      yes: true,
+    },
+    {
+      what: 'one whose tokens have run out',
+      columns: async () => ({ state: 'ended', created_at: await ago(4_700), ended_at: await ago(1_000) }),
+      yes: false,
+    },
+    {
+      what: 'one without a video session',
+      columns: async () => ({ state: 'live', media_session_id: null }),
+      yes: false,
+    },
+  ])('$what: $yes', async ({ columns, yes }) => {
+    const room = await makeRoom(store, { max_duration_s: 3_600 });
+    await setColumns(store, 'session', room.sessionId, { media_session_id: freshId('media'), ...(await columns()) });
+    expect(await listed(room)).toBe(yes);
+  });
+
+  it('come with those first in which somebody is', async () => {
+    await store.pool.query(`UPDATE session SET media_session_id = NULL`);
+    const rooms = await Promise.all(
+      ['ended', 'open', 'live'].map(async (state) => {
+        const room = await makeRoom(store);
+        await setColumns(store, 'session', room.sessionId, {
+          media_session_id: freshId('media'),
+          state,
+          ended_at: state === 'ended' ? await ago(1) : null,
+        });
+        return room.sessionId;
+      }),
+    );
+    expect((await listMedia(store, null, { afterEndS: 900 })).map(({ id }) => id)).toEqual(rooms.toReversed());
+  });
+});

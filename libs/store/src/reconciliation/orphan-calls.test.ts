@@ -1,0 +1,84 @@
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
+import { findFalseKills, noteStrays } from './inventory.ts';
+import { purgeExpired } from './due-work.ts';
+import { openStore, type Store } from '../database/store.ts';
+import { makeLeg, makeNumbers, makeRoom, setColumns } from '../testing/fixtures.ts';
+
+let database: TestDatabase;
+let store: Store;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
+  await makeNumbers(store);
+});
+beforeEach(() => store.prisma.stray.deleteMany());
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+const note = (...ids: string[]): Promise<string[]> => noteStrays(store, null, ids, { quarantineMs: 30_000 });
+const letPass = (seconds: number) =>
+  store.pool.query(
+    'UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)',
+    [seconds],
+  );
+
+it('a stray is to be hung up at its second inventory after the quarantine, and at each that sees it from then on', async () => {
+  expect(await note('a', 'a')).toEqual([]);
+  await letPass(20);
+  expect(await note('a', 'b')).toEqual([]);
+  await letPass(11);
+  expect(await note('a', 'b')).toEqual(['a']);
+  expect(await note('a', 'b')).toEqual(['a']);
+});
+
+it('one that is seen no more is forgotten, but for one that was hung up, for a day', async () => {
+  await note('a', 'b');
+  await letPass(31);
+  await note('a');
+  await note();
+  expect((await store.prisma.stray.findMany()).map((row) => row.id)).toEqual(['a']);
+  expect(await purgeExpired(store, 'strays', 1_000)).toBe(0);
+  await letPass(86_401);
+  expect(await purgeExpired(store, 'strays', 1_000)).toBe(1);
+});
+
+describe('a stray that was hung up at noon', () => {
+  const NOON = new Date('2026-05-04T12:00:00Z');
+  const [BEFORE, AFTER] = [new Date('2026-05-04T11:59:00Z'), new Date('2026-05-04T12:01:00Z')];
+  test.each([
+    { what: 'a leg that is up in a running session', killed: true },
+    { what: 'a leg that ended afterwards', leg: { state: 'ended', ended_at: AFTER }, killed: true },
+    {
+      what: 'a leg that was owed its hang-up afterwards, with its session',
+      leg: { state: 'ending', owed_at: AFTER },
+      session: { state: 'ending', ending_at: AFTER },
+      killed: true,
+    },
+    { what: 'a leg that was owed its hang-up', leg: { state: 'ending', owed_at: BEFORE }, killed: false },
+    { what: 'a leg that was seen ended', leg: { state: 'ended', ended_at: BEFORE }, killed: false },
+    { what: 'a leg of a session that was ending', session: { state: 'ending', ending_at: BEFORE }, killed: false },
+    { what: 'a caller who was never admitted', leg: { session_id: null, tenant_id: null }, killed: false },
+    { what: 'nobody', leg: { voice_call_id: null }, killed: false },
+  ])('and is $what: false kill? $killed', async ({ leg = {}, session = {}, killed }) => {
+    const room = await makeRoom(store);
+    const legId = await makeLeg(store, room, { kind: 'inbound', state: 'joined' });
+    await setColumns(store, 'session', room.sessionId, { state: 'live', ...session });
+    await setColumns(store, 'leg', legId, { voice_call_id: legId, ...leg });
+    await store.prisma.stray.create({ data: { id: legId, sweeps: 2, asked_at: NOON } });
+    expect(await findFalseKills(store, null)).toEqual(
+      killed ? [{ call_id: legId, leg_id: legId, kind: 'inbound' }] : [],
+    );
+    // Told once.
+    expect(await findFalseKills(store, null)).toEqual([]);
+  });
+
+  it('is none before it was asked', async () => {
+    const room = await makeRoom(store);
+    await makeLeg(store, room, { kind: 'inbound', state: 'joined', voice_call_id: 'unasked' });
+    await note('unasked');
+    expect(await findFalseKills(store, null)).toEqual([]);
+  });
+});

@@ -1,0 +1,408 @@
+import type { EndReason, SessionState } from '@partyline/domain/session';
+import type { Role, RoomRow } from '../sessions/session-lock.ts';
+import pg from 'pg';
+import { olderThan } from '../database/page.ts';
+import { readAs, type Store, type Tx } from '../database/store.ts';
+
+/** What a room is made with; what is left out is off or empty. */
+type Optional =
+  | 'host_left_s'
+  | 'wait_for_host'
+  | 'pinless'
+  | 'starts_at'
+  | 'ends_at'
+  | 'expires_at'
+  | 'idle_days'
+  | 'look_at'
+  | 'external_id'
+  | 'metadata';
+type Made = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_reason' | 'deleted_at' | 'tenant_id';
+
+interface NewRoom {
+  readonly room: Omit<RoomRow, Made | Optional> & Partial<Pick<RoomRow, Optional>>;
+  /** Null: its first session is opened by whoever comes first. It is at the account of the room's number, as its video session is. */
+  readonly session: {
+    readonly id: string;
+    readonly conversation: string;
+    readonly mediaSessionId: string | null;
+    readonly accountId: string | null;
+  } | null;
+  /** Whoever gets the first session's token. */
+  readonly participant: { readonly id: string; readonly name: string; readonly role?: Role };
+}
+
+const ROOM_COLUMNS = [
+  'id',
+  'tenant_id',
+  'name',
+  'number',
+  'bridge',
+  'max_participants',
+  'max_duration_s',
+  'never_used_s',
+  'browsers_left_s',
+  'phones_left_s',
+  'alone_s',
+  'empty_s',
+  'host_left_s',
+  'wait_for_host',
+  'pinless',
+  'starts_at',
+  'ends_at',
+  'expires_at',
+  'idle_days',
+  'look_at',
+  'external_id',
+  'metadata',
+] as const satisfies readonly (keyof RoomRow)[];
+const INSERT_ROOM = `INSERT INTO room (${ROOM_COLUMNS.join(', ')}) VALUES (${ROOM_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING *`;
+
+/** Which of the rules that the database holds a room to was broken; null when the error is another. */
+export function brokenRule(error: unknown): 'room_external_id' | 'room_pinless' | null {
+  const rule = error instanceof pg.DatabaseError && error.code === '23505' ? error.constraint : undefined;
+  return rule === 'room_external_id' || rule === 'room_pinless' ? rule : null;
+}
+
+/** Inserts a room with its first session and participant, all or nothing; its session never lives longer than `max_duration_s`. Throws what `brokenRule` tells apart. */
+export async function insertRoom(
+  tx: Tx,
+  tenantId: string,
+  { room, session, participant }: NewRoom,
+): Promise<{ room: RoomRow; due_at: Date | null }> {
+  const row: Partial<Record<string, unknown>> = {
+    wait_for_host: false,
+    pinless: false,
+    metadata: {},
+    ...room,
+    tenant_id: tenantId,
+  };
+  const { rows } = await tx.query<RoomRow>({
+    name: 'insert-room',
+    text: INSERT_ROOM,
+    values: ROOM_COLUMNS.map((column) => row[column] ?? null),
+  });
+  if (session === null) return { room: rows[0]!, due_at: null };
+  const due_at = await insertSession(tx, tenantId, rows[0]!, session);
+  await insertParticipant(tx, tenantId, room.id, { ...participant, kind: 'browser' });
+  return { room: rows[0]!, due_at };
+}
+
+/** Opens a session in a room. Throws a unique violation (23505) when the room has a current one. */
+export async function insertSession(
+  tx: Tx,
+  tenantId: string,
+  room: RoomRow,
+  session: NonNullable<NewRoom['session']>,
+): Promise<Date> {
+  // Whichever comes first of "never used", "too long" and the room's end; settling the session will say the same (session-clock.ts).
+  const unused = room.never_used_s !== null && room.never_used_s < room.max_duration_s;
+  const { rows } = await tx.query<{ due_at: Date }>({
+    name: 'insert-session',
+    text: `INSERT INTO session (id, tenant_id, room_id, state, conversation, media_session_id, due_at, due_reason, account_id)
+           SELECT $1, $2, $3, 'open', $4, $5, LEAST(due, $8), CASE WHEN $8 < due THEN 'schedule-ended' ELSE $7 END, $9
+           FROM (SELECT now() + make_interval(secs => $6) AS due) AS clock RETURNING due_at`,
+    values: [
+      session.id,
+      tenantId,
+      room.id,
+      session.conversation,
+      session.mediaSessionId,
+      unused ? room.never_used_s : room.max_duration_s,
+      unused ? 'never-used' : 'max-duration',
+      room.ends_at,
+      session.accountId,
+    ],
+  });
+  return rows[0]!.due_at;
+}
+
+/** Adds a person to a room's roster. */
+export async function insertParticipant(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+  person: { id: string; name: string; kind: 'browser' | 'caller' | 'rung'; role?: Role },
+): Promise<void> {
+  await tx.query({
+    name: 'insert-participant',
+    text: 'INSERT INTO participant (id, tenant_id, room_id, kind, name, role) VALUES ($1, $2, $3, $4, $5, $6)',
+    values: [person.id, tenantId, roomId, person.kind, person.name, person.role ?? 'participant'],
+  });
+}
+
+/** Takes a PIN on a number for a room; `false` when the number has it already, live or in quarantine. @param pin with how many digits it has: the fewer, the sooner it is guessed */
+export async function claimPin(
+  tx: Tx,
+  tenantId: string,
+  pin: {
+    id: string;
+    roomId: string;
+    number: string;
+    lookup: Buffer;
+    sealed: Buffer;
+    digits: number;
+    role?: Role;
+    participantId?: string;
+  },
+): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'claim-pin',
+    text: 'INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, role, participant_id, digits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (number, lookup) DO NOTHING',
+    values: [
+      pin.id,
+      tenantId,
+      pin.roomId,
+      pin.number,
+      pin.lookup,
+      pin.sealed,
+      pin.role ?? 'participant',
+      pin.participantId ?? null,
+      pin.digits,
+    ],
+  });
+  return rowCount === 1;
+}
+
+/** How many live PINs a number holds, whoever's they are, up to `PINS_COUNTED`: it decides how long the next one must be. */
+export async function countPins(tx: Tx, number: string): Promise<number> {
+  const { rows } = await tx.query<{ n: number }>({
+    name: 'count-pins',
+    text: 'SELECT count_pins($1) AS n',
+    values: [number],
+  });
+  return rows[0]!.n;
+}
+
+/** Has the number an active room of this tenant's, other than `except`? */
+export async function hasRoom(tx: Tx, tenantId: string, number: string, except = ''): Promise<boolean> {
+  const { rows } = await tx.query<{ taken: boolean }>({
+    name: 'number-has-room',
+    text: `SELECT EXISTS (SELECT FROM room WHERE tenant_id = $1 AND number = $2 AND state = 'active' AND id <> $3) AS taken`,
+    values: [tenantId, number, except],
+  });
+  return rows[0]!.taken;
+}
+
+/** Locks a room; `null` when this tenant has none of that id. `now` is the database's clock, which its schedule is on; `account_id` is of its number (null: the platform's). */
+export async function lockRoom(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+): Promise<(RoomRow & { readonly now: Date; readonly account_id: string | null }) | null> {
+  const { rows } = await tx.query<RoomRow & { now: Date; account_id: string | null }>({
+    name: 'lock-room',
+    text: 'SELECT r.*, clock_timestamp() AS now, (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = r.number) AS account_id FROM room r WHERE r.id = $1 AND r.tenant_id = $2 FOR NO KEY UPDATE',
+    values: [roomId, tenantId],
+  });
+  return rows[0] ?? null;
+}
+
+/** Ends a room for good: nobody can join by its PIN from now on, and the PIN stays taken for `quarantineS` seconds more. @param reason why, of its session too: whoever settles that next ends it */
+export async function closeRoom(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+  reason: EndReason,
+  quarantineS: number,
+): Promise<void> {
+  await tx.query({
+    name: 'close-room',
+    text: `UPDATE room SET state = 'ended', ended_at = now(), end_reason = $3, version = version + 1 WHERE id = $1 AND tenant_id = $2 AND state = 'active'`,
+    values: [roomId, tenantId, reason],
+  });
+  await tx.query({
+    name: 'release-pins',
+    text: 'UPDATE pin SET free_at = now() + make_interval(secs => $3) WHERE room_id = $1 AND tenant_id = $2 AND free_at IS NULL',
+    values: [roomId, tenantId, quarantineS],
+  });
+}
+
+/** The columns that a tenant may change. */
+const SETTINGS = [
+  'name',
+  'bridge',
+  'max_participants',
+  'max_duration_s',
+  'never_used_s',
+  'browsers_left_s',
+  'phones_left_s',
+  'alone_s',
+  'empty_s',
+  'host_left_s',
+  'wait_for_host',
+  'pinless',
+  'starts_at',
+  'ends_at',
+  'expires_at',
+  'idle_days',
+  'look_at',
+  'external_id',
+  'metadata',
+] as const satisfies readonly (keyof RoomRow)[];
+type RoomSettings = Pick<RoomRow, (typeof SETTINGS)[number]>;
+const UPDATE_ROOM = `UPDATE room SET version = version + 1, ${SETTINGS.map((column, i) => `${column} = $${i + 3}`).join(', ')} WHERE id = $1 AND tenant_id = $2 RETURNING *`;
+
+/** Writes a locked room's settings, and owes its running session its settling: the session's clocks are the room's. Throws what `brokenRule` tells apart. */
+export async function saveRoom(tx: Tx, tenantId: string, roomId: string, settings: RoomSettings): Promise<RoomRow> {
+  const { rows } = await tx.query<RoomRow>({
+    name: 'save-room',
+    text: UPDATE_ROOM,
+    values: [roomId, tenantId, ...SETTINGS.map((column) => settings[column])],
+  });
+  await tx.query({
+    name: 'owe-settling-of-room',
+    text: `UPDATE session SET settle_owed_at = now(), version = version + 1 WHERE room_id = $1 AND tenant_id = $2 AND state IN ('open', 'live')`,
+    values: [roomId, tenantId],
+  });
+  return rows[0]!;
+}
+
+/** Takes an ended room off its tenant's lists. */
+export async function hideRoom(tx: Tx, tenantId: string, roomId: string): Promise<void> {
+  await tx.query({
+    name: 'hide-room',
+    text: 'UPDATE room SET deleted_at = COALESCE(deleted_at, now()) WHERE id = $1 AND tenant_id = $2',
+    values: [roomId, tenantId],
+  });
+}
+
+/** The state of a room's newest session, and when it was over; `null` for a room that never had one. */
+export async function lastUse(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+): Promise<{ state: SessionState; ended_at: Date | null } | null> {
+  const { rows } = await tx.query<{ state: SessionState; ended_at: Date | null }>({
+    name: 'last-use-of-room',
+    text: 'SELECT state, ended_at FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
+    values: [roomId, tenantId],
+  });
+  return rows[0] ?? null;
+}
+
+/** Notes when to look whether a room is to end. */
+export async function setLookAt(tx: Tx, tenantId: string, roomId: string, at: Date | null): Promise<void> {
+  await tx.query({
+    name: 'look-at-room',
+    text: 'UPDATE room SET look_at = $3 WHERE id = $1 AND tenant_id = $2',
+    values: [roomId, tenantId, at],
+  });
+}
+
+/** The room's newest session, which is the current one if any is; `null` for a room that never had one. */
+export async function newestSession(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+): Promise<{ readonly id: string; readonly state: SessionState } | null> {
+  const { rows } = await tx.query<{ id: string; state: SessionState }>({
+    name: 'newest-session',
+    text: 'SELECT id, state FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
+    values: [roomId, tenantId],
+  });
+  return rows[0] ?? null;
+}
+
+/** A room with its current or last session and the first `limit` of its connections, as the API shows them; `null` when this tenant has none of that id. */
+export async function readRoom(store: Store, tenantId: string, roomId: string, limit: number) {
+  return readAs(store, tenantId, (db) =>
+    db.room.findFirst({
+      where: { id: roomId, tenant_id: tenantId },
+      include: {
+        pins: { where: { free_at: null } },
+        sessions: {
+          orderBy: { created_at: 'desc' },
+          take: 1,
+          include: { legs: { orderBy: [{ created_at: 'asc' }, { id: 'asc' }], take: limit } },
+        },
+      },
+    }),
+  );
+}
+export type RoomDetails = NonNullable<Awaited<ReturnType<typeof readRoom>>>;
+
+/** The current or last session of a room, and its connections that are up; `null` when this tenant has no such room. */
+export async function readLiveLegs(store: Store, tenantId: string, roomId: string) {
+  return readAs(store, tenantId, (db) =>
+    db.room.findFirst({
+      where: { id: roomId, tenant_id: tenantId },
+      select: {
+        sessions: {
+          orderBy: { created_at: 'desc' },
+          take: 1,
+          include: { legs: { where: { state: { not: 'ended' } }, orderBy: [{ created_at: 'asc' }, { id: 'asc' }] } },
+        },
+      },
+    }),
+  );
+}
+
+/** Has this tenant a room of this id? */
+export async function isRoom(store: Store, tenantId: string, roomId: string): Promise<boolean> {
+  return readAs(
+    store,
+    tenantId,
+    async (db) => (await db.room.count({ where: { id: roomId, tenant_id: tenantId } })) === 1,
+  );
+}
+
+interface RoomsWanted {
+  readonly state?: 'active' | 'ended' | undefined;
+  readonly externalId?: string | undefined;
+  /** The beginning of the name, as it is written. */
+  readonly name?: string | undefined;
+  readonly createdAfter?: Date | undefined;
+  readonly createdBefore?: Date | undefined;
+  readonly limit: number;
+  /** The last id of the page before. */
+  readonly after?: string | undefined;
+}
+
+/** Only what is asked for: Prisma takes an undefined for no condition. */
+export const between = (from: Date | undefined, before: Date | undefined) =>
+  from === undefined && before === undefined
+    ? {}
+    : { created_at: { ...(from === undefined ? {} : { gte: from }), ...(before === undefined ? {} : { lt: before }) } };
+
+/** A page of a tenant's rooms that are not deleted, newest first; `null` when `after` is no room of its own. */
+export async function listRooms(store: Store, tenantId: string, { limit, after, ...wanted }: RoomsWanted) {
+  return readAs(store, tenantId, async (db) => {
+    const last =
+      after === undefined
+        ? undefined
+        : await db.room.findFirst({
+            where: { id: after, tenant_id: tenantId },
+            select: { id: true, created_at: true },
+          });
+    if (last === null) return null;
+    return db.room.findMany({
+      where: {
+        tenant_id: tenantId,
+        deleted_at: null,
+        ...(wanted.state === undefined ? {} : { state: wanted.state }),
+        ...(wanted.externalId === undefined ? {} : { external_id: wanted.externalId }),
+        // What stands for any characters stands for itself here.
+        ...(wanted.name === undefined
+          ? {}
+          : { name: { startsWith: wanted.name.replaceAll(/[\\%_]/g, String.raw`\$&`) } }),
+        ...between(wanted.createdAfter, wanted.createdBefore),
+        ...olderThan(last),
+      },
+      orderBy: [{ created_at: 'desc' }, { id: 'desc' }],
+      take: limit,
+    });
+  });
+}
+
+/** The first `limit` events of a session; `null` when this tenant has no such session. */
+export async function listSessionEvents(store: Store, tenantId: string, sessionId: string, limit: number) {
+  return readAs(store, tenantId, async (db) => {
+    const session = await db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, select: { id: true } });
+    if (session === null) return null;
+    return db.outbox.findMany({
+      where: { tenant_id: tenantId, session_id: sessionId },
+      orderBy: { seq: 'asc' },
+      take: limit,
+    });
+  });
+}

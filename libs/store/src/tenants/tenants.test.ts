@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto';
+import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { authenticate } from '../keys/authenticate.ts';
+import { findLegOfCall, ownerOfMedia } from '../sessions/find-owner.ts';
+import { findNumber } from '../numbers/numbers.ts';
+import { closeRoom, listRooms, listSessionEvents, lockRoom, newestSession, readRoom } from '../rooms/rooms.ts';
+import { seed } from '../database/seed.ts';
+import { lockSession } from '../sessions/session-lock.ts';
+import { listSessions, mediaOfLeg, sessionOfLeg } from '../sessions/sessions.ts';
+import { inTransaction, openStore, type Store } from '../database/store.ts';
+import { freshId, makeLeg, makeNumbers, makeRoom, NUMBER, setColumns, type MadeRoom } from '../testing/fixtures.ts';
+
+let database: TestDatabase;
+let store: Store;
+let mine: MadeRoom;
+let theirs: MadeRoom;
+let myLeg: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = openStore({ owner: true, url: database.url, onError: () => undefined });
+  await makeNumbers(store);
+  [mine, theirs] = [await makeRoom(store), await makeRoom(store)];
+  myLeg = await makeLeg(store, mine, { kind: 'inbound', state: 'joined', voice_call_id: 'call_mine' });
+  await setColumns(store, 'session', mine.sessionId, { media_session_id: 'media_mine' });
+  await store.prisma.outbox.create({
+    data: {
+      tenant_id: mine.tenantId,
+      room_id: mine.roomId,
+      session_id: mine.sessionId,
+      seq: 1,
+      type: 'session.live',
+      data: {},
+    },
+  });
+});
+afterAll(async () => {
+  await store.close();
+  await database.drop();
+});
+
+describe('what a tenant asks for by id, it gets when it is its own', () => {
+  const questions: { what: string; ask: (tenantId: string) => Promise<unknown>; nothing: unknown }[] = [
+    {
+      what: 'lockRoom',
+      ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockRoom(tx, tenantId, mine.roomId)),
+      nothing: null,
+    },
+    {
+      what: 'newestSession',
+      ask: (tenantId) => inTransaction(store, tenantId, (tx) => newestSession(tx, tenantId, mine.roomId)),
+      nothing: null,
+    },
+    { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId, 10), nothing: null },
+    {
+      what: 'listSessionEvents',
+      ask: (tenantId) => listSessionEvents(store, tenantId, mine.sessionId, 10),
+      nothing: null,
+    },
+    {
+      what: 'lockSession',
+      ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)),
+      nothing: null,
+    },
+    { what: 'sessionOfLeg', ask: (tenantId) => sessionOfLeg(store, tenantId, myLeg), nothing: null },
+  ];
+
+  test.each(questions)('$what', async ({ ask, nothing }) => {
+    expect(await ask(mine.tenantId)).not.toEqual(nothing);
+    expect(await ask(theirs.tenantId)).toEqual(nothing);
+    expect(await ask('')).toEqual(nothing);
+  });
+
+  it('closeRoom of another tenant’s room closes nothing', async () => {
+    await inTransaction(store, theirs.tenantId, (tx) =>
+      closeRoom(tx, theirs.tenantId, mine.roomId, 'ended-by-tenant', 60),
+    );
+    expect(await store.prisma.room.findUniqueOrThrow({ where: { id: mine.roomId } })).toMatchObject({
+      state: 'active',
+      ended_at: null,
+    });
+    expect(await store.prisma.pin.count({ where: { room_id: mine.roomId, free_at: null } })).toBe(1);
+  });
+
+  it('listRooms gives the tenant’s own, newest first, page by page', async () => {
+    const tenantId = freshId('ten');
+    const rooms: string[] = [];
+    for (let i = 0; i < 5; i++) rooms.unshift((await makeRoom(store, { tenant_id: tenantId })).roomId);
+    // The same instant: the id decides, and no page loses or repeats one.
+    await store.prisma.room.updateMany({
+      where: { tenant_id: tenantId },
+      data: { created_at: new Date('2026-01-01') },
+    });
+    const first = (await listRooms(store, tenantId, { limit: 3 }))!;
+    const second = (await listRooms(store, tenantId, { limit: 3, after: first.at(-1)?.id ?? '' }))!;
+    expect([...first, ...second].map((room) => room.id).toSorted()).toEqual(rooms.toSorted());
+    expect(second).toHaveLength(2);
+  });
+
+  it('listRooms and listSessions after another tenant’s show nothing of either', async () => {
+    expect(await listRooms(store, theirs.tenantId, { limit: 10, after: mine.roomId })).toBeNull();
+    expect(await listSessions(store, theirs.tenantId, { limit: 10, after: mine.sessionId })).toBeNull();
+  });
+});
+
+describe('what a provider names, brings its tenant', () => {
+  it('a video session', async () => {
+    expect(await ownerOfMedia(store, null, 'media_mine')).toEqual({
+      tenant_id: mine.tenantId,
+      session_id: mine.sessionId,
+    });
+    expect(await ownerOfMedia(store, null, 'media_none')).toBeNull();
+    expect(await mediaOfLeg(store, mine.tenantId, myLeg)).toBe('media_mine');
+    expect(await mediaOfLeg(store, theirs.tenantId, myLeg)).toBeNull();
+    expect(await mediaOfLeg(store, mine.tenantId, 'leg_none')).toBeNull();
+  });
+
+  it('a call, by its own id first, and by the leg in its address only while that leg has no call', async () => {
+    const waiting = await makeLeg(store, mine, { kind: 'outbound', state: 'dialling' });
+    const idOf = async (by: { callId: string; legId?: string }): Promise<string | undefined> =>
+      (await findLegOfCall(store, null, by))?.id;
+    expect(await idOf({ callId: 'call_mine' })).toBe(myLeg);
+    expect(await idOf({ callId: 'call_mine', legId: waiting })).toBe(myLeg);
+    expect(await idOf({ callId: 'call_new', legId: waiting })).toBe(waiting);
+    expect(await idOf({ callId: 'call_new', legId: myLeg })).toBeUndefined();
+    expect(await idOf({ callId: 'call_new' })).toBeUndefined();
+  });
+});
+
+describe('an API key', () => {
+  const key = (id: string, secret = randomBytes(32).toString('base64url')): string => `pl_test_${id}_${secret}`;
+  /** Long past. */
+  const THEN = new Date('2026-06-01T00:00:00Z');
+
+  it('names its tenant, and seeding again changes nothing', async () => {
+    const apiKey = key('seeded');
+    const wanted = {
+      tenantId: 'ten_seeded',
+      tenantName: 'Seeded',
+      apiKey,
+      numbers: [{ e164: NUMBER, language: 'fr-FR' }],
+    };
+    await seed(store, wanted);
+    await seed(store, { ...wanted, tenantName: 'Other', apiKey: key('seeded') });
+    expect(await authenticate(store, apiKey, 'test')).toMatchObject({
+      tenantId: 'ten_seeded',
+      keyId: 'seeded',
+      scopes: ['admin'],
+      env: 'test',
+      suspended: false,
+    });
+    expect(await findNumber(store, 'ten_seeded', { number: NUMBER })).toMatchObject({ language: 'fr-FR' });
+    expect(await findNumber(store, 'ten_seeded', { number: '+15550100' })).toBeNull();
+    await expect(seed(store, { ...wanted, apiKey: 'pl_test_short_secret' })).rejects.toThrow('API key must look like');
+  });
+
+  test.each([
+    { what: 'another secret', spoil: {}, shown: () => key('spoilt'), refused: 'unknown-key' },
+    { what: 'revoked', spoil: { revoked_at: THEN }, shown: (good: string) => good, refused: 'unknown-key' },
+    { what: 'expired', spoil: { expires_at: THEN }, shown: (good: string) => good, refused: 'expired-key' },
+    {
+      what: 'another id',
+      spoil: {},
+      shown: (good: string) => good.replace('spoilt', 'nobody'),
+      refused: 'unknown-key',
+    },
+    { what: 'cut short', spoil: {}, shown: (good: string) => good.slice(0, -1), refused: 'unknown-key' },
+    {
+      what: 'of another environment',
+      spoil: {},
+      shown: (good: string) => good.replace('pl_test_', 'pl_live_'),
+      refused: 'unknown-key',
+    },
+    { what: 'longer', spoil: {}, shown: (good: string) => `${good}A`, refused: 'unknown-key' },
+    { what: 'nothing', spoil: {}, shown: () => '', refused: 'unknown-key' },
+    { what: 'with a new line', spoil: {}, shown: (good: string) => `${good}\n`, refused: 'unknown-key' },
+  ])('$what: refused', async ({ spoil, shown, refused }) => {
+    const good = key('spoilt');
+    await store.prisma.api_key.deleteMany({ where: { id: 'spoilt' } });
+    await seed(store, { tenantId: 'ten_spoilt', tenantName: 'Spoilt', apiKey: good, numbers: [] });
+    expect(await authenticate(store, good, 'test')).toMatchObject({ keyId: 'spoilt' });
+    await store.prisma.api_key.update({ where: { id: 'spoilt' }, data: spoil });
+    expect(await authenticate(store, shown(good), 'test')).toEqual({ refused });
+  });
+
+  it('that is refused costs the same one statement, whatever is wrong with it', async () => {
+    const good = key('costs');
+    await seed(store, { tenantId: 'ten_costs', tenantName: 'Costs', apiKey: good, numbers: [] });
+    const asked: string[] = [];
+    const counting: Store = {
+      ...store,
+      query: (scope, query) => (asked.push(String(query.name)), store.query(scope, query)),
+    };
+    const cost = async (shown: string): Promise<string[]> => {
+      asked.length = 0;
+      expect(await authenticate(counting, shown, 'test')).toHaveProperty('refused');
+      return [...asked];
+    };
+    const wrong = [
+      key('nobody'),
+      good.slice(0, -43) + key('x').slice(-43),
+      good.slice(0, -1) + (good.endsWith('A') ? 'B' : 'A'),
+      good.replace('pl_test_', 'pl_live_'),
+      'letmein',
+      '',
+      `${good}A`,
+    ];
+    for (const shown of wrong) expect([shown.length, await cost(shown)]).toEqual([shown.length, ['find-api-key']]);
+    await store.prisma.api_key.update({ where: { id: 'costs' }, data: { expires_at: THEN } });
+    expect(await cost(good)).toEqual(['find-api-key']);
+    await store.prisma.api_key.update({ where: { id: 'costs' }, data: { revoked_at: THEN } });
+    expect(await cost(good)).toEqual(['find-api-key']);
+  });
+});
