@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import type { Callback } from '@partyline/provider-contract/callback';
 import { listOwed } from '@partyline/store/reconciliation/due-work';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { takeDigits } from './submit-pin.ts';
+import { submitPin } from './submit-pin.ts';
 import { answerCall, BRIDGE_HEADER } from './answer-call.ts';
 import { endSession } from '../sessions/end-session.ts';
 import {
@@ -74,7 +74,7 @@ describe('a caller', () => {
     const plan = await answerCall(world, token(), call(callId));
     const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: callId } });
     expect(plan.map((step) => step.do)).toEqual(['say', 'ask-digits']);
-    const again = await takeDigits(world, token(), { legId: leg.id, tryNo: 1 }, { callId, digits, timedOut: false });
+    const again = await submitPin(world, token(), { legId: leg.id, tryNo: 1 }, { callId, digits, timedOut: false });
     expect(again.at(-1)).toMatchObject({ do: 'ask-digits', replyTo: world.webhooks(null).digits(leg.id, 2) });
   });
 
@@ -247,7 +247,7 @@ describe('what holds a caller on the line', () => {
     });
     const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: 'counted' } });
     const keyed = (tryNo: number, digits: string) => () =>
-      takeDigits(world, token(), { legId: leg.id, tryNo }, { callId: 'counted', digits, timedOut: false });
+      submitPin(world, token(), { legId: leg.id, tryNo }, { callId: 'counted', digits, timedOut: false });
     expect(await costs(keyed(1, '111222'))).toEqual({ queries: 1, connections: 1, commands: [] });
     expect(await costs(keyed(2, meeting.pin))).toEqual({ queries: 1, connections: 1, commands: ['evalsha'] });
   });

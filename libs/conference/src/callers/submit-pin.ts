@@ -13,7 +13,7 @@ import { replayedWebhook } from '../errors.ts';
  * admitted. A repeated webhook (same `tryNo`) gets the answer of the first. Throws `webhook-replayed` on a used token.
  * @param at from the webhook's own address: which leg, and which prompt this answers, from 1
  */
-export async function takeDigits(
+export async function submitPin(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'> & { readonly pins: Pick<PinVault, 'lookup'> },
   token: UsedToken,
   at: { legId: string; tryNo: number },

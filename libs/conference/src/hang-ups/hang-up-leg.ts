@@ -12,7 +12,7 @@ import type { Deps, Providers } from '../deps.ts';
 import { giveUpUnseen } from './expire-unobserved-dial.ts';
 import { concludeGone } from './close-missing-media-session.ts';
 import { comeAgainMs } from '../providers/rate-limit-providers.ts';
-import { oweHangUp } from '../sessions/settle-session.ts';
+import { requestHangUp } from '../sessions/settle-session.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
 
@@ -80,7 +80,7 @@ async function claimLeg(
     if (locked === null || !isUp(locked.leg)) return 'done';
     const { leg, now } = locked;
     // A caller who was never admitted and kept the line past the deadline.
-    if (leg.session_id === null && leg.deadline_at <= now) oweHangUp(leg, 'keying-deadline', now);
+    if (leg.session_id === null && leg.deadline_at <= now) requestHangUp(leg, 'keying-deadline', now);
     if (leg.state !== 'ending') return 'done';
     const freeAt = Math.max(
       leg.lease_until?.getTime() ?? 0,

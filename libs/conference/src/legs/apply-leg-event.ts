@@ -10,7 +10,7 @@ import type { Deps } from '../deps.ts';
 import { completeCharge, recordCharge } from '../billing/record-charge.ts';
 import { replayedWebhook } from '../errors.ts';
 import { reportConfirmed } from '../hang-ups/record-hang-up-latency.ts';
-import { closeHandle, learnHandle, moveLeg } from '../sessions/settle-session.ts';
+import { closeHandle, attachProviderId, moveLeg } from '../sessions/settle-session.ts';
 
 /** Where an observation came from: a webhook, signed for one account and taken once, or our own look-up at one. */
 export type Source =
@@ -50,7 +50,7 @@ export async function applyLegEvent(
   const apply = async (leg: LegRow, roomId: string | null, tx: Tx, now: Date): Promise<void> => {
     if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
     // The create's own answer may have been lost; the event names the call.
-    learnHandle(leg, 'voice_call_id', event.callId);
+    attachProviderId(leg, 'voice_call_id', event.callId);
     await applyVoice(leg, roomId, event, source.via, tx, now);
   };
 

@@ -14,7 +14,7 @@ import { readConnectionData } from './connection-data.ts';
 import type { Deps } from '../deps.ts';
 import { recordCharge } from '../billing/record-charge.ts';
 import { replayedWebhook } from '../errors.ts';
-import { closeHandle, learnHandle, moveLeg, oweHangUp } from '../sessions/settle-session.ts';
+import { closeHandle, attachProviderId, moveLeg, requestHangUp } from '../sessions/settle-session.ts';
 
 /**
  * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for
@@ -73,7 +73,7 @@ async function legOfConnection(
     const dialled = view.legs.find(
       (leg) => leg.id === data.leg && leg.kind === 'bridge' && leg.media_connection_id === null,
     );
-    if (dialled !== undefined) learnHandle(dialled, 'media_connection_id', event.connectionId);
+    if (dialled !== undefined) attachProviderId(dialled, 'media_connection_id', event.connectionId);
     return dialled;
   }
   // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
@@ -122,15 +122,15 @@ export async function insertBrowser(
       each.state !== 'ending' &&
       (each.participant_id === null || each.participant_id !== participantId),
   );
-  if (others.length >= view.room.max_participants) oweHangUp(leg, 'room-full', view.now);
+  if (others.length >= view.room.max_participants) requestHangUp(leg, 'room-full', view.now);
   view.legs.push(leg);
   // Sent out, and back by the same token.
-  if (person?.removed) oweHangUp(leg, 'removed', view.now);
+  if (person?.removed) requestHangUp(leg, 'removed', view.now);
   // One that was over before we heard of it takes nobody's place.
   if (comes && keepOneEach(view, leg) > 0) return leg;
   // One too many, as a token can be used at any time; the leg is there, and is let go.
   const { allowed, used } = await holdLimit(tx, view.session.tenant_id, 'live-legs');
-  if (used > allowed) oweHangUp(leg, 'limit-live-legs', view.now);
+  if (used > allowed) requestHangUp(leg, 'limit-live-legs', view.now);
   return leg;
 }
 
@@ -153,7 +153,7 @@ function bridgeOfCall(
     at.getTime() < bridge.dialled_at.getTime() - SKEW_MS
   )
     return undefined;
-  learnHandle(bridge, 'media_connection_id', connectionId);
+  attachProviderId(bridge, 'media_connection_id', connectionId);
   return bridge;
 }
 
@@ -173,8 +173,8 @@ function keepOneEach(view: SessionView, leg: LegRow): number {
   );
   const newest = Math.max(...theirs.map((each) => each.media_made_at?.getTime() ?? -Infinity));
   const replaced = theirs.filter((each) => each.media_made_at !== null && each.media_made_at.getTime() < newest);
-  for (const each of replaced) oweHangUp(each, 'replaced', view.now);
-  if (theirs.length - replaced.length > UNORDERED_AT_MOST) oweHangUp(leg, 'too-many-connections', view.now);
+  for (const each of replaced) requestHangUp(each, 'replaced', view.now);
+  if (theirs.length - replaced.length > UNORDERED_AT_MOST) requestHangUp(leg, 'too-many-connections', view.now);
   return replaced.length;
 }
 

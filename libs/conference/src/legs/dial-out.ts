@@ -16,7 +16,7 @@ import { keepMeters } from '../limits/enforce-fraud-limits.ts';
 import { keepSpend } from '../limits/enforce-spend.ts';
 import { comeAgainMs } from '../providers/rate-limit-providers.ts';
 import { roomEnded, roomFull } from '../errors.ts';
-import { endLeg, isFull, learnHandle, mayDial, moveLeg } from '../sessions/settle-session.ts';
+import { endLeg, isFull, attachProviderId, mayDial, moveLeg } from '../sessions/settle-session.ts';
 
 /** The vendor's own clocks for a call that we place: it stops ringing, and it ends, even if nobody of us is left to ask (design §3.5). */
 const RINGING_TIMER_S = 45;
@@ -121,7 +121,7 @@ export async function dialOut(
     });
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);
-      if (leg !== undefined) learnHandle(leg, 'voice_call_id', callId);
+      if (leg !== undefined) attachProviderId(leg, 'voice_call_id', callId);
     });
     return 'dialled';
   } catch (error) {

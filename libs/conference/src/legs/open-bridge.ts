@@ -6,7 +6,7 @@ import { BRIDGE_HEADER, bridgeTokenHash } from '../callers/answer-call.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps, Providers } from '../deps.ts';
-import { endLeg, learnHandle, moveLeg, wantsBridge } from '../sessions/settle-session.ts';
+import { endLeg, attachProviderId, moveLeg, wantsBridge } from '../sessions/settle-session.ts';
 
 type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
 
@@ -61,7 +61,7 @@ export async function openBridge(
       sessionId,
       (view) => {
         const leg = view.legs.find((each) => each.id === legId);
-        if (leg !== undefined) learnHandle(leg, 'media_connection_id', dialled.connectionId);
+        if (leg !== undefined) attachProviderId(leg, 'media_connection_id', dialled.connectionId);
       },
       { legId },
     );

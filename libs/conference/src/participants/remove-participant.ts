@@ -5,7 +5,7 @@ import { inTransaction } from '@partyline/store/database/store';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { noSuchParticipant } from '../errors.ts';
-import { oweHangUp } from '../sessions/settle-session.ts';
+import { requestHangUp } from '../sessions/settle-session.ts';
 
 /**
  * Sends somebody out: their connections are owed their hang-up, and a browser that comes back by the same token is hung up too. Who has a PIN can call again:
@@ -27,7 +27,7 @@ export async function removeParticipant(
   const changed = await changeSession(deps, tenantId, session.id, async (view, tx) => {
     await markRemoved(tx, tenantId, participantId);
     const theirs = view.legs.filter((leg) => leg.participant_id === participantId && isUp(leg));
-    for (const leg of theirs) oweHangUp(leg, 'removed', view.now);
+    for (const leg of theirs) requestHangUp(leg, 'removed', view.now);
     return theirs.map(({ id }) => id);
   });
   return { legIds: changed?.result ?? [] };

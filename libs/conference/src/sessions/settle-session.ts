@@ -28,7 +28,7 @@ export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
 }
 
 /** Owes a leg its hang-up. The first reason stands. */
-export function oweHangUp(leg: LegRow, reason: string, now: Date): void {
+export function requestHangUp(leg: LegRow, reason: string, now: Date): void {
   if (!moveLeg(leg, 'hangUpOwed', now)) return;
   leg.owed_at ??= now;
   leg.owed_reason ??= reason;
@@ -59,7 +59,7 @@ export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
 }
 
 /** Learns a leg's name at the provider. One that is to be hung up is asked (again) at once: what was asked before could not name it. */
-export function learnHandle(leg: LegRow, handle: 'media_connection_id' | 'voice_call_id', id: string): void {
+export function attachProviderId(leg: LegRow, handle: 'media_connection_id' | 'voice_call_id', id: string): void {
   if (leg[handle] !== null) return;
   leg[handle] = id;
   if (leg.state === 'ending') leg.asked_at = null;
@@ -128,10 +128,10 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
 
   for (const leg of legs)
     if (isUnheard(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS)
-      oweHangUp(leg, 'never-seen', now);
+      requestHangUp(leg, 'never-seen', now);
   if (!canJoin(session.state)) {
     // Also when it is over: a token outlives its session, and who comes in by it costs money.
-    for (const leg of legs) oweHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
+    for (const leg of legs) requestHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
   }
   for (const leg of legs)
     if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);

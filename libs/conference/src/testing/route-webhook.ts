@@ -1,6 +1,6 @@
 import type { Callback } from '@partyline/provider-contract/callback';
 import type { UsedToken } from '@partyline/store/callers/voice-webhooks';
-import { takeDigits } from '../callers/submit-pin.ts';
+import { submitPin } from '../callers/submit-pin.ts';
 import { answerCall, answerRung } from '../callers/answer-call.ts';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applySessionEvent } from '../legs/apply-media-event.ts';
@@ -29,7 +29,7 @@ export async function routeWebhook(world: World | undefined, path: string, callb
     }
     case 'voice/digits':
       return voice.instructions(
-        await takeDigits(world, token(voice), { legId: legId ?? '', tryNo: Number(tryNo) }, voice.parseInput(body)),
+        await submitPin(world, token(voice), { legId: legId ?? '', tryNo: Number(tryNo) }, voice.parseInput(body)),
       );
     case 'voice/events':
       return applyLegEvent(world, { via: 'callback', token: token(voice) }, voice.parseEvent(body), legId);

@@ -3,7 +3,7 @@ import { PINS_COUNTED } from '@partyline/domain/pin';
 import { SESSION_STATES } from '@partyline/domain/session';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { listOwed, purgeExpired, SERVED_KINDS, type Owed } from './due-work.ts';
+import { listOwed, purgeExpired, PURGE_KINDS, type Owed } from './due-work.ts';
 import { claimPin, closeRoom, countPins } from '../rooms/rooms.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
 import {
@@ -214,7 +214,7 @@ describe('what has served', () => {
     expect(await store.prisma.webhook_jti.count({ where: { expires_at: { lt: new Date() } } })).toBe(0);
   });
 
-  it.each(SERVED_KINDS)('is of nobody’s interest when there is none: %s', async (kind) => {
+  it.each(PURGE_KINDS)('is of nobody’s interest when there is none: %s', async (kind) => {
     while ((await purgeExpired(store, kind, 1_000)) > 0);
     expect(await purgeExpired(store, kind, 1_000)).toBe(0);
   });

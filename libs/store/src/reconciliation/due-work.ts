@@ -98,7 +98,7 @@ export async function countUnconfirmed(store: Store): Promise<{ legs: number; ol
 }
 
 /** What is forgotten, and when it has served: by its table's key, the oldest first. */
-const SERVED = {
+const PURGE_RULES = {
   /** Used token ids that would be stale anyway. */
   tokens: { name: 'purge-tokens', table: 'webhook_jti', key: 'jti', at: 'expires_at', before: 'now()' },
   /** PINs whose quarantine is over. */
@@ -122,12 +122,12 @@ const SERVED = {
     before: `now() - interval '400 days'`,
   },
 } as const;
-export type Served = keyof typeof SERVED;
-export const SERVED_KINDS = Object.keys(SERVED) as Served[];
+export type PurgeKind = keyof typeof PURGE_RULES;
+export const PURGE_KINDS = Object.keys(PURGE_RULES) as PurgeKind[];
 
 /** Forgets what has served, of one kind and at most `limit` of it: however much there is, no statement takes long. Gives how many, so that whoever asks may ask again. Several may ask at once. */
-export async function purgeExpired(store: Store, kind: Served, limit: number): Promise<number> {
-  const { name, table, key, at, before } = SERVED[kind];
+export async function purgeExpired(store: Store, kind: PurgeKind, limit: number): Promise<number> {
+  const { name, table, key, at, before } = PURGE_RULES[kind];
   const { rowCount } = await store.query(EVERY_TENANT, {
     name,
     text: `WITH old AS (SELECT ${key} FROM ${table} WHERE ${at} < ${before} ORDER BY ${at} LIMIT $1 FOR UPDATE SKIP LOCKED) DELETE FROM ${table} t USING old WHERE t.${key} = old.${key}`,
