@@ -7,13 +7,13 @@ import { inTransaction, openStore, type Store } from '@partyline/store/database/
 import { makeEndpoint, makeNumbers, makeRoom, type MadeRoom } from '@partyline/store/testing/fixtures';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { Webhook } from 'standardwebhooks';
-import { systemClock } from '@partyline/runtime/edges';
+import { systemClock } from '@partyline/runtime/system';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { postEvent } from './post-event.ts';
 import { openReceiver, type Answer, type Received, type Receiver } from './testing/receiver.ts';
 
 let database: TestDatabase;
-/** Two replicas, each with connections of its own. */
+/** Two replicas, each with its own connections. */
 let replicas: readonly [Store, Store];
 let store: Store;
 let receiver: Receiver;
@@ -52,9 +52,10 @@ afterAll(async () => {
 const secrets = openEndpointSecrets(Buffer.alloc(32, 9));
 const SECRET = writeSecret(Buffer.alloc(32, 1).toString('base64url'));
 
-/** Longer than any answer takes on a busy machine; for those who never answer there is an end. */
+/** A timeout that no answer reaches on a busy machine. */
 const post = postEvent({ timeoutMs: 600_000, addresses: { allowPrivate: true, ports: [] } });
-const hurried = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: true, ports: [] } });
+/** For receivers that never answer. */
+const postWithShortTimeout = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: true, ports: [] } });
 const never = new AbortController().signal;
 const deps = (from: Store, send: PostEvent) => ({
   store: from,
@@ -71,7 +72,8 @@ async function endpoint(tenantId: string, path = '', of: { types?: string[] } = 
   await store.prisma.endpoint.update({ where: { id }, data: { secret: new Uint8Array(secrets.seal(SECRET, id)) } });
   return id;
 }
-async function tell(events: number, room?: MadeRoom): Promise<MadeRoom> {
+/** Records events of a room, which is created unless given; its tenant gets an endpoint if it has none. */
+async function recordEvents(events: number, room?: MadeRoom): Promise<MadeRoom> {
   const made = room ?? (await makeRoom(store));
   if ((await store.prisma.endpoint.count({ where: { tenant_id: made.tenantId } })) === 0) await endpoint(made.tenantId);
   const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
@@ -81,24 +83,28 @@ async function tell(events: number, room?: MadeRoom): Promise<MadeRoom> {
   );
   return made;
 }
-function heard(at: number): Received {
-  const one = received[at];
-  if (one === undefined) throw new Error(`only ${received.length} came`);
-  return one;
+function receivedAt(index: number): Received {
+  const event = received[index];
+  if (event === undefined) throw new Error(`The receiver got only ${received.length} events.`);
+  return event;
 }
 const endpointOf = ({ tenantId }: MadeRoom) =>
   store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
 const seqs = ({ sessionId }: MadeRoom): number[] =>
   received.filter((each) => each.sessionId === sessionId).map((each) => each.seq);
 const undelivered = () => store.prisma.delivery.count({ where: { state: 'pending' } });
-/** The time until the next try, or until a lease is over, goes by: the rows are moved back instead. */
-const letPass = async (seconds: number): Promise<void> => {
+/** Simulates the passing of time: moves the rows' retry and lease times into the past. */
+const advance = async (seconds: number): Promise<void> => {
   await store.pool.query(
-    'UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)',
+    `UPDATE delivery
+     SET next_try_at = next_try_at - make_interval(secs => $1),
+         lease_until = lease_until - make_interval(secs => $1)`,
     [seconds],
   );
   await store.pool.query(
-    'UPDATE endpoint SET probe_at = probe_at - make_interval(secs => $1), failing_since = failing_since - make_interval(secs => $1)',
+    `UPDATE endpoint
+     SET probe_at = probe_at - make_interval(secs => $1),
+         failing_since = failing_since - make_interval(secs => $1)`,
     [seconds],
   );
 };
@@ -112,9 +118,9 @@ const nextTry = async (): Promise<number> =>
     })
   ).next_try_at?.getTime() ?? NaN;
 
-describe('an event', () => {
-  it('is sent as the API shows it, under its own id', async () => {
-    const room = await tell(1);
+describe('deliverEvents', () => {
+  it('sends an event as the API shows it, with its own id', async () => {
+    const room = await recordEvents(1);
     expect(await deliver()).toBe(1);
     const [row] = await store.prisma.outbox.findMany();
     const id = eventId({ session_id: room.sessionId, endpoint_id: null, seq: 1 });
@@ -143,29 +149,29 @@ describe('an event', () => {
     expect(counted).toEqual(['events_delivered']);
   });
 
-  it('is signed so that the library of Standard Webhooks takes it, by both secrets while one replaces the other', async () => {
-    const room = await tell(1);
+  it('signs for the Standard Webhooks library, with both secrets during a rotation', async () => {
+    const room = await recordEvents(1);
     await deliver();
     const verify = (secret: string, { text, headers }: Received) =>
       new Webhook(secret).verify(text, headers as Record<string, string>);
-    expect(verify(SECRET, heard(0))).toEqual(heard(0).body);
+    expect(verify(SECRET, receivedAt(0))).toEqual(receivedAt(0).body);
     const next = writeSecret(Buffer.alloc(32, 2).toString('base64url'));
-    expect(() => verify(next, heard(0))).toThrow(/signature/);
-    expect(() => verify(SECRET, { ...heard(0), text: `${heard(0).text} ` })).toThrow(/signature/);
+    expect(() => verify(next, receivedAt(0))).toThrow(/signature/);
+    expect(() => verify(SECRET, { ...receivedAt(0), text: `${receivedAt(0).text} ` })).toThrow(/signature/);
     const { id } = await endpointOf(room);
     await rotateSecret(store, room.tenantId, id, secrets.seal(next, id), 3_600);
-    await tell(1, room);
+    await recordEvents(1, room);
     await deliver();
-    for (const secret of [SECRET, next]) expect(verify(secret, heard(1))).toEqual(heard(1).body);
+    for (const secret of [SECRET, next]) expect(verify(secret, receivedAt(1))).toEqual(receivedAt(1).body);
     await store.prisma.endpoint.updateMany({ data: { old_secret_until: new Date(0) } });
-    await tell(1, room);
+    await recordEvents(1, room);
     await deliver();
-    expect(verify(next, heard(2))).toEqual(heard(2).body);
-    expect(() => verify(SECRET, heard(2))).toThrow(/signature/);
+    expect(verify(next, receivedAt(2))).toEqual(receivedAt(2).body);
+    expect(() => verify(SECRET, receivedAt(2))).toThrow(/signature/);
   });
 
-  it.each([200, 201, 204, 299])('that is answered %d is delivered', async (status) => {
-    await tell(1);
+  it.each([200, 201, 204, 299])('counts the answer %d as delivered', async (status) => {
+    await recordEvents(1);
     receiver.answer = () => status;
     expect([await deliver(), await undelivered()]).toEqual([1, 0]);
   });
@@ -175,43 +181,43 @@ describe('an event', () => {
     ['404', 404, 'status-4xx'],
     ['304', 304, 'status-3xx'],
     ['a redirect', { location: '/elsewhere' }, 'status-3xx'],
-    ['nothing', 'hang', 'no-answer'],
-    ['a broken connection', 'reset', 'no-answer'],
-  ])('that is answered %s is sent again, under the same id', async (_what, reply, why) => {
-    await tell(2);
+    ['no answer', 'hang', 'no-answer'],
+    ['a closed connection', 'reset', 'no-answer'],
+  ])('retries after %s, with the same id', async (_what, reply, why) => {
+    await recordEvents(2);
     receiver.answer = () => reply;
-    expect(await deliver(store, reply === 'hang' ? hurried : post)).toBe(0);
-    // Sent once: to nowhere else, and nothing after it.
+    expect(await deliver(store, reply === 'hang' ? postWithShortTimeout : post)).toBe(0);
+    // One request to the endpoint's own URL, and no later event of the session.
     expect(received.map((each) => [each.path, each.seq])).toEqual([['/events', 1]]);
     expect(counted).toEqual([`event_delivery_failed ${why}`]);
-    // Not before its time, which is put off, so that it does not come meanwhile.
-    await letPass(-60);
+    // The retry is moved into the future, so that it cannot become due during the test.
+    await advance(-60);
     expect(await deliver()).toBe(0);
     expect(received).toHaveLength(1);
     receiver.answer = () => 204;
-    await letPass(66);
+    await advance(66);
     expect(await deliver()).toBe(2);
     expect(received.map((each) => each.seq)).toEqual([1, 1, 2]);
     expect(received[1]?.id).toBe(received[0]?.id);
     expect(received[1]?.body).toEqual(received[0]?.body);
   });
 
-  it('is sent to an address where nobody listens for three days, by the schedule, and then counts as failed', async () => {
-    const room = await tell(2);
+  it('retries an unreachable endpoint for three days by the schedule, then fails the delivery', async () => {
+    const room = await recordEvents(2);
     const { id } = await endpointOf(room);
     await updateEndpoint(store, room.tenantId, id, { url: 'http://127.0.0.1:1/' });
     for (const waitMs of WAITS_MS) {
-      // Held to the database's clock, however long this machine takes.
+      // Compared with the database's clock, so that a slow machine does not fail the test.
       const before = await databaseNow();
       await deliver();
       const after = await databaseNow();
       const next = await nextTry();
       expect(next).toBeGreaterThanOrEqual(before + waitMs - 1);
       expect(next).toBeLessThanOrEqual(after + waitMs + 1);
-      await letPass(waitMs / 1_000 + 1);
+      await advance(waitMs / 1_000 + 1);
     }
     expect(WAITS_MS.reduce((sum, each) => sum + each) / 3_600_000).toBeCloseTo(75.6, 0);
-    // The tenth was the last of this one; the next of its session has its turn.
+    // The tenth attempt is the last one; then the session's next event is due.
     await deliver();
     expect(await store.prisma.delivery.findMany({ orderBy: { seq: 'asc' } })).toMatchObject([
       { state: 'failed', attempts: 10, next_try_at: null },
@@ -224,8 +230,8 @@ describe('an event', () => {
     expect([await deliver(), seqs(room)]).toEqual([1, [2]]);
   });
 
-  it('that is answered 410 is the endpoint’s last', async () => {
-    const room = await tell(2);
+  it('disables the endpoint after the answer 410', async () => {
+    const room = await recordEvents(2);
     receiver.answer = () => 410;
     expect([await deliver(), await deliver(), received.length]).toEqual([0, 0, 1]);
     expect(await endpointOf(room)).toMatchObject({ enabled: false, disabled_reason: 'gone' });
@@ -237,36 +243,36 @@ describe('an event', () => {
   });
 });
 
-describe('an endpoint', () => {
-  it('that takes nothing for five days is disabled, and not for being asked often', async () => {
-    const room = await tell(1);
+describe('a failing endpoint', () => {
+  it('is disabled after five days without a success, not after a number of failures', async () => {
+    const room = await recordEvents(1);
     receiver.answer = () => 503;
     for (let i = 0; i < 9; i++) {
       await deliver();
-      await letPass(13 * 3_600);
+      await advance(13 * 3_600);
       await store.pool.query('UPDATE delivery SET next_try_at = least(next_try_at, now()), tries = 1');
     }
     expect(await endpointOf(room)).toMatchObject({ enabled: true, failures: 9 });
     await deliver();
-    await letPass(13 * 3_600);
+    await advance(13 * 3_600);
     await store.pool.query('UPDATE delivery SET next_try_at = least(next_try_at, now()), tries = 1');
     await deliver();
     expect(await endpointOf(room)).toMatchObject({ enabled: false, disabled_reason: 'failing' });
   });
 
-  it('that hangs holds up neither the tenant’s others nor anybody else’s', async () => {
+  it('that never answers delays no other endpoint of any tenant', async () => {
     const room = await makeRoom(store);
     await endpoint(room.tenantId, '?hangs');
     await endpoint(room.tenantId, '?fine');
     receiver.answer = ({ path }) => (path.endsWith('hangs') ? 'hang' : 204);
-    await tell(3, room);
-    const theirs = await tell(3);
+    await recordEvents(3, room);
+    const otherTenant = await recordEvents(3);
     const stop = new AbortController();
     const sender = openSender(deps(store, post), { atOnce: 64, signal: stop.signal });
     await sender.look();
-    // All of the others’ come while the one is still waited for.
+    // All other deliveries arrive while the first one is still pending.
     await expect.poll(() => received.length).toBe(7);
-    expect([received.filter(({ path }) => path.endsWith('fine')).map(({ seq }) => seq), seqs(theirs)]).toEqual([
+    expect([received.filter(({ path }) => path.endsWith('fine')).map(({ seq }) => seq), seqs(otherTenant)]).toEqual([
       [1, 2, 3],
       [1, 2, 3],
     ]);
@@ -277,38 +283,38 @@ describe('an endpoint', () => {
   });
 });
 
-describe('a session’s events', () => {
-  it('come in order and each once, from two replicas of four senders each', async () => {
+describe('the events of a session', () => {
+  it('arrive in order and once each, from two replicas with four senders each', async () => {
     const rooms: MadeRoom[] = [];
-    for (let i = 0; i < 6; i++) rooms.push(await tell(10));
+    for (let i = 0; i < 6; i++) rooms.push(await recordEvents(10));
     const delivered = await Promise.all(
       [...replicas, ...replicas, ...replicas, ...replicas].map((each) => deliver(each)),
     );
-    // Whoever found nothing at a moment when every session was in hand has gone home; the next round takes what is left.
+    // A sender stops when every session is leased by another one; one more round delivers the rest.
     delivered.push(await deliver());
     expect(delivered.reduce((sum, each) => sum + each)).toBe(60);
     for (const room of rooms) expect(seqs(room)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(await undelivered()).toBe(0);
   });
 
-  it('do not wait for those of a session whose receiver fails or is slow', async () => {
-    const [failing, slow, fine] = [await tell(3), await tell(3), await tell(3)];
+  it('do not wait for another session whose receiver fails or is slow', async () => {
+    const [failing, slow, fine] = [await recordEvents(3), await recordEvents(3), await recordEvents(3)];
     receiver.answer = ({ sessionId }) =>
       sessionId === failing.sessionId ? 503 : sessionId === slow.sessionId ? 'hang' : 204;
-    // However often each was sent: on a busy machine it may be time to try one again.
-    const inTurn = (): number[][] => [failing, slow, fine].map((room) => [...new Set(seqs(room))]);
+    // Without repetitions: on a busy machine a retry may already be due.
+    const distinctSeqs = (): number[][] => [failing, slow, fine].map((room) => [...new Set(seqs(room))]);
     const stop = new AbortController();
     const senders = replicas.map((each) => openSender(deps(each, post), { atOnce: 64, signal: stop.signal }));
     await expect
-      .poll(async () => (await Promise.all(senders.map((sender) => sender.look())), inTurn()))
+      .poll(async () => (await Promise.all(senders.map((sender) => sender.look())), distinctSeqs()))
       .toEqual([[1], [1], [1, 2, 3]]);
     stop.abort();
     receiver.answer = () => 204;
     receiver.closeAllConnections();
     await Promise.all(senders.map((sender) => sender.idle()));
-    await letPass(6);
+    await advance(6);
     await deliver();
-    expect(inTurn()).toEqual([
+    expect(distinctSeqs()).toEqual([
       [1, 2, 3],
       [1, 2, 3],
       [1, 2, 3],
@@ -316,10 +322,10 @@ describe('a session’s events', () => {
     expect(await undelivered()).toBe(0);
   });
 
-  it('survive senders that die after the receiver took one and before it was noted: twice at most, in order, none lost', async () => {
-    const room = await tell(3);
+  it('arrive in order, at most twice each, when a sender dies before it records the answer', async () => {
+    const room = await recordEvents(3);
     for (const seq of [1, 2, 3]) {
-      // The request goes out for real, and nothing that comes after it ever happens.
+      // Sends the request and never returns, like a process that dies.
       const died = new Promise<void>((resolve) => {
         void deliver(store, async (request) => {
           await post(request);
@@ -328,9 +334,9 @@ describe('a session’s events', () => {
         });
       });
       await died;
-      // Nobody takes it, nor the next, while its sender may be alive.
+      // No other sender delivers it, nor the next event, before the lease expires.
       expect(await deliver(replicas[1])).toBe(0);
-      await letPass(31);
+      await advance(31);
       const stop = new AbortController();
       expect(await deliver(replicas[1], async (request) => (stop.abort(), post(request)), stop.signal)).toBe(1);
       expect(seqs(room).slice(-2)).toEqual([seq, seq]);
@@ -340,8 +346,8 @@ describe('a session’s events', () => {
     expect(await undelivered()).toBe(0);
   });
 
-  it('survive senders that die before the request', async () => {
-    const room = await tell(2);
+  it('arrive when a sender dies before its request', async () => {
+    const room = await recordEvents(2);
     const died = new Promise<void>((resolve) => {
       void deliver(store, () => {
         resolve();
@@ -349,13 +355,13 @@ describe('a session’s events', () => {
       });
     });
     await died;
-    await letPass(31);
+    await advance(31);
     expect([await deliver(replicas[1]), seqs(room)]).toEqual([2, [1, 2]]);
   });
 });
 
-it('stops between two events when told to', async () => {
-  const room = await tell(3);
+it('deliverEvents stops between two events when its signal aborts', async () => {
+  const room = await recordEvents(3);
   const stop = new AbortController();
   receiver.answer = ({ seq }) => {
     if (seq === 2) stop.abort();

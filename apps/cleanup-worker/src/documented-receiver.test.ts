@@ -7,22 +7,28 @@ import { postEvent } from './post-event.ts';
 
 const SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
 
-/** Loaded before the documented code, which listens at PORT=0: tells where it came to listen. */
-const TELL_PORT = `import net from 'node:net'; const { listen } = net.Server.prototype; net.Server.prototype.listen = function (...given) { this.once('listening', () => process.send(this.address().port)); return listen.apply(this, given); };`;
+/** Loaded before the documented code, which listens on PORT=0: reports the port that it got. */
+const REPORT_PORT = `
+import net from 'node:net';
+const { listen } = net.Server.prototype;
+net.Server.prototype.listen = function (...given) {
+  this.once('listening', () => process.send(this.address().port));
+  return listen.apply(this, given);
+};`;
 
-it('the receiver in docs/events.md takes what is signed, once, and refuses what is not', async () => {
+it('the receiver in docs/events.md accepts a signed event once and rejects a wrong secret or an old timestamp', async () => {
   const page = await readFile(new URL('../../../docs/events.md', import.meta.url), 'utf8');
   const [, code = ''] = /```js\n([\s\S]+?)```/.exec(page) ?? [];
-  // Beside this test, where the library is found.
+  // Beside this test, so that its import of the library resolves.
   const file = new URL(`.receiver-${process.pid}.mjs`, import.meta.url);
   await writeFile(file, code);
   const child = spawn(
     process.execPath,
-    ['--import', `data:text/javascript,${encodeURIComponent(TELL_PORT)}`, file.pathname],
+    ['--import', `data:text/javascript,${encodeURIComponent(REPORT_PORT)}`, file.pathname],
     { env: { PORT: '0', WEBHOOK_SECRET: SECRET }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
   );
-  let said = '';
-  child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   try {
     const [port] = (await once(child, 'message')) as [number];
     const post = postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: true, ports: [] } });
@@ -46,10 +52,10 @@ it('the receiver in docs/events.md takes what is signed, once, and refuses what 
           'webhook-signature': new Webhook(signedBy).sign('evt_a_1', at, body),
         },
       });
-    for (let twice = 0; twice < 2; twice++) expect(await send(SECRET)).toBe(204);
+    for (let attempt = 0; attempt < 2; attempt++) expect(await send(SECRET)).toBe(204);
     expect(await send('whsec_bm90IHRoZSBzZWNyZXQgdGhhdCBpdCBrbm93cw==')).toBe(401);
     expect(await send(SECRET, new Date(Date.now() - 600_000))).toBe(401);
-    await expect.poll(() => said).toBe('session.live ses_a 1\n');
+    await expect.poll(() => output).toBe('session.live ses_a 1\n');
   } finally {
     child.kill();
     await rm(file);

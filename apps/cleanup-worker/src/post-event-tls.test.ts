@@ -2,26 +2,29 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, LookupFunction } from 'node:net';
 import { createSecureContext, getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
-import { selfSigned, type Certificate } from '@partyline/testing/certificate';
+import { createSelfSignedCertificate, type Certificate } from '@partyline/testing/certificate';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { postEvent } from './post-event.ts';
 
-/** A receiver of ours stands for a tenant's: every name leads to it, and it shows each the certificate that it has for it. */
+/** Stands for the receivers of all tenants: every name resolves to it, and it presents that name's certificate. */
 const HOSTS: Readonly<Record<string, Certificate>> = {
-  'events.example': selfSigned('events.example'),
-  'other.example': selfSigned('other.example'),
+  'events.example': createSelfSignedCertificate('events.example'),
+  'other.example': createSelfSignedCertificate('other.example'),
 };
-/** What it shows under a name that is not the certificate's. */
-const ANOTHERS = selfSigned('somebody.example');
+/** The certificate that it presents for every other name. */
+const OTHER_CERTIFICATE = createSelfSignedCertificate('unrelated.example');
 let receiver: Server;
 let port: number;
-/** The name that each connection asked by, and what was sent. */
-let hellos: unknown[];
+/** The server name (SNI) of each connection. */
+let serverNames: unknown[];
 let requests: { host: string | undefined; body: string }[];
 
 beforeAll(async () => {
   receiver = createServer(
-    { ...ANOTHERS, SNICallback: (name, done) => done(null, createSecureContext(HOSTS[name] ?? ANOTHERS)) },
+    {
+      ...OTHER_CERTIFICATE,
+      SNICallback: (name, done) => done(null, createSecureContext(HOSTS[name] ?? OTHER_CERTIFICATE)),
+    },
     (request, response) => {
       let body = '';
       request.on('data', (bytes: Buffer) => (body += bytes.toString()));
@@ -31,24 +34,24 @@ beforeAll(async () => {
       });
     },
   );
-  receiver.on('secureConnection', (socket: TLSSocket) => hellos.push(socket.servername));
+  receiver.on('secureConnection', (socket: TLSSocket) => serverNames.push(socket.servername));
   receiver.listen(0, '127.0.0.1');
   await once(receiver, 'listening');
   port = (receiver.address() as AddressInfo).port;
 });
 beforeEach(() => {
-  [hellos, requests] = [[], []];
+  [serverNames, requests] = [[], []];
 });
-const ours = getCACertificates('default');
+const defaultCertificates = getCACertificates('default');
 const trust = (...certificates: readonly Certificate[]): void =>
-  setDefaultCACertificates([...ours, ...certificates.map(({ cert }) => cert)]);
+  setDefaultCACertificates([...defaultCertificates, ...certificates.map(({ cert }) => cert)]);
 afterEach(() => trust());
 afterAll(() => {
   receiver.close();
   receiver.closeAllConnections();
 });
 
-/** The address that was checked, and is connected to: the name itself leads nowhere. */
+/** Resolves every name to the receiver: the names do not exist in DNS. */
 const lookup: LookupFunction = (_host, { all }, callback) =>
   all === true ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4);
 const open = () => postEvent({ timeoutMs: 30_000, addresses: { allowPrivate: true, ports: [] }, lookup });
@@ -57,41 +60,41 @@ const send = (post: ReturnType<typeof postEvent>, host: string): Promise<number 
     (error: Error) => error.message,
   );
 
-describe('an event goes over TLS', () => {
-  it('to nobody whose certificate no one known has signed: not a byte of it', async () => {
+describe('postEvent over TLS', () => {
+  it('sends nothing when the certificate is not trusted', async () => {
     expect([await send(open(), 'events.example'), requests]).toEqual(['tls', []]);
   });
 
-  it('to nobody whose certificate is another’s, whoever signed it', async () => {
-    trust(ANOTHERS);
-    expect([await send(open(), 'events.example'), await send(open(), 'nobody.example'), requests]).toEqual([
+  it('sends nothing when a trusted certificate is for another host', async () => {
+    trust(OTHER_CERTIFICATE);
+    expect([await send(open(), 'events.example'), await send(open(), 'unknown.example'), requests]).toEqual([
       'tls',
       'tls',
       [],
     ]);
   });
 
-  it('to nobody by a number alone, for which there is no certificate', async () => {
-    trust(...Object.values(HOSTS), ANOTHERS);
+  it('sends nothing to an IP address without a certificate', async () => {
+    trust(...Object.values(HOSTS), OTHER_CERTIFICATE);
     expect([await send(open(), '127.0.0.1'), requests]).toEqual(['tls', []]);
   });
 
-  it('to the host of its address, by its name, at the address that was looked up', async () => {
+  it('sends the host name as SNI and connects to the resolved address', async () => {
     trust(...Object.values(HOSTS));
     const post = open();
-    expect([await send(post, 'events.example'), hellos, requests]).toEqual([
+    expect([await send(post, 'events.example'), serverNames, requests]).toEqual([
       204,
       ['events.example'],
       [{ host: `events.example:${port}`, body: '{}' }],
     ]);
-    // Not over a connection that is kept: the other one’s name leads to the same place, and is somebody else.
-    expect([await send(post, 'other.example'), hellos, requests.at(-1)?.host]).toEqual([
+    // A kept connection to the same address is not used for another host name.
+    expect([await send(post, 'other.example'), serverNames, requests.at(-1)?.host]).toEqual([
       204,
       ['events.example', 'other.example'],
       `other.example:${port}`,
     ]);
-    // Nor by having been let in before.
-    trust(HOSTS['events.example'] ?? ANOTHERS);
+    // An earlier successful connection does not make a certificate trusted.
+    trust(HOSTS['events.example'] ?? OTHER_CERTIFICATE);
     expect([await send(open(), 'other.example'), await send(open(), 'events.example')]).toEqual(['tls', 204]);
   });
 });

@@ -6,15 +6,19 @@ import type { PostEvent } from '@partyline/conference/endpoints/deliver-events';
 import { checkAddress, isPublicAddress, type AddressPolicy } from '@partyline/conference/endpoints/check-address';
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from 'request-filtering-agent';
 
-/** Of a reply only the status is read. So much of its body is let go by for the connection to be of use again; longer ones are cut off. */
-const BODY_LIMIT = 16 * 1024;
-const BODY_WITHIN_MS = 1_000;
+/**
+ * Only the status of a reply is used. The body is drained up to these limits, so that the connection
+ * can be kept; a reply that exceeds them is cut off.
+ */
+const MAX_BODY_BYTES = 16 * 1024;
+const MAX_BODY_MS = 1_000;
+const MAX_FREE_SOCKETS = 64;
 
-class Refused extends Error {}
+class BlockedAddress extends Error {}
 
 /**
- * Refuses a name that leads to any address that is not in the open internet, with the addresses that the connection will really use: who answered
- * differently a moment ago gains nothing by it.
+ * Rejects a name that resolves to any non-public address. It checks the addresses that the connection
+ * itself uses, so DNS rebinding does not pass.
  */
 const publicOnly =
   (lookup: LookupFunction): LookupFunction =>
@@ -25,36 +29,38 @@ const publicOnly =
           ? [address]
           : ((address as LookupAddress[] | undefined) ?? []).map((each) => each.address);
       if (!error && !(addresses.length > 0 && addresses.every(isPublicAddress)))
-        callback(new Refused('blocked-address'), address, family);
+        callback(new BlockedAddress('blocked-address'), address, family);
       else callback(error, address, family);
     });
 
 interface PostOptions {
   readonly timeoutMs: number;
   readonly addresses: AddressPolicy;
-  /** Another resolver than the system's, in tests. */
+  /** Replaces the system's resolver, in tests. */
   readonly lookup?: LookupFunction;
 }
 
 /**
- * Sends events over HTTP. An address is looked at again when it is parsed, a number in it by the agent and a name when it connects. A redirect is an answer like any
- * other, and not followed: an event goes where its tenant said, and nowhere else. Throws with one of a few words: blocked-address, timeout, no-such-host, refused, reset, tls, no-answer.
+ * Makes the function that posts an event over HTTP and returns the reply's status. It checks the URL
+ * when it is parsed, an IP address in the agent, and a host name when it connects. Redirects are not
+ * followed. Throws an error whose message is one of: blocked-address, timeout, no-such-host, refused,
+ * reset, tls, no-answer.
  */
 export function postEvent({ timeoutMs, addresses, lookup = systemLookup }: PostOptions): PostEvent {
   const allowed = { allowPrivateIPAddress: addresses.allowPrivate, allowMetaIPAddress: addresses.allowPrivate };
-  const options = { keepAlive: true, maxFreeSockets: 64, ...allowed };
+  const options = { keepAlive: true, maxFreeSockets: MAX_FREE_SOCKETS, ...allowed };
   const agents = { 'http:': new RequestFilteringHttpAgent(options), 'https:': new RequestFilteringHttpsAgent(options) };
   const resolve = addresses.allowPrivate ? lookup : publicOnly(lookup);
 
-  const once = (
+  const attempt = (
     url: URL,
     headers: Readonly<Record<string, string>>,
     body: string,
     signal: AbortSignal,
   ): Promise<{ status: number } | 'stale'> =>
     new Promise((settle, reject) => {
-      const ask = url.protocol === 'http:' ? httpRequest : httpsRequest;
-      const request = ask(url, {
+      const send = url.protocol === 'http:' ? httpRequest : httpsRequest;
+      const request = send(url, {
         method: 'POST',
         agent: agents[url.protocol as keyof typeof agents],
         lookup: resolve,
@@ -64,14 +70,14 @@ export function postEvent({ timeoutMs, addresses, lookup = systemLookup }: PostO
       request.on('response', (response) => {
         settle({ status: response.statusCode ?? 0 });
         let size = 0;
-        const late = setTimeout(() => response.destroy(), BODY_WITHIN_MS);
+        const timeout = setTimeout(() => response.destroy(), MAX_BODY_MS);
         response.on('data', (chunk: Buffer) => {
           size += chunk.length;
-          if (size > BODY_LIMIT) response.destroy();
+          if (size > MAX_BODY_BYTES) response.destroy();
         });
-        response.on('error', () => undefined).on('close', () => clearTimeout(late));
+        response.on('error', () => undefined).on('close', () => clearTimeout(timeout));
       });
-      // A kept connection that the receiver closed just as we used it says nothing of the receiver.
+      // The receiver closed a kept connection while the request was being sent: retry on a new one.
       request.on('error', (error: NodeJS.ErrnoException) =>
         request.reusedSocket && error.code === 'ECONNRESET' ? settle('stale') : reject(error),
       );
@@ -88,18 +94,18 @@ export function postEvent({ timeoutMs, addresses, lookup = systemLookup }: PostO
     const signal = AbortSignal.timeout(timeoutMs);
     try {
       for (;;) {
-        const reply = await once(parsed, headers, body, signal);
+        const reply = await attempt(parsed, headers, body, signal);
         if (reply !== 'stale') return reply.status;
       }
     } catch (error) {
-      throw new Error(signal.aborted ? 'timeout' : inAWord(error as NodeJS.ErrnoException), { cause: error });
+      throw new Error(signal.aborted ? 'timeout' : failureOf(error as NodeJS.ErrnoException), { cause: error });
     }
   };
 }
 
-/** What went wrong, for the tenant's log of deliveries: nothing in it comes from our network. */
-function inAWord(error: NodeJS.ErrnoException): string {
-  if (error instanceof Refused || /is not allowed/.test(error.message)) return 'blocked-address';
+/** The failure for the tenant's delivery log. It reveals nothing of the deployment's network. */
+function failureOf(error: NodeJS.ErrnoException): string {
+  if (error instanceof BlockedAddress || /is not allowed/.test(error.message)) return 'blocked-address';
   switch (error.code) {
     case 'ENOTFOUND':
     case 'EAI_AGAIN':

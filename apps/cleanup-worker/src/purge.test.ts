@@ -37,7 +37,7 @@ beforeEach(async () => {
   });
 });
 
-test('of a backlog each round clears away so many batches, until none is left', async () => {
+test('deletes a limited number of batches of a backlog per round, until none is left', async () => {
   const left: number[] = [];
   for (let rounds = 0; rounds < 4; rounds += 1) {
     await purge({ tokens: tokens() }, round);
@@ -47,9 +47,9 @@ test('of a backlog each round clears away so many batches, until none is left', 
   expect(failed).toEqual([]);
 });
 
-test('what cannot be cleared away keeps nothing that comes after it', async () => {
+test('goes on with the other kinds when one kind cannot be deleted', async () => {
   const room = await makeRoom(store);
-  await store.prisma.pin.updateMany({ where: { room_id: room.roomId }, data: { free_at: LONG_AGO } });
+  await store.prisma.pin.updateMany({ where: { room_id: room.roomId }, data: { quarantined_until: LONG_AGO } });
   const impatient = openStore({ owner: true, url: database.url, patienceMs: 300, onError: () => undefined });
   const holder = await store.pool.connect();
   try {
@@ -64,7 +64,7 @@ test('what cannot be cleared away keeps nothing that comes after it', async () =
   expect([await store.prisma.webhook_jti.count(), await store.prisma.pin.count()]).toEqual([42, 0]);
 });
 
-test('a process that is to stop begins no other batch', async () => {
+test('starts no batch when the process is stopping', async () => {
   await purge({ tokens: tokens() }, { ...round, signal: AbortSignal.abort() });
   expect(await store.prisma.webhook_jti.count()).toBe(42);
 });

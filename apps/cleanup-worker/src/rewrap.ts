@@ -3,11 +3,13 @@ import { rewrapDataKeys } from '@partyline/conference/crypto/rewrap-data-keys';
 import { ConfigError, readConfig } from '@partyline/runtime/config';
 import { openStore } from '@partyline/store/database/store';
 
-/** Moves tenants' data keys to a new master key: docs/accounts.md. */
-const HELP = `DATABASE_URL=… MASTER_KEYS=new:…,old:… npm run rewrap
+/** Moves the tenants' data keys to a new master key: docs/accounts.md. */
+const HELP = `DATABASE_URL=URL MASTER_KEYS=new:KEY,old:KEY npm run rewrap
 
-Wraps every tenant's data key with the first of MASTER_KEYS, so that the others can be taken out. Services may run meanwhile, if they have both. Prints how many it
-wrapped, and how many each master key has wrapped then.`;
+Wraps every tenant's data key with the first key of MASTER_KEYS, so that the other keys can be removed.
+The services may run at the same time if their MASTER_KEYS hold both keys.
+Prints how many data keys it wrapped, and how many data keys each master key wraps afterwards.
+Exit status 1 if data keys remain that another master key wraps.`;
 
 if (process.argv.length > 2) {
   console.log(HELP);
@@ -19,10 +21,9 @@ if (process.argv.length > 2) {
     const store = openStore({ url: database.DATABASE_URL, max: 1, onError: (error) => console.error(error.message) });
     try {
       const { rewrapped, now } = await rewrapDataKeys({ store, keys: localKeyService(accounts.MASTER_KEYS) });
-      console.log(`${rewrapped} data keys wrapped anew with ${accounts.MASTER_KEYS[0].id}`);
+      console.log(`${rewrapped} data keys rewrapped with ${accounts.MASTER_KEYS[0].id}`);
       for (const { keyId, keys } of now) console.log(`  ${keyId}: ${keys}`);
-      const { length } = now.filter(({ keyId }) => keyId !== accounts.MASTER_KEYS?.[0].id);
-      if (length > 0) process.exitCode = 1;
+      if (now.some(({ keyId }) => keyId !== accounts.MASTER_KEYS?.[0].id)) process.exitCode = 1;
     } finally {
       await store.close();
     }

@@ -8,7 +8,7 @@ const middle = (below: number): number => below / 2;
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test('a run that throws is told, and the next run comes', async () => {
+test('reports a run that throws and starts the next run', async () => {
   const errors: unknown[] = [];
   let runs = 0;
   const timer = startTimer({
@@ -16,7 +16,7 @@ test('a run that throws is told, and the next run comes', async () => {
     clock: new FakeClock(),
     random: middle,
     onError: (error) => errors.push(error),
-    run: () => (++runs === 1 ? Promise.reject(new Error('Postgres is away')) : Promise.resolve()),
+    run: () => (++runs === 1 ? Promise.reject(new Error('Postgres is not available')) : Promise.resolve()),
   });
   await vi.advanceTimersByTimeAsync(350);
   expect(runs).toBe(3);
@@ -24,7 +24,7 @@ test('a run that throws is told, and the next run comes', async () => {
   await timer.stop();
 });
 
-test('runs do not overlap, and a run that hangs is noticed', async () => {
+test('does not overlap runs, and reports a run that hangs', async () => {
   const clock = new FakeClock();
   let runs = 0;
   const timer = startTimer({
@@ -44,7 +44,7 @@ test('runs do not overlap, and a run that hangs is noticed', async () => {
   expect(() => timer.assertRunning(30_000)).toThrow('no progress');
 });
 
-test('stopping waits for the run in hand and lets no other begin', async () => {
+test('waits for the current run when stopped, and starts no other', async () => {
   let runs = 0;
   let finish = (): void => undefined;
   const timer = startTimer({
@@ -68,7 +68,7 @@ test('stopping waits for the run in hand and lets no other begin', async () => {
   expect(runs).toBe(1);
 });
 
-test('the pause is a tenth longer or shorter at most', async () => {
+test('varies the pause by at most a tenth', async () => {
   for (const [random, earliest] of [
     [() => 0, 90],
     [(below: number) => below - 1, 109],

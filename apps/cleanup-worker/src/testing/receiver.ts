@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a tenant's receiver was sent. */
+/** One event that the receiver got. */
 export interface Received {
   readonly path: string;
   readonly id: string;
@@ -13,20 +13,20 @@ export interface Received {
   readonly headers: IncomingMessage['headers'];
 }
 
-/** What it answers: a status, a place to go to, nothing at all (`hang`), or it breaks off (`reset`). */
+/** The receiver's answer: a status, a redirect, no answer (`hang`) or a closed connection (`reset`). */
 export type Answer = number | { location: string } | 'hang' | 'reset';
 
 export interface Receiver {
   readonly url: string;
-  /** In the order in which it came. */
+  /** In order of arrival. */
   readonly received: Received[];
   answer: (event: Received) => Answer;
-  /** Breaks off whatever is still waited for. */
+  /** Closes all connections, with pending requests. */
   closeAllConnections(): void;
   close(): void;
 }
 
-/** A tenant's receiver of events, which takes each with 204 unless told otherwise. */
+/** Opens a tenant's receiver of events. It answers 204 until `answer` is replaced. */
 export async function openReceiver(): Promise<Receiver> {
   const server = createServer((request, response) => {
     void (async () => {

@@ -15,32 +15,32 @@ import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import type { Redis } from 'ioredis';
 import { firstValueFrom } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { questionsController } from './questions.controller.ts';
+import { createProviderRpcController } from './provider-rpc.controller.ts';
 
 @Module({})
 class Replica {}
 
 let redis: TestRedis;
-let claims: Redis;
+let claimRedis: Redis;
 let client: ClientProxy;
 const replicas: INestMicroservice[] = [];
 const answeredBy: number[] = [];
-/** Every claim that a replica tried to lay or changed, once Redis had answered: under which key, and for how many milliseconds. */
-const laid: { key: string; forMs: number }[] = [];
-/** What pressing keys does. */
-let pressing: AskProvider['sendDigits'] = () => Promise.reject(new Error('not asked here'));
+/** Every claim that a replica tried to set, recorded after Redis answered. */
+const claims: { key: string; forMs: number }[] = [];
+/** The provider's `sendDigits`, set by each test. */
+let sendDigits: AskProvider['sendDigits'] = () => Promise.reject(new Error('not used in this test'));
 
 beforeAll(async () => {
   redis = await createTestRedis();
-  claims = connectRedis(redis.url, () => undefined, 20_000);
-  await new Promise((resolve) => claims.once('ready', resolve));
-  const watched = new Proxy(claims, {
+  claimRedis = connectRedis(redis.url, () => undefined, 20_000);
+  await new Promise((resolve) => claimRedis.once('ready', resolve));
+  const watched = new Proxy(claimRedis, {
     get: (of, name) => {
       const value: unknown = Reflect.get(of, name);
       if (typeof value !== 'function') return value;
       return async (...args: unknown[]) => {
         const answer: unknown = await Reflect.apply(value, of, args);
-        if (name === 'set') laid.push({ key: String(args[0]), forMs: Number(args[3]) });
+        if (name === 'set') claims.push({ key: String(args[0]), forMs: Number(args[3]) });
         return answer;
       };
     },
@@ -56,13 +56,13 @@ beforeAll(async () => {
           client: { kind: 'k', application: 'a' },
         };
       },
-      issueToken: () => Promise.reject(new Error('not asked here')),
-      observeRoom: () => Promise.reject(new Error('not asked here')),
-      mute: () => Promise.reject(new Error('not asked here')),
-      sendDigits: (input) => pressing(input),
-      verifyAccount: () => Promise.reject(new Error('not asked here')),
+      issueToken: () => Promise.reject(new Error('not used in this test')),
+      observeRoom: () => Promise.reject(new Error('not used in this test')),
+      mute: () => Promise.reject(new Error('not used in this test')),
+      sendDigits: (input) => sendDigits(input),
+      verifyAccount: () => Promise.reject(new Error('not used in this test')),
     };
-    const controller = questionsController({
+    const controller = createProviderRpcController({
       provider,
       redis: watched,
       prefix: redis.prefix,
@@ -85,14 +85,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await client.close();
   await Promise.all(replicas.map((service) => service.close()));
-  claims.disconnect();
+  claimRedis.disconnect();
   await redis.close();
 });
 
-test('of several replicas that hear a question one answers, and the vendor is asked once', async () => {
-  const questions = Array.from({ length: 20 }, (_, i) => `part_${i}`);
+test('one of several replicas answers a request, and the provider gets it once', async () => {
+  const participantIds = Array.from({ length: 20 }, (_, i) => `part_${i}`);
   const answers = await Promise.all(
-    questions.map((participantId) =>
+    participantIds.map((participantId) =>
       firstValueFrom(
         client.send<Answered>(
           questionPattern('openMedia', redis.prefix),
@@ -103,21 +103,21 @@ test('of several replicas that hear a question one answers, and the vendor is as
   );
   expect(
     answers.map((answer) => (answer.ok ? (answer.value as { mediaSessionId: string }).mediaSessionId : answer.error)),
-  ).toEqual(questions);
-  // Every replica has heard every question by then, and whoever was to answer has.
-  await expect.poll(() => laid.length).toBe(replicas.length * questions.length);
-  await claims.ping();
-  expect(answeredBy).toHaveLength(questions.length);
+  ).toEqual(participantIds);
+  // By then every replica has received every request, and one has answered it.
+  await expect.poll(() => claims.length).toBe(replicas.length * participantIds.length);
+  await claimRedis.ping();
+  expect(answeredBy).toHaveLength(participantIds.length);
 });
 
-test.each(QUESTIONS)('%s is answered', async (question) => {
+test.each(QUESTIONS)('answers a %s request', async (question) => {
   const answer = await firstValueFrom(
     client.send<Answered>(questionPattern(question, redis.prefix), { id: randomUUID(), input: {} }),
   );
   expect(typeof answer.ok).toBe('boolean');
 });
 
-describe('keys that are pressed', () => {
+describe('sendDigits', () => {
   const press = (id: string) =>
     firstValueFrom(
       client.send<Answered>(
@@ -126,39 +126,39 @@ describe('keys that are pressed', () => {
       ),
     );
 
-  test('are pressed once, and who asks again gets the answer', async () => {
+  test('is done once, and a repeated request gets the same answer', async () => {
     const id = randomUUID();
     let pressed = 0;
-    pressing = async () => ({ legId: `leg_${(pressed += 1)}` });
+    sendDigits = async () => ({ legId: `leg_${(pressed += 1)}` });
     const first = await press(id);
     expect([first, await press(id), pressed]).toEqual([{ ok: true, value: { legId: 'leg_1' } }, first, 1]);
     await press(randomUUID());
     expect(pressed).toBe(2);
   });
 
-  test('are not pressed again when nobody knows whether they were', async () => {
+  test('is not repeated after an indeterminate outcome', async () => {
     const id = randomUUID();
     let pressed = 0;
-    pressing = () => ((pressed += 1), Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'No answer.')));
+    sendDigits = () => ((pressed += 1), Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'No answer.')));
     const first = await press(id);
     expect([await press(id), pressed]).toEqual([first, 1]);
-    expect(await claims.pttl(`${redis.prefix}:question:${id}`)).toBeGreaterThan(23 * 3_600_000);
+    expect(await claimRedis.pttl(`${redis.prefix}:question:${id}`)).toBeGreaterThan(23 * 3_600_000);
   });
 
-  test('can be asked for again when they were not', async () => {
+  test('can be repeated after the provider rejected it', async () => {
     const id = randomUUID();
-    pressing = () => Promise.reject(new ProviderError('busy', 'vendor-429', 'Too much.'));
+    sendDigits = () => Promise.reject(new ProviderError('busy', 'vendor-429', 'Too much.'));
     expect(await press(id)).toMatchObject({ ok: false });
-    // Kept only for as long as a replica may take to hear of it; that goes by.
+    // The claim is kept only until every replica must have received the request. It expires.
     const key = `${redis.prefix}:question:${id}`;
-    expect(laid.filter((claim) => claim.key === key).map(({ forMs }) => forMs)).toContain(5_000);
-    await claims.del(key);
-    pressing = async () => ({ legId: 'leg_1' });
+    expect(claims.filter((claim) => claim.key === key).map(({ forMs }) => forMs)).toContain(5_000);
+    await claimRedis.del(key);
+    sendDigits = async () => ({ legId: 'leg_1' });
     expect(await press(id)).toMatchObject({ ok: true });
   });
 });
 
-test('what goes wrong shows nothing of its insides', async () => {
+test('answers an internal error without its details', async () => {
   const answer = await firstValueFrom(
     client.send<Answered>(
       questionPattern('observeRoom', redis.prefix),

@@ -4,16 +4,17 @@ import { dialOut } from '@partyline/conference/legs/dial-out';
 import { hangUpLeg } from '@partyline/conference/hang-ups/hang-up-leg';
 import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
-import type { Again, Handlers } from '@partyline/jobs/work';
+import type { Handlers, RetryLater } from '@partyline/jobs/work';
 
-const again = (result: string | { againMs: number }): Again => (typeof result === 'string' ? undefined : result);
+const retryLater = (result: string | { againMs: number }): RetryLater =>
+  typeof result === 'string' ? undefined : { retryAfterMs: result.againMs };
 
-/** Which use-case does which job: a line each. */
-export const handlers = (deps: Deps): Handlers => ({
+/** Maps each job to its use-case. */
+export const createJobHandlers = (deps: Deps): Handlers => ({
   'settle-session': async ({ tenantId, sessionId }) =>
     void (await changeSession(deps, tenantId, sessionId, () => undefined)),
   'open-bridge': async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId)),
-  'dial-out': async ({ tenantId, legId }) => again(await dialOut(deps, tenantId, legId)),
-  'hang-up-session': async ({ tenantId, sessionId }) => again(await hangUpSession(deps, tenantId, sessionId)),
-  'hang-up-leg': async ({ tenantId, legId }) => again(await hangUpLeg(deps, tenantId, legId)),
+  'dial-out': async ({ tenantId, legId }) => retryLater(await dialOut(deps, tenantId, legId)),
+  'hang-up-session': async ({ tenantId, sessionId }) => retryLater(await hangUpSession(deps, tenantId, sessionId)),
+  'hang-up-leg': async ({ tenantId, legId }) => retryLater(await hangUpLeg(deps, tenantId, legId)),
 });
