@@ -1,23 +1,21 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
-import { openAccountVault } from '@partyline/conference/providers/account-vault';
 import { openSender } from '@partyline/conference/endpoints/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
 import { openEndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
 import { guardSpend } from '@partyline/conference/limits/guard-spend';
 import { keyServiceOf } from '@partyline/conference/crypto/key-service';
-import { openProviders, type BuildProviders } from '@partyline/conference/providers/open-providers';
-import { paceProviders } from '@partyline/conference/providers/rate-limit-providers';
+import { composeProviders } from '@partyline/conference/providers/compose-providers';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
-import { accountBuilder } from '@partyline/provider-registry/from-account';
+import { createAccountBuilder } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { readConfig } from '@partyline/runtime/config';
-import { systemClock, systemIds, systemRandomInt, systemSecret, systemSleep } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemRandomInt, systemSecret, systemSleep } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
@@ -81,20 +79,17 @@ await runMain(async () => {
     onError: (err) => log.warn({ err }, 'Redis is away'),
   });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
-  const buildAccount = accountBuilder(config.vonage, timing);
-  const build: BuildProviders = (credentials, { tenantId, old }) =>
-    paceProviders(buildAccount(credentials, old), { store, sleep: systemSleep, tenantId });
-  // The second one that acts at the vendor, beside the orchestrator: the promise must not hang on Redis, by which that one is told.
+  // This worker calls the provider itself, because the dial-orchestrator gets its jobs through Redis
+  // and the hang-up guarantee must not depend on Redis.
+  const { providers } = composeProviders({
+    store,
+    keys: keyServiceOf(config.accounts.MASTER_KEYS),
+    sleep: systemSleep,
+    platform: createProviders(settingsFromEnvironment(config.vonage), timing),
+    buildAccount: createAccountBuilder(config.vonage, timing),
+  });
   const deps: Deps = {
-    providers: openProviders({
-      store,
-      vault: openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) }),
-      build,
-      platform: paceProviders(createProviders(settingsFromEnvironment(config.vonage), timing), {
-        store,
-        sleep: systemSleep,
-      }),
-    }),
+    providers,
     store,
     jobs,
     clock: systemClock,

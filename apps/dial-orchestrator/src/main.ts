@@ -1,40 +1,41 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { Transport } from '@nestjs/microservices';
-import { openAccountVault } from '@partyline/conference/providers/account-vault';
 import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
 import type { Deps } from '@partyline/conference/deps';
 import { keyServiceOf } from '@partyline/conference/crypto/key-service';
-import { paceProviders } from '@partyline/conference/providers/rate-limit-providers';
-import { openProviders, type BuildProviders } from '@partyline/conference/providers/open-providers';
+import { composeProviders } from '@partyline/conference/providers/compose-providers';
 import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { startWorkers } from '@partyline/jobs/work';
 import { createProviders } from '@partyline/provider-registry/registry';
-import { accountBuilder } from '@partyline/provider-registry/from-account';
+import { createAccountBuilder } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { readConfig } from '@partyline/runtime/config';
-import { systemClock, systemIds, systemSecret, systemSleep } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemSecret, systemSleep } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { openStore } from '@partyline/store/database/store';
-import { handlers } from './handlers.ts';
-import { questionsController } from './questions.controller.ts';
+import { createJobHandlers } from './job-handlers.ts';
+import { createProviderRpcController } from './provider-rpc.controller.ts';
 
 @Module({})
 class OrchestratorModule {}
 
-/** Jobs at once in each lane. The vendor's limit, not ours, bounds what they do, and how many of one account may wait for it here (pace-provider.ts) leaves room for the others'. */
-const CONCURRENCY = { conference: 8, dial: 24, 'hang-up': 16 };
+/**
+ * Concurrent jobs per queue. The provider's rate limit bounds the requests; each account has few jobs
+ * waiting for a slot (providers/rate-limit-providers.ts), which leaves workers for other accounts.
+ */
+const CONCURRENT_JOBS = { conference: 8, dial: 24, 'hang-up': 16 };
 
 await runMain(async () => {
   const config = readConfig(process.env, ['service', 'database', 'redis', 'webhooks', 'vonage', 'accounts']);
   const { REDIS_URL: redisUrl, REDIS_PREFIX: prefix } = config.redis;
   const log = openLogger({ service: 'dial-orchestrator', level: config.service.LOG_LEVEL });
   const metrics = openMetrics();
-  const redisTrouble = (err: Error): void => log.warn({ err }, 'Redis is away');
+  const logRedisError = (err: Error): void => log.warn({ err }, 'Redis is not available');
   const store = openStore({
     url: config.database.DATABASE_URL,
     max: config.database.DATABASE_POOL,
@@ -44,24 +45,19 @@ await runMain(async () => {
     connection: producerOptions(redisUrl),
     prefix,
     now: () => systemClock.now().getTime(),
-    onError: redisTrouble,
+    onError: logRedisError,
   });
-  const redis = connectRedis(redisUrl, redisTrouble);
+  const redis = connectRedis(redisUrl, logRedisError);
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
-  const vault = openAccountVault({ store, keys: keyServiceOf(config.accounts.MASTER_KEYS) });
-  const buildAccount = accountBuilder(config.vonage, timing);
-  const build: BuildProviders = (credentials, { tenantId, old }) =>
-    paceProviders(buildAccount(credentials, old), { store, sleep: systemSleep, tenantId });
+  const { providers, vault, build } = composeProviders({
+    store,
+    keys: keyServiceOf(config.accounts.MASTER_KEYS),
+    sleep: systemSleep,
+    platform: createProviders(settingsFromEnvironment(config.vonage), timing),
+    buildAccount: createAccountBuilder(config.vonage, timing),
+  });
   const deps: Deps = {
-    providers: openProviders({
-      store,
-      vault,
-      build,
-      platform: paceProviders(createProviders(settingsFromEnvironment(config.vonage), timing), {
-        store,
-        sleep: systemSleep,
-      }),
-    }),
+    providers,
     store,
     jobs,
     clock: systemClock,
@@ -74,20 +70,20 @@ await runMain(async () => {
   const workers = startWorkers({
     connection: workerOptions(redisUrl),
     prefix,
-    handlers: handlers(deps),
-    concurrency: CONCURRENCY,
+    handlers: createJobHandlers(deps),
+    concurrency: CONCURRENT_JOBS,
     now: () => systemClock.now().getTime(),
     onFailed: (job, err, tenantId) => {
       metrics.count('job_failed', { job });
-      log.warn({ job, err, tenantId }, 'a job failed; it is tried again');
+      log.warn({ job, err, tenantId }, 'a job failed; it will be retried');
     },
-    onError: redisTrouble,
+    onError: logRedisError,
   });
-  const controller = questionsController({
+  const controller = createProviderRpcController({
     provider: answerQuestions({ ...deps, accounts: { vault, build } }),
     redis,
     prefix,
-    onError: (err, tenantId) => log.error({ err, tenantId }, 'a question failed'),
+    onError: (err, tenantId) => log.error({ err, tenantId }, 'a provider RPC request failed'),
   });
 
   await startService({
@@ -95,7 +91,7 @@ await runMain(async () => {
     log,
     metrics,
     module: { module: OrchestratorModule, controllers: [controller] },
-    // Nest's server takes no retryStrategy: without these it is deaf for good after the first connection that breaks.
+    // Nest's Redis server accepts no retryStrategy. Without these options it never reconnects.
     microservice: {
       transport: Transport.REDIS,
       options: { ...workerOptions(redisUrl), retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: 500 },
