@@ -21,36 +21,34 @@ import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
 import { tidyDeliveries } from '@partyline/store/endpoints/deliveries';
-import { countUnconfirmed, purgeExpired, SERVED_KINDS } from '@partyline/store/reconciliation/due-work';
-import { purgeEvents } from '@partyline/store/events/purge-events';
+import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
 import { countCharges } from '@partyline/store/billing/cdrs';
-import { dropOldCredentials } from '@partyline/store/provider-accounts/provider-accounts';
 import { openStore } from '@partyline/store/database/store';
 import { postEvent } from './post-event.ts';
-import { purge } from './purge.ts';
-import { startTimer } from './timer.ts';
+import { purge, purgesOf } from './purge.ts';
+import { startTimers } from './timer.ts';
 
 @Module({})
 class CleanupModule {}
 
-const PURGE_MS = 60_000;
-/** Of each kind in one round: half a million rows, as many as eight thousand webhooks a second leave behind. */
-const PURGE_BATCHES = 500;
-const WATCH_MS = 5_000;
-/** From one look at what running calls cost to the next: what can be overdrawn is what they cost in between. */
-const SPEND_MS = 5_000;
-/** From one round of asking for prices to the next; a round is ten requests at most. */
-const CHARGES_MS = 10_000;
-/** How often it is looked for events to send; looking costs little when there are none. */
-const DELIVERY_MS = 50;
-const WAIT_MS = 1_000;
-/** Deliveries that one replica may have on their way at once. */
-const AT_ONCE = 64;
-const TIDY_MS = 5_000;
-const TIDY_BATCH = 1_000;
+const PURGE_INTERVAL_MS = 60_000;
+const PURGE_BATCH_ROWS = 1_000;
+/** Per kind in one round: half a million rows, as many as 8,000 webhooks per second leave in a minute. */
+const MAX_PURGE_BATCHES = 500;
+const GAUGES_INTERVAL_MS = 5_000;
+/** Running calls can exceed a limit by what they cost in one interval. */
+const SPEND_INTERVAL_MS = 5_000;
+/** A round makes at most ten price requests. */
+const CHARGES_INTERVAL_MS = 10_000;
+/** The query costs little when no event is due. */
+const DELIVERY_INTERVAL_MS = 50;
+const DELIVERY_BACKOFF_MS = 1_000;
+/** Per replica. */
+const MAX_CONCURRENT_DELIVERIES = 64;
+const DELIVERY_CLEANUP_INTERVAL_MS = 5_000;
 const POST_TIMEOUT_MS = 15_000;
-/** A round of the reconciler that takes longer than this hangs: the longest wait in it is for a place in the provider's line. */
-const HUNG_MS = 60_000;
+/** A longer reconciler round hangs: its longest wait is for a slot of the provider's rate limit. */
+const MAX_RECONCILER_ROUND_MS = 60_000;
 
 await runMain(async () => {
   const config = readConfig(process.env, [
@@ -76,7 +74,7 @@ await runMain(async () => {
     connection: producerOptions(config.redis.REDIS_URL),
     prefix: config.redis.REDIS_PREFIX,
     now: () => systemClock.now().getTime(),
-    onError: (err) => log.warn({ err }, 'Redis is away'),
+    onError: (err) => log.warn({ err }, 'Redis is not available'),
   });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
   // This worker calls the provider itself, because the dial-orchestrator gets its jobs through Redis
@@ -99,81 +97,99 @@ await runMain(async () => {
     report: openReport(metrics, log),
   };
 
-  const timer = (what: string, everyMs: number, run: () => Promise<void>) =>
-    startTimer({
-      everyMs,
-      clock: systemClock,
-      random: systemRandomInt,
-      run,
-      onError: (err) => log.warn({ err }, `the ${what} failed; the next round makes good`),
-    });
-  const count = (counts: Record<string, number>): void => {
+  const isReconciling = PARTYLINE_RECONCILER !== 'off';
+  const countSwept = (counts: Record<string, number>): void => {
     for (const [what, number] of Object.entries(counts)) if (number > 0) metrics.count('swept', { what }, number);
   };
-  const reconciler = timer('reconciler', RECONCILE_MS, async () => {
-    if (PARTYLINE_RECONCILER === 'off') return;
-    count(await reconcile(deps));
-    metrics.set('reconciled_timestamp_seconds', systemClock.now().getTime() / 1000);
-  });
-  // Beside the reconciler and not in its round: what it tells must be right just when that takes long.
-  const watch = timer('watch', WATCH_MS, async () => {
-    const { legs, oldestS } = await countUnconfirmed(store);
-    metrics.set('legs_unconfirmed', legs);
-    metrics.set('oldest_unconfirmed_seconds', oldestS);
-    const { open, slowNumbers } = await countCharges(store);
-    metrics.set('charges_open', open);
-    metrics.set('slow_numbers', slowNumbers);
-  });
-  const inventory = timer('inventory', INVENTORY_MS / 6, async () => {
-    if (PARTYLINE_RECONCILER === 'off') return;
-    const { adopted, ambiguous, orphans, missing, connections } = await sweepAccounts(deps, INVENTORY_MS);
-    count({ adopted, ambiguous, orphans, missing, connections });
-  });
-  // Not in the reconciler's round: money is looked at however much there is to hang up.
-  const guard = timer('spend guard', SPEND_MS, async () => {
-    for (const [what, sessions] of Object.entries(await guardSpend(deps)))
-      if (sessions > 0) metrics.count('spend_guard', { what }, sessions);
-  });
-  const charges = timer('reconciling of charges', CHARGES_MS, async () => {
-    const filled = await reconcileCharges(deps);
-    if (filled > 0) metrics.count('charges_reconciled', {}, filled);
-  });
   const stopping = new AbortController();
-  const purging = timer('purge', PURGE_MS, async () => {
-    await purge(
-      {
-        // First: secrets that are not good any more.
-        credentials: () => dropOldCredentials(store),
-        ...Object.fromEntries(SERVED_KINDS.map((kind) => [kind, (limit: number) => purgeExpired(store, kind, limit)])),
-        events: async (limit) => Math.max(...Object.values(await purgeEvents(store, limit))),
-      },
-      {
-        limit: TIDY_BATCH,
-        batches: PURGE_BATCHES,
-        signal: stopping.signal,
-        onError: (kind, err) =>
-          log.warn({ err, kind }, 'what has served could not all be cleared away; the next round goes on'),
-      },
-    );
-  });
+  const purgeOptions = {
+    limit: PURGE_BATCH_ROWS,
+    batches: MAX_PURGE_BATCHES,
+    signal: stopping.signal,
+    onError: (kind: string, err: unknown) =>
+      log.warn({ err, kind }, 'expired rows could not be deleted; the next round retries'),
+  };
   const addresses = { allowPrivate: config.events.EVENTS_ALLOW_PRIVATE === 'on', ports: config.events.EVENTS_PORTS };
-  const post = postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses });
   const sender = openSender(
-    { ...deps, post, endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY) },
-    { atOnce: AT_ONCE, signal: stopping.signal },
+    {
+      ...deps,
+      post: postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses }),
+      endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY),
+    },
+    { atOnce: MAX_CONCURRENT_DELIVERIES, signal: stopping.signal },
   );
-  const delivery = timer('delivery', DELIVERY_MS, async () => {
-    try {
-      await sender.look();
-    } catch (error) {
-      // Postgres is away: looking as often as in good days would fill the log.
-      await systemSleep(WAIT_MS);
-      throw error;
-    }
-  });
-  const tidy = timer('tidying of deliveries', TIDY_MS, async () => {
-    while (!stopping.signal.aborted && (await tidyDeliveries(store, TIDY_BATCH)) >= TIDY_BATCH);
-  });
+
+  const timers = startTimers(
+    {
+      reconciler: {
+        everyMs: RECONCILE_MS,
+        run: async () => {
+          if (!isReconciling) return;
+          countSwept(await reconcile(deps));
+          metrics.set('reconciled_timestamp_seconds', systemClock.now().getTime() / 1000);
+        },
+      },
+      // Separate from the reconciler: the gauges must be current above all when its rounds take long.
+      gauges: {
+        everyMs: GAUGES_INTERVAL_MS,
+        run: async () => {
+          const { legs, oldestS } = await countUnconfirmed(store);
+          metrics.set('legs_unconfirmed', legs);
+          metrics.set('oldest_unconfirmed_seconds', oldestS);
+          const { open, slowNumbers } = await countCharges(store);
+          metrics.set('charges_open', open);
+          metrics.set('slow_numbers', slowNumbers);
+        },
+      },
+      inventory: {
+        everyMs: INVENTORY_MS / 6,
+        run: async () => {
+          if (!isReconciling) return;
+          const { adopted, ambiguous, orphans, missing, connections } = await sweepAccounts(deps, INVENTORY_MS);
+          countSwept({ adopted, ambiguous, orphans, missing, connections });
+        },
+      },
+      // Separate from the reconciler: spend is checked however many hang-ups are due.
+      spendGuard: {
+        everyMs: SPEND_INTERVAL_MS,
+        run: async () => {
+          for (const [what, sessions] of Object.entries(await guardSpend(deps)))
+            if (sessions > 0) metrics.count('spend_guard', { what }, sessions);
+        },
+      },
+      charges: {
+        everyMs: CHARGES_INTERVAL_MS,
+        run: async () => {
+          const filled = await reconcileCharges(deps);
+          if (filled > 0) metrics.count('charges_reconciled', {}, filled);
+        },
+      },
+      purge: { everyMs: PURGE_INTERVAL_MS, run: () => purge(purgesOf(store), purgeOptions) },
+      delivery: {
+        everyMs: DELIVERY_INTERVAL_MS,
+        run: async () => {
+          try {
+            await sender.look();
+          } catch (error) {
+            // Without Postgres, a retry after DELIVERY_INTERVAL_MS would fill the log.
+            await systemSleep(DELIVERY_BACKOFF_MS);
+            throw error;
+          }
+        },
+      },
+      deliveryCleanup: {
+        everyMs: DELIVERY_CLEANUP_INTERVAL_MS,
+        run: async () => {
+          while (!stopping.signal.aborted && (await tidyDeliveries(store, PURGE_BATCH_ROWS)) >= PURGE_BATCH_ROWS);
+        },
+      },
+    },
+    {
+      clock: systemClock,
+      random: systemRandomInt,
+      onError: (timer, err) => log.warn({ err, timer }, 'a timer run failed; the next run retries'),
+    },
+  );
 
   await startService({
     config,
@@ -181,13 +197,11 @@ await runMain(async () => {
     metrics,
     module: CleanupModule,
     ready: { postgres: () => store.pool.query('SELECT 1') },
-    // Alive is making progress, not being connected: a round that hangs is to be restarted, one that fails because Postgres is away is not.
-    live: () => reconciler.assertRunning(RECONCILE_MS * 3 + HUNG_MS),
+    // Liveness means progress: a round that hangs restarts the process, one that fails does not.
+    live: () => timers.reconciler.assertRunning(RECONCILE_MS * 3 + MAX_RECONCILER_ROUND_MS),
     drain: async () => {
       stopping.abort();
-      await Promise.all(
-        [reconciler, watch, inventory, guard, charges, purging, delivery, tidy].map((each) => each.stop()),
-      );
+      await Promise.all(Object.values(timers).map((timer) => timer.stop()));
       await sender.idle();
     },
     close: async () => {

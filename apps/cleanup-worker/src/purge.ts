@@ -1,13 +1,26 @@
-/** Clears away at most `limit` of something, and says how many. */
-type ClearAway = (limit: number) => Promise<number>;
+import { purgeEvents } from '@partyline/store/events/purge-events';
+import type { Store } from '@partyline/store/database/store';
+import { dropOldCredentials } from '@partyline/store/provider-accounts/provider-accounts';
+import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/due-work';
+
+/** Deletes at most `limit` expired rows and returns how many it deleted. */
+type DeleteBatch = (limit: number) => Promise<number>;
+
+/** What is purged, in order, by kind. Old credentials come first, since they are secrets. */
+export const purgesOf = (store: Store): Readonly<Record<string, DeleteBatch>> => ({
+  credentials: () => dropOldCredentials(store),
+  ...Object.fromEntries(PURGE_KINDS.map((kind) => [kind, (limit: number) => purgeExpired(store, kind, limit)])),
+  events: async (limit) => Math.max(...Object.values(await purgeEvents(store, limit))),
+});
 
 /**
- * One round of the purge: each kind in turn, a batch at a time until one is not full, and no more than `batches`, so that what follows has its turn however much there
- * is; the rest is for the next round. A kind that fails is told of, and keeps no other from its turn.
- * @param limit most of a batch: a statement of so many is far from its time limit
+ * Runs one round of the purge. Deletes the expired rows of each kind in batches until a batch is not
+ * full, at most `batches` per kind, so that a backlog of one kind does not delay the others. A kind
+ * that fails is passed to `onError` and does not stop the round.
+ * @param limit rows per batch; small enough for a statement to stay far below its time limit
  */
 export async function purge(
-  kinds: Readonly<Record<string, ClearAway>>,
+  kinds: Readonly<Record<string, DeleteBatch>>,
   {
     limit,
     batches,
@@ -15,9 +28,9 @@ export async function purge(
     onError,
   }: { limit: number; batches: number; signal: AbortSignal; onError: (kind: string, error: unknown) => void },
 ): Promise<void> {
-  for (const [kind, clearAway] of Object.entries(kinds)) {
+  for (const [kind, deleteBatch] of Object.entries(kinds)) {
     try {
-      for (let batch = 0; batch < batches && !signal.aborted; batch += 1) if ((await clearAway(limit)) < limit) break;
+      for (let batch = 0; batch < batches && !signal.aborted; batch += 1) if ((await deleteBatch(limit)) < limit) break;
     } catch (error) {
       onError(kind, error);
     }

@@ -1,38 +1,59 @@
 import type { Clock, RandomInt } from '@partyline/domain/clock';
 
 interface Timer {
-  /** Throws when the last run began or ended longer ago than this: it hangs. */
+  /** Throws when the last run started or ended more than `withinMs` ago: the run hangs. */
   assertRunning(withinMs: number): void;
-  /** No further run; waits for the one in hand. */
+  /** Starts no further run and waits for the current one. */
   stop(): Promise<void>;
 }
 
-/** Runs something again and again, in this process and not by a queue (which a Redis flush stops for good): one run at a time, each `everyMs` after the last, give or take a tenth, so that replicas do not march in step. */
+interface Schedule {
+  readonly everyMs: number;
+  readonly run: () => Promise<void>;
+}
+
+interface TimerDeps {
+  readonly clock: Clock;
+  readonly random: RandomInt;
+}
+
+/** Starts one timer per entry of the table. `onError` gets the name of the timer whose run failed. */
+export function startTimers<Name extends string>(
+  table: Readonly<Record<Name, Schedule>>,
+  { onError, ...deps }: TimerDeps & { readonly onError: (name: string, error: unknown) => void },
+): Readonly<Record<Name, Timer>> {
+  return Object.fromEntries(
+    Object.entries<Schedule>(table).map(([name, schedule]) => [
+      name,
+      startTimer({ ...schedule, ...deps, onError: (error) => onError(name, error) }),
+    ]),
+  ) as Record<Name, Timer>;
+}
+
+/**
+ * Repeats `run` in this process, one run at a time, each `everyMs` after the last. A queue would not
+ * do: a Redis flush stops its repeated jobs for good. The pause varies by up to a tenth, so that
+ * replicas do not run in step.
+ */
 export function startTimer({
   everyMs,
   clock,
   random,
   run,
   onError,
-}: {
-  everyMs: number;
-  clock: Clock;
-  random: RandomInt;
-  run: () => Promise<void>;
-  onError: (error: unknown) => void;
-}): Timer {
+}: Schedule & TimerDeps & { readonly onError: (error: unknown) => void }): Timer {
   let stopped = false;
-  let lastSign = clock.now();
+  let lastProgress = clock.now();
   let current: Promise<void> = Promise.resolve();
   let next: NodeJS.Timeout;
   const schedule = (): void => {
     next = setTimeout(
       () => {
-        lastSign = clock.now();
+        lastProgress = clock.now();
         current = run()
           .catch(onError)
           .then(() => {
-            lastSign = clock.now();
+            lastProgress = clock.now();
             if (!stopped) schedule();
           });
       },
@@ -42,8 +63,8 @@ export function startTimer({
   schedule();
   return {
     assertRunning(withinMs) {
-      const age = clock.now().getTime() - lastSign.getTime();
-      if (age > withinMs) throw new Error(`the timer has made no progress for ${age} ms`);
+      const age = clock.now().getTime() - lastProgress.getTime();
+      if (age > withinMs) throw new Error(`The timer has made no progress for ${age} ms.`);
     },
     async stop() {
       stopped = true;
