@@ -1,23 +1,27 @@
 /**
- * What is counted of a tenant's calls to telephones, each time that it asks for one more. A tenant that was broken into rings many numbers,
- * or one number again and again, or leaves calls up; each meter sees one of these.
- * - `callsPerMinute`: calls asked for within a minute
+ * Measurements of a tenant's outbound calls, taken before each dial. A compromised tenant dials
+ * many numbers, dials one number many times, or leaves calls up; each meter detects one of these
+ * patterns.
+ * - `callsPerMinute`: calls requested within the last minute
  * - `concurrent`: calls that are up or ringing
- * - `toOneNumber`: calls to the number that is to be rung, within an hour
- * - `minutesPerDay`: minutes within 24 hours, what is up included
- * - `longestMinutes`: minutes that the longest call has been up
+ * - `toOneNumber`: calls to the number being dialled, within the last hour
+ * - `minutesPerDay`: minutes within the last 24 hours, running calls included
+ * - `longestMinutes`: minutes that the longest running call has lasted
  */
 export const FRAUD_METERS = ['callsPerMinute', 'concurrent', 'toOneNumber', 'minutesPerDay', 'longestMinutes'] as const;
 export type FraudMeter = (typeof FRAUD_METERS)[number];
 
-/** From `warn` on the tenant is told; from `critical` on nobody more is rung. */
+/** At `warn` the tenant is notified; above `critical` no further call is placed. */
 interface Threshold {
   readonly warn: number;
   readonly critical: number;
 }
 export type FraudLimits = Readonly<Record<FraudMeter, Threshold>>;
 
-/** The platform's; a tenant may have others. No call is up for as long as the last: the vendor's own timer ends it at two hours. */
+/**
+ * The platform's limits; a tenant can have its own. `longestMinutes.critical` is never reached in
+ * normal operation: the provider's own timer ends a call after two hours.
+ */
 export const FRAUD_LIMITS: FraudLimits = {
   callsPerMinute: { warn: 30, critical: 60 },
   concurrent: { warn: 50, critical: 100 },
@@ -26,31 +30,39 @@ export const FRAUD_LIMITS: FraudLimits = {
   longestMinutes: { warn: 100, critical: 125 },
 };
 
-interface FraudSign {
+interface FraudFinding {
   readonly meter: FraudMeter;
   readonly measured: number;
   readonly level: 'warn' | 'critical';
   readonly threshold: number;
 }
 
-/** What a tenant's own thresholds say of a meter, filled up from the platform's; `null` when they say nothing. `own` may be anything: what is no threshold is passed over. */
-export function ownThreshold(own: unknown, meter: FraudMeter): Threshold | null {
-  const said = thresholdIn(own, meter);
+/**
+ * Returns a tenant's own thresholds for a meter, completed from the platform's; `null` when the
+ * tenant has none for it.
+ * @param own stored JSON of any shape; values that are not thresholds are ignored
+ */
+export function readTenantThreshold(own: unknown, meter: FraudMeter): Threshold | null {
+  const said = parseThreshold(own, meter);
   return Object.keys(said).length === 0 ? null : { ...FRAUD_LIMITS[meter], ...said };
 }
 
-/** Which meters stand too high, the call that is asked for included. `own` holds what differs for this tenant. */
-export function judgeFraud(measured: Readonly<Record<FraudMeter, number>>, own: unknown): FraudSign[] {
-  return FRAUD_METERS.flatMap((meter): FraudSign[] => {
-    const { warn, critical } = ownThreshold(own, meter) ?? FRAUD_LIMITS[meter];
+/**
+ * Returns the meters that have reached a threshold.
+ * @param measured the values, with the requested call counted
+ * @param own the tenant's own thresholds, as stored
+ */
+export function checkFraudMeters(measured: Readonly<Record<FraudMeter, number>>, own: unknown): FraudFinding[] {
+  return FRAUD_METERS.flatMap((meter): FraudFinding[] => {
+    const { warn, critical } = readTenantThreshold(own, meter) ?? FRAUD_LIMITS[meter];
     const value = measured[meter];
-    // At the critical threshold itself the last call is still made: that many are allowed.
+    // `critical` is the number of calls allowed, so the value itself still passes.
     if (value > critical) return [{ meter, measured: value, level: 'critical', threshold: critical }];
     return value >= warn ? [{ meter, measured: value, level: 'warn', threshold: warn }] : [];
   });
 }
 
-function thresholdIn(own: unknown, meter: FraudMeter): Partial<Threshold> {
+function parseThreshold(own: unknown, meter: FraudMeter): Partial<Threshold> {
   const found: unknown =
     typeof own === 'object' && own !== null && Object.hasOwn(own, meter)
       ? (own as Record<string, unknown>)[meter]

@@ -11,13 +11,21 @@ import {
   type LegHandles,
   type LegState,
 } from './leg.ts';
-import { step } from './machine.ts';
+import { nextState } from './machine.ts';
 
-const EVENTS: readonly LegEvent[] = ['dialSent', 'notDialled', 'ringing', 'answered', 'joined', 'hangUpOwed', 'closed'];
+const EVENTS: readonly LegEvent[] = [
+  'dialSent',
+  'notDialled',
+  'ringing',
+  'answered',
+  'joined',
+  'hangUpRequested',
+  'closed',
+];
 
-/** Every state with every event: where it goes, `.` where the event is ignored. */
+/** The next state for every state and event; `.` means that the event is ignored. */
 const TABLE: Readonly<Record<LegState, readonly (LegState | '.')[]>> = {
-  //           dialSent     notDialled   ringing    answered    joined    hangUpOwed closed
+  //           dialSent     notDialled   ringing    answered    joined    hangUpRequested  closed
   requested: ['dialling', '.', 'ringing', 'answered', 'joined', 'ending', 'ended'],
   dialling: ['.', 'requested', 'ringing', 'answered', 'joined', 'ending', 'ended'],
   ringing: ['.', '.', '.', 'answered', 'joined', 'ending', 'ended'],
@@ -28,33 +36,33 @@ const TABLE: Readonly<Record<LegState, readonly (LegState | '.')[]>> = {
 };
 
 const run = (start: LegState, events: readonly LegEvent[]): LegState =>
-  events.reduce<LegState>((state, event) => step(legMachine, state, event) ?? state, start);
+  events.reduce<LegState>((state, event) => nextState(legMachine, state, event) ?? state, start);
 
-describe('every event in every state of a leg', () => {
+describe('legMachine, every event in every state', () => {
   const cells = LEG_STATES.flatMap((state) =>
     EVENTS.map((event, column) => ({ state, event, next: TABLE[state].at(column) ?? '.' })),
   );
   test.each(cells)('$state, $event: $next', ({ state, event, next }) => {
-    expect(step(legMachine, state, event) ?? '.').toBe(next);
+    expect(nextState(legMachine, state, event) ?? '.').toBe(next);
   });
 
-  it('moves to its hang-up when one is owed, and again when the leg comes up after that: it is to be asked (again) at once', () => {
+  it('enters `ending` on a hang-up request, and again when the leg is answered or joined after it', () => {
     expect(cells.filter(({ next }) => next === 'ending').map(({ state, event }) => `${state} ${event}`)).toEqual([
-      'requested hangUpOwed',
-      'dialling hangUpOwed',
-      'ringing hangUpOwed',
-      'answered hangUpOwed',
-      'joined hangUpOwed',
+      'requested hangUpRequested',
+      'dialling hangUpRequested',
+      'ringing hangUpRequested',
+      'answered hangUpRequested',
+      'joined hangUpRequested',
       'ending answered',
       'ending joined',
     ]);
   });
 });
 
-describe('a leg, whatever happens', () => {
+describe('legMachine, any sequence of events', () => {
   const anyEvents = fc.array(fc.constantFrom(...EVENTS), { maxLength: 30 });
 
-  it('stays ended once it is (I12)', () => {
+  it('never leaves `ended` (I12)', () => {
     fc.assert(
       fc.property(anyEvents, anyEvents, (before, after) => {
         expect(run('requested', [...before, 'closed', ...after])).toBe('ended');
@@ -63,7 +71,7 @@ describe('a leg, whatever happens', () => {
     );
   });
 
-  it('ends by being seen closed, and by nothing else (I2)', () => {
+  it('reaches `ended` by a `closed` event only (I2)', () => {
     const up = fc.constantFrom(...LEG_STATES.filter((state) => state !== 'ended'));
     fc.assert(
       fc.property(up, anyEvents, (start, events) => {
@@ -73,7 +81,7 @@ describe('a leg, whatever happens', () => {
     );
   });
 
-  it('gives the same end to any order, repetition and loss of events, as long as its closing is among them', () => {
+  it('reaches `ended` for any order, duplication and loss of events that include a `closed` event', () => {
     const history = fc.array(
       fc.record({ event: fc.constantFrom(...EVENTS), times: fc.integer({ min: 0, max: 5 }), key: fc.nat() }),
       { minLength: 1 },
@@ -94,7 +102,7 @@ describe('a leg, whatever happens', () => {
     );
   });
 
-  it('never comes back from a hang-up that is owed', () => {
+  it('never leaves `ending` for a state without a hang-up request', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         expect(['ending', 'ended']).toContain(run('ending', events));
@@ -103,9 +111,9 @@ describe('a leg, whatever happens', () => {
     );
   });
 
-  test.each(LEG_STATES.filter((state) => state !== 'ended'))('%s can be ended', (state) => {
+  test.each(LEG_STATES.filter((state) => state !== 'ended'))('%s can reach `ended`', (state) => {
     expect(run(state, ['closed'])).toBe('ended');
-    expect(run(state, ['hangUpOwed', 'closed'])).toBe('ended');
+    expect(run(state, ['hangUpRequested', 'closed'])).toBe('ended');
   });
 });
 
@@ -117,11 +125,11 @@ test.each([
   { state: 'joined', up: true, present: true },
   { state: 'ending', up: true, present: false },
   { state: 'ended', up: false, present: false },
-] as const)('$state: may be charged $up, is there $present', ({ state, up, present }) => {
+] as const)('$state: isUp is $up, isPresent is $present', ({ state, up, present }) => {
   expect({ up: isUp({ state }), present: isPresent({ state }) }).toEqual({ up, present });
 });
 
-describe('a leg is closed when all its sides are', () => {
+describe('isClosed', () => {
   const at = new Date(0);
   const leg = (kind: LegHandles['kind'], media: '-' | 'up' | 'closed', voice: '-' | 'up' | 'closed'): LegHandles => ({
     kind,
@@ -132,7 +140,8 @@ describe('a leg is closed when all its sides are', () => {
   });
 
   test.each([
-    // The bridge has two. A side that was never seen is `-`; `sip` is what was said of the SIP call between them.
+    // `-` is a handle that was never observed; `sip` is the reported state of the SIP call between
+    // the two handles.
     { media: '-', voice: '-', sip: 'up', closed: false },
     { media: '-', voice: '-', sip: 'over', closed: true },
     { media: '-', voice: 'up', sip: 'up', closed: false },
@@ -155,7 +164,7 @@ describe('a leg is closed when all its sides are', () => {
     expect(isClosed(leg('bridge', media, voice), sip === 'over')).toBe(closed);
   });
 
-  test.each(LEG_KINDS.filter((kind) => kind !== 'bridge'))('%s has one side', (kind) => {
+  test.each(LEG_KINDS.filter((kind) => kind !== 'bridge'))('%s has one handle', (kind) => {
     const own = kind === 'webrtc' ? 'media' : 'voice';
     const closedBy = (side: 'media' | 'voice'): boolean =>
       isClosed(leg(kind, side === 'media' ? 'closed' : '-', side === 'voice' ? 'closed' : '-'), true);

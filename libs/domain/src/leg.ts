@@ -1,23 +1,25 @@
 import type { Machine } from './machine.ts';
 
-/** One billable connection, by what it joins (design §2). */
+/** Kinds of billable connection (design section 2). */
 export const LEG_KINDS = ['bridge', 'inbound', 'outbound', 'webrtc'] as const;
 export type LegKind = (typeof LEG_KINDS)[number];
 
 export const LEG_STATES = ['requested', 'dialling', 'ringing', 'answered', 'joined', 'ending', 'ended'] as const;
 export type LegState = (typeof LEG_STATES)[number];
 
-export type LegEvent = 'dialSent' | 'notDialled' | 'ringing' | 'answered' | 'joined' | 'hangUpOwed' | 'closed';
+export type LegEvent = 'dialSent' | 'notDialled' | 'ringing' | 'answered' | 'joined' | 'hangUpRequested' | 'closed';
 
-const closed = { next: 'ended', why: 'the provider was seen to have ended it' } as const;
-const owed = { next: 'ending', why: 'a hang-up is owed' } as const;
-const answered = { next: 'answered', why: 'picked up' } as const;
-const joined = { next: 'joined', why: 'is in the conference' } as const;
+const closed = { next: 'ended', why: 'the provider reports it closed' } as const;
+const hangUpRequested = { next: 'ending', why: 'a hang-up is requested' } as const;
+const answered = { next: 'answered', why: 'the far end answers' } as const;
+const joined = { next: 'joined', why: 'it is in the conference' } as const;
 
 /**
- * A leg's life. Providers deliver out of order, so a leg may be seen answered before it rings, and a leg whose dial request got no reply
- * stays `dialling`, its fate unknown, until something is observed. Only `closed`, a stored provider observation, ends a leg: asked is
- * not done (design §3.3). A leg that is answered after its hang-up was owed (the answered-after-end race) is asked again.
+ * The life of a leg. Providers deliver events out of order, so a leg can be answered before it
+ * rings. A leg whose dial request got no reply stays `dialling` until an observation arrives. Only
+ * `closed`, a stored provider observation, ends a leg: an accepted hang-up is not a closed leg
+ * (design section 3.3). An answer after the hang-up request (the answered-after-end race) keeps the
+ * leg in `ending`, and the hang-up is requested from the provider again.
  */
 export const legMachine: Machine<LegState, LegEvent> = {
   name: 'leg',
@@ -25,40 +27,43 @@ export const legMachine: Machine<LegState, LegEvent> = {
   terminal: ['ended'],
   table: {
     requested: {
-      dialSent: { next: 'dialling', why: 'the provider was asked to make it' },
+      dialSent: { next: 'dialling', why: 'the dial is sent to the provider' },
       ringing: { next: 'ringing', why: 'the far end rings' },
       answered,
       joined,
-      hangUpOwed: owed,
+      hangUpRequested,
       closed,
     },
     dialling: {
-      notDialled: { next: 'requested', why: 'the provider was busy and made nothing: try again' },
+      notDialled: { next: 'requested', why: 'the provider was busy and placed no call: retry' },
       ringing: { next: 'ringing', why: 'the far end rings' },
       answered,
       joined,
-      hangUpOwed: owed,
+      hangUpRequested,
       closed,
     },
-    ringing: { answered, joined, hangUpOwed: owed, closed },
-    answered: { joined, hangUpOwed: owed, closed },
-    joined: { hangUpOwed: owed, closed },
+    ringing: { answered, joined, hangUpRequested, closed },
+    answered: { joined, hangUpRequested, closed },
+    joined: { hangUpRequested, closed },
     ending: {
-      answered: { next: 'ending', why: 'picked up after its end was decided: ask again' },
-      joined: { next: 'ending', why: 'joined after its end was decided: ask again' },
+      answered: { next: 'ending', why: 'answered after the hang-up request: retry the hang-up' },
+      joined: { next: 'ending', why: 'joined after the hang-up request: retry the hang-up' },
       closed,
     },
     ended: {},
   },
 };
 
-/** May the provider still be charging for it? Everything but `ended`, since asked is not done. */
+/** Whether the provider may still charge for the leg: true in every state but `ended`. */
 export const isUp = (leg: { state: LegState }): boolean => leg.state !== 'ended';
 
-/** Is somebody (or the bridge) on it who is not about to be let go? */
+/** Whether a participant (or the bridge) is connected on the leg and no hang-up is requested. */
 export const isPresent = (leg: { state: LegState }): boolean => leg.state === 'answered' || leg.state === 'joined';
 
-/** A leg's sides at the provider: a bridge has two, and both must be seen closed (design §2). */
+/**
+ * The handles of a leg at the provider. A bridge leg has two, and both must be observed closed
+ * (design section 2).
+ */
 export interface LegHandles {
   readonly kind: LegKind;
   readonly media_connection_id: string | null;
@@ -68,13 +73,13 @@ export interface LegHandles {
 }
 
 /**
- * Are all handles of a leg seen closed?
- * A bridge whose voice side was never seen is closed with its media side only if the SIP call itself was reported over
- * (`sipOver`): disconnecting the stream does not stop a call that is still ringing.
+ * Whether every handle of a leg has been observed closed. A bridge leg without an observed voice
+ * handle also needs the SIP call reported over: closing the media connection does not stop a SIP
+ * call that is still ringing.
  */
-export function isClosed(leg: LegHandles, sipOver: boolean): boolean {
+export function isClosed(leg: LegHandles, isSipCallOver: boolean): boolean {
   if (leg.kind === 'webrtc') return leg.media_closed_at !== null;
   if (leg.kind !== 'bridge') return leg.voice_closed_at !== null;
   if (leg.media_closed_at === null && leg.media_connection_id !== null) return false;
-  return leg.voice_call_id === null ? sipOver : leg.voice_closed_at !== null;
+  return leg.voice_call_id === null ? isSipCallOver : leg.voice_closed_at !== null;
 }

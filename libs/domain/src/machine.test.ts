@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { step, toMermaid, type Machine } from './machine.ts';
+import { nextState, toMermaid, type Machine } from './machine.ts';
 
 const door: Machine<'open' | 'shut' | 'gone', 'push' | 'lock' | 'burn'> = {
   name: 'door',
@@ -12,14 +12,14 @@ const door: Machine<'open' | 'shut' | 'gone', 'push' | 'lock' | 'burn'> = {
   },
 };
 
-test('a cell moves, or is not there and ignores', () => {
-  expect(step(door, 'open', 'push')).toBe('shut');
-  expect(step(door, 'shut', 'lock')).toBe('shut');
-  expect(step(door, 'shut', 'push')).toBeNull();
-  expect(step(door, 'gone', 'push')).toBeNull();
+test('nextState returns the state of the cell, and null where there is none', () => {
+  expect(nextState(door, 'open', 'push')).toBe('shut');
+  expect(nextState(door, 'shut', 'lock')).toBe('shut');
+  expect(nextState(door, 'shut', 'push')).toBeNull();
+  expect(nextState(door, 'gone', 'push')).toBeNull();
 });
 
-test('the diagram has every arrow with its sentence, and no loops', () => {
+test('toMermaid draws every transition with its label, without self-transitions', () => {
   expect(toMermaid(door).split('\n')).toEqual([
     'stateDiagram-v2',
     '  [*] --> open',

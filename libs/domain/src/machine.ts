@@ -1,6 +1,7 @@
 /**
- * A state machine as a table: for each state, what each event does. What a cell does not name is ignored, because every webhook and
- * job comes twice, late or out of order, and that must be ordinary. What follows from a move is read off the rows, by whoever settles them.
+ * A state machine as a table of states and events. An event without a cell is ignored, because
+ * webhooks and jobs arrive duplicated, late and out of order. The table has no side effects:
+ * settling a session derives them from the stored rows.
  */
 export interface Machine<State extends string, Event extends string> {
   readonly name: string;
@@ -9,19 +10,22 @@ export interface Machine<State extends string, Event extends string> {
   readonly table: { readonly [S in State]: { readonly [E in Event]?: Cell<State> } };
 }
 
-/** `why` is the sentence on the arrow in the drawn diagram. */
+/** `why` is the label of the arrow in the diagram. */
 interface Cell<State extends string> {
   readonly next: State;
   readonly why: string;
 }
 
-/** The state after an event; `null` when the table does not name the event for this state, and it is ignored. Pure. */
-export function step<S extends string, E extends string>(machine: Machine<S, E>, state: S, event: E): S | null {
+/** Returns the state after an event, or `null` when the table ignores the event in this state. */
+export function nextState<S extends string, E extends string>(machine: Machine<S, E>, state: S, event: E): S | null {
   const cell: Cell<S> | undefined = machine.table[state][event];
   return cell?.next ?? null;
 }
 
-/** The machine as a Mermaid state diagram; docs/states.md is made from this and checked against it. */
+/**
+ * Renders the machine as a Mermaid state diagram. docs/states.md is generated from it, and a check
+ * compares them.
+ */
 export function toMermaid<S extends string, E extends string>(machine: Machine<S, E>): string {
   const lines = ['stateDiagram-v2', `  [*] --> ${machine.initial}`];
   for (const [state, row] of Object.entries(machine.table) as [S, { [K in E]?: Cell<S> }][]) {

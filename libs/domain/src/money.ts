@@ -1,44 +1,56 @@
-/** Money is kept in whole millionths of a currency's unit (micro-units), and in JSON as text: neither is ever a floating-point number. */
+/**
+ * Money is stored in whole millionths of a currency unit (micro-units) and sent as text in JSON,
+ * never as a float.
+ */
 const DECIMALS = 6;
 
-/** What a provider writes as `0.00015000`, in micro-units, to the nearest; `undefined` for what is no amount. */
-export function toMicro(text: string): bigint | undefined {
+/**
+ * Converts a decimal text such as `0.00015000` to micro-units, rounded to the nearest; `undefined`
+ * if it is not an amount.
+ */
+export function toMicroUnits(text: string): bigint | undefined {
   const [, whole, fraction = ''] = /^(\d{1,9})(?:\.(\d{1,18}))?$/.exec(text) ?? [];
   if (whole === undefined) return undefined;
   const digits = fraction.padEnd(DECIMALS + 1, '0');
   return BigInt(whole + digits.slice(0, DECIMALS)) + (digits.charAt(DECIMALS) >= '5' ? 1n : 0n);
 }
 
-/** What a provider says of its charge for one side of a leg, or as much of it as it has said. */
+/** The provider's charge for one handle of a leg, as far as the provider has reported it. */
 export interface Charge {
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
   readonly seconds: number | null;
-  /** Micro-units a minute, and in all. */
+  /** Micro-units per minute. */
   readonly rateMicro: bigint | null;
+  /** Micro-units in total. */
   readonly priceMicro: bigint | null;
   /** ISO 4217. */
   readonly currency: string | null;
 }
 
-/** Of what a limit is: `tenant-spend` and `room-spend` in micro-units, `tenant-minutes` in seconds. A tenant's are for a calendar month, a room's for ever. */
+/**
+ * What a limit applies to. `tenant-spend` and `room-spend` are in micro-units, `tenant-minutes` is
+ * in seconds. A tenant's limits cover a calendar month, a room's its whole life.
+ */
 const SPEND_SCOPES = ['tenant-spend', 'tenant-minutes', 'room-spend'] as const;
 export type SpendScope = (typeof SPEND_SCOPES)[number];
 
-/** How much of a limit is used, what is running included. */
-export interface SpendUse {
+/** The used part of a limit, running legs included. */
+export interface SpendUsage {
   readonly scope: SpendScope;
   readonly used: bigint;
   readonly allowed: bigint;
-  /** What one more leg needs to begin with: its first minute. */
-  readonly oneMore: bigint;
+  /** The first minute of one more leg, in the unit of the limit. */
+  readonly firstMinute: bigint;
   readonly currency: string;
 }
 
-/** `near`: from four fifths on; `spent`: nothing is left. */
-export const spendState = ({ used, allowed }: Pick<SpendUse, 'used' | 'allowed'>): 'under' | 'near' | 'spent' =>
+/** `near`: four fifths or more are used; `spent`: nothing is left. */
+export const spendState = ({ used, allowed }: Pick<SpendUsage, 'used' | 'allowed'>): 'under' | 'near' | 'spent' =>
   used >= allowed ? 'spent' : used * 5n >= allowed * 4n ? 'near' : 'under';
 
-/** Is there enough for the first minute of `more` legs beyond those that are counted already? */
-export const fits = ({ used, allowed, oneMore }: SpendUse, more: 0 | 1): boolean =>
-  used + oneMore * BigInt(more) <= allowed;
+/**
+ * Whether the limit covers the first minute of `more` legs in addition to those counted already.
+ */
+export const fitsBudget = ({ used, allowed, firstMinute }: SpendUsage, more: 0 | 1): boolean =>
+  used + firstMinute * BigInt(more) <= allowed;

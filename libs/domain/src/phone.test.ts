@@ -17,7 +17,7 @@ test.each([
   ['+442079460018\n', false],
   ['sip:+442079460018@example.com', false],
   ['', false],
-])('%j is E.164: %s', (text, is) => {
+])('isE164 of %j is %s', (text, is) => {
   expect(isE164(text)).toBe(is);
 });
 
@@ -28,7 +28,7 @@ test.each([
   ['+00000000', null],
   ['', null],
   [undefined, null],
-])('the carrier’s %j is %j inside', (text, number) => {
+])('toE164 of %j is %j', (text, number) => {
   expect(toE164(text)).toBe(number);
 });
 
@@ -36,11 +36,11 @@ test.each([
   ['+442079460018', '+442*******18'],
   ['+1555010', '+155**10'],
   ['+123456', '***'],
-])('%s is shown as %s', (number, shown) => {
+])('maskNumber of %s is %s', (number, shown) => {
   expect(maskNumber(number)).toBe(shown);
 });
 
-test('a mask never shows more than six characters, and keeps the length', () => {
+test('maskNumber shows at most six characters and keeps the length', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^\+[1-9]\d{6,14}$/), (number) => {
       const shown = maskNumber(number);

@@ -1,13 +1,22 @@
-/** A number in E.164: a plus, a country code that does not start with 0, at most fifteen digits in all. */
+/**
+ * Whether a text is an E.164 number: a plus, a country code that does not start with 0, seven to
+ * fifteen digits.
+ */
 export const isE164 = (text: string): boolean => /^\+[1-9]\d{6,14}$/.test(text);
 
-/** Carriers send numbers without the plus; inside Partyline they always have it. `null` when it is no number (withheld, SIP user). */
+/**
+ * Adds the plus that carriers leave out. `null` when the text is not a number (withheld, a SIP
+ * user).
+ */
 export function toE164(text: string | undefined): string | null {
   if (text === undefined) return null;
   const number = text.startsWith('+') ? text : `+${text}`;
   return isE164(number) ? number : null;
 }
 
-/** For logs and rosters: the first four characters and the last two, `+442******34`. */
+/**
+ * Masks a number for logs and rosters: the first four characters and the last two stay,
+ * `+442******34`.
+ */
 export const maskNumber = (number: string): string =>
   number.length <= 7 ? '***' : number.slice(0, 4) + '*'.repeat(number.length - 6) + number.slice(-2);

@@ -5,18 +5,18 @@ import {
   drawPin,
   isCommonPattern,
   isPinShaped,
-  LEAST_BUDGET,
+  MIN_WRONG_PINS_PER_DAY,
   PIN_MAX_LENGTH,
   PIN_MIN_LENGTH,
-  pinLength,
-  PINS_COUNTED,
-  pinSpace,
-  spacedPin,
+  choosePinLength,
+  MAX_COUNTED_PINS,
+  countPossiblePins,
+  formatPin,
 } from './pin.ts';
 
 const lengths = fc.integer({ min: PIN_MIN_LENGTH, max: PIN_MAX_LENGTH });
 
-describe('how long a PIN is', () => {
+describe('choosePinLength', () => {
   test.each([
     { others: 0, length: 9 },
     { others: 85, length: 9 },
@@ -26,31 +26,31 @@ describe('how long a PIN is', () => {
     { others: 6_972, length: 11 },
     { others: 6_973, length: 12 },
     { others: 1e9, length: 12 },
-  ])('with $others others on the number: $length', ({ others, length }) => {
-    expect(pinLength(others)).toBe(length);
+  ])('returns $length with $others other PINs on the number', ({ others, length }) => {
+    expect(choosePinLength(others)).toBe(length);
   });
 
-  it('is the same however many more there are than are counted', () => {
+  it('returns the maximum for any number of PINs above MAX_COUNTED_PINS', () => {
     fc.assert(
-      fc.property(fc.integer({ min: PINS_COUNTED, max: 1e9 }), (others) => {
-        expect(pinLength(others)).toBe(PIN_MAX_LENGTH);
+      fc.property(fc.integer({ min: MAX_COUNTED_PINS, max: 1e9 }), (others) => {
+        expect(choosePinLength(others)).toBe(PIN_MAX_LENGTH);
       }),
     );
   });
 
-  it('lets a number take five thousand wrong PINs a day for a thousandth, as it fills, up to 62,762 of them', () => {
+  it('keeps 5,000 wrong PINs per day below a chance of one in a thousand, for up to 62,762 PINs', () => {
     const live = new Map<number, number>();
     for (let others = 0; others < 62_762; others++) {
-      const length = pinLength(others);
+      const length = choosePinLength(others);
       live.set(length, (live.get(length) ?? 0) + 1);
     }
     for (const [length, n] of live)
-      expect(Math.floor(pinSpace(length) / n / 1_000)).toBeGreaterThanOrEqual(LEAST_BUDGET);
+      expect(Math.floor(countPossiblePins(length) / n / 1_000)).toBeGreaterThanOrEqual(MIN_WRONG_PINS_PER_DAY);
   });
 });
 
-describe('a drawn PIN', () => {
-  it('has the length asked for, no two equal neighbours, and is no common pattern', () => {
+describe('drawPin', () => {
+  it('returns a PIN of the given length without equal adjacent digits or a common pattern', () => {
     fc.assert(
       fc.property(lengths, fc.nat(), (length, seed) => {
         const pin = drawPin(length, seededRandomInt(seed));
@@ -63,39 +63,39 @@ describe('a drawn PIN', () => {
     );
   });
 
-  it('ends, with at most a few draws over', () => {
+  it('draws at most five random digits per digit of the PIN', () => {
     fc.assert(
       fc.property(lengths, fc.nat(), (length, seed) => {
         const random = seededRandomInt(seed);
-        let asked = 0;
+        let draws = 0;
         drawPin(length, (below) => {
-          asked += 1;
+          draws += 1;
           return random(below);
         });
-        expect(asked).toBeLessThanOrEqual(length * 5);
+        expect(draws).toBeLessThanOrEqual(length * 5);
       }),
       { numRuns: 500 },
     );
   });
 
-  it('has every digit at every place about equally often', () => {
+  it('draws every digit about equally often in every position', () => {
     const random = seededRandomInt(3);
     const draws = 20_000;
     const pins = Array.from({ length: draws }, () => drawPin(6, random));
-    for (let place = 0; place < 6; place++) {
-      const counts = Array.from('0123456789', (digit) => pins.filter((pin) => pin[place] === digit).length);
-      // Chi-squared with nine degrees of freedom: 33.7 is one in ten thousand.
+    for (let position = 0; position < 6; position++) {
+      const counts = Array.from('0123456789', (digit) => pins.filter((pin) => pin[position] === digit).length);
+      // Chi-squared with nine degrees of freedom: 33.7 is exceeded in one of ten thousand runs.
       expect(counts.reduce((sum, n) => sum + (n - draws / 10) ** 2 / (draws / 10), 0)).toBeLessThan(33.7);
     }
   });
 
-  it('draws again when what came is a common pattern', () => {
-    // 0, then always one more than the digit before: 012345; the second time 0, 2, 4, 1, 3, 5.
+  it('draws again after a common pattern', () => {
+    // The first draw gives 012345, the second 024135.
     const digits = [0, 0, 1, 2, 3, 4, 0, 1, 3, 1, 2, 4];
     expect(drawPin(6, () => digits.shift() ?? 0)).toBe('024135');
   });
 
-  test.each([5, 13, 6.5, Number.NaN])('of %s digits is refused', (length) => {
+  test.each([5, 13, 6.5, Number.NaN])('rejects a length of %s', (length) => {
     expect(() => drawPin(length, seededRandomInt(1))).toThrow(RangeError);
   });
 });
@@ -113,7 +113,7 @@ test.each([
   ['121213', false],
   ['1231234', false],
   ['804163', false],
-])('%s is a common pattern: %s', (pin, is) => {
+])('isCommonPattern of %s is %s', (pin, is) => {
   expect(isCommonPattern(pin)).toBe(is);
 });
 
@@ -128,7 +128,7 @@ test.each([
   ['٠١٢٣٤٥', false],
   ['123456\n', false],
   ['', false],
-])('%j could be a PIN: %s', (keyed, could) => {
+])('isPinShaped of %j is %s', (keyed, could) => {
   expect(isPinShaped(keyed)).toBe(could);
 });
 
@@ -136,6 +136,6 @@ test.each([
   ['123456789', '123 456 789'],
   ['1234567', '123 456 7'],
   ['123456', '123 456'],
-])('%s is read out as %s', (pin, shown) => {
-  expect(spacedPin(pin)).toBe(shown);
+])('formatPin of %s is %s', (pin, shown) => {
+  expect(formatPin(pin)).toBe(shown);
 });

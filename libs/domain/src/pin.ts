@@ -4,37 +4,48 @@ export const PIN_MIN_LENGTH = 6;
 const PIN_DEFAULT_LENGTH = 9;
 export const PIN_MAX_LENGTH = 12;
 
-/** Wrong PINs that a number can take in a day, at the least, before their odds add up to a thousandth: with fewer, its slow mode would keep people waiting (docs/fraud.md). */
-export const LEAST_BUDGET = 5_000;
-
-/** With so many live PINs on a number the next has the most digits, so that nobody counts further (`count_pins`). */
-export const PINS_COUNTED = 7_000;
-
-/** How many PINs of this length there can be: no two neighbours are equal. */
-export const pinSpace = (length: number): number => 10 * 9 ** (length - 1);
+/**
+ * Wrong PINs per day that every number must tolerate before the chance of a hit adds up to one in a
+ * thousand. With a smaller budget, ordinary mistakes would trigger slow mode (docs/fraud.md).
+ */
+export const MIN_WRONG_PINS_PER_DAY = 5_000;
 
 /**
- * How many digits a new PIN needs so that guessing stays hopeless. On a shared number the odds of hitting *some* room grow with the PINs on it; so that
- * `LEAST_BUDGET` guesses stay below one in a thousand, up to 62,762 PINs.
- * @param others live PINs that the number has already, 0 or more; however many more than `PINS_COUNTED` makes no difference
+ * Live PINs on a number from which a new PIN has the maximum length. `count_pins` stops counting
+ * here.
  */
-export function pinLength(others: number): number {
+export const MAX_COUNTED_PINS = 7_000;
+
+/** Returns the number of PINs of a length in which no two adjacent digits are equal. */
+export const countPossiblePins = (length: number): number => 10 * 9 ** (length - 1);
+
+/**
+ * Returns the number of digits of a new PIN. On a shared number the chance of hitting some room
+ * grows with the number of PINs; the length keeps `MIN_WRONG_PINS_PER_DAY` guesses below one in a
+ * thousand for up to 62,762 PINs.
+ * @param others live PINs that the number already has, 0 or more; values above `MAX_COUNTED_PINS`
+ *   give the same length
+ */
+export function choosePinLength(others: number): number {
   let length = PIN_DEFAULT_LENGTH;
-  while (length < PIN_MAX_LENGTH && pinSpace(length) < 1_000 * LEAST_BUDGET * (others + 1)) length += 1;
+  while (length < PIN_MAX_LENGTH && countPossiblePins(length) < 1_000 * MIN_WRONG_PINS_PER_DAY * (others + 1))
+    length += 1;
   return length;
 }
 
 /**
- * Draws a PIN: uniform among those of this length that have no two equal neighbours and are no common pattern.
- * Equal neighbours are refused because a keypad that bounces, or a gateway that drops a repeated digit, would make another PIN of it.
+ * Draws a PIN uniformly from those of a length that have no equal adjacent digits and are not a
+ * common pattern. Equal adjacent digits are excluded because a bouncing keypad, or a gateway that
+ * drops a repeated digit, would change the PIN.
+ * @throws RangeError for a length outside `PIN_MIN_LENGTH` to `PIN_MAX_LENGTH`
  */
 export function drawPin(length: number, random: RandomInt): string {
   if (!Number.isInteger(length) || length < PIN_MIN_LENGTH || length > PIN_MAX_LENGTH)
-    throw new RangeError(`a PIN has ${PIN_MIN_LENGTH} to ${PIN_MAX_LENGTH} digits`);
+    throw new RangeError(`A PIN must have ${PIN_MIN_LENGTH} to ${PIN_MAX_LENGTH} digits.`);
   for (;;) {
     let pin = String(random(10));
     while (pin.length < length) {
-      // Nine choices, none equal to the digit before: uniform without a retry.
+      // Nine choices that exclude the previous digit: uniform without a retry.
       const digit = random(9);
       const last = Number(pin.at(-1));
       pin += digit >= last ? digit + 1 : digit;
@@ -43,7 +54,10 @@ export function drawPin(length: number, random: RandomInt): string {
   }
 }
 
-/** A run (`123456789`, `987654321`) or a short block said again and again (`121212`, `123123`): what people try first. */
+/**
+ * Whether a PIN is a run (`123456789`, `987654321`) or a repeated block (`121212`, `123123`): the
+ * first ones to be guessed.
+ */
 export function isCommonPattern(pin: string): boolean {
   const digits = [...pin].map(Number);
   const steps = digits.slice(1).map((digit, i) => (digit - (digits[i] ?? 0) + 10) % 10);
@@ -54,9 +68,9 @@ export function isCommonPattern(pin: string): boolean {
   return false;
 }
 
-/** Could this be a PIN at all? Digits only, of a length that is in use. */
+/** Whether a text has the form of a PIN: digits only, with a valid length. */
 export const isPinShaped = (keyed: string): boolean =>
   new RegExp(`^\\d{${PIN_MIN_LENGTH},${PIN_MAX_LENGTH}}$`).test(keyed);
 
-/** How a PIN is read out and printed: groups of three, `123 456 789`. */
-export const spacedPin = (pin: string): string => pin.replace(/\d{3}(?=\d)/g, '$& ');
+/** Formats a PIN for display and speech in groups of three: `123 456 789`. */
+export const formatPin = (pin: string): string => pin.replace(/\d{3}(?=\d)/g, '$& ');

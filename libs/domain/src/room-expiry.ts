@@ -1,18 +1,18 @@
-/** By what a room ends for good without being told to; null: not by that. */
-export interface Expiry {
-  /** At this moment. */
+/** The rules by which a room expires without a request; `null` switches a rule off. */
+export interface ExpiryRules {
+  /** The room expires at this time. */
   readonly expires_at: Date | null;
-  /** When its last session has been over for so many days; 1 or more. */
+  /** The room expires this many days after the end of its last session; 1 or more. */
   readonly idle_days: number | null;
 }
 
 const DAY_MS = 86_400_000;
 
 /**
- * The first moment at which a room may have expired; `null` when it never does by itself.
- * @param usedAt when its last session was over, or it was made, when it never had one
+ * Returns the earliest time at which a room expires; `null` when no rule applies.
+ * @param usedAt the end of its last session, or its creation when it never had one
  */
-export function expiry({ expires_at, idle_days }: Expiry, usedAt: Date): Date | null {
+export function computeExpiry({ expires_at, idle_days }: ExpiryRules, usedAt: Date): Date | null {
   const idle = idle_days === null ? null : new Date(usedAt.getTime() + idle_days * DAY_MS);
   if (idle === null || expires_at === null) return idle ?? expires_at;
   return idle < expires_at ? idle : expires_at;

@@ -3,9 +3,9 @@ import { describe, expect, it, test } from 'vitest';
 import { LEG_KINDS, LEG_STATES } from './leg.ts';
 import { END_REASONS, SESSION_STATES } from './session.ts';
 import {
-  mark,
-  nextDue,
-  presence,
+  updateClockMarks,
+  findNextDeadline,
+  countPresence,
   type ClockMarks,
   type Presence,
   type Schedule,
@@ -57,21 +57,21 @@ const marks: fc.Arbitrary<ClockMarks> = fc.record({
 });
 const here: fc.Arbitrary<Presence> = fc.record({ browsers: fc.nat(3), phones: fc.nat(3), hosts: fc.nat(1) });
 
-describe('who is there', () => {
-  it('is counted from the legs: browsers and phones that are answered or joined, never the bridge', () => {
+describe('countPresence', () => {
+  it('counts browsers and phones that are answered or joined, and not the bridge', () => {
     const legs = LEG_KINDS.flatMap((kind) =>
       LEG_STATES.map((state) => ({ kind, state, role: kind === 'inbound' ? 'host' : 'participant' })),
     );
-    expect(presence(legs)).toEqual({ browsers: 2, phones: 4, hosts: 2 });
-    expect(presence([])).toEqual({ browsers: 0, phones: 0, hosts: 0 });
+    expect(countPresence(legs)).toEqual({ browsers: 2, phones: 4, hosts: 2 });
+    expect(countPresence([])).toEqual({ browsers: 0, phones: 0, hosts: 0 });
   });
 });
 
-describe('when a session ends by itself', () => {
-  it('always has an answer, with a reason that is one, and never later than its longest duration', () => {
+describe('findNextDeadline', () => {
+  it('always returns a deadline with a valid reason, not later than the maximum duration', () => {
     fc.assert(
       fc.property(fc.constantFrom(...SESSION_STATES), marks, clocks, (state, running, settings) => {
-        const due = nextDue({ created_at: T0, state, ...running }, settings);
+        const due = findNextDeadline({ created_at: T0, state, ...running }, settings);
         expect(due.at.getTime()).toBeLessThanOrEqual(at(settings.max_duration_s).getTime());
         expect(END_REASONS).toContain(due.reason);
       }),
@@ -80,8 +80,8 @@ describe('when a session ends by itself', () => {
   });
 
   test.each([
-    { name: 'nobody ever came', state: 'open', marks: {}, due: 900, reason: 'never-used' },
-    { name: 'somebody is there', state: 'live', marks: {}, due: 3_600, reason: 'max-duration' },
+    { name: 'no participant ever joined', state: 'open', marks: {}, due: 900, reason: 'never-used' },
+    { name: 'participants are present', state: 'live', marks: {}, due: 3_600, reason: 'max-duration' },
     {
       name: 'the last browser left',
       state: 'live',
@@ -91,35 +91,41 @@ describe('when a session ends by itself', () => {
     },
     { name: 'the last phone left', state: 'live', marks: { phones_left_at: at(100) }, due: 140, reason: 'phones-left' },
     { name: 'the last host left', state: 'live', marks: { host_left_at: at(100) }, due: 150, reason: 'host-left' },
-    { name: 'one is alone', state: 'live', marks: { alone_since: at(100) }, due: 700, reason: 'alone' },
+    { name: 'one participant remains', state: 'live', marks: { alone_since: at(100) }, due: 700, reason: 'alone' },
     {
-      name: 'everybody left',
+      name: 'all participants left',
       state: 'live',
       marks: { empty_since: at(100), browsers_left_at: at(100), phones_left_at: at(95) },
       due: 120,
       reason: 'empty',
     },
     {
-      name: 'a clock that would be later than the longest duration',
+      name: 'a clock would end after the maximum duration',
       state: 'live',
       marks: { alone_since: at(3_599) },
       due: 3_600,
       reason: 'max-duration',
     },
   ] as const)('$name: $reason', ({ state, marks: running, due, reason }) => {
-    expect(nextDue({ created_at: T0, state, ...NOTHING, ...running }, ALL_ON)).toEqual({ at: at(due), reason });
+    expect(findNextDeadline({ created_at: T0, state, ...NOTHING, ...running }, ALL_ON)).toEqual({
+      at: at(due),
+      reason,
+    });
   });
 
-  it('ends at the room’s end, when that is first', () => {
+  it('returns the scheduled end of the room when it comes first', () => {
     const due = (ends: number) =>
-      nextDue({ created_at: T0, state: 'live', ...NOTHING, alone_since: at(100) }, { ...ALL_ON, ends_at: at(ends) });
+      findNextDeadline(
+        { created_at: T0, state: 'live', ...NOTHING, alone_since: at(100) },
+        { ...ALL_ON, ends_at: at(ends) },
+      );
     expect([due(699), due(701)]).toEqual([
       { at: at(699), reason: 'schedule-ended' },
       { at: at(700), reason: 'alone' },
     ]);
   });
 
-  it('leaves out every clock that is switched off', () => {
+  it('ignores every clock that is switched off', () => {
     const off: SessionClocks & Schedule = {
       max_duration_s: 3_600,
       never_used_s: null,
@@ -132,14 +138,14 @@ describe('when a session ends by itself', () => {
     };
     fc.assert(
       fc.property(fc.constantFrom(...SESSION_STATES), marks, (state, running) => {
-        expect(nextDue({ created_at: T0, state, ...running }, off).reason).toBe('max-duration');
+        expect(findNextDeadline({ created_at: T0, state, ...running }, off).reason).toBe('max-duration');
       }),
     );
   });
 });
 
-describe('the clocks', () => {
-  it('run exactly while their cause holds, and keep the start that they had', () => {
+describe('updateClockMarks', () => {
+  it('runs each clock only while its cause holds, and keeps the start of a running clock', () => {
     fc.assert(
       fc.property(
         fc.boolean(),
@@ -149,19 +155,23 @@ describe('the clocks', () => {
         here,
         date,
         (browser, phone, host, running, now, moment) => {
-          const after = mark({ had_browser: browser, had_phone: phone, had_host: host, ...running }, now, moment);
+          const after = updateClockMarks(
+            { had_browser: browser, had_phone: phone, had_host: host, ...running },
+            now,
+            moment,
+          );
           const hadBrowser = browser || now.browsers > 0;
           const hadPhone = phone || now.phones > 0;
-          const people = now.browsers + now.phones;
+          const participants = now.browsers + now.phones;
           expect(after.browsers_left_at).toEqual(
             hadBrowser && now.browsers === 0 ? (running.browsers_left_at ?? moment) : null,
           );
           expect(after.phones_left_at).toEqual(
             hadPhone && now.phones === 0 ? (running.phones_left_at ?? moment) : null,
           );
-          expect(after.alone_since).toEqual(people === 1 ? (running.alone_since ?? moment) : null);
+          expect(after.alone_since).toEqual(participants === 1 ? (running.alone_since ?? moment) : null);
           expect(after.empty_since).toEqual(
-            (hadBrowser || hadPhone) && people === 0 ? (running.empty_since ?? moment) : null,
+            (hadBrowser || hadPhone) && participants === 0 ? (running.empty_since ?? moment) : null,
           );
           expect(after.host_left_at).toEqual(
             (host || now.hosts > 0) && now.hosts === 0 ? (running.host_left_at ?? moment) : null,
@@ -177,17 +187,21 @@ describe('the clocks', () => {
     );
   });
 
-  it('are not moved by marking again: an event that comes twice changes nothing', () => {
+  it('changes nothing for a duplicate event', () => {
     fc.assert(
       fc.property(fc.boolean(), fc.boolean(), marks, here, date, date, (browser, phone, running, now, once, again) => {
-        const first = mark({ had_browser: browser, had_phone: phone, had_host: browser, ...running }, now, once);
-        expect(mark(first, now, again)).toEqual(first);
+        const first = updateClockMarks(
+          { had_browser: browser, had_phone: phone, had_host: browser, ...running },
+          now,
+          once,
+        );
+        expect(updateClockMarks(first, now, again)).toEqual(first);
       }),
     );
   });
 
-  it('of leaving do not start for those who never came, and start anew after a return', () => {
-    const story = [
+  it('starts no leaving clock before the first join, and restarts it after a return', () => {
+    const steps = [
       { here: { browsers: 0, phones: 0 }, left: null, empty: null },
       { here: { browsers: 0, phones: 1 }, left: null, empty: null },
       { here: { browsers: 1, phones: 1 }, left: null, empty: null },
@@ -196,11 +210,11 @@ describe('the clocks', () => {
       { here: { browsers: 1, phones: 0 }, left: null, empty: null },
       { here: { browsers: 0, phones: 0 }, left: 6, empty: 6 },
     ];
-    let state: Parameters<typeof mark>[0] = NOTHING;
-    for (const [second, turn] of story.entries()) {
-      state = mark(state, { ...turn.here, hosts: 0 }, at(second));
+    let state: Parameters<typeof updateClockMarks>[0] = NOTHING;
+    for (const [second, change] of steps.entries()) {
+      state = updateClockMarks(state, { ...change.here, hosts: 0 }, at(second));
       expect([state.browsers_left_at, state.empty_since]).toEqual(
-        [turn.left, turn.empty].map((s) => (s === null ? null : at(s))),
+        [change.left, change.empty].map((s) => (s === null ? null : at(s))),
       );
     }
   });

@@ -2,32 +2,36 @@ import { isPresent, type LegKind, type LegState } from './leg.ts';
 import type { EndReason, SessionState } from './session.ts';
 
 /**
- * A room's clocks, in whole seconds; `null` switches that clock off. Each is its own clock (never joined is not the same as everybody
- * left), and each ends the session with its own reason.
+ * The clocks of a room, in whole seconds; `null` switches a clock off. The clocks are independent
+ * (a session that was never joined is not one that became empty), and each ends the session with
+ * its own reason.
  */
 export interface SessionClocks {
-  /** Longest a session may run from its creation; always set. It is what the dead-man's timers at the provider are derived from. */
+  /**
+   * Maximum time from the session's creation; always set. The dead-man's timers at the provider are
+   * derived from it.
+   */
   readonly max_duration_s: number;
-  /** Nobody ever joined. */
+  /** No participant ever joined. */
   readonly never_used_s: number | null;
-  /** The last browser left and phones remain. */
+  /** The last browser left. */
   readonly browsers_left_s: number | null;
-  /** The last phone left and browsers remain. */
+  /** The last phone left. */
   readonly phones_left_s: number | null;
-  /** One single person remains. */
+  /** One participant remains. */
   readonly alone_s: number | null;
-  /** Everybody left. */
+  /** All participants left. */
   readonly empty_s: number | null;
   /** The last host left. */
   readonly host_left_s: number | null;
 }
 
-/** When a room is over by its tenant's calendar; `null`: its sessions end by their clocks alone. */
+/** The scheduled end of a room; `null`: its sessions end by their clocks only. */
 export interface Schedule {
   readonly ends_at: Date | null;
 }
 
-/** Since when each clock runs; `null`: it does not run. */
+/** The start of each clock; `null`: the clock is not running. */
 export interface ClockMarks {
   readonly browsers_left_at: Date | null;
   readonly phones_left_at: Date | null;
@@ -36,8 +40,8 @@ export interface ClockMarks {
   readonly host_left_at: Date | null;
 }
 
-/** Who has been there at all. */
-interface Seen {
+/** Which kinds of participant have ever been present. */
+interface Attendance {
   readonly had_browser: boolean;
   readonly had_phone: boolean;
   readonly had_host: boolean;
@@ -46,26 +50,32 @@ interface Seen {
 export interface Presence {
   readonly browsers: number;
   readonly phones: number;
-  /** Of both. */
+  /** Browsers and phones with the role of host. */
   readonly hosts: number;
 }
 
-/** Who is there now. Counted from the legs, never kept by adding and subtracting: lost or doubled events cannot make it drift. */
-export function presence(legs: readonly { kind: LegKind; state: LegState; role: string }[]): Presence {
-  const there = legs.filter(isPresent);
+/**
+ * Counts the participants that are present. Counted from the legs each time, so that lost or
+ * duplicate events cannot cause drift.
+ */
+export function countPresence(legs: readonly { kind: LegKind; state: LegState; role: string }[]): Presence {
+  const present = legs.filter(isPresent);
   return {
-    browsers: there.filter((leg) => leg.kind === 'webrtc').length,
-    phones: there.filter((leg) => leg.kind === 'inbound' || leg.kind === 'outbound').length,
-    hosts: there.filter((leg) => leg.role === 'host').length,
+    browsers: present.filter((leg) => leg.kind === 'webrtc').length,
+    phones: present.filter((leg) => leg.kind === 'inbound' || leg.kind === 'outbound').length,
+    hosts: present.filter((leg) => leg.role === 'host').length,
   };
 }
 
-/** Starts and stops the clocks after somebody came or went. A clock that runs already keeps its start. */
-export function mark(before: ClockMarks & Seen, here: Presence, now: Date): ClockMarks & Seen {
+/**
+ * Starts and stops the clocks after a change of presence. A clock that is already running keeps its
+ * start.
+ */
+export function updateClockMarks(before: ClockMarks & Attendance, here: Presence, now: Date): ClockMarks & Attendance {
   const had_browser = before.had_browser || here.browsers > 0;
   const had_phone = before.had_phone || here.phones > 0;
   const had_host = before.had_host || here.hosts > 0;
-  const people = here.browsers + here.phones;
+  const participants = here.browsers + here.phones;
   const since = (running: boolean, start: Date | null): Date | null => (running ? (start ?? now) : null);
   return {
     had_browser,
@@ -73,23 +83,26 @@ export function mark(before: ClockMarks & Seen, here: Presence, now: Date): Cloc
     had_host,
     browsers_left_at: since(had_browser && here.browsers === 0, before.browsers_left_at),
     phones_left_at: since(had_phone && here.phones === 0, before.phones_left_at),
-    alone_since: since(people === 1, before.alone_since),
-    empty_since: since((had_browser || had_phone) && people === 0, before.empty_since),
+    alone_since: since(participants === 1, before.alone_since),
+    empty_since: since((had_browser || had_phone) && participants === 0, before.empty_since),
     host_left_at: since(had_host && here.hosts === 0, before.host_left_at),
   };
 }
 
-interface Due {
+interface Deadline {
   readonly at: Date;
   readonly reason: EndReason;
 }
 
-/** The earliest instant at which the session is to end by itself, and why. Always answers: no live state without a deadline. */
-export function nextDue(
+/**
+ * Returns the earliest deadline of a session and its reason. Every live session has one, because
+ * `max_duration_s` is always set.
+ */
+export function findNextDeadline(
   session: { created_at: Date; state: SessionState } & ClockMarks,
   clocks: SessionClocks & Schedule,
-): Due {
-  const due: Due[] = [];
+): Deadline {
+  const due: Deadline[] = [];
   const add = (start: Date | null, seconds: number | null, reason: EndReason): void => {
     if (start !== null && seconds !== null) due.push({ at: new Date(start.getTime() + seconds * 1000), reason });
   };

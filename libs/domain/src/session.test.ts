@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { step } from './machine.ts';
+import { nextState } from './machine.ts';
 import { canJoin, SESSION_STATES, sessionMachine, type SessionEvent, type SessionState } from './session.ts';
 
 const EVENTS: readonly SessionEvent[] = ['joined', 'endDecided', 'legsClosed'];
 
-/** Every state with every event: where it goes, `.` where the event is ignored. */
+/** The next state for every state and event; `.` means that the event is ignored. */
 const TABLE: Readonly<Record<SessionState, readonly string[]>> = {
   //        joined  endDecided  legsClosed
   open: ['live', 'ending', '.'],
@@ -15,21 +15,21 @@ const TABLE: Readonly<Record<SessionState, readonly string[]>> = {
 };
 
 const run = (start: SessionState, events: readonly SessionEvent[]): SessionState =>
-  events.reduce<SessionState>((state, event) => step(sessionMachine, state, event) ?? state, start);
+  events.reduce<SessionState>((state, event) => nextState(sessionMachine, state, event) ?? state, start);
 
-describe('every event in every state of a session', () => {
+describe('sessionMachine, every event in every state', () => {
   const cells = SESSION_STATES.flatMap((state) =>
     EVENTS.map((event, column) => ({ state, event, next: TABLE[state].at(column) })),
   );
   test.each(cells)('$state, $event: $next', ({ state, event, next }) => {
-    expect(step(sessionMachine, state, event) ?? '.').toBe(next);
+    expect(nextState(sessionMachine, state, event) ?? '.').toBe(next);
   });
 });
 
-describe('a session, whatever happens', () => {
+describe('sessionMachine, any sequence of events', () => {
   const anyEvents = fc.array(fc.constantFrom(...EVENTS), { maxLength: 30 });
 
-  it('stays ended once it is (I12)', () => {
+  it('never leaves `ended` (I12)', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         expect(run('ended', events)).toBe('ended');
@@ -37,7 +37,7 @@ describe('a session, whatever happens', () => {
     );
   });
 
-  it('ends only by a decision and then its legs being closed, in this order', () => {
+  it('reaches `ended` only by `endDecided` followed by `legsClosed`', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         const decided = events.indexOf('endDecided');
@@ -48,11 +48,11 @@ describe('a session, whatever happens', () => {
     );
   });
 
-  test.each(SESSION_STATES)('%s can reach its end', (state) => {
+  test.each(SESSION_STATES)('%s can reach `ended`', (state) => {
     expect(run(state, ['endDecided', 'legsClosed'])).toBe('ended');
   });
 
-  test.each(SESSION_STATES)('%s: who may join is what the table lets in', (state) => {
-    expect(canJoin(state)).toBe(step(sessionMachine, state, 'joined') !== null);
+  test.each(SESSION_STATES)('%s: canJoin agrees with the table', (state) => {
+    expect(canJoin(state)).toBe(nextState(sessionMachine, state, 'joined') !== null);
   });
 });

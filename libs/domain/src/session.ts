@@ -5,7 +5,10 @@ export type SessionState = (typeof SESSION_STATES)[number];
 
 export type SessionEvent = 'joined' | 'endDecided' | 'legsClosed';
 
-/** Why a session ended. One door takes them all (design §3.4); the first reason stands. */
+/**
+ * Reasons for the end of a session. All go through one function (design section 3.4); the first
+ * reason is kept.
+ */
 export const END_REASONS = [
   'ended-by-tenant',
   'browsers-left',
@@ -23,26 +26,29 @@ export const END_REASONS = [
 ] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
-/** A meeting's life (design §2). `ending` is asked, `ended` is every leg confirmed closed by the provider. */
+/**
+ * The life of a session (design section 2). `ending`: hang-ups are requested. `ended`: the provider
+ * confirmed every leg closed.
+ */
 export const sessionMachine: Machine<SessionState, SessionEvent> = {
   name: 'session',
   initial: 'open',
   terminal: ['ended'],
   table: {
     open: {
-      joined: { next: 'live', why: 'first browser or caller' },
-      endDecided: { next: 'ending', why: 'ended, or never used' },
+      joined: { next: 'live', why: 'the first browser or caller joins' },
+      endDecided: { next: 'ending', why: 'ended by request, or never used' },
     },
     live: {
-      joined: { next: 'live', why: 'one more' },
-      endDecided: { next: 'ending', why: 'any cause, one door' },
+      joined: { next: 'live', why: 'a further participant joins' },
+      endDecided: { next: 'ending', why: 'any end reason' },
     },
     ending: {
-      legsClosed: { next: 'ended', why: 'every leg confirmed ended' },
+      legsClosed: { next: 'ended', why: 'every leg is confirmed closed' },
     },
     ended: {},
   },
 };
 
-/** May someone still join? */
+/** Whether a participant can still join. */
 export const canJoin = (state: SessionState): boolean => state === 'open' || state === 'live';

@@ -1,8 +1,8 @@
-/** Whose doing an ending was. The unknown counts as ours, never as the caller's. */
+/** Which party caused an outcome. `indeterminate` counts as ours, never as the caller's. */
 export const OUTCOMES = ['success', 'client', 'server', 'upstream', 'indeterminate'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** How something ended: an outcome, and a machine-readable reason in kebab case. */
+/** How an operation ended: an outcome, and a machine-readable reason in kebab case. */
 export interface Verdict {
   readonly outcome: Outcome;
   readonly reason: string;
@@ -16,17 +16,18 @@ export interface Issue {
 }
 
 /**
- * A refusal or failure that already knows what it is. Thrown where it arises, mapped to HTTP once (libs/runtime).
- * `field` is a JSON pointer into the request, `fix` a sentence with the next step. Neither may hold a secret, a PIN or a phone number.
+ * An error with a verdict. Thrown where the error occurs, and mapped to HTTP in one place
+ * (libs/runtime). `field` is a JSON pointer into the request, `fix` a sentence with the next step.
+ * Neither may hold a secret, a PIN or a phone number.
  */
 export class VerdictError extends Error {
   readonly verdict: Verdict;
   readonly field: string | undefined;
   readonly fix: string | undefined;
   readonly retryAfterMs: number | undefined;
-  /** When more than one field is wrong: each with its JSON pointer. */
+  /** All invalid fields, when there is more than one, each with its JSON pointer. */
   readonly issues: readonly Issue[] | undefined;
-  /** Of a limit that was reached: how much may be used, and is. */
+  /** For a limit that was reached: the limit and the amount used. */
   readonly use: { readonly limit: number; readonly used: number } | undefined;
 
   constructor(
