@@ -1,65 +1,72 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NUMBER, PIN, startStage, type Forgery, type OwnAccount, type Stage } from './testing/test-harness.ts';
+import {
+  NUMBER,
+  PIN,
+  startTestHarness,
+  type Forgery,
+  type TenantAccount,
+  type TestHarness,
+} from './testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startTestHarness();
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 type Ncco = { action: string; text?: string; name?: string; eventUrl?: string[] }[];
 
-/** Where an account's vendor reaches us, what is at it, and how it signs. */
-interface Place {
+/** The webhook URLs, the number and the signature of one provider account. */
+interface AccountAccess {
   readonly base: string;
   readonly number: string;
   readonly signed: Forgery;
 }
-const SHARED: Place = { base: '/v1', number: NUMBER, signed: {} };
-const placeOf = ({ accountId, number, signer }: OwnAccount): Place => ({
+const PLATFORM: AccountAccess = { base: '/v1', number: NUMBER, signed: {} };
+const accessTo = ({ accountId, number, signer }: TenantAccount): AccountAccess => ({
   base: `/v1/accounts/${accountId}`,
   number,
   signed: { signer },
 });
-const bring = async (): Promise<Place> => placeOf(await stage.bringAccount());
+const createAccountAccess = async (): Promise<AccountAccess> => accessTo(await harness.createTenantAccount());
 
-const call = (number: string, uuid: string = randomUUID()) => ({
+const answerBody = (number: string, uuid: string = randomUUID()) => ({
   from: '442079460011',
   to: number.slice(1),
   uuid,
   conversation_uuid: `CON-${uuid}`,
 });
 const actions = (ncco: unknown): string => (ncco as Ncco).map(({ action }) => action).join(' ');
-const keyed = (uuid: string, digits = PIN) => ({
+const digitsBody = (uuid: string, digits = PIN) => ({
   uuid,
   conversation_uuid: 'CON-1',
   dtmf: { digits, timed_out: false },
   timestamp: new Date().toISOString(),
 });
-const status = (uuid: string, what = 'completed') => ({ uuid, status: what, timestamp: new Date().toISOString() });
+const statusBody = (uuid: string, what = 'completed') => ({ uuid, status: what, timestamp: new Date().toISOString() });
 
-/** Somebody who dialled and is asked for a PIN; `path` is where what they key goes. */
-async function rings({ base, number, signed }: Place): Promise<{ uuid: string; path: string; legId: string }> {
-  const body = call(number);
-  const reply = await stage.send(`${base}/voice/answer`, body, signed);
+/** A call that is prompted for a PIN; `path` is the path of the digits webhook. */
+async function dialIn({ base, number, signed }: AccountAccess): Promise<{ uuid: string; path: string; legId: string }> {
+  const body = answerBody(number);
+  const reply = await harness.send(`${base}/voice/answer`, body, signed);
   expect([reply.status, actions(reply.body)]).toEqual([200, 'talk input']);
   const path = new URL((reply.body as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname;
   return { uuid: body.uuid, path, legId: path.split('/').at(-2) ?? '' };
 }
-/** … and is in. */
-async function comesIn(place: Place): Promise<{ uuid: string; legId: string; eventsPath: string }> {
-  const { uuid, path, legId } = await rings(place);
-  const { body } = await stage.send(path, keyed(uuid), place.signed);
+/** A caller who is admitted with the PIN. */
+async function dialInAndJoin(place: AccountAccess): Promise<{ uuid: string; legId: string; eventsPath: string }> {
+  const { uuid, path, legId } = await dialIn(place);
+  const { body } = await harness.send(path, digitsBody(uuid), place.signed);
   expect(actions(body)).toBe('talk conversation');
   return { uuid, legId, eventsPath: new URL((body as Ncco)[1]?.eventUrl?.[0] ?? '').pathname };
 }
-const legOf = (uuid: string) => stage.store.prisma.leg.findUnique({ where: { voice_call_id: uuid } });
+const legOf = (uuid: string) => harness.store.prisma.leg.findUnique({ where: { voice_call_id: uuid } });
 
-describe('a tenant’s own account', () => {
-  it('has addresses of its own, at which its callers come in and its events are taken', async () => {
-    const own = await stage.bringAccount();
-    const { uuid, legId, eventsPath } = await comesIn(placeOf(own));
+describe('the webhooks of a tenant account', () => {
+  it('are served at their own URLs, for callers and for events', async () => {
+    const own = await harness.createTenantAccount();
+    const { uuid, legId, eventsPath } = await dialInAndJoin(accessTo(own));
     expect(eventsPath).toBe(`/v1/accounts/${own.accountId}/voice/events/${legId}`);
     expect(await legOf(uuid)).toMatchObject({
       id: legId,
@@ -67,131 +74,160 @@ describe('a tenant’s own account', () => {
       account_id: own.accountId,
       tenant_id: own.tenantId,
     });
-    expect((await stage.send(eventsPath, status(uuid), placeOf(own).signed)).body).toEqual({ result: 'applied' });
+    expect((await harness.send(eventsPath, statusBody(uuid), accessTo(own).signed)).body).toEqual({
+      result: 'applied',
+    });
     expect((await legOf(uuid))?.state).toBe('ended');
   });
 
-  it('is verified by its own secrets alone, and the platform’s by the platform’s', async () => {
-    const [own, other] = [await bring(), await bring()];
-    const before = await stage.state();
+  it('are verified with the secrets of that account only', async () => {
+    const [own, other] = [await createAccountAccess(), await createAccountAccess()];
+    const before = await harness.dumpState();
     for (const [{ base, number }, { signed }] of [
-      [own, SHARED],
+      [own, PLATFORM],
       [own, other],
-      [SHARED, own],
+      [PLATFORM, own],
     ] as const) {
-      expect(await stage.send(`${base}/voice/answer`, call(number), signed)).toMatchObject({
+      expect(await harness.send(`${base}/voice/answer`, answerBody(number), signed)).toMatchObject({
         status: 401,
-        body: { reason: 'webhook-refused' },
+        body: { reason: 'webhook-rejected' },
       });
-      expect(await stage.send(`${base}/voice/events`, status(randomUUID()), signed)).toMatchObject({
+      expect(await harness.send(`${base}/voice/events`, statusBody(randomUUID()), signed)).toMatchObject({
         status: 401,
-        body: { reason: 'webhook-refused' },
+        body: { reason: 'webhook-rejected' },
       });
-      expect(await stage.sendVideo({}, signed, `${base}/video/events`)).toMatchObject({
+      expect(await harness.sendVideo({}, signed, `${base}/video/events`)).toMatchObject({
         status: 401,
-        body: { reason: 'webhook-refused' },
+        body: { reason: 'webhook-rejected' },
       });
     }
-    expect(await stage.state()).toBe(before);
+    expect(await harness.dumpState()).toBe(before);
   });
 
-  it('that is not there, or is deleted, is refused in the very words of a wrong signature', async () => {
-    const own = await stage.bringAccount();
-    const place = placeOf(own);
-    const wrong = await stage.send(`${place.base}/voice/answer`, call(own.number), {
+  it('get the error of a wrong signature when the account is unknown or deleted', async () => {
+    const own = await harness.createTenantAccount();
+    const place = accessTo(own);
+    const wrong = await harness.send(`${place.base}/voice/answer`, answerBody(own.number), {
       ...place.signed,
       secret: 'x'.repeat(43),
     });
-    await stage.store.pool.query('UPDATE dial_in_number SET account_id = NULL WHERE account_id = $1', [own.accountId]);
-    await stage.store.pool.query('UPDATE provider_account SET deleted_at = now(), sealed = NULL WHERE id = $1', [
+    await harness.store.pool.query('UPDATE dial_in_number SET account_id = NULL WHERE account_id = $1', [
+      own.accountId,
+    ]);
+    await harness.store.pool.query('UPDATE provider_account SET deleted_at = now(), sealed = NULL WHERE id = $1', [
       own.accountId,
     ]);
     const { requestId: _one, ...refusal } = wrong.body as Record<string, unknown>;
-    for (const base of [place.base, '/v1/accounts/acct_nobody']) {
-      const reply = await stage.send(`${base}/voice/answer`, call(own.number), place.signed);
+    for (const base of [place.base, '/v1/accounts/acct_unknown']) {
+      const reply = await harness.send(`${base}/voice/answer`, answerBody(own.number), place.signed);
       const { requestId: _other, ...same } = reply.body as Record<string, unknown>;
       expect([reply.status, same]).toEqual([401, refusal]);
-      expect((await stage.sendVideo({}, place.signed, `${base}/video/events`)).status).toBe(401);
+      expect((await harness.sendVideo({}, place.signed, `${base}/video/events`)).status).toBe(401);
     }
-    expect((await stage.send('/v1/accounts/..%2F/voice/answer', call(own.number), place.signed)).status).toBe(404);
+    expect((await harness.send('/v1/accounts/..%2F/voice/answer', answerBody(own.number), place.signed)).status).toBe(
+      404,
+    );
   });
 
-  it('has GET refused with the setting to change, as the platform’s', async () => {
-    const { base } = await bring();
+  it('reject GET', async () => {
+    const { base } = await createAccountAccess();
     for (const path of ['voice/answer', 'voice/events'])
-      expect((await fetch(`${stage.url}${base}/${path}`)).status).toBe(405);
+      expect((await fetch(`${harness.url}${base}/${path}`)).status).toBe(405);
   });
 });
 
 describe.each([
-  { who: 'a tenant', whose: 'the platform’s account', of: bring, at: async () => SHARED },
-  { who: 'a tenant', whose: 'another tenant’s account', of: bring, at: bring },
-  { who: 'the platform’s carrier', whose: 'a tenant’s account', of: async () => SHARED, at: bring },
-])('what $who signs properly, of what is at $whose', ({ of, at }) => {
-  let signer: Place;
-  let owner: Place;
+  {
+    signedBy: 'a tenant account',
+    target: 'the platform account',
+    of: createAccountAccess,
+    at: async () => PLATFORM,
+  },
+  {
+    signedBy: 'a tenant account',
+    target: 'another tenant account',
+    of: createAccountAccess,
+    at: createAccountAccess,
+  },
+  {
+    signedBy: 'the platform account',
+    target: 'a tenant account',
+    of: async () => PLATFORM,
+    at: createAccountAccess,
+  },
+])('a webhook validly signed by $signedBy about $target', ({ of, at }) => {
+  let signer: AccountAccess;
+  let owner: AccountAccess;
   beforeEach(async () => {
     [signer, owner] = [await of(), await at()];
   });
 
-  it('makes no leg on its number', async () => {
-    const body = call(owner.number);
-    expect(actions((await stage.send(`${signer.base}/voice/answer`, body, signer.signed)).body)).toBe('talk');
+  it('creates no leg on its number', async () => {
+    const body = answerBody(owner.number);
+    expect(actions((await harness.send(`${signer.base}/voice/answer`, body, signer.signed)).body)).toBe('talk');
     expect(await legOf(body.uuid)).toBeNull();
   });
 
-  it('keys no PIN for its caller, and counts no try', async () => {
-    const { uuid, path, legId } = await rings(owner);
-    const before = await stage.state();
+  it('submits no PIN for its caller and counts no attempt', async () => {
+    const { uuid, path, legId } = await dialIn(owner);
+    const before = await harness.dumpState();
     const there = `${signer.base}/voice/digits/${legId}/1`;
     for (const digits of [PIN, '111222333'])
-      expect(actions((await stage.send(there, keyed(uuid, digits), signer.signed)).body)).toBe('wait');
-    expect(await stage.state()).toBe(before);
-    expect(actions((await stage.send(path, keyed(uuid), owner.signed)).body)).toBe('talk conversation');
+      expect(actions((await harness.send(there, digitsBody(uuid, digits), signer.signed)).body)).toBe('wait');
+    expect(await harness.dumpState()).toBe(before);
+    expect(actions((await harness.send(path, digitsBody(uuid), owner.signed)).body)).toBe('talk conversation');
   });
 
-  it('neither ends nor moves its leg, named by its call or by its id in the address', async () => {
-    const { uuid, legId } = await comesIn(owner);
-    const before = await stage.state();
+  it('does not change its leg, identified by call id or by the leg id in the URL', async () => {
+    const { uuid, legId } = await dialInAndJoin(owner);
+    const before = await harness.dumpState();
     for (const address of ['voice/events', `voice/events/${legId}`]) {
       for (const event of [
-        status(uuid),
-        status(uuid, 'failed'),
-        { ...status(uuid, 'transfer'), type: 'transfer', conversation_uuid_from: 'a', conversation_uuid_to: 'b' },
-        status(randomUUID()),
+        statusBody(uuid),
+        statusBody(uuid, 'failed'),
+        { ...statusBody(uuid, 'transfer'), type: 'transfer', conversation_uuid_from: 'a', conversation_uuid_to: 'b' },
+        statusBody(randomUUID()),
       ]) {
-        expect(await stage.send(`${signer.base}/${address}`, event, signer.signed)).toMatchObject({
+        expect(await harness.send(`${signer.base}/${address}`, event, signer.signed)).toMatchObject({
           status: 200,
           body: { result: 'ignored' },
         });
       }
     }
-    expect(await stage.state()).toBe(before);
+    expect(await harness.dumpState()).toBe(before);
   });
 
-  it('picks up nobody whom it rings', async () => {
-    const { uuid } = await comesIn(owner);
+  it('does not answer its outbound call', async () => {
+    const { uuid } = await dialInAndJoin(owner);
     const { tenant_id, session_id } = (await legOf(uuid))!;
-    const legId = `leg_rung_${randomUUID()}`;
-    await stage.store.pool.query(
-      `INSERT INTO leg (id, kind, state, tenant_id, session_id, account_id, deadline_at) SELECT $1, 'outbound', 'dialling', $2, $3, account_id, now() + interval '1 hour' FROM session WHERE id = $3`,
+    const legId = `leg_dialled_${randomUUID()}`;
+    await harness.store.pool.query(
+      `INSERT INTO leg (id, kind, state, tenant_id, session_id, account_id, deadline_at)
+       SELECT $1, 'outbound', 'dialling', $2, $3, account_id, now() + interval '1 hour'
+       FROM session
+       WHERE id = $3`,
       [legId, tenant_id, session_id],
     );
-    const before = await stage.state();
+    const before = await harness.dumpState();
     expect(
-      actions((await stage.send(`${signer.base}/voice/answer/${legId}`, call(owner.number), signer.signed)).body),
+      actions(
+        (await harness.send(`${signer.base}/voice/answer/${legId}`, answerBody(owner.number), signer.signed)).body,
+      ),
     ).toBe('wait');
-    expect(await stage.state()).toBe(before);
+    expect(await harness.dumpState()).toBe(before);
     expect(
-      actions((await stage.send(`${owner.base}/voice/answer/${legId}`, call(owner.number), owner.signed)).body),
+      actions((await harness.send(`${owner.base}/voice/answer/${legId}`, answerBody(owner.number), owner.signed)).body),
     ).toBe('conversation');
   });
 
-  it('touches no video session of it', async () => {
-    const { uuid } = await comesIn(owner);
+  it('does not change its video session', async () => {
+    const { uuid } = await dialInAndJoin(owner);
     const sessionId = (await legOf(uuid))?.session_id ?? '';
     const mediaSessionId = `media ${randomUUID()}`;
-    await stage.store.pool.query('UPDATE session SET media_session_id = $2 WHERE id = $1', [sessionId, mediaSessionId]);
+    await harness.store.pool.query('UPDATE session SET media_session_id = $2 WHERE id = $1', [
+      sessionId,
+      mediaSessionId,
+    ]);
     const joined = {
       sessionId: mediaSessionId,
       applicationId: 'a',
@@ -200,27 +236,31 @@ describe.each([
       timestamp: Date.now(),
       connection: { id: randomUUID(), createdAt: Date.now(), data: '{"participant":null}' },
     };
-    const before = await stage.state();
-    expect(await stage.sendVideo(joined, signer.signed, `${signer.base}/video/events`)).toMatchObject({
+    const before = await harness.dumpState();
+    expect(await harness.sendVideo(joined, signer.signed, `${signer.base}/video/events`)).toMatchObject({
       status: 200,
       body: { result: 'ignored' },
     });
-    expect(await stage.state()).toBe(before);
-    expect((await stage.sendVideo(joined, owner.signed, `${owner.base}/video/events`)).body).toEqual({
+    expect(await harness.dumpState()).toBe(before);
+    expect((await harness.sendVideo(joined, owner.signed, `${owner.base}/video/events`)).body).toEqual({
       result: 'applied',
     });
   });
 
-  it('uses up no token of it', async () => {
+  it('does not mark its token as used', async () => {
     const jti = randomUUID();
     expect(
-      (await stage.send(`${signer.base}/voice/answer`, call(signer.number), { ...signer.signed, claims: { jti } }))
-        .status,
+      (
+        await harness.send(`${signer.base}/voice/answer`, answerBody(signer.number), {
+          ...signer.signed,
+          claims: { jti },
+        })
+      ).status,
     ).toBe(200);
-    const { uuid, path } = await rings(owner);
-    expect((await stage.send(path, keyed(uuid), { ...owner.signed, claims: { jti } })).status).toBe(200);
+    const { uuid, path } = await dialIn(owner);
+    expect((await harness.send(path, digitsBody(uuid), { ...owner.signed, claims: { jti } })).status).toBe(200);
     expect(
-      await stage.send(`${owner.base}/voice/answer`, call(owner.number), { ...owner.signed, claims: { jti } }),
+      await harness.send(`${owner.base}/voice/answer`, answerBody(owner.number), { ...owner.signed, claims: { jti } }),
     ).toMatchObject({ status: 401, body: { reason: 'webhook-replayed' } });
   });
 });

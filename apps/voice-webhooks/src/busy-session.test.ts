@@ -1,46 +1,46 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NUMBER, PIN, startStage, type OwnAccount, type Stage } from './testing/test-harness.ts';
+import { NUMBER, PIN, startTestHarness, type TenantAccount, type TestHarness } from './testing/test-harness.ts';
 
-/** Patient: whoever waits for the row that is held waits until the test lets go of it, and whoever is answered meanwhile did not. */
-let stage: Stage;
+/** With a long statement timeout: a webhook that waits for the locked row is not answered before the lock ends. */
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage({ patienceMs: 60_000 });
+  harness = await startTestHarness({ patienceMs: 60_000 });
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
-/** More than there are connections, of either kind. */
-const MANY = 9;
+/** More than either connection pool has connections. */
+const CALLERS_PER_SESSION = 9;
 
 type Ncco = { action: string; eventUrl?: string[] }[];
-type Place = Pick<OwnAccount, 'number'> & Partial<Pick<OwnAccount, 'accountId' | 'signer'>>;
+type CalledNumber = Pick<TenantAccount, 'number'> & Partial<Pick<TenantAccount, 'accountId' | 'signer'>>;
 
-const signedFor = ({ signer }: Place) => (signer === undefined ? {} : { signer });
+const signedFor = ({ signer }: CalledNumber) => (signer === undefined ? {} : { signer });
 const actions = (ncco: unknown): string => (ncco as Ncco).map(({ action }) => action).join(' ');
 
-/** Somebody dials a number and is asked for a PIN; what they key goes to `path`. */
-async function rings(place: Place): Promise<{ uuid: string; path: string }> {
+/** A call that is prompted for a PIN; `path` is the path of the digits webhook. */
+async function dialIn(place: CalledNumber): Promise<{ uuid: string; path: string }> {
   const uuid = randomUUID();
   const base = place.accountId === undefined ? '/v1' : `/v1/accounts/${place.accountId}`;
-  const { body } = await stage.send(
+  const { body } = await harness.send(
     `${base}/voice/answer`,
     { from: '442079460011', to: place.number.slice(1), uuid, conversation_uuid: `CON-${uuid}` },
     signedFor(place),
   );
   return { uuid, path: new URL((body as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname };
 }
-const keys = (place: Place, { uuid, path }: { uuid: string; path: string }) =>
-  stage.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } }, signedFor(place));
+const keyPin = (place: CalledNumber, { uuid, path }: { uuid: string; path: string }) =>
+  harness.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } }, signedFor(place));
 
-/** … and is in. `hangsUp` is the event that says that they left. */
-async function comesIn(place: Place): Promise<{ hangsUp: () => ReturnType<Stage['send']> }> {
-  const caller = await rings(place);
-  const { body } = await keys(place, caller);
+/** A caller who is admitted with the PIN. `hangUp` sends the event of the end of the call. */
+async function dialInAndJoin(place: CalledNumber): Promise<{ hangUp: () => ReturnType<TestHarness['send']> }> {
+  const caller = await dialIn(place);
+  const { body } = await keyPin(place, caller);
   expect(actions(body)).toBe('talk conversation');
   const events = new URL((body as Ncco)[1]?.eventUrl?.[0] ?? '').pathname;
   return {
-    hangsUp: () =>
-      stage.send(
+    hangUp: () =>
+      harness.send(
         events,
         { uuid: caller.uuid, status: 'completed', timestamp: new Date().toISOString() },
         signedFor(place),
@@ -48,30 +48,34 @@ async function comesIn(place: Place): Promise<{ hangsUp: () => ReturnType<Stage[
   };
 }
 
-it('a session whose row somebody holds keeps no other session’s callers and events waiting, however much comes for it', async () => {
-  const busy: Place = { number: NUMBER };
-  const elsewhere = await stage.bringAccount();
-  const inside = await Promise.all(Array.from({ length: MANY }, () => comesIn(busy)));
-  const atTheDoor = await Promise.all(Array.from({ length: MANY }, () => rings(busy)));
+it('a locked session row delays no callers or events of other sessions', async () => {
+  const busy: CalledNumber = { number: NUMBER };
+  const elsewhere = await harness.createTenantAccount();
+  const joined = await Promise.all(Array.from({ length: CALLERS_PER_SESSION }, () => dialInAndJoin(busy)));
+  const prompted = await Promise.all(Array.from({ length: CALLERS_PER_SESSION }, () => dialIn(busy)));
 
-  // As a process does that froze in the middle of a change.
-  const frozen = await stage.store.pool.connect();
+  // Simulates a process that froze within a transaction.
+  const frozen = await harness.store.pool.connect();
   await frozen.query(
-    `SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT FROM session WHERE tenant_id = 'ten_a' FOR UPDATE`,
+    `SET idle_in_transaction_session_timeout = 0;
+     BEGIN;
+     SELECT FROM session WHERE tenant_id = 'ten_a' FOR UPDATE`,
   );
-  const leaving = inside.map(({ hangsUp }) => hangsUp());
-  const keying = atTheDoor.map((caller) => keys(busy, caller));
+  const leaving = joined.map(({ hangUp: hangsUp }) => hangsUp());
+  const keying = prompted.map((caller) => keyPin(busy, caller));
   try {
     const waiting = async () =>
       (
-        await stage.store.pool.query(
-          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        await harness.store.pool.query(
+          `SELECT
+           FROM pg_stat_activity
+           WHERE datname = current_database() AND wait_event_type = 'Lock'`,
         )
       ).rowCount;
     await expect.poll(waiting, { timeout: 20_000, interval: 5 }).toBeGreaterThan(1);
-    // One after another, so that those who came for the busy session have all the time to be in the way.
+    // One after another, so that the webhooks of the busy session have time to block them.
     for (let i = 0; i < 5; i++) {
-      const { hangsUp } = await comesIn(elsewhere);
+      const { hangUp: hangsUp } = await dialInAndJoin(elsewhere);
       expect(await hangsUp()).toMatchObject({ status: 200, body: { result: 'applied' } });
     }
   } finally {

@@ -1,16 +1,16 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NUMBER, PIN, startStage, type Forgery, type Stage } from './testing/test-harness.ts';
+import { NUMBER, PIN, startTestHarness, type Forgery, type TestHarness } from './testing/test-harness.ts';
 
-/** Nothing that callers key, no number, no token and no secret may come to stand in a log, whatever is sent and whatever goes wrong. Each is there once. */
+/** Digits, phone numbers, tokens and secrets that must never be logged. Each value is used once. */
 const canaries = new Set<string>([PIN]);
-const noted = (text: string): string => {
+const addCanary = (text: string): string => {
   canaries.add(text);
   return text;
 };
-const phone = (): string => noted(`4479460${String(randomInt(100_000)).padStart(5, '0')}`);
-const pin = (): string => noted(String(randomInt(100_000_000, 999_999_999)));
+const phone = (): string => addCanary(`4479460${String(randomInt(100_000)).padStart(5, '0')}`);
+const pin = (): string => addCanary(String(randomInt(100_000_000, 999_999_999)));
 
 let lines = '';
 const log = new Writable({
@@ -19,28 +19,28 @@ const log = new Writable({
     done();
   },
 });
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage({ logTo: log });
-  for (const secret of stage.secrets) noted(secret);
+  harness = await startTestHarness({ logTo: log });
+  for (const secret of harness.secrets) addCanary(secret);
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
-/** The token that a webhook came with is a canary. */
+/** Sends a webhook and adds the parts of its token to the canaries. */
 async function send(path: string, body: unknown, forgery?: Forgery): Promise<{ status: number; body: unknown }> {
   const sent = path.startsWith('/v1/video')
-    ? { ...(await stage.sendVideo(body, forgery)), authorization: null }
-    : await stage.send(path, body, forgery);
+    ? { ...(await harness.sendVideo(body, forgery)), authorization: null }
+    : await harness.send(path, body, forgery);
   if (sent.authorization !== null)
-    for (const part of sent.authorization.split(/[ .]/).slice(2)) if (part.length > 8) noted(part);
+    for (const part of sent.authorization.split(/[ .]/).slice(2)) if (part.length > 8) addCanary(part);
   return sent;
 }
-const seen = (): string[] => [...canaries].filter((canary) => lines.includes(canary));
+const loggedCanaries = (): string[] => [...canaries].filter((canary) => lines.includes(canary));
 const replyTo = (ncco: unknown): string =>
   new URL(
     (ncco as { action: string; eventUrl?: string[] }[]).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '',
   ).pathname;
-const call = () => ({
+const answerBody = () => ({
   from: phone(),
   to: NUMBER.slice(1),
   uuid: randomUUID(),
@@ -56,9 +56,9 @@ const FORGERIES: readonly (Forgery | undefined)[] = [
   { claims: { jti: undefined } },
 ];
 
-async function everything(): Promise<void> {
+async function sendEveryWebhook(): Promise<void> {
   for (const forgery of FORGERIES) {
-    const answer = call();
+    const answer = answerBody();
     await send('/v1/voice/answer', answer, forgery);
     await send('/v1/voice/answer', { ...answer, from: `+${phone()}`, to: phone(), [phone()]: pin() }, forgery);
     await send(
@@ -101,8 +101,8 @@ async function everything(): Promise<void> {
     await send('/v1/voice/digits/leg_x/1', { uuid: pin(), dtmf: { digits: pin(), timed_out: false } }, forgery);
     await send(`/v1/voice/digits/${phone()}/x`, { uuid: randomUUID(), dtmf: pin() }, forgery);
   }
-  // A caller who tries twice in vain and is then let in; the same webhook again; a token that was used before.
-  const body = call();
+  // A caller is admitted after two wrong PINs; the webhook is repeated, then replayed with a used token.
+  const body = answerBody();
   const { body: prompt } = await send('/v1/voice/answer', body);
   let path = replyTo(prompt);
   const keyed = (digits: unknown) => ({
@@ -112,7 +112,7 @@ async function everything(): Promise<void> {
     timestamp: new Date().toISOString(),
   });
   for (let tryNo = 1; tryNo <= 2; tryNo++) path = replyTo((await send(path, keyed(pin()))).body);
-  const used = await stage.send(path, keyed(PIN));
+  const used = await harness.send(path, keyed(PIN));
   await send(path, keyed(PIN));
   await send(path, keyed(PIN), { authorization: used.authorization });
   for (const status of ['ringing', 'answered', 'completed'])
@@ -123,24 +123,25 @@ async function everything(): Promise<void> {
       to: body.to,
       timestamp: new Date().toISOString(),
     });
-  await fetch(`${stage.url}/v1/voice/answer?from=${phone()}&to=${phone()}`);
-  await fetch(`${stage.url}/${phone()}/%zz/${pin()}`);
+  await fetch(`${harness.url}/v1/voice/answer?from=${phone()}&to=${phone()}`);
+  await fetch(`${harness.url}/${phone()}/%zz/${pin()}`);
 }
 
-it('whatever the carrier, or somebody who would be it, sends: no line of the log holds it', async () => {
-  await everything();
+it('no genuine or forged webhook puts its data into the log', async () => {
+  await sendEveryWebhook();
   expect(canaries.size).toBeGreaterThan(150);
   expect(lines).toContain('"level":20');
-  expect(seen()).toEqual([]);
+  expect(loggedCanaries()).toEqual([]);
 });
 
-it('nor when the database fails at it', async () => {
+it('a database error puts no webhook data into the log', async () => {
   const before = lines.length;
-  await stage.store.pool.query(
-    'ALTER TABLE leg ADD CONSTRAINT broken CHECK (false) NOT VALID; ALTER TABLE webhook_jti ADD CONSTRAINT broken CHECK (length(jti) < 3) NOT VALID',
+  await harness.store.pool.query(
+    `ALTER TABLE leg ADD CONSTRAINT broken CHECK (false) NOT VALID;
+     ALTER TABLE webhook_jti ADD CONSTRAINT broken CHECK (length(jti) < 3) NOT VALID`,
   );
   try {
-    for (let i = 0; i < 3; i++) await send('/v1/voice/answer', call());
+    for (let i = 0; i < 3; i++) await send('/v1/voice/answer', answerBody());
     await send('/v1/voice/digits/leg_x/1', { uuid: randomUUID(), dtmf: { digits: pin(), timed_out: false } });
     await send('/v1/voice/events', {
       uuid: randomUUID(),
@@ -149,10 +150,10 @@ it('nor when the database fails at it', async () => {
       timestamp: new Date().toISOString(),
     });
   } finally {
-    await stage.store.pool.query(
+    await harness.store.pool.query(
       'ALTER TABLE leg DROP CONSTRAINT broken; ALTER TABLE webhook_jti DROP CONSTRAINT broken',
     );
   }
   expect(lines.slice(before)).toContain('a request failed');
-  expect(seen()).toEqual([]);
+  expect(loggedCanaries()).toEqual([]);
 });

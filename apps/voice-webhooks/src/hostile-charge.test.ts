@@ -1,39 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { NUMBER, PIN, startStage, type Stage } from './testing/test-harness.ts';
+import { NUMBER, PIN, startTestHarness, type TestHarness } from './testing/test-harness.ts';
 
-/** What a call's last event says of its times and its charge may be anything: that it is over is stored all the same. */
-let stage: Stage;
+/** The times and the charge in a call's last event may hold anything: the end of the call is stored regardless. */
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage();
+  harness = await startTestHarness();
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 type Ncco = { action: string; eventUrl?: string[] }[];
 
-/** Somebody is in, and the vendor says that their call is over. */
-async function ends(fields: object): Promise<unknown[]> {
+/** Completes an admitted caller's call with these event fields; returns [status, leg state, duration is plausible]. */
+async function completeCall(fields: object): Promise<unknown[]> {
   const uuid = randomUUID();
-  const { body } = await stage.send('/v1/voice/answer', {
+  const { body } = await harness.send('/v1/voice/answer', {
     from: '442079460011',
     to: NUMBER.slice(1),
     uuid,
     conversation_uuid: `CON-${uuid}`,
   });
   const path = new URL((body as Ncco).find(({ action }) => action === 'input')?.eventUrl?.[0] ?? '').pathname;
-  await stage.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } });
-  const { status } = await stage.send('/v1/voice/events', {
+  await harness.send(path, { uuid, conversation_uuid: 'CON-1', dtmf: { digits: PIN, timed_out: false } });
+  const { status } = await harness.send('/v1/voice/events', {
     uuid,
     status: 'completed',
     timestamp: new Date().toISOString(),
     ...fields,
   });
-  const { id, state } = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: uuid } });
-  const { seconds } = await stage.store.prisma.cdr.findFirstOrThrow({ where: { leg_id: id } });
+  const { id, state } = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: uuid } });
+  const { seconds } = await harness.store.prisma.cdr.findFirstOrThrow({ where: { leg_id: id } });
   return [status, state, seconds <= 600];
 }
-const WELL = [200, 'ended', true];
+const ENDED = [200, 'ended', true];
 
 test.each([
   { duration: 1e12 },
@@ -48,11 +48,11 @@ test.each([
   { start_time: '2026-01-01T00:00:00Z', end_time: '2020-01-01T00:00:00Z', duration: '5' },
   { start_time: '2001-01-01T00:00:00Z', rate: '1' },
   { detail: 7, duration: null, price: {}, timestamp: [] },
-])('a call that is completed with %j is over', async (fields) => {
-  expect(await ends(fields)).toEqual(WELL);
+])('a call that is completed with %j ends', async (fields) => {
+  expect(await completeCall(fields)).toEqual(ENDED);
 });
 
-test('a call is over whatever the event says beside', async () => {
+test('a call ends whatever the other fields of its last event hold', async () => {
   const anything = fc.oneof(
     fc.double(),
     fc.integer(),
@@ -75,7 +75,7 @@ test('a call is over whatever the event says beside', async () => {
   );
   await fc.assert(
     fc.asyncProperty(hostile, async (fields) => {
-      expect(await ends(fields)).toEqual(WELL);
+      expect(await completeCall(fields)).toEqual(ENDED);
     }),
     { numRuns: 60 },
   );

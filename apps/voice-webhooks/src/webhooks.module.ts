@@ -1,14 +1,14 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { DEPS, type WebhookDeps } from './deps.ts';
+import { WEBHOOK_DEPS, type WebhookDeps } from './deps.ts';
 import { VideoController } from './video.controller.ts';
 import { VoiceController } from './voice.controller.ts';
 
 @Module({})
 class WebhooksModule {}
 
-/** The app's one module: its controllers and what they are given. */
-export const webhooksModule = (deps: WebhookDeps): DynamicModule => ({
+/** Makes the app's only module: the controllers and their dependencies. */
+export const createWebhooksModule = (deps: WebhookDeps): DynamicModule => ({
   module: WebhooksModule,
   controllers: [VoiceController, VideoController],
-  providers: [{ provide: DEPS, useValue: deps }],
+  providers: [{ provide: WEBHOOK_DEPS, useValue: deps }],
 });

@@ -2,16 +2,16 @@ import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
 import { localKeyService } from '@partyline/conference/crypto/key-service';
 import { openProviders } from '@partyline/conference/providers/open-providers';
-import { openPinVault } from '@partyline/conference/pins/pin-vault';
+import { openPinVault, type PinVault } from '@partyline/conference/pins/pin-vault';
 import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { createCredentials, createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
 import { openJobs } from '@partyline/jobs/enqueue';
-import { accountBuilder } from '@partyline/provider-registry/from-account';
+import { createAccountBuilder } from '@partyline/provider-registry/from-account';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
 import { emulatedVendor } from '@partyline/dev/stack/service-environment';
 import { readConfig } from '@partyline/runtime/config';
-import { systemClock, systemIds } from '@partyline/runtime/edges';
+import { systemClock, systemIds } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport, type Metrics } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
@@ -20,28 +20,28 @@ import { insertAccount } from '@partyline/store/provider-accounts/provider-accou
 import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis } from '@partyline/testing/redis';
-import { webhooksModule } from '../webhooks.module.ts';
+import { createWebhooksModule } from '../webhooks.module.ts';
 
 export const NUMBER = '+12025550100';
 export const PIN = '407281935';
 const TENANT = 'ten_a';
-let brought = 0;
+let createdAccounts = 0;
 
-/** What a carrier's token may have wrong, and how the body differs from what was signed. */
+/** How a webhook differs from what the provider would send. */
 export interface Forgery {
   readonly claims?: Record<string, unknown>;
   readonly header?: Record<string, unknown>;
   readonly secret?: string;
-  /** Sent instead of what was signed. */
+  /** Sent instead of the signed body. */
   readonly sentBody?: string;
-  /** Sent instead of the token; null: none. */
+  /** Sent instead of the token; null sends no header. */
   readonly authorization?: string | null;
-  /** Whose secrets sign it; the platform's account's otherwise. */
+  /** The account whose secrets sign the webhook. Default: the platform's account. */
   readonly signer?: VendorCredentials;
 }
 
-/** A tenant's own account, with a room on a number of its own. */
-export interface OwnAccount {
+/** A tenant's own provider account, with a room on a dedicated number. */
+export interface TenantAccount {
   readonly accountId: string;
   readonly tenantId: string;
   readonly number: string;
@@ -49,23 +49,30 @@ export interface OwnAccount {
   readonly signer: VendorCredentials;
 }
 
-export interface Stage {
+export interface TestHarnessOptions {
+  /** Where the log goes, at level debug. Default: nothing is logged. */
+  readonly logTo?: Parameters<typeof openLogger>[1];
+  /** The time limit of a database statement. Default: the store's own. */
+  readonly patienceMs?: number;
+}
+
+export interface TestHarness {
   readonly url: string;
   readonly store: Store;
   readonly metrics: Metrics;
-  /** A webhook as the carrier signs it, or as a forger does. Gives status and body. */
+  /** Sends a voice webhook, signed as the provider signs it unless forged. */
   send(
     path: string,
     body: unknown,
     forgery?: Forgery,
   ): Promise<{ status: number; body: unknown; authorization: string | null }>;
   sendVideo(body: unknown, forgery?: Forgery, path?: string): Promise<{ status: number; body: unknown }>;
-  /** A tenant with an account of its own. */
-  bringAccount(): Promise<OwnAccount>;
-  /** What signs the carrier's and the video vendor's webhooks, and what PINs are kept by. */
+  /** Creates a tenant with its own provider account. */
+  createTenantAccount(): Promise<TenantAccount>;
+  /** The platform account's secrets and the PIN key. */
   readonly secrets: readonly string[];
-  /** All that a webhook could change, as one text. */
-  state(): Promise<string>;
+  /** Every row that a webhook could change, as one string. */
+  dumpState(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -76,11 +83,30 @@ function sign(claims: object, header: object, secret: string): string {
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
-/** voice-webhooks in this process, over a real Postgres and Redis, with one room on one number. */
-export async function startStage({
-  logTo,
-  patienceMs,
-}: { logTo?: Parameters<typeof openLogger>[1]; patienceMs?: number } = {}): Promise<Stage> {
+/** Creates a room with the PIN `PIN` on a number. */
+async function createRoom(
+  store: Store,
+  pins: PinVault,
+  { id, tenantId, number, name }: { id: string; tenantId: string; number: string; name: string },
+): Promise<void> {
+  const pinId = `pin_${id}`;
+  await store.prisma.room.create({
+    data: { id, tenant_id: tenantId, name, number, max_participants: 10, max_duration_s: 3600 },
+  });
+  await store.prisma.pin.create({
+    data: {
+      id: pinId,
+      tenant_id: tenantId,
+      room_id: id,
+      number,
+      lookup: new Uint8Array(pins.lookup(PIN)),
+      sealed: new Uint8Array(pins.seal(PIN, pinId)),
+    },
+  });
+}
+
+/** Starts voice-webhooks in this process on a Postgres and a Redis of its own, with one room on `NUMBER`. */
+export async function startTestHarness({ logTo, patienceMs }: TestHarnessOptions = {}): Promise<TestHarness> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
   const config = readConfig(
@@ -95,7 +121,7 @@ export async function startStage({
       ...(patienceMs === undefined ? {} : { patienceMs }),
       onError: () => undefined,
     });
-  const [store, callers] = [openPool(), openPool()];
+  const [store, callerStore] = [openPool(), openPool()];
   const jobs = openJobs({
     connection: { ...producerOptions(redis.url), commandTimeout: 20_000 },
     prefix: redis.prefix,
@@ -105,19 +131,7 @@ export async function startStage({
   const pins = openPinVault(config.pins.PIN_KEY);
   await store.prisma.tenant.create({ data: { id: TENANT, name: 'A' } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });
-  await store.prisma.room.create({
-    data: { id: 'room_a', tenant_id: TENANT, name: 'A', number: NUMBER, max_participants: 10, max_duration_s: 3600 },
-  });
-  await store.prisma.pin.create({
-    data: {
-      id: 'pin_a',
-      tenant_id: TENANT,
-      room_id: 'room_a',
-      number: NUMBER,
-      lookup: new Uint8Array(pins.lookup(PIN)),
-      sealed: new Uint8Array(pins.seal(PIN, 'pin_a')),
-    },
-  });
+  await createRoom(store, pins, { id: 'room_a', tenantId: TENANT, number: NUMBER, name: 'A' });
 
   const metrics = openMetrics();
   const log =
@@ -125,21 +139,21 @@ export async function startStage({
       ? openLogger({ service: 'voice-webhooks', level: 'silent' })
       : openLogger({ service: 'voice-webhooks', level: 'debug' }, logTo);
   const timing = { timeoutMs: 500 };
-  const vault = openAccountVault({ store: callers, keys: localKeyService([{ id: 'stage', key: randomBytes(32) }]) });
-  const buildAccount = accountBuilder(config.vonage, timing);
+  const vault = openAccountVault({ store: callerStore, keys: localKeyService([{ id: 'test', key: randomBytes(32) }]) });
+  const buildAccountProviders = createAccountBuilder(config.vonage, timing);
   const providers = openProviders({
-    store: callers,
+    store: callerStore,
     vault,
-    build: (own, { old }) => buildAccount(own, old),
+    build: (credentials, { old }) => buildAccountProviders(credentials, old),
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
   });
   const service = await startService({
     config: { service: { HOST: '127.0.0.1', PORT: 0, LOG_LEVEL: 'silent', DRAIN_SECONDS: 1 } },
     log,
     metrics,
-    module: webhooksModule({
+    module: createWebhooksModule({
       store,
-      callers,
+      callerStore: callerStore,
       jobs,
       providers,
       pins,
@@ -203,10 +217,10 @@ export async function startStage({
       ),
     sendVideo: (body, { signer = vendor, ...forgery } = {}, path = '/v1/video/events') =>
       post(path, body, {}, signer.callbackSecret, forgery),
-    async bringAccount() {
+    async createTenantAccount() {
       const signer = createVendor();
       const [tenantId, accountId, roomId] = [systemIds.next('ten'), systemIds.next('acct'), systemIds.next('room')];
-      const number = `+12025551${String((brought += 1)).padStart(3, '0')}`;
+      const number = `+12025551${String((createdAccounts += 1)).padStart(3, '0')}`;
       const {
         accountKey: apiKey,
         accountSecret: apiSecret,
@@ -242,22 +256,10 @@ export async function startStage({
       await store.prisma.dial_in_number.create({
         data: { e164: number, guarded: false, dedicated_to: tenantId, account_id: accountId },
       });
-      await store.prisma.room.create({
-        data: { id: roomId, tenant_id: tenantId, name: 'Own', number, max_participants: 10, max_duration_s: 3600 },
-      });
-      await store.prisma.pin.create({
-        data: {
-          id: `pin_${roomId}`,
-          tenant_id: tenantId,
-          room_id: roomId,
-          number,
-          lookup: new Uint8Array(pins.lookup(PIN)),
-          sealed: new Uint8Array(pins.seal(PIN, `pin_${roomId}`)),
-        },
-      });
+      await createRoom(store, pins, { id: roomId, tenantId, number, name: 'Own' });
       return { accountId, tenantId, number, pin: PIN, signer };
     },
-    async state() {
+    async dumpState() {
       const rows = await Promise.all(
         ['leg', 'session', 'participant', 'observation', 'outbox'].map(
           async (table) => (await store.pool.query(`SELECT * FROM ${table} ORDER BY id`)).rows as unknown[],
@@ -267,7 +269,7 @@ export async function startStage({
     },
     async stop() {
       await service.stop();
-      await Promise.all([store.close(), callers.close()]);
+      await Promise.all([store.close(), callerStore.close()]);
       await Promise.all([redis.close(), database.drop()]);
     },
   };

@@ -6,33 +6,34 @@ import type { UsedToken } from '@partyline/store/callers/voice-webhooks';
 import type { FastifyRequest } from 'fastify';
 import type { WebhookDeps } from './deps.ts';
 
-/** A webhook that its account's vendor did sign. */
+/** A webhook with a valid signature of its account's provider. */
 interface VerifiedWebhook<Side extends 'media' | 'voice'> {
   readonly provider: Providers[Side];
   readonly token: UsedToken;
 }
 
 /**
- * Checks a webhook's signature in full over its raw bytes, before anything in it is read, with the secrets of the account whose address it came to and of no
- * other, whatever it names itself. Throws `webhook-refused` (401), and nothing has changed; for an account that is not there in the same words as for a wrong signature. The
- * token that it gives is still to be used up, in the transaction of whatever the webhook changes.
- * @param accountId from the address; null: the platform's
+ * Verifies a webhook's signature over the raw body before the body is read. Only the secrets of the
+ * account in the URL count, whatever account the token names. Throws `webhook-rejected` (401); an
+ * unknown account gets the same error as a wrong signature. The caller must mark the returned token as
+ * used in the transaction of the webhook's change.
+ * @param accountId from the URL; null is the platform's account
  */
-export async function verify<Side extends 'media' | 'voice'>(
+export async function verifyWebhook<Side extends 'media' | 'voice'>(
   deps: Pick<WebhookDeps, 'providers' | 'clock' | 'report'>,
   side: Side,
   accountId: string | null,
   request: RawBodyRequest<FastifyRequest>,
 ): Promise<VerifiedWebhook<Side>> {
-  const refused = (why: RefusedCallback): VerdictError => {
+  const rejection = (why: RefusedCallback): VerdictError => {
     deps.report.count('webhook_refused', { why });
-    return new VerdictError('client', 'webhook-refused', `This webhook was refused: ${why}.`, {
-      fix: 'Only the carrier can sign these; check the signature secret and the clock: docs/operators.md.',
+    return new VerdictError('client', 'webhook-rejected', `The webhook was rejected: ${why}.`, {
+      fix: 'Check the signature secret of the account and the clock of this host: docs/operators.md.',
     });
   };
   const providers = await deps.providers(accountId).catch((error: unknown) => {
     throw error instanceof VerdictError && error.verdict.reason === 'provider-account-gone'
-      ? refused('wrong-signature')
+      ? rejection('wrong-signature')
       : error;
   });
   const provider = providers[side];
@@ -40,6 +41,6 @@ export async function verify<Side extends 'media' | 'voice'>(
     { authorization: request.headers.authorization, rawBody: request.rawBody ?? Buffer.alloc(0) },
     deps.clock.now(),
   );
-  if (!verified.ok) throw refused(verified.refused);
+  if (!verified.ok) throw rejection(verified.refused);
   return { provider, token: { accountId, jti: verified.jti, expiresAt: verified.expiresAt } };
 }
