@@ -7,7 +7,7 @@ import { openRequestVault } from '@partyline/conference/crypto/request-vault';
 import { accountAddresses } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { readConfig } from '@partyline/runtime/config';
-import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions } from '@partyline/runtime/redis';

@@ -104,7 +104,7 @@ describe('while Redis is away', { timeout: 120_000 }, () => {
 it('no reason leaves the orchestrator that is not documented', async () => {
   const failure = fc.constantFrom<ProviderFailure>('refused', 'not-found', 'busy', 'unknown');
   const reason = fc.oneof(
-    fc.constantFrom('paced', 'vendor-429', 'unsupported', 'bad-number', 'call-too-young'),
+    fc.constantFrom('provider-rate-limited', 'vendor-429', 'unsupported', 'bad-number', 'call-too-young'),
     fc.stringMatching(/^[a-z]{1,9}(-[a-z0-9]{1,9}){0,3}$/),
   );
   await fc.assert(
@@ -191,9 +191,9 @@ describe('an orchestrator', () => {
     ],
     [
       'a line for the vendor that is too long',
-      () => new ProviderError('busy', 'paced', 'Too many wait.', { retryAfterMs: 2_000 }),
+      () => new ProviderError('busy', 'provider-rate-limited', 'Too many wait.', { retryAfterMs: 2_000 }),
       503,
-      'paced',
+      'provider-rate-limited',
       '2',
     ],
     [

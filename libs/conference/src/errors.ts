@@ -42,7 +42,7 @@ export const numberInUse = (): VerdictError =>
 
 /** Without PINs, a shared number would lead strangers into a room. */
 export const notDedicated = (): VerdictError =>
-  new VerdictError('client', 'not-dedicated', 'A room without PINs needs a number of your own.', {
+  new VerdictError('client', 'number-not-dedicated', 'A room without PINs needs a number of your own.', {
     field: '/pinless',
     fix: 'Name one of your dedicated numbers; GET /v1/numbers lists them.',
   });

@@ -121,6 +121,6 @@ export const roomLimit = {
 export const legLimit = { 429: '`limit-live-legs`: as many people are connected to your rooms as you may have.' };
 export const notNow = {
   502: '`vendor-…`: the provider refused (`vendor-409`) or was too busy (`vendor-429`).',
-  503: '`provider-unreachable`: the provider cannot be asked just now. `paced`: too many requests wait for it. `master-key-missing`: the operator has lost what your account’s credentials are sealed with. Nothing was made: try again after `Retry-After` seconds.',
+  503: '`provider-unreachable`: the provider cannot be asked just now. `provider-rate-limited`: too many requests wait for it. `master-key-missing`: the operator has lost what your account’s credentials are sealed with. Nothing was made: try again after `Retry-After` seconds.',
   504: '`vendor-…`: the provider gave no answer (`vendor-timeout`). `provider-no-answer`: nobody knows whether it was done.',
 };

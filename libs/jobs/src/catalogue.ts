@@ -34,10 +34,10 @@ export type Lane = (typeof CATALOGUE)[JobName]['lane'];
 export const LANES = ['conference', 'dial', 'hang-up'] as const satisfies readonly Lane[];
 
 /** The name under which the workers know `backOffMs`. */
-export const BACK_OFF = 'capped';
+export const BACKOFF_TYPE = 'capped';
 
 /** Milliseconds before a job that threw runs again: 0.5 s, doubling to 15 s. BullMQ's own has no cap, and a hang-up that failed for an hour would wait for another. */
-export const backOffMs = (failures: number): number => Math.min(15_000, 500 * 2 ** Math.min(failures - 1, 5));
+export const jobBackoffMs = (failures: number): number => Math.min(15_000, 500 * 2 ** Math.min(failures - 1, 5));
 
-/** A worker's lock: a job whose worker is killed runs again after about this long. BullMQ's defaults take a minute and give up at the second kill (reliability.md §0.1). */
+/** A worker's lock: a job whose worker is killed runs again after about this long. BullMQ's defaults take a minute and give up at the second kill (reliability.md section 0.1). */
 export const WORKER_LOCK = { lockDuration: 6_000, stalledInterval: 3_000, maxStalledCount: 1_000 } as const;

@@ -4,9 +4,9 @@ import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import { producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, describe, expect, it, test } from 'vitest';
-import { backOffMs, CATALOGUE, type JobName } from './catalogue.ts';
+import { jobBackoffMs, CATALOGUE, type JobName } from './catalogue.ts';
 import { openJobs, type OpenJobs } from './enqueue.ts';
-import { startWorkers, type Again, type Handlers, type Workers } from './work.ts';
+import { startWorkers, type RetryLater, type Handlers, type Workers } from './work.ts';
 
 let redis: TestRedis;
 let jobs: OpenJobs;
@@ -39,7 +39,7 @@ interface Ran {
 }
 
 function work(
-  handle: Partial<{ [N in JobName]: (payload: never) => Promise<Again | void> }> = {},
+  handle: Partial<{ [N in JobName]: (payload: never) => Promise<RetryLater | void> }> = {},
   concurrency = 1,
 ): Ran {
   const ran: Ran = { log: [], failed: [] };
@@ -48,7 +48,7 @@ function work(
       name,
       async (payload: unknown) => {
         ran.log.push({ name, payload, at: performance.now() });
-        return (handle[name] as ((payload: unknown) => Promise<Again | void>) | undefined)?.(payload);
+        return (handle[name] as ((payload: unknown) => Promise<RetryLater | void>) | undefined)?.(payload);
       },
     ]),
   ) as unknown as Handlers;
@@ -132,7 +132,7 @@ describe('a job', () => {
     });
     await until(() => ran.log.length, 3);
     expect(ran.failed).toEqual(['settle-session: not yet (ten_1)', 'settle-session: not yet (ten_1)']);
-    expect([1, 2, 3, 6, 100, 999_999].map(backOffMs)).toEqual([500, 1_000, 2_000, 15_000, 15_000, 15_000]);
+    expect([1, 2, 3, 6, 100, 999_999].map(jobBackoffMs)).toEqual([500, 1_000, 2_000, 15_000, 15_000, 15_000]);
   });
 
   it('of the hang-up lane is as good as never given up; one of the other lane is left to the sweep', () => {
@@ -147,7 +147,7 @@ describe('a job', () => {
   it('that says "again" runs again after that long, for as often as it says so, without counting as a failure', async () => {
     let rounds = 0;
     await jobs.enqueue('hang-up-leg', { tenantId: null, legId: 'leg_1' });
-    const ran = work({ 'hang-up-leg': async () => ((rounds += 1) < 8 ? { againMs: 30 } : undefined) });
+    const ran = work({ 'hang-up-leg': async () => ((rounds += 1) < 8 ? { retryAfterMs: 30 } : undefined) });
     await until(() => ran.log.length, 8);
     expect(ran.failed).toEqual([]);
     const gaps = ran.log.slice(1).map((each, i) => each.at - (ran.log[i]?.at ?? 0));
@@ -226,7 +226,7 @@ describe('arming a hang-up', () => {
           first = false;
           await held;
           // It found nothing to do for an hour.
-          return { againMs: 3_600_000 };
+          return { retryAfterMs: 3_600_000 };
         },
       },
       2,

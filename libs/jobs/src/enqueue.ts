@@ -1,6 +1,6 @@
 import { Queue, type ConnectionOptions } from 'bullmq';
-import { BACK_OFF, CATALOGUE, LANES, type JobName, type JobPayload, type Lane } from './catalogue.ts';
-import { hasten } from './hasten.ts';
+import { BACKOFF_TYPE, CATALOGUE, LANES, type JobName, type JobPayload, type Lane } from './catalogue.ts';
+import { rescheduleEarlier } from './reschedule-earlier.ts';
 
 /** The sending side of the catalogue. Every method may throw when Redis is away; the reconciler makes good what was not sent. */
 export interface Jobs {
@@ -18,7 +18,7 @@ export interface OpenJobs extends Jobs {
 }
 
 /** Finished jobs are dropped at once: an id that is still kept, even as completed, makes BullMQ ignore the next job of that id. */
-const FORGET = { removeOnComplete: true, removeOnFail: true } as const;
+const REMOVE_WHEN_FINISHED = { removeOnComplete: true, removeOnFail: true } as const;
 
 /**
  * @param connection Redis for producers: it should fail at once rather than queue commands while Redis is away
@@ -38,13 +38,13 @@ export function openJobs({
 }): OpenJobs {
   const queues = Object.fromEntries(
     LANES.map((lane) => {
-      const queue = new Queue(lane, { connection, prefix, defaultJobOptions: FORGET });
+      const queue = new Queue(lane, { connection, prefix, defaultJobOptions: REMOVE_WHEN_FINISHED });
       queue.on('error', onError);
       return [lane, queue];
     }),
   ) as Record<Lane, Queue>;
 
-  const options = (name: JobName) => ({ attempts: CATALOGUE[name].attempts, backoff: { type: BACK_OFF } }) as const;
+  const options = (name: JobName) => ({ attempts: CATALOGUE[name].attempts, backoff: { type: BACKOFF_TYPE } }) as const;
 
   return {
     async enqueue(name, payload, delayMs = 0) {
@@ -59,12 +59,12 @@ export function openJobs({
       const at = now() + delay;
       // The second is for while the first runs: it can't be moved then, and may have read the rows before they changed.
       for (const jobId of [`armed-${session.sessionId}`, `armed-again-${session.sessionId}`]) {
-        const found = await hasten(queue, jobId, at, delay);
+        const found = await rescheduleEarlier(queue, jobId, at, delay);
         if (found === 'in-time') return;
         if (found === 'running') continue;
         await queue.add('hang-up-session', session, { ...options('hang-up-session'), jobId, delay });
         // Somebody else may have added it meanwhile, to run later.
-        await hasten(queue, jobId, at, delay);
+        await rescheduleEarlier(queue, jobId, at, delay);
         return;
       }
       await queue.add('hang-up-session', session, { ...options('hang-up-session'), delay });

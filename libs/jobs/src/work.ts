@@ -1,10 +1,10 @@
 import { DelayedError, Worker, type ConnectionOptions } from 'bullmq';
-import { backOffMs, CATALOGUE, LANES, WORKER_LOCK, type JobName, type JobPayload, type Lane } from './catalogue.ts';
+import { jobBackoffMs, CATALOGUE, LANES, WORKER_LOCK, type JobName, type JobPayload, type Lane } from './catalogue.ts';
 
 /** What a handler says when it is done: nothing, or that the job is to run again after so many milliseconds, for as often as it takes. */
-export type Again = { readonly againMs: number } | undefined;
+export type RetryLater = { readonly retryAfterMs: number } | undefined;
 
-export type Handlers = { readonly [N in JobName]: (payload: JobPayload<N>) => Promise<Again | void> };
+export type Handlers = { readonly [N in JobName]: (payload: JobPayload<N>) => Promise<RetryLater | void> };
 
 export interface Workers {
   /** Takes no more jobs and waits for those in hand, at most `withinMs`; what is not done by then another worker takes over. */
@@ -41,13 +41,13 @@ export function startWorkers({
         const name = job.name as JobName;
         const entry = CATALOGUE[name];
         if (entry === undefined) throw new Error(`no job is called ${job.name}`);
-        const handle = handlers[name] as (payload: unknown) => Promise<Again | void>;
+        const handle = handlers[name] as (payload: unknown) => Promise<RetryLater | void>;
         const again = await handle(entry.schema.parse(job.data));
         if (!again) return;
-        await job.moveToDelayed(now() + again.againMs, token);
+        await job.moveToDelayed(now() + again.retryAfterMs, token);
         throw new DelayedError();
       },
-      { connection, prefix, concurrency: concurrency[lane], settings: { backoffStrategy: backOffMs }, ...WORKER_LOCK },
+      { connection, prefix, concurrency: concurrency[lane], settings: { backoffStrategy: jobBackoffMs }, ...WORKER_LOCK },
     );
     worker.on('failed', (job, error) =>
       onFailed(job?.name ?? lane, error, (job?.data as { tenantId?: string } | undefined)?.tenantId),

@@ -4,7 +4,7 @@ import { scrub } from './scrub.ts';
 export type { Logger } from 'pino';
 
 /** Names under which a secret, a PIN or a phone number might be logged by mistake; their values never are. */
-const NEVER = [
+const REDACTED_FIELDS = [
   'pin',
   'pins',
   'digits',
@@ -24,7 +24,7 @@ const NEVER = [
  * What of an error is logged: never what it carries beside its words. ioredis hangs the command on it, AUTH and its password included; pg
  * hangs values of rows on it.
  */
-const plainError = (error: unknown): object =>
+const serializeError = (error: unknown): object =>
   error instanceof Error
     ? {
         type: error.name,
@@ -35,12 +35,12 @@ const plainError = (error: unknown): object =>
     : { message: scrub(String(error)) };
 
 /** The ids that a line names are random, and may look like anything. */
-const ID = /^[a-z]{2,8}_[\w-]{22}$/;
+const ID_PATTERN = /^[a-z]{2,8}_[\w-]{22}$/;
 const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [
       name,
-      typeof value === 'string' && !ID.test(value) ? scrub(value) : value,
+      typeof value === 'string' && !ID_PATTERN.test(value) ? scrub(value) : value,
     ]),
   );
 
@@ -55,8 +55,8 @@ export function openLogger({ service, level }: { service: string; level: string 
     name: service,
     level,
     base: { service },
-    serializers: { err: plainError },
-    redact: { paths: NEVER.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
+    serializers: { err: serializeError },
+    redact: { paths: REDACTED_FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
     formatters: { log: scrubFields },
     hooks: {
       // The words themselves: ours hold nothing, a library's may.

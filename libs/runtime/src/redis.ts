@@ -4,7 +4,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 type ConnectionSettings = Omit<RedisOptions, 'retryStrategy'> & { readonly retryStrategy: (times: number) => number };
 
 /** Connection settings for one Redis URL. */
-function fromUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
+function parseRedisUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
   const { hostname, port, username, password, pathname, protocol } = new URL(url);
   return {
     host: hostname,
@@ -16,9 +16,9 @@ function fromUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
   };
 }
 
-/** A producer fails at once while Redis is away: a caller on the line is not kept waiting for a queue (reliability.md §6). */
+/** A producer fails at once while Redis is away: a caller on the line is not kept waiting for a queue (reliability.md section 6). */
 export const producerOptions = (url: string): ConnectionSettings => ({
-  ...fromUrl(url),
+  ...parseRedisUrl(url),
   enableOfflineQueue: false,
   maxRetriesPerRequest: 1,
   commandTimeout: 1_000,
@@ -27,7 +27,7 @@ export const producerOptions = (url: string): ConnectionSettings => ({
 
 /** A worker waits for Redis for ever. */
 export const workerOptions = (url: string): ConnectionSettings => ({
-  ...fromUrl(url),
+  ...parseRedisUrl(url),
   maxRetriesPerRequest: null,
   retryStrategy,
 });

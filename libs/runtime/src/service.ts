@@ -13,13 +13,13 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Config } from './config.ts';
-import { systemIds } from './edges.ts';
+import { systemIds } from './system.ts';
 import type { Logger } from './logging.ts';
 import type { Metrics } from './metrics.ts';
 import { toProblem } from './problem.ts';
 
 /** Webhooks and API bodies are small; what is larger is refused before it is read. */
-const BODY_LIMIT = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
@@ -56,13 +56,13 @@ export interface RunningService {
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { config, log, metrics } = options;
   const adapter = new FastifyAdapter({
-    bodyLimit: BODY_LIMIT,
+    bodyLimit: MAX_BODY_BYTES,
     genReqId: () => systemIds.next('req'),
     // Whoever else sends the header could choose what address is counted and noted.
     trustProxy: [...(options.trustedProxies ?? [])],
     // An address that the router cannot even read (a stray percent sign, a segment of more than 100 characters) gets past every filter.
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      const problem = toProblem(nothingHere(), request.id);
+      const problem = toProblem(routeNotFound(), request.id);
       void reply.code(problem.status).type('application/problem+json').send(problem);
     },
   });
@@ -175,7 +175,7 @@ class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     // Whose it is, where whoever let it in has found out.
     const request = http.getRequest<FastifyRequest & { readonly tenantId?: string }>();
-    const known = fromFramework(error);
+    const known = toVerdict(error);
     const problem = toProblem(known, request.id);
     if (problem.status >= 500)
       this.log.error(
@@ -189,23 +189,23 @@ class ProblemFilter implements ExceptionFilter {
   }
 }
 
-const nothingHere = (): VerdictError =>
+const routeNotFound = (): VerdictError =>
   new VerdictError('client', 'route-not-found', 'There is nothing at this address.', {
     fix: 'See the API reference at /docs.',
   });
 
 /** What Nest and Fastify themselves refuse, as verdicts. */
-function fromFramework(error: unknown): unknown {
+function toVerdict(error: unknown): unknown {
   if (error instanceof VerdictError) return error;
   const status =
     error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number } | null)?.statusCode;
   switch (status) {
     case 404:
-      return nothingHere();
+      return routeNotFound();
     case 405:
       return new VerdictError('client', 'method-not-allowed', 'This address does not take this method.');
     case 413:
-      return new VerdictError('client', 'body-too-large', `The body is larger than ${BODY_LIMIT / 1024} kB.`);
+      return new VerdictError('client', 'body-too-large', `The body is larger than ${MAX_BODY_BYTES / 1024} kB.`);
     case 415:
       return new VerdictError('client', 'wrong-media-type', 'The body must be JSON.', {
         fix: 'Send content-type: application/json.',
@@ -216,12 +216,12 @@ function fromFramework(error: unknown): unknown {
         fix: 'Check the quotes and commas, and send content-type: application/json.',
       });
     default:
-      return isOutage(error) ? notNow(error) : error;
+      return isOutage(error) ? temporarilyUnavailable(error) : error;
   }
 }
 
-/** Not 500: the carrier gives its call up at that, and asks again at 503 (vonage-contract.md §3); so do tenants' clients. */
-const notNow = (cause: unknown): VerdictError =>
+/** Not 500: the carrier gives its call up at that, and asks again at 503 (vonage-contract.md section 3); so do tenants' clients. */
+const temporarilyUnavailable = (cause: unknown): VerdictError =>
   new VerdictError('server', 'temporarily-unavailable', 'This cannot be done just now.', {
     fix: 'Try again in a moment.',
     retryAfterMs: 1_000,
@@ -232,7 +232,7 @@ const notNow = (cause: unknown): VerdictError =>
  * How drivers tell that the database or Redis is away, starting, full, or too busy to answer in time: by the system's code, by the server's (the last four: a statement
  * or a lock that took too long, and those that were in each other's way again and again), by Prisma's, or in words.
  */
-const OUTAGES = new Set([
+const OUTAGE_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
@@ -257,16 +257,16 @@ const OUTAGES = new Set([
   'P2034',
   'P2037',
 ]);
-const SAYS_OUTAGE =
+const OUTAGE_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed)/;
 const isOutage = (error: unknown): boolean =>
   error instanceof AggregateError
     ? error.errors.some(isOutage)
     : error instanceof Error &&
-      (codesOf(error).some((code) => OUTAGES.has(String(code))) || SAYS_OUTAGE.test(error.message));
+      (readErrorCodes(error).some((code) => OUTAGE_CODES.has(String(code))) || OUTAGE_MESSAGE.test(error.message));
 
 /** Prisma wraps the server's own code up in one of its own (P2010, P2039), and says it beside. */
-function codesOf(error: Error): unknown[] {
+function readErrorCodes(error: Error): unknown[] {
   const { code, meta } = error as {
     code?: unknown;
     meta?: { driverAdapterError?: { cause?: { originalCode?: unknown } } };

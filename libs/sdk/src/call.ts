@@ -17,7 +17,7 @@ interface GeneratedOptions {
 }
 
 /** The options of a generated call. */
-export const callWith = (
+export const toRequestOptions = (
   client: Client,
   { idempotencyKey, ifVersion, signal }: CallOptions = {},
 ): GeneratedOptions => ({

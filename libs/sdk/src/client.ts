@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { PartylineError, errorOf, noAnswer } from './error.ts';
+import { PartylineError, toError, toConnectionError } from './error.ts';
 import { createClient, createConfig, type Client } from './generated/client/index.ts';
 import { account } from './resources/account.ts';
 import { endpoints } from './resources/endpoints.ts';
@@ -14,11 +14,11 @@ import { providerAccounts } from './resources/provider-accounts.ts';
 import { rooms } from './resources/rooms.ts';
 import { sessions } from './resources/sessions.ts';
 import { usage } from './resources/usage.ts';
-import { patientFetch, type Patience } from './retry.ts';
-import type { Wire } from './stream.ts';
+import { createRetryingFetch, type RetryPolicy } from './retry.ts';
+import type { StreamTransport } from './stream.ts';
 import { SDK_VERSION } from './version.ts';
 
-export interface PartylineOptions extends Partial<Patience> {
+export interface PartylineOptions extends Partial<RetryPolicy> {
   /** `pl_<env>_<id>_<secret>`, or an operator's key. */
   readonly apiKey: string;
   /** Where the API is, for example `https://api.example.com`. */
@@ -64,9 +64,9 @@ export class Partyline {
   }
 }
 
-const wait: Patience['sleep'] = (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined);
+const wait: RetryPolicy['sleep'] = (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined);
 
-function open(options: PartylineOptions): { client: Client; wire: Wire } {
+function open(options: PartylineOptions): { client: Client; wire: StreamTransport } {
   const {
     apiKey,
     fetch = globalThis.fetch,
@@ -86,7 +86,7 @@ function open(options: PartylineOptions): { client: Client; wire: Wire } {
       fix: 'Give apiKey, pl_<env>_<id>_<secret>.',
     });
   const agent = `partyline-sdk/${SDK_VERSION}`;
-  const patient = patientFetch({ fetch, retries, timeoutMs, sleep, random });
+  const patient = createRetryingFetch({ fetch, retries, timeoutMs, sleep, random });
   const client = createClient(
     createConfig({
       baseUrl,
@@ -105,7 +105,7 @@ function open(options: PartylineOptions): { client: Client; wire: Wire } {
   });
   client.interceptors.error.use((error, response, request) => {
     if (request?.signal.aborted === true && response === undefined) return request.signal.reason;
-    return response === undefined ? noAnswer(request?.url ?? baseUrl, error) : errorOf(response, error);
+    return response === undefined ? toConnectionError(request?.url ?? baseUrl, error) : toError(response, error);
   });
   return {
     client,

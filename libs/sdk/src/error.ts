@@ -101,7 +101,7 @@ const isProblem = (body: unknown): body is Problem =>
   typeof (body as Problem).detail === 'string';
 
 /** An answer that is no success, as an error. `body` is the problem, parsed, or whatever else came. */
-export function errorOf(response: Response, body: unknown): PartylineError {
+export function toError(response: Response, body: unknown): PartylineError {
   const { status, headers } = response;
   const retryAfter = headers.get('retry-after');
   const retryAfterSeconds = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : undefined;
@@ -120,7 +120,7 @@ export function errorOf(response: Response, body: unknown): PartylineError {
 }
 
 /** No answer at all. */
-export const noAnswer = (url: string, cause: unknown): ConnectionError =>
+export const toConnectionError = (url: string, cause: unknown): ConnectionError =>
   new ConnectionError(0, 'no-answer', `${new URL(url).origin} gave no answer: ${innermost(cause)}`, {
     fix: 'Check the base URL and the network.',
     cause,

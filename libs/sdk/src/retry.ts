@@ -1,5 +1,5 @@
 /** What trying again needs from the world. */
-export interface Patience {
+export interface RetryPolicy {
   readonly fetch: typeof fetch;
   /** How often a request is tried again at most. */
   readonly retries: number;
@@ -14,10 +14,10 @@ export interface Patience {
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8_000;
 /** Whoever is told to wait for longer than this is better told so. */
-export const LONGEST_RETRY_AFTER_MS = 60_000;
+export const MAX_RETRY_AFTER_MS = 60_000;
 
 /** Somewhere in the upper half of a pause that doubles each time, so that clients that fell together do not come back together. */
-export const pauseMs = (attempt: number, random: () => number): number =>
+export const backoffMs = (attempt: number, random: () => number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt) * (0.5 + random() / 2);
 
 /** What the answer asks for, milliseconds; undefined: nothing. Seconds or a date, by RFC 9110. */
@@ -39,18 +39,18 @@ const isTransient = (response: Response): boolean =>
   (response.status === 409 && response.headers.has('retry-after'));
 
 /** A fetch that tries again when nothing can come of it but an answer: on no answer, 429 and 503, as long as the caller's own signal has not fired. */
-export const patientFetch =
-  ({ fetch, retries, timeoutMs, sleep, random }: Patience) =>
+export const createRetryingFetch =
+  ({ fetch, retries, timeoutMs, sleep, random }: RetryPolicy) =>
   async (request: Request): Promise<Response> => {
     const last = mayComeTwice(request) ? retries : 0;
     for (let attempt = 0; ; attempt++) {
-      let pause = pauseMs(attempt, random);
+      let pause = backoffMs(attempt, random);
       try {
         const response = await fetch(request.clone(), {
           signal: AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]),
         });
         const asked = retryAfterMs(response);
-        if (attempt === last || !isTransient(response) || (asked ?? 0) > LONGEST_RETRY_AFTER_MS) return response;
+        if (attempt === last || !isTransient(response) || (asked ?? 0) > MAX_RETRY_AFTER_MS) return response;
         pause = Math.max(pause, asked ?? 0);
         await response.body?.cancel();
       } catch (error) {

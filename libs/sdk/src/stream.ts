@@ -1,7 +1,7 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import { errorOf, PartylineError } from './error.ts';
+import { toError, PartylineError } from './error.ts';
 import type { PartylineEvent } from './event.ts';
-import { LONGEST_RETRY_AFTER_MS, pauseMs, retryAfterMs, type Patience } from './retry.ts';
+import { MAX_RETRY_AFTER_MS, backoffMs, retryAfterMs, type RetryPolicy } from './retry.ts';
 
 export interface StreamOptions {
   /** The id of the last event that you have; `start`: begin with the oldest that is kept; left out: with what comes once the stream is open. */
@@ -13,7 +13,7 @@ export interface StreamOptions {
 }
 
 /** What a stream needs from the world. */
-export interface Wire extends Pick<Patience, 'fetch' | 'sleep' | 'random'> {
+export interface StreamTransport extends Pick<RetryPolicy, 'fetch' | 'sleep' | 'random'> {
   readonly baseUrl: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -40,8 +40,8 @@ function listenFor(signal: AbortSignal | undefined): {
 }
 
 /** What `client.events.stream` does. */
-export async function* follow(
-  { fetch, baseUrl, headers, sleep, random }: Wire,
+export async function* streamEvents(
+  { fetch, baseUrl, headers, sleep, random }: StreamTransport,
   { after, types = [], signal }: StreamOptions,
 ): AsyncGenerator<PartylineEvent, void> {
   const url = `${baseUrl}/v1/events${types.length === 0 ? '' : `?types=${types.map(encodeURIComponent).join(',')}`}`;
@@ -57,9 +57,9 @@ export async function* follow(
         redirect: 'error',
       });
       if (!response.ok || response.body === null) {
-        const error = errorOf(response, await response.json().catch(() => undefined));
+        const error = toError(response, await response.json().catch(() => undefined));
         if (response.status < 500 && response.status !== 429) throw error;
-        asked = Math.min(retryAfterMs(response) ?? 0, LONGEST_RETRY_AFTER_MS);
+        asked = Math.min(retryAfterMs(response) ?? 0, MAX_RETRY_AFTER_MS);
       } else {
         for await (const { id, data } of messages(response.body, silence.heard, (place) => (last ??= place))) {
           failures = 0;
@@ -72,7 +72,7 @@ export async function* follow(
     } finally {
       silence.over();
     }
-    if (!isOver()) await sleep(Math.max(pauseMs(failures, random), asked), signal);
+    if (!isOver()) await sleep(Math.max(backoffMs(failures, random), asked), signal);
   }
 }
 

@@ -66,6 +66,6 @@ describe('any other is refused', () => {
     ['no secret', () => verifyWebhook([], signed(), body)],
     ['a secret that is none', () => verifyWebhook('nonsense!', signed(), body)],
   ])('%s', (_what, verify) =>
-    expect(verify).toThrow(expect.objectContaining({ reason: 'webhook-refused', fix: expect.any(String) as string })),
+    expect(verify).toThrow(expect.objectContaining({ reason: 'webhook-rejected', fix: expect.any(String) as string })),
   );
 });

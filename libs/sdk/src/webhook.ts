@@ -11,7 +11,7 @@ const NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
  * Checks that a webhook is Partyline's and is fresh (five minutes), and gives its event (Standard Webhooks). The same event can come twice: take an `id` once.
  * @param secret `whsec_…`, as the endpoint's creation or rotation showed it; while one is being rotated, both: [new, old]
  * @param body the bytes as they came, not parsed and written again
- * @throws PartylineError `webhook-refused`; answer 400 then
+ * @throws PartylineError `webhook-rejected`; answer 400 then
  */
 export function verifyWebhook(
   secret: string | readonly string[],
@@ -30,7 +30,7 @@ export function verifyWebhook(
   }
   throw new PartylineError(
     0,
-    'webhook-refused',
+    'webhook-rejected',
     `This webhook was refused: ${why instanceof Error ? why.message : 'there is no secret to check it by'}.`,
     { fix: 'Check the endpoint’s secret, that the body is passed as it came, and your clock.', cause: why },
   );

@@ -12,7 +12,7 @@ const ALTERNATIVE_NAME = '551d11';
 const BASIC_CONSTRAINTS = '551d13';
 
 /** A certificate for one host name that nobody has signed but itself, made anew each time: a key that is checked in is no secret, and one that runs out breaks tests. */
-export function selfSigned(host: string): Certificate {
+export function createSelfSignedCertificate(host: string): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid(ECDSA_WITH_SHA256));
   const name = sequence(der(0x31, sequence(oid(COMMON_NAME), der(0x0c, host))));

@@ -1,4 +1,4 @@
-import { askTestServices } from './services.ts';
+import { requestTestServices } from './services.ts';
 
 export interface TestDatabase {
   readonly name: string;
@@ -13,12 +13,12 @@ export interface TestDatabase {
  * Close your pools, then `drop()` in `afterAll`; what is forgotten ends with the server.
  */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  const { name, url } = await askTestServices<{ name: string; url: string }>('POST', '/database');
+  const { name, url } = await requestTestServices<{ name: string; url: string }>('POST', '/database');
   return {
     name,
     url,
     async drop() {
-      await askTestServices('DELETE', `/database/${encodeURIComponent(name)}`);
+      await requestTestServices('DELETE', `/database/${encodeURIComponent(name)}`);
     },
   };
 }

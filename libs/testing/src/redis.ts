@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { askTestServices } from './services.ts';
+import { requestTestServices } from './services.ts';
 
 export interface TestRedis {
   /** Connection string, database number included: what is written here no other test file sees (unless REDIS_URL names a shared server). */
@@ -14,7 +14,7 @@ export interface TestRedis {
 
 /** An empty Redis database of this test file's own, on the one server of the run. */
 export async function createTestRedis(): Promise<TestRedis> {
-  const { url, prefix } = await askTestServices<{ url: string; prefix: string }>('POST', '/redis');
+  const { url, prefix } = await requestTestServices<{ url: string; prefix: string }>('POST', '/redis');
   const client = new Redis(url, { lazyConnect: true });
   // Only a database of our own may be emptied; on a shared server just the keys under our prefix.
   const own = !process.env.REDIS_URL;

@@ -1,5 +1,5 @@
 /** Asks the run's test services (started by Vitest's global set-up, tools/checks) for something. */
-export async function askTestServices<T>(method: 'POST' | 'DELETE', path: string): Promise<T> {
+export async function requestTestServices<T>(method: 'POST' | 'DELETE', path: string): Promise<T> {
   const base = process.env.PARTYLINE_TEST_SERVICES;
   if (!base) {
     throw new Error(

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** What a database's public schema holds: each object's name with its definition. */
+/** The objects of a database's public schema except its functions: name and definition. */
 export type Catalogue = Map<string, string>;
 
 const QUERY = `
@@ -8,28 +8,26 @@ SELECT 'column ' || table_name || '.' || column_name AS name,
        concat_ws(' ', udt_name, character_maximum_length, numeric_precision, datetime_precision,
                  CASE is_nullable WHEN 'YES' THEN 'null' ELSE 'not null' END,
                  'default ' || column_default, generation_expression) AS definition
-  FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_prisma_migrations'
+  FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT IN ('_prisma_migrations', '_partyline_functions')
 UNION ALL
 SELECT 'index ' || indexname, indexdef
-  FROM pg_indexes WHERE schemaname = 'public' AND tablename <> '_prisma_migrations'
+  FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT IN ('_prisma_migrations', '_partyline_functions')
 UNION ALL
--- Not-null constraints ('n', Postgres 18) are told by the columns already.
+-- The columns include the not-null constraints ('n', Postgres 18).
 SELECT 'constraint ' || conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
   FROM pg_constraint
  WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype <> 'n'
    AND conrelid IS DISTINCT FROM to_regclass('_prisma_migrations')
+   AND conrelid IS DISTINCT FROM to_regclass('_partyline_functions')
 UNION ALL
 SELECT 'enum ' || typname, string_agg(enumlabel, ',' ORDER BY enumsortorder)
   FROM pg_type JOIN pg_enum ON enumtypid = pg_type.oid WHERE typnamespace = 'public'::regnamespace GROUP BY typname
-UNION ALL
-SELECT 'function ' || proname, pg_get_function_identity_arguments(oid)
-  FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind IN ('f', 'p')
 UNION ALL
 SELECT 'trigger ' || tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
   FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL
 SELECT 'policy ' || tablename || '.' || policyname, concat_ws(' ', cmd, roles::text, qual, with_check)
-  -- The two that every table of tenants has are held to by libs/store's isolation.test.ts.
+  -- isolation.test.ts of libs/store checks the two policies of every tenant table.
   FROM pg_policies WHERE schemaname = 'public' AND policyname NOT IN ('tenant_rows', 'every_row')
 UNION ALL
 SELECT 'view ' || viewname, definition FROM pg_views WHERE schemaname = 'public'`;

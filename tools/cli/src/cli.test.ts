@@ -6,7 +6,7 @@ import { createVendor } from '@partyline/dev/stack/credentials';
 import { accountBody } from '@partyline/dev/stack/own-account';
 import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventBefore } from './testing/event-before.ts';
+import { createPastEvent } from './testing/create-past-event.ts';
 import { openShell, type Shell } from './testing/shell.ts';
 
 let stage: Stage;
@@ -22,33 +22,33 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 
 describe('login', () => {
-  it('keeps address and key where only their owner can read them', async () => {
+  it('stores address and key in a file that only its owner can read', async () => {
     const { home, run } = openShell();
     const file = join(home, '.config/partyline/config.json');
-    const made = await run(['login', '--url', `${stage.url}/`, '--key', '-'], { input: `${stage.keys.ours}\n` });
-    expect(made).toMatchObject({ code: 0, err: '' });
+    const login = await run(['login', '--url', `${stage.url}/`, '--key', '-'], { input: `${stage.keys.ours}\n` });
+    expect(login).toMatchObject({ code: 0, err: '' });
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: stage.url, key: stage.keys.ours });
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(join(home, '.config/partyline')).mode & 0o777).toBe(0o700);
-    // Nothing that is printed holds the secret.
-    expect(made.out).not.toContain(stage.keys.ours.slice(-43));
+    // The output never contains the secret.
+    expect(login.out).not.toContain(stage.keys.ours.slice(-43));
     expect((await run(['rooms', 'list', '--json'])).code).toBe(0);
     expect((await run(['whoami'])).out).not.toContain(stage.keys.ours.slice(-43));
-    // The environment wins.
+    // The environment takes precedence.
     expect((await run(['rooms', 'list'], { env: { PARTYLINE_KEY: newKey() } })).code).toBe(3);
     expect((await run(['logout'])).code).toBe(0);
     expect((await run(['rooms', 'list'])).code).toBe(2);
   });
 
-  it('keeps an operator’s key beside a tenant’s of the same address, and uses each for its own', async () => {
+  it('stores an operator key beside a tenant key of the same address, and uses each for its own commands', async () => {
     const { home, run } = openShell();
     const file = join(home, '.config/partyline/config.json');
     expect(await run(['operator', 'limits', 'show'])).toMatchObject({
       code: 2,
       err: expect.stringContaining('PARTYLINE_OPERATOR_KEY') as string,
     });
-    const made = await run(['login', '--url', stage.url, '--key', '-'], { input: stage.keys.operator });
-    expect([made.code, made.out.includes(stage.keys.operator.slice(-43))]).toEqual([0, false]);
+    const login = await run(['login', '--url', stage.url, '--key', '-'], { input: stage.keys.operator });
+    expect([login.code, login.out.includes(stage.keys.operator.slice(-43))]).toEqual([0, false]);
     expect((await run(['rooms', 'list'])).code).toBe(2);
     await run(['login', '--url', stage.url, '--key', stage.keys.ours]);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
@@ -57,10 +57,10 @@ describe('login', () => {
       operatorKey: stage.keys.operator,
     });
     expect([(await run(['rooms', 'list'])).code, (await run(['operator', 'limits', 'show'])).code]).toEqual([0, 0]);
-    const shown = await run(['whoami']);
-    expect(shown.out).toContain('plop_oscar_…');
-    expect(shown.out).not.toContain(stage.keys.operator.slice(-43));
-    // Neither key goes to another address.
+    const whoami = await run(['whoami']);
+    expect(whoami.out).toContain('plop_oscar_...');
+    expect(whoami.out).not.toContain(stage.keys.operator.slice(-43));
+    // A login at another address keeps neither stored key.
     writeFileSync(file, JSON.stringify({ url: 'https://other.example', key: 'pl_x', operatorKey: 'plop_x_y' }));
     await run(['login', '--url', stage.url, '--key', stage.keys.theirs]);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: stage.url, key: stage.keys.theirs });
@@ -72,12 +72,12 @@ describe('login', () => {
     await run(['login', '--url', stage.url, '--key', stage.keys.ours]);
     expect(await run(['rooms', 'list'], { env: { PARTYLINE_URL: 'http://127.0.0.1:9' } })).toMatchObject({
       code: 2,
-      err: expect.stringContaining('no key is known') as string,
+      err: expect.stringContaining('no key is set') as string,
     });
     expect((await run(['rooms', 'list'], { env: { PARTYLINE_URL: `${stage.url}/` } })).code).toBe(0);
   });
 
-  it('makes a file that others could read its owner’s alone', async () => {
+  it('restricts a settings file that others could read to its owner', async () => {
     const { home, run } = openShell();
     const file = join(home, 'settings.json');
     writeFileSync(file, '{}', { mode: 0o644 });
@@ -85,7 +85,7 @@ describe('login', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  it('does not keep a key that is not taken', async () => {
+  it('does not store a key that the API rejects', async () => {
     const { run } = openShell();
     expect(await run(['login', '--url', stage.url, '--key', newKey()])).toMatchObject({
       code: 3,
@@ -99,30 +99,35 @@ describe('exit codes', () => {
   it.each<[number, string, () => string[], Record<string, string>?]>([
     [0, 'help', () => ['--help']],
     [0, 'version', () => ['--version']],
-    [2, 'a command that there is not', () => ['room']],
-    [2, 'an option that there is not', () => ['rooms', 'list', '--colour', 'red']],
-    [2, 'an argument too few', () => ['rooms', 'create']],
-    [2, 'a number that is none', () => ['rooms', 'list', '--limit', 'many']],
-    [2, 'input that the API refuses', () => ['rooms', 'create', ' ']],
-    [2, 'thresholds that are none', () => ['operator', 'tenants', 'change', 'ten_ours', '--fraud', 'concurrent=5']],
-    [2, 'neither yes nor no', () => ['operator', 'numbers', 'add', '+13125550100', '--toll-free', 'maybe']],
-    [2, 'a list of rates that is none', () => ['operator', 'rates', 'load']],
-    [2, 'an address that is none', () => ['rooms', 'list'], { PARTYLINE_URL: 'nowhere' }],
-    [3, 'a key that nobody has', () => ['rooms', 'list'], { PARTYLINE_KEY: newKey() }],
-    [3, 'a tenant’s key for an operator’s', () => ['operator', 'limits', 'show'], { PARTYLINE_OPERATOR_KEY: newKey() }],
-    [4, 'a tenant that is not suspended', () => ['operator', 'tenants', 'delete', 'ten_ours']],
-    [4, 'a room that there is not', () => ['rooms', 'show', 'room_AAAAAAAAAAAAAAAAAAAAAA']],
-    [5, 'no answer', () => ['login', '--url', 'http://127.0.0.1:9', '--key', newKey()]],
+    [2, 'an unknown command', () => ['room']],
+    [2, 'an unknown option', () => ['rooms', 'list', '--colour', 'red']],
+    [2, 'a missing argument', () => ['rooms', 'create']],
+    [2, 'a limit that is not a number', () => ['rooms', 'list', '--limit', 'many']],
+    [2, 'input that the API rejects', () => ['rooms', 'create', ' ']],
+    [2, 'malformed thresholds', () => ['operator', 'tenants', 'change', 'ten_ours', '--fraud', 'concurrent=5']],
+    [2, 'a value other than yes or no', () => ['operator', 'numbers', 'add', '+13125550100', '--toll-free', 'maybe']],
+    [2, 'an empty list of rates', () => ['operator', 'rates', 'load']],
+    [2, 'a malformed address', () => ['rooms', 'list'], { PARTYLINE_URL: 'nowhere' }],
+    [3, 'an unknown key', () => ['rooms', 'list'], { PARTYLINE_KEY: newKey() }],
+    [
+      3,
+      'a tenant key used as an operator key',
+      () => ['operator', 'limits', 'show'],
+      { PARTYLINE_OPERATOR_KEY: newKey() },
+    ],
+    [4, 'deleting a tenant that is not suspended', () => ['operator', 'tenants', 'delete', 'ten_ours']],
+    [4, 'an unknown room', () => ['rooms', 'show', 'room_AAAAAAAAAAAAAAAAAAAAAA']],
+    [5, 'no response', () => ['login', '--url', 'http://127.0.0.1:9', '--key', newKey()]],
   ])('%i for %s', async (code, _what, args, env = {}) => {
-    const ran = await shell.run(args(), { env });
-    expect([ran.code, ran.err]).toEqual([code, code === 0 ? '' : expect.stringMatching(/\S/)]);
+    const result = await shell.run(args(), { env });
+    expect([result.code, result.err]).toEqual([code, code === 0 ? '' : expect.stringMatching(/\S/)]);
   });
 
-  it('a change is done once under one key, which is told where it is not known whether it was done', async () => {
+  it('performs a change once per idempotency key, and prints the key when the outcome is unknown', async () => {
     const create = (name: string) =>
       shell.run(['rooms', 'create', name, '--json', '--idempotency-key', 'board-of-may']);
-    const [first, again] = [await create('Board'), await create('Board')];
-    expect([first.code, again.code, JSON.parse(again.out)]).toEqual([0, 0, JSON.parse(first.out)]);
+    const [first, repeated] = [await create('Board'), await create('Board')];
+    expect([first.code, repeated.code, JSON.parse(repeated.out)]).toEqual([0, 0, JSON.parse(first.out)]);
     expect((await create('Another')).code).toBe(4);
     const lost = await shell.run(['rooms', 'end', 'room_x', '--idempotency-key', 'k-1'], {
       env: { PARTYLINE_URL: 'http://127.0.0.1:9' },
@@ -130,19 +135,19 @@ describe('exit codes', () => {
     expect([lost.code, lost.err]).toEqual([5, expect.stringContaining('--idempotency-key k-1')]);
   });
 
-  it('errors are for people, or for programs', async () => {
-    const inWords = await shell.run(['rooms', 'create', ' ']);
-    expect(inWords.err).toMatch(/^partyline: The body is not as it should be\.\n {2}name must not be empty\n/);
-    const inJson = await shell.run(['rooms', 'create', ' ', '--json']);
-    expect(JSON.parse(inJson.err)).toMatchObject({
+  it('prints errors as text, or as JSON with --json', async () => {
+    const asText = await shell.run(['rooms', 'create', ' ']);
+    expect(asText.err).toMatch(/^partyline: The body is not as it should be\.\n {2}name must not be empty\n/);
+    const asJson = await shell.run(['rooms', 'create', ' ', '--json']);
+    expect(JSON.parse(asJson.err)).toMatchObject({
       error: { reason: 'invalid-body', status: 422, fix: expect.any(String) as string, errors: [{ pointer: '/name' }] },
     });
-    expect(inJson.out).toBe('');
+    expect(asJson.out).toBe('');
   });
 });
 
 describe('rooms', () => {
-  it('are created in one line, with all that is needed to meet', async () => {
+  it('creates a room with one command and prints how to join it', async () => {
     const { code, out } = await shell.run(['rooms', 'create', 'Board meeting']);
     expect(code).toBe(0);
     expect(out).toMatch(/room\.id +room_/);
@@ -150,7 +155,7 @@ describe('rooms', () => {
     expect(out).toMatch(/tapToCall +tel:\+12025550100/);
   });
 
-  it('are the API’s own words with --json', async () => {
+  it('prints the body of the API with --json', async () => {
     const { out } = await shell.run(['rooms', 'create', 'As JSON', '--json']);
     const { room } = JSON.parse(out) as { room: { id: string } };
     const listed = JSON.parse((await shell.run(['rooms', 'list', '--limit', '1', '--json'])).out) as unknown[];
@@ -159,38 +164,38 @@ describe('rooms', () => {
 });
 
 describe('accounts', () => {
-  it('take credentials from a file or standard input, and show none of them', async () => {
-    const vendor = createVendor();
-    const made = await shell.run(['accounts', 'create', '--file', '-', '--json'], {
-      input: JSON.stringify(accountBody('opentok', vendor)),
+  it('reads credentials from a file or standard input, and prints none of them', async () => {
+    const credentials = createVendor();
+    const created = await shell.run(['accounts', 'create', '--file', '-', '--json'], {
+      input: JSON.stringify(accountBody('opentok', credentials)),
     });
-    expect(made).toMatchObject({ code: 0, err: '' });
-    const { id, voice } = JSON.parse(made.out) as { id: string; voice: { apiKey: string } };
-    expect(voice.apiKey).toBe(`****${vendor.accountKey.slice(-4)}`);
+    expect(created).toMatchObject({ code: 0, err: '' });
+    const { id, voice } = JSON.parse(created.out) as { id: string; voice: { apiKey: string } };
+    expect(voice.apiKey).toBe(`****${credentials.accountKey.slice(-4)}`);
     for (const secret of [
-      vendor.accountSecret,
-      vendor.signatureSecret,
-      vendor.projectSecret,
-      vendor.callbackSecret,
-      vendor.privateKey.slice(40, 80),
+      credentials.accountSecret,
+      credentials.signatureSecret,
+      credentials.projectSecret,
+      credentials.callbackSecret,
+      credentials.privateKey.slice(40, 80),
     ])
-      expect(made.out).not.toContain(secret);
+      expect(created.out).not.toContain(secret);
     expect((await shell.run(['accounts', 'list'])).out).toContain(id);
     expect(await shell.run(['accounts', 'delete', id])).toMatchObject({ code: 0 });
-    const broken = await shell.run(['accounts', 'create', '--file', '-'], { input: '{"voice": hunter2' });
-    expect([broken.code, broken.err]).toEqual([2, expect.not.stringContaining('hunter2')]);
+    const malformed = await shell.run(['accounts', 'create', '--file', '-'], { input: '{"voice": hunter2' });
+    expect([malformed.code, malformed.err]).toEqual([2, expect.not.stringContaining('hunter2')]);
     expect((await shell.run(['accounts', 'create'])).code).toBe(2);
   });
 });
 
-describe('an operator', () => {
+describe('operator', () => {
   const run = async (...args: string[]): Promise<unknown> => {
     const { code, out, err } = await shell.run(['operator', ...args, '--json']);
     expect([args, code, err]).toEqual([args, 0, '']);
     return JSON.parse(out) as unknown;
   };
 
-  it('sets everything of a tenant, and takes it back', async () => {
+  it('sets and removes every setting of a tenant and of a number', async () => {
     const { tenant } = (await run(
       'tenants',
       'create',
@@ -199,7 +204,7 @@ describe('an operator', () => {
       'DE',
       '--max-spend',
       '500000000',
-      '--max-people',
+      '--max-legs',
       '9',
     )) as { tenant: { id: string } };
     expect(tenant).toMatchObject({
@@ -293,7 +298,7 @@ describe('an operator', () => {
     expect(((await run('audit', '--tenant', tenant.id, '--operation', 'updateTenant')) as object[]).length).toBe(2);
   });
 
-  it('sets a price list from standard input, in as many requests as it needs', async () => {
+  it('loads rates from standard input in as many requests as needed', async () => {
     const prices = Array.from({ length: 620 }, (_, n) => `inbound,+4420${n},EUR,${n}`);
     const loaded = await shell.run(['operator', 'rates', 'load', '--json'], {
       input: ['what,prefix,currency,micro', ...prices, ''].join('\n'),
@@ -317,7 +322,7 @@ describe('an operator', () => {
 });
 
 describe('tail', () => {
-  it('tells events as they happen, and ends when asked to', async () => {
+  it('prints events as they happen, and exits after the type of --until', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
     const ended = shell.run([
       'tail',
@@ -326,7 +331,7 @@ describe('tail', () => {
       '--until',
       'session.ended',
       '--after',
-      await eventBefore(stage),
+      await createPastEvent(stage),
       '--json',
     ]);
     await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
@@ -340,8 +345,8 @@ describe('tail', () => {
     ).toEqual(['session.ending', 'session.ended']);
   });
 
-  it('ends in good order at Ctrl-C', async () => {
-    const child = shell.start(['tail', '--after', await eventBefore(stage), '--json']);
+  it('exits with 0 at Ctrl-C', async () => {
+    const child = shell.start(['tail', '--after', await createPastEvent(stage), '--json']);
     child.stderr.resume();
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
     await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
@@ -351,7 +356,7 @@ describe('tail', () => {
   });
 });
 
-it('the emulator runs until it is told to end', async () => {
+it('emulator runs until SIGTERM', async () => {
   const child = shell.start(['emulator', '--json']);
   child.stderr.resume();
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];

@@ -4,120 +4,135 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
 import { openOutput, type Output } from './output.ts';
-import { readOperatorSettings, readSettings, type Settings } from './settings.ts';
+import { readOperatorSettings, readTenantSettings, type Settings } from './settings.ts';
 
-/** What an action is given. */
-export interface Context {
+export interface CommandContext {
   readonly io: Io;
   readonly out: Output;
-  /** The API, as whoever is logged in. */
+  /** Opens the API with the tenant's key. Throws a UsageError without one. */
   readonly client: () => Partyline;
-  /** The same with an operator's key. */
+  /** Opens the operator API with the operator's key. Throws a UsageError without one. */
   readonly operator: () => Partyline['operator'];
 }
 
-/** An option, as commander writes one: `--limit <n>`. */
-export type Options = Readonly<Record<string, string | readonly [says: string, parse: (text: string) => unknown]>>;
+/** Commander's flags (`--limit <n>`), each with its help text and, where needed, a parser. */
+export type OptionSpecs = Readonly<
+  Record<string, string | readonly [description: string, parse: (text: string) => unknown]>
+>;
 
-export interface Leaf {
+export interface CommandSpec {
   /** Name and arguments: `create <name>`. */
   readonly usage: string;
-  readonly says: string;
-  readonly options?: Options;
-  /** Without the program's name; each is run by a test or stands in docs/cli.md. */
+  readonly description: string;
+  readonly options?: OptionSpecs;
+  /** Command lines without `partyline`. */
   readonly examples: readonly string[];
   readonly run: (
-    context: Context,
+    context: CommandContext,
     args: readonly string[],
     options: Readonly<Record<string, never>>,
   ) => Promise<void> | void;
 }
 
-/** Adds a command that does something to one that groups them. */
-export function addLeaf(io: Io, group: Command, { usage, says, options = {}, examples, run }: Leaf): void {
-  const command = group
+/** Adds a command to the program or to a group, with the options that every command takes. */
+export function addCommand(io: Io, parent: Command, spec: CommandSpec): void {
+  const { usage, description, options = {}, examples, run } = spec;
+  const command = parent
     .command(usage)
-    .description(says)
+    .description(description)
     .addOption(new Option('--json', 'print JSON'))
     .addOption(
-      new Option(
-        '--idempotency-key <key>',
-        'a change under this key is done once, however often it is sent within a day',
-      ).hideHelp(),
+      new Option('--idempotency-key <key>', 'perform the change once, even if repeated within 24 hours').hideHelp(),
     );
   for (const [flags, option] of Object.entries(options)) {
     if (typeof option === 'string') command.option(flags, option);
     else command.option(flags, option[0], (text: string) => option[1](text));
   }
   command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ partyline ${example}`).join('\n')}`);
-  command.action(async (...given: unknown[]) => {
-    // Commander gives the arguments, then the options, then the command itself.
-    const chosen = given.at(-2) as Record<string, never>;
-    const { json = false, idempotencyKey = randomUUID() } = chosen as { json?: boolean; idempotencyKey?: string };
+  command.action(async (...parameters: unknown[]) => {
+    // Commander passes the arguments, then the options, then the command itself.
+    const values = parameters.at(-2) as Record<string, never>;
+    const { json = false, idempotencyKey = randomUUID() } = values as { json?: boolean; idempotencyKey?: string };
     const out = openOutput(io, json);
-    const clientOf = openClients(idempotencyKey);
+    const openClient = clientFactory(idempotencyKey);
     try {
       await run(
         {
           io,
           out,
-          client: () => clientOf(readSettings(io)),
-          operator: () => clientOf(readOperatorSettings(io)).operator,
+          client: () => openClient(readTenantSettings(io)),
+          operator: () => openClient(readOperatorSettings(io)).operator,
         },
-        given.slice(0, -2).flat() as string[],
-        chosen,
+        parameters.slice(0, -2).flat() as string[],
+        values,
       );
     } catch (error) {
       if (exitCodeOf(error) === EXIT.indeterminate && !json)
         io.err(
-          `If it was to change something: the same command with --idempotency-key ${idempotencyKey} does it once, and says what became of it.`,
+          `If the command changes something, repeat it with --idempotency-key ${idempotencyKey}: ` +
+            'the change is then performed once, and the result is printed.',
         );
       throw error;
     }
   });
 }
 
-/** Adds a group of commands, `partyline rooms …`, to the program or to another group. */
-export function addGroup(io: Io, parent: Command, name: string, says: string, leaves: readonly Leaf[]): Command {
-  const group = parent.command(name).description(says);
-  for (const leaf of leaves) addLeaf(io, group, leaf);
+/** Adds a group of commands, such as `partyline rooms ...`, and returns it. */
+export function addCommandGroup(
+  io: Io,
+  parent: Command,
+  name: string,
+  description: string,
+  specs: readonly CommandSpec[],
+): Command {
+  const group = parent.command(name).description(description);
+  for (const spec of specs) addCommand(io, group, spec);
   return group;
 }
 
-/** Clients whose changes are sent under one key: the first as it is, further ones of the same command numbered, so that the command can be repeated as a whole. */
-function openClients(idempotencyKey: string): (settings: Settings) => Partyline {
-  let sent = 0;
-  const newIdempotencyKey = (): string => ((sent += 1) === 1 ? idempotencyKey : `${idempotencyKey}-${sent}`);
+/**
+ * Makes clients that derive the keys of their writes from one key: the first write uses it unchanged, later ones append
+ * `-2`, `-3`. A repeated command then sends the same keys in the same order.
+ */
+function clientFactory(idempotencyKey: string): (settings: Settings) => Partyline {
+  let writes = 0;
+  const newIdempotencyKey = (): string => ((writes += 1) === 1 ? idempotencyKey : `${idempotencyKey}-${writes}`);
   return ({ url, key }) => new Partyline({ baseUrl: url, apiKey: key, newIdempotencyKey });
 }
 
-export function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Give a whole number.');
+export function parseInteger(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Use a whole number.');
   return Number(text);
 }
 
-/** What can be taken away is, by `none`: to the API null, which commander would take for nothing. */
-export const numberOrNone = (text: string): number | 'none' => (text === 'none' ? text : wholeNumber(text));
-export const orNull = <T>(value: T | 'none'): T | null => (value === 'none' ? null : value);
+/** Commander drops a null option, so `none` stays a word until `noneToNull` turns it into the API's null. */
+export const parseIntegerOrNone = (text: string): number | 'none' => (text === 'none' ? text : parseInteger(text));
+export const noneToNull = <T>(value: T | 'none'): T | null => (value === 'none' ? null : value);
 
-export function yesOrNo(text: string): boolean {
-  if (text !== 'yes' && text !== 'no') throw new InvalidArgumentError('Say yes or no.');
+export function parseYesNo(text: string): boolean {
+  if (text !== 'yes' && text !== 'no') throw new InvalidArgumentError('Use yes or no.');
   return text === 'yes';
 }
 
-/** The first so many of a list that is given page by page. */
-export async function first<T>(items: AsyncIterable<T>, most: number): Promise<T[]> {
-  const taken: T[] = [];
-  if (most === 0) return taken;
-  for await (const item of items) if (taken.push(item) >= most) break;
-  return taken;
+/** Removes the options that were not given. */
+export const omitUndefined = <T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+
+/** Reads at most `limit` items of a paged list. */
+export async function takeFirst<T>(items: AsyncIterable<T>, limit: number): Promise<T[]> {
+  const found: T[] = [];
+  if (limit === 0) return found;
+  for await (const item of items) if (found.push(item) >= limit) break;
+  return found;
 }
 
-/** How many of a list are shown, and how large a page is asked for. */
-export const LIMIT = {
-  '-n, --limit <n>': ['how many to show at most (default 20)', wholeNumber],
-} as const satisfies Options;
-export const shown = ({ limit = 20 }: { limit?: number }): { most: number; page: number } => ({
-  most: limit,
-  page: Math.min(100, Math.max(1, limit)),
+const MAX_PAGE_SIZE = 100;
+export const LIMIT_OPTION = {
+  '-n, --limit <n>': ['print at most this many (default 20)', parseInteger],
+} as const satisfies OptionSpecs;
+export const pageOptions = ({ limit = 20 }: { limit?: number }): { limit: number; pageSize: number } => ({
+  limit,
+  pageSize: Math.min(MAX_PAGE_SIZE, Math.max(1, limit)),
 });

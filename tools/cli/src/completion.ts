@@ -1,88 +1,103 @@
 import type { Command } from 'commander';
 
-/** One place in the tree of commands: what may follow it. */
-interface Place {
-  /** The words that lead here: `rooms create`; empty at the top. */
+/** The words that may follow one command. */
+interface CompletionNode {
+  /** The names of the command and its groups: `rooms create`; empty for the program. */
   readonly path: string;
-  readonly words: readonly { readonly word: string; readonly says: string }[];
+  readonly words: readonly { readonly word: string; readonly description: string }[];
 }
 
-/** Every command, with its subcommands and options, as commander knows them. */
-function placesOf(command: Command, path = ''): Place[] {
+/** Lists a command and all commands below it, each with its subcommands and options. */
+function listNodes(command: Command, path = ''): CompletionNode[] {
   const commands = command.commands.filter((each) => each.name() !== 'help');
   const words = [
-    ...commands.map((each) => ({ word: each.name(), says: each.description() })),
+    ...commands.map((each) => ({ word: each.name(), description: each.description() })),
     ...command.options.flatMap(({ long, description }) =>
-      typeof long === 'string' ? [{ word: long, says: description }] : [],
+      typeof long === 'string' ? [{ word: long, description }] : [],
     ),
-    { word: '--help', says: 'how it is used' },
+    { word: '--help', description: 'print help' },
   ];
-  return [{ path, words }, ...commands.flatMap((each) => placesOf(each, `${path} ${each.name()}`.trim()))];
+  return [{ path, words }, ...commands.flatMap((each) => listNodes(each, `${path} ${each.name()}`.trim()))];
 }
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** A script that completes commands and options in a shell. Nothing is asked of the network. */
+/** Returns a script that completes commands and options in a shell, without network access. */
 export function completionFor(shell: Shell, program: Command): string {
-  const places = placesOf(program);
-  return { bash: forBash, zsh: forZsh, fish: forFish }[shell](program.name(), places);
+  const nodes = listNodes(program);
+  return { bash: forBash, zsh: forZsh, fish: forFish }[shell](program.name(), nodes);
 }
 
-/** In the words of bash and zsh: follows the words as long as they name commands. */
-const walk = (places: readonly Place[]): string => `case "$path $word" in
-      ${places
+/** For bash and zsh: appends the word to `path` if that names a command. */
+const appendToPath = (nodes: readonly CompletionNode[]): string => `case "$path $word" in
+      ${nodes
         .filter(({ path }) => path !== '')
         .map(({ path }) => `"${path.includes(' ') ? path : ` ${path}`}"`)
         .join('|')}) path="\${path:+$path }$word" ;;
     esac`;
 
-const forBash = (
-  name: string,
-  places: readonly Place[],
-): string => `# ${name} completion bash: put this in ~/.bashrc: source <(${name} completion bash)
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+const joinLines = (nodes: readonly CompletionNode[], lineOf: (node: CompletionNode) => string): string =>
+  nodes.map(lineOf).join('\n');
+
+function forBash(name: string, nodes: readonly CompletionNode[]): string {
+  const toCase = ({ path, words }: CompletionNode): string =>
+    `    "${path}") words="${words.map(({ word }) => word).join(' ')}" ;;`;
+  return `# ${name} completion bash: put this in ~/.bashrc: source <(${name} completion bash)
 _${name}() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" path="" word words=""
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    ${walk(places)}
+    ${appendToPath(nodes)}
   done
   case "$path" in
-${places.map(({ path, words }) => `    "${path}") words="${words.map(({ word }) => word).join(' ')}" ;;`).join('\n')}
+${joinLines(nodes, toCase)}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 complete -F _${name} ${name}`;
+}
 
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-
-const forZsh = (name: string, places: readonly Place[]): string => `#compdef ${name}
+function forZsh(name: string, nodes: readonly CompletionNode[]): string {
+  const toCase = ({ path, words }: CompletionNode): string => {
+    const items = words.map(({ word, description }) => quote(`${word.replaceAll(':', '\\:')}:${description}`));
+    return `    "${path}") found=(${items.join(' ')}) ;;`;
+  };
+  return `#compdef ${name}
 # ${name} completion zsh: put this in ~/.zshrc after compinit: source <(${name} completion zsh)
 _${name}() {
   local path="" word
   local -a found
   for word in "\${(@)words[2,CURRENT-1]}"; do
-    ${walk(places)}
+    ${appendToPath(nodes)}
   done
   case "$path" in
-${places.map(({ path, words }) => `    "${path}") found=(${words.map(({ word, says }) => quoted(`${word.replaceAll(':', '\\:')}:${says}`)).join(' ')}) ;;`).join('\n')}
+${joinLines(nodes, toCase)}
   esac
   _describe '${name}' found
 }
 compdef _${name} ${name}`;
+}
 
-const forFish = (
-  name: string,
-  places: readonly Place[],
-): string => `# ${name} completion fish: ${name} completion fish > ~/.config/fish/completions/${name}.fish
+function forFish(name: string, nodes: readonly CompletionNode[]): string {
+  const paths = nodes.filter(({ path }) => path !== '').map(({ path }) => quote(path));
+  const toCompletions = ({ path, words }: CompletionNode): string => {
+    const condition = quote(`test "$(__${name}_path)" = ${quote(path)}`);
+    return words
+      .map(({ word, description }) => {
+        const flag = word.startsWith('--') ? `-l ${word.slice(2)}` : `-a ${word}`;
+        return `complete -c ${name} -n ${condition} ${flag} -d ${quote(description)}`;
+      })
+      .join('\n');
+  };
+  return `# ${name} completion fish: ${name} completion fish > ~/.config/fish/completions/${name}.fish
 function __${name}_path
   set -l path
   for word in (commandline -opc)[2..]
-    contains -- (string join ' ' $path $word) ${places
-      .filter(({ path }) => path !== '')
-      .map(({ path }) => quoted(path))
-      .join(' ')}; and set -a path $word
+    contains -- (string join ' ' $path $word) ${paths.join(' ')}; and set -a path $word
   end
   string join ' ' $path
 end
 complete -c ${name} -f
-${places.flatMap(({ path, words }) => words.map(({ word, says }) => `complete -c ${name} -n ${quoted(`test "$(__${name}_path)" = ${quoted(path)}`)} ${word.startsWith('--') ? `-l ${word.slice(2)}` : `-a ${word}`} -d ${quoted(says)}`)).join('\n')}`;
+${joinLines(nodes, toCompletions)}`;
+}

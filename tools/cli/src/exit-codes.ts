@@ -1,9 +1,9 @@
 import { PartylineError } from '@partyline/sdk/error';
 
-/** What the exit code says; docs/cli.md lists them. */
-export const EXIT = { ok: 0, server: 1, usage: 2, auth: 3, state: 4, indeterminate: 5, later: 6 } as const;
+/** Exit codes of the process; docs/cli.md lists them. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, auth: 3, conflict: 4, indeterminate: 5, rateLimited: 6 } as const;
 
-/** A mistake in how the command was called, with the next step. */
+/** The command line or its input is wrong; `fix` states the next step. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly fix: string;
@@ -13,29 +13,29 @@ export class UsageError extends Error {
   }
 }
 
-const BY_STATUS: Readonly<Record<number, number>> = {
+const EXIT_BY_STATUS: Readonly<Record<number, number>> = {
   400: EXIT.usage,
   401: EXIT.auth,
-  402: EXIT.state,
+  402: EXIT.conflict,
   403: EXIT.auth,
-  404: EXIT.state,
-  409: EXIT.state,
-  410: EXIT.state,
-  412: EXIT.state,
+  404: EXIT.conflict,
+  409: EXIT.conflict,
+  410: EXIT.conflict,
+  412: EXIT.conflict,
   413: EXIT.usage,
   415: EXIT.usage,
   422: EXIT.usage,
-  428: EXIT.state,
-  // The provider gave no answer: it may have been done.
-  429: EXIT.later,
+  428: EXIT.conflict,
+  429: EXIT.rateLimited,
+  // The provider sent no response, so the outcome is unknown.
   504: EXIT.indeterminate,
 };
 
-/** The exit code of an error. No answer at all: whether it was done is not known. */
+/** Maps an error to the exit code; without any response the outcome is indeterminate. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
-  if (!(error instanceof PartylineError)) return EXIT.server;
+  if (!(error instanceof PartylineError)) return EXIT.failed;
   if (error.reason === 'no-answer') return EXIT.indeterminate;
   if (error.reason === 'invalid-options') return EXIT.usage;
-  return BY_STATUS[error.status] ?? EXIT.server;
+  return EXIT_BY_STATUS[error.status] ?? EXIT.failed;
 }

@@ -1,11 +1,11 @@
-/** What a command needs from the world. */
+/** The process's environment and standard streams. */
 export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   out(line: string): void;
   err(line: string): void;
-  /** All of standard input. */
+  /** Reads standard input to its end. */
   readInput(): Promise<string>;
-  /** Fires at Ctrl-C or SIGTERM. */
+  /** Aborted at Ctrl-C or SIGTERM. */
   readonly interrupted: AbortSignal;
 }

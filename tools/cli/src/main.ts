@@ -4,16 +4,16 @@ import { text } from 'node:stream/consumers';
 import { run } from './program.ts';
 
 let interrupted: AbortController | undefined;
-/** Only a command that runs until it is told to stop wants to end by itself; every other is ended at once. */
-function untilInterrupted(): AbortSignal {
+/** Installs signal handlers on first use, so that Ctrl-C ends all other commands at once. */
+function interruptSignal(): AbortSignal {
   if (interrupted === undefined) {
-    const begun = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => begun.abort());
-    interrupted = begun;
+    const controller = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+    interrupted = controller;
   }
   return interrupted.signal;
 }
-// Whoever reads us may stop, as head does.
+// A closed pipe (`partyline ... | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 process.exitCode = await run(
@@ -24,7 +24,7 @@ process.exitCode = await run(
     err: (line) => process.stderr.write(`${line}\n`),
     readInput: () => text(process.stdin),
     get interrupted() {
-      return untilInterrupted();
+      return interruptSignal();
     },
   },
   process.argv.slice(2),

@@ -1,34 +1,34 @@
 import type { PartylineError } from '@partyline/sdk/error';
 import type { Io } from './io.ts';
 
-/** Prints what a command found: for people, or as JSON. */
+/** Prints results as text, or as JSON with `--json`. */
 export interface Output {
   readonly json: boolean;
-  /** One thing: its fields, a line each; as JSON all of it. `only`: the fields to show people. */
-  thing(value: object, only?: readonly string[]): void;
-  /** Things: a table of these columns; as JSON a list of all of them. */
-  table(rows: readonly object[], columns: readonly string[], none: string): void;
-  /** One of many that come over time; as JSON one line. */
+  /** Prints one object, a field a line. `fields` selects the fields of the text; JSON always has all. */
+  object(value: object, fields?: readonly string[]): void;
+  /** Prints objects as a table of `columns`, or `emptyText`. JSON is an array of whole objects. */
+  table(rows: readonly object[], columns: readonly string[], emptyText: string): void;
+  /** Prints one object of a stream on one line, as `text` or as JSON. */
   line(value: object, text: string): void;
-  /** What only people want to read. */
-  say(text: string): void;
+  /** Prints text that JSON output omits. */
+  message(text: string): void;
 }
 
 export const openOutput = ({ out }: Pick<Io, 'out'>, json: boolean): Output => ({
   json,
-  thing(value, only) {
+  object(value, fields) {
     if (json) return out(JSON.stringify(value, null, 2));
-    const fields = flatten(value).filter(
-      ([name]) => only === undefined || only.some((wanted) => name === wanted || name.startsWith(`${wanted}.`)),
+    const shown = flatten(value).filter(
+      ([path]) => fields === undefined || fields.some((field) => path === field || path.startsWith(`${field}.`)),
     );
-    const width = Math.max(0, ...fields.map(([name]) => name.length));
-    for (const [name, text] of fields)
-      out(`${name.padEnd(width)}  ${text.replaceAll('\n', `\n${' '.repeat(width + 2)}`)}`);
+    const width = Math.max(0, ...shown.map(([path]) => path.length));
+    for (const [path, text] of shown)
+      out(`${path.padEnd(width)}  ${text.replaceAll('\n', `\n${' '.repeat(width + 2)}`)}`);
     return undefined;
   },
-  table(rows, columns, none) {
+  table(rows, columns, emptyText) {
     if (json) return out(JSON.stringify(rows, null, 2));
-    if (rows.length === 0) return out(none);
+    if (rows.length === 0) return out(emptyText);
     const cells = rows.map((row) => {
       const fields = new Map(flatten(row));
       return columns.map((column) => fields.get(column) ?? '');
@@ -44,37 +44,37 @@ export const openOutput = ({ out }: Pick<Io, 'out'>, json: boolean): Output => (
     return undefined;
   },
   line: (value, text) => out(json ? JSON.stringify(value) : text),
-  say(text) {
+  message(text) {
     if (!json) out(text);
   },
 });
 
-/** Fields by their path: `room.id`. Lists of plain values on one line; lists of things counted, since a table of their own shows them. */
-function flatten(value: object, before = ''): [string, string][] {
+/** Fields with their path (`room.id`). A list of scalars is joined, a list of objects becomes its length. */
+function flatten(value: object, prefix = ''): [path: string, text: string][] {
   return Object.entries(value).flatMap(([name, field]: [string, unknown]): [string, string][] => {
-    const path = before + name;
-    if (field === null || field === undefined) return [[path, '–']];
+    const path = prefix + name;
+    if (field === null || field === undefined) return [[path, '-']];
     if (Array.isArray(field))
-      return [[path, field.every((one) => typeof one !== 'object') ? field.join(', ') : String(field.length)]];
+      return [[path, field.every((item) => typeof item !== 'object') ? field.join(', ') : String(field.length)]];
     if (typeof field === 'object') return flatten(field, `${path}.`);
     return [[path, typeof field === 'string' ? field : JSON.stringify(field)]];
   });
 }
 
-/** An error as people read it: what is wrong, each wrong field, and the next step. */
-export function describeError(error: unknown): string {
+/** Formats an error as text: the message, each wrong field, and the fix. */
+export function formatError(error: unknown): string {
   const { message, fix, errors = [], requestId, status } = error as Partial<PartylineError> & Error;
   const fields = errors.map(({ pointer, detail }) => `  ${pointer === '' ? 'the body' : pointer.slice(1)} ${detail}`);
   return [
     `partyline: ${message}`,
     ...fields,
     ...(fix === undefined ? [] : [fix]),
-    ...(requestId === undefined || (status ?? 0) < 500 ? [] : [`Request ${requestId}`]),
+    ...(requestId === undefined || (status ?? 0) < 500 ? [] : [`Request id: ${requestId}`]),
   ].join('\n');
 }
 
-/** The same for programs. */
-export const errorAsJson = (error: unknown): string => {
+/** Formats an error as one line of JSON. */
+export const formatErrorAsJson = (error: unknown): string => {
   const { name, message, fix, errors, requestId, status, reason } = error as Partial<PartylineError> & Error;
   return JSON.stringify({
     error: { reason: reason ?? (name === 'UsageError' ? 'usage' : 'failed'), status, message, fix, errors, requestId },

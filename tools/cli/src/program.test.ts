@@ -7,8 +7,8 @@ import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/t
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildProgram, run as runProgram } from './program.ts';
-import { eventBefore } from './testing/event-before.ts';
-import { openShell, wordsOf, type Shell } from './testing/shell.ts';
+import { createPastEvent } from './testing/create-past-event.ts';
+import { openShell, splitWords, type Shell } from './testing/shell.ts';
 
 let stage: Stage;
 let shell: Shell;
@@ -41,7 +41,7 @@ describe('completion', () => {
       .filter((word) => word !== '');
   };
 
-  it('in bash offers what may come next', () => {
+  it('completes commands and options in bash', () => {
     expect(complete('ro')).toEqual(['rooms']);
     expect(complete('rooms', 'c')).toEqual(['create']);
     expect(complete('rooms', 'create', 'Some name', '--max-p')).toEqual(['--max-participants']);
@@ -52,16 +52,16 @@ describe('completion', () => {
     expect(complete('keys', '')).toEqual(expect.arrayContaining(['list', 'create', 'rotate', 'revoke']));
   });
 
-  it.each(['zsh', 'fish'])('in %s knows every command', async (name) => {
+  it.each(['zsh', 'fish'])('lists every command for %s', async (name) => {
     const { out } = await shell.run(['completion', name]);
-    for (const { path } of leaves()) for (const word of path.split(' ')) expect(out).toContain(word);
+    for (const { path } of listCommands()) for (const word of path.split(' ')) expect(out).toContain(word);
   });
 
-  it('is for shells that it knows', async () => expect((await shell.run(['completion', 'tcsh'])).code).toBe(2));
+  it('rejects an unknown shell', async () => expect((await shell.run(['completion', 'tcsh'])).code).toBe(2));
 });
 
-/** Every command that does something. */
-function leaves(): { path: string; command: Command }[] {
+/** Lists the commands that have no subcommands. */
+function listCommands(): { path: string; command: Command }[] {
   const walk = (command: Command, path: string): { path: string; command: Command }[] =>
     command.commands.length === 0
       ? [{ path, command }]
@@ -79,8 +79,8 @@ function leaves(): { path: string; command: Command }[] {
   );
 }
 
-it('every command explains itself, with examples of its own', () => {
-  for (const { path, command } of leaves()) {
+it('prints help with examples for every command', () => {
+  for (const { path, command } of listCommands()) {
     let help = '';
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
     expect(help).toMatch(/Examples:\n {2}\$ partyline /);
@@ -92,30 +92,30 @@ describe('docs/cli.md', () => {
   const page = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
   const examples = [...page.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'));
 
-  it('names every command', () => {
-    for (const { path } of leaves()) expect(page).toContain(path.split(' ').at(-1));
+  it('mentions every command', () => {
+    for (const { path } of listCommands()) expect(page).toContain(path.split(' ').at(-1));
   });
 
-  it('is shortened to one line in the README', async () => {
+  it('matches the example in the README, which runs', async () => {
     const [, line = ''] =
       /```sh\nnpm run --silent partyline -- (.*)\n```/.exec(
         readFileSync(new URL('../../../README.md', import.meta.url), 'utf8'),
       ) ?? [];
-    expect(await shell.run(wordsOf(line, {}))).toMatchObject({
+    expect(await shell.run(splitWords(line, {}))).toMatchObject({
       code: 0,
       out: expect.stringContaining('pinSpaced') as string,
     });
   });
 
-  it('has examples that work', async () => {
+  it('contains only examples that run', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    const { body: rung } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, {
+    const { body: dialled } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, {
       body: { phone: '+442079460018' },
     });
     const { body: key } = await stage.ask('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
     const { body: other } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Other room' } });
     const { body: pin } = await stage.ask('POST', `/v1/rooms/${other.room.id}/pins`, { body: { name: 'Ada' } });
-    const { body: made } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
+    const { body: created } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
     const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', {
       body: { url: 'https://example.com/events' },
     });
@@ -124,14 +124,14 @@ describe('docs/cli.md', () => {
       KEY: stage.keys.ours,
       ROOM: body.room.id,
       SESSION: body.session.id,
-      PARTICIPANT: rung.participantId,
+      PARTICIPANT: dialled.participantId,
       KEYID: key.apiKey.id,
       ENDPOINT: endpoint.endpoint.id,
       OTHER_ROOM: other.room.id,
       PIN: pin.id,
-      TENANT: made.tenant.id,
+      TENANT: created.tenant.id,
       SINCE: new Date(Date.now() - 60_000).toISOString(),
-      EVENT: await eventBefore(stage),
+      EVENT: await createPastEvent(stage),
     };
     const [accountFile, rotateFile] = [join(shell.home, 'account.json'), join(shell.home, 'new.json')];
     writeFileSync(accountFile, JSON.stringify(accountBody('unified', createVendor())));
@@ -142,7 +142,7 @@ describe('docs/cli.md', () => {
     Object.assign(variables, { ACCOUNT: account.id, ACCOUNTFILE: accountFile, ROTATEFILE: rotateFile });
     expect(examples.length).toBeGreaterThan(40);
     const errors: string[] = [];
-    // Without a process for each, which takes a second to start.
+    // Run in this process: starting one takes a second per example.
     const io = {
       env: {
         PARTYLINE_URL: stage.url,
@@ -157,7 +157,7 @@ describe('docs/cli.md', () => {
       interrupted: new AbortController().signal,
     };
     for (const example of examples) {
-      const [name, ...args] = wordsOf(example, variables);
+      const [name, ...args] = splitWords(example, variables);
       expect([example, name, await runProgram(io, args), errors]).toEqual([example, 'partyline', 0, []]);
     }
   });

@@ -1,13 +1,13 @@
 import { SDK_VERSION } from '@partyline/sdk/version';
 import { Argument, Command, CommanderError } from 'commander';
-import { addGroup, addLeaf } from './command.ts';
+import { addCommandGroup, addCommand } from './command.ts';
 import { audit, keys, limits, numbers } from './commands/account.ts';
-import { doctor, FaultFound } from './commands/doctor.ts';
+import { doctor, DoctorFailedError } from './commands/doctor.ts';
 import { emulator } from './commands/emulator.ts';
 import { endpoints } from './commands/endpoints.ts';
 import { login, logout, whoami } from './commands/login.ts';
 import { numbers as operatorNumbers } from './commands/operator/numbers.ts';
-import { audit as auditOfAll, limits as platformLimits, rates } from './commands/operator/platform.ts';
+import { audit as platformAudit, limits as platformLimits, rates } from './commands/operator/platform.ts';
 import { tenants } from './commands/operator/tenants.ts';
 import { calls, participants } from './commands/participants.ts';
 import { pins } from './commands/pins.ts';
@@ -19,41 +19,48 @@ import { usage } from './commands/usage.ts';
 import { completionFor, SHELLS, type Shell } from './completion.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import type { Io } from './io.ts';
-import { describeError, errorAsJson } from './output.ts';
+import { formatError, formatErrorAsJson } from './output.ts';
 
-const ABOUT = `
-Exit codes: 0 done; 1 our or the provider's fault, or doctor found one; 2 wrong usage or input; 3 the key is not taken or may not; 4 not found, or in conflict
-with how things stand; 5 no answer, so it may have been done; 6 too many requests, try later.
+const HELP_FOOTER = `
+Exit codes:
+  0  success
+  1  server or provider error, or doctor found a fault
+  2  wrong usage or input
+  3  key rejected, or a scope is missing
+  4  not found, or in conflict with the current state
+  5  no response: the change may have been performed
+  6  rate limit exceeded: try again later
 
-Every command takes --json, and one that changes something --idempotency-key <key>: sent again under the same key within a day, it is done once.
+Every command takes --json. Every command that changes something takes --idempotency-key <key>: repeated with the
+same key within 24 hours, the change is performed once.
 
-PARTYLINE_URL, PARTYLINE_KEY and PARTYLINE_OPERATOR_KEY win over what login has stored. docs/cli.md has a page on all of it.`;
+PARTYLINE_URL, PARTYLINE_KEY and PARTYLINE_OPERATOR_KEY take precedence over the stored login. See docs/cli.md.`;
 
-/** Every command, as one tree: what is run, what --help shows, and what the shells complete. */
+/** Builds the tree of all commands, which parsing, help and completion share. */
 export function buildProgram(io: Io): Command {
   const program = new Command('partyline')
-    .description('Partyline from the command line: rooms, calls, live events, the hang-up ledger.')
+    .description('The command line of Partyline: rooms, calls, live events, the hang-up ledger.')
     .version(SDK_VERSION)
-    .addHelpText('after', ABOUT);
-  for (const leaf of [login, logout, whoami]) addLeaf(io, program, leaf);
-  addGroup(io, program, 'rooms', 'Create, look at and end rooms.', rooms);
-  addGroup(io, program, 'calls', 'Ring people, and see connections.', calls);
-  addGroup(io, program, 'participants', 'See who is there, mute them, send them out.', participants);
-  addGroup(io, program, 'pins', 'PINs of people’s own, and new ones for a room.', pins);
-  addGroup(io, program, 'sessions', 'Meetings, and what happened in them.', sessions);
-  for (const leaf of [tail, hangUps]) addLeaf(io, program, leaf);
-  addGroup(io, program, 'endpoints', 'Have events sent to you.', endpoints);
-  addGroup(io, program, 'accounts', 'Your own accounts at the provider.', accounts);
-  addGroup(io, program, 'usage', 'What was used, what it costs, and what is left.', usage);
-  addGroup(io, program, 'keys', 'API keys.', keys);
-  for (const leaf of [limits, numbers, audit, doctor, emulator]) addLeaf(io, program, leaf);
-  const operator = addGroup(io, program, 'operator', 'For who runs the platform, with an operator’s key.', [
-    auditOfAll,
+    .addHelpText('after', HELP_FOOTER);
+  for (const spec of [login, logout, whoami]) addCommand(io, program, spec);
+  addCommandGroup(io, program, 'rooms', 'Create, change and end rooms.', rooms);
+  addCommandGroup(io, program, 'calls', 'Dial out and list connections.', calls);
+  addCommandGroup(io, program, 'participants', 'List, mute and remove participants.', participants);
+  addCommandGroup(io, program, 'pins', 'Manage the PINs of a room.', pins);
+  addCommandGroup(io, program, 'sessions', 'List and end sessions, and print their timelines.', sessions);
+  for (const spec of [tail, hangUps]) addCommand(io, program, spec);
+  addCommandGroup(io, program, 'endpoints', 'Manage endpoints that receive events.', endpoints);
+  addCommandGroup(io, program, 'accounts', 'Manage your own provider accounts.', accounts);
+  addCommandGroup(io, program, 'usage', 'Print usage, prices and spend limits.', usage);
+  addCommandGroup(io, program, 'keys', 'Manage API keys.', keys);
+  for (const spec of [limits, numbers, audit, doctor, emulator]) addCommand(io, program, spec);
+  const operator = addCommandGroup(io, program, 'operator', 'Operate the platform; needs an operator key.', [
+    platformAudit,
   ]);
-  addGroup(io, operator, 'tenants', 'Create, change, suspend and delete tenants.', tenants);
-  addGroup(io, operator, 'numbers', 'The numbers that callers dial.', operatorNumbers);
-  addGroup(io, operator, 'limits', 'What every tenant may use that has no limit of its own.', platformLimits);
-  addGroup(io, operator, 'rates', 'What a minute is taken to cost.', rates);
+  addCommandGroup(io, operator, 'tenants', 'Create, change, suspend and delete tenants.', tenants);
+  addCommandGroup(io, operator, 'numbers', 'Manage dial-in numbers.', operatorNumbers);
+  addCommandGroup(io, operator, 'limits', 'Manage the default limits of tenants.', platformLimits);
+  addCommandGroup(io, operator, 'rates', 'Manage the estimated prices per minute.', rates);
   program
     .command('completion')
     .description('Print a script that completes commands in your shell.')
@@ -63,26 +70,26 @@ export function buildProgram(io: Io): Command {
   return program;
 }
 
-/** Runs one command line, and gives its exit code. */
+/** Runs one command line and returns its exit code. */
 export async function run(io: Io, args: readonly string[]): Promise<number> {
   const program = buildProgram(io);
-  const quiet = (command: Command): void => {
+  const redirectOutput = (command: Command): void => {
     command
       .exitOverride()
       .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) })
       .showHelpAfterError(
-        `(partyline ${command.name() === 'partyline' ? '' : `${pathOf(command)} `}--help shows how it is used)`,
+        `(run partyline ${command.name() === 'partyline' ? '' : `${pathOf(command)} `}--help for help)`,
       );
-    for (const each of command.commands) quiet(each);
+    for (const child of command.commands) redirectOutput(child);
   };
-  quiet(program);
+  redirectOutput(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    if (error instanceof FaultFound) return error.exitCode;
-    io.err(args.includes('--json') ? errorAsJson(error) : describeError(error));
+    if (error instanceof DoctorFailedError) return error.exitCode;
+    io.err(args.includes('--json') ? formatErrorAsJson(error) : formatError(error));
     return exitCodeOf(error);
   }
 }

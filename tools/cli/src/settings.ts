@@ -3,90 +3,96 @@ import { dirname, join } from 'node:path';
 import { UsageError } from './exit-codes.ts';
 import type { Io } from './io.ts';
 
-/** Whom to ask, and as whom. */
+/** The API's address and the key to use. */
 export interface Settings {
   readonly url: string;
   readonly key: string;
 }
 
-/** Where they are kept: `$PARTYLINE_CONFIG`, or config.json in the user's own configuration folder. */
-const settingsFile = ({ env, home }: Pick<Io, 'env' | 'home'>): string =>
+type SettingsSource = Pick<Io, 'env' | 'home'>;
+
+/** Returns `$PARTYLINE_CONFIG`, or config.json in the user's configuration folder. */
+const settingsPath = ({ env, home }: SettingsSource): string =>
   env['PARTYLINE_CONFIG'] ?? join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'partyline', 'config.json');
 
-/** What is kept: a tenant's key, an operator's, or both of one address. */
-interface Kept {
+/** A tenant's key, an operator's key or both, for one address. */
+interface StoredSettings {
   readonly url?: string;
   readonly key?: string;
   readonly operatorKey?: string;
 }
-type World = Pick<Io, 'env' | 'home'>;
 
-/** An address as it is kept and compared. */
-export const withoutSlash = (url: string): string => url.replace(/\/+$/, '');
+/** The form in which an address is stored and compared. */
+export const trimTrailingSlashes = (url: string): string => url.replace(/\/+$/, '');
 
-/** What was stored at the last login, if anything. */
-function storedSettings(io: World): Kept {
-  const file = settingsFile(io);
+/** Reads the file of the last login; empty when none exists. Throws a UsageError when it is not JSON. */
+function loadSettings(source: SettingsSource): StoredSettings {
+  const file = settingsPath(source);
   if (!existsSync(file)) return {};
   try {
-    const { url, key, operatorKey } = JSON.parse(readFileSync(file, 'utf8')) as Kept;
+    const { url, key, operatorKey } = JSON.parse(readFileSync(file, 'utf8')) as StoredSettings;
     return {
       ...(typeof url === 'string' && { url }),
       ...(typeof key === 'string' && { key }),
       ...(typeof operatorKey === 'string' && { operatorKey }),
     };
   } catch {
-    throw new UsageError(`${file} cannot be read.`, 'Delete it and run partyline login again.');
+    throw new UsageError(`${file} cannot be read.`, 'Delete the file and run partyline login again.');
   }
 }
 
-/** The environment's, or what was stored. A stored key goes to the address that it was stored for and to no other. */
-export function knownSettings(io: World): Kept {
-  const { PARTYLINE_URL: url, PARTYLINE_KEY: key, PARTYLINE_OPERATOR_KEY: operatorKey } = io.env;
-  const stored = storedSettings(io);
-  const kept = url === undefined || withoutSlash(url) === stored.url ? stored : {};
+/** Merges the environment over the stored file. A stored key is used only for the address it was stored with. */
+export function resolveSettings(source: SettingsSource): StoredSettings {
+  const { PARTYLINE_URL: url, PARTYLINE_KEY: key, PARTYLINE_OPERATOR_KEY: operatorKey } = source.env;
+  const stored = loadSettings(source);
+  const usable = url === undefined || trimTrailingSlashes(url) === stored.url ? stored : {};
   return {
-    ...kept,
+    ...usable,
     ...(url !== undefined && { url }),
     ...(key !== undefined && { key }),
     ...(operatorKey !== undefined && { operatorKey }),
   };
 }
 
-/** Whom to ask, as a tenant. Throws a UsageError when that is not known. */
-export function readSettings(io: World): Settings {
-  const { url, key } = knownSettings(io);
-  if (url === undefined || key === undefined)
-    throw new UsageError(
-      `You are not logged in: no ${url === undefined ? 'address' : 'key'} is known.`,
-      'Run partyline login --url … --key …, or set PARTYLINE_URL and PARTYLINE_KEY.',
-    );
+/** Returns the address and the tenant's key. Throws a UsageError when one is missing. */
+export function readTenantSettings(source: SettingsSource): Settings {
+  const { url, key } = resolveSettings(source);
+  if (url === undefined || key === undefined) throw notLoggedIn(url === undefined ? 'address' : 'key');
   return { url, key };
 }
 
-/** The same as an operator. */
-export function readOperatorSettings(io: World): Settings {
-  const { url, operatorKey } = knownSettings(io);
+/** Returns the address and the operator's key. Throws a UsageError when one is missing. */
+export function readOperatorSettings(source: SettingsSource): Settings {
+  const { url, operatorKey } = resolveSettings(source);
   if (url === undefined || operatorKey === undefined) {
     throw new UsageError(
-      `You are not logged in as an operator: no ${url === undefined ? 'address' : 'operator’s key'} is known.`,
-      'Run partyline login --url … --key plop_…, or set PARTYLINE_URL and PARTYLINE_OPERATOR_KEY.',
+      `You are not logged in as an operator: no ${url === undefined ? 'address' : 'operator key'} is set.`,
+      'Run partyline login --url <url> --key plop_..., or set PARTYLINE_URL and PARTYLINE_OPERATOR_KEY.',
     );
   }
   return { url, key: operatorKey };
 }
 
-/** Keeps a key beside the other side's, if that is of the same address. Readable by its owner alone, from the first byte on. */
-export function storeSettings(io: World, { url, ...key }: Kept & { readonly url: string }): string {
-  const file = settingsFile(io);
-  const before = storedSettings(io);
-  const kept: Kept = { ...(before.url === url && before), url, ...key };
+export const notLoggedIn = (missing: 'address' | 'key'): UsageError =>
+  new UsageError(
+    `You are not logged in: no ${missing} is set.`,
+    'Run partyline login --url <url> --key <key>, or set PARTYLINE_URL and PARTYLINE_KEY.',
+  );
+
+/** Stores a key and returns the file's path. The other kind of key stays if it is for the same address. */
+export function saveSettings(
+  source: SettingsSource,
+  { url, ...keys }: StoredSettings & { readonly url: string },
+): string {
+  const file = settingsPath(source);
+  const stored = loadSettings(source);
+  const settings: StoredSettings = { ...(stored.url === url && stored), url, ...keys };
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // Its mode is set only when it is made: one that others could read must not stay so.
+  // `mode` applies only to a new file, and an existing one may be readable by others.
   rmSync(file, { force: true });
-  writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+  writeFileSync(file, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
   chmodSync(file, 0o600);
   return file;
 }
 
-export const forgetSettings = (io: World): void => rmSync(settingsFile(io), { force: true });
+export const deleteSettings = (source: SettingsSource): void => rmSync(settingsPath(source), { force: true });

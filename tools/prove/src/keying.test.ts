@@ -9,7 +9,7 @@ it('callers have the times and tries that the database gives them', async () => 
   try {
     await client.connect();
     const { rows } = await client.query(
-      'SELECT extract(epoch FROM time_to_key(false))::int AS key, tries_for_pin(false) AS tries, extract(epoch FROM time_for_good_bye())::int AS bye',
+      'SELECT extract(epoch FROM pin_entry_time(false))::int AS key, max_pin_attempts(false) AS tries, extract(epoch FROM goodbye_time())::int AS bye',
     );
     expect(rows).toEqual([{ key: KEYING_S, tries: MAX_TRIES, bye: GOOD_BYE_S }]);
   } finally {

@@ -1,15 +1,17 @@
-/** A further account of the vendor's, with all that usually belongs to it, as one thing to add. */
+/** Configuration patches that add a complete Vonage account or change its callback addresses. */
 import type { EmulatorConfigPatch } from './config.ts';
 
-/** Where the webhooks of an account's application and project go. All come by POST. */
+/** The addresses for the webhooks of an account's application and project. All use POST. */
 export interface Callbacks {
   readonly answerUrl: string;
   readonly eventUrl: string;
-  /** Session and SIP monitoring, of the OpenTok project and of the application's video. */
+  /** Session and SIP monitoring of the OpenTok project and of the application's video. */
   readonly videoUrl: string;
 }
 
-/** An account, an application both of Voice and of unified Video, and an OpenTok project, whose it is. */
+/**
+ * An account with one application (Voice and unified Video) and, optionally, an OpenTok project.
+ */
 export interface NewAccount {
   readonly apiKey: string;
   readonly apiSecret: string;
@@ -17,15 +19,15 @@ export interface NewAccount {
   /** `publicKey`: PEM (SPKI). */
   readonly application: { readonly id: string; readonly publicKey: string };
   readonly project?: { readonly apiKey: string; readonly apiSecret: string };
-  /** Signs the video callbacks; left out: they are unsigned. */
+  /** Signs the video callbacks. Without it they are unsigned. */
   readonly callbackSecret?: string;
-  /** E.164: linked to the application. */
+  /** E.164 numbers to link to the application. */
   readonly numbers?: readonly string[];
-  /** May come later (`callbacksPatch`): whoever is called back may have to know the account first. */
+  /** May be set later: the webhook server may need the account before it has addresses. */
   readonly callbacks?: Callbacks;
 }
 
-/** What adds an account, for `PUT /emulator/config`. */
+/** Builds the `PUT /emulator/config` body that adds an account, or updates one that exists. */
 export function accountPatch(added: NewAccount): EmulatorConfigPatch {
   const { apiKey, apiSecret, signatureSecret, application, project, callbackSecret, numbers = [], callbacks } = added;
   const signing = callbackSecret === undefined ? {} : { callbackSecret };
@@ -39,7 +41,7 @@ export function accountPatch(added: NewAccount): EmulatorConfigPatch {
   };
 }
 
-/** What sets (or moves) the addresses that an account's webhooks go to, for `PUT /emulator/config`. */
+/** Builds the `PUT /emulator/config` body that sets an account's webhook addresses. */
 export function callbacksPatch(
   { application, project }: Pick<NewAccount, 'application' | 'project'>,
   { answerUrl, eventUrl, videoUrl }: Callbacks,

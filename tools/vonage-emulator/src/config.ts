@@ -1,128 +1,135 @@
 /**
- * What the emulator is told at start, and what `PUT /emulator/config` may change while it runs.
- * Every vendor fact that the contract marks as unverified ([GK], "not found") is a setting here.
+ * The emulator's configuration, at start and for `PUT /emulator/config`. Every fact about Vonage
+ * that the contract marks as unverified ([GK], "not found") is a setting here.
  */
 import { z } from 'zod';
 
-const url = z.url();
-const micros = z.int().nonnegative();
-const ms = z.number().nonnegative();
+const urlSchema = z.url();
+const microsSchema = z.int().nonnegative();
+const msSchema = z.number().nonnegative();
 
-/** Where a project's or application's video callbacks go (contract §6). */
-const videoHooks = {
-  /** connectionCreated/Destroyed, streamCreated/Destroyed. */
-  sessionCallbackUrl: url.optional(),
-  /** callCreated, callUpdated, callDestroyed, muteForced. May be the same address. */
-  sipCallbackUrl: url.optional(),
-  /** Turns on "secure callbacks": a JWT in Authorization, signed HS256 with this. */
+/** Video callback addresses of a project or an application (contract §6). */
+const videoHookFields = {
+  /** Receives connectionCreated/Destroyed and streamCreated/Destroyed. */
+  sessionCallbackUrl: urlSchema.optional(),
+  /** Receives callCreated, callUpdated, callDestroyed and muteForced. May be the same address. */
+  sipCallbackUrl: urlSchema.optional(),
+  /** Enables "secure callbacks": a JWT in Authorization, signed with HS256 and this secret. */
   callbackSecret: z.string().optional(),
 };
 
-/** The first Vonage account: its key and secret are also the SIP digest credentials (contract §5). */
+/**
+ * The first Vonage account. Its key and secret are also the SIP digest credentials (contract §5).
+ */
 const accountSchema = z.strictObject({
   apiKey: z.string().default('abcd1234'),
   apiSecret: z.string().default('emulator-secret'),
-  /** Signs voice webhooks (contract §3, signed webhooks). Not the API secret. */
+  /** Signs voice webhooks (contract §3, signed webhooks). It is not the API secret. */
   signatureSecret: z.string().default('emulator-signature-secret'),
 });
 
-/** A further account of the vendor's: nothing of it is made up. */
-const furtherAccountSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), signatureSecret: z.string() });
+/** An additional Vonage account. It has no defaults. */
+const additionalAccountSchema = z.strictObject({
+  apiKey: z.string(),
+  apiSecret: z.string(),
+  signatureSecret: z.string(),
+});
 
-/** Whose an application or project is: an account's `apiKey`. Left out: the first account's. */
-const owner = { account: z.string().optional() };
+/** `apiKey` of the owning account. Without it the first account is the owner. */
+const ownerFields = { account: z.string().optional() };
 
 /** A legacy OpenTok project (X-OPENTOK-AUTH). */
-const projectSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), ...owner, ...videoHooks });
+const projectSchema = z.strictObject({ apiKey: z.string(), apiSecret: z.string(), ...ownerFields, ...videoHookFields });
 
 /** A Vonage application: Voice and, with the same id and key, unified Video. */
 const applicationSchema = z.strictObject({
   id: z.string(),
-  ...owner,
+  ...ownerFields,
   /** PEM (SPKI) that verifies the RS256 Bearer tokens of both SDKs. */
   publicKey: z.string(),
-  answerUrl: url.optional(),
+  answerUrl: urlSchema.optional(),
   answerMethod: z.enum(['GET', 'POST']).default('GET'),
-  eventUrl: url.optional(),
+  eventUrl: urlSchema.optional(),
   eventMethod: z.enum(['GET', 'POST']).default('POST'),
-  fallbackAnswerUrl: url.optional(),
+  fallbackAnswerUrl: urlSchema.optional(),
   /** `capabilities.voice.signed_callbacks`. */
   signedCallbacks: z.boolean().default(true),
-  video: z.strictObject(videoHooks).default({}),
+  video: z.strictObject(videoHookFields).default({}),
 });
 
-/** A number linked to an application; written E.164, with or without "+". */
+/** A number linked to an application: E.164, with or without "+". */
 const numberSchema = z.strictObject({ e164: z.string(), applicationId: z.string() });
 
-/** Contract §7: 3 new calls/s, 15 other requests/s, over is 429 and not queued. */
+/** Contract §7: 3 new calls/s and 15 other requests/s. A request over the limit gets 429. */
 const limitsSchema = z.strictObject({
   enabled: z.boolean().default(true),
   callsPerSecond: z.int().positive().default(3),
   requestsPerSecond: z.int().positive().default(15),
-  /** "Does an OpenTok dial to a linked number count against 3 CPS? Not stated." */
+  /** Whether an OpenTok dial to a linked number counts against 3 CPS: not documented. */
   sipDialCounts: z.boolean().default(false),
 });
 
 /** Integer micro-euros (contract §7, meter model). */
 const ratesSchema = z.strictObject({
-  voiceInboundPerMinute: micros.default(8_500),
-  voiceOutboundPerMinute: micros.default(7_980),
-  voiceSipPerMinute: micros.default(4_000),
-  sipInterconnectPerMinute: micros.default(5_000),
-  participantPerMinute: micros.default(4_000),
-  /** "video granularity below a minute not documented": started minutes, or seconds. */
+  voiceInboundPerMinute: microsSchema.default(8_500),
+  voiceOutboundPerMinute: microsSchema.default(7_980),
+  voiceSipPerMinute: microsSchema.default(4_000),
+  sipInterconnectPerMinute: microsSchema.default(5_000),
+  participantPerMinute: microsSchema.default(4_000),
+  /** Charge per started minute or per second: granularity below a minute is not documented. */
   videoGranularity: z.enum(['minute', 'second']).default('minute'),
 });
 
-/** How long things take, on the emulator's clock unless said otherwise. */
+/** Durations, on the emulator's clock unless stated otherwise. */
 const timingsSchema = z.strictObject({
-  talkMsPerCharacter: ms.default(5),
-  streamMs: ms.default(500),
-  /** A recording with no endOnKey and no hang-up lasts this long. */
-  recordMs: ms.default(1_000),
-  /** How long a phone rings when nothing was said about it. */
-  phoneAnswerMs: ms.default(200),
-  /** Dial -> DIALING -> RINGING (and the answer webhook) on the SIP interconnect leg. */
-  sipDialMs: ms.default(20),
-  sipRingMs: ms.default(20),
-  /** How long an inbound call may ring before the platform gives up. */
-  inboundRingingMs: ms.default(60_000),
-  sipMediaTimeoutMs: ms.default(5 * 60_000),
-  sipMaxDurationMs: ms.default(6 * 3_600_000),
-  /** Max duration of an inbound leg: "not found"; off unless set. */
-  inboundMaxMs: ms.optional(),
-  /** Wall time: the network is real even when the clock is virtual (contract §3, 3 s and 5 s). */
-  webhookConnectMs: ms.default(3_000),
-  webhookResponseMs: ms.default(5_000),
-  /** "which retry count (2 or 3 attempts) is live" is open. */
+  talkMsPerCharacter: msSchema.default(5),
+  streamMs: msSchema.default(500),
+  /** Length of a recording without endOnKey and without hang-up. */
+  recordMs: msSchema.default(1_000),
+  /** Time until a phone without `afterMs` answers. */
+  phoneAnswerMs: msSchema.default(200),
+  /** From the dial (DIALING) until the SIP INVITE reaches the voice side. */
+  sipDialMs: msSchema.default(20),
+  /** From the INVITE until RINGING and the answer webhook. */
+  sipRingMs: msSchema.default(20),
+  /** Ringing time after which the platform ends an inbound call. */
+  inboundRingingMs: msSchema.default(60_000),
+  sipMediaTimeoutMs: msSchema.default(5 * 60_000),
+  sipMaxDurationMs: msSchema.default(6 * 3_600_000),
+  /** Maximum duration of an inbound leg. Not documented, so off by default. */
+  inboundMaxMs: msSchema.optional(),
+  /** Wall time, also with a virtual clock: the network is real (contract §3, 3 s and 5 s). */
+  webhookConnectMs: msSchema.default(3_000),
+  webhookResponseMs: msSchema.default(5_000),
+  /** Attempts per voice webhook. The live value (2 or 3) is not verified. */
   webhookAttempts: z.int().positive().default(2),
-  webhookRetryMs: ms.default(0),
-  videoRetryFirstMs: ms.default(5_000),
-  videoRetryMaxMs: ms.default(15 * 60_000),
-  videoRetryForMs: ms.default(24 * 3_600_000),
-  /** Unsigned legacy callbacks: four retries (contract §6). */
+  webhookRetryMs: msSchema.default(0),
+  videoRetryFirstMs: msSchema.default(5_000),
+  videoRetryMaxMs: msSchema.default(15 * 60_000),
+  videoRetryForMs: msSchema.default(24 * 3_600_000),
+  /** Retries of unsigned legacy callbacks (contract §6). */
   legacyRetries: z.int().nonnegative().default(4),
 });
 
-/** Vendor behaviour that the contract leaves open, or that differs between accounts. */
+/** Vonage behaviour that the contract leaves open or that differs between accounts. */
 const behaviourSchema = z.strictObject({
-  /** Hosts that mean "Vonage Voice" in a SIP URI. Only parsed, never resolved. */
+  /** Hosts that address Vonage Voice in a SIP URI. They are never resolved. */
   sipHosts: z
     .array(z.string())
     .default(['sip.nexmo.com', 'sip-us.vonage.com', 'sip-eu.vonage.com', 'sip-ap.vonage.com']),
-  /** True: disconnecting the media connection also cancels a call that still rings. */
+  /** True: disconnecting the media connection also cancels a ringing call. */
   disconnectCancelsRinging: z.boolean().default(false),
   /** "Every call gets completed at the end unless it was rejected" (contract §3). */
   completedAfterFailure: z.boolean().default(true),
   ringTimeoutStatus: z.enum(['timeout', 'unanswered']).default('timeout'),
-  /** payload_hash on GET webhooks is not documented. */
+  /** payload_hash of GET webhooks: not documented. */
   getPayloadHash: z.enum(['empty-body', 'absent']).default('empty-body'),
-  /** Digits keyed while nothing listens. */
+  /** Handling of digits that are keyed while no input action runs. */
   digitsOutsideInput: z.enum(['discard', 'buffer']).default('discard'),
   maxParticipants: z.int().positive().default(50),
-  /** sessionCreated/sessionDestroyed: bodies not read, so off by default (contract §6). */
+  /** Send sessionCreated and sessionDestroyed. Their bodies are not verified (contract §6). */
   sessionLifecycleEvents: z.boolean().default(false),
-  /** Time in tokens and in webhook `iat`: wall time, or the emulator's (virtual) clock. */
+  /** Clock for token expiry and webhook `iat`: wall time, or the emulator's clock. */
   credentialTime: z.enum(['wall', 'emulator']).default('wall'),
   regionUrl: z.string().default('https://api-eu-1.nexmo.com'),
 });
@@ -130,11 +137,11 @@ const behaviourSchema = z.strictObject({
 const configFields = z.strictObject({
   port: z.int().min(0).max(65_535).default(0),
   clock: z.enum(['real', 'virtual']).default('real'),
-  /** Seeds the draws behind fault probabilities, so that a run can be repeated. */
+  /** Seed of the randomness behind fault probabilities, so that a run can be repeated. */
   seed: z.int().default(1),
   account: accountSchema.prefault({}),
-  /** Other customers of the vendor, beside `account`. */
-  accounts: z.array(furtherAccountSchema).default([]),
+  /** Additional Vonage accounts besides `account`. */
+  accounts: z.array(additionalAccountSchema).default([]),
   projects: z.array(projectSchema).default([]),
   applications: z.array(applicationSchema).default([]),
   numbers: z.array(numberSchema).default([]),
@@ -144,7 +151,7 @@ const configFields = z.strictObject({
   behaviour: behaviourSchema.prefault({}),
 });
 
-/** An account has one entry, and what belongs to an account belongs to one that there is. */
+/** Account keys must be unique, and every owner must be a configured account. */
 export const configSchema = configFields.superRefine(({ account, accounts, applications, projects }, context) => {
   const known = new Set([account.apiKey]);
   for (const [at, { apiKey }] of accounts.entries()) {
@@ -152,7 +159,7 @@ export const configSchema = configFields.superRefine(({ account, accounts, appli
       context.addIssue({
         code: 'custom',
         path: ['accounts', at, 'apiKey'],
-        message: `${apiKey} is already an account`,
+        message: `The account ${apiKey} is configured twice. Use a unique apiKey.`,
       });
     known.add(apiKey);
   }
@@ -162,18 +169,20 @@ export const configSchema = configFields.superRefine(({ account, accounts, appli
         context.addIssue({
           code: 'custom',
           path: [list, at, 'account'],
-          message: `${one.account} is no account's apiKey`,
+          message: `${one.account} is not the apiKey of a configured account.`,
         });
     }
   }
 });
 
 export type EmulatorConfig = z.output<typeof configSchema>;
-/** What a caller writes: everything that has a default may be left out. */
+/** The configuration as a client writes it: fields with a default are optional. */
 export type EmulatorConfigInput = z.input<typeof configSchema>;
-export type Account = z.output<typeof furtherAccountSchema>;
+export type Account = z.output<typeof additionalAccountSchema>;
 
-/** Body of `PUT /emulator/config`: list items merge by id, apiKey or e164; the rest merges by field. */
+/**
+ * Body of `PUT /emulator/config`. List items merge by id, apiKey or e164, other settings by field.
+ */
 const configPatchSchema = z.strictObject({
   account: z.looseObject({}).optional(),
   accounts: z.array(z.looseObject({ apiKey: z.string() })).optional(),
@@ -186,9 +195,9 @@ const configPatchSchema = z.strictObject({
   behaviour: z.looseObject({}).optional(),
 });
 
-type Raw = { [key: string]: unknown };
+type RawItem = { [key: string]: unknown };
 
-/** The type a client writes for `PUT /emulator/config`. */
+/** The body of `PUT /emulator/config` as a client writes it. */
 export interface EmulatorConfigPatch {
   account?: Partial<EmulatorConfigInput['account']>;
   accounts?: ({ apiKey: string } & Partial<Account>)[];
@@ -201,24 +210,24 @@ export interface EmulatorConfigPatch {
   behaviour?: Partial<z.input<typeof behaviourSchema>>;
 }
 
-const mergeBy = (key: string, current: Raw[], changes: Raw[] = []): Raw[] => {
+const mergeBy = (key: string, current: RawItem[], changes: RawItem[] = []): RawItem[] => {
   const byKey = new Map(current.map((item) => [item[key], item]));
   for (const change of changes) byKey.set(change[key], { ...byKey.get(change[key]), ...change });
   return [...byKey.values()];
 };
 
-/** An application's video settings merge by field too: a new address must not take the callback secret away. */
-const mergeVideo = (current: Raw[], changes: Raw[] = []): Raw[] =>
+/** Merges video settings by field: a new address must not remove the callback secret. */
+const mergeVideo = (current: RawItem[], changes: RawItem[] = []): RawItem[] =>
   changes.map((change) =>
     change.video === undefined
       ? change
       : {
           ...change,
-          video: { ...(current.find((one) => one.id === change.id)?.video as Raw), ...(change.video as Raw) },
+          video: { ...(current.find((one) => one.id === change.id)?.video as RawItem), ...(change.video as RawItem) },
         },
   );
 
-/** Applies a patch and validates the whole: an added item must be complete. */
+/** Applies a patch and validates the result. Throws a ZodError when an added item is incomplete. */
 export function patchConfig(current: EmulatorConfig, patch: unknown): EmulatorConfig {
   const change = configPatchSchema.parse(patch);
   return configSchema.parse({

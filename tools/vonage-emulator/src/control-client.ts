@@ -1,6 +1,6 @@
 /**
- * Client of the emulator's control API: what tests, demos and simulations use to play the people and to read
- * the ledger. Every `await…` is a long poll, so callers need no sleeps.
+ * Client of the emulator's control API: tests and demos use it to simulate people and read the
+ * ledger. Every `await*` method is a long poll that rejects with status 408 at its timeout.
  */
 import { accountPatch, callbacksPatch, type Callbacks, type NewAccount } from './accounts.ts';
 import type { EmulatorConfig, EmulatorConfigPatch } from './config.ts';
@@ -27,13 +27,13 @@ export type { Faults, FaultsInput } from './faults/schema.ts';
 export type { EmulatorConfig, EmulatorConfigInput, EmulatorConfigPatch } from './config.ts';
 
 export interface AwaitOptions {
-  /** Wall-clock milliseconds; default 10 000. */
+  /** Wall-clock milliseconds. Default: 30 000. */
   timeoutMs?: number;
-  /** Only events after this seq. Default: after the last event this client saw of that name for that person. */
+  /** Only events after this seq. Default: after the last such event that this client received. */
   after?: number;
 }
 
-/** Narrows ledger questions. */
+/** Selects legs of the ledger. */
 export interface LegFilter {
   kind?: LegKind;
   sessionId?: string;
@@ -44,7 +44,10 @@ export interface LegFilter {
   accountKey?: string;
 }
 
-/** The control API said no; an await ran out of time (408), or waits for someone whose call is over (410). */
+/**
+ * An error reply of the control API: 408 for an await timeout, 410 for an await after the call
+ * ended.
+ */
 export class EmulatorError extends Error {
   readonly status: number;
   readonly body: unknown;
@@ -59,44 +62,44 @@ export class EmulatorError extends Error {
 
 type Query = { [key: string]: string | number | undefined };
 
-/** Talks to one running emulator. */
+/** Client of one running emulator. */
 export class EmulatorClient {
   readonly baseUrl: string;
-  private readonly seen = new Map<string, number>();
+  private readonly lastSeqByEvent = new Map<string, number>();
 
   constructor(baseUrl: string) {
     this.baseUrl = baseUrl.replace(/\/$/, '');
   }
 
-  /** A person rings a linked number. Resolves as soon as the call exists, before it is answered. */
+  /** Calls a linked number. Resolves as soon as the call exists, before it is answered. */
   dial(input: { from: string; to: string }): Promise<PersonView> {
-    return this.call('POST', '/callers', input);
+    return this.request('POST', '/callers', input);
   }
 
-  /** The caller with its whole timeline. Works for phones' calls too. */
+  /** Returns a caller, or one call to a phone, with its timeline. */
   caller(id: string): Promise<PersonView> {
-    return this.call('GET', `/callers/${id}`);
+    return this.request('GET', `/callers/${id}`);
   }
 
   callers(): Promise<PersonView[]> {
-    return this.call('GET', '/callers');
+    return this.request('GET', '/callers');
   }
 
-  /** Until this person has the event; by default the next one that this client has not yet been given. */
+  /** Waits for an event of a person: by default the next one that this client has not received. */
   async awaitEvent(id: string, event: TimelineEventName, options: AwaitOptions = {}): Promise<TimelineEvent> {
     const cursor = `${id} ${event}`;
-    const after = options.after ?? this.seen.get(cursor) ?? 0;
-    const found = await this.poll<TimelineEvent>(`/callers/${id}/await`, { event, after }, options);
-    this.seen.set(cursor, found.seq);
+    const after = options.after ?? this.lastSeqByEvent.get(cursor) ?? 0;
+    const found = await this.longPoll<TimelineEvent>(`/callers/${id}/await`, { event, after }, options);
+    this.lastSeqByEvent.set(cursor, found.seq);
     return found;
   }
 
-  /** Until keys would be taken: an input listens, or a prompt that may be barged into has begun. */
+  /** Waits until digits are accepted: an input runs, or a prompt with bargeIn has started. */
   awaitPrompt(id: string, options?: AwaitOptions): Promise<TimelineEvent> {
     return this.awaitEvent(id, 'prompt', options);
   }
 
-  /** Until the person is in a named conversation. */
+  /** Waits until the person is in a named conversation. */
   awaitJoined(id: string, options?: AwaitOptions): Promise<TimelineEvent> {
     return this.awaitEvent(id, 'joined', options);
   }
@@ -109,163 +112,171 @@ export class EmulatorClient {
     return this.awaitEvent(id, 'ended', options);
   }
 
-  /** The next thing said to the person. */
+  /** Waits for the next talk or stream to the person. */
   awaitHeard(id: string, options?: AwaitOptions): Promise<TimelineEvent> {
     return this.awaitEvent(id, 'heard', options);
   }
 
-  /** The person keys digits (0-9 * #). */
+  /** Keys digits (0-9 * #). */
   key(id: string, digits: string): Promise<PersonView> {
-    return this.call('POST', `/callers/${id}/key`, { digits });
+    return this.request('POST', `/callers/${id}/key`, { digits });
   }
 
-  /** Picks a ringing phone up now; for phones that let it ring (`no-answer`). */
+  /** Answers a ringing phone now, for phones with the mode `no-answer`. */
   answer(id: string): Promise<PersonView> {
-    return this.call('POST', `/callers/${id}/answer`, {});
+    return this.request('POST', `/callers/${id}/answer`, {});
   }
 
   hangUp(id: string): Promise<PersonView> {
-    return this.call('POST', `/callers/${id}/hangup`, {});
+    return this.request('POST', `/callers/${id}/hangup`, {});
   }
 
-  /** How a number behaves the next times it is rung. */
+  /** Sets the behaviour of a phone number for later calls. */
   setPhone(number: string, behaviour: PhoneBehaviour): Promise<PhoneView> {
-    return this.call('PUT', `/phones/${encodeURIComponent(number)}`, behaviour);
+    return this.request('PUT', `/phones/${encodeURIComponent(number)}`, behaviour);
   }
 
   phone(number: string): Promise<PhoneView> {
-    return this.call('GET', `/phones/${encodeURIComponent(number)}`);
+    return this.request('GET', `/phones/${encodeURIComponent(number)}`);
   }
 
-  /** Until the number has been rung `count` times (default once); gives the last call. */
+  /** Waits until the number has received `count` calls (default 1). Returns the last one. */
   awaitRing(number: string, options: AwaitOptions & { count?: number } = {}): Promise<PersonView> {
-    return this.poll(`/phones/${encodeURIComponent(number)}/await`, { count: options.count ?? 1 }, options);
+    return this.longPoll(`/phones/${encodeURIComponent(number)}/await`, { count: options.count ?? 1 }, options);
   }
 
-  /** A browser joins a video session with a client token. Publishes unless told not to. */
+  /** Joins a video session as a browser with a client token. Publishes a stream by default. */
   joinWebrtc(input: {
     sessionId: string;
     token: string;
     publish?: boolean;
     name?: string;
   }): Promise<VideoConnectionView> {
-    return this.call('POST', '/webrtc', input);
+    return this.request('POST', '/webrtc', input);
   }
 
   leaveWebrtc(
     connectionId: string,
     reason: 'clientDisconnected' | 'networkDisconnected' = 'clientDisconnected',
   ): Promise<void> {
-    return this.call('DELETE', `/webrtc/${connectionId}`, undefined, { reason });
+    return this.request('DELETE', `/webrtc/${connectionId}`, undefined, { reason });
   }
 
-  /** Until the connection (a browser's or a SIP leg's) is gone, whoever ended it. */
+  /** Waits until the connection (browser or SIP leg) has ended, for any reason. */
   awaitDisconnected(connectionId: string, options: AwaitOptions = {}): Promise<VideoConnectionView> {
-    return this.poll(`/webrtc/${connectionId}/await`, {}, options);
+    return this.longPoll(`/webrtc/${connectionId}/await`, {}, options);
   }
 
   sessions(): Promise<SessionView[]> {
-    return this.call('GET', '/sessions');
+    return this.request('GET', '/sessions');
   }
 
-  /** Stops or starts the media of a SIP interconnect leg (five minutes without: it ends, contract §5). */
+  /**
+   * Stops or starts the media of a SIP leg. It ends after five minutes without media (contract §5).
+   */
   setSipMedia(connectionId: string, flowing: boolean): Promise<void> {
-    return this.call('PUT', `/sip/${connectionId}/media`, { flowing });
+    return this.request('PUT', `/sip/${connectionId}/media`, { flowing });
   }
 
   conversations(): Promise<ConversationView[]> {
-    return this.call('GET', '/conversations');
+    return this.request('GET', '/conversations');
   }
 
-  /** Until the named conversation has exactly so many members. */
+  /** Waits until the named conversation has exactly `members` members. */
   awaitConversation(name: string, members: number, options: AwaitOptions = {}): Promise<ConversationView> {
-    return this.poll('/conversations/await', { name, members }, options);
+    return this.longPoll('/conversations/await', { name, members }, options);
   }
 
-  /** The oracle: every leg, whether it is up, what it costs. */
+  /** Returns every leg since the last reset: whether it is up, and its charge. */
   ledger(filter: LegFilter = {}): Promise<LedgerView> {
-    return this.call('GET', '/ledger', undefined, { ...filter });
+    return this.request('GET', '/ledger', undefined, { ...filter });
   }
 
-  /** Until exactly `n` legs are up (of those that match). */
+  /** Waits until exactly `n` of the matching legs are up. */
   awaitLegsUp(n: number, options: AwaitOptions & LegFilter = {}): Promise<LedgerView> {
     const { kind, sessionId, callId, conversation, account, accountKey } = options;
-    return this.poll('/ledger/await', { up: n, kind, sessionId, callId, conversation, account, accountKey }, options);
+    return this.longPoll(
+      '/ledger/await',
+      { up: n, kind, sessionId, callId, conversation, account, accountKey },
+      options,
+    );
   }
 
-  /** Replaces the whole fault document; what is left out goes back to its default. */
+  /** Replaces the fault document. Omitted fields return to their defaults. */
   setFaults(faults: FaultsInput): Promise<Faults> {
-    return this.call('PUT', '/faults', faults);
+    return this.request('PUT', '/faults', faults);
   }
 
   faults(): Promise<Faults> {
-    return this.call('GET', '/faults');
+    return this.request('GET', '/faults');
   }
 
   resetFaults(): Promise<Faults> {
-    return this.call('DELETE', '/faults');
+    return this.request('DELETE', '/faults');
   }
 
-  /** Virtual clock only: runs every timer that falls due, and waits for the webhooks they cause. */
+  /** Virtual clock only: advances time, runs due timers, and waits for the webhooks they cause. */
   advanceClock(advanceMs: number): Promise<{ now: number }> {
-    return this.call('POST', '/clock', { advanceMs });
+    return this.request('POST', '/clock', { advanceMs });
   }
 
   clock(): Promise<{ mode: 'real' | 'virtual'; now: number; timers: number }> {
-    return this.call('GET', '/clock');
+    return this.request('GET', '/clock');
   }
 
   webhookLog(query: LogQuery = {}): Promise<WebhookLogEntry[]> {
-    return this.call('GET', '/webhooks', undefined, { ...query });
+    return this.request('GET', '/webhooks', undefined, { ...query });
   }
 
-  /** Until an attempt that matches is in the log and has its outcome. */
+  /** Waits until the log has a matching attempt with an outcome. */
   awaitWebhook(query: LogQuery, options: AwaitOptions = {}): Promise<WebhookLogEntry> {
-    return this.poll('/webhooks/await', { ...query }, options);
+    return this.longPoll('/webhooks/await', { ...query }, options);
   }
 
   restLog(query: LogQuery = {}): Promise<RestLogEntry[]> {
-    return this.call('GET', '/requests', undefined, { ...query });
+    return this.request('GET', '/requests', undefined, { ...query });
   }
 
   awaitRequest(query: LogQuery, options: AwaitOptions = {}): Promise<RestLogEntry> {
-    return this.poll('/requests/await', { ...query }, options);
+    return this.longPoll('/requests/await', { ...query }, options);
   }
 
   config(): Promise<EmulatorConfig> {
-    return this.call('GET', '/config');
+    return this.request('GET', '/config');
   }
 
-  /** Changes addresses, limits, rates and so on while running; lists merge by id, apiKey or e164. */
+  /** Changes the configuration at run time. Lists merge by id, apiKey or e164. */
   putConfig(patch: EmulatorConfigPatch): Promise<EmulatorConfig> {
-    return this.call('PUT', '/config', patch);
+    return this.request('PUT', '/config', patch);
   }
 
-  /** Adds a further account with its application, project, numbers and callback addresses; a second time: changes it. */
+  /**
+   * Adds an account with its application, project, numbers and callback addresses, or updates it.
+   */
   addAccount(account: NewAccount): Promise<EmulatorConfig> {
     return this.putConfig(accountPatch(account));
   }
 
-  /** Says where an account's webhooks go, once that is known. */
+  /** Sets the webhook addresses of an account. */
   setCallbacks(account: Pick<NewAccount, 'application' | 'project'>, callbacks: Callbacks): Promise<EmulatorConfig> {
     return this.putConfig(callbacksPatch(account, callbacks));
   }
 
-  /** Forgets every call, session, person, log line and fault. Keeps the configuration. */
+  /** Deletes all calls, sessions, people, log entries and faults. Keeps the configuration. */
   async reset(): Promise<void> {
-    this.seen.clear();
-    await this.call('POST', '/reset', {});
+    this.lastSeqByEvent.clear();
+    await this.request('POST', '/reset', {});
   }
 
-  private poll<T>(path: string, query: Query, options: AwaitOptions): Promise<T> {
-    return this.call('GET', path, undefined, {
+  private longPoll<T>(path: string, query: Query, options: AwaitOptions): Promise<T> {
+    return this.request('GET', path, undefined, {
       after: options.after,
       ...query,
       timeout_ms: options.timeoutMs ?? 30_000,
     });
   }
 
-  private async call<T>(method: string, path: string, body?: unknown, query: Query = {}): Promise<T> {
+  private async request<T>(method: string, path: string, body?: unknown, query: Query = {}): Promise<T> {
     const url = new URL(`${this.baseUrl}/emulator${path}`);
     for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value));
     const response = await fetch(url, {

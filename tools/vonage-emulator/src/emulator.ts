@@ -1,10 +1,10 @@
-/** Puts an emulator together: for `main.ts`, and for tests that want one in their own process. */
+/** Composes an emulator, for `main.ts` and for tests that run it in their own process. */
 import { randomUUID } from 'node:crypto';
 import { configSchema, type EmulatorConfigInput } from './config.ts';
-import { createFaultBook } from './faults/book.ts';
+import { createFaultInjector } from './faults/injector.ts';
 import { createServer } from './http/server.ts';
-import { createBoard } from './time/board.ts';
-import { realClock, virtualClock, wallAfter, wallNow } from './time/clock.ts';
+import { createChangeNotifier } from './time/change-notifier.ts';
+import { createRealClock, createVirtualClock, startWallTimer, wallNow } from './time/clock.ts';
 import type { World } from './world.ts';
 
 export interface Emulator {
@@ -12,12 +12,12 @@ export interface Emulator {
   close(): Promise<void>;
 }
 
-function emptyWorld(config: World['config']): World {
+function createWorld(config: World['config']): World {
   return {
     config,
-    clock: config.clock === 'virtual' ? virtualClock(wallNow()) : realClock(),
-    board: createBoard(),
-    faults: createFaultBook(config.seed),
+    clock: config.clock === 'virtual' ? createVirtualClock(wallNow()) : createRealClock(),
+    changes: createChangeNotifier(),
+    faults: createFaultInjector(config.seed),
     newId: randomUUID,
     legs: new Map(),
     conversations: new Map(),
@@ -28,42 +28,45 @@ function emptyWorld(config: World['config']): World {
     phones: new Map(),
     webhookLog: [],
     restLog: [],
-    recent: new Map(),
-    held: [],
+    recentRequests: new Map(),
+    delayedWebhooks: [],
     sequence: 0,
-    over: false,
+    isClosed: false,
   };
 }
 
-const SETTLE_MS = 300;
+const MAX_SETTLE_MS = 300;
 
-/** What still runs in a world that is being left behind must not send anything more. */
-async function silence(world: World): Promise<void> {
-  world.over = true;
+/** Stops all activity of a world, so that it sends no more webhooks. */
+async function closeWorld(world: World): Promise<void> {
+  world.isClosed = true;
   for (const leg of world.legs.values()) {
     leg.endedAt ??= world.clock.now();
-    leg.run?.abort();
+    leg.nccoController?.abort();
   }
-  world.clock.clear();
-  world.held.length = 0;
-  // What is on the network now lands before the next world begins; a server that hangs is not waited for.
-  await Promise.race([world.board.settled(), new Promise<void>((resolve) => wallAfter(SETTLE_MS, resolve))]);
+  world.clock.clearTimers();
+  world.delayedWebhooks.length = 0;
+  // Requests in flight finish before the next world starts. A server that hangs is not waited for.
+  await Promise.race([
+    world.changes.waitUntilIdle(),
+    new Promise<void>((resolve) => startWallTimer(MAX_SETTLE_MS, resolve)),
+  ]);
 }
 
-/** Starts an emulator in this process. */
+/** Starts an emulator in this process. Throws when the configuration is invalid. */
 export async function createEmulator(input: EmulatorConfigInput = {}): Promise<Emulator> {
-  let world = emptyWorld(configSchema.parse(input));
+  let world = createWorld(configSchema.parse(input));
   const reset = async (): Promise<void> => {
-    const left = world;
-    world = emptyWorld(left.config);
-    await silence(left);
+    const previous = world;
+    world = createWorld(previous.config);
+    await closeWorld(previous);
   };
   const app = createServer(() => world, reset);
   const url = await app.listen({ host: '127.0.0.1', port: world.config.port });
   return {
     url,
     async close() {
-      await silence(world);
+      await closeWorld(world);
       await app.close();
     },
   };

@@ -1,27 +1,35 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NUMBER, promised, routedSession, setStage, SIP_AUTH, SIP_URI, type Stage } from './testing/test-harness.ts';
+import {
+  NUMBER,
+  toPromise,
+  createRoutedSession,
+  startHarness,
+  SIP_AUTH,
+  SIP_URI,
+  type Harness,
+} from './testing/test-harness.ts';
 
-let stage: Stage;
+let harness: Harness;
 
 beforeAll(async () => {
-  stage = await setStage();
-  stage.on.set('/answer', (hook) => ({
+  harness = await startHarness();
+  harness.replies.set('/answer', (hook) => ({
     json:
       'SipHeader_X-OpenTok-SessionId' in hook.query
         ? [{ action: 'conversation', name: 'room-1' }]
         : [
             { action: 'talk', text: 'Please key your PIN', bargeIn: true },
-            { action: 'input', type: ['dtmf'], dtmf: { maxDigits: 4 }, eventUrl: [`${stage.hooksUrl}/dtmf`] },
+            { action: 'input', type: ['dtmf'], dtmf: { maxDigits: 4 }, eventUrl: [`${harness.hooksUrl}/dtmf`] },
           ],
   }));
-  stage.on.set('/dtmf', () => ({ json: [{ action: 'conversation', name: 'room-1' }] }));
+  harness.replies.set('/dtmf', () => ({ json: [{ action: 'conversation', name: 'room-1' }] }));
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
-describe('a browser and a caller on one party line', () => {
-  it('meets them in a conversation by PIN and SIP dial, and reports nothing up once all are gone', async () => {
-    const { client, opentok } = stage;
-    const sessionId = await routedSession(stage);
+describe('a browser and a caller in one conversation', () => {
+  it('joins them by PIN and SIP dial, and has no leg up after all have left', async () => {
+    const { client, opentok } = harness;
+    const sessionId = await createRoutedSession(harness);
     const browser = await client.joinWebrtc({ sessionId, token: opentok.generateToken(sessionId) });
     const caller = await client.dial({ from: '+447700900001', to: NUMBER });
     await client.awaitPrompt(caller.id);
@@ -29,7 +37,7 @@ describe('a browser and a caller on one party line', () => {
     const joined = await client.awaitJoined(caller.id);
     expect(joined.conversation).toBe('room-1');
 
-    const sip = await promised<{ connectionId: string }>((done) =>
+    const sip = await toPromise<{ connectionId: string }>((done) =>
       opentok.dial(
         sessionId,
         opentok.generateToken(sessionId),
@@ -46,7 +54,7 @@ describe('a browser and a caller on one party line', () => {
 
     await client.leaveWebrtc(browser.connectionId);
     expect((await client.ledger()).up).toBe(3);
-    await promised((done) => opentok.forceDisconnect(sessionId, sip.connectionId, done));
+    await toPromise((done) => opentok.forceDisconnect(sessionId, sip.connectionId, done));
     expect(await client.awaitDisconnected(sip.connectionId)).toMatchObject({ endReason: 'forceDisconnected' });
     await client.hangUp(caller.id);
     const ledger = await client.awaitLegsUp(0);

@@ -4,7 +4,7 @@ import { startEmulator, type RunningEmulator } from './launch.ts';
 let running: RunningEmulator | undefined;
 afterEach(() => running?.stop());
 
-const alive = (pid: number): boolean => {
+const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);
   } catch {
@@ -12,18 +12,18 @@ const alive = (pid: number): boolean => {
   }
 };
 
-describe('the emulator as a process of its own', () => {
-  it('listens on a free loopback port, keeps virtual time, and is gone after stop', async () => {
+describe('startEmulator', () => {
+  it('listens on a free loopback port with a virtual clock, and exits on stop', async () => {
     running = await startEmulator({ clock: 'virtual' });
     expect(running.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     const { now } = await running.client.clock();
     expect(await running.client.advanceClock(60_000)).toEqual({ now: now + 60_000 });
     expect(await running.client.ledger()).toMatchObject({ legs: [], up: 0 });
     await running.stop();
-    expect(alive(running.pid)).toBe(false);
+    expect(isAlive(running.pid)).toBe(false);
   });
 
-  it('says so when its configuration is wrong', async () => {
+  it('rejects an invalid configuration', async () => {
     await expect(startEmulator({ port: -1 })).rejects.toThrow(/before it listened/);
   });
 });

@@ -1,4 +1,4 @@
-/** Runs the emulator as a child process: for tests, demos and benches. */
+/** Runs the emulator as a child process, for tests, demos and benchmarks. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -7,22 +7,23 @@ import type { EmulatorConfigInput } from './config.ts';
 import { EmulatorClient } from './control-client.ts';
 
 export interface RunningEmulator {
-  /** e.g. http://127.0.0.1:40123 — give it to the SDKs as apiUrl, apiHost and videoHost. */
+  /** For example http://127.0.0.1:40123. Pass it to the SDKs as apiUrl, apiHost and videoHost. */
   url: string;
   client: EmulatorClient;
   pid: number;
-  /** Ends the process; resolves when it is gone. */
+  /** Stops the process. Resolves when it has exited. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts an emulator on a free port (or `config.port`). The configuration goes in by stdin, and the child ends
- * when that pipe closes: a parent that is killed leaves nothing behind.
+ * Starts an emulator on a free port (or `config.port`). The child reads its configuration from
+ * stdin and exits when that pipe closes, so that a killed parent leaves no orphan process.
  */
 export async function startEmulator(config: EmulatorConfigInput = {}): Promise<RunningEmulator> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url)), '--config', '-'], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    // A group of its own, so that a terminal's Ctrl-C does not end the vendor before those who have calls to hang up there.
+    // Own process group: Ctrl-C in a terminal must not stop the emulator before its clients hang
+    // up.
     detached: true,
   });
   const exited = once(child, 'exit');
@@ -32,7 +33,7 @@ export async function startEmulator(config: EmulatorConfigInput = {}): Promise<R
   const lines = createInterface({ input: child.stdout });
   const listening = new Promise<string>((resolve, reject) => {
     lines.once('line', (line) => resolve((JSON.parse(line) as { listening: string }).listening));
-    child.once('exit', (code) => reject(new Error(`vonage-emulator ended before it listened (code ${code})`)));
+    child.once('exit', (code) => reject(new Error(`vonage-emulator exited before it listened (code ${code})`)));
     child.once('error', reject);
   });
   const url = await listening;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Command line: see --help. Prints one JSON line when it listens. */
+/** Command line. Prints one JSON line with the URL when the server listens. */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -11,22 +11,24 @@ const HELP = `vonage-emulator: Vonage Voice, OpenTok and unified Video on one lo
 
   node src/main.ts [--config FILE|-] [--port N] [--clock real|virtual]
 
-  --config FILE   JSON configuration (README.md). "-" reads one line from stdin, and ends when stdin closes.
-  --port N        listen here; 0 or nothing takes a free port
-  --clock MODE    real (default) or virtual (POST /emulator/clock {"advanceMs": 1000})
-  --help          this text
+  --config FILE   JSON configuration (see README.md). With "-", the emulator reads one line from stdin
+                  and exits when stdin closes.
+  --port N        Port to listen on. 0 (default) selects a free port.
+  --clock MODE    real (default) or virtual (advance with POST /emulator/clock {"advanceMs": 1000}).
+  --help          Show this help.
 
-  Environment: VONAGE_EMULATOR_CONFIG (a file), VONAGE_EMULATOR_PORT, VONAGE_EMULATOR_CLOCK. Flags win.
+  Environment: VONAGE_EMULATOR_CONFIG (a file), VONAGE_EMULATOR_PORT, VONAGE_EMULATOR_CLOCK.
+  Flags override the environment and the configuration file.
 `;
 
-async function firstLineOfStdin(): Promise<string> {
+async function readFirstStdinLine(): Promise<string> {
   for await (const line of createInterface({ input: process.stdin })) return line;
   return '{}';
 }
 
 async function readConfig(source: string | undefined): Promise<EmulatorConfigInput> {
   if (source === undefined) return {};
-  return JSON.parse(source === '-' ? await firstLineOfStdin() : readFileSync(source, 'utf8')) as EmulatorConfigInput;
+  return JSON.parse(source === '-' ? await readFirstStdinLine() : readFileSync(source, 'utf8')) as EmulatorConfigInput;
 }
 
 const { values } = parseArgs({
@@ -54,7 +56,7 @@ const config = configSchema.safeParse({
   ...(clock === undefined ? {} : { clock }),
 });
 if (!config.success) {
-  process.stderr.write(`vonage-emulator: the configuration is wrong\n${z.prettifyError(config.error)}\n`);
+  process.stderr.write(`vonage-emulator: invalid configuration\n${z.prettifyError(config.error)}\n`);
   process.exit(2);
 }
 const emulator = await createEmulator(config.data);

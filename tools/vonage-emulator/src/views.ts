@@ -1,4 +1,4 @@
-/** What the control API shows: the shapes that `control-client.ts` returns. Imports nothing but the fault names. */
+/** Response types of the control API. Imports only the fault names. */
 import type { RestKind, WebhookKind } from './faults/schema.ts';
 
 export type TimelineEventName =
@@ -19,21 +19,21 @@ export type TimelineEventName =
   | 'recorded'
   | 'ended';
 
-/** One thing that happened to a simulated person. `seq` counts per person from 1. */
+/** One event of a simulated person. `seq` counts per person from 1. */
 export interface TimelineEvent {
   seq: number;
   /** Emulator time, ms since 1970. */
   at: number;
   event: TimelineEventName;
-  /** Talk text (heard, prompt), digits (keyed, dtmf-heard). */
+  /** Talk text (heard, prompt), digits (keyed, dtmf-heard), or hold music (waiting). */
   text?: string;
   /** Conversation name (joined, waiting, left). */
   conversation?: string;
-  /** Why it ended. */
+  /** Reason of the end. */
   reason?: string;
 }
 
-/** A caller, or one ringing of a phone. */
+/** A caller, or one call to a phone. */
 export interface PersonView {
   id: string;
   kind: 'caller' | 'phone';
@@ -46,32 +46,32 @@ export interface PersonView {
   timeline: TimelineEvent[];
 }
 
-/** How a number behaves when it is rung. */
+/** Behaviour of a phone number when it is called. */
 export interface PhoneBehaviour {
-  /** no-answer rings until the ringing timer; unavailable is 480 at once; failed is 404 at once. */
+  /** `no-answer` rings until the ringing timer; `unavailable` ends with 480, `failed` with 404. */
   mode: 'answer' | 'busy' | 'reject' | 'no-answer' | 'machine' | 'unavailable' | 'failed';
-  /** Delay before it answers (or is busy, or rejects). Default: timings.phoneAnswerMs. */
+  /** Delay before the phone answers, is busy or rejects. Default: timings.phoneAnswerMs. */
   afterMs?: number;
-  /** Hangs up by itself this long after it answered. */
+  /** Time from the answer until the phone hangs up. Default: never. */
   hangUpAfterMs?: number;
 }
 
 export interface PhoneView {
   number: string;
   behaviour: PhoneBehaviour;
-  /** Newest last. */
+  /** Oldest first. */
   calls: PersonView[];
 }
 
 export type LegKind = 'voice-inbound' | 'voice-outbound' | 'voice-sip' | 'sip-interconnect' | 'webrtc';
 
 export interface LedgerLeg {
-  /** Call uuid, or connection id. */
+  /** Call uuid or connection id. */
   id: string;
   kind: LegKind;
-  /** Application id or project key that pays. */
+  /** Application id or project key that is charged. */
   account: string;
-  /** API key of the vendor's account that this belongs to. */
+  /** API key of the Vonage account that owns the application or project. */
   accountKey: string;
   sessionId?: string;
   callId?: string;
@@ -91,7 +91,7 @@ export interface LedgerLeg {
 export interface LedgerView {
   now: number;
   legs: LedgerLeg[];
-  /** Legs without an end, ringing ones too. */
+  /** Number of legs that have not ended, including ringing ones. */
   up: number;
   totalMicros: number;
 }
@@ -100,7 +100,7 @@ export interface ConversationView {
   uuid: string;
   applicationId: string;
   name?: string;
-  /** False while everyone waits for a leg with startOnEnter. */
+  /** False while all members wait for a leg with startOnEnter. */
   started: boolean;
   members: {
     callId: string;
@@ -111,8 +111,9 @@ export interface ConversationView {
     earmuffed: boolean;
     startOnEnter: boolean;
     endOnExit: boolean;
-    /** Call ids that hear it, and that it hears; absent: all. Told, not played: the emulator has no sound. */
+    /** Call ids that hear this member. Absent: all. Reported only: the emulator has no audio. */
     canSpeak?: string[] | undefined;
+    /** Call ids that this member hears. Absent: all. */
     canHear?: string[] | undefined;
     /** The video session that this member's SIP leg bridges in. */
     bridgedSessionId?: string;
@@ -151,7 +152,7 @@ export interface WebhookLogEntry {
   url: string;
   headers: Record<string, string>;
   body: string;
-  /** Fault that was played on this attempt. */
+  /** Faults applied to this attempt, comma-separated. */
   fault?: string;
   outcome: 'delivered' | 'refused' | 'timeout' | 'reset' | 'dropped' | 'pending';
   status?: number;
@@ -164,7 +165,7 @@ export interface RestLogEntry {
   seq: number;
   at: number;
   route: RestKind;
-  /** Application id or project key that asks, by what its token says; absent without a token. */
+  /** Application id or project key claimed by the token. Absent without a token. */
   account?: string;
   method: string;
   url: string;
@@ -182,7 +183,7 @@ export interface LogQuery {
   kind?: string;
   event?: string;
   route?: string;
-  /** Application id or project key that asked: requests only. */
+  /** Application id or project key of the sender: requests only. */
   account?: string;
   /** Substring of the address. */
   url?: string;

@@ -1,16 +1,16 @@
-/** Everything the emulator knows, in one place: what the parts share and what `reset` forgets. */
+/** The emulator's state. `reset` replaces it, except for the configuration. */
 import type { EmulatorConfig } from './config.ts';
-import type { FaultBook } from './faults/book.ts';
-import type { Board } from './time/board.ts';
+import type { FaultInjector } from './faults/injector.ts';
+import type { ChangeNotifier } from './time/change-notifier.ts';
 import type { Cancel, Clock } from './time/clock.ts';
 import type { LegKind, PersonView, PhoneBehaviour, RestLogEntry, TimelineEventName, WebhookLogEntry } from './views.ts';
 
-/** What is at the far end of a voice leg: a simulated person, or the video platform's SIP gateway. */
+/** The far end of a voice leg: a simulated person, or the video platform's SIP gateway. */
 export interface Party {
   personId?: string;
-  /** The video session a SIP gateway bridges in. */
+  /** The video session that the SIP gateway bridges to. */
   sessionId?: string;
-  note(event: TimelineEventName, detail?: { text?: string; conversation?: string; reason?: string }): void;
+  recordEvent(event: TimelineEventName, detail?: { text?: string; conversation?: string; reason?: string }): void;
 }
 
 export interface Membership {
@@ -19,7 +19,7 @@ export interface Membership {
   muted: boolean;
   canSpeak?: string[];
   canHear?: string[];
-  /** What it hears until the conversation begins. */
+  /** Played to the member until the conversation starts. */
   holdMusic?: string | undefined;
 }
 
@@ -51,21 +51,21 @@ export interface Leg {
   endedAt?: number;
   endReason?: string;
   party: Party;
-  /** The video side let go of a call that still rings: nobody will ever answer it (design §2). */
-  orphaned: boolean;
+  /** The video side disconnected while this leg rang: it is never answered (design §2). */
+  isAbandoned: boolean;
   muted: boolean;
   earmuffed: boolean;
   eventHook?: HookTarget;
   lengthMs?: number;
-  /** Where single digits go (asynchronous input, or a REST subscription). */
+  /** Receives single digits (asynchronous input, or a REST subscription). */
   digitHook?: HookTarget;
-  keys: { buffer: string; bargeIn: boolean; listener?: (digit: string) => void; wake?: () => void };
-  run?: AbortController;
+  keys: { buffer: string; bargeIn: boolean; listener?: (digit: string) => void; onKey?: () => void };
+  nccoController?: AbortController;
   timers: Set<Cancel>;
   /** Aborts when the leg ends. */
-  over: AbortController;
-  /** Events go out one after the other unless a fault says otherwise. */
-  eventChain: Promise<void>;
+  endController: AbortController;
+  /** Keeps the leg's events in order. A fault can let one fall behind. */
+  eventQueue: Promise<void>;
 }
 
 export interface SipCall {
@@ -101,16 +101,16 @@ export interface VideoSession {
   routed: boolean;
   archiveMode: string;
   createdAt: number;
-  /** All that ever were; the live ones have no endedAt. */
+  /** All connections since the session was created. Live ones have no endedAt. */
   connections: Map<string, VideoConnection>;
-  /** When the first publisher came: participant minutes start then (contract §7). */
+  /** Time of the first stream: participant minutes start then (contract §7). */
   publishedAt?: number;
-  callbackChain: Promise<void>;
+  callbackQueue: Promise<void>;
 }
 
 export interface Person extends PersonView {
   leg: Leg;
-  /** A phone that rings is picked up now. */
+  /** Answers the ringing phone now. */
   pickUp?: () => void;
 }
 
@@ -126,9 +126,8 @@ interface RegisteredCallback {
 export interface World {
   config: EmulatorConfig;
   readonly clock: Clock;
-  readonly board: Board;
-  readonly faults: FaultBook;
-  /** Random ids: `crypto.randomUUID` at the edge. */
+  readonly changes: ChangeNotifier;
+  readonly faults: FaultInjector;
   readonly newId: () => string;
   readonly legs: Map<string, Leg>;
   readonly conversations: Map<string, Conversation>;
@@ -142,26 +141,26 @@ export interface World {
   readonly phones: Map<string, PhoneBehaviour>;
   readonly webhookLog: WebhookLogEntry[];
   readonly restLog: RestLogEntry[];
-  /** Times of recent requests by an account's API key, for the rate limits. */
-  readonly recent: Map<string, { calls: number[]; requests: number[] }>;
+  /** Times (ms) of recent requests, by account API key, for the rate limits. */
+  readonly recentRequests: Map<string, { calls: number[]; requests: number[] }>;
   lastJti?: string;
-  /** Webhooks held back by a reorder fault. */
-  readonly held: (() => void)[];
+  /** Release functions of the webhooks that a reorder fault delays. */
+  readonly delayedWebhooks: (() => void)[];
   sequence: number;
-  /** Left behind by a reset or a close: sends nothing more. */
-  over: boolean;
+  /** Set by a reset or a close. A closed world sends no webhooks. */
+  isClosed: boolean;
 }
 
-/** Keeps the newest lines: a soak run must not eat the machine. */
-export function append<T>(log: T[], entry: T, most = 20_000): T {
+/** Appends to a log and drops the oldest entries, so that a soak run has bounded memory. */
+export function appendToLog<T>(log: T[], entry: T, maxEntries = 20_000): T {
   log.push(entry);
-  if (log.length > most * 1.1) log.splice(0, log.length - most);
+  if (log.length > maxEntries * 1.1) log.splice(0, log.length - maxEntries);
   return entry;
 }
 
-/** Digits only: the wire writes numbers without "+". */
-export const digitsOf = (number: string): string => number.replace(/^\+/, '').replace(/[\s()-]/g, '');
+/** Removes "+", spaces, hyphens and parentheses: Vonage writes numbers as digits only. */
+export const toDigits = (number: string): string => number.replace(/^\+/, '').replace(/[\s()-]/g, '');
 
-/** The time that tokens and `iat` are measured in. */
-export const credentialNow = (world: World, wall: number): number =>
-  world.config.behaviour.credentialTime === 'wall' ? wall : world.clock.now();
+/** The time (ms) that token expiry and `iat` use: wall time, or the emulator's clock. */
+export const getCredentialTimeMs = (world: World, wallTimeMs: number): number =>
+  world.config.behaviour.credentialTime === 'wall' ? wallTimeMs : world.clock.now();

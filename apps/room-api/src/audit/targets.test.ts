@@ -1,4 +1,4 @@
-import { systemIds } from '@partyline/runtime/edges';
+import { systemIds } from '@partyline/runtime/system';
 import fc from 'fast-check';
 import { expect, it, test } from 'vitest';
 import { newKey } from '../testing/test-harness.ts';

@@ -1,5 +1,5 @@
 import type { Cdr, Spend, UsageRow as Row } from '@partyline/contracts/billing/usage';
-import { spendState, type SpendUse } from '@partyline/domain/money';
+import { spendState, type SpendUsage } from '@partyline/domain/money';
 import { maskNumber } from '@partyline/domain/phone';
 import type { CdrRow } from '@partyline/store/billing/cdrs';
 import type { UsageGroup, UsageRow } from '@partyline/store/billing/usage';
@@ -35,7 +35,7 @@ export const showUsage = (row: UsageRow, groups: readonly UsageGroup[]): Row => 
   estimateMicro: row.estimate_micro,
 });
 
-export const showSpend = (uses: readonly SpendUse[]): Spend => ({
+export const showSpend = (uses: readonly SpendUsage[]): Spend => ({
   limits: uses.map((use) => ({
     scope: use.scope,
     used: String(use.used),

@@ -58,7 +58,7 @@ const noSuchEvent = (pointer: string): VerdictError =>
     fix: 'Give the ids of events of yours; GET /v1/events lists them.',
   });
 const eventGone = (pointer: string): VerdictError =>
-  new VerdictError('client', 'event-gone', 'Events are kept for 30 days; there may have been more before that.', {
+  new VerdictError('client', 'event-expired', 'Events are kept for 30 days; there may have been more before that.', {
     field: pointer,
     fix: 'Name events, or a since, of the last 30 days.',
   });

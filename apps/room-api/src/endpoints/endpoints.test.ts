@@ -208,17 +208,17 @@ describe('what was deleted as old', () => {
       (await stage.ask('POST', `/v1/endpoints/${endpoint.id}/replay`, { body })).body;
     expect(await replay({ eventIds: [events[1].id, events[0].id] })).toMatchObject({
       status: 410,
-      reason: 'event-gone',
+      reason: 'event-expired',
       errors: [{ pointer: '/eventIds/1' }],
     });
     expect(await replay({ since: LATELY, after: events[0].id })).toMatchObject({
       status: 410,
-      reason: 'event-gone',
+      reason: 'event-expired',
       errors: [{ pointer: '/after' }],
     });
     expect(await replay({ since: LONG_AGO })).toMatchObject({
       status: 410,
-      reason: 'event-gone',
+      reason: 'event-expired',
       errors: [{ pointer: '/since' }],
     });
     expect((await stage.ask('POST', `/v1/deliveries/${delivery.id}/replay`)).body.reason).toBe('delivery-not-found');
@@ -271,12 +271,12 @@ describe('another tenant’s endpoint', () => {
 
 describe('what cannot be an endpoint', () => {
   it.each([
-    [{ url: 'http://example.com/' }, 'url-refused'],
-    [{ url: 'https://127.0.0.1/' }, 'url-refused'],
-    [{ url: 'https://metadata.google.internal/' }, 'url-refused'],
-    [{ url: 'https://a:b@example.com/' }, 'url-refused'],
-    [{ url: 'https://example.com:22/' }, 'url-refused'],
-    [{ url: 'no' }, 'url-refused'],
+    [{ url: 'http://example.com/' }, 'url-rejected'],
+    [{ url: 'https://127.0.0.1/' }, 'url-rejected'],
+    [{ url: 'https://metadata.google.internal/' }, 'url-rejected'],
+    [{ url: 'https://a:b@example.com/' }, 'url-rejected'],
+    [{ url: 'https://example.com:22/' }, 'url-rejected'],
+    [{ url: 'no' }, 'url-rejected'],
     [{ url: 7 }, 'invalid-body'],
     [{}, 'invalid-body'],
     [{ url: URL, types: ['leg.flew'] }, 'invalid-body'],

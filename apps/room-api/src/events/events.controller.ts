@@ -25,7 +25,7 @@ const noSuchEvent = (): VerdictError =>
 const eventGone = (field: string): VerdictError =>
   new VerdictError(
     'client',
-    'event-gone',
+    'event-expired',
     'Events are kept for 30 days, and this one is older: some after it may be gone.',
     {
       field,

@@ -140,8 +140,8 @@ describe('a page of events', () => {
         headers: { accept: 'text/event-stream', 'last-event-id': id },
       });
       expect([asked, resumed].map(({ status, body }) => [status, body.reason, body.errors[0].pointer])).toEqual([
-        [410, 'event-gone', '/after'],
-        [410, 'event-gone', '/Last-Event-ID'],
+        [410, 'event-expired', '/after'],
+        [410, 'event-expired', '/Last-Event-ID'],
       ]);
       expect((await stage.ask('GET', `/v1/events?after=${id}`, { key: stage.keys.theirs })).status).toBe(422);
     }
@@ -369,12 +369,12 @@ describe('a session’s timeline', () => {
   it('has each attempt to hang up and each observation', async () => {
     const legId = 'leg_timeline0000000000000';
     await stage.store.pool.query(
-      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, created_at, answered_at, owed_at, owed_reason, confirmed_at, ended_at, outcome, reason)
+      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, created_at, answered_at, hangup_requested_at, hangup_reason, confirmed_at, ended_at, outcome, reason)
       VALUES ($1, 'ten_ours', $2, 'inbound', 'ended', now(), '2026-01-01T00:00:00Z', '2026-01-01T00:00:02Z', '2026-01-01T00:01:00Z', 'ended-by-tenant', '2026-01-01T00:01:02Z', '2026-01-01T00:01:02Z', 'success', 'completed')`,
       [legId, place.sessionId],
     );
     await stage.store.pool.query(
-      `INSERT INTO hang_up_attempt (leg_id, no, tenant_id, at, outcome) VALUES ($1, 1, 'ten_ours', '2026-01-01T00:01:01Z', 'taken')`,
+      `INSERT INTO hang_up_attempt (leg_id, no, tenant_id, at, outcome) VALUES ($1, 1, 'ten_ours', '2026-01-01T00:01:01Z', 'accepted')`,
       [legId],
     );
     await stage.store.pool.query(

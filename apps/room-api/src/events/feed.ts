@@ -1,6 +1,6 @@
 import { tellEvent } from '@partyline/conference/endpoints/deliver-events';
 import { VerdictError } from '@partyline/domain/verdict';
-import { systemSleep } from '@partyline/runtime/edges';
+import { systemSleep } from '@partyline/runtime/system';
 import { lastEventUpTo, listEvents, tenantsWithEvents, type OutboxRow } from '@partyline/store/events/outbox';
 import type { Store } from '@partyline/store/database/store';
 import { openHorizon } from './horizon.ts';

@@ -32,14 +32,14 @@ async function owe(
   const legId = await makeLeg(stage.store, where, {
     kind,
     state: confirmed ? 'ended' : 'ending',
-    owed_at: AT(minute),
-    owed_reason: 'ended-by-tenant',
+    hangup_requested_at: AT(minute),
+    hangup_reason: 'ended-by-tenant',
     confirmed_at: confirmed ? AT(minute + 1) : null,
     asks: 2,
   });
   await inTransaction(stage.store, EVERY_TENANT, async (tx) => {
     for (const no of [1, 2]) await noteAttempt(tx, where.tenantId, { legId, no, at: AT(minute) });
-    await closeAttempt(tx, where.tenantId, { legId, no: 1, at: AT(minute), outcome: 'refused', reason: 'vendor-429' });
+    await closeAttempt(tx, where.tenantId, { legId, no: 1, at: AT(minute), outcome: 'rejected', reason: 'vendor-429' });
     if (!confirmed) return;
     const how = { outcome: 'success', reason: 'completed' } as const;
     if (kind === 'bridge')
@@ -95,7 +95,7 @@ describe('a line of the ledger', () => {
         confirmedAt: '2026-05-04T09:06:00.000Z',
         asks: 2,
         attempts: [
-          { no: 1, at: '2026-05-04T09:05:00.000Z', outcome: 'refused', reason: 'vendor-429' },
+          { no: 1, at: '2026-05-04T09:05:00.000Z', outcome: 'rejected', reason: 'vendor-429' },
           { no: 2, at: '2026-05-04T09:05:00.000Z', outcome: null, reason: null },
         ],
         confirmedBy: voice,
@@ -127,8 +127,8 @@ describe('a line of the ledger', () => {
     const legId = await makeLeg(stage.store, where, {
       kind: 'inbound',
       state: 'ending',
-      owed_at: AT(0),
-      owed_reason: 'ended-by-tenant',
+      hangup_requested_at: AT(0),
+      hangup_reason: 'ended-by-tenant',
       asks: 25,
     });
     const other = await owe(where, 1);

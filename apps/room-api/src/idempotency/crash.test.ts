@@ -4,7 +4,7 @@ import { endRoom } from '@partyline/conference/sessions/end-session';
 import { issueToken } from '@partyline/conference/participants/issue-token';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { openRequestVault } from '@partyline/conference/crypto/request-vault';
-import { systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
+import { systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
 import { seed } from '@partyline/store/database/seed';
 import { openStore, type Store, type Tx } from '@partyline/store/database/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { VerdictError } from '@partyline/domain/verdict';
-import { systemSleep } from '@partyline/runtime/edges';
+import { systemSleep } from '@partyline/runtime/system';
 import { GivenProblem, type Problem } from '@partyline/runtime/problem';
 import type { FastifyReply } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';

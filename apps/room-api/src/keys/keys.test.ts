@@ -142,7 +142,7 @@ describe('rotation', () => {
     const { body } = await stage.ask('POST', `/v1/keys/${id}/rotate`, { body: { overlapSeconds: 0 } });
     expect([body.old.state, await opens(body.key)]).toEqual(['expired', true]);
     expect(await refusal(stage.ask('GET', '/v1/rooms', { key }))).toEqual([401, 'expired-key']);
-    expect(await refusal(stage.ask('POST', `/v1/keys/${id}/rotate`, { body: {} }))).toEqual([409, 'key-ended']);
+    expect(await refusal(stage.ask('POST', `/v1/keys/${id}/rotate`, { body: {} }))).toEqual([409, 'key-inactive']);
   });
 
   it('does not lengthen a key’s life', async () => {

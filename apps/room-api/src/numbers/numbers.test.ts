@@ -74,7 +74,7 @@ describe('a room', () => {
   it('can have a number of the tenant’s for itself, without a PIN, and then no other room can', async () => {
     const number = '+13125550101';
     await stage.ask('POST', '/v1/operator/numbers', { body: { number, tenantId: 'ten_ours' } });
-    expect((await create({ pinless: true })).body.reason).toBe('not-dedicated');
+    expect((await create({ pinless: true })).body.reason).toBe('number-not-dedicated');
     const { body: first } = await create({ pinless: true, number });
     expect(first.room).toMatchObject({ number, pinless: true });
     expect([(await create({ number })).body.reason, (await create({ number, pinless: true })).body.reason]).toEqual([
@@ -90,7 +90,7 @@ describe('a room', () => {
     expect((await stage.ask('PATCH', `/v1/rooms/${first.room.id}`, { body: { pinless: true } })).status).toBe(200);
     const { body: shared } = await create({ number: '+12025550100' });
     expect((await stage.ask('PATCH', `/v1/rooms/${shared.room.id}`, { body: { pinless: true } })).body.reason).toBe(
-      'not-dedicated',
+      'number-not-dedicated',
     );
   });
 });

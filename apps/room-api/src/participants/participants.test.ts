@@ -50,12 +50,12 @@ describe('ringing somebody', () => {
       {
         id: body.participantId,
         name: 'Charles',
-        kind: 'rung',
+        kind: 'dialled',
         state: 'requested',
         number: '+442*******18',
         legId: body.legId,
       },
-      { name: '+120******77', kind: 'rung', state: 'requested', number: '+120******77' },
+      { name: '+120******77', kind: 'dialled', state: 'requested', number: '+120******77' },
     ]);
     expect(JSON.stringify(roster)).not.toContain('2079460018');
     const { rows } = await stage.store.pool.query('SELECT remote, state FROM leg WHERE id = $1', [body.legId]);
@@ -114,11 +114,11 @@ describe('the roster', () => {
     );
     // Many of one instant: the id decides.
     await stage.store.pool.query(
-      `INSERT INTO participant (id, tenant_id, room_id, kind, name, created_at) SELECT 'part_page_' || n, 'ten_ours', $1, 'rung', 'Rung', now() FROM generate_series(1, 44) AS n`,
+      `INSERT INTO participant (id, tenant_id, room_id, kind, name, created_at) SELECT 'part_page_' || n, 'ten_ours', $1, 'dialled', 'Rung', now() FROM generate_series(1, 44) AS n`,
       [made.room.id],
     );
     await stage.store.pool.query(
-      `INSERT INTO participant (id, tenant_id, room_id, kind, name, created_at) VALUES ('part_long_ago', 'ten_ours', $1, 'rung', 'Of an earlier session', now() - interval '2 days')`,
+      `INSERT INTO participant (id, tenant_id, room_id, kind, name, created_at) VALUES ('part_long_ago', 'ten_ours', $1, 'dialled', 'Of an earlier session', now() - interval '2 days')`,
       [made.room.id],
     );
     const seen: string[] = [];

@@ -31,7 +31,7 @@ it('shows one person, and gives them another name', async () => {
     roomId: room,
     name: 'Charles',
     role: 'host',
-    kind: 'rung',
+    kind: 'dialled',
     state: 'requested',
     number: '+442*******18',
     legId,
@@ -74,7 +74,7 @@ it('has the provider mute and press keys, and tells what it says', async () => {
     ['mute', { tenantId: 'ten_ours', participantId, muted: true }],
     ['digits', { tenantId: 'ten_ours', participantId, digits: '1p2#' }],
   ]);
-  for (const reason of ['participant-not-there', 'not-supported']) {
+  for (const reason of ['participant-not-connected', 'not-supported']) {
     refusal = new VerdictError('client', reason, 'No.');
     const { status, body } = await stage.ask('POST', `/v1/participants/${participantId}/mute`, {
       body: { muted: false },

@@ -8,7 +8,7 @@ import {
   type Pins,
   type RotatedPins,
 } from '@partyline/contracts/pins/pin';
-import { spacedPin } from '@partyline/domain/pin';
+import { formatPin } from '@partyline/domain/pin';
 import { listPersonalPins } from '@partyline/store/pins/pins';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
@@ -36,7 +36,7 @@ export class PinsController {
       participantId: made.participantId,
       ...wanted,
       pin,
-      pinSpaced: spacedPin(pin),
+      pinSpaced: formatPin(pin),
       number,
       tapToCall: tapToCall(number, pin),
     };
@@ -63,9 +63,9 @@ export class PinsController {
     const { pin, hostPin, room } = await rotatePins(this.deps, tenantId, id);
     return {
       pin,
-      pinSpaced: spacedPin(pin),
+      pinSpaced: formatPin(pin),
       hostPin,
-      hostPinSpaced: spacedPin(hostPin),
+      hostPinSpaced: formatPin(hostPin),
       tapToCall: tapToCall(room.number, pin),
     };
   }

@@ -14,7 +14,7 @@ afterAll(() => stage.stop());
 const live = async (): Promise<number> =>
   Number(
     (
-      await stage.store.pool.query('SELECT count(*) FROM pin WHERE free_at IS NULL AND room_id = $1', [
+      await stage.store.pool.query('SELECT count(*) FROM pin WHERE quarantined_until IS NULL AND room_id = $1', [
         room.split('/').at(-1),
       ])
     ).rows[0].count,

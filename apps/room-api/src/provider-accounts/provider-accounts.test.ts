@@ -4,8 +4,8 @@ import { localKeyService } from '@partyline/conference/crypto/key-service';
 import { createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
 import { accountBody } from '@partyline/dev/stack/own-account';
 import { vendorAccount } from '@partyline/dev/stack/service-environment';
-import { accountBuilder } from '@partyline/provider-registry/from-account';
-import { systemClock } from '@partyline/runtime/edges';
+import { createAccountBuilder } from '@partyline/provider-registry/from-account';
+import { systemClock } from '@partyline/runtime/system';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agreeable, MASTER_KEYS, startStage, type Stage } from '../testing/test-harness.ts';
@@ -14,7 +14,7 @@ let emulator: RunningEmulator;
 let stage: Stage;
 beforeAll(async () => {
   emulator = await startEmulator({ limits: { enabled: false } });
-  const buildAccount = accountBuilder(
+  const buildAccount = createAccountBuilder(
     {
       VONAGE_API_HOST: emulator.url,
       VIDEO_API_HOST: emulator.url,
@@ -135,7 +135,7 @@ describe('a tenant’s own account', () => {
     const refused = await stage.ask('POST', PATH, { body: { ...body, video: { ...body.video, apiSecret: 'wrong' } } });
     expect([refused.status, refused.body.reason, refused.body.errors]).toEqual([
       422,
-      'provider-account-refused',
+      'provider-account-rejected',
       [{ pointer: '/video', detail: expect.any(String) as string }],
     ]);
     const unknown = await stage.ask('POST', PATH, {
@@ -143,7 +143,7 @@ describe('a tenant’s own account', () => {
     });
     expect([unknown.status, unknown.body.reason, unknown.body.errors[0].pointer]).toEqual([
       422,
-      'provider-account-refused',
+      'provider-account-rejected',
       '/voice',
     ]);
     expect(await counted()).toBe(before);
@@ -205,7 +205,7 @@ describe('a tenant’s own account', () => {
     const at = `/v1/operator/numbers/${number.slice(1)}`;
     for (const [change, status, reason] of [
       [{ tenantId: 'ten_theirs', providerAccountId: made.id }, 404, 'provider-account-not-found'],
-      [{ tenantId: null, providerAccountId: made.id }, 422, 'not-dedicated'],
+      [{ tenantId: null, providerAccountId: made.id }, 422, 'number-not-dedicated'],
       [{ providerAccountId: 'acct_none' }, 404, 'provider-account-not-found'],
     ] as const) {
       const reply = await stage.ask('PATCH', at, { body: change });
@@ -333,7 +333,7 @@ describe('a body that is not as it should be', () => {
     const refused = await stage.ask('POST', `${PATH}/${made.id}/rotate`, {
       body: { voice: { privateKey: createVendor().privateKey } },
     });
-    expect([refused.status, refused.body.reason]).toEqual([422, 'provider-account-refused']);
+    expect([refused.status, refused.body.reason]).toEqual([422, 'provider-account-rejected']);
     expect((await stage.ask('GET', `${PATH}/${made.id}`)).body).toEqual(made);
   });
 });

@@ -1,4 +1,4 @@
-import { spacedPin } from '@partyline/domain/pin';
+import { formatPin } from '@partyline/domain/pin';
 
 const WORDS = {
   en: { phone: 'Phone', pin: 'PIN', hash: 'then the hash key', tap: 'One tap' },
@@ -29,7 +29,7 @@ export function invitation({
   return [
     name,
     `${words.phone}: ${number}`,
-    `${words.pin}: ${spacedPin(pin)} # (${words.hash})`,
+    `${words.pin}: ${formatPin(pin)} # (${words.hash})`,
     `${words.tap}: ${tapToCall(number, pin)}`,
   ].join('\n');
 }

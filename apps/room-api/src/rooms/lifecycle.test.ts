@@ -273,7 +273,7 @@ describe('a session', () => {
     const { session } = await create();
     const many = (rows: number) =>
       stage.store.pool.query(
-        `WITH made AS (INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, owed_at, owed_reason) SELECT 'leg_' || $1::text || '_' || n, 'ten_ours', $1::text, 'webrtc', 'ended', now(), now(), 'room-full' FROM generate_series(1, $2::int) AS n RETURNING 1)
+        `WITH made AS (INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, hangup_requested_at, hangup_reason) SELECT 'leg_' || $1::text || '_' || n, 'ten_ours', $1::text, 'webrtc', 'ended', now(), now(), 'room-full' FROM generate_series(1, $2::int) AS n RETURNING 1)
          INSERT INTO outbox (tenant_id, session_id, room_id, seq, type, data) SELECT 'ten_ours', s.id, s.room_id, (SELECT COALESCE(max(seq), 0) FROM outbox WHERE session_id = $1::text) + n, 'leg.ended', '{}' FROM session s, generate_series(1, $2::int) AS n WHERE s.id = $1::text`,
         [session.id, rows],
       );

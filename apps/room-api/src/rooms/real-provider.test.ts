@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
 import { onlyPlatform } from '@partyline/conference/providers/platform-account';
 import { createProviders } from '@partyline/provider-registry/registry';
-import { systemClock } from '@partyline/runtime/edges';
+import { systemClock } from '@partyline/runtime/system';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { startStage, type Stage } from '../testing/test-harness.ts';
 

@@ -30,7 +30,7 @@ import {
   type RoomDetails,
   type RoomPage,
 } from '@partyline/contracts/rooms/room';
-import { spacedPin } from '@partyline/domain/pin';
+import { formatPin } from '@partyline/domain/pin';
 import { findNumber } from '@partyline/store/numbers/numbers';
 import { listRooms, readRoom } from '@partyline/store/rooms/rooms';
 import type { FastifyReply } from 'fastify';
@@ -67,9 +67,9 @@ export class RoomsController {
       client: first && showClient(first.media),
       participantId: first && first.participantId,
       pin,
-      pinSpaced: spacedPin(pin),
+      pinSpaced: formatPin(pin),
       hostPin,
-      hostPinSpaced: spacedPin(hostPin),
+      hostPinSpaced: formatPin(hostPin),
       number: room.number,
       numbers: [{ number: room.number, language }],
       tapToCall: tapToCall(room.number, pin),
@@ -118,9 +118,9 @@ export class RoomsController {
       legs: session?.legs.slice(0, MOST_OF_SESSION).map(showLeg) ?? [],
       complete: session === undefined || session.legs.length <= MOST_OF_SESSION,
       pin,
-      pinSpaced: pin === null ? null : spacedPin(pin),
+      pinSpaced: pin === null ? null : formatPin(pin),
       hostPin,
-      hostPinSpaced: hostPin === null ? null : spacedPin(hostPin),
+      hostPinSpaced: hostPin === null ? null : formatPin(hostPin),
       number: row.number,
       numbers: number === null ? [] : [{ number: number.e164, language: number.language }],
       tapToCall: pin === null ? null : tapToCall(row.number, pin),

@@ -67,9 +67,9 @@ export const showLeg = (row: LegRow): Leg => ({
   outcome: row.outcome as Leg['outcome'],
   reason: row.reason,
   hangUp: {
-    owedAt: iso(row.owed_at),
-    reason: row.owed_reason,
-    askedAt: iso(row.asked_at),
+    owedAt: iso(row.hangup_requested_at),
+    reason: row.hangup_reason,
+    askedAt: iso(row.hangup_attempted_at),
     asks: row.asks,
     confirmedAt: iso(row.confirmed_at),
   },

@@ -1,5 +1,5 @@
 import type { Tenant, UpdateTenant } from '@partyline/contracts/tenants/tenant';
-import { FRAUD_METERS, ownThreshold } from '@partyline/domain/fraud';
+import { FRAUD_METERS, readTenantThreshold } from '@partyline/domain/fraud';
 import type { TenantRow, TenantSettings } from '@partyline/store/tenants/tenants';
 
 /** A tenant as operators see it. */
@@ -14,7 +14,7 @@ export const showTenant = (row: TenantRow): Tenant => ({
     maxDialOutsPerMinute: row.max_dial_outs_per_minute,
     maxRequestsPerMinute: row.max_requests_per_minute,
   },
-  fraudLimits: Object.fromEntries(FRAUD_METERS.map((meter) => [meter, ownThreshold(row.fraud_limits, meter)])),
+  fraudLimits: Object.fromEntries(FRAUD_METERS.map((meter) => [meter, readTenantThreshold(row.fraud_limits, meter)])),
   currency: row.currency,
   maxMinutesPerMonth: row.max_minutes_per_month,
   maxSpendMicroPerMonth: row.max_spend_micro_per_month,

@@ -22,7 +22,7 @@ import {
 } from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
 import { openJobs } from '@partyline/jobs/enqueue';
-import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';

@@ -144,7 +144,7 @@ export async function startTestHarness({ logTo, patienceMs }: TestHarnessOptions
   const providers = openProviders({
     store: callerStore,
     vault,
-    build: (credentials, { old }) => buildAccountProviders(credentials, old),
+    build: (account, { old }) => buildAccountProviders(account, old),
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
   });
   const service = await startService({

@@ -71,7 +71,7 @@ describe.each(MEDIA_KINDS)('what the provider charges, in %s', (kind) => {
       expect(record).toMatchObject({ tenant_id: meeting.tenantId, room_id: meeting.roomId, currency: 'EUR' });
       if (record.handle !== 'voice') {
         // The vendor does not say what a connection costs.
-        expect(record).toMatchObject({ price_micro: null, ask_at: null });
+        expect(record).toMatchObject({ price_micro: null, price_lookup_at: null });
         expect(record.seconds).toBeGreaterThan(0);
         expect(record.estimate_micro).toBeGreaterThan(0n);
         continue;
@@ -95,12 +95,12 @@ describe('a call that was never answered', () => {
     // Why it was over came first; what it costs comes after, or is asked for.
     await alterRows(
       stage,
-      `UPDATE cdr SET ask_at = now() - interval '1 second' WHERE leg_id = $1 AND price_micro IS NULL`,
+      `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1 AND price_micro IS NULL`,
       [legId],
     );
     await reconcileCharges(world);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
-      { seconds: 0, price_micro: 0n, started_at: null, ask_at: null },
+      { seconds: 0, price_micro: 0n, started_at: null, price_lookup_at: null },
     ]);
   });
 });
@@ -125,17 +125,17 @@ describe('a browser whose going only a look-up tells of', () => {
       await look();
       await passTime(stage, 3);
       await look();
-      const missedAt = (await readLegs(stage, meeting))[0]?.media_missed_at?.getTime() ?? Number.NaN;
+      const missedAt = (await readLegs(stage, meeting))[0]?.media_missing_since?.getTime() ?? Number.NaN;
       await passTime(stage, 31);
       await look();
       const [leg] = await readLegs(stage, meeting);
       expect(leg).toMatchObject({ state: 'ended', reason: 'not-in-list' });
       const [record] = await cdrs({ leg_id: leg?.id ?? 'none' });
-      expect(record).toMatchObject({ handle: 'media', source: 'look-up', ended_at: leg?.media_missed_at });
+      expect(record).toMatchObject({ handle: 'media', source: 'look-up', ended_at: leg?.media_missing_since });
       expect(record?.seconds).toBe(
-        Math.ceil(((leg?.media_missed_at?.getTime() ?? Number.NaN) - (leg?.joined_at?.getTime() ?? Number.NaN)) / 1000),
+        Math.ceil(((leg?.media_missing_since?.getTime() ?? Number.NaN) - (leg?.joined_at?.getTime() ?? Number.NaN)) / 1000),
       );
-      expect(leg?.media_missed_at?.getTime()).toBeCloseTo(missedAt - 31_000, -1);
+      expect(leg?.media_missing_since?.getTime()).toBeCloseTo(missedAt - 31_000, -1);
     },
   );
 });
@@ -185,13 +185,13 @@ describe('a record', () => {
     const line = await ledger(callId);
     await alterRows(
       stage,
-      `UPDATE cdr SET price_micro = NULL, rate_micro = NULL, seconds = 77, ask_at = now() - interval '1 second' WHERE leg_id = $1`,
+      `UPDATE cdr SET price_micro = NULL, rate_micro = NULL, seconds = 77, price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`,
       [legId],
     );
     const filled = await Promise.all(Array.from({ length: 3 }, () => reconcileCharges(stage.worlds.unified)));
     expect(filled.reduce((sum, each) => sum + each, 0)).toBe(1);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
-      { source: 'record', seconds: line.billedSeconds, price_micro: BigInt(line.chargeMicros), ask_at: null },
+      { source: 'record', seconds: line.billedSeconds, price_micro: BigInt(line.chargeMicros), price_lookup_at: null },
     ]);
   });
 
@@ -200,7 +200,7 @@ describe('a record', () => {
     const { legId } = await finished();
     await alterRows(
       stage,
-      `UPDATE cdr SET price_micro = NULL, ask_at = now() - interval '1 second' WHERE leg_id = $1`,
+      `UPDATE cdr SET price_micro = NULL, price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`,
       [legId],
     );
     await stage.emulator.client.setFaults({ ...NOT_TOLD, rest: [{ route: 'get-call', fault: '503' }] });
@@ -208,16 +208,16 @@ describe('a record', () => {
     for (let round = 0; round < 3; round++) {
       expect(await reconcileCharges(stage.worlds.unified)).toBe(0);
       const { rows } = await stage.store.pool.query<{ wait: number }>(
-        'SELECT round(extract(epoch FROM ask_at - now()) / 60)::int AS wait FROM cdr WHERE leg_id = $1',
+        'SELECT round(extract(epoch FROM price_lookup_at - now()) / 60)::int AS wait FROM cdr WHERE leg_id = $1',
         [legId],
       );
       waits.push(rows[0]?.wait);
-      await alterRows(stage, `UPDATE cdr SET ask_at = now() - interval '1 second' WHERE leg_id = $1`, [legId]);
+      await alterRows(stage, `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`, [legId]);
     }
     expect(waits).toEqual([1, 2, 4]);
     await alterRows(stage, `UPDATE cdr SET stored_at = now() - interval '11 days' WHERE leg_id = $1`, [legId]);
     await reconcileCharges(stage.worlds.unified);
-    expect(await cdrs({ leg_id: legId })).toMatchObject([{ price_micro: null, ask_at: null }]);
+    expect(await cdrs({ leg_id: legId })).toMatchObject([{ price_micro: null, price_lookup_at: null }]);
   });
 
   it('of a caller who was never admitted is the platform’s', async () => {

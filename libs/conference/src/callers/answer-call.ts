@@ -32,7 +32,7 @@ export const askForPin = (
   bargeIn = true,
 ): CallPlan => [
   { do: 'say', text, language, bargeIn },
-  { do: 'ask-digits', maxDigits: PIN_MAX_LENGTH, timeoutS: KEY_TIMEOUT_S, replyTo: webhooks.digits(legId, tryNo) },
+  { do: 'ask-digits', maxDigits: PIN_MAX_LENGTH, timeoutS: KEY_TIMEOUT_S, replyUrl: webhooks.digits(legId, tryNo) },
 ];
 
 /** Ids for what seating a caller may have to make. */
@@ -53,7 +53,7 @@ export async function takeSeat(
   await sendSettle(deps, seat.tenant_id, seat.session_id);
   return [
     { do: 'say', text: phrase(language, seat.waits ? 'waiting' : 'joining'), language },
-    { do: 'join', conversation: seat.conversation, eventsTo: webhooks.events(legId), startOnEnter: !seat.waits },
+    { do: 'join', conversation: seat.conversation, eventUrl: webhooks.events(legId), startOnEnter: !seat.waits },
   ];
 }
 
@@ -92,7 +92,7 @@ export async function answerCall(
     case 'later':
       deps.report.count('caller_refused', { why: answered.outcome });
       return sayAndLetGo(answered.language, phrase(answered.language, answered.outcome));
-    case 'let-go':
+    case 'hang-up':
       return [];
     case 'ask':
       return askForPin(webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome'));
@@ -144,7 +144,7 @@ async function joinOwnLeg(
     {
       do: 'join',
       conversation: answered.conversation,
-      eventsTo: deps.webhooks(token.accountId).events(answered.leg_id),
+      eventUrl: deps.webhooks(token.accountId).events(answered.leg_id),
       startOnEnter: !answered.waits,
     },
   ];

@@ -46,7 +46,7 @@ describe('a caller', () => {
     const person = await callIn(stage, world, meeting);
     const session = await readSession(stage, meeting);
     expect((await stage.emulator.client.caller(person.id)).conversation).toBe(session.conversation);
-    expect(session).toMatchObject({ state: 'live', had_phone: true, had_browser: false, settle_owed_at: null });
+    expect(session).toMatchObject({ state: 'live', had_phone: true, had_browser: false, settle_due_at: null });
     expect((await readLegs(stage, meeting)).map((leg) => [leg.kind, leg.state, leg.remote])).toEqual([
       ['inbound', 'joined', '+447700900001'],
     ]);
@@ -65,7 +65,7 @@ describe('a caller', () => {
       .map((each) => each.text);
     expect(heard.at(-1)).toMatch(/not known either/);
     const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
-    expect(leg).toMatchObject({ tenant_id: null, session_id: null, tries: 3, owed_reason: 'too-many-tries' });
+    expect(leg).toMatchObject({ tenant_id: null, session_id: null, tries: 3, hangup_reason: 'too-many-tries' });
     await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state, 'ended');
   });
 
@@ -75,7 +75,7 @@ describe('a caller', () => {
     const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: callId } });
     expect(plan.map((step) => step.do)).toEqual(['say', 'ask-digits']);
     const again = await submitPin(world, token(), { legId: leg.id, tryNo: 1 }, { callId, digits, timedOut: false });
-    expect(again.at(-1)).toMatchObject({ do: 'ask-digits', replyTo: world.webhooks(null).digits(leg.id, 2) });
+    expect(again.at(-1)).toMatchObject({ do: 'ask-digits', replyUrl: world.webhooks(null).digits(leg.id, 2) });
   });
 
   it('who keyed right while Redis was away is in all the same, and the settling is listed as owed', async () => {
@@ -88,7 +88,7 @@ describe('a caller', () => {
     // The call's own events settle the session too; here they are lost.
     await stage.store.prisma.session.update({
       where: { id: meeting.sessionId },
-      data: { settle_owed_at: new Date(0) },
+      data: { settle_due_at: new Date(0) },
     });
     expect((await listOwed(stage.store, { graceMs: 0 })).settle).toContainEqual({
       tenant_id: meeting.tenantId,

@@ -172,7 +172,7 @@ describe('a room that expires', () => {
   it('or when its last session has been over for so many days, and not while one runs', async () => {
     const meeting = await openRoom(world, { idle_days: 2 });
     await stage.store.pool.query(
-      `UPDATE room SET created_at = now() - interval '3 days', look_at = now() - interval '1 day' WHERE id = $1`,
+      `UPDATE room SET created_at = now() - interval '3 days', expiry_check_at = now() - interval '1 day' WHERE id = $1`,
       [meeting.roomId],
     );
     expect(await expireRoom(world, meeting.tenantId, meeting.roomId)).toBe('later');
@@ -181,8 +181,8 @@ describe('a room that expires', () => {
       [meeting.sessionId],
     );
     expect(await expireRoom(world, meeting.tenantId, meeting.roomId)).toBe('later');
-    const { look_at } = await stage.store.prisma.room.findUniqueOrThrow({ where: { id: meeting.roomId } });
-    expect(Math.round((look_at!.getTime() - Date.now()) / 60_000)).toBe(60);
+    const { expiry_check_at } = await stage.store.prisma.room.findUniqueOrThrow({ where: { id: meeting.roomId } });
+    expect(Math.round((expiry_check_at!.getTime() - Date.now()) / 60_000)).toBe(60);
     await passTime(stage, 3_700);
     expect(await expireRoom(world, meeting.tenantId, meeting.roomId)).toBe('ended');
     expect(await state(meeting)).toBe('ended');
@@ -249,11 +249,11 @@ describe('somebody who is sent out', () => {
     await untilLegs(stage, meeting, 'webrtc', ['ended']);
     await joinBrowser(stage, meeting);
     const back = (await readLegs(stage, meeting, 'webrtc')).at(1)!;
-    expect(back).toMatchObject({ state: 'ending', owed_reason: 'removed' });
+    expect(back).toMatchObject({ state: 'ending', hangup_reason: 'removed' });
     await hangUpLeg(world, meeting.tenantId, back.id);
     await untilLegs(stage, meeting, 'webrtc', ['ended', 'ended']);
     expect((await readSession(stage, meeting)).state).toBe('live');
-    expect((await readLegs(stage, meeting, 'inbound'))[0]).toMatchObject({ state: 'joined', owed_at: null });
+    expect((await readLegs(stage, meeting, 'inbound'))[0]).toMatchObject({ state: 'joined', hangup_requested_at: null });
   });
 });
 
@@ -289,6 +289,6 @@ describe('somebody on the telephone', () => {
       verdict: { reason: 'participant-not-found' },
     });
     const own = await addPin(world, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'participant' });
-    await expect(ask(own.participantId)).rejects.toMatchObject({ verdict: { reason: 'participant-not-there' } });
+    await expect(ask(own.participantId)).rejects.toMatchObject({ verdict: { reason: 'participant-not-connected' } });
   });
 });

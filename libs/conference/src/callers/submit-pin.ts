@@ -42,7 +42,7 @@ export async function submitPin(
     case 'over':
     case 'spent':
       return sayAndLetGo(language, phrase(language, admission.outcome));
-    case 'let-go':
+    case 'hang-up':
       return [];
     case 'unknown-call':
       deps.report.count('webhook_ignored', { why: 'unknown-call' });

@@ -9,7 +9,7 @@ const taken = (url: string, policy = OPEN): string | null => {
     return checkAddress(url, policy);
   } catch (error) {
     expect(error).toMatchObject({
-      verdict: { outcome: 'client', reason: 'url-refused' },
+      verdict: { outcome: 'client', reason: 'url-rejected' },
       field: '/url',
       fix: expect.any(String),
     });

@@ -26,10 +26,10 @@ export function isPublicAddress(address: string): boolean {
 }
 
 const refused = (message: string, fix: string): VerdictError =>
-  new VerdictError('client', 'url-refused', message, { field: '/url', fix });
+  new VerdictError('client', 'url-rejected', message, { field: '/url', fix });
 
 /**
- * An endpoint's address in its one written form. Throws `url-refused` for one that is none of the open internet's: looked at after parsing, which makes the
+ * An endpoint's address in its one written form. Throws `url-rejected` for one that is none of the open internet's: looked at after parsing, which makes the
  * same number of `0x7f.1`, `2130706433` and `127.0.0.1`. What a name leads to is looked at again by whoever connects.
  */
 export function checkAddress(text: string, { allowPrivate, ports }: AddressPolicy): string {

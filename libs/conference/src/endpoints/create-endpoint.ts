@@ -29,7 +29,7 @@ interface WithSecret {
   readonly secret: string;
 }
 
-/** Makes an endpoint, to be sent events from the next one on. Throws `url-refused`, and `too-many-endpoints` when its tenant has ten. */
+/** Makes an endpoint, to be sent events from the next one on. Throws `url-rejected`, and `too-many-endpoints` when its tenant has ten. */
 export async function createEndpoint(
   deps: EndpointDeps,
   tenantId: string,
@@ -60,7 +60,7 @@ export async function createEndpoint(
   return { row, secret };
 }
 
-/** Changes an endpoint; `null` when its tenant has no such. Throws `url-refused`. */
+/** Changes an endpoint; `null` when its tenant has no such. Throws `url-rejected`. */
 export async function changeEndpoint(
   deps: EndpointDeps,
   tenantId: string,

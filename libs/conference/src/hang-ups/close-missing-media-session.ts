@@ -20,16 +20,16 @@ const FOR_MS = 60_000;
  */
 export async function concludeGone(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
-  { id, tenant_id: tenantId, session_id: sessionId, asks }: LegRow,
+  { id, tenant_id: tenantId, session_id: sessionId, hangup_attempts }: LegRow,
   answer: ProviderError,
 ): Promise<void> {
   if (tenantId === null || sessionId === null) return;
-  const attempts = await lastAttempts(deps.store, tenantId, { legId: id, no: asks, limit: ATTEMPTS });
+  const attempts = await lastAttempts(deps.store, tenantId, { legId: id, no: hangup_attempts, limit: ATTEMPTS });
   const first = attempts.at(ATTEMPTS - 1);
   if (
     first === undefined ||
     first.age_ms < FOR_MS ||
-    attempts.some(({ outcome, reason }) => outcome !== 'refused' || reason !== answer.verdict.reason)
+    attempts.some(({ outcome, reason }) => outcome !== 'rejected' || reason !== answer.verdict.reason)
   )
     return;
   await changeSession(deps, tenantId, sessionId, async (view, tx) => {

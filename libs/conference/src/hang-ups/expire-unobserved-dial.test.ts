@@ -69,9 +69,9 @@ it('is given up by a complete list of calls that was asked for once its ringing 
   expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ending']);
   await sweepInventory(world, null);
   expect(await readLegs(stage, meeting)).toMatchObject([
-    { state: 'ended', outcome: 'indeterminate', reason: 'never-seen' },
+    { state: 'ended', outcome: 'indeterminate', reason: 'unobserved' },
   ]);
-  expect(await closings()).toMatchObject([{ handle: 'voice', source: 'look-up', reason: 'never-seen' }]);
+  expect(await closings()).toMatchObject([{ handle: 'voice', source: 'look-up', reason: 'unobserved' }]);
 });
 
 it('nor is a bridge given up by a list of connections that was not answered', async () => {
@@ -86,8 +86,8 @@ it('nor is a bridge given up by a list of connections that was not answered', as
     await reconcile(cutOff());
     await passTime(stage, 16);
   }
-  expect(await bridge()).toMatchObject({ state: 'ending', owed_reason: 'never-seen' });
+  expect(await bridge()).toMatchObject({ state: 'ending', hangup_reason: 'unobserved' });
   expect(await closings()).toEqual([]);
   await reconcile(world);
-  expect(await bridge()).toMatchObject({ state: 'ended', reason: 'never-seen' });
+  expect(await bridge()).toMatchObject({ state: 'ended', reason: 'unobserved' });
 });

@@ -27,7 +27,7 @@ export async function giveUpUnseen(
     const leg = view.legs.find((each) => each.id === id);
     if (leg === undefined || leg.state !== 'ending' || leg.voice_call_id !== null || leg.dialled_at === null) return;
     if (askedAt.getTime() - leg.dialled_at.getTime() < NEVER_SEEN_AFTER_MS) return;
-    const how = verdict('indeterminate', 'never-seen');
+    const how = verdict('indeterminate', 'unobserved');
     await storeObservation(tx, tenant_id, {
       legId: id,
       handle: 'voice',

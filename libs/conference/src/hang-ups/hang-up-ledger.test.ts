@@ -30,7 +30,7 @@ describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
     stage.observed.length = 0;
     await end(meeting);
     expect(
-      (await lines(meeting)).map((line) => [line.owed_reason, line.attempts, line.closings, line.confirmed_at]),
+      (await lines(meeting)).map((line) => [line.hangup_reason, line.attempts, line.closings, line.confirmed_at]),
     ).toEqual(Array.from({ length: 3 }, () => ['ended-by-tenant', [], [], null]));
     await hangUpUntilDone(stage, stage.worlds[kind], meeting);
     const done = await lines(meeting);
@@ -41,11 +41,11 @@ describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
         room_id: meeting.roomId,
       });
       const [first, ...others] = line.attempts;
-      expect(first).toMatchObject({ no: 1, outcome: 'taken', reason: null });
+      expect(first).toMatchObject({ no: 1, outcome: 'accepted', reason: null });
       // Its event may be on its way when the next attempt looks; of a connection one list proves nothing, and it is asked to go again.
       for (const each of others)
         expect(
-          line.kind === 'webrtc' || line.kind === 'bridge' ? ['seen-closed', 'refused'] : ['seen-closed'],
+          line.kind === 'webrtc' || line.kind === 'bridge' ? ['already-closed', 'rejected'] : ['already-closed'],
         ).toContain(each.outcome);
       // Both sides of the bridge.
       expect(new Set(line.closings.map((each) => each.handle))).toEqual(
@@ -75,12 +75,12 @@ describe('an attempt', () => {
       await hangUpSession(world, meeting.tenantId, meeting.sessionId);
       await letPass(stage, meeting, 6);
     }
-    expect(await outcomes(meeting)).toEqual(Array.from({ length: 3 }, () => ['refused', 'refused', 'refused']));
+    expect(await outcomes(meeting)).toEqual(Array.from({ length: 3 }, () => ['rejected', 'rejected', 'rejected']));
     for (const { attempts } of await lines(meeting)) for (const each of attempts) expect(each.reason).toMatch(/./);
     await stage.emulator.client.resetFaults();
     await hangUpUntilDone(stage, world, meeting);
     expect((await outcomes(meeting)).map((each) => each.slice(0, 4))).toEqual(
-      Array.from({ length: 3 }, () => ['refused', 'refused', 'refused', 'taken']),
+      Array.from({ length: 3 }, () => ['rejected', 'rejected', 'rejected', 'accepted']),
     );
   });
 
@@ -90,7 +90,7 @@ describe('an attempt', () => {
     await end(meeting);
     await hangUpUntilDone(stage, world, meeting);
     for (const { attempts, closings } of await lines(meeting)) {
-      expect([attempts[0]?.outcome, attempts.at(-1)?.outcome]).toEqual(['taken', 'seen-closed']);
+      expect([attempts[0]?.outcome, attempts.at(-1)?.outcome]).toEqual(['accepted', 'already-closed']);
       expect(new Set(closings.map((each) => each.source))).toEqual(new Set(['look-up']));
     }
   });
@@ -114,13 +114,13 @@ describe('an attempt', () => {
       (await lines(meeting)).find((each) => each.id === line.id)!.attempts.map(({ no, outcome }) => [no, outcome]);
     expect(await attempts()).toEqual([[1, null]]);
     await stage.store.pool.query(
-      `UPDATE leg SET lease_until = now() - interval '1 second', asked_at = asked_at - make_interval(secs => 20) WHERE id = $1`,
+      `UPDATE leg SET lease_until = now() - interval '1 second', hangup_attempted_at = hangup_attempted_at - make_interval(secs => 20) WHERE id = $1`,
       [line.id],
     );
     await hangUpLeg(world, meeting.tenantId, line.id);
     expect(await attempts()).toEqual([
       [1, null],
-      [2, 'taken'],
+      [2, 'accepted'],
     ]);
     await hangUpUntilDone(stage, world, meeting);
   });
@@ -136,7 +136,7 @@ describe('an attempt', () => {
     await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state, 'ended');
     await until(async () => stage.observed.map((each) => each.name), ['hangup_confirm_seconds inbound']);
     expect(await stage.store.prisma.hang_up_attempt.findMany({ where: { leg_id: leg.id } })).toMatchObject([
-      { no: 1, tenant_id: null, outcome: 'taken' },
+      { no: 1, tenant_id: null, outcome: 'accepted' },
     ]);
     expect(
       (await listHangUps(stage.store, world.tenantId, { state: 'all', limit: 100 })).some((each) => each.id === leg.id),
@@ -150,7 +150,7 @@ describe('what is unconfirmed now', () => {
     const meeting = await meet(stage, world);
     await end(meeting);
     await stage.store.pool.query(
-      `UPDATE leg SET owed_at = owed_at - interval '90 seconds' WHERE session_id = $1 AND kind = 'bridge'`,
+      `UPDATE leg SET hangup_requested_at = hangup_requested_at - interval '90 seconds' WHERE session_id = $1 AND kind = 'bridge'`,
       [meeting.sessionId],
     );
     const { legs, oldestS } = await countUnconfirmed(stage.store);

@@ -22,8 +22,8 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15_000;
 
 /** From one attempt to the next: 1 s, 2 s, 4 s … 15 s, without end. */
-const waitAfter = (asks: number): number =>
-  Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, asks - 1), 4));
+const waitAfter = (hangup_attempts: number): number =>
+  Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, hangup_attempts - 1), 4));
 
 /** What became of one attempt, as the ledger has it. */
 interface AttemptResult {
@@ -52,21 +52,21 @@ export async function hangUpLeg(
     const at = await providersOf(deps, leg);
     if ('outcome' in at) {
       result = at;
-      return { againMs: waitAfter(leg.asks) };
+      return { againMs: waitAfter(leg.hangup_attempts) };
     }
     const mediaSessionId = await mediaSessionOf(deps, leg);
     // The second time round, look first: it may be the observation that was lost, not the hang-up.
-    const found = leg.asks > 1 ? await lookUp(deps, at, leg, mediaSessionId) : 'up';
+    const found = leg.hangup_attempts > 1 ? await lookUp(deps, at, leg, mediaSessionId) : 'up';
     if (found === 'ended') {
-      result = { outcome: 'seen-closed', reason: null };
+      result = { outcome: 'already-closed', reason: null };
       return 'done';
     }
     if (found === 'up') result = await askProvider(deps, at, leg, mediaSessionId);
-    else if (found !== 'taken') result = found;
+    else if (found !== 'lease-lost') result = found;
   } finally {
     await releaseLeg(deps, leg, result);
   }
-  return { againMs: result?.againMs ?? waitAfter(leg.asks) };
+  return { againMs: result?.againMs ?? waitAfter(leg.hangup_attempts) };
 }
 
 /** Takes a leg for one attempt, by its lease; says when to come again if it is not time, or `done` when there is nothing to hang up. */
@@ -84,14 +84,14 @@ async function claimLeg(
     if (leg.state !== 'ending') return 'done';
     const freeAt = Math.max(
       leg.lease_until?.getTime() ?? 0,
-      leg.asked_at === null || leg.asks === 0 ? 0 : leg.asked_at.getTime() + waitAfter(leg.asks),
+      leg.hangup_attempted_at === null || leg.hangup_attempts === 0 ? 0 : leg.hangup_attempted_at.getTime() + waitAfter(leg.hangup_attempts),
     );
     if (freeAt > now.getTime()) return { againMs: freeAt - now.getTime() };
-    leg.asked_at = now;
-    leg.asks += 1;
+    leg.hangup_attempted_at = now;
+    leg.hangup_attempts += 1;
     leg.lease_until = new Date(now.getTime() + LEASE_MS);
     await saveLegs(tx, tenantId, [leg]);
-    await noteAttempt(tx, leg.tenant_id, { legId, no: leg.asks, at: now });
+    await noteAttempt(tx, leg.tenant_id, { legId, no: leg.hangup_attempts, at: now });
     return { leg: { ...leg } };
   });
 }
@@ -99,15 +99,15 @@ async function claimLeg(
 /** Writes down what became of the attempt, and gives the leg back unless its lease ran out and another attempt has it: each counts one more. */
 async function releaseLeg(
   deps: HangUpDeps,
-  { id, tenant_id, asks, asked_at }: LegRow,
+  { id, tenant_id, hangup_attempts, hangup_attempted_at }: LegRow,
   result: AttemptResult | null,
 ): Promise<void> {
   await inTransaction(deps.store, tenant_id ?? EVERY_TENANT, async (tx) => {
-    if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: asks, at: asked_at!, ...result });
+    if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: hangup_attempts, at: hangup_attempted_at!, ...result });
     const locked = await lockLeg(tx, tenant_id, id);
-    if (locked === null || locked.leg.asks !== asks) return;
+    if (locked === null || locked.leg.hangup_attempts !== hangup_attempts) return;
     locked.leg.lease_until = result?.againMs === undefined ? null : new Date(locked.now.getTime() + result.againMs);
-    if (result?.againMs !== undefined) locked.leg.asks -= 1;
+    if (result?.againMs !== undefined) locked.leg.hangup_attempts -= 1;
     await saveLegs(tx, tenant_id, [locked.leg]);
   });
 }
@@ -128,7 +128,7 @@ async function providersOf(
       accountId: account_id,
       reason,
     });
-    return { outcome: 'refused', reason };
+    return { outcome: 'rejected', reason };
   }
 }
 
@@ -154,7 +154,7 @@ async function askProvider(
     requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
   // Disconnecting the video side does not end a call that still rings: the voice side is asked by its own name (design §2).
   if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(voice.hangUp(leg.voice_call_id));
-  if (requests.length === 0) return { outcome: 'nothing-to-ask', reason: null };
+  if (requests.length === 0) return { outcome: 'no-provider-id', reason: null };
   deps.report.count('hang_up_asked', { kind: leg.kind });
   let taken = 0;
   let refusal: string | null = null;
@@ -182,8 +182,8 @@ async function askProvider(
         reason,
       });
   }
-  if (refusal === null || (taken > 0 && !lost)) return { outcome: 'taken', reason: null };
-  return { outcome: 'refused', reason: refusal, ...(againMs === null || requests.length > 1 ? {} : { againMs }) };
+  if (refusal === null || (taken > 0 && !lost)) return { outcome: 'accepted', reason: null };
+  return { outcome: 'rejected', reason: refusal, ...(againMs === null || requests.length > 1 ? {} : { againMs }) };
 }
 
 /**
@@ -196,7 +196,7 @@ async function lookUp(
   { media, voice }: Providers,
   leg: LegRow,
   mediaSessionId: string | null,
-): Promise<'ended' | 'up' | 'taken' | AttemptResult> {
+): Promise<'ended' | 'up' | 'lease-lost' | AttemptResult> {
   let listed = false;
   try {
     if (leg.voice_call_id !== null && leg.voice_closed_at === null) {
@@ -208,7 +208,7 @@ async function lookUp(
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     const againMs = comeAgainMs(error);
-    if (againMs !== null) return { outcome: 'refused', reason: error.verdict.reason, againMs };
+    if (againMs !== null) return { outcome: 'rejected', reason: error.verdict.reason, againMs };
     deps.report.warn('a leg could not be looked up; it will be again', {
       tenantId: leg.tenant_id,
       legId: leg.id,
@@ -216,12 +216,12 @@ async function lookUp(
     });
   }
   // A phone's call is on no list but that of all calls: the inventory's.
-  if (listed && leg.kind === 'bridge' && leg.voice_call_id === null && leg.asked_at !== null)
-    await giveUpUnseen(deps, leg, leg.asked_at);
+  if (listed && leg.kind === 'bridge' && leg.voice_call_id === null && leg.hangup_attempted_at !== null)
+    await giveUpUnseen(deps, leg, leg.hangup_attempted_at);
   return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, leg.tenant_id, leg.id);
     if (locked === null || !isUp(locked.leg)) return 'ended';
-    if (locked.leg.asks !== leg.asks) return 'taken';
+    if (locked.leg.hangup_attempts !== leg.hangup_attempts) return 'lease-lost';
     locked.leg.lease_until = new Date(locked.now.getTime() + LEASE_MS);
     await saveLegs(tx, leg.tenant_id, [locked.leg]);
     return 'up';
@@ -244,7 +244,7 @@ async function lookUpConnection(
     await concludeGone(deps, leg, live);
     return false;
   }
-  const { account_id: accountId, tenant_id: tenantId, session_id: sessionId, asked_at: askedAt } = leg;
+  const { account_id: accountId, tenant_id: tenantId, session_id: sessionId, hangup_attempted_at: askedAt } = leg;
   if (leg.media_connection_id !== null) {
     const listed = live.some((each) => each.connectionId === leg.media_connection_id);
     // Asked for after this attempt had begun.

@@ -52,7 +52,7 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
       decided: true,
       state: 'ending',
     });
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.owed_reason])).toEqual(
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.hangup_reason])).toEqual(
       Array.from({ length: 3 }, () => ['ending', 'ended-by-tenant']),
     );
     expect(await closings(meeting)).toBe(0);
@@ -87,7 +87,7 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
       await letPass(stage, meeting, 6);
     }
     expect((await readSession(stage, meeting)).state).toBe('ending');
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.asks])).toEqual(
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.hangup_attempts])).toEqual(
       Array.from({ length: 3 }, () => ['ending', 3]),
     );
     expect(await closings(meeting)).toBe(0);

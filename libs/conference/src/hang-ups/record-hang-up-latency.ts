@@ -8,8 +8,8 @@ import { wasNeverMade } from '../sessions/settle-session.ts';
  */
 export function reportConfirmed({ report }: Pick<Deps, 'report'>, legs: readonly LegRow[]): void {
   for (const leg of legs) {
-    if (leg.owed_at === null || leg.confirmed_at === null || wasNeverMade(leg)) continue;
-    report.observe('hangup_confirm_seconds', Math.max(0, (leg.confirmed_at.getTime() - leg.owed_at.getTime()) / 1000), {
+    if (leg.hangup_requested_at === null || leg.confirmed_at === null || wasNeverMade(leg)) continue;
+    report.observe('hangup_confirm_seconds', Math.max(0, (leg.confirmed_at.getTime() - leg.hangup_requested_at.getTime()) / 1000), {
       kind: leg.kind,
     });
   }

@@ -7,7 +7,7 @@ import { drawKey } from './generate-key.ts';
 import { noSuchKey } from '../errors.ts';
 
 /**
- * A new key in place of another, with the same label, scopes and end, told once; the old one lives on for `overlapS` seconds. Throws 404, `key-ended` (409)
+ * A new key in place of another, with the same label, scopes and end, told once; the old one lives on for `overlapS` seconds. Throws 404, `key-inactive` (409)
  * for one that is over, `scope-exceeded` (403) for one that may do more than whoever asks, and `too-many-keys` (409) when both are to live.
  */
 export async function rotateKey(
@@ -23,7 +23,7 @@ export async function rotateKey(
     const before = await readKey(tx, tenantId, keyId);
     if (before === null) throw noSuchKey();
     if (before.state !== 'live')
-      throw new VerdictError('client', 'key-ended', `This key is ${before.state}.`, {
+      throw new VerdictError('client', 'key-inactive', `This key is ${before.state}.`, {
         fix: 'Create a new one with POST /v1/keys.',
       });
     mayGive(caller, before.scopes);

@@ -112,7 +112,7 @@ export async function insertBrowser(
     participant_id: participantId,
     media_connection_id: connectionId,
     deadline_at: sessionDeadline(view),
-    media_made_at: madeAt,
+    media_created_at: madeAt,
   });
   // A token outlives the seat that was free when it was given. Who is in and connects anew is not one more; nor is who is about to go.
   const others = view.legs.filter(
@@ -171,8 +171,8 @@ function keepOneEach(view: SessionView, leg: LegRow): number {
     (each) =>
       each.kind === 'webrtc' && each.participant_id === leg.participant_id && isUp(each) && each.state !== 'ending',
   );
-  const newest = Math.max(...theirs.map((each) => each.media_made_at?.getTime() ?? -Infinity));
-  const replaced = theirs.filter((each) => each.media_made_at !== null && each.media_made_at.getTime() < newest);
+  const newest = Math.max(...theirs.map((each) => each.media_created_at?.getTime() ?? -Infinity));
+  const replaced = theirs.filter((each) => each.media_created_at !== null && each.media_created_at.getTime() < newest);
   for (const each of replaced) requestHangUp(each, 'replaced', view.now);
   if (theirs.length - replaced.length > UNORDERED_AT_MOST) requestHangUp(leg, 'too-many-connections', view.now);
   return replaced.length;
@@ -216,7 +216,7 @@ async function applyMedia(
           since: event.since ?? null,
           until: event.at,
           seenSince: leg.joined_at ?? leg.answered_at,
-          seenUntil: leg.media_missed_at ?? now,
+          seenUntil: leg.media_missing_since ?? now,
           // A browser's row is made when we hear of it, which can be long after it came.
           notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
         },
@@ -228,12 +228,12 @@ async function applyMedia(
     case 'sip-call': {
       if (event.phase === 'ringing') moveLeg(leg, 'ringing', now);
       if (event.phase === 'active') moveLeg(leg, 'answered', now);
-      if (event.phase === 'over' && leg.sip_over_at === null) {
+      if (event.phase === 'over' && leg.sip_ended_at === null) {
         const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
         await observe('media', 'sip-over', how);
         // Over because we let go of it before it was picked up: its call may be on its way to the voice side yet, and ring there (design §2).
         // That it comes, or that nothing ever does (hang-up-leg.ts), will tell.
-        const mayStillRing = leg.asks > 0 && leg.answered_at === null && leg.voice_call_id === null;
+        const mayStillRing = leg.hangup_attempts > 0 && leg.answered_at === null && leg.voice_call_id === null;
         if (!mayStillRing) closeHandle(leg, 'sip', how, now);
       }
       return;

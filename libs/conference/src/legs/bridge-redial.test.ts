@@ -49,7 +49,7 @@ describe('a bridge that rang and failed, and whose call nobody told the end of',
         ]),
       [['ringing', true]],
     );
-    expect(failed).toMatchObject({ voice_call_id: null, sip_over_at: null });
+    expect(failed).toMatchObject({ voice_call_id: null, sip_ended_at: null });
     await stage.emulator.client.resetFaults();
     for (let round = 0; round < 6 && (await bridges(meeting)).length < 2; round++) {
       await passTime(stage, 60);
@@ -58,7 +58,7 @@ describe('a bridge that rang and failed, and whose call nobody told the end of',
       await reconcile(world);
     }
     await until(() => bridges(meeting), ['ended', 'joined']);
-    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ id: failed?.id, owed_reason: 'never-seen' });
+    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ id: failed?.id, hangup_reason: 'unobserved' });
     expect((await readSession(stage, meeting)).state).toBe('live');
   });
 });
@@ -108,7 +108,7 @@ describe('what is told of a bridge whose dial got no answer', () => {
         expect(
           (await readLegs(stage, meeting, 'bridge')).map(({ state, media_connection_id: id }) => [state, id]),
         ).toEqual([['ended', 'connection']]);
-        expect((await readSession(stage, meeting)).bridge_owed_at).not.toBeNull();
+        expect((await readSession(stage, meeting)).bridge_due_at).not.toBeNull();
       }),
       {
         numRuns: 12,

@@ -23,10 +23,10 @@ interface Listed {
  */
 export async function compareConnection(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
-  leg: Pick<LegRow, 'id' | 'media_connection_id' | 'media_missed_at'>,
+  leg: Pick<LegRow, 'id' | 'media_connection_id' | 'media_missing_since'>,
   { accountId, tenantId, sessionId, mediaSessionId, listed, askedAt }: Listed,
 ): Promise<boolean> {
-  const { media_connection_id: connectionId, media_missed_at: missedAt } = leg;
+  const { media_connection_id: connectionId, media_missing_since: missedAt } = leg;
   if (connectionId === null || (listed && missedAt === null)) return false;
   if (!listed && missedAt !== null && askedAt.getTime() - missedAt.getTime() >= APART_MS) {
     // Without a time: ours is no vendor's, and a process's own clock may be anything.
@@ -42,7 +42,7 @@ export async function compareConnection(
   await changeSession(deps, tenantId, sessionId, (view) => {
     const row = view.legs.find(({ id }) => id === leg.id);
     if (row === undefined || row.media_closed_at !== null) return;
-    row.media_missed_at = listed ? null : (row.media_missed_at ?? view.now);
+    row.media_missing_since = listed ? null : (row.media_missing_since ?? view.now);
   });
   return false;
 }

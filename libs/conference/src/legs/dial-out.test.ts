@@ -235,7 +235,7 @@ describe('the session ends', () => {
     const { timeline } = await stage.emulator.client.caller(person.id);
     expect(timeline.map((each) => each.event)).toContain('answered');
     expect(timeline.map((each) => each.event)).not.toContain('joined');
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ owed_reason: 'ended-by-tenant', joined_at: null });
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ hangup_reason: 'ended-by-tenant', joined_at: null });
     expect((await readSession(stage, meeting)).state).toBe('ended');
   });
 
@@ -254,7 +254,7 @@ describe('the session ends', () => {
     const before = armed();
     send();
     expect(await dialling).toBe('dialled');
-    await until(async () => (await readLegs(stage, meeting)).map((leg) => leg.asked_at), [null]);
+    await until(async () => (await readLegs(stage, meeting)).map((leg) => leg.hangup_attempted_at), [null]);
     expect(armed()).toBeGreaterThan(before);
     // No time goes by: the job runs, and the hang-up goes out at once.
     await hangUpSession(world, meeting.tenantId, meeting.sessionId);

@@ -45,7 +45,7 @@ export async function requestDialOut(
     await insertParticipant(tx, tenantId, roomId, {
       id: participantId,
       name: name ?? maskNumber(phone),
-      kind: 'rung',
+      kind: 'dialled',
       role,
     });
     const leg = await insertLeg(tx, tenantId, view.session, {
@@ -115,8 +115,8 @@ export async function dialOut(
     armed = true;
     const { callId } = await voice.createCall({
       ...call,
-      answerTo: webhooks.answer(legId),
-      eventsTo: webhooks.events(legId),
+      answerUrl: webhooks.answer(legId),
+      eventUrl: webhooks.events(legId),
       ringingTimerS: RINGING_TIMER_S,
     });
     await change((view) => {

@@ -68,13 +68,13 @@ describe('an attempt to hang up', () => {
     expect(await asked(callId)).toBe(1);
     await untilLegs(stage, meeting, 'inbound', ['ended']);
     expect(await hangUpLeg(world, world.tenantId, legId)).toBe('done');
-    expect(await read(legId)).toMatchObject({ asks: 1, lease_until: null });
+    expect(await read(legId)).toMatchObject({ hangup_attempts: 1, lease_until: null });
   });
 
   it.each(['ten_other', null])('in the name of %s is nobody’s: the leg is its own tenant’s', async (tenantId) => {
     const { legId, callId } = await owed();
     expect(await hangUpLeg(world, tenantId, legId)).toBe('done');
-    expect(await read(legId)).toMatchObject({ asks: 0, lease_until: null, state: 'ending' });
+    expect(await read(legId)).toMatchObject({ hangup_attempts: 0, lease_until: null, state: 'ending' });
     expect(await asked(callId)).toBe(0);
   });
 
@@ -84,7 +84,7 @@ describe('an attempt to hang up', () => {
     void hangUpLeg(dead.world, world.tenantId, legId);
     await dead.reached;
     const held = await read(legId);
-    const until = held.asked_at!.getTime() + 10_000;
+    const until = held.hangup_attempted_at!.getTime() + 10_000;
     expect(held.lease_until!.getTime()).toBe(until);
     // Its end is put off, so that this machine may take its own to ask too early.
     await passTime(stage, -60);
@@ -96,7 +96,7 @@ describe('an attempt to hang up', () => {
     await hangUpLeg(world, world.tenantId, legId);
     expect(await asked(callId)).toBe(1);
     await untilLegs(stage, meeting, 'inbound', ['ended']);
-    expect((await read(legId)).asks).toBe(2);
+    expect((await read(legId)).hangup_attempts).toBe(2);
   });
 
   it('that comes back after its lease ran out changes nothing of the newer one: not its lease, nor when to ask again', async () => {
@@ -108,15 +108,15 @@ describe('an attempt to hang up', () => {
     const attempt = hangUpLeg(newer.world, world.tenantId, legId);
     await newer.reached;
     const held = await read(legId);
-    expect(held).toMatchObject({ asks: 2, lease_until: expect.any(Date) });
+    expect(held).toMatchObject({ hangup_attempts: 2, lease_until: expect.any(Date) });
     await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     zombie.open();
     await late;
     const after = await read(legId);
     expect(after).toMatchObject({
-      asks: 2,
+      hangup_attempts: 2,
       lease_until: held.lease_until,
-      asked_at: held.asked_at,
+      hangup_attempted_at: held.hangup_attempted_at,
       version: held.version,
     });
     // The leg is still the newer one's: a third attempt is sent away.
@@ -197,7 +197,7 @@ describe('an attempt to hang up', () => {
     slow.open();
     await attempt;
     expect(await asked(callId)).toBe(2);
-    expect(await read(legId)).toMatchObject({ asks: 2, lease_until: null });
+    expect(await read(legId)).toMatchObject({ hangup_attempts: 2, lease_until: null });
   });
 
   it('that finds its leg ended on coming back leaves it ended', async () => {
@@ -215,7 +215,7 @@ describe('an attempt to hang up', () => {
       state: 'ended',
       confirmed_at: ended.confirmed_at,
       outcome: ended.outcome,
-      asks: 2,
+      hangup_attempts: 2,
     });
   });
 });
@@ -230,16 +230,16 @@ describe('a hang-up that is not confirmed', () => {
       const againMs = done === 'done' ? 0 : done.againMs;
       waits.push(againMs);
       expect(await asked(callId)).toBe(ask);
-      expect((await read(legId)).asks).toBe(ask);
+      expect((await read(legId)).hangup_attempts).toBe(ask);
       // Its time is put off, so that this machine may take its own to ask too early.
       await passTime(stage, -60);
-      await sentAway(legId, (await read(legId)).asked_at!.getTime() + againMs);
+      await sentAway(legId, (await read(legId)).hangup_attempted_at!.getTime() + againMs);
       expect(await asked(callId)).toBe(ask);
       await passTime(stage, 60 + againMs / 1_000);
     }
     expect(waits).toEqual([1, 2, 4, 8, 15, 15, 15, 15, 15, 15, 15, 15].map((seconds) => seconds * 1_000));
     // An hour of it, and then the vendor does as it is told.
-    await stage.store.prisma.leg.update({ where: { id: legId }, data: { asks: 1_000 } });
+    await stage.store.prisma.leg.update({ where: { id: legId }, data: { hangup_attempts: 1_000 } });
     await stage.emulator.client.resetFaults();
     await hangUpLeg(world, world.tenantId, legId);
     expect(await asked(callId)).toBe(13);
@@ -254,6 +254,6 @@ describe('a hang-up that is not confirmed', () => {
     await passTime(stage, 1);
     expect(await hangUpLeg(world, world.tenantId, legId)).toBe('done');
     expect(await asked(callId)).toBe(1);
-    expect(await read(legId)).toMatchObject({ state: 'ended', asks: 2 });
+    expect(await read(legId)).toMatchObject({ state: 'ended', hangup_attempts: 2 });
   });
 });

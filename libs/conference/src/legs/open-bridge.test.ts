@@ -113,14 +113,14 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
       connectionId: first?.media_connection_id ?? '',
     });
     await untilLegs(stage, meeting, 'bridge', ['ended']);
-    const { bridge_owed_at, state } = await readSession(stage, meeting);
+    const { bridge_due_at, state } = await readSession(stage, meeting);
     expect(state).toBe('live');
     expect(jobsFor(meeting, 'open-bridge').at(-1)?.delayMs).toBeGreaterThan(500);
     // The pause is put off, so that it is not over before it is asked whether it is.
     const owed = (byMs: number) =>
       stage.store.prisma.session.update({
         where: { id: meeting.sessionId },
-        data: { bridge_owed_at: new Date((bridge_owed_at?.getTime() ?? 0) + byMs) },
+        data: { bridge_due_at: new Date((bridge_due_at?.getTime() ?? 0) + byMs) },
       });
     await owed(60_000);
     expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
@@ -172,7 +172,7 @@ describe('when the vendor or Redis is away', () => {
         waits.push(Math.round((jobsFor(meeting, 'open-bridge').at(-1)?.delayMs ?? 0) / 1_000));
         await stage.store.prisma.session.update({
           where: { id: meeting.sessionId },
-          data: { bridge_owed_at: new Date(0) },
+          data: { bridge_due_at: new Date(0) },
         });
       }
       expect(waits).toEqual([1, 2, 4]);

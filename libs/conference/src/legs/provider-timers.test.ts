@@ -132,7 +132,7 @@ describe('a phone that is picked up after the end was decided', () => {
     expect(leg).toMatchObject({ answeredAt: expect.any(Number), endedAt: expect.any(Number) });
     expect(await hangUpsAsked(stage)).toEqual({});
     await untilLegs(stage, meeting, 'outbound', ['ended']);
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ joined_at: null, owed_reason: 'ended-by-tenant' });
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ joined_at: null, hangup_reason: 'ended-by-tenant' });
   });
 
   it('is asked again at once, though it was asked a moment before and is not due yet', async () => {
@@ -145,12 +145,12 @@ describe('a phone that is picked up after the end was decided', () => {
     await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await alterRows(stage, `UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
-    await alterRows(stage, 'UPDATE leg SET asks = 8');
+    await alterRows(stage, 'UPDATE leg SET hangup_attempts = 8');
     await reconcile(world);
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', asks: 9, asked_at: expect.any(Date) });
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', hangup_attempts: 9, hangup_attempted_at: expect.any(Date) });
     await stage.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 60_000 }] });
     await stage.emulator.client.answer(person.id);
-    await until(async () => (await readLegs(stage, meeting)).map((leg) => leg.asked_at), [null]);
+    await until(async () => (await readLegs(stage, meeting)).map((leg) => leg.hangup_attempted_at), [null]);
     // No time goes by.
     await reconcile(world);
     await stage.emulator.client.awaitEnded(person.id);

@@ -1,4 +1,4 @@
-import { judgeFraud } from '@partyline/domain/fraud';
+import { checkFraudMeters } from '@partyline/domain/fraud';
 import { VerdictError } from '@partyline/domain/verdict';
 import { meterDials } from '@partyline/store/limits/dial-policy';
 import type { NewEvent } from '@partyline/store/legs/observations';
@@ -16,7 +16,7 @@ export async function keepMeters(
   call: { remote: string; sessionId: string; own: unknown; now: Date },
   tell: (event: NewEvent) => void,
 ): Promise<void> {
-  for (const { meter, measured, level, threshold } of judgeFraud(
+  for (const { meter, measured, level, threshold } of checkFraudMeters(
     await meterDials(tx, tenantId, call.remote),
     call.own,
   )) {

@@ -1,4 +1,4 @@
-import { fits, type SpendScope, type SpendUse } from '@partyline/domain/money';
+import { fitsBudget, type SpendScope, type SpendUsage } from '@partyline/domain/money';
 import { VerdictError } from '@partyline/domain/verdict';
 import { holdSpend, type OneMore } from '@partyline/store/limits/spend';
 import type { Tx } from '@partyline/store/database/store';
@@ -15,11 +15,11 @@ const SPENT: Readonly<Record<SpendScope, string>> = {
  * @param more 0: the leg's row is made in this transaction; 1: it is yet to come
  */
 export async function keepSpend(tx: Tx, tenantId: string, leg: OneMore, more: 0 | 1 = 0): Promise<void> {
-  const spent = (await holdSpend(tx, tenantId, leg)).find((use) => !fits(use, more));
+  const spent = (await holdSpend(tx, tenantId, leg)).find((use) => !fitsBudget(use, more));
   if (spent !== undefined) throw spendLimit(spent);
 }
 
-const spendLimit = ({ scope }: SpendUse): VerdictError =>
+const spendLimit = ({ scope }: SpendUsage): VerdictError =>
   new VerdictError('client', 'spend-limit', SPENT[scope], {
     fix: 'GET /v1/spend shows what is used; a room’s limit is yours to raise, your own is the operator’s.',
   });

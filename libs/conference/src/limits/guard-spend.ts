@@ -1,5 +1,5 @@
 import { isPresent } from '@partyline/domain/leg';
-import { spendState, type SpendUse } from '@partyline/domain/money';
+import { spendState, type SpendUsage } from '@partyline/domain/money';
 import { canJoin } from '@partyline/domain/session';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
 import { listNearLimit, measureSpend, noteWarning } from '@partyline/store/limits/spend';
@@ -66,7 +66,7 @@ async function guardSession(
 }
 
 /** Seconds are a whole number, amounts text. */
-const show = ({ scope, used, allowed, currency }: SpendUse): Record<string, unknown> =>
+const show = ({ scope, used, allowed, currency }: SpendUsage): Record<string, unknown> =>
   scope === 'tenant-minutes'
     ? { scope, usedSeconds: Number(used), allowedSeconds: Number(allowed) }
     : { scope, usedMicro: String(used), allowedMicro: String(allowed), currency };

@@ -65,11 +65,11 @@ it('40 browsers come at once with good tokens, when 10 people may be connected: 
     ),
   );
   const legs = await store.prisma.leg.groupBy({
-    by: ['state', 'owed_reason'],
+    by: ['state', 'hangup_reason'],
     _count: true,
     orderBy: { state: 'desc' },
   });
-  expect(legs.map(({ state, owed_reason, _count }) => [state, owed_reason, _count])).toEqual([
+  expect(legs.map(({ state, hangup_reason, _count }) => [state, hangup_reason, _count])).toEqual([
     ['joined', null, 10],
     ['ending', 'limit-live-legs', 30],
   ]);

@@ -89,7 +89,7 @@ it('a room without PINs is not made on a number that is shared by then', async (
   await changeNumber(operator(), number, { dedicated_to: 'ten_a' });
   await expect(
     create(number, () => changeNumber(operator(), number, { dedicated_to: null }), { pinless: true }),
-  ).rejects.toMatchObject({ verdict: { reason: 'not-dedicated' } });
+  ).rejects.toMatchObject({ verdict: { reason: 'number-not-dedicated' } });
 });
 
 it('a number on which a room is being made waits for it, and then does not change hands', async () => {

@@ -73,13 +73,13 @@ export async function removeNumber(
   });
 }
 
-/** Its account must be its tenant's, and is not deleted meanwhile. Throws 404, and `not-dedicated` (422) for a number that is nobody's own. */
+/** Its account must be its tenant's, and is not deleted meanwhile. Throws 404, and `number-not-dedicated` (422) for a number that is nobody's own. */
 async function holdItsAccount(tx: Tx, { dedicated_to, account_id }: NumberRow): Promise<void> {
   if (account_id === null) return;
   if (dedicated_to === null)
     throw new VerdictError(
       'client',
-      'not-dedicated',
+      'number-not-dedicated',
       'Only a number that is one tenant’s own can lead to an account of its own.',
       { field: '/providerAccountId', fix: 'Give its tenantId too.' },
     );

@@ -1,4 +1,4 @@
-import { drawPin, pinLength } from '@partyline/domain/pin';
+import { drawPin, choosePinLength } from '@partyline/domain/pin';
 import type { RandomInt } from '@partyline/domain/clock';
 import { claimPin, countPins } from '@partyline/store/rooms/rooms';
 import type { Role } from '@partyline/store/sessions/session-lock';
@@ -23,7 +23,7 @@ export async function takePins(
   at: { roomId: string; number: string },
   people: readonly { role: Role; participantId?: string }[],
 ): Promise<{ id: string; pin: string }[]> {
-  let length = pinLength((await countPins(tx, at.number)) + people.length - 1);
+  let length = choosePinLength((await countPins(tx, at.number)) + people.length - 1);
   const taken: { id: string; pin: string }[] = [];
   let misses = 0;
   for (const person of people) {

@@ -94,7 +94,7 @@ describe('credentials that the provider refuses', () => {
     await stage.emulator.client.addAccount(vendorAccount(vendor, []));
     await expect(
       createAccount(world, world.tenantId, { label: 'Own', ...change(credentialsOf('opentok', vendor), other) }),
-    ).rejects.toMatchObject({ verdict: { outcome: 'client', reason: 'provider-account-refused' }, field });
+    ).rejects.toMatchObject({ verdict: { outcome: 'client', reason: 'provider-account-rejected' }, field });
     expect(await stage.store.prisma.provider_account.count()).toBe(0);
   });
 
@@ -195,7 +195,7 @@ describe('a rotation', () => {
       application: { id: before.applicationId, publicKey: fresh.publicKey },
     });
     await expect(verifyAccount(world, world.tenantId, id)).rejects.toMatchObject({
-      verdict: { reason: 'provider-account-refused' },
+      verdict: { reason: 'provider-account-rejected' },
     });
     const meeting = await (async () => {
       const row = await rotateAccount(
@@ -276,7 +276,7 @@ describe('a rotation', () => {
     const { id, vendor } = await ownAccount(world);
     await expect(
       rotateAccount(world, world.tenantId, id, { voice: { privateKey: createVendor().privateKey } }, 60),
-    ).rejects.toMatchObject({ verdict: { reason: 'provider-account-refused' } });
+    ).rejects.toMatchObject({ verdict: { reason: 'provider-account-rejected' } });
     expect(
       (await world.providers(id)).voice.verifyCallback(signed(vendor, vendor.signatureSecret, {}), new Date()).ok,
     ).toBe(true);
@@ -370,7 +370,7 @@ describe('an account', () => {
     ).rejects.toMatchObject(gone);
     await expect(
       createNumber(world, { ...another, dedicated_to: null, account_id: id, guarded: true, max_unadmitted: 10 }),
-    ).rejects.toMatchObject({ verdict: { reason: 'not-dedicated' } });
+    ).rejects.toMatchObject({ verdict: { reason: 'number-not-dedicated' } });
     // Who gets the number does not get the account.
     expect(await changeNumber(world, number, { dedicated_to: 'ten_other' })).toMatchObject({
       after: { dedicated_to: 'ten_other', account_id: null },

@@ -26,7 +26,7 @@ interface AccountDeps {
 export const MOST_ACCOUNTS = 10;
 
 /**
- * Keeps a tenant's own account once the provider has taken its credentials. Throws `provider-account-refused` (422), `too-many-provider-accounts`,
+ * Keeps a tenant's own account once the provider has taken its credentials. Throws `provider-account-rejected` (422), `too-many-provider-accounts`,
  * `application-taken` and `application-in-use` (409), `accounts-not-configured` (503), and what asking the provider throws; then nothing is kept.
  */
 export async function createAccount(

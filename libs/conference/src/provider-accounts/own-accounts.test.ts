@@ -112,14 +112,14 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
     await until(() => upAtVendor(stage, shared), []);
     expect(await upAtVendor(stage, theirs)).toHaveLength(4);
     const legs = await readLegs(stage, theirs);
-    expect(legs.map(({ state, asks, lease_until }) => ({ state, asks, lease_until }))).toEqual(
-      legs.map(() => ({ state: 'ending', asks: 1, lease_until: null })),
+    expect(legs.map(({ state, hangup_attempts, lease_until }) => ({ state, hangup_attempts, lease_until }))).toEqual(
+      legs.map(() => ({ state: 'ending', hangup_attempts: 1, lease_until: null })),
     );
     const attempts = await stage.store.prisma.hang_up_attempt.findMany({
       where: { leg_id: { in: legs.map(({ id }) => id) } },
     });
     expect(attempts.map(({ outcome, reason }) => [outcome, reason])).toEqual(
-      legs.map(() => ['refused', 'provider-account-unreadable']),
+      legs.map(() => ['rejected', 'provider-account-unreadable']),
     );
     expect(stage.counted.filter((each) => each.endsWith('provider-account-unreadable'))).toHaveLength(legs.length);
     expect(await hangUpLeg(world, theirs.tenantId, legs.at(0)!.id)).toEqual({ againMs: expect.any(Number) });
@@ -145,8 +145,8 @@ describe('the inventory of several accounts', () => {
       await voice.createCall({
         to: phone,
         from,
-        answerTo: `${stage.hooksUrl}/nowhere`,
-        eventsTo: `${stage.hooksUrl}/nowhere`,
+        answerUrl: `${stage.hooksUrl}/nowhere`,
+        eventUrl: `${stage.hooksUrl}/nowhere`,
         ringingTimerS: 60,
         lengthTimerS: 60,
       })
@@ -168,7 +168,7 @@ describe('the inventory of several accounts', () => {
     expect(await sweep(world)).toMatchObject({ orphans: 2 });
     expect(await hangUpsAsked(stage)).toEqual({ [shared]: 1, [theirs]: 1 });
     expect(
-      await stage.store.prisma.stray.findMany({
+      await stage.store.prisma.orphan_call.findMany({
         select: { id: true, account_id: true },
         orderBy: { account_id: 'asc' },
       }),
@@ -213,11 +213,11 @@ describe('the inventory of several accounts', () => {
       await settleNow(world, meeting);
     }
     await stage.store.pool.query(
-      `UPDATE cdr SET price_micro = NULL, ask_at = now() - interval '1 second' WHERE handle = 'voice'`,
+      `UPDATE cdr SET price_micro = NULL, price_lookup_at = now() - interval '1 second' WHERE handle = 'voice'`,
     );
     expect(await reconcileCharges(unreadable(world, own.accountId))).toBe(1);
     await stage.store.pool.query(
-      `UPDATE cdr SET ask_at = now() - interval '1 second' WHERE price_micro IS NULL AND handle = 'voice'`,
+      `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE price_micro IS NULL AND handle = 'voice'`,
     );
     expect(await reconcileCharges(world)).toBe(1);
     const { rows } = await stage.store.pool.query<{ open: number }>(

@@ -11,7 +11,7 @@ export interface TryAccount extends SealedAs {
 }
 
 /**
- * Tries out the credentials of an account: lists its live calls and opens an empty video session, which costs nothing. Throws `provider-account-refused` (422), which
+ * Tries out the credentials of an account: lists its live calls and opens an empty video session, which costs nothing. Throws `provider-account-rejected` (422), which
  * points to the side that the provider refused, `application-in-use` (409) for a fresh one in whose application calls are up, and what asking throws.
  */
 export async function tryAccount(
@@ -41,7 +41,7 @@ function refusal(error: unknown, field: string, side: string): unknown {
   if (!(error instanceof ProviderError) || !['refused', 'not-found'].includes(error.failure)) return error;
   return new VerdictError(
     'client',
-    'provider-account-refused',
+    'provider-account-rejected',
     `The provider does not take the credentials of the ${side} side (${error.verdict.reason}).`,
     { field, fix: 'Compare them with the vendor’s dashboard. Nothing was kept.' },
   );

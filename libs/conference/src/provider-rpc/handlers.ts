@@ -69,7 +69,7 @@ async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, partici
   const there = await findLegThere(store, tenantId, participantId);
   if (there === null) throw noSuchParticipant();
   if (there === 'away')
-    throw new VerdictError('client', 'participant-not-there', 'This person is not in a session now.', {
+    throw new VerdictError('client', 'participant-not-connected', 'This person is not in a session now.', {
       fix: 'Look at their state: they must be answered or joined.',
     });
   return there;

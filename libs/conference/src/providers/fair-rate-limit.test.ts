@@ -21,7 +21,7 @@ function openLine() {
   const hungUp: string[] = [];
   const voice = {
     ...world.voice,
-    countedBy: 'account',
+    rateLimitKey: 'account',
     hangUp: async (callId: string) => void hungUp.push(callId),
     getCall: async () => null,
     mute: async () => undefined,
@@ -41,7 +41,7 @@ const many = <R>(count: number, ask: () => Promise<R>): Promise<(R | Error)[]> =
   Promise.all(Array.from({ length: count }, () => ask().catch((error: Error) => error)));
 const refused = (answers: readonly unknown[]): number =>
   answers.filter((answer) => comeAgainMs(answer) !== null).length;
-const call = { to: NUMBER, from: NUMBER, answerTo: '', eventsTo: '', ringingTimerS: 1, lengthTimerS: 1 };
+const call = { to: NUMBER, from: NUMBER, answerUrl: '', eventUrl: '', ringingTimerS: 1, lengthTimerS: 1 };
 const dial = { mediaSessionId: '', number: NUMBER, headers: {}, data: '', expiresAt: new Date() };
 
 describe('a tenant that wants very much of the account that it shares', () => {
@@ -100,7 +100,7 @@ describe('many legs that are to be hung up at once', () => {
       answers.every((answer) => typeof answer === 'object' && answer.againMs > 0 && answer.againMs <= 15_000),
     ).toBe(true);
     const waiting = (await readLegs(stage, meeting)).filter((leg) => !hungUp.includes(leg.voice_call_id ?? ''));
-    expect(waiting.map(({ asks }) => asks)).toEqual(waiting.map(() => 0));
+    expect(waiting.map(({ hangup_attempts }) => hangup_attempts)).toEqual(waiting.map(() => 0));
     expect(waiting.every(({ lease_until }) => lease_until !== null)).toBe(true);
     // Another tenant's is asked for at once meanwhile.
     waits.length = 0;
@@ -117,6 +117,6 @@ describe('many legs that are to be hung up at once', () => {
     expect(new Set(hungUp).size).toBe(41);
     expect(hungUp).toHaveLength(41);
     const attempts = await stage.store.prisma.hang_up_attempt.findMany();
-    expect(attempts.map(({ no, outcome }) => [no, outcome])).toEqual(Array.from({ length: 40 }, () => [1, 'taken']));
+    expect(attempts.map(({ no, outcome }) => [no, outcome])).toEqual(Array.from({ length: 40 }, () => [1, 'accepted']));
   });
 });

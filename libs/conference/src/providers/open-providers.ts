@@ -1,4 +1,4 @@
-import type { AccountCredentials, OldSecrets } from '@partyline/provider-contract/account-credentials';
+import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
 import { findAccountVersion, readSealedAccount } from '@partyline/store/provider-accounts/provider-accounts';
 import type { Store } from '@partyline/store/database/store';
 import type { AccountVault } from './account-vault.ts';
@@ -9,7 +9,7 @@ import { accountGone } from '../errors.ts';
 /** Makes the providers of a tenant's account. @param old secrets whose signatures are believed too */
 export type BuildProviders = (
   credentials: AccountCredentials,
-  whose: { readonly tenantId: string; readonly old: OldSecrets | null },
+  whose: { readonly tenantId: string; readonly old: PreviousSecrets | null },
 ) => Providers;
 
 interface Built {

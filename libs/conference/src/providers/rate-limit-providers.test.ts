@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { takePlace } from '@partyline/store/database/rate-limit';
-import { systemSleep } from '@partyline/runtime/edges';
+import { systemSleep } from '@partyline/runtime/system';
 import type { RestLogEntry } from '@partyline/vonage-emulator/control-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { endSession } from '../sessions/end-session.ts';
@@ -38,13 +38,13 @@ afterAll(async () => {
 
 const ACCOUNT = 'account';
 /** The same account, counted by another name. */
-const countedBy = (name: string) => ({ media: world.media, voice: { ...world.voice, countedBy: name } });
+const countedBy = (name: string) => ({ media: world.media, voice: { ...world.voice, rateLimitKey: name } });
 const pacer = (store: Store, sleep = systemSleep) => paceProviders(countedBy(ACCOUNT), { store, sleep });
 const call = (phone: string) => ({
   to: phone,
   from: NUMBER,
-  answerTo: `${stage.hooksUrl}/nowhere`,
-  eventsTo: `${stage.hooksUrl}/nowhere`,
+  answerUrl: `${stage.hooksUrl}/nowhere`,
+  eventUrl: `${stage.hooksUrl}/nowhere`,
   ringingTimerS: 60,
   lengthTimerS: 60,
 });
@@ -185,7 +185,7 @@ describe('the list of live calls', () => {
     await made(1);
     let places = 0;
     const query: Store['query'] = (scope, asked) => (
-      (places += asked.name === 'take-place' ? 1 : 0),
+      (places += asked.name === 'reserve-slot' ? 1 : 0),
       stage.store.query(scope, asked)
     );
     const counting = { ...stage.store, query };
@@ -194,7 +194,7 @@ describe('the list of live calls', () => {
     expect(places).toBe(3);
     await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 7_000, withinMs: 5_000 });
     const { providers } = impatient();
-    await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
+    await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
     expect(await providers.voice.listLiveCalls()).toHaveLength(1);
   });
 });
@@ -212,7 +212,7 @@ describe('when the line is too long', () => {
     const { providers, waits } = impatient();
     await expect(ask(providers.voice)).rejects.toMatchObject({
       failure: 'busy',
-      verdict: { reason: 'paced' },
+      verdict: { reason: 'provider-rate-limited' },
       retryAfterMs: expect.any(Number),
     });
     expect((await stage.emulator.client.restLog()).length).toBe(before);
@@ -235,7 +235,7 @@ describe('when the line is too long', () => {
     };
     await expect(impatient().providers.media.dialSip(dial)).rejects.toMatchObject({
       failure: 'busy',
-      verdict: { reason: 'paced' },
+      verdict: { reason: 'provider-rate-limited' },
     });
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
     await paceProviders(countedBy('another'), { store: stage.store, sleep: systemSleep }).media.dialSip(dial);
@@ -248,7 +248,7 @@ describe('when the line is too long', () => {
         'call',
       );
     await takePlace(stage.store, `ten_a ${ACCOUNT}`, 'ask', { everyMs: 60_000, withinMs: 1 });
-    await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'paced' } });
+    await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
     for (const other of [null, 'ten_b']) expect(await lineOf(other)).toBeNull();
   });
 

@@ -29,7 +29,7 @@ const REQUESTS = {
 } as const satisfies Record<string, Pace & { lane: string }>;
 
 /** The reason of a request that was not made, because too many are waiting. */
-export const PACED = 'paced';
+export const PACED = 'provider-rate-limited';
 
 /** For a request that was not made for want of a place: when to come again; null for every other failure. */
 export const comeAgainMs = (error: unknown): number | null =>
@@ -47,7 +47,7 @@ export function paceProviders(
   asker: Asker = { tenantId: null },
 ): Providers {
   const { store, sleep, tenantId = null } = line;
-  const account = tenantId === null ? voice.countedBy : `${tenantId} ${voice.countedBy}`;
+  const account = tenantId === null ? voice.rateLimitKey : `${tenantId} ${voice.rateLimitKey}`;
   async function place(what: keyof typeof REQUESTS): Promise<void> {
     const { lane, ...pace } = REQUESTS[what];
     const taken = await takePlace(store, account, lane, pace, asker.tenantId ?? undefined);

@@ -48,14 +48,14 @@ describe('with Redis away, a round does what is owed', () => {
     await stage.emulator.client.awaitJoined(person.id);
     await until(async () => (await readLegs(stage, meeting)).length, 1);
     expect(
-      await reconcileWhen(stage, world, `UPDATE session SET settle_owed_at = $1::timestamptz - interval '1.9 seconds'`),
+      await reconcileWhen(stage, world, `UPDATE session SET settle_due_at = $1::timestamptz - interval '1.9 seconds'`),
     ).toEqual({});
     expect((await readSession(stage, meeting)).state).toBe('open');
     await passTime(stage, 3);
     expect(await reconcile(world)).toEqual({ 'settle-session': 1 });
     expect(await readSession(stage, meeting)).toMatchObject({
       state: 'live',
-      settle_owed_at: null,
+      settle_due_at: null,
       due_reason: 'alone',
     });
     expect(await reconcile(world)).toEqual({});

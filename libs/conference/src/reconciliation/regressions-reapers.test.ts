@@ -220,7 +220,7 @@ describe('the reaper', () => {
     }
     expect(await dials()).toBe(1);
     // And past the vendor's own ringing timer it is let go, not tried again.
-    expect((await readLegs(stage, meeting)).map((leg) => leg.owed_reason)).toEqual(['never-seen']);
+    expect((await readLegs(stage, meeting)).map((leg) => leg.hangup_reason)).toEqual(['unobserved']);
   });
 });
 

@@ -70,7 +70,7 @@ describe('a hang-up that does not hang up', () => {
     });
     await end(meeting);
     await rounds(4);
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.asks])).toEqual(
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.hangup_attempts])).toEqual(
       Array.from({ length: 3 }, () => ['ending', 4]),
     );
     expect([await seenOver(), (await readSession(stage, meeting)).state]).toEqual([0, 'ending']);
@@ -86,7 +86,7 @@ describe('a hang-up that does not hang up', () => {
     await end(meeting);
     await rounds(3);
     expect(await sweepInventory(world, null)).toMatchObject({ calls: 1, missing: 0 });
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', confirmed_at: null, asks: 3 });
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', confirmed_at: null, hangup_attempts: 3 });
     expect(await hangUpsAsked(stage)).toEqual({ [callId]: 3 });
     await stage.emulator.client.resetFaults();
     await reconcileUntilQuiet(stage, world);
@@ -193,7 +193,7 @@ describe('a session that ends in the wrong moment', () => {
     const meeting = await meet(stage, world);
     stage.jobsDown = true;
     await endRoom(world, meeting.tenantId, meeting.roomId);
-    expect((await readLegs(stage, meeting)).map((leg) => leg.owed_reason)).toEqual(Array(3).fill('ended-by-tenant'));
+    expect((await readLegs(stage, meeting)).map((leg) => leg.hangup_reason)).toEqual(Array(3).fill('ended-by-tenant'));
     await reconcileUntilQuiet(stage, world);
     expect((await allDown()).up).toBe(0);
     expect((await stage.emulator.client.caller(meeting.caller.id)).state).toBe('ended');

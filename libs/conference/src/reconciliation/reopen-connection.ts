@@ -30,17 +30,17 @@ export async function takeBackConnection(
       if (leg === undefined) return 'nobody’s';
       if (isUp(leg)) {
         leg.media_closed_at = null;
-        leg.media_missed_at = null;
-        if (leg.state === 'ending') leg.asked_at = null;
+        leg.media_missing_since = null;
+        if (leg.state === 'ending') leg.hangup_attempted_at = null;
         return 'taken back';
       }
       const runs = canJoin(view.session.state);
-      if (leg.owed_at !== null) return 'nobody’s';
+      if (leg.hangup_requested_at !== null) return 'nobody’s';
       if (!runs || leg.kind !== 'webrtc') return runs || leg.reason === 'not-in-list' ? 'cut' : 'nobody’s';
       const anew = await insertBrowser(deps, view, tx, {
         connectionId,
         participantId: leg.participant_id,
-        madeAt: leg.media_made_at,
+        madeAt: leg.media_created_at,
         comes: true,
       });
       moveLeg(anew, 'joined', view.now);

@@ -177,7 +177,7 @@ describe('a browser that is there and that a list leaves out', () => {
     await sweepInventory(withProviders(world, { media: { listConnections } }), null);
     await passTime(stage, 61);
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 0 });
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.media_missed_at])).toEqual([
+    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.media_missing_since])).toEqual([
       ['joined', null],
       ['joined', null],
     ]);
@@ -210,7 +210,7 @@ describe('a browser that is there and that a list leaves out', () => {
     expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({
       state: 'joined',
       media_closed_at: null,
-      media_missed_at: null,
+      media_missing_since: null,
     });
     expect(await sweepInventory(world, null)).toMatchObject({ connections: 0 });
     expect(await upAtVendor(stage, meeting)).toEqual(['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc']);
@@ -255,7 +255,7 @@ describe('a browser that is there and that a list leaves out', () => {
     await stage.emulator.client.resetFaults();
     await passTime(stage, 16);
     await reconcile(world);
-    expect(await readLegs(stage, meeting)).toMatchObject([{ media_missed_at: null }]);
+    expect(await readLegs(stage, meeting)).toMatchObject([{ media_missing_since: null }]);
     await reconcileUntilQuiet(stage, world);
     expect(await upAtVendor(stage, meeting)).toEqual([]);
   });
@@ -286,7 +286,7 @@ describe('the comparison of connections', () => {
     await alterRows(stage, `UPDATE session SET state = 'ended', ending_at = now(), ended_at = now() WHERE id = $1`, [
       closed.sessionId,
     ]);
-    await alterRows(stage, `UPDATE leg SET owed_at = now(), owed_reason = 'removed' WHERE session_id = $1`, [
+    await alterRows(stage, `UPDATE leg SET hangup_requested_at = now(), hangup_reason = 'removed' WHERE session_id = $1`, [
       never.sessionId,
     ]);
     await alterRows(

@@ -39,8 +39,8 @@ async function strayCall(): Promise<{ callId: string; personId: string }> {
   const { callId } = await world.voice.createCall({
     to: phone,
     from: NUMBER,
-    answerTo: `${stage.hooksUrl}/nowhere`,
-    eventsTo: `${stage.hooksUrl}/nowhere`,
+    answerUrl: `${stage.hooksUrl}/nowhere`,
+    eventUrl: `${stage.hooksUrl}/nowhere`,
     ringingTimerS: 60,
     lengthTimerS: 60,
   });
@@ -103,13 +103,13 @@ describe('a live call that nobody knows', () => {
     const meeting = await openRoom(world);
     const caller = await callIn(stage, world, meeting);
     await sweepInventory(world, null);
-    const before = await stage.store.prisma.stray.findMany();
+    const before = await stage.store.prisma.orphan_call.findMany();
     await stage.emulator.client.setFaults(faults);
     await passTime(stage, 31);
     await expect(sweepInventory(world, null)).rejects.toMatchObject({ name: 'ProviderError' });
     expect(await hangUpsAsked(stage)).toEqual({});
     expect([await isUp(callId), await isUp(caller.callId)]).toEqual([true, true]);
-    expect((await stage.store.prisma.stray.findMany()).map(({ id, sweeps }) => [id, sweeps])).toEqual(
+    expect((await stage.store.prisma.orphan_call.findMany()).map(({ id, sweeps }) => [id, sweeps])).toEqual(
       before.map(({ id, sweeps }) => [id, sweeps]),
     );
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['joined']);
@@ -125,7 +125,7 @@ describe('a live call that nobody knows', () => {
     await passTime(stage, 31);
     await stage.emulator.client.setFaults({ switches: { listOmitsLive: true } });
     await sweepInventory(world, null);
-    expect(await stage.store.prisma.stray.count()).toBe(0);
+    expect(await stage.store.prisma.orphan_call.count()).toBe(0);
     await stage.emulator.client.resetFaults();
     await passTime(stage, 31);
     expect(await sweepInventory(world, null)).toMatchObject({ calls: 1, orphans: 0 });
@@ -254,14 +254,14 @@ describe('two calls to one number whose creates were never answered', () => {
     await passTime(stage, 3);
     await reconcile(world);
     expect(await hangUpsAsked(stage)).toEqual({});
-    expect((await readLegs(stage, other))[0]).toMatchObject({ voice_call_id: null, owed_at: null });
+    expect((await readLegs(stage, other))[0]).toMatchObject({ voice_call_id: null, hangup_requested_at: null });
   });
 
   it('nor is one of them, when the other’s leg was given up just now', async () => {
     const { mine } = await twins();
     await alterRows(
       stage,
-      `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id = $1`,
+      `UPDATE leg SET state = 'ended', reason = 'unobserved', ended_at = now() WHERE session_id = $1`,
       [mine.sessionId],
     );
     expect(await sweepInventory(world, null)).toMatchObject({ adopted: 0, orphans: 0, ambiguous: 2 });
@@ -272,7 +272,7 @@ describe('two calls to one number whose creates were never answered', () => {
     await sweepInventory(world, null);
     await alterRows(
       stage,
-      `UPDATE leg SET state = 'ended', reason = 'never-seen', ended_at = now() WHERE session_id IN ($1, $2)`,
+      `UPDATE leg SET state = 'ended', reason = 'unobserved', ended_at = now() WHERE session_id IN ($1, $2)`,
       [mine.sessionId, other.sessionId],
     );
     expect(await sweepInventory(world, null)).toMatchObject({ orphans: 0, ambiguous: 0 });
@@ -329,14 +329,14 @@ describe('two replicas', () => {
     const lists = async (): Promise<number> => (await stage.emulator.client.restLog({ route: 'list-calls' })).length;
     await Promise.all(Array.from({ length: 6 }, turn));
     const once = await lists();
-    expect(await stage.store.prisma.stray.findMany()).toMatchObject([{ sweeps: 1 }]);
+    expect(await stage.store.prisma.orphan_call.findMany()).toMatchObject([{ sweeps: 1 }]);
     await passTime(stage, 10);
     await Promise.all([turn(), turn()]);
     expect(await lists()).toBe(once);
     await passTime(stage, 50);
     await Promise.all([turn(), turn()]);
     expect(await lists()).toBe(2 * once);
-    expect(await stage.store.prisma.stray.findMany()).toMatchObject([{ sweeps: 2 }]);
+    expect(await stage.store.prisma.orphan_call.findMany()).toMatchObject([{ sweeps: 2 }]);
   });
 
   it('that sweep at once all the same count as two inventories, and hang nothing up before its time', async () => {

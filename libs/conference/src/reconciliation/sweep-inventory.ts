@@ -132,11 +132,11 @@ async function waitingLegs(
   { accountId }: Account,
   calls: readonly ObservedCall[],
 ): Promise<Map<string, { legId: string } | 'one of several'>> {
-  const numbers = [...new Set(calls.flatMap(({ rings }) => (rings === null ? [] : [rings])))];
+  const numbers = [...new Set(calls.flatMap(({ calledNumber: rings }) => (rings === null ? [] : [rings])))];
   const dials = numbers.length === 0 ? [] : await findUnnamedDials(deps.store, accountId, numbers);
   const whose = new Map<string, { legId: string } | 'one of several'>();
   for (const number of numbers) {
-    const rung = calls.filter(({ rings }) => rings === number);
+    const rung = calls.filter(({ calledNumber: rings }) => rings === number);
     const waiting = dials.filter(({ remote }) => remote === number);
     if (!waiting.some(({ up }) => up)) continue;
     for (const { callId } of rung)

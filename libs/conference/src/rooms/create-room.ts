@@ -1,5 +1,5 @@
 import type { RandomInt } from '@partyline/domain/clock';
-import { expiry, type Expiry } from '@partyline/domain/room-expiry';
+import { computeExpiry, type ExpiryRules } from '@partyline/domain/room-expiry';
 import type { Schedule, SessionClocks } from '@partyline/domain/session-clock';
 import { VerdictError } from '@partyline/domain/verdict';
 import { readLimits } from '@partyline/store/limits/limits';
@@ -16,7 +16,7 @@ import { externalIdTaken, notDedicated, numberInUse } from '../errors.ts';
 import { takePins } from '../pins/allocate-pins.ts';
 
 /** What a tenant may set of a room, and change later. */
-export interface RoomSettings extends SessionClocks, Schedule, Expiry {
+export interface RoomSettings extends SessionClocks, Schedule, ExpiryRules {
   readonly name: string;
   readonly bridge: 'auto' | 'always';
   readonly max_participants: number;
@@ -124,7 +124,7 @@ export async function createRoom(
       if (settings.pinless && !held.dedicated) throw notDedicated();
       if (settings.pinless && (await hasRoom(tx, tenantId, number.e164))) throw numberInUse();
       const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
-        room: { id: ids.room, ...settings, number: number.e164, look_at: expiry(settings, number.now) },
+        room: { id: ids.room, ...settings, number: number.e164, expiry_check_at: computeExpiry(settings, number.now) },
         session: media && {
           id: ids.session,
           conversation: deps.ids.next('conv'),

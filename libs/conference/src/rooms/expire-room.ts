@@ -1,4 +1,4 @@
-import { expiry } from '@partyline/domain/room-expiry';
+import { computeExpiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
 import { lastUse, lockRoom, setLookAt } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
@@ -19,7 +19,7 @@ export async function expireRoom(
     if (room === null || room.state === 'ended') return false;
     const last = await lastUse(tx, tenantId, roomId);
     const usedAt = last === null ? room.created_at : canJoin(last.state) ? room.now : (last.ended_at ?? room.now);
-    const at = expiry(room, usedAt);
+    const at = computeExpiry(room, usedAt);
     if (at !== null && at <= room.now) return true;
     await setLookAt(tx, tenantId, roomId, at);
     return false;

@@ -53,7 +53,7 @@ describe('a browser whose token is older than the room is full', () => {
     await untilAnswered(stage);
     const late = (await readLegs(stage, meeting)).filter((leg) => leg.state === 'ending');
     for (const leg of late) {
-      expect(leg).toMatchObject({ kind: 'webrtc', owed_reason: 'room-full' });
+      expect(leg).toMatchObject({ kind: 'webrtc', hangup_reason: 'room-full' });
       expect(stage.sent.filter(({ name, id }) => name === 'hang-up-leg' && id === leg.id)).toHaveLength(1);
       await hangUpLeg(world, meeting.tenantId, leg.id);
     }
@@ -71,7 +71,7 @@ describe('a browser whose token is older than the room is full', () => {
       await until(async () => (await readLegs(stage, meeting)).length, connections);
     }
     await until(
-      async () => (await readLegs(stage, meeting)).map(({ state, owed_reason: why }) => [state, why]),
+      async () => (await readLegs(stage, meeting)).map(({ state, hangup_reason: why }) => [state, why]),
       [
         ['ending', 'replaced'],
         ['ending', 'replaced'],
@@ -154,7 +154,7 @@ describe('of several connections by one token', () => {
       const meeting = await openRoom(world);
       for (const name of ['first', 'second', 'third']) await tell(meeting, 'connected', name, madeAt);
       expect(await inThere(meeting)).toEqual(['first', 'second']);
-      expect((await readLegs(stage, meeting)).map((leg) => leg.owed_reason)).toEqual([
+      expect((await readLegs(stage, meeting)).map((leg) => leg.hangup_reason)).toEqual([
         null,
         null,
         'too-many-connections',

@@ -1,4 +1,4 @@
-import { expiry } from '@partyline/domain/room-expiry';
+import { computeExpiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
 import { VerdictError } from '@partyline/domain/verdict';
 import { isDedicated } from '@partyline/store/numbers/numbers';
@@ -40,7 +40,7 @@ export async function updateRoom(
       const usedAt = last === null ? before.created_at : canJoin(last.state) ? now : (last.ended_at ?? now);
       return {
         before,
-        room: await saveRoom(tx, tenantId, roomId, { ...after, look_at: expiry(after, usedAt) }),
+        room: await saveRoom(tx, tenantId, roomId, { ...after, expiry_check_at: computeExpiry(after, usedAt) }),
         sessionId: (await newestSession(tx, tenantId, roomId))?.id ?? null,
       };
     });

@@ -64,10 +64,10 @@ it('the end of a session with many people writes their legs in one statement, an
   const legs = await readLegs(stage, meeting);
   expect(
     legs.filter(
-      ({ state, owed_reason, version }) => state === 'ending' && owed_reason === 'ended-by-tenant' && version === 1,
+      ({ state, hangup_reason, version }) => state === 'ending' && hangup_reason === 'ended-by-tenant' && version === 1,
     ),
   ).toHaveLength(20);
   expect(
-    legs.filter(({ state, owed_at, version }) => state === 'ended' && owed_at === null && version === 0),
+    legs.filter(({ state, hangup_requested_at, version }) => state === 'ended' && hangup_requested_at === null && version === 0),
   ).toHaveLength(30);
 });

@@ -111,7 +111,7 @@ function whatFollows(
   const ids = { tenantId: session.tenant_id, sessionId: session.id };
   const requests: Request[] = [];
   const unasked = legs.filter(
-    (leg) => leg.state === 'ending' && leg.asked_at === null && differs(legsBefore.get(leg.id), leg),
+    (leg) => leg.state === 'ending' && leg.hangup_attempted_at === null && differs(legsBefore.get(leg.id), leg),
   );
   if (session.state === 'ending') {
     if (sessionBefore.state !== 'ending' || unasked.length > 0) requests.push({ name: 'arm', delayMs: 0 });
@@ -122,12 +122,12 @@ function whatFollows(
       requests.push({ name: 'hang-up-leg', payload: { tenantId: ids.tenantId, legId: leg.id } });
   }
   // Only when that changed: dialling looks at the session itself, and must not send itself again.
-  const { bridge_owed_at } = session;
-  if (bridge_owed_at !== null && !same(bridge_owed_at, sessionBefore.bridge_owed_at)) {
+  const { bridge_due_at } = session;
+  if (bridge_due_at !== null && !same(bridge_due_at, sessionBefore.bridge_due_at)) {
     requests.push({
       name: 'open-bridge',
       payload: ids,
-      delayMs: bridge_owed_at <= now ? 0 : bridge_owed_at.getTime() - now.getTime() + 1,
+      delayMs: bridge_due_at <= now ? 0 : bridge_due_at.getTime() - now.getTime() + 1,
     });
   }
   for (const leg of legs)

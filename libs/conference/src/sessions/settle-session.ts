@@ -1,7 +1,7 @@
 import { isClosed, isUp, legMachine, type LegEvent } from '@partyline/domain/leg';
-import { step } from '@partyline/domain/machine';
+import { nextState } from '@partyline/domain/machine';
 import { canJoin, sessionMachine, type EndReason, type SessionEvent } from '@partyline/domain/session';
-import { mark, nextDue, presence } from '@partyline/domain/session-clock';
+import { updateClockMarks, findNextDeadline, countPresence } from '@partyline/domain/session-clock';
 import { verdict, type Verdict } from '@partyline/domain/verdict';
 import type { LegRow, SessionView } from '@partyline/store/sessions/session-lock';
 
@@ -10,7 +10,7 @@ import type { LegRow, SessionView } from '@partyline/store/sessions/session-lock
  * admission and answering write it in SQL, and a test holds them to the same table.
  */
 export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
-  const next = step(legMachine, leg.state, event);
+  const next = nextState(legMachine, leg.state, event);
   if (next === null) return false;
   // What comes late or twice tells nothing that was not known when the last request was made.
   const told =
@@ -23,15 +23,15 @@ export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
   if (event === 'answered' || event === 'joined') leg.answered_at ??= now;
   if (event === 'joined') leg.joined_at ??= now;
   // To be asked (again) at once: the last request, if there was one, was made before this was known.
-  if (next === 'ending' && !told) leg.asked_at = null;
+  if (next === 'ending' && !told) leg.hangup_attempted_at = null;
   return true;
 }
 
 /** Owes a leg its hang-up. The first reason stands. */
 export function requestHangUp(leg: LegRow, reason: string, now: Date): void {
-  if (!moveLeg(leg, 'hangUpOwed', now)) return;
-  leg.owed_at ??= now;
-  leg.owed_reason ??= reason;
+  if (!moveLeg(leg, 'hangUpRequested', now)) return;
+  leg.hangup_requested_at ??= now;
+  leg.hangup_reason ??= reason;
 }
 
 /**
@@ -41,12 +41,12 @@ export function requestHangUp(leg: LegRow, reason: string, now: Date): void {
 export function closeHandle(leg: LegRow, handle: 'media' | 'voice' | 'sip', how: Verdict, now: Date): void {
   if (handle === 'media') leg.media_closed_at ??= now;
   if (handle === 'voice') leg.voice_closed_at ??= now;
-  if (handle === 'sip') leg.sip_over_at ??= now;
+  if (handle === 'sip') leg.sip_ended_at ??= now;
   if (leg.outcome === null || (leg.outcome === 'success' && how.outcome !== 'success' && leg.state !== 'ended')) {
     leg.outcome = how.outcome;
     leg.reason = how.reason;
   }
-  if (isClosed(leg, leg.sip_over_at !== null)) endLeg(leg, how, now);
+  if (isClosed(leg, leg.sip_ended_at !== null)) endLeg(leg, how, now);
 }
 
 /** Ends a leg. Only for a leg all of whose sides are seen closed, or that the provider never made. */
@@ -62,11 +62,11 @@ export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
 export function attachProviderId(leg: LegRow, handle: 'media_connection_id' | 'voice_call_id', id: string): void {
   if (leg[handle] !== null) return;
   leg[handle] = id;
-  if (leg.state === 'ending') leg.asked_at = null;
+  if (leg.state === 'ending') leg.hangup_attempted_at = null;
 }
 
 function moveSession({ session, now }: SessionView, event: SessionEvent): boolean {
-  const next = step(sessionMachine, session.state, event);
+  const next = nextState(sessionMachine, session.state, event);
   if (next === null || next === session.state) return false;
   session.state = next;
   if (next === 'live') session.live_at = now;
@@ -92,7 +92,7 @@ export const isFull = ({ room, legs }: SessionView): boolean =>
 
 /** Is the bridge leg to be dialled now? The row says so, since the session was last settled. */
 export const wantsBridge = (view: SessionView): boolean =>
-  view.session.bridge_owed_at !== null && view.session.bridge_owed_at <= view.now && mayDial(view);
+  view.session.bridge_due_at !== null && view.session.bridge_due_at <= view.now && mayDial(view);
 
 /** Before the next try to bridge, after so many failures: 1 s, 2 s, 4 s … 30 s. */
 const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 5));
@@ -111,16 +111,16 @@ const isUnheard = (leg: LegRow): boolean =>
  */
 export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
   const { session, room, legs, now } = view;
-  session.settle_owed_at = null;
+  session.settle_due_at = null;
 
-  const here = presence(legs);
+  const here = countPresence(legs);
   if (here.browsers + here.phones > 0) moveSession(view, 'joined');
 
   // A crash between the room's end and its session's leaves this for the reconciler. The reason is the room's.
   if (room.state === 'ended') decideEnd(view, room.end_reason ?? 'ended-by-tenant');
   if (canJoin(session.state)) {
-    Object.assign(session, mark(session, here, now));
-    const due = nextDue(session, room);
+    Object.assign(session, updateClockMarks(session, here, now));
+    const due = findNextDeadline(session, room);
     session.due_at = due.at;
     session.due_reason = due.reason;
     if (due.at <= now) decideEnd(view, due.reason);
@@ -128,7 +128,7 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
 
   for (const leg of legs)
     if (isUnheard(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS)
-      requestHangUp(leg, 'never-seen', now);
+      requestHangUp(leg, 'unobserved', now);
   if (!canJoin(session.state)) {
     // Also when it is over: a token outlives its session, and who comes in by it costs money.
     for (const leg of legs) requestHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
@@ -148,12 +148,12 @@ function settleBridge({ session, room, legs, now }: SessionView, before: Readonl
   const dropped = bridges.some((leg) => leg.state === 'ended' && before.get(leg.id) !== 'ended');
   if (dropped) session.bridge_failures += 1;
   if (bridges.some((leg) => leg.state === 'joined')) session.bridge_failures = 0;
-  const here = presence(legs);
+  const here = countPresence(legs);
   const bothSides = room.bridge === 'always' ? here.browsers + here.phones > 0 : here.browsers > 0 && here.phones > 0;
   const held = room.wait_for_host && !session.had_host;
-  if (session.state !== 'live' || !bothSides || held || bridges.some(isUp)) session.bridge_owed_at = null;
-  else if (dropped) session.bridge_owed_at = new Date(now.getTime() + bridgeBackOffMs(session.bridge_failures));
-  else session.bridge_owed_at ??= now;
+  if (session.state !== 'live' || !bothSides || held || bridges.some(isUp)) session.bridge_due_at = null;
+  else if (dropped) session.bridge_due_at = new Date(now.getTime() + bridgeBackOffMs(session.bridge_failures));
+  else session.bridge_due_at ??= now;
 }
 
 /** A phone whose ringing was asked for and never begun: there is nothing at the provider to be seen closed. */

@@ -169,7 +169,7 @@ export const letPass = (
 ): Promise<void> =>
   alterRows(
     stage,
-    `UPDATE leg SET asked_at = asked_at - make_interval(secs => $2), media_missed_at = media_missed_at - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
+    `UPDATE leg SET hangup_attempted_at = hangup_attempted_at - make_interval(secs => $2), media_missing_since = media_missing_since - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
     [sessionId, seconds],
   );
 

@@ -5,7 +5,7 @@ import { alterRows, until, untilAnswered } from './meeting.ts';
 
 /** Every column that something counts from or towards, by table; rooms before sessions before legs, as the use-cases lock them. */
 const TIMES = {
-  room: ['created_at', 'ended_at', 'starts_at', 'ends_at', 'expires_at', 'look_at'],
+  room: ['created_at', 'ended_at', 'starts_at', 'ends_at', 'expires_at', 'expiry_check_at'],
   session: [
     'browsers_left_at',
     'phones_left_at',
@@ -17,14 +17,14 @@ const TIMES = {
     'live_at',
     'ending_at',
     'ended_at',
-    'settle_owed_at',
-    'bridge_owed_at',
+    'settle_due_at',
+    'bridge_due_at',
   ],
-  cdr: ['started_at', 'ended_at', 'stored_at', 'ask_at'],
+  cdr: ['started_at', 'ended_at', 'stored_at', 'price_lookup_at'],
   leg: [
-    'media_missed_at',
+    'media_missing_since',
     'media_closed_at',
-    'sip_over_at',
+    'sip_ended_at',
     'voice_closed_at',
     'created_at',
     'dialled_at',
@@ -32,15 +32,15 @@ const TIMES = {
     'joined_at',
     'ended_at',
     'deadline_at',
-    'owed_at',
-    'asked_at',
+    'hangup_requested_at',
+    'hangup_attempted_at',
     'lease_until',
     'confirmed_at',
   ],
   hang_up_attempt: ['at'],
-  stray: ['first_at', 'last_at'],
-  turn: ['free_at'],
-  provider_pace: ['free_at', 'again_at'],
+  orphan_call: ['first_seen_at', 'last_seen_at'],
+  lease: ['available_at'],
+  provider_rate_limit: ['next_slot_at', 'next_retry_at'],
 } as const;
 
 /** So many seconds go by, for everything in the database: all that it counts by is moved back. */

@@ -21,14 +21,14 @@ export async function routeWebhook(world: World | undefined, path: string, callb
   switch (`${area}/${what}`) {
     case 'voice/answer': {
       const call = voice.parseAnswer(body);
-      return voice.instructions(
+      return voice.renderPlan(
         legId === undefined
           ? await answerCall(world, token(voice), call)
           : await answerRung(world, token(voice), legId, call),
       );
     }
     case 'voice/digits':
-      return voice.instructions(
+      return voice.renderPlan(
         await submitPin(world, token(voice), { legId: legId ?? '', tryNo: Number(tryNo) }, voice.parseInput(body)),
       );
     case 'voice/events':

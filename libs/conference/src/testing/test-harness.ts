@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { createCredentials, type VendorCredentials } from '@partyline/dev/stack/credentials';
 import { EVENT_SCHEMAS, type EventType } from '@partyline/contracts/events/events';
 import { openJobs, type Jobs, type OpenJobs } from '@partyline/jobs/enqueue';
-import { accountBuilder } from '@partyline/provider-registry/from-account';
+import { createAccountBuilder } from '@partyline/provider-registry/from-account';
 import { createProviders, type ProviderSettings } from '@partyline/provider-registry/registry';
-import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/edges';
+import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
 import { producerOptions } from '@partyline/runtime/redis';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase } from '@partyline/testing/postgres';
@@ -113,7 +113,7 @@ export async function setStage(): Promise<Stage> {
   };
   const jobs = watched(realJobs, sent, () => stage.jobsDown);
 
-  const buildAccount = accountBuilder(
+  const buildAccount = createAccountBuilder(
     {
       VONAGE_API_HOST: emulator.url,
       VIDEO_API_HOST: emulator.url,

@@ -22,7 +22,7 @@ const badUrl = {
   422: `${badBody[422]} \`url-refused\`: it is no address in the open internet that we send to.`,
 };
 const disabled = { 409: '`endpoint-disabled`: the endpoint is disabled.' };
-const gone = { 410: '`event-gone`: events are kept for 30 days, and what is asked for is older.' };
+const gone = { 410: '`event-expired`: events are kept for 30 days, and what is asked for is older.' };
 
 export const ENDPOINT_OPERATIONS: readonly Operation[] = [
   {

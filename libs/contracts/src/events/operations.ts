@@ -15,7 +15,7 @@ export const EVENT_OPERATIONS: readonly Operation[] = [
     reply: { status: 200, schema: EventPage, also: ['text/event-stream'] },
     problems: {
       ...badQuery,
-      410: '`event-gone`: the event to go on after is older than 30 days.',
+      410: '`event-expired`: the event to go on after is older than 30 days.',
       429: '`too-many-streams`: ten streams of yours are open.',
       503: '`stopping`: this server is being stopped; another will answer.',
     },

@@ -10,12 +10,12 @@ const HangUpAttempt = z
       .meta({ description: 'Counts from 1.', examples: [1] }),
     at: instant('When it was begun; written down before the provider was asked.'),
     outcome: z
-      .enum(['taken', 'refused', 'seen-closed', 'nothing-to-ask'])
+      .enum(['accepted', 'rejected', 'already-closed', 'no-provider-id'])
       .nullable()
       .meta({
         description:
-          '`taken`: the provider accepted it, which does not mean that it is done. `refused`: it did not, or gave no answer; it is asked again. `seen-closed`: a look just before asking showed the leg closed. `nothing-to-ask`: the provider had not named the connection yet. Null: the answer is out, or whoever asked died before it came.',
-        examples: ['taken'],
+          '`accepted`: the provider accepted it, which does not mean that it is done. `rejected`: it did not, or gave no answer; it is asked again. `already-closed`: a look just before asking showed the leg closed. `no-provider-id`: the provider had not named the connection yet. Null: the answer is out, or whoever asked died before it came.',
+        examples: ['accepted'],
       }),
     reason: z
       .string()

@@ -15,7 +15,7 @@ import { Token, TokenRequest } from './token.ts';
 
 const noParticipant = { 404: '`participant-not-found`: there is no such participant, or it is another tenant’s.' };
 const notThere = {
-  409: '`participant-not-there`: they are not connected now. `not-supported`: the provider cannot do this to their connection. `provider-account-gone`: the account that they are at was deleted.',
+  409: '`participant-not-connected`: they are not connected now. `not-supported`: the provider cannot do this to their connection. `provider-account-gone`: the account that they are at was deleted.',
 };
 
 export const PARTICIPANT_OPERATIONS: readonly Operation[] = [

@@ -38,8 +38,8 @@ export const Participant = z
       description: 'The name, as the tenant gave it; `Caller` for somebody who dialled in.',
       examples: ['Ada'],
     }),
-    kind: z.enum(['browser', 'caller', 'rung']).meta({
-      description: '`browser`: was given a token. `caller`: dialled in. `rung`: we rang them.',
+    kind: z.enum(['browser', 'caller', 'dialled']).meta({
+      description: '`browser`: was given a token. `caller`: dialled in. `dialled`: we rang them.',
       examples: ['caller'],
     }),
     role,

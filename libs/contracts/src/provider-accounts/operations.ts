@@ -9,7 +9,7 @@ import {
 } from './provider-account.ts';
 
 const noAccount = { 404: '`provider-account-not-found`: there is no such account, or it is another tenant’s.' };
-const refused = '`provider-account-refused`: the provider does not take these credentials.';
+const refused = '`provider-account-rejected`: the provider does not take these credentials.';
 /** Asking the provider itself. */
 const asked = {
   ...notNow,

@@ -16,4 +16,4 @@ export interface AccountCredentials {
 }
 
 /** The secrets of the version before, by which webhooks are believed while a rotation goes round. */
-export type OldSecrets = { readonly signatureSecret: string; readonly callbackSecret: string };
+export type PreviousSecrets = { readonly signatureSecret: string; readonly callbackSecret: string };

@@ -8,7 +8,7 @@ export interface Callback {
  * The verdict on a webhook's signature. `jti` is to be used once: the store refuses it the second time, in the transaction that the
  * webhook changes something in. `refused` names the check that failed; it is answered 401 and changes nothing.
  */
-export type Verified =
+export type CallbackVerification =
   | { readonly ok: true; readonly jti: string; readonly expiresAt: Date }
   | { readonly ok: false; readonly refused: RefusedCallback };
 

@@ -1,5 +1,5 @@
 import type { MediaEvent } from './provider-event.ts';
-import type { Callback, Verified } from './callback.ts';
+import type { Callback, CallbackVerification } from './callback.ts';
 
 /** What a media provider can do. Callers ask the flag, never the name; what is absent is `refused`, reason `unsupported`. */
 export interface MediaCapabilities {
@@ -55,7 +55,7 @@ export interface MediaProvider {
   /** Connections the vendor says are live now, with the data they were made with (absent where the vendor does not tell). */
   listConnections(mediaSessionId: string): Promise<readonly { connectionId: string; data?: string }[]>;
   /** Checks a session- or SIP-monitoring callback in full; see `Verified`. */
-  verifyCallback(callback: Callback, now: Date): Verified;
+  verifyCallback(callback: Callback, now: Date): CallbackVerification;
   /** The facts in a verified callback; unknown events give `{ kind: 'unknown' }`, never an error. */
   parseCallback(body: unknown): MediaEvent;
 }

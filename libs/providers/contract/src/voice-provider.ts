@@ -1,4 +1,4 @@
-import type { Callback, Verified } from './callback.ts';
+import type { Callback, CallbackVerification } from './callback.ts';
 import type { VoiceAnswer, VoiceEvent, VoiceInput } from './provider-event.ts';
 
 /** What a voice provider can do; as `MediaCapabilities`. */
@@ -16,11 +16,11 @@ export interface VoiceCapabilities {
 /** What a call is to do next, in our words; the provider turns it into its own instructions (an NCCO). */
 export type CallStep =
   | { readonly do: 'say'; readonly text: string; readonly language: string; readonly bargeIn?: boolean }
-  | { readonly do: 'ask-digits'; readonly maxDigits: number; readonly timeoutS: number; readonly replyTo: string }
+  | { readonly do: 'ask-digits'; readonly maxDigits: number; readonly timeoutS: number; readonly replyUrl: string }
   | {
       readonly do: 'join';
       readonly conversation: string;
-      readonly eventsTo: string;
+      readonly eventUrl: string;
       readonly startOnEnter?: boolean;
       readonly endOnExit?: boolean;
     };
@@ -32,8 +32,8 @@ export interface CreateCall {
   readonly to: string;
   readonly from: string;
   /** Asked when the far end picks up; carries our leg id, so an answer that we never saw still names its leg. */
-  readonly answerTo: string;
-  readonly eventsTo: string;
+  readonly answerUrl: string;
+  readonly eventUrl: string;
   /** Dead-man's timers at the vendor, in seconds; clamped to what the vendor allows. */
   readonly ringingTimerS: number;
   readonly lengthTimerS: number;
@@ -44,7 +44,7 @@ export interface ObservedCall {
   readonly callId: string;
   readonly over: boolean;
   /** Whom it rings, E.164 with plus; null for a call that came in, or when the vendor does not tell. */
-  readonly rings: string | null;
+  readonly calledNumber: string | null;
   readonly event: VoiceEvent;
 }
 
@@ -52,10 +52,10 @@ export interface ObservedCall {
 export interface VoiceProvider {
   readonly kind: string;
   /** What the vendor counts requests by. No secret. */
-  readonly countedBy: string;
+  readonly rateLimitKey: string;
   readonly capabilities: VoiceCapabilities;
   /** The reply body (JSON) that makes a call follow the plan. */
-  instructions(plan: CallPlan): unknown;
+  renderPlan(plan: CallPlan): unknown;
   /** Places a call. After `unknown` do not place it again: its events name the leg. */
   createCall(input: CreateCall): Promise<{ callId: string }>;
   /** Asks for a call to be ended. Accepted is not ended. */
@@ -72,10 +72,10 @@ export interface VoiceProvider {
    * @param beforePage awaited before each of its requests, so that whoever paces the account counts them all
    */
   listLiveCalls(beforePage?: () => Promise<void>): Promise<readonly ObservedCall[]>;
-  verifyCallback(callback: Callback, now: Date): Verified;
+  verifyCallback(callback: Callback, now: Date): CallbackVerification;
   /** Throws `VerdictError` (client) when there is no call id in it. */
   parseAnswer(body: unknown): VoiceAnswer;
-  /** Takes the object form and the legacy string form (contract §3). */
+  /** Takes the object form and the legacy string form (contract section 3). */
   parseInput(body: unknown): VoiceInput;
   /** Unknown events give `{ kind: 'unknown' }`, never an error. */
   parseEvent(body: unknown): VoiceEvent;

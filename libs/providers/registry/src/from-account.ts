@@ -1,5 +1,5 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import type { AccountCredentials, OldSecrets } from '@partyline/provider-contract/account-credentials';
+import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
 import type { ProviderDeps } from '@partyline/provider-contract/definition';
 import type { VonageEnvironment } from './from-environment.ts';
 import { createProviders, type Providers, type ProviderSettings } from './registry.ts';
@@ -7,15 +7,15 @@ import { createProviders, type Providers, type ProviderSettings } from './regist
 /** Where the vendor is: the platform's to say, never a tenant's, who could else have us ask addresses of our own network. */
 type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST'>;
 
-/** A tenant's own account as the registry takes it. @param old secrets whose signatures are believed too, while a rotation goes round */
+/** A tenant's own account as the registry takes it. @param previous secrets whose signatures are believed too, while a rotation goes round */
 function settingsFromAccount(
   hosts: Hosts,
   { voice, video, callbackSecret }: AccountCredentials,
-  old: OldSecrets | null,
+  previous: PreviousSecrets | null,
 ): ProviderSettings {
   const { kind, apiKey, apiSecret, applicationId, privateKey, signatureSecret } = voice;
   const sip = { username: apiKey, password: apiSecret, host: hosts.SIP_HOST };
-  const signed = { callbackSecret, extraCallbackSecrets: old === null ? [] : [old.callbackSecret] };
+  const signed = { callbackSecret, extraCallbackSecrets: previous === null ? [] : [previous.callbackSecret] };
   return {
     voice: {
       kind,
@@ -24,7 +24,7 @@ function settingsFromAccount(
         applicationId,
         privateKey,
         signatureSecret,
-        extraSignatureSecrets: old === null ? [] : [old.signatureSecret],
+        extraSignatureSecrets: previous === null ? [] : [previous.signatureSecret],
         ...(hosts.VONAGE_API_HOST ? { apiHost: hosts.VONAGE_API_HOST } : {}),
       },
     },
@@ -57,9 +57,9 @@ function settingsFromAccount(
  * Makes the providers of tenants' own accounts. The platform's application is none of them, since its calls are not one tenant's: that throws `application-taken` (409);
  * what is wrong with the credentials otherwise the registry says.
  */
-export const accountBuilder =
+export const createAccountBuilder =
   (platform: Hosts & Pick<VonageEnvironment, 'VONAGE_APPLICATION_ID'>, deps: ProviderDeps) =>
-  (credentials: AccountCredentials, old: OldSecrets | null): Providers => {
+  (credentials: AccountCredentials, old: PreviousSecrets | null): Providers => {
     if (credentials.voice.applicationId.toLowerCase() === platform.VONAGE_APPLICATION_ID.toLowerCase()) {
       throw new VerdictError('client', 'application-taken', 'This application is the platform’s own.', {
         field: '/voice/applicationId',

@@ -18,7 +18,7 @@ export interface VonageEnvironment {
 
 /** The platform's account as the registry takes it; what is wrong in it the registry says. */
 export function settingsFromEnvironment(env: VonageEnvironment): ProviderSettings {
-  // The SIP gateway takes the account's own key and secret as digest credentials (contract §5).
+  // The SIP gateway takes the account's own key and secret as digest credentials (contract section 5).
   const sip = { username: env.VONAGE_API_KEY, password: env.VONAGE_API_SECRET, host: env.SIP_HOST };
   const callbackSecret = env.VIDEO_CALLBACK_SECRET;
   return {

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createProviders, mediaProvider, voiceProvider } from './registry.ts';
+import { createProviders, createMediaProvider, createVoiceProvider } from './registry.ts';
 
 const { privateKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,
@@ -17,23 +17,23 @@ const deps = { timeoutMs: 1_000 };
 
 describe('the registry', () => {
   it.each([opentok, unified])('builds both sides: $kind', (media) => {
-    const providers = createProviders({ media, voice }, deps);
+    const providers = createProviders({ media: media, voice: voice }, deps);
     expect({ media: providers.media.kind, voice: providers.voice.kind }).toEqual({
       media: media.kind,
       voice: 'vonage',
     });
-    expect(mediaProvider(media, deps)).not.toBe(providers.media);
+    expect(createMediaProvider(media, deps)).not.toBe(providers.media);
   });
 
   it('names the setting of a kind that is none, and the kinds there are', () => {
-    expect(() => createProviders({ media: { ...opentok, kind: 'twilio' }, voice }, deps)).toThrow(
+    expect(() => createProviders({ media: { ...opentok, kind: 'twilio' }, voice: voice }, deps)).toThrow(
       expect.objectContaining({
         verdict: { outcome: 'client', reason: 'unknown-provider-kind' },
         field: '/media/kind',
         fix: 'Set /media/kind to one of: opentok, unified.',
       }),
     );
-    expect(() => voiceProvider({ kind: 'opentok', account: {} }, deps)).toThrow(
+    expect(() => createVoiceProvider({ kind: 'opentok', account: {} }, deps)).toThrow(
       expect.objectContaining({ field: '/kind', fix: 'Set /kind to one of: vonage.' }),
     );
   });
@@ -55,7 +55,7 @@ describe('the registry', () => {
   });
 
   it.each([undefined, null, 'text', []])('refuses %j for an account', (account) => {
-    expect(() => mediaProvider({ kind: 'opentok', account }, deps, '/media')).toThrow(
+    expect(() => createMediaProvider({ kind: 'opentok', account }, deps, '/media')).toThrow(
       expect.objectContaining({ field: '/media/account' }),
     );
   });

@@ -4,7 +4,7 @@ import type { MediaProvider } from '@partyline/provider-contract/media-provider'
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import { opentokMedia } from '@partyline/provider-vonage/media/opentok-media';
 import { unifiedMedia } from '@partyline/provider-vonage/media/unified-media';
-import { vonageVoice } from '@partyline/provider-vonage/voice/voice';
+import { vonageVoice } from '@partyline/provider-vonage/voice/vonage-voice';
 import type { ZodType } from 'zod';
 
 /** The settings of one provider account, as they are stored or configured: which kind, and that kind's credentials. */
@@ -58,7 +58,7 @@ const voice = <Account>(definition: VoiceDefinition<Account>): Entry<VoiceProvid
 const MEDIA: readonly Entry<MediaProvider>[] = [media(opentokMedia), media(unifiedMedia)];
 const VOICE: readonly Entry<VoiceProvider>[] = [voice(vonageVoice)];
 
-function entryOf<Provider>(list: readonly Entry<Provider>[], what: string, kind: string, at: string): Entry<Provider> {
+function findEntry<Provider>(list: readonly Entry<Provider>[], what: string, kind: string, at: string): Entry<Provider> {
   const entry = list.find((one) => one.kind === kind);
   if (entry !== undefined) return entry;
   const known = list.map((one) => one.kind).join(', ');
@@ -69,15 +69,15 @@ function entryOf<Provider>(list: readonly Entry<Provider>[], what: string, kind:
 }
 
 /** The media provider for one account. @param at where the settings stand, a JSON pointer for the error. @throws VerdictError (client) */
-export const mediaProvider = ({ kind, account }: AccountSettings, deps: ProviderDeps, at = ''): MediaProvider =>
-  entryOf(MEDIA, 'media', kind, `${at}/kind`).create(account, deps, `${at}/account`);
+export const createMediaProvider = ({ kind, account }: AccountSettings, deps: ProviderDeps, at = ''): MediaProvider =>
+  findEntry(MEDIA, 'media', kind, `${at}/kind`).create(account, deps, `${at}/account`);
 
 /** The voice provider for one account; as `mediaProvider`. */
-export const voiceProvider = ({ kind, account }: AccountSettings, deps: ProviderDeps, at = ''): VoiceProvider =>
-  entryOf(VOICE, 'voice', kind, `${at}/kind`).create(account, deps, `${at}/account`);
+export const createVoiceProvider = ({ kind, account }: AccountSettings, deps: ProviderDeps, at = ''): VoiceProvider =>
+  findEntry(VOICE, 'voice', kind, `${at}/kind`).create(account, deps, `${at}/account`);
 
 /** Both sides. @throws VerdictError (client) that points to the setting */
 export const createProviders = (settings: ProviderSettings, deps: ProviderDeps): Providers => ({
-  media: mediaProvider(settings.media, deps, '/media'),
-  voice: voiceProvider(settings.voice, deps, '/voice'),
+  media: createMediaProvider(settings.media, deps, '/media'),
+  voice: createVoiceProvider(settings.voice, deps, '/voice'),
 });

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 
-/** Where the vendor listens. Left out but for tests and regional hosts. A trailing slash goes: the SDKs join paths by hand (contract §1). */
+/** Where the vendor listens. Left out but for tests and regional hosts. A trailing slash goes: the SDKs join paths by hand (contract section 1). */
 const host = (usual: string) =>
   z
     .url({ protocol: /^https?$/, error: 'must be an http or https address' })
@@ -23,7 +23,7 @@ const privateKey = pem.refine(isPrivateKey, 'must be an RSA private key in PEM f
 
 /**
  * opentok takes unified mode only for a key that begins `BEGIN PRIVATE KEY`, and falls back to the legacy API for a PKCS#1 key without a
- * word (contract §1). The unified provider does not go through opentok; refused all the same, so that one account works in both.
+ * word (contract section 1). The unified provider does not go through opentok; refused all the same, so that one account works in both.
  */
 const pkcs8Key = pem
   .refine((text) => !text.includes('BEGIN RSA PRIVATE KEY'), {
@@ -37,7 +37,7 @@ const secret = z.string().min(32, 'must have 32 characters or more');
 const applicationId = z.uuid('must be the application’s id, a UUID');
 const apiKey = z.string().min(1, 'must not be empty');
 
-/** How the video side rings our number. The digest credentials are the account's API key and secret (contract §5). */
+/** How the video side rings our number. The digest credentials are the account's API key and secret (contract section 5). */
 const sip = z.strictObject({
   username: z.string().min(1, 'must be the API key of the voice account'),
   password: z.string().min(1, 'must be the API secret of the voice account'),

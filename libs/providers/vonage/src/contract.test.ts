@@ -7,7 +7,7 @@ import {
   type MediaHarness,
   type MediaOperation,
 } from '@partyline/provider-contract/testing/media-contract';
-import type { VendorFault } from '@partyline/provider-contract/testing/vendor-fault';
+import type { ProviderFault } from '@partyline/provider-contract/testing/provider-fault';
 import {
   describeVoiceContract,
   type SimulatedCaller,
@@ -21,7 +21,7 @@ import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/
 import { opentokMedia } from './media/opentok-media.ts';
 import { parseAnswer } from './voice/parse-voice.ts';
 import { unifiedMedia } from './media/unified-media.ts';
-import { vonageVoice } from './voice/voice.ts';
+import { vonageVoice } from './voice/vonage-voice.ts';
 
 const { publicKey, privateKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,
@@ -94,7 +94,7 @@ async function setStage(): Promise<Stage> {
     timings: { talkMsPerCharacter: 0.2, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2 },
   });
   // the bridge's leg waits in a conversation of its own
-  receiver.reply('/answer', () => [{ action: 'conversation', name: 'bridge' }]);
+  receiver.setReply('/answer', () => [{ action: 'conversation', name: 'bridge' }]);
   const stop = async (): Promise<void> => {
     await emulator.stop();
     await receiver.stop();
@@ -104,7 +104,7 @@ async function setStage(): Promise<Stage> {
 
 type RestRule = NonNullable<FaultsInput['rest']>[number];
 
-const RULES: Readonly<Record<VendorFault, RestRule['fault']>> = {
+const RULES: Readonly<Record<ProviderFault, RestRule['fault']>> = {
   'bad-credentials': '401',
   'rate-limit': '429',
   failing: '500',
@@ -130,15 +130,15 @@ function mediaHarness(
     return {
       now: () => new Date(),
       provider: (timeoutMs) => make(emulator.url, timeoutMs, ACCOUNT.apiSecret),
-      unreachable: () => make(nowhere, 5_000, ACCOUNT.apiSecret),
-      wrongSipPassword: () => make(emulator.url, 5_000, 'not the account secret'),
+      unreachableProvider: () => make(nowhere, 5_000, ACCOUNT.apiSecret),
+      providerWithWrongSipPassword: () => make(emulator.url, 5_000, 'not the account secret'),
       receiver,
       number: NUMBER,
       join: (sessionId, token) => emulator.client.joinWebrtc({ sessionId, token }),
       sipHeaders: ({ body }) => parseAnswer(body).headers,
-      fault: async (operation, fault) =>
+      injectFault: async (operation, fault) =>
         void (await emulator.client.setFaults({ rest: [{ route: MEDIA_ROUTES[operation], fault: RULES[fault] }] })),
-      heal: async () => void (await emulator.client.resetFaults()),
+      clearFaults: async () => void (await emulator.client.resetFaults()),
       secrets: SECRETS,
       stop,
     };
@@ -196,24 +196,24 @@ const HABITS: Readonly<Record<string, PhoneBehaviour>> = {
 
 function person(client: EmulatorClient, id: string): SimulatedCaller {
   return {
-    key: (digits) => client.key(id, digits),
-    prompted: () => client.awaitPrompt(id),
-    async admitted() {
+    pressKeys: (digits) => client.key(id, digits),
+    waitForPrompt: () => client.awaitPrompt(id),
+    async waitForAdmission() {
       const event = await Promise.any([client.awaitEvent(id, 'joined'), client.awaitEvent(id, 'waiting')]);
-      return { conversation: event.conversation ?? '', waits: event.event === 'waiting' };
+      return { conversation: event.conversation ?? '', isWaiting: event.event === 'waiting' };
     },
-    async heard() {
+    async isHeard() {
       const { callId } = await client.caller(id);
       const member = (await client.conversations())
         .flatMap(({ members }) => members)
         .find((one) => one.callId === callId);
       return member?.muted === false;
     },
-    told: async () => (await client.awaitHeard(id)).text,
-    async toned() {
+    nextHeardText: async () => (await client.awaitHeard(id)).text,
+    async nextHeardTones() {
       return (await client.awaitEvent(id, 'dtmf-heard')).text ?? '';
     },
-    ended: () => client.awaitEnded(id),
+    waitForEnd: () => client.awaitEnded(id),
     hangUp: () => client.hangUp(id),
   };
 }
@@ -236,21 +236,21 @@ async function voiceHarness(): Promise<VoiceHarness> {
   return {
     now: () => new Date(),
     provider: (timeoutMs) => make(emulator.url, timeoutMs),
-    unreachable: () => make(nowhere, 5_000),
+    unreachableProvider: () => make(nowhere, 5_000),
     receiver,
     number: NUMBER,
-    async phone(habit) {
+    async addPhone(habit) {
       phones += 1;
       const number = `+4477009011${String(phones).padStart(2, '0')}`;
       await client.setPhone(number, HABITS[habit] ?? { mode: 'answer' });
       return number;
     },
-    rung: async (number) => person(client, (await client.awaitRing(number)).id),
+    callerAt: async (number) => person(client, (await client.awaitRing(number)).id),
     callIn: async () => person(client, (await client.dial({ from: CALLER, to: NUMBER })).id),
-    refuseYoungCalls: async (on) => void (await client.setFaults({ switches: { earlyPut400Ms: on ? 60_000 : 0 } })),
-    fault: async (operation, fault) =>
+    rejectYoungCalls: async (on) => void (await client.setFaults({ switches: { earlyPut400Ms: on ? 60_000 : 0 } })),
+    injectFault: async (operation, fault) =>
       void (await client.setFaults({ rest: [{ route: VOICE_ROUTES[operation], fault: RULES[fault] }] })),
-    heal: async () => void (await client.resetFaults()),
+    clearFaults: async () => void (await client.resetFaults()),
     secrets: SECRETS,
     stop,
   };

@@ -4,7 +4,7 @@ import { ProviderError, type ProviderFailure } from '@partyline/provider-contrac
  * What was asked, because the same reply means different things.
  * - `read`: asking changes nothing, so a 5xx leaves nothing in doubt: it is `busy`, not `unknown`.
  * - `write`: makes or changes something; a 5xx may have done it.
- * - `control`: PUT on a call; its 400 means "younger than two seconds, ask again" (contract §0.14), even for a well-formed request.
+ * - `control`: PUT on a call; its 400 means "younger than two seconds, ask again" (contract section 0.14), even for a well-formed request.
  */
 export type RequestKind = 'read' | 'write' | 'control';
 
@@ -21,7 +21,7 @@ export class StatusError extends Error {
   }
 }
 
-/** Vendor advice for a call that is too young to be hung up: wait two seconds or more (contract §0.14). */
+/** Vendor advice for a call that is too young to be hung up: wait two seconds or more (contract section 0.14). */
 const YOUNG_CALL_RETRY_MS = 2_000;
 
 interface Row {
@@ -85,7 +85,7 @@ const UNEXPLAINED: Row = {
   message: 'The vendor’s SDK failed without saying how.',
 };
 
-function statusRow(status: number, request: RequestKind): Row {
+function findRowByStatus(status: number, request: RequestKind): Row {
   if (status === 400 && request === 'control') return YOUNG_CALL;
   const named = BY_STATUS[status];
   if (named !== undefined) return named;
@@ -96,7 +96,7 @@ function statusRow(status: number, request: RequestKind): Row {
 }
 
 /** Connections that were never made: nothing left, so nothing was done. */
-const NEVER_LEFT = new Set([
+const NOT_SENT_CODES = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
   'EAI_AGAIN',
@@ -104,7 +104,7 @@ const NEVER_LEFT = new Set([
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
-const BROKE = new Set([
+const CONNECTION_LOST_CODES = new Set([
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
@@ -116,7 +116,7 @@ const BROKE = new Set([
 
 /**
  * What is left of an error when an SDK has turned it into text: `dial` and `createSession` of opentok wrap a plain Error around
- * "Error: …", and 401/403/404 lose their bodies (contract §0.5). First match wins.
+ * "Error: …", and 401/403/404 lose their bodies (contract section 0.5). First match wins.
  */
 const BY_TEXT: readonly (readonly [RegExp, Row | number])[] = [
   [/\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\b/, UNREACHABLE],
@@ -135,12 +135,12 @@ const BY_TEXT: readonly (readonly [RegExp, Row | number])[] = [
   ],
 ];
 
-function textRow(text: string, request: RequestKind): Row | undefined {
+function findRowByText(text: string, request: RequestKind): Row | undefined {
   for (const [pattern, meaning] of BY_TEXT) {
     const match = pattern.exec(text);
     if (match === null) continue;
     if (typeof meaning === 'object') return meaning;
-    return statusRow(meaning === 0 ? Number(match[1]) : meaning, request);
+    return findRowByStatus(meaning === 0 ? Number(match[1]) : meaning, request);
   }
   return undefined;
 }
@@ -155,7 +155,7 @@ export function readRetryAfter(header: unknown): number | undefined {
 }
 
 /** The status and `Retry-After` of anything shaped like a fetch response, if it is one. */
-export function statusError(response: unknown): StatusError | undefined {
+export function toStatusError(response: unknown): StatusError | undefined {
   const status = field(response, 'status');
   if (typeof status !== 'number') return undefined;
   const headers = field(response, 'headers') as { get?: (name: string) => string | null } | undefined;
@@ -165,13 +165,13 @@ export function statusError(response: unknown): StatusError | undefined {
   );
 }
 
-const made = (row: Row, retryMs?: number): ProviderError => {
+const createProviderError = (row: Row, retryMs?: number): ProviderError => {
   const wait = retryMs ?? row.retryAfterMs;
   return new ProviderError(row.failure, row.reason, row.message, wait === undefined ? {} : { retryAfterMs: wait });
 };
 
-export const timedOut = (): ProviderError => made(TIMEOUT);
-export const badReply = (): ProviderError => made(BAD_REPLY);
+export const timeoutError = (): ProviderError => createProviderError(TIMEOUT);
+export const badReplyError = (): ProviderError => createProviderError(BAD_REPLY);
 
 /**
  * Whatever an SDK threw, called back with, or rejected with, as a `ProviderError`.
@@ -180,17 +180,17 @@ export const badReply = (): ProviderError => made(BAD_REPLY);
 export function toProviderError(thrown: unknown, request: RequestKind): ProviderError {
   if (thrown instanceof ProviderError) return thrown;
   // a VetchError carries its response, also for a 2xx whose body could not be decoded
-  const status = thrown instanceof StatusError ? thrown : statusError(field(thrown, 'response'));
-  if (status !== undefined) return made(statusRow(status.status, request), status.retryAfterMs);
+  const status = thrown instanceof StatusError ? thrown : toStatusError(field(thrown, 'response'));
+  if (status !== undefined) return createProviderError(findRowByStatus(status.status, request), status.retryAfterMs);
   const name = field(thrown, 'name');
-  if (name === 'AbortError' || name === 'TimeoutError') return timedOut();
+  if (name === 'AbortError' || name === 'TimeoutError') return timeoutError();
   for (const code of [field(thrown, 'code'), field(field(thrown, 'cause'), 'code')]) {
     if (typeof code !== 'string') continue;
-    if (NEVER_LEFT.has(code)) return made(UNREACHABLE);
-    if (BROKE.has(code)) return made(RESET);
+    if (NOT_SENT_CODES.has(code)) return createProviderError(UNREACHABLE);
+    if (CONNECTION_LOST_CODES.has(code)) return createProviderError(RESET);
   }
   const message = field(thrown, 'message');
-  const row = textRow(typeof message === 'string' ? message : '', request);
-  if (row !== undefined) return made(row);
-  return made(message === 'fetch failed' ? RESET : UNEXPLAINED);
+  const row = findRowByText(typeof message === 'string' ? message : '', request);
+  if (row !== undefined) return createProviderError(row);
+  return createProviderError(message === 'fetch failed' ? RESET : UNEXPLAINED);
 }

@@ -1,5 +1,5 @@
-import { callSdk } from './voice/call-sdk.ts';
-import { badReply, StatusError, statusError, type RequestKind } from './errors.ts';
+import { callSdk } from './call-sdk.ts';
+import { badReplyError, StatusError, toStatusError, type RequestKind } from './errors.ts';
 
 interface RestRequest {
   readonly method: 'GET' | 'DELETE';
@@ -11,10 +11,10 @@ interface RestRequest {
 
 /**
  * The two vendor routes that are not asked through an SDK:
- * - `GET …/session/S/connection`: no Node SDK wraps it (contract §1).
+ * - `GET …/session/S/connection`: no Node SDK wraps it (contract section 1).
  * - `DELETE …/session/S/connection/C` of the legacy API: opentok's `forceDisconnect` reads `response.status` of a null response after a
  *   network error, inside its own promise. It then never calls back and raises an unhandledRejection, which ends the process (contract
- *   §0.1). That cannot be caught from outside without a process-wide handler, which would hide other bugs; and this is the request that
+ *   section 0.1). That cannot be caught from outside without a process-wide handler, which would hide other bugs; and this is the request that
  *   stops the charges. So it goes out from here, with the SDK's own token.
  */
 export function requestJson(request: RestRequest): Promise<unknown> {
@@ -28,12 +28,12 @@ export function requestJson(request: RestRequest): Promise<unknown> {
       signal,
     });
     const text = await response.text();
-    if (!response.ok) throw statusError(response) ?? new StatusError(response.status, undefined);
+    if (!response.ok) throw toStatusError(response) ?? new StatusError(response.status, undefined);
     if (request.method === 'DELETE') return undefined;
     try {
       return JSON.parse(text) as unknown;
     } catch {
-      throw badReply();
+      throw badReplyError();
     }
   });
 }

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failureOf } from '@partyline/provider-contract/testing/vendor-fault';
+import { captureFailure } from '@partyline/provider-contract/testing/provider-fault';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import { opentokMedia } from './media/opentok-media.ts';
-import { startStubVendor, type StubVendor } from './testing/stub-vendor.ts';
+import { startStubProvider, type StubProvider } from './testing/stub-provider.ts';
 
 // What the emulator does not play: replies that only a broken vendor or a proxy gives.
 
@@ -19,7 +19,7 @@ const DIAL = {
   expiresAt: EXPIRES,
 };
 
-let vendor: StubVendor;
+let vendor: StubProvider;
 let media: MediaProvider;
 
 const account = (apiHost: string): Parameters<typeof opentokMedia.create>[0] =>
@@ -32,7 +32,7 @@ const account = (apiHost: string): Parameters<typeof opentokMedia.create>[0] =>
   });
 
 beforeAll(async () => {
-  vendor = await startStubVendor();
+  vendor = await startStubProvider();
   media = opentokMedia.create(account(vendor.url), { timeoutMs: 5_000 });
 });
 afterAll(() => vendor.stop());
@@ -49,9 +49,9 @@ describe('opentok', () => {
   ];
 
   it.each(statuses)('keeps the status of a dial, which the SDK throws away: %i', async (status, failure, reason) => {
-    vendor.answer({ status, type: 'application/json', body: '{"message":"words"}', headers: { 'retry-after': '3' } });
-    expect(await failureOf(() => media.dialSip(DIAL))).toMatchObject({ failure, reason, retryAfterMs: 3_000 });
-    expect(await failureOf(() => media.openSession())).toMatchObject({ failure, reason, retryAfterMs: 3_000 });
+    vendor.setReply({ status, type: 'application/json', body: '{"message":"words"}', headers: { 'retry-after': '3' } });
+    expect(await captureFailure(() => media.dialSip(DIAL))).toMatchObject({ failure, reason, retryAfterMs: 3_000 });
+    expect(await captureFailure(() => media.openSession())).toMatchObject({ failure, reason, retryAfterMs: 3_000 });
   });
 
   const useless: [string, string, string][] = [
@@ -65,23 +65,23 @@ describe('opentok', () => {
   ];
 
   it.each(useless)('takes %s for no answer, since the vendor may have done it', async (_what, type, body) => {
-    vendor.answer({ status: 200, type, body });
-    expect(await failureOf(() => media.openSession())).toMatchObject({ failure: 'unknown' });
-    expect(await failureOf(() => media.dialSip(DIAL))).toMatchObject({ failure: 'unknown' });
-    expect(await failureOf(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
+    vendor.setReply({ status: 200, type, body });
+    expect(await captureFailure(() => media.openSession())).toMatchObject({ failure: 'unknown' });
+    expect(await captureFailure(() => media.dialSip(DIAL))).toMatchObject({ failure: 'unknown' });
+    expect(await captureFailure(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
   });
 
   it('asks for a routed session without archive, and for a dial with our header, digest and encryption', async () => {
-    vendor.answer({ status: 200, type: 'application/json', body: '[{"session_id":"s"}]' });
+    vendor.setReply({ status: 200, type: 'application/json', body: '[{"session_id":"s"}]' });
     expect(await media.openSession()).toEqual({ mediaSessionId: 's' });
-    expect(Object.fromEntries(new URLSearchParams(vendor.asked[0]?.body))).toEqual({
+    expect(Object.fromEntries(new URLSearchParams(vendor.requests[0]?.body))).toEqual({
       archiveMode: 'manual',
       'p2p.preference': 'disabled',
     });
-    vendor.answer({ status: 200, type: 'application/json', body: '{"id":"i","connectionId":"c","streamId":"s"}' });
+    vendor.setReply({ status: 200, type: 'application/json', body: '{"id":"i","connectionId":"c","streamId":"s"}' });
     expect(await media.dialSip(DIAL)).toEqual({ connectionId: 'c', sipCallId: 'i' });
-    expect(vendor.asked[0]?.url).toBe('/v2/project/46000001/dial');
-    expect(JSON.parse(vendor.asked[0]?.body ?? '')).toEqual({
+    expect(vendor.requests[0]?.url).toBe('/v2/project/46000001/dial');
+    expect(JSON.parse(vendor.requests[0]?.body ?? '')).toEqual({
       sessionId: SESSION,
       token: expect.any(String),
       sip: {
@@ -94,24 +94,24 @@ describe('opentok', () => {
   });
 
   it('reads a list of connections in pages, and gives no part of one', async () => {
-    vendor.answer({
+    vendor.setReply({
       status: 200,
       type: 'application/json',
       body: '{"count":1,"items":[{"connectionId":"c","connectionState":"Connected","createdAt":1}]}',
     });
     expect(await media.listConnections(SESSION)).toEqual([{ connectionId: 'c' }]);
-    vendor.answer({ status: 200, type: 'application/json', body: '{"count":3,"items":[]}' });
-    expect(await failureOf(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
-    vendor.answer({ status: 200, type: 'application/json', body: '{"count":2,"items":[{"connectionId":"c"},{}]}' });
-    expect(await failureOf(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
+    vendor.setReply({ status: 200, type: 'application/json', body: '{"count":3,"items":[]}' });
+    expect(await captureFailure(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
+    vendor.setReply({ status: 200, type: 'application/json', body: '{"count":2,"items":[{"connectionId":"c"},{}]}' });
+    expect(await captureFailure(() => media.listConnections(SESSION))).toMatchObject({ failure: 'unknown' });
   });
 
   it('does not follow a redirect with its token', async () => {
-    vendor.answer({ status: 302, type: 'text/plain', body: '', headers: { location: '/elsewhere' } });
-    expect(await failureOf(() => media.disconnect({ mediaSessionId: SESSION, connectionId: 'c' }))).toMatchObject({
+    vendor.setReply({ status: 302, type: 'text/plain', body: '', headers: { location: '/elsewhere' } });
+    expect(await captureFailure(() => media.disconnect({ mediaSessionId: SESSION, connectionId: 'c' }))).toMatchObject({
       failure: 'unknown',
     });
-    expect(vendor.asked).toHaveLength(1);
+    expect(vendor.requests).toHaveLength(1);
   });
 
   it('refuses a token for another project’s session', () => {
@@ -134,7 +134,7 @@ describe('a hang-up that the vendor refuses to hear', () => {
     const theirs = spawnSync(process.execPath, ['-e', script], { cwd: import.meta.dirname, encoding: 'utf8' });
     expect({ status: theirs.status, died: /TypeError.*null/.test(theirs.stderr) }).toEqual({ status: 1, died: true });
     const ours = opentokMedia.create(account(nowhere), { timeoutMs: 5_000 });
-    expect(await failureOf(() => ours.disconnect({ mediaSessionId: SESSION, connectionId: 'c' }))).toMatchObject({
+    expect(await captureFailure(() => ours.disconnect({ mediaSessionId: SESSION, connectionId: 'c' }))).toMatchObject({
       failure: 'busy',
       reason: 'vendor-unreachable',
     });

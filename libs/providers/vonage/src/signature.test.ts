@@ -2,7 +2,7 @@ import { createHash, createHmac, createSign, generateKeyPairSync } from 'node:cr
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RefusedCallback } from '@partyline/provider-contract/callback';
-import { callbackVerifier } from './signature.ts';
+import { createCallbackVerifier } from './signature.ts';
 
 const SECRET = 'the-secret-that-holds-now-0123456789';
 const OLD = 'the-secret-of-the-rotation-0123456789';
@@ -36,7 +36,7 @@ function token({ claims = {}, header = { alg: 'HS256', typ: 'JWT' }, secret = SE
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
-const verify = callbackVerifier({
+const verify = createCallbackVerifier({
   secrets: [SECRET, OLD],
   apiKey: API_KEY,
   applicationId: APPLICATION,
@@ -78,7 +78,7 @@ describe('a genuine webhook', () => {
   });
 
   it('passes without an application where none is required, but never with another one', () => {
-    const lenient = callbackVerifier({ secrets: [SECRET], applicationId: APPLICATION, applicationRequired: false });
+    const lenient = createCallbackVerifier({ secrets: [SECRET], applicationId: APPLICATION, applicationRequired: false });
     expect(
       lenient({ authorization: bearer({ claims: { application_id: undefined } }), rawBody: BODY }, NOW),
     ).toMatchObject({ ok: true });

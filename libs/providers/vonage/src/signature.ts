@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } from 'node:crypto';
-import type { Callback, RefusedCallback, Verified } from '@partyline/provider-contract/callback';
+import type { Callback, RefusedCallback, CallbackVerification } from '@partyline/provider-contract/callback';
 
-/** Whose webhooks are believed. The account comes from our route, never from the token: its claims are the attacker's to choose (contract §3). */
+/** Whose webhooks are believed. The account comes from our route, never from the token: its claims are the attacker's to choose (contract section 3). */
 interface CallbackPolicy {
   /** Signature secrets that hold now: one, or two while a secret is being rotated. */
   readonly secrets: readonly string[];
@@ -14,15 +14,15 @@ interface CallbackPolicy {
 }
 
 /** How far `iat` may be from our clock, either way. */
-const WINDOW_MS = 300_000;
+const MAX_CLOCK_SKEW_MS = 300_000;
 /** A signed webhook's header is under 600 characters. What is longer is not worth the reading. */
-const MAX_HEADER = 4_096;
+const MAX_HEADER_CHARACTERS = 4_096;
 const BEARER = /^Bearer +([^ ,]+) *$/i;
 /** HS256 as base64url: 32 bytes are 43 characters. */
 const SIGNATURE_LENGTH = 43;
-const MAX_JTI = 200;
+const MAX_JTI_CHARACTERS = 200;
 
-const refused = (check: RefusedCallback): Verified => ({ ok: false, refused: check });
+const rejected = (check: RefusedCallback): CallbackVerification => ({ ok: false, refused: check });
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -38,7 +38,7 @@ function readPart(part: string): Json | undefined {
 /** The vendor's own header, letter for letter: seen on every genuine webhook, so it is not parsed again. */
 const USUAL_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
 
-function headerFault(part: string): RefusedCallback | undefined {
+function checkHeader(part: string): RefusedCallback | undefined {
   if (part === USUAL_HEADER) return undefined;
   const header = readPart(part);
   if (header === undefined) return 'malformed-token';
@@ -47,7 +47,7 @@ function headerFault(part: string): RefusedCallback | undefined {
   return header['crit'] === undefined ? undefined : 'malformed-token';
 }
 
-function signatureHolds(signed: string, signature: string, keys: readonly KeyObject[]): boolean {
+function isSignatureValid(signed: string, signature: string, keys: readonly KeyObject[]): boolean {
   const given = Buffer.from(signature, 'base64url');
   let holds = false;
   for (const key of keys) {
@@ -57,7 +57,7 @@ function signatureHolds(signed: string, signature: string, keys: readonly KeyObj
   return holds;
 }
 
-function claimFault(claims: Json, policy: CallbackPolicy, rawBody: Buffer, nowMs: number): RefusedCallback | undefined {
+function checkClaims(claims: Json, policy: CallbackPolicy, rawBody: Buffer, nowMs: number): RefusedCallback | undefined {
   if (claims['iss'] !== 'Vonage') return 'wrong-issuer';
   if (policy.apiKey !== undefined && claims['api_key'] !== policy.apiKey) return 'wrong-account';
   if (policy.applicationId !== undefined) {
@@ -68,43 +68,43 @@ function claimFault(claims: Json, policy: CallbackPolicy, rawBody: Buffer, nowMs
   const iat = claims['iat'];
   if (typeof iat !== 'number' || !Number.isFinite(iat)) return 'malformed-token';
   // written so that NaN, of an invalid date, is refused too
-  if (!(Math.abs(nowMs - iat * 1_000) <= WINDOW_MS)) return 'stale';
-  // required, over the bytes as they came: the token alone says nothing about the body it came with (contract §0.8)
+  if (!(Math.abs(nowMs - iat * 1_000) <= MAX_CLOCK_SKEW_MS)) return 'stale';
+  // required, over the bytes as they came: the token alone says nothing about the body it came with (contract section 0.8)
   if (claims['payload_hash'] !== hash('sha256', rawBody, 'hex')) return 'wrong-hash';
   const jti = claims['jti'];
-  return typeof jti === 'string' && jti !== '' && jti.length <= MAX_JTI ? undefined : 'malformed-token';
+  return typeof jti === 'string' && jti !== '' && jti.length <= MAX_JTI_CHARACTERS ? undefined : 'malformed-token';
 }
 
 /**
  * A verifier of signed webhooks for one account. The vendor's `verifySignature` checks the signature only, and takes RS256 as well
- * (contract §0.8), so all of it is done here. Never throws. On the path of every webhook: keys are made once, and nothing is parsed
+ * (contract section 0.8), so all of it is done here. Never throws. On the path of every webhook: keys are made once, and nothing is parsed
  * before the signature holds, but for a header that is not the usual one.
  */
-export function callbackVerifier(policy: CallbackPolicy): (callback: Callback, now: Date) => Verified {
+export function createCallbackVerifier(policy: CallbackPolicy): (callback: Callback, now: Date) => CallbackVerification {
   const keys = policy.secrets.map((secret) => createSecretKey(secret, 'utf8'));
   return (callback, now) => {
     const { authorization, rawBody } = callback;
-    if (authorization === undefined || authorization === '') return refused('unsigned');
-    if (authorization.length > MAX_HEADER) return refused('malformed-token');
+    if (authorization === undefined || authorization === '') return rejected('unsigned');
+    if (authorization.length > MAX_HEADER_CHARACTERS) return rejected('malformed-token');
     const token = BEARER.exec(authorization)?.[1];
-    if (token === undefined) return refused(/^Bearer\b/i.test(authorization) ? 'malformed-token' : 'unsigned');
+    if (token === undefined) return rejected(/^Bearer\b/i.test(authorization) ? 'malformed-token' : 'unsigned');
     const first = token.indexOf('.');
     const last = token.lastIndexOf('.');
-    if (first <= 0 || last - first <= 1 || token.indexOf('.', first + 1) !== last) return refused('malformed-token');
-    const algorithm = headerFault(token.slice(0, first));
-    if (algorithm !== undefined) return refused(algorithm);
+    if (first <= 0 || last - first <= 1 || token.indexOf('.', first + 1) !== last) return rejected('malformed-token');
+    const algorithm = checkHeader(token.slice(0, first));
+    if (algorithm !== undefined) return rejected(algorithm);
     const signature = token.slice(last + 1);
-    if (signature.length !== SIGNATURE_LENGTH || !signatureHolds(token.slice(0, last), signature, keys))
-      return refused('wrong-signature');
+    if (signature.length !== SIGNATURE_LENGTH || !isSignatureValid(token.slice(0, last), signature, keys))
+      return rejected('wrong-signature');
     const claims = readPart(token.slice(first + 1, last));
-    if (claims === undefined) return refused('malformed-token');
-    const fault = claimFault(claims, policy, rawBody, now.getTime());
-    if (fault !== undefined) return refused(fault);
+    if (claims === undefined) return rejected('malformed-token');
+    const fault = checkClaims(claims, policy, rawBody, now.getTime());
+    if (fault !== undefined) return rejected(fault);
     // the token holds up to the window after `iat`, so its jti must be known as long
     return {
       ok: true,
       jti: claims['jti'] as string,
-      expiresAt: new Date((claims['iat'] as number) * 1_000 + WINDOW_MS),
+      expiresAt: new Date((claims['iat'] as number) * 1_000 + MAX_CLOCK_SKEW_MS),
     };
   };
 }

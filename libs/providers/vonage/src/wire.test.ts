@@ -2,9 +2,9 @@ import { createHash, createHmac, generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import type { CreateCall, VoiceProvider } from '@partyline/provider-contract/voice-provider';
-import { json, startStubVendor, type StubVendor } from './testing/stub-vendor.ts';
+import { jsonReply, startStubProvider, type StubProvider } from './testing/stub-provider.ts';
 import { unifiedMedia } from './media/unified-media.ts';
-import { vonageVoice } from './voice/voice.ts';
+import { vonageVoice } from './voice/vonage-voice.ts';
 
 // What goes over the wire, field by field: an emulator that fills in defaults would not show a field that is missing.
 
@@ -16,12 +16,12 @@ const { privateKey } = generateKeyPairSync('rsa', {
 const applicationId = 'a1b2c3d4-0000-4000-8000-000000000001';
 const [SECRET, OLD] = ['the-secret-that-holds-now-0123456789', 'the-secret-of-the-rotation-0123456789'];
 
-let vendor: StubVendor;
+let vendor: StubProvider;
 let voice: VoiceProvider;
 let media: MediaProvider;
 
 beforeAll(async () => {
-  vendor = await startStubVendor();
+  vendor = await startStubProvider();
   const deps = { timeoutMs: 5_000 };
   voice = vonageVoice.create(
     vonageVoice.account.parse({
@@ -43,23 +43,23 @@ beforeAll(async () => {
 afterAll(() => vendor.stop());
 
 const asked = (): { method: string | undefined; url: string | undefined; body: unknown } => ({
-  ...vendor.asked[0],
-  method: vendor.asked[0]?.method,
-  url: vendor.asked[0]?.url,
-  body: JSON.parse(vendor.asked[0]?.body ?? 'null'),
+  ...vendor.requests[0],
+  method: vendor.requests[0]?.method,
+  url: vendor.requests[0]?.url,
+  body: JSON.parse(vendor.requests[0]?.body ?? 'null'),
 });
 
 describe('voice', () => {
   const input: CreateCall = {
     to: '+447700900123',
     from: '+442079460000',
-    answerTo: 'https://h/answer?leg=1',
-    eventsTo: 'https://h/event?leg=1',
+    answerUrl: 'https://h/answer?leg=1',
+    eventUrl: 'https://h/event?leg=1',
     ringingTimerS: 45.9,
     lengthTimerS: 600,
   };
   const place = async (more: Partial<CreateCall> = {}): Promise<unknown> => {
-    vendor.answer(json({ uuid: 'u-1', status: 'started', conversation_uuid: 'CON-1' }, 201));
+    vendor.setReply(jsonReply({ uuid: 'u-1', status: 'started', conversation_uuid: 'CON-1' }, 201));
     expect(await voice.createCall({ ...input, ...more })).toEqual({ callId: 'u-1' });
     return asked().body;
   };
@@ -91,19 +91,19 @@ describe('voice', () => {
   });
 
   it('hangs up and mutes by PUT', async () => {
-    vendor.answer({ status: 204, type: 'text/plain', body: '' });
+    vendor.setReply({ status: 204, type: 'text/plain', body: '' });
     await voice.hangUp('u-1');
     await voice.mute('u-1', true);
     await voice.mute('u-1', false);
-    expect(vendor.asked.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual(
+    expect(vendor.requests.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual(
       ['hangup', 'mute', 'unmute'].map((action) => `PUT /v1/calls/u-1 {"action":"${action}"}`),
     );
   });
 
   it('lists each live status by the hundred, oldest first', async () => {
-    vendor.answer(json({ count: 0, _embedded: { calls: [] } }));
+    vendor.setReply(jsonReply({ count: 0, _embedded: { calls: [] } }));
     expect(await voice.listLiveCalls()).toEqual([]);
-    expect(vendor.asked.map(({ url }) => Object.fromEntries(new URL(url ?? '', vendor.url).searchParams))).toEqual(
+    expect(vendor.requests.map(({ url }) => Object.fromEntries(new URL(url ?? '', vendor.url).searchParams))).toEqual(
       ['started', 'ringing', 'answered'].map((status) => ({
         status,
         page_size: '100',
@@ -133,10 +133,10 @@ describe('voice', () => {
 
 describe('unified video', () => {
   it('asks for a routed session without archive', async () => {
-    vendor.answer(json([{ session_id: 's-1' }]));
+    vendor.setReply(jsonReply([{ session_id: 's-1' }]));
     expect(await media.openSession()).toEqual({ mediaSessionId: 's-1' });
-    // `location=null` is the SDK's own way (contract §0.11)
-    expect(Object.fromEntries(new URLSearchParams(vendor.asked[0]?.body))).toEqual({
+    // `location=null` is the SDK's own way (contract section 0.11)
+    expect(Object.fromEntries(new URLSearchParams(vendor.requests[0]?.body))).toEqual({
       archiveMode: 'manual',
       'p2p.preference': 'disabled',
       location: 'null',
@@ -144,7 +144,7 @@ describe('unified video', () => {
   });
 
   it('dials as the account says: here without encryption, to a host of its own', async () => {
-    vendor.answer(json({ id: 'i', connectionId: 'c', streamId: 's' }));
+    vendor.setReply(jsonReply({ id: 'i', connectionId: 'c', streamId: 's' }));
     const dial = {
       mediaSessionId: 's-1',
       number: '+442079460000',
@@ -170,7 +170,7 @@ describe('unified video', () => {
   });
 
   it('takes a dial that was answered with no ids for one that may have been made', async () => {
-    vendor.answer(json({}));
+    vendor.setReply(jsonReply({}));
     const dial = {
       mediaSessionId: 's-1',
       number: '+442079460000',

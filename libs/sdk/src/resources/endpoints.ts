@@ -1,4 +1,4 @@
-import { callWith, type CallOptions } from '../call.ts';
+import { toRequestOptions, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import {
   changeEndpoint,
@@ -27,43 +27,43 @@ import type {
   ReplayEventsData,
   RotateEndpointSecretData,
 } from '../generated/types.gen.ts';
-import { listing, type Listing } from '../listing.ts';
+import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const endpoints = (client: Client) => ({
   /** Has your events sent to an address. The secret in the reply is shown this once: verifyWebhook needs it. */
   create: (endpoint: CreateEndpointData['body'], options?: CallOptions): Promise<EndpointWithSecret> =>
-    createEndpoint({ ...callWith(client, options), body: endpoint }),
-  list: (options?: CallOptions): Promise<Endpoints> => listEndpoints({ ...callWith(client, options) }),
+    createEndpoint({ ...toRequestOptions(client, options), body: endpoint }),
+  list: (options?: CallOptions): Promise<Endpoints> => listEndpoints({ ...toRequestOptions(client, options) }),
   get: (endpointId: string, options?: CallOptions): Promise<Endpoint> =>
-    getEndpoint({ ...callWith(client, options), path: { endpointId } }),
+    getEndpoint({ ...toRequestOptions(client, options), path: { endpointId } }),
   change: (endpointId: string, change: ChangeEndpointData['body'], options?: CallOptions): Promise<Endpoint> =>
-    changeEndpoint({ ...callWith(client, options), path: { endpointId }, body: change }),
+    changeEndpoint({ ...toRequestOptions(client, options), path: { endpointId }, body: change }),
   delete: (endpointId: string, options?: CallOptions): Promise<DeletedEndpoint> =>
-    deleteEndpoint({ ...callWith(client, options), path: { endpointId } }),
+    deleteEndpoint({ ...toRequestOptions(client, options), path: { endpointId } }),
   /** A new secret; the old one signs too for a while. */
   rotateSecret: (
     endpointId: string,
     how: RotateEndpointSecretData['body'] = {},
     options?: CallOptions,
   ): Promise<EndpointWithSecret> =>
-    rotateEndpointSecret({ ...callWith(client, options), path: { endpointId }, body: how }),
+    rotateEndpointSecret({ ...toRequestOptions(client, options), path: { endpointId }, body: how }),
   /** Sends a test event. */
   ping: (endpointId: string, options?: CallOptions): Promise<Ping> =>
-    pingEndpoint({ ...callWith(client, options), path: { endpointId } }),
+    pingEndpoint({ ...toRequestOptions(client, options), path: { endpointId } }),
   /** What was and is to be sent, the newest events first, with every attempt. */
   deliveries: (
     endpointId: string,
     query: NonNullable<ListDeliveriesData['query']> = {},
     options?: CallOptions,
-  ): Listing<DeliveryPage, Delivery> =>
-    listing(
+  ): PagedList<DeliveryPage, Delivery> =>
+    createPagedList(
       query,
-      (asked) => listDeliveries({ ...callWith(client, options), path: { endpointId }, query: asked }),
+      (asked) => listDeliveries({ ...toRequestOptions(client, options), path: { endpointId }, query: asked }),
       (page) => page.deliveries,
     ),
   /** Sends events again: those that are named, or those of a time. */
   replay: (endpointId: string, which: ReplayEventsData['body'], options?: CallOptions): Promise<Replayed> =>
-    replayEvents({ ...callWith(client, options), path: { endpointId }, body: which }),
+    replayEvents({ ...toRequestOptions(client, options), path: { endpointId }, body: which }),
   replayDelivery: (deliveryId: string, options?: CallOptions): Promise<Delivery> =>
-    replayDelivery({ ...callWith(client, options), path: { deliveryId } }),
+    replayDelivery({ ...toRequestOptions(client, options), path: { deliveryId } }),
 });

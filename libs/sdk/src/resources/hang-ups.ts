@@ -1,15 +1,15 @@
-import { callWith, type CallOptions } from '../call.ts';
+import { toRequestOptions, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import { listHangUps } from '../generated/sdk.gen.ts';
 import type { HangUpLine, HangUpPage, ListHangUpsData } from '../generated/types.gen.ts';
-import { listing, type Listing } from '../listing.ts';
+import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const hangUps = (client: Client) => ({
   /** The ledger of all your connections, those owed last first. */
-  list: (query: NonNullable<ListHangUpsData['query']> = {}, options?: CallOptions): Listing<HangUpPage, HangUpLine> =>
-    listing(
+  list: (query: NonNullable<ListHangUpsData['query']> = {}, options?: CallOptions): PagedList<HangUpPage, HangUpLine> =>
+    createPagedList(
       query,
-      (asked) => listHangUps({ ...callWith(client, options), query: asked }),
+      (asked) => listHangUps({ ...toRequestOptions(client, options), query: asked }),
       (page) => page.hangUps,
     ),
 });

@@ -1,4 +1,4 @@
-import { callWith, type CallOptions } from '../call.ts';
+import { toRequestOptions, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import { listNumbers } from '../generated/sdk.gen.ts';
 import type { ListNumbersData, Numbers } from '../generated/types.gen.ts';
@@ -6,5 +6,5 @@ import type { ListNumbersData, Numbers } from '../generated/types.gen.ts';
 export const numbers = (client: Client) => ({
   /** The numbers that your callers may dial. */
   list: (query: NonNullable<ListNumbersData['query']> = {}, options?: CallOptions): Promise<Numbers> =>
-    listNumbers({ ...callWith(client, options), query }),
+    listNumbers({ ...toRequestOptions(client, options), query }),
 });

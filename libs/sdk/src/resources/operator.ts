@@ -1,4 +1,4 @@
-import { callWith, type CallOptions } from '../call.ts';
+import { toRequestOptions, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import {
   createNumber,
@@ -46,66 +46,66 @@ import type {
   UpdateRatesData,
   UpdateTenantData,
 } from '../generated/types.gen.ts';
-import { listing, type Listing } from '../listing.ts';
+import { createPagedList, type PagedList } from '../paged-list.ts';
 
 /** For who runs the platform: only an operator's key opens these. */
 export const operator = (client: Client) => ({
   createTenant: (tenant: CreateTenantData['body'], options?: CallOptions): Promise<CreatedTenant> =>
-    createTenant({ ...callWith(client, options), body: tenant }),
-  tenants: (query: NonNullable<ListTenantsData['query']> = {}, options?: CallOptions): Listing<TenantPage, Tenant> =>
-    listing(
+    createTenant({ ...toRequestOptions(client, options), body: tenant }),
+  tenants: (query: NonNullable<ListTenantsData['query']> = {}, options?: CallOptions): PagedList<TenantPage, Tenant> =>
+    createPagedList(
       query,
-      (asked) => listTenants({ ...callWith(client, options), query: asked }),
+      (asked) => listTenants({ ...toRequestOptions(client, options), query: asked }),
       (page) => page.tenants,
     ),
   tenant: (tenantId: string, options?: CallOptions): Promise<Tenant> =>
-    getTenant({ ...callWith(client, options), path: { tenantId } }),
+    getTenant({ ...toRequestOptions(client, options), path: { tenantId } }),
   updateTenant: (tenantId: string, change: UpdateTenantData['body'], options?: CallOptions): Promise<Tenant> =>
-    updateTenant({ ...callWith(client, options), path: { tenantId }, body: change }),
+    updateTenant({ ...toRequestOptions(client, options), path: { tenantId }, body: change }),
   /** Ends its sessions, and lets it start nothing. */
   suspendTenant: (tenantId: string, options?: CallOptions): Promise<Tenant> =>
-    suspendTenant({ ...callWith(client, options), path: { tenantId } }),
+    suspendTenant({ ...toRequestOptions(client, options), path: { tenantId } }),
   resumeTenant: (tenantId: string, options?: CallOptions): Promise<Tenant> =>
-    resumeTenant({ ...callWith(client, options), path: { tenantId } }),
+    resumeTenant({ ...toRequestOptions(client, options), path: { tenantId } }),
   deleteTenant: (tenantId: string, options?: CallOptions): Promise<DeletedTenant> =>
-    deleteTenant({ ...callWith(client, options), path: { tenantId } }),
+    deleteTenant({ ...toRequestOptions(client, options), path: { tenantId } }),
   createTenantKey: (tenantId: string, key: CreateTenantKeyData['body'], options?: CallOptions): Promise<CreatedKey> =>
-    createTenantKey({ ...callWith(client, options), path: { tenantId }, body: key }),
+    createTenantKey({ ...toRequestOptions(client, options), path: { tenantId }, body: key }),
   createNumber: (number: CreateNumberData['body'], options?: CallOptions): Promise<OperatorNumber> =>
-    createNumber({ ...callWith(client, options), body: number }),
+    createNumber({ ...toRequestOptions(client, options), body: number }),
   numbers: (
     query: NonNullable<ListAllNumbersData['query']> = {},
     options?: CallOptions,
-  ): Listing<NumberPage, OperatorNumber> =>
-    listing(
+  ): PagedList<NumberPage, OperatorNumber> =>
+    createPagedList(
       query,
-      (asked) => listAllNumbers({ ...callWith(client, options), query: asked }),
+      (asked) => listAllNumbers({ ...toRequestOptions(client, options), query: asked }),
       (page) => page.numbers,
     ),
   updateNumber: (number: string, change: UpdateNumberData['body'], options?: CallOptions): Promise<OperatorNumber> =>
-    updateNumber({ ...callWith(client, options), path: { number }, body: change }),
+    updateNumber({ ...toRequestOptions(client, options), path: { number }, body: change }),
   deleteNumber: (number: string, options?: CallOptions): Promise<DeletedNumber> =>
-    deleteNumber({ ...callWith(client, options), path: { number } }),
+    deleteNumber({ ...toRequestOptions(client, options), path: { number } }),
   /** What every tenant may use that has no limit of its own. */
-  limits: (options?: CallOptions): Promise<PlatformLimits> => getPlatformLimits({ ...callWith(client, options) }),
+  limits: (options?: CallOptions): Promise<PlatformLimits> => getPlatformLimits({ ...toRequestOptions(client, options) }),
   updateLimits: (change: UpdatePlatformLimitsData['body'], options?: CallOptions): Promise<PlatformLimits> =>
-    updatePlatformLimits({ ...callWith(client, options), body: change }),
+    updatePlatformLimits({ ...toRequestOptions(client, options), body: change }),
   /** What a minute is taken to cost until the provider has said. */
-  rates: (query: NonNullable<ListRatesData['query']> = {}, options?: CallOptions): Listing<RatePage, Rate> =>
-    listing(
+  rates: (query: NonNullable<ListRatesData['query']> = {}, options?: CallOptions): PagedList<RatePage, Rate> =>
+    createPagedList(
       query,
-      (asked) => listRates({ ...callWith(client, options), query: asked }),
+      (asked) => listRates({ ...toRequestOptions(client, options), query: asked }),
       (page) => page.rates,
     ),
   updateRates: (change: UpdateRatesData['body'], options?: CallOptions): Promise<Rates> =>
-    updateRates({ ...callWith(client, options), body: change }),
+    updateRates({ ...toRequestOptions(client, options), body: change }),
   audit: (
     query: NonNullable<ListAuditOfAllData['query']> = {},
     options?: CallOptions,
-  ): Listing<AuditPage, AuditEntry> =>
-    listing(
+  ): PagedList<AuditPage, AuditEntry> =>
+    createPagedList(
       query,
-      (asked) => listAuditOfAll({ ...callWith(client, options), query: asked }),
+      (asked) => listAuditOfAll({ ...toRequestOptions(client, options), query: asked }),
       (page) => page.entries,
     ),
 });

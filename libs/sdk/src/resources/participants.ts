@@ -1,4 +1,4 @@
-import { callWith, type CallOptions } from '../call.ts';
+import { toRequestOptions, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import {
   addParticipant,
@@ -24,37 +24,37 @@ import type {
   Token,
   UpdateParticipantData,
 } from '../generated/types.gen.ts';
-import { listing, type Listing } from '../listing.ts';
+import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const participants = (client: Client) => ({
   /** Rings a phone and brings it in. The answer comes at once; watch the roster or the events for what becomes of it. */
   dial: (roomId: string, whom: AddParticipantData['body'], options?: CallOptions): Promise<AddedParticipant> =>
-    addParticipant({ ...callWith(client, options), path: { roomId }, body: whom }),
+    addParticipant({ ...toRequestOptions(client, options), path: { roomId }, body: whom }),
   /** A token for one more browser. */
   token: (roomId: string, person: IssueTokenData['body'], options?: CallOptions): Promise<Token> =>
-    issueToken({ ...callWith(client, options), path: { roomId }, body: person }),
+    issueToken({ ...toRequestOptions(client, options), path: { roomId }, body: person }),
   /** Who is there, was, or is awaited, in the order in which they were added. */
   list: (
     roomId: string,
     query: NonNullable<ListParticipantsData['query']> = {},
     options?: CallOptions,
-  ): Listing<Roster, Participant> =>
-    listing(
+  ): PagedList<Roster, Participant> =>
+    createPagedList(
       query,
-      (asked) => listParticipants({ ...callWith(client, options), path: { roomId }, query: asked }),
+      (asked) => listParticipants({ ...toRequestOptions(client, options), path: { roomId }, query: asked }),
       (page) => page.participants,
     ),
   get: (participantId: string, options?: CallOptions): Promise<Participant> =>
-    getParticipant({ ...callWith(client, options), path: { participantId } }),
+    getParticipant({ ...toRequestOptions(client, options), path: { participantId } }),
   /** Gives somebody another name on the roster. */
   update: (participantId: string, change: UpdateParticipantData['body'], options?: CallOptions): Promise<Participant> =>
-    updateParticipant({ ...callWith(client, options), path: { participantId }, body: change }),
+    updateParticipant({ ...toRequestOptions(client, options), path: { participantId }, body: change }),
   /** Out of the room: what they are connected by is hung up. */
   remove: (participantId: string, options?: CallOptions): Promise<RemovedParticipant> =>
-    removeParticipant({ ...callWith(client, options), path: { participantId } }),
+    removeParticipant({ ...toRequestOptions(client, options), path: { participantId } }),
   mute: (participantId: string, how: MuteParticipantData['body'], options?: CallOptions): Promise<TakenByProvider> =>
-    muteParticipant({ ...callWith(client, options), path: { participantId }, body: how }),
+    muteParticipant({ ...toRequestOptions(client, options), path: { participantId }, body: how }),
   /** Plays keys to whoever is on the telephone. */
   sendDigits: (participantId: string, keys: SendDigitsData['body'], options?: CallOptions): Promise<TakenByProvider> =>
-    sendDigits({ ...callWith(client, options), path: { participantId }, body: keys }),
+    sendDigits({ ...toRequestOptions(client, options), path: { participantId }, body: keys }),
 });

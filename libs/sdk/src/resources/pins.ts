@@ -1,4 +1,4 @@
-import { callWith, type CallOptions } from '../call.ts';
+import { toRequestOptions, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import { createPin, deletePin, listPins, rotatePins } from '../generated/sdk.gen.ts';
 import type { CreatedPin, CreatePinData, DeletedPin, Pins, RotatedPins } from '../generated/types.gen.ts';
@@ -6,12 +6,12 @@ import type { CreatedPin, CreatePinData, DeletedPin, Pins, RotatedPins } from '.
 export const pins = (client: Client) => ({
   /** A PIN of somebody's own. */
   create: (roomId: string, whose: CreatePinData['body'], options?: CallOptions): Promise<CreatedPin> =>
-    createPin({ ...callWith(client, options), path: { roomId }, body: whose }),
+    createPin({ ...toRequestOptions(client, options), path: { roomId }, body: whose }),
   list: (roomId: string, options?: CallOptions): Promise<Pins> =>
-    listPins({ ...callWith(client, options), path: { roomId } }),
+    listPins({ ...toRequestOptions(client, options), path: { roomId } }),
   delete: (roomId: string, pinId: string, options?: CallOptions): Promise<DeletedPin> =>
-    deletePin({ ...callWith(client, options), path: { roomId, pinId } }),
+    deletePin({ ...toRequestOptions(client, options), path: { roomId, pinId } }),
   /** New PINs for the room; the old ones let nobody in any more. */
   rotate: (roomId: string, options?: CallOptions): Promise<RotatedPins> =>
-    rotatePins({ ...callWith(client, options), path: { roomId } }),
+    rotatePins({ ...toRequestOptions(client, options), path: { roomId } }),
 });

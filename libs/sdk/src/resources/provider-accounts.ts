@@ -1,4 +1,4 @@
-import { callWith, type CallOptions } from '../call.ts';
+import { toRequestOptions, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import {
   changeProviderAccount,
@@ -21,27 +21,27 @@ import type {
 export const providerAccounts = (client: Client) => ({
   /** Your own account at the provider, tried out before it is kept. Set its `addresses` at the vendor. */
   create: (account: CreateProviderAccountData['body'], options?: CallOptions): Promise<ProviderAccount> =>
-    createProviderAccount({ ...callWith(client, options), body: account }),
-  list: (options?: CallOptions): Promise<ProviderAccounts> => listProviderAccounts({ ...callWith(client, options) }),
+    createProviderAccount({ ...toRequestOptions(client, options), body: account }),
+  list: (options?: CallOptions): Promise<ProviderAccounts> => listProviderAccounts({ ...toRequestOptions(client, options) }),
   get: (accountId: string, options?: CallOptions): Promise<ProviderAccount> =>
-    getProviderAccount({ ...callWith(client, options), path: { accountId } }),
+    getProviderAccount({ ...toRequestOptions(client, options), path: { accountId } }),
   change: (
     accountId: string,
     change: ChangeProviderAccountData['body'],
     options?: CallOptions,
   ): Promise<ProviderAccount> =>
-    changeProviderAccount({ ...callWith(client, options), path: { accountId }, body: change }),
+    changeProviderAccount({ ...toRequestOptions(client, options), path: { accountId }, body: change }),
   /** New credentials of the same account; the old secrets are good for webhooks for a while. */
   rotate: (
     accountId: string,
     how: RotateProviderAccountData['body'],
     options?: CallOptions,
   ): Promise<ProviderAccount> =>
-    rotateProviderAccount({ ...callWith(client, options), path: { accountId }, body: how }),
+    rotateProviderAccount({ ...toRequestOptions(client, options), path: { accountId }, body: how }),
   /** Asks the provider whether it still takes the credentials. */
   verify: (accountId: string, options?: CallOptions): Promise<ProviderAccount> =>
-    verifyProviderAccount({ ...callWith(client, options), path: { accountId } }),
+    verifyProviderAccount({ ...toRequestOptions(client, options), path: { accountId } }),
   /** Wipes its credentials. */
   delete: (accountId: string, options?: CallOptions): Promise<DeletedProviderAccount> =>
-    deleteProviderAccount({ ...callWith(client, options), path: { accountId } }),
+    deleteProviderAccount({ ...toRequestOptions(client, options), path: { accountId } }),
 });

@@ -1,4 +1,4 @@
-import { callWith, type CallOptions } from '../call.ts';
+import { toRequestOptions, type CallOptions } from '../call.ts';
 import type { Client } from '../generated/client/index.ts';
 import {
   endSession,
@@ -19,31 +19,31 @@ import type {
   SessionPage,
   Timeline,
 } from '../generated/types.gen.ts';
-import { listing, type Listing } from '../listing.ts';
+import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const sessions = (client: Client) => ({
   /** Yours, newest first. */
-  list: (query: NonNullable<ListSessionsData['query']> = {}, options?: CallOptions): Listing<SessionPage, Session> =>
-    listing(
+  list: (query: NonNullable<ListSessionsData['query']> = {}, options?: CallOptions): PagedList<SessionPage, Session> =>
+    createPagedList(
       query,
-      (asked) => listSessions({ ...callWith(client, options), query: asked }),
+      (asked) => listSessions({ ...toRequestOptions(client, options), query: asked }),
       (page) => page.sessions,
     ),
   get: (sessionId: string, options?: CallOptions): Promise<Session> =>
-    getSession({ ...callWith(client, options), path: { sessionId } }),
+    getSession({ ...toRequestOptions(client, options), path: { sessionId } }),
   /** Every connection, oldest first. */
   legs: (sessionId: string, options?: CallOptions): Promise<SessionLegs> =>
-    listSessionLegs({ ...callWith(client, options), path: { sessionId } }),
+    listSessionLegs({ ...toRequestOptions(client, options), path: { sessionId } }),
   /** Ends this meeting; the room stays. */
   end: (sessionId: string, options?: CallOptions): Promise<EndedSession> =>
-    endSession({ ...callWith(client, options), path: { sessionId } }),
+    endSession({ ...toRequestOptions(client, options), path: { sessionId } }),
   /** Every event of a session, oldest first, numbered without a gap. */
   events: (sessionId: string, options?: CallOptions): Promise<SessionEvents> =>
-    listSessionEvents({ ...callWith(client, options), path: { sessionId } }),
+    listSessionEvents({ ...toRequestOptions(client, options), path: { sessionId } }),
   /** Events, connections, attempts to hang up and what the provider was seen to say, in the order of time. */
   timeline: (sessionId: string, options?: CallOptions): Promise<Timeline> =>
-    readTimeline({ ...callWith(client, options), path: { sessionId } }),
+    readTimeline({ ...toRequestOptions(client, options), path: { sessionId } }),
   /** The proof that it is hung up: each connection with every attempt and what the provider was seen to say. */
   hangUps: (sessionId: string, options?: CallOptions): Promise<SessionHangUps> =>
-    listSessionHangUps({ ...callWith(client, options), path: { sessionId } }),
+    listSessionHangUps({ ...toRequestOptions(client, options), path: { sessionId } }),
 });

@@ -30,8 +30,8 @@ export const cdrId = (legId: string, handle: 'media' | 'voice'): string =>
 export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Promise<void> {
   await tx.query({
     name: 'store-cdr',
-    text: `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds, rate_micro, price_micro, currency, source, ask_at, estimate_micro, own_currency,
-             own_estimate_micro)
+    text: `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds, rate_micro, price_micro, currency, source, price_lookup_at, estimate_micro, tenant_currency,
+             tenant_estimate_micro)
            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, m.currency, $15, now() + make_interval(secs => $16),
              $11::int * rate_per_minute($7, $6, m.rated, m.currency) / 60, m.own, CASE WHEN m.own IS NOT NULL THEN $11::int * rate_per_minute($7, $6, m.rated, m.own) / 60 END
            FROM (SELECT COALESCE($14, t.currency, 'EUR') AS currency, t.currency AS own, CASE $7 WHEN 'outbound' THEN $17 ELSE $8 END AS rated FROM (SELECT) AS one LEFT JOIN tenant t ON t.id = $2) AS m
@@ -69,8 +69,8 @@ export async function fillCdr(
     name: 'fill-cdr',
     // The estimates with the seconds: those that nobody could tell before count for a tenant whose currency is not the provider's.
     text: `UPDATE cdr c SET started_at = COALESCE($4, started_at), ended_at = COALESCE($5, ended_at), seconds = COALESCE($6, seconds), rate_micro = COALESCE($7, rate_micro), price_micro = $8,
-             currency = COALESCE($9, currency), source = $10, ask_at = NULL, estimate_micro = estimate_anew(c, COALESCE($6, seconds), COALESCE($9, currency)),
-             own_estimate_micro = CASE WHEN own_currency IS NOT NULL THEN estimate_anew(c, COALESCE($6, seconds), own_currency) END
+             currency = COALESCE($9, currency), source = $10, price_lookup_at = NULL, estimate_micro = reestimate(c, COALESCE($6, seconds), COALESCE($9, currency)),
+             tenant_estimate_micro = CASE WHEN tenant_currency IS NOT NULL THEN reestimate(c, COALESCE($6, seconds), tenant_currency) END
            WHERE leg_id = $2 AND handle = $3 AND tenant_id IS NOT DISTINCT FROM $1 AND price_micro IS NULL AND $8::bigint IS NOT NULL`,
     values: [
       tenantId,
@@ -98,8 +98,8 @@ interface CdrToAsk {
 /** The accounts that have records whose price is to be asked for now; null among them: the platform's. */
 export async function accountsToAsk(store: Store): Promise<(string | null)[]> {
   const { rows } = await store.query<{ account_id: string | null }>(EVERY_TENANT, {
-    name: 'accounts-to-ask',
-    text: 'SELECT DISTINCT l.account_id FROM cdr c JOIN leg l ON l.id = c.leg_id WHERE c.ask_at <= now()',
+    name: 'accounts-with-price-due',
+    text: 'SELECT DISTINCT l.account_id FROM cdr c JOIN leg l ON l.id = c.leg_id WHERE c.price_lookup_at <= now()',
   });
   return rows.map(({ account_id }) => account_id);
 }
@@ -110,10 +110,10 @@ export async function accountsToAsk(store: Store): Promise<(string | null)[]> {
  */
 export async function takeCdrsToAsk(store: Store, accountId: string | null, limit: number): Promise<CdrToAsk[]> {
   const { rows } = await store.query<CdrToAsk>(EVERY_TENANT, {
-    name: 'cdrs-to-ask',
-    text: `UPDATE cdr c SET asks = c.asks + 1, ask_at = CASE WHEN c.stored_at > now() - interval '10 days' THEN now() + LEAST(interval '6 hours', interval '1 minute' * 2 ^ LEAST(c.asks, 12)) END
+    name: 'cdrs-with-price-due',
+    text: `UPDATE cdr c SET price_lookups = c.price_lookups + 1, price_lookup_at = CASE WHEN c.stored_at > now() - interval '10 days' THEN now() + LEAST(interval '6 hours', interval '1 minute' * 2 ^ LEAST(c.price_lookups, 12)) END
            FROM leg l
-           WHERE l.id = c.leg_id AND c.id IN (SELECT d.id FROM cdr d JOIN leg m ON m.id = d.leg_id WHERE d.ask_at <= now() AND m.account_id IS NOT DISTINCT FROM $2 ORDER BY d.ask_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED)
+           WHERE l.id = c.leg_id AND c.id IN (SELECT d.id FROM cdr d JOIN leg m ON m.id = d.leg_id WHERE d.price_lookup_at <= now() AND m.account_id IS NOT DISTINCT FROM $2 ORDER BY d.price_lookup_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED)
            RETURNING c.leg_id, c.tenant_id, l.voice_call_id`,
     values: [limit, accountId],
   });
@@ -124,7 +124,7 @@ export async function takeCdrsToAsk(store: Store, accountId: string | null, limi
 export async function countCharges(store: Store): Promise<{ open: number; slowNumbers: number }> {
   const { rows } = await store.query<{ open: number; slowNumbers: number }>(EVERY_TENANT, {
     name: 'count-charges',
-    text: `SELECT (SELECT count(*)::int FROM cdr WHERE ask_at IS NOT NULL AND stored_at < now() - interval '1 hour') AS open,
+    text: `SELECT (SELECT count(*)::int FROM cdr WHERE price_lookup_at IS NOT NULL AND stored_at < now() - interval '1 hour') AS open,
                   (SELECT count(*)::int FROM dial_in_number WHERE slow_until > now()) AS "slowNumbers"`,
   });
   return rows[0]!;

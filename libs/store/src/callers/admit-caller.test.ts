@@ -1,5 +1,5 @@
 import { LEG_STATES, legMachine, type LegEvent, type LegState } from '@partyline/domain/leg';
-import { step } from '@partyline/domain/machine';
+import { nextState } from '@partyline/domain/machine';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import { openStore, type Store } from '../database/store.ts';
@@ -121,12 +121,12 @@ describe('a caller dials', () => {
       { legId: freshId('leg'), callId: call.callId, number: NUMBER, remote: null },
       freshSeat(),
     );
-    expect(answered.outcome).toBe(state === 'ending' || state === 'ended' ? 'let-go' : 'ask');
+    expect(answered.outcome).toBe(state === 'ending' || state === 'ended' ? 'hang-up' : 'ask');
     expect((await readLeg(store, call.legId)).state).toBe(state);
   });
 
   it('begins in a state that the table lets a new leg reach', () => {
-    expect(step(legMachine, legMachine.initial, 'ringing')).toBe('ringing');
+    expect(nextState(legMachine, legMachine.initial, 'ringing')).toBe('ringing');
   });
 });
 
@@ -140,10 +140,10 @@ describe('every state that a caller can key digits in', () => {
       outcome: string;
       event: LegEvent;
     }[] = [
-      { state, what: 'right', outcome: over ? 'let-go' : 'admitted', event: 'answered' },
-      { state, what: 'wrong', outcome: over ? 'let-go' : 'wrong-pin', event: 'answered' },
-      { state, what: 'last-wrong', outcome: over ? 'let-go' : 'refused', event: 'hangUpOwed' },
-      { state, what: 'full', outcome: over ? 'let-go' : 'full', event: 'hangUpOwed' },
+      { state, what: 'right', outcome: over ? 'hang-up' : 'admitted', event: 'answered' },
+      { state, what: 'wrong', outcome: over ? 'hang-up' : 'wrong-pin', event: 'answered' },
+      { state, what: 'last-wrong', outcome: over ? 'hang-up' : 'refused', event: 'hangUpRequested' },
+      { state, what: 'full', outcome: over ? 'hang-up' : 'full', event: 'hangUpRequested' },
     ];
     return rows;
   });
@@ -159,10 +159,10 @@ describe('every state that a caller can key digits in', () => {
       what === 'right' || what === 'full' ? room.pin : '000000',
     );
     expect(admission.outcome).toBe(outcome);
-    const moved = outcome === 'let-go' ? state : (step(legMachine, state, event) ?? state);
+    const moved = outcome === 'hang-up' ? state : (nextState(legMachine, state, event) ?? state);
     const leg = await readLeg(store, call.legId);
     expect(leg.state).toBe(moved);
-    expect(leg.owed_at !== null).toBe(moved === 'ending' && state !== 'ending');
+    expect(leg.hangup_requested_at !== null).toBe(moved === 'ending' && state !== 'ending');
   });
 });
 
@@ -180,7 +180,7 @@ describe('a caller keys', () => {
     const leg = await readLeg(store, call.legId);
     expect(leg).toMatchObject({ state: 'answered', tenant_id: room.tenantId, session_id: room.sessionId });
     const session = await readSession(store, room.sessionId);
-    expect(session.settle_owed_at).not.toBeNull();
+    expect(session.settle_due_at).not.toBeNull();
     expect(leg.deadline_at.getTime() - session.created_at.getTime()).toBe(3_600_000);
     expect(await store.prisma.participant.findUniqueOrThrow({ where: { id: leg.participant_id ?? '' } })).toMatchObject(
       { kind: 'caller', room_id: room.roomId, tenant_id: room.tenantId },
@@ -197,12 +197,12 @@ describe('a caller keys', () => {
     ]);
     expect(await readLeg(store, call.legId)).toMatchObject({
       state: 'ending',
-      owed_reason: 'too-many-tries',
+      hangup_reason: 'too-many-tries',
       session_id: null,
       tenant_id: null,
     });
     const room = await makeRoom(store);
-    expect((await key(call, 4, room.pin)).outcome).toBe('let-go');
+    expect((await key(call, 4, room.pin)).outcome).toBe('hang-up');
   });
 
   test.each([
@@ -220,7 +220,7 @@ describe('a caller keys', () => {
       spoil: async (room: { roomId: string }) =>
         void (await store.prisma.pin.updateMany({
           where: { room_id: room.roomId },
-          data: { free_at: new Date('2099-01-01') },
+          data: { quarantined_until: new Date('2099-01-01') },
         })),
     },
   ])('a PIN $what: as if it were not there', async ({ spoil }) => {
@@ -243,7 +243,7 @@ describe('a caller keys', () => {
     expect((await key(call, 1, room.pin)).outcome).toBe('full');
     expect(await readLeg(store, call.legId)).toMatchObject({
       state: 'ending',
-      owed_reason: 'room-full',
+      hangup_reason: 'room-full',
       session_id: null,
     });
   });
@@ -303,7 +303,7 @@ describe('the same webhook again', () => {
     const call = await ring();
     await key(call, 1, room.pin);
     await setColumns(store, 'session', room.sessionId, { state });
-    expect((await key(call, 1, room.pin)).outcome).toBe('let-go');
+    expect((await key(call, 1, room.pin)).outcome).toBe('hang-up');
   });
 
   test.each([

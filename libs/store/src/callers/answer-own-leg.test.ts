@@ -1,5 +1,5 @@
 import { LEG_STATES, legMachine } from '@partyline/domain/leg';
-import { step } from '@partyline/domain/machine';
+import { nextState } from '@partyline/domain/machine';
 import { SESSION_STATES } from '@partyline/domain/session';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
@@ -49,7 +49,7 @@ describe.each(KINDS)('our own %s leg is picked up', (kind) => {
     const answered = await answerOwnLeg(store, freshToken(), by, callId);
     const letGo = state === 'ending' || state === 'ended';
     expect(answered).toMatchObject({
-      outcome: letGo ? 'let-go' : 'join',
+      outcome: letGo ? 'hang-up' : 'join',
       leg_id: legId,
       tenant_id: of.tenantId,
       session_id: of.sessionId,
@@ -57,10 +57,10 @@ describe.each(KINDS)('our own %s leg is picked up', (kind) => {
     });
     // Its call is known from now on, whatever the state: it must be seen closed.
     expect(await readLeg(store, legId)).toMatchObject({
-      state: step(legMachine, state, 'answered') ?? state,
+      state: nextState(legMachine, state, 'answered') ?? state,
       voice_call_id: callId,
     });
-    expect((await readSession(store, of.sessionId)).settle_owed_at !== null).toBe(!letGo);
+    expect((await readSession(store, of.sessionId)).settle_due_at !== null).toBe(!letGo);
   });
 
   test.each(SESSION_STATES)('while its session is %s', async (state) => {
@@ -69,7 +69,7 @@ describe.each(KINDS)('our own %s leg is picked up', (kind) => {
     const { legId, by } = await ownLeg(kind, 'dialling', of);
     const { outcome } = await answerOwnLeg(store, freshToken(), by, freshId('call'));
     const joins = state === 'open' || state === 'live';
-    expect(outcome).toBe(joins ? 'join' : 'let-go');
+    expect(outcome).toBe(joins ? 'join' : 'hang-up');
     expect((await readLeg(store, legId)).state).toBe(joins ? 'answered' : 'dialling');
   });
 
@@ -107,9 +107,9 @@ describe.each(KINDS)('our own %s leg is picked up', (kind) => {
 
   it('after its end was decided, and is to be asked again at once, now that its call has a name', async () => {
     const { legId, by } = await ownLeg(kind, 'ending', await makeRoom(store));
-    await setColumns(store, 'leg', legId, { asked_at: new Date(), asks: 1 });
+    await setColumns(store, 'leg', legId, { hangup_attempted_at: new Date(), hangup_attempts: 1 });
     await answerOwnLeg(store, freshToken(), by, freshId('call'));
-    expect((await readLeg(store, legId)).asked_at).toBeNull();
+    expect((await readLeg(store, legId)).hangup_attempted_at).toBeNull();
   });
 });
 

@@ -41,7 +41,7 @@ const hangUp = async ({ legId }: Call): Promise<void> =>
 /** So many seconds go by. */
 const pass = (seconds: number): Promise<unknown> =>
   store.pool.query(
-    `WITH n AS (UPDATE dial_in_number SET slow_until = slow_until - make_interval(secs => $1)) UPDATE leg SET created_at = created_at - make_interval(secs => $1), guessed_at = guessed_at - make_interval(secs => $1), ended_at = ended_at - make_interval(secs => $1), owed_at = owed_at - make_interval(secs => $1)`,
+    `WITH n AS (UPDATE dial_in_number SET slow_until = slow_until - make_interval(secs => $1)) UPDATE leg SET created_at = created_at - make_interval(secs => $1), last_wrong_pin_at = last_wrong_pin_at - make_interval(secs => $1), ended_at = ended_at - make_interval(secs => $1), hangup_requested_at = hangup_requested_at - make_interval(secs => $1)`,
     [seconds],
   );
 async function wrongCall(remote: string): Promise<string> {
@@ -149,13 +149,13 @@ describe('too many wrong PINs on a number', () => {
   /** As many wrong PINs as were keyed in so many calls, of three tries each: of one in slow mode, by callers who were let in before. */
   const guesses = (calls: number, known = false): Promise<unknown> =>
     store.pool.query(
-      `INSERT INTO leg (id, kind, state, number, remote, tries, last_outcome, slow, known, guessed_at, guess_odds, deadline_at, ended_at)
-       SELECT $3 || n, 'inbound', 'ended', $1, '+4478' || lpad(n::text, 8, '0'), tries, 'refused', $4, $4, now(), tries * guess_odds($1), now(), now() FROM generate_series(1, $2::int) AS n, LATERAL (SELECT CASE WHEN $4 THEN 1 ELSE 3 END) AS row (tries)`,
+      `INSERT INTO leg (id, kind, state, number, remote, tries, last_outcome, slow, known, last_wrong_pin_at, pin_guess_odds, deadline_at, ended_at)
+       SELECT $3 || n, 'inbound', 'ended', $1, '+4478' || lpad(n::text, 8, '0'), tries, 'refused', $4, $4, now(), tries * pin_guess_odds($1), now(), now() FROM generate_series(1, $2::int) AS n, LATERAL (SELECT CASE WHEN $4 THEN 1 ELSE 3 END) AS row (tries)`,
       [SHARED, calls, freshId('guess'), known],
     );
   /** How many wrong PINs a number can take in a day. */
   const budget = async (): Promise<number> => {
-    const { rows } = await store.pool.query<{ budget: number }>('SELECT floor(0.001 / guess_odds($1))::int AS budget', [
+    const { rows } = await store.pool.query<{ budget: number }>('SELECT floor(0.001 / pin_guess_odds($1))::int AS budget', [
       SHARED,
     ]);
     return rows.at(0)!.budget;
@@ -298,11 +298,11 @@ describe('too many wrong PINs on a number', () => {
     const call = newCall();
     await answer(caller(1), call);
     await admitCaller(store, freshToken(), { ...call, tryNo: 1, lookup: null }, fresh());
-    expect(await store.prisma.leg.findFirstOrThrow()).toMatchObject({ tries: 1, guess_odds: 0, guessed_at: null });
+    expect(await store.prisma.leg.findFirstOrThrow()).toMatchObject({ tries: 1, pin_guess_odds: 0, last_wrong_pin_at: null });
     await key(call, 'wrong', 2);
-    expect((await store.prisma.leg.findFirstOrThrow()).guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
+    expect((await store.prisma.leg.findFirstOrThrow()).pin_guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
     await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { guarded: false } });
     await key(call, 'wrong', 3);
-    expect((await store.prisma.leg.findFirstOrThrow()).guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
+    expect((await store.prisma.leg.findFirstOrThrow()).pin_guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
   });
 });

@@ -45,7 +45,7 @@ async function prepare(pins: number, digits: number, number = NUMBER, lines = LI
     [number, digits, pins],
   );
   await client.query('ANALYZE pin');
-  const { rows } = await client.query<{ budget: number }>('SELECT floor(0.001 / guess_odds($1))::int AS budget', [
+  const { rows } = await client.query<{ budget: number }>('SELECT floor(0.001 / pin_guess_odds($1))::int AS budget', [
     number,
   ]);
   return rows.at(0)!.budget;
@@ -128,9 +128,9 @@ it('one PIN of nine digits, guessed at for a day: the lines are too few to use u
   const calls = (DAY_S / CALL_S) * LINES;
   // All but the last of them, as they would have been written down.
   await client.query(
-    `INSERT INTO leg (id, kind, state, number, remote, tries, last_outcome, created_at, guessed_at, guess_odds, deadline_at, ended_at)
+    `INSERT INTO leg (id, kind, state, number, remote, tries, last_outcome, created_at, last_wrong_pin_at, pin_guess_odds, deadline_at, ended_at)
      SELECT 'told' || n, 'inbound', 'ended', $1, '+4478' || lpad(n::text, 8, '0'), ${TRIES}, 'refused', at, at, ${TRIES} * each, at, at
-     FROM guess_odds($1) AS each, generate_series(1, $2::int) AS n, LATERAL (SELECT timestamptz '2030-01-01Z' - make_interval(secs => ${CALL_S} * ceil(n / ${LINES}.0))) AS row (at)`,
+     FROM pin_guess_odds($1) AS each, generate_series(1, $2::int) AS n, LATERAL (SELECT timestamptz '2030-01-01Z' - make_interval(secs => ${CALL_S} * ceil(n / ${LINES}.0))) AS row (at)`,
     [NUMBER, calls - LINES],
   );
   expect((await play<{ tried: number }>('play_guesses', NUMBER, 0, LINES, 5_000)).tried).toBe(LINES * TRIES);

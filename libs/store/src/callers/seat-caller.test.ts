@@ -56,7 +56,7 @@ describe('a caller of a number that leads to a room', () => {
     });
     expect(await store.prisma.participant.count({ where: { tenant_id: room.tenantId, kind: 'caller' } })).toBe(1);
     await setColumns(store, 'session', room.sessionId, { state: 'ending' });
-    expect((await ring(room.number, callId)).outcome).toBe('let-go');
+    expect((await ring(room.number, callId)).outcome).toBe('hang-up');
   });
 
   it('hears why not, and the same again', async () => {
@@ -72,7 +72,7 @@ describe('a caller of a number that leads to a room', () => {
       expect([first.outcome, again.outcome]).toEqual([outcome, outcome]);
       expect(await readLeg(store, first.leg_id!)).toMatchObject({
         state: 'ending',
-        owed_reason: `room-${outcome}`,
+        hangup_reason: `room-${outcome}`,
         session_id: null,
       });
     }

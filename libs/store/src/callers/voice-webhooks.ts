@@ -18,7 +18,7 @@ const tokenKey = ({ accountId, jti }: UsedToken): string => (accountId === null 
 /** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
 export async function useToken(tx: Tx, token: UsedToken): Promise<boolean> {
   const { rowCount } = await tx.query({
-    name: 'use-jti',
+    name: 'use-webhook-token',
     text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING',
     values: [tokenKey(token), token.expiresAt],
   });
@@ -38,7 +38,7 @@ type NoSeat = 'full' | 'at-limit' | 'not-open' | 'over' | 'spent';
 
 export type AnsweredCaller =
   | ({ readonly outcome: 'admitted'; readonly leg_id: string; readonly language: string } & Seat)
-  | { readonly outcome: 'ask' | 'ask-slowly' | NoSeat | 'let-go'; readonly leg_id: string; readonly language: string }
+  | { readonly outcome: 'ask' | 'ask-slowly' | NoSeat | 'hang-up'; readonly leg_id: string; readonly language: string }
   // `busy` and `later`: not asked, by the guard before the PIN (docs/fraud.md), and nothing is kept of the call.
   | {
       readonly outcome: 'unknown-number' | 'busy' | 'later' | 'replayed';
@@ -70,7 +70,7 @@ export async function answerCaller(
 export type Admission =
   | ({ readonly outcome: 'admitted'; readonly language: string; readonly tries: number } & Seat)
   | {
-      readonly outcome: 'wrong-pin' | 'refused' | NoSeat | 'let-go' | 'unknown-call' | 'replayed';
+      readonly outcome: 'wrong-pin' | 'refused' | NoSeat | 'hang-up' | 'unknown-call' | 'replayed';
       readonly language: string;
       readonly tries: number;
     };
@@ -237,7 +237,7 @@ type AnsweredOwnLeg =
       readonly waits: boolean;
     }
   | {
-      readonly outcome: 'let-go' | 'unknown-leg' | 'replayed';
+      readonly outcome: 'hang-up' | 'unknown-leg' | 'replayed';
       readonly leg_id: string | null;
       readonly tenant_id: string | null;
       readonly session_id: string | null;

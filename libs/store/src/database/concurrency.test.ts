@@ -249,9 +249,9 @@ describe('compare-and-set', () => {
           Object.assign(leg, {
             state: 'ending',
             muted: true,
-            owed_at: at,
-            owed_reason: 'It’s “over”, \\ {x}',
-            asks: 3,
+            hangup_requested_at: at,
+            hangup_reason: 'It’s “over”, \\ {x}',
+            hangup_attempts: 3,
             answered_at: null,
             voice_call_id: null,
             version: leg.version + (early && i === 1 ? 1 : 0),

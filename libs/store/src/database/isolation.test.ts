@@ -143,7 +143,7 @@ describe('the catalogue', () => {
       'answer_caller',
       'answer_own_leg',
       'count_pins',
-      'hold_number',
+      'lock_number',
     ]);
   });
 });

@@ -18,11 +18,12 @@ afterAll(async () => {
 });
 
 const of = (i: number): Store => stores[i % 2 === 0 ? 0 : 1];
-const passTime = (table: 'turn' | 'provider_pace', ms: number) =>
-  of(0).pool.query(`UPDATE ${table} SET free_at = free_at - make_interval(secs => $1)`, [ms / 1_000]);
+const COLUMN = { lease: 'available_at', provider_rate_limit: 'next_slot_at' } as const;
+const passTime = (table: 'lease' | 'provider_rate_limit', ms: number) =>
+  of(0).pool.query(`UPDATE ${table} SET ${COLUMN[table]} = ${COLUMN[table]} - make_interval(secs => $1)`, [ms / 1_000]);
 /** When the next place of a line is, on the database's clock. */
 const freeAt = async (account: string): Promise<number> =>
-  (await of(0).prisma.provider_pace.findFirstOrThrow({ where: { account, share: '' } })).free_at.getTime();
+  (await of(0).prisma.provider_rate_limit.findFirstOrThrow({ where: { account, share: '' } })).next_slot_at.getTime();
 
 /** At once: a place is on a whole millisecond. */
 const AT_ONCE = 1;
@@ -80,7 +81,7 @@ describe('a place in a line', () => {
   it('that nobody took is not saved up: after a pause there is one at once, not ten', async () => {
     const account = freshId('acc');
     await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 });
-    await passTime('provider_pace', 6_000_000);
+    await passTime('provider_rate_limit', 6_000_000);
     expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 }))).toBeLessThanOrEqual(
       AT_ONCE,
     );
@@ -98,7 +99,7 @@ describe('a place in a line', () => {
     expect(wait).toBeGreaterThan(250_000);
     expect(wait).toBeLessThanOrEqual(300_000 + AT_ONCE);
     // And so in turns, as time goes by.
-    await passTime('provider_pace', 100_000);
+    await passTime('provider_rate_limit', 100_000);
     expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(1);
     expect(waitOf(await takePlace(of(1), account, 'ask', pace, 'ten_third'))).toBeLessThanOrEqual(400_000 + AT_ONCE);
   });
@@ -125,24 +126,24 @@ describe('a place in a line', () => {
 
 describe('a turn', () => {
   it('is one’s at a time, however many ask, and another’s when it is over and not before', async () => {
-    const name = freshId('turn');
+    const name = freshId('lease');
     const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => takeTurn(of(i), name, 600_000)));
     const had = (turns: readonly boolean[]): number => turns.filter(Boolean).length;
     expect(had(await ask())).toBe(1);
-    await passTime('turn', 550_000);
+    await passTime('lease', 550_000);
     expect(had(await ask())).toBe(0);
-    await passTime('turn', 50_000);
+    await passTime('lease', 50_000);
     expect(had(await ask())).toBe(1);
     expect(had(await ask())).toBe(0);
   });
 
   it('of one name is not of another', async () => {
-    expect(await takeTurn(of(0), freshId('turn'), 60_000)).toBe(true);
-    expect(await takeTurn(of(0), freshId('turn'), 60_000)).toBe(true);
+    expect(await takeTurn(of(0), freshId('lease'), 60_000)).toBe(true);
+    expect(await takeTurn(of(0), freshId('lease'), 60_000)).toBe(true);
   });
 
   it('that is given back is anybody’s at once', async () => {
-    const name = freshId('turn');
+    const name = freshId('lease');
     expect(await takeTurn(of(0), name, 60_000)).toBe(true);
     await giveBackTurn(of(0), name);
     expect(await takeTurn(of(1), name, 60_000)).toBe(true);

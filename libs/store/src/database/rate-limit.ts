@@ -28,21 +28,21 @@ export async function takePlace(
   { everyMs, withinMs, shareMs = withinMs, again = false }: Pace,
   share = 'partyline',
 ): Promise<Place> {
-  const { rows } = await store.query<{ wait_ms: number | null; again_ms: number | null }>(EVERY_TENANT, {
-    name: 'take-place',
-    text: 'SELECT wait_ms, again_ms FROM take_place($1, $2, $3, make_interval(secs => $4), make_interval(secs => $5), make_interval(secs => $6), $7)',
+  const { rows } = await store.query<{ wait_ms: number | null; retry_after_ms: number | null }>(EVERY_TENANT, {
+    name: 'reserve-slot',
+    text: 'SELECT wait_ms, retry_after_ms FROM reserve_slot($1, $2, $3, make_interval(secs => $4), make_interval(secs => $5), make_interval(secs => $6), $7)',
     values: [account, lane, share, everyMs / 1000, shareMs / 1000, withinMs / 1000, again],
   });
-  const { wait_ms: waitMs, again_ms: againMs } = rows[0]!;
+  const { wait_ms: waitMs, retry_after_ms: againMs } = rows[0]!;
   return waitMs === null ? { againMs: againMs! } : { waitMs };
 }
 
 /** Takes a turn that one replica at a time is to have, at most every `everyMs`; `false` when another had it, or has it. */
 export async function takeTurn(store: Store, name: string, everyMs: number): Promise<boolean> {
   const { rowCount } = await store.query(EVERY_TENANT, {
-    name: 'take-turn',
-    text: `INSERT INTO turn AS t (name, free_at) VALUES ($1, now() + make_interval(secs => $2))
-           ON CONFLICT (name) DO UPDATE SET free_at = now() + make_interval(secs => $2) WHERE t.free_at <= now()`,
+    name: 'acquire-lease',
+    text: `INSERT INTO lease AS t (name, available_at) VALUES ($1, now() + make_interval(secs => $2))
+           ON CONFLICT (name) DO UPDATE SET available_at = now() + make_interval(secs => $2) WHERE t.available_at <= now()`,
     values: [name, everyMs / 1000],
   });
   return rowCount === 1;
@@ -51,8 +51,8 @@ export async function takeTurn(store: Store, name: string, everyMs: number): Pro
 /** Gives a turn back whose work failed: whoever looks next may try at once, instead of waiting out the pause of a success. */
 export async function giveBackTurn(store: Store, name: string): Promise<void> {
   await store.query(EVERY_TENANT, {
-    name: 'give-back-turn',
-    text: 'UPDATE turn SET free_at = now() WHERE name = $1',
+    name: 'release-lease',
+    text: 'UPDATE lease SET available_at = now() WHERE name = $1',
     values: [name],
   });
 }

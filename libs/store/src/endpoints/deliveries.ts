@@ -127,7 +127,7 @@ export async function markTaken(
   { status, durationMs }: AttemptResult,
 ): Promise<void> {
   await store.query(tenantId, {
-    name: 'delivery-taken',
+    name: 'delivery-accepted',
     text: `WITH noted AS (UPDATE delivery_attempt SET status = $4, duration_ms = $5 WHERE tenant_id = $1 AND delivery_id = $2 AND no = $3),
            done AS (UPDATE delivery SET state = 'delivered', done_at = clock_timestamp(), next_try_at = NULL, lease_until = NULL WHERE tenant_id = $1 AND id = $2 AND state = 'pending' RETURNING endpoint_id)
            UPDATE endpoint SET failures = 0, failing_since = NULL, probe_at = NULL WHERE tenant_id = $1 AND failures > 0 AND id IN (SELECT endpoint_id FROM done)`,

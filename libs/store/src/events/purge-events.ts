@@ -23,7 +23,7 @@ export async function purgeEvents(store: Store, limit: number): Promise<{ delive
   });
   const events = await inTransaction(store, EVERY_TENANT, async (tx) => {
     const { rows } = await tx.query<{ id: string }>({
-      name: 'hold-old-events',
+      name: 'lock-old-events',
       text: `SELECT o.id FROM outbox o WHERE o.created_at < now() - ${KEPT} AND NOT ${stillRuns('o.session_id')} AND NOT ${IS_NAMED} ORDER BY o.created_at LIMIT $1 FOR UPDATE OF o SKIP LOCKED`,
       values: [limit],
     });

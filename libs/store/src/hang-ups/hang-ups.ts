@@ -6,7 +6,7 @@ import type { Store, Tx } from '../database/store.ts';
  * What became of an attempt: the provider took it, refused it (or gave no answer), a look just before it showed the leg closed already, or
  * the provider had not yet named anything that could be closed.
  */
-export type AttemptOutcome = 'taken' | 'refused' | 'seen-closed' | 'nothing-to-ask';
+export type AttemptOutcome = 'accepted' | 'rejected' | 'already-closed' | 'no-provider-id';
 
 /**
  * Writes down an attempt, in the transaction that takes the leg for it: a process that dies while it asks leaves an attempt without an
@@ -67,10 +67,10 @@ interface OwedLeg {
   readonly kind: string;
   readonly session_id: string;
   readonly room_id: string;
-  readonly owed_at: Date;
-  readonly owed_reason: string;
+  readonly hangup_requested_at: Date;
+  readonly hangup_reason: string;
   /** How many attempts there were. */
-  readonly asks: number;
+  readonly hangup_attempts: number;
   readonly confirmed_at: Date | null;
 }
 
@@ -106,7 +106,7 @@ export interface HangUpLine extends OwedLeg {
 const HANG_UP_STATES = ['unconfirmed', 'confirmed', 'all'] as const;
 type HangUpState = (typeof HANG_UP_STATES)[number];
 
-const COLUMNS = 'l.id, l.kind, l.session_id, s.room_id, l.owed_at, l.owed_reason, l.asks, l.confirmed_at';
+const COLUMNS = 'l.id, l.kind, l.session_id, s.room_id, l.hangup_requested_at, l.hangup_reason, l.hangup_attempts, l.confirmed_at';
 const IN_STATE: Readonly<Record<HangUpState, string>> = {
   unconfirmed: `l.state = 'ending'`,
   confirmed: `l.state = 'ended'`,
@@ -123,9 +123,9 @@ export async function listHangUps(
     name: `hang-ups-${state}`,
     // The first page begins after everything, so that both are one range of the index.
     text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
-           WHERE l.tenant_id = $1 AND l.owed_at IS NOT NULL AND ${IN_STATE[state]}
-             AND (l.owed_at, l.id) < (COALESCE((SELECT c.owed_at FROM leg c WHERE c.id = $3 AND c.tenant_id = $1), 'infinity'), COALESCE($3::text, ''))
-           ORDER BY l.owed_at DESC, l.id DESC LIMIT $2`,
+           WHERE l.tenant_id = $1 AND l.hangup_requested_at IS NOT NULL AND ${IN_STATE[state]}
+             AND (l.hangup_requested_at, l.id) < (COALESCE((SELECT c.hangup_requested_at FROM leg c WHERE c.id = $3 AND c.tenant_id = $1), 'infinity'), COALESCE($3::text, ''))
+           ORDER BY l.hangup_requested_at DESC, l.id DESC LIMIT $2`,
     values: [tenantId, limit, after ?? null],
   });
   return withProof(store, tenantId, rows);
@@ -147,7 +147,7 @@ export async function listSessionHangUps(
   const { rows } = await store.query<OwedLeg>(tenantId, {
     name: 'hang-ups-of-session',
     text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
-           WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.owed_at IS NOT NULL ORDER BY l.owed_at DESC, l.id DESC LIMIT $3`,
+           WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.hangup_requested_at IS NOT NULL ORDER BY l.hangup_requested_at DESC, l.id DESC LIMIT $3`,
     values: [tenantId, sessionId, limit],
   });
   return withProof(store, tenantId, rows);

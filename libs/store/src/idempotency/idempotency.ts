@@ -58,7 +58,7 @@ export async function claimKey(store: Store, tenantId: string, request: Request)
       if (row === undefined) continue;
       if (row.old) {
         await tx.query({
-          name: 'forget-idempotency-key',
+          name: 'delete-idempotency-key',
           text: 'DELETE FROM idempotency_key WHERE tenant_id = $1 AND id = $2',
           values: [tenantId, row.id],
         });

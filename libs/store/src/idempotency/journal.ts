@@ -98,7 +98,7 @@ export class Journal {
     );
     try {
       await tx.query({
-        name: 'keep-steps',
+        name: 'store-steps',
         text: 'INSERT INTO idempotency_step (key_id, step, tenant_id, result) SELECT $1, s.name, $2, s.result FROM unnest($3::text[], $4::bytea[]) AS s (name, result)',
         values: [this.#keyId, tenantId, steps.map(({ name }) => name), sealed],
       });

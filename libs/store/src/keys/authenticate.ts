@@ -62,7 +62,7 @@ export async function authenticate(
 /** Of many requests in one moment, one writes. */
 async function noteUse(store: Store, { tenant_id, id }: api_key): Promise<void> {
   await store.query(tenant_id, {
-    name: 'note-key-use',
+    name: 'record-key-use',
     text: `UPDATE api_key SET last_used_at = now() WHERE tenant_id = $1 AND id = $2 AND COALESCE(last_used_at < now() - interval '1 minute', true)`,
     values: [tenant_id, id],
   });

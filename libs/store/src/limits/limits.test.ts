@@ -94,7 +94,7 @@ it('60 callers at once, in two rooms of a tenant that may have 10 people: exactl
   const refused = calls[outcomes.indexOf('at-limit')];
   expect(await readLeg(store, refused?.legId ?? 'none')).toMatchObject({
     state: 'ending',
-    owed_reason: 'limit-live-legs',
+    hangup_reason: 'limit-live-legs',
     session_id: null,
     tenant_id: null,
   });

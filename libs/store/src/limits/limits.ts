@@ -17,8 +17,8 @@ export interface LimitUse {
  */
 export async function holdLimit(tx: Tx, tenantId: string, limit: Limit): Promise<LimitUse> {
   const { rows } = await tx.query<LimitUse>({
-    name: 'hold-limit',
-    text: 'SELECT allowed, used FROM hold_limit($1, $2)',
+    name: 'lock-limit',
+    text: 'SELECT allowed, used FROM lock_limit($1, $2)',
     values: [tenantId, limit],
   });
   return rows[0]!;

@@ -84,8 +84,8 @@ it('one whose length and price were told later counts then, in the tenant’s ow
     currency: 'EUR',
     price_micro: 7n,
     estimate_micro: 20_000n,
-    own_currency: 'USD',
-    own_estimate_micro: 300_000n,
+    tenant_currency: 'USD',
+    tenant_estimate_micro: 300_000n,
   });
 });
 

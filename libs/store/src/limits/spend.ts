@@ -1,4 +1,4 @@
-import type { SpendScope, SpendUse } from '@partyline/domain/money';
+import type { SpendScope, SpendUsage } from '@partyline/domain/money';
 import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
 
 /** One more leg: in which room, in which direction, and the number that its rate goes by. */
@@ -15,22 +15,22 @@ interface SpendRow {
   readonly one_more: string;
   readonly currency: string;
 }
-const read = (rows: readonly SpendRow[]): SpendUse[] =>
-  rows.map(({ scope, used, allowed, one_more: oneMore, currency }) => ({
+const read = (rows: readonly SpendRow[]): SpendUsage[] =>
+  rows.map(({ scope, used, allowed, one_more, currency }) => ({
     scope,
     used: BigInt(used),
     allowed: BigInt(allowed),
-    oneMore: BigInt(oneMore),
+    firstMinute: BigInt(one_more),
     currency,
   }));
 
 /** What a tenant and a room have used of their limits of money and minutes; empty when they have none. Nobody else of the tenant decides about money until this transaction ends: to be asked last. */
-export async function holdSpend(tx: Tx, tenantId: string, { roomId, direction, number }: OneMore): Promise<SpendUse[]> {
+export async function holdSpend(tx: Tx, tenantId: string, { roomId, direction, number }: OneMore): Promise<SpendUsage[]> {
   return read(
     (
       await tx.query<SpendRow>({
-        name: 'hold-spend',
-        text: 'SELECT * FROM hold_spend($1, $2, $3, $4)',
+        name: 'lock-spend',
+        text: 'SELECT * FROM lock_spend($1, $2, $3, $4)',
         values: [tenantId, roomId, direction, number],
       })
     ).rows,
@@ -38,7 +38,7 @@ export async function holdSpend(tx: Tx, tenantId: string, { roomId, direction, n
 }
 
 /** The same as it is at this moment, held by nobody. */
-export async function measureSpend(tx: Tx, tenantId: string, roomId: string | null): Promise<SpendUse[]> {
+export async function measureSpend(tx: Tx, tenantId: string, roomId: string | null): Promise<SpendUsage[]> {
   return read(
     (
       await tx.query<SpendRow>({
@@ -51,7 +51,7 @@ export async function measureSpend(tx: Tx, tenantId: string, roomId: string | nu
 }
 
 /** The same for whoever only looks. `null` for the room: the tenant's own limits alone. */
-export async function readSpend(store: Store, tenantId: string, roomId: string | null): Promise<SpendUse[]> {
+export async function readSpend(store: Store, tenantId: string, roomId: string | null): Promise<SpendUsage[]> {
   return read(
     (
       await store.query<SpendRow>(tenantId, {
@@ -94,7 +94,7 @@ export async function noteWarning(
   warning: { what: string; period: string; sessionId: string },
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
-    name: 'note-warning',
+    name: 'record-warning',
     text: 'INSERT INTO warning (tenant_id, what, period, session_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
     values: [tenantId, warning.what, warning.period, warning.sessionId],
   });

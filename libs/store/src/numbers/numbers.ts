@@ -60,8 +60,8 @@ export async function holdNumber(
   e164: string,
 ): Promise<{ dedicated: boolean; account_id: string | null } | null> {
   const { rows } = await tx.query<{ dedicated: boolean; account_id: string | null }>({
-    name: 'hold-number',
-    text: 'SELECT dedicated, account_id FROM hold_number($1, $2)',
+    name: 'lock-number-for-room',
+    text: 'SELECT dedicated, account_id FROM lock_number($1, $2)',
     values: [tenantId, e164],
   });
   return rows[0] ?? null;

@@ -16,7 +16,7 @@ export async function listPersonalPins(store: Store, tenantId: string, roomId: s
     const room = await db.room.findFirst({ where: { id: roomId, tenant_id: tenantId }, select: { id: true } });
     if (room === null) return null;
     const pins = await db.pin.findMany({
-      where: { tenant_id: tenantId, room_id: roomId, free_at: null, participant_id: { not: null } },
+      where: { tenant_id: tenantId, room_id: roomId, quarantined_until: null, participant_id: { not: null } },
       orderBy: [{ created_at: 'asc' }, { id: 'asc' }],
     });
     const people = await db.participant.findMany({
@@ -37,7 +37,7 @@ export async function listPersonalPins(store: Store, tenantId: string, roomId: s
 export async function countPersonalPins(tx: Tx, tenantId: string, roomId: string): Promise<number> {
   const { rows } = await tx.query<{ n: number }>({
     name: 'count-personal-pins',
-    text: 'SELECT count(*)::int AS n FROM pin WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NOT NULL AND free_at IS NULL',
+    text: 'SELECT count(*)::int AS n FROM pin WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NOT NULL AND quarantined_until IS NULL',
     values: [tenantId, roomId],
   });
   return rows[0]!.n;
@@ -51,7 +51,7 @@ export async function releasePin(
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'release-pin',
-    text: 'UPDATE pin SET free_at = now() + make_interval(secs => $4) WHERE tenant_id = $1 AND room_id = $2 AND id = $3 AND participant_id IS NOT NULL AND free_at IS NULL',
+    text: 'UPDATE pin SET quarantined_until = now() + make_interval(secs => $4) WHERE tenant_id = $1 AND room_id = $2 AND id = $3 AND participant_id IS NOT NULL AND quarantined_until IS NULL',
     values: [tenantId, roomId, pinId, quarantineS],
   });
   return rowCount === 1;
@@ -61,7 +61,7 @@ export async function releasePin(
 export async function releaseRoomPins(tx: Tx, tenantId: string, roomId: string, quarantineS: number): Promise<void> {
   await tx.query({
     name: 'release-room-pins',
-    text: 'UPDATE pin SET free_at = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NULL AND free_at IS NULL',
+    text: 'UPDATE pin SET quarantined_until = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NULL AND quarantined_until IS NULL',
     values: [tenantId, roomId, quarantineS],
   });
 }

@@ -167,7 +167,7 @@ export async function noteVerified(
 ): Promise<AccountRow | null> {
   return inTransaction(store, tenantId, async (tx) => {
     await tx.query({
-      name: 'note-verified',
+      name: 'record-verified',
       text: 'UPDATE provider_account SET verified_at = now() WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL',
       values: [tenantId, id, version],
     });
@@ -205,7 +205,7 @@ export async function deleteAccount(store: Store, tenantId: string, id: string):
 /** Keeps an account from being deleted until the transaction is over; `false` when a tenant has no such. */
 export async function holdAccount(tx: Tx, tenantId: string, id: string): Promise<boolean> {
   const { rowCount } = await tx.query({
-    name: 'hold-account',
+    name: 'lock-account-for-share',
     text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR SHARE',
     values: [tenantId, id],
   });

@@ -32,7 +32,7 @@ const sessionWith = async (columns: Record<string, unknown>): Promise<string> =>
 
 describe('more of a kind than one list takes', () => {
   const kinds: readonly { what: string; list: keyof Owed; owe: (at: Date) => Promise<string> }[] = [
-    { what: 'sessions to be settled', list: 'settle', owe: (at) => sessionWith({ settle_owed_at: at }) },
+    { what: 'sessions to be settled', list: 'settle', owe: (at) => sessionWith({ settle_due_at: at }) },
     {
       what: 'sessions with a dial that nothing was heard of',
       list: 'settle',
@@ -44,7 +44,7 @@ describe('more of a kind than one list takes', () => {
     },
     { what: 'sessions past their deadline', list: 'overdue', owe: (at) => sessionWith({ state: 'live', due_at: at }) },
     { what: 'sessions that are ending', list: 'ending', owe: (at) => sessionWith({ state: 'ending', ending_at: at }) },
-    { what: 'bridges to be dialled', list: 'bridge', owe: (at) => sessionWith({ state: 'live', bridge_owed_at: at }) },
+    { what: 'bridges to be dialled', list: 'bridge', owe: (at) => sessionWith({ state: 'live', bridge_due_at: at }) },
     {
       what: 'phones to be rung',
       list: 'dial',
@@ -62,7 +62,7 @@ describe('more of a kind than one list takes', () => {
     {
       what: 'legs that were let go',
       list: 'hangUpLegs',
-      owe: async (at) => makeLeg(store, await roomWith({}), { kind: 'webrtc', state: 'ending', owed_at: at }),
+      owe: async (at) => makeLeg(store, await roomWith({}), { kind: 'webrtc', state: 'ending', hangup_requested_at: at }),
     },
   ];
 
@@ -77,13 +77,13 @@ describe('more of a kind than one list takes', () => {
   it('is as true of the list’s own limit', async () => {
     const { tenantId, roomId } = await roomWith({ state: 'ended' });
     await store.pool.query(
-      `INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason, settle_owed_at)
+      `INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason, settle_due_at)
        SELECT 'many_' || n, $1, $2, 'ended', 'many_' || n, now(), 'empty', $3::timestamptz + make_interval(secs => (n * 7919) % 1009) FROM generate_series(1, 1009) AS n`,
       [tenantId, roomId, LONG_AGO],
     );
     const { settle } = await listOwed(store, { graceMs: 0 });
     const { rows } = await store.pool.query<{ id: string }>(
-      'SELECT id FROM session WHERE settle_owed_at IS NOT NULL ORDER BY settle_owed_at LIMIT 500',
+      'SELECT id FROM session WHERE settle_due_at IS NOT NULL ORDER BY settle_due_at LIMIT 500',
     );
     expect(settle.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
   });
@@ -97,7 +97,7 @@ describe('more hang-ups than one list takes', () => {
         state: 'ending',
         ending_at: asked === null ? new Date('2021-01-01T00:00:00Z') : LONG_AGO,
       });
-      await makeLeg(store, room, { kind: 'inbound', state: 'ending', asked_at: asked, owed_at: LONG_AGO });
+      await makeLeg(store, room, { kind: 'inbound', state: 'ending', hangup_attempted_at: asked, hangup_requested_at: LONG_AGO });
       await makeLeg(store, room, { kind: 'webrtc', state: 'ended' });
       return room.sessionId;
     };
@@ -112,17 +112,17 @@ describe('more hang-ups than one list takes', () => {
 
   it('a session with a leg that nobody asked for yet is first, whatever was asked of its others', async () => {
     const asked = await roomWith({ state: 'ending', ending_at: day(1) });
-    await makeLeg(store, asked, { kind: 'inbound', state: 'ending', asked_at: day(2), owed_at: day(1) });
+    await makeLeg(store, asked, { kind: 'inbound', state: 'ending', hangup_attempted_at: day(2), hangup_requested_at: day(1) });
     const half = await roomWith({ state: 'ending', ending_at: day(3) });
-    await makeLeg(store, half, { kind: 'inbound', state: 'ending', asked_at: day(4), owed_at: day(3) });
-    await makeLeg(store, half, { kind: 'webrtc', state: 'ending', owed_at: day(3) });
+    await makeLeg(store, half, { kind: 'inbound', state: 'ending', hangup_attempted_at: day(4), hangup_requested_at: day(3) });
+    await makeLeg(store, half, { kind: 'webrtc', state: 'ending', hangup_requested_at: day(3) });
     expect((await listOwed(store, { graceMs: 0, limit: 1 })).ending.map(({ id }) => id)).toEqual([half.sessionId]);
   });
 
   it('of single legs too', async () => {
     const room = await makeRoom(store);
     const owed = (asked: Date | null) =>
-      makeLeg(store, room, { kind: 'inbound', state: 'ending', asked_at: asked, owed_at: LONG_AGO });
+      makeLeg(store, room, { kind: 'inbound', state: 'ending', hangup_attempted_at: asked, hangup_requested_at: LONG_AGO });
     const [lately, before, never] = [
       await owed(new Date('2020-01-03T00:00:00Z')),
       await owed(new Date('2020-01-02T00:00:00Z')),

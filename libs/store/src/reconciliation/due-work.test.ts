@@ -1,5 +1,5 @@
 import { LEG_STATES } from '@partyline/domain/leg';
-import { PINS_COUNTED } from '@partyline/domain/pin';
+import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
 import { SESSION_STATES } from '@partyline/domain/session';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
@@ -49,9 +49,9 @@ describe('what is owed of a session', () => {
       { state, columns: {}, listed: [] as string[] },
       { state, columns: { due_at: LONG_AGO }, listed: runs ? ['overdue'] : [] },
       { state, columns: { ending_at: LONG_AGO }, listed: state === 'ending' ? ['ending'] : [] },
-      { state, columns: { settle_owed_at: LONG_AGO }, listed: ['settle'] },
-      { state, columns: { bridge_owed_at: LONG_AGO }, listed: ['bridge'] },
-      { state, columns: { bridge_owed_at: FAR, settle_owed_at: FAR }, listed: [] },
+      { state, columns: { settle_due_at: LONG_AGO }, listed: ['settle'] },
+      { state, columns: { bridge_due_at: LONG_AGO }, listed: ['bridge'] },
+      { state, columns: { bridge_due_at: FAR, settle_due_at: FAR }, listed: [] },
     ];
   });
   test.each(rows)('$state with $columns: $listed', async ({ state, columns, listed }) => {
@@ -72,7 +72,7 @@ describe('what is owed of a session', () => {
 
   it('comes with its tenant', async () => {
     const room = await makeRoom(store);
-    await setColumns(store, 'session', room.sessionId, { settle_owed_at: LONG_AGO });
+    await setColumns(store, 'session', room.sessionId, { settle_due_at: LONG_AGO });
     expect((await listOwed(store, { graceMs: 0 })).settle).toContainEqual({
       tenant_id: room.tenantId,
       id: room.sessionId,
@@ -97,12 +97,12 @@ describe('what is owed of a leg', () => {
     ...alone({ deadline_at: FAR }, never),
     ...alone({ deadline_at: LONG_AGO }, up),
     // A good-bye is being spoken.
-    ...alone({ deadline_at: FAR, owed_at: LONG_AGO }, never),
+    ...alone({ deadline_at: FAR, hangup_requested_at: LONG_AGO }, never),
     ...inSession('inbound', 'live', { deadline_at: LONG_AGO }, never),
-    ...inSession('inbound', 'live', { deadline_at: FAR, owed_at: LONG_AGO }, ending),
+    ...inSession('inbound', 'live', { deadline_at: FAR, hangup_requested_at: LONG_AGO }, ending),
     // The session itself is listed.
-    ...inSession('inbound', 'ending', { deadline_at: FAR, owed_at: LONG_AGO }, never),
-    ...inSession('webrtc', 'ended', { deadline_at: FAR, owed_at: LONG_AGO }, ending),
+    ...inSession('inbound', 'ending', { deadline_at: FAR, hangup_requested_at: LONG_AGO }, never),
+    ...inSession('webrtc', 'ended', { deadline_at: FAR, hangup_requested_at: LONG_AGO }, ending),
     ...inSession('outbound', 'live', { created_at: LONG_AGO }, (state) => (state === 'requested' ? ['dial'] : [])),
     ...inSession('outbound', 'live', { created_at: FAR }, never),
     ...inSession('inbound', 'live', { created_at: LONG_AGO }, never),
@@ -124,7 +124,7 @@ describe('what is owed of a leg', () => {
       session_id: null,
       tenant_id: null,
       deadline_at: LONG_AGO,
-      owed_at: LONG_AGO,
+      hangup_requested_at: LONG_AGO,
     });
     const { hangUpLegs } = await listOwed(store, { graceMs: 0 });
     expect(hangUpLegs.filter((each) => each.id === legId)).toHaveLength(1);
@@ -143,10 +143,10 @@ describe('a PIN on a number', () => {
         `INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed) SELECT 'many ' || n, $1, $2, $3, sha256(n::text::bytea), '' FROM generate_series($4::int, $5) n`,
         [tenantId, roomId, number, from, to],
       );
-    await claimMany(2, PINS_COUNTED - 1);
-    expect(await count()).toBe(PINS_COUNTED - 1);
-    await claimMany(PINS_COUNTED, PINS_COUNTED + 1);
-    expect(await count()).toBe(PINS_COUNTED);
+    await claimMany(2, MAX_COUNTED_PINS - 1);
+    expect(await count()).toBe(MAX_COUNTED_PINS - 1);
+    await claimMany(MAX_COUNTED_PINS, MAX_COUNTED_PINS + 1);
+    expect(await count()).toBe(MAX_COUNTED_PINS);
   });
 
   const claim = (room: MadeRoom, pin: string, number = NUMBER): Promise<boolean> =>
@@ -180,7 +180,7 @@ describe('a PIN on a number', () => {
     expect(await claim(next, room.pin, OTHER_NUMBER)).toBe(false);
     await purgeExpired(store, 'pins', 1_000);
     expect(await claim(next, room.pin, OTHER_NUMBER)).toBe(false);
-    await store.prisma.pin.updateMany({ where: { room_id: room.roomId }, data: { free_at: LONG_AGO } });
+    await store.prisma.pin.updateMany({ where: { room_id: room.roomId }, data: { quarantined_until: LONG_AGO } });
     expect(await purgeExpired(store, 'pins', 1_000)).toBe(1);
     expect(await claim(next, room.pin, OTHER_NUMBER)).toBe(true);
   });

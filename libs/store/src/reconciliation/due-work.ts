@@ -39,9 +39,9 @@ export async function listOwed(
     (await store.query<T>(EVERY_TENANT, { name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;
   const [settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms] = await Promise.all([
     read(
-      'owed-settle',
+      'due-settle',
       `SELECT tenant_id, id FROM (
-         (SELECT tenant_id, id, settle_owed_at AS since FROM session WHERE settle_owed_at < ${before} ORDER BY settle_owed_at LIMIT $2)
+         (SELECT tenant_id, id, settle_due_at AS since FROM session WHERE settle_due_at < ${before} ORDER BY settle_due_at LIMIT $2)
          UNION ALL
          (SELECT tenant_id, session_id, min(dialled_at) FROM leg WHERE state = 'dialling' AND dialled_at < ${before} - interval '90 seconds' GROUP BY tenant_id, session_id)
          UNION ALL
@@ -49,7 +49,7 @@ export async function listOwed(
        ) AS owed GROUP BY tenant_id, id ORDER BY min(since)`,
     ),
     read(
-      'owed-overdue',
+      'due-overdue',
       `SELECT tenant_id, id FROM (
          (SELECT tenant_id, id, due_at AS since FROM session WHERE state IN ('open', 'live') AND due_at < ${before} ORDER BY due_at LIMIT $2)
          UNION ALL
@@ -58,31 +58,31 @@ export async function listOwed(
        ) AS owed GROUP BY tenant_id, id ORDER BY min(since)`,
     ),
     read(
-      'owed-suspended',
+      'due-suspended',
       `SELECT s.tenant_id, s.id FROM tenant t JOIN session s ON s.tenant_id = t.id AND s.state IN ('open', 'live') WHERE t.suspended_at < ${before} ORDER BY t.suspended_at, s.created_at`,
     ),
     read(
-      'owed-ending',
+      'due-ending',
       `SELECT tenant_id, id FROM session s WHERE state = 'ending' AND ending_at < ${before}
          AND COALESCE((SELECT min(COALESCE(l.lease_until, '-infinity')) FROM leg l WHERE l.session_id = s.id AND l.state = 'ending'), '-infinity') <= now()
-       ORDER BY (SELECT min(COALESCE(l.asked_at, '-infinity')) FROM leg l WHERE l.session_id = s.id AND l.state = 'ending') NULLS FIRST, ending_at`,
+       ORDER BY (SELECT min(COALESCE(l.hangup_attempted_at, '-infinity')) FROM leg l WHERE l.session_id = s.id AND l.state = 'ending') NULLS FIRST, ending_at`,
     ),
     read<{ tenant_id: string | null; id: string }>(
-      'owed-hang-up-legs',
+      'due-hang-up-legs',
       `SELECT tenant_id, id FROM (
-         SELECT tenant_id, id, asked_at, lease_until, deadline_at AS since FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
+         SELECT tenant_id, id, hangup_attempted_at, lease_until, deadline_at AS since FROM leg WHERE session_id IS NULL AND state <> 'ended' AND deadline_at < ${before}
          UNION ALL
-         SELECT l.tenant_id, l.id, l.asked_at, l.lease_until, l.owed_at FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.owed_at < ${before} AND s.state <> 'ending'
-       ) AS owed WHERE lease_until IS NULL OR lease_until <= now() ORDER BY asked_at NULLS FIRST, since`,
+         SELECT l.tenant_id, l.id, l.hangup_attempted_at, l.lease_until, l.hangup_requested_at FROM leg l JOIN session s ON s.id = l.session_id WHERE l.state = 'ending' AND l.hangup_requested_at < ${before} AND s.state <> 'ending'
+       ) AS owed WHERE lease_until IS NULL OR lease_until <= now() ORDER BY hangup_attempted_at NULLS FIRST, since`,
     ),
-    read('owed-bridge', `SELECT tenant_id, id FROM session WHERE bridge_owed_at < ${before} ORDER BY bridge_owed_at`),
+    read('due-bridge', `SELECT tenant_id, id FROM session WHERE bridge_due_at < ${before} ORDER BY bridge_due_at`),
     read(
-      'owed-dial',
+      'due-dial',
       `SELECT tenant_id, id FROM leg WHERE state = 'requested' AND kind = 'outbound' AND created_at < ${before} AND (lease_until IS NULL OR lease_until <= now()) ORDER BY created_at`,
     ),
     read(
-      'owed-rooms',
-      `SELECT tenant_id, id FROM room WHERE state = 'active' AND look_at < ${before} ORDER BY look_at`,
+      'due-rooms',
+      `SELECT tenant_id, id FROM room WHERE state = 'active' AND expiry_check_at < ${before} ORDER BY expiry_check_at`,
     ),
   ]);
   return { settle, overdue, suspended, ending, hangUpLegs, bridge, dial, rooms };
@@ -92,7 +92,7 @@ export async function listOwed(
 export async function countUnconfirmed(store: Store): Promise<{ legs: number; oldestS: number }> {
   const { rows } = await store.query<{ legs: number; oldest_s: number }>(EVERY_TENANT, {
     name: 'count-unconfirmed',
-    text: `SELECT count(*)::int AS legs, greatest(0, COALESCE(extract(epoch FROM now() - min(owed_at)), 0))::float8 AS oldest_s FROM leg WHERE state = 'ending'`,
+    text: `SELECT count(*)::int AS legs, greatest(0, COALESCE(extract(epoch FROM now() - min(hangup_requested_at)), 0))::float8 AS oldest_s FROM leg WHERE state = 'ending'`,
   });
   return { legs: rows[0]!.legs, oldestS: rows[0]!.oldest_s };
 }
@@ -102,9 +102,9 @@ const PURGE_RULES = {
   /** Used token ids that would be stale anyway. */
   tokens: { name: 'purge-tokens', table: 'webhook_jti', key: 'jti', at: 'expires_at', before: 'now()' },
   /** PINs whose quarantine is over. */
-  pins: { name: 'purge-pins', table: 'pin', key: 'id', at: 'free_at', before: 'now()' },
+  pins: { name: 'purge-pins', table: 'pin', key: 'id', at: 'quarantined_until', before: 'now()' },
   /** Strays that were hung up a day ago. */
-  strays: { name: 'purge-strays', table: 'stray', key: 'id', at: 'last_at', before: `now() - interval '1 day'` },
+  orphanCalls: { name: 'purge-orphan-calls', table: 'orphan_call', key: 'id', at: 'last_seen_at', before: `now() - interval '1 day'` },
   /** Answers kept for a day. */
   keys: {
     name: 'purge-idempotency-keys',

@@ -28,10 +28,10 @@ describe('strays', () => {
   const note = (...seen: string[]) => noteStrays(store, null, seen, QUARANTINE);
   const passTime = (seconds: number) =>
     store.pool.query(
-      'UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)',
+      'UPDATE orphan_call SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)',
       [seconds],
     );
-  beforeEach(async () => void (await store.pool.query('TRUNCATE stray')));
+  beforeEach(async () => void (await store.pool.query('TRUNCATE orphan_call')));
 
   it('are given when two inventories saw them thirty seconds apart; those of one, or of two too close, are not', async () => {
     expect(await note('a', 'b')).toEqual([]);
@@ -62,7 +62,7 @@ describe('strays', () => {
   it('of an empty inventory are none, and all are forgotten', async () => {
     await note('a');
     expect(await note()).toEqual([]);
-    expect(await store.prisma.stray.count()).toBe(0);
+    expect(await store.prisma.orphan_call.count()).toBe(0);
   });
 });
 
@@ -106,7 +106,7 @@ describe('calls', () => {
     expect(await findUnnamedDials(store, null, [phone])).toEqual([]);
     const id = await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: phone, dialled_at: at });
     expect(await findUnnamedDials(store, null, [phone, '+15550100'])).toEqual([{ id, remote: phone, up: true }]);
-    await setColumns(store, 'leg', id, { state: 'ended', reason: 'never-seen', ended_at: await ago(599) });
+    await setColumns(store, 'leg', id, { state: 'ended', reason: 'unobserved', ended_at: await ago(599) });
     expect(await findUnnamedDials(store, null, [phone])).toEqual([{ id, remote: phone, up: false }]);
     await setColumns(store, 'leg', id, { ended_at: await ago(601) });
     expect(await findUnnamedDials(store, null, [phone])).toEqual([]);

@@ -72,7 +72,7 @@ export async function findUnnamedDials(
   const { rows } = await store.query<UnnamedDial>(EVERY_TENANT, {
     name: 'find-unnamed-dials',
     text: `SELECT id, remote, state <> 'ended' AS up FROM leg WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND remote = ANY($1)
-             AND (state <> 'ended' OR (reason = 'never-seen' AND ended_at > now() - interval '10 minutes')) AND account_id IS NOT DISTINCT FROM $2`,
+             AND (state <> 'ended' OR (reason = 'unobserved' AND ended_at > now() - interval '10 minutes')) AND account_id IS NOT DISTINCT FROM $2`,
     values: [numbers, accountId],
   });
   return rows;
@@ -88,7 +88,7 @@ export async function findUnseen(
   const { rows } = await store.query<{ id: string; tenant_id: string | null; session_id: string | null; kind: string }>(
     EVERY_TENANT,
     {
-      name: 'find-unseen',
+      name: 'find-unobserved',
       text: `SELECT id, tenant_id, session_id, kind FROM leg
            WHERE state = 'ending' AND voice_call_id IS NULL AND dialled_at <= $1::timestamptz - make_interval(secs => $2) AND account_id IS NOT DISTINCT FROM $4 ORDER BY dialled_at, id LIMIT $3`,
       values: [askedAt, afterMs / 1000, limit, accountId],
@@ -136,7 +136,7 @@ export interface KnownConnection {
   readonly kind: string;
   readonly state: string;
   readonly media_connection_id: string | null;
-  readonly media_missed_at: Date | null;
+  readonly media_missing_since: Date | null;
   readonly media_closed_at: Date | null;
   readonly ended_at: Date | null;
   readonly created_at: Date;
@@ -146,7 +146,7 @@ export interface KnownConnection {
 export async function connectionsOf(store: Store, tenantId: string, sessionId: string): Promise<KnownConnection[]> {
   const { rows } = await store.query<KnownConnection>(tenantId, {
     name: 'connections-of-session',
-    text: `SELECT id, kind, state, media_connection_id, media_missed_at, media_closed_at, ended_at, created_at FROM leg WHERE session_id = $1 AND tenant_id = $2 ORDER BY created_at, id`,
+    text: `SELECT id, kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at FROM leg WHERE session_id = $1 AND tenant_id = $2 ORDER BY created_at, id`,
     values: [sessionId, tenantId],
   });
   return rows;
@@ -172,13 +172,13 @@ export async function noteStrays(
   { quarantineMs }: { quarantineMs: number },
 ): Promise<string[]> {
   const { rows } = await store.query<{ id: string }>(EVERY_TENANT, {
-    name: 'note-strays',
-    text: `WITH gone AS (DELETE FROM stray WHERE id <> ALL($1) AND asked_at IS NULL AND account_id IS NOT DISTINCT FROM $3),
-                noted AS (INSERT INTO stray AS s (id, account_id) SELECT DISTINCT unnest($1::text[]), $3
-                          ON CONFLICT (id) DO UPDATE SET sweeps = s.sweeps + 1, last_at = now(),
-                            asked_at = COALESCE(s.asked_at, CASE WHEN s.first_at <= now() - make_interval(secs => $2) THEN now() END)
-                          RETURNING id, asked_at)
-           SELECT id FROM noted WHERE asked_at IS NOT NULL`,
+    name: 'record-orphan-calls',
+    text: `WITH gone AS (DELETE FROM orphan_call WHERE id <> ALL($1) AND hangup_attempted_at IS NULL AND account_id IS NOT DISTINCT FROM $3),
+                noted AS (INSERT INTO orphan_call AS s (id, account_id) SELECT DISTINCT unnest($1::text[]), $3
+                          ON CONFLICT (id) DO UPDATE SET sweeps = s.sweeps + 1, last_seen_at = now(),
+                            hangup_attempted_at = COALESCE(s.hangup_attempted_at, CASE WHEN s.first_seen_at <= now() - make_interval(secs => $2) THEN now() END)
+                          RETURNING id, hangup_attempted_at)
+           SELECT id FROM noted WHERE hangup_attempted_at IS NOT NULL`,
     values: [seen, quarantineMs / 1000, accountId],
   });
   return rows.map(({ id }) => id);
@@ -194,12 +194,12 @@ export async function findFalseKills(
 ): Promise<{ call_id: string; leg_id: string; kind: string }[]> {
   const { rows } = await store.query<{ call_id: string; leg_id: string; kind: string }>(EVERY_TENANT, {
     name: 'find-false-kills',
-    text: `UPDATE stray SET false_kill_at = now() FROM leg l JOIN session s ON s.id = l.session_id
-           WHERE stray.asked_at IS NOT NULL AND stray.false_kill_at IS NULL AND l.voice_call_id = stray.id
-             AND stray.account_id IS NOT DISTINCT FROM $1 AND l.account_id IS NOT DISTINCT FROM $1
-             AND (l.owed_at IS NULL OR l.owed_at > stray.asked_at) AND (l.ended_at IS NULL OR l.ended_at > stray.asked_at)
-             AND (s.ending_at IS NULL OR s.ending_at > stray.asked_at)
-           RETURNING stray.id AS call_id, l.id AS leg_id, l.kind`,
+    text: `UPDATE orphan_call SET false_kill_at = now() FROM leg l JOIN session s ON s.id = l.session_id
+           WHERE orphan_call.hangup_attempted_at IS NOT NULL AND orphan_call.false_kill_at IS NULL AND l.voice_call_id = orphan_call.id
+             AND orphan_call.account_id IS NOT DISTINCT FROM $1 AND l.account_id IS NOT DISTINCT FROM $1
+             AND (l.hangup_requested_at IS NULL OR l.hangup_requested_at > orphan_call.hangup_attempted_at) AND (l.ended_at IS NULL OR l.ended_at > orphan_call.hangup_attempted_at)
+             AND (s.ending_at IS NULL OR s.ending_at > orphan_call.hangup_attempted_at)
+           RETURNING orphan_call.id AS call_id, l.id AS leg_id, l.kind`,
     values: [accountId],
   });
   return rows;

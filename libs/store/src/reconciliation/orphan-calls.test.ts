@@ -12,7 +12,7 @@ beforeAll(async () => {
   store = openStore({ owner: true, url: database.url, onError: () => undefined });
   await makeNumbers(store);
 });
-beforeEach(() => store.prisma.stray.deleteMany());
+beforeEach(() => store.prisma.orphan_call.deleteMany());
 afterAll(async () => {
   await store.close();
   await database.drop();
@@ -21,7 +21,7 @@ afterAll(async () => {
 const note = (...ids: string[]): Promise<string[]> => noteStrays(store, null, ids, { quarantineMs: 30_000 });
 const letPass = (seconds: number) =>
   store.pool.query(
-    'UPDATE stray SET first_at = first_at - make_interval(secs => $1), last_at = last_at - make_interval(secs => $1)',
+    'UPDATE orphan_call SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)',
     [seconds],
   );
 
@@ -39,10 +39,10 @@ it('one that is seen no more is forgotten, but for one that was hung up, for a d
   await letPass(31);
   await note('a');
   await note();
-  expect((await store.prisma.stray.findMany()).map((row) => row.id)).toEqual(['a']);
-  expect(await purgeExpired(store, 'strays', 1_000)).toBe(0);
+  expect((await store.prisma.orphan_call.findMany()).map((row) => row.id)).toEqual(['a']);
+  expect(await purgeExpired(store, 'orphanCalls', 1_000)).toBe(0);
   await letPass(86_401);
-  expect(await purgeExpired(store, 'strays', 1_000)).toBe(1);
+  expect(await purgeExpired(store, 'orphanCalls', 1_000)).toBe(1);
 });
 
 describe('a stray that was hung up at noon', () => {
@@ -53,11 +53,11 @@ describe('a stray that was hung up at noon', () => {
     { what: 'a leg that ended afterwards', leg: { state: 'ended', ended_at: AFTER }, killed: true },
     {
       what: 'a leg that was owed its hang-up afterwards, with its session',
-      leg: { state: 'ending', owed_at: AFTER },
+      leg: { state: 'ending', hangup_requested_at: AFTER },
       session: { state: 'ending', ending_at: AFTER },
       killed: true,
     },
-    { what: 'a leg that was owed its hang-up', leg: { state: 'ending', owed_at: BEFORE }, killed: false },
+    { what: 'a leg that was owed its hang-up', leg: { state: 'ending', hangup_requested_at: BEFORE }, killed: false },
     { what: 'a leg that was seen ended', leg: { state: 'ended', ended_at: BEFORE }, killed: false },
     { what: 'a leg of a session that was ending', session: { state: 'ending', ending_at: BEFORE }, killed: false },
     { what: 'a caller who was never admitted', leg: { session_id: null, tenant_id: null }, killed: false },
@@ -67,7 +67,7 @@ describe('a stray that was hung up at noon', () => {
     const legId = await makeLeg(store, room, { kind: 'inbound', state: 'joined' });
     await setColumns(store, 'session', room.sessionId, { state: 'live', ...session });
     await setColumns(store, 'leg', legId, { voice_call_id: legId, ...leg });
-    await store.prisma.stray.create({ data: { id: legId, sweeps: 2, asked_at: NOON } });
+    await store.prisma.orphan_call.create({ data: { id: legId, sweeps: 2, hangup_attempted_at: NOON } });
     expect(await findFalseKills(store, null)).toEqual(
       killed ? [{ call_id: legId, leg_id: legId, kind: 'inbound' }] : [],
     );

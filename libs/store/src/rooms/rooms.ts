@@ -13,7 +13,7 @@ type Optional =
   | 'ends_at'
   | 'expires_at'
   | 'idle_days'
-  | 'look_at'
+  | 'expiry_check_at'
   | 'external_id'
   | 'metadata';
 type Made = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_reason' | 'deleted_at' | 'tenant_id';
@@ -51,7 +51,7 @@ const ROOM_COLUMNS = [
   'ends_at',
   'expires_at',
   'idle_days',
-  'look_at',
+  'expiry_check_at',
   'external_id',
   'metadata',
 ] as const satisfies readonly (keyof RoomRow)[];
@@ -121,7 +121,7 @@ export async function insertParticipant(
   tx: Tx,
   tenantId: string,
   roomId: string,
-  person: { id: string; name: string; kind: 'browser' | 'caller' | 'rung'; role?: Role },
+  person: { id: string; name: string; kind: 'browser' | 'caller' | 'dialled'; role?: Role },
 ): Promise<void> {
   await tx.query({
     name: 'insert-participant',
@@ -212,7 +212,7 @@ export async function closeRoom(
   });
   await tx.query({
     name: 'release-pins',
-    text: 'UPDATE pin SET free_at = now() + make_interval(secs => $3) WHERE room_id = $1 AND tenant_id = $2 AND free_at IS NULL',
+    text: 'UPDATE pin SET quarantined_until = now() + make_interval(secs => $3) WHERE room_id = $1 AND tenant_id = $2 AND quarantined_until IS NULL',
     values: [roomId, tenantId, quarantineS],
   });
 }
@@ -235,7 +235,7 @@ const SETTINGS = [
   'ends_at',
   'expires_at',
   'idle_days',
-  'look_at',
+  'expiry_check_at',
   'external_id',
   'metadata',
 ] as const satisfies readonly (keyof RoomRow)[];
@@ -250,8 +250,8 @@ export async function saveRoom(tx: Tx, tenantId: string, roomId: string, setting
     values: [roomId, tenantId, ...SETTINGS.map((column) => settings[column])],
   });
   await tx.query({
-    name: 'owe-settling-of-room',
-    text: `UPDATE session SET settle_owed_at = now(), version = version + 1 WHERE room_id = $1 AND tenant_id = $2 AND state IN ('open', 'live')`,
+    name: 'schedule-room-settle',
+    text: `UPDATE session SET settle_due_at = now(), version = version + 1 WHERE room_id = $1 AND tenant_id = $2 AND state IN ('open', 'live')`,
     values: [roomId, tenantId],
   });
   return rows[0]!;
@@ -283,8 +283,8 @@ export async function lastUse(
 /** Notes when to look whether a room is to end. */
 export async function setLookAt(tx: Tx, tenantId: string, roomId: string, at: Date | null): Promise<void> {
   await tx.query({
-    name: 'look-at-room',
-    text: 'UPDATE room SET look_at = $3 WHERE id = $1 AND tenant_id = $2',
+    name: 'schedule-expiry-check',
+    text: 'UPDATE room SET expiry_check_at = $3 WHERE id = $1 AND tenant_id = $2',
     values: [roomId, tenantId, at],
   });
 }
@@ -309,7 +309,7 @@ export async function readRoom(store: Store, tenantId: string, roomId: string, l
     db.room.findFirst({
       where: { id: roomId, tenant_id: tenantId },
       include: {
-        pins: { where: { free_at: null } },
+        pins: { where: { quarantined_until: null } },
         sessions: {
           orderBy: { created_at: 'desc' },
           take: 1,

@@ -36,7 +36,7 @@ export async function readTimeline(
              SELECT moment.at, 0, moment.place, 'leg', moment.what, l.id, jsonb_build_object('kind', l.kind) || moment.detail
              FROM legs l CROSS JOIN LATERAL (VALUES
                (l.created_at, 1, 'created', '{}'::jsonb), (l.dialled_at, 2, 'dialled', '{}'), (l.answered_at, 3, 'answered', '{}'), (l.joined_at, 4, 'joined', '{}'),
-               (l.owed_at, 5, 'hang-up-owed', jsonb_build_object('reason', l.owed_reason)), (l.confirmed_at, 6, 'hang-up-confirmed', '{}'),
+               (l.hangup_requested_at, 5, 'hang-up-owed', jsonb_build_object('reason', l.hangup_reason)), (l.confirmed_at, 6, 'hang-up-confirmed', '{}'),
                (l.ended_at, 7, 'ended', jsonb_build_object('outcome', l.outcome, 'reason', l.reason))) AS moment (at, place, what, detail)
              WHERE moment.at IS NOT NULL
              UNION ALL

@@ -114,7 +114,7 @@ it('deletes one of whom there is much of everything, a little at a time', async 
     `INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at) SELECT 'dlv_' || n, 1, $1, now() FROM generate_series(1, ${many}) AS n`,
     `INSERT INTO idempotency_key (id, tenant_id, key, fingerprint, seed) SELECT 'idem_' || n, $1, 'k' || n, '', '' FROM generate_series(1, ${many}) AS n`,
     `INSERT INTO idempotency_step (key_id, step, tenant_id, result) SELECT 'idem_' || n, '1', $1, '' FROM generate_series(1, ${many}) AS n`,
-    `INSERT INTO participant (id, tenant_id, room_id, kind, name) SELECT 'part_many_' || n, $1, '${roomId}', 'rung', 'Rung' FROM generate_series(1, ${many}) AS n`,
+    `INSERT INTO participant (id, tenant_id, room_id, kind, name) SELECT 'part_many_' || n, $1, '${roomId}', 'dialled', 'Rung' FROM generate_series(1, ${many}) AS n`,
   ]) {
     await store.pool.query(text, [tenantId]);
   }

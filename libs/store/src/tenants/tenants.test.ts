@@ -80,7 +80,7 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
       state: 'active',
       ended_at: null,
     });
-    expect(await store.prisma.pin.count({ where: { room_id: mine.roomId, free_at: null } })).toBe(1);
+    expect(await store.prisma.pin.count({ where: { room_id: mine.roomId, quarantined_until: null } })).toBe(1);
   });
 
   it('listRooms gives the tenant’s own, newest first, page by page', async () => {

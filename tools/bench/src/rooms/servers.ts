@@ -97,7 +97,7 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
     },
     async endRooms() {
       await store.pool.query(`UPDATE room SET state = 'ended', ended_at = now() WHERE state = 'active'`);
-      await store.pool.query(`UPDATE pin SET free_at = now() + interval '1 day' WHERE free_at IS NULL`);
+      await store.pool.query(`UPDATE pin SET quarantined_until = now() + interval '1 day' WHERE quarantined_until IS NULL`);
       // What autovacuum would do in its own time, in the middle of a measurement.
       await store.pool.query('VACUUM ANALYZE');
     },

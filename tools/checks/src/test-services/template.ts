@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { readFunctions } from '@partyline/dev/postgres/functions';
 import { migrate, readMigrations } from '@partyline/dev/postgres/migrate';
 import type { PostgresServer } from '@partyline/dev/postgres/postgres';
 
@@ -12,7 +13,7 @@ const LOCK = 4_711_001;
  */
 export async function prepareTemplate(postgres: PostgresServer): Promise<string> {
   const hash = createHash('sha256');
-  for (const migration of await readMigrations()) hash.update(migration.name).update(migration.checksum);
+  for (const file of [...(await readMigrations()), ...(await readFunctions())]) hash.update(file.name).update(file.checksum);
   const name = `partyline_template_${hash.digest('hex').slice(0, 16)}`;
   const client = new pg.Client({ connectionString: postgres.url });
   await client.connect();

@@ -1,22 +1,21 @@
-import { first, LIMIT, shown, type Leaf } from '../command.ts';
+import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
 import { UsageError } from '../exit-codes.ts';
-import { defined } from './rooms.ts';
 
 const SCOPES = ['rooms:read', 'rooms:write', 'calls:write', 'events:read', 'keys:write', 'admin'] as const;
 type Scope = (typeof SCOPES)[number];
-/** Which there are, the API says. */
-export const scopesIn = (text: string): Scope[] => text.split(',') as Scope[];
+/** The API validates the names. */
+export const parseScopes = (text: string): Scope[] => text.split(',') as Scope[];
 
-export const keys: readonly Leaf[] = [
+export const keys: readonly CommandSpec[] = [
   {
     usage: 'list',
-    says: 'List API keys.',
-    options: LIMIT,
+    description: 'List API keys.',
+    options: LIMIT_OPTION,
     examples: ['keys list'],
     async run({ out, client }, _args, options: { limit?: number }) {
-      const { most, page } = shown(options);
+      const { limit, pageSize } = pageOptions(options);
       out.table(
-        await first(client().keys.list({ limit: page }), most),
+        await takeFirst(client().keys.list({ limit: pageSize }), limit),
         ['id', 'label', 'state', 'scopes', 'lastUsedAt', 'expiresAt'],
         'No keys.',
       );
@@ -24,78 +23,76 @@ export const keys: readonly Leaf[] = [
   },
   {
     usage: 'create <label>',
-    says: 'Make a key, and show it this once.',
+    description: 'Create a key and print it. The key cannot be read again.',
     options: {
-      '--scopes <scopes>': `with commas between: ${SCOPES.join(', ')}`,
-      '--expires <time>': 'when it stops being good, RFC 3339',
+      '--scopes <scopes>': `comma-separated: ${SCOPES.join(', ')}`,
+      '--expires <time>': 'time of expiry, RFC 3339',
     },
     examples: ['keys create "Billing" --scopes rooms:read,events:read'],
     async run({ out, client }, [label = ''], { scopes = '', expires }: { scopes?: string; expires?: string }) {
       if (scopes === '')
         throw new UsageError(
-          'A key without scopes can do nothing.',
-          `Give --scopes, with commas between: ${SCOPES.join(', ')}.`,
+          'A key needs at least one scope.',
+          `Use --scopes with a comma-separated list of: ${SCOPES.join(', ')}.`,
         );
-      out.thing(await client().keys.create({ label, scopes: scopesIn(scopes), ...defined({ expiresAt: expires }) }), [
-        'apiKey.id',
-        'apiKey.label',
-        'apiKey.scopes',
-        'key',
-      ]);
+      out.object(
+        await client().keys.create({ label, scopes: parseScopes(scopes), ...omitUndefined({ expiresAt: expires }) }),
+        ['apiKey.id', 'apiKey.label', 'apiKey.scopes', 'key'],
+      );
     },
   },
   {
     usage: 'rotate <key>',
-    says: 'Make a key’s successor, and show it this once; the old one holds for a while.',
+    description: 'Create a successor and print it once. The old key stays valid for the overlap.',
     examples: ['keys rotate 3f2a1b0c9d8e'],
     async run({ out, client }, [keyId = '']) {
-      out.thing(await client().keys.rotate(keyId));
+      out.object(await client().keys.rotate(keyId));
     },
   },
   {
     usage: 'revoke <key>',
-    says: 'It opens nothing any more, at once.',
+    description: 'Revoke a key at once.',
     examples: ['keys revoke 3f2a1b0c9d8e'],
     async run({ out, client }, [keyId = '']) {
-      out.thing(await client().keys.revoke(keyId), ['id', 'label', 'state', 'revokedAt']);
+      out.object(await client().keys.revoke(keyId), ['id', 'label', 'state', 'revokedAt']);
     },
   },
 ];
 
-export const limits: Leaf = {
+export const limits: CommandSpec = {
   usage: 'limits',
-  says: 'How much you may use, and use now.',
+  description: 'Print the limits and the current use.',
   examples: ['limits'],
   async run({ out, client }) {
-    out.thing(await client().account.limits());
+    out.object(await client().account.limits());
   },
 };
 
-export const numbers: Leaf = {
+export const numbers: CommandSpec = {
   usage: 'numbers',
-  says: 'The numbers that your callers may dial.',
-  options: { '--country <country>': 'only of this country, such as US' },
+  description: 'List the dial-in numbers of your callers.',
+  options: { '--country <country>': 'only numbers of this country, such as US' },
   examples: ['numbers', 'numbers --country US'],
   async run({ out, client }, _args, { country }: { country?: string }) {
     out.table(
-      (await client().numbers.list(defined({ country }))).numbers,
+      (await client().numbers.list(omitUndefined({ country }))).numbers,
       ['number', 'kind', 'country', 'language', 'tollFree'],
-      'No numbers: an operator must add one.',
+      'No numbers. Ask the operator to add one.',
     );
   },
 };
 
-export const audit: Leaf = {
+export const audit: CommandSpec = {
   usage: 'audit',
-  says: 'Who changed what, and when; newest first.',
-  options: LIMIT,
+  description: 'List the changes made by keys and operators, newest first.',
+  options: LIMIT_OPTION,
   examples: ['audit --limit 50'],
   async run({ out, client }, _args, options: { limit?: number }) {
-    const { most, page } = shown(options);
+    const { limit, pageSize } = pageOptions(options);
     out.table(
-      await first(client().account.audit({ limit: page }), most),
+      await takeFirst(client().account.audit({ limit: pageSize }), limit),
       ['at', 'actor.kind', 'actor.id', 'operation', 'status', 'reason'],
-      'Nothing was changed yet.',
+      'No changes.',
     );
   },
 };

@@ -1,42 +1,40 @@
 import { Partyline } from '@partyline/sdk';
-import type { Leaf } from '../command.ts';
+import type { CommandSpec } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
-import { readSettings } from '../settings.ts';
-import { accountChecks } from '../doctor/account.ts';
+import { readTenantSettings } from '../settings.ts';
+import { checkAccount } from '../doctor/check-account.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { reachChecks } from '../doctor/reach.ts';
+import { checkServer } from '../doctor/check-server.ts';
 
-const MARKS = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL', unknown: '?   ' } as const;
+const STATE_LABELS = { ok: 'ok  ', warn: 'WARN', fail: 'FAIL', unknown: '?   ' } as const;
 
-/** What `doctor` ends with when it found a fault. */
-export class FaultFound extends Error {
-  override readonly name = 'FaultFound';
-  readonly exitCode = EXIT.server;
+/** Thrown by `doctor` when a check failed. */
+export class DoctorFailedError extends Error {
+  override readonly name = 'DoctorFailedError';
+  readonly exitCode = EXIT.failed;
 }
 
-export const doctor: Leaf = {
+export const doctor: CommandSpec = {
   usage: 'doctor',
-  says: 'Check a deployment and say what is wrong: address, TLS, clock, version, key and scopes, numbers, the provider, hang-ups, endpoints. Changes nothing.',
+  description:
+    'Check a deployment and report faults: address, TLS, clock, version, key and scopes, numbers, provider, ' +
+    'hang-ups, endpoints. Changes nothing.',
   examples: ['doctor', 'doctor --json'],
   async run({ io, out }) {
-    const settings = readSettings(io);
+    const settings = readTenantSettings(io);
     const findings: Finding[] = [];
-    const found = (finding: Finding): void => {
+    const report = (finding: Finding): void => {
       findings.push(finding);
+      const { check, state, message, fix } = finding;
       if (!out.json)
-        io.out(
-          `${MARKS[finding.state]}  ${finding.what.padEnd(9)} ${finding.says}${finding.next === undefined ? '' : `\n      → ${finding.next}`}`,
-        );
+        io.out(`${STATE_LABELS[state]}  ${check.padEnd(9)} ${message}${fix === undefined ? '' : `\n      -> ${fix}`}`);
     };
-    // Without an address that answers nothing else can be asked.
-    const reached = await reachChecks(settings, found);
-    if (reached)
-      await accountChecks(
-        new Partyline({ baseUrl: settings.url, apiKey: settings.key, retries: 1, timeoutMs: 10_000 }),
-        settings,
-        found,
-      );
+    // Without a server the other checks cannot be made.
+    if (await checkServer(settings, report)) {
+      const client = new Partyline({ baseUrl: settings.url, apiKey: settings.key, retries: 1, timeoutMs: 10_000 });
+      await checkAccount(client, settings, report);
+    }
     if (out.json) io.out(JSON.stringify(findings, null, 2));
-    if (findings.some(({ state }) => state === 'fail')) throw new FaultFound();
+    if (findings.some(({ state }) => state === 'fail')) throw new DoctorFailedError();
   },
 };

@@ -1,19 +1,19 @@
 import { once } from 'node:events';
-import { wholeNumber, type Leaf } from '../command.ts';
+import { parseInteger, type CommandSpec } from '../command.ts';
 
-export const emulator: Leaf = {
+export const emulator: CommandSpec = {
   usage: 'emulator',
-  says: 'Run an emulated vendor (Vonage Voice, OpenTok, unified Video) on this machine, until Ctrl-C.',
-  options: { '--port <n>': ['listen here; left out: a free port', wholeNumber] },
+  description: 'Run the Vonage emulator (Voice, OpenTok, unified Video) on this machine until Ctrl-C.',
+  options: { '--port <n>': ['port to listen on (default: a free port)', parseInteger] },
   examples: ['emulator', 'emulator --port 9100 --json'],
   async run({ io, out }, _args, { port }: { port?: number }) {
-    // Loaded here, so that no other command waits for it.
+    // Imported here because loading the emulator would slow down every other command.
     const { startEmulator } = await import('@partyline/vonage-emulator/launch');
     const running = await startEmulator(port === undefined ? {} : { port });
     try {
       out.line(
         { url: running.url },
-        `The emulated vendor listens at ${running.url}; its ledger is at ${running.url}/emulator/ledger. Ctrl-C ends it.`,
+        `The emulator listens at ${running.url}; its ledger is at ${running.url}/emulator/ledger. Ctrl-C ends it.`,
       );
       if (!io.interrupted.aborted) await once(io.interrupted, 'abort');
     } finally {

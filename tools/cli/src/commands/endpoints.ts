@@ -1,28 +1,30 @@
-import { first, LIMIT, shown, type Leaf } from '../command.ts';
-import { defined } from './rooms.ts';
+import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
 import type { PartylineEvent } from '@partyline/sdk/event';
 
 const COLUMNS = ['id', 'url', 'enabled', 'types', 'failures', 'disabledReason'];
 
-export const endpoints: readonly Leaf[] = [
+export const endpoints: readonly CommandSpec[] = [
   {
     usage: 'list',
-    says: 'List the addresses that events are sent to.',
+    description: 'List the endpoints that receive events.',
     examples: ['endpoints list'],
     async run({ out, client }) {
-      out.table((await client().endpoints.list()).endpoints, COLUMNS, 'None: events are only to be read.');
+      out.table((await client().endpoints.list()).endpoints, COLUMNS, 'No endpoints.');
     },
   },
   {
     usage: 'create <url>',
-    says: 'Have events sent to an address, and show the secret that they are signed with, this once.',
-    options: { '--types <types>': 'only these, with commas between', '--description <text>': 'what it is for' },
+    description: 'Create an endpoint and print its signing secret. The secret cannot be read again.',
+    options: {
+      '--types <types>': 'only these event types, comma-separated',
+      '--description <text>': 'a description for you',
+    },
     examples: ['endpoints create https://example.com/events --types session.ended'],
     async run({ out, client }, [url = ''], { types, description }: { types?: string; description?: string }) {
-      out.thing(
+      out.object(
         await client().endpoints.create({
           url,
-          ...defined({ types: types?.split(',') as PartylineEvent['type'][] | undefined, description }),
+          ...omitUndefined({ types: types?.split(',') as PartylineEvent['type'][] | undefined, description }),
         }),
         ['endpoint.id', 'endpoint.url', 'endpoint.types', 'secret'],
       );
@@ -30,55 +32,55 @@ export const endpoints: readonly Leaf[] = [
   },
   {
     usage: 'ping <endpoint>',
-    says: 'Send a test event.',
+    description: 'Send a test event.',
     examples: ['endpoints ping ep_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [endpointId = '']) {
-      out.thing(await client().endpoints.ping(endpointId));
+      out.object(await client().endpoints.ping(endpointId));
     },
   },
   {
     usage: 'deliveries <endpoint>',
-    says: 'See what was and is to be sent, the newest events first.',
-    options: { ...LIMIT, '--state <state>': 'pending, delivered, failed or all' },
+    description: 'List the deliveries of an endpoint, newest events first.',
+    options: { ...LIMIT_OPTION, '--state <state>': 'pending, delivered, failed or all' },
     examples: ['endpoints deliveries ep_3q2-7wAAQkV1bWJlclBhcn --state failed'],
     async run(
       { out, client },
       [endpointId = ''],
       options: { limit?: number; state?: 'pending' | 'delivered' | 'failed' | 'all' },
     ) {
-      const { most, page } = shown(options);
+      const { limit, pageSize } = pageOptions(options);
       out.table(
-        await first(
-          client().endpoints.deliveries(endpointId, { limit: page, ...defined({ state: options.state }) }),
-          most,
+        await takeFirst(
+          client().endpoints.deliveries(endpointId, { limit: pageSize, ...omitUndefined({ state: options.state }) }),
+          limit,
         ),
         ['id', 'eventId', 'type', 'state', 'attempts', 'nextTryAt'],
-        'Nothing was sent yet.',
+        'No deliveries.',
       );
     },
   },
   {
     usage: 'replay <endpoint> <since>',
-    says: 'Send the events of a time again.',
+    description: 'Send all events since a time (RFC 3339) again.',
     examples: ['endpoints replay ep_3q2-7wAAQkV1bWJlclBhcn 2026-05-04T09:30:00Z'],
     async run({ out, client }, [endpointId = '', since = '']) {
-      out.thing(await client().endpoints.replay(endpointId, { since }));
+      out.object(await client().endpoints.replay(endpointId, { since }));
     },
   },
   {
     usage: 'rotate-secret <endpoint>',
-    says: 'Make a new secret and show it, this once; the old one signs too for a day.',
+    description: 'Create a new secret and print it once. The old secret also signs for 24 hours.',
     examples: ['endpoints rotate-secret ep_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [endpointId = '']) {
-      out.thing(await client().endpoints.rotateSecret(endpointId), ['endpoint.id', 'secret']);
+      out.object(await client().endpoints.rotateSecret(endpointId), ['endpoint.id', 'secret']);
     },
   },
   {
     usage: 'delete <endpoint>',
-    says: 'Nothing more is sent to it.',
+    description: 'Delete an endpoint.',
     examples: ['endpoints delete ep_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [endpointId = '']) {
-      out.thing(await client().endpoints.delete(endpointId));
+      out.object(await client().endpoints.delete(endpointId));
     },
   },
 ];

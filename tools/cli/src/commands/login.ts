@@ -1,66 +1,67 @@
 import { Partyline } from '@partyline/sdk';
 import { PartylineError } from '@partyline/sdk/error';
-import type { Leaf } from '../command.ts';
+import type { CommandSpec } from '../command.ts';
 import { UsageError } from '../exit-codes.ts';
-import { forgetSettings, knownSettings, storeSettings, withoutSlash } from '../settings.ts';
+import { deleteSettings, notLoggedIn, resolveSettings, saveSettings, trimTrailingSlashes } from '../settings.ts';
 
-export const login: Leaf = {
+export const login: CommandSpec = {
   usage: 'login',
-  says: 'Keep an address and a key for later commands, in a file that only you can read. A tenant’s key and an operator’s can be kept side by side.',
+  description:
+    'Store an address and a key for later commands, in a file that only you can read. ' +
+    "A tenant's key and an operator's key can be stored together.",
   options: {
-    '--url <url>': 'where the API is, https://…',
-    '--key <key>': 'the API key, or an operator’s; - reads it from standard input, so that it stands in no history',
+    '--url <url>': 'address of the API, such as https://api.example.com',
+    '--key <key>': 'API key or operator key; - reads it from standard input and keeps it out of the shell history',
   },
   examples: ['login --url https://api.example.com --key -'],
   async run({ io, out }, _args, { url, key }: { url?: string; key?: string }) {
     if (url === undefined || key === undefined)
       throw new UsageError(
-        'Both --url and --key are needed.',
-        'Run partyline login --url https://… --key -, and paste the key.',
+        'Both --url and --key are required.',
+        'Run partyline login --url <url> --key -, and paste the key.',
       );
-    const settings = { url: withoutSlash(url), key: key === '-' ? (await io.readInput()).trim() : key };
+    const settings = { url: trimTrailingSlashes(url), key: key === '-' ? (await io.readInput()).trim() : key };
     const client = new Partyline({ baseUrl: settings.url, apiKey: settings.key });
-    const operator = settings.key.startsWith('plop_');
-    // A key that may not list rooms is a good one all the same.
-    await (operator ? client.operator.limits() : client.rooms.list({ limit: 1 }).page()).catch((error: unknown) => {
-      if (!(error instanceof PartylineError) || error.status !== 403) throw error;
-    });
-    const file = storeSettings(io, {
+    const isOperatorKey = settings.key.startsWith('plop_');
+    // 403 means that the key is valid without the scope to list rooms.
+    await (isOperatorKey ? client.operator.limits() : client.rooms.list({ limit: 1 }).page()).catch(
+      (error: unknown) => {
+        if (!(error instanceof PartylineError) || error.status !== 403) throw error;
+      },
+    );
+    const file = saveSettings(io, {
       url: settings.url,
-      ...(operator ? { operatorKey: settings.key } : { key: settings.key }),
+      ...(isOperatorKey ? { operatorKey: settings.key } : { key: settings.key }),
     });
-    out.thing({ url: settings.url, key: masked(settings.key), file });
+    out.object({ url: settings.url, key: maskKey(settings.key), file });
   },
 };
 
-export const logout: Leaf = {
+export const logout: CommandSpec = {
   usage: 'logout',
-  says: 'Forget the address and the keys.',
+  description: 'Delete the stored address and keys.',
   examples: ['logout'],
   run({ io, out }) {
-    forgetSettings(io);
-    out.say('Forgotten.');
+    deleteSettings(io);
+    out.message('Logged out.');
   },
 };
 
-export const whoami: Leaf = {
+export const whoami: CommandSpec = {
   usage: 'whoami',
-  says: 'Show which address and keys are used.',
+  description: 'Print the address and the keys in use, without their secrets.',
   examples: ['whoami'],
   run({ io, out }) {
-    const { url, key, operatorKey } = knownSettings(io);
+    const { url, key, operatorKey } = resolveSettings(io);
     if (url === undefined || (key === undefined && operatorKey === undefined))
-      throw new UsageError(
-        `You are not logged in: no ${url === undefined ? 'address' : 'key'} is known.`,
-        'Run partyline login --url … --key …, or set PARTYLINE_URL and PARTYLINE_KEY.',
-      );
-    out.thing({
+      throw notLoggedIn(url === undefined ? 'address' : 'key');
+    out.object({
       url,
-      ...(key !== undefined && { key: masked(key) }),
-      ...(operatorKey !== undefined && { operatorKey: masked(operatorKey) }),
+      ...(key !== undefined && { key: maskKey(key) }),
+      ...(operatorKey !== undefined && { operatorKey: maskKey(operatorKey) }),
     });
   },
 };
 
-/** All but the secret. */
-const masked = (key: string): string => key.replace(/^(pl_[a-z]+_[A-Za-z0-9]+_|plop_[A-Za-z0-9]+_).*$/, '$1…');
+/** Replaces the secret part of a key. */
+const maskKey = (key: string): string => key.replace(/^(pl_[a-z]+_[A-Za-z0-9]+_|plop_[A-Za-z0-9]+_).*$/, '$1...');

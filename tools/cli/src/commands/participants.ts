@@ -1,21 +1,20 @@
-import { first, LIMIT, shown, type Leaf } from '../command.ts';
-import { defined } from './rooms.ts';
+import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
 
 const COLUMNS = ['id', 'name', 'kind', 'role', 'state', 'muted', 'number'];
 
-export const calls: readonly Leaf[] = [
+export const calls: readonly CommandSpec[] = [
   {
     usage: 'dial <room> <phone>',
-    says: 'Ring a phone and bring it into a room.',
-    options: { '--name <name>': 'the name on the roster' },
+    description: 'Dial out to a phone and connect it to a room.',
+    options: { '--name <name>': 'name on the roster' },
     examples: ['calls dial room_3q2-7wAAQkV1bWJlclBhcn +442079460018 --name Charles'],
     async run({ out, client }, [roomId = '', phone = ''], { name }: { name?: string }) {
-      out.thing(await client().participants.dial(roomId, { phone, ...defined({ name }) }));
+      out.object(await client().participants.dial(roomId, { phone, ...omitUndefined({ name }) }));
     },
   },
   {
     usage: 'list <session>',
-    says: 'Every connection of a session, oldest first.',
+    description: 'List the connections of a session, oldest first.',
     examples: ['calls list ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
       out.table(
@@ -27,50 +26,54 @@ export const calls: readonly Leaf[] = [
   },
 ];
 
-export const participants: readonly Leaf[] = [
+export const participants: readonly CommandSpec[] = [
   {
     usage: 'list <room>',
-    says: 'See who is there, was, or is awaited.',
-    options: LIMIT,
+    description: 'List the participants of a room: expected, connected and disconnected.',
+    options: LIMIT_OPTION,
     examples: ['participants list room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = ''], options: { limit?: number }) {
-      const { most, page } = shown(options);
-      out.table(await first(client().participants.list(roomId, { limit: page }), most), COLUMNS, 'Nobody.');
+      const { limit, pageSize } = pageOptions(options);
+      out.table(
+        await takeFirst(client().participants.list(roomId, { limit: pageSize }), limit),
+        COLUMNS,
+        'No participants.',
+      );
     },
   },
   {
     usage: 'show <participant>',
-    says: 'Look at one person.',
+    description: 'Print a participant.',
     examples: ['participants show part_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [participantId = '']) {
-      out.thing(await client().participants.get(participantId));
+      out.object(await client().participants.get(participantId));
     },
   },
   {
-    usage: 'kick <participant>',
-    says: 'Send somebody out: they are hung up.',
-    examples: ['participants kick part_3q2-7wAAQkV1bWJlclBhcn'],
+    usage: 'remove <participant>',
+    description: 'Remove a participant and hang up the connection.',
+    examples: ['participants remove part_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [participantId = '']) {
-      out.thing(await client().participants.remove(participantId));
+      out.object(await client().participants.remove(participantId));
     },
   },
-  ...([true, false] as const).map((muted): Leaf => {
+  ...([true, false] as const).map((muted): CommandSpec => {
     const name = muted ? 'mute' : 'unmute';
     return {
       usage: `${name} <participant>`,
-      says: muted ? 'Nobody hears them any more.' : 'They are heard again.',
+      description: muted ? 'Mute a participant.' : 'Unmute a participant.',
       examples: [`participants ${name} part_3q2-7wAAQkV1bWJlclBhcn`],
       async run({ out, client }, [participantId = '']) {
-        out.thing(await client().participants.mute(participantId, { muted }));
+        out.object(await client().participants.mute(participantId, { muted }));
       },
     };
   }),
   {
     usage: 'keys <participant> <digits>',
-    says: 'Play keys to somebody on the telephone.',
+    description: 'Send DTMF digits to a participant on the phone.',
     examples: ['participants keys part_3q2-7wAAQkV1bWJlclBhcn 12#'],
     async run({ out, client }, [participantId = '', digits = '']) {
-      out.thing(await client().participants.sendDigits(participantId, { digits }));
+      out.object(await client().participants.sendDigits(participantId, { digits }));
     },
   },
 ];

@@ -1,26 +1,25 @@
-import type { Leaf } from '../command.ts';
-import { defined } from './rooms.ts';
+import { omitUndefined, type CommandSpec } from '../command.ts';
 
-export const pins: readonly Leaf[] = [
+export const pins: readonly CommandSpec[] = [
   {
     usage: 'list <room>',
-    says: 'See who has a PIN of their own. The PINs themselves were shown once.',
+    description: 'List the personal PINs of a room, without their digits.',
     examples: ['pins list room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
       out.table(
         (await client().pins.list(roomId)).pins,
         ['id', 'name', 'role', 'participantId', 'createdAt'],
-        'Nobody: they have the room’s PINs.',
+        'No personal PINs.',
       );
     },
   },
   {
     usage: 'add <room> <name>',
-    says: 'Give somebody a PIN of their own, and show it this once.',
+    description: 'Create a personal PIN and print it. The PIN cannot be read again.',
     options: { '--role <role>': 'participant or host (default participant)' },
     examples: ['pins add room_3q2-7wAAQkV1bWJlclBhcn Grace --role host'],
     async run({ out, client }, [roomId = '', name = ''], { role }: { role?: 'participant' | 'host' }) {
-      out.thing(await client().pins.create(roomId, { name, ...defined({ role }) }), [
+      out.object(await client().pins.create(roomId, { name, ...omitUndefined({ role }) }), [
         'id',
         'name',
         'role',
@@ -32,18 +31,18 @@ export const pins: readonly Leaf[] = [
   },
   {
     usage: 'rotate <room>',
-    says: 'Draw the room’s two PINs anew; the old ones let nobody in any more.',
+    description: "Replace the room's two PINs. The old PINs are rejected at once.",
     examples: ['pins rotate room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
-      out.thing(await client().pins.rotate(roomId), ['pinSpaced', 'hostPinSpaced', 'tapToCall']);
+      out.object(await client().pins.rotate(roomId), ['pinSpaced', 'hostPinSpaced', 'tapToCall']);
     },
   },
   {
     usage: 'remove <room> <pin>',
-    says: 'Take somebody’s PIN back, by its id: it lets nobody in from now on.',
+    description: 'Delete a personal PIN by its id. The PIN is rejected at once.',
     examples: ['pins remove room_3q2-7wAAQkV1bWJlclBhcn pin_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '', pinId = '']) {
-      out.thing(await client().pins.delete(roomId, pinId));
+      out.object(await client().pins.delete(roomId, pinId));
     },
   },
 ];

@@ -1,17 +1,17 @@
-import { first, LIMIT, shown, wholeNumber, type Leaf } from '../command.ts';
+import { LIMIT_OPTION, omitUndefined, pageOptions, parseInteger, takeFirst, type CommandSpec } from '../command.ts';
 
 const COLUMNS = ['id', 'name', 'state', 'number', 'createdAt'];
 
-export const rooms: readonly Leaf[] = [
+export const rooms: readonly CommandSpec[] = [
   {
     usage: 'create <name>',
-    says: 'Create a room, and print how to join it.',
+    description: 'Create a room and print how to join it.',
     options: {
-      '--number <number>': 'the dial-in number to use',
-      '--external-id <id>': 'your own name for it',
-      '--max-participants <n>': ['how many may be in it at once', wholeNumber],
-      '--max-duration <seconds>': ['the longest that a session may run', wholeNumber],
-      '--bridge <when>': 'auto or always',
+      '--number <number>': 'dial-in number to use',
+      '--external-id <id>': 'your own id for the room',
+      '--max-participants <n>': ['maximum number of connected participants', parseInteger],
+      '--max-duration <seconds>': ['maximum duration of a session', parseInteger],
+      '--bridge <when>': 'when to open the bridge: auto or always',
     },
     examples: ['rooms create "Board meeting"', 'rooms create "Board meeting" --max-duration 3600 --json'],
     async run(
@@ -26,22 +26,22 @@ export const rooms: readonly Leaf[] = [
       },
     ) {
       const { number, externalId, maxParticipants, maxDuration, bridge } = options;
-      const made = await client().rooms.create({
+      const created = await client().rooms.create({
         name,
-        ...defined({ number, externalId, maxParticipants, maxDurationSeconds: maxDuration, bridge }),
+        ...omitUndefined({ number, externalId, maxParticipants, maxDurationSeconds: maxDuration, bridge }),
       });
-      out.thing(made, ['room.id', 'session.id', 'number', 'pinSpaced', 'hostPinSpaced', 'tapToCall', 'invitation']);
+      out.object(created, ['room.id', 'session.id', 'number', 'pinSpaced', 'hostPinSpaced', 'tapToCall', 'invitation']);
     },
   },
   {
     usage: 'list',
-    says: 'List rooms, newest first.',
-    options: { ...LIMIT, '--state <state>': 'active or ended' },
+    description: 'List rooms, newest first.',
+    options: { ...LIMIT_OPTION, '--state <state>': 'active or ended' },
     examples: ['rooms list', 'rooms list --state active --limit 100 --json'],
     async run({ out, client }, _args, options: { limit?: number; state?: 'active' | 'ended' }) {
-      const { most, page } = shown(options);
+      const { limit, pageSize } = pageOptions(options);
       out.table(
-        await first(client().rooms.list({ limit: page, ...defined({ state: options.state }) }), most),
+        await takeFirst(client().rooms.list({ limit: pageSize, ...omitUndefined({ state: options.state }) }), limit),
         COLUMNS,
         'No rooms.',
       );
@@ -49,11 +49,11 @@ export const rooms: readonly Leaf[] = [
   },
   {
     usage: 'show <room>',
-    says: 'Look at a room: its PIN, its session and every connection.',
+    description: 'Print a room with its PIN, its session and its connections.',
     examples: ['rooms show room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
-      const found = await client().rooms.get(roomId);
-      out.thing(found, [
+      const details = await client().rooms.get(roomId);
+      out.object(details, [
         'room.id',
         'room.name',
         'room.state',
@@ -65,7 +65,7 @@ export const rooms: readonly Leaf[] = [
       ]);
       if (!out.json)
         out.table(
-          found.legs,
+          details.legs,
           ['id', 'kind', 'state', 'participantId', 'hangUp.owedAt', 'hangUp.confirmedAt'],
           'No connections.',
         );
@@ -73,23 +73,23 @@ export const rooms: readonly Leaf[] = [
   },
   {
     usage: 'live <room>',
-    says: 'Ask the provider itself which connections are up now.',
+    description: 'Look up at the provider which connections are live.',
     examples: ['rooms live room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
       out.table(
         (await client().rooms.observe(roomId)).legs,
         ['legId', 'kind', 'state', 'mediaUp', 'voiceUp'],
-        'Nothing is up.',
+        'No live connections.',
       );
     },
   },
   {
     usage: 'update <room>',
-    says: 'Change a room.',
+    description: 'Change a room.',
     options: {
-      '--name <name>': 'what it is called',
-      '--max-participants <n>': ['how many may be in it at once', wholeNumber],
-      '--if-version <n>': ['only if it still has this version', wholeNumber],
+      '--name <name>': 'new name',
+      '--max-participants <n>': ['maximum number of connected participants', parseInteger],
+      '--if-version <n>': ['change only this version', parseInteger],
     },
     examples: ['rooms update room_3q2-7wAAQkV1bWJlclBhcn --name "Board meeting, moved"'],
     async run(
@@ -97,40 +97,34 @@ export const rooms: readonly Leaf[] = [
       [roomId = ''],
       { name, maxParticipants, ifVersion }: { name?: string; maxParticipants?: number; ifVersion?: number },
     ) {
-      out.thing(await client().rooms.update(roomId, defined({ name, maxParticipants }), defined({ ifVersion })), [
-        ...COLUMNS,
-        'version',
-      ]);
+      out.object(
+        await client().rooms.update(roomId, omitUndefined({ name, maxParticipants }), omitUndefined({ ifVersion })),
+        [...COLUMNS, 'version'],
+      );
     },
   },
   {
     usage: 'token <room> <name>',
-    says: 'A token for one more browser.',
+    description: 'Issue a token for another browser.',
     examples: ['rooms token room_3q2-7wAAQkV1bWJlclBhcn Grace'],
     async run({ out, client }, [roomId = '', name = '']) {
-      out.thing(await client().participants.token(roomId, { name }));
+      out.object(await client().participants.token(roomId, { name }));
     },
   },
   {
     usage: 'end <room>',
-    says: 'End a room for good: everybody is hung up, and its PIN lets nobody in.',
+    description: 'End a room permanently: all connections are hung up and its PINs are rejected.',
     examples: ['rooms end room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
-      out.thing(await client().rooms.end(roomId));
+      out.object(await client().rooms.end(roomId));
     },
   },
   {
     usage: 'delete <room>',
-    says: 'End a room and take it off the list.',
+    description: 'End a room and remove it from the list.',
     examples: ['rooms delete room_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [roomId = '']) {
-      out.thing(await client().rooms.delete(roomId));
+      out.object(await client().rooms.delete(roomId));
     },
   },
 ];
-
-/** Without what was not given. */
-export const defined = <T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: NonNullable<T[K]>;
-  };

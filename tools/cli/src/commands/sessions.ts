@@ -1,22 +1,25 @@
-import { first, LIMIT, shown, type Leaf } from '../command.ts';
-import { defined } from './rooms.ts';
+import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
 
-export const sessions: readonly Leaf[] = [
+export const sessions: readonly CommandSpec[] = [
   {
     usage: 'list',
-    says: 'List sessions, newest first.',
-    options: { ...LIMIT, '--room <room>': 'only those of this room', '--state <state>': 'open, live, ending or ended' },
+    description: 'List sessions, newest first.',
+    options: {
+      ...LIMIT_OPTION,
+      '--room <room>': 'only sessions of this room',
+      '--state <state>': 'open, live, ending or ended',
+    },
     examples: ['sessions list --state live'],
     async run(
       { out, client },
       _args,
       options: { limit?: number; room?: string; state?: 'open' | 'live' | 'ending' | 'ended' },
     ) {
-      const { most, page } = shown(options);
+      const { limit, pageSize } = pageOptions(options);
       out.table(
-        await first(
-          client().sessions.list({ limit: page, ...defined({ roomId: options.room, state: options.state }) }),
-          most,
+        await takeFirst(
+          client().sessions.list({ limit: pageSize, ...omitUndefined({ roomId: options.room, state: options.state }) }),
+          limit,
         ),
         ['id', 'roomId', 'state', 'createdAt', 'endedAt', 'endReason'],
         'No sessions.',
@@ -25,37 +28,40 @@ export const sessions: readonly Leaf[] = [
   },
   {
     usage: 'timeline <session>',
-    says: 'All that happened in a session, in the order of time.',
+    description: 'Print the events, attempts and observations of a session in order.',
     examples: ['sessions timeline ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
-      out.table((await client().sessions.timeline(sessionId)).items, ['at', 'source', 'what', 'legId'], 'Nothing.');
+      out.table((await client().sessions.timeline(sessionId)).items, ['at', 'source', 'what', 'legId'], 'No entries.');
     },
   },
   {
     usage: 'end <session>',
-    says: 'End this meeting; the room stays.',
+    description: 'End a session. The room stays active.',
     examples: ['sessions end ses_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, client }, [sessionId = '']) {
-      out.thing(await client().sessions.end(sessionId));
+      out.object(await client().sessions.end(sessionId));
     },
   },
 ];
 
-export const hangUps: Leaf = {
+export const hangUps: CommandSpec = {
   usage: 'hang-ups [session]',
-  says: 'The hang-up ledger: which connections are owed a hang-up, and when each was confirmed.',
-  options: { ...LIMIT, '--state <state>': 'unconfirmed, confirmed or all (default unconfirmed); without a session' },
+  description: 'Print the hang-up ledger: when each hang-up was requested and confirmed.',
+  options: {
+    ...LIMIT_OPTION,
+    '--state <state>': 'unconfirmed, confirmed or all (default unconfirmed); not with a session',
+  },
   examples: ['hang-ups', 'hang-ups --state all --limit 100 --json', 'hang-ups ses_3q2-7wAAQkV1bWJlclBhcn'],
   async run({ out, client }, [sessionId], options: { limit?: number; state?: 'unconfirmed' | 'confirmed' | 'all' }) {
-    const { most, page } = shown(options);
-    const lines =
+    const { limit, pageSize } = pageOptions(options);
+    const entries =
       sessionId === undefined
-        ? await first(client().hangUps.list({ limit: page, state: options.state ?? 'unconfirmed' }), most)
+        ? await takeFirst(client().hangUps.list({ limit: pageSize, state: options.state ?? 'unconfirmed' }), limit)
         : (await client().sessions.hangUps(sessionId)).hangUps;
     out.table(
-      lines,
+      entries,
       ['legId', 'kind', 'owedAt', 'reason', 'asks', 'confirmedAt', 'confirmedBy.source'],
-      sessionId === undefined ? 'None: everything that was owed a hang-up is confirmed down.' : 'None.',
+      sessionId === undefined ? 'No hang-ups. All requested hang-ups are confirmed.' : 'No hang-ups.',
     );
   },
 };

@@ -1,18 +1,17 @@
-import { first, LIMIT, shown, type Leaf } from '../command.ts';
-import { defined } from './rooms.ts';
+import { LIMIT_OPTION, omitUndefined, pageOptions, takeFirst, type CommandSpec } from '../command.ts';
 
-export const usage: readonly Leaf[] = [
+export const usage: readonly CommandSpec[] = [
   {
     usage: 'show',
-    says: 'Seconds and money of connections that are over, this month unless you say when.',
+    description: 'Sum the seconds and prices of ended connections. Default: this month.',
     options: {
-      '--by <groups>': 'day, room, number, direction, or some with commas between (default day)',
-      '--from <time>': 'from this moment on, RFC 3339',
-      '--to <time>': 'before this moment',
+      '--by <groups>': 'day, room, number, direction, or several comma-separated (default day)',
+      '--from <time>': 'start of the period, RFC 3339',
+      '--to <time>': 'end of the period, exclusive, RFC 3339',
     },
     examples: ['usage show', 'usage show --by room,direction --json'],
     async run({ out, client }, _args, { by, from, to }: { by?: string; from?: string; to?: string }) {
-      const { rows } = await client().usage.get(defined({ group: by, from, to }));
+      const { rows } = await client().usage.get(omitUndefined({ group: by, from, to }));
       out.table(
         rows,
         [
@@ -23,21 +22,28 @@ export const usage: readonly Leaf[] = [
           'estimateMicro',
           'currency',
         ],
-        'Nothing was used.',
+        'No usage.',
       );
     },
   },
   {
     usage: 'records',
-    says: 'A record for each side of each connection that is over.',
-    options: { ...LIMIT, '--room <room>': 'only of this room', '--session <session>': 'only of this session' },
+    description: 'List the call detail records: one for each handle of an ended connection.',
+    options: {
+      ...LIMIT_OPTION,
+      '--room <room>': 'only records of this room',
+      '--session <session>': 'only records of this session',
+    },
     examples: ['usage records --limit 100 --json'],
     async run({ out, client }, _args, options: { limit?: number; room?: string; session?: string }) {
-      const { most, page } = shown(options);
+      const { limit, pageSize } = pageOptions(options);
       out.table(
-        await first(
-          client().usage.records({ limit: page, ...defined({ roomId: options.room, sessionId: options.session }) }),
-          most,
+        await takeFirst(
+          client().usage.records({
+            limit: pageSize,
+            ...omitUndefined({ roomId: options.room, sessionId: options.session }),
+          }),
+          limit,
         ),
         ['id', 'direction', 'side', 'endedAt', 'seconds', 'priceMicro', 'currency'],
         'No records.',
@@ -46,20 +52,20 @@ export const usage: readonly Leaf[] = [
   },
   {
     usage: 'spend',
-    says: 'Limits of money and minutes, and how much of each is used now.',
-    options: { '--room <room>': 'with the limit of this room' },
+    description: 'Print the limits of spend and minutes, and their current use.',
+    options: { '--room <room>': 'include the limit of this room' },
     examples: ['usage spend'],
     async run({ out, client }, _args, { room }: { room?: string }) {
       out.table(
-        (await client().usage.spend(defined({ roomId: room }))).limits,
+        (await client().usage.spend(omitUndefined({ roomId: room }))).limits,
         ['scope', 'used', 'allowed', 'currency', 'state'],
-        'Nothing has a limit.',
+        'No limits.',
       );
     },
   },
   {
     usage: 'limit <room> <micro>',
-    says: 'What a room may cost, ever, in millionths of the currency’s unit; none takes the limit away.',
+    description: 'Limit the total spend of a room, in millionths of the currency unit; none removes the limit.',
     examples: ['usage limit room_3q2-7wAAQkV1bWJlclBhcn 5000000'],
     async run({ out, client }, [roomId = '', micro = '']) {
       out.table(

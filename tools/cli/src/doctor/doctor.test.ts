@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 
 describe('doctor', () => {
-  const findings = async (
+  const runDoctor = async (
     env: Record<string, string> = {},
   ): Promise<{ code: number | null; states: Record<string, string>; out: string }> => {
     const { code, out } = await shell.run(['doctor', '--json'], { env });
@@ -24,16 +24,16 @@ describe('doctor', () => {
       code,
       out,
       states: Object.fromEntries(
-        (JSON.parse(out) as { what: string; state: string }[]).map(({ what, state }) => [what, state]),
+        (JSON.parse(out) as { check: string; state: string }[]).map(({ check, state }) => [check, state]),
       ),
     };
   };
 
-  it('finds nothing wrong where nothing is, and changes nothing', async () => {
+  it('reports no fault of a working deployment, and changes nothing', async () => {
     await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
     const before = await stage.counts();
-    const { code, states } = await findings();
-    // The stage is of no version.
+    const { code, states } = await runDoctor();
+    // The test API has no version.
     expect(states).toEqual({
       address: 'ok',
       TLS: 'ok',
@@ -50,41 +50,44 @@ describe('doctor', () => {
     expect(await stage.counts()).toEqual(before);
   });
 
-  it('says when nobody answers, or something else does', async () => {
-    expect(await findings({ PARTYLINE_URL: 'http://127.0.0.1:9' })).toMatchObject({
+  it('fails when the address does not respond or is not a Partyline API', async () => {
+    expect(await runDoctor({ PARTYLINE_URL: 'http://127.0.0.1:9' })).toMatchObject({
       code: 1,
       states: { address: 'fail' },
     });
-    expect(await findings({ PARTYLINE_URL: `${stage.url}/docs` })).toMatchObject({
+    expect(await runDoctor({ PARTYLINE_URL: `${stage.url}/docs` })).toMatchObject({
       code: 1,
       states: { address: 'fail' },
     });
   });
 
-  it('says when the key is not taken, and which scopes one has', async () => {
-    expect(await findings({ PARTYLINE_KEY: newKey() })).toMatchObject({
+  it('fails when the key is rejected, and lists the scopes of a valid one', async () => {
+    expect(await runDoctor({ PARTYLINE_KEY: newKey() })).toMatchObject({
       code: 1,
       states: { address: 'ok', key: 'fail' },
     });
-    const reader = newKey();
-    await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: reader, numbers: [] });
+    const readOnlyKey = newKey();
+    await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: readOnlyKey, numbers: [] });
     await stage.store.prisma.api_key.update({
-      where: { id: reader.split('_')[2] ?? '' },
+      where: { id: readOnlyKey.split('_')[2] ?? '' },
       data: { scopes: ['rooms:read'] },
     });
-    const { out, states, code } = await findings({ PARTYLINE_KEY: reader });
-    expect(out).toContain('good, for rooms:read"');
+    const { out, states, code } = await runDoctor({ PARTYLINE_KEY: readOnlyKey });
+    expect(out).toContain('valid for rooms:read"');
     expect([states['endpoints'], code]).toEqual(['unknown', 0]);
   });
 
-  it('says when a hang-up is owed for too long', async () => {
+  it('fails when a hang-up is unconfirmed for too long', async () => {
     const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Stuck' } });
     await stage.store.pool.query(
-      `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at, owed_at, owed_reason) VALUES ('leg_stuck', 'ten_ours', $1, 'inbound', 'ending', now(), now() - interval '5 minutes', 'alone')`,
+      `INSERT INTO leg
+         (id, tenant_id, session_id, kind, state, deadline_at, hangup_requested_at, hangup_reason)
+       VALUES
+         ('leg_stuck', 'ten_ours', $1, 'inbound', 'ending', now(), now() - interval '5 minutes', 'alone')`,
       [body.session.id],
     );
     try {
-      const { code, states, out } = await findings();
+      const { code, states, out } = await runDoctor();
       expect([code, states['hang-ups']]).toEqual([1, 'fail']);
       expect(out).toContain('leg_stuck');
     } finally {

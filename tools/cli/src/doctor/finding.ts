@@ -1,11 +1,12 @@
-/** What one check found. */
+/** The result of one check of `doctor`. */
 export interface Finding {
-  readonly what: string;
-  /** `unknown`: it could not be looked at, and `says` why. */
+  /** The name of the check. */
+  readonly check: string;
+  /** `unknown`: the check could not be made, and `message` states why. */
   readonly state: 'ok' | 'warn' | 'fail' | 'unknown';
-  readonly says: string;
-  /** The next step. */
-  readonly next?: string;
+  readonly message: string;
+  /** The next step, as a sentence. */
+  readonly fix?: string;
 }
 
-export type Found = (finding: Finding) => void;
+export type ReportFinding = (finding: Finding) => void;

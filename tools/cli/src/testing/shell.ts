@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 const MAIN = new URL('../main.ts', import.meta.url).pathname;
 
-interface Ran {
+interface RunResult {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
@@ -14,34 +14,37 @@ interface Ran {
 export interface Shell {
   readonly home: string;
   readonly start: (args: readonly string[]) => ChildProcessWithoutNullStreams;
-  readonly run: (args: readonly string[], given?: { env?: Record<string, string>; input?: string }) => Promise<Ran>;
+  readonly run: (
+    args: readonly string[],
+    options?: { env?: Record<string, string>; input?: string },
+  ) => Promise<RunResult>;
 }
 
-/** The real command, as a process of its own, with a home of its own and nothing of ours in its environment. */
+/** Runs the real command in a child process, with an empty home folder and no inherited environment but PATH. */
 export function openShell(env: Readonly<Record<string, string>> = {}): Shell {
   const home = mkdtempSync(join(tmpdir(), 'partyline-cli-'));
-  const start = (args: readonly string[], more: Record<string, string> = {}): ChildProcessWithoutNullStreams =>
+  const start = (args: readonly string[], extraEnv: Record<string, string> = {}): ChildProcessWithoutNullStreams =>
     spawn(process.execPath, ['--conditions=@partyline/source', MAIN, ...args], {
-      env: { PATH: process.env['PATH'], HOME: home, ...env, ...more },
+      env: { PATH: process.env['PATH'], HOME: home, ...env, ...extraEnv },
     });
   return {
     home,
     start,
-    run: (args, given = {}) =>
+    run: (args, options = {}) =>
       new Promise((resolve, reject) => {
-        const child = start(args, given.env);
+        const child = start(args, options.env);
         let [out, err] = ['', ''];
         child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
         child.stderr.on('data', (bytes: Buffer) => (err += bytes.toString()));
         child.on('error', reject);
         child.on('close', (code) => resolve({ code, out, err }));
-        child.stdin.end(given.input ?? '');
+        child.stdin.end(options.input ?? '');
       }),
   };
 }
 
-/** Words as a shell makes them of a line: quotes, and variables. */
-export function wordsOf(line: string, variables: Readonly<Record<string, string>>): string[] {
+/** Splits a line into words as a shell does, with quotes and variables. */
+export function splitWords(line: string, variables: Readonly<Record<string, string>>): string[] {
   const expand = (text: string): string =>
     text.replaceAll(/\$(\w+)/g, (_, name: string) => variables[name] ?? `unset-${name}`);
   return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(

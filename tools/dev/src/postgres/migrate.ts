@@ -4,11 +4,12 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { inWorkspace } from '../workspace.ts';
+import { applyFunctions, functionsFolder } from './functions.ts';
 
-/** The advisory lock `prisma migrate deploy` itself takes: the two exclude each other. */
+/** The advisory lock that `prisma migrate deploy` takes: both commands exclude each other. */
 const LOCK = 72_707_369;
 
-/** As Prisma makes it, so that `prisma migrate` on a networked machine reads and continues our history. */
+/** The table as Prisma creates it, so that `prisma migrate deploy` reads and continues the same history. */
 const HISTORY_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
   id VARCHAR(36) PRIMARY KEY NOT NULL,
   checksum VARCHAR(64) NOT NULL,
@@ -21,21 +22,28 @@ const HISTORY_TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
 )`;
 
 interface Migration {
-  name: string;
-  sql: string;
-  checksum: string;
+  readonly name: string;
+  readonly sql: string;
+  /** SHA-256 of the file, hexadecimal. */
+  readonly checksum: string;
 }
 
-interface Applied {
-  migration_name: string;
-  checksum: string;
-  finished_at: Date | null;
+interface AppliedMigration {
+  readonly migration_name: string;
+  readonly checksum: string;
+  readonly finished_at: Date | null;
 }
 
-/** Where the repository keeps its migrations. */
+/** The folders that `migrate` reads. */
+interface Sources {
+  readonly migrations?: string;
+  readonly functions?: string;
+}
+
+/** The folder of the migrations: `<timestamp>_<name>/migration.sql`. */
 export const migrationsFolder = inWorkspace('prisma/migrations');
 
-/** Reads the migrations of a folder in the order they apply. */
+/** Reads the migrations of a folder in the order in which they apply. */
 export async function readMigrations(folder = migrationsFolder): Promise<Migration[]> {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { withFileTypes: true });
@@ -49,10 +57,13 @@ export async function readMigrations(folder = migrationsFolder): Promise<Migrati
 }
 
 /**
- * Applies the migrations a database has not got, without Prisma's downloaded engine; returns their names.
- * Safe to run from several processes at once: one applies, the others wait and find nothing to do.
+ * Applies the migrations that a database lacks, then the SQL functions whose files changed; returns their names.
+ * Needs no Prisma engine. Safe to run from several processes at once: one applies, the others wait and find nothing to do.
  */
-export async function migrate(databaseUrl: string, folder = migrationsFolder): Promise<string[]> {
+export async function migrate(
+  databaseUrl: string,
+  { migrations: folder = migrationsFolder, functions = functionsFolder }: Sources = {},
+): Promise<string[]> {
   const migrations = await readMigrations(folder);
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
@@ -60,32 +71,46 @@ export async function migrate(databaseUrl: string, folder = migrationsFolder): P
   try {
     await client.query('SELECT pg_advisory_lock($1)', [LOCK]);
     await client.query(HISTORY_TABLE);
-    const history = await client.query<Applied>(
+    const history = await client.query<AppliedMigration>(
       'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL',
     );
     const known = new Map(history.rows.map((row) => [row.migration_name, row]));
+    assertKnownHistory(history.rows, migrations);
     for (const migration of migrations) {
       if (isApplied(migration, known.get(migration.name))) continue;
       await apply(client, migration);
       applied.push(migration.name);
     }
+    applied.push(...(await applyFunctions(client, functions)));
   } finally {
-    // Ending the session gives the lock back.
+    // The end of the database session releases the lock.
     await client.end();
   }
   return applied;
 }
 
-function isApplied(migration: Migration, row: Applied | undefined): boolean {
+function assertKnownHistory(history: readonly AppliedMigration[], migrations: readonly Migration[]): void {
+  const names = new Set(migrations.map(({ name }) => name));
+  const unknown = history.find(({ migration_name }) => !names.has(migration_name));
+  if (unknown === undefined) return;
+  throw new Error(
+    `This database has the migration ${unknown.migration_name}, which this version of Partyline does not have. ` +
+      'Databases of unreleased or newer versions cannot be migrated. Create an empty database and run again.',
+  );
+}
+
+function isApplied(migration: Migration, row: AppliedMigration | undefined): boolean {
   if (!row) return false;
   if (!row.finished_at) {
     throw new Error(
-      `Migration ${migration.name} failed on this database before. Repair what it left half done, delete its row from _prisma_migrations, and run again.`,
+      `Migration ${migration.name} failed on this database before. ` +
+        'Repair its partial changes, delete its row from _prisma_migrations, and run again.',
     );
   }
   if (row.checksum !== migration.checksum) {
     throw new Error(
-      `Migration ${migration.name} was edited after this database applied it. Restore the file and put the change in a new migration (npm run migration:new).`,
+      `Migration ${migration.name} was edited after this database applied it. ` +
+        'Restore the file and put the change in a new migration (npm run migration:new).',
     );
   }
   return true;
@@ -99,30 +124,29 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     migration.name,
   ]);
   try {
-    // One simple query: the server runs a whole file as one implicit transaction.
+    // One simple query: the server runs the whole file as one implicit transaction.
     await client.query(migration.sql);
   } catch (error) {
-    // A migration that opened its own transaction leaves it aborted; the note below needs a clean session.
+    // A migration that opened its own transaction leaves it aborted; the update below needs a clean session.
     await client.query('ROLLBACK');
     await client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, String(error)]);
     throw new Error(
       `Migration ${migration.name} failed: ${String(error)}. Correct it and delete its row from _prisma_migrations.`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
   await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id]);
 }
 
+const USAGE = `npm run migrate: applies missing migrations and changed SQL functions to the database of DATABASE_URL.
+Set DATABASE_URL, for example to postgresql://user:password@127.0.0.1:5432/partyline.`;
+
 if (import.meta.main) {
   const url = process.env.DATABASE_URL;
-  const asked = process.argv.slice(2).some((each) => each === '--help' || each === '-h');
-  if (!url || asked) {
-    console[asked ? 'log' : 'error'](
-      'npm run migrate: applies to the database of DATABASE_URL whatever migrations it lacks. Set it, e.g. to postgresql://user:password@127.0.0.1:5432/partyline.',
-    );
-    process.exit(asked ? 0 : 2);
+  const wantsHelp = process.argv.slice(2).some((argument) => argument === '--help' || argument === '-h');
+  if (!url || wantsHelp) {
+    console[wantsHelp ? 'log' : 'error'](USAGE);
+    process.exit(wantsHelp ? 0 : 2);
   }
   try {
     const applied = await migrate(url);

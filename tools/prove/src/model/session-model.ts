@@ -1,7 +1,7 @@
 import { isClosed, isUp, LEG_KINDS, type LegKind } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { canJoin, END_REASONS } from '@partyline/domain/session';
-import { closeHandle, decideEnd, learnHandle, moveLeg, settle } from '@partyline/conference/sessions/settle-session';
+import { closeHandle, decideEnd, attachProviderId, moveLeg, settle } from '@partyline/conference/sessions/settle-session';
 import type { LegRow, SessionView } from '@partyline/store/sessions/session-lock';
 import fc from 'fast-check';
 import { NEW_LEG, NEW_SESSION } from '../simulation/database/new-rows.ts';
@@ -84,7 +84,7 @@ export function newView(clocks: {
       ends_at: null,
       expires_at: null,
       idle_days: null,
-      look_at: null,
+      expiry_check_at: null,
       external_id: null,
       metadata: {},
       version: 1,
@@ -152,7 +152,7 @@ function apply(view: SessionView, each: Exclude<Happening, { kind: 'crash' }>): 
         closeHandle(target, each.handle, verdict('success', 'completed'), view.now);
       return view;
     case 'learn':
-      if (target !== undefined) learnHandle(target, each.handle, `${each.handle} of ${target.id}`);
+      if (target !== undefined) attachProviderId(target, each.handle, `${each.handle} of ${target.id}`);
       return view;
     case 'tick':
       return { ...view, now: new Date(view.now.getTime() + each.seconds * 1000) };
@@ -197,12 +197,12 @@ function check(before: SessionView, after: SessionView): void {
     must(was?.state !== 'ended' || each.state === 'ended', `${each.id} came back from its end`);
     must(was?.state !== 'ending' || each.state === 'ending' || each.state === 'ended', `${each.id} is owed no more`);
     must(
-      each.state !== 'ending' || (each.owed_at !== null && each.owed_reason !== null),
+      each.state !== 'ending' || (each.hangup_requested_at !== null && each.hangup_reason !== null),
       `${each.id} is ending and nobody knows since when`,
     );
     const neverMade = each.kind === 'outbound' && each.dialled_at === null && each.voice_call_id === null;
     must(
-      each.state !== 'ended' || was?.state === 'ended' || isClosed(each, each.sip_over_at !== null) || neverMade,
+      each.state !== 'ended' || was?.state === 'ended' || isClosed(each, each.sip_ended_at !== null) || neverMade,
       `${each.id} ended with a side that was not seen closed`,
     );
   }

@@ -113,7 +113,7 @@ function compareBilling({ database: { tables }, ledger }: System, violate: Viola
  */
 function checkLookedUp(leg: LegRow, entry: Entry, seconds: number, violate: Violate): void {
   const most = Math.ceil((leg.media_closed_at!.getTime() - entry.createdAt) / 1000);
-  const seen = leg.media_missed_at === null ? entry.endedAt! : Math.min(entry.endedAt!, leg.media_missed_at.getTime());
+  const seen = leg.media_missing_since === null ? entry.endedAt! : Math.min(entry.endedAt!, leg.media_missing_since.getTime());
   const least = Math.ceil((seen - (leg.joined_at ?? leg.answered_at ?? leg.media_closed_at!).getTime()) / 1000);
   if (seconds > most + 1 || seconds < least - 1)
     violate(

@@ -4,15 +4,15 @@ import { dialOut } from '@partyline/conference/legs/dial-out';
 import { hangUpLeg } from '@partyline/conference/hang-ups/hang-up-leg';
 import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
-import type { Again, Handlers } from '@partyline/jobs/work';
+import type { RetryLater, Handlers } from '@partyline/jobs/work';
 
-const again = (result: string | { againMs: number }): Again => (typeof result === 'string' ? undefined : result);
+const again = (result: string | { againMs: number }): RetryLater => (typeof result === 'string' ? undefined : { retryAfterMs: result.againMs });
 
-/** Which use-case does which job, as in apps/dial-orchestrator/src/handlers.ts: a tool may not import an app. */
+/** Which use-case does which job, as in apps/dial-orchestrator/src/job-handlers.ts: a tool may not import an app. */
 export const handlers = (deps: Deps, onError: (error: unknown) => void): Handlers => {
   const noted =
-    <P>(handle: (payload: P) => Promise<Again | void>) =>
-    async (payload: P): Promise<Again | void> => {
+    <P>(handle: (payload: P) => Promise<RetryLater | void>) =>
+    async (payload: P): Promise<RetryLater | void> => {
       try {
         return await handle(payload);
       } catch (error) {

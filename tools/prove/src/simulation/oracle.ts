@@ -132,11 +132,11 @@ export class Oracle {
       if (after === undefined || after.state === before?.state) continue;
       if (before?.state === 'ended') this.#violate('I12', null, `leg ${id} went from ended to ${after.state}`);
       if (after.state === 'ended') this.#closed(after);
-      if (after.state === 'ending' && after.owed_reason === 'room-full' && this.#isFull(after))
+      if (after.state === 'ending' && after.hangup_reason === 'room-full' && this.#isFull(after))
         this.#turnedAway.add(id);
       if (
         after.state === 'ending' &&
-        (after.owed_reason === 'replaced' || after.owed_reason === 'too-many-connections') &&
+        (after.hangup_reason === 'replaced' || after.hangup_reason === 'too-many-connections') &&
         this.#gaveWay(after)
       )
         this.#turnedAway.add(id);
@@ -162,7 +162,7 @@ export class Oracle {
   }
 
   /** Has the same person a connection that the vendor made later than the one that was let go for it, or two others whose times we were not told? */
-  #gaveWay({ id, session_id, participant_id, media_connection_id, owed_reason }: LegRow): boolean {
+  #gaveWay({ id, session_id, participant_id, media_connection_id, hangup_reason }: LegRow): boolean {
     const { tables } = this.#system.database;
     const { connections } = this.#system.video;
     const madeAt = (connection: string | null): number =>
@@ -170,7 +170,7 @@ export class Oracle {
     const theirs = (tables.legsOfSession.get(session_id ?? '') ?? [])
       .map((each) => tables.legs.get(each)!)
       .filter((each) => each.id !== id && each.participant_id === participant_id);
-    if (owed_reason === 'too-many-connections')
+    if (hangup_reason === 'too-many-connections')
       return theirs.filter(({ state }) => state !== 'ended' && state !== 'ending').length >= 2;
     return theirs.some((each) => madeAt(each.media_connection_id) > madeAt(media_connection_id));
   }

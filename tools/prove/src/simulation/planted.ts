@@ -88,7 +88,7 @@ export const PLANTED: readonly Mutation[] = [
         return {
           ...answer,
           rows: answer.rows.map((row) =>
-            Number(row['asks']) >= 2 && row['state'] === 'ending' ? { ...row, lease_until: new Date(8e15) } : row,
+            Number(row['hangup_attempts']) >= 2 && row['state'] === 'ending' ? { ...row, lease_until: new Date(8e15) } : row,
           ),
         };
       }),
@@ -151,7 +151,7 @@ export const PLANTED: readonly Mutation[] = [
       store: withStatements(deps.store, async (query, run) => {
         const answer = await run(query);
         if (query.name !== 'lock-leg') return answer;
-        return { ...answer, rows: answer.rows.map((row) => ({ ...row, lease_until: null, asked_at: null })) };
+        return { ...answer, rows: answer.rows.map((row) => ({ ...row, lease_until: null, hangup_attempted_at: null })) };
       }),
     }),
   },
@@ -163,7 +163,7 @@ export const PLANTED: readonly Mutation[] = [
     deps: (deps, system) => ({
       ...deps,
       store: withStatements(deps.store, async (query, run) => {
-        if (query.name !== 'use-jti') return run(query);
+        if (query.name !== 'use-webhook-token') return run(query);
         const used = usedOf(system);
         const first = !used.has(query.values![0]);
         used.add(query.values![0]);
@@ -206,7 +206,7 @@ export const PLANTED: readonly Mutation[] = [
             voice: {
               getCall: async (callId) => ({
                 callId,
-                rings: null,
+                calledNumber: null,
                 over: true,
                 event: {
                   kind: 'call',

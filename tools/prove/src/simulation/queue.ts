@@ -1,6 +1,6 @@
-import { backOffMs, CATALOGUE, LANES, WORKER_LOCK, type JobName, type Lane } from '@partyline/jobs/catalogue';
+import { jobBackoffMs, CATALOGUE, LANES, WORKER_LOCK, type JobName, type Lane } from '@partyline/jobs/catalogue';
 import type { Jobs } from '@partyline/jobs/enqueue';
-import type { Again, Handlers } from '@partyline/jobs/work';
+import type { RetryLater, Handlers } from '@partyline/jobs/work';
 import type { Life } from './process.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -169,9 +169,9 @@ export class SimQueue {
   }
 
   async #handle(worker: Worker, job: Job, run: number): Promise<void> {
-    let outcome: { again: Again | void } | { error: unknown };
+    let outcome: { again: RetryLater | void } | { error: unknown };
     try {
-      const handle = worker.handlers[job.name] as (payload: object) => Promise<Again | void>;
+      const handle = worker.handlers[job.name] as (payload: object) => Promise<RetryLater | void>;
       outcome = { again: await handle(job.payload) };
     } catch (error) {
       outcome = { error };
@@ -184,14 +184,14 @@ export class SimQueue {
     this.#dispatch(job.lane);
   }
 
-  #settle(job: Job, run: number, outcome: { again: Again | void } | { error: unknown }): void {
+  #settle(job: Job, run: number, outcome: { again: RetryLater | void } | { error: unknown }): void {
     // Flushed, taken over by another worker, or Redis is away: then nothing is written, and the lock runs out.
     if (this.down || this.#jobs.get(job.id) !== job || job.run !== run || job.state !== 'active') return;
     if ('error' in outcome) {
       job.attempts += 1;
       if (job.attempts >= CATALOGUE[job.name].attempts) this.#jobs.delete(job.id);
-      else this.#delay(job, backOffMs(job.attempts));
-    } else if (outcome.again) this.#delay(job, outcome.again.againMs);
+      else this.#delay(job, jobBackoffMs(job.attempts));
+    } else if (outcome.again) this.#delay(job, outcome.again.retryAfterMs);
     else this.#jobs.delete(job.id);
   }
 

@@ -3,7 +3,7 @@ import type { Deps } from '@partyline/conference/deps';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
-import { purgeExpired, SERVED_KINDS } from '@partyline/store/reconciliation/due-work';
+import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/due-work';
 import type { Tables } from './database/tables.ts';
 import type { Life } from './process.ts';
 import type { Random } from './random.ts';
@@ -112,8 +112,8 @@ export function startSweeps({
       INVENTORY_MS / 6,
       () => plan.inventory(deps),
       () => {
-        if (live.size === 0 && tables.strays.size === 0 && tables.legsUp.size === 0) return Infinity;
-        return tables.turns.get('inventory')?.free_at.getTime() ?? 0;
+        if (live.size === 0 && tables.orphanCalls.size === 0 && tables.legsUp.size === 0) return Infinity;
+        return tables.leases.get('inventory')?.available_at.getTime() ?? 0;
       },
     );
   }
@@ -131,7 +131,7 @@ export function startSweeps({
   );
   timer(
     PURGE_MS,
-    () => Promise.all(SERVED_KINDS.map((kind) => purgeExpired(deps.store, kind, 10_000))),
+    () => Promise.all(PURGE_KINDS.map((kind) => purgeExpired(deps.store, kind, 10_000))),
     () => (tables.tokens.size > 1_000 ? 0 : Infinity),
   );
   return () => {
@@ -155,7 +155,7 @@ function owedAt(tables: Tables): number {
   const look = (when: Date | null): void => {
     if (when !== null && when.getTime() < at) at = when.getTime();
   };
-  for (const id of tables.settleOwed) look(tables.sessions.get(id)!.settle_owed_at);
+  for (const id of tables.settleOwed) look(tables.sessions.get(id)!.settle_due_at);
   for (const id of tables.running) {
     const session = tables.sessions.get(id)!;
     look(session.due_at);
@@ -163,9 +163,9 @@ function owedAt(tables: Tables): number {
     look(tables.tenants.get(session.tenant_id)?.suspended_at ?? null);
   }
   for (const id of tables.ending) look(tables.sessions.get(id)!.ending_at);
-  for (const id of tables.bridgeOwed) look(tables.sessions.get(id)!.bridge_owed_at);
+  for (const id of tables.bridgeOwed) look(tables.sessions.get(id)!.bridge_due_at);
   for (const id of tables.unadmitted) look(tables.legs.get(id)!.deadline_at);
-  for (const id of tables.legsEnding) look(tables.legs.get(id)!.owed_at);
+  for (const id of tables.legsEnding) look(tables.legs.get(id)!.hangup_requested_at);
   for (const id of tables.toDial) look(tables.legs.get(id)!.created_at);
   for (const id of tables.dialling) look(new Date((tables.legs.get(id)!.dialled_at?.getTime() ?? 0) + UNHEARD_MS));
   return at + GRACE_MS;

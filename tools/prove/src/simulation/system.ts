@@ -1,4 +1,4 @@
-import { takeDigits } from '@partyline/conference/callers/submit-pin';
+import { submitPin } from '@partyline/conference/callers/submit-pin';
 import { answerCall, answerRung } from '@partyline/conference/callers/answer-call';
 import { applyLegEvent } from '@partyline/conference/legs/apply-leg-event';
 import { applySessionEvent } from '@partyline/conference/legs/apply-media-event';
@@ -369,7 +369,7 @@ export class System {
       case 'answer-rung':
         return answerRung(deps, token, hook.legId, hook.call);
       case 'digits':
-        return takeDigits(deps, token, { legId: hook.legId, tryNo: hook.tryNo }, hook.input);
+        return submitPin(deps, token, { legId: hook.legId, tryNo: hook.tryNo }, hook.input);
       case 'voice-event':
         return (await applyLegEvent(deps, { via: 'callback', token }, hook.event, hook.legId)) === 'ignored'
           ? 'ignored'

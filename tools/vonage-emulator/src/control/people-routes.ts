@@ -1,13 +1,13 @@
-/** Callers dial, listen, key and hang up; phones are given their behaviour. */
+/** Control routes of callers (dial, key, hang up) and of phones (set behaviour). */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { createPerson, viewPerson } from '../people/persons.ts';
-import { digitsOf, type Person, type World } from '../world.ts';
+import { toDigits, type Person, type World } from '../world.ts';
 import { keyDigits } from '../voice/keys.ts';
 import { endLeg } from '../voice/legs.ts';
-import { applicationOf, receiveCall } from '../voice/receive-call.ts';
+import { findApplicationId, receiveCall } from '../voice/receive-call.ts';
 import type { PhoneView, TimelineEvent } from '../views.ts';
-import { awaited, Refused, type Control } from './await.ts';
+import { longPoll, ControlError, type ControlContext } from './long-poll.ts';
 
 const dialBody = z.object({ from: z.string().min(1), to: z.string().min(1) });
 const keyBody = z.object({ digits: z.string().regex(/^[0-9*#]+$/) });
@@ -18,35 +18,38 @@ const behaviourBody = z.object({
   hangUpAfterMs: z.number().nonnegative().optional(),
 });
 
-function personOf(world: World, params: unknown): Person {
+function findPerson(world: World, params: unknown): Person {
   const { id } = params as { id: string };
   const person = world.people.get(id);
-  if (person === undefined) throw new Refused(404, `nobody has the id ${id}`);
+  if (person === undefined) throw new ControlError(404, `No caller or phone call has the id ${id}.`);
   return person;
 }
 
-function dial(world: World, input: z.output<typeof dialBody>): Person {
-  if (applicationOf(world, input.to) === undefined)
-    throw new Refused(404, `${input.to} is not linked to an application`);
-  const { person, party } = createPerson(world, 'caller', digitsOf(input.from), digitsOf(input.to));
-  party.note('dialled');
+function dialNumber(world: World, input: z.output<typeof dialBody>): Person {
+  if (findApplicationId(world, input.to) === undefined)
+    throw new ControlError(
+      404,
+      `The number ${input.to} is not linked to an application. Add it to "numbers" in the configuration.`,
+    );
+  const { person, party } = createPerson(world, 'caller', toDigits(input.from), toDigits(input.to));
+  party.recordEvent('dialled');
   const call = receiveCall(world, {
     kind: 'voice-inbound',
     endpointType: 'phone',
-    from: digitsOf(input.from),
+    from: toDigits(input.from),
     to: input.to,
     party,
   });
-  if (call === undefined) throw new Refused(404, 'not linked');
+  if (call === undefined) throw new ControlError(404, `The number ${input.to} is not linked to an application.`);
   person.leg = call.leg;
   person.callId = call.leg.uuid;
   call.ring();
   return person;
 }
 
-const numberOf = (params: unknown): string => {
+const readPhoneNumber = (params: unknown): string => {
   const { number } = params as { number: string };
-  return number.startsWith('sip') ? number : digitsOf(number);
+  return number.startsWith('sip') ? number : toDigits(number);
 };
 
 function viewPhone(world: World, number: string): PhoneView {
@@ -54,52 +57,54 @@ function viewPhone(world: World, number: string): PhoneView {
   return { number, behaviour: world.phones.get(number) ?? { mode: 'answer' }, calls: calls.map(viewPerson) };
 }
 
-async function awaitEvent(world: World, request: FastifyRequest): Promise<TimelineEvent> {
-  const person = personOf(world, request.params);
+async function awaitTimelineEvent(world: World, request: FastifyRequest): Promise<TimelineEvent> {
+  const person = findPerson(world, request.params);
   const { event, after } = eventQuery.parse(request.query);
   const find = (): TimelineEvent | undefined => person.timeline.find((one) => one.event === event && one.seq > after);
-  const found = await awaited(world, request, () => find() ?? (person.state === 'ended' ? 'over' : undefined));
-  // Nothing comes after the end: say so now, and not when the time is up.
-  if (found === 'over') throw new Refused(410, `the call ended (${person.endReason ?? ''}) without another "${event}"`);
+  const found = await longPoll(world, request, () => find() ?? (person.state === 'ended' ? 'over' : undefined));
+  // No event follows the end of a call: reject at once instead of at the timeout.
+  if (found === 'over')
+    throw new ControlError(410, `The call ended (${person.endReason ?? ''}) without another "${event}" event.`);
   return found;
 }
 
 /** Adds the routes of callers and phones. */
-export function addPeopleRoutes({ app, world }: Control): void {
-  app.post('/emulator/callers', (request) => viewPerson(dial(world(), dialBody.parse(request.body ?? {}))));
+export function addPeopleRoutes({ app, world }: ControlContext): void {
+  app.post('/emulator/callers', (request) => viewPerson(dialNumber(world(), dialBody.parse(request.body ?? {}))));
   app.get('/emulator/callers', () => [...world().people.values()].map(viewPerson));
-  app.get('/emulator/callers/:id', (request) => viewPerson(personOf(world(), request.params)));
-  app.get('/emulator/callers/:id/await', (request) => awaitEvent(world(), request));
+  app.get('/emulator/callers/:id', (request) => viewPerson(findPerson(world(), request.params)));
+  app.get('/emulator/callers/:id/await', (request) => awaitTimelineEvent(world(), request));
   app.post('/emulator/callers/:id/key', (request) => {
-    const person = personOf(world(), request.params);
+    const person = findPerson(world(), request.params);
     const { digits } = keyBody.parse(request.body ?? {});
-    if (person.state !== 'answered') throw new Refused(409, `the call is ${person.state}`);
-    person.leg.party.note('keyed', { text: digits });
+    if (person.state !== 'answered')
+      throw new ControlError(409, `Digits need an answered call: the call is ${person.state}.`);
+    person.leg.party.recordEvent('keyed', { text: digits });
     keyDigits(world(), person.leg, digits);
     return viewPerson(person);
   });
   app.post('/emulator/callers/:id/answer', (request) => {
-    const person = personOf(world(), request.params);
+    const person = findPerson(world(), request.params);
     if (person.state !== 'ringing' || person.pickUp === undefined)
-      throw new Refused(409, `no phone rings: the call is ${person.state}`);
+      throw new ControlError(409, `Only a ringing phone can be answered: the call is ${person.state}.`);
     person.pickUp();
     return viewPerson(person);
   });
   app.post('/emulator/callers/:id/hangup', (request) => {
-    const person = personOf(world(), request.params);
+    const person = findPerson(world(), request.params);
     endLeg(world(), person.leg, { reason: 'hung-up', by: 'user' });
     return viewPerson(person);
   });
   app.put('/emulator/phones/:number', (request) => {
-    const number = numberOf(request.params);
+    const number = readPhoneNumber(request.params);
     world().phones.set(number, behaviourBody.parse(request.body ?? {}));
     return viewPhone(world(), number);
   });
-  app.get('/emulator/phones/:number', (request) => viewPhone(world(), numberOf(request.params)));
+  app.get('/emulator/phones/:number', (request) => viewPhone(world(), readPhoneNumber(request.params)));
   app.get('/emulator/phones/:number/await', (request) => {
-    const number = numberOf(request.params);
+    const number = readPhoneNumber(request.params);
     const { count } = z.looseObject({ count: z.coerce.number().int().positive().default(1) }).parse(request.query);
-    return awaited(world(), request, () => {
+    return longPoll(world(), request, () => {
       const { calls } = viewPhone(world(), number);
       return calls.length >= count ? calls[calls.length - 1] : undefined;
     });

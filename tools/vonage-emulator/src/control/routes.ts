@@ -1,4 +1,6 @@
-/** The control API, /emulator/…: people, browsers, the ledger, the logs, faults, clock and configuration. */
+/**
+ * The control API under /emulator: people, browsers, ledger, logs, faults, clock, configuration.
+ */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { patchConfig } from '../config.ts';
@@ -6,9 +8,9 @@ import { readLedger } from '../ledger/meter.ts';
 import type { World } from '../world.ts';
 import { viewConversations } from '../voice/conversations.ts';
 import { viewSession } from '../video/sessions.ts';
-import { awaited, Refused, type Control } from './await.ts';
+import { longPoll, ControlError, type ControlContext } from './long-poll.ts';
 import { addPeopleRoutes } from './people-routes.ts';
-import { addVideoControl } from './video-routes.ts';
+import { addVideoControlRoutes } from './video-routes.ts';
 
 const logQuery = z.object({
   after: z.coerce.number().default(0),
@@ -20,7 +22,7 @@ const logQuery = z.object({
   status: z.coerce.number().optional(),
 });
 
-interface Line {
+interface LogLine {
   seq: number;
   url: string;
   status?: number;
@@ -30,7 +32,7 @@ interface Line {
   account?: string;
 }
 
-function matching<T extends Line>(log: T[], request: FastifyRequest): T[] {
+function filterLog<T extends LogLine>(log: T[], request: FastifyRequest): T[] {
   const query = logQuery.parse(request.query);
   return log.filter(
     (line) =>
@@ -53,44 +55,45 @@ const legFilter = z.object({
   accountKey: z.string().optional(),
 });
 
-function addObservation({ app, world }: Control): void {
+function addObservationRoutes({ app, world }: ControlContext): void {
   app.get('/emulator/ledger', (request) => readLedger(world(), legFilter.parse(request.query)));
   app.get('/emulator/ledger/await', (request) => {
     const { up } = z.looseObject({ up: z.coerce.number().int().nonnegative() }).parse(request.query);
     const filter = legFilter.parse(request.query);
-    return awaited(world(), request, () => {
+    return longPoll(world(), request, () => {
       const ledger = readLedger(world(), filter);
       return ledger.up === up ? ledger : undefined;
     });
   });
-  app.get('/emulator/webhooks', (request) => matching(world().webhookLog, request));
+  app.get('/emulator/webhooks', (request) => filterLog(world().webhookLog, request));
   app.get('/emulator/webhooks/await', (request) =>
-    awaited(world(), request, () => matching(world().webhookLog, request).find((line) => line.outcome !== 'pending')),
+    longPoll(world(), request, () => filterLog(world().webhookLog, request).find((line) => line.outcome !== 'pending')),
   );
-  app.get('/emulator/requests', (request) => matching(world().restLog, request));
+  app.get('/emulator/requests', (request) => filterLog(world().restLog, request));
   app.get('/emulator/requests/await', (request) =>
-    awaited(world(), request, () => matching(world().restLog, request)[0]),
+    longPoll(world(), request, () => filterLog(world().restLog, request)[0]),
   );
   app.get('/emulator/conversations', () => viewConversations(world()));
   app.get('/emulator/conversations/await', (request) => {
     const wanted = z
       .looseObject({ name: z.string(), members: z.coerce.number().int().nonnegative().default(2) })
       .parse(request.query);
-    return awaited(world(), request, () =>
+    return longPoll(world(), request, () =>
       viewConversations(world()).find((one) => one.name === wanted.name && one.members.length === wanted.members),
     );
   });
   app.get('/emulator/sessions', () => [...world().sessions.values()].map(viewSession));
 }
 
-async function advance({ clock, board }: World, body: unknown): Promise<{ now: number }> {
+async function advanceClock({ clock, changes: changes }: World, body: unknown): Promise<{ now: number }> {
   const { advanceMs } = z.object({ advanceMs: z.number().nonnegative() }).parse(body ?? {});
-  if (clock.mode === 'real') throw new Refused(409, 'the clock is real: start with clock "virtual" to advance it');
-  await clock.advance(advanceMs, () => board.settled());
+  if (clock.mode === 'real')
+    throw new ControlError(409, 'The clock is real. Start the emulator with clock "virtual" to advance it.');
+  await clock.advance(advanceMs, () => changes.waitUntilIdle());
   return { now: clock.now() };
 }
 
-function addSettings({ app, world, reset }: Control): void {
+function addSettingsRoutes({ app, world, reset }: ControlContext): void {
   app.get('/emulator/health', () => ({ ok: true, now: world().clock.now() }));
   app.get('/emulator/faults', () => world().faults.current());
   app.put('/emulator/faults', (request) => world().faults.set(request.body ?? {}));
@@ -104,16 +107,16 @@ function addSettings({ app, world, reset }: Control): void {
   app.get('/emulator/clock', () => ({
     mode: world().clock.mode,
     now: world().clock.now(),
-    timers: world().clock.pending(),
+    timers: world().clock.countTimers(),
   }));
-  app.post('/emulator/clock', (request) => advance(world(), request.body));
+  app.post('/emulator/clock', (request) => advanceClock(world(), request.body));
   app.post('/emulator/reset', () => reset().then(() => ({ ok: true })));
 }
 
 /** Adds the control API. */
-export function addControlRoutes(control: Control): void {
-  addObservation(control);
-  addSettings(control);
+export function addControlRoutes(control: ControlContext): void {
+  addObservationRoutes(control);
+  addSettingsRoutes(control);
   addPeopleRoutes(control);
-  addVideoControl(control);
+  addVideoControlRoutes(control);
 }

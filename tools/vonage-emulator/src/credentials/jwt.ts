@@ -1,25 +1,25 @@
-/** JWT in the two forms the vendor uses: HS256 (OpenTok, webhooks) and RS256 (applications). */
+/** JWT in the two forms that Vonage uses: HS256 (OpenTok, webhooks) and RS256 (applications). */
 import { createHmac, createVerify, timingSafeEqual } from 'node:crypto';
 
 type Claims = { [name: string]: unknown };
 
-const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-const hmac = (input: string, secret: string): Buffer => createHmac('sha256', secret).update(input).digest();
+const encodeJson = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+const computeHmac = (input: string, secret: string): Buffer => createHmac('sha256', secret).update(input).digest();
 
 /** Signs claims with a shared secret. */
 export function signHs256(claims: Claims, secret: string): string {
-  const input = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
-  return `${input}.${hmac(input, secret).toString('base64url')}`;
+  const input = `${encodeJson({ alg: 'HS256', typ: 'JWT' })}.${encodeJson(claims)}`;
+  return `${input}.${computeHmac(input, secret).toString('base64url')}`;
 }
 
-interface Parts {
+interface JwtParts {
   alg: string;
   claims: Claims;
   input: string;
   signature: Buffer;
 }
 
-function parse(token: string): Parts | undefined {
+function parseJwt(token: string): JwtParts | undefined {
   const [header, body, signature, ...rest] = token.split('.');
   if (header === undefined || body === undefined || signature === undefined || rest.length > 0) return undefined;
   try {
@@ -31,31 +31,33 @@ function parse(token: string): Parts | undefined {
   }
 }
 
-/** Claims without any check: only to find which key to check with. */
-export const peek = (token: string): Claims | undefined => parse(token)?.claims;
+/** Returns the unverified claims. Use them only to select the key to verify with. */
+export const decodeClaims = (token: string): Claims | undefined => parseJwt(token)?.claims;
 
-/** The claims, when an HS256 signature holds. */
+/** Returns the claims when the HS256 signature is valid. */
 export function verifyHs256(token: string, secret: string): Claims | undefined {
-  const parts = parse(token);
+  const parts = parseJwt(token);
   if (parts === undefined || parts.alg !== 'HS256') return undefined;
-  const expected = hmac(parts.input, secret);
+  const expected = computeHmac(parts.input, secret);
   return expected.length === parts.signature.length && timingSafeEqual(expected, parts.signature)
     ? parts.claims
     : undefined;
 }
 
-/** The claims, when an RS256 signature holds. */
+/** Returns the claims when the RS256 signature is valid. */
 export function verifyRs256(token: string, publicKeyPem: string): Claims | undefined {
-  const parts = parse(token);
+  const parts = parseJwt(token);
   if (parts === undefined || parts.alg !== 'RS256') return undefined;
   try {
-    const holds = createVerify('RSA-SHA256').update(parts.input).verify(publicKeyPem, parts.signature);
-    return holds ? parts.claims : undefined;
+    const isValid = createVerify('RSA-SHA256').update(parts.input).verify(publicKeyPem, parts.signature);
+    return isValid ? parts.claims : undefined;
   } catch {
-    return undefined; // an unusable key verifies nothing
+    return undefined; // the configured key is not a usable PEM
   }
 }
 
-/** True when `exp` lies ahead (60 s of leeway is not given: the SDKs mint 5 to 15 minutes). */
-export const unexpired = (claims: Claims, nowMs: number): boolean =>
+/**
+ * True when `exp` is in the future. There is no leeway: the SDKs create tokens for 5 to 15 minutes.
+ */
+export const isUnexpired = (claims: Claims, nowMs: number): boolean =>
   typeof claims.exp === 'number' && claims.exp * 1000 > nowMs;

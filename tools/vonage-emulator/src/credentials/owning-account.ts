@@ -1,8 +1,10 @@
-/** Whose something is, where several customers of the vendor are played at once. */
+/** Finds the Vonage account that owns an application or project. */
 import type { Account, EmulatorConfig } from '../config.ts';
 
-/** The account of an application (by id) or of an OpenTok project (by key); the first account when nothing says otherwise. */
-export function owningAccount(config: EmulatorConfig, id: string): Account {
+/**
+ * Takes an application id or a project key. Returns the first account when no owner is configured.
+ */
+export function findOwningAccount(config: EmulatorConfig, id: string): Account {
   const owned =
     config.applications.find((application) => application.id === id) ??
     config.projects.find((project) => project.apiKey === id);

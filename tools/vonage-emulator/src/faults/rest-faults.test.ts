@@ -1,43 +1,49 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NUMBER, setStage, type Stage } from '../testing/test-harness.ts';
+import { NUMBER, startHarness, type Harness } from '../testing/test-harness.ts';
 import type { FaultsInput } from './schema.ts';
 
-let stage: Stage;
+let harness: Harness;
 beforeAll(async () => {
-  stage = await setStage({ clock: 'virtual' });
+  harness = await startHarness({ clock: 'virtual' });
 });
-afterEach(() => stage.fresh());
-afterAll(() => stage.close());
+afterEach(() => harness.reset());
+afterAll(() => harness.close());
 
 const call = async (): Promise<string> => {
-  const { uuid } = await stage.vonage.voice.createOutboundCall({
+  const { uuid } = await harness.vonage.voice.createOutboundCall({
     to: [{ type: 'phone', number: '447700900200' }],
     from: { type: 'phone', number: NUMBER },
     ncco: [{ action: 'conversation', name: 'r' }],
   } as never);
-  await stage.client.advanceClock(1_000);
+  await harness.client.advanceClock(1_000);
   return uuid;
 };
-const up = async (): Promise<number> => (await stage.client.ledger()).up;
+const countLegsUp = async (): Promise<number> => (await harness.client.ledger()).up;
 
-/** So long that whoever answers at all has answered, and how long silence is listened to once it is known that the request has come. */
-const [PATIENT_MS, SILENCE_MS] = [30_000, 1_000];
+const MAX_REPLY_WAIT_MS = 30_000;
+/** Time after the arrival of a request within which no reply counts as silence. */
+const MAX_SILENT_WAIT_MS = 1_000;
 
-/** A hang-up by plain HTTP with our own patience, which begins to end when the request has come: status, 'closed' or 'silent'. */
+/**
+ * Hangs up by plain HTTP. The timeout starts when the request has arrived. Returns a status,
+ * 'closed' or 'silent'.
+ */
 async function hangUp(
   uuid: string,
-  come: Promise<unknown> = Promise.resolve(),
-  patienceMs = PATIENT_MS,
+  requestArrived: Promise<unknown> = Promise.resolve(),
+  timeoutMs = MAX_REPLY_WAIT_MS,
 ): Promise<number | string> {
-  // A throwaway PUT by the SDK shows which Authorization to use.
-  const authorization = (await stage.client.restLog({ route: 'create-call' })).at(-1)?.headers.authorization ?? '';
-  const patience = new AbortController();
-  void come.then(() => AbortSignal.timeout(patienceMs).addEventListener('abort', () => patience.abort()));
-  return fetch(`${stage.emulator.url}/v1/calls/${uuid}`, {
+  // Reuses the Authorization header of the SDK's last request.
+  const authorization = (await harness.client.restLog({ route: 'create-call' })).at(-1)?.headers.authorization ?? '';
+  const abortController = new AbortController();
+  void requestArrived.then(() =>
+    AbortSignal.timeout(timeoutMs).addEventListener('abort', () => abortController.abort()),
+  );
+  return fetch(`${harness.emulator.url}/v1/calls/${uuid}`, {
     method: 'PUT',
     headers: { authorization, 'content-type': 'application/json' },
     body: '{"action":"hangup"}',
-    signal: patience.signal,
+    signal: abortController.signal,
   }).then(
     (reply) => reply.status,
     (error: Error) => (error.name === 'AbortError' ? 'silent' : 'closed'),
@@ -45,13 +51,16 @@ async function hangUp(
 }
 
 type Rest = NonNullable<FaultsInput['rest']>[number];
-const hangUpUnder = async (fault: Rest['fault'], patienceMs: number): Promise<{ saw: number | string; up: number }> => {
+const hangUpWithFault = async (
+  fault: Rest['fault'],
+  timeoutMs: number,
+): Promise<{ outcome: number | string; up: number }> => {
   const uuid = await call();
-  await stage.client.setFaults({ rest: [{ route: 'hangup', fault, next: 1 }] });
-  const come = stage.client.awaitRequest({ route: 'hangup' });
-  const saw = await hangUp(uuid, come, patienceMs);
-  await come;
-  return { saw, up: await up() };
+  await harness.client.setFaults({ rest: [{ route: 'hangup', fault, next: 1 }] });
+  const requestArrived = harness.client.awaitRequest({ route: 'hangup' });
+  const outcome = await hangUp(uuid, requestArrived, timeoutMs);
+  await requestArrived;
+  return { outcome, up: await countLegsUp() };
 };
 
 describe('REST faults on the hang-up', () => {
@@ -73,84 +82,88 @@ describe('REST faults on the hang-up', () => {
     ['500', 500, 1],
     ['502', 502, 1],
     ['503', 503, 1],
-  ])('%s: the caller sees %s and %i legs stay up', async (fault, saw, left) => {
-    expect(await hangUpUnder(fault, saw === 'silent' ? SILENCE_MS : PATIENT_MS)).toEqual({ saw, up: left });
+  ])('%s: the client observes %s and %i legs stay up', async (fault, outcome, left) => {
+    expect(await hangUpWithFault(fault, outcome === 'silent' ? MAX_SILENT_WAIT_MS : MAX_REPLY_WAIT_MS)).toEqual({
+      outcome,
+      up: left,
+    });
   });
 
-  it('bites the next N only, and only its route', async () => {
+  it('apply to the next N requests of their route only', async () => {
     const uuid = await call();
-    await stage.client.setFaults({ rest: [{ route: 'hangup', fault: '500', next: 1 }] });
-    expect((await stage.vonage.voice.getCall(uuid)).status).toBe('answered');
+    await harness.client.setFaults({ rest: [{ route: 'hangup', fault: '500', next: 1 }] });
+    expect((await harness.vonage.voice.getCall(uuid)).status).toBe('answered');
     expect([await hangUp(uuid), await hangUp(uuid)]).toEqual([500, 204]);
-    expect(await up()).toBe(0);
+    expect(await countLegsUp()).toBe(0);
   });
 
-  it('hangs for a while by the clock, then does as it was asked', async () => {
+  it('hang with delayMs: the request takes effect after the delay on the clock', async () => {
     const uuid = await call();
-    await stage.client.setFaults({ rest: [{ route: 'hangup', fault: 'hang', delayMs: 1_000 }] });
-    const { timers } = await stage.client.clock();
-    const come = async (): Promise<void> => {
-      await expect.poll(async () => (await stage.client.clock()).timers).toBe(timers + 1);
+    await harness.client.setFaults({ rest: [{ route: 'hangup', fault: 'hang', delayMs: 1_000 }] });
+    const { timers } = await harness.client.clock();
+    const requestArrived = async (): Promise<void> => {
+      await expect.poll(async () => (await harness.client.clock()).timers).toBe(timers + 1);
     };
-    expect(await hangUp(uuid, come(), SILENCE_MS)).toBe('silent');
-    expect(await up()).toBe(1);
-    await stage.client.advanceClock(1_000);
-    expect(await up()).toBe(0);
+    expect(await hangUp(uuid, requestArrived(), MAX_SILENT_WAIT_MS)).toBe('silent');
+    expect(await countLegsUp()).toBe(1);
+    await harness.client.advanceClock(1_000);
+    expect(await countLegsUp()).toBe(0);
   });
 });
 
-describe('lasting habits of the Voice API', () => {
-  it('answers 400 to an early PUT, and 204 later (contract §0.14)', async () => {
+describe('switches of the REST APIs', () => {
+  it('earlyPut400Ms: returns 400 for an early PUT and 204 later', async () => {
     const uuid = await call();
-    await stage.client.setFaults({ switches: { earlyPut400Ms: 2_000 } });
+    await harness.client.setFaults({ switches: { earlyPut400Ms: 2_000 } });
     expect(await hangUp(uuid)).toBe(400);
-    await stage.client.advanceClock(1_000);
+    await harness.client.advanceClock(1_000);
     expect(await hangUp(uuid)).toBe(204);
   });
 
-  it('says 204 to a hang-up and keeps the leg alive; says 404 to a live leg', async () => {
+  it('hangupKeepsLegAlive returns 204, hangup404WhileLive and get404WhileLive return 404, for a live leg', async () => {
     const uuid = await call();
-    await stage.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
-    expect([await hangUp(uuid), await up()]).toEqual([204, 1]);
-    await stage.client.setFaults({ switches: { hangup404WhileLive: true, get404WhileLive: true } });
-    expect([await hangUp(uuid), await up()]).toEqual([404, 1]);
-    await expect(stage.vonage.voice.getCall(uuid)).rejects.toThrow(/404/);
-    await stage.client.resetFaults();
-    expect([await hangUp(uuid), await up()]).toEqual([204, 0]);
+    await harness.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    expect([await hangUp(uuid), await countLegsUp()]).toEqual([204, 1]);
+    await harness.client.setFaults({ switches: { hangup404WhileLive: true, get404WhileLive: true } });
+    expect([await hangUp(uuid), await countLegsUp()]).toEqual([404, 1]);
+    await expect(harness.vonage.voice.getCall(uuid)).rejects.toThrow(/404/);
+    await harness.client.resetFaults();
+    expect([await hangUp(uuid), await countLegsUp()]).toEqual([204, 0]);
   });
 
-  it('leaves live legs out of the list', async () => {
+  it('listOmitsLive: omits live legs from the list', async () => {
     await call();
-    expect(await stage.vonage.voice.search({})).toMatchObject({ count: 1 });
-    await stage.client.setFaults({ switches: { listOmitsLive: true } });
-    expect(await stage.vonage.voice.search({})).toMatchObject({ count: 0 });
+    expect(await harness.vonage.voice.search({})).toMatchObject({ count: 1 });
+    await harness.client.setFaults({ switches: { listOmitsLive: true } });
+    expect(await harness.vonage.voice.search({})).toMatchObject({ count: 0 });
   });
 
-  it('leaves live connections out of the list of their session', async () => {
-    const { sessionId } = await stage.vonage.video.createSession({});
-    await stage.client.joinWebrtc({ sessionId, token: stage.vonage.video.generateClientToken(sessionId) });
-    // The SDK has no such request; a throwaway one of its shows which Authorization to use.
-    await expect(stage.vonage.video.disconnectClient(sessionId, 'nobody')).rejects.toThrow();
-    const { url, headers } = (await stage.client.restLog({ route: 'disconnect' })).at(-1)!;
-    const listed = async (): Promise<unknown> =>
+  it("listOmitsConnections: omits live connections from their session's list", async () => {
+    const { sessionId } = await harness.vonage.video.createSession({});
+    await harness.client.joinWebrtc({ sessionId, token: harness.vonage.video.generateClientToken(sessionId) });
+    // The SDK cannot list connections: this reuses the URL and Authorization of a failed
+    // disconnect.
+    await expect(harness.vonage.video.disconnectClient(sessionId, 'unknown')).rejects.toThrow();
+    const { url, headers } = (await harness.client.restLog({ route: 'disconnect' })).at(-1)!;
+    const countListed = async (): Promise<unknown> =>
       (
         (await (
-          await fetch(`${stage.emulator.url}${url.replace('/nobody', '')}`, {
+          await fetch(`${harness.emulator.url}${url.replace('/unknown', '')}`, {
             headers: { authorization: headers['authorization'] ?? '' },
           })
         ).json()) as { count: number }
       ).count;
-    expect(await listed()).toBe(1);
-    await stage.client.setFaults({ switches: { listOmitsConnections: true } });
-    expect(await listed()).toBe(0);
-    await stage.client.resetFaults();
-    expect(await listed()).toBe(1);
+    expect(await countListed()).toBe(1);
+    await harness.client.setFaults({ switches: { listOmitsConnections: true } });
+    expect(await countListed()).toBe(0);
+    await harness.client.resetFaults();
+    expect(await countListed()).toBe(1);
   });
 
-  it('refuses a fault document it does not understand', async () => {
+  it('rejects an unknown fault and an unknown field', async () => {
     await expect(
-      stage.client.setFaults({ rest: [{ route: 'hangup', fault: 'gremlins' as never }] }),
+      harness.client.setFaults({ rest: [{ route: 'hangup', fault: 'gremlins' as never }] }),
     ).rejects.toMatchObject({ status: 400 });
-    await expect(stage.client.setFaults({ swiches: {} } as never)).rejects.toMatchObject({ status: 400 });
+    await expect(harness.client.setFaults({ swiches: {} } as never)).rejects.toMatchObject({ status: 400 });
   });
 });

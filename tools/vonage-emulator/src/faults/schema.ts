@@ -1,8 +1,8 @@
-/** Every fault the emulator can play, as one document: `PUT /emulator/faults` (contract, emulator checklist). */
+/** The fault document of `PUT /emulator/faults` (contract, emulator checklist). */
 import { z } from 'zod';
 
-/** How often a rule bites: the next N matching times, or always; each time with `probability`. */
-const often = {
+/** A rule applies to the next N matching events, or to all; each time with `probability`. */
+const frequencyFields = {
   next: z.int().positive().optional(),
   probability: z.number().min(0).max(1).optional(),
 };
@@ -21,25 +21,24 @@ const webhookKinds = [
 ] as const;
 
 const webhookFaultSchema = z.strictObject({
-  /** Which webhooks; 'any' is all of them. */
   kind: z.enum([...webhookKinds, 'any']).default('any'),
   /** Narrows to one event: a voice status ('completed') or a video event ('streamCreated'). */
   event: z.string().optional(),
   fault: z.enum([
-    'drop', // never sent; we believe it was
+    'drop', // not sent, but counted as delivered
     'duplicate', // sent twice
-    'reorder', // held back until the next webhook of any kind has gone
-    'delay', // held for delayMs on the clock
-    'timeout', // sent nowhere and counted as timed out, so retry and fallback follow
+    'reorder', // delayed until the next webhook of any kind has been sent
+    'delay', // delayed by delayMs on the emulator's clock
+    'timeout', // not sent and counted as timed out, so that retry and fallback follow
     'unsigned', // no Authorization header
     'wrong-payload-hash',
     'stale-iat', // 30 days old
-    'replayed-jti', // the jti of the webhook signed before
+    'replayed-jti', // the jti of the previous signed webhook
     'wrong-application-id',
     'wrong-secret',
   ]),
   delayMs: z.number().nonnegative().optional(),
-  ...often,
+  ...frequencyFields,
 });
 
 const restKinds = [
@@ -71,14 +70,14 @@ const restKinds = [
 const restFaultSchema = z.strictObject({
   route: z.enum([...restKinds, 'any']).default('any'),
   fault: z.enum([
-    'hang', // no reply and no effect for delayMs, then as usual; no delayMs: for ever
-    'reset', // socket closed, no effect
-    'refuse', // the same on the wire as reset: a listening port cannot refuse one route
+    'hang', // no reply and no effect for delayMs, then normal; without delayMs: never a reply
+    'reset', // no effect, the socket closes
+    'refuse', // same as reset: a listening port cannot refuse one route
     'not-applied-silent', // no effect, no reply
     'applied-silent', // full effect, no reply
     'applied-reset', // full effect, then the socket closes
     'non-json', // full effect, an HTML body with status 200
-    '204-no-effect', // 204, and nothing happens
+    '204-no-effect', // no effect, status 204
     '400',
     '401',
     '403',
@@ -90,28 +89,31 @@ const restFaultSchema = z.strictObject({
     '503',
   ]),
   delayMs: z.number().nonnegative().optional(),
-  ...often,
+  ...frequencyFields,
 });
 
-/** Lasting habits of the vendor, as opposed to accidents. */
+/** Persistent deviations of the platform, in contrast to single faults. */
 const switchesSchema = z.strictObject({
-  /** PUT /v1/calls/:uuid is 400 within this many ms of creation (contract §0.14); 0 is off. */
+  /** PUT /v1/calls/:uuid returns 400 within this many ms of creation (contract §0.14). 0: off. */
   earlyPut400Ms: z.number().nonnegative().default(0),
-  /** 204 to a hang-up, and the leg stays alive. */
+  /** A hang-up returns 204 and the leg stays live. */
   hangupKeepsLegAlive: z.boolean().default(false),
-  /** 404 to a hang-up of a live leg. */
+  /** A hang-up of a live leg returns 404. */
   hangup404WhileLive: z.boolean().default(false),
-  /** 404 to a GET of a live leg. */
+  /** A GET of a live leg returns 404. */
   get404WhileLive: z.boolean().default(false),
-  /** GET /v1/calls leaves live legs out. */
+  /** GET /v1/calls omits live legs. */
   listOmitsLive: z.boolean().default(false),
-  /** The list of a video session's connections leaves live ones out. */
+  /** The connection list of a video session omits live connections. */
   listOmitsConnections: z.boolean().default(false),
   /** The `completed` event is never sent. */
   neverSendsCompleted: z.boolean().default(false),
-  /** The answer URL counts as timed out, whatever it says. */
+  /** Every answer webhook counts as timed out. */
   answerTimesOut: z.boolean().default(false),
-  /** DTMF callback body: as the input was written, always new, or always legacy (contract §3). */
+  /**
+   * DTMF callback body: by the form of the input action, always new, or always legacy (contract
+   * §3).
+   */
   dtmfForm: z.enum(['by-type', 'new', 'legacy']).default('by-type'),
   /** Leg uuids with or without dashes (contract §3). */
   uuidForm: z.enum(['dashed', 'undashed']).default('dashed'),

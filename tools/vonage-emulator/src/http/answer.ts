@@ -1,10 +1,10 @@
-/** What a REST handler gives back, so that faults can be played between it and the wire. */
+/** A REST handler's result. Faults are applied between it and the network. */
 export interface Answer {
   status: number;
   body?: unknown;
 }
 
-/** A refusal with the vendor's status and body. */
+/** An error reply with Vonage's status and body. */
 export class RestError extends Error {
   readonly status: number;
   readonly body: unknown;
@@ -19,11 +19,11 @@ export class RestError extends Error {
 export const ok = (body: unknown): Answer => ({ status: 200, body });
 export const noContent: Answer = { status: 204 };
 
-/** OpenTok's error shape (`code`, `message`, `description`). */
+/** Creates an error in OpenTok's shape (`code`, `message`, `description`). */
 export const videoError = (status: number, message: string): RestError =>
   new RestError(status, { code: status, message, description: message });
 
-/** Voice's error shape. */
+/** Creates an error in the Voice API's shape. */
 export const voiceError = (status: number, title: string, detail = title): RestError =>
   new RestError(status, {
     type: status === 400 ? 'BAD_REQUEST' : `https://developer.vonage.com/api-errors#${status}`,

@@ -1,29 +1,29 @@
-/** Puts a vendor route on the server: logs the request, plays the faults, sends the answer. */
+/** Adds Vonage routes to the server: applies faults, logs the request, sends the answer. */
 import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ZodError } from 'zod';
 import type { RestFault, RestKind } from '../faults/schema.ts';
-import { append, type World } from '../world.ts';
-import { askedBy } from '../credentials/rest-auth.ts';
+import { appendToLog, type World } from '../world.ts';
+import { readClaimedAccount } from '../credentials/rest-auth.ts';
 import { RestError, type Answer } from './answer.ts';
 
-export interface Call {
+export interface RestRequest {
   params: Record<string, string>;
   query: Record<string, string>;
   body: unknown;
   headers: IncomingHttpHeaders;
 }
 
-export interface Route {
+export interface RestRoute {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
-  kind: RestKind | ((call: Call) => RestKind);
-  handle: (call: Call) => Answer | Promise<Answer>;
+  kind: RestKind | ((restRequest: RestRequest) => RestKind);
+  handle: (restRequest: RestRequest) => Answer | Promise<Answer>;
 }
 
-async function run(route: Route, call: Call): Promise<Answer> {
+async function runHandler(route: RestRoute, restRequest: RestRequest): Promise<Answer> {
   try {
-    return await route.handle(call);
+    return await route.handle(restRequest);
   } catch (error) {
     if (error instanceof RestError) return { status: error.status, body: error.body };
     if (error instanceof ZodError) {
@@ -42,12 +42,12 @@ async function run(route: Route, call: Call): Promise<Answer> {
   }
 }
 
-type Played = { answer?: Answer; wire: 'send' | 'silence' | 'reset' | 'html' };
+type FaultOutcome = { answer?: Answer; wire: 'send' | 'silence' | 'reset' | 'html' };
 
-/** Statuses a fault can put in place of the real one. */
+/** Statuses that a fault can return instead of the real one. */
 type FaultStatus = Extract<RestFault['fault'], `${number}`>;
 
-const refusal = (status: FaultStatus): Answer => {
+const buildFaultAnswer = (status: FaultStatus): Answer => {
   const title = STATUS_CODES[status] ?? 'Error';
   return {
     status: Number(status),
@@ -61,26 +61,31 @@ const refusal = (status: FaultStatus): Answer => {
   };
 };
 
-async function play(world: World, route: Route, call: Call, fault: RestFault | undefined): Promise<Played> {
+async function applyFault(
+  world: World,
+  route: RestRoute,
+  restRequest: RestRequest,
+  fault: RestFault | undefined,
+): Promise<FaultOutcome> {
   const kind = fault?.fault;
   switch (kind) {
     case undefined:
-      return { answer: await run(route, call), wire: 'send' };
+      return { answer: await runHandler(route, restRequest), wire: 'send' };
     case 'hang':
       if (fault?.delayMs === undefined) return { wire: 'silence' };
       await world.clock.delay(fault.delayMs);
-      return { answer: await run(route, call), wire: 'send' };
+      return { answer: await runHandler(route, restRequest), wire: 'send' };
     case 'not-applied-silent':
       return { wire: 'silence' };
     case 'reset':
     case 'refuse':
       return { wire: 'reset' };
     case 'applied-silent':
-      return { answer: await run(route, call), wire: 'silence' };
+      return { answer: await runHandler(route, restRequest), wire: 'silence' };
     case 'applied-reset':
-      return { answer: await run(route, call), wire: 'reset' };
+      return { answer: await runHandler(route, restRequest), wire: 'reset' };
     case 'non-json':
-      return { answer: await run(route, call), wire: 'html' };
+      return { answer: await runHandler(route, restRequest), wire: 'html' };
     case '204-no-effect':
       return { answer: { status: 204 }, wire: 'send' };
     case '400':
@@ -92,57 +97,57 @@ async function play(world: World, route: Route, call: Call, fault: RestFault | u
     case '500':
     case '502':
     case '503':
-      return { answer: refusal(kind), wire: 'send' };
+      return { answer: buildFaultAnswer(kind), wire: 'send' };
     default:
-      throw new TypeError(`unknown fault ${String(kind satisfies never)}`);
+      throw new TypeError(`Unknown fault: ${String(kind satisfies never)}`);
   }
 }
 
-function put(reply: FastifyReply, played: Played): FastifyReply | void {
-  if (played.wire === 'html') return reply.code(200).type('text/html').send('<html><body>Bad gateway</body></html>');
-  if (played.wire === 'send' && played.answer !== undefined) {
-    const { status, body } = played.answer;
+function sendAnswer(reply: FastifyReply, outcome: FaultOutcome): FastifyReply | void {
+  if (outcome.wire === 'html') return reply.code(200).type('text/html').send('<html><body>Bad gateway</body></html>');
+  if (outcome.wire === 'send' && outcome.answer !== undefined) {
+    const { status, body } = outcome.answer;
     return body === undefined
       ? reply.code(status).send()
       : reply.code(status).type('application/json').send(JSON.stringify(body));
   }
   reply.hijack();
-  if (played.wire === 'reset') reply.raw.destroy();
+  if (outcome.wire === 'reset') reply.raw.destroy();
 }
 
-/** Adds one vendor route. */
-export function addRoute(app: FastifyInstance, current: () => World, route: Route): void {
+/** Adds one Vonage route. */
+export function addRoute(app: FastifyInstance, current: () => World, route: RestRoute): void {
   app.route({
     method: route.method,
     url: route.path,
     handler: async (request: FastifyRequest, reply) => {
       const world = current();
-      const call: Call = {
-        params: request.params as Call['params'],
-        query: request.query as Call['query'],
+      const restRequest: RestRequest = {
+        params: request.params as RestRequest['params'],
+        query: request.query as RestRequest['query'],
         body: request.body,
         headers: request.headers,
       };
-      const kind = typeof route.kind === 'function' ? route.kind(call) : route.kind;
-      const fault = world.faults.forRest(kind);
-      const played = await play(world, route, call, fault);
-      const replied = played.wire === 'send' || played.wire === 'html';
-      append(world.restLog, {
+      const kind = typeof route.kind === 'function' ? route.kind(restRequest) : route.kind;
+      const fault = world.faults.selectRestFault(kind);
+      const outcome = await applyFault(world, route, restRequest, fault);
+      const hasReply = outcome.wire === 'send' || outcome.wire === 'html';
+      appendToLog(world.restLog, {
         seq: (world.sequence += 1),
         at: world.clock.now(),
         route: kind,
-        account: askedBy(request.headers),
+        account: readClaimedAccount(request.headers),
         method: request.method,
         url: request.url,
         headers: request.headers as Record<string, string>,
         body: request.body,
         fault: fault?.fault,
-        ...(replied
-          ? { status: played.wire === 'html' ? 200 : played.answer?.status, response: played.answer?.body }
+        ...(hasReply
+          ? { status: outcome.wire === 'html' ? 200 : outcome.answer?.status, response: outcome.answer?.body }
           : {}),
       });
-      world.board.changed();
-      return put(reply, played) ?? reply;
+      world.changes.notify();
+      return sendAnswer(reply, outcome) ?? reply;
     },
   });
 }

@@ -1,4 +1,4 @@
-/** The one HTTP server: vendor routes and control API on one loopback port. */
+/** The HTTP server: Vonage routes and control API on one loopback port. */
 import Fastify, { type FastifyInstance } from 'fastify';
 import { ZodError } from 'zod';
 import { addControlRoutes } from '../control/routes.ts';
@@ -7,7 +7,7 @@ import { addVoiceRoutes } from '../voice/routes.ts';
 import type { World } from '../world.ts';
 
 /** The SDKs send empty JSON bodies and content types without a body (contract §2, muteStream). */
-function tolerantParsers(app: FastifyInstance): void {
+function addTolerantParsers(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
     done(null, Object.fromEntries(new URLSearchParams(body as string))),
@@ -23,17 +23,17 @@ function tolerantParsers(app: FastifyInstance): void {
   });
 }
 
-/** Builds the server; it does not listen yet. */
+/** Creates the server. It does not listen yet. */
 export function createServer(world: () => World, reset: () => Promise<void>): FastifyInstance {
   const app = Fastify({
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     bodyLimit: 1_048_576,
-    // A hanging request (a fault) must not hold up the end of the process.
+    // A request that hangs (a fault) must not delay the exit of the process.
     forceCloseConnections: true,
   });
-  tolerantParsers(app);
+  addTolerantParsers(app);
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    if (error instanceof ZodError) return reply.code(400).send({ error: 'not understood', issues: error.issues });
+    if (error instanceof ZodError) return reply.code(400).send({ error: 'Invalid request', issues: error.issues });
     return reply.code(error.statusCode ?? 500).send({ error: error.message, message: error.message });
   });
   addVideoRoutes(app, world);

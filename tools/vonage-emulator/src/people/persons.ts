@@ -1,8 +1,8 @@
-/** Simulated people: a timeline of what each one sees and hears. */
+/** Simulated people. Each has a timeline of what happens on the call. */
 import type { Party, Person, World } from '../world.ts';
 import type { PersonView } from '../views.ts';
 
-/** Makes a person who is about to be on a call; the leg is put in by whoever makes it. */
+/** Creates a person. The caller of this function sets `leg` and `callId` once the leg exists. */
 export function createPerson(
   world: World,
   kind: 'caller' | 'phone',
@@ -21,19 +21,19 @@ export function createPerson(
   world.people.set(person.id, person);
   const party: Party = {
     personId: person.id,
-    note(event, detail = {}) {
+    recordEvent(event, detail = {}) {
       person.timeline.push({ seq: person.timeline.length + 1, at: world.clock.now(), event, ...detail });
       if (event === 'answered') person.state = 'answered';
       if (event === 'joined' || event === 'waiting') person.conversation = detail.conversation;
       if (event === 'left') person.conversation = undefined;
       if (event === 'ended') Object.assign(person, { state: 'ended', endReason: detail.reason });
-      world.board.changed();
+      world.changes.notify();
     },
   };
   return { person, party };
 }
 
-/** The person without its leg. */
+/** Returns the person as the control API shows it. */
 export function viewPerson({ leg: _leg, pickUp: _pickUp, ...view }: Person): PersonView {
   return view;
 }

@@ -1,4 +1,4 @@
-/** The parts of the `opentok` SDK that the tests call: it ships no types, and its callbacks are (error, value). */
+/** Types for the parts of the `opentok` SDK that the tests use: the SDK has none. */
 declare module 'opentok' {
   type Done<T = unknown> = (error: Error | null, value?: T) => void;
 

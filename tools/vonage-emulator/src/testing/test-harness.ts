@@ -1,13 +1,13 @@
-/** What the tests share: an emulator in this process, a customer's webhook server, and the vendor's own SDKs. */
+/** Test harness: an emulator in this process, a customer's webhook server, and the Vonage SDKs. */
 import { generateKeyPairSync } from 'node:crypto';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { Vonage } from '@vonage/server-sdk';
 import OpenTok from 'opentok';
-import type { EmulatorConfigInput, EmulatorConfigPatch } from '../config.ts';
+import type { EmulatorConfigInput } from '../config.ts';
 import { EmulatorClient } from '../control-client.ts';
 import { createEmulator, type Emulator } from '../emulator.ts';
 
-export const keys = generateKeyPairSync('rsa', {
+export const applicationKeys = generateKeyPairSync('rsa', {
   modulusLength: 2048,
   publicKeyEncoding: { type: 'spki', format: 'pem' },
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -29,29 +29,32 @@ export interface Hook {
   body: Record<string, unknown>;
 }
 
-/** A reply to one webhook: JSON, or a status, or both. */
+/** The reply to one webhook. Default: status 200 with an empty body. */
 export interface Reply {
   status?: number;
   json?: unknown;
   text?: string;
 }
 
-export interface Stage {
+export interface Harness {
   emulator: Emulator;
   client: EmulatorClient;
   hooksUrl: string;
-  /** Every webhook the customer's server got, in order of arrival. */
+  /** Every webhook that the customer's server received, in order of arrival. */
   hooks: Hook[];
-  /** How the customer's server answers, by path; a function sees the webhook. */
-  on: Map<string, (hook: Hook) => Reply>;
+  /** Replies of the customer's server, by path. */
+  replies: Map<string, (hook: Hook) => Reply>;
   opentok: OpenTok;
   vonage: Vonage;
-  /** Forgets all calls, hooks, answers and faults: between tests. */
-  fresh(): Promise<void>;
+  /** Deletes all calls, hooks, replies and faults, between tests. */
+  reset(): Promise<void>;
   close(): Promise<void>;
 }
 
-async function customerServer(hooks: Hook[], on: Stage['on']): Promise<{ server: FastifyInstance; url: string }> {
+async function startCustomerServer(
+  hooks: Hook[],
+  replies: Harness['replies'],
+): Promise<{ server: FastifyInstance; url: string }> {
   const server = Fastify({ forceCloseConnections: true });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
@@ -66,7 +69,7 @@ async function customerServer(hooks: Hook[], on: Stage['on']): Promise<{ server:
       body: raw === '' ? {} : (JSON.parse(raw) as Hook['body']),
     };
     hooks.push(hook);
-    const answer = on.get(hook.path)?.(hook) ?? {};
+    const answer = replies.get(hook.path)?.(hook) ?? {};
     return reply
       .code(answer.status ?? 200)
       .type('application/json')
@@ -75,38 +78,50 @@ async function customerServer(hooks: Hook[], on: Stage['on']): Promise<{ server:
   return { server, url: await server.listen({ host: '127.0.0.1', port: 0 }) };
 }
 
-/** Sets the stage: one application with one number, one legacy project, callbacks to the customer's server. */
-export async function setStage(config: EmulatorConfigInput = {}, patch: EmulatorConfigPatch = {}): Promise<Stage> {
+/** Parts of the emulator's configuration that a test may override. */
+export type HarnessOptions = Pick<EmulatorConfigInput, 'clock' | 'limits' | 'rates' | 'timings'>;
+
+/**
+ * Starts an emulator with one application, one number and one legacy project, and a webhook server
+ * that receives their callbacks. Rate limits are off by default.
+ */
+export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
   const hooks: Hook[] = [];
-  const on: Stage['on'] = new Map();
-  const { server, url } = await customerServer(hooks, on);
+  const replies: Harness['replies'] = new Map();
+  const { server, url } = await startCustomerServer(hooks, replies);
   const video = { sessionCallbackUrl: `${url}/session`, sipCallbackUrl: `${url}/sip` };
   const emulator = await createEmulator({
     account: ACCOUNT,
     projects: [{ apiKey: PROJECT, apiSecret: PROJECT_SECRET, ...video }],
-    applications: [{ id: APP, publicKey: keys.publicKey, answerUrl: `${url}/answer`, eventUrl: `${url}/event`, video }],
+    applications: [
+      { id: APP, publicKey: applicationKeys.publicKey, answerUrl: `${url}/answer`, eventUrl: `${url}/event`, video },
+    ],
     numbers: [{ e164: `+${NUMBER}`, applicationId: APP }],
-    ...config,
-    limits: { enabled: false, ...config.limits },
-    timings: { talkMsPerCharacter: 0.2, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2, ...config.timings },
+    ...options,
+    limits: { enabled: false, ...options.limits },
+    timings: { talkMsPerCharacter: 0.2, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2, ...options.timings },
   });
   const client = new EmulatorClient(emulator.url);
-  await client.putConfig(patch);
   return {
     emulator,
     client,
     hooksUrl: url,
     hooks,
-    on,
+    replies,
     opentok: new OpenTok(PROJECT, PROJECT_SECRET, emulator.url),
     vonage: new Vonage(
-      { apiKey: ACCOUNT.apiKey, apiSecret: ACCOUNT.apiSecret, applicationId: APP, privateKey: keys.privateKey },
+      {
+        apiKey: ACCOUNT.apiKey,
+        apiSecret: ACCOUNT.apiSecret,
+        applicationId: APP,
+        privateKey: applicationKeys.privateKey,
+      },
       { apiHost: emulator.url, videoHost: emulator.url },
     ),
-    async fresh() {
+    async reset() {
       await client.reset();
       hooks.length = 0;
-      on.clear();
+      replies.clear();
     },
     async close() {
       await emulator.close();
@@ -115,12 +130,12 @@ export async function setStage(config: EmulatorConfigInput = {}, patch: Emulator
   };
 }
 
-/** opentok's callbacks as promises, settling once (contract §0.3). */
-export const promised = <T>(call: (done: (error: Error | null, value?: T) => void) => void): Promise<T> =>
+/** Converts an opentok callback into a promise that settles once (contract §0.3). */
+export const toPromise = <T>(call: (done: (error: Error | null, value?: T) => void) => void): Promise<T> =>
   new Promise((resolve, reject) =>
     call((error, value) => (error === null || error === undefined ? resolve(value as T) : reject(error))),
   );
 
-/** A routed session by the legacy SDK. */
-export const routedSession = async ({ opentok }: Stage): Promise<string> =>
-  (await promised<{ sessionId: string }>((done) => opentok.createSession({ mediaMode: 'routed' }, done))).sessionId;
+/** Creates a routed session with the legacy SDK. Returns its id. */
+export const createRoutedSession = async ({ opentok }: Harness): Promise<string> =>
+  (await toPromise<{ sessionId: string }>((done) => opentok.createSession({ mediaMode: 'routed' }, done))).sessionId;

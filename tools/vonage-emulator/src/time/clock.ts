@@ -1,6 +1,6 @@
 /**
- * The one place that knows real time. Everything else asks this clock, so that five minutes, six hours and
- * 7200 seconds can pass in a test at once (contract, emulator checklist: virtual clock).
+ * The only module that reads real time. All other code uses a Clock, so that a test can advance
+ * five minutes or six hours at once (contract, emulator checklist: virtual clock).
  */
 export type Cancel = () => void;
 
@@ -12,25 +12,25 @@ export interface Clock {
   after(ms: number, task: () => void): Cancel;
   /** Resolves after `ms`, or as soon as the signal aborts. Never rejects. */
   delay(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Timers that still wait. */
-  pending(): number;
-  /** Drops every timer. */
-  clear(): void;
-  /** Virtual only: lets time pass; `settle` is awaited after each timer that fell due. */
+  countTimers(): number;
+  clearTimers(): void;
+  /**
+   * Virtual clock only: advances time, runs due timers in order, and awaits `settle` after each.
+   */
   advance(ms: number, settle: () => Promise<void>): Promise<void>;
 }
 
-/** Wall time, for token expiry and for how long a request really took. */
+/** Wall time in ms, for token expiry and request durations. */
 export const wallNow = (): number => Date.now();
 
 /** A wall-clock timer, for sockets and long polls only. */
-export function wallAfter(ms: number, task: () => void): Cancel {
+export function startWallTimer(ms: number, task: () => void): Cancel {
   const timer = setTimeout(task, ms);
   return () => clearTimeout(timer);
 }
 
-/** Lets everything that is already runnable run. */
-export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Resolves after all tasks that are already runnable. */
+export const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function delayOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -45,8 +45,8 @@ function delayOn(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal):
   });
 }
 
-/** Time as the machine has it. */
-export function realClock(): Clock {
+/** Creates a clock that follows wall time. */
+export function createRealClock(): Clock {
   const timers = new Set<NodeJS.Timeout>();
   const clock: Clock = {
     mode: 'real',
@@ -63,22 +63,23 @@ export function realClock(): Clock {
       };
     },
     delay: (ms, signal) => delayOn(clock, ms, signal),
-    pending: () => timers.size,
-    clear() {
+    countTimers: () => timers.size,
+    clearTimers() {
       for (const timer of timers) clearTimeout(timer);
       timers.clear();
     },
-    advance: () => Promise.reject(new Error('the clock is real: start with clock "virtual" to advance it')),
+    advance: () =>
+      Promise.reject(new Error('The clock is real. Start the emulator with clock "virtual" to advance it.')),
   };
   return clock;
 }
 
-/** Time that stands still until it is advanced. */
-export function virtualClock(startAt: number): Clock {
+/** Creates a clock that stands still until it is advanced. `startAt` is in ms since 1970. */
+export function createVirtualClock(startAt: number): Clock {
   let now = startAt;
   let order = 0;
   const timers = new Map<number, { due: number; order: number; task: () => void }>();
-  const next = (): { id: number; due: number; task: () => void } | undefined => {
+  const findNextTimer = (): { id: number; due: number; task: () => void } | undefined => {
     let best: { id: number; due: number; order: number; task: () => void } | undefined;
     for (const [id, timer] of timers) {
       if (best === undefined || timer.due < best.due || (timer.due === best.due && timer.order < best.order))
@@ -95,12 +96,12 @@ export function virtualClock(startAt: number): Clock {
       return () => void timers.delete(id);
     },
     delay: (ms, signal) => delayOn(clock, ms, signal),
-    pending: () => timers.size,
-    clear: () => timers.clear(),
+    countTimers: () => timers.size,
+    clearTimers: () => timers.clear(),
     async advance(ms, settle) {
       const target = now + ms;
       await settle();
-      for (let due = next(); due !== undefined && due.due <= target; due = next()) {
+      for (let due = findNextTimer(); due !== undefined && due.due <= target; due = findNextTimer()) {
         timers.delete(due.id);
         now = Math.max(now, due.due);
         due.task();

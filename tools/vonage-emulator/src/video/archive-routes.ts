@@ -1,14 +1,14 @@
-/** Archives (start, stop, read: no media) and legacy callback registration (contract §1). */
+/** Archives (without media) and legacy callback registration (contract §1). */
 import { z } from 'zod';
 import { noContent, ok, videoError } from '../http/answer.ts';
-import type { Call, Route } from '../http/rest.ts';
+import type { RestRequest, RestRoute } from '../http/rest.ts';
 import type { World } from '../world.ts';
-import { accountOf, sessionOf } from './lookup.ts';
+import { authenticateAccount, findSession } from './lookup.ts';
 
 const startBody = z.looseObject({ sessionId: z.string().min(1), name: z.string().optional() });
 const callbackBody = z.object({ group: z.string(), event: z.string(), url: z.url() });
 
-const view = (archive: World['archives'] extends Map<string, infer A> ? A : never): object => ({
+const viewArchive = (archive: World['archives'] extends Map<string, infer A> ? A : never): object => ({
   ...archive,
   projectId: archive.account,
   applicationId: archive.account,
@@ -22,17 +22,17 @@ const view = (archive: World['archives'] extends Map<string, infer A> ? A : neve
   url: null,
 });
 
-function archiveOf(world: World, call: Call): Parameters<typeof view>[0] {
-  const account = accountOf(world, call);
-  const archive = world.archives.get(call.params.archive ?? '');
+function findArchive(world: World, request: RestRequest): Parameters<typeof viewArchive>[0] {
+  const account = authenticateAccount(world, request);
+  const archive = world.archives.get(request.params.archive ?? '');
   if (archive === undefined || archive.account !== account) throw videoError(404, 'Archive not found');
   return archive;
 }
 
-function start(world: World, call: Call): ReturnType<Route['handle']> {
-  accountOf(world, call);
-  const body = startBody.parse(call.body ?? {});
-  const session = sessionOf(world, call, body.sessionId);
+function startArchive(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
+  authenticateAccount(world, request);
+  const body = startBody.parse(request.body ?? {});
+  const session = findSession(world, request, body.sessionId);
   const running = [...world.archives.values()].some((one) => one.sessionId === session.id && one.status === 'started');
   if (!session.routed || running) throw videoError(409, 'Already recording, or the session is relayed');
   const archive = {
@@ -44,37 +44,37 @@ function start(world: World, call: Call): ReturnType<Route['handle']> {
     createdAt: world.clock.now(),
   };
   world.archives.set(archive.id, archive);
-  return ok(view(archive));
+  return ok(viewArchive(archive));
 }
 
-export function archiveRoutes(world: () => World): Route[] {
+export function createArchiveRoutes(world: () => World): RestRoute[] {
   const archive = '/v2/project/:key/archive';
   const callback = '/v2/project/:key/callback';
   return [
-    { method: 'POST', path: archive, kind: 'archive', handle: (call) => start(world(), call) },
+    { method: 'POST', path: archive, kind: 'archive', handle: (request) => startArchive(world(), request) },
     {
       method: 'POST',
       path: `${archive}/:archive/stop`,
       kind: 'archive',
-      handle: (call) => {
-        const one = archiveOf(world(), call);
+      handle: (request) => {
+        const one = findArchive(world(), request);
         if (one.status !== 'started') throw videoError(409, 'The archive is not being recorded');
         one.status = 'stopped';
-        return ok(view(one));
+        return ok(viewArchive(one));
       },
     },
     {
       method: 'GET',
       path: `${archive}/:archive`,
       kind: 'archive',
-      handle: (call) => ok(view(archiveOf(world(), call))),
+      handle: (request) => ok(viewArchive(findArchive(world(), request))),
     },
     {
       method: 'DELETE',
       path: `${archive}/:archive`,
       kind: 'archive',
-      handle: (call) => {
-        world().archives.delete(archiveOf(world(), call).id);
+      handle: (request) => {
+        world().archives.delete(findArchive(world(), request).id);
         return noContent;
       },
     },
@@ -82,25 +82,26 @@ export function archiveRoutes(world: () => World): Route[] {
       method: 'GET',
       path: archive,
       kind: 'archive',
-      handle: (call) => {
-        const account = accountOf(world(), call);
+      handle: (request) => {
+        const account = authenticateAccount(world(), request);
         const items = [...world().archives.values()].filter(
           (one) =>
-            one.account === account && (call.query.sessionId === undefined || one.sessionId === call.query.sessionId),
+            one.account === account &&
+            (request.query.sessionId === undefined || one.sessionId === request.query.sessionId),
         );
-        return ok({ count: items.length, items: items.map(view) });
+        return ok({ count: items.length, items: items.map(viewArchive) });
       },
     },
     {
       method: 'POST',
       path: callback,
       kind: 'callback',
-      handle: (call) => {
-        const account = accountOf(world(), call);
+      handle: (request) => {
+        const account = authenticateAccount(world(), request);
         const one = {
           id: world().newId(),
           account,
-          ...callbackBody.parse(call.body ?? {}),
+          ...callbackBody.parse(request.body ?? {}),
           createdAt: world().clock.now(),
         };
         world().callbacks.push(one);
@@ -111,8 +112,8 @@ export function archiveRoutes(world: () => World): Route[] {
       method: 'GET',
       path: callback,
       kind: 'callback',
-      handle: (call) => {
-        const account = accountOf(world(), call);
+      handle: (request) => {
+        const account = authenticateAccount(world(), request);
         return ok(world().callbacks.filter((one) => one.account === account));
       },
     },
@@ -120,9 +121,9 @@ export function archiveRoutes(world: () => World): Route[] {
       method: 'DELETE',
       path: `${callback}/:callback`,
       kind: 'callback',
-      handle: (call) => {
-        const account = accountOf(world(), call);
-        const at = world().callbacks.findIndex((one) => one.account === account && one.id === call.params.callback);
+      handle: (request) => {
+        const account = authenticateAccount(world(), request);
+        const at = world().callbacks.findIndex((one) => one.account === account && one.id === request.params.callback);
         if (at < 0) throw videoError(404, 'Callback not found');
         world().callbacks.splice(at, 1);
         return noContent;

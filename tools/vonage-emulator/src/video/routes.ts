@@ -1,18 +1,20 @@
-/** OpenTok and unified Video REST: one set of paths, two ways to authenticate (contract §1, §2). */
+/**
+ * OpenTok and unified Video REST: the same paths with two authentication schemes (contract §1, §2).
+ */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { checkClientToken } from '../credentials/client-token.ts';
 import { noContent, ok, videoError } from '../http/answer.ts';
-import { overLimit } from '../http/limits.ts';
-import { addRoute, type Call, type Route } from '../http/rest.ts';
+import { exceedsRateLimit } from '../http/limits.ts';
+import { addRoute, type RestRequest, type RestRoute } from '../http/rest.ts';
 import { wallNow } from '../time/clock.ts';
-import { credentialNow, type World } from '../world.ts';
-import { applicationOf } from '../voice/receive-call.ts';
-import { accountOf, connectionOf, sessionOf } from './lookup.ts';
-import { disconnect, liveConnections, newSessionId } from './sessions.ts';
+import { getCredentialTimeMs, type World } from '../world.ts';
+import { findApplicationId } from '../voice/receive-call.ts';
+import { authenticateAccount, findLiveConnection, findSession } from './lookup.ts';
+import { closeConnection, listLiveConnections, createSessionId } from './sessions.ts';
 import { dialSip, disconnectSip, parseSipUri, sendDigits } from './sip-call.ts';
-import { streamRoutes } from './stream-routes.ts';
-import { archiveRoutes } from './archive-routes.ts';
+import { createStreamRoutes } from './stream-routes.ts';
+import { createArchiveRoutes } from './archive-routes.ts';
 
 const createBody = z.looseObject({
   archiveMode: z.string().default('manual'),
@@ -30,13 +32,13 @@ const dialBody = z.looseObject({
   }),
 });
 
-function createSession(world: World, call: Call): ReturnType<Route['handle']> {
-  const account = accountOf(world, call);
-  const body = createBody.parse(call.body ?? {});
-  // `p2p.preference` may be garbage ("routed", contract §0.11): only "enabled" is relayed.
+function createSession(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
+  const account = authenticateAccount(world, request);
+  const body = createBody.parse(request.body ?? {});
+  // `p2p.preference` may be invalid ("routed", contract §0.11): only "enabled" is relayed.
   const routed = body['p2p.preference'] !== 'enabled';
   if (!routed && body.archiveMode === 'always') throw videoError(400, 'archiveMode always needs a routed session');
-  const id = newSessionId(world, account);
+  const id = createSessionId(world, account);
   const now = world.clock.now();
   world.sessions.set(id, {
     id,
@@ -45,7 +47,7 @@ function createSession(world: World, call: Call): ReturnType<Route['handle']> {
     archiveMode: body.archiveMode,
     createdAt: now,
     connections: new Map(),
-    callbackChain: Promise.resolve(),
+    callbackQueue: Promise.resolve(),
   });
   return ok([
     {
@@ -58,69 +60,78 @@ function createSession(world: World, call: Call): ReturnType<Route['handle']> {
   ]);
 }
 
-function dial(world: World, call: Call): ReturnType<Route['handle']> {
-  accountOf(world, call);
-  const body = dialBody.parse(call.body ?? {});
-  const session = sessionOf(world, call, body.sessionId);
+function dialSession(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
+  authenticateAccount(world, request);
+  const body = dialBody.parse(request.body ?? {});
+  const session = findSession(world, request, body.sessionId);
   if (!session.routed) throw videoError(409, 'Only routed sessions are allowed to initiate SIP calls');
-  const verdict = checkClientToken(world.config, body.token, credentialNow(world, wallNow()));
-  if (!verdict.ok) throw videoError(403, `Invalid token: ${verdict.why}`);
+  const verdict = checkClientToken(world.config, body.token, getCredentialTimeMs(world, wallNow()));
+  if (!verdict.ok) throw videoError(403, `Invalid token: ${verdict.reason}`);
   if (verdict.token.sessionId !== session.id || verdict.token.account !== session.account)
     throw videoError(400, 'The token is for another session');
   const address = parseSipUri(body.sip.uri);
-  const rung = address === undefined ? undefined : applicationOf(world, address.user);
-  if (world.config.limits.sipDialCounts && rung !== undefined && overLimit(world, rung, 'calls'))
+  const applicationId = address === undefined ? undefined : findApplicationId(world, address.user);
+  if (
+    world.config.limits.sipDialCounts &&
+    applicationId !== undefined &&
+    exceedsRateLimit(world, applicationId, 'calls')
+  )
     throw videoError(429, 'Too Many Requests');
   const connection = dialSip(world, session, { ...body.sip, data: verdict.token.data });
   return ok({ id: connection.sip?.id, connectionId: connection.id, streamId: connection.stream?.id });
 }
 
-function forceDisconnect(world: World, call: Call): ReturnType<Route['handle']> {
-  const { session, connection } = connectionOf(world, call);
-  if (connection.sip === undefined) disconnect(world, session, connection, 'forceDisconnected');
+function forceDisconnect(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
+  const { session, connection } = findLiveConnection(world, request);
+  if (connection.sip === undefined) closeConnection(world, session, connection, 'forceDisconnected');
   else disconnectSip(world, session, connection);
   return noContent;
 }
 
-/** 413 over 128 bytes of type or 8 kB of data (contract §1). */
-function signal(world: World, call: Call): ReturnType<Route['handle']> {
-  if (call.params.connection === undefined) sessionOf(world, call);
-  else connectionOf(world, call);
-  const body = z.looseObject({ type: z.string().default(''), data: z.unknown() }).parse(call.body ?? {});
+/** Returns 413 over 128 bytes of type or 8 kB of data (contract §1). */
+function sendSignal(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
+  if (request.params.connection === undefined) findSession(world, request);
+  else findLiveConnection(world, request);
+  const body = z.looseObject({ type: z.string().default(''), data: z.unknown() }).parse(request.body ?? {});
   const data = typeof body.data === 'string' ? body.data : JSON.stringify(body.data ?? '');
   if (Buffer.byteLength(body.type) > 128 || Buffer.byteLength(data) > 8192) throw videoError(413, 'Payload too large');
   return noContent;
 }
 
-function playDtmf(world: World, call: Call): ReturnType<Route['handle']> {
-  const { digits } = z.looseObject({ digits: z.string().regex(/^[0-9*#pP]+$/) }).parse(call.body ?? {});
+function playDtmf(world: World, request: RestRequest): ReturnType<RestRoute['handle']> {
+  const { digits } = z.looseObject({ digits: z.string().regex(/^[0-9*#pP]+$/) }).parse(request.body ?? {});
   const targets =
-    call.params.connection === undefined
-      ? liveConnections(sessionOf(world, call))
-      : [connectionOf(world, call).connection];
+    request.params.connection === undefined
+      ? listLiveConnections(findSession(world, request))
+      : [findLiveConnection(world, request).connection];
   for (const connection of targets) sendDigits(world, connection, digits);
   return ok({});
 }
 
-/** Adds every video route. */
+/** Adds all video routes. */
 export function addVideoRoutes(app: FastifyInstance, world: () => World): void {
   const under = '/v2/project/:key/session/:session';
-  const routes: Route[] = [
-    { method: 'POST', path: '/session/create', kind: 'create-session', handle: (call) => createSession(world(), call) },
-    { method: 'POST', path: '/v2/project/:key/dial', kind: 'dial', handle: (call) => dial(world(), call) },
+  const routes: RestRoute[] = [
+    {
+      method: 'POST',
+      path: '/session/create',
+      kind: 'create-session',
+      handle: (request) => createSession(world(), request),
+    },
+    { method: 'POST', path: '/v2/project/:key/dial', kind: 'dial', handle: (request) => dialSession(world(), request) },
     {
       method: 'DELETE',
       path: `${under}/connection/:connection`,
       kind: 'disconnect',
-      handle: (call) => forceDisconnect(world(), call),
+      handle: (request) => forceDisconnect(world(), request),
     },
     {
       method: 'GET',
       path: `${under}/connection`,
       kind: 'list-connections',
-      handle: (call) => {
-        const session = sessionOf(world(), call);
-        const listed = world().faults.current().switches.listOmitsConnections ? [] : liveConnections(session);
+      handle: (request) => {
+        const session = findSession(world(), request);
+        const listed = world().faults.current().switches.listOmitsConnections ? [] : listLiveConnections(session);
         const items = listed.map((one) => ({
           connectionId: one.id,
           connectionState: 'Connected',
@@ -130,22 +141,22 @@ export function addVideoRoutes(app: FastifyInstance, world: () => World): void {
         return ok({ count: items.length, projectId: session.account, sessionId: session.id, items });
       },
     },
-    { method: 'POST', path: `${under}/play-dtmf`, kind: 'play-dtmf', handle: (call) => playDtmf(world(), call) },
+    { method: 'POST', path: `${under}/play-dtmf`, kind: 'play-dtmf', handle: (request) => playDtmf(world(), request) },
     {
       method: 'POST',
       path: `${under}/connection/:connection/play-dtmf`,
       kind: 'play-dtmf',
-      handle: (call) => playDtmf(world(), call),
+      handle: (request) => playDtmf(world(), request),
     },
-    { method: 'POST', path: `${under}/signal`, kind: 'signal', handle: (call) => signal(world(), call) },
+    { method: 'POST', path: `${under}/signal`, kind: 'signal', handle: (request) => sendSignal(world(), request) },
     {
       method: 'POST',
       path: `${under}/connection/:connection/signal`,
       kind: 'signal',
-      handle: (call) => signal(world(), call),
+      handle: (request) => sendSignal(world(), request),
     },
-    ...streamRoutes(world),
-    ...archiveRoutes(world),
+    ...createStreamRoutes(world),
+    ...createArchiveRoutes(world),
   ];
   for (const route of routes) addRoute(app, world, route);
 }

@@ -1,37 +1,39 @@
-/** Video sessions and who is connected to them. Every change is told to the monitoring callbacks (contract §6). */
-import { notifyVideo } from '../webhooks/video-hook.ts';
+/** Video sessions and their connections. Every change sends a monitoring callback (contract §6). */
+import { sendVideoEvent } from '../webhooks/video-hook.ts';
 import type { VideoConnection, VideoSession, World } from '../world.ts';
 import type { SessionView, VideoConnectionView } from '../views.ts';
 
 type LeaveReason = 'clientDisconnected' | 'forceDisconnected' | 'networkDisconnected';
 
-/** A session id as the SDK decodes it: field 1 of the tilde-separated text is the project key (contract §1). */
-export function newSessionId(world: World, account: string): string {
+/**
+ * Creates a session id as the SDK decodes it: field 1 of the tilde-separated text is the key
+ * (contract §1).
+ */
+export function createSessionId(world: World, account: string): string {
   const text = `1~${account}~127.0.0.1~${world.clock.now()}~${world.newId()}~`;
   return `1_${Buffer.from(text).toString('base64').replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;
 }
 
-/** The connections that are still there. */
-export const liveConnections = (session: VideoSession): VideoConnection[] =>
+export const listLiveConnections = (session: VideoSession): VideoConnection[] =>
   [...session.connections.values()].filter((connection) => connection.endedAt === undefined);
 
-const connectionBody = (connection: VideoConnection): object => ({
+const buildConnectionBody = (connection: VideoConnection): object => ({
   id: connection.id,
   createdAt: connection.createdAt,
   data: connection.data,
 });
 
-const streamBody = (connection: VideoConnection): object => ({
+const buildStreamBody = (connection: VideoConnection): object => ({
   id: connection.stream?.id,
-  connection: connectionBody(connection),
+  connection: buildConnectionBody(connection),
   createdAt: connection.stream?.createdAt,
   name: connection.stream?.name ?? '',
   // "absent for audio-only" (contract §6)
   ...(connection.kind === 'webrtc' ? { videoType: 'camera' } : {}),
 });
 
-/** Connects, and publishes a stream when asked to. */
-export function connect(
+/** Opens a connection, with a stream when `publish` is set. */
+export function openConnection(
   world: World,
   session: VideoSession,
   input: { kind: 'webrtc' | 'sip'; data: string; publish: boolean; name?: string },
@@ -44,10 +46,12 @@ export function connect(
     data: input.data,
     createdAt: now,
   };
-  if (world.config.behaviour.sessionLifecycleEvents && liveConnections(session).length === 0)
-    notifyVideo(world, session, 'session-callback', 'sessionCreated', {});
+  if (world.config.behaviour.sessionLifecycleEvents && listLiveConnections(session).length === 0)
+    sendVideoEvent(world, session, 'session-callback', 'sessionCreated', {});
   session.connections.set(connection.id, connection);
-  notifyVideo(world, session, 'session-callback', 'connectionCreated', { connection: connectionBody(connection) });
+  sendVideoEvent(world, session, 'session-callback', 'connectionCreated', {
+    connection: buildConnectionBody(connection),
+  });
   if (input.publish) {
     connection.stream = {
       id: world.newId(),
@@ -57,14 +61,14 @@ export function connect(
       layoutClassList: [],
     };
     session.publishedAt ??= now;
-    notifyVideo(world, session, 'session-callback', 'streamCreated', { stream: streamBody(connection) });
+    sendVideoEvent(world, session, 'session-callback', 'streamCreated', { stream: buildStreamBody(connection) });
   }
-  world.board.changed();
+  world.changes.notify();
   return connection;
 }
 
-/** Ends a connection once. What hangs on it (a SIP call) is the caller's to end. */
-export function disconnect(
+/** Closes a connection once. It does not end the connection's SIP call: use `disconnectSip`. */
+export function closeConnection(
   world: World,
   session: VideoSession,
   connection: VideoConnection,
@@ -74,18 +78,21 @@ export function disconnect(
   connection.endedAt = world.clock.now();
   connection.endReason = reason;
   if (connection.stream !== undefined)
-    notifyVideo(world, session, 'session-callback', 'streamDestroyed', { reason, stream: streamBody(connection) });
-  notifyVideo(world, session, 'session-callback', 'connectionDestroyed', {
+    sendVideoEvent(world, session, 'session-callback', 'streamDestroyed', {
+      reason,
+      stream: buildStreamBody(connection),
+    });
+  sendVideoEvent(world, session, 'session-callback', 'connectionDestroyed', {
     reason,
-    connection: connectionBody(connection),
+    connection: buildConnectionBody(connection),
   });
-  if (world.config.behaviour.sessionLifecycleEvents && liveConnections(session).length === 0)
-    notifyVideo(world, session, 'session-callback', 'sessionDestroyed', {});
-  world.board.changed();
+  if (world.config.behaviour.sessionLifecycleEvents && listLiveConnections(session).length === 0)
+    sendVideoEvent(world, session, 'session-callback', 'sessionDestroyed', {});
+  world.changes.notify();
   return true;
 }
 
-/** A connection as the control API shows it. */
+/** Returns a connection as the control API shows it. */
 export function viewConnection(connection: VideoConnection): VideoConnectionView {
   const { sip, stream } = connection;
   return {
@@ -109,5 +116,5 @@ export const viewSession = (session: VideoSession): SessionView => ({
   account: session.account,
   routed: session.routed,
   createdAt: session.createdAt,
-  connections: liveConnections(session).map(viewConnection),
+  connections: listLiveConnections(session).map(viewConnection),
 });

@@ -1,14 +1,15 @@
 /**
- * SIP interconnect (contract §5): dial answers 200 whatever the call does; the call then makes its own way to the
- * Voice side. Only a BYE, a REST disconnect, five minutes without media or six hours end it: never the last browser.
+ * SIP interconnect (contract §5). A dial returns 200 before the call reaches the voice side. The
+ * call ends by a BYE, a REST disconnect, five minutes without media or after six hours; it does not
+ * end when the last browser leaves.
  */
-import { owningAccount } from '../credentials/owning-account.ts';
+import { findOwningAccount } from '../credentials/owning-account.ts';
 import { endLeg } from '../voice/legs.ts';
 import { keyDigits } from '../voice/keys.ts';
-import { applicationOf, receiveCall } from '../voice/receive-call.ts';
-import { notifyVideo } from '../webhooks/video-hook.ts';
+import { findApplicationId, receiveCall } from '../voice/receive-call.ts';
+import { sendVideoEvent } from '../webhooks/video-hook.ts';
 import type { Party, SipCall, VideoConnection, VideoSession, World } from '../world.ts';
-import { connect, disconnect } from './sessions.ts';
+import { openConnection, closeConnection } from './sessions.ts';
 
 interface SipDial {
   uri: string;
@@ -18,7 +19,7 @@ interface SipDial {
   data: string;
 }
 
-/** `sip:<number>@<host>[:port][;params]`; the host is parsed, never resolved. */
+/** Parses `sip:<number>@<host>[:port][;params]`. Returns undefined for any other text. */
 export function parseSipUri(uri: string): { user: string; host: string } | undefined {
   const match = /^sips?:([^@;]+)@([^:;?]+)(?::\d+)?(?:[;?].*)?$/i.exec(uri);
   return match?.[1] === undefined || match[2] === undefined
@@ -26,67 +27,74 @@ export function parseSipUri(uri: string): { user: string; host: string } | undef
     : { user: decodeURIComponent(match[1]), host: match[2].toLowerCase() };
 }
 
-/** A number shows as the caller id, anything else as +00000000 (contract §5). */
-function callerId(from: string | undefined): string {
+/**
+ * Returns the number of a SIP address as caller id, or +00000000 without a number (contract §5).
+ */
+function toCallerId(from: string | undefined): string {
   const user = from?.split('@')[0]?.replace(/^\+/, '') ?? '';
   return /^\d+$/.test(user) ? user : '+00000000';
 }
 
-interface Line {
+interface BridgedCall {
   world: World;
   session: VideoSession;
   connection: VideoConnection;
   sip: SipCall;
 }
 
-function tell(
-  { world, session, connection, sip }: Line,
+function sendCallEvent(
+  { world, session, connection, sip }: BridgedCall,
   event: string,
   extra: { [field: string]: unknown } = {},
 ): void {
-  notifyVideo(world, session, 'sip-callback', event, {
+  sendVideoEvent(world, session, 'sip-callback', event, {
     call: { id: sip.id, connectionId: connection.id, createdAt: sip.createdAt },
     ...extra,
   });
 }
 
-function enter(line: Line, state: 'DIALING' | 'RINGING' | 'ACTIVE'): void {
-  line.sip.state = state;
-  tell(line, 'callUpdated', { state });
-  line.world.board.changed();
+function enterState(bridged: BridgedCall, state: 'DIALING' | 'RINGING' | 'ACTIVE'): void {
+  bridged.sip.state = state;
+  sendCallEvent(bridged, 'callUpdated', { state });
+  bridged.world.changes.notify();
 }
 
-/** Ends the video side of the call: HANGUP, callDestroyed with its reason, then the connection. */
-function destroy(line: Line, code: string, message: string, reason: 'clientDisconnected' | 'forceDisconnected'): void {
-  const { world, session, connection, sip } = line;
+/** Ends the video side of the call: sends HANGUP and callDestroyed, then closes the connection. */
+function endVideoSide(
+  bridged: BridgedCall,
+  code: string,
+  message: string,
+  reason: 'clientDisconnected' | 'forceDisconnected',
+): void {
+  const { world, session, connection, sip } = bridged;
   if (sip.state === 'ENDED') return;
   const wasActive = sip.state === 'ACTIVE';
   sip.state = 'ENDED';
   sip.stopMediaTimer?.();
   for (const cancel of sip.timers) cancel();
-  if (wasActive) tell(line, 'callUpdated', { state: 'HANGUP' });
-  tell(line, 'callDestroyed', { reason_code: code, reason_message: message });
-  disconnect(world, session, connection, reason);
+  if (wasActive) sendCallEvent(bridged, 'callUpdated', { state: 'HANGUP' });
+  sendCallEvent(bridged, 'callDestroyed', { reason_code: code, reason_message: message });
+  closeConnection(world, session, connection, reason);
 }
 
-function gatewayParty(line: Line): Party {
-  const { world, session, sip } = line;
+function createGatewayParty(bridged: BridgedCall): Party {
+  const { world, session, sip } = bridged;
   return {
     sessionId: session.id,
-    note(event) {
+    recordEvent(event) {
       if (event === 'answered') {
         sip.activeAt = world.clock.now();
-        enter(line, 'ACTIVE');
+        enterState(bridged, 'ACTIVE');
         const cancel = world.clock.after(world.config.timings.sipMaxDurationMs, () =>
-          hangUpBoth(line, '705', 'Max Duration'),
+          endBothSides(bridged, '705', 'Max Duration'),
         );
         sip.timers.add(cancel);
-        watchMedia(line);
+        restartMediaTimer(bridged);
       }
       if (event === 'ended') {
         const answered = sip.leg?.answeredAt !== undefined;
-        destroy(
-          line,
+        endVideoSide(
+          bridged,
           answered ? '700' : '480',
           answered ? 'Normal Clearing' : 'Temporarily Unavailable',
           'clientDisconnected',
@@ -96,102 +104,110 @@ function gatewayParty(line: Line): Party {
   };
 }
 
-function hangUpBoth(line: Line, code: string, message: string): void {
-  destroy(line, code, message, 'clientDisconnected');
-  if (line.sip.leg !== undefined)
-    endLeg(line.world, line.sip.leg, { reason: message.toLowerCase().replaceAll(' ', '-'), by: 'user' });
+function endBothSides(bridged: BridgedCall, code: string, message: string): void {
+  endVideoSide(bridged, code, message, 'clientDisconnected');
+  if (bridged.sip.leg !== undefined)
+    endLeg(bridged.world, bridged.sip.leg, { reason: message.toLowerCase().replaceAll(' ', '-'), by: 'user' });
 }
 
-function watchMedia(line: Line): void {
-  line.sip.stopMediaTimer?.();
-  line.sip.stopMediaTimer = undefined;
-  if (line.sip.mediaFlowing || line.sip.state !== 'ACTIVE') return;
-  line.sip.stopMediaTimer = line.world.clock.after(line.world.config.timings.sipMediaTimeoutMs, () =>
-    hangUpBoth(line, '704', 'Media Timeout'),
+function restartMediaTimer(bridged: BridgedCall): void {
+  bridged.sip.stopMediaTimer?.();
+  bridged.sip.stopMediaTimer = undefined;
+  if (bridged.sip.mediaFlowing || bridged.sip.state !== 'ACTIVE') return;
+  bridged.sip.stopMediaTimer = bridged.world.clock.after(bridged.world.config.timings.sipMediaTimeoutMs, () =>
+    endBothSides(bridged, '704', 'Media Timeout'),
   );
 }
 
 /**
- * Digest (contract §5): user is the API key of the account that owns the number's application, password its secret; any account will do for
- * a number that is nobody's. The refusal comes after dial's 200.
+ * Checks the SIP digest credentials (contract §5): API key and secret of the account that owns the
+ * number's application. For an unlinked number, the credentials of any account are valid.
  */
-function digestRefusal(
+function checkDigest(
   { config }: World,
   applicationId: string | undefined,
   auth: SipDial['auth'],
 ): { code: string; message: string } | undefined {
   if (auth === undefined) return { code: '401', message: 'Unauthorized' };
   const accounts =
-    applicationId === undefined ? [config.account, ...config.accounts] : [owningAccount(config, applicationId)];
-  const known = accounts.some(({ apiKey, apiSecret }) => auth.username === apiKey && auth.password === apiSecret);
-  return known ? undefined : { code: '403', message: 'Forbidden' };
+    applicationId === undefined ? [config.account, ...config.accounts] : [findOwningAccount(config, applicationId)];
+  const isAuthenticated = accounts.some(
+    ({ apiKey, apiSecret }) => auth.username === apiKey && auth.password === apiSecret,
+  );
+  return isAuthenticated ? undefined : { code: '403', message: 'Forbidden' };
 }
 
-function reach(line: Line, dial: SipDial): void {
-  const { world, sip } = line;
+function inviteVoiceSide(bridged: BridgedCall, dial: SipDial): void {
+  const { world, sip } = bridged;
   const address = parseSipUri(dial.uri);
-  const refusal = digestRefusal(
+  const digestError = checkDigest(
     world,
-    address === undefined ? undefined : applicationOf(world, address.user),
+    address === undefined ? undefined : findApplicationId(world, address.user),
     dial.auth,
   );
-  if (refusal !== undefined) return destroy(line, refusal.code, refusal.message, 'clientDisconnected');
-  const known = address !== undefined && world.config.behaviour.sipHosts.includes(address.host);
-  const letGo = sip.state === 'ENDED';
-  if (letGo && world.config.behaviour.disconnectCancelsRinging) return;
-  const call = known
+  if (digestError !== undefined) return endVideoSide(bridged, digestError.code, digestError.message, 'clientDisconnected');
+  const isVonageHost = address !== undefined && world.config.behaviour.sipHosts.includes(address.host);
+  const isDisconnected = sip.state === 'ENDED';
+  if (isDisconnected && world.config.behaviour.disconnectCancelsRinging) return;
+  const call = isVonageHost
     ? receiveCall(world, {
         kind: 'voice-sip',
         endpointType: 'sip',
         from: sip.from,
         to: address.user,
-        party: gatewayParty(line),
+        party: createGatewayParty(bridged),
         sipHeaders: sip.headers,
       })
     : undefined;
-  if (call === undefined) return destroy(line, '404', 'Not Found', 'clientDisconnected');
+  if (call === undefined) return endVideoSide(bridged, '404', 'Not Found', 'clientDisconnected');
   sip.leg = call.leg;
-  call.leg.orphaned = letGo;
+  call.leg.isAbandoned = isDisconnected;
   world.clock.after(world.config.timings.sipRingMs, () => {
     if (call.leg.endedAt !== undefined) return;
-    if (sip.state !== 'ENDED') enter(line, 'RINGING');
+    if (sip.state !== 'ENDED') enterState(bridged, 'RINGING');
     call.ring();
   });
 }
 
-/** Makes connection and stream at once, then dials. */
+/** Opens a connection with a stream at once, then dials. */
 export function dialSip(world: World, session: VideoSession, dial: SipDial): VideoConnection {
-  const connection = connect(world, session, { kind: 'sip', data: dial.data, publish: true });
+  const connection = openConnection(world, session, { kind: 'sip', data: dial.data, publish: true });
   const sip: SipCall = {
     id: world.newId(),
     state: 'DIALING',
     createdAt: world.clock.now(),
     to: dial.uri,
-    from: callerId(dial.from),
+    from: toCallerId(dial.from),
     headers: { 'X-OpenTok-SessionId': session.id, ...dial.headers },
     mediaFlowing: true,
     timers: new Set(),
   };
   connection.sip = sip;
-  const line = { world, session, connection, sip };
-  tell(line, 'callCreated');
-  enter(line, 'DIALING');
-  // Not cancelled by a disconnect: the INVITE is on its way, and the voice side will ring (design §2).
-  world.clock.after(world.config.timings.sipDialMs, () => reach(line, dial));
+  const bridged = { world, session, connection, sip };
+  sendCallEvent(bridged, 'callCreated');
+  enterState(bridged, 'DIALING');
+  // A disconnect does not cancel this timer: the INVITE is in flight and the voice side rings
+  // (design §2).
+  world.clock.after(world.config.timings.sipDialMs, () => inviteVoiceSide(bridged, dial));
   return connection;
 }
 
 /**
- * REST disconnect. An answered call gets its BYE. A call that still rings is only let go of: the voice leg rings on
- * until its own timer or its own hang-up (design §2), unless `disconnectCancelsRinging`.
+ * REST disconnect. An answered call gets a BYE. The voice leg of a ringing call continues to ring
+ * until its own timer or hang-up (design §2), unless `disconnectCancelsRinging` is set.
  */
 export function disconnectSip(world: World, session: VideoSession, connection: VideoConnection): void {
   const { sip } = connection;
   if (sip === undefined) return;
   const { leg } = sip;
   const wasActive = sip.state === 'ACTIVE';
-  const line = { world, session, connection, sip };
-  destroy(line, wasActive ? '700' : '487', wasActive ? 'Normal Clearing' : 'Request Terminated', 'forceDisconnected');
+  const bridged = { world, session, connection, sip };
+  endVideoSide(
+    bridged,
+    wasActive ? '700' : '487',
+    wasActive ? 'Normal Clearing' : 'Request Terminated',
+    'forceDisconnected',
+  );
   if (leg === undefined || leg.endedAt !== undefined) return;
   if (wasActive || world.config.behaviour.disconnectCancelsRinging) {
     return endLeg(world, leg, {
@@ -200,17 +216,22 @@ export function disconnectSip(world: World, session: VideoSession, connection: V
       ...(wasActive ? {} : { status: 'cancelled', sipCode: 487 }),
     });
   }
-  leg.orphaned = true;
+  leg.isAbandoned = true;
 }
 
-/** Media towards the SIP leg stops or flows again (five-minute rule). */
-export function setMedia(world: World, session: VideoSession, connection: VideoConnection, flowing: boolean): void {
+/** Stops or resumes the media of a SIP leg. Without media it ends after five minutes. */
+export function setMediaFlowing(
+  world: World,
+  session: VideoSession,
+  connection: VideoConnection,
+  flowing: boolean,
+): void {
   if (connection.sip === undefined) return;
   connection.sip.mediaFlowing = flowing;
-  watchMedia({ world, session, connection, sip: connection.sip });
+  restartMediaTimer({ world, session, connection, sip: connection.sip });
 }
 
-/** DTMF from the video side arrives on the voice leg (RFC 4733). */
+/** Sends DTMF from the video side to the voice leg (RFC 4733). */
 export function sendDigits(world: World, connection: VideoConnection, digits: string): void {
   if (connection.sip?.leg !== undefined) keyDigits(world, connection.sip.leg, digits);
 }

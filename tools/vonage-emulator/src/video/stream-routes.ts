@@ -1,41 +1,41 @@
-/** Streams: list, get, mute, layout classes (contract §1). */
+/** Stream routes: list, get, mute, layout classes (contract §1). */
 import { z } from 'zod';
 import { ok, videoError } from '../http/answer.ts';
-import type { Call, Route } from '../http/rest.ts';
-import { notifyVideo } from '../webhooks/video-hook.ts';
+import type { RestRequest, RestRoute } from '../http/rest.ts';
+import { sendVideoEvent } from '../webhooks/video-hook.ts';
 import type { VideoConnection, VideoSession, World } from '../world.ts';
-import { sessionOf } from './lookup.ts';
-import { liveConnections } from './sessions.ts';
+import { findSession } from './lookup.ts';
+import { listLiveConnections } from './sessions.ts';
 
-const publishers = (session: VideoSession): VideoConnection[] =>
-  liveConnections(session).filter((one) => one.stream !== undefined);
+const listPublishers = (session: VideoSession): VideoConnection[] =>
+  listLiveConnections(session).filter((one) => one.stream !== undefined);
 
-const streamBody = ({ stream }: VideoConnection): object => ({
+const buildStreamBody = ({ stream }: VideoConnection): object => ({
   id: stream?.id,
   videoType: 'camera',
   name: stream?.name ?? '',
   layoutClassList: stream?.layoutClassList ?? [],
 });
 
-function publisherOf(world: World, call: Call): { session: VideoSession; connection: VideoConnection } {
-  const session = sessionOf(world, call);
-  const connection = publishers(session).find((one) => one.stream?.id === call.params.stream);
+function findPublisher(world: World, request: RestRequest): { session: VideoSession; connection: VideoConnection } {
+  const session = findSession(world, request);
+  const connection = listPublishers(session).find((one) => one.stream?.id === request.params.stream);
   if (connection === undefined) throw videoError(404, 'Stream not found');
   return { session, connection };
 }
 
-function mute(world: World, session: VideoSession, connection: VideoConnection, muted: boolean): void {
+function setMuted(world: World, session: VideoSession, connection: VideoConnection, muted: boolean): void {
   if (connection.stream === undefined || connection.stream.muted === muted) return;
   connection.stream.muted = muted;
   const { sip } = connection;
   if (sip === undefined || !muted) return;
   if (sip.leg !== undefined) sip.leg.muted = muted;
-  notifyVideo(world, session, 'sip-callback', 'muteForced', {
+  sendVideoEvent(world, session, 'sip-callback', 'muteForced', {
     call: { id: sip.id, connectionId: connection.id, createdAt: sip.createdAt },
   });
 }
 
-/** Both spellings of the excluded list are in use (contract §1, forceMuteAll). */
+/** The SDKs use both names of the excluded list (contract §1, forceMuteAll). */
 const muteAllBody = z.looseObject({
   active: z.boolean().default(true),
   excludedStreams: z.array(z.string()).default([]),
@@ -43,7 +43,7 @@ const muteAllBody = z.looseObject({
 });
 const layoutBody = z.object({ items: z.array(z.object({ id: z.string(), layoutClassList: z.array(z.string()) })) });
 
-const projectBody = (session: VideoSession): object => ({
+const buildProjectBody = (session: VideoSession): object => ({
   id: session.account,
   applicationId: session.account,
   status: 'ACTIVE',
@@ -52,15 +52,15 @@ const projectBody = (session: VideoSession): object => ({
   createdAt: session.createdAt,
 });
 
-export function streamRoutes(world: () => World): Route[] {
+export function createStreamRoutes(world: () => World): RestRoute[] {
   const under = '/v2/project/:key/session/:session';
   return [
     {
       method: 'GET',
       path: `${under}/stream`,
       kind: 'list-streams',
-      handle: (call) => {
-        const items = publishers(sessionOf(world(), call)).map(streamBody);
+      handle: (request) => {
+        const items = listPublishers(findSession(world(), request)).map(buildStreamBody);
         return ok({ count: items.length, items });
       },
     },
@@ -68,44 +68,44 @@ export function streamRoutes(world: () => World): Route[] {
       method: 'GET',
       path: `${under}/stream/:stream`,
       kind: 'get-stream',
-      handle: (call) => ok(streamBody(publisherOf(world(), call).connection)),
+      handle: (request) => ok(buildStreamBody(findPublisher(world(), request).connection)),
     },
     {
       method: 'PUT',
       path: `${under}/stream`,
       kind: 'layout',
-      handle: (call) => {
-        const all = publishers(sessionOf(world(), call));
-        for (const item of layoutBody.parse(call.body ?? {}).items) {
+      handle: (request) => {
+        const all = listPublishers(findSession(world(), request));
+        for (const item of layoutBody.parse(request.body ?? {}).items) {
           const stream = all.find((one) => one.stream?.id === item.id)?.stream;
           if (stream === undefined) throw videoError(404, 'Stream not found');
           stream.layoutClassList = item.layoutClassList;
         }
-        return ok({ count: all.length, items: all.map(streamBody) });
+        return ok({ count: all.length, items: all.map(buildStreamBody) });
       },
     },
     {
       method: 'POST',
       path: `${under}/stream/:stream/mute`,
       kind: 'mute-stream',
-      handle: (call) => {
-        const { session, connection } = publisherOf(world(), call);
-        mute(world(), session, connection, true);
-        return ok(projectBody(session));
+      handle: (request) => {
+        const { session, connection } = findPublisher(world(), request);
+        setMuted(world(), session, connection, true);
+        return ok(buildProjectBody(session));
       },
     },
     {
       method: 'POST',
       path: `${under}/mute`,
       kind: 'mute-all',
-      handle: (call) => {
-        const session = sessionOf(world(), call);
-        const body = muteAllBody.parse(call.body ?? {});
-        const spared = new Set([...body.excludedStreams, ...body.excludedStreamIds]);
+      handle: (request) => {
+        const session = findSession(world(), request);
+        const body = muteAllBody.parse(request.body ?? {});
+        const excluded = new Set([...body.excludedStreams, ...body.excludedStreamIds]);
         if (body.active)
-          for (const one of publishers(session))
-            if (!spared.has(one.stream?.id ?? '')) mute(world(), session, one, true);
-        return ok(projectBody(session));
+          for (const one of listPublishers(session))
+            if (!excluded.has(one.stream?.id ?? '')) setMuted(world(), session, one, true);
+        return ok(buildProjectBody(session));
       },
     },
   ];

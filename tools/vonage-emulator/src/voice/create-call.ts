@@ -1,8 +1,8 @@
 /** POST /v1/calls (contract §2). */
 import { z } from 'zod';
 import type { Answer } from '../http/answer.ts';
-import { fetchNcco, voiceHook } from '../webhooks/voice-hook.ts';
-import { digitsOf, type HookTarget, type Leg, type World } from '../world.ts';
+import { fetchNcco, createVoiceHook } from '../webhooks/voice-hook.ts';
+import { toDigits, type HookTarget, type Leg, type World } from '../world.ts';
 import { nccoSchema, SYNTAX_ERROR } from './ncco-schema.ts';
 import { startNcco } from './ncco-run.ts';
 import { sendError } from './events.ts';
@@ -12,7 +12,7 @@ import { placeCall } from './place-call.ts';
 const method = z.enum(['GET', 'POST']);
 const urlList = z.union([z.array(z.string()).min(1), z.string().transform((one) => [one])]);
 
-const body = z
+const createCallBody = z
   .looseObject({
     to: z
       .array(
@@ -37,10 +37,10 @@ const body = z
     length_timer: z.coerce.number().int().min(1).max(7200).default(7200),
     ringing_timer: z.coerce.number().int().min(1).max(120).default(60),
   })
-  .refine((call) => call.ncco !== undefined || call.answer_url !== undefined, 'one of ncco, answer_url is needed')
-  .refine((call) => call.from !== undefined || call.random_from_number === true, 'from is needed');
+  .refine((call) => call.ncco !== undefined || call.answer_url !== undefined, 'Set ncco or answer_url.')
+  .refine((call) => call.from !== undefined || call.random_from_number === true, 'Set from or random_from_number.');
 
-const hookOf = (urls: string[] | undefined, how: 'GET' | 'POST'): HookTarget | undefined =>
+const toHookTarget = (urls: string[] | undefined, how: 'GET' | 'POST'): HookTarget | undefined =>
   urls?.[0] === undefined ? undefined : { url: urls[0], method: how };
 
 async function runAnswerUrl(world: World, leg: Leg, target: HookTarget): Promise<void> {
@@ -57,7 +57,7 @@ async function runAnswerUrl(world: World, leg: Leg, target: HookTarget): Promise
   )?.fallbackAnswerUrl;
   const reply = await fetchNcco(
     world,
-    voiceHook(world, leg.applicationId, 'answer', target, data),
+    createVoiceHook(world, leg.applicationId, 'answer', target, data),
     fallback,
     (reason) => sendError(world, leg, reason),
   );
@@ -66,24 +66,27 @@ async function runAnswerUrl(world: World, leg: Leg, target: HookTarget): Promise
   endLeg(world, leg, { reason: `answer-${reply.is}`, by: 'platform' });
 }
 
-/** Makes an outbound leg; 201 before anything rings. */
+/**
+ * Creates an outbound leg. Returns 201 before the phone rings. Throws a ZodError for an invalid
+ * body.
+ */
 export function createCall(world: World, applicationId: string, input: unknown): Answer {
-  const call = body.parse(input ?? {});
+  const call = createCallBody.parse(input ?? {});
   const [to] = call.to;
-  const answerTarget = hookOf(call.answer_url, call.answer_method);
+  const answerTarget = toHookTarget(call.answer_url, call.answer_method);
   const ownNumber = world.config.numbers.find((number) => number.applicationId === applicationId)?.e164 ?? '';
   const leg = placeCall(world, {
     applicationId,
-    from: digitsOf(call.from?.number ?? ownNumber),
-    to: to?.type === 'phone' ? digitsOf(to.number) : (to?.uri ?? ''),
+    from: toDigits(call.from?.number ?? ownNumber),
+    to: to?.type === 'phone' ? toDigits(to.number) : (to?.uri ?? ''),
     endpointType: to?.type ?? 'phone',
     ringMs: call.ringing_timer * 1000,
     lengthMs: call.length_timer * 1000,
-    eventHook: hookOf(call.event_url, call.event_method),
+    eventHook: toHookTarget(call.event_url, call.event_method),
     machineDetection: call.machine_detection,
     onAnswered: (answered) => {
       if (to?.type === 'phone' && to.dtmfAnswer !== undefined)
-        answered.party.note('dtmf-heard', { text: to.dtmfAnswer });
+        answered.party.recordEvent('dtmf-heard', { text: to.dtmfAnswer });
       if (call.ncco !== undefined) startNcco(world, answered, call.ncco);
       else if (answerTarget !== undefined) void runAnswerUrl(world, answered, answerTarget);
     },

@@ -1,8 +1,11 @@
-/** Digits that the far end keys: to an input that listens, into a barge-in, to a subscription, or nowhere. */
+/**
+ * Routes keyed digits to a running input, a barge-in buffer or a subscription; otherwise drops
+ * them.
+ */
 import type { Leg, World } from '../world.ts';
-import { common, queueHook } from './events.ts';
+import { buildCommonFields, queueHook } from './events.ts';
 
-/** The far end keys digits, one after the other. */
+/** Processes digits that the far end keys, one at a time. */
 export function keyDigits(world: World, leg: Leg, digits: string): void {
   for (const digit of digits) {
     if (leg.digitHook !== undefined) {
@@ -10,15 +13,15 @@ export function keyDigits(world: World, leg: Leg, digits: string): void {
         world,
         leg,
         'input',
-        { ...common(world, leg), dtmf: { digits: digit, timed_out: false } },
+        { ...buildCommonFields(world, leg), dtmf: { digits: digit, timed_out: false } },
         { target: leg.digitHook },
       );
     }
     if (leg.keys.listener !== undefined) leg.keys.listener(digit);
     else if (leg.keys.bargeIn || world.config.behaviour.digitsOutsideInput === 'buffer') {
       leg.keys.buffer += digit;
-      leg.keys.wake?.();
+      leg.keys.onKey?.();
     }
   }
-  world.board.changed();
+  world.changes.notify();
 }

@@ -1,8 +1,8 @@
-/** The life of a voice leg: made, answered, ended. One way in and one way out. */
+/** The life cycle of a voice leg. All legs are created by `createLeg` and ended by `endLeg`. */
 import type { HookTarget, Leg, Party, World } from '../world.ts';
-import { leaveConversation, privateConversation } from './conversations.ts';
-import { closing, isoTime, money, sendStatus } from './events.ts';
-import { voiceRate } from '../ledger/meter.ts';
+import { leaveConversation, createPrivateConversation } from './conversations.ts';
+import { buildEndFields, formatIsoTime, formatMoney, sendStatus } from './events.ts';
+import { getVoiceRateMicros } from '../ledger/meter.ts';
 
 interface NewLeg {
   kind: Leg['kind'];
@@ -17,31 +17,31 @@ interface NewLeg {
   conversation?: Leg['conversation'];
 }
 
-/** Makes a leg and says `started`. */
+/** Creates a leg and sends `started`. */
 export function createLeg(world: World, input: NewLeg): Leg {
   const id = world.newId();
   const leg: Leg = {
     ...input,
     uuid: world.faults.current().switches.uuidForm === 'undashed' ? id.replaceAll('-', '') : id,
-    conversation: input.conversation ?? privateConversation(world, input.applicationId),
+    conversation: input.conversation ?? createPrivateConversation(world, input.applicationId),
     status: 'started',
     createdAt: world.clock.now(),
-    orphaned: false,
+    isAbandoned: false,
     muted: false,
     earmuffed: false,
     keys: { buffer: '', bargeIn: false },
     timers: new Set(),
-    over: new AbortController(),
-    eventChain: Promise.resolve(),
+    endController: new AbortController(),
+    eventQueue: Promise.resolve(),
   };
   world.legs.set(leg.uuid, leg);
   sendStatus(world, leg, 'started');
-  world.board.changed();
+  world.changes.notify();
   return leg;
 }
 
-/** A timer that dies with the leg. */
-export function legTimer(world: World, leg: Leg, ms: number, task: () => void): void {
+/** Starts a timer that is cancelled when the leg is answered or ends. */
+export function startLegTimer(world: World, leg: Leg, ms: number, task: () => void): void {
   const cancel = world.clock.after(ms, () => {
     leg.timers.delete(cancel);
     if (leg.endedAt === undefined) task();
@@ -49,53 +49,56 @@ export function legTimer(world: World, leg: Leg, ms: number, task: () => void): 
   leg.timers.add(cancel);
 }
 
-/** The far end is being rung. */
+/** Sets a started leg to `ringing` and sends the event. */
 export function ringLeg(world: World, leg: Leg): void {
   if (leg.status !== 'started') return;
   leg.status = 'ringing';
-  leg.party.note('ringing');
+  leg.party.recordEvent('ringing');
   sendStatus(world, leg, 'ringing');
-  world.board.changed();
+  world.changes.notify();
 }
 
-/** The call is up: the meter runs from here, and so does `length_timer`. */
+/** Sets a leg to `answered`. The charge and `length_timer` start here. */
 export function answerLeg(world: World, leg: Leg): void {
   for (const cancel of leg.timers) cancel();
   leg.timers.clear();
   leg.status = 'answered';
   leg.answeredAt = world.clock.now();
   sendStatus(world, leg, 'answered', {
-    start_time: isoTime(leg.answeredAt),
-    rate: money(voiceRate(world, leg)),
+    start_time: formatIsoTime(leg.answeredAt),
+    rate: formatMoney(getVoiceRateMicros(world, leg)),
     network: '',
   });
   if (leg.lengthMs !== undefined)
-    legTimer(world, leg, leg.lengthMs, () => endLeg(world, leg, { reason: 'length-timer', by: 'platform' }));
-  leg.party.note('answered');
-  world.board.changed();
+    startLegTimer(world, leg, leg.lengthMs, () => endLeg(world, leg, { reason: 'length-timer', by: 'platform' }));
+  leg.party.recordEvent('answered');
+  world.changes.notify();
 }
 
-interface End {
+interface LegEnd {
   reason: string;
   by: 'user' | 'platform';
-  /** What happened to a call that was never answered (busy, rejected, timeout …). */
+  /** Final status of a call that was not answered: busy, rejected, timeout and so on. */
   status?: string;
   detail?: string;
   sipCode?: number;
 }
 
-/** Ends a leg once; later causes find it ended. Applies endOnExit to the others (contract §4). */
-export function endLeg(world: World, leg: Leg, end: End): void {
+/**
+ * Ends a leg, once: a later call has no effect. Applies endOnExit to the other members (contract
+ * §4).
+ */
+export function endLeg(world: World, leg: Leg, end: LegEnd): void {
   if (leg.endedAt !== undefined) return;
   leg.endedAt = world.clock.now();
   leg.endReason = end.reason;
   leg.status = end.status ?? 'completed';
-  leg.run?.abort();
-  leg.over.abort();
+  leg.nccoController?.abort();
+  leg.endController.abort();
   for (const cancel of leg.timers) cancel();
   leg.timers.clear();
   const left = leaveConversation(world, leg);
-  leg.party.note('ended', { reason: end.reason });
+  leg.party.recordEvent('ended', { reason: end.reason });
   if (leg.status !== 'completed')
     sendStatus(world, leg, leg.status, {
       ...(end.detail && { detail: end.detail }),
@@ -104,7 +107,7 @@ export function endLeg(world: World, leg: Leg, end: End): void {
   // "Every call gets `completed` at the end unless it was `rejected`" (contract §3).
   if (leg.status === 'completed' || (world.config.behaviour.completedAfterFailure && leg.status !== 'rejected')) {
     sendStatus(world, leg, 'completed', {
-      ...closing(world, leg),
+      ...buildEndFields(world, leg),
       disconnected_by: end.by,
       sip_code: end.sipCode ?? 200,
     });
@@ -112,5 +115,5 @@ export function endLeg(world: World, leg: Leg, end: End): void {
   if (left?.membership.endOnExit === true) {
     for (const other of left.others) endLeg(world, other, { reason: 'conversation-ended', by: 'platform' });
   }
-  world.board.changed();
+  world.changes.notify();
 }

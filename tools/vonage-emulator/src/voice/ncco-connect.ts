@@ -1,17 +1,17 @@
-/** connect: the platform rings someone else and joins the two (contract §4). */
-import { digitsOf } from '../world.ts';
-import { overLimit } from '../http/limits.ts';
+/** The NCCO action `connect`: calls an endpoint and joins it to the leg (contract §4). */
+import { toDigits } from '../world.ts';
+import { exceedsRateLimit } from '../http/limits.ts';
 import type { ActionOf } from './ncco-schema.ts';
-import { askForNcco, type Outcome, type Run } from './ncco-step.ts';
-import { common, sendError } from './events.ts';
+import { requestNcco, type Replacement, type NccoRun } from './ncco-step.ts';
+import { buildCommonFields, sendError } from './events.ts';
 import { endLeg } from './legs.ts';
 import { placeCall } from './place-call.ts';
 
-function destination(action: ActionOf<'connect'>): { number: string; type: 'phone' | 'sip' } {
+function readDestination(action: ActionOf<'connect'>): { number: string; type: 'phone' | 'sip' } {
   const [endpoint] = action.endpoint;
-  if (endpoint?.type === 'phone') return { number: digitsOf(endpoint.number), type: 'phone' };
+  if (endpoint?.type === 'phone') return { number: toDigits(endpoint.number), type: 'phone' };
   if (endpoint?.type === 'sip') return { number: endpoint.uri, type: 'sip' };
-  // app, websocket and vbc are rung like a phone under their own name.
+  // app, websocket and vbc endpoints behave like a phone with their own name.
   return {
     number:
       endpoint?.type === 'app' ? endpoint.user : endpoint?.type === 'vbc' ? endpoint.extension : (endpoint?.uri ?? ''),
@@ -19,14 +19,16 @@ function destination(action: ActionOf<'connect'>): { number: string; type: 'phon
   };
 }
 
-/** Rings the endpoint; goes on when that leg has ended, or with the NCCO a synchronous event answered with. */
-export async function performConnect(run: Run, action: ActionOf<'connect'>): Promise<Outcome> {
+/**
+ * Calls the endpoint and waits for its end. Returns the NCCO that a synchronous event replied with.
+ */
+export async function performConnect(run: NccoRun, action: ActionOf<'connect'>): Promise<Replacement> {
   const { world, leg } = run;
-  if (overLimit(world, leg.applicationId, 'calls')) {
+  if (exceedsRateLimit(world, leg.applicationId, 'calls')) {
     sendError(world, leg, 'Throttled: over the limit of new calls per second');
     return undefined;
   }
-  const { number, type } = destination(action);
+  const { number, type } = readDestination(action);
   const url = action.eventUrl?.[0];
   const child = placeCall(world, {
     applicationId: leg.applicationId,
@@ -38,9 +40,8 @@ export async function performConnect(run: Run, action: ActionOf<'connect'>): Pro
     lengthMs: action.limit * 1000,
     machineDetection: action.machineDetection,
     ...(url === undefined ? {} : { eventHook: { url, method: action.eventMethod } }),
-    onAnswered: () => undefined, // its audio is this leg's: no NCCO of its own
+    onAnswered: () => undefined, // the endpoint shares this leg's audio and has no NCCO
   });
-  // The far side goes when this side goes.
   const onAbort = (): void =>
     endLeg(world, child, {
       reason: 'connect-ended',
@@ -48,8 +49,14 @@ export async function performConnect(run: Run, action: ActionOf<'connect'>): Pro
       ...(child.answeredAt === undefined ? { status: 'cancelled' } : {}),
     });
   run.signal.addEventListener('abort', onAbort, { once: true });
-  await new Promise<void>((resolve) => child.over.signal.addEventListener('abort', () => resolve(), { once: true }));
+  await new Promise<void>((resolve) =>
+    child.endController.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
   run.signal.removeEventListener('abort', onAbort);
   if (run.signal.aborted || action.eventType !== 'synchronous' || child.answeredAt !== undefined) return undefined;
-  return askForNcco(run, 'event', action, { ...common(world, child), status: child.status, direction: 'outbound' });
+  return requestNcco(run, 'event', action, {
+    ...buildCommonFields(world, child),
+    status: child.status,
+    direction: 'outbound',
+  });
 }

@@ -1,28 +1,28 @@
-/** input: collects digits and posts them; the reply may replace the NCCO (contract §3 input callback, §4). */
-import { common } from './events.ts';
+/** The NCCO action `input`: collects digits and posts them (contract §3 input callback, §4). */
+import { buildCommonFields } from './events.ts';
 import type { ActionOf } from './ncco-schema.ts';
-import { askForNcco, type Outcome, type Run } from './ncco-step.ts';
-import { promptOnce } from './ncco-speak.ts';
+import { requestNcco, type Replacement, type NccoRun } from './ncco-step.ts';
+import { recordPromptOnce } from './ncco-speak.ts';
 
-interface Collected {
+interface CollectedDigits {
   digits: string;
   timedOut: boolean;
 }
 
-interface Limits {
+interface InputLimits {
   timeOut: number;
   maxDigits: number;
   submitOnHash: boolean;
 }
 
-const limitsOf = (action: ActionOf<'input'>): Limits => ({
+const readLimits = (action: ActionOf<'input'>): InputLimits => ({
   timeOut: action.timeOut ?? action.dtmf.timeOut,
   maxDigits: action.maxDigits ?? action.dtmf.maxDigits,
   submitOnHash: action.submitOnHash ?? action.dtmf.submitOnHash,
 });
 
-/** Collects until maxDigits, "#", or `timeOut` seconds after the last thing keyed. */
-function collect(run: Run, limits: Limits): Promise<Collected> {
+/** Collects digits until maxDigits, "#", or `timeOut` seconds after the last digit. */
+function collectDigits(run: NccoRun, limits: InputLimits): Promise<CollectedDigits> {
   const { world, leg } = run;
   return new Promise((resolve) => {
     let digits = '';
@@ -30,7 +30,7 @@ function collect(run: Run, limits: Limits): Promise<Collected> {
     const finish = (timedOut: boolean): void => {
       stopTimer();
       run.signal.removeEventListener('abort', abort);
-      if (leg.keys.listener === take) leg.keys.listener = undefined;
+      if (leg.keys.listener === acceptDigit) leg.keys.listener = undefined;
       resolve({ digits, timedOut });
     };
     const abort = (): void => finish(false);
@@ -38,64 +38,75 @@ function collect(run: Run, limits: Limits): Promise<Collected> {
       stopTimer();
       stopTimer = world.clock.after(limits.timeOut * 1000, () => finish(true));
     };
-    const take = (digit: string): void => {
+    const acceptDigit = (digit: string): void => {
       if (limits.submitOnHash && digit === '#') return finish(false);
       digits += digit;
       if (digits.length >= limits.maxDigits) return finish(false);
       rearm();
     };
     run.signal.addEventListener('abort', abort);
-    const early = leg.keys.buffer;
+    const bufferedDigits = leg.keys.buffer;
     leg.keys.buffer = '';
     leg.keys.bargeIn = false;
-    leg.keys.listener = take;
+    leg.keys.listener = acceptDigit;
     rearm();
-    for (const digit of early) if (leg.keys.listener === take) take(digit);
-    if (leg.keys.listener === take) promptOnce(run);
+    for (const digit of bufferedDigits) if (leg.keys.listener === acceptDigit) acceptDigit(digit);
+    if (leg.keys.listener === acceptDigit) recordPromptOnce(run);
   });
 }
 
-/** Legacy: digits as a string and `timed_out` beside it, when the input named no `type` (contract §3). */
-function payload(run: Run, action: ActionOf<'input'>, got: Collected): { [field: string]: unknown } {
+/**
+ * An input without `type` gets the legacy body: `dtmf` is a string and `timed_out` a sibling
+ * (contract §3).
+ */
+function buildInputPayload(
+  run: NccoRun,
+  action: ActionOf<'input'>,
+  collected: CollectedDigits,
+): { [field: string]: unknown } {
   const { world, leg } = run;
   const { dtmfForm } = world.faults.current().switches;
-  const legacy = dtmfForm === 'legacy' || (dtmfForm === 'by-type' && action.type === undefined);
-  if (legacy) {
-    const { uuid, conversation_uuid, timestamp } = common(world, leg);
+  const isLegacy = dtmfForm === 'legacy' || (dtmfForm === 'by-type' && action.type === undefined);
+  if (isLegacy) {
+    const { uuid, conversation_uuid, timestamp } = buildCommonFields(world, leg);
     return {
       uuid,
       conversation_uuid: String(conversation_uuid).replace(/^CON-/, ''),
-      timed_out: got.timedOut,
-      dtmf: got.digits,
+      timed_out: collected.timedOut,
+      dtmf: collected.digits,
       timestamp,
     };
   }
-  return { speech: { results: [] }, dtmf: { digits: got.digits, timed_out: got.timedOut }, ...common(world, leg) };
+  return {
+    speech: { results: [] },
+    dtmf: { digits: collected.digits, timed_out: collected.timedOut },
+    ...buildCommonFields(world, leg),
+  };
 }
 
-export async function performInput(run: Run, action: ActionOf<'input'>): Promise<Outcome> {
+export async function performInput(run: NccoRun, action: ActionOf<'input'>): Promise<Replacement> {
   const url = action.eventUrl?.[0];
   if (action.mode === 'asynchronous') {
-    // Digits go out one at a time while the rest of the NCCO runs on.
+    // Asynchronous digits are sent one at a time while the rest of the NCCO runs.
     if (url !== undefined) run.leg.digitHook = { url, method: action.eventMethod };
     return undefined;
   }
-  const speechOnly = action.type !== undefined && !action.type.includes('dtmf');
-  const limits = speechOnly
+  const isSpeechOnly = action.type !== undefined && !action.type.includes('dtmf');
+  const limits = isSpeechOnly
     ? { timeOut: action.speech.startTimeout, maxDigits: Number.POSITIVE_INFINITY, submitOnHash: false }
-    : limitsOf(action);
-  const got = await collect(run, limits);
+    : readLimits(action);
+  const collected = await collectDigits(run, limits);
   if (run.signal.aborted) return undefined;
   const { leg } = run;
-  run.prompted = false;
+  run.isPrompted = false;
   run.prompt = '';
-  const replacement = await askForNcco(
+  const replacement = await requestNcco(
     run,
     'input',
     action,
-    speechOnly
-      ? { speech: { timeout_reason: 'start_timeout', results: [] }, ...common(run.world, leg) }
-      : payload(run, action, got),
+    isSpeechOnly
+      ? { speech: { timeout_reason: 'start_timeout', results: [] }, ...buildCommonFields(run.world, leg) }
+      : buildInputPayload(run, action, collected),
   );
   return replacement;
 }

@@ -1,16 +1,19 @@
-/** Runs an NCCO on a leg: actions in order; "when all the actions in the NCCO are complete, the Call ends" (contract §4). */
+/**
+ * Runs an NCCO on a leg. "When all the actions in the NCCO are complete, the Call ends" (contract
+ * §4).
+ */
 import type { Leg, World } from '../world.ts';
 import { performConnect } from './ncco-connect.ts';
 import { performConversation, performTransfer } from './ncco-conversation.ts';
 import { performInput } from './ncco-input.ts';
 import type { Action, Ncco } from './ncco-schema.ts';
 import { performRecord, performStream, performTalk } from './ncco-speak.ts';
-import { askForNcco, type Outcome, type Run } from './ncco-step.ts';
-import { leaveConversation, privateConversation } from './conversations.ts';
-import { common, isoTime } from './events.ts';
+import { requestNcco, type Replacement, type NccoRun } from './ncco-step.ts';
+import { leaveConversation, createPrivateConversation } from './conversations.ts';
+import { buildCommonFields, formatIsoTime } from './events.ts';
 import { endLeg } from './legs.ts';
 
-function perform(run: Run, action: Action): Promise<Outcome> {
+function performAction(run: NccoRun, action: Action): Promise<Replacement> {
   const { world, leg } = run;
   switch (action.action) {
     case 'talk':
@@ -28,43 +31,52 @@ function perform(run: Run, action: Action): Promise<Outcome> {
     case 'connect':
       return performConnect(run, action);
     case 'notify':
-      return askForNcco(run, 'notify', action, {
-        ...common(world, leg),
+      return requestNcco(run, 'notify', action, {
+        ...buildCommonFields(world, leg),
         payload: action.payload,
-        timestamp: isoTime(world.clock.now()),
+        timestamp: formatIsoTime(world.clock.now()),
       });
     case 'wait':
       return world.clock.delay(action.timeout * 1000, run.signal).then(() => undefined);
     case 'pay':
-      return Promise.resolve(undefined); // card capture is not emulated
+      return Promise.resolve(undefined); // payment capture is not emulated
     default:
-      throw new TypeError(`unknown action ${String(action satisfies never)}`);
+      throw new TypeError(`Unknown action: ${String(action satisfies never)}`);
   }
 }
 
-/** Starts an NCCO on an answered leg, in place of whatever ran before. */
+/** Starts an NCCO on an answered leg and stops the one that ran before. */
 export function startNcco(world: World, leg: Leg, ncco: Ncco): void {
   if (leg.endedAt !== undefined) return;
-  leg.run?.abort();
-  const left = leg.conversation;
-  if (leaveConversation(world, leg) !== undefined) leg.conversation = privateConversation(world, leg.applicationId);
+  leg.nccoController?.abort();
+  const previousConversation = leg.conversation;
+  if (leaveConversation(world, leg) !== undefined)
+    leg.conversation = createPrivateConversation(world, leg.applicationId);
   const control = new AbortController();
-  leg.run = control;
+  leg.nccoController = control;
   leg.keys.listener = undefined;
-  const run: Run = { world, leg, left, signal: control.signal, rest: ncco, prompt: '', prompted: false };
-  void runAll(run);
+  const run: NccoRun = {
+    world,
+    leg,
+    previousConversation: previousConversation,
+    signal: control.signal,
+    rest: ncco,
+    prompt: '',
+    isPrompted: false,
+  };
+  void runActions(run);
 }
 
-async function runAll(run: Run): Promise<void> {
+async function runActions(run: NccoRun): Promise<void> {
   for (let action = run.rest[0]; action !== undefined; action = run.rest[0]) {
     run.rest = run.rest.slice(1);
-    const replacement = await perform(run, action);
+    const replacement = await performAction(run, action);
     if (run.signal.aborted) return;
     if (replacement !== undefined) {
       run.rest = replacement;
       run.leg.keys.buffer = '';
       run.leg.keys.bargeIn = false;
-      run.prompted = false;
+      run.isPrompted = false;
       run.prompt = '';
     }
   }

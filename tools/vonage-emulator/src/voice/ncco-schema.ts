@@ -1,39 +1,41 @@
-/** NCCO as the platform accepts it (contract §4). Unknown options pass; unknown actions and wrong types do not. */
+/**
+ * NCCO schema (contract §4). Unknown options are accepted; unknown actions and wrong types are not.
+ */
 import { z } from 'zod';
 
-/** "Syntax error in NCCO. Invalid value type or action." (contract §3, error event). */
+/** Reason of the error event for an invalid NCCO (contract §3, error event). */
 export const SYNTAX_ERROR = 'Syntax error in NCCO. Invalid value type or action.';
 
-/** All eventUrl must be arrays (contract §4). */
+/** Every eventUrl must be an array (contract §4). */
 const urls = z.array(z.string()).min(1);
 const hook = { eventUrl: urls.optional(), eventMethod: z.enum(['GET', 'POST']).default('POST') };
-/** Booleans; older samples write them as strings. */
-const flag = z.union([z.boolean(), z.stringbool()]);
+/** A boolean. Older samples write it as a string. */
+const flagSchema = z.union([z.boolean(), z.stringbool()]);
 const loop = z.coerce.number().int().min(0).default(1);
 const level = z.coerce.number().min(-1).max(1).optional();
 const hear = { canSpeak: z.array(z.string()).optional(), canHear: z.array(z.string()).optional() };
 const timeOut = z.coerce.number().min(0).max(10);
 const maxDigits = z.coerce.number().int().min(1).max(20);
-const dtmf = { timeOut: timeOut.default(3), maxDigits: maxDigits.default(4), submitOnHash: flag.default(false) };
+const dtmf = { timeOut: timeOut.default(3), maxDigits: maxDigits.default(4), submitOnHash: flagSchema.default(false) };
 
 const talk = z.looseObject({
   action: z.literal('talk'),
   text: z.string().min(1),
-  bargeIn: flag.default(false),
+  bargeIn: flagSchema.default(false),
   loop,
   level,
 });
 const stream = z.looseObject({
   action: z.literal('stream'),
   streamUrl: z.array(z.string()).min(1),
-  bargeIn: flag.default(false),
+  bargeIn: flagSchema.default(false),
   loop,
   level,
 });
 
 const input = z.looseObject({
   action: z.literal('input'),
-  /** Absent in the legacy form, whose options stand at top level (contract §3). */
+  /** Absent in the legacy form, which has its options at the top level (contract §3). */
   type: z
     .array(z.enum(['dtmf', 'speech']))
     .min(1)
@@ -42,7 +44,7 @@ const input = z.looseObject({
   speech: z.looseObject({ startTimeout: z.coerce.number().min(1).max(60).default(10) }).prefault({}),
   timeOut: timeOut.optional(),
   maxDigits: maxDigits.optional(),
-  submitOnHash: flag.optional(),
+  submitOnHash: flagSchema.optional(),
   mode: z.enum(['synchronous', 'asynchronous']).default('synchronous'),
   ...hook,
 });
@@ -50,12 +52,12 @@ const input = z.looseObject({
 const conversation = z.looseObject({
   action: z.literal('conversation'),
   name: z.string().min(1),
-  /** The schema says string, documents and SDK an array: both pass (contract §4). */
+  /** The schema has a string, documents and SDK an array: both are accepted (contract §4). */
   musicOnHoldUrl: z.union([z.string(), z.array(z.string())]).optional(),
-  startOnEnter: flag.default(true),
-  endOnExit: flag.default(false),
-  record: flag.default(false),
-  mute: flag.default(false),
+  startOnEnter: flagSchema.default(true),
+  endOnExit: flagSchema.default(false),
+  record: flagSchema.default(false),
+  mute: flagSchema.default(false),
   ...hear,
   ...hook,
 });
@@ -81,7 +83,7 @@ const connect = z.looseObject({
   action: z.literal('connect'),
   endpoint: z.array(endpoint).length(1),
   from: z.coerce.string().optional(),
-  randomFromNumber: flag.optional(),
+  randomFromNumber: flagSchema.optional(),
   eventType: z.literal('synchronous').optional(),
   timeout: z.coerce.number().min(1).max(120).default(60),
   limit: z.coerce.number().min(1).max(7200).default(7200),
@@ -111,13 +113,13 @@ const wait = z.looseObject({
 const transfer = z.looseObject({
   action: z.literal('transfer'),
   conversationId: z.string().min(1),
-  mute: flag.default(false),
+  mute: flagSchema.default(false),
   ...hear,
 });
 const pay = z.looseObject({ action: z.literal('pay') });
 
 /** `bargeIn` "requires a later `input`" (contract §4). */
-const bargeInHasInput = (actions: { action: string; bargeIn?: unknown }[]): boolean =>
+const isBargeInFollowedByInput = (actions: { action: string; bargeIn?: unknown }[]): boolean =>
   actions.every(
     (action, at) => action.bargeIn !== true || actions.slice(at + 1).some((later) => later.action === 'input'),
   );
@@ -127,13 +129,13 @@ export const nccoSchema = z
     z.discriminatedUnion('action', [talk, stream, input, conversation, connect, record, notify, wait, transfer, pay]),
   )
   .min(1)
-  .refine(bargeInHasInput, 'bargeIn needs an input action after it');
+  .refine(isBargeInFollowedByInput, 'bargeIn needs a later input action');
 
 export type Ncco = z.output<typeof nccoSchema>;
 export type Action = Ncco[number];
 export type ActionOf<K extends Action['action']> = Extract<Action, { action: K }>;
 
-/** Reads a webhook's reply: an NCCO, nothing, or something that is neither. */
+/** Parses a webhook's reply: a valid NCCO, no NCCO, or an invalid one. */
 export function parseNccoReply(
   text: string,
 ): { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } {
@@ -142,7 +144,7 @@ export function parseNccoReply(
   try {
     json = JSON.parse(text);
   } catch {
-    // "OK", HTML and the like answer plain events; they are no NCCO, and no attempt at one.
+    // A plain reply such as "OK" or HTML is not an NCCO and not an invalid one.
     return { is: 'none' };
   }
   if (!Array.isArray(json)) return { is: 'none' };

@@ -1,43 +1,45 @@
-/** What the actions of a running NCCO share. */
+/** Shared by the actions of a running NCCO. */
 import type { Conversation, Leg, World } from '../world.ts';
-import { fetchNcco, voiceHook } from '../webhooks/voice-hook.ts';
-import { eventTarget, sendError } from './events.ts';
+import { fetchNcco, createVoiceHook } from '../webhooks/voice-hook.ts';
+import { findEventTarget, sendError } from './events.ts';
 import type { Ncco } from './ncco-schema.ts';
 
-/** One running NCCO. */
-export interface Run {
+export interface NccoRun {
   world: World;
   leg: Leg;
-  /** The conversation that it was in before. */
-  left: Conversation;
+  /** The leg's conversation before this NCCO started. */
+  previousConversation: Conversation;
   /** Aborts when the NCCO is replaced or the leg ends. */
   signal: AbortSignal;
-  /** What comes after the action that runs now. */
+  /** The actions after the current one. */
   rest: Ncco;
-  /** The last prompt text, for the person who is to key. */
+  /** The prompt text since the last input. */
   prompt: string;
-  prompted: boolean;
+  isPrompted: boolean;
 }
 
-/** An action's result: another NCCO in place of the rest, or nothing. */
-export type Outcome = Ncco | undefined;
+/** An action's result: an NCCO that replaces the remaining actions, or undefined. */
+export type Replacement = Ncco | undefined;
 
-/** Posts to an action's eventUrl (or the leg's) and reads the reply; an NCCO in it replaces the rest. */
-export async function askForNcco(
-  run: Run,
+/** Posts to an action's eventUrl, or to the leg's. Returns the NCCO of the reply. */
+export async function requestNcco(
+  run: NccoRun,
   kind: 'input' | 'notify' | 'event' | 'record',
   action: { eventUrl?: string[]; eventMethod: 'GET' | 'POST' },
   data: { [field: string]: unknown },
-): Promise<Outcome> {
+): Promise<Replacement> {
   const { world, leg } = run;
   const url = action.eventUrl?.[0];
-  const target = url === undefined ? eventTarget(world, leg) : { url, method: action.eventMethod };
+  const target = url === undefined ? findEventTarget(world, leg) : { url, method: action.eventMethod };
   if (target === undefined) return undefined;
   const fallback = world.config.applications.find(
     (application) => application.id === leg.applicationId,
   )?.fallbackAnswerUrl;
-  const reply = await fetchNcco(world, voiceHook(world, leg.applicationId, kind, target, data), fallback, (reason) =>
-    sendError(world, leg, reason),
+  const reply = await fetchNcco(
+    world,
+    createVoiceHook(world, leg.applicationId, kind, target, data),
+    fallback,
+    (reason) => sendError(world, leg, reason),
   );
-  return reply.is === 'ncco' ? reply.ncco : undefined; // else "continue the call flow" (contract §3)
+  return reply.is === 'ncco' ? reply.ncco : undefined; // otherwise "continue the call flow" (contract §3)
 }

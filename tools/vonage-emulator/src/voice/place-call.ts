@@ -1,9 +1,9 @@
-/** An outbound leg: rings a simulated phone, and gives up when the ringing timer says so. */
+/** Outbound legs to simulated phones. */
 import type { Conversation, HookTarget, Leg, World } from '../world.ts';
 import type { PhoneBehaviour } from '../views.ts';
 import { createPerson } from '../people/persons.ts';
-import { common, sendStatus } from './events.ts';
-import { answerLeg, createLeg, endLeg, legTimer, ringLeg } from './legs.ts';
+import { buildCommonFields, sendStatus } from './events.ts';
+import { answerLeg, createLeg, endLeg, startLegTimer, ringLeg } from './legs.ts';
 
 interface OutboundCall {
   applicationId: string;
@@ -18,20 +18,22 @@ interface OutboundCall {
   onAnswered: (leg: Leg) => void;
 }
 
-/** How each way of not answering shows (contract §3, event webhook table). */
-const REFUSALS: Partial<Record<PhoneBehaviour['mode'], { status: string; detail?: string; sipCode: number }>> = {
+/** Final status of a call to a phone that does not answer (contract §3, event webhook table). */
+const UNANSWERED_OUTCOMES: Partial<
+  Record<PhoneBehaviour['mode'], { status: string; detail?: string; sipCode: number }>
+> = {
   busy: { status: 'busy', sipCode: 486 },
   reject: { status: 'rejected', detail: 'declined', sipCode: 603 },
   unavailable: { status: 'unanswered', detail: 'unavailable', sipCode: 480 },
   failed: { status: 'failed', detail: 'cannot_route', sipCode: 404 },
 };
 
-function picksUp(world: World, leg: Leg, behaviour: PhoneBehaviour, call: OutboundCall): void {
+function pickUp(world: World, leg: Leg, behaviour: PhoneBehaviour, call: OutboundCall): void {
   answerLeg(world, leg);
   if (behaviour.hangUpAfterMs !== undefined)
-    legTimer(world, leg, behaviour.hangUpAfterMs, () => endLeg(world, leg, { reason: 'hung-up', by: 'user' }));
+    startLegTimer(world, leg, behaviour.hangUpAfterMs, () => endLeg(world, leg, { reason: 'hung-up', by: 'user' }));
   if (call.machineDetection !== undefined) {
-    const { uuid, ...rest } = common(world, leg);
+    const { uuid, ...rest } = buildCommonFields(world, leg);
     const status = behaviour.mode === 'machine' ? 'machine' : 'human';
     sendStatus(world, leg, status, { ...rest, uuid: undefined, call_uuid: uuid });
     if (status === 'machine' && call.machineDetection === 'hangup')
@@ -40,24 +42,26 @@ function picksUp(world: World, leg: Leg, behaviour: PhoneBehaviour, call: Outbou
   call.onAnswered(leg);
 }
 
-/** Rings a number. Returns at once; what happens next is the phone's behaviour. */
+/** Calls a number and returns its leg at once. The phone's behaviour decides what follows. */
 export function placeCall(world: World, call: OutboundCall): Leg {
   const behaviour = world.phones.get(call.to) ?? { mode: 'answer' };
   const { person, party } = createPerson(world, 'phone', call.from, call.to);
   const leg = createLeg(world, { ...call, kind: 'voice-outbound', direction: 'outbound', party });
   person.leg = leg;
   person.callId = leg.uuid;
-  person.pickUp = () => picksUp(world, leg, behaviour, call);
+  person.pickUp = () => pickUp(world, leg, behaviour, call);
   const afterMs = behaviour.afterMs ?? world.config.timings.phoneAnswerMs;
-  const refusal = REFUSALS[behaviour.mode];
-  if (behaviour.mode !== 'failed') legTimer(world, leg, 0, () => ringLeg(world, leg));
-  if (refusal !== undefined) {
-    legTimer(world, leg, afterMs, () => endLeg(world, leg, { ...refusal, reason: refusal.status, by: 'user' }));
+  const unanswered = UNANSWERED_OUTCOMES[behaviour.mode];
+  if (behaviour.mode !== 'failed') startLegTimer(world, leg, 0, () => ringLeg(world, leg));
+  if (unanswered !== undefined) {
+    startLegTimer(world, leg, afterMs, () =>
+      endLeg(world, leg, { ...unanswered, reason: unanswered.status, by: 'user' }),
+    );
   } else if (behaviour.mode !== 'no-answer') {
-    legTimer(world, leg, afterMs, () => picksUp(world, leg, behaviour, call));
+    startLegTimer(world, leg, afterMs, () => pickUp(world, leg, behaviour, call));
   }
   const status = world.config.behaviour.ringTimeoutStatus;
-  legTimer(world, leg, call.ringMs, () =>
+  startLegTimer(world, leg, call.ringMs, () =>
     endLeg(world, leg, {
       reason: 'ringing-timer',
       by: 'platform',

@@ -1,11 +1,11 @@
-/** An inbound leg: a caller, or the video platform's SIP gateway, reaches a linked number; the answer webhook decides. */
+/** Inbound legs: a caller, or the video platform's SIP gateway, calls a linked number. */
 import type { Leg, Party, World } from '../world.ts';
-import { digitsOf } from '../world.ts';
-import { fetchNcco, voiceHook } from '../webhooks/voice-hook.ts';
+import { toDigits } from '../world.ts';
+import { fetchNcco, createVoiceHook } from '../webhooks/voice-hook.ts';
 import { SYNTAX_ERROR } from './ncco-schema.ts';
 import { startNcco } from './ncco-run.ts';
 import { sendError } from './events.ts';
-import { answerLeg, createLeg, endLeg, legTimer, ringLeg } from './legs.ts';
+import { answerLeg, createLeg, endLeg, startLegTimer, ringLeg } from './legs.ts';
 
 interface InboundCall {
   kind: 'voice-inbound' | 'voice-sip';
@@ -13,24 +13,27 @@ interface InboundCall {
   from: string;
   to: string;
   party: Party;
-  /** Written on the answer webhook as SipHeader_…; X-Nexmo* is never forwarded (contract §3). */
+  /** Forwarded in the answer webhook as `SipHeader_<name>`, except X-Nexmo* (contract §3). */
   sipHeaders?: Record<string, string>;
 }
 
-/** The application a number is linked to. */
-export const applicationOf = (world: World, number: string): string | undefined =>
-  world.config.numbers.find((linked) => digitsOf(linked.e164) === digitsOf(number))?.applicationId;
+/** Returns the id of the application that a number is linked to. */
+export const findApplicationId = (world: World, number: string): string | undefined =>
+  world.config.numbers.find((linked) => toDigits(linked.e164) === toDigits(number))?.applicationId;
 
-const forwarded = (headers: Record<string, string> = {}): Record<string, string> =>
+const buildSipHeaderFields = (headers: Record<string, string> = {}): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers)
       .filter(([name]) => /^X-/i.test(name) && !/^X-Nexmo/i.test(name))
       .map(([name, value]) => [`SipHeader_${name}`, value]),
   );
 
-/** Makes the leg and rings; the answer webhook goes out on `ring`. Undefined when the number is not linked. */
+/**
+ * Creates an inbound leg; `ring` sends the answer webhook. Returns undefined for an unlinked
+ * number.
+ */
 export function receiveCall(world: World, call: InboundCall): { leg: Leg; ring: () => void } | undefined {
-  const applicationId = applicationOf(world, call.to);
+  const applicationId = findApplicationId(world, call.to);
   if (applicationId === undefined) return undefined;
   const leg = createLeg(world, {
     kind: call.kind,
@@ -38,23 +41,23 @@ export function receiveCall(world: World, call: InboundCall): { leg: Leg; ring: 
     applicationId,
     direction: 'inbound',
     from: call.from,
-    to: digitsOf(call.to),
+    to: toDigits(call.to),
     party: call.party,
     lengthMs: world.config.timings.inboundMaxMs,
   });
-  legTimer(world, leg, world.config.timings.inboundRingingMs, () =>
+  startLegTimer(world, leg, world.config.timings.inboundRingingMs, () =>
     endLeg(world, leg, { reason: 'ringing-timer', by: 'platform', status: 'timeout' }),
   );
   return {
     leg,
     ring: () => {
       ringLeg(world, leg);
-      void answer(world, leg, forwarded(call.sipHeaders));
+      void runAnswerWebhook(world, leg, buildSipHeaderFields(call.sipHeaders));
     },
   };
 }
 
-async function answer(world: World, leg: Leg, headers: Record<string, string>): Promise<void> {
+async function runAnswerWebhook(world: World, leg: Leg, headers: Record<string, string>): Promise<void> {
   const application = world.config.applications.find((candidate) => candidate.id === leg.applicationId);
   if (application?.answerUrl === undefined)
     return endLeg(world, leg, { reason: 'no-answer-url', by: 'platform', status: 'failed', sipCode: 480 });
@@ -67,7 +70,7 @@ async function answer(world: World, leg: Leg, headers: Record<string, string>): 
     endpoint_type: leg.endpointType,
     ...headers,
   };
-  const hook = voiceHook(
+  const hook = createVoiceHook(
     world,
     leg.applicationId,
     'answer',
@@ -75,8 +78,8 @@ async function answer(world: World, leg: Leg, headers: Record<string, string>): 
     data,
   );
   const reply = await fetchNcco(world, hook, application.fallbackAnswerUrl, (reason) => sendError(world, leg, reason));
-  // Nobody is there to take the answer: the call goes on ringing until its timer (design §2, two handles).
-  if (leg.endedAt !== undefined || leg.orphaned) return;
+  // An abandoned call continues to ring until its timer (design §2, two handles).
+  if (leg.endedAt !== undefined || leg.isAbandoned) return;
   if (reply.is === 'ncco') {
     answerLeg(world, leg);
     return startNcco(world, leg, reply.ncco);

@@ -1,47 +1,47 @@
-/** Voice REST: /v1/calls (contract §2), with its limits (§7) and its early-PUT refusal (§0.14). */
+/** Voice REST: /v1/calls (contract §2), with rate limits (§7) and the early-PUT error (§0.14). */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { bearerApplication } from '../credentials/rest-auth.ts';
+import { authenticateBearer } from '../credentials/rest-auth.ts';
 import { noContent, ok, voiceError, type Answer } from '../http/answer.ts';
-import { overLimit } from '../http/limits.ts';
-import { addRoute, type Call, type Route } from '../http/rest.ts';
+import { exceedsRateLimit } from '../http/limits.ts';
+import { addRoute, type RestRequest, type RestRoute } from '../http/rest.ts';
 import type { RestKind } from '../faults/schema.ts';
 import { wallNow } from '../time/clock.ts';
-import { credentialNow, type Leg, type World } from '../world.ts';
-import { callBody } from './call-view.ts';
-import { hangUp, setHearing, transferToNcco, transferToUrl } from './control.ts';
+import { getCredentialTimeMs, type Leg, type World } from '../world.ts';
+import { buildCallBody } from './call-view.ts';
+import { hangUpLeg, applyMuteAction, transferToNcco, transferToUrl } from './update-call.ts';
 import { createCall } from './create-call.ts';
 import { nccoSchema } from './ncco-schema.ts';
 
-type Handler = (world: World, leg: Leg, call: Call) => Answer;
+type Handler = (world: World, leg: Leg, request: RestRequest) => Answer;
 
-function authorize(world: World, call: Call, lane: 'calls' | 'requests'): string {
-  const applicationId = bearerApplication(world.config, call.headers, credentialNow(world, wallNow()));
-  if (overLimit(world, applicationId, lane))
+function authenticateRequest(world: World, request: RestRequest, bucket: 'calls' | 'requests'): string {
+  const applicationId = authenticateBearer(world.config, request.headers, getCredentialTimeMs(world, wallNow()));
+  if (exceedsRateLimit(world, applicationId, bucket))
     throw voiceError(429, 'Too Many Requests', 'You have exceeded the rate limit');
   return applicationId;
 }
 
-/** The application's leg with the uuid in the path, live or not; 404 otherwise. */
-function legOf(world: World, call: Call): Leg {
-  const applicationId = authorize(world, call, 'requests');
-  const leg = world.legs.get(call.params.uuid ?? '');
+/** Returns the application's leg with the uuid in the path, live or ended. Throws 404 otherwise. */
+function findLeg(world: World, request: RestRequest): Leg {
+  const applicationId = authenticateRequest(world, request, 'requests');
+  const leg = world.legs.get(request.params.uuid ?? '');
   if (leg === undefined || leg.applicationId !== applicationId)
     throw voiceError(404, 'Not Found', 'Call does not exist');
   return leg;
 }
 
-/** A leg that can still be acted on. */
-function liveLegOf(world: World, call: Call): Leg {
-  const leg = legOf(world, call);
+/** Returns the live leg with the uuid in the path. Throws 404 otherwise. */
+function findLiveLeg(world: World, request: RestRequest): Leg {
+  const leg = findLeg(world, request);
   if (leg.endedAt !== undefined) throw voiceError(404, 'Not Found', 'Call is not active');
   return leg;
 }
 
-const hearing = z.enum(['mute', 'unmute', 'earmuff', 'unearmuff']);
+const muteActions = z.enum(['mute', 'unmute', 'earmuff', 'unearmuff']);
 const updateBody = z.discriminatedUnion('action', [
   z.object({ action: z.literal('hangup') }),
-  z.object({ action: hearing }),
+  z.object({ action: muteActions }),
   z.object({
     action: z.literal('transfer'),
     destination: z.union([
@@ -51,33 +51,33 @@ const updateBody = z.discriminatedUnion('action', [
   }),
 ]);
 
-function update(world: World, call: Call): Answer {
-  const leg = liveLegOf(world, call);
+function updateCall(world: World, request: RestRequest): Answer {
+  const leg = findLiveLeg(world, request);
   const { switches } = world.faults.current();
   if (world.clock.now() - leg.createdAt < switches.earlyPut400Ms) throw voiceError(400, 'Bad Request');
-  const body = updateBody.parse(call.body ?? {});
+  const body = updateBody.parse(request.body ?? {});
   if (body.action === 'hangup') {
     if (switches.hangup404WhileLive) throw voiceError(404, 'Not Found');
-    if (!switches.hangupKeepsLegAlive) hangUp(world, leg);
+    if (!switches.hangupKeepsLegAlive) hangUpLeg(world, leg);
   } else if (body.action === 'transfer') {
     if (leg.answeredAt === undefined) throw voiceError(400, 'Bad Request', 'Call is not answered');
     if ('ncco' in body.destination) transferToNcco(world, leg, body.destination.ncco);
     else void transferToUrl(world, leg, [body.destination.url].flat()[0] ?? '');
   } else {
-    setHearing(world, leg, body.action);
+    applyMuteAction(world, leg, body.action);
   }
   return noContent;
 }
 
-function updateKind(call: Call): RestKind {
-  const action = (call.body as { action?: unknown } | undefined)?.action;
+function classifyUpdate(request: RestRequest): RestKind {
+  const action = (request.body as { action?: unknown } | undefined)?.action;
   return action === 'hangup' ? 'hangup' : action === 'transfer' ? 'transfer' : 'call-mute';
 }
 
-function getCall(world: World, call: Call): Answer {
-  const leg = legOf(world, call);
+function getCall(world: World, request: RestRequest): Answer {
+  const leg = findLeg(world, request);
   if (leg.endedAt === undefined && world.faults.current().switches.get404WhileLive) throw voiceError(404, 'Not Found');
-  return ok(callBody(world, leg));
+  return ok(buildCallBody(world, leg));
 }
 
 const listQuery = z.looseObject({
@@ -90,9 +90,9 @@ const listQuery = z.looseObject({
   conversation_uuid: z.string().optional(),
 });
 
-function listCalls(world: World, call: Call): Answer {
-  const applicationId = authorize(world, call, 'requests');
-  const query = listQuery.parse(call.query);
+function listCalls(world: World, request: RestRequest): Answer {
+  const applicationId = authenticateRequest(world, request, 'requests');
+  const query = listQuery.parse(request.query);
   const { listOmitsLive } = world.faults.current().switches;
   const found = [...world.legs.values()].filter(
     (leg) =>
@@ -106,10 +106,10 @@ function listCalls(world: World, call: Call): Answer {
   if (query.order === 'desc') found.reverse();
   const { page_size: size, record_index: from } = query;
   const lastIndex = Math.max(0, Math.floor((found.length - 1) / size) * size);
-  // Absolute: getAllCalls does `new URL(next.href)` (contract §0.9).
+  // Absolute URL: getAllCalls calls `new URL(next.href)` (contract §0.9).
   const link = (index: number): { href: string } => {
-    const url = new URL(`http://${call.headers.host ?? '127.0.0.1'}/v1/calls`);
-    for (const [key, value] of Object.entries({ ...call.query, page_size: size, record_index: index }))
+    const url = new URL(`http://${request.headers.host ?? '127.0.0.1'}/v1/calls`);
+    for (const [key, value] of Object.entries({ ...request.query, page_size: size, record_index: index }))
       url.searchParams.set(key, String(value));
     return { href: url.href };
   };
@@ -124,14 +124,14 @@ function listCalls(world: World, call: Call): Answer {
       ...(from + size < found.length ? { next: link(from + size) } : {}),
       ...(from > 0 ? { prev: link(Math.max(0, from - size)) } : {}),
     },
-    _embedded: { calls: found.slice(from, from + size).map((leg) => callBody(world, leg)) },
+    _embedded: { calls: found.slice(from, from + size).map((leg) => buildCallBody(world, leg)) },
   });
 }
 
-const media =
-  (message: string, note?: (world: World, leg: Leg, call: Call) => void): Handler =>
-  (world, leg, call) => {
-    note?.(world, leg, call);
+const createMediaHandler =
+  (message: string, recordMedia?: (world: World, leg: Leg, request: RestRequest) => void): Handler =>
+  (world, leg, request) => {
+    recordMedia?.(world, leg, request);
     return ok({ message, uuid: leg.uuid });
   };
 
@@ -140,66 +140,66 @@ const talkBody = z.looseObject({ text: z.string().min(1).max(1500) });
 const streamBody = z.looseObject({ stream_url: z.array(z.string()).min(1) });
 const hookBody = z.looseObject({ event_url: z.array(z.string()).min(1) });
 
-const mediaRoutes: { method: Route['method']; path: string; kind: RestKind; handle: Handler }[] = [
+const mediaRoutes: { method: RestRoute['method']; path: string; kind: RestKind; handle: Handler }[] = [
   {
     method: 'PUT',
     path: 'dtmf',
     kind: 'call-dtmf',
-    handle: media('DTMF sent', (_world, leg, call) =>
-      leg.party.note('dtmf-heard', { text: dtmfBody.parse(call.body ?? {}).digits }),
+    handle: createMediaHandler('DTMF sent', (_world, leg, request) =>
+      leg.party.recordEvent('dtmf-heard', { text: dtmfBody.parse(request.body ?? {}).digits }),
     ),
   },
   {
     method: 'PUT',
     path: 'talk',
     kind: 'call-talk',
-    handle: media('Talk started', (_world, leg, call) =>
-      leg.party.note('heard', { text: talkBody.parse(call.body ?? {}).text }),
+    handle: createMediaHandler('Talk started', (_world, leg, request) =>
+      leg.party.recordEvent('heard', { text: talkBody.parse(request.body ?? {}).text }),
     ),
   },
-  { method: 'DELETE', path: 'talk', kind: 'call-talk', handle: media('Talk stopped') },
+  { method: 'DELETE', path: 'talk', kind: 'call-talk', handle: createMediaHandler('Talk stopped') },
   {
     method: 'PUT',
     path: 'stream',
     kind: 'call-stream',
-    handle: media('Stream started', (_world, leg, call) =>
-      leg.party.note('heard', { text: `[${streamBody.parse(call.body ?? {}).stream_url[0] ?? ''}]` }),
+    handle: createMediaHandler('Stream started', (_world, leg, request) =>
+      leg.party.recordEvent('heard', { text: `[${streamBody.parse(request.body ?? {}).stream_url[0] ?? ''}]` }),
     ),
   },
-  { method: 'DELETE', path: 'stream', kind: 'call-stream', handle: media('Stream stopped') },
+  { method: 'DELETE', path: 'stream', kind: 'call-stream', handle: createMediaHandler('Stream stopped') },
   {
     method: 'PUT',
     path: 'input/dtmf',
     kind: 'call-input',
-    handle: media('DTMF subscribed', (_world, leg, call) => {
-      leg.digitHook = { url: hookBody.parse(call.body ?? {}).event_url[0] ?? '', method: 'POST' };
+    handle: createMediaHandler('DTMF subscribed', (_world, leg, request) => {
+      leg.digitHook = { url: hookBody.parse(request.body ?? {}).event_url[0] ?? '', method: 'POST' };
     }),
   },
   {
     method: 'DELETE',
     path: 'input/dtmf',
     kind: 'call-input',
-    handle: media('DTMF unsubscribed', (_world, leg) => (leg.digitHook = undefined)),
+    handle: createMediaHandler('DTMF unsubscribed', (_world, leg) => (leg.digitHook = undefined)),
   },
 ];
 
-/** Adds every voice route. */
+/** Adds all voice routes. */
 export function addVoiceRoutes(app: FastifyInstance, world: () => World): void {
-  const routes: Route[] = [
+  const routes: RestRoute[] = [
     {
       method: 'POST',
       path: '/v1/calls',
       kind: 'create-call',
-      handle: (call) => createCall(world(), authorize(world(), call, 'calls'), call.body),
+      handle: (request) => createCall(world(), authenticateRequest(world(), request, 'calls'), request.body),
     },
-    { method: 'GET', path: '/v1/calls', kind: 'list-calls', handle: (call) => listCalls(world(), call) },
-    { method: 'GET', path: '/v1/calls/:uuid', kind: 'get-call', handle: (call) => getCall(world(), call) },
-    { method: 'PUT', path: '/v1/calls/:uuid', kind: updateKind, handle: (call) => update(world(), call) },
-    ...mediaRoutes.map(({ method, path, kind, handle }): Route => ({
+    { method: 'GET', path: '/v1/calls', kind: 'list-calls', handle: (request) => listCalls(world(), request) },
+    { method: 'GET', path: '/v1/calls/:uuid', kind: 'get-call', handle: (request) => getCall(world(), request) },
+    { method: 'PUT', path: '/v1/calls/:uuid', kind: classifyUpdate, handle: (request) => updateCall(world(), request) },
+    ...mediaRoutes.map(({ method, path, kind, handle }): RestRoute => ({
       method,
       path: `/v1/calls/:uuid/${path}`,
       kind,
-      handle: (call) => handle(world(), liveLegOf(world(), call), call),
+      handle: (request) => handle(world(), findLiveLeg(world(), request), request),
     })),
   ];
   for (const route of routes) addRoute(app, world, route);

@@ -1,8 +1,8 @@
-/** One attempt at one webhook: faults, signature, sending, log line. */
+/** One attempt at one webhook: faults, signature, request, log entry. */
 import type { WebhookFault, WebhookKind } from '../faults/schema.ts';
-import { append, type World } from '../world.ts';
-import { send, type Sent } from './send.ts';
-import { authorization, type Signing } from './sign.ts';
+import { appendToLog, type World } from '../world.ts';
+import { sendRequest, type SendResult } from './send.ts';
+import { buildAuthorization, type Signing } from './sign.ts';
 
 export interface Webhook {
   kind: WebhookKind;
@@ -13,7 +13,7 @@ export interface Webhook {
   signing?: Signing;
 }
 
-const REORDER_HOLD_MS = 2_000;
+const MAX_REORDER_MS = 2_000;
 
 function withQuery(url: string, data: Webhook['data']): string {
   const target = new URL(url);
@@ -23,34 +23,34 @@ function withQuery(url: string, data: Webhook['data']): string {
   return target.href;
 }
 
-/** Waits while a delay or reorder fault holds this attempt; `onHeld` lets the next one go first. */
-async function hold(world: World, faults: WebhookFault[], onHeld: () => void): Promise<void> {
+/** Waits while a fault delays this attempt. `onDelayed` lets the next webhook go first. */
+async function applyDelays(world: World, faults: WebhookFault[], onDelayed: () => void): Promise<void> {
   const delay = faults.find((rule) => rule.fault === 'delay');
   const reorder = faults.find((rule) => rule.fault === 'reorder');
   if (delay !== undefined) {
-    onHeld();
+    onDelayed();
     await world.clock.delay(delay.delayMs ?? 1_000);
   }
   if (reorder !== undefined) {
-    onHeld();
-    // Never for ever: the last webhook of a run has no successor.
+    onDelayed();
+    // Bounded: the last webhook of a run has no successor to release it.
     await new Promise<void>((release) => {
-      world.held.push(release);
-      world.clock.after(reorder.delayMs ?? REORDER_HOLD_MS, release);
+      world.delayedWebhooks.push(release);
+      world.clock.after(reorder.delayMs ?? MAX_REORDER_MS, release);
     });
   }
 }
 
-async function transmit(
+async function sendAttempt(
   world: World,
   hook: Webhook,
   method: 'GET' | 'POST',
   attempt: number,
   faults: WebhookFault[],
-): Promise<Sent> {
+): Promise<SendResult> {
   const body = method === 'POST' ? JSON.stringify(hook.data) : '';
   const url = method === 'GET' ? withQuery(hook.url, hook.data) : hook.url;
-  const auth = hook.signing && authorization(world, hook.signing, method, body, faults);
+  const auth = hook.signing && buildAuthorization(world, hook.signing, method, body, faults);
   const headers: Record<string, string> = {
     'user-agent': 'Vonage/Emulator',
     ...(method === 'POST'
@@ -58,7 +58,7 @@ async function transmit(
       : {}),
     ...(auth === undefined ? {} : { authorization: auth }),
   };
-  const entry = append(world.webhookLog, {
+  const entry = appendToLog(world.webhookLog, {
     seq: (world.sequence += 1),
     at: world.clock.now(),
     kind: hook.kind,
@@ -73,9 +73,9 @@ async function transmit(
   });
   const silent = faults.find((rule) => rule.fault === 'drop' || rule.fault === 'timeout');
   const { webhookConnectMs: connectMs, webhookResponseMs: responseMs } = world.config.timings;
-  const sent: Sent =
+  const sent: SendResult =
     silent === undefined
-      ? await world.board.busy(send({ url, method, headers, body, connectMs, responseMs }))
+      ? await world.changes.track(sendRequest({ url, method, headers, body, connectMs, responseMs }))
       : silent.fault === 'timeout'
         ? { outcome: 'timeout', ms: 0 }
         : { outcome: 'delivered', status: 200, text: '', ms: 0 };
@@ -85,31 +85,32 @@ async function transmit(
     response: sent.text,
     ms: sent.ms,
   });
-  world.board.changed();
+  world.changes.notify();
   return sent;
 }
 
 /**
- * Makes one attempt. `onHeld` is called when a fault holds it back, so that an ordered queue can move on.
- * A dropped webhook counts as delivered with an empty reply: the platform believes that it was sent.
+ * Makes one attempt. Calls `onDelayed` when a fault delays it, so that an ordered queue continues.
+ * A dropped webhook returns as delivered with an empty reply, as if the platform had sent it.
  */
 export async function attemptWebhook(
   world: World,
   hook: Webhook,
   attempt: number,
-  onHeld: () => void = () => undefined,
-): Promise<Sent> {
-  if (world.over) return { outcome: 'delivered', status: 200, text: '', ms: 0 };
+  onDelayed: () => void = () => undefined,
+): Promise<SendResult> {
+  if (world.isClosed) return { outcome: 'delivered', status: 200, text: '', ms: 0 };
   const { switches } = world.faults.current();
-  const faults = world.faults.forWebhook(hook.kind, hook.event);
+  const faults = world.faults.selectWebhookFaults(hook.kind, hook.event);
   if (switches.neverSendsCompleted && hook.kind === 'event' && hook.event === 'completed')
     faults.push({ kind: 'event', fault: 'drop' });
   if (switches.answerTimesOut && hook.kind === 'answer') faults.push({ kind: 'answer', fault: 'timeout' });
   const isVideo = hook.kind === 'session-callback' || hook.kind === 'sip-callback';
   const method = isVideo || switches.webhookMethod === 'configured' ? hook.method : switches.webhookMethod;
-  await hold(world, faults, onHeld);
-  const sent = await transmit(world, hook, method, attempt, faults);
-  if (faults.some((rule) => rule.fault === 'duplicate')) void transmit(world, hook, method, attempt, faults);
-  if (!faults.some((rule) => rule.fault === 'reorder')) for (const release of world.held.splice(0)) release();
+  await applyDelays(world, faults, onDelayed);
+  const sent = await sendAttempt(world, hook, method, attempt, faults);
+  if (faults.some((rule) => rule.fault === 'duplicate')) void sendAttempt(world, hook, method, attempt, faults);
+  if (!faults.some((rule) => rule.fault === 'reorder'))
+    for (const release of world.delayedWebhooks.splice(0)) release();
   return sent;
 }

@@ -1,16 +1,16 @@
-/** One HTTP request out, with the vendor's two limits: connect and response (contract §3). */
+/** Sends one HTTP request with Vonage's connect and response timeouts (contract §3). */
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { wallAfter, wallNow } from '../time/clock.ts';
+import { startWallTimer, wallNow } from '../time/clock.ts';
 
-export interface Sent {
+export interface SendResult {
   outcome: 'delivered' | 'refused' | 'reset' | 'timeout';
   status?: number;
   text?: string;
   ms: number;
 }
 
-interface Outgoing {
+interface OutgoingRequest {
   url: string;
   method: 'GET' | 'POST';
   headers: Record<string, string>;
@@ -19,23 +19,23 @@ interface Outgoing {
   responseMs: number;
 }
 
-/** Sends and never rejects: what went wrong is the outcome. */
-export function send(out: Outgoing): Promise<Sent> {
-  const began = wallNow();
+/** Sends a request. Never rejects: an error is an outcome. */
+export function sendRequest(outgoing: OutgoingRequest): Promise<SendResult> {
+  const startedAtMs = wallNow();
   return new Promise((resolve) => {
-    const url = new URL(out.url);
-    const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const request = make(url, { method: out.method, headers: out.headers, agent: false });
-    const finish = (sent: Omit<Sent, 'ms'>): void => {
+    const url = new URL(outgoing.url);
+    const startRequest = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const request = startRequest(url, { method: outgoing.method, headers: outgoing.headers, agent: false });
+    const finish = (sent: Omit<SendResult, 'ms'>): void => {
       stopTimer();
-      resolve({ ...sent, ms: wallNow() - began });
+      resolve({ ...sent, ms: wallNow() - startedAtMs });
       request.destroy();
     };
-    let stopTimer = wallAfter(out.connectMs, () => finish({ outcome: 'timeout' }));
+    let stopTimer = startWallTimer(outgoing.connectMs, () => finish({ outcome: 'timeout' }));
     request.once('socket', (socket) => {
       socket.once('connect', () => {
         stopTimer();
-        stopTimer = wallAfter(out.responseMs, () => finish({ outcome: 'timeout' }));
+        stopTimer = startWallTimer(outgoing.responseMs, () => finish({ outcome: 'timeout' }));
       });
     });
     request.once('error', (error: NodeJS.ErrnoException) =>
@@ -48,6 +48,6 @@ export function send(out: Outgoing): Promise<Sent> {
       response.once('end', () => finish({ outcome: 'delivered', status: response.statusCode, text }));
       response.once('error', () => finish({ outcome: 'reset' }));
     });
-    request.end(out.method === 'POST' ? out.body : undefined);
+    request.end(outgoing.method === 'POST' ? outgoing.body : undefined);
   });
 }

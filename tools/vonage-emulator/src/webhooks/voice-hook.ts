@@ -1,23 +1,27 @@
 /**
- * Voice webhooks with the vendor's retry and fallback rules (contract §3): closed, reset, timed out or 429/503/504 is
- * attempted again; any other bad reply is not; where an NCCO is wanted the application's fallback_answer_url is next.
+ * Voice webhooks with Vonage's retry and fallback rules (contract §3). A network error, a timeout
+ * and 429/503/504 are retried; other error replies are not. A failed request for an NCCO continues
+ * with the application's fallback URL.
  */
-import { owningAccount } from '../credentials/owning-account.ts';
+import { findOwningAccount } from '../credentials/owning-account.ts';
 import type { WebhookKind } from '../faults/schema.ts';
 import { parseNccoReply, type Ncco } from '../voice/ncco-schema.ts';
 import type { HookTarget, World } from '../world.ts';
 import { attemptWebhook, type Webhook } from './attempt.ts';
-import type { Sent } from './send.ts';
+import type { SendResult } from './send.ts';
 
 const RETRIED_STATUS = new Set([429, 503, 504]);
 
-/** 200..205 is success (contract §3). */
-export const succeeded = (sent: Sent): boolean =>
+/** True for status 200 to 205 (contract §3). */
+export const isSuccess = (sent: SendResult): boolean =>
   sent.outcome === 'delivered' && sent.status !== undefined && sent.status >= 200 && sent.status <= 205;
-const worthRetrying = (sent: Sent): boolean => sent.outcome !== 'delivered' || RETRIED_STATUS.has(sent.status ?? 0);
+const shouldRetry = (sent: SendResult): boolean => sent.outcome !== 'delivered' || RETRIED_STATUS.has(sent.status ?? 0);
 
-/** The webhook of an application, signed by its account when the application signs. */
-export function voiceHook(
+/**
+ * Creates an application's webhook, signed by its account when the application has signed
+ * callbacks.
+ */
+export function createVoiceHook(
   world: World,
   applicationId: string,
   kind: WebhookKind,
@@ -25,55 +29,59 @@ export function voiceHook(
   data: Webhook['data'],
   event?: string,
 ): Webhook {
-  const signed =
+  const isSigned =
     world.config.applications.find((application) => application.id === applicationId)?.signedCallbacks ?? false;
-  const { apiKey, signatureSecret: secret } = owningAccount(world.config, applicationId);
+  const { apiKey, signatureSecret: secret } = findOwningAccount(world.config, applicationId);
   return {
     kind,
     event,
     url: target.url,
     method: target.method,
     data,
-    ...(signed ? { signing: { secret, apiKey, applicationId } } : {}),
+    ...(isSigned ? { signing: { secret, apiKey, applicationId } } : {}),
   };
 }
 
-/** Attempts until it succeeds, need not be repeated, or has been tried often enough. */
-export async function deliver(world: World, hook: Webhook, onHeld?: () => void): Promise<Sent> {
+/**
+ * Sends a webhook, with retries up to `timings.webhookAttempts` attempts. Returns the last result.
+ */
+export async function deliverVoiceHook(world: World, hook: Webhook, onDelayed?: () => void): Promise<SendResult> {
   const { webhookAttempts, webhookRetryMs } = world.config.timings;
-  let sent = await attemptWebhook(world, hook, 1, onHeld);
-  for (let attempt = 2; attempt <= webhookAttempts && worthRetrying(sent); attempt += 1) {
-    onHeld?.();
+  let sent = await attemptWebhook(world, hook, 1, onDelayed);
+  for (let attempt = 2; attempt <= webhookAttempts && shouldRetry(sent); attempt += 1) {
+    onDelayed?.();
     if (webhookRetryMs > 0) await world.clock.delay(webhookRetryMs);
-    sent = await attemptWebhook(world, hook, attempt, onHeld);
+    sent = await attemptWebhook(world, hook, attempt, onDelayed);
   }
   return sent;
 }
 
-/** What came of asking for an NCCO. `none`: a good reply that holds no NCCO. */
+/** The result of a request for an NCCO. `none`: a successful reply without an NCCO. */
 type NccoReply =
   { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } | { is: 'unreachable' };
 
-/** Asks a URL for an NCCO, then the fallback URL. `onInvalid` hears about every NCCO that was refused. */
+/**
+ * Requests an NCCO from a URL, then from the fallback URL. Calls `onInvalid` for each invalid NCCO.
+ */
 export async function fetchNcco(
   world: World,
   hook: Webhook,
   fallbackUrl: string | undefined,
   onInvalid: (reason: string) => void,
 ): Promise<NccoReply> {
-  const read = (sent: Sent): NccoReply => {
-    if (!succeeded(sent)) return { is: 'unreachable' };
+  const read = (sent: SendResult): NccoReply => {
+    if (!isSuccess(sent)) return { is: 'unreachable' };
     const reply = parseNccoReply(sent.text ?? '');
     if (reply.is === 'invalid') onInvalid(reply.reason);
     return reply;
   };
-  const first = read(await deliver(world, hook));
-  const usable = first.is === 'ncco' || (first.is === 'none' && hook.kind !== 'answer');
-  if (usable || fallbackUrl === undefined) return first;
+  const first = read(await deliverVoiceHook(world, hook));
+  const isUsable = first.is === 'ncco' || (first.is === 'none' && hook.kind !== 'answer');
+  if (isUsable || fallbackUrl === undefined) return first;
   const data = {
     ...hook.data,
     reason: 'Connection closed.',
     original_request: { url: hook.url, type: hook.kind === 'answer' ? 'answer' : 'event' },
   };
-  return read(await deliver(world, { ...hook, kind: 'fallback', url: fallbackUrl, data }));
+  return read(await deliverVoiceHook(world, { ...hook, kind: 'fallback', url: fallbackUrl, data }));
 }

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MediaCapabilities, MediaProvider, SipDial } from '../media-provider.ts';
 import type { MediaEvent } from '../provider-event.ts';
 import {
-  failureOf,
-  FAULT_TEST_MS,
-  faultTable,
+  captureFailure,
+  FAULT_TEST_TIMEOUT_MS,
+  listExpectedFailures,
   SHORT_TIMEOUT_MS,
   type RequestEffect,
-  type VendorFault,
-} from './vendor-fault.ts';
+  type ProviderFault,
+} from './provider-fault.ts';
 import type { ReceivedWebhook, WebhookReceiver } from './webhook-receiver.ts';
 
 export type MediaOperation = 'open-session' | 'dial' | 'disconnect' | 'list-connections' | 'mute';
@@ -20,9 +20,9 @@ export interface MediaHarness {
   /** A provider that waits so long for the vendor. */
   provider(timeoutMs: number): MediaProvider;
   /** A provider with the right name and secret, whose vendor's port nobody listens on. */
-  unreachable(): MediaProvider;
+  unreachableProvider(): MediaProvider;
   /** A provider whose SIP credentials are wrong. */
-  wrongSipPassword(): MediaProvider;
+  providerWithWrongSipPassword(): MediaProvider;
   /** Where its session- and SIP-monitoring callbacks and the voice side's answer webhooks go: `/media` and `/answer`. */
   readonly receiver: WebhookReceiver;
   /** Leads to `/answer`. */
@@ -32,8 +32,8 @@ export interface MediaHarness {
   /** The custom SIP headers of an answer webhook, by lower-case name. */
   sipHeaders(answer: ReceivedWebhook): Readonly<Record<string, string>>;
   /** Plays a fault on one operation until `heal`. */
-  fault(operation: MediaOperation, fault: VendorFault): Promise<void>;
-  heal(): Promise<void>;
+  injectFault(operation: MediaOperation, fault: ProviderFault): Promise<void>;
+  clearFaults(): Promise<void>;
   /** What must be in no error. */
   readonly secrets: readonly string[];
   stop(): Promise<void>;
@@ -67,7 +67,7 @@ export function describeMediaContract(
     ): Promise<Extract<MediaEvent, { kind: Kind }>> => {
       const isIt = (found: MediaEvent): found is Extract<MediaEvent, { kind: Kind }> =>
         found.kind === kind && matches(found as Extract<MediaEvent, { kind: Kind }>);
-      const webhook = await harness.receiver.take('/media', (candidate) => isIt(media.parseCallback(candidate.body)));
+      const webhook = await harness.receiver.waitFor('/media', (candidate) => isIt(media.parseCallback(candidate.body)));
       expect(media.verifyCallback(webhook, harness.now())).toMatchObject({ ok: true });
       return media.parseCallback(webhook.body) as Extract<MediaEvent, { kind: Kind }>;
     };
@@ -76,7 +76,7 @@ export function describeMediaContract(
       harness = await start();
       media = harness.provider(10_000);
     });
-    beforeEach(() => harness.heal());
+    beforeEach(() => harness.clearFaults());
     afterAll(() => harness.stop());
 
     it('declares what it can do', () => {
@@ -124,11 +124,11 @@ export function describeMediaContract(
 
     it('says not-found for a connection that the vendor does not know, and refuses an id that is none', async () => {
       const mediaSessionId = await openSession();
-      expect(await failureOf(() => media.disconnect({ mediaSessionId, connectionId: 'nobody' }))).toMatchObject({
+      expect(await captureFailure(() => media.disconnect({ mediaSessionId, connectionId: 'nobody' }))).toMatchObject({
         failure: 'not-found',
       });
       expect(
-        await failureOf(async () => media.disconnect({ mediaSessionId, connectionId: '../../stream?x=' })),
+        await captureFailure(async () => media.disconnect({ mediaSessionId, connectionId: '../../stream?x=' })),
       ).toMatchObject({ failure: 'refused' });
     });
 
@@ -157,7 +157,7 @@ export function describeMediaContract(
           mediaSessionId,
           data: '{"leg":"leg_contract"}',
         });
-        const answer = await harness.receiver.take(
+        const answer = await harness.receiver.waitFor(
           '/answer',
           (one) => harness.sipHeaders(one)['x-partyline-leg'] === leg,
         );
@@ -187,7 +187,7 @@ export function describeMediaContract(
       'takes a dial with a wrong digest, and reports it over with a verdict',
       async () => {
         const mediaSessionId = await openSession();
-        const dialled = await harness.wrongSipPassword().dialSip(dialOf(mediaSessionId));
+        const dialled = await harness.providerWithWrongSipPassword().dialSip(dialOf(mediaSessionId));
         const over = await event(
           'sip-call',
           (found) => found.sipCallId === dialled.sipCallId && found.phase === 'over',
@@ -205,7 +205,7 @@ export function describeMediaContract(
         { data: 'x'.repeat(1_001) },
       ];
       for (const more of bad)
-        expect(await failureOf(async () => harness.unreachable().dialSip(dialOf(mediaSessionId, more)))).toMatchObject({
+        expect(await captureFailure(async () => harness.unreachableProvider().dialSip(dialOf(mediaSessionId, more)))).toMatchObject({
           failure: 'refused',
         });
     });
@@ -216,7 +216,7 @@ export function describeMediaContract(
         mediaSessionId,
         media.issueToken({ mediaSessionId, data: 'd', expiresAt: inAnHour() }),
       );
-      const genuine = await harness.receiver.take('/media', (one) => one.rawBody.includes(joined.connectionId));
+      const genuine = await harness.receiver.waitFor('/media', (one) => one.rawBody.includes(joined.connectionId));
       expect(media.verifyCallback(genuine, harness.now())).toMatchObject({ ok: true });
       const changed = Buffer.from(
         genuine.rawBody.toString('utf8').replace(joined.connectionId, `${joined.connectionId}0`),
@@ -271,31 +271,31 @@ export function describeMediaContract(
     it.each(operations.filter(({ can }) => can === false))(
       '$operation: is not supported, and says so',
       async ({ run }) => {
-        expect(await failureOf(async () => run(media, 'any'))).toMatchObject({
+        expect(await captureFailure(async () => run(media, 'any'))).toMatchObject({
           failure: 'refused',
           reason: 'unsupported',
         });
       },
     );
 
-    it.each(able.flatMap((one) => faultTable(one.effect).map((row) => ({ ...one, ...row }))))(
+    it.each(able.flatMap((one) => listExpectedFailures(one.effect).map((row) => ({ ...one, ...row }))))(
       '$operation: $fault is $failures',
       async ({ operation, run, fault, failures }) => {
         const mediaSessionId = await openSession();
-        await harness.fault(operation, fault);
+        await harness.injectFault(operation, fault);
         // patient with a vendor that answers: a slow machine must not make a timeout of it
         const provider = harness.provider(fault === 'silence' ? SHORT_TIMEOUT_MS : 10_000);
-        const failed = await failureOf(async () => run(provider, mediaSessionId), harness.secrets);
+        const failed = await captureFailure(async () => run(provider, mediaSessionId), harness.secrets);
         expect(failures).toContain(failed.failure);
         expect(failed.leaks).toEqual([]);
       },
-      FAULT_TEST_MS,
+      FAULT_TEST_TIMEOUT_MS,
     );
 
     it.each(able)('$operation: a vendor that cannot be reached', async ({ run }) => {
       const mediaSessionId = await openSession();
       // an unhandledRejection on the way fails the run: this is how opentok's own hang-up would end the process
-      expect(await failureOf(async () => run(harness.unreachable(), mediaSessionId), harness.secrets)).toMatchObject({
+      expect(await captureFailure(async () => run(harness.unreachableProvider(), mediaSessionId), harness.secrets)).toMatchObject({
         failure: 'busy',
         leaks: [],
       });

@@ -3,13 +3,13 @@ import type { Verdict } from '@partyline/domain/verdict';
 import type { VoiceEvent } from '../provider-event.ts';
 import type { CallPlan, CreateCall, VoiceCapabilities, VoiceProvider } from '../voice-provider.ts';
 import {
-  failureOf,
-  FAULT_TEST_MS,
-  faultTable,
+  captureFailure,
+  FAULT_TEST_TIMEOUT_MS,
+  listExpectedFailures,
   SHORT_TIMEOUT_MS,
   type RequestEffect,
-  type VendorFault,
-} from './vendor-fault.ts';
+  type ProviderFault,
+} from './provider-fault.ts';
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
 export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'get-call' | 'list-calls';
@@ -19,18 +19,18 @@ type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable
 
 /** A simulated person on a telephone, who rang or was rung. */
 export interface SimulatedCaller {
-  key(digits: string): Promise<unknown>;
+  pressKeys(digits: string): Promise<unknown>;
   /** Until they are told to key something. */
-  prompted(): Promise<unknown>;
+  waitForPrompt(): Promise<unknown>;
   /** Until they are in a conversation, or wait for it to begin. */
-  admitted(): Promise<{ conversation: string; waits: boolean }>;
+  waitForAdmission(): Promise<{ conversation: string; isWaiting: boolean }>;
   /** Do the others in the conversation hear them? */
-  heard(): Promise<boolean>;
+  isHeard(): Promise<boolean>;
   /** What they hear next. */
-  told(): Promise<string | undefined>;
+  nextHeardText(): Promise<string | undefined>;
   /** The keys whose tones they hear next. */
-  toned(): Promise<string>;
-  ended(): Promise<unknown>;
+  nextHeardTones(): Promise<string>;
+  waitForEnd(): Promise<unknown>;
   hangUp(): Promise<unknown>;
 }
 
@@ -39,20 +39,20 @@ export interface VoiceHarness {
   /** The vendor's time of day. */
   now(): Date;
   provider(timeoutMs: number): VoiceProvider;
-  unreachable(): VoiceProvider;
+  unreachableProvider(): VoiceProvider;
   /** Answer webhooks of `number` go to `/answer`, its events to `/event`. */
   readonly receiver: WebhookReceiver;
   readonly number: string;
   /** A telephone that behaves so; gives its number. */
-  phone(habit: PhoneHabit): Promise<string>;
+  addPhone(habit: PhoneHabit): Promise<string>;
   /** The person at a telephone, once it has been rung. */
-  rung(number: string): Promise<SimulatedCaller>;
+  callerAt(number: string): Promise<SimulatedCaller>;
   /** A person rings `number`. */
   callIn(): Promise<SimulatedCaller>;
   /** From now on hang-ups of a young call are refused as the vendor does, or are not. */
-  refuseYoungCalls(on: boolean): Promise<void>;
-  fault(operation: VoiceOperation, fault: VendorFault): Promise<void>;
-  heal(): Promise<void>;
+  rejectYoungCalls(on: boolean): Promise<void>;
+  injectFault(operation: VoiceOperation, fault: ProviderFault): Promise<void>;
+  clearFaults(): Promise<void>;
   readonly secrets: readonly string[];
   stop(): Promise<void>;
 }
@@ -80,16 +80,16 @@ export function describeVoiceContract(
     const callTo = (to: string, more: Partial<CreateCall> = {}): CreateCall => ({
       to,
       from: harness.number,
-      answerTo: `${harness.receiver.url}/answer`,
-      eventsTo: `${harness.receiver.url}/event`,
+      answerUrl: `${harness.receiver.url}/answer`,
+      eventUrl: `${harness.receiver.url}/event`,
       ringingTimerS: 30,
       lengthTimerS: 600,
       ...more,
     });
-    const plan = (steps: CallPlan): void => harness.receiver.reply('/answer', () => voice.instructions(steps));
-    const join = (): CallPlan => [{ do: 'join', conversation, eventsTo: `${harness.receiver.url}/event` }];
+    const plan = (steps: CallPlan): void => harness.receiver.setReply('/answer', () => voice.renderPlan(steps));
+    const join = (): CallPlan => [{ do: 'join', conversation, eventUrl: `${harness.receiver.url}/event` }];
     const callEvent = async (callId: string, phase: CallEvent['phase']): Promise<CallEvent> => {
-      const webhook = await harness.receiver.take('/event', ({ body }) => {
+      const webhook = await harness.receiver.waitFor('/event', ({ body }) => {
         const found = voice.parseEvent(body);
         return found.kind === 'call' && found.callId === callId && found.phase === phase;
       });
@@ -99,10 +99,10 @@ export function describeVoiceContract(
     /** A call in the conference. */
     const joinedCall = async (): Promise<{ callId: string; person: SimulatedCaller }> => {
       plan(join());
-      const to = await harness.phone('answers');
+      const to = await harness.addPhone('answers');
       const { callId } = await voice.createCall(callTo(to));
-      const person = await harness.rung(to);
-      await person.admitted();
+      const person = await harness.callerAt(to);
+      await person.waitForAdmission();
       return { callId, person };
     };
 
@@ -110,24 +110,24 @@ export function describeVoiceContract(
       harness = await start();
       voice = harness.provider(10_000);
     });
-    beforeEach(() => harness.heal());
+    beforeEach(() => harness.clearFaults());
     afterAll(() => harness.stop());
 
     it('declares what it can do', () => expect(voice.capabilities).toEqual(capabilities));
 
     it('places a call, answers it into the conversation, hangs it up, and sees it over', async () => {
       plan(join());
-      const to = await harness.phone('answers');
+      const to = await harness.addPhone('answers');
       const { callId } = await voice.createCall(callTo(to));
-      const answer = await harness.receiver.take('/answer', ({ body }) => voice.parseAnswer(body).callId === callId);
+      const answer = await harness.receiver.waitFor('/answer', ({ body }) => voice.parseAnswer(body).callId === callId);
       expect(voice.verifyCallback(answer, harness.now())).toMatchObject({ ok: true });
       expect(voice.parseAnswer(answer.body)).toMatchObject({ callId, viaSip: false, headers: {} });
-      const person = await harness.rung(to);
-      expect(await person.admitted()).toEqual({ conversation, waits: false });
+      const person = await harness.callerAt(to);
+      expect(await person.waitForAdmission()).toEqual({ conversation, waits: false });
       expect((await callEvent(callId, 'answered')).at).toBeInstanceOf(Date);
       expect(await voice.getCall(callId)).toMatchObject({ callId, over: false });
       await voice.hangUp(callId);
-      await person.ended();
+      await person.waitForEnd();
       expect(await callEvent(callId, 'over')).toMatchObject({ verdict: { outcome: 'success', reason: 'completed' } });
       expect(await voice.getCall(callId)).toMatchObject({ callId, over: true });
     });
@@ -135,70 +135,70 @@ export function describeVoiceContract(
     it('asks a caller for digits, and lets them wait in a conversation that has not begun', async () => {
       plan([
         { do: 'say', text: 'Please key your PIN.', language: 'en-GB', bargeIn: true },
-        { do: 'ask-digits', maxDigits: 6, timeoutS: 5, replyTo: `${harness.receiver.url}/input` },
+        { do: 'ask-digits', maxDigits: 6, timeoutS: 5, replyUrl: `${harness.receiver.url}/input` },
       ]);
       const waiting: CallPlan = [
         {
           do: 'join',
           conversation: `${conversation}_later`,
-          eventsTo: `${harness.receiver.url}/event`,
+          eventUrl: `${harness.receiver.url}/event`,
           startOnEnter: false,
         },
       ];
-      harness.receiver.reply('/input', () => voice.instructions(waiting));
+      harness.receiver.setReply('/input', () => voice.renderPlan(waiting));
       const person = await harness.callIn();
       const answer = voice.parseAnswer(
-        (await harness.receiver.take('/answer', ({ body }) => voice.parseAnswer(body).from !== harness.number)).body,
+        (await harness.receiver.waitFor('/answer', ({ body }) => voice.parseAnswer(body).from !== harness.number)).body,
       );
       expect(answer.to).toBe(harness.number);
-      await person.prompted();
-      await person.key('0123#');
-      const input = await harness.receiver.take(
+      await person.waitForPrompt();
+      await person.pressKeys('0123#');
+      const input = await harness.receiver.waitFor(
         '/input',
         ({ body }) => voice.parseInput(body).callId === answer.callId,
       );
       expect(voice.verifyCallback(input, harness.now())).toMatchObject({ ok: true });
       expect(voice.parseInput(input.body)).toEqual({ callId: answer.callId, digits: '0123', timedOut: false });
-      expect(await person.admitted()).toEqual({ conversation: `${conversation}_later`, waits: true });
+      expect(await person.waitForAdmission()).toEqual({ conversation: `${conversation}_later`, waits: true });
       await person.hangUp();
       await callEvent(answer.callId, 'over');
     });
 
     it('lets a call go with an empty plan', async () => {
       plan([]);
-      const to = await harness.phone('answers');
+      const to = await harness.addPhone('answers');
       const { callId } = await voice.createCall(callTo(to));
-      await (await harness.rung(to)).ended();
+      await (await harness.callerAt(to)).waitForEnd();
       expect(await callEvent(callId, 'over')).toMatchObject({ phase: 'over' });
     });
 
     it.each(ENDINGS)('a phone that $habit is over with $verdict.reason', async ({ habit, verdict }) => {
-      const to = await harness.phone(habit);
+      const to = await harness.addPhone(habit);
       const { callId } = await voice.createCall(callTo(to, { ringingTimerS: 1 }));
       expect((await callEvent(callId, 'over')).verdict).toEqual(verdict);
     });
 
     it('refuses a number that is none, before it asks', async () => {
-      expect(await failureOf(async () => harness.unreachable().createCall(callTo('0800')))).toMatchObject({
+      expect(await captureFailure(async () => harness.unreachableProvider().createCall(callTo('0800')))).toMatchObject({
         failure: 'refused',
       });
     });
 
     it('knows no call that the vendor does not know', async () => {
       expect(await voice.getCall(id)).toBeNull();
-      expect(await failureOf(() => voice.hangUp(id))).toMatchObject({ failure: 'not-found' });
-      expect(await failureOf(async () => voice.hangUp('../../v1/calls?'))).toMatchObject({ failure: 'refused' });
+      expect(await captureFailure(() => voice.hangUp(id))).toMatchObject({ failure: 'not-found' });
+      expect(await captureFailure(async () => voice.hangUp('../../v1/calls?'))).toMatchObject({ failure: 'refused' });
     });
 
     it('says busy, with a wait, for a call that is too young to be hung up', async () => {
       const { callId, person } = await joinedCall();
-      await harness.refuseYoungCalls(true);
-      const failed = await failureOf(() => voice.hangUp(callId));
+      await harness.rejectYoungCalls(true);
+      const failed = await captureFailure(() => voice.hangUp(callId));
       expect(failed.failure).toBe('busy');
       expect(failed.retryAfterMs).toBeGreaterThanOrEqual(1_000);
-      await harness.refuseYoungCalls(false);
+      await harness.rejectYoungCalls(false);
       await voice.hangUp(callId);
-      await person.ended();
+      await person.waitForEnd();
     });
 
     it.runIf(capabilities.listCalls)('lists the live calls and no others', async () => {
@@ -207,30 +207,30 @@ export function describeVoiceContract(
         expect.arrayContaining([stays.callId, leaves.callId]),
       );
       await voice.hangUp(leaves.callId);
-      await leaves.person.ended();
+      await leaves.person.waitForEnd();
       const live = (await voice.listLiveCalls()).map((call) => call.callId);
       expect(live).toContain(stays.callId);
       expect(live).not.toContain(leaves.callId);
       await voice.hangUp(stays.callId);
-      await stays.person.ended();
+      await stays.person.waitForEnd();
     });
 
     it.runIf(capabilities.mute)('mutes and unmutes a call', async () => {
       const { callId, person } = await joinedCall();
       await voice.mute(callId, true);
-      expect(await person.heard()).toBe(false);
+      expect(await person.isHeard()).toBe(false);
       await voice.mute(callId, false);
-      expect(await person.heard()).toBe(true);
+      expect(await person.isHeard()).toBe(true);
       await voice.hangUp(callId);
-      await person.ended();
+      await person.waitForEnd();
     });
 
     it.runIf(capabilities.sendDigits)('presses keys on a call', async () => {
       const { callId, person } = await joinedCall();
       await voice.sendDigits(callId, '12p#');
-      expect(await person.toned()).toBe('12p#');
+      expect(await person.nextHeardTones()).toBe('12p#');
       await voice.hangUp(callId);
-      await person.ended();
+      await person.waitForEnd();
     });
 
     it.runIf(capabilities.say)('says something to a call', async () => {
@@ -239,16 +239,16 @@ export function describeVoiceContract(
       // They may have been told to wait before.
       const heard: (string | undefined)[] = [];
       while (heard.at(-1) !== 'Four fifths of the budget are used.' && heard.length < 5)
-        heard.push(await person.told());
+        heard.push(await person.nextHeardText());
       expect(heard.at(-1)).toBe('Four fifths of the budget are used.');
       await voice.hangUp(callId);
-      await person.ended();
+      await person.waitForEnd();
     });
 
     it('refuses a webhook that was changed, unsigned or old', async () => {
-      const to = await harness.phone('busy');
+      const to = await harness.addPhone('busy');
       const { callId } = await voice.createCall(callTo(to));
-      const genuine = await harness.receiver.take('/event', ({ body }) => JSON.stringify(body).includes(callId));
+      const genuine = await harness.receiver.waitFor('/event', ({ body }) => JSON.stringify(body).includes(callId));
       expect(voice.verifyCallback(genuine, harness.now())).toMatchObject({ ok: true });
       expect(
         voice.verifyCallback(
@@ -300,26 +300,26 @@ export function describeVoiceContract(
     it.each(operations.filter(({ can }) => can === false))(
       '$operation: is not supported, and says so',
       async ({ run }) => {
-        expect(await failureOf(async () => run(voice))).toMatchObject({ failure: 'refused', reason: 'unsupported' });
+        expect(await captureFailure(async () => run(voice))).toMatchObject({ failure: 'refused', reason: 'unsupported' });
       },
     );
 
-    it.each(able.flatMap((one) => faultTable(one.effect).map((row) => ({ ...one, ...row }))))(
+    it.each(able.flatMap((one) => listExpectedFailures(one.effect).map((row) => ({ ...one, ...row }))))(
       '$operation: $fault is $failures',
       async ({ operation, run, fault, failures }) => {
-        await harness.fault(operation, fault);
-        const failed = await failureOf(
+        await harness.injectFault(operation, fault);
+        const failed = await captureFailure(
           async () => run(harness.provider(fault === 'silence' ? SHORT_TIMEOUT_MS : 10_000)),
           harness.secrets,
         );
         expect(failures).toContain(failed.failure);
         expect(failed.leaks).toEqual([]);
       },
-      FAULT_TEST_MS,
+      FAULT_TEST_TIMEOUT_MS,
     );
 
     it.each(able)('$operation: a vendor that cannot be reached', async ({ run }) => {
-      expect(await failureOf(async () => run(harness.unreachable()), harness.secrets)).toMatchObject({
+      expect(await captureFailure(async () => run(harness.unreachableProvider()), harness.secrets)).toMatchObject({
         failure: 'busy',
         leaks: [],
       });

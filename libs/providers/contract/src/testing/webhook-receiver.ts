@@ -15,9 +15,9 @@ export interface WebhookReceiver {
   readonly url: string;
   readonly received: readonly ReceivedWebhook[];
   /** What is answered to a path from now on; `undefined` answers 200 with no body. */
-  reply(path: string, body: (webhook: ReceivedWebhook) => unknown): void;
+  setReply(path: string, body: (webhook: ReceivedWebhook) => unknown): void;
   /** The first webhook that matches and has not been taken yet; waits for it. */
-  take(path: string, matches?: (webhook: ReceivedWebhook) => boolean): Promise<ReceivedWebhook>;
+  waitFor(path: string, matches?: (webhook: ReceivedWebhook) => boolean): Promise<ReceivedWebhook>;
   stop(): Promise<void>;
 }
 
@@ -43,14 +43,14 @@ function parseJson(rawBody: Buffer): unknown {
 /** Listens on a free loopback port. The test's own time limit bounds every wait. */
 export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const received: ReceivedWebhook[] = [];
-  const untaken: ReceivedWebhook[] = [];
+  const unclaimed: ReceivedWebhook[] = [];
   const waiting: Waiting[] = [];
   const replies = new Map<string, (webhook: ReceivedWebhook) => unknown>();
 
   const note = (webhook: ReceivedWebhook): void => {
     received.push(webhook);
     const index = waiting.findIndex((one) => one.wants(webhook));
-    if (index === -1) untaken.push(webhook);
+    if (index === -1) unclaimed.push(webhook);
     else waiting.splice(index, 1)[0]?.resolve(webhook);
   };
 
@@ -77,11 +77,11 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     received,
-    reply: (path, body) => void replies.set(path, body),
-    take(path, matches = () => true) {
+    setReply: (path, body) => void replies.set(path, body),
+    waitFor(path, matches = () => true) {
       const wants = (webhook: ReceivedWebhook): boolean => webhook.path === path && matches(webhook);
-      const index = untaken.findIndex(wants);
-      const found = index === -1 ? undefined : untaken.splice(index, 1)[0];
+      const index = unclaimed.findIndex(wants);
+      const found = index === -1 ? undefined : unclaimed.splice(index, 1)[0];
       return found === undefined
         ? new Promise((resolve) => void waiting.push({ wants, resolve }))
         : Promise.resolve(found);

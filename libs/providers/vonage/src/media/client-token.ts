@@ -1,11 +1,11 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { toProviderError } from '../errors.ts';
-import { asObject } from '../vendor-json.ts';
+import { asObject } from '../untrusted-json.ts';
 
 /** The contract's bound; the vendor's is 1024, and the unified SDK checks none. */
-const MAX_DATA = 1_000;
-/** The vendor refuses a longer life when the client connects; neither SDK does (contract §1). */
-const MAX_LIFE_S = 30 * 86_400;
+const MAX_DATA_CHARACTERS = 1_000;
+/** The vendor refuses a longer life when the client connects; neither SDK does (contract section 1). */
+const MAX_LIFETIME_S = 30 * 86_400;
 
 interface TokenInput {
   readonly mediaSessionId: string;
@@ -13,7 +13,7 @@ interface TokenInput {
   readonly expiresAt: Date;
 }
 
-const refuse = (reason: string, message: string): ProviderError => new ProviderError('refused', reason, message);
+const refusedError = (reason: string, message: string): ProviderError => new ProviderError('refused', reason, message);
 
 function claimsOf(token: string): Readonly<Record<string, unknown>> {
   try {
@@ -29,11 +29,11 @@ function claimsOf(token: string): Readonly<Record<string, unknown>> {
  * @param make the SDK's call, given the expiry in seconds since 1970
  * @throws ProviderError `refused`
  */
-export function clientToken(input: TokenInput, make: (expireTime: number) => string): string {
-  if (input.data.length > MAX_DATA)
-    throw refuse('token-data-too-long', 'A client token carries at most 1000 characters of data.');
+export function issueClientToken(input: TokenInput, make: (expireTime: number) => string): string {
+  if (input.data.length > MAX_DATA_CHARACTERS)
+    throw refusedError('token-data-too-long', 'A client token carries at most 1000 characters of data.');
   const expireTime = Math.floor(input.expiresAt.getTime() / 1_000);
-  if (!Number.isFinite(expireTime)) throw refuse('bad-token-expiry', 'A client token needs an expiry.');
+  if (!Number.isFinite(expireTime)) throw refusedError('bad-token-expiry', 'A client token needs an expiry.');
   let token: string;
   try {
     token = make(expireTime);
@@ -41,8 +41,8 @@ export function clientToken(input: TokenInput, make: (expireTime: number) => str
     throw toProviderError(error, 'read');
   }
   const { exp, iat } = claimsOf(token);
-  if (exp !== expireTime) throw refuse('bad-token-expiry', 'A client token’s expiry must lie ahead.');
-  if (typeof iat !== 'number' || expireTime - iat > MAX_LIFE_S)
-    throw refuse('bad-token-expiry', 'A client token may live thirty days at most.');
+  if (exp !== expireTime) throw refusedError('bad-token-expiry', 'A client token’s expiry must lie ahead.');
+  if (typeof iat !== 'number' || expireTime - iat > MAX_LIFETIME_S)
+    throw refusedError('bad-token-expiry', 'A client token may live thirty days at most.');
   return token;
 }

@@ -1,7 +1,7 @@
-import { badReply } from '../errors.ts';
+import { badReplyError } from '../errors.ts';
 import { requestJson } from '../rest.ts';
-import { asObject, asText } from '../vendor-json.ts';
-import { pathId } from '../vendor-id.ts';
+import { asObject, asText } from '../untrusted-json.ts';
+import { assertPathId } from '../provider-id.ts';
 
 /** One project (or application) at one host, with how to sign a request to it. */
 export interface VideoRest {
@@ -13,21 +13,21 @@ export interface VideoRest {
 }
 
 const sessionUrl = (rest: VideoRest, mediaSessionId: string): string =>
-  `${rest.host}/v2/project/${rest.project}/session/${encodeURIComponent(pathId(mediaSessionId, 'session id'))}`;
+  `${rest.host}/v2/project/${rest.project}/session/${encodeURIComponent(assertPathId(mediaSessionId, 'session id'))}`;
 
 interface LiveConnection {
   readonly connectionId: string;
   readonly data?: string;
 }
 
-/** The most that the route gives at once, and what stands against a vendor that never says "no more" (a session holds 3000, contract §5). */
+/** The most that the route gives at once, and what stands against a vendor that never says "no more" (a session holds 3000, contract section 5). */
 const PAGE_SIZE = 1_000;
 const MAX_PAGES = 20;
 
 function readItem(item: unknown): LiveConnection {
   const found = asObject(item);
   const connectionId = asText(found['connectionId']);
-  if (connectionId === undefined) throw badReply();
+  if (connectionId === undefined) throw badReplyError();
   const data = found['data'];
   return typeof data === 'string' ? { connectionId, data } : { connectionId };
 }
@@ -52,16 +52,16 @@ export async function listConnections(rest: VideoRest, mediaSessionId: string): 
     );
     const items: unknown = body['items'];
     const count = body['count'];
-    if (!Array.isArray(items) || typeof count !== 'number') throw badReply();
+    if (!Array.isArray(items) || typeof count !== 'number') throw badReplyError();
     found.push(...items.map(readItem));
     if (found.length >= count) return found;
-    if (items.length === 0) throw badReply();
+    if (items.length === 0) throw badReplyError();
   }
-  throw badReply();
+  throw badReplyError();
 }
 
 /** Asks for one connection to be closed; see `requestJson` for why not through opentok. */
 export async function deleteConnection(rest: VideoRest, mediaSessionId: string, connectionId: string): Promise<void> {
-  const url = `${sessionUrl(rest, mediaSessionId)}/connection/${encodeURIComponent(pathId(connectionId, 'connection id'))}`;
+  const url = `${sessionUrl(rest, mediaSessionId)}/connection/${encodeURIComponent(assertPathId(connectionId, 'connection id'))}`;
   await requestJson({ method: 'DELETE', url, headers: rest.authorise(), timeoutMs: rest.timeoutMs });
 }

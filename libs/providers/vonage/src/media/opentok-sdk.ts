@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { fromCallback, type NodeCallback } from '../voice/call-sdk.ts';
-import { statusError, type StatusError } from '../errors.ts';
+import { fromCallback, type NodeCallback } from '../call-sdk.ts';
+import { toStatusError, type StatusError } from '../errors.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 /** The SDK's inner client tells the response; the outer methods throw it away. */
@@ -21,12 +21,12 @@ const OpenTokClass = createRequire(import.meta.url)('opentok') as new (
   apiUrl: string,
 ) => OpenTok;
 
-export const openTok = (apiKey: string, apiSecret: string, apiUrl: string): OpenTok =>
+export const createOpenTok = (apiKey: string, apiSecret: string, apiUrl: string): OpenTok =>
   new OpenTokClass(apiKey, apiSecret, apiUrl);
 
 /**
  * Calls `dial` or `createSession` so that a refusal keeps its status. Both wrap every failure into a plain Error whose text says nothing
- * about 400, 409, 429 or 5xx (contract §0.5), and a 429 must not look like a dial that may have been made. For one call, the SDK is seen
+ * about 400, 409, 429 or 5xx (contract section 0.5), and a 429 must not look like a dial that may have been made. For one call, the SDK is seen
  * through an object that inherits from it and listens in where its inner client reports; the SDK itself is left as it is.
  */
 export async function callOpenTok(
@@ -37,7 +37,7 @@ export async function callOpenTok(
   let status: StatusError | undefined;
   const listening: InnerCall = (body, done) => {
     sdk.client[method](body, (error, json, response) => {
-      if (error !== null && error !== undefined) status = statusError(response);
+      if (error !== null && error !== undefined) status = toStatusError(response);
       done(error, json, response);
     });
   };

@@ -1,9 +1,9 @@
 import { verdict, type Verdict } from '@partyline/domain/verdict';
 import type { MediaEvent } from '@partyline/provider-contract/provider-event';
-import { asDate, asName, asObject, asText, type Json } from '../vendor-json.ts';
+import { asDate, asName, asObject, asText, type Json } from '../untrusted-json.ts';
 
 /**
- * Why the SIP call of a bridge ended: a SIP response code, or one of the vendor's 700s (contract §6). The far end is our own number,
+ * Why the SIP call of a bridge ended: a SIP response code, or one of the vendor's 700s (contract section 6). The far end is our own number,
  * so hardly anything here is a caller's doing; 401, 403 and 407 are the account's digest credentials.
  */
 const BY_CODE: Readonly<Record<string, Verdict>> = {
@@ -24,13 +24,13 @@ const BY_CODE: Readonly<Record<string, Verdict>> = {
   '603': verdict('upstream', 'rejected'),
 };
 
-function overVerdict(reasonCode: unknown): Verdict {
+function verdictOfSipCode(reasonCode: unknown): Verdict {
   const code = typeof reasonCode === 'number' ? String(reasonCode) : (asText(reasonCode) ?? '');
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code] ?? verdict('indeterminate', 'unexplained');
   return /^[2-7]\d\d$/.test(code) ? verdict('upstream', `sip-${code}`) : verdict('indeterminate', 'unexplained');
 }
 
-/** `HANGUP` is no end: the vendor says only callDestroyed is, and that it sends at least one (contract §6). */
+/** `HANGUP` is no end: the vendor says only callDestroyed is, and that it sends at least one (contract section 6). */
 const PHASES: Readonly<Record<string, 'ringing' | 'active'>> = {
   DIALING: 'ringing',
   RINGING: 'ringing',
@@ -38,20 +38,20 @@ const PHASES: Readonly<Record<string, 'ringing' | 'active'>> = {
   ON_HOLD: 'active',
 };
 
-function sipCall(body: Json, name: string, mediaSessionId: string): MediaEvent | undefined {
+function parseSipCall(body: Json, name: string, mediaSessionId: string): MediaEvent | undefined {
   const call = asObject(body['call']);
   const connectionId = asText(call['connectionId']);
   const sipCallId = asText(call['id']);
   if (connectionId === undefined || sipCallId === undefined) return undefined;
   const facts = { kind: 'sip-call', mediaSessionId, connectionId, sipCallId, at: asDate(body['timestamp']) } as const;
-  if (name === 'callDestroyed') return { ...facts, phase: 'over', verdict: overVerdict(body['reason_code']) };
+  if (name === 'callDestroyed') return { ...facts, phase: 'over', verdict: verdictOfSipCode(body['reason_code']) };
   const state = asText(body['state']);
   if (name === 'callCreated' && state === undefined) return { ...facts, phase: 'ringing' };
   const phase = state !== undefined && Object.hasOwn(PHASES, state) ? PHASES[state] : undefined;
   return phase === undefined ? undefined : { ...facts, phase };
 }
 
-function connection(body: Json, name: string, mediaSessionId: string): MediaEvent | undefined {
+function parseConnection(body: Json, name: string, mediaSessionId: string): MediaEvent | undefined {
   const found = asObject(body['connection']);
   const connectionId = asText(found['id']);
   if (connectionId === undefined) return undefined;
@@ -67,7 +67,7 @@ function connection(body: Json, name: string, mediaSessionId: string): MediaEven
     : { kind: 'disconnected', ...facts, reason: asName(body['reason']) };
 }
 
-/** A session- or SIP-monitoring callback (contract §6). Never throws; streams and what it does not know are `unknown`. */
+/** A session- or SIP-monitoring callback (contract section 6). Never throws; streams and what it does not know are `unknown`. */
 export function parseMediaCallback(input: unknown): MediaEvent {
   const body = asObject(input);
   const name = asText(body['event']) ?? '';
@@ -77,11 +77,11 @@ export function parseMediaCallback(input: unknown): MediaEvent {
   switch (name) {
     case 'connectionCreated':
     case 'connectionDestroyed':
-      return connection(body, name, mediaSessionId) ?? unknown;
+      return parseConnection(body, name, mediaSessionId) ?? unknown;
     case 'callCreated':
     case 'callUpdated':
     case 'callDestroyed':
-      return sipCall(body, name, mediaSessionId) ?? unknown;
+      return parseSipCall(body, name, mediaSessionId) ?? unknown;
     default:
       return unknown;
   }

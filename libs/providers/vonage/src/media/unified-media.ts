@@ -4,15 +4,15 @@ import type { MediaDefinition, ProviderDeps } from '@partyline/provider-contract
 import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { unifiedAccountSchema, type UnifiedAccount } from '../account.ts';
-import { callSdk } from '../voice/call-sdk.ts';
-import { clientToken } from './client-token.ts';
+import { callSdk } from '../call-sdk.ts';
+import { issueClientToken } from './client-token.ts';
 import { listConnections, type VideoRest } from './connections.ts';
-import { badReply } from '../errors.ts';
+import { badReplyError } from '../errors.ts';
 import { parseMediaCallback } from './parse-media.ts';
-import { callbackVerifier } from '../signature.ts';
-import { sipCall } from './sip-dial.ts';
-import { asObject, asText } from '../vendor-json.ts';
-import { pathId } from '../vendor-id.ts';
+import { createCallbackVerifier } from '../signature.ts';
+import { buildSipCall } from './sip-dial.ts';
+import { asObject, asText } from '../untrusted-json.ts';
+import { assertPathId } from '../provider-id.ts';
 
 const KIND = 'unified';
 
@@ -30,7 +30,7 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
     authorise: () => ({ authorization: `Bearer ${tokenGenerate(applicationId, privateKey)}` }),
   };
   const issueToken: MediaProvider['issueToken'] = (input) =>
-    clientToken(input, (expireTime) =>
+    issueClientToken(input, (expireTime) =>
       sdk.generateClientToken(input.mediaSessionId, { role: 'publisher', data: input.data, expireTime }),
     );
   return {
@@ -38,32 +38,32 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
     capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
     clientConfig: { kind: KIND, application: applicationId },
     async openSession() {
-      // without a mediaMode: the SDK's default is `disabled`, which is routed, while `mediaMode: 'routed'` would go out as it is (contract §0.11)
+      // without a mediaMode: the SDK's default is `disabled`, which is routed, while `mediaMode: 'routed'` would go out as it is (contract section 0.11)
       const made = await callSdk(limit, () => sdk.createSession());
       const mediaSessionId = asText(asObject(made)['sessionId']);
-      if (mediaSessionId === undefined) throw badReply();
+      if (mediaSessionId === undefined) throw badReplyError();
       return { mediaSessionId };
     },
     issueToken,
     async dialSip(input) {
-      const sip = sipCall(input, account.sip);
+      const sip = buildSipCall(input, account.sip);
       const token = issueToken(input);
       const reply: unknown = await callSdk(limit, () => sdk.initiateSIPCall(input.mediaSessionId, { token, sip }));
       const { id, connectionId } = asObject(reply);
       const sipCallId = asText(id);
       const connection = asText(connectionId);
-      if (connection === undefined || sipCallId === undefined) throw badReply();
+      if (connection === undefined || sipCallId === undefined) throw badReplyError();
       return { connectionId: connection, sipCallId };
     },
     async disconnect({ mediaSessionId, connectionId }) {
-      const session = pathId(mediaSessionId, 'session id');
-      const connection = pathId(connectionId, 'connection id');
+      const session = assertPathId(mediaSessionId, 'session id');
+      const connection = assertPathId(connectionId, 'connection id');
       await callSdk(limit, () => sdk.disconnectClient(session, connection));
     },
-    // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract §1).
+    // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract section 1).
     mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
-    verifyCallback: callbackVerifier({
+    verifyCallback: createCallbackVerifier({
       secrets: [account.callbackSecret, ...account.extraCallbackSecrets],
       applicationId,
       applicationRequired: false,

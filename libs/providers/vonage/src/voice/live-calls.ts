@@ -1,10 +1,10 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
-import { badReply } from '../errors.ts';
+import { badReplyError } from '../errors.ts';
 import { parseCall } from './parse-voice.ts';
-import { asObject } from '../vendor-json.ts';
+import { asObject } from '../untrusted-json.ts';
 
-/** The vendor's most (contract §2). */
+/** The vendor's most (contract section 2). */
 const PAGE_SIZE = 100;
 /** Each page begins this far before the last one's end. */
 const OVERLAP = 10;
@@ -32,12 +32,12 @@ function readPage(reply: unknown): Page {
   const body = asObject(reply);
   const calls: unknown = asObject(body['_embedded'])['calls'];
   const count = body['count'];
-  if (!Array.isArray(calls) || typeof count !== 'number') throw badReply();
+  if (!Array.isArray(calls) || typeof count !== 'number') throw badReplyError();
   return {
     count,
     calls: calls.map((raw: unknown) => {
       const call = parseCall(raw);
-      if (call === undefined) throw badReply();
+      if (call === undefined) throw badReplyError();
       return call;
     }),
   };
@@ -45,16 +45,16 @@ function readPage(reply: unknown): Page {
 
 /**
  * Every live call, or an error: the inventory sweep must never take a part for the whole. Paged by index and not by the SDK's
- * `getAllCalls`, which follows `next` links that must be absolute (contract §0.9). Calls that end between two pages move the later ones
+ * `getAllCalls`, which follows `next` links that must be absolute (contract section 0.9). Calls that end between two pages move the later ones
  * forward; pages overlap, and when none of the overlap is met again, a call may have slipped through: `busy`, list anew.
  */
 export async function listLiveCalls(getPage: GetPage): Promise<readonly ObservedCall[]> {
   const found = new Map<string, ObservedCall>();
-  for (const status of LIVE_STATUSES) await readStatus(status, getPage, found);
+  for (const status of LIVE_STATUSES) await collectCalls(status, getPage, found);
   return [...found.values()].filter((call) => !call.over);
 }
 
-async function readStatus(status: LiveStatus, getPage: GetPage, found: Map<string, ObservedCall>): Promise<void> {
+async function collectCalls(status: LiveStatus, getPage: GetPage, found: Map<string, ObservedCall>): Promise<void> {
   let recordIndex = 0;
   let before: ReadonlySet<string> | undefined;
   for (let page = 0; page < MAX_PAGES; page += 1) {
@@ -64,9 +64,9 @@ async function readStatus(status: LiveStatus, getPage: GetPage, found: Map<strin
     }
     for (const call of calls) found.set(call.callId, call);
     if (recordIndex + calls.length >= count) return;
-    if (calls.length <= OVERLAP) throw badReply();
+    if (calls.length <= OVERLAP) throw badReplyError();
     before = new Set(calls.map((call) => call.callId));
     recordIndex += calls.length - OVERLAP;
   }
-  throw badReply();
+  throw badReplyError();
 }

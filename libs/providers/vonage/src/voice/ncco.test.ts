@@ -4,7 +4,7 @@ import { toNcco } from './ncco.ts';
 
 const INPUT = 'https://hooks.example/input';
 const EVENTS = 'https://hooks.example/event';
-const ask: CallPlan[number] = { do: 'ask-digits', maxDigits: 6, timeoutS: 8, replyTo: INPUT };
+const ask: CallPlan[number] = { do: 'ask-digits', maxDigits: 6, timeoutS: 8, replyUrl: INPUT };
 const input = {
   action: 'input',
   type: ['dtmf'],
@@ -37,7 +37,7 @@ const TABLE: [string, CallPlan, object[]][] = [
   ],
   [
     'a conversation, by default open and outliving the call',
-    [{ do: 'join', conversation: 'conv_1', eventsTo: EVENTS }],
+    [{ do: 'join', conversation: 'conv_1', eventUrl: EVENTS }],
     [
       {
         action: 'conversation',
@@ -51,7 +51,7 @@ const TABLE: [string, CallPlan, object[]][] = [
   ],
   [
     'a conversation to wait in: the false survives',
-    [{ do: 'join', conversation: 'conv_1', eventsTo: EVENTS, startOnEnter: false, endOnExit: true }],
+    [{ do: 'join', conversation: 'conv_1', eventUrl: EVENTS, startOnEnter: false, endOnExit: true }],
     [
       {
         action: 'conversation',
@@ -94,7 +94,7 @@ describe('a plan as an NCCO', () => {
   });
 
   it('never makes a conversation without a name', () => {
-    expect(() => toNcco([{ do: 'join', conversation: '', eventsTo: EVENTS }])).toThrow(
+    expect(() => toNcco([{ do: 'join', conversation: '', eventUrl: EVENTS }])).toThrow(
       expect.objectContaining({ verdict: { outcome: 'server', reason: 'nameless-conversation' } }),
     );
   });

@@ -185,7 +185,7 @@ describe('parseCall', () => {
         status: 'ringing',
         direction: 'outbound',
         to: { type: 'phone', number: '442079460018' },
-      })?.rings,
+      })?.calledNumber,
     ).toBe('+442079460018');
     expect(
       parseCall({
@@ -193,7 +193,7 @@ describe('parseCall', () => {
         status: 'ringing',
         direction: 'inbound',
         to: { type: 'phone', number: '442079460018' },
-      })?.rings,
+      })?.calledNumber,
     ).toBeNull();
     expect(parseCall({ uuid: DASHED, status: 'parked' })).toEqual({
       callId: DASHED,

@@ -1,9 +1,9 @@
-import { toMicro, type Charge } from '@partyline/domain/money';
+import { toMicroUnits, type Charge } from '@partyline/domain/money';
 import { toE164 } from '@partyline/domain/phone';
 import { verdict, VerdictError, type Verdict } from '@partyline/domain/verdict';
 import type { VoiceAnswer, VoiceEvent, VoiceInput } from '@partyline/provider-contract/provider-event';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
-import { asDate, asName, asObject, asSeconds, asText, type Json } from '../vendor-json.ts';
+import { asDate, asName, asObject, asSeconds, asText, type Json } from '../untrusted-json.ts';
 
 const LIVE: Readonly<Record<string, 'started' | 'ringing' | 'answered'>> = {
   started: 'started',
@@ -11,7 +11,7 @@ const LIVE: Readonly<Record<string, 'started' | 'ringing' | 'answered'>> = {
   answered: 'answered',
 };
 
-/** The statuses after which a call is over (contract §3). `completed` follows most of the others, in any order. */
+/** The statuses after which a call is over (contract section 3). `completed` follows most of the others, in any order. */
 const OVER: Readonly<Record<string, Verdict>> = {
   completed: verdict('success', 'completed'),
   busy: verdict('client', 'busy'),
@@ -22,7 +22,7 @@ const OVER: Readonly<Record<string, Verdict>> = {
   failed: verdict('upstream', 'failed'),
 };
 
-/** Where `detail` says more than the status (contract §3). A number that cannot be rung is the caller's doing, not the carrier's. */
+/** Where `detail` says more than the status (contract section 3). A number that cannot be rung is the caller's doing, not the carrier's. */
 const BY_DETAIL: Readonly<Record<string, Verdict>> = {
   'failed/cannot_route': verdict('client', 'cannot-route'),
   'failed/number_out_of_service': verdict('client', 'number-out-of-service'),
@@ -32,29 +32,29 @@ const BY_DETAIL: Readonly<Record<string, Verdict>> = {
 };
 
 // own entries only: a status called `constructor` must find nothing
-const lookUp = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
+const findOwn = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined;
 
-const overVerdict = (status: string, detail: unknown): Verdict | undefined => {
-  const by = lookUp(OVER, status);
-  return by === undefined ? undefined : (lookUp(BY_DETAIL, `${status}/${asText(detail) ?? ''}`) ?? by);
+const verdictOfStatus = (status: string, detail: unknown): Verdict | undefined => {
+  const by = findOwn(OVER, status);
+  return by === undefined ? undefined : (findOwn(BY_DETAIL, `${status}/${asText(detail) ?? ''}`) ?? by);
 };
 
-function callEvent(callId: string, status: string, body: Json, at: Date | null): VoiceEvent | undefined {
-  const phase = lookUp(LIVE, status);
+function parseCallEvent(callId: string, status: string, body: Json, at: Date | null): VoiceEvent | undefined {
+  const phase = findOwn(LIVE, status);
   if (phase !== undefined) return { kind: 'call', callId, phase, at };
-  const ended = overVerdict(status, body['detail']);
+  const ended = verdictOfStatus(status, body['detail']);
   if (ended === undefined) return undefined;
-  const charge = chargeOf(body);
+  const charge = parseCharge(body);
   return { kind: 'call', callId, phase: 'over', verdict: ended, ...(charge === undefined ? {} : { charge }), at };
 }
 
-/** In euros, as text with eight decimals (contract §7); the same fields in a `completed` event and in the record of a call. */
+/** In euros, as text with eight decimals (contract section 7); the same fields in a `completed` event and in the record of a call. */
 const CURRENCY = 'EUR';
 
-function chargeOf(body: Json): Charge | undefined {
-  const priceMicro = toMicro(asText(body['price']) ?? '') ?? null;
-  const rateMicro = toMicro(asText(body['rate']) ?? '') ?? null;
+function parseCharge(body: Json): Charge | undefined {
+  const priceMicro = toMicroUnits(asText(body['price']) ?? '') ?? null;
+  const rateMicro = toMicroUnits(asText(body['rate']) ?? '') ?? null;
   const seconds = asSeconds(body['duration']) ?? null;
   if (priceMicro === null && rateMicro === null && seconds === null) return undefined;
   return {
@@ -78,7 +78,7 @@ export function parseEvent(input: unknown): VoiceEvent {
   const status = asText(body['status']);
   const at = asDate(body['timestamp']);
   if (status === undefined) {
-    // a transfer has no status, and fires when a call enters a named conversation (contract §3)
+    // a transfer has no status, and fires when a call enters a named conversation (contract section 3)
     const moved = body['type'] === 'transfer' || asText(body['conversation_uuid_to']) !== undefined;
     if (moved && callId !== undefined) return { kind: 'moved', callId, at };
     if (asText(body['reason']) !== undefined)
@@ -86,7 +86,7 @@ export function parseEvent(input: unknown): VoiceEvent {
     return { kind: 'unknown', name: asText(body['recording_url']) === undefined ? asName(body['type']) : 'record' };
   }
   return (
-    (callId === undefined ? undefined : callEvent(callId, status, body, at)) ?? {
+    (callId === undefined ? undefined : parseCallEvent(callId, status, body, at)) ?? {
       kind: 'unknown',
       name: asName(status),
     }
@@ -99,19 +99,19 @@ export function parseCall(input: unknown): ObservedCall | undefined {
   const callId = asText(body['uuid']);
   const status = asText(body['status']);
   if (callId === undefined || status === undefined) return undefined;
-  // machine detection: picked up, by something (contract §3)
+  // machine detection: picked up, by something (contract section 3)
   const seen = status === 'machine' || status === 'human' ? 'answered' : status;
-  const event = callEvent(callId, seen, body, asDate(body['end_time'] ?? body['start_time']));
+  const event = parseCallEvent(callId, seen, body, asDate(body['end_time'] ?? body['start_time']));
   const rings = body['direction'] === 'outbound' ? toE164(asText(asObject(body['to'])['number'])) : null;
   return {
     callId,
     over: event?.kind === 'call' && event.phase === 'over',
-    rings,
+    calledNumber: rings,
     event: event ?? { kind: 'unknown', name: asName(status) },
   };
 }
 
-function callIdOf(body: Json): string {
+function readCallId(body: Json): string {
   const callId = asText(body['uuid']);
   if (callId === undefined || callId.length > 255) {
     throw new VerdictError('client', 'no-call-id', 'The webhook names no call.', {
@@ -124,8 +124,8 @@ function callIdOf(body: Json): string {
 
 const HEADER_PREFIX = 'sipheader_';
 
-/** Custom SIP headers come as `SipHeader_X-…`, in whatever case the sender wrote them (contract §3). */
-function sipHeaders(body: Json): Readonly<Record<string, string>> {
+/** Custom SIP headers come as `SipHeader_X-…`, in whatever case the sender wrote them (contract section 3). */
+function readSipHeaders(body: Json): Readonly<Record<string, string>> {
   const found: [string, string][] = [];
   for (const [name, value] of Object.entries(body)) {
     const lower = name.toLowerCase();
@@ -139,8 +139,8 @@ function sipHeaders(body: Json): Readonly<Record<string, string>> {
 /** An answer webhook. @throws VerdictError (client) when it names no call */
 export function parseAnswer(input: unknown): VoiceAnswer {
   const body = asObject(input);
-  const callId = callIdOf(body);
-  const headers = sipHeaders(body);
+  const callId = readCallId(body);
+  const headers = readSipHeaders(body);
   const endpoint = asText(body['endpoint_type']);
   return {
     callId,
@@ -152,14 +152,14 @@ export function parseAnswer(input: unknown): VoiceAnswer {
   };
 }
 
-/** The vendor takes up to twenty digits (contract §4). What is no keypad's is treated as not keyed. */
+/** The vendor takes up to twenty digits (contract section 4). What is no keypad's is treated as not keyed. */
 const DIGITS = /^[0-9*#]{1,20}$/;
 const isTrue = (value: unknown): boolean => value === true || value === 'true';
 
-/** An input webhook: `dtmf: { digits, timed_out }`, or `dtmf: "1234"` as before May 2020 (contract §0.12). @throws VerdictError as `parseAnswer` */
+/** An input webhook: `dtmf: { digits, timed_out }`, or `dtmf: "1234"` as before May 2020 (contract section 0.12). @throws VerdictError as `parseAnswer` */
 export function parseInput(input: unknown): VoiceInput {
   const body = asObject(input);
-  const callId = callIdOf(body);
+  const callId = readCallId(body);
   const legacy = typeof body['dtmf'] === 'string';
   const form = asObject(body['dtmf']);
   const digits = legacy ? body['dtmf'] : form['digits'];

@@ -1,5 +1,14 @@
-import { first, LIMIT, orNull, shown, wholeNumber, yesOrNo, type Leaf, type Options } from '../../command.ts';
-import { defined } from '../rooms.ts';
+import {
+  LIMIT_OPTION,
+  noneToNull,
+  omitUndefined,
+  pageOptions,
+  parseInteger,
+  parseYesNo,
+  takeFirst,
+  type CommandSpec,
+  type OptionSpecs,
+} from '../../command.ts';
 
 const COLUMNS = [
   'number',
@@ -13,19 +22,19 @@ const COLUMNS = [
   'slowUntil',
 ];
 
-const SETTINGS = {
-  '--country <country>': 'the country that it is in, such as US; none: not said',
-  '--language <language>': 'the language it answers in, such as en-US',
-  '--toll-free <yes-or-no>': ['whether the caller pays nothing', yesOrNo],
-  '--tenant <tenant>': 'the one tenant who may use it; none: all share it',
-  '--max-unadmitted <n>': ['how many callers may be asked for a PIN at once', wholeNumber],
+const NUMBER_OPTIONS = {
+  '--country <country>': 'country of the number, such as US; none: unknown',
+  '--language <language>': 'language of the prompts, such as en-US',
+  '--toll-free <yes-or-no>': ['whether calls are free for the caller', parseYesNo],
+  '--tenant <tenant>': 'tenant that the number is dedicated to; none: shared by all',
+  '--max-unadmitted <n>': ['maximum number of callers who have not keyed a correct PIN yet', parseInteger],
   '--guarded <yes-or-no>': [
-    'whether callers are held back until their PIN was right; no only where nobody unknown can call',
-    yesOrNo,
+    'whether callers without a correct PIN are counted and limited; no only if unknown callers cannot call',
+    parseYesNo,
   ],
-} as const satisfies Options;
+} as const satisfies OptionSpecs;
 
-interface Settings {
+interface NumberOptions {
   country?: string;
   language?: string;
   tollFree?: boolean;
@@ -33,19 +42,26 @@ interface Settings {
   maxUnadmitted?: number;
   guarded?: boolean;
 }
-const settingsIn = ({ country, language, tollFree, tenant, maxUnadmitted, guarded }: Settings) =>
-  defined({ country: orNull(country), language, tollFree, tenantId: orNull(tenant), maxUnadmitted, guarded });
+const toNumberChange = ({ country, language, tollFree, tenant, maxUnadmitted, guarded }: NumberOptions) =>
+  omitUndefined({
+    country: noneToNull(country),
+    language,
+    tollFree,
+    tenantId: noneToNull(tenant),
+    maxUnadmitted,
+    guarded,
+  });
 
-export const numbers: readonly Leaf[] = [
+export const numbers: readonly CommandSpec[] = [
   {
     usage: 'list',
-    says: 'List the platform’s numbers, and whose they are.',
-    options: { ...LIMIT, '--tenant <tenant>': 'only those of this tenant alone' },
+    description: 'List all numbers and the tenants that they are dedicated to.',
+    options: { ...LIMIT_OPTION, '--tenant <tenant>': 'only numbers dedicated to this tenant' },
     examples: ['operator numbers list --limit 100'],
     async run({ out, operator }, _args, options: { limit?: number; tenant?: string }) {
-      const { most, page } = shown(options);
+      const { limit, pageSize } = pageOptions(options);
       out.table(
-        await first(operator().numbers({ limit: page, ...defined({ tenantId: options.tenant }) }), most),
+        await takeFirst(operator().numbers({ limit: pageSize, ...omitUndefined({ tenantId: options.tenant }) }), limit),
         COLUMNS,
         'No numbers.',
       );
@@ -53,31 +69,31 @@ export const numbers: readonly Leaf[] = [
   },
   {
     usage: 'add <number>',
-    says: 'Add a number that leads to this platform.',
-    options: SETTINGS,
+    description: 'Add a number that is connected to this platform.',
+    options: NUMBER_OPTIONS,
     examples: ['operator numbers add +18005550100 --country US --toll-free yes'],
-    async run({ out, operator }, [number = ''], options: Settings) {
-      out.thing(await operator().createNumber({ number, ...settingsIn(options) }));
+    async run({ out, operator }, [number = ''], options: NumberOptions) {
+      out.object(await operator().createNumber({ number, ...toNumberChange(options) }));
     },
   },
   {
     usage: 'change <number>',
-    says: 'Change what is said of a number, whose it is, or how its callers are guarded; what is left out stays.',
-    options: SETTINGS,
+    description: 'Change a number. Options that you omit stay unchanged.',
+    options: NUMBER_OPTIONS,
     examples: [
       'operator numbers change +18005550100 --max-unadmitted 50',
       'operator numbers change +18005550100 --tenant none',
     ],
-    async run({ out, operator }, [number = ''], options: Settings) {
-      out.thing(await operator().updateNumber(number, settingsIn(options)));
+    async run({ out, operator }, [number = ''], options: NumberOptions) {
+      out.object(await operator().updateNumber(number, toNumberChange(options)));
     },
   },
   {
     usage: 'remove <number>',
-    says: 'Take a number away: who dials it hears that it is not in service.',
+    description: 'Remove a number. Callers then hear that it is not in service.',
     examples: ['operator numbers remove +18005550100'],
     async run({ out, operator }, [number = '']) {
-      out.thing(await operator().deleteNumber(number));
+      out.object(await operator().deleteNumber(number));
     },
   },
 ];

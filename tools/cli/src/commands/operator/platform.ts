@@ -1,42 +1,49 @@
 import type { Rate, RateChange } from '@partyline/sdk/types';
-import { first, LIMIT, shown, wholeNumber, type Leaf, type Options } from '../../command.ts';
+import {
+  LIMIT_OPTION,
+  omitUndefined,
+  pageOptions,
+  parseInteger,
+  takeFirst,
+  type CommandSpec,
+  type OptionSpecs,
+} from '../../command.ts';
 import { UsageError } from '../../exit-codes.ts';
-import { defined } from '../rooms.ts';
 
-export const limits: readonly Leaf[] = [
+export const limits: readonly CommandSpec[] = [
   {
     usage: 'show',
-    says: 'What every tenant may use that has no limit of its own.',
+    description: 'Print the limits of tenants without limits of their own.',
     examples: ['operator limits show'],
     async run({ out, operator }) {
-      out.thing(await operator().limits());
+      out.object(await operator().limits());
     },
   },
   {
     usage: 'set',
-    says: 'Change them; what is left out stays.',
+    description: 'Change these limits. Options that you omit stay unchanged.',
     options: {
-      '--max-rooms <n>': ['rooms that have not ended', wholeNumber],
-      '--max-people <n>': ['people connected at once', wholeNumber],
-      '--max-dial-outs <n>': ['people rung within a minute', wholeNumber],
-      '--max-requests <n>': ['requests to the API in a minute', wholeNumber],
+      '--max-rooms <n>': ['active rooms', parseInteger],
+      '--max-legs <n>': ['live connections', parseInteger],
+      '--max-dial-outs <n>': ['calls dialled out per minute', parseInteger],
+      '--max-requests <n>': ['API requests per minute', parseInteger],
     },
-    examples: ['operator limits set --max-people 200'],
+    examples: ['operator limits set --max-legs 200'],
     async run(
       { out, operator },
       _args,
       {
         maxRooms,
-        maxPeople,
+        maxLegs,
         maxDialOuts,
         maxRequests,
-      }: { maxRooms?: number; maxPeople?: number; maxDialOuts?: number; maxRequests?: number },
+      }: { maxRooms?: number; maxLegs?: number; maxDialOuts?: number; maxRequests?: number },
     ) {
-      out.thing(
+      out.object(
         await operator().updateLimits(
-          defined({
+          omitUndefined({
             maxLiveRooms: maxRooms,
-            maxLiveLegs: maxPeople,
+            maxLiveLegs: maxLegs,
             maxDialOutsPerMinute: maxDialOuts,
             maxRequestsPerMinute: maxRequests,
           }),
@@ -46,117 +53,119 @@ export const limits: readonly Leaf[] = [
   },
 ];
 
-/** As many as the API takes at once. */
-const AT_ONCE = 500;
+/** The API accepts this many in one request. */
+const MAX_RATES_PER_REQUEST = 500;
 const COLUMNS = ['what', 'prefix', 'currency', 'microPerMinute'];
-const LINE = {
-  '--prefix <prefix>': 'how the numbers begin, such as +4479; left out: all others',
-  '--currency <currency>': 'default EUR',
-} as const satisfies Options;
-interface Line {
+const RATE_OPTIONS = {
+  '--prefix <prefix>': 'first digits of the number, such as +4479 (default: all other numbers)',
+  '--currency <currency>': 'currency (default EUR)',
+} as const satisfies OptionSpecs;
+interface RateOptions {
   prefix?: string;
   currency?: string;
 }
-type What = Rate['what'];
+type RateKind = Rate['what'];
 
-export const rates: readonly Leaf[] = [
+export const rates: readonly CommandSpec[] = [
   {
     usage: 'show',
-    says: 'The price list: what a minute is taken to cost until the provider has said.',
+    description: 'List the rates: estimated prices per minute until the provider reports the actual price.',
     options: {
-      ...LIMIT,
+      ...LIMIT_OPTION,
       '--what <what>': 'inbound, outbound, bridge-voice, bridge-media or webrtc',
-      '--currency <currency>': 'only in this currency',
+      '--currency <currency>': 'only rates in this currency',
     },
     examples: ['operator rates show --what outbound --limit 1000'],
-    async run({ out, operator }, _args, options: { limit?: number; what?: What; currency?: string }) {
-      const { most, page } = shown(options);
+    async run({ out, operator }, _args, options: { limit?: number; what?: RateKind; currency?: string }) {
+      const { limit, pageSize } = pageOptions(options);
       out.table(
-        await first(
-          operator().rates({ limit: page, ...defined({ what: options.what, currency: options.currency }) }),
-          most,
+        await takeFirst(
+          operator().rates({ limit: pageSize, ...omitUndefined({ what: options.what, currency: options.currency }) }),
+          limit,
         ),
         COLUMNS,
-        'No rates: everything counts as 1.00 a minute.',
+        'No rates. Every minute is estimated at 1.00.',
       );
     },
   },
   {
     usage: 'set <what> <micro>',
-    says: 'Set a line of it: millionths of the currency’s unit for a minute.',
-    options: LINE,
+    description: 'Set a rate, in millionths of the currency unit per minute.',
+    options: RATE_OPTIONS,
     examples: ['operator rates set outbound 12000 --prefix +4479'],
-    async run({ out, operator }, [what = '', micro = ''], { prefix = '', currency = 'EUR' }: Line) {
+    async run({ out, operator }, [what = '', micro = ''], { prefix = '', currency = 'EUR' }: RateOptions) {
       out.table(
-        (await operator().updateRates({ rates: [{ what: what as What, prefix, currency, microPerMinute: micro }] }))
+        (await operator().updateRates({ rates: [{ what: what as RateKind, prefix, currency, microPerMinute: micro }] }))
           .rates,
         COLUMNS,
-        'Nothing.',
+        'No rates.',
       );
     },
   },
   {
     usage: 'remove <what>',
-    says: 'Take a line out.',
-    options: LINE,
+    description: 'Remove a rate.',
+    options: RATE_OPTIONS,
     examples: ['operator rates remove outbound --prefix +4479'],
-    async run({ out, operator }, [what = ''], { prefix = '', currency = 'EUR' }: Line) {
+    async run({ out, operator }, [what = ''], { prefix = '', currency = 'EUR' }: RateOptions) {
       out.table(
-        (await operator().updateRates({ rates: [{ what: what as What, prefix, currency, microPerMinute: null }] }))
+        (await operator().updateRates({ rates: [{ what: what as RateKind, prefix, currency, microPerMinute: null }] }))
           .rates,
         COLUMNS,
-        'It is not in the list any more.',
+        'The rate is removed.',
       );
     },
   },
   {
     usage: 'load',
-    says: 'Set many, from standard input: lines of what,prefix,currency,micro; without micro, the line is taken out. 500 at a time are set together.',
+    description:
+      'Set rates from standard input, as lines of what,prefix,currency,micro. A line without micro removes the rate. ' +
+      `Each ${MAX_RATES_PER_REQUEST} lines are set in one transaction.`,
     examples: ['operator rates load < prices.csv'],
     async run({ io, out, operator }) {
-      const wanted = linesIn(await io.readInput());
-      const set: Rate[] = [];
-      for (let at = 0; at < wanted.length; at += AT_ONCE)
-        set.push(...(await operator().updateRates({ rates: wanted.slice(at, at + AT_ONCE) })).rates);
-      out.table(set, COLUMNS, 'They are not in the list any more.');
+      const changes = parseRates(await io.readInput());
+      const updated: Rate[] = [];
+      for (let at = 0; at < changes.length; at += MAX_RATES_PER_REQUEST)
+        updated.push(...(await operator().updateRates({ rates: changes.slice(at, at + MAX_RATES_PER_REQUEST) })).rates);
+      out.table(updated, COLUMNS, 'The rates are removed.');
     },
   },
 ];
 
-function linesIn(text: string): RateChange[] {
+function parseRates(text: string): RateChange[] {
   const lines = text
     .split(/\r?\n/)
     .map((line, at) => ({ cells: line.split(',').map((cell) => cell.trim()), no: at + 1 }));
-  const given = lines.filter(({ cells, no }) => cells.join('') !== '' && !(no === 1 && cells[0] === 'what'));
-  if (given.length === 0)
-    throw new UsageError('Standard input holds no rates.', 'Give lines like outbound,+4479,EUR,12000.');
-  return given.map(({ cells, no }) => {
+  const rows = lines.filter(({ cells, no }) => cells.join('') !== '' && !(no === 1 && cells[0] === 'what'));
+  if (rows.length === 0)
+    throw new UsageError('Standard input has no rates.', 'Use lines such as outbound,+4479,EUR,12000.');
+  return rows.map(({ cells, no }) => {
     const [what = '', prefix = '', currency = '', micro = ''] = cells;
     if (cells.length !== 4)
       throw new UsageError(
-        `Line ${no} has ${cells.length} fields instead of four.`,
-        'Give lines like outbound,+4479,EUR,12000; nothing was set.',
+        `Line ${no} has ${cells.length} fields instead of 4.`,
+        'Use lines such as outbound,+4479,EUR,12000. No rate was changed.',
       );
-    return { what: what as What, prefix, currency, microPerMinute: micro === '' ? null : micro };
+    return { what: what as RateKind, prefix, currency, microPerMinute: micro === '' ? null : micro };
   });
 }
 
-export const audit: Leaf = {
+export const audit: CommandSpec = {
   usage: 'audit',
-  says: 'Who changed what, of all tenants and operators; newest first.',
+  description: 'List the changes made by all tenants and operators, newest first.',
   options: {
-    ...LIMIT,
-    '--tenant <tenant>': 'only what this tenant’s keys did, and operators did to it',
-    '--operation <operation>': 'only this, such as suspendTenant',
+    ...LIMIT_OPTION,
+    '--tenant <tenant>': "only changes by this tenant's keys, and by operators to this tenant",
+    '--operation <operation>': 'only this operation, such as suspendTenant',
   },
   examples: ['operator audit --limit 50'],
   async run({ out, operator }, _args, options: { limit?: number; tenant?: string; operation?: string }) {
-    const { most, page } = shown(options);
-    const query = { limit: page, ...defined({ tenantId: options.tenant, operation: options.operation }) };
+    const { limit, pageSize } = pageOptions(options);
+    const query = { limit: pageSize, ...omitUndefined({ tenantId: options.tenant, operation: options.operation }) };
     out.table(
-      await first(operator().audit(query), most),
+      await takeFirst(operator().audit(query), limit),
       ['at', 'tenantId', 'actor.kind', 'actor.id', 'operation', 'status', 'reason'],
-      'Nothing was changed yet.',
+      'No changes.',
     );
   },
 };

@@ -1,32 +1,40 @@
 import { InvalidArgumentError } from 'commander';
-import { first, LIMIT, numberOrNone, orNull, shown, type Leaf, type Options } from '../../command.ts';
-import { defined } from '../rooms.ts';
-import { scopesIn } from '../account.ts';
+import {
+  LIMIT_OPTION,
+  noneToNull,
+  omitUndefined,
+  pageOptions,
+  parseIntegerOrNone,
+  takeFirst,
+  type CommandSpec,
+  type OptionSpecs,
+} from '../../command.ts';
+import { parseScopes } from '../account.ts';
 
 const COLUMNS = ['id', 'name', 'state', 'homeCountry', 'currency', 'createdAt'];
 
-const SETTINGS = {
-  '--home-country <country>': 'whose numbers it may ring, such as DE',
-  '--countries <countries>': 'which others it may ring, with commas between; none: no others',
-  '--currency <currency>': 'in which its money is counted, such as EUR',
-  '--max-rooms <n>': ['rooms that have not ended; none: the platform’s limit, as for the next three', numberOrNone],
-  '--max-people <n>': ['people connected at once', numberOrNone],
-  '--max-dial-outs <n>': ['people rung within a minute', numberOrNone],
-  '--max-requests <n>': ['requests to the API in a minute', numberOrNone],
-  '--max-minutes <n>': ['minutes in a month; none: no limit', numberOrNone],
-  '--max-spend <micro>': 'money in a month, in millionths of the currency’s unit; none: no limit',
+const TENANT_OPTIONS = {
+  '--home-country <country>': 'country that the tenant may dial, such as DE',
+  '--countries <countries>': 'other countries that the tenant may dial, comma-separated; none: no others',
+  '--currency <currency>': 'currency of its spend, such as EUR',
+  '--max-rooms <n>': ["active rooms; none: the platform's limit (also for the next three)", parseIntegerOrNone],
+  '--max-legs <n>': ['live connections', parseIntegerOrNone],
+  '--max-dial-outs <n>': ['calls dialled out per minute', parseIntegerOrNone],
+  '--max-requests <n>': ['API requests per minute', parseIntegerOrNone],
+  '--max-minutes <n>': ['minutes per month; none: no limit', parseIntegerOrNone],
+  '--max-spend <micro>': 'spend per month, in millionths of the currency unit; none: no limit',
   '--fraud <thresholds>': [
-    'meter=warn:critical, with commas between, such as concurrent=100:300; meter=none: the platform’s',
-    thresholds,
+    "meter=warn:critical, comma-separated, such as concurrent=100:300; meter=none: the platform's thresholds",
+    parseThresholds,
   ],
-} as const satisfies Options;
+} as const satisfies OptionSpecs;
 
-interface Settings {
+interface TenantOptions {
   homeCountry?: string;
   countries?: string;
   currency?: string;
   maxRooms?: number | 'none';
-  maxPeople?: number | 'none';
+  maxLegs?: number | 'none';
   maxDialOuts?: number | 'none';
   maxRequests?: number | 'none';
   maxMinutes?: number | 'none';
@@ -35,58 +43,58 @@ interface Settings {
 }
 type Thresholds = Record<string, { warn: number; critical: number } | null>;
 
-/** `concurrent=100:300,toOneNumber=none`; which meters there are the API says. */
-function thresholds(text: string): Thresholds {
+/** Parses `concurrent=100:300,toOneNumber=none`. The API validates the names of the meters. */
+function parseThresholds(text: string): Thresholds {
   return Object.fromEntries(
     text.split(',').map((entry) => {
       const [, meter = '', none, warn, critical] = /^(\w+)=(?:(none)|(\d+):(\d+))$/.exec(entry) ?? [];
       if (meter === '')
-        throw new InvalidArgumentError('Write meter=warn:critical, such as concurrent=100:300, or meter=none.');
+        throw new InvalidArgumentError('Use meter=warn:critical, such as concurrent=100:300, or meter=none.');
       return [meter, none === undefined ? { warn: Number(warn), critical: Number(critical) } : null];
     }),
   );
 }
 
-const settingsIn = ({
+const toTenantChange = ({
   homeCountry,
   countries,
   currency,
   maxRooms,
-  maxPeople,
+  maxLegs,
   maxDialOuts,
   maxRequests,
   maxMinutes,
   maxSpend,
   fraud,
-}: Settings) => {
-  const limits = defined({
-    maxLiveRooms: orNull(maxRooms),
-    maxLiveLegs: orNull(maxPeople),
-    maxDialOutsPerMinute: orNull(maxDialOuts),
-    maxRequestsPerMinute: orNull(maxRequests),
+}: TenantOptions) => {
+  const limits = omitUndefined({
+    maxLiveRooms: noneToNull(maxRooms),
+    maxLiveLegs: noneToNull(maxLegs),
+    maxDialOutsPerMinute: noneToNull(maxDialOuts),
+    maxRequestsPerMinute: noneToNull(maxRequests),
   });
   const allowedCountries = countries === 'none' ? [] : countries?.split(',');
-  return defined({
+  return omitUndefined({
     homeCountry,
     allowedCountries,
     currency,
-    maxMinutesPerMonth: orNull(maxMinutes),
-    maxSpendMicroPerMonth: orNull(maxSpend),
+    maxMinutesPerMonth: noneToNull(maxMinutes),
+    maxSpendMicroPerMonth: noneToNull(maxSpend),
     fraudLimits: fraud,
     limits: Object.keys(limits).length === 0 ? undefined : limits,
   });
 };
 
-export const tenants: readonly Leaf[] = [
+export const tenants: readonly CommandSpec[] = [
   {
     usage: 'list',
-    says: 'List tenants, newest first.',
-    options: { ...LIMIT, '--state <state>': 'active, suspended or all (default all)' },
+    description: 'List tenants, newest first.',
+    options: { ...LIMIT_OPTION, '--state <state>': 'active, suspended or all (default all)' },
     examples: ['operator tenants list --state suspended'],
     async run({ out, operator }, _args, options: { limit?: number; state?: 'active' | 'suspended' | 'all' }) {
-      const { most, page } = shown(options);
+      const { limit, pageSize } = pageOptions(options);
       out.table(
-        await first(operator().tenants({ limit: page, ...defined({ state: options.state }) }), most),
+        await takeFirst(operator().tenants({ limit: pageSize, ...omitUndefined({ state: options.state }) }), limit),
         COLUMNS,
         'No tenants.',
       );
@@ -94,11 +102,11 @@ export const tenants: readonly Leaf[] = [
   },
   {
     usage: 'create <name>',
-    says: 'Make a tenant, and show its first key this once.',
-    options: SETTINGS,
+    description: 'Create a tenant and print its first key. The key cannot be read again.',
+    options: TENANT_OPTIONS,
     examples: ['operator tenants create Acme --home-country DE --max-spend 500000000'],
-    async run({ out, operator }, [name = ''], options: Settings) {
-      out.thing(await operator().createTenant({ name, ...settingsIn(options) }), [
+    async run({ out, operator }, [name = ''], options: TenantOptions) {
+      out.object(await operator().createTenant({ name, ...toTenantChange(options) }), [
         'tenant.id',
         'tenant.name',
         'tenant.homeCountry',
@@ -108,31 +116,31 @@ export const tenants: readonly Leaf[] = [
   },
   {
     usage: 'show <tenant>',
-    says: 'Look at a tenant: its state, its settings, its limits.',
+    description: 'Print the state, the settings and the limits of a tenant.',
     examples: ['operator tenants show ten_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, operator }, [tenantId = '']) {
-      out.thing(await operator().tenant(tenantId));
+      out.object(await operator().tenant(tenantId));
     },
   },
   {
     usage: 'change <tenant>',
-    says: 'Change a tenant; what is left out stays.',
-    options: { '--name <name>': 'what it is called', ...SETTINGS },
+    description: 'Change a tenant. Options that you omit stay unchanged.',
+    options: { '--name <name>': 'new name', ...TENANT_OPTIONS },
     examples: ['operator tenants change ten_3q2-7wAAQkV1bWJlclBhcn --countries AT,CH --fraud concurrent=100:300'],
-    async run({ out, operator }, [tenantId = ''], { name, ...options }: Settings & { name?: string }) {
-      out.thing(await operator().updateTenant(tenantId, { ...defined({ name }), ...settingsIn(options) }));
+    async run({ out, operator }, [tenantId = ''], { name, ...options }: TenantOptions & { name?: string }) {
+      out.object(await operator().updateTenant(tenantId, { ...omitUndefined({ name }), ...toTenantChange(options) }));
     },
   },
   {
     usage: 'key <tenant>',
-    says: 'Give a tenant a key, when it has lost its own, and show it this once.',
-    options: { '--label <label>': 'what it is for', '--scopes <scopes>': 'with commas between (default admin)' },
+    description: 'Create a key for a tenant that lost its own, and print it once.',
+    options: { '--label <label>': 'label of the key', '--scopes <scopes>': 'comma-separated (default admin)' },
     examples: ['operator tenants key ten_3q2-7wAAQkV1bWJlclBhcn --label Recovery'],
     async run({ out, operator }, [tenantId = ''], { label, scopes }: { label?: string; scopes?: string }) {
-      out.thing(
+      out.object(
         await operator().createTenantKey(
           tenantId,
-          defined({ label, scopes: scopes === undefined ? undefined : scopesIn(scopes) }),
+          omitUndefined({ label, scopes: scopes === undefined ? undefined : parseScopes(scopes) }),
         ),
         ['apiKey.id', 'apiKey.label', 'apiKey.scopes', 'key'],
       );
@@ -140,26 +148,26 @@ export const tenants: readonly Leaf[] = [
   },
   {
     usage: 'suspend <tenant>',
-    says: 'Keep a tenant from everything, and end its sessions.',
+    description: 'Suspend a tenant: end its sessions and reject its requests and callers.',
     examples: ['operator tenants suspend ten_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, operator }, [tenantId = '']) {
-      out.thing(await operator().suspendTenant(tenantId), ['id', 'name', 'state', 'suspendedAt']);
+      out.object(await operator().suspendTenant(tenantId), ['id', 'name', 'state', 'suspendedAt']);
     },
   },
   {
     usage: 'resume <tenant>',
-    says: 'Let a suspended tenant go on; sessions that were ended stay so.',
+    description: 'Resume a suspended tenant. Ended sessions stay ended.',
     examples: ['operator tenants resume ten_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, operator }, [tenantId = '']) {
-      out.thing(await operator().resumeTenant(tenantId), ['id', 'name', 'state']);
+      out.object(await operator().resumeTenant(tenantId), ['id', 'name', 'state']);
     },
   },
   {
     usage: 'delete <tenant>',
-    says: 'Delete a suspended tenant with all that is its own, for good.',
+    description: 'Delete a suspended tenant and all its data permanently.',
     examples: ['operator tenants delete ten_3q2-7wAAQkV1bWJlclBhcn'],
     async run({ out, operator }, [tenantId = '']) {
-      out.thing(await operator().deleteTenant(tenantId));
+      out.object(await operator().deleteTenant(tenantId));
     },
   },
 ];

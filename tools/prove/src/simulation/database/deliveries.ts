@@ -203,7 +203,7 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
         }),
     );
   },
-  'delivery-taken': (tables, [tenant, id, no, status, ms], { clock }) => {
+  'delivery-accepted': (tables, [tenant, id, no, status, ms], { clock }) => {
     close(tables, tenant, id, no, { status: Number(status), duration_ms: Number(ms), error: null });
     const row = tables.deliveries.get(id as string);
     if (row === undefined || row.tenant_id !== tenant || row.state !== 'pending') return done(0);

@@ -25,7 +25,7 @@ function noteAnswered(tables: Tables, legId: string, sessionId: string, now: Dat
   const session = tables.sessions.get(sessionId)!;
   const { id, kind, participant_id } = tables.legs.get(legId)!;
   const seq = session.last_seq + 1;
-  tables.putSession({ ...session, settle_owed_at: now, version: session.version + 1, last_seq: seq });
+  tables.putSession({ ...session, settle_due_at: now, version: session.version + 1, last_seq: seq });
   const told = tables.addOutbox({
     tenant_id: session.tenant_id,
     room_id: session.room_id,
@@ -104,8 +104,8 @@ function seatCaller(
       version,
       last_outcome: refusal,
       state: 'ending',
-      owed_at: now,
-      owed_reason: refusal === 'at-limit' ? 'limit-live-legs' : `room-${refusal}`,
+      hangup_requested_at: now,
+      hangup_reason: refusal === 'at-limit' ? 'limit-live-legs' : `room-${refusal}`,
       deadline_at: seconds(now, GOOD_BYE_S),
     });
     return { outcome: refusal!, ...NO_SEAT };
@@ -197,7 +197,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
   if (room !== undefined && leg.last_outcome !== null) {
     const session = tables.sessions.get(leg.session_id ?? '');
     const over = isOver(leg.state) || session === undefined || (session.state !== 'open' && session.state !== 'live');
-    const outcome = leg.last_outcome === 'admitted' && over ? 'let-go' : leg.last_outcome;
+    const outcome = leg.last_outcome === 'admitted' && over ? 'hang-up' : leg.last_outcome;
     return {
       outcome,
       leg_id: leg.id,
@@ -208,7 +208,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       waits: isHeld(tables, room, leg.session_id, leg.role),
     };
   }
-  if (isOver(leg.state)) return { outcome: 'let-go', leg_id: leg.id, language, ...NO_SEAT };
+  if (isOver(leg.state)) return { outcome: 'hang-up', leg_id: leg.id, language, ...NO_SEAT };
   const seats = room !== undefined && leg.session_id === null;
   const seat = !seats
     ? null
@@ -225,8 +225,8 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       version: leg.version + 1,
       last_outcome: 'over',
       state: 'ending',
-      owed_at: now,
-      owed_reason: 'room-over',
+      hangup_requested_at: now,
+      hangup_reason: 'room-over',
       deadline_at: seconds(now, GOOD_BYE_S),
     });
     return { outcome: 'over', leg_id: leg.id, language, ...NO_SEAT };
@@ -266,7 +266,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     const room = tables.rooms.get(session?.room_id ?? '');
     // In SQL `NULL NOT IN (…)` is null, hence not true: without a session only the leg's own state counts.
     const over = isOver(leg.state) || (session !== undefined && session.state !== 'open' && session.state !== 'live');
-    const outcome = leg.last_outcome === 'admitted' && over ? 'let-go' : leg.last_outcome;
+    const outcome = leg.last_outcome === 'admitted' && over ? 'hang-up' : leg.last_outcome;
     return {
       outcome,
       language,
@@ -278,7 +278,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     };
   }
   if (leg.session_id !== null || isOver(leg.state))
-    return { outcome: 'let-go', language, tries: leg.tries, ...NO_SEAT };
+    return { outcome: 'hang-up', language, tries: leg.tries, ...NO_SEAT };
 
   const tries = leg.tries + 1;
   const pin =
@@ -286,7 +286,7 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
       ? undefined
       : tables.pins.get(tables.pinByLookup.get(`${leg.number ?? ''} ${bytesKey(lookup)}`) ?? '');
   const seat =
-    pin === undefined || pin.free_at !== null
+    pin === undefined || pin.quarantined_until !== null
       ? null
       : seatCaller(
           tables,
@@ -303,13 +303,13 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     // Where nobody is guarded against, a guess has no odds.
     ...leg,
     tries,
-    guessed_at: lookup === null ? leg.guessed_at : now,
+    last_wrong_pin_at: lookup === null ? leg.last_wrong_pin_at : now,
     version: leg.version + 1,
     last_outcome: outcome,
     state: refused ? 'ending' : rings(leg.state) ? 'answered' : leg.state,
     answered_at: leg.answered_at ?? now,
-    owed_at: refused ? now : null,
-    owed_reason: refused ? 'too-many-tries' : null,
+    hangup_requested_at: refused ? now : null,
+    hangup_reason: refused ? 'too-many-tries' : null,
     deadline_at: seconds(now, refused ? GOOD_BYE_S : KEYING_S),
   });
   return { outcome, language, tries, ...NO_SEAT };
@@ -336,8 +336,8 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
   const its = { tenant_id: leg.tenant_id, session_id: leg.session_id, leg_id: leg.id, kind: leg.kind };
   if (isOver(leg.state) || (session.state !== 'open' && session.state !== 'live')) {
     if (leg.voice_call_id === null)
-      tables.putLeg({ ...leg, voice_call_id: call, version: leg.version + 1, asked_at: null });
-    return { outcome: 'let-go', conversation: null, ...its, waits: false };
+      tables.putLeg({ ...leg, voice_call_id: call, version: leg.version + 1, hangup_attempted_at: null });
+    return { outcome: 'hang-up', conversation: null, ...its, waits: false };
   }
   tables.putLeg({
     ...leg,
@@ -347,7 +347,7 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
     state: rings(leg.state) ? 'answered' : leg.state,
   });
   if (rings(leg.state)) noteAnswered(tables, leg.id, session.id, now);
-  else tables.putSession({ ...session, settle_owed_at: now, version: session.version + 1 });
+  else tables.putSession({ ...session, settle_due_at: now, version: session.version + 1 });
   return {
     outcome: 'join',
     conversation: session.conversation,

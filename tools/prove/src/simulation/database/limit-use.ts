@@ -3,7 +3,7 @@ import type { Tables } from './tables.ts';
 
 const PLATFORM: Readonly<Record<string, number>> = { 'live-rooms': 1_000, 'live-legs': 500, 'dial-outs': 60 };
 
-/** `read_limit` and `hold_limit`: one transaction runs at a time here, so that to hold is to read. A simulated tenant that is unlimited is not counted. */
+/** `read_limit` and `lock_limit`: one transaction runs at a time here, so that to hold is to read. A simulated tenant that is unlimited is not counted. */
 export function limitUse(
   tables: Tables,
   [tenant, limit]: readonly unknown[],

@@ -19,7 +19,7 @@ import {
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/endpoints/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits/limits';
 import { findNumber, holdNumber } from '@partyline/store/numbers/numbers';
-import { listOwed, purgeExpired, SERVED_KINDS } from '@partyline/store/reconciliation/due-work';
+import { listOwed, purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/due-work';
 import {
   claimPin,
   closeRoom,
@@ -109,7 +109,7 @@ const makeRoom = op(
           pinless: number === OWN_NUMBER && g.wait,
           starts_at: g.ends === FUTURE ? null : g.starts,
           ends_at: g.ends,
-          look_at: g.look,
+          expiry_check_at: g.look,
           bridge: 'auto',
           max_participants: g.most,
           max_duration_s: 3_600,
@@ -217,9 +217,9 @@ const changeLeg = op(
       Object.assign(locked.leg, {
         state: g.state,
         voice_call_id: locked.leg.voice_call_id ?? g.call,
-        owed_at: g.owed,
+        hangup_requested_at: g.owed,
         dialled_at: g.dialled,
-        media_missed_at: g.missed,
+        media_missing_since: g.missed,
         voice_closed_at: g.closed,
       });
       if (g.stale) locked.leg.version += 1;
@@ -252,8 +252,8 @@ const changeSession = op(
       );
       Object.assign(view.session, {
         state: g.state,
-        settle_owed_at: g.settle,
-        bridge_owed_at: g.bridge,
+        settle_due_at: g.settle,
+        bridge_due_at: g.bridge,
         due_at: g.due,
         due_reason: END_REASONS[0],
         ending_at: g.at,
@@ -353,7 +353,7 @@ const strays = op(
     await noteStrays(store, g.account, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }),
     await findFalseKills(store, g.account),
   ],
-  'strays',
+  'orphanCalls',
 );
 const notes = op(
   fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }),
@@ -364,7 +364,7 @@ const notes = op(
         legId: g.leg,
         no: g.no,
         at: new Date(PAST.getTime() + 1_000),
-        outcome: 'taken',
+        outcome: 'accepted',
         reason: null,
       });
       await storeObservation(tx, g.tenant, {
@@ -378,7 +378,7 @@ const notes = op(
       await insertParticipant(tx, 'ten_0', 'room_0', {
         id: `seen ${g.leg} ${g.no} ${g.token.jti}`,
         name: 'x',
-        kind: 'rung',
+        kind: 'dialled',
       });
       return useToken(tx, g.token);
     }),
@@ -480,7 +480,7 @@ const turns = op(
         'share',
       )),
   ],
-  'turn',
+  'lease',
 );
 const suspends = op(
   fc.record({ tenant, on: fc.boolean() }),
@@ -491,7 +491,7 @@ const suspends = op(
   },
   'suspend',
 );
-const purge = op(fc.constantFrom(...SERVED_KINDS), (store, kind) => purgeExpired(store, kind, 1_000), 'purge');
+const purge = op(fc.constantFrom(...PURGE_KINDS), (store, kind) => purgeExpired(store, kind, 1_000), 'purge');
 
 export const operation = fc.oneof(
   { weight: 4, arbitrary: makeRoom },

@@ -29,11 +29,11 @@ const isFree = ({ lease_until }: LegRow, now: Date): boolean => lease_until === 
 
 /** What the reconciler asks: what is owed, and to whom. */
 export const DEBTS: Readonly<Record<string, Twin>> = {
-  'owed-settle': (tables, [grace, limit], { now }) => {
+  'due-settle': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const touched = [...tables.settleOwed]
       .map((id) => tables.sessions.get(id)!)
-      .filter((row) => row.settle_owed_at!.getTime() < before);
+      .filter((row) => row.settle_due_at!.getTime() < before);
     const unheard = [...tables.dialling]
       .map((id) => tables.legs.get(id)!)
       .filter((leg) => leg.dialled_at !== null && leg.dialled_at.getTime() < before - 90_000);
@@ -41,11 +41,11 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
     const note = (id: string, tenant_id: string | null, since: number): void => {
       if (since < (owing.get(id)?.since ?? Infinity)) owing.set(id, { id, tenant_id, since });
     };
-    for (const row of touched) note(row.id, row.tenant_id, row.settle_owed_at!.getTime());
+    for (const row of touched) note(row.id, row.tenant_id, row.settle_due_at!.getTime());
     for (const leg of unheard) note(leg.session_id!, leg.tenant_id, leg.dialled_at!.getTime());
     return oldest([...owing.values()], limit);
   },
-  'owed-overdue': (tables, [grace, limit], { now }) => {
+  'due-overdue': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const owing = [...tables.running].flatMap((id) => {
       const { tenant_id, due_at, room_id } = tables.sessions.get(id)!;
@@ -56,7 +56,7 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
     });
     return oldest(owing, limit);
   },
-  'owed-suspended': (tables, [grace, limit], { now }) => {
+  'due-suspended': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const owing = [...tables.running].flatMap((id) => {
       const { tenant_id } = tables.sessions.get(id)!;
@@ -89,7 +89,7 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
     ),
   'purge-idempotency-keys': () => done(0),
   'purge-audit': () => done(0),
-  'owed-ending': (tables, [grace, limit], { now }) => {
+  'due-ending': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const late = [...tables.ending]
       .map((id) => tables.sessions.get(id)!)
@@ -111,7 +111,7 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
           ...(tables.legsOfSession.get(row.id) ?? [])
             .map((id) => tables.legs.get(id)!)
             .filter((leg) => leg.state === 'ending')
-            .map((leg) => leg.asked_at?.getTime() ?? -1),
+            .map((leg) => leg.hangup_attempted_at?.getTime() ?? -1),
         ),
       ]),
     );
@@ -120,8 +120,8 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
     const inTurn = late.toSorted((a, b) => turn(a) - turn(b) || a.ending_at!.getTime() - b.ending_at!.getTime());
     return answer(inTurn.slice(0, Number(limit)).map(({ tenant_id, id }) => ({ tenant_id, id })));
   },
-  'owed-bridge': owed('bridgeOwed', (row) => row.bridge_owed_at),
-  'owed-hang-up-legs': (tables, [grace, limit], { now }) => {
+  'due-bridge': owed('bridgeOwed', (row) => row.bridge_due_at),
+  'due-hang-up-legs': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const late = [...tables.unadmitted]
       .map((id) => tables.legs.get(id)!)
@@ -131,19 +131,19 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
       .filter((leg) => {
         const session = tables.sessions.get(leg.session_id ?? '');
         return (
-          session !== undefined && session.state !== 'ending' && leg.owed_at !== null && leg.owed_at.getTime() < before
+          session !== undefined && session.state !== 'ending' && leg.hangup_requested_at !== null && leg.hangup_requested_at.getTime() < before
         );
       });
     const owing = [
       ...late.map((leg) => ({ leg, since: leg.deadline_at.getTime() })),
-      ...letGo.map((leg) => ({ leg, since: leg.owed_at!.getTime() })),
+      ...letGo.map((leg) => ({ leg, since: leg.hangup_requested_at!.getTime() })),
     ];
     const inTurn = owing
       .filter(({ leg }) => isFree(leg, now))
-      .toSorted((a, b) => (a.leg.asked_at?.getTime() ?? -1) - (b.leg.asked_at?.getTime() ?? -1) || a.since - b.since);
+      .toSorted((a, b) => (a.leg.hangup_attempted_at?.getTime() ?? -1) - (b.leg.hangup_attempted_at?.getTime() ?? -1) || a.since - b.since);
     return answer(inTurn.slice(0, Number(limit)).map(({ leg: { tenant_id, id } }) => ({ tenant_id, id })));
   },
-  'owed-dial': (tables, [grace, limit], { now }) => {
+  'due-dial': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     const legs = [...tables.toDial]
       .map((id) => tables.legs.get(id)!)
@@ -153,14 +153,14 @@ export const DEBTS: Readonly<Record<string, Twin>> = {
       limit,
     );
   },
-  'owed-rooms': (tables, [grace, limit], { now }) => {
+  'due-rooms': (tables, [grace, limit], { now }) => {
     const before = now.getTime() - Number(grace) * 1000;
     return oldest(
       [...tables.toLookAt.keys()]
         .map((id) => tables.rooms.get(id)!)
-        .flatMap(({ id, tenant_id, state, look_at }) =>
-          state === 'active' && look_at !== null && look_at.getTime() < before
-            ? [{ id, tenant_id, since: look_at.getTime() }]
+        .flatMap(({ id, tenant_id, state, expiry_check_at }) =>
+          state === 'active' && expiry_check_at !== null && expiry_check_at.getTime() < before
+            ? [{ id, tenant_id, since: expiry_check_at.getTime() }]
             : [],
         ),
       limit,

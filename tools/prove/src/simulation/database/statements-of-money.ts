@@ -13,7 +13,7 @@ const put = (tables: Tables, id: string, row: CdrRow, askAt: Date | null): void 
  */
 export const MONEY: Readonly<Record<string, Twin>> = {
   'dial-policy': () => one({ countries: ['GB'], fraudLimits: {} }),
-  'hold-spend': () => answer([]),
+  'lock-spend': () => answer([]),
   'meter-dials': () => one({ callsPerMinute: 0, concurrent: 0, toOneNumber: 0, minutesPerDay: 0, longestMinutes: 0 }),
   'store-cdr': (tables, values, { now }) => {
     const id = values[0] as string;
@@ -29,7 +29,7 @@ export const MONEY: Readonly<Record<string, Twin>> = {
         seconds: values[10] as number,
         source: values[14] as string,
         priced: values[12] !== null,
-        asks: 0,
+        price_lookups: 0,
       },
       askInS === null ? null : plus(now, askInS),
     );
@@ -42,7 +42,7 @@ export const MONEY: Readonly<Record<string, Twin>> = {
     put(tables, id, { ...row, seconds: (seconds as number | null) ?? row.seconds, priced: true }, null);
     return done(1);
   },
-  'accounts-to-ask': (tables, _values, { now }) =>
+  'accounts-with-price-due': (tables, _values, { now }) =>
     answer(
       [
         ...new Set(
@@ -52,7 +52,7 @@ export const MONEY: Readonly<Record<string, Twin>> = {
         ),
       ].map((account_id) => ({ account_id })),
     ),
-  'cdrs-to-ask': (tables, [limit, account], { now }) => {
+  'cdrs-with-price-due': (tables, [limit, account], { now }) => {
     const due = [...tables.unpriced]
       .filter(([id, at]) => at <= now && tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id === account)
       .toSorted(([, a], [, b]) => a.getTime() - b.getTime())
@@ -60,7 +60,7 @@ export const MONEY: Readonly<Record<string, Twin>> = {
     return answer(
       due.map(([id]) => {
         const row = tables.cdrs.get(id)!;
-        put(tables, id, { ...row, asks: row.asks + 1 }, plus(now, Math.min(21_600, 60 * 2 ** Math.min(row.asks, 12))));
+        put(tables, id, { ...row, price_lookups: row.price_lookups + 1 }, plus(now, Math.min(21_600, 60 * 2 ** Math.min(row.price_lookups, 12))));
         return {
           leg_id: row.leg_id,
           tenant_id: row.tenant_id,

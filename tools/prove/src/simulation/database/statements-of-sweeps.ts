@@ -47,7 +47,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
       );
     return answer(dials.map(({ id, remote, state }) => ({ id, remote, up: state !== 'ended' })));
   },
-  'find-unseen': (tables, [asked, after, limit, account]) => {
+  'find-unobserved': (tables, [asked, after, limit, account]) => {
     const before = (asked as Date).getTime() - Number(after) * 1000;
     const legs = [...tables.legsEnding]
       .map((id) => tables.legs.get(id)!)
@@ -94,44 +94,44 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
       (tables.legsOfSession.get(session as string) ?? [])
         .filter((id) => tables.legs.get(id)!.tenant_id === tenant)
         .map((id) => {
-          const { kind, state, media_connection_id, media_missed_at, media_closed_at, ended_at, created_at } =
+          const { kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at } =
             tables.legs.get(id)!;
-          return { id, kind, state, media_connection_id, media_missed_at, media_closed_at, ended_at, created_at };
+          return { id, kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at };
         }),
     ),
   'read-clock': (_tables, _values, { clock }) => answer([{ now: clock }]),
-  'note-strays': (tables, [seen, quarantine, account], { now }) => {
+  'record-orphan-calls': (tables, [seen, quarantine, account], { now }) => {
     const ids = [...new Set(seen as readonly string[])];
-    for (const stray of tables.strays.values())
-      if (!ids.includes(stray.id) && stray.asked_at === null && stray.account_id === account)
-        tables.put(tables.strays, stray.id, undefined);
+    for (const stray of tables.orphanCalls.values())
+      if (!ids.includes(stray.id) && stray.hangup_attempted_at === null && stray.account_id === account)
+        tables.put(tables.orphanCalls, stray.id, undefined);
     for (const id of ids) {
-      const before = tables.strays.get(id);
-      const ripe = before !== undefined && before.first_at.getTime() <= now.getTime() - Number(quarantine) * 1000;
+      const before = tables.orphanCalls.get(id);
+      const ripe = before !== undefined && before.first_seen_at.getTime() <= now.getTime() - Number(quarantine) * 1000;
       tables.put(
-        tables.strays,
+        tables.orphanCalls,
         id,
         before === undefined
           ? {
               id,
-              first_at: now,
-              last_at: now,
+              first_seen_at: now,
+              last_seen_at: now,
               sweeps: 1,
-              asked_at: null,
+              hangup_attempted_at: null,
               false_kill_at: null,
               account_id: account as string | null,
             }
-          : { ...before, sweeps: before.sweeps + 1, last_at: now, asked_at: before.asked_at ?? (ripe ? now : null) },
+          : { ...before, sweeps: before.sweeps + 1, last_seen_at: now, hangup_attempted_at: before.hangup_attempted_at ?? (ripe ? now : null) },
       );
     }
-    return answer(ids.filter((id) => tables.strays.get(id)!.asked_at !== null).map((id) => ({ id })));
+    return answer(ids.filter((id) => tables.orphanCalls.get(id)!.hangup_attempted_at !== null).map((id) => ({ id })));
   },
   'find-false-kills': (tables, [account], { now }) => {
     const found: object[] = [];
-    for (const stray of tables.strays.values()) {
+    for (const stray of tables.orphanCalls.values()) {
       const leg = tables.legs.get(tables.legByCall.get(stray.id) ?? '');
       const session = tables.sessions.get(leg?.session_id ?? '');
-      const { asked_at: asked } = stray;
+      const { hangup_attempted_at: asked } = stray;
       if (
         asked === null ||
         stray.false_kill_at !== null ||
@@ -142,8 +142,8 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
       )
         continue;
       const later = (at: Date | null): boolean => at === null || at > asked;
-      if (!later(leg.owed_at) || !later(leg.ended_at) || !later(session.ending_at)) continue;
-      tables.put(tables.strays, stray.id, { ...stray, false_kill_at: now });
+      if (!later(leg.hangup_requested_at) || !later(leg.ended_at) || !later(session.ending_at)) continue;
+      tables.put(tables.orphanCalls, stray.id, { ...stray, false_kill_at: now });
       found.push({ call_id: stray.id, leg_id: leg.id, kind: leg.kind });
     }
     return answer(found);
@@ -184,12 +184,12 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
     });
     return done(1);
   },
-  'purge-strays': (tables, [limit], { now }) => {
-    const old = [...tables.strays.values()]
-      .filter((stray) => stray.last_at.getTime() < now.getTime() - 86_400_000)
-      .toSorted((a, b) => a.last_at.getTime() - b.last_at.getTime())
+  'purge-orphan-calls': (tables, [limit], { now }) => {
+    const old = [...tables.orphanCalls.values()]
+      .filter((stray) => stray.last_seen_at.getTime() < now.getTime() - 86_400_000)
+      .toSorted((a, b) => a.last_seen_at.getTime() - b.last_seen_at.getTime())
       .slice(0, Number(limit));
-    for (const { id } of old) tables.put(tables.strays, id, undefined);
+    for (const { id } of old) tables.put(tables.orphanCalls, id, undefined);
     return done(old.length);
   },
 };

@@ -1,4 +1,4 @@
-import { PINS_COUNTED } from '@partyline/domain/pin';
+import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
 import type { LegRow, RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { deliverTo } from './deliveries.ts';
 import { answer, done, one, plus, type Twin } from './answers.ts';
@@ -39,14 +39,14 @@ const TIMES = [
   'joined_at',
   'ended_at',
   'deadline_at',
-  'owed_at',
-  'asked_at',
+  'hangup_requested_at',
+  'hangup_attempted_at',
   'confirmed_at',
   'voice_closed_at',
   'media_closed_at',
-  'media_made_at',
-  'media_missed_at',
-  'sip_over_at',
+  'media_created_at',
+  'media_missing_since',
+  'sip_ended_at',
   'lease_until',
 ] as const;
 
@@ -60,7 +60,7 @@ function legsOf(json: string): LegRow[] {
 
 /** What use-cases ask of sessions, legs and rooms. */
 export const CORE: Readonly<Record<string, Twin>> = {
-  'use-jti': (tables, [jti, expires]) => {
+  'use-webhook-token': (tables, [jti, expires]) => {
     if (tables.tokens.has(jti as string)) return done(0);
     tables.put(tables.tokens, jti as string, expires as Date);
     return done(1);
@@ -148,7 +148,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
     )
       throw new DatabaseError('23505', 'room_pinless');
     tables.put(tables.rooms, row['id'] as string, Object.freeze(row as RoomRow));
-    if (row['look_at'] !== null) tables.put(tables.toLookAt, row['id'] as string, true);
+    if (row['expiry_check_at'] !== null) tables.put(tables.toLookAt, row['id'] as string, true);
     return one({ ...row });
   },
   'insert-session': (tables, [id, tenant, room, conversation, media, seconds, reason, ends, account], { now }) => {
@@ -200,15 +200,15 @@ export const CORE: Readonly<Record<string, Twin>> = {
       participant_id: person as string | null,
       digits: digits as number,
       created_at: now,
-      free_at: null,
+      quarantined_until: null,
     });
     tables.put(tables.pinByLookup, key, id as string);
     return done(1);
   },
   'count-pins': (tables, [number]) => {
     let n = 0;
-    for (const pin of tables.pins.values()) if (pin.number === number && pin.free_at === null) n += 1;
-    return one({ n: Math.min(PINS_COUNTED, n) });
+    for (const pin of tables.pins.values()) if (pin.number === number && pin.quarantined_until === null) n += 1;
+    return one({ n: Math.min(MAX_COUNTED_PINS, n) });
   },
   'lock-room': (tables, [id, tenant], { clock }) => {
     const room = tables.rooms.get(id as string);
@@ -236,9 +236,9 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'release-pins': (tables, [room, tenant, seconds], { now }) => {
     const mine = [...tables.pins.values()].filter(
-      (pin) => pin.room_id === room && pin.tenant_id === tenant && pin.free_at === null,
+      (pin) => pin.room_id === room && pin.tenant_id === tenant && pin.quarantined_until === null,
     );
-    for (const pin of mine) tables.put(tables.pins, pin.id, { ...pin, free_at: plus(now, Number(seconds)) });
+    for (const pin of mine) tables.put(tables.pins, pin.id, { ...pin, quarantined_until: plus(now, Number(seconds)) });
     return done(mine.length);
   },
   'newest-session': (tables, [room, tenant]) => {
@@ -284,7 +284,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
       },
     );
   },
-  'hold-number': (tables, [tenant, e164]) => {
+  'lock-number-for-room': (tables, [tenant, e164]) => {
     const row = tables.numbers.get(e164 as string);
     return one(
       row !== undefined && (row.dedicated_to === null || row.dedicated_to === tenant)
@@ -343,7 +343,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'read-limits': (tables, [tenant, names], { clock }) =>
     answer((names as string[]).map((name) => ({ name, ...limitUse(tables, [tenant, name], clock) }))),
-  'hold-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
+  'lock-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
   'answer-callers': (tables, [group], { now }) =>
     answer(
       (JSON.parse(group as string) as Record<string, never>[]).map((q) =>
@@ -398,40 +398,40 @@ export const CORE: Readonly<Record<string, Twin>> = {
   'answer-caller': (tables, values, { now }) => one(answerCaller(tables, values, now)),
   'admit-caller': (tables, values, { now }) => one(admitCaller(tables, values, now)),
   'answer-own-leg': (tables, values, { now }) => one(answerOwnLeg(tables, values, now)),
-  'take-place': (tables, [account, lane, share, every, shareWithin, within, comesAgain], { clock }) => {
+  'reserve-slot': (tables, [account, lane, share, every, shareWithin, within, comesAgain], { clock }) => {
     const keyOf = (whose: string): string => `${account as string} ${lane as string} ${whose}`;
     const lineKey = keyOf('');
     const shareKey = keyOf(share as string);
-    const line = tables.paces.get(lineKey) ?? { free_at: clock, again_at: null };
-    const own = tables.paces.get(shareKey) ?? { free_at: clock, again_at: null };
-    const at = line.free_at < clock ? clock : line.free_at;
-    if (own.free_at <= plus(clock, Number(shareWithin)) && at <= plus(clock, Number(within))) {
-      const free_at = plus(at, Number(every));
-      tables.put(tables.paces, lineKey, { ...line, free_at });
-      tables.put(tables.paces, shareKey, { ...own, free_at });
-      return one({ wait_ms: at.getTime() - clock.getTime(), again_ms: null });
+    const line = tables.rateLimits.get(lineKey) ?? { next_slot_at: clock, next_retry_at: null };
+    const own = tables.rateLimits.get(shareKey) ?? { next_slot_at: clock, next_retry_at: null };
+    const at = line.next_slot_at < clock ? clock : line.next_slot_at;
+    if (own.next_slot_at <= plus(clock, Number(shareWithin)) && at <= plus(clock, Number(within))) {
+      const next_slot_at = plus(at, Number(every));
+      tables.put(tables.rateLimits, lineKey, { ...line, next_slot_at });
+      tables.put(tables.rateLimits, shareKey, { ...own, next_slot_at });
+      return one({ wait_ms: at.getTime() - clock.getTime(), retry_after_ms: null });
     }
     const room = Math.max(
-      plus(own.free_at, -Number(shareWithin)).getTime(),
-      plus(line.free_at, -Number(within)).getTime(),
+      plus(own.next_slot_at, -Number(shareWithin)).getTime(),
+      plus(line.next_slot_at, -Number(within)).getTime(),
       clock.getTime(),
-      comesAgain === true ? (own.again_at?.getTime() ?? 0) : 0,
+      comesAgain === true ? (own.next_retry_at?.getTime() ?? 0) : 0,
     );
     const next = plus(new Date(room), Number(every));
     const again = comesAgain === true && next > plus(clock, 15) ? plus(clock, 15) : next;
-    tables.put(tables.paces, lineKey, line);
-    tables.put(tables.paces, shareKey, comesAgain === true ? { ...own, again_at: again } : own);
-    return one({ wait_ms: null, again_ms: again.getTime() - clock.getTime() });
+    tables.put(tables.rateLimits, lineKey, line);
+    tables.put(tables.rateLimits, shareKey, comesAgain === true ? { ...own, next_retry_at: again } : own);
+    return one({ wait_ms: null, retry_after_ms: again.getTime() - clock.getTime() });
   },
-  'take-turn': (tables, [name, every], { now }) => {
-    const before = tables.turns.get(name as string);
-    if (before !== undefined && before.free_at > now) return done(0);
-    tables.put(tables.turns, name as string, { free_at: plus(now, Number(every)) });
+  'acquire-lease': (tables, [name, every], { now }) => {
+    const before = tables.leases.get(name as string);
+    if (before !== undefined && before.available_at > now) return done(0);
+    tables.put(tables.leases, name as string, { available_at: plus(now, Number(every)) });
     return done(1);
   },
-  'give-back-turn': (tables, [name], { now }) => {
-    if (!tables.turns.has(name as string)) return done(0);
-    tables.put(tables.turns, name as string, { free_at: now });
+  'release-lease': (tables, [name], { now }) => {
+    if (!tables.leases.has(name as string)) return done(0);
+    tables.put(tables.leases, name as string, { available_at: now });
     return done(1);
   },
   'purge-tokens': (tables, [limit], { now }) => {
@@ -444,8 +444,8 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'purge-pins': (tables, [limit], { now }) => {
     const old = [...tables.pins.values()]
-      .filter((pin) => pin.free_at !== null && pin.free_at < now)
-      .toSorted((a, b) => a.free_at!.getTime() - b.free_at!.getTime())
+      .filter((pin) => pin.quarantined_until !== null && pin.quarantined_until < now)
+      .toSorted((a, b) => a.quarantined_until!.getTime() - b.quarantined_until!.getTime())
       .slice(0, Number(limit));
     for (const pin of old) {
       tables.put(tables.pins, pin.id, undefined);

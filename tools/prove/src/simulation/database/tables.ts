@@ -23,7 +23,7 @@ interface PinRow {
   readonly participant_id: string | null;
   readonly digits: number;
   readonly created_at: Date;
-  readonly free_at: Date | null;
+  readonly quarantined_until: Date | null;
 }
 interface ParticipantRow {
   readonly id: string;
@@ -55,7 +55,7 @@ export interface CdrRow {
   readonly seconds: number;
   readonly source: string;
   readonly priced: boolean;
-  readonly asks: number;
+  readonly price_lookups: number;
 }
 
 interface AttemptRow {
@@ -134,9 +134,9 @@ export class Tables {
   readonly participants = new Map<string, ParticipantRow>();
   readonly numbers = new Map<string, NumberRow>();
   readonly tokens = new Map<string, Date>();
-  readonly paces = new Map<string, { free_at: Date; again_at: Date | null }>();
-  readonly turns = new Map<string, { free_at: Date }>();
-  readonly strays = new Map<string, StrayRow>();
+  readonly rateLimits = new Map<string, { next_slot_at: Date; next_retry_at: Date | null }>();
+  readonly leases = new Map<string, { available_at: Date }>();
+  readonly orphanCalls = new Map<string, StrayRow>();
   readonly tenants = new Map<string, { unlimited?: boolean; suspended_at?: Date | null }>();
   readonly endpoints = new Map<string, EndpointRow>();
   readonly deliveries = new Map<string, DeliveryRow>();
@@ -229,8 +229,8 @@ export class Tables {
     else if (before !== undefined && runs(before)) this.currentOfRoom.delete(before.room_id);
     inSet(this.running, id, isCurrent);
     inSet(this.ending, id, after?.state === 'ending');
-    inSet(this.settleOwed, id, after !== undefined && after.settle_owed_at !== null);
-    inSet(this.bridgeOwed, id, after !== undefined && after.bridge_owed_at !== null);
+    inSet(this.settleOwed, id, after !== undefined && after.settle_due_at !== null);
+    inSet(this.bridgeOwed, id, after !== undefined && after.bridge_due_at !== null);
   }
 
   putLeg(row: LegRow): void {
@@ -277,7 +277,7 @@ export class Tables {
       after?.kind === 'outbound' &&
         after.voice_call_id === null &&
         after.remote !== null &&
-        (up || after.reason === 'never-seen'),
+        (up || after.reason === 'unobserved'),
     );
     inSet(this.unadmitted, id, up && after.session_id === null);
     inSet(this.legsEnding, id, after?.state === 'ending');
@@ -340,10 +340,10 @@ export class Tables {
 
 interface StrayRow {
   readonly id: string;
-  readonly first_at: Date;
-  readonly last_at: Date;
+  readonly first_seen_at: Date;
+  readonly last_seen_at: Date;
   readonly sweeps: number;
-  readonly asked_at: Date | null;
+  readonly hangup_attempted_at: Date | null;
   readonly false_kill_at: Date | null;
   readonly account_id: string | null;
 }

@@ -30,9 +30,9 @@ const TABLES = [
   'delivery',
   'delivery_attempt',
   'hang_up_attempt',
-  'stray',
-  'turn',
-  'provider_pace',
+  'orphan_call',
+  'lease',
+  'provider_rate_limit',
   'observation',
 ] as const;
 
@@ -132,9 +132,9 @@ async function rowsOf(twin: DatabaseServer): Promise<Record<string, [unknown, un
     delivery_attempt: [...t.deliveryAttempts.values()],
     outbox: [...t.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })),
     hang_up_attempt: [...t.attempts.values()],
-    stray: [...t.strays.values()],
-    turn: [...t.turns].map(([name, row]) => ({ name, ...row })),
-    provider_pace: [...t.paces].map(([key, row]) => ({
+    orphan_call: [...t.orphanCalls.values()],
+    lease: [...t.leases].map(([name, row]) => ({ name, ...row })),
+    provider_rate_limit: [...t.rateLimits].map(([key, row]) => ({
       account: key.split(' ')[0],
       lane: key.split(' ')[1],
       share: key.split(' ')[2],

@@ -184,14 +184,14 @@ export class SimVoice {
       hooks.tell(call.entry, {
         to: 'voice-event',
         jti: hooks.token(),
-        legId: legOfUrl(join.eventsTo),
+        legId: legOfUrl(join.eventUrl),
         event: { kind: 'moved', callId: call.entry.id, at: new Date(scheduler.now) },
       });
       call.person.onJoined?.(call);
       return;
     }
     if (ask !== undefined) {
-      const { legId, tryNo } = tryOfUrl(ask.replyTo);
+      const { legId, tryNo } = tryOfUrl(ask.replyUrl);
       const keyed = call.person.keys?.(tryNo) ?? null;
       scheduler.after(keyed?.afterMs ?? 15_000, () => {
         if (call.phase === 'over') return;
@@ -228,7 +228,7 @@ export class SimVoice {
 
   #place(input: CreateCall): SimCall {
     const { scheduler, hooks } = this.#in;
-    const legId = legOfUrl(input.eventsTo);
+    const legId = legOfUrl(input.eventUrl);
     this.onCreate?.(input, legId);
     const person = this.phones.get(input.to) ?? {};
     const call = this.#open(
@@ -257,7 +257,7 @@ export class SimVoice {
           {
             to: 'answer-rung',
             jti: hooks.token(),
-            legId: legOfUrl(input.answerTo),
+            legId: legOfUrl(input.answerUrl),
             call: { callId: call.entry.id, from: input.from, to: input.to, viaSip: false, headers: {} },
           },
           (plan) => this.#follow(call, plan),
@@ -271,7 +271,7 @@ export class SimVoice {
     const over = call.phase === 'over';
     return {
       callId: call.entry.id,
-      rings: call.entry.kind === 'outbound' ? call.to : null,
+      calledNumber: call.entry.kind === 'outbound' ? call.to : null,
       over,
       event: this.#event(call, call.phase, over ? new Date(call.entry.endedAt!) : null, over),
     };
@@ -303,9 +303,9 @@ export class SimVoice {
     const entryOf = (callId: string): Entry | null => this.calls.get(callId)?.entry ?? null;
     return {
       kind: 'simulated',
-      countedBy: 'account',
+      rateLimitKey: 'account',
       capabilities: { listCalls: true, mute: true, sendDigits: true, say: true },
-      instructions: (plan) => plan,
+      renderPlan: (plan) => plan,
       createCall: (input) =>
         rest.request({
           life,

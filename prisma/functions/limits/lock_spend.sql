@@ -1,0 +1,11 @@
+-- The same, and until this transaction ends nobody else decides about the tenant's money; without a limit there is nothing to decide, and nobody waits.
+CREATE OR REPLACE FUNCTION lock_spend(p_tenant text, p_room text, p_direction text, p_number text)
+ RETURNS TABLE(scope text, used bigint, allowed bigint, one_more bigint, currency text)
+ LANGUAGE plpgsql
+AS $$
+BEGIN
+  IF NOT has_spend_limit(p_tenant, p_room) THEN RETURN; END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('spend ' || p_tenant, 0));
+  RETURN QUERY SELECT * FROM measure_spend(p_tenant, p_room, p_direction, p_number);
+END $$
+;

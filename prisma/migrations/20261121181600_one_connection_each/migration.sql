@@ -1,2 +1,0 @@
--- AlterTable
-ALTER TABLE "leg" ADD COLUMN     "media_made_at" TIMESTAMPTZ(3);

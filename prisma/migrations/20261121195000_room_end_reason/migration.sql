@@ -1,2 +1,0 @@
--- AlterTable
-ALTER TABLE "room" ADD COLUMN     "end_reason" TEXT;

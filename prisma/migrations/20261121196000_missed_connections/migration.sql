@@ -1,2 +1,0 @@
--- AlterTable
-ALTER TABLE "leg" ADD COLUMN     "media_missed_at" TIMESTAMPTZ(3);

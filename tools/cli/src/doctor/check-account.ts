@@ -1,0 +1,182 @@
+import type { Partyline } from '@partyline/sdk';
+import { PartylineError } from '@partyline/sdk/error';
+import type { Settings } from '../settings.ts';
+import { takeFirst } from '../command.ts';
+import type { ReportFinding } from './finding.ts';
+
+const MAX_UNCONFIRMED_SECONDS = 60;
+const MAX_HANG_UPS_READ = 1_000;
+const MAX_IDS_SHOWN = 3;
+const MAX_NUMBERS_SHOWN = 5;
+
+type Result<T> = { readonly value: T } | { readonly error: PartylineError };
+const toResult = async <T>(request: Promise<T>): Promise<Result<T>> =>
+  request.then(
+    (value) => ({ value }),
+    (error: unknown) => {
+      if (error instanceof PartylineError) return { error };
+      throw error;
+    },
+  );
+
+/** Checks the key and its scopes, the numbers, the provider, the hang-ups and the endpoints. */
+export async function checkAccount(client: Partyline, { key }: Settings, report: ReportFinding): Promise<void> {
+  if (!(await checkKey(client, key, report))) return;
+  await checkNumbers(client, report);
+  await checkProvider(client, report);
+  await checkHangUps(client, report);
+  await checkEndpoints(client, report);
+}
+
+/** One request per scope. Those of write scopes carry an invalid body, so nothing is created. */
+const scopeProbes = (client: Partyline): readonly (readonly [scope: string, probe: () => Promise<unknown>])[] => [
+  ['rooms:read', () => client.rooms.list({ limit: 1 }).page()],
+  ['rooms:write', () => client.rooms.create({ name: '' })],
+  ['calls:write', () => client.participants.dial('room_none', { phone: '' })],
+  ['events:read', () => client.events.list({ limit: 1 }).page()],
+  ['keys:write', () => client.keys.list({ limit: 1 }).page()],
+];
+
+/** Returns false when the key is not valid and the other checks cannot be made. */
+async function checkKey(client: Partyline, key: string, report: ReportFinding): Promise<boolean> {
+  if (!/^pl_[a-z]+_[A-Za-z0-9]+_[\w-]{43}$/.test(key))
+    report({
+      check: 'key',
+      state: 'warn',
+      message: 'The key does not have the form of an API key.',
+      fix: 'Check that the key is complete: pl_<env>_<id>_<secret>.',
+    });
+  const scopes: string[] = [];
+  for (const [scope, probe] of scopeProbes(client)) {
+    const result = await toResult(probe());
+    if ('error' in result && result.error.status === 401) {
+      const { message, fix = 'Log in with another key.' } = result.error;
+      report({ check: 'key', state: 'fail', message, fix });
+      return false;
+    }
+    if ('error' in result && result.error.reason === 'no-answer') {
+      report({ check: 'key', state: 'fail', message: result.error.message, fix: 'Run doctor again.' });
+      return false;
+    }
+    if ('value' in result || result.error.status !== 403) scopes.push(scope);
+    else if (result.error.reason === 'tenant-suspended') {
+      const { message, fix = 'Ask the operator for the cause.' } = result.error;
+      report({ check: 'tenant', state: 'fail', message, fix });
+    }
+  }
+  if (scopes.length === 0)
+    report({
+      check: 'key',
+      state: 'fail',
+      message: 'The key is valid, but has none of the scopes that doctor checks.',
+      fix: 'Create a key with the scopes that you need.',
+    });
+  else report({ check: 'key', state: 'ok', message: `valid for ${scopes.join(', ')}` });
+  return true;
+}
+
+/** A missing scope makes a check `unknown`; any other error fails it. */
+function reportError(check: string, { status, message, reason, fix }: PartylineError, report: ReportFinding): void {
+  if (status === 403)
+    report({ check, state: 'unknown', message: `The key lacks the scope for this check: ${message}` });
+  else report({ check, state: 'fail', message: `${message} (${reason})`, ...(fix !== undefined && { fix }) });
+}
+
+async function checkNumbers(client: Partyline, report: ReportFinding): Promise<void> {
+  const result = await toResult(client.numbers.list());
+  if ('error' in result) return reportError('numbers', result.error, report);
+  const { numbers } = result.value;
+  if (numbers.length === 0)
+    return report({
+      check: 'numbers',
+      state: 'fail',
+      message: 'The tenant has no dial-in number.',
+      fix: 'Ask the operator to add one.',
+    });
+  return report({
+    check: 'numbers',
+    state: 'ok',
+    message: numbers
+      .map(({ number }) => number)
+      .slice(0, MAX_NUMBERS_SHOWN)
+      .join(', '),
+  });
+}
+
+async function checkProvider(client: Partyline, report: ReportFinding): Promise<void> {
+  const rooms = await toResult(takeFirst(client.rooms.list({ state: 'active', limit: 1 }), 1));
+  if ('error' in rooms) return reportError('provider', rooms.error, report);
+  const [room] = rooms.value;
+  if (room === undefined)
+    return report({
+      check: 'provider',
+      state: 'unknown',
+      message: 'The tenant has no active room to look up. Create one and run doctor again.',
+    });
+  const result = await toResult(client.rooms.observe(room.id));
+  if ('value' in result)
+    return report({
+      check: 'provider',
+      state: 'ok',
+      message: `responds; ${room.id} has ${result.value.legs.length} connections`,
+    });
+  const { status, reason } = result.error;
+  if (status === 503)
+    return report({
+      check: 'provider',
+      state: 'fail',
+      message: `The provider cannot be reached: ${reason}.`,
+      fix: 'Check that dial-orchestrator and Redis run.',
+    });
+  return report({
+    check: 'provider',
+    state: 'fail',
+    message: `The provider rejects the request or does not respond: ${reason}.`,
+    fix: "Check the provider's status page, and the credentials and limits of the account.",
+  });
+}
+
+async function checkHangUps(client: Partyline, report: ReportFinding): Promise<void> {
+  const result = await toResult(
+    takeFirst(client.hangUps.list({ state: 'unconfirmed', limit: 100 }), MAX_HANG_UPS_READ),
+  );
+  if ('error' in result) return reportError('hang-ups', result.error, report);
+  const late = result.value.filter(({ owedAt }) => Date.now() - Date.parse(owedAt) > MAX_UNCONFIRMED_SECONDS * 1_000);
+  if (late.length > 0) {
+    const ids = late.slice(0, MAX_IDS_SHOWN).map(({ legId }) => legId);
+    return report({
+      check: 'hang-ups',
+      state: 'fail',
+      message: `${late.length} hang-ups are unconfirmed after ${MAX_UNCONFIRMED_SECONDS} s: ${ids.join(', ')}.`,
+      fix: 'The connections may still cost money: see "When a hang-up is not confirmed" in docs/operators.md.',
+    });
+  }
+  return report({
+    check: 'hang-ups',
+    state: 'ok',
+    message: result.value.length === 0 ? 'all are confirmed' : `${result.value.length} in progress`,
+  });
+}
+
+async function checkEndpoints(client: Partyline, report: ReportFinding): Promise<void> {
+  const result = await toResult(client.endpoints.list());
+  if ('error' in result) return reportError('endpoints', result.error, report);
+  const { endpoints } = result.value;
+  const failing = endpoints.filter(
+    ({ disabledReason, failures }) => failures > 0 || disabledReason === 'gone' || disabledReason === 'failing',
+  );
+  if (failing.length > 0)
+    return report({
+      check: 'endpoints',
+      state: 'warn',
+      message:
+        `${failing.length} of ${endpoints.length} endpoints reject deliveries: ` +
+        `${failing.map(({ url }) => url).join(', ')}.`,
+      fix: `Run partyline endpoints deliveries ${failing[0]!.id} to see the errors.`,
+    });
+  return report({
+    check: 'endpoints',
+    state: 'ok',
+    message: endpoints.length === 0 ? 'none' : `${endpoints.length} without failures`,
+  });
+}
