@@ -1,19 +1,26 @@
-/** What a tenant's own account is opened with. Both sides, since the bridge's SIP leg leads from the one to the other. Never logged, and in no error. */
+/**
+ * Credentials of a tenant's own account. They cover voice and video, because the bridge's SIP call
+ * connects the two. Never logged, and never part of an error.
+ */
 export interface AccountCredentials {
   readonly voice: {
     readonly kind: string;
     readonly apiKey: string;
     readonly apiSecret: string;
     readonly applicationId: string;
-    /** PKCS#8, PEM. */ readonly privateKey: string;
+    /** PKCS#8, PEM. */
+    readonly privateKey: string;
     readonly signatureSecret: string;
   };
-  /** With `unified` the video side is the application of the telephone side. */
+  /** With `unified`, the video account is the application of the voice account. */
   readonly video:
     { readonly kind: 'opentok'; readonly apiKey: string; readonly apiSecret: string } | { readonly kind: 'unified' };
-  /** Signs the video side's callbacks. */
+  /** Signs the video callbacks. */
   readonly callbackSecret: string;
 }
 
-/** The secrets of the version before, by which webhooks are believed while a rotation goes round. */
+/**
+ * Secrets from before a rotation. Webhooks signed with them are accepted until the rotation is
+ * complete.
+ */
 export type PreviousSecrets = { readonly signatureSecret: string; readonly callbackSecret: string };

@@ -1,12 +1,13 @@
-/** A webhook as it came in: the raw bytes, because the vendor's hash is over those. */
+/** A received webhook. It keeps the raw bytes, because the provider's hash covers them. */
 export interface Callback {
   readonly authorization: string | undefined;
   readonly rawBody: Buffer;
 }
 
 /**
- * The verdict on a webhook's signature. `jti` is to be used once: the store refuses it the second time, in the transaction that the
- * webhook changes something in. `refused` names the check that failed; it is answered 401 and changes nothing.
+ * The result of verifying a webhook's signature. `jti` may be used once: the store rejects a second
+ * use, in the transaction of the change that the webhook causes. `refused` names the failed check;
+ * the webhook is answered 401 and changes nothing.
  */
 export type CallbackVerification =
   | { readonly ok: true; readonly jti: string; readonly expiresAt: Date }

@@ -2,15 +2,24 @@ import type { ZodType } from 'zod';
 import type { MediaProvider } from './media-provider.ts';
 import type { VoiceProvider } from './voice-provider.ts';
 
-/** What a provider may count on from its surroundings. */
+/** Settings that every provider receives. */
 export interface ProviderDeps {
-  /** A provider call that takes longer is `unknown`. Milliseconds. */
+  /**
+   * Time limit of one provider request, in milliseconds. A request that takes longer ends as
+   * `unknown`.
+   */
   readonly timeoutMs: number;
-  /** What those on the telephone hear who wait for a conference to begin: the address of an MP3 or WAV that the provider fetches; absent: nothing. */
+  /**
+   * URL of an MP3 or WAV that callers hear while they wait for the conference to start. The
+   * provider fetches it. Absent: silence.
+   */
   readonly holdMusicUrl?: string | undefined;
 }
 
-/** A provider folder's one export: its name, its credentials' schema, and how to build it for one account. */
+/**
+ * The only export of a provider folder: its kind, the schema of its credentials, and its
+ * constructor for one account.
+ */
 export interface MediaDefinition<Account> {
   readonly kind: string;
   readonly account: ZodType<Account>;

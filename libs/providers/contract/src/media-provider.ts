@@ -1,30 +1,36 @@
 import type { MediaEvent } from './provider-event.ts';
 import type { Callback, CallbackVerification } from './callback.ts';
 
-/** What a media provider can do. Callers ask the flag, never the name; what is absent is `refused`, reason `unsupported`. */
+/**
+ * Capabilities of a media provider. Code checks the flag, never the provider's name. An unsupported
+ * operation fails as `refused`, with the reason `unsupported`.
+ */
 export interface MediaCapabilities {
-  /** Can a SIP call be dialled out of the video session (the bridge leg)? */
+  /** SIP calls can be dialled from the video session (the bridge leg). */
   readonly sipDial: boolean;
-  /** Does it report its SIP calls (ringing, active, over), or only the connection? */
+  /** SIP calls are reported (ringing, active, over), not only the connection. */
   readonly sipMonitoring: boolean;
-  /** Can its live connections be listed, so that a lost callback can be made good? */
+  /** Live connections can be listed, which recovers from a lost callback. */
   readonly listConnections: boolean;
-  /** Can one connection be muted? */
+  /** A single connection can be muted. */
   readonly mute: boolean;
 }
 
 export interface SipDial {
   readonly mediaSessionId: string;
-  /** The number to call, E.164; it leads back to our own answer webhook. */
+  /** The number to call, E.164. It leads to our own answer webhook. */
   readonly number: string;
   /** Custom headers; each name starts with `X-`. They reach the answer webhook. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Travels as the connection's data, so that an answer that we never saw still names its leg. At most 1000 characters. */
+  /**
+   * Stored as the connection's data, so that the leg is known even when the reply to the dial is
+   * lost. At most 1000 characters.
+   */
   readonly data: string;
   readonly expiresAt: Date;
 }
 
-/** What the browser needs beside the token. Holds no secret. */
+/** Settings that the browser needs in addition to the token. Contains no secret. */
 export interface ClientConfig {
   readonly kind: string;
   /** OpenTok API key, or the unified application id. */
@@ -32,30 +38,37 @@ export interface ClientConfig {
 }
 
 /**
- * A video vendor. Built fresh per provider account; owns its credentials. Every method settles within the account's timeout and throws
- * only `ProviderError`.
+ * A video provider for one provider account. Every method settles within the account's timeout and
+ * throws only `ProviderError`.
  */
 export interface MediaProvider {
   readonly kind: string;
   readonly capabilities: MediaCapabilities;
   readonly clientConfig: ClientConfig;
-  /** Opens a routed session; makes nobody connect and costs nothing. */
+  /** Opens a routed session. Opening is free of charge and connects no participant. */
   openSession(): Promise<{ mediaSessionId: string }>;
-  /** A client token for one person. Signed locally, no request. `data` is at most 1000 characters. */
+  /**
+   * Signs a client token for one participant, locally and without a request. `data` has at most
+   * 1000 characters.
+   */
   issueToken(input: { mediaSessionId: string; data: string; expiresAt: Date }): string;
   /**
-   * Dials the bridge leg. Settles as soon as the vendor has taken the request, before anything rings: the outcome comes by callback.
-   * After `unknown` do not dial again; look the connection up by its data.
+   * Dials the bridge leg. Settles when the provider has accepted the request, before the call
+   * rings; the outcome arrives by callback. After `unknown`, do not dial again: look the connection
+   * up by its data.
    */
   dialSip(input: SipDial): Promise<{ connectionId: string; sipCallId: string }>;
-  /** Asks for a connection (a browser, or the bridge's media side) to be closed. Accepted is not closed. */
+  /**
+   * Requests the closing of a connection (a browser, or the media handle of the bridge). Accepted
+   * does not mean closed.
+   */
   disconnect(input: { mediaSessionId: string; connectionId: string }): Promise<void>;
-  /** Mutes a connection, or lets it speak again. */
+  /** Mutes or unmutes a connection. */
   mute(input: { mediaSessionId: string; connectionId: string; muted: boolean }): Promise<void>;
-  /** Connections the vendor says are live now, with the data they were made with (absent where the vendor does not tell). */
+  /** Lists the live connections, with their data where the provider returns it. */
   listConnections(mediaSessionId: string): Promise<readonly { connectionId: string; data?: string }[]>;
-  /** Checks a session- or SIP-monitoring callback in full; see `Verified`. */
+  /** Verifies a session- or SIP-monitoring callback; see `CallbackVerification`. */
   verifyCallback(callback: Callback, now: Date): CallbackVerification;
-  /** The facts in a verified callback; unknown events give `{ kind: 'unknown' }`, never an error. */
+  /** Parses a verified callback. An unknown event gives `{ kind: 'unknown' }`, never an error. */
   parseCallback(body: unknown): MediaEvent;
 }

@@ -1,11 +1,15 @@
 import { VerdictError } from '@partyline/domain/verdict';
 
 /**
- * What a provider's refusal, failure or silence means to us. Made inside the provider's folder, where the vendor's words are known.
- * - `refused`: the vendor answered, nothing was done, and asking again in the same way will not help (bad credentials, bad number).
- * - `not-found`: the vendor does not know it. For a hang-up this is *not* proof that the leg is gone (wrong region, contract section 2).
- * - `busy`: nothing was done, ask again later (429, 503, early PUT 400); `retryAfterMs` when the vendor said so.
- * - `unknown`: the request left and no usable answer came (timeout, reset, 500, a body that is no JSON). It may have been done.
+ * The meaning of a failed provider request. Each provider's folder maps its own errors to these.
+ * - `refused`: the provider rejected the request, nothing changed, and a retry will not help (bad
+ *   credentials, bad number).
+ * - `not-found`: the provider does not know the id. After a hang-up this does not prove that the
+ *   leg is closed (wrong region, contract section 2).
+ * - `busy`: nothing changed, retry later (429, 503, early PUT 400); `retryAfterMs` if the provider
+ *   named a time.
+ * - `unknown`: the request was sent and no usable answer came (timeout, reset, 500, invalid JSON).
+ *   It may have taken effect.
  */
 export type ProviderFailure = 'refused' | 'not-found' | 'busy' | 'unknown';
 
@@ -14,7 +18,10 @@ const OUTCOME = { refused: 'client', 'not-found': 'upstream', busy: 'upstream', 
 export class ProviderError extends VerdictError {
   readonly failure: ProviderFailure;
 
-  /** @param reason kebab case, e.g. `vendor-429`; @param message never holds a secret, PIN or phone number */
+  /**
+   * @param reason kebab case, e.g. `vendor-429`
+   * @param message must not contain a secret, a PIN or a phone number
+   */
   constructor(
     failure: ProviderFailure,
     reason: string,

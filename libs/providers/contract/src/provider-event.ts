@@ -2,8 +2,9 @@ import type { Charge } from '@partyline/domain/money';
 import type { Verdict } from '@partyline/domain/verdict';
 
 /**
- * What a video vendor told us, in our words. `since`: when the connection was made. `at` and `since` are the vendor's clock: shown, and compared with each other, never used
- * for a deadline; null when the vendor gave no time that can be read.
+ * An event from a video provider. `since` is the time at which the connection was made. `at` and
+ * `since` are the provider's clock: they are displayed and compared with each other, never used for
+ * a deadline; null when no valid time was given.
  */
 export type MediaEvent =
   | {
@@ -35,8 +36,8 @@ export type MediaEvent =
   | { readonly kind: 'unknown'; readonly name: string };
 
 /**
- * What a voice vendor told us about a call. `phase: 'over'` is the terminal observation that alone closes a voice handle. `at` as in
- * `MediaEvent`: a look-up of a live call has no time in it.
+ * An event of a call from a voice provider. Only `phase: 'over'`, the terminal observation, closes
+ * a voice handle. `at` as in `MediaEvent`; it is null in a look-up of a live call.
  */
 export type VoiceEvent =
   | {
@@ -44,7 +45,7 @@ export type VoiceEvent =
       readonly callId: string;
       readonly phase: 'started' | 'ringing' | 'answered' | 'over';
       readonly verdict?: Verdict;
-      /** Of a call that is over, when the vendor says what it charges. */
+      /** The charge of a call that is over, if the provider reports it. */
       readonly charge?: Charge;
       readonly at: Date | null;
     }
@@ -52,10 +53,13 @@ export type VoiceEvent =
   | { readonly kind: 'problem'; readonly callId?: string; readonly reason: string }
   | { readonly kind: 'unknown'; readonly name: string };
 
-/** A call that asks what to do. `headers` holds the custom SIP headers with lower-case names (`x-partyline-leg`). */
+/**
+ * An answered call that requests instructions. `headers` holds the custom SIP headers with
+ * lower-case names (`x-partyline-leg`).
+ */
 export interface VoiceAnswer {
   readonly callId: string;
-  /** E.164 with plus, or null when withheld or no number. */
+  /** E.164 with plus; null when withheld or not a number. */
   readonly from: string | null;
   /** E.164 with plus, or null. */
   readonly to: string | null;
@@ -63,7 +67,10 @@ export interface VoiceAnswer {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What a caller keyed. `digits` holds only what is on a keypad (0-9 * #); empty when nothing was keyed in time. */
+/**
+ * Digits that a caller keyed. `digits` holds keypad characters only (0-9 * #); empty when none was
+ * keyed in time.
+ */
 export interface VoiceInput {
   readonly callId: string;
   readonly digits: string;

@@ -1,19 +1,22 @@
 import type { Callback, CallbackVerification } from './callback.ts';
 import type { VoiceAnswer, VoiceEvent, VoiceInput } from './provider-event.ts';
 
-/** What a voice provider can do; as `MediaCapabilities`. */
+/** Capabilities of a voice provider; see `MediaCapabilities`. */
 export interface VoiceCapabilities {
-  /** Can live calls be listed? */
+  /** Live calls can be listed. */
   readonly listCalls: boolean;
-  /** Can a call that is in the conference be muted? */
+  /** A call in the conference can be muted. */
   readonly mute: boolean;
-  /** Can keys be pressed for us on a call, so that the far end hears their tones? */
+  /** DTMF tones can be sent to the far end of a call. */
   readonly sendDigits: boolean;
-  /** Can something be said to a call that is in the conference? */
+  /** A text can be spoken to a call in the conference. */
   readonly say: boolean;
 }
 
-/** What a call is to do next, in our words; the provider turns it into its own instructions (an NCCO). */
+/**
+ * One step of a call, independent of the provider. The provider converts it to its own instructions
+ * (an NCCO).
+ */
 export type CallStep =
   | { readonly do: 'say'; readonly text: string; readonly language: string; readonly bargeIn?: boolean }
   | { readonly do: 'ask-digits'; readonly maxDigits: number; readonly timeoutS: number; readonly replyUrl: string }
@@ -24,59 +27,75 @@ export type CallStep =
       readonly startOnEnter?: boolean;
       readonly endOnExit?: boolean;
     };
-/** An empty plan lets the call go. */
+/** An empty plan ends the call. */
 export type CallPlan = readonly CallStep[];
 
 export interface CreateCall {
   /** E.164 with plus. */
   readonly to: string;
   readonly from: string;
-  /** Asked when the far end picks up; carries our leg id, so an answer that we never saw still names its leg. */
+  /**
+   * Requested when the far end answers. It contains our leg id, so that the leg is known even when
+   * the reply to the request is lost.
+   */
   readonly answerUrl: string;
   readonly eventUrl: string;
-  /** Dead-man's timers at the vendor, in seconds; clamped to what the vendor allows. */
+  /** Dead-man's timers at the provider, in seconds; clamped to the provider's limits. */
   readonly ringingTimerS: number;
   readonly lengthTimerS: number;
 }
 
-/** A call as the vendor's own list or look-up shows it. */
+/** A call as shown by the provider's inventory or look-up. */
 export interface ObservedCall {
   readonly callId: string;
   readonly over: boolean;
-  /** Whom it rings, E.164 with plus; null for a call that came in, or when the vendor does not tell. */
+  /**
+   * The called number, E.164 with plus; null for an inbound call, or when the provider does not
+   * report it.
+   */
   readonly calledNumber: string | null;
   readonly event: VoiceEvent;
 }
 
-/** A voice vendor. Built fresh per provider account. Every method settles within the account's timeout and throws only `ProviderError`. */
+/**
+ * A voice provider for one provider account. Every method settles within the account's timeout and
+ * throws only `ProviderError`.
+ */
 export interface VoiceProvider {
   readonly kind: string;
-  /** What the vendor counts requests by. No secret. */
+  /** The key by which the provider counts requests for its rate limit. Not a secret. */
   readonly rateLimitKey: string;
   readonly capabilities: VoiceCapabilities;
-  /** The reply body (JSON) that makes a call follow the plan. */
+  /** Converts a plan to the JSON reply body that makes a call follow it. */
   renderPlan(plan: CallPlan): unknown;
-  /** Places a call. After `unknown` do not place it again: its events name the leg. */
+  /** Places a call. After `unknown`, do not place it again: its events name the leg. */
   createCall(input: CreateCall): Promise<{ callId: string }>;
-  /** Asks for a call to be ended. Accepted is not ended. */
+  /** Requests the end of a call. Accepted does not mean ended. */
   hangUp(callId: string): Promise<void>;
   mute(callId: string, muted: boolean): Promise<void>;
-  /** Plays keys to the far end: 0-9 * #, and `p` for a pause of half a second. */
+  /** Sends DTMF tones to the far end: 0-9 * #, and `p` for a pause of half a second. */
   sendDigits(callId: string, digits: string): Promise<void>;
-  /** Says something to one call, which stays where it is. @param language BCP 47 */
+  /**
+   * Speaks a text to one call, which stays in the conference.
+   * @param language BCP 47
+   */
   say(callId: string, text: string, language: string): Promise<void>;
-  /** Looks one call up; `null` when the vendor does not know it, which is no proof that it is over. */
+  /**
+   * Looks up one call; `null` when the provider does not know it, which does not prove that it is
+   * over.
+   */
   getCall(callId: string): Promise<ObservedCall | null>;
   /**
-   * Every call that the vendor says is not over, all pages (the timeout is per page); throws rather than give a partial list.
-   * @param beforePage awaited before each of its requests, so that whoever paces the account counts them all
+   * Lists every call that is not over, all pages (the timeout applies per page). Throws instead of
+   * returning a partial list.
+   * @param beforePage awaited before each request, so that the rate limiter counts every one
    */
   listLiveCalls(beforePage?: () => Promise<void>): Promise<readonly ObservedCall[]>;
   verifyCallback(callback: Callback, now: Date): CallbackVerification;
-  /** Throws `VerdictError` (client) when there is no call id in it. */
+  /** @throws VerdictError (client) when the body has no call id */
   parseAnswer(body: unknown): VoiceAnswer;
-  /** Takes the object form and the legacy string form (contract section 3). */
+  /** Accepts the object form and the legacy string form (contract section 3). */
   parseInput(body: unknown): VoiceInput;
-  /** Unknown events give `{ kind: 'unknown' }`, never an error. */
+  /** An unknown event gives `{ kind: 'unknown' }`, never an error. */
   parseEvent(body: unknown): VoiceEvent;
 }

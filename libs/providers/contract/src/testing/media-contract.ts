@@ -13,35 +13,41 @@ import type { ReceivedWebhook, WebhookReceiver } from './webhook-receiver.ts';
 
 export type MediaOperation = 'open-session' | 'dial' | 'disconnect' | 'list-connections' | 'mute';
 
-/** A vendor (or its emulator), an account at it, and the hands to play its clients and its faults. */
+/**
+ * A provider (or its emulator) with one account, and the means to simulate its clients and its
+ * faults.
+ */
 export interface MediaHarness {
-  /** The vendor's time of day. */
+  /** The provider's clock. */
   now(): Date;
-  /** A provider that waits so long for the vendor. */
+  /** Creates a provider with the given request timeout. */
   provider(timeoutMs: number): MediaProvider;
-  /** A provider with the right name and secret, whose vendor's port nobody listens on. */
+  /** Creates a provider with valid credentials and a host that refuses connections. */
   unreachableProvider(): MediaProvider;
-  /** A provider whose SIP credentials are wrong. */
+  /** Creates a provider with wrong SIP credentials. */
   providerWithWrongSipPassword(): MediaProvider;
-  /** Where its session- and SIP-monitoring callbacks and the voice side's answer webhooks go: `/media` and `/answer`. */
+  /**
+   * Receives session- and SIP-monitoring callbacks at `/media`, and the answer webhooks of the
+   * voice account at `/answer`.
+   */
   readonly receiver: WebhookReceiver;
-  /** Leads to `/answer`. */
+  /** A number whose calls request `/answer`. */
   readonly number: string;
-  /** A browser joins with a client token; rejects when the vendor refuses it. */
+  /** Joins a browser with a client token. Rejects when the provider rejects the token. */
   join(mediaSessionId: string, token: string): Promise<{ connectionId: string; data: string }>;
-  /** The custom SIP headers of an answer webhook, by lower-case name. */
+  /** Returns the custom SIP headers of an answer webhook, by lower-case name. */
   sipHeaders(answer: ReceivedWebhook): Readonly<Record<string, string>>;
-  /** Plays a fault on one operation until `heal`. */
+  /** Injects a fault into one operation until `clearFaults`. */
   injectFault(operation: MediaOperation, fault: ProviderFault): Promise<void>;
   clearFaults(): Promise<void>;
-  /** What must be in no error. */
+  /** Texts that no error may contain. */
   readonly secrets: readonly string[];
   stop(): Promise<void>;
 }
 
 const HOUR_MS = 3_600_000;
 
-/** What every media provider must do. */
+/** Defines the tests that every media provider must pass. */
 export function describeMediaContract(
   name: string,
   capabilities: MediaCapabilities,
@@ -60,14 +66,16 @@ export function describeMediaContract(
       ...more,
     });
     const openSession = async (): Promise<string> => (await media.openSession()).mediaSessionId;
-    /** The next callback that says so, after it was verified. */
-    const event = async <Kind extends MediaEvent['kind']>(
+    /** Waits for the next matching callback and verifies it. */
+    const waitForEvent = async <Kind extends MediaEvent['kind']>(
       kind: Kind,
       matches: (event: Extract<MediaEvent, { kind: Kind }>) => boolean,
     ): Promise<Extract<MediaEvent, { kind: Kind }>> => {
-      const isIt = (found: MediaEvent): found is Extract<MediaEvent, { kind: Kind }> =>
+      const isWanted = (found: MediaEvent): found is Extract<MediaEvent, { kind: Kind }> =>
         found.kind === kind && matches(found as Extract<MediaEvent, { kind: Kind }>);
-      const webhook = await harness.receiver.waitFor('/media', (candidate) => isIt(media.parseCallback(candidate.body)));
+      const webhook = await harness.receiver.waitFor('/media', (candidate) =>
+        isWanted(media.parseCallback(candidate.body)),
+      );
       expect(media.verifyCallback(webhook, harness.now())).toMatchObject({ ok: true });
       return media.parseCallback(webhook.body) as Extract<MediaEvent, { kind: Kind }>;
     };
@@ -79,25 +87,25 @@ export function describeMediaContract(
     beforeEach(() => harness.clearFaults());
     afterAll(() => harness.stop());
 
-    it('declares what it can do', () => {
+    it('declares its capabilities', () => {
       expect(media.capabilities).toEqual(capabilities);
       expect(media.clientConfig.kind).toBe(media.kind);
       expect(harness.secrets.some((secret) => JSON.stringify(media.clientConfig).includes(secret))).toBe(false);
     });
 
-    it('lets a browser in with a token that carries its data, and reports it', async () => {
+    it('accepts a browser with a token that carries data, and reports the connection', async () => {
       const mediaSessionId = await openSession();
       const joined = await harness.join(
         mediaSessionId,
         media.issueToken({ mediaSessionId, data: '{"p":"part_1"}', expiresAt: inAnHour() }),
       );
       expect(joined.data).toBe('{"p":"part_1"}');
-      const seen = await event('connected', (found) => found.connectionId === joined.connectionId);
-      expect(seen).toMatchObject({ mediaSessionId, data: '{"p":"part_1"}' });
-      expect(seen.at).toBeInstanceOf(Date);
+      const reported = await waitForEvent('connected', (found) => found.connectionId === joined.connectionId);
+      expect(reported).toMatchObject({ mediaSessionId, data: '{"p":"part_1"}' });
+      expect(reported.at).toBeInstanceOf(Date);
     });
 
-    it('refuses a token that would not hold', async () => {
+    it('rejects a token with an invalid expiry or too much data', async () => {
       const mediaSessionId = await openSession();
       const bad = [
         { mediaSessionId, data: '', expiresAt: new Date(harness.now().getTime() - HOUR_MS) },
@@ -109,22 +117,22 @@ export function describeMediaContract(
         expect(() => media.issueToken(input)).toThrow(expect.objectContaining({ failure: 'refused' }));
     });
 
-    it('closes a connection, and sees it closed only when the vendor says so', async () => {
+    it('closes a connection, and the provider reports it closed', async () => {
       const mediaSessionId = await openSession();
       const { connectionId } = await harness.join(
         mediaSessionId,
         media.issueToken({ mediaSessionId, data: 'd', expiresAt: inAnHour() }),
       );
       await media.disconnect({ mediaSessionId, connectionId });
-      expect(await event('disconnected', (found) => found.connectionId === connectionId)).toMatchObject({
+      expect(await waitForEvent('disconnected', (found) => found.connectionId === connectionId)).toMatchObject({
         mediaSessionId,
         data: 'd',
       });
     });
 
-    it('says not-found for a connection that the vendor does not know, and refuses an id that is none', async () => {
+    it('fails with not-found for an unknown connection, and rejects an invalid connection id', async () => {
       const mediaSessionId = await openSession();
-      expect(await captureFailure(() => media.disconnect({ mediaSessionId, connectionId: 'nobody' }))).toMatchObject({
+      expect(await captureFailure(() => media.disconnect({ mediaSessionId, connectionId: 'unknown' }))).toMatchObject({
         failure: 'not-found',
       });
       expect(
@@ -132,7 +140,7 @@ export function describeMediaContract(
       ).toMatchObject({ failure: 'refused' });
     });
 
-    it.runIf(capabilities.listConnections)('lists the live connections and no others', async () => {
+    it.runIf(capabilities.listConnections)('lists live connections only', async () => {
       const mediaSessionId = await openSession();
       const token = (data: string): string => media.issueToken({ mediaSessionId, data, expiresAt: inAnHour() });
       const [stays, leaves] = [
@@ -143,17 +151,17 @@ export function describeMediaContract(
         (await media.listConnections(mediaSessionId)).map((one) => one.connectionId).toSorted();
       expect(await listed()).toEqual([stays.connectionId, leaves.connectionId].toSorted());
       await media.disconnect({ mediaSessionId, connectionId: leaves.connectionId });
-      await event('disconnected', (found) => found.connectionId === leaves.connectionId);
+      await waitForEvent('disconnected', (found) => found.connectionId === leaves.connectionId);
       expect(await listed()).toEqual([stays.connectionId]);
     });
 
     it.runIf(capabilities.sipDial)(
-      'dials the bridge: a connection, and an answer webhook with our header',
+      'dials the bridge: reports a connection and an answer webhook with our header',
       async () => {
         const mediaSessionId = await openSession();
         const leg = 'leg_header';
         const dialled = await media.dialSip(dialOf(mediaSessionId, { headers: { 'X-Partyline-Leg': leg } }));
-        expect(await event('connected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({
+        expect(await waitForEvent('connected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({
           mediaSessionId,
           data: '{"leg":"leg_contract"}',
         });
@@ -163,32 +171,34 @@ export function describeMediaContract(
         );
         expect(Object.keys(harness.sipHeaders(answer))).toContain('x-partyline-leg');
         await media.disconnect({ mediaSessionId, connectionId: dialled.connectionId });
-        expect(await event('disconnected', (found) => found.connectionId === dialled.connectionId)).toMatchObject({
+        expect(
+          await waitForEvent('disconnected', (found) => found.connectionId === dialled.connectionId),
+        ).toMatchObject({
           mediaSessionId,
         });
       },
     );
 
     it.runIf(capabilities.sipMonitoring)(
-      'reports the SIP call of the bridge: active, then over with a verdict',
+      'reports the SIP call of the bridge as active, then over with a verdict',
       async () => {
         const mediaSessionId = await openSession();
         const { connectionId, sipCallId } = await media.dialSip(dialOf(mediaSessionId));
         expect(
-          await event('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'active'),
+          await waitForEvent('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'active'),
         ).toMatchObject({ mediaSessionId, connectionId });
         await media.disconnect({ mediaSessionId, connectionId });
-        const over = await event('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'over');
+        const over = await waitForEvent('sip-call', (found) => found.sipCallId === sipCallId && found.phase === 'over');
         expect(over).toMatchObject({ connectionId, verdict: { outcome: 'success', reason: 'completed' } });
       },
     );
 
     it.runIf(capabilities.sipMonitoring)(
-      'takes a dial with a wrong digest, and reports it over with a verdict',
+      'accepts a dial with wrong SIP credentials, and reports it over with a verdict',
       async () => {
         const mediaSessionId = await openSession();
         const dialled = await harness.providerWithWrongSipPassword().dialSip(dialOf(mediaSessionId));
-        const over = await event(
+        const over = await waitForEvent(
           'sip-call',
           (found) => found.sipCallId === dialled.sipCallId && found.phase === 'over',
         );
@@ -196,7 +206,7 @@ export function describeMediaContract(
       },
     );
 
-    it.runIf(capabilities.sipDial)('refuses a dial that cannot be right, before it asks', async () => {
+    it.runIf(capabilities.sipDial)('rejects an invalid dial without sending a request', async () => {
       const mediaSessionId = await openSession();
       const bad: Partial<SipDial>[] = [
         { number: 'sip:x@y' },
@@ -205,12 +215,14 @@ export function describeMediaContract(
         { data: 'x'.repeat(1_001) },
       ];
       for (const more of bad)
-        expect(await captureFailure(async () => harness.unreachableProvider().dialSip(dialOf(mediaSessionId, more)))).toMatchObject({
+        expect(
+          await captureFailure(async () => harness.unreachableProvider().dialSip(dialOf(mediaSessionId, more))),
+        ).toMatchObject({
           failure: 'refused',
         });
     });
 
-    it('refuses a callback that was changed, unsigned or old', async () => {
+    it('rejects a callback that is changed, unsigned or stale', async () => {
       const mediaSessionId = await openSession();
       const joined = await harness.join(
         mediaSessionId,
@@ -238,7 +250,7 @@ export function describeMediaContract(
     const operations: {
       operation: MediaOperation;
       effect: RequestEffect;
-      can?: boolean;
+      isSupported?: boolean;
       run: (provider: MediaProvider, mediaSessionId: string) => Promise<unknown>;
     }[] = [
       { operation: 'open-session', effect: 'write', run: (provider) => provider.openSession() },
@@ -250,26 +262,26 @@ export function describeMediaContract(
       {
         operation: 'dial',
         effect: 'write',
-        can: capabilities.sipDial,
+        isSupported: capabilities.sipDial,
         run: (provider, mediaSessionId) => provider.dialSip(dialOf(mediaSessionId)),
       },
       {
         operation: 'list-connections',
         effect: 'read',
-        can: capabilities.listConnections,
+        isSupported: capabilities.listConnections,
         run: (provider, mediaSessionId) => provider.listConnections(mediaSessionId),
       },
       {
         operation: 'mute',
         effect: 'void-write',
-        can: capabilities.mute,
+        isSupported: capabilities.mute,
         run: (provider, mediaSessionId) => provider.mute({ mediaSessionId, connectionId: 'c', muted: true }),
       },
     ];
-    const able = operations.filter(({ can }) => can ?? true);
+    const supported = operations.filter(({ isSupported }) => isSupported ?? true);
 
-    it.each(operations.filter(({ can }) => can === false))(
-      '$operation: is not supported, and says so',
+    it.each(operations.filter(({ isSupported }) => isSupported === false))(
+      '$operation: fails as unsupported',
       async ({ run }) => {
         expect(await captureFailure(async () => run(media, 'any'))).toMatchObject({
           failure: 'refused',
@@ -278,12 +290,12 @@ export function describeMediaContract(
       },
     );
 
-    it.each(able.flatMap((one) => listExpectedFailures(one.effect).map((row) => ({ ...one, ...row }))))(
-      '$operation: $fault is $failures',
+    it.each(supported.flatMap((one) => listExpectedFailures(one.effect).map((row) => ({ ...one, ...row }))))(
+      '$operation: the fault $fault fails as $failures',
       async ({ operation, run, fault, failures }) => {
         const mediaSessionId = await openSession();
         await harness.injectFault(operation, fault);
-        // patient with a vendor that answers: a slow machine must not make a timeout of it
+        // Long for a provider that answers: a slow machine must not cause a timeout.
         const provider = harness.provider(fault === 'silence' ? SHORT_TIMEOUT_MS : 10_000);
         const failed = await captureFailure(async () => run(provider, mediaSessionId), harness.secrets);
         expect(failures).toContain(failed.failure);
@@ -292,10 +304,12 @@ export function describeMediaContract(
       FAULT_TEST_TIMEOUT_MS,
     );
 
-    it.each(able)('$operation: a vendor that cannot be reached', async ({ run }) => {
+    it.each(supported)('$operation: an unreachable provider fails as busy', async ({ run }) => {
       const mediaSessionId = await openSession();
-      // an unhandledRejection on the way fails the run: this is how opentok's own hang-up would end the process
-      expect(await captureFailure(async () => run(harness.unreachableProvider(), mediaSessionId), harness.secrets)).toMatchObject({
+      // An unhandledRejection fails the run: opentok's own hang-up would end the process this way.
+      expect(
+        await captureFailure(async () => run(harness.unreachableProvider(), mediaSessionId), harness.secrets),
+      ).toMatchObject({
         failure: 'busy',
         leaks: [],
       });

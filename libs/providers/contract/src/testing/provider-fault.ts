@@ -1,14 +1,15 @@
 import { inspect } from 'node:util';
 import { ProviderError, type ProviderFailure } from '../provider-error.ts';
 
-/** What can go wrong at any vendor, in no vendor's words. `silence`: the request is taken and never answered. */
+/** Faults that any provider can have. `silence`: the request is received and never answered. */
 export type ProviderFault =
   'bad-credentials' | 'rate-limit' | 'failing' | 'unavailable' | 'silence' | 'reset' | 'not-json';
 
 export type RequestEffect = 'read' | 'write' | 'void-write';
 
-/** How long a provider under test waits for a vendor that is silent, and how long the test waits for the provider: for ever, as a machine that is busy sees it. */
+/** The time limit of a provider request in the `silence` tests. */
 export const SHORT_TIMEOUT_MS = 300;
+/** The time limit of one fault test, long enough for a busy machine. */
 export const FAULT_TEST_TIMEOUT_MS = 60_000;
 
 const WRITE: Readonly<Record<ProviderFault, readonly ProviderFailure[]>> = {
@@ -23,24 +24,35 @@ const WRITE: Readonly<Record<ProviderFault, readonly ProviderFailure[]>> = {
 
 const FAULTS = Object.keys(WRITE) as ProviderFault[];
 
-/** Each fault with what a provider must make of it. A reading changes nothing, so `busy` is as true as `unknown` after it. */
-export const listExpectedFailures = (effect: RequestEffect): { fault: ProviderFault; failures: readonly ProviderFailure[] }[] =>
+/**
+ * Lists each fault with the failures that a provider may report for it. A read changes nothing, so
+ * `busy` is as correct as `unknown`.
+ */
+export const listExpectedFailures = (
+  effect: RequestEffect,
+): { fault: ProviderFault; failures: readonly ProviderFailure[] }[] =>
   FAULTS.filter((fault) => effect !== 'void-write' || fault !== 'not-json').map((fault) => ({
     fault,
     failures: effect === 'read' && WRITE[fault].includes('unknown') ? ['unknown', 'busy'] : WRITE[fault],
   }));
 
-/** How a call failed, to be compared in one `expect`. */
+/** How a request failed, for comparison in one `expect`. */
 interface CapturedFailure {
   readonly failure: ProviderFailure | 'none' | 'no-provider-error';
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
-  /** Secrets that stand somewhere in the error: in its message, its stack, its cause. */
+  /** Secrets found anywhere in the error: message, stack or cause. */
   readonly leaks: readonly string[];
 }
 
-/** Runs a call that is to fail. A call that hangs runs into the test's own time limit. */
-export async function captureFailure(call: () => Promise<unknown>, secrets: readonly string[] = []): Promise<CapturedFailure> {
+/**
+ * Runs a request that is expected to fail, and returns how it failed. The test's own time limit
+ * bounds the wait.
+ */
+export async function captureFailure(
+  call: () => Promise<unknown>,
+  secrets: readonly string[] = [],
+): Promise<CapturedFailure> {
   let error: unknown;
   try {
     await call();
@@ -50,11 +62,11 @@ export async function captureFailure(call: () => Promise<unknown>, secrets: read
   }
   if (!(error instanceof ProviderError))
     return { failure: 'no-provider-error', reason: String(error), retryAfterMs: undefined, leaks: [] };
-  const said = inspect(error, { depth: 10, showHidden: true, maxStringLength: null });
+  const text = inspect(error, { depth: 10, showHidden: true, maxStringLength: null });
   return {
     failure: error.failure,
     reason: error.verdict.reason,
     retryAfterMs: error.retryAfterMs,
-    leaks: secrets.filter((secret) => said.includes(secret)),
+    leaks: secrets.filter((secret) => text.includes(secret)),
   };
 }

@@ -14,42 +14,45 @@ import type { WebhookReceiver } from './webhook-receiver.ts';
 
 export type VoiceOperation = 'create-call' | 'hang-up' | 'mute' | 'send-digits' | 'say' | 'get-call' | 'list-calls';
 
-/** How a telephone behaves when it is rung. */
+/** How a telephone reacts to a call. */
 type PhoneHabit = 'answers' | 'busy' | 'rejects' | 'never-answers' | 'unroutable';
 
-/** A simulated person on a telephone, who rang or was rung. */
+/** A simulated person on a telephone, on an inbound or an outbound call. */
 export interface SimulatedCaller {
   pressKeys(digits: string): Promise<unknown>;
-  /** Until they are told to key something. */
+  /** Waits for a prompt that requests digits. */
   waitForPrompt(): Promise<unknown>;
-  /** Until they are in a conversation, or wait for it to begin. */
+  /** Waits until the caller is in a conversation, or waits for one to start. */
   waitForAdmission(): Promise<{ conversation: string; isWaiting: boolean }>;
-  /** Do the others in the conversation hear them? */
+  /** Whether the other members of the conversation hear the caller. */
   isHeard(): Promise<boolean>;
-  /** What they hear next. */
+  /** Returns the next text that the caller hears. */
   nextHeardText(): Promise<string | undefined>;
-  /** The keys whose tones they hear next. */
+  /** Returns the next DTMF tones that the caller hears, as keys. */
   nextHeardTones(): Promise<string>;
   waitForEnd(): Promise<unknown>;
   hangUp(): Promise<unknown>;
 }
 
-/** A vendor (or its emulator), an account at it, and the hands to play its callers and its faults. */
+/**
+ * A provider (or its emulator) with one account, and the means to simulate its callers and its
+ * faults.
+ */
 export interface VoiceHarness {
-  /** The vendor's time of day. */
+  /** The provider's clock. */
   now(): Date;
   provider(timeoutMs: number): VoiceProvider;
   unreachableProvider(): VoiceProvider;
-  /** Answer webhooks of `number` go to `/answer`, its events to `/event`. */
+  /** Receives the answer webhooks of `number` at `/answer` and its events at `/event`. */
   readonly receiver: WebhookReceiver;
   readonly number: string;
-  /** A telephone that behaves so; gives its number. */
+  /** Adds a telephone with the given behaviour, and returns its number. */
   addPhone(habit: PhoneHabit): Promise<string>;
-  /** The person at a telephone, once it has been rung. */
+  /** Waits for a call to a telephone, and returns the person who receives it. */
   callerAt(number: string): Promise<SimulatedCaller>;
-  /** A person rings `number`. */
+  /** Simulates a person who calls `number`. */
   callIn(): Promise<SimulatedCaller>;
-  /** From now on hang-ups of a young call are refused as the vendor does, or are not. */
+  /** Switches the provider's rejection of hang-ups of young calls on or off. */
   rejectYoungCalls(on: boolean): Promise<void>;
   injectFault(operation: VoiceOperation, fault: ProviderFault): Promise<void>;
   clearFaults(): Promise<void>;
@@ -65,7 +68,7 @@ const ENDINGS: { habit: PhoneHabit; verdict: Verdict }[] = [
   { habit: 'never-answers', verdict: { outcome: 'client', reason: 'unanswered' } },
 ];
 
-/** What every voice provider must do. */
+/** Defines the tests that every voice provider must pass. */
 export function describeVoiceContract(
   name: string,
   capabilities: VoiceCapabilities,
@@ -75,7 +78,7 @@ export function describeVoiceContract(
     let harness: VoiceHarness;
     let voice: VoiceProvider;
     const conversation = 'conv_contract_0123456789';
-    /** An id that the vendor never gave. */
+    /** An id that the provider never issued. */
     const id = '00000000-0000-4000-8000-000000000000';
     const callTo = (to: string, more: Partial<CreateCall> = {}): CreateCall => ({
       to,
@@ -96,7 +99,7 @@ export function describeVoiceContract(
       expect(voice.verifyCallback(webhook, harness.now())).toMatchObject({ ok: true });
       return voice.parseEvent(webhook.body) as CallEvent;
     };
-    /** A call in the conference. */
+    /** Places a call and waits until it is in the conference. */
     const joinedCall = async (): Promise<{ callId: string; person: SimulatedCaller }> => {
       plan(join());
       const to = await harness.addPhone('answers');
@@ -113,9 +116,9 @@ export function describeVoiceContract(
     beforeEach(() => harness.clearFaults());
     afterAll(() => harness.stop());
 
-    it('declares what it can do', () => expect(voice.capabilities).toEqual(capabilities));
+    it('declares its capabilities', () => expect(voice.capabilities).toEqual(capabilities));
 
-    it('places a call, answers it into the conversation, hangs it up, and sees it over', async () => {
+    it('places a call, joins it to the conversation, hangs it up, and reports it over', async () => {
       plan(join());
       const to = await harness.addPhone('answers');
       const { callId } = await voice.createCall(callTo(to));
@@ -123,7 +126,7 @@ export function describeVoiceContract(
       expect(voice.verifyCallback(answer, harness.now())).toMatchObject({ ok: true });
       expect(voice.parseAnswer(answer.body)).toMatchObject({ callId, viaSip: false, headers: {} });
       const person = await harness.callerAt(to);
-      expect(await person.waitForAdmission()).toEqual({ conversation, waits: false });
+      expect(await person.waitForAdmission()).toEqual({ conversation, isWaiting: false });
       expect((await callEvent(callId, 'answered')).at).toBeInstanceOf(Date);
       expect(await voice.getCall(callId)).toMatchObject({ callId, over: false });
       await voice.hangUp(callId);
@@ -132,7 +135,7 @@ export function describeVoiceContract(
       expect(await voice.getCall(callId)).toMatchObject({ callId, over: true });
     });
 
-    it('asks a caller for digits, and lets them wait in a conversation that has not begun', async () => {
+    it('requests digits from a caller, who then waits in a conversation that has not started', async () => {
       plan([
         { do: 'say', text: 'Please key your PIN.', language: 'en-GB', bargeIn: true },
         { do: 'ask-digits', maxDigits: 6, timeoutS: 5, replyUrl: `${harness.receiver.url}/input` },
@@ -159,12 +162,12 @@ export function describeVoiceContract(
       );
       expect(voice.verifyCallback(input, harness.now())).toMatchObject({ ok: true });
       expect(voice.parseInput(input.body)).toEqual({ callId: answer.callId, digits: '0123', timedOut: false });
-      expect(await person.waitForAdmission()).toEqual({ conversation: `${conversation}_later`, waits: true });
+      expect(await person.waitForAdmission()).toEqual({ conversation: `${conversation}_later`, isWaiting: true });
       await person.hangUp();
       await callEvent(answer.callId, 'over');
     });
 
-    it('lets a call go with an empty plan', async () => {
+    it('ends a call with an empty plan', async () => {
       plan([]);
       const to = await harness.addPhone('answers');
       const { callId } = await voice.createCall(callTo(to));
@@ -172,25 +175,25 @@ export function describeVoiceContract(
       expect(await callEvent(callId, 'over')).toMatchObject({ phase: 'over' });
     });
 
-    it.each(ENDINGS)('a phone that $habit is over with $verdict.reason', async ({ habit, verdict }) => {
+    it.each(ENDINGS)('a phone that $habit: the call is over with $verdict.reason', async ({ habit, verdict }) => {
       const to = await harness.addPhone(habit);
       const { callId } = await voice.createCall(callTo(to, { ringingTimerS: 1 }));
       expect((await callEvent(callId, 'over')).verdict).toEqual(verdict);
     });
 
-    it('refuses a number that is none, before it asks', async () => {
+    it('rejects an invalid number without sending a request', async () => {
       expect(await captureFailure(async () => harness.unreachableProvider().createCall(callTo('0800')))).toMatchObject({
         failure: 'refused',
       });
     });
 
-    it('knows no call that the vendor does not know', async () => {
+    it('returns null for an unknown call, fails its hang-up with not-found, and rejects an invalid id', async () => {
       expect(await voice.getCall(id)).toBeNull();
       expect(await captureFailure(() => voice.hangUp(id))).toMatchObject({ failure: 'not-found' });
       expect(await captureFailure(async () => voice.hangUp('../../v1/calls?'))).toMatchObject({ failure: 'refused' });
     });
 
-    it('says busy, with a wait, for a call that is too young to be hung up', async () => {
+    it('fails with busy and a retry time for the hang-up of a call that is too young', async () => {
       const { callId, person } = await joinedCall();
       await harness.rejectYoungCalls(true);
       const failed = await captureFailure(() => voice.hangUp(callId));
@@ -201,7 +204,7 @@ export function describeVoiceContract(
       await person.waitForEnd();
     });
 
-    it.runIf(capabilities.listCalls)('lists the live calls and no others', async () => {
+    it.runIf(capabilities.listCalls)('lists live calls only', async () => {
       const [stays, leaves] = [await joinedCall(), await joinedCall()];
       expect((await voice.listLiveCalls()).map((call) => call.callId)).toEqual(
         expect.arrayContaining([stays.callId, leaves.callId]),
@@ -225,7 +228,7 @@ export function describeVoiceContract(
       await person.waitForEnd();
     });
 
-    it.runIf(capabilities.sendDigits)('presses keys on a call', async () => {
+    it.runIf(capabilities.sendDigits)('sends DTMF tones to a call', async () => {
       const { callId, person } = await joinedCall();
       await voice.sendDigits(callId, '12p#');
       expect(await person.nextHeardTones()).toBe('12p#');
@@ -233,10 +236,10 @@ export function describeVoiceContract(
       await person.waitForEnd();
     });
 
-    it.runIf(capabilities.say)('says something to a call', async () => {
+    it.runIf(capabilities.say)('speaks a text to a call', async () => {
       const { callId, person } = await joinedCall();
       await voice.say(callId, 'Four fifths of the budget are used.', 'en-GB');
-      // They may have been told to wait before.
+      // An earlier text may ask the caller to wait.
       const heard: (string | undefined)[] = [];
       while (heard.at(-1) !== 'Four fifths of the budget are used.' && heard.length < 5)
         heard.push(await person.nextHeardText());
@@ -245,7 +248,7 @@ export function describeVoiceContract(
       await person.waitForEnd();
     });
 
-    it('refuses a webhook that was changed, unsigned or old', async () => {
+    it('rejects a webhook that is changed, unsigned or stale', async () => {
       const to = await harness.addPhone('busy');
       const { callId } = await voice.createCall(callTo(to));
       const genuine = await harness.receiver.waitFor('/event', ({ body }) => JSON.stringify(body).includes(callId));
@@ -269,43 +272,51 @@ export function describeVoiceContract(
     const operations: {
       operation: VoiceOperation;
       effect: RequestEffect;
-      can?: boolean;
+      isSupported?: boolean;
       run: (provider: VoiceProvider) => Promise<unknown>;
     }[] = [
       { operation: 'create-call', effect: 'write', run: (provider) => provider.createCall(callTo('+447700900999')) },
       { operation: 'hang-up', effect: 'void-write', run: (provider) => provider.hangUp(id) },
       { operation: 'get-call', effect: 'read', run: (provider) => provider.getCall(id) },
-      { operation: 'mute', effect: 'void-write', can: capabilities.mute, run: (provider) => provider.mute(id, true) },
+      {
+        operation: 'mute',
+        effect: 'void-write',
+        isSupported: capabilities.mute,
+        run: (provider) => provider.mute(id, true),
+      },
       {
         operation: 'send-digits',
         effect: 'void-write',
-        can: capabilities.sendDigits,
+        isSupported: capabilities.sendDigits,
         run: (provider) => provider.sendDigits(id, '1'),
       },
       {
         operation: 'say',
         effect: 'void-write',
-        can: capabilities.say,
+        isSupported: capabilities.say,
         run: (provider) => provider.say(id, 'Four fifths are used.', 'en-GB'),
       },
       {
         operation: 'list-calls',
         effect: 'read',
-        can: capabilities.listCalls,
+        isSupported: capabilities.listCalls,
         run: (provider) => provider.listLiveCalls(),
       },
     ];
-    const able = operations.filter(({ can }) => can ?? true);
+    const supported = operations.filter(({ isSupported }) => isSupported ?? true);
 
-    it.each(operations.filter(({ can }) => can === false))(
-      '$operation: is not supported, and says so',
+    it.each(operations.filter(({ isSupported }) => isSupported === false))(
+      '$operation: fails as unsupported',
       async ({ run }) => {
-        expect(await captureFailure(async () => run(voice))).toMatchObject({ failure: 'refused', reason: 'unsupported' });
+        expect(await captureFailure(async () => run(voice))).toMatchObject({
+          failure: 'refused',
+          reason: 'unsupported',
+        });
       },
     );
 
-    it.each(able.flatMap((one) => listExpectedFailures(one.effect).map((row) => ({ ...one, ...row }))))(
-      '$operation: $fault is $failures',
+    it.each(supported.flatMap((one) => listExpectedFailures(one.effect).map((row) => ({ ...one, ...row }))))(
+      '$operation: the fault $fault fails as $failures',
       async ({ operation, run, fault, failures }) => {
         await harness.injectFault(operation, fault);
         const failed = await captureFailure(
@@ -318,7 +329,7 @@ export function describeVoiceContract(
       FAULT_TEST_TIMEOUT_MS,
     );
 
-    it.each(able)('$operation: a vendor that cannot be reached', async ({ run }) => {
+    it.each(supported)('$operation: an unreachable provider fails as busy', async ({ run }) => {
       expect(await captureFailure(async () => run(harness.unreachableProvider()), harness.secrets)).toMatchObject({
         failure: 'busy',
         leaks: [],

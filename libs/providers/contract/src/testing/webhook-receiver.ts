@@ -3,20 +3,27 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Callback } from '../callback.ts';
 
-/** One webhook as it came in, with its body read as JSON where it is some. */
+/**
+ * One received webhook. `body` is the parsed JSON, or `undefined` when the raw body is not JSON.
+ */
 export interface ReceivedWebhook extends Callback {
   readonly path: string;
   readonly body: unknown;
 }
 
-/** Stands where our own webhook app stands, for a vendor (or its emulator) to call. */
+/**
+ * A test server that receives the webhooks of a provider (or its emulator) in place of
+ * voice-webhooks.
+ */
 export interface WebhookReceiver {
   /** e.g. http://127.0.0.1:40123 */
   readonly url: string;
   readonly received: readonly ReceivedWebhook[];
-  /** What is answered to a path from now on; `undefined` answers 200 with no body. */
+  /** Sets the reply to a path from now on. A body of `undefined` gives 200 without a body. */
   setReply(path: string, body: (webhook: ReceivedWebhook) => unknown): void;
-  /** The first webhook that matches and has not been taken yet; waits for it. */
+  /**
+   * Returns the first matching webhook that no earlier call returned; waits for it if necessary.
+   */
   waitFor(path: string, matches?: (webhook: ReceivedWebhook) => boolean): Promise<ReceivedWebhook>;
   stop(): Promise<void>;
 }
@@ -40,14 +47,14 @@ function parseJson(rawBody: Buffer): unknown {
   }
 }
 
-/** Listens on a free loopback port. The test's own time limit bounds every wait. */
+/** Starts a receiver on a free loopback port. The test's own time limit bounds every wait. */
 export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const received: ReceivedWebhook[] = [];
   const unclaimed: ReceivedWebhook[] = [];
   const waiting: Waiting[] = [];
   const replies = new Map<string, (webhook: ReceivedWebhook) => unknown>();
 
-  const note = (webhook: ReceivedWebhook): void => {
+  const record = (webhook: ReceivedWebhook): void => {
     received.push(webhook);
     const index = waiting.findIndex((one) => one.wants(webhook));
     if (index === -1) unclaimed.push(webhook);
@@ -66,7 +73,7 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
     const body = replies.get(path)?.(webhook);
     response.writeHead(200, body === undefined ? {} : { 'content-type': 'application/json' });
     response.end(body === undefined ? '' : JSON.stringify(body));
-    note(webhook);
+    record(webhook);
   };
 
   const server = createServer((request, response) => {
