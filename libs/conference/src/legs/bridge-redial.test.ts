@@ -58,7 +58,10 @@ describe('a bridge that rang and failed, and whose call nobody told the end of',
       await reconcile(world);
     }
     await until(() => bridges(meeting), ['ended', 'joined']);
-    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ id: failed?.id, hangup_reason: 'unobserved' });
+    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({
+      id: failed?.id,
+      hangup_reason: 'unobserved',
+    });
     expect((await readSession(stage, meeting)).state).toBe('live');
   });
 });

@@ -6,7 +6,7 @@ import { readDialPolicy } from '@partyline/store/limits/dial-policy';
 import { insertParticipant } from '@partyline/store/rooms/rooms';
 import { insertLeg, type Role } from '@partyline/store/sessions/session-lock';
 import { sessionOfLeg } from '@partyline/store/sessions/sessions';
-import { sessionDeadline } from './apply-media-event.ts';
+import { sessionDeadline } from '../sessions/session-deadline.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { checkDestination } from '../limits/check-destination.ts';
 import { currentSession } from '../sessions/current-session.ts';

@@ -1,7 +1,7 @@
 import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { insertLeg } from '@partyline/store/sessions/session-lock';
-import { sessionDeadline } from './apply-media-event.ts';
+import { sessionDeadline } from '../sessions/session-deadline.ts';
 import { BRIDGE_HEADER, bridgeTokenHash } from '../callers/answer-call.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { writeConnectionData } from './connection-data.ts';

@@ -147,7 +147,11 @@ describe('a phone that is picked up after the end was decided', () => {
     await alterRows(stage, `UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
     await alterRows(stage, 'UPDATE leg SET hangup_attempts = 8');
     await reconcile(world);
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', hangup_attempts: 9, hangup_attempted_at: expect.any(Date) });
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({
+      state: 'ending',
+      hangup_attempts: 9,
+      hangup_attempted_at: expect.any(Date),
+    });
     await stage.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 60_000 }] });
     await stage.emulator.client.answer(person.id);
     await until(async () => (await readLegs(stage, meeting)).map((leg) => leg.hangup_attempted_at), [null]);

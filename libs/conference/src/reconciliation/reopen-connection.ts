@@ -1,6 +1,6 @@
 import { isUp } from '@partyline/domain/leg';
 import { canJoin } from '@partyline/domain/session';
-import { insertBrowser } from '../legs/apply-media-event.ts';
+import { insertBrowser } from '../legs/insert-browser.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { moveLeg } from '../sessions/settle-session.ts';

@@ -68,6 +68,8 @@ it('the end of a session with many people writes their legs in one statement, an
     ),
   ).toHaveLength(20);
   expect(
-    legs.filter(({ state, hangup_requested_at, version }) => state === 'ended' && hangup_requested_at === null && version === 0),
+    legs.filter(
+      ({ state, hangup_requested_at, version }) => state === 'ended' && hangup_requested_at === null && version === 0,
+    ),
   ).toHaveLength(30);
 });
