@@ -1,26 +1,36 @@
+import { backoff } from '@partyline/domain/backoff';
 import { z } from 'zod';
 
 const ofSession = z.object({ tenantId: z.string().min(1), sessionId: z.string().min(1) });
 
 /**
- * Every durable command, in one place: its lane, its payload, how often it is tried. Three lanes, so that a hang-up never waits behind a
- * dial, nor what asks no vendor behind what waits for one. A job carries ids only (job data is clear text), names its tenant, and says what to look at, not what to do: the rows say that, so
- * a job that comes twice, late or never changes nothing but the delay.
+ * All durable commands, with lane, payload and number of attempts. There are three lanes, so that a
+ * hang-up never waits behind a dial, and a job without provider requests never waits behind one
+ * with them.
+ *
+ * Job data is clear text, so it carries ids only. A job names the rows to look at; the rows state
+ * what to do. A duplicate, late or lost job therefore affects nothing but the delay.
  */
 export const CATALOGUE = {
-  /** Bring a session's clocks and its bridge up to date after somebody came in by a single statement (admission). */
+  /** Updates a session's clocks and bridge after an admission, which is a single SQL statement. */
   'settle-session': { lane: 'conference', schema: ofSession, attempts: 5 },
-  /** Dial the leg that ties the video session to the voice conference, if it is wanted and there is none. */
+  /** Dials the bridge leg if the session needs one and has none. */
   'open-bridge': { lane: 'dial', schema: ofSession, attempts: 5 },
-  /** Ring the phone that a leg's row names. */
+  /** Dials the phone number of a leg. */
   'dial-out': {
     lane: 'dial',
     schema: z.object({ tenantId: z.string().min(1), legId: z.string().min(1) }),
     attempts: 5,
   },
-  /** At its deadline, or as soon as it ends: end the session and hang up its legs until every one is confirmed. Waits for as long as it takes. */
+  /**
+   * Ends a session at its deadline, and hangs up its legs until every one is confirmed. Runs
+   * without a limit on attempts.
+   */
   'hang-up-session': { lane: 'hang-up', schema: ofSession, attempts: 1_000_000 },
-  /** Hang up one leg that is let go while its session goes on, or came into one that is over. `tenantId` is null for a caller who was never admitted. */
+  /**
+   * Hangs up one leg: one that was removed from a running session, or that joined an ended one.
+   * `tenantId` is null for a caller that was never admitted.
+   */
   'hang-up-leg': {
     lane: 'hang-up',
     schema: z.object({ tenantId: z.string().nullable(), legId: z.string().min(1) }),
@@ -33,11 +43,18 @@ export type JobPayload<N extends JobName> = z.infer<(typeof CATALOGUE)[N]['schem
 export type Lane = (typeof CATALOGUE)[JobName]['lane'];
 export const LANES = ['conference', 'dial', 'hang-up'] as const satisfies readonly Lane[];
 
-/** The name under which the workers know `backOffMs`. */
+/** The BullMQ back-off type that the workers map to `jobBackoffMs`. */
 export const BACKOFF_TYPE = 'capped';
 
-/** Milliseconds before a job that threw runs again: 0.5 s, doubling to 15 s. BullMQ's own has no cap, and a hang-up that failed for an hour would wait for another. */
-export const jobBackoffMs = (failures: number): number => Math.min(15_000, 500 * 2 ** Math.min(failures - 1, 5));
+/**
+ * Milliseconds before a failed job runs again: 0.5 s, doubling to 15 s. BullMQ's exponential
+ * back-off has no cap: a hang-up that failed for an hour would wait for another hour.
+ */
+export const jobBackoffMs = (failures: number): number => backoff(failures, { firstMs: 500, maxMs: 15_000 });
 
-/** A worker's lock: a job whose worker is killed runs again after about this long. BullMQ's defaults take a minute and give up at the second kill (reliability.md section 0.1). */
+/**
+ * The lock of a worker on its job. The job of a killed worker runs again after about
+ * `lockDuration`. With BullMQ's defaults that takes a minute, and the job is given up at the second
+ * kill (reliability.md section 0.1).
+ */
 export const WORKER_LOCK = { lockDuration: 6_000, stalledInterval: 3_000, maxStalledCount: 1_000 } as const;

@@ -32,8 +32,8 @@ afterAll(async () => {
   await redis.close();
 });
 
-/** What ran, in order, with a way to wait for the next. */
-interface Ran {
+/** The jobs that ran, in order, and the failures. */
+interface JobRuns {
   readonly log: { name: JobName; payload: unknown; at: number }[];
   readonly failed: string[];
 }
@@ -41,8 +41,8 @@ interface Ran {
 function work(
   handle: Partial<{ [N in JobName]: (payload: never) => Promise<RetryLater | void> }> = {},
   concurrency = 1,
-): Ran {
-  const ran: Ran = { log: [], failed: [] };
+): JobRuns {
+  const ran: JobRuns = { log: [], failed: [] };
   const handlers = Object.fromEntries(
     (Object.keys(CATALOGUE) as JobName[]).map((name) => [
       name,
@@ -81,11 +81,11 @@ const queueOf = async <T>(lane: string, use: (queue: Queue) => Promise<T>): Prom
     await queue.close();
   }
 };
-const waiting = (lane: string): Promise<number> =>
+const countJobs = (lane: string): Promise<number> =>
   queueOf(lane, async (queue) => (await queue.getJobs(['waiting', 'delayed', 'active', 'failed', 'completed'])).length);
 
-describe('a job', () => {
-  it('runs with what it was given, in its lane, and leaves nothing behind', async () => {
+describe('enqueue', () => {
+  it('runs a job with its payload in its lane, and removes it', async () => {
     await jobs.enqueue('settle-session', SESSION);
     await jobs.enqueue('hang-up-leg', { tenantId: null, legId: 'leg_1' });
     const ran = work();
@@ -96,7 +96,7 @@ describe('a job', () => {
         { name: 'settle-session', payload: SESSION },
       ],
     );
-    await until(async () => (await waiting('conference')) + (await waiting('hang-up')), 0);
+    await until(async () => (await countJobs('conference')) + (await countJobs('hang-up')), 0);
     expect(ran.failed).toEqual([]);
   });
 
@@ -106,23 +106,23 @@ describe('a job', () => {
     ['dial-out', { tenantId: null, legId: 'leg_1' }],
     ['hang-up-leg', { tenantId: null, legId: '' }],
     ['hang-up-session', {}],
-  ] as const)('%s with %j is refused before it is sent', async (name, payload) => {
+  ] as const)('rejects %s with the invalid payload %j before sending it', async (name, payload) => {
     await expect(jobs.enqueue(name, payload as never)).rejects.toThrow(/Invalid|Too small|expected/);
-    expect(await waiting(CATALOGUE[name].lane)).toBe(0);
+    expect(await countJobs(CATALOGUE[name].lane)).toBe(0);
   });
 
-  it('whose payload is wrong in Redis, or whose name nobody knows, fails loudly and reaches no handler', async () => {
+  it('fails a job with an invalid payload or an unknown name in Redis, without calling a handler', async () => {
     await queueOf('conference', async (queue) => {
       await queue.add('open-bridge', { tenantId: 7 });
       await queue.add('play-music', SESSION);
     });
     const ran = work();
     await until(() => ran.failed.map((each) => each.split(':')[0]).toSorted(), ['open-bridge', 'play-music']);
-    expect(ran.failed.join()).toContain('no job is called play-music');
+    expect(ran.failed.join()).toContain('Unknown job name: play-music.');
     expect(ran.log).toEqual([]);
   });
 
-  it('that throws runs again, sooner than half a minute however often it has failed', async () => {
+  it('retries a job that throws, with a back-off of at most 15 s', async () => {
     let failures = 0;
     await jobs.enqueue('settle-session', SESSION);
     const ran = work({
@@ -135,16 +135,11 @@ describe('a job', () => {
     expect([1, 2, 3, 6, 100, 999_999].map(jobBackoffMs)).toEqual([500, 1_000, 2_000, 15_000, 15_000, 15_000]);
   });
 
-  it('of the hang-up lane is as good as never given up; one of the other lane is left to the sweep', () => {
-    const attempts = Object.entries(CATALOGUE).map(([name, { lane, attempts: most }]) => ({
-      name,
-      forEver: lane === 'hang-up',
-      enough: most >= 1_000_000,
-    }));
-    expect(attempts.every(({ forEver, enough }) => forEver === enough)).toBe(true);
+  it('has practically unlimited attempts for hang-up jobs, and few for the other lanes', () => {
+    for (const { lane, attempts } of Object.values(CATALOGUE)) expect(attempts >= 1_000_000).toBe(lane === 'hang-up');
   });
 
-  it('that says "again" runs again after that long, for as often as it says so, without counting as a failure', async () => {
+  it('runs a job again after retryAfterMs, any number of times, without counting a failure', async () => {
     let rounds = 0;
     await jobs.enqueue('hang-up-leg', { tenantId: null, legId: 'leg_1' });
     const ran = work({ 'hang-up-leg': async () => ((rounds += 1) < 8 ? { retryAfterMs: 30 } : undefined) });
@@ -152,16 +147,16 @@ describe('a job', () => {
     expect(ran.failed).toEqual([]);
     const gaps = ran.log.slice(1).map((each, i) => each.at - (ran.log[i]?.at ?? 0));
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(25);
-    await until(() => waiting('hang-up'), 0);
+    await until(() => countJobs('hang-up'), 0);
   });
 });
 
-describe('the lanes', () => {
-  it('are apart: a hang-up runs while every worker of the other lane is busy and a hundred dials wait', async () => {
+describe('lanes', () => {
+  it('run a hang-up while every worker of the dial lane is busy and a hundred dials wait', async () => {
     let release = (): void => undefined;
-    const held = new Promise<void>((resolve) => (release = resolve));
+    const blocked = new Promise<void>((resolve) => (release = resolve));
     for (let i = 0; i < 100; i++) await jobs.enqueue('dial-out', { tenantId: 'ten_1', legId: `leg_${i}` });
-    const ran = work({ 'dial-out': () => held }, 2);
+    const ran = work({ 'dial-out': () => blocked }, 2);
     await until(() => ran.log.length, 2);
     await jobs.enqueue('hang-up-session', SESSION);
     await until(() => ran.log.at(-1)?.name, 'hang-up-session');
@@ -170,28 +165,28 @@ describe('the lanes', () => {
   });
 });
 
-describe('arming a hang-up', () => {
-  it('and arming it sooner runs it sooner, once', async () => {
+describe('armHangUp', () => {
+  it('moves an armed hang-up forward, and runs it once', async () => {
     await jobs.armHangUp(SESSION, 3_600_000);
     await jobs.armHangUp(SESSION, 60_000);
-    expect(await waiting('hang-up')).toBe(1);
+    expect(await countJobs('hang-up')).toBe(1);
     const ran = work();
     await jobs.armHangUp(SESSION, 0);
-    await until(() => waiting('hang-up'), 0);
+    await until(() => countJobs('hang-up'), 0);
     expect(ran.log.map((each) => each.payload)).toEqual([SESSION]);
   });
 
-  it('and arming it later leaves it where it is: another may have moved it just now', async () => {
+  it('never moves an armed hang-up back', async () => {
     await jobs.armHangUp(SESSION, 300);
     await jobs.armHangUp(SESSION, 3_600_000);
     const ran = work();
     await until(() => ran.log.length, 1);
-    await until(() => waiting('hang-up'), 0);
+    await until(() => countJobs('hang-up'), 0);
     expect(ran.log).toHaveLength(1);
   });
 
   it.each([[[0, 3_600_000]], [[3_600_000, 0]], [[3_600_000, 60_000, 0, 7_200_000, 30_000]]])(
-    'from several processes at once (%j) runs it at the soonest of the times',
+    'runs a hang-up armed by several processes at once (%j) at the earliest of the times',
     async (delays) => {
       const processes = delays.map((delayMs) => ({
         delayMs,
@@ -208,15 +203,15 @@ describe('arming a hang-up', () => {
       }
       const ran = work();
       await until(() => new Set(ran.log.map(({ payload }) => (payload as typeof SESSION).sessionId)).size, 20);
-      await until(() => waiting('hang-up'), 0);
+      await until(() => countJobs('hang-up'), 0);
       expect(ran.failed).toEqual([]);
       await Promise.all(processes.map((each) => each.close()));
     },
   );
 
-  it('while it runs makes another look afterwards or beside it: what it read may be old', async () => {
+  it('schedules another run while the hang-up job is running', async () => {
     let release = (): void => undefined;
-    const held = new Promise<void>((resolve) => (release = resolve));
+    const blocked = new Promise<void>((resolve) => (release = resolve));
     await jobs.armHangUp(SESSION, 0);
     let first = true;
     const ran = work(
@@ -224,8 +219,8 @@ describe('arming a hang-up', () => {
         'hang-up-session': async () => {
           if (!first) return undefined;
           first = false;
-          await held;
-          // It found nothing to do for an hour.
+          await blocked;
+          // This run found nothing to do for an hour.
           return { retryAfterMs: 3_600_000 };
         },
       },
@@ -235,7 +230,7 @@ describe('arming a hang-up', () => {
     await jobs.armHangUp(SESSION, 0);
     await until(() => ran.log.length, 2);
     release();
-    // And what waits now for an hour can be moved forward again.
+    // The job that waits for an hour can be moved forward again.
     await until(async () => queueOf('hang-up', async (queue) => (await queue.getDelayed()).length), 1);
     await jobs.armHangUp(SESSION, 0);
     await until(() => ran.log.length, 3);
@@ -243,7 +238,7 @@ describe('arming a hang-up', () => {
   });
 });
 
-describe('a worker that is killed', () => {
+describe('a killed worker', () => {
   async function child(): Promise<ChildProcess> {
     const script = new URL('./testing/stuck-worker.ts', import.meta.url);
     const forked = fork(script, [redis.url, redis.prefix], {
@@ -254,10 +249,10 @@ describe('a worker that is killed', () => {
     return forked;
   }
 
-  it('with the job in its hands, twice: a third finishes it', async () => {
+  it('leaves its job to the next worker, even after two kills', async () => {
     await jobs.enqueue('hang-up-session', SESSION);
     for (let kill = 0; kill < 2; kill++) {
-      // It tells when it has taken the job, and never finishes it.
+      // The child reports when it has started the job, and never finishes it.
       const stuck = await child();
       stuck.kill('SIGKILL');
       await once(stuck, 'exit');

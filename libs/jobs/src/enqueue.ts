@@ -2,13 +2,17 @@ import { Queue, type ConnectionOptions } from 'bullmq';
 import { BACKOFF_TYPE, CATALOGUE, LANES, type JobName, type JobPayload, type Lane } from './catalogue.ts';
 import { rescheduleEarlier } from './reschedule-earlier.ts';
 
-/** The sending side of the catalogue. Every method may throw when Redis is away; the reconciler makes good what was not sent. */
+/**
+ * Sends the jobs of the catalogue. Every method can throw while Redis is unavailable; the
+ * reconciler does the work of lost jobs.
+ */
 export interface Jobs {
-  /** Sends a job, to run after `delayMs` (default at once). One round trip. */
+  /** Sends a job that runs after `delayMs` (default: at once). One round trip. */
   enqueue<N extends JobName>(name: N, payload: JobPayload<N>, delayMs?: number): Promise<void>;
   /**
-   * Arms a session's hang-up job to run in `delayMs`, or moves it forward to that; never back, since another may have moved it forward just
-   * now. When it runs it looks at the session's rows, and waits again if it is early: a job that comes too soon costs nothing.
+   * Arms a session's hang-up job to run in `delayMs`, or moves an armed one forward to that time.
+   * It never moves a job back, because another process may have moved it forward. A job that runs
+   * too early reads the session's rows and waits again.
    */
   armHangUp(session: JobPayload<'hang-up-session'>, delayMs: number): Promise<void>;
 }
@@ -17,13 +21,18 @@ export interface OpenJobs extends Jobs {
   close(): Promise<void>;
 }
 
-/** Finished jobs are dropped at once: an id that is still kept, even as completed, makes BullMQ ignore the next job of that id. */
+/**
+ * Removes finished jobs at once: BullMQ ignores a new job while a finished one with the same id is
+ * kept.
+ */
 const REMOVE_WHEN_FINISHED = { removeOnComplete: true, removeOnFail: true } as const;
 
 /**
- * @param connection Redis for producers: it should fail at once rather than queue commands while Redis is away
- * @param prefix keys are put under it; tests use their own
- * @param now milliseconds, the time that BullMQ's delays are on
+ * Opens the producers of all lanes.
+ * @param connection Redis connection for producers; it should fail at once while Redis is
+ *   unavailable
+ * @param prefix prefix of all keys; each test uses its own
+ * @param now current time in milliseconds, on the clock of BullMQ's delays
  */
 export function openJobs({
   connection,
@@ -57,13 +66,14 @@ export function openJobs({
       const queue = queues['hang-up'];
       const delay = Math.max(0, Math.ceil(delayMs));
       const at = now() + delay;
-      // The second is for while the first runs: it can't be moved then, and may have read the rows before they changed.
+      // While the first job runs it cannot be moved, and it may have read the rows before they
+      // changed. The second one covers that.
       for (const jobId of [`armed-${session.sessionId}`, `armed-again-${session.sessionId}`]) {
-        const found = await rescheduleEarlier(queue, jobId, at, delay);
-        if (found === 'in-time') return;
-        if (found === 'running') continue;
+        const state = await rescheduleEarlier(queue, jobId, at, delay);
+        if (state === 'in-time') return;
+        if (state === 'running') continue;
         await queue.add('hang-up-session', session, { ...options('hang-up-session'), jobId, delay });
-        // Somebody else may have added it meanwhile, to run later.
+        // Another process may have added the job meanwhile, with a later time.
         await rescheduleEarlier(queue, jobId, at, delay);
         return;
       }

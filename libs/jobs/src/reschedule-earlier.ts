@@ -1,9 +1,10 @@
 import type { Queue } from 'bullmq';
 
 /**
- * BullMQ can move a delayed job, but not say "unless it is to run sooner already": of two who move it at once, the later time could come last
- * and stand. So that is asked and done in one step, on BullMQ's own keys: delayed jobs in a sorted set by their time in ms × 4096, and a
- * marker with the first of these times, by which workers know how long to sleep.
+ * BullMQ can move a delayed job, but not on the condition that the job would run later. If two
+ * processes moved it at the same time, the later time could win. This script checks and moves in
+ * one step, on BullMQ's own keys: a sorted set of the delayed jobs by their time in ms * 4096, and
+ * a marker with the earliest of these times, which tells the workers how long to sleep.
  */
 const SCRIPT = `
 local at = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -19,9 +20,11 @@ end
 return 'in-time'`;
 
 /**
- * Makes sure that a job that waits runs at `at` or sooner. `in-time` when it will; `running` when it runs at this moment; `absent` when there
- * is none. One round trip.
- * @param at milliseconds since 1970; `delay` is the same from now
+ * Makes a waiting job run at `at` or earlier, in one round trip.
+ * @param at milliseconds since 1970
+ * @param delay milliseconds from now to `at`
+ * @returns `in-time` if the job runs by then, `running` if it is running now, `absent` if it does
+ *   not exist
  */
 export async function rescheduleEarlier(
   queue: Queue,
@@ -30,9 +33,10 @@ export async function rescheduleEarlier(
   delay: number,
 ): Promise<'in-time' | 'running' | 'absent'> {
   const client = await queue.getBackend().client;
-  if (!clientsWithCommand.has(client)) client.defineCommand('partylineHasten', { numberOfKeys: 4, lua: SCRIPT });
+  if (!clientsWithCommand.has(client))
+    client.defineCommand('partylineRescheduleEarlier', { numberOfKeys: 4, lua: SCRIPT });
   clientsWithCommand.add(client);
-  return client.runCommand('partylineHasten', [
+  return client.runCommand('partylineRescheduleEarlier', [
     queue.toKey('delayed'),
     queue.toKey('marker'),
     queue.toKey('active'),

@@ -1,21 +1,28 @@
 import { DelayedError, Worker, type ConnectionOptions } from 'bullmq';
 import { jobBackoffMs, CATALOGUE, LANES, WORKER_LOCK, type JobName, type JobPayload, type Lane } from './catalogue.ts';
 
-/** What a handler says when it is done: nothing, or that the job is to run again after so many milliseconds, for as often as it takes. */
+/**
+ * A handler's result: `undefined` when the job is done, or the milliseconds until it runs again.
+ * This does not count as an attempt.
+ */
 export type RetryLater = { readonly retryAfterMs: number } | undefined;
 
 export type Handlers = { readonly [N in JobName]: (payload: JobPayload<N>) => Promise<RetryLater | void> };
 
 export interface Workers {
-  /** Takes no more jobs and waits for those in hand, at most `withinMs`; what is not done by then another worker takes over. */
+  /**
+   * Stops taking jobs and waits at most `withinMs` for the running ones. Another worker takes over
+   * unfinished jobs.
+   */
   drain(withinMs: number): Promise<void>;
 }
 
 /**
- * Starts a worker per lane. The type makes sure that every job has its one handler; a job that Redis holds and this version does not know
- * fails loudly, as often as it has attempts.
- * @param connection Redis for workers: it must retry for ever (`maxRetriesPerRequest: null`)
- * @param now milliseconds, the time that BullMQ's delays are on
+ * Starts one worker per lane. `Handlers` requires a handler for every job. A job name that this
+ * version does not know fails, and is retried like any failed job.
+ * @param connection Redis connection for workers; it must retry without limit
+ *   (`maxRetriesPerRequest: null`)
+ * @param now current time in milliseconds, on the clock of BullMQ's delays
  */
 export function startWorkers({
   connection,
@@ -40,14 +47,20 @@ export function startWorkers({
       async (job, token) => {
         const name = job.name as JobName;
         const entry = CATALOGUE[name];
-        if (entry === undefined) throw new Error(`no job is called ${job.name}`);
+        if (entry === undefined) throw new Error(`Unknown job name: ${job.name}.`);
         const handle = handlers[name] as (payload: unknown) => Promise<RetryLater | void>;
-        const again = await handle(entry.schema.parse(job.data));
-        if (!again) return;
-        await job.moveToDelayed(now() + again.retryAfterMs, token);
+        const retry = await handle(entry.schema.parse(job.data));
+        if (!retry) return;
+        await job.moveToDelayed(now() + retry.retryAfterMs, token);
         throw new DelayedError();
       },
-      { connection, prefix, concurrency: concurrency[lane], settings: { backoffStrategy: jobBackoffMs }, ...WORKER_LOCK },
+      {
+        connection,
+        prefix,
+        concurrency: concurrency[lane],
+        settings: { backoffStrategy: jobBackoffMs },
+        ...WORKER_LOCK,
+      },
     );
     worker.on('failed', (job, error) =>
       onFailed(job?.name ?? lane, error, (job?.data as { tenantId?: string } | undefined)?.tenantId),

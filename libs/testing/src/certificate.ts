@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-/** A key and a certificate for it, as `node:tls` takes them. */
+/** A private key and its certificate, in the form that `node:tls` accepts. */
 export interface Certificate {
   readonly key: string;
   readonly cert: string;
@@ -11,7 +11,10 @@ const COMMON_NAME = '550403';
 const ALTERNATIVE_NAME = '551d11';
 const BASIC_CONSTRAINTS = '551d13';
 
-/** A certificate for one host name that nobody has signed but itself, made anew each time: a key that is checked in is no secret, and one that runs out breaks tests. */
+/**
+ * Creates a self-signed certificate for one host name. It is created for each run, because a
+ * committed key is not secret and a committed certificate expires.
+ */
 export function createSelfSignedCertificate(host: string): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid(ECDSA_WITH_SHA256));
@@ -39,7 +42,7 @@ export function createSelfSignedCertificate(host: string): Certificate {
   };
 }
 
-/** One thing in DER (X.690): its tag, how long it is, and what it is. */
+/** Encodes one DER element (X.690): tag, length and value. */
 function der(tag: number, ...parts: (Buffer | string)[]): Buffer {
   const value = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
   const { length } = value;
@@ -48,4 +51,4 @@ function der(tag: number, ...parts: (Buffer | string)[]): Buffer {
 }
 const sequence = (...parts: Buffer[]): Buffer => der(0x30, ...parts);
 const oid = (hex: string): Buffer => der(0x06, Buffer.from(hex, 'hex'));
-const integer = (small: number): Buffer => der(0x02, Buffer.from([small]));
+const integer = (value: number): Buffer => der(0x02, Buffer.from([value]));

@@ -2,15 +2,16 @@ import { requestTestServices } from './services.ts';
 
 export interface TestDatabase {
   readonly name: string;
-  /** Connection string of the database's owner. */
+  /** Connection string for the owner of the database. */
   readonly url: string;
-  /** Drops it, connections and all. */
+  /** Drops the database and closes its connections. */
   drop(): Promise<void>;
 }
 
 /**
- * A database of this test file's own: empty, with every migration applied. Cloned from a template in some 50 ms.
- * Close your pools, then `drop()` in `afterAll`; what is forgotten ends with the server.
+ * Creates an empty database for one test file, with every migration applied. It is cloned from a
+ * template in about 50 ms. Close your pools, then call `drop()` in `afterAll`. A database that is
+ * not dropped ends with the server.
  */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const { name, url } = await requestTestServices<{ name: string; url: string }>('POST', '/database');

@@ -2,24 +2,30 @@ import { Redis } from 'ioredis';
 import { requestTestServices } from './services.ts';
 
 export interface TestRedis {
-  /** Connection string, database number included: what is written here no other test file sees (unless REDIS_URL names a shared server). */
+  /**
+   * Connection string with the database number. Other test files use other databases, unless
+   * REDIS_URL names a shared server.
+   */
   readonly url: string;
-  /** A key prefix of this test file's own. Pub/sub ignores database numbers, so channels need it too. */
+  /**
+   * A key prefix for one test file. Pub/sub ignores database numbers, so channels need the prefix
+   * too.
+   */
   readonly prefix: string;
   /** Deletes every key of this test file. */
   clear(): Promise<void>;
-  /** Clears, and closes the connection `clear` uses. */
+  /** Deletes the keys and closes the connection that `clear` uses. */
   close(): Promise<void>;
 }
 
-/** An empty Redis database of this test file's own, on the one server of the run. */
+/** Returns an empty Redis database for one test file, on the server of the test run. */
 export async function createTestRedis(): Promise<TestRedis> {
   const { url, prefix } = await requestTestServices<{ url: string; prefix: string }>('POST', '/redis');
   const client = new Redis(url, { lazyConnect: true });
-  // Only a database of our own may be emptied; on a shared server just the keys under our prefix.
-  const own = !process.env.REDIS_URL;
+  // Flush the database only on our own server; on a shared one, delete the keys under the prefix.
+  const isOwnServer = !process.env.REDIS_URL;
   const clear = async (): Promise<void> => {
-    if (own) {
+    if (isOwnServer) {
       await client.flushdb();
       return;
     }

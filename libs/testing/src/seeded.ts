@@ -1,6 +1,9 @@
-/** A uniform random source that repeats for a seed: `random(below)` gives an integer in `[0, below)`. Not for secrets. */
+/**
+ * Returns a uniform random source that is reproducible for a seed: `random(below)` gives an integer
+ * in `[0, below)`. Not for secrets.
+ */
 export function seededRandomInt(seed: number): (below: number) => number {
-  // mulberry32: small, and good enough to tell test values apart.
+  // mulberry32: small, and random enough for test values.
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -13,7 +16,10 @@ export function seededRandomInt(seed: number): (below: number) => number {
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const LENGTH = 22;
 
-/** Ids that repeat for a seed and look like real ones, `<prefix>_<22 characters>`. Satisfies the domain's `Ids`. */
+/**
+ * Reproducible ids for a seed, in the real form `<prefix>_<22 characters>`. Implements the domain's
+ * `Ids`.
+ */
 export class SeededIds {
   readonly #random: (below: number) => number;
 

@@ -1,4 +1,7 @@
-/** A worker process that takes a hang-up, says so to its parent, and never finishes it: to be killed. Arguments: Redis URL, key prefix. */
+/**
+ * A worker process that starts a job, reports it to the parent process, and never finishes it; the
+ * test kills it. Arguments: Redis URL, key prefix.
+ */
 import { workerOptions } from '@partyline/runtime/redis';
 import type { JobName } from '../catalogue.ts';
 import { startWorkers, type Handlers } from '../work.ts';
@@ -6,7 +9,7 @@ import { startWorkers, type Handlers } from '../work.ts';
 const [, , url = '', prefix = ''] = process.argv;
 
 const never = (): Promise<void> => {
-  process.send?.('taken');
+  process.send?.('started');
   return new Promise(() => undefined);
 };
 const names: readonly JobName[] = ['settle-session', 'open-bridge', 'dial-out', 'hang-up-session', 'hang-up-leg'];

@@ -4,10 +4,16 @@ import type { ProviderDeps } from '@partyline/provider-contract/definition';
 import type { VonageEnvironment } from './from-environment.ts';
 import { createProviders, type Providers, type ProviderSettings } from './registry.ts';
 
-/** Where the vendor is: the platform's to say, never a tenant's, who could else have us ask addresses of our own network. */
+/**
+ * The provider's hosts. The platform sets them, never a tenant: a tenant could otherwise direct
+ * requests into our own network.
+ */
 type Hosts = Pick<VonageEnvironment, 'VONAGE_API_HOST' | 'VIDEO_API_HOST' | 'SIP_HOST'>;
 
-/** A tenant's own account as the registry takes it. @param previous secrets whose signatures are believed too, while a rotation goes round */
+/**
+ * Converts the credentials of a tenant's own account to the registry's settings.
+ * @param previous secrets whose signatures are also accepted during a rotation
+ */
 function settingsFromAccount(
   hosts: Hosts,
   { voice, video, callbackSecret }: AccountCredentials,
@@ -15,7 +21,7 @@ function settingsFromAccount(
 ): ProviderSettings {
   const { kind, apiKey, apiSecret, applicationId, privateKey, signatureSecret } = voice;
   const sip = { username: apiKey, password: apiSecret, host: hosts.SIP_HOST };
-  const signed = { callbackSecret, extraCallbackSecrets: previous === null ? [] : [previous.callbackSecret] };
+  const callbackSecrets = { callbackSecret, extraCallbackSecrets: previous === null ? [] : [previous.callbackSecret] };
   return {
     voice: {
       kind,
@@ -36,7 +42,7 @@ function settingsFromAccount(
               apiKey: video.apiKey,
               apiSecret: video.apiSecret,
               sip,
-              ...signed,
+              ...callbackSecrets,
               ...(hosts.VIDEO_API_HOST ? { apiHost: hosts.VIDEO_API_HOST } : {}),
             },
           }
@@ -46,7 +52,7 @@ function settingsFromAccount(
               applicationId,
               privateKey,
               sip,
-              ...signed,
+              ...callbackSecrets,
               ...(hosts.VIDEO_API_HOST ? { videoHost: hosts.VIDEO_API_HOST } : {}),
             },
           },
@@ -54,16 +60,18 @@ function settingsFromAccount(
 }
 
 /**
- * Makes the providers of tenants' own accounts. The platform's application is none of them, since its calls are not one tenant's: that throws `application-taken` (409);
- * what is wrong with the credentials otherwise the registry says.
+ * Returns a function that creates the providers of a tenant's own account. The platform's
+ * application is rejected, because its calls belong to all tenants.
+ * @throws VerdictError `application-taken` (409) for the platform's application, or the registry's
+ *   error for invalid credentials
  */
 export const createAccountBuilder =
   (platform: Hosts & Pick<VonageEnvironment, 'VONAGE_APPLICATION_ID'>, deps: ProviderDeps) =>
   (credentials: AccountCredentials, old: PreviousSecrets | null): Providers => {
     if (credentials.voice.applicationId.toLowerCase() === platform.VONAGE_APPLICATION_ID.toLowerCase()) {
-      throw new VerdictError('client', 'application-taken', 'This application is the platform’s own.', {
+      throw new VerdictError('client', 'application-taken', "This application is the platform's own.", {
         field: '/voice/applicationId',
-        fix: 'Make an application of your own, used by nothing else: docs/accounts.md.',
+        fix: 'Create a separate application for Partyline (docs/accounts.md).',
       });
     }
     return createProviders(settingsFromAccount(platform, credentials, old), deps);

@@ -1,6 +1,9 @@
 import type { ProviderSettings } from './registry.ts';
 
-/** The variables (libs/runtime/src/config.ts, group `vonage`) that describe the platform's one provider account. */
+/**
+ * The environment variables (libs/runtime/src/config.ts, group `vonage`) of the platform's provider
+ * account.
+ */
 export interface VonageEnvironment {
   readonly VIDEO_MODE: 'opentok' | 'unified';
   readonly VONAGE_API_KEY: string;
@@ -16,9 +19,10 @@ export interface VonageEnvironment {
   readonly SIP_HOST: string;
 }
 
-/** The platform's account as the registry takes it; what is wrong in it the registry says. */
+/** Converts the platform's variables to the registry's settings. The registry validates them. */
 export function settingsFromEnvironment(env: VonageEnvironment): ProviderSettings {
-  // The SIP gateway takes the account's own key and secret as digest credentials (contract section 5).
+  // The SIP gateway accepts the account's key and secret as digest credentials (contract section
+  // 5).
   const sip = { username: env.VONAGE_API_KEY, password: env.VONAGE_API_SECRET, host: env.SIP_HOST };
   const callbackSecret = env.VIDEO_CALLBACK_SECRET;
   return {

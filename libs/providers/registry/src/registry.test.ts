@@ -15,8 +15,8 @@ const opentok = { kind: 'opentok', account: { apiKey: '46000001', apiSecret: 's'
 const unified = { kind: 'unified', account: { applicationId, privateKey, sip, callbackSecret: secret } };
 const deps = { timeoutMs: 1_000 };
 
-describe('the registry', () => {
-  it.each([opentok, unified])('builds both sides: $kind', (media) => {
+describe('createProviders', () => {
+  it.each([opentok, unified])('creates the media and voice providers: $kind', (media) => {
     const providers = createProviders({ media: media, voice: voice }, deps);
     expect({ media: providers.media.kind, voice: providers.voice.kind }).toEqual({
       media: media.kind,
@@ -25,7 +25,7 @@ describe('the registry', () => {
     expect(createMediaProvider(media, deps)).not.toBe(providers.media);
   });
 
-  it('names the setting of a kind that is none, and the kinds there are', () => {
+  it('names the setting of an unknown kind, and the kinds that exist', () => {
     expect(() => createProviders({ media: { ...opentok, kind: 'twilio' }, voice: voice }, deps)).toThrow(
       expect.objectContaining({
         verdict: { outcome: 'client', reason: 'unknown-provider-kind' },
@@ -38,7 +38,7 @@ describe('the registry', () => {
     );
   });
 
-  it('names the settings that are wrong, and never their values', () => {
+  it('names the invalid settings, and never their values', () => {
     const broken = {
       ...voice,
       account: { ...voice.account, privateKey: secret, signatureSecret: 'short-secret', [secret.slice(0, 8)]: secret },
@@ -54,7 +54,7 @@ describe('the registry', () => {
     expect(attempt).not.toThrow(new RegExp(`${secret}|short-secret`));
   });
 
-  it.each([undefined, null, 'text', []])('refuses %j for an account', (account) => {
+  it.each([undefined, null, 'text', []])('rejects %j as an account', (account) => {
     expect(() => createMediaProvider({ kind: 'opentok', account }, deps, '/media')).toThrow(
       expect.objectContaining({ field: '/media/account' }),
     );

@@ -7,13 +7,16 @@ import { unifiedMedia } from '@partyline/provider-vonage/media/unified-media';
 import { vonageVoice } from '@partyline/provider-vonage/voice/vonage-voice';
 import type { ZodType } from 'zod';
 
-/** The settings of one provider account, as they are stored or configured: which kind, and that kind's credentials. */
+/**
+ * The settings of one provider account, as stored or configured: a kind, and the credentials of
+ * that kind.
+ */
 interface AccountSettings {
   readonly kind: string;
   readonly account: unknown;
 }
 
-/** What a platform or tenant names: the video side and the telephone side of its conferences. */
+/** The video account and the voice account of a platform or tenant. */
 export interface ProviderSettings {
   readonly media: AccountSettings;
   readonly voice: AccountSettings;
@@ -29,7 +32,7 @@ interface Entry<Provider> {
   readonly create: (account: unknown, deps: ProviderDeps, at: string) => Provider;
 }
 
-/** Reads credentials; the message names the setting and the fix, never the value. */
+/** Validates credentials. The error names the setting and the fix, never the value. */
 function readAccount<Account>(kind: string, schema: ZodType<Account>, account: unknown, at: string): Account {
   const read = schema.safeParse(account);
   if (read.success) return read.data;
@@ -44,39 +47,51 @@ function readAccount<Account>(kind: string, schema: ZodType<Account>, account: u
   });
 }
 
-const media = <Account>(definition: MediaDefinition<Account>): Entry<MediaProvider> => ({
+const mediaEntry = <Account>(definition: MediaDefinition<Account>): Entry<MediaProvider> => ({
   kind: definition.kind,
   create: (account, deps, at) => definition.create(readAccount(definition.kind, definition.account, account, at), deps),
 });
 
-const voice = <Account>(definition: VoiceDefinition<Account>): Entry<VoiceProvider> => ({
+const voiceEntry = <Account>(definition: VoiceDefinition<Account>): Entry<VoiceProvider> => ({
   kind: definition.kind,
   create: (account, deps, at) => definition.create(readAccount(definition.kind, definition.account, account, at), deps),
 });
 
-/** The one list: a new provider is a folder beside this one, and a line here. */
-const MEDIA: readonly Entry<MediaProvider>[] = [media(opentokMedia), media(unifiedMedia)];
-const VOICE: readonly Entry<VoiceProvider>[] = [voice(vonageVoice)];
+/** All providers. A new provider needs a folder next to this one and an entry here. */
+const MEDIA: readonly Entry<MediaProvider>[] = [mediaEntry(opentokMedia), mediaEntry(unifiedMedia)];
+const VOICE: readonly Entry<VoiceProvider>[] = [voiceEntry(vonageVoice)];
 
-function findEntry<Provider>(list: readonly Entry<Provider>[], what: string, kind: string, at: string): Entry<Provider> {
+function findEntry<Provider>(
+  list: readonly Entry<Provider>[],
+  side: string,
+  kind: string,
+  at: string,
+): Entry<Provider> {
   const entry = list.find((one) => one.kind === kind);
   if (entry !== undefined) return entry;
   const known = list.map((one) => one.kind).join(', ');
-  throw new VerdictError('client', 'unknown-provider-kind', `There is no such ${what} provider.`, {
+  throw new VerdictError('client', 'unknown-provider-kind', `This kind of ${side} provider does not exist.`, {
     field: at,
     fix: `Set ${at} to one of: ${known}.`,
   });
 }
 
-/** The media provider for one account. @param at where the settings stand, a JSON pointer for the error. @throws VerdictError (client) */
+/**
+ * Creates the media provider of one account.
+ * @param at JSON pointer to the settings, for the error
+ * @throws VerdictError (client) for invalid settings
+ */
 export const createMediaProvider = ({ kind, account }: AccountSettings, deps: ProviderDeps, at = ''): MediaProvider =>
   findEntry(MEDIA, 'media', kind, `${at}/kind`).create(account, deps, `${at}/account`);
 
-/** The voice provider for one account; as `mediaProvider`. */
+/** Creates the voice provider of one account; see `createMediaProvider`. */
 export const createVoiceProvider = ({ kind, account }: AccountSettings, deps: ProviderDeps, at = ''): VoiceProvider =>
   findEntry(VOICE, 'voice', kind, `${at}/kind`).create(account, deps, `${at}/account`);
 
-/** Both sides. @throws VerdictError (client) that points to the setting */
+/**
+ * Creates both providers.
+ * @throws VerdictError (client) that points to the invalid setting
+ */
 export const createProviders = (settings: ProviderSettings, deps: ProviderDeps): Providers => ({
   media: createMediaProvider(settings.media, deps, '/media'),
   voice: createVoiceProvider(settings.voice, deps, '/voice'),
