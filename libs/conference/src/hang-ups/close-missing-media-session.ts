@@ -5,7 +5,7 @@ import { lastAttempts } from '@partyline/store/hang-ups/hang-ups';
 import type { LegRow } from '@partyline/store/sessions/session-lock';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
-import { closeHandle } from '../sessions/settle-session.ts';
+import { closeHandle } from '../sessions/leg-transitions.ts';
 
 /** So many requests in a row to disconnect it, the first of them so long ago, were answered "not found". */
 const ATTEMPTS = 5;

@@ -2,7 +2,8 @@ import { verdict } from '@partyline/domain/verdict';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
-import { closeHandle, endLeg, NEVER_SEEN_AFTER_MS } from '../sessions/settle-session.ts';
+import { NEVER_SEEN_AFTER_MS } from '../sessions/settle-session.ts';
+import { closeHandle, endLeg } from '../sessions/leg-transitions.ts';
 
 /** A leg whose call has no name. */
 interface UnseenLeg {

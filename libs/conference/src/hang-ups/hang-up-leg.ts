@@ -12,7 +12,7 @@ import type { Deps, Providers } from '../deps.ts';
 import { giveUpUnseen } from './expire-unobserved-dial.ts';
 import { concludeGone } from './close-missing-media-session.ts';
 import { comeAgainMs } from '../providers/rate-limit-providers.ts';
-import { requestHangUp } from '../sessions/settle-session.ts';
+import { requestHangUp } from '../sessions/leg-transitions.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
 
@@ -84,7 +84,9 @@ async function claimLeg(
     if (leg.state !== 'ending') return 'done';
     const freeAt = Math.max(
       leg.lease_until?.getTime() ?? 0,
-      leg.hangup_attempted_at === null || leg.hangup_attempts === 0 ? 0 : leg.hangup_attempted_at.getTime() + waitAfter(leg.hangup_attempts),
+      leg.hangup_attempted_at === null || leg.hangup_attempts === 0
+        ? 0
+        : leg.hangup_attempted_at.getTime() + waitAfter(leg.hangup_attempts),
     );
     if (freeAt > now.getTime()) return { againMs: freeAt - now.getTime() };
     leg.hangup_attempted_at = now;
@@ -103,7 +105,8 @@ async function releaseLeg(
   result: AttemptResult | null,
 ): Promise<void> {
   await inTransaction(deps.store, tenant_id ?? EVERY_TENANT, async (tx) => {
-    if (result !== null) await closeAttempt(tx, tenant_id, { legId: id, no: hangup_attempts, at: hangup_attempted_at!, ...result });
+    if (result !== null)
+      await closeAttempt(tx, tenant_id, { legId: id, no: hangup_attempts, at: hangup_attempted_at!, ...result });
     const locked = await lockLeg(tx, tenant_id, id);
     if (locked === null || locked.leg.hangup_attempts !== hangup_attempts) return;
     locked.leg.lease_until = result?.againMs === undefined ? null : new Date(locked.now.getTime() + result.againMs);

@@ -9,8 +9,8 @@ import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { completeCharge, recordCharge } from '../billing/record-charge.ts';
 import { replayedWebhook } from '../errors.ts';
-import { reportConfirmed } from '../hang-ups/record-hang-up-latency.ts';
-import { closeHandle, attachProviderId, moveLeg } from '../sessions/settle-session.ts';
+import { reportConfirmed } from '../sessions/record-hang-up-latency.ts';
+import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
 /** Where an observation came from: a webhook, signed for one account and taken once, or our own look-up at one. */
 export type Source =

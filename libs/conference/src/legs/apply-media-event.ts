@@ -13,7 +13,7 @@ import { insertBrowser } from './insert-browser.ts';
 import type { Deps } from '../deps.ts';
 import { recordCharge } from '../billing/record-charge.ts';
 import { replayedWebhook } from '../errors.ts';
-import { closeHandle, attachProviderId, moveLeg } from '../sessions/settle-session.ts';
+import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
 /**
  * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for

@@ -16,7 +16,8 @@ import { keepMeters } from '../limits/enforce-fraud-limits.ts';
 import { keepSpend } from '../limits/enforce-spend.ts';
 import { comeAgainMs } from '../providers/rate-limit-providers.ts';
 import { roomEnded, roomFull } from '../errors.ts';
-import { endLeg, isFull, attachProviderId, mayDial, moveLeg } from '../sessions/settle-session.ts';
+import { isFull, mayDial } from '../sessions/settle-session.ts';
+import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
 /** The vendor's own clocks for a call that we place: it stops ringing, and it ends, even if nobody of us is left to ask (design §3.5). */
 const RINGING_TIMER_S = 45;

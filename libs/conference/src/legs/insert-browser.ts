@@ -4,7 +4,7 @@ import { findPerson } from '@partyline/store/participants/participants';
 import { insertLeg, type LegRow, type SessionView } from '@partyline/store/sessions/session-lock';
 import type { Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { requestHangUp } from '../sessions/settle-session.ts';
+import { requestHangUp } from '../sessions/leg-transitions.ts';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 
 /** A browser's connection that is new to us. */

@@ -6,7 +6,8 @@ import { BRIDGE_HEADER, bridgeTokenHash } from '../callers/answer-call.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps, Providers } from '../deps.ts';
-import { endLeg, attachProviderId, moveLeg, wantsBridge } from '../sessions/settle-session.ts';
+import { wantsBridge } from '../sessions/settle-session.ts';
+import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
 type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
 

@@ -5,7 +5,7 @@ import { inTransaction } from '@partyline/store/database/store';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { noSuchParticipant } from '../errors.ts';
-import { requestHangUp } from '../sessions/settle-session.ts';
+import { requestHangUp } from '../sessions/leg-transitions.ts';
 
 /**
  * Sends somebody out: their connections are owed their hang-up, and a browser that comes back by the same token is hung up too. Who has a PIN can call again:

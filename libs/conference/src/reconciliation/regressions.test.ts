@@ -86,7 +86,11 @@ describe('a hang-up that does not hang up', () => {
     await end(meeting);
     await rounds(3);
     expect(await sweepInventory(world, null)).toMatchObject({ calls: 1, missing: 0 });
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', confirmed_at: null, hangup_attempts: 3 });
+    expect((await readLegs(stage, meeting))[0]).toMatchObject({
+      state: 'ending',
+      confirmed_at: null,
+      hangup_attempts: 3,
+    });
     expect(await hangUpsAsked(stage)).toEqual({ [callId]: 3 });
     await stage.emulator.client.resetFaults();
     await reconcileUntilQuiet(stage, world);

@@ -3,7 +3,7 @@ import { canJoin } from '@partyline/domain/session';
 import { insertBrowser } from '../legs/insert-browser.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
-import { moveLeg } from '../sessions/settle-session.ts';
+import { moveLeg } from '../sessions/leg-transitions.ts';
 
 /** A connection that a list shows and that we hold to be closed. */
 interface ClosedConnection {

@@ -286,9 +286,11 @@ describe('the comparison of connections', () => {
     await alterRows(stage, `UPDATE session SET state = 'ended', ending_at = now(), ended_at = now() WHERE id = $1`, [
       closed.sessionId,
     ]);
-    await alterRows(stage, `UPDATE leg SET hangup_requested_at = now(), hangup_reason = 'removed' WHERE session_id = $1`, [
-      never.sessionId,
-    ]);
+    await alterRows(
+      stage,
+      `UPDATE leg SET hangup_requested_at = now(), hangup_reason = 'removed' WHERE session_id = $1`,
+      [never.sessionId],
+    );
     await alterRows(
       stage,
       `UPDATE leg SET state = 'ended', media_closed_at = now(), ended_at = now() WHERE session_id = $1`,

@@ -11,7 +11,7 @@ import {
 } from '@partyline/store/sessions/session-lock';
 import { inTransaction, type Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { reportConfirmed } from '../hang-ups/record-hang-up-latency.ts';
+import { reportConfirmed } from './record-hang-up-latency.ts';
 import { settle } from './settle-session.ts';
 
 type Request =

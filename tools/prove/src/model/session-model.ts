@@ -1,7 +1,8 @@
 import { isClosed, isUp, LEG_KINDS, type LegKind } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { canJoin, END_REASONS } from '@partyline/domain/session';
-import { closeHandle, decideEnd, attachProviderId, moveLeg, settle } from '@partyline/conference/sessions/settle-session';
+import { decideEnd, settle } from '@partyline/conference/sessions/settle-session';
+import { closeHandle, attachProviderId, moveLeg } from '@partyline/conference/sessions/leg-transitions';
 import type { LegRow, SessionView } from '@partyline/store/sessions/session-lock';
 import fc from 'fast-check';
 import { NEW_LEG, NEW_SESSION } from '../simulation/database/new-rows.ts';

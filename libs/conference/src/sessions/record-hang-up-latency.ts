@@ -1,6 +1,6 @@
 import type { LegRow } from '@partyline/store/sessions/session-lock';
 import type { Deps } from '../deps.ts';
-import { wasNeverMade } from '../sessions/settle-session.ts';
+import { wasNeverMade } from './leg-transitions.ts';
 
 /**
  * Reports how long legs took from being owed their hang-up to being seen closed; to be called once, when the change that closed them is
@@ -9,8 +9,12 @@ import { wasNeverMade } from '../sessions/settle-session.ts';
 export function reportConfirmed({ report }: Pick<Deps, 'report'>, legs: readonly LegRow[]): void {
   for (const leg of legs) {
     if (leg.hangup_requested_at === null || leg.confirmed_at === null || wasNeverMade(leg)) continue;
-    report.observe('hangup_confirm_seconds', Math.max(0, (leg.confirmed_at.getTime() - leg.hangup_requested_at.getTime()) / 1000), {
-      kind: leg.kind,
-    });
+    report.observe(
+      'hangup_confirm_seconds',
+      Math.max(0, (leg.confirmed_at.getTime() - leg.hangup_requested_at.getTime()) / 1000),
+      {
+        kind: leg.kind,
+      },
+    );
   }
 }
