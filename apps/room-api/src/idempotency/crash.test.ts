@@ -1,11 +1,11 @@
 import { createRoom, type CreatedRoom } from '@partyline/conference/rooms/create-room';
 import { requestDialOut } from '@partyline/conference/legs/dial-out';
-import { endRoom } from '@partyline/conference/sessions/end-session';
+import { endRoom } from '@partyline/conference/rooms/end-room';
 import { issueToken } from '@partyline/conference/participants/issue-token';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { openRequestVault } from '@partyline/conference/crypto/request-vault';
 import { systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
-import { seed } from '@partyline/store/database/seed';
+import { seed } from '@partyline/store/tenants/seed';
 import { openStore, type Store, type Tx } from '@partyline/store/database/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

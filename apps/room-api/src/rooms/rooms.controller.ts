@@ -15,7 +15,7 @@ import {
 import type { KeyCaller } from '@partyline/conference/keys/create-key';
 import { createRoom, type RoomSettings } from '@partyline/conference/rooms/create-room';
 import { deleteRoom } from '@partyline/conference/rooms/delete-room';
-import { endRoom } from '@partyline/conference/sessions/end-session';
+import { endRoom } from '@partyline/conference/rooms/end-room';
 import { noSuchRoom } from '@partyline/conference/errors';
 import { updateRoom } from '@partyline/conference/rooms/update-room';
 import { MOST_OF_SESSION } from '@partyline/contracts/fields';
@@ -55,10 +55,10 @@ export class RoomsController {
     @Body(body(CreateRoom)) { hostName, number, numberWanted = {}, ...wanted }: CreateRoom,
     @Change() note: NoteChange,
   ): Promise<CreatedRoom> {
-    const { room, first, pin, hostPin, language } = await createRoom(this.deps, tenantId, {
+    const { room, firstSession: first, pin, hostPin, language } = await createRoom(this.deps, tenantId, {
       ...(toSettings(wanted) as RoomSettings),
       hostName,
-      on: { ...numberWanted, number },
+      numberWanted: { ...numberWanted, number },
     });
     note({ after: { roomId: room.id, ...settingsChanged(null, room).after } });
     return {
@@ -108,7 +108,7 @@ export class RoomsController {
     const mayLetIn = scopes.includes('rooms:write') || scopes.includes('admin');
     const shown = (role: string): string | null => {
       const sealed = mayLetIn ? row.pins.find((each) => each.role === role && each.participant_id === null) : undefined;
-      return sealed === undefined ? null : this.deps.pins.open(sealed.sealed, sealed.id);
+      return sealed === undefined ? null : this.deps.pins.decrypt(sealed.sealed, sealed.id);
     };
     const [pin, hostPin] = [shown('participant'), shown('host')];
     const number = await findNumber(this.deps.store, tenantId, { number: row.number });

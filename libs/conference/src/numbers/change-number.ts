@@ -13,7 +13,7 @@ import { holdAccount } from '@partyline/store/provider-accounts/provider-account
 import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/database/store';
 import { readTenant } from '@partyline/store/tenants/tenants';
 import type { Deps } from '../deps.ts';
-import { endRoom } from '../sessions/end-session.ts';
+import { endRoom } from '../rooms/end-room.ts';
 import { noSuchNumber, noSuchTenant } from '../errors.ts';
 
 /** An operator adds a dial-in number. Throws 404 for its tenant and its account, 409 when it is there already. */

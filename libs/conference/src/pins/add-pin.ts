@@ -1,15 +1,17 @@
+import { insertParticipant } from '@partyline/store/participants/participants';
+import type { Role } from '@partyline/store/legs/legs';
 import { VerdictError } from '@partyline/domain/verdict';
 import { countPersonalPins, releasePin, releaseRoomPins } from '@partyline/store/pins/pins';
-import { insertParticipant, lockRoom } from '@partyline/store/rooms/rooms';
-import type { Role, RoomRow } from '@partyline/store/sessions/session-lock';
+import { lockRoom } from '@partyline/store/rooms/rooms';
+import type { RoomRow } from '@partyline/store/sessions/session-lock';
 import { inTransaction, type Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { PIN_QUARANTINE_S } from '../sessions/end-session.ts';
+import { PIN_QUARANTINE_SECONDS } from './pin-quarantine.ts';
 import { noSuchPin, noSuchRoom, roomEnded } from '../errors.ts';
-import { takePins, type PinDeps } from './allocate-pins.ts';
+import { allocatePins, type PinDeps } from './allocate-pins.ts';
 
 /** People of one room with PINs of their own: each makes a guess on its number a little likelier to hit. */
-const MOST = 500;
+const MAX_PERSONAL_PINS = 500;
 
 async function activeRoom(tx: Tx, tenantId: string, roomId: string): Promise<RoomRow> {
   const room = await lockRoom(tx, tenantId, roomId);
@@ -29,14 +31,14 @@ export async function addPin(
 ): Promise<{ id: string; pin: string; participantId: string; number: string }> {
   return inTransaction(deps.store, tenantId, async (tx) => {
     const { number } = await activeRoom(tx, tenantId, roomId);
-    if ((await countPersonalPins(tx, tenantId, roomId)) >= MOST) {
-      throw new VerdictError('client', 'too-many-pins', `${MOST} people of this room have PINs of their own already.`, {
+    if ((await countPersonalPins(tx, tenantId, roomId)) >= MAX_PERSONAL_PINS) {
+      throw new VerdictError('client', 'too-many-pins', `${MAX_PERSONAL_PINS} people of this room have PINs of their own already.`, {
         fix: 'Delete those that are not needed.',
       });
     }
     const participantId = deps.ids.next('part');
     await insertParticipant(tx, tenantId, roomId, { id: participantId, name, kind: 'caller', role });
-    const [taken] = await takePins(deps, tx, tenantId, { roomId, number }, [{ role, participantId }]);
+    const [taken] = await allocatePins(deps, tx, tenantId, { roomId, number }, [{ role, participantId }]);
     return { ...taken!, participantId, number };
   });
 }
@@ -49,7 +51,7 @@ export async function removePin(
   pinId: string,
 ): Promise<void> {
   const released = await inTransaction(deps.store, tenantId, (tx) =>
-    releasePin(tx, tenantId, { roomId, pinId, quarantineS: PIN_QUARANTINE_S }),
+    releasePin(tx, tenantId, { roomId, pinId, quarantineS: PIN_QUARANTINE_SECONDS }),
   );
   if (!released) throw noSuchPin();
 }
@@ -62,8 +64,8 @@ export async function rotatePins(
 ): Promise<{ pin: string; hostPin: string; room: RoomRow }> {
   return inTransaction(deps.store, tenantId, async (tx) => {
     const room = await activeRoom(tx, tenantId, roomId);
-    await releaseRoomPins(tx, tenantId, roomId, PIN_QUARANTINE_S);
-    const [participant, host] = await takePins(deps, tx, tenantId, { roomId, number: room.number }, [
+    await releaseRoomPins(tx, tenantId, roomId, PIN_QUARANTINE_SECONDS);
+    const [participant, host] = await allocatePins(deps, tx, tenantId, { roomId, number: room.number }, [
       { role: 'participant' },
       { role: 'host' },
     ]);

@@ -1,7 +1,7 @@
 import { drawPin, choosePinLength } from '@partyline/domain/pin';
 import type { RandomInt } from '@partyline/domain/clock';
-import { claimPin, countPins } from '@partyline/store/rooms/rooms';
-import type { Role } from '@partyline/store/sessions/session-lock';
+import { claimPin, countPins } from '@partyline/store/pins/pins';
+import type { Role } from '@partyline/store/legs/legs';
 import type { Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 import type { PinVault } from './pin-vault.ts';
@@ -10,13 +10,13 @@ import type { PinVault } from './pin-vault.ts';
 export type PinDeps = Pick<Deps, 'ids'> & { readonly pins: PinVault; readonly random: RandomInt };
 
 /** Draws before another digit is tried; at a full half of all PINs of a length, twelve misses are one in four thousand. */
-const DRAWS = 12;
+const MAX_DRAWS_PER_LENGTH = 12;
 
 /**
  * Draws PINs until one is free on the number, and takes it for a room: one for each of `people`, in their order. Long enough for as many as the number then
  * holds (domain/pin.ts).
  */
-export async function takePins(
+export async function allocatePins(
   deps: PinDeps,
   tx: Tx,
   tenantId: string,
@@ -36,7 +36,7 @@ export async function takePins(
           ...at,
           ...person,
           lookup: deps.pins.lookup(pin),
-          sealed: deps.pins.seal(pin, id),
+          sealed: deps.pins.encrypt(pin, id),
           digits: pin.length,
         })
       ) {
@@ -44,7 +44,7 @@ export async function takePins(
         break;
       }
       misses += 1;
-      if (misses % DRAWS === 0) length += 1;
+      if (misses % MAX_DRAWS_PER_LENGTH === 0) length += 1;
     }
   }
   return taken;

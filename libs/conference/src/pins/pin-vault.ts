@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
-import { deriveKey, seal, unseal } from '../crypto/aead.ts';
+import { deriveKey, encrypt, decrypt } from '../crypto/aead.ts';
 
 /** PINs as they are kept: a keyed hash to find one by, a ciphertext to show it to its tenant again. Neither is of use without the key. */
 export interface PinVault {
   lookup(pin: string): Buffer;
   /** Bound to its row, so that a ciphertext moved to another row does not open. */
-  seal(pin: string, pinId: string): Buffer;
+  encrypt(pin: string, pinId: string): Buffer;
   /** Throws when the key or the row is not the one that it was sealed with. */
-  open(sealed: Uint8Array, pinId: string): string;
+  decrypt(sealed: Uint8Array, pinId: string): string;
 }
 
 /** @param key 32 random bytes, the same in every process; who has it can read every PIN */
@@ -18,7 +18,7 @@ export function openPinVault(key: Buffer): PinVault {
   const sealKey = deriveKey(key, 'pin-seal');
   return {
     lookup: (pin) => createHmac('sha256', hashKey).update(pin).digest(),
-    seal: (pin, pinId) => seal(sealKey, pin, pinId),
-    open: (sealed, pinId) => unseal(sealKey, sealed, pinId),
+    encrypt: (pin, pinId) => encrypt(sealKey, pin, pinId),
+    decrypt: (sealed, pinId) => decrypt(sealKey, sealed, pinId),
   };
 }

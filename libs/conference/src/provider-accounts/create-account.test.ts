@@ -5,10 +5,10 @@ import { vendorAccount } from '@partyline/dev/stack/service-environment';
 import { dropOldCredentials } from '@partyline/store/provider-accounts/provider-accounts';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { changeNumber, createNumber, removeNumber } from '../numbers/change-number.ts';
-import { createAccount, deleteAccount, MOST_ACCOUNTS, rotateAccount, verifyAccount } from './create-account.ts';
+import { createAccount, deleteAccount, MAX_PROVIDER_ACCOUNTS, rotateAccount, verifyAccount } from './create-account.ts';
 import { deleteTenant } from '../tenants/delete-tenant.ts';
 import { dialOut, requestDialOut } from '../legs/dial-out.ts';
-import { endRoom } from '../sessions/end-session.ts';
+import { endRoom } from '../rooms/end-room.ts';
 import { suspendTenant } from '../tenants/suspend-tenant.ts';
 import {
   alterRows,
@@ -209,7 +209,7 @@ describe('a rotation', () => {
         60,
       );
       expect([row.version, row.old_until !== null]).toEqual([2, true]);
-      return openRoom(world, { on: { number } });
+      return openRoom(world, { numberWanted: { number } });
     })();
     expect(await taken(world, id, before, fresh)).toEqual([true, true, true, true]);
     // Under load: a caller, a browser and the vendor's events while half of them are signed with either.
@@ -305,7 +305,7 @@ describe('an account', () => {
     const used = () => deleteAccount(world, world.tenantId, id);
     await expect(used()).rejects.toMatchObject({ verdict: { reason: 'provider-account-in-use' } });
     // Somebody who is asked for a PIN is nobody's yet.
-    const meeting = await openRoom(world, { on: { number } });
+    const meeting = await openRoom(world, { numberWanted: { number } });
     const { id: caller } = await stage.emulator.client.dial({ from: '+447700900001', to: number });
     await stage.emulator.client.awaitPrompt(caller);
     await expect(changeNumber(world, number, { account_id: null })).rejects.toMatchObject({
@@ -337,7 +337,7 @@ describe('an account', () => {
   it('of a suspended tenant hangs its legs up, and goes with it', async () => {
     const world = stage.worlds.unified;
     const { id, number, vendor } = await ownAccount(world);
-    const meeting = await openRoom(world, { on: { number } });
+    const meeting = await openRoom(world, { numberWanted: { number } });
     await callerIn(world, meeting, number);
     await suspendTenant(world, world.tenantId);
     await expect(deleteTenant(world, world.tenantId)).rejects.toMatchObject({
@@ -379,14 +379,14 @@ describe('an account', () => {
 
   it('is one of ten at most, however many are made at once', async () => {
     const world = stage.worlds.unified;
-    const vendors = Array.from({ length: MOST_ACCOUNTS + 1 }, () => createVendor());
+    const vendors = Array.from({ length: MAX_PROVIDER_ACCOUNTS + 1 }, () => createVendor());
     for (const vendor of vendors) await stage.emulator.client.addAccount(vendorAccount(vendor, []));
     const made = await Promise.allSettled(
       vendors.map((vendor) =>
         createAccount(world, world.tenantId, { label: 'One', ...credentialsOf('unified', vendor) }),
       ),
     );
-    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(MOST_ACCOUNTS);
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(MAX_PROVIDER_ACCOUNTS);
     expect(made.find((each) => each.status === 'rejected')?.reason).toMatchObject({
       verdict: { reason: 'too-many-provider-accounts' },
     });

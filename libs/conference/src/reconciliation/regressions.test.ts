@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { dialOut, requestDialOut } from '../legs/dial-out.ts';
-import { endRoom, endSession } from '../sessions/end-session.ts';
+import { endSession } from '../sessions/end-session.ts';
+import { endRoom } from '../rooms/end-room.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import { reconcile } from './reconcile.ts';

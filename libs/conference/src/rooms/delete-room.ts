@@ -1,8 +1,10 @@
+import { newestSession } from '@partyline/store/sessions/sessions';
 import { VerdictError } from '@partyline/domain/verdict';
-import { hideRoom, newestSession } from '@partyline/store/rooms/rooms';
+import { hideRoom } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { endRoom, endSession, type Ending } from '../sessions/end-session.ts';
+import { endSession, type Ending } from '../sessions/end-session.ts';
+import { endRoom } from './end-room.ts';
 
 /** Ends a room, unless it has ended, and takes it off its tenant's lists; it stays readable, since its ledger is the proof of its hang-ups. Throws 404. */
 export async function deleteRoom(

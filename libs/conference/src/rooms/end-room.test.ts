@@ -2,7 +2,8 @@ import { closeRoom } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { dialOut, requestDialOut } from '../legs/dial-out.ts';
-import { endRoom, endSession } from '../sessions/end-session.ts';
+import { endSession } from '../sessions/end-session.ts';
+import { endRoom } from './end-room.ts';
 import { issueToken } from '../participants/issue-token.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import {

@@ -1,9 +1,10 @@
+import { lastUse } from '@partyline/store/sessions/sessions';
 import { computeExpiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
-import { lastUse, lockRoom, setLookAt } from '@partyline/store/rooms/rooms';
+import { lockRoom, setLookAt } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { endRoom } from '../sessions/end-session.ts';
+import { endRoom } from './end-room.ts';
 
 /**
  * Ends a room whose time has come: its `expiresAt`, or so many days since its last session. Else notes when to look again; a room with a running session is not

@@ -1,4 +1,4 @@
-import { insertLeg } from '@partyline/store/sessions/session-lock';
+import { insertLeg } from '@partyline/store/legs/legs';
 import { inTransaction } from '@partyline/store/database/store';
 import type { QueryConfig, QueryResult } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';

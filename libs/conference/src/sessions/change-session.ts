@@ -1,14 +1,8 @@
 import type { JobName, JobPayload } from '@partyline/jobs/catalogue';
-import { appendEvents, type NewEvent } from '@partyline/store/legs/observations';
+import { appendEvents, type NewEvent } from '@partyline/store/events/append-events';
+import { saveLegs, type LegRow } from '@partyline/store/legs/legs';
 import { inTurn } from '@partyline/store/database/keyed-mutex';
-import {
-  lockSession,
-  saveLegs,
-  saveSession,
-  type LegRow,
-  type NamedLegs,
-  type SessionView,
-} from '@partyline/store/sessions/session-lock';
+import { lockSession, saveSession, type NamedLegs, type SessionView } from '@partyline/store/sessions/session-lock';
 import { inTransaction, type Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 import { reportConfirmed } from './record-hang-up-latency.ts';

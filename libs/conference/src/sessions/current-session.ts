@@ -1,5 +1,6 @@
+import { insertSession, newestSession } from '@partyline/store/sessions/sessions';
 import { canJoin } from '@partyline/domain/session';
-import { insertSession, lockRoom, newestSession } from '@partyline/store/rooms/rooms';
+import { lockRoom } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
 import { lockSession } from '@partyline/store/sessions/session-lock';
 import type { Deps } from '../deps.ts';

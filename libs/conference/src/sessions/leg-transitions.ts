@@ -1,7 +1,7 @@
 import { isClosed, legMachine, type LegEvent } from '@partyline/domain/leg';
 import { nextState } from '@partyline/domain/machine';
 import type { Verdict } from '@partyline/domain/verdict';
-import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
 
 /**
  * Moves a leg by its table and stamps when; `false` when the table ignores the event. The only writer of a leg's state in TypeScript;

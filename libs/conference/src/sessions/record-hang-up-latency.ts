@@ -1,4 +1,4 @@
-import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
 import type { Deps } from '../deps.ts';
 import { wasNeverMade } from './leg-transitions.ts';
 

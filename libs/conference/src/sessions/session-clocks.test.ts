@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { currentSession } from './current-session.ts';
-import { endRoom } from './end-session.ts';
+import { endRoom } from '../rooms/end-room.ts';
 import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { issueToken } from '../participants/issue-token.ts';
 import {

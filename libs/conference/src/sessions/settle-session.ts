@@ -1,9 +1,10 @@
+import type { LegRow } from '@partyline/store/legs/legs';
 import { isUp } from '@partyline/domain/leg';
 import { nextState } from '@partyline/domain/machine';
 import { canJoin, sessionMachine, type EndReason, type SessionEvent } from '@partyline/domain/session';
 import { updateClockMarks, findNextDeadline, countPresence } from '@partyline/domain/session-clock';
 import { verdict } from '@partyline/domain/verdict';
-import type { LegRow, SessionView } from '@partyline/store/sessions/session-lock';
+import type { SessionView } from '@partyline/store/sessions/session-lock';
 import { endLeg, requestHangUp, wasNeverMade } from './leg-transitions.ts';
 
 function moveSession({ session, now }: SessionView, event: SessionEvent): boolean {

@@ -1,6 +1,6 @@
 import { createRoom } from '@partyline/conference/rooms/create-room';
 import { requestDialOut } from '@partyline/conference/legs/dial-out';
-import { endRoom } from '@partyline/conference/sessions/end-session';
+import { endRoom } from '@partyline/conference/rooms/end-room';
 import { Oracle } from './oracle.ts';
 import { ALL_SWEEPS } from './run.ts';
 import { System, type ApiDeps } from './system.ts';
@@ -77,7 +77,7 @@ export async function tellStory(
         empty_s: 60,
         host_left_s: null,
       }),
-    ({ room, first, pin }) => {
+    ({ room, firstSession: first, pin }) => {
       const { media, sessionId } = first!;
       system.video.join(media.mediaSessionId, media.token);
       system.voice.comeIn({

@@ -1,7 +1,7 @@
 import { writeConnectionData } from '@partyline/conference/legs/connection-data';
 import { createRoom, type CreatedRoom } from '@partyline/conference/rooms/create-room';
 import { requestDialOut } from '@partyline/conference/legs/dial-out';
-import { endRoom } from '@partyline/conference/sessions/end-session';
+import { endRoom } from '@partyline/conference/rooms/end-room';
 import { issueToken } from '@partyline/conference/participants/issue-token';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Random } from './random.ts';
@@ -134,7 +134,7 @@ export class World {
         createRoom(deps, tenantId, {
           name: 'Room',
           hostName: 'Host',
-          on: { number: NUMBER },
+          numberWanted: { number: NUMBER },
           bridge,
           max_participants: random.chance(0.03) ? 3 : 20,
           ...clocks,
@@ -144,7 +144,7 @@ export class World {
         const meeting: Meeting = {
           tenantId,
           roomId: made.room.id,
-          sessionId: made.first!.sessionId,
+          sessionId: made.firstSession!.sessionId,
           createdAt: made.room.created_at.getTime(),
           maxDurationS: deadlineS,
           ending,
@@ -236,7 +236,7 @@ export class World {
         });
       } else this.#leaveAt(meeting, leave, () => this.#system.video.leave(connection));
     };
-    const { mediaSessionId, token } = made.first!.media;
+    const { mediaSessionId, token } = made.firstSession!.media;
     if (whose === 'first') join(mediaSessionId, token);
     else if (whose === 'given')
       join(mediaSessionId, writeConnectionData({ participant: `part_guest_${(this.#guests += 1)}` }));
