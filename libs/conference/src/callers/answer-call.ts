@@ -1,63 +1,13 @@
-import { createHash } from 'node:crypto';
+import type { UsedToken } from '@partyline/store/callers/webhook-tokens';
 import type { VoiceAnswer } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
-import {
-  answerCaller,
-  answerOwnLeg,
-  type FreshIds,
-  type Seat,
-  type UsedToken,
-} from '@partyline/store/callers/voice-webhooks';
-import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
-import type { Deps, WebhookUrls } from '../deps.ts';
+import { answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webhooks';
+import type { Deps } from '../deps.ts';
+import { BRIDGE_HEADER, bridgeTokenHash } from '../legs/bridge-token.ts';
+import { askForPin, freshIds, sayAndLetGo, takeSeat } from './call-steps.ts';
 import { phrase } from '../prompts.ts';
 import { replayedWebhook } from '../errors.ts';
 import { sendSettle } from '../sessions/enqueue-settle.ts';
-
-/** The header in which a bridge leg shows its one-time token. The vendor adds headers of its own; those prove nothing and are not read. */
-export const BRIDGE_HEADER = 'X-Partyline-Leg';
-
-/** Seconds without a key after which what was keyed is taken. */
-const KEY_TIMEOUT_S = 5;
-
-export const bridgeTokenHash = (token: string): Buffer => createHash('sha256').update(token).digest();
-
-/** Asks for the PIN, while the text is spoken or (without `bargeIn`) after it; `tryNo` goes into the reply's address, so that a repeated webhook is told from another try. */
-export const askForPin = (
-  webhooks: WebhookUrls,
-  language: string,
-  legId: string,
-  tryNo: number,
-  text: string,
-  bargeIn = true,
-): CallPlan => [
-  { do: 'say', text, language, bargeIn },
-  { do: 'ask-digits', maxDigits: PIN_MAX_LENGTH, timeoutS: KEY_TIMEOUT_S, replyUrl: webhooks.digits(legId, tryNo) },
-];
-
-/** Ids for what seating a caller may have to make. */
-export const freshIds = ({ ids }: Pick<Deps, 'ids'>): FreshIds => ({
-  sessionId: ids.next('ses'),
-  conversation: ids.next('conv'),
-  participantId: ids.next('part'),
-});
-
-/** Into the conference. Who is held there is told to wait, hears the operator's music, and gets in with the first who is not held: a host, or the bridge to one. */
-export async function takeSeat(
-  deps: Pick<Deps, 'jobs' | 'report'>,
-  webhooks: WebhookUrls,
-  legId: string,
-  language: string,
-  seat: Seat,
-): Promise<CallPlan> {
-  await sendSettle(deps, seat.tenant_id, seat.session_id);
-  return [
-    { do: 'say', text: phrase(language, seat.waits ? 'waiting' : 'joining'), language },
-    { do: 'join', conversation: seat.conversation, eventUrl: webhooks.events(legId), startOnEnter: !seat.waits },
-  ];
-}
-
-export const sayAndLetGo = (language: string, text: string): CallPlan => [{ do: 'say', text, language }];
 
 /**
  * A call came in and asks what to do: a caller is asked for a PIN, or joins the room that the number leads to; our own bridge leg joins its conference. One round trip to Postgres;

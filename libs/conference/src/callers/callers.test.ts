@@ -3,7 +3,8 @@ import type { Callback } from '@partyline/provider-contract/callback';
 import { listOwed } from '@partyline/store/reconciliation/due-work';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { submitPin } from './submit-pin.ts';
-import { answerCall, BRIDGE_HEADER } from './answer-call.ts';
+import { answerCall } from './answer-call.ts';
+import { BRIDGE_HEADER } from '../legs/bridge-token.ts';
 import { endSession } from '../sessions/end-session.ts';
 import {
   callIn,

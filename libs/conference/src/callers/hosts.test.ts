@@ -253,7 +253,10 @@ describe('somebody who is sent out', () => {
     await hangUpLeg(world, meeting.tenantId, back.id);
     await untilLegs(stage, meeting, 'webrtc', ['ended', 'ended']);
     expect((await readSession(stage, meeting)).state).toBe('live');
-    expect((await readLegs(stage, meeting, 'inbound'))[0]).toMatchObject({ state: 'joined', hangup_requested_at: null });
+    expect((await readLegs(stage, meeting, 'inbound'))[0]).toMatchObject({
+      state: 'joined',
+      hangup_requested_at: null,
+    });
   });
 });
 

@@ -1,8 +1,9 @@
+import type { UsedToken } from '@partyline/store/callers/webhook-tokens';
 import { isPinShaped } from '@partyline/domain/pin';
 import type { VoiceInput } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
-import { admitCaller, type UsedToken } from '@partyline/store/callers/voice-webhooks';
-import { askForPin, freshIds, sayAndLetGo, takeSeat } from './answer-call.ts';
+import { admitCaller } from '@partyline/store/callers/voice-webhooks';
+import { askForPin, freshIds, sayAndLetGo, takeSeat } from './call-steps.ts';
 import type { Deps } from '../deps.ts';
 import type { PinVault } from '../pins/pin-vault.ts';
 import { phrase } from '../prompts.ts';

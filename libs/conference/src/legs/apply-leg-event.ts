@@ -1,9 +1,9 @@
 import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { findLegOfCall } from '@partyline/store/sessions/find-owner';
-import { lockLeg, saveLegs, type LegRow } from '@partyline/store/sessions/session-lock';
+import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
+import { useToken, type UsedToken } from '@partyline/store/callers/webhook-tokens';
 import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/database/store';
-import { useToken, type UsedToken } from '@partyline/store/callers/voice-webhooks';
 import { verdict } from '@partyline/domain/verdict';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';

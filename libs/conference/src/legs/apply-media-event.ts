@@ -1,9 +1,10 @@
 import type { MediaEvent } from '@partyline/provider-contract/provider-event';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { ownerOfMedia } from '@partyline/store/sessions/find-owner';
-import type { LegRow, SessionView } from '@partyline/store/sessions/session-lock';
+import type { SessionView } from '@partyline/store/sessions/session-lock';
 import type { Tx } from '@partyline/store/database/store';
-import { useToken } from '@partyline/store/callers/voice-webhooks';
+import type { LegRow } from '@partyline/store/legs/legs';
+import { useToken } from '@partyline/store/callers/webhook-tokens';
 import { isUp } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { accountOf, type Source } from './apply-leg-event.ts';

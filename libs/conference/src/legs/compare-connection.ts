@@ -1,4 +1,4 @@
-import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
 import { applySessionEvent } from './apply-media-event.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';

@@ -3,18 +3,18 @@ import { canJoin } from '@partyline/domain/session';
 import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { readDialPolicy } from '@partyline/store/limits/dial-policy';
-import { insertParticipant } from '@partyline/store/rooms/rooms';
-import { insertLeg, type Role } from '@partyline/store/sessions/session-lock';
+import { insertParticipant } from '@partyline/store/participants/participants';
+import { insertLeg, type Role } from '@partyline/store/legs/legs';
 import { sessionOfLeg } from '@partyline/store/sessions/sessions';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { checkDestination } from '../limits/check-destination.ts';
 import { currentSession } from '../sessions/current-session.ts';
 import type { Deps } from '../deps.ts';
-import { keepLimit } from '../limits/enforce-limit.ts';
-import { keepMeters } from '../limits/enforce-fraud-limits.ts';
-import { keepSpend } from '../limits/enforce-spend.ts';
-import { comeAgainMs } from '../providers/rate-limit-providers.ts';
+import { enforceLimit } from '../limits/enforce-limit.ts';
+import { enforceFraudLimits } from '../limits/enforce-fraud-limits.ts';
+import { enforceSpend } from '../limits/enforce-spend.ts';
+import { rateLimitRetryMs } from '../providers/rate-limit-providers.ts';
 import { roomEnded, roomFull } from '../errors.ts';
 import { isFull, mayDial } from '../sessions/settle-session.ts';
 import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
@@ -60,10 +60,10 @@ export async function requestDialOut(
       deadline_at: sessionDeadline(view),
     });
     view.legs.push(leg);
-    await keepLimit(tx, tenantId, 'live-legs');
-    await keepLimit(tx, tenantId, 'dial-outs');
-    await keepSpend(tx, tenantId, { roomId, direction: 'outbound', number: phone });
-    await keepMeters(tx, tenantId, { remote: phone, sessionId, own: policy.fraudLimits, now: view.now }, tell);
+    await enforceLimit(tx, tenantId, 'live-legs');
+    await enforceLimit(tx, tenantId, 'dial-outs');
+    await enforceSpend(tx, tenantId, { roomId, direction: 'outbound', number: phone });
+    await enforceFraudLimits(tx, tenantId, { remote: phone, sessionId, own: policy.fraudLimits, now: view.now }, tell);
     return leg.id;
   });
   if (made === null) throw roomEnded();
@@ -128,7 +128,7 @@ export async function dialOut(
   } catch (error) {
     // What failed after the vendor was asked and is none of its answers (the row could not be written) leaves a call that may ring.
     const failure = error instanceof ProviderError ? error.failure : armed ? 'unknown' : 'busy';
-    const againMs = comeAgainMs(error);
+    const againMs = rateLimitRetryMs(error);
     if (againMs === null)
       deps.report.warn('a phone could not be rung', {
         tenantId,

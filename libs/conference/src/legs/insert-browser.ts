@@ -1,7 +1,8 @@
+import { insertLeg, type LegRow } from '@partyline/store/legs/legs';
 import { isUp } from '@partyline/domain/leg';
 import { holdLimit } from '@partyline/store/limits/limits';
 import { findPerson } from '@partyline/store/participants/participants';
-import { insertLeg, type LegRow, type SessionView } from '@partyline/store/sessions/session-lock';
+import { type SessionView } from '@partyline/store/sessions/session-lock';
 import type { Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 import { requestHangUp } from '../sessions/leg-transitions.ts';

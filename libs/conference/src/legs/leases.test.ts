@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
-import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { callIn, openRoom, readLegs, untilLegs, upAtVendor, type Meeting } from '../testing/meeting.ts';

@@ -1,11 +1,12 @@
 import { verdict, VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import { insertLeg } from '@partyline/store/sessions/session-lock';
+import { insertLeg } from '@partyline/store/legs/legs';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
-import { BRIDGE_HEADER, bridgeTokenHash } from '../callers/answer-call.ts';
+import { BRIDGE_HEADER, bridgeTokenHash } from './bridge-token.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
-import type { Deps, Providers } from '../deps.ts';
+import type { Deps } from '../deps.ts';
+import { openMediaSession } from './open-media-session.ts';
 import { wantsBridge } from '../sessions/settle-session.ts';
 import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
@@ -83,21 +84,4 @@ export async function openBridge(
     });
     return 'refused';
   }
-}
-
-/** Opens the video session of a session that a caller began, at the session's own account. Of two at once one stays; the other is empty and costs nothing. */
-export async function openMediaSession(
-  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
-  media: Providers['media'],
-  tenantId: string,
-  sessionId: string,
-): Promise<string | null> {
-  const { mediaSessionId } = await media.openSession();
-  const changed = await changeSession(
-    deps,
-    tenantId,
-    sessionId,
-    (view) => (view.session.media_session_id ??= mediaSessionId),
-  );
-  return changed?.result ?? null;
 }
