@@ -537,13 +537,26 @@ DECLARE
   v_tenant_currency text := COALESCE(p_cdr.tenant_currency, '');
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended(format('sums %s %s', v_part, p_cdr.tenant_id), 0));
+
   INSERT INTO month_sum AS s (tenant_id, month, part, currency, tenant_currency, seconds, micro, tenant_micro)
-  VALUES (p_cdr.tenant_id, date_trunc('month', p_cdr.ended_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', v_part, p_cdr.currency, v_tenant_currency, v_seconds, v_micro, v_tenant_micro)
-  ON CONFLICT (tenant_id, month, part, currency, tenant_currency) DO UPDATE SET seconds = s.seconds + EXCLUDED.seconds, micro = s.micro + EXCLUDED.micro, tenant_micro = s.tenant_micro + EXCLUDED.tenant_micro;
+  VALUES (
+    p_cdr.tenant_id, date_trunc('month', p_cdr.ended_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', v_part,
+    p_cdr.currency, v_tenant_currency, v_seconds, v_micro, v_tenant_micro
+  )
+  ON CONFLICT (tenant_id, month, part, currency, tenant_currency) DO UPDATE
+  SET seconds = s.seconds + EXCLUDED.seconds,
+    micro = s.micro + EXCLUDED.micro,
+    tenant_micro = s.tenant_micro + EXCLUDED.tenant_micro;
+
   IF p_cdr.room_id IS NOT NULL THEN
     INSERT INTO room_sum AS s (tenant_id, room_id, currency, tenant_currency, seconds, micro, tenant_micro)
-    VALUES (p_cdr.tenant_id, p_cdr.room_id, p_cdr.currency, v_tenant_currency, v_seconds, v_micro, v_tenant_micro)
-    ON CONFLICT (tenant_id, room_id, currency, tenant_currency) DO UPDATE SET seconds = s.seconds + EXCLUDED.seconds, micro = s.micro + EXCLUDED.micro, tenant_micro = s.tenant_micro + EXCLUDED.tenant_micro;
+    VALUES (
+      p_cdr.tenant_id, p_cdr.room_id, p_cdr.currency, v_tenant_currency, v_seconds, v_micro, v_tenant_micro
+    )
+    ON CONFLICT (tenant_id, room_id, currency, tenant_currency) DO UPDATE
+    SET seconds = s.seconds + EXCLUDED.seconds,
+      micro = s.micro + EXCLUDED.micro,
+      tenant_micro = s.tenant_micro + EXCLUDED.tenant_micro;
   END IF;
 END $function$;
 CREATE OR REPLACE FUNCTION public.admit_caller(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_call text, p_try integer, p_lookup bytea, p_session text, p_conversation text, p_participant text, p_account text)
@@ -556,47 +569,97 @@ AS $function$
 DECLARE
   v_leg leg;
   v_pin pin;
-  v_seat record;
-  v_language text;
+  v_admission record;
   v_outcome text;
 BEGIN
-  INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
-  IF NOT FOUND THEN RETURN QUERY SELECT 'replayed', 'en-US', 0, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
+  language := 'en-US';
+  tries := 0;
+  waits := false;
 
-  SELECT * INTO v_leg FROM leg l WHERE l.id = p_leg AND l.voice_call_id = p_call AND l.kind = 'inbound' AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE;
-  IF NOT FOUND THEN RETURN QUERY SELECT 'unknown-call', 'en-US', 0, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
-  SELECT COALESCE((SELECT d.language FROM dial_in_number d WHERE d.e164 = v_leg.number), 'en-US') INTO v_language;
+  INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    outcome := 'replayed';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
+  SELECT *
+  INTO v_leg
+  FROM leg l
+  WHERE l.id = p_leg
+    AND l.voice_call_id = p_call
+    AND l.kind = 'inbound'
+    AND l.account_id IS NOT DISTINCT FROM p_account
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    outcome := 'unknown-call';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  language := COALESCE((SELECT d.language FROM dial_in_number d WHERE d.e164 = v_leg.number), 'en-US');
+  tries := v_leg.tries;
 
   IF p_try <= v_leg.tries THEN
-    -- The same webhook again (its answer was lost): the same answer again, unless the call is to end by now.
-    RETURN QUERY SELECT CASE WHEN v_leg.last_outcome = 'admitted' AND (v_leg.state IN ('ending', 'ended') OR s.state NOT IN ('open', 'live')) THEN 'hang-up' ELSE v_leg.last_outcome END,
-      v_language, v_leg.tries, v_leg.tenant_id, v_leg.session_id, s.conversation, COALESCE(waits_for_host(r, s.id, v_leg.role), false)
-    FROM (SELECT 1) AS this LEFT JOIN session s ON s.id = v_leg.session_id LEFT JOIN room r ON r.id = s.room_id; RETURN;
+    -- A repeated webhook: the same answer, unless the call is to end by now.
+    RETURN QUERY
+      SELECT
+        CASE
+          WHEN v_leg.last_outcome = 'admitted'
+            AND (v_leg.state IN ('ending', 'ended') OR s.state NOT IN ('open', 'live')) THEN 'hang-up'
+          ELSE v_leg.last_outcome
+        END,
+        language, v_leg.tries, v_leg.tenant_id, v_leg.session_id, s.conversation,
+        COALESCE(waits_for_host(r, s.id, v_leg.role), false)
+      FROM (SELECT 1) AS one_row
+      LEFT JOIN session s ON s.id = v_leg.session_id
+      LEFT JOIN room r ON r.id = s.room_id;
+    RETURN;
   END IF;
   IF v_leg.session_id IS NOT NULL OR v_leg.state IN ('ending', 'ended') THEN
-    RETURN QUERY SELECT 'hang-up', v_language, v_leg.tries, NULL::text, NULL::text, NULL::text, false; RETURN;
+    outcome := 'hang-up';
+    RETURN NEXT;
+    RETURN;
   END IF;
+  tries := v_leg.tries + 1;
 
-  -- The tenant comes from the PIN's row, never from the caller.
-  SELECT p.* INTO v_pin FROM pin p WHERE p.number = v_leg.number AND p.lookup = p_lookup AND p.quarantined_until IS NULL;
+  -- The tenant comes from the row of the PIN, never from the caller.
+  SELECT p.*
+  INTO v_pin
+  FROM pin p
+  WHERE p.number = v_leg.number AND p.lookup = p_lookup AND p.quarantined_until IS NULL;
   IF FOUND THEN
-    SELECT * INTO v_seat FROM admit_to_session(v_leg, v_pin.room_id, v_pin.role, v_pin.participant_id, p_session, p_conversation, p_participant);
-    IF v_seat.outcome <> 'no-room' THEN
-      RETURN QUERY SELECT v_seat.outcome, v_language, v_leg.tries + 1, v_seat.tenant_id, v_seat.session_id, v_seat.conversation, v_seat.waits; RETURN;
+    SELECT *
+    INTO v_admission
+    FROM admit_to_session(
+      v_leg, v_pin.room_id, v_pin.role, v_pin.participant_id, p_session, p_conversation, p_participant
+    );
+    IF v_admission.outcome <> 'no-room' THEN
+      outcome := v_admission.outcome;
+      tenant_id := v_admission.tenant_id;
+      session_id := v_admission.session_id;
+      conversation := v_admission.conversation;
+      waits := v_admission.waits;
+      RETURN NEXT;
+      RETURN;
     END IF;
   END IF;
 
-  v_outcome := CASE WHEN v_leg.tries + 1 >= max_pin_attempts(v_leg.slow) THEN 'refused' ELSE 'wrong-pin' END;
-  UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = v_outcome,
-    -- What cannot be a PIN is no guess.
-    last_wrong_pin_at = CASE WHEN p_lookup IS NULL THEN l.last_wrong_pin_at ELSE now() END, pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookup IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
-    state = CASE WHEN v_outcome = 'refused' THEN 'ending' WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END,
+  v_outcome := CASE WHEN tries >= max_pin_attempts(v_leg.slow) THEN 'refused' ELSE 'wrong-pin' END;
+  UPDATE leg l
+  SET tries = l.tries + 1,
+    version = l.version + 1,
+    last_outcome = v_outcome,
+    -- Digits that cannot be a PIN are not a guess.
+    last_wrong_pin_at = CASE WHEN p_lookup IS NULL THEN l.last_wrong_pin_at ELSE now() END,
+    pin_guess_odds = l.pin_guess_odds + CASE WHEN p_lookup IS NULL THEN 0 ELSE pin_guess_odds(l.number) END,
+    state = CASE WHEN v_outcome = 'refused' THEN 'ending' ELSE answered_state(l.state) END,
     answered_at = COALESCE(l.answered_at, now()),
     hangup_requested_at = CASE WHEN v_outcome = 'refused' THEN now() END,
     hangup_reason = CASE WHEN v_outcome = 'refused' THEN 'too-many-tries' END,
     deadline_at = now() + CASE WHEN v_outcome = 'refused' THEN goodbye_time() ELSE pin_entry_time(l.slow) END
   WHERE l.id = p_leg;
-  RETURN QUERY SELECT v_outcome, v_language, v_leg.tries + 1, NULL::text, NULL::text, NULL::text, false;
+  outcome := v_outcome;
+  RETURN NEXT;
 END $function$;
 ALTER FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION admit_caller(text,timestamp with time zone,text,text,integer,bytea,text,text,text,text) FROM PUBLIC;
@@ -608,52 +671,122 @@ AS $function$
 DECLARE
   v_room room;
   v_session session;
-  v_refusal text;
+  v_rejection text;
 BEGIN
-  -- A suspended tenant's room is no room: its PIN is wrong, as any other.
-  SELECT r.* INTO v_room FROM room r JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL WHERE r.id = p_room AND r.state = 'active';
-  IF v_room.starts_at > now() THEN v_refusal := 'not-open'; ELSIF v_room.ends_at <= now() THEN v_refusal := 'over'; END IF;
+  waits := false;
 
-  IF v_room.id IS NOT NULL AND v_refusal IS NULL THEN
+  -- The PIN of a suspended tenant's room counts as a wrong PIN.
+  SELECT r.*
+  INTO v_room
+  FROM room r
+  JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL
+  WHERE r.id = p_room AND r.state = 'active';
+  IF v_room.starts_at > now() THEN
+    v_rejection := 'not-open';
+  ELSIF v_room.ends_at <= now() THEN
+    v_rejection := 'over';
+  END IF;
+
+  IF v_room.id IS NOT NULL AND v_rejection IS NULL THEN
     LOOP
-      SELECT * INTO v_session FROM session s WHERE s.room_id = v_room.id AND s.state IN ('open', 'live') FOR NO KEY UPDATE;
+      SELECT *
+      INTO v_session
+      FROM session s
+      WHERE s.room_id = v_room.id AND s.state IN ('open', 'live')
+      FOR NO KEY UPDATE;
       EXIT WHEN FOUND;
-      -- The room's last session is over, and this caller opens the next, unless the room ended, or its tenant was suspended, while we waited for the session.
-      SELECT r.* INTO v_room FROM room r JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL WHERE r.id = v_room.id AND r.state = 'active' FOR SHARE OF r;
+      -- The last session is over and this caller opens the next one, unless the room ended or its
+      -- tenant was suspended while this transaction waited for the session.
+      SELECT r.*
+      INTO v_room
+      FROM room r
+      JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL
+      WHERE r.id = v_room.id AND r.state = 'active'
+      FOR SHARE OF r;
       EXIT WHEN NOT FOUND;
-      -- Two at once: the index lets one in, the other waits and finds it. Its clocks are settled as soon as the caller is in.
+      -- Of two concurrent callers, the index admits one; the other waits and finds its session.
       INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason, account_id)
-      VALUES (p_session, v_room.tenant_id, v_room.id, 'open', p_conversation, now() + make_interval(secs => v_room.max_duration_s), 'max-duration',
-        (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = v_room.number))
+      VALUES (
+        p_session, v_room.tenant_id, v_room.id, 'open', p_conversation,
+        now() + make_interval(secs => v_room.max_duration_s), 'max-duration',
+        (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = v_room.number)
+      )
       ON CONFLICT DO NOTHING;
     END LOOP;
   END IF;
-  -- A conference is at one account. That the number changed its account between the ringing and the PIN leaves the caller at one that the session is not at.
-  IF v_room.id IS NULL OR (v_refusal IS NULL AND v_session.account_id IS DISTINCT FROM p_leg.account_id) THEN RETURN QUERY SELECT 'no-room', NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
 
-  IF v_refusal IS NULL AND (SELECT count(*) FROM leg l WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge') >= v_room.max_participants THEN v_refusal := 'full'; END IF;
-  -- For the money nobody waits in a line: whoever comes while the last of it is there comes in, and is let go with the others.
-  IF v_refusal IS NULL AND EXISTS (SELECT FROM measure_spend(v_room.tenant_id, v_room.id, 'inbound', p_leg.number) AS m WHERE m.used + m.one_more > m.allowed) THEN v_refusal := 'spent'; END IF;
-  -- Last, for it is held until this is committed, and everybody of the tenant waits for it. Alone, since many are seated in one transaction (libs/store/src/database/batcher.ts).
-  IF v_refusal IS NULL AND (SELECT h.used >= h.allowed FROM lock_limit(v_room.tenant_id, 'live-legs', true) AS h) THEN v_refusal := 'at-limit'; END IF;
-  IF v_refusal IS NOT NULL THEN
-    -- Let go by the good-bye that is spoken now; hung up only if the call outlasts it.
-    UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = v_refusal, state = 'ending', hangup_requested_at = now(), hangup_reason = CASE v_refusal WHEN 'at-limit' THEN 'limit-live-legs' ELSE 'room-' || v_refusal END,
-      deadline_at = now() + goodbye_time() WHERE l.id = p_leg.id;
-    RETURN QUERY SELECT v_refusal, NULL::text, NULL::text, NULL::text, false; RETURN;
+  -- A conference is at one account. The number may have moved to another account since the call rang.
+  IF v_room.id IS NULL OR (v_rejection IS NULL AND v_session.account_id IS DISTINCT FROM p_leg.account_id) THEN
+    outcome := 'no-room';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
+  IF v_rejection IS NULL AND (
+    SELECT count(*)
+    FROM leg l
+    WHERE l.session_id = v_session.id AND l.state <> 'ended' AND l.kind <> 'bridge'
+  ) >= v_room.max_participants THEN
+    v_rejection := 'full';
+  END IF;
+  -- Without a lock: callers who pass while some budget is left are admitted, and ended with the session.
+  IF v_rejection IS NULL AND EXISTS (
+    SELECT
+    FROM measure_spend(v_room.tenant_id, v_room.id, 'inbound', p_leg.number) AS m
+    WHERE m.used + m.first_minute > m.allowed
+  ) THEN
+    v_rejection := 'spent';
+  END IF;
+  -- Last, because the whole tenant waits for this lock until the commit. Exclusive, because one
+  -- transaction admits many callers (libs/store/src/database/batcher.ts).
+  IF v_rejection IS NULL AND (
+    SELECT h.used >= h.allowed
+    FROM lock_limit(v_room.tenant_id, 'live-legs', true) AS h
+  ) THEN
+    v_rejection := 'at-limit';
+  END IF;
+
+  IF v_rejection IS NOT NULL THEN
+    -- The goodbye prompt ends the call; Partyline hangs up only if the call outlasts it.
+    UPDATE leg l
+    SET tries = l.tries + 1,
+      version = l.version + 1,
+      last_outcome = v_rejection,
+      state = 'ending',
+      hangup_requested_at = now(),
+      hangup_reason = CASE v_rejection WHEN 'at-limit' THEN 'limit-live-legs' ELSE 'room-' || v_rejection END,
+      deadline_at = now() + goodbye_time()
+    WHERE l.id = p_leg.id;
+    outcome := v_rejection;
+    RETURN NEXT;
+    RETURN;
   END IF;
 
   IF p_person IS NULL THEN
-    INSERT INTO participant (id, tenant_id, room_id, kind, name, role) VALUES (p_participant, v_room.tenant_id, v_room.id, 'caller', 'Caller', p_role);
+    INSERT INTO participant (id, tenant_id, room_id, kind, name, role)
+    VALUES (p_participant, v_room.tenant_id, v_room.id, 'caller', 'Caller', p_role);
   END IF;
-  UPDATE leg l SET tries = l.tries + 1, version = l.version + 1, last_outcome = 'admitted', answered_at = COALESCE(l.answered_at, now()),
-    state = CASE WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END,
-    tenant_id = v_room.tenant_id, session_id = v_session.id, participant_id = COALESCE(p_person, p_participant), role = p_role,
+  UPDATE leg l
+  SET tries = l.tries + 1,
+    version = l.version + 1,
+    last_outcome = 'admitted',
+    answered_at = COALESCE(l.answered_at, now()),
+    state = answered_state(l.state),
+    tenant_id = v_room.tenant_id,
+    session_id = v_session.id,
+    participant_id = COALESCE(p_person, p_participant),
+    role = p_role,
     deadline_at = LEAST(v_session.created_at + make_interval(secs => v_room.max_duration_s), v_room.ends_at)
   WHERE l.id = p_leg.id;
-  -- Whatever was heard of the leg before, the tenant hears of it now for the first time.
-  PERFORM mark_leg_answered(p_leg.id, v_session.id);
-  RETURN QUERY SELECT 'admitted', v_room.tenant_id, v_session.id, v_session.conversation, waits_for_host(v_room, v_session.id, p_role);
+  -- The leg had no tenant before: this is its first event.
+  PERFORM emit_leg_answered(p_leg.id, v_session.id);
+
+  outcome := 'admitted';
+  tenant_id := v_room.tenant_id;
+  session_id := v_session.id;
+  conversation := v_session.conversation;
+  waits := waits_for_host(v_room, v_session.id, p_role);
+  RETURN NEXT;
 END $function$;
 ALTER FUNCTION admit_to_session(leg,text,text,text,text,text,text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION admit_to_session(leg,text,text,text,text,text,text) FROM PUBLIC;
@@ -668,48 +801,111 @@ DECLARE
   v_leg leg;
   v_number dial_in_number;
   v_room room;
-  v_seat record;
+  v_admission record;
   v_guard text := 'ask';
 BEGIN
-  INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
-  IF NOT FOUND THEN RETURN QUERY SELECT 'replayed', NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
+  waits := false;
 
-  SELECT d.* INTO v_number FROM dial_in_number d WHERE d.e164 = p_number AND d.account_id IS NOT DISTINCT FROM p_account;
-  IF NOT FOUND THEN RETURN QUERY SELECT 'unknown-number', NULL::text, 'en-US', NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
+  INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    outcome := 'replayed';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
+  SELECT d.*
+  INTO v_number
+  FROM dial_in_number d
+  WHERE d.e164 = p_number AND d.account_id IS NOT DISTINCT FROM p_account;
+  IF NOT FOUND THEN
+    outcome := 'unknown-number';
+    language := 'en-US';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  language := v_number.language;
 
   IF v_number.dedicated_to IS NOT NULL THEN
-    SELECT r.* INTO v_room FROM room r JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL
+    SELECT r.*
+    INTO v_room
+    FROM room r
+    JOIN tenant t ON t.id = r.tenant_id AND t.suspended_at IS NULL
     WHERE r.number = p_number AND r.tenant_id = v_number.dedicated_to AND r.state = 'active' AND r.pinless;
   END IF;
-  IF v_room.id IS NULL THEN v_guard := guard_caller(v_number, p_remote, p_call); END IF;
-  IF v_guard IN ('busy', 'later') THEN RETURN QUERY SELECT v_guard, NULL::text, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
+  IF v_room.id IS NULL THEN
+    v_guard := guard_caller(v_number, p_remote, p_call);
+  END IF;
+  IF v_guard IN ('busy', 'later') THEN
+    outcome := v_guard;
+    RETURN NEXT;
+    RETURN;
+  END IF;
 
   INSERT INTO leg (id, kind, state, number, remote, voice_call_id, slow, known, deadline_at, account_id)
-  VALUES (p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard <> 'ask', v_guard = 'known', now() + pin_entry_time(v_guard <> 'ask'), p_account)
+  VALUES (
+    p_leg, 'inbound', 'ringing', p_number, p_remote, p_call, v_guard <> 'ask', v_guard = 'known',
+    now() + pin_entry_time(v_guard <> 'ask'), p_account
+  )
   ON CONFLICT (voice_call_id) DO NOTHING;
-  SELECT * INTO v_leg FROM leg l WHERE l.voice_call_id = p_call AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE;
-  -- The call is another account's.
-  IF NOT FOUND THEN RETURN QUERY SELECT 'unknown-number', NULL::text, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
+  SELECT *
+  INTO v_leg
+  FROM leg l
+  WHERE l.voice_call_id = p_call AND l.account_id IS NOT DISTINCT FROM p_account
+  FOR NO KEY UPDATE;
+  -- The call belongs to another account.
+  IF NOT FOUND THEN
+    outcome := 'unknown-number';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  leg_id := v_leg.id;
 
   IF v_room.id IS NOT NULL AND v_leg.last_outcome IS NOT NULL THEN
-    -- The same webhook again (its answer was lost): the same answer again, unless the call is to end by now.
-    RETURN QUERY SELECT CASE WHEN v_leg.last_outcome = 'admitted' AND (v_leg.state IN ('ending', 'ended') OR s.state IS NULL OR s.state NOT IN ('open', 'live')) THEN 'hang-up' ELSE v_leg.last_outcome END,
-      v_leg.id, v_number.language, v_leg.tenant_id, v_leg.session_id, s.conversation, waits_for_host(v_room, v_leg.session_id, v_leg.role)
-    FROM (SELECT 1) AS this LEFT JOIN session s ON s.id = v_leg.session_id; RETURN;
+    -- A repeated webhook: the same answer, unless the call is to end by now.
+    RETURN QUERY
+      SELECT
+        CASE
+          WHEN v_leg.last_outcome = 'admitted'
+            AND (v_leg.state IN ('ending', 'ended') OR s.state IS NULL OR s.state NOT IN ('open', 'live')) THEN 'hang-up'
+          ELSE v_leg.last_outcome
+        END,
+        v_leg.id, v_number.language, v_leg.tenant_id, v_leg.session_id, s.conversation,
+        waits_for_host(v_room, v_leg.session_id, v_leg.role)
+      FROM (SELECT 1) AS one_row
+      LEFT JOIN session s ON s.id = v_leg.session_id;
+    RETURN;
   END IF;
   IF v_leg.state IN ('ending', 'ended') THEN
-    RETURN QUERY SELECT 'hang-up', v_leg.id, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN;
+    outcome := 'hang-up';
+    RETURN NEXT;
+    RETURN;
   END IF;
+
   IF v_room.id IS NOT NULL AND v_leg.session_id IS NULL THEN
-    SELECT * INTO v_seat FROM admit_to_session(v_leg, v_room.id, 'participant', NULL, p_session, p_conversation, p_participant);
-    IF v_seat.outcome <> 'no-room' THEN
-      RETURN QUERY SELECT v_seat.outcome, v_leg.id, v_number.language, v_seat.tenant_id, v_seat.session_id, v_seat.conversation, v_seat.waits; RETURN;
+    SELECT *
+    INTO v_admission
+    FROM admit_to_session(v_leg, v_room.id, 'participant', NULL, p_session, p_conversation, p_participant);
+    IF v_admission.outcome <> 'no-room' THEN
+      outcome := v_admission.outcome;
+      tenant_id := v_admission.tenant_id;
+      session_id := v_admission.session_id;
+      conversation := v_admission.conversation;
+      waits := v_admission.waits;
+      RETURN NEXT;
+      RETURN;
     END IF;
-    -- It ended this moment. Nobody said that they may be asked for a PIN instead (see guard_caller).
-    UPDATE leg l SET version = l.version + 1, last_outcome = 'over', state = 'ending', hangup_requested_at = now(), hangup_reason = 'room-over', deadline_at = now() + goodbye_time() WHERE l.id = v_leg.id;
-    RETURN QUERY SELECT 'over', v_leg.id, v_number.language, NULL::text, NULL::text, NULL::text, false; RETURN;
+    -- The room ended just now. The caller is not asked for a PIN: guard_caller was not asked for that.
+    UPDATE leg l
+    SET version = l.version + 1, last_outcome = 'over', state = 'ending',
+      hangup_requested_at = now(), hangup_reason = 'room-over', deadline_at = now() + goodbye_time()
+    WHERE l.id = v_leg.id;
+    outcome := 'over';
+    RETURN NEXT;
+    RETURN;
   END IF;
-  RETURN QUERY SELECT CASE WHEN v_leg.slow THEN 'ask-slowly' ELSE 'ask' END, v_leg.id, v_number.language, NULL::text, NULL::text, NULL::text, false;
+
+  outcome := CASE WHEN v_leg.slow THEN 'ask-slowly' ELSE 'ask' END;
+  RETURN NEXT;
 END $function$;
 ALTER FUNCTION answer_caller(text,timestamp with time zone,text,text,text,text,text,text,text,text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION answer_caller(text,timestamp with time zone,text,text,text,text,text,text,text,text) FROM PUBLIC;
@@ -725,50 +921,135 @@ DECLARE
   v_leg leg;
   v_session session;
 BEGIN
-  INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
-  IF NOT FOUND THEN RETURN QUERY SELECT 'replayed', NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
+  waits := false;
 
-  -- Session before leg, as everywhere: one order of locks.
-  SELECT s.* INTO v_session FROM leg l JOIN session s ON s.id = l.session_id
-  WHERE ((p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge') OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound'))
-    AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE OF s;
+  INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    outcome := 'replayed';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
+  SELECT s.*
+  INTO v_session
+  FROM leg l
+  JOIN session s ON s.id = l.session_id
+  WHERE (
+      (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge')
+      OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound')
+    )
+    AND l.account_id IS NOT DISTINCT FROM p_account
+  FOR NO KEY UPDATE OF s;
   IF FOUND THEN
-    SELECT l.* INTO v_leg FROM leg l
-    WHERE (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge') OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound') FOR NO KEY UPDATE;
+    SELECT l.*
+    INTO v_leg
+    FROM leg l
+    WHERE (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge')
+      OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound')
+    FOR NO KEY UPDATE;
   END IF;
-  -- A token is good for one call; another call that shows it is nobody of ours.
+  -- A token is valid for one call. Another call that presents it is unknown.
   IF v_leg.id IS NULL OR (v_leg.voice_call_id IS NOT NULL AND v_leg.voice_call_id <> p_call) THEN
-    RETURN QUERY SELECT 'unknown-leg', NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, false; RETURN;
+    outcome := 'unknown-leg';
+    RETURN NEXT;
+    RETURN;
   END IF;
+  tenant_id := v_leg.tenant_id;
+  session_id := v_leg.session_id;
+  leg_id := v_leg.id;
+  kind := v_leg.kind;
 
   IF v_leg.state IN ('ending', 'ended') OR v_session.state NOT IN ('open', 'live') THEN
-    -- Asked (again) at once: what was asked before could not name this call.
-    UPDATE leg l SET voice_call_id = p_call, version = l.version + 1, hangup_attempted_at = NULL WHERE l.id = v_leg.id AND l.voice_call_id IS NULL;
-    RETURN QUERY SELECT 'hang-up', v_leg.tenant_id, v_leg.session_id, NULL::text, v_leg.id, v_leg.kind, false; RETURN;
+    -- Due for a hang-up attempt at once: earlier attempts had no call id to name.
+    UPDATE leg l
+    SET voice_call_id = p_call, version = l.version + 1, hangup_attempted_at = NULL
+    WHERE l.id = v_leg.id AND l.voice_call_id IS NULL;
+    outcome := 'hang-up';
+    RETURN NEXT;
+    RETURN;
   END IF;
 
-  UPDATE leg l SET voice_call_id = p_call, version = l.version + 1, answered_at = COALESCE(l.answered_at, now()),
-    state = CASE WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END
+  UPDATE leg l
+  SET voice_call_id = p_call,
+    version = l.version + 1,
+    answered_at = COALESCE(l.answered_at, now()),
+    state = answered_state(l.state)
   WHERE l.id = v_leg.id;
-  IF v_leg.state IN ('requested', 'dialling', 'ringing') THEN PERFORM mark_leg_answered(v_leg.id, v_session.id);
-  ELSE UPDATE session s SET settle_due_at = now(), version = s.version + 1 WHERE s.id = v_session.id; END IF;
-  RETURN QUERY SELECT 'join', v_leg.tenant_id, v_leg.session_id, v_session.conversation, v_leg.id, v_leg.kind,
-    v_leg.kind = 'outbound' AND (SELECT waits_for_host(r, v_session.id, v_leg.role) FROM room r WHERE r.id = v_session.room_id);
+  IF v_leg.state = answered_state(v_leg.state) THEN
+    UPDATE session s SET settle_due_at = now(), version = s.version + 1 WHERE s.id = v_session.id;
+  ELSE
+    PERFORM emit_leg_answered(v_leg.id, v_session.id);
+  END IF;
+
+  outcome := 'join';
+  conversation := v_session.conversation;
+  waits := v_leg.kind = 'outbound' AND (
+    SELECT waits_for_host(r, v_session.id, v_leg.role)
+    FROM room r
+    WHERE r.id = v_session.room_id
+  );
+  RETURN NEXT;
 END $function$;
 ALTER FUNCTION answer_own_leg(text,timestamp with time zone,text,bytea,text,text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION answer_own_leg(text,timestamp with time zone,text,bytea,text,text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION answer_own_leg(text,timestamp with time zone,text,bytea,text,text) TO partyline_tenant;
+CREATE OR REPLACE FUNCTION public.answered_state(p_state text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT CASE WHEN p_state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE p_state END
+$function$;
 CREATE OR REPLACE FUNCTION public.count_pins(p_number text)
  RETURNS integer
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-  SELECT count(*)::int FROM (SELECT FROM pin WHERE number = p_number AND quarantined_until IS NULL LIMIT 7000) AS counted
+  SELECT count(*)::int
+  FROM (
+    SELECT
+    FROM pin
+    WHERE number = p_number AND quarantined_until IS NULL
+    LIMIT 7000
+  ) AS counted
 $function$;
 ALTER FUNCTION count_pins(text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION count_pins(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION count_pins(text) TO partyline_tenant;
+CREATE OR REPLACE FUNCTION public.emit_leg_answered(p_leg text, p_session text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  WITH changed AS (
+    UPDATE session s
+    SET settle_due_at = now(), version = s.version + 1, last_seq = s.last_seq + 1
+    WHERE s.id = p_session
+    RETURNING s.*
+  ),
+  emitted AS (
+    INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
+    SELECT
+      c.tenant_id, c.room_id, c.id, c.last_seq, 'leg.answered',
+      jsonb_build_object('legId', l.id, 'kind', l.kind, 'participantId', l.participant_id),
+      clock_timestamp()
+    FROM changed c
+    JOIN leg l ON l.id = p_leg
+    RETURNING id, tenant_id, session_id, seq, type
+  )
+  INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
+  SELECT
+    'dlv_' || translate(rtrim(encode(uuid_send(gen_random_uuid()), 'base64'), '='), '+/', '-_'),
+    t.tenant_id, e.id, t.id, t.session_id, t.seq, date_trunc('milliseconds', now())
+  FROM emitted t
+  JOIN endpoint e
+    ON e.tenant_id = t.tenant_id
+    AND e.enabled
+    AND e.deleted_at IS NULL
+    AND (e.types = '{}' OR t.type = ANY (e.types))
+$function$;
+REVOKE ALL ON FUNCTION emit_leg_answered(text,text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION emit_leg_answered(text,text) TO partyline_platform;
 CREATE OR REPLACE FUNCTION public.enter_slow_mode(p_number text, p_tries bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -779,16 +1060,41 @@ DECLARE
   v_odds double precision := 1e-5;
 BEGIN
   SELECT d.* INTO v_number FROM dial_in_number d WHERE d.e164 = p_number;
-  IF v_number.slow_until > now() THEN RETURN true; END IF;
-  SELECT COALESCE(sum(l.pin_guess_odds), 0) INTO v_spent FROM leg l WHERE l.number = p_number AND l.last_wrong_pin_at > now() - interval '1 day';
-  FOR v_look IN 1..2 LOOP
-    IF v_spent + (p_tries + max_pin_attempts(false)) * v_odds <= 0.0005 THEN RETURN false; END IF;
-    -- PINs are only counted when it is near: no number's odds are worse than one in 100,000, by the rule that says how long a PIN must be (libs/domain/src/pin.ts).
+  IF v_number.slow_until > now() THEN
+    RETURN true;
+  END IF;
+
+  SELECT COALESCE(sum(l.pin_guess_odds), 0)
+  INTO v_spent
+  FROM leg l
+  WHERE l.number = p_number AND l.last_wrong_pin_at > now() - interval '1 day';
+  -- The first check uses the worst odds that a number can have (libs/domain/src/pin.ts); the PINs are
+  -- counted only when it fails.
+  FOR v_check IN 1..2 LOOP
+    IF v_spent + (p_tries + max_pin_attempts(false)) * v_odds <= 0.0005 THEN
+      RETURN false;
+    END IF;
     v_odds := pin_guess_odds(p_number);
   END LOOP;
-  UPDATE dial_in_number d SET slow_until = COALESCE((
-    SELECT lately.last_wrong_pin_at + interval '1 day' FROM (SELECT l.last_wrong_pin_at, sum(l.pin_guess_odds) OVER (ORDER BY l.last_wrong_pin_at DESC) AS since FROM leg l WHERE l.number = p_number AND l.last_wrong_pin_at > now() - interval '1 day') AS lately
-    WHERE lately.since > GREATEST(0, 0.0005 - max_pin_attempts(false) * v_number.max_unadmitted * v_odds) ORDER BY lately.last_wrong_pin_at DESC LIMIT 1), d.slow_until) WHERE d.e164 = p_number;
+
+  UPDATE dial_in_number d
+  SET slow_until = COALESCE(
+    (
+      SELECT recent.last_wrong_pin_at + interval '1 day'
+      FROM (
+        SELECT
+          l.last_wrong_pin_at,
+          sum(l.pin_guess_odds) OVER (ORDER BY l.last_wrong_pin_at DESC) AS odds_since
+        FROM leg l
+        WHERE l.number = p_number AND l.last_wrong_pin_at > now() - interval '1 day'
+      ) AS recent
+      WHERE recent.odds_since > GREATEST(0, 0.0005 - max_pin_attempts(false) * v_number.max_unadmitted * v_odds)
+      ORDER BY recent.last_wrong_pin_at DESC
+      LIMIT 1
+    ),
+    d.slow_until
+  )
+  WHERE d.e164 = p_number;
   RETURN true;
 END $function$;
 ALTER FUNCTION enter_slow_mode(text,bigint) OWNER TO partyline_platform;
@@ -800,17 +1106,42 @@ CREATE OR REPLACE FUNCTION public.estimate_other_currencies(p_tenant text, p_roo
  SET enable_seqscan TO 'off'
 AS $function$
 BEGIN
-  RETURN (SELECT COALESCE(sum(o.records * (o.seconds * rate_per_minute(o.direction, o.handle, o.rated, p_currency) / 60)), 0) FROM (
-    SELECT c.direction, c.handle, CASE c.direction WHEN 'outbound' THEN (SELECT l.remote FROM leg l WHERE l.id = c.leg_id) ELSE c.number END AS rated, c.seconds, count(*) AS records
-    FROM (SELECT * FROM cdr m WHERE p_room IS NULL AND m.tenant_id = p_tenant AND m.ended_at >= this_month()
-          UNION ALL SELECT * FROM cdr r WHERE r.room_id = p_room AND r.tenant_id = p_tenant) AS c
-    WHERE c.currency <> p_currency AND c.tenant_currency IS DISTINCT FROM p_currency GROUP BY 1, 2, 3, 4) AS o);
+  RETURN (
+    SELECT COALESCE(
+      sum(o.records * (o.seconds * rate_per_minute(o.direction, o.handle, o.rated, p_currency) / 60)),
+      0
+    )
+    FROM (
+      SELECT
+        c.direction,
+        c.handle,
+        CASE c.direction
+          WHEN 'outbound' THEN (SELECT l.remote FROM leg l WHERE l.id = c.leg_id)
+          ELSE c.number
+        END AS rated,
+        c.seconds,
+        count(*) AS records
+      FROM (
+        SELECT *
+        FROM cdr m
+        WHERE p_room IS NULL AND m.tenant_id = p_tenant AND m.ended_at >= this_month()
+        UNION ALL
+        SELECT *
+        FROM cdr r
+        WHERE r.room_id = p_room AND r.tenant_id = p_tenant
+      ) AS c
+      WHERE c.currency <> p_currency AND c.tenant_currency IS DISTINCT FROM p_currency
+      GROUP BY 1, 2, 3, 4
+    ) AS o
+  );
 END $function$;
 CREATE OR REPLACE FUNCTION public.goodbye_time()
  RETURNS interval
  LANGUAGE sql
  IMMUTABLE
-AS $function$ SELECT interval '15 seconds' $function$;
+AS $function$
+  SELECT interval '15 seconds'
+$function$;
 CREATE OR REPLACE FUNCTION public.guard_caller(p_number dial_in_number, p_remote text, p_call text)
  RETURNS text
  LANGUAGE plpgsql
@@ -823,23 +1154,67 @@ DECLARE
   v_last timestamptz;
   v_asked record;
 BEGIN
-  IF NOT p_number.guarded OR EXISTS (SELECT FROM leg l WHERE l.voice_call_id = p_call) THEN RETURN 'ask'; END IF;
-  IF p_remote IS NOT NULL THEN
-    -- A caller id that is withheld is many people's, and none of them waits for another's mistakes.
-    SELECT count(*), max(COALESCE(l.ended_at, l.hangup_requested_at)) INTO v_wrong, v_last FROM leg l
-    WHERE l.kind = 'inbound' AND l.remote = p_remote AND l.last_outcome IN ('wrong-pin', 'refused') AND l.state IN ('ending', 'ended')
-      AND l.created_at > GREATEST(now() - interval '1 day', COALESCE((SELECT a.created_at FROM leg a WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted' ORDER BY a.created_at DESC LIMIT 1), '-infinity'));
-    IF v_wrong > 0 AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now() THEN RETURN 'later'; END IF;
+  IF NOT p_number.guarded OR EXISTS (SELECT FROM leg l WHERE l.voice_call_id = p_call) THEN
+    RETURN 'ask';
   END IF;
-  FOR v_look IN 1..2 LOOP
-    SELECT count(*) AS callers, count(*) FILTER (WHERE l.remote IS NOT DISTINCT FROM p_remote) AS of_this_one, count(*) FILTER (WHERE l.slow AND NOT l.known) AS strangers, count(*) FILTER (WHERE l.known) AS known,
+
+  -- Withheld caller ids are shared by many people, so none of them waits for the mistakes of another.
+  IF p_remote IS NOT NULL THEN
+    SELECT count(*), max(COALESCE(l.ended_at, l.hangup_requested_at))
+    INTO v_wrong, v_last
+    FROM leg l
+    WHERE l.kind = 'inbound'
+      AND l.remote = p_remote
+      AND l.last_outcome IN ('wrong-pin', 'refused')
+      AND l.state IN ('ending', 'ended')
+      AND l.created_at > GREATEST(
+        now() - interval '1 day',
+        COALESCE(
+          (
+            SELECT a.created_at
+            FROM leg a
+            WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted'
+            ORDER BY a.created_at DESC
+            LIMIT 1
+          ),
+          '-infinity'
+        )
+      );
+    IF v_wrong > 0
+      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now() THEN
+      RETURN 'later';
+    END IF;
+  END IF;
+
+  FOR v_check IN 1..2 LOOP
+    SELECT
+      count(*) AS callers,
+      count(*) FILTER (WHERE l.remote IS NOT DISTINCT FROM p_remote) AS of_this_caller_id,
+      count(*) FILTER (WHERE l.slow AND NOT l.known) AS strangers,
+      count(*) FILTER (WHERE l.known) AS known,
       COALESCE(sum(max_pin_attempts(l.slow) - l.tries), 0) AS tries
-    INTO v_asked FROM leg l WHERE l.kind = 'inbound' AND l.session_id IS NULL AND l.state NOT IN ('ending', 'ended') AND l.number = p_number.e164;
-    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_one >= 2 THEN RETURN 'busy'; END IF;
-    IF v_look = 2 THEN v_slow := enter_slow_mode(p_number.e164, v_asked.tries); END IF;
-    v_guard := CASE WHEN v_slow THEN guard_slow_mode(p_number, p_remote, v_asked.strangers, v_asked.known) ELSE 'ask' END;
-    IF v_guard = 'busy' THEN RETURN v_guard; END IF;
-    IF v_look = 1 THEN PERFORM pg_advisory_xact_lock(hashtextextended('callers of ' || p_number.e164, 0)); END IF;
+    INTO v_asked
+    FROM leg l
+    WHERE l.kind = 'inbound'
+      AND l.session_id IS NULL
+      AND l.state NOT IN ('ending', 'ended')
+      AND l.number = p_number.e164;
+    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_caller_id >= 2 THEN
+      RETURN 'busy';
+    END IF;
+    IF v_check = 2 THEN
+      v_slow := enter_slow_mode(p_number.e164, v_asked.tries);
+    END IF;
+    v_guard := CASE
+      WHEN v_slow THEN guard_slow_mode(p_number, p_remote, v_asked.strangers, v_asked.known)
+      ELSE 'ask'
+    END;
+    IF v_guard = 'busy' THEN
+      RETURN v_guard;
+    END IF;
+    IF v_check = 1 THEN
+      PERFORM pg_advisory_xact_lock(hashtextextended('callers of ' || p_number.e164, 0));
+    END IF;
   END LOOP;
   RETURN v_guard;
 END $function$;
@@ -851,21 +1226,54 @@ CREATE OR REPLACE FUNCTION public.guard_slow_mode(p_number dial_in_number, p_rem
 AS $function$
 DECLARE
   v_odds double precision := pin_guess_odds(p_number.e164);
-  v_a_day double precision;
-  v_at_once double precision;
+  v_guesses_per_day double precision;
+  v_guesses_per_period double precision;
 BEGIN
-  IF v_odds = 0 THEN RETURN 'slow'; END IF;
-  IF EXISTS (SELECT FROM leg a WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted' AND a.created_at > now() - interval '30 days')
-    AND (SELECT count(*) FROM leg l WHERE l.kind = 'inbound' AND l.remote = p_remote AND l.created_at > now() - interval '1 day' AND l.known AND l.pin_guess_odds > 0) < 5
-    AND (SELECT COALESCE(sum(l.pin_guess_odds), 0) FROM leg l WHERE l.number = p_number.e164 AND l.last_wrong_pin_at > now() - interval '1 day' AND l.known) + (p_known + 1) * v_odds <= 0.00025
-  THEN RETURN 'known'; END IF;
-  -- One guess a day at the least, whatever it may cost: nobody is locked out.
-  v_a_day := GREATEST(1, floor(0.00025 / v_odds));
-  v_at_once := GREATEST(1, floor(v_a_day / 96));
-  -- Half of the lines are left to those who are known.
-  IF p_strangers >= GREATEST(1, p_number.max_unadmitted / 2) OR p_strangers + (
-    SELECT count(*) FROM leg l WHERE l.number = p_number.e164 AND l.last_wrong_pin_at > now() - make_interval(secs => ceil(86400 / floor(v_a_day / v_at_once))) AND l.slow AND NOT l.known) >= v_at_once
-  THEN RETURN 'busy'; END IF;
+  IF v_odds = 0 THEN
+    RETURN 'slow';
+  END IF;
+
+  IF EXISTS (
+      SELECT
+      FROM leg a
+      WHERE a.kind = 'inbound'
+        AND a.remote = p_remote
+        AND a.last_outcome = 'admitted'
+        AND a.created_at > now() - interval '30 days'
+    )
+    AND (
+      SELECT count(*)
+      FROM leg l
+      WHERE l.kind = 'inbound'
+        AND l.remote = p_remote
+        AND l.created_at > now() - interval '1 day'
+        AND l.known
+        AND l.pin_guess_odds > 0
+    ) < 5
+    AND (
+      SELECT COALESCE(sum(l.pin_guess_odds), 0)
+      FROM leg l
+      WHERE l.number = p_number.e164 AND l.last_wrong_pin_at > now() - interval '1 day' AND l.known
+    ) + (p_known + 1) * v_odds <= 0.00025 THEN
+    RETURN 'known';
+  END IF;
+
+  -- At least one guess a day, whatever its odds: no number is closed to strangers.
+  v_guesses_per_day := GREATEST(1, floor(0.00025 / v_odds));
+  v_guesses_per_period := GREATEST(1, floor(v_guesses_per_day / 96));
+  -- Half of the concurrent callers of the number are reserved for known callers.
+  IF p_strangers >= GREATEST(1, p_number.max_unadmitted / 2)
+    OR p_strangers + (
+      SELECT count(*)
+      FROM leg l
+      WHERE l.number = p_number.e164
+        AND l.last_wrong_pin_at
+          > now() - make_interval(secs => ceil(86400 / floor(v_guesses_per_day / v_guesses_per_period)))
+        AND l.slow
+        AND NOT l.known
+    ) >= v_guesses_per_period THEN
+    RETURN 'busy';
+  END IF;
   RETURN 'slow';
 END $function$;
 ALTER FUNCTION guard_slow_mode(dial_in_number,text,bigint,bigint) OWNER TO partyline_platform;
@@ -875,8 +1283,16 @@ CREATE OR REPLACE FUNCTION public.has_spend_limit(p_tenant text, p_room text)
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT EXISTS (SELECT FROM tenant t WHERE t.id = p_tenant AND (t.max_spend_micro_per_month IS NOT NULL OR t.max_minutes_per_month IS NOT NULL))
-    OR EXISTS (SELECT FROM room r WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.max_spend_micro IS NOT NULL)
+  SELECT EXISTS (
+      SELECT
+      FROM tenant t
+      WHERE t.id = p_tenant AND (t.max_spend_micro_per_month IS NOT NULL OR t.max_minutes_per_month IS NOT NULL)
+    )
+    OR EXISTS (
+      SELECT
+      FROM room r
+      WHERE r.id = p_room AND r.tenant_id = p_tenant AND r.max_spend_micro IS NOT NULL
+    )
 $function$;
 CREATE OR REPLACE FUNCTION public.isolate_tenants(p_table regclass, p_grants text DEFAULT 'SELECT, INSERT, UPDATE, DELETE'::text, p_visible text DEFAULT 'tenant_id = (SELECT tenant_in_context())'::text)
  RETURNS void
@@ -905,8 +1321,11 @@ BEGIN
   IF NOT p_alone AND used + 2 * v_connections <= allowed THEN
     PERFORM pg_advisory_xact_lock_shared(v_key);
     SELECT r.allowed, r.used INTO allowed, used FROM read_limit(p_tenant, p_limit) AS r;
-    -- Near by now, and who has a lock with others cannot have it alone: two would wait for each other. The transaction is run again.
-    IF used + v_connections > allowed THEN RAISE EXCEPTION 'the limit came near while it was waited for' USING ERRCODE = 'serialization_failure'; END IF;
+    -- Near the limit by now. Two holders of the shared lock that upgrade it would deadlock, so the
+    -- transaction runs again.
+    IF used + v_connections > allowed THEN
+      RAISE EXCEPTION 'the limit came near while the lock was waited for' USING ERRCODE = 'serialization_failure';
+    END IF;
   ELSE
     PERFORM pg_advisory_xact_lock(v_key);
     SELECT r.allowed, r.used INTO allowed, used FROM read_limit(p_tenant, p_limit) AS r;
@@ -919,17 +1338,22 @@ CREATE OR REPLACE FUNCTION public.lock_number(p_tenant text, p_number text)
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-  SELECT d.dedicated_to IS NOT NULL, d.account_id FROM dial_in_number d WHERE d.e164 = p_number AND (d.dedicated_to IS NULL OR d.dedicated_to = p_tenant) FOR KEY SHARE
+  SELECT d.dedicated_to IS NOT NULL, d.account_id
+  FROM dial_in_number d
+  WHERE d.e164 = p_number AND (d.dedicated_to IS NULL OR d.dedicated_to = p_tenant)
+  FOR KEY SHARE
 $function$;
 ALTER FUNCTION lock_number(text,text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION lock_number(text,text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION lock_number(text,text) TO partyline_tenant;
 CREATE OR REPLACE FUNCTION public.lock_spend(p_tenant text, p_room text, p_direction text, p_number text)
- RETURNS TABLE(scope text, used bigint, allowed bigint, one_more bigint, currency text)
+ RETURNS TABLE(scope text, used bigint, allowed bigint, first_minute bigint, currency text)
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-  IF NOT has_spend_limit(p_tenant, p_room) THEN RETURN; END IF;
+  IF NOT has_spend_limit(p_tenant, p_room) THEN
+    RETURN;
+  END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('spend ' || p_tenant, 0));
   RETURN QUERY SELECT * FROM measure_spend(p_tenant, p_room, p_direction, p_number);
 END $function$;
@@ -938,32 +1362,23 @@ CREATE OR REPLACE FUNCTION public.maintain_sums()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-  IF TG_OP <> 'INSERT' AND OLD.tenant_id IS NOT NULL THEN PERFORM add_to_sums(OLD, -1); END IF;
-  IF TG_OP <> 'DELETE' AND NEW.tenant_id IS NOT NULL THEN PERFORM add_to_sums(NEW, 1); END IF;
+  IF TG_OP <> 'INSERT' AND OLD.tenant_id IS NOT NULL THEN
+    PERFORM add_to_sums(OLD, -1);
+  END IF;
+  IF TG_OP <> 'DELETE' AND NEW.tenant_id IS NOT NULL THEN
+    PERFORM add_to_sums(NEW, 1);
+  END IF;
   RETURN NULL;
 END $function$;
-CREATE OR REPLACE FUNCTION public.mark_leg_answered(p_leg text, p_session text)
- RETURNS void
- LANGUAGE sql
-AS $function$
-  WITH changed AS (UPDATE session s SET settle_due_at = now(), version = s.version + 1, last_seq = s.last_seq + 1 WHERE s.id = p_session RETURNING s.*),
-  told AS (
-    INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
-    SELECT c.tenant_id, c.room_id, c.id, c.last_seq, 'leg.answered', jsonb_build_object('legId', l.id, 'kind', l.kind, 'participantId', l.participant_id), clock_timestamp()
-    FROM changed c JOIN leg l ON l.id = p_leg RETURNING id, tenant_id, session_id, seq, type)
-  INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
-  SELECT 'dlv_' || translate(rtrim(encode(uuid_send(gen_random_uuid()), 'base64'), '='), '+/', '-_'), t.tenant_id, e.id, t.id, t.session_id, t.seq, date_trunc('milliseconds', now())
-  FROM told t JOIN endpoint e ON e.tenant_id = t.tenant_id AND e.enabled AND e.deleted_at IS NULL AND (e.types = '{}' OR t.type = ANY(e.types))
-$function$;
-REVOKE ALL ON FUNCTION mark_leg_answered(text,text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION mark_leg_answered(text,text) TO partyline_platform;
 CREATE OR REPLACE FUNCTION public.max_pin_attempts(p_slow boolean)
  RETURNS integer
  LANGUAGE sql
  IMMUTABLE
-AS $function$ SELECT CASE WHEN p_slow THEN 1 ELSE 3 END $function$;
+AS $function$
+  SELECT CASE WHEN p_slow THEN 1 ELSE 3 END
+$function$;
 CREATE OR REPLACE FUNCTION public.measure_spend(p_tenant text, p_room text, p_direction text, p_number text)
- RETURNS TABLE(scope text, used bigint, allowed bigint, one_more bigint, currency text)
+ RETURNS TABLE(scope text, used bigint, allowed bigint, first_minute bigint, currency text)
  LANGUAGE plpgsql
  STABLE
  SET enable_seqscan TO 'off'
@@ -971,22 +1386,43 @@ AS $function$
 DECLARE
   v_tenant tenant;
   v_room_limit bigint;
-  v_one_more bigint;
+  v_first_minute bigint;
 BEGIN
-  IF NOT has_spend_limit(p_tenant, p_room) THEN RETURN; END IF;
+  IF NOT has_spend_limit(p_tenant, p_room) THEN
+    RETURN;
+  END IF;
   SELECT t.* INTO v_tenant FROM tenant t WHERE t.id = p_tenant;
   SELECT r.max_spend_micro INTO v_room_limit FROM room r WHERE r.id = p_room AND r.tenant_id = p_tenant;
-  v_one_more := rate_per_minute(p_direction, CASE p_direction WHEN 'webrtc' THEN 'media' ELSE 'voice' END, p_number, v_tenant.currency);
-  RETURN QUERY WITH running AS MATERIALIZED (SELECT * FROM running_cost(p_tenant)),
-    month AS MATERIALIZED (SELECT * FROM month_spent(p_tenant, v_tenant.currency))
-    SELECT 'tenant-spend', (month.micro + (SELECT COALESCE(sum(r.micro), 0) FROM running r))::bigint, v_tenant.max_spend_micro_per_month, v_one_more, v_tenant.currency
-      FROM month WHERE v_tenant.max_spend_micro_per_month IS NOT NULL
+  v_first_minute := rate_per_minute(
+    p_direction, CASE p_direction WHEN 'webrtc' THEN 'media' ELSE 'voice' END, p_number, v_tenant.currency
+  );
+  RETURN QUERY
+    WITH running AS MATERIALIZED (
+      SELECT * FROM running_cost(p_tenant)
+    ),
+    month AS MATERIALIZED (
+      SELECT * FROM month_spent(p_tenant, v_tenant.currency)
+    )
+    SELECT
+      'tenant-spend',
+      (month.micro + (SELECT COALESCE(sum(r.micro), 0) FROM running r))::bigint,
+      v_tenant.max_spend_micro_per_month, v_first_minute, v_tenant.currency
+    FROM month
+    WHERE v_tenant.max_spend_micro_per_month IS NOT NULL
     UNION ALL
-    SELECT 'tenant-minutes', (month.seconds + (SELECT COALESCE(sum(r.seconds), 0) FROM running r))::bigint, v_tenant.max_minutes_per_month * 60::bigint, 60::bigint, v_tenant.currency
-      FROM month WHERE v_tenant.max_minutes_per_month IS NOT NULL
+    SELECT
+      'tenant-minutes',
+      (month.seconds + (SELECT COALESCE(sum(r.seconds), 0) FROM running r))::bigint,
+      v_tenant.max_minutes_per_month * 60::bigint, 60::bigint, v_tenant.currency
+    FROM month
+    WHERE v_tenant.max_minutes_per_month IS NOT NULL
     UNION ALL
-    SELECT 'room-spend', room_spent(p_tenant, p_room, v_tenant.currency) + (SELECT COALESCE(sum(r.micro), 0) FROM running r WHERE r.room_id = p_room)::bigint, v_room_limit, v_one_more, v_tenant.currency
-      WHERE v_room_limit IS NOT NULL;
+    SELECT
+      'room-spend',
+      room_spent(p_tenant, p_room, v_tenant.currency)
+        + (SELECT COALESCE(sum(r.micro), 0) FROM running r WHERE r.room_id = p_room)::bigint,
+      v_room_limit, v_first_minute, v_tenant.currency
+    WHERE v_room_limit IS NOT NULL;
 END $function$;
 CREATE OR REPLACE FUNCTION public.month_spent(p_tenant text, p_currency text)
  RETURNS TABLE(seconds bigint, micro bigint)
@@ -997,25 +1433,41 @@ AS $function$
 DECLARE
   v_others boolean;
 BEGIN
-  SELECT COALESCE(sum(s.seconds), 0), COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0),
+  SELECT
+    COALESCE(sum(s.seconds), 0),
+    COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0),
     COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.tenant_currency)), false)
-  INTO seconds, micro, v_others FROM month_sum s WHERE s.tenant_id = p_tenant AND s.month >= this_month();
-  IF v_others THEN micro := micro + estimate_other_currencies(p_tenant, NULL, p_currency); END IF;
+  INTO seconds, micro, v_others
+  FROM month_sum s
+  WHERE s.tenant_id = p_tenant AND s.month >= this_month();
+  IF v_others THEN
+    micro := micro + estimate_other_currencies(p_tenant, NULL, p_currency);
+  END IF;
   RETURN NEXT;
 END $function$;
 CREATE OR REPLACE FUNCTION public.pin_entry_time(p_slow boolean)
  RETURNS interval
  LANGUAGE sql
  IMMUTABLE
-AS $function$ SELECT CASE WHEN p_slow THEN interval '60 seconds' ELSE interval '30 seconds' END $function$;
+AS $function$
+  SELECT CASE WHEN p_slow THEN interval '60 seconds' ELSE interval '30 seconds' END
+$function$;
 CREATE OR REPLACE FUNCTION public.pin_guess_odds(p_number text)
  RETURNS double precision
  LANGUAGE plpgsql
  STABLE
 AS $function$
 BEGIN
-  RETURN (SELECT COALESCE(max(n / (10 * 9::double precision ^ (digits - 1))), 0) FROM (
-    SELECT COALESCE(p.digits, 6) AS digits, count(*) AS n FROM pin p JOIN dial_in_number d ON d.e164 = p.number AND d.guarded WHERE p.number = p_number AND p.quarantined_until IS NULL GROUP BY 1) AS lengths);
+  RETURN (
+    SELECT COALESCE(max(n / (10 * 9::double precision ^ (digits - 1))), 0)
+    FROM (
+      SELECT COALESCE(p.digits, 6) AS digits, count(*) AS n
+      FROM pin p
+      JOIN dial_in_number d ON d.e164 = p.number AND d.guarded
+      WHERE p.number = p_number AND p.quarantined_until IS NULL
+      GROUP BY 1
+    ) AS lengths
+  );
 END $function$;
 ALTER FUNCTION pin_guess_odds(text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION pin_guess_odds(text) FROM PUBLIC;
@@ -1025,10 +1477,18 @@ CREATE OR REPLACE FUNCTION public.rate_per_minute(p_direction text, p_handle tex
  STABLE
 AS $function$
 BEGIN
-  RETURN COALESCE((
-    SELECT r.micro_per_minute FROM platform_rate r
-    WHERE r.what = CASE p_direction WHEN 'bridge' THEN 'bridge-' || p_handle ELSE p_direction END AND r.currency = p_currency AND COALESCE(p_number, '') LIKE r.prefix || '%'
-    ORDER BY length(r.prefix) DESC LIMIT 1), 1000000);
+  RETURN COALESCE(
+    (
+      SELECT r.micro_per_minute
+      FROM platform_rate r
+      WHERE r.what = CASE p_direction WHEN 'bridge' THEN 'bridge-' || p_handle ELSE p_direction END
+        AND r.currency = p_currency
+        AND COALESCE(p_number, '') LIKE r.prefix || '%'
+      ORDER BY length(r.prefix) DESC
+      LIMIT 1
+    ),
+    1000000
+  );
 END $function$;
 CREATE OR REPLACE FUNCTION public.read_limit(p_tenant text, p_limit text)
  RETURNS TABLE(allowed integer, used integer)
@@ -1039,14 +1499,32 @@ AS $function$
 BEGIN
   CASE p_limit
     WHEN 'live-rooms' THEN
-      SELECT COALESCE(t.max_live_rooms, p.max_live_rooms) INTO allowed FROM platform_limit p LEFT JOIN tenant t ON t.id = p_tenant;
-      SELECT count(*) INTO used FROM room r WHERE r.tenant_id = p_tenant AND r.state = 'active';
+      SELECT COALESCE(t.max_live_rooms, p.max_live_rooms)
+      INTO allowed
+      FROM platform_limit p
+      LEFT JOIN tenant t ON t.id = p_tenant;
+      SELECT count(*)
+      INTO used
+      FROM room r
+      WHERE r.tenant_id = p_tenant AND r.state = 'active';
     WHEN 'live-legs' THEN
-      SELECT COALESCE(t.max_live_legs, p.max_live_legs) INTO allowed FROM platform_limit p LEFT JOIN tenant t ON t.id = p_tenant;
-      SELECT count(*) INTO used FROM leg l WHERE l.tenant_id = p_tenant AND l.state <> 'ended' AND l.kind <> 'bridge';
+      SELECT COALESCE(t.max_live_legs, p.max_live_legs)
+      INTO allowed
+      FROM platform_limit p
+      LEFT JOIN tenant t ON t.id = p_tenant;
+      SELECT count(*)
+      INTO used
+      FROM leg l
+      WHERE l.tenant_id = p_tenant AND l.state <> 'ended' AND l.kind <> 'bridge';
     WHEN 'dial-outs' THEN
-      SELECT COALESCE(t.max_dial_outs_per_minute, p.max_dial_outs_per_minute) INTO allowed FROM platform_limit p LEFT JOIN tenant t ON t.id = p_tenant;
-      SELECT count(*) INTO used FROM leg l WHERE l.tenant_id = p_tenant AND l.kind = 'outbound' AND l.created_at > clock_timestamp() - interval '1 minute';
+      SELECT COALESCE(t.max_dial_outs_per_minute, p.max_dial_outs_per_minute)
+      INTO allowed
+      FROM platform_limit p
+      LEFT JOIN tenant t ON t.id = p_tenant;
+      SELECT count(*)
+      INTO used
+      FROM leg l
+      WHERE l.tenant_id = p_tenant AND l.kind = 'outbound' AND l.created_at > clock_timestamp() - interval '1 minute';
   END CASE;
   RETURN NEXT;
 END $function$;
@@ -1056,36 +1534,67 @@ CREATE OR REPLACE FUNCTION public.reestimate(p_cdr cdr, p_seconds integer, p_cur
  STABLE
 AS $function$
 BEGIN
-  RETURN p_seconds * rate_per_minute(p_cdr.direction, p_cdr.handle, CASE p_cdr.direction WHEN 'outbound' THEN (SELECT l.remote FROM leg l WHERE l.id = p_cdr.leg_id) ELSE p_cdr.number END, p_currency) / 60;
+  RETURN p_seconds * rate_per_minute(
+    p_cdr.direction,
+    p_cdr.handle,
+    CASE p_cdr.direction
+      WHEN 'outbound' THEN (SELECT l.remote FROM leg l WHERE l.id = p_cdr.leg_id)
+      ELSE p_cdr.number
+    END,
+    p_currency
+  ) / 60;
 END $function$;
 CREATE OR REPLACE FUNCTION public.reserve_slot(p_account text, p_lane text, p_share text, p_every interval, p_share_within interval, p_within interval, p_again boolean, OUT wait_ms double precision, OUT retry_after_ms double precision)
  RETURNS record
  LANGUAGE plpgsql
 AS $function$
 DECLARE
-  v_line timestamptz;
+  v_lane_next timestamptz;
   v_share provider_rate_limit;
   v_now timestamptz;
   v_at timestamptz;
 BEGIN
-  INSERT INTO provider_rate_limit (account, lane, share, next_slot_at) SELECT p_account, p_lane, s, date_trunc('milliseconds', clock_timestamp()) FROM unnest(ARRAY['', p_share]) AS s ON CONFLICT DO NOTHING;
-  SELECT p.next_slot_at INTO v_line FROM provider_rate_limit p WHERE p.account = p_account AND p.lane = p_lane AND p.share = '' FOR UPDATE;
-  SELECT p.* INTO v_share FROM provider_rate_limit p WHERE p.account = p_account AND p.lane = p_lane AND p.share = p_share FOR UPDATE;
+  INSERT INTO provider_rate_limit (account, lane, share, next_slot_at)
+  SELECT p_account, p_lane, s, date_trunc('milliseconds', clock_timestamp())
+  FROM unnest(ARRAY['', p_share]) AS s
+  ON CONFLICT DO NOTHING;
+
+  SELECT p.next_slot_at
+  INTO v_lane_next
+  FROM provider_rate_limit p
+  WHERE p.account = p_account AND p.lane = p_lane AND p.share = ''
+  FOR UPDATE;
+  SELECT p.*
+  INTO v_share
+  FROM provider_rate_limit p
+  WHERE p.account = p_account AND p.lane = p_lane AND p.share = p_share
+  FOR UPDATE;
+
   v_now := date_trunc('milliseconds', clock_timestamp());
-  v_at := greatest(v_line, v_now);
+  v_at := greatest(v_lane_next, v_now);
   IF v_share.next_slot_at <= v_now + p_share_within AND v_at <= v_now + p_within THEN
-    UPDATE provider_rate_limit p SET next_slot_at = v_at + p_every WHERE p.account = p_account AND p.lane = p_lane AND p.share IN ('', p_share);
+    UPDATE provider_rate_limit p
+    SET next_slot_at = v_at + p_every
+    WHERE p.account = p_account AND p.lane = p_lane AND p.share IN ('', p_share);
     wait_ms := extract(epoch FROM v_at - v_now) * 1000;
     RETURN;
   END IF;
-  v_at := greatest(v_share.next_slot_at - p_share_within, v_line - p_within, v_now, CASE WHEN p_again THEN v_share.next_retry_at END) + p_every;
+
+  v_at := greatest(
+    v_share.next_slot_at - p_share_within,
+    v_lane_next - p_within,
+    v_now,
+    CASE WHEN p_again THEN v_share.next_retry_at END
+  ) + p_every;
   IF p_again THEN
+    -- Bounded, because some of those who wait never come back.
     v_at := least(v_at, v_now + interval '15 seconds');
-    UPDATE provider_rate_limit p SET next_retry_at = v_at WHERE p.account = p_account AND p.lane = p_lane AND p.share = p_share;
+    UPDATE provider_rate_limit p
+    SET next_retry_at = v_at
+    WHERE p.account = p_account AND p.lane = p_lane AND p.share = p_share;
   END IF;
   retry_after_ms := extract(epoch FROM v_at - v_now) * 1000;
-END
-$function$;
+END $function$;
 REVOKE ALL ON FUNCTION reserve_slot(text,text,text,interval,interval,interval,boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION reserve_slot(text,text,text,interval,interval,interval,boolean) TO partyline_platform;
 CREATE OR REPLACE FUNCTION public.room_spent(p_tenant text, p_room text, p_currency text)
@@ -1098,9 +1607,15 @@ DECLARE
   v_micro bigint;
   v_others boolean;
 BEGIN
-  SELECT COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0), COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.tenant_currency)), false)
-  INTO v_micro, v_others FROM room_sum s WHERE s.tenant_id = p_tenant AND s.room_id = p_room;
-  IF v_others THEN v_micro := v_micro + estimate_other_currencies(p_tenant, p_room, p_currency); END IF;
+  SELECT
+    COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0),
+    COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.tenant_currency)), false)
+  INTO v_micro, v_others
+  FROM room_sum s
+  WHERE s.tenant_id = p_tenant AND s.room_id = p_room;
+  IF v_others THEN
+    v_micro := v_micro + estimate_other_currencies(p_tenant, p_room, p_currency);
+  END IF;
   RETURN v_micro;
 END $function$;
 CREATE OR REPLACE FUNCTION public.running_cost(p_tenant text)
@@ -1108,12 +1623,43 @@ CREATE OR REPLACE FUNCTION public.running_cost(p_tenant text)
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT l.tenant_id, s.room_id, l.session_id, u.seconds, (u.seconds * rate_per_minute(l.kind, h.handle, CASE l.kind WHEN 'outbound' THEN l.remote ELSE l.number END, t.currency) / 60)
-  FROM leg l JOIN session s ON s.id = l.session_id JOIN tenant t ON t.id = l.tenant_id JOIN room r ON r.id = s.room_id,
-    LATERAL (SELECT unnest(CASE l.kind WHEN 'bridge' THEN ARRAY['voice', 'media'] WHEN 'webrtc' THEN ARRAY['media'] ELSE ARRAY['voice'] END) AS handle) AS h,
-    LATERAL (SELECT greatest(60, ceil(extract(epoch FROM clock_timestamp() - COALESCE(l.answered_at, clock_timestamp()))))::bigint AS seconds) AS u
-  WHERE l.state <> 'ended' AND l.session_id IS NOT NULL AND CASE h.handle WHEN 'voice' THEN l.voice_closed_at IS NULL ELSE l.media_closed_at IS NULL END
-    AND (l.tenant_id = p_tenant OR (p_tenant IS NULL AND (t.max_spend_micro_per_month IS NOT NULL OR t.max_minutes_per_month IS NOT NULL OR r.max_spend_micro IS NOT NULL)))
+  SELECT
+    l.tenant_id, s.room_id, l.session_id, u.seconds,
+    u.seconds * rate_per_minute(
+      l.kind, h.handle, CASE l.kind WHEN 'outbound' THEN l.remote ELSE l.number END, t.currency
+    ) / 60
+  FROM leg l
+  JOIN session s ON s.id = l.session_id
+  JOIN tenant t ON t.id = l.tenant_id
+  JOIN room r ON r.id = s.room_id
+  CROSS JOIN LATERAL (
+    SELECT unnest(
+      CASE l.kind
+        WHEN 'bridge' THEN ARRAY['voice', 'media']
+        WHEN 'webrtc' THEN ARRAY['media']
+        ELSE ARRAY['voice']
+      END
+    ) AS handle
+  ) AS h
+  CROSS JOIN LATERAL (
+    SELECT greatest(
+      60, ceil(extract(epoch FROM clock_timestamp() - COALESCE(l.answered_at, clock_timestamp())))
+    )::bigint AS seconds
+  ) AS u
+  WHERE l.state <> 'ended'
+    AND l.session_id IS NOT NULL
+    AND CASE h.handle WHEN 'voice' THEN l.voice_closed_at IS NULL ELSE l.media_closed_at IS NULL END
+    AND (
+      l.tenant_id = p_tenant
+      OR (
+        p_tenant IS NULL
+        AND (
+          t.max_spend_micro_per_month IS NOT NULL
+          OR t.max_minutes_per_month IS NOT NULL
+          OR r.max_spend_micro IS NOT NULL
+        )
+      )
+    )
 $function$;
 CREATE OR REPLACE FUNCTION public.share_with_platform(p_table regclass)
  RETURNS void
@@ -1140,7 +1686,8 @@ AS $function$
   SELECT CASE
     WHEN p_cdr.currency = p_currency THEN COALESCE(p_cdr.price_micro, p_cdr.estimate_micro)
     WHEN p_cdr.tenant_currency = p_currency THEN p_cdr.tenant_estimate_micro
-    ELSE reestimate(p_cdr, p_cdr.seconds, p_currency) END
+    ELSE reestimate(p_cdr, p_cdr.seconds, p_currency)
+  END
 $function$;
 CREATE OR REPLACE FUNCTION public.tenant_in_context()
  RETURNS text
@@ -1153,13 +1700,21 @@ CREATE OR REPLACE FUNCTION public.this_month()
  RETURNS timestamp with time zone
  LANGUAGE sql
  STABLE
-AS $function$ SELECT date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' $function$;
+AS $function$
+  SELECT date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+$function$;
 CREATE OR REPLACE FUNCTION public.waits_for_host(p_room room, p_session text, p_role text)
  RETURNS boolean
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT p_room.wait_for_host AND p_role <> 'host' AND NOT EXISTS (SELECT FROM leg l WHERE l.session_id = p_session AND l.role = 'host' AND l.state IN ('answered', 'joined'))
+  SELECT p_room.wait_for_host
+    AND p_role <> 'host'
+    AND NOT EXISTS (
+      SELECT
+      FROM leg l
+      WHERE l.session_id = p_session AND l.role = 'host' AND l.state IN ('answered', 'joined')
+    )
 $function$;
 ALTER FUNCTION waits_for_host(room,text,text) OWNER TO partyline_platform;
 REVOKE ALL ON FUNCTION waits_for_host(room,text,text) FROM PUBLIC;

@@ -1,6 +1,6 @@
-import { deliverEvents, openSender, WAITS_MS, type PostEvent } from '@partyline/conference/endpoints/deliver-events';
-import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoints/endpoint-secrets';
-import { appendEvents } from '@partyline/store/legs/observations';
+import { deliverEvents, openSender, RETRY_DELAYS_MS, type PostEvent } from '@partyline/conference/endpoints/deliver-events';
+import { openEndpointSecrets, formatSecret } from '@partyline/conference/endpoints/endpoint-secrets';
+import { appendEvents } from '@partyline/store/events/append-events';
 import { rotateSecret, updateEndpoint } from '@partyline/store/endpoints/endpoints';
 import { eventId } from '@partyline/store/events/outbox';
 import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
@@ -50,7 +50,7 @@ afterAll(async () => {
 });
 
 const secrets = openEndpointSecrets(Buffer.alloc(32, 9));
-const SECRET = writeSecret(Buffer.alloc(32, 1).toString('base64url'));
+const SECRET = formatSecret(Buffer.alloc(32, 1).toString('base64url'));
 
 /** A timeout that no answer reaches on a busy machine. */
 const post = postEvent({ timeoutMs: 600_000, addresses: { allowPrivate: true, ports: [] } });
@@ -69,7 +69,7 @@ const deliver = (from = store, send: PostEvent = post, signal = never): Promise<
 
 async function endpoint(tenantId: string, path = '', of: { types?: string[] } = {}): Promise<string> {
   const id = await makeEndpoint(store, tenantId, { url: receiver.url + path, ...of });
-  await store.prisma.endpoint.update({ where: { id }, data: { secret: new Uint8Array(secrets.seal(SECRET, id)) } });
+  await store.prisma.endpoint.update({ where: { id }, data: { secret: new Uint8Array(secrets.encrypt(SECRET, id)) } });
   return id;
 }
 /** Records events of a room, which is created unless given; its tenant gets an endpoint if it has none. */
@@ -155,11 +155,11 @@ describe('deliverEvents', () => {
     const verify = (secret: string, { text, headers }: Received) =>
       new Webhook(secret).verify(text, headers as Record<string, string>);
     expect(verify(SECRET, receivedAt(0))).toEqual(receivedAt(0).body);
-    const next = writeSecret(Buffer.alloc(32, 2).toString('base64url'));
+    const next = formatSecret(Buffer.alloc(32, 2).toString('base64url'));
     expect(() => verify(next, receivedAt(0))).toThrow(/signature/);
     expect(() => verify(SECRET, { ...receivedAt(0), text: `${receivedAt(0).text} ` })).toThrow(/signature/);
     const { id } = await endpointOf(room);
-    await rotateSecret(store, room.tenantId, id, secrets.seal(next, id), 3_600);
+    await rotateSecret(store, room.tenantId, id, secrets.encrypt(next, id), 3_600);
     await recordEvents(1, room);
     await deliver();
     for (const secret of [SECRET, next]) expect(verify(secret, receivedAt(1))).toEqual(receivedAt(1).body);
@@ -206,7 +206,7 @@ describe('deliverEvents', () => {
     const room = await recordEvents(2);
     const { id } = await endpointOf(room);
     await updateEndpoint(store, room.tenantId, id, { url: 'http://127.0.0.1:1/' });
-    for (const waitMs of WAITS_MS) {
+    for (const waitMs of RETRY_DELAYS_MS) {
       // Compared with the database's clock, so that a slow machine does not fail the test.
       const before = await databaseNow();
       await deliver();
@@ -216,7 +216,7 @@ describe('deliverEvents', () => {
       expect(next).toBeLessThanOrEqual(after + waitMs + 1);
       await advance(waitMs / 1_000 + 1);
     }
-    expect(WAITS_MS.reduce((sum, each) => sum + each) / 3_600_000).toBeCloseTo(75.6, 0);
+    expect(RETRY_DELAYS_MS.reduce((sum, each) => sum + each) / 3_600_000).toBeCloseTo(75.6, 0);
     // The tenth attempt is the last one; then the session's next event is due.
     await deliver();
     expect(await store.prisma.delivery.findMany({ orderBy: { seq: 'asc' } })).toMatchObject([
@@ -269,7 +269,7 @@ describe('a failing endpoint', () => {
     const otherTenant = await recordEvents(3);
     const stop = new AbortController();
     const sender = openSender(deps(store, post), { atOnce: 64, signal: stop.signal });
-    await sender.look();
+    await sender.sendDue();
     // All other deliveries arrive while the first one is still pending.
     await expect.poll(() => received.length).toBe(7);
     expect([received.filter(({ path }) => path.endsWith('fine')).map(({ seq }) => seq), seqs(otherTenant)]).toEqual([
@@ -306,7 +306,7 @@ describe('the events of a session', () => {
     const stop = new AbortController();
     const senders = replicas.map((each) => openSender(deps(each, post), { atOnce: 64, signal: stop.signal }));
     await expect
-      .poll(async () => (await Promise.all(senders.map((sender) => sender.look())), distinctSeqs()))
+      .poll(async () => (await Promise.all(senders.map((sender) => sender.sendDue())), distinctSeqs()))
       .toEqual([[1], [1], [1, 2, 3]]);
     stop.abort();
     receiver.answer = () => 204;

@@ -1,4 +1,4 @@
-import { purgeExpired } from '@partyline/store/reconciliation/due-work';
+import { purgeExpired } from '@partyline/store/reconciliation/purge';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { makeNumbers, makeRoom } from '@partyline/store/testing/fixtures';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';

@@ -1,7 +1,7 @@
 import { purgeEvents } from '@partyline/store/events/purge-events';
 import type { Store } from '@partyline/store/database/store';
 import { dropOldCredentials } from '@partyline/store/provider-accounts/provider-accounts';
-import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/due-work';
+import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 
 /** Deletes at most `limit` expired rows and returns how many it deleted. */
 type DeleteBatch = (limit: number) => Promise<number>;

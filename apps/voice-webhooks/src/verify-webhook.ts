@@ -2,7 +2,7 @@ import type { RawBodyRequest } from '@nestjs/common';
 import type { Providers } from '@partyline/conference/deps';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { RefusedCallback } from '@partyline/provider-contract/callback';
-import type { UsedToken } from '@partyline/store/callers/voice-webhooks';
+import type { UsedToken } from '@partyline/store/callers/webhook-tokens';
 import type { FastifyRequest } from 'fastify';
 import type { WebhookDeps } from './deps.ts';
 

@@ -1,17 +1,19 @@
--- What a tenant's records of this month come to, as spent_micro counts each of them.
-CREATE OR REPLACE FUNCTION month_spent(p_tenant text, p_currency text)
- RETURNS TABLE(seconds bigint, micro bigint)
- LANGUAGE plpgsql
- STABLE
- SET enable_seqscan TO 'off'
+-- What a tenant's call records of this month cost in a currency; spent_micro of each record, summed.
+CREATE OR REPLACE FUNCTION month_spent(p_tenant text, p_currency text) RETURNS TABLE (seconds bigint, micro bigint)
+LANGUAGE plpgsql STABLE SET enable_seqscan = off
 AS $$
 DECLARE
   v_others boolean;
 BEGIN
-  SELECT COALESCE(sum(s.seconds), 0), COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0),
+  SELECT
+    COALESCE(sum(s.seconds), 0),
+    COALESCE(sum(CASE p_currency WHEN s.currency THEN s.micro WHEN s.tenant_currency THEN s.tenant_micro END), 0),
     COALESCE(bool_or(s.seconds <> 0 AND p_currency NOT IN (s.currency, s.tenant_currency)), false)
-  INTO seconds, micro, v_others FROM month_sum s WHERE s.tenant_id = p_tenant AND s.month >= this_month();
-  IF v_others THEN micro := micro + estimate_other_currencies(p_tenant, NULL, p_currency); END IF;
+  INTO seconds, micro, v_others
+  FROM month_sum s
+  WHERE s.tenant_id = p_tenant AND s.month >= this_month();
+  IF v_others THEN
+    micro := micro + estimate_other_currencies(p_tenant, NULL, p_currency);
+  END IF;
   RETURN NEXT;
-END $$
-;
+END $$;

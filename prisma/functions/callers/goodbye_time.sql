@@ -1,7 +1,6 @@
--- How long a good-bye that is spoken may take before its call is hung up.
-CREATE OR REPLACE FUNCTION goodbye_time()
- RETURNS interval
- LANGUAGE sql
- IMMUTABLE
-AS $$ SELECT interval '15 seconds' $$
-;
+-- How long a spoken goodbye may take before the call is hung up.
+CREATE OR REPLACE FUNCTION goodbye_time() RETURNS interval
+LANGUAGE sql IMMUTABLE
+AS $$
+  SELECT interval '15 seconds'
+$$;

@@ -1,10 +1,14 @@
--- May a call that has no leg yet be asked for a PIN? ask | slow, known: yes, in slow mode (see guard_slow_mode) | busy: too many are being asked | later: its caller
--- keyed only wrong PINs lately, and each such call doubles the wait before the next, from 15 seconds to an hour. The caps are exact: whoever finds room for one more
--- looks again under a lock; those for whom there is none need not wait for it.
-CREATE OR REPLACE FUNCTION guard_caller(p_number dial_in_number, p_remote text, p_call text)
- RETURNS text
- LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
+-- Whether a call that has no leg yet may be asked for a PIN.
+--
+-- result  ask
+--         slow | known   in slow mode (guard_slow_mode)
+--         busy           too many callers of this number are being asked
+--         later          the caller id keyed only wrong PINs lately. Each such call doubles the wait
+--                        before the next one, from 15 seconds to an hour.
+-- Locks: the callers of the number. The caps are exact: a call that passes is checked again under the
+-- lock; a call that is rejected does not wait for it.
+CREATE OR REPLACE FUNCTION guard_caller(p_number dial_in_number, p_remote text, p_call text) RETURNS text
+LANGUAGE plpgsql SET enable_seqscan = off
 AS $$
 DECLARE
   v_slow boolean := p_number.slow_until IS NOT NULL AND p_number.slow_until > now();
@@ -13,26 +17,70 @@ DECLARE
   v_last timestamptz;
   v_asked record;
 BEGIN
-  IF NOT p_number.guarded OR EXISTS (SELECT FROM leg l WHERE l.voice_call_id = p_call) THEN RETURN 'ask'; END IF;
-  IF p_remote IS NOT NULL THEN
-    -- A caller id that is withheld is many people's, and none of them waits for another's mistakes.
-    SELECT count(*), max(COALESCE(l.ended_at, l.hangup_requested_at)) INTO v_wrong, v_last FROM leg l
-    WHERE l.kind = 'inbound' AND l.remote = p_remote AND l.last_outcome IN ('wrong-pin', 'refused') AND l.state IN ('ending', 'ended')
-      AND l.created_at > GREATEST(now() - interval '1 day', COALESCE((SELECT a.created_at FROM leg a WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted' ORDER BY a.created_at DESC LIMIT 1), '-infinity'));
-    IF v_wrong > 0 AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now() THEN RETURN 'later'; END IF;
+  IF NOT p_number.guarded OR EXISTS (SELECT FROM leg l WHERE l.voice_call_id = p_call) THEN
+    RETURN 'ask';
   END IF;
-  FOR v_look IN 1..2 LOOP
-    SELECT count(*) AS callers, count(*) FILTER (WHERE l.remote IS NOT DISTINCT FROM p_remote) AS of_this_one, count(*) FILTER (WHERE l.slow AND NOT l.known) AS strangers, count(*) FILTER (WHERE l.known) AS known,
+
+  -- Withheld caller ids are shared by many people, so none of them waits for the mistakes of another.
+  IF p_remote IS NOT NULL THEN
+    SELECT count(*), max(COALESCE(l.ended_at, l.hangup_requested_at))
+    INTO v_wrong, v_last
+    FROM leg l
+    WHERE l.kind = 'inbound'
+      AND l.remote = p_remote
+      AND l.last_outcome IN ('wrong-pin', 'refused')
+      AND l.state IN ('ending', 'ended')
+      AND l.created_at > GREATEST(
+        now() - interval '1 day',
+        COALESCE(
+          (
+            SELECT a.created_at
+            FROM leg a
+            WHERE a.kind = 'inbound' AND a.remote = p_remote AND a.last_outcome = 'admitted'
+            ORDER BY a.created_at DESC
+            LIMIT 1
+          ),
+          '-infinity'
+        )
+      );
+    IF v_wrong > 0
+      AND v_last + LEAST(interval '1 hour', interval '15 seconds' * 2 ^ LEAST(v_wrong - 1, 10)) > now() THEN
+      RETURN 'later';
+    END IF;
+  END IF;
+
+  FOR v_check IN 1..2 LOOP
+    SELECT
+      count(*) AS callers,
+      count(*) FILTER (WHERE l.remote IS NOT DISTINCT FROM p_remote) AS of_this_caller_id,
+      count(*) FILTER (WHERE l.slow AND NOT l.known) AS strangers,
+      count(*) FILTER (WHERE l.known) AS known,
       COALESCE(sum(max_pin_attempts(l.slow) - l.tries), 0) AS tries
-    INTO v_asked FROM leg l WHERE l.kind = 'inbound' AND l.session_id IS NULL AND l.state NOT IN ('ending', 'ended') AND l.number = p_number.e164;
-    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_one >= 2 THEN RETURN 'busy'; END IF;
-    IF v_look = 2 THEN v_slow := enter_slow_mode(p_number.e164, v_asked.tries); END IF;
-    v_guard := CASE WHEN v_slow THEN guard_slow_mode(p_number, p_remote, v_asked.strangers, v_asked.known) ELSE 'ask' END;
-    IF v_guard = 'busy' THEN RETURN v_guard; END IF;
-    IF v_look = 1 THEN PERFORM pg_advisory_xact_lock(hashtextextended('callers of ' || p_number.e164, 0)); END IF;
+    INTO v_asked
+    FROM leg l
+    WHERE l.kind = 'inbound'
+      AND l.session_id IS NULL
+      AND l.state NOT IN ('ending', 'ended')
+      AND l.number = p_number.e164;
+    IF v_asked.callers >= p_number.max_unadmitted OR v_asked.of_this_caller_id >= 2 THEN
+      RETURN 'busy';
+    END IF;
+    IF v_check = 2 THEN
+      v_slow := enter_slow_mode(p_number.e164, v_asked.tries);
+    END IF;
+    v_guard := CASE
+      WHEN v_slow THEN guard_slow_mode(p_number, p_remote, v_asked.strangers, v_asked.known)
+      ELSE 'ask'
+    END;
+    IF v_guard = 'busy' THEN
+      RETURN v_guard;
+    END IF;
+    IF v_check = 1 THEN
+      PERFORM pg_advisory_xact_lock(hashtextextended('callers of ' || p_number.e164, 0));
+    END IF;
   END LOOP;
   RETURN v_guard;
-END $$
-;
-ALTER FUNCTION guard_caller(dial_in_number,text,text) OWNER TO partyline_platform;
-REVOKE ALL ON FUNCTION guard_caller(dial_in_number,text,text) FROM PUBLIC;
+END $$;
+
+ALTER FUNCTION guard_caller(dial_in_number, text, text) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION guard_caller(dial_in_number, text, text) FROM PUBLIC;

@@ -1,47 +1,103 @@
--- A call that we made was picked up: the bridge (named by its one-time token) or somebody we rang (named by the leg id in the answer
--- URL). Outcomes: join | let-go | unknown-leg | replayed. The call's id is kept even when it is to be let go, for it must be seen closed.
-CREATE OR REPLACE FUNCTION answer_own_leg(p_jti text, p_jti_expires timestamp with time zone, p_leg text, p_token_hash bytea, p_call text, p_account text)
- RETURNS TABLE(outcome text, tenant_id text, session_id text, conversation text, leg_id text, kind text, waits boolean)
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET enable_seqscan TO 'off'
- SET search_path TO 'public', 'pg_temp'
+-- Answers the webhook of a call that Partyline placed: the bridge leg, identified by its one-time token,
+-- or a dial-out, identified by the leg id in the answer URL. Stores the token id of the webhook; its
+-- second use is rejected. Locks the session, then the leg.
+--
+-- p_token_hash  SHA-256 of the bridge token; null for a dial-out
+-- p_account     the account whose secret signed the webhook; see answer_caller
+-- outcome       join | hang-up | unknown-leg | replayed. hang-up stores the call id too: its end must
+--               be observed.
+CREATE OR REPLACE FUNCTION answer_own_leg(
+  p_jti text,
+  p_jti_expires timestamptz,
+  p_leg text,
+  p_token_hash bytea,
+  p_call text,
+  p_account text
+) RETURNS TABLE (
+  outcome text,
+  tenant_id text,
+  session_id text,
+  conversation text,
+  leg_id text,
+  kind text,
+  waits boolean
+)
+LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off SET search_path = public, pg_temp
 AS $$
 DECLARE
   v_leg leg;
   v_session session;
 BEGIN
-  INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
-  IF NOT FOUND THEN RETURN QUERY SELECT 'replayed', NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, false; RETURN; END IF;
+  waits := false;
 
-  -- Session before leg, as everywhere: one order of locks.
-  SELECT s.* INTO v_session FROM leg l JOIN session s ON s.id = l.session_id
-  WHERE ((p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge') OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound'))
-    AND l.account_id IS NOT DISTINCT FROM p_account FOR NO KEY UPDATE OF s;
+  INSERT INTO webhook_jti (jti, expires_at) VALUES (p_jti, p_jti_expires) ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    outcome := 'replayed';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
+  SELECT s.*
+  INTO v_session
+  FROM leg l
+  JOIN session s ON s.id = l.session_id
+  WHERE (
+      (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge')
+      OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound')
+    )
+    AND l.account_id IS NOT DISTINCT FROM p_account
+  FOR NO KEY UPDATE OF s;
   IF FOUND THEN
-    SELECT l.* INTO v_leg FROM leg l
-    WHERE (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge') OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound') FOR NO KEY UPDATE;
+    SELECT l.*
+    INTO v_leg
+    FROM leg l
+    WHERE (p_token_hash IS NOT NULL AND l.token_hash = p_token_hash AND l.kind = 'bridge')
+      OR (p_token_hash IS NULL AND l.id = p_leg AND l.kind = 'outbound')
+    FOR NO KEY UPDATE;
   END IF;
-  -- A token is good for one call; another call that shows it is nobody of ours.
+  -- A token is valid for one call. Another call that presents it is unknown.
   IF v_leg.id IS NULL OR (v_leg.voice_call_id IS NOT NULL AND v_leg.voice_call_id <> p_call) THEN
-    RETURN QUERY SELECT 'unknown-leg', NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, false; RETURN;
+    outcome := 'unknown-leg';
+    RETURN NEXT;
+    RETURN;
   END IF;
+  tenant_id := v_leg.tenant_id;
+  session_id := v_leg.session_id;
+  leg_id := v_leg.id;
+  kind := v_leg.kind;
 
   IF v_leg.state IN ('ending', 'ended') OR v_session.state NOT IN ('open', 'live') THEN
-    -- Asked (again) at once: what was asked before could not name this call.
-    UPDATE leg l SET voice_call_id = p_call, version = l.version + 1, hangup_attempted_at = NULL WHERE l.id = v_leg.id AND l.voice_call_id IS NULL;
-    RETURN QUERY SELECT 'hang-up', v_leg.tenant_id, v_leg.session_id, NULL::text, v_leg.id, v_leg.kind, false; RETURN;
+    -- Due for a hang-up attempt at once: earlier attempts had no call id to name.
+    UPDATE leg l
+    SET voice_call_id = p_call, version = l.version + 1, hangup_attempted_at = NULL
+    WHERE l.id = v_leg.id AND l.voice_call_id IS NULL;
+    outcome := 'hang-up';
+    RETURN NEXT;
+    RETURN;
   END IF;
 
-  UPDATE leg l SET voice_call_id = p_call, version = l.version + 1, answered_at = COALESCE(l.answered_at, now()),
-    state = CASE WHEN l.state IN ('requested', 'dialling', 'ringing') THEN 'answered' ELSE l.state END
+  UPDATE leg l
+  SET voice_call_id = p_call,
+    version = l.version + 1,
+    answered_at = COALESCE(l.answered_at, now()),
+    state = answered_state(l.state)
   WHERE l.id = v_leg.id;
-  IF v_leg.state IN ('requested', 'dialling', 'ringing') THEN PERFORM mark_leg_answered(v_leg.id, v_session.id);
-  ELSE UPDATE session s SET settle_due_at = now(), version = s.version + 1 WHERE s.id = v_session.id; END IF;
-  RETURN QUERY SELECT 'join', v_leg.tenant_id, v_leg.session_id, v_session.conversation, v_leg.id, v_leg.kind,
-    v_leg.kind = 'outbound' AND (SELECT waits_for_host(r, v_session.id, v_leg.role) FROM room r WHERE r.id = v_session.room_id);
-END $$
-;
-ALTER FUNCTION answer_own_leg(text,timestamp with time zone,text,bytea,text,text) OWNER TO partyline_platform;
-REVOKE ALL ON FUNCTION answer_own_leg(text,timestamp with time zone,text,bytea,text,text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION answer_own_leg(text,timestamp with time zone,text,bytea,text,text) TO partyline_tenant;
+  IF v_leg.state = answered_state(v_leg.state) THEN
+    UPDATE session s SET settle_due_at = now(), version = s.version + 1 WHERE s.id = v_session.id;
+  ELSE
+    PERFORM emit_leg_answered(v_leg.id, v_session.id);
+  END IF;
+
+  outcome := 'join';
+  conversation := v_session.conversation;
+  waits := v_leg.kind = 'outbound' AND (
+    SELECT waits_for_host(r, v_session.id, v_leg.role)
+    FROM room r
+    WHERE r.id = v_session.room_id
+  );
+  RETURN NEXT;
+END $$;
+
+ALTER FUNCTION answer_own_leg(text, timestamptz, text, bytea, text, text) OWNER TO partyline_platform;
+REVOKE ALL ON FUNCTION answer_own_leg(text, timestamptz, text, bytea, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION answer_own_leg(text, timestamptz, text, bytea, text, text) TO partyline_tenant;

@@ -1,10 +1,14 @@
--- The same, and it stays true until this transaction ends: two that each see one place left cannot both take it. Whoever is near the limit finds out alone, when all others are
--- done. Far from it those who each add one do not wait for each other: as many as there are connections may do so at once and stay below it, and whoever comes near meanwhile
--- waits for them all (seen: a tenant's rooms, made one after the other at the pace of a disk). p_alone: for whoever may add more than one. A statement sees what was committed
--- before it began, and the lock is waited for first; hence a function that is not STABLE, whose statements look each for themselves.
+-- read_limit, and the answer stays true until the end of the transaction.
+--
+-- p_alone  for a transaction that may add more than one
+--
+-- Locks: an advisory lock of the tenant and the limit. Far from the limit it is shared: as many
+-- transactions as there are connections can each add one and stay below the limit. Near the limit it is
+-- exclusive. (Measured with an exclusive lock alone: a tenant's rooms were created one by one.)
+-- Not STABLE: each statement must see what was committed while the lock was waited for.
 CREATE OR REPLACE FUNCTION lock_limit(p_tenant text, p_limit text, p_alone boolean DEFAULT false)
- RETURNS TABLE(allowed integer, used integer)
- LANGUAGE plpgsql
+RETURNS TABLE (allowed int, used int)
+LANGUAGE plpgsql
 AS $$
 DECLARE
   v_key bigint := hashtextextended(p_limit || ' ' || p_tenant, 0);
@@ -14,12 +18,14 @@ BEGIN
   IF NOT p_alone AND used + 2 * v_connections <= allowed THEN
     PERFORM pg_advisory_xact_lock_shared(v_key);
     SELECT r.allowed, r.used INTO allowed, used FROM read_limit(p_tenant, p_limit) AS r;
-    -- Near by now, and who has a lock with others cannot have it alone: two would wait for each other. The transaction is run again.
-    IF used + v_connections > allowed THEN RAISE EXCEPTION 'the limit came near while it was waited for' USING ERRCODE = 'serialization_failure'; END IF;
+    -- Near the limit by now. Two holders of the shared lock that upgrade it would deadlock, so the
+    -- transaction runs again.
+    IF used + v_connections > allowed THEN
+      RAISE EXCEPTION 'the limit came near while the lock was waited for' USING ERRCODE = 'serialization_failure';
+    END IF;
   ELSE
     PERFORM pg_advisory_xact_lock(v_key);
     SELECT r.allowed, r.used INTO allowed, used FROM read_limit(p_tenant, p_limit) AS r;
   END IF;
   RETURN NEXT;
-END $$
-;
+END $$;

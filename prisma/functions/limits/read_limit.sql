@@ -1,22 +1,38 @@
--- How much of a limit a tenant may use, and uses now: live-rooms, live-legs or dial-outs (in the last minute). It is the tenant's own, or the platform's default.
-CREATE OR REPLACE FUNCTION read_limit(p_tenant text, p_limit text)
- RETURNS TABLE(allowed integer, used integer)
- LANGUAGE plpgsql
- STABLE
- SET enable_seqscan TO 'off'
+-- What a tenant may use of a limit, and uses now. The tenant's own limit, or the platform's default.
+--
+-- p_limit  live-rooms | live-legs | dial-outs (in the last minute)
+CREATE OR REPLACE FUNCTION read_limit(p_tenant text, p_limit text) RETURNS TABLE (allowed int, used int)
+LANGUAGE plpgsql STABLE SET enable_seqscan = off
 AS $$
 BEGIN
   CASE p_limit
     WHEN 'live-rooms' THEN
-      SELECT COALESCE(t.max_live_rooms, p.max_live_rooms) INTO allowed FROM platform_limit p LEFT JOIN tenant t ON t.id = p_tenant;
-      SELECT count(*) INTO used FROM room r WHERE r.tenant_id = p_tenant AND r.state = 'active';
+      SELECT COALESCE(t.max_live_rooms, p.max_live_rooms)
+      INTO allowed
+      FROM platform_limit p
+      LEFT JOIN tenant t ON t.id = p_tenant;
+      SELECT count(*)
+      INTO used
+      FROM room r
+      WHERE r.tenant_id = p_tenant AND r.state = 'active';
     WHEN 'live-legs' THEN
-      SELECT COALESCE(t.max_live_legs, p.max_live_legs) INTO allowed FROM platform_limit p LEFT JOIN tenant t ON t.id = p_tenant;
-      SELECT count(*) INTO used FROM leg l WHERE l.tenant_id = p_tenant AND l.state <> 'ended' AND l.kind <> 'bridge';
+      SELECT COALESCE(t.max_live_legs, p.max_live_legs)
+      INTO allowed
+      FROM platform_limit p
+      LEFT JOIN tenant t ON t.id = p_tenant;
+      SELECT count(*)
+      INTO used
+      FROM leg l
+      WHERE l.tenant_id = p_tenant AND l.state <> 'ended' AND l.kind <> 'bridge';
     WHEN 'dial-outs' THEN
-      SELECT COALESCE(t.max_dial_outs_per_minute, p.max_dial_outs_per_minute) INTO allowed FROM platform_limit p LEFT JOIN tenant t ON t.id = p_tenant;
-      SELECT count(*) INTO used FROM leg l WHERE l.tenant_id = p_tenant AND l.kind = 'outbound' AND l.created_at > clock_timestamp() - interval '1 minute';
+      SELECT COALESCE(t.max_dial_outs_per_minute, p.max_dial_outs_per_minute)
+      INTO allowed
+      FROM platform_limit p
+      LEFT JOIN tenant t ON t.id = p_tenant;
+      SELECT count(*)
+      INTO used
+      FROM leg l
+      WHERE l.tenant_id = p_tenant AND l.kind = 'outbound' AND l.created_at > clock_timestamp() - interval '1 minute';
   END CASE;
   RETURN NEXT;
-END $$
-;
+END $$;

@@ -5,7 +5,7 @@ import { createVendor, type VendorCredentials } from '@partyline/dev/stack/crede
 import { accountBody } from '@partyline/dev/stack/own-account';
 import { vendorAccount } from '@partyline/dev/stack/service-environment';
 import type { Stack } from '@partyline/dev/stack/stack';
-import { seed } from '@partyline/store/database/seed';
+import { seed } from '@partyline/store/tenants/seed';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { openCarrier, type Carrier } from './carrier.ts';
 import { openHttp, type Send } from './http.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { seed } from '@partyline/store/database/seed';
+import { seed } from '@partyline/store/tenants/seed';
 import { openStore } from '@partyline/store/database/store';
 import { readNumbers, type LinkedNumber } from './stack/service-environment.ts';
 

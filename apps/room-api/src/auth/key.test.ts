@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { seed } from '@partyline/store/database/seed';
+import { seed } from '@partyline/store/tenants/seed';
 import { agreeable, newKey, startStage, type Stage } from '../testing/test-harness.ts';
 
 let stage: Stage;

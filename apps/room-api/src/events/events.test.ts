@@ -1,5 +1,5 @@
 import { Event } from '@partyline/contracts/events/events';
-import { appendEvents } from '@partyline/store/legs/observations';
+import { appendEvents } from '@partyline/store/events/append-events';
 import { lockSession } from '@partyline/store/sessions/session-lock';
 import { inTransaction } from '@partyline/store/database/store';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';

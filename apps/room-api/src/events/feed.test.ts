@@ -1,4 +1,4 @@
-import { appendEvents } from '@partyline/store/legs/observations';
+import { appendEvents } from '@partyline/store/events/append-events';
 import { lockSession } from '@partyline/store/sessions/session-lock';
 import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
 import { makeNumbers, makeRoom, type MadeRoom } from '@partyline/store/testing/fixtures';

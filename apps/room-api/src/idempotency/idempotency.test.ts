@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
+import type { ProviderRpc } from '@partyline/conference/providers/rpc-messages';
 import { writes } from '@partyline/contracts/operation';
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { VerdictError } from '@partyline/domain/verdict';
-import { purgeExpired } from '@partyline/store/reconciliation/due-work';
+import { purgeExpired } from '@partyline/store/reconciliation/purge';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
 
 /** What the vendor does next; undefined: what it is asked. */
-let openMedia: ((input: Parameters<AskProvider['openMedia']>[0]) => ReturnType<AskProvider['openMedia']>) | undefined;
+let openMedia: ((input: Parameters<ProviderRpc['openMedia']>[0]) => ReturnType<ProviderRpc['openMedia']>) | undefined;
 let stage: Stage;
 beforeAll(async () => {
   stage = await startStage(() => ({

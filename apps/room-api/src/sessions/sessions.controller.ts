@@ -10,8 +10,7 @@ import {
   type SessionLegs,
   type SessionPage,
 } from '@partyline/contracts/sessions/session';
-import { eventId } from '@partyline/store/events/outbox';
-import { listSessionEvents } from '@partyline/store/rooms/rooms';
+import { eventId, listSessionEvents } from '@partyline/store/events/outbox';
 import { listSessions, readSession } from '@partyline/store/sessions/sessions';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';

@@ -3,23 +3,16 @@ import { createHash, randomBytes } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import { ServerRedis } from '@nestjs/microservices';
-import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
+import { type ProviderRpc, handleRequest, rpcPattern, RPC_METHODS, type RpcRequest, type RpcMethod } from '@partyline/conference/providers/rpc-messages';
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
 import { openEndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
 import { localKeyService, type MasterKey } from '@partyline/conference/crypto/key-service';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { openRequestVault } from '@partyline/conference/crypto/request-vault';
-import { accountAddresses } from '@partyline/conference/providers/webhook-urls';
+import { accountWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { problemsOf } from '@partyline/contracts/operation';
 import { OPERATIONS } from '@partyline/contracts/operations';
 import { Problem } from '@partyline/contracts/problem';
-import {
-  answerQuestion,
-  questionPattern,
-  QUESTIONS,
-  type Asked,
-  type Question,
-} from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { systemClock, systemIds, systemRandomInt, systemSecret } from '@partyline/runtime/system';
@@ -27,7 +20,7 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { startService } from '@partyline/runtime/service';
-import { seed } from '@partyline/store/database/seed';
+import { seed } from '@partyline/store/tenants/seed';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis } from '@partyline/testing/redis';
@@ -60,7 +53,7 @@ export interface Stage {
   readonly keys: { readonly ours: string; readonly theirs: string; readonly operator: string };
   readonly redis: Severable;
   /** Every question that reached the orchestrator's end of the wire. */
-  readonly questions: readonly (Pick<Asked, 'id'> & { readonly question: Question })[];
+  readonly questions: readonly (Pick<RpcRequest, 'id'> & { readonly question: RpcMethod })[];
   /** What could not be had from the orchestrator, as an operator's log would say it. */
   readonly troubles: unknown[];
   /**
@@ -91,7 +84,7 @@ export const newKey = (): string =>
 
 /** The API in this process, over a real Postgres and a real Redis; the wire to the orchestrator ends at `provider`. */
 export async function startStage(
-  provider: (store: Store) => AskProvider,
+  provider: (store: Store) => ProviderRpc,
   {
     logTo,
     orchestrator = true,
@@ -138,7 +131,7 @@ export async function startStage(
   });
 
   const prefix = testRedis.prefix;
-  const questions: { question: Question; id: string }[] = [];
+  const questions: { question: RpcMethod; id: string }[] = [];
   const answering = orchestrator
     ? await startOrchestrator(testRedis.url, prefix, provider(store), (question, { id }) =>
         questions.push({ question, id }),
@@ -186,7 +179,7 @@ export async function startStage(
       provider: asking,
       pins: openPinVault(Buffer.alloc(32, 7)),
       accounts: openAccountVault({ store, keys: masterKeys === null ? null : localKeyService(masterKeys) }),
-      accountAddresses: accountAddresses('https://hooks.test'),
+      accountAddresses: accountWebhookUrls('https://hooks.test'),
       endpointSecrets: openEndpointSecrets(Buffer.alloc(32, 7)),
       addresses: { allowPrivate: false, ports: [443, 80, 8443] },
       feed,
@@ -265,7 +258,7 @@ export async function startStage(
 }
 
 /** On a busy machine the wire takes a moment to stand; a test is about what comes after. */
-async function untilHeard(asking: AskProvider, tries = 10): Promise<void> {
+async function untilHeard(asking: ProviderRpc, tries = 10): Promise<void> {
   const unheard = await asking.observeRoom({ tenantId: 'ten_nobody', roomId: 'room_none' }).then(
     () => false,
     (error: unknown) => error instanceof VerdictError && error.verdict.reason === 'provider-unreachable',
@@ -304,16 +297,16 @@ function keepsContract(method: string, path: string, { status, headers, body }: 
 async function startOrchestrator(
   url: string,
   prefix: string,
-  provider: AskProvider,
-  heard: (question: Question, asked: Asked) => void,
+  provider: ProviderRpc,
+  heard: (question: RpcMethod, asked: RpcRequest) => void,
 ): Promise<ServerRedis> {
   // It would tell the terminal that it connects.
   Logger.overrideLogger(false);
   const server = new ServerRedis(workerOptions(url));
-  for (const question of QUESTIONS) {
-    server.addHandler(questionPattern(question, prefix), (asked: Asked) => {
+  for (const question of RPC_METHODS) {
+    server.addHandler(rpcPattern(question, prefix), (asked: RpcRequest) => {
       heard(question, asked);
-      return answerQuestion(provider, question, asked, () => undefined);
+      return handleRequest(provider, question, asked, () => undefined);
     });
   }
   await new Promise<void>((resolve, reject) => {
@@ -375,7 +368,7 @@ async function severable(target: string): Promise<Severable> {
 }
 
 /** An orchestrator's provider that says yes to everything: what the wire carries, not what a vendor does. */
-export const agreeable: AskProvider = {
+export const agreeable: ProviderRpc = {
   openMedia: async ({ participantId, lifetimeS }) =>
     media(`ms_${participantId}`, participantId, new Date(Date.now() + lifetimeS * 1000)),
   issueToken: async ({ participantId, expiresAt, sessionId }) => media(`ms_${sessionId}`, participantId, expiresAt),

@@ -1,6 +1,6 @@
 import type { Charge } from '@partyline/domain/money';
 import { fillCdr, storeCdr } from '@partyline/store/billing/cdrs';
-import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
 import type { Tx } from '@partyline/store/database/store';
 
 /** The provider's own record of a call is asked for after this, when its closing event did not say the price: by then the record is written. */

@@ -2,7 +2,7 @@ import type { MediaEvent, VoiceEvent } from '@partyline/provider-contract/provid
 import { verdict } from '@partyline/domain/verdict';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { insertLeg } from '@partyline/store/sessions/session-lock';
+import { insertLeg } from '@partyline/store/legs/legs';
 import { inTransaction } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applySessionEvent } from '../legs/apply-media-event.ts';

@@ -2,7 +2,7 @@ import { verdict } from '@partyline/domain/verdict';
 import type { ProviderError } from '@partyline/provider-contract/provider-error';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { lastAttempts } from '@partyline/store/hang-ups/hang-ups';
-import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { closeHandle } from '../sessions/leg-transitions.ts';

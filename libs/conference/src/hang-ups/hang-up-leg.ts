@@ -2,7 +2,7 @@ import { isUp } from '@partyline/domain/leg';
 import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { closeAttempt, noteAttempt, type AttemptOutcome } from '@partyline/store/hang-ups/hang-ups';
-import { lockLeg, saveLegs, type LegRow } from '@partyline/store/sessions/session-lock';
+import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
 import { mediaOfLeg } from '@partyline/store/sessions/sessions';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
@@ -11,7 +11,7 @@ import { compareConnection } from '../legs/compare-connection.ts';
 import type { Deps, Providers } from '../deps.ts';
 import { giveUpUnseen } from './expire-unobserved-dial.ts';
 import { concludeGone } from './close-missing-media-session.ts';
-import { comeAgainMs } from '../providers/rate-limit-providers.ts';
+import { rateLimitRetryMs } from '../providers/rate-limit-providers.ts';
 import { requestHangUp } from '../sessions/leg-transitions.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
@@ -121,7 +121,7 @@ async function providersOf(
   { id, tenant_id: tenantId, kind, account_id }: LegRow,
 ): Promise<Providers | AttemptResult> {
   try {
-    return await providers(account_id, { tenantId, to: 'hang-up' });
+    return await providers(account_id, { tenantId, purpose: 'hang-up' });
   } catch (error) {
     const reason = error instanceof VerdictError ? error.verdict.reason : 'provider-account-unreadable';
     report.count('hang_up_failed', { kind, reason });
@@ -177,7 +177,7 @@ async function askProvider(
     }
     refusal = reason;
     lost = true;
-    againMs = comeAgainMs(settled.reason);
+    againMs = rateLimitRetryMs(settled.reason);
     if (againMs === null)
       deps.report.warn('a hang-up was not taken; it will be asked again', {
         tenantId: leg.tenant_id,
@@ -210,7 +210,7 @@ async function lookUp(
       listed = await lookUpConnection(deps, media, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    const againMs = comeAgainMs(error);
+    const againMs = rateLimitRetryMs(error);
     if (againMs !== null) return { outcome: 'rejected', reason: error.verdict.reason, againMs };
     deps.report.warn('a leg could not be looked up; it will be again', {
       tenantId: leg.tenant_id,

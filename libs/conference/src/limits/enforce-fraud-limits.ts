@@ -1,7 +1,7 @@
 import { checkFraudMeters } from '@partyline/domain/fraud';
 import { VerdictError } from '@partyline/domain/verdict';
 import { meterDials } from '@partyline/store/limits/dial-policy';
-import type { NewEvent } from '@partyline/store/legs/observations';
+import type { NewEvent } from '@partyline/store/events/append-events';
 import { noteWarning } from '@partyline/store/limits/spend';
 import type { Tx } from '@partyline/store/database/store';
 
@@ -10,7 +10,7 @@ import type { Tx } from '@partyline/store/database/store';
  * For a transaction that holds the tenant's money (keep-spend.ts) and has made the call's row.
  * @param own the tenant's thresholds where they differ from the platform's
  */
-export async function keepMeters(
+export async function enforceFraudLimits(
   tx: Tx,
   tenantId: string,
   call: { remote: string; sessionId: string; own: unknown; now: Date },

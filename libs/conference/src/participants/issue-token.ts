@@ -1,14 +1,14 @@
 import { canJoin } from '@partyline/domain/session';
-import { insertParticipant } from '@partyline/store/rooms/rooms';
-import type { Role } from '@partyline/store/sessions/session-lock';
+import { insertParticipant } from '@partyline/store/participants/participants';
+import type { Role } from '@partyline/store/legs/legs';
 import { inTransaction } from '@partyline/store/database/store';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { currentSession } from '../sessions/current-session.ts';
-import type { AskProvider, OpenedMedia } from '../providers/rpc-messages.ts';
+import type { ProviderRpc, OpenedMedia } from '../providers/rpc-messages.ts';
 import type { Deps } from '../deps.ts';
-import { keepLimit } from '../limits/enforce-limit.ts';
-import { keepSpend } from '../limits/enforce-spend.ts';
+import { enforceLimit } from '../limits/enforce-limit.ts';
+import { enforceSpend } from '../limits/enforce-spend.ts';
 import { roomEnded, roomFull } from '../errors.ts';
 import { isFull } from '../sessions/settle-session.ts';
 
@@ -18,7 +18,7 @@ import { isFull } from '../sessions/settle-session.ts';
  * the tenant has as many people connected as it may, and what asking the provider throws.
  */
 export async function issueToken(
-  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'> & { readonly provider: Pick<AskProvider, 'issueToken'> },
+  deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'> & { readonly provider: Pick<ProviderRpc, 'issueToken'> },
   tenantId: string,
   roomId: string,
   { name, role }: { name: string; role?: Role },
@@ -28,8 +28,8 @@ export async function issueToken(
   const running = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
     if (isFull(view)) throw roomFull();
     // A token is no connection yet; whoever comes with it beyond the limit is let go (apply-session-event.ts).
-    await keepLimit(tx, tenantId, 'live-legs', 1);
-    await keepSpend(tx, tenantId, { roomId, direction: 'webrtc', number: null }, 1);
+    await enforceLimit(tx, tenantId, 'live-legs', 1);
+    await enforceSpend(tx, tenantId, { roomId, direction: 'webrtc', number: null }, 1);
     return canJoin(view.session.state) ? sessionDeadline(view) : null;
   });
   if (!running?.result) throw roomEnded();

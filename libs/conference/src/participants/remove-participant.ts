@@ -1,6 +1,6 @@
 import { isUp } from '@partyline/domain/leg';
 import { markRemoved, readParticipant } from '@partyline/store/participants/participants';
-import { newestSession } from '@partyline/store/rooms/rooms';
+import { newestSession } from '@partyline/store/sessions/sessions';
 import { inTransaction } from '@partyline/store/database/store';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';

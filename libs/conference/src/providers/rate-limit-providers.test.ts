@@ -1,12 +1,12 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openStore, type Store } from '@partyline/store/database/store';
-import { takePlace } from '@partyline/store/database/rate-limit';
+import { takePlace } from '@partyline/store/providers/rate-limit';
 import { systemSleep } from '@partyline/runtime/system';
 import type { RestLogEntry } from '@partyline/vonage-emulator/control-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
-import { comeAgainMs, paceProviders } from './rate-limit-providers.ts';
+import { rateLimitRetryMs, rateLimitProviders } from './rate-limit-providers.ts';
 import { callIn, openRoom, readLegs, untilLegs } from '../testing/meeting.ts';
 import { passTime, startOver } from '../testing/pass-time.ts';
 import { NUMBER, setStage, type Stage, type World } from '../testing/test-harness.ts';
@@ -39,7 +39,7 @@ afterAll(async () => {
 const ACCOUNT = 'account';
 /** The same account, counted by another name. */
 const countedBy = (name: string) => ({ media: world.media, voice: { ...world.voice, rateLimitKey: name } });
-const pacer = (store: Store, sleep = systemSleep) => paceProviders(countedBy(ACCOUNT), { store, sleep });
+const pacer = (store: Store, sleep = systemSleep) => rateLimitProviders(countedBy(ACCOUNT), { store, sleep });
 const call = (phone: string) => ({
   to: phone,
   from: NUMBER,
@@ -65,7 +65,7 @@ async function inTurn<R>(ask: () => Promise<R>): Promise<R> {
     try {
       return await ask();
     } catch (error) {
-      const againMs = comeAgainMs(error);
+      const againMs = rateLimitRetryMs(error);
       if (againMs === null) throw error;
       await systemSleep(againMs);
     }
@@ -189,7 +189,7 @@ describe('the list of live calls', () => {
       stage.store.query(scope, asked)
     );
     const counting = { ...stage.store, query };
-    await paceProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
+    await rateLimitProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
     expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
     expect(places).toBe(3);
     await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 7_000, withinMs: 5_000 });
@@ -238,13 +238,13 @@ describe('when the line is too long', () => {
       verdict: { reason: 'provider-rate-limited' },
     });
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
-    await paceProviders(countedBy('another'), { store: stage.store, sleep: systemSleep }).media.dialSip(dial);
+    await rateLimitProviders(countedBy('another'), { store: stage.store, sleep: systemSleep }).media.dialSip(dial);
     expect(await stage.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
   });
 
   it('a tenant’s line is its own, whatever its account says that the vendor counts it by: it fills neither the platform’s nor another tenant’s', async () => {
     const lineOf = (tenantId: string | null) =>
-      paceProviders(countedBy(ACCOUNT), { store: stage.store, sleep: async () => undefined, tenantId }).voice.getCall(
+      rateLimitProviders(countedBy(ACCOUNT), { store: stage.store, sleep: async () => undefined, tenantId }).voice.getCall(
         'call',
       );
     await takePlace(stage.store, `ten_a ${ACCOUNT}`, 'ask', { everyMs: 60_000, withinMs: 1 });

@@ -1,10 +1,10 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { Store } from '@partyline/store/database/store';
-import { takePlace, type Pace } from '@partyline/store/database/rate-limit';
-import type { Asker, Providers } from '../deps.ts';
+import { takePlace, type Pace } from '@partyline/store/providers/rate-limit';
+import type { RequestContext, Providers } from '../deps.ts';
 
 /** From one hang-up of an account to the next: N legs that end together add N times this to whatever bound they have. */
-export const HANG_UP_EVERY_MS = 110;
+export const HANG_UP_INTERVAL_MS = 110;
 
 /**
  * The vendor takes 3 new calls and 15 other requests in any second and refuses the rest (contract §7). Most of the fifteen are kept for
@@ -18,7 +18,7 @@ export const HANG_UP_EVERY_MS = 110;
  */
 const REQUESTS = {
   /** Hanging up; and looking whether it is done, so that questions never keep a hang-up from being seen done. */
-  'hang-up': { lane: 'hang-up', everyMs: HANG_UP_EVERY_MS, shareMs: 600, withinMs: 1_500, again: true },
+  'hang-up': { lane: 'hang-up', everyMs: HANG_UP_INTERVAL_MS, shareMs: 600, withinMs: 1_500, again: true },
   /** What somebody waits for: muting, pressing keys, saying, looking. */
   ask: { lane: 'ask', everyMs: 334, shareMs: 2_000, withinMs: 3_000 },
   /** The inventory, in the line of the other questions, waits for as long as they never do: one page refused is the whole list lost. */
@@ -29,11 +29,11 @@ const REQUESTS = {
 } as const satisfies Record<string, Pace & { lane: string }>;
 
 /** The reason of a request that was not made, because too many are waiting. */
-export const PACED = 'provider-rate-limited';
+export const PROVIDER_RATE_LIMITED = 'provider-rate-limited';
 
 /** For a request that was not made for want of a place: when to come again; null for every other failure. */
-export const comeAgainMs = (error: unknown): number | null =>
-  error instanceof ProviderError && error.verdict.reason === PACED ? (error.retryAfterMs ?? 1_000) : null;
+export const rateLimitRetryMs = (error: unknown): number | null =>
+  error instanceof ProviderError && error.verdict.reason === PROVIDER_RATE_LIMITED ? (error.retryAfterMs ?? 1_000) : null;
 
 /**
  * A voice and a media provider whose requests wait for their place in the account's line, which all processes share. When the line is too
@@ -41,10 +41,10 @@ export const comeAgainMs = (error: unknown): number | null =>
  * @param tenantId whose account it is, null: the platform's. The lines of two tenants are two, whatever each says that the vendor counts it by: else one
  * could fill the line that another's hang-ups wait in.
  */
-export function paceProviders(
+export function rateLimitProviders(
   { voice, media }: Providers,
   line: { store: Store; sleep: (ms: number) => Promise<void>; tenantId?: string | null },
-  asker: Asker = { tenantId: null },
+  asker: RequestContext = { tenantId: null },
 ): Providers {
   const { store, sleep, tenantId = null } = line;
   const account = tenantId === null ? voice.rateLimitKey : `${tenantId} ${voice.rateLimitKey}`;
@@ -52,7 +52,7 @@ export function paceProviders(
     const { lane, ...pace } = REQUESTS[what];
     const taken = await takePlace(store, account, lane, pace, asker.tenantId ?? undefined);
     if ('againMs' in taken)
-      throw new ProviderError('busy', PACED, 'Too many requests wait for this provider account.', {
+      throw new ProviderError('busy', PROVIDER_RATE_LIMITED, 'Too many requests wait for this provider account.', {
         retryAfterMs: Math.ceil(taken.againMs),
       });
     if (taken.waitMs > 0) await sleep(taken.waitMs);
@@ -69,15 +69,15 @@ export function paceProviders(
       mute: (callId, muted) => inLine('ask', () => voice.mute(callId, muted)),
       sendDigits: (callId, digits) => inLine('ask', () => voice.sendDigits(callId, digits)),
       say: (callId, text, language) => inLine('ask', () => voice.say(callId, text, language)),
-      getCall: (callId) => inLine(asker.to ?? 'ask', () => voice.getCall(callId)),
+      getCall: (callId) => inLine(asker.purpose ?? 'ask', () => voice.getCall(callId)),
       listLiveCalls: () => voice.listLiveCalls(() => place('sweep')),
     },
     // The video REST's limit is not documented; its SIP dials make calls, so they take their place among those.
     media: { ...media, dialSip: (dial) => inLine('bridge', () => media.dialSip(dial)) },
-    askedBy: (other) => paceProviders({ voice, media }, line, other),
+    withContext: (other) => rateLimitProviders({ voice, media }, line, other),
   };
 }
 
 /** An account's providers as one who asks is to have them; without an asker, and where nothing is paced, as they are. */
-export const forAsker = (providers: Providers, asker: Asker | undefined): Providers =>
-  asker === undefined ? providers : (providers.askedBy?.(asker) ?? providers);
+export const applyRequestContext = (providers: Providers, asker: RequestContext | undefined): Providers =>
+  asker === undefined ? providers : (providers.withContext?.(asker) ?? providers);

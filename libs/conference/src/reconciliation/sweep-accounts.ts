@@ -1,5 +1,5 @@
 import { accountsToSweep } from '@partyline/store/reconciliation/inventory';
-import { giveBackTurn, takeTurn } from '@partyline/store/database/rate-limit';
+import { giveBackTurn, takeTurn } from '@partyline/store/database/lease';
 import type { Deps } from '../deps.ts';
 import { sweepInventory, type Inventory } from './sweep-inventory.ts';
 

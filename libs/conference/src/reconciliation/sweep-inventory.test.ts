@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FaultsInput } from '@partyline/vonage-emulator/control-client';
-import { takeTurn } from '@partyline/store/database/rate-limit';
+import { takeTurn } from '@partyline/store/database/lease';
 import { dialOut, requestDialOut } from '../legs/dial-out.ts';
 import { endSession } from '../sessions/end-session.ts';
 import { reconcile } from './reconcile.ts';

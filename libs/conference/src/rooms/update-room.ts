@@ -1,8 +1,9 @@
+import { lastUse, newestSession } from '@partyline/store/sessions/sessions';
 import { computeExpiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
 import { VerdictError } from '@partyline/domain/verdict';
 import { isDedicated } from '@partyline/store/numbers/numbers';
-import { brokenRule, hasRoom, lastUse, lockRoom, newestSession, saveRoom } from '@partyline/store/rooms/rooms';
+import { brokenRule, hasRoom, lockRoom, saveRoom } from '@partyline/store/rooms/rooms';
 import type { RoomRow } from '@partyline/store/sessions/session-lock';
 import { inTransaction } from '@partyline/store/database/store';
 import { changeSession } from '../sessions/change-session.ts';

@@ -1,10 +1,11 @@
+import type { LegRow } from '@partyline/store/legs/legs';
 import type { LegKind } from '@partyline/domain/leg';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
-import type { LegRow, SessionRow } from '@partyline/store/sessions/session-lock';
+import type { SessionRow } from '@partyline/store/sessions/session-lock';
 import type { PersonView, VideoConnectionView } from '@partyline/vonage-emulator/control-client';
 import { expect } from 'vitest';
 import { changeSession } from '../sessions/change-session.ts';
-import { createRoom, type RoomWanted } from '../rooms/create-room.ts';
+import { createRoom, type RoomRequest } from '../rooms/create-room.ts';
 import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import { NUMBER, type Stage, type World } from './test-harness.ts';
@@ -32,8 +33,8 @@ const CLOCKS_OFF = {
   host_left_s: null,
 };
 
-export async function openRoom(world: World, settings: Partial<Omit<RoomWanted, 'hostName'>> = {}): Promise<Meeting> {
-  const { room, first, pin, hostPin } = await createRoom(world, world.tenantId, {
+export async function openRoom(world: World, settings: Partial<Omit<RoomRequest, 'hostName'>> = {}): Promise<Meeting> {
+  const { room, firstSession: first, pin, hostPin } = await createRoom(world, world.tenantId, {
     name: 'Room',
     hostName: 'Host',
     bridge: 'auto',

@@ -1,5 +1,5 @@
 import type { Callback } from '@partyline/provider-contract/callback';
-import type { UsedToken } from '@partyline/store/callers/voice-webhooks';
+import type { UsedToken } from '@partyline/store/callers/webhook-tokens';
 import { submitPin } from '../callers/submit-pin.ts';
 import { answerCall, answerRung } from '../callers/answer-call.ts';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';

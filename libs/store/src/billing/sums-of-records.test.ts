@@ -224,7 +224,9 @@ it('one that is only to be asked for again is not counted anew', async () => {
   await write('ten_a', record('leg_asked', { askInS: 0 }));
   const version = async (): Promise<unknown> => (await owner.pool.query('SELECT xmin::text FROM month_sum')).rows;
   const before = await version();
-  await owner.pool.query(`UPDATE cdr SET price_lookups = price_lookups + 1, price_lookup_at = now() + interval '1 minute'`);
+  await owner.pool.query(
+    `UPDATE cdr SET price_lookups = price_lookups + 1, price_lookup_at = now() + interval '1 minute'`,
+  );
   expect(await version()).toEqual(before);
   await owner.pool.query('UPDATE cdr SET seconds = seconds');
   expect(await version()).not.toEqual(before);

@@ -1,3 +1,4 @@
+import type { UsedToken } from './webhook-tokens.ts';
 import { LEG_STATES, legMachine, type LegEvent, type LegState } from '@partyline/domain/leg';
 import { nextState } from '@partyline/domain/machine';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
@@ -17,7 +18,7 @@ import {
   readSession,
   setColumns,
 } from '../testing/fixtures.ts';
-import { admitCaller, answerCaller, type Admission, type UsedToken } from './voice-webhooks.ts';
+import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
 let store: Store;

@@ -155,9 +155,10 @@ describe('too many wrong PINs on a number', () => {
     );
   /** How many wrong PINs a number can take in a day. */
   const budget = async (): Promise<number> => {
-    const { rows } = await store.pool.query<{ budget: number }>('SELECT floor(0.001 / pin_guess_odds($1))::int AS budget', [
-      SHARED,
-    ]);
+    const { rows } = await store.pool.query<{ budget: number }>(
+      'SELECT floor(0.001 / pin_guess_odds($1))::int AS budget',
+      [SHARED],
+    );
     return rows.at(0)!.budget;
   };
   const wrong = async (remote: string): Promise<string> => {
@@ -298,7 +299,11 @@ describe('too many wrong PINs on a number', () => {
     const call = newCall();
     await answer(caller(1), call);
     await admitCaller(store, freshToken(), { ...call, tryNo: 1, lookup: null }, fresh());
-    expect(await store.prisma.leg.findFirstOrThrow()).toMatchObject({ tries: 1, pin_guess_odds: 0, last_wrong_pin_at: null });
+    expect(await store.prisma.leg.findFirstOrThrow()).toMatchObject({
+      tries: 1,
+      pin_guess_odds: 0,
+      last_wrong_pin_at: null,
+    });
     await key(call, 'wrong', 2);
     expect((await store.prisma.leg.findFirstOrThrow()).pin_guess_odds).toBeCloseTo(1 / (10 * 9 ** 8), 15);
     await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { guarded: false } });

@@ -1,29 +1,9 @@
 import { grouped } from '../database/batcher.ts';
 import { inTurn } from '../database/keyed-mutex.ts';
-import type { Store, Tx } from '../database/store.ts';
+import type { Store } from '../database/store.ts';
+import { tokenKey, type UsedToken } from './webhook-tokens.ts';
 
 /* Platform-wide: a call comes in before anybody knows whose it is; the PIN’s or the leg’s row says so. */
-
-/** A webhook's signature token: usable once, and for how long it would be taken at all. */
-export interface UsedToken {
-  /** The account whose secret signed it, null: the platform's. It speaks for what is at that account, and for nothing else. */
-  readonly accountId: string | null;
-  readonly jti: string;
-  readonly expiresAt: Date;
-}
-
-/** Under which a token is taken as used: each account's for itself, so that nobody who signs can use up another's. */
-const tokenKey = ({ accountId, jti }: UsedToken): string => (accountId === null ? jti : `${accountId}:${jti}`);
-
-/** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
-export async function useToken(tx: Tx, token: UsedToken): Promise<boolean> {
-  const { rowCount } = await tx.query({
-    name: 'use-webhook-token',
-    text: 'INSERT INTO webhook_jti (jti, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING',
-    values: [tokenKey(token), token.expiresAt],
-  });
-  return rowCount === 1;
-}
 
 /** Where a caller was seated. */
 export interface Seat {

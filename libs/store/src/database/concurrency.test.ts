@@ -2,9 +2,12 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { appendEvents } from '../legs/observations.ts';
+import { appendEvents } from '../events/append-events.ts';
+import { insertLeg, lockLeg, saveLegs } from '../legs/legs.ts';
+import { StaleVersion } from './stale-version.ts';
+import { useToken } from '../callers/webhook-tokens.ts';
 import { closeRoom, lockRoom } from '../rooms/rooms.ts';
-import { insertLeg, lockLeg, lockSession, saveLegs, saveSession, StaleVersion } from '../sessions/session-lock.ts';
+import { lockSession, saveSession } from '../sessions/session-lock.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from './store.ts';
 import {
   NUMBER,
@@ -19,7 +22,7 @@ import {
   readSession,
   setColumns,
 } from '../testing/fixtures.ts';
-import { admitCaller, answerCaller, useToken, type Admission } from '../callers/voice-webhooks.ts';
+import { admitCaller, answerCaller, type Admission } from '../callers/voice-webhooks.ts';
 
 let database: TestDatabase;
 let store: Store;

@@ -17,3 +17,9 @@ export const olderThan = (last: Last | undefined) =>
           { OR: [{ created_at: { lt: last.created_at } }, { id: { lt: last.id } }] },
         ],
       };
+
+/** Only what is asked for: Prisma takes an undefined for no condition. */
+export const between = (from: Date | undefined, before: Date | undefined) =>
+  from === undefined && before === undefined
+    ? {}
+    : { created_at: { ...(from === undefined ? {} : { gte: from }), ...(before === undefined ? {} : { lt: before }) } };

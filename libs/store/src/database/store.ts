@@ -1,7 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient, type Prisma } from '../generated/client.ts';
-import type { Journal } from '../idempotency/journal.ts';
 
 /**
  * Postgres. Everything that reads or writes a tenant's rows says whose: row-level security shows a transaction the rows of its scope and no others,
@@ -18,13 +17,20 @@ export interface Store {
     query: pg.QueryConfig,
   ): Promise<Pick<pg.QueryResult<Row>, 'rows' | 'rowCount'>>;
   /** Of the request that is being done, when it is one that is to be done only once. */
-  readonly journal?: () => Journal | undefined;
+  readonly journal?: () => TransactionJournal | undefined;
   close(): Promise<void>;
 }
 
 /** What a transaction may touch: one tenant's rows, or, for the operator's own sweeps and for calls that are nobody's yet, everybody's. */
 export type Scope = string | typeof EVERY_TENANT;
 export const EVERY_TENANT = Symbol('every tenant');
+
+/** Records the results of a request's transactions, so that a repeated request gets them again (idempotency/journal.ts). */
+export interface TransactionJournal {
+  read<T>(work: () => Promise<T>): Promise<T>;
+  /** `run` passes the transaction's connection and work to `keep`, more than once when it is retried. */
+  change<T>(scope: Scope, run: (keep: (tx: Tx, work: (tx: Tx) => Promise<T>) => Promise<T>) => Promise<T>): Promise<T>;
+}
 
 /** One transaction's connection. */
 export type Tx = pg.PoolClient;
@@ -98,7 +104,7 @@ export function openStore({
 }
 
 /** A store whose transactions are kept in the journal of the request that they are part of, if it has one. */
-export function journaled(store: Store, journal: () => Journal | undefined): Store {
+export function journaled(store: Store, journal: () => TransactionJournal | undefined): Store {
   const kept: Store = {
     ...store,
     journal,

@@ -8,17 +8,20 @@ import { describe, expect, it } from 'vitest';
 const PLATFORM_MODULES = new Set([
   'billing/rates.ts',
   'callers/voice-webhooks.ts',
+  'callers/webhook-tokens.ts',
   'database/batcher.ts',
-  'database/rate-limit.ts',
-  'database/seed.ts',
+  'database/lease.ts',
   'database/store.ts',
   'events/purge-events.ts',
   'keys/authenticate.ts',
   'limits/platform-limits.ts',
   'numbers/numbers.ts',
+  'providers/rate-limit.ts',
   'reconciliation/due-work.ts',
   'reconciliation/inventory.ts',
+  'reconciliation/purge.ts',
   'sessions/find-owner.ts',
+  'tenants/seed.ts',
   'tenants/tenants.ts',
 ]);
 const NOBODYS: Readonly<Record<string, string>> = {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { claimDeliveries, markFailed, markTaken, tidyDeliveries, type DeliveryToSend } from './deliveries.ts';
 import { listDeliveries, replayDelivery, replayEvents } from './delivery-log.ts';
 import { deleteEndpoint, disableEndpoint, pingEndpoint, updateEndpoint } from './endpoints.ts';
-import { appendEvents } from '../legs/observations.ts';
+import { appendEvents } from '../events/append-events.ts';
 import { eventId, findEvent } from '../events/outbox.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
 import { freshId, makeEndpoint, makeNumbers, makeRoom, type MadeRoom } from '../testing/fixtures.ts';

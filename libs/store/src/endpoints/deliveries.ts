@@ -1,5 +1,5 @@
 import { OUTBOX, type OutboxRow } from '../events/outbox.ts';
-import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
+import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
 
 /** An event taken for one attempt to send it to one endpoint. */
 export interface DeliveryToSend {
@@ -16,9 +16,6 @@ export interface DeliveryToSend {
   /** Null when there is none that still signs. */
   readonly old_secret: Uint8Array | null;
 }
-
-/** A new delivery's id, drawn by Postgres: its statements make any number of them at once. */
-export const NEW_DELIVERY_ID = `'dlv_' || translate(rtrim(encode(uuid_send(gen_random_uuid()), 'base64'), '='), '+/', '-_')`;
 
 interface Claim {
   /** How long a sender may hold a delivery; longer than a request may take. A dead one's is free again after this. */
@@ -181,24 +178,6 @@ export async function markFailed(
     ],
   });
   return rows[0] === undefined ? null : { failures: rows[0].failures, forS: rows[0].for_s };
-}
-
-/**
- * A delivery of every event of `told` (id, stream, seq, type) to each endpoint of the tenant ($1) that wants it. Due now, cut to what the column holds, which would round
- * it up: due a moment from now is not due to who looks at once.
- */
-export const DELIVER_TOLD = `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
-           SELECT ${NEW_DELIVERY_ID}, $1, e.id, t.id, t.stream, t.seq, date_trunc('milliseconds', now())
-           FROM told t JOIN endpoint e ON e.tenant_id = $1 AND e.enabled AND e.deleted_at IS NULL AND (e.types = '{}' OR t.type = ANY(e.types))`;
-
-/** An event of a tenant's is to be sent to each of its endpoints that wants it. */
-export async function deliverToAll(tx: Tx, tenantId: string, outboxId: string): Promise<void> {
-  await tx.query({
-    name: 'deliver-to-all',
-    text: `WITH told AS (SELECT id, COALESCE(session_id, endpoint_id) AS stream, seq, type FROM outbox WHERE tenant_id = $1 AND id = $2)
-           ${DELIVER_TOLD}`,
-    values: [tenantId, outboxId],
-  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { NEW_DELIVERY_ID } from './deliveries.ts';
+import { NEW_DELIVERY_ID } from '../events/append-events.ts';
 import { KEPT, type About } from '../events/outbox.ts';
 import { inTransaction, type Store } from '../database/store.ts';
 

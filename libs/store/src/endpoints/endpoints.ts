@@ -1,6 +1,5 @@
-import { NEW_DELIVERY_ID, deliverToAll } from './deliveries.ts';
+import { NEW_DELIVERY_ID, deliverToAll, appendEndpointEvent } from '../events/append-events.ts';
 import type { endpoint } from '../generated/client.ts';
-import { appendEndpointEvent } from '../events/outbox.ts';
 import { inTransaction, type Store, type Tx } from '../database/store.ts';
 
 export type EndpointRow = endpoint;

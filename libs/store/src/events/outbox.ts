@@ -1,4 +1,4 @@
-import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
+import { EVERY_TENANT, inTransaction, readAs, type Store } from '../database/store.ts';
 
 /** What an event is about: a session, or one of the tenant's own endpoints. */
 export interface About {
@@ -134,18 +134,15 @@ export async function tenantsWithEvents(
   return rows.map((row) => row.tenant_id);
 }
 
-/** Commits an event about one of a tenant's endpoints; the row of the endpoint must be locked, by which its events have no gap. Gives its place. */
-export async function appendEndpointEvent(
-  tx: Tx,
-  tenantId: string,
-  endpointId: string,
-  { type, data }: { type: string; data: Record<string, unknown> },
-): Promise<string> {
-  const { rows } = await tx.query<{ id: string }>({
-    name: 'append-endpoint-event',
-    text: `WITH counted AS (UPDATE endpoint SET last_seq = last_seq + 1 WHERE tenant_id = $1 AND id = $2 RETURNING last_seq)
-           INSERT INTO outbox (tenant_id, endpoint_id, seq, type, data, created_at) SELECT $1, $2, last_seq, $3, $4, clock_timestamp() FROM counted RETURNING id`,
-    values: [tenantId, endpointId, type, JSON.stringify(data)],
+/** The first `limit` events of a session; `null` when this tenant has no such session. */
+export async function listSessionEvents(store: Store, tenantId: string, sessionId: string, limit: number) {
+  return readAs(store, tenantId, async (db) => {
+    const session = await db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, select: { id: true } });
+    if (session === null) return null;
+    return db.outbox.findMany({
+      where: { tenant_id: tenantId, session_id: sessionId },
+      orderBy: { seq: 'asc' },
+      take: limit,
+    });
   });
-  return rows[0]!.id;
 }

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { replayDelivery, replayEvents } from '../endpoints/delivery-log.ts';
 import { pingEndpoint } from '../endpoints/endpoints.ts';
-import { appendEvents } from '../legs/observations.ts';
+import { appendEvents } from './append-events.ts';
 import { purgeEvents } from './purge-events.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
 import { makeEndpoint, makeNumbers, makeRoom, setColumns, type MadeRoom } from '../testing/fixtures.ts';

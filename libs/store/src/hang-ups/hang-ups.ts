@@ -106,7 +106,8 @@ export interface HangUpLine extends OwedLeg {
 const HANG_UP_STATES = ['unconfirmed', 'confirmed', 'all'] as const;
 type HangUpState = (typeof HANG_UP_STATES)[number];
 
-const COLUMNS = 'l.id, l.kind, l.session_id, s.room_id, l.hangup_requested_at, l.hangup_reason, l.hangup_attempts, l.confirmed_at';
+const COLUMNS =
+  'l.id, l.kind, l.session_id, s.room_id, l.hangup_requested_at, l.hangup_reason, l.hangup_attempts, l.confirmed_at';
 const IN_STATE: Readonly<Record<HangUpState, string>> = {
   unconfirmed: `l.state = 'ending'`,
   confirmed: `l.state = 'ended'`,

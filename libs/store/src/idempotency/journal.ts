@@ -1,11 +1,11 @@
 import { deserialize, serialize } from 'node:v8';
 import type { QueryConfig } from 'pg';
-import type { EVERY_TENANT, Tx } from '../database/store.ts';
+import type { Scope, TransactionJournal, Tx } from '../database/store.ts';
 
 /** Keeps what must not be read in the database, bound to the row that it is of. */
-interface Seal {
-  seal(text: string, boundTo: string): Buffer;
-  open(sealed: Uint8Array, boundTo: string): string;
+interface Cipher {
+  encrypt(text: string, boundTo: string): Buffer;
+  decrypt(sealed: Uint8Array, boundTo: string): string;
 }
 
 /** Somebody else has done this step meanwhile: a request that was taken for dead and was not. Its transaction changed nothing. */
@@ -22,22 +22,22 @@ interface Step {
  * no change are made again. A request must do the same after the same results, so chance and ids are drawn from its key too; and what a transaction finds out must
  * leave it as its result.
  */
-export class Journal {
+export class Journal implements TransactionJournal {
   readonly #keyId: string;
-  readonly #seal: Seal;
+  readonly #seal: Cipher;
   readonly #known: ReadonlyMap<string, unknown>;
   #led: Step[] = [];
   #next = 0;
   #failed = '';
   #wrote: boolean;
 
-  constructor(keyId: string, seal: Seal, kept: readonly { readonly step: string; readonly result: Uint8Array }[]) {
+  constructor(keyId: string, seal: Cipher, kept: readonly { readonly step: string; readonly result: Uint8Array }[]) {
     this.#keyId = keyId;
     this.#seal = seal;
     this.#known = new Map(
       kept.map(({ step, result }) => [
         step,
-        deserialize(Buffer.from(seal.open(result, `${keyId} ${step}`), 'base64')) as unknown,
+        deserialize(Buffer.from(seal.decrypt(result, `${keyId} ${step}`), 'base64')) as unknown,
       ]),
     );
     this.#wrote = kept.length > 0;
@@ -59,7 +59,7 @@ export class Journal {
 
   /** A transaction. `run` gives it to `keep`, which may happen more than once when it meets a deadlock. */
   async change<T>(
-    scope: string | typeof EVERY_TENANT,
+    scope: Scope,
     run: (keep: (tx: Tx, work: (tx: Tx) => Promise<T>) => Promise<T>) => Promise<T>,
   ): Promise<T> {
     return this.#once(async (name) => {
@@ -94,7 +94,7 @@ export class Journal {
 
   async #keep(tx: Tx, tenantId: string | null, steps: readonly Step[]): Promise<void> {
     const sealed = steps.map(({ name, result }) =>
-      this.#seal.seal(serialize(result).toString('base64'), `${this.#keyId} ${name}`),
+      this.#seal.encrypt(serialize(result).toString('base64'), `${this.#keyId} ${name}`),
     );
     try {
       await tx.query({

@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { appendEvents } from './observations.ts';
+import { appendEvents } from '../events/append-events.ts';
 import { lockSession, saveSession } from '../sessions/session-lock.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
 import {

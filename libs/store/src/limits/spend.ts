@@ -12,20 +12,24 @@ interface SpendRow {
   readonly scope: SpendScope;
   readonly used: string;
   readonly allowed: string;
-  readonly one_more: string;
+  readonly first_minute: string;
   readonly currency: string;
 }
 const read = (rows: readonly SpendRow[]): SpendUsage[] =>
-  rows.map(({ scope, used, allowed, one_more, currency }) => ({
+  rows.map(({ scope, used, allowed, first_minute, currency }) => ({
     scope,
     used: BigInt(used),
     allowed: BigInt(allowed),
-    firstMinute: BigInt(one_more),
+    firstMinute: BigInt(first_minute),
     currency,
   }));
 
 /** What a tenant and a room have used of their limits of money and minutes; empty when they have none. Nobody else of the tenant decides about money until this transaction ends: to be asked last. */
-export async function holdSpend(tx: Tx, tenantId: string, { roomId, direction, number }: OneMore): Promise<SpendUsage[]> {
+export async function holdSpend(
+  tx: Tx,
+  tenantId: string,
+  { roomId, direction, number }: OneMore,
+): Promise<SpendUsage[]> {
   return read(
     (
       await tx.query<SpendRow>({

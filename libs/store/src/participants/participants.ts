@@ -1,5 +1,19 @@
-import type { Role } from '../sessions/session-lock.ts';
+import type { Role } from '../legs/legs.ts';
 import { readAs, type Store, type Tx } from '../database/store.ts';
+
+/** Adds a person to a room's roster. */
+export async function insertParticipant(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+  person: { id: string; name: string; kind: 'browser' | 'caller' | 'dialled'; role?: Role },
+): Promise<void> {
+  await tx.query({
+    name: 'insert-participant',
+    text: 'INSERT INTO participant (id, tenant_id, room_id, kind, name, role) VALUES ($1, $2, $3, $4, $5, $6)',
+    values: [person.id, tenantId, roomId, person.kind, person.name, person.role ?? 'participant'],
+  });
+}
 
 /** What matters of a person when they come: host or not, and whether they were sent out. `null` when the tenant has no such person. */
 export async function findPerson(

@@ -1,5 +1,48 @@
-import type { Role } from '../sessions/session-lock.ts';
+import type { Role } from '../legs/legs.ts';
 import { readAs, type Store, type Tx } from '../database/store.ts';
+
+/** Takes a PIN on a number for a room; `false` when the number has it already, live or in quarantine. @param pin with how many digits it has: the fewer, the sooner it is guessed */
+export async function claimPin(
+  tx: Tx,
+  tenantId: string,
+  pin: {
+    id: string;
+    roomId: string;
+    number: string;
+    lookup: Buffer;
+    sealed: Buffer;
+    digits: number;
+    role?: Role;
+    participantId?: string;
+  },
+): Promise<boolean> {
+  const { rowCount } = await tx.query({
+    name: 'claim-pin',
+    text: 'INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, role, participant_id, digits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (number, lookup) DO NOTHING',
+    values: [
+      pin.id,
+      tenantId,
+      pin.roomId,
+      pin.number,
+      pin.lookup,
+      pin.sealed,
+      pin.role ?? 'participant',
+      pin.participantId ?? null,
+      pin.digits,
+    ],
+  });
+  return rowCount === 1;
+}
+
+/** How many live PINs a number holds, whoever's they are, up to `PINS_COUNTED`: it decides how long the next one must be. */
+export async function countPins(tx: Tx, number: string): Promise<number> {
+  const { rows } = await tx.query<{ n: number }>({
+    name: 'count-pins',
+    text: 'SELECT count_pins($1) AS n',
+    values: [number],
+  });
+  return rows[0]!.n;
+}
 
 /** A person's own PIN, without the PIN. */
 interface PersonalPin {

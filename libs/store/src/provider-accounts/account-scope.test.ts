@@ -1,7 +1,9 @@
+import { insertLeg } from '../legs/legs.ts';
+import { useToken } from '../callers/webhook-tokens.ts';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findLegOfCall, ownerOfMedia } from '../sessions/find-owner.ts';
-import { lockSession, insertLeg } from '../sessions/session-lock.ts';
+import { lockSession } from '../sessions/session-lock.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
 import {
   freshId,
@@ -21,7 +23,6 @@ import {
   admitCaller,
   answerCaller,
   answerOwnLeg,
-  useToken,
   type Admission,
   type AnsweredCaller,
 } from '../callers/voice-webhooks.ts';

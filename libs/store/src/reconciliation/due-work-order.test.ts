@@ -62,7 +62,8 @@ describe('more of a kind than one list takes', () => {
     {
       what: 'legs that were let go',
       list: 'hangUpLegs',
-      owe: async (at) => makeLeg(store, await roomWith({}), { kind: 'webrtc', state: 'ending', hangup_requested_at: at }),
+      owe: async (at) =>
+        makeLeg(store, await roomWith({}), { kind: 'webrtc', state: 'ending', hangup_requested_at: at }),
     },
   ];
 
@@ -97,7 +98,12 @@ describe('more hang-ups than one list takes', () => {
         state: 'ending',
         ending_at: asked === null ? new Date('2021-01-01T00:00:00Z') : LONG_AGO,
       });
-      await makeLeg(store, room, { kind: 'inbound', state: 'ending', hangup_attempted_at: asked, hangup_requested_at: LONG_AGO });
+      await makeLeg(store, room, {
+        kind: 'inbound',
+        state: 'ending',
+        hangup_attempted_at: asked,
+        hangup_requested_at: LONG_AGO,
+      });
       await makeLeg(store, room, { kind: 'webrtc', state: 'ended' });
       return room.sessionId;
     };
@@ -112,9 +118,19 @@ describe('more hang-ups than one list takes', () => {
 
   it('a session with a leg that nobody asked for yet is first, whatever was asked of its others', async () => {
     const asked = await roomWith({ state: 'ending', ending_at: day(1) });
-    await makeLeg(store, asked, { kind: 'inbound', state: 'ending', hangup_attempted_at: day(2), hangup_requested_at: day(1) });
+    await makeLeg(store, asked, {
+      kind: 'inbound',
+      state: 'ending',
+      hangup_attempted_at: day(2),
+      hangup_requested_at: day(1),
+    });
     const half = await roomWith({ state: 'ending', ending_at: day(3) });
-    await makeLeg(store, half, { kind: 'inbound', state: 'ending', hangup_attempted_at: day(4), hangup_requested_at: day(3) });
+    await makeLeg(store, half, {
+      kind: 'inbound',
+      state: 'ending',
+      hangup_attempted_at: day(4),
+      hangup_requested_at: day(3),
+    });
     await makeLeg(store, half, { kind: 'webrtc', state: 'ending', hangup_requested_at: day(3) });
     expect((await listOwed(store, { graceMs: 0, limit: 1 })).ending.map(({ id }) => id)).toEqual([half.sessionId]);
   });
@@ -122,7 +138,12 @@ describe('more hang-ups than one list takes', () => {
   it('of single legs too', async () => {
     const room = await makeRoom(store);
     const owed = (asked: Date | null) =>
-      makeLeg(store, room, { kind: 'inbound', state: 'ending', hangup_attempted_at: asked, hangup_requested_at: LONG_AGO });
+      makeLeg(store, room, {
+        kind: 'inbound',
+        state: 'ending',
+        hangup_attempted_at: asked,
+        hangup_requested_at: LONG_AGO,
+      });
     const [lately, before, never] = [
       await owed(new Date('2020-01-03T00:00:00Z')),
       await owed(new Date('2020-01-02T00:00:00Z')),

@@ -1,10 +1,12 @@
+import { purgeExpired, PURGE_KINDS } from './purge.ts';
+import { claimPin, countPins } from '../pins/pins.ts';
 import { LEG_STATES } from '@partyline/domain/leg';
 import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
 import { SESSION_STATES } from '@partyline/domain/session';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { listOwed, purgeExpired, PURGE_KINDS, type Owed } from './due-work.ts';
-import { claimPin, closeRoom, countPins } from '../rooms/rooms.ts';
+import { listOwed, type Owed } from './due-work.ts';
+import { closeRoom } from '../rooms/rooms.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
 import {
   freshId,

@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { findFalseKills, noteStrays } from './inventory.ts';
-import { purgeExpired } from './due-work.ts';
+import { purgeExpired } from './purge.ts';
 import { openStore, type Store } from '../database/store.ts';
 import { makeLeg, makeNumbers, makeRoom, setColumns } from '../testing/fixtures.ts';
 

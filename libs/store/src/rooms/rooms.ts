@@ -1,7 +1,10 @@
-import type { EndReason, SessionState } from '@partyline/domain/session';
-import type { Role, RoomRow } from '../sessions/session-lock.ts';
+import type { Role } from '../legs/legs.ts';
+import type { EndReason } from '@partyline/domain/session';
+import type { RoomRow } from '../sessions/session-lock.ts';
 import pg from 'pg';
-import { olderThan } from '../database/page.ts';
+import { between, olderThan } from '../database/page.ts';
+import { insertParticipant } from '../participants/participants.ts';
+import { insertSession, type NewSession } from '../sessions/sessions.ts';
 import { readAs, type Store, type Tx } from '../database/store.ts';
 
 /** What a room is made with; what is left out is off or empty. */
@@ -20,13 +23,8 @@ type Made = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_reason' | 'de
 
 interface NewRoom {
   readonly room: Omit<RoomRow, Made | Optional> & Partial<Pick<RoomRow, Optional>>;
-  /** Null: its first session is opened by whoever comes first. It is at the account of the room's number, as its video session is. */
-  readonly session: {
-    readonly id: string;
-    readonly conversation: string;
-    readonly mediaSessionId: string | null;
-    readonly accountId: string | null;
-  } | null;
+  /** Null: its first session is opened by whoever comes first. */
+  readonly session: NewSession | null;
   /** Whoever gets the first session's token. */
   readonly participant: { readonly id: string; readonly name: string; readonly role?: Role };
 }
@@ -85,92 +83,6 @@ export async function insertRoom(
   const due_at = await insertSession(tx, tenantId, rows[0]!, session);
   await insertParticipant(tx, tenantId, room.id, { ...participant, kind: 'browser' });
   return { room: rows[0]!, due_at };
-}
-
-/** Opens a session in a room. Throws a unique violation (23505) when the room has a current one. */
-export async function insertSession(
-  tx: Tx,
-  tenantId: string,
-  room: RoomRow,
-  session: NonNullable<NewRoom['session']>,
-): Promise<Date> {
-  // Whichever comes first of "never used", "too long" and the room's end; settling the session will say the same (session-clock.ts).
-  const unused = room.never_used_s !== null && room.never_used_s < room.max_duration_s;
-  const { rows } = await tx.query<{ due_at: Date }>({
-    name: 'insert-session',
-    text: `INSERT INTO session (id, tenant_id, room_id, state, conversation, media_session_id, due_at, due_reason, account_id)
-           SELECT $1, $2, $3, 'open', $4, $5, LEAST(due, $8), CASE WHEN $8 < due THEN 'schedule-ended' ELSE $7 END, $9
-           FROM (SELECT now() + make_interval(secs => $6) AS due) AS clock RETURNING due_at`,
-    values: [
-      session.id,
-      tenantId,
-      room.id,
-      session.conversation,
-      session.mediaSessionId,
-      unused ? room.never_used_s : room.max_duration_s,
-      unused ? 'never-used' : 'max-duration',
-      room.ends_at,
-      session.accountId,
-    ],
-  });
-  return rows[0]!.due_at;
-}
-
-/** Adds a person to a room's roster. */
-export async function insertParticipant(
-  tx: Tx,
-  tenantId: string,
-  roomId: string,
-  person: { id: string; name: string; kind: 'browser' | 'caller' | 'dialled'; role?: Role },
-): Promise<void> {
-  await tx.query({
-    name: 'insert-participant',
-    text: 'INSERT INTO participant (id, tenant_id, room_id, kind, name, role) VALUES ($1, $2, $3, $4, $5, $6)',
-    values: [person.id, tenantId, roomId, person.kind, person.name, person.role ?? 'participant'],
-  });
-}
-
-/** Takes a PIN on a number for a room; `false` when the number has it already, live or in quarantine. @param pin with how many digits it has: the fewer, the sooner it is guessed */
-export async function claimPin(
-  tx: Tx,
-  tenantId: string,
-  pin: {
-    id: string;
-    roomId: string;
-    number: string;
-    lookup: Buffer;
-    sealed: Buffer;
-    digits: number;
-    role?: Role;
-    participantId?: string;
-  },
-): Promise<boolean> {
-  const { rowCount } = await tx.query({
-    name: 'claim-pin',
-    text: 'INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, role, participant_id, digits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (number, lookup) DO NOTHING',
-    values: [
-      pin.id,
-      tenantId,
-      pin.roomId,
-      pin.number,
-      pin.lookup,
-      pin.sealed,
-      pin.role ?? 'participant',
-      pin.participantId ?? null,
-      pin.digits,
-    ],
-  });
-  return rowCount === 1;
-}
-
-/** How many live PINs a number holds, whoever's they are, up to `PINS_COUNTED`: it decides how long the next one must be. */
-export async function countPins(tx: Tx, number: string): Promise<number> {
-  const { rows } = await tx.query<{ n: number }>({
-    name: 'count-pins',
-    text: 'SELECT count_pins($1) AS n',
-    values: [number],
-  });
-  return rows[0]!.n;
 }
 
 /** Has the number an active room of this tenant's, other than `except`? */
@@ -266,20 +178,6 @@ export async function hideRoom(tx: Tx, tenantId: string, roomId: string): Promis
   });
 }
 
-/** The state of a room's newest session, and when it was over; `null` for a room that never had one. */
-export async function lastUse(
-  tx: Tx,
-  tenantId: string,
-  roomId: string,
-): Promise<{ state: SessionState; ended_at: Date | null } | null> {
-  const { rows } = await tx.query<{ state: SessionState; ended_at: Date | null }>({
-    name: 'last-use-of-room',
-    text: 'SELECT state, ended_at FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
-    values: [roomId, tenantId],
-  });
-  return rows[0] ?? null;
-}
-
 /** Notes when to look whether a room is to end. */
 export async function setLookAt(tx: Tx, tenantId: string, roomId: string, at: Date | null): Promise<void> {
   await tx.query({
@@ -287,20 +185,6 @@ export async function setLookAt(tx: Tx, tenantId: string, roomId: string, at: Da
     text: 'UPDATE room SET expiry_check_at = $3 WHERE id = $1 AND tenant_id = $2',
     values: [roomId, tenantId, at],
   });
-}
-
-/** The room's newest session, which is the current one if any is; `null` for a room that never had one. */
-export async function newestSession(
-  tx: Tx,
-  tenantId: string,
-  roomId: string,
-): Promise<{ readonly id: string; readonly state: SessionState } | null> {
-  const { rows } = await tx.query<{ id: string; state: SessionState }>({
-    name: 'newest-session',
-    text: 'SELECT id, state FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
-    values: [roomId, tenantId],
-  });
-  return rows[0] ?? null;
 }
 
 /** A room with its current or last session and the first `limit` of its connections, as the API shows them; `null` when this tenant has none of that id. */
@@ -358,12 +242,6 @@ interface RoomsWanted {
   readonly after?: string | undefined;
 }
 
-/** Only what is asked for: Prisma takes an undefined for no condition. */
-export const between = (from: Date | undefined, before: Date | undefined) =>
-  from === undefined && before === undefined
-    ? {}
-    : { created_at: { ...(from === undefined ? {} : { gte: from }), ...(before === undefined ? {} : { lt: before }) } };
-
 /** A page of a tenant's rooms that are not deleted, newest first; `null` when `after` is no room of its own. */
 export async function listRooms(store: Store, tenantId: string, { limit, after, ...wanted }: RoomsWanted) {
   return readAs(store, tenantId, async (db) => {
@@ -389,19 +267,6 @@ export async function listRooms(store: Store, tenantId: string, { limit, after, 
         ...olderThan(last),
       },
       orderBy: [{ created_at: 'desc' }, { id: 'desc' }],
-      take: limit,
-    });
-  });
-}
-
-/** The first `limit` events of a session; `null` when this tenant has no such session. */
-export async function listSessionEvents(store: Store, tenantId: string, sessionId: string, limit: number) {
-  return readAs(store, tenantId, async (db) => {
-    const session = await db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, select: { id: true } });
-    if (session === null) return null;
-    return db.outbox.findMany({
-      where: { tenant_id: tenantId, session_id: sessionId },
-      orderBy: { seq: 'asc' },
       take: limit,
     });
   });

@@ -1,6 +1,67 @@
-import { olderThan } from '../database/page.ts';
-import { between } from '../rooms/rooms.ts';
-import { readAs, type Store } from '../database/store.ts';
+import type { SessionState } from '@partyline/domain/session';
+import { between, olderThan } from '../database/page.ts';
+import { readAs, type Store, type Tx } from '../database/store.ts';
+import type { RoomRow } from './session-lock.ts';
+
+export interface NewSession {
+  readonly id: string;
+  readonly conversation: string;
+  readonly mediaSessionId: string | null;
+  /** The account of the room's number; null: the platform's. */
+  readonly accountId: string | null;
+}
+
+/** Opens a session in a room. Throws a unique violation (23505) when the room has a current one. */
+export async function insertSession(tx: Tx, tenantId: string, room: RoomRow, session: NewSession): Promise<Date> {
+  // Whichever comes first of "never used", "too long" and the room's end; settling the session will say the same (session-clock.ts).
+  const unused = room.never_used_s !== null && room.never_used_s < room.max_duration_s;
+  const { rows } = await tx.query<{ due_at: Date }>({
+    name: 'insert-session',
+    text: `INSERT INTO session (id, tenant_id, room_id, state, conversation, media_session_id, due_at, due_reason, account_id)
+           SELECT $1, $2, $3, 'open', $4, $5, LEAST(due, $8), CASE WHEN $8 < due THEN 'schedule-ended' ELSE $7 END, $9
+           FROM (SELECT now() + make_interval(secs => $6) AS due) AS clock RETURNING due_at`,
+    values: [
+      session.id,
+      tenantId,
+      room.id,
+      session.conversation,
+      session.mediaSessionId,
+      unused ? room.never_used_s : room.max_duration_s,
+      unused ? 'never-used' : 'max-duration',
+      room.ends_at,
+      session.accountId,
+    ],
+  });
+  return rows[0]!.due_at;
+}
+
+/** The state of a room's newest session, and when it was over; `null` for a room that never had one. */
+export async function lastUse(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+): Promise<{ state: SessionState; ended_at: Date | null } | null> {
+  const { rows } = await tx.query<{ state: SessionState; ended_at: Date | null }>({
+    name: 'last-use-of-room',
+    text: 'SELECT state, ended_at FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
+    values: [roomId, tenantId],
+  });
+  return rows[0] ?? null;
+}
+
+/** The room's newest session, which is the current one if any is; `null` for a room that never had one. */
+export async function newestSession(
+  tx: Tx,
+  tenantId: string,
+  roomId: string,
+): Promise<{ readonly id: string; readonly state: SessionState } | null> {
+  const { rows } = await tx.query<{ id: string; state: SessionState }>({
+    name: 'newest-session',
+    text: 'SELECT id, state FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
+    values: [roomId, tenantId],
+  });
+  return rows[0] ?? null;
+}
 
 interface SessionsWanted {
   readonly roomId?: string | undefined;

@@ -1,13 +1,14 @@
+import { listSessionEvents } from '../events/outbox.ts';
+import { listSessions, mediaOfLeg, sessionOfLeg, newestSession } from '../sessions/sessions.ts';
 import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { authenticate } from '../keys/authenticate.ts';
 import { findLegOfCall, ownerOfMedia } from '../sessions/find-owner.ts';
 import { findNumber } from '../numbers/numbers.ts';
-import { closeRoom, listRooms, listSessionEvents, lockRoom, newestSession, readRoom } from '../rooms/rooms.ts';
-import { seed } from '../database/seed.ts';
+import { closeRoom, listRooms, lockRoom, readRoom } from '../rooms/rooms.ts';
+import { seed } from './seed.ts';
 import { lockSession } from '../sessions/session-lock.ts';
-import { listSessions, mediaOfLeg, sessionOfLeg } from '../sessions/sessions.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
 import { freshId, makeLeg, makeNumbers, makeRoom, NUMBER, setColumns, type MadeRoom } from '../testing/fixtures.ts';
 

@@ -1,7 +1,10 @@
-import { claimPin, insertRoom } from '../rooms/rooms.ts';
-import { insertLeg, type LegRow, type NewLeg, type RoomRow, type SessionRow } from '../sessions/session-lock.ts';
+import { claimPin } from '../pins/pins.ts';
+import { insertLeg, type LegRow, type NewLeg } from '../legs/legs.ts';
+import type { UsedToken } from '../callers/webhook-tokens.ts';
+import { insertRoom } from '../rooms/rooms.ts';
+import { type RoomRow, type SessionRow } from '../sessions/session-lock.ts';
 import { inTransaction, type Store } from '../database/store.ts';
-import type { FreshIds, UsedToken } from '../callers/voice-webhooks.ts';
+import type { FreshIds } from '../callers/voice-webhooks.ts';
 
 /** Rows for tests: made by the store's own functions where it has them. Ids count up, so that a failure reads well. */
 

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { openEndpointSecrets, writeSecret } from '@partyline/conference/endpoints/endpoint-secrets';
+import { openEndpointSecrets, formatSecret } from '@partyline/conference/endpoints/endpoint-secrets';
 import { buildApps } from '@partyline/dev/build';
 import { createCredentials } from '@partyline/dev/stack/credentials';
 import { migrate } from '@partyline/dev/postgres/migrate';
@@ -17,7 +17,7 @@ import {
   type ServiceName,
 } from '@partyline/dev/stack/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
-import { appendEvents } from '@partyline/store/legs/observations';
+import { appendEvents } from '@partyline/store/events/append-events';
 import { eventId } from '@partyline/store/events/outbox';
 import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
 import type { Bench, BenchOptions, BenchRun } from '../bench.ts';
@@ -25,26 +25,26 @@ import { median, quantile } from '../statistics.ts';
 import { startReceiver, type Receiver } from './receiver.ts';
 
 /** One event to ten endpoints: from its commit until the last of them has it, beside ten bare posts of the same body. */
-export const events: Bench = {
+export const eventsBench: Bench = {
   summary: 'fan-out of one event to ten endpoints: from the commit until the last has it, against bare node:http posts',
   run,
 };
 
 const ENDPOINTS = 10;
 /** Fewer say nothing of a 99th percentile. */
-const LEAST_EVENTS = 20;
+const MIN_EVENTS = 20;
 const TENANT = 'ten_bench';
 const ROOM = 'room_bench';
 const SESSION = 'ses_bench';
 /** The vendor's APIs: never called by what is measured. */
-const NOWHERE = 'http://127.0.0.1:9';
+const UNUSED_PROVIDER_URL = 'http://127.0.0.1:9';
 
 interface Figures {
   readonly events: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
-type Name = 'ours' | 'floor';
+type ServerName = 'ours' | 'floor';
 
 export interface Result {
   readonly bench: 'events';
@@ -52,7 +52,7 @@ export interface Result {
   readonly endpoints: number;
   readonly errors: 0;
   /** Over all rounds. */
-  readonly servers: Readonly<Record<Name, Figures>>;
+  readonly servers: Readonly<Record<ServerName, Figures>>;
   /** Ours ÷ floor, medians of the rounds' ratios. */
   readonly ratios: { readonly p50: number; readonly p99: number };
 }
@@ -60,12 +60,12 @@ export interface Result {
 async function run(bench: BenchRun): Promise<object> {
   const { log, print, processes, options } = bench;
   const receiver = processes.add(await startReceiver(ENDPOINTS));
-  const store = await startOurs(bench, receiver.urls);
+  const store = await startCleanupWorker(bench, receiver.urls);
   const poster = new Worker(join(import.meta.dirname, 'poster.ts'));
   processes.add({ name: 'poster', stop: async () => void (await poster.terminate()) });
   let seq = 0;
   let posted = 0;
-  const fanOut: Readonly<Record<Name, () => Promise<number>>> = {
+  const fanOut: Readonly<Record<ServerName, () => Promise<number>>> = {
     async ours() {
       seq += 1;
       const id = eventId({ session_id: SESSION, endpoint_id: null, seq });
@@ -74,11 +74,11 @@ async function run(bench: BenchRun): Promise<object> {
           { type: 'leg.joined', data: { legId: 'leg_bench', kind: 'inbound', participantId: 'part_bench' } },
         ]),
       );
-      return timed(receiver, id);
+      return measureDelivery(receiver, id);
     },
     async floor() {
       const id = `evt_floor_${(posted += 1)}`;
-      const taken = timed(receiver, id);
+      const taken = measureDelivery(receiver, id);
       // A thread has no origin.
       // oxlint-disable-next-line unicorn/require-post-message-target-origin
       poster.postMessage({ urls: receiver.urls, id });
@@ -88,7 +88,7 @@ async function run(bench: BenchRun): Promise<object> {
 
   log('warming up …');
   for (const name of ['ours', 'floor'] as const) await measure(fanOut[name], options.seconds);
-  const rounds: Record<Name, number[]>[] = [];
+  const rounds: Record<ServerName, number[]>[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     const measured = {
       ours: await measure(fanOut.ours, options.seconds),
@@ -100,30 +100,30 @@ async function run(bench: BenchRun): Promise<object> {
     );
   }
   const result = summarise(rounds, options);
-  for (const line of describe(result)) print(line);
+  for (const line of formatResult(result)) print(line);
   return result;
 }
 
 /** Milliseconds from now until an event has come everywhere. */
-async function timed(receiver: Receiver, id: string): Promise<number> {
+async function measureDelivery(receiver: Receiver, id: string): Promise<number> {
   const start = performance.now();
   // It may have come before its commit's answer did.
-  return Math.max(0, (await receiver.everywhere(id)) - start);
+  return Math.max(0, (await receiver.untilDelivered(id)) - start);
 }
 
 async function measure(fanOut: () => Promise<number>, seconds: number): Promise<number[]> {
-  const taken: number[] = [];
+  const latencies: number[] = [];
   const endAt = performance.now() + seconds * 1000;
-  while (performance.now() < endAt || taken.length < LEAST_EVENTS) {
-    taken.push(await fanOut());
+  while (performance.now() < endAt || latencies.length < MIN_EVENTS) {
+    latencies.push(await fanOut());
     // So that it does not fall in step with whoever looks out for events.
     await pause(randomInt(50));
   }
-  return taken;
+  return latencies;
 }
 
 /** The cleanup worker on a Postgres and a Redis of its own, and a tenant with its endpoints; the store to commit events with. */
-async function startOurs({ log, processes }: BenchRun, urls: readonly string[]): Promise<Store> {
+async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly string[]): Promise<Store> {
   const credentials = createCredentials();
   log('building the services …');
   await buildApps({ log });
@@ -145,7 +145,7 @@ async function startOurs({ log, processes }: BenchRun, urls: readonly string[]):
         id,
         tenant_id: TENANT,
         url,
-        secret: new Uint8Array(secrets.seal(writeSecret(Buffer.alloc(32, i).toString('base64url')), id)),
+        secret: new Uint8Array(secrets.encrypt(formatSecret(Buffer.alloc(32, i).toString('base64url')), id)),
       },
     });
   }
@@ -161,7 +161,7 @@ async function startOurs({ log, processes }: BenchRun, urls: readonly string[]):
     env: {
       PATH: process.env['PATH'],
       ...serviceEnvironment('cleanup-worker', {
-        vendor: emulatedVendor('unified', NOWHERE, credentials),
+        vendor: emulatedVendor('unified', UNUSED_PROVIDER_URL, credentials),
         publicWebhookUrl: service,
         urls: services,
         databaseUrl: await postgres.serviceUrlOf(databaseUrl),
@@ -179,10 +179,10 @@ async function startOurs({ log, processes }: BenchRun, urls: readonly string[]):
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
 function summarise(
-  rounds: readonly Readonly<Record<Name, readonly number[]>>[],
+  rounds: readonly Readonly<Record<ServerName, readonly number[]>>[],
   { seconds, rounds: count }: BenchOptions,
 ): Result {
-  const figures = (name: Name): Figures => {
+  const figures = (name: ServerName): Figures => {
     const all = rounds.flatMap((round) => round[name]);
     return { events: all.length, p50Ms: rounded(quantile(all, 0.5)), p99Ms: rounded(quantile(all, 0.99)) };
   };
@@ -199,7 +199,7 @@ function summarise(
 }
 
 /** The result as lines to read. */
-function describe({ servers, ratios, options, endpoints }: Result): string[] {
+function formatResult({ servers, ratios, options, endpoints }: Result): string[] {
   const row = (name: string, cells: readonly string[]): string =>
     `  ${name.padEnd(44)}${cells.map((cell) => cell.padStart(12)).join('')}`;
   return [

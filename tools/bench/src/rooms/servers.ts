@@ -13,7 +13,7 @@ import {
   type ServiceName,
 } from '@partyline/dev/stack/service-environment';
 import { inWorkspace } from '@partyline/dev/workspace';
-import { seed } from '@partyline/store/database/seed';
+import { seed } from '@partyline/store/tenants/seed';
 import { openStore, type Store } from '@partyline/store/database/store';
 import type { BenchRun } from '../bench.ts';
 
@@ -35,7 +35,7 @@ export interface Servers {
 
 const PREFIX = 'bench';
 /** The vendor's APIs: never called by what is measured. */
-const NOWHERE = 'http://127.0.0.1:9';
+const UNUSED_PROVIDER_URL = 'http://127.0.0.1:9';
 
 /** room-api as it is built, on a Postgres and a Redis of its own, and the peers; the one that keeps rows does so in the same Postgres. */
 export async function startServers({ log, processes }: BenchRun): Promise<Servers> {
@@ -51,10 +51,10 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   await migrate(databaseUrl);
   const store = openStore({ owner: true, url: databaseUrl, max: 2, onError: () => undefined });
   processes.add({ name: 'the bench’s own connections', stop: () => store.close() });
-  await prepare(store, credentials);
+  await seedDatabase(store, credentials);
 
   log('starting the servers …');
-  const node = async (name: string, args: readonly string[]): Promise<void> => {
+  const startNode = async (name: string, args: readonly string[]): Promise<void> => {
     await processes.start({
       name,
       command: process.execPath,
@@ -65,13 +65,13 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   };
   const file = (name: string): string => join(import.meta.dirname, `${name}.ts`);
   const [ours, row, map] = [await freePort(), await freePort(), await freePort()];
-  await node('orchestrator', [file('orchestrator'), redis.url, PREFIX]);
-  await node('row', [file('row-peer'), String(row), databaseUrl]);
-  await node('map', [file('map-peer'), String(map)]);
+  await startNode('orchestrator', [file('orchestrator'), redis.url, PREFIX]);
+  await startNode('row', [file('row-peer'), String(row), databaseUrl]);
+  await startNode('map', [file('map-peer'), String(map)]);
   const url = `http://127.0.0.1:${ours}`;
   const urls = Object.fromEntries(serviceNames.map((name) => [name, url])) as Record<ServiceName, string>;
   const environment = serviceEnvironment('room-api', {
-    vendor: emulatedVendor('unified', NOWHERE, credentials),
+    vendor: emulatedVendor('unified', UNUSED_PROVIDER_URL, credentials),
     publicWebhookUrl: url,
     urls,
     databaseUrl: await postgres.serviceUrlOf(databaseUrl),
@@ -87,11 +87,11 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   });
 
   const key = `authorization: Bearer ${credentials.apiKey}`;
-  let keys = 0;
+  let sentKeys = 0;
   return {
     byName: {
       ours: { port: ours, path: '/v1/rooms', headers: () => [key] },
-      oursKeyed: { port: ours, path: '/v1/rooms', headers: () => [key, `idempotency-key: bench-${(keys += 1)}`] },
+      oursKeyed: { port: ours, path: '/v1/rooms', headers: () => [key, `idempotency-key: bench-${(sentKeys += 1)}`] },
       row: { port: row, path: '/rooms', headers: () => [] },
       map: { port: map, path: '/rooms', headers: () => [] },
     },
@@ -104,7 +104,7 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   };
 }
 
-async function prepare(store: Store, { tenantId, apiKey }: Credentials): Promise<void> {
+async function seedDatabase(store: Store, { tenantId, apiKey }: Credentials): Promise<void> {
   await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: '+12025550100', language: 'en-US' }] });
   await store.pool.query('UPDATE tenant SET max_live_rooms = 1000000, max_requests_per_minute = 1000000');
   await store.pool.query(

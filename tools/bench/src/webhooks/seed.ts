@@ -1,13 +1,13 @@
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import type { Credentials } from '@partyline/dev/stack/credentials';
-import { seed } from '@partyline/store/database/seed';
+import { seed } from '@partyline/store/tenants/seed';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { conversationOf, NUMBER, pinIdOf, pinOf, roomIdOf, sessionIdOf } from './rooms.ts';
 
-const BATCH = 5_000;
+const BATCH_ROWS = 5_000;
 /** With fifty callers in each, as many as a tenant may have connected. */
-const ROOMS_OF_A_TENANT = 10;
-const tenantOf = (room: number): string => `ten_bench_${Math.floor(room / ROOMS_OF_A_TENANT)}`;
+const ROOMS_PER_TENANT = 10;
+const tenantOf = (room: number): string => `ten_bench_${Math.floor(room / ROOMS_PER_TENANT)}`;
 
 /** Tenants, their number, and rooms as create-room leaves them: each with an open session and a live PIN. */
 export async function seedRooms(
@@ -22,8 +22,8 @@ export async function seedRooms(
     // Every tenth keys a wrong PIN, and nobody hangs up: a guarded number would let in one caller at a time before long.
     await store.pool.query('UPDATE dial_in_number SET guarded = false');
     const vault = openPinVault(Buffer.from(pinKey, 'base64'));
-    for (let first = 0; first < rooms; first += BATCH) {
-      const batch = Array.from({ length: Math.min(BATCH, rooms - first) }, (_, offset) => first + offset);
+    for (let first = 0; first < rooms; first += BATCH_ROWS) {
+      const batch = Array.from({ length: Math.min(BATCH_ROWS, rooms - first) }, (_, offset) => first + offset);
       await insertRooms(store, batch);
       await store.pool.query(
         'INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed) SELECT p.id, p.tenant_id, p.room_id, $1, p.lookup, p.sealed FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[]) AS p (id, tenant_id, room_id, lookup, sealed)',
@@ -33,7 +33,7 @@ export async function seedRooms(
           batch.map(tenantOf),
           batch.map(roomIdOf),
           batch.map((room) => vault.lookup(pinOf(room))),
-          batch.map((room) => vault.seal(pinOf(room), pinIdOf(room))),
+          batch.map((room) => vault.encrypt(pinOf(room), pinIdOf(room))),
         ],
       );
     }

@@ -1,5 +1,5 @@
 import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
-import { seed } from '@partyline/store/database/seed';
+import { seed } from '@partyline/store/tenants/seed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openShell, type Shell } from '../testing/shell.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { seed, type Seed } from '@partyline/store/database/seed';
+import { seed, type Seed } from '@partyline/store/tenants/seed';
 import { openStore } from '@partyline/store/database/store';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import type { Child } from '../processes/child.ts';

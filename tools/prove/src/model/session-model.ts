@@ -1,9 +1,10 @@
+import type { LegRow } from '@partyline/store/legs/legs';
 import { isClosed, isUp, LEG_KINDS, type LegKind } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { canJoin, END_REASONS } from '@partyline/domain/session';
 import { decideEnd, settle } from '@partyline/conference/sessions/settle-session';
 import { closeHandle, attachProviderId, moveLeg } from '@partyline/conference/sessions/leg-transitions';
-import type { LegRow, SessionView } from '@partyline/store/sessions/session-lock';
+import type { SessionView } from '@partyline/store/sessions/session-lock';
 import fc from 'fast-check';
 import { NEW_LEG, NEW_SESSION } from '../simulation/database/new-rows.ts';
 

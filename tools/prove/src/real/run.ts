@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApps } from '@partyline/dev/build';
 import { createFaultPlayer, type FaultPlayer } from '@partyline/dev/faults/play-faults';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
-import { seed as seedStore } from '@partyline/store/database/seed';
+import { seed as seedStore } from '@partyline/store/tenants/seed';
 import { EVERY_TENANT, openStore } from '@partyline/store/database/store';
 import { readBills } from './bills.ts';
 import { gather } from './evidence.ts';

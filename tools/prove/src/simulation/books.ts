@@ -1,6 +1,6 @@
 import { canJoin } from '@partyline/domain/session';
 import { cdrId } from '@partyline/store/billing/cdrs';
-import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
 import type { System } from './system.ts';
 import type { Entry } from './vendor/ledger.ts';
 import { billedSeconds } from './vendor/voice.ts';

@@ -1,5 +1,6 @@
+import type { LegRow } from '@partyline/store/legs/legs';
 import { canJoin } from '@partyline/domain/session';
-import type { LegRow, SessionRow } from '@partyline/store/sessions/session-lock';
+import type { SessionRow } from '@partyline/store/sessions/session-lock';
 import { checkBooks } from './books.ts';
 import { boundOf, type Episode } from './bounds.ts';
 import type { Change } from './database/tables.ts';

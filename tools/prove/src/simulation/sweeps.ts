@@ -3,7 +3,7 @@ import type { Deps } from '@partyline/conference/deps';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
-import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/due-work';
+import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import type { Tables } from './database/tables.ts';
 import type { Life } from './process.ts';
 import type { Random } from './random.ts';

@@ -1,4 +1,5 @@
-import type { LegRow, RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
+import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../../keying.ts';
 import { deliverTo } from './deliveries.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';

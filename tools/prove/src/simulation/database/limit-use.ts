@@ -1,4 +1,4 @@
-import type { LegRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
 import type { Tables } from './tables.ts';
 
 const PLATFORM: Readonly<Record<string, number>> = { 'live-rooms': 1_000, 'live-legs': 500, 'dial-outs': 60 };

@@ -1,4 +1,5 @@
-import type { LegRow, SessionRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
+import type { SessionRow } from '@partyline/store/sessions/session-lock';
 
 /** What the tables' defaults give a row. */
 export const NEW_SESSION: Omit<

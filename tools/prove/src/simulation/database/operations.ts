@@ -1,7 +1,15 @@
+import { appendEvents } from '@partyline/store/events/append-events';
+import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
+import { claimPin, countPins } from '@partyline/store/pins/pins';
+import { insertParticipant } from '@partyline/store/participants/participants';
+import { mediaOfLeg, mediaOfSession, sessionOfLeg, insertSession, newestSession } from '@partyline/store/sessions/sessions';
+import { insertLeg, lockLeg, saveLegs } from '@partyline/store/legs/legs';
+import { giveBackTurn, takeTurn } from '@partyline/store/database/lease';
+import { useToken } from '@partyline/store/callers/webhook-tokens';
 import { END_REASONS, type SessionState } from '@partyline/domain/session';
 import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
-import { appendEvents, storeObservation } from '@partyline/store/legs/observations';
+import { storeObservation } from '@partyline/store/legs/observations';
 import { findLegOfCall, ownerOfMedia } from '@partyline/store/sessions/find-owner';
 import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups/hang-ups';
 import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/billing/cdrs';
@@ -19,23 +27,13 @@ import {
 import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/endpoints/deliveries';
 import { holdLimit, LIMITS } from '@partyline/store/limits/limits';
 import { findNumber, holdNumber } from '@partyline/store/numbers/numbers';
-import { listOwed, purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/due-work';
-import {
-  claimPin,
-  closeRoom,
-  countPins,
-  insertParticipant,
-  insertRoom,
-  insertSession,
-  lockRoom,
-  newestSession,
-} from '@partyline/store/rooms/rooms';
-import { insertLeg, lockLeg, lockSession, saveLegs, saveSession } from '@partyline/store/sessions/session-lock';
-import { mediaOfLeg, mediaOfSession, sessionOfLeg } from '@partyline/store/sessions/sessions';
+import { listOwed } from '@partyline/store/reconciliation/due-work';
+import { closeRoom, insertRoom, lockRoom } from '@partyline/store/rooms/rooms';
+import { lockSession, saveSession } from '@partyline/store/sessions/session-lock';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/database/store';
 import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants/tenants';
-import { giveBackTurn, takePlace, takeTurn } from '@partyline/store/database/rate-limit';
-import { admitCaller, answerCaller, answerOwnLeg, useToken } from '@partyline/store/callers/voice-webhooks';
+import { takePlace } from '@partyline/store/providers/rate-limit';
+import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webhooks';
 import fc from 'fast-check';
 
 /** One call of a function of libs/store, with arguments that both databases are given alike. Dates are far in the past or the future, so that a moment's difference between two clocks decides nothing. */

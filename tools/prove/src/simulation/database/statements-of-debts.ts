@@ -1,4 +1,5 @@
-import type { LegRow, SessionRow } from '@partyline/store/sessions/session-lock';
+import type { LegRow } from '@partyline/store/legs/legs';
+import type { SessionRow } from '@partyline/store/sessions/session-lock';
 import { answer, done, one, type Answer, type Twin } from './answers.ts';
 
 /** What is owed, the oldest first. */

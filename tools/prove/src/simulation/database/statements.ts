@@ -1,5 +1,6 @@
+import type { LegRow } from '@partyline/store/legs/legs';
 import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
-import type { LegRow, RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
+import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import { deliverTo } from './deliveries.ts';
 import { answer, done, one, plus, type Twin } from './answers.ts';
 import { NEW_LEG, NEW_SESSION } from './new-rows.ts';

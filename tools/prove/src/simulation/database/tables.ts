@@ -1,5 +1,6 @@
+import type { LegRow } from '@partyline/store/legs/legs';
 import type { EndpointRow } from '@partyline/store/endpoints/endpoints';
-import type { LegRow, RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
+import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import pg from 'pg';
 import type { DeliveryAttemptRow, DeliveryRow } from './deliveries.ts';
 

@@ -1,5 +1,5 @@
 import { hashSecret } from '../keys/authenticate.ts';
-import { EVERY_TENANT, type Store } from './store.ts';
+import { EVERY_TENANT, type Store } from '../database/store.ts';
 
 /* Platform-wide: what an operator prepares. */
 

@@ -1,8 +1,9 @@
+import { giveBackTurn, takeTurn } from '../database/lease.ts';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openStore, type Store } from './store.ts';
+import { openStore, type Store } from '../database/store.ts';
 import { freshId } from '../testing/fixtures.ts';
-import { giveBackTurn, takePlace, takeTurn, type Place } from './rate-limit.ts';
+import { takePlace, type Place } from './rate-limit.ts';
 
 let database: TestDatabase;
 /** Two processes. */

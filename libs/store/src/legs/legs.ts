@@ -1,0 +1,112 @@
+import type { LegKind, LegState } from '@partyline/domain/leg';
+import { StaleVersion } from '../database/stale-version.ts';
+import type { Tx } from '../database/store.ts';
+import type { leg } from '../generated/client.ts';
+
+export type Role = 'participant' | 'host';
+export type LegRow = Omit<leg, 'state' | 'kind' | 'role'> & { state: LegState; kind: LegKind; role: Role };
+
+const LEG_COLUMNS = [
+  'muted',
+  'state',
+  'media_connection_id',
+  'media_missing_since',
+  'media_closed_at',
+  'sip_ended_at',
+  'voice_call_id',
+  'voice_closed_at',
+  'last_outcome',
+  'dialled_at',
+  'answered_at',
+  'joined_at',
+  'ended_at',
+  'deadline_at',
+  'hangup_requested_at',
+  'hangup_reason',
+  'hangup_attempted_at',
+  'hangup_attempts',
+  'lease_until',
+  'confirmed_at',
+  'outcome',
+  'reason',
+] as const satisfies readonly (keyof LegRow)[];
+
+const SAVED_LEG_COLUMNS: string[] = ['id', 'version', ...LEG_COLUMNS];
+// The ids by themselves too, since nobody knows how many rows JSON holds, and the table would be read whole for them.
+const UPDATE_LEGS = `UPDATE leg l SET version = l.version + 1, ${LEG_COLUMNS.map((column) => `${column} = n.${column}`).join(', ')}
+  FROM jsonb_populate_recordset(NULL::leg, $3) AS n WHERE l.id = ANY($2) AND l.id = n.id AND l.version = n.version AND l.tenant_id IS NOT DISTINCT FROM $1 RETURNING l.id`;
+
+/** Writes legs back in one statement, each by compare-and-set on its version; `tenantId` is null for a caller who was not admitted. */
+export async function saveLegs(tx: Tx, tenantId: string | null, legs: readonly LegRow[]): Promise<void> {
+  if (legs.length === 0) return;
+  const { rows } = await tx.query<{ id: string }>({
+    name: 'save-legs',
+    text: UPDATE_LEGS,
+    values: [tenantId, legs.map(({ id }) => id), JSON.stringify(legs, SAVED_LEG_COLUMNS)],
+  });
+  const saved = new Set(rows.map(({ id }) => id));
+  const stale = legs.find(({ id }) => !saved.has(id));
+  if (stale !== undefined) throw new StaleVersion('leg', stale.id);
+  for (const leg of legs) leg.version += 1;
+}
+
+const INSERT_COLUMNS = [
+  'id',
+  'tenant_id',
+  'session_id',
+  'participant_id',
+  'kind',
+  'role',
+  'state',
+  'number',
+  'remote',
+  'token_hash',
+  'media_connection_id',
+  'media_created_at',
+  'deadline_at',
+  'answered_at',
+  'joined_at',
+  'account_id',
+] as const;
+
+export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> &
+  Partial<Pick<LegRow, Exclude<(typeof INSERT_COLUMNS)[number], 'account_id'>>>;
+
+/** Makes a leg's row, before the provider is asked for the leg (design §3.2). It is at its session's account. */
+export async function insertLeg(
+  tx: Tx,
+  tenantId: string,
+  session: { readonly id: string; readonly account_id: string | null },
+  leg: NewLeg,
+): Promise<LegRow> {
+  const row: Record<string, unknown> = {
+    role: 'participant',
+    ...leg,
+    tenant_id: tenantId,
+    session_id: session.id,
+    account_id: session.account_id,
+  };
+  const { rows } = await tx.query<LegRow>({
+    name: 'insert-leg',
+    text: `INSERT INTO leg (${INSERT_COLUMNS.join(', ')}) VALUES (${INSERT_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING *`,
+    values: INSERT_COLUMNS.map((column) => row[column] ?? null),
+  });
+  return rows[0]!;
+}
+
+/** Locks one leg that may have no session yet. `null` when this tenant has none of that id; a caller who was not admitted is nobody's (`tenantId` null). */
+export async function lockLeg(
+  tx: Tx,
+  tenantId: string | null,
+  legId: string,
+): Promise<{ leg: LegRow; now: Date } | null> {
+  const { rows } = await tx.query<LegRow & { now: Date }>({
+    name: 'lock-leg',
+    text: `SELECT l.*, clock_timestamp() AS now FROM leg l WHERE l.id = $1 AND l.tenant_id IS NOT DISTINCT FROM $2 FOR NO KEY UPDATE`,
+    values: [legId, tenantId],
+  });
+  const found = rows[0];
+  if (found === undefined) return null;
+  const { now, ...leg } = found;
+  return { leg, now };
+}
