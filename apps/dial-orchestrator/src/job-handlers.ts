@@ -6,8 +6,8 @@ import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
 import type { Handlers, RetryLater } from '@partyline/jobs/work';
 
-const retryLater = (result: string | { againMs: number }): RetryLater =>
-  typeof result === 'string' ? undefined : { retryAfterMs: result.againMs };
+const retryLater = (result: string | { retryAfterMs: number }): RetryLater =>
+  typeof result === 'string' ? undefined : { retryAfterMs: result.retryAfterMs };
 
 /** Maps each job to its use-case. */
 export const createJobHandlers = (deps: Deps): Handlers => ({

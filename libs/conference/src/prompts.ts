@@ -1,5 +1,5 @@
 /** What callers hear. One table; a language that is not here is answered in English. */
-export const PHRASES = {
+export const PROMPTS = {
   en: {
     welcome: 'Welcome. Please enter your PIN, followed by the hash key.',
     'wrong-pin': 'This PIN is not known. Please try again, followed by the hash key.',
@@ -81,10 +81,10 @@ export const PHRASES = {
   },
 } as const;
 
-export type Phrase = keyof (typeof PHRASES)['en'];
+export type PromptName = keyof (typeof PROMPTS)['en'];
 
 /** @param language BCP 47, as the number has it, e.g. `de-DE` */
-export function phrase(language: string, which: Phrase): string {
-  const base = language.split('-')[0] as keyof typeof PHRASES;
-  return (PHRASES[base] ?? PHRASES.en)[which];
+export function getPrompt(language: string, which: PromptName): string {
+  const base = language.split('-')[0] as keyof typeof PROMPTS;
+  return (PROMPTS[base] ?? PROMPTS.en)[which];
 }

@@ -4,10 +4,10 @@ import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webhooks';
 import type { Deps } from '../deps.ts';
 import { BRIDGE_HEADER, bridgeTokenHash } from '../legs/bridge-token.ts';
-import { askForPin, freshIds, sayAndLetGo, takeSeat } from './call-steps.ts';
-import { phrase } from '../prompts.ts';
+import { promptForPin, generateIds, sayAndHangUp, joinConference } from './call-steps.ts';
+import { getPrompt } from '../prompts.ts';
 import { replayedWebhook } from '../errors.ts';
-import { sendSettle } from '../sessions/enqueue-settle.ts';
+import { enqueueSettle } from '../sessions/enqueue-settle.ts';
 
 /**
  * A call came in and asks what to do: a caller is asked for a PIN, or joins the room that the number leads to; our own bridge leg joins its conference. One round trip to Postgres;
@@ -31,46 +31,46 @@ export async function answerCall(
     deps.store,
     token,
     { legId: deps.ids.next('leg'), callId: call.callId, number: call.to, remote: call.from },
-    freshIds(deps),
+    generateIds(deps),
   );
   switch (answered.outcome) {
     case 'replayed':
       throw replayedWebhook();
     case 'unknown-number':
-      return sayAndLetGo(answered.language, phrase(answered.language, 'not-in-service'));
+      return sayAndHangUp(answered.language, getPrompt(answered.language, 'not-in-service'));
     case 'busy':
     case 'later':
       deps.report.count('caller_refused', { why: answered.outcome });
-      return sayAndLetGo(answered.language, phrase(answered.language, answered.outcome));
+      return sayAndHangUp(answered.language, getPrompt(answered.language, answered.outcome));
     case 'hang-up':
       return [];
     case 'ask':
-      return askForPin(webhooks, answered.language, answered.leg_id, 1, phrase(answered.language, 'welcome'));
+      return promptForPin(webhooks, answered.language, answered.leg_id, 1, getPrompt(answered.language, 'welcome'));
     case 'ask-slowly':
       deps.report.count('caller_slowed');
-      return askForPin(
+      return promptForPin(
         webhooks,
         answered.language,
         answered.leg_id,
         1,
-        phrase(answered.language, 'welcome-slowly'),
+        getPrompt(answered.language, 'welcome-slowly'),
         false,
       );
     case 'admitted':
-      return takeSeat(deps, webhooks, answered.leg_id, answered.language, answered);
+      return joinConference(deps, webhooks, answered.leg_id, answered.language, answered);
     case 'full':
     case 'at-limit':
     case 'not-open':
     case 'over':
     case 'spent':
-      return sayAndLetGo(answered.language, phrase(answered.language, answered.outcome));
+      return sayAndHangUp(answered.language, getPrompt(answered.language, answered.outcome));
     default:
       return answered satisfies never;
   }
 }
 
 /** Somebody we rang picked up. Same costs, same errors. */
-export async function answerRung(
+export async function answerDialledLeg(
   deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>,
   token: UsedToken,
   legId: string,
@@ -89,7 +89,7 @@ async function joinOwnLeg(
   if (answered.outcome === 'replayed') throw replayedWebhook();
   if (answered.outcome === 'unknown-leg') return null;
   if (answered.outcome !== 'join') return [];
-  await sendSettle(deps, answered.tenant_id, answered.session_id);
+  await enqueueSettle(deps, answered.tenant_id, answered.session_id);
   return [
     {
       do: 'join',

@@ -3,10 +3,10 @@ import { isPinShaped } from '@partyline/domain/pin';
 import type { VoiceInput } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { admitCaller } from '@partyline/store/callers/voice-webhooks';
-import { askForPin, freshIds, sayAndLetGo, takeSeat } from './call-steps.ts';
+import { promptForPin, generateIds, sayAndHangUp, joinConference } from './call-steps.ts';
 import type { Deps } from '../deps.ts';
 import type { PinVault } from '../pins/pin-vault.ts';
-import { phrase } from '../prompts.ts';
+import { getPrompt } from '../prompts.ts';
 import { replayedWebhook } from '../errors.ts';
 
 /**
@@ -26,23 +26,23 @@ export async function submitPin(
     deps.store,
     token,
     { ...at, callId: input.callId, lookup: isPinShaped(keyed) ? deps.pins.lookup(keyed) : null },
-    freshIds(deps),
+    generateIds(deps),
   );
   const { language } = admission;
   const webhooks = deps.webhooks(token.accountId);
   switch (admission.outcome) {
     case 'admitted':
-      return takeSeat(deps, webhooks, at.legId, language, admission);
+      return joinConference(deps, webhooks, at.legId, language, admission);
     case 'wrong-pin':
-      return askForPin(webhooks, language, at.legId, admission.tries + 1, phrase(language, 'wrong-pin'));
+      return promptForPin(webhooks, language, at.legId, admission.tries + 1, getPrompt(language, 'wrong-pin'));
     case 'refused':
-      return sayAndLetGo(language, phrase(language, 'too-many-tries'));
+      return sayAndHangUp(language, getPrompt(language, 'too-many-tries'));
     case 'full':
     case 'at-limit':
     case 'not-open':
     case 'over':
     case 'spent':
-      return sayAndLetGo(language, phrase(language, admission.outcome));
+      return sayAndHangUp(language, getPrompt(language, admission.outcome));
     case 'hang-up':
       return [];
     case 'unknown-call':

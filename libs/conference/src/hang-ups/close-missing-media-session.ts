@@ -8,8 +8,8 @@ import type { Deps } from '../deps.ts';
 import { closeHandle } from '../sessions/leg-transitions.ts';
 
 /** So many requests in a row to disconnect it, the first of them so long ago, were answered "not found". */
-const ATTEMPTS = 5;
-const FOR_MS = 60_000;
+const MIN_NOT_FOUND_ATTEMPTS = 5;
+const MIN_NOT_FOUND_MS = 60_000;
 
 /**
  * The vendor was asked for the connections of a leg's video session, and says that it knows no such session (`answer`). What it means by that is
@@ -18,17 +18,17 @@ const FOR_MS = 60_000;
  * indeterminate, and only a leg that is owed its hang-up. Should it be live after all, the inventory goes on comparing the session for as long
  * as a token of it holds, and has the connection disconnected.
  */
-export async function concludeGone(
+export async function closeMissingMediaSession(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   { id, tenant_id: tenantId, session_id: sessionId, hangup_attempts }: LegRow,
   answer: ProviderError,
 ): Promise<void> {
   if (tenantId === null || sessionId === null) return;
-  const attempts = await lastAttempts(deps.store, tenantId, { legId: id, no: hangup_attempts, limit: ATTEMPTS });
-  const first = attempts.at(ATTEMPTS - 1);
+  const attempts = await lastAttempts(deps.store, tenantId, { legId: id, no: hangup_attempts, limit: MIN_NOT_FOUND_ATTEMPTS });
+  const first = attempts.at(MIN_NOT_FOUND_ATTEMPTS - 1);
   if (
     first === undefined ||
-    first.age_ms < FOR_MS ||
+    first.age_ms < MIN_NOT_FOUND_MS ||
     attempts.some(({ outcome, reason }) => outcome !== 'rejected' || reason !== answer.verdict.reason)
   )
     return;

@@ -6,31 +6,31 @@ import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
 import { mediaOfLeg } from '@partyline/store/sessions/sessions';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
-import { applySessionEvent } from '../legs/apply-media-event.ts';
+import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { compareConnection } from '../legs/compare-connection.ts';
 import type { Deps, Providers } from '../deps.ts';
-import { giveUpUnseen } from './expire-unobserved-dial.ts';
-import { concludeGone } from './close-missing-media-session.ts';
+import { expireUnobservedDial } from './expire-unobserved-dial.ts';
+import { closeMissingMediaSession } from './close-missing-media-session.ts';
 import { rateLimitRetryMs } from '../providers/rate-limit-providers.ts';
 import { requestHangUp } from '../sessions/leg-transitions.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
 
 /** How long an attempt may hold a leg to look, and again to ask: longer than a place in the provider's line and its timeout. One attempt at a time, and a dead one's leg is free again after this. */
-const LEASE_MS = 10_000;
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 15_000;
+const ATTEMPT_LEASE_MS = 10_000;
+const MIN_BACK_OFF_MS = 1_000;
+const MAX_BACK_OFF_MS = 15_000;
 
 /** From one attempt to the next: 1 s, 2 s, 4 s … 15 s, without end. */
-const waitAfter = (hangup_attempts: number): number =>
-  Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(Math.max(0, hangup_attempts - 1), 4));
+const backOffMs = (hangup_attempts: number): number =>
+  Math.min(MAX_BACK_OFF_MS, MIN_BACK_OFF_MS * 2 ** Math.min(Math.max(0, hangup_attempts - 1), 4));
 
 /** What became of one attempt, as the ledger has it. */
 interface AttemptResult {
   readonly outcome: AttemptOutcome;
   readonly reason: string | null;
   /** There was no place in the provider's line, so nothing was asked: it counts as no attempt, and the leg is left alone until its turn. */
-  readonly againMs?: number;
+  readonly retryAfterMs?: number;
 }
 
 /**
@@ -43,38 +43,38 @@ export async function hangUpLeg(
   deps: HangUpDeps,
   tenantId: string | null,
   legId: string,
-): Promise<'done' | { againMs: number }> {
-  const claim = await claimLeg(deps, tenantId, legId);
-  if (claim === 'done' || 'againMs' in claim) return claim;
+): Promise<'done' | { retryAfterMs: number }> {
+  const claim = await claimAttempt(deps, tenantId, legId);
+  if (claim === 'done' || 'retryAfterMs' in claim) return claim;
   const { leg } = claim;
   let result: AttemptResult | null = null;
   try {
-    const at = await providersOf(deps, leg);
+    const at = await findProviders(deps, leg);
     if ('outcome' in at) {
       result = at;
-      return { againMs: waitAfter(leg.hangup_attempts) };
+      return { retryAfterMs: backOffMs(leg.hangup_attempts) };
     }
     const mediaSessionId = await mediaSessionOf(deps, leg);
     // The second time round, look first: it may be the observation that was lost, not the hang-up.
-    const found = leg.hangup_attempts > 1 ? await lookUp(deps, at, leg, mediaSessionId) : 'up';
+    const found = leg.hangup_attempts > 1 ? await lookUpLeg(deps, at, leg, mediaSessionId) : 'up';
     if (found === 'ended') {
       result = { outcome: 'already-closed', reason: null };
       return 'done';
     }
-    if (found === 'up') result = await askProvider(deps, at, leg, mediaSessionId);
+    if (found === 'up') result = await sendRequests(deps, at, leg, mediaSessionId);
     else if (found !== 'lease-lost') result = found;
   } finally {
-    await releaseLeg(deps, leg, result);
+    await finishAttempt(deps, leg, result);
   }
-  return { againMs: result?.againMs ?? waitAfter(leg.hangup_attempts) };
+  return { retryAfterMs: result?.retryAfterMs ?? backOffMs(leg.hangup_attempts) };
 }
 
 /** Takes a leg for one attempt, by its lease; says when to come again if it is not time, or `done` when there is nothing to hang up. */
-async function claimLeg(
+async function claimAttempt(
   deps: HangUpDeps,
   tenantId: string | null,
   legId: string,
-): Promise<'done' | { againMs: number } | { leg: LegRow }> {
+): Promise<'done' | { retryAfterMs: number } | { leg: LegRow }> {
   return inTransaction(deps.store, tenantId ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, tenantId, legId);
     if (locked === null || !isUp(locked.leg)) return 'done';
@@ -86,12 +86,12 @@ async function claimLeg(
       leg.lease_until?.getTime() ?? 0,
       leg.hangup_attempted_at === null || leg.hangup_attempts === 0
         ? 0
-        : leg.hangup_attempted_at.getTime() + waitAfter(leg.hangup_attempts),
+        : leg.hangup_attempted_at.getTime() + backOffMs(leg.hangup_attempts),
     );
-    if (freeAt > now.getTime()) return { againMs: freeAt - now.getTime() };
+    if (freeAt > now.getTime()) return { retryAfterMs: freeAt - now.getTime() };
     leg.hangup_attempted_at = now;
     leg.hangup_attempts += 1;
-    leg.lease_until = new Date(now.getTime() + LEASE_MS);
+    leg.lease_until = new Date(now.getTime() + ATTEMPT_LEASE_MS);
     await saveLegs(tx, tenantId, [leg]);
     await noteAttempt(tx, leg.tenant_id, { legId, no: leg.hangup_attempts, at: now });
     return { leg: { ...leg } };
@@ -99,7 +99,7 @@ async function claimLeg(
 }
 
 /** Writes down what became of the attempt, and gives the leg back unless its lease ran out and another attempt has it: each counts one more. */
-async function releaseLeg(
+async function finishAttempt(
   deps: HangUpDeps,
   { id, tenant_id, hangup_attempts, hangup_attempted_at }: LegRow,
   result: AttemptResult | null,
@@ -109,14 +109,14 @@ async function releaseLeg(
       await closeAttempt(tx, tenant_id, { legId: id, no: hangup_attempts, at: hangup_attempted_at!, ...result });
     const locked = await lockLeg(tx, tenant_id, id);
     if (locked === null || locked.leg.hangup_attempts !== hangup_attempts) return;
-    locked.leg.lease_until = result?.againMs === undefined ? null : new Date(locked.now.getTime() + result.againMs);
-    if (result?.againMs !== undefined) locked.leg.hangup_attempts -= 1;
+    locked.leg.lease_until = result?.retryAfterMs === undefined ? null : new Date(locked.now.getTime() + result.retryAfterMs);
+    if (result?.retryAfterMs !== undefined) locked.leg.hangup_attempts -= 1;
     await saveLegs(tx, tenant_id, [locked.leg]);
   });
 }
 
 /** Where the leg is; or, for an account that cannot be read now, an attempt that came to nothing: the next one tries again. */
-async function providersOf(
+async function findProviders(
   { providers, report }: HangUpDeps,
   { id, tenant_id: tenantId, kind, account_id }: LegRow,
 ): Promise<Providers | AttemptResult> {
@@ -146,7 +146,7 @@ async function mediaSessionOf(
 }
 
 /** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
-async function askProvider(
+async function sendRequests(
   deps: HangUpDeps,
   { media, voice }: Providers,
   leg: LegRow,
@@ -162,7 +162,7 @@ async function askProvider(
   let taken = 0;
   let refusal: string | null = null;
   let lost = false;
-  let againMs: number | null = null;
+  let retryAfterMs: number | null = null;
   for (const settled of await Promise.allSettled(requests)) {
     if (settled.status === 'fulfilled') {
       taken += 1;
@@ -177,8 +177,8 @@ async function askProvider(
     }
     refusal = reason;
     lost = true;
-    againMs = rateLimitRetryMs(settled.reason);
-    if (againMs === null)
+    retryAfterMs = rateLimitRetryMs(settled.reason);
+    if (retryAfterMs === null)
       deps.report.warn('a hang-up was not taken; it will be asked again', {
         tenantId: leg.tenant_id,
         legId: leg.id,
@@ -186,7 +186,7 @@ async function askProvider(
       });
   }
   if (refusal === null || (taken > 0 && !lost)) return { outcome: 'accepted', reason: null };
-  return { outcome: 'rejected', reason: refusal, ...(againMs === null || requests.length > 1 ? {} : { againMs }) };
+  return { outcome: 'rejected', reason: refusal, ...(retryAfterMs === null || requests.length > 1 ? {} : { retryAfterMs }) };
 }
 
 /**
@@ -194,7 +194,7 @@ async function askProvider(
  * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now; when there was no
  * place to look, that.
  */
-async function lookUp(
+async function lookUpLeg(
   deps: HangUpDeps,
   { media, voice }: Providers,
   leg: LegRow,
@@ -210,8 +210,8 @@ async function lookUp(
       listed = await lookUpConnection(deps, media, leg, mediaSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    const againMs = rateLimitRetryMs(error);
-    if (againMs !== null) return { outcome: 'rejected', reason: error.verdict.reason, againMs };
+    const retryAfterMs = rateLimitRetryMs(error);
+    if (retryAfterMs !== null) return { outcome: 'rejected', reason: error.verdict.reason, retryAfterMs };
     deps.report.warn('a leg could not be looked up; it will be again', {
       tenantId: leg.tenant_id,
       legId: leg.id,
@@ -220,12 +220,12 @@ async function lookUp(
   }
   // A phone's call is on no list but that of all calls: the inventory's.
   if (listed && leg.kind === 'bridge' && leg.voice_call_id === null && leg.hangup_attempted_at !== null)
-    await giveUpUnseen(deps, leg, leg.hangup_attempted_at);
+    await expireUnobservedDial(deps, leg, leg.hangup_attempted_at);
   return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, leg.tenant_id, leg.id);
     if (locked === null || !isUp(locked.leg)) return 'ended';
     if (locked.leg.hangup_attempts !== leg.hangup_attempts) return 'lease-lost';
-    locked.leg.lease_until = new Date(locked.now.getTime() + LEASE_MS);
+    locked.leg.lease_until = new Date(locked.now.getTime() + ATTEMPT_LEASE_MS);
     await saveLegs(tx, leg.tenant_id, [locked.leg]);
     return 'up';
   });
@@ -244,7 +244,7 @@ async function lookUpConnection(
     throw error;
   });
   if (live instanceof ProviderError) {
-    await concludeGone(deps, leg, live);
+    await closeMissingMediaSession(deps, leg, live);
     return false;
   }
   const { account_id: accountId, tenant_id: tenantId, session_id: sessionId, hangup_attempted_at: askedAt } = leg;
@@ -252,13 +252,13 @@ async function lookUpConnection(
     const listed = live.some((each) => each.connectionId === leg.media_connection_id);
     // Asked for after this attempt had begun.
     if (tenantId !== null && sessionId !== null && askedAt !== null)
-      await compareConnection(deps, leg, { accountId, tenantId, sessionId, mediaSessionId, listed, askedAt });
+      await compareConnection(deps, leg, { accountId, tenantId, sessionId, mediaSessionId, isListed: listed, askedAt });
     return true;
   }
   // The dial's answer was lost: is there a connection that carries this leg's id?
   const found = live.find((each) => each.data?.includes(leg.id));
   if (found !== undefined)
-    await applySessionEvent(
+    await applyMediaEvent(
       deps,
       { via: 'look-up', accountId },
       { kind: 'connected', mediaSessionId, connectionId: found.connectionId, data: found.data ?? '', at: null },

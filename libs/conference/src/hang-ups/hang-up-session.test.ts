@@ -82,7 +82,7 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
     await end(meeting);
     for (let round = 0; round < 3; round++) {
       expect(await hangUpSession(world, meeting.tenantId, meeting.sessionId)).toMatchObject({
-        againMs: expect.any(Number),
+        retryAfterMs: expect.any(Number),
       });
       await letPass(stage, meeting, 6);
     }
@@ -254,8 +254,8 @@ describe('the hang-up job', () => {
     const world = stage.worlds.unified;
     const meeting = await meet(stage, world);
     const again = await hangUpSession(world, meeting.tenantId, meeting.sessionId);
-    expect(again).toMatchObject({ againMs: expect.any(Number) });
-    expect(again === 'done' ? 0 : again.againMs).toBeGreaterThan(3_500_000);
+    expect(again).toMatchObject({ retryAfterMs: expect.any(Number) });
+    expect(again === 'done' ? 0 : again.retryAfterMs).toBeGreaterThan(3_500_000);
     const [leg] = await readLegs(stage, meeting, 'inbound');
     expect(await hangUpLeg(world, meeting.tenantId, leg?.id ?? '')).toBe('done');
     expect(await upAtVendor(stage, meeting)).toEqual(['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc']);

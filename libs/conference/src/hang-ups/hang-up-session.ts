@@ -11,12 +11,12 @@ export async function hangUpSession(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'clock' | 'report'>,
   tenantId: string,
   sessionId: string,
-): Promise<'done' | { againMs: number }> {
+): Promise<'done' | { retryAfterMs: number }> {
   const settled = await changeSession(deps, tenantId, sessionId, () => undefined);
   if (settled === null) return 'done';
   const { session, legs, now } = settled.view;
   if (session.state === 'ended') return 'done';
-  if (session.state !== 'ending') return { againMs: Math.max(1, session.due_at.getTime() - now.getTime()) };
+  if (session.state !== 'ending') return { retryAfterMs: Math.max(1, session.due_at.getTime() - now.getTime()) };
 
   // One that waits for its turn, or is in somebody's hands, is not asked after again.
   const results = await Promise.allSettled(
@@ -24,12 +24,12 @@ export async function hangUpSession(
       .filter(isUp)
       .map(async (leg) =>
         leg.lease_until !== null && leg.lease_until > now
-          ? { againMs: leg.lease_until.getTime() - now.getTime() }
+          ? { retryAfterMs: leg.lease_until.getTime() - now.getTime() }
           : hangUpLeg(deps, tenantId, leg.id),
       ),
   );
   const waits = results.flatMap((result) =>
-    result.status === 'rejected' ? [1_000] : result.value === 'done' ? [] : [result.value.againMs],
+    result.status === 'rejected' ? [1_000] : result.value === 'done' ? [] : [result.value.retryAfterMs],
   );
   for (const result of results)
     if (result.status === 'rejected')
@@ -39,5 +39,5 @@ export async function hangUpSession(
         error: String(result.reason),
       });
   // All done: once more, to see the session itself ended.
-  return { againMs: waits.length === 0 ? 1 : Math.min(...waits) };
+  return { retryAfterMs: waits.length === 0 ? 1 : Math.min(...waits) };
 }

@@ -9,7 +9,7 @@ import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { completeCharge, recordCharge } from '../billing/record-charge.ts';
 import { replayedWebhook } from '../errors.ts';
-import { reportConfirmed } from '../sessions/record-hang-up-latency.ts';
+import { recordHangUpLatency } from '../sessions/record-hang-up-latency.ts';
 import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
 /** Where an observation came from: a webhook, signed for one account and taken once, or our own look-up at one. */
@@ -51,7 +51,7 @@ export async function applyLegEvent(
     if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
     // The create's own answer may have been lost; the event names the call.
     attachProviderId(leg, 'voice_call_id', event.callId);
-    await applyVoice(leg, roomId, event, source.via, tx, now);
+    await applyToLeg(leg, roomId, event, source.via, tx, now);
   };
 
   if (found.tenant_id !== null && found.session_id !== null) {
@@ -77,11 +77,11 @@ export async function applyLegEvent(
   });
   // Admitted between our look and our lock: now it has a session, whose lock comes first.
   if (applied === null) return applyLegEvent(deps, source, event, legId);
-  reportConfirmed(deps, applied.closed);
+  recordHangUpLatency(deps, applied.closed);
   return 'applied';
 }
 
-async function applyVoice(
+async function applyToLeg(
   leg: LegRow,
   roomId: string | null,
   event: Extract<VoiceEvent, { kind: 'call' | 'moved' }>,

@@ -20,7 +20,7 @@ import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transiti
  * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for
  * a call's events. A browser that joins a session whose end is decided gets a leg all the same, since it costs money until it is gone.
  */
-export async function applySessionEvent(
+export async function applyMediaEvent(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
   source: Source,
   event: MediaEvent,
@@ -38,25 +38,25 @@ export async function applySessionEvent(
     owner.session_id,
     async (view, tx) => {
       if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
-      const leg = await legOfConnection(deps, view, tx, event, source.via);
+      const leg = await findLegOfConnection(deps, view, tx, event, source.via);
       if (leg === undefined) return ignored('unknown-connection');
-      await applyMedia(leg, view, event, source.via, tx);
+      await applyToLeg(leg, view, event, source.via, tx);
       return 'applied' as const;
     },
-    { connectionId: event.connectionId, legId: legNamedIn(event) },
+    { connectionId: event.connectionId, legId: readLegId(event) },
   );
   return changed?.result ?? ignored('unknown-session');
 }
 
 type ConnectionEvent = Exclude<MediaEvent, { kind: 'unknown' }>;
 
-function legNamedIn(event: ConnectionEvent): string | undefined {
+function readLegId(event: ConnectionEvent): string | undefined {
   const data = event.kind === 'sip-call' ? null : readConnectionData(event.data);
   return data !== null && 'leg' in data ? data.leg : undefined;
 }
 
 /** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
-async function legOfConnection(
+async function findLegOfConnection(
   deps: Pick<Deps, 'ids'>,
   view: SessionView,
   tx: Tx,
@@ -66,7 +66,7 @@ async function legOfConnection(
   // Of one that was taken back (take-back-connection.ts) the last.
   const known = view.legs.findLast((leg) => leg.media_connection_id === event.connectionId);
   if (known !== undefined) return known;
-  if (event.kind === 'sip-call') return bridgeOfCall(view, event);
+  if (event.kind === 'sip-call') return findBridgeOfCall(view, event);
   const data = readConnectionData(event.data);
   if (data === null) return undefined;
   if ('leg' in data) {
@@ -80,20 +80,20 @@ async function legOfConnection(
   return insertBrowser(deps, view, tx, {
     connectionId: event.connectionId,
     participantId: data.participant,
-    comes: event.kind === 'connected',
+    isConnected: event.kind === 'connected',
     // Of a look-up the time is our own, and says nothing beside the vendor's.
-    madeAt: via === 'callback' ? (event.since ?? event.at) : null,
+    createdAt: via === 'callback' ? (event.since ?? event.at) : null,
   });
 }
 
 /** The vendor's clock may be this far behind ours. */
-const SKEW_MS = 30_000;
+const MAX_CLOCK_SKEW_MS = 30_000;
 
 /**
  * News of a bridge's call can overtake that of its connection, and the dial's own answer: a session has one bridge at most, so it is of the one whose connection
  * has no name yet; unless it is older than that one's dial, and so of one that was given up.
  */
-function bridgeOfCall(
+function findBridgeOfCall(
   { legs }: SessionView,
   { connectionId, at }: Extract<MediaEvent, { kind: 'sip-call' }>,
 ): LegRow | undefined {
@@ -102,14 +102,14 @@ function bridgeOfCall(
     bridge === undefined ||
     bridge.dialled_at === null ||
     at === null ||
-    at.getTime() < bridge.dialled_at.getTime() - SKEW_MS
+    at.getTime() < bridge.dialled_at.getTime() - MAX_CLOCK_SKEW_MS
   )
     return undefined;
   attachProviderId(bridge, 'media_connection_id', connectionId);
   return bridge;
 }
 
-async function applyMedia(
+async function applyToLeg(
   leg: LegRow,
   { session, room, now }: SessionView,
   event: ConnectionEvent,

@@ -1,7 +1,7 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { applySessionEvent } from './apply-media-event.ts';
+import { applyMediaEvent } from './apply-media-event.ts';
 import { writeConnectionData } from './connection-data.ts';
 import { openBridge } from './open-bridge.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
@@ -86,7 +86,7 @@ describe('what is told of a bridge whose dial got no answer', () => {
     const connection = { id: 'connection', createdAt: Date.now(), data: writeConnectionData({ leg: legId }) };
     const call = { id: 'call', connectionId: connection.id, createdAt: Date.now() };
     const tell = (event: string, timestamp = Date.now()) =>
-      applySessionEvent(
+      applyMediaEvent(
         world,
         { via: 'look-up', accountId: null },
         world.media.parseCallback({

@@ -1,18 +1,18 @@
 import type { LegRow } from '@partyline/store/legs/legs';
-import { applySessionEvent } from './apply-media-event.ts';
+import { applyMediaEvent } from './apply-media-event.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 
 /** A connection is held to be gone after two complete lists this far apart that both lack it: no other request tells of one, and a single list may leave somebody out who is there. */
-const APART_MS = 30_000;
+const MIN_MISSING_MS = 30_000;
 
 /** What a complete list of a video session's connections says of one that we hold to be up. */
-interface Listed {
+interface ListedConnection {
   readonly accountId: string | null;
   readonly tenantId: string;
   readonly sessionId: string;
   readonly mediaSessionId: string;
-  readonly listed: boolean;
+  readonly isListed: boolean;
   /** By the database's clock, before the list was asked for. */
   readonly askedAt: Date;
 }
@@ -24,14 +24,14 @@ interface Listed {
 export async function compareConnection(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
   leg: Pick<LegRow, 'id' | 'media_connection_id' | 'media_missing_since'>,
-  { accountId, tenantId, sessionId, mediaSessionId, listed, askedAt }: Listed,
+  { accountId, tenantId, sessionId, mediaSessionId, isListed: listed, askedAt }: ListedConnection,
 ): Promise<boolean> {
   const { media_connection_id: connectionId, media_missing_since: missedAt } = leg;
   if (connectionId === null || (listed && missedAt === null)) return false;
-  if (!listed && missedAt !== null && askedAt.getTime() - missedAt.getTime() >= APART_MS) {
+  if (!listed && missedAt !== null && askedAt.getTime() - missedAt.getTime() >= MIN_MISSING_MS) {
     // Without a time: ours is no vendor's, and a process's own clock may be anything.
     return (
-      (await applySessionEvent(
+      (await applyMediaEvent(
         deps,
         { via: 'look-up', accountId },
         { kind: 'disconnected', mediaSessionId, connectionId, data: '', reason: 'not-in-list', at: null },

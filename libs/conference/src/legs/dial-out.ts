@@ -9,21 +9,21 @@ import { sessionOfLeg } from '@partyline/store/sessions/sessions';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { checkDestination } from '../limits/check-destination.ts';
-import { currentSession } from '../sessions/current-session.ts';
+import { findOrOpenSession } from '../sessions/current-session.ts';
 import type { Deps } from '../deps.ts';
 import { enforceLimit } from '../limits/enforce-limit.ts';
 import { enforceFraudLimits } from '../limits/enforce-fraud-limits.ts';
 import { enforceSpend } from '../limits/enforce-spend.ts';
 import { rateLimitRetryMs } from '../providers/rate-limit-providers.ts';
 import { roomEnded, roomFull } from '../errors.ts';
-import { isFull, mayDial } from '../sessions/settle-session.ts';
+import { isRoomFull, canDial } from '../sessions/settle-session.ts';
 import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
 /** The vendor's own clocks for a call that we place: it stops ringing, and it ends, even if nobody of us is left to ask (design §3.5). */
-const RINGING_TIMER_S = 45;
-const LENGTH_TIMER_MAX_S = 7_200;
+const RINGING_TIMER_SECONDS = 45;
+const MAX_LENGTH_TIMER_SECONDS = 7_200;
 /** A call that could not be placed for this long is given up. */
-const GIVE_UP_AFTER_S = 30;
+const GIVE_UP_AFTER_SECONDS = 30;
 
 /**
  * Asks for somebody to be rung into a room: the leg's row and the roster's, committed; the ringing itself is a job. Throws 422 when the
@@ -38,11 +38,11 @@ export async function requestDialOut(
 ): Promise<{ participantId: string; legId: string; sessionId: string }> {
   const policy = await readDialPolicy(deps.store, tenantId);
   checkDestination(phone, policy.countries);
-  const sessionId = await currentSession(deps, tenantId, roomId);
+  const sessionId = await findOrOpenSession(deps, tenantId, roomId);
   const participantId = deps.ids.next('part');
   const made = await changeSession(deps, tenantId, sessionId, async (view, tx, tell) => {
     if (!canJoin(view.session.state)) throw roomEnded();
-    if (isFull(view)) throw roomFull();
+    if (isRoomFull(view)) throw roomFull();
     await insertParticipant(tx, tenantId, roomId, {
       id: participantId,
       name: name ?? maskNumber(phone),
@@ -78,7 +78,7 @@ export async function dialOut(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'webhooks' | 'report'>,
   tenantId: string,
   legId: string,
-): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown' | { againMs: number }> {
+): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown' | { retryAfterMs: number }> {
   const sessionId = await sessionOfLeg(deps.store, tenantId, legId);
   if (sessionId === null) return 'not-wanted';
   const change = (apply: Parameters<typeof changeSession<void>>[3]) =>
@@ -86,13 +86,13 @@ export async function dialOut(
 
   const claimed = await changeSession(deps, tenantId, sessionId, (view) => {
     const leg = view.legs.find((each) => each.id === legId);
-    if (leg === undefined || leg.state !== 'requested' || !mayDial(view)) return null;
-    if (view.now.getTime() - leg.created_at.getTime() > GIVE_UP_AFTER_S * 1000) {
+    if (leg === undefined || leg.state !== 'requested' || !canDial(view)) return null;
+    if (view.now.getTime() - leg.created_at.getTime() > GIVE_UP_AFTER_SECONDS * 1000) {
       endLeg(leg, verdict('upstream', 'could-not-be-placed'), view.now);
       return null;
     }
     if (leg.lease_until !== null && leg.lease_until > view.now)
-      return { againMs: leg.lease_until.getTime() - view.now.getTime() };
+      return { retryAfterMs: leg.lease_until.getTime() - view.now.getTime() };
     moveLeg(leg, 'dialSent', view.now);
     const leftS = Math.ceil((view.session.due_at.getTime() - view.now.getTime()) / 1000);
     const hardLeftS = Math.ceil((leg.deadline_at.getTime() - view.now.getTime()) / 1000);
@@ -101,11 +101,11 @@ export async function dialOut(
       to: leg.remote!,
       from: leg.number!,
       armMs: leftS * 1000,
-      lengthTimerS: Math.max(1, Math.min(LENGTH_TIMER_MAX_S, hardLeftS)),
+      lengthTimerS: Math.max(1, Math.min(MAX_LENGTH_TIMER_SECONDS, hardLeftS)),
     };
   });
   if (!claimed?.result) return 'not-wanted';
-  if (claimed.result.againMs !== undefined) return { againMs: claimed.result.againMs };
+  if (claimed.result.retryAfterMs !== undefined) return { retryAfterMs: claimed.result.retryAfterMs };
   const { accountId, armMs, ...call } = claimed.result;
 
   let armed = false;
@@ -118,7 +118,7 @@ export async function dialOut(
       ...call,
       answerUrl: webhooks.answer(legId),
       eventUrl: webhooks.events(legId),
-      ringingTimerS: RINGING_TIMER_S,
+      ringingTimerS: RINGING_TIMER_SECONDS,
     });
     await change((view) => {
       const leg = view.legs.find((each) => each.id === legId);
@@ -128,8 +128,8 @@ export async function dialOut(
   } catch (error) {
     // What failed after the vendor was asked and is none of its answers (the row could not be written) leaves a call that may ring.
     const failure = error instanceof ProviderError ? error.failure : armed ? 'unknown' : 'busy';
-    const againMs = rateLimitRetryMs(error);
-    if (againMs === null)
+    const retryAfterMs = rateLimitRetryMs(error);
+    if (retryAfterMs === null)
       deps.report.warn('a phone could not be rung', {
         tenantId,
         sessionId,
@@ -142,7 +142,7 @@ export async function dialOut(
       if (leg === undefined) return;
       if (failure === 'busy' && moveLeg(leg, 'notDialled', view.now)) {
         leg.dialled_at = null;
-        if (againMs !== null) leg.lease_until = new Date(view.now.getTime() + againMs);
+        if (retryAfterMs !== null) leg.lease_until = new Date(view.now.getTime() + retryAfterMs);
       } else
         endLeg(
           leg,
@@ -153,7 +153,7 @@ export async function dialOut(
           view.now,
         );
     });
-    if (againMs !== null) return { againMs };
+    if (retryAfterMs !== null) return { retryAfterMs };
     if (failure === 'busy') throw error;
     return 'refused';
   }

@@ -34,9 +34,9 @@ async function sentAway(legId: string, until: number): Promise<void> {
   const before = await databaseNow();
   const told = await hangUpLeg(world, world.tenantId, legId);
   const after = await databaseNow();
-  const againMs = told === 'done' ? NaN : told.againMs;
-  expect(againMs).toBeGreaterThanOrEqual(until - after - 1);
-  expect(againMs).toBeLessThanOrEqual(until - before + 1);
+  const retryAfterMs = told === 'done' ? NaN : told.retryAfterMs;
+  expect(retryAfterMs).toBeGreaterThanOrEqual(until - after - 1);
+  expect(retryAfterMs).toBeLessThanOrEqual(until - before + 1);
 }
 const asked = async (callId: string): Promise<number> => (await hangUpsAsked(stage))[callId] ?? 0;
 
@@ -61,7 +61,7 @@ describe('an attempt to hang up', () => {
     const attempt = hangUpLeg(first.world, world.tenantId, legId);
     await first.reached;
     const others = await Promise.all(Array.from({ length: 5 }, () => hangUpLeg(world, world.tenantId, legId)));
-    for (const other of others) expect(other).toEqual({ againMs: expect.any(Number) });
+    for (const other of others) expect(other).toEqual({ retryAfterMs: expect.any(Number) });
     expect(await asked(callId)).toBe(0);
     first.open();
     await attempt;
@@ -120,7 +120,7 @@ describe('an attempt to hang up', () => {
       version: held.version,
     });
     // The leg is still the newer one's: a third attempt is sent away.
-    expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
+    expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
     expect(await asked(callId)).toBe(1);
     await stage.emulator.client.resetFaults();
     newer.open();
@@ -140,7 +140,7 @@ describe('an attempt to hang up', () => {
       expect((await holder.query('SELECT FROM session WHERE id = $1 FOR UPDATE', [meeting.sessionId])).rowCount).toBe(
         1,
       );
-      expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
+      expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
       expect(await asked(callId)).toBe(2);
     } finally {
       await holder.query('ROLLBACK');
@@ -193,7 +193,7 @@ describe('an attempt to hang up', () => {
     // Three seconds went by, and it has them again.
     expect((await read(legId)).lease_until!.getTime() - first).toBeGreaterThanOrEqual(3_000);
     await passTime(stage, -60);
-    expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ againMs: expect.any(Number) });
+    expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
     slow.open();
     await attempt;
     expect(await asked(callId)).toBe(2);
@@ -227,15 +227,15 @@ describe('a hang-up that is not confirmed', () => {
     const waits: number[] = [];
     for (let ask = 1; ask <= 12; ask++) {
       const done = await hangUpLeg(world, world.tenantId, legId);
-      const againMs = done === 'done' ? 0 : done.againMs;
-      waits.push(againMs);
+      const retryAfterMs = done === 'done' ? 0 : done.retryAfterMs;
+      waits.push(retryAfterMs);
       expect(await asked(callId)).toBe(ask);
       expect((await read(legId)).hangup_attempts).toBe(ask);
       // Its time is put off, so that this machine may take its own to ask too early.
       await passTime(stage, -60);
-      await sentAway(legId, (await read(legId)).hangup_attempted_at!.getTime() + againMs);
+      await sentAway(legId, (await read(legId)).hangup_attempted_at!.getTime() + retryAfterMs);
       expect(await asked(callId)).toBe(ask);
-      await passTime(stage, 60 + againMs / 1_000);
+      await passTime(stage, 60 + retryAfterMs / 1_000);
     }
     expect(waits).toEqual([1, 2, 4, 8, 15, 15, 15, 15, 15, 15, 15, 15].map((seconds) => seconds * 1_000));
     // An hour of it, and then the vendor does as it is told.

@@ -7,10 +7,10 @@ import { changeSession } from '../sessions/change-session.ts';
 import { writeConnectionData } from './connection-data.ts';
 import type { Deps } from '../deps.ts';
 import { openMediaSession } from './open-media-session.ts';
-import { wantsBridge } from '../sessions/settle-session.ts';
+import { shouldDialBridge } from '../sessions/settle-session.ts';
 import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
-type BridgeOpened = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
+type BridgeOutcome = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
 
 /**
  * Dials the leg that makes the video session and the voice conference one, if it is wanted and there is none. Fenced by the session's
@@ -24,9 +24,9 @@ export async function openBridge(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'secret' | 'report'>,
   tenantId: string,
   sessionId: string,
-): Promise<BridgeOpened> {
+): Promise<BridgeOutcome> {
   const look = await changeSession(deps, tenantId, sessionId, (view) => view);
-  if (look === null || !wantsBridge(look.view)) return 'not-wanted';
+  if (look === null || !shouldDialBridge(look.view)) return 'not-wanted';
   const { media } = await deps.providers(look.view.session.account_id, { tenantId });
   if (look.view.session.media_session_id === null) await openMediaSession(deps, media, tenantId, sessionId);
   await deps.jobs.armHangUp({ tenantId, sessionId }, look.view.session.due_at.getTime() - look.view.now.getTime());
@@ -35,7 +35,7 @@ export async function openBridge(
   const made = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
     const mediaSessionId = view.session.media_session_id;
     const number = view.room.number;
-    if (!wantsBridge(view) || mediaSessionId === null) return null;
+    if (!shouldDialBridge(view) || mediaSessionId === null) return null;
     const leg = await insertLeg(tx, tenantId, view.session, {
       id: deps.ids.next('leg'),
       kind: 'bridge',

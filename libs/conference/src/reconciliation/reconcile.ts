@@ -9,11 +9,11 @@ import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 
 /** Younger than this, what is owed is on its way by its own job. */
-const GRACE_MS = 2_000;
+const GRACE_PERIOD_MS = 2_000;
 /** A round begins nothing more after this: what is owed by then is read anew, hang-ups first. */
-const ROUND_MS = 5_000;
+const MAX_ROUND_MS = 5_000;
 /** Things in hand at once. */
-const WIDTH = 16;
+const MAX_CONCURRENT = 16;
 
 /**
  * Does whatever the rows say is owed and was not done: what was lost with Redis, never sent because a process died between its commit and
@@ -24,24 +24,24 @@ const WIDTH = 16;
  */
 export async function reconcile(deps: Deps): Promise<Record<string, number>> {
   const begun = deps.clock.now().getTime();
-  const owed = await listOwed(deps.store, { graceMs: GRACE_MS });
+  const owed = await listOwed(deps.store, { graceMs: GRACE_PERIOD_MS });
   // Hang-ups first: they cost money by the second.
   const work = [
-    ...owe('hang-up-leg', owed.hangUpLegs, ({ tenant_id, id }) => hangUpLeg(deps, tenant_id, id)),
-    ...owe('hang-up-session', [...owed.ending, ...owed.overdue], ({ tenant_id, id }) =>
+    ...toWork('hang-up-leg', owed.hangUpLegs, ({ tenant_id, id }) => hangUpLeg(deps, tenant_id, id)),
+    ...toWork('hang-up-session', [...owed.ending, ...owed.overdue], ({ tenant_id, id }) =>
       hangUpSession(deps, tenant_id, id),
     ),
-    ...owe('end-session', owed.suspended, ({ tenant_id, id }) => endSession(deps, tenant_id, id, 'tenant-suspended')),
-    ...owe('settle-session', owed.settle, ({ tenant_id, id }) => changeSession(deps, tenant_id, id, () => undefined)),
-    ...owe('open-bridge', owed.bridge, ({ tenant_id, id }) => openBridge(deps, tenant_id, id)),
-    ...owe('expire-room', owed.rooms, ({ tenant_id, id }) => expireRoom(deps, tenant_id, id)),
-    ...owe('dial-out', owed.dial, ({ tenant_id, id }) => dialOut(deps, tenant_id, id)),
+    ...toWork('end-session', owed.suspended, ({ tenant_id, id }) => endSession(deps, tenant_id, id, 'tenant-suspended')),
+    ...toWork('settle-session', owed.settle, ({ tenant_id, id }) => changeSession(deps, tenant_id, id, () => undefined)),
+    ...toWork('open-bridge', owed.bridge, ({ tenant_id, id }) => openBridge(deps, tenant_id, id)),
+    ...toWork('expire-room', owed.rooms, ({ tenant_id, id }) => expireRoom(deps, tenant_id, id)),
+    ...toWork('dial-out', owed.dial, ({ tenant_id, id }) => dialOut(deps, tenant_id, id)),
   ];
   const counts: Record<string, number> = {};
   const queue = work.values();
   const worker = async (): Promise<void> => {
     for (const { what, row, act } of queue) {
-      if (deps.clock.now().getTime() - begun > ROUND_MS) return;
+      if (deps.clock.now().getTime() - begun > MAX_ROUND_MS) return;
       counts[what] = (counts[what] ?? 0) + 1;
       try {
         await act();
@@ -55,18 +55,18 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
       }
     }
   };
-  await Promise.all(Array.from({ length: WIDTH }, worker));
+  await Promise.all(Array.from({ length: MAX_CONCURRENT }, worker));
   return counts;
 }
 
-interface Owing {
+interface DueRow {
   /** Null: a caller who was never admitted. */
   readonly tenant_id: string | null;
   readonly id: string;
 }
-const owe = <Row extends Owing>(
+const toWork = <Row extends DueRow>(
   what: string,
   rows: readonly Row[],
   act: (row: Row) => Promise<unknown>,
-): { what: string; row: Owing; act: () => Promise<unknown> }[] =>
+): { what: string; row: DueRow; act: () => Promise<unknown> }[] =>
   rows.map((row) => ({ what, row, act: () => act(row) }));

@@ -104,7 +104,7 @@ describe('a hang-up that does not hang up', () => {
     await end(meeting);
     await stage.emulator.client.setFaults({ rest: [{ route: 'hangup', fault: 'hang', next: 1 }] });
     const [leg] = await readLegs(stage, meeting);
-    expect(await hangUpLeg(world, world.tenantId, leg?.id ?? '')).toEqual({ againMs: 1_000 });
+    expect(await hangUpLeg(world, world.tenantId, leg?.id ?? '')).toEqual({ retryAfterMs: 1_000 });
     expect(stage.counted.at(-1)).toContain('vendor-timeout');
     expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ending', lease_until: null });
     await reconcileUntilQuiet(stage, world);

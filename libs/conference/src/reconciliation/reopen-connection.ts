@@ -17,7 +17,7 @@ interface ClosedConnection {
  * back, as a leg of its own, since what has ended stays ended; and the video side of a leg that is up is open again, to be hung up with it.
  * @returns `nobody's` to be disconnected: its session is over, or it was to go; `cut` the same, where it was a mistake that it has no leg any more, and nobody else's
  */
-export async function takeBackConnection(
+export async function reopenConnection(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
   { tenantId, sessionId, connectionId }: ClosedConnection,
 ): Promise<'taken back' | 'nobody’s' | 'cut'> {
@@ -40,8 +40,8 @@ export async function takeBackConnection(
       const anew = await insertBrowser(deps, view, tx, {
         connectionId,
         participantId: leg.participant_id,
-        madeAt: leg.media_created_at,
-        comes: true,
+        createdAt: leg.media_created_at,
+        isConnected: true,
       });
       moveLeg(anew, 'joined', view.now);
       return 'taken back';

@@ -14,22 +14,22 @@ import {
   type MediaToList,
 } from '@partyline/store/reconciliation/inventory';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
-import { applySessionEvent } from '../legs/apply-media-event.ts';
+import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { compareConnection } from '../legs/compare-connection.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 import type { Deps, Providers } from '../deps.ts';
-import { giveUpUnseen } from '../hang-ups/expire-unobserved-dial.ts';
-import { NEVER_SEEN_AFTER_MS } from '../sessions/settle-session.ts';
-import { takeBackConnection } from './reopen-connection.ts';
+import { expireUnobservedDial } from '../hang-ups/expire-unobserved-dial.ts';
+import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
+import { reopenConnection } from './reopen-connection.ts';
 
 /** A live call that no row knows is hung up after two complete inventories this far apart: the first may have been a moment before its row. */
-const QUARANTINE_MS = 30_000;
+const ORPHAN_QUARANTINE_MS = 30_000;
 /** A leg younger than this when a list was asked for may be missing from it, since a list may be a moment old. */
-const SETTLED_MS = 30_000;
+const MIN_AGE_MS = 30_000;
 /** Sessions that ended this long ago are still compared: a token outlives its session. */
-const AFTER_END_S = 900;
+const COMPARE_AFTER_END_SECONDS = 900;
 
-export interface Inventory {
+export interface InventoryCounts {
   /** Live calls that the provider listed. */
   readonly calls: number;
   /** Calls that nobody knew and that were given to the leg they belong to. */
@@ -50,18 +50,18 @@ export interface Inventory {
  * quarantine. A list that is partial or failed counts as nothing: this throws and nothing was concluded from it.
  * @param accountId null: the platform's
  */
-export async function sweepInventory(deps: Deps, accountId: string | null): Promise<Inventory> {
-  const at: Account = { accountId, ...(await deps.providers(accountId, { tenantId: null, to: 'sweep' })) };
+export async function sweepInventory(deps: Deps, accountId: string | null): Promise<InventoryCounts> {
+  const at: Account = { accountId, ...(await deps.providers(accountId, { tenantId: null, purpose: 'sweep' })) };
   const askedAt = await readClock(deps.store);
   const live = await at.voice.listLiveCalls();
-  const { adopted, ambiguous, orphans } = await hangUpStrays(deps, at, live);
+  const { adopted, ambiguous, orphans } = await hangUpOrphans(deps, at, live);
   for (const { call_id: callId, leg_id: legId, kind } of await findFalseKills(deps.store, accountId)) {
     deps.report.count('false_kill', { kind });
     deps.report.warn('a call that was hung up as nobody’s was a leg of a running session', { callId, legId });
   }
   // Those of them that the list shows have their calls' names by now.
-  for (const leg of await findUnseen(deps.store, accountId, askedAt, { afterMs: NEVER_SEEN_AFTER_MS }))
-    await giveUpUnseen(deps, leg, askedAt);
+  for (const leg of await findUnseen(deps.store, accountId, askedAt, { afterMs: UNOBSERVED_AFTER_MS }))
+    await expireUnobservedDial(deps, leg, askedAt);
   const missing = await lookUpMissing(deps, at, live);
   const connections = at.media.capabilities.listConnections ? await compareConnections(deps, at) : 0;
   return { calls: live.length, adopted, ambiguous, orphans, missing, connections };
@@ -71,11 +71,11 @@ interface Account extends Providers {
   readonly accountId: string | null;
 }
 
-async function hangUpStrays(
+async function hangUpOrphans(
   deps: Deps,
   at: Account,
   live: readonly ObservedCall[],
-): Promise<Pick<Inventory, 'adopted' | 'ambiguous' | 'orphans'>> {
+): Promise<Pick<InventoryCounts, 'adopted' | 'ambiguous' | 'orphans'>> {
   const known = new Map(
     (
       await findCalls(
@@ -89,7 +89,7 @@ async function hangUpStrays(
   const unknown = live.filter(
     ({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended',
   );
-  const whose = await waitingLegs(
+  const whose = await matchUnnamedDials(
     deps,
     at,
     unknown.filter(({ callId }) => !known.has(callId)),
@@ -107,7 +107,7 @@ async function hangUpStrays(
     } else if (leg !== undefined && (await adopt(deps, at, call, leg.legId))) adopted += 1;
     else strays.push(call.callId);
   }
-  const due = await noteStrays(deps.store, at.accountId, strays, { quarantineMs: QUARANTINE_MS });
+  const due = await noteStrays(deps.store, at.accountId, strays, { quarantineMs: ORPHAN_QUARANTINE_MS });
   for (const callId of due) {
     deps.report.count('orphans_found');
     deps.report.warn('a live call that nobody knows is hung up', { callId });
@@ -127,7 +127,7 @@ async function hangUpStrays(
  * stranger; each call's own answer and event addresses name its leg, and the vendor ends a call that rings for its time, or whose answer
  * address cannot be reached.
  */
-async function waitingLegs(
+async function matchUnnamedDials(
   deps: Deps,
   { accountId }: Account,
   calls: readonly ObservedCall[],
@@ -164,7 +164,7 @@ async function lookUpMissing(
     deps.store,
     accountId,
     live.map(({ callId }) => callId),
-    { olderMs: SETTLED_MS },
+    { olderMs: MIN_AGE_MS },
   );
   for (const { id, voice_call_id } of missing) {
     try {
@@ -180,7 +180,7 @@ async function lookUpMissing(
 
 async function compareConnections(deps: Deps, at: Account): Promise<number> {
   let changed = 0;
-  for (const session of await listMedia(deps.store, at.accountId, { afterEndS: AFTER_END_S })) {
+  for (const session of await listMedia(deps.store, at.accountId, { afterEndS: COMPARE_AFTER_END_SECONDS })) {
     try {
       changed += await compareSession(deps, at, session);
     } catch (error) {
@@ -203,7 +203,7 @@ async function compareSession(
 ): Promise<number> {
   // Before the list, which may be long on its way, and this process stopped meanwhile: who came after this may be missing from it, and who went after this may be on it.
   const askedAt = await readClock(deps.store);
-  const settled = (at: Date | null): boolean => at === null || askedAt.getTime() - at.getTime() >= SETTLED_MS;
+  const settled = (at: Date | null): boolean => at === null || askedAt.getTime() - at.getTime() >= MIN_AGE_MS;
   const live = await media.listConnections(mediaSessionId);
   const legs = await connectionsOf(deps.store, tenantId, id);
   let changed = 0;
@@ -214,7 +214,7 @@ async function compareSession(
       if (!settled(known.media_closed_at ?? known.ended_at)) continue;
       deps.report.count('orphans_found');
       changed += 1;
-      const whose = await takeBackConnection(deps, { tenantId, sessionId: id, connectionId });
+      const whose = await reopenConnection(deps, { tenantId, sessionId: id, connectionId });
       if (whose === 'taken back') continue;
       await media.disconnect({ mediaSessionId, connectionId });
       if (whose === 'nobody’s') continue;
@@ -232,7 +232,7 @@ async function compareSession(
     );
     const whose = data ?? writeConnectionData(dialled === undefined ? { participant: null } : { leg: dialled.id });
     if (
-      (await applySessionEvent(
+      (await applyMediaEvent(
         deps,
         { via: 'look-up', accountId },
         { kind: 'connected', mediaSessionId, connectionId, data: whose, at: null },
@@ -243,7 +243,7 @@ async function compareSession(
   for (const leg of legs) {
     if (!isOpen(leg) || !settled(leg.created_at)) continue;
     const listed = live.some(({ connectionId }) => connectionId === leg.media_connection_id);
-    if (await compareConnection(deps, leg, { accountId, tenantId, sessionId: id, mediaSessionId, listed, askedAt }))
+    if (await compareConnection(deps, leg, { accountId, tenantId, sessionId: id, mediaSessionId, isListed: listed, askedAt }))
       changed += 1;
   }
   return changed;

@@ -5,10 +5,10 @@ import { inTurn } from '@partyline/store/database/keyed-mutex';
 import { lockSession, saveSession, type NamedLegs, type SessionView } from '@partyline/store/sessions/session-lock';
 import { inTransaction, type Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { reportConfirmed } from './record-hang-up-latency.ts';
-import { settle } from './settle-session.ts';
+import { recordHangUpLatency } from './record-hang-up-latency.ts';
+import { settleSession } from './settle-session.ts';
 
-type Request =
+type JobRequest =
   { [N in JobName]: { name: N; payload: JobPayload<N>; delayMs?: number } }[JobName] | { name: 'arm'; delayMs: number };
 
 /**
@@ -33,9 +33,9 @@ export async function changeSession<T>(
 
       const told: NewEvent[] = [];
       const result = await change(view, tx, (event) => void told.push(event));
-      settle(view, new Map([...legsBefore].map(([id, leg]) => [id, leg.state])));
+      settleSession(view, new Map([...legsBefore].map(([id, leg]) => [id, leg.state])));
 
-      const events = [...told, ...whatHappened(view, sessionBefore, legsBefore)];
+      const events = [...told, ...deriveEvents(view, sessionBefore, legsBefore)];
       await appendEvents(
         tx,
         tenantId,
@@ -46,31 +46,31 @@ export async function changeSession<T>(
       await saveLegs(
         tx,
         tenantId,
-        view.legs.filter((leg) => differs(legsBefore.get(leg.id), leg)),
+        view.legs.filter((leg) => hasChanged(legsBefore.get(leg.id), leg)),
       );
-      if (differs(sessionBefore, view.session)) await saveSession(tx, tenantId, view.session);
+      if (hasChanged(sessionBefore, view.session)) await saveSession(tx, tenantId, view.session);
       const closed = view.legs.filter((leg) => leg.state === 'ended' && legsBefore.get(leg.id)?.state !== 'ended');
-      return { result, view, closed, requests: whatFollows(view, sessionBefore, legsBefore) };
+      return { result, view, closed, requests: deriveJobs(view, sessionBefore, legsBefore) };
     }),
   );
   if (done === null) return null;
-  reportConfirmed(deps, done.closed);
-  await send(deps, tenantId, sessionId, done.requests);
+  recordHangUpLatency(deps, done.closed);
+  await sendJobs(deps, tenantId, sessionId, done.requests);
   return { result: done.result, view: done.view };
 }
 
 /** Runs for every leg of every change: `for…in`, since making entries was the largest single cost of a change. */
-function differs(before: object | undefined, after: object): boolean {
+function hasChanged(before: object | undefined, after: object): boolean {
   if (before === undefined) return true;
   for (const column in after)
-    if (!same((before as Record<string, unknown>)[column], (after as Record<string, unknown>)[column])) return true;
+    if (!isSame((before as Record<string, unknown>)[column], (after as Record<string, unknown>)[column])) return true;
   return false;
 }
-const same = (a: unknown, b: unknown): boolean =>
+const isSame = (a: unknown, b: unknown): boolean =>
   a === b || (a instanceof Date && b instanceof Date && a.getTime() === b.getTime());
 
 /** The tenant's events, read off what differs: whatever made the change, it is told the same way. */
-function whatHappened(
+function deriveEvents(
   { session, legs }: SessionView,
   sessionBefore: SessionView['session'],
   legsBefore: ReadonlyMap<string, LegRow>,
@@ -96,28 +96,28 @@ function whatHappened(
 }
 
 /** The jobs that make quick what the rows now say. */
-function whatFollows(
+function deriveJobs(
   view: SessionView,
   sessionBefore: SessionView['session'],
   legsBefore: ReadonlyMap<string, LegRow>,
-): Request[] {
+): JobRequest[] {
   const { session, legs, now } = view;
   const ids = { tenantId: session.tenant_id, sessionId: session.id };
-  const requests: Request[] = [];
+  const requests: JobRequest[] = [];
   const unasked = legs.filter(
-    (leg) => leg.state === 'ending' && leg.hangup_attempted_at === null && differs(legsBefore.get(leg.id), leg),
+    (leg) => leg.state === 'ending' && leg.hangup_attempted_at === null && hasChanged(legsBefore.get(leg.id), leg),
   );
   if (session.state === 'ending') {
     if (sessionBefore.state !== 'ending' || unasked.length > 0) requests.push({ name: 'arm', delayMs: 0 });
   } else {
-    if (session.state === 'live' && (sessionBefore.state !== 'live' || !same(sessionBefore.due_at, session.due_at)))
+    if (session.state === 'live' && (sessionBefore.state !== 'live' || !isSame(sessionBefore.due_at, session.due_at)))
       requests.push({ name: 'arm', delayMs: session.due_at.getTime() - now.getTime() });
     for (const leg of unasked)
       requests.push({ name: 'hang-up-leg', payload: { tenantId: ids.tenantId, legId: leg.id } });
   }
   // Only when that changed: dialling looks at the session itself, and must not send itself again.
   const { bridge_due_at } = session;
-  if (bridge_due_at !== null && !same(bridge_due_at, sessionBefore.bridge_due_at)) {
+  if (bridge_due_at !== null && !isSame(bridge_due_at, sessionBefore.bridge_due_at)) {
     requests.push({
       name: 'open-bridge',
       payload: ids,
@@ -130,11 +130,11 @@ function whatFollows(
   return requests;
 }
 
-async function send(
+async function sendJobs(
   { jobs, report }: Pick<Deps, 'jobs' | 'report'>,
   tenantId: string,
   sessionId: string,
-  requests: readonly Request[],
+  requests: readonly JobRequest[],
 ): Promise<void> {
   await Promise.all(
     requests.map(async (request) => {

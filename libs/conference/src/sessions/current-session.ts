@@ -7,7 +7,7 @@ import type { Deps } from '../deps.ts';
 import { noSuchRoom, roomEnded, roomNotOpen } from '../errors.ts';
 
 /** The room's running session, or a new one when the last is over: a room holds many over time. Throws 404 and 409 for the room, which has ended or is not open at this time. */
-export async function currentSession(
+export async function findOrOpenSession(
   deps: Pick<Deps, 'store' | 'ids'>,
   tenantId: string,
   roomId: string,

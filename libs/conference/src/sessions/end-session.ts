@@ -3,7 +3,7 @@ import { changeSession } from './change-session.ts';
 import type { Deps } from '../deps.ts';
 import { decideEnd } from './settle-session.ts';
 
-export interface Ending {
+export interface EndResult {
   /** This call decided it; `false`: it was decided before, and the first reason stands. */
   readonly decided: boolean;
   readonly state: 'ending' | 'ended';
@@ -18,7 +18,7 @@ export async function endSession(
   tenantId: string,
   sessionId: string,
   reason: EndReason,
-): Promise<Ending | null> {
+): Promise<EndResult | null> {
   const changed = await changeSession(deps, tenantId, sessionId, (view) => decideEnd(view, reason));
   if (changed === null) return null;
   return { decided: changed.result, state: changed.view.session.state === 'ended' ? 'ended' : 'ending' };

@@ -1,7 +1,7 @@
 import type { Deps } from '../deps.ts';
 
 /** Has a session settled soon, after a single statement changed its roster. The row says that it is owed, so losing this costs only time. */
-export async function sendSettle(
+export async function enqueueSettle(
   { jobs, report }: Pick<Deps, 'jobs' | 'report'>,
   tenantId: string,
   sessionId: string,

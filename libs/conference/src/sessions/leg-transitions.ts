@@ -64,5 +64,5 @@ export function attachProviderId(leg: LegRow, handle: 'media_connection_id' | 'v
 }
 
 /** A phone whose ringing was asked for and never begun: there is nothing at the provider to be seen closed. */
-export const wasNeverMade = (leg: LegRow): boolean =>
+export const wasNeverPlaced = (leg: LegRow): boolean =>
   leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;

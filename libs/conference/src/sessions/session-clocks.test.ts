@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { currentSession } from './current-session.ts';
+import { findOrOpenSession } from './current-session.ts';
 import { endRoom } from '../rooms/end-room.ts';
 import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { issueToken } from '../participants/issue-token.ts';
@@ -122,7 +122,7 @@ describe('a room’s next session', () => {
     const person = await ringIn(stage);
     const keyed = stage.emulator.client.key(person.id, `${meeting.pin}#`);
     const ids = new Set(
-      await Promise.all(Array.from({ length: 6 }, () => currentSession(world, meeting.tenantId, meeting.roomId))),
+      await Promise.all(Array.from({ length: 6 }, () => findOrOpenSession(world, meeting.tenantId, meeting.roomId))),
     );
     await keyed;
     await stage.emulator.client.awaitJoined(person.id);

@@ -5,7 +5,7 @@ import { canJoin, sessionMachine, type EndReason, type SessionEvent } from '@par
 import { updateClockMarks, findNextDeadline, countPresence } from '@partyline/domain/session-clock';
 import { verdict } from '@partyline/domain/verdict';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
-import { endLeg, requestHangUp, wasNeverMade } from './leg-transitions.ts';
+import { endLeg, requestHangUp, wasNeverPlaced } from './leg-transitions.ts';
 
 function moveSession({ session, now }: SessionView, event: SessionEvent): boolean {
   const next = nextState(sessionMachine, session.state, event);
@@ -25,25 +25,25 @@ export function decideEnd(view: SessionView, reason: EndReason): boolean {
 }
 
 /** May a call be made for it? Not when it is past its end, or its room has ended, though nobody has ended it yet: it will be, when this change is settled. */
-export const mayDial = ({ session, room, now }: SessionView): boolean =>
+export const canDial = ({ session, room, now }: SessionView): boolean =>
   canJoin(session.state) && room.state === 'active' && session.due_at > now;
 
 /** Are as many people in as the room takes? Admission asks the same in SQL. */
-export const isFull = ({ room, legs }: SessionView): boolean =>
+export const isRoomFull = ({ room, legs }: SessionView): boolean =>
   legs.filter((leg) => leg.kind !== 'bridge' && isUp(leg)).length >= room.max_participants;
 
 /** Is the bridge leg to be dialled now? The row says so, since the session was last settled. */
-export const wantsBridge = (view: SessionView): boolean =>
-  view.session.bridge_due_at !== null && view.session.bridge_due_at <= view.now && mayDial(view);
+export const shouldDialBridge = (view: SessionView): boolean =>
+  view.session.bridge_due_at !== null && view.session.bridge_due_at <= view.now && canDial(view);
 
 /** Before the next try to bridge, after so many failures: 1 s, 2 s, 4 s … 30 s. */
 const bridgeBackOffMs = (failures: number): number => Math.min(30_000, 1_000 * 2 ** Math.min(failures - 1, 5));
 
 /** Longest that a dial without an answer can go on at the vendor: it rings for 60 s at most, and then some. Let go then, so that another can be dialled. */
-export const NEVER_SEEN_AFTER_MS = 90_000;
+export const UNOBSERVED_AFTER_MS = 90_000;
 
 /** Was nothing heard of what was dialled? Of a bridge the video side tells that it rings; that it came through only its call's own webhook does. */
-const isUnheard = (leg: LegRow): boolean =>
+const isUnobserved = (leg: LegRow): boolean =>
   leg.state === 'dialling' || (leg.state === 'ringing' && leg.kind === 'bridge' && leg.voice_call_id === null);
 
 /**
@@ -51,7 +51,7 @@ const isUnheard = (leg: LegRow): boolean =>
  * stops the clocks, ends it when one has run out, owes every leg of an ending session its hang-up, and calls it ended when all are closed.
  * @param before the legs' states as they were, by id, to see which bridge just dropped
  */
-export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
+export function settleSession(view: SessionView, before: ReadonlyMap<string, LegRow['state']>): void {
   const { session, room, legs, now } = view;
   session.settle_due_at = null;
 
@@ -69,14 +69,14 @@ export function settle(view: SessionView, before: ReadonlyMap<string, LegRow['st
   }
 
   for (const leg of legs)
-    if (isUnheard(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > NEVER_SEEN_AFTER_MS)
+    if (isUnobserved(leg) && leg.dialled_at !== null && now.getTime() - leg.dialled_at.getTime() > UNOBSERVED_AFTER_MS)
       requestHangUp(leg, 'unobserved', now);
   if (!canJoin(session.state)) {
     // Also when it is over: a token outlives its session, and who comes in by it costs money.
     for (const leg of legs) requestHangUp(leg, session.end_reason ?? 'ended-by-tenant', now);
   }
   for (const leg of legs)
-    if (leg.state === 'ending' && wasNeverMade(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
+    if (leg.state === 'ending' && wasNeverPlaced(leg)) endLeg(leg, verdict('client', 'cancelled-before-dial'), now);
   if (!canJoin(session.state) && !legs.some(isUp)) moveSession(view, 'legsClosed');
   settleBridge(view, before);
 }

@@ -6,7 +6,7 @@ import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
 import type { RetryLater, Handlers } from '@partyline/jobs/work';
 
-const again = (result: string | { againMs: number }): RetryLater => (typeof result === 'string' ? undefined : { retryAfterMs: result.againMs });
+const again = (result: string | { retryAfterMs: number }): RetryLater => (typeof result === 'string' ? undefined : { retryAfterMs: result.retryAfterMs });
 
 /** Which use-case does which job, as in apps/dial-orchestrator/src/job-handlers.ts: a tool may not import an app. */
 export const handlers = (deps: Deps, onError: (error: unknown) => void): Handlers => {
