@@ -15,7 +15,7 @@ function logged(write: (log: ReturnType<typeof openLogger>) => void): string {
 }
 
 test.each(['pin', 'digits', 'phone', 'token', 'secret', 'authorization', 'password'])(
-  'a field called %s is never shown, at the top or inside',
+  'redacts a field named %s at any depth',
   (name) => {
     const text = logged((log) =>
       log.info({ [name]: 'canary', request: { [name]: 'canary', deep: { [name]: 'canary' } } }, 'something'),
@@ -25,7 +25,7 @@ test.each(['pin', 'digits', 'phone', 'token', 'secret', 'authorization', 'passwo
   },
 );
 
-test('an error is its words and where it came from, not what was hung on it', () => {
+test('logs the message and stack of an error, and none of its other properties', () => {
   const error = Object.assign(new Error('WRONGPASS'), {
     command: { name: 'hello', args: ['3', 'AUTH', 'user', 'canary'] },
     detail: 'Key (lookup)=(canary)',
@@ -37,12 +37,12 @@ test('an error is its words and where it came from, not what was hung on it', ()
   expect(text).not.toContain('canary');
 });
 
-test('what somebody else wrote into an error, a field or a line is shown without numbers and secrets', () => {
-  const words = 'no such number: +442079460018, Bearer canary';
+test('scrubs numbers and secrets from errors, fields and messages, and keeps ids', () => {
+  const message = 'no such number: +442079460018, Bearer canary';
   const text = logged((log) => {
-    log.warn({ err: new Error(words), error: `Error: ${words}` }, 'a call failed');
-    log.error({ requestId: 'req_3q2-7wAAQkV1bWJlclBhcn' }, words);
-    log.debug(words);
+    log.warn({ err: new Error(message), error: `Error: ${message}` }, 'a call failed');
+    log.error({ requestId: 'req_3q2-7wAAQkV1bWJlclBhcn' }, message);
+    log.debug(message);
   });
   expect(text).not.toMatch(/442079460018|canary/);
   expect(text).toContain('no such number');

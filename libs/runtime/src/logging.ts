@@ -3,7 +3,7 @@ import { scrub } from './scrub.ts';
 
 export type { Logger } from 'pino';
 
-/** Names under which a secret, a PIN or a phone number might be logged by mistake; their values never are. */
+/** Field names that could hold a secret, a PIN or a phone number. Their values are redacted. */
 const REDACTED_FIELDS = [
   'pin',
   'pins',
@@ -21,8 +21,8 @@ const REDACTED_FIELDS = [
 ];
 
 /**
- * What of an error is logged: never what it carries beside its words. ioredis hangs the command on it, AUTH and its password included; pg
- * hangs values of rows on it.
+ * Selects the fields of an error that are logged. Other properties are dropped: ioredis attaches
+ * the command, including the password of AUTH, and pg attaches row values.
  */
 const serializeError = (error: unknown): object =>
   error instanceof Error
@@ -34,7 +34,7 @@ const serializeError = (error: unknown): object =>
       }
     : { message: scrub(String(error)) };
 
-/** The ids that a line names are random, and may look like anything. */
+/** Ids are random and can look like a secret, so they are not scrubbed. */
 const ID_PATTERN = /^[a-z]{2,8}_[\w-]{22}$/;
 const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
@@ -44,12 +44,15 @@ const scrubFields = (fields: Record<string, unknown>): Record<string, unknown> =
     ]),
   );
 
-/** pino itself falls silent when nobody reads standard output any more. Standard error breaks in the same moment, and then a mere warning of Node's own would end the process. */
+/**
+ * pino stops writing when standard output is closed. Standard error closes at the same time, and a
+ * warning from Node would then end the process with EPIPE.
+ */
 function ignoreBrokenPipe(error: Error & { code?: string }): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-/** One JSON line per event, on standard output unless told otherwise. */
+/** Opens a logger that writes one JSON line per event, to `to` or to standard output. */
 export function openLogger({ service, level }: { service: string; level: string }, to?: DestinationStream): Logger {
   const options: LoggerOptions = {
     name: service,
@@ -59,7 +62,7 @@ export function openLogger({ service, level }: { service: string; level: string 
     redact: { paths: REDACTED_FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[redacted]' },
     formatters: { log: scrubFields },
     hooks: {
-      // The words themselves: ours hold nothing, a library's may.
+      // Messages of libraries may contain secrets.
       logMethod(line, method) {
         method.apply(this, line.map((part) => (typeof part === 'string' ? scrub(part) : part)) as typeof line);
       },

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openLogger } from './logging.ts';
 import { openMetrics, openReport } from './metrics.ts';
 
-test('what use-cases report is told under the names that operators watch', async () => {
+test('exports what use-cases report under the documented metric names', async () => {
   const metrics = openMetrics();
   const report = openReport(metrics, openLogger({ service: 'test', level: 'silent' }));
   report.observe('hangup_confirm_seconds', 0.3, { kind: 'bridge' });
@@ -15,7 +15,7 @@ test('what use-cases report is told under the names that operators watch', async
   expect(text).toContain('partyline_false_kill_total{kind="inbound"} 1\n');
 });
 
-test('a gauge is there only once it was measured', async () => {
+test('exports a gauge only after it was set', async () => {
   const metrics = openMetrics();
   expect(await metrics.registry.metrics()).not.toContain('partyline_legs_unconfirmed');
   for (const legs of [3, 0]) metrics.set('legs_unconfirmed', legs);

@@ -1,60 +1,68 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Logger } from './logging.ts';
 
-/** Every metric that a service gives, in one list. Labels hold kinds and reasons, never ids. */
+/** All counters of the services. Labels hold kinds and reasons, never ids. */
 const COUNTERS = {
   webhook_ignored: {
-    help: 'Callbacks that changed nothing: unknown call, unknown event, nothing of ours.',
+    help: 'Callbacks that changed nothing: unknown call, unknown event, or no leg of ours.',
     labels: ['why'],
   },
   webhook_refused: { help: 'Callbacks that failed verification.', labels: ['why'] },
-  enqueue_failed: { help: 'Jobs that could not be sent and were left to the sweep.', labels: ['job'] },
-  hang_up_asked: { help: 'Hang-ups asked of the provider.', labels: ['kind'] },
-  hang_up_failed: { help: 'Hang-ups that the provider did not take.', labels: ['kind', 'reason'] },
-  leg_never_seen: { help: 'Dials without an answer that were given up after the ringing timer.', labels: ['kind'] },
-  orphans_found: { help: 'Live calls at the provider that no row knew, asked to be hung up.', labels: [] },
+  enqueue_failed: { help: 'Jobs that could not be sent. The reconciler does their work.', labels: ['job'] },
+  hang_up_asked: { help: 'Hang-up attempts sent to the provider.', labels: ['kind'] },
+  hang_up_failed: { help: 'Hang-up attempts that the provider rejected.', labels: ['kind', 'reason'] },
+  leg_never_seen: { help: 'Dials without any observation that expired after the ringing timer.', labels: ['kind'] },
+  orphans_found: {
+    help: 'Orphan calls (live calls at the provider without a leg) for which a hang-up was requested.',
+    labels: [],
+  },
   account_sweep_failed: {
-    help: 'Inventories of a provider account that came to nothing; those of the other accounts go on.',
+    help: 'Failed inventory sweeps of a provider account. The sweeps of other accounts continue.',
     labels: ['whose'],
   },
   false_kill: {
-    help: 'Calls hung up as nobody’s that turned out to be a leg of a running session, and browsers disconnected because lists had left them out.',
+    help:
+      'Calls hung up as orphans that belonged to a running session, and browsers disconnected because an inventory ' +
+      'did not list them.',
     labels: ['kind'],
   },
-  swept: { help: 'Things that were owed and had to be picked up by the sweep.', labels: ['what'] },
-  job_failed: { help: 'Jobs that threw.', labels: ['job'] },
-  events_delivered: { help: 'Events that a tenant’s endpoint took.', labels: [] },
-  event_delivery_failed: { help: 'Attempts to send an event that the endpoint did not take.', labels: ['why'] },
+  swept: { help: 'Due work that the reconciler did because no job had done it.', labels: ['what'] },
+  job_failed: { help: 'Jobs that failed with an error.', labels: ['job'] },
+  events_delivered: { help: 'Events that an endpoint accepted.', labels: [] },
+  event_delivery_failed: { help: 'Delivery attempts that an endpoint did not accept.', labels: ['why'] },
   endpoint_disabled: {
-    help: 'Endpoints that nothing is sent to any more: they said so, or took nothing for days.',
+    help: 'Endpoints that were disabled: they answered 410, or accepted no event for days.',
     labels: ['why'],
   },
   caller_refused: {
-    help: 'Callers who were not asked for a PIN: too many at once (busy), or only wrong PINs lately (later).',
+    help: 'Callers rejected before the PIN prompt: too many at once (busy), or only wrong PINs recently (later).',
     labels: ['why'],
   },
-  caller_slowed: { help: 'Callers who were asked in slow mode.', labels: [] },
-  spend_guard: { help: 'Sessions that were warned or ended by a limit of money or minutes.', labels: ['what'] },
-  charges_reconciled: { help: 'Call records whose price was had from the provider’s own record.', labels: [] },
+  caller_slowed: { help: 'Callers prompted in slow mode.', labels: [] },
+  spend_guard: { help: 'Sessions warned or ended by a spend or minutes limit.', labels: ['what'] },
+  charges_reconciled: { help: "Call records whose price was read from the provider's own record.", labels: [] },
 } as const satisfies Record<string, { help: string; labels: readonly string[] }>;
 type CounterName = keyof typeof COUNTERS;
 
 const HISTOGRAMS = {
   hangup_confirm_seconds: {
-    help: 'From a hang-up being owed to the provider being seen to have done it.',
+    help: 'Seconds from the request of a hang-up to its confirmation.',
     labels: ['kind'],
     buckets: [0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 900],
   },
 } as const satisfies Record<string, { help: string; labels: readonly string[]; buckets: readonly number[] }>;
 type HistogramName = keyof typeof HISTOGRAMS;
 
-/** What is read off the database: the same from every replica, so take the largest, not the sum. A service has only those that it sets. */
+/**
+ * Values read from the database. Every replica reports the same value: take the maximum, not the
+ * sum.
+ */
 const GAUGES = {
-  legs_unconfirmed: 'Legs that are owed a hang-up and not confirmed now.',
-  oldest_unconfirmed_seconds: 'For how long the oldest of them has been owed.',
-  slow_numbers: 'Dial-in numbers in slow mode now, since too many wrong PINs were keyed.',
-  charges_open: 'Call records of more than an hour whose price the provider has not said.',
-  reconciled_timestamp_seconds: 'When the last round of the reconciler was done, in seconds since 1970.',
+  legs_unconfirmed: 'Legs with a requested and unconfirmed hang-up.',
+  oldest_unconfirmed_seconds: 'Age of the oldest unconfirmed hang-up, in seconds.',
+  slow_numbers: 'Dial-in numbers in slow mode, because too many wrong PINs were keyed.',
+  charges_open: 'Call records older than an hour without a price from the provider.',
+  reconciled_timestamp_seconds: 'End of the last run of the reconciler, in seconds since 1970.',
 } as const satisfies Record<string, string>;
 type GaugeName = keyof typeof GAUGES;
 
@@ -63,7 +71,7 @@ export interface Metrics {
   count(name: CounterName, labels?: Record<string, string>, by?: number): void;
   observe(name: HistogramName, seconds: number, labels?: Record<string, string>): void;
   set(name: GaugeName, value: number): void;
-  /** Seconds of an HTTP request. */
+  /** Records the duration of an HTTP request, in seconds. */
   observeRequest(route: string, status: number, seconds: number): void;
 }
 
@@ -88,13 +96,13 @@ export function openMetrics(): Metrics {
       }),
     ]),
   );
-  // Made when first set: a gauge at 0 from a service that never measured it would be a lie.
+  // Created when first set: a service that never measures a gauge must not report 0.
   const gauges = new Map<GaugeName, Gauge>();
   const gauge = (name: GaugeName): Gauge => {
-    const made =
+    const found =
       gauges.get(name) ?? new Gauge({ name: `partyline_${name}`, help: GAUGES[name], registers: [registry] });
-    gauges.set(name, made);
-    return made;
+    gauges.set(name, found);
+    return found;
   };
   const requests = new Histogram({
     name: 'partyline_http_request_seconds',
@@ -112,7 +120,7 @@ export function openMetrics(): Metrics {
   };
 }
 
-/** Where the use-cases report: metrics for what is counted, the log for what should be read. */
+/** The reporting interface of the use-cases: counts go to the metrics, warnings to the log. */
 export const openReport = (metrics: Metrics, log: Logger) => ({
   count: (name: CounterName, labels?: Record<string, string>): void => metrics.count(name, labels),
   observe: (name: HistogramName, seconds: number, labels?: Record<string, string>): void =>

@@ -1,9 +1,10 @@
+import { backoff } from '@partyline/domain/backoff';
 import { Redis, type RedisOptions } from 'ioredis';
 
-/** As ioredis, BullMQ and Nest all take it: the type of `retryStrategy` differs among them. */
+/** Options that ioredis, BullMQ and Nest all accept; their types of `retryStrategy` differ. */
 type ConnectionSettings = Omit<RedisOptions, 'retryStrategy'> & { readonly retryStrategy: (times: number) => number };
 
-/** Connection settings for one Redis URL. */
+/** Converts a Redis URL to connection options. */
 function parseRedisUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
   const { hostname, port, username, password, pathname, protocol } = new URL(url);
   return {
@@ -16,7 +17,10 @@ function parseRedisUrl(url: string): Omit<RedisOptions, 'retryStrategy'> {
   };
 }
 
-/** A producer fails at once while Redis is away: a caller on the line is not kept waiting for a queue (reliability.md section 6). */
+/**
+ * Options for producers. Commands fail at once while Redis is unavailable, so that a caller does
+ * not wait (reliability.md section 6).
+ */
 export const producerOptions = (url: string): ConnectionSettings => ({
   ...parseRedisUrl(url),
   enableOfflineQueue: false,
@@ -25,16 +29,19 @@ export const producerOptions = (url: string): ConnectionSettings => ({
   retryStrategy,
 });
 
-/** A worker waits for Redis for ever. */
+/** Options for workers. Commands wait for Redis without limit. */
 export const workerOptions = (url: string): ConnectionSettings => ({
   ...parseRedisUrl(url),
   maxRetriesPerRequest: null,
   retryStrategy,
 });
 
-const retryStrategy = (times: number): number => Math.min(2_000, 50 * 2 ** Math.min(times, 6));
+const retryStrategy = (attempts: number): number => backoff(attempts, { firstMs: 100, maxMs: 2_000 });
 
-/** A plain connection; errors go to `onError` instead of ending the process. @param commandTimeout milliseconds that a command may take */
+/**
+ * Opens a connection. Errors go to `onError` instead of ending the process.
+ * @param commandTimeout time limit of a command, in milliseconds
+ */
 export function connectRedis(url: string, onError: (error: Error) => void, commandTimeout = 1_000): Redis {
   const redis = new Redis({ ...producerOptions(url), commandTimeout });
   redis.on('error', onError);

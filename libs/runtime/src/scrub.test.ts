@@ -12,12 +12,12 @@ test.each([
   ['a PIN in groups', 'PIN 407 281 935 #', 'PIN [digits] #'],
   ['a tel link', 'tel:+12025550100,,407281935#', 'tel:[digits],,[digits]#'],
   ['an API key', `key pl_live_9f86d0_${secret}!`, 'key [key]!'],
-  ['an operator’s key', `plop_ada_${secret}`, '[key]'],
-  ['an endpoint’s secret', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=', '[key]'],
+  ['an operator key', `plop_ada_${secret}`, '[key]'],
+  ['an endpoint secret', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=', '[key]'],
   ['a header', 'authorization: Bearer abc.def', 'authorization: Bearer [redacted]'],
   ['a token', 'token eyJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.c2ln was refused', 'token [token] was refused'],
   ['a secret', `it was ${secret}`, 'it was [secret]'],
-])('%s is taken out', (_what, text, left) => expect(scrub(text)).toBe(left));
+])('removes %s', (_what, text, scrubbed) => expect(scrub(text)).toBe(scrubbed));
 
 test.each([
   'leg_3q2-7wAAQkV1bWJlclBhcn',
@@ -26,9 +26,9 @@ test.each([
   'at changeSession (/srv/libs/conference/src/sessions/change-session.ts:22:16)',
   '40P01',
   'a 503 after 4000 ms',
-])('%s stays', (text) => expect(scrub(text)).toBe(text));
+])('keeps %s', (text) => expect(scrub(text)).toBe(text));
 
-it('leaves no run of six digits that stands alone, wherever it stands', () => {
+it('removes every separate run of six or more digits, in any context', () => {
   fc.assert(
     fc.property(
       fc.stringMatching(/^[ a-z.,:"'(]{0,10}[ ,:"'(]$/),

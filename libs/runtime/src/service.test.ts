@@ -6,31 +6,32 @@ import { openLogger } from './logging.ts';
 import { openMetrics } from './metrics.ts';
 import { startService, type RunningService } from './service.ts';
 
-/** Nobody listens on port 1. */
-const refused = (): Promise<Error> =>
+/** No server listens on port 1. */
+const connectionRefused = (): Promise<Error> =>
   new Promise((resolve) => connect({ host: '127.0.0.1', port: 1 }).once('error', resolve));
 const coded = (message: string, code: string, more = {}): Error => Object.assign(new Error(message), { code, ...more });
 
-const FAILURES: Record<string, () => Error | Promise<Error>> = {
-  'nobody listens': refused,
-  'nobody listens, on any of its addresses': async () => new AggregateError([await refused(), await refused()]),
-  'the server was told to stop': () => coded('terminating connection due to administrator command', '57P01'),
-  'the server is starting': () => coded('the database system is starting up', '57P03'),
-  'the server is full': () => coded('sorry, too many clients already', '53300'),
-  'a connection that broke': () => new Error('Connection terminated unexpectedly'),
-  'no connection came free': () => new Error('timeout exceeded when trying to connect'),
-  'a connection that gives no answer': () => new Error('Query read timeout'),
-  'a statement that took too long': () => coded('canceling statement due to statement timeout', '57014'),
-  'a lock that was waited for too long': () => coded('canceling statement due to lock timeout', '55P03'),
-  'two that waited for each other, again and again': () => coded('deadlock detected', '40P01'),
-  'two that did not go together, again and again': () => coded('could not serialize access', '40001'),
-  'a statement of Prisma’s that took too long': () =>
+const OUTAGES: Record<string, () => Error | Promise<Error>> = {
+  'connection refused': connectionRefused,
+  'connection refused on every address': async () =>
+    new AggregateError([await connectionRefused(), await connectionRefused()]),
+  'server shutdown': () => coded('terminating connection due to administrator command', '57P01'),
+  'server starting': () => coded('the database system is starting up', '57P03'),
+  'too many clients': () => coded('sorry, too many clients already', '53300'),
+  'broken connection': () => new Error('Connection terminated unexpectedly'),
+  'no free connection in the pool': () => new Error('timeout exceeded when trying to connect'),
+  'query read timeout': () => new Error('Query read timeout'),
+  'statement timeout': () => coded('canceling statement due to statement timeout', '57014'),
+  'lock timeout': () => coded('canceling statement due to lock timeout', '55P03'),
+  'repeated deadlock': () => coded('deadlock detected', '40P01'),
+  'repeated serialization failure': () => coded('could not serialize access', '40001'),
+  'statement timeout through Prisma': () =>
     coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '57014' } } } }),
 };
-const OURS: Record<string, () => Error> = {
-  'a mistake of ours': () => new TypeError('x is not a function'),
-  'a rule of the database': () => coded('duplicate key value violates unique constraint', '23505'),
-  'a statement of Prisma’s that is wrong': () =>
+const BUGS: Record<string, () => Error> = {
+  'a TypeError': () => new TypeError('x is not a function'),
+  'a violated unique constraint': () => coded('duplicate key value violates unique constraint', '23505'),
+  'a syntax error through Prisma': () =>
     coded('Database error', 'P2039', { meta: { driverAdapterError: { cause: { originalCode: '42601' } } } }),
 };
 
@@ -38,7 +39,7 @@ const OURS: Record<string, () => Error> = {
 class FailingController {
   @Get()
   async fail(@Query('by') by: string): Promise<never> {
-    throw await (FAILURES[by] ?? OURS[by])?.();
+    throw await (OUTAGES[by] ?? BUGS[by])?.();
   }
   @Get('verdict')
   refuse(): never {
@@ -62,7 +63,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-const ask = async (by: string) => {
+const request = async (by: string) => {
   const reply = await fetch(`${service.url}/failing?by=${encodeURIComponent(by)}`);
   return {
     status: reply.status,
@@ -71,17 +72,21 @@ const ask = async (by: string) => {
   };
 };
 
-describe('a service whose database is away', () => {
-  it.each(Object.keys(FAILURES))('says to come again, so that a carrier does: %s', async (by) => {
-    expect(await ask(by)).toMatchObject({ status: 503, retryAfter: '1', body: { reason: 'temporarily-unavailable' } });
+describe('a failing request', () => {
+  it.each(Object.keys(OUTAGES))('is answered 503 with a retry time after an outage: %s', async (by) => {
+    expect(await request(by)).toMatchObject({
+      status: 503,
+      retryAfter: '1',
+      body: { reason: 'temporarily-unavailable' },
+    });
   });
 
-  it.each(Object.keys(OURS))('and does not say so of %s', async (by) => {
-    expect(await ask(by)).toMatchObject({ status: 500, retryAfter: null, body: { reason: 'internal-error' } });
+  it.each(Object.keys(BUGS))('is answered 500 after %s', async (by) => {
+    expect(await request(by)).toMatchObject({ status: 500, retryAfter: null, body: { reason: 'internal-error' } });
   });
 });
 
-it('rounds the seconds to wait up', async () => {
+it('rounds Retry-After up to whole seconds', async () => {
   const reply = await fetch(`${service.url}/failing/verdict`);
   expect([reply.status, reply.headers.get('retry-after')]).toEqual([409, '2']);
 });

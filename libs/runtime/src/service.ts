@@ -18,7 +18,7 @@ import type { Logger } from './logging.ts';
 import type { Metrics } from './metrics.ts';
 import { toProblem } from './problem.ts';
 
-/** Webhooks and API bodies are small; what is larger is refused before it is read. */
+/** Webhook and API bodies are small. A larger body is rejected before it is read. */
 const MAX_BODY_BYTES = 64 * 1024;
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -28,18 +28,19 @@ interface ServiceOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly module: Type | DynamicModule;
-  /** Questions over Redis, for a service that answers some. */
+  /** Options of the RPC server over Redis, for a service that has one. */
   readonly microservice?: MicroserviceOptions;
-  /** Addresses and networks of those whose `X-Forwarded-For` says where a request came from. Default: nobody's does. */
+  /** Addresses and networks whose `X-Forwarded-For` is trusted. Default: none. */
   readonly trustedProxies?: readonly string[];
-  /** What must answer before traffic is let in, by name: each throws when it does not. */
+  /** Readiness checks by name. Each throws when its dependency does not answer. */
   readonly ready: Readonly<Record<string, () => Promise<unknown>>>;
-  /** Is the service making progress? Throws when it is to be restarted. Default: it answers at all. */
+  /** Liveness check. Throws when the service must be restarted. Default: any answer counts. */
   readonly live?: () => void;
-  /** Before listening: what needs the application itself (documents, routes). */
+  /** Runs before listening, with the application (for documents and routes). */
   readonly prepare?: (app: NestFastifyApplication) => Promise<void> | void;
-  /** Takes no more work and finishes what is in hand; then what it used is closed. In that order. */
+  /** Stops taking work and finishes the running work. Called before `close`. */
   readonly drain: (withinMs: number) => Promise<void>;
+  /** Closes connections. */
   readonly close: () => Promise<void>;
 }
 
@@ -50,17 +51,19 @@ export interface RunningService {
 }
 
 /**
- * Starts a service: HTTP with health (`/healthz`, `/readyz`), metrics (`/metrics`), problem+json for every error, and an orderly end on
- * SIGTERM: not ready any more, drain, close, at most `DRAIN_SECONDS`.
+ * Starts a service: HTTP with health (`/healthz`, `/readyz`), metrics (`/metrics`) and problem+json
+ * for every error. On SIGTERM it becomes not ready, drains for at most `DRAIN_SECONDS`, and closes.
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { config, log, metrics } = options;
   const adapter = new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     genReqId: () => systemIds.next('req'),
-    // Whoever else sends the header could choose what address is counted and noted.
+    // From any other peer, the header would let the client choose the address that is rate-limited
+    // and audited.
     trustProxy: [...(options.trustedProxies ?? [])],
-    // An address that the router cannot even read (a stray percent sign, a segment of more than 100 characters) gets past every filter.
+    // The filters do not run for a URL that the router cannot parse (a lone percent sign, a segment
+    // of more than 100 characters).
     frameworkErrors: (_error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       const problem = toProblem(routeNotFound(), request.id);
       void reply.code(problem.status).type('application/problem+json').send(problem);
@@ -115,12 +118,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    log.info('stopping: taking no more work');
+    log.info('stopping: no new work is accepted');
     const withinMs = config.service.DRAIN_SECONDS * 1000;
     await within(
       withinMs,
       options.drain(withinMs).then(() => app.close()),
-      () => log.warn('not everything was finished in time; others will take it over'),
+      () => log.warn('some work did not finish in time; other replicas will take it over'),
     );
     await within(2_000, options.close(), () => log.warn('connections did not close in time'));
     for (const signal of SIGNALS) process.removeListener(signal, onSignal);
@@ -130,7 +133,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     void stop().then(
       () => process.exit(0),
       (error: unknown) => {
-        log.error({ err: error }, 'did not stop cleanly');
+        log.error({ err: error }, 'the service did not stop cleanly');
         process.exit(1);
       },
     );
@@ -138,12 +141,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   for (const signal of SIGNALS) process.once(signal, onSignal);
   return { url, app, stop };
 
-  function within(ms: number, work: Promise<unknown>, late: () => void): Promise<void> {
+  function within(ms: number, work: Promise<unknown>, onTimeout: () => void): Promise<void> {
     return Promise.race([
       work.then(() => undefined),
       new Promise<void>((resolve) =>
         AbortSignal.timeout(ms).addEventListener('abort', () => {
-          late();
+          onTimeout();
           resolve();
         }),
       ),
@@ -151,7 +154,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   }
 }
 
-/** Runs a service's `main`; what keeps it from starting is said in a sentence, on standard error, with exit code 1. */
+/**
+ * Runs a service's `main`. An error is written to standard error, and the process exits with code
+ * 1.
+ */
 export async function runMain(start: () => Promise<unknown>): Promise<void> {
   try {
     await start();
@@ -163,7 +169,10 @@ export async function runMain(start: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Every error becomes a problem here, once. Ours are logged whole; a client's are the client's to read. */
+/**
+ * Converts every error to a problem response. Server errors are logged in full; client errors are
+ * not logged.
+ */
 @Catch()
 class ProblemFilter implements ExceptionFilter {
   private readonly log: Logger;
@@ -173,14 +182,14 @@ class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    // Whose it is, where whoever let it in has found out.
+    // Set once the request is authenticated.
     const request = http.getRequest<FastifyRequest & { readonly tenantId?: string }>();
     const known = toVerdict(error);
     const problem = toProblem(known, request.id);
     if (problem.status >= 500)
       this.log.error(
         { err: error, requestId: request.id, reason: problem.reason, tenantId: request.tenantId },
-        'a request failed',
+        'request failed',
       );
     const reply = http.getResponse<FastifyReply>();
     if (known instanceof VerdictError && known.retryAfterMs !== undefined)
@@ -190,11 +199,11 @@ class ProblemFilter implements ExceptionFilter {
 }
 
 const routeNotFound = (): VerdictError =>
-  new VerdictError('client', 'route-not-found', 'There is nothing at this address.', {
+  new VerdictError('client', 'route-not-found', 'This route does not exist.', {
     fix: 'See the API reference at /docs.',
   });
 
-/** What Nest and Fastify themselves refuse, as verdicts. */
+/** Converts errors of Nest and Fastify to verdicts. */
 function toVerdict(error: unknown): unknown {
   if (error instanceof VerdictError) return error;
   const status =
@@ -203,7 +212,7 @@ function toVerdict(error: unknown): unknown {
     case 404:
       return routeNotFound();
     case 405:
-      return new VerdictError('client', 'method-not-allowed', 'This address does not take this method.');
+      return new VerdictError('client', 'method-not-allowed', 'This route does not support this method.');
     case 413:
       return new VerdictError('client', 'body-too-large', `The body is larger than ${MAX_BODY_BYTES / 1024} kB.`);
     case 415:
@@ -211,7 +220,7 @@ function toVerdict(error: unknown): unknown {
         fix: 'Send content-type: application/json.',
       });
     case 400:
-      return new VerdictError('client', 'invalid-body', 'The body is not JSON.', {
+      return new VerdictError('client', 'invalid-body', 'The body is not valid JSON.', {
         field: '',
         fix: 'Check the quotes and commas, and send content-type: application/json.',
       });
@@ -220,17 +229,21 @@ function toVerdict(error: unknown): unknown {
   }
 }
 
-/** Not 500: the carrier gives its call up at that, and asks again at 503 (vonage-contract.md section 3); so do tenants' clients. */
+/**
+ * 503, not 500: the provider drops the call after a 500 and retries after a 503 (vonage-contract.md
+ * section 3). So do clients.
+ */
 const temporarilyUnavailable = (cause: unknown): VerdictError =>
-  new VerdictError('server', 'temporarily-unavailable', 'This cannot be done just now.', {
+  new VerdictError('server', 'temporarily-unavailable', 'The service is temporarily unavailable.', {
     fix: 'Try again in a moment.',
     retryAfterMs: 1_000,
     cause,
   });
 
 /**
- * How drivers tell that the database or Redis is away, starting, full, or too busy to answer in time: by the system's code, by the server's (the last four: a statement
- * or a lock that took too long, and those that were in each other's way again and again), by Prisma's, or in words.
+ * Error codes for a database or Redis that is unavailable, starting, full or overloaded: codes of
+ * the system, of Postgres (57014 and 55P03: statement and lock timeout; 40P01 and 40001: repeated
+ * deadlock and serialization failure) and of Prisma.
  */
 const OUTAGE_CODES = new Set([
   'ECONNREFUSED',
@@ -257,6 +270,7 @@ const OUTAGE_CODES = new Set([
   'P2034',
   'P2037',
 ]);
+/** Messages of outages that have no code. */
 const OUTAGE_MESSAGE =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed)/;
 const isOutage = (error: unknown): boolean =>
@@ -265,7 +279,7 @@ const isOutage = (error: unknown): boolean =>
     : error instanceof Error &&
       (readErrorCodes(error).some((code) => OUTAGE_CODES.has(String(code))) || OUTAGE_MESSAGE.test(error.message));
 
-/** Prisma wraps the server's own code up in one of its own (P2010, P2039), and says it beside. */
+/** Prisma wraps the code of Postgres in its own (P2010, P2039) and keeps the original in `meta`. */
 function readErrorCodes(error: Error): unknown[] {
   const { code, meta } = error as {
     code?: unknown;

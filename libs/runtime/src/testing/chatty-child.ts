@@ -1,4 +1,7 @@
-/** A process that logs and warns without end, tells its parent how much of each it has done and what it cost, and ends on SIGTERM. Its parent reads it, or does not. */
+/**
+ * A process that logs and warns until SIGTERM, and reports its rounds and CPU time to the parent
+ * process.
+ */
 import { openLogger } from '../logging.ts';
 
 const log = openLogger({ service: 'chatty', level: 'info' });
