@@ -1,12 +1,12 @@
 import type { Processes } from '@partyline/dev/processes/processes';
 
-/** What every bench is given. */
+/** The input of every bench. */
 export interface BenchRun {
-  /** Progress, for a person who waits. */
+  /** Prints progress. */
   readonly log: (line: string) => void;
-  /** The result, for a person; not printed with --json. */
+  /** Prints a line of the result; silent with --json. */
   readonly print: (line: string) => void;
-  /** Whatever is started goes in here, so that it ends with the bench, however that ends. */
+  /** Holds every started process, so that it stops when the bench ends, also after an error. */
   readonly processes: Processes;
   readonly options: BenchOptions;
 }
@@ -16,12 +16,12 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly pins: number;
   readonly connections: number;
-  /** A folder to put a CPU profile of our own service in. */
+  /** The folder for a CPU profile of the measured service. */
   readonly profile?: string;
 }
 
 export interface Bench {
   readonly summary: string;
-  /** Throws when a reply was wrong or something did not start; a target that was missed is a result, not an error. */
+  /** Throws when a reply is wrong or a process does not start. A missed target is a result, not an error. */
   run(run: BenchRun): Promise<object>;
 }

@@ -13,8 +13,8 @@ const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =
     { timeout: 280_000 },
   );
 
-// What it measures is the machine's business; that every reply is right is ours.
-test('the webhooks bench runs, finds every reply right, and gives all its figures', { timeout: 300_000 }, async () => {
+// The figures depend on the machine. The tests check that every reply is right and every figure is there.
+test('the webhooks bench gets right replies only and reports all figures', { timeout: 300_000 }, async () => {
   const { stdout } = await bench(
     'webhooks',
     '--seconds',
@@ -37,7 +37,7 @@ test('the webhooks bench runs, finds every reply right, and gives all its figure
     for (const { requests } of Object.values(phases)) expect(requests).toBeGreaterThan(0);
 });
 
-test('the rooms bench runs, makes every room, and gives all its figures', { timeout: 300_000 }, async () => {
+test('the rooms bench creates every room and reports all figures', { timeout: 300_000 }, async () => {
   const { stdout } = await bench('rooms', '--seconds', '2', '--rounds', '1', '--connections', '4', '--json');
   const { servers, ...result } = JSON.parse(stdout) as Rooms;
   expect(result).toMatchObject({ bench: 'rooms', errors: 0, options: { seconds: 2, rounds: 1, connections: 4 } });
@@ -45,7 +45,7 @@ test('the rooms bench runs, makes every room, and gives all its figures', { time
 });
 
 test(
-  'the events bench runs, has every event come everywhere, and gives all its figures',
+  'the events bench delivers every event to every endpoint and reports all figures',
   { timeout: 300_000 },
   async () => {
     const { stdout } = await bench('events', '--seconds', '0.2', '--rounds', '1', '--json');
@@ -55,10 +55,10 @@ test(
   },
 );
 
-test('what it cannot do is said, with the help', async () => {
+test('wrong arguments exit with 2 and print the help', async () => {
   await expect(bench('webhooks', '--rounds', 'many')).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('--rounds is a number from 1 to 1000, not «many»') as string,
+    stderr: expect.stringContaining('--rounds must be a number from 1 to 1000, not "many"') as string,
   });
   await expect(bench('fan-out')).rejects.toMatchObject({
     code: 2,

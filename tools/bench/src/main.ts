@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
 import { createProcesses, untilInterrupted } from '@partyline/dev/processes/processes';
 import type { Bench, BenchOptions } from './bench.ts';
-import { events } from './events/bench.ts';
-import { rooms } from './rooms/bench.ts';
-import { webhooks } from './webhooks/bench.ts';
+import { eventsBench } from './events/bench.ts';
+import { roomsBench } from './rooms/bench.ts';
+import { webhooksBench } from './webhooks/bench.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { webhooks, rooms, events };
+const BENCHES: Readonly<Record<string, Bench>> = { webhooks: webhooksBench, rooms: roomsBench, events: eventsBench };
 
 const HELP = `npm run bench -- <bench> [options]
 
@@ -13,16 +13,17 @@ ${Object.entries(BENCHES)
   .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
   .join('\n')}
 
-  --seconds S       how long each server is measured in each round and phase (default 2)
-  --rounds N        rounds; the servers take turns in each, and medians are shown (default 5)
-  --pins N          live PINs to look among (default 100000)
+  --seconds S       seconds per server, round and phase (default 2)
+  --rounds N        number of rounds; each measures every server, and the medians are printed (default 5)
+  --pins N          number of active PINs (default 100000)
   --connections N   keep-alive connections of the load generator (default 64)
-  --profile FOLDER  leave a CPU profile of our service there, for Chrome's DevTools; slows it down, so don't believe the ratios
-  --json            print only the last line, the result as JSON
-  --help            this text
+  --profile FOLDER  write a CPU profile of the measured service for Chrome DevTools; this distorts the ratios
+  --json            print only the result, as JSON
+  --help            print this text
 
-A bench brings its own Postgres and Redis and leaves nothing running. Compare within one run only: figures move by half between runs,
-ratios by a tenth or two. Exit code 1 when a reply was wrong or something did not start; a missed target is shown, not an error.`;
+A bench starts its own Postgres and Redis and stops everything that it started. Compare figures of one run only:
+between runs, figures vary by half and ratios by 10 to 20 %. Exit status 1 if a reply was wrong or a process did
+not start; 2 for wrong arguments. A missed target is printed and is not an error.`;
 
 const { name, json, options } = readArguments();
 const started = Date.now();
@@ -34,7 +35,7 @@ const processes = createProcesses((line) => console.error(line));
 let interrupted = false;
 void untilInterrupted().then(async (signal) => {
   interrupted = true;
-  log(`${signal}: stopping …`);
+  log(`${signal}: stopping ...`);
   await processes.stopAll();
   process.exit(130);
 });
@@ -48,7 +49,7 @@ try {
   console.log(JSON.stringify(result));
   process.exit(0);
 } catch (error) {
-  // What breaks because it is being stopped is no failure; the other end of this process is above.
+  // After an interrupt, errors come from the stopped processes; the handler above ends this process.
   if (!interrupted) {
     console.error(`The bench failed: ${error instanceof Error ? error.message : String(error)}`);
     await processes.stopAll();
@@ -81,10 +82,10 @@ function readArguments(): { name: string; json: boolean; options: BenchOptions }
       name: wanted,
       json: values.json,
       options: {
-        seconds: number('seconds', values.seconds, 0.1, 600),
-        rounds: whole('rounds', values.rounds, 1, 1_000),
-        pins: whole('pins', values.pins, 100, 10_000_000),
-        connections: whole('connections', values.connections, 1, 1_000),
+        seconds: parseNumber('seconds', values.seconds, 0.1, 600),
+        rounds: parseInteger('rounds', values.rounds, 1, 1_000),
+        pins: parseInteger('pins', values.pins, 100, 10_000_000),
+        connections: parseInteger('connections', values.connections, 1, 1_000),
         ...(values.profile === undefined ? {} : { profile: values.profile }),
       },
     };
@@ -94,15 +95,15 @@ function readArguments(): { name: string; json: boolean; options: BenchOptions }
   }
 }
 
-function number(option: string, text: string, least: number, most: number): number {
+function parseNumber(option: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= least && value <= most))
-    throw new Error(`--${option} is a number from ${least} to ${most}, not «${text}».`);
+    throw new Error(`--${option} must be a number from ${least} to ${most}, not "${text}".`);
   return value;
 }
 
-function whole(option: string, text: string, least: number, most: number): number {
-  const value = number(option, text, least, most);
-  if (!Number.isInteger(value)) throw new Error(`--${option} is a whole number, not «${text}».`);
+function parseInteger(option: string, text: string, least: number, most: number): number {
+  const value = parseNumber(option, text, least, most);
+  if (!Number.isInteger(value)) throw new Error(`--${option} must be an integer, not "${text}".`);
   return value;
 }

@@ -1,19 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** The kernel counts in these units for every program, whatever its own tick is: 100 a second on every Linux that Node runs on. */
+/** The unit of the times in /proc: 100 ticks per second on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100;
 
 /**
- * Seconds of processor time (user and system, all threads) that a process has used, and of the children that it has outlived. From
- * /proc/<pid>/stat, to a hundredth of a second: the process measured has no part in it, and does nothing for it.
+ * Seconds of processor time (user and system, all threads) of a process and of its ended children.
+ * Read from /proc/<pid>/stat with a precision of 10 ms, at no cost to the measured process.
  */
 export function processorSeconds(pid: number): number {
   const { own, reaped } = readStat(pid);
   return (own + reaped) / TICKS_PER_SECOND;
 }
 
-/** As `processorSeconds`, with the children that live now: Postgres has a process for each connection. What a child used that ends meanwhile is then its parent's. */
-export function familySeconds(pid: number): number {
+/** Like `processorSeconds`, with the running children: Postgres has one process per connection. */
+export function processTreeSeconds(pid: number): number {
   const children = readdirSync('/proc')
     .map(Number)
     .filter(Number.isInteger)
@@ -21,15 +21,15 @@ export function familySeconds(pid: number): number {
   return children.reduce((sum, { own, reaped }) => sum + (own + reaped) / TICKS_PER_SECOND, processorSeconds(pid));
 }
 
-/** The process that started `pid`. */
-export const parentOf = (pid: number): number => readStat(pid).parent;
+/** The parent process of `pid`. */
+export const parentPidOf = (pid: number): number => readStat(pid).parent;
 
-/** Says so before anything is started, where there is no /proc to read. */
-export function assertMeasurable(): void {
+/** Throws where /proc cannot be read. */
+export function assertProcAvailable(): void {
   try {
     readStat(process.pid);
   } catch (error) {
-    throw new Error('Processor time is read from /proc, which this system has not: run the benches on Linux.', {
+    throw new Error('Processor time is read from /proc, which this system does not have. Run the benches on Linux.', {
       cause: error,
     });
   }
@@ -37,7 +37,7 @@ export function assertMeasurable(): void {
 
 function readStat(pid: number): { parent: number; own: number; reaped: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is the program's name in brackets, and may hold anything.
+  // The second field is the program's name in parentheses; the name may contain any character.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const field = (number: number): number => Number(fields[number - 3]);
   return { parent: field(4), own: field(14) + field(15), reaped: field(16) + field(17) };
@@ -48,7 +48,7 @@ function statOfChild(pid: number, parent: number): ReturnType<typeof readStat> |
     const stat = readStat(pid);
     return stat.parent === parent ? stat : undefined;
   } catch {
-    // It ended while we looked.
+    // The process ended during the read.
     return undefined;
   }
 }

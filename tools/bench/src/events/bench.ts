@@ -24,19 +24,19 @@ import type { Bench, BenchOptions, BenchRun } from '../bench.ts';
 import { median, quantile } from '../statistics.ts';
 import { startReceiver, type Receiver } from './receiver.ts';
 
-/** One event to ten endpoints: from its commit until the last of them has it, beside ten bare posts of the same body. */
+/** Measures the time from an event's commit to its last delivery, compared with bare POSTs of the same body. */
 export const eventsBench: Bench = {
-  summary: 'fan-out of one event to ten endpoints: from the commit until the last has it, against bare node:http posts',
+  summary: 'fan-out of one event to ten endpoints: commit to last delivery, compared with bare node:http POSTs',
   run,
 };
 
 const ENDPOINTS = 10;
-/** Fewer say nothing of a 99th percentile. */
+/** Fewer events give no meaningful 99th percentile. */
 const MIN_EVENTS = 20;
 const TENANT = 'ten_bench';
 const ROOM = 'room_bench';
 const SESSION = 'ses_bench';
-/** The vendor's APIs: never called by what is measured. */
+/** Stands for the provider's APIs, which the measured service never calls. */
 const UNUSED_PROVIDER_URL = 'http://127.0.0.1:9';
 
 interface Figures {
@@ -53,7 +53,7 @@ export interface Result {
   readonly errors: 0;
   /** Over all rounds. */
   readonly servers: Readonly<Record<ServerName, Figures>>;
-  /** Ours ÷ floor, medians of the rounds' ratios. */
+  /** Ours divided by floor: the medians of the rounds' ratios. */
   readonly ratios: { readonly p50: number; readonly p99: number };
 }
 
@@ -78,15 +78,15 @@ async function run(bench: BenchRun): Promise<object> {
     },
     async floor() {
       const id = `evt_floor_${(posted += 1)}`;
-      const taken = measureDelivery(receiver, id);
-      // A thread has no origin.
+      const latency = measureDelivery(receiver, id);
+      // A worker thread has no origin.
       // oxlint-disable-next-line unicorn/require-post-message-target-origin
       poster.postMessage({ urls: receiver.urls, id });
-      return taken;
+      return latency;
     },
   };
 
-  log('warming up …');
+  log('warming up ...');
   for (const name of ['ours', 'floor'] as const) await measure(fanOut[name], options.seconds);
   const rounds: Record<ServerName, number[]>[] = [];
   for (let round = 1; round <= options.rounds; round++) {
@@ -95,19 +95,20 @@ async function run(bench: BenchRun): Promise<object> {
       floor: await measure(fanOut.floor, options.seconds),
     };
     rounds.push(measured);
-    log(
-      `round ${round} of ${options.rounds}: ${(['ours', 'floor'] as const).map((name) => `${name} p99 ${quantile(measured[name], 0.99).toFixed(1)} ms (${measured[name].length})`).join(', ')}`,
+    const figures = (['ours', 'floor'] as const).map(
+      (name) => `${name} p99 ${quantile(measured[name], 0.99).toFixed(1)} ms (${measured[name].length})`,
     );
+    log(`round ${round} of ${options.rounds}: ${figures.join(', ')}`);
   }
   const result = summarise(rounds, options);
   for (const line of formatResult(result)) print(line);
   return result;
 }
 
-/** Milliseconds from now until an event has come everywhere. */
+/** Milliseconds from now until every endpoint got the event. */
 async function measureDelivery(receiver: Receiver, id: string): Promise<number> {
   const start = performance.now();
-  // It may have come before its commit's answer did.
+  // The delivery may arrive before the commit returns.
   return Math.max(0, (await receiver.untilDelivered(id)) - start);
 }
 
@@ -116,18 +117,18 @@ async function measure(fanOut: () => Promise<number>, seconds: number): Promise<
   const endAt = performance.now() + seconds * 1000;
   while (performance.now() < endAt || latencies.length < MIN_EVENTS) {
     latencies.push(await fanOut());
-    // So that it does not fall in step with whoever looks out for events.
+    // Prevents the events from falling into step with the worker's delivery timer.
     await pause(randomInt(50));
   }
   return latencies;
 }
 
-/** The cleanup worker on a Postgres and a Redis of its own, and a tenant with its endpoints; the store to commit events with. */
+/** Starts the cleanup worker on a Postgres and a Redis of its own, with a tenant's endpoints. Returns its store. */
 async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly string[]): Promise<Store> {
   const credentials = createCredentials();
-  log('building the services …');
+  log('building the services ...');
   await buildApps({ log });
-  log('starting Postgres and Redis …');
+  log('starting Postgres and Redis ...');
   const [postgres, redis] = await Promise.all([
     startPostgres({ own: true, durable: true }).then(processes.add),
     startRedis({ own: true, log }).then(processes.add),
@@ -150,7 +151,7 @@ async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly s
     });
   }
 
-  log('starting the cleanup worker …');
+  log('starting the cleanup worker ...');
   const port = await freePort();
   const service = `http://127.0.0.1:${port}`;
   const services = Object.fromEntries(serviceNames.map((name) => [name, service])) as Record<ServiceName, string>;
@@ -198,22 +199,23 @@ function summarise(
   };
 }
 
-/** The result as lines to read. */
+/** Formats the result for printing. */
 function formatResult({ servers, ratios, options, endpoints }: Result): string[] {
   const row = (name: string, cells: readonly string[]): string =>
     `  ${name.padEnd(44)}${cells.map((cell) => cell.padStart(12)).join('')}`;
   return [
     '',
-    `One event to ${endpoints} endpoints, until the last has it; ${options.rounds} rounds of ${options.seconds} s, an event at a time.`,
+    `One event to ${endpoints} endpoints, until its last delivery; ` +
+      `${options.rounds} rounds of ${options.seconds} s, one event at a time.`,
     row('', ['p50 ms', 'p99 ms', 'events']),
     ...(
       [
-        ['ours', 'Partyline: committed, signed, noted'],
-        ['floor', 'node:http, bare posts'],
+        ['ours', 'Partyline: committed, signed, recorded'],
+        ['floor', 'node:http, bare POSTs'],
       ] as const
     ).map(([name, label]) =>
       row(label, [servers[name].p50Ms.toFixed(2), servers[name].p99Ms.toFixed(2), String(servers[name].events)]),
     ),
-    row('ours ÷ floor', [ratios.p50.toFixed(1), ratios.p99.toFixed(1)]),
+    row('ours / floor', [ratios.p50.toFixed(1), ratios.p99.toFixed(1)]),
   ];
 }

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { parentPort } from 'node:worker_threads';
 
-/** The floor: posts a body to each of some addresses at once, over kept connections, and does nothing else. */
+/** The floor of the comparison: posts a body to all URLs at once over keep-alive connections. */
 const agent = new Agent({ keepAlive: true });
 
 parentPort!.on('message', ({ urls, id }: { urls: readonly string[]; id: string }) => {

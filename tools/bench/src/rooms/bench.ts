@@ -3,9 +3,9 @@ import { median, quantile } from '../statistics.ts';
 import { openConnection } from '../webhooks/connection.ts';
 import { SERVERS, startServers, type ServerName, type Target } from './servers.ts';
 
-/** A tenant creates a room: what it waits for, beside an API that inserts one row and beside the sample that everybody starts from. */
-export const rooms: Bench = {
-  summary: 'room creation: what a tenant waits for, against one INSERT in the same Postgres and a map in memory',
+/** Measures the latency of room creation, compared with an API that inserts one row and with an Express sample. */
+export const roomsBench: Bench = {
+  summary: 'room creation: latency, compared with one INSERT in the same Postgres and with a map in memory',
   run,
 };
 
@@ -21,21 +21,21 @@ export interface Result {
   readonly errors: 0;
   /** Medians over the rounds; `requests` is the sum. */
   readonly servers: Readonly<Record<ServerName, Figures>>;
-  /** Ours ÷ theirs, medians of the rounds' ratios. */
+  /** Ours divided by the peer's: the medians of the rounds' ratios. */
   readonly ratios: Readonly<
     Record<'row' | 'map', Readonly<Record<'ours' | 'oursKeyed', { readonly p50: number; readonly p99: number }>>>
   >;
 }
 
-/** After so many the compiler has done most of its work. */
-const WARM_SECONDS = 3;
+/** After this time the JIT compiler has done most of its work. */
+const WARM_UP_SECONDS = 3;
 
 async function run(bench: BenchRun): Promise<object> {
   const { log, print, options } = bench;
   const servers = await startServers(bench);
-  log('warming up …');
+  log('warming up ...');
   for (const server of SERVERS)
-    await measure(servers.byName[server], options.connections, Math.min(WARM_SECONDS, options.seconds * 2));
+    await measure(servers.byName[server], options.connections, Math.min(WARM_UP_SECONDS, options.seconds * 2));
   const rounds: Record<ServerName, Figures>[] = [];
   for (let round = 1; round <= options.rounds; round++) {
     const measured: [ServerName, Figures][] = [];
@@ -44,12 +44,13 @@ async function run(bench: BenchRun): Promise<object> {
       measured.push([server, await measure(servers.byName[server], options.connections, options.seconds)]);
     }
     rounds.push(Object.fromEntries(measured) as Record<ServerName, Figures>);
-    log(
-      `round ${round} of ${options.rounds}: ${measured.map(([server, { p99Ms, requests }]) => `${server} p99 ${p99Ms.toFixed(1)} ms (${requests})`).join(', ')}`,
+    const figures = measured.map(
+      ([server, { p99Ms, requests }]) => `${server} p99 ${p99Ms.toFixed(1)} ms (${requests})`,
     );
+    log(`round ${round} of ${options.rounds}: ${figures.join(', ')}`);
   }
   const result = summarise(rounds, options);
-  for (const line of describe(result)) print(line);
+  for (const line of formatResult(result)) print(line);
   return result;
 }
 
@@ -116,32 +117,33 @@ function summarise(
   };
 }
 
-const NAMES: Readonly<Record<ServerName, string>> = {
+const LABELS: Readonly<Record<ServerName, string>> = {
   ours: 'Partyline',
   oursKeyed: 'Partyline, Idempotency-Key',
   row: 'Fastify, one INSERT',
   map: 'Express sample, a map',
 };
 
-/** The result as lines to read. */
-function describe({ servers, ratios, options }: Result): string[] {
+/** Formats the result for printing. */
+function formatResult({ servers, ratios, options }: Result): string[] {
   const row = (name: string, cells: readonly string[]): string =>
     `  ${name.padEnd(28)}${cells.map((cell) => cell.padStart(16)).join('')}`;
   return [
     '',
-    `Medians of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} clients that each wait for their answer.`,
+    `Medians of ${options.rounds} rounds of ${options.seconds} s, ` +
+      `${options.connections} clients with one request at a time.`,
     row('', ['p50 ms', 'p99 ms', 'rooms']),
     ...SERVERS.map((server) =>
-      row(NAMES[server], [
+      row(LABELS[server], [
         servers[server].p50Ms.toFixed(2),
         servers[server].p99Ms.toFixed(2),
         String(servers[server].requests),
       ]),
     ),
     '',
-    row('p99, ours ÷ theirs', [NAMES.ours, 'with a key']),
+    row('p99, ours / peer', [LABELS.ours, 'with a key']),
     ...(['row', 'map'] as const).map((peer) =>
-      row(NAMES[peer], [ratios[peer].ours.p99.toFixed(2), ratios[peer].oursKeyed.p99.toFixed(2)]),
+      row(LABELS[peer], [ratios[peer].ours.p99.toFixed(2), ratios[peer].oursKeyed.p99.toFixed(2)]),
     ),
   ];
 }

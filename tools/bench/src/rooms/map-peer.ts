@@ -1,4 +1,7 @@
-/** As the vendor's sample makes a room: four digits that are not taken, in the process's memory, gone when it ends. Started as `node <file> <port>`. */
+/**
+ * Creates rooms as Vonage's sample does: a free PIN of four digits, stored in memory only. Started as
+ * `node <file> <port>`.
+ */
 import express from 'express';
 
 const app = express();
@@ -6,7 +9,7 @@ app.use(express.json());
 const rooms = new Map<string, string>();
 
 app.post('/rooms', (request, response) => {
-  // Chance as the sample has it. It never ends when all are taken, so they are forgotten before.
+  // The sample's own randomness. Its loop never ends when no PIN is free, so the rooms are cleared before.
   let pin = '';
   do pin = String(Math.floor(1_000 + Math.random() * 9_000));
   while (rooms.has(pin));

@@ -1,4 +1,4 @@
-/** What an API costs that does nothing but keep its rooms: a Fastify handler that inserts one row. Started as `node <file> <port> <database url>`. */
+/** A minimal API: a Fastify handler that inserts one row. Started as `node <file> <port> <database url>`. */
 import { randomBytes, randomInt } from 'node:crypto';
 import fastify from 'fastify';
 import pg from 'pg';

@@ -29,20 +29,20 @@ export interface Target {
 
 export interface Servers {
   readonly byName: Readonly<Record<ServerName, Target>>;
-  /** Rooms end between two measurements: a tenant has but so many at once. */
+  /** Ends all rooms, since the number of a tenant's rooms is limited. Called between measurements. */
   endRooms(): Promise<void>;
 }
 
 const PREFIX = 'bench';
-/** The vendor's APIs: never called by what is measured. */
+/** Stands for the provider's APIs, which the measured service never calls. */
 const UNUSED_PROVIDER_URL = 'http://127.0.0.1:9';
 
-/** room-api as it is built, on a Postgres and a Redis of its own, and the peers; the one that keeps rows does so in the same Postgres. */
+/** Starts the built room-api on a Postgres and a Redis of its own, and the peers. The row peer uses the same Postgres. */
 export async function startServers({ log, processes }: BenchRun): Promise<Servers> {
   const credentials = createCredentials();
-  log('building the services …');
+  log('building the services ...');
   await buildApps({ log });
-  log('starting Postgres and Redis …');
+  log('starting Postgres and Redis ...');
   const [postgres, redis] = await Promise.all([
     startPostgres({ own: true, durable: true }).then(processes.add),
     startRedis({ own: true, log }).then(processes.add),
@@ -50,10 +50,10 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
   const store = openStore({ owner: true, url: databaseUrl, max: 2, onError: () => undefined });
-  processes.add({ name: 'the bench’s own connections', stop: () => store.close() });
+  processes.add({ name: 'database connections of the bench', stop: () => store.close() });
   await seedDatabase(store, credentials);
 
-  log('starting the servers …');
+  log('starting the servers ...');
   const startNode = async (name: string, args: readonly string[]): Promise<void> => {
     await processes.start({
       name,
@@ -97,8 +97,10 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
     },
     async endRooms() {
       await store.pool.query(`UPDATE room SET state = 'ended', ended_at = now() WHERE state = 'active'`);
-      await store.pool.query(`UPDATE pin SET quarantined_until = now() + interval '1 day' WHERE quarantined_until IS NULL`);
-      // What autovacuum would do in its own time, in the middle of a measurement.
+      await store.pool.query(
+        `UPDATE pin SET quarantined_until = now() + interval '1 day' WHERE quarantined_until IS NULL`,
+      );
+      // Prevents autovacuum from running in the middle of a measurement.
       await store.pool.query('VACUUM ANALYZE');
     },
   };
@@ -108,6 +110,11 @@ async function seedDatabase(store: Store, { tenantId, apiKey }: Credentials): Pr
   await seed(store, { tenantId, tenantName: 'Bench', apiKey, numbers: [{ e164: '+12025550100', language: 'en-US' }] });
   await store.pool.query('UPDATE tenant SET max_live_rooms = 1000000, max_requests_per_minute = 1000000');
   await store.pool.query(
-    'CREATE TABLE plain_room (id text PRIMARY KEY, name text NOT NULL, pin text NOT NULL, created_at timestamptz NOT NULL DEFAULT now())',
+    `CREATE TABLE plain_room (
+       id text PRIMARY KEY,
+       name text NOT NULL,
+       pin text NOT NULL,
+       created_at timestamptz NOT NULL DEFAULT now()
+     )`,
   );
 }

@@ -1,18 +1,21 @@
 import type { Bench, BenchRun } from '../bench.ts';
-import { assertMeasurable, familySeconds, processorSeconds } from '../processor-time.ts';
+import { assertProcAvailable, processTreeSeconds, processorSeconds } from '../processor-time.ts';
 import { startGenerator, type Generator } from './generator.ts';
 import { PHASES, type Phase } from './protocol.ts';
-import { describe, summarise, type Measurement } from './report.ts';
+import { formatResult, summarise, type Measurement } from './report.ts';
 import { SERVERS, startServers, type ServerName, type Servers } from './servers.ts';
 
-/** A caller dials in: what it costs to answer, and to admit by PIN, signed and stored, beside two peers that do neither. */
-export const webhooks: Bench = {
-  summary: 'answer and DTMF webhooks: requests per CPU second, against bare node:http and an Express sample',
+/**
+ * Measures the CPU time to answer a call and to admit it by PIN, with signatures and storage, compared
+ * with two peers that have neither.
+ */
+export const webhooksBench: Bench = {
+  summary: 'answer and DTMF webhooks: requests per CPU second, compared with bare node:http and an Express sample',
   run,
 };
 
 async function run(bench: BenchRun): Promise<object> {
-  assertMeasurable();
+  assertProcAvailable();
   const { log, print, processes, options } = bench;
   const servers = await startServers(bench);
   const { vendor } = servers.credentials;
@@ -24,36 +27,35 @@ async function run(bench: BenchRun): Promise<object> {
     }),
   );
 
-  log('warming up …');
+  log('warming up ...');
   for (const server of SERVERS) await warmUp(servers, generator, server, options.seconds);
   const rounds: Measurement[][] = [];
   for (let round = 1; round <= options.rounds; round++) {
-    rounds.push(await measureRound(servers, generator, options.seconds));
-    log(
-      `round ${round} of ${options.rounds}: ${rounds
-        .at(-1)!
-        .map(({ server, phase, requests, cpuUs }) => `${server} ${phase} ${Math.round(cpuUs)} µs (${requests})`)
-        .join(', ')}`,
+    const measured = await measureRound(servers, generator, options.seconds);
+    rounds.push(measured);
+    const figures = measured.map(
+      ({ server, phase, requests, cpuUs }) => `${server} ${phase} ${Math.round(cpuUs)} us (${requests})`,
     );
+    log(`round ${round} of ${options.rounds}: ${figures.join(', ')}`);
   }
   const result = summarise(rounds, options);
-  for (const line of describe(result)) print(line);
+  for (const line of formatResult(result)) print(line);
   return result;
 }
 
-/** After so many requests the compiler has done most of its work, which would otherwise be counted as the requests'. */
-const WARM_REQUESTS = 20_000;
-/** Not for ever on a slow machine. */
-const WARM_TURNS = 6;
+/** After this many requests the JIT compiler has done most of its work, which would distort the figures. */
+const MIN_WARM_UP_REQUESTS = 20_000;
+/** Bounds the warm-up on a slow machine. */
+const MAX_WARM_UP_TURNS = 6;
 
 async function warmUp(servers: Servers, generator: Generator, server: ServerName, seconds: number): Promise<void> {
   let sent = 0;
-  for (let turn = 0; turn < WARM_TURNS && sent < WARM_REQUESTS; turn++) {
+  for (let turn = 0; turn < MAX_WARM_UP_TURNS && sent < MIN_WARM_UP_REQUESTS; turn++) {
     for (const phase of PHASES) sent += (await measure(servers, generator, server, phase, seconds)).requests;
   }
 }
 
-/** Every server once, both phases, one after another: what disturbs the machine disturbs them all. */
+/** Measures every server once in both phases, so that disturbances of the machine affect all servers alike. */
 async function measureRound(servers: Servers, generator: Generator, seconds: number): Promise<Measurement[]> {
   const measured: Measurement[] = [];
   for (const server of SERVERS)
@@ -71,7 +73,7 @@ async function measure(
   const { pid, target } = byName[name];
   const used = (): { app: number; postgres: number; redis: number } => ({
     app: processorSeconds(pid),
-    postgres: familySeconds(postgresPid),
+    postgres: processTreeSeconds(postgresPid),
     redis: processorSeconds(redisPid),
   });
   const before = used();

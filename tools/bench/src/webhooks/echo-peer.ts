@@ -1,6 +1,6 @@
-/** The floor: bare node:http that parses what comes and says what is to be said, with nothing between. Not signed, kept nowhere. */
+/** The floor of the comparison: bare node:http without signatures and storage. */
 import { createServer } from 'node:http';
-import { askForPin, DIGITS_PATH, joinConversation, readPeerArguments, WELCOME, WRONG_PIN } from './peers.ts';
+import { promptForPin, DIGITS_PATH, joinConversation, readPeerArguments, WELCOME, WRONG_PIN } from './peers.ts';
 import { conversationOf, pinOf } from './rooms.ts';
 
 const { port, pins, baseUrl } = readPeerArguments();
@@ -12,7 +12,7 @@ createServer((request, response) => {
   request.on('end', () => {
     const body = JSON.parse(Buffer.concat(chunks).toString()) as { dtmf?: { digits: string } };
     const text = JSON.stringify(
-      request.url === DIGITS_PATH ? afterDigits(body.dtmf?.digits ?? '') : askForPin(baseUrl, WELCOME),
+      request.url === DIGITS_PATH ? afterDigits(body.dtmf?.digits ?? '') : promptForPin(baseUrl, WELCOME),
     );
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
     response.end(text);
@@ -21,5 +21,5 @@ createServer((request, response) => {
 
 function afterDigits(digits: string): object[] {
   const name = conversations.get(digits);
-  return name === undefined ? askForPin(baseUrl, WRONG_PIN) : joinConversation(baseUrl, name);
+  return name === undefined ? promptForPin(baseUrl, WRONG_PIN) : joinConversation(baseUrl, name);
 }

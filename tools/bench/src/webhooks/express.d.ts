@@ -1,4 +1,4 @@
-/** As much of Express as the peer uses; it brings no types of its own. */
+/** The part of Express that the peers use; the package has no types. */
 declare module 'express' {
   interface Request {
     readonly body: unknown;

@@ -2,8 +2,8 @@
 import { quantile } from '../statistics.ts';
 import { openConnection, type Reply } from './connection.ts';
 import type { LoadOrder, LoadReport, LoadSettings } from './protocol.ts';
-import { answerBody, digitsBody, newCall, signedPosts, type Call } from './requests.ts';
-import { conversationOf, pinOf, wrongPin } from './rooms.ts';
+import { answerBody, digitsBody, createCall, signedPosts, type Call } from './requests.ts';
+import { conversationOf, pinOf, unknownPinOf } from './rooms.ts';
 
 /** A caller who was asked for a PIN. */
 interface Prompted {
@@ -71,7 +71,7 @@ async function run({ phase, target, seconds }: LoadOrder): Promise<LoadReport> {
 
 function answer(progress: Progress, path: string): Exchange {
   const index = progress.calls++;
-  const call = newCall(index);
+  const call = createCall(index);
   return {
     path,
     body: answerBody(call),
@@ -91,7 +91,7 @@ function digits(progress: Progress): Exchange | undefined {
   const room = (index * 48_271) % settings.pins;
   return {
     path: replyPath,
-    body: digitsBody(call, isWrong ? wrongPin(index) : pinOf(room)),
+    body: digitsBody(call, isWrong ? unknownPinOf(index) : pinOf(room)),
     take(ncco) {
       if (isWrong) {
         replyPathOf(ncco);

@@ -1,7 +1,7 @@
-/** What the peers say to a caller. The same instructions, and so about the same bytes, as Partyline's. */
+/** The peers' call instructions: the same as Partyline's, and so about as many bytes. */
 export const DIGITS_PATH = '/dtmf';
 
-export const askForPin = (baseUrl: string, text: string): object[] => [
+export const promptForPin = (baseUrl: string, text: string): object[] => [
   { action: 'talk', text, language: 'en-US', bargeIn: true },
   {
     action: 'input',
@@ -27,7 +27,7 @@ export const joinConversation = (baseUrl: string, name: string): object[] => [
   },
 ];
 
-/** A peer is started as `node <file> <port> <pins>`, and says so when it listens. */
+/** Reads the arguments of a peer, which is started as `node <file> <port> <pins>` and prints `listening`. */
 export function readPeerArguments(): { port: number; pins: number; baseUrl: string } {
   const [port, pins] = process.argv.slice(2).map(Number) as [number, number];
   return { port, pins, baseUrl: `http://127.0.0.1:${port}` };

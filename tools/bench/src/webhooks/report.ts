@@ -3,21 +3,21 @@ import { median } from '../statistics.ts';
 import { PHASES, type Phase } from './protocol.ts';
 import { SERVERS, type ServerName } from './servers.ts';
 
-/** One server in one phase of one round. Times are per request. */
+/** The figures of one server in one phase of one round. Times are per request. */
 export interface Measurement {
   readonly server: ServerName;
   readonly phase: Phase;
   readonly requests: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Of the server's own process. */
+  /** CPU time of the server's own process. */
   readonly cpuUs: number;
   readonly postgresUs: number;
   readonly redisUs: number;
 }
 
-/** Answer + DTMF, processor time of our process ÷ Express's, at most (performance.md). */
-const TARGET = 1.0;
+/** The largest allowed ratio of Partyline's CPU time to Express's, for answer and DTMF together (performance.md). */
+const MAX_CPU_RATIO = 1.0;
 
 type Figures = { readonly requestsPerCpuSecond: number } & Omit<Measurement, 'server' | 'phase'>;
 type Cost = 'cpuUs' | 'postgresUs' | 'redisUs';
@@ -28,7 +28,7 @@ export interface Result {
   readonly errors: 0;
   /** Medians over the rounds; `requests` is the sum. */
   readonly servers: Readonly<Record<ServerName, Readonly<Record<Phase, Figures>>>>;
-  /** Our processor time ÷ theirs, medians of the rounds' ratios. `withStores` counts our Postgres and Redis as ours. */
+  /** Our CPU time divided by the peer's: medians of the rounds' ratios. `bothWithStores` adds Postgres and Redis. */
   readonly ratios: Readonly<Record<'echo' | 'express', Readonly<Record<Phase | 'both' | 'bothWithStores', number>>>>;
   readonly target: { readonly what: string; readonly atMost: number; readonly measured: number; readonly met: boolean };
 }
@@ -49,7 +49,7 @@ export function summarise(
       p50Ms: middle('p50Ms'),
       p99Ms: middle('p99Ms'),
       cpuUs: middle('cpuUs'),
-      // Of no meaning for the peers, which have no stores: what these do while a peer is measured is their own.
+      // The peers have no stores: the stores' own CPU time during their measurement is not theirs.
       postgresUs: server === 'ours' ? middle('postgresUs') : 0,
       redisUs: server === 'ours' ? middle('redisUs') : 0,
     };
@@ -79,34 +79,34 @@ export function summarise(
     ) as Result['servers'],
     ratios: { echo: ratios('echo'), express },
     target: {
-      what: 'answer + DTMF, CPU of ours ÷ CPU of Express',
-      atMost: TARGET,
+      what: 'answer + DTMF, CPU of ours / CPU of Express',
+      atMost: MAX_CPU_RATIO,
       measured: express.both,
-      met: express.both <= TARGET,
+      met: express.both <= MAX_CPU_RATIO,
     },
   };
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
-const NAMES: Readonly<Record<ServerName, string>> = {
+const LABELS: Readonly<Record<ServerName, string>> = {
   ours: 'Partyline: signed, stored',
   echo: 'node:http in memory',
   express: 'Express sample in memory',
 };
-const PHASE_NAMES: Readonly<Record<Phase, string>> = { answer: 'answer', digits: 'DTMF' };
+const PHASE_LABELS: Readonly<Record<Phase, string>> = { answer: 'answer', digits: 'DTMF' };
 
-/** The result as lines to read. */
-export function describe({ servers, ratios, target, options }: Result): string[] {
+/** Formats the result for printing. */
+export function formatResult({ servers, ratios, target, options }: Result): string[] {
   const table = [
-    ['', '', 'req/CPU-s', 'CPU µs', 'Postgres µs', 'Redis µs', 'p50 ms', 'p99 ms', 'requests'],
+    ['', '', 'req/CPU-s', 'CPU us', 'Postgres us', 'Redis us', 'p50 ms', 'p99 ms', 'requests'],
     ...PHASES.flatMap((phase) =>
       SERVERS.map((server) => {
         const { requestsPerCpuSecond, cpuUs, postgresUs, redisUs, p50Ms, p99Ms, requests } = servers[server][phase];
         const stores = server === 'ours' ? [postgresUs.toFixed(0), redisUs.toFixed(0)] : ['', ''];
         return [
-          PHASE_NAMES[phase],
-          NAMES[server],
+          PHASE_LABELS[phase],
+          LABELS[server],
           String(requestsPerCpuSecond),
           cpuUs.toFixed(1),
           ...stores,
@@ -118,25 +118,27 @@ export function describe({ servers, ratios, target, options }: Result): string[]
     ),
   ];
   const compared = [
-    ['CPU, ours ÷ theirs', 'answer', 'DTMF', 'both', 'both, with Postgres and Redis'],
+    ['CPU, ours / peer', 'answer', 'DTMF', 'both', 'both, with Postgres and Redis'],
     ...(['echo', 'express'] as const).map((peer) => [
-      NAMES[peer],
+      LABELS[peer],
       ...(['answer', 'digits', 'both', 'bothWithStores'] as const).map((what) => ratios[peer][what].toFixed(2)),
     ]),
   ];
   return [
     '',
-    `Medians of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} connections, ${options.pins} live PINs. CPU: user and system, from /proc/<pid>/stat.`,
-    ...aligned(table, 2),
+    `Medians of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} connections, ` +
+      `${options.pins} active PINs. CPU: user and system time, from /proc/<pid>/stat.`,
+    ...alignColumns(table, 2),
     '',
-    ...aligned(compared, 1),
+    ...alignColumns(compared, 1),
     '',
-    `Target: ${target.what} ≤ ${target.atMost.toFixed(1)}: ${target.measured.toFixed(2)}, ${target.met ? 'met' : 'NOT met'}.`,
+    `Target: ${target.what} <= ${target.atMost.toFixed(1)}: ` +
+      `${target.measured.toFixed(2)}, ${target.met ? 'met' : 'NOT met'}.`,
   ];
 }
 
-/** Columns of one width each; the first `texts` to the left, figures to the right. */
-function aligned(rows: readonly (readonly string[])[], texts: number): string[] {
+/** Pads the cells to columns of equal width: the first `texts` columns left-aligned, the others right-aligned. */
+function alignColumns(rows: readonly (readonly string[])[], texts: number): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     `  ${row.map((cell, column) => (column < texts ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ')}`.trimEnd(),

@@ -5,14 +5,14 @@ import { NUMBER } from './rooms.ts';
 const USER_AGENT = 'nexmo-webhooks/1.0';
 const JWT_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
 
-/** A call as the vendor knows it. */
+/** A call as the provider identifies it. */
 export interface Call {
   readonly uuid: string;
   readonly conversation: string;
   readonly from: string;
 }
 
-export const newCall = (index: number): Call => ({
+export const createCall = (index: number): Call => ({
   uuid: randomUUID(),
   conversation: `CON-${randomUUID()}`,
   from: `4477009${String(index % 100_000).padStart(5, '0')}`,
@@ -20,7 +20,7 @@ export const newCall = (index: number): Call => ({
 
 const to = NUMBER.slice(1);
 
-/** The vendor's answer webhook for a phone call. */
+/** The body of the provider's answer webhook for a phone call. */
 export const answerBody = ({ uuid, conversation, from }: Call): string =>
   JSON.stringify({
     to,
@@ -31,7 +31,7 @@ export const answerBody = ({ uuid, conversation, from }: Call): string =>
     endpoint_type: 'phone',
   });
 
-/** The vendor's input webhook. */
+/** The body of the provider's input webhook. */
 export const digitsBody = ({ uuid, conversation, from }: Call, digits: string): string =>
   JSON.stringify({
     speech: { results: [] },

@@ -18,15 +18,15 @@ import {
 import { inWorkspace } from '@partyline/dev/workspace';
 import pg from 'pg';
 import type { BenchRun } from '../bench.ts';
-import { parentOf } from '../processor-time.ts';
+import { parentPidOf } from '../processor-time.ts';
 import type { LoadOrder } from './protocol.ts';
 import { seedRooms } from './seed.ts';
 
 export const SERVERS = ['ours', 'echo', 'express'] as const;
 export type ServerName = (typeof SERVERS)[number];
 
-/** The vendor's APIs: never called by what is measured. */
-const NOWHERE = 'http://127.0.0.1:9';
+/** Stands for the provider's APIs, which the measured service never calls. */
+const UNUSED_PROVIDER_URL = 'http://127.0.0.1:9';
 
 export interface Server {
   readonly pid: number;
@@ -36,33 +36,33 @@ export interface Server {
 export interface Servers {
   readonly credentials: Credentials;
   readonly byName: Readonly<Record<ServerName, Server>>;
-  /** What ours stores in. */
+  /** The stores of the measured service. */
   readonly postgresPid: number;
   readonly redisPid: number;
 }
 
-/** Starts ours on a Postgres and a Redis of its own, with its rooms, and the peers. */
+/** Starts voice-webhooks with its rooms on a Postgres and a Redis of its own, and the peers. */
 export async function startServers(run: BenchRun): Promise<Servers> {
-  assertExpress();
+  assertExpressInstalled();
   const { log, processes, options } = run;
   const credentials = createCredentials();
 
-  log('building the services …');
+  log('building the services ...');
   await buildApps({ log });
-  log('starting Postgres and Redis …');
-  // Our own, so that nobody's data is in the way. Durable, as in service: a caller who was answered is still known after a power cut.
+  log('starting Postgres and Redis ...');
+  // Durable as in production: an answered call is still stored after a power failure.
   const [postgres, redis] = await Promise.all([
     startPostgres({ own: true, durable: true }).then(processes.add),
     startRedis({ own: true, log }).then(processes.add),
   ]);
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
-  log(`seeding ${options.pins} rooms, each with a PIN …`);
+  log(`seeding ${options.pins} rooms, each with a PIN ...`);
   await seedRooms(databaseUrl, credentials, options.pins);
 
-  log('starting the servers …');
+  log('starting the servers ...');
   const byName = {
-    ours: await startOurs(run, {
+    ours: await startVoiceWebhooks(run, {
       databaseUrl: await postgres.serviceUrlOf(databaseUrl),
       redisUrl: redis.url,
       credentials,
@@ -73,27 +73,27 @@ export async function startServers(run: BenchRun): Promise<Servers> {
   return {
     credentials,
     byName,
-    postgresPid: await findPostmaster(databaseUrl),
-    redisPid: await findRedisProcess(redis.url),
+    postgresPid: await findPostmasterPid(databaseUrl),
+    redisPid: await findRedisPid(redis.url),
   };
 }
 
-async function startOurs(
+async function startVoiceWebhooks(
   { processes, options }: BenchRun,
   at: { databaseUrl: string; redisUrl: string; credentials: Credentials },
 ): Promise<Server> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  // Nothing else of the stack runs: what is owed stays owed.
+  // No other service of the stack runs, so jobs and due work stay pending.
   const urls = Object.fromEntries(serviceNames.map((name) => [name, url])) as Record<ServiceName, string>;
   const child = await processes.start({
     name: 'voice-webhooks',
     command: process.execPath,
-    args: [...profiling(options.profile), inWorkspace('apps/voice-webhooks/dist/main.js')],
+    args: [...profilingArguments(options.profile), inWorkspace('apps/voice-webhooks/dist/main.js')],
     env: {
       PATH: process.env['PATH'],
       ...serviceEnvironment('voice-webhooks', {
-        vendor: emulatedVendor('unified', NOWHERE, at.credentials),
+        vendor: emulatedVendor('unified', UNUSED_PROVIDER_URL, at.credentials),
         publicWebhookUrl: url,
         urls,
         ...at,
@@ -105,7 +105,7 @@ async function startOurs(
   return { pid: child.pid, target: { name: 'ours', port, answerPath: '/v1/voice/answer' } };
 }
 
-function profiling(folder: string | undefined): string[] {
+function profilingArguments(folder: string | undefined): string[] {
   if (folder === undefined) return [];
   mkdirSync(folder, { recursive: true });
   return ['--cpu-prof', `--cpu-prof-dir=${resolve(folder)}`];
@@ -123,40 +123,40 @@ async function startPeer({ processes, options }: BenchRun, name: 'echo' | 'expre
   return { pid: child.pid, target: { name, port, answerPath: '/answer' } };
 }
 
-/** Every connection's server process is a child of the first. */
-async function findPostmaster(databaseUrl: string): Promise<number> {
+/** The process of every database connection is a child of the postmaster. */
+async function findPostmasterPid(databaseUrl: string): Promise<number> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
     const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-    return parentOf(rows[0]!.pid);
+    return parentPidOf(rows[0]!.pid);
   } finally {
     await client.end();
   }
 }
 
-/** It says so itself, to whoever sends a line. */
-async function findRedisProcess(redisUrl: string): Promise<number> {
+/** Reads the process id from Redis's INFO command. */
+async function findRedisPid(redisUrl: string): Promise<number> {
   const socket = connect(Number(new URL(redisUrl).port), '127.0.0.1');
   socket.setEncoding('utf8').write('INFO server\r\n');
-  let said = '';
+  let info = '';
   for await (const chunk of socket) {
-    said += String(chunk);
-    const pid = /\r\nprocess_id:(\d+)\r\n/.exec(said)?.[1];
+    info += String(chunk);
+    const pid = /\r\nprocess_id:(\d+)\r\n/.exec(info)?.[1];
     // Leaving the loop closes the socket.
     if (pid !== undefined) return Number(pid);
   }
-  throw new Error('Redis did not tell its process id.');
+  throw new Error('Redis closed the connection without its process id.');
 }
 
-/** Before a minute is spent on the rest. */
-function assertExpress(): void {
+/** Checks this first, before the minute that the other steps take. */
+function assertExpressInstalled(): void {
   try {
     if (existsSync(createRequire(import.meta.url).resolve('express'))) return;
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new Error(
-    'Express, which this bench compares with, is not installed. Run npm install at the top of the checkout.',
+    'Express, the peer of this bench, is not installed. Run npm install in the top folder of the checkout.',
   );
 }
