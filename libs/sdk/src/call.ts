@@ -1,12 +1,11 @@
 import type { Client } from './generated/client/index.ts';
 
-/** What every call takes beside its own arguments. */
 export interface CallOptions {
-  /** Under which a write is done once. Made for each call; give your own to repeat a call whose answer was lost. */
+  /** The API performs a write once per key. Default: a new key per call. Set it to repeat a write safely. */
   readonly idempotencyKey?: string;
-  /** Do it only if the room still has this `version`; otherwise a ConflictError (412). For what has versions. */
+  /** Changes the room only if it has this `version`; throws a ConflictError (412) otherwise. */
   readonly ifVersion?: number;
-  /** Gives the call up. */
+  /** Aborts the call, including its retries. */
   readonly signal?: AbortSignal;
 }
 
@@ -16,7 +15,7 @@ interface GeneratedOptions {
   readonly signal: AbortSignal | null;
 }
 
-/** The options of a generated call. */
+/** Converts the options of a call to those of a generated function. */
 export const toRequestOptions = (
   client: Client,
   { idempotencyKey, ifVersion, signal }: CallOptions = {},

@@ -12,8 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => stage.stop());
 
-describe('a room from the SDK', () => {
-  it('is created, looked at, joined, dialled from and ended', async () => {
+describe('rooms', () => {
+  it('creates, reads, joins and ends a room, and dials out from it', async () => {
     const { room, pin, session } = await client.rooms.create({ name: 'Board meeting' });
     const sessionId = session?.id ?? '';
     expect(await client.rooms.get(room.id)).toMatchObject({
@@ -33,31 +33,31 @@ describe('a room from the SDK', () => {
   });
 });
 
-describe('a list', () => {
-  it('is walked through page after page', async () => {
-    const made: string[] = [];
-    for (let n = 0; n < 5; n++) made.unshift((await client.rooms.create({ name: `Room ${n}` })).room.id);
-    const seen: string[] = [];
+describe('PagedList', () => {
+  it('iterates over all pages', async () => {
+    const created: string[] = [];
+    for (let n = 0; n < 5; n++) created.unshift((await client.rooms.create({ name: `Room ${n}` })).room.id);
+    const ids: string[] = [];
     for await (const room of client.rooms.list({ limit: 2 })) {
-      seen.push(room.id);
-      if (seen.length === 5) break;
+      ids.push(room.id);
+      if (ids.length === 5) break;
     }
-    expect(seen).toEqual(made);
+    expect(ids).toEqual(created);
     const { rooms, next } = await client.rooms.list({ limit: 2 }).page();
     expect([rooms.length, next]).toEqual([2, expect.any(String)]);
   });
 
-  it('ends', async () => {
-    const theirs = new Partyline({ apiKey: stage.keys.theirs, baseUrl: stage.url });
-    const seen = [];
-    for await (const room of theirs.rooms.list()) seen.push(room);
-    for await (const line of theirs.hangUps.list({ state: 'all' })) seen.push(line);
-    expect(seen).toEqual([]);
+  it('yields nothing for an empty list', async () => {
+    const otherTenant = new Partyline({ apiKey: stage.keys.theirs, baseUrl: stage.url });
+    const items = [];
+    for await (const room of otherTenant.rooms.list()) items.push(room);
+    for await (const entry of otherTenant.hangUps.list({ state: 'all' })) items.push(entry);
+    expect(items).toEqual([]);
   });
 });
 
-describe('an error', () => {
-  it('names each wrong field, with the fix', async () => {
+describe('errors', () => {
+  it('list each invalid field, with a fix', async () => {
     const error: unknown = await client.rooms
       .create({ name: '', maxParticipants: 1 })
       .catch((thrown: unknown) => thrown);
@@ -71,20 +71,20 @@ describe('an error', () => {
     expect((error as InvalidInputError).errors.map(({ pointer }) => pointer)).toEqual(['/name', '/maxParticipants']);
   });
 
-  it('is of a class of its kind', async () => {
+  it('have a class by status', async () => {
     await expect(client.rooms.get('room_AAAAAAAAAAAAAAAAAAAAAA')).rejects.toThrow(NotFoundError);
     await expect(new Partyline({ apiKey: newKey(), baseUrl: stage.url }).rooms.list().page()).rejects.toThrow(
       AuthenticationError,
     );
   });
 
-  it('is thrown at once for options that cannot work', () => {
-    expect(() => new Partyline({ apiKey: '', baseUrl: stage.url })).toThrow('There is no API key.');
-    expect(() => new Partyline({ apiKey: 'pl_x', baseUrl: 'api.example.com' })).toThrow('is no base URL');
+  it('are thrown by the constructor for invalid options', () => {
+    expect(() => new Partyline({ apiKey: '', baseUrl: stage.url })).toThrow('The API key is missing');
+    expect(() => new Partyline({ apiKey: 'pl_x', baseUrl: 'api.example.com' })).toThrow('is not a base URL');
   });
 });
 
-it('has a method for every operation of the API', () => {
+it('Partyline has a method for every operation of the API', () => {
   const { paths } = JSON.parse(readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8')) as {
     paths: Record<string, Record<string, { operationId: string }>>;
   };
@@ -93,7 +93,7 @@ it('has a method for every operation of the API', () => {
   );
   const sources = globSync(`${import.meta.dirname}/resources/*.ts`).map((file) => readFileSync(file, 'utf8'));
   const called = new Set(
-    sources.flatMap((source) => [...source.matchAll(/\b(\w+)\(\{ \.\.\.callWith\(/g)].map(([, name]) => name)),
+    sources.flatMap((source) => [...source.matchAll(/\b(\w+)\(\{ \.\.\.toRequestOptions\(/g)].map(([, name]) => name)),
   );
   expect(operations.filter((operation) => !called.has(operation))).toEqual([]);
 });

@@ -21,15 +21,16 @@ import { SDK_VERSION } from './version.ts';
 export interface PartylineOptions extends Partial<RetryPolicy> {
   /** `pl_<env>_<id>_<secret>`, or an operator's key. */
   readonly apiKey: string;
-  /** Where the API is, for example `https://api.example.com`. */
+  /** The address of the API, such as `https://api.example.com`. */
   readonly baseUrl: string;
-  /** Makes the key under which a write is done once. Default: a random UUID. */
+  /** Creates the Idempotency-Key of a write. Default: a random UUID. */
   readonly newIdempotencyKey?: () => string;
 }
 
 /**
- * The API of one Partyline, for one key. Every call throws a PartylineError; reads and writes are tried again on no answer, 429 and 503 (four times by
- * default, backing off, waiting as long as Retry-After says), a write under one Idempotency-Key, so that it is done once.
+ * The API of one Partyline deployment, for one key. Calls throw a PartylineError. Without a response, and on 429, 503
+ * and 409 with Retry-After, a call is retried with back-off (four times by default). The attempts of a write share one
+ * Idempotency-Key, so the API performs it once.
  */
 export class Partyline {
   readonly rooms: ReturnType<typeof rooms>;
@@ -47,14 +48,14 @@ export class Partyline {
   readonly operator: ReturnType<typeof operator>;
 
   constructor(options: PartylineOptions) {
-    const { client, wire } = open(options);
+    const { client, transport } = openClient(options);
     this.rooms = rooms(client);
     this.participants = participants(client);
     this.pins = pins(client);
     this.numbers = numbers(client);
     this.providerAccounts = providerAccounts(client);
     this.sessions = sessions(client);
-    this.events = events(client, wire);
+    this.events = events(client, transport);
     this.endpoints = endpoints(client);
     this.hangUps = hangUps(client);
     this.usage = usage(client);
@@ -64,37 +65,37 @@ export class Partyline {
   }
 }
 
-const wait: RetryPolicy['sleep'] = (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined);
+const sleepUntil: RetryPolicy['sleep'] = (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined);
 
-function open(options: PartylineOptions): { client: Client; wire: StreamTransport } {
+function openClient(options: PartylineOptions): { client: Client; transport: StreamTransport } {
   const {
     apiKey,
     fetch = globalThis.fetch,
     retries = 4,
     timeoutMs = 30_000,
-    sleep = wait,
+    sleep = sleepUntil,
     random = Math.random,
     newIdempotencyKey = () => globalThis.crypto.randomUUID(),
   } = options;
   const baseUrl = options.baseUrl.replace(/\/+$/, '');
   if (!/^https?:\/\//.test(baseUrl))
-    throw new PartylineError(0, 'invalid-options', `«${baseUrl}» is no base URL.`, {
-      fix: 'Give the API’s address with its scheme, such as https://api.example.com.',
+    throw new PartylineError(0, 'invalid-options', `'${baseUrl}' is not a base URL.`, {
+      fix: 'Set baseUrl to the address of the API with its scheme, such as https://api.example.com.',
     });
   if (!/^\S+$/.test(apiKey))
-    throw new PartylineError(0, 'invalid-options', 'There is no API key.', {
-      fix: 'Give apiKey, pl_<env>_<id>_<secret>.',
+    throw new PartylineError(0, 'invalid-options', 'The API key is missing or malformed.', {
+      fix: 'Set apiKey to a key of the form pl_<env>_<id>_<secret>.',
     });
-  const agent = `partyline-sdk/${SDK_VERSION}`;
-  const patient = createRetryingFetch({ fetch, retries, timeoutMs, sleep, random });
+  const userAgent = `partyline-sdk/${SDK_VERSION}`;
+  const retryingFetch = createRetryingFetch({ fetch, retries, timeoutMs, sleep, random });
   const client = createClient(
     createConfig({
       baseUrl,
       auth: apiKey,
-      headers: { 'user-agent': agent },
-      // A redirect would take the key along, or turn a POST into a GET.
+      headers: { 'user-agent': userAgent },
+      // A redirect could send the key to another host, or turn a POST into a GET.
       redirect: 'error',
-      fetch: (input) => patient(input as Request),
+      fetch: (input) => retryingFetch(input as Request),
       throwOnError: true,
     }),
   );
@@ -109,6 +110,12 @@ function open(options: PartylineOptions): { client: Client; wire: StreamTranspor
   });
   return {
     client,
-    wire: { fetch, baseUrl, headers: { authorization: `Bearer ${apiKey}`, 'user-agent': agent }, sleep, random },
+    transport: {
+      fetch,
+      baseUrl,
+      headers: { authorization: `Bearer ${apiKey}`, 'user-agent': userAgent },
+      sleep,
+      random,
+    },
   };
 }

@@ -1,26 +1,26 @@
 import type { Problem } from './generated/types.gen.ts';
 
-/** What the API said no with, or why it could not be asked. `reason` is for programs, `message` and `fix` for people. */
+/** An error response of the API, or a request without one. Programs read `reason`; users read `message` and `fix`. */
 export class PartylineError extends Error {
   override readonly name: string = 'PartylineError';
-  /** The HTTP status; 0 when there was no answer. */
+  /** The HTTP status; 0 without a response. */
   readonly status: number;
-  /** In kebab case, as docs/api.md lists them; without an answer `no-answer`, and `not-partyline` when something else answered. */
+  /** A code of docs/api.md, or `no-answer` (no response), `not-partyline` (response of another server). */
   readonly reason: string;
-  /** The next step, in a sentence, where there is one. */
+  /** The next step, as a sentence. */
   readonly fix: string | undefined;
-  /** Each wrong field with its JSON pointer. */
+  /** The invalid fields, by JSON pointer. */
   readonly errors: readonly { readonly pointer: string; readonly detail: string }[];
-  /** What to give us when you ask. */
+  /** Include it when you contact the operator. */
   readonly requestId: string | undefined;
-  /** Seconds to wait before trying again, where the API said so. */
+  /** Seconds to wait before a retry, if the response states them. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
     status: number,
     reason: string,
     message: string,
-    more: {
+    details: {
       fix?: string | undefined;
       errors?: PartylineError['errors'];
       requestId?: string | undefined;
@@ -28,13 +28,13 @@ export class PartylineError extends Error {
       cause?: unknown;
     } = {},
   ) {
-    super(message, more.cause === undefined ? undefined : { cause: more.cause });
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.status = status;
     this.reason = reason;
-    this.fix = more.fix;
-    this.errors = more.errors ?? [];
-    this.requestId = more.requestId;
-    this.retryAfterSeconds = more.retryAfterSeconds;
+    this.fix = details.fix;
+    this.errors = details.errors ?? [];
+    this.requestId = details.requestId;
+    this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }
 
@@ -42,41 +42,41 @@ export class PartylineError extends Error {
 export class AuthenticationError extends PartylineError {
   override readonly name = 'AuthenticationError';
 }
-/** 403: the key may not do this. */
+/** 402: the spend limit is reached. 403: the key lacks the scope. */
 export class PermissionError extends PartylineError {
   override readonly name = 'PermissionError';
 }
-/** 404. */
+/** 404 and 410. */
 export class NotFoundError extends PartylineError {
   override readonly name = 'NotFoundError';
 }
-/** 409 and 412: what is asked for does not go with how things stand. */
+/** 409, 412, 428: the request conflicts with the current state. */
 export class ConflictError extends PartylineError {
   override readonly name = 'ConflictError';
 }
-/** 400, 413, 415, 422: `errors` points at each wrong field. */
+/** 400, 413, 415, 422: `errors` lists the invalid fields. */
 export class InvalidInputError extends PartylineError {
   override readonly name = 'InvalidInputError';
 }
-/** 429, still so after the retries. */
+/** 429 after the last retry. */
 export class RateLimitError extends PartylineError {
   override readonly name = 'RateLimitError';
 }
-/** 502 and 504: the provider refused, or gave no answer. */
+/** 502: the provider rejected the request. 504: it sent no response. */
 export class ProviderFailedError extends PartylineError {
   override readonly name = 'ProviderFailedError';
 }
-/** 503, still so after the retries, and every other fault of ours. */
+/** 503 after the last retry, and any other 5xx. */
 export class ServerError extends PartylineError {
   override readonly name = 'ServerError';
 }
-/** No answer, after the retries. A write may have been done: repeat it with the same `idempotencyKey` to learn. */
+/** No response after the last retry. A write may have been performed: repeat it with the same `idempotencyKey`. */
 export class ConnectionError extends PartylineError {
   override readonly name = 'ConnectionError';
 }
 
-type Kind = new (...given: ConstructorParameters<typeof PartylineError>) => PartylineError;
-const KINDS: Readonly<Record<number, Kind>> = {
+type ErrorClass = new (...parameters: ConstructorParameters<typeof PartylineError>) => PartylineError;
+const CLASS_BY_STATUS: Readonly<Record<number, ErrorClass>> = {
   400: InvalidInputError,
   401: AuthenticationError,
   402: PermissionError,
@@ -100,35 +100,35 @@ const isProblem = (body: unknown): body is Problem =>
   typeof (body as Problem).reason === 'string' &&
   typeof (body as Problem).detail === 'string';
 
-/** An answer that is no success, as an error. `body` is the problem, parsed, or whatever else came. */
+/** Converts a response other than 2xx. @param body the parsed problem, or any other body */
 export function toError(response: Response, body: unknown): PartylineError {
   const { status, headers } = response;
   const retryAfter = headers.get('retry-after');
   const retryAfterSeconds = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : undefined;
-  const AnError = KINDS[status] ?? (status >= 500 ? ServerError : PartylineError);
+  const StatusError = CLASS_BY_STATUS[status] ?? (status >= 500 ? ServerError : PartylineError);
   if (isProblem(body))
-    return new AnError(status, body.reason, body.detail, {
+    return new StatusError(status, body.reason, body.detail, {
       fix: body.fix,
       errors: body.errors ?? [],
       requestId: body.requestId,
       retryAfterSeconds,
     });
-  return new AnError(status, 'not-partyline', `The answer (${status}) is not one of Partyline’s.`, {
-    fix: 'Check the base URL, and what stands between you and the API.',
+  return new StatusError(status, 'not-partyline', `The response (${status}) does not come from a Partyline API.`, {
+    fix: 'Check the base URL, and any proxy between you and the API.',
     retryAfterSeconds,
   });
 }
 
-/** No answer at all. */
+/** Converts a failure of fetch. */
 export const toConnectionError = (url: string, cause: unknown): ConnectionError =>
-  new ConnectionError(0, 'no-answer', `${new URL(url).origin} gave no answer: ${innermost(cause)}`, {
+  new ConnectionError(0, 'no-answer', `${new URL(url).origin} sent no response: ${rootCauseMessage(cause)}`, {
     fix: 'Check the base URL and the network.',
     cause,
   });
 
-/** What a failed fetch is about stands in its cause. */
-function innermost(error: unknown): string {
+/** `fetch` reports the actual failure in the error's cause. */
+function rootCauseMessage(error: unknown): string {
   const { cause, message, errors } = error as { cause?: unknown; message?: string; errors?: unknown[] };
-  if (cause instanceof Error) return innermost(cause);
+  if (cause instanceof Error) return rootCauseMessage(cause);
   return (message ?? '') !== '' ? String(message) : errors?.[0] instanceof Error ? errors[0].message : String(error);
 }

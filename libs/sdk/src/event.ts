@@ -1,4 +1,4 @@
 import type { Webhooks } from './generated/types.gen.ts';
 
-/** Something that happened, as it is told in pages, in the stream and to endpoints; `type` says what stands in `data`. */
+/** An event, the same in lists, in the stream and at endpoints. `type` determines the form of `data`. */
 export type PartylineEvent = Webhooks['body'];

@@ -9,7 +9,7 @@ const root = new URL('../../..', import.meta.url).pathname;
 const examplesIn = (page: string): string[] =>
   [...readFileSync(join(root, page), 'utf8').matchAll(/```ts\n([^]*?)```/g)].map(([, example = '']) => example);
 
-/** Inside the package, so that it finds the SDK by its name as any program would. */
+/** Inside the package, so that the examples resolve the SDK by its name. */
 const folder = join(import.meta.dirname, 'generated', `examples-${process.pid}`);
 let stage: Stage;
 beforeAll(async () => {
@@ -41,7 +41,7 @@ describe.each(['README.md', 'libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) =
   );
 });
 
-it.each(['README.md', 'libs/sdk/README.md'])('%s: a room takes ten lines', (page) => {
+it.each(['README.md', 'libs/sdk/README.md'])('the first example of %s has at most ten lines', (page) => {
   const [first = ''] = examplesIn(page);
   expect(
     first

@@ -1,10 +1,10 @@
-/** A list that the API gives page by page. */
+/** A list that the API returns in pages. Iterating over it fetches all pages. */
 export interface PagedList<Page, Item> extends AsyncIterable<Item> {
-  /** The first page, with the `next` that leads on. */
+  /** Fetches the first page only; `next` is the `after` of the second. */
   page(): Promise<Page>;
 }
 
-/** The list that a query asks for, from its `after` on. @param fetchPage asks for one page */
+/** Creates the list of a query, starting at its `after`. */
 export function createPagedList<Query extends { after?: string }, Page extends { readonly next: string | null }, Item>(
   query: Query,
   fetchPage: (query: Query) => Promise<Page>,
@@ -13,11 +13,11 @@ export function createPagedList<Query extends { after?: string }, Page extends {
   return {
     page: () => fetchPage(query),
     async *[Symbol.asyncIterator]() {
-      for (let asked = query; ;) {
-        const page = await fetchPage(asked);
+      for (let pageQuery = query; ;) {
+        const page = await fetchPage(pageQuery);
         yield* itemsOf(page);
         if (page.next === null) return;
-        asked = { ...query, after: page.next };
+        pageQuery = { ...query, after: page.next };
       }
     },
   };

@@ -4,98 +4,105 @@ import type { PartylineEvent } from './event.ts';
 import { MAX_RETRY_AFTER_MS, backoffMs, retryAfterMs, type RetryPolicy } from './retry.ts';
 
 export interface StreamOptions {
-  /** The id of the last event that you have; `start`: begin with the oldest that is kept; left out: with what comes once the stream is open. */
+  /** Id of the last event that you processed. `start`: the oldest retained event. Default: new events only. */
   readonly after?: string;
-  /** Only these; left out: all. */
+  /** Default: all types. */
   readonly types?: readonly PartylineEvent['type'][];
   /** Ends the stream. */
   readonly signal?: AbortSignal;
 }
 
-/** What a stream needs from the world. */
 export interface StreamTransport extends Pick<RetryPolicy, 'fetch' | 'sleep' | 'random'> {
   readonly baseUrl: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The server is heard from every 15 s; a stream that is silent for this long is dead, whatever the network says. */
-const SILENCE_MS = 45_000;
+/** The server sends something every 15 s, so a connection that is silent for this long is dead. */
+const MAX_SILENCE_MS = 45_000;
 
-/** Says when a connection has been silent for too long. */
-function listenFor(signal: AbortSignal | undefined): {
+/** Aborts its signal after MAX_SILENCE_MS without `restart`, at `stop`, or with the caller's signal. */
+function startSilenceTimer(signal: AbortSignal | undefined): {
   readonly signal: AbortSignal;
-  readonly heard: () => void;
-  readonly over: () => void;
+  readonly restart: () => void;
+  readonly stop: () => void;
 } {
-  const silent = new AbortController();
-  const watch = setTimeout(() => silent.abort(), SILENCE_MS);
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), MAX_SILENCE_MS);
   return {
-    signal: signal === undefined ? silent.signal : AbortSignal.any([signal, silent.signal]),
-    heard: () => void watch.refresh(),
-    over() {
-      clearTimeout(watch);
-      silent.abort();
+    signal: signal === undefined ? controller.signal : AbortSignal.any([signal, controller.signal]),
+    restart: () => void timer.refresh(),
+    stop() {
+      clearTimeout(timer);
+      controller.abort();
     },
   };
 }
 
-/** What `client.events.stream` does. */
+/** Implements `client.events.stream`: reconnects after the last event until the signal is aborted. */
 export async function* streamEvents(
   { fetch, baseUrl, headers, sleep, random }: StreamTransport,
   { after, types = [], signal }: StreamOptions,
 ): AsyncGenerator<PartylineEvent, void> {
   const url = `${baseUrl}/v1/events${types.length === 0 ? '' : `?types=${types.map(encodeURIComponent).join(',')}`}`;
-  const isOver = (): boolean => signal?.aborted === true;
-  let last = after;
-  for (let failures = 0; !isOver(); failures++) {
-    let asked = 0;
-    const silence = listenFor(signal);
+  const isAborted = (): boolean => signal?.aborted === true;
+  let lastEventId = after;
+  for (let failures = 0; !isAborted(); failures++) {
+    let requestedMs = 0;
+    const silence = startSilenceTimer(signal);
     try {
       const response = await fetch(url, {
-        headers: { ...headers, accept: 'text/event-stream', ...(last !== undefined && { 'last-event-id': last }) },
+        headers: {
+          ...headers,
+          accept: 'text/event-stream',
+          ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
+        },
         signal: silence.signal,
         redirect: 'error',
       });
       if (!response.ok || response.body === null) {
         const error = toError(response, await response.json().catch(() => undefined));
         if (response.status < 500 && response.status !== 429) throw error;
-        asked = Math.min(retryAfterMs(response) ?? 0, MAX_RETRY_AFTER_MS);
+        requestedMs = Math.min(retryAfterMs(response) ?? 0, MAX_RETRY_AFTER_MS);
       } else {
-        for await (const { id, data } of messages(response.body, silence.heard, (place) => (last ??= place))) {
+        for await (const { id, data } of readMessages(
+          response.body,
+          silence.restart,
+          (position) => (lastEventId ??= position),
+        )) {
           failures = 0;
-          last = id ?? last;
+          lastEventId = id ?? lastEventId;
           yield JSON.parse(data) as PartylineEvent;
         }
       }
     } catch (error) {
       if (error instanceof PartylineError) throw error;
     } finally {
-      silence.over();
+      silence.stop();
     }
-    if (!isOver()) await sleep(Math.max(backoffMs(failures, random), asked), signal);
+    if (!isAborted()) await sleep(Math.max(backoffMs(failures, random), requestedMs), signal);
   }
 }
 
 /**
- * The messages of a stream.
- * @param heard is told of every byte, those that keep it open included
- * @param begins is told each id as soon as it comes: the first says where the stream begins, before there is any event
+ * Parses a stream into its messages.
+ * @param onBytes called for every chunk, including keep-alive comments
+ * @param onId called for every id; the first states the stream's position before any event
  */
-async function* messages(
+async function* readMessages(
   body: ReadableStream<Uint8Array>,
-  heard: () => void,
-  begins: (place: string) => void,
+  onBytes: () => void,
+  onId: (id: string) => void,
 ): AsyncGenerator<{ id?: string | undefined; data: string }> {
-  const listening = new TransformStream<Uint8Array, Uint8Array>({
+  const observed = new TransformStream<Uint8Array, Uint8Array>({
     transform(bytes, controller) {
-      heard();
+      onBytes();
       controller.enqueue(bytes);
     },
   });
   const text = new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>;
   for await (const message of body
-    .pipeThrough(listening)
+    .pipeThrough(observed)
     .pipeThrough(text)
-    .pipeThrough(new EventSourceParserStream({ onId: begins })))
+    .pipeThrough(new EventSourceParserStream({ onId })))
     if (message.data !== '') yield message;
 }

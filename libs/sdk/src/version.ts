@@ -1,2 +1,2 @@
-/** Sent with every request, so that an operator can tell which client asked. */
+/** Sent as the user agent of every request. */
 export const SDK_VERSION = '0.1.0';

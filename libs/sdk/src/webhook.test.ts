@@ -21,8 +21,8 @@ const signed = (at = new Date(), by = SECRET, over = body): Record<string, strin
   'webhook-signature': new Webhook(by).sign(ID, at, over),
 });
 
-describe('a webhook that Partyline signed', () => {
-  it('gives its event, typed', () => {
+describe('verifyWebhook', () => {
+  it('returns the typed event', () => {
     const event = verifyWebhook(SECRET, signed(), body);
     expect(event.type === 'leg.ended' && event.data.reason).toBe('completed');
   });
@@ -30,15 +30,15 @@ describe('a webhook that Partyline signed', () => {
   it.each([
     ['Headers', () => new Headers(signed())],
     [
-      'names in another case',
+      'upper-case names',
       () => Object.fromEntries(Object.entries(signed()).map(([name, value]) => [name.toUpperCase(), value])),
     ],
-    ['values in lists', () => Object.fromEntries(Object.entries(signed()).map(([name, value]) => [name, [value]]))],
-  ])('is taken with %s', (_what, headers) => expect(verifyWebhook(SECRET, headers(), body).id).toBe(ID));
+    ['values in arrays', () => Object.fromEntries(Object.entries(signed()).map(([name, value]) => [name, [value]]))],
+  ])('accepts headers as %s', (_what, headers) => expect(verifyWebhook(SECRET, headers(), body).id).toBe(ID));
 
-  it('is taken as bytes', () => expect(verifyWebhook(SECRET, signed(), Buffer.from(body)).id).toBe(ID));
+  it('accepts the body as bytes', () => expect(verifyWebhook(SECRET, signed(), Buffer.from(body)).id).toBe(ID));
 
-  it('is taken while a secret is being rotated, by either', () => {
+  it('accepts either secret during a rotation', () => {
     for (const by of [SECRET, OTHER]) expect(verifyWebhook([OTHER, SECRET], signed(new Date(), by), body).id).toBe(ID);
     const both = {
       ...signed(),
@@ -48,23 +48,26 @@ describe('a webhook that Partyline signed', () => {
   });
 });
 
-describe('any other is refused', () => {
+describe('verifyWebhook rejects', () => {
   const now = Date.now();
   it.each<[string, () => unknown]>([
     ['another secret', () => verifyWebhook(SECRET, signed(new Date(), OTHER), body)],
     ['another body', () => verifyWebhook(SECRET, signed(), body.replace('leg_1', 'leg_2'))],
     [
-      'a body that was parsed and written again',
+      'a body that was parsed and serialized again',
       () => verifyWebhook(SECRET, signed(), JSON.stringify(JSON.parse(body), null, 1)),
     ],
     ['another id', () => verifyWebhook(SECRET, { ...signed(), 'webhook-id': 'evt_other' }, body)],
-    ['too old', () => verifyWebhook(SECRET, signed(new Date(now - 400_000)), body)],
-    ['from the future', () => verifyWebhook(SECRET, signed(new Date(now + 400_000)), body)],
+    ['an old timestamp', () => verifyWebhook(SECRET, signed(new Date(now - 400_000)), body)],
+    ['a future timestamp', () => verifyWebhook(SECRET, signed(new Date(now + 400_000)), body)],
     ['no signature', () => verifyWebhook(SECRET, { ...signed(), 'webhook-signature': '' }, body)],
     ['no headers', () => verifyWebhook(SECRET, {}, body)],
-    ['a version that is not known', () => verifyWebhook(SECRET, { ...signed(), 'webhook-signature': 'v9,AAAA' }, body)],
-    ['no secret', () => verifyWebhook([], signed(), body)],
-    ['a secret that is none', () => verifyWebhook('nonsense!', signed(), body)],
+    [
+      'an unknown signature version',
+      () => verifyWebhook(SECRET, { ...signed(), 'webhook-signature': 'v9,AAAA' }, body),
+    ],
+    ['an empty list of secrets', () => verifyWebhook([], signed(), body)],
+    ['a malformed secret', () => verifyWebhook('nonsense!', signed(), body)],
   ])('%s', (_what, verify) =>
     expect(verify).toThrow(expect.objectContaining({ reason: 'webhook-rejected', fix: expect.any(String) as string })),
   );

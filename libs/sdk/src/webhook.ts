@@ -2,37 +2,38 @@ import { Webhook } from 'standardwebhooks';
 import { PartylineError } from './error.ts';
 import type { PartylineEvent } from './event.ts';
 
-/** A webhook's headers, however your server gives them. */
+/** The headers of a webhook, as a Headers object or as Node's record. */
 export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-const NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
+const HEADER_NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
 
 /**
- * Checks that a webhook is Partyline's and is fresh (five minutes), and gives its event (Standard Webhooks). The same event can come twice: take an `id` once.
- * @param secret `whsec_…`, as the endpoint's creation or rotation showed it; while one is being rotated, both: [new, old]
- * @param body the bytes as they came, not parsed and written again
- * @throws PartylineError `webhook-rejected`; answer 400 then
+ * Verifies a webhook (Standard Webhooks): its signature, and its age of at most five minutes. Returns the event.
+ * Deliveries can be duplicates: process an event `id` once.
+ * @param secret `whsec_...` of the endpoint's creation or rotation; during a rotation, both: [new, old]
+ * @param body the received bytes, not parsed and serialized again
+ * @throws PartylineError `webhook-rejected`: respond with 400
  */
 export function verifyWebhook(
   secret: string | readonly string[],
   headers: WebhookHeaders,
   body: string | Uint8Array,
 ): PartylineEvent {
-  const given = Object.fromEntries(NAMES.map((name) => [name, headerOf(headers, name)]));
+  const signedHeaders = Object.fromEntries(HEADER_NAMES.map((name) => [name, headerOf(headers, name)]));
   const text = typeof body === 'string' ? body : new TextDecoder().decode(body);
-  let why: unknown;
-  for (const each of typeof secret === 'string' ? [secret] : secret) {
+  let lastError: unknown;
+  for (const candidate of typeof secret === 'string' ? [secret] : secret) {
     try {
-      return new Webhook(each).verify(text, given) as PartylineEvent;
+      return new Webhook(candidate).verify(text, signedHeaders) as PartylineEvent;
     } catch (error) {
-      why = error;
+      lastError = error;
     }
   }
   throw new PartylineError(
     0,
     'webhook-rejected',
-    `This webhook was refused: ${why instanceof Error ? why.message : 'there is no secret to check it by'}.`,
-    { fix: 'Check the endpoint’s secret, that the body is passed as it came, and your clock.', cause: why },
+    `The webhook is rejected: ${lastError instanceof Error ? lastError.message : 'no secret is configured'}.`,
+    { fix: "Check the endpoint's secret, the clock, and that the body is passed unparsed.", cause: lastError },
   );
 }
 

@@ -5,13 +5,13 @@ import type { AuditEntry, AuditPage, Limits, ListAuditData } from '../generated/
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const account = (client: Client) => ({
-  /** How much you may use, and use now. */
+  /** The limits and their current use. */
   limits: (options?: CallOptions): Promise<Limits> => getLimits({ ...toRequestOptions(client, options) }),
-  /** Who changed what, and when; newest first. */
+  /** The changes made by keys and operators, newest first. */
   audit: (query: NonNullable<ListAuditData['query']> = {}, options?: CallOptions): PagedList<AuditPage, AuditEntry> =>
     createPagedList(
       query,
-      (asked) => listAudit({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listAudit({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.entries,
     ),
 });

@@ -30,7 +30,7 @@ import type {
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const endpoints = (client: Client) => ({
-  /** Has your events sent to an address. The secret in the reply is shown this once: verifyWebhook needs it. */
+  /** The response contains the secret for `verifyWebhook`, which cannot be read again. */
   create: (endpoint: CreateEndpointData['body'], options?: CallOptions): Promise<EndpointWithSecret> =>
     createEndpoint({ ...toRequestOptions(client, options), body: endpoint }),
   list: (options?: CallOptions): Promise<Endpoints> => listEndpoints({ ...toRequestOptions(client, options) }),
@@ -40,17 +40,17 @@ export const endpoints = (client: Client) => ({
     changeEndpoint({ ...toRequestOptions(client, options), path: { endpointId }, body: change }),
   delete: (endpointId: string, options?: CallOptions): Promise<DeletedEndpoint> =>
     deleteEndpoint({ ...toRequestOptions(client, options), path: { endpointId } }),
-  /** A new secret; the old one signs too for a while. */
+  /** Creates a new secret. During the overlap, the old secret signs too. */
   rotateSecret: (
     endpointId: string,
-    how: RotateEndpointSecretData['body'] = {},
+    settings: RotateEndpointSecretData['body'] = {},
     options?: CallOptions,
   ): Promise<EndpointWithSecret> =>
-    rotateEndpointSecret({ ...toRequestOptions(client, options), path: { endpointId }, body: how }),
+    rotateEndpointSecret({ ...toRequestOptions(client, options), path: { endpointId }, body: settings }),
   /** Sends a test event. */
   ping: (endpointId: string, options?: CallOptions): Promise<Ping> =>
     pingEndpoint({ ...toRequestOptions(client, options), path: { endpointId } }),
-  /** What was and is to be sent, the newest events first, with every attempt. */
+  /** The deliveries with their attempts, newest events first. */
   deliveries: (
     endpointId: string,
     query: NonNullable<ListDeliveriesData['query']> = {},
@@ -58,12 +58,12 @@ export const endpoints = (client: Client) => ({
   ): PagedList<DeliveryPage, Delivery> =>
     createPagedList(
       query,
-      (asked) => listDeliveries({ ...toRequestOptions(client, options), path: { endpointId }, query: asked }),
+      (pageQuery) => listDeliveries({ ...toRequestOptions(client, options), path: { endpointId }, query: pageQuery }),
       (page) => page.deliveries,
     ),
-  /** Sends events again: those that are named, or those of a time. */
-  replay: (endpointId: string, which: ReplayEventsData['body'], options?: CallOptions): Promise<Replayed> =>
-    replayEvents({ ...toRequestOptions(client, options), path: { endpointId }, body: which }),
+  /** Sends events again: the listed ones, or all since a time. */
+  replay: (endpointId: string, selection: ReplayEventsData['body'], options?: CallOptions): Promise<Replayed> =>
+    replayEvents({ ...toRequestOptions(client, options), path: { endpointId }, body: selection }),
   replayDelivery: (deliveryId: string, options?: CallOptions): Promise<Delivery> =>
     replayDelivery({ ...toRequestOptions(client, options), path: { deliveryId } }),
 });

@@ -6,17 +6,17 @@ import type { Event, EventPage, ListEventsData } from '../generated/types.gen.ts
 import { createPagedList, type PagedList } from '../paged-list.ts';
 import { streamEvents, type StreamOptions, type StreamTransport } from '../stream.ts';
 
-export const events = (client: Client, wire: StreamTransport) => ({
-  /** Every event of yours, oldest first. */
+export const events = (client: Client, transport: StreamTransport) => ({
+  /** All events of the tenant, oldest first. */
   list: (query: NonNullable<ListEventsData['query']> = {}, options?: CallOptions): PagedList<EventPage, Event> =>
     createPagedList(
       query,
-      (asked) => listEvents({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listEvents({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.events,
     ),
   /**
-   * Events as they happen, from the one after `after` on, or from now. Does not end by itself: a stream that breaks is opened again where it was, so that no
-   * event is missed and none comes twice. Ends when `signal` fires; throws what will not get better by trying (a key that does not hold, an `after` that is not yours).
+   * Yields events as they happen, after `after` or from now on. Reconnects after the last event, so none is lost or
+   * duplicated. Ends when `signal` is aborted; throws on errors that a retry cannot solve (invalid key or `after`).
    */
-  stream: (options: StreamOptions = {}): AsyncGenerator<PartylineEvent, void> => streamEvents(wire, options),
+  stream: (options: StreamOptions = {}): AsyncGenerator<PartylineEvent, void> => streamEvents(transport, options),
 });

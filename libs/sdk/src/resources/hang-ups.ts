@@ -5,11 +5,11 @@ import type { HangUpLine, HangUpPage, ListHangUpsData } from '../generated/types
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const hangUps = (client: Client) => ({
-  /** The ledger of all your connections, those owed last first. */
+  /** The hang-up ledger of all connections, latest request first. */
   list: (query: NonNullable<ListHangUpsData['query']> = {}, options?: CallOptions): PagedList<HangUpPage, HangUpLine> =>
     createPagedList(
       query,
-      (asked) => listHangUps({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listHangUps({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.hangUps,
     ),
 });

@@ -13,20 +13,20 @@ import type {
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const keys = (client: Client) => ({
-  /** The key in the reply is shown this once. */
+  /** The response contains the key, which cannot be read again. */
   create: (key: CreateKeyData['body'], options?: CallOptions): Promise<CreatedKey> =>
     createKey({ ...toRequestOptions(client, options), body: key }),
   list: (query: NonNullable<ListKeysData['query']> = {}, options?: CallOptions): PagedList<KeyPage, Key> =>
     createPagedList(
       query,
-      (asked) => listKeys({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listKeys({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.keys,
     ),
   get: (keyId: string, options?: CallOptions): Promise<Key> =>
     getKey({ ...toRequestOptions(client, options), path: { keyId } }),
   revoke: (keyId: string, options?: CallOptions): Promise<Key> =>
     revokeKey({ ...toRequestOptions(client, options), path: { keyId } }),
-  /** A successor with the same scopes; the old one holds for a while. */
-  rotate: (keyId: string, how: RotateKeyData['body'] = {}, options?: CallOptions): Promise<RotatedKey> =>
-    rotateKey({ ...toRequestOptions(client, options), path: { keyId }, body: how }),
+  /** Creates a successor with the same scopes. The old key stays valid for the overlap. */
+  rotate: (keyId: string, settings: RotateKeyData['body'] = {}, options?: CallOptions): Promise<RotatedKey> =>
+    rotateKey({ ...toRequestOptions(client, options), path: { keyId }, body: settings }),
 });

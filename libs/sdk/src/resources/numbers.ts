@@ -4,7 +4,7 @@ import { listNumbers } from '../generated/sdk.gen.ts';
 import type { ListNumbersData, Numbers } from '../generated/types.gen.ts';
 
 export const numbers = (client: Client) => ({
-  /** The numbers that your callers may dial. */
+  /** The dial-in numbers of the tenant. */
   list: (query: NonNullable<ListNumbersData['query']> = {}, options?: CallOptions): Promise<Numbers> =>
     listNumbers({ ...toRequestOptions(client, options), query }),
 });

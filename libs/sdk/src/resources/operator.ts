@@ -48,21 +48,21 @@ import type {
 } from '../generated/types.gen.ts';
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
-/** For who runs the platform: only an operator's key opens these. */
+/** The operations of the platform's operator; they need an operator's key. */
 export const operator = (client: Client) => ({
   createTenant: (tenant: CreateTenantData['body'], options?: CallOptions): Promise<CreatedTenant> =>
     createTenant({ ...toRequestOptions(client, options), body: tenant }),
   tenants: (query: NonNullable<ListTenantsData['query']> = {}, options?: CallOptions): PagedList<TenantPage, Tenant> =>
     createPagedList(
       query,
-      (asked) => listTenants({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listTenants({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.tenants,
     ),
   tenant: (tenantId: string, options?: CallOptions): Promise<Tenant> =>
     getTenant({ ...toRequestOptions(client, options), path: { tenantId } }),
   updateTenant: (tenantId: string, change: UpdateTenantData['body'], options?: CallOptions): Promise<Tenant> =>
     updateTenant({ ...toRequestOptions(client, options), path: { tenantId }, body: change }),
-  /** Ends its sessions, and lets it start nothing. */
+  /** Ends the tenant's sessions and rejects its requests and callers. */
   suspendTenant: (tenantId: string, options?: CallOptions): Promise<Tenant> =>
     suspendTenant({ ...toRequestOptions(client, options), path: { tenantId } }),
   resumeTenant: (tenantId: string, options?: CallOptions): Promise<Tenant> =>
@@ -79,22 +79,23 @@ export const operator = (client: Client) => ({
   ): PagedList<NumberPage, OperatorNumber> =>
     createPagedList(
       query,
-      (asked) => listAllNumbers({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listAllNumbers({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.numbers,
     ),
   updateNumber: (number: string, change: UpdateNumberData['body'], options?: CallOptions): Promise<OperatorNumber> =>
     updateNumber({ ...toRequestOptions(client, options), path: { number }, body: change }),
   deleteNumber: (number: string, options?: CallOptions): Promise<DeletedNumber> =>
     deleteNumber({ ...toRequestOptions(client, options), path: { number } }),
-  /** What every tenant may use that has no limit of its own. */
-  limits: (options?: CallOptions): Promise<PlatformLimits> => getPlatformLimits({ ...toRequestOptions(client, options) }),
+  /** The limits of tenants without limits of their own. */
+  limits: (options?: CallOptions): Promise<PlatformLimits> =>
+    getPlatformLimits({ ...toRequestOptions(client, options) }),
   updateLimits: (change: UpdatePlatformLimitsData['body'], options?: CallOptions): Promise<PlatformLimits> =>
     updatePlatformLimits({ ...toRequestOptions(client, options), body: change }),
-  /** What a minute is taken to cost until the provider has said. */
+  /** The estimated prices per minute, until the provider reports the actual price. */
   rates: (query: NonNullable<ListRatesData['query']> = {}, options?: CallOptions): PagedList<RatePage, Rate> =>
     createPagedList(
       query,
-      (asked) => listRates({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listRates({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.rates,
     ),
   updateRates: (change: UpdateRatesData['body'], options?: CallOptions): Promise<Rates> =>
@@ -105,7 +106,7 @@ export const operator = (client: Client) => ({
   ): PagedList<AuditPage, AuditEntry> =>
     createPagedList(
       query,
-      (asked) => listAuditOfAll({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listAuditOfAll({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.entries,
     ),
 });

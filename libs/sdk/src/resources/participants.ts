@@ -27,13 +27,13 @@ import type {
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const participants = (client: Client) => ({
-  /** Rings a phone and brings it in. The answer comes at once; watch the roster or the events for what becomes of it. */
-  dial: (roomId: string, whom: AddParticipantData['body'], options?: CallOptions): Promise<AddedParticipant> =>
-    addParticipant({ ...toRequestOptions(client, options), path: { roomId }, body: whom }),
-  /** A token for one more browser. */
-  token: (roomId: string, person: IssueTokenData['body'], options?: CallOptions): Promise<Token> =>
-    issueToken({ ...toRequestOptions(client, options), path: { roomId }, body: person }),
-  /** Who is there, was, or is awaited, in the order in which they were added. */
+  /** Dials out to a phone. Returns before the call is answered; the roster and the events show the outcome. */
+  dial: (roomId: string, participant: AddParticipantData['body'], options?: CallOptions): Promise<AddedParticipant> =>
+    addParticipant({ ...toRequestOptions(client, options), path: { roomId }, body: participant }),
+  /** Issues a token for another browser. */
+  token: (roomId: string, participant: IssueTokenData['body'], options?: CallOptions): Promise<Token> =>
+    issueToken({ ...toRequestOptions(client, options), path: { roomId }, body: participant }),
+  /** The expected, connected and disconnected participants, in the order in which they were added. */
   list: (
     roomId: string,
     query: NonNullable<ListParticipantsData['query']> = {},
@@ -41,20 +41,24 @@ export const participants = (client: Client) => ({
   ): PagedList<Roster, Participant> =>
     createPagedList(
       query,
-      (asked) => listParticipants({ ...toRequestOptions(client, options), path: { roomId }, query: asked }),
+      (pageQuery) => listParticipants({ ...toRequestOptions(client, options), path: { roomId }, query: pageQuery }),
       (page) => page.participants,
     ),
   get: (participantId: string, options?: CallOptions): Promise<Participant> =>
     getParticipant({ ...toRequestOptions(client, options), path: { participantId } }),
-  /** Gives somebody another name on the roster. */
+  /** Changes the name on the roster. */
   update: (participantId: string, change: UpdateParticipantData['body'], options?: CallOptions): Promise<Participant> =>
     updateParticipant({ ...toRequestOptions(client, options), path: { participantId }, body: change }),
-  /** Out of the room: what they are connected by is hung up. */
+  /** Hangs up the participant's connections and rejects later ones with the same token. */
   remove: (participantId: string, options?: CallOptions): Promise<RemovedParticipant> =>
     removeParticipant({ ...toRequestOptions(client, options), path: { participantId } }),
-  mute: (participantId: string, how: MuteParticipantData['body'], options?: CallOptions): Promise<TakenByProvider> =>
-    muteParticipant({ ...toRequestOptions(client, options), path: { participantId }, body: how }),
-  /** Plays keys to whoever is on the telephone. */
+  mute: (
+    participantId: string,
+    settings: MuteParticipantData['body'],
+    options?: CallOptions,
+  ): Promise<TakenByProvider> =>
+    muteParticipant({ ...toRequestOptions(client, options), path: { participantId }, body: settings }),
+  /** Sends DTMF digits to a participant on the phone. */
   sendDigits: (participantId: string, keys: SendDigitsData['body'], options?: CallOptions): Promise<TakenByProvider> =>
     sendDigits({ ...toRequestOptions(client, options), path: { participantId }, body: keys }),
 });

@@ -4,14 +4,14 @@ import { createPin, deletePin, listPins, rotatePins } from '../generated/sdk.gen
 import type { CreatedPin, CreatePinData, DeletedPin, Pins, RotatedPins } from '../generated/types.gen.ts';
 
 export const pins = (client: Client) => ({
-  /** A PIN of somebody's own. */
-  create: (roomId: string, whose: CreatePinData['body'], options?: CallOptions): Promise<CreatedPin> =>
-    createPin({ ...toRequestOptions(client, options), path: { roomId }, body: whose }),
+  /** Creates a personal PIN. The response contains it, and it cannot be read again. */
+  create: (roomId: string, pin: CreatePinData['body'], options?: CallOptions): Promise<CreatedPin> =>
+    createPin({ ...toRequestOptions(client, options), path: { roomId }, body: pin }),
   list: (roomId: string, options?: CallOptions): Promise<Pins> =>
     listPins({ ...toRequestOptions(client, options), path: { roomId } }),
   delete: (roomId: string, pinId: string, options?: CallOptions): Promise<DeletedPin> =>
     deletePin({ ...toRequestOptions(client, options), path: { roomId, pinId } }),
-  /** New PINs for the room; the old ones let nobody in any more. */
+  /** Replaces the room's PINs. The old PINs are rejected at once. */
   rotate: (roomId: string, options?: CallOptions): Promise<RotatedPins> =>
     rotatePins({ ...toRequestOptions(client, options), path: { roomId } }),
 });

@@ -19,10 +19,11 @@ import type {
 } from '../generated/types.gen.ts';
 
 export const providerAccounts = (client: Client) => ({
-  /** Your own account at the provider, tried out before it is kept. Set its `addresses` at the vendor. */
+  /** Tests the credentials at the provider, then stores them. Configure the returned `addresses` at the provider. */
   create: (account: CreateProviderAccountData['body'], options?: CallOptions): Promise<ProviderAccount> =>
     createProviderAccount({ ...toRequestOptions(client, options), body: account }),
-  list: (options?: CallOptions): Promise<ProviderAccounts> => listProviderAccounts({ ...toRequestOptions(client, options) }),
+  list: (options?: CallOptions): Promise<ProviderAccounts> =>
+    listProviderAccounts({ ...toRequestOptions(client, options) }),
   get: (accountId: string, options?: CallOptions): Promise<ProviderAccount> =>
     getProviderAccount({ ...toRequestOptions(client, options), path: { accountId } }),
   change: (
@@ -31,17 +32,17 @@ export const providerAccounts = (client: Client) => ({
     options?: CallOptions,
   ): Promise<ProviderAccount> =>
     changeProviderAccount({ ...toRequestOptions(client, options), path: { accountId }, body: change }),
-  /** New credentials of the same account; the old secrets are good for webhooks for a while. */
+  /** Replaces the credentials. Webhooks signed with the old secrets are accepted for the overlap. */
   rotate: (
     accountId: string,
-    how: RotateProviderAccountData['body'],
+    settings: RotateProviderAccountData['body'],
     options?: CallOptions,
   ): Promise<ProviderAccount> =>
-    rotateProviderAccount({ ...toRequestOptions(client, options), path: { accountId }, body: how }),
-  /** Asks the provider whether it still takes the credentials. */
+    rotateProviderAccount({ ...toRequestOptions(client, options), path: { accountId }, body: settings }),
+  /** Tests the stored credentials at the provider. */
   verify: (accountId: string, options?: CallOptions): Promise<ProviderAccount> =>
     verifyProviderAccount({ ...toRequestOptions(client, options), path: { accountId } }),
-  /** Wipes its credentials. */
+  /** Deletes the account and its credentials. */
   delete: (accountId: string, options?: CallOptions): Promise<DeletedProviderAccount> =>
     deleteProviderAccount({ ...toRequestOptions(client, options), path: { accountId } }),
 });

@@ -15,29 +15,29 @@ import type {
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const rooms = (client: Client) => ({
-  /** A room with its PIN, its first session, a token for its first browser and an invitation: all of it, or nothing. */
+  /** Creates a room with PINs, a session, a token for the first browser and an invitation, or nothing of it. */
   create: (room: CreateRoomData['body'], options?: CallOptions): Promise<CreatedRoom> =>
     createRoom({ ...toRequestOptions(client, options), body: room }),
-  /** Yours, newest first. */
+  /** The rooms of the tenant, newest first. */
   list: (query: NonNullable<ListRoomsData['query']> = {}, options?: CallOptions): PagedList<RoomPage, Room> =>
     createPagedList(
       query,
-      (asked) => listRooms({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listRooms({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.rooms,
     ),
-  /** The room, its PIN, its current or last session, and every connection of that with its line in the hang-up ledger. */
+  /** The room, its PINs, its current or last session, and the connections with their hang-up ledger entries. */
   get: (roomId: string, options?: CallOptions): Promise<RoomDetails> =>
     getRoom({ ...toRequestOptions(client, options), path: { roomId } }),
-  /** Changes what is given and nothing else. */
+  /** Changes only the given fields. */
   update: (roomId: string, change: UpdateRoomData['body'], options?: CallOptions): Promise<Room> =>
     updateRoom({ ...toRequestOptions(client, options), path: { roomId }, body: change }),
-  /** Ends it, and takes it off your list. */
+  /** Ends the room and removes it from the list. */
   delete: (roomId: string, options?: CallOptions): Promise<EndedRoom> =>
     deleteRoom({ ...toRequestOptions(client, options), path: { roomId } }),
-  /** Asks the provider, now, which connections are up. */
+  /** Looks up at the provider which connections are live. */
   observe: (roomId: string, options?: CallOptions): Promise<LiveRoom> =>
     observeRoom({ ...toRequestOptions(client, options), path: { roomId } }),
-  /** For good: its PIN lets nobody in, its session ends, and every connection is hung up. */
+  /** Ends the room permanently: its session ends, all connections are hung up, its PINs are rejected. */
   end: (roomId: string, options?: CallOptions): Promise<EndedRoom> =>
     endRoom({ ...toRequestOptions(client, options), path: { roomId } }),
 });

@@ -22,28 +22,28 @@ import type {
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
 export const sessions = (client: Client) => ({
-  /** Yours, newest first. */
+  /** The sessions of the tenant, newest first. */
   list: (query: NonNullable<ListSessionsData['query']> = {}, options?: CallOptions): PagedList<SessionPage, Session> =>
     createPagedList(
       query,
-      (asked) => listSessions({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listSessions({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.sessions,
     ),
   get: (sessionId: string, options?: CallOptions): Promise<Session> =>
     getSession({ ...toRequestOptions(client, options), path: { sessionId } }),
-  /** Every connection, oldest first. */
+  /** All connections, oldest first. */
   legs: (sessionId: string, options?: CallOptions): Promise<SessionLegs> =>
     listSessionLegs({ ...toRequestOptions(client, options), path: { sessionId } }),
-  /** Ends this meeting; the room stays. */
+  /** Ends the session. The room stays active. */
   end: (sessionId: string, options?: CallOptions): Promise<EndedSession> =>
     endSession({ ...toRequestOptions(client, options), path: { sessionId } }),
-  /** Every event of a session, oldest first, numbered without a gap. */
+  /** All events of a session, oldest first, numbered without gaps. */
   events: (sessionId: string, options?: CallOptions): Promise<SessionEvents> =>
     listSessionEvents({ ...toRequestOptions(client, options), path: { sessionId } }),
-  /** Events, connections, attempts to hang up and what the provider was seen to say, in the order of time. */
+  /** Events, connections, hang-up attempts and provider observations, in chronological order. */
   timeline: (sessionId: string, options?: CallOptions): Promise<Timeline> =>
     readTimeline({ ...toRequestOptions(client, options), path: { sessionId } }),
-  /** The proof that it is hung up: each connection with every attempt and what the provider was seen to say. */
+  /** The hang-up ledger: each connection with its hang-up attempts and provider observations. */
   hangUps: (sessionId: string, options?: CallOptions): Promise<SessionHangUps> =>
     listSessionHangUps({ ...toRequestOptions(client, options), path: { sessionId } }),
 });

@@ -13,22 +13,22 @@ import type {
 } from '../generated/types.gen.ts';
 import { createPagedList, type PagedList } from '../paged-list.ts';
 
-/** Money is in millionths of the currency's unit, as text: a number could not hold all of it. */
+/** Amounts are strings of millionths of the currency unit, since a number would lose precision. */
 export const usage = (client: Client) => ({
-  /** Seconds and money of connections that are over, summed up. */
+  /** Total seconds and prices of ended connections. */
   get: (query: NonNullable<GetUsageData['query']> = {}, options?: CallOptions): Promise<Usage> =>
     getUsage({ ...toRequestOptions(client, options), query }),
-  /** A record for each side of each connection that is over, those that ended last first. */
+  /** Call detail records: one for each handle of an ended connection, latest end first. */
   records: (query: NonNullable<ListCdrsData['query']> = {}, options?: CallOptions): PagedList<CdrPage, Cdr> =>
     createPagedList(
       query,
-      (asked) => listCdrs({ ...toRequestOptions(client, options), query: asked }),
+      (pageQuery) => listCdrs({ ...toRequestOptions(client, options), query: pageQuery }),
       (page) => page.cdrs,
     ),
-  /** Limits of money and minutes, and how much of each is used now. */
+  /** The limits of spend and minutes, and their current use. */
   spend: (query: NonNullable<GetSpendData['query']> = {}, options?: CallOptions): Promise<Spend> =>
     getSpend({ ...toRequestOptions(client, options), query }),
-  /** What a room may cost, ever; null takes the limit away. */
+  /** Limits the total spend of a room; null removes the limit. */
   limitRoom: (roomId: string, limit: LimitRoomSpendData['body'], options?: CallOptions): Promise<Spend> =>
     limitRoomSpend({ ...toRequestOptions(client, options), path: { roomId }, body: limit }),
 });
