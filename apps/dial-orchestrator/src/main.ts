@@ -1,11 +1,11 @@
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { Transport } from '@nestjs/microservices';
-import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
+import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
 import type { Deps } from '@partyline/conference/deps';
-import { keyServiceOf } from '@partyline/conference/crypto/key-service';
+import { createKeyService } from '@partyline/conference/crypto/key-service';
 import { composeProviders } from '@partyline/conference/providers/compose-providers';
-import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
+import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { startWorkers } from '@partyline/jobs/work';
 import { createProviders } from '@partyline/provider-registry/registry';
@@ -51,7 +51,7 @@ await runMain(async () => {
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
   const { providers, vault, build } = composeProviders({
     store,
-    keys: keyServiceOf(config.accounts.MASTER_KEYS),
+    keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
     buildAccount: createAccountBuilder(config.vonage, timing),
@@ -63,7 +63,7 @@ await runMain(async () => {
     clock: systemClock,
     ids: systemIds,
     secret: systemSecret,
-    webhooks: webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
+    webhooks: createWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
     report: openReport(metrics, log),
   };
 
@@ -80,7 +80,7 @@ await runMain(async () => {
     onError: logRedisError,
   });
   const controller = createProviderRpcController({
-    provider: answerQuestions({ ...deps, accounts: { vault, build } }),
+    provider: createRpcHandlers({ ...deps, accounts: { vault, build } }),
     redis,
     prefix,
     onError: (err, tenantId) => log.error({ err, tenantId }, 'a provider RPC request failed'),

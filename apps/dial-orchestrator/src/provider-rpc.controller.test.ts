@@ -2,13 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { ClientProxyFactory, Transport, type ClientProxy } from '@nestjs/microservices';
 import { Module, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
-import {
-  encodeQuestion,
-  questionPattern,
-  QUESTIONS,
-  type Answered,
-} from '@partyline/conference/providers/rpc-messages';
+import { type ProviderRpc, encodeRequest, rpcPattern, RPC_METHODS, type RpcResponse } from '@partyline/conference/providers/rpc-messages';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
@@ -28,7 +22,7 @@ const answeredBy: number[] = [];
 /** Every claim that a replica tried to set, recorded after Redis answered. */
 const claims: { key: string; forMs: number }[] = [];
 /** The provider's `sendDigits`, set by each test. */
-let sendDigits: AskProvider['sendDigits'] = () => Promise.reject(new Error('not used in this test'));
+let sendDigits: ProviderRpc['sendDigits'] = () => Promise.reject(new Error('not used in this test'));
 
 beforeAll(async () => {
   redis = await createTestRedis();
@@ -46,7 +40,7 @@ beforeAll(async () => {
     },
   });
   for (const replica of [1, 2, 3]) {
-    const provider: AskProvider = {
+    const provider: ProviderRpc = {
       openMedia: async ({ participantId }) => {
         answeredBy.push(replica);
         return {
@@ -94,9 +88,9 @@ test('one of several replicas answers a request, and the provider gets it once',
   const answers = await Promise.all(
     participantIds.map((participantId) =>
       firstValueFrom(
-        client.send<Answered>(
-          questionPattern('openMedia', redis.prefix),
-          encodeQuestion<'openMedia'>(randomUUID(), { tenantId: 't', accountId: null, participantId, lifetimeS: 1 }),
+        client.send<RpcResponse>(
+          rpcPattern('openMedia', redis.prefix),
+          encodeRequest<'openMedia'>(randomUUID(), { tenantId: 't', accountId: null, participantId, lifetimeS: 1 }),
         ),
       ),
     ),
@@ -110,9 +104,9 @@ test('one of several replicas answers a request, and the provider gets it once',
   expect(answeredBy).toHaveLength(participantIds.length);
 });
 
-test.each(QUESTIONS)('answers a %s request', async (question) => {
+test.each(RPC_METHODS)('answers a %s request', async (question) => {
   const answer = await firstValueFrom(
-    client.send<Answered>(questionPattern(question, redis.prefix), { id: randomUUID(), input: {} }),
+    client.send<RpcResponse>(rpcPattern(question, redis.prefix), { id: randomUUID(), input: {} }),
   );
   expect(typeof answer.ok).toBe('boolean');
 });
@@ -120,9 +114,9 @@ test.each(QUESTIONS)('answers a %s request', async (question) => {
 describe('sendDigits', () => {
   const press = (id: string) =>
     firstValueFrom(
-      client.send<Answered>(
-        questionPattern('sendDigits', redis.prefix),
-        encodeQuestion<'sendDigits'>(id, { tenantId: 't', participantId: 'p', digits: '1' }),
+      client.send<RpcResponse>(
+        rpcPattern('sendDigits', redis.prefix),
+        encodeRequest<'sendDigits'>(id, { tenantId: 't', participantId: 'p', digits: '1' }),
       ),
     );
 
@@ -160,9 +154,9 @@ describe('sendDigits', () => {
 
 test('answers an internal error without its details', async () => {
   const answer = await firstValueFrom(
-    client.send<Answered>(
-      questionPattern('observeRoom', redis.prefix),
-      encodeQuestion<'observeRoom'>(randomUUID(), { tenantId: 't', roomId: 'r' }),
+    client.send<RpcResponse>(
+      rpcPattern('observeRoom', redis.prefix),
+      encodeRequest<'observeRoom'>(randomUUID(), { tenantId: 't', roomId: 'r' }),
     ),
   );
   expect(answer).toEqual({

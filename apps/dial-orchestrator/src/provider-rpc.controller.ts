@@ -1,24 +1,13 @@
 import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
-import {
-  ANSWER_WITHIN_MS,
-  answerQuestion,
-  claimedForMs,
-  DONE_ONCE,
-  questionPattern,
-  QUESTIONS,
-  type Answered,
-  type Asked,
-  type Question,
-} from '@partyline/conference/providers/rpc-messages';
+import { type ProviderRpc, RPC_TIMEOUT_MS, handleRequest, requestClaimMs, ONCE_ONLY_METHODS, rpcPattern, RPC_METHODS, type RpcResponse, type RpcRequest, type RpcMethod } from '@partyline/conference/providers/rpc-messages';
 import type { Redis } from 'ioredis';
 import { NEVER, type Observable } from 'rxjs';
 
 const UNANSWERED = '';
 
 interface ProviderRpcDeps {
-  readonly provider: AskProvider;
+  readonly provider: ProviderRpc;
   /** Holds the claims of requests: Redis delivers a request to every replica, and one must answer. */
   readonly redis: Redis;
   readonly prefix: string;
@@ -31,35 +20,35 @@ interface ProviderRpcDeps {
  * pattern is fixed.
  */
 export function createProviderRpcController({ provider, redis, prefix, onError }: ProviderRpcDeps): Type {
-  async function answer(question: Question, asked: Asked): Promise<Answered | Observable<never>> {
+  async function answer(question: RpcMethod, asked: RpcRequest): Promise<RpcResponse | Observable<never>> {
     const claim = `${prefix}:question:${asked.id}`;
     const failed = (error: unknown): void => onError(error, (asked.input as { tenantId?: string }).tenantId);
-    const claimed = await redis.set(claim, UNANSWERED, 'PX', claimedForMs(question), 'NX');
-    if (claimed !== 'OK') return DONE_ONCE.has(question) ? repeatAnswer(claim) : NEVER;
-    const answered = await answerQuestion(provider, question, asked, failed);
-    if (DONE_ONCE.has(question)) {
+    const claimed = await redis.set(claim, UNANSWERED, 'PX', requestClaimMs(question), 'NX');
+    if (claimed !== 'OK') return ONCE_ONLY_METHODS.has(question) ? repeatAnswer(claim) : NEVER;
+    const answered = await handleRequest(provider, question, asked, failed);
+    if (ONCE_ONLY_METHODS.has(question)) {
       // A failed request may be repeated, but only after every replica has received this one.
       const keptMs =
-        answered.ok || answered.error.outcome === 'indeterminate' ? claimedForMs(question) : ANSWER_WITHIN_MS;
+        answered.ok || answered.error.outcome === 'indeterminate' ? requestClaimMs(question) : RPC_TIMEOUT_MS;
       await redis.set(claim, JSON.stringify(answered), 'PX', keptMs).catch(failed);
     }
     return answered;
   }
 
   /** Without a stored answer, the claiming replica is still working or died: the outcome is unknown. */
-  async function repeatAnswer(claim: string): Promise<Answered | Observable<never>> {
+  async function repeatAnswer(claim: string): Promise<RpcResponse | Observable<never>> {
     const kept = await redis.get(claim);
-    return kept === null || kept === UNANSWERED ? NEVER : (JSON.parse(kept) as Answered);
+    return kept === null || kept === UNANSWERED ? NEVER : (JSON.parse(kept) as RpcResponse);
   }
 
   @Controller()
   class ProviderRpcController {}
   // One method per request type, generated from the list, so that none can be missing.
-  for (const question of QUESTIONS) {
-    const handler: PropertyDescriptor = { value: (asked: Asked) => answer(question, asked), configurable: true };
+  for (const question of RPC_METHODS) {
+    const handler: PropertyDescriptor = { value: (asked: RpcRequest) => answer(question, asked), configurable: true };
     Object.defineProperty(ProviderRpcController.prototype, question, handler);
     Payload()(ProviderRpcController.prototype, question, 0);
-    MessagePattern(questionPattern(question, prefix))(ProviderRpcController.prototype, question, handler);
+    MessagePattern(rpcPattern(question, prefix))(ProviderRpcController.prototype, question, handler);
   }
   return ProviderRpcController;
 }

@@ -1,5 +1,5 @@
 import type { AccountVault } from '@partyline/conference/providers/account-vault';
-import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
+import type { ProviderRpc } from '@partyline/conference/providers/rpc-messages';
 import type { Deps } from '@partyline/conference/deps';
 import type { AddressPolicy } from '@partyline/conference/endpoints/check-address';
 import type { EndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
@@ -12,7 +12,7 @@ import type { RequestMeter } from './limits/request-meter.ts';
 
 /** What the API's use-cases are given. It asks no vendor itself: `provider` asks the orchestrator, and credentials go there sealed. */
 export interface ApiDeps extends Pick<Deps, 'store' | 'jobs' | 'clock' | 'ids' | 'secret' | 'report'> {
-  readonly provider: AskProvider;
+  readonly provider: ProviderRpc;
   readonly pins: PinVault;
   /** Seals the credentials of tenants' own accounts. */
   readonly accounts: AccountVault;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
-import { answerQuestion } from '@partyline/conference/providers/rpc-messages';
+import { type ProviderRpc, handleRequest } from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError, type ProviderFailure } from '@partyline/provider-contract/provider-error';
 import { STATUS } from '@partyline/runtime/problem';
@@ -79,7 +78,7 @@ describe('while Redis is away', { timeout: 120_000 }, () => {
   });
 
   it('fails a question that is under way', async () => {
-    const answers: AskProvider['openMedia'] = (input) => agreeable.openMedia(input);
+    const answers: ProviderRpc['openMedia'] = (input) => agreeable.openMedia(input);
     let openMedia = answers;
     stage = await startStage(() => ({ ...agreeable, openMedia: (input) => openMedia(input) }), LONG);
     await recovered(stage);
@@ -109,7 +108,7 @@ it('no reason leaves the orchestrator that is not documented', async () => {
   );
   await fc.assert(
     fc.asyncProperty(failure, reason, async (...given) => {
-      const answered = await answerQuestion(
+      const answered = await handleRequest(
         { ...agreeable, mute: () => Promise.reject(new ProviderError(...given, 'No.')) },
         'mute',
         { id: 'q', input: {} },

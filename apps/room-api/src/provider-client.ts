@@ -1,17 +1,5 @@
 import { ClientRedis } from '@nestjs/microservices';
-import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
-import {
-  ACTS,
-  ANSWER_WITHIN_MS,
-  decodeAnswer,
-  DONE_ONCE,
-  encodeQuestion,
-  questionPattern,
-  type Answer,
-  type Answered,
-  type Input,
-  type Question,
-} from '@partyline/conference/providers/rpc-messages';
+import { type ProviderRpc, MUTATING_METHODS, RPC_TIMEOUT_MS, decodeResponse, ONCE_ONLY_METHODS, encodeRequest, rpcPattern, type RpcResult, type RpcResponse, type RpcInput, type RpcMethod } from '@partyline/conference/providers/rpc-messages';
 import { VerdictError } from '@partyline/domain/verdict';
 import { firstValueFrom, timeout } from 'rxjs';
 
@@ -83,7 +71,7 @@ class QuestionClient extends ClientRedis {
   }
 }
 
-interface ProviderClient extends AskProvider {
+interface ProviderClient extends ProviderRpc {
   close(): Promise<void>;
 }
 
@@ -101,32 +89,32 @@ export function askOverRedis({
   connection,
   prefix,
   nextId,
-  answerWithinMs = ANSWER_WITHIN_MS,
+  answerWithinMs = RPC_TIMEOUT_MS,
   onTrouble,
 }: {
   connection: Connection;
   prefix: string;
   nextId: () => string;
   answerWithinMs?: number;
-  onTrouble: (question: Question, error: unknown, tenantId?: string) => void;
+  onTrouble: (question: RpcMethod, error: unknown, tenantId?: string) => void;
 }): ProviderClient {
   const client = new QuestionClient(connection);
   // The first question need not wait for it; while Redis is away every one tries again.
   client.connect().catch((error: unknown) => onTrouble('openMedia', error));
 
-  async function ask<Q extends Question>(question: Q, input: Input<Q>, id?: string): Promise<Answer<Q>> {
-    let answered: Answered;
+  async function ask<Q extends RpcMethod>(question: Q, input: RpcInput<Q>, id?: string): Promise<RpcResult<Q>> {
+    let answered: RpcResponse;
     let sent = false;
     try {
       await within(CONNECT_WITHIN_MS, client.connect());
       sent = true;
-      const asked = encodeQuestion(id !== undefined && DONE_ONCE.has(question) ? id : nextId(), input);
+      const asked = encodeRequest(id !== undefined && ONCE_ONLY_METHODS.has(question) ? id : nextId(), input);
       answered = await firstValueFrom(
-        client.send<Answered>(questionPattern(question, prefix), asked).pipe(timeout(answerWithinMs)),
+        client.send<RpcResponse>(rpcPattern(question, prefix), asked).pipe(timeout(answerWithinMs)),
       );
     } catch (error) {
       onTrouble(question, error, input.tenantId);
-      if (sent && ACTS.has(question) && !(error instanceof NobodyListens)) {
+      if (sent && MUTATING_METHODS.has(question) && !(error instanceof NobodyListens)) {
         throw new VerdictError(
           'indeterminate',
           'provider-no-answer',
@@ -150,7 +138,7 @@ export function askOverRedis({
         },
       );
     }
-    return decodeAnswer(question, answered);
+    return decodeResponse(question, answered);
   }
 
   return {

@@ -9,7 +9,7 @@ export interface Deps {
   readonly store: Store;
   readonly jobs: Jobs;
   /** The providers of an account; null: the platform's own. Throws `provider-account-gone` (409) for one that is deleted or never was, and what reading it throws. */
-  readonly providers: (accountId: string | null, asker?: Asker) => Promise<Providers>;
+  readonly providers: (accountId: string | null, asker?: RequestContext) => Promise<Providers>;
   readonly clock: Clock;
   readonly ids: Ids;
   /** 256 random bits, URL-safe: the one-time token that a bridge leg shows when it comes in. */
@@ -24,14 +24,14 @@ export interface Providers {
   readonly media: MediaProvider;
   readonly voice: VoiceProvider;
   /** The same, for somebody: each tenant has its share of the account's line (pace-provider.ts). */
-  readonly askedBy?: (asker: Asker) => Providers;
+  readonly withContext?: (asker: RequestContext) => Providers;
 }
 
 /** For whom a provider is asked, and why if it has a better place in the line for that. */
-export interface Asker {
+export interface RequestContext {
   /** null: for nobody but ourselves. */
   readonly tenantId: string | null;
-  readonly to?: 'hang-up' | 'sweep';
+  readonly purpose?: 'hang-up' | 'sweep';
 }
 
 /** Where the carrier reaches us. The leg's own id is in the path, so an answer that we never saw still names its leg. */

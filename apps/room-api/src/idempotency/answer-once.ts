@@ -1,8 +1,8 @@
 import type { RequestVault } from '@partyline/conference/crypto/request-vault';
 import { VerdictError } from '@partyline/domain/verdict';
 import { toProblem, type Problem } from '@partyline/runtime/problem';
-import { claimKey, forgetKey, keepReply, letGoOfKey, type Claimed } from '@partyline/store/idempotency/idempotency';
-import { Journal, TakenOver } from '@partyline/store/idempotency/journal';
+import { claimKey, deleteKey, storeReply, releaseKey, type KeyClaim } from '@partyline/store/idempotency/idempotency';
+import { Journal, LeaseLostError } from '@partyline/store/idempotency/journal';
 import type { ApiDeps } from '../deps.ts';
 import { doneOnce } from './per-request.ts';
 import { seededChance } from './seeded-chance.ts';
@@ -50,29 +50,29 @@ type Deps = Pick<ApiDeps, 'store' | 'ids' | 'secret'> & {
  */
 export async function answerOnce(deps: Deps, request: KeyedRequest, work: () => Promise<Answer>): Promise<Given> {
   const claimed = await claim(deps, request);
-  if (claimed.to === 'replay')
-    return { answer: JSON.parse(deps.requests.open(claimed.reply, `${claimed.id} reply`)) as Answer, replayed: true };
+  if (claimed.outcome === 'replay')
+    return { answer: JSON.parse(deps.requests.decrypt(claimed.reply, `${claimed.id} reply`)) as Answer, replayed: true };
   const { tenantId } = request;
   const journal = new Journal(claimed.id, deps.requests, claimed.steps);
   const keep = (answer: Answer): Promise<boolean> =>
-    keepReply(deps.store, tenantId, claimed, deps.requests.seal(JSON.stringify(answer), `${claimed.id} reply`));
+    storeReply(deps.store, tenantId, claimed, deps.requests.encrypt(JSON.stringify(answer), `${claimed.id} reply`));
   try {
     const answer = await doneOnce(
-      { journal, ...seededChance(Buffer.from(deps.requests.open(claimed.seed, `${claimed.id} seed`), 'base64url')) },
+      { journal, ...seededChance(Buffer.from(deps.requests.decrypt(claimed.seed, `${claimed.id} seed`), 'base64url')) },
       work,
     );
     // An answer that is not kept is not given: it could not be given again.
-    if (!(await keep(answer))) throw new TakenOver();
+    if (!(await keep(answer))) throw new LeaseLostError();
     return { answer, replayed: false };
   } catch (error) {
-    if (error instanceof TakenOver) throw inProgress(0);
+    if (error instanceof LeaseLostError) throw inProgress(0);
     const problem = toProblem(error, request.requestId);
     const ours = isFinal(error, problem, journal)
       ? await keep({ status: problem.status, headers: {}, body: problem })
       : problem.status < 500
-        ? await forgetKey(deps.store, tenantId, claimed)
+        ? await deleteKey(deps.store, tenantId, claimed)
         : // Where this fails too, the lease runs out.
-          await letGoOfKey(deps.store, tenantId, claimed).catch(() => true);
+          await releaseKey(deps.store, tenantId, claimed).catch(() => true);
     throw ours ? error : inProgress(0);
   }
 }
@@ -87,28 +87,28 @@ const isFinal = (error: unknown, { status }: Problem, journal: Journal): boolean
   status < 500 &&
   !FOR_NOW.includes(status) &&
   !(error instanceof VerdictError && error.retryAfterMs !== undefined) &&
-  (journal.wrote || !UNREAD.includes(status));
+  (journal.hasChanges || !UNREAD.includes(status));
 
 async function claim(
   deps: Deps,
   { tenantId, key, what }: KeyedRequest,
-): Promise<Exclude<Claimed, { to: 'wait' | 'refuse' }>> {
+): Promise<Exclude<KeyClaim, { outcome: 'wait' | 'refuse' }>> {
   const id = deps.ids.next('req');
   const wanted = {
     id,
     key,
     fingerprint: deps.requests.fingerprint(what),
-    seed: deps.requests.seal(deps.secret(), `${id} seed`),
+    seed: deps.requests.encrypt(deps.secret(), `${id} seed`),
     leaseMs: LEASE_MS,
   };
   for (let waited = 0; ; waited += LOOK_MS) {
     const claimed = await claimKey(deps.store, tenantId, wanted);
-    if (claimed.to === 'refuse') {
+    if (claimed.outcome === 'refuse') {
       throw new VerdictError('client', 'idempotency-key-reused', 'This Idempotency-Key was used for another request.', {
         fix: 'Send a new one with each new request, and the same only with the same API key, address, If-Match and body.',
       });
     }
-    if (claimed.to !== 'wait') return claimed;
+    if (claimed.outcome !== 'wait') return claimed;
     if (waited >= WAIT_MS) throw inProgress(claimed.leftMs);
     await deps.sleep(LOOK_MS);
   }

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { AskProvider } from '@partyline/conference/provider-rpc/handlers';
+import type { ProviderRpc } from '@partyline/conference/providers/rpc-messages';
 import type { Journal } from '@partyline/store/idempotency/journal';
-import { journaled } from '@partyline/store/database/store';
+import { withJournal } from '@partyline/store/database/store';
 import type { ApiDeps } from '../deps.ts';
 import type { Chance } from './seeded-chance.ts';
 
@@ -23,7 +23,7 @@ export function perRequest<D extends Pick<ApiDeps, 'store' | 'ids' | 'secret' | 
   const chance = (): Chance => current.getStore() ?? deps;
   return {
     ...deps,
-    store: journaled(deps.store, () => current.getStore()?.journal),
+    store: withJournal(deps.store, () => current.getStore()?.journal),
     ids: { next: (prefix) => chance().ids.next(prefix) },
     secret: () => chance().secret(),
     random: (below) => chance().random(below),
@@ -35,7 +35,7 @@ export function perRequest<D extends Pick<ApiDeps, 'store' | 'ids' | 'secret' | 
  * What the provider answered is part of what the request does: not asked again once something was made of it. Each question has an id of the request's own, drawn
  * whether or not it is asked this time, so that it has the same one however often the request is tried.
  */
-function asked(provider: AskProvider): AskProvider {
+function asked(provider: ProviderRpc): ProviderRpc {
   return new Proxy(provider, {
     get(target, name, receiver) {
       const question: unknown = Reflect.get(target, name, receiver);

@@ -4,13 +4,13 @@ import type { Role } from '@partyline/store/legs/legs';
 import { inTransaction } from '@partyline/store/database/store';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 import { changeSession } from '../sessions/change-session.ts';
-import { currentSession } from '../sessions/current-session.ts';
+import { findOrOpenSession } from '../sessions/current-session.ts';
 import type { ProviderRpc, OpenedMedia } from '../providers/rpc-messages.ts';
 import type { Deps } from '../deps.ts';
 import { enforceLimit } from '../limits/enforce-limit.ts';
 import { enforceSpend } from '../limits/enforce-spend.ts';
 import { roomEnded, roomFull } from '../errors.ts';
-import { isFull } from '../sessions/settle-session.ts';
+import { isRoomFull } from '../sessions/settle-session.ts';
 
 /**
  * A client token for one more browser; opens the room's next session when the last is over. The roster gets its entry only with a token in
@@ -23,10 +23,10 @@ export async function issueToken(
   roomId: string,
   { name, role }: { name: string; role?: Role },
 ): Promise<OpenedMedia & { participantId: string; sessionId: string }> {
-  const sessionId = await currentSession(deps, tenantId, roomId);
+  const sessionId = await findOrOpenSession(deps, tenantId, roomId);
   const participantId = deps.ids.next('part');
   const running = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
-    if (isFull(view)) throw roomFull();
+    if (isRoomFull(view)) throw roomFull();
     // A token is no connection yet; whoever comes with it beyond the limit is let go (apply-session-event.ts).
     await enforceLimit(tx, tenantId, 'live-legs', 1);
     await enforceSpend(tx, tenantId, { roomId, direction: 'webrtc', number: null }, 1);

@@ -1,6 +1,6 @@
 import { isUp } from '@partyline/domain/leg';
-import { markRemoved, readParticipant } from '@partyline/store/participants/participants';
-import { newestSession } from '@partyline/store/sessions/sessions';
+import { markParticipantRemoved, readParticipant } from '@partyline/store/participants/participants';
+import { findNewestSession } from '@partyline/store/sessions/sessions';
 import { inTransaction } from '@partyline/store/database/store';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
@@ -19,13 +19,13 @@ export async function removeParticipant(
   const found = await readParticipant(deps.store, tenantId, participantId);
   if (found === null) throw noSuchParticipant();
   // The lock of the session that they are in, or may come into at this moment: whoever comes first of the two, the other sees it.
-  const session = await inTransaction(deps.store, tenantId, (tx) => newestSession(tx, tenantId, found.person.room_id));
+  const session = await inTransaction(deps.store, tenantId, (tx) => findNewestSession(tx, tenantId, found.person.room_id));
   if (session === null) {
-    await inTransaction(deps.store, tenantId, (tx) => markRemoved(tx, tenantId, participantId));
+    await inTransaction(deps.store, tenantId, (tx) => markParticipantRemoved(tx, tenantId, participantId));
     return { legIds: [] };
   }
   const changed = await changeSession(deps, tenantId, session.id, async (view, tx) => {
-    await markRemoved(tx, tenantId, participantId);
+    await markParticipantRemoved(tx, tenantId, participantId);
     const theirs = view.legs.filter((leg) => leg.participant_id === participantId && isUp(leg));
     for (const leg of theirs) requestHangUp(leg, 'removed', view.now);
     return theirs.map(({ id }) => id);

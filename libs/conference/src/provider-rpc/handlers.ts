@@ -1,61 +1,16 @@
-import type { ClientConfig, MediaProvider } from '@partyline/provider-contract/media-provider';
+import type { MediaProvider } from '@partyline/provider-contract/media-provider';
 import { isUp } from '@partyline/domain/leg';
 import { VerdictError } from '@partyline/domain/verdict';
-import { findLegThere, type LegThere } from '@partyline/store/participants/participants';
+import { findConnectedLeg, type ConnectedLeg } from '@partyline/store/participants/participants';
 import { readLiveLegs } from '@partyline/store/rooms/rooms';
-import { mediaOfSession } from '@partyline/store/sessions/sessions';
+import { findMediaSession } from '@partyline/store/sessions/sessions';
 import { changeSession } from '../sessions/change-session.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 import type { Deps } from '../deps.ts';
-import { openMediaSession } from '../legs/open-bridge.ts';
+import { openMediaSession } from '../legs/open-media-session.ts';
 import { accountsNotConfigured, noSuchParticipant, noSuchRoom } from '../errors.ts';
-import { tryAccount, type TryAccount } from '../provider-accounts/test-credentials.ts';
-
-export interface OpenedMedia {
-  readonly mediaSessionId: string;
-  readonly token: string;
-  readonly tokenExpiresAt: Date;
-  readonly client: ClientConfig;
-}
-
-/** One leg as the provider itself sees it now, beside what our row says. */
-interface ObservedLeg {
-  readonly legId: string;
-  readonly kind: string;
-  readonly state: string;
-  /** `null`: there is no such side, or it could not be asked. */
-  readonly mediaUp: boolean | null;
-  readonly voiceUp: boolean | null;
-}
-
-/**
- * The questions that want an answer now. Only the orchestrator holds the vendor's credentials, so the others ask it: these are the names
- * of the messages, their arguments and their answers. Each answers within the provider's timeout or throws a verdict.
- */
-export interface AskProvider {
-  /** Opens an empty video session at an account (null: the platform's), with a token for its first participant. */
-  openMedia(input: {
-    tenantId: string;
-    accountId: string | null;
-    participantId: string;
-    lifetimeS: number;
-  }): Promise<OpenedMedia>;
-  /** A token for one more participant of a running session. */
-  issueToken(input: {
-    tenantId: string;
-    sessionId: string;
-    participantId: string;
-    expiresAt: Date;
-  }): Promise<OpenedMedia>;
-  /** Asks the provider which legs of a room's session it says are up. */
-  observeRoom(input: { tenantId: string; roomId: string }): Promise<readonly ObservedLeg[]>;
-  /** Mutes somebody who is on the telephone, or lets them speak again. */
-  mute(input: { tenantId: string; participantId: string; muted: boolean }): Promise<{ legId: string }>;
-  /** Presses keys for somebody who is on the telephone: the far end hears the tones. */
-  sendDigits(input: { tenantId: string; participantId: string; digits: string }): Promise<{ legId: string }>;
-  /** Tries out the credentials of a tenant's own account. */
-  verifyAccount(input: TryAccount): Promise<Record<string, never>>;
-}
+import { testCredentials } from '../provider-accounts/test-credentials.ts';
+import type { ProviderRpc, ObservedLeg, OpenedMedia } from '../providers/rpc-messages.ts';
 
 const token = (media: MediaProvider, mediaSessionId: string, participantId: string, expiresAt: Date): OpenedMedia => ({
   mediaSessionId,
@@ -65,8 +20,8 @@ const token = (media: MediaProvider, mediaSessionId: string, participantId: stri
 });
 
 /** The connection by which somebody is there. Throws 404 when the tenant has no such person, 409 when they are not there. */
-async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, participantId: string): Promise<LegThere> {
-  const there = await findLegThere(store, tenantId, participantId);
+async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, participantId: string): Promise<ConnectedLeg> {
+  const there = await findConnectedLeg(store, tenantId, participantId);
   if (there === null) throw noSuchParticipant();
   if (there === 'away')
     throw new VerdictError('client', 'participant-not-connected', 'This person is not in a session now.', {
@@ -115,11 +70,11 @@ async function observe(
 }
 
 /** The answering side, in the orchestrator. @param deps without `accounts` there are no tenants' own accounts here */
-export function answerQuestions(
+export function createRpcHandlers(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'report'> & {
-    readonly accounts?: Parameters<typeof tryAccount>[0];
+    readonly accounts?: Parameters<typeof testCredentials>[0];
   },
-): AskProvider {
+): ProviderRpc {
   /** Rooms that are being looked at: who asks meanwhile is given the same, and the provider is asked once. */
   const looking = new Map<string, Promise<readonly ObservedLeg[]>>();
   return {
@@ -129,7 +84,7 @@ export function answerQuestions(
       return token(media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
     },
     async issueToken({ tenantId, sessionId, participantId, expiresAt }) {
-      const known = await mediaOfSession(deps.store, tenantId, sessionId);
+      const known = await findMediaSession(deps.store, tenantId, sessionId);
       if (known === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
       const { media } = await deps.providers(known.account_id);
       const mediaSessionId = known.media_session_id ?? (await openMediaSession(deps, media, tenantId, sessionId));
@@ -167,7 +122,7 @@ export function answerQuestions(
     },
     async verifyAccount(input) {
       if (deps.accounts === undefined) throw accountsNotConfigured();
-      return tryAccount(deps.accounts, input);
+      return testCredentials(deps.accounts, input);
     },
   };
 }

@@ -5,7 +5,7 @@ import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openAccountVault, type AccountVault, type SealedAs } from './account-vault.ts';
+import { openAccountVault, type AccountVault, type AccountBinding } from './account-vault.ts';
 import { localKeyService, type KeyService, type MasterKey } from '../crypto/key-service.ts';
 import { rewrapDataKeys } from '../crypto/rewrap-data-keys.ts';
 
@@ -41,44 +41,44 @@ const credentials: AccountCredentials = {
   video: { kind: 'opentok', apiKey: '46345342', apiSecret: 'the project secret' },
   callbackSecret: 'c'.repeat(32),
 };
-const as: SealedAs = { tenantId: 'ten_a', accountId: 'acct_1', voiceKind: 'vonage', mediaKind: 'opentok', version: 1 };
+const as: AccountBinding = { tenantId: 'ten_a', accountId: 'acct_1', voiceKind: 'vonage', mediaKind: 'opentok', version: 1 };
 
 describe('sealed credentials', () => {
   it('open as what they were sealed as, and hold nothing that can be read', async () => {
-    const sealed = await vault.seal(as, credentials);
-    expect(await vault.open(as, sealed)).toEqual(credentials);
+    const sealed = await vault.encrypt(as, credentials);
+    expect(await vault.decrypt(as, sealed)).toEqual(credentials);
     for (const secret of ['the api secret', 'the private key', 'vonage', '46345342'])
       expect(sealed.includes(secret)).toBe(false);
   });
 
   it('do not open with any bit flipped: of the IV, of the text, of the tag', async () => {
-    const sealed = await vault.seal(as, credentials);
+    const sealed = await vault.encrypt(as, credentials);
     const flips = Array.from({ length: sealed.length }, (_, byte) => [byte, byte % 8] as const);
     for (const [byte, bit] of flips) {
       const flipped = Buffer.from(sealed);
       flipped.writeUInt8(flipped.readUInt8(byte) ^ (1 << bit), byte);
-      await expect(vault.open(as, flipped)).rejects.toThrow();
+      await expect(vault.decrypt(as, flipped)).rejects.toThrow();
     }
   });
 
   it('do not open when any of them is cut off, or anything was put to them', async () => {
-    const sealed = await vault.seal(as, credentials);
+    const sealed = await vault.encrypt(as, credentials);
     await fc.assert(
       fc.asyncProperty(
         fc.nat(sealed.length - 1),
         fc.uint8Array({ minLength: 1, maxLength: 40 }),
         async (length, more) => {
-          await expect(vault.open(as, sealed.subarray(0, length))).rejects.toThrow();
-          await expect(vault.open(as, sealed.subarray(sealed.length - length))).rejects.toThrow();
-          await expect(vault.open(as, Buffer.concat([sealed, more]))).rejects.toThrow();
-          await expect(vault.open(as, Buffer.concat([more, sealed]))).rejects.toThrow();
+          await expect(vault.decrypt(as, sealed.subarray(0, length))).rejects.toThrow();
+          await expect(vault.decrypt(as, sealed.subarray(sealed.length - length))).rejects.toThrow();
+          await expect(vault.decrypt(as, Buffer.concat([sealed, more]))).rejects.toThrow();
+          await expect(vault.decrypt(as, Buffer.concat([more, sealed]))).rejects.toThrow();
         },
       ),
       { numRuns: 50 },
     );
   });
 
-  it.each<Partial<SealedAs>>([
+  it.each<Partial<AccountBinding>>([
     { tenantId: 'ten_b' },
     { accountId: 'acct_2' },
     { voiceKind: 'janus' },
@@ -87,9 +87,9 @@ describe('sealed credentials', () => {
     { version: 0 },
   ])('do not open as another: %j', async (other) => {
     // The other tenant has a data key of its own.
-    await vault.seal({ ...as, tenantId: 'ten_b' }, credentials);
-    const sealed = await vault.seal(as, credentials);
-    await expect(vault.open({ ...as, ...other }, sealed)).rejects.toThrow();
+    await vault.encrypt({ ...as, tenantId: 'ten_b' }, credentials);
+    const sealed = await vault.encrypt(as, credentials);
+    await expect(vault.decrypt({ ...as, ...other }, sealed)).rejects.toThrow();
   });
 
   it('do not open as another, whatever the names are: none of them runs into the next', async () => {
@@ -98,8 +98,8 @@ describe('sealed credentials', () => {
     await fc.assert(
       fc.asyncProperty(whose, whose, async (one, two) => {
         fc.pre(JSON.stringify(one) !== JSON.stringify(two));
-        const sealed = await vault.seal({ tenantId: 'ten_a', ...one }, credentials);
-        await expect(vault.open({ tenantId: 'ten_a', ...two }, sealed)).rejects.toThrow();
+        const sealed = await vault.encrypt({ tenantId: 'ten_a', ...one }, credentials);
+        await expect(vault.decrypt({ tenantId: 'ten_a', ...two }, sealed)).rejects.toThrow();
       }),
       { numRuns: 50 },
     );
@@ -107,20 +107,20 @@ describe('sealed credentials', () => {
 
   it('have an IV of their own each time', async () => {
     const drawn = new Set<string>();
-    for (let n = 0; n < 2_000; n++) drawn.add((await vault.seal(as, credentials)).subarray(0, 12).toString('hex'));
+    for (let n = 0; n < 2_000; n++) drawn.add((await vault.encrypt(as, credentials)).subarray(0, 12).toString('hex'));
     expect(drawn.size).toBe(2_000);
   });
 
   it('do not open with another master key of the same name, nor with none', async () => {
-    const sealed = await vault.seal(as, credentials);
-    await expect(vaultOf({ id: 'first', key: randomBytes(32) }).open(as, sealed)).rejects.toThrow();
-    await expect(vaultOf(second).open(as, sealed)).rejects.toMatchObject({
+    const sealed = await vault.encrypt(as, credentials);
+    await expect(vaultOf({ id: 'first', key: randomBytes(32) }).decrypt(as, sealed)).rejects.toThrow();
+    await expect(vaultOf(second).decrypt(as, sealed)).rejects.toMatchObject({
       verdict: { outcome: 'server', reason: 'master-key-missing' },
     });
-    await expect(openAccountVault({ store, keys: null }).open(as, sealed)).rejects.toMatchObject({
+    await expect(openAccountVault({ store, keys: null }).decrypt(as, sealed)).rejects.toMatchObject({
       verdict: { outcome: 'server', reason: 'accounts-not-configured' },
     });
-    await expect(openAccountVault({ store, keys: null }).seal(as, credentials)).rejects.toMatchObject({
+    await expect(openAccountVault({ store, keys: null }).encrypt(as, credentials)).rejects.toMatchObject({
       verdict: { reason: 'accounts-not-configured' },
     });
   });
@@ -128,9 +128,9 @@ describe('sealed credentials', () => {
 
 describe('a tenant’s data key', () => {
   it('is one, however many make it at once', async () => {
-    const race: SealedAs = { ...as, tenantId: 'ten_race' };
-    const sealed = await Promise.all(Array.from({ length: 8 }, () => vaultOf(first).seal(race, credentials)));
-    for (const each of sealed) expect(await vault.open(race, each)).toEqual(credentials);
+    const race: AccountBinding = { ...as, tenantId: 'ten_race' };
+    const sealed = await Promise.all(Array.from({ length: 8 }, () => vaultOf(first).encrypt(race, credentials)));
+    for (const each of sealed) expect(await vault.decrypt(race, each)).toEqual(credentials);
     expect(await store.prisma.tenant_data_key.count({ where: { tenant_id: 'ten_race' } })).toBe(1);
   });
 
@@ -147,8 +147,8 @@ describe('a tenant’s data key', () => {
   });
 
   it('is wrapped anew for a new master key, while who has both goes on; then the old one can be taken out', async () => {
-    const whose: SealedAs = { ...as, tenantId: 'ten_rewrap' };
-    const sealed = await vault.seal(whose, credentials);
+    const whose: AccountBinding = { ...as, tenantId: 'ten_rewrap' };
+    const sealed = await vault.encrypt(whose, credentials);
     const { length: all } = await store.prisma.tenant_data_key.findMany();
     const before = await readDataKey(store, 'ten_rewrap');
     expect(await rewrapDataKeys({ store, keys: localKeyService([second, first]) })).toEqual({
@@ -156,17 +156,17 @@ describe('a tenant’s data key', () => {
       now: [{ keyId: 'second', keys: all }],
     });
     expect(await readDataKey(store, 'ten_rewrap')).not.toEqual(before);
-    expect(await vaultOf(first, second).open(whose, sealed)).toEqual(credentials);
-    expect(await vaultOf(second).open(whose, sealed)).toEqual(credentials);
-    await expect(vault.open(whose, sealed)).rejects.toMatchObject({ verdict: { reason: 'master-key-missing' } });
+    expect(await vaultOf(first, second).decrypt(whose, sealed)).toEqual(credentials);
+    expect(await vaultOf(second).decrypt(whose, sealed)).toEqual(credentials);
+    await expect(vault.decrypt(whose, sealed)).rejects.toMatchObject({ verdict: { reason: 'master-key-missing' } });
     // Again, and back.
     expect(await rewrapDataKeys({ store, keys: localKeyService([second]) })).toMatchObject({ rewrapped: 0 });
     expect(await rewrapDataKeys({ store, keys: localKeyService([first, second]) })).toMatchObject({ rewrapped: all });
-    expect(await vault.open(whose, sealed)).toEqual(credentials);
+    expect(await vault.decrypt(whose, sealed)).toEqual(credentials);
     // Without the one that it needs it changes nothing.
     await expect(rewrapDataKeys({ store, keys: localKeyService([second]) })).rejects.toMatchObject({
       verdict: { reason: 'master-key-missing' },
     });
-    expect(await vault.open(whose, sealed)).toEqual(credentials);
+    expect(await vault.decrypt(whose, sealed)).toEqual(credentials);
   });
 });

@@ -4,10 +4,10 @@ import { ensureDataKey, readDataKey } from '@partyline/store/provider-accounts/d
 import type { Store } from '@partyline/store/database/store';
 import type { KeyService } from '../crypto/key-service.ts';
 import { accountsNotConfigured } from '../errors.ts';
-import { deriveKey, seal, unseal } from '../crypto/aead.ts';
+import { deriveKey, encrypt, decrypt } from '../crypto/aead.ts';
 
 /** What credentials are bound to: sealed as one of these, they open as none other. */
-export interface SealedAs {
+export interface AccountBinding {
   readonly tenantId: string;
   readonly accountId: string;
   readonly voiceKind: string;
@@ -18,13 +18,13 @@ export interface SealedAs {
 /** Credentials of tenants' accounts as they are kept: sealed with the tenant's data key (AES-256-GCM). */
 export interface AccountVault {
   /** Throws `accounts-not-configured` and `master-key-missing` (server). Makes the tenant's data key when it has none. */
-  seal(as: SealedAs, credentials: AccountCredentials): Promise<Buffer>;
+  encrypt(as: AccountBinding, credentials: AccountCredentials): Promise<Buffer>;
   /** Throws the same, and when anything is not as it was sealed. */
-  open(as: SealedAs, sealed: Uint8Array): Promise<AccountCredentials>;
+  decrypt(as: AccountBinding, sealed: Uint8Array): Promise<AccountCredentials>;
 }
 
 /** A list in JSON, so that no two of these can look the same. */
-const bound = ({ tenantId, accountId, voiceKind, mediaKind, version }: SealedAs): string =>
+const bound = ({ tenantId, accountId, voiceKind, mediaKind, version }: AccountBinding): string =>
   JSON.stringify([tenantId, accountId, voiceKind, mediaKind, version]);
 
 const DATA_KEY_BYTES = 32;
@@ -37,19 +37,19 @@ export function openAccountVault({ store, keys }: { store: Store; keys: KeyServi
     throw accountsNotConfigured();
   };
   return {
-    async seal(as, credentials) {
+    async encrypt(as, credentials) {
       const service = configured();
       // Not drawn from the request's seed, which is kept under another key. What counts is the key that the row holds then: a repeated request finds that one.
       const made = await service.wrap(randomBytes(DATA_KEY_BYTES), as.tenantId);
       const dataKey = await service.unwrap(await ensureDataKey(store, as.tenantId, made), as.tenantId);
-      return seal(use(dataKey), JSON.stringify(credentials), bound(as));
+      return encrypt(use(dataKey), JSON.stringify(credentials), bound(as));
     },
-    async open(as, sealed) {
+    async decrypt(as, sealed) {
       const service = configured();
       const wrapped = await readDataKey(store, as.tenantId);
       if (wrapped === null) throw new Error(`There is no data key for ${as.tenantId}.`);
       return JSON.parse(
-        unseal(use(await service.unwrap(wrapped, as.tenantId)), sealed, bound(as)),
+        decrypt(use(await service.unwrap(wrapped, as.tenantId)), sealed, bound(as)),
       ) as AccountCredentials;
     },
   };

@@ -4,7 +4,7 @@ import type { KeyService } from '../crypto/key-service.ts';
 import type { Deps, Providers } from '../deps.ts';
 import { openAccountVault, type AccountVault } from './account-vault.ts';
 import { openProviders, type BuildProviders } from './open-providers.ts';
-import { paceProviders } from './rate-limit-providers.ts';
+import { rateLimitProviders } from './rate-limit-providers.ts';
 
 /** The provider registry's builders: only an app's main.ts may import them. */
 interface RegistryBuilders {
@@ -38,7 +38,7 @@ export function composeProviders({
 }): ComposedProviders {
   const vault = openAccountVault({ store, keys });
   const build: BuildProviders = (credentials, { tenantId, old }) =>
-    paceProviders(buildAccount(credentials, old), { store, sleep, tenantId });
-  const providers = openProviders({ store, vault, build, platform: paceProviders(platform, { store, sleep }) });
+    rateLimitProviders(buildAccount(credentials, old), { store, sleep, tenantId });
+  const providers = openProviders({ store, vault, build, platform: rateLimitProviders(platform, { store, sleep }) });
   return { providers, vault, build };
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
-import { comeAgainMs, forAsker, HANG_UP_EVERY_MS, paceProviders } from './rate-limit-providers.ts';
+import { rateLimitRetryMs, applyRequestContext, HANG_UP_INTERVAL_MS, rateLimitProviders } from './rate-limit-providers.ts';
 import { alterRows, openRoom, readLegs } from '../testing/meeting.ts';
 import { passTime, startOver } from '../testing/pass-time.ts';
 import { NUMBER, setStage, type Stage, type World } from '../testing/test-harness.ts';
@@ -28,19 +28,19 @@ function openLine() {
     createCall: async () => ({ callId: 'made' }),
   };
   const media = { ...world.media, dialSip: async () => ({ connectionId: 'made', callId: null }) };
-  const paced = paceProviders({ voice, media } as never, {
+  const paced = rateLimitProviders({ voice, media } as never, {
     store: stage.store,
     sleep: async (ms) => void waits.push(ms),
   });
   const of = (tenantId: string | null, to?: 'hang-up' | 'sweep') =>
-    forAsker(paced, { tenantId, ...(to === undefined ? {} : { to }) });
-  const deps: World = { ...world, providers: async (_accountId, asker) => forAsker(paced, asker) };
+    applyRequestContext(paced, { tenantId, ...(to === undefined ? {} : { purpose: to }) });
+  const deps: World = { ...world, providers: async (_accountId, asker) => applyRequestContext(paced, asker) };
   return { waits, hungUp, of, deps };
 }
 const many = <R>(count: number, ask: () => Promise<R>): Promise<(R | Error)[]> =>
   Promise.all(Array.from({ length: count }, () => ask().catch((error: Error) => error)));
 const refused = (answers: readonly unknown[]): number =>
-  answers.filter((answer) => comeAgainMs(answer) !== null).length;
+  answers.filter((answer) => rateLimitRetryMs(answer) !== null).length;
 const call = { to: NUMBER, from: NUMBER, answerUrl: '', eventUrl: '', ringingTimerS: 1, lengthTimerS: 1 };
 const dial = { mediaSessionId: '', number: NUMBER, headers: {}, data: '', expiresAt: new Date() };
 
@@ -94,10 +94,10 @@ describe('many legs that are to be hung up at once', () => {
     const begun = performance.now();
     const answers = await Promise.all(legs.map(({ id }) => hangUpLeg(deps, meeting.tenantId, id)));
     // What is within 0.6 s, and what comes to be while this runs.
-    expect(hungUp.length).toBeLessThanOrEqual(7 + (performance.now() - begun) / HANG_UP_EVERY_MS);
+    expect(hungUp.length).toBeLessThanOrEqual(7 + (performance.now() - begun) / HANG_UP_INTERVAL_MS);
     expect(Math.max(...waits)).toBeLessThanOrEqual(601);
     expect(
-      answers.every((answer) => typeof answer === 'object' && answer.againMs > 0 && answer.againMs <= 15_000),
+      answers.every((answer) => typeof answer === 'object' && answer.retryAfterMs > 0 && answer.retryAfterMs <= 15_000),
     ).toBe(true);
     const waiting = (await readLegs(stage, meeting)).filter((leg) => !hungUp.includes(leg.voice_call_id ?? ''));
     expect(waiting.map(({ hangup_attempts }) => hangup_attempts)).toEqual(waiting.map(() => 0));
@@ -105,7 +105,7 @@ describe('many legs that are to be hung up at once', () => {
     // Another tenant's is asked for at once meanwhile.
     waits.length = 0;
     await of('ten_other', 'hang-up').voice.hangUp('other');
-    expect(Math.max(0, ...waits)).toBeLessThanOrEqual(600 + 2 * HANG_UP_EVERY_MS);
+    expect(Math.max(0, ...waits)).toBeLessThanOrEqual(600 + 2 * HANG_UP_INTERVAL_MS);
     for (let round = 0; round < 40 && hungUp.length < 41; round++) {
       await passTime(stage, 15);
       await Promise.all(

@@ -1,9 +1,9 @@
 import type { AccountCredentials, PreviousSecrets } from '@partyline/provider-contract/account-credentials';
-import { findAccountVersion, readSealedAccount } from '@partyline/store/provider-accounts/provider-accounts';
+import { findAccountVersion, readEncryptedAccount } from '@partyline/store/provider-accounts/provider-accounts';
 import type { Store } from '@partyline/store/database/store';
 import type { AccountVault } from './account-vault.ts';
 import type { Deps, Providers } from '../deps.ts';
-import { forAsker } from './rate-limit-providers.ts';
+import { applyRequestContext } from './rate-limit-providers.ts';
 import { accountGone } from '../errors.ts';
 
 /** Makes the providers of a tenant's account. @param old secrets whose signatures are believed too */
@@ -40,10 +40,10 @@ export function openProviders({
   const ready = new Map<string, Built>();
 
   async function open(accountId: string, tenantId: string): Promise<Providers> {
-    const row = await readSealedAccount(store, tenantId, accountId);
+    const row = await readEncryptedAccount(store, tenantId, accountId);
     if (row === null) throw accountGone();
     const openAs = (version: number, sealed: Uint8Array) =>
-      vault.open({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, sealed);
+      vault.decrypt({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, sealed);
     const credentials = await openAs(row.version, row.sealed);
     const before =
       row.old_version === null || row.old_sealed === null ? null : await openAs(row.old_version, row.old_sealed);
@@ -57,7 +57,7 @@ export function openProviders({
   }
 
   return async (accountId, asker) => {
-    if (accountId === null) return forAsker(platform, asker);
+    if (accountId === null) return applyRequestContext(platform, asker);
     const now = await findAccountVersion(store, accountId);
     if (now === null) {
       ready.delete(accountId);
@@ -65,7 +65,7 @@ export function openProviders({
     }
     const of = `${now.tenant_id} ${now.version} ${now.old_version}`;
     const before = ready.get(accountId);
-    if (before?.of === of) return forAsker(await before.providers, asker);
+    if (before?.of === of) return applyRequestContext(await before.providers, asker);
     const built: Built = { of, providers: open(accountId, now.tenant_id) };
     ready.delete(accountId);
     for (const first of ready.keys()) {
@@ -74,7 +74,7 @@ export function openProviders({
     }
     ready.set(accountId, built);
     try {
-      return forAsker(await built.providers, asker);
+      return applyRequestContext(await built.providers, asker);
     } catch (error) {
       // What could not be opened is tried again: a master key may be put back, a database come back.
       if (ready.get(accountId) === built) ready.delete(accountId);

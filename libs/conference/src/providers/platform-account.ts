@@ -1,11 +1,11 @@
 import type { Deps, Providers } from '../deps.ts';
-import { forAsker } from './rate-limit-providers.ts';
+import { applyRequestContext } from './rate-limit-providers.ts';
 import { accountGone } from '../errors.ts';
 
 /** For a process that knows the platform's account and no other. */
-export const onlyPlatform =
+export const platformProvidersOnly =
   (platform: Providers): Deps['providers'] =>
   async (accountId, asker) => {
     if (accountId !== null) throw accountGone();
-    return forAsker(platform, asker);
+    return applyRequestContext(platform, asker);
   };

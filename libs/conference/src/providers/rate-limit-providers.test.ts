@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openStore, type Store } from '@partyline/store/database/store';
-import { takePlace } from '@partyline/store/providers/rate-limit';
+import { reserveSlot } from '@partyline/store/providers/rate-limit';
 import { systemSleep } from '@partyline/runtime/system';
 import type { RestLogEntry } from '@partyline/vonage-emulator/control-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -65,9 +65,9 @@ async function inTurn<R>(ask: () => Promise<R>): Promise<R> {
     try {
       return await ask();
     } catch (error) {
-      const againMs = rateLimitRetryMs(error);
-      if (againMs === null) throw error;
-      await systemSleep(againMs);
+      const retryAfterMs = rateLimitRetryMs(error);
+      if (retryAfterMs === null) throw error;
+      await systemSleep(retryAfterMs);
     }
   }
 }
@@ -147,7 +147,7 @@ function impatient(): { waits: number[]; providers: ReturnType<typeof pacer> } {
 describe('a hang-up', () => {
   it('does not wait behind polls, lists or dials, however many', async () => {
     const [callId = ''] = await made(1);
-    for (const lane of ['ask', 'dial']) await takePlace(stage.store, ACCOUNT, lane, { everyMs: 60_000, withinMs: 1 });
+    for (const lane of ['ask', 'dial']) await reserveSlot(stage.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
     const { waits, providers } = impatient();
     for (const full of [
       () => providers.voice.getCall(callId),
@@ -168,7 +168,7 @@ describe('a hang-up', () => {
     await expect
       .poll(async () => {
         const [callId = ''] = await made(1);
-        await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 3_500, withinMs: 1 });
+        await reserveSlot(stage.store, ACCOUNT, 'hang-up', { intervalMs: 3_500, maxWaitMs: 1 });
         const line = impatient();
         await line.providers.voice.hangUp(callId);
         waits = line.waits;
@@ -192,7 +192,7 @@ describe('the list of live calls', () => {
     await rateLimitProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
     expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
     expect(places).toBe(3);
-    await takePlace(stage.store, ACCOUNT, 'ask', { everyMs: 7_000, withinMs: 5_000 });
+    await reserveSlot(stage.store, ACCOUNT, 'ask', { intervalMs: 7_000, maxWaitMs: 5_000 });
     const { providers } = impatient();
     await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
     expect(await providers.voice.listLiveCalls()).toHaveLength(1);
@@ -207,7 +207,7 @@ describe('when the line is too long', () => {
     { lane: 'ask', ask: (voice: World['voice']) => voice.listLiveCalls() },
     { lane: 'dial', ask: (voice: World['voice']) => voice.createCall(call('+447946399999')) },
   ])('nothing is sent, and the answer is busy, paced, and when to come again ($lane)', async ({ lane, ask }) => {
-    await takePlace(stage.store, ACCOUNT, lane, { everyMs: 60_000, withinMs: 1 });
+    await reserveSlot(stage.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
     const before = (await stage.emulator.client.restLog()).length;
     const { providers, waits } = impatient();
     await expect(ask(providers.voice)).rejects.toMatchObject({
@@ -224,7 +224,7 @@ describe('when the line is too long', () => {
   });
 
   it('a bridge is not dialled either; another account’s line is its own', async () => {
-    await takePlace(stage.store, ACCOUNT, 'dial', { everyMs: 60_000, withinMs: 1 });
+    await reserveSlot(stage.store, ACCOUNT, 'dial', { intervalMs: 60_000, maxWaitMs: 1 });
     const meeting = await openRoom(world);
     const dial = {
       mediaSessionId: meeting.mediaSessionId,
@@ -247,7 +247,7 @@ describe('when the line is too long', () => {
       rateLimitProviders(countedBy(ACCOUNT), { store: stage.store, sleep: async () => undefined, tenantId }).voice.getCall(
         'call',
       );
-    await takePlace(stage.store, `ten_a ${ACCOUNT}`, 'ask', { everyMs: 60_000, withinMs: 1 });
+    await reserveSlot(stage.store, `ten_a ${ACCOUNT}`, 'ask', { intervalMs: 60_000, maxWaitMs: 1 });
     await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
     for (const other of [null, 'ten_b']) expect(await lineOf(other)).toBeNull();
   });
@@ -256,10 +256,10 @@ describe('when the line is too long', () => {
     const meeting = await openRoom(world);
     await callIn(stage, world, meeting);
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await takePlace(stage.store, ACCOUNT, 'hang-up', { everyMs: 60_000, withinMs: 1 });
+    await reserveSlot(stage.store, ACCOUNT, 'hang-up', { intervalMs: 60_000, maxWaitMs: 1 });
     const paced = withProviders(world, pacer(stage.store));
     const [leg] = await readLegs(stage, meeting);
-    expect(await hangUpLeg(paced, world.tenantId, leg?.id ?? '')).toEqual({ againMs: 15_000 });
+    expect(await hangUpLeg(paced, world.tenantId, leg?.id ?? '')).toEqual({ retryAfterMs: 15_000 });
     expect(await stage.emulator.client.restLog({ route: 'hangup' })).toEqual([]);
     await passTime(stage, 61);
     await hangUpLeg(paced, world.tenantId, leg?.id ?? '');

@@ -4,7 +4,7 @@ import type { WebhookUrls } from '../deps.ts';
 const areaOf = (accountId: string | null): string => (accountId === null ? '/v1' : `/v1/accounts/${accountId}`);
 
 /** Our webhooks' addresses, as given to an account's carrier; voice-webhooks serves the same paths. `base` has no trailing slash. */
-export const webhookUrls =
+export const createWebhookUrls =
   (base: string) =>
   (accountId: string | null): WebhookUrls => {
     const voice = `${base}${areaOf(accountId)}/voice`;
@@ -16,7 +16,7 @@ export const webhookUrls =
   };
 
 /** What is set at the vendor of a tenant's own account. `base` has no trailing slash. */
-export const accountAddresses =
+export const accountWebhookUrls =
   (base: string) =>
   (accountId: string): { answer: string; events: string; videoEvents: string } => {
     const area = base + areaOf(accountId);

@@ -1,7 +1,7 @@
 import { createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
 import { vendorAccount } from '@partyline/dev/stack/service-environment';
 import { createAccount } from '../provider-accounts/create-account.ts';
-import { accountAddresses } from '../providers/webhook-urls.ts';
+import { accountWebhookUrls } from '../providers/webhook-urls.ts';
 import type { Stage, World } from './test-harness.ts';
 
 /** An account of a tenant's own, at the vendor and with us, and a number that leads to it. */
@@ -38,7 +38,7 @@ export async function bringAccount(stage: Stage, world: World): Promise<OwnAccou
         ? { kind: 'opentok', apiKey: projectKey, apiSecret: projectSecret }
         : { kind: 'unified' },
   });
-  const { answer, events, videoEvents } = accountAddresses(`${stage.hooksUrl}/${world.kind}`)(accountId);
+  const { answer, events, videoEvents } = accountWebhookUrls(`${stage.hooksUrl}/${world.kind}`)(accountId);
   await stage.emulator.client.setCallbacks(there, { answerUrl: answer, eventUrl: events, videoUrl: videoEvents });
   await stage.store.prisma.dial_in_number.create({
     data: { e164: number, guarded: false, dedicated_to: world.tenantId, account_id: accountId },

@@ -1,9 +1,9 @@
 import type { Callback } from '@partyline/provider-contract/callback';
-import type { UsedToken } from '@partyline/store/callers/webhook-tokens';
+import type { WebhookToken } from '@partyline/store/callers/webhook-tokens';
 import { submitPin } from '../callers/submit-pin.ts';
-import { answerCall, answerRung } from '../callers/answer-call.ts';
+import { answerCall, answerDialledLeg } from '../callers/answer-call.ts';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
-import { applySessionEvent } from '../legs/apply-media-event.ts';
+import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import type { World } from './test-harness.ts';
 
 /** What voice-webhooks does with a request: verify, parse, the use-case, its answer. Throws what is not taken. */
@@ -11,7 +11,7 @@ export async function routeWebhook(world: World | undefined, path: string, callb
   if (world === undefined) throw new Error(`no webhook at ${path}`);
   const own = /^v1\/accounts\/([^/]+)\//.exec(path)?.[1] ?? null;
   const { voice, media } = own === null ? world : await world.providers(own);
-  const token = (provider: Pick<typeof voice, 'verifyCallback'>): UsedToken => {
+  const token = (provider: Pick<typeof voice, 'verifyCallback'>): WebhookToken => {
     const verified = provider.verifyCallback(callback, world.clock.now());
     if (!verified.ok) throw new Error(`refused: ${verified.refused}`);
     return { ...verified, accountId: own };
@@ -24,7 +24,7 @@ export async function routeWebhook(world: World | undefined, path: string, callb
       return voice.renderPlan(
         legId === undefined
           ? await answerCall(world, token(voice), call)
-          : await answerRung(world, token(voice), legId, call),
+          : await answerDialledLeg(world, token(voice), legId, call),
       );
     }
     case 'voice/digits':
@@ -34,7 +34,7 @@ export async function routeWebhook(world: World | undefined, path: string, callb
     case 'voice/events':
       return applyLegEvent(world, { via: 'callback', token: token(voice) }, voice.parseEvent(body), legId);
     case 'video/events':
-      return applySessionEvent(world, { via: 'callback', token: token(media) }, media.parseCallback(body));
+      return applyMediaEvent(world, { via: 'callback', token: token(media) }, media.parseCallback(body));
     default:
       throw new Error(`no webhook at ${path}`);
   }

@@ -15,13 +15,14 @@ import { createTestDatabase } from '@partyline/testing/postgres';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { openAccountVault, type AccountVault } from '../providers/account-vault.ts';
-import { answerQuestions, type AskProvider } from '../provider-rpc/handlers.ts';
-import { tellEvent } from '../endpoints/deliver-events.ts';
+import { createRpcHandlers } from '../provider-rpc/handlers.ts';
+import type { ProviderRpc } from '../providers/rpc-messages.ts';
+import { toPublicEvent } from '../endpoints/deliver-events.ts';
 import type { Deps, Providers } from '../deps.ts';
 import { localKeyService } from '../crypto/key-service.ts';
 import { openPinVault, type PinVault } from '../pins/pin-vault.ts';
 import { openProviders, type BuildProviders } from '../providers/open-providers.ts';
-import { webhookUrls } from '../providers/webhook-urls.ts';
+import { createWebhookUrls } from '../providers/webhook-urls.ts';
 import { routeWebhook } from './route-webhook.ts';
 
 export const NUMBER = '+442079460000';
@@ -43,7 +44,7 @@ export interface World extends Deps, Providers {
   readonly kind: MediaKind;
   readonly pins: PinVault;
   readonly random: typeof systemRandomInt;
-  readonly provider: AskProvider;
+  readonly provider: ProviderRpc;
   /** Keeps the credentials of tenants' own accounts. */
   readonly accounts: AccountVault;
   readonly tenantId: string;
@@ -133,7 +134,7 @@ export async function setStage(): Promise<Stage> {
       clock: systemClock,
       ids: systemIds,
       secret: systemSecret,
-      webhooks: webhookUrls(`${hooksUrl}/${kind}`),
+      webhooks: createWebhookUrls(`${hooksUrl}/${kind}`),
       report: {
         count: (name, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')),
         observe: (name, seconds, labels = {}) =>
@@ -148,7 +149,7 @@ export async function setStage(): Promise<Stage> {
       accounts,
       pins: openPinVault(PIN_KEY),
       random: systemRandomInt,
-      provider: answerQuestions({ ...deps, accounts: { vault: accounts, build } }),
+      provider: createRpcHandlers({ ...deps, accounts: { vault: accounts, build } }),
       tenantId: TENANT,
     };
   };
@@ -195,7 +196,7 @@ export async function setStage(): Promise<Stage> {
 /** Whatever a test had told is what the contract lists, with no field more and none less. */
 async function keepsEventsContract(store: Store): Promise<void> {
   for (const row of await store.prisma.outbox.findMany()) {
-    const event = tellEvent({ ...row, id: String(row.id), data: row.data as Record<string, unknown> });
+    const event = toPublicEvent({ ...row, id: String(row.id), data: row.data as Record<string, unknown> });
     assert.ok(Object.hasOwn(EVENT_SCHEMAS, event.type), `libs/contracts/src/events/events.ts lists no ${event.type}`);
     assert.deepEqual(EVENT_SCHEMAS[event.type as EventType].parse(event), event);
   }

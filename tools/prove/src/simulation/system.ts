@@ -1,13 +1,14 @@
 import { submitPin } from '@partyline/conference/callers/submit-pin';
-import { answerCall, answerRung } from '@partyline/conference/callers/answer-call';
+import { answerCall, answerDialledLeg } from '@partyline/conference/callers/answer-call';
 import { applyLegEvent } from '@partyline/conference/legs/apply-leg-event';
-import { applySessionEvent } from '@partyline/conference/legs/apply-media-event';
-import { answerQuestions, type AskProvider } from '@partyline/conference/provider-rpc/handlers';
+import { applyMediaEvent } from '@partyline/conference/legs/apply-media-event';
+import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
+import type { ProviderRpc } from '@partyline/conference/providers/rpc-messages';
 import type { Deps } from '@partyline/conference/deps';
-import { paceProviders } from '@partyline/conference/providers/rate-limit-providers';
-import { onlyPlatform } from '@partyline/conference/providers/platform-account';
+import { rateLimitProviders } from '@partyline/conference/providers/rate-limit-providers';
+import { platformProvidersOnly } from '@partyline/conference/providers/platform-account';
 import type { PinVault } from '@partyline/conference/pins/pin-vault';
-import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
+import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { handlers } from './handlers.ts';
@@ -57,14 +58,14 @@ interface SystemOptions {
 export type ApiDeps = Deps & {
   readonly pins: PinVault;
   readonly random: (below: number) => number;
-  readonly provider: AskProvider;
+  readonly provider: ProviderRpc;
 };
 
 /** PINs as they are; nobody here looks at the database's backups. */
 const pins: PinVault = {
   lookup: (pin) => Buffer.from(pin),
-  seal: (pin) => Buffer.from(pin),
-  open: (sealed) => Buffer.from(sealed).toString(),
+  encrypt: (pin) => Buffer.from(pin),
+  decrypt: (sealed) => Buffer.from(sealed).toString(),
 };
 /** The answering side of a question over Redis must answer within this. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -234,13 +235,13 @@ export class System {
     const ids = openIds(options.seed, `ids ${name} ${(this.#made += 1)}`);
     const random = openRandom(options.seed, `random ${name} ${this.#made}`);
     const plain: Deps = {
-      providers: onlyPlatform(paceProviders(raw, { store, sleep: (ms) => life.sleep(ms) })),
+      providers: platformProvidersOnly(rateLimitProviders(raw, { store, sleep: (ms) => life.sleep(ms) })),
       store,
       jobs: queue.jobsFor(life),
       clock,
       ids,
       secret: () => this.#secrets.next('secret'),
-      webhooks: webhookUrls('https://hooks'),
+      webhooks: createWebhookUrls('https://hooks'),
       report: {
         count: (what, labels) => {
           const key = labels === undefined ? what : `${what} ${Object.values(labels).join(' ')}`;
@@ -255,8 +256,8 @@ export class System {
   }
 
   /** Questions over Redis, to one of the orchestrators. */
-  #askProvider(from: Life): AskProvider {
-    const ask = <T>(question: (provider: AskProvider) => Promise<T>): Promise<T> =>
+  #askProvider(from: Life): ProviderRpc {
+    const ask = <T>(question: (provider: ProviderRpc) => Promise<T>): Promise<T> =>
       new Promise((resolve, reject) => {
         const target = this.#running('orchestrator');
         const { scheduler } = this;
@@ -269,7 +270,7 @@ export class System {
         scheduler.after(1, () =>
           target.deliver(
             () =>
-              void question(answerQuestions(this.depsOf(target))).then(
+              void question(createRpcHandlers(this.depsOf(target))).then(
                 (value) => settle(() => resolve(value)),
                 (error: Error) => settle(() => reject(error)),
               ),
@@ -367,7 +368,7 @@ export class System {
       case 'answer':
         return answerCall(deps, token, hook.call);
       case 'answer-rung':
-        return answerRung(deps, token, hook.legId, hook.call);
+        return answerDialledLeg(deps, token, hook.legId, hook.call);
       case 'digits':
         return submitPin(deps, token, { legId: hook.legId, tryNo: hook.tryNo }, hook.input);
       case 'voice-event':
@@ -375,7 +376,7 @@ export class System {
           ? 'ignored'
           : null;
       case 'video-event':
-        return (await applySessionEvent(deps, { via: 'callback', token }, hook.event)) === 'ignored' ? 'ignored' : null;
+        return (await applyMediaEvent(deps, { via: 'callback', token }, hook.event)) === 'ignored' ? 'ignored' : null;
       default:
         return hook satisfies never;
     }
