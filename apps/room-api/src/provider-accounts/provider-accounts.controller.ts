@@ -1,10 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post } from '@nestjs/common';
-import {
-  createAccount,
-  deleteAccount,
-  rotateAccount,
-  verifyAccount,
-} from '@partyline/conference/provider-accounts/create-account';
+import { createAccount } from '@partyline/conference/provider-accounts/create-account';
+import { deleteAccount } from '@partyline/conference/provider-accounts/delete-account';
+import { rotateAccount } from '@partyline/conference/provider-accounts/rotate-account';
+import { verifyAccount } from '@partyline/conference/provider-accounts/verify-account';
 import { noSuchAccount } from '@partyline/conference/errors';
 import {
   ChangeProviderAccount,
@@ -15,7 +13,7 @@ import {
   type ProviderAccounts,
 } from '@partyline/contracts/provider-accounts/provider-account';
 import {
-  labelAccount,
+  setAccountLabel,
   listAccounts,
   readAccount,
   type AccountRow,
@@ -63,7 +61,7 @@ export class ProviderAccountsController {
     @Body(body(ChangeProviderAccount)) { label }: ChangeProviderAccount,
     @Change() note: NoteChange,
   ): Promise<ProviderAccount> {
-    const row = await labelAccount(this.deps.store, tenantId, id, label);
+    const row = await setAccountLabel(this.deps.store, tenantId, id, label);
     note({ after: { label } });
     return this.#show(row);
   }

@@ -1,5 +1,5 @@
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
-import { answerQuestions } from '@partyline/conference/provider-rpc/handlers';
+import { createRpcHandlers } from '@partyline/conference/provider-rpc/handlers';
 import { localKeyService } from '@partyline/conference/crypto/key-service';
 import { createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
 import { accountBody } from '@partyline/dev/stack/own-account';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   stage = await startStage(
     (store) => {
       const vault = openAccountVault({ store, keys: localKeyService(MASTER_KEYS) });
-      const orchestrator = answerQuestions({
+      const orchestrator = createRpcHandlers({
         store,
         jobs,
         clock: systemClock,

@@ -4,8 +4,13 @@ import { createVendor, type VendorCredentials } from '@partyline/dev/stack/crede
 import { vendorAccount } from '@partyline/dev/stack/service-environment';
 import { dropOldCredentials } from '@partyline/store/provider-accounts/provider-accounts';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { changeNumber, createNumber, removeNumber } from '../numbers/change-number.ts';
-import { createAccount, deleteAccount, MAX_PROVIDER_ACCOUNTS, rotateAccount, verifyAccount } from './create-account.ts';
+import { createNumber } from '../numbers/create-number.ts';
+import { deleteNumber } from '../numbers/delete-number.ts';
+import { updateNumber } from '../numbers/update-number.ts';
+import { createAccount, MAX_PROVIDER_ACCOUNTS } from './create-account.ts';
+import { deleteAccount } from './delete-account.ts';
+import { rotateAccount } from './rotate-account.ts';
+import { verifyAccount } from './verify-account.ts';
 import { deleteTenant } from '../tenants/delete-tenant.ts';
 import { dialOut, requestDialOut } from '../legs/dial-out.ts';
 import { endRoom } from '../rooms/end-room.ts';
@@ -308,12 +313,12 @@ describe('an account', () => {
     const meeting = await openRoom(world, { numberWanted: { number } });
     const { id: caller } = await stage.emulator.client.dial({ from: '+447700900001', to: number });
     await stage.emulator.client.awaitPrompt(caller);
-    await expect(changeNumber(world, number, { account_id: null })).rejects.toMatchObject({
+    await expect(updateNumber(world, number, { account_id: null })).rejects.toMatchObject({
       verdict: { reason: 'number-has-rooms' },
     });
     await endRoom(world, meeting.tenantId, meeting.roomId);
     await hangUpUntilDone(stage, world, meeting);
-    await changeNumber(world, number, { account_id: null });
+    await updateNumber(world, number, { account_id: null });
     await expect(used()).rejects.toMatchObject({ verdict: { reason: 'provider-account-in-use' } });
     await suspendTenant(world, world.tenantId);
     await expect(deleteTenant(world, world.tenantId)).rejects.toMatchObject({
@@ -329,7 +334,7 @@ describe('an account', () => {
     });
     await expect(used()).rejects.toMatchObject({ verdict: { reason: 'provider-account-not-found' } });
     await expect(world.providers(id)).rejects.toMatchObject({ verdict: { reason: 'provider-account-gone' } });
-    await expect(changeNumber(world, number, { account_id: id })).rejects.toMatchObject({
+    await expect(updateNumber(world, number, { account_id: id })).rejects.toMatchObject({
       verdict: { reason: 'provider-account-not-found' },
     });
   });
@@ -345,7 +350,7 @@ describe('an account', () => {
     });
     await reconcileUntilQuiet(stage, world);
     expect((await stage.emulator.client.ledger({ accountKey: vendor.accountKey })).up).toBe(0);
-    await removeNumber(world, number);
+    await deleteNumber(world, number);
     await deleteTenant(world, world.tenantId);
     expect([
       await stage.store.prisma.provider_account.count(),
@@ -372,7 +377,7 @@ describe('an account', () => {
       createNumber(world, { ...another, dedicated_to: null, account_id: id, guarded: true, max_unadmitted: 10 }),
     ).rejects.toMatchObject({ verdict: { reason: 'number-not-dedicated' } });
     // Who gets the number does not get the account.
-    expect(await changeNumber(world, number, { dedicated_to: 'ten_other' })).toMatchObject({
+    expect(await updateNumber(world, number, { dedicated_to: 'ten_other' })).toMatchObject({
       after: { dedicated_to: 'ten_other', account_id: null },
     });
   });

@@ -62,7 +62,7 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
 
   it('lives there with all its legs, is hung up there, and the platform’s account is asked for nothing', async () => {
     const before = (await stage.emulator.client.restLog()).length;
-    const meeting = await meet(stage, world, { on: { number: own.number } });
+    const meeting = await meet(stage, world, { numberWanted: { number: own.number } });
     const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
     expect(await dialOut(world, meeting.tenantId, legId)).toBe('dialled');
     await untilLegs(stage, meeting, 'outbound', ['joined']);
@@ -85,7 +85,7 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
   });
 
   it('has the video session that a caller began opened there', async () => {
-    const meeting = await openRoom(world, { on: { number: own.number }, bridge: 'always' });
+    const meeting = await openRoom(world, { numberWanted: { number: own.number }, bridge: 'always' });
     await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
     await callIn(stage, world, meeting);
     const { token } = await world.provider.issueToken({
@@ -103,7 +103,7 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
   });
 
   it('whose credentials cannot be read has its hang-ups asked again: nothing crashes, the lease is given back, and the others’ are done', async () => {
-    const theirs = await meet(stage, world, { on: { number: own.number } });
+    const theirs = await meet(stage, world, { numberWanted: { number: own.number } });
     const shared = await meet(stage, world);
     for (const meeting of [theirs, shared])
       await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
@@ -122,7 +122,7 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
       legs.map(() => ['rejected', 'provider-account-unreadable']),
     );
     expect(stage.counted.filter((each) => each.endsWith('provider-account-unreadable'))).toHaveLength(legs.length);
-    expect(await hangUpLeg(world, theirs.tenantId, legs.at(0)!.id)).toEqual({ againMs: expect.any(Number) });
+    expect(await hangUpLeg(world, theirs.tenantId, legs.at(0)!.id)).toEqual({ retryAfterMs: expect.any(Number) });
     await hangUpUntilDone(stage, world, theirs);
     expect(await upAtVendor(stage, theirs)).toEqual([]);
   });
@@ -195,7 +195,7 @@ describe('the inventory of several accounts', () => {
   );
 
   it('takes nothing for gone that is at another account', async () => {
-    const [theirs, shared] = [await meet(stage, world, { on: { number: own.number } }), await meet(stage, world)];
+    const [theirs, shared] = [await meet(stage, world, { numberWanted: { number: own.number } }), await meet(stage, world)];
     for (let round = 0; round < 3; round++)
       expect(await sweep(world)).toMatchObject({ adopted: 0, orphans: 0, missing: 0, connections: 0 });
     expect(await hangUpsAsked(stage)).toEqual({});
@@ -205,7 +205,7 @@ describe('the inventory of several accounts', () => {
 
   it('asks each account for its own records of what calls cost, though another’s cannot be had', async () => {
     await stage.emulator.client.setFaults({ webhooks: [{ kind: 'event', event: 'completed', fault: 'drop' }] });
-    const [theirs, shared] = [await openRoom(world, { on: { number: own.number } }), await openRoom(world)];
+    const [theirs, shared] = [await openRoom(world, { numberWanted: { number: own.number } }), await openRoom(world)];
     for (const meeting of [theirs, shared]) {
       await callIn(stage, world, meeting);
       await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');

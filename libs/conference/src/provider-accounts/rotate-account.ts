@@ -1,0 +1,103 @@
+import { VerdictError } from '@partyline/domain/verdict';
+import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
+import {
+  readEncryptedAccount,
+  replaceCredentials,
+  type AccountRow,
+} from '@partyline/store/provider-accounts/provider-accounts';
+import type { AccountBinding } from '../providers/account-vault.ts';
+import { noSuchAccount } from '../errors.ts';
+import { assertPrivateKey, type AccountDeps } from './create-account.ts';
+
+/** The credentials to replace. An absent field keeps its value. */
+interface NewCredentials {
+  readonly voice?: { readonly [K in keyof AccountCredentials['voice']]?: string | undefined } | undefined;
+  readonly video?:
+    | {
+        readonly kind?: string | undefined;
+        readonly apiKey?: string | undefined;
+        readonly apiSecret?: string | undefined;
+      }
+    | undefined;
+  readonly callbackSecret?: string | undefined;
+}
+
+/**
+ * Replaces an account's credentials after the provider has accepted the new ones. Requests use them
+ * at once; webhooks signed with the old secrets stay valid for `overlapS` seconds.
+ * Throws 404, `provider-account-differs` (422) for credentials of another account,
+ * `provider-account-changed` (409), and the errors of `createAccount`.
+ */
+export async function rotateAccount(
+  deps: AccountDeps,
+  tenantId: string,
+  accountId: string,
+  changes: NewCredentials,
+  overlapS: number,
+): Promise<AccountRow> {
+  const { before, binding } = await readCredentials(deps, tenantId, accountId);
+  const after = mergeCredentials(before, changes);
+  assertPrivateKey(after.voice.privateKey);
+  const next: AccountBinding = { ...binding, version: binding.version + 1 };
+  const sealed = await deps.accounts.encrypt(next, after);
+  await deps.provider.verifyAccount({ ...next, sealed: sealed.toString('base64'), isNew: false });
+  const row = await replaceCredentials(deps.store, tenantId, accountId, { version: binding.version, sealed, overlapS });
+  if (row === null)
+    throw new VerdictError(
+      'client',
+      'provider-account-changed',
+      'Another request has rotated or deleted this account in the meantime.',
+      { fix: 'Read the account again, and repeat the rotation if it is still needed.' },
+    );
+  return row;
+}
+
+async function readCredentials(
+  deps: AccountDeps,
+  tenantId: string,
+  accountId: string,
+): Promise<{ before: AccountCredentials; binding: AccountBinding }> {
+  const row = await readEncryptedAccount(deps.store, tenantId, accountId);
+  if (row === null) throw noSuchAccount();
+  const binding: AccountBinding = {
+    tenantId,
+    accountId,
+    voiceKind: row.voice_kind,
+    mediaKind: row.media_kind,
+    version: row.version,
+  };
+  return { before: await deps.accounts.decrypt(binding, row.sealed), binding };
+}
+
+/**
+ * Live calls and sessions belong to the application, project and account that the old credentials
+ * name, so a rotation may not change these identifiers.
+ */
+function mergeCredentials(
+  before: AccountCredentials,
+  { voice = {}, video = {}, callbackSecret }: NewCredentials,
+): AccountCredentials {
+  const assertSame = (field: string, previous: string | undefined, given: string | undefined): void => {
+    if (given !== undefined && given.toLowerCase() !== previous?.toLowerCase())
+      throw new VerdictError('client', 'provider-account-differs', 'These are the credentials of another account.', {
+        field,
+        fix: 'Leave out the fields that identify the account. For another account, use POST /v1/provider-accounts.',
+      });
+  };
+  for (const name of ['kind', 'apiKey', 'applicationId'] as const)
+    assertSame(`/voice/${name}`, before.voice[name], voice[name]);
+  assertSame('/video/kind', before.video.kind, video.kind);
+  const project = before.video.kind === 'opentok' ? before.video : undefined;
+  assertSame('/video/apiKey', project?.apiKey, video.apiKey);
+  if (project === undefined) assertSame('/video/apiSecret', undefined, video.apiSecret);
+  return {
+    voice: {
+      ...before.voice,
+      apiSecret: voice.apiSecret ?? before.voice.apiSecret,
+      privateKey: voice.privateKey ?? before.voice.privateKey,
+      signatureSecret: voice.signatureSecret ?? before.voice.signatureSecret,
+    },
+    video: project === undefined ? before.video : { ...project, apiSecret: video.apiSecret ?? project.apiSecret },
+    callbackSecret: callbackSecret ?? before.callbackSecret,
+  };
+}
