@@ -1,5 +1,7 @@
 import { Body, Controller, Delete, Get, Inject, Param, Patch, Post, Query, type PipeTransform } from '@nestjs/common';
-import { changeNumber, createNumber, removeNumber } from '@partyline/conference/numbers/change-number';
+import { createNumber } from '@partyline/conference/numbers/create-number';
+import { deleteNumber } from '@partyline/conference/numbers/delete-number';
+import { updateNumber } from '@partyline/conference/numbers/update-number';
 import { noSuchNumber } from '@partyline/conference/errors';
 import {
   CreateNumber,
@@ -10,7 +12,7 @@ import {
   type OperatorNumber,
 } from '@partyline/contracts/numbers/number';
 import { maskNumber, toE164 } from '@partyline/domain/phone';
-import { listAllNumbers, type GuardedNumberRow, type NewNumber } from '@partyline/store/numbers/numbers';
+import { listAllNumbers, type OperatorNumberRow, type NewNumber } from '@partyline/store/numbers/numbers';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
 import { pageOf } from '../input/page.ts';
@@ -45,12 +47,12 @@ const settings = ({
 });
 
 /** As the audit log has a number, which is masked there. */
-const noted = (row: GuardedNumberRow): object => {
+const noted = (row: OperatorNumberRow): object => {
   const { number, slowUntil: _slowUntil, kind: _kind, ...said } = showOperatorNumber(row);
   return { number: maskNumber(number), ...said };
 };
 /** Whose it is, or was. */
-const tenantsOf = (...rows: readonly GuardedNumberRow[]): string[] => rows.flatMap((row) => row.dedicated_to ?? []);
+const tenantsOf = (...rows: readonly OperatorNumberRow[]): string[] => rows.flatMap((row) => row.dedicated_to ?? []);
 
 /** For who runs the platform; the key guard lets nobody else in. */
 @Controller('v1/operator/numbers')
@@ -90,14 +92,14 @@ export class OperatorNumbersController {
     @Body(body(UpdateNumber)) wanted: UpdateNumber,
     @Change() note: NoteChange,
   ): Promise<OperatorNumber> {
-    const { before, after } = await changeNumber(this.deps, number, settings(wanted));
+    const { before, after } = await updateNumber(this.deps, number, settings(wanted));
     note({ before: noted(before), after: noted(after), tenants: tenantsOf(before, after) });
     return showOperatorNumber(after);
   }
 
   @Delete(':number')
   async remove(@Param('number', inPath) number: string, @Change() note: NoteChange): Promise<DeletedNumber> {
-    const before = await removeNumber(this.deps, number);
+    const before = await deleteNumber(this.deps, number);
     note({ before: noted(before), tenants: tenantsOf(before) });
     return { number };
   }

@@ -1,11 +1,12 @@
 import { seededRandomInt, SeededIds } from '@partyline/testing/seeded';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import type { VerdictError } from '@partyline/domain/verdict';
-import { holdNumber } from '@partyline/store/numbers/numbers';
+import { lockNumberForRoom } from '@partyline/store/numbers/numbers';
 import { insertRoom } from '@partyline/store/rooms/rooms';
 import { openStore, type Store } from '@partyline/store/database/store';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { changeNumber, removeNumber } from './change-number.ts';
+import { deleteNumber } from './delete-number.ts';
+import { updateNumber } from './update-number.ts';
 import { createRoom } from '../rooms/create-room.ts';
 import { openPinVault } from '../pins/pin-vault.ts';
 
@@ -57,7 +58,7 @@ const create = (number: string, meanwhile: () => Promise<unknown> = async () => 
     {
       name: 'Room',
       hostName: 'Host',
-      on: { number },
+      numberWanted: { number },
       bridge: 'auto',
       max_participants: 10,
       max_duration_s: 3_600,
@@ -74,11 +75,11 @@ const roomsOn = (number: string): Promise<number> => store.prisma.room.count({ w
 
 it('a number that becomes another tenant’s, or goes, while a room’s video session is opened gets no room', async () => {
   const [given, gone] = [await newNumber(), await newNumber()];
-  await expect(create(given, () => changeNumber(operator(), given, { dedicated_to: 'ten_b' }))).rejects.toMatchObject({
+  await expect(create(given, () => updateNumber(operator(), given, { dedicated_to: 'ten_b' }))).rejects.toMatchObject({
     verdict: { reason: 'temporarily-unavailable' },
     retryAfterMs: 1_000,
   });
-  await expect(create(gone, () => removeNumber(operator(), gone))).rejects.toMatchObject({
+  await expect(create(gone, () => deleteNumber(operator(), gone))).rejects.toMatchObject({
     verdict: { reason: 'temporarily-unavailable' },
   });
   expect([await roomsOn(given), await roomsOn(gone)]).toEqual([0, 0]);
@@ -86,9 +87,9 @@ it('a number that becomes another tenant’s, or goes, while a room’s video se
 
 it('a room without PINs is not made on a number that is shared by then', async () => {
   const number = await newNumber();
-  await changeNumber(operator(), number, { dedicated_to: 'ten_a' });
+  await updateNumber(operator(), number, { dedicated_to: 'ten_a' });
   await expect(
-    create(number, () => changeNumber(operator(), number, { dedicated_to: null }), { pinless: true }),
+    create(number, () => updateNumber(operator(), number, { dedicated_to: null }), { pinless: true }),
   ).rejects.toMatchObject({ verdict: { reason: 'number-not-dedicated' } });
 });
 
@@ -96,7 +97,7 @@ it('a number on which a room is being made waits for it, and then does not chang
   const number = await newNumber();
   const making = await store.pool.connect();
   await making.query('BEGIN');
-  await holdNumber(making, 'ten_a', number);
+  await lockNumberForRoom(making, 'ten_a', number);
   await insertRoom(making, 'ten_a', {
     room: {
       id: 'room_making',
@@ -114,7 +115,7 @@ it('a number on which a room is being made waits for it, and then does not chang
     session: null,
     participant: { id: 'part_making', name: 'Host' },
   });
-  const changed = changeNumber(operator(), number, { dedicated_to: 'ten_b' }).then(
+  const changed = updateNumber(operator(), number, { dedicated_to: 'ten_b' }).then(
     () => 'changed',
     (error: VerdictError) => error.verdict.reason,
   );

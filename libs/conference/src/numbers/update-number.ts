@@ -1,0 +1,34 @@
+import { lockNumber, saveNumber, type OperatorNumberRow, type NewNumber } from '@partyline/store/numbers/numbers';
+import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
+import { readTenant } from '@partyline/store/tenants/tenants';
+import type { Deps } from '../deps.ts';
+import { noSuchNumber, noSuchTenant } from '../errors.ts';
+import { lockNumberAccount } from './create-number.ts';
+import { endRoomsOfSuspendedTenant, numberHasRooms } from './end-suspended-rooms.ts';
+
+/**
+ * Changes a dial-in number. A number with active rooms keeps its tenant and its provider account;
+ * a number that changes its tenant loses its account unless another is given. Rooms of a suspended
+ * tenant are ended. Throws 404 and 409.
+ */
+export async function updateNumber(
+  deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
+  e164: string,
+  changes: Partial<Omit<NewNumber, 'e164'>>,
+): Promise<{ before: OperatorNumberRow; after: OperatorNumberRow }> {
+  const { store } = deps;
+  if (typeof changes.dedicated_to === 'string' && (await readTenant(store, changes.dedicated_to)) === null)
+    throw noSuchTenant();
+  if (changes.dedicated_to !== undefined) await endRoomsOfSuspendedTenant(deps, e164, changes.dedicated_to);
+  return inTransaction(store, EVERY_TENANT, async (tx) => {
+    const locked = await lockNumber(tx, e164);
+    if (locked === null) throw noSuchNumber();
+    const { rooms, ...before } = locked;
+    const changesTenant = changes.dedicated_to !== undefined && changes.dedicated_to !== before.dedicated_to;
+    const after = { ...before, ...(changesTenant ? { account_id: null } : {}), ...changes };
+    if ((changesTenant || after.account_id !== before.account_id) && rooms > 0) throw numberHasRooms(rooms);
+    await lockNumberAccount(tx, after);
+    await saveNumber(tx, after);
+    return { before, after };
+  });
+}
