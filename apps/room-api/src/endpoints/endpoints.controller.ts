@@ -1,5 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query } from '@nestjs/common';
-import { changeEndpoint, createEndpoint, rotateEndpointSecret } from '@partyline/conference/endpoints/create-endpoint';
+import { createEndpoint } from '@partyline/conference/endpoints/create-endpoint';
+import { rotateEndpointSecret } from '@partyline/conference/endpoints/rotate-endpoint-secret';
+import { updateEndpoint } from '@partyline/conference/endpoints/update-endpoint';
 import {
   ChangeEndpoint,
   CreateEndpoint,
@@ -17,7 +19,7 @@ import {
 } from '@partyline/contracts/endpoints/endpoint';
 import { VerdictError } from '@partyline/domain/verdict';
 import {
-  isDeliveryOf,
+  hasDelivery,
   listDeliveries,
   readDelivery,
   replayDelivery,
@@ -30,7 +32,7 @@ import {
   readEndpoint,
   type EndpointRow,
 } from '@partyline/store/endpoints/endpoints';
-import { eventId, findEvent } from '@partyline/store/events/outbox';
+import { eventId, findEventPosition } from '@partyline/store/events/outbox';
 import { Change, type NoteChange } from '../audit/note-change.ts';
 import { Tenant } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
@@ -104,7 +106,7 @@ export class EndpointsController {
       ...(types === undefined ? {} : { types }),
       ...(enabled === undefined ? {} : { enabled }),
     };
-    const row = await changeEndpoint(this.deps, tenantId, id, change);
+    const row = await updateEndpoint(this.deps, tenantId, id, change);
     if (row === null) throw noSuchEndpoint();
     note({ before: noted(before), after: noted(row) });
     return this.#show(row);
@@ -149,7 +151,7 @@ export class EndpointsController {
     @Query(query(ListDeliveries)) { state, limit, after }: ListDeliveries,
   ): Promise<DeliveryPage> {
     await this.#read(tenantId, id);
-    if (after !== undefined && !(await isDeliveryOf(this.deps.store, tenantId, id, after))) throw noSuchPage();
+    if (after !== undefined && !(await hasDelivery(this.deps.store, tenantId, id, after))) throw noSuchPage();
     const lines = await listDeliveries(this.deps.store, tenantId, id, {
       state,
       limit: limit + 1,
@@ -168,7 +170,7 @@ export class EndpointsController {
   ): Promise<Replayed> {
     if (!(await this.#read(tenantId, id)).enabled) throw endpointDisabled();
     const place = async (event: string, pointer: string): Promise<string> => {
-      const found = await findEvent(this.deps.store, tenantId, event);
+      const found = await findEventPosition(this.deps.store, tenantId, event);
       if (found === null) throw noSuchEvent(pointer);
       if (found.id === null) throw eventGone(pointer);
       return found.id;

@@ -1,7 +1,7 @@
 import {
   claimDeliveries,
-  markFailed,
-  markTaken,
+  recordFailedAttempt,
+  markDelivered,
   type AttemptResult,
   type DeliveryToSend,
 } from '@partyline/store/endpoints/deliveries';
@@ -34,7 +34,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
 /** From one attempt to the next; after the last the delivery has failed. Three days in all, by Standard Webhooks' example. */
-export const WAITS_MS: readonly number[] = [
+export const RETRY_DELAYS_MS: readonly number[] = [
   5_000,
   5 * MINUTE_MS,
   30 * MINUTE_MS,
@@ -54,7 +54,7 @@ const ENDPOINT_WIDTH = 4;
 const TENANT_SHARE = 16;
 /** So many failures in a row open an endpoint's circuit; then one delivery at a time probes it, 5 s, 10 s … 5 min apart. */
 const OPENS_AT = 5;
-const PROBE = { opensAt: OPENS_AT, firstS: 5, longestS: 300 };
+const PROBE = { circuitOpensAt: OPENS_AT, firstS: 5, longestS: 300 };
 /** An endpoint that took nothing for so long, by so many attempts or more, is disabled. */
 const GIVEN_UP_S = (5 * DAY_MS) / 1000;
 const GIVEN_UP_AFTER = 10;
@@ -62,7 +62,7 @@ const GIVEN_UP_AFTER = 10;
 /** Sends what is due, as much at once as it may. */
 interface Sender {
   /** Looks for what is due and begins with it; done when nothing more is due, or as much is on its way as may be. What is on its way looks again when it is done. */
-  look(): Promise<void>;
+  sendDue(): Promise<void>;
   /** When nothing is on its way. */
   idle(): Promise<void>;
   readonly delivered: number;
@@ -90,9 +90,9 @@ export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: num
           ? []
           : await claimDeliveries(deps.store, {
               leaseMs: LEASE_MS,
-              width: ENDPOINT_WIDTH,
-              share: TENANT_SHARE,
-              opensAt: OPENS_AT,
+              maxPerEndpoint: ENDPOINT_WIDTH,
+              maxPerTenant: TENANT_SHARE,
+              circuitOpensAt: OPENS_AT,
               limit,
             });
       for (const delivery of claimed) begin(delivery);
@@ -125,7 +125,7 @@ export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: num
   }
 
   return {
-    look,
+    sendDue: look,
     async idle() {
       const busy = (): Promise<void>[] => [...(looking === null ? [] : [looking]), ...onItsWay];
       for (let all = busy(); all.length > 0; all = busy()) await Promise.all(all);
@@ -139,7 +139,7 @@ export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: num
 /** Sends what is due until nothing is (or `signal` says to stop); answers how many were delivered. */
 export async function deliverEvents(deps: DeliveryDeps, signal: AbortSignal, atOnce = 1): Promise<number> {
   const sender = openSender(deps, { atOnce, signal });
-  await sender.look();
+  await sender.sendDue();
   await sender.idle();
   return sender.delivered;
 }
@@ -148,7 +148,7 @@ export async function deliverEvents(deps: DeliveryDeps, signal: AbortSignal, atO
 async function deliver(deps: DeliveryDeps, delivery: DeliveryToSend): Promise<boolean> {
   const result = await attempt(deps, delivery);
   if (result.status !== null && result.status >= 200 && result.status < 300) {
-    await markTaken(deps.store, delivery.tenant_id, delivery, result);
+    await markDelivered(deps.store, delivery.tenant_id, delivery, result);
     deps.report.count('events_delivered');
     return true;
   }
@@ -156,12 +156,12 @@ async function deliver(deps: DeliveryDeps, delivery: DeliveryToSend): Promise<bo
   deps.report.count('event_delivery_failed', { why });
   const { tenant_id: tenantId, endpoint_id: endpointId, tries } = delivery;
   const gone = result.status === 410;
-  const failing = await markFailed(
+  const failing = await recordFailedAttempt(
     deps.store,
     tenantId,
     delivery,
     result,
-    gone ? null : (WAITS_MS[tries - 1] ?? null),
+    gone ? null : (RETRY_DELAYS_MS[tries - 1] ?? null),
     PROBE,
   );
   if (failing === null) return false;
@@ -173,7 +173,7 @@ async function deliver(deps: DeliveryDeps, delivery: DeliveryToSend): Promise<bo
     failures: failing.failures,
     why,
   });
-  const givenUp = failing.forS >= GIVEN_UP_S && failing.failures >= GIVEN_UP_AFTER;
+  const givenUp = failing.failingForS >= GIVEN_UP_S && failing.failures >= GIVEN_UP_AFTER;
   if ((gone || givenUp) && (await disableEndpoint(deps.store, tenantId, endpointId, gone ? 'gone' : 'failing'))) {
     deps.report.count('endpoint_disabled', { why: gone ? 'gone' : 'failing' });
     deps.report.warn('an endpoint was disabled', {
@@ -195,7 +195,7 @@ async function attempt(
     const body = writeEvent(delivery.event);
     const id = eventId(delivery.event);
     const secrets = [delivery.secret, ...(delivery.old_secret === null ? [] : [delivery.old_secret])].map((sealed) =>
-      endpointSecrets.open(sealed, delivery.endpoint_id),
+      endpointSecrets.decrypt(sealed, delivery.endpoint_id),
     );
     const headers = {
       'content-type': 'application/json',
@@ -214,7 +214,7 @@ async function attempt(
 }
 
 /** An event as it is told everywhere: sent to an endpoint, and shown by `GET /v1/events`. */
-export const tellEvent = (row: OutboxRow) => ({
+export const toPublicEvent = (row: OutboxRow) => ({
   id: eventId(row),
   type: row.type,
   roomId: row.room_id,
@@ -223,4 +223,4 @@ export const tellEvent = (row: OutboxRow) => ({
   at: row.created_at.toISOString(),
   data: row.data,
 });
-const writeEvent = (row: OutboxRow): string => JSON.stringify(tellEvent(row));
+const writeEvent = (row: OutboxRow): string => JSON.stringify(toPublicEvent(row));

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { insertLeg } from '@partyline/store/legs/legs';
 import { inTransaction } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
-import { applySessionEvent } from '../legs/apply-media-event.ts';
+import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 import { openRoom, readLegs, readSession, type Meeting } from '../testing/meeting.ts';
 import { setStage, type Stage, type World } from '../testing/test-harness.ts';
@@ -75,7 +75,7 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
             await applyLegEvent(world, { via: 'look-up', accountId: null }, event as VoiceEvent);
             voiceOver ||= index === 4;
           } else {
-            await applySessionEvent(world, { via: 'look-up', accountId: null }, event as MediaEvent);
+            await applyMediaEvent(world, { via: 'look-up', accountId: null }, event as MediaEvent);
             mediaOver ||= index === 4;
           }
           const [leg] = await readLegs(stage, meeting, 'bridge');
@@ -96,7 +96,7 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
   it('number the tenant’s events without a gap, and tell of an ending once (I14)', async () => {
     const { meeting, media, voice } = await bridged();
     const all = [
-      ...media.map((event) => () => applySessionEvent(world, { via: 'look-up', accountId: null }, event)),
+      ...media.map((event) => () => applyMediaEvent(world, { via: 'look-up', accountId: null }, event)),
       ...voice.map((event) => () => applyLegEvent(world, { via: 'look-up', accountId: null }, event)),
     ];
     await Promise.all([...all, ...all].map((apply) => apply()));
@@ -121,12 +121,12 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
       data: writeConnectionData({ participant: 'part_x' }),
       at: AT,
     };
-    await applySessionEvent(
+    await applyMediaEvent(
       world,
       { via: 'look-up', accountId: null },
       { kind: 'disconnected', reason: 'clientDisconnected', ...of },
     );
-    await applySessionEvent(world, { via: 'look-up', accountId: null }, { kind: 'connected', ...of });
+    await applyMediaEvent(world, { via: 'look-up', accountId: null }, { kind: 'connected', ...of });
     expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ended']);
     expect((await readSession(stage, meeting)).state).toBe('open');
   });
@@ -153,7 +153,7 @@ describe('what is none of ours is ignored and counted', () => {
     '{"__proto__":{"participant":"x"}}',
   ])('a connection with the data %j', async (data) => {
     const meeting = await openRoom(world);
-    expect(await applySessionEvent(world, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe(
+    expect(await applyMediaEvent(world, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe(
       'ignored',
     );
     expect(await readLegs(stage, meeting)).toEqual([]);
@@ -164,7 +164,7 @@ describe('what is none of ours is ignored and counted', () => {
     const { legId } = await bridged();
     const meeting = await openRoom(world);
     expect(
-      await applySessionEvent(
+      await applyMediaEvent(
         world,
         { via: 'look-up', accountId: null },
         media({ data: writeConnectionData({ leg: legId }) }, meeting),
@@ -184,7 +184,7 @@ describe('what is none of ours is ignored and counted', () => {
 
   it('a video session that is not ours', async () => {
     expect(
-      await applySessionEvent(
+      await applyMediaEvent(
         world,
         { via: 'look-up', accountId: null },
         { kind: 'connected', mediaSessionId: 'theirs', connectionId: 'c', data: '{"participant":"p"}', at: AT },
