@@ -2,14 +2,14 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { countLiveKeys, insertKey, lockKeys, type KeyRow } from '@partyline/store/keys/keys';
 import { inTransaction, type Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { drawKey } from './generate-key.ts';
+import { generateKey } from './generate-key.ts';
 import { noSuchTenant } from '../errors.ts';
 
 /** Postgres' word for a row that names one which is not there: here the tenant, which may be deleted at any moment. */
 const FOREIGN_KEY = '23503';
 
 /** Keys of one tenant that are good at the same time. */
-const MOST_KEYS = 50;
+const MAX_LIVE_KEYS = 50;
 
 /** Who makes or ends keys: a key itself. */
 export interface KeyCaller {
@@ -28,16 +28,16 @@ export async function createKey(
   caller: KeyCaller,
   { label, scopes, expiresAt }: { label: string; scopes: readonly string[]; expiresAt: Date | null },
 ): Promise<{ row: KeyRow; key: string }> {
-  mayGive(caller, scopes);
+  assertCanGrant(caller, scopes);
   if (expiresAt !== null && expiresAt <= deps.clock.now())
     throw new VerdictError('client', 'invalid-body', 'The key would have expired already.', {
       field: '/expiresAt',
       fix: 'Give an instant in the future, or leave it out.',
     });
-  const drawn = drawKey(deps, caller.env);
+  const drawn = generateKey(deps, caller.env);
   const row = await inTransaction(deps.store, tenantId, async (tx) => {
     await lockKeys(tx, tenantId);
-    await assertRoom(tx, tenantId);
+    await assertKeyQuota(tx, tenantId);
     return insertKey(tx, tenantId, { id: drawn.id, label, scopes, secretHash: drawn.secretHash, expiresAt });
   }).catch((error: unknown) => {
     throw (error as { code?: string }).code === FOREIGN_KEY ? noSuchTenant() : error;
@@ -49,7 +49,7 @@ const beyond = ({ scopes: own }: Pick<KeyCaller, 'scopes'>, wanted: readonly str
   own.includes('admin') ? [] : wanted.filter((scope) => !own.includes(scope));
 
 /** A key gives nothing that it has not. */
-export function mayGive(caller: Pick<KeyCaller, 'scopes'>, wanted: readonly string[]): void {
+export function assertCanGrant(caller: Pick<KeyCaller, 'scopes'>, wanted: readonly string[]): void {
   const missing = beyond(caller, wanted);
   if (missing.length > 0)
     throw new VerdictError(
@@ -61,7 +61,7 @@ export function mayGive(caller: Pick<KeyCaller, 'scopes'>, wanted: readonly stri
 }
 
 /** Nor does it end one that may do more. */
-export function mayEnd(caller: Pick<KeyCaller, 'scopes'>, theirs: readonly string[]): void {
+export function assertCanRevoke(caller: Pick<KeyCaller, 'scopes'>, theirs: readonly string[]): void {
   const missing = beyond(caller, theirs);
   if (missing.length > 0)
     throw new VerdictError(
@@ -73,11 +73,11 @@ export function mayEnd(caller: Pick<KeyCaller, 'scopes'>, theirs: readonly strin
 }
 
 /** With the lock on the tenant's keys held, so that two at once do not both find room for one. */
-export async function assertRoom(tx: Tx, tenantId: string): Promise<void> {
+export async function assertKeyQuota(tx: Tx, tenantId: string): Promise<void> {
   const { live } = await countLiveKeys(tx, tenantId);
-  if (live >= MOST_KEYS)
-    throw new VerdictError('client', 'too-many-keys', `There are ${MOST_KEYS} live keys, as many as there may be.`, {
+  if (live >= MAX_LIVE_KEYS)
+    throw new VerdictError('client', 'too-many-keys', `There are ${MAX_LIVE_KEYS} live keys, as many as there may be.`, {
       fix: 'Revoke one that is not used: GET /v1/keys shows when each last was.',
-      use: { limit: MOST_KEYS, used: live },
+      use: { limit: MAX_LIVE_KEYS, used: live },
     });
 }

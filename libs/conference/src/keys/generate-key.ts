@@ -1,7 +1,7 @@
 import { hashSecret } from '@partyline/store/keys/authenticate';
 import type { Deps } from '../deps.ts';
 
-export interface DrawnKey {
+export interface GeneratedKey {
   readonly id: string;
   /** The whole key, `pl_<env>_<id>_<secret>`: to be told once, and kept nowhere. */
   readonly key: string;
@@ -9,7 +9,7 @@ export interface DrawnKey {
 }
 
 /** A new API key. Its id is of letters and digits only, since the parts of a key are told apart by underscores. */
-export function drawKey({ ids, secret }: Pick<Deps, 'ids' | 'secret'>, env: string): DrawnKey {
+export function generateKey({ ids, secret }: Pick<Deps, 'ids' | 'secret'>, env: string): GeneratedKey {
   const id = Buffer.from(ids.next('key').slice('key_'.length), 'base64url').toString('hex');
   const drawn = secret();
   return { id, key: `pl_${env}_${id}_${drawn}`, secretHash: hashSecret(drawn) };

@@ -1,7 +1,7 @@
 import { VerdictError } from '@partyline/domain/verdict';
 import { countLiveKeys, lockKeys, readKey, revokeKey, type KeyRow } from '@partyline/store/keys/keys';
 import { inTransaction } from '@partyline/store/database/store';
-import { mayEnd, type KeyCaller } from './create-key.ts';
+import { assertCanRevoke, type KeyCaller } from './create-key.ts';
 import type { Deps } from '../deps.ts';
 import { noSuchKey } from '../errors.ts';
 
@@ -19,7 +19,7 @@ export async function endKey(
     await lockKeys(tx, tenantId);
     const before = await readKey(tx, tenantId, keyId);
     if (before === null) throw noSuchKey();
-    mayEnd(caller, before.scopes);
+    assertCanRevoke(caller, before.scopes);
     if (
       before.state === 'live' &&
       before.scopes.includes('admin') &&

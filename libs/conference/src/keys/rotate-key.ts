@@ -1,9 +1,9 @@
 import { VerdictError } from '@partyline/domain/verdict';
 import { insertKey, lockKeys, readKey, retireKey, type KeyRow } from '@partyline/store/keys/keys';
 import { inTransaction } from '@partyline/store/database/store';
-import { assertRoom, mayGive, type KeyCaller } from './create-key.ts';
+import { assertKeyQuota, assertCanGrant, type KeyCaller } from './create-key.ts';
 import type { Deps } from '../deps.ts';
-import { drawKey } from './generate-key.ts';
+import { generateKey } from './generate-key.ts';
 import { noSuchKey } from '../errors.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function rotateKey(
   keyId: string,
   { overlapS }: { overlapS: number },
 ): Promise<{ old: KeyRow; row: KeyRow; key: string }> {
-  const drawn = drawKey(deps, caller.env);
+  const drawn = generateKey(deps, caller.env);
   return inTransaction(deps.store, tenantId, async (tx) => {
     await lockKeys(tx, tenantId);
     const before = await readKey(tx, tenantId, keyId);
@@ -26,9 +26,9 @@ export async function rotateKey(
       throw new VerdictError('client', 'key-inactive', `This key is ${before.state}.`, {
         fix: 'Create a new one with POST /v1/keys.',
       });
-    mayGive(caller, before.scopes);
+    assertCanGrant(caller, before.scopes);
     const old = await retireKey(tx, tenantId, keyId, overlapS);
-    await assertRoom(tx, tenantId);
+    await assertKeyQuota(tx, tenantId);
     const row = await insertKey(tx, tenantId, {
       id: drawn.id,
       label: before.label,
