@@ -110,8 +110,8 @@ describe('a group finds fault with what has no defence', () => {
   it('sealed secrets', async () => {
     const openVault = () => ({
       lookup: () => randomBytes(32),
-      seal: (pin: string) => Buffer.from(pin),
-      open: (sealed: Uint8Array) => Buffer.from(sealed).toString(),
+      encrypt: (pin: string) => Buffer.from(pin),
+      decrypt: (sealed: Uint8Array) => Buffer.from(sealed).toString(),
     });
     // All nonces but the last two are others.
     const sealMany = async (count: number) =>
@@ -125,11 +125,11 @@ describe('a group finds fault with what has no defence', () => {
   it('credentials of accounts', async () => {
     const { owner, victim, attacker, seed } = careless.target;
     const openVault = (): AccountVault => ({
-      seal: async (as, credentials) => {
+      encrypt: async (as, credentials) => {
         await ensureDataKey(owner, as.tenantId, { keyId: 'none', wrapped: Buffer.from('in clear') });
         return Buffer.from(JSON.stringify(credentials));
       },
-      open: async (_as, sealed) => JSON.parse(Buffer.from(sealed).toString()) as AccountCredentials,
+      decrypt: async (_as, sealed) => JSON.parse(Buffer.from(sealed).toString()) as AccountCredentials,
     });
     const { accepted } = await runGroup(accountCredentials, { seed, owner, victim, attacker, openVault });
     expect(accepted.join('\n')).toMatch(

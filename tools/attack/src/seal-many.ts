@@ -11,5 +11,5 @@ export interface ToSeal {
 const { key, count, nonceBytes } = workerData as ToSeal;
 const vault = openPinVault(Buffer.from(key));
 const nonces = new Uint8Array(count * nonceBytes);
-for (let n = 0; n < count; n++) nonces.set(vault.seal('407281935', 'pin_1').subarray(0, nonceBytes), n * nonceBytes);
+for (let n = 0; n < count; n++) nonces.set(vault.encrypt('407281935', 'pin_1').subarray(0, nonceBytes), n * nonceBytes);
 parentPort?.postMessage(nonces, [nonces.buffer]);

@@ -1,5 +1,5 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import { listRated } from '@partyline/store/billing/rates';
+import { listRatedDirections } from '@partyline/store/billing/rates';
 import type { Deps } from '../deps.ts';
 
 /** Everything that a tenant's money goes for. */
@@ -10,7 +10,7 @@ const RATED = ['inbound', 'outbound', 'bridge-voice', 'bridge-media', 'webrtc'];
  * whatever runs, and whatever the provider charges in another currency.
  */
 export async function checkCurrency({ store }: Pick<Deps, 'store'>, currency: string): Promise<void> {
-  const rated = await listRated(store, currency);
+  const rated = await listRatedDirections(store, currency);
   const missing = RATED.filter((what) => !rated.includes(what));
   if (missing.length === 0) return;
   throw new VerdictError(

@@ -1,4 +1,4 @@
-import { accountsToAsk, fillCdr, takeCdrsToAsk } from '@partyline/store/billing/cdrs';
+import { listAccountsWithPriceDue, applyChargeToCdr, claimCdrsWithPriceDue } from '@partyline/store/billing/cdrs';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 
@@ -12,7 +12,7 @@ const WIDTH = 8;
  * cannot be had is asked for again, ever more seldom, for ten days; those of one account wait for no other's. Answers how many were filled in. Run by as many replicas as like.
  */
 export async function reconcileCharges(deps: Pick<Deps, 'store' | 'providers' | 'report'>): Promise<number> {
-  const queue = (await accountsToAsk(deps.store)).values();
+  const queue = (await listAccountsWithPriceDue(deps.store)).values();
   let filled = 0;
   const worker = async (): Promise<void> => {
     for (const accountId of queue) filled += await askAccount(deps, accountId);
@@ -26,7 +26,7 @@ async function askAccount(
   accountId: string | null,
 ): Promise<number> {
   let filled = 0;
-  for (const { leg_id: legId, tenant_id: tenantId, voice_call_id: callId } of await takeCdrsToAsk(
+  for (const { leg_id: legId, tenant_id: tenantId, voice_call_id: callId } of await claimCdrsWithPriceDue(
     store,
     accountId,
     AT_A_TIME,
@@ -38,7 +38,7 @@ async function askAccount(
       if (charge === undefined || call?.over !== true) continue;
       if (
         await inTransaction(store, tenantId ?? EVERY_TENANT, (tx) =>
-          fillCdr(tx, tenantId, { legId, handle: 'voice', source: 'record' }, charge),
+          applyChargeToCdr(tx, tenantId, { legId, handle: 'voice', source: 'record' }, charge),
         )
       )
         filled += 1;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verdict } from '@partyline/domain/verdict';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
-import { applySessionEvent } from '../legs/apply-media-event.ts';
+import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { callIn, joinBrowser, openRoom, type Meeting } from '../testing/meeting.ts';
 import { passTime } from '../testing/pass-time.ts';
 import { setStage, type Stage } from '../testing/test-harness.ts';
@@ -49,7 +49,7 @@ describe('a browser whose times the vendor gives', () => {
       timestamp,
       connection: { id: connectionId, createdAt, data: '' },
     };
-    expect(await applySessionEvent(world(), LOOKED_UP, world().media.parseCallback(told))).toBe('applied');
+    expect(await applyMediaEvent(world(), LOOKED_UP, world().media.parseCallback(told))).toBe('applied');
   }
   const stayed = async (): Promise<{ meeting: Meeting; connectionId: string }> => {
     const meeting = await openRoom(world());
@@ -90,7 +90,7 @@ describe('a browser whose times the vendor gives', () => {
       timestamp: Date.now(),
       connection: { id: 'late', createdAt: Date.now() - 5 * MINUTE_MS, data: '{"participant":null}' },
     };
-    expect(await applySessionEvent(world(), LOOKED_UP, world().media.parseCallback(told))).toBe('applied');
+    expect(await applyMediaEvent(world(), LOOKED_UP, world().media.parseCallback(told))).toBe('applied');
     expect((await recordOf(meeting)).record.seconds).toBe(300);
   });
 });

@@ -1,5 +1,5 @@
 import type { Charge } from '@partyline/domain/money';
-import { fillCdr, storeCdr } from '@partyline/store/billing/cdrs';
+import { applyChargeToCdr, storeCdr } from '@partyline/store/billing/cdrs';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { Tx } from '@partyline/store/database/store';
 
@@ -61,7 +61,7 @@ export async function recordCharge(
     rateMicro: charge?.rateMicro ?? null,
     priceMicro: charge?.priceMicro ?? null,
     currency: charge?.currency ?? null,
-    askInS: handle === 'voice' && (charge?.priceMicro ?? null) === null ? ASK_IN_S : null,
+    priceLookupInS: handle === 'voice' && (charge?.priceMicro ?? null) === null ? ASK_IN_S : null,
   });
 }
 
@@ -72,7 +72,7 @@ export async function completeCharge(
   source: 'callback' | 'look-up',
   charge: Charge,
 ): Promise<void> {
-  if (charge.priceMicro !== null) await fillCdr(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', source }, charge);
+  if (charge.priceMicro !== null) await applyChargeToCdr(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', source }, charge);
 }
 
 /** Started seconds, as the provider counts them. */

@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { VerdictError } from '@partyline/domain/verdict';
-import { seal, unseal } from './aead.ts';
+import { encrypt, decrypt } from './aead.ts';
 
 /** A data key as it is kept: of no use to whoever has not the master key that wrapped it. */
 interface WrappedKey {
@@ -12,7 +12,7 @@ interface WrappedKey {
 /** Keeps the master keys, as a key management service does: they never leave it, data keys come to it to be wrapped and unwrapped. */
 export interface KeyService {
   /** The master key that wraps now. */
-  readonly wrapsWith: string;
+  readonly currentKeyId: string;
   /** @param dataKey 32 bytes; @param context what it is for: it unwraps with the same alone */
   wrap(dataKey: Buffer, context: string): Promise<WrappedKey>;
   /** Throws `master-key-missing` (server) when there is no such master key, and when the wrapped key was changed or is another context's. */
@@ -31,12 +31,12 @@ const bound = (keyId: string, context: string): string => JSON.stringify(['data-
 /** A key service whose master keys are the configuration's (MASTER_KEYS): the first wraps, all unwrap. */
 export function localKeyService(keys: readonly [MasterKey, ...MasterKey[]]): KeyService {
   const known = new Map<string, KeyObject>(keys.map(({ id, key }) => [id, createSecretKey(key)]));
-  const wrapsWith = keys[0].id;
+  const currentKeyId = keys[0].id;
   return {
-    wrapsWith,
+    currentKeyId,
     wrap: async (dataKey, context) => ({
-      keyId: wrapsWith,
-      wrapped: seal(known.get(wrapsWith)!, dataKey.toString('base64'), bound(wrapsWith, context)),
+      keyId: currentKeyId,
+      wrapped: encrypt(known.get(currentKeyId)!, dataKey.toString('base64'), bound(currentKeyId, context)),
     }),
     async unwrap({ keyId, wrapped }, context) {
       const key = known.get(keyId);
@@ -48,11 +48,11 @@ export function localKeyService(keys: readonly [MasterKey, ...MasterKey[]]): Key
           { fix: 'Put it back, run npm run rewrap, and take it out then: docs/accounts.md.' },
         );
       }
-      return Buffer.from(unseal(key, wrapped, bound(keyId, context)), 'base64');
+      return Buffer.from(decrypt(key, wrapped, bound(keyId, context)), 'base64');
     },
   };
 }
 
 /** The key service of a configuration; null when it names no master key, and tenants have no accounts of their own. */
-export const keyServiceOf = (keys: readonly [MasterKey, ...MasterKey[]] | undefined): KeyService | null =>
+export const createKeyService = (keys: readonly [MasterKey, ...MasterKey[]] | undefined): KeyService | null =>
   keys === undefined ? null : localKeyService(keys);

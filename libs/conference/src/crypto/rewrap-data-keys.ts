@@ -17,7 +17,7 @@ export async function rewrapDataKeys({
 }): Promise<{ rewrapped: number; now: { keyId: string; keys: number }[] }> {
   let rewrapped = 0;
   for (let after = ''; ;) {
-    const batch = await listDataKeysToRewrap(store, keys.wrapsWith, { after, limit: BATCH });
+    const batch = await listDataKeysToRewrap(store, keys.currentKeyId, { after, limit: BATCH });
     for (const { tenantId, ...before } of batch) {
       if (await replaceDataKey(store, tenantId, before, await keys.wrap(await keys.unwrap(before, tenantId), tenantId)))
         rewrapped += 1;

@@ -1,8 +1,8 @@
 import { checkFraudMeters } from '@partyline/domain/fraud';
 import { VerdictError } from '@partyline/domain/verdict';
-import { meterDials } from '@partyline/store/limits/dial-policy';
+import { readFraudMeters } from '@partyline/store/limits/dial-policy';
 import type { NewEvent } from '@partyline/store/events/append-events';
-import { noteWarning } from '@partyline/store/limits/spend';
+import { recordWarning } from '@partyline/store/limits/spend';
 import type { Tx } from '@partyline/store/database/store';
 
 /**
@@ -17,7 +17,7 @@ export async function enforceFraudLimits(
   tell: (event: NewEvent) => void,
 ): Promise<void> {
   for (const { meter, measured, level, threshold } of checkFraudMeters(
-    await meterDials(tx, tenantId, call.remote),
+    await readFraudMeters(tx, tenantId, call.remote),
     call.own,
   )) {
     if (level === 'critical') {
@@ -26,7 +26,7 @@ export async function enforceFraudLimits(
         retryAfterMs: 60_000,
       });
     }
-    const warned = await noteWarning(tx, tenantId, {
+    const warned = await recordWarning(tx, tenantId, {
       what: `fraud ${meter}`,
       period: call.now.toISOString().slice(0, 13),
       sessionId: call.sessionId,

@@ -1,5 +1,5 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import { holdLimit, type Limit, type LimitUse } from '@partyline/store/limits/limits';
+import { lockLimit, type Limit, type LimitUse } from '@partyline/store/limits/limits';
 import type { Tx } from '@partyline/store/database/store';
 
 const REFUSALS: Readonly<Record<Limit, { message: string; fix: string; retryAfterMs?: number }>> = {
@@ -23,12 +23,12 @@ const REFUSALS: Readonly<Record<Limit, { message: string; fix: string; retryAfte
  * asked when all else is done, since near the limit it is waited for by everybody else of the tenant who asks.
  * @param more how many are yet to be added; 0: those of this transaction are in the rows already
  */
-export async function keepLimit(tx: Tx, tenantId: string, limit: Limit, more: 0 | 1 = 0): Promise<void> {
-  refuseOver(limit, await holdLimit(tx, tenantId, limit), more);
+export async function enforceLimit(tx: Tx, tenantId: string, limit: Limit, more: 0 | 1 = 0): Promise<void> {
+  refuseOver(limit, await lockLimit(tx, tenantId, limit), more);
 }
 
 /** Refuses what `keepLimit` would refuse, by a look that holds nothing: early, before work is done that would be in vain. Only `keepLimit` decides. */
-export function expectPlace(limit: Limit, uses: Readonly<Record<Limit, LimitUse>>): void {
+export function precheckLimit(limit: Limit, uses: Readonly<Record<Limit, LimitUse>>): void {
   refuseOver(limit, uses[limit], 1);
 }
 

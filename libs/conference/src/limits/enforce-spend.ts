@@ -1,6 +1,6 @@
 import { fitsBudget, type SpendScope, type SpendUsage } from '@partyline/domain/money';
 import { VerdictError } from '@partyline/domain/verdict';
-import { holdSpend, type OneMore } from '@partyline/store/limits/spend';
+import { lockSpend, type ProspectiveLeg } from '@partyline/store/limits/spend';
 import type { Tx } from '@partyline/store/database/store';
 
 const SPENT: Readonly<Record<SpendScope, string>> = {
@@ -14,8 +14,8 @@ const SPENT: Readonly<Record<SpendScope, string>> = {
  * more begin than there is for. To be asked when all else is done.
  * @param more 0: the leg's row is made in this transaction; 1: it is yet to come
  */
-export async function keepSpend(tx: Tx, tenantId: string, leg: OneMore, more: 0 | 1 = 0): Promise<void> {
-  const spent = (await holdSpend(tx, tenantId, leg)).find((use) => !fitsBudget(use, more));
+export async function enforceSpend(tx: Tx, tenantId: string, leg: ProspectiveLeg, more: 0 | 1 = 0): Promise<void> {
+  const spent = (await lockSpend(tx, tenantId, leg)).find((use) => !fitsBudget(use, more));
   if (spent !== undefined) throw spendLimit(spent);
 }
 

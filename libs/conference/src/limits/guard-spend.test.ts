@@ -1,10 +1,10 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import { limitRoomSpend } from '@partyline/store/limits/spend';
+import { setRoomSpendLimit } from '@partyline/store/limits/spend';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { requestDialOut } from '../legs/dial-out.ts';
 import { endSession } from '../sessions/end-session.ts';
 import { guardSpend } from './guard-spend.ts';
-import { phrase } from '../prompts.ts';
+import { getPrompt } from '../prompts.ts';
 import {
   alterRows,
   callIn,
@@ -51,7 +51,7 @@ const told = async (meeting: Meeting, type: string) =>
 describe('while calls run', () => {
   it('a room’s limit is warned of at four fifths, once, by event and voice; and ends its session when it is used up', async () => {
     const meeting = await meet(stage, world);
-    await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
+    await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
     // Caller, browser and bridge: 30,000 a minute.
     await minutesAgo(meeting, 20);
     expect(await guardSpend(world)).toEqual({ warned: 0, ended: 0 });
@@ -64,7 +64,7 @@ describe('while calls run', () => {
     const heard = (await stage.emulator.client.caller(meeting.caller.id)).timeline
       .filter(({ event }) => event === 'heard')
       .map(({ text }) => text);
-    expect(heard.filter((text) => text === phrase('en', 'budget-low'))).toHaveLength(1);
+    expect(heard.filter((text) => text === getPrompt('en', 'budget-low'))).toHaveLength(1);
 
     await minutesAgo(meeting, 34);
     expect(await guardSpend(world)).toEqual({ warned: 0, ended: 1 });
@@ -118,7 +118,7 @@ describe('while calls run', () => {
 
   it('is decided once, however many look at once', async () => {
     const meeting = await meet(stage, world);
-    await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
+    await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
     await minutesAgo(meeting, 40);
     const done = await Promise.all(Array.from({ length: 8 }, () => guardSpend(world)));
     expect(done.reduce((sum, { ended }) => sum + ended, 0)).toBe(1);
@@ -128,7 +128,7 @@ describe('while calls run', () => {
 
   it('stands without Redis, and without a provider who speaks', async () => {
     const meeting = await meet(stage, world);
-    await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
+    await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
     await minutesAgo(meeting, 27);
     stage.jobsDown = true;
     const silent = withProviders(world, {
@@ -147,7 +147,7 @@ describe('while calls run', () => {
     for (const minutes of [90, 110, 90, 110]) {
       const meeting = await openRoom(world);
       await callIn(stage, world, meeting);
-      await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
+      await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
       await minutesAgo(meeting, minutes);
       meetings.push(meeting);
     }
@@ -161,10 +161,10 @@ describe('while calls run', () => {
 
   it('a limit that is raised is warned of anew', async () => {
     const meeting = await meet(stage, world);
-    await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
+    await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, 1_000_000n);
     await minutesAgo(meeting, 27);
     await guardSpend(world);
-    await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 2_000_000n);
+    await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, 2_000_000n);
     expect(await guardSpend(world)).toEqual({ warned: 0, ended: 0 });
     await minutesAgo(meeting, 55);
     expect(await guardSpend(world)).toEqual({ warned: 1, ended: 0 });
@@ -199,7 +199,7 @@ describe('near the limit', () => {
 
   it('of a room, the same', async () => {
     const meeting = await openRoom(world, { max_participants: 50 });
-    await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, BigInt(5 * RING + 1));
+    await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, BigInt(5 * RING + 1));
     expect(await ringMany([meeting], 20)).toEqual({ begun: 5, 'spend-limit': 15 });
   });
 
@@ -213,7 +213,7 @@ describe('near the limit', () => {
 
   it('what was set aside for calls that ended at once is free again', async () => {
     const meeting = await openRoom(world);
-    await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, BigInt(RING));
+    await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, BigInt(RING));
     await ringMany([meeting], 1);
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     expect(await ringMany([meeting], 2)).toEqual({ begun: 1, 'spend-limit': 1 });
@@ -221,14 +221,14 @@ describe('near the limit', () => {
 
   it('a caller is told that the money is used up, and let go', async () => {
     const meeting = await openRoom(world);
-    await limitRoomSpend(stage.store, meeting.tenantId, meeting.roomId, 1n);
+    await setRoomSpendLimit(stage.store, meeting.tenantId, meeting.roomId, 1n);
     const person = await ringIn(stage);
     await stage.emulator.client.key(person.id, `${meeting.pin}#`);
     await stage.emulator.client.awaitEnded(person.id);
     const heard = (await stage.emulator.client.caller(person.id)).timeline
       .filter(({ event }) => event === 'heard')
       .map(({ text }) => text);
-    expect(heard.at(-1)).toBe(phrase('en', 'spent'));
+    expect(heard.at(-1)).toBe(getPrompt('en', 'spent'));
     expect(await readLegs(stage, meeting)).toEqual([]);
   });
 });

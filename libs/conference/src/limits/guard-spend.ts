@@ -2,10 +2,10 @@ import { isPresent } from '@partyline/domain/leg';
 import { spendState, type SpendUsage } from '@partyline/domain/money';
 import { canJoin } from '@partyline/domain/session';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
-import { listNearLimit, measureSpend, noteWarning } from '@partyline/store/limits/spend';
+import { listSessionsNearLimit, measureSpend, recordWarning } from '@partyline/store/limits/spend';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
-import { phrase } from '../prompts.ts';
+import { getPrompt } from '../prompts.ts';
 import { decideEnd } from '../sessions/settle-session.ts';
 
 /** Phones of a session that are told of a warning by voice; each is a request to the provider, of which few are left beside hang-ups. */
@@ -21,7 +21,7 @@ export async function guardSpend(
 ): Promise<{ warned: number; ended: number }> {
   const done = { warned: 0, ended: 0 };
   const warned: { view: SessionView; language: string }[] = [];
-  for (const { tenant_id: tenantId, session_id: sessionId, language } of await listNearLimit(deps.store)) {
+  for (const { tenant_id: tenantId, session_id: sessionId, language } of await listSessionsNearLimit(deps.store)) {
     try {
       const { what, view } = await guardSession(deps, tenantId, sessionId);
       if (what === 'warned' && view !== null) warned.push({ view, language });
@@ -51,7 +51,7 @@ async function guardSession(
     for (const use of uses.filter((each) => spendState(each) !== 'under')) {
       // Under the limit's own amount, so that one that is raised is warned of anew.
       const room = use.scope === 'room-spend';
-      const first = await noteWarning(tx, tenantId, {
+      const first = await recordWarning(tx, tenantId, {
         what: room ? `room-spend ${view.room.id}` : use.scope,
         period: `${room ? 'ever' : view.now.toISOString().slice(0, 7)} ${use.allowed}`,
         sessionId,
@@ -87,7 +87,7 @@ async function sayWarning(
     .filter((leg) => isPresent(leg) && leg.kind !== 'bridge' && leg.voice_call_id !== null)
     .slice(0, TOLD_AT_MOST);
   const said = await Promise.allSettled(
-    phones.map((leg) => voice.say(leg.voice_call_id!, phrase(language, 'budget-low'), language)),
+    phones.map((leg) => voice.say(leg.voice_call_id!, getPrompt(language, 'budget-low'), language)),
   );
   for (const each of said)
     if (each.status === 'rejected')

@@ -3,7 +3,7 @@ import { insertRoom } from '@partyline/store/rooms/rooms';
 import { SeededIds } from '@partyline/testing/seeded';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { applySessionEvent } from '../legs/apply-media-event.ts';
+import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 
 let database: TestDatabase;
@@ -51,7 +51,7 @@ it('40 browsers come at once with good tokens, when 10 people may be connected: 
   }
   await Promise.all(
     Array.from({ length: 40 }, (_, i) =>
-      applySessionEvent(
+      applyMediaEvent(
         deps,
         { via: 'look-up', accountId: null },
         {

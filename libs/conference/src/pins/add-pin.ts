@@ -1,7 +1,7 @@
 import { insertParticipant } from '@partyline/store/participants/participants';
 import type { Role } from '@partyline/store/legs/legs';
 import { VerdictError } from '@partyline/domain/verdict';
-import { countPersonalPins, releasePin, releaseRoomPins } from '@partyline/store/pins/pins';
+import { countPersonalPins, releasePersonalPin, releaseRoomPins } from '@partyline/store/pins/pins';
 import { lockRoom } from '@partyline/store/rooms/rooms';
 import type { RoomRow } from '@partyline/store/sessions/session-lock';
 import { inTransaction, type Tx } from '@partyline/store/database/store';
@@ -51,7 +51,7 @@ export async function removePin(
   pinId: string,
 ): Promise<void> {
   const released = await inTransaction(deps.store, tenantId, (tx) =>
-    releasePin(tx, tenantId, { roomId, pinId, quarantineS: PIN_QUARANTINE_SECONDS }),
+    releasePersonalPin(tx, tenantId, { roomId, pinId, quarantineS: PIN_QUARANTINE_SECONDS }),
   );
   if (!released) throw noSuchPin();
 }

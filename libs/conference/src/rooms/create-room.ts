@@ -3,17 +3,17 @@ import { computeExpiry, type ExpiryRules } from '@partyline/domain/room-expiry';
 import type { Schedule, SessionClocks } from '@partyline/domain/session-clock';
 import { VerdictError } from '@partyline/domain/verdict';
 import { readLimits } from '@partyline/store/limits/limits';
-import { findNumber, holdNumber, type NumberWanted } from '@partyline/store/numbers/numbers';
-import { brokenRule, hasRoom, insertRoom } from '@partyline/store/rooms/rooms';
+import { findNumber, lockNumberForRoom, type NumberCriteria } from '@partyline/store/numbers/numbers';
+import { violatedRoomConstraint, hasActiveRoom, insertRoom } from '@partyline/store/rooms/rooms';
 import type { RoomRow } from '@partyline/store/sessions/session-lock';
 import { inTransaction } from '@partyline/store/database/store';
-import type { AskProvider, OpenedMedia } from '../provider-rpc/handlers.ts';
+import type { ProviderRpc, OpenedMedia } from '../providers/rpc-messages.ts';
 import type { Deps } from '../deps.ts';
-import { expectPlace, keepLimit } from '../limits/enforce-limit.ts';
-import { keepSpend } from '../limits/enforce-spend.ts';
+import { precheckLimit, enforceLimit } from '../limits/enforce-limit.ts';
+import { enforceSpend } from '../limits/enforce-spend.ts';
 import type { PinVault } from '../pins/pin-vault.ts';
 import { externalIdTaken, notDedicated, numberInUse } from '../errors.ts';
-import { takePins } from '../pins/allocate-pins.ts';
+import { allocatePins } from '../pins/allocate-pins.ts';
 
 /** What a tenant may set of a room, and change later. */
 export interface RoomSettings extends SessionClocks, Schedule, ExpiryRules {
@@ -29,18 +29,18 @@ export interface RoomSettings extends SessionClocks, Schedule, ExpiryRules {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export type RoomWanted = Pick<RoomSettings, 'name' | 'bridge' | 'max_participants' | keyof SessionClocks> &
+export type RoomRequest = Pick<RoomSettings, 'name' | 'bridge' | 'max_participants' | keyof SessionClocks> &
   Partial<RoomSettings> & {
     /** The name the first token's holder has on the roster. */
     readonly hostName: string;
     /** Absent: the operator's first shared number. */
-    readonly on?: NumberWanted;
+    readonly numberWanted?: NumberCriteria;
   };
 
 export interface CreatedRoom {
   readonly room: RoomRow;
   /** Null for a room that is to open later: whoever comes first opens its session then. */
-  readonly first: FirstSession | null;
+  readonly firstSession: FirstSession | null;
   readonly pin: string;
   readonly hostPin: string;
   readonly language: string;
@@ -82,10 +82,10 @@ export async function createRoom(
   deps: Pick<Deps, 'store' | 'ids'> & {
     readonly pins: PinVault;
     readonly random: RandomInt;
-    readonly provider: Pick<AskProvider, 'openMedia'>;
+    readonly provider: Pick<ProviderRpc, 'openMedia'>;
   },
   tenantId: string,
-  { hostName, on = {}, ...wanted }: RoomWanted,
+  { hostName, numberWanted: on = {}, ...wanted }: RoomRequest,
 ): Promise<CreatedRoom> {
   const settings = {
     wait_for_host: false,
@@ -98,7 +98,7 @@ export async function createRoom(
   };
   // Before the provider is asked, whose pace is everybody's.
   const [number, limits] = await Promise.all([findNumber(deps.store, tenantId, on), readLimits(deps.store, tenantId)]);
-  expectPlace('live-rooms', limits);
+  precheckLimit('live-rooms', limits);
   if (number === null) throw noSuchNumber(on);
   if (number.bound) throw numberInUse();
   if (settings.pinless && !number.dedicated) throw notDedicated();
@@ -107,7 +107,7 @@ export async function createRoom(
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
   const opensNow = settings.starts_at === null || settings.starts_at <= number.now;
   // Its token is no connection yet, so no row of it is made here, and there is nothing to hold: whoever comes by it beyond the limit is let go (apply-session-event.ts).
-  if (opensNow) expectPlace('live-legs', limits);
+  if (opensNow) precheckLimit('live-legs', limits);
   const media = opensNow
     ? await deps.provider.openMedia({
         tenantId,
@@ -119,10 +119,10 @@ export async function createRoom(
   try {
     return await inTransaction(deps.store, tenantId, async (tx) => {
       // It was found before the provider was asked, and may have become another tenant's since, or be at another account than that which the video session was opened in.
-      const held = await holdNumber(tx, tenantId, number.e164);
+      const held = await lockNumberForRoom(tx, tenantId, number.e164);
       if (held === null || held.account_id !== number.account_id) throw numberGone();
       if (settings.pinless && !held.dedicated) throw notDedicated();
-      if (settings.pinless && (await hasRoom(tx, tenantId, number.e164))) throw numberInUse();
+      if (settings.pinless && (await hasActiveRoom(tx, tenantId, number.e164))) throw numberInUse();
       const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
         room: { id: ids.room, ...settings, number: number.e164, expiry_check_at: computeExpiry(settings, number.now) },
         session: media && {
@@ -133,21 +133,21 @@ export async function createRoom(
         },
         participant: { id: ids.participant, name: hostName, role: 'host' },
       });
-      const [participant, host] = await takePins(deps, tx, tenantId, { roomId: room.id, number: number.e164 }, [
+      const [participant, host] = await allocatePins(deps, tx, tenantId, { roomId: room.id, number: number.e164 }, [
         { role: 'participant' },
         { role: 'host' },
       ]);
-      await keepLimit(tx, tenantId, 'live-rooms');
+      await enforceLimit(tx, tenantId, 'live-rooms');
       // A token is given with it: as when one is asked for (issue-token.ts).
-      if (media !== null) await keepSpend(tx, tenantId, { roomId: room.id, direction: 'webrtc', number: null }, 1);
-      const first =
+      if (media !== null) await enforceSpend(tx, tenantId, { roomId: room.id, direction: 'webrtc', number: null }, 1);
+      const firstSession =
         media === null || dueAt === null
           ? null
           : { sessionId: ids.session, dueAt, participantId: ids.participant, media };
-      return { room, first, pin: participant!.pin, hostPin: host!.pin, language: number.language };
+      return { room, firstSession, pin: participant!.pin, hostPin: host!.pin, language: number.language };
     });
   } catch (error) {
-    const rule = brokenRule(error);
+    const rule = violatedRoomConstraint(error);
     throw rule === null ? error : rule === 'room_pinless' ? numberInUse() : externalIdTaken();
   }
 }
@@ -160,7 +160,7 @@ const numberGone = (): VerdictError =>
     { fix: 'Try again.', retryAfterMs: 1_000 },
   );
 
-function noSuchNumber(wanted: NumberWanted): VerdictError {
+function noSuchNumber(wanted: NumberCriteria): VerdictError {
   if (wanted.number !== undefined)
     return new VerdictError('client', 'unknown-number', 'This is not one of the dial-in numbers.', {
       field: '/number',

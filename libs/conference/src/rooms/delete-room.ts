@@ -1,9 +1,9 @@
-import { newestSession } from '@partyline/store/sessions/sessions';
+import { findNewestSession } from '@partyline/store/sessions/sessions';
 import { VerdictError } from '@partyline/domain/verdict';
 import { hideRoom } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
-import { endSession, type Ending } from '../sessions/end-session.ts';
+import { endSession, type EndResult } from '../sessions/end-session.ts';
 import { endRoom } from './end-room.ts';
 
 /** Ends a room, unless it has ended, and takes it off its tenant's lists; it stays readable, since its ledger is the proof of its hang-ups. Throws 404. */
@@ -11,14 +11,14 @@ export async function deleteRoom(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   tenantId: string,
   roomId: string,
-): Promise<Ending & { sessionId: string | null }> {
+): Promise<EndResult & { sessionId: string | null }> {
   const ending = await endRoom(deps, tenantId, roomId).catch((error: unknown) => {
     if (error instanceof VerdictError && error.verdict.reason === 'room-ended') return null;
     throw error;
   });
   const sessionId = await inTransaction(deps.store, tenantId, async (tx) => {
     await hideRoom(tx, tenantId, roomId);
-    return (await newestSession(tx, tenantId, roomId))?.id ?? null;
+    return (await findNewestSession(tx, tenantId, roomId))?.id ?? null;
   });
   if (ending !== null) return ending;
   const again = sessionId === null ? null : await endSession(deps, tenantId, sessionId, 'ended-by-tenant');

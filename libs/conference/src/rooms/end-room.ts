@@ -1,11 +1,11 @@
-import { newestSession } from '@partyline/store/sessions/sessions';
+import { findNewestSession } from '@partyline/store/sessions/sessions';
 import { canJoin, type EndReason } from '@partyline/domain/session';
 import { inTransaction } from '@partyline/store/database/store';
 import { closeRoom, lockRoom } from '@partyline/store/rooms/rooms';
 import type { Deps } from '../deps.ts';
 import { noSuchRoom, roomEnded } from '../errors.ts';
 import { PIN_QUARANTINE_SECONDS } from '../pins/pin-quarantine.ts';
-import { endSession, type Ending } from '../sessions/end-session.ts';
+import { endSession, type EndResult } from '../sessions/end-session.ts';
 
 /** Ends a room for good: its PIN lets nobody in any more, and its session ends, for the first reason that the room was ended for. Throws when there is none (404) or it has ended (409). */
 export async function endRoom(
@@ -13,13 +13,13 @@ export async function endRoom(
   tenantId: string,
   roomId: string,
   reason: EndReason = 'ended-by-tenant',
-): Promise<Ending & { sessionId: string | null }> {
+): Promise<EndResult & { sessionId: string | null }> {
   const { session, why, again } = await inTransaction(deps.store, tenantId, async (tx) => {
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
     if (room.state !== 'ended') await closeRoom(tx, tenantId, roomId, reason, PIN_QUARANTINE_SECONDS);
     return {
-      session: await newestSession(tx, tenantId, roomId),
+      session: await findNewestSession(tx, tenantId, roomId),
       why: room.end_reason ?? reason,
       again: room.state === 'ended',
     };

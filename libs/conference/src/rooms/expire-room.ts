@@ -1,7 +1,7 @@
-import { lastUse } from '@partyline/store/sessions/sessions';
+import { readLastUse } from '@partyline/store/sessions/sessions';
 import { computeExpiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
-import { lockRoom, setLookAt } from '@partyline/store/rooms/rooms';
+import { lockRoom, scheduleExpiryCheck } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 import { endRoom } from './end-room.ts';
@@ -18,11 +18,11 @@ export async function expireRoom(
   const expired = await inTransaction(deps.store, tenantId, async (tx) => {
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null || room.state === 'ended') return false;
-    const last = await lastUse(tx, tenantId, roomId);
+    const last = await readLastUse(tx, tenantId, roomId);
     const usedAt = last === null ? room.created_at : canJoin(last.state) ? room.now : (last.ended_at ?? room.now);
     const at = computeExpiry(room, usedAt);
     if (at !== null && at <= room.now) return true;
-    await setLookAt(tx, tenantId, roomId, at);
+    await scheduleExpiryCheck(tx, tenantId, roomId, at);
     return false;
   });
   if (!expired) return 'later';

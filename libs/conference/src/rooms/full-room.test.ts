@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { applySessionEvent } from '../legs/apply-media-event.ts';
+import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import {
@@ -113,7 +113,7 @@ describe('of several connections by one token', () => {
       jti: `${name} ${kind} ${meeting.sessionId} ${(told += 1)}`,
       expiresAt: new Date(Date.now() + 600_000),
     };
-    await applySessionEvent(
+    await applyMediaEvent(
       world,
       { via: 'callback', token },
       kind === 'connected' ? { kind, ...event } : { kind, ...event, reason: 'clientDisconnected' },

@@ -1,9 +1,9 @@
-import { lastUse, newestSession } from '@partyline/store/sessions/sessions';
+import { readLastUse, findNewestSession } from '@partyline/store/sessions/sessions';
 import { computeExpiry } from '@partyline/domain/room-expiry';
 import { canJoin } from '@partyline/domain/session';
 import { VerdictError } from '@partyline/domain/verdict';
 import { isDedicated } from '@partyline/store/numbers/numbers';
-import { brokenRule, hasRoom, lockRoom, saveRoom } from '@partyline/store/rooms/rooms';
+import { violatedRoomConstraint, hasActiveRoom, lockRoom, saveRoom } from '@partyline/store/rooms/rooms';
 import type { RoomRow } from '@partyline/store/sessions/session-lock';
 import { inTransaction } from '@partyline/store/database/store';
 import { changeSession } from '../sessions/change-session.ts';
@@ -35,21 +35,21 @@ export async function updateRoom(
       checkTimes(before, after, now);
       if (after.pinless && !before.pinless) {
         if (!(await isDedicated(tx, tenantId, before.number))) throw notDedicated();
-        if (await hasRoom(tx, tenantId, before.number, roomId)) throw numberInUse();
+        if (await hasActiveRoom(tx, tenantId, before.number, roomId)) throw numberInUse();
       }
-      const last = await lastUse(tx, tenantId, roomId);
+      const last = await readLastUse(tx, tenantId, roomId);
       const usedAt = last === null ? before.created_at : canJoin(last.state) ? now : (last.ended_at ?? now);
       return {
         before,
         room: await saveRoom(tx, tenantId, roomId, { ...after, expiry_check_at: computeExpiry(after, usedAt) }),
-        sessionId: (await newestSession(tx, tenantId, roomId))?.id ?? null,
+        sessionId: (await findNewestSession(tx, tenantId, roomId))?.id ?? null,
       };
     });
     // Owed by its row since the commit: a crash here costs only time.
     if (sessionId !== null) await changeSession(deps, tenantId, sessionId, () => undefined);
     return changed;
   } catch (error) {
-    const rule = brokenRule(error);
+    const rule = violatedRoomConstraint(error);
     throw rule === null ? error : rule === 'room_pinless' ? numberInUse() : externalIdTaken();
   }
 }

@@ -3,15 +3,15 @@ import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { insertTenant, type TenantRow, type TenantSettings } from '@partyline/store/tenants/tenants';
 import { checkCurrency } from '../billing/check-currency.ts';
 import type { Deps } from '../deps.ts';
-import { drawKey, type DrawnKey } from '../keys/generate-key.ts';
+import { generateKey, type GeneratedKey } from '../keys/generate-key.ts';
 
 /** A tenant with its first key, which may do everything of the tenant's: both, or neither. The key is told once, here. Throws 422 for a currency without rates. */
 export async function createTenant(
   deps: Pick<Deps, 'store' | 'ids' | 'secret'>,
   { settings, env }: { settings: Partial<TenantSettings> & Pick<TenantSettings, 'name'>; env: string },
-): Promise<{ tenant: TenantRow; key: DrawnKey }> {
+): Promise<{ tenant: TenantRow; key: GeneratedKey }> {
   if (settings.currency !== undefined) await checkCurrency(deps, settings.currency);
-  const key = drawKey(deps, env);
+  const key = generateKey(deps, env);
   const id = deps.ids.next('ten');
   const tenant = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
     const made = await insertTenant(tx, id, settings);

@@ -9,7 +9,7 @@ interface Cipher {
 }
 
 /** Somebody else has done this step meanwhile: a request that was taken for dead and was not. Its transaction changed nothing. */
-export class TakenOver extends Error {}
+export class LeaseLostError extends Error {}
 
 interface Step {
   readonly name: string;
@@ -44,7 +44,7 @@ export class Journal implements TransactionJournal {
   }
 
   /** Whether it changed anything, now or when it was tried before. */
-  get wrote(): boolean {
+  get hasChanges(): boolean {
     return this.#wrote;
   }
 
@@ -66,7 +66,7 @@ export class Journal implements TransactionJournal {
       let steps: Step[] = [];
       const result = await run(async (tx, work) => {
         steps = [];
-        const watched = watch(tx);
+        const watched = trackWrites(tx);
         const gave = await work(watched.tx);
         if (!watched.wrote()) return gave;
         steps = [...this.#led, { name, result: gave }];
@@ -103,13 +103,13 @@ export class Journal implements TransactionJournal {
         values: [this.#keyId, tenantId, steps.map(({ name }) => name), sealed],
       });
     } catch (error) {
-      throw (error as { code?: string }).code === '23505' ? new TakenOver() : error;
+      throw (error as { code?: string }).code === '23505' ? new LeaseLostError() : error;
     }
   }
 }
 
 /** The same connection, and whether anything but a SELECT did anything on it. */
-function watch(tx: Tx): { tx: Tx; wrote: () => boolean } {
+function trackWrites(tx: Tx): { tx: Tx; wrote: () => boolean } {
   let wrote = false;
   const query = async (asked: string | QueryConfig, values?: unknown[]): Promise<unknown> => {
     const answer = await tx.query(asked, values);

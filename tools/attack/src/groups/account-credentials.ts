@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { openAccountVault, type AccountVault, type SealedAs } from '@partyline/conference/providers/account-vault';
+import { openAccountVault, type AccountVault, type AccountBinding } from '@partyline/conference/providers/account-vault';
 import { localKeyService } from '@partyline/conference/crypto/key-service';
 import { EVERY_TENANT, type Store } from '@partyline/store/database/store';
 import { seededRandomInt } from '@partyline/testing/seeded';
@@ -50,24 +50,24 @@ export const accountCredentials: Group<Sealed> = {
       });
     try {
       const vault = openVault(owner, masterKey);
-      const as: SealedAs = {
+      const as: AccountBinding = {
         tenantId: theirs,
         accountId: 'acct_1',
         voiceKind: 'vonage',
         mediaKind: 'unified',
         version: 3,
       };
-      const sealed = await vault.seal(as, CREDENTIALS);
-      await vault.seal({ ...as, tenantId: mine }, CREDENTIALS);
-      if ((await vault.open(as, sealed)).callbackSecret !== CREDENTIALS.callbackSecret)
+      const sealed = await vault.encrypt(as, CREDENTIALS);
+      await vault.encrypt({ ...as, tenantId: mine }, CREDENTIALS);
+      if ((await vault.decrypt(as, sealed)).callbackSecret !== CREDENTIALS.callbackSecret)
         throw new Error('What was sealed does not open.');
-      const opens = async (by: AccountVault, whose: SealedAs, bytes: Uint8Array): Promise<string | null> =>
-        by.open(whose, bytes).then(
+      const opens = async (by: AccountVault, whose: AccountBinding, bytes: Uint8Array): Promise<string | null> =>
+        by.decrypt(whose, bytes).then(
           () => 'opened',
           () => null,
         );
 
-      const inputs: [string, SealedAs, Uint8Array][] = [];
+      const inputs: [string, AccountBinding, Uint8Array][] = [];
       // Two of each byte's bits, so that every region is met.
       for (let byte = 0; byte < sealed.length; byte++)
         for (const bit of [random(4), 4 + random(4)])
@@ -109,7 +109,7 @@ export const accountCredentials: Group<Sealed> = {
         tally.judge(what, await opens(vault, as, sealed));
         tally.judge(
           `${what}, and what its owner sealed`,
-          await opens(vault, as, await vault.seal({ ...as, tenantId: mine }, CREDENTIALS)),
+          await opens(vault, as, await vault.encrypt({ ...as, tenantId: mine }, CREDENTIALS)),
         );
       }
       await putKey(wrapped);
@@ -117,7 +117,7 @@ export const accountCredentials: Group<Sealed> = {
         throw new Error('The data key that was put back does not open what it sealed.');
       const nonces = new Set<string>();
       for (let n = 0; n < SEALINGS; n++)
-        nonces.add((await vault.seal(as, CREDENTIALS)).subarray(0, 12).toString('hex'));
+        nonces.add((await vault.encrypt(as, CREDENTIALS)).subarray(0, 12).toString('hex'));
       tally.judge(`${SEALINGS} sealings`, nonces.size === SEALINGS ? null : 'used a nonce twice');
     } finally {
       await owner.prisma.tenant.deleteMany({ where: { id: { in: [mine, theirs] } } });
@@ -132,8 +132,8 @@ function flipped(bytes: Buffer, byte: number, bit: number): Buffer {
 }
 
 /** What else the same bytes could be said to be: near to it, and made so that its parts run into each other. */
-function moved(as: SealedAs, mine: string, random: (below: number) => number): SealedAs[] {
-  const others: Partial<SealedAs>[] = [
+function moved(as: AccountBinding, mine: string, random: (below: number) => number): AccountBinding[] {
+  const others: Partial<AccountBinding>[] = [
     { tenantId: mine },
     { accountId: 'acct_2' },
     { accountId: 'acct_' },

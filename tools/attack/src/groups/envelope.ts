@@ -29,13 +29,13 @@ export const envelope: Group<Vaults> = {
     const vault = openVault(randomBytes(32));
     const opens = (by: PinVault, sealed: Uint8Array, row: string): string | null => {
       try {
-        return `opened as ${by.open(sealed, row) === PIN ? 'the PIN' : 'something else'}`;
+        return `opened as ${by.decrypt(sealed, row) === PIN ? 'the PIN' : 'something else'}`;
       } catch {
         return null;
       }
     };
-    const sealed = vault.seal(PIN, 'pin_1');
-    if (vault.open(sealed, 'pin_1') !== PIN) throw new Error('What was sealed does not open.');
+    const sealed = vault.encrypt(PIN, 'pin_1');
+    if (vault.decrypt(sealed, 'pin_1') !== PIN) throw new Error('What was sealed does not open.');
     for (let bit = 0; bit < sealed.length * 8; bit++)
       tally.judge(`bit ${bit} flipped`, opens(vault, withBit(sealed, bit), 'pin_1'));
     for (let length = 0; length < sealed.length; length++)
@@ -68,7 +68,7 @@ export const envelope: Group<Vaults> = {
     );
     tally.measure('nonces told apart', nonces.length / NONCE_BYTES);
     const seals = new Set(
-      Array.from({ length: 100 }, () => vault.seal(PIN, 'pin_1').subarray(NONCE_BYTES).toString('hex')),
+      Array.from({ length: 100 }, () => vault.encrypt(PIN, 'pin_1').subarray(NONCE_BYTES).toString('hex')),
     );
     tally.judge('a hundred sealings of one PIN', seals.size === 100 ? null : 'gave the same ciphertext twice');
   },

@@ -37,8 +37,8 @@ const UNHEARD_MS = 90_000;
 const NEVER = new AbortController().signal;
 /** The simulated rows are read by nobody else. */
 const endpointSecrets = {
-  seal: (secret: string) => Buffer.from(secret),
-  open: (sealed: Uint8Array) => Buffer.from(sealed).toString(),
+  encrypt: (secret: string) => Buffer.from(secret),
+  decrypt: (sealed: Uint8Array) => Buffer.from(sealed).toString(),
 };
 
 interface Parts {
