@@ -26,16 +26,16 @@ async function rows(url: string, sql: string): Promise<Record<string, unknown>[]
   }
 }
 
-test('each test database is migrated and its own', async () => {
+test('each test database is migrated and isolated', async () => {
   const [one, two] = databases as [TestDatabase, TestDatabase];
   expect(
     await rows(one.url, 'SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL'),
   ).not.toHaveLength(0);
-  await rows(one.url, 'CREATE TABLE only_here (id int)');
-  expect(await rows(two.url, "SELECT to_regclass('only_here') AS found")).toEqual([{ found: null }]);
+  await rows(one.url, 'CREATE TABLE isolated_table (id int)');
+  expect(await rows(two.url, "SELECT to_regclass('isolated_table') AS found")).toEqual([{ found: null }]);
 });
 
-test('each test Redis is its own', async () => {
+test('each test Redis is isolated', async () => {
   const [one, two] = redises.map((redis) => new Redis(redis.url)) as [Redis, Redis];
   try {
     const key = `${redises[0]?.prefix}:key`;

@@ -1,4 +1,4 @@
-/** The part of an ESTree node these rules read; oxlint hands its nodes to plugins in this form. */
+/** The properties of an ESTree node that this rule reads. */
 interface Node {
   type: string;
   name?: string;
@@ -14,21 +14,21 @@ interface Context {
   report(problem: { node: Node; message: string }): void;
 }
 
-const CLOCK = 'Take the time from the Clock passed in';
-const REMEDY: Record<string, string> = {
-  'Date.now': CLOCK,
-  'performance.now': CLOCK,
-  'process.hrtime': CLOCK,
-  'Math.random': 'Take randomness or ids from what is passed in',
-  'crypto.randomUUID': 'Take ids from the Ids passed in',
-  setTimeout: 'Take timers from what is passed in',
-  setInterval: 'Take timers from what is passed in',
-  setImmediate: 'Take timers from what is passed in',
+const CLOCK_FIX = 'Read the time from the Clock argument';
+const FIXES: Record<string, string> = {
+  'Date.now': CLOCK_FIX,
+  'performance.now': CLOCK_FIX,
+  'process.hrtime': CLOCK_FIX,
+  'Math.random': 'Read randomness from the RandomInt argument, or ids from the Ids argument',
+  'crypto.randomUUID': 'Read ids from the Ids argument',
+  setTimeout: 'Receive the timer as an argument',
+  setInterval: 'Receive the timer as an argument',
+  setImmediate: 'Receive the timer as an argument',
 };
-const WHY = 'the simulation runs this code on virtual time and seeded chance';
+const REASON = 'the simulation runs this code on virtual time and seeded randomness';
 const GLOBAL_OBJECTS = new Set(['globalThis', 'global']);
 
-/** `a`, `a.b` and `globalThis.a.b` as a dotted name; undefined for anything else. */
+/** Returns `a` or `a.b` for `a`, `a.b` and `globalThis.a.b`; undefined for any other expression. */
 function dottedName(node: Node | undefined): string | undefined {
   if (node?.type === 'Identifier') return node.name;
   if (node?.type !== 'MemberExpression') return undefined;
@@ -38,25 +38,25 @@ function dottedName(node: Node | undefined): string | undefined {
   return GLOBAL_OBJECTS.has(object) ? property : `${object}.${property}`;
 }
 
-/** Forbids reading the machine's clock, chance and timers where they must be passed in. */
+/** Forbids direct use of the system clock, randomness and timers, which must be arguments. */
 export const noAmbientInputs = {
   create(context: Context) {
     const check = (node: Node, name: string | undefined): void => {
-      const remedy = name === undefined || !Object.hasOwn(REMEDY, name) ? undefined : REMEDY[name];
-      if (remedy) context.report({ node, message: `${name} is not allowed here. ${remedy}: ${WHY}.` });
+      const fix = name === undefined || !Object.hasOwn(FIXES, name) ? undefined : FIXES[name];
+      if (fix) context.report({ node, message: `${name} is not allowed here. ${fix}: ${REASON}.` });
     };
     return {
-      // Not only calls: `const now = Date.now` would carry it out of sight.
+      // References are reported as well as calls: `const now = Date.now` would hide the calls.
       MemberExpression: (node: Node) => check(node, dottedName(node)),
       CallExpression(node: Node) {
         if (node.callee?.type === 'Identifier') check(node, node.callee.name);
         if (node.callee?.type === 'Identifier' && node.callee.name === 'Date') {
-          context.report({ node, message: `Date() reads the clock. ${CLOCK}: ${WHY}.` });
+          context.report({ node, message: `Date() reads the clock. ${CLOCK_FIX}: ${REASON}.` });
         }
       },
       NewExpression(node: Node) {
         if (node.callee?.name === 'Date' && node.arguments?.length === 0) {
-          context.report({ node, message: `new Date() without an argument reads the clock. ${CLOCK}: ${WHY}.` });
+          context.report({ node, message: `new Date() without an argument reads the clock. ${CLOCK_FIX}: ${REASON}.` });
         }
       },
     };

@@ -10,44 +10,44 @@ interface TestServices {
   stop(): Promise<void>;
 }
 
-/** Each test file gets a Redis database number of its own; more files than this in one run is an error, not a collision. */
-const REDIS_DATABASES = 512;
+/** Each test file has its own Redis database. More test files in one run are an error. */
+const MAX_REDIS_DATABASES = 512;
 
-/** Runs its function once, on the first call; later calls share the result. */
-function once<T>(make: () => Promise<T>): (() => Promise<T>) & { made: () => Promise<T> | undefined } {
+/** Calls `make` on the first call and shares the result with later calls. `started` does not call it. */
+function once<T>(make: () => Promise<T>): (() => Promise<T>) & { started: () => Promise<T> | undefined } {
   let result: Promise<T> | undefined;
-  return Object.assign(() => (result ??= make()), { made: () => result });
+  return Object.assign(() => (result ??= make()), { started: () => result });
 }
 
 /**
- * Serves the test files of one run over loopback HTTP:
- * `POST /database` clones the template, `DELETE /database/<name>` drops a clone, `POST /redis` gives an empty Redis database.
+ * Serves the test files of one run over loopback HTTP: `POST /database` clones the template, `DELETE /database/<name>`
+ * drops a clone, `POST /redis` returns an empty Redis database.
  */
 export async function serveTestServices(): Promise<TestServices> {
   const postgres = once(() => startPostgres());
   const template = once(async () => prepareTemplate(await postgres()));
-  const redis = once(() => startRedis({ databases: REDIS_DATABASES, log: (line) => console.error(line) }));
-  // CREATE DATABASE … TEMPLATE fails while another session uses the template: one clone at a time.
-  let queue: Promise<unknown> = Promise.resolve();
+  const redis = once(() => startRedis({ databases: MAX_REDIS_DATABASES, log: (line) => console.error(line) }));
+  // CREATE DATABASE ... TEMPLATE fails while another session uses the template, so clones are made one at a time.
+  let lastClone: Promise<unknown> = Promise.resolve();
   let redisDatabases = 0;
 
-  async function answer(request: IncomingMessage): Promise<unknown> {
+  async function handle(request: IncomingMessage): Promise<unknown> {
     const { method, url = '' } = request;
     if (method === 'POST' && url === '/database') {
-      const cloned = queue.then(async () => clone(await postgres(), await template()));
-      queue = cloned.catch(() => undefined);
+      const cloned = lastClone.then(async () => cloneTemplate(await postgres(), await template()));
+      lastClone = cloned.catch(() => undefined);
       return cloned;
     }
     if (method === 'DELETE' && url.startsWith('/database/')) {
       await (await postgres()).dropDatabase(decodeURIComponent(url.slice('/database/'.length)));
       return {};
     }
-    if (method === 'POST' && url === '/redis') return redisDatabase(await redis(), redisDatabases++);
-    throw new Error(`test services know no ${method} ${url}`);
+    if (method === 'POST' && url === '/redis') return allocateRedis(await redis(), redisDatabases++);
+    throw new Error(`Unknown test service: ${method} ${url}`);
   }
 
   const server = createServer((request, response) => {
-    answer(request)
+    handle(request)
       .then((body) => ({ status: 200, body }))
       .catch((error: unknown) => ({
         status: 500,
@@ -66,23 +66,23 @@ export async function serveTestServices(): Promise<TestServices> {
     async stop() {
       server.closeAllConnections();
       server.close();
-      // What never started, or failed to start, has nothing to stop.
-      const running = await Promise.allSettled([postgres.made(), redis.made()]);
+      // A service that did not start needs no stop.
+      const running = await Promise.allSettled([postgres.started(), redis.started()]);
       for (const service of running) if (service.status === 'fulfilled') await service.value?.stop();
     },
   };
 }
 
-async function clone(postgres: PostgresServer, template: string): Promise<{ name: string; url: string }> {
+async function cloneTemplate(postgres: PostgresServer, template: string): Promise<{ name: string; url: string }> {
   const name = `partyline_test_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
   return { name, url: await postgres.createDatabase(name, template) };
 }
 
-/** Our own server: a numbered database each. A shared one (REDIS_URL): its database, told apart by a prefix. */
-function redisDatabase(redis: RedisServer, index: number): { url: string; prefix: string } {
+/** Uses a numbered database of a local server, or a key prefix on a shared server (REDIS_URL). */
+function allocateRedis(redis: RedisServer, index: number): { url: string; prefix: string } {
   const prefix = `t${index}-${randomUUID().slice(0, 8)}`;
   if (redis.external) return { url: redis.url, prefix };
-  if (index >= REDIS_DATABASES)
-    throw new Error(`more than ${REDIS_DATABASES} test files want Redis: raise REDIS_DATABASES in serve.ts`);
+  if (index >= MAX_REDIS_DATABASES)
+    throw new Error(`More than ${MAX_REDIS_DATABASES} test files use Redis. Raise MAX_REDIS_DATABASES in serve.ts.`);
   return { url: `${redis.url}/${index}`, prefix };
 }

@@ -1,12 +1,12 @@
 import { serveTestServices } from './serve.ts';
 
 /**
- * Vitest's global set-up: offers Postgres and Redis to the test files of this run and ends them after it. Neither starts before the first
- * test file asks, so a package without database tests pays nothing.
+ * Vitest's global setup: serves Postgres and Redis to the test files of one run. Each starts on first use, so packages
+ * without database tests do not wait for them.
  */
 export default async function setup(): Promise<() => Promise<void>> {
   const services = await serveTestServices();
-  // Workers are forked after this and inherit it; libs/testing reads it.
+  // Workers are forked later and inherit this variable, which libs/testing reads.
   process.env.PARTYLINE_TEST_SERVICES = services.url;
   return () => services.stop();
 }
