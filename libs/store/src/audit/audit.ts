@@ -2,7 +2,7 @@ import type { audit_entry } from '../generated/client.ts';
 import { EVERY_TENANT, type Scope, type Store } from '../database/store.ts';
 
 /** What somebody asked the API to change, before it is done. None of it may hold a secret, a PIN or a phone number. */
-interface NewEntry {
+interface NewAuditEntry {
   readonly id: string;
   readonly actor: { readonly kind: 'key' | 'operator'; readonly id: string };
   readonly operation: string;
@@ -15,7 +15,7 @@ interface NewEntry {
 }
 
 /** What became of it. */
-export interface Outcome {
+export interface AuditOutcome {
   readonly status: number;
   /** Null: it was done. */
   readonly reason: string | null;
@@ -28,7 +28,7 @@ export interface Outcome {
 const scopeOf = (tenantId: string | null): Scope => tenantId ?? EVERY_TENANT;
 
 /** Writes an entry, before what it tells of is begun. @param tenantId null: the operator's own */
-export async function openEntry(store: Store, tenantId: string | null, entry: NewEntry): Promise<void> {
+export async function openAuditEntry(store: Store, tenantId: string | null, entry: NewAuditEntry): Promise<void> {
   await store.query(scopeOf(tenantId), {
     name: 'open-audit-entry',
     text: 'INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, targets, request_id, source, about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)',
@@ -47,11 +47,11 @@ export async function openEntry(store: Store, tenantId: string | null, entry: Ne
 }
 
 /** Says how it ended. */
-export async function closeEntry(
+export async function closeAuditEntry(
   store: Store,
   tenantId: string | null,
   entryId: string,
-  { status, reason, targets, changes }: Outcome,
+  { status, reason, targets, changes }: AuditOutcome,
 ): Promise<void> {
   const { tenants = [], ...fields } = changes ?? {};
   // Whose entry it is, and who is shown it, a tenant cannot say.
@@ -71,9 +71,9 @@ export async function closeEntry(
   });
 }
 
-export type EntryRow = audit_entry;
+export type AuditEntryRow = audit_entry;
 
-export interface EntryFilter {
+export interface AuditFilter {
   /** From this instant on, and before that one. */
   readonly from?: Date | undefined;
   readonly to?: Date | undefined;
@@ -85,7 +85,7 @@ export interface EntryFilter {
 }
 
 /** As an actor, what every operator is to a tenant. */
-export const SOME_OPERATOR = 'operator';
+export const ANONYMOUS_OPERATOR = 'operator';
 
 const PAGE = `AND begun_at >= COALESCE($1, '-infinity'::timestamptz) AND begun_at < COALESCE($2, 'infinity'::timestamptz) AND ($4::text IS NULL OR operation = $4)
   AND (begun_at, id) < (COALESCE((SELECT c.begun_at FROM audit_entry c WHERE c.id = $6), 'infinity'), COALESCE($6::text, '')) ORDER BY begun_at DESC, id DESC LIMIT $5`;
@@ -93,21 +93,21 @@ const OF_ALL = `SELECT * FROM audit_entry WHERE ($7::text IS NULL OR tenant_id =
 // Each half by its own index.
 const OF_TENANT = `SELECT * FROM (
     (SELECT * FROM audit_entry WHERE tenant_id = $7 AND ($3::text IS NULL OR actor_id = $3) ${PAGE})
-    UNION ALL (SELECT * FROM audit_entry WHERE about @> ARRAY[$7::text] AND ($3::text IS NULL OR $3 = '${SOME_OPERATOR}') ${PAGE})
+    UNION ALL (SELECT * FROM audit_entry WHERE about @> ARRAY[$7::text] AND ($3::text IS NULL OR $3 = '${ANONYMOUS_OPERATOR}') ${PAGE})
   ) AS entry ORDER BY begun_at DESC, id DESC LIMIT $5`;
 
 /**
  * A page of the log, newest first: what a tenant's keys did and operators did to it, or, for the operator, all. `after` is the last id of the page before. Who the operators are is
  * in the rows, and not the tenant's to be shown.
  */
-export async function listEntries(
+export async function listAuditEntries(
   store: Store,
   tenantId: Scope,
-  filter: EntryFilter,
+  filter: AuditFilter,
   { limit, after }: { limit: number; after?: string | undefined },
-): Promise<EntryRow[]> {
+): Promise<AuditEntryRow[]> {
   const ofAll = tenantId === EVERY_TENANT;
-  const { rows } = await store.query<EntryRow>(tenantId, {
+  const { rows } = await store.query<AuditEntryRow>(tenantId, {
     name: ofAll ? 'list-audit-of-all' : 'list-audit',
     text: ofAll ? OF_ALL : OF_TENANT,
     values: [
@@ -124,7 +124,7 @@ export async function listEntries(
 }
 
 /** Is there such an entry, to go on after it? */
-export async function hasEntry(store: Store, tenantId: Scope, id: string): Promise<boolean> {
+export async function hasAuditEntry(store: Store, tenantId: Scope, id: string): Promise<boolean> {
   const { rowCount } = await store.query(tenantId, {
     name: 'has-audit-entry',
     text: 'SELECT 1 FROM audit_entry WHERE id = $1',

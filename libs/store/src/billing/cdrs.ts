@@ -20,7 +20,7 @@ export interface NewCdr {
   readonly currency: string | null;
   readonly source: 'callback' | 'look-up';
   /** Seconds until the provider's own record is asked for; null: it has none, or has said all. */
-  readonly askInS: number | null;
+  readonly priceLookupInS: number | null;
 }
 
 export const cdrId = (legId: string, handle: 'media' | 'voice'): string =>
@@ -52,14 +52,14 @@ export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Pr
       cdr.priceMicro,
       cdr.currency,
       cdr.source,
-      cdr.askInS,
+      cdr.priceLookupInS,
       cdr.remote,
     ],
   });
 }
 
 /** Fills in what the provider had not said before, the price first of all; what has a price stays as it is. */
-export async function fillCdr(
+export async function applyChargeToCdr(
   tx: Tx,
   tenantId: string | null,
   { legId, handle, source }: { legId: string; handle: 'media' | 'voice'; source: 'callback' | 'look-up' | 'record' },
@@ -89,14 +89,14 @@ export async function fillCdr(
 }
 
 /** A record without a price, taken to be asked for at the provider. */
-interface CdrToAsk {
+interface CdrWithPriceDue {
   readonly leg_id: string;
   readonly tenant_id: string | null;
   readonly voice_call_id: string;
 }
 
 /** The accounts that have records whose price is to be asked for now; null among them: the platform's. */
-export async function accountsToAsk(store: Store): Promise<(string | null)[]> {
+export async function listAccountsWithPriceDue(store: Store): Promise<(string | null)[]> {
   const { rows } = await store.query<{ account_id: string | null }>(EVERY_TENANT, {
     name: 'accounts-with-price-due',
     text: 'SELECT DISTINCT l.account_id FROM cdr c JOIN leg l ON l.id = c.leg_id WHERE c.price_lookup_at <= now()',
@@ -108,8 +108,12 @@ export async function accountsToAsk(store: Store): Promise<(string | null)[]> {
  * Takes the records of an account whose price is to be asked for, those due for longest first, and puts each off: a minute, doubling to six hours, for ten days.
  * Several may ask at once, each gets others. Across tenants: this is the operator's sweep.
  */
-export async function takeCdrsToAsk(store: Store, accountId: string | null, limit: number): Promise<CdrToAsk[]> {
-  const { rows } = await store.query<CdrToAsk>(EVERY_TENANT, {
+export async function claimCdrsWithPriceDue(
+  store: Store,
+  accountId: string | null,
+  limit: number,
+): Promise<CdrWithPriceDue[]> {
+  const { rows } = await store.query<CdrWithPriceDue>(EVERY_TENANT, {
     name: 'cdrs-with-price-due',
     text: `UPDATE cdr c SET price_lookups = c.price_lookups + 1, price_lookup_at = CASE WHEN c.stored_at > now() - interval '10 days' THEN now() + LEAST(interval '6 hours', interval '1 minute' * 2 ^ LEAST(c.price_lookups, 12)) END
            FROM leg l

@@ -3,7 +3,7 @@ import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
 /* Platform-wide: the operator's price list, by which everything is counted that the provider has not charged yet. */
 
 /** A line of the list is named by these. */
-interface RateName {
+interface RateKey {
   /** inbound | outbound | bridge-voice | bridge-media | webrtc */
   readonly what: string;
   /** How numbers begin; empty: all others. */
@@ -11,7 +11,7 @@ interface RateName {
   /** ISO 4217. */
   readonly currency: string;
 }
-export interface RateRow extends RateName {
+export interface RateRow extends RateKey {
   /** Millionths of the currency's unit, as text. */
   readonly micro_per_minute: string;
 }
@@ -24,7 +24,7 @@ export async function listRates(
     currency,
     limit,
     after,
-  }: { what?: string | undefined; currency?: string | undefined; limit: number; after?: RateName | undefined },
+  }: { what?: string | undefined; currency?: string | undefined; limit: number; after?: RateKey | undefined },
 ): Promise<RateRow[]> {
   const { rows } = await store.query<RateRow>(EVERY_TENANT, {
     name: 'list-rates',
@@ -45,7 +45,7 @@ export async function listRates(
 }
 
 /** What the list has lines of in a currency. */
-export async function listRated(store: Store, currency: string): Promise<string[]> {
+export async function listRatedDirections(store: Store, currency: string): Promise<string[]> {
   const { rows } = await store.query<{ what: string }>(EVERY_TENANT, {
     name: 'list-rated',
     text: 'SELECT DISTINCT what FROM platform_rate WHERE currency = $1',
@@ -57,9 +57,9 @@ export async function listRated(store: Store, currency: string): Promise<string[
 /** Sets lines, and takes out those whose price is null; each is named once. Answers those that there were, and that there are now. */
 export async function updateRates(
   store: Store,
-  wanted: readonly (RateName & { readonly micro_per_minute: string | null })[],
+  wanted: readonly (RateKey & { readonly micro_per_minute: string | null })[],
 ): Promise<{ before: RateRow[]; after: RateRow[] }> {
-  const named = (rates: readonly RateName[]): string[][] => [
+  const named = (rates: readonly RateKey[]): string[][] => [
     rates.map(({ what }) => what),
     rates.map(({ prefix }) => prefix),
     rates.map(({ currency }) => currency),

@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { fillCdr, storeCdr, type NewCdr } from './cdrs.ts';
+import { applyChargeToCdr, storeCdr, type NewCdr } from './cdrs.ts';
 import { readSpend } from '../limits/spend.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
 import { makeRoom } from '../testing/fixtures.ts';
@@ -67,7 +67,7 @@ const record = (legId: string, of: Partial<NewCdr> = {}): NewCdr => ({
   priceMicro: null,
   currency: null,
   source: 'callback',
-  askInS: null,
+  priceLookupInS: null,
   ...of,
 });
 const write = (tenantId: string, cdr: NewCdr): Promise<void> =>
@@ -132,7 +132,7 @@ async function play(one: typeof step extends fc.Arbitrary<infer Step> ? Step : n
     }
     case 'fill':
       return inTransaction(store, one.tenant, (tx) =>
-        fillCdr(
+        applyChargeToCdr(
           tx,
           one.tenant,
           { legId: one.leg, handle: 'voice', source: 'record' },
@@ -221,7 +221,7 @@ it('one of a caller who was never admitted is nobody’s, and is in no sum', asy
 });
 
 it('one that is only to be asked for again is not counted anew', async () => {
-  await write('ten_a', record('leg_asked', { askInS: 0 }));
+  await write('ten_a', record('leg_asked', { priceLookupInS: 0 }));
   const version = async (): Promise<unknown> => (await owner.pool.query('SELECT xmin::text FROM month_sum')).rows;
   const before = await version();
   await owner.pool.query(

@@ -1,4 +1,4 @@
-import type { UsedToken } from './webhook-tokens.ts';
+import type { WebhookToken } from './webhook-tokens.ts';
 import { LEG_STATES, legMachine, type LegEvent, type LegState } from '@partyline/domain/leg';
 import { nextState } from '@partyline/domain/machine';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
@@ -8,7 +8,7 @@ import {
   NUMBER,
   OTHER_NUMBER,
   freshId,
-  freshSeat,
+  freshIds,
   freshToken,
   lookupOf,
   makeLeg,
@@ -44,13 +44,13 @@ const ring = async (number: string | null = NUMBER): Promise<Call> => {
     store,
     freshToken(),
     { legId: freshId('leg'), callId, number, remote: '+447700900001' },
-    freshSeat(),
+    freshIds(),
   );
   return { legId: leg_id ?? 'none', callId };
 };
 
-const key = (call: Call, tryNo: number, pin: string | null, token: UsedToken = freshToken()): Promise<Admission> =>
-  admitCaller(store, token, { ...call, tryNo, lookup: pin === null ? null : lookupOf(pin) }, freshSeat());
+const key = (call: Call, tryNo: number, pin: string | null, token: WebhookToken = freshToken()): Promise<Admission> =>
+  admitCaller(store, token, { ...call, tryNo, lookup: pin === null ? null : lookupOf(pin) }, freshIds());
 
 const counts = async () => ({
   legs: await store.prisma.leg.count(),
@@ -65,7 +65,7 @@ describe('a caller dials', () => {
       store,
       freshToken(),
       { legId: 'leg_de', callId, number: OTHER_NUMBER, remote: null },
-      freshSeat(),
+      freshIds(),
     );
     expect(answered).toEqual({
       outcome: 'ask',
@@ -94,7 +94,7 @@ describe('a caller dials', () => {
         store,
         freshToken(),
         { legId: freshId('leg'), callId: freshId('call'), number, remote: null },
-        freshSeat(),
+        freshIds(),
       ),
     ).toMatchObject({ outcome: 'unknown-number', leg_id: null });
     expect(await counts()).toEqual(before);
@@ -104,11 +104,11 @@ describe('a caller dials', () => {
     const callId = freshId('call');
     const token = freshToken();
     const call = { callId, number: NUMBER, remote: null };
-    const first = await answerCaller(store, token, { ...call, legId: freshId('leg') }, freshSeat());
-    expect(await answerCaller(store, freshToken(), { ...call, legId: freshId('leg') }, freshSeat())).toEqual(first);
+    const first = await answerCaller(store, token, { ...call, legId: freshId('leg') }, freshIds());
+    expect(await answerCaller(store, freshToken(), { ...call, legId: freshId('leg') }, freshIds())).toEqual(first);
     const before = await counts();
     expect(
-      await answerCaller(store, token, { ...call, callId: freshId('call'), legId: freshId('leg') }, freshSeat()),
+      await answerCaller(store, token, { ...call, callId: freshId('call'), legId: freshId('leg') }, freshIds()),
     ).toMatchObject({ outcome: 'replayed', leg_id: null });
     expect(await counts()).toEqual(before);
   });
@@ -120,7 +120,7 @@ describe('a caller dials', () => {
       store,
       freshToken(),
       { legId: freshId('leg'), callId: call.callId, number: NUMBER, remote: null },
-      freshSeat(),
+      freshIds(),
     );
     expect(answered.outcome).toBe(state === 'ending' || state === 'ended' ? 'hang-up' : 'ask');
     expect((await readLeg(store, call.legId)).state).toBe(state);

@@ -13,13 +13,13 @@ import {
   readLeg,
   readSession,
   setColumns,
-  type MadeRoom,
+  type TestRoom,
 } from '../testing/fixtures.ts';
 import { answerOwnLeg } from './voice-webhooks.ts';
 
 let database: TestDatabase;
 let store: Store;
-let room: MadeRoom;
+let room: TestRoom;
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -35,7 +35,7 @@ afterAll(async () => {
 const KINDS = ['bridge', 'outbound'] as const;
 
 /** A leg of ours that the carrier rings about, and how it is named. */
-async function ownLeg(kind: (typeof KINDS)[number], state: (typeof LEG_STATES)[number], of: MadeRoom) {
+async function ownLeg(kind: (typeof KINDS)[number], state: (typeof LEG_STATES)[number], of: TestRoom) {
   const token_hash = Buffer.from(freshId('hash'));
   const legId = await makeLeg(store, of, { kind, state, token_hash });
   return { legId, by: kind === 'bridge' ? { tokenHash: token_hash } : { legId } };

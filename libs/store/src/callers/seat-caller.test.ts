@@ -3,14 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../database/store.ts';
 import {
   freshId,
-  freshSeat,
+  freshIds,
   freshToken,
   lookupOf,
   makeLeg,
   makeRoom,
   readLeg,
   setColumns,
-  type MadeRoom,
+  type TestRoom,
 } from '../testing/fixtures.ts';
 import { admitCaller, answerCaller, type AnsweredCaller } from './voice-webhooks.ts';
 
@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 /** A room that has a number of its tenant's for itself. */
-async function pinlessRoom(settings: Parameters<typeof makeRoom>[1] = {}): Promise<MadeRoom & { number: string }> {
+async function pinlessRoom(settings: Parameters<typeof makeRoom>[1] = {}): Promise<TestRoom & { number: string }> {
   const number = `+4420794${String(Math.trunc(Number(freshId('n').split('_')[1]))).padStart(5, '0')}`;
   const tenantId = freshId('ten');
   await store.prisma.tenant.create({ data: { id: tenantId, name: tenantId } });
@@ -34,7 +34,7 @@ async function pinlessRoom(settings: Parameters<typeof makeRoom>[1] = {}): Promi
   return { ...(await makeRoom(store, { tenant_id: tenantId, number, pinless: true, ...settings })), number };
 }
 const ring = (number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
-  answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: null }, freshSeat());
+  answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: null }, freshIds());
 
 describe('a caller of a number that leads to a room', () => {
   it('is seated at once, and again by a webhook that comes again', async () => {
@@ -117,7 +117,7 @@ it('a host’s PIN and a person’s own make the leg theirs', async () => {
       store,
       freshToken(),
       { legId: leg.id, callId: leg.voice_call_id!, tryNo: 1, lookup: lookupOf(room.pin) },
-      freshSeat(),
+      freshIds(),
     ),
   ).toMatchObject({ outcome: 'admitted', waits: false });
   expect(await readLeg(store, leg.id)).toMatchObject({ role: 'host', participant_id: 'part_grace' });

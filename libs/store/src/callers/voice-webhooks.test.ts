@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lockSession } from '../sessions/session-lock.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
 import {
-  type MadeRoom,
+  type TestRoom,
   NUMBER,
   freshId,
-  freshSeat,
+  freshIds,
   freshToken,
   lookupOf,
   makeNumbers,
@@ -40,17 +40,17 @@ async function ring(at: Store = store, callId = freshId('call')): Promise<Call> 
     at,
     freshToken(),
     { legId: freshId('leg'), callId, number: NUMBER, remote: null },
-    freshSeat(),
+    freshIds(),
   );
   return { legId: leg_id!, callId };
 }
 
 const key = (call: Call, pin: string | null, at: Store = store): Promise<Admission> =>
-  admitCaller(at, freshToken(), { ...call, tryNo: 1, lookup: pin === null ? null : lookupOf(pin) }, freshSeat());
+  admitCaller(at, freshToken(), { ...call, tryNo: 1, lookup: pin === null ? null : lookupOf(pin) }, freshIds());
 
 const conversations = (admissions: readonly Admission[]): string[] =>
   admissions.map((one) => (one.outcome === 'admitted' ? one.conversation : one.outcome));
-const rooms = (n: number, settings: Parameters<typeof makeRoom>[1] = {}): Promise<MadeRoom[]> =>
+const rooms = (n: number, settings: Parameters<typeof makeRoom>[1] = {}): Promise<TestRoom[]> =>
   Promise.all(Array.from({ length: n }, () => makeRoom(store, settings)));
 const ringAll = (n: number): Promise<Call[]> => Promise.all(Array.from({ length: n }, () => ring()));
 
@@ -105,7 +105,7 @@ describe('callers of the same moment', () => {
           store,
           token,
           { legId: freshId('leg'), callId: freshId('call'), number: NUMBER, remote: null },
-          freshSeat(),
+          freshIds(),
         ),
       ),
     );

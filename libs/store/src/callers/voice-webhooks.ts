@@ -1,12 +1,12 @@
-import { grouped } from '../database/batcher.ts';
-import { inTurn } from '../database/keyed-mutex.ts';
+import { createBatcher } from '../database/batcher.ts';
+import { withKeyedMutex } from '../database/keyed-mutex.ts';
 import type { Store } from '../database/store.ts';
-import { tokenKey, type UsedToken } from './webhook-tokens.ts';
+import { tokenKey, type WebhookToken } from './webhook-tokens.ts';
 
 /* Platform-wide: a call comes in before anybody knows whose it is; the PIN’s or the leg’s row says so. */
 
 /** Where a caller was seated. */
-export interface Seat {
+export interface AdmittedTo {
   readonly tenant_id: string;
   readonly session_id: string;
   readonly conversation: string;
@@ -14,11 +14,15 @@ export interface Seat {
   readonly waits: boolean;
 }
 /** Why a caller was not: as many are in as the room takes, it is before or after the room's time, or the money for it is used up. */
-type NoSeat = 'full' | 'at-limit' | 'not-open' | 'over' | 'spent';
+type NotAdmitted = 'full' | 'at-limit' | 'not-open' | 'over' | 'spent';
 
 export type AnsweredCaller =
-  | ({ readonly outcome: 'admitted'; readonly leg_id: string; readonly language: string } & Seat)
-  | { readonly outcome: 'ask' | 'ask-slowly' | NoSeat | 'hang-up'; readonly leg_id: string; readonly language: string }
+  | ({ readonly outcome: 'admitted'; readonly leg_id: string; readonly language: string } & AdmittedTo)
+  | {
+      readonly outcome: 'ask' | 'ask-slowly' | NotAdmitted | 'hang-up';
+      readonly leg_id: string;
+      readonly language: string;
+    }
   // `busy` and `later`: not asked, by the guard before the PIN (docs/fraud.md), and nothing is kept of the call.
   | {
       readonly outcome: 'unknown-number' | 'busy' | 'later' | 'replayed';
@@ -40,22 +44,22 @@ interface IncomingCall {
  */
 export async function answerCaller(
   store: Store,
-  token: UsedToken,
+  token: WebhookToken,
   call: IncomingCall,
-  fresh: FreshIds,
+  fresh: NewIds,
 ): Promise<AnsweredCaller> {
-  return lanesOf(store).answer({ token, call, fresh });
+  return batchersOf(store).answer({ token, call, fresh });
 }
 
 export type Admission =
-  | ({ readonly outcome: 'admitted'; readonly language: string; readonly tries: number } & Seat)
+  | ({ readonly outcome: 'admitted'; readonly language: string; readonly tries: number } & AdmittedTo)
   | {
-      readonly outcome: 'wrong-pin' | 'refused' | NoSeat | 'hang-up' | 'unknown-call' | 'replayed';
+      readonly outcome: 'wrong-pin' | 'refused' | NotAdmitted | 'hang-up' | 'unknown-call' | 'replayed';
       readonly language: string;
       readonly tries: number;
     };
 
-interface Keyed {
+interface PinEntry {
   readonly legId: string;
   readonly callId: string;
   /** Which prompt this answers, from 1: a repeated webhook gets the answer of the first. */
@@ -65,7 +69,7 @@ interface Keyed {
 }
 
 /** Ids to use if a session or participant has to be made. */
-export interface FreshIds {
+export interface NewIds {
   readonly sessionId: string;
   readonly conversation: string;
   readonly participantId: string;
@@ -75,20 +79,25 @@ export interface FreshIds {
  * A caller keyed a PIN: finds its room on the number that was dialled and seats the caller in the room's session, or counts the try. One
  * round trip, shared with the callers of the same moment. The tenant comes from the PIN's row.
  */
-export async function admitCaller(store: Store, token: UsedToken, keyed: Keyed, fresh: FreshIds): Promise<Admission> {
-  return lanesOf(store).admit({ token, keyed, fresh });
+export async function admitCaller(
+  store: Store,
+  token: WebhookToken,
+  keyed: PinEntry,
+  fresh: NewIds,
+): Promise<Admission> {
+  return batchersOf(store).admit({ token, keyed, fresh });
 }
 
-interface Lanes {
-  readonly answer: (question: { token: UsedToken; call: IncomingCall; fresh: FreshIds }) => Promise<AnsweredCaller>;
-  readonly admit: (question: { token: UsedToken; keyed: Keyed; fresh: FreshIds }) => Promise<Admission>;
+interface Batchers {
+  readonly answer: (question: { token: WebhookToken; call: IncomingCall; fresh: NewIds }) => Promise<AnsweredCaller>;
+  readonly admit: (question: { token: WebhookToken; keyed: PinEntry; fresh: NewIds }) => Promise<Admission>;
 }
 
-const lanes = new WeakMap<Store, Lanes>();
+const batchersByStore = new WeakMap<Store, Batchers>();
 
-function lanesOf(store: Store): Lanes {
-  const found = lanes.get(store) ?? openLanes(store);
-  lanes.set(store, found);
+function batchersOf(store: Store): Batchers {
+  const found = batchersByStore.get(store) ?? createBatchers(store);
+  batchersByStore.set(store, found);
   return found;
 }
 
@@ -99,9 +108,9 @@ function lanesOf(store: Store): Lanes {
 const questions = (columns: string): string =>
   `ROWS FROM (json_to_recordset(CASE WHEN set_config('lock_timeout', '100ms', true) <> '' THEN $1::json END) AS (${columns})) WITH ORDINALITY`;
 
-const openLanes = (store: Store): Lanes => ({
-  answer: grouped({
-    async together(group) {
+const createBatchers = (store: Store): Batchers => ({
+  answer: createBatcher({
+    async runBatch(group) {
       const { rows } = await store.pool.query<AnsweredCaller>({
         name: 'answer-callers',
         // By number, as below by look-up: a number may lead to a room, which is then locked.
@@ -128,9 +137,9 @@ const openLanes = (store: Store): Lanes => ({
       });
       return rows;
     },
-    async alone({ token, call, fresh }) {
+    async runOne({ token, call, fresh }) {
       // One after another for a number, and below for a PIN: whoever waits for a room's session holds one connection for all who come to it.
-      const { rows } = await inTurn(store, `number ${call.number}`, () =>
+      const { rows } = await withKeyedMutex(store, `number ${call.number}`, () =>
         store.pool.query<AnsweredCaller>({
           name: 'answer-caller',
           text: 'SELECT * FROM answer_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
@@ -151,8 +160,8 @@ const openLanes = (store: Store): Lanes => ({
       return rows[0]!;
     },
   }),
-  admit: grouped({
-    async together(group) {
+  admit: createBatcher({
+    async runBatch(group) {
       const { rows } = await store.pool.query<Admission>({
         name: 'admit-callers',
         // By look-up, so that every group locks rooms in the same order; OFFSET 0 keeps the planner from undoing that.
@@ -179,8 +188,8 @@ const openLanes = (store: Store): Lanes => ({
       });
       return rows;
     },
-    async alone({ token, keyed, fresh }) {
-      const { rows } = await inTurn(
+    async runOne({ token, keyed, fresh }) {
+      const { rows } = await withKeyedMutex(
         store,
         `pin ${token.accountId} ${keyed.lookup?.toString('base64') ?? keyed.legId}`,
         () =>
@@ -226,7 +235,7 @@ type AnsweredOwnLeg =
 /** A call that we placed was picked up: the bridge, named by its one-time token's SHA-256, or a rung phone, named by its leg id. One round trip. */
 export async function answerOwnLeg(
   store: Store,
-  token: UsedToken,
+  token: WebhookToken,
   by: { tokenHash: Buffer } | { legId: string },
   callId: string,
 ): Promise<AnsweredOwnLeg> {

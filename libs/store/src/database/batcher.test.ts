@@ -1,17 +1,17 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { grouped } from './batcher.ts';
+import { createBatcher } from './batcher.ts';
 
 /** Answers in the test's own time: each group that went out, and the way to let it come back. */
 function stage() {
   const groups: { questions: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = [];
   const alone: number[] = [];
-  const ask = grouped<number, string>({
-    together: (questions) =>
+  const ask = createBatcher<number, string>({
+    runBatch: (questions) =>
       new Promise((resolve, reject) => {
         groups.push({ questions, answer: () => resolve(questions.map(String)), fail: reject });
       }),
-    alone: async (question) => {
+    runOne: async (question) => {
       alone.push(question);
       if (question === 13) throw new Error('thirteen');
       return `${question} alone`;

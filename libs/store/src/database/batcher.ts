@@ -1,23 +1,26 @@
 import pg from 'pg';
 
 /** How questions that are alike are asked. */
-interface Ask<Q, A> {
+interface BatchHandlers<Q, A> {
   /** Answers in the order of the questions. All in one transaction: when it fails it has changed nothing. */
-  readonly together: (questions: readonly Q[]) => Promise<readonly A[]>;
+  readonly runBatch: (questions: readonly Q[]) => Promise<readonly A[]>;
   /** For a question whose group failed. */
-  readonly alone: (question: Q) => Promise<A>;
+  readonly runOne: (question: Q) => Promise<A>;
 }
 
 /** Groups under way at a time: few, so that what comes in the meantime makes a group worth its round trip; and never the whole pool. */
-const AT_A_TIME = 2;
-const LARGEST = 100;
+const MAX_CONCURRENT_BATCHES = 2;
+const MAX_BATCH_SIZE = 100;
 
 /**
  * Lets questions that come close together share a round trip and a transaction. Nothing waits for company: a question goes out at once,
  * unless `AT_A_TIME` groups are out already; then it goes as soon as one is back, with all that came meanwhile. When Postgres refuses a
  * group, each of it is asked alone, so that nobody fails for another's sake.
  */
-export function grouped<Q, A>({ together, alone }: Ask<Q, A>): (question: Q) => Promise<A> {
+export function createBatcher<Q, A>({
+  runBatch: together,
+  runOne: alone,
+}: BatchHandlers<Q, A>): (question: Q) => Promise<A> {
   interface Waiting {
     readonly question: Q;
     readonly resolve: (answer: A | Promise<A>) => void;
@@ -41,9 +44,9 @@ export function grouped<Q, A>({ together, alone }: Ask<Q, A>): (question: Q) => 
   }
 
   function sendWaiting(): void {
-    while (waiting.length > 0 && underWay < AT_A_TIME) {
-      const group = waiting.slice(0, LARGEST);
-      waiting = waiting.slice(LARGEST);
+    while (waiting.length > 0 && underWay < MAX_CONCURRENT_BATCHES) {
+      const group = waiting.slice(0, MAX_BATCH_SIZE);
+      waiting = waiting.slice(MAX_BATCH_SIZE);
       underWay += 1;
       void send(group).finally(() => {
         underWay -= 1;

@@ -4,15 +4,15 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { appendEvents } from '../events/append-events.ts';
 import { insertLeg, lockLeg, saveLegs } from '../legs/legs.ts';
-import { StaleVersion } from './stale-version.ts';
-import { useToken } from '../callers/webhook-tokens.ts';
+import { StaleVersionError } from './stale-version.ts';
+import { consumeToken } from '../callers/webhook-tokens.ts';
 import { closeRoom, lockRoom } from '../rooms/rooms.ts';
 import { lockSession, saveSession } from '../sessions/session-lock.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store, type Tx } from './store.ts';
 import {
   NUMBER,
   freshId,
-  freshSeat,
+  freshIds,
   freshToken,
   lookupOf,
   makeLeg,
@@ -39,12 +39,12 @@ afterAll(async () => {
 
 async function ring(): Promise<{ legId: string; callId: string }> {
   const call = { legId: freshId('leg'), callId: freshId('call') };
-  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshSeat());
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshIds());
   return call;
 }
 
 const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
-  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshSeat());
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshIds());
 
 const times = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: n }, (_, i) => work(i)));
@@ -82,7 +82,7 @@ describe('at the same time', () => {
   it('the same answer webhook on ten connections makes one leg', async () => {
     const callId = freshId('call');
     const answers = await times(10, () =>
-      answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshSeat()),
+      answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshIds()),
     );
     expect(new Set(answers.map((each) => each.leg_id)).size).toBe(1);
     expect(await store.prisma.leg.count({ where: { voice_call_id: callId } })).toBe(1);
@@ -91,7 +91,7 @@ describe('at the same time', () => {
   it('one token on ten connections is taken once', async () => {
     const token = freshToken();
     expect(
-      (await times(10, () => inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token)))).filter(Boolean),
+      (await times(10, () => inTransaction(store, EVERY_TENANT, (tx) => consumeToken(tx, token)))).filter(Boolean),
     ).toHaveLength(1);
   });
 
@@ -200,7 +200,7 @@ describe('at the same time', () => {
 
 describe('compare-and-set', () => {
   const stale = async (work: (tx: Tx) => Promise<void>): Promise<void> => {
-    await expect(inTransaction(store, EVERY_TENANT, work)).rejects.toBeInstanceOf(StaleVersion);
+    await expect(inTransaction(store, EVERY_TENANT, work)).rejects.toBeInstanceOf(StaleVersionError);
   };
 
   it('refuses a session and a leg that are another tenant’s', async () => {
@@ -262,7 +262,7 @@ describe('compare-and-set', () => {
         await saveLegs(tx, room.tenantId, legs);
         return legs;
       });
-    await expect(change(true)).rejects.toBeInstanceOf(StaleVersion);
+    await expect(change(true)).rejects.toBeInstanceOf(StaleVersionError);
     expect(await store.prisma.leg.count({ where: { session_id: room.sessionId, version: 0, state: 'answered' } })).toBe(
       3,
     );

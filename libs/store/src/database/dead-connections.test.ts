@@ -54,7 +54,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-function open(options: { patienceMs?: number } = {}): Store {
+function open(options: { statementTimeoutMs?: number } = {}): Store {
   const store = openStore({ owner: true, url, max: 2, onError: () => undefined, ...options });
   stores.push(store);
   return store;
@@ -80,7 +80,7 @@ async function allDie(store: Store): Promise<() => Promise<string[]>> {
 
 describe('when every connection of a pool has died without a word', () => {
   it('who waits for one outlasts them, and is served', async () => {
-    const store = open({ patienceMs: PATIENCE_MS });
+    const store = open({ statementTimeoutMs: PATIENCE_MS });
     const lost = await allDie(store);
     const waiting = await Promise.allSettled([ask(store), ask(store), ask(store)]);
     expect(waiting.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
@@ -88,8 +88,9 @@ describe('when every connection of a pool has died without a word', () => {
   });
 
   it('who has a caller on the line has an answer before the carrier gives up', () => {
-    const { connectionTimeoutMillis = Infinity, query_timeout = Infinity } = open({ patienceMs: WEBHOOKS_PATIENCE_MS })
-      .pool.options;
+    const { connectionTimeoutMillis = Infinity, query_timeout = Infinity } = open({
+      statementTimeoutMs: WEBHOOKS_PATIENCE_MS,
+    }).pool.options;
     expect(connectionTimeoutMillis + query_timeout).toBeLessThan(CARRIER_MS);
   });
 });

@@ -1,14 +1,14 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EVERY_TENANT, inTransaction, openStore, readAs, type Store } from './store.ts';
-import { makeLeg, makeNumbers, makeRoom, type MadeRoom } from '../testing/fixtures.ts';
+import { EVERY_TENANT, inTransaction, openStore, readForTenant, type Store } from './store.ts';
+import { makeLeg, makeNumbers, makeRoom, type TestRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 /** As the database's owner, for the catalogue and the rows to start from; and as the services connect. */
 let owner: Store;
 let service: Store;
-let mine: MadeRoom;
-let theirs: MadeRoom;
+let mine: TestRoom;
+let theirs: TestRoom;
 beforeAll(async () => {
   database = await createTestDatabase();
   owner = openStore({ owner: true, url: database.url, onError: () => undefined });
@@ -170,7 +170,7 @@ describe('every table of tenants', () => {
     for (const name of ['tenant', 'room', 'session', 'pin', 'participant', 'leg'])
       expect([name, await count(mine.tenantId, name)]).toEqual([name, 1]);
     expect(await count(EVERY_TENANT, 'room')).toBe(2);
-    expect(await readAs(service, mine.tenantId, (db) => db.room.findMany({ select: { id: true } }))).toEqual([
+    expect(await readForTenant(service, mine.tenantId, (db) => db.room.findMany({ select: { id: true } }))).toEqual([
       { id: mine.roomId },
     ]);
     expect(await service.prisma.room.findMany()).toEqual([]);

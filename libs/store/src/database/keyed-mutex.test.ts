@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { inTurn } from './keyed-mutex.ts';
+import { withKeyedMutex } from './keyed-mutex.ts';
 import type { Store } from './store.ts';
 
 /** Works that end when the test says so. */
@@ -9,7 +9,7 @@ function stage() {
   const begun: string[] = [];
   const ends = new Map<string, { end: () => void; fail: (error: Error) => void }>();
   const ask = (key: string, name: string): Promise<string> =>
-    inTurn(store, key, () => {
+    withKeyedMutex(store, key, () => {
       begun.push(name);
       return new Promise((resolve, reject) => void ends.set(name, { end: () => resolve(name), fail: reject }));
     });

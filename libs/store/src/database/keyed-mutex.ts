@@ -14,7 +14,7 @@ const linesOf = new WeakMap<Store, Lines>();
  * one of them and nobody who wants another row waits for it. When one has waited for Postgres as long as it may, those who stood behind it all that time fail with it, so that
  * nobody waits for longer than twice that. A work must not wait for another under its own key.
  */
-export async function inTurn<T>(store: Store, key: string, work: () => Promise<T>): Promise<T> {
+export async function withKeyedMutex<T>(store: Store, key: string, work: () => Promise<T>): Promise<T> {
   const lines = linesOf.get(store) ?? (new Map() as Lines);
   linesOf.set(store, lines);
   const line = lines.get(key) ?? [];

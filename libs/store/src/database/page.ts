@@ -1,5 +1,5 @@
 /** Where a page that is newest first ended: its last row. */
-interface Last {
+interface PageEnd {
   readonly id: string;
   readonly created_at: Date;
 }
@@ -8,7 +8,7 @@ interface Last {
  * What comes after a row on a list that is newest first; of what was made at the same instant the id decides. By where the row stood and not by the row, which need not
  * be on the list any more (Prisma's own cursor takes the next row for it, and skips that).
  */
-export const olderThan = (last: Last | undefined) =>
+export const olderThan = (last: PageEnd | undefined) =>
   last === undefined
     ? {}
     : {
@@ -19,7 +19,7 @@ export const olderThan = (last: Last | undefined) =>
       };
 
 /** Only what is asked for: Prisma takes an undefined for no condition. */
-export const between = (from: Date | undefined, before: Date | undefined) =>
+export const createdBetween = (from: Date | undefined, before: Date | undefined) =>
   from === undefined && before === undefined
     ? {}
     : { created_at: { ...(from === undefined ? {} : { gte: from }), ...(before === undefined ? {} : { lt: before }) } };

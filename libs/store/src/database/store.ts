@@ -36,42 +36,42 @@ export interface TransactionJournal {
 export type Tx = pg.PoolClient;
 
 /** Some statements wait for a lock, none works for long; the sweep of 100,000 legs takes 0.2 s (performance.md). */
-const PATIENCE_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 5_000;
 
 /**
  * Each limit is longer than the one before, so that of two that could be met it is the server's, whose error names the statement. A statement is ended by the server; only a connection
  * that died without a word is given up by us (seen: both reconcilers hung on one); and who waits for a connection outlasts that, or a pool of dead
  * ones would keep out everybody who comes until they are given up (seen under chaos: callers).
  */
-const limits = (patienceMs: number) => ({
-  statementMs: patienceMs,
-  noAnswerMs: patienceMs * 1.1,
-  connectMs: patienceMs * 1.25,
+const timeouts = (statementTimeoutMs: number) => ({
+  statementMs: statementTimeoutMs,
+  noAnswerMs: statementTimeoutMs * 1.1,
+  connectMs: statementTimeoutMs * 1.25,
 });
 
 /**
  * @param url `postgresql://…`; its user is a member of the roles partyline_tenant and partyline_platform, and neither owns the tables nor has BYPASSRLS
  * @param max connections; every replica of every service adds its own to the server's limit
- * @param patienceMs how long a statement may take. Whoever holds a caller on the line has less: with waiting for a connection it must end within the 5 s that
+ * @param statementTimeoutMs how long a statement may take. Whoever holds a caller on the line has less: with waiting for a connection it must end within the 5 s that
  *   the carrier gives a webhook (contract §3), so that its second try finds us
  * @param owner for tests and for tools that prepare a database: what has no scope is done as the user itself
  */
 export function openStore({
   url,
   max = 10,
-  patienceMs = PATIENCE_MS,
+  statementTimeoutMs = STATEMENT_TIMEOUT_MS,
   owner = false,
   onError,
 }: {
   url: string;
   max?: number;
-  patienceMs?: number;
+  statementTimeoutMs?: number;
   owner?: boolean;
   onError: (error: Error) => void;
 }): Store {
   // A connection begins as somebody who sees no tenant's rows: a statement that forgot its scope fails closed.
   const options = owner ? undefined : '-c role=partyline_tenant';
-  const { statementMs, noAnswerMs, connectMs } = limits(patienceMs);
+  const { statementMs, noAnswerMs, connectMs } = timeouts(statementTimeoutMs);
   // Probed after ten idle seconds: the system's own two hours are as good as never.
   const pool = new pg.Pool({
     connectionString: url,
@@ -104,7 +104,7 @@ export function openStore({
 }
 
 /** A store whose transactions are kept in the journal of the request that they are part of, if it has one. */
-export function journaled(store: Store, journal: () => TransactionJournal | undefined): Store {
+export function withJournal(store: Store, journal: () => TransactionJournal | undefined): Store {
   const kept: Store = {
     ...store,
     journal,
@@ -118,14 +118,14 @@ export function journaled(store: Store, journal: () => TransactionJournal | unde
 }
 
 /** As one message, so that a scope costs no round trip of its own; local to the transaction, so that it cannot outlive it in the pool. */
-const beginIn = (scope: Scope): string =>
+const beginStatement = (scope: Scope): string =>
   scope === EVERY_TENANT
     ? 'BEGIN; SET LOCAL ROLE partyline_platform'
     : `BEGIN; SET LOCAL ROLE partyline_tenant; SET LOCAL partyline.tenant = ${pg.escapeLiteral(scope)}`;
 
 /** Deadlock and serialisation failures: the transaction did nothing and may simply run again. */
-const CAN_RUN_AGAIN = new Set(['40P01', '40001']);
-const ATTEMPTS = 3;
+const RETRYABLE_CODES = new Set(['40P01', '40001']);
+const MAX_ATTEMPTS = 3;
 
 /**
  * Runs `work` in one transaction in a scope: committed when it resolves, rolled back when it throws. Run up to three times when it meets a deadlock, so `work` must
@@ -138,16 +138,16 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const journal = store.journal?.();
   return journal === undefined
-    ? transact(store, scope, work)
-    : journal.change(scope, (keep) => transact(store, scope, (tx) => keep(tx, work)));
+    ? runTransaction(store, scope, work)
+    : journal.change(scope, (keep) => runTransaction(store, scope, (tx) => keep(tx, work)));
 }
 
-async function transact<T>(store: Pick<Store, 'pool'>, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
+async function runTransaction<T>(store: Pick<Store, 'pool'>, scope: Scope, work: (tx: Tx) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const tx = await store.pool.connect();
     let broken: Error | undefined;
     try {
-      await tx.query(beginIn(scope));
+      await tx.query(beginStatement(scope));
       const result = await work(tx);
       await tx.query('COMMIT');
       return result;
@@ -156,7 +156,7 @@ async function transact<T>(store: Pick<Store, 'pool'>, scope: Scope, work: (tx: 
       if (error instanceof Error && error.message === 'Query read timeout') broken = error;
       else await tx.query('ROLLBACK').catch((failure: Error) => (broken = failure));
       const code = (error as { code?: string }).code;
-      if (attempt === ATTEMPTS || code === undefined || !CAN_RUN_AGAIN.has(code)) throw error;
+      if (attempt === MAX_ATTEMPTS || code === undefined || !RETRYABLE_CODES.has(code)) throw error;
     } finally {
       // A connection that cannot even roll back is thrown away, not given to the next.
       tx.release(broken);
@@ -165,16 +165,18 @@ async function transact<T>(store: Pick<Store, 'pool'>, scope: Scope, work: (tx: 
 }
 
 /** What Prisma reads for a tenant, in one transaction. */
-export async function readAs<T>(
+export async function readForTenant<T>(
   store: Pick<Store, 'prisma' | 'journal'>,
   tenantId: string,
   read: (db: Prisma.TransactionClient) => Promise<T>,
 ): Promise<T> {
   const journal = store.journal?.();
-  return journal === undefined ? look(store, tenantId, read) : journal.read(() => look(store, tenantId, read));
+  return journal === undefined
+    ? readWithPrisma(store, tenantId, read)
+    : journal.read(() => readWithPrisma(store, tenantId, read));
 }
 
-async function look<T>(
+async function readWithPrisma<T>(
   store: Pick<Store, 'prisma'>,
   tenantId: string,
   read: (db: Prisma.TransactionClient) => Promise<T>,

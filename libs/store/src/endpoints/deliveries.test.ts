@@ -1,12 +1,18 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { claimDeliveries, markFailed, markTaken, tidyDeliveries, type DeliveryToSend } from './deliveries.ts';
+import {
+  claimDeliveries,
+  recordFailedAttempt,
+  markDelivered,
+  cleanUpDeliveries,
+  type DeliveryToSend,
+} from './deliveries.ts';
 import { listDeliveries, replayDelivery, replayEvents } from './delivery-log.ts';
 import { deleteEndpoint, disableEndpoint, pingEndpoint, updateEndpoint } from './endpoints.ts';
 import { appendEvents } from '../events/append-events.ts';
-import { eventId, findEvent } from '../events/outbox.ts';
+import { eventId, findEventPosition } from '../events/outbox.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
-import { freshId, makeEndpoint, makeNumbers, makeRoom, type MadeRoom } from '../testing/fixtures.ts';
+import { freshId, makeEndpoint, makeNumbers, makeRoom, type TestRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -25,22 +31,22 @@ afterAll(async () => {
   await database.drop();
 });
 
-const CLAIM = { leaseMs: 30_000, width: 100, share: 100, opensAt: 3, limit: 1 };
+const CLAIM = { leaseMs: 30_000, maxPerEndpoint: 100, maxPerTenant: 100, circuitOpensAt: 3, limit: 1 };
 const NO = { status: 500, durationMs: 12, error: null };
-const PROBE = { opensAt: 3, firstS: 5, longestS: 20 };
+const PROBE = { circuitOpensAt: 3, firstS: 5, longestS: 20 };
 const WAIT_MS = 60_000;
 
 const claim = async (): Promise<DeliveryToSend | null> => (await claimDeliveries(store, CLAIM))[0] ?? null;
 const claimAll = (): Promise<DeliveryToSend[]> => claimDeliveries(store, { ...CLAIM, limit: 100 });
-const taken = (sent: DeliveryToSend) => markTaken(store, sent.tenant_id, sent, { ...NO, status: 204 });
+const taken = (sent: DeliveryToSend) => markDelivered(store, sent.tenant_id, sent, { ...NO, status: 204 });
 const failed = (sent: DeliveryToSend, waitMs: number | null = WAIT_MS) =>
-  markFailed(store, sent.tenant_id, sent, NO, waitMs, PROBE);
+  recordFailedAttempt(store, sent.tenant_id, sent, NO, waitMs, PROBE);
 
 /** A session of a tenant with an endpoint, and so many events of it. */
 async function tell(
   events: number,
-  { room, endpoint = true, type = 'leg.joined' }: { room?: MadeRoom; endpoint?: boolean; type?: string } = {},
-): Promise<MadeRoom> {
+  { room, endpoint = true, type = 'leg.joined' }: { room?: TestRoom; endpoint?: boolean; type?: string } = {},
+): Promise<TestRoom> {
   const made = room ?? (await makeRoom(store));
   if (endpoint && room === undefined) await makeEndpoint(store, made.tenantId);
   const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
@@ -50,9 +56,9 @@ async function tell(
   );
   return made;
 }
-const rowsOf = ({ sessionId }: MadeRoom) =>
+const rowsOf = ({ sessionId }: TestRoom) =>
   store.prisma.delivery.findMany({ where: { stream: sessionId }, orderBy: { seq: 'asc' } });
-const endpointOf = ({ tenantId }: MadeRoom) =>
+const endpointOf = ({ tenantId }: TestRoom) =>
   store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
 /** Time goes by: the rows are moved back instead. */
 const letPass = async (seconds: number): Promise<void> => {
@@ -166,8 +172,8 @@ describe('an event that is to be sent', () => {
   it('is not marked for another tenant', async () => {
     const room = await tell(1);
     const sent = (await claim())!;
-    await markTaken(store, 'ten_other', sent, NO);
-    await markFailed(store, 'ten_other', sent, NO, 1, PROBE);
+    await markDelivered(store, 'ten_other', sent, NO);
+    await recordFailedAttempt(store, 'ten_other', sent, NO, 1, PROBE);
     expect((await rowsOf(room))[0]).toMatchObject({ state: 'pending', lease_until: expect.any(Date) });
   });
 });
@@ -177,10 +183,10 @@ describe('an endpoint', () => {
     const first = await tell(1);
     for (let i = 0; i < 4; i++) await tell(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
     await tell(1);
-    const claimed = await claimDeliveries(store, { ...CLAIM, width: 2, limit: 10 });
+    const claimed = await claimDeliveries(store, { ...CLAIM, maxPerEndpoint: 2, limit: 10 });
     expect(claimed.filter((each) => each.tenant_id === first.tenantId)).toHaveLength(2);
     expect(claimed).toHaveLength(3);
-    expect(await claimDeliveries(store, { ...CLAIM, width: 2, limit: 10 })).toEqual([]);
+    expect(await claimDeliveries(store, { ...CLAIM, maxPerEndpoint: 2, limit: 10 })).toEqual([]);
   });
 
   it('of a tenant with many, all of them slow, takes no more than its tenant’s share; whoever has least on its way comes first', async () => {
@@ -188,7 +194,7 @@ describe('an endpoint', () => {
     for (let i = 0; i < 5; i++) await makeEndpoint(store, greedy.tenantId);
     for (let i = 0; i < 6; i++)
       await tell(1, { room: await makeRoom(store, { tenant_id: greedy.tenantId }), endpoint: false });
-    const share = { ...CLAIM, width: 4, share: 8, limit: 64 };
+    const share = { ...CLAIM, maxPerEndpoint: 4, maxPerTenant: 8, limit: 64 };
     const whose = async (limit = 64): Promise<string[]> =>
       (await claimDeliveries(store, { ...share, limit })).map(({ tenant_id }) => tenant_id);
     expect(await whose()).toEqual(Array.from({ length: 8 }, () => greedy.tenantId));
@@ -264,8 +270,8 @@ describe('an endpoint', () => {
       ],
     ]);
     for (const { event } of claimed)
-      expect(await findEvent(store, room.tenantId, eventId(event))).toEqual({ id: event.id, old: false });
-    expect(await tidyDeliveries(store, 100)).toBe(2);
+      expect(await findEventPosition(store, room.tenantId, eventId(event))).toEqual({ id: event.id, old: false });
+    expect(await cleanUpDeliveries(store, 100)).toBe(2);
     expect((await rowsOf(room)).map((row) => row.state)).toEqual(['failed', 'failed']);
     expect(await replayDelivery(store, room.tenantId, (await rowsOf(room))[0]?.id ?? '')).toBe('disabled');
     expect(await pingEndpoint(store, room.tenantId, id)).toBe('disabled');
@@ -285,7 +291,7 @@ describe('an endpoint', () => {
       await deleteEndpoint(store, room.tenantId, id),
     ]).toEqual([false, true, false]);
     expect(await claim()).toBeNull();
-    for (let n = 1; n > 0;) n = await tidyDeliveries(store, 2);
+    for (let n = 1; n > 0;) n = await cleanUpDeliveries(store, 2);
     expect([
       await store.prisma.delivery.count(),
       await store.prisma.delivery_attempt.count(),
@@ -327,7 +333,7 @@ describe('a replay', () => {
     const span = { outboxIds: null, since: new Date(Date.now() - 86_400_000), until: null, after: null, limit: 3 };
     const last = { session_id: room.sessionId, endpoint_id: null, seq: 3 };
     expect(await replayEvents(store, room.tenantId, id, span)).toMatchObject({ count: 3, last });
-    const after = (await findEvent(store, room.tenantId, eventId(last)))!.id;
+    const after = (await findEventPosition(store, room.tenantId, eventId(last)))!.id;
     expect(await replayEvents(store, room.tenantId, id, { ...span, after })).toMatchObject({
       count: 2,
       last: { seq: 5 },
@@ -339,10 +345,10 @@ describe('a replay', () => {
     }
     expect(seqs).toEqual([1, 2, 3, 4, 5]);
     // By name, whatever its type; and nobody else's.
-    const ended = (await findEvent(store, room.tenantId, eventId({ ...last, seq: 6 })))!.id;
+    const ended = (await findEventPosition(store, room.tenantId, eventId({ ...last, seq: 6 })))!.id;
     expect(await replayEvents(store, room.tenantId, id, { ...span, outboxIds: [ended!] })).toMatchObject({ count: 1 });
     expect(await replayEvents(store, freshId('ten'), id, span)).toEqual({ count: 0, last: null });
-    expect(await findEvent(store, freshId('ten'), eventId({ ...last, seq: 6 }))).toBeNull();
+    expect(await findEventPosition(store, freshId('ten'), eventId({ ...last, seq: 6 }))).toBeNull();
   });
 });
 

@@ -1,4 +1,4 @@
-import { OUTBOX, type OutboxRow } from '../events/outbox.ts';
+import { OUTBOX_COLUMNS, type OutboxRow } from '../events/outbox.ts';
 import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
 
 /** An event taken for one attempt to send it to one endpoint. */
@@ -21,11 +21,11 @@ interface Claim {
   /** How long a sender may hold a delivery; longer than a request may take. A dead one's is free again after this. */
   readonly leaseMs: number;
   /** Deliveries of one endpoint that may be on their way at once, whichever replica sends them. */
-  readonly width: number;
+  readonly maxPerEndpoint: number;
   /** Deliveries of one tenant that may be on their way at once, to all its endpoints; a few more when two replicas take some at the same moment. */
-  readonly share: number;
+  readonly maxPerTenant: number;
   /** So many failures in a row open an endpoint's circuit: from then on one delivery at a time is tried, when its `probe_at` has come. */
-  readonly opensAt: number;
+  readonly circuitOpensAt: number;
   /** At most so many in all. */
   readonly limit: number;
 }
@@ -38,7 +38,7 @@ interface Claim {
  */
 export async function claimDeliveries(
   store: Store,
-  { leaseMs, width, share, opensAt, limit }: Claim,
+  { leaseMs, maxPerEndpoint: width, maxPerTenant: share, circuitOpensAt: opensAt, limit }: Claim,
 ): Promise<DeliveryToSend[]> {
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     const { rows: endpoints } = await tx.query<{ id: string; failures: number; tenant_id: string; busy: number }>({
@@ -77,7 +77,7 @@ export async function claimDeliveries(
                RETURNING d.id, d.tenant_id, d.endpoint_id, d.event_id, d.attempts, d.tries),
              noted AS (INSERT INTO delivery_attempt (delivery_id, no, tenant_id, at) SELECT id, attempts, tenant_id, clock_timestamp() FROM taken),
              probed AS (UPDATE endpoint SET probe_at = clock_timestamp() + make_interval(secs => $3) WHERE failures >= $5 AND id IN (SELECT endpoint_id FROM taken))
-             SELECT t.id AS delivery_id, t.tenant_id, t.endpoint_id AS to_endpoint, t.attempts, t.tries, e.url, e.secret, CASE WHEN e.old_secret_until > now() THEN e.old_secret END AS old_secret, ${OUTBOX}
+             SELECT t.id AS delivery_id, t.tenant_id, t.endpoint_id AS to_endpoint, t.attempts, t.tries, e.url, e.secret, CASE WHEN e.old_secret_until > now() THEN e.old_secret END AS old_secret, ${OUTBOX_COLUMNS}
              FROM taken t JOIN outbox o ON o.id = t.event_id JOIN endpoint e ON e.id = t.endpoint_id`,
       values: [
         endpoints.map(({ id }) => id),
@@ -114,13 +114,13 @@ export interface AttemptResult {
   readonly error: string | null;
 }
 
-type Sent = Pick<DeliveryToSend, 'id' | 'attempts'>;
+type AttemptKey = Pick<DeliveryToSend, 'id' | 'attempts'>;
 
 /** Notes that an event was delivered, whoever's attempt it was: the receiver has it. Closes the endpoint's circuit. */
-export async function markTaken(
+export async function markDelivered(
   store: Store,
   tenantId: string,
-  { id, attempts }: Sent,
+  { id, attempts }: AttemptKey,
   { status, durationMs }: AttemptResult,
 ): Promise<void> {
   await store.query(tenantId, {
@@ -133,10 +133,10 @@ export async function markTaken(
 }
 
 /** How an endpoint stands after an attempt that was not taken. */
-interface Failing {
+interface EndpointFailures {
   readonly failures: number;
   /** For how many seconds nothing was taken. */
-  readonly forS: number;
+  readonly failingForS: number;
 }
 
 /**
@@ -144,14 +144,14 @@ interface Failing {
  * delivered or taken by another meanwhile. What waits behind it waits with it, so that looking for what is due does not look at what cannot be sent.
  * @param probe the endpoint is tried again after `firstS`, doubling for each failure from `opensAt` on, up to `longestS`
  */
-export async function markFailed(
+export async function recordFailedAttempt(
   store: Store,
   tenantId: string,
-  { id, attempts }: Sent,
+  { id, attempts }: AttemptKey,
   result: AttemptResult,
   waitMs: number | null,
-  probe: { opensAt: number; firstS: number; longestS: number },
-): Promise<Failing | null> {
+  probe: { circuitOpensAt: number; firstS: number; longestS: number },
+): Promise<EndpointFailures | null> {
   const { rows } = await store.query<{ failures: number; for_s: number }>(tenantId, {
     name: 'delivery-failed',
     text: `WITH noted AS (UPDATE delivery_attempt SET status = $4, duration_ms = $5, error = $6 WHERE tenant_id = $1 AND delivery_id = $2 AND no = $3),
@@ -172,19 +172,19 @@ export async function markFailed(
       result.durationMs,
       result.error,
       waitMs === null ? null : waitMs / 1000,
-      probe.opensAt,
+      probe.circuitOpensAt,
       probe.firstS,
       probe.longestS,
     ],
   });
-  return rows[0] === undefined ? null : { failures: rows[0].failures, forS: rows[0].for_s };
+  return rows[0] === undefined ? null : { failures: rows[0].failures, failingForS: rows[0].for_s };
 }
 
 /**
  * Ends what waits for endpoints that are disabled, and clears away those that were deleted with what was sent to them; at most `limit` deliveries of either a time. Gives how
  * many, so that whoever asks may ask again.
  */
-export async function tidyDeliveries(store: Store, limit: number): Promise<number> {
+export async function cleanUpDeliveries(store: Store, limit: number): Promise<number> {
   const ended = await store.query(EVERY_TENANT, {
     name: 'end-waiting',
     text: `WITH RECURSIVE waiting (id) AS (

@@ -1,5 +1,5 @@
 import { NEW_DELIVERY_ID } from '../events/append-events.ts';
-import { KEPT, type About } from '../events/outbox.ts';
+import { RETAINED_FOR, type EventSubject } from '../events/outbox.ts';
 import { inTransaction, type Store } from '../database/store.ts';
 
 interface DeliveryAttempt {
@@ -12,7 +12,7 @@ interface DeliveryAttempt {
 }
 
 /** One event and one endpoint, with every attempt, oldest first. */
-export interface DeliveryLine extends About {
+export interface DeliveryLogEntry extends EventSubject {
   readonly id: string;
   readonly to_endpoint: string;
   readonly type: string;
@@ -23,7 +23,7 @@ export interface DeliveryLine extends About {
   readonly attempts: readonly DeliveryAttempt[];
 }
 
-const LINE =
+const COLUMNS =
   'd.id, d.endpoint_id AS to_endpoint, o.session_id, o.endpoint_id, o.seq, o.type, d.state, d.next_try_at, d.created_at, d.done_at';
 
 /** A page of what was and is to be sent to an endpoint, the newest event first; `after` is the last delivery of the page before. */
@@ -32,10 +32,10 @@ export async function listDeliveries(
   tenantId: string,
   endpointId: string,
   { state, limit, after }: { state: 'pending' | 'delivered' | 'failed' | 'all'; limit: number; after?: string },
-): Promise<DeliveryLine[]> {
-  const { rows } = await store.query<Omit<DeliveryLine, 'attempts'>>(tenantId, {
+): Promise<DeliveryLogEntry[]> {
+  const { rows } = await store.query<Omit<DeliveryLogEntry, 'attempts'>>(tenantId, {
     name: 'list-deliveries',
-    text: `SELECT ${LINE} FROM delivery d JOIN outbox o ON o.id = d.event_id
+    text: `SELECT ${COLUMNS} FROM delivery d JOIN outbox o ON o.id = d.event_id
            WHERE d.tenant_id = $1 AND d.endpoint_id = $2 AND ($3 = 'all' OR d.state = $3)
              AND d.event_id < COALESCE((SELECT c.event_id FROM delivery c WHERE c.tenant_id = $1 AND c.id = $5), 9223372036854775807)
            ORDER BY d.event_id DESC LIMIT $4`,
@@ -45,10 +45,10 @@ export async function listDeliveries(
 }
 
 /** One of a tenant's deliveries; `null` when it has no such, or its endpoint was deleted. */
-export async function readDelivery(store: Store, tenantId: string, id: string): Promise<DeliveryLine | null> {
-  const { rows } = await store.query<Omit<DeliveryLine, 'attempts'>>(tenantId, {
+export async function readDelivery(store: Store, tenantId: string, id: string): Promise<DeliveryLogEntry | null> {
+  const { rows } = await store.query<Omit<DeliveryLogEntry, 'attempts'>>(tenantId, {
     name: 'read-delivery',
-    text: `SELECT ${LINE} FROM delivery d JOIN outbox o ON o.id = d.event_id JOIN endpoint e ON e.id = d.endpoint_id AND e.deleted_at IS NULL WHERE d.tenant_id = $1 AND d.id = $2`,
+    text: `SELECT ${COLUMNS} FROM delivery d JOIN outbox o ON o.id = d.event_id JOIN endpoint e ON e.id = d.endpoint_id AND e.deleted_at IS NULL WHERE d.tenant_id = $1 AND d.id = $2`,
     values: [tenantId, id],
   });
   return (await withAttempts(store, tenantId, rows))[0] ?? null;
@@ -57,8 +57,8 @@ export async function readDelivery(store: Store, tenantId: string, id: string): 
 async function withAttempts(
   store: Store,
   tenantId: string,
-  lines: readonly Omit<DeliveryLine, 'attempts'>[],
-): Promise<DeliveryLine[]> {
+  lines: readonly Omit<DeliveryLogEntry, 'attempts'>[],
+): Promise<DeliveryLogEntry[]> {
   if (lines.length === 0) return [];
   const { rows } = await store.query<DeliveryAttempt>(tenantId, {
     name: 'attempts-of-deliveries',
@@ -71,7 +71,7 @@ async function withAttempts(
 }
 
 /** Whether a delivery is one of this endpoint's, for the `after` of a page. */
-export async function isDeliveryOf(store: Store, tenantId: string, endpointId: string, id: string): Promise<boolean> {
+export async function hasDelivery(store: Store, tenantId: string, endpointId: string, id: string): Promise<boolean> {
   const { rowCount } = await store.query(tenantId, {
     name: 'delivery-of-endpoint',
     text: 'SELECT 1 FROM delivery WHERE tenant_id = $1 AND endpoint_id = $2 AND id = $3',
@@ -81,7 +81,7 @@ export async function isDeliveryOf(store: Store, tenantId: string, endpointId: s
 }
 
 /** What a replayed delivery begins with: as if it had never been tried. */
-const ANEW = `state = 'pending', tries = 0, done_at = NULL, lease_until = NULL, next_try_at = date_trunc('milliseconds', now())`;
+const RESET = `state = 'pending', tries = 0, done_at = NULL, lease_until = NULL, next_try_at = date_trunc('milliseconds', now())`;
 
 /** Sends a delivery again, whatever became of it; `'disabled'` when nothing is sent to its endpoint, `null` when there is no such delivery. */
 export async function replayDelivery(
@@ -92,7 +92,7 @@ export async function replayDelivery(
   const { rows } = await store.query<{ enabled: boolean }>(tenantId, {
     name: 'replay-delivery',
     text: `WITH found AS (SELECT d.id, e.enabled FROM delivery d JOIN endpoint e ON e.id = d.endpoint_id WHERE d.tenant_id = $1 AND d.id = $2 AND e.deleted_at IS NULL),
-           begun AS (UPDATE delivery SET ${ANEW} WHERE tenant_id = $1 AND id IN (SELECT id FROM found WHERE enabled))
+           begun AS (UPDATE delivery SET ${RESET} WHERE tenant_id = $1 AND id IN (SELECT id FROM found WHERE enabled))
            SELECT enabled FROM found`,
     values: [tenantId, id],
   });
@@ -100,7 +100,7 @@ export async function replayDelivery(
 }
 
 /** Which events are to be sent again: those of these places in the order of all, or those written in a span of time. */
-interface Replayed {
+interface ReplayRange {
   readonly outboxIds: readonly string[] | null;
   readonly since: Date | null;
   readonly until: Date | null;
@@ -118,16 +118,16 @@ export async function replayEvents(
   store: Store,
   tenantId: string,
   endpointId: string,
-  { outboxIds, since, until, after, limit }: Replayed,
-): Promise<{ count: number; last: About | null } | 'gone'> {
+  { outboxIds, since, until, after, limit }: ReplayRange,
+): Promise<{ count: number; last: EventSubject | null } | 'gone'> {
   return inTransaction(store, tenantId, async (tx) => {
     const { rows: reach } = await tx.query<{ gone: boolean }>({
       name: 'replay-reaches',
-      text: `SELECT COALESCE($1::timestamptz < now() - ${KEPT}, false) AS gone`,
+      text: `SELECT COALESCE($1::timestamptz < now() - ${RETAINED_FOR}, false) AS gone`,
       values: [since],
     });
     if (reach[0]!.gone) return 'gone';
-    const { rows } = await tx.query<About & { id: string }>({
+    const { rows } = await tx.query<EventSubject & { id: string }>({
       name: 'replay-events',
       // Held, so that none is deleted as old just when it is to be sent.
       text: `WITH wanted AS (
@@ -140,7 +140,7 @@ export async function replayEvents(
              begun AS (
                INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
                SELECT ${NEW_DELIVERY_ID}, $1, to_endpoint, id, COALESCE(session_id, endpoint_id), seq, date_trunc('milliseconds', now()) FROM wanted
-               ON CONFLICT (endpoint_id, event_id) DO UPDATE SET ${ANEW})
+               ON CONFLICT (endpoint_id, event_id) DO UPDATE SET ${RESET})
              SELECT id, session_id, endpoint_id, seq FROM wanted ORDER BY id`,
       values: [tenantId, endpointId, outboxIds, since, until, after, limit],
     });

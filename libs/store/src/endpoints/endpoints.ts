@@ -1,4 +1,4 @@
-import { NEW_DELIVERY_ID, deliverToAll, appendEndpointEvent } from '../events/append-events.ts';
+import { NEW_DELIVERY_ID, enqueueDeliveries, appendEndpointEvent } from '../events/append-events.ts';
 import type { endpoint } from '../generated/client.ts';
 import { inTransaction, type Store, type Tx } from '../database/store.ts';
 
@@ -161,7 +161,7 @@ export async function disableEndpoint(
       text: 'UPDATE endpoint SET enabled = false, disabled_at = clock_timestamp(), disabled_reason = $3 WHERE tenant_id = $1 AND id = $2',
       values: [tenantId, id, reason],
     });
-    await deliverToAll(
+    await enqueueDeliveries(
       tx,
       tenantId,
       await appendEndpointEvent(tx, tenantId, id, {

@@ -7,16 +7,16 @@ export const NEW_DELIVERY_ID = `'dlv_' || translate(rtrim(encode(uuid_send(gen_r
  * A delivery of every event of `told` (id, stream, seq, type) to each endpoint of the tenant ($1) that wants it. Due now, cut to what the column holds, which would round
  * it up: due a moment from now is not due to who looks at once.
  */
-export const DELIVER_TOLD = `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
+export const INSERT_DELIVERIES = `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
            SELECT ${NEW_DELIVERY_ID}, $1, e.id, t.id, t.stream, t.seq, date_trunc('milliseconds', now())
            FROM told t JOIN endpoint e ON e.tenant_id = $1 AND e.enabled AND e.deleted_at IS NULL AND (e.types = '{}' OR t.type = ANY(e.types))`;
 
 /** An event of a tenant's is to be sent to each of its endpoints that wants it. */
-export async function deliverToAll(tx: Tx, tenantId: string, outboxId: string): Promise<void> {
+export async function enqueueDeliveries(tx: Tx, tenantId: string, outboxId: string): Promise<void> {
   await tx.query({
     name: 'deliver-to-all',
     text: `WITH told AS (SELECT id, COALESCE(session_id, endpoint_id) AS stream, seq, type FROM outbox WHERE tenant_id = $1 AND id = $2)
-           ${DELIVER_TOLD}`,
+           ${INSERT_DELIVERIES}`,
     values: [tenantId, outboxId],
   });
 }
@@ -44,7 +44,7 @@ export async function appendEvents(
     text: `WITH told AS (
              INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
              SELECT $1, $2, $3, $4 + ord - 1, type, data, clock_timestamp() FROM unnest($5::text[], $6::jsonb[]) WITH ORDINALITY AS e (type, data, ord) RETURNING id, session_id AS stream, seq, type)
-           ${DELIVER_TOLD}`,
+           ${INSERT_DELIVERIES}`,
     values: [
       tenantId,
       of.roomId,

@@ -1,14 +1,14 @@
-import { EVERY_TENANT, inTransaction, readAs, type Store } from '../database/store.ts';
+import { EVERY_TENANT, inTransaction, readForTenant, type Store } from '../database/store.ts';
 
 /** What an event is about: a session, or one of the tenant's own endpoints. */
-export interface About {
+export interface EventSubject {
   readonly session_id: string | null;
   readonly endpoint_id: string | null;
   readonly seq: number;
 }
 
 /** An event of a tenant's, as it is told. */
-export interface OutboxRow extends About {
+export interface OutboxRow extends EventSubject {
   readonly id: string;
   readonly room_id: string | null;
   readonly type: string;
@@ -17,25 +17,27 @@ export interface OutboxRow extends About {
 }
 
 /** An event's name outside: always the same for the same event, and nobody else's. */
-export const eventId = ({ session_id, endpoint_id, seq }: About): string =>
+export const eventId = ({ session_id, endpoint_id, seq }: EventSubject): string =>
   `evt_${(session_id ?? endpoint_id ?? '').replace(/^(ses|ep)_/, '')}_${seq}`;
 
 /** The two things that an event of this name can be about; `null` for what cannot be an event's name. */
-function aboutOf(id: string): { readonly sessionId: string; readonly endpointId: string; readonly seq: number } | null {
+function subjectsOf(
+  id: string,
+): { readonly sessionId: string; readonly endpointId: string; readonly seq: number } | null {
   const [, of, seq] = /^evt_([\w-]{1,64})_([1-9]\d{0,8})$/.exec(id) ?? [];
   return of === undefined ? null : { sessionId: `ses_${of}`, endpointId: `ep_${of}`, seq: Number(seq) };
 }
 
 /** For so long events are told, gone on from and sent again. */
-const TOLD = `interval '30 days'`;
+const LISTED_FOR = `interval '30 days'`;
 /** An hour longer they are kept, so that whoever pages through the oldest can ask for the next page. */
-export const KEPT = `interval '30 days 1 hour'`;
+export const RETAINED_FOR = `interval '30 days 1 hour'`;
 
 /** The columns of an `OutboxRow`, of a table called `o`. */
-export const OUTBOX = 'o.id, o.room_id, o.session_id, o.endpoint_id, o.seq, o.type, o.data, o.created_at';
+export const OUTBOX_COLUMNS = 'o.id, o.room_id, o.session_id, o.endpoint_id, o.seq, o.type, o.data, o.created_at';
 
 /** Where an event stands among all of its tenant's. */
-interface Place {
+interface EventPosition {
   /** Its place in the order of all; null: there was such an event, and it was deleted. */
   readonly id: string | null;
   /** So long ago that what came after it may have been deleted: nobody can go on from here and miss nothing. */
@@ -43,14 +45,14 @@ interface Place {
 }
 
 /** The place of a tenant's event; `null` when it never had one of this name. */
-export async function findEvent(store: Store, tenantId: string, id: string): Promise<Place | null> {
-  const about = aboutOf(id);
+export async function findEventPosition(store: Store, tenantId: string, id: string): Promise<EventPosition | null> {
+  const about = subjectsOf(id);
   if (about === null) return null;
   const { rows } = await store.query<{ id: string | null; old: boolean }>(tenantId, {
     name: 'find-event',
     // What it is about outlives it, and counted it.
-    text: `SELECT id, created_at < now() - ${KEPT} AS old FROM outbox WHERE tenant_id = $1 AND session_id = $2 AND seq = $4
-           UNION ALL SELECT id, created_at < now() - ${KEPT} FROM outbox WHERE tenant_id = $1 AND endpoint_id = $3 AND seq = $4
+    text: `SELECT id, created_at < now() - ${RETAINED_FOR} AS old FROM outbox WHERE tenant_id = $1 AND session_id = $2 AND seq = $4
+           UNION ALL SELECT id, created_at < now() - ${RETAINED_FOR} FROM outbox WHERE tenant_id = $1 AND endpoint_id = $3 AND seq = $4
            UNION ALL SELECT NULL, true FROM session WHERE tenant_id = $1 AND id = $2 AND last_seq >= $4
            UNION ALL SELECT NULL, true FROM endpoint WHERE tenant_id = $1 AND id = $3 AND last_seq >= $4
            ORDER BY id NULLS LAST LIMIT 1`,
@@ -71,7 +73,7 @@ export async function listEvents(
 ): Promise<OutboxRow[]> {
   const { rows } = await store.query<OutboxRow>(tenantId, {
     name: 'list-events',
-    text: `SELECT ${OUTBOX} FROM outbox o WHERE o.tenant_id = $1 AND o.id > COALESCE($2::bigint, 0) AND ($2::bigint IS NOT NULL OR o.created_at >= now() - ${TOLD})
+    text: `SELECT ${OUTBOX_COLUMNS} FROM outbox o WHERE o.tenant_id = $1 AND o.id > COALESCE($2::bigint, 0) AND ($2::bigint IS NOT NULL OR o.created_at >= now() - ${LISTED_FOR})
              AND o.id <= $3 AND (cardinality($4::text[]) = 0 OR o.type = ANY($4)) ORDER BY o.id LIMIT $5`,
     values: [tenantId, after, upTo, types, limit],
   });
@@ -79,10 +81,10 @@ export async function listEvents(
 }
 
 /** The name of a tenant's last event up to a place, to go on from; `null` when it has none that is still told. */
-export async function lastEventUpTo(store: Store, tenantId: string, upTo: string): Promise<string | null> {
-  const { rows } = await store.query<About>(tenantId, {
+export async function findLastEventId(store: Store, tenantId: string, upTo: string): Promise<string | null> {
+  const { rows } = await store.query<EventSubject>(tenantId, {
     name: 'last-event-up-to',
-    text: `SELECT session_id, endpoint_id, seq FROM outbox WHERE tenant_id = $1 AND id <= $2 AND created_at >= now() - ${TOLD} ORDER BY id DESC LIMIT 1`,
+    text: `SELECT session_id, endpoint_id, seq FROM outbox WHERE tenant_id = $1 AND id <= $2 AND created_at >= now() - ${LISTED_FOR} ORDER BY id DESC LIMIT 1`,
     values: [tenantId, upTo],
   });
   return rows[0] === undefined ? null : eventId(rows[0]);
@@ -121,7 +123,7 @@ export async function readHorizon(store: Store): Promise<Horizon> {
 }
 
 /** Of these tenants, those who have an event after one place and up to another. */
-export async function tenantsWithEvents(
+export async function listTenantsWithEvents(
   store: Store,
   tenantIds: readonly string[],
   { after, upTo }: { after: bigint; upTo: bigint },
@@ -136,7 +138,7 @@ export async function tenantsWithEvents(
 
 /** The first `limit` events of a session; `null` when this tenant has no such session. */
 export async function listSessionEvents(store: Store, tenantId: string, sessionId: string, limit: number) {
-  return readAs(store, tenantId, async (db) => {
+  return readForTenant(store, tenantId, async (db) => {
     const session = await db.session.findFirst({ where: { id: sessionId, tenant_id: tenantId }, select: { id: true } });
     if (session === null) return null;
     return db.outbox.findMany({

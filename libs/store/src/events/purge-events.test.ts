@@ -5,7 +5,7 @@ import { pingEndpoint } from '../endpoints/endpoints.ts';
 import { appendEvents } from './append-events.ts';
 import { purgeEvents } from './purge-events.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
-import { makeEndpoint, makeNumbers, makeRoom, setColumns, type MadeRoom } from '../testing/fixtures.ts';
+import { makeEndpoint, makeNumbers, makeRoom, setColumns, type TestRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 /** A session that has ended, with events of so many days ago and what was sent of them, done at the same time. */
-async function past(count: number, days: number, { state = 'ended' } = {}): Promise<MadeRoom & { endpointId: string }> {
+async function past(count: number, days: number, { state = 'ended' } = {}): Promise<TestRoom & { endpointId: string }> {
   const room = await makeRoom(store);
   const endpointId = await makeEndpoint(store, room.tenantId);
   await inTransaction(store, room.tenantId, (tx) =>
@@ -39,7 +39,7 @@ async function past(count: number, days: number, { state = 'ended' } = {}): Prom
   return { ...room, endpointId };
 }
 /** They were told so long ago, and are done. */
-async function age({ tenantId }: MadeRoom, days: number): Promise<void> {
+async function age({ tenantId }: TestRoom, days: number): Promise<void> {
   await store.pool.query(`UPDATE outbox SET created_at = now() - make_interval(days => $2) WHERE tenant_id = $1`, [
     tenantId,
     days,
@@ -72,7 +72,7 @@ describe('what is forgotten', () => {
   it('is an event that nobody has an endpoint for, and one about an endpoint', async () => {
     const { tenantId, endpointId } = await past(1, 31);
     await pingEndpoint(store, tenantId, endpointId);
-    await age({ tenantId } as MadeRoom, 31);
+    await age({ tenantId } as TestRoom, 31);
     await store.prisma.delivery.deleteMany();
     expect(await purge()).toEqual({ deliveries: 0, events: 2 });
   });

@@ -13,7 +13,7 @@ export type AttemptOutcome = 'accepted' | 'rejected' | 'already-closed' | 'no-pr
  * outcome, and not no trace.
  * @param no the leg's `asks` at this attempt
  */
-export async function noteAttempt(
+export async function recordHangUpAttempt(
   tx: Tx,
   tenantId: string | null,
   { legId, no, at }: { legId: string; no: number; at: Date },
@@ -26,7 +26,7 @@ export async function noteAttempt(
 }
 
 /** Writes down what became of an attempt, over one of the same number for which there was no place in the provider's line. */
-export async function closeAttempt(
+export async function finishHangUpAttempt(
   tx: Tx,
   tenantId: string | null,
   {
@@ -45,7 +45,7 @@ export async function closeAttempt(
 }
 
 /** What became of a tenant's leg's last attempts before `no`, the newest first, and how long ago each was. */
-export async function lastAttempts(
+export async function listLastAttempts(
   store: Store,
   tenantId: string,
   { legId, no, limit }: { legId: string; no: number; limit: number },
@@ -62,7 +62,7 @@ export async function lastAttempts(
 }
 
 /** A leg that is or was owed a hang-up. */
-interface OwedLeg {
+interface RequestedHangUp {
   readonly id: string;
   readonly kind: string;
   readonly session_id: string;
@@ -95,10 +95,10 @@ export interface Closing {
 }
 
 /** As many as a line tells: whoever does not end is asked again for ever. */
-const LAST_ATTEMPTS = 20;
+const MAX_LISTED_ATTEMPTS = 20;
 
 /** One line of the ledger; the last 20 attempts, and all closings, oldest first. */
-export interface HangUpLine extends OwedLeg {
+export interface HangUpLedgerEntry extends RequestedHangUp {
   readonly attempts: readonly Attempt[];
   readonly closings: readonly Closing[];
 }
@@ -119,8 +119,8 @@ export async function listHangUps(
   store: Store,
   tenantId: string,
   { state, limit, after }: { state: HangUpState; limit: number; after?: string },
-): Promise<HangUpLine[]> {
-  const { rows } = await store.query<OwedLeg>(tenantId, {
+): Promise<HangUpLedgerEntry[]> {
+  const { rows } = await store.query<RequestedHangUp>(tenantId, {
     name: `hang-ups-${state}`,
     // The first page begins after everything, so that both are one range of the index.
     text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
@@ -129,7 +129,7 @@ export async function listHangUps(
            ORDER BY l.hangup_requested_at DESC, l.id DESC LIMIT $2`,
     values: [tenantId, limit, after ?? null],
   });
-  return withProof(store, tenantId, rows);
+  return addAttemptsAndClosings(store, tenantId, rows);
 }
 
 /** A session's lines of the ledger, the last owed first; `null` when this tenant has no such session. */
@@ -138,23 +138,27 @@ export async function listSessionHangUps(
   tenantId: string,
   sessionId: string,
   limit = 1_000,
-): Promise<HangUpLine[] | null> {
+): Promise<HangUpLedgerEntry[] | null> {
   const session = await store.query(tenantId, {
     name: 'session-of-tenant',
     text: 'SELECT 1 FROM session WHERE tenant_id = $1 AND id = $2',
     values: [tenantId, sessionId],
   });
   if (session.rowCount === 0) return null;
-  const { rows } = await store.query<OwedLeg>(tenantId, {
+  const { rows } = await store.query<RequestedHangUp>(tenantId, {
     name: 'hang-ups-of-session',
     text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
            WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.hangup_requested_at IS NOT NULL ORDER BY l.hangup_requested_at DESC, l.id DESC LIMIT $3`,
     values: [tenantId, sessionId, limit],
   });
-  return withProof(store, tenantId, rows);
+  return addAttemptsAndClosings(store, tenantId, rows);
 }
 
-async function withProof(store: Store, tenantId: string, legs: readonly OwedLeg[]): Promise<HangUpLine[]> {
+async function addAttemptsAndClosings(
+  store: Store,
+  tenantId: string,
+  legs: readonly RequestedHangUp[],
+): Promise<HangUpLedgerEntry[]> {
   // Whose the legs are is known by here; what was noted of a caller before admission has no tenant yet, and is the leg's all the same.
   const values = [tenantId, legs.map(({ id }) => id)];
   const [attempts, closings] = await Promise.all([
@@ -163,7 +167,7 @@ async function withProof(store: Store, tenantId: string, legs: readonly OwedLeg[
       text: `SELECT a.* FROM unnest($2::text[]) AS wanted (leg_id) CROSS JOIN LATERAL (
                SELECT h.leg_id, h.no, h.at, h.outcome, h.reason FROM hang_up_attempt h
                WHERE (h.tenant_id = $1 OR h.tenant_id IS NULL) AND h.leg_id = wanted.leg_id ORDER BY h.no DESC LIMIT $3) AS a ORDER BY a.leg_id, a.no`,
-      values: [...values, LAST_ATTEMPTS],
+      values: [...values, MAX_LISTED_ATTEMPTS],
     }),
     store.query<Closing>(tenantId, {
       name: 'closings-of-legs',

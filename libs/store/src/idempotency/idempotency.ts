@@ -99,9 +99,14 @@ interface KeyLease {
 
 /** Keeps the answer, to be given again. All three: `false` when the lease was lost, and then nothing is changed. */
 export async function storeReply(store: Store, tenantId: string, lease: KeyLease, reply: Buffer): Promise<boolean> {
-  return changeLeasedKey(store, tenantId, lease, 'keep-reply', 'UPDATE idempotency_key SET reply = $4, lease_until = NULL', [
-    reply,
-  ]);
+  return changeLeasedKey(
+    store,
+    tenantId,
+    lease,
+    'keep-reply',
+    'UPDATE idempotency_key SET reply = $4, lease_until = NULL',
+    [reply],
+  );
 }
 
 /** Lets whoever comes next take it up at once. */

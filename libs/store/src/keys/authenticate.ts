@@ -5,12 +5,12 @@ import { EVERY_TENANT, type Store } from '../database/store.ts';
 /* Platform-wide: a key says whose it is; there is no tenant before that. */
 
 /** `pl_<env>_<id>_<secret>`: the id finds the row, only the SHA-256 of the secret is kept (reliability.md §5). */
-const FORM = /^pl_([a-z]+)_([A-Za-z0-9]{1,40})_([A-Za-z0-9_-]{43})$/;
+const API_KEY_FORMAT = /^pl_([a-z]+)_([A-Za-z0-9]{1,40})_([A-Za-z0-9_-]{43})$/;
 
 export const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 
 /** Stands in for a key that does not exist, so that a near miss and a wild guess take the same time. */
-const NOBODY = hashSecret('');
+const DUMMY_HASH = hashSecret('');
 
 /** Who a key is. */
 interface KeyHolder {
@@ -34,7 +34,7 @@ export async function authenticate(
   key: string,
   ourEnv: string,
 ): Promise<KeyHolder | { refused: 'unknown-key' | 'expired-key' }> {
-  const [, env, id, secret] = FORM.exec(key) ?? [];
+  const [, env, id, secret] = API_KEY_FORMAT.exec(key) ?? [];
   const { rows } = await store.query<
     api_key & { expired: boolean; suspended: boolean; unnoted: boolean; per_minute: number }
   >(EVERY_TENANT, {
@@ -45,10 +45,10 @@ export async function authenticate(
     values: [id ?? ''],
   });
   const row = rows[0];
-  const same = timingSafeEqual(hashSecret(secret ?? ''), row?.secret_hash ?? NOBODY);
+  const same = timingSafeEqual(hashSecret(secret ?? ''), row?.secret_hash ?? DUMMY_HASH);
   if (row === undefined || env !== ourEnv || !same || row.revoked_at !== null) return { refused: 'unknown-key' };
   if (row.expired) return { refused: 'expired-key' };
-  if (row.unnoted) await noteUse(store, row);
+  if (row.unnoted) await recordKeyUse(store, row);
   return {
     tenantId: row.tenant_id,
     keyId: row.id,
@@ -60,7 +60,7 @@ export async function authenticate(
 }
 
 /** Of many requests in one moment, one writes. */
-async function noteUse(store: Store, { tenant_id, id }: api_key): Promise<void> {
+async function recordKeyUse(store: Store, { tenant_id, id }: api_key): Promise<void> {
   await store.query(tenant_id, {
     name: 'record-key-use',
     text: `UPDATE api_key SET last_used_at = now() WHERE tenant_id = $1 AND id = $2 AND COALESCE(last_used_at < now() - interval '1 minute', true)`,

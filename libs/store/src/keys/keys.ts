@@ -5,7 +5,7 @@ import type { Store, Tx } from '../database/store.ts';
 export type KeyRow = Omit<api_key, 'secret_hash'> & { readonly state: 'live' | 'expired' | 'revoked' };
 
 const LIVE = 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())';
-const SHOWN = `id, tenant_id, label, scopes, created_at, expires_at, revoked_at, last_used_at,
+const COLUMNS = `id, tenant_id, label, scopes, created_at, expires_at, revoked_at, last_used_at,
   CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at <= now() THEN 'expired' ELSE 'live' END AS state`;
 
 /** Whoever adds or ends keys of a tenant holds this: how many there are does not change meanwhile. Until the transaction is over. */
@@ -40,7 +40,7 @@ interface NewKey {
 export async function insertKey(tx: Tx, tenantId: string, key: NewKey): Promise<KeyRow> {
   const { rows } = await tx.query<KeyRow>({
     name: 'insert-key',
-    text: `INSERT INTO api_key (id, tenant_id, label, scopes, secret_hash, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${SHOWN}`,
+    text: `INSERT INTO api_key (id, tenant_id, label, scopes, secret_hash, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${COLUMNS}`,
     values: [key.id, tenantId, key.label, key.scopes, key.secretHash, key.expiresAt],
   });
   return rows[0]!;
@@ -50,7 +50,7 @@ export async function insertKey(tx: Tx, tenantId: string, key: NewKey): Promise<
 export async function readKey(tx: Tx, tenantId: string, keyId: string): Promise<KeyRow | null> {
   const { rows } = await tx.query<KeyRow>({
     name: 'read-key',
-    text: `SELECT ${SHOWN} FROM api_key WHERE tenant_id = $1 AND id = $2`,
+    text: `SELECT ${COLUMNS} FROM api_key WHERE tenant_id = $1 AND id = $2`,
     values: [tenantId, keyId],
   });
   return rows[0] ?? null;
@@ -64,7 +64,7 @@ export async function listKeys(
 ): Promise<KeyRow[]> {
   const { rows } = await store.query<KeyRow>(tenantId, {
     name: 'list-keys',
-    text: `SELECT ${SHOWN} FROM api_key WHERE tenant_id = $1
+    text: `SELECT ${COLUMNS} FROM api_key WHERE tenant_id = $1
              AND (created_at, id) < (COALESCE((SELECT c.created_at FROM api_key c WHERE c.id = $3 AND c.tenant_id = $1), 'infinity'), COALESCE($3::text, ''))
            ORDER BY created_at DESC, id DESC LIMIT $2`,
     values: [tenantId, limit, after ?? null],
@@ -77,7 +77,7 @@ export async function retireKey(tx: Tx, tenantId: string, keyId: string, overlap
   const { rows } = await tx.query<KeyRow>({
     name: 'retire-key',
     // Cut to what the column holds, which would round it up: a key without overlap is over in this very transaction.
-    text: `UPDATE api_key SET expires_at = least(expires_at, date_trunc('milliseconds', now()) + make_interval(secs => $3)) WHERE tenant_id = $1 AND id = $2 RETURNING ${SHOWN}`,
+    text: `UPDATE api_key SET expires_at = least(expires_at, date_trunc('milliseconds', now()) + make_interval(secs => $3)) WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     values: [tenantId, keyId, overlapS],
   });
   return rows[0]!;
@@ -87,7 +87,7 @@ export async function retireKey(tx: Tx, tenantId: string, keyId: string, overlap
 export async function revokeKey(tx: Tx, tenantId: string, keyId: string): Promise<KeyRow> {
   const { rows } = await tx.query<KeyRow>({
     name: 'revoke-key',
-    text: `UPDATE api_key SET revoked_at = COALESCE(revoked_at, now()) WHERE tenant_id = $1 AND id = $2 RETURNING ${SHOWN}`,
+    text: `UPDATE api_key SET revoked_at = COALESCE(revoked_at, now()) WHERE tenant_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     values: [tenantId, keyId],
   });
   return rows[0]!;

@@ -4,10 +4,10 @@ import { appendEvents } from '../events/append-events.ts';
 import { lockSession, saveSession } from '../sessions/session-lock.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
 import {
-  type MadeRoom,
+  type TestRoom,
   NUMBER,
   freshId,
-  freshSeat,
+  freshIds,
   freshToken,
   lookupOf,
   makeLeg,
@@ -31,16 +31,16 @@ afterAll(async () => {
 
 async function ring(): Promise<{ legId: string; callId: string }> {
   const call = { legId: freshId('leg'), callId: freshId('call') };
-  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshSeat());
+  await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshIds());
   return call;
 }
 const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
-  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshSeat());
-const told = async ({ sessionId }: MadeRoom) =>
+  admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshIds());
+const told = async ({ sessionId }: TestRoom) =>
   (await store.prisma.outbox.findMany({ where: { session_id: sessionId }, orderBy: { seq: 'asc' } })).map(
     ({ seq, type, data }) => ({ seq, type, data }),
   );
-const lastSeq = async ({ sessionId }: MadeRoom): Promise<number> =>
+const lastSeq = async ({ sessionId }: TestRoom): Promise<number> =>
   (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })).last_seq;
 
 describe('a caller who is admitted', () => {

@@ -1,5 +1,5 @@
 import type { LegKind, LegState } from '@partyline/domain/leg';
-import { StaleVersion } from '../database/stale-version.ts';
+import { StaleVersionError } from '../database/stale-version.ts';
 import type { Tx } from '../database/store.ts';
 import type { leg } from '../generated/client.ts';
 
@@ -46,7 +46,7 @@ export async function saveLegs(tx: Tx, tenantId: string | null, legs: readonly L
   });
   const saved = new Set(rows.map(({ id }) => id));
   const stale = legs.find(({ id }) => !saved.has(id));
-  if (stale !== undefined) throw new StaleVersion('leg', stale.id);
+  if (stale !== undefined) throw new StaleVersionError('leg', stale.id);
   for (const leg of legs) leg.version += 1;
 }
 

@@ -20,7 +20,7 @@ export async function readDialPolicy(store: Store, tenantId: string): Promise<Di
 }
 
 /** What the fraud meters show of a tenant (libs/domain/src/fraud.ts), those of this transaction included. Counted from the rows. @param remote whom it wants rung */
-export async function meterDials(
+export async function readFraudMeters(
   tx: Tx,
   tenantId: string,
   remote: string,

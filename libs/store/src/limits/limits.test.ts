@@ -1,11 +1,11 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { holdLimit, readLimits } from './limits.ts';
+import { lockLimit, readLimits } from './limits.ts';
 import { insertRoom } from '../rooms/rooms.ts';
 import { inTransaction, openStore, type Store, type Tx } from '../database/store.ts';
 import {
   freshId,
-  freshSeat,
+  freshIds,
   freshToken,
   lookupOf,
   makeLeg,
@@ -14,7 +14,7 @@ import {
   NUMBER,
   readLeg,
   setColumns,
-  type MadeRoom,
+  type TestRoom,
 } from '../testing/fixtures.ts';
 import { admitCaller, answerCaller } from '../callers/voice-webhooks.ts';
 
@@ -24,7 +24,7 @@ let store: Store;
 beforeAll(async () => {
   database = await createTestDatabase();
   // Two hundred wait for ten connections.
-  store = openStore({ owner: true, url: database.url, patienceMs: 30_000, max: 20, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, statementTimeoutMs: 30_000, max: 20, onError: () => undefined });
   await makeNumbers(store);
 });
 afterAll(async () => {
@@ -58,7 +58,7 @@ it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
         session: { id: freshId('ses'), conversation: freshId('conv'), mediaSessionId: null, accountId: null },
         participant: { id: freshId('part'), name: 'Host' },
       });
-      const { allowed, used } = await holdLimit(tx, tenantId, 'live-rooms');
+      const { allowed, used } = await lockLimit(tx, tenantId, 'live-rooms');
       if (used > allowed) throw new Full();
     });
   const made = await Promise.allSettled(Array.from({ length: 200 }, make));
@@ -78,12 +78,12 @@ it('60 callers at once, in two rooms of a tenant that may have 10 people: exactl
       store,
       freshToken(),
       { legId: freshId('leg'), callId, number: NUMBER, remote: `+4477009${callId.slice(-5).padStart(5, '0')}` },
-      freshSeat(),
+      freshIds(),
     );
     return {
       legId: legId!,
       admit: () =>
-        admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat()),
+        admitCaller(store, freshToken(), { legId: legId!, callId, tryNo: 1, lookup: lookupOf(pin) }, freshIds()),
     };
   };
   const calls = await Promise.all(Array.from({ length: 60 }, (_, i) => call(i % 2 === 0 ? first.pin : second.pin)));
@@ -126,7 +126,7 @@ it('is the platform’s where the tenant has none, and the tenant’s own where 
 });
 
 describe('far from a limit', () => {
-  const add = (tx: Tx, { tenantId, sessionId }: MadeRoom) =>
+  const add = (tx: Tx, { tenantId, sessionId }: TestRoom) =>
     tx.query(
       `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
       [freshId('leg'), tenantId, sessionId, FAR],
@@ -141,14 +141,14 @@ describe('far from a limit', () => {
     const order: string[] = [];
     let near: Promise<void> | undefined;
     await inTransaction(store, room.tenantId, async (first) => {
-      await holdLimit(first, room.tenantId, 'live-legs');
+      await lockLimit(first, room.tenantId, 'live-legs');
       await inTransaction(store, room.tenantId, async (second) => {
         await add(second, room);
-        expect((await holdLimit(second, room.tenantId, 'live-legs')).used).toBe(1);
+        expect((await lockLimit(second, room.tenantId, 'live-legs')).used).toBe(1);
         await add(second, room);
       });
       near = inTransaction(store, room.tenantId, async (third) => {
-        order.push(`third finds ${(await holdLimit(third, room.tenantId, 'live-legs')).used}`);
+        order.push(`third finds ${(await lockLimit(third, room.tenantId, 'live-legs')).used}`);
       });
       await expect
         .poll(
@@ -171,7 +171,7 @@ describe('far from a limit', () => {
       Array.from({ length: allowed + 50 }, () =>
         inTransaction(store, room.tenantId, async (tx) => {
           await add(tx, room);
-          const { used } = await holdLimit(tx, room.tenantId, 'live-legs');
+          const { used } = await lockLimit(tx, room.tenantId, 'live-legs');
           if (used > allowed) throw new Full();
         }),
       ),
@@ -188,13 +188,13 @@ it('is held near it until the transaction ends: who asks meanwhile waits, and fi
   const order: string[] = [];
   let asked: Promise<void> | undefined;
   await inTransaction(store, one.tenantId, async (tx) => {
-    await holdLimit(tx, one.tenantId, 'live-legs');
+    await lockLimit(tx, one.tenantId, 'live-legs');
     asked = inTransaction(store, one.tenantId, async (second) => {
-      const { used } = await holdLimit(second, one.tenantId, 'live-legs');
+      const { used } = await lockLimit(second, one.tenantId, 'live-legs');
       order.push(`second finds ${used}`);
     });
-    await inTransaction(store, other.tenantId, (free) => holdLimit(free, other.tenantId, 'live-legs'));
-    await inTransaction(store, one.tenantId, (free) => holdLimit(free, one.tenantId, 'dial-outs'));
+    await inTransaction(store, other.tenantId, (free) => lockLimit(free, other.tenantId, 'live-legs'));
+    await inTransaction(store, one.tenantId, (free) => lockLimit(free, one.tenantId, 'dial-outs'));
     await tx.query(
       `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ($1, $2, $3, 'webrtc', 'joined', $4)`,
       [freshId('leg'), one.tenantId, one.sessionId, FAR],

@@ -15,7 +15,7 @@ export interface LimitUse {
  * A limit of a tenant and its use, for a transaction that adds one at the most: what it says of there being a place stays true until that ends. Near the limit whoever else wants to know
  * waits for that; far from it nobody does, and others of now are not in `used`. To be asked last, after all locks that are waited for: of session before limit no circle can come.
  */
-export async function holdLimit(tx: Tx, tenantId: string, limit: Limit): Promise<LimitUse> {
+export async function lockLimit(tx: Tx, tenantId: string, limit: Limit): Promise<LimitUse> {
   const { rows } = await tx.query<LimitUse>({
     name: 'lock-limit',
     text: 'SELECT allowed, used FROM lock_limit($1, $2)',

@@ -10,12 +10,12 @@ const LIMITS = [
   'max_dial_outs_per_minute',
   'max_requests_per_minute',
 ] as const satisfies readonly (keyof PlatformLimits)[];
-const SHOWN = LIMITS.join(', ');
+const COLUMNS = LIMITS.join(', ');
 
 export async function readPlatformLimits(store: Store): Promise<PlatformLimits> {
   const { rows } = await store.query<PlatformLimits>(EVERY_TENANT, {
     name: 'read-platform-limits',
-    text: `SELECT ${SHOWN} FROM platform_limit`,
+    text: `SELECT ${COLUMNS} FROM platform_limit`,
   });
   return rows[0]!;
 }
@@ -30,13 +30,13 @@ export async function updatePlatformLimits(
       rows: [was],
     } = await tx.query<PlatformLimits>({
       name: 'lock-platform-limits',
-      text: `SELECT ${SHOWN} FROM platform_limit FOR UPDATE`,
+      text: `SELECT ${COLUMNS} FROM platform_limit FOR UPDATE`,
     });
     const {
       rows: [is],
     } = await tx.query<PlatformLimits>({
       name: 'update-platform-limits',
-      text: `UPDATE platform_limit SET ${LIMITS.map((column, i) => `${column} = COALESCE($${i + 1}, ${column})`).join(', ')} RETURNING ${SHOWN}`,
+      text: `UPDATE platform_limit SET ${LIMITS.map((column, i) => `${column} = COALESCE($${i + 1}, ${column})`).join(', ')} RETURNING ${COLUMNS}`,
       values: LIMITS.map((column) => wanted[column] ?? null),
     });
     const those = (limits: PlatformLimits): Partial<PlatformLimits> =>

@@ -1,7 +1,7 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { fillCdr, storeCdr, type NewCdr } from '../billing/cdrs.ts';
-import { listNearLimit, readSpend } from './spend.ts';
+import { applyChargeToCdr, storeCdr, type NewCdr } from '../billing/cdrs.ts';
+import { listSessionsNearLimit, readSpend } from './spend.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
 import { makeLeg, makeRoom } from '../testing/fixtures.ts';
 
@@ -45,7 +45,7 @@ async function over(cdr: Partial<NewCdr> = {}): Promise<string> {
       priceMicro: 7n,
       currency: 'EUR',
       source: 'callback',
-      askInS: null,
+      priceLookupInS: null,
       ...cdr,
     }),
   );
@@ -71,7 +71,7 @@ it('one whose length and price were told later counts then, in the tenant’s ow
   const legId = await over({ seconds: 0, priceMicro: null, currency: null });
   expect(await spent()).toEqual([0n, 0n]);
   await inTransaction(store, EVERY_TENANT, (tx) =>
-    fillCdr(
+    applyChargeToCdr(
       tx,
       where.tenantId,
       { legId, handle: 'voice', source: 'record' },
@@ -101,11 +101,11 @@ it('a tenant whose currency changes has what is over counted anew in it', async 
 it('a session is near its limit by what its tenant’s other calls cost in any currency', async () => {
   await makeLeg(store, where, { kind: 'inbound', state: 'joined' });
   await store.pool.query(`UPDATE tenant SET max_spend_micro_per_month = 440000`);
-  expect(await listNearLimit(store)).toEqual([]);
+  expect(await listSessionsNearLimit(store)).toEqual([]);
   await over();
-  expect(await listNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
+  expect(await listSessionsNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
   await store.pool.query(
     `UPDATE tenant SET max_spend_micro_per_month = NULL; UPDATE room SET max_spend_micro = 440000`,
   );
-  expect(await listNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
+  expect(await listSessionsNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
 });

@@ -2,7 +2,7 @@ import type { SpendScope, SpendUsage } from '@partyline/domain/money';
 import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
 
 /** One more leg: in which room, in which direction, and the number that its rate goes by. */
-export interface OneMore {
+export interface ProspectiveLeg {
   readonly roomId: string;
   readonly direction: 'inbound' | 'outbound' | 'webrtc';
   readonly number: string | null;
@@ -15,7 +15,7 @@ interface SpendRow {
   readonly first_minute: string;
   readonly currency: string;
 }
-const read = (rows: readonly SpendRow[]): SpendUsage[] =>
+const parseUsage = (rows: readonly SpendRow[]): SpendUsage[] =>
   rows.map(({ scope, used, allowed, first_minute, currency }) => ({
     scope,
     used: BigInt(used),
@@ -25,12 +25,12 @@ const read = (rows: readonly SpendRow[]): SpendUsage[] =>
   }));
 
 /** What a tenant and a room have used of their limits of money and minutes; empty when they have none. Nobody else of the tenant decides about money until this transaction ends: to be asked last. */
-export async function holdSpend(
+export async function lockSpend(
   tx: Tx,
   tenantId: string,
-  { roomId, direction, number }: OneMore,
+  { roomId, direction, number }: ProspectiveLeg,
 ): Promise<SpendUsage[]> {
-  return read(
+  return parseUsage(
     (
       await tx.query<SpendRow>({
         name: 'lock-spend',
@@ -43,7 +43,7 @@ export async function holdSpend(
 
 /** The same as it is at this moment, held by nobody. */
 export async function measureSpend(tx: Tx, tenantId: string, roomId: string | null): Promise<SpendUsage[]> {
-  return read(
+  return parseUsage(
     (
       await tx.query<SpendRow>({
         name: 'measure-spend',
@@ -56,7 +56,7 @@ export async function measureSpend(tx: Tx, tenantId: string, roomId: string | nu
 
 /** The same for whoever only looks. `null` for the room: the tenant's own limits alone. */
 export async function readSpend(store: Store, tenantId: string, roomId: string | null): Promise<SpendUsage[]> {
-  return read(
+  return parseUsage(
     (
       await store.query<SpendRow>(tenantId, {
         name: 'read-spend',
@@ -71,7 +71,7 @@ export async function readSpend(store: Store, tenantId: string, roomId: string |
  * Sessions with somebody in them whose tenant or room has used four fifths or more of a limit. The same work however many are near it: every
  * tenant and room that has a limit and a leg that is up is summed up anew. `language`: the one that the room's number answers in. Across tenants: the operator's sweep.
  */
-export async function listNearLimit(
+export async function listSessionsNearLimit(
   store: Store,
 ): Promise<{ tenant_id: string; session_id: string; language: string }[]> {
   const { rows } = await store.query<{ tenant_id: string; session_id: string; language: string }>(EVERY_TENANT, {
@@ -92,7 +92,7 @@ export async function listNearLimit(
 }
 
 /** Notes that a tenant is warned of something in a period; `false` when it was before. In the transaction that tells it. */
-export async function noteWarning(
+export async function recordWarning(
   tx: Tx,
   tenantId: string,
   warning: { what: string; period: string; sessionId: string },
@@ -106,7 +106,7 @@ export async function noteWarning(
 }
 
 /** Sets what a room may cost, ever, in micro-units; null: no limit of its own. `false` when the tenant has no such room. Who is warned of it already is not warned again. */
-export async function limitRoomSpend(
+export async function setRoomSpendLimit(
   store: Store,
   tenantId: string,
   roomId: string,

@@ -3,7 +3,7 @@ import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
 /* Platform-wide: numbers are the operator's; what a tenant may use of them is asked for by tenant. */
 
 /** Which number a room is wanted on; what is left out may be any. */
-export interface NumberWanted {
+export interface NumberCriteria {
   /** This one. */
   readonly number?: string | undefined;
   /** ISO 3166-1, two letters. */
@@ -31,7 +31,7 @@ interface FoundNumber {
  * The number for a room of this tenant's: of those that it may use and that are as wanted, a shared one before its own, the oldest first, and none that another
  * room has for itself unless it is named. `null` when there is none.
  */
-export async function findNumber(store: Store, tenantId: string, wanted: NumberWanted): Promise<FoundNumber | null> {
+export async function findNumber(store: Store, tenantId: string, wanted: NumberCriteria): Promise<FoundNumber | null> {
   const { rows } = await store.query<FoundNumber>(tenantId, {
     name: 'find-number',
     text: `SELECT e164, language, dedicated, bound, account_id, now() AS now FROM (
@@ -54,7 +54,7 @@ export async function findNumber(store: Store, tenantId: string, wanted: NumberW
 }
 
 /** Holds a number for a room of this tenant's: it does not change hands, nor go, until this transaction ends. `null` when the tenant may not use it (any more). */
-export async function holdNumber(
+export async function lockNumberForRoom(
   tx: Tx,
   tenantId: string,
   e164: string,
@@ -89,23 +89,23 @@ export interface NumberRow {
 }
 
 const COLUMNS = 'e164, language, country, toll_free, dedicated_to, account_id';
-const GUARDED = `${COLUMNS}, guarded, max_unadmitted, slow_until`;
+const OPERATOR_COLUMNS = `${COLUMNS}, guarded, max_unadmitted, slow_until`;
 
 /** A number with what only operators see of it. */
-export interface GuardedNumberRow extends NumberRow {
+export interface OperatorNumberRow extends NumberRow {
   /** Are callers who are not yet admitted counted and held back, and how many may be asked for a PIN at once? */
   readonly guarded: boolean;
   readonly max_unadmitted: number;
   /** In slow mode until then. */
   readonly slow_until: Date | null;
 }
-export type NewNumber = Omit<GuardedNumberRow, 'slow_until'>;
+export type NewNumber = Omit<OperatorNumberRow, 'slow_until'>;
 
 /** The numbers that a tenant may create rooms on, its own first; few enough for one page. */
 export async function listNumbers(
   store: Store,
   tenantId: string,
-  wanted: Omit<NumberWanted, 'number'>,
+  wanted: Omit<NumberCriteria, 'number'>,
 ): Promise<NumberRow[]> {
   const { rows } = await store.query<NumberRow>(tenantId, {
     name: 'list-numbers',
@@ -121,10 +121,10 @@ export async function listNumbers(
 export async function listAllNumbers(
   store: Store,
   { limit, after, tenantId }: { limit: number; after?: string | undefined; tenantId?: string | undefined },
-): Promise<GuardedNumberRow[]> {
-  const { rows } = await store.query<GuardedNumberRow>(EVERY_TENANT, {
+): Promise<OperatorNumberRow[]> {
+  const { rows } = await store.query<OperatorNumberRow>(EVERY_TENANT, {
     name: 'list-all-numbers',
-    text: `SELECT ${GUARDED} FROM dial_in_number
+    text: `SELECT ${OPERATOR_COLUMNS} FROM dial_in_number
            WHERE ($2::text IS NULL OR e164 COLLATE "C" > $2) AND ($3::text IS NULL OR dedicated_to = $3) ORDER BY e164 COLLATE "C" LIMIT $1`,
     values: [limit, after ?? null, tenantId ?? null],
   });
@@ -135,20 +135,20 @@ export async function listAllNumbers(
 export async function insertNumber(
   tx: Tx,
   { e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted }: NewNumber,
-): Promise<GuardedNumberRow | null> {
-  const { rows } = await tx.query<GuardedNumberRow>({
+): Promise<OperatorNumberRow | null> {
+  const { rows } = await tx.query<OperatorNumberRow>({
     name: 'insert-number',
-    text: `INSERT INTO dial_in_number (${COLUMNS}, guarded, max_unadmitted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING ${GUARDED}`,
+    text: `INSERT INTO dial_in_number (${COLUMNS}, guarded, max_unadmitted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING ${OPERATOR_COLUMNS}`,
     values: [e164, language, country, toll_free, dedicated_to, account_id, guarded, max_unadmitted],
   });
   return rows[0] ?? null;
 }
 
 /** Locks a number; says how many active rooms are on it. `null` when there is none. */
-export async function lockNumber(tx: Tx, e164: string): Promise<(GuardedNumberRow & { rooms: number }) | null> {
-  const { rows } = await tx.query<GuardedNumberRow>({
+export async function lockNumber(tx: Tx, e164: string): Promise<(OperatorNumberRow & { rooms: number }) | null> {
+  const { rows } = await tx.query<OperatorNumberRow>({
     name: 'lock-number',
-    text: `SELECT ${GUARDED} FROM dial_in_number WHERE e164 = $1 FOR UPDATE`,
+    text: `SELECT ${OPERATOR_COLUMNS} FROM dial_in_number WHERE e164 = $1 FOR UPDATE`,
     values: [e164],
   });
   if (rows[0] === undefined) return null;
@@ -179,7 +179,7 @@ export async function deleteNumber(tx: Tx, e164: string): Promise<void> {
 }
 
 /** Active rooms on a number whose one tenant is suspended, and so cannot end them: at most `limit`, oldest first. */
-export async function listRoomsOfSuspended(
+export async function listRoomsOfSuspendedTenant(
   store: Store,
   e164: string,
   limit: number,

@@ -1,5 +1,5 @@
 import type { Role } from '../legs/legs.ts';
-import { readAs, type Store, type Tx } from '../database/store.ts';
+import { readForTenant, type Store, type Tx } from '../database/store.ts';
 
 /** Adds a person to a room's roster. */
 export async function insertParticipant(
@@ -16,7 +16,7 @@ export async function insertParticipant(
 }
 
 /** What matters of a person when they come: host or not, and whether they were sent out. `null` when the tenant has no such person. */
-export async function findPerson(
+export async function findParticipant(
   tx: Tx,
   tenantId: string,
   id: string,
@@ -30,7 +30,7 @@ export async function findPerson(
 }
 
 /** The connection by which somebody is there. */
-export interface LegThere {
+export interface ConnectedLeg {
   readonly id: string;
   readonly session_id: string;
   readonly account_id: string | null;
@@ -40,12 +40,12 @@ export interface LegThere {
 }
 
 /** The newest connection by which somebody is in a session; `away` when there is none, `null` when the tenant has no such person. */
-export async function findLegThere(
+export async function findConnectedLeg(
   store: Store,
   tenantId: string,
   participantId: string,
-): Promise<LegThere | 'away' | null> {
-  const { rows } = await store.query<{ [C in keyof LegThere]: LegThere[C] | null }>(tenantId, {
+): Promise<ConnectedLeg | 'away' | null> {
+  const { rows } = await store.query<{ [C in keyof ConnectedLeg]: ConnectedLeg[C] | null }>(tenantId, {
     name: 'leg-there',
     text: `SELECT l.id, l.session_id, l.account_id, l.voice_call_id, l.media_connection_id, s.media_session_id FROM participant p
            LEFT JOIN leg l ON l.participant_id = p.id AND l.tenant_id = p.tenant_id AND l.state IN ('answered', 'joined') AND (l.voice_call_id IS NOT NULL OR l.media_connection_id IS NOT NULL)
@@ -55,7 +55,7 @@ export async function findLegThere(
   });
   const found = rows[0];
   if (found === undefined) return null;
-  return found.id === null ? 'away' : (found as LegThere);
+  return found.id === null ? 'away' : (found as ConnectedLeg);
 }
 
 /** Of several connections (a browser that came back) the newest that is up counts, or else the last. */
@@ -63,7 +63,7 @@ const NEWEST = [{ created_at: 'desc' }, { id: 'desc' }] as const;
 
 /** A person with the connection by which they are there, or else the last; `null` when this tenant has none of that id. */
 export async function readParticipant(store: Store, tenantId: string, id: string) {
-  return readAs(store, tenantId, async (db) => {
+  return readForTenant(store, tenantId, async (db) => {
     const person = await db.participant.findFirst({ where: { id, tenant_id: tenantId } });
     if (person === null) return null;
     const theirs = { tenant_id: tenantId, participant_id: id };
@@ -74,7 +74,7 @@ export async function readParticipant(store: Store, tenantId: string, id: string
   });
 }
 
-interface OnRoster {
+interface RosterRow {
   readonly id: string;
   readonly room_id: string;
   readonly name: string;
@@ -93,7 +93,7 @@ export async function listRoster(
   roomId: string,
   { limit, after }: { limit: number; after?: string | undefined },
 ) {
-  return readAs(store, tenantId, async (db) => {
+  return readForTenant(store, tenantId, async (db) => {
     const room = await db.room.findFirst({
       where: { id: roomId, tenant_id: tenantId },
       select: { sessions: { orderBy: { created_at: 'desc' }, take: 1, select: { id: true, created_at: true } } },
@@ -106,7 +106,7 @@ export async function listRoster(
       return 'no-page';
     const session = room.sessions[0];
     if (session === undefined) return [];
-    const people = await db.$queryRaw<OnRoster[]>`
+    const people = await db.$queryRaw<RosterRow[]>`
       SELECT p.id, p.room_id, p.name, p.kind, p.role, l.id AS leg_id FROM participant p
       LEFT JOIN LATERAL (SELECT l.id FROM leg l WHERE l.participant_id = p.id AND l.session_id = ${session.id} ORDER BY l.state <> 'ended' DESC, l.created_at DESC, l.id DESC LIMIT 1) AS l ON true
       WHERE p.tenant_id = ${tenantId} AND p.room_id = ${roomId}
@@ -132,7 +132,7 @@ export async function renameParticipant(store: Store, tenantId: string, id: stri
 }
 
 /** Sends a person out: what comes by their token from now on is hung up. */
-export async function markRemoved(tx: Tx, tenantId: string, id: string): Promise<void> {
+export async function markParticipantRemoved(tx: Tx, tenantId: string, id: string): Promise<void> {
   await tx.query({
     name: 'remove-participant',
     text: 'UPDATE participant SET removed_at = COALESCE(removed_at, now()) WHERE tenant_id = $1 AND id = $2',

@@ -1,5 +1,5 @@
 import type { Role } from '../legs/legs.ts';
-import { readAs, type Store, type Tx } from '../database/store.ts';
+import { readForTenant, type Store, type Tx } from '../database/store.ts';
 
 /** Takes a PIN on a number for a room; `false` when the number has it already, live or in quarantine. @param pin with how many digits it has: the fewer, the sooner it is guessed */
 export async function claimPin(
@@ -55,7 +55,7 @@ interface PersonalPin {
 
 /** The PINs of a room's people, oldest first, and the room's state; `null` when this tenant has no such room. */
 export async function listPersonalPins(store: Store, tenantId: string, roomId: string): Promise<PersonalPin[] | null> {
-  return readAs(store, tenantId, async (db) => {
+  return readForTenant(store, tenantId, async (db) => {
     const room = await db.room.findFirst({ where: { id: roomId, tenant_id: tenantId }, select: { id: true } });
     if (room === null) return null;
     const pins = await db.pin.findMany({
@@ -87,7 +87,7 @@ export async function countPersonalPins(tx: Tx, tenantId: string, roomId: string
 }
 
 /** Takes a PIN of a person's own out of use; it stays taken for `quarantineS` seconds. `false` when the room has no such PIN in use. */
-export async function releasePin(
+export async function releasePersonalPin(
   tx: Tx,
   tenantId: string,
   { roomId, pinId, quarantineS }: { roomId: string; pinId: string; quarantineS: number },

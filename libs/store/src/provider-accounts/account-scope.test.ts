@@ -1,13 +1,13 @@
 import { insertLeg } from '../legs/legs.ts';
-import { useToken } from '../callers/webhook-tokens.ts';
+import { consumeToken } from '../callers/webhook-tokens.ts';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findLegOfCall, ownerOfMedia } from '../sessions/find-owner.ts';
+import { findLegOfCall, findOwnerOfMediaSession } from '../sessions/find-owner.ts';
 import { lockSession } from '../sessions/session-lock.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
 import {
   freshId,
-  freshSeat,
+  freshIds,
   freshToken,
   lookupOf,
   makeAccount,
@@ -49,9 +49,9 @@ const platform = async (): Promise<Place> => ({ accountId: null, number: NUMBER 
 const own = (): Promise<Place> => makeAccount(store);
 
 const ring = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
-  answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null }, freshSeat());
+  answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null }, freshIds());
 const key = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> =>
-  admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookup: lookupOf(pin) }, freshSeat());
+  admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookup: lookupOf(pin) }, freshIds());
 const roomAt = ({ number, tenantId }: Place, more: Parameters<typeof makeRoom>[1] = {}) =>
   makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
 const countLegs = (): Promise<number> => store.prisma.leg.count();
@@ -137,7 +137,7 @@ describe.each([
       [
         await findLegOfCall(store, accountId, { callId, legId }),
         await findLegOfCall(store, accountId, { callId: freshId('call'), legId: unnamed }),
-        await ownerOfMedia(store, accountId, media),
+        await findOwnerOfMediaSession(store, accountId, media),
       ].map((each) => each !== null);
     expect(await named(signer.accountId)).toEqual([false, false, false]);
     expect(await named(owner.accountId)).toEqual([true, true, true]);
@@ -147,7 +147,7 @@ describe.each([
     const [signer, owner] = [await of(), await at()];
     const token = (accountId: string | null) => ({ ...freshToken(accountId), jti: 'one-and-the-same' });
     const use = (accountId: string | null) =>
-      inTransaction(store, EVERY_TENANT, (tx) => useToken(tx, token(accountId)));
+      inTransaction(store, EVERY_TENANT, (tx) => consumeToken(tx, token(accountId)));
     await store.prisma.webhook_jti.deleteMany();
     expect([
       await use(signer.accountId),

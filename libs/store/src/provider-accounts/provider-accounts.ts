@@ -7,7 +7,7 @@ export type AccountRow = Omit<provider_account, 'sealed' | 'old_sealed' | 'old_v
   readonly numbers: readonly string[];
 };
 
-const SHOWN = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end, a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
+const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end, a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
   a.created_at, ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
 
 interface NewAccount {
@@ -57,14 +57,14 @@ export async function insertAccount(
         made.sealed,
       ],
     });
-    return rowCount === 1 ? (await readIn(tx, tenantId, made.id))! : 'taken';
+    return rowCount === 1 ? (await readAccountIn(tx, tenantId, made.id))! : 'taken';
   });
 }
 
-async function readIn(tx: Tx, tenantId: string, id: string): Promise<AccountRow | null> {
+async function readAccountIn(tx: Tx, tenantId: string, id: string): Promise<AccountRow | null> {
   const { rows } = await tx.query<AccountRow>({
     name: 'read-account',
-    text: `SELECT ${SHOWN} FROM provider_account a WHERE a.tenant_id = $1 AND a.id = $2 AND a.deleted_at IS NULL`,
+    text: `SELECT ${COLUMNS} FROM provider_account a WHERE a.tenant_id = $1 AND a.id = $2 AND a.deleted_at IS NULL`,
     values: [tenantId, id],
   });
   return rows[0] ?? null;
@@ -72,21 +72,21 @@ async function readIn(tx: Tx, tenantId: string, id: string): Promise<AccountRow 
 
 /** One of a tenant's accounts; `null` when it has no such. */
 export async function readAccount(store: Store, tenantId: string, id: string): Promise<AccountRow | null> {
-  return inTransaction(store, tenantId, (tx) => readIn(tx, tenantId, id));
+  return inTransaction(store, tenantId, (tx) => readAccountIn(tx, tenantId, id));
 }
 
 /** All of a tenant's accounts, oldest first. */
 export async function listAccounts(store: Store, tenantId: string): Promise<AccountRow[]> {
   const { rows } = await store.query<AccountRow>(tenantId, {
     name: 'list-accounts',
-    text: `SELECT ${SHOWN} FROM provider_account a WHERE a.tenant_id = $1 AND a.deleted_at IS NULL ORDER BY a.created_at, a.id`,
+    text: `SELECT ${COLUMNS} FROM provider_account a WHERE a.tenant_id = $1 AND a.deleted_at IS NULL ORDER BY a.created_at, a.id`,
     values: [tenantId],
   });
   return rows;
 }
 
 /** Gives a tenant's account another label; `null` when there is no such. */
-export async function labelAccount(
+export async function setAccountLabel(
   store: Store,
   tenantId: string,
   id: string,
@@ -98,12 +98,12 @@ export async function labelAccount(
       text: 'UPDATE provider_account SET label = $3 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL',
       values: [tenantId, id, label],
     });
-    return readIn(tx, tenantId, id);
+    return readAccountIn(tx, tenantId, id);
   });
 }
 
 /** What an account's credentials were sealed as, and they themselves. */
-interface SealedAccount {
+interface EncryptedAccount {
   readonly tenant_id: string;
   readonly voice_kind: string;
   readonly media_kind: string;
@@ -114,13 +114,17 @@ interface SealedAccount {
   readonly old_sealed: Uint8Array | null;
 }
 
-const SEALED = `tenant_id, voice_kind, media_kind, version, sealed, CASE WHEN old_until > now() THEN old_version END AS old_version, CASE WHEN old_until > now() THEN old_sealed END AS old_sealed`;
+const ENCRYPTED_COLUMNS = `tenant_id, voice_kind, media_kind, version, sealed, CASE WHEN old_until > now() THEN old_version END AS old_version, CASE WHEN old_until > now() THEN old_sealed END AS old_sealed`;
 
 /** The sealed credentials of a tenant's account; `null` when there is no such. */
-export async function readSealedAccount(store: Store, tenantId: string, id: string): Promise<SealedAccount | null> {
-  const { rows } = await store.query<SealedAccount>(tenantId, {
+export async function readEncryptedAccount(
+  store: Store,
+  tenantId: string,
+  id: string,
+): Promise<EncryptedAccount | null> {
+  const { rows } = await store.query<EncryptedAccount>(tenantId, {
     name: 'read-sealed-account',
-    text: `SELECT ${SEALED} FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
+    text: `SELECT ${ENCRYPTED_COLUMNS} FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
     values: [tenantId, id],
   });
   return rows[0] ?? null;
@@ -154,12 +158,12 @@ export async function replaceCredentials(
              WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL`,
       values: [tenantId, id, version, sealed, overlapS],
     });
-    return rowCount === 1 ? readIn(tx, tenantId, id) : null;
+    return rowCount === 1 ? readAccountIn(tx, tenantId, id) : null;
   });
 }
 
 /** Notes that the provider took the credentials of `version` just now; `null` when the account is gone. */
-export async function noteVerified(
+export async function recordVerification(
   store: Store,
   tenantId: string,
   id: string,
@@ -171,7 +175,7 @@ export async function noteVerified(
       text: 'UPDATE provider_account SET verified_at = now() WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL',
       values: [tenantId, id, version],
     });
-    return readIn(tx, tenantId, id);
+    return readAccountIn(tx, tenantId, id);
   });
 }
 
@@ -203,7 +207,7 @@ export async function deleteAccount(store: Store, tenantId: string, id: string):
 }
 
 /** Keeps an account from being deleted until the transaction is over; `false` when a tenant has no such. */
-export async function holdAccount(tx: Tx, tenantId: string, id: string): Promise<boolean> {
+export async function lockAccountForShare(tx: Tx, tenantId: string, id: string): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'lock-account-for-share',
     text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR SHARE',

@@ -1,9 +1,9 @@
-import { giveBackTurn, takeTurn } from '../database/lease.ts';
+import { releaseLease, acquireLease } from '../database/lease.ts';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../database/store.ts';
 import { freshId } from '../testing/fixtures.ts';
-import { takePlace, type Place } from './rate-limit.ts';
+import { reserveSlot, type Slot } from './rate-limit.ts';
 
 let database: TestDatabase;
 /** Two processes. */
@@ -28,21 +28,21 @@ const freeAt = async (account: string): Promise<number> =>
 
 /** At once: a place is on a whole millisecond. */
 const AT_ONCE = 1;
-const waitOf = (place: Place): number => ('waitMs' in place ? place.waitMs : Number.NaN);
-const againOf = (place: Place): number => ('againMs' in place ? place.againMs : Number.NaN);
+const waitOf = (place: Slot): number => ('waitMs' in place ? place.waitMs : Number.NaN);
+const againOf = (place: Slot): number => ('retryAfterMs' in place ? place.retryAfterMs : Number.NaN);
 
 describe('a place in a line', () => {
   it('is had at once when nobody waits', async () => {
-    expect(waitOf(await takePlace(of(0), freshId('acc'), 'ask', { everyMs: 1_000, withinMs: 0 }))).toBeLessThanOrEqual(
-      AT_ONCE,
-    );
+    expect(
+      waitOf(await reserveSlot(of(0), freshId('acc'), 'ask', { intervalMs: 1_000, maxWaitMs: 0 })),
+    ).toBeLessThanOrEqual(AT_ONCE);
   });
 
   it('is after all others’, whatever process they are in: so many places, so long a line', async () => {
     const account = freshId('acc');
-    const pace = { everyMs: 100_000, withinMs: 10_000_000 };
+    const pace = { intervalMs: 100_000, maxWaitMs: 10_000_000 };
     const waits = (
-      await Promise.all(Array.from({ length: 20 }, (_, i) => takePlace(of(i), account, 'ask', pace, `ten_${i % 3}`)))
+      await Promise.all(Array.from({ length: 20 }, (_, i) => reserveSlot(of(i), account, 'ask', pace, `ten_${i % 3}`)))
     )
       .map(waitOf)
       .toSorted((a, b) => a - b);
@@ -54,65 +54,69 @@ describe('a place in a line', () => {
 
   it('that is too far off is not given, and not taken: the line is no longer for it, and who asked is told when there will be one', async () => {
     const account = freshId('acc');
-    await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 0 });
+    await reserveSlot(of(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 0 });
     const before = await freeAt(account);
     for (const place of await Promise.all(
-      Array.from({ length: 5 }, (_, i) => takePlace(of(i), account, 'ask', { everyMs: 600_000, withinMs: 300_000 })),
+      Array.from({ length: 5 }, (_, i) =>
+        reserveSlot(of(i), account, 'ask', { intervalMs: 600_000, maxWaitMs: 300_000 }),
+      ),
     )) {
       expect(againOf(place)).toBeGreaterThan(850_000);
       expect(againOf(place)).toBeLessThanOrEqual(900_000 + AT_ONCE);
     }
     expect(await freeAt(account)).toBe(before);
-    expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 600_000, withinMs: 610_000 }))).toBeGreaterThan(
-      500_000,
-    );
+    expect(
+      waitOf(await reserveSlot(of(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 610_000 })),
+    ).toBeGreaterThan(500_000);
   });
 
   it('is not in another lane’s way, nor in another account’s', async () => {
     const account = freshId('acc');
-    await takePlace(of(0), account, 'ask', { everyMs: 60_000, withinMs: 0 });
-    expect(waitOf(await takePlace(of(1), account, 'hang-up', { everyMs: 60_000, withinMs: 0 }))).toBeLessThanOrEqual(
-      AT_ONCE,
-    );
-    expect(waitOf(await takePlace(of(1), freshId('acc'), 'ask', { everyMs: 60_000, withinMs: 0 }))).toBeLessThanOrEqual(
-      AT_ONCE,
-    );
+    await reserveSlot(of(0), account, 'ask', { intervalMs: 60_000, maxWaitMs: 0 });
+    expect(
+      waitOf(await reserveSlot(of(1), account, 'hang-up', { intervalMs: 60_000, maxWaitMs: 0 })),
+    ).toBeLessThanOrEqual(AT_ONCE);
+    expect(
+      waitOf(await reserveSlot(of(1), freshId('acc'), 'ask', { intervalMs: 60_000, maxWaitMs: 0 })),
+    ).toBeLessThanOrEqual(AT_ONCE);
   });
 
   it('that nobody took is not saved up: after a pause there is one at once, not ten', async () => {
     const account = freshId('acc');
-    await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 });
+    await reserveSlot(of(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 });
     await passTime('provider_rate_limit', 6_000_000);
-    expect(waitOf(await takePlace(of(0), account, 'ask', { everyMs: 100_000, withinMs: 0 }))).toBeLessThanOrEqual(
+    expect(waitOf(await reserveSlot(of(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 }))).toBeLessThanOrEqual(
       AT_ONCE,
     );
-    expect(await takePlace(of(1), account, 'ask', { everyMs: 100_000, withinMs: 0 })).toHaveProperty('againMs');
+    expect(await reserveSlot(of(1), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 })).toHaveProperty(
+      'retryAfterMs',
+    );
   });
 
   it('is another’s, however many one wants: one who has its own far off gets no more, and who comes waits for those alone', async () => {
     const account = freshId('acc');
-    const pace = { everyMs: 100_000, shareMs: 250_000, withinMs: 10_000_000 };
+    const pace = { intervalMs: 100_000, maxShareWaitMs: 250_000, maxWaitMs: 10_000_000 };
     const greedy = () =>
-      Promise.all(Array.from({ length: 50 }, (_, i) => takePlace(of(i), account, 'ask', pace, 'ten_greedy')));
+      Promise.all(Array.from({ length: 50 }, (_, i) => reserveSlot(of(i), account, 'ask', pace, 'ten_greedy')));
     // At 0, 100 and 200 s; the next is to be 300 s off.
     expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(3);
-    const wait = waitOf(await takePlace(of(1), account, 'ask', pace, 'ten_modest'));
+    const wait = waitOf(await reserveSlot(of(1), account, 'ask', pace, 'ten_modest'));
     expect(wait).toBeGreaterThan(250_000);
     expect(wait).toBeLessThanOrEqual(300_000 + AT_ONCE);
     // And so in turns, as time goes by.
     await passTime('provider_rate_limit', 100_000);
     expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(1);
-    expect(waitOf(await takePlace(of(1), account, 'ask', pace, 'ten_third'))).toBeLessThanOrEqual(400_000 + AT_ONCE);
+    expect(waitOf(await reserveSlot(of(1), account, 'ask', pace, 'ten_third'))).toBeLessThanOrEqual(400_000 + AT_ONCE);
   });
 
   it('of those who come again when they are told is told one by one, at most 15 s off', async () => {
     const account = freshId('acc');
-    const pace = { everyMs: 5_000, shareMs: 0, withinMs: 3_600_000, again: true };
+    const pace = { intervalMs: 5_000, maxShareWaitMs: 0, maxWaitMs: 3_600_000, spreadRetries: true };
     const taken = await Promise.all(
-      Array.from({ length: 6 }, (_, i) => takePlace(of(i), account, 'hang-up', pace, 'ten_1')),
+      Array.from({ length: 6 }, (_, i) => reserveSlot(of(i), account, 'hang-up', pace, 'ten_1')),
     );
     const again = taken
-      .filter((place) => 'againMs' in place)
+      .filter((place) => 'retryAfterMs' in place)
       .map(againOf)
       .toSorted((a, b) => a - b);
     expect(again).toHaveLength(5);
@@ -121,14 +125,14 @@ describe('a place in a line', () => {
       expect(ms).toBeGreaterThan(Math.min(15_000, 10_000 + i * 5_000) - 8_000);
     }
     // Another’s times are its own.
-    expect(waitOf(await takePlace(of(0), account, 'hang-up', pace, 'ten_2'))).toBeLessThanOrEqual(5_000 + AT_ONCE);
+    expect(waitOf(await reserveSlot(of(0), account, 'hang-up', pace, 'ten_2'))).toBeLessThanOrEqual(5_000 + AT_ONCE);
   });
 });
 
 describe('a turn', () => {
   it('is one’s at a time, however many ask, and another’s when it is over and not before', async () => {
     const name = freshId('lease');
-    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => takeTurn(of(i), name, 600_000)));
+    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => acquireLease(of(i), name, 600_000)));
     const had = (turns: readonly boolean[]): number => turns.filter(Boolean).length;
     expect(had(await ask())).toBe(1);
     await passTime('lease', 550_000);
@@ -139,15 +143,15 @@ describe('a turn', () => {
   });
 
   it('of one name is not of another', async () => {
-    expect(await takeTurn(of(0), freshId('lease'), 60_000)).toBe(true);
-    expect(await takeTurn(of(0), freshId('lease'), 60_000)).toBe(true);
+    expect(await acquireLease(of(0), freshId('lease'), 60_000)).toBe(true);
+    expect(await acquireLease(of(0), freshId('lease'), 60_000)).toBe(true);
   });
 
   it('that is given back is anybody’s at once', async () => {
     const name = freshId('lease');
-    expect(await takeTurn(of(0), name, 60_000)).toBe(true);
-    await giveBackTurn(of(0), name);
-    expect(await takeTurn(of(1), name, 60_000)).toBe(true);
-    expect(await takeTurn(of(0), name, 60_000)).toBe(false);
+    expect(await acquireLease(of(0), name, 60_000)).toBe(true);
+    await releaseLease(of(0), name);
+    expect(await acquireLease(of(1), name, 60_000)).toBe(true);
+    expect(await acquireLease(of(0), name, 60_000)).toBe(false);
   });
 });

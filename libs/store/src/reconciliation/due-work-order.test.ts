@@ -1,9 +1,9 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listOwed, type Owed } from './due-work.ts';
+import { listDueWork, type DueWork } from './due-work.ts';
 import { closeRoom } from '../rooms/rooms.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
-import { makeLeg, makeNumbers, makeRoom, setColumns, type MadeRoom } from '../testing/fixtures.ts';
+import { makeLeg, makeNumbers, makeRoom, setColumns, type TestRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -23,7 +23,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function roomWith(session: Record<string, unknown>): Promise<MadeRoom> {
+async function roomWith(session: Record<string, unknown>): Promise<TestRoom> {
   const room = await makeRoom(store);
   await setColumns(store, 'session', room.sessionId, { due_at: FAR, ...session });
   return room;
@@ -31,7 +31,7 @@ async function roomWith(session: Record<string, unknown>): Promise<MadeRoom> {
 const sessionWith = async (columns: Record<string, unknown>): Promise<string> => (await roomWith(columns)).sessionId;
 
 describe('more of a kind than one list takes', () => {
-  const kinds: readonly { what: string; list: keyof Owed; owe: (at: Date) => Promise<string> }[] = [
+  const kinds: readonly { what: string; list: keyof DueWork; owe: (at: Date) => Promise<string> }[] = [
     { what: 'sessions to be settled', list: 'settle', owe: (at) => sessionWith({ settle_due_at: at }) },
     {
       what: 'sessions with a dial that nothing was heard of',
@@ -72,7 +72,9 @@ describe('more of a kind than one list takes', () => {
     for (const n of [4, 1, 6, 3, 5, 2]) ids.set(n, await owe(day(n)));
     const inTurn = [1, 2, 3, 4, 5, 6].map((n) => ids.get(n));
     for (const limit of [1, 2, 4, 500])
-      expect((await listOwed(store, { graceMs: 0, limit }))[list].map(({ id }) => id)).toEqual(inTurn.slice(0, limit));
+      expect((await listDueWork(store, { graceMs: 0, limit }))[list].map(({ id }) => id)).toEqual(
+        inTurn.slice(0, limit),
+      );
   });
 
   it('is as true of the list’s own limit', async () => {
@@ -82,7 +84,7 @@ describe('more of a kind than one list takes', () => {
        SELECT 'many_' || n, $1, $2, 'ended', 'many_' || n, now(), 'empty', $3::timestamptz + make_interval(secs => (n * 7919) % 1009) FROM generate_series(1, 1009) AS n`,
       [tenantId, roomId, LONG_AGO],
     );
-    const { settle } = await listOwed(store, { graceMs: 0 });
+    const { settle } = await listDueWork(store, { graceMs: 0 });
     const { rows } = await store.pool.query<{ id: string }>(
       'SELECT id FROM session WHERE settle_due_at IS NOT NULL ORDER BY settle_due_at LIMIT 500',
     );
@@ -110,7 +112,7 @@ describe('more hang-ups than one list takes', () => {
     const lately = await ending(new Date('2020-01-03T00:00:00Z'));
     const before = await ending(new Date('2020-01-02T00:00:00Z'));
     const never = await ending(null);
-    const list = async (limit: number) => (await listOwed(store, { graceMs: 0, limit })).ending.map(({ id }) => id);
+    const list = async (limit: number) => (await listDueWork(store, { graceMs: 0, limit })).ending.map(({ id }) => id);
     expect(await list(1)).toEqual([never]);
     expect(await list(2)).toEqual([never, before]);
     expect(await list(500)).toEqual([never, before, lately]);
@@ -132,7 +134,7 @@ describe('more hang-ups than one list takes', () => {
       hangup_requested_at: day(3),
     });
     await makeLeg(store, half, { kind: 'webrtc', state: 'ending', hangup_requested_at: day(3) });
-    expect((await listOwed(store, { graceMs: 0, limit: 1 })).ending.map(({ id }) => id)).toEqual([half.sessionId]);
+    expect((await listDueWork(store, { graceMs: 0, limit: 1 })).ending.map(({ id }) => id)).toEqual([half.sessionId]);
   });
 
   it('of single legs too', async () => {
@@ -149,10 +151,10 @@ describe('more hang-ups than one list takes', () => {
       await owed(new Date('2020-01-02T00:00:00Z')),
       await owed(null),
     ];
-    expect((await listOwed(store, { graceMs: 0, limit: 2 })).hangUpLegs).toEqual(
+    expect((await listDueWork(store, { graceMs: 0, limit: 2 })).hangUpLegs).toEqual(
       [never, before].map((id) => ({ tenant_id: room.tenantId, id })),
     );
-    expect((await listOwed(store, { graceMs: 0 })).hangUpLegs).toEqual(
+    expect((await listDueWork(store, { graceMs: 0 })).hangUpLegs).toEqual(
       [never, before, lately].map((id) => ({ tenant_id: room.tenantId, id })),
     );
   });
@@ -163,9 +165,11 @@ it('a session that was left running in a room that ended is past its deadline, w
   await inTransaction(store, room.tenantId, (tx) =>
     closeRoom(tx, room.tenantId, room.roomId, 'ended-by-tenant', 3_600),
   );
-  expect((await listOwed(store, { graceMs: -1_000 })).overdue).toEqual([
+  expect((await listDueWork(store, { graceMs: -1_000 })).overdue).toEqual([
     { tenant_id: room.tenantId, id: room.sessionId },
   ]);
   await setColumns(store, 'session', room.sessionId, { due_at: LONG_AGO });
-  expect((await listOwed(store, { graceMs: 0 })).overdue).toEqual([{ tenant_id: room.tenantId, id: room.sessionId }]);
+  expect((await listDueWork(store, { graceMs: 0 })).overdue).toEqual([
+    { tenant_id: room.tenantId, id: room.sessionId },
+  ]);
 });

@@ -5,7 +5,7 @@ import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
 import { SESSION_STATES } from '@partyline/domain/session';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { listOwed, type Owed } from './due-work.ts';
+import { listDueWork, type DueWork } from './due-work.ts';
 import { closeRoom } from '../rooms/rooms.ts';
 import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/store.ts';
 import {
@@ -17,7 +17,7 @@ import {
   NUMBER,
   OTHER_NUMBER,
   setColumns,
-  type MadeRoom,
+  type TestRoom,
 } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
@@ -38,8 +38,8 @@ afterAll(async () => {
 
 /** Under which headings a thing is listed, with any grace. */
 async function headings(id: string, graceMs = 2_000): Promise<string[]> {
-  const owed = await listOwed(store, { graceMs });
-  return (Object.entries(owed) as [keyof Owed, readonly { id: string }[]][])
+  const owed = await listDueWork(store, { graceMs });
+  return (Object.entries(owed) as [keyof DueWork, readonly { id: string }[]][])
     .filter(([, list]) => list.some((each) => each.id === id))
     .map(([heading]) => heading);
 }
@@ -75,7 +75,7 @@ describe('what is owed of a session', () => {
   it('comes with its tenant', async () => {
     const room = await makeRoom(store);
     await setColumns(store, 'session', room.sessionId, { settle_due_at: LONG_AGO });
-    expect((await listOwed(store, { graceMs: 0 })).settle).toContainEqual({
+    expect((await listDueWork(store, { graceMs: 0 })).settle).toContainEqual({
       tenant_id: room.tenantId,
       id: room.sessionId,
     });
@@ -128,9 +128,9 @@ describe('what is owed of a leg', () => {
       deadline_at: LONG_AGO,
       hangup_requested_at: LONG_AGO,
     });
-    const { hangUpLegs } = await listOwed(store, { graceMs: 0 });
+    const { hangUpLegs } = await listDueWork(store, { graceMs: 0 });
     expect(hangUpLegs.filter((each) => each.id === legId)).toHaveLength(1);
-    expect((await listOwed(store, { graceMs: 0, limit: 1 })).hangUpLegs).toHaveLength(1);
+    expect((await listDueWork(store, { graceMs: 0, limit: 1 })).hangUpLegs).toHaveLength(1);
   });
 });
 
@@ -151,7 +151,7 @@ describe('a PIN on a number', () => {
     expect(await count()).toBe(MAX_COUNTED_PINS);
   });
 
-  const claim = (room: MadeRoom, pin: string, number = NUMBER): Promise<boolean> =>
+  const claim = (room: TestRoom, pin: string, number = NUMBER): Promise<boolean> =>
     inTransaction(store, room.tenantId, (tx) =>
       claimPin(tx, room.tenantId, {
         id: freshId('pin'),

@@ -3,7 +3,7 @@ import { EVERY_TENANT, type Store } from '../database/store.ts';
 /* Platform-wide: what the reconciler and the purge ask across tenants; each row brings its own. */
 
 /** What rows say ought to be done and is not. Jobs are only a fast way to the same end; when one is lost, these lists still know. */
-export interface Owed {
+export interface DueWork {
   /** Roster changed and clocks not yet settled, or a dial of theirs of which nothing has been heard for 90 s. */
   readonly settle: readonly { tenant_id: string; id: string }[];
   /** Past its deadline and not ended, or left running in a room that has ended within a day (after that its own deadline tells). */
@@ -29,10 +29,10 @@ export interface Owed {
  * (`lease_until`), are nobody else's to do.
  * Across tenants: this is the operator's sweep, and each row brings its own tenant.
  */
-export async function listOwed(
+export async function listDueWork(
   store: Store,
   { graceMs, limit = 500 }: { graceMs: number; limit?: number },
-): Promise<Owed> {
+): Promise<DueWork> {
   const before = `now() - make_interval(secs => $1)`;
   const read = async <T extends object = { tenant_id: string; id: string }>(name: string, text: string): Promise<T[]> =>
     (await store.query<T>(EVERY_TENANT, { name, text: `${text} LIMIT $2`, values: [graceMs / 1000, limit] })).rows;

@@ -1,9 +1,15 @@
 import { LEG_STATES } from '@partyline/domain/leg';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
-import { findCalls, findUnnamedDials, listMedia, missingCalls, noteStrays } from './inventory.ts';
+import {
+  findLegsOfCalls,
+  findDialsWithoutCall,
+  listMediaSessionsToSweep,
+  findMissingCalls,
+  recordOrphanCalls,
+} from './inventory.ts';
 import { openStore, type Store } from '../database/store.ts';
-import { freshId, makeLeg, makeNumbers, makeRoom, setColumns, type MadeRoom } from '../testing/fixtures.ts';
+import { freshId, makeLeg, makeNumbers, makeRoom, setColumns, type TestRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -25,7 +31,7 @@ async function ago(seconds: number): Promise<Date> {
 
 describe('strays', () => {
   const QUARANTINE = { quarantineMs: 30_000 };
-  const note = (...seen: string[]) => noteStrays(store, null, seen, QUARANTINE);
+  const note = (...seen: string[]) => recordOrphanCalls(store, null, seen, QUARANTINE);
   const passTime = (seconds: number) =>
     store.pool.query(
       'UPDATE orphan_call SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)',
@@ -67,7 +73,7 @@ describe('strays', () => {
 });
 
 describe('calls', () => {
-  let room: MadeRoom;
+  let room: TestRoom;
   beforeEach(async () => {
     room = await makeRoom(store);
   });
@@ -77,9 +83,9 @@ describe('calls', () => {
     async (state) => {
       const call = freshId('call');
       const id = await makeLeg(store, room, { kind: 'outbound', state, voice_call_id: call });
-      expect(await findCalls(store, null, [call, 'another'])).toEqual([{ id, voice_call_id: call, state }]);
+      expect(await findLegsOfCalls(store, null, [call, 'another'])).toEqual([{ id, voice_call_id: call, state }]);
       const missed = async (live: readonly string[]) =>
-        (await missingCalls(store, null, live, { olderMs: 30_000 })).some((leg) => leg.id === id);
+        (await findMissingCalls(store, null, live, { olderMs: 30_000 })).some((leg) => leg.id === id);
       expect(await missed([])).toBe(false);
       await setColumns(store, 'leg', id, { created_at: await ago(31) });
       expect(await missed([])).toBe(state !== 'ended');
@@ -103,19 +109,19 @@ describe('calls', () => {
     await makeLeg(store, room, { kind: 'outbound', state: 'ended', remote: phone, dialled_at: at });
     await makeLeg(store, room, { kind: 'inbound', state: 'dialling', remote: phone, dialled_at: at });
     await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: '+447946700002', dialled_at: at });
-    expect(await findUnnamedDials(store, null, [phone])).toEqual([]);
+    expect(await findDialsWithoutCall(store, null, [phone])).toEqual([]);
     const id = await makeLeg(store, room, { kind: 'outbound', state: 'dialling', remote: phone, dialled_at: at });
-    expect(await findUnnamedDials(store, null, [phone, '+15550100'])).toEqual([{ id, remote: phone, up: true }]);
+    expect(await findDialsWithoutCall(store, null, [phone, '+15550100'])).toEqual([{ id, remote: phone, up: true }]);
     await setColumns(store, 'leg', id, { state: 'ended', reason: 'unobserved', ended_at: await ago(599) });
-    expect(await findUnnamedDials(store, null, [phone])).toEqual([{ id, remote: phone, up: false }]);
+    expect(await findDialsWithoutCall(store, null, [phone])).toEqual([{ id, remote: phone, up: false }]);
     await setColumns(store, 'leg', id, { ended_at: await ago(601) });
-    expect(await findUnnamedDials(store, null, [phone])).toEqual([]);
+    expect(await findDialsWithoutCall(store, null, [phone])).toEqual([]);
   });
 });
 
 describe('video sessions to compare', () => {
-  const listed = async (room: MadeRoom, limit?: number): Promise<boolean> =>
-    (await listMedia(store, null, { afterEndS: 900, ...(limit === undefined ? {} : { limit }) })).some(
+  const listed = async (room: TestRoom, limit?: number): Promise<boolean> =>
+    (await listMediaSessionsToSweep(store, null, { afterEndS: 900, ...(limit === undefined ? {} : { limit }) })).some(
       ({ id }) => id === room.sessionId,
     );
 
@@ -162,6 +168,8 @@ describe('video sessions to compare', () => {
         return room.sessionId;
       }),
     );
-    expect((await listMedia(store, null, { afterEndS: 900 })).map(({ id }) => id)).toEqual(rooms.toReversed());
+    expect((await listMediaSessionsToSweep(store, null, { afterEndS: 900 })).map(({ id }) => id)).toEqual(
+      rooms.toReversed(),
+    );
   });
 });

@@ -6,10 +6,10 @@ import { EVERY_TENANT, type Store } from '../database/store.ts';
 const isAt = (account: string): string =>
   `(account_id = ${account} OR (${account}::text IS NULL AND account_id IS NULL))`;
 /** No token holds for longer: the longest that a session may run (libs/contracts/src/rooms/room.ts). */
-export const LONGEST_TOKEN_S = 21_600;
+export const MAX_TOKEN_LIFETIME_SECONDS = 21_600;
 
 /** Every tenant's account that is not deleted. */
-export async function accountsToSweep(store: Store): Promise<string[]> {
+export async function listAccountsToSweep(store: Store): Promise<string[]> {
   const { rows } = await store.query<{ id: string }>(EVERY_TENANT, {
     name: 'accounts-to-sweep',
     text: 'SELECT id FROM provider_account WHERE deleted_at IS NULL ORDER BY created_at, id',
@@ -25,7 +25,7 @@ interface KnownCall {
 }
 
 /** Which of these calls a row of ours names, and what it says of each. */
-export async function findCalls(
+export async function findLegsOfCalls(
   store: Store,
   accountId: string | null,
   callIds: readonly string[],
@@ -39,7 +39,7 @@ export async function findCalls(
 }
 
 /** Legs that we hold to be up by their call, older than `olderMs`, whose call is not among `liveIds`: somebody must look them up. */
-export async function missingCalls(
+export async function findMissingCalls(
   store: Store,
   accountId: string | null,
   liveIds: readonly string[],
@@ -56,7 +56,7 @@ export async function missingCalls(
 }
 
 /** An outbound leg whose dial got no answer, by the number that it rings. */
-interface UnnamedDial {
+interface DialWithoutCall {
   readonly id: string;
   readonly remote: string;
   /** It still waits for its call's name; `false`: it was given up a moment ago, and its call may ring all the same. */
@@ -64,12 +64,12 @@ interface UnnamedDial {
 }
 
 /** Legs to these numbers whose dial got no answer, whoever's they are: those that still wait for their call's name, and those given up for it within ten minutes. */
-export async function findUnnamedDials(
+export async function findDialsWithoutCall(
   store: Store,
   accountId: string | null,
   numbers: readonly string[],
-): Promise<UnnamedDial[]> {
-  const { rows } = await store.query<UnnamedDial>(EVERY_TENANT, {
+): Promise<DialWithoutCall[]> {
+  const { rows } = await store.query<DialWithoutCall>(EVERY_TENANT, {
     name: 'find-unnamed-dials',
     text: `SELECT id, remote, state <> 'ended' AS up FROM leg WHERE kind = 'outbound' AND voice_call_id IS NULL AND dialled_at IS NOT NULL AND remote = ANY($1)
              AND (state <> 'ended' OR (reason = 'unobserved' AND ended_at > now() - interval '10 minutes')) AND account_id IS NOT DISTINCT FROM $2`,
@@ -79,7 +79,7 @@ export async function findUnnamedDials(
 }
 
 /** Legs that are to be hung up and whose dial got no answer, with no word of their call since: dialled `afterMs` before `askedAt` at the latest. */
-export async function findUnseen(
+export async function findUnobservedDials(
   store: Store,
   accountId: string | null,
   askedAt: Date,
@@ -98,7 +98,7 @@ export async function findUnseen(
 }
 
 /** A session whose video side is to be compared with the provider's list of connections. */
-export interface MediaToList {
+export interface MediaSessionToSweep {
   readonly id: string;
   readonly tenant_id: string;
   readonly media_session_id: string;
@@ -109,12 +109,12 @@ export interface MediaToList {
  * Sessions that hold a video session and may have somebody in it: not over, over for less than `afterEndS` seconds, or over while a token of
  * theirs still holds (they do until the session's longest duration). Running ones first, then those that nobody was seen in yet.
  */
-export async function listMedia(
+export async function listMediaSessionsToSweep(
   store: Store,
   accountId: string | null,
   { afterEndS, limit = 2_000 }: { afterEndS: number; limit?: number },
-): Promise<MediaToList[]> {
-  const { rows } = await store.query<MediaToList>(EVERY_TENANT, {
+): Promise<MediaSessionToSweep[]> {
+  const { rows } = await store.query<MediaSessionToSweep>(EVERY_TENANT, {
     name: 'list-media',
     text: `SELECT id, tenant_id, media_session_id, state FROM (
              SELECT * FROM session WHERE state <> 'ended' AND media_session_id IS NOT NULL AND ${isAt('$3')}
@@ -125,7 +125,7 @@ export async function listMedia(
               WHERE s.state = 'ended' AND s.media_session_id IS NOT NULL AND ${isAt('$3')} AND (s.ended_at > now() - make_interval(secs => $1)) IS NOT TRUE
                 AND s.created_at > now() - make_interval(secs => $4) AND s.created_at + make_interval(secs => r.max_duration_s) > now() ORDER BY s.created_at DESC LIMIT $2)
            ) AS s ORDER BY state IN ('live', 'ending') DESC, state = 'open' DESC, created_at DESC LIMIT $2`,
-    values: [afterEndS, limit, accountId, LONGEST_TOKEN_S],
+    values: [afterEndS, limit, accountId, MAX_TOKEN_LIFETIME_SECONDS],
   });
   return rows;
 }
@@ -143,7 +143,7 @@ export interface KnownConnection {
 }
 
 /** A tenant's session's legs by their video connections, the oldest first. */
-export async function connectionsOf(store: Store, tenantId: string, sessionId: string): Promise<KnownConnection[]> {
+export async function listConnections(store: Store, tenantId: string, sessionId: string): Promise<KnownConnection[]> {
   const { rows } = await store.query<KnownConnection>(tenantId, {
     name: 'connections-of-session',
     text: `SELECT id, kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at FROM leg WHERE session_id = $1 AND tenant_id = $2 ORDER BY created_at, id`,
@@ -153,7 +153,7 @@ export async function connectionsOf(store: Store, tenantId: string, sessionId: s
 }
 
 /** The database's clock at this moment: what a list of the vendor's is dated by, taken before it is asked for. */
-export async function readClock(store: Store): Promise<Date> {
+export async function readDatabaseClock(store: Store): Promise<Date> {
   const { rows } = await store.query<{ now: Date }>(EVERY_TENANT, {
     name: 'read-clock',
     text: 'SELECT clock_timestamp() AS now',
@@ -165,7 +165,7 @@ export async function readClock(store: Store): Promise<Date> {
  * Notes what a complete inventory of an account saw and no row knows; what it did not see again is forgotten, unless it was hung up. Gives those that
  * have been seen by two inventories, the first of them at least `quarantineMs` ago: nobody's, and noted as asked to be hung up.
  */
-export async function noteStrays(
+export async function recordOrphanCalls(
   store: Store,
   accountId: string | null,
   seen: readonly string[],

@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
-import { findFalseKills, noteStrays } from './inventory.ts';
+import { findFalseKills, recordOrphanCalls } from './inventory.ts';
 import { purgeExpired } from './purge.ts';
 import { openStore, type Store } from '../database/store.ts';
 import { makeLeg, makeNumbers, makeRoom, setColumns } from '../testing/fixtures.ts';
@@ -18,7 +18,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const note = (...ids: string[]): Promise<string[]> => noteStrays(store, null, ids, { quarantineMs: 30_000 });
+const note = (...ids: string[]): Promise<string[]> => recordOrphanCalls(store, null, ids, { quarantineMs: 30_000 });
 const letPass = (seconds: number) =>
   store.pool.query(
     'UPDATE orphan_call SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)',

@@ -1,5 +1,5 @@
 import { EVERY_TENANT, type Store } from '../database/store.ts';
-import { KEPT_H } from '../idempotency/idempotency.ts';
+import { REPLY_RETENTION_HOURS } from '../idempotency/idempotency.ts';
 
 /* Platform-wide: expired rows of all tenants are deleted alike. */
 
@@ -23,7 +23,7 @@ const PURGE_RULES = {
     table: 'idempotency_key',
     key: 'id',
     at: 'created_at',
-    before: `now() - interval '${KEPT_H} hours'`,
+    before: `now() - interval '${REPLY_RETENTION_HOURS} hours'`,
   },
   /** What stood in the audit log for 400 days. */
   audit: {

@@ -2,13 +2,13 @@ import type { Role } from '../legs/legs.ts';
 import type { EndReason } from '@partyline/domain/session';
 import type { RoomRow } from '../sessions/session-lock.ts';
 import pg from 'pg';
-import { between, olderThan } from '../database/page.ts';
+import { createdBetween, olderThan } from '../database/page.ts';
 import { insertParticipant } from '../participants/participants.ts';
 import { insertSession, type NewSession } from '../sessions/sessions.ts';
-import { readAs, type Store, type Tx } from '../database/store.ts';
+import { readForTenant, type Store, type Tx } from '../database/store.ts';
 
 /** What a room is made with; what is left out is off or empty. */
-type Optional =
+type OptionalColumn =
   | 'host_left_s'
   | 'wait_for_host'
   | 'pinless'
@@ -19,10 +19,10 @@ type Optional =
   | 'expiry_check_at'
   | 'external_id'
   | 'metadata';
-type Made = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_reason' | 'deleted_at' | 'tenant_id';
+type GeneratedColumn = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_reason' | 'deleted_at' | 'tenant_id';
 
 interface NewRoom {
-  readonly room: Omit<RoomRow, Made | Optional> & Partial<Pick<RoomRow, Optional>>;
+  readonly room: Omit<RoomRow, GeneratedColumn | OptionalColumn> & Partial<Pick<RoomRow, OptionalColumn>>;
   /** Null: its first session is opened by whoever comes first. */
   readonly session: NewSession | null;
   /** Whoever gets the first session's token. */
@@ -56,7 +56,7 @@ const ROOM_COLUMNS = [
 const INSERT_ROOM = `INSERT INTO room (${ROOM_COLUMNS.join(', ')}) VALUES (${ROOM_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING *`;
 
 /** Which of the rules that the database holds a room to was broken; null when the error is another. */
-export function brokenRule(error: unknown): 'room_external_id' | 'room_pinless' | null {
+export function violatedRoomConstraint(error: unknown): 'room_external_id' | 'room_pinless' | null {
   const rule = error instanceof pg.DatabaseError && error.code === '23505' ? error.constraint : undefined;
   return rule === 'room_external_id' || rule === 'room_pinless' ? rule : null;
 }
@@ -86,7 +86,7 @@ export async function insertRoom(
 }
 
 /** Has the number an active room of this tenant's, other than `except`? */
-export async function hasRoom(tx: Tx, tenantId: string, number: string, except = ''): Promise<boolean> {
+export async function hasActiveRoom(tx: Tx, tenantId: string, number: string, except = ''): Promise<boolean> {
   const { rows } = await tx.query<{ taken: boolean }>({
     name: 'number-has-room',
     text: `SELECT EXISTS (SELECT FROM room WHERE tenant_id = $1 AND number = $2 AND state = 'active' AND id <> $3) AS taken`,
@@ -179,7 +179,7 @@ export async function hideRoom(tx: Tx, tenantId: string, roomId: string): Promis
 }
 
 /** Notes when to look whether a room is to end. */
-export async function setLookAt(tx: Tx, tenantId: string, roomId: string, at: Date | null): Promise<void> {
+export async function scheduleExpiryCheck(tx: Tx, tenantId: string, roomId: string, at: Date | null): Promise<void> {
   await tx.query({
     name: 'schedule-expiry-check',
     text: 'UPDATE room SET expiry_check_at = $3 WHERE id = $1 AND tenant_id = $2',
@@ -189,7 +189,7 @@ export async function setLookAt(tx: Tx, tenantId: string, roomId: string, at: Da
 
 /** A room with its current or last session and the first `limit` of its connections, as the API shows them; `null` when this tenant has none of that id. */
 export async function readRoom(store: Store, tenantId: string, roomId: string, limit: number) {
-  return readAs(store, tenantId, (db) =>
+  return readForTenant(store, tenantId, (db) =>
     db.room.findFirst({
       where: { id: roomId, tenant_id: tenantId },
       include: {
@@ -207,7 +207,7 @@ export type RoomDetails = NonNullable<Awaited<ReturnType<typeof readRoom>>>;
 
 /** The current or last session of a room, and its connections that are up; `null` when this tenant has no such room. */
 export async function readLiveLegs(store: Store, tenantId: string, roomId: string) {
-  return readAs(store, tenantId, (db) =>
+  return readForTenant(store, tenantId, (db) =>
     db.room.findFirst({
       where: { id: roomId, tenant_id: tenantId },
       select: {
@@ -222,15 +222,15 @@ export async function readLiveLegs(store: Store, tenantId: string, roomId: strin
 }
 
 /** Has this tenant a room of this id? */
-export async function isRoom(store: Store, tenantId: string, roomId: string): Promise<boolean> {
-  return readAs(
+export async function hasRoom(store: Store, tenantId: string, roomId: string): Promise<boolean> {
+  return readForTenant(
     store,
     tenantId,
     async (db) => (await db.room.count({ where: { id: roomId, tenant_id: tenantId } })) === 1,
   );
 }
 
-interface RoomsWanted {
+interface RoomQuery {
   readonly state?: 'active' | 'ended' | undefined;
   readonly externalId?: string | undefined;
   /** The beginning of the name, as it is written. */
@@ -243,8 +243,8 @@ interface RoomsWanted {
 }
 
 /** A page of a tenant's rooms that are not deleted, newest first; `null` when `after` is no room of its own. */
-export async function listRooms(store: Store, tenantId: string, { limit, after, ...wanted }: RoomsWanted) {
-  return readAs(store, tenantId, async (db) => {
+export async function listRooms(store: Store, tenantId: string, { limit, after, ...wanted }: RoomQuery) {
+  return readForTenant(store, tenantId, async (db) => {
     const last =
       after === undefined
         ? undefined
@@ -263,7 +263,7 @@ export async function listRooms(store: Store, tenantId: string, { limit, after, 
         ...(wanted.name === undefined
           ? {}
           : { name: { startsWith: wanted.name.replaceAll(/[\\%_]/g, String.raw`\$&`) } }),
-        ...between(wanted.createdAfter, wanted.createdBefore),
+        ...createdBetween(wanted.createdAfter, wanted.createdBefore),
         ...olderThan(last),
       },
       orderBy: [{ created_at: 'desc' }, { id: 'desc' }],

@@ -9,7 +9,7 @@ interface Owner {
 }
 
 /** Whose session a video session at an account is; `null` when none of ours there. */
-export async function ownerOfMedia(
+export async function findOwnerOfMediaSession(
   store: Store,
   accountId: string | null,
   mediaSessionId: string,

@@ -1,5 +1,5 @@
 import type { EndReason, SessionState } from '@partyline/domain/session';
-import { StaleVersion } from '../database/stale-version.ts';
+import { StaleVersionError } from '../database/stale-version.ts';
 import type { Tx } from '../database/store.ts';
 import type { room, session } from '../generated/client.ts';
 import type { LegRow } from '../legs/legs.ts';
@@ -26,7 +26,7 @@ export interface SessionView {
 }
 
 /** The legs that a change is about, whatever their state: by their own id, or their connection's. */
-export interface NamedLegs {
+export interface LegSelector {
   readonly legId?: string | undefined;
   readonly connectionId?: string | undefined;
 }
@@ -39,7 +39,7 @@ export async function lockSession(
   tx: Tx,
   tenantId: string,
   sessionId: string,
-  { legId, connectionId }: NamedLegs = {},
+  { legId, connectionId }: LegSelector = {},
 ): Promise<SessionView | null> {
   const { rows } = await tx.query<{ session: SessionRow; room: RoomRow; now: Date } & SessionRow>({
     name: 'lock-session',
@@ -94,6 +94,6 @@ export async function saveSession(tx: Tx, tenantId: string, session: SessionRow)
     text: UPDATE_SESSION,
     values: [session.id, session.version, ...SESSION_COLUMNS.map((column) => session[column]), tenantId],
   });
-  if (rowCount !== 1) throw new StaleVersion('session', session.id);
+  if (rowCount !== 1) throw new StaleVersionError('session', session.id);
   session.version += 1;
 }

@@ -1,6 +1,6 @@
 import type { SessionState } from '@partyline/domain/session';
-import { between, olderThan } from '../database/page.ts';
-import { readAs, type Store, type Tx } from '../database/store.ts';
+import { createdBetween, olderThan } from '../database/page.ts';
+import { readForTenant, type Store, type Tx } from '../database/store.ts';
 import type { RoomRow } from './session-lock.ts';
 
 export interface NewSession {
@@ -36,7 +36,7 @@ export async function insertSession(tx: Tx, tenantId: string, room: RoomRow, ses
 }
 
 /** The state of a room's newest session, and when it was over; `null` for a room that never had one. */
-export async function lastUse(
+export async function readLastUse(
   tx: Tx,
   tenantId: string,
   roomId: string,
@@ -50,7 +50,7 @@ export async function lastUse(
 }
 
 /** The room's newest session, which is the current one if any is; `null` for a room that never had one. */
-export async function newestSession(
+export async function findNewestSession(
   tx: Tx,
   tenantId: string,
   roomId: string,
@@ -63,7 +63,7 @@ export async function newestSession(
   return rows[0] ?? null;
 }
 
-interface SessionsWanted {
+interface SessionQuery {
   readonly roomId?: string | undefined;
   readonly state?: 'open' | 'live' | 'ending' | 'ended' | undefined;
   readonly createdAfter?: Date | undefined;
@@ -74,8 +74,8 @@ interface SessionsWanted {
 }
 
 /** A page of a tenant's sessions, newest first; `null` when `after` is no session of its own. */
-export async function listSessions(store: Store, tenantId: string, { limit, after, ...wanted }: SessionsWanted) {
-  return readAs(store, tenantId, async (db) => {
+export async function listSessions(store: Store, tenantId: string, { limit, after, ...wanted }: SessionQuery) {
+  return readForTenant(store, tenantId, async (db) => {
     const last =
       after === undefined
         ? undefined
@@ -89,7 +89,7 @@ export async function listSessions(store: Store, tenantId: string, { limit, afte
         tenant_id: tenantId,
         ...(wanted.roomId === undefined ? {} : { room_id: wanted.roomId }),
         ...(wanted.state === undefined ? {} : { state: wanted.state }),
-        ...between(wanted.createdAfter, wanted.createdBefore),
+        ...createdBetween(wanted.createdAfter, wanted.createdBefore),
         ...olderThan(last),
       },
       orderBy: [{ created_at: 'desc' }, { id: 'desc' }],
@@ -99,7 +99,7 @@ export async function listSessions(store: Store, tenantId: string, { limit, afte
 }
 
 /** The session that a tenant's leg is in; `null` when the tenant has no such leg, or it is in none. */
-export async function sessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
+export async function findSessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
   const { rows } = await store.query<{ session_id: string | null }>(tenantId, {
     name: 'session-of-leg',
     text: 'SELECT session_id FROM leg WHERE id = $1 AND tenant_id = $2',
@@ -109,7 +109,7 @@ export async function sessionOfLeg(store: Store, tenantId: string, legId: string
 }
 
 /** The provider's video session that a tenant's leg is in; `null` for one that is in none, or no such leg of this tenant. */
-export async function mediaOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
+export async function findMediaSessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
   const { rows } = await store.query<{ media_session_id: string | null }>(tenantId, {
     name: 'media-of-leg',
     text: 'SELECT s.media_session_id FROM leg l JOIN session s ON s.id = l.session_id WHERE l.id = $1 AND l.tenant_id = $2',
@@ -119,7 +119,7 @@ export async function mediaOfLeg(store: Store, tenantId: string, legId: string):
 }
 
 /** At which account a tenant's session is, and its video session there, null while it has none; `null` when the tenant has no such session. */
-export async function mediaOfSession(
+export async function findMediaSession(
   store: Store,
   tenantId: string,
   sessionId: string,
@@ -134,7 +134,7 @@ export async function mediaOfSession(
 
 /** A session with its first `limit` legs; `null` when this tenant has none of that id. */
 export async function readSession(store: Store, tenantId: string, sessionId: string, limit: number) {
-  return readAs(store, tenantId, (db) =>
+  return readForTenant(store, tenantId, (db) =>
     db.session.findFirst({
       where: { id: sessionId, tenant_id: tenantId },
       include: { legs: { orderBy: [{ created_at: 'asc' }, { id: 'asc' }], take: limit } },

@@ -1,10 +1,10 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openEntry } from '../audit/audit.ts';
-import { deleteTenant, KEPT_TABLES } from './delete-tenant.ts';
+import { openAuditEntry } from '../audit/audit.ts';
+import { deleteTenant, RETAINED_TABLES } from './delete-tenant.ts';
 import { openStore, type Store } from '../database/store.ts';
 import { resumeTenant, suspendTenant } from './tenants.ts';
-import { freshId, makeLeg, makeNumbers, makeRoom, setColumns, type MadeRoom } from '../testing/fixtures.ts';
+import { freshId, makeLeg, makeNumbers, makeRoom, setColumns, type TestRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 let store: Store;
@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 /** A tenant with a row in every table that the store's own functions fill, `sessions` of them with a leg that was hung up. */
-async function tenantWith(sessions: number): Promise<MadeRoom> {
+async function tenantWith(sessions: number): Promise<TestRoom> {
   const room = await makeRoom(store);
   for (let i = 0; i < sessions; i++) {
     const { sessionId } = i === 0 ? room : await makeRoom(store, { tenant_id: room.tenantId });
@@ -49,7 +49,7 @@ async function tenantWith(sessions: number): Promise<MadeRoom> {
       scopes: ['admin'],
     },
   });
-  await openEntry(store, room.tenantId, {
+  await openAuditEntry(store, room.tenantId, {
     id: freshId('aud'),
     actor: { kind: 'key', id: 'k' },
     operation: 'createRoom',
@@ -97,7 +97,7 @@ it('leaves nothing of a tenant in any table but those that are kept, and all of 
   await suspendTenant(store, mine.tenantId);
   expect(await deleteTenant(store, mine.tenantId)).toBe('deleted');
   expect(await rowsOf(mine.tenantId)).toEqual({ audit_entry: 1, cdr: 1 });
-  expect(KEPT_TABLES).toEqual(['audit_entry', 'cdr']);
+  expect(RETAINED_TABLES).toEqual(['audit_entry', 'cdr']);
   expect(await rowsOf(theirs.tenantId)).toEqual(before);
   // What was noted without a tenant went with its leg.
   expect(await store.prisma.observation.count()).toBe(2);

@@ -2,18 +2,18 @@ import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/st
 import { lockTenant } from './tenants.ts';
 
 /** What outlives its tenant: what was done, and what it cost. */
-export const KEPT_TABLES: readonly string[] = ['audit_entry', 'cdr'];
+export const RETAINED_TABLES: readonly string[] = ['audit_entry', 'cdr'];
 /** Rows of these are found by their legs, which is what they have an index for. */
 const THROUGH_LEGS = ['hang_up_attempt', 'observation'] as const;
 /** These go with what they hang on; to look for them by their tenant would be to read all of everybody's. */
-const WITH_OTHERS = ['leg', 'delivery', 'delivery_attempt', 'idempotency_step'];
+const CASCADED_TABLES = ['leg', 'delivery', 'delivery_attempt', 'idempotency_step'];
 
 /** What goes in one transaction, which must be done well within a statement's time: so many sessions with all that was noted of them, so many rows of what is smaller. */
-const SESSIONS = 200;
-const ROWS = 2_000;
+const SESSIONS_PER_BATCH = 200;
+const ROWS_PER_BATCH = 2_000;
 
 /** Of what there may be hundreds of thousands, in this order, each by an index (seen: a tenant with 300,000 deliveries that could never be deleted). */
-const MANY = [
+const BATCHED_DELETES = [
   'DELETE FROM delivery WHERE id IN (SELECT d.id FROM endpoint e JOIN delivery d ON d.endpoint_id = e.id WHERE e.tenant_id = $1 LIMIT $2)',
   'DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o WHERE o.tenant_id = $1 ORDER BY o.id LIMIT $2)',
   'DELETE FROM idempotency_key WHERE id IN (SELECT k.id FROM idempotency_key k WHERE k.tenant_id = $1 LIMIT $2)',
@@ -22,22 +22,22 @@ const MANY = [
   'DELETE FROM room WHERE id IN (SELECT r.id FROM room r WHERE r.tenant_id = $1 LIMIT $2)',
 ];
 
-type Deleted = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'has-numbers';
+type DeleteOutcome = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'has-numbers';
 
 /**
  * Deletes a tenant with all its rows but those of `KEPT_TABLES`: only one that is suspended, that has no number of its own (which the operator has bought, and
  * says what becomes of), and when none of its legs is up. In several transactions:
  * a process that dies between two leaves a suspended tenant with fewer rows, and who deletes it again goes on from there.
  */
-export async function deleteTenant(store: Store, tenantId: string): Promise<Deleted> {
+export async function deleteTenant(store: Store, tenantId: string): Promise<DeleteOutcome> {
   for (;;) {
-    const step = await inTransaction(store, EVERY_TENANT, async (tx): Promise<Deleted | 'more'> => {
+    const step = await inTransaction(store, EVERY_TENANT, async (tx): Promise<DeleteOutcome | 'more'> => {
       const tenant = await lockTenant(tx, tenantId);
       if (tenant === null) return 'no-tenant';
       if (tenant.suspended_at === null) return 'not-suspended';
       if (await hasNumber(tx, tenantId)) return 'has-numbers';
       if (await hasLegUp(tx, tenantId)) return 'legs-up';
-      if ((await deleteSessions(tx, tenantId)) || (await deleteMany(tx, tenantId))) return 'more';
+      if ((await deleteSessions(tx, tenantId)) || (await deleteBatch(tx, tenantId))) return 'more';
       // Keys and endpoints go with it; then what names it without a foreign key, whichever tables that is true of.
       await tx.query({ name: 'delete-tenant', text: 'DELETE FROM tenant WHERE id = $1', values: [tenantId] });
       for (const table of await tablesOfTenants(tx))
@@ -73,7 +73,7 @@ async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ id: string }>({
     name: 'sessions-to-delete',
     text: 'SELECT id FROM session WHERE tenant_id = $1 LIMIT $2',
-    values: [tenantId, SESSIONS],
+    values: [tenantId, SESSIONS_PER_BATCH],
   });
   if (rows.length === 0) return false;
   const ids = rows.map(({ id }) => id);
@@ -89,8 +89,9 @@ async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
 }
 
 /** Some of what else there may be much of; `false` when there was none left. */
-async function deleteMany(tx: Tx, tenantId: string): Promise<boolean> {
-  for (const text of MANY) if (((await tx.query(text, [tenantId, ROWS])).rowCount ?? 0) > 0) return true;
+async function deleteBatch(tx: Tx, tenantId: string): Promise<boolean> {
+  for (const text of BATCHED_DELETES)
+    if (((await tx.query(text, [tenantId, ROWS_PER_BATCH])).rowCount ?? 0) > 0) return true;
   return false;
 }
 
@@ -100,7 +101,7 @@ async function tablesOfTenants(tx: Tx): Promise<string[]> {
     name: 'tables-of-tenants',
     text: `SELECT quote_ident(c.relname) AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
            WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> ALL($1) ORDER BY 1`,
-    values: [[...KEPT_TABLES, ...THROUGH_LEGS, ...WITH_OTHERS]],
+    values: [[...RETAINED_TABLES, ...THROUGH_LEGS, ...CASCADED_TABLES]],
   });
   return rows.map(({ name }) => name);
 }

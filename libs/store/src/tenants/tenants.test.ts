@@ -1,21 +1,21 @@
 import { listSessionEvents } from '../events/outbox.ts';
-import { listSessions, mediaOfLeg, sessionOfLeg, newestSession } from '../sessions/sessions.ts';
+import { listSessions, findMediaSessionOfLeg, findSessionOfLeg, findNewestSession } from '../sessions/sessions.ts';
 import { randomBytes } from 'node:crypto';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { authenticate } from '../keys/authenticate.ts';
-import { findLegOfCall, ownerOfMedia } from '../sessions/find-owner.ts';
+import { findLegOfCall, findOwnerOfMediaSession } from '../sessions/find-owner.ts';
 import { findNumber } from '../numbers/numbers.ts';
 import { closeRoom, listRooms, lockRoom, readRoom } from '../rooms/rooms.ts';
 import { seed } from './seed.ts';
 import { lockSession } from '../sessions/session-lock.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
-import { freshId, makeLeg, makeNumbers, makeRoom, NUMBER, setColumns, type MadeRoom } from '../testing/fixtures.ts';
+import { freshId, makeLeg, makeNumbers, makeRoom, NUMBER, setColumns, type TestRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 let store: Store;
-let mine: MadeRoom;
-let theirs: MadeRoom;
+let mine: TestRoom;
+let theirs: TestRoom;
 let myLeg: string;
 
 beforeAll(async () => {
@@ -50,7 +50,7 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
     },
     {
       what: 'newestSession',
-      ask: (tenantId) => inTransaction(store, tenantId, (tx) => newestSession(tx, tenantId, mine.roomId)),
+      ask: (tenantId) => inTransaction(store, tenantId, (tx) => findNewestSession(tx, tenantId, mine.roomId)),
       nothing: null,
     },
     { what: 'readRoom', ask: (tenantId) => readRoom(store, tenantId, mine.roomId, 10), nothing: null },
@@ -64,7 +64,7 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
       ask: (tenantId) => inTransaction(store, tenantId, (tx) => lockSession(tx, tenantId, mine.sessionId)),
       nothing: null,
     },
-    { what: 'sessionOfLeg', ask: (tenantId) => sessionOfLeg(store, tenantId, myLeg), nothing: null },
+    { what: 'sessionOfLeg', ask: (tenantId) => findSessionOfLeg(store, tenantId, myLeg), nothing: null },
   ];
 
   test.each(questions)('$what', async ({ ask, nothing }) => {
@@ -107,14 +107,14 @@ describe('what a tenant asks for by id, it gets when it is its own', () => {
 
 describe('what a provider names, brings its tenant', () => {
   it('a video session', async () => {
-    expect(await ownerOfMedia(store, null, 'media_mine')).toEqual({
+    expect(await findOwnerOfMediaSession(store, null, 'media_mine')).toEqual({
       tenant_id: mine.tenantId,
       session_id: mine.sessionId,
     });
-    expect(await ownerOfMedia(store, null, 'media_none')).toBeNull();
-    expect(await mediaOfLeg(store, mine.tenantId, myLeg)).toBe('media_mine');
-    expect(await mediaOfLeg(store, theirs.tenantId, myLeg)).toBeNull();
-    expect(await mediaOfLeg(store, mine.tenantId, 'leg_none')).toBeNull();
+    expect(await findOwnerOfMediaSession(store, null, 'media_none')).toBeNull();
+    expect(await findMediaSessionOfLeg(store, mine.tenantId, myLeg)).toBe('media_mine');
+    expect(await findMediaSessionOfLeg(store, theirs.tenantId, myLeg)).toBeNull();
+    expect(await findMediaSessionOfLeg(store, mine.tenantId, 'leg_none')).toBeNull();
   });
 
   it('a call, by its own id first, and by the leg in its address only while that leg has no call', async () => {

@@ -1,10 +1,10 @@
 import { claimPin } from '../pins/pins.ts';
 import { insertLeg, type LegRow, type NewLeg } from '../legs/legs.ts';
-import type { UsedToken } from '../callers/webhook-tokens.ts';
+import type { WebhookToken } from '../callers/webhook-tokens.ts';
 import { insertRoom } from '../rooms/rooms.ts';
 import { type RoomRow, type SessionRow } from '../sessions/session-lock.ts';
 import { inTransaction, type Store } from '../database/store.ts';
-import type { FreshIds } from '../callers/voice-webhooks.ts';
+import type { NewIds } from '../callers/voice-webhooks.ts';
 
 /** Rows for tests: made by the store's own functions where it has them. Ids count up, so that a failure reads well. */
 
@@ -15,14 +15,14 @@ let made = 0;
 export const freshId = (prefix: string): string => `${prefix}_${(made += 1)}`;
 
 /** A webhook's token that nobody used before. */
-export const freshToken = (accountId: string | null = null): UsedToken => ({
+export const freshToken = (accountId: string | null = null): WebhookToken => ({
   accountId,
   jti: freshId('jti'),
   expiresAt: new Date('2099-01-01T00:00:00Z'),
 });
 
 /** Ids for what seating a caller makes. */
-export const freshSeat = (): FreshIds => ({
+export const freshIds = (): NewIds => ({
   sessionId: freshId('ses'),
   conversation: freshId('conv'),
   participantId: freshId('part'),
@@ -64,7 +64,7 @@ export async function makeAccount(store: Store): Promise<{ tenantId: string; acc
   return { tenantId, accountId, number };
 }
 
-export interface MadeRoom {
+export interface TestRoom {
   readonly tenantId: string;
   readonly roomId: string;
   readonly sessionId: string;
@@ -73,7 +73,7 @@ export interface MadeRoom {
 }
 
 /** A tenant of its own with a room, its first session, and a PIN; the clocks are off but for the longest duration. */
-export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): Promise<MadeRoom> {
+export async function makeRoom(store: Store, settings: Partial<RoomRow> = {}): Promise<TestRoom> {
   const tenantId = settings.tenant_id ?? freshId('ten');
   await store.prisma.tenant.upsert({ where: { id: tenantId }, create: { id: tenantId, name: tenantId }, update: {} });
   const ids = { room: freshId('room'), session: freshId('ses'), conversation: freshId('conv'), pin: freshId('pin') };
