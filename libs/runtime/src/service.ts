@@ -189,7 +189,7 @@ class ProblemFilter implements ExceptionFilter {
     if (problem.status >= 500)
       this.log.error(
         { err: error, requestId: request.id, reason: problem.reason, tenantId: request.tenantId },
-        'request failed',
+        'a request failed',
       );
     const reply = http.getResponse<FastifyReply>();
     if (known instanceof VerdictError && known.retryAfterMs !== undefined)
