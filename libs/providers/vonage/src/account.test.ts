@@ -17,8 +17,8 @@ const voice = { apiKey: 'acc12345', applicationId, privateKey: pkcs8, signatureS
 const opentok = { apiKey: '46000001', apiSecret: 'project-secret', sip, callbackSecret: secret };
 const unified = { applicationId, privateKey: pkcs8, sip, callbackSecret: secret };
 
-describe('accounts', () => {
-  it('fill in the vendor’s own hosts, and TLS', () => {
+describe('account schemas', () => {
+  it('default to the hosts of the provider and to TLS', () => {
     expect(voiceAccountSchema.parse(voice)).toEqual({
       ...voice,
       apiHost: 'https://api.nexmo.com',
@@ -31,7 +31,7 @@ describe('accounts', () => {
     expect(unifiedAccountSchema.parse(unified)).toMatchObject({ videoHost: 'https://video.api.vonage.com' });
   });
 
-  it('take a key whose line breaks were written as \\n, and a host with a slash', () => {
+  it('accept a key with escaped line breaks and a host with a trailing slash', () => {
     const parsed = voiceAccountSchema.parse({
       ...voice,
       privateKey: pkcs8.replaceAll('\n', String.raw`\n`),
@@ -40,10 +40,10 @@ describe('accounts', () => {
     expect(parsed).toMatchObject({ privateKey: pkcs8, apiHost: 'http://127.0.0.1:4000' });
   });
 
-  it('take a PKCS#1 key for voice, whose SDK does', () =>
+  it('accept a PKCS#1 key for voice, because its SDK does', () =>
     expect(voiceAccountSchema.safeParse({ ...voice, privateKey: pkcs1 }).success).toBe(true));
 
-  const wrong: [
+  const invalid: [
     string,
     { safeParse: (value: unknown) => { error?: { issues: { path: PropertyKey[]; message: string }[] } | undefined } },
     object,
@@ -58,17 +58,29 @@ describe('accounts', () => {
       /32 characters/,
     ],
     [
-      'three secrets at once',
+      'three secrets',
       voiceAccountSchema,
       { ...voice, extraSignatureSecrets: [secret, secret] },
       'extraSignatureSecrets',
-      /one secret/,
+      /at most one secret/,
     ],
-    ['a key that is none', voiceAccountSchema, { ...voice, privateKey: 'no key' }, 'privateKey', /PEM/],
-    ['a key of another kind', voiceAccountSchema, { ...voice, privateKey: ec }, 'privateKey', /RSA/],
-    ['an application that is no UUID', voiceAccountSchema, { ...voice, applicationId: 'app' }, 'applicationId', /UUID/],
-    ['a host that is no address', voiceAccountSchema, { ...voice, apiHost: 'file:///etc/passwd' }, 'apiHost', /http/],
-    ['a misspelt setting', voiceAccountSchema, { ...voice, apihost: 'https://x' }, '', /apihost/],
+    ['a text that is not a key', voiceAccountSchema, { ...voice, privateKey: 'no key' }, 'privateKey', /PEM/],
+    ['an EC key', voiceAccountSchema, { ...voice, privateKey: ec }, 'privateKey', /RSA/],
+    [
+      'an application id that is not a UUID',
+      voiceAccountSchema,
+      { ...voice, applicationId: 'app' },
+      'applicationId',
+      /UUID/,
+    ],
+    [
+      'a host that is not an http URL',
+      voiceAccountSchema,
+      { ...voice, apiHost: 'file:///etc/passwd' },
+      'apiHost',
+      /http/,
+    ],
+    ['an unknown setting', voiceAccountSchema, { ...voice, apihost: 'https://x' }, '', /apihost/],
     [
       'a PKCS#1 key for unified',
       unifiedAccountSchema,
@@ -77,7 +89,7 @@ describe('accounts', () => {
       /openssl pkcs8 -topk8/,
     ],
     [
-      'a project key that is no number',
+      'a project key that is not a number',
       opentokAccountSchema,
       { ...opentok, apiKey: applicationId },
       'apiKey',
@@ -91,7 +103,7 @@ describe('accounts', () => {
       /host name/,
     ],
     [
-      'a SIP password that is empty',
+      'an empty SIP password',
       opentokAccountSchema,
       { ...opentok, sip: { ...sip, password: '' } },
       'sip.password',
@@ -99,7 +111,7 @@ describe('accounts', () => {
     ],
   ];
 
-  it.each(wrong)('refuse %s, and say which setting', (_what, schema, account, path, message) => {
+  it.each(invalid)('reject %s, and name the setting', (_what, schema, account, path, message) => {
     const issues = schema.safeParse(account).error?.issues ?? [];
     expect(issues.map((issue) => issue.path.join('.'))).toEqual([path]);
     expect(issues[0]?.message).toMatch(message);

@@ -6,9 +6,9 @@ const brief = { timeoutMs: 50, request: 'write' } as const;
 const caught = (error: unknown): unknown => error;
 
 describe('callSdk', () => {
-  it('gives what the SDK gives', async () => expect(await callSdk(limit, async () => 'done')).toBe('done'));
+  it('returns the value of the SDK', async () => expect(await callSdk(limit, async () => 'done')).toBe('done'));
 
-  it('turns what is thrown before the first await into a ProviderError', async () => {
+  it('converts a synchronous exception to a ProviderError', async () => {
     const thrower = (): Promise<never> => {
       throw new Error('No token given');
     };
@@ -18,14 +18,14 @@ describe('callSdk', () => {
     });
   });
 
-  it('ends a call that never calls back', async () => {
+  it('times out a call that never calls back', async () => {
     expect(await callSdk(brief, () => fromCallback(() => undefined)).catch(caught)).toMatchObject({
       failure: 'unknown',
       verdict: { reason: 'vendor-timeout' },
     });
   });
 
-  it('tells the request to stop', async () => {
+  it('aborts the request at the time limit', async () => {
     let given: AbortSignal | undefined;
     await callSdk(brief, (signal) => {
       given = signal;
@@ -34,19 +34,19 @@ describe('callSdk', () => {
     expect(given?.aborted).toBe(true);
   });
 
-  it('drops what comes after the limit: a late failure is nobody’s unhandledRejection', async () => {
+  it('ignores a failure after the time limit, without an unhandledRejection', async () => {
     let failLate: (error: Error) => void = () => undefined;
     const late = new Promise<never>((_resolve, reject) => {
       failLate = reject;
     });
     expect(await callSdk(brief, () => late).catch(caught)).toMatchObject({ failure: 'unknown' });
     const unhandled: unknown[] = [];
-    const note = (error: unknown): void => void unhandled.push(error);
-    process.on('unhandledRejection', note);
+    const record = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', record);
     failLate(new Error('late'));
-    // Node raises it before the next macrotask
+    // Node raises it before the next macrotask.
     await new Promise((resolve) => setImmediate(resolve));
-    process.off('unhandledRejection', note);
+    process.off('unhandledRejection', record);
     expect(unhandled).toEqual([]);
   });
 });
@@ -55,13 +55,13 @@ describe('fromCallback', () => {
   const calls: [string, (done: NodeCallback<string>) => void, unknown][] = [
     ['a value', (done) => done(null, 'a'), 'a'],
     ['no value', (done) => done(null), undefined],
-    ['undefined for no error', (done) => done(undefined, 'a'), 'a'],
-    ['a value, then an error: called back twice', (done) => (done(null, 'a'), done(new Error('second'))), 'a'],
+    ['undefined in place of an error', (done) => done(undefined, 'a'), 'a'],
+    ['a value, then an error', (done) => (done(null, 'a'), done(new Error('second'))), 'a'],
   ];
 
-  it.each(calls)('%s', async (_what, start, value) => expect(await fromCallback(start)).toBe(value));
+  it.each(calls)('resolves for %s', async (_what, start, value) => expect(await fromCallback(start)).toBe(value));
 
-  it('an error, then a value: the first counts', async () => {
+  it('rejects for an error followed by a value', async () => {
     const start = (done: NodeCallback<string>): void => {
       done(new Error('first'));
       done(null, 'second');

@@ -1,24 +1,25 @@
 import { timeoutError, toProviderError, type RequestKind } from './errors.ts';
 
-/** What one request may take, and what kind it is. */
-interface Limit {
+/** The time limit and the kind of one request. */
+interface RequestLimit {
   readonly timeoutMs: number;
   readonly request: RequestKind;
 }
 
 /**
- * Runs one vendor request and settles exactly once, within the limit, with a value or a `ProviderError`.
+ * Runs one provider request and settles exactly once, within the limit, with a value or a
+ * `ProviderError`.
  *
- * The limit is our own: opentok stores its `timeout` option and never applies it (contract section 0.2), and the Vonage client swallows an
- * abort that falls into the reading of a chunked body. `AbortSignal.timeout` is the edge's clock. A request that settles after its
- * limit is dropped here, handled, so that it can never become an unhandledRejection.
+ * The limit is applied here, because opentok never applies its `timeout` option (contract section
+ * 0.2), and the Vonage client ignores an abort while it reads a chunked body. A request that
+ * settles after the limit is handled and ignored, so that it cannot cause an unhandledRejection.
  */
-export function callSdk<T>(limit: Limit, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function callSdk<T>(limit: RequestLimit, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const signal = AbortSignal.timeout(limit.timeoutMs);
     const onTimeout = (): void => reject(timeoutError());
     signal.addEventListener('abort', onTimeout, { once: true });
-    // started inside the promise chain: what an SDK throws before its first await is an outcome like any other
+    // Started inside the promise chain, so that a synchronous exception of the SDK is handled too.
     void Promise.resolve()
       .then(() => start(signal))
       .then(resolve, (error: unknown) => reject(toProviderError(error, limit.request)))
@@ -26,12 +27,13 @@ export function callSdk<T>(limit: Limit, start: (signal: AbortSignal) => Promise
   });
 }
 
-/** A callback in Node's style, as opentok takes it. */
+/** A Node-style callback, as used by opentok. */
 export type NodeCallback<T> = (error: unknown, value?: T) => void;
 
 /**
- * A callback-style call as a promise. The callback given never throws: opentok runs it inside a promise, and would call it a second
- * time with whatever it threw (contract section 0.3). A second call changes nothing; a call that never comes is the limit's business.
+ * Converts a callback-style call to a promise. The callback never throws: opentok runs it inside a
+ * promise and would call it again with the exception (contract section 0.3). A second call has no
+ * effect; the time limit covers a missing call.
  */
 export function fromCallback<T>(start: (done: NodeCallback<T>) => void): Promise<T | undefined> {
   return new Promise<T | undefined>((resolve, reject) => {

@@ -51,15 +51,15 @@ const SECRETS = [
   'Bearer ',
 ];
 
-interface Stage {
+interface TestSetup {
   readonly emulator: RunningEmulator;
   readonly receiver: WebhookReceiver;
   /** An address that refuses connections. */
-  readonly nowhere: string;
+  readonly closedUrl: string;
   readonly stop: () => Promise<void>;
 }
 
-async function refusedAddress(): Promise<string> {
+async function findClosedUrl(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -68,7 +68,7 @@ async function refusedAddress(): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-async function setStage(): Promise<Stage> {
+async function startTestSetup(): Promise<TestSetup> {
   const receiver = await startWebhookReceiver();
   const hooks = {
     sessionCallbackUrl: `${receiver.url}/media`,
@@ -89,17 +89,17 @@ async function setStage(): Promise<Stage> {
       },
     ],
     numbers: [{ e164: NUMBER, applicationId: APPLICATION }],
-    // a test makes more than three calls a second
+    // The tests place more than three calls per second.
     limits: { enabled: false },
     timings: { talkMsPerCharacter: 0.2, phoneAnswerMs: 5, sipDialMs: 2, sipRingMs: 2 },
   });
-  // the bridge's leg waits in a conversation of its own
+  // The bridge leg waits in a separate conversation.
   receiver.setReply('/answer', () => [{ action: 'conversation', name: 'bridge' }]);
   const stop = async (): Promise<void> => {
     await emulator.stop();
     await receiver.stop();
   };
-  return { emulator, receiver, nowhere: await refusedAddress(), stop };
+  return { emulator, receiver, closedUrl: await findClosedUrl(), stop };
 }
 
 type RestRule = NonNullable<FaultsInput['rest']>[number];
@@ -126,11 +126,11 @@ function mediaHarness(
   make: (host: string, timeoutMs: number, sipPassword: string) => MediaProvider,
 ): () => Promise<MediaHarness> {
   return async () => {
-    const { emulator, receiver, nowhere, stop } = await setStage();
+    const { emulator, receiver, closedUrl, stop } = await startTestSetup();
     return {
       now: () => new Date(),
       provider: (timeoutMs) => make(emulator.url, timeoutMs, ACCOUNT.apiSecret),
-      unreachableProvider: () => make(nowhere, 5_000, ACCOUNT.apiSecret),
+      unreachableProvider: () => make(closedUrl, 5_000, ACCOUNT.apiSecret),
       providerWithWrongSipPassword: () => make(emulator.url, 5_000, 'not the account secret'),
       receiver,
       number: NUMBER,
@@ -145,12 +145,12 @@ function mediaHarness(
   };
 }
 
-const EVERYTHING = { sipDial: true, sipMonitoring: true, listConnections: true, mute: false };
+const CAPABILITIES = { sipDial: true, sipMonitoring: true, listConnections: true, mute: false };
 const sip = (password: string): { username: string; password: string } => ({ username: ACCOUNT.apiKey, password });
 
 describeMediaContract(
   'opentok',
-  EVERYTHING,
+  CAPABILITIES,
   mediaHarness((apiHost, timeoutMs, password) =>
     opentokMedia.create(
       opentokMedia.account.parse({ ...PROJECT, apiHost, sip: sip(password), callbackSecret: CALLBACK_SECRET }),
@@ -161,7 +161,7 @@ describeMediaContract(
 
 describeMediaContract(
   'unified',
-  EVERYTHING,
+  CAPABILITIES,
   mediaHarness((videoHost, timeoutMs, password) =>
     unifiedMedia.create(
       unifiedMedia.account.parse({
@@ -186,7 +186,7 @@ const VOICE_ROUTES: Readonly<Record<VoiceOperation, RestRule['route']>> = {
   'list-calls': 'list-calls',
 };
 
-const HABITS: Readonly<Record<string, PhoneBehaviour>> = {
+const PHONE_BEHAVIOURS: Readonly<Record<string, PhoneBehaviour>> = {
   answers: { mode: 'answer' },
   busy: { mode: 'busy' },
   rejects: { mode: 'reject' },
@@ -194,7 +194,7 @@ const HABITS: Readonly<Record<string, PhoneBehaviour>> = {
   unroutable: { mode: 'failed' },
 };
 
-function person(client: EmulatorClient, id: string): SimulatedCaller {
+function createSimulatedCaller(client: EmulatorClient, id: string): SimulatedCaller {
   return {
     pressKeys: (digits) => client.key(id, digits),
     waitForPrompt: () => client.awaitPrompt(id),
@@ -219,7 +219,7 @@ function person(client: EmulatorClient, id: string): SimulatedCaller {
 }
 
 async function voiceHarness(): Promise<VoiceHarness> {
-  const { emulator, receiver, nowhere, stop } = await setStage();
+  const { emulator, receiver, closedUrl, stop } = await startTestSetup();
   const { client } = emulator;
   const make = (apiHost: string, timeoutMs: number): VoiceProvider =>
     vonageVoice.create(
@@ -236,17 +236,17 @@ async function voiceHarness(): Promise<VoiceHarness> {
   return {
     now: () => new Date(),
     provider: (timeoutMs) => make(emulator.url, timeoutMs),
-    unreachableProvider: () => make(nowhere, 5_000),
+    unreachableProvider: () => make(closedUrl, 5_000),
     receiver,
     number: NUMBER,
     async addPhone(habit) {
       phones += 1;
       const number = `+4477009011${String(phones).padStart(2, '0')}`;
-      await client.setPhone(number, HABITS[habit] ?? { mode: 'answer' });
+      await client.setPhone(number, PHONE_BEHAVIOURS[habit] ?? { mode: 'answer' });
       return number;
     },
-    callerAt: async (number) => person(client, (await client.awaitRing(number)).id),
-    callIn: async () => person(client, (await client.dial({ from: CALLER, to: NUMBER })).id),
+    callerAt: async (number) => createSimulatedCaller(client, (await client.awaitRing(number)).id),
+    callIn: async () => createSimulatedCaller(client, (await client.dial({ from: CALLER, to: NUMBER })).id),
     rejectYoungCalls: async (on) => void (await client.setFaults({ switches: { earlyPut400Ms: on ? 60_000 : 0 } })),
     injectFault: async (operation, fault) =>
       void (await client.setFaults({ rest: [{ route: VOICE_ROUTES[operation], fault: RULES[fault] }] })),

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { ProviderError, type ProviderFailure } from '@partyline/provider-contract/provider-error';
 import { readRetryAfter, StatusError, toProviderError, type RequestKind } from './errors.ts';
 
-/** As `@vonage/vetch` makes it: the response hangs on the error, and so does the whole request. */
+/**
+ * An error in the form of `@vonage/vetch`, with the response and the whole request as properties.
+ */
 const vetch = (status: number, headers: Record<string, string> = {}): Error =>
   Object.assign(new Error(`Request failed with status code ${status}`), {
     name: 'VetchError',
@@ -13,7 +15,7 @@ const vetch = (status: number, headers: Record<string, string> = {}): Error =>
 const coded = (code: string): Error =>
   Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('secret-host'), { code }) });
 const named = (name: string): Error => Object.assign(new Error('The operation was aborted.'), { name });
-/** As opentok wraps it in dial and createSession: the class is gone, the text is left. */
+/** An error as wrapped by opentok in dial and createSession: only the text remains. */
 const wrapped = (text: string): Error => new Error(`Failed to dial endpoint. ${text}`);
 const unexpected = (message: string): Error =>
   wrapped(`Error: Unexpected response from OpenTok: "${JSON.stringify({ message })}"`);
@@ -22,7 +24,7 @@ type Row = [string, RequestKind, unknown, ProviderFailure, string];
 
 const TABLE: Row[] = [
   ['400', 'write', vetch(400), 'refused', 'vendor-400'],
-  ['400 of a call too young', 'control', vetch(400), 'busy', 'call-too-young'],
+  ['400 for a call that is too young', 'control', vetch(400), 'busy', 'call-too-young'],
   ['401', 'write', vetch(401), 'refused', 'vendor-credentials'],
   ['403', 'write', vetch(403), 'refused', 'vendor-credentials'],
   ['404', 'control', vetch(404), 'not-found', 'vendor-404'],
@@ -33,7 +35,7 @@ const TABLE: Row[] = [
   ['429', 'write', vetch(429), 'busy', 'vendor-429'],
   ['500 after a write', 'write', vetch(500), 'unknown', 'vendor-500'],
   ['500 after a control', 'control', vetch(500), 'unknown', 'vendor-500'],
-  ['500 after a reading', 'read', vetch(500), 'busy', 'vendor-500'],
+  ['500 after a read', 'read', vetch(500), 'busy', 'vendor-500'],
   ['502', 'write', vetch(502), 'unknown', 'vendor-502'],
   ['503', 'write', vetch(503), 'busy', 'vendor-503'],
   ['504', 'write', vetch(504), 'unknown', 'vendor-504'],
@@ -43,19 +45,19 @@ const TABLE: Row[] = [
   ['a timeout', 'write', named('TimeoutError'), 'unknown', 'vendor-timeout'],
   ['a refused connection', 'write', coded('ECONNREFUSED'), 'busy', 'vendor-unreachable'],
   ['a name that does not resolve', 'write', coded('ENOTFOUND'), 'busy', 'vendor-unreachable'],
-  ['a connection never made', 'write', coded('UND_ERR_CONNECT_TIMEOUT'), 'busy', 'vendor-unreachable'],
+  ['a connect timeout', 'write', coded('UND_ERR_CONNECT_TIMEOUT'), 'busy', 'vendor-unreachable'],
   ['a reset', 'write', coded('ECONNRESET'), 'unknown', 'vendor-reset'],
   ['a closed socket', 'write', coded('UND_ERR_SOCKET'), 'unknown', 'vendor-reset'],
-  ['fetch failed, and no more', 'write', new TypeError('fetch failed'), 'unknown', 'vendor-reset'],
+  ['fetch failed without a cause', 'write', new TypeError('fetch failed'), 'unknown', 'vendor-reset'],
   [
-    'no JSON',
+    'invalid JSON',
     'write',
     new SyntaxError('Unexpected token \'<\', "<html>" is not valid JSON'),
     'unknown',
     'vendor-bad-reply',
   ],
   [
-    'null for a reply',
+    'a null reply',
     'write',
     new TypeError("Cannot read properties of null (reading '0')"),
     'unknown',
@@ -64,74 +66,74 @@ const TABLE: Row[] = [
   ['opentok: 401 or 403', 'write', wrapped('Error: Invalid API key or secret'), 'refused', 'vendor-credentials'],
   ['opentok: 404', 'write', wrapped('Error: Not Found'), 'not-found', 'vendor-404'],
   ['opentok: 404 of a disconnect', 'write', new Error('Session or Connection not found'), 'not-found', 'vendor-404'],
-  ['opentok: a body that tells its status', 'write', unexpected('409 Conflict'), 'refused', 'vendor-409'],
-  ['opentok: a body that tells of a limit', 'write', unexpected('Too Many Requests'), 'busy', 'vendor-429'],
-  ['opentok: a body that tells nothing', 'write', unexpected('Sorry'), 'unknown', 'vendor-unexplained'],
+  ['opentok: a body with a status', 'write', unexpected('409 Conflict'), 'refused', 'vendor-409'],
+  ['opentok: a body with a rate limit', 'write', unexpected('Too Many Requests'), 'busy', 'vendor-429'],
+  ['opentok: a body without a status', 'write', unexpected('Sorry'), 'unknown', 'vendor-unexplained'],
   [
-    'opentok: refused',
+    'opentok: a refused connection',
     'write',
     wrapped('FetchError: request to http://127.0.0.1:1/ failed, reason: connect ECONNREFUSED 127.0.0.1:1'),
     'busy',
     'vendor-unreachable',
   ],
   [
-    'opentok: reset',
+    'opentok: a reset',
     'write',
     wrapped('FetchError: request to http://127.0.0.1:1/ failed, reason: socket hang up'),
     'unknown',
     'vendor-reset',
   ],
   [
-    'opentok: no JSON',
+    'opentok: invalid JSON',
     'write',
     wrapped('FetchError: invalid json: Unexpected end of JSON input'),
     'unknown',
     'vendor-bad-reply',
   ],
-  ['opentok: arguments', 'write', new Error('No session ID given'), 'refused', 'vendor-arguments'],
+  ['opentok: invalid arguments', 'write', new Error('No session ID given'), 'refused', 'vendor-arguments'],
   [
-    'opentok: another project’s session',
+    'opentok: a session of another project',
     'read',
     new Error('Token cannot be generated unless the session belongs to the API Key'),
     'refused',
     'vendor-arguments',
   ],
   [
-    'jwt: a key that is none',
+    'jwt: an invalid key',
     'write',
     new Error('secretOrPrivateKey must be an asymmetric key when using RS256'),
     'refused',
     'vendor-credentials',
   ],
-  ['something unheard of', 'write', new Error('secret words'), 'unknown', 'vendor-unexplained'],
+  ['an unknown error', 'write', new Error('secret words'), 'unknown', 'vendor-unexplained'],
   ['no error at all', 'write', undefined, 'unknown', 'vendor-unexplained'],
-  ['a text', 'write', 'secret words', 'unknown', 'vendor-unexplained'],
+  ['a string', 'write', 'secret words', 'unknown', 'vendor-unexplained'],
 ];
 
 describe('toProviderError', () => {
-  it.each(TABLE)('%s (%s)', (_what, request, thrown, failure, reason) => {
+  it.each(TABLE)('maps %s (%s)', (_what, request, thrown, failure, reason) => {
     const error = toProviderError(thrown, request);
     expect(error).toBeInstanceOf(ProviderError);
     expect({ failure: error.failure, reason: error.verdict.reason }).toEqual({ failure, reason });
-    // the SDKs' errors hold the token, the password and the numbers: nothing of them may come along
+    // The SDKs' errors contain the token, the password and the numbers; none may be kept.
     expect(inspect(error, { depth: 10 })).not.toMatch(/secret/);
   });
 
-  it('passes on what is a ProviderError already', () => {
+  it('returns a ProviderError unchanged', () => {
     const error = new ProviderError('busy', 'call-list-moved', 'moved');
     expect(toProviderError(error, 'read')).toBe(error);
   });
 
-  it('keeps the vendor’s wait', () => {
+  it('keeps the retry time of the provider', () => {
     expect(toProviderError(vetch(429, { 'retry-after': '7' }), 'write').retryAfterMs).toBe(7_000);
     expect(toProviderError(vetch(503, { 'retry-after': '1.5' }), 'write').retryAfterMs).toBe(1_500);
     expect(toProviderError(vetch(429), 'write').retryAfterMs).toBeUndefined();
     expect(toProviderError(vetch(400), 'control').retryAfterMs).toBe(2_000);
   });
 
-  it.each(['Wed, 21 Oct 2026 07:28:00 GMT', '-5', 'soon', '', null, 5])('does not understand a wait of %j', (header) =>
+  it.each(['Wed, 21 Oct 2026 07:28:00 GMT', '-5', 'soon', '', null, 5])('readRetryAfter ignores %j', (header) =>
     expect(readRetryAfter(header)).toBeUndefined(),
   );
 
-  it('waits an hour at most', () => expect(readRetryAfter('999999')).toBe(3_600_000));
+  it('readRetryAfter returns at most one hour', () => expect(readRetryAfter('999999')).toBe(3_600_000));
 });

@@ -1,14 +1,15 @@
 import { ProviderError, type ProviderFailure } from '@partyline/provider-contract/provider-error';
 
 /**
- * What was asked, because the same reply means different things.
- * - `read`: asking changes nothing, so a 5xx leaves nothing in doubt: it is `busy`, not `unknown`.
- * - `write`: makes or changes something; a 5xx may have done it.
- * - `control`: PUT on a call; its 400 means "younger than two seconds, ask again" (contract section 0.14), even for a well-formed request.
+ * The kind of request, because the same status has different meanings.
+ * - `read`: changes nothing, so a 5xx is `busy`, not `unknown`.
+ * - `write`: creates or changes something; a 5xx may have taken effect.
+ * - `control`: PUT on a call; 400 means that the call is younger than two seconds (contract section
+ *   0.14), even for a valid request.
  */
 export type RequestKind = 'read' | 'write' | 'control';
 
-/** A reply that is not 2xx, from whichever SDK or fetch it came. Internal to this folder. */
+/** A reply with a status other than 2xx, from an SDK or from fetch. Internal to this package. */
 export class StatusError extends Error {
   readonly status: number;
   readonly retryAfterMs: number | undefined;
@@ -21,7 +22,10 @@ export class StatusError extends Error {
   }
 }
 
-/** Vendor advice for a call that is too young to be hung up: wait two seconds or more (contract section 0.14). */
+/**
+ * Vonage's advice for a call that is too young to be hung up: wait two seconds or more (contract
+ * section 0.14).
+ */
 const YOUNG_CALL_RETRY_MS = 2_000;
 
 interface Row {
@@ -34,55 +38,55 @@ interface Row {
 const CREDENTIALS: Row = {
   failure: 'refused',
   reason: 'vendor-credentials',
-  message: 'The vendor refused the account’s credentials.',
+  message: 'The provider rejected the credentials of the account.',
 };
 
-/** One row per status that says something of its own; the rest go by their hundred. */
+/** Statuses with a specific meaning; the others are classified by their hundred. */
 const BY_STATUS: Readonly<Record<number, Row>> = {
   401: CREDENTIALS,
   403: CREDENTIALS,
-  404: { failure: 'not-found', reason: 'vendor-404', message: 'The vendor does not know it.' },
-  408: { failure: 'busy', reason: 'vendor-408', message: 'The vendor gave up waiting for the request.' },
+  404: { failure: 'not-found', reason: 'vendor-404', message: 'The provider does not know this id.' },
+  408: { failure: 'busy', reason: 'vendor-408', message: 'The provider timed out while waiting for the request.' },
   409: {
     failure: 'refused',
     reason: 'vendor-409',
-    message: 'The vendor refused: the session is not in a state for it (not routed).',
+    message: 'The provider rejected the request: the session does not support it (not routed).',
   },
-  429: { failure: 'busy', reason: 'vendor-429', message: 'The vendor’s rate limit is used up.' },
-  503: { failure: 'busy', reason: 'vendor-503', message: 'The vendor is not available.' },
+  429: { failure: 'busy', reason: 'vendor-429', message: "The provider's rate limit is exceeded." },
+  503: { failure: 'busy', reason: 'vendor-503', message: 'The provider is not available.' },
 };
 
 const YOUNG_CALL: Row = {
   failure: 'busy',
   reason: 'call-too-young',
-  message: 'The vendor does not take this so soon after the call was made.',
+  message: 'The provider does not accept this request so soon after the call was created.',
   retryAfterMs: YOUNG_CALL_RETRY_MS,
 };
-const TIMEOUT: Row = { failure: 'unknown', reason: 'vendor-timeout', message: 'The vendor did not answer in time.' };
+const TIMEOUT: Row = { failure: 'unknown', reason: 'vendor-timeout', message: 'The provider did not answer in time.' };
 const UNREACHABLE: Row = {
   failure: 'busy',
   reason: 'vendor-unreachable',
-  message: 'No connection to the vendor could be made; the request never left.',
+  message: 'No connection to the provider could be made. The request was not sent.',
 };
 const RESET: Row = {
   failure: 'unknown',
   reason: 'vendor-reset',
-  message: 'The connection broke before the vendor answered.',
+  message: 'The connection was lost before the provider answered.',
 };
 const BAD_REPLY: Row = {
   failure: 'unknown',
   reason: 'vendor-bad-reply',
-  message: 'The vendor answered with something that is no usable reply.',
+  message: 'The reply of the provider cannot be used.',
 };
 const BAD_ARGUMENTS: Row = {
   failure: 'refused',
   reason: 'vendor-arguments',
-  message: 'The vendor’s SDK refused the arguments; nothing was sent.',
+  message: "The provider's SDK rejected the arguments. The request was not sent.",
 };
 const UNEXPLAINED: Row = {
   failure: 'unknown',
   reason: 'vendor-unexplained',
-  message: 'The vendor’s SDK failed without saying how.',
+  message: "The provider's SDK failed without a known cause.",
 };
 
 function findRowByStatus(status: number, request: RequestKind): Row {
@@ -90,12 +94,18 @@ function findRowByStatus(status: number, request: RequestKind): Row {
   const named = BY_STATUS[status];
   if (named !== undefined) return named;
   const reason = `vendor-${status}`;
-  if (status >= 400 && status < 500) return { failure: 'refused', reason, message: 'The vendor refused the request.' };
-  if (status >= 500) return { failure: request === 'read' ? 'busy' : 'unknown', reason, message: 'The vendor failed.' };
+  if (status >= 400 && status < 500)
+    return { failure: 'refused', reason, message: 'The provider rejected the request.' };
+  if (status >= 500)
+    return {
+      failure: request === 'read' ? 'busy' : 'unknown',
+      reason,
+      message: 'The provider failed to process the request.',
+    };
   return BAD_REPLY;
 }
 
-/** Connections that were never made: nothing left, so nothing was done. */
+/** Codes of connections that were never made: the request was not sent and had no effect. */
 const NOT_SENT_CODES = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -115,8 +125,9 @@ const CONNECTION_LOST_CODES = new Set([
 ]);
 
 /**
- * What is left of an error when an SDK has turned it into text: `dial` and `createSession` of opentok wrap a plain Error around
- * "Error: …", and 401/403/404 lose their bodies (contract section 0.5). First match wins.
+ * Rules for errors that an SDK has converted to text: `dial` and `createSession` of opentok wrap a
+ * plain Error around "Error: ...", and 401, 403 and 404 lose their bodies (contract section 0.5).
+ * The first match applies. A number is a status; 0 means that the pattern captures it.
  */
 const BY_TEXT: readonly (readonly [RegExp, Row | number])[] = [
   [/\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\b/, UNREACHABLE],
@@ -148,13 +159,16 @@ function findRowByText(text: string, request: RequestKind): Row | undefined {
 const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 
-/** A `Retry-After` in seconds. A date is not understood: the vendor's clock is not ours. Capped at an hour. */
+/**
+ * Parses a `Retry-After` in seconds, at most one hour. Returns milliseconds. A date is not
+ * accepted, because the provider's clock can differ from ours.
+ */
 export function readRetryAfter(header: unknown): number | undefined {
   if (typeof header !== 'string' || !/^\d{1,6}(?:\.\d+)?$/.test(header.trim())) return undefined;
   return Math.min(Number(header) * 1_000, 3_600_000);
 }
 
-/** The status and `Retry-After` of anything shaped like a fetch response, if it is one. */
+/** Reads the status and `Retry-After` of a value that has the shape of a fetch response. */
 export function toStatusError(response: unknown): StatusError | undefined {
   const status = field(response, 'status');
   if (typeof status !== 'number') return undefined;
@@ -174,12 +188,12 @@ export const timeoutError = (): ProviderError => createProviderError(TIMEOUT);
 export const badReplyError = (): ProviderError => createProviderError(BAD_REPLY);
 
 /**
- * Whatever an SDK threw, called back with, or rejected with, as a `ProviderError`.
- * The original is not kept as `cause`: the SDKs' errors hold the whole request, with the bearer token, the SIP password and the numbers.
+ * Converts any error of an SDK to a `ProviderError`. The original is not kept as `cause`: it
+ * contains the whole request, with the bearer token, the SIP password and the numbers.
  */
 export function toProviderError(thrown: unknown, request: RequestKind): ProviderError {
   if (thrown instanceof ProviderError) return thrown;
-  // a VetchError carries its response, also for a 2xx whose body could not be decoded
+  // A VetchError has a response, also for a 2xx whose body could not be decoded.
   const status = thrown instanceof StatusError ? thrown : toStatusError(field(thrown, 'response'));
   if (status !== undefined) return createProviderError(findRowByStatus(status.status, request), status.retryAfterMs);
   const name = field(thrown, 'name');

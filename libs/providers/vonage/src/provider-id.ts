@@ -1,15 +1,18 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 
-/** Room for every form seen: dashed and undashed call uuids, `CON-…`, and session ids of up to 255 characters (contract section 1, section 3). */
+/**
+ * All observed forms: call UUIDs with and without dashes, `CON-...`, and session ids of up to 255
+ * characters (contract sections 1 and 3).
+ */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_~=.-]{0,254}$/;
 
 /**
- * Lets an identifier into the path of a request. Identifiers are opaque and come in by webhook, and the SDKs put them into the path
- * unescaped: `../` or `?` in one would make a hang-up hit another route.
- * @throws ProviderError `refused`
+ * Returns an identifier that is safe in the path of a request. Identifiers arrive by webhook, and
+ * the SDKs insert them unescaped: `../` or `?` would send a hang-up to another route.
+ * @throws ProviderError `refused` for an invalid identifier
  */
 export function assertPathId(id: string, what: string): string {
   if (!ID.test(id))
-    throw new ProviderError('refused', 'bad-vendor-id', `The ${what} is not one that the vendor can have given.`);
+    throw new ProviderError('refused', 'bad-vendor-id', `The ${what} is not a valid identifier of the provider.`);
   return id;
 }

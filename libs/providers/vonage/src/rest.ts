@@ -4,23 +4,24 @@ import { badReplyError, StatusError, toStatusError, type RequestKind } from './e
 interface RestRequest {
   readonly method: 'GET' | 'DELETE';
   readonly url: string;
-  /** The same authorisation as the account's SDK makes. */
+  /** The same authorization headers as the SDK of the account creates. */
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
 }
 
 /**
- * The two vendor routes that are not asked through an SDK:
- * - `GET …/session/S/connection`: no Node SDK wraps it (contract section 1).
- * - `DELETE …/session/S/connection/C` of the legacy API: opentok's `forceDisconnect` reads `response.status` of a null response after a
- *   network error, inside its own promise. It then never calls back and raises an unhandledRejection, which ends the process (contract
- *   section 0.1). That cannot be caught from outside without a process-wide handler, which would hide other bugs; and this is the request that
- *   stops the charges. So it goes out from here, with the SDK's own token.
+ * Sends a request to one of the two routes that are not called through an SDK:
+ * - `GET .../session/S/connection`: no Node SDK has it (contract section 1).
+ * - `DELETE .../session/S/connection/C` of the legacy API: after a network error, opentok's
+ *   `forceDisconnect` reads `response.status` of null inside its own promise. It never calls back
+ *   and raises an unhandledRejection, which ends the process (contract section 0.1). Only a
+ *   process-wide handler could catch that, and it would hide other bugs. This request stops the
+ *   charges, so it is sent from here, with the SDK's token.
  */
 export function requestJson(request: RestRequest): Promise<unknown> {
   const kind: RequestKind = request.method === 'GET' ? 'read' : 'write';
   return callSdk({ timeoutMs: request.timeoutMs, request: kind }, async (signal) => {
-    // a redirect is not followed: it would carry the token elsewhere
+    // A redirect is not followed, because it would send the token to another host.
     const response = await fetch(request.url, {
       method: request.method,
       headers: { accept: 'application/json', ...request.headers },

@@ -1,24 +1,32 @@
 import { createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } from 'node:crypto';
 import type { Callback, RefusedCallback, CallbackVerification } from '@partyline/provider-contract/callback';
 
-/** Whose webhooks are believed. The account comes from our route, never from the token: its claims are the attacker's to choose (contract section 3). */
+/**
+ * The account whose webhooks are accepted. It comes from our route, never from the token, whose
+ * claims an attacker can choose (contract section 3).
+ */
 interface CallbackPolicy {
-  /** Signature secrets that hold now: one, or two while a secret is being rotated. */
+  /** Valid signature secrets: one, or two during a rotation. */
   readonly secrets: readonly string[];
   /** Must equal the `api_key` claim. Absent: not checked. */
   readonly apiKey?: string;
   /** Must equal the `application_id` claim. Absent: not checked. */
   readonly applicationId?: string;
-  /** False: an absent `application_id` passes (it is optional in the vendor's document), a wrong one does not. */
+  /**
+   * False: a missing `application_id` is accepted (it is optional in Vonage's documentation), a
+   * wrong one is not.
+   */
   readonly applicationRequired: boolean;
 }
 
-/** How far `iat` may be from our clock, either way. */
+/** Maximum difference between `iat` and our clock, in either direction. */
 const MAX_CLOCK_SKEW_MS = 300_000;
-/** A signed webhook's header is under 600 characters. What is longer is not worth the reading. */
+/**
+ * The header of a genuine webhook has fewer than 600 characters. A longer one is rejected unread.
+ */
 const MAX_HEADER_CHARACTERS = 4_096;
 const BEARER = /^Bearer +([^ ,]+) *$/i;
-/** HS256 as base64url: 32 bytes are 43 characters. */
+/** An HS256 signature in base64url: 32 bytes are 43 characters. */
 const SIGNATURE_LENGTH = 43;
 const MAX_JTI_CHARACTERS = 200;
 
@@ -35,29 +43,35 @@ function readPart(part: string): Json | undefined {
   }
 }
 
-/** The vendor's own header, letter for letter: seen on every genuine webhook, so it is not parsed again. */
+/** The exact token header of every genuine webhook, which needs no parsing. */
 const USUAL_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
 
 function checkHeader(part: string): RefusedCallback | undefined {
   if (part === USUAL_HEADER) return undefined;
   const header = readPart(part);
   if (header === undefined) return 'malformed-token';
-  // only HS256, spelt so: RS256 or none would let the sender choose how he is checked
+  // Only HS256 is accepted: RS256 or `none` would let the sender choose the verification.
   if (header['alg'] !== 'HS256') return 'wrong-algorithm';
   return header['crit'] === undefined ? undefined : 'malformed-token';
 }
 
 function isSignatureValid(signed: string, signature: string, keys: readonly KeyObject[]): boolean {
   const given = Buffer.from(signature, 'base64url');
-  let holds = false;
+  let isValid = false;
+  // Every key is tried, so that the time does not depend on the key that matches.
   for (const key of keys) {
     const expected = createHmac('sha256', key).update(signed).digest();
-    holds = (expected.length === given.length && timingSafeEqual(expected, given)) || holds;
+    isValid = (expected.length === given.length && timingSafeEqual(expected, given)) || isValid;
   }
-  return holds;
+  return isValid;
 }
 
-function checkClaims(claims: Json, policy: CallbackPolicy, rawBody: Buffer, nowMs: number): RefusedCallback | undefined {
+function checkClaims(
+  claims: Json,
+  policy: CallbackPolicy,
+  rawBody: Buffer,
+  nowMs: number,
+): RefusedCallback | undefined {
   if (claims['iss'] !== 'Vonage') return 'wrong-issuer';
   if (policy.apiKey !== undefined && claims['api_key'] !== policy.apiKey) return 'wrong-account';
   if (policy.applicationId !== undefined) {
@@ -67,20 +81,23 @@ function checkClaims(claims: Json, policy: CallbackPolicy, rawBody: Buffer, nowM
   }
   const iat = claims['iat'];
   if (typeof iat !== 'number' || !Number.isFinite(iat)) return 'malformed-token';
-  // written so that NaN, of an invalid date, is refused too
+  // In this form the check also rejects NaN, from an invalid date.
   if (!(Math.abs(nowMs - iat * 1_000) <= MAX_CLOCK_SKEW_MS)) return 'stale';
-  // required, over the bytes as they came: the token alone says nothing about the body it came with (contract section 0.8)
+  // Required, over the raw bytes: the token alone does not cover the body (contract section 0.8).
   if (claims['payload_hash'] !== hash('sha256', rawBody, 'hex')) return 'wrong-hash';
   const jti = claims['jti'];
   return typeof jti === 'string' && jti !== '' && jti.length <= MAX_JTI_CHARACTERS ? undefined : 'malformed-token';
 }
 
 /**
- * A verifier of signed webhooks for one account. The vendor's `verifySignature` checks the signature only, and takes RS256 as well
- * (contract section 0.8), so all of it is done here. Never throws. On the path of every webhook: keys are made once, and nothing is parsed
- * before the signature holds, but for a header that is not the usual one.
+ * Creates a verifier of signed webhooks for one account. Vonage's `verifySignature` checks the
+ * signature only and also accepts RS256 (contract section 0.8), so the whole verification is done
+ * here. The verifier never throws. It runs for every webhook: keys are created once, and only an
+ * unusual header is parsed before the signature is verified.
  */
-export function createCallbackVerifier(policy: CallbackPolicy): (callback: Callback, now: Date) => CallbackVerification {
+export function createCallbackVerifier(
+  policy: CallbackPolicy,
+): (callback: Callback, now: Date) => CallbackVerification {
   const keys = policy.secrets.map((secret) => createSecretKey(secret, 'utf8'));
   return (callback, now) => {
     const { authorization, rawBody } = callback;
@@ -91,16 +108,16 @@ export function createCallbackVerifier(policy: CallbackPolicy): (callback: Callb
     const first = token.indexOf('.');
     const last = token.lastIndexOf('.');
     if (first <= 0 || last - first <= 1 || token.indexOf('.', first + 1) !== last) return rejected('malformed-token');
-    const algorithm = checkHeader(token.slice(0, first));
-    if (algorithm !== undefined) return rejected(algorithm);
+    const headerFault = checkHeader(token.slice(0, first));
+    if (headerFault !== undefined) return rejected(headerFault);
     const signature = token.slice(last + 1);
     if (signature.length !== SIGNATURE_LENGTH || !isSignatureValid(token.slice(0, last), signature, keys))
       return rejected('wrong-signature');
     const claims = readPart(token.slice(first + 1, last));
     if (claims === undefined) return rejected('malformed-token');
-    const fault = checkClaims(claims, policy, rawBody, now.getTime());
-    if (fault !== undefined) return rejected(fault);
-    // the token holds up to the window after `iat`, so its jti must be known as long
+    const claimFault = checkClaims(claims, policy, rawBody, now.getTime());
+    if (claimFault !== undefined) return rejected(claimFault);
+    // The token is valid until `iat` plus the allowed skew, so its jti must be stored until then.
     return {
       ok: true,
       jti: claims['jti'] as string,

@@ -1,17 +1,23 @@
-/** Hand checks for what the vendor (or whoever says so) sends. None throws: on the path of every webhook, and hostile input is ordinary. */
+/**
+ * JSON from the provider, or from a sender that pretends to be the provider. No function in this
+ * file throws.
+ */
 export type Json = Readonly<Record<string, unknown>>;
 
 const EMPTY: Json = {};
 
-/** The value if it is an object with fields, else an empty one. */
+/** Returns the value if it is an object, else an empty object. */
 export const asObject = (value: unknown): Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : EMPTY;
 
-/** A text that is none when it holds a NUL, which no vendor sends and Postgres does not store. */
+/** Returns a non-empty string without NUL characters, which Postgres cannot store. */
 export const asText = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' && !value.includes('\u0000') ? value : undefined;
 
-/** A name for a metric or a log: short, and of letters, digits, dots and dashes only, so that it can hold no number and no body. */
+/**
+ * Returns a name for a metric or a log: at most 40 letters, dots and dashes, so that it cannot
+ * contain a number or a body.
+ */
 export const asName = (value: unknown): string => {
   const text = asText(value);
   return text === undefined ? 'unnamed' : text.slice(0, 40).replaceAll(/[^A-Za-z.-]/g, '_');
@@ -21,17 +27,26 @@ const EARLIEST = Date.UTC(2000);
 const LATEST = Date.UTC(2100);
 const plausibleDate = (ms: number): Date | null => (ms >= EARLIEST && ms < LATEST ? new Date(ms) : null);
 
-/** Milliseconds since 1970 (video), ISO (voice webhooks) or `YYYY-MM-DD HH:MM:SS` in UTC (voice REST). None outside 2000 to 2099: seconds for milliseconds, say, or a zero. */
+/**
+ * Parses milliseconds since 1970 (video), ISO 8601 (voice webhooks) or `YYYY-MM-DD HH:MM:SS` in UTC
+ * (voice REST). Returns null outside the years 2000 to 2099, for example for a zero or for seconds
+ * in place of milliseconds.
+ */
 export function asDate(value: unknown): Date | null {
   if (typeof value === 'number') return plausibleDate(value);
   if (typeof value !== 'string' || value.length > 40) return null;
-  return plausibleDate(Date.parse(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(value) ? `${value.replace(' ', 'T')}Z` : value));
+  return plausibleDate(
+    Date.parse(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(value) ? `${value.replace(' ', 'T')}Z` : value),
+  );
 }
 
-/** Longer than any call: each ends with its session, and the vendor ends its own after two hours, or six to SIP (contract section 5, section 6). */
+/**
+ * Longer than any call: Vonage ends calls after two hours, and SIP calls after six (contract
+ * sections 5 and 6).
+ */
 const DAY_S = 86_400;
 
-/** Whole seconds, which the vendor sends as text; at most a day. */
+/** Parses whole seconds from a number or a text; `undefined` above one day. */
 export function asSeconds(value: unknown): number | undefined {
   const seconds =
     typeof value === 'number'

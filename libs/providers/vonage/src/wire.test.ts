@@ -6,7 +6,7 @@ import { jsonReply, startStubProvider, type StubProvider } from './testing/stub-
 import { unifiedMedia } from './media/unified-media.ts';
 import { vonageVoice } from './voice/vonage-voice.ts';
 
-// What goes over the wire, field by field: an emulator that fills in defaults would not show a field that is missing.
+// Requests field by field: an emulator that fills in defaults would not reveal a missing field.
 
 const { privateKey } = generateKeyPairSync('rsa', {
   modulusLength: 2048,
@@ -16,12 +16,12 @@ const { privateKey } = generateKeyPairSync('rsa', {
 const applicationId = 'a1b2c3d4-0000-4000-8000-000000000001';
 const [SECRET, OLD] = ['the-secret-that-holds-now-0123456789', 'the-secret-of-the-rotation-0123456789'];
 
-let vendor: StubProvider;
+let stub: StubProvider;
 let voice: VoiceProvider;
 let media: MediaProvider;
 
 beforeAll(async () => {
-  vendor = await startStubProvider();
+  stub = await startStubProvider();
   const deps = { timeoutMs: 5_000 };
   voice = vonageVoice.create(
     vonageVoice.account.parse({
@@ -30,23 +30,23 @@ beforeAll(async () => {
       privateKey,
       signatureSecret: SECRET,
       extraSignatureSecrets: [OLD],
-      apiHost: vendor.url,
+      apiHost: stub.url,
     }),
     deps,
   );
   const sip = { username: 'u', password: 'p', secure: false, tls: false, host: 'sip.example:5080' };
   media = unifiedMedia.create(
-    unifiedMedia.account.parse({ applicationId, privateKey, videoHost: vendor.url, sip, callbackSecret: SECRET }),
+    unifiedMedia.account.parse({ applicationId, privateKey, videoHost: stub.url, sip, callbackSecret: SECRET }),
     deps,
   );
 });
-afterAll(() => vendor.stop());
+afterAll(() => stub.stop());
 
-const asked = (): { method: string | undefined; url: string | undefined; body: unknown } => ({
-  ...vendor.requests[0],
-  method: vendor.requests[0]?.method,
-  url: vendor.requests[0]?.url,
-  body: JSON.parse(vendor.requests[0]?.body ?? 'null'),
+const firstRequest = (): { method: string | undefined; url: string | undefined; body: unknown } => ({
+  ...stub.requests[0],
+  method: stub.requests[0]?.method,
+  url: stub.requests[0]?.url,
+  body: JSON.parse(stub.requests[0]?.body ?? 'null'),
 });
 
 describe('voice', () => {
@@ -59,9 +59,9 @@ describe('voice', () => {
     lengthTimerS: 600,
   };
   const place = async (more: Partial<CreateCall> = {}): Promise<unknown> => {
-    vendor.setReply(jsonReply({ uuid: 'u-1', status: 'started', conversation_uuid: 'CON-1' }, 201));
+    stub.setReply(jsonReply({ uuid: 'u-1', status: 'started', conversation_uuid: 'CON-1' }, 201));
     expect(await voice.createCall({ ...input, ...more })).toEqual({ callId: 'u-1' });
-    return asked().body;
+    return firstRequest().body;
   };
 
   it('places a call with both addresses, both timers, and no plus', async () => {
@@ -91,19 +91,19 @@ describe('voice', () => {
   });
 
   it('hangs up and mutes by PUT', async () => {
-    vendor.setReply({ status: 204, type: 'text/plain', body: '' });
+    stub.setReply({ status: 204, type: 'text/plain', body: '' });
     await voice.hangUp('u-1');
     await voice.mute('u-1', true);
     await voice.mute('u-1', false);
-    expect(vendor.requests.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual(
+    expect(stub.requests.map(({ method, url, body }) => `${method} ${url} ${body}`)).toEqual(
       ['hangup', 'mute', 'unmute'].map((action) => `PUT /v1/calls/u-1 {"action":"${action}"}`),
     );
   });
 
-  it('lists each live status by the hundred, oldest first', async () => {
-    vendor.setReply(jsonReply({ count: 0, _embedded: { calls: [] } }));
+  it('lists each live status in pages of 100, oldest first', async () => {
+    stub.setReply(jsonReply({ count: 0, _embedded: { calls: [] } }));
     expect(await voice.listLiveCalls()).toEqual([]);
-    expect(vendor.requests.map(({ url }) => Object.fromEntries(new URL(url ?? '', vendor.url).searchParams))).toEqual(
+    expect(stub.requests.map(({ url }) => Object.fromEntries(new URL(url ?? '', stub.url).searchParams))).toEqual(
       ['started', 'ringing', 'answered'].map((status) => ({
         status,
         page_size: '100',
@@ -113,7 +113,7 @@ describe('voice', () => {
     );
   });
 
-  it.each([SECRET, OLD])('believes webhooks signed with either secret of a rotation', (secret) => {
+  it.each([SECRET, OLD])('accepts webhooks signed with either secret of a rotation', (secret) => {
     const rawBody = Buffer.from('{}');
     const now = new Date('2026-11-21T12:00:00Z');
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -132,19 +132,19 @@ describe('voice', () => {
 });
 
 describe('unified video', () => {
-  it('asks for a routed session without archive', async () => {
-    vendor.setReply(jsonReply([{ session_id: 's-1' }]));
+  it('requests a routed session without archive', async () => {
+    stub.setReply(jsonReply([{ session_id: 's-1' }]));
     expect(await media.openSession()).toEqual({ mediaSessionId: 's-1' });
-    // `location=null` is the SDK's own way (contract section 0.11)
-    expect(Object.fromEntries(new URLSearchParams(vendor.requests[0]?.body))).toEqual({
+    // The SDK sends `location=null` (contract section 0.11).
+    expect(Object.fromEntries(new URLSearchParams(stub.requests[0]?.body))).toEqual({
       archiveMode: 'manual',
       'p2p.preference': 'disabled',
       location: 'null',
     });
   });
 
-  it('dials as the account says: here without encryption, to a host of its own', async () => {
-    vendor.setReply(jsonReply({ id: 'i', connectionId: 'c', streamId: 's' }));
+  it('dials with the SIP settings of the account', async () => {
+    stub.setReply(jsonReply({ id: 'i', connectionId: 'c', streamId: 's' }));
     const dial = {
       mediaSessionId: 's-1',
       number: '+442079460000',
@@ -153,7 +153,7 @@ describe('unified video', () => {
       expiresAt: new Date(Date.now() + 60_000),
     };
     expect(await media.dialSip(dial)).toEqual({ connectionId: 'c', sipCallId: 'i' });
-    expect(asked()).toMatchObject({
+    expect(firstRequest()).toMatchObject({
       method: 'POST',
       url: `/v2/project/${applicationId}/dial`,
       body: {
@@ -169,8 +169,8 @@ describe('unified video', () => {
     });
   });
 
-  it('takes a dial that was answered with no ids for one that may have been made', async () => {
-    vendor.setReply(jsonReply({}));
+  it('fails as unknown for a dial reply without ids', async () => {
+    stub.setReply(jsonReply({}));
     const dial = {
       mediaSessionId: 's-1',
       number: '+442079460000',

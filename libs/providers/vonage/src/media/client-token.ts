@@ -2,9 +2,12 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { toProviderError } from '../errors.ts';
 import { asObject } from '../untrusted-json.ts';
 
-/** The contract's bound; the vendor's is 1024, and the unified SDK checks none. */
+/** The limit of our contract. Vonage's limit is 1024, which the unified SDK does not check. */
 const MAX_DATA_CHARACTERS = 1_000;
-/** The vendor refuses a longer life when the client connects; neither SDK does (contract section 1). */
+/**
+ * Vonage rejects a longer lifetime when the client connects; the SDKs do not check it (contract
+ * section 1).
+ */
 const MAX_LIFETIME_S = 30 * 86_400;
 
 interface TokenInput {
@@ -24,16 +27,17 @@ function claimsOf(token: string): Readonly<Record<string, unknown>> {
 }
 
 /**
- * Makes a client token with an SDK and looks at what came out. Unified: an expiry that has passed silently becomes fifteen minutes from
- * now (`@vonage/jwt`), and what has no expiry becomes a day; legacy throws. Both end as `refused`.
- * @param make the SDK's call, given the expiry in seconds since 1970
- * @throws ProviderError `refused`
+ * Creates a client token with an SDK and checks its expiry. `@vonage/jwt` silently replaces a past
+ * expiry with fifteen minutes from now, and a missing one with a day; the legacy SDK throws. Both
+ * become `refused`.
+ * @param make calls the SDK with the expiry in seconds since 1970
+ * @throws ProviderError `refused` for invalid input
  */
 export function issueClientToken(input: TokenInput, make: (expireTime: number) => string): string {
   if (input.data.length > MAX_DATA_CHARACTERS)
-    throw refusedError('token-data-too-long', 'A client token carries at most 1000 characters of data.');
+    throw refusedError('token-data-too-long', 'The data of a client token must have at most 1000 characters.');
   const expireTime = Math.floor(input.expiresAt.getTime() / 1_000);
-  if (!Number.isFinite(expireTime)) throw refusedError('bad-token-expiry', 'A client token needs an expiry.');
+  if (!Number.isFinite(expireTime)) throw refusedError('bad-token-expiry', 'A client token must have an expiry.');
   let token: string;
   try {
     token = make(expireTime);
@@ -41,8 +45,8 @@ export function issueClientToken(input: TokenInput, make: (expireTime: number) =
     throw toProviderError(error, 'read');
   }
   const { exp, iat } = claimsOf(token);
-  if (exp !== expireTime) throw refusedError('bad-token-expiry', 'A client token’s expiry must lie ahead.');
+  if (exp !== expireTime) throw refusedError('bad-token-expiry', 'The expiry of a client token must be in the future.');
   if (typeof iat !== 'number' || expireTime - iat > MAX_LIFETIME_S)
-    throw refusedError('bad-token-expiry', 'A client token may live thirty days at most.');
+    throw refusedError('bad-token-expiry', 'A client token must expire within thirty days.');
   return token;
 }

@@ -3,13 +3,13 @@ import { requestJson } from '../rest.ts';
 import { asObject, asText } from '../untrusted-json.ts';
 import { assertPathId } from '../provider-id.ts';
 
-/** One project (or application) at one host, with how to sign a request to it. */
+/** One project (or application) at one host, with the authorization of its requests. */
 export interface VideoRest {
   readonly host: string;
-  /** API key or application id: the `K` of the paths. */
+  /** The API key or application id in the paths. */
   readonly project: string;
   readonly timeoutMs: number;
-  authorise(): Readonly<Record<string, string>>;
+  createAuthHeaders(): Readonly<Record<string, string>>;
 }
 
 const sessionUrl = (rest: VideoRest, mediaSessionId: string): string =>
@@ -20,8 +20,12 @@ interface LiveConnection {
   readonly data?: string;
 }
 
-/** The most that the route gives at once, and what stands against a vendor that never says "no more" (a session holds 3000, contract section 5). */
+/** Maximum page size of the route. */
 const PAGE_SIZE = 1_000;
+/**
+ * Limit for a provider that never reports the last page. A session has at most 3000 connections
+ * (contract section 5).
+ */
 const MAX_PAGES = 20;
 
 function readItem(item: unknown): LiveConnection {
@@ -33,15 +37,16 @@ function readItem(item: unknown): LiveConnection {
 }
 
 /**
- * The session's live connections, all pages: `{ count, items: [{ connectionId, connectionState, createdAt }] }`, after the vendor's SDKs
- * for other languages; they show no connection data. One item that cannot be read, or a page that is missing, makes the whole reply
- * unusable: a partial list would make a live leg look gone.
+ * Lists the live connections of a session, all pages. The format `{ count, items: [{ connectionId,
+ * connectionState, createdAt }] }` comes from Vonage's SDKs for other languages; it has no
+ * connection data. An invalid item or a missing page makes the whole reply unusable, because in a
+ * partial list a live leg would appear closed.
  */
 export async function listConnections(rest: VideoRest, mediaSessionId: string): Promise<readonly LiveConnection[]> {
   const url = `${sessionUrl(rest, mediaSessionId)}/connection`;
   const found: LiveConnection[] = [];
   for (let page = 0; page < MAX_PAGES; page += 1) {
-    const headers = rest.authorise();
+    const headers = rest.createAuthHeaders();
     const body = asObject(
       await requestJson({
         method: 'GET',
@@ -60,8 +65,8 @@ export async function listConnections(rest: VideoRest, mediaSessionId: string): 
   throw badReplyError();
 }
 
-/** Asks for one connection to be closed; see `requestJson` for why not through opentok. */
+/** Requests the closing of one connection. `requestJson` explains why this does not use opentok. */
 export async function deleteConnection(rest: VideoRest, mediaSessionId: string, connectionId: string): Promise<void> {
   const url = `${sessionUrl(rest, mediaSessionId)}/connection/${encodeURIComponent(assertPathId(connectionId, 'connection id'))}`;
-  await requestJson({ method: 'DELETE', url, headers: rest.authorise(), timeoutMs: rest.timeoutMs });
+  await requestJson({ method: 'DELETE', url, headers: rest.createAuthHeaders(), timeoutMs: rest.timeoutMs });
 }

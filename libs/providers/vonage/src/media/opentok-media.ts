@@ -21,7 +21,7 @@ function create(account: OpentokAccount, { timeoutMs }: ProviderDeps): MediaProv
     host: account.apiHost,
     project: account.apiKey,
     timeoutMs,
-    authorise: () => ({ 'x-opentok-auth': sdk.generateJwt() }),
+    createAuthHeaders: () => ({ 'x-opentok-auth': sdk.generateJwt() }),
   };
   const issueToken: MediaProvider['issueToken'] = (input) =>
     issueClientToken(input, (expireTime) =>
@@ -32,14 +32,16 @@ function create(account: OpentokAccount, { timeoutMs }: ProviderDeps): MediaProv
     capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
     clientConfig: { kind: KIND, application: account.apiKey },
     async openSession() {
-      // a fresh object: createSession fills in the one it is given (contract section 1). SIP needs routed, and the default is relayed
-      const made = await callSdk(limit, () =>
+      // A new object each time: createSession modifies its argument (contract section 1). SIP needs
+      // `routed`; the default is relayed.
+      const session = await callSdk(limit, () =>
         callOpenTok(sdk, 'createSession', (view, done) =>
           view.createSession({ mediaMode: 'routed', archiveMode: 'manual' }, done),
         ),
       );
-      // a reply that is not JSON gives a session without an id and without an error (contract section 1)
-      const mediaSessionId = asText(asObject(made)['sessionId']);
+      // For a reply that is not JSON, the SDK returns a session without an id and without an error
+      // (contract section 1).
+      const mediaSessionId = asText(asObject(session)['sessionId']);
       if (mediaSessionId === undefined) throw badReplyError();
       return { mediaSessionId };
     },
@@ -58,10 +60,12 @@ function create(account: OpentokAccount, { timeoutMs }: ProviderDeps): MediaProv
       return { connectionId, sipCallId };
     },
     disconnect: ({ mediaSessionId, connectionId }) => deleteConnection(rest, mediaSessionId, connectionId),
-    // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract section 1).
+    // The provider mutes streams, not connections, and its lists do not show the connection of a
+    // stream (contract section 1).
     mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
-    // the secret is this callback's own; which key a legacy project's callbacks claim is documented nowhere (contract section 6)
+    // The secret belongs to this callback. The key that callbacks of a legacy project claim is
+    // undocumented (contract section 6).
     verifyCallback: createCallbackVerifier({
       secrets: [account.callbackSecret, ...account.extraCallbackSecrets],
       applicationRequired: false,
@@ -70,5 +74,5 @@ function create(account: OpentokAccount, { timeoutMs }: ProviderDeps): MediaProv
   };
 }
 
-/** Legacy OpenTok, through npm `opentok`. */
+/** The legacy OpenTok environment, through the npm package `opentok`. */
 export const opentokMedia: MediaDefinition<OpentokAccount> = { kind: KIND, account: opentokAccountSchema, create };

@@ -25,22 +25,22 @@ const TABLE: [string, object, object][] = [
     { kind: 'connected', ...connected, at: null, since },
   ],
   [
-    'a connection made in 1970, as the contract shows it',
+    'a connection created at 0, as in the documentation',
     { event: 'connectionCreated', connection: { id: 'c-1', createdAt: 0, data: 'TOKENDATA' } },
     { kind: 'connected', ...connected, since: null },
   ],
   [
-    'a connection whose time is in seconds',
+    'a connection with a time in seconds',
     { event: 'connectionCreated', connection: { id: 'c-1', createdAt: 1_470_257_000, data: 'TOKENDATA' } },
     { kind: 'connected', ...connected, since: null },
   ],
   [
-    'its end',
+    'the end of a connection',
     { event: 'connectionDestroyed', reason: 'networkDisconnected', ...connection },
     { kind: 'disconnected', ...connected, reason: 'networkDisconnected', since },
   ],
   [
-    'its end, unexplained',
+    'the end of a connection without a reason',
     { event: 'connectionDestroyed', ...connection },
     { kind: 'disconnected', ...connected, reason: 'unnamed', since },
   ],
@@ -53,13 +53,13 @@ const TABLE: [string, object, object][] = [
   ['ringing', { event: 'callUpdated', state: 'RINGING', ...call }, { ...sip, phase: 'ringing' }],
   ['active', { event: 'callUpdated', state: 'ACTIVE', ...call }, { ...sip, phase: 'active' }],
   ['on hold', { event: 'callUpdated', state: 'ON_HOLD', ...call }, { ...sip, phase: 'active' }],
-  ['HANGUP is not the end', { event: 'callUpdated', state: 'HANGUP', ...call }, unknown('callUpdated')],
+  ['HANGUP, which is not terminal', { event: 'callUpdated', state: 'HANGUP', ...call }, unknown('callUpdated')],
   [
-    'a state that is a method of objects',
+    'a state named like a method of Object',
     { event: 'callUpdated', state: 'constructor', ...call },
     unknown('callUpdated'),
   ],
-  ['muted by force', { event: 'muteForced', ...call }, unknown('muteForced')],
+  ['a forced mute', { event: 'muteForced', ...call }, unknown('muteForced')],
   ['over: normal clearing', { event: 'callDestroyed', reason_code: '700', ...call }, ended('success', 'completed')],
   ['over: media timeout', { event: 'callDestroyed', reason_code: '704', ...call }, ended('upstream', 'media-timeout')],
   ['over: six hours', { event: 'callDestroyed', reason_code: '705', ...call }, ended('upstream', 'max-duration')],
@@ -69,16 +69,16 @@ const TABLE: [string, object, object][] = [
   ['over: a code that is a number', { event: 'callDestroyed', reason_code: 486, ...call }, ended('upstream', 'busy')],
   ['over: no code', { event: 'callDestroyed', ...call }, ended('indeterminate', 'unexplained')],
   [
-    'over: nonsense for a code',
+    'over: an invalid code',
     { event: 'callDestroyed', reason_code: 'toString', ...call },
     ended('indeterminate', 'unexplained'),
   ],
   ['no session', { event: 'connectionCreated', sessionId: 5, ...connection }, unknown('connectionCreated')],
-  ['an event that is none', { event: 5 }, unknown('unnamed')],
+  ['an event that is not a string', { event: 5 }, unknown('unnamed')],
 ];
 
 describe('parseMediaCallback', () => {
-  it.each(TABLE)('%s', (_what, body, event) => expect(parseMediaCallback({ ...base, ...body })).toEqual(event));
+  it.each(TABLE)('parses %s', (_what, body, event) => expect(parseMediaCallback({ ...base, ...body })).toEqual(event));
 
   it('never throws', () => {
     const names = fc.constantFrom(

@@ -3,8 +3,9 @@ import type { MediaEvent } from '@partyline/provider-contract/provider-event';
 import { asDate, asName, asObject, asText, type Json } from '../untrusted-json.ts';
 
 /**
- * Why the SIP call of a bridge ended: a SIP response code, or one of the vendor's 700s (contract section 6). The far end is our own number,
- * so hardly anything here is a caller's doing; 401, 403 and 407 are the account's digest credentials.
+ * Verdicts of a bridge's SIP call by SIP response code, or by one of Vonage's codes from 700
+ * (contract section 6). The far end is our own number, so few causes are the caller's. 401, 403 and
+ * 407 mean wrong digest credentials of the account.
  */
 const BY_CODE: Readonly<Record<string, Verdict>> = {
   '700': verdict('success', 'completed'),
@@ -30,7 +31,10 @@ function verdictOfSipCode(reasonCode: unknown): Verdict {
   return /^[2-7]\d\d$/.test(code) ? verdict('upstream', `sip-${code}`) : verdict('indeterminate', 'unexplained');
 }
 
-/** `HANGUP` is no end: the vendor says only callDestroyed is, and that it sends at least one (contract section 6). */
+/**
+ * `HANGUP` is not terminal: only callDestroyed is, and it is sent at least once (contract section
+ * 6).
+ */
 const PHASES: Readonly<Record<string, 'ringing' | 'active'>> = {
   DIALING: 'ringing',
   RINGING: 'ringing',
@@ -67,7 +71,10 @@ function parseConnection(body: Json, name: string, mediaSessionId: string): Medi
     : { kind: 'disconnected', ...facts, reason: asName(body['reason']) };
 }
 
-/** A session- or SIP-monitoring callback (contract section 6). Never throws; streams and what it does not know are `unknown`. */
+/**
+ * Parses a session- or SIP-monitoring callback (contract section 6). Never throws; streams and
+ * unknown events give `unknown`.
+ */
 export function parseMediaCallback(input: unknown): MediaEvent {
   const body = asObject(input);
   const name = asText(body['event']) ?? '';

@@ -27,7 +27,7 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
     host: account.videoHost,
     project: applicationId,
     timeoutMs,
-    authorise: () => ({ authorization: `Bearer ${tokenGenerate(applicationId, privateKey)}` }),
+    createAuthHeaders: () => ({ authorization: `Bearer ${tokenGenerate(applicationId, privateKey)}` }),
   };
   const issueToken: MediaProvider['issueToken'] = (input) =>
     issueClientToken(input, (expireTime) =>
@@ -38,9 +38,10 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
     capabilities: { sipDial: true, sipMonitoring: true, listConnections: true, mute: false },
     clientConfig: { kind: KIND, application: applicationId },
     async openSession() {
-      // without a mediaMode: the SDK's default is `disabled`, which is routed, while `mediaMode: 'routed'` would go out as it is (contract section 0.11)
-      const made = await callSdk(limit, () => sdk.createSession());
-      const mediaSessionId = asText(asObject(made)['sessionId']);
+      // Without mediaMode: the SDK's default `disabled` means routed; `mediaMode: 'routed'` would
+      // be sent unchanged (contract section 0.11).
+      const session = await callSdk(limit, () => sdk.createSession());
+      const mediaSessionId = asText(asObject(session)['sessionId']);
       if (mediaSessionId === undefined) throw badReplyError();
       return { mediaSessionId };
     },
@@ -60,7 +61,8 @@ function create(account: UnifiedAccount, { timeoutMs }: ProviderDeps): MediaProv
       const connection = assertPathId(connectionId, 'connection id');
       await callSdk(limit, () => sdk.disconnectClient(session, connection));
     },
-    // Streams are muted, not connections, and the vendor's lists do not tell whose a stream is (contract section 1).
+    // The provider mutes streams, not connections, and its lists do not show the connection of a
+    // stream (contract section 1).
     mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'This provider cannot mute a connection.')),
     listConnections: (mediaSessionId) => listConnections(rest, mediaSessionId),
     verifyCallback: createCallbackVerifier({

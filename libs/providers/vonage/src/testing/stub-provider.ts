@@ -15,11 +15,14 @@ interface ReceivedRequest {
   readonly body: string;
 }
 
-/** A vendor that answers as it is told, and shows what it was asked: for what the emulator does not play. */
+/**
+ * A provider with configurable replies that records its requests, for cases that the emulator does
+ * not cover.
+ */
 export interface StubProvider {
   readonly url: string;
   readonly requests: readonly ReceivedRequest[];
-  /** From now on; forgets what was asked before. */
+  /** Sets the reply from now on, and clears the recorded requests. */
   setReply(reply: StubReply): void;
   stop(): Promise<void>;
 }
@@ -30,15 +33,15 @@ export const jsonReply = (body: unknown, status = 200): StubReply => ({
   body: JSON.stringify(body),
 });
 
-/** Listens on a free loopback port. */
+/** Starts a stub on a free loopback port. */
 export async function startStubProvider(): Promise<StubProvider> {
   let reply: StubReply = { status: 200, type: 'text/plain', body: '' };
-  const asked: ReceivedRequest[] = [];
+  const requests: ReceivedRequest[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      asked.push({ method: request.method, url: request.url, body: Buffer.concat(chunks).toString('utf8') });
+      requests.push({ method: request.method, url: request.url, body: Buffer.concat(chunks).toString('utf8') });
       response.writeHead(reply.status, { 'content-type': reply.type, ...reply.headers }).end(reply.body);
     });
   });
@@ -46,10 +49,10 @@ export async function startStubProvider(): Promise<StubProvider> {
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests: asked,
+    requests,
     setReply(next) {
       reply = next;
-      asked.length = 0;
+      requests.length = 0;
     },
     async stop() {
       server.close();

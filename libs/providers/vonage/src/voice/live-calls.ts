@@ -4,18 +4,21 @@ import { badReplyError } from '../errors.ts';
 import { parseCall } from './parse-voice.ts';
 import { asObject } from '../untrusted-json.ts';
 
-/** The vendor's most (contract section 2). */
+/** Vonage's maximum (contract section 2). */
 const PAGE_SIZE = 100;
-/** Each page begins this far before the last one's end. */
-const OVERLAP = 10;
-/** Against a vendor that never says "no more": 18 000 calls of one status. */
+/** Number of calls by which consecutive pages overlap. */
+const PAGE_OVERLAP = 10;
+/** Limit for a provider that never reports the last page: 18,000 calls of one status. */
 const MAX_PAGES = 200;
 
-/** In the order of a call's life: one that moves on while we read is met again later, never passed by. */
+/**
+ * In the order of a call's life, so that a call that changes its status during the listing is found
+ * later, not missed.
+ */
 const LIVE_STATUSES = ['started', 'ringing', 'answered'] as const;
 export type LiveStatus = (typeof LIVE_STATUSES)[number];
 
-/** Asks for one page of the vendor's list, oldest first. */
+/** Requests one page of the provider's list, oldest first. */
 export type GetPage = (query: {
   status: LiveStatus;
   pageSize: number;
@@ -44,9 +47,10 @@ function readPage(reply: unknown): Page {
 }
 
 /**
- * Every live call, or an error: the inventory sweep must never take a part for the whole. Paged by index and not by the SDK's
- * `getAllCalls`, which follows `next` links that must be absolute (contract section 0.9). Calls that end between two pages move the later ones
- * forward; pages overlap, and when none of the overlap is met again, a call may have slipped through: `busy`, list anew.
+ * Lists every live call, or fails: the inventory sweep must never use a partial list. It pages by
+ * index, because the SDK's `getAllCalls` follows `next` links that must be absolute (contract
+ * section 0.9). Calls that end between two pages shift the later ones forward, so pages overlap. If
+ * two pages have no call in common, a call may be missing, and the list fails as `busy`.
  */
 export async function listLiveCalls(getPage: GetPage): Promise<readonly ObservedCall[]> {
   const found = new Map<string, ObservedCall>();
@@ -56,17 +60,21 @@ export async function listLiveCalls(getPage: GetPage): Promise<readonly Observed
 
 async function collectCalls(status: LiveStatus, getPage: GetPage, found: Map<string, ObservedCall>): Promise<void> {
   let recordIndex = 0;
-  let before: ReadonlySet<string> | undefined;
+  let previousPage: ReadonlySet<string> | undefined;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const { count, calls } = readPage(await getPage({ status, pageSize: PAGE_SIZE, recordIndex, order: 'asc' }));
-    if (before !== undefined && !calls.some((call) => before?.has(call.callId))) {
-      throw new ProviderError('busy', 'call-list-moved', 'The list of calls changed too much while it was read.');
+    if (previousPage !== undefined && !calls.some((call) => previousPage?.has(call.callId))) {
+      throw new ProviderError(
+        'busy',
+        'call-list-moved',
+        'The list of calls changed too much during the listing. Try again.',
+      );
     }
     for (const call of calls) found.set(call.callId, call);
     if (recordIndex + calls.length >= count) return;
-    if (calls.length <= OVERLAP) throw badReplyError();
-    before = new Set(calls.map((call) => call.callId));
-    recordIndex += calls.length - OVERLAP;
+    if (calls.length <= PAGE_OVERLAP) throw badReplyError();
+    previousPage = new Set(calls.map((call) => call.callId));
+    recordIndex += calls.length - PAGE_OVERLAP;
   }
   throw badReplyError();
 }

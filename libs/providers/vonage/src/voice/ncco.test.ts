@@ -22,21 +22,25 @@ const say = (text: string, bargeIn?: boolean): CallPlan[number] => ({
 
 const TABLE: [string, CallPlan, object[]][] = [
   ['a text', [say('hello')], [talk('hello', false)]],
-  ['a text that may be talked over, with digits to follow', [say('key it', true), ask], [talk('key it', true), input]],
-  ['barging in without an input to follow would be invalid', [ask, say('bye', true)], [input, talk('bye', false)]],
+  ['a text with bargeIn, followed by digits', [say('key it', true), ask], [talk('key it', true), input]],
+  [
+    'a text with bargeIn and no input after it, for which the flag is dropped',
+    [ask, say('bye', true)],
+    [input, talk('bye', false)],
+  ],
   ['digits', [ask], [input]],
   [
-    'digits beyond what the vendor takes',
+    'digits above the limits of the provider',
     [{ ...ask, maxDigits: 50, timeoutS: 60 }],
     [{ ...input, dtmf: { timeOut: 10, maxDigits: 20, submitOnHash: true } }],
   ],
   [
-    'digits below what the vendor takes',
+    'digits below the limits of the provider',
     [{ ...ask, maxDigits: 0, timeoutS: 0 }],
     [{ ...input, dtmf: { timeOut: 1, maxDigits: 1, submitOnHash: true } }],
   ],
   [
-    'a conversation, by default open and outliving the call',
+    'a conversation, which by default starts on entry and does not end on exit',
     [{ do: 'join', conversation: 'conv_1', eventUrl: EVENTS }],
     [
       {
@@ -50,7 +54,7 @@ const TABLE: [string, CallPlan, object[]][] = [
     ],
   ],
   [
-    'a conversation to wait in: the false survives',
+    'a conversation to wait in, with startOnEnter false',
     [{ do: 'join', conversation: 'conv_1', eventUrl: EVENTS, startOnEnter: false, endOnExit: true }],
     [
       {
@@ -63,15 +67,15 @@ const TABLE: [string, CallPlan, object[]][] = [
       },
     ],
   ],
-  ['nothing: one action that is soon done, then the call ends', [], [{ action: 'wait', timeout: 0.1 }]],
-  ['an empty text is nothing to say', [say('  ')], [{ action: 'wait', timeout: 0.1 }]],
+  ['an empty plan, as one short action', [], [{ action: 'wait', timeout: 0.1 }]],
+  ['an empty text, as one short action', [say('  ')], [{ action: 'wait', timeout: 0.1 }]],
 ];
 
-describe('a plan as an NCCO', () => {
-  // through JSON, because that is what the vendor gets
-  it.each(TABLE)('%s', (_what, plan, ncco) => expect(JSON.parse(JSON.stringify(toNcco(plan)))).toEqual(ncco));
+describe('toNcco', () => {
+  // Compared as JSON, which is what the provider receives.
+  it.each(TABLE)('renders %s', (_what, plan, ncco) => expect(JSON.parse(JSON.stringify(toNcco(plan)))).toEqual(ncco));
 
-  it('says a long text in pieces that the vendor takes, and loses no word', () => {
+  it('splits a long text to the limit of the provider without losing a word', () => {
     const text = 'word '.repeat(700).trim();
     const said = toNcco([say(text)]).map((action) => String(action['text']));
     expect(said.length).toBeGreaterThan(2);
@@ -82,18 +86,18 @@ describe('a plan as an NCCO', () => {
     ]);
   });
 
-  it('plays music to whoever waits for a conference to begin, where there is some, and to nobody else', () => {
-    const held = { do: 'join', conversation: 'conv_1', eventsTo: EVENTS, startOnEnter: false } as const;
+  it('plays hold music only to callers that wait for the conference to start', () => {
+    const waiting = { do: 'join', conversation: 'conv_1', eventUrl: EVENTS, startOnEnter: false } as const;
     const music = (plan: Parameters<typeof toNcco>[0], url?: string) =>
       toNcco(plan, url).map((action) => action['musicOnHoldUrl']);
-    expect(music([held], 'https://example.com/hold.mp3')).toEqual([['https://example.com/hold.mp3']]);
-    expect([...music([held]), ...music([{ ...held, startOnEnter: true }], 'https://example.com/hold.mp3')]).toEqual([
-      undefined,
-      undefined,
-    ]);
+    expect(music([waiting], 'https://example.com/hold.mp3')).toEqual([['https://example.com/hold.mp3']]);
+    expect([
+      ...music([waiting]),
+      ...music([{ ...waiting, startOnEnter: true }], 'https://example.com/hold.mp3'),
+    ]).toEqual([undefined, undefined]);
   });
 
-  it('never makes a conversation without a name', () => {
+  it('rejects a conversation without a name', () => {
     expect(() => toNcco([{ do: 'join', conversation: '', eventUrl: EVENTS }])).toThrow(
       expect.objectContaining({ verdict: { outcome: 'server', reason: 'nameless-conversation' } }),
     );

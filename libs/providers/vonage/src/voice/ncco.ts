@@ -1,17 +1,17 @@
 import { VerdictError } from '@partyline/domain/verdict';
 import type { CallPlan, CallStep } from '@partyline/provider-contract/voice-provider';
 
-/** Vendor limits (contract section 4). */
+/** Limits of Vonage (contract section 4). */
 const MAX_TALK_CHARACTERS = 1_500;
 const MAX_DIGITS = 20;
 const MAX_DIGIT_TIMEOUT_S = 10;
 
-/** One instruction, as it goes over the wire. */
+/** One action of an NCCO, as sent. */
 type NccoAction = { readonly action: string; readonly [option: string]: unknown };
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, Math.round(value)));
 
-/** Cuts a text that is too long for one talk action, between words where there are any. */
+/** Splits a text that is too long for one talk action, between words if possible. */
 function splitText(text: string): string[] {
   const found: string[] = [];
   let rest = text.trim();
@@ -27,18 +27,18 @@ function splitText(text: string): string[] {
 
 type Step<Do extends CallStep['do']> = Extract<CallStep, { do: Do }>;
 
-const say = (step: Step<'say'>, keysFollow: boolean): NccoAction[] =>
-  // barging in needs a later input (contract section 4); without one the flag makes the whole NCCO invalid
+const renderSay = (step: Step<'say'>, isInputNext: boolean): NccoAction[] =>
+  // bargeIn needs a later input action (contract section 4); without one the whole NCCO is invalid.
   splitText(step.text).map((text) => ({
     action: 'talk',
     text,
     language: step.language,
-    bargeIn: step.bargeIn === true && keysFollow,
+    bargeIn: step.bargeIn === true && isInputNext,
   }));
 
-const askDigits = (step: Step<'ask-digits'>): NccoAction => ({
+const renderAskDigits = (step: Step<'ask-digits'>): NccoAction => ({
   action: 'input',
-  // without `type` the vendor may answer in its form of before 2020 (contract section 0.12)
+  // Without `type`, Vonage can answer in the form used before 2020 (contract section 0.12).
   type: ['dtmf'],
   dtmf: {
     timeOut: clamp(step.timeoutS, 1, MAX_DIGIT_TIMEOUT_S),
@@ -49,10 +49,10 @@ const askDigits = (step: Step<'ask-digits'>): NccoAction => ({
   eventMethod: 'POST',
 });
 
-function join(step: Step<'join'>, holdMusicUrl: string | undefined): NccoAction {
-  // a conversation without a name is invalid and drops the call (contract section 4)
+function renderJoin(step: Step<'join'>, holdMusicUrl: string | undefined): NccoAction {
+  // A conversation without a name is invalid and ends the call (contract section 4).
   if (step.conversation === '')
-    throw new VerdictError('server', 'nameless-conversation', 'A call cannot join a conversation that has no name.');
+    throw new VerdictError('server', 'nameless-conversation', 'A call cannot join a conversation without a name.');
   return {
     action: 'conversation',
     name: step.conversation,
@@ -64,21 +64,24 @@ function join(step: Step<'join'>, holdMusicUrl: string | undefined): NccoAction 
   };
 }
 
-function actions(step: CallStep, keysFollow: boolean, holdMusicUrl: string | undefined): NccoAction[] {
-  if (step.do === 'say') return say(step, keysFollow);
-  return [step.do === 'join' ? join(step, holdMusicUrl) : askDigits(step)];
+function renderStep(step: CallStep, isInputNext: boolean, holdMusicUrl: string | undefined): NccoAction[] {
+  if (step.do === 'say') return renderSay(step, isInputNext);
+  return [step.do === 'join' ? renderJoin(step, holdMusicUrl) : renderAskDigits(step)];
 }
 
-/** Ends the call: when all actions are done, the call ends. An NCCO must have one action at least (contract section 4). */
+/**
+ * A short action for an empty plan: the call ends after the last action, and an NCCO needs at least
+ * one (contract section 4).
+ */
 const END_CALL: NccoAction = { action: 'wait', timeout: 0.1 };
 
 /**
- * A plan as an NCCO of plain objects: the helper classes of `@vonage/voice` drop false and 0, so that `startOnEnter: false` would turn
- * into the default, true (contract section 0.7).
- * @param holdMusicUrl what those hear who wait for the conference to begin; absent: nothing
+ * Converts a plan to an NCCO of plain objects. The helper classes of `@vonage/voice` drop false and
+ * 0, so that `startOnEnter: false` would become the default, true (contract section 0.7).
+ * @param holdMusicUrl music for callers that wait for the conference to start; absent: silence
  */
 export function toNcco(plan: CallPlan, holdMusicUrl?: string): NccoAction[] {
   const lastInput = plan.findLastIndex((step) => step.do === 'ask-digits');
-  const ncco = plan.flatMap((step, index) => actions(step, index < lastInput, holdMusicUrl));
+  const ncco = plan.flatMap((step, index) => renderStep(step, index < lastInput, holdMusicUrl));
   return ncco.length === 0 ? [END_CALL] : ncco;
 }

@@ -30,18 +30,14 @@ const EVENTS: [string, object, object][] = [
       charge: { startedAt: at, endedAt: at, seconds: 2, rateMicro: 4_500n, priceMicro: 150n, currency: 'EUR' },
     },
   ],
-  [
-    'completed with a charge that is none',
-    { status: 'completed', rate: '-1', price: '1e9' },
-    over('success', 'completed'),
-  ],
+  ['completed with an invalid charge', { status: 'completed', rate: '-1', price: '1e9' }, over('success', 'completed')],
   ['completed without a readable duration', { status: 'completed', duration: 'long' }, over('success', 'completed')],
   ['busy', { status: 'busy', sip_code: 486 }, over('client', 'busy')],
   ['unanswered', { status: 'unanswered', detail: 'timeout' }, over('client', 'unanswered')],
   ['unavailable', { status: 'unanswered', detail: 'unavailable' }, over('client', 'unavailable')],
   ['timeout', { status: 'timeout' }, over('client', 'unanswered')],
   ['rejected', { status: 'rejected', detail: 'declined' }, over('client', 'rejected')],
-  ['rejected: no number', { status: 'rejected', detail: 'invalid_number' }, over('client', 'invalid-number')],
+  ['rejected: invalid number', { status: 'rejected', detail: 'invalid_number' }, over('client', 'invalid-number')],
   ['rejected: restricted', { status: 'rejected', detail: 'restricted' }, over('client', 'restricted')],
   ['failed', { status: 'failed', detail: 'internal_error' }, over('upstream', 'failed')],
   ['failed: no route', { status: 'failed', detail: 'cannot_route' }, over('client', 'cannot-route')],
@@ -52,22 +48,18 @@ const EVENTS: [string, object, object][] = [
   ],
   ['cancelled', { status: 'cancelled' }, over('success', 'cancelled')],
   ['a call id without dashes', { uuid: UNDASHED, status: 'started' }, { ...call, callId: UNDASHED, phase: 'started' }],
-  [
-    'a time that cannot be read',
-    { status: 'started', timestamp: 'yesterday' },
-    { ...call, phase: 'started', at: null },
-  ],
+  ['an invalid time', { status: 'started', timestamp: 'yesterday' }, { ...call, phase: 'started', at: null }],
   [
     'transfer',
     { type: 'transfer', conversation_uuid_from: 'CON-1', conversation_uuid_to: 'CON-2' },
     { kind: 'moved', callId: DASHED, at },
   ],
   [
-    'a problem, without its digits',
+    'a problem, with digits removed',
     { reason: 'Syntax error in NCCO at 447700900123' },
     { kind: 'problem', callId: DASHED, reason: 'Syntax error in NCCO at ***' },
   ],
-  ['a problem of no call', { uuid: undefined, reason: 'bad' }, { kind: 'problem', reason: 'bad' }],
+  ['a problem without a call id', { uuid: undefined, reason: 'bad' }, { kind: 'problem', reason: 'bad' }],
   [
     'machine (with call_uuid)',
     { uuid: undefined, call_uuid: DASHED, status: 'machine' },
@@ -75,19 +67,19 @@ const EVENTS: [string, object, object][] = [
   ],
   ['a recording', { recording_url: 'https://x', recording_uuid: 'r' }, { kind: 'unknown', name: 'record' }],
   ['a notify', { payload: {} }, { kind: 'unknown', name: 'unnamed' }],
-  ['a status of no call', { uuid: undefined, status: 'answered' }, { kind: 'unknown', name: 'answered' }],
-  ['a status that is a method of objects', { status: 'constructor' }, { kind: 'unknown', name: 'constructor' }],
+  ['a status without a call id', { uuid: undefined, status: 'answered' }, { kind: 'unknown', name: 'answered' }],
+  ['a status named like a method of Object', { status: 'constructor' }, { kind: 'unknown', name: 'constructor' }],
   [
-    'a status that is a number to be kept out of logs',
+    'a status that is a phone number, which is masked',
     { status: '447700900123' },
     { kind: 'unknown', name: '____________' },
   ],
 ];
 
 describe('parseEvent', () => {
-  it.each(EVENTS)('%s', (_what, body, event) => expect(parseEvent({ ...base, ...body })).toEqual(event));
+  it.each(EVENTS)('parses %s', (_what, body, event) => expect(parseEvent({ ...base, ...body })).toEqual(event));
 
-  it('gives no time and no seconds that cannot be true, whatever the vendor writes', () => {
+  it('returns only plausible times and durations for any input', () => {
     const times = fc.oneof(
       fc.double(),
       fc.integer(),
@@ -117,9 +109,11 @@ describe('parseEvent', () => {
         ]) {
           expect(event).toMatchObject({ kind: 'call', phase: 'over', verdict: { reason: 'completed' } });
           if (event?.kind !== 'call') continue;
-          const { startedAt = null, endedAt = null, seconds: lasted = null } = event.charge ?? {};
+          const { startedAt = null, endedAt = null, seconds: durationS = null } = event.charge ?? {};
           expect([event.at, startedAt, endedAt].filter((time) => !isTime(time))).toEqual([]);
-          expect(lasted === null || (Number.isInteger(lasted) && lasted >= 0 && lasted <= 86_400)).toBe(true);
+          expect(durationS === null || (Number.isInteger(durationS) && durationS >= 0 && durationS <= 86_400)).toBe(
+            true,
+          );
         }
       }),
     );
@@ -149,20 +143,20 @@ describe('parseEvent', () => {
 });
 
 describe('parseCall', () => {
-  it('reads a live call, which has no times', () => {
+  it('parses a live call without times', () => {
     expect(parseCall({ uuid: DASHED, status: 'ringing' })).toEqual({
       callId: DASHED,
       over: false,
-      rings: null,
+      calledNumber: null,
       event: { ...call, phase: 'ringing', at: null },
     });
   });
 
-  it('reads one that is over, with the vendor’s other way to write a time', () => {
+  it('parses a call that is over, with a time in the format of the REST API', () => {
     const expected = {
       callId: DASHED,
       over: true,
-      rings: null,
+      calledNumber: null,
       event: { ...over('success', 'completed'), charge: { ...NO_CHARGE, endedAt: at, seconds: 7 } },
     };
     expect(parseCall({ uuid: DASHED, status: 'completed', duration: '7', end_time: '2026-11-21 12:00:00' })).toEqual(
@@ -170,15 +164,15 @@ describe('parseCall', () => {
     );
   });
 
-  it.each(['machine', 'human'])('takes %s for answered', (status) =>
+  it.each(['machine', 'human'])('treats the status %s as answered', (status) =>
     expect(parseCall({ uuid: DASHED, status })).toMatchObject({
       over: false,
-      rings: null,
+      calledNumber: null,
       event: { phase: 'answered' },
     }),
   );
 
-  it('takes a status that it does not know for live: nothing is closed on it', () => {
+  it('returns the called number of an outbound call, and treats an unknown status as live', () => {
     expect(
       parseCall({
         uuid: DASHED,
@@ -198,23 +192,23 @@ describe('parseCall', () => {
     expect(parseCall({ uuid: DASHED, status: 'parked' })).toEqual({
       callId: DASHED,
       over: false,
-      rings: null,
+      calledNumber: null,
       event: { kind: 'unknown', name: 'parked' },
     });
   });
 
-  it.each([{}, null, [], { uuid: DASHED }, { status: 'ringing' }])('gives nothing for %j', (body) =>
+  it.each([{}, null, [], { uuid: DASHED }, { status: 'ringing' }])('returns undefined for %j', (body) =>
     expect(parseCall(body)).toBeUndefined(),
   );
 });
 
 describe('parseAnswer', () => {
-  it('reads a caller', () => {
+  it('parses an inbound call', () => {
     const answer = { callId: DASHED, from: '+447700900123', to: '+442079460000', viaSip: false, headers: {} };
     expect(parseAnswer({ ...base, endpoint_type: 'phone', region_url: 'https://api-eu-1.nexmo.com' })).toEqual(answer);
   });
 
-  it('reads our bridge leg, its headers in whatever case', () => {
+  it('parses our bridge leg, with headers in any case', () => {
     const body = {
       ...base,
       from: 'anonymous',
@@ -231,15 +225,15 @@ describe('parseAnswer', () => {
     });
   });
 
-  it('knows a SIP call by its headers where the field is missing', () =>
+  it('detects a SIP call by its headers when endpoint_type is missing', () =>
     expect(parseAnswer({ ...base, 'SipHeader_X-A': 'a' }).viaSip).toBe(true));
 
   it.each(['', 'anonymous', 'Restricted', '000', 5, null, undefined, ['447700900123']])(
-    'takes %j for a withheld number',
+    'treats %j as a withheld number',
     (from) => expect(parseAnswer({ ...base, from }).from).toBeNull(),
   );
 
-  it('keeps a header with a dangerous name a mere header', () => {
+  it('treats a header named __proto__ as an ordinary header', () => {
     const { headers } = parseAnswer(JSON.parse(`{"uuid":"u","SipHeader___proto__":"x"}`));
     expect(Object.getPrototypeOf(headers)).toBe(Object.prototype);
     expect(Object.entries(headers)).toEqual([['__proto__', 'x']]);
@@ -256,22 +250,22 @@ describe('parseInput', () => {
     ['star and hash', { dtmf: { digits: '*12#' } }, '*12#', false],
     ['twenty digits', { dtmf: { digits: '1'.repeat(20) } }, '1'.repeat(20), false],
     ['twenty-one digits', { dtmf: { digits: '1'.repeat(21) } }, '', false],
-    ['a word (the sample took one for a PIN)', { dtmf: 'alpha' }, '', false],
+    ["a word (Vonage's sample accepted one as a PIN)", { dtmf: 'alpha' }, '', false],
     ['digits of another script', { dtmf: { digits: '١٢٣٤' } }, '', false],
     ['digits and a line break', { dtmf: { digits: '1234\n' } }, '', false],
-    ['a number, whose zeros would be lost', { dtmf: { digits: 123 } }, '', false],
+    ['a number, which would lose leading zeros', { dtmf: { digits: 123 } }, '', false],
     ['nothing', {}, '', false],
   ];
 
-  it.each(INPUTS)('%s', (_what, body, digits, timedOut) =>
+  it.each(INPUTS)('parses %s', (_what, body, digits, timedOut) =>
     expect(parseInput({ ...base, ...body })).toEqual({ callId: DASHED, digits, timedOut }),
   );
 });
 
-describe('a webhook that names no call', () => {
+describe('a webhook without a call id', () => {
   const parsers = [parseAnswer, parseInput];
 
-  it.each(parsers)('is the sender’s fault (%o)', (parse) => {
+  it.each(parsers)('is rejected as a client error (%o)', (parse) => {
     for (const body of [
       {},
       null,
@@ -288,7 +282,7 @@ describe('a webhook that names no call', () => {
     }
   });
 
-  it('is the only thing that they throw about', () => {
+  it('is the only input for which the parsers throw', () => {
     const bodies = fc.oneof(
       fc.jsonValue(),
       fc.record({

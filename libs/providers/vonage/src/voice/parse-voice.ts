@@ -11,7 +11,10 @@ const LIVE: Readonly<Record<string, 'started' | 'ringing' | 'answered'>> = {
   answered: 'answered',
 };
 
-/** The statuses after which a call is over (contract section 3). `completed` follows most of the others, in any order. */
+/**
+ * Terminal statuses (contract section 3). `completed` is sent in addition to most of the others, in
+ * any order.
+ */
 const OVER: Readonly<Record<string, Verdict>> = {
   completed: verdict('success', 'completed'),
   busy: verdict('client', 'busy'),
@@ -22,7 +25,10 @@ const OVER: Readonly<Record<string, Verdict>> = {
   failed: verdict('upstream', 'failed'),
 };
 
-/** Where `detail` says more than the status (contract section 3). A number that cannot be rung is the caller's doing, not the carrier's. */
+/**
+ * Verdicts for a more specific `detail` (contract section 3). A number that cannot be called counts
+ * as a client error.
+ */
 const BY_DETAIL: Readonly<Record<string, Verdict>> = {
   'failed/cannot_route': verdict('client', 'cannot-route'),
   'failed/number_out_of_service': verdict('client', 'number-out-of-service'),
@@ -31,7 +37,7 @@ const BY_DETAIL: Readonly<Record<string, Verdict>> = {
   'unanswered/unavailable': verdict('client', 'unavailable'),
 };
 
-// own entries only: a status called `constructor` must find nothing
+// Own properties only: a status named `constructor` must not match.
 const findOwn = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined;
 
@@ -49,7 +55,10 @@ function parseCallEvent(callId: string, status: string, body: Json, at: Date | n
   return { kind: 'call', callId, phase: 'over', verdict: ended, ...(charge === undefined ? {} : { charge }), at };
 }
 
-/** In euros, as text with eight decimals (contract section 7); the same fields in a `completed` event and in the record of a call. */
+/**
+ * Prices are in euros, as text with eight decimals (contract section 7), in `completed` events and
+ * in call records alike.
+ */
 const CURRENCY = 'EUR';
 
 function parseCharge(body: Json): Charge | undefined {
@@ -67,18 +76,22 @@ function parseCharge(body: Json): Charge | undefined {
   };
 }
 
-/** The vendor's reason for a problem, fit for a log: short, and without runs of digits, which could be numbers or PINs. */
+/**
+ * Returns the reason of a problem for the log: short, and without runs of digits, which could be
+ * numbers or PINs.
+ */
 const reasonText = (value: unknown): string =>
   (asText(value) ?? 'no reason given').slice(0, 200).replaceAll(/\d{3,}/g, '***');
 
-/** An event webhook. Never throws; what it does not know is `unknown`. */
+/** Parses an event webhook. Never throws; an unknown event gives `unknown`. */
 export function parseEvent(input: unknown): VoiceEvent {
   const body = asObject(input);
   const callId = asText(body['uuid']);
   const status = asText(body['status']);
   const at = asDate(body['timestamp']);
   if (status === undefined) {
-    // a transfer has no status, and fires when a call enters a named conversation (contract section 3)
+    // A transfer has no status. It is sent when a call enters a named conversation (contract
+    // section 3).
     const moved = body['type'] === 'transfer' || asText(body['conversation_uuid_to']) !== undefined;
     if (moved && callId !== undefined) return { kind: 'moved', callId, at };
     if (asText(body['reason']) !== undefined)
@@ -93,20 +106,23 @@ export function parseEvent(input: unknown): VoiceEvent {
   );
 }
 
-/** A call as `GET /v1/calls` shows it, or undefined when it is none. A status that is not known counts as live. */
+/**
+ * Parses a call from `GET /v1/calls`; `undefined` if it is invalid. A call with an unknown status
+ * counts as live.
+ */
 export function parseCall(input: unknown): ObservedCall | undefined {
   const body = asObject(input);
   const callId = asText(body['uuid']);
   const status = asText(body['status']);
   if (callId === undefined || status === undefined) return undefined;
-  // machine detection: picked up, by something (contract section 3)
-  const seen = status === 'machine' || status === 'human' ? 'answered' : status;
-  const event = parseCallEvent(callId, seen, body, asDate(body['end_time'] ?? body['start_time']));
-  const rings = body['direction'] === 'outbound' ? toE164(asText(asObject(body['to'])['number'])) : null;
+  // Machine detection: the call was answered (contract section 3).
+  const effectiveStatus = status === 'machine' || status === 'human' ? 'answered' : status;
+  const event = parseCallEvent(callId, effectiveStatus, body, asDate(body['end_time'] ?? body['start_time']));
+  const calledNumber = body['direction'] === 'outbound' ? toE164(asText(asObject(body['to'])['number'])) : null;
   return {
     callId,
     over: event?.kind === 'call' && event.phase === 'over',
-    calledNumber: rings,
+    calledNumber,
     event: event ?? { kind: 'unknown', name: asName(status) },
   };
 }
@@ -114,9 +130,9 @@ export function parseCall(input: unknown): ObservedCall | undefined {
 function readCallId(body: Json): string {
   const callId = asText(body['uuid']);
   if (callId === undefined || callId.length > 255) {
-    throw new VerdictError('client', 'no-call-id', 'The webhook names no call.', {
+    throw new VerdictError('client', 'no-call-id', 'The webhook has no call id.', {
       field: '/uuid',
-      fix: 'Point only the voice vendor’s webhooks at this address.',
+      fix: 'Use this URL only for the webhooks of the voice provider.',
     });
   }
   return callId;
@@ -124,7 +140,10 @@ function readCallId(body: Json): string {
 
 const HEADER_PREFIX = 'sipheader_';
 
-/** Custom SIP headers come as `SipHeader_X-…`, in whatever case the sender wrote them (contract section 3). */
+/**
+ * Reads the custom SIP headers, sent as `SipHeader_X-...` in the case that the sender used
+ * (contract section 3).
+ */
 function readSipHeaders(body: Json): Readonly<Record<string, string>> {
   const found: [string, string][] = [];
   for (const [name, value] of Object.entries(body)) {
@@ -132,11 +151,14 @@ function readSipHeaders(body: Json): Readonly<Record<string, string>> {
     if (lower.length > HEADER_PREFIX.length && lower.startsWith(HEADER_PREFIX) && typeof value === 'string')
       found.push([lower.slice(HEADER_PREFIX.length), value]);
   }
-  // fromEntries defines own properties, so that a header called `__proto__` is only a header
+  // fromEntries defines own properties, so that a header named `__proto__` is harmless.
   return Object.fromEntries(found);
 }
 
-/** An answer webhook. @throws VerdictError (client) when it names no call */
+/**
+ * Parses an answer webhook.
+ * @throws VerdictError (client) when it has no call id
+ */
 export function parseAnswer(input: unknown): VoiceAnswer {
   const body = asObject(input);
   const callId = readCallId(body);
@@ -146,17 +168,21 @@ export function parseAnswer(input: unknown): VoiceAnswer {
     callId,
     from: toE164(asText(body['from'])),
     to: toE164(asText(body['to'])),
-    // only a SIP call has SIP headers; they tell where the field is missing
+    // Only a SIP call has SIP headers. They decide when the field is missing.
     viaSip: endpoint === undefined ? Object.keys(headers).length > 0 : endpoint === 'sip',
     headers,
   };
 }
 
-/** The vendor takes up to twenty digits (contract section 4). What is no keypad's is treated as not keyed. */
+/** Vonage accepts up to twenty digits (contract section 4). Other characters count as no input. */
 const DIGITS = /^[0-9*#]{1,20}$/;
 const isTrue = (value: unknown): boolean => value === true || value === 'true';
 
-/** An input webhook: `dtmf: { digits, timed_out }`, or `dtmf: "1234"` as before May 2020 (contract section 0.12). @throws VerdictError as `parseAnswer` */
+/**
+ * Parses an input webhook: `dtmf: { digits, timed_out }`, or `dtmf: "1234"` as before May 2020
+ * (contract section 0.12).
+ * @throws VerdictError (client) when it has no call id
+ */
 export function parseInput(input: unknown): VoiceInput {
   const body = asObject(input);
   const callId = readCallId(body);

@@ -16,16 +16,19 @@ import { assertPathId } from '../provider-id.ts';
 
 const KIND = 'vonage';
 
-/** Vendor limits in seconds (contract section 2). */
+/** Limits of Vonage in seconds (contract section 2). */
 const MAX_LENGTH_S = 7_200;
 const MAX_RINGING_S = 120;
 
-/** Rounded down: a dead-man's timer is never longer than asked. What is no number becomes the shortest. */
-const timer = (seconds: number, most: number): number => (seconds >= 1 ? Math.floor(Math.min(seconds, most)) : 1);
+/**
+ * Rounds down, so that a dead-man's timer is never longer than requested. NaN becomes the shortest
+ * timer.
+ */
+const clampTimer = (seconds: number, maxS: number): number => (seconds >= 1 ? Math.floor(Math.min(seconds, maxS)) : 1);
 
-/** Numbers go to the vendor without the plus. */
-function endpoint(number: string): { type: 'phone'; number: string } {
-  if (!isE164(number)) throw new ProviderError('refused', 'bad-number', 'A number is not in E.164 form.');
+/** Vonage expects numbers without the plus. */
+function toEndpoint(number: string): { type: 'phone'; number: string } {
+  if (!isE164(number)) throw new ProviderError('refused', 'bad-number', 'The number is not in E.164 form.');
   return { type: 'phone', number: number.slice(1) };
 }
 
@@ -44,14 +47,14 @@ function create(account: VoiceAccount, { timeoutMs, holdMusicUrl }: ProviderDeps
     renderPlan: (plan) => toNcco(plan, holdMusicUrl),
     async createCall(input) {
       const call = {
-        to: [endpoint(input.to)],
-        from: endpoint(input.from),
+        to: [toEndpoint(input.to)],
+        from: toEndpoint(input.from),
         answerUrl: [input.answerUrl],
         answerMethod: HttpMethod.POST,
         eventUrl: [input.eventUrl],
         eventMethod: HttpMethod.POST,
-        lengthTimer: timer(input.lengthTimerS, MAX_LENGTH_S),
-        ringingTimer: timer(input.ringingTimerS, MAX_RINGING_S),
+        lengthTimer: clampTimer(input.lengthTimerS, MAX_LENGTH_S),
+        ringingTimer: clampTimer(input.ringingTimerS, MAX_RINGING_S),
       };
       const reply: unknown = await callSdk({ timeoutMs, request: 'write' }, () => sdk.createOutboundCall(call));
       const callId = asText(asObject(reply)['uuid']);
