@@ -288,7 +288,7 @@ it('when the provider’s words hold a number, a token or a key, they are not lo
   expect([seenIn(lines), seenIn(await inAudit())]).toEqual([[], []]);
 });
 
-it('when Redis is away, what could not be sent is told without them', async () => {
+it('when Redis is away, logs a failed enqueue without secrets', async () => {
   const ids = await prepare();
   const before = lines.length;
   stage.redis.sever();
@@ -298,6 +298,6 @@ it('when Redis is away, what could not be sent is told without them', async () =
   } finally {
     stage.redis.restore();
   }
-  expect(lines.slice(before)).toContain('could not be sent');
+  expect(lines.slice(before)).toContain('could not be enqueued');
   expect([seenIn(lines), seenIn(await inAudit())]).toEqual([[], []]);
 });

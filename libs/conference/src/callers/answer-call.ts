@@ -1,4 +1,4 @@
-import type { UsedToken } from '@partyline/store/callers/webhook-tokens';
+import type { WebhookToken } from '@partyline/store/callers/webhook-tokens';
 import type { VoiceAnswer } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
 import { answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webhooks';
@@ -10,19 +10,21 @@ import { replayedWebhook } from '../errors.ts';
 import { enqueueSettle } from '../sessions/enqueue-settle.ts';
 
 /**
- * A call came in and asks what to do: a caller is asked for a PIN, or joins the room that the number leads to; our own bridge leg joins its conference. One round trip to Postgres;
- * one to Redis for the bridge. A repeated webhook gets the same plan. Throws `webhook-replayed` on a used token.
+ * Answers an incoming call: a caller is asked for a PIN, or joins the room of a number without PINs;
+ * a bridge leg joins its conference. Costs one round trip to Postgres, and one to Redis when the
+ * call joins. A duplicate webhook gets the same plan. Throws `webhook-replayed` for a used token.
  */
 export async function answerCall(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'>,
-  token: UsedToken,
+  token: WebhookToken,
   call: VoiceAnswer,
 ): Promise<CallPlan> {
   const shown = call.viaSip ? call.headers[BRIDGE_HEADER.toLowerCase()] : undefined;
   if (shown !== undefined) {
     const plan = await joinOwnLeg(deps, token, { tokenHash: bridgeTokenHash(shown) }, call.callId);
     if (plan !== null) return plan;
-    // A token that is none of ours: let go. It was taken as used, so it can't be tried again under the same signature.
+    // Unknown bridge token: the call ends. The webhook's token is consumed, so the request cannot be
+    // repeated with the same signature.
     deps.report.count('webhook_ignored', { why: 'unknown-bridge' });
     return [];
   }
@@ -69,10 +71,10 @@ export async function answerCall(
   }
 }
 
-/** Somebody we rang picked up. Same costs, same errors. */
+/** Answers the event that a called telephone was picked up. Costs and errors as in `answerCall`. */
 export async function answerDialledLeg(
   deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>,
-  token: UsedToken,
+  token: WebhookToken,
   legId: string,
   call: VoiceAnswer,
 ): Promise<CallPlan> {
@@ -81,7 +83,7 @@ export async function answerDialledLeg(
 
 async function joinOwnLeg(
   deps: Pick<Deps, 'store' | 'jobs' | 'webhooks' | 'report'>,
-  token: UsedToken,
+  token: WebhookToken,
   by: { tokenHash: Buffer } | { legId: string },
   callId: string,
 ): Promise<CallPlan | null> {

@@ -1,14 +1,19 @@
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
-import type { FreshIds, Seat } from '@partyline/store/callers/voice-webhooks';
+import type { NewIds, AdmittedTo } from '@partyline/store/callers/voice-webhooks';
 import { PIN_MAX_LENGTH } from '@partyline/domain/pin';
 import type { Deps, WebhookUrls } from '../deps.ts';
 import { getPrompt } from '../prompts.ts';
 import { enqueueSettle } from '../sessions/enqueue-settle.ts';
 
-/** Seconds without a key after which what was keyed is taken. */
+/** Seconds without a key after which the provider sends the keyed digits. */
 const DIGIT_TIMEOUT_SECONDS = 5;
 
-/** Asks for the PIN, while the text is spoken or (without `bargeIn`) after it; `tryNo` goes into the reply's address, so that a repeated webhook is told from another try. */
+/**
+ * Returns the steps that speak a text and ask for the PIN.
+ * @param tryNo number of the PIN attempt, from 1; part of the reply URL, so that a duplicate webhook
+ * is not taken for another attempt
+ * @param bargeIn whether keys are accepted while the text is spoken
+ */
 export const promptForPin = (
   webhooks: WebhookUrls,
   language: string,
@@ -18,23 +23,31 @@ export const promptForPin = (
   bargeIn = true,
 ): CallPlan => [
   { do: 'say', text, language, bargeIn },
-  { do: 'ask-digits', maxDigits: PIN_MAX_LENGTH, timeoutS: DIGIT_TIMEOUT_SECONDS, replyUrl: webhooks.digits(legId, tryNo) },
+  {
+    do: 'ask-digits',
+    maxDigits: PIN_MAX_LENGTH,
+    timeoutS: DIGIT_TIMEOUT_SECONDS,
+    replyUrl: webhooks.digits(legId, tryNo),
+  },
 ];
 
-/** Ids for what seating a caller may have to make. */
-export const generateIds = ({ ids }: Pick<Deps, 'ids'>): FreshIds => ({
+/** Generates the ids of the rows that an admission may insert. */
+export const generateIds = ({ ids }: Pick<Deps, 'ids'>): NewIds => ({
   sessionId: ids.next('ses'),
   conversation: ids.next('conv'),
   participantId: ids.next('part'),
 });
 
-/** Into the conference. Who is held there is told to wait, hears the operator's music, and gets in with the first who is not held: a host, or the bridge to one. */
+/**
+ * Returns the steps that move an admitted caller into the conference. A caller who waits for the host
+ * hears hold music until the first leg that starts the conference: a host's, or the bridge leg.
+ */
 export async function joinConference(
   deps: Pick<Deps, 'jobs' | 'report'>,
   webhooks: WebhookUrls,
   legId: string,
   language: string,
-  seat: Seat,
+  seat: AdmittedTo,
 ): Promise<CallPlan> {
   await enqueueSettle(deps, seat.tenant_id, seat.session_id);
   return [
@@ -43,4 +56,5 @@ export async function joinConference(
   ];
 }
 
+/** Returns the steps that speak a text and end the call. */
 export const sayAndHangUp = (language: string, text: string): CallPlan => [{ do: 'say', text, language }];

@@ -1,4 +1,4 @@
-import type { UsedToken } from '@partyline/store/callers/webhook-tokens';
+import type { WebhookToken } from '@partyline/store/callers/webhook-tokens';
 import { isPinShaped } from '@partyline/domain/pin';
 import type { VoiceInput } from '@partyline/provider-contract/provider-event';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
@@ -10,17 +10,18 @@ import { getPrompt } from '../prompts.ts';
 import { replayedWebhook } from '../errors.ts';
 
 /**
- * A caller keyed digits: into the conference, another try, or a polite good-bye. One round trip to Postgres, and one to Redis when
- * admitted. A repeated webhook (same `tryNo`) gets the answer of the first. Throws `webhook-replayed` on a used token.
- * @param at from the webhook's own address: which leg, and which prompt this answers, from 1
+ * Processes the digits that a caller keyed: admits the caller, asks again, or ends the call. Costs
+ * one round trip to Postgres, and one to Redis when admitted. A duplicate webhook (same `tryNo`)
+ * gets the same plan. Throws `webhook-replayed` for a used token.
+ * @param at the leg and the number of the PIN attempt, from 1, as in the webhook's URL
  */
 export async function submitPin(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'webhooks' | 'report'> & { readonly pins: Pick<PinVault, 'lookup'> },
-  token: UsedToken,
+  token: WebhookToken,
   at: { legId: string; tryNo: number },
   input: VoiceInput,
 ): Promise<CallPlan> {
-  // People end with the hash key by habit, whether or not the gateway keeps it.
+  // Some gateways pass on the closing hash key, some do not.
   const keyed = input.digits.replace(/#$/, '');
   const admission = await admitCaller(
     deps.store,

@@ -1,22 +1,23 @@
 import { verdict } from '@partyline/domain/verdict';
 import type { ProviderError } from '@partyline/provider-contract/provider-error';
 import { storeObservation } from '@partyline/store/legs/observations';
-import { lastAttempts } from '@partyline/store/hang-ups/hang-ups';
+import { listLastAttempts } from '@partyline/store/hang-ups/hang-ups';
 import type { LegRow } from '@partyline/store/legs/legs';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 import { closeHandle } from '../sessions/leg-transitions.ts';
 
-/** So many requests in a row to disconnect it, the first of them so long ago, were answered "not found". */
+/** Consecutive attempts that the provider answered "not found", and the age of the first of them. */
 const MIN_NOT_FOUND_ATTEMPTS = 5;
 const MIN_NOT_FOUND_MS = 60_000;
 
 /**
- * The vendor was asked for the connections of a leg's video session, and says that it knows no such session (`answer`). What it means by that is
- * not documented (contract §1 has the status for dials and disconnects only), and one 404 proves nothing. Where every request to disconnect the
- * leg has been answered in the same way for a minute, there is nothing that could be asked of it any more: it is held to be gone, as
- * indeterminate, and only a leg that is owed its hang-up. Should it be live after all, the inventory goes on comparing the session for as long
- * as a token of it holds, and has the connection disconnected.
+ * Closes the media handle of a leg whose video session is unknown to the provider, as indeterminate.
+ * The meaning of that answer is not documented (provider contract, section 1), and one 404 proves
+ * nothing: so this acts only on a leg in `ending`, when all attempts of a minute were answered alike.
+ * If the connection is live after all, the sweep compares the session while its tokens are valid, and
+ * disconnects it.
+ * @param answer the provider's answer to the request for the session's connections
  */
 export async function closeMissingMediaSession(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -24,7 +25,11 @@ export async function closeMissingMediaSession(
   answer: ProviderError,
 ): Promise<void> {
   if (tenantId === null || sessionId === null) return;
-  const attempts = await lastAttempts(deps.store, tenantId, { legId: id, no: hangup_attempts, limit: MIN_NOT_FOUND_ATTEMPTS });
+  const attempts = await listLastAttempts(deps.store, tenantId, {
+    legId: id,
+    no: hangup_attempts,
+    limit: MIN_NOT_FOUND_ATTEMPTS,
+  });
   const first = attempts.at(MIN_NOT_FOUND_ATTEMPTS - 1);
   if (
     first === undefined ||
@@ -46,7 +51,7 @@ export async function closeMissingMediaSession(
     });
     closeHandle(leg, 'media', how, view.now);
   });
-  deps.report.warn('the vendor knows nothing of a leg’s video session; the leg is held to be gone', {
+  deps.report.warn("the provider does not know a leg's video session; its media handle is closed", {
     tenantId,
     legId: id,
     sessionId,

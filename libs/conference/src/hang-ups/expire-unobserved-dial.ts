@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts';
 import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
 import { closeHandle, endLeg } from '../sessions/leg-transitions.ts';
 
-/** A leg whose call has no name. */
+/** A leg without a call id. */
 interface UnobservedLeg {
   readonly id: string;
   readonly tenant_id: string | null;
@@ -14,9 +14,9 @@ interface UnobservedLeg {
 }
 
 /**
- * A dial whose answer was lost and of which nothing was ever heard: a list that the vendor was asked for once its own ringing timer was past, and
- * that shows nothing of it, is the observation that it is not up.
- * @param askedAt by the database's clock, before such a list was asked for
+ * Ends a leg whose dial got no reply and no event, when a complete list shows no call of it. The list
+ * counts as an observation if it was requested after the provider's ringing timer had expired.
+ * @param askedAt the database's time before the list was requested
  */
 export async function expireUnobservedDial(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,

@@ -1,9 +1,9 @@
 import { isUp } from '@partyline/domain/leg';
 import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
-import { closeAttempt, noteAttempt, type AttemptOutcome } from '@partyline/store/hang-ups/hang-ups';
+import { finishHangUpAttempt, recordHangUpAttempt, type AttemptOutcome } from '@partyline/store/hang-ups/hang-ups';
 import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
-import { mediaOfLeg } from '@partyline/store/sessions/sessions';
+import { findMediaSessionOfLeg } from '@partyline/store/sessions/sessions';
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
@@ -93,7 +93,7 @@ async function claimAttempt(
     leg.hangup_attempts += 1;
     leg.lease_until = new Date(now.getTime() + ATTEMPT_LEASE_MS);
     await saveLegs(tx, tenantId, [leg]);
-    await noteAttempt(tx, leg.tenant_id, { legId, no: leg.hangup_attempts, at: now });
+    await recordHangUpAttempt(tx, leg.tenant_id, { legId, no: leg.hangup_attempts, at: now });
     return { leg: { ...leg } };
   });
 }
@@ -106,10 +106,11 @@ async function finishAttempt(
 ): Promise<void> {
   await inTransaction(deps.store, tenant_id ?? EVERY_TENANT, async (tx) => {
     if (result !== null)
-      await closeAttempt(tx, tenant_id, { legId: id, no: hangup_attempts, at: hangup_attempted_at!, ...result });
+      await finishHangUpAttempt(tx, tenant_id, { legId: id, no: hangup_attempts, at: hangup_attempted_at!, ...result });
     const locked = await lockLeg(tx, tenant_id, id);
     if (locked === null || locked.leg.hangup_attempts !== hangup_attempts) return;
-    locked.leg.lease_until = result?.retryAfterMs === undefined ? null : new Date(locked.now.getTime() + result.retryAfterMs);
+    locked.leg.lease_until =
+      result?.retryAfterMs === undefined ? null : new Date(locked.now.getTime() + result.retryAfterMs);
     if (result?.retryAfterMs !== undefined) locked.leg.hangup_attempts -= 1;
     await saveLegs(tx, tenant_id, [locked.leg]);
   });
@@ -142,7 +143,7 @@ async function mediaSessionOf(
 ): Promise<string | null> {
   return tenant_id === null || media_closed_at !== null || kind === 'inbound' || kind === 'outbound'
     ? null
-    : mediaOfLeg(store, tenant_id, id);
+    : findMediaSessionOfLeg(store, tenant_id, id);
 }
 
 /** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
@@ -186,7 +187,11 @@ async function sendRequests(
       });
   }
   if (refusal === null || (taken > 0 && !lost)) return { outcome: 'accepted', reason: null };
-  return { outcome: 'rejected', reason: refusal, ...(retryAfterMs === null || requests.length > 1 ? {} : { retryAfterMs }) };
+  return {
+    outcome: 'rejected',
+    reason: refusal,
+    ...(retryAfterMs === null || requests.length > 1 ? {} : { retryAfterMs }),
+  };
 }
 
 /**

@@ -4,8 +4,10 @@ import type { Deps } from '../deps.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
 
 /**
- * What the hang-up job does, whenever it runs: a session that is due is ended, one that is ending has its legs hung up, one that is early
- * is waited for. `done` only when every leg is confirmed. One leg's failure does not keep the others waiting.
+ * Runs the hang-up job of a session: ends a session that is due, hangs up the legs of one that is
+ * ending, and otherwise returns the time until it is due. A failure of one leg does not delay the
+ * others.
+ * @returns `done` when every leg is confirmed, else when to retry
  */
 export async function hangUpSession(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'clock' | 'report'>,
@@ -18,7 +20,7 @@ export async function hangUpSession(
   if (session.state === 'ended') return 'done';
   if (session.state !== 'ending') return { retryAfterMs: Math.max(1, session.due_at.getTime() - now.getTime()) };
 
-  // One that waits for its turn, or is in somebody's hands, is not asked after again.
+  // A leg with a lease waits for a slot, or another process works on it.
   const results = await Promise.allSettled(
     legs
       .filter(isUp)
@@ -33,11 +35,11 @@ export async function hangUpSession(
   );
   for (const result of results)
     if (result.status === 'rejected')
-      deps.report.warn('a leg could not be hung up; it will be tried again', {
+      deps.report.warn('a leg could not be hung up; the hang-up is retried', {
         tenantId,
         sessionId,
         error: String(result.reason),
       });
-  // All done: once more, to see the session itself ended.
+  // All legs are confirmed: run once more to observe the end of the session.
   return { retryAfterMs: waits.length === 0 ? 1 : Math.min(...waits) };
 }

@@ -2,7 +2,7 @@ import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
 import { storeObservation } from '@partyline/store/legs/observations';
 import { findLegOfCall } from '@partyline/store/sessions/find-owner';
 import { lockLeg, saveLegs, type LegRow } from '@partyline/store/legs/legs';
-import { useToken, type UsedToken } from '@partyline/store/callers/webhook-tokens';
+import { consumeToken, type WebhookToken } from '@partyline/store/callers/webhook-tokens';
 import { EVERY_TENANT, inTransaction, type Tx } from '@partyline/store/database/store';
 import { verdict } from '@partyline/domain/verdict';
 import { changeSession } from '../sessions/change-session.ts';
@@ -12,19 +12,19 @@ import { replayedWebhook } from '../errors.ts';
 import { recordHangUpLatency } from '../sessions/record-hang-up-latency.ts';
 import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
-/** Where an observation came from: a webhook, signed for one account and taken once, or our own look-up at one. */
+/** The origin of an observation: a webhook, signed for one account and accepted once, or a look-up. */
 export type Source =
-  | { readonly via: 'callback'; readonly token: UsedToken }
+  | { readonly via: 'callback'; readonly token: WebhookToken }
   | { readonly via: 'look-up'; readonly accountId: string | null };
 
-/** Whose word it is: it counts for what is at that account, and for nothing else. */
+/** Returns the account that an observation comes from. It applies to legs at that account only. */
 export const accountOf = (source: Source): string | null =>
   source.via === 'callback' ? source.token.accountId : source.accountId;
 
 /**
- * A voice vendor said something of a call. Applied to its leg, whatever came before it, twice or late; what names no leg of ours, or says
- * nothing new, is ignored and counted. Throws `webhook-replayed` on a used token.
- * @param legId from the event's own address, when it was sent to a leg's
+ * Applies an event of a voice provider to its leg. Events may be duplicated, late or out of order;
+ * an event that matches no leg is ignored and counted. Throws `webhook-replayed` for a used token.
+ * @param legId from the URL that the event was sent to, if it was the URL of a leg
  */
 export async function applyLegEvent(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -38,7 +38,7 @@ export async function applyLegEvent(
   };
   if (event.kind === 'unknown') return ignored('unknown-event');
   if (event.kind === 'problem') {
-    deps.report.warn('the carrier reports a problem with our instructions', { reason: event.reason });
+    deps.report.warn('the provider reports a problem with our instructions', { reason: event.reason });
     return ignored('problem');
   }
   const found = await findLegOfCall(deps.store, accountOf(source), {
@@ -48,8 +48,8 @@ export async function applyLegEvent(
   if (found === null) return ignored('unknown-call');
 
   const apply = async (leg: LegRow, roomId: string | null, tx: Tx, now: Date): Promise<void> => {
-    if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
-    // The create's own answer may have been lost; the event names the call.
+    if (source.via === 'callback' && !(await consumeToken(tx, source.token))) throw replayedWebhook();
+    // The reply to the dial request may have been lost; the event carries the call id.
     attachProviderId(leg, 'voice_call_id', event.callId);
     await applyToLeg(leg, roomId, event, source.via, tx, now);
   };
@@ -70,12 +70,12 @@ export async function applyLegEvent(
   const applied = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, null, found.id);
     if (locked === null) return null;
-    const was = locked.leg.state;
+    const stateBefore = locked.leg.state;
     await apply(locked.leg, null, tx, locked.now);
     await saveLegs(tx, null, [locked.leg]);
-    return { closed: locked.leg.state === 'ended' && was !== 'ended' ? [locked.leg] : [] };
+    return { closed: locked.leg.state === 'ended' && stateBefore !== 'ended' ? [locked.leg] : [] };
   });
-  // Admitted between our look and our lock: now it has a session, whose lock comes first.
+  // Admitted between the search and the lock: the leg now has a session, which is locked first.
   if (applied === null) return applyLegEvent(deps, source, event, legId);
   recordHangUpLatency(deps, applied.closed);
   return 'applied';
@@ -90,7 +90,7 @@ async function applyToLeg(
   now: Date,
 ): Promise<void> {
   if (event.kind === 'moved') {
-    // A move before admission is the prompt's own; only a leg that was seated can be in the conference.
+    // A move before admission belongs to the prompt; only an admitted leg can be in the conference.
     if (leg.session_id !== null) moveLeg(leg, 'joined', now);
     return;
   }

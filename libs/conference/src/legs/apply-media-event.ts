@@ -1,10 +1,10 @@
 import type { MediaEvent } from '@partyline/provider-contract/provider-event';
 import { storeObservation } from '@partyline/store/legs/observations';
-import { ownerOfMedia } from '@partyline/store/sessions/find-owner';
+import { findOwnerOfMediaSession } from '@partyline/store/sessions/find-owner';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
 import type { Tx } from '@partyline/store/database/store';
 import type { LegRow } from '@partyline/store/legs/legs';
-import { useToken } from '@partyline/store/callers/webhook-tokens';
+import { consumeToken } from '@partyline/store/callers/webhook-tokens';
 import { isUp } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { accountOf, type Source } from './apply-leg-event.ts';
@@ -17,8 +17,9 @@ import { replayedWebhook } from '../errors.ts';
 import { closeHandle, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
 /**
- * A video vendor said something of a session: a browser came or went, the bridge's SIP call rang, was answered, is over. Same rules as for
- * a call's events. A browser that joins a session whose end is decided gets a leg all the same, since it costs money until it is gone.
+ * Applies an event of a media provider to its session: a browser connected or disconnected, or the
+ * bridge's SIP call changed state. The rules of `applyLegEvent` apply. A browser that connects to an
+ * ending session gets a leg too, as it costs money until it is closed.
  */
 export async function applyMediaEvent(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
@@ -30,14 +31,14 @@ export async function applyMediaEvent(
     return 'ignored';
   };
   if (event.kind === 'unknown') return ignored('unknown-event');
-  const owner = await ownerOfMedia(deps.store, accountOf(source), event.mediaSessionId);
+  const owner = await findOwnerOfMediaSession(deps.store, accountOf(source), event.mediaSessionId);
   if (owner === null) return ignored('unknown-session');
   const changed = await changeSession(
     deps,
     owner.tenant_id,
     owner.session_id,
     async (view, tx) => {
-      if (source.via === 'callback' && !(await useToken(tx, source.token))) throw replayedWebhook();
+      if (source.via === 'callback' && !(await consumeToken(tx, source.token))) throw replayedWebhook();
       const leg = await findLegOfConnection(deps, view, tx, event, source.via);
       if (leg === undefined) return ignored('unknown-connection');
       await applyToLeg(leg, view, event, source.via, tx);
@@ -55,7 +56,10 @@ function readLegId(event: ConnectionEvent): string | undefined {
   return data !== null && 'leg' in data ? data.leg : undefined;
 }
 
-/** The leg of a connection: known by its id, or named in its data (the dial's own answer was lost), or a browser that is new to us. */
+/**
+ * Finds the leg of a connection by its connection id, or by the leg id in its data (the reply to the
+ * dial was lost), or inserts the leg of a new browser.
+ */
 async function findLegOfConnection(
   deps: Pick<Deps, 'ids'>,
   view: SessionView,
@@ -63,7 +67,7 @@ async function findLegOfConnection(
   event: ConnectionEvent,
   via: Source['via'],
 ): Promise<LegRow | undefined> {
-  // Of one that was taken back (take-back-connection.ts) the last.
+  // A reopened connection (reopen-connection.ts) has several legs; the last one counts.
   const known = view.legs.findLast((leg) => leg.media_connection_id === event.connectionId);
   if (known !== undefined) return known;
   if (event.kind === 'sip-call') return findBridgeOfCall(view, event);
@@ -76,22 +80,24 @@ async function findLegOfConnection(
     if (dialled !== undefined) attachProviderId(dialled, 'media_connection_id', event.connectionId);
     return dialled;
   }
-  // Also for a `disconnected` that overtook its `connected`: the leg is then made and closed, and the late one finds it ended.
+  // Also for a `disconnected` that arrives before its `connected`: the leg is inserted and closed, and
+  // the late event finds it ended.
   return insertBrowser(deps, view, tx, {
     connectionId: event.connectionId,
     participantId: data.participant,
     isConnected: event.kind === 'connected',
-    // Of a look-up the time is our own, and says nothing beside the vendor's.
+    // The time of a look-up is not the provider's, so it does not order the connections.
     createdAt: via === 'callback' ? (event.since ?? event.at) : null,
   });
 }
 
-/** The vendor's clock may be this far behind ours. */
+/** The provider's clock may be this far behind the database's. */
 const MAX_CLOCK_SKEW_MS = 30_000;
 
 /**
- * News of a bridge's call can overtake that of its connection, and the dial's own answer: a session has one bridge at most, so it is of the one whose connection
- * has no name yet; unless it is older than that one's dial, and so of one that was given up.
+ * Finds the bridge leg of a SIP call event that arrived before the `connected` event and the reply to
+ * the dial: the session's bridge leg that has no connection id. A session has at most one. An event
+ * that is older than its dial belongs to an earlier bridge leg.
  */
 function findBridgeOfCall(
   { legs }: SessionView,
@@ -123,14 +129,15 @@ async function applyToLeg(
   ) => storeObservation(tx, leg.tenant_id, { legId: leg.id, handle, phase, source, verdict: how, at: event.at });
   switch (event.kind) {
     case 'connected':
-      // A bridge is in the conference only once its voice side is; a browser is there as soon as it is connected.
+      // A bridge is in the conference once its voice handle is, a browser once it is connected.
       if (leg.kind === 'webrtc') moveLeg(leg, 'joined', now);
       return;
     case 'disconnected': {
       if (leg.media_closed_at !== null) return;
       const how = verdict('success', event.reason);
       await observe('media', 'over', how);
-      // The vendor does not say what a connection costs, so the seconds are all there is, and the operator's own rates. One that lists lack is over since the first of them.
+      // The provider reports no cost of a connection, so its seconds are charged by the operator's
+      // rates. A connection that is missing from lists ended when the first list lacked it.
       await recordCharge(
         tx,
         leg,
@@ -142,7 +149,7 @@ async function applyToLeg(
           until: event.at,
           seenSince: leg.joined_at ?? leg.answered_at,
           seenUntil: leg.media_missing_since ?? now,
-          // A browser's row is made when we hear of it, which can be long after it came.
+          // A browser's row is inserted on its first event, which can be long after it connected.
           notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
         },
         now,
@@ -156,8 +163,9 @@ async function applyToLeg(
       if (event.phase === 'over' && leg.sip_ended_at === null) {
         const how = event.verdict ?? verdict('indeterminate', 'no-reason-given');
         await observe('media', 'sip-over', how);
-        // Over because we let go of it before it was picked up: its call may be on its way to the voice side yet, and ring there (design §2).
-        // That it comes, or that nothing ever does (hang-up-leg.ts), will tell.
+        // Over because of a hang-up before the answer: the call may still arrive at the voice handle
+        // and ring there (design section 2). Its arrival closes the handle later, or the dial expires
+        // (expire-unobserved-dial.ts).
         const mayStillRing = leg.hangup_attempts > 0 && leg.answered_at === null && leg.voice_call_id === null;
         if (!mayStillRing) closeHandle(leg, 'sip', how, now);
       }

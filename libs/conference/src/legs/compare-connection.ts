@@ -3,23 +3,28 @@ import { applyMediaEvent } from './apply-media-event.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
 
-/** A connection is held to be gone after two complete lists this far apart that both lack it: no other request tells of one, and a single list may leave somebody out who is there. */
+/**
+ * A connection counts as closed after two complete lists, at least this far apart, that both lack it:
+ * the provider has no look-up of one connection, and a single list may omit a live one.
+ */
 const MIN_MISSING_MS = 30_000;
 
-/** What a complete list of a video session's connections says of one that we hold to be up. */
+/** The result of a complete list of a video session's connections, for one connection that is up. */
 interface ListedConnection {
   readonly accountId: string | null;
   readonly tenantId: string;
   readonly sessionId: string;
   readonly mediaSessionId: string;
   readonly isListed: boolean;
-  /** By the database's clock, before the list was asked for. */
+  /** The database's time before the list was requested. */
   readonly askedAt: Date;
 }
 
 /**
- * Compares a leg's connection with a complete list: remembers on the leg since when lists lack it, forgets that when one shows it, and closes its video
- * side when a list that was asked for long enough after the first still lacks it. `true` when that closed it.
+ * Compares a leg's connection with a complete list. Sets `media_missing_since` when the list lacks
+ * it, clears it when the list shows it, and closes the media handle when the connection has been
+ * missing for `MIN_MISSING_MS`.
+ * @returns whether the media handle was closed
  */
 export async function compareConnection(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
@@ -29,7 +34,7 @@ export async function compareConnection(
   const { media_connection_id: connectionId, media_missing_since: missedAt } = leg;
   if (connectionId === null || (listed && missedAt === null)) return false;
   if (!listed && missedAt !== null && askedAt.getTime() - missedAt.getTime() >= MIN_MISSING_MS) {
-    // Without a time: ours is no vendor's, and a process's own clock may be anything.
+    // No time: only the provider's time counts, and this process's clock may be wrong.
     return (
       (await applyMediaEvent(
         deps,

@@ -1,9 +1,13 @@
-/** What travels in a video connection's data, so that whoever made it, the vendor's callback says whose it is. No names, no numbers. */
+/**
+ * The data of a video connection. It identifies the participant or the leg in the provider's
+ * callbacks. It holds no names and no phone numbers.
+ */
 type ConnectionData = { readonly participant: string | null } | { readonly leg: string };
 
+/** Serializes the data of a video connection. */
 export const writeConnectionData = (data: ConnectionData): string => JSON.stringify(data);
 
-/** `null` for a connection that is none of ours, whatever its data holds. */
+/** Parses the data of a video connection; `null` when Partyline did not write it. */
 export function readConnectionData(text: string): ConnectionData | null {
   try {
     const data: unknown = JSON.parse(text);

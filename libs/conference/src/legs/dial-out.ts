@@ -5,7 +5,7 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { readDialPolicy } from '@partyline/store/limits/dial-policy';
 import { insertParticipant } from '@partyline/store/participants/participants';
 import { insertLeg, type Role } from '@partyline/store/legs/legs';
-import { sessionOfLeg } from '@partyline/store/sessions/sessions';
+import { findSessionOfLeg } from '@partyline/store/sessions/sessions';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 import { changeSession } from '../sessions/change-session.ts';
 import { checkDestination } from '../limits/check-destination.ts';
@@ -19,16 +19,17 @@ import { roomEnded, roomFull } from '../errors.ts';
 import { isRoomFull, canDial } from '../sessions/settle-session.ts';
 import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.ts';
 
-/** The vendor's own clocks for a call that we place: it stops ringing, and it ends, even if nobody of us is left to ask (design §3.5). */
+/** Dead-man's timers at the provider: they end the ringing and the call without us (design section 3). */
 const RINGING_TIMER_SECONDS = 45;
 const MAX_LENGTH_TIMER_SECONDS = 7_200;
-/** A call that could not be placed for this long is given up. */
+/** A requested call that could not be placed within this time ends. */
 const GIVE_UP_AFTER_SECONDS = 30;
 
 /**
- * Asks for somebody to be rung into a room: the leg's row and the roster's, committed; the ringing itself is a job. Throws 422 when the
- * number is no number, 403 when it may not be rung (check-destination.ts), 404 and 409 for the room, 402 when there is not enough money for it, 429 when the tenant
- * has or rings as many people as it may, or rings like a thief.
+ * Requests a call from a room to a telephone. Commits the leg and the participant; a job places the
+ * call. Throws 422 for an invalid number, 403 for a destination that is not allowed, 404 and 409 for
+ * the room, 402 when the budget is used up, and 429 when a limit or a fraud limit is exceeded.
+ * @param phone E.164
  */
 export async function requestDialOut(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'>,
@@ -40,7 +41,7 @@ export async function requestDialOut(
   checkDestination(phone, policy.countries);
   const sessionId = await findOrOpenSession(deps, tenantId, roomId);
   const participantId = deps.ids.next('part');
-  const made = await changeSession(deps, tenantId, sessionId, async (view, tx, tell) => {
+  const made = await changeSession(deps, tenantId, sessionId, async (view, tx, record) => {
     if (!canJoin(view.session.state)) throw roomEnded();
     if (isRoomFull(view)) throw roomFull();
     await insertParticipant(tx, tenantId, roomId, {
@@ -63,7 +64,12 @@ export async function requestDialOut(
     await enforceLimit(tx, tenantId, 'live-legs');
     await enforceLimit(tx, tenantId, 'dial-outs');
     await enforceSpend(tx, tenantId, { roomId, direction: 'outbound', number: phone });
-    await enforceFraudLimits(tx, tenantId, { remote: phone, sessionId, own: policy.fraudLimits, now: view.now }, tell);
+    await enforceFraudLimits(
+      tx,
+      tenantId,
+      { remote: phone, sessionId, own: policy.fraudLimits, now: view.now },
+      record,
+    );
     return leg.id;
   });
   if (made === null) throw roomEnded();
@@ -71,15 +77,17 @@ export async function requestDialOut(
 }
 
 /**
- * Rings the phone that a leg's row names, once. The hang-up job is armed first. When there is no place in the provider's line, it says when to come
- * again; when the vendor is busy and made nothing, the job is to be tried again (throws); when the request's fate is unknown it is not: the call's events name the leg.
+ * Places the call of an outbound leg, at most once. The hang-up job is armed first.
+ * Returns `retryAfterMs` when the provider account has no free slot. Throws when the provider was
+ * busy and placed no call, so that the job is retried. A request with an unknown outcome is not
+ * repeated: the events of the call identify the leg.
  */
 export async function dialOut(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'webhooks' | 'report'>,
   tenantId: string,
   legId: string,
 ): Promise<'dialled' | 'not-wanted' | 'refused' | 'unknown' | { retryAfterMs: number }> {
-  const sessionId = await sessionOfLeg(deps.store, tenantId, legId);
+  const sessionId = await findSessionOfLeg(deps.store, tenantId, legId);
   if (sessionId === null) return 'not-wanted';
   const change = (apply: Parameters<typeof changeSession<void>>[3]) =>
     changeSession(deps, tenantId, sessionId, apply, { legId });
@@ -126,11 +134,11 @@ export async function dialOut(
     });
     return 'dialled';
   } catch (error) {
-    // What failed after the vendor was asked and is none of its answers (the row could not be written) leaves a call that may ring.
+    // Any other error after the request (for example of the database) leaves a call that may ring.
     const failure = error instanceof ProviderError ? error.failure : armed ? 'unknown' : 'busy';
     const retryAfterMs = rateLimitRetryMs(error);
     if (retryAfterMs === null)
-      deps.report.warn('a phone could not be rung', {
+      deps.report.warn('an outbound call could not be placed', {
         tenantId,
         sessionId,
         legId,

@@ -1,31 +1,34 @@
 import { insertLeg, type LegRow } from '@partyline/store/legs/legs';
 import { isUp } from '@partyline/domain/leg';
-import { holdLimit } from '@partyline/store/limits/limits';
-import { findPerson } from '@partyline/store/participants/participants';
+import { lockLimit } from '@partyline/store/limits/limits';
+import { findParticipant } from '@partyline/store/participants/participants';
 import { type SessionView } from '@partyline/store/sessions/session-lock';
 import type { Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 import { requestHangUp } from '../sessions/leg-transitions.ts';
 import { sessionDeadline } from '../sessions/session-deadline.ts';
 
-/** A browser's connection that is new to us. */
+/** The connection of a browser that has no leg. */
 interface NewBrowser {
   readonly connectionId: string;
   readonly participantId: string | null;
-  /** When it was made, by the vendor's clock. */
+  /** The provider's creation time of the connection. */
   readonly createdAt: Date | null;
-  /** `false`: it was over before we heard of it. */
+  /** `false`: the connection closed before its first event arrived. */
   readonly isConnected: boolean;
 }
 
-/** Makes the leg of a browser's connection; it is there and costs money, so also of one who may not come in: that one is owed its hang-up at once. */
+/**
+ * Inserts the leg of a browser's connection. A connection that may not join gets a leg too, as it
+ * costs money until it is closed; its hang-up is requested at once.
+ */
 export async function insertBrowser(
   { ids }: Pick<Deps, 'ids'>,
   view: SessionView,
   tx: Tx,
   { connectionId, participantId, createdAt: madeAt, isConnected: comes }: NewBrowser,
 ): Promise<LegRow> {
-  const person = participantId === null ? null : await findPerson(tx, view.session.tenant_id, participantId);
+  const person = participantId === null ? null : await findParticipant(tx, view.session.tenant_id, participantId);
   const leg = await insertLeg(tx, view.session.tenant_id, view.session, {
     id: ids.next('leg'),
     kind: 'webrtc',
@@ -36,7 +39,8 @@ export async function insertBrowser(
     deadline_at: sessionDeadline(view),
     media_created_at: madeAt,
   });
-  // A token outlives the seat that was free when it was given. Who is in and connects anew is not one more; nor is who is about to go.
+  // The room can fill up after a token was issued. A participant who reconnects is not counted
+  // twice, and legs that are ending are not counted.
   const others = view.legs.filter(
     (each) =>
       each.kind !== 'bridge' &&
@@ -46,23 +50,25 @@ export async function insertBrowser(
   );
   if (others.length >= view.room.max_participants) requestHangUp(leg, 'room-full', view.now);
   view.legs.push(leg);
-  // Sent out, and back by the same token.
+  // The participant was removed and connects again with the same token.
   if (person?.removed) requestHangUp(leg, 'removed', view.now);
-  // One that was over before we heard of it takes nobody's place.
+  // A connection that has already closed replaces no other.
   if (comes && closeReplacedConnections(view, leg) > 0) return leg;
-  // One too many, as a token can be used at any time; the leg is there, and is let go.
-  const { allowed, used } = await holdLimit(tx, view.session.tenant_id, 'live-legs');
+  // Tokens can be used at any time, so the limit can be exceeded; the new leg is hung up.
+  const { allowed, used } = await lockLimit(tx, view.session.tenant_id, 'live-legs');
   if (used > allowed) requestHangUp(leg, 'limit-live-legs', view.now);
   return leg;
 }
 
-/** Connections of one person that nobody can tell the order of: one that drops, and one that is new. */
+/** Connections of one participant without a known order that are kept: the dropping one and the new. */
 const MAX_UNORDERED_CONNECTIONS = 2;
 
 /**
- * Lets a person have one connection at a time, so that one token is one place: of several, only the one that the vendor says was made last stays. Its own times decide, and not the order
- * in which it told us, in which they come twice, late and the other way round: so the newer is never let go for the older, and a page that is loaded anew goes on working. Where the
- * vendor gave no time, or the same to both, any choice could hang up the wrong one, so none is made: two stay, and a third is let go. Answers how many gave way.
+ * Requests the hang-up of the older connections of a participant, so that a token admits one browser
+ * at a time. The provider's creation times decide, not the order of the events, which may be
+ * duplicated, late or out of order: a reloaded page keeps its new connection. Without distinct
+ * times any choice could close the wrong connection, so two are kept and a third is hung up.
+ * @returns the number of replaced connections
  */
 function closeReplacedConnections(view: SessionView, leg: LegRow): number {
   if (leg.participant_id === null) return 0;

@@ -13,23 +13,26 @@ import { endLeg, attachProviderId, moveLeg } from '../sessions/leg-transitions.t
 type BridgeOutcome = 'dialled' | 'not-wanted' | 'refused' | 'unknown';
 
 /**
- * Dials the leg that makes the video session and the voice conference one, if it is wanted and there is none. Fenced by the session's
- * lock, and by a unique index behind it: of two at once, one dials. The leg's row is committed before the vendor is asked, and the
- * hang-up job is armed before either. A request whose answer is lost is not made again: the connection's data and the one-time token name
- * the leg when it shows up.
- * Throws only with nothing dialled: the account could not be read, no video session could be opened, the hang-up could not be armed, the leg's row or the
- * vendor's refusal not be written. Worth trying again; a row that stands is in the way of another dial until it counts as never seen.
+ * Dials the bridge leg of a session if its dial is due and no bridge leg is up. The session's lock
+ * and a unique index ensure that only one of two concurrent calls dials. The hang-up job is armed,
+ * then the leg's row is committed, then the provider is asked. A request whose reply is lost is not
+ * repeated: the connection's data and the one-time token identify the leg when the call arrives.
+ * Throws only when nothing was dialled, so the job can be retried. A leg that was committed before
+ * the error blocks another dial until it counts as unobserved.
  */
 export async function openBridge(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'secret' | 'report'>,
   tenantId: string,
   sessionId: string,
 ): Promise<BridgeOutcome> {
-  const look = await changeSession(deps, tenantId, sessionId, (view) => view);
-  if (look === null || !shouldDialBridge(look.view)) return 'not-wanted';
-  const { media } = await deps.providers(look.view.session.account_id, { tenantId });
-  if (look.view.session.media_session_id === null) await openMediaSession(deps, media, tenantId, sessionId);
-  await deps.jobs.armHangUp({ tenantId, sessionId }, look.view.session.due_at.getTime() - look.view.now.getTime());
+  const checked = await changeSession(deps, tenantId, sessionId, (view) => view);
+  if (checked === null || !shouldDialBridge(checked.view)) return 'not-wanted';
+  const { media } = await deps.providers(checked.view.session.account_id, { tenantId });
+  if (checked.view.session.media_session_id === null) await openMediaSession(deps, media, tenantId, sessionId);
+  await deps.jobs.armHangUp(
+    { tenantId, sessionId },
+    checked.view.session.due_at.getTime() - checked.view.now.getTime(),
+  );
 
   const token = deps.secret();
   const made = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
@@ -69,15 +72,15 @@ export async function openBridge(
     );
     return 'dialled';
   } catch (error) {
-    deps.report.warn('the bridge could not be dialled', {
+    deps.report.warn('the bridge leg could not be dialled', {
       tenantId,
       sessionId,
       legId,
       reason: error instanceof VerdictError ? error.verdict.reason : String(error),
     });
-    // What is none of the vendor's answers (the row could not be written) leaves a leg that may come up, as in dial-out.ts.
+    // Any other error (for example of the database) leaves a call that may still arrive.
     if (!(error instanceof ProviderError) || error.failure === 'unknown') return 'unknown';
-    // The vendor said that it made nothing; settling the session then says when to try again.
+    // The provider placed no call. Settling the session schedules the next dial.
     await changeSession(deps, tenantId, sessionId, (view) => {
       const leg = view.legs.find((each) => each.id === legId);
       if (leg !== undefined) endLeg(leg, verdict('upstream', error.verdict.reason), view.now);

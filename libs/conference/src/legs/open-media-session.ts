@@ -1,7 +1,12 @@
 import type { Deps, Providers } from '../deps.ts';
 import { changeSession } from '../sessions/change-session.ts';
 
-/** Opens the video session of a session that a caller began, at the session's own account. Of two at once one stays; the other is empty and costs nothing. */
+/**
+ * Opens the video session of a session that a caller started. Of two concurrent calls one result is
+ * kept; the other video session stays empty and costs nothing.
+ * @param media the media provider of the session's account
+ * @returns the id of the video session that is kept; `null` when the tenant has no such session
+ */
 export async function openMediaSession(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   media: Providers['media'],

@@ -1,17 +1,19 @@
-import { accountsToSweep } from '@partyline/store/reconciliation/inventory';
-import { giveBackTurn, takeTurn } from '@partyline/store/database/lease';
+import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
+import { releaseLease, acquireLease } from '@partyline/store/database/lease';
 import type { Deps } from '../deps.ts';
 import { sweepInventory, type InventoryCounts } from './sweep-inventory.ts';
 
-/** Accounts in hand at once: one that does not answer holds its place until its requests have timed out. */
+/** Accounts that are swept concurrently. One that does not answer takes until its requests time out. */
 const MAX_CONCURRENT = 8;
 
 /**
- * The inventory of the platform's account and of every tenant's, each in its turn (at most every `everyMs`, one replica at a time). An account whose list cannot be had is
- * counted and warned of, has its turn back, and keeps no other from its own. Answers the sums of those that were swept; throws when Postgres is away.
+ * Sweeps the inventory of the platform's account and of each tenant's account: at most once every
+ * `everyMs`, in one replica at a time. A failed account is counted and logged, and its lease is
+ * released; the other accounts are still swept.
+ * @returns the sums over the swept accounts
  */
 export async function sweepAccounts(deps: Deps, everyMs: number): Promise<InventoryCounts> {
-  const sum: { -readonly [What in keyof InventoryCounts]: number } = {
+  const sums: { -readonly [What in keyof InventoryCounts]: number } = {
     calls: 0,
     adopted: 0,
     ambiguous: 0,
@@ -19,24 +21,24 @@ export async function sweepAccounts(deps: Deps, everyMs: number): Promise<Invent
     missing: 0,
     connections: 0,
   };
-  const queue = [null, ...(await accountsToSweep(deps.store))].values();
+  const queue = [null, ...(await listAccountsToSweep(deps.store))].values();
   const worker = async (): Promise<void> => {
     for (const accountId of queue) {
-      const turn = accountId === null ? 'inventory' : `inventory ${accountId}`;
-      if (!(await takeTurn(deps.store, turn, everyMs))) continue;
+      const lease = accountId === null ? 'inventory' : `inventory ${accountId}`;
+      if (!(await acquireLease(deps.store, lease, everyMs))) continue;
       try {
         const found = await sweepInventory(deps, accountId);
-        for (const what of Object.keys(sum) as (keyof InventoryCounts)[]) sum[what] += found[what];
+        for (const what of Object.keys(sums) as (keyof InventoryCounts)[]) sums[what] += found[what];
       } catch (error) {
         deps.report.count('account_sweep_failed', { whose: accountId === null ? 'platform' : 'tenant' });
-        deps.report.warn('the inventory of a provider account failed; the next round makes good', {
+        deps.report.warn('the inventory of a provider account failed; the next round retries it', {
           accountId,
           error: String(error),
         });
-        await giveBackTurn(deps.store, turn);
+        await releaseLease(deps.store, lease);
       }
     }
   };
   await Promise.all(Array.from({ length: MAX_CONCURRENT }, worker));
-  return sum;
+  return sums;
 }

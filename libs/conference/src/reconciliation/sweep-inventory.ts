@@ -1,17 +1,17 @@
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { ObservedCall } from '@partyline/provider-contract/voice-provider';
 import {
-  connectionsOf,
-  findCalls,
+  listConnections,
+  findLegsOfCalls,
   findFalseKills,
-  findUnnamedDials,
-  findUnseen,
-  listMedia,
-  missingCalls,
-  noteStrays,
-  readClock,
+  findDialsWithoutCall,
+  findUnobservedDials,
+  listMediaSessionsToSweep,
+  findMissingCalls,
+  recordOrphanCalls,
+  readDatabaseClock,
   type KnownConnection,
-  type MediaToList,
+  type MediaSessionToSweep,
 } from '@partyline/store/reconciliation/inventory';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
@@ -22,45 +22,49 @@ import { expireUnobservedDial } from '../hang-ups/expire-unobserved-dial.ts';
 import { UNOBSERVED_AFTER_MS } from '../sessions/settle-session.ts';
 import { reopenConnection } from './reopen-connection.ts';
 
-/** A live call that no row knows is hung up after two complete inventories this far apart: the first may have been a moment before its row. */
+/**
+ * An orphan call is hung up after two complete inventories at least this far apart: the first may
+ * precede the commit of its row.
+ */
 const ORPHAN_QUARANTINE_MS = 30_000;
-/** A leg younger than this when a list was asked for may be missing from it, since a list may be a moment old. */
+/** A list may be slightly old, so it is not compared with legs younger than this. */
 const MIN_AGE_MS = 30_000;
-/** Sessions that ended this long ago are still compared: a token outlives its session. */
+/** Sessions are compared for this long after their end: a token outlives its session. */
 const COMPARE_AFTER_END_SECONDS = 900;
 
 export interface InventoryCounts {
   /** Live calls that the provider listed. */
   readonly calls: number;
-  /** Calls that nobody knew and that were given to the leg they belong to. */
+  /** Unknown calls that were matched with their leg. */
   readonly adopted: number;
-  /** Calls that are one of several legs' each, and nothing says which: left alone until their own webhooks name them, or no leg waits any more. */
+  /** Unknown calls that may belong to several legs. They are left to their webhooks. */
   readonly ambiguous: number;
-  /** Calls that nobody knows, asked to be hung up now. */
+  /** Orphan calls whose hang-up was attempted. */
   readonly orphans: number;
-  /** Legs that we held to be up and the provider no longer listed: looked up, one by one. */
+  /** Legs that are up but not in the list; each was looked up. */
   readonly missing: number;
-  /** Video connections found or lost without a callback. */
+  /** Video connections whose state was corrected without a callback. */
   readonly connections: number;
 }
 
 /**
- * Compares an account's own list of what is live with our rows of that account, both ways: finds legs that no row knows, and rows whose leg is gone
- * though no webhook said so. Needs no row to begin with: on an empty database every live call is a stranger's, and is hung up after its
- * quarantine. A list that is partial or failed counts as nothing: this throws and nothing was concluded from it.
- * @param accountId null: the platform's
+ * Compares the inventory of an account with its legs, in both directions: hangs up calls that match
+ * no leg, and looks up legs that are not in the list. Needs no rows: with an empty database every
+ * live call is an orphan and is hung up after its quarantine. Throws on a partial or failed list,
+ * and draws no conclusion from it.
+ * @param accountId null: the platform's account
  */
 export async function sweepInventory(deps: Deps, accountId: string | null): Promise<InventoryCounts> {
   const at: Account = { accountId, ...(await deps.providers(accountId, { tenantId: null, purpose: 'sweep' })) };
-  const askedAt = await readClock(deps.store);
+  const askedAt = await readDatabaseClock(deps.store);
   const live = await at.voice.listLiveCalls();
   const { adopted, ambiguous, orphans } = await hangUpOrphans(deps, at, live);
   for (const { call_id: callId, leg_id: legId, kind } of await findFalseKills(deps.store, accountId)) {
     deps.report.count('false_kill', { kind });
-    deps.report.warn('a call that was hung up as nobody’s was a leg of a running session', { callId, legId });
+    deps.report.warn('a call that was hung up as an orphan was a leg of a running session', { callId, legId });
   }
-  // Those of them that the list shows have their calls' names by now.
-  for (const leg of await findUnseen(deps.store, accountId, askedAt, { afterMs: UNOBSERVED_AFTER_MS }))
+  // Unobserved legs that the list shows have their call id by now.
+  for (const leg of await findUnobservedDials(deps.store, accountId, askedAt, { afterMs: UNOBSERVED_AFTER_MS }))
     await expireUnobservedDial(deps, leg, askedAt);
   const missing = await lookUpMissing(deps, at, live);
   const connections = at.media.capabilities.listConnections ? await compareConnections(deps, at) : 0;
@@ -78,71 +82,73 @@ async function hangUpOrphans(
 ): Promise<Pick<InventoryCounts, 'adopted' | 'ambiguous' | 'orphans'>> {
   const known = new Map(
     (
-      await findCalls(
+      await findLegsOfCalls(
         deps.store,
         at.accountId,
         live.map(({ callId }) => callId),
       )
     ).map((row) => [row.voice_call_id, row]),
   );
-  // A leg that we hold to be ended and that is live all the same is nobody's either.
+  // A live call whose leg has ended is an orphan too.
   const unknown = live.filter(
     ({ callId }) => known.get(callId)?.state === undefined || known.get(callId)?.state === 'ended',
   );
-  const whose = await matchUnnamedDials(
+  const matches = await matchUnnamedDials(
     deps,
     at,
     unknown.filter(({ callId }) => !known.has(callId)),
   );
-  const strays: string[] = [];
+  const orphans: string[] = [];
   let adopted = 0;
   let ambiguous = 0;
   for (const call of unknown) {
-    const leg = whose.get(call.callId);
-    if (leg === 'one of several') {
+    const leg = matches.get(call.callId);
+    if (leg === 'ambiguous') {
       ambiguous += 1;
-      deps.report.warn('a live call may be any of several legs’; it is left to its own webhooks', {
+      deps.report.warn('a live call may belong to several legs; it is left to its own webhooks', {
         callId: call.callId,
       });
     } else if (leg !== undefined && (await adopt(deps, at, call, leg.legId))) adopted += 1;
-    else strays.push(call.callId);
+    else orphans.push(call.callId);
   }
-  const due = await noteStrays(deps.store, at.accountId, strays, { quarantineMs: ORPHAN_QUARANTINE_MS });
+  const due = await recordOrphanCalls(deps.store, at.accountId, orphans, { quarantineMs: ORPHAN_QUARANTINE_MS });
   for (const callId of due) {
     deps.report.count('orphans_found');
-    deps.report.warn('a live call that nobody knows is hung up', { callId });
-    // Asked at every inventory until it is seen no more.
-    await at.voice
-      .hangUp(callId)
-      .catch((error: unknown) =>
-        deps.report.warn('an orphan was not taken; it will be asked again', { callId, error: String(error) }),
-      );
+    deps.report.warn('an orphan call is hung up', { callId });
+    // Repeated by each inventory that lists the call.
+    await at.voice.hangUp(callId).catch((error: unknown) =>
+      deps.report.warn('the hang-up of an orphan call was rejected; the next inventory retries it', {
+        callId,
+        error: String(error),
+      }),
+    );
   }
   return { adopted, ambiguous, orphans: due.length };
 }
 
 /**
- * Which leg, whose dial got no answer, each of these calls belongs to. The vendor's list shows the number that a call rings and nothing of ours
- * (contract §2), so a number alone names a leg only when one call rings it and one leg waits for it. Among several any guess could hang up a
- * stranger; each call's own answer and event addresses name its leg, and the vendor ends a call that rings for its time, or whose answer
- * address cannot be reached.
+ * Matches unknown calls with legs whose dial got no reply. The provider's list shows only the called
+ * number (provider contract, section 2), so a number identifies a leg only if one call and one leg
+ * have it. With several, a guess could hang up the wrong call: such calls are left to their answer
+ * and event URLs, which name the leg, and to the provider's ringing timer.
  */
 async function matchUnnamedDials(
   deps: Deps,
   { accountId }: Account,
   calls: readonly ObservedCall[],
-): Promise<Map<string, { legId: string } | 'one of several'>> {
-  const numbers = [...new Set(calls.flatMap(({ calledNumber: rings }) => (rings === null ? [] : [rings])))];
-  const dials = numbers.length === 0 ? [] : await findUnnamedDials(deps.store, accountId, numbers);
-  const whose = new Map<string, { legId: string } | 'one of several'>();
+): Promise<Map<string, { legId: string } | 'ambiguous'>> {
+  const numbers = [...new Set(calls.flatMap(({ calledNumber }) => (calledNumber === null ? [] : [calledNumber])))];
+  const dials = numbers.length === 0 ? [] : await findDialsWithoutCall(deps.store, accountId, numbers);
+  const matches = new Map<string, { legId: string } | 'ambiguous'>();
   for (const number of numbers) {
-    const rung = calls.filter(({ calledNumber: rings }) => rings === number);
-    const waiting = dials.filter(({ remote }) => remote === number);
-    if (!waiting.some(({ up }) => up)) continue;
-    for (const { callId } of rung)
-      whose.set(callId, rung.length === 1 && waiting.length === 1 ? { legId: waiting[0]!.id } : 'one of several');
+    const callsToNumber = calls.filter(({ calledNumber }) => calledNumber === number);
+    const legsToNumber = dials.filter(({ remote }) => remote === number);
+    if (!legsToNumber.some(({ up }) => up)) continue;
+    const isUnique = callsToNumber.length === 1 && legsToNumber.length === 1;
+    for (const { callId } of callsToNumber)
+      matches.set(callId, isUnique ? { legId: legsToNumber[0]!.id } : 'ambiguous');
   }
-  return whose;
+  return matches;
 }
 
 async function adopt(
@@ -160,7 +166,7 @@ async function lookUpMissing(
   { accountId, voice }: Account,
   live: readonly ObservedCall[],
 ): Promise<number> {
-  const missing = await missingCalls(
+  const missing = await findMissingCalls(
     deps.store,
     accountId,
     live.map(({ callId }) => callId),
@@ -168,11 +174,11 @@ async function lookUpMissing(
   );
   for (const { id, voice_call_id } of missing) {
     try {
-      // Not in the list is no proof; its own final status is.
+      // A list without the call proves nothing; the call's own final status does.
       const call = await voice.getCall(voice_call_id);
       if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId }, call.event, id);
     } catch (error) {
-      deps.report.warn('a leg that the list lacks could not be looked up', { legId: id, error: String(error) });
+      deps.report.warn('a leg that is not in the list could not be looked up', { legId: id, error: String(error) });
     }
   }
   return missing.length;
@@ -180,13 +186,15 @@ async function lookUpMissing(
 
 async function compareConnections(deps: Deps, at: Account): Promise<number> {
   let changed = 0;
-  for (const session of await listMedia(deps.store, at.accountId, { afterEndS: COMPARE_AFTER_END_SECONDS })) {
+  for (const session of await listMediaSessionsToSweep(deps.store, at.accountId, {
+    afterEndS: COMPARE_AFTER_END_SECONDS,
+  })) {
     try {
       changed += await compareSession(deps, at, session);
     } catch (error) {
-      // One session's failure must not stop the others; nothing was concluded for this one.
+      // A failure of one session does not stop the others; nothing was concluded for this one.
       if (!(error instanceof ProviderError)) throw error;
-      deps.report.warn('a session’s connections could not be listed', {
+      deps.report.warn('the connections of a session could not be listed', {
         tenantId: session.tenant_id,
         sessionId: session.id,
         reason: error.verdict.reason,
@@ -199,13 +207,14 @@ async function compareConnections(deps: Deps, at: Account): Promise<number> {
 async function compareSession(
   deps: Deps,
   { accountId, media }: Account,
-  { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaToList,
+  { id, tenant_id: tenantId, media_session_id: mediaSessionId }: MediaSessionToSweep,
 ): Promise<number> {
-  // Before the list, which may be long on its way, and this process stopped meanwhile: who came after this may be missing from it, and who went after this may be on it.
-  const askedAt = await readClock(deps.store);
+  // Read before the list is requested, as the reply may take long: the list may lack connections that
+  // opened after this time, and hold ones that closed after it.
+  const askedAt = await readDatabaseClock(deps.store);
   const settled = (at: Date | null): boolean => at === null || askedAt.getTime() - at.getTime() >= MIN_AGE_MS;
   const live = await media.listConnections(mediaSessionId);
-  const legs = await connectionsOf(deps.store, tenantId, id);
+  const legs = await listConnections(deps.store, tenantId, id);
   let changed = 0;
   for (const { connectionId, data } of live) {
     const known = legs.findLast((leg) => leg.media_connection_id === connectionId);
@@ -214,28 +223,29 @@ async function compareSession(
       if (!settled(known.media_closed_at ?? known.ended_at)) continue;
       deps.report.count('orphans_found');
       changed += 1;
-      const whose = await reopenConnection(deps, { tenantId, sessionId: id, connectionId });
-      if (whose === 'taken back') continue;
+      const outcome = await reopenConnection(deps, { tenantId, sessionId: id, connectionId });
+      if (outcome === 'reopened') continue;
       await media.disconnect({ mediaSessionId, connectionId });
-      if (whose === 'nobody’s') continue;
+      if (outcome === 'orphan') continue;
       deps.report.count('false_kill', { kind: known.kind });
-      deps.report.warn('a connection that was never to be hung up was disconnected, since its leg had been closed', {
+      deps.report.warn('a connection was disconnected by mistake: its leg was closed without a hang-up request', {
         tenantId,
         legId: known.id,
         sessionId: id,
       });
       continue;
     }
-    // The bridge whose dial got no answer, or a browser whose callback was lost. The vendor's list does not say which; its data would.
+    // A bridge leg whose dial got no reply, or a browser whose callback was lost. A list without the
+    // connection's data does not tell which.
     const dialled = legs.find(
       (leg) => leg.kind === 'bridge' && leg.media_connection_id === null && leg.state !== 'ended',
     );
-    const whose = data ?? writeConnectionData(dialled === undefined ? { participant: null } : { leg: dialled.id });
+    const owner = data ?? writeConnectionData(dialled === undefined ? { participant: null } : { leg: dialled.id });
     if (
       (await applyMediaEvent(
         deps,
         { via: 'look-up', accountId },
-        { kind: 'connected', mediaSessionId, connectionId, data: whose, at: null },
+        { kind: 'connected', mediaSessionId, connectionId, data: owner, at: null },
       )) === 'applied'
     )
       changed += 1;
@@ -243,7 +253,16 @@ async function compareSession(
   for (const leg of legs) {
     if (!isOpen(leg) || !settled(leg.created_at)) continue;
     const listed = live.some(({ connectionId }) => connectionId === leg.media_connection_id);
-    if (await compareConnection(deps, leg, { accountId, tenantId, sessionId: id, mediaSessionId, isListed: listed, askedAt }))
+    if (
+      await compareConnection(deps, leg, {
+        accountId,
+        tenantId,
+        sessionId: id,
+        mediaSessionId,
+        isListed: listed,
+        askedAt,
+      })
+    )
       changed += 1;
   }
   return changed;

@@ -1,8 +1,8 @@
 import type { JobName, JobPayload } from '@partyline/jobs/catalogue';
 import { appendEvents, type NewEvent } from '@partyline/store/events/append-events';
 import { saveLegs, type LegRow } from '@partyline/store/legs/legs';
-import { inTurn } from '@partyline/store/database/keyed-mutex';
-import { lockSession, saveSession, type NamedLegs, type SessionView } from '@partyline/store/sessions/session-lock';
+import { withKeyedMutex } from '@partyline/store/database/keyed-mutex';
+import { lockSession, saveSession, type LegSelector, type SessionView } from '@partyline/store/sessions/session-lock';
 import { inTransaction, type Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 import { recordHangUpLatency } from './record-hang-up-latency.ts';
@@ -12,30 +12,33 @@ type JobRequest =
   { [N in JobName]: { name: N; payload: JobPayload<N>; delayMs?: number } }[JobName] | { name: 'arm'; delayMs: number };
 
 /**
- * The one way to change a session or a leg of it: locks it, lets `change` alter the rows it is given, settles it, writes what differs by
- * compare-and-set, and commits the tenant's events with it. The jobs that make it quick are sent after the commit; a crash between is
- * made good by the reconciler, since every job can be read off the rows. What cannot be read off the difference `change` tells the tenant itself. Answers `null` when the tenant has no such session.
- * @param named legs that `change` looks for although they may be over; of all others it is given those that are up
+ * Changes a session and its legs; no other function writes them from TypeScript. In one transaction
+ * it locks the session, calls `change` with the rows, settles the session, writes the changed rows
+ * by compare-and-set and appends the tenant's events. The jobs are sent after the commit. They only
+ * speed the work up: each can be derived from the rows, so the reconciler does what a crash loses.
+ * @param change alters the rows it receives; `record` appends an event that the rows do not show
+ * @param named ended legs to load as well; otherwise the view holds only legs that are up
+ * @returns `null` when the tenant has no such session
  */
 export async function changeSession<T>(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   tenantId: string,
   sessionId: string,
-  change: (view: SessionView, tx: Tx, tell: (event: NewEvent) => void) => Promise<T> | T,
-  named?: NamedLegs,
+  change: (view: SessionView, tx: Tx, record: (event: NewEvent) => void) => Promise<T> | T,
+  named?: LegSelector,
 ): Promise<{ result: T; view: SessionView } | null> {
-  const done = await inTurn(deps.store, sessionId, () =>
+  const done = await withKeyedMutex(deps.store, sessionId, () =>
     inTransaction(deps.store, tenantId, async (tx) => {
       const view = await lockSession(tx, tenantId, sessionId, named);
       if (view === null) return null;
       const sessionBefore = { ...view.session };
       const legsBefore = new Map(view.legs.map((leg) => [leg.id, { ...leg }]));
 
-      const told: NewEvent[] = [];
-      const result = await change(view, tx, (event) => void told.push(event));
+      const recorded: NewEvent[] = [];
+      const result = await change(view, tx, (event) => void recorded.push(event));
       settleSession(view, new Map([...legsBefore].map(([id, leg]) => [id, leg.state])));
 
-      const events = [...told, ...deriveEvents(view, sessionBefore, legsBefore)];
+      const events = [...recorded, ...deriveEvents(view, sessionBefore, legsBefore)];
       await appendEvents(
         tx,
         tenantId,
@@ -59,7 +62,7 @@ export async function changeSession<T>(
   return { result: done.result, view: done.view };
 }
 
-/** Runs for every leg of every change: `for…in`, since making entries was the largest single cost of a change. */
+/** Uses `for ... in`: `Object.entries` for each leg was the largest single cost of a change. */
 function hasChanged(before: object | undefined, after: object): boolean {
   if (before === undefined) return true;
   for (const column in after)
@@ -69,7 +72,7 @@ function hasChanged(before: object | undefined, after: object): boolean {
 const isSame = (a: unknown, b: unknown): boolean =>
   a === b || (a instanceof Date && b instanceof Date && a.getTime() === b.getTime());
 
-/** The tenant's events, read off what differs: whatever made the change, it is told the same way. */
+/** Derives the tenant's events from the difference, so that every cause emits the same events. */
 function deriveEvents(
   { session, legs }: SessionView,
   sessionBefore: SessionView['session'],
@@ -79,8 +82,7 @@ function deriveEvents(
   if (session.state !== sessionBefore.state && session.state === 'live')
     events.push({ type: 'session.live', data: {} });
   for (const leg of legs) {
-    const was = legsBefore.get(leg.id)?.state;
-    if (leg.state === was) continue;
+    if (leg.state === legsBefore.get(leg.id)?.state) continue;
     const ended = leg.state === 'ended' ? { outcome: leg.outcome, reason: leg.reason } : {};
     events.push({
       type: `leg.${leg.state}`,
@@ -88,14 +90,14 @@ function deriveEvents(
     });
   }
   if (session.state !== sessionBefore.state && session.state !== 'live') {
-    // A session with no legs is decided to end and is over in one step; both are told.
+    // A session without legs goes to `ending` and `ended` in one step; both events are emitted.
     if (sessionBefore.state !== 'ending') events.push({ type: 'session.ending', data: { reason: session.end_reason } });
     if (session.state === 'ended') events.push({ type: 'session.ended', data: { reason: session.end_reason } });
   }
   return events;
 }
 
-/** The jobs that make quick what the rows now say. */
+/** Derives the jobs for the work that the change made due. */
 function deriveJobs(
   view: SessionView,
   sessionBefore: SessionView['session'],
@@ -104,18 +106,18 @@ function deriveJobs(
   const { session, legs, now } = view;
   const ids = { tenantId: session.tenant_id, sessionId: session.id };
   const requests: JobRequest[] = [];
-  const unasked = legs.filter(
+  const unattempted = legs.filter(
     (leg) => leg.state === 'ending' && leg.hangup_attempted_at === null && hasChanged(legsBefore.get(leg.id), leg),
   );
   if (session.state === 'ending') {
-    if (sessionBefore.state !== 'ending' || unasked.length > 0) requests.push({ name: 'arm', delayMs: 0 });
+    if (sessionBefore.state !== 'ending' || unattempted.length > 0) requests.push({ name: 'arm', delayMs: 0 });
   } else {
     if (session.state === 'live' && (sessionBefore.state !== 'live' || !isSame(sessionBefore.due_at, session.due_at)))
       requests.push({ name: 'arm', delayMs: session.due_at.getTime() - now.getTime() });
-    for (const leg of unasked)
+    for (const leg of unattempted)
       requests.push({ name: 'hang-up-leg', payload: { tenantId: ids.tenantId, legId: leg.id } });
   }
-  // Only when that changed: dialling looks at the session itself, and must not send itself again.
+  // Only on a change: the open-bridge job changes the session itself and must not enqueue itself.
   const { bridge_due_at } = session;
   if (bridge_due_at !== null && !isSame(bridge_due_at, sessionBefore.bridge_due_at)) {
     requests.push({
@@ -142,9 +144,9 @@ async function sendJobs(
         if (request.name === 'arm') await jobs.armHangUp({ tenantId, sessionId }, request.delayMs);
         else await jobs.enqueue(request.name, request.payload, request.delayMs);
       } catch (error) {
-        // Committed all the same; the reconciler reads it off the rows.
+        // The change is committed; the reconciler finds the work in the rows.
         report.count('enqueue_failed', { job: request.name });
-        report.warn('a job could not be sent; the reconciler will do it', {
+        report.warn('a job could not be enqueued; the reconciler does the work', {
           job: request.name,
           tenantId,
           sessionId,

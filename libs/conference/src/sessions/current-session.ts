@@ -1,4 +1,4 @@
-import { insertSession, newestSession } from '@partyline/store/sessions/sessions';
+import { insertSession, findNewestSession } from '@partyline/store/sessions/sessions';
 import { canJoin } from '@partyline/domain/session';
 import { lockRoom } from '@partyline/store/rooms/rooms';
 import { inTransaction } from '@partyline/store/database/store';
@@ -6,14 +6,17 @@ import { lockSession } from '@partyline/store/sessions/session-lock';
 import type { Deps } from '../deps.ts';
 import { noSuchRoom, roomEnded, roomNotOpen } from '../errors.ts';
 
-/** The room's running session, or a new one when the last is over: a room holds many over time. Throws 404 and 409 for the room, which has ended or is not open at this time. */
+/**
+ * Returns the id of the room's running session; opens a session when the last one has ended.
+ * Throws `room-not-found` (404), `room-ended` and `room-not-open` (409).
+ */
 export async function findOrOpenSession(
   deps: Pick<Deps, 'store' | 'ids'>,
   tenantId: string,
   roomId: string,
 ): Promise<string> {
   return inTransaction(deps.store, tenantId, async (tx) => {
-    // Room before session, as in admission: whoever opens the next session holds the room, so two at once open one.
+    // Lock order as in admission: room, then session. The room's lock prevents a second session.
     const room = await lockRoom(tx, tenantId, roomId);
     if (room === null) throw noSuchRoom();
     if (room.state === 'ended') throw roomEnded();
@@ -21,7 +24,7 @@ export async function findOrOpenSession(
       throw roomNotOpen(`This room opens at ${room.starts_at.toISOString()}.`);
     if (room.ends_at !== null && room.ends_at <= room.now)
       throw roomNotOpen(`This room closed at ${room.ends_at.toISOString()}.`);
-    const newest = await newestSession(tx, tenantId, roomId);
+    const newest = await findNewestSession(tx, tenantId, roomId);
     const view = newest === null ? null : await lockSession(tx, tenantId, newest.id);
     if (view !== null && canJoin(view.session.state)) return view.session.id;
     const id = deps.ids.next('ses');

@@ -4,14 +4,15 @@ import type { Deps } from '../deps.ts';
 import { decideEnd } from './settle-session.ts';
 
 export interface EndResult {
-  /** This call decided it; `false`: it was decided before, and the first reason stands. */
+  /** Whether this call decided the end; `false`: an earlier call did, and its reason is kept. */
   readonly decided: boolean;
   readonly state: 'ending' | 'ended';
 }
 
 /**
- * Ends a session, whoever asks: from here on nobody joins, and every leg is owed its hang-up in the same transaction. The second caller
- * is told that it is already ending. `null` when the tenant has no such session.
+ * Ends a session: it accepts no participant any more, and the same transaction requests the hang-up
+ * of each leg. A second call changes nothing.
+ * @returns `null` when the tenant has no such session
  */
 export async function endSession(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,

@@ -1,6 +1,9 @@
 import type { Deps } from '../deps.ts';
 
-/** Has a session settled soon, after a single statement changed its roster. The row says that it is owed, so losing this costs only time. */
+/**
+ * Enqueues the settle job of a session whose legs were changed by SQL alone. The session's row holds
+ * `settle_due_at`, so a lost job costs only time.
+ */
 export async function enqueueSettle(
   { jobs, report }: Pick<Deps, 'jobs' | 'report'>,
   tenantId: string,
@@ -10,7 +13,7 @@ export async function enqueueSettle(
     await jobs.enqueue('settle-session', { tenantId, sessionId });
   } catch (error) {
     report.count('enqueue_failed', { job: 'settle-session' });
-    report.warn('a job could not be sent; the reconciler will do it', {
+    report.warn('a job could not be enqueued; the reconciler does the work', {
       job: 'settle-session',
       tenantId,
       sessionId,

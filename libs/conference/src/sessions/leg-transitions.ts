@@ -4,14 +4,15 @@ import type { Verdict } from '@partyline/domain/verdict';
 import type { LegRow } from '@partyline/store/legs/legs';
 
 /**
- * Moves a leg by its table and stamps when; `false` when the table ignores the event. The only writer of a leg's state in TypeScript;
- * admission and answering write it in SQL, and a test holds them to the same table.
+ * Applies an event to a leg by the state table and sets the timestamps; `false` when the table
+ * ignores the event. No other TypeScript writes the state of a leg. Admission and answering write it
+ * in SQL, and a test compares them with the table.
  */
 export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
   const next = nextState(legMachine, leg.state, event);
   if (next === null) return false;
-  // What comes late or twice tells nothing that was not known when the last request was made.
-  const told =
+  // A late or duplicate event says nothing that the last attempt did not take into account.
+  const isStale =
     leg.state === 'ending' &&
     ((event === 'answered' && leg.answered_at !== null) ||
       (event === 'joined' && leg.joined_at !== null) ||
@@ -20,12 +21,12 @@ export function moveLeg(leg: LegRow, event: LegEvent, now: Date): boolean {
   if (event === 'dialSent') leg.dialled_at ??= now;
   if (event === 'answered' || event === 'joined') leg.answered_at ??= now;
   if (event === 'joined') leg.joined_at ??= now;
-  // To be asked (again) at once: the last request, if there was one, was made before this was known.
-  if (next === 'ending' && !told) leg.hangup_attempted_at = null;
+  // Makes the next attempt due at once: the last one preceded this event.
+  if (next === 'ending' && !isStale) leg.hangup_attempted_at = null;
   return true;
 }
 
-/** Owes a leg its hang-up. The first reason stands. */
+/** Requests the hang-up of a leg. The first reason is kept. */
 export function requestHangUp(leg: LegRow, reason: string, now: Date): void {
   if (!moveLeg(leg, 'hangUpRequested', now)) return;
   leg.hangup_requested_at ??= now;
@@ -33,8 +34,9 @@ export function requestHangUp(leg: LegRow, reason: string, now: Date): void {
 }
 
 /**
- * Notes that the provider was seen to have closed one side of a leg, and ends the leg when that was the last. The caller stores the
- * observation in the same transaction. The first verdict with a reason other than plain success stands: it says what went wrong.
+ * Marks one handle of a leg closed, and ends the leg when it was the last. The calling function
+ * stores the observation in the same transaction. The first verdict other than success is kept, as
+ * it says what failed.
  */
 export function closeHandle(leg: LegRow, handle: 'media' | 'voice' | 'sip', how: Verdict, now: Date): void {
   if (handle === 'media') leg.media_closed_at ??= now;
@@ -47,7 +49,7 @@ export function closeHandle(leg: LegRow, handle: 'media' | 'voice' | 'sip', how:
   if (isClosed(leg, leg.sip_ended_at !== null)) endLeg(leg, how, now);
 }
 
-/** Ends a leg. Only for a leg all of whose sides are seen closed, or that the provider never made. */
+/** Ends a leg whose handles are all observed closed, or that was never placed at the provider. */
 export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
   if (!moveLeg(leg, 'closed', now)) return;
   leg.ended_at = now;
@@ -56,13 +58,16 @@ export function endLeg(leg: LegRow, how: Verdict, now: Date): void {
   leg.reason ??= how.reason;
 }
 
-/** Learns a leg's name at the provider. One that is to be hung up is asked (again) at once: what was asked before could not name it. */
+/**
+ * Stores the provider id of a leg's handle. If the leg is to be hung up, the next attempt is due at
+ * once: earlier attempts had no id to close.
+ */
 export function attachProviderId(leg: LegRow, handle: 'media_connection_id' | 'voice_call_id', id: string): void {
   if (leg[handle] !== null) return;
   leg[handle] = id;
   if (leg.state === 'ending') leg.hangup_attempted_at = null;
 }
 
-/** A phone whose ringing was asked for and never begun: there is nothing at the provider to be seen closed. */
+/** Whether a requested outbound call was never placed, so that the provider has nothing to close. */
 export const wasNeverPlaced = (leg: LegRow): boolean =>
   leg.kind === 'outbound' && leg.dialled_at === null && leg.voice_call_id === null;

@@ -3,8 +3,8 @@ import type { Deps } from '../deps.ts';
 import { wasNeverPlaced } from './leg-transitions.ts';
 
 /**
- * Reports how long legs took from being owed their hang-up to being seen closed; to be called once, when the change that closed them is
- * committed. A phone whose ringing never began was not hung up, and would only flatter the figure.
+ * Records the seconds from the hang-up request to its confirmation, for legs that a committed
+ * change has closed. Calls that were never placed are left out: they would improve the figure.
  */
 export function recordHangUpLatency({ report }: Pick<Deps, 'report'>, legs: readonly LegRow[]): void {
   for (const leg of legs) {
