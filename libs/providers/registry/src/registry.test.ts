@@ -50,7 +50,7 @@ describe('createProviders', () => {
         field: '/voice/account/privateKey',
       }),
     );
-    expect(attempt).toThrow(/\/voice\/account\/signatureSecret must have 32 characters/);
+    expect(attempt).toThrow(/\/voice\/account\/signatureSecret must have at least 32 characters/);
     expect(attempt).not.toThrow(new RegExp(`${secret}|short-secret`));
   });
 
