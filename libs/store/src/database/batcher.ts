@@ -1,63 +1,63 @@
 import pg from 'pg';
 
-/** How questions that are alike are asked. */
-interface BatchHandlers<Q, A> {
-  /** Answers in the order of the questions. All in one transaction: when it fails it has changed nothing. */
-  readonly runBatch: (questions: readonly Q[]) => Promise<readonly A[]>;
-  /** For a question whose group failed. */
-  readonly runOne: (question: Q) => Promise<A>;
+interface BatchHandlers<Request, Result> {
+  /** Returns results in the order of the requests. One transaction: on an error it has changed nothing. */
+  readonly runBatch: (requests: readonly Request[]) => Promise<readonly Result[]>;
+  /** Runs one request of a batch that failed. */
+  readonly runOne: (request: Request) => Promise<Result>;
 }
 
-/** Groups under way at a time: few, so that what comes in the meantime makes a group worth its round trip; and never the whole pool. */
+/** Few, so that requests collect into a batch while others run, and so that batches never fill the pool. */
 const MAX_CONCURRENT_BATCHES = 2;
 const MAX_BATCH_SIZE = 100;
 
 /**
- * Lets questions that come close together share a round trip and a transaction. Nothing waits for company: a question goes out at once,
- * unless `AT_A_TIME` groups are out already; then it goes as soon as one is back, with all that came meanwhile. When Postgres refuses a
- * group, each of it is asked alone, so that nobody fails for another's sake.
+ * Lets concurrent requests share a round trip and a transaction. A request is sent at once while
+ * fewer than `MAX_CONCURRENT_BATCHES` run, otherwise with all others as soon as one of them returns.
+ * When Postgres rejects a batch, each of its requests runs alone, so that none fails for another.
  */
-export function createBatcher<Q, A>({
-  runBatch: together,
-  runOne: alone,
-}: BatchHandlers<Q, A>): (question: Q) => Promise<A> {
-  interface Waiting {
-    readonly question: Q;
-    readonly resolve: (answer: A | Promise<A>) => void;
+export function createBatcher<Request, Result>({
+  runBatch,
+  runOne,
+}: BatchHandlers<Request, Result>): (request: Request) => Promise<Result> {
+  interface Pending {
+    readonly request: Request;
+    readonly resolve: (result: Result | Promise<Result>) => void;
     readonly reject: (error: unknown) => void;
   }
-  let waiting: Waiting[] = [];
-  let underWay = 0;
+  let pending: Pending[] = [];
+  let running = 0;
 
-  async function send(group: readonly Waiting[]): Promise<void> {
+  async function send(batch: readonly Pending[]): Promise<void> {
     try {
-      const answers = await together(group.map(({ question }) => question));
-      for (const [index, { resolve }] of group.entries()) resolve(answers[index]!);
+      const results = await runBatch(batch.map(({ request }) => request));
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index]!);
     } catch (error) {
-      // An error that Postgres itself reports undid the transaction. After a broken connection nobody knows, so that is not tried again.
-      const undone = error instanceof pg.DatabaseError;
-      for (const { question, resolve, reject } of group) {
-        if (undone) resolve(alone(question));
+      // An error that Postgres reports has rolled the transaction back. After a broken connection
+      // the outcome is not known, so the batch is not retried.
+      const rolledBack = error instanceof pg.DatabaseError;
+      for (const { request, resolve, reject } of batch) {
+        if (rolledBack) resolve(runOne(request));
         else reject(error);
       }
     }
   }
 
-  function sendWaiting(): void {
-    while (waiting.length > 0 && underWay < MAX_CONCURRENT_BATCHES) {
-      const group = waiting.slice(0, MAX_BATCH_SIZE);
-      waiting = waiting.slice(MAX_BATCH_SIZE);
-      underWay += 1;
-      void send(group).finally(() => {
-        underWay -= 1;
-        sendWaiting();
+  function sendPending(): void {
+    while (pending.length > 0 && running < MAX_CONCURRENT_BATCHES) {
+      const batch = pending.slice(0, MAX_BATCH_SIZE);
+      pending = pending.slice(MAX_BATCH_SIZE);
+      running += 1;
+      void send(batch).finally(() => {
+        running -= 1;
+        sendPending();
       });
     }
   }
 
-  return (question) =>
+  return (request) =>
     new Promise((resolve, reject) => {
-      waiting.push({ question, resolve, reject });
-      sendWaiting();
+      pending.push({ request, resolve, reject });
+      sendPending();
     });
 }

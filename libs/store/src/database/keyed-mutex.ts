@@ -1,41 +1,42 @@
 import pg from 'pg';
 import type { Store } from './store.ts';
 
-interface Waiting {
-  readonly go: () => void;
+interface Waiter {
+  readonly run: () => void;
   readonly fail: (error: unknown) => void;
 }
-type Lines = Map<string, Waiting[]>;
+type Queues = Map<string, Waiter[]>;
 
-const linesOf = new WeakMap<Store, Lines>();
+const queuesByStore = new WeakMap<Store, Queues>();
 
 /**
- * Does works under one key one after another, and works under different keys at the same time: what waits for the same row waits here, not on a connection each, so that it holds
- * one of them and nobody who wants another row waits for it. When one has waited for Postgres as long as it may, those who stood behind it all that time fail with it, so that
- * nobody waits for longer than twice that. A work must not wait for another under its own key.
+ * Runs tasks under one key one after another, and tasks under different keys concurrently. Tasks
+ * that need the same row queue here instead of each blocking a database connection. When a task
+ * times out in Postgres, the tasks that were queued since its start fail with it, so that a task
+ * waits for at most twice that time. A task must not await another under its own key.
  */
-export async function withKeyedMutex<T>(store: Store, key: string, work: () => Promise<T>): Promise<T> {
-  const lines = linesOf.get(store) ?? (new Map() as Lines);
-  linesOf.set(store, lines);
-  const line = lines.get(key) ?? [];
-  if (lines.has(key)) await new Promise<void>((go, fail) => line.push({ go, fail }));
-  else lines.set(key, line);
+export async function withKeyedMutex<T>(store: Store, key: string, task: () => Promise<T>): Promise<T> {
+  const queues = queuesByStore.get(store) ?? (new Map() as Queues);
+  queuesByStore.set(store, queues);
+  const queue = queues.get(key) ?? [];
+  if (queues.has(key)) await new Promise<void>((run, fail) => queue.push({ run, fail }));
+  else queues.set(key, queue);
 
-  const behind = line.length;
+  const queuedAtStart = queue.length;
   try {
-    return await work();
+    return await task();
   } catch (error) {
-    if (ranOutOfTime(error)) for (const { fail } of line.splice(0, behind)) fail(error);
+    if (isTimeout(error)) for (const { fail } of queue.splice(0, queuedAtStart)) fail(error);
     throw error;
   } finally {
-    const next = line.shift();
-    if (next === undefined) lines.delete(key);
-    else next.go();
+    const next = queue.shift();
+    if (next === undefined) queues.delete(key);
+    else next.run();
   }
 }
 
-/** A statement or a lock that took too long, or a connection that gave no answer or was not to be had. */
-const ranOutOfTime = (error: unknown): boolean =>
+/** A statement or lock timeout, a connection that did not answer, or no free connection in time. */
+const isTimeout = (error: unknown): boolean =>
   error instanceof pg.DatabaseError
     ? error.code === '57014' || error.code === '55P03'
     : error instanceof Error && /^(Query read timeout|timeout exceeded when trying to connect)/.test(error.message);

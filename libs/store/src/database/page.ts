@@ -1,12 +1,13 @@
-/** Where a page that is newest first ended: its last row. */
+/** The last row of the page before, in a list that is newest first. */
 interface PageEnd {
   readonly id: string;
   readonly created_at: Date;
 }
 
 /**
- * What comes after a row on a list that is newest first; of what was made at the same instant the id decides. By where the row stood and not by the row, which need not
- * be on the list any more (Prisma's own cursor takes the next row for it, and skips that).
+ * A Prisma filter for the rows after `last` in a list that is newest first, with the id as tie-breaker.
+ * It compares values because the row itself may have left the list: Prisma's own cursor would then
+ * start at the next row and skip it.
  */
 export const olderThan = (last: PageEnd | undefined) =>
   last === undefined
@@ -18,7 +19,7 @@ export const olderThan = (last: PageEnd | undefined) =>
         ],
       };
 
-/** Only what is asked for: Prisma takes an undefined for no condition. */
+/** A Prisma filter for rows created in [from, before). Prisma reads an undefined bound as no condition. */
 export const createdBetween = (from: Date | undefined, before: Date | undefined) =>
   from === undefined && before === undefined
     ? {}

@@ -3,45 +3,46 @@ import pg from 'pg';
 import { PrismaClient, type Prisma } from '../generated/client.ts';
 
 /**
- * Postgres. Everything that reads or writes a tenant's rows says whose: row-level security shows a transaction the rows of its scope and no others,
- * and one without a scope sees none (reliability.md §5).
+ * The connection to Postgres. Each access to tenants' rows names a scope: row-level security shows a
+ * transaction the rows of its scope only, and none without a scope (reliability.md §5).
  */
 export interface Store {
-  /** Without a scope: for functions of the database that find the tenant themselves (the carrier's webhooks), and to see whether it answers. */
+  /** Without a scope: for SQL functions that find the tenant themselves (voice webhooks), and for health checks. */
   readonly pool: pg.Pool;
-  /** Without a scope too, so for what is nobody's own; a tenant's rows are read by `readAs`. */
+  /** Without a scope, so only for rows of no tenant. Use `readForTenant` for a tenant's rows. */
   readonly prisma: PrismaClient;
-  /** One statement in a transaction of its own. */
+  /** Runs one statement in a transaction of its own. */
   query<Row extends pg.QueryResultRow>(
     scope: Scope,
     query: pg.QueryConfig,
   ): Promise<Pick<pg.QueryResult<Row>, 'rows' | 'rowCount'>>;
-  /** Of the request that is being done, when it is one that is to be done only once. */
+  /** The journal of the current request, if the request has an idempotency key. */
   readonly journal?: () => TransactionJournal | undefined;
   close(): Promise<void>;
 }
 
-/** What a transaction may touch: one tenant's rows, or, for the operator's own sweeps and for calls that are nobody's yet, everybody's. */
+/** One tenant's rows, or those of all tenants: for the operator, for sweeps, and for callers before admission. */
 export type Scope = string | typeof EVERY_TENANT;
 export const EVERY_TENANT = Symbol('every tenant');
 
-/** Records the results of a request's transactions, so that a repeated request gets them again (idempotency/journal.ts). */
+/** Records the results of a request's transactions for a repeated request (see idempotency/journal.ts). */
 export interface TransactionJournal {
+  /** Runs a step that changes no rows. */
   read<T>(work: () => Promise<T>): Promise<T>;
-  /** `run` passes the transaction's connection and work to `keep`, more than once when it is retried. */
+  /** Runs a transaction. `run` calls `keep` once for each attempt of the transaction. */
   change<T>(scope: Scope, run: (keep: (tx: Tx, work: (tx: Tx) => Promise<T>) => Promise<T>) => Promise<T>): Promise<T>;
 }
 
 /** One transaction's connection. */
 export type Tx = pg.PoolClient;
 
-/** Some statements wait for a lock, none works for long; the sweep of 100,000 legs takes 0.2 s (performance.md). */
+/** Statements wait for locks but run briefly: the sweep of 100,000 legs takes 0.2 s (performance.md). */
 const STATEMENT_TIMEOUT_MS = 5_000;
 
 /**
- * Each limit is longer than the one before, so that of two that could be met it is the server's, whose error names the statement. A statement is ended by the server; only a connection
- * that died without a word is given up by us (seen: both reconcilers hung on one); and who waits for a connection outlasts that, or a pool of dead
- * ones would keep out everybody who comes until they are given up (seen under chaos: callers).
+ * Each timeout is longer than the one before. The server's comes first because its error names the
+ * statement. The client's ends only a dead connection: both reconcilers once hung on one. The wait
+ * for a connection outlasts that, or a pool of dead connections would fail all waiting requests.
  */
 const timeouts = (statementTimeoutMs: number) => ({
   statementMs: statementTimeoutMs,
@@ -50,11 +51,13 @@ const timeouts = (statementTimeoutMs: number) => ({
 });
 
 /**
- * @param url `postgresql://…`; its user is a member of the roles partyline_tenant and partyline_platform, and neither owns the tables nor has BYPASSRLS
- * @param max connections; every replica of every service adds its own to the server's limit
- * @param statementTimeoutMs how long a statement may take. Whoever holds a caller on the line has less: with waiting for a connection it must end within the 5 s that
- *   the carrier gives a webhook (contract §3), so that its second try finds us
- * @param owner for tests and for tools that prepare a database: what has no scope is done as the user itself
+ * @param url `postgresql://...`; its user is a member of the roles partyline_tenant and
+ *   partyline_platform, owns no table, and does not have BYPASSRLS
+ * @param max connections; each replica of each service adds its own to the server's limit
+ * @param statementTimeoutMs lower for voice-webhooks: with the wait for a connection it must end within
+ *   the 5 s that the provider gives a webhook (contract §3), so that the provider's retry succeeds
+ * @param owner for tests and for tools that prepare a database: statements without a scope run as the
+ *   user itself
  */
 export function openStore({
   url,
@@ -69,10 +72,10 @@ export function openStore({
   owner?: boolean;
   onError: (error: Error) => void;
 }): Store {
-  // A connection begins as somebody who sees no tenant's rows: a statement that forgot its scope fails closed.
+  // A new connection sees no tenant's rows, so that a statement without a scope fails closed.
   const options = owner ? undefined : '-c role=partyline_tenant';
   const { statementMs, noAnswerMs, connectMs } = timeouts(statementTimeoutMs);
-  // Probed after ten idle seconds: the system's own two hours are as good as never.
+  // Keep-alive after ten idle seconds: the system's default is two hours.
   const pool = new pg.Pool({
     connectionString: url,
     options,
@@ -84,7 +87,8 @@ export function openStore({
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   });
-  // Without a listener a connection that the server closes ends the process: the pool has one for those that are idle, those in use need their own.
+  // Without a listener, a connection that the server closes ends the process. The pool's listener
+  // covers idle connections only.
   pool.on('error', onError);
   pool.on('connect', (connection) => connection.on('error', onError));
   const prisma = new PrismaClient({
@@ -103,33 +107,33 @@ export function openStore({
   return store;
 }
 
-/** A store whose transactions are kept in the journal of the request that they are part of, if it has one. */
+/** A store whose transactions are recorded in the journal of the current request, if it has one. */
 export function withJournal(store: Store, journal: () => TransactionJournal | undefined): Store {
-  const kept: Store = {
+  const journaled: Store = {
     ...store,
     journal,
     query: (scope, query) =>
-      inTransaction(kept, scope, async (tx) => {
+      inTransaction(journaled, scope, async (tx) => {
         const { rows, rowCount } = await tx.query(query);
         return { rows, rowCount };
       }),
   };
-  return kept;
+  return journaled;
 }
 
-/** As one message, so that a scope costs no round trip of its own; local to the transaction, so that it cannot outlive it in the pool. */
+/** One message, so that the scope costs no extra round trip. LOCAL, so that it ends with the transaction. */
 const beginStatement = (scope: Scope): string =>
   scope === EVERY_TENANT
     ? 'BEGIN; SET LOCAL ROLE partyline_platform'
     : `BEGIN; SET LOCAL ROLE partyline_tenant; SET LOCAL partyline.tenant = ${pg.escapeLiteral(scope)}`;
 
-/** Deadlock and serialisation failures: the transaction did nothing and may simply run again. */
+/** Deadlock and serialization failure: the transaction changed nothing and may run again. */
 const RETRYABLE_CODES = new Set(['40P01', '40001']);
 const MAX_ATTEMPTS = 3;
 
 /**
- * Runs `work` in one transaction in a scope: committed when it resolves, rolled back when it throws. Run up to three times when it meets a deadlock, so `work` must
- * do nothing but its queries.
+ * Runs `work` in one transaction in a scope: commits when it resolves, rolls back when it throws.
+ * Retries up to twice on a deadlock, so `work` must have no effects besides its queries.
  */
 export async function inTransaction<T>(
   store: Pick<Store, 'pool' | 'journal'>,
@@ -152,19 +156,19 @@ async function runTransaction<T>(store: Pick<Store, 'pool'>, scope: Scope, work:
       await tx.query('COMMIT');
       return result;
     } catch (error) {
-      // On a connection that gives no answer there is nobody to roll back with; the server ends it.
+      // A connection without an answer cannot roll back; the server ends its transaction.
       if (error instanceof Error && error.message === 'Query read timeout') broken = error;
       else await tx.query('ROLLBACK').catch((failure: Error) => (broken = failure));
       const code = (error as { code?: string }).code;
       if (attempt === MAX_ATTEMPTS || code === undefined || !RETRYABLE_CODES.has(code)) throw error;
     } finally {
-      // A connection that cannot even roll back is thrown away, not given to the next.
+      // A connection that failed to roll back is destroyed, not returned to the pool.
       tx.release(broken);
     }
   }
 }
 
-/** What Prisma reads for a tenant, in one transaction. */
+/** Reads a tenant's rows with Prisma, in one transaction. */
 export async function readForTenant<T>(
   store: Pick<Store, 'prisma' | 'journal'>,
   tenantId: string,
@@ -182,7 +186,8 @@ async function readWithPrisma<T>(
   read: (db: Prisma.TransactionClient) => Promise<T>,
 ): Promise<T> {
   return store.prisma.$transaction(async (db) => {
-    await db.$executeRaw`SELECT set_config('role', 'partyline_tenant', true), set_config('partyline.tenant', ${tenantId}, true)`;
+    await db.$executeRaw`
+      SELECT set_config('role', 'partyline_tenant', true), set_config('partyline.tenant', ${tenantId}, true)`;
     return read(db);
   });
 }

@@ -6,6 +6,7 @@ import type { leg } from '../generated/client.ts';
 export type Role = 'participant' | 'host';
 export type LegRow = Omit<leg, 'state' | 'kind' | 'role'> & { state: LegState; kind: LegKind; role: Role };
 
+/** The columns that a decision may change; all others are written once, by the insert. */
 const LEG_COLUMNS = [
   'muted',
   'state',
@@ -32,11 +33,18 @@ const LEG_COLUMNS = [
 ] as const satisfies readonly (keyof LegRow)[];
 
 const SAVED_LEG_COLUMNS: string[] = ['id', 'version', ...LEG_COLUMNS];
-// The ids by themselves too, since nobody knows how many rows JSON holds, and the table would be read whole for them.
-const UPDATE_LEGS = `UPDATE leg l SET version = l.version + 1, ${LEG_COLUMNS.map((column) => `${column} = n.${column}`).join(', ')}
-  FROM jsonb_populate_recordset(NULL::leg, $3) AS n WHERE l.id = ANY($2) AND l.id = n.id AND l.version = n.version AND l.tenant_id IS NOT DISTINCT FROM $1 RETURNING l.id`;
+// The ids are an argument too: the planner cannot estimate the rows in JSON and would scan the table.
+const UPDATE_LEGS = `
+  UPDATE leg l
+  SET version = l.version + 1, ${LEG_COLUMNS.map((column) => `${column} = n.${column}`).join(', ')}
+  FROM jsonb_populate_recordset(NULL::leg, $3) AS n
+  WHERE l.id = ANY($2) AND l.id = n.id AND l.version = n.version AND l.tenant_id IS NOT DISTINCT FROM $1
+  RETURNING l.id`;
 
-/** Writes legs back in one statement, each by compare-and-set on its version; `tenantId` is null for a caller who was not admitted. */
+/**
+ * Writes legs in one statement, each by compare-and-set on its version. `tenantId` is null for a
+ * caller before admission. Throws `StaleVersionError`.
+ */
 export async function saveLegs(tx: Tx, tenantId: string | null, legs: readonly LegRow[]): Promise<void> {
   if (legs.length === 0) return;
   const { rows } = await tx.query<{ id: string }>({
@@ -72,7 +80,10 @@ const INSERT_COLUMNS = [
 export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> &
   Partial<Pick<LegRow, Exclude<(typeof INSERT_COLUMNS)[number], 'account_id'>>>;
 
-/** Makes a leg's row, before the provider is asked for the leg (design §3.2). It is at its session's account. */
+/**
+ * Inserts a leg at its session's provider account, before the provider is asked for it (design §3.2).
+ * Throws a unique violation (23505) for a second bridge leg of a session.
+ */
 export async function insertLeg(
   tx: Tx,
   tenantId: string,
@@ -88,13 +99,15 @@ export async function insertLeg(
   };
   const { rows } = await tx.query<LegRow>({
     name: 'insert-leg',
-    text: `INSERT INTO leg (${INSERT_COLUMNS.join(', ')}) VALUES (${INSERT_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING *`,
+    text: `INSERT INTO leg (${INSERT_COLUMNS.join(', ')})
+           VALUES (${INSERT_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')})
+           RETURNING *`,
     values: INSERT_COLUMNS.map((column) => row[column] ?? null),
   });
   return rows[0]!;
 }
 
-/** Locks one leg that may have no session yet. `null` when this tenant has none of that id; a caller who was not admitted is nobody's (`tenantId` null). */
+/** Locks one leg, with or without a session. Returns `null` if the tenant (null: before admission) has no such leg. */
 export async function lockLeg(
   tx: Tx,
   tenantId: string | null,
@@ -102,7 +115,10 @@ export async function lockLeg(
 ): Promise<{ leg: LegRow; now: Date } | null> {
   const { rows } = await tx.query<LegRow & { now: Date }>({
     name: 'lock-leg',
-    text: `SELECT l.*, clock_timestamp() AS now FROM leg l WHERE l.id = $1 AND l.tenant_id IS NOT DISTINCT FROM $2 FOR NO KEY UPDATE`,
+    text: `SELECT l.*, clock_timestamp() AS now
+           FROM leg l
+           WHERE l.id = $1 AND l.tenant_id IS NOT DISTINCT FROM $2
+           FOR NO KEY UPDATE`,
     values: [legId, tenantId],
   });
   const found = rows[0];

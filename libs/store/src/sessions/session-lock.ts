@@ -9,31 +9,32 @@ export type SessionRow = Omit<session, 'state' | 'due_reason' | 'end_reason'> & 
   due_reason: EndReason;
   end_reason: EndReason | null;
 };
-/** Its limit of money is read by what measures it (libs/store/src/limits/spend.ts) and by nobody else. */
+/** Without the spend limit, which only limits/spend.ts reads. */
 export type RoomRow = Omit<room, 'state' | 'bridge' | 'end_reason' | 'max_spend_micro'> & {
   state: 'active' | 'ended';
   bridge: 'auto' | 'always';
   end_reason: EndReason | null;
 };
 
-/** A session with all that a decision about it needs, locked; `now` is the database's clock, which all deadlines are on. */
+/** A locked session with everything that a decision about it needs. `now` is the database clock, as in all deadlines. */
 export interface SessionView {
   session: SessionRow;
   readonly room: RoomRow;
-  /** Those that are up, and of the ended ones, which no rule looks at, those that were named. */
+  /** All legs that have not ended, and the selected ones among the ended. */
   legs: LegRow[];
   readonly now: Date;
 }
 
-/** The legs that a change is about, whatever their state: by their own id, or their connection's. */
+/** Selects legs in any state, by leg id or by connection id. */
 export interface LegSelector {
   readonly legId?: string | undefined;
   readonly connectionId?: string | undefined;
 }
 
 /**
- * Locks a session with its legs that are up and those that are named; `null` when this tenant has none of that id. Every change of a session starts here, and a
- * session may have had thousands of legs that are long over.
+ * Locks a session with its legs that have not ended and the selected legs. Returns `null` when the
+ * tenant has no such session. Each change of a session starts here, and a session may have thousands
+ * of ended legs, so these are not read.
  */
 export async function lockSession(
   tx: Tx,
@@ -43,7 +44,10 @@ export async function lockSession(
 ): Promise<SessionView | null> {
   const { rows } = await tx.query<{ session: SessionRow; room: RoomRow; now: Date } & SessionRow>({
     name: 'lock-session',
-    text: `SELECT s.*, clock_timestamp() AS now FROM session s WHERE s.id = $1 AND s.tenant_id = $2 FOR NO KEY UPDATE`,
+    text: `SELECT s.*, clock_timestamp() AS now
+           FROM session s
+           WHERE s.id = $1 AND s.tenant_id = $2
+           FOR NO KEY UPDATE`,
     values: [sessionId, tenantId],
   });
   const found = rows[0];
@@ -56,13 +60,17 @@ export async function lockSession(
   });
   const legs = await tx.query<LegRow>({
     name: 'legs-of-session',
-    text: `SELECT * FROM leg WHERE session_id = $1 AND (state <> 'ended' OR id = $2 OR media_connection_id = $3) ORDER BY created_at, id FOR NO KEY UPDATE`,
+    text: `SELECT *
+           FROM leg
+           WHERE session_id = $1 AND (state <> 'ended' OR id = $2 OR media_connection_id = $3)
+           ORDER BY created_at, id
+           FOR NO KEY UPDATE`,
     values: [sessionId, legId ?? null, connectionId ?? null],
   });
   return { session, room: rooms.rows[0]!, legs: legs.rows, now };
 }
 
-/** The columns that a decision may change; all others are written once, when the row is made. */
+/** The columns that a decision may change; all others are written once, by the insert. */
 const SESSION_COLUMNS = [
   'state',
   'media_session_id',
@@ -85,9 +93,11 @@ const SESSION_COLUMNS = [
   'bridge_failures',
   'bridge_due_at',
 ] as const satisfies readonly (keyof SessionRow)[];
-const UPDATE_SESSION = `UPDATE session SET version = version + 1, ${SESSION_COLUMNS.map((column, i) => `${column} = $${i + 3}`).join(', ')}
+const UPDATE_SESSION = `
+  UPDATE session
+  SET version = version + 1, ${SESSION_COLUMNS.map((column, i) => `${column} = $${i + 3}`).join(', ')}
   WHERE id = $1 AND version = $2 AND tenant_id = $${SESSION_COLUMNS.length + 3}`;
-/** Writes a tenant's session back by compare-and-set on its version. */
+/** Writes a session by compare-and-set on its version. Throws `StaleVersionError`. */
 export async function saveSession(tx: Tx, tenantId: string, session: SessionRow): Promise<void> {
   const { rowCount } = await tx.query({
     name: 'save-session',

@@ -11,15 +11,21 @@ export interface NewSession {
   readonly accountId: string | null;
 }
 
-/** Opens a session in a room. Throws a unique violation (23505) when the room has a current one. */
+/**
+ * Opens a session in a room and returns its deadline. Throws a unique violation (23505) when the room
+ * has a current session.
+ */
 export async function insertSession(tx: Tx, tenantId: string, room: RoomRow, session: NewSession): Promise<Date> {
-  // Whichever comes first of "never used", "too long" and the room's end; settling the session will say the same (session-clock.ts).
+  // The earliest of "never used", "max duration" and the room's end, as settling computes it too
+  // (session-clock.ts).
   const unused = room.never_used_s !== null && room.never_used_s < room.max_duration_s;
   const { rows } = await tx.query<{ due_at: Date }>({
     name: 'insert-session',
-    text: `INSERT INTO session (id, tenant_id, room_id, state, conversation, media_session_id, due_at, due_reason, account_id)
+    text: `INSERT INTO session (id, tenant_id, room_id, state, conversation, media_session_id, due_at, due_reason,
+             account_id)
            SELECT $1, $2, $3, 'open', $4, $5, LEAST(due, $8), CASE WHEN $8 < due THEN 'schedule-ended' ELSE $7 END, $9
-           FROM (SELECT now() + make_interval(secs => $6) AS due) AS clock RETURNING due_at`,
+           FROM (SELECT now() + make_interval(secs => $6) AS due) AS clock
+           RETURNING due_at`,
     values: [
       session.id,
       tenantId,
@@ -35,7 +41,7 @@ export async function insertSession(tx: Tx, tenantId: string, room: RoomRow, ses
   return rows[0]!.due_at;
 }
 
-/** The state of a room's newest session, and when it was over; `null` for a room that never had one. */
+/** Returns the state and end of a room's newest session, `null` for a room without sessions. */
 export async function readLastUse(
   tx: Tx,
   tenantId: string,
@@ -43,13 +49,17 @@ export async function readLastUse(
 ): Promise<{ state: SessionState; ended_at: Date | null } | null> {
   const { rows } = await tx.query<{ state: SessionState; ended_at: Date | null }>({
     name: 'last-use-of-room',
-    text: 'SELECT state, ended_at FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
+    text: `SELECT state, ended_at
+           FROM session
+           WHERE room_id = $1 AND tenant_id = $2
+           ORDER BY created_at DESC
+           LIMIT 1`,
     values: [roomId, tenantId],
   });
   return rows[0] ?? null;
 }
 
-/** The room's newest session, which is the current one if any is; `null` for a room that never had one. */
+/** Returns a room's newest session, the only one that can be current; `null` for a room without sessions. */
 export async function findNewestSession(
   tx: Tx,
   tenantId: string,
@@ -57,7 +67,11 @@ export async function findNewestSession(
 ): Promise<{ readonly id: string; readonly state: SessionState } | null> {
   const { rows } = await tx.query<{ id: string; state: SessionState }>({
     name: 'newest-session',
-    text: 'SELECT id, state FROM session WHERE room_id = $1 AND tenant_id = $2 ORDER BY created_at DESC LIMIT 1',
+    text: `SELECT id, state
+           FROM session
+           WHERE room_id = $1 AND tenant_id = $2
+           ORDER BY created_at DESC
+           LIMIT 1`,
     values: [roomId, tenantId],
   });
   return rows[0] ?? null;
@@ -73,7 +87,7 @@ interface SessionQuery {
   readonly after?: string | undefined;
 }
 
-/** A page of a tenant's sessions, newest first; `null` when `after` is no session of its own. */
+/** Returns a page of a tenant's sessions, newest first; `null` when `after` is not one of them. */
 export async function listSessions(store: Store, tenantId: string, { limit, after, ...wanted }: SessionQuery) {
   return readForTenant(store, tenantId, async (db) => {
     const last =
@@ -98,7 +112,7 @@ export async function listSessions(store: Store, tenantId: string, { limit, afte
   });
 }
 
-/** The session that a tenant's leg is in; `null` when the tenant has no such leg, or it is in none. */
+/** Returns the session id of a tenant's leg; `null` when there is no such leg, or it has no session. */
 export async function findSessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
   const { rows } = await store.query<{ session_id: string | null }>(tenantId, {
     name: 'session-of-leg',
@@ -108,17 +122,20 @@ export async function findSessionOfLeg(store: Store, tenantId: string, legId: st
   return rows[0]?.session_id ?? null;
 }
 
-/** The provider's video session that a tenant's leg is in; `null` for one that is in none, or no such leg of this tenant. */
+/** Returns the provider's video session of a tenant's leg; `null` when there is no such leg or video session. */
 export async function findMediaSessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
   const { rows } = await store.query<{ media_session_id: string | null }>(tenantId, {
     name: 'media-of-leg',
-    text: 'SELECT s.media_session_id FROM leg l JOIN session s ON s.id = l.session_id WHERE l.id = $1 AND l.tenant_id = $2',
+    text: `SELECT s.media_session_id
+           FROM leg l
+           JOIN session s ON s.id = l.session_id
+           WHERE l.id = $1 AND l.tenant_id = $2`,
     values: [legId, tenantId],
   });
   return rows[0]?.media_session_id ?? null;
 }
 
-/** At which account a tenant's session is, and its video session there, null while it has none; `null` when the tenant has no such session. */
+/** Returns the provider account and video session of a tenant's session; `null` when there is no such session. */
 export async function findMediaSession(
   store: Store,
   tenantId: string,
@@ -132,7 +149,7 @@ export async function findMediaSession(
   return rows[0] ?? null;
 }
 
-/** A session with its first `limit` legs; `null` when this tenant has none of that id. */
+/** Returns a session with its first `limit` legs; `null` when the tenant has no such session. */
 export async function readSession(store: Store, tenantId: string, sessionId: string, limit: number) {
   return readForTenant(store, tenantId, (db) =>
     db.session.findFirst({

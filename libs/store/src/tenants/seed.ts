@@ -1,37 +1,41 @@
-import { hashSecret } from '../keys/authenticate.ts';
 import { EVERY_TENANT, type Store } from '../database/store.ts';
+import { hashSecret } from '../keys/authenticate.ts';
 
-/* Platform-wide: what an operator prepares. */
+/* Platform-wide: an operator prepares the first tenant and the shared numbers. */
 
 export interface Seed {
   readonly tenantId: string;
   readonly tenantName: string;
   /** The whole key, `pl_<env>_<id>_<secret>`; the secret is 32 random bytes in base64url. */
   readonly apiKey: string;
-  /** `country`: ISO 3166-1 alpha-2. `maxUnadmitted`: callers who may be asked for a PIN at once. Left out: as it was, for a new number the platform's default. */
+  /** An optional field that is left out keeps its value; a new number gets the platform's default. */
   readonly numbers: readonly {
     readonly e164: string;
     readonly language: string;
+    /** ISO 3166-1 alpha-2. */
     readonly country?: string | undefined;
     readonly tollFree?: boolean | undefined;
+    /** How many callers may be asked for a PIN at once. */
     readonly maxUnadmitted?: number | undefined;
   }[];
-  /** Whom it may ring, ISO 3166-1 alpha-2, its home first; left out: as it was, for a new tenant the platform's default. */
+  /** Countries that the tenant may call, ISO 3166-1 alpha-2, its home country first. */
   readonly countries?: readonly string[];
 }
 
-/** One tenant, one API key, and the shared numbers. Running it again changes nothing. */
+/** Creates one tenant, one API key, and the shared numbers. Safe to repeat. */
 export async function seed(store: Store, { tenantId, tenantName, apiKey, numbers, countries }: Seed): Promise<void> {
   const parts = /^pl_[a-z]+_([A-Za-z0-9]+)_([A-Za-z0-9_-]{43})$/.exec(apiKey);
   if (parts === null)
     throw new Error(
-      'The API key must look like pl_<env>_<id>_<secret>, the secret being 32 random bytes in base64url.',
+      'The API key must look like pl_<env>_<id>_<secret>, where the secret is 32 random bytes in base64url.',
     );
   const [, keyId, secret] = parts as unknown as [string, string, string];
   const put = async (text: string, values: unknown[]): Promise<unknown> => store.query(EVERY_TENANT, { text, values });
   await put('INSERT INTO tenant (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING', [tenantId, tenantName]);
   await put(
-    `INSERT INTO api_key (id, tenant_id, label, secret_hash) VALUES ($1, $2, 'seeded', $3) ON CONFLICT DO NOTHING`,
+    `INSERT INTO api_key (id, tenant_id, label, secret_hash)
+     VALUES ($1, $2, 'seeded', $3)
+     ON CONFLICT DO NOTHING`,
     [keyId, tenantId, hashSecret(secret)],
   );
   if (countries !== undefined)
@@ -42,8 +46,11 @@ export async function seed(store: Store, { tenantId, tenantName, apiKey, numbers
     ]);
   for (const { e164, language, country, tollFree, maxUnadmitted } of numbers) {
     await put(
-      `INSERT INTO dial_in_number AS d (e164, language, country, toll_free, max_unadmitted) VALUES ($1, $2, $3, COALESCE($4, false), COALESCE($5, 10))
-       ON CONFLICT (e164) DO UPDATE SET language = $2, country = COALESCE($3, d.country), toll_free = COALESCE($4, d.toll_free), max_unadmitted = COALESCE($5, d.max_unadmitted)`,
+      `INSERT INTO dial_in_number AS d (e164, language, country, toll_free, max_unadmitted)
+       VALUES ($1, $2, $3, COALESCE($4, false), COALESCE($5, 10))
+       ON CONFLICT (e164) DO UPDATE
+       SET language = $2, country = COALESCE($3, d.country), toll_free = COALESCE($4, d.toll_free),
+         max_unadmitted = COALESCE($5, d.max_unadmitted)`,
       [e164, language, country ?? null, tollFree ?? null, maxUnadmitted ?? null],
     );
   }
