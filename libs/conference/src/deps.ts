@@ -43,18 +43,18 @@ export interface WebhookUrls {
 
 type Counted =
   | 'webhook_ignored'
-  | 'webhook_refused'
+  | 'webhook_rejected'
   | 'enqueue_failed'
-  | 'hang_up_asked'
+  | 'hang_up_attempts'
   | 'hang_up_failed'
-  | 'leg_never_seen'
+  | 'dial_unobserved'
   | 'orphans_found'
   | 'false_kill'
   | 'events_delivered'
   | 'event_delivery_failed'
   | 'endpoint_disabled'
-  | 'caller_refused'
-  | 'caller_slowed'
+  | 'caller_rejected'
+  | 'caller_slow_mode'
   | 'account_sweep_failed';
 
 /** Where use-cases say what an operator should know. Fields must hold no secret, PIN or full number. */

@@ -7,58 +7,58 @@ import { reconcileCharges } from './reconcile-charges.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
 import {
-  alterRows,
+  executeSql,
   hangUpUntilDone,
   joinBrowser,
-  meet,
+  startMeeting,
   openRoom,
   readLegs,
-  ringIn,
+  dialIn,
   until,
   untilLegs,
   type Meeting,
 } from '../testing/meeting.ts';
 import { passTime } from '../testing/pass-time.ts';
-import { MEDIA_KINDS, setStage, type Stage } from '../testing/test-harness.ts';
+import { MEDIA_KINDS, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 let phones = 0;
 beforeAll(async () => {
-  stage = await setStage();
+  harness = await startTestHarness();
 });
-afterEach(() => stage.emulator.client.resetFaults());
-afterAll(() => stage.close());
+afterEach(() => harness.emulator.client.resetFaults());
+afterAll(() => harness.close());
 
-const cdrs = (where: object) => stage.store.prisma.cdr.findMany({ where, orderBy: { id: 'asc' } });
+const cdrs = (where: object) => harness.store.prisma.cdr.findMany({ where, orderBy: { id: 'asc' } });
 /** The vendor's own books for a call. */
 const ledger = async (callId: string): Promise<LedgerLeg> =>
-  (await stage.emulator.client.ledger({ callId })).legs.find((leg) => leg.id === callId)!;
+  (await harness.emulator.client.ledger({ callId })).legs.find((leg) => leg.id === callId)!;
 const allEnded = async (meeting: Meeting): Promise<boolean> =>
-  (await readLegs(stage, meeting)).every((leg) => leg.state === 'ended');
+  (await readLegs(harness, meeting)).every((leg) => leg.state === 'ended');
 
 async function rung(
-  world: Stage['worlds']['unified'],
+  deps: TestHarness['deps']['unified'],
   meeting: Meeting,
   mode: 'answer' | 'busy' | 'reject' = 'answer',
 ): Promise<string> {
   const phone = `+4479467${String((phones += 1)).padStart(5, '0')}`;
-  await stage.emulator.client.setPhone(phone, { mode });
-  const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone });
-  expect(await dialOut(world, meeting.tenantId, legId)).toBe('dialled');
+  await harness.emulator.client.setPhone(phone, { mode });
+  const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone });
+  expect(await dialOut(deps, meeting.tenantId, legId)).toBe('dialled');
   return legId;
 }
 
 describe.each(MEDIA_KINDS)('what the provider charges, in %s', (kind) => {
   it('is written down for each side of each leg, to the second and the millionth of the vendor’s own books', async () => {
-    const world = stage.worlds[kind];
-    const meeting = await meet(stage, world);
-    await rung(world, meeting);
-    await untilLegs(stage, meeting, 'outbound', ['joined']);
-    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await hangUpUntilDone(stage, world, meeting);
+    const deps = harness.deps[kind];
+    const meeting = await startMeeting(harness, deps);
+    await rung(deps, meeting);
+    await untilLegs(harness, meeting, 'outbound', ['joined']);
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await hangUpUntilDone(harness, deps, meeting);
 
     const records = await cdrs({ session_id: meeting.sessionId });
-    const legs = await readLegs(stage, meeting);
+    const legs = await readLegs(harness, meeting);
     const sides = legs.flatMap(({ id, kind: direction }) =>
       (direction === 'bridge' ? ['media', 'voice'] : [direction === 'webrtc' ? 'media' : 'voice']).map((handle) => [
         id,
@@ -88,17 +88,17 @@ describe.each(MEDIA_KINDS)('what the provider charges, in %s', (kind) => {
 
 describe('a call that was never answered', () => {
   it.each(['busy', 'reject'] as const)('costs nothing, and says so once: %s', async (mode) => {
-    const world = stage.worlds.unified;
-    const meeting = await openRoom(world);
-    const legId = await rung(world, meeting, mode);
+    const deps = harness.deps.unified;
+    const meeting = await openRoom(deps);
+    const legId = await rung(deps, meeting, mode);
     await until(() => allEnded(meeting), true);
     // Why it was over came first; what it costs comes after, or is asked for.
-    await alterRows(
-      stage,
+    await executeSql(
+      harness,
       `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1 AND price_micro IS NULL`,
       [legId],
     );
-    await reconcileCharges(world);
+    await reconcileCharges(deps);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
       { seconds: 0, price_micro: 0n, started_at: null, price_lookup_at: null },
     ]);
@@ -109,26 +109,26 @@ describe('a browser whose going only a look-up tells of', () => {
   it.each(['sweep', 'hang-up'] as const)(
     'is charged until the first list that lacked it, by the database’s clock, whatever the process’s own says: %s',
     async (found) => {
-      const world = {
-        ...stage.worlds.unified,
-        clock: { now: () => new Date(stage.worlds.unified.clock.now().getTime() + 86_400_000) },
+      const deps = {
+        ...harness.deps.unified,
+        clock: { now: () => new Date(harness.deps.unified.clock.now().getTime() + 86_400_000) },
       };
-      const meeting = await openRoom(world);
-      const { connectionId } = await joinBrowser(stage, meeting);
-      await passTime(stage, 60);
-      await stage.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', fault: 'drop' }] });
-      if (found === 'sweep') await stage.emulator.client.leaveWebrtc(connectionId);
-      else await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-      const look = () => (found === 'sweep' ? sweepInventory(world, null) : reconcile(world));
-      await passTime(stage, 3);
+      const meeting = await openRoom(deps);
+      const { connectionId } = await joinBrowser(harness, meeting);
+      await passTime(harness, 60);
+      await harness.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', fault: 'drop' }] });
+      if (found === 'sweep') await harness.emulator.client.leaveWebrtc(connectionId);
+      else await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+      const look = () => (found === 'sweep' ? sweepInventory(deps, null) : reconcile(deps));
+      await passTime(harness, 3);
       // One to ask for it, one to see that it is gone.
       await look();
-      await passTime(stage, 3);
+      await passTime(harness, 3);
       await look();
-      const missedAt = (await readLegs(stage, meeting))[0]?.media_missing_since?.getTime() ?? Number.NaN;
-      await passTime(stage, 31);
+      const missedAt = (await readLegs(harness, meeting))[0]?.media_missing_since?.getTime() ?? Number.NaN;
+      await passTime(harness, 31);
       await look();
-      const [leg] = await readLegs(stage, meeting);
+      const [leg] = await readLegs(harness, meeting);
       expect(leg).toMatchObject({ state: 'ended', reason: 'not-in-list' });
       const [record] = await cdrs({ leg_id: leg?.id ?? 'none' });
       expect(record).toMatchObject({ handle: 'media', source: 'look-up', ended_at: leg?.media_missing_since });
@@ -142,13 +142,13 @@ describe('a browser whose going only a look-up tells of', () => {
 
 describe('a record', () => {
   const finished = async (): Promise<{ legId: string; callId: string; meeting: Meeting }> => {
-    const world = stage.worlds.unified;
-    const meeting = await openRoom(world);
-    const legId = await rung(world, meeting);
-    await untilLegs(stage, meeting, 'outbound', ['joined']);
-    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await hangUpUntilDone(stage, world, meeting);
-    const [leg] = await readLegs(stage, meeting);
+    const deps = harness.deps.unified;
+    const meeting = await openRoom(deps);
+    const legId = await rung(deps, meeting);
+    await untilLegs(harness, meeting, 'outbound', ['joined']);
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await hangUpUntilDone(harness, deps, meeting);
+    const [leg] = await readLegs(harness, meeting);
     return { legId, callId: String(leg?.voice_call_id), meeting };
   };
 
@@ -156,7 +156,7 @@ describe('a record', () => {
   const NOT_TOLD = { webhooks: [{ kind: 'event' as const, event: 'completed', fault: 'drop' as const }] };
 
   it('is there when every webhook is lost: the look-up that closes the leg brings it', async () => {
-    await stage.emulator.client.setFaults(NOT_TOLD);
+    await harness.emulator.client.setFaults(NOT_TOLD);
     const { legId, callId } = await finished();
     const line = await ledger(callId);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
@@ -167,7 +167,7 @@ describe('a record', () => {
   it('stays one, and as it was first, however often the end is told', async () => {
     const { legId, callId } = await finished();
     const before = await cdrs({ leg_id: legId });
-    const again = stage.worlds.unified.voice.parseEvent({
+    const again = harness.deps.unified.voice.parseEvent({
       uuid: callId,
       status: 'completed',
       duration: '999',
@@ -175,20 +175,20 @@ describe('a record', () => {
       price: '9.9',
       timestamp: new Date().toISOString(),
     });
-    for (let n = 0; n < 5; n++) await applyLegEvent(stage.worlds.unified, { via: 'look-up', accountId: null }, again);
+    for (let n = 0; n < 5; n++) await applyLegEvent(harness.deps.unified, { via: 'look-up', accountId: null }, again);
     expect(await cdrs({ leg_id: legId })).toEqual(before);
   });
 
   it('without a price is completed from the provider’s own record, by one of those who ask', async () => {
-    await stage.emulator.client.setFaults(NOT_TOLD);
+    await harness.emulator.client.setFaults(NOT_TOLD);
     const { legId, callId } = await finished();
     const line = await ledger(callId);
-    await alterRows(
-      stage,
+    await executeSql(
+      harness,
       `UPDATE cdr SET price_micro = NULL, rate_micro = NULL, seconds = 77, price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`,
       [legId],
     );
-    const filled = await Promise.all(Array.from({ length: 3 }, () => reconcileCharges(stage.worlds.unified)));
+    const filled = await Promise.all(Array.from({ length: 3 }, () => reconcileCharges(harness.deps.unified)));
     expect(filled.reduce((sum, each) => sum + each, 0)).toBe(1);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
       { source: 'record', seconds: line.billedSeconds, price_micro: BigInt(line.chargeMicros), price_lookup_at: null },
@@ -196,39 +196,39 @@ describe('a record', () => {
   });
 
   it('is asked for again later when the provider cannot be asked, ever more seldom, and no longer after ten days', async () => {
-    await stage.emulator.client.setFaults(NOT_TOLD);
+    await harness.emulator.client.setFaults(NOT_TOLD);
     const { legId } = await finished();
-    await alterRows(
-      stage,
+    await executeSql(
+      harness,
       `UPDATE cdr SET price_micro = NULL, price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`,
       [legId],
     );
-    await stage.emulator.client.setFaults({ ...NOT_TOLD, rest: [{ route: 'get-call', fault: '503' }] });
+    await harness.emulator.client.setFaults({ ...NOT_TOLD, rest: [{ route: 'get-call', fault: '503' }] });
     const waits: unknown[] = [];
     for (let round = 0; round < 3; round++) {
-      expect(await reconcileCharges(stage.worlds.unified)).toBe(0);
-      const { rows } = await stage.store.pool.query<{ wait: number }>(
+      expect(await reconcileCharges(harness.deps.unified)).toBe(0);
+      const { rows } = await harness.store.pool.query<{ wait: number }>(
         'SELECT round(extract(epoch FROM price_lookup_at - now()) / 60)::int AS wait FROM cdr WHERE leg_id = $1',
         [legId],
       );
       waits.push(rows[0]?.wait);
-      await alterRows(stage, `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`, [legId]);
+      await executeSql(harness, `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`, [legId]);
     }
     expect(waits).toEqual([1, 2, 4]);
-    await alterRows(stage, `UPDATE cdr SET stored_at = now() - interval '11 days' WHERE leg_id = $1`, [legId]);
-    await reconcileCharges(stage.worlds.unified);
+    await executeSql(harness, `UPDATE cdr SET stored_at = now() - interval '11 days' WHERE leg_id = $1`, [legId]);
+    await reconcileCharges(harness.deps.unified);
     expect(await cdrs({ leg_id: legId })).toMatchObject([{ price_micro: null, price_lookup_at: null }]);
   });
 
   it('of a caller who was never admitted is the platform’s', async () => {
-    const person = await ringIn(stage);
-    await stage.emulator.client.hangUp(person.id);
+    const person = await dialIn(harness);
+    await harness.emulator.client.hangUp(person.id);
     await until(
-      async () => (await stage.store.prisma.cdr.count({ where: { tenant_id: null, direction: 'inbound' } })) > 0,
+      async () => (await harness.store.prisma.cdr.count({ where: { tenant_id: null, direction: 'inbound' } })) > 0,
       true,
     );
     const line = await ledger(person.callId);
-    const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
+    const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
     expect(await cdrs({ leg_id: leg.id })).toMatchObject([
       { tenant_id: null, room_id: null, seconds: line.billedSeconds, price_micro: BigInt(line.chargeMicros) },
     ]);

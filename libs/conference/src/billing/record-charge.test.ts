@@ -2,15 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verdict } from '@partyline/domain/verdict';
 import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
-import { callIn, joinBrowser, openRoom, type Meeting } from '../testing/meeting.ts';
+import { joinByPhone, joinBrowser, openRoom, type Meeting } from '../testing/meeting.ts';
 import { passTime } from '../testing/pass-time.ts';
-import { setStage, type Stage } from '../testing/test-harness.ts';
+import { startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await setStage();
+  harness = await startTestHarness();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const LOOKED_UP = { via: 'look-up', accountId: null } as const;
 const STAYED_S = 600;
@@ -20,9 +20,9 @@ const SLACK_S = 300;
 const MINUTE_MS = 60_000;
 
 const recordOf = async (meeting: Meeting) => {
-  const leg = await stage.store.prisma.leg.findFirstOrThrow({ where: { session_id: meeting.sessionId } });
+  const leg = await harness.store.prisma.leg.findFirstOrThrow({ where: { session_id: meeting.sessionId } });
   expect(leg.state).toBe('ended');
-  return { leg, record: await stage.store.prisma.cdr.findFirstOrThrow({ where: { leg_id: leg.id } }) };
+  return { leg, record: await harness.store.prisma.cdr.findFirstOrThrow({ where: { leg_id: leg.id } }) };
 };
 const expectOwnTimes = async (meeting: Meeting): Promise<void> => {
   const { leg, record } = await recordOf(meeting);
@@ -33,7 +33,7 @@ const expectOwnTimes = async (meeting: Meeting): Promise<void> => {
 };
 
 describe('a browser whose times the vendor gives', () => {
-  const world = () => stage.worlds.unified;
+  const deps = () => harness.deps.unified;
   /** Its end as a callback tells it: `createdAt` as it is written, and when it is told. */
   async function gone(
     meeting: Meeting,
@@ -49,12 +49,12 @@ describe('a browser whose times the vendor gives', () => {
       timestamp,
       connection: { id: connectionId, createdAt, data: '' },
     };
-    expect(await applyMediaEvent(world(), LOOKED_UP, world().media.parseCallback(told))).toBe('applied');
+    expect(await applyMediaEvent(deps(), LOOKED_UP, deps().media.parseCallback(told))).toBe('applied');
   }
   const stayed = async (): Promise<{ meeting: Meeting; connectionId: string }> => {
-    const meeting = await openRoom(world());
-    const { connectionId } = await joinBrowser(stage, meeting);
-    await passTime(stage, STAYED_S);
+    const meeting = await openRoom(deps());
+    const { connectionId } = await joinBrowser(harness, meeting);
+    await passTime(harness, STAYED_S);
     return { meeting, connectionId };
   };
 
@@ -80,8 +80,8 @@ describe('a browser whose times the vendor gives', () => {
   });
 
   it('is charged from when it came, though its row was made only long after', async () => {
-    const meeting = await openRoom(world());
-    await passTime(stage, STAYED_S);
+    const meeting = await openRoom(deps());
+    await passTime(harness, STAYED_S);
     const told = {
       sessionId: meeting.mediaSessionId,
       projectId: 'p',
@@ -90,7 +90,7 @@ describe('a browser whose times the vendor gives', () => {
       timestamp: Date.now(),
       connection: { id: 'late', createdAt: Date.now() - 5 * MINUTE_MS, data: '{"participant":null}' },
     };
-    expect(await applyMediaEvent(world(), LOOKED_UP, world().media.parseCallback(told))).toBe('applied');
+    expect(await applyMediaEvent(deps(), LOOKED_UP, deps().media.parseCallback(told))).toBe('applied');
     expect((await recordOf(meeting)).record.seconds).toBe(300);
   });
 });
@@ -110,21 +110,21 @@ describe('a call whose charge the vendor gives', () => {
     ['more seconds than it can have been there', charged(80_000, null)],
     ['a beginning before it rang', charged(null, new Date(Date.now() - 24 * HOUR_MS))],
   ])('is over, and counts the seconds that we saw, with %s', async (_what, charge) => {
-    const world = stage.worlds.unified;
-    const meeting = await openRoom(world);
-    const { callId } = await callIn(stage, world, meeting);
-    await passTime(stage, STAYED_S);
-    expect(await applyLegEvent(world, LOOKED_UP, { ...over, callId, charge, at: null })).toBe('applied');
+    const deps = harness.deps.unified;
+    const meeting = await openRoom(deps);
+    const { callId } = await joinByPhone(harness, deps, meeting);
+    await passTime(harness, STAYED_S);
+    expect(await applyLegEvent(deps, LOOKED_UP, { ...over, callId, charge, at: null })).toBe('applied');
     await expectOwnTimes(meeting);
     expect((await recordOf(meeting)).record.price_micro).toBe(150n);
   });
 
   it('counts the vendor’s seconds where they can be true', async () => {
-    const world = stage.worlds.unified;
-    const meeting = await openRoom(world);
-    const { callId } = await callIn(stage, world, meeting);
-    await passTime(stage, STAYED_S);
-    await applyLegEvent(world, LOOKED_UP, { ...over, callId, charge: charged(77, null), at: null });
+    const deps = harness.deps.unified;
+    const meeting = await openRoom(deps);
+    const { callId } = await joinByPhone(harness, deps, meeting);
+    await passTime(harness, STAYED_S);
+    await applyLegEvent(deps, LOOKED_UP, { ...over, callId, charge: charged(77, null), at: null });
     expect((await recordOf(meeting)).record.seconds).toBe(77);
   });
 });

@@ -25,7 +25,7 @@ export async function answerCall(
     if (plan !== null) return plan;
     // Unknown bridge token: the call ends. The webhook's token is consumed, so the request cannot be
     // repeated with the same signature.
-    deps.report.count('webhook_ignored', { why: 'unknown-bridge' });
+    deps.report.count('webhook_ignored', { reason: 'unknown-bridge' });
     return [];
   }
   const webhooks = deps.webhooks(token.accountId);
@@ -42,14 +42,14 @@ export async function answerCall(
       return sayAndHangUp(answered.language, getPrompt(answered.language, 'not-in-service'));
     case 'busy':
     case 'later':
-      deps.report.count('caller_refused', { why: answered.outcome });
+      deps.report.count('caller_rejected', { reason: answered.outcome });
       return sayAndHangUp(answered.language, getPrompt(answered.language, answered.outcome));
     case 'hang-up':
       return [];
     case 'ask':
       return promptForPin(webhooks, answered.language, answered.leg_id, 1, getPrompt(answered.language, 'welcome'));
     case 'ask-slowly':
-      deps.report.count('caller_slowed');
+      deps.report.count('caller_slow_mode');
       return promptForPin(
         webhooks,
         answered.language,

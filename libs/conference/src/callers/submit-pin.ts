@@ -47,7 +47,7 @@ export async function submitPin(
     case 'hang-up':
       return [];
     case 'unknown-call':
-      deps.report.count('webhook_ignored', { why: 'unknown-call' });
+      deps.report.count('webhook_ignored', { reason: 'unknown-call' });
       return [];
     case 'replayed':
       throw replayedWebhook();

@@ -153,7 +153,7 @@ async function deliver(deps: DeliveryDeps, delivery: DeliveryToSend): Promise<bo
     return true;
   }
   const why = result.status === null ? 'no-answer' : `status-${Math.floor(result.status / 100)}xx`;
-  deps.report.count('event_delivery_failed', { why });
+  deps.report.count('event_delivery_failed', { reason: why });
   const { tenant_id: tenantId, endpoint_id: endpointId, tries } = delivery;
   const gone = result.status === 410;
   const failing = await recordFailedAttempt(
@@ -175,7 +175,7 @@ async function deliver(deps: DeliveryDeps, delivery: DeliveryToSend): Promise<bo
   });
   const givenUp = failing.failingForS >= GIVEN_UP_S && failing.failures >= GIVEN_UP_AFTER;
   if ((gone || givenUp) && (await disableEndpoint(deps.store, tenantId, endpointId, gone ? 'gone' : 'failing'))) {
-    deps.report.count('endpoint_disabled', { why: gone ? 'gone' : 'failing' });
+    deps.report.count('endpoint_disabled', { reason: gone ? 'gone' : 'failing' });
     deps.report.warn('an endpoint was disabled', {
       tenantId,
       endpointId,

@@ -8,26 +8,26 @@ import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 import { openRoom, readLegs, readSession, type Meeting } from '../testing/meeting.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 let made = 0;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const AT = new Date('2026-03-01T10:00:00Z');
 const next = (what: string): string => `${what}-${(made += 1)}`;
 
 /** A meeting with a leg of ours in it, and what a vendor would say of the leg from its dial to its end. */
 async function bridged(): Promise<{ meeting: Meeting; legId: string; media: MediaEvent[]; voice: VoiceEvent[] }> {
-  const meeting = await openRoom(world);
+  const meeting = await openRoom(deps);
   const legId = next('leg');
   const [connectionId, callId] = [next('con'), next('call')];
-  await inTransaction(stage.store, meeting.tenantId, (tx) =>
+  await inTransaction(harness.store, meeting.tenantId, (tx) =>
     insertLeg(
       tx,
       meeting.tenantId,
@@ -35,7 +35,7 @@ async function bridged(): Promise<{ meeting: Meeting; legId: string; media: Medi
       { id: legId, kind: 'bridge', state: 'dialling', deadline_at: new Date('2099-01-01') },
     ),
   );
-  await stage.store.prisma.leg.update({ where: { id: legId }, data: { voice_call_id: callId } });
+  await harness.store.prisma.leg.update({ where: { id: legId }, data: { voice_call_id: callId } });
   const of = { mediaSessionId: meeting.mediaSessionId, connectionId, at: AT };
   const data = writeConnectionData({ leg: legId });
   return {
@@ -72,20 +72,20 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
         for (const { side, index } of delivered) {
           const event = side === 'media' ? media[index] : voice[index];
           if (side === 'voice') {
-            await applyLegEvent(world, { via: 'look-up', accountId: null }, event as VoiceEvent);
+            await applyLegEvent(deps, { via: 'look-up', accountId: null }, event as VoiceEvent);
             voiceOver ||= index === 4;
           } else {
-            await applyMediaEvent(world, { via: 'look-up', accountId: null }, event as MediaEvent);
+            await applyMediaEvent(deps, { via: 'look-up', accountId: null }, event as MediaEvent);
             mediaOver ||= index === 4;
           }
-          const [leg] = await readLegs(stage, meeting, 'bridge');
+          const [leg] = await readLegs(harness, meeting, 'bridge');
           // The voice side over, and the video side over or never seen: then, and from then on.
           const over =
             leg?.voice_closed_at !== null && (leg?.media_connection_id === null || leg?.media_closed_at !== null);
           if (over) expect(leg?.state).toBe('ended');
           if (leg?.state === 'ended') expect(voiceOver).toBe(true);
         }
-        const [leg] = await readLegs(stage, meeting, 'bridge');
+        const [leg] = await readLegs(harness, meeting, 'bridge');
         if (mediaOver && voiceOver) expect(leg?.state).toBe('ended');
       }),
       { numRuns: 25 },
@@ -96,25 +96,25 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
   it('number the tenant’s events without a gap, and tell of an ending once (I14)', async () => {
     const { meeting, media, voice } = await bridged();
     const all = [
-      ...media.map((event) => () => applyMediaEvent(world, { via: 'look-up', accountId: null }, event)),
-      ...voice.map((event) => () => applyLegEvent(world, { via: 'look-up', accountId: null }, event)),
+      ...media.map((event) => () => applyMediaEvent(deps, { via: 'look-up', accountId: null }, event)),
+      ...voice.map((event) => () => applyLegEvent(deps, { via: 'look-up', accountId: null }, event)),
     ];
     await Promise.all([...all, ...all].map((apply) => apply()));
-    const told = await stage.store.prisma.outbox.findMany({
+    const told = await harness.store.prisma.outbox.findMany({
       where: { session_id: meeting.sessionId },
       orderBy: { seq: 'asc' },
     });
     expect(told.map((event) => event.seq)).toEqual(told.map((_, i) => i + 1));
     expect(told.filter((event) => event.type === 'leg.ended')).toHaveLength(1);
     expect(
-      await stage.store.prisma.observation.count({
-        where: { leg_id: (await readLegs(stage, meeting))[0]?.id ?? '', phase: 'over' },
+      await harness.store.prisma.observation.count({
+        where: { leg_id: (await readLegs(harness, meeting))[0]?.id ?? '', phase: 'over' },
       }),
     ).toBe(2);
   });
 
   it('of a browser whose going overtook its coming leave nobody there', async () => {
-    const meeting = await openRoom(world);
+    const meeting = await openRoom(deps);
     const of = {
       mediaSessionId: meeting.mediaSessionId,
       connectionId: next('con'),
@@ -122,13 +122,13 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
       at: AT,
     };
     await applyMediaEvent(
-      world,
+      deps,
       { via: 'look-up', accountId: null },
       { kind: 'disconnected', reason: 'clientDisconnected', ...of },
     );
-    await applyMediaEvent(world, { via: 'look-up', accountId: null }, { kind: 'connected', ...of });
-    expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ended']);
-    expect((await readSession(stage, meeting)).state).toBe('open');
+    await applyMediaEvent(deps, { via: 'look-up', accountId: null }, { kind: 'connected', ...of });
+    expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['ended']);
+    expect((await readSession(harness, meeting)).state).toBe('open');
   });
 });
 
@@ -152,25 +152,25 @@ describe('what is none of ours is ignored and counted', () => {
     '{"participant":7}',
     '{"__proto__":{"participant":"x"}}',
   ])('a connection with the data %j', async (data) => {
-    const meeting = await openRoom(world);
-    expect(await applyMediaEvent(world, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe(
+    const meeting = await openRoom(deps);
+    expect(await applyMediaEvent(deps, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe(
       'ignored',
     );
-    expect(await readLegs(stage, meeting)).toEqual([]);
-    expect(stage.counted.at(-1)).toBe('webhook_ignored unknown-connection');
+    expect(await readLegs(harness, meeting)).toEqual([]);
+    expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-connection');
   });
 
   it('another session’s leg in a connection’s data', async () => {
     const { legId } = await bridged();
-    const meeting = await openRoom(world);
+    const meeting = await openRoom(deps);
     expect(
       await applyMediaEvent(
-        world,
+        deps,
         { via: 'look-up', accountId: null },
         media({ data: writeConnectionData({ leg: legId }) }, meeting),
       ),
     ).toBe('ignored');
-    expect((await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })).media_connection_id).toBeNull();
+    expect((await harness.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })).media_connection_id).toBeNull();
   });
 
   it.each<VoiceEvent>([
@@ -179,17 +179,17 @@ describe('what is none of ours is ignored and counted', () => {
     { kind: 'call', callId: 'nobody', phase: 'over', at: AT },
     { kind: 'moved', callId: 'nobody', at: AT },
   ])('a voice event: $kind', async (event) => {
-    expect(await applyLegEvent(world, { via: 'look-up', accountId: null }, event, 'leg_of_nobody')).toBe('ignored');
+    expect(await applyLegEvent(deps, { via: 'look-up', accountId: null }, event, 'leg_of_nobody')).toBe('ignored');
   });
 
   it('a video session that is not ours', async () => {
     expect(
       await applyMediaEvent(
-        world,
+        deps,
         { via: 'look-up', accountId: null },
         { kind: 'connected', mediaSessionId: 'theirs', connectionId: 'c', data: '{"participant":"p"}', at: AT },
       ),
     ).toBe('ignored');
-    expect(stage.counted.at(-1)).toBe('webhook_ignored unknown-session');
+    expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-session');
   });
 });

@@ -5,89 +5,89 @@ import { endSession } from '../sessions/end-session.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
-import { callIn, joinBrowser, openRoom, readLegs, type Meeting } from '../testing/meeting.ts';
-import { passTime, startOver } from '../testing/pass-time.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { joinByPhone, joinBrowser, openRoom, readLegs, type Meeting } from '../testing/meeting.ts';
+import { passTime, resetHarness } from '../testing/pass-time.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
 const PHONE = '+447946500009';
-const away = () => Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'The vendor did not answer in time.'));
+const away = () => Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'The vendor did not answer in time.'));
 /** Nothing that is asked of the vendor is answered. */
-const cutOff = (): World =>
-  withProviders(world, {
+const cutOff = (): TestDeps =>
+  withProviders(deps, {
     voice: { getCall: away, listLiveCalls: away, hangUp: away },
     media: { listConnections: away, disconnect: away },
   });
-const closings = () => stage.store.prisma.observation.findMany({ where: { phase: 'over' } });
+const closings = () => harness.store.prisma.observation.findMany({ where: { phase: 'over' } });
 
 /** A phone was rung, nobody heard the vendor's answer, nothing that it sends comes through, and the session has ended. */
 async function unheard(): Promise<Meeting> {
-  const meeting = await openRoom(world);
-  await stage.emulator.client.setPhone(PHONE, { mode: 'no-answer' });
-  await stage.emulator.client.setFaults({
+  const meeting = await openRoom(deps);
+  await harness.emulator.client.setPhone(PHONE, { mode: 'no-answer' });
+  await harness.emulator.client.setFaults({
     rest: [{ route: 'create-call', fault: 'applied-silent', next: 1 }],
     webhooks: [{ fault: 'drop' }],
   });
-  const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: PHONE });
-  expect(await dialOut(world, meeting.tenantId, legId)).toBe('unknown');
-  await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: PHONE });
+  expect(await dialOut(deps, meeting.tenantId, legId)).toBe('unknown');
+  await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
   return meeting;
 }
 
 it('a rung phone of which nothing was ever heard is not given up while the vendor answers nothing, however long', async () => {
   const meeting = await unheard();
-  await passTime(stage, 91);
+  await passTime(harness, 91);
   for (let round = 0; round < 4; round++) {
     await reconcile(cutOff());
     await expect(sweepInventory(cutOff(), null)).rejects.toMatchObject({ failure: 'unknown' });
-    await passTime(stage, 61);
+    await passTime(harness, 61);
   }
-  expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ending']);
+  expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['ending']);
   expect(await closings()).toEqual([]);
 });
 
 it('is given up by a complete list of calls that was asked for once its ringing was over, and not by one before', async () => {
   const meeting = await unheard();
-  const call = await stage.emulator.client.awaitRing(PHONE);
-  await passTime(stage, 40);
+  const call = await harness.emulator.client.awaitRing(PHONE);
+  await passTime(harness, 40);
   // It is on the list, and so is given its name; here the list leaves it out.
-  await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }], switches: { listOmitsLive: true } });
-  await sweepInventory(world, null);
-  expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ending']);
-  await stage.emulator.client.hangUp(call.id);
-  await passTime(stage, 51);
-  await reconcile(world);
-  expect((await readLegs(stage, meeting)).map((leg) => leg.state)).toEqual(['ending']);
-  await sweepInventory(world, null);
-  expect(await readLegs(stage, meeting)).toMatchObject([
+  await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }], switches: { listOmitsLive: true } });
+  await sweepInventory(deps, null);
+  expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['ending']);
+  await harness.emulator.client.hangUp(call.id);
+  await passTime(harness, 51);
+  await reconcile(deps);
+  expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['ending']);
+  await sweepInventory(deps, null);
+  expect(await readLegs(harness, meeting)).toMatchObject([
     { state: 'ended', outcome: 'indeterminate', reason: 'unobserved' },
   ]);
   expect(await closings()).toMatchObject([{ handle: 'voice', source: 'look-up', reason: 'unobserved' }]);
 });
 
 it('nor is a bridge given up by a list of connections that was not answered', async () => {
-  const meeting = await openRoom(world);
-  await joinBrowser(stage, meeting);
-  await callIn(stage, world, meeting);
-  const lost = withProviders(world, { media: { dialSip: away } });
+  const meeting = await openRoom(deps);
+  await joinBrowser(harness, meeting);
+  await joinByPhone(harness, deps, meeting);
+  const lost = withProviders(deps, { media: { dialSip: away } });
   expect(await openBridge(lost, meeting.tenantId, meeting.sessionId)).toBe('unknown');
-  await passTime(stage, 91);
-  const bridge = async () => (await readLegs(stage, meeting, 'bridge'))[0];
+  await passTime(harness, 91);
+  const bridge = async () => (await readLegs(harness, meeting, 'bridge'))[0];
   for (let round = 0; round < 4; round++) {
     await reconcile(cutOff());
-    await passTime(stage, 16);
+    await passTime(harness, 16);
   }
   expect(await bridge()).toMatchObject({ state: 'ending', hangup_reason: 'unobserved' });
   expect(await closings()).toEqual([]);
-  await reconcile(world);
+  await reconcile(deps);
   expect(await bridge()).toMatchObject({ state: 'ended', reason: 'unobserved' });
 });

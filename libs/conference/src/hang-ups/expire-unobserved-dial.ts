@@ -37,7 +37,7 @@ export async function expireUnobservedDial(
       verdict: how,
       at: null,
     });
-    deps.report.count('leg_never_seen', { kind });
+    deps.report.count('dial_unobserved', { kind });
     if (leg.media_connection_id === null) endLeg(leg, how, view.now);
     else closeHandle(leg, 'sip', how, view.now);
   });

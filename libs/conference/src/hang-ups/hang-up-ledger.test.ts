@@ -1,38 +1,46 @@
-import { listHangUps, listSessionHangUps, type HangUpLine } from '@partyline/store/hang-ups/hang-ups';
+import { listHangUps, listSessionHangUps, type HangUpLedgerEntry } from '@partyline/store/hang-ups/hang-ups';
 import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { requestDialOut } from '../legs/dial-out.ts';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
 import { hangUpSession } from './hang-up-session.ts';
-import { hangUpUntilDone, letPass, meet, openRoom, ringIn, until, type Meeting } from '../testing/meeting.ts';
-import { MEDIA_KINDS, setStage, type Stage, type World } from '../testing/test-harness.ts';
+import {
+  hangUpUntilDone,
+  moveLegsBack,
+  startMeeting,
+  openRoom,
+  dialIn,
+  until,
+  type Meeting,
+} from '../testing/meeting.ts';
+import { MEDIA_KINDS, startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-afterEach(() => stage.emulator.client.resetFaults());
-afterAll(() => stage.close());
+afterEach(() => harness.emulator.client.resetFaults());
+afterAll(() => harness.close());
 
-const end = (meeting: Meeting) => endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-const lines = async (meeting: Meeting): Promise<HangUpLine[]> =>
-  (await listSessionHangUps(stage.store, meeting.tenantId, meeting.sessionId))!;
+const end = (meeting: Meeting) => endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+const lines = async (meeting: Meeting): Promise<HangUpLedgerEntry[]> =>
+  (await listSessionHangUps(harness.store, meeting.tenantId, meeting.sessionId))!;
 const outcomes = async (meeting: Meeting) =>
   (await lines(meeting)).map((line) => line.attempts.map((each) => each.outcome));
 
 describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
   it('says of every leg when it was owed, asked and confirmed, and by what', async () => {
-    const meeting = await meet(stage, stage.worlds[kind]);
-    stage.observed.length = 0;
+    const meeting = await startMeeting(harness, harness.deps[kind]);
+    harness.durations.length = 0;
     await end(meeting);
     expect(
       (await lines(meeting)).map((line) => [line.hangup_reason, line.attempts, line.closings, line.confirmed_at]),
     ).toEqual(Array.from({ length: 3 }, () => ['ended-by-tenant', [], [], null]));
-    await hangUpUntilDone(stage, stage.worlds[kind], meeting);
+    await hangUpUntilDone(harness, harness.deps[kind], meeting);
     const done = await lines(meeting);
     for (const line of done) {
       expect(line).toMatchObject({
@@ -52,19 +60,19 @@ describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
         new Set({ bridge: ['media', 'voice'], inbound: ['voice'], webrtc: ['media'] }[line.kind]),
       );
     }
-    expect(stage.observed.map((each) => each.name).toSorted()).toEqual([
+    expect(harness.durations.map((each) => each.name).toSorted()).toEqual([
       'hangup_confirm_seconds bridge',
       'hangup_confirm_seconds inbound',
       'hangup_confirm_seconds webrtc',
     ]);
-    for (const { seconds } of stage.observed) expect(seconds).toBeGreaterThanOrEqual(0);
+    for (const { seconds } of harness.durations) expect(seconds).toBeGreaterThanOrEqual(0);
   });
 });
 
 describe('an attempt', () => {
   it('is noted with what became of it, each time', async () => {
-    const meeting = await meet(stage, world);
-    await stage.emulator.client.setFaults({
+    const meeting = await startMeeting(harness, deps);
+    await harness.emulator.client.setFaults({
       rest: [
         { route: 'hangup', fault: '429' },
         { route: 'disconnect', fault: '429' },
@@ -72,23 +80,23 @@ describe('an attempt', () => {
     });
     await end(meeting);
     for (let round = 1; round <= 3; round++) {
-      await hangUpSession(world, meeting.tenantId, meeting.sessionId);
-      await letPass(stage, meeting, 6);
+      await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
+      await moveLegsBack(harness, meeting, 6);
     }
     expect(await outcomes(meeting)).toEqual(Array.from({ length: 3 }, () => ['rejected', 'rejected', 'rejected']));
     for (const { attempts } of await lines(meeting)) for (const each of attempts) expect(each.reason).toMatch(/./);
-    await stage.emulator.client.resetFaults();
-    await hangUpUntilDone(stage, world, meeting);
+    await harness.emulator.client.resetFaults();
+    await hangUpUntilDone(harness, deps, meeting);
     expect((await outcomes(meeting)).map((each) => each.slice(0, 4))).toEqual(
       Array.from({ length: 3 }, () => ['rejected', 'rejected', 'rejected', 'accepted']),
     );
   });
 
   it('that found the leg closed by looking asked for nothing, and says so', async () => {
-    const meeting = await meet(stage, world);
-    await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
+    const meeting = await startMeeting(harness, deps);
+    await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
     await end(meeting);
-    await hangUpUntilDone(stage, world, meeting);
+    await hangUpUntilDone(harness, deps, meeting);
     for (const { attempts, closings } of await lines(meeting)) {
       expect([attempts[0]?.outcome, attempts.at(-1)?.outcome]).toEqual(['accepted', 'already-closed']);
       expect(new Set(closings.map((each) => each.source))).toEqual(new Set(['look-up']));
@@ -96,7 +104,7 @@ describe('an attempt', () => {
   });
 
   it('whose asker died is there, without an outcome, and the next has one', async () => {
-    const meeting = await meet(stage, world);
+    const meeting = await startMeeting(harness, deps);
     await end(meeting);
     const line = (await lines(meeting)).find((each) => each.kind === 'inbound')!;
     // The process dies as it asks: nothing after the request ever happens.
@@ -107,67 +115,72 @@ describe('an attempt', () => {
           return new Promise<never>(() => undefined);
         },
       };
-      void hangUpLeg(withProviders(world, { voice }), meeting.tenantId, line.id);
+      void hangUpLeg(withProviders(deps, { voice }), meeting.tenantId, line.id);
     });
     await died;
     const attempts = async () =>
       (await lines(meeting)).find((each) => each.id === line.id)!.attempts.map(({ no, outcome }) => [no, outcome]);
     expect(await attempts()).toEqual([[1, null]]);
-    await stage.store.pool.query(
+    await harness.store.pool.query(
       `UPDATE leg SET lease_until = now() - interval '1 second', hangup_attempted_at = hangup_attempted_at - make_interval(secs => 20) WHERE id = $1`,
       [line.id],
     );
-    await hangUpLeg(world, meeting.tenantId, line.id);
+    await hangUpLeg(deps, meeting.tenantId, line.id);
     expect(await attempts()).toEqual([
       [1, null],
       [2, 'accepted'],
     ]);
-    await hangUpUntilDone(stage, world, meeting);
+    await hangUpUntilDone(harness, deps, meeting);
   });
 
   it('for a caller who was never admitted is noted without a tenant, and is in no tenant’s ledger', async () => {
-    const person = await ringIn(stage);
-    const leg = await stage.store.prisma.leg.update({
+    const person = await dialIn(harness);
+    const leg = await harness.store.prisma.leg.update({
       where: { voice_call_id: person.callId },
       data: { deadline_at: new Date(0) },
     });
-    stage.observed.length = 0;
-    await hangUpLeg(world, null, leg.id);
-    await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state, 'ended');
-    await until(async () => stage.observed.map((each) => each.name), ['hangup_confirm_seconds inbound']);
-    expect(await stage.store.prisma.hang_up_attempt.findMany({ where: { leg_id: leg.id } })).toMatchObject([
+    harness.durations.length = 0;
+    await hangUpLeg(deps, null, leg.id);
+    await until(
+      async () => (await harness.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state,
+      'ended',
+    );
+    await until(async () => harness.durations.map((each) => each.name), ['hangup_confirm_seconds inbound']);
+    expect(await harness.store.prisma.hang_up_attempt.findMany({ where: { leg_id: leg.id } })).toMatchObject([
       { no: 1, tenant_id: null, outcome: 'accepted' },
     ]);
     expect(
-      (await listHangUps(stage.store, world.tenantId, { state: 'all', limit: 100 })).some((each) => each.id === leg.id),
+      (await listHangUps(harness.store, deps.tenantId, { state: 'all', limit: 100 })).some(
+        (each) => each.id === leg.id,
+      ),
     ).toBe(false);
   });
 });
 
 describe('what is unconfirmed now', () => {
   it('is counted, with the age of the oldest', async () => {
-    expect(await countUnconfirmed(stage.store)).toEqual({ legs: 0, oldestS: 0 });
-    const meeting = await meet(stage, world);
+    expect(await countUnconfirmed(harness.store)).toEqual({ legs: 0, oldestS: 0 });
+    const meeting = await startMeeting(harness, deps);
     await end(meeting);
-    await stage.store.pool.query(
+    await harness.store.pool.query(
       `UPDATE leg SET hangup_requested_at = hangup_requested_at - interval '90 seconds' WHERE session_id = $1 AND kind = 'bridge'`,
       [meeting.sessionId],
     );
-    const { legs, oldestS } = await countUnconfirmed(stage.store);
+    const { legs, oldestS } = await countUnconfirmed(harness.store);
     expect(legs).toBe(3);
     expect(oldestS).toBeGreaterThanOrEqual(90);
-    await hangUpUntilDone(stage, world, meeting);
-    expect(await countUnconfirmed(stage.store)).toEqual({ legs: 0, oldestS: 0 });
+    await hangUpUntilDone(harness, deps, meeting);
+    expect(await countUnconfirmed(harness.store)).toEqual({ legs: 0, oldestS: 0 });
   });
 
   it('does not tell of a phone that was never dialled, nor is that a quick hang-up', async () => {
-    const meeting = await openRoom(world);
-    await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
-    stage.observed.length = 0;
+    const meeting = await openRoom(deps);
+    await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
+    harness.durations.length = 0;
     await end(meeting);
     expect(await lines(meeting)).toMatchObject([
       { kind: 'outbound', attempts: [], closings: [], confirmed_at: expect.any(Date) },
     ]);
-    expect(stage.observed).toEqual([]);
+    expect(harness.durations).toEqual([]);
   });
 });

@@ -1,3 +1,4 @@
+import { backoff } from '@partyline/domain/backoff';
 import { isUp } from '@partyline/domain/leg';
 import { VerdictError } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
@@ -16,89 +17,115 @@ import { requestHangUp } from '../sessions/leg-transitions.ts';
 
 type HangUpDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'ids' | 'report'>;
 
-/** How long an attempt may hold a leg to look, and again to ask: longer than a place in the provider's line and its timeout. One attempt at a time, and a dead one's leg is free again after this. */
+/**
+ * Lease of an attempt for the look-up, and again for the requests; longer than the wait for a slot
+ * plus the provider's timeout. A leg has one attempt at a time. If its process dies, the next attempt
+ * can start when the lease expires.
+ */
 const ATTEMPT_LEASE_MS = 10_000;
-const MIN_BACK_OFF_MS = 1_000;
-const MAX_BACK_OFF_MS = 15_000;
+const BACK_OFF = { firstMs: 1_000, maxMs: 15_000 };
 
-/** From one attempt to the next: 1 s, 2 s, 4 s … 15 s, without end. */
-const backOffMs = (hangup_attempts: number): number =>
-  Math.min(MAX_BACK_OFF_MS, MIN_BACK_OFF_MS * 2 ** Math.min(Math.max(0, hangup_attempts - 1), 4));
-
-/** What became of one attempt, as the ledger has it. */
+/** The result of one attempt, as the ledger stores it. */
 interface AttemptResult {
   readonly outcome: AttemptOutcome;
   readonly reason: string | null;
-  /** There was no place in the provider's line, so nothing was asked: it counts as no attempt, and the leg is left alone until its turn. */
+  /**
+   * Set when the provider account had no free slot: no request was sent, the attempt does not count,
+   * and the leg is not attempted again before this time has passed.
+   */
   readonly retryAfterMs?: number;
 }
 
+/** A leg that is leased to one attempt, as it was when the attempt was claimed. */
+interface ClaimedLeg {
+  readonly leg: LegRow;
+  /** The video session in which the leg may still have a connection. */
+  readonly mediaSessionId: string | null;
+}
+
 /**
- * Asks the provider to end one leg that is owed its hang-up, and looks whether it has. Accepted is not done: the answer is `done` only
- * when the provider was seen to have ended it; else when to come again. Anybody may call it at any time: an attempt that is too early,
- * or while another is under way, does nothing.
+ * Makes one attempt to hang up a leg whose hang-up is requested. An accepted request is not a closed
+ * leg: the next attempt looks the leg up first. Any process may call this at any time: a call before
+ * the back-off has passed, or during another attempt, changes nothing.
+ *
+ * An attempt costs at most three transactions: claim, renew after a look-up, finish. The changes that
+ * a look-up applies come on top. The attempt is committed before the provider is asked.
  * @param tenantId null for a caller who was never admitted
+ * @returns `done` when the leg is closed or has no hang-up to make, else when to retry
  */
 export async function hangUpLeg(
   deps: HangUpDeps,
   tenantId: string | null,
   legId: string,
 ): Promise<'done' | { retryAfterMs: number }> {
-  const claim = await claimAttempt(deps, tenantId, legId);
-  if (claim === 'done' || 'retryAfterMs' in claim) return claim;
-  const { leg } = claim;
+  const claimed = await claimAttempt(deps, tenantId, legId);
+  if (claimed === 'done' || 'retryAfterMs' in claimed) return claimed;
+  const { leg } = claimed;
   let result: AttemptResult | null = null;
   try {
-    const at = await findProviders(deps, leg);
-    if ('outcome' in at) {
-      result = at;
-      return { retryAfterMs: backOffMs(leg.hangup_attempts) };
-    }
-    const mediaSessionId = await mediaSessionOf(deps, leg);
-    // The second time round, look first: it may be the observation that was lost, not the hang-up.
-    const found = leg.hangup_attempts > 1 ? await lookUpLeg(deps, at, leg, mediaSessionId) : 'up';
-    if (found === 'ended') {
-      result = { outcome: 'already-closed', reason: null };
-      return 'done';
-    }
-    if (found === 'up') result = await sendRequests(deps, at, leg, mediaSessionId);
-    else if (found !== 'lease-lost') result = found;
+    result = await makeAttempt(deps, claimed);
+    if (result?.outcome === 'already-closed') return 'done';
   } finally {
     await finishAttempt(deps, leg, result);
   }
-  return { retryAfterMs: result?.retryAfterMs ?? backOffMs(leg.hangup_attempts) };
+  return { retryAfterMs: result?.retryAfterMs ?? backoff(leg.hangup_attempts, BACK_OFF) };
 }
 
-/** Takes a leg for one attempt, by its lease; says when to come again if it is not time, or `done` when there is nothing to hang up. */
+/** Asks the provider to close the leg; `null` when another attempt has taken over the lease. */
+async function makeAttempt(deps: HangUpDeps, claimed: ClaimedLeg): Promise<AttemptResult | null> {
+  const { leg } = claimed;
+  const providers = await findProviders(deps, leg);
+  if ('outcome' in providers) return providers;
+  // A retry looks the leg up first: the lost message may be the observation, not the hang-up.
+  if (leg.hangup_attempts > 1) {
+    const lookUp = await lookUpLeg(deps, providers, claimed);
+    if (typeof lookUp === 'object') return lookUp;
+    if (lookUp === 'requested') {
+      const state = await renewLease(deps, leg);
+      if (state === 'ended') return { outcome: 'already-closed', reason: null };
+      if (state === 'lease-lost') return null;
+    }
+  }
+  return sendRequests(deps, providers, claimed);
+}
+
+/** Leases a leg to a new attempt and inserts the attempt; otherwise returns as `hangUpLeg` does. */
 async function claimAttempt(
   deps: HangUpDeps,
   tenantId: string | null,
   legId: string,
-): Promise<'done' | { retryAfterMs: number } | { leg: LegRow }> {
+): Promise<'done' | { retryAfterMs: number } | ClaimedLeg> {
   return inTransaction(deps.store, tenantId ?? EVERY_TENANT, async (tx) => {
     const locked = await lockLeg(tx, tenantId, legId);
     if (locked === null || !isUp(locked.leg)) return 'done';
     const { leg, now } = locked;
-    // A caller who was never admitted and kept the line past the deadline.
+    // A caller who keyed no valid PIN before the deadline.
     if (leg.session_id === null && leg.deadline_at <= now) requestHangUp(leg, 'keying-deadline', now);
     if (leg.state !== 'ending') return 'done';
-    const freeAt = Math.max(
+    const dueAt = Math.max(
       leg.lease_until?.getTime() ?? 0,
       leg.hangup_attempted_at === null || leg.hangup_attempts === 0
         ? 0
-        : leg.hangup_attempted_at.getTime() + backOffMs(leg.hangup_attempts),
+        : leg.hangup_attempted_at.getTime() + backoff(leg.hangup_attempts, BACK_OFF),
     );
-    if (freeAt > now.getTime()) return { retryAfterMs: freeAt - now.getTime() };
+    if (dueAt > now.getTime()) return { retryAfterMs: dueAt - now.getTime() };
     leg.hangup_attempted_at = now;
     leg.hangup_attempts += 1;
     leg.lease_until = new Date(now.getTime() + ATTEMPT_LEASE_MS);
     await saveLegs(tx, tenantId, [leg]);
     await recordHangUpAttempt(tx, leg.tenant_id, { legId, no: leg.hangup_attempts, at: now });
-    return { leg: { ...leg } };
+    return { leg, mediaSessionId: hasMediaHandle(leg) ? await findMediaSessionOfLeg(tx, leg.tenant_id, legId) : null };
   });
 }
 
-/** Writes down what became of the attempt, and gives the leg back unless its lease ran out and another attempt has it: each counts one more. */
+/** Whether a leg may have a connection that is not yet closed; telephone calls have none. */
+const hasMediaHandle = <Leg extends LegRow>(leg: Leg): leg is Leg & { tenant_id: string } =>
+  leg.tenant_id !== null && leg.media_closed_at === null && leg.kind !== 'inbound' && leg.kind !== 'outbound';
+
+/**
+ * Stores the outcome of an attempt and releases its lease. The lease belongs to the attempt with the
+ * leg's current number: after an expired lease another attempt may hold it.
+ */
 async function finishAttempt(
   deps: HangUpDeps,
   { id, tenant_id, hangup_attempts, hangup_attempted_at }: LegRow,
@@ -116,7 +143,7 @@ async function finishAttempt(
   });
 }
 
-/** Where the leg is; or, for an account that cannot be read now, an attempt that came to nothing: the next one tries again. */
+/** Returns the providers of the leg's account, or a rejected attempt when the account cannot be read. */
 async function findProviders(
   { providers, report }: HangUpDeps,
   { id, tenant_id: tenantId, kind, account_id }: LegRow,
@@ -126,7 +153,7 @@ async function findProviders(
   } catch (error) {
     const reason = error instanceof VerdictError ? error.verdict.reason : 'provider-account-unreadable';
     report.count('hang_up_failed', { kind, reason });
-    report.warn('the provider account of a leg could not be read; its hang-up will be asked again', {
+    report.warn('the provider account of a leg could not be read; its hang-up is retried', {
       tenantId,
       legId: id,
       accountId: account_id,
@@ -136,107 +163,107 @@ async function findProviders(
   }
 }
 
-/** The video session in which a leg may still have a side; who comes by telephone has none there. */
-async function mediaSessionOf(
-  { store }: HangUpDeps,
-  { id, tenant_id, kind, media_closed_at }: LegRow,
-): Promise<string | null> {
-  return tenant_id === null || media_closed_at !== null || kind === 'inbound' || kind === 'outbound'
-    ? null
-    : findMediaSessionOfLeg(store, tenant_id, id);
-}
-
-/** Asks for every side that is not yet seen closed. What is not taken is counted, and asked again by the next attempt. */
+/** Asks the provider to close each handle that is not yet closed. Rejected requests are counted. */
 async function sendRequests(
   deps: HangUpDeps,
   { media, voice }: Providers,
-  leg: LegRow,
-  mediaSessionId: string | null,
+  { leg, mediaSessionId }: ClaimedLeg,
 ): Promise<AttemptResult> {
   const requests: Promise<void>[] = [];
   if (mediaSessionId !== null && leg.media_connection_id !== null)
     requests.push(media.disconnect({ mediaSessionId, connectionId: leg.media_connection_id }));
-  // Disconnecting the video side does not end a call that still rings: the voice side is asked by its own name (design §2).
+  // Disconnecting the media handle does not end a call that still rings (design section 2).
   if (leg.voice_call_id !== null && leg.voice_closed_at === null) requests.push(voice.hangUp(leg.voice_call_id));
   if (requests.length === 0) return { outcome: 'no-provider-id', reason: null };
-  deps.report.count('hang_up_asked', { kind: leg.kind });
-  let taken = 0;
-  let refusal: string | null = null;
-  let lost = false;
+  deps.report.count('hang_up_attempts', { kind: leg.kind });
+  let hasAccepted = false;
+  let hasFailed = false;
+  let rejection: string | null = null;
   let retryAfterMs: number | null = null;
   for (const settled of await Promise.allSettled(requests)) {
     if (settled.status === 'fulfilled') {
-      taken += 1;
+      hasAccepted = true;
       continue;
     }
     const reason = settled.reason instanceof ProviderError ? settled.reason.verdict.reason : 'internal-error';
     deps.report.count('hang_up_failed', { kind: leg.kind, reason });
-    // Not found is what the second of two handles answers when the first took it along; the look-up will tell.
+    // Closing the first handle may have closed the second; the next look-up shows it.
     if (settled.reason instanceof ProviderError && settled.reason.failure === 'not-found') {
-      refusal ??= reason;
+      rejection ??= reason;
       continue;
     }
-    refusal = reason;
-    lost = true;
+    rejection = reason;
+    hasFailed = true;
     retryAfterMs = rateLimitRetryMs(settled.reason);
     if (retryAfterMs === null)
-      deps.report.warn('a hang-up was not taken; it will be asked again', {
+      deps.report.warn('a hang-up request failed; the hang-up is retried', {
         tenantId: leg.tenant_id,
         legId: leg.id,
         reason,
       });
   }
-  if (refusal === null || (taken > 0 && !lost)) return { outcome: 'accepted', reason: null };
+  if (rejection === null || (hasAccepted && !hasFailed)) return { outcome: 'accepted', reason: null };
   return {
     outcome: 'rejected',
-    reason: refusal,
+    reason: rejection,
     ...(retryAfterMs === null || requests.length > 1 ? {} : { retryAfterMs }),
   };
 }
 
 /**
- * Asks the provider for the state of a leg's sides and applies what it says. `ended` when that ended the leg; `up` when it is still to be
- * hung up, with the attempt's lease renewed for that; `taken` when looking took so long that the leg is another attempt's by now; when there was no
- * place to look, that.
+ * Looks up the open handles of a leg at the provider and applies the observations.
+ * @returns whether the provider was asked; the attempt's result when it had no free slot
  */
 async function lookUpLeg(
   deps: HangUpDeps,
   { media, voice }: Providers,
-  leg: LegRow,
-  mediaSessionId: string | null,
-): Promise<'ended' | 'up' | 'lease-lost' | AttemptResult> {
-  let listed = false;
+  { leg, mediaSessionId }: ClaimedLeg,
+): Promise<'requested' | 'nothing-to-request' | AttemptResult> {
+  const callId = leg.voice_closed_at === null ? leg.voice_call_id : null;
+  const listedSessionId = media.capabilities.listConnections ? mediaSessionId : null;
+  if (callId === null && listedSessionId === null) return 'nothing-to-request';
+  let hasList = false;
   try {
-    if (leg.voice_call_id !== null && leg.voice_closed_at === null) {
-      const call = await voice.getCall(leg.voice_call_id);
+    if (callId !== null) {
+      const call = await voice.getCall(callId);
       if (call?.over) await applyLegEvent(deps, { via: 'look-up', accountId: leg.account_id }, call.event, leg.id);
     }
-    if (mediaSessionId !== null && media.capabilities.listConnections)
-      listed = await lookUpConnection(deps, media, leg, mediaSessionId);
+    if (listedSessionId !== null) hasList = await lookUpConnection(deps, media, leg, listedSessionId);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     const retryAfterMs = rateLimitRetryMs(error);
     if (retryAfterMs !== null) return { outcome: 'rejected', reason: error.verdict.reason, retryAfterMs };
-    deps.report.warn('a leg could not be looked up; it will be again', {
+    deps.report.warn('a leg could not be looked up; the look-up is retried', {
       tenantId: leg.tenant_id,
       legId: leg.id,
       reason: error.verdict.reason,
     });
   }
-  // A phone's call is on no list but that of all calls: the inventory's.
-  if (listed && leg.kind === 'bridge' && leg.voice_call_id === null && leg.hangup_attempted_at !== null)
+  // Only for a bridge leg: other calls are listed by the inventory alone (sweep-inventory.ts).
+  if (hasList && leg.kind === 'bridge' && leg.voice_call_id === null && leg.hangup_attempted_at !== null)
     await expireUnobservedDial(deps, leg, leg.hangup_attempted_at);
-  return inTransaction(deps.store, leg.tenant_id ?? EVERY_TENANT, async (tx) => {
-    const locked = await lockLeg(tx, leg.tenant_id, leg.id);
+  return 'requested';
+}
+
+/** Renews the lease after a look-up, unless the leg has ended or another attempt holds the lease. */
+async function renewLease(
+  deps: HangUpDeps,
+  { id, tenant_id, hangup_attempts }: LegRow,
+): Promise<'renewed' | 'ended' | 'lease-lost'> {
+  return inTransaction(deps.store, tenant_id ?? EVERY_TENANT, async (tx) => {
+    const locked = await lockLeg(tx, tenant_id, id);
     if (locked === null || !isUp(locked.leg)) return 'ended';
-    if (locked.leg.hangup_attempts !== leg.hangup_attempts) return 'lease-lost';
+    if (locked.leg.hangup_attempts !== hangup_attempts) return 'lease-lost';
     locked.leg.lease_until = new Date(locked.now.getTime() + ATTEMPT_LEASE_MS);
-    await saveLegs(tx, leg.tenant_id, [locked.leg]);
-    return 'up';
+    await saveLegs(tx, tenant_id, [locked.leg]);
+    return 'renewed';
   });
 }
 
-/** Answers whether the provider gave a list. */
+/**
+ * Compares the leg's connection with the list of its video session.
+ * @returns whether the provider returned a list
+ */
 async function lookUpConnection(
   deps: HangUpDeps,
   media: Providers['media'],
@@ -254,13 +281,13 @@ async function lookUpConnection(
   }
   const { account_id: accountId, tenant_id: tenantId, session_id: sessionId, hangup_attempted_at: askedAt } = leg;
   if (leg.media_connection_id !== null) {
-    const listed = live.some((each) => each.connectionId === leg.media_connection_id);
-    // Asked for after this attempt had begun.
+    const isListed = live.some((each) => each.connectionId === leg.media_connection_id);
+    // `askedAt` is the start of this attempt, so it precedes the request for the list.
     if (tenantId !== null && sessionId !== null && askedAt !== null)
-      await compareConnection(deps, leg, { accountId, tenantId, sessionId, mediaSessionId, isListed: listed, askedAt });
+      await compareConnection(deps, leg, { accountId, tenantId, sessionId, mediaSessionId, isListed, askedAt });
     return true;
   }
-  // The dial's answer was lost: is there a connection that carries this leg's id?
+  // The reply to the dial was lost; the connection's data holds the leg's id.
   const found = live.find((each) => each.data?.includes(leg.id));
   if (found !== undefined)
     await applyMediaEvent(

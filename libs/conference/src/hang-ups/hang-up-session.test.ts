@@ -1,5 +1,5 @@
 import type { FaultsInput } from '@partyline/vonage-emulator/control-client';
-import { listOwed } from '@partyline/store/reconciliation/due-work';
+import { listDueWork } from '@partyline/store/reconciliation/due-work';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from './hang-up-leg.ts';
@@ -7,37 +7,37 @@ import { hangUpSession } from './hang-up-session.ts';
 import {
   hangUpUntilDone,
   joinBrowser,
-  letPass,
-  meet,
+  moveLegsBack,
+  startMeeting,
   openRoom,
   readLegs,
   readSession,
-  ringIn,
+  dialIn,
   until,
   untilLegs,
-  upAtVendor,
+  listLegsAtProvider,
   type Meeting,
 } from '../testing/meeting.ts';
-import { MEDIA_KINDS, setStage, type Stage } from '../testing/test-harness.ts';
+import { MEDIA_KINDS, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await setStage();
+  harness = await startTestHarness();
 });
 afterEach(async () => {
-  stage.jobsDown = false;
-  await stage.emulator.client.resetFaults();
+  harness.jobsDown = false;
+  await harness.emulator.client.resetFaults();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const end = (meeting: Meeting) =>
-  endSession(stage.worlds.unified, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  endSession(harness.deps.unified, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
 const events = async (meeting: Meeting) =>
-  stage.store.prisma.outbox.findMany({ where: { session_id: meeting.sessionId }, orderBy: { seq: 'asc' } });
+  harness.store.prisma.outbox.findMany({ where: { session_id: meeting.sessionId }, orderBy: { seq: 'asc' } });
 const closings = async (meeting: Meeting): Promise<number> => {
-  const legs = (await readLegs(stage, meeting)).map((leg) => leg.id);
+  const legs = (await readLegs(harness, meeting)).map((leg) => leg.id);
   return (
-    await stage.store.prisma.observation.findMany({
+    await harness.store.prisma.observation.findMany({
       where: { leg_id: { in: legs }, phase: 'over' },
       distinct: ['leg_id'],
     })
@@ -46,26 +46,31 @@ const closings = async (meeting: Meeting): Promise<number> => {
 
 describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
   it('closes every leg at the vendor, each on an observation, and is over only then; the other room goes on', async () => {
-    const world = stage.worlds[kind];
-    const [meeting, other] = [await meet(stage, world), await meet(stage, world)];
-    expect(await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({
+    const deps = harness.deps[kind];
+    const [meeting, other] = [await startMeeting(harness, deps), await startMeeting(harness, deps)];
+    expect(await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({
       decided: true,
       state: 'ending',
     });
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.hangup_reason])).toEqual(
+    expect((await readLegs(harness, meeting)).map((leg) => [leg.state, leg.hangup_reason])).toEqual(
       Array.from({ length: 3 }, () => ['ending', 'ended-by-tenant']),
     );
     expect(await closings(meeting)).toBe(0);
-    await hangUpUntilDone(stage, world, meeting);
-    expect((await readLegs(stage, meeting)).every((leg) => leg.state === 'ended' && leg.confirmed_at !== null)).toBe(
+    await hangUpUntilDone(harness, deps, meeting);
+    expect((await readLegs(harness, meeting)).every((leg) => leg.state === 'ended' && leg.confirmed_at !== null)).toBe(
       true,
     );
     expect(await closings(meeting)).toBe(3);
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
 
-    expect(await upAtVendor(stage, other)).toEqual(['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc']);
-    expect((await readSession(stage, other)).state).toBe('live');
+    expect(await listLegsAtProvider(harness, other)).toEqual([
+      'sip-interconnect',
+      'voice-inbound',
+      'voice-sip',
+      'webrtc',
+    ]);
+    expect((await readSession(harness, other)).state).toBe('live');
     const told = await events(meeting);
     expect(told.map((event) => event.seq)).toEqual(told.map((_, i) => i + 1));
     expect(told.at(-1)?.type).toBe('session.ended');
@@ -73,74 +78,74 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
   });
 
   it('is not fooled by a hang-up that is accepted and not done: it stays ending and is asked again (I2)', async () => {
-    const world = stage.worlds[kind];
-    const meeting = await meet(stage, world);
-    await stage.emulator.client.setFaults({
+    const deps = harness.deps[kind];
+    const meeting = await startMeeting(harness, deps);
+    await harness.emulator.client.setFaults({
       rest: [{ route: 'disconnect', fault: '204-no-effect' }],
       switches: { hangupKeepsLegAlive: true },
     });
     await end(meeting);
     for (let round = 0; round < 3; round++) {
-      expect(await hangUpSession(world, meeting.tenantId, meeting.sessionId)).toMatchObject({
+      expect(await hangUpSession(deps, meeting.tenantId, meeting.sessionId)).toMatchObject({
         retryAfterMs: expect.any(Number),
       });
-      await letPass(stage, meeting, 6);
+      await moveLegsBack(harness, meeting, 6);
     }
-    expect((await readSession(stage, meeting)).state).toBe('ending');
-    expect((await readLegs(stage, meeting)).map((leg) => [leg.state, leg.hangup_attempts])).toEqual(
+    expect((await readSession(harness, meeting)).state).toBe('ending');
+    expect((await readLegs(harness, meeting)).map((leg) => [leg.state, leg.hangup_attempts])).toEqual(
       Array.from({ length: 3 }, () => ['ending', 3]),
     );
     expect(await closings(meeting)).toBe(0);
-    await stage.emulator.client.resetFaults();
-    await hangUpUntilDone(stage, world, meeting);
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
+    await harness.emulator.client.resetFaults();
+    await hangUpUntilDone(harness, deps, meeting);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
   it('finds out by looking, when no webhook of an end ever comes', async () => {
-    const world = stage.worlds[kind];
-    const meeting = await meet(stage, world);
-    await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
+    const deps = harness.deps[kind];
+    const meeting = await startMeeting(harness, deps);
+    await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
     await end(meeting);
-    await hangUpUntilDone(stage, world, meeting);
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended' });
-    const legs = (await readLegs(stage, meeting)).map((leg) => leg.id);
-    const seen = await stage.store.prisma.observation.findMany({ where: { leg_id: { in: legs }, phase: 'over' } });
+    await hangUpUntilDone(harness, deps, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended' });
+    const legs = (await readLegs(harness, meeting)).map((leg) => leg.id);
+    const seen = await harness.store.prisma.observation.findMany({ where: { leg_id: { in: legs }, phase: 'over' } });
     expect(new Set(seen.map((each) => each.source))).toEqual(new Set(['look-up']));
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
   it('lets a browser go that comes in by an old token when the session is over', async () => {
-    const world = stage.worlds[kind];
-    const meeting = await openRoom(world);
+    const deps = harness.deps[kind];
+    const meeting = await openRoom(deps);
     await end(meeting);
-    expect((await readSession(stage, meeting)).state).toBe('ended');
-    await joinBrowser(stage, meeting);
-    const [late] = await readLegs(stage, meeting, 'webrtc');
+    expect((await readSession(harness, meeting)).state).toBe('ended');
+    await joinBrowser(harness, meeting);
+    const [late] = await readLegs(harness, meeting, 'webrtc');
     expect(late).toMatchObject({ state: 'ending' });
-    expect(stage.sent.filter((job) => job.name === 'hang-up-leg' && job.id === late?.id)).toHaveLength(1);
-    await letPass(stage, meeting, 0);
-    expect((await listOwed(stage.store, { graceMs: 0 })).hangUpLegs).toContainEqual({
+    expect(harness.sentJobs.filter((job) => job.name === 'hang-up-leg' && job.id === late?.id)).toHaveLength(1);
+    await moveLegsBack(harness, meeting, 0);
+    expect((await listDueWork(harness.store, { graceMs: 0 })).hangUpLegs).toContainEqual({
       tenant_id: meeting.tenantId,
       id: late?.id,
     });
-    await hangUpLeg(world, meeting.tenantId, late?.id ?? '');
-    await untilLegs(stage, meeting, 'webrtc', ['ended']);
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
-    expect((await readSession(stage, meeting)).state).toBe('ended');
+    await hangUpLeg(deps, meeting.tenantId, late?.id ?? '');
+    await untilLegs(harness, meeting, 'webrtc', ['ended']);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
+    expect((await readSession(harness, meeting)).state).toBe('ended');
   });
 });
 
 describe('hanging up', () => {
   it('hangs the others up at once when one leg’s hang-up gets no answer', async () => {
-    const world = stage.worlds.unified;
-    const meeting = await meet(stage, world);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'disconnect', fault: 'not-applied-silent' }] });
+    const deps = harness.deps.unified;
+    const meeting = await startMeeting(harness, deps);
+    await harness.emulator.client.setFaults({ rest: [{ route: 'disconnect', fault: 'not-applied-silent' }] });
     await end(meeting);
-    await hangUpSession(world, meeting.tenantId, meeting.sessionId);
-    await untilLegs(stage, meeting, 'inbound', ['ended']);
-    expect((await readLegs(stage, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['ending']);
-    await stage.emulator.client.resetFaults();
-    await hangUpUntilDone(stage, world, meeting);
+    await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
+    await untilLegs(harness, meeting, 'inbound', ['ended']);
+    expect((await readLegs(harness, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['ending']);
+    await harness.emulator.client.resetFaults();
+    await hangUpUntilDone(harness, deps, meeting);
   });
 
   it.each<{ what: string; faults: FaultsInput }>([
@@ -202,47 +207,47 @@ describe('hanging up', () => {
       },
     },
   ])('gets through $what', async ({ faults }) => {
-    const world = stage.worlds.unified;
-    const meeting = await meet(stage, world);
-    await stage.emulator.client.setFaults(faults);
+    const deps = harness.deps.unified;
+    const meeting = await startMeeting(harness, deps);
+    await harness.emulator.client.setFaults(faults);
     await end(meeting);
-    await hangUpUntilDone(stage, world, meeting);
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended' });
+    await hangUpUntilDone(harness, deps, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended' });
     expect(await closings(meeting)).toBe(3);
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 });
 
 describe('the one door', () => {
   it('takes ten at once: one decides, and the first reason stands', async () => {
-    const world = stage.worlds.unified;
-    const meeting = await openRoom(world);
-    await joinBrowser(stage, meeting);
+    const deps = harness.deps.unified;
+    const meeting = await openRoom(deps);
+    await joinBrowser(harness, meeting);
     const reasons = ['ended-by-tenant', 'browsers-left', 'max-duration', 'alone', 'empty'] as const;
     const endings = await Promise.all(
-      reasons.map((reason) => endSession(world, meeting.tenantId, meeting.sessionId, reason)),
+      reasons.map((reason) => endSession(deps, meeting.tenantId, meeting.sessionId, reason)),
     );
     const decided = reasons.filter((_, i) => endings[i]?.decided);
     expect(decided).toHaveLength(1);
-    expect((await readSession(stage, meeting)).end_reason).toBe(decided[0]);
+    expect((await readSession(harness, meeting)).end_reason).toBe(decided[0]);
     expect((await events(meeting)).filter((event) => event.type === 'session.ending')).toHaveLength(1);
-    await hangUpUntilDone(stage, world, meeting);
+    await hangUpUntilDone(harness, deps, meeting);
     expect(await end(meeting)).toEqual({ decided: false, state: 'ended' });
   });
 
   it('is shut to another tenant', async () => {
-    const meeting = await openRoom(stage.worlds.unified);
-    expect(await endSession(stage.worlds.unified, 'ten_other', meeting.sessionId, 'ended-by-tenant')).toBeNull();
-    expect(await hangUpSession(stage.worlds.unified, 'ten_other', meeting.sessionId)).toBe('done');
-    expect((await readSession(stage, meeting)).state).toBe('open');
+    const meeting = await openRoom(harness.deps.unified);
+    expect(await endSession(harness.deps.unified, 'ten_other', meeting.sessionId, 'ended-by-tenant')).toBeNull();
+    expect(await hangUpSession(harness.deps.unified, 'ten_other', meeting.sessionId)).toBe('done');
+    expect((await readSession(harness, meeting)).state).toBe('open');
   });
 
   it('stays open when the job cannot be sent: what is owed is listed', async () => {
-    const meeting = await openRoom(stage.worlds.unified);
-    await joinBrowser(stage, meeting);
-    stage.jobsDown = true;
+    const meeting = await openRoom(harness.deps.unified);
+    await joinBrowser(harness, meeting);
+    harness.jobsDown = true;
     expect(await end(meeting)).toEqual({ decided: true, state: 'ending' });
-    expect((await listOwed(stage.store, { graceMs: 0 })).ending).toContainEqual({
+    expect((await listDueWork(harness.store, { graceMs: 0 })).ending).toContainEqual({
       tenant_id: meeting.tenantId,
       id: meeting.sessionId,
     });
@@ -251,37 +256,48 @@ describe('the one door', () => {
 
 describe('the hang-up job', () => {
   it('that comes early waits until the session is due, and never hangs up a live leg', async () => {
-    const world = stage.worlds.unified;
-    const meeting = await meet(stage, world);
-    const again = await hangUpSession(world, meeting.tenantId, meeting.sessionId);
+    const deps = harness.deps.unified;
+    const meeting = await startMeeting(harness, deps);
+    const again = await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
     expect(again).toMatchObject({ retryAfterMs: expect.any(Number) });
     expect(again === 'done' ? 0 : again.retryAfterMs).toBeGreaterThan(3_500_000);
-    const [leg] = await readLegs(stage, meeting, 'inbound');
-    expect(await hangUpLeg(world, meeting.tenantId, leg?.id ?? '')).toBe('done');
-    expect(await upAtVendor(stage, meeting)).toEqual(['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc']);
+    const [leg] = await readLegs(harness, meeting, 'inbound');
+    expect(await hangUpLeg(deps, meeting.tenantId, leg?.id ?? '')).toBe('done');
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([
+      'sip-interconnect',
+      'voice-inbound',
+      'voice-sip',
+      'webrtc',
+    ]);
   });
 
   it('that comes at the deadline ends the session by its longest duration', async () => {
-    const world = stage.worlds.unified;
-    const meeting = await meet(stage, world);
-    await stage.store.pool.query(`UPDATE session SET created_at = created_at - interval '1 hour' WHERE id = $1`, [
+    const deps = harness.deps.unified;
+    const meeting = await startMeeting(harness, deps);
+    await harness.store.pool.query(`UPDATE session SET created_at = created_at - interval '1 hour' WHERE id = $1`, [
       meeting.sessionId,
     ]);
-    await hangUpUntilDone(stage, world, meeting);
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'max-duration' });
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
+    await hangUpUntilDone(harness, deps, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended', end_reason: 'max-duration' });
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
   it('lets a caller go who keeps the line without a PIN past the deadline, and not before', async () => {
-    const world = stage.worlds.unified;
-    const person = await ringIn(stage);
-    const leg = await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
-    expect(await hangUpLeg(world, null, leg.id)).toBe('done');
-    expect((await stage.emulator.client.ledger({ callId: person.callId })).up).toBe(1);
-    await stage.store.prisma.leg.update({ where: { id: leg.id }, data: { deadline_at: new Date(0) } });
-    expect((await listOwed(stage.store, { graceMs: 0 })).hangUpLegs).toContainEqual({ tenant_id: null, id: leg.id });
-    await hangUpLeg(world, null, leg.id);
-    await stage.emulator.client.awaitEnded(person.id);
-    await until(async () => (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state, 'ended');
+    const deps = harness.deps.unified;
+    const person = await dialIn(harness);
+    const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
+    expect(await hangUpLeg(deps, null, leg.id)).toBe('done');
+    expect((await harness.emulator.client.ledger({ callId: person.callId })).up).toBe(1);
+    await harness.store.prisma.leg.update({ where: { id: leg.id }, data: { deadline_at: new Date(0) } });
+    expect((await listDueWork(harness.store, { graceMs: 0 })).hangUpLegs).toContainEqual({
+      tenant_id: null,
+      id: leg.id,
+    });
+    await hangUpLeg(deps, null, leg.id);
+    await harness.emulator.client.awaitEnded(person.id);
+    await until(
+      async () => (await harness.store.prisma.leg.findUniqueOrThrow({ where: { id: leg.id } })).state,
+      'ended',
+    );
   });
 });

@@ -33,7 +33,7 @@ export async function applyLegEvent(
   legId?: string,
 ): Promise<'applied' | 'ignored'> {
   const ignored = (why: string): 'ignored' => {
-    deps.report.count('webhook_ignored', { why });
+    deps.report.count('webhook_ignored', { reason: why });
     return 'ignored';
   };
   if (event.kind === 'unknown') return ignored('unknown-event');

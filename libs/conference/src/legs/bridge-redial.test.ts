@@ -6,72 +6,72 @@ import { writeConnectionData } from './connection-data.ts';
 import { openBridge } from './open-bridge.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { sweepInventory } from '../reconciliation/sweep-inventory.ts';
-import { callIn, joinBrowser, openRoom, readLegs, readSession, until, type Meeting } from '../testing/meeting.ts';
-import { passTime, startOver } from '../testing/pass-time.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { joinByPhone, joinBrowser, openRoom, readLegs, readSession, until, type Meeting } from '../testing/meeting.ts';
+import { passTime, resetHarness } from '../testing/pass-time.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
 /** Both sides are there, and nobody has dialled yet. */
 async function bothSides(): Promise<Meeting> {
-  const meeting = await openRoom(world);
-  await joinBrowser(stage, meeting);
-  await callIn(stage, world, meeting);
+  const meeting = await openRoom(deps);
+  await joinBrowser(harness, meeting);
+  await joinByPhone(harness, deps, meeting);
   return meeting;
 }
 const bridges = async (meeting: Meeting): Promise<string[]> =>
-  (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.state);
+  (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.state);
 
 describe('a bridge that rang and failed, and whose call nobody told the end of', () => {
   it('is let go and dialled again while the session lives', async () => {
     const meeting = await bothSides();
-    await stage.emulator.client.setFaults({
+    await harness.emulator.client.setFaults({
       webhooks: [
         { kind: 'sip-callback', event: 'callDestroyed', fault: 'drop' },
         { kind: 'answer', fault: 'timeout' },
       ],
     });
-    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
-    const [failed] = await readLegs(stage, meeting, 'bridge');
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+    const [failed] = await readLegs(harness, meeting, 'bridge');
     await until(
       async () =>
-        (await readLegs(stage, meeting, 'bridge')).map(({ state, media_closed_at: closed }) => [
+        (await readLegs(harness, meeting, 'bridge')).map(({ state, media_closed_at: closed }) => [
           state,
           closed !== null,
         ]),
       [['ringing', true]],
     );
     expect(failed).toMatchObject({ voice_call_id: null, sip_ended_at: null });
-    await stage.emulator.client.resetFaults();
+    await harness.emulator.client.resetFaults();
     for (let round = 0; round < 6 && (await bridges(meeting)).length < 2; round++) {
-      await passTime(stage, 60);
-      await reconcile(world);
-      await sweepInventory(world, null);
-      await reconcile(world);
+      await passTime(harness, 60);
+      await reconcile(deps);
+      await sweepInventory(deps, null);
+      await reconcile(deps);
     }
     await until(() => bridges(meeting), ['ended', 'joined']);
-    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({
+    expect((await readLegs(harness, meeting, 'bridge'))[0]).toMatchObject({
       id: failed?.id,
       hangup_reason: 'unobserved',
     });
-    expect((await readSession(stage, meeting)).state).toBe('live');
+    expect((await readSession(harness, meeting)).state).toBe('live');
   });
 });
 
 describe('what is told of a bridge whose dial got no answer', () => {
   const events = ['connectionCreated', 'callCreated', 'callUpdated', 'callDestroyed', 'connectionDestroyed'] as const;
-  const unanswered = (): World =>
-    withProviders(world, {
+  const unanswered = (): TestDeps =>
+    withProviders(deps, {
       media: {
-        dialSip: () => Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'The vendor gave no answer.')),
+        dialSip: () => Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'The vendor gave no answer.')),
       },
     });
   async function dialled(): Promise<{
@@ -80,16 +80,16 @@ describe('what is told of a bridge whose dial got no answer', () => {
   }> {
     const meeting = await bothSides();
     expect(await openBridge(unanswered(), meeting.tenantId, meeting.sessionId)).toBe('unknown');
-    const { id: legId } = await stage.store.prisma.leg.findFirstOrThrow({
+    const { id: legId } = await harness.store.prisma.leg.findFirstOrThrow({
       where: { session_id: meeting.sessionId, kind: 'bridge' },
     });
     const connection = { id: 'connection', createdAt: Date.now(), data: writeConnectionData({ leg: legId }) };
     const call = { id: 'call', connectionId: connection.id, createdAt: Date.now() };
     const tell = (event: string, timestamp = Date.now()) =>
       applyMediaEvent(
-        world,
+        deps,
         { via: 'look-up', accountId: null },
-        world.media.parseCallback({
+        deps.media.parseCallback({
           sessionId: meeting.mediaSessionId,
           event,
           timestamp,
@@ -109,9 +109,9 @@ describe('what is told of a bridge whose dial got no answer', () => {
         for (const event of order) taken.push(await tell(event));
         expect(taken).toEqual(order.map(() => 'applied'));
         expect(
-          (await readLegs(stage, meeting, 'bridge')).map(({ state, media_connection_id: id }) => [state, id]),
+          (await readLegs(harness, meeting, 'bridge')).map(({ state, media_connection_id: id }) => [state, id]),
         ).toEqual([['ended', 'connection']]);
-        expect((await readSession(stage, meeting)).bridge_due_at).not.toBeNull();
+        expect((await readSession(harness, meeting)).bridge_due_at).not.toBeNull();
       }),
       {
         numRuns: 12,

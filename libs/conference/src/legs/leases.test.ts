@@ -3,45 +3,45 @@ import type { VoiceProvider } from '@partyline/provider-contract/voice-provider'
 import type { LegRow } from '@partyline/store/legs/legs';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
-import { callIn, openRoom, readLegs, untilLegs, upAtVendor, type Meeting } from '../testing/meeting.ts';
-import { hangUpsAsked, passTime, startOver } from '../testing/pass-time.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { joinByPhone, openRoom, readLegs, untilLegs, listLegsAtProvider, type Meeting } from '../testing/meeting.ts';
+import { countHangUpRequests, passTime, resetHarness } from '../testing/pass-time.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
 /** A caller in a session whose end is decided: one leg that is owed its hang-up. */
 async function owed(): Promise<{ meeting: Meeting; legId: string; callId: string }> {
-  const meeting = await openRoom(world);
-  const { callId } = await callIn(stage, world, meeting);
-  await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-  const [leg] = await readLegs(stage, meeting);
+  const meeting = await openRoom(deps);
+  const { callId } = await joinByPhone(harness, deps, meeting);
+  await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  const [leg] = await readLegs(harness, meeting);
   return { meeting, legId: leg?.id ?? '', callId };
 }
 const read = async (legId: string): Promise<LegRow> =>
-  (await stage.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })) as LegRow;
+  (await harness.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })) as LegRow;
 const databaseNow = async (): Promise<number> =>
-  (await stage.store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows.at(0)?.at.getTime() ?? NaN;
+  (await harness.store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows.at(0)?.at.getTime() ?? NaN;
 /** An attempt that is told to come again, at just this moment: held to the database's clock, however long this machine takes. */
 async function sentAway(legId: string, until: number): Promise<void> {
   const before = await databaseNow();
-  const told = await hangUpLeg(world, world.tenantId, legId);
+  const told = await hangUpLeg(deps, deps.tenantId, legId);
   const after = await databaseNow();
   const retryAfterMs = told === 'done' ? NaN : told.retryAfterMs;
   expect(retryAfterMs).toBeGreaterThanOrEqual(until - after - 1);
   expect(retryAfterMs).toBeLessThanOrEqual(until - before + 1);
 }
-const asked = async (callId: string): Promise<number> => (await hangUpsAsked(stage))[callId] ?? 0;
+const asked = async (callId: string): Promise<number> => (await countHangUpRequests(harness))[callId] ?? 0;
 
 /** A world whose hang-ups stop at the door: `reached` when one is there, and `open` lets it go on. */
-function doored(): { world: World; reached: Promise<void>; open: () => void } {
+function doored(): { deps: TestDeps; reached: Promise<void>; open: () => void } {
   let arrive = (): void => undefined;
   let open = (): void => undefined;
   const reached = new Promise<void>((resolve) => (arrive = resolve));
@@ -49,31 +49,31 @@ function doored(): { world: World; reached: Promise<void>; open: () => void } {
   const hangUp: VoiceProvider['hangUp'] = async (callId) => {
     arrive();
     await opened;
-    await world.voice.hangUp(callId);
+    await deps.voice.hangUp(callId);
   };
-  return { world: withProviders(world, { voice: { hangUp } }), reached, open };
+  return { deps: withProviders(deps, { voice: { hangUp } }), reached, open };
 }
 
 describe('an attempt to hang up', () => {
   it('keeps every other away from its leg', async () => {
     const { legId, callId, meeting } = await owed();
     const first = doored();
-    const attempt = hangUpLeg(first.world, world.tenantId, legId);
+    const attempt = hangUpLeg(first.deps, deps.tenantId, legId);
     await first.reached;
-    const others = await Promise.all(Array.from({ length: 5 }, () => hangUpLeg(world, world.tenantId, legId)));
+    const others = await Promise.all(Array.from({ length: 5 }, () => hangUpLeg(deps, deps.tenantId, legId)));
     for (const other of others) expect(other).toEqual({ retryAfterMs: expect.any(Number) });
     expect(await asked(callId)).toBe(0);
     first.open();
     await attempt;
     expect(await asked(callId)).toBe(1);
-    await untilLegs(stage, meeting, 'inbound', ['ended']);
-    expect(await hangUpLeg(world, world.tenantId, legId)).toBe('done');
+    await untilLegs(harness, meeting, 'inbound', ['ended']);
+    expect(await hangUpLeg(deps, deps.tenantId, legId)).toBe('done');
     expect(await read(legId)).toMatchObject({ hangup_attempts: 1, lease_until: null });
   });
 
   it.each(['ten_other', null])('in the name of %s is nobody’s: the leg is its own tenant’s', async (tenantId) => {
     const { legId, callId } = await owed();
-    expect(await hangUpLeg(world, tenantId, legId)).toBe('done');
+    expect(await hangUpLeg(deps, tenantId, legId)).toBe('done');
     expect(await read(legId)).toMatchObject({ hangup_attempts: 0, lease_until: null, state: 'ending' });
     expect(await asked(callId)).toBe(0);
   });
@@ -81,35 +81,35 @@ describe('an attempt to hang up', () => {
   it('that died leaves its leg free after ten seconds, and not before', async () => {
     const { legId, callId, meeting } = await owed();
     const dead = doored();
-    void hangUpLeg(dead.world, world.tenantId, legId);
+    void hangUpLeg(dead.deps, deps.tenantId, legId);
     await dead.reached;
     const held = await read(legId);
     const until = held.hangup_attempted_at!.getTime() + 10_000;
     expect(held.lease_until!.getTime()).toBe(until);
     // Its end is put off, so that this machine may take its own to ask too early.
-    await passTime(stage, -60);
+    await passTime(harness, -60);
     await sentAway(legId, until + 60_000);
-    await passTime(stage, 3);
+    await passTime(harness, 3);
     await sentAway(legId, until + 57_000);
     expect(await asked(callId)).toBe(0);
-    await passTime(stage, 67);
-    await hangUpLeg(world, world.tenantId, legId);
+    await passTime(harness, 67);
+    await hangUpLeg(deps, deps.tenantId, legId);
     expect(await asked(callId)).toBe(1);
-    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    await untilLegs(harness, meeting, 'inbound', ['ended']);
     expect((await read(legId)).hangup_attempts).toBe(2);
   });
 
   it('that comes back after its lease ran out changes nothing of the newer one: not its lease, nor when to ask again', async () => {
     const { legId, callId, meeting } = await owed();
     const [zombie, newer] = [doored(), doored()];
-    const late = hangUpLeg(zombie.world, world.tenantId, legId);
+    const late = hangUpLeg(zombie.deps, deps.tenantId, legId);
     await zombie.reached;
-    await passTime(stage, 10.5);
-    const attempt = hangUpLeg(newer.world, world.tenantId, legId);
+    await passTime(harness, 10.5);
+    const attempt = hangUpLeg(newer.deps, deps.tenantId, legId);
     await newer.reached;
     const held = await read(legId);
     expect(held).toMatchObject({ hangup_attempts: 2, lease_until: expect.any(Date) });
-    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     zombie.open();
     await late;
     const after = await read(legId);
@@ -120,27 +120,27 @@ describe('an attempt to hang up', () => {
       version: held.version,
     });
     // The leg is still the newer one's: a third attempt is sent away.
-    expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
+    expect(await hangUpLeg(deps, deps.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
     expect(await asked(callId)).toBe(1);
-    await stage.emulator.client.resetFaults();
+    await harness.emulator.client.resetFaults();
     newer.open();
     await attempt;
-    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    await untilLegs(harness, meeting, 'inbound', ['ended']);
     expect((await read(legId)).lease_until).toBeNull();
   });
 
   it('looks for a call that has a name while somebody else holds its session', async () => {
     const { legId, callId, meeting } = await owed();
-    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
-    await hangUpLeg(world, world.tenantId, legId);
-    await passTime(stage, 60);
-    const holder = await stage.store.pool.connect();
+    await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await hangUpLeg(deps, deps.tenantId, legId);
+    await passTime(harness, 60);
+    const holder = await harness.store.pool.connect();
     try {
       await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
       expect((await holder.query('SELECT FROM session WHERE id = $1 FOR UPDATE', [meeting.sessionId])).rowCount).toBe(
         1,
       );
-      expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
+      expect(await hangUpLeg(deps, deps.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
       expect(await asked(callId)).toBe(2);
     } finally {
       await holder.query('ROLLBACK');
@@ -150,9 +150,9 @@ describe('an attempt to hang up', () => {
 
   it('whose look-up outlasted its lease does not ask: the leg is somebody else’s', async () => {
     const { legId, callId } = await owed();
-    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
-    await hangUpLeg(world, world.tenantId, legId);
-    await passTime(stage, 1);
+    await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await hangUpLeg(deps, deps.tenantId, legId);
+    await passTime(harness, 1);
     let open = (): void => undefined;
     let arrive = (): void => undefined;
     const reached = new Promise<void>((resolve) => (arrive = resolve));
@@ -160,13 +160,13 @@ describe('an attempt to hang up', () => {
     const getCall: VoiceProvider['getCall'] = async (id) => {
       arrive();
       await opened;
-      return world.voice.getCall(id);
+      return deps.voice.getCall(id);
     };
-    const slow = hangUpLeg(withProviders(world, { voice: { getCall } }), world.tenantId, legId);
+    const slow = hangUpLeg(withProviders(deps, { voice: { getCall } }), deps.tenantId, legId);
     await reached;
-    await passTime(stage, 10.5);
+    await passTime(harness, 10.5);
     const newer = doored();
-    const attempt = hangUpLeg(newer.world, world.tenantId, legId);
+    const attempt = hangUpLeg(newer.deps, deps.tenantId, legId);
     await newer.reached;
     open();
     await slow;
@@ -178,22 +178,22 @@ describe('an attempt to hang up', () => {
 
   it('whose look-up took long has its whole time again to ask', async () => {
     const { legId, callId } = await owed();
-    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
-    await hangUpLeg(world, world.tenantId, legId);
-    await passTime(stage, 1);
+    await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await hangUpLeg(deps, deps.tenantId, legId);
+    await passTime(harness, 1);
     let first = NaN;
     const getCall: VoiceProvider['getCall'] = async (id) => {
-      await passTime(stage, 3);
+      await passTime(harness, 3);
       first = (await read(legId)).lease_until!.getTime();
-      return world.voice.getCall(id);
+      return deps.voice.getCall(id);
     };
     const slow = doored();
-    const attempt = hangUpLeg(withProviders(slow.world, { voice: { getCall } }), world.tenantId, legId);
+    const attempt = hangUpLeg(withProviders(slow.deps, { voice: { getCall } }), deps.tenantId, legId);
     await slow.reached;
     // Three seconds went by, and it has them again.
     expect((await read(legId)).lease_until!.getTime() - first).toBeGreaterThanOrEqual(3_000);
-    await passTime(stage, -60);
-    expect(await hangUpLeg(world, world.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
+    await passTime(harness, -60);
+    expect(await hangUpLeg(deps, deps.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
     slow.open();
     await attempt;
     expect(await asked(callId)).toBe(2);
@@ -203,11 +203,11 @@ describe('an attempt to hang up', () => {
   it('that finds its leg ended on coming back leaves it ended', async () => {
     const { legId, meeting } = await owed();
     const zombie = doored();
-    const late = hangUpLeg(zombie.world, world.tenantId, legId);
+    const late = hangUpLeg(zombie.deps, deps.tenantId, legId);
     await zombie.reached;
-    await passTime(stage, 10.5);
-    await hangUpLeg(world, world.tenantId, legId);
-    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    await passTime(harness, 10.5);
+    await hangUpLeg(deps, deps.tenantId, legId);
+    await untilLegs(harness, meeting, 'inbound', ['ended']);
     const ended = await read(legId);
     zombie.open();
     await late;
@@ -223,36 +223,36 @@ describe('an attempt to hang up', () => {
 describe('a hang-up that is not confirmed', () => {
   it('is asked again after 1, 2, 4, 8, 15, 15 s and so on, never sooner and without end, and every time is counted', async () => {
     const { legId, callId, meeting } = await owed();
-    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     const waits: number[] = [];
     for (let ask = 1; ask <= 12; ask++) {
-      const done = await hangUpLeg(world, world.tenantId, legId);
+      const done = await hangUpLeg(deps, deps.tenantId, legId);
       const retryAfterMs = done === 'done' ? 0 : done.retryAfterMs;
       waits.push(retryAfterMs);
       expect(await asked(callId)).toBe(ask);
       expect((await read(legId)).hangup_attempts).toBe(ask);
       // Its time is put off, so that this machine may take its own to ask too early.
-      await passTime(stage, -60);
+      await passTime(harness, -60);
       await sentAway(legId, (await read(legId)).hangup_attempted_at!.getTime() + retryAfterMs);
       expect(await asked(callId)).toBe(ask);
-      await passTime(stage, 60 + retryAfterMs / 1_000);
+      await passTime(harness, 60 + retryAfterMs / 1_000);
     }
     expect(waits).toEqual([1, 2, 4, 8, 15, 15, 15, 15, 15, 15, 15, 15].map((seconds) => seconds * 1_000));
     // An hour of it, and then the vendor does as it is told.
-    await stage.store.prisma.leg.update({ where: { id: legId }, data: { hangup_attempts: 1_000 } });
-    await stage.emulator.client.resetFaults();
-    await hangUpLeg(world, world.tenantId, legId);
+    await harness.store.prisma.leg.update({ where: { id: legId }, data: { hangup_attempts: 1_000 } });
+    await harness.emulator.client.resetFaults();
+    await hangUpLeg(deps, deps.tenantId, legId);
     expect(await asked(callId)).toBe(13);
-    await untilLegs(stage, meeting, 'inbound', ['ended']);
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
+    await untilLegs(harness, meeting, 'inbound', ['ended']);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
   it('is looked up before it is asked again: what was lost may be only the news', async () => {
     const { legId, callId } = await owed();
-    await stage.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
-    await hangUpLeg(world, world.tenantId, legId);
-    await passTime(stage, 1);
-    expect(await hangUpLeg(world, world.tenantId, legId)).toBe('done');
+    await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
+    await hangUpLeg(deps, deps.tenantId, legId);
+    await passTime(harness, 1);
+    expect(await hangUpLeg(deps, deps.tenantId, legId)).toBe('done');
     expect(await asked(callId)).toBe(1);
     expect(await read(legId)).toMatchObject({ state: 'ended', hangup_attempts: 2 });
   });

@@ -1,82 +1,87 @@
-import { listOwed } from '@partyline/store/reconciliation/due-work';
+import { listDueWork } from '@partyline/store/reconciliation/due-work';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { openBridge } from './open-bridge.ts';
 import {
-  callIn,
+  joinByPhone,
   hangUpUntilDone,
   joinBrowser,
-  meet,
+  startMeeting,
   openRoom,
   readLegs,
   readSession,
   settleNow,
   until,
   untilLegs,
-  upAtVendor,
+  listLegsAtProvider,
   type Meeting,
 } from '../testing/meeting.ts';
-import { MEDIA_KINDS, setStage, type MediaKind, type Stage } from '../testing/test-harness.ts';
+import { MEDIA_KINDS, startTestHarness, type MediaKind, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await setStage();
+  harness = await startTestHarness();
 });
 afterEach(async () => {
-  stage.jobsDown = false;
-  stage.answersHeld = undefined;
-  await stage.emulator.client.resetFaults();
+  harness.jobsDown = false;
+  harness.answerGate = undefined;
+  await harness.emulator.client.resetFaults();
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const dials = async (meeting: Meeting): Promise<number> =>
-  (await stage.emulator.client.restLog({ route: 'dial' })).filter((entry) =>
+  (await harness.emulator.client.restLog({ route: 'dial' })).filter((entry) =>
     JSON.stringify(entry).includes(meeting.mediaSessionId),
   ).length;
-const jobsFor = (meeting: Meeting, name: string): typeof stage.sent =>
-  stage.sent.filter((job) => job.name === name && job.id === meeting.sessionId);
+const jobsFor = (meeting: Meeting, name: string): typeof harness.sentJobs =>
+  harness.sentJobs.filter((job) => job.name === name && job.id === meeting.sessionId);
 const owesBridge = async (meeting: Meeting): Promise<boolean> =>
-  (await listOwed(stage.store, { graceMs: 0 })).bridge.some((each) => each.id === meeting.sessionId);
+  (await listDueWork(harness.store, { graceMs: 0 })).bridge.some((each) => each.id === meeting.sessionId);
 
 /** Both sides are there, and nobody has dialled yet. */
 async function bothSides(kind: MediaKind): Promise<Meeting> {
-  const meeting = await openRoom(stage.worlds[kind]);
-  await joinBrowser(stage, meeting);
-  await callIn(stage, stage.worlds[kind], meeting);
+  const meeting = await openRoom(harness.deps[kind]);
+  await joinBrowser(harness, meeting);
+  await joinByPhone(harness, harness.deps[kind], meeting);
   return meeting;
 }
 
 describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
   it('is wanted once both sides are there, dialled once however many ask, and joins browser and caller in one conversation', async () => {
-    const world = stage.worlds[kind];
-    const meeting = await openRoom(world);
-    await joinBrowser(stage, meeting);
-    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
-    await callIn(stage, world, meeting);
+    const deps = harness.deps[kind];
+    const meeting = await openRoom(deps);
+    await joinBrowser(harness, meeting);
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+    await joinByPhone(harness, deps, meeting);
     expect(jobsFor(meeting, 'open-bridge')).toHaveLength(1);
     const results = await Promise.all(
-      Array.from({ length: 5 }, () => openBridge(world, meeting.tenantId, meeting.sessionId)),
+      Array.from({ length: 5 }, () => openBridge(deps, meeting.tenantId, meeting.sessionId)),
     );
     expect(results.toSorted()).toEqual(['dialled', 'not-wanted', 'not-wanted', 'not-wanted', 'not-wanted']);
-    await untilLegs(stage, meeting, 'bridge', ['joined']);
+    await untilLegs(harness, meeting, 'bridge', ['joined']);
     expect(await dials(meeting)).toBe(1);
-    expect(await upAtVendor(stage, meeting)).toEqual(['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc']);
-    const { conversation } = await readSession(stage, meeting);
-    expect((await stage.emulator.client.awaitLegsUp(2, { conversation })).up).toBe(2);
-    const [bridge] = await readLegs(stage, meeting, 'bridge');
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([
+      'sip-interconnect',
+      'voice-inbound',
+      'voice-sip',
+      'webrtc',
+    ]);
+    const { conversation } = await readSession(harness, meeting);
+    expect((await harness.emulator.client.awaitLegsUp(2, { conversation })).up).toBe(2);
+    const [bridge] = await readLegs(harness, meeting, 'bridge');
     expect(bridge).toMatchObject({ media_connection_id: expect.any(String), voice_call_id: expect.any(String) });
   });
 
   it('was dialled, but the answer was lost: it is not dialled again, and its connection is known by its data', async () => {
-    const world = stage.worlds[kind];
+    const deps = harness.deps[kind];
     const meeting = await bothSides(kind);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'dial', fault: 'applied-silent', next: 1 }] });
-    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('unknown');
-    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
-    await untilLegs(stage, meeting, 'bridge', ['joined']);
-    const [bridge] = await readLegs(stage, meeting, 'bridge');
-    const connection = (await stage.emulator.client.sessions())
+    await harness.emulator.client.setFaults({ rest: [{ route: 'dial', fault: 'applied-silent', next: 1 }] });
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('unknown');
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+    await untilLegs(harness, meeting, 'bridge', ['joined']);
+    const [bridge] = await readLegs(harness, meeting, 'bridge');
+    const connection = (await harness.emulator.client.sessions())
       .find((each) => each.sessionId === meeting.mediaSessionId)
       ?.connections.find((each) => each.kind === 'sip');
     expect(bridge?.media_connection_id).toBe(connection?.connectionId);
@@ -84,74 +89,74 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
   });
 
   it('was dialled, but the answer could not be written down: it is not dialled again, and its connection is known by its data', async () => {
-    const world = stage.worlds[kind];
+    const deps = harness.deps[kind];
     const meeting = await bothSides(kind);
-    const { pool } = stage.store;
+    const { pool } = harness.store;
     let down = false;
     const connect = () => (down ? Promise.reject(new Error('Postgres is away')) : pool.connect());
-    const providers: typeof world.providers = async (accountId) => {
-      const account = await world.providers(accountId);
+    const providers: typeof deps.providers = async (accountId) => {
+      const account = await deps.providers(accountId);
       const dialSip: typeof account.media.dialSip = (dial) => account.media.dialSip(dial).finally(() => (down = true));
       return { ...account, media: { ...account.media, dialSip } };
     };
-    const store = { ...stage.store, pool: { connect } as unknown as typeof pool };
-    expect(await openBridge({ ...world, store, providers }, meeting.tenantId, meeting.sessionId)).toBe('unknown');
-    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
-    await untilLegs(stage, meeting, 'bridge', ['joined']);
-    expect(await readLegs(stage, meeting, 'bridge')).toMatchObject([
+    const store = { ...harness.store, pool: { connect } as unknown as typeof pool };
+    expect(await openBridge({ ...deps, store, providers }, meeting.tenantId, meeting.sessionId)).toBe('unknown');
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+    await untilLegs(harness, meeting, 'bridge', ['joined']);
+    expect(await readLegs(harness, meeting, 'bridge')).toMatchObject([
       { media_connection_id: expect.any(String), voice_call_id: expect.any(String) },
     ]);
     expect(await dials(meeting)).toBe(1);
   });
 
   it('drops while the session lives: dialled again, after a pause', async () => {
-    const world = stage.worlds[kind];
-    const meeting = await meet(stage, world);
-    const [first] = await readLegs(stage, meeting, 'bridge');
-    await world.media.disconnect({
+    const deps = harness.deps[kind];
+    const meeting = await startMeeting(harness, deps);
+    const [first] = await readLegs(harness, meeting, 'bridge');
+    await deps.media.disconnect({
       mediaSessionId: meeting.mediaSessionId,
       connectionId: first?.media_connection_id ?? '',
     });
-    await untilLegs(stage, meeting, 'bridge', ['ended']);
-    const { bridge_due_at, state } = await readSession(stage, meeting);
+    await untilLegs(harness, meeting, 'bridge', ['ended']);
+    const { bridge_due_at, state } = await readSession(harness, meeting);
     expect(state).toBe('live');
     expect(jobsFor(meeting, 'open-bridge').at(-1)?.delayMs).toBeGreaterThan(500);
     // The pause is put off, so that it is not over before it is asked whether it is.
     const owed = (byMs: number) =>
-      stage.store.prisma.session.update({
+      harness.store.prisma.session.update({
         where: { id: meeting.sessionId },
         data: { bridge_due_at: new Date((bridge_due_at?.getTime() ?? 0) + byMs) },
       });
     await owed(60_000);
-    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
     await owed(-60_000);
-    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
-    await untilLegs(stage, meeting, 'bridge', ['ended', 'joined']);
-    expect((await readSession(stage, meeting)).bridge_failures).toBe(0);
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+    await untilLegs(harness, meeting, 'bridge', ['ended', 'joined']);
+    expect((await readSession(harness, meeting)).bridge_failures).toBe(0);
   });
 
   it('the session ends while it rings: both sides are closed, and only then is the session over', async () => {
-    const world = stage.worlds[kind];
+    const deps = harness.deps[kind];
     const meeting = await bothSides(kind);
     let answer = (): void => undefined;
-    stage.answersHeld = new Promise((resolve) => (answer = resolve));
-    await openBridge(world, meeting.tenantId, meeting.sessionId);
-    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await hangUpSession(world, meeting.tenantId, meeting.sessionId);
+    harness.answerGate = new Promise((resolve) => (answer = resolve));
+    await openBridge(deps, meeting.tenantId, meeting.sessionId);
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
     // The video side is gone, its call still on the way: not over.
     await until(
-      async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.media_closed_at),
+      async () => (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.media_closed_at),
       [expect.any(Date)],
     );
-    expect((await readLegs(stage, meeting, 'bridge'))[0]).toMatchObject({ state: 'ending', voice_call_id: null });
+    expect((await readLegs(harness, meeting, 'bridge'))[0]).toMatchObject({ state: 'ending', voice_call_id: null });
     answer();
     await until(
-      async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id),
+      async () => (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.voice_call_id),
       [expect.any(String)],
     );
-    await hangUpUntilDone(stage, world, meeting);
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
+    await hangUpUntilDone(harness, deps, meeting);
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 });
 
@@ -163,68 +168,68 @@ describe('when the vendor or Redis is away', () => {
   ] as const)(
     'is refused with $fault: nothing is up, and the next try waits longer each time',
     async ({ fault, result }) => {
-      const world = stage.worlds.unified;
+      const deps = harness.deps.unified;
       const meeting = await bothSides('unified');
-      await stage.emulator.client.setFaults({ rest: [{ route: 'dial', fault }] });
+      await harness.emulator.client.setFaults({ rest: [{ route: 'dial', fault }] });
       const waits: number[] = [];
       for (let i = 0; i < 3; i++) {
-        expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe(result);
+        expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe(result);
         waits.push(Math.round((jobsFor(meeting, 'open-bridge').at(-1)?.delayMs ?? 0) / 1_000));
-        await stage.store.prisma.session.update({
+        await harness.store.prisma.session.update({
           where: { id: meeting.sessionId },
           data: { bridge_due_at: new Date(0) },
         });
       }
       expect(waits).toEqual([1, 2, 4]);
-      expect((await readLegs(stage, meeting, 'bridge')).map((leg) => [leg.state, leg.outcome])).toEqual([
+      expect((await readLegs(harness, meeting, 'bridge')).map((leg) => [leg.state, leg.outcome])).toEqual([
         ['ended', 'upstream'],
         ['ended', 'upstream'],
         ['ended', 'upstream'],
       ]);
-      expect(await upAtVendor(stage, meeting)).toEqual(['voice-inbound', 'webrtc']);
+      expect(await listLegsAtProvider(harness, meeting)).toEqual(['voice-inbound', 'webrtc']);
     },
   );
 
   it('dialling asks for no more dialling: one job is one job, however often it fails', async () => {
-    const world = stage.worlds.unified;
-    const meeting = await openRoom(world);
-    await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
-    await stage.store.prisma.room.update({ where: { id: meeting.roomId }, data: { bridge: 'always' } });
-    await callIn(stage, world, meeting);
-    await stage.emulator.client.setFaults({ rest: [{ route: 'create-session', fault: '503' }] });
+    const deps = harness.deps.unified;
+    const meeting = await openRoom(deps);
+    await harness.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
+    await harness.store.prisma.room.update({ where: { id: meeting.roomId }, data: { bridge: 'always' } });
+    await joinByPhone(harness, deps, meeting);
+    await harness.emulator.client.setFaults({ rest: [{ route: 'create-session', fault: '503' }] });
     expect(jobsFor(meeting, 'open-bridge')).toHaveLength(1);
     for (let i = 0; i < 3; i++)
-      await expect(openBridge(world, meeting.tenantId, meeting.sessionId)).rejects.toMatchObject({ failure: 'busy' });
+      await expect(openBridge(deps, meeting.tenantId, meeting.sessionId)).rejects.toMatchObject({ failure: 'busy' });
     expect(jobsFor(meeting, 'open-bridge')).toHaveLength(1);
     expect(await owesBridge(meeting)).toBe(true);
-    await stage.emulator.client.resetFaults();
-    expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+    await harness.emulator.client.resetFaults();
+    expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
     expect(await owesBridge(meeting)).toBe(false);
   });
 
   it('nothing is dialled before the hang-up is armed', async () => {
-    const world = stage.worlds.opentok;
-    const meeting = await openRoom(world);
-    await joinBrowser(stage, meeting);
-    await callIn(stage, world, meeting);
-    stage.jobsDown = true;
-    await expect(openBridge(world, meeting.tenantId, meeting.sessionId)).rejects.toThrow('Redis is away');
-    expect(await readLegs(stage, meeting, 'bridge')).toEqual([]);
+    const deps = harness.deps.opentok;
+    const meeting = await openRoom(deps);
+    await joinBrowser(harness, meeting);
+    await joinByPhone(harness, deps, meeting);
+    harness.jobsDown = true;
+    await expect(openBridge(deps, meeting.tenantId, meeting.sessionId)).rejects.toThrow('Redis is unreachable');
+    expect(await readLegs(harness, meeting, 'bridge')).toEqual([]);
     expect(await dials(meeting)).toBe(0);
   });
 
   it('a bridge whose job was never sent is listed as owed until there is one', async () => {
-    const world = stage.worlds.opentok;
-    const meeting = await openRoom(world);
-    await callIn(stage, world, meeting);
-    stage.jobsDown = true;
-    await joinBrowser(stage, meeting);
-    expect(stage.counted).toContain('enqueue_failed open-bridge');
+    const deps = harness.deps.opentok;
+    const meeting = await openRoom(deps);
+    await joinByPhone(harness, deps, meeting);
+    harness.jobsDown = true;
+    await joinBrowser(harness, meeting);
+    expect(harness.counters).toContain('enqueue_failed open-bridge');
     expect(await owesBridge(meeting)).toBe(true);
-    stage.jobsDown = false;
-    await openBridge(world, meeting.tenantId, meeting.sessionId);
+    harness.jobsDown = false;
+    await openBridge(deps, meeting.tenantId, meeting.sessionId);
     expect(await owesBridge(meeting)).toBe(false);
-    await settleNow(world, meeting);
+    await settleNow(deps, meeting);
     expect(await owesBridge(meeting)).toBe(false);
   });
 });

@@ -4,20 +4,20 @@ import { dialOut, requestDialOut } from './dial-out.ts';
 import { endSession } from '../sessions/end-session.ts';
 import { openBridge } from './open-bridge.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
-import { alterRows, callIn, joinBrowser, openRoom, readLegs, until, untilLegs } from '../testing/meeting.ts';
-import { hangUpsAsked, passTime, reconcileUntilQuiet, startOver } from '../testing/pass-time.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { executeSql, joinByPhone, joinBrowser, openRoom, readLegs, until, untilLegs } from '../testing/meeting.ts';
+import { countHangUpRequests, passTime, reconcileUntilQuiet, resetHarness } from '../testing/pass-time.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 let phones = 0;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
 /** What a session may run past its end at the vendor: the second that is not whole. */
 const GRACE_S = 1;
@@ -25,12 +25,12 @@ const timers = ({ body }: RestLogEntry): { length: unknown; ringing: unknown } =
   length: (body as Record<string, unknown>)['length_timer'],
   ringing: (body as Record<string, unknown>)['ringing_timer'],
 });
-const creates = (): Promise<RestLogEntry[]> => stage.emulator.client.restLog({ route: 'create-call' });
+const creates = (): Promise<RestLogEntry[]> => harness.emulator.client.restLog({ route: 'create-call' });
 
 async function ring(roomId: string, mode: 'answer' | 'no-answer'): Promise<{ phone: string; legId: string }> {
   const phone = `+4479466${String((phones += 1)).padStart(5, '0')}`;
-  await stage.emulator.client.setPhone(phone, { mode });
-  const { legId } = await requestDialOut(world, world.tenantId, roomId, { phone });
+  await harness.emulator.client.setPhone(phone, { mode });
+  const { legId } = await requestDialOut(deps, deps.tenantId, roomId, { phone });
   return { phone, legId };
 }
 
@@ -47,14 +47,17 @@ describe('every call that is made carries its own end (I4)', () => {
   ])(
     'of a session of $durationS s, $goneS s of them gone: never longer than it may still run, two hours at most, ringing a minute at most',
     async ({ durationS, goneS }) => {
-      const meeting = await openRoom(world, { max_duration_s: durationS });
-      await passTime(stage, goneS);
+      const meeting = await openRoom(deps, { max_duration_s: durationS });
+      await passTime(harness, goneS);
       const { legId } = await ring(meeting.roomId, 'no-answer');
-      await dialOut(world, meeting.tenantId, legId);
+      await dialOut(deps, meeting.tenantId, legId);
       // By a lost job too, and by the reconciler.
       await ring(meeting.roomId, 'no-answer');
-      await alterRows(stage, `UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`);
-      await reconcile(world);
+      await executeSql(
+        harness,
+        `UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`,
+      );
+      await reconcile(deps);
       const made = await creates();
       expect(made).toHaveLength(2);
       for (const create of made) {
@@ -68,97 +71,97 @@ describe('every call that is made carries its own end (I4)', () => {
   );
 
   it('and the vendor keeps to it when nobody of us is left to ask', async () => {
-    const meeting = await openRoom(world, { max_duration_s: 60 });
+    const meeting = await openRoom(deps, { max_duration_s: 60 });
     const { phone, legId } = await ring(meeting.roomId, 'answer');
     // What is left of the minute is cut to a second, so that nobody has to wait for it.
-    const createCall: World['voice']['createCall'] = (call) =>
-      world.voice.createCall({ ...call, lengthTimerS: Math.min(call.lengthTimerS, 1) });
-    expect(await dialOut(withProviders(world, { voice: { createCall } }), meeting.tenantId, legId)).toBe('dialled');
-    const person = await stage.emulator.client.awaitRing(phone);
-    await stage.emulator.client.awaitEnded(person.id);
-    expect((await stage.emulator.client.caller(person.id)).endReason).toBe('length-timer');
-    expect((await stage.emulator.client.restLog({ route: 'hangup' })).length).toBe(0);
+    const createCall: TestDeps['voice']['createCall'] = (call) =>
+      deps.voice.createCall({ ...call, lengthTimerS: Math.min(call.lengthTimerS, 1) });
+    expect(await dialOut(withProviders(deps, { voice: { createCall } }), meeting.tenantId, legId)).toBe('dialled');
+    const person = await harness.emulator.client.awaitRing(phone);
+    await harness.emulator.client.awaitEnded(person.id);
+    expect((await harness.emulator.client.caller(person.id)).endReason).toBe('length-timer');
+    expect((await harness.emulator.client.restLog({ route: 'hangup' })).length).toBe(0);
   });
 
   it('and none is made for a session that is past its end, though nobody has ended it yet (I5)', async () => {
-    const meeting = await openRoom(world, { max_duration_s: 60 });
+    const meeting = await openRoom(deps, { max_duration_s: 60 });
     const { legId } = await ring(meeting.roomId, 'answer');
-    await alterRows(
-      stage,
+    await executeSql(
+      harness,
       `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`,
     );
-    expect(await dialOut(world, meeting.tenantId, legId)).toBe('not-wanted');
-    await passTime(stage, 3);
-    await reconcile(world);
+    expect(await dialOut(deps, meeting.tenantId, legId)).toBe('not-wanted');
+    await passTime(harness, 3);
+    await reconcile(deps);
     expect(await creates()).toEqual([]);
     // It was never made, so there is nothing to wait for.
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
+    expect((await readLegs(harness, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
   });
 
   it('nor is a bridge', async () => {
-    const meeting = await openRoom(world, { max_duration_s: 60 });
-    stage.jobsDown = true;
-    await joinBrowser(stage, meeting);
-    await callIn(stage, world, meeting);
-    stage.jobsDown = false;
+    const meeting = await openRoom(deps, { max_duration_s: 60 });
+    harness.jobsDown = true;
+    await joinBrowser(harness, meeting);
+    await joinByPhone(harness, deps, meeting);
+    harness.jobsDown = false;
     // The session runs out while its video session is asked for.
-    await stage.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
+    await harness.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
     const openSession = async () => {
-      const opened = await world.media.openSession();
-      await alterRows(
-        stage,
+      const opened = await deps.media.openSession();
+      await executeSql(
+        harness,
         `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`,
       );
       return opened;
     };
-    expect(
-      await openBridge(withProviders(world, { media: { openSession } }), meeting.tenantId, meeting.sessionId),
-    ).toBe('not-wanted');
-    expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
+    expect(await openBridge(withProviders(deps, { media: { openSession } }), meeting.tenantId, meeting.sessionId)).toBe(
+      'not-wanted',
+    );
+    expect(await harness.emulator.client.restLog({ route: 'dial' })).toEqual([]);
   });
 });
 
 describe('a phone that is picked up after the end was decided', () => {
   it('is let go by the answer to its own webhook: nobody has to ask for it', async () => {
-    const meeting = await openRoom(world);
+    const meeting = await openRoom(deps);
     const { phone, legId } = await ring(meeting.roomId, 'no-answer');
-    await dialOut(world, meeting.tenantId, legId);
-    const person = await stage.emulator.client.awaitRing(phone);
-    stage.jobsDown = true;
-    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await stage.emulator.client.answer(person.id);
-    await stage.emulator.client.awaitEnded(person.id);
-    const [leg] = (await stage.emulator.client.ledger({ callId: person.callId })).legs;
+    await dialOut(deps, meeting.tenantId, legId);
+    const person = await harness.emulator.client.awaitRing(phone);
+    harness.jobsDown = true;
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await harness.emulator.client.answer(person.id);
+    await harness.emulator.client.awaitEnded(person.id);
+    const [leg] = (await harness.emulator.client.ledger({ callId: person.callId })).legs;
     expect(leg).toMatchObject({ answeredAt: expect.any(Number), endedAt: expect.any(Number) });
-    expect(await hangUpsAsked(stage)).toEqual({});
-    await untilLegs(stage, meeting, 'outbound', ['ended']);
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({ joined_at: null, hangup_reason: 'ended-by-tenant' });
+    expect(await countHangUpRequests(harness)).toEqual({});
+    await untilLegs(harness, meeting, 'outbound', ['ended']);
+    expect((await readLegs(harness, meeting))[0]).toMatchObject({ joined_at: null, hangup_reason: 'ended-by-tenant' });
   });
 
   it('is asked again at once, though it was asked a moment before and is not due yet', async () => {
-    const meeting = await openRoom(world);
+    const meeting = await openRoom(deps);
     const { phone, legId } = await ring(meeting.roomId, 'no-answer');
-    await dialOut(world, meeting.tenantId, legId);
-    const person = await stage.emulator.client.awaitRing(phone);
-    stage.jobsDown = true;
+    await dialOut(deps, meeting.tenantId, legId);
+    const person = await harness.emulator.client.awaitRing(phone);
+    harness.jobsDown = true;
     // While it rings the vendor takes the hang-up and does nothing; the answer is an event, and joins before our answer is heard.
-    await stage.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
-    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await alterRows(stage, `UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
-    await alterRows(stage, 'UPDATE leg SET hangup_attempts = 8');
-    await reconcile(world);
-    expect((await readLegs(stage, meeting))[0]).toMatchObject({
+    await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await executeSql(harness, `UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
+    await executeSql(harness, 'UPDATE leg SET hangup_attempts = 8');
+    await reconcile(deps);
+    expect((await readLegs(harness, meeting))[0]).toMatchObject({
       state: 'ending',
       hangup_attempts: 9,
       hangup_attempted_at: expect.any(Date),
     });
-    await stage.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 60_000 }] });
-    await stage.emulator.client.answer(person.id);
-    await until(async () => (await readLegs(stage, meeting)).map((leg) => leg.hangup_attempted_at), [null]);
+    await harness.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 60_000 }] });
+    await harness.emulator.client.answer(person.id);
+    await until(async () => (await readLegs(harness, meeting)).map((leg) => leg.hangup_attempted_at), [null]);
     // No time goes by.
-    await reconcile(world);
-    await stage.emulator.client.awaitEnded(person.id);
-    expect(await hangUpsAsked(stage)).toEqual({ [person.callId]: 2 });
-    await reconcileUntilQuiet(stage, world);
+    await reconcile(deps);
+    await harness.emulator.client.awaitEnded(person.id);
+    expect(await countHangUpRequests(harness)).toEqual({ [person.callId]: 2 });
+    await reconcileUntilQuiet(harness, deps);
   });
 });

@@ -15,7 +15,7 @@ let store: Store;
 let numbers = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
-  store = openStore({ owner: true, url: database.url, patienceMs: 60_000, onError: () => undefined });
+  store = openStore({ owner: true, url: database.url, statementTimeoutMs: 60_000, onError: () => undefined });
   for (const id of ['ten_a', 'ten_b']) await store.prisma.tenant.create({ data: { id, name: id } });
 });
 afterAll(async () => {

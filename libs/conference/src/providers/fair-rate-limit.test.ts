@@ -2,18 +2,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { rateLimitRetryMs, applyRequestContext, HANG_UP_INTERVAL_MS, rateLimitProviders } from './rate-limit-providers.ts';
-import { alterRows, openRoom, readLegs } from '../testing/meeting.ts';
-import { passTime, startOver } from '../testing/pass-time.ts';
-import { NUMBER, setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { executeSql, openRoom, readLegs } from '../testing/meeting.ts';
+import { passTime, resetHarness } from '../testing/pass-time.ts';
+import { NUMBER, startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let world: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  world = harness.deps.unified;
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
 /** A provider that does whatever it is asked, in a line that notes how long each had to wait and does not wait. */
 function openLine() {
@@ -29,12 +29,12 @@ function openLine() {
   };
   const media = { ...world.media, dialSip: async () => ({ connectionId: 'made', callId: null }) };
   const paced = rateLimitProviders({ voice, media } as never, {
-    store: stage.store,
+    store: harness.store,
     sleep: async (ms) => void waits.push(ms),
   });
   const of = (tenantId: string | null, to?: 'hang-up' | 'sweep') =>
     applyRequestContext(paced, { tenantId, ...(to === undefined ? {} : { purpose: to }) });
-  const deps: World = { ...world, providers: async (_accountId, asker) => applyRequestContext(paced, asker) };
+  const deps: TestDeps = { ...world, providers: async (_accountId, asker) => applyRequestContext(paced, asker) };
   return { waits, hungUp, of, deps };
 }
 const many = <R>(count: number, ask: () => Promise<R>): Promise<(R | Error)[]> =>
@@ -55,7 +55,7 @@ describe('a tenant that wants very much of the account that it shares', () => {
       const { of } = openLine();
       expect(refused(await many(60, async () => ask(of('ten_greedy'))))).toBeGreaterThan(20);
       expect(refused(await many(1, async () => ask(of('ten_modest'))))).toBe(0);
-      await passTime(stage, 60);
+      await passTime(harness, 60);
     }
   });
 
@@ -82,15 +82,15 @@ describe('a tenant that wants very much of the account that it shares', () => {
 describe('many legs that are to be hung up at once', () => {
   it('wait in their rows and in nobody’s hands, uncounted, and are asked for one by one as their turn comes', async () => {
     const meeting = await openRoom(world, { max_participants: 50 });
-    await alterRows(
-      stage,
+    await executeSql(
+      harness,
       `INSERT INTO leg (id, tenant_id, session_id, kind, role, state, number, remote, voice_call_id, deadline_at, answered_at, joined_at)
       SELECT 'leg_' || g, $2, $1, 'inbound', 'participant', 'joined', '${NUMBER}', '+447700900001', 'CALL' || g, now() + interval '1 hour', now(), now() FROM generate_series(1, 40) g`,
       [meeting.sessionId, meeting.tenantId],
     );
     await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     const { deps, hungUp, of, waits } = openLine();
-    const legs = await readLegs(stage, meeting);
+    const legs = await readLegs(harness, meeting);
     const begun = performance.now();
     const answers = await Promise.all(legs.map(({ id }) => hangUpLeg(deps, meeting.tenantId, id)));
     // What is within 0.6 s, and what comes to be while this runs.
@@ -99,7 +99,7 @@ describe('many legs that are to be hung up at once', () => {
     expect(
       answers.every((answer) => typeof answer === 'object' && answer.retryAfterMs > 0 && answer.retryAfterMs <= 15_000),
     ).toBe(true);
-    const waiting = (await readLegs(stage, meeting)).filter((leg) => !hungUp.includes(leg.voice_call_id ?? ''));
+    const waiting = (await readLegs(harness, meeting)).filter((leg) => !hungUp.includes(leg.voice_call_id ?? ''));
     expect(waiting.map(({ hangup_attempts }) => hangup_attempts)).toEqual(waiting.map(() => 0));
     expect(waiting.every(({ lease_until }) => lease_until !== null)).toBe(true);
     // Another tenant's is asked for at once meanwhile.
@@ -107,7 +107,7 @@ describe('many legs that are to be hung up at once', () => {
     await of('ten_other', 'hang-up').voice.hangUp('other');
     expect(Math.max(0, ...waits)).toBeLessThanOrEqual(600 + 2 * HANG_UP_INTERVAL_MS);
     for (let round = 0; round < 40 && hungUp.length < 41; round++) {
-      await passTime(stage, 15);
+      await passTime(harness, 15);
       await Promise.all(
         legs
           .filter(({ voice_call_id }) => !hungUp.includes(voice_call_id ?? ''))
@@ -116,7 +116,7 @@ describe('many legs that are to be hung up at once', () => {
     }
     expect(new Set(hungUp).size).toBe(41);
     expect(hungUp).toHaveLength(41);
-    const attempts = await stage.store.prisma.hang_up_attempt.findMany();
+    const attempts = await harness.store.prisma.hang_up_attempt.findMany();
     expect(attempts.map(({ no, outcome }) => [no, outcome])).toEqual(Array.from({ length: 40 }, () => [1, 'accepted']));
   });
 });

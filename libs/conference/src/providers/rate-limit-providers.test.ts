@@ -7,56 +7,56 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { rateLimitRetryMs, rateLimitProviders } from './rate-limit-providers.ts';
-import { callIn, openRoom, readLegs, untilLegs } from '../testing/meeting.ts';
-import { passTime, startOver } from '../testing/pass-time.ts';
-import { NUMBER, setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { joinByPhone, openRoom, readLegs, untilLegs } from '../testing/meeting.ts';
+import { passTime, resetHarness } from '../testing/pass-time.ts';
+import { NUMBER, startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 import { withProviders } from '../testing/with-providers.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 /** Another process' connection to the same database. */
 let otherStore: Store;
 let phones = 0;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
   otherStore = openStore({
     owner: true,
-    url: String(stage.store.pool.options.connectionString),
+    url: String(harness.store.pool.options.connectionString),
     max: 8,
     onError: () => undefined,
   });
 });
 beforeEach(async () => {
-  await stage.emulator.client.putConfig({ limits: { enabled: false } });
-  await startOver(stage);
+  await harness.emulator.client.putConfig({ limits: { enabled: false } });
+  await resetHarness(harness);
 });
 afterAll(async () => {
   await otherStore.close();
-  await stage.close();
+  await harness.close();
 });
 
 const ACCOUNT = 'account';
 /** The same account, counted by another name. */
-const countedBy = (name: string) => ({ media: world.media, voice: { ...world.voice, rateLimitKey: name } });
+const countedBy = (name: string) => ({ media: deps.media, voice: { ...deps.voice, rateLimitKey: name } });
 const pacer = (store: Store, sleep = systemSleep) => rateLimitProviders(countedBy(ACCOUNT), { store, sleep });
 const call = (phone: string) => ({
   to: phone,
   from: NUMBER,
-  answerUrl: `${stage.hooksUrl}/nowhere`,
-  eventUrl: `${stage.hooksUrl}/nowhere`,
+  answerUrl: `${harness.webhooksUrl}/nowhere`,
+  eventUrl: `${harness.webhooksUrl}/nowhere`,
   ringingTimerS: 60,
   lengthTimerS: 60,
 });
 /** A number that rings and is not answered. */
 async function freshPhone(): Promise<string> {
   const phone = `+4479463${String((phones += 1)).padStart(5, '0')}`;
-  await stage.emulator.client.setPhone(phone, { mode: 'no-answer' });
+  await harness.emulator.client.setPhone(phone, { mode: 'no-answer' });
   return phone;
 }
 async function made(count: number): Promise<string[]> {
   const ids: string[] = [];
-  for (let i = 0; i < count; i++) ids.push((await world.voice.createCall(call(await freshPhone()))).callId);
+  for (let i = 0; i < count; i++) ids.push((await deps.voice.createCall(call(await freshPhone()))).callId);
   return ids;
 }
 /** As jobs do: who finds no place comes again when it is told. */
@@ -79,7 +79,7 @@ describe('two processes that share an account whose limits are enforced', () => 
   async function rush(): Promise<{ log: readonly RestLogEntry[]; failed: number; lateMs: number }> {
     const calls = await made(30);
     const wanted = await Promise.all(Array.from({ length: 6 }, freshPhone));
-    await stage.emulator.client.putConfig({ limits: { enabled: true } });
+    await harness.emulator.client.putConfig({ limits: { enabled: true } });
     let lateMs = 0;
     const timed = async (ms: number): Promise<void> => {
       const due = performance.now() + ms;
@@ -88,9 +88,9 @@ describe('two processes that share an account whose limits are enforced', () => 
     };
     const loop = monitorEventLoopDelay({ resolution: 5 });
     loop.enable();
-    const pacers = [pacer(stage.store, timed), pacer(otherStore, timed)] as const;
+    const pacers = [pacer(harness.store, timed), pacer(otherStore, timed)] as const;
     const of = (i: number) => pacers[i % 2 === 0 ? 0 : 1].voice;
-    const after = (await stage.emulator.client.restLog()).at(-1)?.seq ?? 0;
+    const after = (await harness.emulator.client.restLog()).at(-1)?.seq ?? 0;
     const settled = await Promise.allSettled([
       ...calls.map((callId, i) => inTurn(() => of(i).hangUp(callId))),
       ...Array.from({ length: 6 }, (_, i) => inTurn(() => of(i).getCall(calls[i] ?? ''))),
@@ -99,7 +99,7 @@ describe('two processes that share an account whose limits are enforced', () => 
     ]);
     loop.disable();
     return {
-      log: await stage.emulator.client.restLog({ after }),
+      log: await harness.emulator.client.restLog({ after }),
       failed: settled.filter((each) => each.status === 'rejected').length,
       lateMs: Math.max(lateMs, loop.max / 1_000_000),
     };
@@ -109,8 +109,8 @@ describe('two processes that share an account whose limits are enforced', () => 
     let { log, failed, lateMs } = await rush();
     // The pace allows for requests that leave a little late. What a machine does that is busy with something else says nothing about it.
     for (let again = 0; again < 20 && lateMs > 50 && refused(log).length > 0; again++) {
-      await stage.emulator.client.putConfig({ limits: { enabled: false } });
-      await startOver(stage);
+      await harness.emulator.client.putConfig({ limits: { enabled: false } });
+      await resetHarness(harness);
       ({ log, failed, lateMs } = await rush());
     }
     expect(refused(log)).toEqual([]);
@@ -127,12 +127,12 @@ describe('two processes that share an account whose limits are enforced', () => 
 
   it('are refused without the pace: the limits of the emulator bite', async () => {
     const calls = await made(30);
-    await stage.emulator.client.putConfig({ limits: { enabled: true } });
+    await harness.emulator.client.putConfig({ limits: { enabled: true } });
     // Again and again: a machine that is busy may take a while to ask so much in one second.
     await expect
       .poll(async () => {
-        await Promise.allSettled(calls.map((callId) => world.voice.hangUp(callId)));
-        return refused(await stage.emulator.client.restLog()).length;
+        await Promise.allSettled(calls.map((callId) => deps.voice.hangUp(callId)));
+        return refused(await harness.emulator.client.restLog()).length;
       })
       .toBeGreaterThanOrEqual(10);
   });
@@ -141,13 +141,13 @@ describe('two processes that share an account whose limits are enforced', () => 
 /** A pacer that does not wait, but notes how long it would have. */
 function impatient(): { waits: number[]; providers: ReturnType<typeof pacer> } {
   const waits: number[] = [];
-  return { waits, providers: pacer(stage.store, async (ms) => void waits.push(ms)) };
+  return { waits, providers: pacer(harness.store, async (ms) => void waits.push(ms)) };
 }
 
 describe('a hang-up', () => {
   it('does not wait behind polls, lists or dials, however many', async () => {
     const [callId = ''] = await made(1);
-    for (const lane of ['ask', 'dial']) await reserveSlot(stage.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
+    for (const lane of ['ask', 'dial']) await reserveSlot(harness.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
     const { waits, providers } = impatient();
     for (const full of [
       () => providers.voice.getCall(callId),
@@ -159,7 +159,7 @@ describe('a hang-up', () => {
     await providers.voice.hangUp(callId);
     // A place is on a whole millisecond.
     expect(Math.max(0, ...waits)).toBeLessThan(2);
-    expect((await stage.emulator.client.ledger({ callId })).up).toBe(0);
+    expect((await harness.emulator.client.ledger({ callId })).up).toBe(0);
   });
 
   it('waits behind other hang-ups', async () => {
@@ -168,7 +168,7 @@ describe('a hang-up', () => {
     await expect
       .poll(async () => {
         const [callId = ''] = await made(1);
-        await reserveSlot(stage.store, ACCOUNT, 'hang-up', { intervalMs: 3_500, maxWaitMs: 1 });
+        await reserveSlot(harness.store, ACCOUNT, 'hang-up', { intervalMs: 3_500, maxWaitMs: 1 });
         const line = impatient();
         await line.providers.voice.hangUp(callId);
         waits = line.waits;
@@ -186,13 +186,13 @@ describe('the list of live calls', () => {
     let places = 0;
     const query: Store['query'] = (scope, asked) => (
       (places += asked.name === 'reserve-slot' ? 1 : 0),
-      stage.store.query(scope, asked)
+      harness.store.query(scope, asked)
     );
-    const counting = { ...stage.store, query };
+    const counting = { ...harness.store, query };
     await rateLimitProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
-    expect((await stage.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
+    expect((await harness.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
     expect(places).toBe(3);
-    await reserveSlot(stage.store, ACCOUNT, 'ask', { intervalMs: 7_000, maxWaitMs: 5_000 });
+    await reserveSlot(harness.store, ACCOUNT, 'ask', { intervalMs: 7_000, maxWaitMs: 5_000 });
     const { providers } = impatient();
     await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
     expect(await providers.voice.listLiveCalls()).toHaveLength(1);
@@ -201,31 +201,31 @@ describe('the list of live calls', () => {
 
 describe('when the line is too long', () => {
   it.each([
-    { lane: 'hang-up', ask: (voice: World['voice']) => voice.hangUp('call') },
-    { lane: 'ask', ask: (voice: World['voice']) => voice.getCall('call') },
-    { lane: 'ask', ask: (voice: World['voice']) => voice.mute('call', true) },
-    { lane: 'ask', ask: (voice: World['voice']) => voice.listLiveCalls() },
-    { lane: 'dial', ask: (voice: World['voice']) => voice.createCall(call('+447946399999')) },
+    { lane: 'hang-up', ask: (voice: TestDeps['voice']) => voice.hangUp('call') },
+    { lane: 'ask', ask: (voice: TestDeps['voice']) => voice.getCall('call') },
+    { lane: 'ask', ask: (voice: TestDeps['voice']) => voice.mute('call', true) },
+    { lane: 'ask', ask: (voice: TestDeps['voice']) => voice.listLiveCalls() },
+    { lane: 'dial', ask: (voice: TestDeps['voice']) => voice.createCall(call('+447946399999')) },
   ])('nothing is sent, and the answer is busy, paced, and when to come again ($lane)', async ({ lane, ask }) => {
-    await reserveSlot(stage.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
-    const before = (await stage.emulator.client.restLog()).length;
+    await reserveSlot(harness.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
+    const before = (await harness.emulator.client.restLog()).length;
     const { providers, waits } = impatient();
     await expect(ask(providers.voice)).rejects.toMatchObject({
       failure: 'busy',
       verdict: { reason: 'provider-rate-limited' },
       retryAfterMs: expect.any(Number),
     });
-    expect((await stage.emulator.client.restLog()).length).toBe(before);
+    expect((await harness.emulator.client.restLog()).length).toBe(before);
     expect(waits).toEqual([]);
     // And it took no place: a minute later the line is free.
-    await passTime(stage, 61);
+    await passTime(harness, 61);
     await ask(providers.voice).catch(() => undefined);
-    expect((await stage.emulator.client.restLog()).length).toBeGreaterThan(before);
+    expect((await harness.emulator.client.restLog()).length).toBeGreaterThan(before);
   });
 
   it('a bridge is not dialled either; another account’s line is its own', async () => {
-    await reserveSlot(stage.store, ACCOUNT, 'dial', { intervalMs: 60_000, maxWaitMs: 1 });
-    const meeting = await openRoom(world);
+    await reserveSlot(harness.store, ACCOUNT, 'dial', { intervalMs: 60_000, maxWaitMs: 1 });
+    const meeting = await openRoom(deps);
     const dial = {
       mediaSessionId: meeting.mediaSessionId,
       number: NUMBER,
@@ -237,32 +237,32 @@ describe('when the line is too long', () => {
       failure: 'busy',
       verdict: { reason: 'provider-rate-limited' },
     });
-    expect(await stage.emulator.client.restLog({ route: 'dial' })).toEqual([]);
-    await rateLimitProviders(countedBy('another'), { store: stage.store, sleep: systemSleep }).media.dialSip(dial);
-    expect(await stage.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
+    expect(await harness.emulator.client.restLog({ route: 'dial' })).toEqual([]);
+    await rateLimitProviders(countedBy('another'), { store: harness.store, sleep: systemSleep }).media.dialSip(dial);
+    expect(await harness.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
   });
 
   it('a tenant’s line is its own, whatever its account says that the vendor counts it by: it fills neither the platform’s nor another tenant’s', async () => {
     const lineOf = (tenantId: string | null) =>
-      rateLimitProviders(countedBy(ACCOUNT), { store: stage.store, sleep: async () => undefined, tenantId }).voice.getCall(
+      rateLimitProviders(countedBy(ACCOUNT), { store: harness.store, sleep: async () => undefined, tenantId }).voice.getCall(
         'call',
       );
-    await reserveSlot(stage.store, `ten_a ${ACCOUNT}`, 'ask', { intervalMs: 60_000, maxWaitMs: 1 });
+    await reserveSlot(harness.store, `ten_a ${ACCOUNT}`, 'ask', { intervalMs: 60_000, maxWaitMs: 1 });
     await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
     for (const other of [null, 'ten_b']) expect(await lineOf(other)).toBeNull();
   });
 
   it('a leg’s hang-up stays owed, and is asked when there is a place', async () => {
-    const meeting = await openRoom(world);
-    await callIn(stage, world, meeting);
-    await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    await reserveSlot(stage.store, ACCOUNT, 'hang-up', { intervalMs: 60_000, maxWaitMs: 1 });
-    const paced = withProviders(world, pacer(stage.store));
-    const [leg] = await readLegs(stage, meeting);
-    expect(await hangUpLeg(paced, world.tenantId, leg?.id ?? '')).toEqual({ retryAfterMs: 15_000 });
-    expect(await stage.emulator.client.restLog({ route: 'hangup' })).toEqual([]);
-    await passTime(stage, 61);
-    await hangUpLeg(paced, world.tenantId, leg?.id ?? '');
-    await untilLegs(stage, meeting, 'inbound', ['ended']);
+    const meeting = await openRoom(deps);
+    await joinByPhone(harness, deps, meeting);
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await reserveSlot(harness.store, ACCOUNT, 'hang-up', { intervalMs: 60_000, maxWaitMs: 1 });
+    const paced = withProviders(deps, pacer(harness.store));
+    const [leg] = await readLegs(harness, meeting);
+    expect(await hangUpLeg(paced, deps.tenantId, leg?.id ?? '')).toEqual({ retryAfterMs: 15_000 });
+    expect(await harness.emulator.client.restLog({ route: 'hangup' })).toEqual([]);
+    await passTime(harness, 61);
+    await hangUpLeg(paced, deps.tenantId, leg?.id ?? '');
+    await untilLegs(harness, meeting, 'inbound', ['ended']);
   });
 });

@@ -149,8 +149,8 @@ export function decodeResponse<Q extends RpcMethod>(question: Q, answered: RpcRe
 /** What a provider says no with has names of its own, and there are many: tenants know them by how they begin. Only that it was not even asked is ours to say. */
 const publicReason = (error: VerdictError): string => {
   const { reason } = error.verdict;
-  return error instanceof ProviderError && reason !== PROVIDER_RATE_LIMITED && !reason.startsWith('vendor-')
-    ? `vendor-${reason}`
+  return error instanceof ProviderError && reason !== PROVIDER_RATE_LIMITED && !reason.startsWith('upstream-')
+    ? `upstream-${reason}`
     : reason;
 };
 

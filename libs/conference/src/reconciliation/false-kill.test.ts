@@ -1,44 +1,46 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openBridge } from '../legs/open-bridge.ts';
 import { sweepInventory } from './sweep-inventory.ts';
-import { callIn, joinBrowser, openRoom, readLegs, until } from '../testing/meeting.ts';
-import { passTime, startOver } from '../testing/pass-time.ts';
-import { setStage, type Stage } from '../testing/test-harness.ts';
+import { joinByPhone, joinBrowser, openRoom, readLegs, until } from '../testing/meeting.ts';
+import { passTime, resetHarness } from '../testing/pass-time.ts';
+import { startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await setStage();
+  harness = await startTestHarness();
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
-const falseKills = (): string[] => stage.counted.filter((name) => name.startsWith('false_kill'));
+const falseKills = (): string[] => harness.counters.filter((name) => name.startsWith('false_kill'));
 
 it('a call that was hung up as nobody’s and whose late webhook names a leg of a running session is counted as a false kill, once', async () => {
-  const world = stage.worlds.unified;
-  stage.counted.length = 0;
-  const meeting = await openRoom(world);
-  await joinBrowser(stage, meeting);
-  await callIn(stage, world, meeting);
+  const deps = harness.deps.unified;
+  harness.counters.length = 0;
+  const meeting = await openRoom(deps);
+  await joinBrowser(harness, meeting);
+  await joinByPhone(harness, deps, meeting);
   // The bridge's call comes in and asks what to do, and that is held up for longer than two inventories.
   let release = (): void => undefined;
-  stage.answersHeld = new Promise((resolve) => (release = resolve));
-  expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+  harness.answerGate = new Promise((resolve) => (release = resolve));
+  expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
   await until(
     async () =>
-      (await stage.emulator.client.ledger()).legs.some((leg) => leg.kind === 'voice-sip' && leg.endedAt === undefined),
+      (await harness.emulator.client.ledger()).legs.some(
+        (leg) => leg.kind === 'voice-sip' && leg.endedAt === undefined,
+      ),
     true,
   );
-  await sweepInventory(world, null);
-  await passTime(stage, 31);
-  expect(await sweepInventory(world, null)).toMatchObject({ orphans: 1 });
+  await sweepInventory(deps, null);
+  await passTime(harness, 31);
+  expect(await sweepInventory(deps, null)).toMatchObject({ orphans: 1 });
   expect(falseKills()).toEqual([]);
   release();
   await until(
-    async () => (await readLegs(stage, meeting, 'bridge')).map((leg) => leg.voice_call_id),
+    async () => (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.voice_call_id),
     [expect.any(String)],
   );
-  await sweepInventory(world, null);
-  await sweepInventory(world, null);
+  await sweepInventory(deps, null);
+  await sweepInventory(deps, null);
   expect(falseKills()).toEqual(['false_kill bridge']);
 });

@@ -30,7 +30,7 @@ export async function sweepAccounts(deps: Deps, everyMs: number): Promise<Invent
         const found = await sweepInventory(deps, accountId);
         for (const what of Object.keys(sums) as (keyof InventoryCounts)[]) sums[what] += found[what];
       } catch (error) {
-        deps.report.count('account_sweep_failed', { whose: accountId === null ? 'platform' : 'tenant' });
+        deps.report.count('account_sweep_failed', { owner: accountId === null ? 'platform' : 'tenant' });
         deps.report.warn('the inventory of a provider account failed; the next round retries it', {
           accountId,
           error: String(error),

@@ -7,95 +7,95 @@ import { endRoom } from './end-room.ts';
 import { issueToken } from '../participants/issue-token.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import {
-  callIn,
+  joinByPhone,
   joinBrowser,
-  meet,
+  startMeeting,
   openRoom,
   readLegs,
   readSession,
   settleNow,
-  upAtVendor,
+  listLegsAtProvider,
 } from '../testing/meeting.ts';
-import { passTime, reconcileUntilQuiet, startOver } from '../testing/pass-time.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { passTime, reconcileUntilQuiet, resetHarness } from '../testing/pass-time.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
 /** As the world is, but that something comes between endRoom's two transactions: before the second begins. */
-function withInBetween(happens: () => Promise<unknown>): World {
-  const { pool } = stage.store;
+function withInBetween(happens: () => Promise<unknown>): TestDeps {
+  const { pool } = harness.store;
   let connections = 0;
   const connect = async () => {
     connections += 1;
     if (connections === 2) await happens();
     return pool.connect();
   };
-  return { ...world, store: { ...stage.store, pool: { connect } as unknown as World['store']['pool'] } };
+  return { ...deps, store: { ...harness.store, pool: { connect } as unknown as TestDeps['store']['pool'] } };
 }
 
 it('a room whose end was cut short by a crash does not leave its session running', async () => {
-  const meeting = await meet(stage, world);
+  const meeting = await startMeeting(harness, deps);
   // The first of endRoom's two transactions, and then nothing.
-  await inTransaction(stage.store, meeting.tenantId, (tx) =>
+  await inTransaction(harness.store, meeting.tenantId, (tx) =>
     closeRoom(tx, meeting.tenantId, meeting.roomId, 'ended-by-tenant', 3_600),
   );
-  await passTime(stage, 3);
-  await reconcileUntilQuiet(stage, world);
-  expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
-  expect(await upAtVendor(stage, meeting)).toEqual([]);
-  await expect(endRoom(world, meeting.tenantId, meeting.roomId)).rejects.toMatchObject({
+  await passTime(harness, 3);
+  await reconcileUntilQuiet(harness, deps);
+  expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
+  expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
+  await expect(endRoom(deps, meeting.tenantId, meeting.roomId)).rejects.toMatchObject({
     verdict: { reason: 'room-ended' },
   });
 });
 
 /** The first of endRoom's two transactions: the room has ended, and its session does not know yet. */
 const endOnlyTheRoom = (roomId: string, tenantId: string): Promise<unknown> =>
-  inTransaction(stage.store, tenantId, (tx) => closeRoom(tx, tenantId, roomId, 'ended-by-tenant', 3_600));
+  inTransaction(harness.store, tenantId, (tx) => closeRoom(tx, tenantId, roomId, 'ended-by-tenant', 3_600));
 
 it('a room that ended a moment ago has nobody rung for it (seen by the simulation: a create for a session whose end was decided in the same commit)', async () => {
-  const meeting = await openRoom(world);
-  const { legId } = await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
+  const meeting = await openRoom(deps);
+  const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
   await endOnlyTheRoom(meeting.roomId, meeting.tenantId);
-  expect(await dialOut(world, meeting.tenantId, legId)).toBe('not-wanted');
-  expect(await upAtVendor(stage, meeting)).toEqual([]);
-  expect(await readSession(stage, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
+  expect(await dialOut(deps, meeting.tenantId, legId)).toBe('not-wanted');
+  expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
+  expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
 });
 
 it('a room that ends while its bridge is about to be dialled has it dialled no more', async () => {
-  const meeting = await openRoom(world);
-  await joinBrowser(stage, meeting);
-  await callIn(stage, world, meeting);
-  const armHangUp: World['jobs']['armHangUp'] = async (session, delayMs) => {
+  const meeting = await openRoom(deps);
+  await joinBrowser(harness, meeting);
+  await joinByPhone(harness, deps, meeting);
+  const armHangUp: TestDeps['jobs']['armHangUp'] = async (session, delayMs) => {
     await endOnlyTheRoom(meeting.roomId, meeting.tenantId);
-    await world.jobs.armHangUp(session, delayMs);
+    await deps.jobs.armHangUp(session, delayMs);
   };
-  expect(await openBridge({ ...world, jobs: { ...world.jobs, armHangUp } }, meeting.tenantId, meeting.sessionId)).toBe(
+  expect(await openBridge({ ...deps, jobs: { ...deps.jobs, armHangUp } }, meeting.tenantId, meeting.sessionId)).toBe(
     'not-wanted',
   );
-  expect(await readLegs(stage, meeting, 'bridge')).toEqual([]);
-  expect((await readSession(stage, meeting)).state).toBe('ending');
+  expect(await readLegs(harness, meeting, 'bridge')).toEqual([]);
+  expect((await readSession(harness, meeting)).state).toBe('ending');
 });
 
 it.each(['ended-by-tenant', 'room-expired', 'tenant-suspended'] as const)(
   'a webhook that comes between the room’s end and its session’s ends the session in the name of whoever ended the room: %s',
   async (reason) => {
-    const meeting = await openRoom(world);
-    await joinBrowser(stage, meeting);
-    const between = withInBetween(() => settleNow(world, meeting));
+    const meeting = await openRoom(deps);
+    await joinBrowser(harness, meeting);
+    const between = withInBetween(() => settleNow(deps, meeting));
     expect(await endRoom(between, meeting.tenantId, meeting.roomId, reason)).toEqual({
       decided: true,
       state: 'ending',
       sessionId: meeting.sessionId,
     });
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'ending', end_reason: reason });
-    await expect(endRoom(world, meeting.tenantId, meeting.roomId)).rejects.toMatchObject({
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: reason });
+    await expect(endRoom(deps, meeting.tenantId, meeting.roomId)).rejects.toMatchObject({
       verdict: { reason: 'room-ended' },
     });
   },
@@ -104,8 +104,8 @@ it.each(['ended-by-tenant', 'room-expired', 'tenant-suspended'] as const)(
 it.each(['the reconciler', 'whoever asks again'] as const)(
   'a room that expired, and then a crash: %s ends its session for the room’s reason',
   async (who) => {
-    const meeting = await openRoom(world);
-    await joinBrowser(stage, meeting);
+    const meeting = await openRoom(deps);
+    await joinBrowser(harness, meeting);
     const crash = new Error('killed');
     await expect(
       endRoom(
@@ -115,26 +115,26 @@ it.each(['the reconciler', 'whoever asks again'] as const)(
         'room-expired',
       ),
     ).rejects.toBe(crash);
-    expect(await readSession(stage, meeting)).toMatchObject({ state: 'live' });
+    expect(await readSession(harness, meeting)).toMatchObject({ state: 'live' });
     if (who === 'the reconciler') {
-      await passTime(stage, 3);
-      await reconcileUntilQuiet(stage, world);
+      await passTime(harness, 3);
+      await reconcileUntilQuiet(harness, deps);
     } else {
-      expect(await endRoom(world, meeting.tenantId, meeting.roomId)).toEqual({
+      expect(await endRoom(deps, meeting.tenantId, meeting.roomId)).toEqual({
         decided: true,
         state: 'ending',
         sessionId: meeting.sessionId,
       });
     }
-    expect(await readSession(stage, meeting)).toMatchObject({ end_reason: 'room-expired' });
+    expect(await readSession(harness, meeting)).toMatchObject({ end_reason: 'room-expired' });
   },
 );
 
 it('a room whose session was ending already did not decide that', async () => {
-  const meeting = await openRoom(world);
-  await joinBrowser(stage, meeting);
-  await endSession(world, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-  expect(await endRoom(world, meeting.tenantId, meeting.roomId)).toEqual({
+  const meeting = await openRoom(deps);
+  await joinBrowser(harness, meeting);
+  await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  expect(await endRoom(deps, meeting.tenantId, meeting.roomId)).toEqual({
     decided: false,
     state: 'ending',
     sessionId: meeting.sessionId,
@@ -142,14 +142,14 @@ it('a room whose session was ending already did not decide that', async () => {
 });
 
 it('a full room rings nobody and gives no token, and nobody is on its roster for it', async () => {
-  const meeting = await openRoom(world, { max_participants: 1 });
-  await joinBrowser(stage, meeting);
-  const people = await stage.store.prisma.participant.count({ where: { room_id: meeting.roomId } });
+  const meeting = await openRoom(deps, { max_participants: 1 });
+  await joinBrowser(harness, meeting);
+  const people = await harness.store.prisma.participant.count({ where: { room_id: meeting.roomId } });
   const full = { verdict: { outcome: 'client', reason: 'room-full' } };
   await expect(
-    requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' }),
+    requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' }),
   ).rejects.toMatchObject(full);
-  await expect(issueToken(world, meeting.tenantId, meeting.roomId, { name: 'Grace' })).rejects.toMatchObject(full);
-  expect(await stage.store.prisma.participant.count({ where: { room_id: meeting.roomId } })).toBe(people);
-  expect(await readLegs(stage, meeting)).toHaveLength(1);
+  await expect(issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Grace' })).rejects.toMatchObject(full);
+  expect(await harness.store.prisma.participant.count({ where: { room_id: meeting.roomId } })).toBe(people);
+  expect(await readLegs(harness, meeting)).toHaveLength(1);
 });

@@ -4,89 +4,89 @@ import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import {
-  alterRows,
-  callIn,
+  executeSql,
+  joinByPhone,
   joinBrowser,
   openRoom,
   readLegs,
   readSession,
-  ringIn,
+  dialIn,
   until,
-  untilAnswered,
+  untilWebhooksDone,
   untilLegs,
-  upAtVendor,
+  listLegsAtProvider,
   type Meeting,
 } from '../testing/meeting.ts';
-import { startOver } from '../testing/pass-time.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { resetHarness } from '../testing/pass-time.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 import { writeConnectionData } from '../legs/connection-data.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
 /** A token that somebody was given while there was room. */
 const tokenFor = ({ mediaSessionId }: Meeting, participant: string): string =>
-  world.media.issueToken({
+  deps.media.issueToken({
     mediaSessionId,
     data: writeConnectionData({ participant }),
     expiresAt: new Date(Date.now() + 600_000),
   });
 const enter = async (meeting: Meeting, token: string): Promise<void> =>
-  void (await stage.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token }));
+  void (await harness.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token }));
 const states = async (meeting: Meeting): Promise<string[]> =>
-  (await readLegs(stage, meeting)).map((leg) => leg.state).toSorted();
+  (await readLegs(harness, meeting)).map((leg) => leg.state).toSorted();
 
 describe('a browser whose token is older than the room is full', () => {
   it('is let in and hung up: of three that come at once to the last seat, one stays', async () => {
-    const meeting = await openRoom(world, { max_participants: 2 });
-    await joinBrowser(stage, meeting);
+    const meeting = await openRoom(deps, { max_participants: 2 });
+    await joinBrowser(harness, meeting);
     await Promise.all(
       ['part_a', 'part_b', 'part_c'].map((participant) => enter(meeting, tokenFor(meeting, participant))),
     );
     await until(() => states(meeting), ['ending', 'ending', 'joined', 'joined']);
-    await untilAnswered(stage);
-    const late = (await readLegs(stage, meeting)).filter((leg) => leg.state === 'ending');
+    await untilWebhooksDone(harness);
+    const late = (await readLegs(harness, meeting)).filter((leg) => leg.state === 'ending');
     for (const leg of late) {
       expect(leg).toMatchObject({ kind: 'webrtc', hangup_reason: 'room-full' });
-      expect(stage.sent.filter(({ name, id }) => name === 'hang-up-leg' && id === leg.id)).toHaveLength(1);
-      await hangUpLeg(world, meeting.tenantId, leg.id);
+      expect(harness.sentJobs.filter(({ name, id }) => name === 'hang-up-leg' && id === leg.id)).toHaveLength(1);
+      await hangUpLeg(deps, meeting.tenantId, leg.id);
     }
     await until(() => states(meeting), ['ended', 'ended', 'joined', 'joined']);
-    expect(await upAtVendor(stage, meeting)).toEqual(['webrtc', 'webrtc']);
-    expect((await readSession(stage, meeting)).state).toBe('live');
+    expect(await listLegsAtProvider(harness, meeting)).toEqual(['webrtc', 'webrtc']);
+    expect((await readSession(harness, meeting)).state).toBe('live');
   });
 
   it('may come back: a new connection of somebody who is in is not one more, and takes the place of the old', async () => {
-    await alterRows(stage, 'UPDATE tenant SET max_live_legs = 1 WHERE id = $1', [world.tenantId]);
-    const meeting = await openRoom(world, { max_participants: 1 });
+    await executeSql(harness, 'UPDATE tenant SET max_live_legs = 1 WHERE id = $1', [deps.tenantId]);
+    const meeting = await openRoom(deps, { max_participants: 1 });
     const token = tokenFor(meeting, 'part_a');
     for (const connections of [1, 2, 3]) {
       await enter(meeting, token);
-      await until(async () => (await readLegs(stage, meeting)).length, connections);
+      await until(async () => (await readLegs(harness, meeting)).length, connections);
     }
     await until(
-      async () => (await readLegs(stage, meeting)).map(({ state, hangup_reason: why }) => [state, why]),
+      async () => (await readLegs(harness, meeting)).map(({ state, hangup_reason: why }) => [state, why]),
       [
         ['ending', 'replaced'],
         ['ending', 'replaced'],
         ['joined', null],
       ],
     );
-    await untilAnswered(stage);
-    for (const leg of (await readLegs(stage, meeting)).filter(({ state }) => state === 'ending')) {
-      expect(stage.sent.filter(({ name, id }) => name === 'hang-up-leg' && id === leg.id)).toHaveLength(1);
-      await hangUpLeg(world, meeting.tenantId, leg.id);
+    await untilWebhooksDone(harness);
+    for (const leg of (await readLegs(harness, meeting)).filter(({ state }) => state === 'ending')) {
+      expect(harness.sentJobs.filter(({ name, id }) => name === 'hang-up-leg' && id === leg.id)).toHaveLength(1);
+      await hangUpLeg(deps, meeting.tenantId, leg.id);
     }
     await until(() => states(meeting), ['ended', 'ended', 'joined']);
-    expect(await upAtVendor(stage, meeting)).toEqual(['webrtc']);
-    expect((await readSession(stage, meeting)).state).toBe('live');
-    await alterRows(stage, 'UPDATE tenant SET max_live_legs = NULL WHERE id = $1', [world.tenantId]);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual(['webrtc']);
+    expect((await readSession(harness, meeting)).state).toBe('live');
+    await executeSql(harness, 'UPDATE tenant SET max_live_legs = NULL WHERE id = $1', [deps.tenantId]);
   });
 });
 
@@ -114,14 +114,14 @@ describe('of several connections by one token', () => {
       expiresAt: new Date(Date.now() + 600_000),
     };
     await applyMediaEvent(
-      world,
+      deps,
       { via: 'callback', token },
       kind === 'connected' ? { kind, ...event } : { kind, ...event, reason: 'clientDisconnected' },
     );
   };
   let told = 0;
   const inThere = async (meeting: Meeting): Promise<string[]> =>
-    (await readLegs(stage, meeting))
+    (await readLegs(harness, meeting))
       .filter(({ state }) => state === 'joined')
       .map((leg) => leg.media_connection_id!.replace(/ .*/, ''))
       .toSorted();
@@ -131,7 +131,7 @@ describe('of several connections by one token', () => {
       fc.asyncProperty(
         fc.shuffledSubarray(['first', 'second', 'third', 'second', 'first'], { minLength: 5 }),
         async (order) => {
-          const meeting = await openRoom(world);
+          const meeting = await openRoom(deps);
           for (const name of order)
             await tell(meeting, 'connected', name, ['first', 'second', 'third'].indexOf(name) * 1_000);
           expect(await inThere(meeting)).toEqual(['third']);
@@ -142,7 +142,7 @@ describe('of several connections by one token', () => {
   });
 
   it('one that was over before anybody heard of it takes nobody’s place', async () => {
-    const meeting = await openRoom(world);
+    const meeting = await openRoom(deps);
     await tell(meeting, 'connected', 'first', 0);
     await tell(meeting, 'disconnected', 'second', 1_000);
     await tell(meeting, 'connected', 'second', 1_000);
@@ -151,10 +151,10 @@ describe('of several connections by one token', () => {
 
   it('two stay whose order the vendor does not tell, and a third is let go', async () => {
     for (const madeAt of [null, 0]) {
-      const meeting = await openRoom(world);
+      const meeting = await openRoom(deps);
       for (const name of ['first', 'second', 'third']) await tell(meeting, 'connected', name, madeAt);
       expect(await inThere(meeting)).toEqual(['first', 'second']);
-      expect((await readLegs(stage, meeting)).map((leg) => leg.hangup_reason)).toEqual([
+      expect((await readLegs(harness, meeting)).map((leg) => leg.hangup_reason)).toEqual([
         null,
         null,
         'too-many-connections',
@@ -163,7 +163,7 @@ describe('of several connections by one token', () => {
   });
 
   it('those of nobody in particular, and of others, are left alone', async () => {
-    const meeting = await openRoom(world);
+    const meeting = await openRoom(deps);
     for (const [at, name] of ['first', 'second', 'third'].entries()) await tell(meeting, 'connected', name, at, null);
     await tell(meeting, 'connected', 'other', 9, 'part_b');
     expect(await inThere(meeting)).toEqual(['first', 'other', 'second', 'third']);
@@ -172,22 +172,22 @@ describe('of several connections by one token', () => {
 
 describe('a room that is as large as rooms may be, one smaller than the vendor’s conversation', () => {
   it('has a place there for everybody whom it admits, beside the bridge, and tells the next that it is full', async () => {
-    const { client } = stage.emulator;
+    const { client } = harness.emulator;
     // Four stand for the vendor's fifty, and three for our 49.
     await client.putConfig({ behaviour: { maxParticipants: 4 } });
     try {
-      const meeting = await openRoom(world, { bridge: 'always', max_participants: 3 });
-      await callIn(stage, world, meeting);
-      expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
-      await untilLegs(stage, meeting, 'bridge', ['joined']);
-      await callIn(stage, world, meeting);
-      await callIn(stage, world, meeting);
-      const last = await ringIn(stage);
+      const meeting = await openRoom(deps, { bridge: 'always', max_participants: 3 });
+      await joinByPhone(harness, deps, meeting);
+      expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+      await untilLegs(harness, meeting, 'bridge', ['joined']);
+      await joinByPhone(harness, deps, meeting);
+      await joinByPhone(harness, deps, meeting);
+      const last = await dialIn(harness);
       await client.key(last.id, `${meeting.pin}#`);
       await client.awaitEnded(last.id);
-      await untilLegs(stage, meeting, 'inbound', ['joined', 'joined', 'joined']);
+      await untilLegs(harness, meeting, 'inbound', ['joined', 'joined', 'joined']);
       expect(
-        (await stage.store.prisma.leg.findFirstOrThrow({ where: { voice_call_id: last.callId } })).last_outcome,
+        (await harness.store.prisma.leg.findFirstOrThrow({ where: { voice_call_id: last.callId } })).last_outcome,
       ).toBe('full');
     } finally {
       await client.putConfig({ behaviour: { maxParticipants: 50 } });

@@ -4,18 +4,18 @@ import type { QueryConfig, QueryResult } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { endSession } from './end-session.ts';
 import { openRoom, readLegs, readSession, type Meeting } from '../testing/meeting.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-afterAll(() => stage.close());
+afterAll(() => harness.close());
 
 const addLegs = (meeting: Meeting, name: string, count: number, state: 'joined' | 'ended'): Promise<void> =>
-  inTransaction(stage.store, meeting.tenantId, async (tx) => {
+  inTransaction(harness.store, meeting.tenantId, async (tx) => {
     for (let i = 0; i < count; i++) {
       await insertLeg(
         tx,
@@ -33,10 +33,10 @@ const addLegs = (meeting: Meeting, name: string, count: number, state: 'joined' 
   });
 
 /** As the world is, but that what is asked of Postgres in transactions is noted, with how many rows it was about. */
-function withNotes(): { noting: World; notes: { name: string | undefined; rows: number | null }[] } {
+function withNotes(): { noting: TestDeps; notes: { name: string | undefined; rows: number | null }[] } {
   const notes: { name: string | undefined; rows: number | null }[] = [];
   const connect = async () => {
-    const client = await stage.store.pool.connect();
+    const client = await harness.store.pool.connect();
     const query = async (asked: string | QueryConfig): Promise<QueryResult> => {
       const result = await client.query(asked);
       notes.push({ name: typeof asked === 'string' ? asked : asked.name, rows: result.rowCount });
@@ -45,13 +45,13 @@ function withNotes(): { noting: World; notes: { name: string | undefined; rows: 
     return { query, release: (error?: Error) => client.release(error) };
   };
   return {
-    noting: { ...world, store: { ...stage.store, pool: { connect } as unknown as World['store']['pool'] } },
+    noting: { ...deps, store: { ...harness.store, pool: { connect } as unknown as TestDeps['store']['pool'] } },
     notes,
   };
 }
 
 it('the end of a session with many people writes their legs in one statement, and leaves alone those who left before', async () => {
-  const meeting = await openRoom(world, { max_participants: 50 });
+  const meeting = await openRoom(deps, { max_participants: 50 });
   await addLegs(meeting, 'left', 30, 'ended');
   await addLegs(meeting, 'there', 20, 'joined');
   const { noting, notes } = withNotes();
@@ -60,8 +60,8 @@ it('the end of a session with many people writes their legs in one statement, an
     notes.filter((each) => each.name === name).map(({ rows }) => rows),
   );
   expect({ read, saved }).toEqual({ read: [20], saved: [20] });
-  expect(await readSession(stage, meeting)).toMatchObject({ state: 'ending', end_reason: 'ended-by-tenant' });
-  const legs = await readLegs(stage, meeting);
+  expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: 'ended-by-tenant' });
+  const legs = await readLegs(harness, meeting);
   expect(
     legs.filter(
       ({ state, hangup_reason, version }) => state === 'ending' && hangup_reason === 'ended-by-tenant' && version === 1,

@@ -3,136 +3,136 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { requestDialOut } from '../legs/dial-out.ts';
 import { reconcile } from '../reconciliation/reconcile.ts';
 import { suspendTenant } from './suspend-tenant.ts';
-import { breakTransactions } from '../testing/broken-store.ts';
+import { breakTransactions } from '../testing/break-transactions.ts';
 import {
-  callIn,
-  meet,
+  joinByPhone,
+  startMeeting,
   openRoom,
   readLegs,
   readSession,
-  ringIn,
+  dialIn,
   until,
-  upAtVendor,
+  listLegsAtProvider,
   type Meeting,
 } from '../testing/meeting.ts';
-import { passTime, reconcileUntilQuiet, reconcileWhen, startOver } from '../testing/pass-time.ts';
-import { setStage, type Stage, type World } from '../testing/test-harness.ts';
+import { passTime, reconcileUntilQuiet, reconcileAtNow, resetHarness } from '../testing/pass-time.ts';
+import { startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';
 
-let stage: Stage;
-let world: World;
+let harness: TestHarness;
+let deps: TestDeps;
 beforeAll(async () => {
-  stage = await setStage();
-  world = stage.worlds.unified;
+  harness = await startTestHarness();
+  deps = harness.deps.unified;
 });
-beforeEach(() => startOver(stage));
-afterAll(() => stage.close());
+beforeEach(() => resetHarness(harness));
+afterAll(() => harness.close());
 
 const reasonOf = async (meeting: Meeting): Promise<unknown> => {
-  const { state, end_reason } = await readSession(stage, meeting);
+  const { state, end_reason } = await readSession(harness, meeting);
   return [state, end_reason];
 };
 
 describe('suspending a tenant', () => {
   it('ends every session of it, and every leg is hung up and confirmed', async () => {
-    const meetings = [await meet(stage, world), await meet(stage, world), await openRoom(world)];
-    await suspendTenant(world, world.tenantId);
+    const meetings = [await startMeeting(harness, deps), await startMeeting(harness, deps), await openRoom(deps)];
+    await suspendTenant(deps, deps.tenantId);
     for (const meeting of meetings)
       expect(await reasonOf(meeting)).toEqual([expect.stringMatching(/^end/), 'tenant-suspended']);
-    await reconcileUntilQuiet(stage, world);
+    await reconcileUntilQuiet(harness, deps);
     for (const meeting of meetings) {
-      expect(await upAtVendor(stage, meeting)).toEqual([]);
+      expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
       expect(await reasonOf(meeting)).toEqual(['ended', 'tenant-suspended']);
     }
   });
 
   it('that died between its commit and the end of the sessions is made good by the reconciler', async () => {
-    const [meeting, waiting] = [await meet(stage, world), await openRoom(world)];
-    stage.jobsDown = true;
+    const [meeting, waiting] = [await startMeeting(harness, deps), await openRoom(deps)];
+    harness.jobsDown = true;
     // The first thing that suspending does, and then nothing.
-    await markSuspended(stage.store, world.tenantId);
-    await passTime(stage, 3);
+    await markSuspended(harness.store, deps.tenantId);
+    await passTime(harness, 3);
     expect(
-      await reconcileWhen(stage, world, `UPDATE tenant SET suspended_at = $1::timestamptz - interval '1.9 seconds'`),
+      await reconcileAtNow(harness, deps, `UPDATE tenant SET suspended_at = $1::timestamptz - interval '1.9 seconds'`),
     ).toEqual({});
-    expect((await readSession(stage, meeting)).state).toBe('live');
+    expect((await readSession(harness, meeting)).state).toBe('live');
     // The tenant's row is not moved back with the others'.
-    await stage.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
-    expect(await reconcile(world)).toMatchObject({ 'end-session': 2 });
-    await reconcileUntilQuiet(stage, world);
+    await harness.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
+    expect(await reconcile(deps)).toMatchObject({ 'end-session': 2 });
+    await reconcileUntilQuiet(harness, deps);
     expect(await reasonOf(meeting)).toEqual(['ended', 'tenant-suspended']);
     expect(await reasonOf(waiting)).toEqual(['ended', 'tenant-suspended']);
-    expect(await upAtVendor(stage, meeting)).toEqual([]);
-    await passTime(stage, 60);
-    expect(await reconcile(world)).toEqual({});
+    expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
+    await passTime(harness, 60);
+    expect(await reconcile(deps)).toEqual({});
   });
 
   it('goes on when one session cannot be ended: that one is the reconciler’s', async () => {
-    const meetings = [await meet(stage, world), await meet(stage, world)];
+    const meetings = [await startMeeting(harness, deps), await startMeeting(harness, deps)];
     const warned: unknown[] = [];
     let transactions = 0;
-    const store = breakTransactions(stage.store, () => (transactions += 1) === 1);
+    const store = breakTransactions(harness.store, () => (transactions += 1) === 1);
     await suspendTenant(
-      { ...world, store, report: { ...world.report, warn: (_, fields) => warned.push(fields) } },
-      world.tenantId,
+      { ...deps, store, report: { ...deps.report, warn: (_, fields) => warned.push(fields) } },
+      deps.tenantId,
     );
     expect(warned).toHaveLength(1);
     expect(
-      (await Promise.all(meetings.map((meeting) => readSession(stage, meeting)))).filter(
+      (await Promise.all(meetings.map((meeting) => readSession(harness, meeting)))).filter(
         ({ state }) => state === 'live',
       ),
     ).toHaveLength(1);
-    await stage.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
-    await reconcileUntilQuiet(stage, world);
-    for (const meeting of meetings) expect(await upAtVendor(stage, meeting)).toEqual([]);
+    await harness.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
+    await reconcileUntilQuiet(harness, deps);
+    for (const meeting of meetings) expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
   it('lets nobody in by a PIN, neither into a session nor into a new one, and does so again when it goes on', async () => {
-    const meeting = await openRoom(world);
-    await suspendTenant(world, world.tenantId);
-    const person = await ringIn(stage);
-    await stage.emulator.client.key(person.id, `${meeting.pin}#`);
+    const meeting = await openRoom(deps);
+    await suspendTenant(deps, deps.tenantId);
+    const person = await dialIn(harness);
+    await harness.emulator.client.key(person.id, `${meeting.pin}#`);
     await until(
       async () =>
-        (await stage.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } })).last_outcome,
+        (await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } })).last_outcome,
       'wrong-pin',
     );
-    expect(await stage.store.prisma.session.count({ where: { room_id: meeting.roomId } })).toBe(1);
-    expect(await readLegs(stage, meeting)).toEqual([]);
+    expect(await harness.store.prisma.session.count({ where: { room_id: meeting.roomId } })).toBe(1);
+    expect(await readLegs(harness, meeting)).toEqual([]);
 
-    await resumeTenant(stage.store, world.tenantId);
-    const { rows } = await stage.store.pool.query<{ n: number }>('SELECT count(*)::int AS n FROM session');
+    await resumeTenant(harness.store, deps.tenantId);
+    const { rows } = await harness.store.pool.query<{ n: number }>('SELECT count(*)::int AS n FROM session');
     expect(rows[0]?.n).toBe(1);
-    const caller = await ringIn(stage);
-    await stage.emulator.client.key(caller.id, `${meeting.pin}#`);
-    await stage.emulator.client.awaitJoined(caller.id);
+    const caller = await dialIn(harness);
+    await harness.emulator.client.key(caller.id, `${meeting.pin}#`);
+    await harness.emulator.client.awaitJoined(caller.id);
     expect(
-      await stage.store.prisma.session.count({ where: { room_id: meeting.roomId, state: { in: ['open', 'live'] } } }),
+      await harness.store.prisma.session.count({ where: { room_id: meeting.roomId, state: { in: ['open', 'live'] } } }),
     ).toBe(1);
   });
 
   it('does not touch another tenant, whose callers come and go', async () => {
-    await stage.store.prisma.tenant.create({ data: { id: 'ten_other', name: 'Other' } });
-    const other: World = { ...world, tenantId: 'ten_other' };
-    const meeting = await meet(stage, other);
-    await suspendTenant(world, world.tenantId);
-    await passTime(stage, 3);
-    await stage.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
-    expect(await reconcile(world)).toEqual({});
-    await callIn(stage, other, meeting);
-    expect((await readSession(stage, meeting)).state).toBe('live');
+    await harness.store.prisma.tenant.create({ data: { id: 'ten_other', name: 'Other' } });
+    const other: TestDeps = { ...deps, tenantId: 'ten_other' };
+    const meeting = await startMeeting(harness, other);
+    await suspendTenant(deps, deps.tenantId);
+    await passTime(harness, 3);
+    await harness.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
+    expect(await reconcile(deps)).toEqual({});
+    await joinByPhone(harness, other, meeting);
+    expect((await readSession(harness, meeting)).state).toBe('live');
   });
 
   it('keeps what was asked for just before from being dialled', async () => {
-    const meeting = await openRoom(world);
-    await requestDialOut(world, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
-    await suspendTenant(world, world.tenantId);
-    await reconcileUntilQuiet(stage, world);
-    expect((await readLegs(stage, meeting)).map(({ state, dialled_at }) => [state, dialled_at])).toEqual([
+    const meeting = await openRoom(deps);
+    await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
+    await suspendTenant(deps, deps.tenantId);
+    await reconcileUntilQuiet(harness, deps);
+    expect((await readLegs(harness, meeting)).map(({ state, dialled_at }) => [state, dialled_at])).toEqual([
       ['ended', null],
     ]);
   });
 
   it('of an id that there is not is refused', async () => {
-    await expect(suspendTenant(world, 'ten_nobody')).rejects.toMatchObject({ verdict: { reason: 'tenant-not-found' } });
+    await expect(suspendTenant(deps, 'ten_nobody')).rejects.toMatchObject({ verdict: { reason: 'tenant-not-found' } });
   });
 });

@@ -8,9 +8,9 @@ import { changeSession } from '../sessions/change-session.ts';
 import { createRoom, type RoomRequest } from '../rooms/create-room.ts';
 import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { openBridge } from '../legs/open-bridge.ts';
-import { NUMBER, type Stage, type World } from './test-harness.ts';
+import { NUMBER, type TestHarness, type TestDeps } from './test-harness.ts';
 
-/** A room with its session, and the people of the emulator who come to it. Every wait is for what the rows say. */
+/** A room with its session, which browsers and callers of the emulator join. Every wait polls the rows. */
 export interface Meeting {
   readonly tenantId: string;
   readonly roomId: string;
@@ -19,7 +19,7 @@ export interface Meeting {
   readonly token: string;
   readonly pin: string;
   readonly hostPin: string;
-  /** That its callers dial. */
+  /** The dial-in number. */
   readonly number: string;
 }
 
@@ -33,8 +33,8 @@ const CLOCKS_OFF = {
   host_left_s: null,
 };
 
-export async function openRoom(world: World, settings: Partial<Omit<RoomRequest, 'hostName'>> = {}): Promise<Meeting> {
-  const { room, firstSession: first, pin, hostPin } = await createRoom(world, world.tenantId, {
+export async function openRoom(deps: TestDeps, settings: Partial<Omit<RoomRequest, 'hostName'>> = {}): Promise<Meeting> {
+  const { room, firstSession: first, pin, hostPin } = await createRoom(deps, deps.tenantId, {
     name: 'Room',
     hostName: 'Host',
     bridge: 'auto',
@@ -42,9 +42,9 @@ export async function openRoom(world: World, settings: Partial<Omit<RoomRequest,
     ...CLOCKS_OFF,
     ...settings,
   });
-  if (first === null) throw new Error('a room that opens later has no session to meet in');
+  if (first === null) throw new Error('A room with a later start has no session yet.');
   return {
-    tenantId: world.tenantId,
+    tenantId: deps.tenantId,
     roomId: room.id,
     sessionId: first.sessionId,
     mediaSessionId: first.media.mediaSessionId,
@@ -56,12 +56,12 @@ export async function openRoom(world: World, settings: Partial<Omit<RoomRequest,
 }
 
 export const readSession = async (
-  { store }: Pick<Stage, 'store'>,
+  { store }: Pick<TestHarness, 'store'>,
   { sessionId }: Pick<Meeting, 'sessionId'>,
 ): Promise<SessionRow> => (await store.prisma.session.findUniqueOrThrow({ where: { id: sessionId } })) as SessionRow;
 
 export const readLegs = async (
-  { store }: Pick<Stage, 'store'>,
+  { store }: Pick<TestHarness, 'store'>,
   { sessionId }: Pick<Meeting, 'sessionId'>,
   kind?: LegKind,
 ): Promise<LegRow[]> =>
@@ -70,120 +70,123 @@ export const readLegs = async (
     orderBy: { created_at: 'asc' },
   })) as LegRow[];
 
-/** How long a test waits for what must come: no bound under test, so long enough for a machine with other work. */
+/** How long a test waits for an expected state. It is not a bound under test, so it allows for a busy machine. */
 const WAIT_MS = 20_000;
 
-/** Until `read` gives what is expected; the only wait here that is no event of the emulator's. */
+/** Waits until `read` returns `wanted`. Every other wait is for an event of the emulator. */
 export async function until(read: () => Promise<unknown>, wanted: unknown): Promise<void> {
   await expect.poll(read, { timeout: WAIT_MS, interval: 10 }).toEqual(wanted);
 }
 
-/** Until no webhook is being worked on: what one sends and counts comes after the commit whose rows a test has seen. */
-export const untilAnswered = (stage: Stage): Promise<void> => until(async () => stage.inHand, 0);
+/** Waits until no webhook is being processed: a webhook enqueues jobs and counts after its commit. */
+export const untilWebhooksDone = (harness: TestHarness): Promise<void> => until(async () => harness.webhooksInProgress, 0);
 
-/** Until the legs of a kind are in these states, and whatever made them so has sent and counted what it had to. */
+/** Waits until the legs of a kind are in these states, and until all webhooks are processed. */
 export async function untilLegs(
-  stage: Stage,
+  harness: TestHarness,
   meeting: Meeting,
   kind: LegKind,
   states: readonly string[],
 ): Promise<void> {
-  await until(async () => (await readLegs(stage, meeting, kind)).map((leg) => leg.state), states);
-  await untilAnswered(stage);
+  await until(async () => (await readLegs(harness, meeting, kind)).map((leg) => leg.state), states);
+  await untilWebhooksDone(harness);
 }
 
-export async function joinBrowser(stage: Stage, meeting: Meeting): Promise<VideoConnectionView> {
-  const before = (await readLegs(stage, meeting, 'webrtc')).length;
-  const connection = await stage.emulator.client.joinWebrtc({
+export async function joinBrowser(harness: TestHarness, meeting: Meeting): Promise<VideoConnectionView> {
+  const before = (await readLegs(harness, meeting, 'webrtc')).length;
+  const connection = await harness.emulator.client.joinWebrtc({
     sessionId: meeting.mediaSessionId,
     token: meeting.token,
   });
-  await until(async () => (await readLegs(stage, meeting, 'webrtc')).length, before + 1);
-  await untilAnswered(stage);
+  await until(async () => (await readLegs(harness, meeting, 'webrtc')).length, before + 1);
+  await untilWebhooksDone(harness);
   return connection;
 }
 
-/** Rings a number and is asked for the PIN. */
-export async function ringIn(stage: Stage, number = NUMBER): Promise<PersonView> {
-  const person = await stage.emulator.client.dial({ from: '+447700900001', to: number });
-  await stage.emulator.client.awaitPrompt(person.id);
+/** Calls a number and waits for the PIN prompt. */
+export async function dialIn(harness: TestHarness, number = NUMBER): Promise<PersonView> {
+  const person = await harness.emulator.client.dial({ from: '+447700900001', to: number });
+  await harness.emulator.client.awaitPrompt(person.id);
   return person;
 }
 
-/** Rings in, keys the PIN, and is in the conference; the settling that admission owes is done. */
-export async function callIn(stage: Stage, world: World, meeting: Meeting): Promise<PersonView> {
-  const { client } = stage.emulator;
-  const person = await ringIn(stage, meeting.number);
+/** Calls the meeting's number, keys the PIN, joins the conference and settles the session. */
+export async function joinByPhone(harness: TestHarness, deps: TestDeps, meeting: Meeting): Promise<PersonView> {
+  const { client } = harness.emulator;
+  const person = await dialIn(harness, meeting.number);
   await client.key(person.id, `${meeting.pin}#`);
   await client.awaitJoined(person.id);
   await until(
-    async () => (await readLegs(stage, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state,
+    async () => (await readLegs(harness, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state,
     'joined',
   );
-  await untilAnswered(stage);
-  await settleNow(world, meeting);
+  await untilWebhooksDone(harness);
+  await settleNow(deps, meeting);
   return person;
 }
 
-/** What the settle-session job does. */
-export const settleNow = (world: World, { tenantId, sessionId }: Meeting): Promise<unknown> =>
-  changeSession(world, tenantId, sessionId, () => undefined);
+/** Does the work of the settle-session job. */
+export const settleNow = (deps: TestDeps, { tenantId, sessionId }: Meeting): Promise<unknown> =>
+  changeSession(deps, tenantId, sessionId, () => undefined);
 
-/** A browser, a caller, and the bridge between them; three people's worth of legs, all joined. */
-export async function meet(
-  stage: Stage,
-  world: World,
+/** Opens a room with a browser, a caller and the bridge leg, all joined. */
+export async function startMeeting(
+  harness: TestHarness,
+  deps: TestDeps,
   settings: Parameters<typeof openRoom>[1] = {},
 ): Promise<Meeting & { browser: VideoConnectionView; caller: PersonView }> {
-  const meeting = await openRoom(world, settings);
-  const browser = await joinBrowser(stage, meeting);
-  const caller = await callIn(stage, world, meeting);
-  expect(await openBridge(world, meeting.tenantId, meeting.sessionId)).toBe('dialled');
-  await untilLegs(stage, meeting, 'bridge', ['joined']);
+  const meeting = await openRoom(deps, settings);
+  const browser = await joinBrowser(harness, meeting);
+  const caller = await joinByPhone(harness, deps, meeting);
+  expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
+  await untilLegs(harness, meeting, 'bridge', ['joined']);
   return { ...meeting, browser, caller };
 }
 
-/** Legs of a meeting that the vendor says are up, by its own books. */
-export async function upAtVendor(stage: Stage, meeting: Meeting): Promise<string[]> {
-  const calls = new Set((await readLegs(stage, meeting)).map((leg) => leg.voice_call_id));
-  const { legs } = await stage.emulator.client.ledger();
+/** Lists the kinds of a meeting's legs that are up in the emulator's ledger. */
+export async function listLegsAtProvider(harness: TestHarness, meeting: Meeting): Promise<string[]> {
+  const calls = new Set((await readLegs(harness, meeting)).map((leg) => leg.voice_call_id));
+  const { legs } = await harness.emulator.client.ledger();
   return legs
     .filter((leg) => leg.endedAt === undefined && (leg.sessionId === meeting.mediaSessionId || calls.has(leg.id)))
     .map((leg) => leg.kind)
     .toSorted();
 }
 
-/** Alters rows past every rule. A webhook may be in hand, and locks the same rows in another order: in a transaction, which meets a deadlock. */
-export async function alterRows(
-  { store }: Pick<Stage, 'store'>,
+/**
+ * Runs SQL with access to all tenants, in a transaction that is retried after a deadlock: a webhook in
+ * progress can lock the same rows in another order.
+ */
+export async function executeSql(
+  { store }: Pick<TestHarness, 'store'>,
   sql: string,
   values: readonly unknown[] = [],
 ): Promise<void> {
   await inTransaction(store, EVERY_TENANT, (tx) => tx.query(sql, [...values]));
 }
 
-/** The time that a hang-up or a dial was waiting for goes by: its row is moved back instead. */
-export const letPass = (
-  stage: Pick<Stage, 'store'>,
+/** Moves a session's legs `seconds` into the past, so that their retry and observation times are due. */
+export const moveLegsBack = (
+  harness: Pick<TestHarness, 'store'>,
   { sessionId }: Pick<Meeting, 'sessionId'>,
   seconds: number,
 ): Promise<void> =>
-  alterRows(
-    stage,
+  executeSql(
+    harness,
     `UPDATE leg SET hangup_attempted_at = hangup_attempted_at - make_interval(secs => $2), media_missing_since = media_missing_since - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
     [sessionId, seconds],
   );
 
-/** What the hang-up job does, again and again, without its waits; answers after how many rounds it was done. */
-export async function hangUpUntilDone(stage: Stage, world: World, meeting: Meeting, rounds = 10): Promise<number> {
+/** Repeats the work of the hang-up job without its delays. Returns the number of rounds. */
+export async function hangUpUntilDone(harness: TestHarness, deps: TestDeps, meeting: Meeting, rounds = 10): Promise<number> {
   for (let round = 1; round <= rounds; round++) {
-    if ((await hangUpSession(world, meeting.tenantId, meeting.sessionId)) === 'done') {
-      await untilAnswered(stage);
+    if ((await hangUpSession(deps, meeting.tenantId, meeting.sessionId)) === 'done') {
+      await untilWebhooksDone(harness);
       return round;
     }
-    await letPass(stage, meeting, 6);
+    await moveLegsBack(harness, meeting, 6);
   }
   throw new Error(
-    `not hung up after ${rounds} rounds: ${JSON.stringify((await readLegs(stage, meeting)).map(({ kind, state, reason }) => ({ kind, state, reason })))}`,
+    `The legs are not hung up after ${rounds} rounds: ${JSON.stringify((await readLegs(harness, meeting)).map(({ kind, state, reason }) => ({ kind, state, reason })))}`,
   );
 }

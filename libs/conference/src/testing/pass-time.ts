@@ -1,10 +1,10 @@
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import { reconcile } from '../reconciliation/reconcile.ts';
-import { STAGE_TENANT, type Stage, type World } from './test-harness.ts';
-import { alterRows, until, untilAnswered } from './meeting.ts';
+import { TEST_TENANT, type TestHarness, type TestDeps } from './test-harness.ts';
+import { executeSql, until, untilWebhooksDone } from './meeting.ts';
 
-/** Every column that something counts from or towards, by table; rooms before sessions before legs, as the use-cases lock them. */
-const TIMES = {
+/** Every time column, by table, in the lock order of the use-cases: rooms, sessions, legs. */
+const TIME_COLUMNS = {
   room: ['created_at', 'ended_at', 'starts_at', 'ends_at', 'expires_at', 'expiry_check_at'],
   session: [
     'browsers_left_at',
@@ -43,85 +43,91 @@ const TIMES = {
   provider_rate_limit: ['next_slot_at', 'next_retry_at'],
 } as const;
 
-/** So many seconds go by, for everything in the database: all that it counts by is moved back. */
-export async function passTime(stage: Pick<Stage, 'store'>, seconds: number): Promise<void> {
-  for (const [table, columns] of Object.entries(TIMES)) {
-    await alterRows(
-      stage,
+/** Simulates the passing of time: moves every time column `seconds` into the past. */
+export async function passTime(harness: Pick<TestHarness, 'store'>, seconds: number): Promise<void> {
+  for (const [table, columns] of Object.entries(TIME_COLUMNS)) {
+    await executeSql(
+      harness,
       `UPDATE ${table} SET ${columns.map((column) => `${column} = ${column} - make_interval(secs => $1)`).join(', ')}`,
       [seconds],
     );
   }
 }
 
-/** Nobody and nothing is left: no row but the tenant and the number, no call, no fault, nothing counted. */
-export async function startOver(stage: Stage): Promise<void> {
-  stage.jobsDown = false;
-  stage.answersHeld = undefined;
-  stage.videoHeld = undefined;
-  await stage.emulator.client.reset();
-  // What the test before it had told may still be in hand.
-  await untilAnswered(stage);
-  await emptyDatabase(stage);
-  for (const noted of [stage.counted, stage.observed, stage.failures, stage.sent]) noted.length = 0;
-  await stage.store.prisma.tenant.create({ data: { ...STAGE_TENANT, id: stage.worlds.unified.tenantId } });
-  await stage.store.prisma.dial_in_number.create({ data: { e164: '+442079460000', guarded: false } });
+/** Resets the emulator, the counters and the database, except for the test tenant and its number. */
+export async function resetHarness(harness: TestHarness): Promise<void> {
+  harness.jobsDown = false;
+  harness.answerGate = undefined;
+  harness.videoEventGate = undefined;
+  await harness.emulator.client.reset();
+  // Webhooks of the previous test may still be in progress.
+  await untilWebhooksDone(harness);
+  await emptyDatabase(harness);
+  for (const noted of [harness.counters, harness.durations, harness.webhookErrors, harness.sentJobs]) noted.length = 0;
+  await harness.store.prisma.tenant.create({ data: { ...TEST_TENANT, id: harness.deps.unified.tenantId } });
+  await harness.store.prisma.dial_in_number.create({ data: { e164: '+442079460000', guarded: false } });
 }
 
-/** As after a restore of a backup from before the first room. */
-export async function emptyDatabase({ store }: Pick<Stage, 'store'>): Promise<void> {
+/** Empties all tables, as a restore of a backup from before the first room does. */
+export async function emptyDatabase({ store }: Pick<TestHarness, 'store'>): Promise<void> {
   await inTransaction(store, EVERY_TENANT, async (tx) => {
-    // Only their owner may empty tables. The platform's limits and rates are settings, and made by a migration.
+    // Only the owner may truncate tables. A migration inserts the platform's limits and rates.
     await tx.query('SET LOCAL ROLE NONE');
     const { rows } = await tx.query<{ tables: string }>(
-      `SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%' AND tablename NOT IN ('platform_limit', 'platform_rate')`,
+      `SELECT string_agg(quote_ident(tablename), ', ') AS tables
+       FROM pg_tables
+       WHERE schemaname = 'public'
+         AND tablename NOT LIKE '\\_%'
+         AND tablename NOT IN ('platform_limit', 'platform_rate')`,
     );
     await tx.query(`TRUNCATE ${rows[0]?.tables ?? ''} CASCADE`);
   });
 }
 
 /**
- * A round of the reconciler at one instant of the database's clock, however long this machine takes: `owe` has that instant as $1 and says since when
- * something is owed; the lists are read in a transaction that began then, where now() stands still.
+ * Runs a round of the reconciler at one instant of the database's clock. The due work is listed in one
+ * transaction, where now() is constant.
+ * @param makeDueSql statement that makes work due, with that instant as $1
  */
-export const reconcileWhen = (stage: Stage, world: World, owe: string): Promise<Record<string, number>> =>
-  inTransaction(stage.store, EVERY_TENANT, async (tx) => {
+export const reconcileAtNow = (harness: TestHarness, deps: TestDeps, makeDueSql: string): Promise<Record<string, number>> =>
+  inTransaction(harness.store, EVERY_TENANT, async (tx) => {
     const { rows } = await tx.query<{ at: Date }>('SELECT now() AS at');
-    await alterRows(stage, owe, [rows[0]?.at]);
+    await executeSql(harness, makeDueSql, [rows[0]?.at]);
     let before: Promise<unknown> = Promise.resolve();
-    const query: Stage['store']['query'] = (_, { name, text, values }) => {
+    const query: TestHarness['store']['query'] = (_, { name, text, values }) => {
       const read = before.then(() => tx.query({ name, text, values: [...(values ?? [])] }));
       before = read.catch(() => undefined);
       return read as never;
     };
-    return reconcile({ ...world, store: { ...stage.store, query } });
+    return reconcile({ ...deps, store: { ...harness.store, query } });
   });
 
-/** Rounds of the reconciler, with time between them, until no leg is owed a hang-up and no session is ending; answers how many it took. */
-export async function reconcileUntilQuiet(stage: Stage, world: World, rounds = 8): Promise<number> {
+/** Repeats rounds of the reconciler, 16 s apart, until no leg and no session is ending. Returns the number of rounds. */
+export async function reconcileUntilQuiet(harness: TestHarness, deps: TestDeps, rounds = 8): Promise<number> {
   for (let round = 1; round <= rounds; round++) {
-    await passTime(stage, 16);
-    await reconcile(world);
-    if (await isQuiet(stage)) {
-      await untilAnswered(stage);
+    await passTime(harness, 16);
+    await reconcile(deps);
+    if (await isQuiet(harness)) {
+      await untilWebhooksDone(harness);
       return round;
     }
   }
-  // The last webhook may be on its way.
-  await until(() => isQuiet(stage), true);
-  await untilAnswered(stage);
+  // The last webhook may still be in flight.
+  await until(() => isQuiet(harness), true);
+  await untilWebhooksDone(harness);
   return rounds;
 }
 
-async function isQuiet({ store }: Pick<Stage, 'store'>): Promise<boolean> {
+async function isQuiet({ store }: Pick<TestHarness, 'store'>): Promise<boolean> {
   const { rows } = await store.pool.query<{ n: number }>(
-    `SELECT (SELECT count(*) FROM leg WHERE state = 'ending')::int + (SELECT count(*) FROM session WHERE state = 'ending')::int AS n`,
+    `SELECT (SELECT count(*) FROM leg WHERE state = 'ending')::int
+          + (SELECT count(*) FROM session WHERE state = 'ending')::int AS n`,
   );
   return rows[0]?.n === 0;
 }
 
-/** How often the vendor was asked to end something, by what: call ids and connection ids. */
-export async function hangUpsAsked({ emulator }: Pick<Stage, 'emulator'>): Promise<Record<string, number>> {
+/** Counts the hang-up requests that the emulator received, by call id or connection id. */
+export async function countHangUpRequests({ emulator }: Pick<TestHarness, 'emulator'>): Promise<Record<string, number>> {
   const asked: Record<string, number> = {};
   for (const route of ['hangup', 'disconnect']) {
     for (const { url } of await emulator.client.restLog({ route })) {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { createCredentials, type VendorCredentials } from '@partyline/dev/stack/credentials';
+import { createCredentials, type ProviderCredentials } from '@partyline/dev/stack/credentials';
 import { EVENT_SCHEMAS, type EventType } from '@partyline/contracts/events/events';
 import { openJobs, type Jobs, type OpenJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder } from '@partyline/provider-registry/from-account';
@@ -29,103 +29,109 @@ export const NUMBER = '+442079460000';
 export const MEDIA_KINDS = ['opentok', 'unified'] as const;
 export type MediaKind = (typeof MEDIA_KINDS)[number];
 
-/** A provider request may take this long in tests: a vendor that says nothing must not hold a test up, nor a busy machine look like one. */
-const TIMEOUT_MS = 3_000;
-const TENANT = 'ten_stage';
-/** It rings numbers in Britain, the same again and again. */
-export const STAGE_TENANT = {
-  name: 'Stage',
+/** The timeout of a provider request: short, so that an unanswered request does not delay a test by much. */
+const PROVIDER_TIMEOUT_MS = 3_000;
+const TENANT_ID = 'ten_test';
+/** Tests dial the same British numbers repeatedly, so the fraud meter of one number is set out of reach. */
+export const TEST_TENANT = {
+  name: 'Test',
   home_country: 'GB',
   fraud_limits: { toOneNumber: { warn: 1e6, critical: 1e6 } },
 };
 
-/** All that any use-case is given, for one of the two video kinds; and the platform's account itself. */
-export interface World extends Deps, Providers {
+/** The dependencies of every use-case for one media kind, with the providers of the platform's account. */
+export interface TestDeps extends Deps, Providers {
   readonly kind: MediaKind;
   readonly pins: PinVault;
   readonly random: typeof systemRandomInt;
   readonly provider: ProviderRpc;
-  /** Keeps the credentials of tenants' own accounts. */
   readonly accounts: AccountVault;
   readonly tenantId: string;
 }
 
-export interface Stage {
+/** What a test can set while it runs. */
+interface HarnessControls {
+  /** While true, enqueueing a job fails, as it does when Redis is unreachable. */
+  jobsDown: boolean;
+  /** While set, answer webhooks get no reply before this promise resolves. */
+  answerGate: Promise<void> | undefined;
+  /** While set, video webhooks are not processed before this promise resolves. */
+  videoEventGate: Promise<void> | undefined;
+  /** Webhooks being processed, without those that wait at a gate. */
+  webhooksInProgress: number;
+}
+
+export interface TestHarness extends HarnessControls {
   readonly store: Store;
   readonly redis: TestRedis;
   readonly emulator: RunningEmulator;
-  readonly worlds: Readonly<Record<MediaKind, World>>;
-  /** What the use-cases counted, `name why`. */
-  readonly counted: string[];
-  /** The durations that they noted, in the same way. */
-  readonly observed: { name: string; seconds: number }[];
-  /** What went wrong in a webhook: every one, so that a test can look. Replays and refusals are among them. */
-  readonly failures: unknown[];
-  /** The jobs that were sent; nothing runs them, the test does what they would do. */
-  readonly sent: { name: string; id: string; delayMs: number }[];
-  /** While set, every sending fails: Redis is away, or the process died just now. */
-  jobsDown: boolean;
-  /** While set, calls that ask what to do get no answer before this. */
-  answersHeld: Promise<void> | undefined;
-  /** While set, nothing that the video side tells is taken before this. */
-  videoHeld: Promise<void> | undefined;
-  /** How many webhooks are being worked on; none that is held. */
-  inHand: number;
-  /** Where the carrier reaches us. */
-  readonly hooksUrl: string;
+  readonly deps: Readonly<Record<MediaKind, TestDeps>>;
+  /** What the use-cases counted, as `name label`. */
+  readonly counters: string[];
+  /** The durations that the use-cases observed, named in the same way. */
+  readonly durations: { name: string; seconds: number }[];
+  /** The errors of all webhooks, replays and rejections among them. */
+  readonly webhookErrors: unknown[];
+  /** The enqueued jobs. No worker runs them; the test calls the use-cases itself. */
+  readonly sentJobs: { name: string; id: string; delayMs: number }[];
+  /** The base URL of the webhooks. */
+  readonly webhooksUrl: string;
   close(): Promise<void>;
 }
 
-/** As a producer connects, with time for a busy machine. */
-const patientRedis = (url: string) => ({ ...producerOptions(url), commandTimeout: 20_000 });
+/** The options of a producer, with a longer timeout for a busy machine. */
+const redisOptions = (url: string) => ({ ...producerOptions(url), commandTimeout: 20_000 });
 
 const readBody = async (request: IncomingMessage): Promise<Buffer> =>
   Buffer.concat((await request.toArray()) as Buffer[]);
 
-/** The real Postgres, Redis, providers and use-cases, with the vendor's emulator as a child process, and a server that does what voice-webhooks does. */
-export async function setStage(): Promise<Stage> {
+/**
+ * Starts the use-cases on a real Postgres and Redis with the real providers, the Vonage emulator as a
+ * child process, and an HTTP server that stands in for voice-webhooks.
+ */
+export async function startTestHarness(): Promise<TestHarness> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
-  const store = openStore({ owner: true, url: database.url, max: 16, patienceMs: 20_000, onError: () => undefined });
+  const store = openStore({ owner: true, url: database.url, max: 16, statementTimeoutMs: 20_000, onError: () => undefined });
   const realJobs = openJobs({
-    connection: patientRedis(redis.url),
+    connection: redisOptions(redis.url),
     prefix: redis.prefix,
     now: () => systemClock.now().getTime(),
     onError: () => undefined,
   });
-  await store.prisma.tenant.create({ data: { ...STAGE_TENANT, id: TENANT } });
+  await store.prisma.tenant.create({ data: { ...TEST_TENANT, id: TENANT_ID } });
   await store.prisma.dial_in_number.create({ data: { e164: NUMBER, guarded: false } });
 
-  const { vendor } = createCredentials();
+  const { provider: credentials } = createCredentials();
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const hooksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const emulator = await launchEmulator(vendor, hooksUrl);
+  const webhooksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const emulator = await launchEmulator(credentials, webhooksUrl);
 
-  const counted: string[] = [];
-  const observed: Stage['observed'] = [];
-  const failures: unknown[] = [];
-  const sent: Stage['sent'] = [];
-  const stage: Pick<Stage, 'jobsDown' | 'answersHeld' | 'videoHeld' | 'inHand'> = {
+  const counters: string[] = [];
+  const durations: TestHarness['durations'] = [];
+  const webhookErrors: unknown[] = [];
+  const sentJobs: TestHarness['sentJobs'] = [];
+  const controls: HarnessControls = {
     jobsDown: false,
-    answersHeld: undefined,
-    videoHeld: undefined,
-    inHand: 0,
+    answerGate: undefined,
+    videoEventGate: undefined,
+    webhooksInProgress: 0,
   };
-  const jobs = watched(realJobs, sent, () => stage.jobsDown);
+  const jobs = recordJobs(realJobs, sentJobs, () => controls.jobsDown);
 
   const buildAccount = createAccountBuilder(
     {
       VONAGE_API_HOST: emulator.url,
       VIDEO_API_HOST: emulator.url,
       SIP_HOST: 'sip.nexmo.com',
-      VONAGE_APPLICATION_ID: vendor.applicationId,
+      VONAGE_APPLICATION_ID: credentials.applicationId,
     },
-    { timeoutMs: TIMEOUT_MS },
+    { timeoutMs: PROVIDER_TIMEOUT_MS },
   );
-  const worldOf = (kind: MediaKind): World => {
-    const platform = createProviders(settings(kind, vendor, emulator.url), { timeoutMs: TIMEOUT_MS });
-    const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'stage', key: MASTER_KEY }]) });
+  const createDeps = (kind: MediaKind): TestDeps => {
+    const platform = createProviders(providerSettings(kind, credentials, emulator.url), { timeoutMs: PROVIDER_TIMEOUT_MS });
+    const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'test', key: MASTER_KEY }]) });
     const build: BuildProviders = (credentials, { old }) => buildAccount(credentials, old);
     const deps: Deps = {
       store,
@@ -134,11 +140,11 @@ export async function setStage(): Promise<Stage> {
       clock: systemClock,
       ids: systemIds,
       secret: systemSecret,
-      webhooks: createWebhookUrls(`${hooksUrl}/${kind}`),
+      webhooks: createWebhookUrls(`${webhooksUrl}/${kind}`),
       report: {
-        count: (name, labels = {}) => void counted.push([name, ...Object.values(labels)].join(' ')),
+        count: (name, labels = {}) => void counters.push([name, ...Object.values(labels)].join(' ')),
         observe: (name, seconds, labels = {}) =>
-          void observed.push({ name: [name, ...Object.values(labels)].join(' '), seconds }),
+          void durations.push({ name: [name, ...Object.values(labels)].join(' '), seconds }),
         warn: () => undefined,
       },
     };
@@ -150,42 +156,42 @@ export async function setStage(): Promise<Stage> {
       pins: openPinVault(PIN_KEY),
       random: systemRandomInt,
       provider: createRpcHandlers({ ...deps, accounts: { vault: accounts, build } }),
-      tenantId: TENANT,
+      tenantId: TENANT_ID,
     };
   };
-  const worlds = { opentok: worldOf('opentok'), unified: worldOf('unified') };
+  const deps = { opentok: createDeps('opentok'), unified: createDeps('unified') };
   server.on('request', (request, response) => {
     void (async () => {
       const [, kind, ...path] = (request.url ?? '').split('?')[0]?.split('/') ?? [];
       const rawBody = await readBody(request);
-      if (path.join('/') === 'v1/voice/answer') await stage.answersHeld;
-      if (path.join('/') === 'v1/video/events') await stage.videoHeld;
-      stage.inHand += 1;
-      const reply = await routeWebhook(worlds[kind as MediaKind], path.join('/'), {
+      if (path.join('/') === 'v1/voice/answer') await controls.answerGate;
+      if (path.join('/') === 'v1/video/events') await controls.videoEventGate;
+      controls.webhooksInProgress += 1;
+      const reply = await routeWebhook(deps[kind as MediaKind], path.join('/'), {
         authorization: request.headers.authorization,
         rawBody,
-      }).finally(() => (stage.inHand -= 1));
+      }).finally(() => (controls.webhooksInProgress -= 1));
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
     })().catch((error: unknown) => {
-      failures.push(error);
+      webhookErrors.push(error);
       response.writeHead(401).end();
     });
   });
 
-  return Object.assign(stage, {
+  return Object.assign(controls, {
     store,
     redis,
     emulator,
-    worlds,
-    counted,
-    observed,
-    failures,
-    sent,
-    hooksUrl,
+    deps,
+    counters,
+    durations,
+    webhookErrors,
+    sentJobs,
+    webhooksUrl,
     async close() {
-      await keepsEventsContract(store);
+      await assertEventsMatchContract(store);
       await emulator.stop();
-      await stop(server);
+      await closeServer(server);
       await realJobs.close();
       await store.close();
       await Promise.all([redis.close(), database.drop()]);
@@ -193,8 +199,8 @@ export async function setStage(): Promise<Stage> {
   });
 }
 
-/** Whatever a test had told is what the contract lists, with no field more and none less. */
-async function keepsEventsContract(store: Store): Promise<void> {
+/** Asserts that every recorded event has exactly the fields that the contract lists. */
+async function assertEventsMatchContract(store: Store): Promise<void> {
   for (const row of await store.prisma.outbox.findMany()) {
     const event = toPublicEvent({ ...row, id: String(row.id), data: row.data as Record<string, unknown> });
     assert.ok(Object.hasOwn(EVENT_SCHEMAS, event.type), `libs/contracts/src/events/events.ts lists no ${event.type}`);
@@ -205,27 +211,27 @@ async function keepsEventsContract(store: Store): Promise<void> {
 const PIN_KEY = randomBytes(32);
 const MASTER_KEY = randomBytes(32);
 
-function launchEmulator(vendor: VendorCredentials, hooksUrl: string): Promise<RunningEmulator> {
+function launchEmulator(credentials: ProviderCredentials, webhooksUrl: string): Promise<RunningEmulator> {
   const video = (kind: MediaKind) => ({
-    sessionCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`,
-    sipCallbackUrl: `${hooksUrl}/${kind}/v1/video/events`,
-    callbackSecret: vendor.callbackSecret,
+    sessionCallbackUrl: `${webhooksUrl}/${kind}/v1/video/events`,
+    sipCallbackUrl: `${webhooksUrl}/${kind}/v1/video/events`,
+    callbackSecret: credentials.callbackSecret,
   });
   return startEmulator({
-    account: { apiKey: vendor.accountKey, apiSecret: vendor.accountSecret, signatureSecret: vendor.signatureSecret },
-    projects: [{ apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, ...video('opentok') }],
+    account: { apiKey: credentials.accountKey, apiSecret: credentials.accountSecret, signatureSecret: credentials.signatureSecret },
+    projects: [{ apiKey: credentials.projectKey, apiSecret: credentials.projectSecret, ...video('opentok') }],
     applications: [
       {
-        id: vendor.applicationId,
-        publicKey: vendor.publicKey,
-        answerUrl: `${hooksUrl}/unified/v1/voice/answer`,
+        id: credentials.applicationId,
+        publicKey: credentials.publicKey,
+        answerUrl: `${webhooksUrl}/unified/v1/voice/answer`,
         answerMethod: 'POST',
-        eventUrl: `${hooksUrl}/unified/v1/voice/events`,
+        eventUrl: `${webhooksUrl}/unified/v1/voice/events`,
         eventMethod: 'POST',
         video: video('unified'),
       },
     ],
-    numbers: [{ e164: NUMBER, applicationId: vendor.applicationId }],
+    numbers: [{ e164: NUMBER, applicationId: credentials.applicationId }],
     limits: { enabled: false },
     timings: {
       talkMsPerCharacter: 0,
@@ -239,17 +245,17 @@ function launchEmulator(vendor: VendorCredentials, hooksUrl: string): Promise<Ru
   });
 }
 
-function settings(kind: MediaKind, vendor: VendorCredentials, url: string): ProviderSettings {
-  const sip = { username: vendor.accountKey, password: vendor.accountSecret };
-  const { callbackSecret, applicationId, privateKey } = vendor;
+function providerSettings(kind: MediaKind, credentials: ProviderCredentials, url: string): ProviderSettings {
+  const sip = { username: credentials.accountKey, password: credentials.accountSecret };
+  const { callbackSecret, applicationId, privateKey } = credentials;
   return {
     voice: {
       kind: 'vonage',
       account: {
-        apiKey: vendor.accountKey,
+        apiKey: credentials.accountKey,
         applicationId,
         privateKey,
-        signatureSecret: vendor.signatureSecret,
+        signatureSecret: credentials.signatureSecret,
         apiHost: url,
       },
     },
@@ -257,17 +263,17 @@ function settings(kind: MediaKind, vendor: VendorCredentials, url: string): Prov
       kind,
       account:
         kind === 'opentok'
-          ? { apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, apiHost: url, sip, callbackSecret }
+          ? { apiKey: credentials.projectKey, apiSecret: credentials.projectSecret, apiHost: url, sip, callbackSecret }
           : { applicationId, privateKey, videoHost: url, sip, callbackSecret },
     },
   };
 }
 
-/** The real jobs, noted as they are sent; or away. */
-function watched(jobs: OpenJobs, sent: Stage['sent'], down: () => boolean): Jobs {
+/** Records jobs as they are enqueued; fails while `down` is true. */
+function recordJobs(jobs: OpenJobs, sentJobs: TestHarness['sentJobs'], down: () => boolean): Jobs {
   const send = async (name: string, payload: object, delayMs: number, real: () => Promise<void>): Promise<void> => {
-    if (down()) throw new Error('Redis is away');
-    sent.push({
+    if (down()) throw new Error('Redis is unreachable');
+    sentJobs.push({
       name,
       id: 'legId' in payload ? String(payload.legId) : String((payload as { sessionId?: string }).sessionId),
       delayMs,
@@ -280,7 +286,7 @@ function watched(jobs: OpenJobs, sent: Stage['sent'], down: () => boolean): Jobs
   };
 }
 
-async function stop(server: Server): Promise<void> {
+async function closeServer(server: Server): Promise<void> {
   server.close();
   server.closeAllConnections();
   await once(server, 'close');

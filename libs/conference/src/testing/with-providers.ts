@@ -2,18 +2,18 @@ import type { MediaProvider } from '@partyline/provider-contract/media-provider'
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import type { Deps, Providers } from '../deps.ts';
 
-/** A world whose platform's account does some things otherwise. */
-export function withProviders<W extends Deps & Providers>(
-  world: W,
-  otherwise: { readonly voice?: Partial<VoiceProvider>; readonly media?: Partial<MediaProvider> },
-): W {
+/** Returns `deps` with some methods of the platform account's providers replaced. */
+export function withProviders<D extends Deps & Providers>(
+  deps: D,
+  overrides: { readonly voice?: Partial<VoiceProvider>; readonly media?: Partial<MediaProvider> },
+): D {
   const platform: Providers = {
-    voice: { ...world.voice, ...otherwise.voice },
-    media: { ...world.media, ...otherwise.media },
+    voice: { ...deps.voice, ...overrides.voice },
+    media: { ...deps.media, ...overrides.media },
   };
   return {
-    ...world,
+    ...deps,
     ...platform,
-    providers: async (accountId, asker) => (accountId === null ? platform : world.providers(accountId, asker)),
+    providers: async (accountId, context) => (accountId === null ? platform : deps.providers(accountId, context)),
   };
 }
