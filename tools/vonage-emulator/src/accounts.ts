@@ -2,7 +2,7 @@
 import type { EmulatorConfigPatch } from './config.ts';
 
 /** The addresses for the webhooks of an account's application and project. All use POST. */
-export interface Callbacks {
+export interface CallbackUrls {
   readonly answerUrl: string;
   readonly eventUrl: string;
   /** Session and SIP monitoring of the OpenTok project and of the application's video. */
@@ -24,15 +24,15 @@ export interface NewAccount {
   /** E.164 numbers to link to the application. */
   readonly numbers?: readonly string[];
   /** May be set later: the webhook server may need the account before it has addresses. */
-  readonly callbacks?: Callbacks;
+  readonly callbacks?: CallbackUrls;
 }
 
 /** Builds the `PUT /emulator/config` body that adds an account, or updates one that exists. */
-export function accountPatch(added: NewAccount): EmulatorConfigPatch {
+export function buildAccountPatch(added: NewAccount): EmulatorConfigPatch {
   const { apiKey, apiSecret, signatureSecret, application, project, callbackSecret, numbers = [], callbacks } = added;
   const signing = callbackSecret === undefined ? {} : { callbackSecret };
   const { applications: [addresses] = [], projects: [videoAddresses] = [] } =
-    callbacks === undefined ? {} : callbacksPatch(added, callbacks);
+    callbacks === undefined ? {} : buildCallbacksPatch(added, callbacks);
   return {
     accounts: [{ apiKey, apiSecret, signatureSecret }],
     applications: [{ ...addresses, ...application, account: apiKey, video: { ...addresses?.video, ...signing } }],
@@ -42,9 +42,9 @@ export function accountPatch(added: NewAccount): EmulatorConfigPatch {
 }
 
 /** Builds the `PUT /emulator/config` body that sets an account's webhook addresses. */
-export function callbacksPatch(
+export function buildCallbacksPatch(
   { application, project }: Pick<NewAccount, 'application' | 'project'>,
-  { answerUrl, eventUrl, videoUrl }: Callbacks,
+  { answerUrl, eventUrl, videoUrl }: CallbackUrls,
 ): EmulatorConfigPatch {
   const video = { sessionCallbackUrl: videoUrl, sipCallbackUrl: videoUrl };
   return {

@@ -179,6 +179,11 @@ export type EmulatorConfig = z.output<typeof configSchema>;
 /** The configuration as a client writes it: fields with a default are optional. */
 export type EmulatorConfigInput = z.input<typeof configSchema>;
 export type Account = z.output<typeof additionalAccountSchema>;
+export type Application = EmulatorConfig['applications'][number];
+
+/** Returns the application with the id. */
+export const findApplication = (config: EmulatorConfig, id: unknown): Application | undefined =>
+  config.applications.find((application) => application.id === id);
 
 /**
  * Body of `PUT /emulator/config`. List items merge by id, apiKey or e164, other settings by field.

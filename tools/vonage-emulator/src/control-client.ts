@@ -2,7 +2,7 @@
  * Client of the emulator's control API: tests and demos use it to simulate people and read the
  * ledger. Every `await*` method is a long poll that rejects with status 408 at its timeout.
  */
-import { accountPatch, callbacksPatch, type Callbacks, type NewAccount } from './accounts.ts';
+import { buildAccountPatch, buildCallbacksPatch, type CallbackUrls, type NewAccount } from './accounts.ts';
 import type { EmulatorConfig, EmulatorConfigPatch } from './config.ts';
 import type { Faults, FaultsInput } from './faults/schema.ts';
 import type {
@@ -22,7 +22,7 @@ import type {
 } from './views.ts';
 
 export type * from './views.ts';
-export type { Callbacks, NewAccount } from './accounts.ts';
+export type { CallbackUrls, NewAccount } from './accounts.ts';
 export type { Faults, FaultsInput } from './faults/schema.ts';
 export type { EmulatorConfig, EmulatorConfigInput, EmulatorConfigPatch } from './config.ts';
 
@@ -254,12 +254,12 @@ export class EmulatorClient {
    * Adds an account with its application, project, numbers and callback addresses, or updates it.
    */
   addAccount(account: NewAccount): Promise<EmulatorConfig> {
-    return this.putConfig(accountPatch(account));
+    return this.putConfig(buildAccountPatch(account));
   }
 
   /** Sets the webhook addresses of an account. */
-  setCallbacks(account: Pick<NewAccount, 'application' | 'project'>, callbacks: Callbacks): Promise<EmulatorConfig> {
-    return this.putConfig(callbacksPatch(account, callbacks));
+  setCallbacks(account: Pick<NewAccount, 'application' | 'project'>, callbacks: CallbackUrls): Promise<EmulatorConfig> {
+    return this.putConfig(buildCallbacksPatch(account, callbacks));
   }
 
   /** Deletes all calls, sessions, people, log entries and faults. Keeps the configuration. */

@@ -21,9 +21,16 @@ describe('long polls', () => {
   });
 
   it('return each prompt once to a client that awaits again', async () => {
-    const digitInput = { action: 'input', type: ['dtmf'], dtmf: { maxDigits: 1 }, eventUrl: [`${harness.hooksUrl}/dtmf`] };
+    const digitInput = {
+      action: 'input',
+      type: ['dtmf'],
+      dtmf: { maxDigits: 1 },
+      eventUrl: [`${harness.hooksUrl}/dtmf`],
+    };
     harness.replies.set('/answer', () => ({ json: [{ action: 'talk', text: 'first', bargeIn: true }, digitInput] }));
-    harness.replies.set('/dtmf', () => ({ json: [{ action: 'talk', text: 'wrong, again', bargeIn: true }, digitInput] }));
+    harness.replies.set('/dtmf', () => ({
+      json: [{ action: 'talk', text: 'wrong, again', bargeIn: true }, digitInput],
+    }));
     const { id } = await harness.client.dial({ from: '447700900001', to: NUMBER });
     const texts: (string | undefined)[] = [];
     for (const digit of ['1', '2', '3']) {

@@ -85,7 +85,7 @@ function addObservationRoutes({ app, world }: ControlContext): void {
   app.get('/emulator/sessions', () => [...world().sessions.values()].map(viewSession));
 }
 
-async function advanceClock({ clock, changes: changes }: World, body: unknown): Promise<{ now: number }> {
+async function advanceClock({ clock, changes }: World, body: unknown): Promise<{ now: number }> {
   const { advanceMs } = z.object({ advanceMs: z.number().nonnegative() }).parse(body ?? {});
   if (clock.mode === 'real')
     throw new ControlError(409, 'The clock is real. Start the emulator with clock "virtual" to advance it.');

@@ -3,7 +3,7 @@
  * and tokens.
  */
 import { createHmac } from 'node:crypto';
-import type { EmulatorConfig } from '../config.ts';
+import { findApplication, type EmulatorConfig } from '../config.ts';
 import { decodeClaims, isUnexpired, verifyHs256, verifyRs256 } from './jwt.ts';
 
 interface ClientToken {
@@ -47,7 +47,7 @@ export function checkClientToken(config: EmulatorConfig, token: string, nowMs: n
   const claims = decodeClaims(token);
   if (claims === undefined) return rejectToken('not a token');
   const project = config.projects.find((candidate) => candidate.apiKey === String(claims.iss));
-  const application = config.applications.find((candidate) => candidate.id === claims.application_id);
+  const application = findApplication(config, claims.application_id);
   const verified =
     project !== undefined
       ? verifyHs256(token, project.apiSecret)

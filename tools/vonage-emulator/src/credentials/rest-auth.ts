@@ -1,6 +1,6 @@
 /** REST authentication: X-OPENTOK-AUTH (legacy) or Bearer (application). Contract §1 and §2. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { EmulatorConfig } from '../config.ts';
+import { findApplication, type EmulatorConfig } from '../config.ts';
 import { RestError } from '../http/answer.ts';
 import { decodeClaims, isUnexpired, verifyHs256, verifyRs256 } from './jwt.ts';
 
@@ -25,7 +25,7 @@ export function authenticateBearer(config: EmulatorConfig, headers: IncomingHttp
     detail: 'You did not provide correct credentials.',
   });
   if (token === undefined) throw unauthorized;
-  const application = config.applications.find((candidate) => candidate.id === decodeClaims(token)?.application_id);
+  const application = findApplication(config, decodeClaims(token)?.application_id);
   const claims = application && verifyRs256(token, application.publicKey);
   if (application === undefined || claims === undefined || !isUnexpired(claims, nowMs)) throw unauthorized;
   return application.id;

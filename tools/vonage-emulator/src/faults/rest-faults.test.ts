@@ -33,7 +33,7 @@ async function hangUp(
   requestArrived: Promise<unknown> = Promise.resolve(),
   timeoutMs = MAX_REPLY_WAIT_MS,
 ): Promise<number | string> {
-  // Reuses the Authorization header of the SDK's last request.
+  // Reuses the Authorization header of the SDK's last create-call request.
   const authorization = (await harness.client.restLog({ route: 'create-call' })).at(-1)?.headers.authorization ?? '';
   const abortController = new AbortController();
   void requestArrived.then(() =>

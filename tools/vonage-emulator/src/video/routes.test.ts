@@ -138,7 +138,7 @@ describe('OpenTok REST by the opentok SDK (contract, section 1)', () => {
 
 describe('unified Video by @vonage/server-sdk (contract, section 2)', () => {
   it('creates, joins, dials, mutes with an empty body, and disconnects', async () => {
-    const { vonage, client, replies: replies } = harness;
+    const { vonage, client, replies } = harness;
     replies.set('/answer', () => ({ json: [{ action: 'conversation', name: 'v' }] }));
     const { sessionId } = await vonage.video.createSession();
     const browser = await client.joinWebrtc({

@@ -121,7 +121,8 @@ function restartMediaTimer(bridged: BridgedCall): void {
 
 /**
  * Checks the SIP digest credentials (contract §5): API key and secret of the account that owns the
- * number's application. For an unlinked number, the credentials of any account are valid.
+ * number's application. For an unlinked number, the credentials of any account are valid. Returns
+ * the error of a rejected dial.
  */
 function checkDigest(
   { config }: World,
@@ -145,7 +146,8 @@ function inviteVoiceSide(bridged: BridgedCall, dial: SipDial): void {
     address === undefined ? undefined : findApplicationId(world, address.user),
     dial.auth,
   );
-  if (digestError !== undefined) return endVideoSide(bridged, digestError.code, digestError.message, 'clientDisconnected');
+  if (digestError !== undefined)
+    return endVideoSide(bridged, digestError.code, digestError.message, 'clientDisconnected');
   const isVonageHost = address !== undefined && world.config.behaviour.sipHosts.includes(address.host);
   const isDisconnected = sip.state === 'ENDED';
   if (isDisconnected && world.config.behaviour.disconnectCancelsRinging) return;

@@ -1,12 +1,10 @@
 /** POST /v1/calls (contract §2). */
 import { z } from 'zod';
 import type { Answer } from '../http/answer.ts';
-import { fetchNcco, createVoiceHook } from '../webhooks/voice-hook.ts';
 import { toDigits, type HookTarget, type Leg, type World } from '../world.ts';
-import { nccoSchema, SYNTAX_ERROR } from './ncco-schema.ts';
+import { applyAnswer, buildNewCallFields, requestAnswer } from './answer-url.ts';
+import { nccoSchema } from './ncco-schema.ts';
 import { startNcco } from './ncco-run.ts';
-import { sendError } from './events.ts';
-import { endLeg } from './legs.ts';
 import { placeCall } from './place-call.ts';
 
 const method = z.enum(['GET', 'POST']);
@@ -44,26 +42,7 @@ const toHookTarget = (urls: string[] | undefined, how: 'GET' | 'POST'): HookTarg
   urls?.[0] === undefined ? undefined : { url: urls[0], method: how };
 
 async function runAnswerUrl(world: World, leg: Leg, target: HookTarget): Promise<void> {
-  const data = {
-    to: leg.to,
-    from: leg.from,
-    uuid: leg.uuid,
-    conversation_uuid: leg.conversation.uuid,
-    region_url: world.config.behaviour.regionUrl,
-    endpoint_type: leg.endpointType,
-  };
-  const fallback = world.config.applications.find(
-    (application) => application.id === leg.applicationId,
-  )?.fallbackAnswerUrl;
-  const reply = await fetchNcco(
-    world,
-    createVoiceHook(world, leg.applicationId, 'answer', target, data),
-    fallback,
-    (reason) => sendError(world, leg, reason),
-  );
-  if (reply.is === 'ncco') return startNcco(world, leg, reply.ncco);
-  if (reply.is === 'none') sendError(world, leg, SYNTAX_ERROR);
-  endLeg(world, leg, { reason: `answer-${reply.is}`, by: 'platform' });
+  applyAnswer(world, leg, await requestAnswer(world, leg, target, buildNewCallFields(world, leg)));
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Event webhooks of a voice leg (contract §3, event webhook table). */
+import { findApplication } from '../config.ts';
 import { computePriceMicros, getVoiceRateMicros, computeVoiceSeconds } from '../ledger/meter.ts';
 import type { WebhookKind } from '../faults/schema.ts';
 import { deliverVoiceHook, createVoiceHook } from '../webhooks/voice-hook.ts';
@@ -32,7 +33,7 @@ export function buildEndFields(world: World, leg: Leg): { [field: string]: unkno
 }
 
 const findApplicationHook = (world: World, leg: Leg): HookTarget | undefined => {
-  const application = world.config.applications.find((candidate) => candidate.id === leg.applicationId);
+  const application = findApplication(world.config, leg.applicationId);
   return application?.eventUrl === undefined
     ? undefined
     : { url: application.eventUrl, method: application.eventMethod };

@@ -1,4 +1,5 @@
 /** Shared by the actions of a running NCCO. */
+import { findApplication } from '../config.ts';
 import type { Conversation, Leg, World } from '../world.ts';
 import { fetchNcco, createVoiceHook } from '../webhooks/voice-hook.ts';
 import { findEventTarget, sendError } from './events.ts';
@@ -32,9 +33,7 @@ export async function requestNcco(
   const url = action.eventUrl?.[0];
   const target = url === undefined ? findEventTarget(world, leg) : { url, method: action.eventMethod };
   if (target === undefined) return undefined;
-  const fallback = world.config.applications.find(
-    (application) => application.id === leg.applicationId,
-  )?.fallbackAnswerUrl;
+  const fallback = findApplication(world.config, leg.applicationId)?.fallbackAnswerUrl;
   const reply = await fetchNcco(
     world,
     createVoiceHook(world, leg.applicationId, kind, target, data),

@@ -1,10 +1,7 @@
 /** Inbound legs: a caller, or the video platform's SIP gateway, calls a linked number. */
-import type { Leg, Party, World } from '../world.ts';
-import { toDigits } from '../world.ts';
-import { fetchNcco, createVoiceHook } from '../webhooks/voice-hook.ts';
-import { SYNTAX_ERROR } from './ncco-schema.ts';
-import { startNcco } from './ncco-run.ts';
-import { sendError } from './events.ts';
+import { findApplication } from '../config.ts';
+import { toDigits, type Leg, type Party, type World } from '../world.ts';
+import { applyAnswer, buildNewCallFields, requestAnswer } from './answer-url.ts';
 import { answerLeg, createLeg, endLeg, startLegTimer, ringLeg } from './legs.ts';
 
 interface InboundCall {
@@ -58,32 +55,13 @@ export function receiveCall(world: World, call: InboundCall): { leg: Leg; ring: 
 }
 
 async function runAnswerWebhook(world: World, leg: Leg, headers: Record<string, string>): Promise<void> {
-  const application = world.config.applications.find((candidate) => candidate.id === leg.applicationId);
+  const application = findApplication(world.config, leg.applicationId);
   if (application?.answerUrl === undefined)
     return endLeg(world, leg, { reason: 'no-answer-url', by: 'platform', status: 'failed', sipCode: 480 });
-  const data = {
-    to: leg.to,
-    from: leg.from,
-    uuid: leg.uuid,
-    conversation_uuid: leg.conversation.uuid,
-    region_url: world.config.behaviour.regionUrl,
-    endpoint_type: leg.endpointType,
-    ...headers,
-  };
-  const hook = createVoiceHook(
-    world,
-    leg.applicationId,
-    'answer',
-    { url: application.answerUrl, method: application.answerMethod },
-    data,
-  );
-  const reply = await fetchNcco(world, hook, application.fallbackAnswerUrl, (reason) => sendError(world, leg, reason));
+  const target = { url: application.answerUrl, method: application.answerMethod };
+  const reply = await requestAnswer(world, leg, target, { ...buildNewCallFields(world, leg), ...headers });
   // An abandoned call continues to ring until its timer (design §2, two handles).
   if (leg.endedAt !== undefined || leg.isAbandoned) return;
-  if (reply.is === 'ncco') {
-    answerLeg(world, leg);
-    return startNcco(world, leg, reply.ncco);
-  }
-  if (reply.is === 'none') sendError(world, leg, SYNTAX_ERROR);
-  endLeg(world, leg, { reason: `answer-${reply.is}`, by: 'platform' });
+  if (reply.is === 'ncco') answerLeg(world, leg);
+  applyAnswer(world, leg, reply);
 }

@@ -2,6 +2,7 @@
  * Session and SIP monitoring callbacks (contract §6): POST JSON, in order per session, retried with
  * back-off from 5 s to 15 min for 24 h. An unsigned legacy project has four retries.
  */
+import { findApplication } from '../config.ts';
 import { findOwningAccount } from '../credentials/owning-account.ts';
 import type { VideoSession, World } from '../world.ts';
 import { attemptWebhook, type Webhook } from './attempt.ts';
@@ -15,7 +16,7 @@ interface VideoHooks {
 
 /** Returns the callback settings of a project key or an application id. */
 function findVideoHooks(world: World, account: string): VideoHooks & { applicationId?: string } {
-  const application = world.config.applications.find((candidate) => candidate.id === account);
+  const application = findApplication(world.config, account);
   if (application !== undefined) return { ...application.video, applicationId: account };
   return world.config.projects.find((candidate) => candidate.apiKey === account) ?? {};
 }

@@ -3,6 +3,7 @@
  * and 429/503/504 are retried; other error replies are not. A failed request for an NCCO continues
  * with the application's fallback URL.
  */
+import { findApplication } from '../config.ts';
 import { findOwningAccount } from '../credentials/owning-account.ts';
 import type { WebhookKind } from '../faults/schema.ts';
 import { parseNccoReply, type Ncco } from '../voice/ncco-schema.ts';
@@ -29,8 +30,7 @@ export function createVoiceHook(
   data: Webhook['data'],
   event?: string,
 ): Webhook {
-  const isSigned =
-    world.config.applications.find((application) => application.id === applicationId)?.signedCallbacks ?? false;
+  const isSigned = findApplication(world.config, applicationId)?.signedCallbacks ?? false;
   const { apiKey, signatureSecret: secret } = findOwningAccount(world.config, applicationId);
   return {
     kind,
@@ -57,7 +57,7 @@ export async function deliverVoiceHook(world: World, hook: Webhook, onDelayed?: 
 }
 
 /** The result of a request for an NCCO. `none`: a successful reply without an NCCO. */
-type NccoReply =
+export type NccoReply =
   { is: 'ncco'; ncco: Ncco } | { is: 'none' } | { is: 'invalid'; reason: string } | { is: 'unreachable' };
 
 /**
