@@ -3,17 +3,17 @@ import { withKeyedMutex } from '../database/keyed-mutex.ts';
 import type { Store } from '../database/store.ts';
 import { tokenKey, type WebhookToken } from './webhook-tokens.ts';
 
-/* Platform-wide: a call comes in before anybody knows whose it is; the PIN’s or the leg’s row says so. */
+/* Platform-wide: a call arrives before its tenant is known; the row of the PIN or the leg gives the tenant. */
 
-/** Where a caller was seated. */
+/** The session that a caller was admitted to. */
 export interface AdmittedTo {
   readonly tenant_id: string;
   readonly session_id: string;
   readonly conversation: string;
-  /** They are held until a host is in. */
+  /** Whether the caller waits for the host. */
   readonly waits: boolean;
 }
-/** Why a caller was not: as many are in as the room takes, it is before or after the room's time, or the money for it is used up. */
+/** The room is full, the tenant is at its limit, it is before or after the room's time, or the budget is spent. */
 type NotAdmitted = 'full' | 'at-limit' | 'not-open' | 'over' | 'spent';
 
 export type AnsweredCaller =
@@ -23,7 +23,7 @@ export type AnsweredCaller =
       readonly leg_id: string;
       readonly language: string;
     }
-  // `busy` and `later`: not asked, by the guard before the PIN (docs/fraud.md), and nothing is kept of the call.
+  // `busy` and `later`: rejected by the guard before the PIN prompt (docs/fraud.md), without a leg.
   | {
       readonly outcome: 'unknown-number' | 'busy' | 'later' | 'replayed';
       readonly leg_id: null;
@@ -37,18 +37,25 @@ interface IncomingCall {
   readonly remote: string | null;
 }
 
+/** Ids for a session or a participant that the statement may create. */
+export interface NewIds {
+  readonly sessionId: string;
+  readonly conversation: string;
+  readonly participantId: string;
+}
+
 /**
- * A caller dialled a number: makes the leg's row, or finds it when the webhook comes again. One round trip, shared with the callers of
- * the same moment. There is no tenant yet: a shared number belongs to nobody until a PIN is keyed. On a number that a room has without a PIN the
- * caller is seated at once.
+ * Answers a call to a dial-in number: creates the leg, or finds it for a duplicate webhook. The leg has
+ * no tenant until a PIN is keyed; a caller of a pinless room's number is admitted at once. One round
+ * trip, shared with concurrent callers.
  */
 export async function answerCaller(
   store: Store,
   token: WebhookToken,
   call: IncomingCall,
-  fresh: NewIds,
+  newIds: NewIds,
 ): Promise<AnsweredCaller> {
-  return batchersOf(store).answer({ token, call, fresh });
+  return batchersOf(store).answer({ token, call, newIds });
 }
 
 export type Admission =
@@ -62,35 +69,29 @@ export type Admission =
 interface PinEntry {
   readonly legId: string;
   readonly callId: string;
-  /** Which prompt this answers, from 1: a repeated webhook gets the answer of the first. */
+  /** The number of the prompt, from 1. A duplicate webhook gets the answer of the first. */
   readonly tryNo: number;
-  /** Keyed HMAC of what was keyed; null when that cannot be a PIN. */
+  /** Keyed HMAC of the digits; null for input that cannot be a PIN. */
   readonly lookup: Buffer | null;
 }
 
-/** Ids to use if a session or participant has to be made. */
-export interface NewIds {
-  readonly sessionId: string;
-  readonly conversation: string;
-  readonly participantId: string;
-}
-
 /**
- * A caller keyed a PIN: finds its room on the number that was dialled and seats the caller in the room's session, or counts the try. One
- * round trip, shared with the callers of the same moment. The tenant comes from the PIN's row.
+ * Processes a keyed PIN: finds its room on the dialled number and admits the caller to the room's
+ * session, or counts the attempt. The tenant comes from the PIN's row. One round trip, shared with
+ * concurrent callers.
  */
 export async function admitCaller(
   store: Store,
   token: WebhookToken,
-  keyed: PinEntry,
-  fresh: NewIds,
+  entry: PinEntry,
+  newIds: NewIds,
 ): Promise<Admission> {
-  return batchersOf(store).admit({ token, keyed, fresh });
+  return batchersOf(store).admit({ token, entry, newIds });
 }
 
 interface Batchers {
-  readonly answer: (question: { token: WebhookToken; call: IncomingCall; fresh: NewIds }) => Promise<AnsweredCaller>;
-  readonly admit: (question: { token: WebhookToken; keyed: PinEntry; fresh: NewIds }) => Promise<Admission>;
+  readonly answer: (request: { token: WebhookToken; call: IncomingCall; newIds: NewIds }) => Promise<AnsweredCaller>;
+  readonly admit: (request: { token: WebhookToken; entry: PinEntry; newIds: NewIds }) => Promise<Admission>;
 }
 
 const batchersByStore = new WeakMap<Store, Batchers>();
@@ -102,34 +103,51 @@ function batchersOf(store: Store): Batchers {
 }
 
 /**
- * The questions of a group, in $1, as rows. A group does not wait for a locked row: after a moment it is undone and each is asked alone,
- * so that callers of other rooms don't wait for one room. The limit is set before the rows can be read, and ends with the statement.
+ * SQL that reads the batch ($1, JSON) as rows. It sets a short lock timeout first, until the end of the
+ * statement: a batch that meets a locked row rolls back and its requests run alone, so that callers of
+ * other rooms do not wait for one room.
  */
-const questions = (columns: string): string =>
-  `ROWS FROM (json_to_recordset(CASE WHEN set_config('lock_timeout', '100ms', true) <> '' THEN $1::json END) AS (${columns})) WITH ORDINALITY`;
+const requestRows = (columns: string): string =>
+  `ROWS FROM (
+     json_to_recordset(CASE WHEN set_config('lock_timeout', '100ms', true) <> '' THEN $1::json END) AS (${columns})
+   ) WITH ORDINALITY`;
+
+const ANSWER_COLUMNS = `jti text, expires timestamptz, leg text, call text, number text, remote text, session text,
+  conversation text, participant text, account text`;
+const ADMIT_COLUMNS = `jti text, expires timestamptz, leg text, call text, try int, lookup bytea, session text,
+  conversation text, participant text, account text`;
 
 const createBatchers = (store: Store): Batchers => ({
   answer: createBatcher({
-    async runBatch(group) {
+    async runBatch(batch) {
       const { rows } = await store.pool.query<AnsweredCaller>({
         name: 'answer-callers',
-        // By number, as below by look-up: a number may lead to a room, which is then locked.
-        text: `SELECT a.* FROM (
-                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, number text, remote text, session text, conversation text, participant text, account text')}
-                   AS row (jti, expires, leg, call, number, remote, session, conversation, participant, account, position) ORDER BY number, position OFFSET 0
-               ) AS q, LATERAL answer_caller(q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.session, q.conversation, q.participant, q.account) AS a ORDER BY q.position`,
+        // By number: the number of a pinless room leads to the room's lock, and all batches must take
+        // these locks in the same order. OFFSET 0 keeps the planner from dropping the order.
+        text: `SELECT a.*
+               FROM (
+                 SELECT *
+                 FROM ${requestRows(ANSWER_COLUMNS)}
+                   AS row (jti, expires, leg, call, number, remote, session, conversation, participant, account, position)
+                 ORDER BY number, position
+                 OFFSET 0
+               ) AS q,
+               LATERAL answer_caller(
+                 q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.session, q.conversation, q.participant, q.account
+               ) AS a
+               ORDER BY q.position`,
         values: [
           JSON.stringify(
-            group.map(({ token, call, fresh }) => ({
+            batch.map(({ token, call, newIds }) => ({
               jti: tokenKey(token),
               expires: token.expiresAt,
               leg: call.legId,
               call: call.callId,
               number: call.number,
               remote: call.remote,
-              session: fresh.sessionId,
-              conversation: fresh.conversation,
-              participant: fresh.participantId,
+              session: newIds.sessionId,
+              conversation: newIds.conversation,
+              participant: newIds.participantId,
               account: token.accountId,
             })),
           ),
@@ -137,8 +155,9 @@ const createBatchers = (store: Store): Batchers => ({
       });
       return rows;
     },
-    async runOne({ token, call, fresh }) {
-      // One after another for a number, and below for a PIN: whoever waits for a room's session holds one connection for all who come to it.
+    async runOne({ token, call, newIds }) {
+      // The mutex, per number here and per PIN below, lets callers who wait for the same room's lock
+      // use one connection instead of one each.
       const { rows } = await withKeyedMutex(store, `number ${call.number}`, () =>
         store.pool.query<AnsweredCaller>({
           name: 'answer-caller',
@@ -150,9 +169,9 @@ const createBatchers = (store: Store): Batchers => ({
             call.callId,
             call.number,
             call.remote,
-            fresh.sessionId,
-            fresh.conversation,
-            fresh.participantId,
+            newIds.sessionId,
+            newIds.conversation,
+            newIds.participantId,
             token.accountId,
           ],
         }),
@@ -161,26 +180,34 @@ const createBatchers = (store: Store): Batchers => ({
     },
   }),
   admit: createBatcher({
-    async runBatch(group) {
+    async runBatch(batch) {
       const { rows } = await store.pool.query<Admission>({
         name: 'admit-callers',
-        // By look-up, so that every group locks rooms in the same order; OFFSET 0 keeps the planner from undoing that.
-        text: `SELECT a.* FROM (
-                 SELECT * FROM ${questions('jti text, expires timestamptz, leg text, call text, try int, lookup bytea, session text, conversation text, participant text, account text')}
-                   AS row (jti, expires, leg, call, try, lookup, session, conversation, participant, account, position) ORDER BY lookup OFFSET 0
-               ) AS q, LATERAL admit_caller(q.jti, q.expires, q.leg, q.call, q.try, q.lookup, q.session, q.conversation, q.participant, q.account) AS a ORDER BY q.position`,
+        // By PIN look-up, so that all batches lock rooms in the same order.
+        text: `SELECT a.*
+               FROM (
+                 SELECT *
+                 FROM ${requestRows(ADMIT_COLUMNS)}
+                   AS row (jti, expires, leg, call, try, lookup, session, conversation, participant, account, position)
+                 ORDER BY lookup
+                 OFFSET 0
+               ) AS q,
+               LATERAL admit_caller(
+                 q.jti, q.expires, q.leg, q.call, q.try, q.lookup, q.session, q.conversation, q.participant, q.account
+               ) AS a
+               ORDER BY q.position`,
         values: [
           JSON.stringify(
-            group.map(({ token, keyed, fresh }) => ({
+            batch.map(({ token, entry, newIds }) => ({
               jti: tokenKey(token),
               expires: token.expiresAt,
-              leg: keyed.legId,
-              call: keyed.callId,
-              try: keyed.tryNo,
-              lookup: keyed.lookup === null ? null : `\\x${keyed.lookup.toString('hex')}`,
-              session: fresh.sessionId,
-              conversation: fresh.conversation,
-              participant: fresh.participantId,
+              leg: entry.legId,
+              call: entry.callId,
+              try: entry.tryNo,
+              lookup: entry.lookup === null ? null : `\\x${entry.lookup.toString('hex')}`,
+              session: newIds.sessionId,
+              conversation: newIds.conversation,
+              participant: newIds.participantId,
               account: token.accountId,
             })),
           ),
@@ -188,27 +215,25 @@ const createBatchers = (store: Store): Batchers => ({
       });
       return rows;
     },
-    async runOne({ token, keyed, fresh }) {
-      const { rows } = await withKeyedMutex(
-        store,
-        `pin ${token.accountId} ${keyed.lookup?.toString('base64') ?? keyed.legId}`,
-        () =>
-          store.pool.query<Admission>({
-            name: 'admit-caller',
-            text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
-            values: [
-              tokenKey(token),
-              token.expiresAt,
-              keyed.legId,
-              keyed.callId,
-              keyed.tryNo,
-              keyed.lookup,
-              fresh.sessionId,
-              fresh.conversation,
-              fresh.participantId,
-              token.accountId,
-            ],
-          }),
+    async runOne({ token, entry, newIds }) {
+      const key = `pin ${token.accountId} ${entry.lookup?.toString('base64') ?? entry.legId}`;
+      const { rows } = await withKeyedMutex(store, key, () =>
+        store.pool.query<Admission>({
+          name: 'admit-caller',
+          text: 'SELECT * FROM admit_caller($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)',
+          values: [
+            tokenKey(token),
+            token.expiresAt,
+            entry.legId,
+            entry.callId,
+            entry.tryNo,
+            entry.lookup,
+            newIds.sessionId,
+            newIds.conversation,
+            newIds.participantId,
+            token.accountId,
+          ],
+        }),
       );
       return rows[0]!;
     },
@@ -232,7 +257,10 @@ type AnsweredOwnLeg =
       readonly session_id: string | null;
     };
 
-/** A call that we placed was picked up: the bridge, named by its one-time token's SHA-256, or a rung phone, named by its leg id. One round trip. */
+/**
+ * Records that a call which we placed was answered: the bridge call, identified by the SHA-256 of its
+ * one-time token, or an outbound call, identified by its leg id. One round trip.
+ */
 export async function answerOwnLeg(
   store: Store,
   token: WebhookToken,

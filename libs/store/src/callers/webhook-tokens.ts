@@ -2,19 +2,19 @@ import type { Tx } from '../database/store.ts';
 
 /* Platform-wide: a webhook is verified before its tenant is known. */
 
-/** A webhook's signature token: usable once, and for how long it would be taken at all. */
+/** The signature token of a webhook: valid once, until it expires. */
 export interface WebhookToken {
-  /** The account whose secret signed it, null: the platform's. It speaks for what is at that account, and for nothing else. */
+  /** The account whose secret signed it; null: the platform's. The webhook concerns calls of that account only. */
   readonly accountId: string | null;
   readonly jti: string;
   readonly expiresAt: Date;
 }
 
-/** Under which a token is taken as used: each account's for itself, so that nobody who signs can use up another's. */
+/** The stored token id, separate for each account, so that no account can use up another's ids. */
 export const tokenKey = ({ accountId, jti }: WebhookToken): string =>
   accountId === null ? jti : `${accountId}:${jti}`;
 
-/** Takes a webhook's token id for good; `false` when it was used before. In the transaction of the change that the webhook makes. */
+/** Marks a token as used, in the transaction of the webhook's change. Returns `false` for a replayed token. */
 export async function consumeToken(tx: Tx, token: WebhookToken): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'use-webhook-token',

@@ -123,8 +123,8 @@ export async function findSessionOfLeg(store: Store, tenantId: string, legId: st
 }
 
 /** Returns the provider's video session of a tenant's leg; `null` when there is no such leg or video session. */
-export async function findMediaSessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
-  const { rows } = await store.query<{ media_session_id: string | null }>(tenantId, {
+export async function findMediaSessionOfLeg(tx: Tx, tenantId: string, legId: string): Promise<string | null> {
+  const { rows } = await tx.query<{ media_session_id: string | null }>({
     name: 'media-of-leg',
     text: `SELECT s.media_session_id
            FROM leg l

@@ -112,9 +112,11 @@ describe('what a provider names, brings its tenant', () => {
       session_id: mine.sessionId,
     });
     expect(await findOwnerOfMediaSession(store, null, 'media_none')).toBeNull();
-    expect(await findMediaSessionOfLeg(store, mine.tenantId, myLeg)).toBe('media_mine');
-    expect(await findMediaSessionOfLeg(store, theirs.tenantId, myLeg)).toBeNull();
-    expect(await findMediaSessionOfLeg(store, mine.tenantId, 'leg_none')).toBeNull();
+    const mediaSessionOf = (tenantId: string, legId: string): Promise<string | null> =>
+      inTransaction(store, tenantId, (tx) => findMediaSessionOfLeg(tx, tenantId, legId));
+    expect(await mediaSessionOf(mine.tenantId, myLeg)).toBe('media_mine');
+    expect(await mediaSessionOf(theirs.tenantId, myLeg)).toBeNull();
+    expect(await mediaSessionOf(mine.tenantId, 'leg_none')).toBeNull();
   });
 
   it('a call, by its own id first, and by the leg in its address only while that leg has no call', async () => {
