@@ -44,10 +44,7 @@ export interface LegFilter {
   accountKey?: string;
 }
 
-/**
- * An error reply of the control API: 408 for an await timeout, 410 for an await after the call
- * ended.
- */
+/** An error reply of the control API. Await: 408 at the timeout, 410 after the end of the call. */
 export class EmulatorError extends Error {
   readonly status: number;
   readonly body: unknown;

@@ -22,8 +22,7 @@ export interface RunningEmulator {
 export async function startEmulator(config: EmulatorConfigInput = {}): Promise<RunningEmulator> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url)), '--config', '-'], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    // Own process group: Ctrl-C in a terminal must not stop the emulator before its clients hang
-    // up.
+    // Own process group: Ctrl-C must not stop the emulator before its clients have hung up.
     detached: true,
   });
   const exited = once(child, 'exit');

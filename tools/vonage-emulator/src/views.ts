@@ -115,7 +115,7 @@ export interface ConversationView {
     canSpeak?: string[] | undefined;
     /** Call ids that this member hears. Absent: all. */
     canHear?: string[] | undefined;
-    /** The video session that this member's SIP leg bridges in. */
+    /** The video session that this member's SIP leg bridges to. */
     bridgedSessionId?: string;
   }[];
 }

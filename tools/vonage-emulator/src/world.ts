@@ -64,7 +64,7 @@ export interface Leg {
   timers: Set<Cancel>;
   /** Aborts when the leg ends. */
   endController: AbortController;
-  /** Keeps the leg's events in order. A fault can let one fall behind. */
+  /** Sends the leg's events in order, unless a fault delays one. */
   eventQueue: Promise<void>;
 }
 

@@ -1,7 +1,4 @@
-/**
- * Video client tokens: legacy T1, legacy JWT (HS256), unified JWT (RS256). Contract §1, session IDs
- * and tokens.
- */
+/** Video client tokens: legacy T1, legacy JWT (HS256), unified JWT (RS256) (contract §1). */
 import { createHmac } from 'node:crypto';
 import { findApplication, type EmulatorConfig } from '../config.ts';
 import { decodeClaims, isUnexpired, verifyHs256, verifyRs256 } from './jwt.ts';

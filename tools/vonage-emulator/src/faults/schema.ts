@@ -110,10 +110,7 @@ const switchesSchema = z.strictObject({
   neverSendsCompleted: z.boolean().default(false),
   /** Every answer webhook counts as timed out. */
   answerTimesOut: z.boolean().default(false),
-  /**
-   * DTMF callback body: by the form of the input action, always new, or always legacy (contract
-   * §3).
-   */
+  /** DTMF callback body: by the input's form, always new, or always legacy (contract §3). */
   dtmfForm: z.enum(['by-type', 'new', 'legacy']).default('by-type'),
   /** Leg uuids with or without dashes (contract §3). */
   uuidForm: z.enum(['dashed', 'undashed']).default('dashed'),

@@ -1,7 +1,4 @@
-/**
- * Rate limits of the Voice API: 3 new calls and 15 other requests per second and account (contract
- * §7).
- */
+/** Voice API rate limits per account: 3 new calls/s, 15 other requests/s (contract §7). */
 import { findOwningAccount } from '../credentials/owning-account.ts';
 import type { World } from '../world.ts';
 

@@ -21,8 +21,7 @@ export function createChangeNotifier(): ChangeNotifier {
   let isCheckScheduled = false;
   const notifier: ChangeNotifier = {
     notify() {
-      // One check per event-loop turn, for any number of changes: a condition may read the whole
-      // ledger.
+      // One check per event-loop turn for all changes: a condition may read the whole ledger.
       if (isCheckScheduled || watchers.size === 0) return;
       isCheckScheduled = true;
       void yieldToEventLoop().then(() => {

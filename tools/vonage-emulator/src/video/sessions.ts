@@ -5,10 +5,7 @@ import type { SessionView, VideoConnectionView } from '../views.ts';
 
 type LeaveReason = 'clientDisconnected' | 'forceDisconnected' | 'networkDisconnected';
 
-/**
- * Creates a session id as the SDK decodes it: field 1 of the tilde-separated text is the key
- * (contract §1).
- */
+/** Creates a session id for the SDK: field 1 of the decoded text is the key (contract §1). */
 export function createSessionId(world: World, account: string): string {
   const text = `1~${account}~127.0.0.1~${world.clock.now()}~${world.newId()}~`;
   return `1_${Buffer.from(text).toString('base64').replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;

@@ -188,8 +188,7 @@ export function dialSip(world: World, session: VideoSession, dial: SipDial): Vid
   const bridged = { world, session, connection, sip };
   sendCallEvent(bridged, 'callCreated');
   enterState(bridged, 'DIALING');
-  // A disconnect does not cancel this timer: the INVITE is in flight and the voice side rings
-  // (design §2).
+  // A disconnect does not cancel the INVITE in flight: the voice side rings (design §2).
   world.clock.after(world.config.timings.sipDialMs, () => inviteVoiceSide(bridged, dial));
   return connection;
 }

@@ -1,7 +1,4 @@
-/**
- * Voice conversations, named per application; startOnEnter and endOnExit moderate them (contract
- * §4).
- */
+/** Named voice conversations per application, with startOnEnter and endOnExit (contract §4). */
 import type { ConversationView } from '../views.ts';
 import type { Conversation, Leg, Membership, World } from '../world.ts';
 import { formatIsoTime, queueHook, sendError } from './events.ts';
@@ -32,10 +29,7 @@ function recordJoin(conversation: Conversation, leg: Leg, wasStarted: boolean): 
   }
 }
 
-/**
- * Adds a leg to a named conversation of its application. Returns false when it is full ("up to 50
- * people").
- */
+/** Adds a leg to a named conversation of its application. Returns false when it is full. */
 export function joinConversation(world: World, leg: Leg, name: string, membership: Membership): boolean {
   const key = buildConversationKey(leg.applicationId, name);
   const conversation = world.conversations.get(key) ?? { ...createPrivateConversation(world, leg.applicationId), name };

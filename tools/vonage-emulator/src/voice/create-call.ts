@@ -45,10 +45,7 @@ async function runAnswerUrl(world: World, leg: Leg, target: HookTarget): Promise
   applyAnswer(world, leg, await requestAnswer(world, leg, target, buildNewCallFields(world, leg)));
 }
 
-/**
- * Creates an outbound leg. Returns 201 before the phone rings. Throws a ZodError for an invalid
- * body.
- */
+/** Creates an outbound leg; 201 before the phone rings. Throws a ZodError for an invalid body. */
 export function createCall(world: World, applicationId: string, input: unknown): Answer {
   const call = createCallBody.parse(input ?? {});
   const [to] = call.to;

@@ -1,7 +1,4 @@
-/**
- * Routes keyed digits to a running input, a barge-in buffer or a subscription; otherwise drops
- * them.
- */
+/** Routes keyed digits to an input, a barge-in buffer or a subscription, or drops them. */
 import type { Leg, World } from '../world.ts';
 import { buildCommonFields, queueHook } from './events.ts';
 

@@ -84,10 +84,7 @@ interface LegEnd {
   sipCode?: number;
 }
 
-/**
- * Ends a leg, once: a later call has no effect. Applies endOnExit to the other members (contract
- * §4).
- */
+/** Ends a leg once: a later call has no effect. Applies endOnExit to the others (contract §4). */
 export function endLeg(world: World, leg: Leg, end: LegEnd): void {
   if (leg.endedAt !== undefined) return;
   leg.endedAt = world.clock.now();

@@ -1,7 +1,4 @@
-/**
- * Runs an NCCO on a leg. "When all the actions in the NCCO are complete, the Call ends" (contract
- * §4).
- */
+/** Runs an NCCO on a leg. The call ends after the last action (contract §4). */
 import type { Leg, World } from '../world.ts';
 import { performConnect } from './ncco-connect.ts';
 import { performConversation, performTransfer } from './ncco-conversation.ts';

@@ -54,10 +54,7 @@ export async function performStream(run: NccoRun, action: ActionOf<'stream'>): P
   return undefined;
 }
 
-/**
- * Records until endOnKey, timeOut or the configured length. Then posts the recording event (no
- * `status`).
- */
+/** Records until endOnKey, timeOut or the configured length. Its event has no `status`. */
 export async function performRecord(run: NccoRun, action: ActionOf<'record'>): Promise<Replacement> {
   const { world, leg } = run;
   const startedAtMs = world.clock.now();

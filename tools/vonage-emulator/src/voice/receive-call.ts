@@ -25,10 +25,7 @@ const buildSipHeaderFields = (headers: Record<string, string> = {}): Record<stri
       .map(([name, value]) => [`SipHeader_${name}`, value]),
   );
 
-/**
- * Creates an inbound leg; `ring` sends the answer webhook. Returns undefined for an unlinked
- * number.
- */
+/** Creates an inbound leg; `ring` sends the answer webhook. Undefined for an unlinked number. */
 export function receiveCall(world: World, call: InboundCall): { leg: Leg; ring: () => void } | undefined {
   const applicationId = findApplicationId(world, call.to);
   if (applicationId === undefined) return undefined;

@@ -40,10 +40,7 @@ async function deliverWithBackoff(
   }
 }
 
-/**
- * Splits an event name for legacy registerCallback: `streamCreated` is group `stream`, event
- * `created`.
- */
+/** Splits an event name for registerCallback: `streamCreated` is `stream` and `created`. */
 const parseEventGroup = (event: string): { group: string; event: string } => {
   const [, group = '', change = ''] = /^([a-z]+)([A-Z].*)$/.exec(event) ?? [];
   return { group, event: change.toLowerCase() };

@@ -18,10 +18,7 @@ export const isSuccess = (sent: SendResult): boolean =>
   sent.outcome === 'delivered' && sent.status !== undefined && sent.status >= 200 && sent.status <= 205;
 const shouldRetry = (sent: SendResult): boolean => sent.outcome !== 'delivered' || RETRIED_STATUS.has(sent.status ?? 0);
 
-/**
- * Creates an application's webhook, signed by its account when the application has signed
- * callbacks.
- */
+/** Creates an application's webhook. It is signed when the application has signed callbacks. */
 export function createVoiceHook(
   world: World,
   applicationId: string,
