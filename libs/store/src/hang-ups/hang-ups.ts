@@ -1,17 +1,17 @@
 import type { Store, Tx } from '../database/store.ts';
 
-/** The hang-up ledger: what was owed, every attempt, and what was seen. */
+/** The hang-up ledger: requests, attempts, and closing observations. */
 
 /**
- * What became of an attempt: the provider took it, refused it (or gave no answer), a look just before it showed the leg closed already, or
- * the provider had not yet named anything that could be closed.
+ * The outcome of an attempt: accepted by the provider; rejected, or without an answer; not sent because
+ * a look-up showed the leg closed; not sent because the leg had no provider id yet.
  */
 export type AttemptOutcome = 'accepted' | 'rejected' | 'already-closed' | 'no-provider-id';
 
 /**
- * Writes down an attempt, in the transaction that takes the leg for it: a process that dies while it asks leaves an attempt without an
- * outcome, and not no trace.
- * @param no the leg's `asks` at this attempt
+ * Records an attempt in the transaction that leases the leg for it, so that a process that dies during
+ * the request leaves an attempt without an outcome.
+ * @param no the leg's `hangup_attempts` at this attempt
  */
 export async function recordHangUpAttempt(
   tx: Tx,
@@ -20,12 +20,14 @@ export async function recordHangUpAttempt(
 ): Promise<void> {
   await tx.query({
     name: 'note-attempt',
-    text: 'INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+    text: `INSERT INTO hang_up_attempt (tenant_id, leg_id, no, at)
+           VALUES ($1, $2, $3, $4)
+           ON CONFLICT DO NOTHING`,
     values: [tenantId, legId, no, at],
   });
 }
 
-/** Writes down what became of an attempt, over one of the same number for which there was no place in the provider's line. */
+/** Records the outcome of an attempt, over one with the same number that got no slot at the provider account. */
 export async function finishHangUpAttempt(
   tx: Tx,
   tenantId: string | null,
@@ -39,12 +41,14 @@ export async function finishHangUpAttempt(
 ): Promise<void> {
   await tx.query({
     name: 'close-attempt',
-    text: 'UPDATE hang_up_attempt SET at = $6, outcome = $4, reason = $5 WHERE tenant_id IS NOT DISTINCT FROM $1 AND leg_id = $2 AND no = $3',
+    text: `UPDATE hang_up_attempt
+           SET at = $6, outcome = $4, reason = $5
+           WHERE tenant_id IS NOT DISTINCT FROM $1 AND leg_id = $2 AND no = $3`,
     values: [tenantId, legId, no, outcome, reason, at],
   });
 }
 
-/** What became of a tenant's leg's last attempts before `no`, the newest first, and how long ago each was. */
+/** Returns the last attempts before `no` of a leg, the newest first, with their age. */
 export async function listLastAttempts(
   store: Store,
   tenantId: string,
@@ -54,14 +58,18 @@ export async function listLastAttempts(
     tenantId,
     {
       name: 'last-attempts',
-      text: `SELECT outcome, reason, (extract(epoch FROM now() - at) * 1000)::float8 AS age_ms FROM hang_up_attempt WHERE tenant_id = $1 AND leg_id = $2 AND no < $3 ORDER BY no DESC LIMIT $4`,
+      text: `SELECT outcome, reason, (extract(epoch FROM now() - at) * 1000)::float8 AS age_ms
+             FROM hang_up_attempt
+             WHERE tenant_id = $1 AND leg_id = $2 AND no < $3
+             ORDER BY no DESC
+             LIMIT $4`,
       values: [tenantId, legId, no, limit],
     },
   );
   return rows;
 }
 
-/** A leg that is or was owed a hang-up. */
+/** A leg with a requested hang-up, confirmed or not. */
 interface RequestedHangUp {
   readonly id: string;
   readonly kind: string;
@@ -69,7 +77,7 @@ interface RequestedHangUp {
   readonly room_id: string;
   readonly hangup_requested_at: Date;
   readonly hangup_reason: string;
-  /** How many attempts there were. */
+  /** The number of attempts. */
   readonly hangup_attempts: number;
   readonly confirmed_at: Date | null;
 }
@@ -82,7 +90,7 @@ interface Attempt {
   readonly reason: string | null;
 }
 
-/** That the provider was seen to have closed one side of a leg. */
+/** An observation that one handle of a leg is closed. */
 export interface Closing {
   readonly leg_id: string;
   readonly handle: 'media' | 'voice';
@@ -94,10 +102,10 @@ export interface Closing {
   readonly stored_at: Date;
 }
 
-/** As many as a line tells: whoever does not end is asked again for ever. */
+/** Limits the attempts in one entry: attempts are retried for ever. */
 const MAX_LISTED_ATTEMPTS = 20;
 
-/** One line of the ledger; the last 20 attempts, and all closings, oldest first. */
+/** One leg's entry: its last 20 attempts and all closing observations, oldest first. */
 export interface HangUpLedgerEntry extends RequestedHangUp {
   readonly attempts: readonly Attempt[];
   readonly closings: readonly Closing[];
@@ -114,7 +122,7 @@ const IN_STATE: Readonly<Record<HangUpState, string>> = {
   all: 'true',
 };
 
-/** A page of a tenant's ledger, the last owed first; `after` is the last leg of the page before. */
+/** Returns a page of a tenant's ledger, the latest request first. `after` is the last leg of the page before. */
 export async function listHangUps(
   store: Store,
   tenantId: string,
@@ -122,17 +130,23 @@ export async function listHangUps(
 ): Promise<HangUpLedgerEntry[]> {
   const { rows } = await store.query<RequestedHangUp>(tenantId, {
     name: `hang-ups-${state}`,
-    // The first page begins after everything, so that both are one range of the index.
-    text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
+    // The first page starts below infinity, so that every page is one range of the index.
+    text: `SELECT ${COLUMNS}
+           FROM leg l
+           JOIN session s ON s.id = l.session_id
            WHERE l.tenant_id = $1 AND l.hangup_requested_at IS NOT NULL AND ${IN_STATE[state]}
-             AND (l.hangup_requested_at, l.id) < (COALESCE((SELECT c.hangup_requested_at FROM leg c WHERE c.id = $3 AND c.tenant_id = $1), 'infinity'), COALESCE($3::text, ''))
-           ORDER BY l.hangup_requested_at DESC, l.id DESC LIMIT $2`,
+             AND (l.hangup_requested_at, l.id) < (
+               COALESCE((SELECT c.hangup_requested_at FROM leg c WHERE c.id = $3 AND c.tenant_id = $1), 'infinity'),
+               COALESCE($3::text, '')
+             )
+           ORDER BY l.hangup_requested_at DESC, l.id DESC
+           LIMIT $2`,
     values: [tenantId, limit, after ?? null],
   });
   return addAttemptsAndClosings(store, tenantId, rows);
 }
 
-/** A session's lines of the ledger, the last owed first; `null` when this tenant has no such session. */
+/** Returns a session's entries, the latest request first; `null` when the tenant has no such session. */
 export async function listSessionHangUps(
   store: Store,
   tenantId: string,
@@ -147,8 +161,12 @@ export async function listSessionHangUps(
   if (session.rowCount === 0) return null;
   const { rows } = await store.query<RequestedHangUp>(tenantId, {
     name: 'hang-ups-of-session',
-    text: `SELECT ${COLUMNS} FROM leg l JOIN session s ON s.id = l.session_id
-           WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.hangup_requested_at IS NOT NULL ORDER BY l.hangup_requested_at DESC, l.id DESC LIMIT $3`,
+    text: `SELECT ${COLUMNS}
+           FROM leg l
+           JOIN session s ON s.id = l.session_id
+           WHERE l.tenant_id = $1 AND l.session_id = $2 AND l.hangup_requested_at IS NOT NULL
+           ORDER BY l.hangup_requested_at DESC, l.id DESC
+           LIMIT $3`,
     values: [tenantId, sessionId, limit],
   });
   return addAttemptsAndClosings(store, tenantId, rows);
@@ -159,20 +177,29 @@ async function addAttemptsAndClosings(
   tenantId: string,
   legs: readonly RequestedHangUp[],
 ): Promise<HangUpLedgerEntry[]> {
-  // Whose the legs are is known by here; what was noted of a caller before admission has no tenant yet, and is the leg's all the same.
+  // The legs are the tenant's. Their rows from before the caller's admission have no tenant.
   const values = [tenantId, legs.map(({ id }) => id)];
   const [attempts, closings] = await Promise.all([
     store.query<Attempt>(tenantId, {
       name: 'attempts-of-legs',
-      text: `SELECT a.* FROM unnest($2::text[]) AS wanted (leg_id) CROSS JOIN LATERAL (
-               SELECT h.leg_id, h.no, h.at, h.outcome, h.reason FROM hang_up_attempt h
-               WHERE (h.tenant_id = $1 OR h.tenant_id IS NULL) AND h.leg_id = wanted.leg_id ORDER BY h.no DESC LIMIT $3) AS a ORDER BY a.leg_id, a.no`,
+      text: `SELECT a.*
+             FROM unnest($2::text[]) AS wanted (leg_id)
+             CROSS JOIN LATERAL (
+               SELECT h.leg_id, h.no, h.at, h.outcome, h.reason
+               FROM hang_up_attempt h
+               WHERE (h.tenant_id = $1 OR h.tenant_id IS NULL) AND h.leg_id = wanted.leg_id
+               ORDER BY h.no DESC
+               LIMIT $3
+             ) AS a
+             ORDER BY a.leg_id, a.no`,
       values: [...values, MAX_LISTED_ATTEMPTS],
     }),
     store.query<Closing>(tenantId, {
       name: 'closings-of-legs',
-      text: `SELECT leg_id, handle, phase, source, outcome, reason, provider_at, stored_at FROM observation
-             WHERE (tenant_id = $1 OR tenant_id IS NULL) AND leg_id = ANY($2) AND phase IN ('over', 'sip-over') ORDER BY id`,
+      text: `SELECT leg_id, handle, phase, source, outcome, reason, provider_at, stored_at
+             FROM observation
+             WHERE (tenant_id = $1 OR tenant_id IS NULL) AND leg_id = ANY($2) AND phase IN ('over', 'sip-over')
+             ORDER BY id`,
       values,
     }),
   ]);

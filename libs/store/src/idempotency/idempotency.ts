@@ -1,24 +1,24 @@
-import { inTransaction, EVERY_TENANT, type Store } from '../database/store.ts';
+import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
 import type { idempotency_key } from '../generated/client.ts';
 
-/** For how long an answer is given again, in hours. */
+/** How long a reply is stored for repeated requests. */
 export const REPLY_RETENTION_HOURS = 24;
 
 interface KeyRequest {
-  /** Of the row, should there be none yet. */
+  /** The id of the row, if it is new. */
   readonly id: string;
   readonly key: string;
-  /** Of method, address and body: the same for the same request, and tells nothing of them. */
+  /** Keyed hash of method, address and body: equal for equal requests, and reveals none of them. */
   readonly fingerprint: Buffer;
-  /** Sealed. */
+  /** Encrypted. */
   readonly seed: Buffer;
-  /** Nobody else takes the request up for so long. */
+  /** How long no other process may claim the request. */
   readonly leaseMs: number;
 }
 
 export type KeyClaim =
   | {
-      readonly outcome: 'do';
+      readonly outcome: 'execute';
       readonly id: string;
       readonly seed: Uint8Array;
       readonly leaseUntil: Date;
@@ -26,35 +26,43 @@ export type KeyClaim =
     }
   | { readonly outcome: 'replay'; readonly id: string; readonly reply: Uint8Array }
   | { readonly outcome: 'wait'; readonly leftMs: number }
-  | { readonly outcome: 'refuse' };
+  | { readonly outcome: 'reject' };
 
 type KeyRow = idempotency_key & { left_ms: number; old: boolean };
 
 /**
- * Takes a request up by its key: the first to come does it, and so does whoever comes after one who died or failed, with the seed and the steps of the first. One
- * transaction; on the database's clock.
- * @param tenantId whose key it is
+ * Claims a request by its idempotency key, in one transaction on the database clock. `execute`: the
+ * request is new, or its last execution failed or died; then with that execution's seed and steps.
+ * `replay`: a reply is stored. `wait`: another process executes it. `reject`: the key belongs to a
+ * different request.
  */
 export async function claimKey(store: Store, tenantId: string, request: KeyRequest): Promise<KeyClaim> {
   const claimed = await inTransaction(store, tenantId, async (tx): Promise<KeyClaim> => {
     for (;;) {
       const lease = `clock_timestamp() + make_interval(secs => $1)`;
-      const made = await tx.query<{ lease_until: Date }>({
+      const inserted = await tx.query<{ lease_until: Date }>({
         name: 'claim-idempotency-key',
-        text: `INSERT INTO idempotency_key (id, tenant_id, key, fingerprint, seed, lease_until) VALUES ($2, $3, $4, $5, $6, ${lease})
-               ON CONFLICT (tenant_id, key) DO NOTHING RETURNING lease_until`,
+        text: `INSERT INTO idempotency_key (id, tenant_id, key, fingerprint, seed, lease_until)
+               VALUES ($2, $3, $4, $5, $6, ${lease})
+               ON CONFLICT (tenant_id, key) DO NOTHING
+               RETURNING lease_until`,
         values: [request.leaseMs / 1000, request.id, tenantId, request.key, request.fingerprint, request.seed],
       });
-      if (made.rows[0] !== undefined)
-        return { outcome: 'do', id: request.id, seed: request.seed, leaseUntil: made.rows[0].lease_until, steps: [] };
+      const leaseUntil = inserted.rows[0]?.lease_until;
+      if (leaseUntil !== undefined)
+        return { outcome: 'execute', id: request.id, seed: request.seed, leaseUntil, steps: [] };
       const found = await tx.query<KeyRow>({
         name: 'lock-idempotency-key',
-        text: `SELECT k.*, COALESCE(extract(epoch FROM k.lease_until - clock_timestamp()) * 1000, 0)::float8 AS left_ms, k.created_at < now() - make_interval(hours => $3) AS old
-               FROM idempotency_key k WHERE k.tenant_id = $1 AND k.key = $2 FOR NO KEY UPDATE`,
+        text: `SELECT k.*,
+                 COALESCE(extract(epoch FROM k.lease_until - clock_timestamp()) * 1000, 0)::float8 AS left_ms,
+                 k.created_at < now() - make_interval(hours => $3) AS old
+               FROM idempotency_key k
+               WHERE k.tenant_id = $1 AND k.key = $2
+               FOR NO KEY UPDATE`,
         values: [tenantId, request.key, REPLY_RETENTION_HOURS],
       });
       const row = found.rows[0];
-      // Forgotten between the two: it is free.
+      // The row was deleted between the two statements.
       if (row === undefined) continue;
       if (row.old) {
         await tx.query({
@@ -64,24 +72,28 @@ export async function claimKey(store: Store, tenantId: string, request: KeyReque
         });
         continue;
       }
-      if (!request.fingerprint.equals(row.fingerprint)) return { outcome: 'refuse' };
+      if (!request.fingerprint.equals(row.fingerprint)) return { outcome: 'reject' };
       if (row.reply !== null) return { outcome: 'replay', id: row.id, reply: row.reply };
       if (row.left_ms > 0) return { outcome: 'wait', leftMs: row.left_ms };
-      const taken = await tx.query<{ lease_until: Date }>({
+      const leased = await tx.query<{ lease_until: Date }>({
         name: 'take-over-idempotency-key',
-        text: `UPDATE idempotency_key SET lease_until = ${lease} WHERE tenant_id = $2 AND id = $3 RETURNING lease_until`,
+        text: `UPDATE idempotency_key
+               SET lease_until = ${lease}
+               WHERE tenant_id = $2 AND id = $3
+               RETURNING lease_until`,
         values: [request.leaseMs / 1000, tenantId, row.id],
       });
-      return { outcome: 'do', id: row.id, seed: row.seed, leaseUntil: taken.rows[0]!.lease_until, steps: [] };
+      return { outcome: 'execute', id: row.id, seed: row.seed, leaseUntil: leased.rows[0]!.lease_until, steps: [] };
     }
   });
-  // It is ours: nobody adds to its steps from here on but us, or one who is taken for dead and finds ours in the way.
-  return claimed.outcome === 'do' && claimed.id !== request.id
+  // Read after the lease is committed: from then on only the lease holder adds steps. A process that
+  // lost the lease fails on the unique key of a step.
+  return claimed.outcome === 'execute' && claimed.id !== request.id
     ? { ...claimed, steps: await stepsOf(store, claimed.id) }
     : claimed;
 }
 
-/** Across tenants: an operator's request changes rows of theirs. */
+/** Reads a request's steps across tenants: an operator's request changes tenants' rows. */
 async function stepsOf(store: Store, keyId: string): Promise<{ step: string; result: Uint8Array }[]> {
   const { rows } = await store.query<{ step: string; result: Uint8Array }>(EVERY_TENANT, {
     name: 'idempotency-steps',
@@ -91,13 +103,13 @@ async function stepsOf(store: Store, keyId: string): Promise<{ step: string; res
   return rows;
 }
 
-/** Whose it is now: the row's, and until when it was lent; the lease is lost to whoever takes it over. */
+/** The lease on a claimed key. It is lost when another process claims the key after `leaseUntil`. */
 interface KeyLease {
   readonly id: string;
   readonly leaseUntil: Date;
 }
 
-/** Keeps the answer, to be given again. All three: `false` when the lease was lost, and then nothing is changed. */
+/** Stores the reply and ends the lease. Returns `false`, without a change, when the lease was lost. */
 export async function storeReply(store: Store, tenantId: string, lease: KeyLease, reply: Buffer): Promise<boolean> {
   return changeLeasedKey(
     store,
@@ -109,12 +121,12 @@ export async function storeReply(store: Store, tenantId: string, lease: KeyLease
   );
 }
 
-/** Lets whoever comes next take it up at once. */
+/** Ends the lease, so that a retry can claim the key at once. Returns `false` when the lease was lost. */
 export async function releaseKey(store: Store, tenantId: string, lease: KeyLease): Promise<boolean> {
   return changeLeasedKey(store, tenantId, lease, 'let-go-of-key', 'UPDATE idempotency_key SET lease_until = NULL');
 }
 
-/** As if it had never come: nothing was done, and nothing is to be the same next time. */
+/** Deletes a key whose request changed nothing. Returns `false` when the lease was lost. */
 export async function deleteKey(store: Store, tenantId: string, lease: KeyLease): Promise<boolean> {
   return changeLeasedKey(store, tenantId, lease, 'forget-key', 'DELETE FROM idempotency_key');
 }

@@ -2,13 +2,13 @@ import { deserialize, serialize } from 'node:v8';
 import type { QueryConfig } from 'pg';
 import type { Scope, TransactionJournal, Tx } from '../database/store.ts';
 
-/** Keeps what must not be read in the database, bound to the row that it is of. */
+/** Encrypts the stored results, bound to their row. */
 interface Cipher {
   encrypt(text: string, boundTo: string): Buffer;
-  decrypt(sealed: Uint8Array, boundTo: string): string;
+  decrypt(encrypted: Uint8Array, boundTo: string): string;
 }
 
-/** Somebody else has done this step meanwhile: a request that was taken for dead and was not. Its transaction changed nothing. */
+/** Another process has claimed the request and done this step. The transaction changed nothing. */
 export class LeaseLostError extends Error {}
 
 interface Step {
@@ -17,47 +17,54 @@ interface Step {
 }
 
 /**
- * The steps of one request that is to be done once, however often it is tried. What a transaction gives is committed with what it changes, together with what was
- * read and asked before it: whoever tries again is given the same and comes to the end of what was done, as if nothing had happened in between. Reads that led to
- * no change are made again. A request must do the same after the same results, so chance and ids are drawn from its key too; and what a transaction finds out must
- * leave it as its result.
+ * The steps of one request with an idempotency key. The result of a transaction is committed with its
+ * changes, together with the results of the reads before it. A repeated request gets the stored
+ * results and continues after the last of them; reads that led to no change run again.
+ *
+ * A request must behave the same after the same results: randomness and ids derive from its key, and
+ * whatever a transaction finds out must leave it as its result.
  */
 export class Journal implements TransactionJournal {
   readonly #keyId: string;
-  readonly #seal: Cipher;
-  readonly #known: ReadonlyMap<string, unknown>;
-  #led: Step[] = [];
+  readonly #cipher: Cipher;
+  /** The stored results of earlier executions. */
+  readonly #stored: ReadonlyMap<string, unknown>;
+  /** Results that the next transaction with changes stores. */
+  #unstored: Step[] = [];
   #next = 0;
+  /** The failed steps so far, as a suffix of all later step names. */
   #failed = '';
-  #wrote: boolean;
+  #hasChanges: boolean;
 
-  constructor(keyId: string, seal: Cipher, kept: readonly { readonly step: string; readonly result: Uint8Array }[]) {
+  constructor(
+    keyId: string,
+    cipher: Cipher,
+    stored: readonly { readonly step: string; readonly result: Uint8Array }[],
+  ) {
     this.#keyId = keyId;
-    this.#seal = seal;
-    this.#known = new Map(
-      kept.map(({ step, result }) => [
+    this.#cipher = cipher;
+    this.#stored = new Map(
+      stored.map(({ step, result }) => [
         step,
-        deserialize(Buffer.from(seal.decrypt(result, `${keyId} ${step}`), 'base64')) as unknown,
+        deserialize(Buffer.from(cipher.decrypt(result, `${keyId} ${step}`), 'base64')) as unknown,
       ]),
     );
-    this.#wrote = kept.length > 0;
+    this.#hasChanges = stored.length > 0;
   }
 
-  /** Whether it changed anything, now or when it was tried before. */
+  /** Whether this execution or an earlier one changed rows. */
   get hasChanges(): boolean {
-    return this.#wrote;
+    return this.#hasChanges;
   }
 
-  /** A step that changes nothing of ours. */
   async read<T>(work: () => Promise<T>): Promise<T> {
     return this.#once(async (name) => {
       const result = await work();
-      this.#led.push({ name, result });
+      this.#unstored.push({ name, result });
       return result;
     });
   }
 
-  /** A transaction. `run` gives it to `keep`, which may happen more than once when it meets a deadlock. */
   async change<T>(
     scope: Scope,
     run: (keep: (tx: Tx, work: (tx: Tx) => Promise<T>) => Promise<T>) => Promise<T>,
@@ -66,24 +73,26 @@ export class Journal implements TransactionJournal {
       let steps: Step[] = [];
       const result = await run(async (tx, work) => {
         steps = [];
-        const watched = trackWrites(tx);
-        const gave = await work(watched.tx);
-        if (!watched.wrote()) return gave;
-        steps = [...this.#led, { name, result: gave }];
-        await this.#keep(tx, typeof scope === 'string' ? scope : null, steps);
-        return gave;
+        const tracked = trackWrites(tx);
+        const value = await work(tracked.tx);
+        if (!tracked.wrote()) return value;
+        steps = [...this.#unstored, { name, result: value }];
+        await this.#storeSteps(tx, typeof scope === 'string' ? scope : null, steps);
+        return value;
       });
-      this.#wrote ||= steps.length > 0;
-      this.#led =
-        steps.length > 0 ? this.#led.filter((step) => !steps.includes(step)) : [...this.#led, { name, result }];
+      this.#hasChanges ||= steps.length > 0;
+      this.#unstored =
+        steps.length > 0
+          ? this.#unstored.filter((step) => !steps.includes(step))
+          : [...this.#unstored, { name, result }];
       return result;
     });
   }
 
   async #once<T>(work: (name: string) => Promise<T>): Promise<T> {
-    // What comes after a failure is another step than what comes after a success.
+    // A step after a failure has another name than the same step after a success.
     const name = `${(this.#next += 1)}${this.#failed}`;
-    if (this.#known.has(name)) return this.#known.get(name) as T;
+    if (this.#stored.has(name)) return this.#stored.get(name) as T;
     try {
       return await work(name);
     } catch (error) {
@@ -92,15 +101,17 @@ export class Journal implements TransactionJournal {
     }
   }
 
-  async #keep(tx: Tx, tenantId: string | null, steps: readonly Step[]): Promise<void> {
-    const sealed = steps.map(({ name, result }) =>
-      this.#seal.encrypt(serialize(result).toString('base64'), `${this.#keyId} ${name}`),
+  async #storeSteps(tx: Tx, tenantId: string | null, steps: readonly Step[]): Promise<void> {
+    const encrypted = steps.map(({ name, result }) =>
+      this.#cipher.encrypt(serialize(result).toString('base64'), `${this.#keyId} ${name}`),
     );
     try {
       await tx.query({
         name: 'store-steps',
-        text: 'INSERT INTO idempotency_step (key_id, step, tenant_id, result) SELECT $1, s.name, $2, s.result FROM unnest($3::text[], $4::bytea[]) AS s (name, result)',
-        values: [this.#keyId, tenantId, steps.map(({ name }) => name), sealed],
+        text: `INSERT INTO idempotency_step (key_id, step, tenant_id, result)
+               SELECT $1, s.name, $2, s.result
+               FROM unnest($3::text[], $4::bytea[]) AS s (name, result)`,
+        values: [this.#keyId, tenantId, steps.map(({ name }) => name), encrypted],
       });
     } catch (error) {
       throw (error as { code?: string }).code === '23505' ? new LeaseLostError() : error;
@@ -108,15 +119,15 @@ export class Journal implements TransactionJournal {
   }
 }
 
-/** The same connection, and whether anything but a SELECT did anything on it. */
+/** Wraps a connection to record whether any statement but a SELECT affected rows. */
 function trackWrites(tx: Tx): { tx: Tx; wrote: () => boolean } {
   let wrote = false;
-  const query = async (asked: string | QueryConfig, values?: unknown[]): Promise<unknown> => {
-    const answer = await tx.query(asked, values);
-    const text = typeof asked === 'string' ? asked : asked.text;
-    // Of a WITH the count is that of its last part only.
-    if (!/^\s*SELECT\b/i.test(text) && (answer.rowCount !== 0 || /^\s*WITH\b/i.test(text))) wrote = true;
-    return answer;
+  const query = async (statement: string | QueryConfig, values?: unknown[]): Promise<unknown> => {
+    const result = await tx.query(statement, values);
+    const text = typeof statement === 'string' ? statement : statement.text;
+    // The row count of a WITH statement is that of its last part only.
+    if (!/^\s*SELECT\b/i.test(text) && (result.rowCount !== 0 || /^\s*WITH\b/i.test(text))) wrote = true;
+    return result;
   };
   return { tx: { query } as unknown as Tx, wrote: () => wrote };
 }
