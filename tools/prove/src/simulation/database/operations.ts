@@ -2,37 +2,37 @@ import { appendEvents } from '@partyline/store/events/append-events';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import { claimPin, countPins } from '@partyline/store/pins/pins';
 import { insertParticipant } from '@partyline/store/participants/participants';
-import { mediaOfLeg, mediaOfSession, sessionOfLeg, insertSession, newestSession } from '@partyline/store/sessions/sessions';
+import { findMediaSessionOfLeg, findMediaSession, findSessionOfLeg, insertSession, findNewestSession } from '@partyline/store/sessions/sessions';
 import { insertLeg, lockLeg, saveLegs } from '@partyline/store/legs/legs';
-import { giveBackTurn, takeTurn } from '@partyline/store/database/lease';
-import { useToken } from '@partyline/store/callers/webhook-tokens';
+import { releaseLease, acquireLease } from '@partyline/store/database/lease';
+import { consumeToken } from '@partyline/store/callers/webhook-tokens';
 import { END_REASONS, type SessionState } from '@partyline/domain/session';
 import { LEG_KINDS, LEG_STATES } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { storeObservation } from '@partyline/store/legs/observations';
-import { findLegOfCall, ownerOfMedia } from '@partyline/store/sessions/find-owner';
-import { closeAttempt, lastAttempts, noteAttempt } from '@partyline/store/hang-ups/hang-ups';
-import { accountsToAsk, fillCdr, storeCdr, takeCdrsToAsk } from '@partyline/store/billing/cdrs';
+import { findLegOfCall, findOwnerOfMediaSession } from '@partyline/store/sessions/find-owner';
+import { finishHangUpAttempt, listLastAttempts, recordHangUpAttempt } from '@partyline/store/hang-ups/hang-ups';
+import { listAccountsWithPriceDue, applyChargeToCdr, storeCdr, claimCdrsWithPriceDue } from '@partyline/store/billing/cdrs';
 import {
-  connectionsOf,
-  findCalls,
+  listConnections,
+  findLegsOfCalls,
   findFalseKills,
-  findUnnamedDials,
-  findUnseen,
-  listMedia,
-  missingCalls,
-  noteStrays,
-  readClock,
+  findDialsWithoutCall,
+  findUnobservedDials,
+  listMediaSessionsToSweep,
+  findMissingCalls,
+  recordOrphanCalls,
+  readDatabaseClock,
 } from '@partyline/store/reconciliation/inventory';
-import { claimDeliveries, markFailed, markTaken, type DeliveryToSend } from '@partyline/store/endpoints/deliveries';
-import { holdLimit, LIMITS } from '@partyline/store/limits/limits';
-import { findNumber, holdNumber } from '@partyline/store/numbers/numbers';
-import { listOwed } from '@partyline/store/reconciliation/due-work';
+import { claimDeliveries, recordFailedAttempt, markDelivered, type DeliveryToSend } from '@partyline/store/endpoints/deliveries';
+import { lockLimit, LIMITS } from '@partyline/store/limits/limits';
+import { findNumber, lockNumberForRoom } from '@partyline/store/numbers/numbers';
+import { listDueWork } from '@partyline/store/reconciliation/due-work';
 import { closeRoom, insertRoom, lockRoom } from '@partyline/store/rooms/rooms';
 import { lockSession, saveSession } from '@partyline/store/sessions/session-lock';
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/database/store';
 import { listRunningSessions, resumeTenant, suspendTenant } from '@partyline/store/tenants/tenants';
-import { takePlace } from '@partyline/store/providers/rate-limit';
+import { reserveSlot } from '@partyline/store/providers/rate-limit';
 import { admitCaller, answerCaller, answerOwnLeg } from '@partyline/store/callers/voice-webhooks';
 import fc from 'fast-check';
 
@@ -150,7 +150,7 @@ const nextSession = op(
       const found = await lockRoom(tx, g.tenant, g.room);
       if (found === null) return 'no room';
       return [
-        (await newestSession(tx, g.tenant, g.room))?.state,
+        (await findNewestSession(tx, g.tenant, g.room))?.state,
         await insertSession(tx, g.tenant, found, {
           id: g.session,
           conversation: g.conversation,
@@ -314,20 +314,20 @@ const looks = op(
   async (store, g) => [
     await findLegOfCall(store, g.account, { callId: g.call, legId: g.leg }),
     await findLegOfCall(store, g.account, { callId: g.call }),
-    await ownerOfMedia(store, g.account, g.media),
-    await mediaOfSession(store, g.tenant, g.session),
-    await sessionOfLeg(store, g.tenant, g.leg),
-    await lastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }),
-    await mediaOfLeg(store, g.tenant, g.leg),
-    await connectionsOf(store, g.tenant, g.session),
-    await findUnnamedDials(store, g.account, ['+447700900001']),
+    await findOwnerOfMediaSession(store, g.account, g.media),
+    await findMediaSession(store, g.tenant, g.session),
+    await findSessionOfLeg(store, g.tenant, g.leg),
+    await listLastAttempts(store, g.tenant, { legId: g.leg, no: 3, limit: 2 }),
+    await inTransaction(store, g.tenant, (tx) => findMediaSessionOfLeg(tx, g.tenant, g.leg)),
+    await listConnections(store, g.tenant, g.session),
+    await findDialsWithoutCall(store, g.account, ['+447700900001']),
     await findNumber(store, g.tenant, {}),
     await findNumber(store, g.tenant, { number: OWN_NUMBER }),
     await findNumber(store, g.tenant, { kind: 'dedicated', language: 'en' }),
     await inTransaction(store, g.tenant, async (tx) => [
-      await holdNumber(tx, g.tenant, NUMBER),
-      await holdNumber(tx, g.tenant, OWN_NUMBER),
-      await holdNumber(tx, g.tenant, '+442079460009'),
+      await lockNumberForRoom(tx, g.tenant, NUMBER),
+      await lockNumberForRoom(tx, g.tenant, OWN_NUMBER),
+      await lockNumberForRoom(tx, g.tenant, '+442079460009'),
     ]),
   ],
   'look',
@@ -335,20 +335,20 @@ const looks = op(
 const sweeps = op(
   fc.record({ account, calls: fc.array(call, { maxLength: 4 }), grace: fc.constantFrom(0, 60_000) }),
   async (store, g) => [
-    await listOwed(store, { graceMs: g.grace }),
-    await listMedia(store, g.account, { afterEndS: 900 }),
-    await findCalls(store, g.account, g.calls),
-    await missingCalls(store, g.account, g.calls, { olderMs: -60_000 }),
-    await missingCalls(store, g.account, g.calls, { olderMs: 60_000 }),
-    await findUnseen(store, g.account, PAST, { afterMs: g.grace }),
-    await readClock(store),
+    await listDueWork(store, { graceMs: g.grace }),
+    await listMediaSessionsToSweep(store, g.account, { afterEndS: 900 }),
+    await findLegsOfCalls(store, g.account, g.calls),
+    await findMissingCalls(store, g.account, g.calls, { olderMs: -60_000 }),
+    await findMissingCalls(store, g.account, g.calls, { olderMs: 60_000 }),
+    await findUnobservedDials(store, g.account, PAST, { afterMs: g.grace }),
+    await readDatabaseClock(store),
   ],
   'sweep',
 );
 const strays = op(
   fc.record({ account, seen: fc.array(call, { maxLength: 3 }), ripe: fc.boolean() }),
   async (store, g) => [
-    await noteStrays(store, g.account, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }),
+    await recordOrphanCalls(store, g.account, g.seen, { quarantineMs: g.ripe ? -60_000 : 60_000 }),
     await findFalseKills(store, g.account),
   ],
   'orphanCalls',
@@ -357,8 +357,8 @@ const notes = op(
   fc.record({ tenant: maybe(tenant), leg, no: fc.integer({ min: 1, max: 3 }), token }),
   (store, g) =>
     inTransaction(store, EVERY_TENANT, async (tx) => {
-      await noteAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
-      await closeAttempt(tx, g.tenant, {
+      await recordHangUpAttempt(tx, g.tenant, { legId: g.leg, no: g.no, at: PAST });
+      await finishHangUpAttempt(tx, g.tenant, {
         legId: g.leg,
         no: g.no,
         at: new Date(PAST.getTime() + 1_000),
@@ -378,7 +378,7 @@ const notes = op(
         name: 'x',
         kind: 'dialled',
       });
-      return useToken(tx, g.token);
+      return consumeToken(tx, g.token);
     }),
   'note',
 );
@@ -394,7 +394,7 @@ const charges = op(
   }),
   (store, g) =>
     g.what === 'ask'
-      ? accountsToAsk(store).then(async (accounts) => [accounts, await takeCdrsToAsk(store, g.account, 100)])
+      ? listAccountsWithPriceDue(store).then(async (accounts) => [accounts, await claimCdrsWithPriceDue(store, g.account, 100)])
       : inTransaction(store, EVERY_TENANT, async (tx) => {
           const price = {
             rateMicro: 60_000n,
@@ -403,7 +403,7 @@ const charges = op(
             seconds: g.seconds,
           };
           if (g.what === 'fill')
-            return fillCdr(
+            return applyChargeToCdr(
               tx,
               g.tenant,
               { legId: g.leg, handle: 'voice', source: 'record' },
@@ -422,7 +422,7 @@ const charges = op(
             startedAt: PAST,
             endedAt: PAST,
             ...price,
-            askInS: g.priced ? null : g.later ? 600 : -600,
+            priceLookupInS: g.priced ? null : g.later ? 600 : -600,
           });
           return 'stored';
         }),
@@ -432,21 +432,21 @@ const delivery = op(
   fc.constantFrom('claim', 'claim', 'delivered', 'put off', 'put off for long', 'failed for good'),
   async (store, what, side) => {
     const result = { status: 500, durationMs: 7, error: null };
-    const probe = { opensAt: 2, firstS: -60, longestS: 300 };
+    const probe = { circuitOpensAt: 2, firstS: -60, longestS: 300 };
     if (what === 'claim')
       [side.delivery = null] = await claimDeliveries(store, {
         leaseMs: 600_000,
-        width: 2,
-        share: 2,
-        opensAt: 2,
+        maxPerEndpoint: 2,
+        maxPerTenant: 2,
+        circuitOpensAt: 2,
         limit: 1,
       });
     else if (side.delivery === null) return null;
     else if (what === 'delivered')
-      await markTaken(store, side.delivery.tenant_id, side.delivery, { ...result, status: 204 });
+      await markDelivered(store, side.delivery.tenant_id, side.delivery, { ...result, status: 204 });
     else
       return (
-        await markFailed(
+        await recordFailedAttempt(
           store,
           side.delivery.tenant_id,
           side.delivery,
@@ -461,20 +461,20 @@ const delivery = op(
 );
 const limits = op(
   fc.record({ tenant, limit: fc.constantFrom(...LIMITS) }),
-  (store, g) => inTransaction(store, g.tenant, (tx) => holdLimit(tx, g.tenant, g.limit)),
+  (store, g) => inTransaction(store, g.tenant, (tx) => lockLimit(tx, g.tenant, g.limit)),
   'limit',
 );
 const turns = op(
   fc.constantFrom('a', 'b'),
   async (store, name) => [
-    await takeTurn(store, name, 600_000),
-    await giveBackTurn(store, name === 'a' ? 'b' : 'c'),
+    await acquireLease(store, name, 600_000),
+    await releaseLease(store, name === 'a' ? 'b' : 'c'),
     'againMs' in
-      (await takePlace(
+      (await reserveSlot(
         store,
         'account',
         name,
-        { everyMs: 600_000, shareMs: 60_000, withinMs: 6_000_000, again: name === 'a' },
+        { intervalMs: 600_000, maxShareWaitMs: 60_000, maxWaitMs: 6_000_000, spreadRetries: name === 'a' },
         'share',
       )),
   ],
