@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { createProcesses, untilInterrupted } from '@partyline/dev/processes/processes';
+import { createProcesses, waitForInterrupt } from '@partyline/dev/processes/processes';
 import type { Bench, BenchOptions } from './bench.ts';
 import { eventsBench } from './events/bench.ts';
 import { roomsBench } from './rooms/bench.ts';
@@ -33,7 +33,7 @@ const log = (line: string): void => {
 const processes = createProcesses((line) => console.error(line));
 
 let interrupted = false;
-void untilInterrupted().then(async (signal) => {
+void waitForInterrupt().then(async (signal) => {
   interrupted = true;
   log(`${signal}: stopping ...`);
   await processes.stopAll();

@@ -6,11 +6,11 @@ import { openEndpointSecrets, formatSecret } from '@partyline/conference/endpoin
 import { buildApps } from '@partyline/dev/build';
 import { createCredentials } from '@partyline/dev/stack/credentials';
 import { migrate } from '@partyline/dev/postgres/migrate';
-import { freePort } from '@partyline/dev/processes/ports';
+import { findFreePort } from '@partyline/dev/processes/ports';
 import { startPostgres } from '@partyline/dev/postgres/postgres';
 import { startRedis } from '@partyline/dev/redis/redis';
 import {
-  emulatedVendor,
+  emulatorEnvironment,
   readyPath,
   serviceEnvironment,
   serviceNames,
@@ -130,8 +130,8 @@ async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly s
   await buildApps({ log });
   log('starting Postgres and Redis ...');
   const [postgres, redis] = await Promise.all([
-    startPostgres({ own: true, durable: true }).then(processes.add),
-    startRedis({ own: true, log }).then(processes.add),
+    startPostgres({ useOwnServer: true, durable: true }).then(processes.add),
+    startRedis({ useOwnServer: true, log }).then(processes.add),
   ]);
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
@@ -152,7 +152,7 @@ async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly s
   }
 
   log('starting the cleanup worker ...');
-  const port = await freePort();
+  const port = await findFreePort();
   const service = `http://127.0.0.1:${port}`;
   const services = Object.fromEntries(serviceNames.map((name) => [name, service])) as Record<ServiceName, string>;
   await processes.start({
@@ -162,7 +162,7 @@ async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly s
     env: {
       PATH: process.env['PATH'],
       ...serviceEnvironment('cleanup-worker', {
-        vendor: emulatedVendor('unified', UNUSED_PROVIDER_URL, credentials),
+        provider: emulatorEnvironment('unified', UNUSED_PROVIDER_URL, credentials),
         publicWebhookUrl: service,
         urls: services,
         databaseUrl: await postgres.serviceUrlOf(databaseUrl),

@@ -1,6 +1,6 @@
 import type { Bench, BenchOptions, BenchRun } from '../bench.ts';
-import { median, quantile } from '../statistics.ts';
-import { openConnection } from '../webhooks/connection.ts';
+import { generateLoad, type LoadFigures } from '../http-load.ts';
+import { median } from '../statistics.ts';
 import { SERVERS, startServers, type ServerName, type Target } from './servers.ts';
 
 /** Measures the latency of room creation, compared with an API that inserts one row and with an Express sample. */
@@ -9,18 +9,12 @@ export const roomsBench: Bench = {
   run,
 };
 
-interface Figures {
-  readonly requests: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
 export interface Result {
   readonly bench: 'rooms';
   readonly options: Pick<BenchOptions, 'seconds' | 'rounds' | 'connections'>;
   readonly errors: 0;
   /** Medians over the rounds; `requests` is the sum. */
-  readonly servers: Readonly<Record<ServerName, Figures>>;
+  readonly servers: Readonly<Record<ServerName, LoadFigures>>;
   /** Ours divided by the peer's: the medians of the rounds' ratios. */
   readonly ratios: Readonly<
     Record<'row' | 'map', Readonly<Record<'ours' | 'oursKeyed', { readonly p50: number; readonly p99: number }>>>
@@ -36,14 +30,14 @@ async function run(bench: BenchRun): Promise<object> {
   log('warming up ...');
   for (const server of SERVERS)
     await measure(servers.byName[server], options.connections, Math.min(WARM_UP_SECONDS, options.seconds * 2));
-  const rounds: Record<ServerName, Figures>[] = [];
+  const rounds: Record<ServerName, LoadFigures>[] = [];
   for (let round = 1; round <= options.rounds; round++) {
-    const measured: [ServerName, Figures][] = [];
+    const measured: [ServerName, LoadFigures][] = [];
     for (const server of SERVERS) {
       await servers.endRooms();
       measured.push([server, await measure(servers.byName[server], options.connections, options.seconds)]);
     }
-    rounds.push(Object.fromEntries(measured) as Record<ServerName, Figures>);
+    rounds.push(Object.fromEntries(measured) as Record<ServerName, LoadFigures>);
     const figures = measured.map(
       ([server, { p99Ms, requests }]) => `${server} p99 ${p99Ms.toFixed(1)} ms (${requests})`,
     );
@@ -54,45 +48,30 @@ async function run(bench: BenchRun): Promise<object> {
   return result;
 }
 
-/** So many clients that each wait for their answer before they ask again. Throws when a reply was wrong. */
-async function measure({ port, path, headers }: Target, clients: number, seconds: number): Promise<Figures> {
-  const body = JSON.stringify({ name: 'Bench' });
-  const latencies: number[] = [];
-  const endAt = performance.now() + seconds * 1000;
-  const connections = await Promise.all(Array.from({ length: clients }, () => openConnection(port)));
-  try {
-    await Promise.all(
-      connections.map(async (connection) => {
-        while (performance.now() < endAt) {
-          const request = [
-            `POST ${path} HTTP/1.1`,
-            'host: 127.0.0.1',
-            'content-type: application/json',
-            `content-length: ${body.length}`,
-            ...headers(),
-            '',
-            body,
-          ].join('\r\n');
-          const sentAt = performance.now();
-          const reply = await connection.send(request);
-          latencies.push(performance.now() - sentAt);
-          if (reply.status !== 201 || !reply.body.includes('"pin"'))
-            throw new Error(`a room should be made (201); ${path} said ${reply.status} ${reply.body}`);
-        }
-      }),
-    );
-  } finally {
-    for (const connection of connections) connection.close();
-  }
-  return { requests: latencies.length, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) };
-}
+const BODY = JSON.stringify({ name: 'Bench' });
+
+const measure = ({ port, path, headers }: Target, connections: number, seconds: number): Promise<LoadFigures> =>
+  generateLoad({
+    port,
+    connections,
+    seconds,
+    next: () => ({
+      path,
+      headers: { 'content-type': 'application/json', ...headers() },
+      body: BODY,
+      check(status, reply) {
+        if (status !== 201 || !reply.includes('"pin"'))
+          throw new Error(`POST ${path} did not create a room: ${status} ${reply}`);
+      },
+    }),
+  });
 
 function summarise(
-  rounds: readonly Readonly<Record<ServerName, Figures>>[],
+  rounds: readonly Readonly<Record<ServerName, LoadFigures>>[],
   { seconds, rounds: count, connections }: BenchOptions,
 ): Result {
   const rounded = (value: number): number => Number(value.toPrecision(4));
-  const middle = (of: (round: Readonly<Record<ServerName, Figures>>) => number): number =>
+  const middle = (of: (round: Readonly<Record<ServerName, LoadFigures>>) => number): number =>
     rounded(median(rounds.map(of)));
   const ratio = (ours: 'ours' | 'oursKeyed', peer: 'row' | 'map') => ({
     p50: middle((round) => round[ours].p50Ms / round[peer].p50Ms),

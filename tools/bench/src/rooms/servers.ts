@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { buildApps } from '@partyline/dev/build';
 import { createCredentials, type Credentials } from '@partyline/dev/stack/credentials';
 import { migrate } from '@partyline/dev/postgres/migrate';
-import { freePort } from '@partyline/dev/processes/ports';
+import { findFreePort } from '@partyline/dev/processes/ports';
 import { startPostgres } from '@partyline/dev/postgres/postgres';
 import { startRedis } from '@partyline/dev/redis/redis';
 import {
-  emulatedVendor,
+  emulatorEnvironment,
   readyPath,
   serviceEnvironment,
   serviceNames,
@@ -23,8 +23,8 @@ export type ServerName = (typeof SERVERS)[number];
 export interface Target {
   readonly port: number;
   readonly path: string;
-  /** Header lines for the next request. */
-  readonly headers: () => readonly string[];
+  /** The headers of the next request. */
+  readonly headers: () => Readonly<Record<string, string>>;
 }
 
 export interface Servers {
@@ -44,8 +44,8 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
   await buildApps({ log });
   log('starting Postgres and Redis ...');
   const [postgres, redis] = await Promise.all([
-    startPostgres({ own: true, durable: true }).then(processes.add),
-    startRedis({ own: true, log }).then(processes.add),
+    startPostgres({ useOwnServer: true, durable: true }).then(processes.add),
+    startRedis({ useOwnServer: true, log }).then(processes.add),
   ]);
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
@@ -64,14 +64,14 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
     });
   };
   const file = (name: string): string => join(import.meta.dirname, `${name}.ts`);
-  const [ours, row, map] = [await freePort(), await freePort(), await freePort()];
+  const [ours, row, map] = [await findFreePort(), await findFreePort(), await findFreePort()];
   await startNode('orchestrator', [file('orchestrator'), redis.url, PREFIX]);
   await startNode('row', [file('row-peer'), String(row), databaseUrl]);
   await startNode('map', [file('map-peer'), String(map)]);
   const url = `http://127.0.0.1:${ours}`;
   const urls = Object.fromEntries(serviceNames.map((name) => [name, url])) as Record<ServiceName, string>;
   const environment = serviceEnvironment('room-api', {
-    vendor: emulatedVendor('unified', UNUSED_PROVIDER_URL, credentials),
+    provider: emulatorEnvironment('unified', UNUSED_PROVIDER_URL, credentials),
     publicWebhookUrl: url,
     urls,
     databaseUrl: await postgres.serviceUrlOf(databaseUrl),
@@ -86,14 +86,18 @@ export async function startServers({ log, processes }: BenchRun): Promise<Server
     readiness: { http: `${url}${readyPath}` },
   });
 
-  const key = `authorization: Bearer ${credentials.apiKey}`;
+  const authorization = `Bearer ${credentials.apiKey}`;
   let sentKeys = 0;
   return {
     byName: {
-      ours: { port: ours, path: '/v1/rooms', headers: () => [key] },
-      oursKeyed: { port: ours, path: '/v1/rooms', headers: () => [key, `idempotency-key: bench-${(sentKeys += 1)}`] },
-      row: { port: row, path: '/rooms', headers: () => [] },
-      map: { port: map, path: '/rooms', headers: () => [] },
+      ours: { port: ours, path: '/v1/rooms', headers: () => ({ authorization }) },
+      oursKeyed: {
+        port: ours,
+        path: '/v1/rooms',
+        headers: () => ({ authorization, 'idempotency-key': `bench-${(sentKeys += 1)}` }),
+      },
+      row: { port: row, path: '/rooms', headers: () => ({}) },
+      map: { port: map, path: '/rooms', headers: () => ({}) },
     },
     async endRooms() {
       await store.pool.query(`UPDATE room SET state = 'ended', ended_at = now() WHERE state = 'active'`);

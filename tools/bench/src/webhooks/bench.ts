@@ -1,7 +1,7 @@
 import type { Bench, BenchRun } from '../bench.ts';
+import { generateLoad, type LoadFigures } from '../http-load.ts';
 import { assertProcAvailable, processTreeSeconds, processorSeconds } from '../processor-time.ts';
-import { startGenerator, type Generator } from './generator.ts';
-import { PHASES, type Phase } from './protocol.ts';
+import { createCallers, PHASES, type Phase } from './callers.ts';
 import { formatResult, summarise, type Measurement } from './report.ts';
 import { SERVERS, startServers, type ServerName, type Servers } from './servers.ts';
 
@@ -14,24 +14,30 @@ export const webhooksBench: Bench = {
   run,
 };
 
+type Measure = (server: ServerName, phase: Phase) => Promise<Measurement>;
+
 async function run(bench: BenchRun): Promise<object> {
   assertProcAvailable();
-  const { log, print, processes, options } = bench;
+  const { log, print, options } = bench;
   const servers = await startServers(bench);
-  const { vendor } = servers.credentials;
-  const generator = processes.add(
-    startGenerator({
-      connections: options.connections,
-      pins: options.pins,
-      signing: { secret: vendor.signatureSecret, apiKey: vendor.accountKey, applicationId: vendor.applicationId },
-    }),
-  );
+  const { provider: vendor } = servers.credentials;
+  const nextWebhook = createCallers({
+    pins: options.pins,
+    signing: { secret: vendor.signatureSecret, apiKey: vendor.accountKey, applicationId: vendor.applicationId },
+  });
+  const measure: Measure = (server, phase) => {
+    const { target } = servers.byName[server];
+    const { connections, seconds } = options;
+    return measureLoad(servers, server, phase, () =>
+      generateLoad({ port: target.port, connections, seconds, next: nextWebhook(phase, target) }),
+    );
+  };
 
   log('warming up ...');
-  for (const server of SERVERS) await warmUp(servers, generator, server, options.seconds);
+  for (const server of SERVERS) await warmUp(measure, server);
   const rounds: Measurement[][] = [];
   for (let round = 1; round <= options.rounds; round++) {
-    const measured = await measureRound(servers, generator, options.seconds);
+    const measured = await measureRound(measure);
     rounds.push(measured);
     const figures = measured.map(
       ({ server, phase, requests, cpuUs }) => `${server} ${phase} ${Math.round(cpuUs)} us (${requests})`,
@@ -48,46 +54,41 @@ const MIN_WARM_UP_REQUESTS = 20_000;
 /** Bounds the warm-up on a slow machine. */
 const MAX_WARM_UP_TURNS = 6;
 
-async function warmUp(servers: Servers, generator: Generator, server: ServerName, seconds: number): Promise<void> {
+async function warmUp(measure: Measure, server: ServerName): Promise<void> {
   let sent = 0;
   for (let turn = 0; turn < MAX_WARM_UP_TURNS && sent < MIN_WARM_UP_REQUESTS; turn++) {
-    for (const phase of PHASES) sent += (await measure(servers, generator, server, phase, seconds)).requests;
+    for (const phase of PHASES) sent += (await measure(server, phase)).requests;
   }
 }
 
 /** Measures every server once in both phases, so that disturbances of the machine affect all servers alike. */
-async function measureRound(servers: Servers, generator: Generator, seconds: number): Promise<Measurement[]> {
+async function measureRound(measure: Measure): Promise<Measurement[]> {
   const measured: Measurement[] = [];
-  for (const server of SERVERS)
-    for (const phase of PHASES) measured.push(await measure(servers, generator, server, phase, seconds));
+  for (const server of SERVERS) for (const phase of PHASES) measured.push(await measure(server, phase));
   return measured;
 }
 
-async function measure(
+async function measureLoad(
   { byName, postgresPid, redisPid }: Servers,
-  generator: Generator,
-  name: ServerName,
+  server: ServerName,
   phase: Phase,
-  seconds: number,
+  load: () => Promise<LoadFigures>,
 ): Promise<Measurement> {
-  const { pid, target } = byName[name];
   const used = (): { app: number; postgres: number; redis: number } => ({
-    app: processorSeconds(pid),
+    app: processorSeconds(byName[server].pid),
     postgres: processTreeSeconds(postgresPid),
     redis: processorSeconds(redisPid),
   });
   const before = used();
-  const { requests, p50Ms, p99Ms } = await generator.load({ phase, target, seconds });
+  const figures = await load();
   const after = used();
-  const each = (what: keyof typeof after): number => ((after[what] - before[what]) * 1e6) / requests;
+  const perRequestUs = (what: keyof typeof after): number => ((after[what] - before[what]) * 1e6) / figures.requests;
   return {
-    server: name,
+    server,
     phase,
-    requests,
-    p50Ms,
-    p99Ms,
-    cpuUs: each('app'),
-    postgresUs: each('postgres'),
-    redisUs: each('redis'),
+    ...figures,
+    cpuUs: perRequestUs('app'),
+    postgresUs: perRequestUs('postgres'),
+    redisUs: perRequestUs('redis'),
   };
 }

@@ -1,6 +1,6 @@
 import type { BenchOptions } from '../bench.ts';
 import { median } from '../statistics.ts';
-import { PHASES, type Phase } from './protocol.ts';
+import { PHASES, type Phase } from './callers.ts';
 import { SERVERS, type ServerName } from './servers.ts';
 
 /** The figures of one server in one phase of one round. Times are per request. */

@@ -1,9 +1,15 @@
 import { createHmac, createSecretKey, hash, randomUUID } from 'node:crypto';
-import type { LoadSettings } from './protocol.ts';
 import { NUMBER } from './rooms.ts';
 
 const USER_AGENT = 'nexmo-webhooks/1.0';
 const JWT_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
+
+/** The credentials of the provider account whose webhooks are signed. */
+export interface Signing {
+  readonly secret: string;
+  readonly apiKey: string;
+  readonly applicationId: string;
+}
 
 /** A call as the provider identifies it. */
 export interface Call {
@@ -43,14 +49,13 @@ export const digitsBody = ({ uuid, conversation, from }: Call, digits: string): 
     timestamp: new Date().toISOString(),
   });
 
-/** A POST as it goes over the wire, signed as the vendor signs: HS256 over a hash of the body and an id that is used once. */
-export function signedPosts({
-  secret,
-  apiKey,
-  applicationId,
-}: LoadSettings['signing']): (path: string, body: string) => string {
+/**
+ * Signs bodies as the provider does: HS256 over a hash of the body and a token id that is used once.
+ * Returns a webhook's headers.
+ */
+export function createSigner({ secret, apiKey, applicationId }: Signing): (body: string) => Record<string, string> {
   const key = createSecretKey(secret, 'utf8');
-  return (path, body) => {
+  return (body) => {
     const claims = {
       iat: Math.floor(Date.now() / 1000),
       jti: randomUUID(),
@@ -61,16 +66,11 @@ export function signedPosts({
     };
     const signed = `${JWT_HEADER}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
     const signature = createHmac('sha256', key).update(signed).digest('base64url');
-    return [
-      `POST ${path} HTTP/1.1`,
-      'host: 127.0.0.1',
-      'content-type: application/json',
-      `content-length: ${Buffer.byteLength(body)}`,
-      `authorization: Bearer ${signed}.${signature}`,
-      `user-agent: ${USER_AGENT}`,
-      'accept: */*',
-      '',
-      body,
-    ].join('\r\n');
+    return {
+      'content-type': 'application/json',
+      authorization: `Bearer ${signed}.${signature}`,
+      'user-agent': USER_AGENT,
+      accept: '*/*',
+    };
   };
 }

@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path';
 import { buildApps } from '@partyline/dev/build';
 import { createCredentials, type Credentials } from '@partyline/dev/stack/credentials';
 import { migrate } from '@partyline/dev/postgres/migrate';
-import { freePort } from '@partyline/dev/processes/ports';
+import { findFreePort } from '@partyline/dev/processes/ports';
 import { startPostgres } from '@partyline/dev/postgres/postgres';
 import { startRedis } from '@partyline/dev/redis/redis';
 import {
-  emulatedVendor,
+  emulatorEnvironment,
   readyPath,
   serviceEnvironment,
   serviceNames,
@@ -19,7 +19,7 @@ import { inWorkspace } from '@partyline/dev/workspace';
 import pg from 'pg';
 import type { BenchRun } from '../bench.ts';
 import { parentPidOf } from '../processor-time.ts';
-import type { LoadOrder } from './protocol.ts';
+import type { Target } from './callers.ts';
 import { seedRooms } from './seed.ts';
 
 export const SERVERS = ['ours', 'echo', 'express'] as const;
@@ -30,7 +30,7 @@ const UNUSED_PROVIDER_URL = 'http://127.0.0.1:9';
 
 export interface Server {
   readonly pid: number;
-  readonly target: LoadOrder['target'];
+  readonly target: Target;
 }
 
 export interface Servers {
@@ -52,8 +52,8 @@ export async function startServers(run: BenchRun): Promise<Servers> {
   log('starting Postgres and Redis ...');
   // Durable as in production: an answered call is still stored after a power failure.
   const [postgres, redis] = await Promise.all([
-    startPostgres({ own: true, durable: true }).then(processes.add),
-    startRedis({ own: true, log }).then(processes.add),
+    startPostgres({ useOwnServer: true, durable: true }).then(processes.add),
+    startRedis({ useOwnServer: true, log }).then(processes.add),
   ]);
   const databaseUrl = await postgres.createDatabase('bench');
   await migrate(databaseUrl);
@@ -82,7 +82,7 @@ async function startVoiceWebhooks(
   { processes, options }: BenchRun,
   at: { databaseUrl: string; redisUrl: string; credentials: Credentials },
 ): Promise<Server> {
-  const port = await freePort();
+  const port = await findFreePort();
   const url = `http://127.0.0.1:${port}`;
   // No other service of the stack runs, so jobs and due work stay pending.
   const urls = Object.fromEntries(serviceNames.map((name) => [name, url])) as Record<ServiceName, string>;
@@ -93,7 +93,7 @@ async function startVoiceWebhooks(
     env: {
       PATH: process.env['PATH'],
       ...serviceEnvironment('voice-webhooks', {
-        vendor: emulatedVendor('unified', UNUSED_PROVIDER_URL, at.credentials),
+        provider: emulatorEnvironment('unified', UNUSED_PROVIDER_URL, at.credentials),
         publicWebhookUrl: url,
         urls,
         ...at,
@@ -112,7 +112,7 @@ function profilingArguments(folder: string | undefined): string[] {
 }
 
 async function startPeer({ processes, options }: BenchRun, name: 'echo' | 'express'): Promise<Server> {
-  const port = await freePort();
+  const port = await findFreePort();
   const child = await processes.start({
     name,
     command: process.execPath,
