@@ -156,7 +156,7 @@ describe('a digits webhook', () => {
       next = replyTo((await harness.send(next, digitsBody(uuid, { digits: '111222333', timed_out: false }))).body);
     const { body } = await harness.send(next, digitsBody(uuid, { digits: '111222333', timed_out: false }));
     expect(actions(body)).toBe('talk');
-    expect((body as Ncco)[0]?.text).toContain('Good bye');
+    expect((body as Ncco)[0]?.text).toContain('Goodbye');
   });
 
   test('gets the same answer when repeated, and counts once', async () => {
@@ -226,7 +226,7 @@ describe('an answer webhook', () => {
 
 // The provider retries after a 503. After a 500 it drops the call.
 test('a database timeout is answered with 503', async () => {
-  const slow = await startTestHarness({ patienceMs: 1_000 });
+  const slow = await startTestHarness({ statementTimeoutMs: 1_000 });
   try {
     const holding = await slow.store.pool.connect();
     await holding.query(
