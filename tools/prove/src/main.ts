@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { replay } from './stages/simulate.ts';
-import { STAGES, type StageName } from './stages/all.ts';
+import { STAGES, type StageName } from './stages/catalogue.ts';
 import type { Figures } from './stages/stage.ts';
 
 const HELP = `npm run prove [-- OPTIONS]

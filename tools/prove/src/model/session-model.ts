@@ -2,11 +2,11 @@ import type { LegRow } from '@partyline/store/legs/legs';
 import { isClosed, isUp, LEG_KINDS, type LegKind } from '@partyline/domain/leg';
 import { verdict } from '@partyline/domain/verdict';
 import { canJoin, END_REASONS } from '@partyline/domain/session';
-import { decideEnd, settle } from '@partyline/conference/sessions/settle-session';
+import { decideEnd, settleSession } from '@partyline/conference/sessions/settle-session';
 import { closeHandle, attachProviderId, moveLeg } from '@partyline/conference/sessions/leg-transitions';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
 import fc from 'fast-check';
-import { NEW_LEG, NEW_SESSION } from '../simulation/database/new-rows.ts';
+import { NEW_LEG, NEW_SESSION } from '../simulation/database/default-rows.ts';
 
 /** One thing that happens to a session or a leg of it. `leg` picks among those there are. */
 export type Happening =
@@ -117,7 +117,7 @@ export function play(view: SessionView, happenings: readonly Happening[]): Sessi
     }
     const before = copy(now);
     now = apply(now, each);
-    settle(now, states(before));
+    settleSession(now, states(before));
     check(before, now);
     committed = copy(now);
   }

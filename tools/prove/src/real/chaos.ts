@@ -12,7 +12,7 @@ Breaks something in the Partyline that \`npm start\` runs here, as \`npm run pro
   --on PART      which process, for kill and freeze, or whose link: ${serviceNames.join(', ')}; links default to all of them
   --for TIME     how long, like 500ms, 10s, 2m; each has its own default
 
-${faults.map(({ name, says, lastsMs }) => `  ${name.padEnd(width)}  ${says}${lastsMs === null ? '' : ` (${lastsMs / 1000} s)`}`).join('\n')}`;
+${faults.map(({ name, description: says, defaultDurationMs: lastsMs }) => `  ${name.padEnd(width)}  ${says}${lastsMs === null ? '' : ` (${lastsMs / 1000} s)`}`).join('\n')}`;
 
 const LONGEST_MS = 600_000;
 
@@ -22,9 +22,9 @@ if (running === null) fail('Nothing runs here. Start it with `npm start`, in ano
 const reply = await requestFault(running, request).catch(() =>
   fail('`npm start` is not running any more (it left .partyline/running.json behind). Start it again.', 1),
 );
-if (!reply.ok) fail(reply.why, 1);
+if (!reply.ok) fail(reply.error, 1);
 console.log(
-  `${reply.did}\n${reply.watch}\nLogs: ${running.logFolder}${running.vendor === null ? '' : `   Ledger: ${running.vendor}/emulator/ledger`}`,
+  `${reply.message}\n${reply.watchFor}\nLogs: ${running.logFolder}${running.emulatorUrl === null ? '' : `   Ledger: ${running.emulatorUrl}/emulator/ledger`}`,
 );
 
 function readArguments(): { fault: string; on?: string; forMs?: number } {

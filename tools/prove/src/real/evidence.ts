@@ -1,5 +1,5 @@
 import type { SessionEvent } from '@partyline/contracts/sessions/session';
-import type { Played } from '@partyline/dev/faults/play-faults';
+import type { InjectedFault } from '@partyline/dev/faults/inject-faults';
 import type {
   EmulatorClient,
   LedgerView,
@@ -7,7 +7,7 @@ import type {
   WebhookLogEntry,
 } from '@partyline/vonage-emulator/control-client';
 import type { Decided, LegSeen, SessionSeen, Window } from './oracle.ts';
-import type { Held } from './party.ts';
+import type { Held } from './run-meeting.ts';
 
 /** All that is known after a run, from outside: the vendor's ledger and logs, the API's replies, and what we did. */
 export interface Evidence {
@@ -36,7 +36,7 @@ const BY_WORD = new Set(['ended-by-tenant', 'provider-ended']);
 export async function gather(
   vendor: EmulatorClient,
   held: readonly Held[],
-  played: readonly Played[],
+  played: readonly InjectedFault[],
 ): Promise<Evidence> {
   const sessions = new Map<string, { seen: SessionSeen; decided: boolean; held: Held; events: SessionEvent[] }>();
   const decided: Decided[] = [];
@@ -66,8 +66,8 @@ export async function gather(
 }
 
 /** What was played, as windows; one that lasts has no end yet. */
-const windowsOf = (played: readonly Played[]): Window[] =>
-  played.map(({ fault, target, from, until }) => ({
+const windowsOf = (played: readonly InjectedFault[]): Window[] =>
+  played.map(({ fault, target, startedAt: from, endedAt: until }) => ({
     name: fault.name,
     target,
     class: fault.class,

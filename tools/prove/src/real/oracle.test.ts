@@ -57,7 +57,7 @@ describe('the bound of a leg', () => {
   });
 
   it('adds the length of outages, once where they overlap, and only after the end was decided', () => {
-    const windows = [during('postgres', 98_000, 103_000), during('vendor-error', 102_000, 106_000)];
+    const windows = [during('postgres', 98_000, 103_000), during('provider-error', 102_000, 106_000)];
     expect(one(seen({ endedAt: 130_000 }), windows).dueAt).toBe(100_000 + 30_000 + 100 + 6_000);
   });
 
@@ -68,10 +68,10 @@ describe('the bound of a leg', () => {
       class: 'webhooks-lost',
       dueAt: 140_100,
     });
-    const silent = [during('vendor-lost-create', 60_000, 62_000)];
+    const silent = [during('provider-lost-create', 60_000, 62_000)];
     expect(one(seen({ endedAt: 130_000 }), silent).class).toBe('none');
     expect(one(seen({ createdAt: 61_000, endedAt: 130_000 }), silent)).toMatchObject({
-      class: 'vendor-lost-create',
+      class: 'provider-lost-create',
       dueAt: 150_100,
     });
   });
@@ -134,7 +134,7 @@ it('finds clocks that ran out unnoticed', () => {
     { id: 'soon', dueAt: 100_000, endingAt: 104_000 },
     { id: 'late', dueAt: 100_000, endingAt: 111_000 },
   ];
-  expect(lateDecisions(decided, [during('vendor-error', 99_000, 120_000)], CONSTANTS)).toEqual([
+  expect(lateDecisions(decided, [during('provider-error', 99_000, 120_000)], CONSTANTS)).toEqual([
     { id: 'late', lateMs: 6_000 },
   ]);
   expect(lateDecisions(decided, [during('kill', 99_000, 102_000)], CONSTANTS)).toEqual([]);

@@ -1,6 +1,6 @@
 import type { FaultClass } from '@partyline/dev/faults/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
-import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../keying.ts';
+import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../pin-entry.ts';
 
 /** The constants of reliability.md (c), in seconds. Only the inventory's period is scaled to fit into a run. */
 export interface Constants {
@@ -34,7 +34,7 @@ interface Bound {
 }
 
 /**
- * X(F), as in reliability.md (c). `webhooks-lost` rules only legs of which a webhook was lost, and `vendor-lost-create` only those made
+ * X(F), as in reliability.md (c). `webhooks-lost` rules only legs of which a webhook was lost, and `provider-lost-create` only those made
  * while answers were lost: what happened to others is no excuse.
  */
 export function bounds({ reconcileS, callTimeoutS, inventoryS }: Constants): Record<FaultClass | 'none', Bound> {
@@ -46,15 +46,15 @@ export function bounds({ reconcileS, callTimeoutS, inventoryS }: Constants): Rec
     none: { withinS: 5, plusOutage: false, echoS: 0 },
     'webhooks-noise': { withinS: 5, plusOutage: false, echoS: 0 },
     kill: { withinS: 10 + reconcileS + callTimeoutS, plusOutage: false, echoS },
-    'vendor-lost-answer': { withinS: 20, plusOutage: false, echoS },
+    'provider-lost-answer': { withinS: 20, plusOutage: false, echoS },
     freeze: { withinS: 30, plusOutage: false, echoS },
     redis: { withinS: 30, plusOutage: false, echoS },
-    'vendor-no-effect': { withinS: 30, plusOutage: true, echoS },
-    'vendor-429': { withinS: 30, plusOutage: true, echoS },
-    'vendor-error': { withinS: 30, plusOutage: true, echoS },
+    'provider-no-effect': { withinS: 30, plusOutage: true, echoS },
+    'provider-429': { withinS: 30, plusOutage: true, echoS },
+    'provider-error': { withinS: 30, plusOutage: true, echoS },
     postgres: { withinS: 30, plusOutage: true, echoS },
     'webhooks-lost': { withinS: unseenS, plusOutage: true, echoS: unseenS },
-    'vendor-lost-create': { withinS: orphanS, plusOutage: false, echoS: orphanS },
+    'provider-lost-create': { withinS: orphanS, plusOutage: false, echoS: orphanS },
   };
 }
 
@@ -136,7 +136,7 @@ export function judge(
 function mayConcern({ leg, unseen }: LegSeen, window: Window): boolean {
   if (window.class === 'webhooks-lost') return unseen;
   return (
-    window.class !== 'vendor-lost-create' ||
+    window.class !== 'provider-lost-create' ||
     (leg.createdAt >= window.from && leg.createdAt <= window.until + LOST_LATER_MS)
   );
 }

@@ -17,7 +17,7 @@ it.each([1, 2, 3, 4, 5])('plays every fault in a full run, and enough of them (s
 it.each([1, 2, 3, 4, 5])('has the ones that matter most in a quick run (seed %i)', (seed) => {
   const names = planFaults(seed, QUICK).map(({ fault }) => fault.name);
   expect(names.length).toBeGreaterThanOrEqual(8);
-  for (const name of ['kill', 'freeze', 'redis-flush', 'postgres-restart', 'vendor-no-effect'])
+  for (const name of ['kill', 'freeze', 'redis-flush', 'postgres-restart', 'provider-no-effect'])
     expect(names).toContain(name);
 });
 

@@ -1,5 +1,5 @@
 import { faults, type Fault } from '@partyline/dev/faults/faults';
-import { openRandom, type Random } from '../simulation/random.ts';
+import { openRandom, type Random } from '../simulation/runtime/random.ts';
 
 /** How a session comes to its end. */
 type Ending = 'tenant' | 'browsers-left' | 'alone' | 'empty' | 'deadline';
@@ -110,7 +110,7 @@ const ALWAYS = ['kill', 'freeze', 'postgres-restart'];
  */
 const TRIO = [
   { fault: 'postgres-half-open', atMs: 0, forMs: null },
-  { fault: 'vendor-no-effect', atMs: 1_500, forMs: 4_000 },
+  { fault: 'provider-no-effect', atMs: 1_500, forMs: 4_000 },
   { fault: 'redis-flush', atMs: 4_500, forMs: null },
 ] as const;
 
@@ -148,7 +148,7 @@ function chosen(random: Random, size: Size): Fault[] {
 
 const named = (name: string): Fault => faults.find((fault) => fault.name === name)!;
 
-function lasts(random: Random, { name, lastsMs }: Fault): number | null {
+function lasts(random: Random, { name, defaultDurationMs: lastsMs }: Fault): number | null {
   if (lastsMs === null) return null;
   // A zombie needs its ten seconds; DBOS's shape for what stops: 0 to 2 s.
   if (name === 'freeze') return lastsMs;

@@ -1,5 +1,5 @@
 import { legsSeen, type Evidence } from './evidence.ts';
-import { historyOf } from './history.ts';
+import { historyOf } from './leg-history.ts';
 import { delays, gaps, judge, lateDecisions, type Constants, type Delays, type Judged } from './oracle.ts';
 
 export interface RealResult {

@@ -3,17 +3,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApps } from '@partyline/dev/build';
-import { createFaultPlayer, type FaultPlayer } from '@partyline/dev/faults/play-faults';
+import { createFaultInjector, type FaultInjector } from '@partyline/dev/faults/inject-faults';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
 import { seed as seedStore } from '@partyline/store/tenants/seed';
 import { EVERY_TENANT, openStore } from '@partyline/store/database/store';
-import { readBills } from './bills.ts';
+import { readBills } from './compare-billing.ts';
 import { gather } from './evidence.ts';
 import { bounds, standard, type Constants } from './oracle.ts';
-import { endRoom, hold, type Held } from './party.ts';
+import { endRoom, hold, type Held } from './run-meeting.ts';
 import { FULL, planFaults, planParties, QUICK, tenantCount, type PlannedFault, type Size } from './plan.ts';
 import { report, type RealResult } from './report.ts';
-import { openTenant, type Tenant } from './tenant.ts';
+import { openTenant, type Tenant } from './tenant-client.ts';
 
 interface RealOptions {
   readonly seed: number;
@@ -39,7 +39,7 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
     mode: 'unified',
     replicas: 2,
     breakable: true,
-    own: true,
+    useOwnServers: true,
     // A service's end is told by whoever caused it, or found by the watch below.
     log: () => undefined,
     environment: {
@@ -52,7 +52,7 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
     },
   });
   const stop = new AbortController();
-  const player = createFaultPlayer(stack, (error) =>
+  const player = createFaultInjector(stack, (error) =>
     broken.push(`the run itself: ${error.message}: ${String(error.cause)}`),
   );
   const interrupted = (): void => {
@@ -73,11 +73,11 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
     const settledAt = Date.now();
     await player.endAll();
     await watch.allRunning();
-    log(`all faults are over (${player.played.length} played); now everything must end`);
+    log(`all faults are over (${player.history.length} played); now everything must end`);
     broken.push(...(await endAll(held)));
     const dueS = Math.max(...Object.values(bounds(constants)).map(({ withinS }) => withinS)) + 10;
     await untilNothingIsUp(stack, settledAt + dueS * 1000);
-    const evidence = await gather(stack.vendor!, held, player.played);
+    const evidence = await gather(stack.emulator!, held, player.history);
     writeFileSync(
       join(stack.logFolder, 'ledger.json'),
       JSON.stringify({ startedAt, ...evidence.ledger, windows: evidence.windows }),
@@ -99,7 +99,7 @@ export async function runRealProcesses({ seed, quick, log }: RealOptions): Promi
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 interface Play {
   readonly stack: Stack;
-  readonly player: FaultPlayer;
+  readonly player: FaultInjector;
   readonly size: Size;
   readonly seed: number;
   readonly log: (line: string) => void;
@@ -114,7 +114,7 @@ async function play({ stack, player, size, seed, log, stop, broken }: Play): Pro
   const began = Date.now();
   const at = (ms: number): Promise<void> => sleep(Math.max(0, began + ms - Date.now()), undefined, { signal: stop });
   const world = {
-    vendor: stack.vendor!,
+    vendor: stack.emulator!,
     number: stack.numbers[0]!.e164,
     stop,
     held: (one: Held) => void held.push(one),
@@ -152,30 +152,30 @@ async function play({ stack, player, size, seed, log, stop, broken }: Play): Pro
 /** Plays a planned fault on whatever is free for it now; never on both of two. */
 async function breakIt(
   stack: Stack,
-  player: FaultPlayer,
+  player: FaultInjector,
   { fault, target, forMs }: PlannedFault,
   log: (line: string) => void,
   broken: string[],
 ): Promise<void> {
   const processes = fault.name === 'kill' || fault.name === 'freeze';
   const free = fault
-    .targets(stack)
-    .filter((each) => player.free(fault, each) && !(processes && siblingIsDown(stack, player, each)));
+    .listTargets(stack)
+    .filter((each) => player.isAvailable(fault, each) && !(processes && siblingIsDown(stack, player, each)));
   const chosen = free[target % Math.max(1, free.length)];
   if (chosen === undefined) return log(`${fault.name}: not now, another fault holds it`);
   log(`${fault.name} on ${chosen}${forMs === null ? '' : ` for ${(forMs / 1000).toFixed(1)} s`}`);
   try {
-    await player.play(fault, chosen, forMs);
+    await player.inject(fault, chosen, forMs);
   } catch (error) {
     broken.push(`the run itself: ${fault.name} on ${chosen} could not be played: ${String(error)}`);
   }
 }
 
-function siblingIsDown(stack: Stack, player: FaultPlayer, name: string): boolean {
+function siblingIsDown(stack: Stack, player: FaultInjector, name: string): boolean {
   const service = stack.instances.find((each) => each.name === name)?.service;
   const siblings = stack.instances.filter((each) => each.service === service).map((each) => each.name);
-  return player.played.some(
-    ({ fault, target, until }) =>
+  return player.history.some(
+    ({ fault, target, endedAt: until }) =>
       until === undefined && (fault.name === 'kill' || fault.name === 'freeze') && siblings.includes(target),
   );
 }
@@ -210,17 +210,17 @@ async function openTenants(stack: Stack, stop: AbortSignal): Promise<Tenant[]> {
 /** A service that ends by itself, because something beside it broke, is a bug; it is started again as Kubernetes would. */
 function watchServices(
   stack: Stack,
-  player: FaultPlayer,
+  player: FaultInjector,
   broken: string[],
 ): { stop(): void; allRunning(): Promise<void> } {
   const restarts = new Map<string, Promise<void>>();
   const look = (): void => {
     for (const instance of stack.instances) {
       const { child, name } = instance;
-      if (child === undefined || child.running || restarts.has(name)) continue;
+      if (child === undefined || child.isRunning || restarts.has(name)) continue;
       if (
-        player.played.some(
-          ({ fault, target, until }) => fault.name === 'kill' && target === name && until === undefined,
+        player.history.some(
+          ({ fault, target, endedAt: until }) => fault.name === 'kill' && target === name && until === undefined,
         )
       )
         continue;
@@ -260,7 +260,7 @@ async function endAll(held: readonly Held[]): Promise<string[]> {
 }
 
 async function untilNothingIsUp(stack: Stack, until: number): Promise<void> {
-  while (Date.now() < until && (await stack.vendor!.ledger()).up > 0) await sleep(LOOK_EVERY_MS);
+  while (Date.now() < until && (await stack.emulator!.ledger()).up > 0) await sleep(LOOK_EVERY_MS);
 }
 
 function describeConstants(constants: Constants): string {

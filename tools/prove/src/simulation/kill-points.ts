@@ -1,10 +1,10 @@
 import { createRoom } from '@partyline/conference/rooms/create-room';
 import { requestDialOut } from '@partyline/conference/legs/dial-out';
 import { endRoom } from '@partyline/conference/rooms/end-room';
-import { Oracle } from './oracle.ts';
+import { Oracle } from './oracle/oracle.ts';
 import { ALL_SWEEPS } from './run.ts';
 import { System, type ApiDeps } from './system.ts';
-import { World } from './world.ts';
+import { World } from './workload.ts';
 
 /** One seam call of the story, where a process can die. */
 interface KillPoint {

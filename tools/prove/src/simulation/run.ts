@@ -1,11 +1,11 @@
-import type { Mutation } from './mutations.ts';
-import { Storm } from './faults.ts';
-import { Oracle, type Judgement } from './oracle.ts';
-import { openRandom } from './random.ts';
+import type { Mutation } from './mutation.ts';
+import { Storm } from './fault-schedule.ts';
+import { Oracle, type Judgement } from './oracle/oracle.ts';
+import { openRandom } from './runtime/random.ts';
 import { System } from './system.ts';
 import type { Sweeps } from './sweeps.ts';
-import type { Chances } from './vendor/weather.ts';
-import { TRAFFIC, World, type Traffic } from './world.ts';
+import type { Chances } from './provider/fault-profile.ts';
+import { TRAFFIC, World, type Traffic } from './workload.ts';
 
 export interface RunOptions {
   readonly seed: number;

@@ -5,11 +5,11 @@ import { reconcileCharges } from '@partyline/conference/billing/reconcile-charge
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
 import { purgeExpired, PURGE_KINDS } from '@partyline/store/reconciliation/purge';
 import type { Tables } from './database/tables.ts';
-import type { Life } from './process.ts';
-import type { Random } from './random.ts';
-import type { Receiver } from './receiver.ts';
-import type { Event, Scheduler } from './scheduler.ts';
-import type { Entry } from './vendor/ledger.ts';
+import type { Life } from './runtime/process.ts';
+import type { Random } from './runtime/random.ts';
+import type { Receiver } from './endpoint-receiver.ts';
+import type { Event, Scheduler } from './runtime/scheduler.ts';
+import type { Entry } from './provider/ledger.ts';
 
 export interface Sweeps {
   readonly reconcile: boolean;

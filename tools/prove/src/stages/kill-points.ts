@@ -1,5 +1,5 @@
 import { tellStory } from '../simulation/kill-points.ts';
-import { shortOf } from './asked.ts';
+import { shortOf } from './required-amounts.ts';
 import type { Stage } from './stage.ts';
 
 /** Quick takes every fourth; which ones goes by the seed. */

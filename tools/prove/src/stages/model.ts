@@ -1,9 +1,9 @@
 import { LEG_KINDS, type LegKind } from '@partyline/domain/leg';
 import fc from 'fast-check';
 import { happening, newView, play, terminalState, type Happening } from '../model/session-model.ts';
-import { runAll } from '../simulation/pool.ts';
-import { Totals } from '../simulation/totals.ts';
-import { shortOf } from './asked.ts';
+import { runAll } from '../simulation/worker-pool.ts';
+import { Totals } from '../simulation/oracle/totals.ts';
+import { shortOf } from './required-amounts.ts';
 import { INTERLEAVED as SMALL } from './simulate.ts';
 import { replayCommand, type Stage } from './stage.ts';
 

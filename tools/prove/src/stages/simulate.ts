@@ -1,7 +1,7 @@
-import { runAll } from '../simulation/pool.ts';
+import { runAll } from '../simulation/worker-pool.ts';
 import { ALL_SWEEPS, runSimulation } from '../simulation/run.ts';
-import { Totals } from '../simulation/totals.ts';
-import { ASKED, shortOf } from './asked.ts';
+import { Totals } from '../simulation/oracle/totals.ts';
+import { ASKED, shortOf } from './required-amounts.ts';
 import { replayCommand, type Stage, type StageInput } from './stage.ts';
 
 /** Meant for showing that the proof can fail: with it, no sweep runs. */
@@ -141,7 +141,7 @@ export async function replay(
   fine: boolean,
   log: (line: string) => void,
 ): Promise<boolean> {
-  const { mutationNamed } = await import('../simulation/planted.ts');
+  const { mutationNamed } = await import('../simulation/planted-bugs.ts');
   const run = await runSimulation({
     seed,
     days: 1,

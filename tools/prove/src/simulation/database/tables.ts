@@ -2,7 +2,7 @@ import type { LegRow } from '@partyline/store/legs/legs';
 import type { EndpointRow } from '@partyline/store/endpoints/endpoints';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
 import pg from 'pg';
-import type { DeliveryAttemptRow, DeliveryRow } from './deliveries.ts';
+import type { DeliveryAttemptRow, DeliveryRow } from './statements-deliveries.ts';
 
 interface NumberRow {
   readonly e164: string;

@@ -2,7 +2,7 @@ import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NEW_ENDPOINT } from './deliveries.ts';
+import { NEW_ENDPOINT } from './statements-deliveries.ts';
 import { NUMBER, operation, OWN_ACCOUNT, OWN_NUMBER, TENANT_IDS } from './operations.ts';
 import { DatabaseServer, openTwinStore } from './twin.ts';
 

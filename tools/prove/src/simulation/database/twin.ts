@@ -1,12 +1,12 @@
 import type { Scope, Store } from '@partyline/store/database/store';
-import type { Reply } from '../process.ts';
+import type { Reply } from '../runtime/process.ts';
 import { prismaTwin } from './prisma-twin.ts';
-import type { Answer, Twin } from './answers.ts';
-import { CORE } from './statements.ts';
-import { DEBTS } from './statements-of-debts.ts';
-import { DELIVERIES } from './deliveries.ts';
-import { MONEY } from './statements-of-money.ts';
-import { SWEEPS } from './statements-of-sweeps.ts';
+import type { Answer, Twin } from './statement-twin.ts';
+import { CORE } from './statements-core.ts';
+import { DEBTS } from './statements-due-work.ts';
+import { DELIVERIES } from './statements-deliveries.ts';
+import { MONEY } from './statements-billing.ts';
+import { SWEEPS } from './statements-inventory.ts';
 import { Change, ConnectionError, DatabaseError, Tables } from './tables.ts';
 
 /** How a caller reaches the database: a process's seam, or nothing at all in the differential test. */

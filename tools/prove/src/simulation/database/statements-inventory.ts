@@ -1,0 +1,195 @@
+import type { SessionRow } from '@partyline/store/sessions/session-lock';
+import { answer, done, type Twin } from './statement-twin.ts';
+
+/** What the inventory, and the hang-up ledger ask. */
+export const SWEEPS: Readonly<Record<string, Twin>> = {
+  // The simulation has the platform's account only.
+  'accounts-to-sweep': () => answer([]),
+  'find-calls': (tables, [ids, account]) =>
+    answer(
+      [...new Set(ids as readonly string[])].flatMap((call) => {
+        const id = tables.legByCall.get(call);
+        return id === undefined || tables.legs.get(id)!.account_id !== account
+          ? []
+          : [{ voice_call_id: call, id, state: tables.legs.get(id)!.state }];
+      }),
+    ),
+  'missing-calls': (tables, [live, older, limit, account], { now }) => {
+    const listed = new Set(live as readonly string[]);
+    const before = now.getTime() - Number(older) * 1000;
+    const legs = [...tables.legsUp].map((id) => tables.legs.get(id)!);
+    const missing = legs.filter(
+      (leg) =>
+        leg.account_id === account &&
+        leg.voice_call_id !== null &&
+        leg.voice_closed_at === null &&
+        leg.created_at.getTime() < before &&
+        !listed.has(leg.voice_call_id),
+    );
+    return answer(
+      missing
+        .toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime())
+        .slice(0, Number(limit))
+        .map(({ id, voice_call_id }) => ({ id, voice_call_id })),
+    );
+  },
+  'find-unnamed-dials': (tables, [numbers, account], { now }) => {
+    const wanted = new Set(numbers as readonly string[]);
+    const lately = (at: Date | null): boolean => at !== null && at.getTime() > now.getTime() - 600_000;
+    const dials = [...tables.unnamed]
+      .map((id) => tables.legs.get(id)!)
+      .filter(
+        (leg) =>
+          leg.account_id === account &&
+          leg.dialled_at !== null &&
+          wanted.has(leg.remote!) &&
+          (leg.state !== 'ended' || lately(leg.ended_at)),
+      );
+    return answer(dials.map(({ id, remote, state }) => ({ id, remote, up: state !== 'ended' })));
+  },
+  'find-unobserved': (tables, [asked, after, limit, account]) => {
+    const before = (asked as Date).getTime() - Number(after) * 1000;
+    const legs = [...tables.legsEnding]
+      .map((id) => tables.legs.get(id)!)
+      .filter(
+        (leg) =>
+          leg.account_id === account &&
+          leg.voice_call_id === null &&
+          leg.dialled_at !== null &&
+          leg.dialled_at.getTime() <= before,
+      );
+    legs.sort((a, b) => a.dialled_at!.getTime() - b.dialled_at!.getTime() || (a.id < b.id ? -1 : 1));
+    return answer(
+      legs.slice(0, Number(limit)).map(({ id, tenant_id, session_id, kind }) => ({ id, tenant_id, session_id, kind })),
+    );
+  },
+  'list-media': (tables, [afterEnd, limit, account], { now }) => {
+    const at = now.getTime();
+    const listed: SessionRow[] = [];
+    for (const id of tables.withMedia) {
+      const row = tables.sessions.get(id);
+      if (row === undefined || row.media_session_id === null || row.account_id !== account) continue;
+      const until = row.created_at.getTime() + tables.rooms.get(row.room_id)!.max_duration_s * 1000;
+      if (
+        row.state !== 'ended' ||
+        (row.ended_at !== null && row.ended_at.getTime() > at - Number(afterEnd) * 1000) ||
+        until > at
+      )
+        listed.push(row);
+      // Long past: it will never be listed again, whatever a failover takes back.
+      else if (until < at - 3_600_000 && row.ended_at !== null && row.ended_at.getTime() < at - 3_600_000)
+        tables.withMedia.delete(id);
+    }
+    const rank = ({ state }: SessionRow): number =>
+      state === 'live' || state === 'ending' ? 0 : state === 'open' ? 1 : 2;
+    listed.sort((one_, other) => rank(one_) - rank(other) || other.created_at.getTime() - one_.created_at.getTime());
+    return answer(
+      listed
+        .slice(0, Number(limit))
+        .map(({ id, tenant_id, media_session_id, state }) => ({ id, tenant_id, media_session_id, state })),
+    );
+  },
+  'connections-of-session': (tables, [session, tenant]) =>
+    answer(
+      (tables.legsOfSession.get(session as string) ?? [])
+        .filter((id) => tables.legs.get(id)!.tenant_id === tenant)
+        .map((id) => {
+          const { kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at } =
+            tables.legs.get(id)!;
+          return { id, kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at };
+        }),
+    ),
+  'read-clock': (_tables, _values, { clock }) => answer([{ now: clock }]),
+  'record-orphan-calls': (tables, [seen, quarantine, account], { now }) => {
+    const ids = [...new Set(seen as readonly string[])];
+    for (const stray of tables.orphanCalls.values())
+      if (!ids.includes(stray.id) && stray.hangup_attempted_at === null && stray.account_id === account)
+        tables.put(tables.orphanCalls, stray.id, undefined);
+    for (const id of ids) {
+      const before = tables.orphanCalls.get(id);
+      const ripe = before !== undefined && before.first_seen_at.getTime() <= now.getTime() - Number(quarantine) * 1000;
+      tables.put(
+        tables.orphanCalls,
+        id,
+        before === undefined
+          ? {
+              id,
+              first_seen_at: now,
+              last_seen_at: now,
+              sweeps: 1,
+              hangup_attempted_at: null,
+              false_kill_at: null,
+              account_id: account as string | null,
+            }
+          : { ...before, sweeps: before.sweeps + 1, last_seen_at: now, hangup_attempted_at: before.hangup_attempted_at ?? (ripe ? now : null) },
+      );
+    }
+    return answer(ids.filter((id) => tables.orphanCalls.get(id)!.hangup_attempted_at !== null).map((id) => ({ id })));
+  },
+  'find-false-kills': (tables, [account], { now }) => {
+    const found: object[] = [];
+    for (const stray of tables.orphanCalls.values()) {
+      const leg = tables.legs.get(tables.legByCall.get(stray.id) ?? '');
+      const session = tables.sessions.get(leg?.session_id ?? '');
+      const { hangup_attempted_at: asked } = stray;
+      if (
+        asked === null ||
+        stray.false_kill_at !== null ||
+        leg === undefined ||
+        session === undefined ||
+        stray.account_id !== account ||
+        leg.account_id !== account
+      )
+        continue;
+      const later = (at: Date | null): boolean => at === null || at > asked;
+      if (!later(leg.hangup_requested_at) || !later(leg.ended_at) || !later(session.ending_at)) continue;
+      tables.put(tables.orphanCalls, stray.id, { ...stray, false_kill_at: now });
+      found.push({ call_id: stray.id, leg_id: leg.id, kind: leg.kind });
+    }
+    return answer(found);
+  },
+  'note-attempt': (tables, [tenant, leg, no, at]) => {
+    const key = `${leg as string} ${no as number}`;
+    if (tables.attempts.has(key)) return done(0);
+    tables.put(tables.attempts, key, {
+      tenant_id: tenant as string | null,
+      leg_id: leg as string,
+      no: Number(no),
+      at: at as Date,
+      outcome: null,
+      reason: null,
+    });
+    return done(1);
+  },
+  'last-attempts': (tables, [tenant, leg, no, limit], { now }) => {
+    const before = [...Array(Number(no) - 1).keys()]
+      .map((n) => tables.attempts.get(`${leg as string} ${n + 1}`))
+      .filter((row) => row !== undefined && row.tenant_id === tenant);
+    return answer(
+      before
+        .toReversed()
+        .slice(0, Number(limit))
+        .map((row) => ({ outcome: row!.outcome, reason: row!.reason, age_ms: now.getTime() - row!.at.getTime() })),
+    );
+  },
+  'close-attempt': (tables, [tenant, leg, no, outcome, reason, at]) => {
+    const key = `${leg as string} ${no as number}`;
+    const before = tables.attempts.get(key);
+    if (before === undefined || before.tenant_id !== tenant) return done(0);
+    tables.put(tables.attempts, key, {
+      ...before,
+      at: at as Date,
+      outcome: outcome as string,
+      reason: reason as string | null,
+    });
+    return done(1);
+  },
+  'purge-orphan-calls': (tables, [limit], { now }) => {
+    const old = [...tables.orphanCalls.values()]
+      .filter((stray) => stray.last_seen_at.getTime() < now.getTime() - 86_400_000)
+      .toSorted((a, b) => a.last_seen_at.getTime() - b.last_seen_at.getTime())
+      .slice(0, Number(limit));
+    for (const { id } of old) tables.put(tables.orphanCalls, id, undefined);
+    return done(old.length);
+  },
+};
