@@ -1,21 +1,22 @@
-import type { Role } from '../legs/legs.ts';
 import { readForTenant, type Store, type Tx } from '../database/store.ts';
+import type { Role } from '../legs/legs.ts';
 
-/** Adds a person to a room's roster. */
+/** Adds a participant to a room's roster. */
 export async function insertParticipant(
   tx: Tx,
   tenantId: string,
   roomId: string,
-  person: { id: string; name: string; kind: 'browser' | 'caller' | 'dialled'; role?: Role },
+  participant: { id: string; name: string; kind: 'browser' | 'caller' | 'dialled'; role?: Role },
 ): Promise<void> {
   await tx.query({
     name: 'insert-participant',
-    text: 'INSERT INTO participant (id, tenant_id, room_id, kind, name, role) VALUES ($1, $2, $3, $4, $5, $6)',
-    values: [person.id, tenantId, roomId, person.kind, person.name, person.role ?? 'participant'],
+    text: `INSERT INTO participant (id, tenant_id, room_id, kind, name, role)
+           VALUES ($1, $2, $3, $4, $5, $6)`,
+    values: [participant.id, tenantId, roomId, participant.kind, participant.name, participant.role ?? 'participant'],
   });
 }
 
-/** What matters of a person when they come: host or not, and whether they were sent out. `null` when the tenant has no such person. */
+/** Returns a participant's role and whether they were removed; `null` when the tenant has no such participant. */
 export async function findParticipant(
   tx: Tx,
   tenantId: string,
@@ -23,13 +24,15 @@ export async function findParticipant(
 ): Promise<{ role: Role; removed: boolean } | null> {
   const { rows } = await tx.query<{ role: Role; removed: boolean }>({
     name: 'find-person',
-    text: 'SELECT role, removed_at IS NOT NULL AS removed FROM participant WHERE tenant_id = $1 AND id = $2',
+    text: `SELECT role, removed_at IS NOT NULL AS removed
+           FROM participant
+           WHERE tenant_id = $1 AND id = $2`,
     values: [tenantId, id],
   });
   return rows[0] ?? null;
 }
 
-/** The connection by which somebody is there. */
+/** The leg by which a participant is connected. */
 export interface ConnectedLeg {
   readonly id: string;
   readonly session_id: string;
@@ -39,29 +42,33 @@ export interface ConnectedLeg {
   readonly media_session_id: string | null;
 }
 
-/** The newest connection by which somebody is in a session; `away` when there is none, `null` when the tenant has no such person. */
+/** Returns a participant's newest connected leg; `not-connected` without one, `null` when the tenant has no such participant. */
 export async function findConnectedLeg(
   store: Store,
   tenantId: string,
   participantId: string,
-): Promise<ConnectedLeg | 'away' | null> {
+): Promise<ConnectedLeg | 'not-connected' | null> {
   const { rows } = await store.query<{ [C in keyof ConnectedLeg]: ConnectedLeg[C] | null }>(tenantId, {
     name: 'leg-there',
-    text: `SELECT l.id, l.session_id, l.account_id, l.voice_call_id, l.media_connection_id, s.media_session_id FROM participant p
-           LEFT JOIN leg l ON l.participant_id = p.id AND l.tenant_id = p.tenant_id AND l.state IN ('answered', 'joined') AND (l.voice_call_id IS NOT NULL OR l.media_connection_id IS NOT NULL)
+    text: `SELECT l.id, l.session_id, l.account_id, l.voice_call_id, l.media_connection_id, s.media_session_id
+           FROM participant p
+           LEFT JOIN leg l ON l.participant_id = p.id AND l.tenant_id = p.tenant_id AND l.state IN ('answered', 'joined')
+             AND (l.voice_call_id IS NOT NULL OR l.media_connection_id IS NOT NULL)
            LEFT JOIN session s ON s.id = l.session_id
-           WHERE p.tenant_id = $1 AND p.id = $2 ORDER BY l.created_at DESC NULLS LAST LIMIT 1`,
+           WHERE p.tenant_id = $1 AND p.id = $2
+           ORDER BY l.created_at DESC NULLS LAST
+           LIMIT 1`,
     values: [tenantId, participantId],
   });
   const found = rows[0];
   if (found === undefined) return null;
-  return found.id === null ? 'away' : (found as ConnectedLeg);
+  return found.id === null ? 'not-connected' : (found as ConnectedLeg);
 }
 
-/** Of several connections (a browser that came back) the newest that is up counts, or else the last. */
+/** A participant may have several legs (a browser that reconnects). The newest one that has not ended counts, else the newest. */
 const NEWEST = [{ created_at: 'desc' }, { id: 'desc' }] as const;
 
-/** A person with the connection by which they are there, or else the last; `null` when this tenant has none of that id. */
+/** Returns a participant with their current leg, or else the last one; `null` when the tenant has no such participant. */
 export async function readParticipant(store: Store, tenantId: string, id: string) {
   return readForTenant(store, tenantId, async (db) => {
     const person = await db.participant.findFirst({ where: { id, tenant_id: tenantId } });
@@ -84,8 +91,10 @@ interface RosterRow {
 }
 
 /**
- * A page of the people of a room's current or last session, those added to the room since it began and whoever else was in it, in the order in which they were added: each with the
- * connection by which they are there, or else the last. `no-room` when this tenant has none of that id, `no-page` when `after` is nobody of that room.
+ * Returns a page of the roster of a room's newest session, in the order of creation: the participants
+ * added since the session began, and all others with a leg in it. Each comes with their current leg, or
+ * else the last one. `no-room`: the tenant has no such room; `no-page`: `after` is not a participant of
+ * the room.
  */
 export async function listRoster(
   store: Store,
@@ -107,12 +116,26 @@ export async function listRoster(
     const session = room.sessions[0];
     if (session === undefined) return [];
     const people = await db.$queryRaw<RosterRow[]>`
-      SELECT p.id, p.room_id, p.name, p.kind, p.role, l.id AS leg_id FROM participant p
-      LEFT JOIN LATERAL (SELECT l.id FROM leg l WHERE l.participant_id = p.id AND l.session_id = ${session.id} ORDER BY l.state <> 'ended' DESC, l.created_at DESC, l.id DESC LIMIT 1) AS l ON true
+      SELECT p.id, p.room_id, p.name, p.kind, p.role, l.id AS leg_id
+      FROM participant p
+      LEFT JOIN LATERAL (
+        SELECT l.id
+        FROM leg l
+        WHERE l.participant_id = p.id AND l.session_id = ${session.id}
+        ORDER BY l.state <> 'ended' DESC, l.created_at DESC, l.id DESC
+        LIMIT 1
+      ) AS l ON true
       WHERE p.tenant_id = ${tenantId} AND p.room_id = ${roomId}
-        AND (p.created_at >= ${session.created_at} OR p.id IN (SELECT s.participant_id FROM leg s WHERE s.session_id = ${session.id}))
-        AND (${after ?? null}::text IS NULL OR (p.created_at, p.id) > (SELECT a.created_at, a.id FROM participant a WHERE a.id = ${after ?? null}))
-      ORDER BY p.created_at, p.id LIMIT ${limit}`;
+        AND (
+          p.created_at >= ${session.created_at}
+          OR p.id IN (SELECT s.participant_id FROM leg s WHERE s.session_id = ${session.id})
+        )
+        AND (
+          ${after ?? null}::text IS NULL
+          OR (p.created_at, p.id) > (SELECT a.created_at, a.id FROM participant a WHERE a.id = ${after ?? null})
+        )
+      ORDER BY p.created_at, p.id
+      LIMIT ${limit}`;
     const legs = await db.leg.findMany({
       where: { tenant_id: tenantId, id: { in: people.flatMap(({ leg_id }) => leg_id ?? []) } },
     });
@@ -121,7 +144,7 @@ export async function listRoster(
   });
 }
 
-/** Gives a person another name; `false` when the tenant has no such person. */
+/** Renames a participant. Returns `false` when the tenant has no such participant. */
 export async function renameParticipant(store: Store, tenantId: string, id: string, name: string): Promise<boolean> {
   const { rowCount } = await store.query(tenantId, {
     name: 'rename-participant',
@@ -131,7 +154,7 @@ export async function renameParticipant(store: Store, tenantId: string, id: stri
   return rowCount === 1;
 }
 
-/** Sends a person out: what comes by their token from now on is hung up. */
+/** Marks a participant as removed: later connections with their token are hung up. */
 export async function markParticipantRemoved(tx: Tx, tenantId: string, id: string): Promise<void> {
   await tx.query({
     name: 'remove-participant',

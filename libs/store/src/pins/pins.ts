@@ -1,7 +1,7 @@
-import type { Role } from '../legs/legs.ts';
 import { readForTenant, type Store, type Tx } from '../database/store.ts';
+import type { Role } from '../legs/legs.ts';
 
-/** Takes a PIN on a number for a room; `false` when the number has it already, live or in quarantine. @param pin with how many digits it has: the fewer, the sooner it is guessed */
+/** Claims a PIN on a number for a room. Returns `false` when the number has this PIN, live or in quarantine. */
 export async function claimPin(
   tx: Tx,
   tenantId: string,
@@ -18,7 +18,9 @@ export async function claimPin(
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'claim-pin',
-    text: 'INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, role, participant_id, digits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (number, lookup) DO NOTHING',
+    text: `INSERT INTO pin (id, tenant_id, room_id, number, lookup, sealed, role, participant_id, digits)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+           ON CONFLICT (number, lookup) DO NOTHING`,
     values: [
       pin.id,
       tenantId,
@@ -34,7 +36,7 @@ export async function claimPin(
   return rowCount === 1;
 }
 
-/** How many live PINs a number holds, whoever's they are, up to `PINS_COUNTED`: it decides how long the next one must be. */
+/** Counts a number's live PINs of all tenants, up to `MAX_COUNTED_PINS`: the count sets the length of new PINs. */
 export async function countPins(tx: Tx, number: string): Promise<number> {
   const { rows } = await tx.query<{ n: number }>({
     name: 'count-pins',
@@ -44,7 +46,7 @@ export async function countPins(tx: Tx, number: string): Promise<number> {
   return rows[0]!.n;
 }
 
-/** A person's own PIN, without the PIN. */
+/** The PIN of one participant, without its digits. */
 interface PersonalPin {
   readonly id: string;
   readonly participant_id: string;
@@ -53,7 +55,7 @@ interface PersonalPin {
   readonly created_at: Date;
 }
 
-/** The PINs of a room's people, oldest first, and the room's state; `null` when this tenant has no such room. */
+/** Returns the personal PINs of a room, oldest first; `null` when the tenant has no such room. */
 export async function listPersonalPins(store: Store, tenantId: string, roomId: string): Promise<PersonalPin[] | null> {
   return readForTenant(store, tenantId, async (db) => {
     const room = await db.room.findFirst({ where: { id: roomId, tenant_id: tenantId }, select: { id: true } });
@@ -76,17 +78,19 @@ export async function listPersonalPins(store: Store, tenantId: string, roomId: s
   });
 }
 
-/** How many people of a room have PINs of their own. */
+/** Counts the live personal PINs of a room. */
 export async function countPersonalPins(tx: Tx, tenantId: string, roomId: string): Promise<number> {
   const { rows } = await tx.query<{ n: number }>({
     name: 'count-personal-pins',
-    text: 'SELECT count(*)::int AS n FROM pin WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NOT NULL AND quarantined_until IS NULL',
+    text: `SELECT count(*)::int AS n
+           FROM pin
+           WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NOT NULL AND quarantined_until IS NULL`,
     values: [tenantId, roomId],
   });
   return rows[0]!.n;
 }
 
-/** Takes a PIN of a person's own out of use; it stays taken for `quarantineS` seconds. `false` when the room has no such PIN in use. */
+/** Releases a personal PIN, with a quarantine of `quarantineS` seconds. Returns `false` when the room has no such live PIN. */
 export async function releasePersonalPin(
   tx: Tx,
   tenantId: string,
@@ -94,17 +98,22 @@ export async function releasePersonalPin(
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'release-pin',
-    text: 'UPDATE pin SET quarantined_until = now() + make_interval(secs => $4) WHERE tenant_id = $1 AND room_id = $2 AND id = $3 AND participant_id IS NOT NULL AND quarantined_until IS NULL',
+    text: `UPDATE pin
+           SET quarantined_until = now() + make_interval(secs => $4)
+           WHERE tenant_id = $1 AND room_id = $2 AND id = $3 AND participant_id IS NOT NULL
+             AND quarantined_until IS NULL`,
     values: [tenantId, roomId, pinId, quarantineS],
   });
   return rowCount === 1;
 }
 
-/** Takes the room's own PINs out of use, and leaves those of people. */
+/** Releases the room's shared PINs, with a quarantine of `quarantineS` seconds, and keeps the personal ones. */
 export async function releaseRoomPins(tx: Tx, tenantId: string, roomId: string, quarantineS: number): Promise<void> {
   await tx.query({
     name: 'release-room-pins',
-    text: 'UPDATE pin SET quarantined_until = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NULL AND quarantined_until IS NULL',
+    text: `UPDATE pin
+           SET quarantined_until = now() + make_interval(secs => $3)
+           WHERE tenant_id = $1 AND room_id = $2 AND participant_id IS NULL AND quarantined_until IS NULL`,
     values: [tenantId, roomId, quarantineS],
   });
 }

@@ -1,13 +1,13 @@
-import type { Role } from '../legs/legs.ts';
 import type { EndReason } from '@partyline/domain/session';
-import type { RoomRow } from '../sessions/session-lock.ts';
 import pg from 'pg';
 import { createdBetween, olderThan } from '../database/page.ts';
-import { insertParticipant } from '../participants/participants.ts';
-import { insertSession, type NewSession } from '../sessions/sessions.ts';
 import { readForTenant, type Store, type Tx } from '../database/store.ts';
+import type { Role } from '../legs/legs.ts';
+import { insertParticipant } from '../participants/participants.ts';
+import type { RoomRow } from '../sessions/session-lock.ts';
+import { insertSession, type NewSession } from '../sessions/sessions.ts';
 
-/** What a room is made with; what is left out is off or empty. */
+/** Columns that are off or empty when left out. */
 type OptionalColumn =
   | 'host_left_s'
   | 'wait_for_host'
@@ -23,9 +23,9 @@ type GeneratedColumn = 'state' | 'version' | 'created_at' | 'ended_at' | 'end_re
 
 interface NewRoom {
   readonly room: Omit<RoomRow, GeneratedColumn | OptionalColumn> & Partial<Pick<RoomRow, OptionalColumn>>;
-  /** Null: its first session is opened by whoever comes first. */
+  /** Null: the first caller or participant opens the first session. */
   readonly session: NewSession | null;
-  /** Whoever gets the first session's token. */
+  /** The participant who gets the first session's token. */
   readonly participant: { readonly id: string; readonly name: string; readonly role?: Role };
 }
 
@@ -53,15 +53,21 @@ const ROOM_COLUMNS = [
   'external_id',
   'metadata',
 ] as const satisfies readonly (keyof RoomRow)[];
-const INSERT_ROOM = `INSERT INTO room (${ROOM_COLUMNS.join(', ')}) VALUES (${ROOM_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING *`;
+const INSERT_ROOM = `
+  INSERT INTO room (${ROOM_COLUMNS.join(', ')})
+  VALUES (${ROOM_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')})
+  RETURNING *`;
 
-/** Which of the rules that the database holds a room to was broken; null when the error is another. */
+/** Returns the unique constraint of rooms that an error names, `null` for another error. */
 export function violatedRoomConstraint(error: unknown): 'room_external_id' | 'room_pinless' | null {
-  const rule = error instanceof pg.DatabaseError && error.code === '23505' ? error.constraint : undefined;
-  return rule === 'room_external_id' || rule === 'room_pinless' ? rule : null;
+  const constraint = error instanceof pg.DatabaseError && error.code === '23505' ? error.constraint : undefined;
+  return constraint === 'room_external_id' || constraint === 'room_pinless' ? constraint : null;
 }
 
-/** Inserts a room with its first session and participant, all or nothing; its session never lives longer than `max_duration_s`. Throws what `brokenRule` tells apart. */
+/**
+ * Inserts a room with its first session, if any, and that session's participant. `due_at` is the
+ * session's deadline. For the constraint errors see `violatedRoomConstraint`.
+ */
 export async function insertRoom(
   tx: Tx,
   tenantId: string,
@@ -85,17 +91,22 @@ export async function insertRoom(
   return { room: rows[0]!, due_at };
 }
 
-/** Has the number an active room of this tenant's, other than `except`? */
+/** Whether the tenant has an active room on the number, other than the room `except`. */
 export async function hasActiveRoom(tx: Tx, tenantId: string, number: string, except = ''): Promise<boolean> {
   const { rows } = await tx.query<{ taken: boolean }>({
     name: 'number-has-room',
-    text: `SELECT EXISTS (SELECT FROM room WHERE tenant_id = $1 AND number = $2 AND state = 'active' AND id <> $3) AS taken`,
+    text: `SELECT EXISTS (
+             SELECT FROM room WHERE tenant_id = $1 AND number = $2 AND state = 'active' AND id <> $3
+           ) AS taken`,
     values: [tenantId, number, except],
   });
   return rows[0]!.taken;
 }
 
-/** Locks a room; `null` when this tenant has none of that id. `now` is the database's clock, which its schedule is on; `account_id` is of its number (null: the platform's). */
+/**
+ * Locks a room; returns `null` when the tenant has no such room. `now` is the database clock, which its
+ * schedule uses. `account_id` is the provider account of its number (null: the platform's).
+ */
 export async function lockRoom(
   tx: Tx,
   tenantId: string,
@@ -103,13 +114,20 @@ export async function lockRoom(
 ): Promise<(RoomRow & { readonly now: Date; readonly account_id: string | null }) | null> {
   const { rows } = await tx.query<RoomRow & { now: Date; account_id: string | null }>({
     name: 'lock-room',
-    text: 'SELECT r.*, clock_timestamp() AS now, (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = r.number) AS account_id FROM room r WHERE r.id = $1 AND r.tenant_id = $2 FOR NO KEY UPDATE',
+    text: `SELECT r.*, clock_timestamp() AS now,
+             (SELECT d.account_id FROM dial_in_number d WHERE d.e164 = r.number) AS account_id
+           FROM room r
+           WHERE r.id = $1 AND r.tenant_id = $2
+           FOR NO KEY UPDATE`,
     values: [roomId, tenantId],
   });
   return rows[0] ?? null;
 }
 
-/** Ends a room for good: nobody can join by its PIN from now on, and the PIN stays taken for `quarantineS` seconds more. @param reason why, of its session too: whoever settles that next ends it */
+/**
+ * Ends a room for good and releases its PINs, with a quarantine of `quarantineS` seconds. The next
+ * settle ends its session with the same reason.
+ */
 export async function closeRoom(
   tx: Tx,
   tenantId: string,
@@ -119,12 +137,16 @@ export async function closeRoom(
 ): Promise<void> {
   await tx.query({
     name: 'close-room',
-    text: `UPDATE room SET state = 'ended', ended_at = now(), end_reason = $3, version = version + 1 WHERE id = $1 AND tenant_id = $2 AND state = 'active'`,
+    text: `UPDATE room
+           SET state = 'ended', ended_at = now(), end_reason = $3, version = version + 1
+           WHERE id = $1 AND tenant_id = $2 AND state = 'active'`,
     values: [roomId, tenantId, reason],
   });
   await tx.query({
     name: 'release-pins',
-    text: 'UPDATE pin SET quarantined_until = now() + make_interval(secs => $3) WHERE room_id = $1 AND tenant_id = $2 AND quarantined_until IS NULL',
+    text: `UPDATE pin
+           SET quarantined_until = now() + make_interval(secs => $3)
+           WHERE room_id = $1 AND tenant_id = $2 AND quarantined_until IS NULL`,
     values: [roomId, tenantId, quarantineS],
   });
 }
@@ -152,9 +174,16 @@ const SETTINGS = [
   'metadata',
 ] as const satisfies readonly (keyof RoomRow)[];
 type RoomSettings = Pick<RoomRow, (typeof SETTINGS)[number]>;
-const UPDATE_ROOM = `UPDATE room SET version = version + 1, ${SETTINGS.map((column, i) => `${column} = $${i + 3}`).join(', ')} WHERE id = $1 AND tenant_id = $2 RETURNING *`;
+const UPDATE_ROOM = `
+  UPDATE room
+  SET version = version + 1, ${SETTINGS.map((column, i) => `${column} = $${i + 3}`).join(', ')}
+  WHERE id = $1 AND tenant_id = $2
+  RETURNING *`;
 
-/** Writes a locked room's settings, and owes its running session its settling: the session's clocks are the room's. Throws what `brokenRule` tells apart. */
+/**
+ * Writes a locked room's settings, and marks its running session as due to be settled, because they set
+ * the session's deadlines. For the constraint errors see `violatedRoomConstraint`.
+ */
 export async function saveRoom(tx: Tx, tenantId: string, roomId: string, settings: RoomSettings): Promise<RoomRow> {
   const { rows } = await tx.query<RoomRow>({
     name: 'save-room',
@@ -163,13 +192,15 @@ export async function saveRoom(tx: Tx, tenantId: string, roomId: string, setting
   });
   await tx.query({
     name: 'schedule-room-settle',
-    text: `UPDATE session SET settle_due_at = now(), version = version + 1 WHERE room_id = $1 AND tenant_id = $2 AND state IN ('open', 'live')`,
+    text: `UPDATE session
+           SET settle_due_at = now(), version = version + 1
+           WHERE room_id = $1 AND tenant_id = $2 AND state IN ('open', 'live')`,
     values: [roomId, tenantId],
   });
   return rows[0]!;
 }
 
-/** Takes an ended room off its tenant's lists. */
+/** Removes an ended room from its tenant's lists. */
 export async function hideRoom(tx: Tx, tenantId: string, roomId: string): Promise<void> {
   await tx.query({
     name: 'hide-room',
@@ -178,7 +209,7 @@ export async function hideRoom(tx: Tx, tenantId: string, roomId: string): Promis
   });
 }
 
-/** Notes when to look whether a room is to end. */
+/** Sets when the room's expiry is checked next; null: never. */
 export async function scheduleExpiryCheck(tx: Tx, tenantId: string, roomId: string, at: Date | null): Promise<void> {
   await tx.query({
     name: 'schedule-expiry-check',
@@ -187,7 +218,7 @@ export async function scheduleExpiryCheck(tx: Tx, tenantId: string, roomId: stri
   });
 }
 
-/** A room with its current or last session and the first `limit` of its connections, as the API shows them; `null` when this tenant has none of that id. */
+/** Returns a room with its newest session and that session's first `limit` legs; `null` when the tenant has no such room. */
 export async function readRoom(store: Store, tenantId: string, roomId: string, limit: number) {
   return readForTenant(store, tenantId, (db) =>
     db.room.findFirst({
@@ -205,7 +236,7 @@ export async function readRoom(store: Store, tenantId: string, roomId: string, l
 }
 export type RoomDetails = NonNullable<Awaited<ReturnType<typeof readRoom>>>;
 
-/** The current or last session of a room, and its connections that are up; `null` when this tenant has no such room. */
+/** Returns a room's newest session with its legs that have not ended; `null` when the tenant has no such room. */
 export async function readLiveLegs(store: Store, tenantId: string, roomId: string) {
   return readForTenant(store, tenantId, (db) =>
     db.room.findFirst({
@@ -221,7 +252,7 @@ export async function readLiveLegs(store: Store, tenantId: string, roomId: strin
   );
 }
 
-/** Has this tenant a room of this id? */
+/** Whether the tenant has a room with this id. */
 export async function hasRoom(store: Store, tenantId: string, roomId: string): Promise<boolean> {
   return readForTenant(
     store,
@@ -233,7 +264,7 @@ export async function hasRoom(store: Store, tenantId: string, roomId: string): P
 interface RoomQuery {
   readonly state?: 'active' | 'ended' | undefined;
   readonly externalId?: string | undefined;
-  /** The beginning of the name, as it is written. */
+  /** A prefix of the name, case-sensitive. */
   readonly name?: string | undefined;
   readonly createdAfter?: Date | undefined;
   readonly createdBefore?: Date | undefined;
@@ -242,7 +273,7 @@ interface RoomQuery {
   readonly after?: string | undefined;
 }
 
-/** A page of a tenant's rooms that are not deleted, newest first; `null` when `after` is no room of its own. */
+/** Returns a page of a tenant's rooms that are not deleted, newest first; `null` when `after` is not a room of it. */
 export async function listRooms(store: Store, tenantId: string, { limit, after, ...wanted }: RoomQuery) {
   return readForTenant(store, tenantId, async (db) => {
     const last =
@@ -259,7 +290,7 @@ export async function listRooms(store: Store, tenantId: string, { limit, after, 
         deleted_at: null,
         ...(wanted.state === undefined ? {} : { state: wanted.state }),
         ...(wanted.externalId === undefined ? {} : { external_id: wanted.externalId }),
-        // What stands for any characters stands for itself here.
+        // Wildcards in the prefix are literal characters.
         ...(wanted.name === undefined
           ? {}
           : { name: { startsWith: wanted.name.replaceAll(/[\\%_]/g, String.raw`\$&`) } }),
