@@ -1,10 +1,15 @@
-import { deliverEvents, openSender, RETRY_DELAYS_MS, type PostEvent } from '@partyline/conference/endpoints/deliver-events';
+import {
+  deliverEvents,
+  openSender,
+  RETRY_DELAYS_MS,
+  type PostEvent,
+} from '@partyline/conference/endpoints/deliver-events';
 import { openEndpointSecrets, formatSecret } from '@partyline/conference/endpoints/endpoint-secrets';
 import { appendEvents } from '@partyline/store/events/append-events';
 import { rotateSecret, updateEndpoint } from '@partyline/store/endpoints/endpoints';
 import { eventId } from '@partyline/store/events/outbox';
 import { inTransaction, openStore, type Store } from '@partyline/store/database/store';
-import { makeEndpoint, makeNumbers, makeRoom, type MadeRoom } from '@partyline/store/testing/fixtures';
+import { makeEndpoint, makeNumbers, makeRoom, type TestRoom } from '@partyline/store/testing/fixtures';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { Webhook } from 'standardwebhooks';
 import { systemClock } from '@partyline/runtime/system';
@@ -72,8 +77,11 @@ async function endpoint(tenantId: string, path = '', of: { types?: string[] } = 
   await store.prisma.endpoint.update({ where: { id }, data: { secret: new Uint8Array(secrets.encrypt(SECRET, id)) } });
   return id;
 }
-/** Records events of a room, which is created unless given; its tenant gets an endpoint if it has none. */
-async function recordEvents(events: number, room?: MadeRoom): Promise<MadeRoom> {
+/**
+ * Records events of a room, which is created unless given; its tenant gets an endpoint if it has
+ * none.
+ */
+async function recordEvents(events: number, room?: TestRoom): Promise<TestRoom> {
   const made = room ?? (await makeRoom(store));
   if ((await store.prisma.endpoint.count({ where: { tenant_id: made.tenantId } })) === 0) await endpoint(made.tenantId);
   const firstSeq = 1 + (await store.prisma.outbox.count({ where: { session_id: made.sessionId } }));
@@ -88,9 +96,9 @@ function receivedAt(index: number): Received {
   if (event === undefined) throw new Error(`The receiver got only ${received.length} events.`);
   return event;
 }
-const endpointOf = ({ tenantId }: MadeRoom) =>
+const endpointOf = ({ tenantId }: TestRoom) =>
   store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
-const seqs = ({ sessionId }: MadeRoom): number[] =>
+const seqs = ({ sessionId }: TestRoom): number[] =>
   received.filter((each) => each.sessionId === sessionId).map((each) => each.seq);
 const undelivered = () => store.prisma.delivery.count({ where: { state: 'pending' } });
 /** Simulates the passing of time: moves the rows' retry and lease times into the past. */
@@ -268,7 +276,7 @@ describe('a failing endpoint', () => {
     await recordEvents(3, room);
     const otherTenant = await recordEvents(3);
     const stop = new AbortController();
-    const sender = openSender(deps(store, post), { atOnce: 64, signal: stop.signal });
+    const sender = openSender(deps(store, post), { maxConcurrent: 64, signal: stop.signal });
     await sender.sendDue();
     // All other deliveries arrive while the first one is still pending.
     await expect.poll(() => received.length).toBe(7);
@@ -285,7 +293,7 @@ describe('a failing endpoint', () => {
 
 describe('the events of a session', () => {
   it('arrive in order and once each, from two replicas with four senders each', async () => {
-    const rooms: MadeRoom[] = [];
+    const rooms: TestRoom[] = [];
     for (let i = 0; i < 6; i++) rooms.push(await recordEvents(10));
     const delivered = await Promise.all(
       [...replicas, ...replicas, ...replicas, ...replicas].map((each) => deliver(each)),
@@ -304,7 +312,7 @@ describe('the events of a session', () => {
     // Without repetitions: on a busy machine a retry may already be due.
     const distinctSeqs = (): number[][] => [failing, slow, fine].map((room) => [...new Set(seqs(room))]);
     const stop = new AbortController();
-    const senders = replicas.map((each) => openSender(deps(each, post), { atOnce: 64, signal: stop.signal }));
+    const senders = replicas.map((each) => openSender(deps(each, post), { maxConcurrent: 64, signal: stop.signal }));
     await expect
       .poll(async () => (await Promise.all(senders.map((sender) => sender.sendDue())), distinctSeqs()))
       .toEqual([[1], [1], [1, 2, 3]]);

@@ -4,12 +4,12 @@ import { openSender } from '@partyline/conference/endpoints/deliver-events';
 import type { Deps } from '@partyline/conference/deps';
 import { openEndpointSecrets } from '@partyline/conference/endpoints/endpoint-secrets';
 import { guardSpend } from '@partyline/conference/limits/guard-spend';
-import { keyServiceOf } from '@partyline/conference/crypto/key-service';
+import { createKeyService } from '@partyline/conference/crypto/key-service';
 import { composeProviders } from '@partyline/conference/providers/compose-providers';
 import { reconcile } from '@partyline/conference/reconciliation/reconcile';
 import { reconcileCharges } from '@partyline/conference/billing/reconcile-charges';
 import { sweepAccounts } from '@partyline/conference/reconciliation/sweep-accounts';
-import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
+import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
@@ -20,7 +20,7 @@ import { openLogger } from '@partyline/runtime/logging';
 import { openMetrics, openReport } from '@partyline/runtime/metrics';
 import { producerOptions } from '@partyline/runtime/redis';
 import { runMain, startService } from '@partyline/runtime/service';
-import { tidyDeliveries } from '@partyline/store/endpoints/deliveries';
+import { cleanUpDeliveries } from '@partyline/store/endpoints/deliveries';
 import { countUnconfirmed } from '@partyline/store/reconciliation/due-work';
 import { countCharges } from '@partyline/store/billing/cdrs';
 import { openStore } from '@partyline/store/database/store';
@@ -33,7 +33,10 @@ class CleanupModule {}
 
 const PURGE_INTERVAL_MS = 60_000;
 const PURGE_BATCH_ROWS = 1_000;
-/** Per kind in one round: half a million rows, as many as 8,000 webhooks per second leave in a minute. */
+/**
+ * Per kind in one round: half a million rows, as many as 8,000 webhooks per second leave in a
+ * minute.
+ */
 const MAX_PURGE_BATCHES = 500;
 const GAUGES_INTERVAL_MS = 5_000;
 /** Running calls can exceed a limit by what they cost in one interval. */
@@ -77,11 +80,11 @@ await runMain(async () => {
     onError: (err) => log.warn({ err }, 'Redis is not available'),
   });
   const timing = { timeoutMs: config.vonage.PROVIDER_TIMEOUT_MS };
-  // This worker calls the provider itself, because the dial-orchestrator gets its jobs through Redis
-  // and the hang-up guarantee must not depend on Redis.
+  // This worker calls the provider itself, because the dial-orchestrator gets its jobs through
+  // Redis and the hang-up guarantee must not depend on Redis.
   const { providers } = composeProviders({
     store,
-    keys: keyServiceOf(config.accounts.MASTER_KEYS),
+    keys: createKeyService(config.accounts.MASTER_KEYS),
     sleep: systemSleep,
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
     buildAccount: createAccountBuilder(config.vonage, timing),
@@ -93,13 +96,14 @@ await runMain(async () => {
     clock: systemClock,
     ids: systemIds,
     secret: systemSecret,
-    webhooks: webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
+    webhooks: createWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL),
     report: openReport(metrics, log),
   };
 
   const isReconciling = PARTYLINE_RECONCILER !== 'off';
   const countSwept = (counts: Record<string, number>): void => {
-    for (const [what, number] of Object.entries(counts)) if (number > 0) metrics.count('swept', { what }, number);
+    for (const [what, number] of Object.entries(counts))
+      if (number > 0) metrics.count('reconciled', { kind: what }, number);
   };
   const stopping = new AbortController();
   const purgeOptions = {
@@ -116,7 +120,7 @@ await runMain(async () => {
       post: postEvent({ timeoutMs: POST_TIMEOUT_MS, addresses }),
       endpointSecrets: openEndpointSecrets(config.pins.PIN_KEY),
     },
-    { atOnce: MAX_CONCURRENT_DELIVERIES, signal: stopping.signal },
+    { maxConcurrent: MAX_CONCURRENT_DELIVERIES, signal: stopping.signal },
   );
 
   const timers = startTimers(
@@ -129,7 +133,8 @@ await runMain(async () => {
           metrics.set('reconciled_timestamp_seconds', systemClock.now().getTime() / 1000);
         },
       },
-      // Separate from the reconciler: the gauges must be current above all when its rounds take long.
+      // Separate from the reconciler: the gauges must be current above all when its rounds take
+      // long.
       gauges: {
         everyMs: GAUGES_INTERVAL_MS,
         run: async () => {
@@ -154,7 +159,7 @@ await runMain(async () => {
         everyMs: SPEND_INTERVAL_MS,
         run: async () => {
           for (const [what, sessions] of Object.entries(await guardSpend(deps)))
-            if (sessions > 0) metrics.count('spend_guard', { what }, sessions);
+            if (sessions > 0) metrics.count('spend_limit', { action: what }, sessions);
         },
       },
       charges: {
@@ -169,7 +174,7 @@ await runMain(async () => {
         everyMs: DELIVERY_INTERVAL_MS,
         run: async () => {
           try {
-            await sender.look();
+            await sender.sendDue();
           } catch (error) {
             // Without Postgres, a retry after DELIVERY_INTERVAL_MS would fill the log.
             await systemSleep(DELIVERY_BACKOFF_MS);
@@ -180,7 +185,7 @@ await runMain(async () => {
       deliveryCleanup: {
         everyMs: DELIVERY_CLEANUP_INTERVAL_MS,
         run: async () => {
-          while (!stopping.signal.aborted && (await tidyDeliveries(store, PURGE_BATCH_ROWS)) >= PURGE_BATCH_ROWS);
+          while (!stopping.signal.aborted && (await cleanUpDeliveries(store, PURGE_BATCH_ROWS)) >= PURGE_BATCH_ROWS);
         },
       },
     },

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { ClientProxyFactory, Transport, type ClientProxy } from '@nestjs/microservices';
 import { Module, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { type ProviderRpc, encodeRequest, rpcPattern, RPC_METHODS, type RpcResponse } from '@partyline/conference/providers/rpc-messages';
+import {
+  type ProviderRpc,
+  encodeRequest,
+  rpcPattern,
+  RPC_METHODS,
+  type RpcResponse,
+} from '@partyline/conference/providers/rpc-messages';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { connectRedis, producerOptions, workerOptions } from '@partyline/runtime/redis';
 import { createTestRedis, type TestRedis } from '@partyline/testing/redis';
@@ -133,7 +139,7 @@ describe('sendDigits', () => {
   test('is not repeated after an indeterminate outcome', async () => {
     const id = randomUUID();
     let pressed = 0;
-    sendDigits = () => ((pressed += 1), Promise.reject(new ProviderError('unknown', 'vendor-timeout', 'No answer.')));
+    sendDigits = () => ((pressed += 1), Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'No answer.')));
     const first = await press(id);
     expect([await press(id), pressed]).toEqual([first, 1]);
     expect(await claimRedis.pttl(`${redis.prefix}:question:${id}`)).toBeGreaterThan(23 * 3_600_000);
@@ -141,7 +147,7 @@ describe('sendDigits', () => {
 
   test('can be repeated after the provider rejected it', async () => {
     const id = randomUUID();
-    sendDigits = () => Promise.reject(new ProviderError('busy', 'vendor-429', 'Too much.'));
+    sendDigits = () => Promise.reject(new ProviderError('busy', 'upstream-429', 'Too much.'));
     expect(await press(id)).toMatchObject({ ok: false });
     // The claim is kept only until every replica must have received the request. It expires.
     const key = `${redis.prefix}:question:${id}`;
@@ -161,6 +167,10 @@ test('answers an internal error without its details', async () => {
   );
   expect(answer).toEqual({
     ok: false,
-    error: { outcome: 'server', reason: 'internal-error', message: 'Something went wrong on our side.' },
+    error: {
+      outcome: 'server',
+      reason: 'internal-error',
+      message: 'The provider request failed with an internal error.',
+    },
   });
 });

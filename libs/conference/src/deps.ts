@@ -4,44 +4,56 @@ import type { MediaProvider } from '@partyline/provider-contract/media-provider'
 import type { VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import type { Store } from '@partyline/store/database/store';
 
-/** What use-cases are given. Each names what it uses with `Pick`, so a signature tells what it can do. */
+/** The dependencies of the use-cases. Each use-case names the ones that it uses with `Pick`. */
 export interface Deps {
   readonly store: Store;
   readonly jobs: Jobs;
-  /** The providers of an account; null: the platform's own. Throws `provider-account-gone` (409) for one that is deleted or never was, and what reading it throws. */
-  readonly providers: (accountId: string | null, asker?: RequestContext) => Promise<Providers>;
+  /**
+   * The providers of an account; null for the platform's account. Throws `provider-account-gone`
+   * (409) for a deleted or unknown account, and the errors of reading its credentials.
+   */
+  readonly providers: (accountId: string | null, context?: RequestContext) => Promise<Providers>;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** 256 random bits, URL-safe: the one-time token that a bridge leg shows when it comes in. */
+  /** Generates a secret: 256 random bits, URL-safe. Bridge legs carry one as a one-time token. */
   readonly secret: () => string;
-  /** Our addresses, as given to the vendor of that account. */
+  /** The webhook URLs that are given to the provider for an account. */
   readonly webhooks: (accountId: string | null) => WebhookUrls;
   readonly report: Report;
 }
 
-/** Both sides of one provider account: they go together, since the bridge leads from the one to the other. */
+/** The media and voice providers of one account. The bridge leg connects one with the other. */
 export interface Providers {
   readonly media: MediaProvider;
   readonly voice: VoiceProvider;
-  /** The same, for somebody: each tenant has its share of the account's line (pace-provider.ts). */
-  readonly withContext?: (asker: RequestContext) => Providers;
+  /**
+   * The same providers for one request context: each tenant has its share of the rate limit
+   * (rate-limit-providers.ts).
+   */
+  readonly withContext?: (context: RequestContext) => Providers;
 }
 
-/** For whom a provider is asked, and why if it has a better place in the line for that. */
+/**
+ * The tenant for which requests are sent to a provider, and their purpose if it has its own rate
+ * limit.
+ */
 export interface RequestContext {
-  /** null: for nobody but ourselves. */
+  /** null for requests of the platform itself. */
   readonly tenantId: string | null;
   readonly purpose?: 'hang-up' | 'sweep';
 }
 
-/** Where the carrier reaches us. The leg's own id is in the path, so an answer that we never saw still names its leg. */
+/**
+ * The webhook URLs of voice calls. They contain the leg's id, so a webhook identifies its leg even
+ * when the dial response was lost.
+ */
 export interface WebhookUrls {
   answer(legId: string): string;
   digits(legId: string, tryNo: number): string;
   events(legId: string): string;
 }
 
-type Counted =
+type CounterName =
   | 'webhook_ignored'
   | 'webhook_rejected'
   | 'enqueue_failed'
@@ -57,11 +69,14 @@ type Counted =
   | 'caller_slow_mode'
   | 'account_sweep_failed';
 
-/** Where use-cases say what an operator should know. Fields must hold no secret, PIN or full number. */
+/**
+ * Reports metrics and warnings to the operator. Fields must not contain secrets, PINs or full phone
+ * numbers.
+ */
 interface Report {
-  /** Counts something under a name from the metrics list. */
-  count(name: Counted, labels?: Record<string, string>): void;
-  /** Notes how long something took. */
+  /** Increments a counter of the metrics list. */
+  count(name: CounterName, labels?: Record<string, string>): void;
+  /** Records a duration. */
   observe(name: 'hangup_confirm_seconds', seconds: number, labels?: Record<string, string>): void;
   warn(message: string, fields: Record<string, unknown>): void;
 }

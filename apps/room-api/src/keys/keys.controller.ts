@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Inject, Param, Post, Query } from '@nestjs/common';
 import { createKey, type KeyCaller } from '@partyline/conference/keys/create-key';
-import { endKey } from '@partyline/conference/keys/revoke-key';
+import { revokeKey } from '@partyline/conference/keys/revoke-key';
 import { noSuchKey } from '@partyline/conference/errors';
 import { rotateKey } from '@partyline/conference/keys/rotate-key';
 import {
@@ -14,15 +14,15 @@ import {
 } from '@partyline/contracts/keys/key';
 import { listKeys, readKey } from '@partyline/store/keys/keys';
 import { inTransaction } from '@partyline/store/database/store';
-import { Change, type NoteChange } from '../audit/note-change.ts';
-import { OwnKey } from '../auth/caller.ts';
-import { Tenant } from '../auth/key.guard.ts';
+import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
+import { CallerKey } from '../auth/caller.ts';
+import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { pageOf } from '../input/page.ts';
-import { body, idOr, noSuchPage, query } from '../input/parse.ts';
+import { toPage } from '../input/page.ts';
+import { body, idPipe, noSuchPage, query } from '../input/parse.ts';
 import { showKey } from './show.ts';
 
-const keyId = idOr(noSuchKey);
+const keyId = idPipe(noSuchKey);
 
 @Controller('v1/keys')
 export class KeysController {
@@ -30,33 +30,33 @@ export class KeysController {
 
   @Post()
   async create(
-    @Tenant() tenantId: string,
-    @OwnKey() own: KeyCaller,
+    @TenantId() tenantId: string,
+    @CallerKey() own: KeyCaller,
     @Body(body(CreateKey)) { label, scopes, expiresAt }: CreateKey,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<CreatedKey> {
     const { row, key } = await createKey(this.deps, tenantId, own, {
       label,
       scopes,
       expiresAt: expiresAt === null ? null : new Date(expiresAt),
     });
-    note({ after: { scopes: row.scopes, expiresAt: row.expires_at } });
+    recordChange({ after: { scopes: row.scopes, expiresAt: row.expires_at } });
     return { apiKey: showKey(row), key };
   }
 
   @Get()
-  async list(@Tenant() tenantId: string, @Query(query(ListKeys)) { limit, after }: ListKeys): Promise<KeyPage> {
+  async list(@TenantId() tenantId: string, @Query(query(ListKeys)) { limit, after }: ListKeys): Promise<KeyPage> {
     if (after !== undefined && (await this.#read(tenantId, after)) === null) throw noSuchPage();
     const rows = await listKeys(this.deps.store, tenantId, {
       limit: limit + 1,
       ...(after === undefined ? {} : { after }),
     });
-    const { shown, next } = pageOf(rows, limit, ({ id }) => id);
+    const { shown, next } = toPage(rows, limit, ({ id }) => id);
     return { keys: shown.map(showKey), next };
   }
 
   @Get(':keyId')
-  async get(@Tenant() tenantId: string, @Param('keyId', keyId) id: string): Promise<Key> {
+  async get(@TenantId() tenantId: string, @Param('keyId', keyId) id: string): Promise<Key> {
     const row = await this.#read(tenantId, id);
     if (row === null) throw noSuchKey();
     return showKey(row);
@@ -64,26 +64,26 @@ export class KeysController {
 
   @Post(':keyId/rotate')
   async rotate(
-    @Tenant() tenantId: string,
-    @OwnKey() own: KeyCaller,
+    @TenantId() tenantId: string,
+    @CallerKey() own: KeyCaller,
     @Param('keyId', keyId) id: string,
     @Body(body(RotateKey)) { overlapSeconds }: RotateKey,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<RotatedKey> {
     const { old, row, key } = await rotateKey(this.deps, tenantId, own, id, { overlapS: overlapSeconds });
-    note({ after: { oldExpiresAt: old.expires_at } });
+    recordChange({ after: { oldExpiresAt: old.expires_at } });
     return { apiKey: showKey(row), key, old: showKey(old) };
   }
 
   @Delete(':keyId')
-  async end(
-    @Tenant() tenantId: string,
-    @OwnKey() own: KeyCaller,
+  async revoke(
+    @TenantId() tenantId: string,
+    @CallerKey() own: KeyCaller,
     @Param('keyId', keyId) id: string,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<Key> {
-    const { before, after } = await endKey(this.deps, tenantId, own, id);
-    note({ before: { state: before.state }, after: { state: after.state } });
+    const { before, after } = await revokeKey(this.deps, tenantId, own, id);
+    recordChange({ before: { state: before.state }, after: { state: after.state } });
     return showKey(after);
   }
 

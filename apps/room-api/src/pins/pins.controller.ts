@@ -1,5 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
-import { addPin, removePin, rotatePins } from '@partyline/conference/pins/add-pin';
+import { addPin } from '@partyline/conference/pins/add-pin';
+import { removePin } from '@partyline/conference/pins/remove-pin';
+import { rotatePins } from '@partyline/conference/pins/rotate-pins';
 import { noSuchPin, noSuchRoom } from '@partyline/conference/errors';
 import {
   CreatePin,
@@ -10,13 +12,13 @@ import {
 } from '@partyline/contracts/pins/pin';
 import { formatPin } from '@partyline/domain/pin';
 import { listPersonalPins } from '@partyline/store/pins/pins';
-import { Change, type NoteChange } from '../audit/note-change.ts';
-import { Tenant } from '../auth/key.guard.ts';
+import { ChangeRecorder, type RecordChange } from '../audit/record-change.ts';
+import { TenantId } from '../auth/key.guard.ts';
 import { DEPS, type ApiDeps } from '../deps.ts';
-import { body, idOr, roomId } from '../input/parse.ts';
-import { tapToCall } from '../rooms/invitation.ts';
+import { body, idPipe, roomIdPipe } from '../input/parse.ts';
+import { tapToCallLink } from '../rooms/invitation.ts';
 
-const pinId = idOr(noSuchPin);
+const pinId = idPipe(noSuchPin);
 
 @Controller('v1/rooms/:roomId/pins')
 export class PinsController {
@@ -24,13 +26,13 @@ export class PinsController {
 
   @Post()
   async create(
-    @Tenant() tenantId: string,
-    @Param('roomId', roomId) id: string,
+    @TenantId() tenantId: string,
+    @Param('roomId', roomIdPipe) id: string,
     @Body(body(CreatePin)) wanted: CreatePin,
-    @Change() note: NoteChange,
+    @ChangeRecorder() recordChange: RecordChange,
   ): Promise<CreatedPin> {
     const { number, pin, ...made } = await addPin(this.deps, tenantId, id, wanted);
-    note({ after: { pinId: made.id, participantId: made.participantId, role: wanted.role } });
+    recordChange({ after: { pinId: made.id, participantId: made.participantId, role: wanted.role } });
     return {
       id: made.id,
       participantId: made.participantId,
@@ -38,12 +40,12 @@ export class PinsController {
       pin,
       pinSpaced: formatPin(pin),
       number,
-      tapToCall: tapToCall(number, pin),
+      tapToCall: tapToCallLink(number, pin),
     };
   }
 
   @Get()
-  async list(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<Pins> {
+  async list(@TenantId() tenantId: string, @Param('roomId', roomIdPipe) id: string): Promise<Pins> {
     const pins = await listPersonalPins(this.deps.store, tenantId, id);
     if (pins === null) throw noSuchRoom();
     return {
@@ -59,21 +61,21 @@ export class PinsController {
 
   @Post('rotate')
   @HttpCode(200)
-  async rotate(@Tenant() tenantId: string, @Param('roomId', roomId) id: string): Promise<RotatedPins> {
+  async rotate(@TenantId() tenantId: string, @Param('roomId', roomIdPipe) id: string): Promise<RotatedPins> {
     const { pin, hostPin, room } = await rotatePins(this.deps, tenantId, id);
     return {
       pin,
       pinSpaced: formatPin(pin),
       hostPin,
       hostPinSpaced: formatPin(hostPin),
-      tapToCall: tapToCall(room.number, pin),
+      tapToCall: tapToCallLink(room.number, pin),
     };
   }
 
   @Delete(':pinId')
   async remove(
-    @Tenant() tenantId: string,
-    @Param('roomId', roomId) room: string,
+    @TenantId() tenantId: string,
+    @Param('roomId', roomIdPipe) room: string,
     @Param('pinId', pinId) id: string,
   ): Promise<DeletedPin> {
     await removePin(this.deps, tenantId, room, id);

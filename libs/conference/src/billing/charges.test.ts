@@ -133,7 +133,9 @@ describe('a browser whose going only a look-up tells of', () => {
       const [record] = await cdrs({ leg_id: leg?.id ?? 'none' });
       expect(record).toMatchObject({ handle: 'media', source: 'look-up', ended_at: leg?.media_missing_since });
       expect(record?.seconds).toBe(
-        Math.ceil(((leg?.media_missing_since?.getTime() ?? Number.NaN) - (leg?.joined_at?.getTime() ?? Number.NaN)) / 1000),
+        Math.ceil(
+          ((leg?.media_missing_since?.getTime() ?? Number.NaN) - (leg?.joined_at?.getTime() ?? Number.NaN)) / 1000,
+        ),
       );
       expect(leg?.media_missing_since?.getTime()).toBeCloseTo(missedAt - 31_000, -1);
     },
@@ -212,7 +214,9 @@ describe('a record', () => {
         [legId],
       );
       waits.push(rows[0]?.wait);
-      await executeSql(harness, `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`, [legId]);
+      await executeSql(harness, `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`, [
+        legId,
+      ]);
     }
     expect(waits).toEqual([1, 2, 4]);
     await executeSql(harness, `UPDATE cdr SET stored_at = now() - interval '11 days' WHERE leg_id = $1`, [legId]);

@@ -2,34 +2,34 @@ import { listAccountsWithPriceDue, applyChargeToCdr, claimCdrsWithPriceDue } fro
 import { EVERY_TENANT, inTransaction } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 
-/** Records of an account looked up in a round: each is one of the few requests a second that are left beside hang-ups. */
-const AT_A_TIME = 10;
-/** Accounts in hand at once. */
-const WIDTH = 8;
+/** Look-ups per account and round: hang-ups take most of the account's rate limit. */
+const MAX_LOOKUPS_PER_ACCOUNT = 10;
+const MAX_CONCURRENT_ACCOUNTS = 8;
 
 /**
- * Asks the providers for their own records of calls whose closing event brought no price, or was lost, and fills in what they say. One that
- * cannot be had is asked for again, ever more seldom, for ten days; those of one account wait for no other's. Answers how many were filled in. Run by as many replicas as like.
+ * Looks up the prices of calls whose closing event had no price or was lost, in the providers' call
+ * records. A failed look-up is retried with back-off for ten days; accounts do not wait for each
+ * other. Any number of replicas may run it. Returns the number of prices found.
  */
 export async function reconcileCharges(deps: Pick<Deps, 'store' | 'providers' | 'report'>): Promise<number> {
   const queue = (await listAccountsWithPriceDue(deps.store)).values();
-  let filled = 0;
+  let priced = 0;
   const worker = async (): Promise<void> => {
-    for (const accountId of queue) filled += await askAccount(deps, accountId);
+    for (const accountId of queue) priced += await reconcileAccount(deps, accountId);
   };
-  await Promise.all(Array.from({ length: WIDTH }, worker));
-  return filled;
+  await Promise.all(Array.from({ length: MAX_CONCURRENT_ACCOUNTS }, worker));
+  return priced;
 }
 
-async function askAccount(
+async function reconcileAccount(
   { store, providers, report }: Pick<Deps, 'store' | 'providers' | 'report'>,
   accountId: string | null,
 ): Promise<number> {
-  let filled = 0;
+  let priced = 0;
   for (const { leg_id: legId, tenant_id: tenantId, voice_call_id: callId } of await claimCdrsWithPriceDue(
     store,
     accountId,
-    AT_A_TIME,
+    MAX_LOOKUPS_PER_ACCOUNT,
   )) {
     try {
       const { voice } = await providers(accountId);
@@ -41,14 +41,14 @@ async function askAccount(
           applyChargeToCdr(tx, tenantId, { legId, handle: 'voice', source: 'record' }, charge),
         )
       )
-        filled += 1;
+        priced += 1;
     } catch (error) {
-      report.warn('a call’s record could not be had; it will be asked for again', {
+      report.warn('the look-up of a call record failed; it will be retried', {
         tenantId,
         legId,
         error: String(error),
       });
     }
   }
-  return filled;
+  return priced;
 }

@@ -3,48 +3,56 @@ import { applyChargeToCdr, storeCdr } from '@partyline/store/billing/cdrs';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { Tx } from '@partyline/store/database/store';
 
-/** The provider's own record of a call is asked for after this, when its closing event did not say the price: by then the record is written. */
-const ASK_IN_S = 30;
+/**
+ * The delay before the provider's call record is looked up for a missing price. The record exists
+ * by then.
+ */
+const PRICE_LOOKUP_DELAY_S = 30;
 
-/** What was seen of one side's closing. */
-interface ClosedSide {
+/** What was observed of the closing of one handle. */
+interface ClosedHandle {
   readonly handle: 'media' | 'voice';
   readonly source: 'callback' | 'look-up';
-  /** What the provider said of the charge; absent for a side whose charge it does not report. */
+  /** The charge that the provider reported; absent when it reports none for this handle. */
   readonly charge?: Charge | undefined;
-  /** When it began and ended, by the provider's clock; null: it did not say. */
+  /** Start and end by the provider's clock; null when not reported. */
   readonly since: Date | null;
   readonly until: Date | null;
-  /** The same by ours; it began never, or before we knew: null. */
-  readonly seenSince: Date | null;
-  readonly seenUntil: Date;
-  /** It cannot have been there before. */
+  /** Start and end by the database's clock; the start is null when it was not observed. */
+  readonly observedSince: Date | null;
+  readonly observedUntil: Date;
+  /** The earliest possible start. */
   readonly notBefore: Date;
 }
 
-/** How far the provider's clock may be from the database's. */
-const SKEW_MS = 60_000;
+/** The permitted difference between the provider's clock and the database's. */
+const MAX_SKEW_MS = 60_000;
 
 /**
- * Writes down what one side of a leg that was just seen closed is charged, in the transaction of the observation. Without a word from the
- * provider the seconds are ours and the price stays open; for a call its record is asked for later (reconcile-charges.ts). Its times and seconds are believed as far as
- * they can be true: whatever it says, nobody is charged for longer than the leg can have been there.
+ * Stores the charge of one closed handle of a leg, in the transaction of the observation. Without a
+ * reported charge the duration is Partyline's own and the price stays open; for a call, its record
+ * is looked up later (reconcile-charges.ts). Reported times and durations are used only if they are
+ * possible: no charge is longer than the leg can have existed.
  */
 export async function recordCharge(
   tx: Tx,
   leg: LegRow,
   roomId: string | null,
-  { handle, source, charge, since, until, seenSince, seenUntil, notBefore }: ClosedSide,
+  { handle, source, charge, since, until, observedSince, observedUntil, notBefore }: ClosedHandle,
   now: Date,
 ): Promise<void> {
-  const [from, to] = [notBefore.getTime() - SKEW_MS, now.getTime() + SKEW_MS];
-  const told = { since: charge?.startedAt ?? since, until: charge?.endedAt ?? until, seconds: charge?.seconds ?? null };
-  // Both or neither: of two clocks that disagree the difference says nothing.
-  const believed = [told.since, told.until].every(
+  const [from, to] = [notBefore.getTime() - MAX_SKEW_MS, now.getTime() + MAX_SKEW_MS];
+  const reported = {
+    since: charge?.startedAt ?? since,
+    until: charge?.endedAt ?? until,
+    seconds: charge?.seconds ?? null,
+  };
+  // Both times or neither: the difference between two clocks is meaningless.
+  const isPlausible = [reported.since, reported.until].every(
     (time) => time === null || (time.getTime() >= from && time.getTime() <= to),
   );
-  const startedAt = (believed ? told.since : null) ?? seenSince;
-  const endedAt = (believed ? told.until : null) ?? seenUntil;
+  const startedAt = (isPlausible ? reported.since : null) ?? observedSince;
+  const endedAt = (isPlausible ? reported.until : null) ?? observedUntil;
   await storeCdr(tx, leg.tenant_id, {
     legId: leg.id,
     handle,
@@ -57,24 +65,30 @@ export async function recordCharge(
     startedAt,
     endedAt,
     seconds:
-      told.seconds !== null && told.seconds * 1000 <= to - from ? told.seconds : secondsBetween(startedAt, endedAt),
+      reported.seconds !== null && reported.seconds * 1000 <= to - from
+        ? reported.seconds
+        : secondsBetween(startedAt, endedAt),
     rateMicro: charge?.rateMicro ?? null,
     priceMicro: charge?.priceMicro ?? null,
     currency: charge?.currency ?? null,
-    priceLookupInS: handle === 'voice' && (charge?.priceMicro ?? null) === null ? ASK_IN_S : null,
+    priceLookupInS: handle === 'voice' && (charge?.priceMicro ?? null) === null ? PRICE_LOOKUP_DELAY_S : null,
   });
 }
 
-/** The price came later than the closing: a first event said why the call was over, and a second what it costs. */
+/**
+ * Stores a price that arrived after the closing: a first event reports why the call ended, a second
+ * its price.
+ */
 export async function completeCharge(
   tx: Tx,
   leg: LegRow,
   source: 'callback' | 'look-up',
   charge: Charge,
 ): Promise<void> {
-  if (charge.priceMicro !== null) await applyChargeToCdr(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', source }, charge);
+  if (charge.priceMicro !== null)
+    await applyChargeToCdr(tx, leg.tenant_id, { legId: leg.id, handle: 'voice', source }, charge);
 }
 
-/** Started seconds, as the provider counts them. */
+/** Started seconds count in full, as at the provider. */
 const secondsBetween = (from: Date | null, to: Date): number =>
   from === null ? 0 : Math.max(0, Math.ceil((to.getTime() - from.getTime()) / 1000));

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addPin, removePin, rotatePins } from '../pins/add-pin.ts';
+import { addPin } from '../pins/add-pin.ts';
+import { removePin } from '../pins/remove-pin.ts';
+import { rotatePins } from '../pins/rotate-pins.ts';
 import { dialOut, requestDialOut } from '../legs/dial-out.ts';
 import { expireRoom } from '../rooms/expire-room.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
@@ -44,7 +46,7 @@ const isStarted = async (meeting: Meeting): Promise<boolean | undefined> => {
   const { conversation } = await readSession(harness, meeting);
   return (await harness.emulator.client.conversations()).find(({ name }) => name === conversation)?.started;
 };
-/** Until the vendor has told somebody to wait, or let them in: that comes after the row says so. */
+/** Waits until the provider has moved the caller into the conference, which follows the commit. */
 const isIn = (id: string): Promise<void> =>
   until(
     async () =>
@@ -53,7 +55,7 @@ const isIn = (id: string): Promise<void> =>
       ),
     true,
   );
-/** Rings in, keys a PIN, and waits in the conference or is in it. */
+/** Dials in, keys a PIN, and joins the conference or waits in it. */
 async function come(meeting: Meeting, pin: string): Promise<Awaited<ReturnType<typeof dialIn>>> {
   const person = await dialIn(harness);
   await harness.emulator.client.key(person.id, `${pin}#`);
@@ -67,27 +69,27 @@ async function come(meeting: Meeting, pin: string): Promise<Awaited<ReturnType<t
 }
 
 describe('a room that waits for its host', () => {
-  it('tells callers to wait, and lets them in with the host who calls', async () => {
+  it('makes callers wait until the host calls', async () => {
     const meeting = await openRoom(deps, { wait_for_host: true });
     const caller = await come(meeting, meeting.pin);
-    expect(await heard(caller.id)).toContain('Thank you. Please hold the line until the host has joined.');
+    expect(await heard(caller.id)).toContain('Thank you. Please wait. The conference starts when the host joins.');
     expect(await isStarted(meeting)).toBe(false);
     const host = await come(meeting, meeting.hostPin);
-    expect(await heard(host.id)).toContain('Thank you. You are joining the conference now.');
+    expect(await heard(host.id)).toContain('Thank you. You are now joining the conference.');
     expect(await isStarted(meeting)).toBe(true);
     expect((await readLegs(harness, meeting, 'inbound')).map(({ role }) => role)).toEqual(['participant', 'host']);
     const late = await come(meeting, meeting.pin);
-    expect(await heard(late.id)).toContain('Thank you. You are joining the conference now.');
+    expect(await heard(late.id)).toContain('Thank you. You are now joining the conference.');
   });
 
-  it('does not bridge browsers to them before, and does with the host’s browser', async () => {
+  it('dials the bridge only when the host joins by browser', async () => {
     const meeting = await openRoom(deps, { wait_for_host: true });
     await come(meeting, meeting.pin);
     const guest = await issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Guest' });
     await joinBrowser(harness, { ...meeting, token: guest.token });
     await settleNow(deps, meeting);
     expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
-    // The room's first token is its host's.
+    // The first token of a room belongs to its host.
     await joinBrowser(harness, meeting);
     expect(await readSession(harness, meeting)).toMatchObject({ had_host: true, host_left_at: null });
     expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
@@ -96,7 +98,7 @@ describe('a room that waits for its host', () => {
   });
 });
 
-it('who is rung by such a room waits too, unless they are its host', async () => {
+it('a called participant of a room that waits for its host waits too, a called host does not', async () => {
   const meeting = await openRoom(deps, { wait_for_host: true });
   const ring = async (phone: string, role: 'participant' | 'host'): Promise<void> => {
     await harness.emulator.client.setPhone(phone, { mode: 'answer' });
@@ -114,7 +116,7 @@ it('who is rung by such a room waits too, unless they are its host', async () =>
   expect(await isStarted(meeting)).toBe(true);
 });
 
-it('when the last host left, the session ends after its time of grace, with this reason', async () => {
+it('the session ends by host-left after its grace period when the last host left', async () => {
   const meeting = await openRoom(deps, { host_left_s: 60 });
   const [host, guest] = [await come(meeting, meeting.hostPin), await come(meeting, meeting.pin)];
   await harness.emulator.client.hangUp(host.id);
@@ -126,19 +128,19 @@ it('when the last host left, the session ends after its time of grace, with this
   expect((await harness.emulator.client.caller(guest.id)).state).toBe('ended');
 });
 
-describe('a room’s time', () => {
-  it('before it callers hear that it is not open yet, after it that it is over; nobody’s session is opened', async () => {
+describe('the schedule of a room', () => {
+  it('rejects callers before the start and after the end, without opening a session', async () => {
     const meeting = await openRoom(deps);
     await harness.store.pool.query(`UPDATE session SET state = 'ended' WHERE id = $1`, [meeting.sessionId]);
     for (const [settings, says] of [
       [
         { starts_at: new Date(Date.now() + 3_600_000) },
-        'This conference is not open yet. Please call again later. Good bye.',
+        'The conference has not started yet. Please call again later. Goodbye.',
       ],
-      [{ starts_at: null, ends_at: new Date(Date.now() + 60_000) }, 'This conference is over. Good bye.'],
+      [{ starts_at: null, ends_at: new Date(Date.now() + 60_000) }, 'The conference has ended. Goodbye.'],
     ] as const) {
       await updateRoom(deps, meeting.tenantId, meeting.roomId, settings, null);
-      if (says.includes('over'))
+      if (says.includes('ended'))
         await executeSql(harness, `UPDATE room SET ends_at = now() WHERE id = $1`, [meeting.roomId]);
       const person = await dialIn(harness);
       await harness.emulator.client.key(person.id, `${meeting.pin}#`);
@@ -148,7 +150,7 @@ describe('a room’s time', () => {
     expect(await harness.store.prisma.session.count({ where: { room_id: meeting.roomId } })).toBe(1);
   });
 
-  it('at its end everybody is hung up', async () => {
+  it('hangs up all legs at the end', async () => {
     const meeting = await startMeeting(harness, deps, { ends_at: new Date(Date.now() + 3_600_000) });
     expect(await readSession(harness, meeting)).toMatchObject({ due_reason: 'schedule-ended' });
     await passTime(harness, 3_601);
@@ -163,7 +165,7 @@ describe('a room that expires', () => {
   const state = async (meeting: Meeting): Promise<string> =>
     (await harness.store.prisma.room.findUniqueOrThrow({ where: { id: meeting.roomId } })).state;
 
-  it('ends by itself when its time has come, with its session', async () => {
+  it('ends with its session at expiresAt', async () => {
     const meeting = await openRoom(deps, { expires_at: new Date(Date.now() + 600_000) });
     expect(await expireRoom(deps, meeting.tenantId, meeting.roomId)).toBe('later');
     await passTime(harness, 605);
@@ -171,7 +173,7 @@ describe('a room that expires', () => {
     expect([await state(meeting), (await readSession(harness, meeting)).end_reason]).toEqual(['ended', 'room-expired']);
   });
 
-  it('or when its last session has been over for so many days, and not while one runs', async () => {
+  it('ends after its idle days without a session, and not while a session runs', async () => {
     const meeting = await openRoom(deps, { idle_days: 2 });
     await harness.store.pool.query(
       `UPDATE room SET created_at = now() - interval '3 days', expiry_check_at = now() - interval '1 day' WHERE id = $1`,
@@ -191,8 +193,8 @@ describe('a room that expires', () => {
   });
 });
 
-describe('a number that leads to a room without a PIN', () => {
-  it('lets its callers in by the same rules, and a repeated webhook gets the same answer', async () => {
+describe('a number of a room without PINs', () => {
+  it('admits callers up to the maximum of participants', async () => {
     await executeSql(harness, `UPDATE room SET state = 'ended', ended_at = now() - interval '2 days'`);
     await harness.store.prisma.dial_in_number.update({
       where: { e164: NUMBER },
@@ -204,11 +206,11 @@ describe('a number that leads to a room without a PIN', () => {
     const first = await call();
     await harness.emulator.client.awaitJoined(first);
     await untilLegs(harness, meeting, 'inbound', ['joined']);
-    expect(await heard(first)).toEqual(['Thank you. You are joining the conference now.']);
+    expect(await heard(first)).toEqual(['Thank you. You are now joining the conference.']);
     await harness.emulator.client.awaitJoined(await call());
     const third = await call();
     await harness.emulator.client.awaitEnded(third);
-    expect(await heard(third)).toEqual(['This conference is full. Please try again later. Good bye.']);
+    expect(await heard(third)).toEqual(['The conference is full. Please try again later. Goodbye.']);
     await hangUpUntilEnded(meeting);
     await harness.store.prisma.dial_in_number.update({ where: { e164: NUMBER }, data: { dedicated_to: null } });
   });
@@ -219,8 +221,8 @@ describe('a number that leads to a room without a PIN', () => {
   }
 });
 
-describe('a PIN of somebody’s own', () => {
-  it('shows its caller on the roster under their name and role, until it is taken back', async () => {
+describe('PINs of a room', () => {
+  it('a personal PIN admits its caller with their name and role until it is removed', async () => {
     const meeting = await openRoom(deps);
     const own = await addPin(deps, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'host' });
     await come(meeting, own.pin);
@@ -229,11 +231,11 @@ describe('a PIN of somebody’s own', () => {
     const late = await dialIn(harness);
     await harness.emulator.client.key(late.id, `${own.pin}#`);
     await harness.emulator.client.awaitPrompt(late.id);
-    expect(await heard(late.id)).toContain('This PIN is not known. Please try again, followed by the hash key.');
+    expect(await heard(late.id)).toContain('This PIN is not valid. Please try again, followed by the hash key.');
     await harness.emulator.client.hangUp(late.id);
   });
 
-  it('and a room’s own PINs let nobody in once they were drawn anew', async () => {
+  it('rotatePins replaces the PINs of the room', async () => {
     const meeting = await openRoom(deps);
     const { pin } = await rotatePins(deps, meeting.tenantId, meeting.roomId);
     const person = await dialIn(harness);
@@ -244,8 +246,8 @@ describe('a PIN of somebody’s own', () => {
   });
 });
 
-describe('somebody who is sent out', () => {
-  it('is hung up alone, and a browser that comes back by the same token is hung up again', async () => {
+describe('a removed participant', () => {
+  it('is hung up alone, and again when the browser returns with the same token', async () => {
     const meeting = await startMeeting(harness, deps);
     const browser = (await readLegs(harness, meeting, 'webrtc')).at(0)!;
     const { legIds } = await removeParticipant(deps, meeting.tenantId, browser.participant_id!);
@@ -265,8 +267,8 @@ describe('somebody who is sent out', () => {
   });
 });
 
-describe('somebody on the telephone', () => {
-  it('is muted and unmuted, and hears the keys that are pressed for them', async () => {
+describe('a participant on a telephone', () => {
+  it('is muted and unmuted, and receives digits', async () => {
     const meeting = await openRoom(deps);
     const person = await joinByPhone(harness, deps, meeting);
     const { participant_id: participantId, id: legId } = (await readLegs(harness, meeting)).at(0)!;
@@ -284,7 +286,7 @@ describe('somebody on the telephone', () => {
     expect((await harness.emulator.client.awaitEvent(person.id, 'dtmf-heard')).text).toBe('12#');
   });
 
-  it('and a browser is not, nor somebody who is not there, nor another tenant’s', async () => {
+  it('is the only kind that can be muted: not a browser, an absent participant or one of another tenant', async () => {
     const meeting = await startMeeting(harness, deps);
     const browser = (await readLegs(harness, meeting, 'webrtc')).at(0)!;
     const ask = (participantId: string, tenantId = meeting.tenantId): Promise<unknown> =>

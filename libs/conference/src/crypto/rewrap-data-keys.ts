@@ -2,11 +2,12 @@ import { countDataKeys, listDataKeysToRewrap, replaceDataKey } from '@partyline/
 import type { Store } from '@partyline/store/database/store';
 import type { KeyService } from './key-service.ts';
 
-const BATCH = 100;
+const BATCH_SIZE = 100;
 
 /**
- * Wraps every data key anew that another master key than the first has wrapped, so that the others can be taken out. Done twice, or broken off on the way, it does no
- * harm. Throws `master-key-missing` when one is needed that is not there.
+ * Rewraps with the current master key every data key that another one has wrapped, so that the
+ * others can be removed. It may be repeated or interrupted at any point. Throws
+ * `master-key-missing`.
  */
 export async function rewrapDataKeys({
   store,
@@ -17,12 +18,12 @@ export async function rewrapDataKeys({
 }): Promise<{ rewrapped: number; now: { keyId: string; keys: number }[] }> {
   let rewrapped = 0;
   for (let after = ''; ;) {
-    const batch = await listDataKeysToRewrap(store, keys.currentKeyId, { after, limit: BATCH });
+    const batch = await listDataKeysToRewrap(store, keys.currentKeyId, { after, limit: BATCH_SIZE });
     for (const { tenantId, ...before } of batch) {
       if (await replaceDataKey(store, tenantId, before, await keys.wrap(await keys.unwrap(before, tenantId), tenantId)))
         rewrapped += 1;
       after = tenantId;
     }
-    if (batch.length < BATCH) return { rewrapped, now: await countDataKeys(store) };
+    if (batch.length < BATCH_SIZE) return { rewrapped, now: await countDataKeys(store) };
   }
 }

@@ -1,53 +1,58 @@
 import { VerdictError } from '@partyline/domain/verdict';
 import ipaddr from 'ipaddr.js';
 
-/** Where events may be sent. */
+/** The addresses to which events may be sent. */
 export interface AddressPolicy {
-  /** For development: http, any port, and hosts inside the own network too. */
+  /** For development: also permits http, every port, and private hosts. */
   readonly allowPrivate: boolean;
   readonly ports: readonly number[];
 }
 
-const LONGEST = 2_000;
-/** Names that lead into somebody's own network wherever they are asked for, and those without a dot. */
-const INSIDE =
-  /(^|\.)(localhost|local|localdomain|internal|intranet|private|lan|home|corp|arpa|test|invalid|onion|svc|consul)$|^[^.]*$/;
-/** Global by its number, and all the same only to be reached from inside: Azure's metadata. */
-const INSIDE_NUMBERS = ['168.63.129.16'];
-/** The part of IPv6 that is given to the world. Other forms hold an IPv4 address or lead into a network. */
-const GLOBAL_V6 = ipaddr.parseCIDR('2000::/3');
+const MAX_URL_LENGTH = 2_000;
+/** Host names that resolve to private networks, and names without a dot. */
+const PRIVATE_HOST_NAME =
+  /(^|\.)(localhost|local|localdomain|internal|intranet|private|lan|home|corp|arpa|test|invalid|onion|svc|consul)$/;
+/** Private addresses in public ranges: the metadata service of Azure. */
+const PRIVATE_ADDRESSES = ['168.63.129.16'];
+/**
+ * The public range of IPv6. Other ranges contain an IPv4 address or belong to a private network.
+ */
+const IPV6_GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3');
 
-/** Whether an IP address, as a resolver or a connection gives it, is somebody's in the open internet. */
+/** Whether an IP address, as a resolver or a connection reports it, is public. */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.parse(address);
-  if (parsed.range() !== 'unicast' || INSIDE_NUMBERS.includes(address)) return false;
-  return parsed.kind() === 'ipv4' || parsed.match(GLOBAL_V6);
+  if (parsed.range() !== 'unicast' || PRIVATE_ADDRESSES.includes(address)) return false;
+  return parsed.kind() === 'ipv4' || parsed.match(IPV6_GLOBAL_UNICAST);
 }
 
-const refused = (message: string, fix: string): VerdictError =>
+const urlRejected = (message: string, fix: string): VerdictError =>
   new VerdictError('client', 'url-rejected', message, { field: '/url', fix });
 
 /**
- * An endpoint's address in its one written form. Throws `url-rejected` for one that is none of the open internet's: looked at after parsing, which makes the
- * same number of `0x7f.1`, `2130706433` and `127.0.0.1`. What a name leads to is looked at again by whoever connects.
+ * Returns the canonical form of an endpoint's URL. Throws `url-rejected` (422) for an address that
+ * is not public. The check follows the parsing, which turns `0x7f.1` and `2130706433` into
+ * `127.0.0.1`. The connection checks again what a name resolves to.
  */
 export function checkAddress(text: string, { allowPrivate, ports }: AddressPolicy): string {
-  const url = text.length <= LONGEST && URL.canParse(text) ? new URL(text) : null;
-  if (url === null) throw refused('This is no address.', 'Give a whole URL, such as https://example.com/events.');
+  const url = text.length <= MAX_URL_LENGTH && URL.canParse(text) ? new URL(text) : null;
+  if (url === null)
+    throw urlRejected('The URL is not valid.', 'Give a complete URL, such as https://example.com/events.');
   if (url.username !== '' || url.password !== '')
-    throw refused('The address holds a user name or a password.', 'Leave them out: what is sent is signed.');
+    throw urlRejected('The URL contains a user name or a password.', 'Leave them out. Deliveries are signed instead.');
   if (url.protocol !== 'https:' && !(allowPrivate && url.protocol === 'http:'))
-    throw refused('The address is not https.', 'Give an address that begins with https://.');
+    throw urlRejected('The URL does not use https.', 'Give a URL that begins with https://.');
   url.hash = '';
   if (allowPrivate) return url.href;
   const port = Number(url.port === '' ? 443 : url.port);
   if (!ports.includes(port))
-    throw refused(`Nothing is sent to port ${port}.`, `Use one of the ports ${ports.join(', ')}.`);
+    throw urlRejected(`Deliveries to port ${port} are not permitted.`, `Use one of the ports ${ports.join(', ')}.`);
   const host = url.hostname.replace(/\.$/, '');
   const literal = host.startsWith('[') ? host.slice(1, -1) : host;
-  const inside = ipaddr.isValid(literal) ? !isPublicAddress(literal) : INSIDE.test(host);
-  if (inside)
-    throw refused('The address is not one of the open internet.', 'Give a host that can be reached from anywhere.');
+  const isPrivate = ipaddr.isValid(literal)
+    ? !isPublicAddress(literal)
+    : !host.includes('.') || PRIVATE_HOST_NAME.test(host);
+  if (isPrivate) throw urlRejected('The host is not public.', 'Give a host that can be reached over the internet.');
   return url.href;
 }

@@ -11,18 +11,19 @@ import { Webhook } from 'standardwebhooks';
 import type { Deps } from '../deps.ts';
 import type { EndpointSecrets } from './endpoint-secrets.ts';
 
-/** What one event is sent with. */
-export interface EventPost {
+/** The HTTP request that delivers one event. */
+export interface EventRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
 /**
- * Sends one event and gives the reply's status. Throws an error whose message says in a word or two, for the tenant to read, why there was none within 15 s. Never
- * follows a redirect, and connects to no address that is not in the open internet.
+ * Sends one event and returns the status of the response. Without a response within 15 s it throws
+ * an error whose short message is shown to the tenant. It follows no redirects and connects only to
+ * public addresses.
  */
-export type PostEvent = (request: EventPost) => Promise<number>;
+export type PostEvent = (request: EventRequest) => Promise<number>;
 
 export interface DeliveryDeps extends Pick<Deps, 'store' | 'report' | 'clock'> {
   readonly post: PostEvent;
@@ -33,7 +34,10 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** From one attempt to the next; after the last the delivery has failed. Three days in all, by Standard Webhooks' example. */
+/**
+ * The delays between the attempts; after the last attempt the delivery has failed. About three days
+ * in total, as the Standard Webhooks specification suggests.
+ */
 export const RETRY_DELAYS_MS: readonly number[] = [
   5_000,
   5 * MINUTE_MS,
@@ -46,89 +50,108 @@ export const RETRY_DELAYS_MS: readonly number[] = [
   24 * HOUR_MS,
 ];
 
-/** Longer than a request may take. A dead sender's delivery is free again after this. */
+/**
+ * Longer than the timeout of a request. Then another sender can claim the delivery of a crashed
+ * one.
+ */
 const LEASE_MS = 30_000;
-/** Deliveries of one endpoint that may be on their way at once, whichever replica sends them. */
-const ENDPOINT_WIDTH = 4;
-/** And of one tenant, which may have many endpoints: a quarter of what one replica sends at once (AT_ONCE in apps/cleanup-worker/src/main.ts). */
-const TENANT_SHARE = 16;
-/** So many failures in a row open an endpoint's circuit; then one delivery at a time probes it, 5 s, 10 s … 5 min apart. */
-const OPENS_AT = 5;
-const PROBE = { circuitOpensAt: OPENS_AT, firstS: 5, longestS: 300 };
-/** An endpoint that took nothing for so long, by so many attempts or more, is disabled. */
-const GIVEN_UP_S = (5 * DAY_MS) / 1000;
-const GIVEN_UP_AFTER = 10;
+/** Concurrent deliveries of one endpoint, over all replicas. */
+const MAX_CONCURRENT_PER_ENDPOINT = 4;
+/**
+ * Concurrent deliveries of one tenant, over all replicas: a quarter of those of one replica
+ * (MAX_CONCURRENT_DELIVERIES in apps/cleanup-worker/src/main.ts).
+ */
+const MAX_CONCURRENT_PER_TENANT = 16;
+/**
+ * Consecutive failures that open an endpoint's circuit. Then one delivery at a time probes the
+ * endpoint, after 5 s, 10 s, up to 5 min.
+ */
+const CIRCUIT_OPENS_AT_FAILURES = 5;
+const PROBE_BACKOFF = { circuitOpensAt: CIRCUIT_OPENS_AT_FAILURES, firstS: 5, longestS: 300 };
+/**
+ * An endpoint is disabled when it has accepted no delivery for this time, in at least this many
+ * attempts.
+ */
+const DISABLE_AFTER_SECONDS = (5 * DAY_MS) / 1000;
+const DISABLE_AFTER_FAILURES = 10;
 
-/** Sends what is due, as much at once as it may. */
+/** Sends due deliveries, up to a number of concurrent ones. */
 interface Sender {
-  /** Looks for what is due and begins with it; done when nothing more is due, or as much is on its way as may be. What is on its way looks again when it is done. */
+  /**
+   * Claims due deliveries and starts sending them; resolves when no more are due or the maximum is
+   * in flight. Each delivery that completes calls it again.
+   */
   sendDue(): Promise<void>;
-  /** When nothing is on its way. */
+  /** Resolves when no delivery is in flight. */
   idle(): Promise<void>;
   readonly delivered: number;
 }
 
 /**
- * Sends events to endpoints. As many of these as like may run, in as many replicas: each delivery is leased by who sends it. An event is sent at least
- * once to each, and always under the same `webhook-id`; again when its sender died between the receiver's answer and our note of it. No event of a
- * session is sent to an endpoint before the one before it was delivered there, or has failed for good.
- * @param atOnce deliveries on their way at once
- * @param signal no further one is begun after it
+ * Creates a sender of events to endpoints. Any number of senders and replicas may run: each
+ * delivery is leased. Delivery is at least once, always with the same `webhook-id`; a crash between
+ * the response and its storage repeats a delivery. The events of a session are delivered to an
+ * endpoint in order: each waits until the previous one is delivered or has failed for good.
+ * @param maxConcurrent concurrent deliveries of this sender
+ * @param signal stops claiming further deliveries
  */
-export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: number; signal: AbortSignal }): Sender {
-  const onItsWay = new Set<Promise<void>>();
-  let looking: Promise<void> | null = null;
-  let again = false;
+export function openSender(
+  deps: DeliveryDeps,
+  { maxConcurrent, signal }: { maxConcurrent: number; signal: AbortSignal },
+): Sender {
+  const inFlight = new Set<Promise<void>>();
+  let claiming: Promise<void> | null = null;
+  let claimAgain = false;
   let delivered = 0;
 
-  async function take(): Promise<void> {
+  async function claimAndSend(): Promise<void> {
     do {
-      again = false;
-      const limit = atOnce - onItsWay.size;
+      claimAgain = false;
+      const limit = maxConcurrent - inFlight.size;
       const claimed =
         signal.aborted || limit <= 0
           ? []
           : await claimDeliveries(deps.store, {
               leaseMs: LEASE_MS,
-              maxPerEndpoint: ENDPOINT_WIDTH,
-              maxPerTenant: TENANT_SHARE,
-              circuitOpensAt: OPENS_AT,
+              maxPerEndpoint: MAX_CONCURRENT_PER_ENDPOINT,
+              maxPerTenant: MAX_CONCURRENT_PER_TENANT,
+              circuitOpensAt: CIRCUIT_OPENS_AT_FAILURES,
               limit,
             });
-      for (const delivery of claimed) begin(delivery);
-    } while (again);
+      for (const delivery of claimed) startDelivery(delivery);
+    } while (claimAgain);
   }
 
-  function begin(delivery: DeliveryToSend): void {
+  function startDelivery(delivery: DeliveryToSend): void {
     const sending = deliver(deps, delivery)
       .then(
-        (taken) => void (delivered += taken ? 1 : 0),
+        (accepted) => void (delivered += accepted ? 1 : 0),
         (error: unknown) =>
-          deps.report.warn('what became of a delivery could not be noted; it will be sent again', {
+          deps.report.warn('storing the result of a delivery failed; it will be sent again', {
             tenantId: delivery.tenant_id,
             endpointId: delivery.endpoint_id,
             error: String(error),
           }),
       )
       .then(() => {
-        onItsWay.delete(sending);
-        // What waited behind it may be due now. A look that fails is made good by the timer's next.
-        return look().catch(() => undefined);
+        inFlight.delete(sending);
+        // The next event of the session may be due now. After an error here, the timer retries.
+        return sendDue().catch(() => undefined);
       });
-    onItsWay.add(sending);
+    inFlight.add(sending);
   }
 
-  function look(): Promise<void> {
-    again = true;
-    looking ??= take().finally(() => (looking = null));
-    return looking;
+  function sendDue(): Promise<void> {
+    claimAgain = true;
+    claiming ??= claimAndSend().finally(() => (claiming = null));
+    return claiming;
   }
 
   return {
-    sendDue: look,
+    sendDue,
     async idle() {
-      const busy = (): Promise<void>[] => [...(looking === null ? [] : [looking]), ...onItsWay];
-      for (let all = busy(); all.length > 0; all = busy()) await Promise.all(all);
+      const listPending = (): Promise<void>[] => [...(claiming === null ? [] : [claiming]), ...inFlight];
+      for (let pending = listPending(); pending.length > 0; pending = listPending()) await Promise.all(pending);
     },
     get delivered() {
       return delivered;
@@ -136,15 +159,17 @@ export function openSender(deps: DeliveryDeps, { atOnce, signal }: { atOnce: num
   };
 }
 
-/** Sends what is due until nothing is (or `signal` says to stop); answers how many were delivered. */
-export async function deliverEvents(deps: DeliveryDeps, signal: AbortSignal, atOnce = 1): Promise<number> {
-  const sender = openSender(deps, { atOnce, signal });
+/**
+ * Sends deliveries until none is due or `signal` aborts. Returns the number of delivered events.
+ */
+export async function deliverEvents(deps: DeliveryDeps, signal: AbortSignal, maxConcurrent = 1): Promise<number> {
+  const sender = openSender(deps, { maxConcurrent, signal });
   await sender.sendDue();
   await sender.idle();
   return sender.delivered;
 }
 
-/** One attempt, and what follows of it; whether it was taken. */
+/** Makes one attempt and stores its result. Returns whether the endpoint accepted the event. */
 async function deliver(deps: DeliveryDeps, delivery: DeliveryToSend): Promise<boolean> {
   const result = await attempt(deps, delivery);
   if (result.status !== null && result.status >= 200 && result.status < 300) {
@@ -152,34 +177,34 @@ async function deliver(deps: DeliveryDeps, delivery: DeliveryToSend): Promise<bo
     deps.report.count('events_delivered');
     return true;
   }
-  const why = result.status === null ? 'no-answer' : `status-${Math.floor(result.status / 100)}xx`;
-  deps.report.count('event_delivery_failed', { reason: why });
+  const reason = result.status === null ? 'no-answer' : `status-${Math.floor(result.status / 100)}xx`;
+  deps.report.count('event_delivery_failed', { reason });
   const { tenant_id: tenantId, endpoint_id: endpointId, tries } = delivery;
-  const gone = result.status === 410;
+  const isGone = result.status === 410;
   const failing = await recordFailedAttempt(
     deps.store,
     tenantId,
     delivery,
     result,
-    gone ? null : (RETRY_DELAYS_MS[tries - 1] ?? null),
-    PROBE,
+    isGone ? null : (RETRY_DELAYS_MS[tries - 1] ?? null),
+    PROBE_BACKOFF,
   );
   if (failing === null) return false;
-  deps.report.warn('an event was not taken', {
+  deps.report.warn('a delivery failed', {
     tenantId,
     endpointId,
     eventId: eventId(delivery.event),
     tries,
     failures: failing.failures,
-    why,
+    reason,
   });
-  const givenUp = failing.failingForS >= GIVEN_UP_S && failing.failures >= GIVEN_UP_AFTER;
-  if ((gone || givenUp) && (await disableEndpoint(deps.store, tenantId, endpointId, gone ? 'gone' : 'failing'))) {
-    deps.report.count('endpoint_disabled', { reason: gone ? 'gone' : 'failing' });
+  const isFailing = failing.failingForS >= DISABLE_AFTER_SECONDS && failing.failures >= DISABLE_AFTER_FAILURES;
+  if ((isGone || isFailing) && (await disableEndpoint(deps.store, tenantId, endpointId, isGone ? 'gone' : 'failing'))) {
+    deps.report.count('endpoint_disabled', { reason: isGone ? 'gone' : 'failing' });
     deps.report.warn('an endpoint was disabled', {
       tenantId,
       endpointId,
-      why: gone ? 'it said so (410)' : 'it took nothing for five days',
+      reason: isGone ? 'response 410' : 'no delivery accepted for five days',
     });
   }
   return false;
@@ -192,7 +217,7 @@ async function attempt(
   const start = clock.now();
   const durationMs = (): number => Math.max(0, clock.now().getTime() - start.getTime());
   try {
-    const body = writeEvent(delivery.event);
+    const body = serializeEvent(delivery.event);
     const id = eventId(delivery.event);
     const secrets = [delivery.secret, ...(delivery.old_secret === null ? [] : [delivery.old_secret])].map((sealed) =>
       endpointSecrets.decrypt(sealed, delivery.endpoint_id),
@@ -213,7 +238,9 @@ async function attempt(
   }
 }
 
-/** An event as it is told everywhere: sent to an endpoint, and shown by `GET /v1/events`. */
+/**
+ * The public form of an event, as it is delivered to endpoints and returned by `GET /v1/events`.
+ */
 export const toPublicEvent = (row: OutboxRow) => ({
   id: eventId(row),
   type: row.type,
@@ -223,4 +250,4 @@ export const toPublicEvent = (row: OutboxRow) => ({
   at: row.created_at.toISOString(),
   data: row.data,
 });
-const writeEvent = (row: OutboxRow): string => JSON.stringify(toPublicEvent(row));
+const serializeEvent = (row: OutboxRow): string => JSON.stringify(toPublicEvent(row));

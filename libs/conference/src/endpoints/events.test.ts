@@ -153,9 +153,7 @@ describe('what is none of ours is ignored and counted', () => {
     '{"__proto__":{"participant":"x"}}',
   ])('a connection with the data %j', async (data) => {
     const meeting = await openRoom(deps);
-    expect(await applyMediaEvent(deps, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe(
-      'ignored',
-    );
+    expect(await applyMediaEvent(deps, { via: 'look-up', accountId: null }, media({ data }, meeting))).toBe('ignored');
     expect(await readLegs(harness, meeting)).toEqual([]);
     expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-connection');
   });

@@ -6,7 +6,10 @@ import {
 import { checkAddress } from './check-address.ts';
 import type { EndpointDeps } from './create-endpoint.ts';
 
-/** Changes an endpoint. Returns null when the tenant has no such endpoint. Throws `url-rejected` (422). */
+/**
+ * Changes an endpoint. Returns null when the tenant has no such endpoint. Throws `url-rejected`
+ * (422).
+ */
 export async function updateEndpoint(
   deps: Pick<EndpointDeps, 'store' | 'addresses'>,
   tenantId: string,

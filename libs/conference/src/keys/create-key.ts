@@ -5,22 +5,23 @@ import type { Deps } from '../deps.ts';
 import { generateKey } from './generate-key.ts';
 import { noSuchTenant } from '../errors.ts';
 
-/** Postgres' word for a row that names one which is not there: here the tenant, which may be deleted at any moment. */
-const FOREIGN_KEY = '23503';
+/** PostgreSQL's foreign_key_violation: here the tenant has been deleted. */
+const FOREIGN_KEY_VIOLATION = '23503';
 
-/** Keys of one tenant that are good at the same time. */
+/** Valid keys that one tenant may have. */
 const MAX_LIVE_KEYS = 50;
 
-/** Who makes or ends keys: a key itself. */
+/** The key that authenticates the request to create or revoke a key. */
 export interface KeyCaller {
   readonly scopes: readonly string[];
-  /** The environment that it names; the keys that it makes name the same. */
+  /** The environment in the key's name, which new keys inherit. */
   readonly env: string;
 }
 
 /**
- * A new key, told once. Throws `tenant-not-found` (404), `scope-exceeded` (403) when it is to do what its maker may not, `invalid-body` (422) when it would be over already, and
- * `too-many-keys` (409).
+ * Creates an API key. Only this result contains the plaintext key. Throws `tenant-not-found` (404),
+ * `scope-exceeded` (403) for scopes that the caller does not have, `invalid-body` (422) for a past
+ * expiry, and `too-many-keys` (409).
  */
 export async function createKey(
   deps: Pick<Deps, 'store' | 'ids' | 'secret' | 'clock'>,
@@ -30,54 +31,62 @@ export async function createKey(
 ): Promise<{ row: KeyRow; key: string }> {
   assertCanGrant(caller, scopes);
   if (expiresAt !== null && expiresAt <= deps.clock.now())
-    throw new VerdictError('client', 'invalid-body', 'The key would have expired already.', {
+    throw new VerdictError('client', 'invalid-body', 'expiresAt is in the past.', {
       field: '/expiresAt',
-      fix: 'Give an instant in the future, or leave it out.',
+      fix: 'Give a future time, or leave expiresAt out.',
     });
-  const drawn = generateKey(deps, caller.env);
+  const generated = generateKey(deps, caller.env);
   const row = await inTransaction(deps.store, tenantId, async (tx) => {
     await lockKeys(tx, tenantId);
     await assertKeyQuota(tx, tenantId);
-    return insertKey(tx, tenantId, { id: drawn.id, label, scopes, secretHash: drawn.secretHash, expiresAt });
+    return insertKey(tx, tenantId, { id: generated.id, label, scopes, secretHash: generated.secretHash, expiresAt });
   }).catch((error: unknown) => {
-    throw (error as { code?: string }).code === FOREIGN_KEY ? noSuchTenant() : error;
+    throw (error as { code?: string }).code === FOREIGN_KEY_VIOLATION ? noSuchTenant() : error;
   });
-  return { row, key: drawn.key };
+  return { row, key: generated.key };
 }
 
-const beyond = ({ scopes: own }: Pick<KeyCaller, 'scopes'>, wanted: readonly string[]): string[] =>
+const missingScopes = ({ scopes: own }: Pick<KeyCaller, 'scopes'>, wanted: readonly string[]): string[] =>
   own.includes('admin') ? [] : wanted.filter((scope) => !own.includes(scope));
 
-/** A key gives nothing that it has not. */
+/** Throws `scope-exceeded` (403) for scopes that the caller does not have. */
 export function assertCanGrant(caller: Pick<KeyCaller, 'scopes'>, wanted: readonly string[]): void {
-  const missing = beyond(caller, wanted);
+  const missing = missingScopes(caller, wanted);
   if (missing.length > 0)
     throw new VerdictError(
       'client',
       'scope-exceeded',
-      `A key cannot give what it may not do itself: ${missing.join(', ')}.`,
-      { field: '/scopes', fix: 'Ask with a key that has these scopes, or give fewer.' },
+      `Your key cannot grant scopes that it does not have: ${missing.join(', ')}.`,
+      { field: '/scopes', fix: 'Use a key that has these scopes, or grant fewer.' },
     );
 }
 
-/** Nor does it end one that may do more. */
-export function assertCanRevoke(caller: Pick<KeyCaller, 'scopes'>, theirs: readonly string[]): void {
-  const missing = beyond(caller, theirs);
+/** Throws `scope-exceeded` (403) for a key with scopes that the caller does not have. */
+export function assertCanRevoke(caller: Pick<KeyCaller, 'scopes'>, scopes: readonly string[]): void {
+  const missing = missingScopes(caller, scopes);
   if (missing.length > 0)
     throw new VerdictError(
       'client',
       'scope-exceeded',
-      `A key cannot end one that may do what it may not itself: ${missing.join(', ')}.`,
-      { fix: 'Ask with a key that has these scopes.' },
+      `Your key cannot revoke a key with scopes that it does not have: ${missing.join(', ')}.`,
+      { fix: 'Use a key that has these scopes.' },
     );
 }
 
-/** With the lock on the tenant's keys held, so that two at once do not both find room for one. */
+/**
+ * Throws `too-many-keys` (409). The caller holds the lock of the tenant's keys, so concurrent
+ * requests cannot exceed the quota.
+ */
 export async function assertKeyQuota(tx: Tx, tenantId: string): Promise<void> {
   const { live } = await countLiveKeys(tx, tenantId);
   if (live >= MAX_LIVE_KEYS)
-    throw new VerdictError('client', 'too-many-keys', `There are ${MAX_LIVE_KEYS} live keys, as many as there may be.`, {
-      fix: 'Revoke one that is not used: GET /v1/keys shows when each last was.',
-      use: { limit: MAX_LIVE_KEYS, used: live },
-    });
+    throw new VerdictError(
+      'client',
+      'too-many-keys',
+      `The tenant has ${MAX_LIVE_KEYS} live keys, which is the maximum.`,
+      {
+        fix: 'Revoke an unused key: GET /v1/keys shows when each key was last used.',
+        use: { limit: MAX_LIVE_KEYS, used: live },
+      },
+    );
 }

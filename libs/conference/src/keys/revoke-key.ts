@@ -1,15 +1,16 @@
 import { VerdictError } from '@partyline/domain/verdict';
-import { countLiveKeys, lockKeys, readKey, revokeKey, type KeyRow } from '@partyline/store/keys/keys';
+import { countLiveKeys, lockKeys, readKey, revokeKey as markRevoked, type KeyRow } from '@partyline/store/keys/keys';
 import { inTransaction } from '@partyline/store/database/store';
 import { assertCanRevoke, type KeyCaller } from './create-key.ts';
 import type { Deps } from '../deps.ts';
 import { noSuchKey } from '../errors.ts';
 
 /**
- * Ends a key at once; again: the same answer. Throws 404, `scope-exceeded` (403) for one that may do more than whoever asks, and `last-admin-key` (409) for the
- * last that may do everything: without one, a tenant could make no other.
+ * Revokes a key at once; a repetition gives the same result. Throws 404, `scope-exceeded` (403) for
+ * a key with more scopes than the caller's, and `last-admin-key` (409), because a tenant without an
+ * admin key could not create another.
  */
-export async function endKey(
+export async function revokeKey(
   deps: Pick<Deps, 'store'>,
   tenantId: string,
   caller: Pick<KeyCaller, 'scopes'>,
@@ -25,10 +26,10 @@ export async function endKey(
       before.scopes.includes('admin') &&
       (await countLiveKeys(tx, tenantId)).admins === 1
     ) {
-      throw new VerdictError('client', 'last-admin-key', 'This is the last key with the scope admin.', {
-        fix: 'Create another with POST /v1/keys first, or rotate this one.',
+      throw new VerdictError('client', 'last-admin-key', 'This is the last key with the admin scope.', {
+        fix: 'Create another admin key with POST /v1/keys first, or rotate this one.',
       });
     }
-    return { before, after: await revokeKey(tx, tenantId, keyId) };
+    return { before, after: await markRevoked(tx, tenantId, keyId) };
   });
 }

@@ -7,8 +7,10 @@ import { generateKey } from './generate-key.ts';
 import { noSuchKey } from '../errors.ts';
 
 /**
- * A new key in place of another, with the same label, scopes and end, told once; the old one lives on for `overlapS` seconds. Throws 404, `key-inactive` (409)
- * for one that is over, `scope-exceeded` (403) for one that may do more than whoever asks, and `too-many-keys` (409) when both are to live.
+ * Replaces a key with a new one of the same label, scopes and expiry. Only this result contains the
+ * plaintext key. The old key stays valid for `overlapS` seconds. Throws 404, `key-inactive` (409),
+ * `scope-exceeded` (403) for a key with more scopes than the caller's, and `too-many-keys` (409)
+ * when both keys together exceed the quota.
  */
 export async function rotateKey(
   deps: Pick<Deps, 'store' | 'ids' | 'secret'>,
@@ -17,25 +19,25 @@ export async function rotateKey(
   keyId: string,
   { overlapS }: { overlapS: number },
 ): Promise<{ old: KeyRow; row: KeyRow; key: string }> {
-  const drawn = generateKey(deps, caller.env);
+  const generated = generateKey(deps, caller.env);
   return inTransaction(deps.store, tenantId, async (tx) => {
     await lockKeys(tx, tenantId);
     const before = await readKey(tx, tenantId, keyId);
     if (before === null) throw noSuchKey();
     if (before.state !== 'live')
       throw new VerdictError('client', 'key-inactive', `This key is ${before.state}.`, {
-        fix: 'Create a new one with POST /v1/keys.',
+        fix: 'Create a new key with POST /v1/keys.',
       });
     assertCanGrant(caller, before.scopes);
     const old = await retireKey(tx, tenantId, keyId, overlapS);
     await assertKeyQuota(tx, tenantId);
     const row = await insertKey(tx, tenantId, {
-      id: drawn.id,
+      id: generated.id,
       label: before.label,
       scopes: before.scopes,
-      secretHash: drawn.secretHash,
+      secretHash: generated.secretHash,
       expiresAt: before.expires_at,
     });
-    return { old, row, key: drawn.key };
+    return { old, row, key: generated.key };
   });
 }

@@ -147,8 +147,8 @@ async function applyToLeg(
           source,
           since: event.since ?? null,
           until: event.at,
-          seenSince: leg.joined_at ?? leg.answered_at,
-          seenUntil: leg.media_missing_since ?? now,
+          observedSince: leg.joined_at ?? leg.answered_at,
+          observedUntil: leg.media_missing_since ?? now,
           // A browser's row is inserted on its first event, which can be long after it connected.
           notBefore: leg.kind === 'webrtc' ? session.created_at : leg.created_at,
         },

@@ -20,7 +20,7 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-/** Both sides are there, and nobody has dialled yet. */
+/** Opens a room with a browser and a caller, before the bridge is dialled. */
 async function bothSides(): Promise<Meeting> {
   const meeting = await openRoom(deps);
   await joinBrowser(harness, meeting);
@@ -30,8 +30,8 @@ async function bothSides(): Promise<Meeting> {
 const bridges = async (meeting: Meeting): Promise<string[]> =>
   (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.state);
 
-describe('a bridge that rang and failed, and whose call nobody told the end of', () => {
-  it('is let go and dialled again while the session lives', async () => {
+describe('a bridge leg that rang and failed without an event for its end', () => {
+  it('is hung up and dialled again while the session is live', async () => {
     const meeting = await bothSides();
     await harness.emulator.client.setFaults({
       webhooks: [
@@ -66,12 +66,12 @@ describe('a bridge that rang and failed, and whose call nobody told the end of',
   });
 });
 
-describe('what is told of a bridge whose dial got no answer', () => {
+describe('events of a bridge leg whose dial got no reply', () => {
   const events = ['connectionCreated', 'callCreated', 'callUpdated', 'callDestroyed', 'connectionDestroyed'] as const;
   const unanswered = (): TestDeps =>
     withProviders(deps, {
       media: {
-        dialSip: () => Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'The vendor gave no answer.')),
+        dialSip: () => Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'The provider sent no reply.')),
       },
     });
   async function dialled(): Promise<{
@@ -101,13 +101,13 @@ describe('what is told of a bridge whose dial got no answer', () => {
     return { meeting, tell };
   }
 
-  it('is all taken, in whatever order it comes, and another is dialled', async () => {
+  it('are all applied in any order, and another bridge leg becomes due', async () => {
     await fc.assert(
       fc.asyncProperty(fc.shuffledSubarray([...events], { minLength: events.length }), async (order) => {
         const { meeting, tell } = await dialled();
-        const taken: string[] = [];
-        for (const event of order) taken.push(await tell(event));
-        expect(taken).toEqual(order.map(() => 'applied'));
+        const results: string[] = [];
+        for (const event of order) results.push(await tell(event));
+        expect(results).toEqual(order.map(() => 'applied'));
         expect(
           (await readLegs(harness, meeting, 'bridge')).map(({ state, media_connection_id: id }) => [state, id]),
         ).toEqual([['ended', 'connection']]);
@@ -120,7 +120,7 @@ describe('what is told of a bridge whose dial got no answer', () => {
     );
   });
 
-  it('is not taken for news of it when it is older than its dial: it is of one that was given up', async () => {
+  it('are ignored when they are older than the dial, as they belong to an earlier leg', async () => {
     const { meeting, tell } = await dialled();
     expect(await tell('callDestroyed', Date.now() - 60_000)).toBe('ignored');
     expect(await bridges(meeting)).toEqual(['dialling']);

@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 afterAll(() => harness.close());
 
-/** Asks for a phone of its own to be rung. */
+/** Requests a call to a telephone number that no other test uses. */
 async function requested(
   meeting: Meeting,
   behaviour: PhoneBehaviour = { mode: 'answer' },
@@ -48,8 +48,8 @@ const created = async (phone: string) =>
     JSON.stringify(entry.body).includes(phone.slice(1)),
   );
 
-describe('somebody is rung', () => {
-  it('picks up and is in the conference; the call was made with its dead-man’s timers', async () => {
+describe('an outbound call', () => {
+  it('joins the conference when answered, and carries its dead-man\'s timers', async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requested(meeting);
     expect(await dial(meeting, legId)).toBe('dialled');
@@ -60,7 +60,7 @@ describe('somebody is rung', () => {
     );
     const [request] = await created(phone);
     const body = request?.body as { length_timer: number; ringing_timer: number };
-    // I4: never longer than the session may run, never ringing for more than a minute.
+    // I4: at most the remaining time of the session, and at most a minute of ringing.
     expect(body.length_timer).toBeGreaterThan(3_500);
     expect(body.length_timer).toBeLessThanOrEqual(3_600);
     expect(body.ringing_timer).toBeLessThanOrEqual(60);
@@ -71,7 +71,7 @@ describe('somebody is rung', () => {
     { behaviour: { mode: 'reject' }, outcome: 'client', reason: 'rejected' },
     { behaviour: { mode: 'unavailable' }, outcome: 'client', reason: 'unavailable' },
     { behaviour: { mode: 'failed' }, outcome: 'client', reason: 'cannot-route' },
-  ])('$behaviour.mode: $reason, and told to the tenant', async ({ behaviour, outcome, reason }) => {
+  ])('ends with $reason and emits an event for $behaviour.mode', async ({ behaviour, outcome, reason }) => {
     const meeting = await openRoom(deps);
     const { legId } = await requested(meeting, behaviour);
     await dial(meeting, legId);
@@ -83,13 +83,13 @@ describe('somebody is rung', () => {
     expect(told.map((event) => event.data)).toMatchObject([{ legId, outcome, reason }]);
   });
 
-  it.each(['timeout', 'unanswered'])('no answer, and the vendor gives up (%s): told as unanswered', async (status) => {
+  it.each(['timeout', 'unanswered'])('ends as unanswered when the provider reports %s', async (status) => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requested(meeting, { mode: 'no-answer' });
     await dial(meeting, legId);
     const { callId } = await harness.emulator.client.awaitRing(phone);
     await untilLegs(harness, meeting, 'outbound', ['ringing']);
-    // The ringing timer takes 45 s: what the vendor says then, said now.
+    // The ringing timer takes 45 s; the test sends its event now.
     await applyLegEvent(deps, { via: 'look-up', accountId: null }, deps.voice.parseEvent({ uuid: callId, status }));
     expect((await readLegs(harness, meeting))[0]).toMatchObject({
       state: 'ended',
@@ -100,9 +100,9 @@ describe('somebody is rung', () => {
   });
 });
 
-describe('a request to ring', () => {
+describe('requestDialOut', () => {
   it.each(['442079460018', '+0442079460018', '0044207', 'sip:ada@example.com', '+44 20 7946 0018', ''])(
-    '%j, which is not E.164, is refused before anything is written',
+    'rejects %j, which is not E.164, before it inserts rows',
     async (phone) => {
       const meeting = await openRoom(deps);
       await expect(requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone })).rejects.toMatchObject({
@@ -113,7 +113,7 @@ describe('a request to ring', () => {
     },
   );
 
-  it('shows a number on the roster only masked', async () => {
+  it('masks the number in the roster', async () => {
     const meeting = await openRoom(deps);
     const { participantId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
     expect((await harness.store.prisma.participant.findUniqueOrThrow({ where: { id: participantId } })).name).toBe(
@@ -121,7 +121,7 @@ describe('a request to ring', () => {
     );
   });
 
-  it('in another tenant’s room finds no room', async () => {
+  it('does not find a room of another tenant', async () => {
     const meeting = await openRoom(deps);
     await expect(requestDialOut(deps, 'ten_other', meeting.roomId, { phone: '+442079460018' })).rejects.toBeInstanceOf(
       VerdictError,
@@ -131,7 +131,7 @@ describe('a request to ring', () => {
     expect((await readLegs(harness, meeting))[0]?.state).toBe('requested');
   });
 
-  it('whose job was never sent is listed as owed until it is dialled', async () => {
+  it('is listed as due work until it is dialled, when its job was lost', async () => {
     const meeting = await openRoom(deps);
     harness.jobsDown = true;
     const { legId } = await requested(meeting);
@@ -142,7 +142,7 @@ describe('a request to ring', () => {
     expect(await owed()).toBe(false);
   });
 
-  it('is dialled once, however many jobs there are', async () => {
+  it('is dialled once by concurrent jobs', async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requested(meeting);
     const results = await Promise.all(Array.from({ length: 5 }, () => dial(meeting, legId)));
@@ -151,8 +151,8 @@ describe('a request to ring', () => {
   });
 });
 
-describe('when the vendor or Redis fails', () => {
-  it.each(['429', '503'] as const)('with %s: the job is tried again, and rings once', async (fault) => {
+describe('dialOut, when the provider or Redis fails', () => {
+  it.each(['429', '503'] as const)('retries after a %s and places one call', async (fault) => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requested(meeting);
     await harness.emulator.client.setFaults({ rest: [{ route: 'create-call', fault, next: 2 }] });
@@ -164,7 +164,7 @@ describe('when the vendor or Redis fails', () => {
     expect((await harness.emulator.client.phone(phone)).calls).toHaveLength(1);
   });
 
-  it('busy for too long: given up, with the reason', async () => {
+  it('ends a call that could not be placed in time', async () => {
     const meeting = await openRoom(deps);
     const { legId } = await requested(meeting);
     await moveLegsBack(harness, meeting, 31);
@@ -176,7 +176,7 @@ describe('when the vendor or Redis fails', () => {
     });
   });
 
-  it('refused: over at once, and nothing rings', async () => {
+  it('ends a rejected call at once, and places none', async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requested(meeting);
     await harness.emulator.client.setFaults({ rest: [{ route: 'create-call', fault: '403' }] });
@@ -186,7 +186,7 @@ describe('when the vendor or Redis fails', () => {
   });
 
   it.each(['applied-silent', 'applied-reset', 'non-json'] as const)(
-    'its answer is lost (%s): not dialled twice, and the call’s own events name the leg',
+    'does not dial again when the reply is lost (%s): the events of the call identify the leg',
     async (fault) => {
       const meeting = await openRoom(deps);
       const { phone, legId } = await requested(meeting);
@@ -200,7 +200,7 @@ describe('when the vendor or Redis fails', () => {
     },
   );
 
-  it('nothing rings before the hang-up is armed', async () => {
+  it('places no call before the hang-up is armed', async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requested(meeting);
     harness.jobsDown = true;
@@ -210,8 +210,8 @@ describe('when the vendor or Redis fails', () => {
   });
 });
 
-describe('the session ends', () => {
-  it('before anybody dialled: nothing ever rings, and it is over at once', async () => {
+describe('the end of a session', () => {
+  it('ends a requested call at once, before the dial', async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requested(meeting);
     expect(await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({
@@ -223,7 +223,7 @@ describe('the session ends', () => {
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
   });
 
-  it('while it rings, and the phone is picked up before it was hung up: it joins nothing and is let go', async () => {
+  it('hangs up a ringing call that is answered before its hang-up, without joining it', async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await requested(meeting, { mode: 'no-answer' });
     await dial(meeting, legId);
@@ -239,7 +239,7 @@ describe('the session ends', () => {
     expect((await readSession(harness, meeting)).state).toBe('ended');
   });
 
-  it('while the dial is on its way: as soon as the call has a name, its hang-up is asked', async () => {
+  it('makes the hang-up due as soon as a dial in progress has its call id', async () => {
     const meeting = await openRoom(deps);
     const { legId } = await requested(meeting, { mode: 'no-answer' });
     let send = (): void => undefined;
@@ -256,7 +256,7 @@ describe('the session ends', () => {
     expect(await dialling).toBe('dialled');
     await until(async () => (await readLegs(harness, meeting)).map((leg) => leg.hangup_attempted_at), [null]);
     expect(armed()).toBeGreaterThan(before);
-    // No time goes by: the job runs, and the hang-up goes out at once.
+    // No time passes: the job sends the hang-up at once.
     await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
     await untilLegs(harness, meeting, 'outbound', ['ended']);
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);

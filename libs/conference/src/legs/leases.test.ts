@@ -17,7 +17,7 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-/** A caller in a session whose end is decided: one leg that is owed its hang-up. */
+/** Opens a session with a caller and ends it: one leg whose hang-up is requested. */
 async function owed(): Promise<{ meeting: Meeting; legId: string; callId: string }> {
   const meeting = await openRoom(deps);
   const { callId } = await joinByPhone(harness, deps, meeting);
@@ -29,18 +29,18 @@ const read = async (legId: string): Promise<LegRow> =>
   (await harness.store.prisma.leg.findUniqueOrThrow({ where: { id: legId } })) as LegRow;
 const databaseNow = async (): Promise<number> =>
   (await harness.store.pool.query<{ at: Date }>('SELECT clock_timestamp() AS at')).rows.at(0)?.at.getTime() ?? NaN;
-/** An attempt that is told to come again, at just this moment: held to the database's clock, however long this machine takes. */
+/** Expects an attempt to return the time until `until`, by the database's clock. */
 async function sentAway(legId: string, until: number): Promise<void> {
   const before = await databaseNow();
-  const told = await hangUpLeg(deps, deps.tenantId, legId);
+  const result = await hangUpLeg(deps, deps.tenantId, legId);
   const after = await databaseNow();
-  const retryAfterMs = told === 'done' ? NaN : told.retryAfterMs;
+  const retryAfterMs = result === 'done' ? NaN : result.retryAfterMs;
   expect(retryAfterMs).toBeGreaterThanOrEqual(until - after - 1);
   expect(retryAfterMs).toBeLessThanOrEqual(until - before + 1);
 }
 const asked = async (callId: string): Promise<number> => (await countHangUpRequests(harness))[callId] ?? 0;
 
-/** A world whose hang-ups stop at the door: `reached` when one is there, and `open` lets it go on. */
+/** Returns deps whose hang-up requests wait: `reached` resolves at the first, `open` releases them. */
 function doored(): { deps: TestDeps; reached: Promise<void>; open: () => void } {
   let arrive = (): void => undefined;
   let open = (): void => undefined;
@@ -54,8 +54,8 @@ function doored(): { deps: TestDeps; reached: Promise<void>; open: () => void } 
   return { deps: withProviders(deps, { voice: { hangUp } }), reached, open };
 }
 
-describe('an attempt to hang up', () => {
-  it('keeps every other away from its leg', async () => {
+describe('the lease of a hang-up attempt', () => {
+  it('excludes other attempts on the leg', async () => {
     const { legId, callId, meeting } = await owed();
     const first = doored();
     const attempt = hangUpLeg(first.deps, deps.tenantId, legId);
@@ -71,14 +71,14 @@ describe('an attempt to hang up', () => {
     expect(await read(legId)).toMatchObject({ hangup_attempts: 1, lease_until: null });
   });
 
-  it.each(['ten_other', null])('in the name of %s is nobody’s: the leg is its own tenant’s', async (tenantId) => {
+  it.each(['ten_other', null])('is not given to the tenant %s', async (tenantId) => {
     const { legId, callId } = await owed();
     expect(await hangUpLeg(deps, tenantId, legId)).toBe('done');
     expect(await read(legId)).toMatchObject({ hangup_attempts: 0, lease_until: null, state: 'ending' });
     expect(await asked(callId)).toBe(0);
   });
 
-  it('that died leaves its leg free after ten seconds, and not before', async () => {
+  it('expires after ten seconds when the process died', async () => {
     const { legId, callId, meeting } = await owed();
     const dead = doored();
     void hangUpLeg(dead.deps, deps.tenantId, legId);
@@ -86,7 +86,7 @@ describe('an attempt to hang up', () => {
     const held = await read(legId);
     const until = held.hangup_attempted_at!.getTime() + 10_000;
     expect(held.lease_until!.getTime()).toBe(until);
-    // Its end is put off, so that this machine may take its own to ask too early.
+    // The lease is moved into the future, so that a slow machine does not reach its end.
     await passTime(harness, -60);
     await sentAway(legId, until + 60_000);
     await passTime(harness, 3);
@@ -99,7 +99,7 @@ describe('an attempt to hang up', () => {
     expect((await read(legId)).hangup_attempts).toBe(2);
   });
 
-  it('that comes back after its lease ran out changes nothing of the newer one: not its lease, nor when to ask again', async () => {
+  it('is kept by the newer attempt when an attempt with an expired lease finishes', async () => {
     const { legId, callId, meeting } = await owed();
     const [zombie, newer] = [doored(), doored()];
     const late = hangUpLeg(zombie.deps, deps.tenantId, legId);
@@ -119,7 +119,7 @@ describe('an attempt to hang up', () => {
       hangup_attempted_at: held.hangup_attempted_at,
       version: held.version,
     });
-    // The leg is still the newer one's: a third attempt is sent away.
+    // The newer attempt still holds the lease, so a third attempt is rejected.
     expect(await hangUpLeg(deps, deps.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
     expect(await asked(callId)).toBe(1);
     await harness.emulator.client.resetFaults();
@@ -129,7 +129,7 @@ describe('an attempt to hang up', () => {
     expect((await read(legId)).lease_until).toBeNull();
   });
 
-  it('looks for a call that has a name while somebody else holds its session', async () => {
+  it('lets a look-up of a call run while the session is locked', async () => {
     const { legId, callId, meeting } = await owed();
     await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     await hangUpLeg(deps, deps.tenantId, legId);
@@ -148,7 +148,7 @@ describe('an attempt to hang up', () => {
     }
   });
 
-  it('whose look-up outlasted its lease does not ask: the leg is somebody else’s', async () => {
+  it('ends an attempt whose look-up took longer than the lease', async () => {
     const { legId, callId } = await owed();
     await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     await hangUpLeg(deps, deps.tenantId, legId);
@@ -176,7 +176,7 @@ describe('an attempt to hang up', () => {
     expect(await asked(callId)).toBe(2);
   });
 
-  it('whose look-up took long has its whole time again to ask', async () => {
+  it('is renewed after a look-up', async () => {
     const { legId, callId } = await owed();
     await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     await hangUpLeg(deps, deps.tenantId, legId);
@@ -190,7 +190,7 @@ describe('an attempt to hang up', () => {
     const slow = doored();
     const attempt = hangUpLeg(withProviders(slow.deps, { voice: { getCall } }), deps.tenantId, legId);
     await slow.reached;
-    // Three seconds went by, and it has them again.
+    // The look-up took three seconds of the lease.
     expect((await read(legId)).lease_until!.getTime() - first).toBeGreaterThanOrEqual(3_000);
     await passTime(harness, -60);
     expect(await hangUpLeg(deps, deps.tenantId, legId)).toEqual({ retryAfterMs: expect.any(Number) });
@@ -200,7 +200,7 @@ describe('an attempt to hang up', () => {
     expect(await read(legId)).toMatchObject({ hangup_attempts: 2, lease_until: null });
   });
 
-  it('that finds its leg ended on coming back leaves it ended', async () => {
+  it('does not change a leg that ended before the attempt finished', async () => {
     const { legId, meeting } = await owed();
     const zombie = doored();
     const late = hangUpLeg(zombie.deps, deps.tenantId, legId);
@@ -220,8 +220,8 @@ describe('an attempt to hang up', () => {
   });
 });
 
-describe('a hang-up that is not confirmed', () => {
-  it('is asked again after 1, 2, 4, 8, 15, 15 s and so on, never sooner and without end, and every time is counted', async () => {
+describe('an unconfirmed hang-up', () => {
+  it('is retried after 1, 2, 4, 8, 15, 15 ... s without end, and each attempt is counted', async () => {
     const { legId, callId, meeting } = await owed();
     await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     const waits: number[] = [];
@@ -231,14 +231,14 @@ describe('a hang-up that is not confirmed', () => {
       waits.push(retryAfterMs);
       expect(await asked(callId)).toBe(ask);
       expect((await read(legId)).hangup_attempts).toBe(ask);
-      // Its time is put off, so that this machine may take its own to ask too early.
+      // The back-off is moved into the future, so that a slow machine does not reach its end.
       await passTime(harness, -60);
       await sentAway(legId, (await read(legId)).hangup_attempted_at!.getTime() + retryAfterMs);
       expect(await asked(callId)).toBe(ask);
       await passTime(harness, 60 + retryAfterMs / 1_000);
     }
     expect(waits).toEqual([1, 2, 4, 8, 15, 15, 15, 15, 15, 15, 15, 15].map((seconds) => seconds * 1_000));
-    // An hour of it, and then the vendor does as it is told.
+    // After many attempts the provider hangs up.
     await harness.store.prisma.leg.update({ where: { id: legId }, data: { hangup_attempts: 1_000 } });
     await harness.emulator.client.resetFaults();
     await hangUpLeg(deps, deps.tenantId, legId);
@@ -247,7 +247,7 @@ describe('a hang-up that is not confirmed', () => {
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it('is looked up before it is asked again: what was lost may be only the news', async () => {
+  it('is looked up before it is retried, as only the observation may be lost', async () => {
     const { legId, callId } = await owed();
     await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
     await hangUpLeg(deps, deps.tenantId, legId);

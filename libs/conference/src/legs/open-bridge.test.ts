@@ -39,7 +39,7 @@ const jobsFor = (meeting: Meeting, name: string): typeof harness.sentJobs =>
 const owesBridge = async (meeting: Meeting): Promise<boolean> =>
   (await listDueWork(harness.store, { graceMs: 0 })).bridge.some((each) => each.id === meeting.sessionId);
 
-/** Both sides are there, and nobody has dialled yet. */
+/** Opens a room with a browser and a caller, before the bridge is dialled. */
 async function bothSides(kind: MediaKind): Promise<Meeting> {
   const meeting = await openRoom(harness.deps[kind]);
   await joinBrowser(harness, meeting);
@@ -47,8 +47,8 @@ async function bothSides(kind: MediaKind): Promise<Meeting> {
   return meeting;
 }
 
-describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
-  it('is wanted once both sides are there, dialled once however many ask, and joins browser and caller in one conversation', async () => {
+describe.each(MEDIA_KINDS)('openBridge in a %s session', (kind) => {
+  it('dials one bridge leg once a browser and a caller are present, and joins them in one conversation', async () => {
     const deps = harness.deps[kind];
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
@@ -73,7 +73,7 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(bridge).toMatchObject({ media_connection_id: expect.any(String), voice_call_id: expect.any(String) });
   });
 
-  it('was dialled, but the answer was lost: it is not dialled again, and its connection is known by its data', async () => {
+  it('does not dial again when the reply was lost: the connection is identified by its data', async () => {
     const deps = harness.deps[kind];
     const meeting = await bothSides(kind);
     await harness.emulator.client.setFaults({ rest: [{ route: 'dial', fault: 'applied-silent', next: 1 }] });
@@ -88,7 +88,7 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(await dials(meeting)).toBe(1);
   });
 
-  it('was dialled, but the answer could not be written down: it is not dialled again, and its connection is known by its data', async () => {
+  it('does not dial again when the reply could not be stored: the connection is identified by its data', async () => {
     const deps = harness.deps[kind];
     const meeting = await bothSides(kind);
     const { pool } = harness.store;
@@ -109,7 +109,7 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect(await dials(meeting)).toBe(1);
   });
 
-  it('drops while the session lives: dialled again, after a pause', async () => {
+  it('dials again after a back-off when the bridge leg dropped', async () => {
     const deps = harness.deps[kind];
     const meeting = await startMeeting(harness, deps);
     const [first] = await readLegs(harness, meeting, 'bridge');
@@ -121,7 +121,7 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     const { bridge_due_at, state } = await readSession(harness, meeting);
     expect(state).toBe('live');
     expect(jobsFor(meeting, 'open-bridge').at(-1)?.delayMs).toBeGreaterThan(500);
-    // The pause is put off, so that it is not over before it is asked whether it is.
+    // The due time is moved into the future, so that a slow machine does not reach it.
     const owed = (byMs: number) =>
       harness.store.prisma.session.update({
         where: { id: meeting.sessionId },
@@ -135,7 +135,7 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     expect((await readSession(harness, meeting)).bridge_failures).toBe(0);
   });
 
-  it('the session ends while it rings: both sides are closed, and only then is the session over', async () => {
+  it('ends the session only when both handles of a ringing bridge leg are closed', async () => {
     const deps = harness.deps[kind];
     const meeting = await bothSides(kind);
     let answer = (): void => undefined;
@@ -143,7 +143,7 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
     await openBridge(deps, meeting.tenantId, meeting.sessionId);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
-    // The video side is gone, its call still on the way: not over.
+    // The media handle is closed, but the call is still on its way: the leg has not ended.
     await until(
       async () => (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.media_closed_at),
       [expect.any(Date)],
@@ -160,13 +160,13 @@ describe.each(MEDIA_KINDS)('the bridge of a %s session', (kind) => {
   });
 });
 
-describe('when the vendor or Redis is away', () => {
+describe('openBridge, when the provider or Redis fails', () => {
   it.each([
     { fault: '503', result: 'refused' },
     { fault: '401', result: 'refused' },
     { fault: '429', result: 'refused' },
   ] as const)(
-    'is refused with $fault: nothing is up, and the next try waits longer each time',
+    'backs off longer after each $fault, and leaves no call up',
     async ({ fault, result }) => {
       const deps = harness.deps.unified;
       const meeting = await bothSides('unified');
@@ -190,7 +190,7 @@ describe('when the vendor or Redis is away', () => {
     },
   );
 
-  it('dialling asks for no more dialling: one job is one job, however often it fails', async () => {
+  it('does not enqueue itself when it fails', async () => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
     await harness.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
@@ -207,7 +207,7 @@ describe('when the vendor or Redis is away', () => {
     expect(await owesBridge(meeting)).toBe(false);
   });
 
-  it('nothing is dialled before the hang-up is armed', async () => {
+  it('dials nothing before the hang-up is armed', async () => {
     const deps = harness.deps.opentok;
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
@@ -218,7 +218,7 @@ describe('when the vendor or Redis is away', () => {
     expect(await dials(meeting)).toBe(0);
   });
 
-  it('a bridge whose job was never sent is listed as owed until there is one', async () => {
+  it('is listed as due work until the bridge leg exists, when its job was lost', async () => {
     const deps = harness.deps.opentok;
     const meeting = await openRoom(deps);
     await joinByPhone(harness, deps, meeting);

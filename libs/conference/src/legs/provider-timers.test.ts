@@ -19,7 +19,7 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-/** What a session may run past its end at the vendor: the second that is not whole. */
+/** Whole seconds of the timer round the end of a session up. */
 const GRACE_S = 1;
 const timers = ({ body }: RestLogEntry): { length: unknown; ringing: unknown } => ({
   length: (body as Record<string, unknown>)['length_timer'],
@@ -34,7 +34,7 @@ async function ring(roomId: string, mode: 'answer' | 'no-answer'): Promise<{ pho
   return { phone, legId };
 }
 
-describe('every call that is made carries its own end (I4)', () => {
+describe('the dead-man\'s timers of a call (I4)', () => {
   it.each([
     { durationS: 60, goneS: 0 },
     { durationS: 60, goneS: 30 },
@@ -45,13 +45,13 @@ describe('every call that is made carries its own end (I4)', () => {
     { durationS: 36_000, goneS: 0 },
     { durationS: 36_000, goneS: 30_000 },
   ])(
-    'of a session of $durationS s, $goneS s of them gone: never longer than it may still run, two hours at most, ringing a minute at most',
+    'are at most the remaining time of a session of $durationS s after $goneS s, and two hours',
     async ({ durationS, goneS }) => {
       const meeting = await openRoom(deps, { max_duration_s: durationS });
       await passTime(harness, goneS);
       const { legId } = await ring(meeting.roomId, 'no-answer');
       await dialOut(deps, meeting.tenantId, legId);
-      // By a lost job too, and by the reconciler.
+      // Also when the job was lost and the reconciler dials.
       await ring(meeting.roomId, 'no-answer');
       await executeSql(
         harness,
@@ -70,10 +70,10 @@ describe('every call that is made carries its own end (I4)', () => {
     },
   );
 
-  it('and the vendor keeps to it when nobody of us is left to ask', async () => {
+  it('end the call at the provider without a request', async () => {
     const meeting = await openRoom(deps, { max_duration_s: 60 });
     const { phone, legId } = await ring(meeting.roomId, 'answer');
-    // What is left of the minute is cut to a second, so that nobody has to wait for it.
+    // The timer is shortened to a second, so that the test does not wait.
     const createCall: TestDeps['voice']['createCall'] = (call) =>
       deps.voice.createCall({ ...call, lengthTimerS: Math.min(call.lengthTimerS, 1) });
     expect(await dialOut(withProviders(deps, { voice: { createCall } }), meeting.tenantId, legId)).toBe('dialled');
@@ -83,7 +83,7 @@ describe('every call that is made carries its own end (I4)', () => {
     expect((await harness.emulator.client.restLog({ route: 'hangup' })).length).toBe(0);
   });
 
-  it('and none is made for a session that is past its end, though nobody has ended it yet (I5)', async () => {
+  it('are not needed after the deadline of a session: no call is placed (I5)', async () => {
     const meeting = await openRoom(deps, { max_duration_s: 60 });
     const { legId } = await ring(meeting.roomId, 'answer');
     await executeSql(
@@ -94,17 +94,17 @@ describe('every call that is made carries its own end (I4)', () => {
     await passTime(harness, 3);
     await reconcile(deps);
     expect(await creates()).toEqual([]);
-    // It was never made, so there is nothing to wait for.
+    // The call was never placed, so the leg ends at once.
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
   });
 
-  it('nor is a bridge', async () => {
+  it('are not needed after the deadline of a session: no bridge leg is dialled', async () => {
     const meeting = await openRoom(deps, { max_duration_s: 60 });
     harness.jobsDown = true;
     await joinBrowser(harness, meeting);
     await joinByPhone(harness, deps, meeting);
     harness.jobsDown = false;
-    // The session runs out while its video session is asked for.
+    // The session passes its deadline while its video session is opened.
     await harness.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
     const openSession = async () => {
       const opened = await deps.media.openSession();
@@ -121,8 +121,8 @@ describe('every call that is made carries its own end (I4)', () => {
   });
 });
 
-describe('a phone that is picked up after the end was decided', () => {
-  it('is let go by the answer to its own webhook: nobody has to ask for it', async () => {
+describe('a call that is answered after the end of its session', () => {
+  it('ends by the reply to its answer webhook, without a hang-up request', async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await ring(meeting.roomId, 'no-answer');
     await dialOut(deps, meeting.tenantId, legId);
@@ -138,13 +138,14 @@ describe('a phone that is picked up after the end was decided', () => {
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ joined_at: null, hangup_reason: 'ended-by-tenant' });
   });
 
-  it('is asked again at once, though it was asked a moment before and is not due yet', async () => {
+  it('is hung up again at once, before the back-off has passed', async () => {
     const meeting = await openRoom(deps);
     const { phone, legId } = await ring(meeting.roomId, 'no-answer');
     await dialOut(deps, meeting.tenantId, legId);
     const person = await harness.emulator.client.awaitRing(phone);
     harness.jobsDown = true;
-    // While it rings the vendor takes the hang-up and does nothing; the answer is an event, and joins before our answer is heard.
+    // The provider accepts the hang-up of the ringing call without effect. The answer arrives as an
+    // event, and the reply to the answer webhook is late.
     await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await executeSql(harness, `UPDATE session SET ending_at = ending_at - interval '3 seconds'`);
@@ -158,7 +159,7 @@ describe('a phone that is picked up after the end was decided', () => {
     await harness.emulator.client.setFaults({ webhooks: [{ kind: 'answer', fault: 'delay', delayMs: 60_000 }] });
     await harness.emulator.client.answer(person.id);
     await until(async () => (await readLegs(harness, meeting)).map((leg) => leg.hangup_attempted_at), [null]);
-    // No time goes by.
+    // No time passes.
     await reconcile(deps);
     await harness.emulator.client.awaitEnded(person.id);
     expect(await countHangUpRequests(harness)).toEqual({ [person.callId]: 2 });

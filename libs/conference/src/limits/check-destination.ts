@@ -4,8 +4,11 @@ import { parsePhoneNumberFromString, type NumberType } from 'libphonenumber-js/m
 
 const FIELD = { field: '/phone' };
 
-/** What nobody is rung at: whoever owns such a number earns by each call, or its price depends on where its owner is. */
-const COSTLY: ReadonlySet<NumberType> = new Set<NumberType>([
+/**
+ * Number types that are never dialled: the owner earns from each call, or the price depends on the
+ * owner's location.
+ */
+const PREMIUM_TYPES: ReadonlySet<NumberType> = new Set<NumberType>([
   'PREMIUM_RATE',
   'SHARED_COST',
   'PERSONAL_NUMBER',
@@ -15,11 +18,11 @@ const COSTLY: ReadonlySet<NumberType> = new Set<NumberType>([
 ]);
 
 /**
- * May this number be rung? By the plan of numbers that libphonenumber keeps: what is no number of any country's is refused (422), and so (403) are premium,
- * shared-cost, personal and company numbers of every country, everything that belongs to no country (satellite telephones, +800, +979 …), and the
- * countries that the tenant is not allowed.
- * @param phone as it was sent: nothing in it is corrected, so what is rung is what was checked
- * @param countries ISO 3166-1 alpha-2
+ * Checks a number to dial against the numbering plans of libphonenumber. Throws 422 for an invalid
+ * number, and 403 for premium, shared-cost, personal and company numbers, for numbers without a
+ * country (satellite, +800, +979), and for countries that the tenant may not dial.
+ * @param phone as it was sent; it is not normalised, so the dialled number is the checked number
+ * @param countries permitted countries, ISO 3166-1 alpha-2
  */
 export function checkDestination(phone: string, countries: readonly string[]): void {
   if (!isE164(phone)) {
@@ -29,28 +32,28 @@ export function checkDestination(phone: string, countries: readonly string[]): v
     });
   }
   const number = parsePhoneNumberFromString(phone);
-  // Networks that are no country's are told by their code alone: which of their numbers are in use matters to nobody here.
-  if (number?.isNonGeographic()) throw costly();
+  // Numbers of international networks are rejected by their code alone, whether valid or not.
+  if (number?.isNonGeographic()) throw premiumDestination();
   if (number === undefined || !number.isValid() || number.number !== phone) {
-    throw new VerdictError('client', 'not-a-number', 'No country has such a phone number.', {
+    throw new VerdictError('client', 'not-a-number', 'The phone number is not valid in any country.', {
       ...FIELD,
       fix: 'Check the country code and the number of digits.',
     });
   }
   const type = number.getType();
-  if (type === undefined || COSTLY.has(type)) throw costly();
+  if (type === undefined || PREMIUM_TYPES.has(type)) throw premiumDestination();
   if (number.country === undefined || !countries.includes(number.country)) {
-    throw new VerdictError('client', 'destination-not-allowed', 'Numbers of this country may not be rung for you.', {
+    throw new VerdictError('client', 'destination-not-allowed', 'You may not dial numbers in this country.', {
       ...FIELD,
       fix: 'Ask the operator to allow the country.',
     });
   }
 }
 
-const costly = (): VerdictError =>
+const premiumDestination = (): VerdictError =>
   new VerdictError(
     'client',
     'destination-premium',
-    'Premium-rate, shared-cost, personal, company and satellite numbers are not rung.',
-    { ...FIELD, fix: 'Ring an ordinary fixed or mobile number, or let the person dial in.' },
+    'Premium-rate, shared-cost, personal, company and satellite numbers cannot be dialled.',
+    { ...FIELD, fix: 'Dial a standard landline or mobile number, or ask the person to dial in.' },
   );

@@ -3,23 +3,24 @@ import { VerdictError } from '@partyline/domain/verdict';
 import { lockSpend, type ProspectiveLeg } from '@partyline/store/limits/spend';
 import type { Tx } from '@partyline/store/database/store';
 
-const SPENT: Readonly<Record<SpendScope, string>> = {
-  'tenant-spend': 'Your money for this month is used up, or not enough of it is left for one more connection.',
-  'tenant-minutes': 'Your minutes for this month are used up.',
-  'room-spend': 'The room’s money is used up, or not enough of it is left for one more connection.',
+const MESSAGES: Readonly<Record<SpendScope, string>> = {
+  'tenant-spend': 'Your budget for this month does not suffice for one more connection.',
+  'tenant-minutes': 'You have used all minutes of this month.',
+  'room-spend': "The room's budget does not suffice for one more connection.",
 };
 
 /**
- * Refuses (402 `spend-limit`) a leg for whose first minute there is not enough, and holds the tenant's money until the transaction ends, so that of many at once no
- * more begin than there is for. To be asked when all else is done.
- * @param more 0: the leg's row is made in this transaction; 1: it is yet to come
+ * Throws 402 `spend-limit` unless the budget covers the first minute of a leg, and locks the
+ * tenant's budget until the end of the transaction, so that concurrent legs cannot exceed it. Call
+ * it last.
+ * @param more 0 when this transaction has inserted the leg's row, 1 when the row is yet to come
  */
 export async function enforceSpend(tx: Tx, tenantId: string, leg: ProspectiveLeg, more: 0 | 1 = 0): Promise<void> {
-  const spent = (await lockSpend(tx, tenantId, leg)).find((use) => !fitsBudget(use, more));
-  if (spent !== undefined) throw spendLimit(spent);
+  const exceeded = (await lockSpend(tx, tenantId, leg)).find((use) => !fitsBudget(use, more));
+  if (exceeded !== undefined) throw spendLimit(exceeded);
 }
 
 const spendLimit = ({ scope }: SpendUsage): VerdictError =>
-  new VerdictError('client', 'spend-limit', SPENT[scope], {
-    fix: 'GET /v1/spend shows what is used; a room’s limit is yours to raise, your own is the operator’s.',
+  new VerdictError('client', 'spend-limit', MESSAGES[scope], {
+    fix: "GET /v1/spend shows the use. Raise the room's limit, or ask the operator to raise yours.",
   });

@@ -6,7 +6,10 @@ import { readTenant } from '@partyline/store/tenants/tenants';
 import type { Deps } from '../deps.ts';
 import { noSuchTenant } from '../errors.ts';
 
-/** Adds a dial-in number. Throws 404 for its tenant and provider account, 409 for an existing number. */
+/**
+ * Adds a dial-in number. Throws 404 for its tenant and provider account, 409 for an existing
+ * number.
+ */
 export async function createNumber({ store }: Pick<Deps, 'store'>, number: NewNumber): Promise<OperatorNumberRow> {
   if (number.dedicated_to !== null && (await readTenant(store, number.dedicated_to)) === null) throw noSuchTenant();
   const created = await inTransaction(store, EVERY_TENANT, async (tx) => {

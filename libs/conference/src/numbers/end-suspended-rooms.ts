@@ -3,7 +3,10 @@ import { listRoomsOfSuspendedTenant } from '@partyline/store/numbers/numbers';
 import type { Deps } from '../deps.ts';
 import { endRoom } from '../rooms/end-room.ts';
 
-/** Rooms ended per request. With more rooms, the request fails with `number-has-rooms`; the next one ends more. */
+/**
+ * Rooms ended per request. With more rooms, the request fails with `number-has-rooms`; the next one
+ * ends more.
+ */
 const MAX_ROOMS_PER_REQUEST = 200;
 
 /**

@@ -13,9 +13,10 @@ import { roomEnded, roomFull } from '../errors.ts';
 import { isRoomFull } from '../sessions/settle-session.ts';
 
 /**
- * A client token for one more browser; opens the room's next session when the last is over. The roster gets its entry only with a token in
- * hand, so that a provider who cannot be reached leaves nobody there who was never let in. Throws 404 and 409 for the room, 429 when
- * the tenant has as many people connected as it may, and what asking the provider throws.
+ * Issues a client token for one more browser, and opens the room's next session when the last one
+ * has ended. The participant is stored only after the provider has issued the token, so an
+ * unreachable provider leaves no participant behind. Throws 404 and 409 for the room, 429 at the
+ * limit of live legs, 402 `spend-limit`, and the errors of the provider RPC.
  */
 export async function issueToken(
   deps: Pick<Deps, 'store' | 'jobs' | 'ids' | 'report'> & { readonly provider: Pick<ProviderRpc, 'issueToken'> },
@@ -27,7 +28,8 @@ export async function issueToken(
   const participantId = deps.ids.next('part');
   const running = await changeSession(deps, tenantId, sessionId, async (view, tx) => {
     if (isRoomFull(view)) throw roomFull();
-    // A token is no connection yet; whoever comes with it beyond the limit is let go (apply-session-event.ts).
+    // A token is not a connection yet. A browser that joins beyond the limit is hung up
+    // (insert-browser.ts).
     await enforceLimit(tx, tenantId, 'live-legs', 1);
     await enforceSpend(tx, tenantId, { roomId, direction: 'webrtc', number: null }, 1);
     return canJoin(view.session.state) ? sessionDeadline(view) : null;

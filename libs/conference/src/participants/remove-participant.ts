@@ -8,8 +8,9 @@ import { noSuchParticipant } from '../errors.ts';
 import { requestHangUp } from '../sessions/leg-transitions.ts';
 
 /**
- * Sends somebody out: their connections are owed their hang-up, and a browser that comes back by the same token is hung up too. Who has a PIN can call again:
- * take that as well. Throws 404. Answers which connections are to end.
+ * Removes a participant: requests the hang-up of their legs, and rejects later connections with the
+ * same token. A participant with a personal PIN can call again until the PIN is removed too.
+ * Returns the legs that are to end. Throws 404.
  */
 export async function removeParticipant(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -18,17 +19,20 @@ export async function removeParticipant(
 ): Promise<{ legIds: string[] }> {
   const found = await readParticipant(deps.store, tenantId, participantId);
   if (found === null) throw noSuchParticipant();
-  // The lock of the session that they are in, or may come into at this moment: whoever comes first of the two, the other sees it.
-  const session = await inTransaction(deps.store, tenantId, (tx) => findNewestSession(tx, tenantId, found.person.room_id));
+  // The session's lock serialises the removal with a connection that the participant opens at the
+  // same time.
+  const session = await inTransaction(deps.store, tenantId, (tx) =>
+    findNewestSession(tx, tenantId, found.person.room_id),
+  );
   if (session === null) {
     await inTransaction(deps.store, tenantId, (tx) => markParticipantRemoved(tx, tenantId, participantId));
     return { legIds: [] };
   }
   const changed = await changeSession(deps, tenantId, session.id, async (view, tx) => {
     await markParticipantRemoved(tx, tenantId, participantId);
-    const theirs = view.legs.filter((leg) => leg.participant_id === participantId && isUp(leg));
-    for (const leg of theirs) requestHangUp(leg, 'removed', view.now);
-    return theirs.map(({ id }) => id);
+    const legs = view.legs.filter((leg) => leg.participant_id === participantId && isUp(leg));
+    for (const leg of legs) requestHangUp(leg, 'removed', view.now);
+    return legs.map(({ id }) => id);
   });
   return { legIds: changed?.result ?? [] };
 }

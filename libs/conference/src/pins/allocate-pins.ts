@@ -6,27 +6,30 @@ import type { Tx } from '@partyline/store/database/store';
 import type { Deps } from '../deps.ts';
 import type { PinVault } from './pin-vault.ts';
 
-/** What drawing a PIN takes. */
+/** The dependencies of PIN allocation. */
 export type PinDeps = Pick<Deps, 'ids'> & { readonly pins: PinVault; readonly random: RandomInt };
 
-/** Draws before another digit is tried; at a full half of all PINs of a length, twelve misses are one in four thousand. */
+/**
+ * Draws before a longer PIN is tried. With half of all PINs of a length in use, 12 misses in a row
+ * have odds of 1 in 4096.
+ */
 const MAX_DRAWS_PER_LENGTH = 12;
 
 /**
- * Draws PINs until one is free on the number, and takes it for a room: one for each of `people`, in their order. Long enough for as many as the number then
- * holds (domain/pin.ts).
+ * Allocates one free PIN of a number for each of `owners`, in their order. The length of the PINs
+ * follows from the number of PINs in use (domain/pin.ts).
  */
 export async function allocatePins(
   deps: PinDeps,
   tx: Tx,
   tenantId: string,
   at: { roomId: string; number: string },
-  people: readonly { role: Role; participantId?: string }[],
+  owners: readonly { role: Role; participantId?: string }[],
 ): Promise<{ id: string; pin: string }[]> {
-  let length = choosePinLength((await countPins(tx, at.number)) + people.length - 1);
-  const taken: { id: string; pin: string }[] = [];
+  let length = choosePinLength((await countPins(tx, at.number)) + owners.length - 1);
+  const allocated: { id: string; pin: string }[] = [];
   let misses = 0;
-  for (const person of people) {
+  for (const owner of owners) {
     const id = deps.ids.next('pin');
     for (;;) {
       const pin = drawPin(length, deps.random);
@@ -34,18 +37,18 @@ export async function allocatePins(
         await claimPin(tx, tenantId, {
           id,
           ...at,
-          ...person,
+          ...owner,
           lookup: deps.pins.lookup(pin),
           sealed: deps.pins.encrypt(pin, id),
           digits: pin.length,
         })
       ) {
-        taken.push({ id, pin });
+        allocated.push({ id, pin });
         break;
       }
       misses += 1;
       if (misses % MAX_DRAWS_PER_LENGTH === 0) length += 1;
     }
   }
-  return taken;
+  return allocated;
 }

@@ -1,2 +1,5 @@
-/** How long a PIN stays taken after its room ended, so that a late caller does not land in a stranger's room (design §5). */
+/**
+ * A released PIN is not allocated again for this time, so that a late caller does not join another
+ * tenant's room.
+ */
 export const PIN_QUARANTINE_SECONDS = 24 * 3600;

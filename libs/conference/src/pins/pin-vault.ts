@@ -1,24 +1,27 @@
 import { createHmac } from 'node:crypto';
 import { deriveKey, encrypt, decrypt } from '../crypto/aead.ts';
 
-/** PINs as they are kept: a keyed hash to find one by, a ciphertext to show it to its tenant again. Neither is of use without the key. */
+/**
+ * Stored forms of a PIN: a keyed hash for look-ups, and a ciphertext to display it to its tenant.
+ * Both need the key.
+ */
 export interface PinVault {
   lookup(pin: string): Buffer;
-  /** Bound to its row, so that a ciphertext moved to another row does not open. */
+  /** Binds the ciphertext to its row, so that it cannot be decrypted in another row. */
   encrypt(pin: string, pinId: string): Buffer;
-  /** Throws when the key or the row is not the one that it was sealed with. */
+  /** Throws unless key and row are those of the encryption. */
   decrypt(sealed: Uint8Array, pinId: string): string;
 }
 
-/** @param key 32 random bytes, the same in every process; who has it can read every PIN */
+/** @param key 32 random bytes, the same in every process; it decrypts every PIN */
 export function openPinVault(key: Buffer): PinVault {
   if (key.length !== 32) throw new Error('The PIN key must be 32 bytes.');
-  // Two keys of one: what finds a PIN must not be what opens it.
+  // Separate keys for look-up and encryption.
   const hashKey = deriveKey(key, 'pin-lookup');
-  const sealKey = deriveKey(key, 'pin-seal');
+  const encryptionKey = deriveKey(key, 'pin-seal');
   return {
     lookup: (pin) => createHmac('sha256', hashKey).update(pin).digest(),
-    encrypt: (pin, pinId) => encrypt(sealKey, pin, pinId),
-    decrypt: (sealed, pinId) => decrypt(sealKey, sealed, pinId),
+    encrypt: (pin, pinId) => encrypt(encryptionKey, pin, pinId),
+    decrypt: (sealed, pinId) => decrypt(encryptionKey, sealed, pinId),
   };
 }

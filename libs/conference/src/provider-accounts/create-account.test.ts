@@ -51,7 +51,9 @@ const credentialsOf = (kind: MediaKind, vendor: ProviderCredentials): AccountCre
   callbackSecret: vendor.callbackSecret,
 });
 
-const ownAccount = async (deps: TestDeps): Promise<{ id: string; number: string; credentials: ProviderCredentials }> => {
+const ownAccount = async (
+  deps: TestDeps,
+): Promise<{ id: string; number: string; credentials: ProviderCredentials }> => {
   const { accountId: id, ...own } = await addOwnAccount(harness, deps);
   return { id, ...own };
 };
@@ -121,7 +123,7 @@ describe('credentials that the provider refuses', () => {
 
   it('are not the platform’s, nor another account’s, nor those of an application in which somebody else telephones', async () => {
     const deps = harness.deps.unified;
-    const { vendor } = await ownAccount(deps);
+    const { credentials: vendor } = await ownAccount(deps);
     await harness.store.prisma.tenant.create({ data: { id: 'ten_other', name: 'Other' } });
     const again = (tenantId: string, credentials = credentialsOf('unified', vendor)) =>
       createAccount(deps, tenantId, { label: 'Again', ...credentials });
@@ -192,7 +194,7 @@ describe('a rotation', () => {
 
   it('takes webhooks of both secrets for the overlap, asks with the new key at once, and then takes the new secrets alone', async () => {
     const deps = harness.deps.unified;
-    const { id, number, vendor: before } = await ownAccount(deps);
+    const { id, number, credentials: before } = await ownAccount(deps);
     const fresh = createProviderCredentials();
     // The vendor has the new key from now on and takes the old one no more; its webhooks are signed with the old secrets yet.
     await harness.emulator.client.addAccount({
@@ -221,7 +223,10 @@ describe('a rotation', () => {
     await joinBrowser(harness, meeting);
     await callerIn(deps, meeting, number);
     await harness.emulator.client.addAccount({
-      ...buildEmulatorAccount({ ...before, signatureSecret: fresh.signatureSecret, callbackSecret: fresh.callbackSecret }, []),
+      ...buildEmulatorAccount(
+        { ...before, signatureSecret: fresh.signatureSecret, callbackSecret: fresh.callbackSecret },
+        [],
+      ),
       application: { id: before.applicationId, publicKey: fresh.publicKey },
     });
     await ring(deps, meeting);
@@ -244,7 +249,7 @@ describe('a rotation', () => {
 
   it('without an overlap takes the new secrets alone at once', async () => {
     const deps = harness.deps.unified;
-    const { id, vendor } = await ownAccount(deps);
+    const { id, credentials: vendor } = await ownAccount(deps);
     const fresh = createProviderCredentials();
     expect(await taken(deps, id, vendor, fresh)).toEqual([true, false, true, false]);
     await rotateAccount(
@@ -278,7 +283,7 @@ describe('a rotation', () => {
 
   it('that the provider refuses changes nothing, and of two at once one is told so', async () => {
     const deps = harness.deps.unified;
-    const { id, vendor } = await ownAccount(deps);
+    const { id, credentials: vendor } = await ownAccount(deps);
     await expect(
       rotateAccount(deps, deps.tenantId, id, { voice: { privateKey: createProviderCredentials().privateKey } }, 60),
     ).rejects.toMatchObject({ verdict: { reason: 'provider-account-rejected' } });
@@ -341,7 +346,7 @@ describe('an account', () => {
 
   it('of a suspended tenant hangs its legs up, and goes with it', async () => {
     const deps = harness.deps.unified;
-    const { id, number, vendor } = await ownAccount(deps);
+    const { id, number, credentials: vendor } = await ownAccount(deps);
     const meeting = await openRoom(deps, { numberWanted: { number } });
     await callerIn(deps, meeting, number);
     await suspendTenant(deps, deps.tenantId);

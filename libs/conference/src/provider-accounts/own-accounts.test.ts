@@ -195,7 +195,10 @@ describe('the inventory of several accounts', () => {
   );
 
   it('takes nothing for gone that is at another account', async () => {
-    const [theirs, shared] = [await startMeeting(harness, deps, { numberWanted: { number: own.number } }), await startMeeting(harness, deps)];
+    const [theirs, shared] = [
+      await startMeeting(harness, deps, { numberWanted: { number: own.number } }),
+      await startMeeting(harness, deps),
+    ];
     for (let round = 0; round < 3; round++)
       expect(await sweep(deps)).toMatchObject({ adopted: 0, orphans: 0, missing: 0, connections: 0 });
     expect(await countHangUpRequests(harness)).toEqual({});

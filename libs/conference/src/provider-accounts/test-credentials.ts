@@ -5,10 +5,10 @@ import type { BuildProviders } from '../providers/open-providers.ts';
 import type { CredentialsToTest } from '../providers/rpc-messages.ts';
 
 /**
- * Tests an account's credentials: lists its live calls and opens an empty video session, which costs
- * nothing. Throws `provider-account-rejected` (422) with the field of the rejected credentials,
- * `application-in-use` (409) for a new account whose application has live calls, and the errors of
- * the provider.
+ * Tests an account's credentials: lists its live calls and opens an empty video session, which
+ * costs nothing. Throws `provider-account-rejected` (422) with the field of the rejected
+ * credentials, `application-in-use` (409) for a new account whose application has live calls, and
+ * the errors of the provider.
  */
 export async function testCredentials(
   { vault, build }: { vault: AccountVault; build: BuildProviders },

@@ -12,30 +12,47 @@ import { accountsNotConfigured, noSuchParticipant, noSuchRoom } from '../errors.
 import { testCredentials } from '../provider-accounts/test-credentials.ts';
 import type { ProviderRpc, ObservedLeg, OpenedMedia } from '../providers/rpc-messages.ts';
 
-const token = (media: MediaProvider, mediaSessionId: string, participantId: string, expiresAt: Date): OpenedMedia => ({
+const createToken = (
+  media: MediaProvider,
+  mediaSessionId: string,
+  participantId: string,
+  expiresAt: Date,
+): OpenedMedia => ({
   mediaSessionId,
   token: media.issueToken({ mediaSessionId, data: writeConnectionData({ participant: participantId }), expiresAt }),
   tokenExpiresAt: expiresAt,
   client: media.clientConfig,
 });
 
-/** The connection by which somebody is there. Throws 404 when the tenant has no such person, 409 when they are not there. */
-async function liveLeg({ store }: Pick<Deps, 'store'>, tenantId: string, participantId: string): Promise<ConnectedLeg> {
-  const there = await findConnectedLeg(store, tenantId, participantId);
-  if (there === null) throw noSuchParticipant();
-  if (there === 'away')
-    throw new VerdictError('client', 'participant-not-connected', 'This person is not in a session now.', {
-      fix: 'Look at their state: they must be answered or joined.',
+/**
+ * Returns the live leg of a participant. Throws 404 for an unknown participant, 409 without a live
+ * leg.
+ */
+async function findLiveLeg(
+  { store }: Pick<Deps, 'store'>,
+  tenantId: string,
+  participantId: string,
+): Promise<ConnectedLeg> {
+  const leg = await findConnectedLeg(store, tenantId, participantId);
+  if (leg === null) throw noSuchParticipant();
+  if (leg === 'not-connected')
+    throw new VerdictError('client', 'participant-not-connected', 'This participant is not connected.', {
+      fix: "Check the participant's state: it must be answered or joined.",
     });
-  return there;
+  return leg;
 }
 
 const notSupported = (): VerdictError =>
-  new VerdictError('client', 'not-supported', 'The provider cannot do this to a connection of this kind.', {
-    fix: 'It can be done to people on the telephone.',
-  });
+  new VerdictError(
+    'client',
+    'not-supported',
+    'The provider does not support this action for this kind of connection.',
+    {
+      fix: 'Use it only for participants on the phone.',
+    },
+  );
 
-async function observe(
+async function observeLegs(
   deps: Pick<Deps, 'store' | 'providers'>,
   { tenantId, roomId }: { tenantId: string; roomId: string },
 ): Promise<readonly ObservedLeg[]> {
@@ -55,7 +72,7 @@ async function observe(
     session.legs
       .filter((leg) => isUp(leg as { state: 'joined' }))
       .map(async (leg) => {
-        // One that cannot be asked, or only too late, must not hide the others.
+        // A failed look-up must not hide the other legs.
         const call = leg.voice_call_id === null ? null : await voice.getCall(leg.voice_call_id).catch(() => null);
         return {
           legId: leg.id,
@@ -69,19 +86,25 @@ async function observe(
   );
 }
 
-/** The answering side, in the orchestrator. @param deps without `accounts` there are no tenants' own accounts here */
+/**
+ * Implements the provider RPC, for the orchestrator.
+ * @param deps without `accounts`, tenants have no provider accounts of their own
+ */
 export function createRpcHandlers(
   deps: Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'report'> & {
     readonly accounts?: Parameters<typeof testCredentials>[0];
   },
 ): ProviderRpc {
-  /** Rooms that are being looked at: who asks meanwhile is given the same, and the provider is asked once. */
-  const looking = new Map<string, Promise<readonly ObservedLeg[]>>();
+  /**
+   * Observations in progress, by room. Concurrent requests share one, so the provider gets one
+   * request.
+   */
+  const observations = new Map<string, Promise<readonly ObservedLeg[]>>();
   return {
     async openMedia({ accountId, participantId, lifetimeS }) {
       const { media } = await deps.providers(accountId);
       const { mediaSessionId } = await media.openSession();
-      return token(media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
+      return createToken(media, mediaSessionId, participantId, new Date(deps.clock.now().getTime() + lifetimeS * 1000));
     },
     async issueToken({ tenantId, sessionId, participantId, expiresAt }) {
       const known = await findMediaSession(deps.store, tenantId, sessionId);
@@ -89,16 +112,16 @@ export function createRpcHandlers(
       const { media } = await deps.providers(known.account_id);
       const mediaSessionId = known.media_session_id ?? (await openMediaSession(deps, media, tenantId, sessionId));
       if (mediaSessionId === null) throw new VerdictError('client', 'session-not-found', 'There is no such session.');
-      return token(media, mediaSessionId, participantId, expiresAt);
+      return createToken(media, mediaSessionId, participantId, expiresAt);
     },
-    observeRoom(asked) {
-      const key = `${asked.tenantId} ${asked.roomId}`;
-      const begun = looking.get(key) ?? observe(deps, asked).finally(() => looking.delete(key));
-      looking.set(key, begun);
-      return begun;
+    observeRoom(input) {
+      const key = `${input.tenantId} ${input.roomId}`;
+      const observation = observations.get(key) ?? observeLegs(deps, input).finally(() => observations.delete(key));
+      observations.set(key, observation);
+      return observation;
     },
     async mute({ tenantId, participantId, muted }) {
-      const leg = await liveLeg(deps, tenantId, participantId);
+      const leg = await findLiveLeg(deps, tenantId, participantId);
       const { media, voice } = await deps.providers(leg.account_id, { tenantId });
       if (leg.media_connection_id !== null) {
         if (!media.capabilities.mute) throw notSupported();
@@ -114,7 +137,7 @@ export function createRpcHandlers(
       return { legId: leg.id };
     },
     async sendDigits({ tenantId, participantId, digits }) {
-      const leg = await liveLeg(deps, tenantId, participantId);
+      const leg = await findLiveLeg(deps, tenantId, participantId);
       const { voice } = await deps.providers(leg.account_id, { tenantId });
       if (leg.voice_call_id === null || !voice.capabilities.sendDigits) throw notSupported();
       await voice.sendDigits(leg.voice_call_id, digits);

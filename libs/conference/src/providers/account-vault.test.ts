@@ -41,7 +41,13 @@ const credentials: AccountCredentials = {
   video: { kind: 'opentok', apiKey: '46345342', apiSecret: 'the project secret' },
   callbackSecret: 'c'.repeat(32),
 };
-const as: AccountBinding = { tenantId: 'ten_a', accountId: 'acct_1', voiceKind: 'vonage', mediaKind: 'opentok', version: 1 };
+const as: AccountBinding = {
+  tenantId: 'ten_a',
+  accountId: 'acct_1',
+  voiceKind: 'vonage',
+  mediaKind: 'opentok',
+  version: 1,
+};
 
 describe('sealed credentials', () => {
   it('open as what they were sealed as, and hold nothing that can be read', async () => {

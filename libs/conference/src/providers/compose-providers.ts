@@ -21,9 +21,10 @@ export interface ComposedProviders {
 }
 
 /**
- * Composes the providers of all accounts for a process that sends requests to them: every account is
- * rate limited, with limits that all processes share through `store`.
- * @param keys null when the deployment has no master keys: tenants then have no accounts of their own
+ * Composes the providers of all accounts for a process that sends requests to them: every account
+ * is rate limited, with limits that all processes share through `store`.
+ * @param keys null when the deployment has no master keys: tenants then have no accounts of their
+ *   own
  */
 export function composeProviders({
   store,

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { endSession } from '../sessions/end-session.ts';
 import { hangUpLeg } from '../hang-ups/hang-up-leg.ts';
-import { rateLimitRetryMs, applyRequestContext, HANG_UP_INTERVAL_MS, rateLimitProviders } from './rate-limit-providers.ts';
+import {
+  rateLimitRetryMs,
+  applyRequestContext,
+  HANG_UP_INTERVAL_MS,
+  rateLimitProviders,
+} from './rate-limit-providers.ts';
 import { executeSql, openRoom, readLegs } from '../testing/meeting.ts';
 import { passTime, resetHarness } from '../testing/pass-time.ts';
 import { NUMBER, startTestHarness, type TestHarness, type TestDeps } from '../testing/test-harness.ts';

@@ -6,25 +6,29 @@ import type { Deps, Providers } from '../deps.ts';
 import { applyRequestContext } from './rate-limit-providers.ts';
 import { accountGone } from '../errors.ts';
 
-/** Makes the providers of a tenant's account. @param old secrets whose signatures are believed too */
+/**
+ * Builds the providers of a tenant's account.
+ * @param owner.old previous secrets whose signatures are still accepted
+ */
 export type BuildProviders = (
   credentials: AccountCredentials,
-  whose: { readonly tenantId: string; readonly old: PreviousSecrets | null },
+  owner: { readonly tenantId: string; readonly old: PreviousSecrets | null },
 ) => Providers;
 
-interface Built {
-  /** Which credentials they are made of. */
-  readonly of: string;
+interface CachedProviders {
+  /** The version of the credentials. */
+  readonly version: string;
   readonly providers: Promise<Providers>;
 }
 
-/** Accounts that are kept ready; the one that was made first makes place. */
-const MOST = 1_000;
+/** The cache evicts the oldest entry. */
+const MAX_CACHED_ACCOUNTS = 1_000;
 
 /**
- * Both providers of any account, as `Deps.providers` has it. What an account's credentials are now is looked up each time, so that a rotation is everywhere at
- * once; they are opened when they are others than before. Throws `provider-account-gone`, and what opening throws.
- * @param platform the platform's own
+ * Implements `Deps.providers`. Each call reads the version of the account's credentials, so a
+ * rotation takes effect at once in every process; the credentials are decrypted only when it has
+ * changed. Throws `provider-account-gone`, and the errors of decryption.
+ * @param platform the providers of the platform's account
  */
 export function openProviders({
   store,
@@ -37,47 +41,47 @@ export function openProviders({
   platform: Providers;
   build: BuildProviders;
 }): Deps['providers'] {
-  const ready = new Map<string, Built>();
+  const cache = new Map<string, CachedProviders>();
 
   async function open(accountId: string, tenantId: string): Promise<Providers> {
     const row = await readEncryptedAccount(store, tenantId, accountId);
     if (row === null) throw accountGone();
-    const openAs = (version: number, sealed: Uint8Array) =>
+    const decrypt = (version: number, sealed: Uint8Array) =>
       vault.decrypt({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, sealed);
-    const credentials = await openAs(row.version, row.sealed);
-    const before =
-      row.old_version === null || row.old_sealed === null ? null : await openAs(row.old_version, row.old_sealed);
+    const credentials = await decrypt(row.version, row.sealed);
+    const previous =
+      row.old_version === null || row.old_sealed === null ? null : await decrypt(row.old_version, row.old_sealed);
     return build(credentials, {
       tenantId,
       old:
-        before === null
+        previous === null
           ? null
-          : { signatureSecret: before.voice.signatureSecret, callbackSecret: before.callbackSecret },
+          : { signatureSecret: previous.voice.signatureSecret, callbackSecret: previous.callbackSecret },
     });
   }
 
-  return async (accountId, asker) => {
-    if (accountId === null) return applyRequestContext(platform, asker);
-    const now = await findAccountVersion(store, accountId);
-    if (now === null) {
-      ready.delete(accountId);
+  return async (accountId, context) => {
+    if (accountId === null) return applyRequestContext(platform, context);
+    const current = await findAccountVersion(store, accountId);
+    if (current === null) {
+      cache.delete(accountId);
       throw accountGone();
     }
-    const of = `${now.tenant_id} ${now.version} ${now.old_version}`;
-    const before = ready.get(accountId);
-    if (before?.of === of) return applyRequestContext(await before.providers, asker);
-    const built: Built = { of, providers: open(accountId, now.tenant_id) };
-    ready.delete(accountId);
-    for (const first of ready.keys()) {
-      if (ready.size < MOST) break;
-      ready.delete(first);
+    const version = `${current.tenant_id} ${current.version} ${current.old_version}`;
+    const cached = cache.get(accountId);
+    if (cached?.version === version) return applyRequestContext(await cached.providers, context);
+    const built: CachedProviders = { version, providers: open(accountId, current.tenant_id) };
+    cache.delete(accountId);
+    for (const oldest of cache.keys()) {
+      if (cache.size < MAX_CACHED_ACCOUNTS) break;
+      cache.delete(oldest);
     }
-    ready.set(accountId, built);
+    cache.set(accountId, built);
     try {
-      return applyRequestContext(await built.providers, asker);
+      return applyRequestContext(await built.providers, context);
     } catch (error) {
-      // What could not be opened is tried again: a master key may be put back, a database come back.
-      if (ready.get(accountId) === built) ready.delete(accountId);
+      // A failure is not cached: a missing master key or an unreachable database may come back.
+      if (cache.get(accountId) === built) cache.delete(accountId);
       throw error;
     }
   };

@@ -2,10 +2,10 @@ import type { Deps, Providers } from '../deps.ts';
 import { applyRequestContext } from './rate-limit-providers.ts';
 import { accountGone } from '../errors.ts';
 
-/** For a process that knows the platform's account and no other. */
+/** Implements `Deps.providers` for a process that has only the platform's account. */
 export const platformProvidersOnly =
   (platform: Providers): Deps['providers'] =>
-  async (accountId, asker) => {
+  async (accountId, context) => {
     if (accountId !== null) throw accountGone();
-    return applyRequestContext(platform, asker);
+    return applyRequestContext(platform, context);
   };

@@ -147,7 +147,8 @@ function impatient(): { waits: number[]; providers: ReturnType<typeof pacer> } {
 describe('a hang-up', () => {
   it('does not wait behind polls, lists or dials, however many', async () => {
     const [callId = ''] = await made(1);
-    for (const lane of ['ask', 'dial']) await reserveSlot(harness.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
+    for (const lane of ['ask', 'dial'])
+      await reserveSlot(harness.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
     const { waits, providers } = impatient();
     for (const full of [
       () => providers.voice.getCall(callId),
@@ -189,12 +190,17 @@ describe('the list of live calls', () => {
       harness.store.query(scope, asked)
     );
     const counting = { ...harness.store, query };
-    await rateLimitProviders(countedBy(ACCOUNT), { store: counting, sleep: async () => undefined }).voice.listLiveCalls();
+    await rateLimitProviders(countedBy(ACCOUNT), {
+      store: counting,
+      sleep: async () => undefined,
+    }).voice.listLiveCalls();
     expect((await harness.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
     expect(places).toBe(3);
     await reserveSlot(harness.store, ACCOUNT, 'ask', { intervalMs: 7_000, maxWaitMs: 5_000 });
     const { providers } = impatient();
-    await expect(providers.voice.getCall('call')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
+    await expect(providers.voice.getCall('call')).rejects.toMatchObject({
+      verdict: { reason: 'provider-rate-limited' },
+    });
     expect(await providers.voice.listLiveCalls()).toHaveLength(1);
   });
 });
@@ -244,9 +250,11 @@ describe('when the line is too long', () => {
 
   it('a tenant’s line is its own, whatever its account says that the vendor counts it by: it fills neither the platform’s nor another tenant’s', async () => {
     const lineOf = (tenantId: string | null) =>
-      rateLimitProviders(countedBy(ACCOUNT), { store: harness.store, sleep: async () => undefined, tenantId }).voice.getCall(
-        'call',
-      );
+      rateLimitProviders(countedBy(ACCOUNT), {
+        store: harness.store,
+        sleep: async () => undefined,
+        tenantId,
+      }).voice.getCall('call');
     await reserveSlot(harness.store, `ten_a ${ACCOUNT}`, 'ask', { intervalMs: 60_000, maxWaitMs: 1 });
     await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
     for (const other of [null, 'ten_b']) expect(await lineOf(other)).toBeNull();

@@ -1,3 +1,4 @@
+import type { Reason } from '@partyline/domain/reasons';
 import { VerdictError, type Outcome } from '@partyline/domain/verdict';
 import { ProviderError } from '@partyline/provider-contract/provider-error';
 import { REPLY_RETENTION_HOURS } from '@partyline/store/idempotency/idempotency';
@@ -5,10 +6,16 @@ import type { ClientConfig } from '@partyline/provider-contract/media-provider';
 import type { AccountBinding } from './account-vault.ts';
 import { PROVIDER_RATE_LIMITED } from './rate-limit-providers.ts';
 
+/*
+ * The RPC between room-api (client) and dial-orchestrator (server), which alone holds the
+ * credentials of the providers. It uses Nest's Redis transport with one message pattern per method
+ * of `ProviderRpc`. Client and server share these names and encodings.
+ */
+
 export interface CredentialsToTest extends AccountBinding {
-  /** Base64: credentials never travel in clear. */
+  /** The encrypted credentials in base64; plaintext credentials are never sent. */
   readonly sealed: string;
-  /** They are not an account of ours yet: whatever lives in their application is somebody else's. */
+  /** The account is not stored yet, so live calls in its application belong to another system. */
   readonly isNew: boolean;
 }
 
@@ -19,56 +26,56 @@ export interface OpenedMedia {
   readonly client: ClientConfig;
 }
 
-/** One leg as the provider itself sees it now, beside what our row says. */
+/** The stored state of a leg, and whether the provider currently reports its handles as up. */
 export interface ObservedLeg {
   readonly legId: string;
   readonly kind: string;
   readonly state: string;
-  /** `null`: there is no such side, or it could not be asked. */
+  /** null: the leg has no such handle, or the look-up failed. */
   readonly mediaUp: boolean | null;
+  /** null: the leg has no such handle, or the look-up failed. */
   readonly voiceUp: boolean | null;
 }
 
 /**
- * The questions that want an answer now. Only the orchestrator holds the vendor's credentials, so the others ask it: these are the names
- * of the messages, their arguments and their answers. Each answers within the provider's timeout or throws a verdict.
+ * The requests to a provider that need an immediate response. Each returns within the provider's
+ * timeout, or throws a verdict.
  */
 export interface ProviderRpc {
-  /** Opens an empty video session at an account (null: the platform's), with a token for its first participant. */
+  /**
+   * Opens an empty video session at an account (null: the platform's) and issues its first token.
+   */
   openMedia(input: {
     tenantId: string;
     accountId: string | null;
     participantId: string;
     lifetimeS: number;
   }): Promise<OpenedMedia>;
-  /** A token for one more participant of a running session. */
+  /** Issues a token for one more participant of a running session. */
   issueToken(input: {
     tenantId: string;
     sessionId: string;
     participantId: string;
     expiresAt: Date;
   }): Promise<OpenedMedia>;
-  /** Asks the provider which legs of a room's session it says are up. */
+  /** Looks up at the provider which legs of a room's session are up. */
   observeRoom(input: { tenantId: string; roomId: string }): Promise<readonly ObservedLeg[]>;
-  /** Mutes somebody who is on the telephone, or lets them speak again. */
+  /** Mutes or unmutes a participant's phone. */
   mute(input: { tenantId: string; participantId: string; muted: boolean }): Promise<{ legId: string }>;
-  /** Presses keys for somebody who is on the telephone: the far end hears the tones. */
+  /** Sends DTMF digits into a participant's call. */
   sendDigits(input: { tenantId: string; participantId: string; digits: string }): Promise<{ legId: string }>;
-  /** Tries out the credentials of a tenant's own account. */
+  /** Tests the credentials of a tenant's own account. */
   verifyAccount(input: CredentialsToTest): Promise<Record<string, never>>;
 }
 
-/*
- * The wire between those who ask (room-api) and the one who answers (dial-orchestrator): Nest's Redis transport, one pattern per method of
- * `AskProvider`. Both sides take names and encoding from here, so they cannot disagree.
- */
-
 export type RpcMethod = keyof ProviderRpc;
-export type RpcInput<Q extends RpcMethod> = Parameters<ProviderRpc[Q]>[0];
-export type RpcResult<Q extends RpcMethod> = Awaited<ReturnType<ProviderRpc[Q]>>;
+export type RpcInput<M extends RpcMethod> = Parameters<ProviderRpc[M]>[0];
+export type RpcResult<M extends RpcMethod> = Awaited<ReturnType<ProviderRpc[M]>>;
 
-/** Which fields of a question or of its answer are dates: JSON carries them as ISO 8601 strings. The type makes sure that no question is forgotten. */
-const DATE_FIELDS: { readonly [Q in RpcMethod]: { readonly input: readonly string[]; readonly value: readonly string[] } } = {
+/** The date fields of each method's input and result, which JSON carries as ISO 8601 strings. */
+const DATE_FIELDS: {
+  readonly [M in RpcMethod]: { readonly input: readonly string[]; readonly value: readonly string[] };
+} = {
   openMedia: { input: [], value: ['tokenExpiresAt'] },
   issueToken: { input: ['expiresAt'], value: ['tokenExpiresAt'] },
   observeRoom: { input: [], value: [] },
@@ -77,39 +84,50 @@ const DATE_FIELDS: { readonly [Q in RpcMethod]: { readonly input: readonly strin
   verifyAccount: { input: [], value: [] },
 };
 
-/** Every question, to register a handler for each. */
 export const RPC_METHODS = Object.keys(DATE_FIELDS) as readonly RpcMethod[];
 
-/** What the asking side waits for an answer, in milliseconds; longer than the provider's own timeout, so that its verdict gets through. */
+/**
+ * The client's timeout. It exceeds the provider's timeout, so that a verdict about the provider
+ * arrives.
+ */
 export const RPC_TIMEOUT_MS = 5_000;
 
-/** Those that do something to a connection: without an answer, it may have been done. */
+/** Methods that change a connection: without a response, the outcome is indeterminate. */
 export const MUTATING_METHODS: ReadonlySet<RpcMethod> = new Set<RpcMethod>(['mute', 'sendDigits']);
 
-/** Of those, what is not to happen twice. Asked again under the same id, it gets the answer of the first time, or none. */
+/**
+ * Mutating methods that must not run twice. A repetition with the same id gets the first response,
+ * or none.
+ */
 export const ONCE_ONLY_METHODS: ReadonlySet<RpcMethod> = new Set<RpcMethod>(['sendDigits']);
 
-/** For how long a question's id stays claimed, in milliseconds: for as long as it may be asked again, which a request with an Idempotency-Key may for a day. */
-export const requestClaimMs = (question: RpcMethod): number =>
-  ONCE_ONLY_METHODS.has(question) ? REPLY_RETENTION_HOURS * 3_600_000 : 4 * RPC_TIMEOUT_MS;
-
 /**
- * The name of the message. Redis channels are not kept apart by database number, so deployments that share a Redis must differ here.
- * @param prefix `REDIS_PREFIX`, the same on both sides
+ * How long a request id stays claimed, in milliseconds: as long as the request can be repeated. A
+ * request with an Idempotency-Key can be repeated until its stored reply expires.
  */
-export const rpcPattern = (question: RpcMethod, prefix = 'partyline'): string => `${prefix}.${question}`;
+export const requestClaimMs = (method: RpcMethod): number =>
+  ONCE_ONLY_METHODS.has(method) ? REPLY_RETENTION_HOURS * 3_600_000 : 4 * RPC_TIMEOUT_MS;
 
 /**
- * A question on the wire. Every replica of the answering side hears it; the one that claims `id` (once, for `claimedForMs`) answers. The others must stay silent, in Nest by returning rxjs `NEVER`: an empty reply would end the wait.
+ * The message pattern of a method. Redis channels ignore the database number, so deployments that
+ * share a Redis need different prefixes.
+ * @param prefix `REDIS_PREFIX`, the same for client and server
+ */
+export const rpcPattern = (method: RpcMethod, prefix = 'partyline'): string => `${prefix}.${method}`;
+
+/**
+ * A request on the wire. Every replica of the server receives it; the one that claims `id` (once,
+ * for `requestClaimMs`) responds. The others must not respond, in Nest by returning rxjs `NEVER`:
+ * an empty response would end the client's wait.
  */
 export interface RpcRequest {
-  /** Random, 128 bits or more. */
+  /** Random, at least 128 bits. */
   readonly id: string;
-  /** The method's argument, dates as ISO strings. */
+  /** The method's argument, with dates as ISO strings. */
   readonly input: unknown;
 }
 
-/** The answer on the wire: what the method gave, dates as ISO strings, or the verdict that it threw. */
+/** A response on the wire: the method's result, with dates as ISO strings, or its verdict. */
 export type RpcResponse =
   | { readonly ok: true; readonly value: unknown }
   | {
@@ -133,20 +151,23 @@ function decodeDates(value: unknown, fields: readonly string[]): unknown {
   return decoded;
 }
 
-/** The asking side: a question as it is sent. */
-export const encodeRequest = <Q extends RpcMethod>(id: string, input: RpcInput<Q>): RpcRequest => ({
+/** Encodes a request (client). */
+export const encodeRequest = <M extends RpcMethod>(id: string, input: RpcInput<M>): RpcRequest => ({
   id,
   input: encodeDates(input),
 });
 
-/** The asking side: gives the answer, or throws the verdict that the other side threw. */
-export function decodeResponse<Q extends RpcMethod>(question: Q, answered: RpcResponse): RpcResult<Q> {
-  if (answered.ok) return decodeDates(answered.value, DATE_FIELDS[question].value) as RpcResult<Q>;
-  const { outcome, reason, message, ...more } = answered.error;
-  throw new VerdictError(outcome, reason, message, more);
+/** Returns the result in a response, or throws its verdict (client). */
+export function decodeResponse<M extends RpcMethod>(method: M, response: RpcResponse): RpcResult<M> {
+  if (response.ok) return decodeDates(response.value, DATE_FIELDS[method].value) as RpcResult<M>;
+  const { outcome, reason, message, ...more } = response.error;
+  throw new VerdictError(outcome, reason as Reason, message, more);
 }
 
-/** What a provider says no with has names of its own, and there are many: tenants know them by how they begin. Only that it was not even asked is ours to say. */
+/**
+ * Prefixes the reasons of providers with `upstream-`, except for the rate limit, which is
+ * Partyline's own.
+ */
 const publicReason = (error: VerdictError): string => {
   const { reason } = error.verdict;
   return error instanceof ProviderError && reason !== PROVIDER_RATE_LIMITED && !reason.startsWith('upstream-')
@@ -155,28 +176,32 @@ const publicReason = (error: VerdictError): string => {
 };
 
 /**
- * The answering side: does what is asked and gives the reply to send. Never throws; what is no verdict is the answerer's own failure
- * (`server`, `internal-error`), goes to `onError`, and shows nothing of its insides to the one who asked.
+ * Runs a request and returns the response to send (server). Never throws: an error without a
+ * verdict goes to `onError`, and the client gets `internal-error` without details.
  */
 export async function handleRequest(
   provider: ProviderRpc,
-  question: RpcMethod,
-  asked: RpcRequest,
+  method: RpcMethod,
+  request: RpcRequest,
   onError: (error: unknown) => void,
 ): Promise<RpcResponse> {
   try {
-    const answer = provider[question] as (input: unknown) => Promise<unknown>;
-    return { ok: true, value: encodeDates(await answer(decodeDates(asked.input, DATE_FIELDS[question].input))) };
+    const handler = provider[method] as (input: unknown) => Promise<unknown>;
+    return { ok: true, value: encodeDates(await handler(decodeDates(request.input, DATE_FIELDS[method].input))) };
   } catch (error) {
     if (!(error instanceof VerdictError)) {
       onError(error);
       return {
         ok: false,
-        error: { outcome: 'server', reason: 'internal-error', message: 'Something went wrong on our side.' },
+        error: {
+          outcome: 'server',
+          reason: 'internal-error',
+          message: 'The provider request failed with an internal error.',
+        },
       };
     }
     const { message, field, fix, retryAfterMs } = error;
-    // What a vendor refuses here is our credentials or our request, none of the tenant's doing.
+    // The provider rejected Partyline's credentials or request, which the tenant did not cause.
     const outcome = error instanceof ProviderError && error.failure === 'refused' ? 'upstream' : error.verdict.outcome;
     return {
       ok: false,

@@ -39,8 +39,8 @@ afterAll(() => harness.close());
 const end = (meeting: Meeting) => endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
 const requests = async (route: string): Promise<number> => (await harness.emulator.client.restLog({ route })).length;
 
-describe('with Redis away, a round does what is owed', () => {
-  it('a session is settled whose roster changed: it goes live and its clocks start', async () => {
+describe('reconcile, without Redis', () => {
+  it('settles a session whose legs changed: it goes live and its clocks start', async () => {
     const meeting = await openRoom(deps, { alone_s: 300 });
     await harness.emulator.client.setFaults({
       webhooks: [
@@ -71,7 +71,7 @@ describe('with Redis away, a round does what is owed', () => {
     expect(await reconcile(deps)).toEqual({});
   });
 
-  it('a session past its end is ended, with its reason, and all its legs are hung up and confirmed', async () => {
+  it('ends a session after its deadline, and confirms the hang-up of all legs', async () => {
     const meeting = await startMeeting(harness, deps);
     const other = await openRoom(deps, { max_duration_s: 36_000 });
     await joinBrowser(harness, other);
@@ -89,7 +89,7 @@ describe('with Redis away, a round does what is owed', () => {
   });
 
   it.each(['opentok', 'unified'] as const)(
-    'an ending %s session’s legs are hung up and confirmed, though no webhook tells',
+    'confirms the hang-ups of an ending %s session without webhooks',
     async (kind) => {
       const meeting = await startMeeting(harness, harness.deps[kind]);
       await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
@@ -104,7 +104,7 @@ describe('with Redis away, a round does what is owed', () => {
     },
   );
 
-  it('a caller who was never admitted is let go past the deadline, and not before', async () => {
+  it('hangs up a caller who was never admitted after the deadline, and not before', async () => {
     const person = await dialIn(harness);
     harness.jobsDown = true;
     await passTime(harness, 3);
@@ -119,7 +119,7 @@ describe('with Redis away, a round does what is owed', () => {
     );
   });
 
-  it('nothing is dialled, for no hang-up can be armed; and nothing is lost: both are dialled once when it is back', async () => {
+  it('dials nothing while no hang-up can be armed, and dials each call once when Redis is back', async () => {
     const phone = '+447946000777';
     await harness.emulator.client.setPhone(phone, { mode: 'answer' });
     const meeting = await openRoom(deps);
@@ -141,8 +141,8 @@ describe('with Redis away, a round does what is owed', () => {
   });
 });
 
-describe('one thing that fails', () => {
-  it('does not stop the others: a bug in a hang-up, a vendor that says nothing', async () => {
+describe('reconcile, when an item fails', () => {
+  it('processes the other items after an exception and a lost reply', async () => {
     const [broken, silent, sound] = [
       await startMeeting(harness, deps),
       await startMeeting(harness, deps),
@@ -152,13 +152,13 @@ describe('one thing that fails', () => {
     for (const meeting of [broken, silent, sound]) await end(meeting);
     const voice = {
       hangUp: (callId: string) =>
-        callId === broken.caller.callId ? Promise.reject(new TypeError('a bug of ours')) : deps.voice.hangUp(callId),
+        callId === broken.caller.callId ? Promise.reject(new TypeError('not a function')) : deps.voice.hangUp(callId),
     };
     const media = {
       disconnect: (of: { mediaSessionId: string; connectionId: string }) =>
         of.mediaSessionId === silent.mediaSessionId
           ? new Promise<never>((_, reject) =>
-              setImmediate(() => reject(new ProviderError('unknown', 'upstream-timeout', 'silence'))),
+              setImmediate(() => reject(new ProviderError('unknown', 'upstream-timeout', 'no reply'))),
             )
           : deps.media.disconnect(of),
     };
@@ -166,24 +166,24 @@ describe('one thing that fails', () => {
     expect(await reconcile(withProviders(deps, { voice, media }))).toEqual({ 'hang-up-session': 3 });
     await untilLegs(harness, sound, 'inbound', ['ended']);
     expect(await listLegsAtProvider(harness, sound)).toEqual([]);
-    // The legs of the same sessions that could be hung up, are.
+    // The other legs of the same sessions are hung up.
     expect(await listLegsAtProvider(harness, broken)).toEqual(['voice-inbound']);
     expect((await harness.emulator.client.caller(silent.caller.id)).state).toBe('ended');
     await reconcileUntilQuiet(harness, deps);
     for (const meeting of [broken, silent, sound]) expect((await readSession(harness, meeting)).state).toBe('ended');
   });
 
-  it('is tried again by the next round, and the round tells of it', async () => {
+  it('logs the item and retries it in the next round', async () => {
     const meeting = await startMeeting(harness, deps);
     harness.jobsDown = true;
     await end(meeting);
-    const told: unknown[] = [];
+    const warnings: unknown[] = [];
     const store = breakTransactions(harness.store, () => true);
     await passTime(harness, 3);
     expect(
-      await reconcile({ ...deps, store, report: { ...deps.report, warn: (_, fields) => told.push(fields) } }),
+      await reconcile({ ...deps, store, report: { ...deps.report, warn: (_, fields) => warnings.push(fields) } }),
     ).toEqual({ 'hang-up-session': 1 });
-    expect(told).toEqual([
+    expect(warnings).toEqual([
       { what: 'hang-up-session', tenantId: meeting.tenantId, id: meeting.sessionId, error: 'Error: Postgres is unreachable' },
     ]);
     expect(await countHangUpRequests(harness)).toEqual({});
@@ -192,8 +192,8 @@ describe('one thing that fails', () => {
   });
 });
 
-describe('replicas', () => {
-  it('four at once ask once for each side of each leg, however many sessions end', async () => {
+describe('reconcile, in four replicas', () => {
+  it('requests the hang-up of each handle once', async () => {
     const meetings = [
       await startMeeting(harness, deps),
       await startMeeting(harness, deps),
@@ -203,22 +203,22 @@ describe('replicas', () => {
     for (const meeting of meetings) await end(meeting);
     await passTime(harness, 3);
     await Promise.all(Array.from({ length: 4 }, () => reconcile(deps)));
-    const sides = (await Promise.all(meetings.map((meeting) => readLegs(harness, meeting))))
+    const handles = (await Promise.all(meetings.map((meeting) => readLegs(harness, meeting))))
       .flat()
       .flatMap((leg) => [leg.voice_call_id, leg.media_connection_id])
       .filter((id) => id !== null);
-    expect(sides).toHaveLength(12);
-    expect(await countHangUpRequests(harness)).toEqual(Object.fromEntries(sides.map((id) => [id, 1])));
+    expect(handles).toHaveLength(12);
+    expect(await countHangUpRequests(harness)).toEqual(Object.fromEntries(handles.map((id) => [id, 1])));
     await reconcileUntilQuiet(harness, deps);
     for (const meeting of meetings) expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
-    // And what is confirmed is not asked again.
-    const asked = await countHangUpRequests(harness);
+    // Confirmed legs are not requested again.
+    const before = await countHangUpRequests(harness);
     await passTime(harness, 60);
     await reconcile(deps);
-    expect(await countHangUpRequests(harness)).toEqual(asked);
+    expect(await countHangUpRequests(harness)).toEqual(before);
   });
 
-  it('dial once', async () => {
+  it('dials each call once', async () => {
     const meeting = await openRoom(deps);
     harness.jobsDown = true;
     await joinBrowser(harness, meeting);

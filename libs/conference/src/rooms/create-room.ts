@@ -15,68 +15,72 @@ import type { PinVault } from '../pins/pin-vault.ts';
 import { externalIdTaken, notDedicated, numberInUse } from '../errors.ts';
 import { allocatePins } from '../pins/allocate-pins.ts';
 
-/** What a tenant may set of a room, and change later. */
+/** The settings of a room, which its tenant can also change later. */
 export interface RoomSettings extends SessionClocks, Schedule, ExpiryRules {
   readonly name: string;
   readonly bridge: 'auto' | 'always';
   readonly max_participants: number;
   readonly wait_for_host: boolean;
-  /** Its number's callers are seated without a PIN; only on a number that is the tenant's own. */
+  /** Admits the number's callers without a PIN. Requires a dedicated number. */
   readonly pinless: boolean;
   readonly starts_at: Date | null;
-  /** The tenant's own name for it, good for one active room at a time. */
+  /** The tenant's own identifier, unique among its active rooms. */
   readonly external_id: string | null;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 export type RoomRequest = Pick<RoomSettings, 'name' | 'bridge' | 'max_participants' | keyof SessionClocks> &
   Partial<RoomSettings> & {
-    /** The name the first token's holder has on the roster. */
+    /** The name on the roster for the first token. */
     readonly hostName: string;
-    /** Absent: the operator's first shared number. */
+    /** Default: the operator's first shared number. */
     readonly numberWanted?: NumberCriteria;
   };
 
 export interface CreatedRoom {
   readonly room: RoomRow;
-  /** Null for a room that is to open later: whoever comes first opens its session then. */
+  /** Null for a room with a later start: the first user to join opens its session. */
   readonly firstSession: FirstSession | null;
   readonly pin: string;
   readonly hostPin: string;
   readonly language: string;
 }
 
-/** A room's first session, with a token for its first browser. */
+/** A room's first session, with a token for the host's browser. */
 interface FirstSession {
   readonly sessionId: string;
-  /** When the session ends by itself if nobody comes. */
+  /** When the session ends if no user joins. */
   readonly dueAt: Date;
   readonly participantId: string;
   readonly media: OpenedMedia;
 }
 
-/** Throws `invalid-schedule` for a room that would be over before it opens, or that is over already. */
+/**
+ * Throws `invalid-schedule` (422) for a room that would end before it starts, or would already be
+ * over.
+ */
 export function checkSchedule(
   { starts_at, ends_at, expires_at }: Pick<RoomSettings, 'starts_at' | 'ends_at' | 'expires_at'>,
   now: Date,
 ): void {
-  const refuse = (field: string, message: string): never => {
+  const reject = (field: string, message: string): never => {
     throw new VerdictError('client', 'invalid-schedule', message, {
       field,
-      fix: 'Give times in this order: now, startsAt, endsAt; expiresAt is later than now.',
+      fix: 'Give a future endsAt that is later than startsAt, and a future expiresAt.',
     });
   };
-  if (ends_at !== null && ends_at <= now) refuse('/endsAt', 'The room would be over already.');
+  if (ends_at !== null && ends_at <= now) reject('/endsAt', 'endsAt is in the past.');
   if (ends_at !== null && starts_at !== null && ends_at <= starts_at)
-    refuse('/endsAt', 'The room would end before it starts.');
-  if (expires_at !== null && expires_at <= now) refuse('/expiresAt', 'The room would have expired already.');
+    reject('/endsAt', 'endsAt is not later than startsAt.');
+  if (expires_at !== null && expires_at <= now) reject('/expiresAt', 'expiresAt is in the past.');
 }
 
 /**
- * Creates a room with its two PINs, its first session and a token for its first browser, who is its host: all of it, or nothing. The video session is
- * opened first, since an empty one costs nothing and leaves nothing to undo. A room that opens later gets its session when somebody comes.
- * Throws 422 for a number that is none of the tenant's and for impossible times, 409 for one in use, 429 when the tenant has as many rooms as it may, or would be given a
- * token and has as many people connected, 402 when there is not enough money for whoever comes with it, and what asking the provider throws.
+ * Creates a room with its two PINs, its first session and a token for the host's browser,
+ * atomically. The video session is opened first: an empty one costs nothing and needs no clean-up.
+ * A room with a later start gets its session when the first user joins. Throws 422 for an
+ * unavailable number and an invalid schedule, 409 for a number or external id in use, 429 at the
+ * limit of live rooms or live legs, 402 `spend-limit`, and the errors of the provider RPC.
  */
 export async function createRoom(
   deps: Pick<Deps, 'store' | 'ids'> & {
@@ -85,7 +89,7 @@ export async function createRoom(
     readonly provider: Pick<ProviderRpc, 'openMedia'>;
   },
   tenantId: string,
-  { hostName, numberWanted: on = {}, ...wanted }: RoomRequest,
+  { hostName, numberWanted = {}, ...wanted }: RoomRequest,
 ): Promise<CreatedRoom> {
   const settings = {
     wait_for_host: false,
@@ -96,17 +100,21 @@ export async function createRoom(
     idle_days: null,
     ...wanted,
   };
-  // Before the provider is asked, whose pace is everybody's.
-  const [number, limits] = await Promise.all([findNumber(deps.store, tenantId, on), readLimits(deps.store, tenantId)]);
+  // Checked before the provider request, because all tenants share its rate limit.
+  const [number, limits] = await Promise.all([
+    findNumber(deps.store, tenantId, numberWanted),
+    readLimits(deps.store, tenantId),
+  ]);
   precheckLimit('live-rooms', limits);
-  if (number === null) throw noSuchNumber(on);
+  if (number === null) throw noSuchNumber(numberWanted);
   if (number.bound) throw numberInUse();
   if (settings.pinless && !number.dedicated) throw notDedicated();
   checkSchedule(settings, number.now);
 
   const ids = { room: deps.ids.next('room'), session: deps.ids.next('ses'), participant: deps.ids.next('part') };
   const opensNow = settings.starts_at === null || settings.starts_at <= number.now;
-  // Its token is no connection yet, so no row of it is made here, and there is nothing to hold: whoever comes by it beyond the limit is let go (apply-session-event.ts).
+  // The token is not a connection yet, so no leg row or limit lock is needed here. A browser that
+  // joins beyond the limit is hung up (insert-browser.ts).
   if (opensNow) precheckLimit('live-legs', limits);
   const media = opensNow
     ? await deps.provider.openMedia({
@@ -118,10 +126,11 @@ export async function createRoom(
     : null;
   try {
     return await inTransaction(deps.store, tenantId, async (tx) => {
-      // It was found before the provider was asked, and may have become another tenant's since, or be at another account than that which the video session was opened in.
-      const held = await lockNumberForRoom(tx, tenantId, number.e164);
-      if (held === null || held.account_id !== number.account_id) throw numberGone();
-      if (settings.pinless && !held.dedicated) throw notDedicated();
+      // The number was read before the provider request. Its tenant or account may have changed
+      // since.
+      const locked = await lockNumberForRoom(tx, tenantId, number.e164);
+      if (locked === null || locked.account_id !== number.account_id) throw numberReassigned();
+      if (settings.pinless && !locked.dedicated) throw notDedicated();
       if (settings.pinless && (await hasActiveRoom(tx, tenantId, number.e164))) throw numberInUse();
       const { room, due_at: dueAt } = await insertRoom(tx, tenantId, {
         room: { id: ids.room, ...settings, number: number.e164, expiry_check_at: computeExpiry(settings, number.now) },
@@ -138,7 +147,7 @@ export async function createRoom(
         { role: 'host' },
       ]);
       await enforceLimit(tx, tenantId, 'live-rooms');
-      // A token is given with it: as when one is asked for (issue-token.ts).
+      // The room comes with a token, so the budget is checked as in issue-token.ts.
       if (media !== null) await enforceSpend(tx, tenantId, { roomId: room.id, direction: 'webrtc', number: null }, 1);
       const firstSession =
         media === null || dueAt === null
@@ -152,26 +161,24 @@ export async function createRoom(
   }
 }
 
-const numberGone = (): VerdictError =>
-  new VerdictError(
-    'server',
-    'temporarily-unavailable',
-    'The number for this room was given to somebody else just now.',
-    { fix: 'Try again.', retryAfterMs: 1_000 },
-  );
+const numberReassigned = (): VerdictError =>
+  new VerdictError('server', 'temporarily-unavailable', 'The number for this room was reassigned in the meantime.', {
+    fix: 'Try again.',
+    retryAfterMs: 1_000,
+  });
 
-function noSuchNumber(wanted: NumberCriteria): VerdictError {
-  if (wanted.number !== undefined)
-    return new VerdictError('client', 'unknown-number', 'This is not one of the dial-in numbers.', {
+function noSuchNumber(criteria: NumberCriteria): VerdictError {
+  if (criteria.number !== undefined)
+    return new VerdictError('client', 'unknown-number', 'There is no such dial-in number, or you may not use it.', {
       field: '/number',
-      fix: 'Leave it out to get a shared one; GET /v1/numbers lists those that you may use.',
+      fix: 'Leave number out to get a shared one. GET /v1/numbers lists the numbers that you may use.',
     });
-  if (Object.values(wanted).every((each) => each === undefined))
-    return new VerdictError('server', 'no-numbers', 'There is no dial-in number yet.', {
-      fix: 'The operator adds one: see docs/operators.md.',
+  if (Object.values(criteria).every((value) => value === undefined))
+    return new VerdictError('server', 'no-numbers', 'The platform has no dial-in number yet.', {
+      fix: 'Ask the operator to add a number: docs/operators.md.',
     });
-  return new VerdictError('client', 'unknown-number', 'No dial-in number that you may use is as wanted.', {
+  return new VerdictError('client', 'unknown-number', 'No dial-in number matches numberWanted.', {
     field: '/numberWanted',
-    fix: 'Ask for less; GET /v1/numbers lists those that you may use.',
+    fix: 'Give fewer criteria. GET /v1/numbers lists the numbers that you may use.',
   });
 }

@@ -6,13 +6,16 @@ import type { Deps } from '../deps.ts';
 import { endSession, type EndResult } from '../sessions/end-session.ts';
 import { endRoom } from './end-room.ts';
 
-/** Ends a room, unless it has ended, and takes it off its tenant's lists; it stays readable, since its ledger is the proof of its hang-ups. Throws 404. */
+/**
+ * Ends a room, unless it has ended, and removes it from its tenant's lists. It stays readable,
+ * because its ledger proves its hang-ups. Throws 404.
+ */
 export async function deleteRoom(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   tenantId: string,
   roomId: string,
 ): Promise<EndResult & { sessionId: string | null }> {
-  const ending = await endRoom(deps, tenantId, roomId).catch((error: unknown) => {
+  const ended = await endRoom(deps, tenantId, roomId).catch((error: unknown) => {
     if (error instanceof VerdictError && error.verdict.reason === 'room-ended') return null;
     throw error;
   });
@@ -20,7 +23,7 @@ export async function deleteRoom(
     await hideRoom(tx, tenantId, roomId);
     return (await findNewestSession(tx, tenantId, roomId))?.id ?? null;
   });
-  if (ending !== null) return ending;
-  const again = sessionId === null ? null : await endSession(deps, tenantId, sessionId, 'ended-by-tenant');
-  return { ...(again ?? { decided: false, state: 'ended' as const }), sessionId };
+  if (ended !== null) return ended;
+  const result = sessionId === null ? null : await endSession(deps, tenantId, sessionId, 'ended-by-tenant');
+  return { ...(result ?? { decided: false, state: 'ended' as const }), sessionId };
 }

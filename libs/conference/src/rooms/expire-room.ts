@@ -7,8 +7,9 @@ import type { Deps } from '../deps.ts';
 import { endRoom } from './end-room.ts';
 
 /**
- * Ends a room whose time has come: its `expiresAt`, or so many days since its last session. Else notes when to look again; a room with a running session is not
- * idle, and is looked at when its days could be over at the earliest.
+ * Ends a room after its `expiresAt` or its idle days. Otherwise sets the time of the next check. A
+ * room with a running session is not idle; it is checked again when its idle days could be over at
+ * the earliest.
  */
 export async function expireRoom(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,

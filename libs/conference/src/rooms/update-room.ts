@@ -12,16 +12,16 @@ import type { Deps } from '../deps.ts';
 import { externalIdTaken, noSuchRoom, notDedicated, numberInUse, roomEnded } from '../errors.ts';
 
 /**
- * Changes a room's settings, those of its running session with them: one that is past its new times ends at once.
- * Throws 404 and 409 for the room, 412 when it has not the version that the tenant read, 409 for a number or an external id in use, 422 for impossible times.
- * Answers the room as it was and as it is now.
- * @param version null: whatever it is
+ * Changes the settings of a room and of its running session, which ends at once if its new limits
+ * have passed. Returns the room before and after the change. Throws 404 and 409 for the room, 412
+ * for another version, 409 for a number or external id in use, 422 for an invalid schedule.
+ * @param version the version that the tenant has read; null skips the check
  */
 export async function updateRoom(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
   tenantId: string,
   roomId: string,
-  wanted: Partial<RoomSettings>,
+  changes: Partial<RoomSettings>,
   version: number | null,
 ): Promise<{ before: RoomRow; room: RoomRow }> {
   try {
@@ -29,9 +29,9 @@ export async function updateRoom(
       const locked = await lockRoom(tx, tenantId, roomId);
       if (locked === null) throw noSuchRoom();
       const { now, ...before } = locked;
-      if (version !== null && version !== before.version) throw otherVersion(before.version);
+      if (version !== null && version !== before.version) throw versionMismatch(before.version);
       if (before.state === 'ended') throw roomEnded();
-      const after = { ...before, ...wanted };
+      const after = { ...before, ...changes };
       checkTimes(before, after, now);
       if (after.pinless && !before.pinless) {
         if (!(await isDedicated(tx, tenantId, before.number))) throw notDedicated();
@@ -45,7 +45,7 @@ export async function updateRoom(
         sessionId: (await findNewestSession(tx, tenantId, roomId))?.id ?? null,
       };
     });
-    // Owed by its row since the commit: a crash here costs only time.
+    // The committed row makes the settling due, so a crash here only delays it.
     if (sessionId !== null) await changeSession(deps, tenantId, sessionId, () => undefined);
     return changed;
   } catch (error) {
@@ -54,7 +54,9 @@ export async function updateRoom(
   }
 }
 
-/** Only what is changed is held against the clock: a room that closed yesterday can be renamed. */
+/**
+ * Checks only changed times against the clock, so that a room that closed yesterday can be renamed.
+ */
 function checkTimes(before: RoomRow, after: Parameters<typeof checkSchedule>[0], now: Date): void {
   const changed = (field: 'starts_at' | 'ends_at' | 'expires_at'): boolean =>
     before[field]?.getTime() !== after[field]?.getTime();
@@ -69,10 +71,10 @@ function checkTimes(before: RoomRow, after: Parameters<typeof checkSchedule>[0],
   );
 }
 
-const otherVersion = (version: number): VerdictError =>
+const versionMismatch = (version: number): VerdictError =>
   new VerdictError(
     'client',
     'version-mismatch',
-    `The room has changed since you read it; it has version ${version} now.`,
-    { fix: 'Read it again, and send its ETag as If-Match.' },
+    `The room has changed since you read it. It now has version ${version}.`,
+    { fix: 'Read the room again, and send its ETag as If-Match.' },
   );

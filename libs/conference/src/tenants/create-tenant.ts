@@ -5,7 +5,10 @@ import { checkCurrency } from '../billing/check-currency.ts';
 import type { Deps } from '../deps.ts';
 import { generateKey, type GeneratedKey } from '../keys/generate-key.ts';
 
-/** A tenant with its first key, which may do everything of the tenant's: both, or neither. The key is told once, here. Throws 422 for a currency without rates. */
+/**
+ * Creates a tenant with its first key, which has the admin scope. Only this result contains the
+ * plaintext key. Throws 422 for a currency without rates.
+ */
 export async function createTenant(
   deps: Pick<Deps, 'store' | 'ids' | 'secret'>,
   { settings, env }: { settings: Partial<TenantSettings> & Pick<TenantSettings, 'name'>; env: string },
@@ -14,7 +17,7 @@ export async function createTenant(
   const key = generateKey(deps, env);
   const id = deps.ids.next('ten');
   const tenant = await inTransaction(deps.store, EVERY_TENANT, async (tx) => {
-    const made = await insertTenant(tx, id, settings);
+    const created = await insertTenant(tx, id, settings);
     await insertKey(tx, id, {
       id: key.id,
       label: 'First key',
@@ -22,7 +25,7 @@ export async function createTenant(
       secretHash: key.secretHash,
       expiresAt: null,
     });
-    return made;
+    return created;
   });
   return { tenant, key };
 }

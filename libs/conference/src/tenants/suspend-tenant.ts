@@ -3,13 +3,14 @@ import type { Deps } from '../deps.ts';
 import { endSession } from '../sessions/end-session.ts';
 import { noSuchTenant } from '../errors.ts';
 
-/** Sessions that are ended before the operator has an answer; the reconciler ends the rest within seconds. */
-const AT_ONCE = 200;
-const WIDTH = 8;
+/** Sessions ended within the request. The reconciler ends the others within seconds. */
+const MAX_SESSIONS_PER_REQUEST = 200;
+const MAX_CONCURRENT_SESSIONS = 8;
 
 /**
- * Keeps a tenant from everything: from the commit on its keys are refused and its PINs let nobody in, and every session of it is ended through the one
- * door. Again: ends what is left. What cannot be ended now, or is not because this process dies, is the reconciler's. Throws 404.
+ * Suspends a tenant: from the commit on its keys are rejected and its PINs admit no caller. Then
+ * ends its sessions; a repetition ends the remaining ones. The reconciler ends sessions that could
+ * not be ended, or that a crash left running. Throws 404.
  */
 export async function suspendTenant(
   deps: Pick<Deps, 'store' | 'jobs' | 'report'>,
@@ -17,13 +18,13 @@ export async function suspendTenant(
 ): Promise<TenantRow> {
   const tenant = await markSuspended(deps.store, tenantId);
   if (tenant === null) throw noSuchTenant();
-  const sessions = (await listRunningSessions(deps.store, tenantId, AT_ONCE)).values();
+  const sessions = (await listRunningSessions(deps.store, tenantId, MAX_SESSIONS_PER_REQUEST)).values();
   const worker = async (): Promise<void> => {
     for (const sessionId of sessions) {
       try {
         await endSession(deps, tenantId, sessionId, 'tenant-suspended');
       } catch (error) {
-        deps.report.warn('a session of a suspended tenant could not be ended; the reconciler will do it', {
+        deps.report.warn('ending a session of a suspended tenant failed; the reconciler retries', {
           tenantId,
           sessionId,
           error: String(error),
@@ -31,6 +32,6 @@ export async function suspendTenant(
       }
     }
   };
-  await Promise.all(Array.from({ length: WIDTH }, worker));
+  await Promise.all(Array.from({ length: MAX_CONCURRENT_SESSIONS }, worker));
   return tenant;
 }

@@ -4,7 +4,10 @@ import { createAccount } from '../provider-accounts/create-account.ts';
 import { accountWebhookUrls } from '../providers/webhook-urls.ts';
 import type { TestHarness, TestDeps } from './test-harness.ts';
 
-/** A tenant's own provider account, which also exists in the emulator, and a dedicated number that uses it. */
+/**
+ * A tenant's own provider account, which also exists in the emulator, and a dedicated number that
+ * uses it.
+ */
 export interface OwnAccount {
   readonly accountId: string;
   readonly number: string;
@@ -13,7 +16,10 @@ export interface OwnAccount {
 
 let accountCount = 0;
 
-/** Creates a provider account as a tenant does, and sets the webhook URLs of its application in the emulator. */
+/**
+ * Creates a provider account as a tenant does, and sets the webhook URLs of its application in the
+ * emulator.
+ */
 export async function addOwnAccount(harness: TestHarness, deps: TestDeps): Promise<OwnAccount> {
   const credentials = createProviderCredentials();
   const number = `+44207946${String(2_000 + (accountCount += 1))}`;
@@ -34,12 +40,14 @@ export async function addOwnAccount(harness: TestHarness, deps: TestDeps): Promi
     callbackSecret,
     voice: { kind: 'vonage', apiKey, apiSecret, applicationId, privateKey, signatureSecret },
     video:
-      deps.kind === 'opentok'
-        ? { kind: 'opentok', apiKey: projectKey, apiSecret: projectSecret }
-        : { kind: 'unified' },
+      deps.kind === 'opentok' ? { kind: 'opentok', apiKey: projectKey, apiSecret: projectSecret } : { kind: 'unified' },
   });
   const { answer, events, videoEvents } = accountWebhookUrls(`${harness.webhooksUrl}/${deps.kind}`)(accountId);
-  await harness.emulator.client.setCallbacks(emulatorAccount, { answerUrl: answer, eventUrl: events, videoUrl: videoEvents });
+  await harness.emulator.client.setCallbacks(emulatorAccount, {
+    answerUrl: answer,
+    eventUrl: events,
+    videoUrl: videoEvents,
+  });
   await harness.store.prisma.dial_in_number.create({
     data: { e164: number, guarded: false, dedicated_to: deps.tenantId, account_id: accountId },
   });

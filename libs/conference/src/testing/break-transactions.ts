@@ -1,6 +1,8 @@
 import type { Store } from '@partyline/store/database/store';
 
-/** Returns a store that cannot begin transactions while `broken` returns true; single queries work. */
+/**
+ * Returns a store that cannot begin transactions while `broken` returns true; single queries work.
+ */
 export const breakTransactions = (store: Store, broken: () => boolean): Store => {
   const { pool } = store;
   const brokenPool = {

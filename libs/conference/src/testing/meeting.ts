@@ -10,7 +10,10 @@ import { hangUpSession } from '../hang-ups/hang-up-session.ts';
 import { openBridge } from '../legs/open-bridge.ts';
 import { NUMBER, type TestHarness, type TestDeps } from './test-harness.ts';
 
-/** A room with its session, which browsers and callers of the emulator join. Every wait polls the rows. */
+/**
+ * A room with its session, which browsers and callers of the emulator join. Every wait polls the
+ * rows.
+ */
 export interface Meeting {
   readonly tenantId: string;
   readonly roomId: string;
@@ -33,8 +36,16 @@ const CLOCKS_OFF = {
   host_left_s: null,
 };
 
-export async function openRoom(deps: TestDeps, settings: Partial<Omit<RoomRequest, 'hostName'>> = {}): Promise<Meeting> {
-  const { room, firstSession: first, pin, hostPin } = await createRoom(deps, deps.tenantId, {
+export async function openRoom(
+  deps: TestDeps,
+  settings: Partial<Omit<RoomRequest, 'hostName'>> = {},
+): Promise<Meeting> {
+  const {
+    room,
+    firstSession: first,
+    pin,
+    hostPin,
+  } = await createRoom(deps, deps.tenantId, {
     name: 'Room',
     hostName: 'Host',
     bridge: 'auto',
@@ -70,7 +81,10 @@ export const readLegs = async (
     orderBy: { created_at: 'asc' },
   })) as LegRow[];
 
-/** How long a test waits for an expected state. It is not a bound under test, so it allows for a busy machine. */
+/**
+ * How long a test waits for an expected state. It is not a bound under test, so it allows for a
+ * busy machine.
+ */
 const WAIT_MS = 20_000;
 
 /** Waits until `read` returns `wanted`. Every other wait is for an event of the emulator. */
@@ -78,8 +92,11 @@ export async function until(read: () => Promise<unknown>, wanted: unknown): Prom
   await expect.poll(read, { timeout: WAIT_MS, interval: 10 }).toEqual(wanted);
 }
 
-/** Waits until no webhook is being processed: a webhook enqueues jobs and counts after its commit. */
-export const untilWebhooksDone = (harness: TestHarness): Promise<void> => until(async () => harness.webhooksInProgress, 0);
+/**
+ * Waits until no webhook is being processed: a webhook enqueues jobs and counts after its commit.
+ */
+export const untilWebhooksDone = (harness: TestHarness): Promise<void> =>
+  until(async () => harness.webhooksInProgress, 0);
 
 /** Waits until the legs of a kind are in these states, and until all webhooks are processed. */
 export async function untilLegs(
@@ -154,8 +171,8 @@ export async function listLegsAtProvider(harness: TestHarness, meeting: Meeting)
 }
 
 /**
- * Runs SQL with access to all tenants, in a transaction that is retried after a deadlock: a webhook in
- * progress can lock the same rows in another order.
+ * Runs SQL with access to all tenants, in a transaction that is retried after a deadlock: a webhook
+ * in progress can lock the same rows in another order.
  */
 export async function executeSql(
   { store }: Pick<TestHarness, 'store'>,
@@ -165,7 +182,10 @@ export async function executeSql(
   await inTransaction(store, EVERY_TENANT, (tx) => tx.query(sql, [...values]));
 }
 
-/** Moves a session's legs `seconds` into the past, so that their retry and observation times are due. */
+/**
+ * Moves a session's legs `seconds` into the past, so that their retry and observation times are
+ * due.
+ */
 export const moveLegsBack = (
   harness: Pick<TestHarness, 'store'>,
   { sessionId }: Pick<Meeting, 'sessionId'>,
@@ -173,12 +193,22 @@ export const moveLegsBack = (
 ): Promise<void> =>
   executeSql(
     harness,
-    `UPDATE leg SET hangup_attempted_at = hangup_attempted_at - make_interval(secs => $2), media_missing_since = media_missing_since - make_interval(secs => $2), dialled_at = dialled_at - make_interval(secs => $2), created_at = created_at - make_interval(secs => $2) WHERE session_id = $1`,
+    `UPDATE leg
+     SET hangup_attempted_at = hangup_attempted_at - make_interval(secs => $2),
+         media_missing_since = media_missing_since - make_interval(secs => $2),
+         dialled_at = dialled_at - make_interval(secs => $2),
+         created_at = created_at - make_interval(secs => $2)
+     WHERE session_id = $1`,
     [sessionId, seconds],
   );
 
 /** Repeats the work of the hang-up job without its delays. Returns the number of rounds. */
-export async function hangUpUntilDone(harness: TestHarness, deps: TestDeps, meeting: Meeting, rounds = 10): Promise<number> {
+export async function hangUpUntilDone(
+  harness: TestHarness,
+  deps: TestDeps,
+  meeting: Meeting,
+  rounds = 10,
+): Promise<number> {
   for (let round = 1; round <= rounds; round++) {
     if ((await hangUpSession(deps, meeting.tenantId, meeting.sessionId)) === 'done') {
       await untilWebhooksDone(harness);
@@ -186,7 +216,6 @@ export async function hangUpUntilDone(harness: TestHarness, deps: TestDeps, meet
     }
     await moveLegsBack(harness, meeting, 6);
   }
-  throw new Error(
-    `The legs are not hung up after ${rounds} rounds: ${JSON.stringify((await readLegs(harness, meeting)).map(({ kind, state, reason }) => ({ kind, state, reason })))}`,
-  );
+  const legs = (await readLegs(harness, meeting)).map(({ kind, state, reason }) => ({ kind, state, reason }));
+  throw new Error(`The legs are not hung up after ${rounds} rounds: ${JSON.stringify(legs)}`);
 }

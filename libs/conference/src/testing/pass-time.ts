@@ -54,7 +54,9 @@ export async function passTime(harness: Pick<TestHarness, 'store'>, seconds: num
   }
 }
 
-/** Resets the emulator, the counters and the database, except for the test tenant and its number. */
+/**
+ * Resets the emulator, the counters and the database, except for the test tenant and its number.
+ */
 export async function resetHarness(harness: TestHarness): Promise<void> {
   harness.jobsDown = false;
   harness.answerGate = undefined;
@@ -85,11 +87,15 @@ export async function emptyDatabase({ store }: Pick<TestHarness, 'store'>): Prom
 }
 
 /**
- * Runs a round of the reconciler at one instant of the database's clock. The due work is listed in one
- * transaction, where now() is constant.
+ * Runs a round of the reconciler at one instant of the database's clock. The due work is listed in
+ * one transaction, where now() is constant.
  * @param makeDueSql statement that makes work due, with that instant as $1
  */
-export const reconcileAtNow = (harness: TestHarness, deps: TestDeps, makeDueSql: string): Promise<Record<string, number>> =>
+export const reconcileAtNow = (
+  harness: TestHarness,
+  deps: TestDeps,
+  makeDueSql: string,
+): Promise<Record<string, number>> =>
   inTransaction(harness.store, EVERY_TENANT, async (tx) => {
     const { rows } = await tx.query<{ at: Date }>('SELECT now() AS at');
     await executeSql(harness, makeDueSql, [rows[0]?.at]);
@@ -102,7 +108,10 @@ export const reconcileAtNow = (harness: TestHarness, deps: TestDeps, makeDueSql:
     return reconcile({ ...deps, store: { ...harness.store, query } });
   });
 
-/** Repeats rounds of the reconciler, 16 s apart, until no leg and no session is ending. Returns the number of rounds. */
+/**
+ * Repeats rounds of the reconciler, 16 s apart, until no leg and no session is ending. Returns the
+ * number of rounds.
+ */
 export async function reconcileUntilQuiet(harness: TestHarness, deps: TestDeps, rounds = 8): Promise<number> {
   for (let round = 1; round <= rounds; round++) {
     await passTime(harness, 16);
@@ -127,7 +136,9 @@ async function isQuiet({ store }: Pick<TestHarness, 'store'>): Promise<boolean> 
 }
 
 /** Counts the hang-up requests that the emulator received, by call id or connection id. */
-export async function countHangUpRequests({ emulator }: Pick<TestHarness, 'emulator'>): Promise<Record<string, number>> {
+export async function countHangUpRequests({
+  emulator,
+}: Pick<TestHarness, 'emulator'>): Promise<Record<string, number>> {
   const asked: Record<string, number> = {};
   for (const route of ['hangup', 'disconnect']) {
     for (const { url } of await emulator.client.restLog({ route })) {

@@ -6,7 +6,10 @@ import { applyLegEvent } from '../legs/apply-leg-event.ts';
 import { applyMediaEvent } from '../legs/apply-media-event.ts';
 import type { TestDeps } from './test-harness.ts';
 
-/** Does what voice-webhooks does with a request: verify, parse, call the use-case. Throws for a rejected request. */
+/**
+ * Does what voice-webhooks does with a request: verify, parse, call the use-case. Throws for a
+ * rejected request.
+ */
 export async function routeWebhook(deps: TestDeps | undefined, path: string, callback: Callback): Promise<unknown> {
   if (deps === undefined) throw new Error(`There is no webhook at ${path}`);
   const accountId = /^v1\/accounts\/([^/]+)\//.exec(path)?.[1] ?? null;

@@ -29,17 +29,26 @@ export const NUMBER = '+442079460000';
 export const MEDIA_KINDS = ['opentok', 'unified'] as const;
 export type MediaKind = (typeof MEDIA_KINDS)[number];
 
-/** The timeout of a provider request: short, so that an unanswered request does not delay a test by much. */
+/**
+ * The timeout of a provider request: short, so that an unanswered request does not delay a test by
+ * much.
+ */
 const PROVIDER_TIMEOUT_MS = 3_000;
 const TENANT_ID = 'ten_test';
-/** Tests dial the same British numbers repeatedly, so the fraud meter of one number is set out of reach. */
+/**
+ * Tests dial the same British numbers repeatedly, so the fraud meter of one number is set out of
+ * reach.
+ */
 export const TEST_TENANT = {
   name: 'Test',
   home_country: 'GB',
   fraud_limits: { toOneNumber: { warn: 1e6, critical: 1e6 } },
 };
 
-/** The dependencies of every use-case for one media kind, with the providers of the platform's account. */
+/**
+ * The dependencies of every use-case for one media kind, with the providers of the platform's
+ * account.
+ */
 export interface TestDeps extends Deps, Providers {
   readonly kind: MediaKind;
   readonly pins: PinVault;
@@ -86,12 +95,18 @@ const readBody = async (request: IncomingMessage): Promise<Buffer> =>
   Buffer.concat((await request.toArray()) as Buffer[]);
 
 /**
- * Starts the use-cases on a real Postgres and Redis with the real providers, the Vonage emulator as a
- * child process, and an HTTP server that stands in for voice-webhooks.
+ * Starts the use-cases on a real Postgres and Redis with the real providers, the Vonage emulator as
+ * a child process, and an HTTP server that stands in for voice-webhooks.
  */
 export async function startTestHarness(): Promise<TestHarness> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
-  const store = openStore({ owner: true, url: database.url, max: 16, statementTimeoutMs: 20_000, onError: () => undefined });
+  const store = openStore({
+    owner: true,
+    url: database.url,
+    max: 16,
+    statementTimeoutMs: 20_000,
+    onError: () => undefined,
+  });
   const realJobs = openJobs({
     connection: redisOptions(redis.url),
     prefix: redis.prefix,
@@ -130,7 +145,9 @@ export async function startTestHarness(): Promise<TestHarness> {
     { timeoutMs: PROVIDER_TIMEOUT_MS },
   );
   const createDeps = (kind: MediaKind): TestDeps => {
-    const platform = createProviders(providerSettings(kind, credentials, emulator.url), { timeoutMs: PROVIDER_TIMEOUT_MS });
+    const platform = createProviders(providerSettings(kind, credentials, emulator.url), {
+      timeoutMs: PROVIDER_TIMEOUT_MS,
+    });
     const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'test', key: MASTER_KEY }]) });
     const build: BuildProviders = (credentials, { old }) => buildAccount(credentials, old);
     const deps: Deps = {
@@ -218,7 +235,11 @@ function launchEmulator(credentials: ProviderCredentials, webhooksUrl: string): 
     callbackSecret: credentials.callbackSecret,
   });
   return startEmulator({
-    account: { apiKey: credentials.accountKey, apiSecret: credentials.accountSecret, signatureSecret: credentials.signatureSecret },
+    account: {
+      apiKey: credentials.accountKey,
+      apiSecret: credentials.accountSecret,
+      signatureSecret: credentials.signatureSecret,
+    },
     projects: [{ apiKey: credentials.projectKey, apiSecret: credentials.projectSecret, ...video('opentok') }],
     applications: [
       {
