@@ -1,37 +1,38 @@
 import type { audit_entry } from '../generated/client.ts';
 import { EVERY_TENANT, type Scope, type Store } from '../database/store.ts';
 
-/** What somebody asked the API to change, before it is done. None of it may hold a secret, a PIN or a phone number. */
+/** A requested change, before it is made. No field may contain a secret, a PIN or a phone number. */
 interface NewAuditEntry {
   readonly id: string;
   readonly actor: { readonly kind: 'key' | 'operator'; readonly id: string };
   readonly operation: string;
   readonly targets: Readonly<Record<string, string>>;
-  /** Of an operator's: the tenants that it is done to, who are shown it. */
+  /** For an operator's change: the affected tenants, which may read the entry. */
   readonly about: readonly string[];
   readonly requestId: string;
-  /** The address that it came from. */
+  /** The client's IP address. */
   readonly source: string;
 }
 
-/** What became of it. */
+/** The outcome of the change. */
 export interface AuditOutcome {
   readonly status: number;
-  /** Null: it was done. */
+  /** Null: the change was made. */
   readonly reason: string | null;
-  /** Those that it was known to be done to only afterwards. */
+  /** Targets that were known only after the change. */
   readonly targets: Readonly<Record<string, string>>;
-  /** `tenants`: to whom, of those who were not known before. */
+  /** `tenants`: further affected tenants, known only after the change. */
   readonly changes: { readonly before?: object; readonly after?: object; readonly tenants?: readonly string[] } | null;
 }
 
 const scopeOf = (tenantId: string | null): Scope => tenantId ?? EVERY_TENANT;
 
-/** Writes an entry, before what it tells of is begun. @param tenantId null: the operator's own */
+/** Opens an entry before the change begins. `tenantId` is null for an operator's change. */
 export async function openAuditEntry(store: Store, tenantId: string | null, entry: NewAuditEntry): Promise<void> {
   await store.query(scopeOf(tenantId), {
     name: 'open-audit-entry',
-    text: 'INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, targets, request_id, source, about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+    text: `INSERT INTO audit_entry (id, tenant_id, actor_kind, actor_id, operation, targets, request_id, source, about)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     values: [
       entry.id,
       tenantId,
@@ -46,7 +47,7 @@ export async function openAuditEntry(store: Store, tenantId: string | null, entr
   });
 }
 
-/** Says how it ended. */
+/** Closes an entry with the outcome of its change. */
 export async function closeAuditEntry(
   store: Store,
   tenantId: string | null,
@@ -54,11 +55,13 @@ export async function closeAuditEntry(
   { status, reason, targets, changes }: AuditOutcome,
 ): Promise<void> {
   const { tenants = [], ...fields } = changes ?? {};
-  // Whose entry it is, and who is shown it, a tenant cannot say.
+  // Only an operator's entry has further readers; the database rejects `about` from a tenant.
   const about = tenantId === null ? ', about = ARRAY(SELECT DISTINCT unnest(about || $7::text[]))' : '';
   await store.query(scopeOf(tenantId), {
     name: tenantId === null ? 'close-operators-entry' : 'close-audit-entry',
-    text: `UPDATE audit_entry SET ended_at = now(), status = $3, reason = $4, targets = targets || $5::jsonb, changes = $6${about} WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2`,
+    text: `UPDATE audit_entry
+           SET ended_at = now(), status = $3, reason = $4, targets = targets || $5::jsonb, changes = $6${about}
+           WHERE tenant_id IS NOT DISTINCT FROM $1 AND id = $2`,
     values: [
       tenantId,
       entryId,
@@ -74,31 +77,55 @@ export async function closeAuditEntry(
 export type AuditEntryRow = audit_entry;
 
 export interface AuditFilter {
-  /** From this instant on, and before that one. */
+  /** Entries in [from, to). */
   readonly from?: Date | undefined;
   readonly to?: Date | undefined;
-  /** A key's or an operator's id. */
+  /** The id of a key or an operator. */
   readonly actor?: string | undefined;
   readonly operation?: string | undefined;
-  /** Of the operator's log: a tenant's own entries, and operators' about it. */
+  /** In the operator's log: the tenant's own entries and operators' entries about it. */
   readonly tenantId?: string | undefined;
 }
 
-/** As an actor, what every operator is to a tenant. */
+/** The actor that a tenant sees for every operator. */
 export const ANONYMOUS_OPERATOR = 'operator';
 
-const PAGE = `AND begun_at >= COALESCE($1, '-infinity'::timestamptz) AND begun_at < COALESCE($2, 'infinity'::timestamptz) AND ($4::text IS NULL OR operation = $4)
-  AND (begun_at, id) < (COALESCE((SELECT c.begun_at FROM audit_entry c WHERE c.id = $6), 'infinity'), COALESCE($6::text, '')) ORDER BY begun_at DESC, id DESC LIMIT $5`;
-const OF_ALL = `SELECT * FROM audit_entry WHERE ($7::text IS NULL OR tenant_id = $7 OR about @> ARRAY[$7]) AND ($3::text IS NULL OR actor_id = $3) ${PAGE}`;
-// Each half by its own index.
-const OF_TENANT = `SELECT * FROM (
-    (SELECT * FROM audit_entry WHERE tenant_id = $7 AND ($3::text IS NULL OR actor_id = $3) ${PAGE})
-    UNION ALL (SELECT * FROM audit_entry WHERE about @> ARRAY[$7::text] AND ($3::text IS NULL OR $3 = '${ANONYMOUS_OPERATOR}') ${PAGE})
-  ) AS entry ORDER BY begun_at DESC, id DESC LIMIT $5`;
+const PAGE = `
+  AND begun_at >= COALESCE($1, '-infinity'::timestamptz) AND begun_at < COALESCE($2, 'infinity'::timestamptz)
+  AND ($4::text IS NULL OR operation = $4)
+  AND (begun_at, id) < (
+    COALESCE((SELECT c.begun_at FROM audit_entry c WHERE c.id = $6), 'infinity'),
+    COALESCE($6::text, '')
+  )
+  ORDER BY begun_at DESC, id DESC
+  LIMIT $5`;
+const OF_ALL = `
+  SELECT *
+  FROM audit_entry
+  WHERE ($7::text IS NULL OR tenant_id = $7 OR about @> ARRAY[$7]) AND ($3::text IS NULL OR actor_id = $3) ${PAGE}`;
+// A union, so that each half uses its own index.
+const OF_TENANT = `
+  SELECT *
+  FROM (
+    (
+      SELECT *
+      FROM audit_entry
+      WHERE tenant_id = $7 AND ($3::text IS NULL OR actor_id = $3) ${PAGE}
+    )
+    UNION ALL
+    (
+      SELECT *
+      FROM audit_entry
+      WHERE about @> ARRAY[$7::text] AND ($3::text IS NULL OR $3 = '${ANONYMOUS_OPERATOR}') ${PAGE}
+    )
+  ) AS entry
+  ORDER BY begun_at DESC, id DESC
+  LIMIT $5`;
 
 /**
- * A page of the log, newest first: what a tenant's keys did and operators did to it, or, for the operator, all. `after` is the last id of the page before. Who the operators are is
- * in the rows, and not the tenant's to be shown.
+ * Returns a page of the log, newest first: for a tenant, the changes by its keys and by operators to it;
+ * for an operator, all. `after` is the last id of the page before. The rows name the operators; hide
+ * them from tenants (`ANONYMOUS_OPERATOR`).
  */
 export async function listAuditEntries(
   store: Store,
@@ -123,7 +150,7 @@ export async function listAuditEntries(
   return rows;
 }
 
-/** Is there such an entry, to go on after it? */
+/** Whether an entry exists, as a valid cursor for the next page. */
 export async function hasAuditEntry(store: Store, tenantId: Scope, id: string): Promise<boolean> {
   const { rowCount } = await store.query(tenantId, {
     name: 'has-audit-entry',

@@ -1,7 +1,7 @@
 import type { Charge } from '@partyline/domain/money';
 import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
 
-/** Call detail records: one for each side of a leg that the provider charges. Money is in micro-units; Postgres' bigint comes as text. */
+/* Call detail records: one for each handle of a leg that the provider charges. Money is in micro-units, as text. */
 
 export interface NewCdr {
   readonly legId: string;
@@ -9,7 +9,7 @@ export interface NewCdr {
   readonly direction: string;
   readonly roomId: string | null;
   readonly sessionId: string | null;
-  /** Our dial-in number, and whom the leg's other end is; of `outbound` the other end decides the rate. */
+  /** Our dial-in number, and the other party's number, which sets the rate of an outbound leg. */
   readonly number: string | null;
   readonly remote: string | null;
   readonly startedAt: Date | null;
@@ -19,22 +19,31 @@ export interface NewCdr {
   readonly priceMicro: bigint | null;
   readonly currency: string | null;
   readonly source: 'callback' | 'look-up';
-  /** Seconds until the provider's own record is asked for; null: it has none, or has said all. */
+  /** Seconds until the provider's record is looked up; null: there is none, or it is complete. */
   readonly priceLookupInS: number | null;
 }
 
 export const cdrId = (legId: string, handle: 'media' | 'voice'): string =>
   `cdr_${legId.replace(/^leg_/, '')}_${handle}`;
 
-/** Writes a record down, in the transaction that stores the closing observation; once for each side, however often it comes. */
+/** Stores a record in the transaction of the closing observation. A second record of the same handle is ignored. */
 export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Promise<void> {
   await tx.query({
     name: 'store-cdr',
-    text: `INSERT INTO cdr (id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds, rate_micro, price_micro, currency, source, price_lookup_at, estimate_micro, tenant_currency,
-             tenant_estimate_micro)
-           SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, m.currency, $15, now() + make_interval(secs => $16),
-             $11::int * rate_per_minute($7, $6, m.rated, m.currency) / 60, m.own, CASE WHEN m.own IS NOT NULL THEN $11::int * rate_per_minute($7, $6, m.rated, m.own) / 60 END
-           FROM (SELECT COALESCE($14, t.currency, 'EUR') AS currency, t.currency AS own, CASE $7 WHEN 'outbound' THEN $17 ELSE $8 END AS rated FROM (SELECT) AS one LEFT JOIN tenant t ON t.id = $2) AS m
+    text: `INSERT INTO cdr (
+             id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds, rate_micro,
+             price_micro, currency, source, price_lookup_at, estimate_micro, tenant_currency, tenant_estimate_micro
+           )
+           SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+             $13, m.currency, $15, now() + make_interval(secs => $16),
+             $11::int * rate_per_minute($7, $6, m.rated, m.currency) / 60, m.own,
+             CASE WHEN m.own IS NOT NULL THEN $11::int * rate_per_minute($7, $6, m.rated, m.own) / 60 END
+           FROM (
+             SELECT COALESCE($14, t.currency, 'EUR') AS currency, t.currency AS own,
+               CASE $7 WHEN 'outbound' THEN $17 ELSE $8 END AS rated
+             FROM (SELECT) AS one
+             LEFT JOIN tenant t ON t.id = $2
+           ) AS m
            ON CONFLICT (leg_id, handle) DO NOTHING`,
     values: [
       cdrId(cdr.legId, cdr.handle),
@@ -58,7 +67,7 @@ export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Pr
   });
 }
 
-/** Fills in what the provider had not said before, the price first of all; what has a price stays as it is. */
+/** Completes a record without a price with the provider's charge. Returns `false` for a record that has a price. */
 export async function applyChargeToCdr(
   tx: Tx,
   tenantId: string | null,
@@ -67,11 +76,16 @@ export async function applyChargeToCdr(
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'fill-cdr',
-    // The estimates with the seconds: those that nobody could tell before count for a tenant whose currency is not the provider's.
-    text: `UPDATE cdr c SET started_at = COALESCE($4, started_at), ended_at = COALESCE($5, ended_at), seconds = COALESCE($6, seconds), rate_micro = COALESCE($7, rate_micro), price_micro = $8,
-             currency = COALESCE($9, currency), source = $10, price_lookup_at = NULL, estimate_micro = reestimate(c, COALESCE($6, seconds), COALESCE($9, currency)),
-             tenant_estimate_micro = CASE WHEN tenant_currency IS NOT NULL THEN reestimate(c, COALESCE($6, seconds), tenant_currency) END
-           WHERE leg_id = $2 AND handle = $3 AND tenant_id IS NOT DISTINCT FROM $1 AND price_micro IS NULL AND $8::bigint IS NOT NULL`,
+    // The estimates follow the seconds: a tenant with another currency than the provider is counted by them.
+    text: `UPDATE cdr c
+           SET started_at = COALESCE($4, started_at), ended_at = COALESCE($5, ended_at), seconds = COALESCE($6, seconds),
+             rate_micro = COALESCE($7, rate_micro), price_micro = $8, currency = COALESCE($9, currency), source = $10,
+             price_lookup_at = NULL,
+             estimate_micro = reestimate(c, COALESCE($6, seconds), COALESCE($9, currency)),
+             tenant_estimate_micro =
+               CASE WHEN tenant_currency IS NOT NULL THEN reestimate(c, COALESCE($6, seconds), tenant_currency) END
+           WHERE leg_id = $2 AND handle = $3 AND tenant_id IS NOT DISTINCT FROM $1 AND price_micro IS NULL
+             AND $8::bigint IS NOT NULL`,
     values: [
       tenantId,
       legId,
@@ -88,25 +102,29 @@ export async function applyChargeToCdr(
   return rowCount === 1;
 }
 
-/** A record without a price, taken to be asked for at the provider. */
+/** A record whose price is looked up at the provider. */
 interface CdrWithPriceDue {
   readonly leg_id: string;
   readonly tenant_id: string | null;
   readonly voice_call_id: string;
 }
 
-/** The accounts that have records whose price is to be asked for now; null among them: the platform's. */
+/** Returns the accounts with price look-ups due; null is the platform's. */
 export async function listAccountsWithPriceDue(store: Store): Promise<(string | null)[]> {
   const { rows } = await store.query<{ account_id: string | null }>(EVERY_TENANT, {
     name: 'accounts-with-price-due',
-    text: 'SELECT DISTINCT l.account_id FROM cdr c JOIN leg l ON l.id = c.leg_id WHERE c.price_lookup_at <= now()',
+    text: `SELECT DISTINCT l.account_id
+           FROM cdr c
+           JOIN leg l ON l.id = c.leg_id
+           WHERE c.price_lookup_at <= now()`,
   });
   return rows.map(({ account_id }) => account_id);
 }
 
 /**
- * Takes the records of an account whose price is to be asked for, those due for longest first, and puts each off: a minute, doubling to six hours, for ten days.
- * Several may ask at once, each gets others. Across tenants: this is the operator's sweep.
+ * Claims the records of an account whose price look-up is due, the longest due first, and schedules the
+ * next look-up of each: after a minute, doubling to six hours, for ten days. Concurrent callers get
+ * different records. Covers all tenants.
  */
 export async function claimCdrsWithPriceDue(
   store: Store,
@@ -115,26 +133,45 @@ export async function claimCdrsWithPriceDue(
 ): Promise<CdrWithPriceDue[]> {
   const { rows } = await store.query<CdrWithPriceDue>(EVERY_TENANT, {
     name: 'cdrs-with-price-due',
-    text: `UPDATE cdr c SET price_lookups = c.price_lookups + 1, price_lookup_at = CASE WHEN c.stored_at > now() - interval '10 days' THEN now() + LEAST(interval '6 hours', interval '1 minute' * 2 ^ LEAST(c.price_lookups, 12)) END
+    text: `UPDATE cdr c
+           SET price_lookups = c.price_lookups + 1,
+             price_lookup_at = CASE
+               WHEN c.stored_at > now() - interval '10 days'
+               THEN now() + LEAST(interval '6 hours', interval '1 minute' * 2 ^ LEAST(c.price_lookups, 12))
+             END
            FROM leg l
-           WHERE l.id = c.leg_id AND c.id IN (SELECT d.id FROM cdr d JOIN leg m ON m.id = d.leg_id WHERE d.price_lookup_at <= now() AND m.account_id IS NOT DISTINCT FROM $2 ORDER BY d.price_lookup_at LIMIT $1 FOR UPDATE OF d SKIP LOCKED)
+           WHERE l.id = c.leg_id
+             AND c.id IN (
+               SELECT d.id
+               FROM cdr d
+               JOIN leg m ON m.id = d.leg_id
+               WHERE d.price_lookup_at <= now() AND m.account_id IS NOT DISTINCT FROM $2
+               ORDER BY d.price_lookup_at
+               LIMIT $1
+               FOR UPDATE OF d SKIP LOCKED
+             )
            RETURNING c.leg_id, c.tenant_id, l.voice_call_id`,
     values: [limit, accountId],
   });
   return rows;
 }
 
-/** Records of more than an hour, of all tenants, whose price the provider has not said; and numbers in slow mode. */
+/** Counts the records of all tenants without a price after an hour, and the numbers in slow mode. */
 export async function countCharges(store: Store): Promise<{ open: number; slowNumbers: number }> {
   const { rows } = await store.query<{ open: number; slowNumbers: number }>(EVERY_TENANT, {
     name: 'count-charges',
-    text: `SELECT (SELECT count(*)::int FROM cdr WHERE price_lookup_at IS NOT NULL AND stored_at < now() - interval '1 hour') AS open,
-                  (SELECT count(*)::int FROM dial_in_number WHERE slow_until > now()) AS "slowNumbers"`,
+    text: `SELECT
+             (
+               SELECT count(*)::int
+               FROM cdr
+               WHERE price_lookup_at IS NOT NULL AND stored_at < now() - interval '1 hour'
+             ) AS open,
+             (SELECT count(*)::int FROM dial_in_number WHERE slow_until > now()) AS "slowNumbers"`,
   });
   return rows[0]!;
 }
 
-/** A record as the API lists it. Amounts are text. */
+/** A record as the API lists it, with amounts as text. */
 export interface CdrRow {
   readonly id: string;
   readonly room_id: string | null;
@@ -162,7 +199,7 @@ interface CdrFilter {
   readonly legId?: string | undefined;
 }
 
-/** A page of a tenant's records, those that ended last first. */
+/** Returns a page of a tenant's records, the latest end first. */
 export async function listCdrs(
   store: Store,
   tenantId: string,
@@ -170,17 +207,26 @@ export async function listCdrs(
 ): Promise<CdrRow[]> {
   const { rows } = await store.query<CdrRow>(tenantId, {
     name: 'list-cdrs',
-    text: `SELECT c.id, c.room_id, c.session_id, c.leg_id, c.handle, c.direction, c.number, l.remote, c.started_at, c.ended_at, c.seconds, c.rate_micro, c.price_micro, c.currency, c.estimate_micro
-           FROM cdr c LEFT JOIN leg l ON l.id = c.leg_id
-           WHERE c.tenant_id = $1 AND ($4::text IS NULL OR c.room_id = $4) AND ($5::text IS NULL OR c.session_id = $5) AND ($6::text IS NULL OR c.leg_id = $6)
-             AND (c.ended_at, c.id) < (COALESCE((SELECT a.ended_at FROM cdr a WHERE a.id = $3 AND a.tenant_id = $1), 'infinity'), COALESCE($3::text, ''))
-           ORDER BY c.ended_at DESC, c.id DESC LIMIT $2`,
+    text: `SELECT c.id, c.room_id, c.session_id, c.leg_id, c.handle, c.direction, c.number, l.remote, c.started_at,
+             c.ended_at, c.seconds, c.rate_micro, c.price_micro, c.currency, c.estimate_micro
+           FROM cdr c
+           LEFT JOIN leg l ON l.id = c.leg_id
+           WHERE c.tenant_id = $1
+             AND ($4::text IS NULL OR c.room_id = $4)
+             AND ($5::text IS NULL OR c.session_id = $5)
+             AND ($6::text IS NULL OR c.leg_id = $6)
+             AND (c.ended_at, c.id) < (
+               COALESCE((SELECT a.ended_at FROM cdr a WHERE a.id = $3 AND a.tenant_id = $1), 'infinity'),
+               COALESCE($3::text, '')
+             )
+           ORDER BY c.ended_at DESC, c.id DESC
+           LIMIT $2`,
     values: [tenantId, limit, after ?? null, roomId ?? null, sessionId ?? null, legId ?? null],
   });
   return rows;
 }
 
-/** Is this one of the tenant's records? */
+/** Whether the tenant has a record with this id. */
 export async function hasCdr(store: Store, tenantId: string, id: string): Promise<boolean> {
   const { rowCount } = await store.query(tenantId, {
     name: 'has-cdr',

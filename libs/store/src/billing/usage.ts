@@ -1,6 +1,6 @@
 import type { Store } from '../database/store.ts';
 
-/** By what usage can be summed up; `day` is a day in UTC, by when a connection ended. */
+/** The dimensions of usage sums. `day` is the UTC day on which the leg ended. */
 const USAGE_GROUPS = ['day', 'room', 'number', 'direction'] as const;
 export type UsageGroup = (typeof USAGE_GROUPS)[number];
 
@@ -11,7 +11,7 @@ const COLUMNS: Readonly<Record<UsageGroup, string>> = {
   direction: 'c.direction',
 };
 
-/** A sum, in the currency that it was charged in. Of the groups only those that were asked for are set. Amounts are micro-units, as text. */
+/** One sum, in the currency of the charge. Only requested groups are set. Amounts are micro-units, as text. */
 export interface UsageRow {
   readonly day: string | null;
   readonly room: string | null;
@@ -20,25 +20,32 @@ export interface UsageRow {
   readonly currency: string;
   readonly records: number;
   readonly seconds: string;
-  /** What the provider has said. */
+  /** As charged by the provider. */
   readonly price_micro: string;
-  /** By the operator's rates, of the records that the provider has not priced. */
+  /** By the operator's rates, for records without a price. */
   readonly estimate_micro: string;
 }
 
-/** Sums up a tenant's records that ended in [from, to), at most `limit` sums; the groups are sorted as they are named. */
+/** Sums a tenant's records that ended in [from, to), sorted by the groups in their fixed order; at most `limit` sums. */
 export async function sumUsage(
   store: Store,
   tenantId: string,
   { groups, from, to, limit }: { groups: readonly UsageGroup[]; from: Date; to: Date; limit: number },
 ): Promise<UsageRow[]> {
   const by = USAGE_GROUPS.filter((group) => groups.includes(group));
+  const columns = USAGE_GROUPS.map((group) => `${by.includes(group) ? COLUMNS[group] : 'NULL::text'} AS ${group}`);
   const keys = [...by.map((group) => COLUMNS[group]), 'c.currency'];
   const { rows } = await store.query<UsageRow>(tenantId, {
     name: `usage-${by.join('-')}`,
-    text: `SELECT ${USAGE_GROUPS.map((group) => `${by.includes(group) ? COLUMNS[group] : 'NULL::text'} AS ${group}`).join(', ')}, c.currency, count(*)::int AS records, sum(c.seconds)::text AS seconds,
-             COALESCE(sum(c.price_micro), 0)::text AS price_micro, COALESCE(sum(c.estimate_micro) FILTER (WHERE c.price_micro IS NULL), 0)::text AS estimate_micro
-           FROM cdr c WHERE c.tenant_id = $1 AND c.ended_at >= $2 AND c.ended_at < $3 GROUP BY ${keys.join(', ')} ORDER BY ${keys.map((key) => `${key} NULLS LAST`).join(', ')} LIMIT $4`,
+    text: `SELECT ${columns.join(', ')}, c.currency,
+             count(*)::int AS records, sum(c.seconds)::text AS seconds,
+             COALESCE(sum(c.price_micro), 0)::text AS price_micro,
+             COALESCE(sum(c.estimate_micro) FILTER (WHERE c.price_micro IS NULL), 0)::text AS estimate_micro
+           FROM cdr c
+           WHERE c.tenant_id = $1 AND c.ended_at >= $2 AND c.ended_at < $3
+           GROUP BY ${keys.join(', ')}
+           ORDER BY ${keys.map((key) => `${key} NULLS LAST`).join(', ')}
+           LIMIT $4`,
     values: [tenantId, from, to, limit],
   });
   return rows;

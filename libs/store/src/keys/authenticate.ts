@@ -2,32 +2,33 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { api_key } from '../generated/client.ts';
 import { EVERY_TENANT, type Store } from '../database/store.ts';
 
-/* Platform-wide: a key says whose it is; there is no tenant before that. */
+/* Platform-wide: the tenant is known only after the key's row is found. */
 
-/** `pl_<env>_<id>_<secret>`: the id finds the row, only the SHA-256 of the secret is kept (reliability.md §5). */
+/** `pl_<env>_<id>_<secret>`: the id finds the row, which holds only the secret's SHA-256 (reliability.md §5). */
 const API_KEY_FORMAT = /^pl_([a-z]+)_([A-Za-z0-9]{1,40})_([A-Za-z0-9_-]{43})$/;
 
 export const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 
-/** Stands in for a key that does not exist, so that a near miss and a wild guess take the same time. */
+/** Compared for unknown key ids, so that known and unknown ids take the same time. */
 const DUMMY_HASH = hashSecret('');
 
-/** Who a key is. */
+/** An authenticated key. */
 interface KeyHolder {
   readonly tenantId: string;
   readonly keyId: string;
   readonly scopes: readonly string[];
-  /** The environment that the key names, as in `pl_live_…`. */
+  /** The environment in the key, as in `pl_live_...`. */
   readonly env: string;
-  /** What its tenant may ask of the API. */
+  /** The tenant's rate limit of the API. */
   readonly requestsPerMinute: number;
-  /** Its tenant is suspended. */
+  /** Whether the tenant is suspended. */
   readonly suspended: boolean;
 }
 
 /**
- * Whose key this is, or why it is not taken; one of another environment than ours is nobody's. Whatever is refused costs the same one look-up, whether or not there is such a key; one that is taken
- * notes its use, at most once a minute.
+ * Authenticates an API key, or returns why it is rejected. A key of another environment is unknown.
+ * Every rejection costs the same single look-up. An accepted key's use is recorded, at most once a
+ * minute.
  */
 export async function authenticate(
   store: Store,
@@ -40,8 +41,12 @@ export async function authenticate(
   >(EVERY_TENANT, {
     name: 'find-api-key',
     text: `SELECT k.*, COALESCE(k.expires_at <= now(), false) AS expired, t.suspended_at IS NOT NULL AS suspended,
-             COALESCE(k.last_used_at < now() - interval '1 minute', true) AS unnoted, COALESCE(t.max_requests_per_minute, p.max_requests_per_minute) AS per_minute
-           FROM api_key k JOIN tenant t ON t.id = k.tenant_id CROSS JOIN platform_limit p WHERE k.id = $1`,
+             COALESCE(k.last_used_at < now() - interval '1 minute', true) AS unnoted,
+             COALESCE(t.max_requests_per_minute, p.max_requests_per_minute) AS per_minute
+           FROM api_key k
+           JOIN tenant t ON t.id = k.tenant_id
+           CROSS JOIN platform_limit p
+           WHERE k.id = $1`,
     values: [id ?? ''],
   });
   const row = rows[0];
@@ -59,11 +64,13 @@ export async function authenticate(
   };
 }
 
-/** Of many requests in one moment, one writes. */
+/** Records the use of a key. Of concurrent requests, one writes. */
 async function recordKeyUse(store: Store, { tenant_id, id }: api_key): Promise<void> {
   await store.query(tenant_id, {
     name: 'record-key-use',
-    text: `UPDATE api_key SET last_used_at = now() WHERE tenant_id = $1 AND id = $2 AND COALESCE(last_used_at < now() - interval '1 minute', true)`,
+    text: `UPDATE api_key
+           SET last_used_at = now()
+           WHERE tenant_id = $1 AND id = $2 AND COALESCE(last_used_at < now() - interval '1 minute', true)`,
     values: [tenant_id, id],
   });
 }

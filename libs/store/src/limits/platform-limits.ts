@@ -1,7 +1,7 @@
 import type { platform_limit } from '../generated/client.ts';
 import { EVERY_TENANT, inTransaction, type Store } from '../database/store.ts';
 
-/* Platform-wide: what every tenant may use that has no limit of its own. */
+/* Platform-wide: the limits of all tenants without their own. */
 
 export type PlatformLimits = Omit<platform_limit, 'only'>;
 const LIMITS = [
@@ -20,29 +20,31 @@ export async function readPlatformLimits(store: Store): Promise<PlatformLimits> 
   return rows[0]!;
 }
 
-/** Changes what is given; answers all of them, and what was changed, before and after. */
+/** Updates the given limits. Returns all limits, and the changed ones before and after. */
 export async function updatePlatformLimits(
   store: Store,
   wanted: Partial<PlatformLimits>,
 ): Promise<{ limits: PlatformLimits; before: Partial<PlatformLimits>; after: Partial<PlatformLimits> }> {
   return inTransaction(store, EVERY_TENANT, async (tx) => {
     const {
-      rows: [was],
+      rows: [before],
     } = await tx.query<PlatformLimits>({
       name: 'lock-platform-limits',
       text: `SELECT ${COLUMNS} FROM platform_limit FOR UPDATE`,
     });
     const {
-      rows: [is],
+      rows: [after],
     } = await tx.query<PlatformLimits>({
       name: 'update-platform-limits',
-      text: `UPDATE platform_limit SET ${LIMITS.map((column, i) => `${column} = COALESCE($${i + 1}, ${column})`).join(', ')} RETURNING ${COLUMNS}`,
+      text: `UPDATE platform_limit
+             SET ${LIMITS.map((column, i) => `${column} = COALESCE($${i + 1}, ${column})`).join(', ')}
+             RETURNING ${COLUMNS}`,
       values: LIMITS.map((column) => wanted[column] ?? null),
     });
-    const those = (limits: PlatformLimits): Partial<PlatformLimits> =>
+    const changed = (limits: PlatformLimits): Partial<PlatformLimits> =>
       Object.fromEntries(
         LIMITS.filter((column) => wanted[column] !== undefined).map((column) => [column, limits[column]]),
       );
-    return { limits: is!, before: those(was!), after: those(is!) };
+    return { limits: after!, before: changed(before!), after: changed(after!) };
   });
 }
