@@ -1,23 +1,23 @@
 import type { Target } from './target.ts';
 
-/** One family of bad inputs: what makes them, and the rule by which one counts as accepted. */
+/** One family of bad inputs: how they are made, and when one counts as accepted. */
 export interface Group<Needs = Target> {
   readonly name: string;
-  /** What is thrown at what, in a line. */
-  readonly says: string;
-  /** How many inputs a run must make at least: a group that made fewer has proved nothing, and fails. */
-  readonly least: number;
+  /** One line for the help text. */
+  readonly summary: string;
+  /** The smallest number of inputs of a run. A group with fewer proves nothing and fails. */
+  readonly minInputs: number;
   run(target: Needs, tally: Tally): Promise<void>;
 }
 
-/** Counts what became of each input. */
+/** Counts the inputs and those that were accepted. */
 export interface Tally {
   readonly inputs: number;
-  /** What was accepted, each in a sentence; none is as it should be. */
+  /** A sentence per accepted input. Empty when the target is secure. */
   readonly accepted: readonly string[];
-  /** One input and what was wrong with how it was met: null when it was refused as it should be. */
-  judge(input: string, wrong: string | null): void;
-  /** What was measured on the way. It is told, and nothing hangs on it. */
+  /** Records one input and the fault in its handling; null when it was rejected as it should be. */
+  record(input: string, wrong: string | null): void;
+  /** Measured figures, for information only. */
   readonly figures: Readonly<Record<string, number>>;
   measure(what: string, figure: number): void;
 }
@@ -32,7 +32,7 @@ function createTally(): Tally {
     },
     accepted,
     figures,
-    judge(input, wrong) {
+    record(input, wrong) {
       inputs += 1;
       if (wrong !== null) accepted.push(`${input}: ${wrong}`);
     },
@@ -44,44 +44,44 @@ function createTally(): Tally {
 
 export interface Result {
   readonly inputs: number;
-  readonly least: number;
+  readonly minInputs: number;
   readonly accepted: readonly string[];
   readonly figures: Readonly<Record<string, number>>;
   readonly seconds: number;
 }
 
-/** Runs one group. What it throws counts as accepted: nobody has seen that input refused. */
+/** Runs one group. An error counts as an accepted input, because a rejection was not observed. */
 export async function runGroup<Needs>(group: Group<Needs>, target: Needs): Promise<Result> {
   const tally = createTally();
   const started = performance.now();
   try {
     await group.run(target, tally);
   } catch (error) {
-    tally.judge(
+    tally.record(
       `after ${tally.inputs} inputs`,
-      `the group broke off: ${error instanceof Error ? error.message : String(error)}`,
+      `the group failed: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
   return {
     inputs: tally.inputs,
-    least: group.least,
+    minInputs: group.minInputs,
     accepted: tally.accepted,
     figures: tally.figures,
     seconds: Math.round((performance.now() - started) / 100) / 10,
   };
 }
 
-/** What is wrong with a run; empty when it held. */
-export const complaints = (
+/** The failures of a run; empty when it passed. */
+export const failuresOf = (
   name: string,
-  { inputs, least, accepted }: Pick<Result, 'inputs' | 'least' | 'accepted'>,
+  { inputs, minInputs, accepted }: Pick<Result, 'inputs' | 'minInputs' | 'accepted'>,
 ): string[] => [
   ...accepted.map((one) => `${name}: ${one}`),
-  ...(inputs < least ? [`${name}: made ${inputs} inputs, and ${least} are needed to prove anything`] : []),
+  ...(inputs < minInputs ? [`${name}: made ${inputs} inputs, but needs at least ${minInputs}`] : []),
 ];
 
-/** Does `work` for every item, at most `width` at a time. */
-export async function inParallel<T>(
+/** Runs `work` for every item, at most `width` at a time. */
+export async function forEachLimit<T>(
   items: Iterable<T>,
   width: number,
   work: (item: T) => Promise<void>,

@@ -8,14 +8,14 @@ import { workspaceRoot } from '@partyline/dev/workspace';
 import type { AccountVault } from '@partyline/conference/providers/account-vault';
 import type { AccountCredentials } from '@partyline/provider-contract/account-credentials';
 import { ensureDataKey } from '@partyline/store/provider-accounts/data-keys';
-import { complaints, runGroup, type Group } from './group.ts';
+import { failuresOf, runGroup, type Group } from './group.ts';
 import { GROUPS } from './groups/all.ts';
-import { accountCredentials } from './groups/account-credentials.ts';
+import { credentialEncryption } from './groups/credential-encryption.ts';
 import { accountWebhooks } from './groups/account-webhooks.ts';
 import { apiKeys } from './groups/api-keys.ts';
 import { canaries } from './groups/canaries.ts';
 import { dialOutFraud } from './groups/dial-out-fraud.ts';
-import { envelope } from './groups/envelope.ts';
+import { pinEncryption } from './groups/pin-encryption.ts';
 import { eventFuzz } from './groups/event-fuzz.ts';
 import { eventSignatures, type Verifier } from './groups/event-signatures.ts';
 import { histories } from './groups/histories.ts';
@@ -25,42 +25,47 @@ import { providerJwt } from './groups/provider-jwt.ts';
 import { quotas } from './groups/quotas.ts';
 import { rowLevelSecurity } from './groups/row-level-security.ts';
 import { ssrf } from './groups/ssrf.ts';
-import { checkoutAt, supplyChain } from './groups/supply-chain.ts';
-import { startCareless, type Manners } from './testing/careless.ts';
+import { openCheckout, supplyChain } from './groups/supply-chain.ts';
+import { startUndefendedTarget, type Responder } from './testing/undefended-target.ts';
 
-let careless: Awaited<ReturnType<typeof startCareless>>;
+let undefended: Awaited<ReturnType<typeof startUndefendedTarget>>;
 beforeAll(async () => {
-  careless = await startCareless();
+  undefended = await startUndefendedTarget();
 });
-afterAll(() => careless.stop());
+afterAll(() => undefended.stop());
 
-/** On a phone, one who is asked for a PIN and let in with any. */
-const letsIn: Manners = (path) => ({
+/** Prompts every caller for a PIN and admits them with any digits. */
+const admitEveryCaller: Responder = (path) => ({
   status: 200,
   body: path.includes('/digits/')
     ? [{ action: 'conversation' }]
     : [{ action: 'input', eventUrl: ['http://hooks/v1/voice/digits/leg_x/1'] }],
 });
-/** Over is not over, and a token is good for ever. */
-const forgets: Manners = async (path, body, owner) => {
+/** Applies events to ended calls, and accepts used tokens. */
+const applyEveryEvent: Responder = async (path, body, owner) => {
   const { uuid } = JSON.parse(body) as { uuid: string };
   if (path === '/v1/voice/answer')
     await owner.pool.query(
-      `INSERT INTO leg (id, kind, state, voice_call_id, deadline_at) VALUES ($1, 'inbound', 'ended', $2, now()) ON CONFLICT DO NOTHING`,
+      `INSERT INTO leg (id, kind, state, voice_call_id, deadline_at)
+       VALUES ($1, 'inbound', 'ended', $2, now())
+       ON CONFLICT DO NOTHING`,
       [`leg_${uuid}`, uuid],
     );
   else await owner.pool.query(`UPDATE leg SET reason = COALESCE(reason, '') || 'x' WHERE voice_call_id = $1`, [uuid]);
   return { status: 200, body: {} };
 };
-/** Counts nothing. */
-const grants: Manners = (path) => ({
+/** Enforces no limit. */
+const grantEveryRequest: Responder = (path) => ({
   status: path === '/v1/rooms' ? 201 : 200,
   body: { tenant: { id: 'ten_greedy' }, key: 'pl_x' },
 });
-const says: Manners = () => ({ status: 200, body: { everything: careless.target.victim.marks } });
-const breaks: Manners = () => ({ status: 500, body: {} });
+const revealPrivateValues: Responder = () => ({
+  status: 200,
+  body: { everything: undefended.target.victim.privateValues },
+});
+const failEveryRequest: Responder = () => ({ status: 500, body: {} });
 
-/** Events as they are sent. */
+/** Signed deliveries as the services send them. */
 const capture: Verifier['capture'] = async () => {
   const secret = `whsec_${randomBytes(32).toString('base64')}`;
   const at = new Date();
@@ -78,52 +83,52 @@ const capture: Verifier['capture'] = async () => {
   return { secret, deliveries };
 };
 
-describe('a group finds fault with what has no defence', () => {
-  it.each<[Group, Manners]>([
-    [providerJwt, says],
-    [accountWebhooks, letsIn],
-    [eventFuzz, breaks],
-    [histories, forgets],
-    [matrix, says],
-    [rowLevelSecurity, says],
-    [apiKeys, says],
-    [pinGuesses, letsIn],
-    [canaries, says],
-    [ssrf, says],
-    [dialOutFraud, says],
-    [quotas, grants],
+describe('a group finds faults in a target without defences', () => {
+  it.each<[Group, Responder]>([
+    [providerJwt, revealPrivateValues],
+    [accountWebhooks, admitEveryCaller],
+    [eventFuzz, failEveryRequest],
+    [histories, applyEveryEvent],
+    [matrix, revealPrivateValues],
+    [rowLevelSecurity, revealPrivateValues],
+    [apiKeys, revealPrivateValues],
+    [pinGuesses, admitEveryCaller],
+    [canaries, revealPrivateValues],
+    [ssrf, revealPrivateValues],
+    [dialOutFraud, revealPrivateValues],
+    [quotas, grantEveryRequest],
   ])('$name', async (group, manners) => {
-    careless.behave(manners);
-    const { accepted, inputs } = await runGroup(group, careless.target);
+    undefended.setResponder(manners);
+    const { accepted, inputs } = await runGroup(group, undefended.target);
     expect(accepted.length).toBeGreaterThan(inputs / 20);
-    expect(accepted.join('\n')).not.toContain('broke off');
+    expect(accepted.join('\n')).not.toContain('the group failed');
   });
 
   it('event signatures', async () => {
-    const { accepted, inputs, least } = await runGroup(eventSignatures, { seed: 1, verify: () => true, capture });
+    const { accepted, inputs, minInputs } = await runGroup(eventSignatures, { seed: 1, verify: () => true, capture });
     expect(accepted.length).toBeGreaterThan(inputs * 0.9);
-    expect(inputs).toBeGreaterThan(least);
-    // And none with what is right.
+    expect(inputs).toBeGreaterThan(minInputs);
+    // And no faults in the real verifier.
     expect((await runGroup(eventSignatures, { seed: 1, capture })).accepted).toEqual([]);
   });
 
-  it('sealed secrets', async () => {
+  it('PIN encryption', async () => {
     const openVault = () => ({
       lookup: () => randomBytes(32),
       encrypt: (pin: string) => Buffer.from(pin),
       decrypt: (sealed: Uint8Array) => Buffer.from(sealed).toString(),
     });
-    // All nonces but the last two are others.
+    // All nonces are distinct except the last two.
     const sealMany = async (count: number) =>
       Buffer.from(Uint32Array.from({ length: count * 3 }, (_, at) => Math.min(Math.floor(at / 3), count - 2)).buffer);
-    const { accepted } = await runGroup(envelope, { seed: 1, openVault, sealMany });
+    const { accepted } = await runGroup(pinEncryption, { seed: 1, openVault, encryptMany: sealMany });
     expect(accepted.join('\n')).toMatch(
       /flipped.*\n[^]*cut to[^]*another key[^]*a key of 0 bytes[^]*used a nonce twice/,
     );
   });
 
-  it('credentials of accounts', async () => {
-    const { owner, victim, attacker, seed } = careless.target;
+  it('credential encryption', async () => {
+    const { owner, victim, attacker, seed } = undefended.target;
     const openVault = (): AccountVault => ({
       encrypt: async (as, credentials) => {
         await ensureDataKey(owner, as.tenantId, { keyId: 'none', wrapped: Buffer.from('in clear') });
@@ -131,13 +136,13 @@ describe('a group finds fault with what has no defence', () => {
       },
       decrypt: async (_as, sealed) => JSON.parse(Buffer.from(sealed).toString()) as AccountCredentials,
     });
-    const { accepted } = await runGroup(accountCredentials, { seed, owner, victim, attacker, openVault });
+    const { accepted } = await runGroup(credentialEncryption, { seed, owner, victim, attacker, openVault });
     expect(accepted.join('\n')).toMatch(
-      /flipped[^]*moved to[^]*another master key[^]*another tenant’s data key[^]*used a nonce twice/,
+      /flipped[^]*moved to[^]*another master key[^]*the data key of another tenant[^]*used a nonce twice/,
     );
   });
 
-  it('the supply chain', async () => {
+  it('supply chain', async () => {
     const root = mkdtempSync(join(tmpdir(), 'partyline-checkout-'));
     const write = (path: string, text: string | object): void =>
       writeFileSync(join(root, path), typeof text === 'string' ? text : JSON.stringify(text));
@@ -167,30 +172,30 @@ describe('a group finds fault with what has no defence', () => {
       root,
       files: ['package.json', 'Dockerfile', 'server.pem', 'key.md'],
     });
-    // All but: there is an image.
+    // Every check but "there is an image" must fail.
     expect(accepted).toHaveLength(inputs - 1);
   });
 });
 
-it('this checkout has nothing to find fault with', async () => {
-  expect((await runGroup(supplyChain, checkoutAt(workspaceRoot))).accepted).toEqual([]);
+it('the supply chain group finds no fault in this checkout', async () => {
+  expect((await runGroup(supplyChain, openCheckout(workspaceRoot))).accepted).toEqual([]);
 });
 
-describe('a run', () => {
-  it('fails when a group made fewer inputs than it should', async () => {
-    const idle = await runGroup({ name: 'idle', says: '', least: 1, run: async () => undefined }, undefined);
-    expect(complaints('idle', idle)).toEqual(['idle: made 0 inputs, and 1 are needed to prove anything']);
+describe('runGroup', () => {
+  it('fails when a group made too few inputs', async () => {
+    const idle = await runGroup({ name: 'idle', summary: '', minInputs: 1, run: async () => undefined }, undefined);
+    expect(failuresOf('idle', idle)).toEqual(['idle: made 0 inputs, but needs at least 1']);
   });
 
-  it('fails when a group broke off', async () => {
+  it('fails when a group throws', async () => {
     const broken = await runGroup(
-      { name: 'broken', says: '', least: 0, run: () => Promise.reject(new Error('no')) },
+      { name: 'broken', summary: '', minInputs: 0, run: () => Promise.reject(new Error('no')) },
       undefined,
     );
-    expect(complaints('broken', broken)).toEqual(['broken: after 0 inputs: the group broke off: no']);
+    expect(failuresOf('broken', broken)).toEqual(['broken: after 0 inputs: the group failed: no']);
   });
 
-  it('has every group', () => {
+  it('has groups with distinct names, and reads the logs last', () => {
     expect(GROUPS.map(({ name }) => name)).toEqual([...new Set(GROUPS.map(({ name }) => name))]);
     expect(GROUPS.at(-1)).toBe(canaries);
   });

@@ -1,6 +1,6 @@
 import { Agent, request as open, type OutgoingHttpHeaders } from 'node:http';
 
-export interface Sent {
+export interface HttpReply {
   readonly status: number;
   readonly body: string;
 }
@@ -8,25 +8,26 @@ export interface Sent {
 interface Request {
   readonly method: string;
   readonly url: string;
-  /** A list sends the header more than once. */
+  /** An array sends the header more than once. */
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string;
 }
 
-export type Send = (request: Request) => Promise<Sent>;
+export type Send = (request: Request) => Promise<HttpReply>;
 
-const GIVE_UP_MS = 15_000;
+const REPLY_TIMEOUT_MS = 15_000;
 
 /**
- * HTTP as an attacker speaks it: no header but those given, and any of them twice. Built on node:http, since fetch corrects what it is given, and costs
- * three times as much. A connection that is cut before an answer counts as status 0, which refuses (a body that is too large, say).
+ * An HTTP client that sends exactly the given headers, even duplicates. Uses node:http, because
+ * fetch normalises requests and costs three times as much. A connection that the server closes
+ * before its reply counts as status 0, a rejection (for example of a body that is too large).
  */
-export function openHttp(): { send: Send; close(): void } {
+export function createHttpClient(): { send: Send; close(): void } {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   return {
     send: ({ method, url, headers = {}, body }) =>
       new Promise((resolve, reject) => {
-        const asking = open(
+        const outgoing = open(
           url,
           {
             method,
@@ -41,21 +42,26 @@ export function openHttp(): { send: Send; close(): void } {
             reply.on('error', reject);
           },
         );
-        asking.setTimeout(GIVE_UP_MS, () =>
-          asking.destroy(new Error(`${method} ${new URL(url).pathname} had no answer within ${GIVE_UP_MS / 1000} s`)),
+        outgoing.setTimeout(REPLY_TIMEOUT_MS, () =>
+          outgoing.destroy(
+            new Error(`${method} ${new URL(url).pathname} got no reply within ${REPLY_TIMEOUT_MS / 1000} s.`),
+          ),
         );
-        asking.on('error', (error: NodeJS.ErrnoException) =>
+        outgoing.on('error', (error: NodeJS.ErrnoException) =>
           error.code === 'ECONNRESET' || error.code === 'EPIPE' ? resolve({ status: 0, body: '' }) : reject(error),
         );
-        asking.end(body);
+        outgoing.end(body);
       }),
     close: () => agent.destroy(),
   };
 }
 
-/** The rule for what must be refused whatever it holds: a 2xx let it in, a 5xx is no clean refusal. */
-export const notRefused = ({ status }: Sent, expected?: readonly number[]): string | null => {
+/**
+ * The fault in a reply to an input that must be rejected; null when there is none. A 2xx accepted
+ * the input, a 5xx is not a clean rejection.
+ */
+export const rejectionFault = ({ status }: HttpReply, expected?: readonly number[]): string | null => {
   if (expected !== undefined)
-    return expected.includes(status) ? null : `answered ${status}, and ${expected.join(' or ')} is due`;
+    return expected.includes(status) ? null : `answered ${status} instead of ${expected.join(' or ')}`;
   return status === 0 || (status >= 400 && status < 500) ? null : `answered ${status}`;
 };

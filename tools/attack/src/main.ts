@@ -1,25 +1,26 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { buildApps } from '@partyline/dev/build';
-import { untilInterrupted } from '@partyline/dev/processes/processes';
+import { waitForInterrupt } from '@partyline/dev/processes/processes';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
-import { complaints, runGroup, type Result } from './group.ts';
+import { failuresOf, runGroup, type Result } from './group.ts';
 import { GROUPS } from './groups/all.ts';
 import { openTarget } from './target.ts';
 
 const HELP = `npm run attack [-- OPTIONS]
 
-Attacks a running Partyline: the four services as processes, on a Postgres and a Redis of their own, with an emulated vendor. Every input is bad; none may be
-accepted, which means: let in, answered with a server error, or able to change or show what is another tenant's. Takes a minute or so.
+Attacks a running Partyline: the four services as processes, with their own Postgres and Redis and an emulated
+provider. Every input is bad and must be rejected. An input counts as accepted if it is admitted, causes a server
+error, or reads or changes another tenant's data. Takes about a minute.
 
-  --seed N       which chances to take; default: a new one each time, printed
-  --group NAME   only this one, and it may be given more than once
-  --json         nothing but the last line
-  --help         this
+  --seed N       seed of the randomness; default: random, printed
+  --group NAME   run only this group; may be repeated
+  --json         print only the result, as JSON
+  --help         print this text
 
-${GROUPS.map(({ name, says }) => `  ${name.padEnd(20)} ${says}`).join('\n')}
+${GROUPS.map(({ name, summary }) => `  ${name.padEnd(20)} ${summary}`).join('\n')}
 
-The last line is JSON. Exit status 1 when any input was accepted, or a group made fewer than it should; 2 for wrong arguments.`;
+The last line is JSON. Exit status 1 if an input was accepted or a group made too few inputs; 2 for wrong arguments.`;
 
 const { seed, groups, json } = readArguments();
 const say = (line: string): void => {
@@ -30,20 +31,22 @@ const seconds = (): number => Math.round((performance.now() - started) / 100) / 
 const progress = (line: string): void => say(`${seconds().toFixed(1).padStart(6)} s  ${line}`);
 
 let stack: Stack | undefined;
-void untilInterrupted().then(async () => {
+void waitForInterrupt().then(async () => {
   await stack?.stop();
   process.exit(130);
 });
 
 try {
   await buildApps({ log: progress });
-  // At its most talkative, so that what is in the logs is all that could ever be in them. The sender may send in here, to show what it sends; where it must not, it is attacked by itself.
+  // Logs at level debug, so that the logs hold everything that a service can log. Only the cleanup
+  // worker may deliver to private addresses, for captureDeliveries; the ssrf group tests its
+  // policy.
   const environment = (service: string): Record<string, string> => ({
     LOG_LEVEL: 'debug',
     UNAUTHENTICATED_PER_MINUTE: '1000000',
     EVENTS_ALLOW_PRIVATE: service === 'cleanup-worker' ? 'on' : 'off',
   });
-  stack = await startStack({ mode: 'unified', own: true, log: progress, environment });
+  stack = await startStack({ mode: 'unified', useOwnServers: true, log: progress, environment });
   const target = await openTarget(stack, seed);
   progress(`everything is up; seed ${seed}\n`);
   const results: Record<string, Result> = {};
@@ -51,24 +54,25 @@ try {
     const result = await runGroup(group, target);
     results[group.name] = result;
     say(
-      `${group.name.padEnd(20)} bad inputs ${String(result.inputs).padStart(6)}, accepted ${result.accepted.length}   ${result.seconds.toFixed(1)} s`,
+      `${group.name.padEnd(20)} bad inputs ${String(result.inputs).padStart(6)}, ` +
+        `accepted ${result.accepted.length}   ${result.seconds.toFixed(1)} s`,
     );
     for (const [what, figure] of Object.entries(result.figures)) say(`  ${what}: ${figure}`);
-    for (const line of complaints(group.name, result).slice(0, 20)) console.error(`  ${line}`);
+    for (const line of failuresOf(group.name, result).slice(0, 20)) console.error(`  ${line}`);
   }
   await target.close();
   await stack.stop();
-  const wrong = Object.entries(results).flatMap(([name, result]) => complaints(name, result));
-  console.log(JSON.stringify(summary(results)));
+  const wrong = Object.entries(results).flatMap(([name, result]) => failuresOf(name, result));
+  console.log(JSON.stringify(summariseRun(results)));
   process.exit(wrong.length === 0 ? 0 : 1);
 } catch (error) {
-  console.error(`The attack broke off: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`The attack failed: ${error instanceof Error ? error.message : String(error)}`);
   if (stack) console.error(`The services' logs are in ${stack.logFolder}`);
   await stack?.stop();
   process.exit(1);
 }
 
-function summary(results: Readonly<Record<string, Result>>): object {
+function summariseRun(results: Readonly<Record<string, Result>>): object {
   const all = Object.values(results);
   return {
     badInputs: all.reduce((sum, { inputs }) => sum + inputs, 0),
@@ -100,10 +104,11 @@ function readArguments(): { seed: number; groups: typeof GROUPS; json: boolean }
       process.exit(0);
     }
     const given = values.seed === undefined ? Math.floor(Math.random() * 1_000_000) : Number(values.seed);
-    if (!Number.isInteger(given) || given < 0) throw new Error(`--seed is a whole number, not «${values.seed}».`);
+    if (!Number.isInteger(given) || given < 0)
+      throw new Error(`--seed must be a non-negative integer, not "${values.seed}".`);
     for (const name of values.group ?? [])
       if (!GROUPS.some((group) => group.name === name))
-        throw new Error(`There is no group «${name}»; there are ${GROUPS.map((group) => group.name).join(', ')}.`);
+        throw new Error(`--group must be one of: ${GROUPS.map((group) => group.name).join(', ')}; not "${name}".`);
     return {
       seed: given,
       groups: GROUPS.filter(({ name }) => values.group?.includes(name) ?? true),

@@ -1,52 +1,52 @@
 import { randomBytes } from 'node:crypto';
 import type { OpenApi } from '@partyline/contracts/openapi';
 import type { CreatedRoom } from '@partyline/contracts/rooms/room';
-import { createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
-import { accountBody } from '@partyline/dev/stack/own-account';
-import { vendorAccount } from '@partyline/dev/stack/service-environment';
+import { createProviderCredentials, type ProviderCredentials } from '@partyline/dev/stack/credentials';
+import { buildAccountBody } from '@partyline/dev/stack/own-account';
+import { buildEmulatorAccount } from '@partyline/dev/stack/service-environment';
 import type { Stack } from '@partyline/dev/stack/stack';
 import { seed } from '@partyline/store/tenants/seed';
 import { openStore, type Store } from '@partyline/store/database/store';
-import { openCarrier, type Carrier } from './carrier.ts';
-import { openHttp, type Send } from './http.ts';
+import { createWebhookSender, type WebhookSender } from './webhook-sender.ts';
+import { createHttpClient, type Send } from './http.ts';
 
-/** A tenant with something to lose: a running session, with a caller in it. */
+/** A tenant with a running session and a caller in it. */
 export interface Party {
   readonly tenantId: string;
-  /** May do everything of its tenant's. */
+  /** An API key with all scopes. */
   readonly key: string;
   readonly pin: string;
-  /** Its own account at the vendor, with all of its secrets. */
-  readonly vendor: VendorCredentials;
-  /** A token for its browsers, and the vendor's session that it opens. */
+  /** The secrets of its own provider account. */
+  readonly providerAccount: ProviderCredentials;
+  /** A client token and the media session that it opens. */
   readonly client: NonNullable<CreatedRoom['client']>;
-  /** Ids of its own by what a path calls them: `roomId`, `sessionId` … */
+  /** Its own ids by path parameter: `roomId`, `sessionId` and so on. */
   readonly ids: Readonly<Record<string, string>>;
-  /** What only this tenant may ever be shown. */
-  readonly marks: readonly string[];
+  /** Values that only this tenant may read. */
+  readonly privateValues: readonly string[];
 }
 
-/** Everything that is attacked, and what an attacker has. */
+/** The attacked deployment and the attacker's means. */
 export interface Target {
   readonly apiUrl: string;
   readonly send: Send;
-  readonly carrier: Carrier;
-  /** The API's own description, as it serves it. */
+  readonly webhookSender: WebhookSender;
+  /** The OpenAPI document that the API serves. */
   readonly document: OpenApi;
-  /** As the database's owner: to see what an attack changed. */
+  /** Connects as the database's owner, to observe changes. */
   readonly owner: Store;
-  /** As the services connect. */
+  /** Connects with the services' role. */
   readonly service: Store;
   readonly victim: Party;
   readonly attacker: Party;
-  /** A key of the attacker's with just these scopes. */
-  keyWith(scopes: readonly string[]): Promise<string>;
-  /** Keys of the attacker's that are good no more. */
-  readonly dead: { readonly revoked: string; readonly expired: string };
-  /** A key of the platform's operator. */
+  /** Creates a key of the attacker with exactly these scopes. */
+  createKeyWithScopes(scopes: readonly string[]): Promise<string>;
+  /** Keys of the attacker that are no longer valid. */
+  readonly deadKeys: { readonly revoked: string; readonly expired: string };
+  /** A key of the operator. */
   readonly operatorKey: string;
   readonly stack: Stack;
-  /** Which chances to take. */
+  /** The seed of the randomness. */
   readonly seed: number;
   close(): Promise<void>;
 }
@@ -54,11 +54,12 @@ export interface Target {
 export const newKey = (): string => `pl_dev_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`;
 export const keyIdOf = (key: string): string => key.split('_')[2] ?? '';
 
-/** Makes the two tenants in a running stack, each with a caller in a session. */
+/** Creates both tenants in a running stack, each with a caller in a session. */
 export async function openTarget(stack: Stack, seedNumber: number): Promise<Target> {
-  const http = openHttp();
+  const http = createHttpClient();
   const owner = openStore({ owner: true, url: stack.databaseUrl, max: 4, onError: () => undefined });
-  // Few, so that what one transaction left on a connection meets the next.
+  // Few connections, so that a transaction meets the state that an earlier one left on its
+  // connection.
   const service = openStore({
     url: await stack.postgres.serviceUrlOf(stack.databaseUrl),
     max: 2,
@@ -75,29 +76,29 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
   const { tenantId, apiKey, operator } = stack.credentials;
   const attackerId = `ten_${randomBytes(12).toString('hex')}`;
   const attackerKey = await addKey(attackerId);
-  // What is refused must be so for what it is, not for being too much at once.
+  // Inputs must be rejected for their content, not by a rate limit or quota.
   for (const id of [tenantId, attackerId])
-    await ask(apiUrl, operator.key, 'PATCH', `/v1/operator/tenants/${id}`, {
-      limits: UNLIMITED,
+    await request(apiUrl, operator.key, 'PATCH', `/v1/operator/tenants/${id}`, {
+      limits: UNLIMITED_LIMITS,
       homeCountry: 'GB',
       allowedCountries: [],
     });
   const [victim, attacker] = [
-    await makeParty(stack, owner, tenantId, apiKey, '+442079460021'),
-    await makeParty(stack, owner, attackerId, attackerKey, '+442079460022'),
+    await createParty(stack, owner, tenantId, apiKey, '+442079460021'),
+    await createParty(stack, owner, attackerId, attackerKey, '+442079460022'),
   ];
   const document = JSON.parse((await http.send({ method: 'GET', url: `${apiUrl}/v1/openapi.json` })).body) as OpenApi;
   return {
     apiUrl,
     send: http.send,
-    carrier: openCarrier(stack.urls['voice-webhooks'], stack.credentials, http.send),
+    webhookSender: createWebhookSender(stack.urls['voice-webhooks'], stack.credentials, http.send),
     document,
     owner,
     service,
     victim,
     attacker,
-    keyWith: (scopes) => addKey(attackerId, `scopes = '{${scopes.join(',')}}'`),
-    dead: {
+    createKeyWithScopes: (scopes) => addKey(attackerId, `scopes = '{${scopes.join(',')}}'`),
+    deadKeys: {
       revoked: await addKey(attackerId, 'revoked_at = now()'),
       expired: await addKey(attackerId, `expires_at = now() - interval '1 second'`),
     },
@@ -111,26 +112,31 @@ export async function openTarget(stack: Stack, seedNumber: number): Promise<Targ
   };
 }
 
-const MANY = 1_000_000;
-const UNLIMITED = { maxLiveRooms: MANY, maxLiveLegs: MANY, maxDialOutsPerMinute: MANY, maxRequestsPerMinute: MANY };
+const NO_LIMIT = 1_000_000;
+const UNLIMITED_LIMITS = {
+  maxLiveRooms: NO_LIMIT,
+  maxLiveLegs: NO_LIMIT,
+  maxDialOutsPerMinute: NO_LIMIT,
+  maxRequestsPerMinute: NO_LIMIT,
+};
 
-/** An honest request. Throws when it is refused. */
-async function ask<T>(apiUrl: string, key: string, method: string, path: string, body: object): Promise<T> {
+/** Sends a valid API request. Throws when it fails. */
+async function request<T>(apiUrl: string, key: string, method: string, path: string, body: object): Promise<T> {
   const reply = await fetch(apiUrl + path, {
     method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
-  if (!reply.ok)
-    throw new Error(
-      `${method} ${path}, which prepares the attack, was answered ${reply.status}: ${await reply.text()}`,
-    );
+  if (!reply.ok) throw new Error(`${method} ${path} failed with ${reply.status} in the setup: ${await reply.text()}`);
   return (await reply.json()) as T;
 }
 
-/** A room of the tenant's that ends by no clock, a caller in it, and one of each thing that a path can name. */
-async function makeParty(stack: Stack, owner: Store, tenantId: string, key: string, phone: string): Promise<Party> {
-  const vendor = stack.vendor!;
+/**
+ * Creates a room without deadlines, with a caller in it, and one resource for each id that a path
+ * can hold.
+ */
+async function createParty(stack: Stack, owner: Store, tenantId: string, key: string, phone: string): Promise<Party> {
+  const emulator = stack.emulator!;
   const number = stack.numbers[0]!.e164;
   const apiUrl = stack.urls['room-api'];
   const clocks = {
@@ -140,37 +146,44 @@ async function makeParty(stack: Stack, owner: Store, tenantId: string, key: stri
     browsersLeftSeconds: null,
     emptySeconds: null,
   };
-  const { room, session, client, participantId, pin } = await ask<CreatedRoom>(apiUrl, key, 'POST', '/v1/rooms', {
+  const { room, session, client, participantId, pin } = await request<CreatedRoom>(apiUrl, key, 'POST', '/v1/rooms', {
     name: `Room of ${tenantId}`,
     number,
     ...clocks,
   });
   if (session === null || client === null || pin === null) throw new Error('The room to attack has no session.');
-  const { id } = await vendor.dial({ from: phone, to: number });
-  await vendor.awaitPrompt(id);
-  await vendor.key(id, `${pin}#`);
-  await vendor.awaitJoined(id);
+  const { id } = await emulator.dial({ from: phone, to: number });
+  await emulator.awaitPrompt(id);
+  await emulator.key(id, `${pin}#`);
+  await emulator.awaitJoined(id);
   const { rows } = await owner.pool.query<{ leg: string; participant: string }>(
     `SELECT id AS leg, participant_id AS participant FROM leg WHERE session_id = $1 AND kind = 'inbound'`,
     [session.id],
   );
   const { leg = '', participant = '' } = rows[0] ?? {};
-  const { id: pinId } = await ask<{ id: string }>(apiUrl, key, 'POST', `/v1/rooms/${room.id}/pins`, {
-    name: 'Somebody',
+  const { id: pinId } = await request<{ id: string }>(apiUrl, key, 'POST', `/v1/rooms/${room.id}/pins`, {
+    name: 'Participant',
   });
-  // Disabled, so that nothing leaves this machine.
-  const { endpoint } = await ask<{ endpoint: { id: string } }>(apiUrl, key, 'POST', '/v1/endpoints', {
+  // Disabled, so that no event leaves this machine.
+  const { endpoint } = await request<{ endpoint: { id: string } }>(apiUrl, key, 'POST', '/v1/endpoints', {
     url: 'https://example.com/events',
     enabled: false,
   });
   const deliveryId = `dlv_${randomBytes(16).toString('base64url')}`;
   await owner.pool.query(
-    `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, state, done_at) VALUES ($1, $2, $3, 1, $4, 1, 'failed', now())`,
+    `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, state, done_at)
+     VALUES ($1, $2, $3, 1, $4, 1, 'failed', now())`,
     [deliveryId, tenantId, endpoint.id, session.id],
   );
-  const own = createVendor();
-  await vendor.addAccount(vendorAccount(own, []));
-  const account = await ask<{ id: string }>(apiUrl, key, 'POST', '/v1/provider-accounts', accountBody('unified', own));
+  const ownAccount = createProviderCredentials();
+  await emulator.addAccount(buildEmulatorAccount(ownAccount, []));
+  const account = await request<{ id: string }>(
+    apiUrl,
+    key,
+    'POST',
+    '/v1/provider-accounts',
+    buildAccountBody('unified', ownAccount),
+  );
   const ids = {
     accountId: account.id,
     roomId: room.id,
@@ -183,8 +196,16 @@ async function makeParty(stack: Stack, owner: Store, tenantId: string, key: stri
     endpointId: endpoint.id,
     deliveryId,
   };
-  const marks = [...Object.values(ids), participantId ?? '', pin, client.token, room.name].filter(
+  const privateValues = [...Object.values(ids), participantId ?? '', pin, client.token, room.name].filter(
     (mark) => mark !== '',
   );
-  return { tenantId, key, pin, vendor: own, client, ids: { ...ids, number }, marks: [...new Set(marks)] };
+  return {
+    tenantId,
+    key,
+    pin,
+    providerAccount: ownAccount,
+    client,
+    ids: { ...ids, number },
+    privateValues: [...new Set(privateValues)],
+  };
 }

@@ -1,12 +1,12 @@
 import { captureDeliveries } from '../capture-deliveries.ts';
 import type { Group } from '../group.ts';
 import { workspaceRoot } from '@partyline/dev/workspace';
-import { accountCredentials } from './account-credentials.ts';
+import { credentialEncryption } from './credential-encryption.ts';
 import { accountWebhooks } from './account-webhooks.ts';
 import { apiKeys } from './api-keys.ts';
 import { canaries } from './canaries.ts';
 import { dialOutFraud } from './dial-out-fraud.ts';
-import { envelope } from './envelope.ts';
+import { pinEncryption } from './pin-encryption.ts';
 import { eventFuzz } from './event-fuzz.ts';
 import { eventSignatures } from './event-signatures.ts';
 import { histories } from './histories.ts';
@@ -16,9 +16,12 @@ import { providerJwt } from './provider-jwt.ts';
 import { quotas } from './quotas.ts';
 import { rowLevelSecurity } from './row-level-security.ts';
 import { ssrf } from './ssrf.ts';
-import { checkoutAt, supplyChain } from './supply-chain.ts';
+import { openCheckout, supplyChain } from './supply-chain.ts';
 
-/** In the order in which they run: the logs last, for they tell of all the others. */
+/**
+ * All groups in the order in which they run. The logs come last, because they hold traces of all
+ * others.
+ */
 export const GROUPS: readonly Group[] = [
   providerJwt,
   accountWebhooks,
@@ -35,8 +38,8 @@ export const GROUPS: readonly Group[] = [
   pinGuesses,
   dialOutFraud,
   quotas,
-  envelope,
-  accountCredentials,
-  { ...supplyChain, run: (_target, tally) => supplyChain.run(checkoutAt(workspaceRoot), tally) },
+  pinEncryption,
+  credentialEncryption,
+  { ...supplyChain, run: (_target, tally) => supplyChain.run(openCheckout(workspaceRoot), tally) },
   canaries,
 ];

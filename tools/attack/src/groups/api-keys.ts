@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
-import { inParallel, type Group } from '../group.ts';
-import { notRefused } from '../http.ts';
+import { forEachLimit, type Group } from '../group.ts';
+import { rejectionFault } from '../http.ts';
 import { keyIdOf, newKey, type Target } from '../target.ts';
 
 interface Attempt {
@@ -10,28 +10,29 @@ interface Attempt {
   readonly query?: string;
 }
 
-/** Keys that are nearly right, and headers that try to be two. */
+/** Invalid API keys that resemble a valid key, and ambiguous headers. */
 export const apiKeys: Group<Pick<Target, 'apiUrl' | 'send' | 'victim' | 'attacker'>> = {
   name: 'API keys',
-  says: 'near misses of a good key, another’s secret under a good id, odd schemes, doubled and smuggled headers',
-  least: 300,
+  summary:
+    "variations of a valid key, another key's secret with a valid id, odd schemes, duplicate and smuggled headers",
+  minInputs: 300,
   async run({ apiUrl, send, victim, attacker }, tally) {
-    await inParallel(attempts(victim.key, attacker.key), 8, async ({ what, headers, query = '' }) => {
-      tally.judge(
+    await forEachLimit(attempts(victim.key, attacker.key), 8, async ({ what, headers, query = '' }) => {
+      tally.record(
         what,
-        notRefused(await send({ method: 'GET', url: `${apiUrl}/v1/rooms${query}`, headers }), [400, 401, 431]),
+        rejectionFault(await send({ method: 'GET', url: `${apiUrl}/v1/rooms${query}`, headers }), [400, 401, 431]),
       );
     });
   },
 };
 
-const OTHER: Readonly<Record<string, string>> = { A: 'B', a: 'b', '0': '1' };
+const SUBSTITUTES: Readonly<Record<string, string>> = { A: 'B', a: 'b', '0': '1' };
 
-function* attempts(key: string, others: string): Generator<Attempt> {
+function* attempts(key: string, otherKey: string): Generator<Attempt> {
   const bearer = (what: string, given: string): Attempt => ({ what, headers: { authorization: `Bearer ${given}` } });
-  // Each character changed, one at a time: the last too, though base64url does not use all its bits.
+  // Changes each character, also the last one, of which base64url does not use all bits.
   for (let at = 0; at < key.length; at++)
-    yield bearer(`character ${at} changed`, `${key.slice(0, at)}${OTHER[key[at]!] ?? 'A'}${key.slice(at + 1)}`);
+    yield bearer(`character ${at} changed`, `${key.slice(0, at)}${SUBSTITUTES[key[at]!] ?? 'A'}${key.slice(at + 1)}`);
   for (const at of [0, 1, 3, 4, 10, 20, 30, 40, key.length - 5])
     yield bearer(`two characters swapped at ${at}`, swapped(key, at));
   for (let length = 1; length < key.length; length++)
@@ -71,9 +72,9 @@ function* attempts(key: string, others: string): Generator<Attempt> {
     `sk_dev_${id}_${secret}`,
   ])
     yield bearer('another form', odd);
-  yield bearer('another’s secret under its id', `pl_dev_${keyIdOf(key)}_${others.slice(-43)}`);
-  yield bearer('its secret under another’s id', `pl_dev_${keyIdOf(others)}_${key.slice(-43)}`);
-  yield bearer('its hash for its secret', `pl_dev_${keyIdOf(key)}_${randomBytes(32).toString('base64url')}`);
+  yield bearer("another key's secret with this id", `pl_dev_${keyIdOf(key)}_${otherKey.slice(-43)}`);
+  yield bearer("this secret with another key's id", `pl_dev_${keyIdOf(otherKey)}_${key.slice(-43)}`);
+  yield bearer('a random secret with this id', `pl_dev_${keyIdOf(key)}_${randomBytes(32).toString('base64url')}`);
   for (const wild of [
     `' OR '1'='1`,
     `pl_dev_${id}'--_${secret}`,
@@ -88,8 +89,8 @@ function* attempts(key: string, others: string): Generator<Attempt> {
     '../../etc/passwd',
     '${jndi:ldap://x}',
   ])
-    yield bearer('what is no key', wild);
-  for (let n = 0; n < 110; n++) yield bearer('a key that nobody has', newKey());
+    yield bearer('a value that is not a key', wild);
+  for (let n = 0; n < 110; n++) yield bearer('an unknown key', newKey());
   for (const scheme of ['Basic', 'Token', 'Digest', 'ApiKey', 'Bearer:', 'Bearer=', 'Bear', 'JWT', 'Bearer,'])
     yield { what: `the scheme ${scheme}`, headers: { authorization: `${scheme} ${key}` } };
   yield { what: 'no scheme', headers: { authorization: key } };
@@ -110,7 +111,7 @@ function* attempts(key: string, others: string): Generator<Attempt> {
     };
   for (const name of ['key', 'api_key', 'apikey', 'token', 'access_token', 'authorization'])
     yield { what: `the key in ?${name}`, headers: {}, query: `?${name}=${encodeURIComponent(`Bearer ${key}`)}` };
-  // Two of them: what one part of a system checks, another might not use.
+  // Duplicates: one part of a system could check another header than the next part uses.
   yield {
     what: 'two headers, the wrong one first',
     headers: { authorization: [`Bearer ${newKey()}`, `Bearer ${key}`] as unknown as string },

@@ -1,15 +1,18 @@
 import { getExampleNumber, type CountryCode } from 'libphonenumber-js/max';
 import examples from 'libphonenumber-js/mobile/examples';
-import { inParallel, type Group } from '../group.ts';
-import { notRefused } from '../http.ts';
-import { difference, stateOf } from '../state.ts';
+import { forEachLimit, type Group } from '../group.ts';
+import { rejectionFault } from '../http.ts';
+import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
 import type { Target } from '../target.ts';
 
-/** The attacker may ring British numbers. */
-const ALLOWED = 'GB';
+/** The only country that the attacker may dial out to. */
+const ALLOWED_COUNTRY = 'GB';
 
-/** What costs its caller more than a call: premium, shared-cost, personal and company numbers of several countries, of the allowed one first. */
-const COSTLY = [
+/**
+ * Premium, shared-cost, personal and company numbers of several countries, the allowed country
+ * first.
+ */
+const PREMIUM_NUMBERS = [
   '+449098790000',
   '+449012345678',
   '+449111234567',
@@ -34,8 +37,8 @@ const COSTLY = [
   '+61190012345',
   '+81990123456',
 ];
-/** What belongs to no country: satellites, international premium, freephone and personal. */
-const NOWHERE = [
+/** Numbers of no country: satellite, international premium, freephone and personal. */
+const NON_GEOGRAPHIC_NUMBERS = [
   '+870773111632',
   '+881612345678',
   '+88216123456',
@@ -51,9 +54,9 @@ const NOWHERE = [
   '+883510012345',
 ];
 
-/** Numbers written so that what is checked might not be what is rung. */
-const good = '+442079460018';
-const SPELLINGS = [
+/** Spellings for which the checked number could differ from the dialled number. */
+const VALID_NUMBER = '+442079460018';
+const ODD_SPELLINGS = [
   '',
   ' ',
   '+',
@@ -64,37 +67,37 @@ const SPELLINGS = [
   '+44-20-7946-0018',
   '+44(0)2079460018',
   '+44.20.7946.0018',
-  ` ${good}`,
-  `${good} `,
-  `${good}\n`,
-  `\t${good}`,
-  `+${good}`,
-  '＋442079460018',
-  '+４４２０７９４６００１８',
-  '+٤٤٢٠٧٩٤٦٠٠١٨',
-  `${good},,1234#`,
-  `${good};ext=5`,
-  `${good}p1234`,
-  `${good}w1`,
-  `${good}x12`,
-  `tel:${good}`,
-  `sip:${good}@evil.example`,
-  `sips:${good}@127.0.0.1`,
+  ` ${VALID_NUMBER}`,
+  `${VALID_NUMBER} `,
+  `${VALID_NUMBER}\n`,
+  `\t${VALID_NUMBER}`,
+  `+${VALID_NUMBER}`,
+  '\uFF0B442079460018',
+  '+\uFF14\uFF14\uFF12\uFF10\uFF17\uFF19\uFF14\uFF16\uFF10\uFF10\uFF11\uFF18',
+  '+\u0664\u0664\u0662\u0660\u0667\u0669\u0664\u0666\u0660\u0660\u0661\u0668',
+  `${VALID_NUMBER},,1234#`,
+  `${VALID_NUMBER};ext=5`,
+  `${VALID_NUMBER}p1234`,
+  `${VALID_NUMBER}w1`,
+  `${VALID_NUMBER}x12`,
+  `tel:${VALID_NUMBER}`,
+  `sip:${VALID_NUMBER}@evil.example`,
+  `sips:${VALID_NUMBER}@127.0.0.1`,
   'sip:admin@10.0.0.1:5060;transport=tcp',
-  `<sip:${good}@evil.example>`,
-  `${good}@evil.example`,
-  `${good}\r\nX-Injected: 1`,
-  `${good}\r\n\r\nINVITE sip:x`,
-  `${good}%0d%0aX: 1`,
-  `${good}\u0000`,
-  `${good}\u202E`,
-  `${good}\u200B`,
-  `${good}' OR '1'='1`,
-  `${good}"}`,
-  `${good},+19002345678`,
-  `${good};+19002345678`,
-  `${good}|+19002345678`,
-  '+44207946001８',
+  `<sip:${VALID_NUMBER}@evil.example>`,
+  `${VALID_NUMBER}@evil.example`,
+  `${VALID_NUMBER}\r\nX-Injected: 1`,
+  `${VALID_NUMBER}\r\n\r\nINVITE sip:x`,
+  `${VALID_NUMBER}%0d%0aX: 1`,
+  `${VALID_NUMBER}\u0000`,
+  `${VALID_NUMBER}\u202E`,
+  `${VALID_NUMBER}\u200B`,
+  `${VALID_NUMBER}' OR '1'='1`,
+  `${VALID_NUMBER}"}`,
+  `${VALID_NUMBER},+19002345678`,
+  `${VALID_NUMBER};+19002345678`,
+  `${VALID_NUMBER}|+19002345678`,
+  '+44207946001\uFF18',
   '+442079460018442079460018',
   '+4420794600',
   '+1',
@@ -117,37 +120,40 @@ const SPELLINGS = [
   '+1911',
   '+',
 ];
-const SHAPES: readonly unknown[] = [
+const ODD_TYPES: readonly unknown[] = [
   null,
   442079460018,
   true,
   [],
-  [good],
+  [VALID_NUMBER],
   {},
-  { number: good },
+  { number: VALID_NUMBER },
   { $ne: null },
-  [good, '+19002345678'],
-  { toString: good },
+  [VALID_NUMBER, '+19002345678'],
+  { toString: VALID_NUMBER },
 ];
 
-/** Dial-outs that somebody else would earn by, or that would leave the telephone network: none is decided, none is rung. */
+/**
+ * Dial-outs that would earn a third party money or leave the telephone network. None may be
+ * accepted.
+ */
 export const dialOutFraud: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'attacker'>> = {
   name: 'dial-out',
-  says: 'premium, satellite and unlisted destinations, odd spellings, SIP addresses, injected headers',
-  least: 500,
+  summary: 'premium, satellite and unlisted destinations, odd spellings, SIP addresses, injected headers',
+  minInputs: 500,
   async run({ apiUrl, send, owner, attacker }, tally) {
-    const state = async (): Promise<Map<string, string>> => {
-      const all = new Map(await stateOf(owner, attacker.tenantId));
-      // What was refused is written down all the same.
+    const snapshot = async (): Promise<Map<string, string>> => {
+      const all = new Map(await snapshotTenant(owner, attacker.tenantId));
+      // Rejections are recorded in the audit log.
       all.delete('audit_entry');
       return all;
     };
-    const before = await state();
+    const before = await snapshot();
     const others = (Object.keys(examples) as CountryCode[]).filter(
-      (country) => country !== ALLOWED && !SHARES.has(country),
+      (country) => country !== ALLOWED_COUNTRY && !SAME_COUNTRY_CODE.has(country),
     );
     const abroad = others.flatMap((country) => getExampleNumber(country, examples)?.number ?? []);
-    const ask = async (phone: unknown): Promise<void> => {
+    const attemptDialOut = async (phone: unknown): Promise<void> => {
       const headers = { authorization: `Bearer ${attacker.key}`, 'content-type': 'application/json' };
       const answer = await send({
         method: 'POST',
@@ -155,25 +161,30 @@ export const dialOutFraud: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'att
         headers,
         body: JSON.stringify({ phone, name: 'Target' }),
       });
-      tally.judge(`ringing ${JSON.stringify(phone)}`, notRefused(answer, [400, 403, 422]));
+      tally.record(`a dial-out to ${JSON.stringify(phone)}`, rejectionFault(answer, [400, 403, 422]));
     };
-    const wrapped = COSTLY.flatMap((number) => [number, ` ${number}`, number.replace('+', '00'), `${number},1`]);
-    await inParallel(
+    const wrapped = PREMIUM_NUMBERS.flatMap((number) => [
+      number,
+      ` ${number}`,
+      number.replace('+', '00'),
+      `${number},1`,
+    ]);
+    await forEachLimit(
       [
         ...abroad,
         ...wrapped,
-        ...NOWHERE,
-        ...NOWHERE.map((number) => number.replace('+', '')),
-        ...SPELLINGS,
-        ...SHAPES,
+        ...NON_GEOGRAPHIC_NUMBERS,
+        ...NON_GEOGRAPHIC_NUMBERS.map((number) => number.replace('+', '')),
+        ...ODD_SPELLINGS,
+        ...ODD_TYPES,
         ...abroad.slice(0, 150).map((number) => number.replace('+', '+4400')),
       ],
       16,
-      ask,
+      attemptDialOut,
     );
-    tally.judge('all of them together', difference(before, await state()));
+    tally.record('all of them together', describeChanges(before, await snapshot()));
   },
 };
 
-/** Countries that share the allowed one's code. */
-const SHARES = new Set<CountryCode>(['GG', 'JE', 'IM']);
+/** Countries that share the calling code of the allowed country. */
+const SAME_COUNTRY_CODE = new Set<CountryCode>(['GG', 'JE', 'IM']);

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { inParallel, type Group } from '../group.ts';
-import { difference, stateOf } from '../state.ts';
+import { forEachLimit, type Group } from '../group.ts';
+import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
 import type { Target } from '../target.ts';
 
 const INPUTS = 5_000;
 
-/** Values that programs stumble over. */
-const odd = fc.oneof(
+/** Values that often cause errors in programs. */
+const hostileValue = fc.oneof(
   fc.constantFrom<unknown>(
     null,
     true,
@@ -21,7 +21,7 @@ const odd = fc.oneof(
     '\u0000',
     '\uD800',
     '\u202E',
-    '😀'.repeat(50),
+    '\u{1F600}'.repeat(50),
     '9'.repeat(400),
     'NaN',
     '__proto__',
@@ -37,7 +37,7 @@ const odd = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
 );
 
-const names = [
+const voiceFields = [
   'uuid',
   'status',
   'timestamp',
@@ -62,7 +62,7 @@ const names = [
   'constructor',
   'toString',
 ];
-const videoNames = [
+const videoFields = [
   'sessionId',
   'projectId',
   'event',
@@ -77,8 +77,8 @@ const videoNames = [
   '__proto__',
 ];
 
-/** A webhook that the carrier signed and nobody in his senses would send: honest in its token, hostile in its fields. */
-function webhooks({ victim, attacker }: Target): fc.Arbitrary<{ path: string; body: string }> {
+/** Webhooks with a valid token and hostile fields. */
+function hostileWebhooks({ victim, attacker }: Target): fc.Arbitrary<{ path: string; body: string }> {
   const legs = fc.constantFrom(
     victim.ids['legId']!,
     attacker.ids['legId']!,
@@ -86,10 +86,10 @@ function webhooks({ victim, attacker }: Target): fc.Arbitrary<{ path: string; bo
     '__proto__',
     `x' OR 1=1`,
     'leg_\u0000',
-    '😀',
+    '\u{1F600}',
   );
-  // Another call each time: what the victim's own call is said to do would be true.
-  const uuid = fc.oneof({ weight: 3, arbitrary: fc.constant(null).map(() => randomUUID() as unknown) }, odd);
+  // Random calls: an event of the victim's own call would be applied, since its token is valid.
+  const uuid = fc.oneof({ weight: 3, arbitrary: fc.constant(null).map(() => randomUUID() as unknown) }, hostileValue);
   const status = fc.oneof(
     fc.constantFrom<unknown>(
       'started',
@@ -104,18 +104,18 @@ function webhooks({ victim, attacker }: Target): fc.Arbitrary<{ path: string; bo
       'constructor',
       'pondering',
     ),
-    odd,
+    hostileValue,
   );
-  const fields = (known: readonly string[]) => fc.dictionary(fc.constantFrom(...known), odd, { maxKeys: 6 });
+  const fields = (known: readonly string[]) => fc.dictionary(fc.constantFrom(...known), hostileValue, { maxKeys: 6 });
   const event = fc
-    .tuple(fields(names), uuid, status)
+    .tuple(fields(voiceFields), uuid, status)
     .map(([more, call, what]) => ({ ...more, uuid: call, status: what }));
   const digits = fc
-    .tuple(fields(names), uuid, odd)
+    .tuple(fields(voiceFields), uuid, hostileValue)
     .map(([more, call, keyed]) => ({ ...more, uuid: call, dtmf: { digits: keyed } }));
   const video = fc
     .tuple(
-      fields(videoNames),
+      fields(videoFields),
       fc.constantFrom<unknown>(
         'connectionCreated',
         'connectionDestroyed',
@@ -124,7 +124,7 @@ function webhooks({ victim, attacker }: Target): fc.Arbitrary<{ path: string; bo
         'callDestroyed',
         'x',
       ),
-      odd,
+      hostileValue,
     )
     .map(([more, what, session]) => ({ ...more, event: what, sessionId: session }));
   const whole = fc.oneof(
@@ -146,10 +146,12 @@ function webhooks({ victim, attacker }: Target): fc.Arbitrary<{ path: string; bo
         .tuple(legs, fc.constantFrom('1', '2', '3', '9', '0', '-1', '1e1'), digits)
         .map(([leg, no, body]) => ({ path: `/v1/voice/digits/${encodeURIComponent(leg)}/${no}`, body: text(body) })),
     },
-    // To numbers that are none of ours: a call to one of ours is a caller.
+    // To unknown numbers: a call to a dial-in number would be a caller.
     {
       weight: 1,
-      arbitrary: fc.tuple(event, odd).map(([body, to]) => ({ path: '/v1/voice/answer', body: text({ ...body, to }) })),
+      arbitrary: fc
+        .tuple(event, hostileValue)
+        .map(([body, to]) => ({ path: '/v1/voice/answer', body: text({ ...body, to }) })),
     },
     {
       weight: 1,
@@ -167,25 +169,29 @@ function webhooks({ victim, attacker }: Target): fc.Arbitrary<{ path: string; bo
   );
 }
 
-/** Signed webhooks whose fields are hostile: each is ignored or refused in an orderly way, and nothing of anybody's changes. */
+/**
+ * Validly signed webhooks with hostile fields. Each must be ignored or rejected, and must change no
+ * tenant's rows.
+ */
 export const eventFuzz: Group = {
   name: 'event fields',
-  says: 'signed webhooks with hostile fields, by fast-check: none may change anything, or be a server error',
-  least: INPUTS,
+  summary: 'validly signed webhooks with hostile fields, generated by fast-check',
+  minInputs: INPUTS,
   async run(target, tally) {
-    const { carrier, owner, victim, attacker } = target;
-    const state = async () => [await stateOf(owner, victim.tenantId), await stateOf(owner, attacker.tenantId)] as const;
-    const before = await state();
-    await inParallel(
-      fc.sample(webhooks(target), { seed: target.seed, numRuns: INPUTS }),
+    const { webhookSender, owner, victim, attacker } = target;
+    const snapshot = async () =>
+      [await snapshotTenant(owner, victim.tenantId), await snapshotTenant(owner, attacker.tenantId)] as const;
+    const before = await snapshot();
+    await forEachLimit(
+      fc.sample(hostileWebhooks(target), { seed: target.seed, numRuns: INPUTS }),
       32,
       async ({ path, body }) => {
-        const token = path.startsWith('/v1/video') ? carrier.videoToken(body) : carrier.token(body);
-        const { status } = await carrier.post({ path, body, authorization: `Bearer ${token}` });
-        tally.judge(`${path} ${body.slice(0, 200)}`, status >= 500 || status === 0 ? `answered ${status}` : null);
+        const token = path.startsWith('/v1/video') ? webhookSender.videoToken(body) : webhookSender.token(body);
+        const { status } = await webhookSender.post({ path, body, authorization: `Bearer ${token}` });
+        tally.record(`${path} ${body.slice(0, 200)}`, status >= 500 || status === 0 ? `answered ${status}` : null);
       },
     );
-    const after = await state();
-    for (const at of [0, 1] as const) tally.judge('all of them together', difference(before[at], after[at]));
+    const after = await snapshot();
+    for (const at of [0, 1] as const) tally.record('all of them together', describeChanges(before[at], after[at]));
   },
 };

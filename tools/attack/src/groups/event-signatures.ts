@@ -2,32 +2,43 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { verifyWebhook, type WebhookHeaders } from '@partyline/sdk/webhook';
 import { seededRandomInt } from '@partyline/testing/seeded';
 import { Webhook } from 'standardwebhooks';
-import type { Captured } from '../capture-deliveries.ts';
+import type { CapturedDelivery } from '../capture-deliveries.ts';
 import type { Group, Tally } from '../group.ts';
 
 export interface Verifier {
   readonly seed: number;
-  /** What a tenant was really sent, and the secret that it checks it with. */
-  readonly capture: () => Promise<{ readonly secret: string; readonly deliveries: readonly Captured[] }>;
-  /** What tenants check events with; a test gives one that takes all. */
+  /** Gets deliveries of the running services and the secret that verifies them. */
+  readonly capture: () => Promise<{ readonly secret: string; readonly deliveries: readonly CapturedDelivery[] }>;
+  /**
+   * Verifies a delivery as tenants do. A test replaces it with a verifier that accepts everything.
+   */
   readonly verify?: (secret: string | readonly string[], headers: WebhookHeaders, body: string) => unknown;
 }
 
-const NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
+const HEADER_NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const;
 
-/** Events that are not as Partyline signed them, by the verifier that tenants are given, and the signature held to the standard's own words. */
+/**
+ * Forged deliveries for the SDK's verifier, and Partyline's signatures compared with the Standard
+ * Webhooks text.
+ */
 export const eventSignatures: Group<Verifier> = {
   name: 'event signatures',
-  says: 'what tenants check: changed bodies, ids, times and signatures, other secrets and versions; ids with dots, rotation; and the same of events that were really sent',
-  least: 400,
+  summary:
+    'deliveries with changed bodies, ids, times, signatures, secrets and versions; ids with dots; rotation; ' +
+    'also for real deliveries',
+  minInputs: 400,
   run: async ({ seed, capture, verify = verifyWebhook }, tally) => {
     const random = seededRandomInt(seed);
     const key = randomBytes(32);
     const secret = `whsec_${key.toString('base64')}`;
-    const takes = (headers: WebhookHeaders, body: string, by: string | readonly string[] = secret): string | null => {
+    const acceptanceFault = (
+      headers: WebhookHeaders,
+      body: string,
+      by: string | readonly string[] = secret,
+    ): string | null => {
       try {
         verify(by, headers, body);
-        return 'was taken';
+        return 'was accepted';
       } catch {
         return null;
       }
@@ -40,57 +51,58 @@ export const eventSignatures: Group<Verifier> = {
       'webhook-signature': new Webhook(by).sign(id, new Date(at * 1000), over),
     });
 
-    // The standard's words, without its library: v1, and the HMAC of id, time and body with dots between.
-    for (const id of ['evt_1', 'evt_with.dots.1', 'msg_p5jXN8AQM9LWM0D4loKWxJek', 'evt_ü']) {
+    // The standard without its library: v1, and the HMAC of id, time and body, joined by dots.
+    for (const id of ['evt_1', 'evt_with.dots.1', 'msg_p5jXN8AQM9LWM0D4loKWxJek', 'evt_\u00FC']) {
       const by = createHmac('sha256', key).update(`${id}.${now}.${body}`).digest('base64');
-      tally.judge(
+      tally.record(
         `the signature under ${id}`,
-        signed(id)['webhook-signature'] === `v1,${by}` && takes(signed(id), body) === 'was taken'
+        signed(id)['webhook-signature'] === `v1,${by}` && acceptanceFault(signed(id), body) === 'was accepted'
           ? null
-          : 'is not the standard’s',
+          : 'differs from the standard',
       );
     }
-    tally.judge(
-      'the vector of the standard',
+    tally.record(
+      'the test vector of the standard',
       new Webhook('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw').sign(
         'msg_p5jXN8AQM9LWM0D4loKWxJek',
         new Date(1_614_265_330_000),
         '{"test": 2432232314}',
       ) === 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE='
         ? null
-        : 'is another',
+        : 'differs',
     );
     const next = `whsec_${randomBytes(32).toString('base64')}`;
-    tally.judge(
+    const withNext = signed('evt_3q2_4', now, next)['webhook-signature'];
+    tally.record(
       'a rotation',
       [secret, next].every(
         (one) =>
-          takes(
+          acceptanceFault(
             {
               ...signed(),
-              'webhook-signature': `${signed('evt_3q2_4', now, next)['webhook-signature']} ${signed()['webhook-signature']}`,
+              'webhook-signature': `${withNext} ${signed()['webhook-signature']}`,
             },
             body,
             one,
-          ) === 'was taken',
+          ) === 'was accepted',
       )
         ? null
-        : 'refused one of the two',
+        : 'rejected one of the two secrets',
     );
 
-    for (const name of NAMES) {
-      tally.judge(
+    for (const name of HEADER_NAMES) {
+      tally.record(
         `no ${name}`,
-        takes(Object.fromEntries(Object.entries(signed()).filter(([each]) => each !== name)), body),
+        acceptanceFault(Object.fromEntries(Object.entries(signed()).filter(([each]) => each !== name)), body),
       );
       for (const odd of ['', ' ', 'null', '0', 'v1,', 'v1', ','])
-        tally.judge(`${name} ${JSON.stringify(odd)}`, takes({ ...signed(), [name]: odd }, body));
+        tally.record(`${name} ${JSON.stringify(odd)}`, acceptanceFault({ ...signed(), [name]: odd }, body));
     }
     for (let n = 0; n < 40; n++) {
       const at = random(body.length);
-      tally.judge(
+      tally.record(
         `byte ${at} of the body changed`,
-        takes(signed(), `${body.slice(0, at)}${body[at] === 'x' ? 'y' : 'x'}${body.slice(at + 1)}`),
+        acceptanceFault(signed(), `${body.slice(0, at)}${body[at] === 'x' ? 'y' : 'x'}${body.slice(at + 1)}`),
       );
     }
     for (const changed of [
@@ -102,72 +114,83 @@ export const eventSignatures: Group<Verifier> = {
       body.toUpperCase(),
       body.replace('"data"', '"data" '),
     ])
-      tally.judge('another body', takes(signed(), changed));
+      tally.record('another body', acceptanceFault(signed(), changed));
     for (const offset of [-86_400, -3_600, -400, -302, 302, 400, 3_600, 86_400])
-      tally.judge(`signed ${offset} s from now`, takes(signed('evt_3q2_4', now + offset), body));
-    tally.judge('another time than was signed', takes({ ...signed(), 'webhook-timestamp': String(now + 1) }, body));
-    tally.judge(
-      'id and body that share a dot another way',
-      takes({ ...signed('a.b'), 'webhook-id': 'a' }, `b.${body}`),
+      tally.record(`signed ${offset} s from now`, acceptanceFault(signed('evt_3q2_4', now + offset), body));
+    tally.record(
+      'another time than the signed one',
+      acceptanceFault({ ...signed(), 'webhook-timestamp': String(now + 1) }, body),
+    );
+    tally.record(
+      'a dot moved from the id to the body',
+      acceptanceFault({ ...signed('a.b'), 'webhook-id': 'a' }, `b.${body}`),
     );
     for (const version of ['v2', 'v1a', 'v0', 'V1', 'none', ''])
-      tally.judge(
+      tally.record(
         `version ${version}`,
-        takes({ ...signed(), 'webhook-signature': signed()['webhook-signature']!.replace('v1', version) }, body),
+        acceptanceFault(
+          { ...signed(), 'webhook-signature': signed()['webhook-signature']!.replace('v1', version) },
+          body,
+        ),
       );
     for (let n = 0; n < 20; n++)
-      tally.judge(
+      tally.record(
         'another secret',
-        takes(signed('evt_3q2_4', now, `whsec_${randomBytes(32).toString('base64')}`), body),
+        acceptanceFault(signed('evt_3q2_4', now, `whsec_${randomBytes(32).toString('base64')}`), body),
       );
     for (let n = 0; n < 10; n++)
-      tally.judge(
+      tally.record(
         'a made-up signature',
-        takes({ ...signed(), 'webhook-signature': `v1,${randomBytes(32).toString('base64')}` }, body),
+        acceptanceFault({ ...signed(), 'webhook-signature': `v1,${randomBytes(32).toString('base64')}` }, body),
       );
-    await tamper(capture, takes, random, tally);
+    await attackDeliveries(capture, acceptanceFault, random, tally);
   },
 };
 
-type Takes = (headers: WebhookHeaders, body: string, by?: string | readonly string[]) => string | null;
+type AcceptanceFault = (headers: WebhookHeaders, body: string, by?: string | readonly string[]) => string | null;
 
-/** Events on their way from the running services to a tenant, as somebody in between may change them. */
-async function tamper(
+/** Changes real deliveries as an attacker between the services and a tenant could. */
+async function attackDeliveries(
   capture: Verifier['capture'],
-  takes: Takes,
+  acceptanceFault: AcceptanceFault,
   random: (below: number) => number,
   tally: Tally,
 ): Promise<void> {
   const { secret, deliveries } = await capture();
-  tally.judge(
-    'events that were sent',
-    deliveries.length >= 5 ? null : `were ${deliveries.length}, which proves little`,
+  tally.record(
+    'captured deliveries',
+    deliveries.length >= 5 ? null : `are ${deliveries.length}, but at least 5 are needed`,
   );
   for (const [at, { headers, body }] of deliveries.entries()) {
     const id = headers['webhook-id'] ?? '';
-    const { headers: anothers = {}, body: anotherBody = '' } = deliveries[(at + 1) % deliveries.length] ?? {};
-    const refuses = (what: string, changed: Readonly<Record<string, string>>, text = body, by = secret): void =>
-      tally.judge(`${what} of ${id}`, takes({ ...headers, ...changed }, text, by));
-    tally.judge(
-      `${id} as it came`,
-      takes(headers, body, secret) === 'was taken' && (JSON.parse(body) as { id?: string }).id === id
+    const { headers: otherHeaders = {}, body: otherBody = '' } = deliveries[(at + 1) % deliveries.length] ?? {};
+    const expectRejected = (what: string, changed: Readonly<Record<string, string>>, text = body, by = secret): void =>
+      tally.record(`${what} of ${id}`, acceptanceFault({ ...headers, ...changed }, text, by));
+    tally.record(
+      `${id} unchanged`,
+      acceptanceFault(headers, body, secret) === 'was accepted' && (JSON.parse(body) as { id?: string }).id === id
         ? null
-        : 'was refused, or is another’s body',
+        : 'was rejected or has the wrong body',
     );
-    refuses('another secret', {}, body, `whsec_${randomBytes(32).toString('base64')}`);
-    refuses('the body of another', {}, anotherBody);
-    for (const name of NAMES) {
-      if (anothers[name] !== headers[name]) refuses(`the ${name} of another`, { [name]: anothers[name] ?? '' });
-      tally.judge(
+    expectRejected('another secret', {}, body, `whsec_${randomBytes(32).toString('base64')}`);
+    expectRejected('the body of another', {}, otherBody);
+    for (const name of HEADER_NAMES) {
+      if (otherHeaders[name] !== headers[name])
+        expectRejected(`the ${name} of another`, { [name]: otherHeaders[name] ?? '' });
+      tally.record(
         `no ${name} of ${id}`,
-        takes(Object.fromEntries(Object.entries(headers).filter(([each]) => each !== name)), body, secret),
+        acceptanceFault(Object.fromEntries(Object.entries(headers).filter(([each]) => each !== name)), body, secret),
       );
     }
     for (const later of [-600, -1, 1, 600])
-      refuses(`${later} s`, { 'webhook-timestamp': String(Number(headers['webhook-timestamp']) + later) });
+      expectRejected(`${later} s`, { 'webhook-timestamp': String(Number(headers['webhook-timestamp']) + later) });
     for (let n = 0; n < 12; n++) {
-      const place = random(body.length);
-      refuses(`byte ${place}`, {}, `${body.slice(0, place)}${body[place] === '0' ? '1' : '0'}${body.slice(place + 1)}`);
+      const offset = random(body.length);
+      expectRejected(
+        `byte ${offset}`,
+        {},
+        `${body.slice(0, offset)}${body[offset] === '0' ? '1' : '0'}${body.slice(offset + 1)}`,
+      );
     }
     for (const text of [
       `${body} `,
@@ -176,7 +199,7 @@ async function tamper(
       `[${body}]`,
       body.replace('"data"', '"Data"'),
     ])
-      refuses('another body', {}, text);
+      expectRejected('another body', {}, text);
     const signature = headers['webhook-signature'] ?? '';
     const [version = '', mac = ''] = signature.split(',');
     const flipped = Buffer.from(mac, 'base64');
@@ -189,6 +212,6 @@ async function tamper(
       `${version},${mac}${mac}`,
       `${version},`,
     ])
-      refuses('the signature', { 'webhook-signature': changed });
+      expectRejected('the signature', { 'webhook-signature': changed });
   }
 }

@@ -1,8 +1,8 @@
 import { SCOPES } from '@partyline/contracts/operation';
-import { inParallel, type Group, type Tally } from '../group.ts';
-import { notRefused, type Sent } from '../http.ts';
-import { addressOf, routesOf, type Route } from '../matrix/routes.ts';
-import { difference, stateOf } from '../state.ts';
+import { forEachLimit, type Group, type Tally } from '../group.ts';
+import { rejectionFault, type HttpReply } from '../http.ts';
+import { pathOf, routesOf, type Route } from '../matrix/routes.ts';
+import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
 import { newKey, type Party, type Target } from '../target.ts';
 
 interface Attempt {
@@ -10,11 +10,14 @@ interface Attempt {
   readonly headers?: Record<string, string>;
   readonly address: string;
   readonly body?: string | undefined;
-  /** The only statuses that refuse this as it should be; none: whatever it answers must hold nothing of the victim's. */
-  readonly due?: readonly number[];
+  /**
+   * The only valid statuses of a rejection. Without them any reply is valid that holds no value of
+   * the victim.
+   */
+  readonly expected?: readonly number[];
 }
 
-/** Ids as nobody makes them. */
+/** Ids that no part of the system creates. */
 const HOSTILE_IDS = [
   `' OR '1'='1`,
   `room_x'; SET LOCAL ROLE partyline_platform; --`,
@@ -29,56 +32,58 @@ const HOSTILE_IDS = [
   '-1',
 ];
 
-/** Every route of the OpenAPI document against everybody who may not use it: a route that is added is attacked by being in the document. */
+/** Calls every route of the OpenAPI document, so also every new route, without permission. */
 export const matrix: Group = {
   name: 'routes',
-  says: 'every route × (no key, unknown, revoked, expired, wrong scope, another tenant’s ids, the wrong side’s key, hostile ids)',
-  least: 800,
+  summary:
+    'every route with: no key; an unknown, revoked or expired key; a wrong scope; the ids of another tenant; ' +
+    'an operator key on a tenant route and the reverse; hostile ids',
+  minInputs: 800,
   async run(target, tally) {
     const routes = routesOf(target.document);
-    const before = await stateOf(target.owner, target.victim.tenantId);
-    await inParallel(routes, 8, async (route) => {
-      for (const attempt of await attemptsOn(target, route)) await judge(target, route, attempt, tally);
+    const before = await snapshotTenant(target.owner, target.victim.tenantId);
+    await forEachLimit(routes, 8, async (route) => {
+      for (const one of await attemptsOn(target, route)) await tryAttempt(target, route, one, tally);
     });
-    // A refusal that did it all the same.
-    const changed = difference(before, await stateOf(target.owner, target.victim.tenantId));
-    tally.judge('all of them together', changed);
+    // Finds a rejection that had an effect.
+    const changed = describeChanges(before, await snapshotTenant(target.owner, target.victim.tenantId));
+    tally.record('all of them together', changed);
   },
 };
 
 const bearer = (key: string): Record<string, string> => ({ authorization: `Bearer ${key}` });
 
 async function attemptsOn(target: Target, route: Route): Promise<Attempt[]> {
-  const { attacker, victim, dead } = target;
-  const own = addressOf(route, attacker.ids);
+  const { attacker, victim, deadKeys } = target;
+  const own = pathOf(route, attacker.ids);
   const { body } = route;
-  const strangers: Attempt[] = [
-    { what: 'no key', address: own, body, due: [401] },
-    { what: 'an unknown key', headers: bearer(newKey()), address: own, body, due: [401] },
+  const unauthenticated: Attempt[] = [
+    { what: 'no key', address: own, body, expected: [401] },
+    { what: 'an unknown key', headers: bearer(newKey()), address: own, body, expected: [401] },
     {
       what: 'a known id with another secret',
       headers: bearer(victim.key.slice(0, -43) + newKey().slice(-43)),
-      address: addressOf(route, victim.ids),
+      address: pathOf(route, victim.ids),
       body,
-      due: [401],
+      expected: [401],
     },
-    { what: 'a revoked key', headers: bearer(dead.revoked), address: own, body, due: [401] },
-    { what: 'an expired key', headers: bearer(dead.expired), address: own, body, due: [401] },
+    { what: 'a revoked key', headers: bearer(deadKeys.revoked), address: own, body, expected: [401] },
+    { what: 'an expired key', headers: bearer(deadKeys.expired), address: own, body, expected: [401] },
     {
       what: 'the key in the query',
       address: `${own}?api_key=${attacker.key}&authorization=Bearer%20${attacker.key}`,
       body,
-      due: [401],
+      expected: [401],
     },
     {
       what: 'the key as Basic',
       headers: { authorization: `Basic ${Buffer.from(`${attacker.key}:`).toString('base64')}` },
       address: own,
       body,
-      due: [401],
+      expected: [401],
     },
     {
-      what: 'no key, another method on top',
+      what: 'no key, with override headers',
       headers: {
         'x-http-method-override': route.method === 'GET' ? 'POST' : 'GET',
         'x-original-url': '/healthz',
@@ -86,69 +91,75 @@ async function attemptsOn(target: Target, route: Route): Promise<Attempt[]> {
       },
       address: own,
       body,
-      due: [401],
+      expected: [401],
     },
   ];
-  strangers.push({
-    what: 'an operator’s key that nobody has',
+  unauthenticated.push({
+    what: 'an unknown operator key',
     headers: bearer(`plop_dev_${newKey().slice(-43)}`),
     address: own,
     body,
-    due: [401],
+    expected: [401],
   });
-  if (route.scope === 'operator') return [...strangers, ...onOperators(target, route)];
+  if (route.scope === 'operator') return [...unauthenticated, ...operatorRouteAttempts(target, route)];
   const less = SCOPES.filter((scope) => scope !== route.scope && scope !== 'admin');
   const wrongScope: Attempt[] = [
     {
       what: `every scope but ${route.scope}`,
-      headers: bearer(await target.keyWith(less)),
+      headers: bearer(await target.createKeyWithScopes(less)),
       address: own,
       body,
-      due: [403],
+      expected: [403],
     },
     {
-      what: 'the operator’s key',
+      what: 'an operator key',
       headers: bearer(target.operatorKey),
-      address: addressOf(route, victim.ids),
+      address: pathOf(route, victim.ids),
       body,
-      due: [403],
+      expected: [403],
     },
-    { what: 'no scope at all', headers: bearer(await target.keyWith([])), address: own, body, due: [403] },
+    {
+      what: 'no scope at all',
+      headers: bearer(await target.createKeyWithScopes([])),
+      address: own,
+      body,
+      expected: [403],
+    },
   ];
-  return [...strangers, ...wrongScope, ...onOthers(route, attacker, victim)];
+  return [...unauthenticated, ...wrongScope, ...otherTenantAttempts(route, attacker, victim)];
 }
 
-/** A tenant at the operator's door. */
-const onOperators = ({ attacker, victim }: Target, route: Route): Attempt[] =>
+/** A tenant's key on an operator route. */
+const operatorRouteAttempts = ({ attacker, victim }: Target, route: Route): Attempt[] =>
   [attacker.ids, victim.ids].map((ids, at) => ({
-    what: `a tenant’s key with every scope, on ${at === 0 ? 'itself' : 'another'}`,
+    what: `a tenant's key with every scope, on ${at === 0 ? 'the own tenant' : 'another tenant'}`,
     headers: bearer(attacker.key),
-    address: addressOf(route, ids),
+    address: pathOf(route, ids),
     body: route.body,
     due: [401, 403],
   }));
 
-/** A tenant at another's things. */
-function onOthers(route: Route, attacker: Party, victim: Party): Attempt[] {
+/** A tenant's key with the ids of another tenant. */
+function otherTenantAttempts(route: Route, attacker: Party, victim: Party): Attempt[] {
   const { body, parameters, queries } = route;
   const headers = bearer(attacker.key);
-  const address = (ids: Readonly<Record<string, string>>): string => addressOf(route, ids);
-  const theirs: Attempt[] =
+  const address = (ids: Readonly<Record<string, string>>): string => pathOf(route, ids);
+  const otherIds: Attempt[] =
     parameters.length === 0
       ? []
-      : [{ what: 'another tenant’s ids', headers, address: address(victim.ids), body, due: [404] }];
-  // Its own room with another's participant in it, and so on: each id alone.
-  const mixed: Attempt[] =
+      : [{ what: 'the ids of another tenant', headers, address: address(victim.ids), body, expected: [404] }];
+  // Replaces one id at a time: for example its own room with another tenant's participant.
+  const mixedIds: Attempt[] =
     parameters.length < 2
       ? []
       : parameters.map((name) => ({
-          what: `another tenant’s ${name} among its own`,
+          what: `the ${name} of another tenant among its own ids`,
           headers,
           address: address({ ...attacker.ids, [name]: victim.ids[name]! }),
           body,
           due: [404],
         }));
-  const hostile: Attempt[] = parameters.flatMap((name) =>
+  const hostileIds: Attempt[] = parameters.flatMap((name) =>
     HOSTILE_IDS.map((id) => ({
       what: `${JSON.stringify(id)} for ${name}`,
       headers,
@@ -157,26 +168,26 @@ function onOthers(route: Route, attacker: Party, victim: Party): Attempt[] {
       due: [400, 404, 422],
     })),
   );
-  // Lists by another's ids, in whatever the query takes.
-  const asked: Attempt[] =
+  // Lists with another tenant's ids in every query parameter.
+  const queryAttempts: Attempt[] =
     route.method !== 'GET'
       ? []
       : queries.flatMap((name) =>
           Object.values(victim.ids).map((id) => ({
-            what: `${name}=${id.split('_')[0]}_… of another tenant`,
+            what: `${name}=${id.split('_')[0]}_... of another tenant`,
             headers,
             address: `${address(attacker.ids)}?${name}=${encodeURIComponent(id)}`,
           })),
         );
-  const plain: Attempt[] =
+  const ownList: Attempt[] =
     route.method === 'GET' ? [{ what: 'its own list', headers, address: address(attacker.ids) }] : [];
-  return [...theirs, ...mixed, ...hostile, ...asked, ...plain];
+  return [...otherIds, ...mixedIds, ...hostileIds, ...queryAttempts, ...ownList];
 }
 
-async function judge(
+async function tryAttempt(
   { send, apiUrl, victim }: Target,
   route: Route,
-  { what, headers = {}, address, body, due }: Attempt,
+  { what, headers = {}, address, body, expected: due }: Attempt,
   tally: Tally,
 ): Promise<void> {
   const answer = await send({
@@ -185,16 +196,17 @@ async function judge(
     headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body }),
   });
-  tally.judge(
+  tally.record(
     `${route.method} ${route.path} with ${what}`,
-    (due === undefined ? fault(answer) : notRefused(answer, due)) ?? leak(answer, address, victim),
+    (due === undefined ? serverFault(answer) : rejectionFault(answer, due)) ?? leakFault(answer, address, victim),
   );
 }
 
-const fault = ({ status }: Sent): string | null => (status >= 500 || status === 0 ? `answered ${status}` : null);
+const serverFault = ({ status }: HttpReply): string | null =>
+  status >= 500 || status === 0 ? `answered ${status}` : null;
 
-/** What the victim alone may be shown, and the attacker did not bring along. */
-function leak({ body }: Sent, address: string, { marks }: Party): string | null {
-  const told = marks.find((mark) => !decodeURIComponent(address).includes(mark) && body.includes(mark));
-  return told === undefined ? null : 'showed what is another tenant’s';
+/** The fault in a reply that holds a private value of the victim which the request did not hold. */
+function leakFault({ body }: HttpReply, address: string, { privateValues }: Party): string | null {
+  const leaked = privateValues.find((mark) => !decodeURIComponent(address).includes(mark) && body.includes(mark));
+  return leaked === undefined ? null : 'revealed a value of another tenant';
 }

@@ -2,20 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
 import { admitCaller } from '@partyline/store/callers/voice-webhooks';
 import { seededRandomInt } from '@partyline/testing/seeded';
-import type { Carrier } from '../carrier.ts';
-import { inParallel, type Group, type Tally } from '../group.ts';
+import type { WebhookSender } from '../webhook-sender.ts';
+import { forEachLimit, type Group, type Tally } from '../group.ts';
 import type { Target } from '../target.ts';
 
-/** Straight at the database, behind everything that slows callers down. */
-const GUESSES = 9_000;
-/** By telephone. */
-const CALLED = 1_000;
-/** How many telephones they come from: one that tries all night, a call centre, a botnet. */
-const CALLERS = [1, 50, 5_000];
-const TRIES = 3;
+/** Guesses sent to the database directly, past everything that slows callers down. */
+const DATABASE_GUESSES = 9_000;
+/** Guesses by phone. */
+const PHONE_GUESSES = 1_000;
+/** The numbers of phones that the guesses come from: one phone, a call centre, a botnet. */
+const PHONE_COUNTS = [1, 50, 5_000];
+const ATTEMPTS_PER_CALL = 3;
 
-/** What people choose, and what a guesser tries first. */
-const COMMON = [
+/** PINs that users often choose and attackers try first. */
+const COMMON_PINS = [
   '000000',
   '111111',
   '123456',
@@ -33,7 +33,7 @@ const COMMON = [
   '202020202',
   '11235813',
 ];
-const ODD = [
+const ODD_DIGITS = [
   '',
   '*',
   '#',
@@ -45,8 +45,8 @@ const ODD = [
   '1'.repeat(21),
   '9'.repeat(400),
   '12 34 56',
-  '१२३४५६',
-  '１２３４５６',
+  '\u0967\u0968\u0969\u096A\u096B\u096C',
+  '\uFF11\uFF12\uFF13\uFF14\uFF15\uFF16',
   '1e9',
   '-1',
   '+1',
@@ -60,76 +60,83 @@ const ODD = [
   '407281935\u0000',
 ];
 
-/** Guesses at PINs, by callers who have none. */
+/** PIN guesses of callers without a PIN. */
 export const pinGuesses: Group = {
   name: 'PINs',
-  says: 'guesses from 1, 50 and 5,000 telephones, common ones, and what no keypad has',
-  least: GUESSES + CALLED + 200,
+  summary: 'guesses from 1, 50 and 5,000 phones, common PINs, and values that no keypad can send',
+  minInputs: DATABASE_GUESSES + PHONE_GUESSES + 200,
   async run(target, tally) {
     const random = seededRandomInt(target.seed);
-    const taken = new Set([target.victim.pin, target.attacker.pin]);
+    const existingPins = new Set([target.victim.pin, target.attacker.pin]);
     const guess = (): string => {
       const length = target.victim.pin.length;
       const drawn = Array.from({ length }, () => random(10)).join('');
-      return taken.has(drawn) ? guess() : drawn;
+      return existingPins.has(drawn) ? guess() : drawn;
     };
-    const calls = Array.from({ length: Math.ceil(CALLED / TRIES) }, (_, call) => ({
-      from: telephone(CALLERS[call % CALLERS.length]!, random),
-      guesses: Array.from({ length: TRIES }, (__, at) => (call < COMMON.length && at === 0 ? COMMON[call]! : guess())),
+    const calls = Array.from({ length: Math.ceil(PHONE_GUESSES / ATTEMPTS_PER_CALL) }, (_, call) => ({
+      from: pickPhone(PHONE_COUNTS[call % PHONE_COUNTS.length]!, random),
+      guesses: Array.from({ length: ATTEMPTS_PER_CALL }, (__, at) =>
+        call < COMMON_PINS.length && at === 0 ? COMMON_PINS[call]! : guess(),
+      ),
     }));
-    await inParallel(calls, 32, ({ from, guesses }) => oneCall(target, from, guesses, tally));
-    await guessInDatabase(target, Array.from({ length: GUESSES }, guess), tally);
-    await oddInputs(target, tally);
-    await timeRefusals(target, guess, tally);
+    await forEachLimit(calls, 32, ({ from, guesses }) => guessByPhone(target, from, guesses, tally));
+    await guessInDatabase(target, Array.from({ length: DATABASE_GUESSES }, guess), tally);
+    await attackPrompts(target, tally);
+    await timeRejections(target, guess, tally);
   },
 };
 
-const telephone = (of: number, random: (below: number) => number): string =>
+const pickPhone = (of: number, random: (below: number) => number): string =>
   `1202555${String(1_000 + random(of)).slice(-4)}`;
 
-async function oneCall(
-  { carrier, stack }: Pick<Target, 'carrier' | 'stack'>,
+async function guessByPhone(
+  { webhookSender, stack }: Pick<Target, 'webhookSender' | 'stack'>,
   from: string,
   guesses: readonly string[],
   tally: Tally,
 ): Promise<void> {
   const uuid = randomUUID();
   const number = stack.numbers[0]!.e164.slice(1);
-  let at = promptOf(
-    (await carrier.honest('/v1/voice/answer', { from, to: number, uuid, conversation_uuid: `CON-${uuid}` })).body,
+  let at = digitsPathOf(
+    (await webhookSender.sendSigned('/v1/voice/answer', { from, to: number, uuid, conversation_uuid: `CON-${uuid}` }))
+      .body,
   );
   for (const digits of guesses) {
-    // Whoever is not asked (any more) is refused already.
+    // Without a prompt the caller is already rejected.
     if (at === null) {
-      tally.judge('a caller who is let go', null);
+      tally.record('a caller whose call was ended', null);
       continue;
     }
-    const { status, body } = await carrier.honest(at, { uuid, dtmf: { digits, timed_out: false } });
-    tally.judge(
+    const { status, body } = await webhookSender.sendSigned(at, { uuid, dtmf: { digits, timed_out: false } });
+    tally.record(
       `the guess ${digits.slice(0, 20)}`,
-      status !== 200 ? `answered ${status}` : admitted(body) ? 'let the caller in' : null,
+      status !== 200 ? `answered ${status}` : isAdmitted(body) ? 'let the caller in' : null,
     );
-    at = promptOf(body);
+    at = digitsPathOf(body);
   }
-  await over(carrier, uuid);
+  await endCall(webhookSender, uuid);
 }
 
-/** The same guesses where nothing stands before the look-up: callers who were asked, three tries each. */
+/**
+ * Submits guesses to the database function directly, for prompted calls with three attempts each.
+ */
 async function guessInDatabase(
   { owner, service, stack }: Target,
   guesses: readonly string[],
   tally: Tally,
 ): Promise<void> {
   const vault = openPinVault(Buffer.from(stack.credentials.pinKey, 'base64'));
-  const calls = Array.from({ length: Math.ceil(guesses.length / TRIES) }, (_, at) => `guess-${at}`);
+  const calls = Array.from({ length: Math.ceil(guesses.length / ATTEMPTS_PER_CALL) }, (_, at) => `guess-${at}`);
   await owner.pool.query(
-    `INSERT INTO leg (id, kind, state, number, remote, voice_call_id, deadline_at) SELECT 'leg_' || c, 'inbound', 'answered', $1, '+12025551000', c, now() + interval '10 minutes' FROM unnest($2::text[]) AS c`,
+    `INSERT INTO leg (id, kind, state, number, remote, voice_call_id, deadline_at)
+     SELECT 'leg_' || c, 'inbound', 'answered', $1, '+12025551000', c, now() + interval '10 minutes'
+     FROM unnest($2::text[]) AS c`,
     [stack.numbers[0]!.e164, calls],
   );
   try {
-    await inParallel(calls.entries(), 64, async ([at, callId]) => {
-      for (let tryNo = 1; tryNo <= TRIES; tryNo++) {
-        const digits = guesses[at * TRIES + tryNo - 1];
+    await forEachLimit(calls.entries(), 64, async ([at, callId]) => {
+      for (let tryNo = 1; tryNo <= ATTEMPTS_PER_CALL; tryNo++) {
+        const digits = guesses[at * ATTEMPTS_PER_CALL + tryNo - 1];
         if (digits === undefined) return;
         const token = { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) };
         const fresh = {
@@ -143,22 +150,22 @@ async function guessInDatabase(
           { legId: `leg_${callId}`, callId, tryNo, lookup: vault.lookup(digits) },
           fresh,
         );
-        tally.judge(`the guess ${digits}`, outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
+        tally.record(`the guess ${digits}`, outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome);
       }
     });
   } finally {
-    // They were no calls, so nobody must try to hang them up.
+    // The provider has no such calls: the reconciler must not try to hang them up.
     await owner.pool.query(`DELETE FROM leg WHERE voice_call_id LIKE 'guess-%'`);
   }
 }
 
-const TIMED = 400;
+const TIMED_GUESSES = 400;
 
 /**
- * Whether a refusal takes longer when the PIN is somebody's, on another number: what would tell a guesser that it is one. The figures are for people to look at; on a machine
- * that does other work too, a bound on them would say more about that than about us.
+ * Measures whether a rejection takes longer when the PIN is assigned on another number, which would
+ * reveal that it exists. There is no bound: on a busy machine it would measure the machine.
  */
-async function timeRefusals(
+async function timeRejections(
   { owner, service, stack, victim }: Target,
   guess: () => string,
   tally: Tally,
@@ -166,48 +173,50 @@ async function timeRefusals(
   const vault = openPinVault(Buffer.from(stack.credentials.pinKey, 'base64'));
   const number = stack.numbers.map(({ e164 }) => e164).find((e164) => e164 !== victim.ids['number']);
   if (number === undefined) return;
-  const calls = Array.from({ length: TIMED }, (_, at) => `timed-${at}`);
+  const calls = Array.from({ length: TIMED_GUESSES }, (_, at) => `timed-${at}`);
   await owner.pool.query(
-    `INSERT INTO leg (id, kind, state, number, remote, voice_call_id, deadline_at) SELECT 'leg_' || c, 'inbound', 'answered', $1, '+12025551001', c, now() + interval '10 minutes' FROM unnest($2::text[]) AS c`,
+    `INSERT INTO leg (id, kind, state, number, remote, voice_call_id, deadline_at)
+     SELECT 'leg_' || c, 'inbound', 'answered', $1, '+12025551001', c, now() + interval '10 minutes'
+     FROM unnest($2::text[]) AS c`,
     [number, calls],
   );
-  const took = { anothers: [] as number[], nobodys: [] as number[] };
+  const durationsMs = { assigned: [] as number[], unassigned: [] as number[] };
   try {
-    // In turn, so that whatever else the machine does meets both.
+    // Alternates, so that other load on the machine affects both.
     for (const [at, callId] of calls.entries()) {
-      const whose = at % 2 === 0 ? 'anothers' : 'nobodys';
-      const lookup = vault.lookup(whose === 'anothers' ? victim.pin : guess());
-      const begun = performance.now();
+      const kind = at % 2 === 0 ? 'assigned' : 'unassigned';
+      const lookup = vault.lookup(kind === 'assigned' ? victim.pin : guess());
+      const startedAt = performance.now();
       const { outcome } = await admitCaller(
         service,
         { accountId: null, jti: randomUUID(), expiresAt: new Date(Date.now() + 300_000) },
         { legId: `leg_${callId}`, callId, tryNo: 1, lookup },
         { sessionId: `ses_${callId}`, conversation: `conv_${callId}`, participantId: `part_${callId}` },
       );
-      took[whose].push(performance.now() - begun);
-      tally.judge(
-        whose === 'anothers' ? 'a PIN of another number’s' : 'nobody’s PIN',
+      durationsMs[kind].push(performance.now() - startedAt);
+      tally.record(
+        kind === 'assigned' ? 'the PIN of another number' : 'an unassigned PIN',
         outcome === 'wrong-pin' || outcome === 'refused' ? null : outcome,
       );
     }
   } finally {
     await owner.pool.query(`DELETE FROM leg WHERE voice_call_id LIKE 'timed-%'`);
   }
-  const [anothers, nobodys] = [median(took.anothers), median(took.nobodys)];
-  tally.measure('ms to refuse another’s PIN, median', anothers);
-  tally.measure('ms to refuse nobody’s PIN, median', nobodys);
-  tally.measure('ms between the two', Math.round((anothers - nobodys) * 1_000) / 1_000);
+  const [assignedMs, unassignedMs] = [median(durationsMs.assigned), median(durationsMs.unassigned)];
+  tally.measure('median ms to reject an assigned PIN', assignedMs);
+  tally.measure('median ms to reject an unassigned PIN', unassignedMs);
+  tally.measure('difference in ms', Math.round((assignedMs - unassignedMs) * 1_000) / 1_000);
 }
 
 const median = (figures: readonly number[]): number =>
   Math.round((figures.toSorted((a, b) => a - b)[figures.length >> 1] ?? NaN) * 1_000) / 1_000;
 
-/** What is no guess at all, each in a call of its own, and in another's. */
-async function oddInputs(target: Target, tally: Tally): Promise<void> {
-  const { carrier, stack, victim } = target;
+/** Sends malformed digits, and the right PIN at the prompts of other calls. */
+async function attackPrompts(target: Target, tally: Tally): Promise<void> {
+  const { webhookSender, stack, victim } = target;
   const pin = victim.pin;
   const shapes = [
-    ...ODD,
+    ...ODD_DIGITS,
     `*${pin}`,
     `${pin}${pin}`,
     pin.slice(0, -1),
@@ -221,11 +230,11 @@ async function oddInputs(target: Target, tally: Tally): Promise<void> {
     { dtmf: { digits: Number(digits) } },
     { dtmf: [digits], timed_out: false },
   ]);
-  await inParallel(shapes, 16, async (shape) => {
+  await forEachLimit(shapes, 16, async (shape) => {
     const uuid = randomUUID();
-    const at = promptOf(
+    const at = digitsPathOf(
       (
-        await carrier.honest('/v1/voice/answer', {
+        await webhookSender.sendSigned('/v1/voice/answer', {
           from: '12025559999',
           to: stack.numbers[0]!.e164.slice(1),
           uuid,
@@ -233,17 +242,18 @@ async function oddInputs(target: Target, tally: Tally): Promise<void> {
         })
       ).body,
     );
-    const { status, body } = await carrier.honest(at ?? `/v1/voice/digits/${victim.ids['legId']}/1`, {
+    const { status, body } = await webhookSender.sendSigned(at ?? `/v1/voice/digits/${victim.ids['legId']}/1`, {
       uuid,
       ...shape,
     });
-    tally.judge(
+    tally.record(
       JSON.stringify(shape).slice(0, 80),
-      status >= 500 ? `answered ${status}` : admitted(body) ? 'let the caller in' : null,
+      status >= 500 ? `answered ${status}` : isAdmitted(body) ? 'let the caller in' : null,
     );
-    await over(carrier, uuid);
+    await endCall(webhookSender, uuid);
   });
-  // The right PIN, keyed at the prompt of a call that is another's, on another number, or at a try that was never asked.
+  // The right PIN at the prompt of another call, of an unknown leg, or of an attempt that was never
+  // prompted.
   for (let n = 0; n < 30; n++) {
     const uuid = randomUUID();
     const path = [
@@ -251,22 +261,26 @@ async function oddInputs(target: Target, tally: Tally): Promise<void> {
       `/v1/voice/digits/leg_AAAAAAAAAAAAAAAAAAAAAA/1`,
       `/v1/voice/digits/${victim.ids['legId']}/0`,
     ][n % 3]!;
-    const { status, body } = await carrier.honest(path, { uuid, dtmf: { digits: pin, timed_out: false } });
-    tally.judge(
+    const { status, body } = await webhookSender.sendSigned(path, { uuid, dtmf: { digits: pin, timed_out: false } });
+    tally.record(
       `the right PIN at ${path}`,
-      status >= 500 ? `answered ${status}` : admitted(body) ? 'let the caller in' : null,
+      status >= 500 ? `answered ${status}` : isAdmitted(body) ? 'let the caller in' : null,
     );
   }
 }
 
-/** The call ends, so that nobody has to hang it up. */
-const over = async (carrier: Carrier, uuid: string): Promise<void> =>
-  void (await carrier.honest('/v1/voice/events', { uuid, status: 'completed', timestamp: new Date().toISOString() }));
+/** Reports the end of the call, so that the services need not hang it up. */
+const endCall = async (webhookSender: WebhookSender, uuid: string): Promise<void> =>
+  void (await webhookSender.sendSigned('/v1/voice/events', {
+    uuid,
+    status: 'completed',
+    timestamp: new Date().toISOString(),
+  }));
 
-const admitted = (ncco: string): boolean => ncco.includes('"conversation"');
+const isAdmitted = (ncco: string): boolean => ncco.includes('"conversation"');
 
-/** Where the next digits go, by the instructions. */
-function promptOf(ncco: string): string | null {
+/** The path of the digits webhook in the instructions; null without a prompt. */
+function digitsPathOf(ncco: string): string | null {
   const [, url] = /"eventUrl":\["([^"]*\/v1\/voice\/digits\/[^"]*)"\]/.exec(ncco) ?? [];
   return url === undefined ? null : new URL(url).pathname;
 }

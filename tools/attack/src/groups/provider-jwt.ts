@@ -1,8 +1,8 @@
 import { createHmac, generateKeyPairSync, randomUUID, sign as signWithKey } from 'node:crypto';
-import { base64url, signHs256, type Webhook, type Wrong } from '../carrier.ts';
-import { inParallel, type Group } from '../group.ts';
-import { notRefused } from '../http.ts';
-import { difference, stateOf } from '../state.ts';
+import { base64url, signHs256, type Webhook, type TokenOverrides } from '../webhook-sender.ts';
+import { forEachLimit, type Group } from '../group.ts';
+import { rejectionFault } from '../http.ts';
+import { describeChanges, snapshotTenant } from '../tenant-snapshot.ts';
 import type { Target } from '../target.ts';
 
 interface Forgery {
@@ -10,20 +10,25 @@ interface Forgery {
   readonly webhook: Webhook;
 }
 
-const DAY_S = 86_400;
-const REFUSED = [400, 401, 413, 422];
+const DAY_SECONDS = 86_400;
+const REJECTED_STATUSES = [400, 401, 413, 422];
 
-/** Webhooks that the carrier did not sign, or not so, or not now, or not once. */
+/** Webhooks with a missing, wrong, stale or used signature. */
 export const providerJwt: Group = {
   name: 'webhook signatures',
-  says: 'none, another algorithm, another key, bits flipped, stale, another body, application or account, replayed, doubled, too large',
-  least: 400,
+  summary:
+    'none, another algorithm, another key, bits flipped, stale, another body, application or account, replayed, ' +
+    'duplicate, too large',
+  minInputs: 400,
   async run(target, tally) {
-    const { carrier, owner, victim } = target;
-    const replays = await usedTokens(target);
-    const before = await stateOf(owner, victim.tenantId);
-    await inParallel([...forgeries(target), ...replays], 16, async ({ what, webhook }) => {
-      tally.judge(`${webhook.path} with ${what}`, notRefused(await carrier.post(webhook), REFUSED));
+    const { webhookSender, owner, victim } = target;
+    const replays = await createReplays(target);
+    const before = await snapshotTenant(owner, victim.tenantId);
+    await forEachLimit([...forgeries(target), ...replays], 16, async ({ what, webhook }) => {
+      tally.record(
+        `${webhook.path} with ${what}`,
+        rejectionFault(await webhookSender.post(webhook), REJECTED_STATUSES),
+      );
     });
     for (const path of [
       '/v1/voice/answer',
@@ -34,16 +39,18 @@ export const providerJwt: Group = {
       const answer = await target.send({
         method: 'GET',
         url: `${target.stack.urls['voice-webhooks']}${path}?uuid=${randomUUID()}&status=completed`,
-        headers: { authorization: `Bearer ${carrier.token('')}` },
+        headers: { authorization: `Bearer ${webhookSender.token('')}` },
       });
-      tally.judge(`${path} by GET`, notRefused(answer, [404, 405]));
+      tally.record(`${path} by GET`, rejectionFault(answer, [404, 405]));
     }
-    tally.judge('all of them together', difference(before, await stateOf(owner, victim.tenantId)));
+    tally.record('all of them together', describeChanges(before, await snapshotTenant(owner, victim.tenantId)));
   },
 };
 
-/** What would do harm if it were believed: the victim's call is over, its session destroyed, its caller somebody else's. */
-function targetsOf({ victim, stack }: Target): { path: string; body: string; video: boolean }[] {
+/**
+ * Webhooks that would do harm if accepted: they end the victim's call or session, or use its PIN.
+ */
+function harmfulWebhooks({ victim, stack }: Target): { path: string; body: string; video: boolean }[] {
   const number = stack.numbers[0]!.e164.slice(1);
   const { legId = '' } = victim.ids;
   const { mediaSessionId } = victim.client;
@@ -77,10 +84,11 @@ function targetsOf({ victim, stack }: Target): { path: string; body: string; vid
 }
 
 function* forgeries(target: Target): Generator<Forgery> {
-  const { carrier } = target;
+  const { webhookSender } = target;
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  for (const { path, body, video } of targetsOf(target)) {
-    const token = (wrong?: Wrong): string => (video ? carrier.videoToken(body, wrong) : carrier.token(body, wrong));
+  for (const { path, body, video } of harmfulWebhooks(target)) {
+    const token = (overrides?: TokenOverrides): string =>
+      video ? webhookSender.videoToken(body, overrides) : webhookSender.token(body, overrides);
     const forged = (what: string, authorization: Webhook['authorization'], sent = body): Forgery => ({
       what,
       webhook: { path, body: sent, authorization },
@@ -106,7 +114,7 @@ function* forgeries(target: Target): Generator<Forgery> {
       `Bearer ${token()} ${token()}`,
       `Bearer ${token({ secret: 'x' })}, Bearer ${token()}`,
     ])
-      yield forged(`the header ${odd.slice(0, 12)}…`, odd);
+      yield forged(`the header ${odd.slice(0, 12)}...`, odd);
     for (const alg of [
       'none',
       'None',
@@ -125,14 +133,16 @@ function* forgeries(target: Target): Generator<Forgery> {
       0,
     ]) {
       yield bearer(`algorithm ${JSON.stringify(alg)}, unsigned`, `${base64url({ alg, typ: 'JWT' })}.${claims}.`);
-      yield bearer(`algorithm ${JSON.stringify(alg)}, signed all the same`, token({ header: { alg } }));
+      yield bearer(`algorithm ${JSON.stringify(alg)}, signed`, token({ header: { alg } }));
     }
     yield bearer(
-      'RS256 by the application’s public key as a secret',
-      resigned({ alg: 'RS256', typ: 'JWT' }, (signed) => signHs256(signed, target.stack.credentials.vendor.publicKey)),
+      "RS256 with the application's public key as HMAC secret",
+      resigned({ alg: 'RS256', typ: 'JWT' }, (signed) =>
+        signHs256(signed, target.stack.credentials.provider.publicKey),
+      ),
     );
     yield bearer(
-      'RS256 by somebody’s key',
+      'RS256 with an unknown key',
       resigned({ alg: 'RS256', typ: 'JWT' }, (signed) =>
         signWithKey('sha256', Buffer.from(signed), rsa.privateKey).toString('base64url'),
       ),
@@ -140,7 +150,7 @@ function* forgeries(target: Target): Generator<Forgery> {
     yield bearer(
       'HS384',
       resigned({ alg: 'HS384', typ: 'JWT' }, (signed) =>
-        createHmac('sha384', carrier.secret).update(signed).digest('base64url'),
+        createHmac('sha384', webhookSender.secret).update(signed).digest('base64url'),
       ),
     );
     for (const header of [
@@ -156,17 +166,18 @@ function* forgeries(target: Target): Generator<Forgery> {
       'x',
       'secret',
       'x'.repeat(43),
-      carrier.secret.slice(0, -1),
-      `${carrier.secret} `,
-      carrier.secret.toUpperCase(),
-      target.stack.credentials.vendor.accountSecret,
-      target.stack.credentials.vendor.projectSecret,
+      webhookSender.secret.slice(0, -1),
+      `${webhookSender.secret} `,
+      webhookSender.secret.toUpperCase(),
+      target.stack.credentials.provider.accountSecret,
+      target.stack.credentials.provider.projectSecret,
       target.stack.credentials.pinKey,
     ])
       yield bearer('another secret', token({ secret }));
-    yield bearer('the other product’s secret', video ? carrier.token(body) : carrier.videoToken(body));
-    // What is signed ahead of time comes into the window while it waits to be sent: on a busy machine that takes seconds.
-    for (const offset of [-DAY_S, -3_600, -330, -302, 330, 360, 3_600, DAY_S, -now, 1e12])
+    yield bearer('the secret of the other product', video ? webhookSender.token(body) : webhookSender.videoToken(body));
+    // On a busy machine a token waits seconds before it is sent, so an iat just past the window
+    // would become valid.
+    for (const offset of [-DAY_SECONDS, -3_600, -330, -302, 330, 360, 3_600, DAY_SECONDS, -now, 1e12])
       yield bearer(`signed ${offset} s from now`, token({ claims: { iat: Math.floor(Date.now() / 1000) + offset } }));
     for (const iat of [undefined, null, 'now', String(now), [now], {}, NaN, -1, now * 1000])
       yield bearer(`iat ${JSON.stringify(iat)}`, token({ claims: { iat } }));
@@ -190,32 +201,32 @@ function* forgeries(target: Target): Generator<Forgery> {
       '',
       body.slice(0, -1),
     ])
-      yield bearer('a body that was changed', token(), sent);
+      yield bearer('a changed body', token(), sent);
     if (!video) {
       for (const application_id of [
         undefined,
         null,
         randomUUID(),
-        carrier.applicationId.toUpperCase(),
-        [carrier.applicationId],
+        webhookSender.applicationId.toUpperCase(),
+        [webhookSender.applicationId],
       ])
         yield bearer('another application', token({ claims: { application_id } }));
-      for (const api_key of [null, 'somebody', `${target.stack.credentials.vendor.accountKey}0`])
+      for (const api_key of [null, 'another', `${target.stack.credentials.provider.accountKey}0`])
         yield bearer('another account', token({ claims: { api_key } }));
     }
-    const good = token();
-    for (const length of [1, 10, good.length - 43, good.length - 20, good.length - 1])
-      yield bearer(`the first ${length} characters`, good.slice(0, length));
-    yield bearer('no signature', good.slice(0, good.lastIndexOf('.') + 1));
-    yield bearer('four parts', `${good}.${signature}`);
+    const validToken = token();
+    for (const length of [1, 10, validToken.length - 43, validToken.length - 20, validToken.length - 1])
+      yield bearer(`the first ${length} characters`, validToken.slice(0, length));
+    yield bearer('no signature', validToken.slice(0, validToken.lastIndexOf('.') + 1));
+    yield bearer('four parts', `${validToken}.${signature}`);
     yield bearer('a large body', token(), JSON.stringify({ uuid: randomUUID(), pad: 'x'.repeat(2 << 20) }));
     yield bearer('a large token', `${'A'.repeat(5_000)}.${claims}.${signature}`);
-    for (let bit = 0; bit < 60; bit++) yield bearer('one bit flipped', flipped(token(), bit));
+    for (let bit = 0; bit < 60; bit++) yield bearer('one bit flipped', flipBit(token(), bit));
   }
 }
 
-/** The token with one bit of its decoded bytes changed, somewhere else each time. */
-function flipped(token: string, at: number): string {
+/** Flips one bit of the token's decoded bytes, at a position derived from `at`. */
+function flipBit(token: string, at: number): string {
   const parts = token.split('.').map((part) => Buffer.from(part, 'base64url'));
   const part = parts[at % 3]!;
   const where = (at * 7919) % (part.length * 8);
@@ -223,8 +234,8 @@ function flipped(token: string, at: number): string {
   return parts.map((bytes) => bytes.toString('base64url')).join('.');
 }
 
-/** Fifty honest webhooks about one call, taken once; each again with the very same token. */
-async function usedTokens({ carrier, stack }: Target): Promise<Forgery[]> {
+/** Sends 50 valid webhooks of one call. Returns them for a replay with the same tokens. */
+async function createReplays({ webhookSender, stack }: Target): Promise<Forgery[]> {
   const uuid = randomUUID();
   const used: Forgery[] = [];
   for (let n = 0; n < 50; n++) {
@@ -237,11 +248,11 @@ async function usedTokens({ carrier, stack }: Target): Promise<Forgery[]> {
     const webhook: Webhook = {
       path: answer ? '/v1/voice/answer' : '/v1/voice/events',
       body,
-      authorization: `Bearer ${carrier.token(body)}`,
+      authorization: `Bearer ${webhookSender.token(body)}`,
     };
-    const { status } = await carrier.post(webhook);
-    if (status !== 200) throw new Error(`An honest webhook was answered ${status}.`);
-    used.push({ what: 'a token that was used', webhook });
+    const { status } = await webhookSender.post(webhook);
+    if (status !== 200) throw new Error(`A valid webhook was answered with ${status}.`);
+    used.push({ what: 'a used token', webhook });
   }
   return used;
 }

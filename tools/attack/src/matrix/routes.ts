@@ -2,21 +2,21 @@ import { SCOPES, type Scope } from '@partyline/contracts/operation';
 import type { ApiOperation, OpenApi } from '@partyline/contracts/openapi';
 import { sample } from './sample.ts';
 
-/** One operation as an attacker reads it in the OpenAPI document. */
+/** One operation of the OpenAPI document. */
 export interface Route {
   readonly id: string;
   readonly method: string;
   readonly path: string;
-  /** The names in its path. */
+  /** The names of its path parameters. */
   readonly parameters: readonly string[];
   readonly queries: readonly string[];
-  /** What the key must be allowed; `operator`: the operator's key. */
+  /** The scope that the key needs; `operator` needs an operator key. */
   readonly scope: Scope | 'operator';
-  /** A body that is good. */
+  /** A valid body. */
   readonly body: string | undefined;
 }
 
-/** Every operation of the document. Throws for one that does not say who may use it. */
+/** Lists every operation of the document. Throws when one states no scope. */
 export const routesOf = (document: OpenApi): Route[] =>
   Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => routeOf(document, path, method, operation)),
@@ -36,19 +36,22 @@ function routeOf(document: OpenApi, path: string, method: string, operation: Api
 }
 
 function scopeOf({ operationId, security }: ApiOperation): Scope | 'operator' {
-  const [way] = security;
-  if (way !== undefined && 'operatorKey' in way) return 'operator';
-  const scope = SCOPES.find((each) => way?.['apiKey']?.includes(each));
-  if (scope === undefined) throw new Error(`${operationId} does not say which scope it needs.`);
+  const [requirement] = security;
+  if (requirement !== undefined && 'operatorKey' in requirement) return 'operator';
+  const scope = SCOPES.find((each) => requirement?.['apiKey']?.includes(each));
+  if (scope === undefined) throw new Error(`The operation ${operationId} states no scope.`);
   return scope;
 }
 
-/** The route's address with these ids. Throws for a name that there is no id for: a new kind of thing must be attacked too (target.ts, `ids`). */
-export function addressOf(route: Route, ids: Readonly<Record<string, string>>): string {
+/**
+ * The route's path with these ids. Throws when an id is missing: add the new kind of id in
+ * target.ts.
+ */
+export function pathOf(route: Route, ids: Readonly<Record<string, string>>): string {
   return route.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const id = ids[name];
     if (id === undefined)
-      throw new Error(`The attack has no id for {${name}} of ${route.id}: make one in tools/attack/src/target.ts.`);
+      throw new Error(`There is no id for {${name}} of ${route.id}. Add one in tools/attack/src/target.ts.`);
     return encodeURIComponent(id);
   });
 }

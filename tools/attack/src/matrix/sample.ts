@@ -1,6 +1,8 @@
 import type { JsonSchema, OpenApi } from '@partyline/contracts/openapi';
 
-/** A value that a schema takes, made of its own examples: the document must be good enough to call the API by. */
+/**
+ * Makes a valid value from a schema's own examples, so the document must suffice to call the API.
+ */
 export function sample(document: OpenApi, schema: JsonSchema): unknown {
   if (schema.$ref !== undefined) {
     const named = document.components.schemas[schema.$ref.replace(/.*\//, '')];
@@ -11,7 +13,7 @@ export function sample(document: OpenApi, schema: JsonSchema): unknown {
     const needed = Object.entries(schema.properties).filter(
       ([name, field]) => schema.required?.includes(name) === true && field.default === undefined,
     );
-    // One field at least: a change that changes nothing may be refused for that.
+    // At least one field: an empty change may be rejected.
     const shown = needed.length > 0 ? needed : Object.entries(schema.properties).slice(0, 1);
     return Object.fromEntries(shown.map(([name, field]) => [name, sample(document, field)]));
   }

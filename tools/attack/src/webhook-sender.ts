@@ -1,8 +1,8 @@
 import { createHmac, hash, randomUUID } from 'node:crypto';
 import type { Credentials } from '@partyline/dev/stack/credentials';
-import type { Send, Sent } from './http.ts';
+import type { Send, HttpReply } from './http.ts';
 
-/** A webhook with its token, which may be anything but honest. */
+/** A webhook with its token, which may be forged. */
 export interface Webhook {
   /** `/v1/voice/events` and the like. */
   readonly path: string;
@@ -10,19 +10,22 @@ export interface Webhook {
   readonly authorization: string | readonly string[] | null;
 }
 
-export interface Carrier {
-  /** A token as the carrier makes it, over these bytes, or with claims of an attacker's choice (undefined leaves one out). */
-  token(body: string, wrong?: Wrong): string;
-  /** The same for the video vendor's callbacks. */
-  videoToken(body: string, wrong?: Wrong): string;
-  post(webhook: Webhook): Promise<Sent>;
-  /** An honest webhook. */
-  honest(path: string, body: unknown): Promise<Sent>;
+export interface WebhookSender {
+  /**
+   * Makes a voice token over these bytes as the provider does. An overridden claim that is
+   * undefined is left out.
+   */
+  token(body: string, overrides?: TokenOverrides): string;
+  /** The same for video callbacks. */
+  videoToken(body: string, wrong?: TokenOverrides): string;
+  post(webhook: Webhook): Promise<HttpReply>;
+  /** Posts a webhook with a valid token. */
+  sendSigned(path: string, body: unknown): Promise<HttpReply>;
   readonly secret: string;
   readonly applicationId: string;
 }
 
-export interface Wrong {
+export interface TokenOverrides {
   readonly header?: Readonly<Record<string, unknown>>;
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly secret?: string;
@@ -33,15 +36,19 @@ export const base64url = (value: unknown): string =>
 export const signHs256 = (signed: string, secret: string): string =>
   createHmac('sha256', secret).update(signed).digest('base64url');
 
-/** Speaks as the vendor does to voice-webhooks. */
-export function openCarrier(webhooksUrl: string, { vendor }: Pick<Credentials, 'vendor'>, send: Send): Carrier {
+/** Sends webhooks to voice-webhooks as the provider does. */
+export function createWebhookSender(
+  webhooksUrl: string,
+  { provider }: Pick<Credentials, 'provider'>,
+  send: Send,
+): WebhookSender {
   const sign = (
     body: string,
     more: object,
     ownSecret: string,
-    { header, claims, secret = ownSecret }: Wrong = {},
+    { header, claims, secret = ownSecret }: TokenOverrides = {},
   ): string => {
-    const all = {
+    const allClaims = {
       iat: Math.floor(Date.now() / 1000),
       jti: randomUUID(),
       iss: 'Vonage',
@@ -49,13 +56,19 @@ export function openCarrier(webhooksUrl: string, { vendor }: Pick<Credentials, '
       ...more,
       ...claims,
     };
-    const signed = `${base64url({ alg: 'HS256', typ: 'JWT', ...header })}.${base64url(all)}`;
+    const signed = `${base64url({ alg: 'HS256', typ: 'JWT', ...header })}.${base64url(allClaims)}`;
     return `${signed}.${signHs256(signed, secret)}`;
   };
-  const token: Carrier['token'] = (body, wrong) =>
-    sign(body, { api_key: vendor.accountKey, application_id: vendor.applicationId }, vendor.signatureSecret, wrong);
-  const videoToken: Carrier['videoToken'] = (body, wrong) => sign(body, {}, vendor.callbackSecret, wrong);
-  const post: Carrier['post'] = ({ path, body, authorization }) =>
+  const token: WebhookSender['token'] = (body, overrides) =>
+    sign(
+      body,
+      { api_key: provider.accountKey, application_id: provider.applicationId },
+      provider.signatureSecret,
+      overrides,
+    );
+  const videoToken: WebhookSender['videoToken'] = (body, overrides) =>
+    sign(body, {}, provider.callbackSecret, overrides);
+  const post: WebhookSender['post'] = ({ path, body, authorization }) =>
     send({
       method: 'POST',
       url: webhooksUrl + path,
@@ -69,7 +82,7 @@ export function openCarrier(webhooksUrl: string, { vendor }: Pick<Credentials, '
     token,
     videoToken,
     post,
-    honest: (path, given) => {
+    sendSigned: (path, given) => {
       const body = JSON.stringify(given);
       return post({
         path,
@@ -77,7 +90,7 @@ export function openCarrier(webhooksUrl: string, { vendor }: Pick<Credentials, '
         authorization: `Bearer ${path.startsWith('/v1/video') ? videoToken(body) : token(body)}`,
       });
     },
-    secret: vendor.signatureSecret,
-    applicationId: vendor.applicationId,
+    secret: provider.signatureSecret,
+    applicationId: provider.applicationId,
   };
 }
