@@ -2,25 +2,30 @@ import type { AddedParticipant } from '@partyline/contracts/participants/partici
 import type { CreatedRoom, CreateRoom, EndedRoom, RoomDetails } from '@partyline/contracts/rooms/room';
 import type { Problem } from '@partyline/contracts/problem';
 
-/** A room that is open from the beginning, and so has a session and a token in the reply that made it. */
+/** A room that is open from its creation, so the reply holds a session and a client token. */
 export interface OpenRoom extends CreatedRoom {
   readonly session: NonNullable<CreatedRoom['session']>;
   readonly client: NonNullable<CreatedRoom['client']>;
 }
 
-/** The tenant in the story: knows the API's address and a key, and nothing else of Partyline. */
-export interface Tenant {
+/** The tenant in the demo, who uses only the REST API. */
+export interface TenantClient {
   createRoom(room: Partial<CreateRoom>): Promise<OpenRoom>;
   room(roomId: string): Promise<RoomDetails>;
-  ring(roomId: string, phone: string, name: string): Promise<AddedParticipant>;
+  dialOut(roomId: string, phone: string, name: string): Promise<AddedParticipant>;
   endRoom(roomId: string): Promise<EndedRoom>;
-  /** Until a room is as wanted; fails with what it was last, after `withinMs`. */
-  until(what: string, roomId: string, wanted: (room: RoomDetails) => boolean, withinMs?: number): Promise<RoomDetails>;
+  /** Polls a room until it is as wanted. Throws with its last state after `withinMs`. */
+  waitUntil(
+    what: string,
+    roomId: string,
+    isWanted: (room: RoomDetails) => boolean,
+    withinMs?: number,
+  ): Promise<RoomDetails>;
 }
 
-const LOOK_EVERY_MS = 50;
+const POLL_INTERVAL_MS = 50;
 
-export function tenant(apiUrl: string, apiKey: string): Tenant {
+export function createTenantClient(apiUrl: string, apiKey: string): TenantClient {
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(`${apiUrl}/v1${path}`, {
       method,
@@ -34,24 +39,25 @@ export function tenant(apiUrl: string, apiKey: string): Tenant {
     const reply: unknown = await response.json();
     if (response.ok) return reply as T;
     const problem = reply as Problem;
-    throw new Error(`${method} ${path} answered ${response.status}: ${problem.detail} ${problem.fix ?? ''}`);
+    throw new Error(`${method} ${path} failed with ${response.status}: ${problem.detail} ${problem.fix ?? ''}`);
   }
   const room = (roomId: string): Promise<RoomDetails> => call('GET', `/rooms/${roomId}`);
   return {
-    createRoom: (wanted) => call('POST', '/rooms', wanted),
+    createRoom: (body) => call('POST', '/rooms', body),
     room,
-    ring: (roomId, phone, name) => call('POST', `/rooms/${roomId}/participants`, { phone, name }),
+    dialOut: (roomId, phone, name) => call('POST', `/rooms/${roomId}/participants`, { phone, name }),
     endRoom: (roomId) => call('POST', `/rooms/${roomId}/end`),
-    async until(what, roomId, wanted, withinMs = 15_000) {
-      const giveUpAt = Date.now() + withinMs;
+    async waitUntil(what, roomId, isWanted, withinMs = 15_000) {
+      const deadline = Date.now() + withinMs;
       for (;;) {
         const now = await room(roomId);
-        if (wanted(now)) return now;
-        if (Date.now() > giveUpAt)
+        if (isWanted(now)) return now;
+        if (Date.now() > deadline)
           throw new Error(
-            `Waited ${withinMs / 1000} s and it did not come: ${what}. The room is ${JSON.stringify({ session: now.session, legs: now.legs })}`,
+            `Waited ${withinMs / 1000} s in vain for: ${what}. ` +
+              `The room is ${JSON.stringify({ session: now.session, legs: now.legs })}`,
           );
-        await new Promise((resume) => setTimeout(resume, LOOK_EVERY_MS));
+        await new Promise((resume) => setTimeout(resume, POLL_INTERVAL_MS));
       }
     },
   };
