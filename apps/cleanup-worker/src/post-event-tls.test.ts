@@ -6,7 +6,10 @@ import { createSelfSignedCertificate, type Certificate } from '@partyline/testin
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { postEvent } from './post-event.ts';
 
-/** Stands for the receivers of all tenants: every name resolves to it, and it presents that name's certificate. */
+/**
+ * Stands for the receivers of all tenants: every name resolves to it, and it presents that name's
+ * certificate.
+ */
 const HOSTS: Readonly<Record<string, Certificate>> = {
   'events.example': createSelfSignedCertificate('events.example'),
   'other.example': createSelfSignedCertificate('other.example'),

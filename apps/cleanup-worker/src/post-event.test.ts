@@ -10,7 +10,9 @@ import { postEvent } from './post-event.ts';
 let inside: Server;
 let port: number;
 let requests: string[];
-/** A name server. It answers each query with the next list of addresses, and repeats the last list. */
+/**
+ * A name server. It answers each query with the next list of addresses, and repeats the last list.
+ */
 let nameServer: Socket;
 let answers: string[][];
 let queries: number;

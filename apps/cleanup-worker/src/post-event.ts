@@ -7,8 +7,8 @@ import { checkAddress, isPublicAddress, type AddressPolicy } from '@partyline/co
 import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from 'request-filtering-agent';
 
 /**
- * Only the status of a reply is used. The body is drained up to these limits, so that the connection
- * can be kept; a reply that exceeds them is cut off.
+ * Only the status of a reply is used. The body is drained up to these limits, so that the
+ * connection can be kept; a reply that exceeds them is cut off.
  */
 const MAX_BODY_BYTES = 16 * 1024;
 const MAX_BODY_MS = 1_000;
@@ -17,8 +17,8 @@ const MAX_FREE_SOCKETS = 64;
 class BlockedAddress extends Error {}
 
 /**
- * Rejects a name that resolves to any non-public address. It checks the addresses that the connection
- * itself uses, so DNS rebinding does not pass.
+ * Rejects a name that resolves to any non-public address. It checks the addresses that the
+ * connection itself uses, so DNS rebinding does not pass.
  */
 const publicOnly =
   (lookup: LookupFunction): LookupFunction =>
@@ -41,10 +41,10 @@ interface PostOptions {
 }
 
 /**
- * Makes the function that posts an event over HTTP and returns the reply's status. It checks the URL
- * when it is parsed, an IP address in the agent, and a host name when it connects. Redirects are not
- * followed. Throws an error whose message is one of: blocked-address, timeout, no-such-host, refused,
- * reset, tls, no-answer.
+ * Makes the function that posts an event over HTTP and returns the reply's status. It checks the
+ * URL when it is parsed, an IP address in the agent, and a host name when it connects. Redirects
+ * are not followed. Throws an error whose message is one of: blocked-address, timeout,
+ * no-such-host, refused, reset, tls, no-answer.
  */
 export function postEvent({ timeoutMs, addresses, lookup = systemLookup }: PostOptions): PostEvent {
   const allowed = { allowPrivateIPAddress: addresses.allowPrivate, allowMetaIPAddress: addresses.allowPrivate };

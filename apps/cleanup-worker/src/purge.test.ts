@@ -50,7 +50,7 @@ test('deletes a limited number of batches of a backlog per round, until none is 
 test('goes on with the other kinds when one kind cannot be deleted', async () => {
   const room = await makeRoom(store);
   await store.prisma.pin.updateMany({ where: { room_id: room.roomId }, data: { quarantined_until: LONG_AGO } });
-  const impatient = openStore({ owner: true, url: database.url, patienceMs: 300, onError: () => undefined });
+  const impatient = openStore({ owner: true, url: database.url, statementTimeoutMs: 300, onError: () => undefined });
   const holder = await store.pool.connect();
   try {
     await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE webhook_jti');

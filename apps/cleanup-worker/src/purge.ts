@@ -14,9 +14,9 @@ export const purgesOf = (store: Store): Readonly<Record<string, DeleteBatch>> =>
 });
 
 /**
- * Runs one round of the purge. Deletes the expired rows of each kind in batches until a batch is not
- * full, at most `batches` per kind, so that a backlog of one kind does not delay the others. A kind
- * that fails is passed to `onError` and does not stop the round.
+ * Runs one round of the purge. Deletes the expired rows of each kind in batches until a batch is
+ * not full, at most `batches` per kind, so that a backlog of one kind does not delay the others. A
+ * kind that fails is passed to `onError` and does not stop the round.
  * @param limit rows per batch; small enough for a statement to stay far below its time limit
  */
 export async function purge(

@@ -17,7 +17,9 @@ interface TimerDeps {
   readonly random: RandomInt;
 }
 
-/** Starts one timer per entry of the table. `onError` gets the name of the timer whose run failed. */
+/**
+ * Starts one timer per entry of the table. `onError` gets the name of the timer whose run failed.
+ */
 export function startTimers<Name extends string>(
   table: Readonly<Record<Name, Schedule>>,
   { onError, ...deps }: TimerDeps & { readonly onError: (name: string, error: unknown) => void },
@@ -31,9 +33,9 @@ export function startTimers<Name extends string>(
 }
 
 /**
- * Repeats `run` in this process, one run at a time, each `everyMs` after the last. A queue would not
- * do: a Redis flush stops its repeated jobs for good. The pause varies by up to a tenth, so that
- * replicas do not run in step.
+ * Repeats `run` in this process, one run at a time, each `everyMs` after the last. A queue would
+ * not do: a Redis flush stops its repeated jobs for good. The pause varies by up to a tenth, so
+ * that replicas do not run in step.
  */
 export function startTimer({
   everyMs,

@@ -25,8 +25,9 @@ import { createProviderRpcController } from './provider-rpc.controller.ts';
 class OrchestratorModule {}
 
 /**
- * Concurrent jobs per queue. The provider's rate limit bounds the requests; each account has few jobs
- * waiting for a slot (providers/rate-limit-providers.ts), which leaves workers for other accounts.
+ * Concurrent jobs per queue. The provider's rate limit bounds the requests; each account has few
+ * jobs waiting for a slot (providers/rate-limit-providers.ts), which leaves workers for other
+ * accounts.
  */
 const CONCURRENT_JOBS = { conference: 8, dial: 24, 'hang-up': 16 };
 

@@ -1,6 +1,17 @@
 import { Controller, type Type } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { type ProviderRpc, RPC_TIMEOUT_MS, handleRequest, requestClaimMs, ONCE_ONLY_METHODS, rpcPattern, RPC_METHODS, type RpcResponse, type RpcRequest, type RpcMethod } from '@partyline/conference/providers/rpc-messages';
+import {
+  type ProviderRpc,
+  RPC_TIMEOUT_MS,
+  handleRequest,
+  requestClaimMs,
+  ONCE_ONLY_METHODS,
+  rpcPattern,
+  RPC_METHODS,
+  type RpcResponse,
+  type RpcRequest,
+  type RpcMethod,
+} from '@partyline/conference/providers/rpc-messages';
 import type { Redis } from 'ioredis';
 import { NEVER, type Observable } from 'rxjs';
 
@@ -8,7 +19,9 @@ const UNANSWERED = '';
 
 interface ProviderRpcDeps {
   readonly provider: ProviderRpc;
-  /** Holds the claims of requests: Redis delivers a request to every replica, and one must answer. */
+  /**
+   * Holds the claims of requests: Redis delivers a request to every replica, and one must answer.
+   */
   readonly redis: Redis;
   readonly prefix: string;
   readonly onError: (error: unknown, tenantId: string | undefined) => void;
@@ -16,8 +29,8 @@ interface ProviderRpcDeps {
 
 /**
  * Makes the Nest controller that answers the provider RPC requests of other services
- * (conference/providers/rpc-messages.ts). The class is made per prefix, because a decorator's message
- * pattern is fixed.
+ * (conference/providers/rpc-messages.ts). The class is made per prefix, because a decorator's
+ * message pattern is fixed.
  */
 export function createProviderRpcController({ provider, redis, prefix, onError }: ProviderRpcDeps): Type {
   async function answer(question: RpcMethod, asked: RpcRequest): Promise<RpcResponse | Observable<never>> {
@@ -35,7 +48,9 @@ export function createProviderRpcController({ provider, redis, prefix, onError }
     return answered;
   }
 
-  /** Without a stored answer, the claiming replica is still working or died: the outcome is unknown. */
+  /**
+   * Without a stored answer, the claiming replica is still working or died: the outcome is unknown.
+   */
   async function repeatAnswer(claim: string): Promise<RpcResponse | Observable<never>> {
     const kept = await redis.get(claim);
     return kept === null || kept === UNANSWERED ? NEVER : (JSON.parse(kept) as RpcResponse);

@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NUMBER, PIN, startTestHarness, type TenantAccount, type TestHarness } from './testing/test-harness.ts';
 
-/** With a long statement timeout: a webhook that waits for the locked row is not answered before the lock ends. */
+/**
+ * With a long statement timeout: a webhook that waits for the locked row is not answered before the
+ * lock ends.
+ */
 let harness: TestHarness;
 beforeAll(async () => {
-  harness = await startTestHarness({ patienceMs: 60_000 });
+  harness = await startTestHarness({ statementTimeoutMs: 60_000 });
 });
 afterAll(() => harness.stop());
 

@@ -101,7 +101,8 @@ async function sendEveryWebhook(): Promise<void> {
     await send('/v1/voice/digits/leg_x/1', { uuid: pin(), dtmf: { digits: pin(), timed_out: false } }, forgery);
     await send(`/v1/voice/digits/${phone()}/x`, { uuid: randomUUID(), dtmf: pin() }, forgery);
   }
-  // A caller is admitted after two wrong PINs; the webhook is repeated, then replayed with a used token.
+  // A caller is admitted after two wrong PINs; the webhook is repeated, then replayed with a used
+  // token.
   const body = answerBody();
   const { body: prompt } = await send('/v1/voice/answer', body);
   let path = replyTo(prompt);

@@ -4,7 +4,9 @@ import type { Store } from '@partyline/store/database/store';
 
 /** The dependencies of the webhooks' use-cases. */
 export type WebhookDeps = Pick<Deps, 'store' | 'jobs' | 'providers' | 'clock' | 'ids' | 'webhooks' | 'report'> & {
-  /** For webhooks that a caller waits for: the same database, with connections that no event uses. */
+  /**
+   * For webhooks that a caller waits for: the same database, with connections that no event uses.
+   */
   readonly callerStore: Store;
   readonly pins: Pick<PinVault, 'lookup'>;
 };

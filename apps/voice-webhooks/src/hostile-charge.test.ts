@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NUMBER, PIN, startTestHarness, type TestHarness } from './testing/test-harness.ts';
 
-/** The times and the charge in a call's last event may hold anything: the end of the call is stored regardless. */
+/**
+ * The times and the charge in a call's last event may hold anything: the end of the call is stored
+ * regardless.
+ */
 let harness: TestHarness;
 beforeAll(async () => {
   harness = await startTestHarness();
@@ -12,7 +15,10 @@ afterAll(() => harness.stop());
 
 type Ncco = { action: string; eventUrl?: string[] }[];
 
-/** Completes an admitted caller's call with these event fields; returns [status, leg state, duration is plausible]. */
+/**
+ * Completes an admitted caller's call with these event fields; returns [status, leg state, duration
+ * is plausible].
+ */
 async function completeCall(fields: object): Promise<unknown[]> {
   const uuid = randomUUID();
   const { body } = await harness.send('/v1/voice/answer', {

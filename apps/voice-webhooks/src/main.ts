@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { openAccountVault } from '@partyline/conference/providers/account-vault';
-import { keyServiceOf } from '@partyline/conference/crypto/key-service';
+import { createKeyService } from '@partyline/conference/crypto/key-service';
 import { openProviders } from '@partyline/conference/providers/open-providers';
 import { openPinVault } from '@partyline/conference/pins/pin-vault';
-import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
+import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder } from '@partyline/provider-registry/from-account';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
@@ -28,7 +28,7 @@ await runMain(async () => {
     openStore({
       url: config.database.DATABASE_URL,
       max: config.database.DATABASE_POOL,
-      patienceMs: STATEMENT_TIMEOUT_MS,
+      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
       onError: (err) => log.warn({ err }, 'a database connection broke'),
     });
   const [store, callerStore] = [openPool(), openPool()];
@@ -44,12 +44,12 @@ await runMain(async () => {
   const providers = openProviders({
     // The account is read to verify each of its webhooks, also those that a caller waits for.
     store: callerStore,
-    vault: openAccountVault({ store: callerStore, keys: keyServiceOf(config.accounts.MASTER_KEYS) }),
+    vault: openAccountVault({ store: callerStore, keys: createKeyService(config.accounts.MASTER_KEYS) }),
     build: (credentials, { old }) => buildAccount(credentials, old),
     platform: createProviders(settingsFromEnvironment(config.vonage), timing),
   });
   const pins = openPinVault(config.pins.PIN_KEY);
-  const webhooks = webhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);
+  const webhooks = createWebhookUrls(config.webhooks.PUBLIC_WEBHOOK_URL);
 
   await startService({
     config,

@@ -9,7 +9,10 @@ export const parseLegId: PipeTransform<string | undefined, string | undefined> =
   },
 };
 
-/** Validates the account id in a webhook URL; null is the platform's account. Throws `route-not-found` (404). */
+/**
+ * Validates the account id in a webhook URL; null is the platform's account. Throws
+ * `route-not-found` (404).
+ */
 export const parseAccountId: PipeTransform<string | undefined, string | null> = {
   transform(accountId) {
     if (accountId === undefined) return null;

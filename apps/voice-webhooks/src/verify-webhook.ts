@@ -2,21 +2,21 @@ import type { RawBodyRequest } from '@nestjs/common';
 import type { Providers } from '@partyline/conference/deps';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { RefusedCallback } from '@partyline/provider-contract/callback';
-import type { UsedToken } from '@partyline/store/callers/webhook-tokens';
+import type { WebhookToken } from '@partyline/store/callers/webhook-tokens';
 import type { FastifyRequest } from 'fastify';
 import type { WebhookDeps } from './deps.ts';
 
 /** A webhook with a valid signature of its account's provider. */
 interface VerifiedWebhook<Side extends 'media' | 'voice'> {
   readonly provider: Providers[Side];
-  readonly token: UsedToken;
+  readonly token: WebhookToken;
 }
 
 /**
  * Verifies a webhook's signature over the raw body before the body is read. Only the secrets of the
  * account in the URL count, whatever account the token names. Throws `webhook-rejected` (401); an
- * unknown account gets the same error as a wrong signature. The caller must mark the returned token as
- * used in the transaction of the webhook's change.
+ * unknown account gets the same error as a wrong signature. The caller must mark the returned token
+ * as used in the transaction of the webhook's change.
  * @param accountId from the URL; null is the platform's account
  */
 export async function verifyWebhook<Side extends 'media' | 'voice'>(
@@ -26,7 +26,7 @@ export async function verifyWebhook<Side extends 'media' | 'voice'>(
   request: RawBodyRequest<FastifyRequest>,
 ): Promise<VerifiedWebhook<Side>> {
   const rejection = (why: RefusedCallback): VerdictError => {
-    deps.report.count('webhook_refused', { why });
+    deps.report.count('webhook_rejected', { reason: why });
     return new VerdictError('client', 'webhook-rejected', `The webhook was rejected: ${why}.`, {
       fix: 'Check the signature secret of the account and the clock of this host: docs/operators.md.',
     });

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
-import { applySessionEvent } from '@partyline/conference/legs/apply-media-event';
+import { applyMediaEvent } from '@partyline/conference/legs/apply-media-event';
 import type { FastifyRequest } from 'fastify';
 import { parseAccountId } from './path-parameters.ts';
 import { verifyWebhook } from './verify-webhook.ts';
@@ -18,6 +18,6 @@ export class VideoController {
     @Body() body: unknown,
   ): Promise<{ result: string }> {
     const { provider, token } = await verifyWebhook(this.deps, 'media', accountId, request);
-    return { result: await applySessionEvent(this.deps, { via: 'callback', token }, provider.parseCallback(body)) };
+    return { result: await applyMediaEvent(this.deps, { via: 'callback', token }, provider.parseCallback(body)) };
   }
 }

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, type RawBodyRequest } from '@nestjs/common';
 import { submitPin } from '@partyline/conference/callers/submit-pin';
-import { answerCall, answerRung } from '@partyline/conference/callers/answer-call';
+import { answerCall, answerDialledLeg } from '@partyline/conference/callers/answer-call';
 import { applyLegEvent } from '@partyline/conference/legs/apply-leg-event';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { FastifyRequest } from 'fastify';
@@ -43,7 +43,7 @@ export class VoiceController {
     @Body() body: unknown,
   ): Promise<unknown> {
     const { provider: voice, token } = await verifyWebhook(this.deps, 'voice', accountId, request);
-    return voice.renderPlan(await answerRung(this.callerDeps, token, legId, voice.parseAnswer(body)));
+    return voice.renderPlan(await answerDialledLeg(this.callerDeps, token, legId, voice.parseAnswer(body)));
   }
 
   /** A caller keyed digits or the prompt timed out. `tryNo` is the number of the prompt. */

@@ -22,6 +22,9 @@ export interface BenchOptions {
 
 export interface Bench {
   readonly summary: string;
-  /** Throws when a reply is wrong or a process does not start. A missed target is a result, not an error. */
+  /**
+   * Throws when a reply is wrong or a process does not start. A missed target is a result, not an
+   * error.
+   */
   run(run: BenchRun): Promise<object>;
 }

@@ -17,8 +17,9 @@ export interface LoadFigures {
 }
 
 /**
- * autocannon ends a client after `responseMax` requests. Setting it later, which its types do not know,
- * is the only way to stop without aborting the requests that the measured server is working on.
+ * autocannon ends a client after `responseMax` requests. Setting it later, which its types do not
+ * know, is the only way to stop without aborting the requests that the measured server is working
+ * on.
  */
 type Client = autocannon.Client & { responseMax?: number; readonly reqsMade: number };
 
@@ -27,9 +28,9 @@ const TICK_MS = 50;
 const REPLY_TIMEOUT_SECONDS = 60;
 
 /**
- * Sends requests over keep-alive connections, one at a time per connection, for a number of seconds or
- * until `next` has no more, and waits for the last replies. The latencies leave out the first request
- * of each connection, which includes connecting. Throws when a reply is wrong or missing.
+ * Sends requests over keep-alive connections, one at a time per connection, for a number of seconds
+ * or until `next` has no more, and waits for the last replies. The latencies leave out the first
+ * request of each connection, which includes connecting. Throws when a reply is wrong or missing.
  * @param next makes the next request of any connection; called just before the request is sent
  */
 export async function generateLoad({

@@ -13,7 +13,8 @@ const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =
     { timeout: 280_000 },
   );
 
-// The figures depend on the machine. The tests check that every reply is right and every figure is there.
+// The figures depend on the machine. The tests check that every reply is right and every figure is
+// there.
 test('the webhooks bench gets right replies only and reports all figures', { timeout: 300_000 }, async () => {
   const { stdout } = await bench(
     'webhooks',

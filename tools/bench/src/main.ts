@@ -49,7 +49,8 @@ try {
   console.log(JSON.stringify(result));
   process.exit(0);
 } catch (error) {
-  // After an interrupt, errors come from the stopped processes; the handler above ends this process.
+  // After an interrupt, errors come from the stopped processes; the handler above ends this
+  // process.
   if (!interrupted) {
     console.error(`The bench failed: ${error instanceof Error ? error.message : String(error)}`);
     await processes.stopAll();

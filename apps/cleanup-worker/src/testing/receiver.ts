@@ -13,7 +13,9 @@ export interface Received {
   readonly headers: IncomingMessage['headers'];
 }
 
-/** The receiver's answer: a status, a redirect, no answer (`hang`) or a closed connection (`reset`). */
+/**
+ * The receiver's answer: a status, a redirect, no answer (`hang`) or a closed connection (`reset`).
+ */
 export type Answer = number | { location: string } | 'hang' | 'reset';
 
 export interface Receiver {

@@ -3,13 +3,17 @@ import { openAccountVault } from '@partyline/conference/providers/account-vault'
 import { localKeyService } from '@partyline/conference/crypto/key-service';
 import { openProviders } from '@partyline/conference/providers/open-providers';
 import { openPinVault, type PinVault } from '@partyline/conference/pins/pin-vault';
-import { webhookUrls } from '@partyline/conference/providers/webhook-urls';
-import { createCredentials, createVendor, type VendorCredentials } from '@partyline/dev/stack/credentials';
+import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
+import {
+  createCredentials,
+  createProviderCredentials,
+  type ProviderCredentials,
+} from '@partyline/dev/stack/credentials';
 import { openJobs } from '@partyline/jobs/enqueue';
 import { createAccountBuilder } from '@partyline/provider-registry/from-account';
 import { createProviders } from '@partyline/provider-registry/registry';
 import { settingsFromEnvironment } from '@partyline/provider-registry/from-environment';
-import { emulatedVendor } from '@partyline/dev/stack/service-environment';
+import { emulatorEnvironment } from '@partyline/dev/stack/service-environment';
 import { readConfig } from '@partyline/runtime/config';
 import { systemClock, systemIds } from '@partyline/runtime/system';
 import { openLogger } from '@partyline/runtime/logging';
@@ -37,7 +41,7 @@ export interface Forgery {
   /** Sent instead of the token; null sends no header. */
   readonly authorization?: string | null;
   /** The account whose secrets sign the webhook. Default: the platform's account. */
-  readonly signer?: VendorCredentials;
+  readonly signer?: ProviderCredentials;
 }
 
 /** A tenant's own provider account, with a room on a dedicated number. */
@@ -46,14 +50,14 @@ export interface TenantAccount {
   readonly tenantId: string;
   readonly number: string;
   readonly pin: string;
-  readonly signer: VendorCredentials;
+  readonly signer: ProviderCredentials;
 }
 
 export interface TestHarnessOptions {
   /** Where the log goes, at level debug. Default: nothing is logged. */
   readonly logTo?: Parameters<typeof openLogger>[1];
   /** The time limit of a database statement. Default: the store's own. */
-  readonly patienceMs?: number;
+  readonly statementTimeoutMs?: number;
 }
 
 export interface TestHarness {
@@ -100,17 +104,20 @@ async function createRoom(
       room_id: id,
       number,
       lookup: new Uint8Array(pins.lookup(PIN)),
-      sealed: new Uint8Array(pins.seal(PIN, pinId)),
+      sealed: new Uint8Array(pins.encrypt(PIN, pinId)),
     },
   });
 }
 
-/** Starts voice-webhooks in this process on a Postgres and a Redis of its own, with one room on `NUMBER`. */
-export async function startTestHarness({ logTo, patienceMs }: TestHarnessOptions = {}): Promise<TestHarness> {
+/**
+ * Starts voice-webhooks in this process on a Postgres and a Redis of its own, with one room on
+ * `NUMBER`.
+ */
+export async function startTestHarness({ logTo, statementTimeoutMs }: TestHarnessOptions = {}): Promise<TestHarness> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const credentials = createCredentials();
   const config = readConfig(
-    { ...emulatedVendor('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey },
+    { ...emulatorEnvironment('opentok', 'http://127.0.0.1:9', credentials), PIN_KEY: credentials.pinKey },
     ['vonage', 'pins'],
   );
   const openPool = () =>
@@ -118,7 +125,7 @@ export async function startTestHarness({ logTo, patienceMs }: TestHarnessOptions
       owner: true,
       url: database.url,
       max: 4,
-      ...(patienceMs === undefined ? {} : { patienceMs }),
+      ...(statementTimeoutMs === undefined ? {} : { statementTimeoutMs }),
       onError: () => undefined,
     });
   const [store, callerStore] = [openPool(), openPool()];
@@ -159,7 +166,7 @@ export async function startTestHarness({ logTo, patienceMs }: TestHarnessOptions
       pins,
       clock: systemClock,
       ids: systemIds,
-      webhooks: webhookUrls('https://hooks.test'),
+      webhooks: createWebhookUrls('https://hooks.test'),
       report: openReport(metrics, log),
     }),
     ready: {},
@@ -167,7 +174,7 @@ export async function startTestHarness({ logTo, patienceMs }: TestHarnessOptions
     close: async () => jobs.close(),
   });
 
-  const { vendor } = credentials;
+  const { provider: vendor } = credentials;
   const post = async (
     path: string,
     body: unknown,
@@ -218,7 +225,7 @@ export async function startTestHarness({ logTo, patienceMs }: TestHarnessOptions
     sendVideo: (body, { signer = vendor, ...forgery } = {}, path = '/v1/video/events') =>
       post(path, body, {}, signer.callbackSecret, forgery),
     async createTenantAccount() {
-      const signer = createVendor();
+      const signer = createProviderCredentials();
       const [tenantId, accountId, roomId] = [systemIds.next('ten'), systemIds.next('acct'), systemIds.next('room')];
       const number = `+12025551${String((createdAccounts += 1)).padStart(3, '0')}`;
       const {
@@ -230,7 +237,7 @@ export async function startTestHarness({ logTo, patienceMs }: TestHarnessOptions
         callbackSecret,
       } = signer;
       await store.prisma.tenant.create({ data: { id: tenantId, name: 'Own' } });
-      const sealed = await vault.seal(
+      const sealed = await vault.encrypt(
         { tenantId, accountId, voiceKind: 'vonage', mediaKind: 'unified', version: 1 },
         {
           callbackSecret,

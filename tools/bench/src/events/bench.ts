@@ -24,7 +24,10 @@ import type { Bench, BenchOptions, BenchRun } from '../bench.ts';
 import { median, quantile } from '../statistics.ts';
 import { startReceiver, type Receiver } from './receiver.ts';
 
-/** Measures the time from an event's commit to its last delivery, compared with bare POSTs of the same body. */
+/**
+ * Measures the time from an event's commit to its last delivery, compared with bare POSTs of the
+ * same body.
+ */
 export const eventsBench: Bench = {
   summary: 'fan-out of one event to ten endpoints: commit to last delivery, compared with bare node:http POSTs',
   run,
@@ -123,7 +126,10 @@ async function measure(fanOut: () => Promise<number>, seconds: number): Promise<
   return latencies;
 }
 
-/** Starts the cleanup worker on a Postgres and a Redis of its own, with a tenant's endpoints. Returns its store. */
+/**
+ * Starts the cleanup worker on a Postgres and a Redis of its own, with a tenant's endpoints.
+ * Returns its store.
+ */
 async function startCleanupWorker({ log, processes }: BenchRun, urls: readonly string[]): Promise<Store> {
   const credentials = createCredentials();
   log('building the services ...');

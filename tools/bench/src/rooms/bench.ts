@@ -3,7 +3,10 @@ import { generateLoad, type LoadFigures } from '../http-load.ts';
 import { median } from '../statistics.ts';
 import { SERVERS, startServers, type ServerName, type Target } from './servers.ts';
 
-/** Measures the latency of room creation, compared with an API that inserts one row and with an Express sample. */
+/**
+ * Measures the latency of room creation, compared with an API that inserts one row and with an
+ * Express sample.
+ */
 export const roomsBench: Bench = {
   summary: 'room creation: latency, compared with one INSERT in the same Postgres and with a map in memory',
   run,

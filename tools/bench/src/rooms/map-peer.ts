@@ -1,6 +1,6 @@
 /**
- * Creates rooms as Vonage's sample does: a free PIN of four digits, stored in memory only. Started as
- * `node <file> <port>`.
+ * Creates rooms as Vonage's sample does: a free PIN of four digits, stored in memory only. Started
+ * as `node <file> <port>`.
  */
 import express from 'express';
 
@@ -9,7 +9,8 @@ app.use(express.json());
 const rooms = new Map<string, string>();
 
 app.post('/rooms', (request, response) => {
-  // The sample's own randomness. Its loop never ends when no PIN is free, so the rooms are cleared before.
+  // The sample's own randomness. Its loop never ends when no PIN is free, so the rooms are cleared
+  // before.
   let pin = '';
   do pin = String(Math.floor(1_000 + Math.random() * 9_000));
   while (rooms.has(pin));

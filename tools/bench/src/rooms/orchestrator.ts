@@ -1,6 +1,7 @@
 /**
- * Replaces the dial-orchestrator: answers the RPC request for a video session at once. The provider's
- * rate limit would otherwise dominate the measurement. Started as `node <file> <redis url> <prefix>`.
+ * Replaces the dial-orchestrator: answers the RPC request for a video session at once. The
+ * provider's rate limit would otherwise dominate the measurement. Started as `node <file> <redis
+ * url> <prefix>`.
  */
 import { rpcPattern, type RpcRequest } from '@partyline/conference/providers/rpc-messages';
 import { Redis } from 'ioredis';
@@ -11,7 +12,8 @@ const [subscriber, publisher] = [new Redis(url), new Redis(url)];
 let sessions = 0;
 
 subscriber.on('message', (_channel, message) => {
-  // Nest's Redis transport wraps the request in a packet with its own id and expects the reply to that id.
+  // Nest's Redis transport wraps the request in a packet with its own id and expects the reply to
+  // that id.
   const { id, data } = JSON.parse(message) as { id: string; data: RpcRequest };
   const { participantId, lifetimeS } = data.input as { participantId: string; lifetimeS: number };
   const value = {

@@ -1,4 +1,7 @@
-/** A minimal API: a Fastify handler that inserts one row. Started as `node <file> <port> <database url>`. */
+/**
+ * A minimal API: a Fastify handler that inserts one row. Started as `node <file> <port> <database
+ * url>`.
+ */
 import { randomBytes, randomInt } from 'node:crypto';
 import fastify from 'fastify';
 import pg from 'pg';

@@ -29,7 +29,9 @@ export interface Target {
 
 export interface Servers {
   readonly byName: Readonly<Record<ServerName, Target>>;
-  /** Ends all rooms, since the number of a tenant's rooms is limited. Called between measurements. */
+  /**
+   * Ends all rooms, since the number of a tenant's rooms is limited. Called between measurements.
+   */
   endRooms(): Promise<void>;
 }
 
@@ -37,7 +39,10 @@ const PREFIX = 'bench';
 /** Stands for the provider's APIs, which the measured service never calls. */
 const UNUSED_PROVIDER_URL = 'http://127.0.0.1:9';
 
-/** Starts the built room-api on a Postgres and a Redis of its own, and the peers. The row peer uses the same Postgres. */
+/**
+ * Starts the built room-api on a Postgres and a Redis of its own, and the peers. The row peer uses
+ * the same Postgres.
+ */
 export async function startServers({ log, processes }: BenchRun): Promise<Servers> {
   const credentials = createCredentials();
   log('building the services ...');

@@ -6,8 +6,8 @@ import { formatResult, summarise, type Measurement } from './report.ts';
 import { SERVERS, startServers, type ServerName, type Servers } from './servers.ts';
 
 /**
- * Measures the CPU time to answer a call and to admit it by PIN, with signatures and storage, compared
- * with two peers that have neither.
+ * Measures the CPU time to answer a call and to admit it by PIN, with signatures and storage,
+ * compared with two peers that have neither.
  */
 export const webhooksBench: Bench = {
   summary: 'answer and DTMF webhooks: requests per CPU second, compared with bare node:http and an Express sample',
@@ -49,7 +49,10 @@ async function run(bench: BenchRun): Promise<object> {
   return result;
 }
 
-/** After this many requests the JIT compiler has done most of its work, which would distort the figures. */
+/**
+ * After this many requests the JIT compiler has done most of its work, which would distort the
+ * figures.
+ */
 const MIN_WARM_UP_REQUESTS = 20_000;
 /** Bounds the warm-up on a slow machine. */
 const MAX_WARM_UP_TURNS = 6;
@@ -61,7 +64,10 @@ async function warmUp(measure: Measure, server: ServerName): Promise<void> {
   }
 }
 
-/** Measures every server once in both phases, so that disturbances of the machine affect all servers alike. */
+/**
+ * Measures every server once in both phases, so that disturbances of the machine affect all servers
+ * alike.
+ */
 async function measureRound(measure: Measure): Promise<Measurement[]> {
   const measured: Measurement[] = [];
   for (const server of SERVERS) for (const phase of PHASES) measured.push(await measure(server, phase));

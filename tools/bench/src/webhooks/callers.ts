@@ -28,9 +28,9 @@ interface Progress {
 type Ncco = readonly { readonly action: string; readonly eventUrl?: readonly string[]; readonly name?: string }[];
 
 /**
- * Makes the webhooks of callers who dial in, key a PIN and are admitted. Gives per phase and server a
- * function that makes the next webhook: `digits` continues the calls of the last `answer`, in any order,
- * and returns undefined when all are done.
+ * Makes the webhooks of callers who dial in, key a PIN and are admitted. Gives per phase and server
+ * a function that makes the next webhook: `digits` continues the calls of the last `answer`, in any
+ * order, and returns undefined when all are done.
  * @param pins the number of rooms
  */
 export function createCallers({
@@ -53,7 +53,8 @@ export function createCallers({
         onNcco(JSON.parse(reply) as Ncco);
       } catch (error) {
         throw new Error(
-          `${target.name} sent a wrong reply: ${(error as Error).message}.\n  sent ${path} ${body}\n  got  ${status} ${reply}`,
+          `${target.name} sent a wrong reply: ${(error as Error).message}.\n` +
+            `  sent ${path} ${body}\n  got  ${status} ${reply}`,
           { cause: error },
         );
       }
@@ -73,8 +74,8 @@ export function createCallers({
     if (prompted === undefined) return undefined;
     const { index, call, digitsPath } = prompted;
     const isWrong = index % 10 === 9;
-    // Visits all rooms in turn (the factor is prime), not in index order. Random rooms could exceed a
-    // room's limit of 50 callers.
+    // Visits all rooms in turn (the factor is prime), not in index order. Random rooms could exceed
+    // a room's limit of 50 callers.
     const room = (index * 48_271) % pins;
     return exchange(target, digitsPath, digitsBody(call, isWrong ? unknownPinOf(index) : pinOf(room)), (ncco) => {
       if (isWrong) {

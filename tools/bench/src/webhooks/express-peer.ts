@@ -1,4 +1,7 @@
-/** The usual sample: an Express app that stores PINs in memory with `app.set` and verifies no signature. */
+/**
+ * The usual sample: an Express app that stores PINs in memory with `app.set` and verifies no
+ * signature.
+ */
 import express from 'express';
 import { promptForPin, DIGITS_PATH, joinConversation, readPeerArguments, WELCOME, WRONG_PIN } from './peers.ts';
 import { conversationOf, pinOf } from './rooms.ts';

@@ -13,10 +13,10 @@ export const promptForPin = (baseUrl: string, text: string): object[] => [
 ];
 
 export const WELCOME = 'Welcome. Please enter your PIN, followed by the hash key.';
-export const WRONG_PIN = 'This PIN is not known. Please try again, followed by the hash key.';
+export const WRONG_PIN = 'This PIN is not valid. Please try again, followed by the hash key.';
 
 export const joinConversation = (baseUrl: string, name: string): object[] => [
-  { action: 'talk', text: 'Thank you. You are joining the conference now.', language: 'en-US', bargeIn: false },
+  { action: 'talk', text: 'Thank you. You are now joining the conference.', language: 'en-US', bargeIn: false },
   {
     action: 'conversation',
     name,
@@ -27,7 +27,10 @@ export const joinConversation = (baseUrl: string, name: string): object[] => [
   },
 ];
 
-/** Reads the arguments of a peer, which is started as `node <file> <port> <pins>` and prints `listening`. */
+/**
+ * Reads the arguments of a peer, which is started as `node <file> <port> <pins>` and prints
+ * `listening`.
+ */
 export function readPeerArguments(): { port: number; pins: number; baseUrl: string } {
   const [port, pins] = process.argv.slice(2).map(Number) as [number, number];
   return { port, pins, baseUrl: `http://127.0.0.1:${port}` };

@@ -16,7 +16,10 @@ export interface Measurement {
   readonly redisUs: number;
 }
 
-/** The largest allowed ratio of Partyline's CPU time to Express's, for answer and DTMF together (performance.md). */
+/**
+ * The largest allowed ratio of Partyline's CPU time to Express's, for answer and DTMF together
+ * (performance.md).
+ */
 const MAX_CPU_RATIO = 1.0;
 
 type Figures = { readonly requestsPerCpuSecond: number } & Omit<Measurement, 'server' | 'phase'>;
@@ -28,7 +31,10 @@ export interface Result {
   readonly errors: 0;
   /** Medians over the rounds; `requests` is the sum. */
   readonly servers: Readonly<Record<ServerName, Readonly<Record<Phase, Figures>>>>;
-  /** Our CPU time divided by the peer's: medians of the rounds' ratios. `bothWithStores` adds Postgres and Redis. */
+  /**
+   * Our CPU time divided by the peer's: medians of the rounds' ratios. `bothWithStores` adds
+   * Postgres and Redis.
+   */
   readonly ratios: Readonly<Record<'echo' | 'express', Readonly<Record<Phase | 'both' | 'bothWithStores', number>>>>;
   readonly target: { readonly what: string; readonly atMost: number; readonly measured: number; readonly met: boolean };
 }
@@ -137,10 +143,13 @@ export function formatResult({ servers, ratios, target, options }: Result): stri
   ];
 }
 
-/** Pads the cells to columns of equal width: the first `texts` columns left-aligned, the others right-aligned. */
+/**
+ * Pads the cells to columns of equal width: the first `texts` columns left-aligned, the others
+ * right-aligned.
+ */
 function alignColumns(rows: readonly (readonly string[])[], texts: number): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    `  ${row.map((cell, column) => (column < texts ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join('  ')}`.trimEnd(),
-  );
+  const pad = (cell: string, column: number): string =>
+    column < texts ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);
+  return rows.map((row) => `  ${row.map(pad).join('  ')}`.trimEnd());
 }

@@ -50,8 +50,8 @@ export const digitsBody = ({ uuid, conversation, from }: Call, digits: string): 
   });
 
 /**
- * Signs bodies as the provider does: HS256 over a hash of the body and a token id that is used once.
- * Returns a webhook's headers.
+ * Signs bodies as the provider does: HS256 over a hash of the body and a token id that is used
+ * once. Returns a webhook's headers.
  */
 export function createSigner({ secret, apiKey, applicationId }: Signing): (body: string) => Record<string, string> {
   const key = createSecretKey(secret, 'utf8');

@@ -1,4 +1,7 @@
-/** The rooms of the bench, all on one number. A room's ids and PIN are derived from its index in every process. */
+/**
+ * The rooms of the bench, all on one number. A room's ids and PIN are derived from its index in
+ * every process.
+ */
 export const NUMBER = '+12025550100';
 
 /** A prime, so that the PINs are spread over all nine-digit numbers without duplicates. */

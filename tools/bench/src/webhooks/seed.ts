@@ -9,7 +9,10 @@ const BATCH_ROWS = 5_000;
 const ROOMS_PER_TENANT = 10;
 const tenantOf = (room: number): string => `ten_bench_${Math.floor(room / ROOMS_PER_TENANT)}`;
 
-/** Creates tenants, their number and rooms in the state after create-room: with an open session and an active PIN. */
+/**
+ * Creates tenants, their number and rooms in the state after create-room: with an open session and
+ * an active PIN.
+ */
 export async function seedRooms(
   databaseUrl: string,
   { tenantId, apiKey, pinKey }: Credentials,
