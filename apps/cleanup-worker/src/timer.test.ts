@@ -1,6 +1,6 @@
 import { FakeClock } from '@partyline/testing/fake-clock';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { startTimer } from './timer.ts';
+import { startTimer, startTimers } from './timer.ts';
 
 /** No jitter. */
 const middle = (below: number): number => below / 2;
@@ -87,4 +87,21 @@ test('varies the pause by at most a tenth', async () => {
     expect(runs).toBe(1);
     await timer.stop();
   }
+});
+
+test('starts every timer of a table and names the one that failed', async () => {
+  const failed: string[] = [];
+  let runs = 0;
+  const timers = startTimers(
+    {
+      slow: { everyMs: 200, run: () => Promise.reject(new Error('Postgres is not available')) },
+      fast: { everyMs: 100, run: async () => void (runs += 1) },
+    },
+    { clock: new FakeClock(), random: middle, onError: (name) => failed.push(name) },
+  );
+  await vi.advanceTimersByTimeAsync(250);
+  expect([runs, failed]).toEqual([2, ['slow']]);
+  await Promise.all(Object.values(timers).map((timer) => timer.stop()));
+  await vi.advanceTimersByTimeAsync(500);
+  expect(runs).toBe(2);
 });

@@ -7,7 +7,7 @@ import { openBridge } from '@partyline/conference/legs/open-bridge';
 import type { Handlers, RetryLater } from '@partyline/jobs/work';
 
 const retryLater = (result: string | { retryAfterMs: number }): RetryLater =>
-  typeof result === 'string' ? undefined : { retryAfterMs: result.retryAfterMs };
+  typeof result === 'string' ? undefined : result;
 
 /** Maps each job to its use-case. */
 export const createJobHandlers = (deps: Deps): Handlers => ({

@@ -174,7 +174,7 @@ export async function startTestHarness({ logTo, statementTimeoutMs }: TestHarnes
     close: async () => jobs.close(),
   });
 
-  const { provider: vendor } = credentials;
+  const { provider: platformAccount } = credentials;
   const post = async (
     path: string,
     body: unknown,
@@ -208,13 +208,13 @@ export async function startTestHarness({ logTo, statementTimeoutMs }: TestHarnes
     store,
     metrics,
     secrets: [
-      vendor.signatureSecret,
-      vendor.callbackSecret,
-      vendor.accountSecret,
-      vendor.projectSecret,
+      platformAccount.signatureSecret,
+      platformAccount.callbackSecret,
+      platformAccount.accountSecret,
+      platformAccount.projectSecret,
       credentials.pinKey,
     ],
-    send: (path, body, { signer = vendor, ...forgery } = {}) =>
+    send: (path, body, { signer = platformAccount, ...forgery } = {}) =>
       post(
         path,
         body,
@@ -222,7 +222,7 @@ export async function startTestHarness({ logTo, statementTimeoutMs }: TestHarnes
         signer.signatureSecret,
         forgery,
       ),
-    sendVideo: (body, { signer = vendor, ...forgery } = {}, path = '/v1/video/events') =>
+    sendVideo: (body, { signer = platformAccount, ...forgery } = {}, path = '/v1/video/events') =>
       post(path, body, {}, signer.callbackSecret, forgery),
     async createTenantAccount() {
       const signer = createProviderCredentials();

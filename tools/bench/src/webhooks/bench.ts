@@ -20,10 +20,10 @@ async function run(bench: BenchRun): Promise<object> {
   assertProcAvailable();
   const { log, print, options } = bench;
   const servers = await startServers(bench);
-  const { provider: vendor } = servers.credentials;
+  const { provider } = servers.credentials;
   const nextWebhook = createCallers({
     pins: options.pins,
-    signing: { secret: vendor.signatureSecret, apiKey: vendor.accountKey, applicationId: vendor.applicationId },
+    signing: { secret: provider.signatureSecret, apiKey: provider.accountKey, applicationId: provider.applicationId },
   });
   const measure: Measure = (server, phase) => {
     const { target } = servers.byName[server];
