@@ -7,7 +7,11 @@ const document = inWorkspace('docs/openapi.json');
 const generated = inWorkspace('libs/sdk/src/generated');
 const stamp = inWorkspace('libs/sdk/src/generated/.document-hash');
 
-/** Generates the SDK's types and calls from docs/openapi.json when it or the generator changed; tells whether it did. */
+/**
+ * Generates the types and calls of the SDK from docs/openapi.json if that file or the generator
+ * changed.
+ * @returns whether they were generated
+ */
 export async function generateSdk(): Promise<boolean> {
   const { version } = createRequire(import.meta.url)('@hey-api/openapi-ts/package.json') as { version: string };
   const hash = createHash('sha256')
@@ -16,7 +20,7 @@ export async function generateSdk(): Promise<boolean> {
     .update(readFileSync(import.meta.filename))
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return false;
-  // Takes a second to load, so only when there is something to do.
+  // Loaded on demand, because loading takes a second.
   const { createClient } = await import('@hey-api/openapi-ts');
   rmSync(generated, { recursive: true, force: true });
   await createClient({

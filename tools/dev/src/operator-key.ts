@@ -1,10 +1,11 @@
 import { createOperatorKey } from './stack/credentials.ts';
 
-/** Makes an operator's key: what to keep, and what the configuration is given. */
+/** Creates an operator key, and its entry for the configuration. */
 const HELP = `npm run operator-key -- NAME
 
-Prints a key for the operator's part of the API (docs/operators.md), and what room-api is to be told of it: only a hash, so nobody can read the key off the
-configuration. NAME says in the audit log whose it was: letters and digits, 40 at most.`;
+Prints a new key for the operator's part of the API (docs/operators.md), and its entry for OPERATOR_KEYS of
+room-api. The entry contains only a hash of the key. NAME identifies the key in the audit log: letters and
+digits, at most 40.`;
 
 const [name, ...more] = process.argv.slice(2);
 if (name === '--help' || name === '-h') console.log(HELP);
@@ -12,11 +13,11 @@ else if (name === undefined || more.length > 0 || !/^[A-Za-z0-9]{1,40}$/.test(na
   console.error(
     name === undefined
       ? `NAME is missing.\n\n${HELP}`
-      : `«${[name, ...more].join(' ')}» is no name: letters and digits, 40 at most.`,
+      : `Invalid NAME "${[name, ...more].join(' ')}". Use letters and digits, at most 40.`,
   );
   process.exitCode = 2;
 } else {
   const { key, entry } = createOperatorKey(name);
-  console.log(`the key, shown this once:    ${key}`);
-  console.log(`for OPERATOR_KEYS (several: with commas between):    ${entry}`);
+  console.log(`Key (shown only once): ${key}`);
+  console.log(`Entry for OPERATOR_KEYS (comma-separated list): ${entry}`);
 }

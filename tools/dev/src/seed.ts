@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { seed } from '@partyline/store/tenants/seed';
 import { openStore } from '@partyline/store/database/store';
-import { readNumbers, type LinkedNumber } from './stack/service-environment.ts';
+import { parseNumbers, type LinkedNumber } from './stack/service-environment.ts';
 
-const HELP = `DATABASE_URL=… npm run seed -- --tenant NAME [--number +12025550100=en-US[:US][:toll-free][,…]] [--env live]
+const HELP = `DATABASE_URL=... npm run seed -- --tenant NAME [--number NUMBERS] [--env live]
 
-Creates a tenant with its first API key, and adds dial-in numbers that all tenants share: each with the language it answers in, the country that
-it is in, and whether its callers pay nothing. The key is printed once and kept nowhere: only a hash of it is stored.
+Creates a tenant with its first API key, and adds shared dial-in numbers, each with its language, its country and
+whether it is toll-free. The key is printed once; only a hash of it is stored.
 
-  --env   what the key names as its environment: room-api takes those of its own KEY_ENV alone (default: KEY_ENV, or live)`;
+  --number   e.g. +12025550100=en-US,+4930555010=de-DE:DE,+18005550100=en-US:US:toll-free
+  --env      the environment in the key: room-api accepts only keys of its own KEY_ENV (default: KEY_ENV, or live)`;
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +22,7 @@ const { values } = parseArgs({
 });
 const url = process.env.DATABASE_URL;
 if (values.help || !values.tenant || !url) {
-  console.log(values.help || values.tenant ? HELP : `--tenant is missing\n\n${HELP}`);
+  console.log(values.help || values.tenant ? HELP : `--tenant is missing.\n\n${HELP}`);
   if (!url && !values.help) console.error('DATABASE_URL is not set.');
   process.exit(values.help ? 0 : 2);
 }
@@ -43,7 +44,7 @@ try {
 
 function readOrExit(text: string | undefined): LinkedNumber[] {
   try {
-    return text === undefined ? [] : readNumbers(text);
+    return text === undefined ? [] : parseNumbers(text);
   } catch (error) {
     console.error((error as Error).message);
     return process.exit(2);

@@ -2,39 +2,39 @@ import { parseArgs } from 'node:util';
 import { buildApps } from './build.ts';
 import { openControl } from './stack/control.ts';
 import { describeStack } from './stack/describe.ts';
-import { untilInterrupted } from './processes/processes.ts';
+import { waitForInterrupt } from './processes/processes.ts';
 import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
 import { inWorkspace } from './workspace.ts';
 
-const HELP = `npm start -- [--mode opentok|unified] [--keep] [--vendor emulated|vonage] [--webhooks-port N]
+const HELP = `npm start -- [--mode opentok|unified] [--keep] [--provider emulated|vonage] [--webhooks-port N]
 
-Starts Partyline on this machine: Postgres, Redis, the four services and an emulated vendor. Prints the addresses, an API key and a first
-request. Ctrl-C ends everything.
+Starts Partyline on this machine: Postgres, Redis, the four services and an emulated provider. Prints the URLs, an API
+key and a first request. Ctrl-C stops everything.
 
-  --mode            which of the emulated vendor's video products: unified (default) or opentok
-  --keep            keep the database in .partyline/ for the next start
-  --vendor vonage   use a real Vonage account: its variables come from the environment or .env (README)
-  --webhooks-port   with a real account, where voice-webhooks listens (default 8080): point your tunnel here`;
+  --mode              the video product of Vonage: unified (default) or opentok
+  --keep              keep the database in .partyline/ for the next start
+  --provider vonage   use a real Vonage account; its variables come from the environment or .env (README)
+  --webhooks-port     with a real account, the port of voice-webhooks (default 8080); point your tunnel to it`;
 
 const log = (line: string): void => console.error(line);
 const options = readArguments();
-// While things still start, leaving is enough: every child ends when this process does.
-const interrupted = untilInterrupted();
+// During the start it is enough to exit: every child ends when this process ends.
+const interrupted = waitForInterrupt();
 let isUp = false;
 void interrupted.then(() => (isUp ? undefined : process.exit(130)));
-const stack = await up();
+const stack = await startOrExit();
 isUp = true;
 const control = await openControl(stack, log);
 console.log(describeStack(stack));
 await interrupted;
-log('stopping …');
+log('Stopping ...');
 await control.close();
 await stack.stop();
-log('everything has ended');
+log('Everything has stopped.');
 
-async function up(): Promise<Stack> {
+async function startOrExit(): Promise<Stack> {
   try {
-    log('building …');
+    log('Building ...');
     await buildApps({ log });
     return await startStack({ ...options, breakable: true, log });
   } catch (error) {
@@ -49,23 +49,24 @@ function readArguments(): Omit<StackOptions, 'log'> {
       options: {
         mode: { type: 'string', default: 'unified' },
         keep: { type: 'boolean', default: false },
-        vendor: { type: 'string', default: 'emulated' },
+        provider: { type: 'string', default: 'emulated' },
         'webhooks-port': { type: 'string', default: '8080' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });
-    const { mode, keep, vendor, 'webhooks-port': port } = values;
+    const { mode, keep, provider, 'webhooks-port': port } = values;
     if (values.help) {
       console.log(HELP);
       process.exit(0);
     }
-    if (mode !== 'opentok' && mode !== 'unified') throw new Error(`--mode is opentok or unified, not ${mode}`);
-    if (vendor !== 'emulated' && vendor !== 'vonage') throw new Error(`--vendor is emulated or vonage, not ${vendor}`);
-    if (!/^\d{2,5}$/.test(port)) throw new Error(`--webhooks-port is a port number, not ${port}`);
+    if (mode !== 'opentok' && mode !== 'unified') throw new Error(`--mode must be opentok or unified, not ${mode}.`);
+    if (provider !== 'emulated' && provider !== 'vonage')
+      throw new Error(`--provider must be emulated or vonage, not ${provider}.`);
+    if (!/^\d{2,5}$/.test(port)) throw new Error(`--webhooks-port must be a port number, not ${port}.`);
     return {
       mode,
       keep,
-      ...(vendor === 'vonage' ? { real: { env: realEnvironment(), webhooksPort: Number(port) } } : {}),
+      ...(provider === 'vonage' ? { realAccount: { env: loadRealEnvironment(), webhooksPort: Number(port) } } : {}),
     };
   } catch (error) {
     log(`${(error as Error).message}\n\n${HELP}`);
@@ -73,8 +74,8 @@ function readArguments(): Omit<StackOptions, 'log'> {
   }
 }
 
-/** The environment, and under it what stands in .env. */
-function realEnvironment(): NodeJS.ProcessEnv {
+/** Returns the environment, completed with the variables of .env. */
+function loadRealEnvironment(): NodeJS.ProcessEnv {
   try {
     process.loadEnvFile(inWorkspace('.env'));
   } catch (error) {

@@ -2,22 +2,28 @@ import { homedir, tmpdir } from 'node:os';
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-/** The checkout's top folder; the tools are run from anywhere, so it is taken from this file's own place. */
+/**
+ * The root folder of the checkout, derived from the path of this file, so that the tools run from
+ * any folder.
+ */
 export const workspaceRoot = resolve(import.meta.dirname, '../../..');
 
-/** A path inside the checkout. */
+/** Returns a path inside the checkout. */
 export function inWorkspace(...parts: string[]): string {
   return join(workspaceRoot, ...parts);
 }
 
-/** The gitignored folder for what a run leaves behind on purpose: logs and kept databases. */
+/** Returns a gitignored folder for logs and kept databases, and creates it if necessary. */
 export function stateFolder(...parts: string[]): string {
   const folder = inWorkspace('.partyline', ...parts);
   mkdirSync(folder, { recursive: true });
   return folder;
 }
 
-/** The user's own cache folder: what is fetched once serves every checkout. Falls back to the temp folder where HOME is read-only. */
+/**
+ * Returns a cache folder that all checkouts of the user share. Falls back to the temp folder if
+ * HOME is read-only.
+ */
 export function cacheFolder(...parts: string[]): string {
   const base = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   for (const candidate of [base, tmpdir()]) {
@@ -30,5 +36,7 @@ export function cacheFolder(...parts: string[]): string {
       continue;
     }
   }
-  throw new Error(`No writable cache folder. Set XDG_CACHE_HOME to one (tried ${base} and ${tmpdir()}).`);
+  throw new Error(
+    `No cache folder is writable (tried ${base} and ${tmpdir()}). Set XDG_CACHE_HOME to a writable folder.`,
+  );
 }

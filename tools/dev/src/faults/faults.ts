@@ -5,65 +5,67 @@ import { serviceNames } from '../stack/service-environment.ts';
 import { linkKinds, type Instance, type LinkKind, type Stack } from '../stack/stack.ts';
 import type { LinkFault } from './proxy.ts';
 
-/** What a fault does to the promise: the bound that then holds (reliability.md (c)). */
+/** Classes of fault; each has its own bound for the hang-up guarantee (reliability.md (c)). */
 const faultClasses = [
   'kill',
   'freeze',
   'redis',
   'postgres',
-  'vendor-error',
-  'vendor-429',
-  'vendor-lost-answer',
-  'vendor-lost-create',
-  'vendor-no-effect',
+  'provider-error',
+  'provider-429',
+  'provider-lost-answer',
+  'provider-lost-create',
+  'provider-no-effect',
   'webhooks-lost',
   'webhooks-noise',
 ] as const;
 export type FaultClass = (typeof faultClasses)[number];
 
-/** A fault that can be played on a running stack. */
+/** A fault that can be injected into a running stack. */
 export interface Fault {
   readonly name: string;
   readonly class: FaultClass;
-  /** In a few words, for a list. */
-  readonly says: string;
-  /** Where to look while it lasts. */
-  readonly watch: string;
-  /** How long it lasts when nobody says; null: it is over at once. */
-  readonly lastsMs: number | null;
-  /** What it can be played on; the first is taken when nobody says. */
-  readonly targets: (stack: Stack) => string[];
-  /** What it holds while it lasts: two faults that hold the same are not played at once. */
-  readonly holds: (stack: Stack, target: string) => string[];
-  /** Plays it; gives the way to end it. */
-  readonly play: (stage: Stage, target: string) => Promise<() => Promise<void>>;
+  /** A short description, for a list. */
+  readonly description: string;
+  /** The behaviour to expect while the fault is active. */
+  readonly watchFor: string;
+  /** Default duration; null: the fault ends at once. */
+  readonly defaultDurationMs: number | null;
+  /** Lists the possible targets; the first is the default. */
+  readonly listTargets: (stack: Stack) => string[];
+  /**
+   * Lists the resources that the fault occupies. Two faults with a common resource are never active
+   * together.
+   */
+  readonly listResources: (stack: Stack, target: string) => string[];
+  /** Injects the fault, and returns a function that ends it. */
+  readonly inject: (context: FaultContext, target: string) => Promise<() => Promise<void>>;
 }
 
-/** A stack, and the faults that the emulated vendor plays now. */
-export interface Stage {
+/** A stack, and the active fault rules of the emulated provider. */
+export interface FaultContext {
   readonly stack: Stack;
-  readonly vendorRules: Set<VendorRules>;
+  readonly emulatorRules: Set<EmulatorRules>;
 }
-interface VendorRules {
+interface EmulatorRules {
   readonly rest?: NonNullable<FaultsInput['rest']>;
   readonly webhooks?: NonNullable<FaultsInput['webhooks']>;
 }
 
 const ALL = 'all';
 
-const processNames = (stack: Stack): string[] => stack.instances.map(({ name }) => name);
+const listProcessNames = (stack: Stack): string[] => stack.instances.map(({ name }) => name);
 
 const kill: Fault = {
   name: 'kill',
   class: 'kill',
-  lastsMs: 2_000,
-  says: 'SIGKILL a process of a service; it is started again afterwards',
-  watch:
-    'What it had in hand is taken over by its other replica or the reconciler; no leg outlives its session for it.',
-  targets: processNames,
-  holds: (_stack, target) => [target],
-  async play({ stack }, target) {
-    const instance = instanceOf(stack, target);
+  defaultDurationMs: 2_000,
+  description: 'SIGKILL to a process of a service, which is restarted afterwards',
+  watchFor: 'Another replica or the reconciler takes over its work; no leg outlives its session.',
+  listTargets: listProcessNames,
+  listResources: (_stack, target) => [target],
+  async inject({ stack }, target) {
+    const instance = findInstance(stack, target);
     instance.child?.kill('SIGKILL');
     await instance.child?.ended;
     return () => instance.start();
@@ -73,13 +75,13 @@ const kill: Fault = {
 const freeze: Fault = {
   name: 'freeze',
   class: 'freeze',
-  lastsMs: 10_000,
-  says: 'SIGSTOP a process of a service, then SIGCONT: a zombie that comes back with old beliefs',
-  watch: 'Others take over meanwhile, and what it does when it wakes changes nothing that has moved on.',
-  targets: processNames,
-  holds: (_stack, target) => [target],
-  async play({ stack }, target) {
-    const frozen = instanceOf(stack, target).child;
+  defaultDurationMs: 10_000,
+  description: 'SIGSTOP to a process of a service, then SIGCONT: it resumes with outdated state',
+  watchFor: 'Other replicas take over. After it resumes, it changes nothing that was changed meanwhile.',
+  listTargets: listProcessNames,
+  listResources: (_stack, target) => [target],
+  async inject({ stack }, target) {
+    const frozen = findInstance(stack, target).child;
     frozen?.kill('SIGSTOP');
     return () => Promise.resolve(frozen?.kill('SIGCONT'));
   },
@@ -88,98 +90,98 @@ const freeze: Fault = {
 const redisFlush: Fault = {
   name: 'redis-flush',
   class: 'redis',
-  lastsMs: null,
-  says: 'FLUSHALL: every job, armed hang-ups too, is gone',
-  watch:
-    'Sessions end as before, a second or two later: the reconciler in cleanup-worker reads what is owed from Postgres.',
-  targets: () => ['redis'],
-  holds: () => ['redis'],
-  async play({ stack }) {
+  defaultDurationMs: null,
+  description: 'FLUSHALL: all jobs are lost, armed hang-ups included',
+  watchFor: 'Sessions end a second or two later: the reconciler in cleanup-worker reads the due work from Postgres.',
+  listTargets: () => ['redis'],
+  listResources: () => ['redis'],
+  async inject({ stack }) {
     await withRedis(stack.redisUrl, (redis) => redis.flushall());
-    return nothing;
+    return doNothing;
   },
 };
 
 const redisRestart: Fault = {
   name: 'redis-restart',
   class: 'redis',
-  lastsMs: 1_000,
-  says: 'kill Redis and start it again, empty',
-  watch: 'The services say that Redis is away and come back by themselves; rooms can be looked at and ended meanwhile.',
-  targets: () => ['redis'],
-  holds: () => ['redis'],
-  async play({ stack }) {
+  defaultDurationMs: 1_000,
+  description: 'kill Redis and restart it, empty',
+  watchFor: 'The services log that Redis is unavailable, and reconnect. Meanwhile rooms can still be read and ended.',
+  listTargets: () => ['redis'],
+  listResources: () => ['redis'],
+  async inject({ stack }) {
     await stack.redis.crash();
-    return () => stack.redis.startAgain();
+    return () => stack.redis.restart();
   },
 };
 
 const dbConnections: Fault = {
   name: 'db-connections',
   class: 'postgres',
-  lastsMs: null,
-  says: 'end every database connection (pg_terminate_backend)',
-  watch: 'A request or two answers 500 or 503; the pools connect again at the next.',
-  targets: () => ['postgres'],
-  holds: () => ['postgres'],
-  async play({ stack }) {
+  defaultDurationMs: null,
+  description: 'end every database connection (pg_terminate_backend)',
+  watchFor: 'One or two requests are answered 500 or 503; the pools then reconnect.',
+  listTargets: () => ['postgres'],
+  listResources: () => ['postgres'],
+  async inject({ stack }) {
     await withPostgres(stack.databaseUrl, (client) =>
       client.query(
         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL',
       ),
     );
-    return nothing;
+    return doNothing;
   },
 };
 
 const postgresRestart: Fault = {
   name: 'postgres-restart',
   class: 'postgres',
-  lastsMs: 1_000,
-  says: 'crash Postgres (immediate stop) and start it again',
-  watch: 'The API answers 503 and callers hear an apology meanwhile; what is owed is hung up as soon as it is back.',
-  targets: () => ['postgres'],
-  holds: () => ['postgres'],
-  async play({ stack }) {
+  defaultDurationMs: 1_000,
+  description: 'crash Postgres (immediate shutdown) and restart it',
+  watchFor: 'The API answers 503 and callers hear an apology. Requested hang-ups are done as soon as Postgres is back.',
+  listTargets: () => ['postgres'],
+  listResources: () => ['postgres'],
+  async inject({ stack }) {
     await stack.postgres.crash();
-    return () => stack.postgres.startAgain();
+    return () => stack.postgres.restart();
   },
 };
 
-/** The class of a fault on a link of a kind. */
-const classOfLink = {
+/** The fault class of each kind of link. */
+const CLASS_OF_LINK = {
   postgres: 'postgres',
   redis: 'redis',
-  vendor: 'vendor-error',
+  provider: 'provider-error',
   webhooks: 'webhooks-lost',
 } as const satisfies Record<LinkKind, FaultClass>;
-const saysOfLink = {
-  postgres: 'services → Postgres',
-  redis: 'services → Redis',
-  vendor: 'services → the vendor’s REST',
-  webhooks: 'vendor → voice-webhooks',
+const LINK_DESCRIPTIONS = {
+  postgres: 'services to Postgres',
+  redis: 'services to Redis',
+  provider: 'services to the REST API of the provider',
+  webhooks: 'provider to voice-webhooks',
 } as const satisfies Record<LinkKind, string>;
 
 function linkFault(
   kind: LinkKind,
   what: 'black-hole' | 'refuse' | 'latency',
   fault: LinkFault,
-  lastsMs: number,
-  says: string,
+  defaultDurationMs: number,
+  effect: string,
 ): Fault {
   return {
     name: `${kind}-${what}`,
-    // What is only late is not lost.
-    class: kind === 'webhooks' && what === 'latency' ? 'webhooks-noise' : classOfLink[kind],
-    lastsMs,
-    says: `${saysOfLink[kind]}: ${says}`,
-    watch: 'The log says what the services made of it; the ledger (GET /emulator/ledger at the vendor) what it cost.',
-    targets: (stack) => linkTargets(stack, kind),
-    holds: (stack, target) => linksOf(stack, kind, target).map(({ name }) => name),
-    async play({ stack }, target) {
-      const links = linksOf(stack, kind, target);
-      await Promise.all(links.map((link) => link.play(fault)));
-      return async () => void (await Promise.all(links.map((link) => link.play(null))));
+    // A late webhook is not a lost one.
+    class: kind === 'webhooks' && what === 'latency' ? 'webhooks-noise' : CLASS_OF_LINK[kind],
+    defaultDurationMs,
+    description: `${LINK_DESCRIPTIONS[kind]}: ${effect}`,
+    watchFor:
+      'The log shows how the services react; the ledger (GET /emulator/ledger at the emulator) shows the charges.',
+    listTargets: (stack) => listLinkTargets(stack, kind),
+    listResources: (stack, target) => findLinks(stack, kind, target).map(({ name }) => name),
+    async inject({ stack }, target) {
+      const links = findLinks(stack, kind, target);
+      await Promise.all(links.map((link) => link.setFault(fault)));
+      return async () => void (await Promise.all(links.map((link) => link.setFault(null))));
     },
   };
 }
@@ -187,68 +189,67 @@ function linkFault(
 function linkReset(kind: LinkKind): Fault {
   return {
     name: `${kind}-reset`,
-    class: classOfLink[kind],
-    lastsMs: null,
-    says: `${saysOfLink[kind]}: every open connection is cut (RST)`,
-    watch: 'What was under way fails once and is made good; new connections are open at once.',
-    targets: (stack) => linkTargets(stack, kind),
-    holds: (stack, target) => linksOf(stack, kind, target).map(({ name }) => name),
-    play({ stack }, target) {
-      for (const link of linksOf(stack, kind, target)) link.reset();
-      return Promise.resolve(nothing);
+    class: CLASS_OF_LINK[kind],
+    defaultDurationMs: null,
+    description: `${LINK_DESCRIPTIONS[kind]}: every open connection is reset (RST)`,
+    watchFor: 'Requests in progress fail once and are retried. New connections work at once.',
+    listTargets: (stack) => listLinkTargets(stack, kind),
+    listResources: (stack, target) => findLinks(stack, kind, target).map(({ name }) => name),
+    inject({ stack }, target) {
+      for (const link of findLinks(stack, kind, target)) link.resetConnections();
+      return Promise.resolve(doNothing);
     },
   };
 }
 
-function linkForget(kind: LinkKind): Fault {
+function linkHalfOpen(kind: LinkKind): Fault {
   return {
     name: `${kind}-half-open`,
-    class: classOfLink[kind],
-    lastsMs: null,
-    says: `${saysOfLink[kind]}: open connections go dead and nobody is told, as when a firewall forgets them; new ones are well`,
-    watch: 'Whoever waits on one for ever has no time limit of its own; all others connect again.',
-    targets: (stack) => linkTargets(stack, kind),
-    holds: (stack, target) => linksOf(stack, kind, target).map(({ name }) => name),
-    play({ stack }, target) {
-      for (const link of linksOf(stack, kind, target)) link.forget();
-      return Promise.resolve(nothing);
+    class: CLASS_OF_LINK[kind],
+    defaultDurationMs: null,
+    description: `${LINK_DESCRIPTIONS[kind]}: open connections silently stop working; new ones work`,
+    watchFor: 'All services reconnect. A service that keeps waiting lacks a time limit.',
+    listTargets: (stack) => listLinkTargets(stack, kind),
+    listResources: (stack, target) => findLinks(stack, kind, target).map(({ name }) => name),
+    inject({ stack }, target) {
+      for (const link of findLinks(stack, kind, target)) link.abandonConnections();
+      return Promise.resolve(doNothing);
     },
   };
 }
 
-function vendorFault(
+function providerFault(
   name: string,
   faultClass: FaultClass,
-  lastsMs: number,
-  rules: VendorRules,
-  says: string,
-  watch: string,
+  defaultDurationMs: number,
+  rules: EmulatorRules,
+  description: string,
+  watchFor: string,
 ): Fault {
   return {
     name,
     class: faultClass,
-    lastsMs,
-    says,
-    watch,
-    targets: (stack) => (stack.vendor === null ? [] : ['vendor']),
-    holds: () => [name],
-    async play(stage) {
-      stage.vendorRules.add(rules);
-      await tellVendor(stage);
+    defaultDurationMs,
+    description,
+    watchFor,
+    listTargets: (stack) => (stack.emulator === null ? [] : ['provider']),
+    listResources: () => [name],
+    async inject(context) {
+      context.emulatorRules.add(rules);
+      await applyEmulatorRules(context);
       return async () => {
-        stage.vendorRules.delete(rules);
-        await tellVendor(stage);
+        context.emulatorRules.delete(rules);
+        await applyEmulatorRules(context);
       };
     },
   };
 }
 
-const closing = ['hangup', 'disconnect'] as const;
-const making = ['dial', 'create-call'] as const;
-const retried =
-  'Hang-ups are asked again (asks and askedAt in GET /v1/rooms/{id}) until the vendor is seen to have done them.';
+const HANG_UP_ROUTES = ['hangup', 'disconnect'] as const;
+const CREATE_ROUTES = ['dial', 'create-call'] as const;
+const RETRY_HINT = 'Hang-ups are retried until they are confirmed; GET /v1/rooms/{id} shows the attempts.';
 
-/** Every fault, by the name under which `npm run chaos` and `npm run prove` play it. */
+/** All faults, with the names that `npm run chaos` and `npm run prove` use. */
 export const faults: readonly Fault[] = [
   kill,
   freeze,
@@ -257,122 +258,122 @@ export const faults: readonly Fault[] = [
   dbConnections,
   postgresRestart,
   ...linkKinds.flatMap((kind) => [
-    linkFault(kind, 'black-hole', { kind: 'black-hole' }, 4_000, 'packets vanish, nobody is told'),
-    linkFault(kind, 'refuse', { kind: 'refuse' }, 2_000, 'connections are refused, open ones cut'),
+    linkFault(kind, 'black-hole', { kind: 'black-hole' }, 4_000, 'packets are dropped silently'),
+    linkFault(kind, 'refuse', { kind: 'refuse' }, 2_000, 'new connections are refused, open ones are reset'),
     linkFault(
       kind,
       'latency',
       { kind: 'latency', ms: kind === 'postgres' ? 250 : 1_000 },
       4_000,
-      `everything is ${kind === 'postgres' ? 'a quarter of a second' : 'a second'} late, each way`,
+      `packets are ${kind === 'postgres' ? '250 ms' : '1 s'} late in each direction`,
     ),
     linkReset(kind),
-    linkForget(kind),
+    linkHalfOpen(kind),
   ]),
-  vendorFault(
-    'vendor-500',
-    'vendor-error',
+  providerFault(
+    'provider-500',
+    'provider-error',
     4_000,
     { rest: [{ route: 'any', fault: '500' }] },
-    'the vendor answers 500 to everything, and does nothing',
-    retried,
+    'the provider answers every request with 500, without effect',
+    RETRY_HINT,
   ),
-  vendorFault(
-    'vendor-429',
-    'vendor-429',
+  providerFault(
+    'provider-429',
+    'provider-429',
     4_000,
     { rest: [{ route: 'any', fault: '429' }] },
-    'the vendor answers 429 to everything',
-    retried,
+    'the provider answers every request with 429',
+    RETRY_HINT,
   ),
-  vendorFault(
-    'vendor-not-applied',
-    'vendor-error',
+  providerFault(
+    'provider-not-applied',
+    'provider-error',
     4_000,
     { rest: [{ route: 'any', fault: 'not-applied-silent' }] },
-    'the vendor does nothing and never answers',
-    retried,
+    'the provider never answers, and requests have no effect',
+    RETRY_HINT,
   ),
-  vendorFault(
-    'vendor-applied-silent',
-    'vendor-lost-answer',
+  providerFault(
+    'provider-applied-silent',
+    'provider-lost-answer',
     4_000,
-    { rest: closing.map((route) => ({ route, fault: 'applied-silent' })) },
-    'hang-ups are done, and never answered',
-    'The look-up after it finds them done; nothing is charged meanwhile.',
+    { rest: HANG_UP_ROUTES.map((route) => ({ route, fault: 'applied-silent' })) },
+    'hang-ups take effect, but are never answered',
+    'The next look-up finds the calls closed; nothing is charged meanwhile.',
   ),
-  vendorFault(
-    'vendor-create-lost',
-    'vendor-lost-create',
+  providerFault(
+    'provider-create-lost',
+    'provider-lost-create',
     4_000,
-    { rest: making.map((route) => ({ route, fault: 'applied-silent' })) },
-    'calls are made, and the answer is lost: nobody knows their name',
-    'The leg names itself by its own webhook address; else the inventory finds it.',
+    { rest: CREATE_ROUTES.map((route) => ({ route, fault: 'applied-silent' })) },
+    'calls are placed, but the reply with their id is lost',
+    'The webhook URLs of the call name its leg; otherwise the sweep finds it.',
   ),
-  vendorFault(
-    'vendor-no-effect',
-    'vendor-no-effect',
+  providerFault(
+    'provider-no-effect',
+    'provider-no-effect',
     4_000,
-    { rest: closing.map((route) => ({ route, fault: '204-no-effect' })) },
-    'hang-ups are answered 204, and the leg lives on',
-    retried,
+    { rest: HANG_UP_ROUTES.map((route) => ({ route, fault: '204-no-effect' })) },
+    'hang-ups are answered 204 without effect',
+    RETRY_HINT,
   ),
-  vendorFault(
+  providerFault(
     'webhooks-dropped',
     'webhooks-lost',
     4_000,
     { webhooks: [{ kind: 'any', fault: 'drop', probability: 0.5 }] },
-    'half of the vendor’s webhooks are never sent',
-    'Legs that closed unseen are looked up; browsers that came unseen are found by the inventory.',
+    'half of the webhooks are never sent',
+    'Look-ups find legs that closed; the sweep finds browsers that joined.',
   ),
-  vendorFault(
+  providerFault(
     'webhooks-doubled',
     'webhooks-noise',
     5_000,
     { webhooks: [{ kind: 'any', fault: 'duplicate' }] },
-    'every webhook comes twice',
-    'Nothing: a repeated webhook gets the same answer.',
+    'every webhook is sent twice',
+    'No effect: a duplicate webhook gets the same answer.',
   ),
-  vendorFault(
+  providerFault(
     'webhooks-reordered',
     'webhooks-noise',
     5_000,
     { webhooks: [{ kind: 'any', fault: 'reorder', probability: 0.5, delayMs: 1_500 }] },
-    'half of the webhooks come behind their successor',
-    'Nothing: a late one changes nothing that has moved on.',
+    'half of the webhooks are sent out of order',
+    'No effect: a late webhook changes nothing.',
   ),
-  vendorFault(
+  providerFault(
     'webhooks-late',
     'webhooks-noise',
     5_000,
     { webhooks: [{ kind: 'any', fault: 'delay', probability: 0.5, delayMs: 3_000 }] },
     'half of the webhooks are three seconds late',
-    'Callers wait three seconds; nothing else.',
+    'Callers wait three seconds; no other effect.',
   ),
 ];
 
-const nothing = (): Promise<void> => Promise.resolve();
+const doNothing = (): Promise<void> => Promise.resolve();
 
-function instanceOf(stack: Stack, name: string): Instance {
+function findInstance(stack: Stack, name: string): Instance {
   const found = stack.instances.find((instance) => instance.name === name);
   if (found) return found;
-  throw new Error(`There is no ${name}; there are ${serviceNames.join(', ')}.`);
+  throw new Error(`There is no process named ${name}. The services are ${serviceNames.join(', ')}.`);
 }
 
-/** The services that ask the vendor for anything. */
-const ASKS_VENDOR = /^(dial-orchestrator|cleanup-worker)/;
+/** The services that send requests to the provider. */
+const PROVIDER_CLIENTS = /^(dial-orchestrator|cleanup-worker)/;
 
-function linkTargets(stack: Stack, kind: LinkKind): string[] {
-  const names = [...stack.links[kind].keys()].filter((name) => kind !== 'vendor' || ASKS_VENDOR.test(name));
+function listLinkTargets(stack: Stack, kind: LinkKind): string[] {
+  const names = [...stack.links[kind].keys()].filter((name) => kind !== 'provider' || PROVIDER_CLIENTS.test(name));
   return kind === 'webhooks' || names.length === 0 ? names : [ALL, ...names];
 }
 
-const linksOf = (stack: Stack, kind: LinkKind, target: string) =>
+const findLinks = (stack: Stack, kind: LinkKind, target: string) =>
   [...stack.links[kind]].filter(([name]) => target === ALL || name === target).map(([, link]) => link);
 
-async function tellVendor({ stack, vendorRules }: Stage): Promise<void> {
-  const rules = [...vendorRules];
-  await stack.vendor?.setFaults({
+async function applyEmulatorRules({ stack, emulatorRules }: FaultContext): Promise<void> {
+  const rules = [...emulatorRules];
+  await stack.emulator?.setFaults({
     rest: rules.flatMap(({ rest = [] }) => rest),
     webhooks: rules.flatMap(({ webhooks = [] }) => webhooks),
   });

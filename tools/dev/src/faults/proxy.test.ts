@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openLink, type Link } from './proxy.ts';
-import { freePort } from '../processes/ports.ts';
+import { findFreePort } from '../processes/ports.ts';
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {
   for (const each of opened.splice(0).toReversed()) await each.close();
 });
 
-/** Answers every chunk with its name and the chunk. */
+/** Starts a server that answers every chunk with its name and the chunk. */
 async function echo(name: string): Promise<{ host: string; port: number; server: Server }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -23,7 +23,7 @@ async function echo(name: string): Promise<{ host: string; port: number; server:
 }
 
 async function linkTo(...targets: { host: string; port: number }[]): Promise<Link> {
-  const link = await openLink({ name: 'test', port: await freePort(), targets });
+  const link = await openLink({ name: 'test', port: await findFreePort(), targets });
   opened.push(link);
   return link;
 }
@@ -36,107 +36,110 @@ async function dial({ port }: Link): Promise<Socket> {
   return socket;
 }
 
-/** How it was cut. */
-const gone = (socket: Socket): Promise<Error> => new Promise((resolve) => socket.once('error', resolve));
+/** Waits for the error of a socket. */
+const waitForError = (socket: Socket): Promise<Error> => new Promise((resolve) => socket.once('error', resolve));
 
-/** What came back. */
-async function ask(socket: Socket, words: string): Promise<string> {
+/** Sends a text and returns the reply. */
+async function request(socket: Socket, words: string): Promise<string> {
   socket.write(words);
   const [reply] = (await once(socket, 'data')) as [Buffer];
   return reply.toString();
 }
 
-describe('a link', () => {
-  it('passes both ways, in turn among its targets, and past one that is down', async () => {
+describe('openLink', () => {
+  it('forwards both ways, to its targets in turn, and skips a target that is down', async () => {
     const [a, b] = [await echo('a'), await echo('b')];
     const link = await linkTo(a, b);
     expect([
-      await ask(await dial(link), '1'),
-      await ask(await dial(link), '2'),
-      await ask(await dial(link), '3'),
+      await request(await dial(link), '1'),
+      await request(await dial(link), '2'),
+      await request(await dial(link), '3'),
     ]).toEqual(['a:1', 'b:2', 'a:3']);
     a.server.close();
-    expect([await ask(await dial(link), '4'), await ask(await dial(link), '5')].toSorted()).toEqual(['b:4', 'b:5']);
+    expect([await request(await dial(link), '4'), await request(await dial(link), '5')].toSorted()).toEqual([
+      'b:4',
+      'b:5',
+    ]);
   });
 
-  it('cuts a client whom no target accepts', async () => {
+  it('resets a client when no target accepts', async () => {
     const target = await echo('a');
     target.server.close();
     const socket = await dial(await linkTo(target));
-    expect(await gone(socket)).toMatchObject({ code: 'ECONNRESET' });
+    expect(await waitForError(socket)).toMatchObject({ code: 'ECONNRESET' });
   });
 
-  it('is late by as much as it is told, and in order when it is no longer', async () => {
+  it('delays data by the given latency, and keeps the order afterwards', async () => {
     const link = await linkTo(await echo('a'));
     const socket = await dial(link);
-    await ask(socket, 'warm');
-    await link.play({ kind: 'latency', ms: 300, direction: 'to' });
+    await request(socket, 'warm');
+    await link.setFault({ kind: 'latency', ms: 300, direction: 'to' });
     const began = performance.now();
     const first = once(socket, 'data');
     socket.write('1');
     expect(((await first) as [Buffer])[0].toString()).toBe('a:1');
     expect(performance.now() - began).toBeGreaterThan(290);
-    await link.play(null);
-    expect(await ask(socket, '2')).toBe('a:2');
+    await link.setFault(null);
+    expect(await request(socket, '2')).toBe('a:2');
   });
 
-  it('keeps what falls into a black hole until it closes, per direction', async () => {
+  it('holds back data during a black hole, per direction', async () => {
     const link = await linkTo(await echo('a'));
     const old = await dial(link);
-    await ask(old, 'warm');
-    await link.play({ kind: 'black-hole' });
+    await request(old, 'warm');
+    await link.setFault({ kind: 'black-hole' });
     const fresh = await dial(link);
-    let heard = '';
-    for (const socket of [old, fresh]) socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+    let received = '';
+    for (const socket of [old, fresh]) socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
     old.write('1');
     fresh.write('2');
-    await link.play({ kind: 'black-hole', direction: 'back' });
+    await link.setFault({ kind: 'black-hole', direction: 'back' });
     const third = await dial(link);
     third.write('3');
-    expect(heard).toBe('');
+    expect(received).toBe('');
     const both = [once(old, 'data'), once(fresh, 'data'), once(third, 'data')];
-    await link.play(null);
+    await link.setFault(null);
     await Promise.all(both);
-    expect(heard.includes('a:1') && heard.includes('a:2')).toBe(true);
+    expect(received.includes('a:1') && received.includes('a:2')).toBe(true);
   });
 
-  it('resets what is open, and lets in what comes after', async () => {
+  it('resets open connections, and accepts new ones', async () => {
     const link = await linkTo(await echo('a'));
     const socket = await dial(link);
-    await ask(socket, 'warm');
-    const reset = gone(socket);
-    link.reset();
+    await request(socket, 'warm');
+    const reset = waitForError(socket);
+    link.resetConnections();
     expect(await reset).toMatchObject({ code: 'ECONNRESET' });
-    expect(await ask(await dial(link), '1')).toBe('a:1');
+    expect(await request(await dial(link), '1')).toBe('a:1');
   });
 
-  it('forgets what is open for good, and lets in what comes after', async () => {
+  it('abandons open connections for good, and accepts new ones', async () => {
     const link = await linkTo(await echo('a'));
     const socket = await dial(link);
-    await ask(socket, 'warm');
-    link.forget();
-    await link.play({ kind: 'latency', ms: 1 });
-    await link.play(null);
-    let heard = '';
-    socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+    await request(socket, 'warm');
+    link.abandonConnections();
+    await link.setFault({ kind: 'latency', ms: 1 });
+    await link.setFault(null);
+    let received = '';
+    socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
     socket.write('1');
-    expect(await ask(await dial(link), '2')).toBe('a:2');
-    expect(heard).toBe('');
+    expect(await request(await dial(link), '2')).toBe('a:2');
+    expect(received).toBe('');
   });
 
-  it('refuses until told otherwise, at the same address afterwards', async () => {
+  it('refuses connections until the fault ends, and then accepts them on the same port', async () => {
     const link = await linkTo(await echo('a'));
     const socket = await dial(link);
-    await ask(socket, 'warm');
-    const reset = gone(socket);
-    await link.play({ kind: 'refuse' });
+    await request(socket, 'warm');
+    const reset = waitForError(socket);
+    await link.setFault({ kind: 'refuse' });
     await reset;
-    expect(await gone(connect(link.port, '127.0.0.1'))).toMatchObject({ code: 'ECONNREFUSED' });
-    await link.play(null);
-    expect(await ask(await dial(link), '1')).toBe('a:1');
+    expect(await waitForError(connect(link.port, '127.0.0.1'))).toMatchObject({ code: 'ECONNREFUSED' });
+    await link.setFault(null);
+    expect(await request(await dial(link), '1')).toBe('a:1');
   });
 
-  it('passes on that one side has sent all, and still brings the reply', async () => {
+  it('forwards the end of the request, and still returns the reply', async () => {
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       let words = '';
       socket.on('data', (chunk) => (words += chunk.toString()));

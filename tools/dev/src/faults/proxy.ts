@@ -6,38 +6,42 @@ export interface Target {
   readonly port: number;
 }
 
-/** `to`: from whoever connected to the target; `back`: the target's replies. */
+/** `to`: from the client to the target; `back`: from the target to the client. */
 type Direction = 'to' | 'back' | 'both';
 
-/** What a link does to what passes. */
+/** A fault of a link. */
 export type LinkFault =
-  /** Everything arrives, so much later, in order. */
+  /** All data arrives late, in order. */
   | { readonly kind: 'latency'; readonly ms: number; readonly direction?: Direction }
-  /** Nothing arrives and nobody is told: connections open, and stay silent. What was sent arrives when it is over. */
+  /** No data arrives. Connections open and stay silent; the data arrives when the fault ends. */
   | { readonly kind: 'black-hole'; readonly direction?: Direction }
-  /** Nothing listens, and what was connected is cut. */
+  /** New connections are refused, and open ones are reset. */
   | { readonly kind: 'refuse' };
 
-/** A TCP connection's way from one part to another, on which faults can be played. */
+/** A TCP proxy between two parts, into which faults can be injected. */
 export interface Link {
   readonly name: string;
   readonly port: number;
-  /** Plays a fault until the next call; null ends it. */
-  play(fault: LinkFault | null): Promise<void>;
-  /** Cuts every connection that is open now (RST). */
-  reset(): void;
-  /** Forgets every connection that is open now, as a firewall does: nothing passes on it ever again, and nobody is told. */
-  forget(): void;
+  /** Sets the fault until the next call; null ends it. */
+  setFault(fault: LinkFault | null): Promise<void>;
+  /** Resets every open connection (RST). */
+  resetConnections(): void;
+  /**
+   * Stops all data on every open connection for good, without closing it, like a firewall that
+   * drops its state.
+   */
+  abandonConnections(): void;
   close(): Promise<void>;
 }
 
-/** More than this on its way is not read before some of it has arrived. */
-const HIGH_WATER = 1 << 20;
-const RELISTEN_ATTEMPTS = 50;
+/** Limit of buffered data per direction. */
+const HIGH_WATER_BYTES = 1 << 20;
+const MAX_RELISTEN_ATTEMPTS = 50;
 
 /**
- * Listens on a loopback port and passes every connection on to a target; with several, to the next in turn that accepts. Knows nothing of
- * what is said on it. The faults are those of Shopify's toxiproxy that a Node process can play.
+ * Opens a proxy on a loopback port. Connections are distributed over the targets in turn, skipping
+ * targets that do not accept. The faults follow Shopify's toxiproxy, as far as a Node process can
+ * inject them.
  */
 export async function openLink({
   name,
@@ -50,26 +54,27 @@ export async function openLink({
 }): Promise<Link> {
   const open = new Set<Connection>();
   let fault: LinkFault | null = null;
-  let turn = 0;
+  let nextTarget = 0;
   let server = await listen();
 
   function listen(): Promise<Server> {
-    // Half-open connections are passed on as such: who has sent all may still be waiting for the reply.
-    const made = createServer({ allowHalfOpen: true }, accept);
+    // Half-open connections are kept: a client that has sent everything may still wait for the
+    // reply.
+    const listener = createServer({ allowHalfOpen: true }, accept);
     return new Promise((resolve, reject) => {
-      made.once('error', reject);
-      made.listen({ port, host: '127.0.0.1' }, () => resolve(made));
+      listener.once('error', reject);
+      listener.listen({ port, host: '127.0.0.1' }, () => resolve(listener));
     });
   }
 
   function accept(client: Socket): void {
-    const connection = join(client, (reached) => {
-      const first = turn++;
+    const connection = joinSockets(client, (reached) => {
+      const first = nextTarget++;
       reach(first, 0, reached);
     });
     open.add(connection);
-    void connection.over.then(() => open.delete(connection));
-    connection.play(fault);
+    void connection.closed.then(() => open.delete(connection));
+    connection.setFault(fault);
   }
 
   function reach(first: number, tried: number, reached: (target: Socket | null) => void): void {
@@ -83,8 +88,8 @@ export async function openLink({
     });
   }
 
-  const cut = (): void => {
-    for (const connection of open) connection.cut();
+  const resetAll = (): void => {
+    for (const connection of open) connection.reset();
   };
   const stopListening = (): Promise<void> =>
     new Promise((closed) => (server.listening ? server.close(() => closed()) : closed()));
@@ -92,149 +97,152 @@ export async function openLink({
   return {
     name,
     port: (server.address() as AddressInfo).port,
-    async play(next) {
+    async setFault(next) {
       fault = next;
       if (next?.kind === 'refuse') {
         const closed = stopListening();
-        cut();
+        resetAll();
         await closed;
         return;
       }
-      for (const connection of open) connection.play(next);
+      for (const connection of open) connection.setFault(next);
       for (let attempt = 1; !server.listening; attempt++) {
         try {
           server = await listen();
         } catch (error) {
-          // Somebody's outgoing connection may sit on the port for a moment.
-          if (attempt === RELISTEN_ATTEMPTS) throw error;
+          // An outgoing connection may use the port for a moment.
+          if (attempt === MAX_RELISTEN_ATTEMPTS) throw error;
           await sleep(100);
         }
       }
     },
-    reset: cut,
-    forget() {
-      for (const connection of open) connection.forget();
+    resetConnections: resetAll,
+    abandonConnections() {
+      for (const connection of open) connection.abandon();
     },
     async close() {
       const closed = stopListening();
-      cut();
+      resetAll();
       await closed;
     },
   };
 }
 
 interface Connection {
-  readonly over: Promise<void>;
-  play(fault: LinkFault | null): void;
-  forget(): void;
-  cut(): void;
+  readonly closed: Promise<void>;
+  setFault(fault: LinkFault | null): void;
+  abandon(): void;
+  reset(): void;
 }
 
-/** Ties a client to the target that `reach` finds for it; in a black hole the target is not even looked for. */
-function join(client: Socket, reach: (reached: (target: Socket | null) => void) => void): Connection {
+/**
+ * Connects a client to the target that `reach` finds. During a black hole it does not connect to a
+ * target.
+ */
+function joinSockets(client: Socket, reach: (reached: (target: Socket | null) => void) => void): Connection {
   let target: Socket | undefined;
   let to: Pipe | undefined;
   let back: Pipe | undefined;
   let fault: LinkFault | null = null;
-  let reaching = false;
-  let forgotten = false;
-  let done = false;
+  let isConnecting = false;
+  let isAbandoned = false;
+  let isClosed = false;
   let finish = (): void => undefined;
-  const over = new Promise<void>((resolve) => (finish = resolve));
+  const closed = new Promise<void>((resolve) => (finish = resolve));
 
-  const cut = (): void => {
-    if (done) return;
-    done = true;
+  const reset = (): void => {
+    if (isClosed) return;
+    isClosed = true;
     to?.stop();
     back?.stop();
     client.resetAndDestroy();
     target?.resetAndDestroy();
     finish();
   };
-  const leave = (): void => {
-    if (done || !client.destroyed || (target !== undefined && !target.destroyed)) return;
-    done = true;
+  const closeIfDone = (): void => {
+    if (isClosed || !client.destroyed || (target !== undefined && !target.destroyed)) return;
+    isClosed = true;
     finish();
   };
-  const seek = (): void => {
-    if (reaching || done || silent(fault, 'to')) return;
-    reaching = true;
+  const connectToTarget = (): void => {
+    if (isConnecting || isClosed || isBlackHole(fault, 'to')) return;
+    isConnecting = true;
     reach((reached) => {
-      if (reached === null || done) {
+      if (reached === null || isClosed) {
         reached?.destroy();
-        return cut();
+        return reset();
       }
       target = reached;
-      reached.on('error', cut);
-      reached.once('close', leave);
+      reached.on('error', reset);
+      reached.once('close', closeIfDone);
       to = pipe(client, reached);
       back = pipe(reached, client);
       apply();
     });
   };
   const apply = (): void => {
-    to?.play(delayOf(fault, 'to'), silent(fault, 'to'));
-    back?.play(delayOf(fault, 'back'), silent(fault, 'back'));
+    to?.setFault(delayMsOf(fault, 'to'), isBlackHole(fault, 'to'));
+    back?.setFault(delayMsOf(fault, 'back'), isBlackHole(fault, 'back'));
   };
   client.pause();
-  client.on('error', cut);
+  client.on('error', reset);
   client.once('close', () => {
-    // Gone without an error, with the target still there: its end was passed on, or it never got that far.
-    if (target === undefined) cut();
-    leave();
+    // Closed without an error. Without a target there is nothing to forward the end to.
+    if (target === undefined) reset();
+    closeIfDone();
   });
   return {
-    over,
-    play(next) {
-      fault = forgotten ? fault : next;
-      seek();
+    closed,
+    setFault(next) {
+      fault = isAbandoned ? fault : next;
+      connectToTarget();
       apply();
     },
-    forget() {
-      forgotten = true;
+    abandon() {
+      isAbandoned = true;
       fault = { kind: 'black-hole' };
       apply();
     },
-    cut,
+    reset,
   };
 }
 
-const concerns = (fault: { direction?: Direction }, direction: 'to' | 'back'): boolean =>
+const affects = (fault: { direction?: Direction }, direction: 'to' | 'back'): boolean =>
   (fault.direction ?? 'both') === 'both' || fault.direction === direction;
-const silent = (fault: LinkFault | null, direction: 'to' | 'back'): boolean =>
-  fault?.kind === 'black-hole' && concerns(fault, direction);
-const delayOf = (fault: LinkFault | null, direction: 'to' | 'back'): number =>
-  fault?.kind === 'latency' && concerns(fault, direction) ? fault.ms : 0;
+const isBlackHole = (fault: LinkFault | null, direction: 'to' | 'back'): boolean =>
+  fault?.kind === 'black-hole' && affects(fault, direction);
+const delayMsOf = (fault: LinkFault | null, direction: 'to' | 'back'): number =>
+  fault?.kind === 'latency' && affects(fault, direction) ? fault.ms : 0;
 
 interface Pipe {
-  play(delayMs: number, silent: boolean): void;
+  setFault(delayMs: number, isSilent: boolean): void;
   stop(): void;
 }
 
-/** Passes on what one socket says to another: in order, late or not at all for a while. */
+/** Forwards data from one socket to another in order, with an optional delay or pause. */
 function pipe(from: Socket, into: Socket): Pipe {
-  /** What is on its way, oldest first; null is the end. */
-  const underway: { at: number; chunk: Buffer | null }[] = [];
+  /** Data not yet delivered, oldest first; null is the end of the stream. */
+  const inFlight: { at: number; chunk: Buffer | null }[] = [];
   let bytes = 0;
   let delayMs = 0;
   let isSilent = false;
   let timer: NodeJS.Timeout | undefined;
 
   const flow = (): void => {
-    if (isSilent || bytes > HIGH_WATER || into.writableNeedDrain) from.pause();
+    if (isSilent || bytes > HIGH_WATER_BYTES || into.writableNeedDrain) from.pause();
     else from.resume();
   };
   const deliver = (): void => {
     clearTimeout(timer);
     timer = undefined;
     const now = performance.now();
-    for (let next = underway[0]; next !== undefined; next = underway[0]) {
+    for (let next = inFlight[0]; next !== undefined; next = inFlight[0]) {
       if (isSilent || into.writableNeedDrain) break;
       if (next.at > now) {
         timer = setTimeout(deliver, next.at - now);
         break;
       }
-      underway.shift();
+      inFlight.shift();
       if (next.chunk === null) into.end();
       else {
         bytes -= next.chunk.length;
@@ -244,9 +252,9 @@ function pipe(from: Socket, into: Socket): Pipe {
     flow();
   };
   const take = (chunk: Buffer | null): void => {
-    // Never overtaken by what comes after the fault has ended.
-    const at = Math.max(performance.now() + delayMs, underway.at(-1)?.at ?? 0);
-    underway.push({ at: delayMs === 0 && underway.length === 0 ? 0 : at, chunk });
+    // Data sent after the fault has ended must not overtake earlier data.
+    const at = Math.max(performance.now() + delayMs, inFlight.at(-1)?.at ?? 0);
+    inFlight.push({ at: delayMs === 0 && inFlight.length === 0 ? 0 : at, chunk });
     bytes += chunk?.length ?? 0;
     deliver();
   };
@@ -254,7 +262,7 @@ function pipe(from: Socket, into: Socket): Pipe {
   from.once('end', () => take(null));
   into.on('drain', deliver);
   return {
-    play(nextDelayMs, nextSilent) {
+    setFault(nextDelayMs, nextSilent) {
       delayMs = nextDelayMs;
       isSilent = nextSilent;
       deliver();

@@ -3,37 +3,40 @@ import { waitUntilReady, type Readiness } from './readiness.ts';
 
 export type Log = (line: string) => void;
 
-/** Anything that was started and must be stopped. */
+/** Something that was started and must be stopped. */
 export interface Stoppable {
   readonly name: string;
   stop(): Promise<void>;
 }
 
-/** A stack of running things, stopped in the reverse of the order they were started in. */
+/** A list of running processes and services, which are stopped in reverse order. */
 export interface Processes {
-  /** Starts a child and waits until it is ready. A child that ends later on its own is reported to the log. */
+  /**
+   * Starts a child and waits until it is ready. If it later ends without a request, the log says
+   * so.
+   */
   start(options: ChildOptions & { readiness: Readiness; readyWithinMs?: number }): Promise<Child>;
-  /** Adds something started elsewhere (a Postgres, a Redis). */
-  add: <T extends Stoppable>(thing: T) => T;
-  /** The running child of that name. */
+  /** Adds something started elsewhere (Postgres, Redis). */
+  add: <T extends Stoppable>(stoppable: T) => T;
+  /** Returns the child with a name, as last started. */
   child(name: string): Child | undefined;
-  /** Stops everything, last started first; safe to call twice. */
+  /** Stops everything in reverse order. A second call returns the same promise. */
   stopAll(): Promise<void>;
 }
 
-/** Makes an empty stack of processes. */
+/** Creates an empty list. */
 export function createProcesses(log: Log): Processes {
-  const things: Stoppable[] = [];
+  const stoppables: Stoppable[] = [];
   const children = new Map<string, Child>();
   let stopping: Promise<void> | undefined;
 
   async function stopInReverse(): Promise<void> {
     const failures: unknown[] = [];
-    for (let thing = things.pop(); thing; thing = things.pop()) {
+    for (let last = stoppables.pop(); last; last = stoppables.pop()) {
       try {
-        await thing.stop();
+        await last.stop();
       } catch (error) {
-        // The rest must still be stopped: nothing may stay running because one thing refused.
+        // Continue, so that one failure does not leave the others running.
         failures.push(error);
       }
     }
@@ -44,7 +47,7 @@ export function createProcesses(log: Log): Processes {
     async start({ readiness, readyWithinMs, ...options }) {
       if (stopping) throw new Error(`Cannot start ${options.name}: the stack is being stopped.`);
       const child = startChild(options);
-      things.push(child);
+      stoppables.push(child);
       children.set(child.name, child);
       await waitUntilReady(child, readiness, readyWithinMs);
       void child.ended.then(({ code, signal }) => {
@@ -52,11 +55,13 @@ export function createProcesses(log: Log): Processes {
       });
       return child;
     },
-    add(thing) {
-      // What comes up while its neighbour's failure is already stopping the rest must not be left over.
-      if (stopping) void thing.stop().catch((error: unknown) => log(`${thing.name} did not stop: ${String(error)}`));
-      else things.push(thing);
-      return thing;
+    add(stoppable) {
+      // If the start of another service has failed, everything is already being stopped: stop this
+      // one too.
+      if (stopping)
+        void stoppable.stop().catch((error: unknown) => log(`${stoppable.name} did not stop: ${String(error)}`));
+      else stoppables.push(stoppable);
+      return stoppable;
     },
     child: (name) => children.get(name),
     stopAll() {
@@ -67,15 +72,16 @@ export function createProcesses(log: Log): Processes {
 }
 
 /**
- * Waits for Ctrl-C or SIGTERM. A second Ctrl-C ends us at once; the children's watchers end them then.
+ * Waits for Ctrl-C, SIGTERM or SIGHUP. A second Ctrl-C ends this process at once; the orphan guard
+ * then ends the children.
  */
-export function untilInterrupted(): Promise<NodeJS.Signals> {
+export function waitForInterrupt(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    // A promise alone does not keep Node running.
-    const alive = setInterval(() => undefined, 1 << 30);
+    // A pending promise does not keep Node running.
+    const keepAlive = setInterval(() => undefined, 1 << 30);
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => {
-        clearInterval(alive);
+        clearInterval(keepAlive);
         resolve(signal);
       });
     }

@@ -2,60 +2,70 @@ import { connect } from 'node:net';
 import type { Child } from './child.ts';
 
 const POLL_MS = 20;
-const WITHIN_MS = 30_000;
+const READY_TIMEOUT_MS = 30_000;
 
-/** What "ready" means for a child: a line it prints, an address that answers 2xx, or a port that accepts. */
+/**
+ * The sign of readiness of a child: a line of output, a URL that answers 2xx, or a port that
+ * accepts connections.
+ */
 export type Readiness = { line: RegExp } | { http: string } | { port: number };
 
-/** Waits until `child` is ready; fails with its last output when it ends first or takes too long. */
-export async function waitUntilReady(child: Child, readiness: Readiness, withinMs = WITHIN_MS): Promise<void> {
-  const giveUp = AbortSignal.timeout(withinMs);
-  const failure = (why: string): Error => {
-    const where = child.logFile ? ` (whole log: ${child.logFile})` : '';
-    return new Error(`${child.name} ${why}${where}. Its last output:\n${child.tail()}`);
+/**
+ * Waits until `child` is ready. Rejects with its last output if it ends first or takes longer than
+ * `withinMs`.
+ */
+export async function waitUntilReady(child: Child, readiness: Readiness, withinMs = READY_TIMEOUT_MS): Promise<void> {
+  const timeout = AbortSignal.timeout(withinMs);
+  const failure = (what: string): Error => {
+    const where = child.logFile ? ` (full log: ${child.logFile})` : '';
+    return new Error(`${child.name} ${what}${where}. Its last output:\n${child.tail()}`);
   };
-  const died = child.ended.then(({ code, signal }) => {
+  const endedEarly = child.ended.then(({ code, signal }) => {
     throw failure(`ended before it was ready (${signal ?? `exit code ${code}`})`);
   });
-  const late = new Promise<never>((_, reject) => {
-    giveUp.addEventListener('abort', () => reject(failure(`was not ready within ${withinMs / 1000} s`)), {
+  const timedOut = new Promise<never>((_, reject) => {
+    timeout.addEventListener('abort', () => reject(failure(`was not ready within ${withinMs / 1000} s`)), {
       once: true,
     });
   });
   const settled = new AbortController();
   try {
-    await Promise.race([becomesReady(child, readiness, AbortSignal.any([giveUp, settled.signal])), died, late]);
+    await Promise.race([
+      pollReadiness(child, readiness, AbortSignal.any([timeout, settled.signal])),
+      endedEarly,
+      timedOut,
+    ]);
   } finally {
     settled.abort();
-    // The losers of the race stay pending or reject later; nobody else listens to them.
-    died.catch(() => undefined);
-    late.catch(() => undefined);
+    // The losers of the race can reject later, without any other handler.
+    endedEarly.catch(() => undefined);
+    timedOut.catch(() => undefined);
   }
 }
 
-async function becomesReady(child: Child, readiness: Readiness, stop: AbortSignal): Promise<void> {
-  if ('line' in readiness) return seesLine(child, readiness.line, stop);
-  const ready = 'http' in readiness ? () => answers(readiness.http) : () => accepts(readiness.port);
-  while (!stop.aborted && child.running) {
+async function pollReadiness(child: Child, readiness: Readiness, stop: AbortSignal): Promise<void> {
+  if ('line' in readiness) return waitForLine(child, readiness.line, stop);
+  const ready = 'http' in readiness ? () => respondsOk(readiness.http) : () => acceptsConnections(readiness.port);
+  while (!stop.aborted && child.isRunning) {
     if (await ready()) return;
     await new Promise((resume) => setTimeout(resume, POLL_MS));
   }
   return new Promise(() => undefined);
 }
 
-function seesLine(child: Child, pattern: RegExp, stop: AbortSignal): Promise<void> {
+function waitForLine(child: Child, pattern: RegExp, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (pattern.test(child.tail())) return resolve();
-    const forget = child.onLine((line) => {
+    const stopListening = child.onLine((line) => {
       if (!pattern.test(line)) return;
-      forget();
+      stopListening();
       resolve();
     });
-    stop.addEventListener('abort', forget, { once: true });
+    stop.addEventListener('abort', stopListening, { once: true });
   });
 }
 
-async function answers(url: string): Promise<boolean> {
+async function respondsOk(url: string): Promise<boolean> {
   try {
     const reply = await fetch(url, { signal: AbortSignal.timeout(2_000) });
     await reply.body?.cancel();
@@ -65,8 +75,8 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** Tells whether something accepts connections on a loopback port. */
-function accepts(port: number): Promise<boolean> {
+/** Whether a loopback port accepts connections. */
+function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((answer) => {
     const socket = connect(port, '127.0.0.1', () => {
       socket.destroy();

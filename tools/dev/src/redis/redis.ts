@@ -1,51 +1,51 @@
 import { tmpdir } from 'node:os';
 import { Redis } from 'ioredis';
 import { startChild, type Child } from '../processes/child.ts';
-import { freePort } from '../processes/ports.ts';
+import { findFreePort } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
 import { findRedis } from './redis-binary.ts';
 
 export interface RedisOptions {
   logFile?: string;
   log?: (line: string) => void;
-  /** How many numbered databases to offer; test files take one each. */
+  /** Number of databases. Each test file uses one. */
   databases?: number;
-  /** Our own server even when REDIS_URL names another: one that is to be killed on purpose. */
-  own?: boolean;
+  /** Start our own server even if REDIS_URL is set, for a run that kills it. */
+  useOwnServer?: boolean;
 }
 
 export interface RedisServer {
   readonly name: 'redis';
   readonly url: string;
-  /** True when REDIS_URL named it: we neither started it nor end it. */
+  /** True if the server comes from REDIS_URL. It is then never stopped. */
   readonly external: boolean;
-  /** Ends it at once, and all that it held with it; throws when it is not ours. */
+  /** Kills the server; all data is lost. Rejects for an external server. */
   crash(): Promise<void>;
-  /** Starts it again, empty, at its old address, after it was crashed. */
-  startAgain(): Promise<void>;
+  /** Starts a crashed server again, empty, on the same port. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const BIND_ATTEMPTS = 3;
+const MAX_BIND_ATTEMPTS = 3;
 
-/** Gives a running Redis: the one REDIS_URL names, or an empty one of our own that ends with this process. */
+/** Returns the server of REDIS_URL, or starts an empty one that ends with this process. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  const given = options.own ? undefined : process.env.REDIS_URL;
+  const given = options.useOwnServer ? undefined : process.env.REDIS_URL;
   if (given) {
     await ping(given);
-    const notOurs = (): Promise<never> =>
-      Promise.reject(new Error('This Redis is the one that REDIS_URL names, and not ours to stop.'));
+    const rejectExternal = (): Promise<never> =>
+      Promise.reject(new Error('The Redis server of REDIS_URL cannot be stopped or restarted.'));
     return {
       name: 'redis',
       url: given,
       external: true,
-      crash: notOurs,
-      startAgain: notOurs,
+      crash: rejectExternal,
+      restart: rejectExternal,
       stop: () => Promise.resolve(),
     };
   }
   const binary = await findRedis(options.log ?? (() => undefined));
-  const launch = async (port: number): Promise<Child> => {
+  const launchOnPort = async (port: number): Promise<Child> => {
     const settings = [
       '--port',
       String(port),
@@ -61,7 +61,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     const child = startChild({
       name: 'redis',
       command: binary.path,
-      // BullMQ asks for noeviction: a job must never be dropped to make room.
+      // BullMQ requires noeviction: Redis must never drop a job to free memory.
       args: [...settings, '--databases', String(options.databases ?? 16), '--maxmemory-policy', 'noeviction'],
       env: { ...process.env, ...binary.env },
       logFile: options.logFile,
@@ -75,10 +75,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     }
   };
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = await findFreePort();
     try {
-      let child = await launch(port);
-      let starting: Promise<void> | undefined;
+      let child = await launchOnPort(port);
+      let restarting: Promise<void> | undefined;
       return {
         name: 'redis',
         url: `redis://127.0.0.1:${port}`,
@@ -87,16 +87,17 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
           child.kill('SIGKILL');
           await child.ended;
         },
-        startAgain: () => (starting = launch(port).then((again) => void (child = again))),
+        restart: () => (restarting = launchOnPort(port).then((restarted) => void (child = restarted))),
         async stop() {
-          // One that is just being started again must be waited for, or it would be left over.
-          await starting?.catch(() => undefined);
+          // Wait for a restart in progress; otherwise its process would stay running.
+          await restarting?.catch(() => undefined);
           await child.stop();
         },
       };
     } catch (error) {
-      // Someone else bound the port between the probe and our bind.
-      if (attempt < BIND_ATTEMPTS && /Address already in use|Could not create server/i.test(String(error))) continue;
+      // Another process bound the port after the probe.
+      if (attempt < MAX_BIND_ATTEMPTS && /Address already in use|Could not create server/i.test(String(error)))
+        continue;
       throw error;
     }
   }
@@ -104,14 +105,14 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 
 async function ping(url: string): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
-  // Without a listener ioredis prints the error a second time.
+  // Without a listener, ioredis prints the error as well.
   client.on('error', () => undefined);
   try {
     await client.connect();
     await client.ping();
   } catch (error) {
     throw new Error(
-      'REDIS_URL is set but its server does not answer. Start it, or unset REDIS_URL to use a server of our own.',
+      'The server of REDIS_URL does not answer. Start it, or unset REDIS_URL to start one automatically.',
       {
         cause: error,
       },

@@ -3,30 +3,30 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateFolder } from '../workspace.ts';
 
-/** Every secret of one development stack: made up on the spot, worth nothing outside it. */
+/** All secrets of one development stack, generated at its start. */
 export interface Credentials {
   tenantId: string;
-  /** The tenant's key to the API, `pl_<env>_<id>_<secret>`. */
+  /** The API key of the tenant, `pl_<env>_<id>_<secret>`. */
   apiKey: string;
-  /** An operator's key to the API, and what the configuration holds of it. */
+  /** The API key of an operator, and its entry in the configuration. */
   operator: { key: string; entry: string };
-  /** 32 bytes, base64: what PINs are looked up by and shown again with is derived from it. */
+  /** 32 bytes, base64. The keys for looking up and decrypting PINs are derived from it. */
   pinKey: string;
-  /** `<id>:<32 bytes, base64>`: what tenants' data keys are wrapped with. */
+  /** `<id>:<32 bytes, base64>`, which encrypts the tenants' data keys. */
   masterKeys: string;
-  vendor: VendorCredentials;
-  /** An account at the emulated vendor that a tenant can bring as its own. */
-  ownVendor: VendorCredentials;
+  provider: ProviderCredentials;
+  /** An account at the emulated provider that a tenant can use as its own. */
+  ownProvider: ProviderCredentials;
 }
 
-/** What the vendor's console would have given us. */
-export interface VendorCredentials {
+/** The credentials that the dashboard of the provider shows. */
+export interface ProviderCredentials {
   /** The Vonage account (voice, SIP digest). */
   accountKey: string;
   accountSecret: string;
-  /** Signs the vendor's voice webhooks. */
+  /** Signs the voice webhooks. */
   signatureSecret: string;
-  /** The application both of Voice and of unified Video. */
+  /** The application of Voice and of unified Video. */
   applicationId: string;
   privateKey: string;
   publicKey: string;
@@ -39,14 +39,17 @@ export interface VendorCredentials {
 
 const secret = (): string => randomBytes(32).toString('base64url');
 
-/** An operator's key, `plop_<name>_<secret>`, and its entry in OPERATOR_KEYS: the name and the whole key's SHA-256. */
+/**
+ * Creates an operator key, `plop_<name>_<secret>`, and its entry in OPERATOR_KEYS: the name and the
+ * SHA-256 of the whole key.
+ */
 export function createOperatorKey(name: string): { key: string; entry: string } {
   const key = `plop_${name}_${secret()}`;
   return { key, entry: `${name}:${createHash('sha256').update(key).digest('hex')}` };
 }
 
-/** Makes an account at the vendor, with its application and its project. */
-export function createVendor(): VendorCredentials {
+/** Generates the credentials of a provider account, with its application and its project. */
+export function createProviderCredentials(): ProviderCredentials {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -65,7 +68,7 @@ export function createVendor(): VendorCredentials {
   };
 }
 
-/** Makes a fresh set. */
+/** Generates a new set of secrets. */
 export function createCredentials(): Credentials {
   return {
     tenantId: `ten_${randomBytes(16).toString('base64url')}`,
@@ -73,15 +76,18 @@ export function createCredentials(): Credentials {
     operator: createOperatorKey('dev'),
     pinKey: randomBytes(32).toString('base64'),
     masterKeys: `dev:${randomBytes(32).toString('base64')}`,
-    vendor: createVendor(),
-    ownVendor: createVendor(),
+    provider: createProviderCredentials(),
+    ownProvider: createProviderCredentials(),
   };
 }
 
-/** The set a kept database was made with: what it encrypted must stay readable. Made on the first call. */
-export function keptCredentials(): Credentials {
+/**
+ * Loads the secrets of a kept database, so that its encrypted data stays readable. Generates them
+ * on the first call.
+ */
+export function loadKeptCredentials(): Credentials {
   const file = join(stateFolder(), 'credentials.json');
-  // What an older version did not know of is made now, and kept from now on.
+  // Secrets that an older version did not have are added.
   const set = {
     ...createCredentials(),
     ...(existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Credentials>) : {}),

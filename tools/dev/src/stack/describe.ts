@@ -1,13 +1,13 @@
 import { ID_PLACEHOLDER, type OwnAccount } from './own-account.ts';
 import type { Stack } from './stack.ts';
 
-/** How to use a running stack: its addresses and a first request. */
+/** Describes how to use a running stack: its URLs and a first request. */
 export const describeStack = (stack: Stack): string => `
-Partyline is up, with ${stack.vendor ? 'an emulated vendor' : 'the real vendor'}.
+Partyline is up, with ${stack.emulator ? 'an emulated provider' : 'a real provider account'}.
 
   API              ${stack.urls['room-api']}   (reference: ${stack.urls['room-api']}/docs)
-  carrier webhooks ${stack.urls['voice-webhooks']}
-  vendor           ${stack.vendor?.baseUrl ?? 'Vonage'}
+  webhooks         ${stack.urls['voice-webhooks']}
+  provider         ${stack.emulator?.baseUrl ?? 'Vonage'}
   Postgres         ${stack.databaseUrl}
   Redis            ${stack.redisUrl}
   logs             ${stack.logFolder}
@@ -27,26 +27,30 @@ Create a tenant, as its operator:
     -H 'content-type: application/json' \\
     -d '{"name":"Acme"}'
 ${stack.ownAccount === null ? '' : describeOwnAccount(stack, stack.ownAccount)}
-Ctrl-C ends everything.`;
+Ctrl-C stops everything.`;
 
-/** Saving the second account that the emulated vendor holds: as the tenant, at the vendor, and as the operator. */
+/**
+ * Describes how to add the second account of the emulated provider: as the tenant, at the provider,
+ * and as the operator.
+ */
 const describeOwnAccount = (
-  { urls, vendor, apiKey, credentials }: Stack,
+  { urls, emulator, apiKey, credentials }: Stack,
   { number, bodyFile, addressesFile }: OwnAccount,
 ): string => `
-Let the tenant bring an account of its own, which the emulated vendor has ready with ${number}: save it,
+Add a provider account of the tenant's own; the emulated provider has one with the number ${number}.
+Save it as the tenant:
 
   ACCOUNT=$(curl -s ${urls['room-api']}/v1/provider-accounts \\
     -H 'authorization: Bearer ${apiKey}' \\
     -H 'content-type: application/json' \\
     -d @${bodyFile} | grep -o 'acct_[A-Za-z0-9_-]*' | head -n 1)
 
-tell the vendor where its webhooks go,
+Set its webhook URLs at the provider:
 
-  sed "s/${ID_PLACEHOLDER}/$ACCOUNT/" ${addressesFile} | curl -s -o /dev/null -X PUT ${vendor?.baseUrl}/emulator/config \\
-    -H 'content-type: application/json' -d @-
+  sed "s/${ID_PLACEHOLDER}/$ACCOUNT/" ${addressesFile} | curl -s -o /dev/null \\
+    -X PUT ${emulator?.baseUrl}/emulator/config -H 'content-type: application/json' -d @-
 
-and add the number, as the operator. The tenant's rooms on it then live in that account.
+Add the number as the operator. Rooms of the tenant with this number then use that account:
 
   curl -s ${urls['room-api']}/v1/operator/numbers \\
     -H 'authorization: Bearer ${credentials.operator.key}' \\

@@ -2,26 +2,26 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createVendor } from './credentials.ts';
+import { createProviderCredentials } from './credentials.ts';
 import { ID_PLACEHOLDER, ownNumber, writeOwnAccount } from './own-account.ts';
-import { vendorAccount } from './service-environment.ts';
+import { buildEmulatorAccount } from './service-environment.ts';
 
 const WEBHOOKS = 'http://127.0.0.1:8080';
-const vendor = createVendor();
-const kept = writeOwnAccount({ mode: 'opentok', vendor, webhooksUrl: WEBHOOKS });
+const provider = createProviderCredentials();
+const ownAccount = writeOwnAccount({ mode: 'opentok', provider, webhooksUrl: WEBHOOKS });
 let emulator: RunningEmulator;
 beforeAll(async () => {
   emulator = await startEmulator();
-  await emulator.client.addAccount(vendorAccount(vendor, [ownNumber]));
+  await emulator.client.addAccount(buildEmulatorAccount(provider, [ownNumber]));
 });
 afterAll(async () => {
-  await kept.stop();
+  await ownAccount.stop();
   await emulator.stop();
 });
 
-describe('an account of a tenant’s own, in a development stack', () => {
-  it('stands in a file that only its owner can read, until the stack ends', async () => {
-    const account = writeOwnAccount({ mode: 'unified', vendor, webhooksUrl: WEBHOOKS });
+describe('writeOwnAccount', () => {
+  it('writes a file that only the user can read, and removes it at the end', async () => {
+    const account = writeOwnAccount({ mode: 'unified', provider, webhooksUrl: WEBHOOKS });
     const { bodyFile, body } = account;
     expect(JSON.parse(readFileSync(bodyFile, 'utf8'))).toEqual(body);
     expect(body.video).toEqual({ kind: 'unified' });
@@ -30,8 +30,8 @@ describe('an account of a tenant’s own, in a development stack', () => {
     expect(existsSync(dirname(bodyFile))).toBe(false);
   });
 
-  it('is the emulated vendor’s, and called back at the addresses of its id once it has one', async () => {
-    const addresses = readFileSync(kept.addressesFile, 'utf8').replaceAll(ID_PLACEHOLDER, 'acct_1');
+  it('writes the request that sets the webhook URLs of the account at the emulator', async () => {
+    const addresses = readFileSync(ownAccount.addressesFile, 'utf8').replaceAll(ID_PLACEHOLDER, 'acct_1');
     const { accounts, applications, projects, numbers } = await emulator.client.putConfig(
       JSON.parse(addresses) as object,
     );
@@ -39,9 +39,9 @@ describe('an account of a tenant’s own, in a development stack', () => {
     const video = {
       sessionCallbackUrl: `${at}/video/events`,
       sipCallbackUrl: `${at}/video/events`,
-      callbackSecret: kept.body.callbackSecret,
+      callbackSecret: ownAccount.body.callbackSecret,
     };
-    const { voice } = kept.body;
+    const { voice } = ownAccount.body;
     expect(accounts).toEqual([
       { apiKey: voice.apiKey, apiSecret: voice.apiSecret, signatureSecret: voice.signatureSecret },
     ]);
@@ -57,8 +57,8 @@ describe('an account of a tenant’s own, in a development stack', () => {
       },
     ]);
     expect(projects).toEqual([
-      { ...video, apiKey: vendor.projectKey, apiSecret: vendor.projectSecret, account: voice.apiKey },
+      { ...video, apiKey: provider.projectKey, apiSecret: provider.projectSecret, account: voice.apiKey },
     ]);
-    expect(numbers).toEqual([{ e164: kept.number, applicationId: voice.applicationId }]);
+    expect(numbers).toEqual([{ e164: ownAccount.number, applicationId: voice.applicationId }]);
   });
 });

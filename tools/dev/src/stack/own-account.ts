@@ -1,53 +1,66 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { callbacksPatch } from '@partyline/vonage-emulator/accounts';
-import type { VendorCredentials } from './credentials.ts';
+import { buildCallbacksPatch } from '@partyline/vonage-emulator/accounts';
+import type { ProviderCredentials } from './credentials.ts';
 import type { Stoppable } from '../processes/processes.ts';
-import { vendorAccount, type Mode } from './service-environment.ts';
+import { buildEmulatorAccount, type Mode } from './service-environment.ts';
 
-/** Linked to the account's application at the emulated vendor; Partyline is not told of it. */
+/**
+ * A number that is linked to the application of the account at the emulated provider, and not yet
+ * added to Partyline.
+ */
 export const ownNumber = '+12025550177';
-/** Stands in `addressesFile` for the account's id, which is known once it is saved. */
+/**
+ * Placeholder in `addressesFile` for the account id, which exists only after the account is saved.
+ */
 export const ID_PLACEHOLDER = 'ACCOUNT_ID';
 
-/** An account at the emulated vendor that a tenant can bring as its own: made there, and not yet saved with Partyline. */
+/** An account at the emulated provider that a tenant can save in Partyline as its own. */
 export interface OwnAccount {
-  readonly vendor: VendorCredentials;
+  readonly provider: ProviderCredentials;
   /** E.164. */
   readonly number: string;
   /** The body of `POST /v1/provider-accounts`. */
-  readonly body: ReturnType<typeof accountBody>;
+  readonly body: ReturnType<typeof buildAccountBody>;
   /** Holds the body as JSON. */
   readonly bodyFile: string;
-  /** What tells the emulated vendor where the account's webhooks go (`PUT /emulator/config`), with a placeholder for its id. */
+  /**
+   * Holds the request that sets the webhook URLs of the account (`PUT /emulator/config`), with a
+   * placeholder for its id.
+   */
   readonly addressesFile: string;
 }
 
-/** The body of `POST /v1/provider-accounts`: both sides of the account, as the vendor's console shows them. */
-export const accountBody = (mode: Mode, vendor: VendorCredentials) => ({
+/** Builds the body of `POST /v1/provider-accounts`, with the voice and the video account. */
+export const buildAccountBody = (mode: Mode, provider: ProviderCredentials) => ({
   label: 'Our own account',
   voice: {
     kind: 'vonage' as const,
-    apiKey: vendor.accountKey,
-    apiSecret: vendor.accountSecret,
-    applicationId: vendor.applicationId,
-    privateKey: vendor.privateKey,
-    signatureSecret: vendor.signatureSecret,
+    apiKey: provider.accountKey,
+    apiSecret: provider.accountSecret,
+    applicationId: provider.applicationId,
+    privateKey: provider.privateKey,
+    signatureSecret: provider.signatureSecret,
   },
   video:
-    mode === 'opentok' ? { kind: mode, apiKey: vendor.projectKey, apiSecret: vendor.projectSecret } : { kind: mode },
-  callbackSecret: vendor.callbackSecret,
+    mode === 'opentok'
+      ? { kind: mode, apiKey: provider.projectKey, apiSecret: provider.projectSecret }
+      : { kind: mode },
+  callbackSecret: provider.callbackSecret,
 });
 
-/** Writes what saves the account into a folder that only this user can read, gone when the stack or this process ends. */
+/**
+ * Writes both files to a folder that only this user can read. It is removed when the stack or this
+ * process ends.
+ */
 export function writeOwnAccount({
   mode,
-  vendor,
+  provider,
   webhooksUrl,
 }: {
   mode: Mode;
-  vendor: VendorCredentials;
+  provider: ProviderCredentials;
   webhooksUrl: string;
 }): OwnAccount & Stoppable {
   const folder = mkdtempSync(join(tmpdir(), 'partyline-'));
@@ -56,9 +69,9 @@ export function writeOwnAccount({
     writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
     return file;
   };
-  const body = accountBody(mode, vendor);
+  const body = buildAccountBody(mode, provider);
   const at = `${webhooksUrl}/v1/accounts/${ID_PLACEHOLDER}`;
-  const addresses = callbacksPatch(vendorAccount(vendor, []), {
+  const addresses = buildCallbacksPatch(buildEmulatorAccount(provider, []), {
     answerUrl: `${at}/voice/answer`,
     eventUrl: `${at}/voice/events`,
     videoUrl: `${at}/video/events`,
@@ -67,7 +80,7 @@ export function writeOwnAccount({
   process.once('exit', remove);
   return {
     name: 'own account',
-    vendor,
+    provider,
     number: ownNumber,
     body,
     bodyFile: write('own-account.json', body),

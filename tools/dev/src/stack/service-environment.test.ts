@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
-import { readNumbers } from './service-environment.ts';
+import { parseNumbers } from './service-environment.ts';
 
-it('reads numbers with what is said of them', () => {
+it('parses numbers with language, country and toll-free flag', () => {
   expect(
-    readNumbers(
-      '+12025550100, +4930555010=de-DE ,+33155550100=fr:FR,+18005550100=en-US:US:toll-free,+448005550100=en-GB:toll-free',
+    parseNumbers(
+      '+12025550100, +4930555010=de-DE ,+33155550100=fr:FR,' +
+        '+18005550100=en-US:US:toll-free,+448005550100=en-GB:toll-free',
     ),
   ).toEqual([
     { e164: '+12025550100', language: 'en-US' },
@@ -23,6 +24,6 @@ it.each([
   '+12025550100:US',
   '+12025550100=en-US:toll-free:US',
   '+12025550100,,+4930555010',
-])('refuses «%s», and says how it is written', (text) => {
-  expect(() => readNumbers(text)).toThrow(/Write numbers like/);
+])('rejects "%s" and describes the format', (text) => {
+  expect(() => parseNumbers(text)).toThrow(/Write numbers like/);
 });

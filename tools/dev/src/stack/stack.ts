@@ -4,102 +4,112 @@ import { seed, type Seed } from '@partyline/store/tenants/seed';
 import { openStore } from '@partyline/store/database/store';
 import { startEmulator, type RunningEmulator } from '@partyline/vonage-emulator/launch';
 import type { Child } from '../processes/child.ts';
-import { createCredentials, keptCredentials, type Credentials } from './credentials.ts';
+import { createCredentials, loadKeptCredentials, type Credentials } from './credentials.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { ownNumber, writeOwnAccount, type OwnAccount } from './own-account.ts';
-import { freePort } from '../processes/ports.ts';
+import { findFreePort } from '../processes/ports.ts';
 import { startPostgres, type PostgresServer } from '../postgres/postgres.ts';
 import { createProcesses, type Log, type Processes } from '../processes/processes.ts';
 import { openLink, type Link, type Target } from '../faults/proxy.ts';
 import { startRedis, type RedisServer } from '../redis/redis.ts';
 import {
-  emulatedVendor,
+  emulatorEnvironment,
   numbers,
-  readNumbers,
+  parseNumbers,
   readyPath,
-  realVendor,
+  realAccountEnvironment,
   serviceEnvironment,
   serviceNames,
-  vendorAccount,
-  vendorConfiguration,
+  buildEmulatorAccount,
+  buildEmulatorConfig,
   type LinkedNumber,
   type Mode,
   type ServiceName,
-  type Surroundings,
+  type ServiceContext,
 } from './service-environment.ts';
 import { cacheFolder, inWorkspace, stateFolder } from '../workspace.ts';
 
 export interface StackOptions {
-  /** Which of the vendor's two video products to use. */
+  /** The video product of Vonage to use. */
   mode: Mode;
   log: Log;
-  /** Keep the database in .partyline/ for the next start; otherwise it is thrown away. */
+  /** Keep the database in .partyline/ for the next start; otherwise it is deleted at the end. */
   keep?: boolean;
   /** Use a real Vonage account instead of the emulator. */
-  real?: RealVendor;
-  /** How many of each service to run; default 1. */
+  realAccount?: RealAccount;
+  /** Number of processes of each service; default 1. */
   replicas?: number;
-  /** Put a link that can be broken between all parts, and keep every commit over a crash of Postgres. */
+  /** Put a proxy for faults between all parts, and keep every commit after a crash of Postgres. */
   breakable?: boolean;
-  /** Our own Postgres and Redis even when DATABASE_URL and REDIS_URL name others: for a run that stops them. */
-  own?: boolean;
-  /** Further variables for the services, or for each its own. */
+  /**
+   * Start our own Postgres and Redis even if DATABASE_URL and REDIS_URL are set, for a run that
+   * stops them.
+   */
+  useOwnServers?: boolean;
+  /** Further environment variables for all services, or per service. */
   environment?: Record<string, string> | ((service: ServiceName) => Record<string, string>);
 }
 
 /** One running process of a service. */
 export interface Instance {
-  /** The service's own name, numbered when there are several. */
+  /** The name of the service, with a number if there are several processes. */
   readonly name: string;
   readonly service: ServiceName;
   readonly url: string;
   /** The process as it was last started. */
   readonly child: Child | undefined;
-  /** Starts it again, at its old address, after it was killed. */
+  /** Starts it again on the same port after it was killed. */
   start(): Promise<void>;
 }
 
-/** What can be broken between two parts. */
-export const linkKinds = ['postgres', 'redis', 'vendor', 'webhooks'] as const;
+/** The kinds of link between two parts. */
+export const linkKinds = ['postgres', 'redis', 'provider', 'webhooks'] as const;
 export type LinkKind = (typeof linkKinds)[number];
 
-/** A link of each instance to what it uses, by the instance's name; `webhooks` is the vendor's one way in. */
+/**
+ * The links of each instance, by its name. `webhooks` has one link, from the provider to
+ * voice-webhooks.
+ */
 type Links = { readonly [K in LinkKind]: ReadonlyMap<string, Link> };
 
-interface RealVendor {
-  /** Holds the account's variables, `PUBLIC_WEBHOOK_URL` and `PARTYLINE_NUMBERS`. */
+interface RealAccount {
+  /** Contains the variables of the account, `PUBLIC_WEBHOOK_URL` and `PARTYLINE_NUMBERS`. */
   readonly env: NodeJS.ProcessEnv;
-  /** Where voice-webhooks listens; whatever is at `PUBLIC_WEBHOOK_URL` must lead here. */
+  /** The port of voice-webhooks. `PUBLIC_WEBHOOK_URL` must forward to it. */
   readonly webhooksPort: number;
 }
 
 export interface Stack {
-  /** Where each service is reached; with several instances, in turn. */
+  /** The URL of each service. With several instances, requests are distributed in turn. */
   readonly urls: Record<ServiceName, string>;
   readonly instances: readonly Instance[];
-  /** Empty unless the stack was started `breakable`. */
+  /** Empty unless the stack was started as `breakable`. */
   readonly links: Links;
-  /** The emulated vendor: places calls, joins browsers and reads the charge meter. Null with a real account. */
-  readonly vendor: RunningEmulator['client'] | null;
-  /** A second account that the emulated vendor holds, for a tenant to bring as its own. Null with a real account. */
+  /** Control client of the emulated provider. Null with a real account. */
+  readonly emulator: RunningEmulator['client'] | null;
+  /**
+   * A second account at the emulated provider, for a tenant to use as its own. Null with a real
+   * account.
+   */
   readonly ownAccount: OwnAccount | null;
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly postgres: PostgresServer;
   readonly redis: RedisServer;
   readonly apiKey: string;
-  /** Every secret of the stack: for tools that play the vendor, or an attacker who has some of them. */
+  /** All secrets of the stack, for tools that simulate the provider or an attacker. */
   readonly credentials: Credentials;
   readonly numbers: readonly LinkedNumber[];
-  /** Holds one log file per process. */
+  /** The folder with one log file per process. */
   readonly logFolder: string;
   /** Stops everything in reverse order. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the whole of Partyline on this machine: Postgres, Redis, the schema, a tenant, the emulated vendor and the four services, which must
- * be built (`buildApps`). Everything ends with `stop()`, and also when this process dies.
+ * Starts Partyline on this machine: Postgres, Redis, the schema, a tenant, the emulated provider
+ * and the four services, which must be built (`buildApps`). Everything ends with `stop()`, or when
+ * this process ends.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const processes = createProcesses(options.log);
@@ -112,45 +122,49 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 async function assemble(options: StackOptions, processes: Processes): Promise<Stack> {
-  const { mode, log, keep = false, real, replicas = 1, breakable = false, own = false } = options;
+  const { mode, log, keep = false, realAccount, replicas = 1, breakable = false, useOwnServers = false } = options;
   const logFolder = stateFolder('logs', `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.pid}`);
   const logFile = (name: string): string => join(logFolder, `${name}.log`);
-  const credentials = keep ? keptCredentials() : createCredentials();
+  const credentials = keep ? loadKeptCredentials() : createCredentials();
 
-  log('starting Postgres and Redis …');
+  log('Starting Postgres and Redis ...');
   const [postgres, redis] = await Promise.all([
     startPostgres({
-      own,
+      useOwnServer: useOwnServers,
       crashSafe: breakable,
       logFile: logFile('postgres'),
       ...(keep && { dataFolder: join(stateFolder(), 'postgres'), durable: true }),
     }).then(processes.add),
-    startRedis({ own, log, logFile: logFile('redis') }).then(processes.add),
+    startRedis({ useOwnServer: useOwnServers, log, logFile: logFile('redis') }).then(processes.add),
   ]);
   const databaseUrl = postgres.external ? postgres.url : await postgres.ensureDatabase('partyline');
   const applied = await migrate(databaseUrl);
-  if (applied.length > 0) log(`applied ${applied.length} migration${applied.length === 1 ? '' : 's'}`);
-  const linked = real ? readNumbers(needed(real.env, 'PARTYLINE_NUMBERS')) : numbers;
+  if (applied.length > 0) log(`Applied ${applied.length} migration${applied.length === 1 ? '' : 's'}.`);
+  const dialInNumbers = realAccount ? parseNumbers(requireVariable(realAccount.env, 'PARTYLINE_NUMBERS')) : numbers;
   const serviceUrl = await postgres.serviceUrlOf(databaseUrl);
-  // The emulator's phones have numbers of three countries, and ring many at once; a real account has the platform's own defaults.
+  // The phones of the emulator have numbers of three countries and place many calls at once. A real
+  // account keeps the defaults.
   await seedTenant(
     serviceUrl,
     credentials,
-    real
-      ? { numbers: linked, ...homeOf(linked) }
-      : { numbers: linked.map((number) => ({ ...number, maxUnadmitted: 500 })), countries: ['US', 'GB', 'DE'] },
+    realAccount
+      ? { numbers: dialInNumbers, ...countriesOf(dialInNumbers) }
+      : { numbers: dialInNumbers.map((number) => ({ ...number, maxUnadmitted: 500 })), countries: ['US', 'GB', 'DE'] },
   );
 
   const links = Object.fromEntries(linkKinds.map((kind) => [kind, new Map<string, Link>()])) as unknown as {
     [K in LinkKind]: Map<string, Link>;
   };
-  /** The way from one part to another, or to several in turn: a link when links are wanted, and only to what is ours. */
-  async function through(kind: LinkKind, name: string, urls: readonly string[], port?: number): Promise<string> {
+  /**
+   * Returns the URL by which one part reaches another: through a link if the stack is breakable,
+   * and only for local targets.
+   */
+  async function connectThrough(kind: LinkKind, name: string, urls: readonly string[], port?: number): Promise<string> {
     const first = new URL(urls[0]!);
     if (first.hostname !== '127.0.0.1' || (!breakable && urls.length === 1 && port === undefined)) return urls[0]!;
     const link = processes.add(
       withStop(
-        await openLink({ name: `${name}→${kind}`, port: port ?? (await freePort()), targets: urls.map(targetOf) }),
+        await openLink({ name: `${name}->${kind}`, port: port ?? (await findFreePort()), targets: urls.map(toTarget) }),
       ),
     );
     links[kind].set(name, link);
@@ -158,45 +172,57 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     return first.href.replace(/\/$/, '');
   }
 
-  const named = serviceNames.flatMap((service) =>
-    Array.from({ length: replicas }, (_, at) => ({ service, name: replicas === 1 ? service : `${service}-${at + 1}` })),
+  const processNames = serviceNames.flatMap((service) =>
+    Array.from({ length: replicas }, (_, index) => ({
+      service,
+      name: replicas === 1 ? service : `${service}-${index + 1}`,
+    })),
   );
-  const places = await Promise.all(named.map(async (one) => ({ ...one, url: `http://127.0.0.1:${await freePort()}` })));
+  const addresses = await Promise.all(
+    processNames.map(async (one) => ({ ...one, url: `http://127.0.0.1:${await findFreePort()}` })),
+  );
   const urlsOf = (service: ServiceName): string[] =>
-    places.filter((place) => place.service === service).map(({ url }) => url);
+    addresses.filter((address) => address.service === service).map(({ url }) => url);
   const urls = Object.fromEntries(serviceNames.map((service) => [service, urlsOf(service)[0]!])) as Record<
     ServiceName,
     string
   >;
-  // With a real account a tunnel leads to a port that its owner knows.
-  urls['voice-webhooks'] = await through('webhooks', 'vendor', urlsOf('voice-webhooks'), real?.webhooksPort);
-  if (replicas > 1) urls['room-api'] = await frontOf(urlsOf('room-api'));
-  async function frontOf(targets: readonly string[]): Promise<string> {
-    const front = processes.add(
-      withStop(await openLink({ name: 'tenants→room-api', port: await freePort(), targets: targets.map(targetOf) })),
+  // With a real account, a tunnel forwards to a fixed port.
+  urls['voice-webhooks'] = await connectThrough(
+    'webhooks',
+    'provider',
+    urlsOf('voice-webhooks'),
+    realAccount?.webhooksPort,
+  );
+  if (replicas > 1) urls['room-api'] = await openLoadBalancer(urlsOf('room-api'));
+  async function openLoadBalancer(targets: readonly string[]): Promise<string> {
+    const loadBalancer = processes.add(
+      withStop(
+        await openLink({ name: 'tenants->room-api', port: await findFreePort(), targets: targets.map(toTarget) }),
+      ),
     );
-    return `http://127.0.0.1:${front.port}`;
+    return `http://127.0.0.1:${loadBalancer.port}`;
   }
 
-  const emulator = real ? null : await emulate();
-  async function emulate(): Promise<RunningEmulator> {
-    log('starting the emulated vendor …');
-    const started = await startEmulator(vendorConfiguration(urls['voice-webhooks'], credentials));
+  const emulator = realAccount ? null : await startProviderEmulator();
+  async function startProviderEmulator(): Promise<RunningEmulator> {
+    log('Starting the emulated provider ...');
+    const started = await startEmulator(buildEmulatorConfig(urls['voice-webhooks'], credentials));
     processes.add({ name: 'vonage-emulator', stop: () => started.stop() });
-    await started.client.addAccount(vendorAccount(credentials.ownVendor, [ownNumber]));
+    await started.client.addAccount(buildEmulatorAccount(credentials.ownProvider, [ownNumber]));
     return started;
   }
-  const ownAccount = real
+  const ownAccount = realAccount
     ? null
-    : processes.add(writeOwnAccount({ mode, vendor: credentials.ownVendor, webhooksUrl: urls['voice-webhooks'] }));
-  async function instanceAt({ name, service, url }: (typeof places)[number]): Promise<Instance> {
-    const surroundings: Surroundings = {
-      databaseUrl: await through('postgres', name, [serviceUrl]),
-      redisUrl: await through('redis', name, [redis.url]),
-      vendor: real
-        ? realVendor(real.env)
-        : emulatedVendor(mode, await through('vendor', name, [emulator!.url]), credentials),
-      publicWebhookUrl: real ? needed(real.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],
+    : processes.add(writeOwnAccount({ mode, provider: credentials.ownProvider, webhooksUrl: urls['voice-webhooks'] }));
+  async function createInstance({ name, service, url }: (typeof addresses)[number]): Promise<Instance> {
+    const context: ServiceContext = {
+      databaseUrl: await connectThrough('postgres', name, [serviceUrl]),
+      redisUrl: await connectThrough('redis', name, [redis.url]),
+      provider: realAccount
+        ? realAccountEnvironment(realAccount.env)
+        : emulatorEnvironment(mode, await connectThrough('provider', name, [emulator!.url]), credentials),
+      publicWebhookUrl: realAccount ? requireVariable(realAccount.env, 'PUBLIC_WEBHOOK_URL') : urls['voice-webhooks'],
       urls: { ...urls, [service]: url },
       credentials,
       extra: typeof options.environment === 'function' ? options.environment(service) : (options.environment ?? {}),
@@ -213,15 +239,15 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
           name,
           command: process.execPath,
           args: ['--enable-source-maps', entryPoint(service)],
-          env: { ...systemEnvironment(), ...serviceEnvironment(service, surroundings) },
+          env: { ...systemEnvironment(), ...serviceEnvironment(service, context) },
           logFile: logFile(name),
           readiness: { http: `${url}${readyPath}` },
         });
       },
     };
   }
-  const instances = await Promise.all(places.map(instanceAt));
-  log(`starting ${serviceNames.join(', ')}${replicas > 1 ? `, ${replicas} of each` : ''} …`);
+  const instances = await Promise.all(addresses.map(createInstance));
+  log(`Starting ${serviceNames.join(', ')}${replicas > 1 ? `, ${replicas} processes each` : ''} ...`);
   const started = await Promise.allSettled(instances.map((instance) => instance.start()));
   for (const instance of started) if (instance.status === 'rejected') throw instance.reason;
 
@@ -229,7 +255,7 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     urls,
     instances,
     links,
-    vendor: emulator?.client ?? null,
+    emulator: emulator?.client ?? null,
     ownAccount,
     databaseUrl,
     redisUrl: redis.url,
@@ -237,26 +263,27 @@ async function assemble(options: StackOptions, processes: Processes): Promise<St
     redis,
     apiKey: credentials.apiKey,
     credentials,
-    numbers: linked,
+    numbers: dialInNumbers,
     logFolder,
     stop: () => processes.stopAll(),
   };
 }
 
 const withStop = (link: Link): Link & { stop(): Promise<void> } => ({ ...link, stop: () => link.close() });
-const targetOf = (url: string): Target => ({ host: new URL(url).hostname, port: Number(new URL(url).port) });
+const toTarget = (url: string): Target => ({ host: new URL(url).hostname, port: Number(new URL(url).port) });
 
-function needed(env: NodeJS.ProcessEnv, name: string): string {
+function requireVariable(env: NodeJS.ProcessEnv, name: string): string {
   const value = env[name];
   if (value) return value;
   throw new Error(
-    `${name} is not set: a real account needs it, in the environment or in .env (README, “With a real Vonage account”).`,
+    `${name} is not set. A real account requires it, in the environment or in .env ` +
+      '(README, "With a real Vonage account").',
   );
 }
 
-/** The countries of the numbers, which the tenant may ring. */
-function homeOf(linked: Stack['numbers']): Pick<Seed, 'countries'> {
-  const countries = [...new Set(linked.flatMap(({ country }) => country ?? []))];
+/** Returns the countries of the numbers, which the tenant is allowed to call. */
+function countriesOf(dialInNumbers: Stack['numbers']): Pick<Seed, 'countries'> {
+  const countries = [...new Set(dialInNumbers.flatMap(({ country }) => country ?? []))];
   return countries.length === 0 ? {} : { countries };
 }
 
@@ -278,13 +305,17 @@ async function seedTenant(
 function entryPoint(service: ServiceName): string {
   const file = inWorkspace('apps', service, 'dist/main.js');
   if (existsSync(file)) return file;
-  throw new Error(`${service} is not built (no ${file}). Run \`npm run build\`, or \`npm start\`, which builds first.`);
+  throw new Error(
+    `${service} is not built (${file} is missing). Run \`npm run build\`, or \`npm start\`, which builds first.`,
+  );
 }
 
-/** What a program needs from the system; a developer's own variables do not leak into the services. */
+/**
+ * The system variables that a service needs. Other variables of the developer are not passed on.
+ */
 function systemEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR, TZ, NODE_EXTRA_CA_CERTS } = process.env;
-  // A fifth off a service's start.
+  // Makes the start of a service about 20 % faster.
   const NODE_COMPILE_CACHE = cacheFolder('compile');
   return Object.fromEntries(
     Object.entries({ PATH, HOME, TMPDIR, TZ, NODE_EXTRA_CA_CERTS, NODE_COMPILE_CACHE }).filter(
