@@ -1,82 +1,88 @@
-import { spawnSync } from 'node:child_process';
 import { chownSync, globSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execaSync } from 'execa';
 import pg from 'pg';
 import { startChild, type Child } from '../processes/child.ts';
 import { findPostgres, unprivileged, type PostgresBinaries } from './postgres-binaries.ts';
-import { freePort } from '../processes/ports.ts';
+import { findFreePort } from '../processes/ports.ts';
 import { waitUntilReady } from '../processes/readiness.ts';
 
 interface PostgresOptions {
-  /** Where its output goes; nowhere when left out. */
+  /** A file that collects the output. Default: none. */
   logFile?: string;
-  /** Keep the data here instead of in a temp folder that is removed at the end. */
+  /** Keep the data in this folder instead of a temp folder that is removed at the end. */
   dataFolder?: string;
-  /** Write through to disk. Off by default: a throw-away cluster is faster without, and survives all that we do to it. */
+  /** Sync to disk. Off by default, because a temporary cluster is faster without it. */
   durable?: boolean;
-  /** Keep every commit over `crash()`, though not over a power cut. */
+  /** Keep every commit after `crash()`, though not after a power failure. */
   crashSafe?: boolean;
-  /** Our own server even when DATABASE_URL names another: one that is to be crashed on purpose. */
-  own?: boolean;
+  /** Start our own server even if DATABASE_URL is set, for a run that crashes it. */
+  useOwnServer?: boolean;
 }
 
 export interface PostgresServer {
   readonly name: 'postgres';
-  /** A superuser's (or DATABASE_URL's own) connection string. */
+  /** Connection string of a superuser, or DATABASE_URL. */
   readonly url: string;
-  /** True when DATABASE_URL named it: we neither started it nor end it. */
+  /** True if the server comes from DATABASE_URL. It is then never stopped. */
   readonly external: boolean;
-  /** The same server and user, another database. */
+  /** Returns the connection string of another database, with the same user. */
   urlOf(database: string): string;
-  /** Makes a database, from a template when one is named, and gives its connection string. */
+  /** Creates a database, optionally from a template, and returns its connection string. */
   createDatabase(database: string, template?: string): Promise<string>;
-  /** Makes a database unless it is there already, and gives its connection string. */
+  /** Creates a database if it does not exist, and returns its connection string. */
   ensureDatabase(database: string): Promise<string>;
   /**
-   * The same database for the services: as a user who owns nothing, and whose every statement must name whose rows it is after. A server that is not
-   * ours is used as the user we were given.
+   * Returns the connection string for the services: a user without tables of its own, for which
+   * row-level security requires a tenant. For an external server, the given user is kept.
    */
   serviceUrlOf(databaseUrl: string): Promise<string>;
-  /** Drops a database, connections and all; no error when there is none. */
+  /** Drops a database and closes its connections; does nothing if it does not exist. */
   dropDatabase(database: string): Promise<void>;
-  /** Ends it at once, as a crash would ("immediate"); throws when it is not ours. */
+  /** Stops the server as in a crash ("immediate" shutdown). Rejects for an external server. */
   crash(): Promise<void>;
-  /** Starts it again, at its old address with its old data, after it was crashed. */
-  startAgain(): Promise<void>;
+  /** Starts a crashed server again, on the same port with the same data. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A server that can be crashed and started again. */
-type Runs = Pick<PostgresServer, 'url' | 'external' | 'crash' | 'startAgain' | 'stop'>;
+/** The part of a server that differs between an external one and our own. */
+type ServerControl = Pick<PostgresServer, 'url' | 'external' | 'crash' | 'restart' | 'stop'>;
 
 const SUPERUSER = 'postgres';
 const SERVICE_USER = 'partyline_service';
 const TEMP_PREFIX = 'partyline-postgres-';
-const BIND_ATTEMPTS = 3;
+const MAX_BIND_ATTEMPTS = 3;
 
-/** Gives a running Postgres: the one DATABASE_URL names, or one of our own that ends with this process. */
+/** Returns the server of DATABASE_URL, or starts one that ends with this process. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const given = options.own ? undefined : process.env.DATABASE_URL;
+  const given = options.useOwnServer ? undefined : process.env.DATABASE_URL;
   if (given) {
     await query(given, 'SELECT 1').catch((error: unknown) => {
       throw new Error(
-        'DATABASE_URL is set but its server does not answer. Start it, or unset DATABASE_URL to use a server of our own.',
+        'The server of DATABASE_URL does not answer. Start it, or unset DATABASE_URL to start one automatically.',
         {
           cause: error,
         },
       );
     });
-    const notOurs = (): Promise<never> =>
-      Promise.reject(new Error('This Postgres is the one that DATABASE_URL names, and not ours to stop.'));
-    return server({ url: given, external: true, crash: notOurs, startAgain: notOurs, stop: () => Promise.resolve() });
+    const rejectExternal = (): Promise<never> =>
+      Promise.reject(new Error('The Postgres server of DATABASE_URL cannot be stopped or restarted.'));
+    return createHandle({
+      url: given,
+      external: true,
+      crash: rejectExternal,
+      restart: rejectExternal,
+      stop: () => Promise.resolve(),
+    });
   }
   const binaries = await findPostgres();
-  removeLeftovers();
+  removeOrphanedFolders();
   const folder = options.dataFolder ?? mkdtempSync(join(tmpdir(), `${TEMP_PREFIX}${process.pid}-`));
   initialise(binaries, folder);
-  const { port, ...runs } = await run(binaries, folder, options);
-  return server({
+  const { port, ...runs } = await launchServer(binaries, folder, options);
+  return createHandle({
     url: `postgresql://${SUPERUSER}@127.0.0.1:${port}/postgres`,
     external: false,
     ...runs,
@@ -87,7 +93,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   });
 }
 
-function server(base: Runs): PostgresServer {
+function createHandle(base: ServerControl): PostgresServer {
   const urlOf = (database: string): string => {
     const url = new URL(base.url);
     url.pathname = `/${database}`;
@@ -125,7 +131,7 @@ function server(base: Runs): PostgresServer {
   };
 }
 
-/** Runs one statement on a connection of its own and gives the number of rows. */
+/** Runs one statement on a new connection and returns the number of rows. */
 async function query(url: string, sql: string, values: string[] = []): Promise<number> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   await client.connect();
@@ -142,28 +148,38 @@ function initialise(binaries: PostgresBinaries, folder: string): void {
     chownSync(folder, unprivileged.uid, unprivileged.gid);
   if (existsSync(join(folder, 'PG_VERSION'))) return;
   const args = ['-D', folder, '-U', SUPERUSER, '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'];
-  const made = spawnSync(binaries.initdb, args, { ...unprivileged, cwd: '/', encoding: 'utf8', env: environment() });
-  if (made.status !== 0) {
+  const result = execaSync(binaries.initdb, args, {
+    ...unprivileged,
+    cwd: '/',
+    env: serverEnvironment(),
+    extendEnv: false,
+    reject: false,
+  });
+  if (result.failed) {
     throw new Error(
-      `initdb (${binaries.initdb}) failed. Set DATABASE_URL to a server you have, or see its words:\n${made.error?.message ?? made.stderr}`,
+      `initdb (${binaries.initdb}) failed. Correct the error below, or set DATABASE_URL to an existing server.\n` +
+        (result.stderr || result.message),
     );
   }
 }
 
-async function run(
+async function launchServer(
   binaries: PostgresBinaries,
   folder: string,
   options: PostgresOptions,
-): Promise<{ port: number } & Pick<Runs, 'crash' | 'startAgain' | 'stop'>> {
-  const loose = ['fsync=off', 'full_page_writes=off', ...(options.crashSafe ? [] : ['synchronous_commit=off'])];
-  const settings = ['max_connections=200', ...(options.durable ? [] : loose)].flatMap((setting) => ['-c', setting]);
+): Promise<{ port: number } & Pick<ServerControl, 'crash' | 'restart' | 'stop'>> {
+  const fastSettings = ['fsync=off', 'full_page_writes=off', ...(options.crashSafe ? [] : ['synchronous_commit=off'])];
+  const settings = ['max_connections=200', ...(options.durable ? [] : fastSettings)].flatMap((setting) => [
+    '-c',
+    setting,
+  ]);
   const launch = async (port: number): Promise<Child> => {
     const child = startChild({
       name: 'postgres',
       command: binaries.postgres,
       args: ['-D', folder, '-p', String(port), '-h', '127.0.0.1', '-k', '', ...settings],
       cwd: '/',
-      env: environment(),
+      env: serverEnvironment(),
       ...unprivileged,
       stopSignal: 'SIGINT',
       logFile: options.logFile,
@@ -177,38 +193,40 @@ async function run(
     }
   };
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = await findFreePort();
     try {
       let child = await launch(port);
-      let starting: Promise<void> | undefined;
+      let restarting: Promise<void> | undefined;
       return {
         port,
         async crash() {
           child.kill('SIGQUIT');
           await child.ended;
         },
-        startAgain: () => (starting = launch(port).then((again) => void (child = again))),
+        restart: () => (restarting = launch(port).then((restarted) => void (child = restarted))),
         async stop() {
-          // One that is just being started again must be waited for, or it would be left over.
-          await starting?.catch(() => undefined);
+          // Wait for a restart in progress; otherwise its process would stay running.
+          await restarting?.catch(() => undefined);
           await child.stop();
         },
       };
     } catch (error) {
-      // Someone else bound the port between the probe and our bind.
-      if (attempt < BIND_ATTEMPTS && /could not bind|Address already in use/.test(String(error))) continue;
+      // Another process bound the port after the probe.
+      if (attempt < MAX_BIND_ATTEMPTS && /could not bind|Address already in use/.test(String(error))) continue;
       throw error;
     }
   }
 }
 
-/** A fixed locale: the readiness line must be in English. Nothing else of ours leaks into the server. */
-function environment(): NodeJS.ProcessEnv {
+/**
+ * Environment of the server. The locale is fixed, because the readiness line must be in English.
+ */
+function serverEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
 }
 
-/** Removes the data of earlier runs that were killed: their server ended with them, their folder did not. */
-function removeLeftovers(): void {
+/** Removes the temp folders of earlier runs that were killed. */
+function removeOrphanedFolders(): void {
   for (const folder of globSync(join(tmpdir(), `${TEMP_PREFIX}[0-9]*-*`))) {
     const owner = Number(/postgres-(\d+)-/.exec(folder)?.[1]);
     if (Number.isInteger(owner) && !isAlive(owner)) rmSync(folder, { recursive: true, force: true });

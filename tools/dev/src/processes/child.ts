@@ -1,22 +1,25 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { execa, type ResultPromise } from 'execa';
 
 export interface ChildOptions {
-  /** What logs and errors call it. */
+  /** The name of the child in logs and errors. */
   name: string;
   command: string;
   args?: string[];
+  /** Replaces the environment of this process. */
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   uid?: number;
   gid?: number;
-  /** The signal that asks it to end; Postgres wants SIGINT ("fast"), everything else SIGTERM. */
+  /**
+   * The signal that requests the end: SIGINT for Postgres ("fast" shutdown), SIGTERM by default.
+   */
   stopSignal?: NodeJS.Signals;
-  /** How long it may take to end before SIGKILL. */
-  stopWithinMs?: number;
-  /** A file that collects its output. */
+  /** Time limit of the shutdown, after which the child gets SIGKILL. */
+  stopTimeoutMs?: number;
+  /** A file that collects the output. */
   logFile?: string;
   onLine?: (line: string) => void;
 }
@@ -25,91 +28,110 @@ export interface Child {
   readonly name: string;
   readonly pid: number;
   readonly logFile: string | undefined;
-  /** Resolves when the process is gone. */
+  /** Resolves when the process has ended. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  /** False once the process is gone. */
-  readonly running: boolean;
-  /** The last lines it printed, for an error message. */
+  /** False once the process has ended. */
+  readonly isRunning: boolean;
+  /** Returns the last lines of output, for an error message. */
   tail(): string;
-  /** Calls back for each line printed from now on; returns the way to stop listening. */
+  /**
+   * Calls the listener for each further line of output. Returns a function that removes the
+   * listener.
+   */
   onLine(listener: (line: string) => void): () => void;
-  /** Asks it to end, insists after the bound, and resolves when it is gone. */
+  /**
+   * Requests the end, sends SIGKILL after the time limit, and resolves when the process has ended.
+   */
   stop(): Promise<void>;
-  /** Sends one signal, for a test or demo that kills a service on purpose. */
+  /** Sends one signal, for tests and demos that kill a service. */
   kill(signal: NodeJS.Signals): void;
 }
 
-const TAIL_LINES = 30;
-const STOP_WITHIN_MS = 10_000;
+const MAX_TAIL_LINES = 30;
+const STOP_TIMEOUT_MS = 10_000;
 
 /**
- * Runs a command so that it cannot outlive us: a watcher forked beside it reads a pipe that only we hold open. When we die, however we die
- * (SIGKILL included), the pipe closes and the watcher sends the stop signal. `exec` keeps the pid the shell was given, so the command itself is
- * our child. It sits in its own session so that Ctrl-C reaches only us and the order of stopping stays ours. SIGCONT follows for a child
- * that was frozen on purpose: it could not end otherwise. One that has not ended after ten seconds is killed; that the pid is still the
- * child's, the watcher knows from its own parent.
+ * A shell wrapper that prevents the command from outliving this process. A watcher beside the
+ * command reads a pipe that only this process holds open. When this process ends, even by SIGKILL,
+ * the pipe closes and the watcher sends the stop signal. SIGCONT follows, because a child stopped
+ * by SIGSTOP could not end otherwise. After ten seconds the watcher sends SIGKILL; it knows from
+ * its own parent id that the pid still belongs to the child.
+ *
+ * `exec` keeps the pid of the shell, so that the command is our direct child. It runs in its own
+ * session, so that Ctrl-C reaches only this process and the children stop in our order. execa's own
+ * clean-up does not cover SIGKILL of this process.
  */
-const INSIST =
-  'i=0; while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; do [ $i = 10 ] && kill -s KILL $$; i=$((i+1)); sleep 1; done';
-const GUARD = `exec 3<&0; (read -r _ <&3; kill -s "$0" $$; kill -s CONT $$; ${INSIST}) >/dev/null 2>&1 & exec 3<&- </dev/null; exec "$@"`;
+const ENSURE_EXIT =
+  'i=0; while read -r _ _ _ parent _ </proc/self/stat && [ "$parent" = $$ ]; ' +
+  'do [ $i = 10 ] && kill -s KILL $$; i=$((i+1)); sleep 1; done';
+const ORPHAN_GUARD =
+  `exec 3<&0; (read -r _ <&3; kill -s "$0" $$; kill -s CONT $$; ${ENSURE_EXIT}) >/dev/null 2>&1 & ` +
+  'exec 3<&- </dev/null; exec "$@"';
 
-/** Starts a child process that ends with this one, and collects what it prints. */
+/** Starts a child process that ends with this process, and collects its output. */
 export function startChild(options: ChildOptions): Child {
   const stopSignal = options.stopSignal ?? 'SIGTERM';
-  const guarded = ['-c', GUARD, stopSignal.replace(/^SIG/, ''), options.command, ...(options.args ?? [])];
-  const process = spawn('/bin/sh', guarded, {
-    cwd: options.cwd,
-    env: options.env,
-    uid: options.uid,
-    gid: options.gid,
+  const guardedArgs = ['-c', ORPHAN_GUARD, stopSignal.replace(/^SIG/, ''), options.command, ...(options.args ?? [])];
+  const subprocess = execa('/bin/sh', guardedArgs, {
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...(options.env !== undefined && { env: options.env, extendEnv: false }),
+    ...(options.uid !== undefined && { uid: options.uid }),
+    ...(options.gid !== undefined && { gid: options.gid }),
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+    buffer: false,
+    reject: false,
+    killSignal: stopSignal,
+    forceKillAfterDelay: options.stopTimeoutMs ?? STOP_TIMEOUT_MS,
   });
-  // The pipe breaks when the child ends first; that is its normal end, not an error of ours.
-  process.stdin?.on('error', () => undefined);
-  return watch(process, options, stopSignal);
+  // The pipe breaks when the child ends first, which is normal.
+  subprocess.stdin?.on('error', () => undefined);
+  return wrapProcess(subprocess, options, stopSignal);
 }
 
-function watch(process: ChildProcess, options: ChildOptions, stopSignal: NodeJS.Signals): Child {
+function wrapProcess(subprocess: ResultPromise, options: ChildOptions, stopSignal: NodeJS.Signals): Child {
   const lines: string[] = [];
   const listeners = new Set<(line: string) => void>(options.onLine ? [options.onLine] : []);
   if (options.logFile) mkdirSync(dirname(options.logFile), { recursive: true });
   const log = options.logFile ? createWriteStream(options.logFile, { flags: 'a' }) : undefined;
-  const take = (line: string): void => {
+  const addLine = (line: string): void => {
     lines.push(line);
-    if (lines.length > TAIL_LINES) lines.shift();
+    if (lines.length > MAX_TAIL_LINES) lines.shift();
     log?.write(`${line}\n`);
     for (const listener of listeners) listener(line);
   };
-  for (const stream of [process.stdout, process.stderr]) {
+  for (const stream of [subprocess.stdout, subprocess.stderr]) {
     if (!stream) continue;
-    createInterface({ input: stream }).on('line', take);
+    createInterface({ input: stream }).on('line', addLine);
   }
 
-  let running = true;
+  let isRunning = true;
+  // Not execa's own result: that also waits for descendants that keep the output pipes open.
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
-    process.once('error', (error) => {
-      running = false;
-      take(`could not start: ${error.message}`);
+    subprocess.nodeChildProcess.once('error', (error) => {
+      isRunning = false;
+      addLine(`could not start: ${error.message}`);
       resolve({ code: null, signal: null });
     });
-    process.once('exit', (code, signal) => {
-      running = false;
+    subprocess.nodeChildProcess.once('exit', (code, signal) => {
+      isRunning = false;
       log?.end();
       resolve({ code, signal });
     });
   });
 
   const kill = (signal: NodeJS.Signals): void => {
-    if (running) process.kill(signal);
+    if (isRunning) subprocess.kill(signal);
   };
   return {
     name: options.name,
-    pid: process.pid ?? -1,
+    pid: subprocess.pid ?? -1,
     logFile: options.logFile,
     ended,
-    get running() {
-      return running;
+    get isRunning() {
+      return isRunning;
     },
     tail: () => lines.join('\n'),
     onLine(listener) {
@@ -118,11 +140,10 @@ function watch(process: ChildProcess, options: ChildOptions, stopSignal: NodeJS.
     },
     kill,
     async stop() {
+      // execa sends SIGKILL if the process has not ended after `forceKillAfterDelay`.
       kill(stopSignal);
       kill('SIGCONT');
-      const insist = setTimeout(() => kill('SIGKILL'), options.stopWithinMs ?? STOP_WITHIN_MS);
       await ended;
-      clearTimeout(insist);
     },
   };
 }

@@ -1,35 +1,23 @@
-import { createServer } from 'node:net';
 import { randomInt } from 'node:crypto';
+import getPort from 'get-port';
 
 /**
- * Below the kernel's ephemeral range (32768 and up on Linux): a port from inside it can be taken as the source port of an outgoing
- * connection between our probe and the server's bind.
+ * A range below the kernel's ephemeral ports (32768 and up on Linux). The kernel could otherwise
+ * use the port for an outgoing connection before the server binds it.
  */
-const LOWEST = 20_000;
-const HIGHEST = 32_000;
-const ATTEMPTS = 50;
+const LOWEST_PORT = 20_000;
+const HIGHEST_PORT = 31_999;
+const MAX_ATTEMPTS = 50;
 
-/** Ports this process has handed out: two servers started side by side must not be given the same one. */
-const handedOut = new Set<number>();
-
-/** Tells whether a server could listen on `port` of the loopback address right now. */
-function isFree(port: number): Promise<boolean> {
-  return new Promise((answer) => {
-    const probe = createServer();
-    probe.once('error', () => answer(false));
-    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => answer(true)));
-  });
-}
-
-/** A loopback port that is free now, below 32768, and given out once only by this process. */
-export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const port = randomInt(LOWEST, HIGHEST);
-    if (handedOut.has(port) || !(await isFree(port))) continue;
-    handedOut.add(port);
-    return port;
-  }
+/** Returns a free loopback port below 32768. This process never returns the same port twice. */
+export async function findFreePort(): Promise<number> {
+  // Random candidates, because other processes on this machine search the same range.
+  const candidates = Array.from({ length: MAX_ATTEMPTS }, () => randomInt(LOWEST_PORT, HIGHEST_PORT + 1));
+  const port = await getPort({ port: candidates, host: '127.0.0.1', reserve: true });
+  // Without a free candidate, get-port returns a port of the ephemeral range.
+  if (candidates.includes(port)) return port;
   throw new Error(
-    `No free port found between ${LOWEST} and ${HIGHEST} in ${ATTEMPTS} tries. Stop what holds them (see \`ss -ltn\`).`,
+    `No free port found between ${LOWEST_PORT} and ${HIGHEST_PORT} in ${MAX_ATTEMPTS} attempts. ` +
+      'Stop the processes that use them (see `ss -ltn`).',
   );
 }

@@ -1,13 +1,13 @@
-import { execFile } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
 import { cacheFolder } from '../workspace.ts';
 
-const run = promisify(execFile);
-
-/** On Debian and Ubuntu the server program travels in this package (`redis-check-rdb` is the same program under another name). */
+/**
+ * The Debian and Ubuntu package with the server program (`redis-check-rdb` is the same program
+ * under another name).
+ */
 const PACKAGE = 'redis-tools';
 
 interface Unpacked {
@@ -15,22 +15,23 @@ interface Unpacked {
   env: NodeJS.ProcessEnv;
 }
 
-/** The copy an earlier run fetched for this release of the system, if there is one. */
-export function cachedRedis(): Unpacked | undefined {
+/** Returns the copy that an earlier run downloaded for this release of the system. */
+export function findCachedRedis(): Unpacked | undefined {
   const root = join(cacheFolder(), folderName());
-  return existsSync(join(root, 'usr/bin/redis-server')) ? unpacked(root) : undefined;
+  return existsSync(join(root, 'usr/bin/redis-server')) ? describeUnpacked(root) : undefined;
 }
 
 /**
- * Fetches Redis from the system's own package sources without root and without installing it: a private copy of apt's state, the package and
- * those of its dependencies that the system lacks, unpacked into the user's cache folder. Takes about two seconds.
+ * Downloads Redis from the package sources of the system, without root and without an installation.
+ * It uses a private copy of apt's state, and unpacks the package and its missing dependencies into
+ * the cache folder. Takes about two seconds.
  */
 export async function fetchRedis(log: (line: string) => void): Promise<Unpacked> {
   for (const tool of ['apt-get', 'dpkg']) {
     if (!existsSync(join('/usr/bin', tool))) throw new Error(`this system has no ${tool}`);
   }
   const root = join(cacheFolder(), folderName());
-  log('fetching Redis once from the system’s package sources …');
+  log('Downloading Redis once from the package sources of the system ...');
   const draft = mkdtempSync(`${root}-draft-`);
   try {
     await unpackInto(draft);
@@ -38,13 +39,13 @@ export async function fetchRedis(log: (line: string) => void): Promise<Unpacked>
     try {
       renameSync(join(draft, 'root'), root);
     } catch (error) {
-      // Another process finished the same fetch first; its copy is as good.
-      if (!cachedRedis()) throw error;
+      // Another process finished the same download first.
+      if (!findCachedRedis()) throw error;
     }
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
-  return unpacked(root);
+  return describeUnpacked(root);
 }
 
 async function unpackInto(draft: string): Promise<void> {
@@ -61,23 +62,21 @@ async function unpackInto(draft: string): Promise<void> {
     'Debug::NoLocking=1',
   ].flatMap((option) => ['-o', option]);
   const apt = async (...args: string[]): Promise<string> => {
-    const env = { ...process.env, LC_ALL: 'C' };
-    const { stdout } = await run('apt-get', ['-q', ...options, ...args], {
+    const { stdout } = await execa('apt-get', ['-q', ...options, ...args], {
       cwd: join(draft, 'debs'),
-      env,
-      maxBuffer: 1 << 24,
+      env: { LC_ALL: 'C' },
     });
     return stdout;
   };
-  // One unreachable source must not stop us: the one that carries Redis may be fine, and `download` tells.
+  // Ignore unreachable sources: the source with Redis may work, and otherwise `download` fails.
   await apt('update').catch(() => undefined);
   await apt('download', ...(await missingPackages(apt)));
-  for (const deb of globSync(join(draft, 'debs/*.deb'))) await run('dpkg', ['-x', deb, join(draft, 'root')]);
+  for (const deb of globSync(join(draft, 'debs/*.deb'))) await execa('dpkg', ['-x', deb, join(draft, 'root')]);
   if (!existsSync(join(draft, 'root/usr/bin/redis-check-rdb')))
-    throw new Error(`the package ${PACKAGE} carries no server program here`);
+    throw new Error(`the package ${PACKAGE} contains no server program`);
 }
 
-/** Asks apt what it would install: the package itself and the libraries this system has not got. */
+/** Returns the package and the libraries that apt would install with it. */
 async function missingPackages(apt: (...args: string[]) => Promise<string>): Promise<string[]> {
   const plan = await apt('install', '--simulate', '--no-install-recommends', '--reinstall', PACKAGE);
   const names = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1] ?? '');
@@ -90,8 +89,8 @@ function folderName(): string {
   return `redis-${field('ID') || process.platform}-${field('VERSION_ID') || 'any'}-${process.arch}`;
 }
 
-function unpacked(root: string): Unpacked {
-  // Debian's folder name for the machine, e.g. x86_64-linux-gnu; found rather than computed.
+function describeUnpacked(root: string): Unpacked {
+  // The name depends on the machine, e.g. x86_64-linux-gnu.
   const libraries = globSync(join(root, 'usr/lib/*-linux-gnu*'));
   const path = [...libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':');
   return { path: join(root, 'usr/bin/redis-server'), env: libraries.length > 0 ? { LD_LIBRARY_PATH: path } : {} };
