@@ -11,7 +11,7 @@ interface DeliveryAttempt {
   readonly error: string | null;
 }
 
-/** One event and one endpoint, with every attempt, oldest first. */
+/** One delivery with all its attempts, oldest first. */
 export interface DeliveryLogEntry extends EventSubject {
   readonly id: string;
   readonly to_endpoint: string;
@@ -26,7 +26,7 @@ export interface DeliveryLogEntry extends EventSubject {
 const COLUMNS =
   'd.id, d.endpoint_id AS to_endpoint, o.session_id, o.endpoint_id, o.seq, o.type, d.state, d.next_try_at, d.created_at, d.done_at';
 
-/** A page of what was and is to be sent to an endpoint, the newest event first; `after` is the last delivery of the page before. */
+/** Returns a page of an endpoint's deliveries, the newest event first. `after` is the last delivery of the page before. */
 export async function listDeliveries(
   store: Store,
   tenantId: string,
@@ -35,20 +35,30 @@ export async function listDeliveries(
 ): Promise<DeliveryLogEntry[]> {
   const { rows } = await store.query<Omit<DeliveryLogEntry, 'attempts'>>(tenantId, {
     name: 'list-deliveries',
-    text: `SELECT ${COLUMNS} FROM delivery d JOIN outbox o ON o.id = d.event_id
+    text: `SELECT ${COLUMNS}
+           FROM delivery d
+           JOIN outbox o ON o.id = d.event_id
            WHERE d.tenant_id = $1 AND d.endpoint_id = $2 AND ($3 = 'all' OR d.state = $3)
-             AND d.event_id < COALESCE((SELECT c.event_id FROM delivery c WHERE c.tenant_id = $1 AND c.id = $5), 9223372036854775807)
-           ORDER BY d.event_id DESC LIMIT $4`,
+             AND d.event_id < COALESCE(
+               (SELECT c.event_id FROM delivery c WHERE c.tenant_id = $1 AND c.id = $5),
+               9223372036854775807
+             )
+           ORDER BY d.event_id DESC
+           LIMIT $4`,
     values: [tenantId, endpointId, state, limit, after ?? null],
   });
   return withAttempts(store, tenantId, rows);
 }
 
-/** One of a tenant's deliveries; `null` when it has no such, or its endpoint was deleted. */
+/** Returns a tenant's delivery; `null` when there is none, or its endpoint was deleted. */
 export async function readDelivery(store: Store, tenantId: string, id: string): Promise<DeliveryLogEntry | null> {
   const { rows } = await store.query<Omit<DeliveryLogEntry, 'attempts'>>(tenantId, {
     name: 'read-delivery',
-    text: `SELECT ${COLUMNS} FROM delivery d JOIN outbox o ON o.id = d.event_id JOIN endpoint e ON e.id = d.endpoint_id AND e.deleted_at IS NULL WHERE d.tenant_id = $1 AND d.id = $2`,
+    text: `SELECT ${COLUMNS}
+           FROM delivery d
+           JOIN outbox o ON o.id = d.event_id
+           JOIN endpoint e ON e.id = d.endpoint_id AND e.deleted_at IS NULL
+           WHERE d.tenant_id = $1 AND d.id = $2`,
     values: [tenantId, id],
   });
   return (await withAttempts(store, tenantId, rows))[0] ?? null;
@@ -57,20 +67,23 @@ export async function readDelivery(store: Store, tenantId: string, id: string): 
 async function withAttempts(
   store: Store,
   tenantId: string,
-  lines: readonly Omit<DeliveryLogEntry, 'attempts'>[],
+  deliveries: readonly Omit<DeliveryLogEntry, 'attempts'>[],
 ): Promise<DeliveryLogEntry[]> {
-  if (lines.length === 0) return [];
+  if (deliveries.length === 0) return [];
   const { rows } = await store.query<DeliveryAttempt>(tenantId, {
     name: 'attempts-of-deliveries',
-    text: 'SELECT delivery_id, no, at, status, duration_ms, error FROM delivery_attempt WHERE tenant_id = $1 AND delivery_id = ANY($2) ORDER BY delivery_id, no',
-    values: [tenantId, lines.map(({ id }) => id)],
+    text: `SELECT delivery_id, no, at, status, duration_ms, error
+           FROM delivery_attempt
+           WHERE tenant_id = $1 AND delivery_id = ANY($2)
+           ORDER BY delivery_id, no`,
+    values: [tenantId, deliveries.map(({ id }) => id)],
   });
-  const of = new Map<string, DeliveryAttempt[]>(lines.map(({ id }) => [id, []]));
-  for (const row of rows) of.get(row.delivery_id)?.push(row);
-  return lines.map((line) => ({ ...line, attempts: of.get(line.id) ?? [] }));
+  const attemptsOf = new Map<string, DeliveryAttempt[]>(deliveries.map(({ id }) => [id, []]));
+  for (const row of rows) attemptsOf.get(row.delivery_id)?.push(row);
+  return deliveries.map((delivery) => ({ ...delivery, attempts: attemptsOf.get(delivery.id) ?? [] }));
 }
 
-/** Whether a delivery is one of this endpoint's, for the `after` of a page. */
+/** Whether the endpoint has this delivery, as a valid cursor for the next page. */
 export async function hasDelivery(store: Store, tenantId: string, endpointId: string, id: string): Promise<boolean> {
   const { rowCount } = await store.query(tenantId, {
     name: 'delivery-of-endpoint',
@@ -80,10 +93,10 @@ export async function hasDelivery(store: Store, tenantId: string, endpointId: st
   return rowCount === 1;
 }
 
-/** What a replayed delivery begins with: as if it had never been tried. */
+/** Resets a delivery for a replay. */
 const RESET = `state = 'pending', tries = 0, done_at = NULL, lease_until = NULL, next_try_at = date_trunc('milliseconds', now())`;
 
-/** Sends a delivery again, whatever became of it; `'disabled'` when nothing is sent to its endpoint, `null` when there is no such delivery. */
+/** Replays a delivery in any state. `disabled`: its endpoint is disabled; `null`: the tenant has no such delivery. */
 export async function replayDelivery(
   store: Store,
   tenantId: string,
@@ -91,28 +104,36 @@ export async function replayDelivery(
 ): Promise<'replayed' | 'disabled' | null> {
   const { rows } = await store.query<{ enabled: boolean }>(tenantId, {
     name: 'replay-delivery',
-    text: `WITH found AS (SELECT d.id, e.enabled FROM delivery d JOIN endpoint e ON e.id = d.endpoint_id WHERE d.tenant_id = $1 AND d.id = $2 AND e.deleted_at IS NULL),
-           begun AS (UPDATE delivery SET ${RESET} WHERE tenant_id = $1 AND id IN (SELECT id FROM found WHERE enabled))
+    text: `WITH found AS (
+             SELECT d.id, e.enabled
+             FROM delivery d
+             JOIN endpoint e ON e.id = d.endpoint_id
+             WHERE d.tenant_id = $1 AND d.id = $2 AND e.deleted_at IS NULL
+           ),
+           replayed AS (
+             UPDATE delivery SET ${RESET} WHERE tenant_id = $1 AND id IN (SELECT id FROM found WHERE enabled)
+           )
            SELECT enabled FROM found`,
     values: [tenantId, id],
   });
   return rows[0] === undefined ? null : rows[0].enabled ? 'replayed' : 'disabled';
 }
 
-/** Which events are to be sent again: those of these places in the order of all, or those written in a span of time. */
+/** The events to replay: those with the given outbox ids, or else those created in [since, until). */
 interface ReplayRange {
   readonly outboxIds: readonly string[] | null;
   readonly since: Date | null;
   readonly until: Date | null;
-  /** Begins after this place. */
+  /** Only events after this outbox id. */
   readonly after: string | null;
-  /** At most so many, the oldest first. */
+  /** The most events, the oldest first. */
   readonly limit: number;
 }
 
 /**
- * Sends an endpoint events again, and those that it never got, because it did not exist yet or was disabled; of those that it does not want by its types, only
- * the ones named. Gives how many, and the last of them; `'gone'` when `since` is longer ago than events are kept.
+ * Replays events to an endpoint, also those from before it existed or while it was disabled. Events
+ * whose type it does not subscribe to are sent only when named by id. Returns how many events and the
+ * last of them; `gone` when `since` is before the retention period.
  */
 export async function replayEvents(
   store: Store,
@@ -121,26 +142,38 @@ export async function replayEvents(
   { outboxIds, since, until, after, limit }: ReplayRange,
 ): Promise<{ count: number; last: EventSubject | null } | 'gone'> {
   return inTransaction(store, tenantId, async (tx) => {
-    const { rows: reach } = await tx.query<{ gone: boolean }>({
+    const { rows: check } = await tx.query<{ gone: boolean }>({
       name: 'replay-reaches',
       text: `SELECT COALESCE($1::timestamptz < now() - ${RETAINED_FOR}, false) AS gone`,
       values: [since],
     });
-    if (reach[0]!.gone) return 'gone';
+    if (check[0]!.gone) return 'gone';
     const { rows } = await tx.query<EventSubject & { id: string }>({
       name: 'replay-events',
-      // Held, so that none is deleted as old just when it is to be sent.
+      // FOR KEY SHARE keeps the events from being purged until the deliveries are committed.
       text: `WITH wanted AS (
-               SELECT o.id, o.session_id, o.endpoint_id, o.seq, e.id AS to_endpoint FROM endpoint e JOIN outbox o ON o.tenant_id = e.tenant_id
+               SELECT o.id, o.session_id, o.endpoint_id, o.seq, e.id AS to_endpoint
+               FROM endpoint e
+               JOIN outbox o ON o.tenant_id = e.tenant_id
                WHERE e.tenant_id = $1 AND e.id = $2 AND e.deleted_at IS NULL AND o.tenant_id = $1
-                 AND CASE WHEN $3::bigint[] IS NOT NULL THEN o.id = ANY($3)
-                          ELSE o.created_at >= $4 AND o.created_at < COALESCE($5, now()) AND (e.types = '{}' OR o.type = ANY(e.types)) AND (o.endpoint_id IS NULL OR o.type <> 'endpoint.ping') END
+                 AND CASE
+                   WHEN $3::bigint[] IS NOT NULL THEN o.id = ANY($3)
+                   ELSE o.created_at >= $4 AND o.created_at < COALESCE($5, now())
+                     AND (e.types = '{}' OR o.type = ANY(e.types))
+                     AND (o.endpoint_id IS NULL OR o.type <> 'endpoint.ping')
+                 END
                  AND o.id > COALESCE($6::bigint, 0)
-               ORDER BY o.id LIMIT $7 FOR KEY SHARE OF o),
-             begun AS (
+               ORDER BY o.id
+               LIMIT $7
+               FOR KEY SHARE OF o
+             ),
+             replayed AS (
                INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
-               SELECT ${NEW_DELIVERY_ID}, $1, to_endpoint, id, COALESCE(session_id, endpoint_id), seq, date_trunc('milliseconds', now()) FROM wanted
-               ON CONFLICT (endpoint_id, event_id) DO UPDATE SET ${RESET})
+               SELECT ${NEW_DELIVERY_ID}, $1, to_endpoint, id, COALESCE(session_id, endpoint_id), seq,
+                 date_trunc('milliseconds', now())
+               FROM wanted
+               ON CONFLICT (endpoint_id, event_id) DO UPDATE SET ${RESET}
+             )
              SELECT id, session_id, endpoint_id, seq FROM wanted ORDER BY id`,
       values: [tenantId, endpointId, outboxIds, since, until, after, limit],
     });

@@ -8,19 +8,19 @@ interface NewEndpoint {
   readonly id: string;
   readonly url: string;
   readonly description: string;
-  /** Which events; none: all. */
+  /** The event types that it receives; empty: all. */
   readonly types: readonly string[];
   readonly enabled: boolean;
-  /** Sealed. */
+  /** Encrypted. */
   readonly secret: Uint8Array;
 }
 
-/** Makes an endpoint unless its tenant has `most` already: then `null`. Two at once are counted one after the other. */
+/** Inserts an endpoint. Returns `null` when the tenant has `maxEndpoints`; concurrent inserts are counted one by one. */
 export async function insertEndpoint(
   store: Store,
   tenantId: string,
-  made: NewEndpoint,
-  most: number,
+  endpoint: NewEndpoint,
+  maxEndpoints: number,
 ): Promise<EndpointRow | null> {
   return inTransaction(store, tenantId, async (tx) => {
     await tx.query({
@@ -30,36 +30,54 @@ export async function insertEndpoint(
     });
     const { rows } = await tx.query<EndpointRow>({
       name: 'insert-endpoint',
-      text: `INSERT INTO endpoint (id, tenant_id, url, description, types, enabled, secret, disabled_at, disabled_reason)
-             SELECT $2, $1, $3, $4, $5, $6, $7, CASE WHEN NOT $6 THEN now() END, CASE WHEN NOT $6 THEN 'by-tenant' END
-             WHERE (SELECT count(*) FROM endpoint WHERE tenant_id = $1 AND deleted_at IS NULL) < $8 RETURNING *`,
-      values: [tenantId, made.id, made.url, made.description, made.types, made.enabled, made.secret, most],
+      text: `INSERT INTO endpoint (
+               id, tenant_id, url, description, types, enabled, secret, disabled_at, disabled_reason
+             )
+             SELECT $2, $1, $3, $4, $5, $6, $7,
+               CASE WHEN NOT $6 THEN now() END, CASE WHEN NOT $6 THEN 'by-tenant' END
+             WHERE (SELECT count(*) FROM endpoint WHERE tenant_id = $1 AND deleted_at IS NULL) < $8
+             RETURNING *`,
+      values: [
+        tenantId,
+        endpoint.id,
+        endpoint.url,
+        endpoint.description,
+        endpoint.types,
+        endpoint.enabled,
+        endpoint.secret,
+        maxEndpoints,
+      ],
     });
     return rows[0] ?? null;
   });
 }
 
-/** All of a tenant's endpoints, oldest first. */
+/** Returns all endpoints of a tenant, oldest first. */
 export async function listEndpoints(store: Store, tenantId: string): Promise<EndpointRow[]> {
   const { rows } = await store.query<EndpointRow>(tenantId, {
     name: 'list-endpoints',
-    text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY created_at, id',
+    text: `SELECT *
+           FROM endpoint
+           WHERE tenant_id = $1 AND deleted_at IS NULL
+           ORDER BY created_at, id`,
     values: [tenantId],
   });
   return rows;
 }
 
-/** One of a tenant's endpoints; `null` when it has no such. */
+/** Returns a tenant's endpoint; `null` when there is none. */
 export async function readEndpoint(store: Store, tenantId: string, id: string): Promise<EndpointRow | null> {
   const { rows } = await store.query<EndpointRow>(tenantId, {
     name: 'read-endpoint',
-    text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL',
+    text: `SELECT *
+           FROM endpoint
+           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
     values: [tenantId, id],
   });
   return rows[0] ?? null;
 }
 
-/** What of an endpoint a tenant can change; what is left out stays. */
+/** The fields that a tenant may change. A field that is left out keeps its value. */
 export interface EndpointChange {
   readonly url?: string;
   readonly description?: string;
@@ -67,7 +85,7 @@ export interface EndpointChange {
   readonly enabled?: boolean;
 }
 
-/** Changes a tenant's endpoint. One that is enabled, or gets another address, begins without failures. `null` when there is no such. */
+/** Updates a tenant's endpoint; `null` when there is none. Enabling it or setting its URL resets its failures. */
 export async function updateEndpoint(
   store: Store,
   tenantId: string,
@@ -76,29 +94,36 @@ export async function updateEndpoint(
 ): Promise<EndpointRow | null> {
   const { rows } = await store.query<EndpointRow>(tenantId, {
     name: 'update-endpoint',
-    text: `UPDATE endpoint SET url = COALESCE($3, url), description = COALESCE($4, description), types = COALESCE($5::text[], types), enabled = COALESCE($6, enabled),
-             disabled_at = CASE WHEN $6 THEN NULL WHEN NOT $6 AND enabled THEN clock_timestamp() ELSE disabled_at END,
-             disabled_reason = CASE WHEN $6 THEN NULL WHEN NOT $6 AND enabled THEN 'by-tenant' ELSE disabled_reason END,
+    text: `UPDATE endpoint
+           SET url = COALESCE($3, url), description = COALESCE($4, description), types = COALESCE($5::text[], types),
+             enabled = COALESCE($6, enabled),
+             disabled_at =
+               CASE WHEN $6 THEN NULL WHEN NOT $6 AND enabled THEN clock_timestamp() ELSE disabled_at END,
+             disabled_reason =
+               CASE WHEN $6 THEN NULL WHEN NOT $6 AND enabled THEN 'by-tenant' ELSE disabled_reason END,
              failures = CASE WHEN $6 OR $3 IS NOT NULL THEN 0 ELSE failures END,
              failing_since = CASE WHEN $6 OR $3 IS NOT NULL THEN NULL ELSE failing_since END,
              probe_at = CASE WHEN $6 OR $3 IS NOT NULL THEN NULL ELSE probe_at END
-           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING *`,
+           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
+           RETURNING *`,
     values: [tenantId, id, url ?? null, description ?? null, types ?? null, enabled ?? null],
   });
   return rows[0] ?? null;
 }
 
-/** Takes a tenant's endpoint away; `false` when there is no such. What waits for it is not sent any more. */
+/** Deletes a tenant's endpoint; `false` when there is none. Its pending deliveries are not sent. */
 export async function deleteEndpoint(store: Store, tenantId: string, id: string): Promise<boolean> {
   const { rowCount } = await store.query(tenantId, {
     name: 'delete-endpoint',
-    text: 'UPDATE endpoint SET deleted_at = clock_timestamp(), enabled = false WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL',
+    text: `UPDATE endpoint
+           SET deleted_at = clock_timestamp(), enabled = false
+           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
     values: [tenantId, id],
   });
   return rowCount === 1;
 }
 
-/** Gives an endpoint a new sealed secret; the one it had signs too for `overlapS` seconds more. `null` when there is no such. */
+/** Sets a new encrypted secret; the old one signs too for `overlapS` more seconds. Returns `null` when there is no such endpoint. */
 export async function rotateSecret(
   store: Store,
   tenantId: string,
@@ -108,24 +133,31 @@ export async function rotateSecret(
 ): Promise<EndpointRow | null> {
   const { rows } = await store.query<EndpointRow>(tenantId, {
     name: 'rotate-endpoint-secret',
-    text: `UPDATE endpoint SET old_secret = CASE WHEN $4 > 0 THEN secret END, old_secret_until = CASE WHEN $4 > 0 THEN clock_timestamp() + make_interval(secs => $4) END, secret = $3
-           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING *`,
+    text: `UPDATE endpoint
+           SET old_secret = CASE WHEN $4 > 0 THEN secret END,
+             old_secret_until = CASE WHEN $4 > 0 THEN clock_timestamp() + make_interval(secs => $4) END,
+             secret = $3
+           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
+           RETURNING *`,
     values: [tenantId, id, secret, overlapS],
   });
   return rows[0] ?? null;
 }
 
-/** Locks a tenant's endpoint for a change of it; `null` when there is no such. */
+/** Locks a tenant's endpoint for a change; `null` when there is none. */
 async function lockEndpoint(tx: Tx, tenantId: string, id: string): Promise<EndpointRow | null> {
   const { rows } = await tx.query<EndpointRow>({
     name: 'lock-endpoint',
-    text: 'SELECT * FROM endpoint WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE',
+    text: `SELECT *
+           FROM endpoint
+           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
+           FOR NO KEY UPDATE`,
     values: [tenantId, id],
   });
   return rows[0] ?? null;
 }
 
-/** Sends an endpoint an event of its own, and no other endpoint. Gives its delivery; `'disabled'` when nothing is sent there. */
+/** Sends a ping event to one endpoint only. Returns its delivery; `disabled`: the endpoint is disabled; `null`: there is none. */
 export async function pingEndpoint(
   store: Store,
   tenantId: string,
@@ -139,14 +171,17 @@ export async function pingEndpoint(
     const { rows } = await tx.query<{ id: string; seq: number }>({
       name: 'deliver-to-one',
       text: `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
-             SELECT ${NEW_DELIVERY_ID}, $1, $2, o.id, $2, o.seq, date_trunc('milliseconds', now()) FROM outbox o WHERE o.tenant_id = $1 AND o.id = $3 RETURNING id, seq`,
+             SELECT ${NEW_DELIVERY_ID}, $1, $2, o.id, $2, o.seq, date_trunc('milliseconds', now())
+             FROM outbox o
+             WHERE o.tenant_id = $1 AND o.id = $3
+             RETURNING id, seq`,
       values: [tenantId, id, outboxId],
     });
     return { deliveryId: rows[0]!.id, endpointId: id, seq: rows[0]!.seq };
   });
 }
 
-/** Stops sending to an endpoint, and tells the tenant's other endpoints so, in one. Nothing when it is disabled already. */
+/** Disables an endpoint and emits an event to the tenant's other endpoints. Returns `false` when it is disabled or missing. */
 export async function disableEndpoint(
   store: Store,
   tenantId: string,
@@ -158,7 +193,9 @@ export async function disableEndpoint(
     if (row === null || !row.enabled) return false;
     await tx.query({
       name: 'disable-endpoint',
-      text: 'UPDATE endpoint SET enabled = false, disabled_at = clock_timestamp(), disabled_reason = $3 WHERE tenant_id = $1 AND id = $2',
+      text: `UPDATE endpoint
+             SET enabled = false, disabled_at = clock_timestamp(), disabled_reason = $3
+             WHERE tenant_id = $1 AND id = $2`,
       values: [tenantId, id, reason],
     });
     await enqueueDeliveries(

@@ -34,7 +34,7 @@ export async function authenticate(
   store: Store,
   key: string,
   ourEnv: string,
-): Promise<KeyHolder | { refused: 'unknown-key' | 'expired-key' }> {
+): Promise<KeyHolder | { rejected: 'unknown-key' | 'expired-key' }> {
   const [, env, id, secret] = API_KEY_FORMAT.exec(key) ?? [];
   const { rows } = await store.query<
     api_key & { expired: boolean; suspended: boolean; unnoted: boolean; per_minute: number }
@@ -51,8 +51,8 @@ export async function authenticate(
   });
   const row = rows[0];
   const same = timingSafeEqual(hashSecret(secret ?? ''), row?.secret_hash ?? DUMMY_HASH);
-  if (row === undefined || env !== ourEnv || !same || row.revoked_at !== null) return { refused: 'unknown-key' };
-  if (row.expired) return { refused: 'expired-key' };
+  if (row === undefined || env !== ourEnv || !same || row.revoked_at !== null) return { rejected: 'unknown-key' };
+  if (row.expired) return { rejected: 'expired-key' };
   if (row.unnoted) await recordKeyUse(store, row);
   return {
     tenantId: row.tenant_id,
