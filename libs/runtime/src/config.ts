@@ -222,7 +222,11 @@ export type Config<G extends Group> = { readonly [K in G]: z.output<(typeof GROU
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(
-      `The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}\ndocs/operators.md describes every variable.`,
+      [
+        'The configuration is invalid:',
+        ...problems.map((line) => `  ${line}`),
+        'docs/operators.md describes every variable.',
+      ].join('\n'),
     );
     this.name = 'ConfigError';
   }

@@ -162,11 +162,14 @@ export async function runMain(start: () => Promise<unknown>): Promise<void> {
   try {
     await start();
   } catch (error) {
-    process.stderr.write(
-      `${error instanceof Error ? (error.name === 'ConfigError' ? error.message : (error.stack ?? error.message)) : String(error)}\n`,
-    );
+    process.stderr.write(`${describeFatalError(error)}\n`);
     process.exit(1);
   }
+}
+
+function describeFatalError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === 'ConfigError' ? error.message : (error.stack ?? error.message);
 }
 
 /**
@@ -271,13 +274,19 @@ const OUTAGE_CODES = new Set([
   'P2037',
 ]);
 /** Messages of outages that have no code. */
-const OUTAGE_MESSAGE =
-  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed)/;
+const OUTAGE_MESSAGES = [
+  'Connection terminated',
+  'timeout exceeded when trying to connect',
+  'Query read timeout',
+  'Client has encountered a connection error',
+  'Client was closed',
+];
 const isOutage = (error: unknown): boolean =>
   error instanceof AggregateError
     ? error.errors.some(isOutage)
     : error instanceof Error &&
-      (readErrorCodes(error).some((code) => OUTAGE_CODES.has(String(code))) || OUTAGE_MESSAGE.test(error.message));
+      (readErrorCodes(error).some((code) => OUTAGE_CODES.has(String(code))) ||
+        OUTAGE_MESSAGES.some((text) => error.message.startsWith(text)));
 
 /** Prisma wraps the code of Postgres in its own (P2010, P2039) and keeps the original in `meta`. */
 function readErrorCodes(error: Error): unknown[] {

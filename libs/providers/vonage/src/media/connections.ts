@@ -67,6 +67,7 @@ export async function listConnections(rest: VideoRest, mediaSessionId: string): 
 
 /** Requests the closing of one connection. `requestJson` explains why this does not use opentok. */
 export async function deleteConnection(rest: VideoRest, mediaSessionId: string, connectionId: string): Promise<void> {
-  const url = `${sessionUrl(rest, mediaSessionId)}/connection/${encodeURIComponent(assertPathId(connectionId, 'connection id'))}`;
+  const connection = encodeURIComponent(assertPathId(connectionId, 'connection id'));
+  const url = `${sessionUrl(rest, mediaSessionId)}/connection/${connection}`;
   await requestJson({ method: 'DELETE', url, headers: rest.createAuthHeaders(), timeoutMs: rest.timeoutMs });
 }
