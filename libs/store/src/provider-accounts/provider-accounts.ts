@@ -1,14 +1,15 @@
 import type { provider_account } from '../generated/client.ts';
 import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
 
-/** An account as it is shown: without what is sealed. */
+/** An account without its credentials. */
 export type AccountRow = Omit<provider_account, 'sealed' | 'old_sealed' | 'old_version' | 'deleted_at'> & {
-  /** The dial-in numbers that lead to it. */
+  /** The dial-in numbers whose calls arrive at it. */
   readonly numbers: readonly string[];
 };
 
-const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end, a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
-  a.created_at, ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
+const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end, a.media_key_end,
+  a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at, a.created_at,
+  ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
 
 interface NewAccount {
   readonly id: string;
@@ -18,17 +19,20 @@ interface NewAccount {
   readonly applicationId: string;
   readonly voiceKeyEnd: string;
   readonly mediaKeyEnd: string | null;
-  /** As version 1. */
+  /** The credentials, encrypted as version 1. */
   readonly sealed: Uint8Array;
 }
 
-/** Adds an account whose credentials the provider has just taken. `too-many`: the tenant has `most` already; `taken`: its application is an account already, whoever's. */
+/**
+ * Inserts an account whose credentials the provider has just accepted. `too-many`: the tenant has
+ * `maxAccounts`; `application-in-use`: an account of any tenant uses its application.
+ */
 export async function insertAccount(
   store: Store,
   tenantId: string,
-  made: NewAccount,
-  most: number,
-): Promise<AccountRow | 'too-many' | 'taken'> {
+  account: NewAccount,
+  maxAccounts: number,
+): Promise<AccountRow | 'too-many' | 'application-in-use'> {
   return inTransaction(store, tenantId, async (tx) => {
     await tx.query({
       name: 'lock-accounts',
@@ -40,52 +44,61 @@ export async function insertAccount(
       text: 'SELECT count(*)::int AS n FROM provider_account WHERE tenant_id = $1 AND deleted_at IS NULL',
       values: [tenantId],
     });
-    if (counted[0]!.n >= most) return 'too-many';
+    if (counted[0]!.n >= maxAccounts) return 'too-many';
     const { rowCount } = await tx.query({
       name: 'insert-account',
-      text: `INSERT INTO provider_account (id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, media_key_end, sealed, verified_at)
-             VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, now()) ON CONFLICT (application_id) WHERE deleted_at IS NULL DO NOTHING`,
+      text: `INSERT INTO provider_account (
+               id, tenant_id, label, voice_kind, media_kind, application_id, voice_key_end, media_key_end, sealed,
+               verified_at
+             )
+             VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, now())
+             ON CONFLICT (application_id) WHERE deleted_at IS NULL DO NOTHING`,
       values: [
         tenantId,
-        made.id,
-        made.label,
-        made.voiceKind,
-        made.mediaKind,
-        made.applicationId,
-        made.voiceKeyEnd,
-        made.mediaKeyEnd,
-        made.sealed,
+        account.id,
+        account.label,
+        account.voiceKind,
+        account.mediaKind,
+        account.applicationId,
+        account.voiceKeyEnd,
+        account.mediaKeyEnd,
+        account.sealed,
       ],
     });
-    return rowCount === 1 ? (await readAccountIn(tx, tenantId, made.id))! : 'taken';
+    return rowCount === 1 ? (await readAccountIn(tx, tenantId, account.id))! : 'application-in-use';
   });
 }
 
 async function readAccountIn(tx: Tx, tenantId: string, id: string): Promise<AccountRow | null> {
   const { rows } = await tx.query<AccountRow>({
     name: 'read-account',
-    text: `SELECT ${COLUMNS} FROM provider_account a WHERE a.tenant_id = $1 AND a.id = $2 AND a.deleted_at IS NULL`,
+    text: `SELECT ${COLUMNS}
+           FROM provider_account a
+           WHERE a.tenant_id = $1 AND a.id = $2 AND a.deleted_at IS NULL`,
     values: [tenantId, id],
   });
   return rows[0] ?? null;
 }
 
-/** One of a tenant's accounts; `null` when it has no such. */
+/** Returns a tenant's account; `null` when there is none. */
 export async function readAccount(store: Store, tenantId: string, id: string): Promise<AccountRow | null> {
   return inTransaction(store, tenantId, (tx) => readAccountIn(tx, tenantId, id));
 }
 
-/** All of a tenant's accounts, oldest first. */
+/** Returns all accounts of a tenant, oldest first. */
 export async function listAccounts(store: Store, tenantId: string): Promise<AccountRow[]> {
   const { rows } = await store.query<AccountRow>(tenantId, {
     name: 'list-accounts',
-    text: `SELECT ${COLUMNS} FROM provider_account a WHERE a.tenant_id = $1 AND a.deleted_at IS NULL ORDER BY a.created_at, a.id`,
+    text: `SELECT ${COLUMNS}
+           FROM provider_account a
+           WHERE a.tenant_id = $1 AND a.deleted_at IS NULL
+           ORDER BY a.created_at, a.id`,
     values: [tenantId],
   });
   return rows;
 }
 
-/** Gives a tenant's account another label; `null` when there is no such. */
+/** Sets the label of a tenant's account; `null` when there is none. */
 export async function setAccountLabel(
   store: Store,
   tenantId: string,
@@ -95,28 +108,32 @@ export async function setAccountLabel(
   return inTransaction(store, tenantId, async (tx) => {
     await tx.query({
       name: 'label-account',
-      text: 'UPDATE provider_account SET label = $3 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL',
+      text: `UPDATE provider_account
+             SET label = $3
+             WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
       values: [tenantId, id, label],
     });
     return readAccountIn(tx, tenantId, id);
   });
 }
 
-/** What an account's credentials were sealed as, and they themselves. */
+/** An account's encrypted credentials, with the associated data of the encryption. */
 interface EncryptedAccount {
   readonly tenant_id: string;
   readonly voice_kind: string;
   readonly media_kind: string;
   readonly version: number;
   readonly sealed: Uint8Array;
-  /** Those before, while their secrets are good; null otherwise. */
+  /** The previous credentials while their secrets are valid; null otherwise. */
   readonly old_version: number | null;
   readonly old_sealed: Uint8Array | null;
 }
 
-const ENCRYPTED_COLUMNS = `tenant_id, voice_kind, media_kind, version, sealed, CASE WHEN old_until > now() THEN old_version END AS old_version, CASE WHEN old_until > now() THEN old_sealed END AS old_sealed`;
+const ENCRYPTED_COLUMNS = `tenant_id, voice_kind, media_kind, version, sealed,
+  CASE WHEN old_until > now() THEN old_version END AS old_version,
+  CASE WHEN old_until > now() THEN old_sealed END AS old_sealed`;
 
-/** The sealed credentials of a tenant's account; `null` when there is no such. */
+/** Returns the encrypted credentials of a tenant's account; `null` when there is none. */
 export async function readEncryptedAccount(
   store: Store,
   tenantId: string,
@@ -124,26 +141,37 @@ export async function readEncryptedAccount(
 ): Promise<EncryptedAccount | null> {
   const { rows } = await store.query<EncryptedAccount>(tenantId, {
     name: 'read-sealed-account',
-    text: `SELECT ${ENCRYPTED_COLUMNS} FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
+    text: `SELECT ${ENCRYPTED_COLUMNS}
+           FROM provider_account
+           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
     values: [tenantId, id],
   });
   return rows[0] ?? null;
 }
 
-/** Which credentials an account has now: its version, and that of the secrets that are good beside them. Whoever's it is; `null` when there is no such. */
+/**
+ * Returns the current versions of any tenant's account: that of its credentials, and that of the
+ * previous ones while their secrets are valid. Returns `null` when there is no such account.
+ */
 export async function findAccountVersion(
   store: Store,
   id: string,
 ): Promise<{ tenant_id: string; version: number; old_version: number | null } | null> {
   const { rows } = await store.query<{ tenant_id: string; version: number; old_version: number | null }>(EVERY_TENANT, {
     name: 'find-account-version',
-    text: 'SELECT tenant_id, version, CASE WHEN old_until > now() THEN old_version END AS old_version FROM provider_account WHERE id = $1 AND deleted_at IS NULL',
+    text: `SELECT tenant_id, version, CASE WHEN old_until > now() THEN old_version END AS old_version
+           FROM provider_account
+           WHERE id = $1 AND deleted_at IS NULL`,
     values: [id],
   });
   return rows[0] ?? null;
 }
 
-/** Puts new credentials, which the provider has just taken, in place of those of `version`, whose secrets are good for `overlapS` seconds more. `null` when it has others by now, or is gone. */
+/**
+ * Replaces the credentials of `version` by new ones, which the provider has just accepted. The old
+ * secrets stay valid for `overlapS` more seconds. Returns `null` when the version has changed or the
+ * account is gone.
+ */
 export async function replaceCredentials(
   store: Store,
   tenantId: string,
@@ -153,8 +181,11 @@ export async function replaceCredentials(
   return inTransaction(store, tenantId, async (tx) => {
     const { rowCount } = await tx.query({
       name: 'replace-credentials',
-      text: `UPDATE provider_account SET old_sealed = CASE WHEN $5 > 0 THEN sealed END, old_version = CASE WHEN $5 > 0 THEN version END,
-               old_until = CASE WHEN $5 > 0 THEN clock_timestamp() + make_interval(secs => $5) END, sealed = $4, version = version + 1, verified_at = now()
+      text: `UPDATE provider_account
+             SET old_sealed = CASE WHEN $5 > 0 THEN sealed END,
+               old_version = CASE WHEN $5 > 0 THEN version END,
+               old_until = CASE WHEN $5 > 0 THEN clock_timestamp() + make_interval(secs => $5) END,
+               sealed = $4, version = version + 1, verified_at = now()
              WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL`,
       values: [tenantId, id, version, sealed, overlapS],
     });
@@ -162,7 +193,7 @@ export async function replaceCredentials(
   });
 }
 
-/** Notes that the provider took the credentials of `version` just now; `null` when the account is gone. */
+/** Records that the provider has just accepted the credentials of `version`; `null` when the account is gone. */
 export async function recordVerification(
   store: Store,
   tenantId: string,
@@ -172,55 +203,68 @@ export async function recordVerification(
   return inTransaction(store, tenantId, async (tx) => {
     await tx.query({
       name: 'record-verified',
-      text: 'UPDATE provider_account SET verified_at = now() WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL',
+      text: `UPDATE provider_account
+             SET verified_at = now()
+             WHERE tenant_id = $1 AND id = $2 AND version = $3 AND deleted_at IS NULL`,
       values: [tenantId, id, version],
     });
     return readAccountIn(tx, tenantId, id);
   });
 }
 
-/** Deletes a tenant's account and wipes its credentials, unless something lives there; `null` when there is no such. */
+/** Deletes a tenant's account and wipes its credentials. `in-use`: it has numbers, sessions or callers; `null`: there is none. */
 export async function deleteAccount(store: Store, tenantId: string, id: string): Promise<'deleted' | 'in-use' | null> {
-  // As the platform: callers who are not yet admitted are nobody's rows.
+  // In the platform's scope, because callers before admission have no tenant.
   return inTransaction(store, EVERY_TENANT, async (tx) => {
-    // Whoever gives it a number locks it too.
+    // `lockAccountForShare` waits for this lock before a number is assigned to the account.
     const { rowCount } = await tx.query({
       name: 'lock-account',
-      text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR UPDATE',
+      text: `SELECT
+             FROM provider_account
+             WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
+             FOR UPDATE`,
       values: [tenantId, id],
     });
     if (rowCount === 0) return null;
     const { rows } = await tx.query<{ used: boolean }>({
       name: 'account-is-used',
-      text: `SELECT EXISTS (SELECT FROM dial_in_number WHERE account_id = $2) OR EXISTS (SELECT FROM session WHERE tenant_id = $1 AND account_id = $2 AND state <> 'ended')
+      text: `SELECT EXISTS (SELECT FROM dial_in_number WHERE account_id = $2)
+               OR EXISTS (SELECT FROM session WHERE tenant_id = $1 AND account_id = $2 AND state <> 'ended')
                OR EXISTS (SELECT FROM leg WHERE session_id IS NULL AND account_id = $2 AND state <> 'ended') AS used`,
       values: [tenantId, id],
     });
     if (rows[0]!.used) return 'in-use';
     await tx.query({
       name: 'wipe-account',
-      text: 'UPDATE provider_account SET deleted_at = now(), sealed = NULL, old_sealed = NULL, old_version = NULL, old_until = NULL WHERE tenant_id = $1 AND id = $2',
+      text: `UPDATE provider_account
+             SET deleted_at = now(), sealed = NULL, old_sealed = NULL, old_version = NULL, old_until = NULL
+             WHERE tenant_id = $1 AND id = $2`,
       values: [tenantId, id],
     });
     return 'deleted';
   });
 }
 
-/** Keeps an account from being deleted until the transaction is over; `false` when a tenant has no such. */
+/** Locks an account against deletion until the end of the transaction; `false` when the tenant has none. */
 export async function lockAccountForShare(tx: Tx, tenantId: string, id: string): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'lock-account-for-share',
-    text: 'SELECT FROM provider_account WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR SHARE',
+    text: `SELECT
+           FROM provider_account
+           WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
+           FOR SHARE`,
     values: [tenantId, id],
   });
   return rowCount === 1;
 }
 
-/** Drops the credentials of before whose secrets are not good any more. */
+/** Deletes previous credentials whose secrets have expired. Returns the number of accounts. */
 export async function dropOldCredentials(store: Store): Promise<number> {
   const { rowCount } = await store.query(EVERY_TENANT, {
     name: 'drop-old-credentials',
-    text: 'UPDATE provider_account SET old_sealed = NULL, old_version = NULL, old_until = NULL WHERE old_sealed IS NOT NULL AND old_until <= now()',
+    text: `UPDATE provider_account
+           SET old_sealed = NULL, old_version = NULL, old_until = NULL
+           WHERE old_sealed IS NOT NULL AND old_until <= now()`,
     values: [],
   });
   return rowCount ?? 0;

@@ -1,20 +1,21 @@
 import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
 import { lockTenant } from './tenants.ts';
 
-/** What outlives its tenant: what was done, and what it cost. */
+/** Tables whose rows outlive the tenant: the audit log and the charges. */
 export const RETAINED_TABLES: readonly string[] = ['audit_entry', 'cdr'];
-/** Rows of these are found by their legs, which is what they have an index for. */
+/** Tables whose rows are found by leg id, for their index. */
 const THROUGH_LEGS = ['hang_up_attempt', 'observation'] as const;
-/** These go with what they hang on; to look for them by their tenant would be to read all of everybody's. */
+/** Tables whose rows are deleted by a cascade. They have no index on the tenant. */
 const CASCADED_TABLES = ['leg', 'delivery', 'delivery_attempt', 'idempotency_step'];
 
-/** What goes in one transaction, which must be done well within a statement's time: so many sessions with all that was noted of them, so many rows of what is smaller. */
+/** The size of one transaction, which must stay well within the statement timeout. */
 const SESSIONS_PER_BATCH = 200;
 const ROWS_PER_BATCH = 2_000;
 
-/** Of what there may be hundreds of thousands, in this order, each by an index (seen: a tenant with 300,000 deliveries that could never be deleted). */
+/** Deletes of rows that may be many, in this order, each by an index. In one statement, 300,000 deliveries once always timed out. */
 const BATCHED_DELETES = [
-  'DELETE FROM delivery WHERE id IN (SELECT d.id FROM endpoint e JOIN delivery d ON d.endpoint_id = e.id WHERE e.tenant_id = $1 LIMIT $2)',
+  `DELETE FROM delivery
+   WHERE id IN (SELECT d.id FROM endpoint e JOIN delivery d ON d.endpoint_id = e.id WHERE e.tenant_id = $1 LIMIT $2)`,
   'DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o WHERE o.tenant_id = $1 ORDER BY o.id LIMIT $2)',
   'DELETE FROM idempotency_key WHERE id IN (SELECT k.id FROM idempotency_key k WHERE k.tenant_id = $1 LIMIT $2)',
   'DELETE FROM participant WHERE id IN (SELECT p.id FROM participant p WHERE p.tenant_id = $1 LIMIT $2)',
@@ -25,9 +26,9 @@ const BATCHED_DELETES = [
 type DeleteOutcome = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'has-numbers';
 
 /**
- * Deletes a tenant with all its rows but those of `KEPT_TABLES`: only one that is suspended, that has no number of its own (which the operator has bought, and
- * says what becomes of), and when none of its legs is up. In several transactions:
- * a process that dies between two leaves a suspended tenant with fewer rows, and who deletes it again goes on from there.
+ * Deletes a tenant with all its rows, except those of `RETAINED_TABLES`. The tenant must be suspended,
+ * without dedicated numbers (the operator decides about these) and without live legs. Runs in several
+ * transactions: after a crash, the tenant is suspended with fewer rows, and a repeated call continues.
  */
 export async function deleteTenant(store: Store, tenantId: string): Promise<DeleteOutcome> {
   for (;;) {
@@ -38,7 +39,7 @@ export async function deleteTenant(store: Store, tenantId: string): Promise<Dele
       if (await hasNumber(tx, tenantId)) return 'has-numbers';
       if (await hasLegUp(tx, tenantId)) return 'legs-up';
       if ((await deleteSessions(tx, tenantId)) || (await deleteBatch(tx, tenantId))) return 'more';
-      // Keys and endpoints go with it; then what names it without a foreign key, whichever tables that is true of.
+      // Keys and endpoints are deleted by a cascade, rows of tables without a foreign key below.
       await tx.query({ name: 'delete-tenant', text: 'DELETE FROM tenant WHERE id = $1', values: [tenantId] });
       for (const table of await tablesOfTenants(tx))
         await tx.query(`DELETE FROM ${table} WHERE tenant_id = $1`, [tenantId]);
@@ -60,15 +61,26 @@ async function hasNumber(tx: Tx, tenantId: string): Promise<boolean> {
 async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ up: boolean }>({
     name: 'tenant-has-leg-up',
-    // Callers who are not admitted are nobody's, but those on its own accounts can be hung up only while these are there.
-    text: `SELECT EXISTS (SELECT FROM session s JOIN leg l ON l.session_id = s.id WHERE s.tenant_id = $1 AND l.state <> 'ended')
-             OR EXISTS (SELECT FROM provider_account a JOIN leg l ON l.account_id = a.id WHERE a.tenant_id = $1 AND l.session_id IS NULL AND l.state <> 'ended') AS up`,
+    // Callers before admission have no tenant, but those at its accounts can be hung up only while the
+    // accounts exist.
+    text: `SELECT EXISTS (
+               SELECT
+               FROM session s
+               JOIN leg l ON l.session_id = s.id
+               WHERE s.tenant_id = $1 AND l.state <> 'ended'
+             )
+             OR EXISTS (
+               SELECT
+               FROM provider_account a
+               JOIN leg l ON l.account_id = a.id
+               WHERE a.tenant_id = $1 AND l.session_id IS NULL AND l.state <> 'ended'
+             ) AS up`,
     values: [tenantId],
   });
   return rows[0]!.up;
 }
 
-/** Some of a tenant's sessions with their legs and all that was noted of them; `false` when there was none left. */
+/** Deletes one batch of sessions with their legs, attempts, observations and events; `false` when there was none. */
 async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ id: string }>({
     name: 'sessions-to-delete',
@@ -88,19 +100,22 @@ async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
   return true;
 }
 
-/** Some of what else there may be much of; `false` when there was none left. */
+/** Deletes one batch of other rows; `false` when there was none. */
 async function deleteBatch(tx: Tx, tenantId: string): Promise<boolean> {
   for (const text of BATCHED_DELETES)
     if (((await tx.query(text, [tenantId, ROWS_PER_BATCH])).rowCount ?? 0) > 0) return true;
   return false;
 }
 
-/** Quoted, to be put into a statement; read off the catalogue, so that a table that is made tomorrow is not forgotten. */
+/** Returns the quoted names of the other tables with a tenant_id, from the catalog, so that new tables are included. */
 async function tablesOfTenants(tx: Tx): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>({
     name: 'tables-of-tenants',
-    text: `SELECT quote_ident(c.relname) AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
-           WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> ALL($1) ORDER BY 1`,
+    text: `SELECT quote_ident(c.relname) AS name
+           FROM pg_class c
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+           WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> ALL($1)
+           ORDER BY 1`,
     values: [[...RETAINED_TABLES, ...THROUGH_LEGS, ...CASCADED_TABLES]],
   });
   return rows.map(({ name }) => name);

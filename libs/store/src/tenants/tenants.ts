@@ -1,28 +1,33 @@
 import type { tenant } from '../generated/client.ts';
 import { EVERY_TENANT, inTransaction, type Store, type Tx } from '../database/store.ts';
 
-/* Platform-wide: the operator's side of tenants. A tenant may only read its own row. */
+/* Platform-wide: tenants are the operator's. A tenant may only read its own row. */
 
 export type TenantRow = Omit<tenant, 'max_spend_micro_per_month'> & {
-  /** As text, as the driver gives what may be larger than a number is exact. */
+  /** Text, as the driver returns a bigint. */
   max_spend_micro_per_month: string | null;
 };
 
-/** Adds a tenant. What is left out of its settings is as the table has it by default. */
+/** Inserts a tenant. Settings that are left out get the table's defaults. */
 export async function insertTenant(
   tx: Tx,
   tenantId: string,
   wanted: Partial<TenantSettings> & Pick<TenantSettings, 'name'>,
 ): Promise<TenantRow> {
   const columns = SETTINGS.filter((column) => wanted[column] !== undefined);
+  const values = columns.map((column, i) =>
+    column === 'fraud_limits' ? `jsonb_strip_nulls($${i + 2}::jsonb)` : `$${i + 2}`,
+  );
   const { rows } = await tx.query<TenantRow>({
-    text: `INSERT INTO tenant (id, ${columns.join(', ')}) VALUES ($1, ${columns.map((column, i) => (column === 'fraud_limits' ? `jsonb_strip_nulls($${i + 2}::jsonb)` : `$${i + 2}`)).join(', ')}) RETURNING *`,
+    text: `INSERT INTO tenant (id, ${columns.join(', ')})
+           VALUES ($1, ${values.join(', ')})
+           RETURNING *`,
     values: [tenantId, ...columns.map((column) => wanted[column])],
   });
   return rows[0]!;
 }
 
-/** A tenant; `null` when there is none of that id. */
+/** Returns a tenant; `null` when there is none. */
 export async function readTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
   const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
     name: 'read-tenant',
@@ -40,22 +45,28 @@ const IN_STATE: Readonly<Record<TenantState, string>> = {
   all: 'true',
 };
 
-/** A page of all tenants, newest first; `after` is the last id of the page before. */
+/** Returns a page of all tenants, newest first. `after` is the last id of the page before. */
 export async function listTenants(
   store: Store,
   { state, limit, after }: { state: TenantState; limit: number; after?: string },
 ): Promise<TenantRow[]> {
   const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
     name: `list-tenants-${state}`,
-    text: `SELECT * FROM tenant WHERE ${IN_STATE[state]}
-             AND (created_at, id) < (COALESCE((SELECT c.created_at FROM tenant c WHERE c.id = $2), 'infinity'), COALESCE($2::text, ''))
-           ORDER BY created_at DESC, id DESC LIMIT $1`,
+    text: `SELECT *
+           FROM tenant
+           WHERE ${IN_STATE[state]}
+             AND (created_at, id) < (
+               COALESCE((SELECT c.created_at FROM tenant c WHERE c.id = $2), 'infinity'),
+               COALESCE($2::text, '')
+             )
+           ORDER BY created_at DESC, id DESC
+           LIMIT $1`,
     values: [limit, after ?? null],
   });
   return rows;
 }
 
-/** The columns that an operator sets; all others are written by what happens to a tenant. */
+/** The columns that an operator sets. */
 const SETTINGS = [
   'name',
   'home_country',
@@ -71,7 +82,10 @@ const SETTINGS = [
 ] as const satisfies readonly (keyof TenantRow)[];
 export type TenantSettings = Pick<TenantRow, (typeof SETTINGS)[number]>;
 
-/** Changes what is given of a tenant; answers the tenant with what was changed, before and after, or `null` when there is none of that id. Of its fraud limits, too, what is left out stays, and one that is null is gone. */
+/**
+ * Updates the given settings of a tenant; returns the tenant with the changed settings before and after,
+ * or `null` when there is none. A fraud limit that is left out keeps its value; null deletes it.
+ */
 export async function updateTenant(
   store: Store,
   tenantId: string,
@@ -82,18 +96,26 @@ export async function updateTenant(
     const before = await lockTenant(tx, tenantId);
     if (before === null) return null;
     if (columns.length === 0) return { tenant: before, before: {}, after: {} };
+    const assignments = columns.map((column, i) =>
+      column === 'fraud_limits'
+        ? `fraud_limits = jsonb_strip_nulls(fraud_limits || $${i + 2}::jsonb)`
+        : `${column} = $${i + 2}`,
+    );
     const { rows } = await tx.query<TenantRow>({
-      text: `UPDATE tenant SET ${columns.map((column, i) => `${column} = ${column === 'fraud_limits' ? `jsonb_strip_nulls(fraud_limits || $${i + 2}::jsonb)` : `$${i + 2}`}`).join(', ')} WHERE id = $1 RETURNING *`,
+      text: `UPDATE tenant
+             SET ${assignments.join(', ')}
+             WHERE id = $1
+             RETURNING *`,
       values: [tenantId, ...columns.map((column) => wanted[column])],
     });
     const tenant = rows[0]!;
-    const those = (row: TenantRow): Partial<TenantSettings> =>
+    const changed = (row: TenantRow): Partial<TenantSettings> =>
       Object.fromEntries(columns.map((column) => [column, row[column]]));
-    return { tenant, before: those(before), after: those(tenant) };
+    return { tenant, before: changed(before), after: changed(tenant) };
   });
 }
 
-/** Locks a tenant against everything that would add to it; `null` when there is none of that id. */
+/** Locks a tenant, also against new rows that reference it; `null` when there is none. */
 export async function lockTenant(tx: Tx, tenantId: string): Promise<TenantRow | null> {
   const { rows } = await tx.query<TenantRow>({
     name: 'lock-tenant',
@@ -103,7 +125,7 @@ export async function lockTenant(tx: Tx, tenantId: string): Promise<TenantRow | 
   return rows[0] ?? null;
 }
 
-/** Keeps a tenant from everything from now on; one that is suspended stays so since when it was. `null` when there is none of that id. */
+/** Suspends a tenant, `null` when there is none. A suspended tenant keeps the time of its suspension. */
 export async function suspendTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
   const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
     name: 'suspend-tenant',
@@ -113,7 +135,7 @@ export async function suspendTenant(store: Store, tenantId: string): Promise<Ten
   return rows[0] ?? null;
 }
 
-/** Lets a suspended tenant go on. `null` when there is none of that id. */
+/** Ends a tenant's suspension; `null` when there is none. */
 export async function resumeTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
   const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
     name: 'resume-tenant',
@@ -123,11 +145,15 @@ export async function resumeTenant(store: Store, tenantId: string): Promise<Tena
   return rows[0] ?? null;
 }
 
-/** Sessions of a tenant that somebody could still join, at most `limit`, oldest first. */
+/** Returns the open and live sessions of a tenant, at most `limit`, oldest first. */
 export async function listRunningSessions(store: Store, tenantId: string, limit: number): Promise<string[]> {
   const { rows } = await store.query<{ id: string }>(tenantId, {
     name: 'running-sessions',
-    text: `SELECT id FROM session WHERE tenant_id = $1 AND state IN ('open', 'live') ORDER BY created_at LIMIT $2`,
+    text: `SELECT id
+           FROM session
+           WHERE tenant_id = $1 AND state IN ('open', 'live')
+           ORDER BY created_at
+           LIMIT $2`,
     values: [tenantId, limit],
   });
   return rows.map(({ id }) => id);
