@@ -71,7 +71,7 @@ export const PROMPTS = {
       "chiffre avant de le saisir. Si vous n'avez pas votre code, veuillez raccrocher maintenant et demander à votre " +
       "hôte de vous l'envoyer à nouveau, ou de vous appeler depuis la conférence. Merci de votre patience. Veuillez " +
       'saisir votre code maintenant, puis appuyer sur la touche dièse.',
-    busy: 'Trop de personnes saisissent un code en ce moment. Veuillez rappeler dans quelques minutes. ' + 'Au revoir.',
+    busy: 'Trop de personnes saisissent un code en ce moment. Veuillez rappeler dans quelques minutes. Au revoir.',
     later:
       'Trop de codes erronés ont été saisis depuis votre téléphone. Veuillez vérifier votre code et rappeler plus ' +
       'tard. Au revoir.',

@@ -11,7 +11,7 @@ const DIGIT_TIMEOUT_SECONDS = 5;
 /**
  * Returns the steps that speak a text and ask for the PIN.
  * @param tryNo number of the PIN attempt, from 1; part of the reply URL, so that a duplicate webhook
- * is not taken for another attempt
+ * does not count as another attempt
  * @param bargeIn whether keys are accepted while the text is spoken
  */
 export const promptForPin = (

@@ -42,7 +42,7 @@ const call = (callId: string, headers: Record<string, string> = {}) => ({
 });
 
 describe('a caller', () => {
-  it('keys the PIN and is in the conference; the roster and the clocks know it', async () => {
+  it('joins the conference with the correct PIN, and is in the roster and the clocks', async () => {
     const meeting = await openRoom(deps);
     const person = await joinByPhone(harness, deps, meeting);
     const session = await readSession(harness, meeting);
@@ -53,7 +53,7 @@ describe('a caller', () => {
     ]);
   });
 
-  it('keys wrong three times, hears why, and is let go; nobody’s room was touched', async () => {
+  it('hears the reason and is hung up after three wrong PINs', async () => {
     const { client } = harness.emulator;
     const person = await dialIn(harness);
     for (let i = 1; i <= 3; i++) {
@@ -64,7 +64,7 @@ describe('a caller', () => {
     const heard = (await client.caller(person.id)).timeline
       .filter((each) => each.event === 'heard')
       .map((each) => each.text);
-    expect(heard.at(-1)).toMatch(/not known either/);
+    expect(heard.at(-1)).toMatch(/not valid. Please check/);
     const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
     expect(leg).toMatchObject({ tenant_id: null, session_id: null, tries: 3, hangup_reason: 'too-many-tries' });
     await until(
@@ -73,7 +73,7 @@ describe('a caller', () => {
     );
   });
 
-  it.each(['', '12', '*#', '1234567890123', '123*56'])('who keys %j is asked again', async (digits) => {
+  it.each(['', '12', '*#', '1234567890123', '123*56'])('is asked again after %j', async (digits) => {
     const callId = `odd-${digits}`;
     const plan = await answerCall(deps, token(), call(callId));
     const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: callId } });
@@ -82,14 +82,14 @@ describe('a caller', () => {
     expect(again.at(-1)).toMatchObject({ do: 'ask-digits', replyUrl: deps.webhooks(null).digits(leg.id, 2) });
   });
 
-  it('who keyed right while Redis was away is in all the same, and the settling is listed as owed', async () => {
+  it('is admitted without Redis, and the settling is listed as due work', async () => {
     const meeting = await openRoom(deps);
     const { client } = harness.emulator;
     const person = await dialIn(harness);
     harness.jobsDown = true;
     await client.key(person.id, `${meeting.pin}#`);
     await client.awaitJoined(person.id);
-    // The call's own events settle the session too; here they are lost.
+    // The events of the call settle the session too; this test loses them.
     await harness.store.prisma.session.update({
       where: { id: meeting.sessionId },
       data: { settle_due_at: new Date(0) },
@@ -106,7 +106,7 @@ describe('a caller', () => {
     });
   });
 
-  it('whose session ended while the digits were on their way is let go', async () => {
+  it('is not admitted when the session ended before the digits arrived', async () => {
     const meeting = await openRoom(deps);
     const person = await dialIn(harness);
     await harness.store.prisma.room.update({ where: { id: meeting.roomId }, data: { state: 'ended' } });
@@ -118,24 +118,24 @@ describe('a caller', () => {
   });
 });
 
-describe('a call that says it is the bridge', () => {
-  const digitsAsked = (plan: readonly { do: string }[]): boolean => plan.some((step) => step.do === 'ask-digits');
+describe('a call with a bridge token', () => {
+  const asksForDigits = (plan: readonly { do: string }[]): boolean => plan.some((step) => step.do === 'ask-digits');
 
-  it('by the vendor’s own session header only, is a caller like any other and is asked for a PIN', async () => {
+  it('is an ordinary call when it has only the session header of the provider', async () => {
     const meeting = await openRoom(deps);
     const plan = await answerCall(deps, token(), call('forged', { 'x-opentok-sessionid': meeting.mediaSessionId }));
-    expect(digitsAsked(plan)).toBe(true);
+    expect(asksForDigits(plan)).toBe(true);
     expect(plan.some((step) => step.do === 'join')).toBe(false);
     expect(await readLegs(harness, meeting)).toEqual([]);
   });
 
-  it.each(['', 'guess', 'x'.repeat(43)])('by the token %j, joins nothing', async (shown) => {
+  it.each(['', 'guess', 'x'.repeat(43)])('is rejected with the unknown token %j', async (shown) => {
     expect(
       await answerCall(deps, token(), call(`guess-${shown.length}`, { [BRIDGE_HEADER.toLowerCase()]: shown })),
     ).toEqual([]);
   });
 
-  it('by the token of a bridge that is up, joins nothing; the bridge’s own call gets its plan again', async () => {
+  it('is rejected with the token of another call that is up, which itself gets its plan again', async () => {
     const meeting = await startMeeting(harness, deps);
     const connection = (await harness.emulator.client.sessions())
       .find((each) => each.sessionId === meeting.mediaSessionId)
@@ -143,7 +143,7 @@ describe('a call that says it is the bridge', () => {
     const stolen = { [BRIDGE_HEADER.toLowerCase()]: connection?.sipCall?.headers[BRIDGE_HEADER] ?? '' };
     expect(Object.values(stolen)[0]).toMatch(/^[\w-]{43}$/);
     const before = await readLegs(harness, meeting);
-    expect(await answerCall(deps, token(), call('thief', stolen))).toEqual([]);
+    expect(await answerCall(deps, token(), call('impostor', stolen))).toEqual([]);
     expect(await readLegs(harness, meeting)).toEqual(before);
     const [bridge] = await readLegs(harness, meeting, 'bridge');
     const { conversation } = await readSession(harness, meeting);
@@ -152,16 +152,16 @@ describe('a call that says it is the bridge', () => {
     ]);
   });
 
-  it('from a telephone, whatever it says, is a caller: only the SIP side can show a token', async () => {
+  it('is an ordinary call when it comes from a telephone, as only SIP calls carry a token', async () => {
     const plan = await answerCall(deps, token(), {
       ...call('phone', { [BRIDGE_HEADER.toLowerCase()]: 'guess' }),
       viaSip: false,
     });
-    expect(digitsAsked(plan)).toBe(true);
+    expect(asksForDigits(plan)).toBe(true);
   });
 });
 
-describe('a webhook that was used before', () => {
+describe('a replayed webhook', () => {
   const post = async (path: string, { authorization, rawBody }: Callback): Promise<number> =>
     (
       await fetch(`${harness.webhooksUrl}/unified${path}`, {
@@ -171,14 +171,14 @@ describe('a webhook that was used before', () => {
       })
     ).status;
 
-  /** What the emulator sent, byte for byte. */
-  async function recorded(
+  /** Returns a webhook of the emulator, byte for byte. */
+  async function findWebhook(
     kind: 'answer' | 'input' | 'event' | 'session-callback',
     meeting: Meeting,
     callId: string,
   ): Promise<Callback & { path: string }> {
     const log = await harness.emulator.client.webhookLog({ kind });
-    // What a stream does is none of our business: such a callback changes nothing and is not remembered.
+    // Callbacks about streams are ignored, so their token is not consumed.
     const entry = log.findLast(
       (each) =>
         each.body.includes(callId) ||
@@ -193,10 +193,10 @@ describe('a webhook that was used before', () => {
   }
 
   it.each(['answer', 'input', 'event', 'session-callback'] as const)(
-    '(%s) is refused and changes nothing; so is it with any byte of it changed (I13, I19)',
+    '(%s) is rejected and changes nothing, also with a changed body (I13, I19)',
     async (kind) => {
       const meeting = await startMeeting(harness, deps);
-      const callback = await recorded(kind, meeting, meeting.caller.callId);
+      const callback = await findWebhook(kind, meeting, meeting.caller.callId);
       const state = async () => ({
         legs: await readLegs(harness, meeting),
         session: await readSession(harness, meeting),
@@ -217,10 +217,11 @@ describe('a webhook that was used before', () => {
   );
 });
 
-describe('what holds a caller on the line', () => {
+describe("the cost of a caller's webhook", () => {
   /**
-   * Commands that this process sends to Redis while `work` runs; what a script does inside is no round trip.
-   * Counted where they leave: ioredis fails on a MONITOR stream whose first lines come together with its "OK".
+   * Returns the Redis commands that this process sends during `work`; commands inside a script are not
+   * round trips. Spies on the client: ioredis fails on a MONITOR stream whose first lines arrive with
+   * its "OK".
    */
   async function redisCommands(work: () => Promise<unknown>): Promise<string[]> {
     const send = vi.spyOn(Redis.prototype, 'sendCommand');
@@ -230,13 +231,13 @@ describe('what holds a caller on the line', () => {
     return commands;
   }
 
-  it('is one round trip to Postgres, and one to Redis when somebody joined', async () => {
+  it('is one round trip to Postgres, and one to Redis when the caller is admitted', async () => {
     const meeting = await openRoom(deps);
-    // Connected and with its script loaded, as a service is.
+    // Connects to Redis and loads the script, as in a running service.
     await deps.jobs.enqueue('settle-session', { tenantId: meeting.tenantId, sessionId: meeting.sessionId });
     const query = vi.spyOn(harness.store.pool, 'query');
     const connect = vi.spyOn(harness.store.pool, 'connect');
-    const costs = async (
+    const measure = async (
       work: () => Promise<unknown>,
     ): Promise<{ queries: number; connections: number; commands: string[] }> => {
       query.mockClear();
@@ -244,7 +245,7 @@ describe('what holds a caller on the line', () => {
       const commands = await redisCommands(work);
       return { queries: query.mock.calls.length, connections: connect.mock.calls.length, commands };
     };
-    expect(await costs(() => answerCall(deps, token(), call('counted')))).toEqual({
+    expect(await measure(() => answerCall(deps, token(), call('counted')))).toEqual({
       queries: 1,
       connections: 1,
       commands: [],
@@ -252,7 +253,7 @@ describe('what holds a caller on the line', () => {
     const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: 'counted' } });
     const keyed = (tryNo: number, digits: string) => () =>
       submitPin(deps, token(), { legId: leg.id, tryNo }, { callId: 'counted', digits, timedOut: false });
-    expect(await costs(keyed(1, '111222'))).toEqual({ queries: 1, connections: 1, commands: [] });
-    expect(await costs(keyed(2, meeting.pin))).toEqual({ queries: 1, connections: 1, commands: ['evalsha'] });
+    expect(await measure(keyed(1, '111222'))).toEqual({ queries: 1, connections: 1, commands: [] });
+    expect(await measure(keyed(2, meeting.pin))).toEqual({ queries: 1, connections: 1, commands: ['evalsha'] });
   });
 });

@@ -47,7 +47,7 @@ const isStarted = async (meeting: Meeting): Promise<boolean | undefined> => {
   return (await harness.emulator.client.conversations()).find(({ name }) => name === conversation)?.started;
 };
 /** Waits until the provider has moved the caller into the conference, which follows the commit. */
-const isIn = (id: string): Promise<void> =>
+const untilInConference = (id: string): Promise<void> =>
   until(
     async () =>
       (await harness.emulator.client.caller(id)).timeline.some(
@@ -56,14 +56,14 @@ const isIn = (id: string): Promise<void> =>
     true,
   );
 /** Dials in, keys a PIN, and joins the conference or waits in it. */
-async function come(meeting: Meeting, pin: string): Promise<Awaited<ReturnType<typeof dialIn>>> {
+async function joinWithPin(meeting: Meeting, pin: string): Promise<Awaited<ReturnType<typeof dialIn>>> {
   const person = await dialIn(harness);
   await harness.emulator.client.key(person.id, `${pin}#`);
   await until(
     async () => (await readLegs(harness, meeting, 'inbound')).find((leg) => leg.voice_call_id === person.callId)?.state,
     'joined',
   );
-  await isIn(person.id);
+  await untilInConference(person.id);
   await settleNow(deps, meeting);
   return person;
 }
@@ -71,20 +71,20 @@ async function come(meeting: Meeting, pin: string): Promise<Awaited<ReturnType<t
 describe('a room that waits for its host', () => {
   it('makes callers wait until the host calls', async () => {
     const meeting = await openRoom(deps, { wait_for_host: true });
-    const caller = await come(meeting, meeting.pin);
+    const caller = await joinWithPin(meeting, meeting.pin);
     expect(await heard(caller.id)).toContain('Thank you. Please wait. The conference starts when the host joins.');
     expect(await isStarted(meeting)).toBe(false);
-    const host = await come(meeting, meeting.hostPin);
+    const host = await joinWithPin(meeting, meeting.hostPin);
     expect(await heard(host.id)).toContain('Thank you. You are now joining the conference.');
     expect(await isStarted(meeting)).toBe(true);
     expect((await readLegs(harness, meeting, 'inbound')).map(({ role }) => role)).toEqual(['participant', 'host']);
-    const late = await come(meeting, meeting.pin);
+    const late = await joinWithPin(meeting, meeting.pin);
     expect(await heard(late.id)).toContain('Thank you. You are now joining the conference.');
   });
 
   it('dials the bridge only when the host joins by browser', async () => {
     const meeting = await openRoom(deps, { wait_for_host: true });
-    await come(meeting, meeting.pin);
+    await joinWithPin(meeting, meeting.pin);
     const guest = await issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Guest' });
     await joinBrowser(harness, { ...meeting, token: guest.token });
     await settleNow(deps, meeting);
@@ -108,7 +108,7 @@ it('a called participant of a room that waits for its host waits too, a called h
       async () => (await readLegs(harness, meeting, 'outbound')).find(({ id }) => id === legId)?.state,
       'joined',
     );
-    await isIn((await harness.emulator.client.awaitRing(phone)).id);
+    await untilInConference((await harness.emulator.client.awaitRing(phone)).id);
   };
   await ring('+442079460021', 'participant');
   expect(await isStarted(meeting)).toBe(false);
@@ -118,7 +118,7 @@ it('a called participant of a room that waits for its host waits too, a called h
 
 it('the session ends by host-left after its grace period when the last host left', async () => {
   const meeting = await openRoom(deps, { host_left_s: 60 });
-  const [host, guest] = [await come(meeting, meeting.hostPin), await come(meeting, meeting.pin)];
+  const [host, guest] = [await joinWithPin(meeting, meeting.hostPin), await joinWithPin(meeting, meeting.pin)];
   await harness.emulator.client.hangUp(host.id);
   await untilLegs(harness, meeting, 'inbound', ['ended', 'joined']);
   expect(await readSession(harness, meeting)).toMatchObject({ state: 'live', due_reason: 'host-left' });
@@ -176,7 +176,8 @@ describe('a room that expires', () => {
   it('ends after its idle days without a session, and not while a session runs', async () => {
     const meeting = await openRoom(deps, { idle_days: 2 });
     await harness.store.pool.query(
-      `UPDATE room SET created_at = now() - interval '3 days', expiry_check_at = now() - interval '1 day' WHERE id = $1`,
+      `UPDATE room SET created_at = now() - interval '3 days', expiry_check_at = now() - interval '1 day'
+       WHERE id = $1`,
       [meeting.roomId],
     );
     expect(await expireRoom(deps, meeting.tenantId, meeting.roomId)).toBe('later');
@@ -225,7 +226,7 @@ describe('PINs of a room', () => {
   it('a personal PIN admits its caller with their name and role until it is removed', async () => {
     const meeting = await openRoom(deps);
     const own = await addPin(deps, meeting.tenantId, meeting.roomId, { name: 'Grace', role: 'host' });
-    await come(meeting, own.pin);
+    await joinWithPin(meeting, own.pin);
     expect(await readLegs(harness, meeting)).toMatchObject([{ participant_id: own.participantId, role: 'host' }]);
     await removePin(deps, meeting.tenantId, meeting.roomId, own.id);
     const late = await dialIn(harness);

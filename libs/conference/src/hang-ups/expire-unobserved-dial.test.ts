@@ -20,17 +20,18 @@ beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
 const PHONE = '+447946500009';
-const away = () => Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'The vendor did not answer in time.'));
-/** Nothing that is asked of the vendor is answered. */
-const cutOff = (): TestDeps =>
+const rejectWithoutReply = () =>
+  Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'The provider did not reply in time.'));
+/** Returns deps whose requests to the provider get no reply. */
+const withoutReplies = (): TestDeps =>
   withProviders(deps, {
-    voice: { getCall: away, listLiveCalls: away, hangUp: away },
-    media: { listConnections: away, disconnect: away },
+    voice: { getCall: rejectWithoutReply, listLiveCalls: rejectWithoutReply, hangUp: rejectWithoutReply },
+    media: { listConnections: rejectWithoutReply, disconnect: rejectWithoutReply },
   });
-const closings = () => harness.store.prisma.observation.findMany({ where: { phase: 'over' } });
+const listClosings = () => harness.store.prisma.observation.findMany({ where: { phase: 'over' } });
 
-/** A phone was rung, nobody heard the vendor's answer, nothing that it sends comes through, and the session has ended. */
-async function unheard(): Promise<Meeting> {
+/** Places a call whose reply and webhooks are lost, and ends its session. */
+async function placeUnobservedCall(): Promise<Meeting> {
   const meeting = await openRoom(deps);
   await harness.emulator.client.setPhone(PHONE, { mode: 'no-answer' });
   await harness.emulator.client.setFaults({
@@ -43,23 +44,23 @@ async function unheard(): Promise<Meeting> {
   return meeting;
 }
 
-it('a rung phone of which nothing was ever heard is not given up while the vendor answers nothing, however long', async () => {
-  const meeting = await unheard();
+it('an unobserved call is not ended while the provider does not reply', async () => {
+  const meeting = await placeUnobservedCall();
   await passTime(harness, 91);
   for (let round = 0; round < 4; round++) {
-    await reconcile(cutOff());
-    await expect(sweepInventory(cutOff(), null)).rejects.toMatchObject({ failure: 'unknown' });
+    await reconcile(withoutReplies());
+    await expect(sweepInventory(withoutReplies(), null)).rejects.toMatchObject({ failure: 'unknown' });
     await passTime(harness, 61);
   }
   expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['ending']);
-  expect(await closings()).toEqual([]);
+  expect(await listClosings()).toEqual([]);
 });
 
-it('is given up by a complete list of calls that was asked for once its ringing was over, and not by one before', async () => {
-  const meeting = await unheard();
+it('an unobserved call is ended by a complete list that was requested after its ringing timer', async () => {
+  const meeting = await placeUnobservedCall();
   const call = await harness.emulator.client.awaitRing(PHONE);
   await passTime(harness, 40);
-  // It is on the list, and so is given its name; here the list leaves it out.
+  // A list with the call would set its call id; this list omits it.
   await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }], switches: { listOmitsLive: true } });
   await sweepInventory(deps, null);
   expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['ending']);
@@ -71,23 +72,23 @@ it('is given up by a complete list of calls that was asked for once its ringing 
   expect(await readLegs(harness, meeting)).toMatchObject([
     { state: 'ended', outcome: 'indeterminate', reason: 'unobserved' },
   ]);
-  expect(await closings()).toMatchObject([{ handle: 'voice', source: 'look-up', reason: 'unobserved' }]);
+  expect(await listClosings()).toMatchObject([{ handle: 'voice', source: 'look-up', reason: 'unobserved' }]);
 });
 
-it('nor is a bridge given up by a list of connections that was not answered', async () => {
+it('an unobserved bridge leg is not ended while the list of connections fails', async () => {
   const meeting = await openRoom(deps);
   await joinBrowser(harness, meeting);
   await joinByPhone(harness, deps, meeting);
-  const lost = withProviders(deps, { media: { dialSip: away } });
+  const lost = withProviders(deps, { media: { dialSip: rejectWithoutReply } });
   expect(await openBridge(lost, meeting.tenantId, meeting.sessionId)).toBe('unknown');
   await passTime(harness, 91);
   const bridge = async () => (await readLegs(harness, meeting, 'bridge'))[0];
   for (let round = 0; round < 4; round++) {
-    await reconcile(cutOff());
+    await reconcile(withoutReplies());
     await passTime(harness, 16);
   }
   expect(await bridge()).toMatchObject({ state: 'ending', hangup_reason: 'unobserved' });
-  expect(await closings()).toEqual([]);
+  expect(await listClosings()).toEqual([]);
   await reconcile(deps);
   expect(await bridge()).toMatchObject({ state: 'ended', reason: 'unobserved' });
 });

@@ -27,21 +27,21 @@ afterEach(() => harness.emulator.client.resetFaults());
 afterAll(() => harness.close());
 
 const end = (meeting: Meeting) => endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-const lines = async (meeting: Meeting): Promise<HangUpLedgerEntry[]> =>
+const readLedger = async (meeting: Meeting): Promise<HangUpLedgerEntry[]> =>
   (await listSessionHangUps(harness.store, meeting.tenantId, meeting.sessionId))!;
 const outcomes = async (meeting: Meeting) =>
-  (await lines(meeting)).map((line) => line.attempts.map((each) => each.outcome));
+  (await readLedger(meeting)).map((line) => line.attempts.map((each) => each.outcome));
 
-describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
-  it('says of every leg when it was owed, asked and confirmed, and by what', async () => {
+describe.each(MEDIA_KINDS)('the hang-up ledger of a %s session', (kind) => {
+  it('holds the request, the attempts, the observations and the confirmation of each leg', async () => {
     const meeting = await startMeeting(harness, harness.deps[kind]);
     harness.durations.length = 0;
     await end(meeting);
     expect(
-      (await lines(meeting)).map((line) => [line.hangup_reason, line.attempts, line.closings, line.confirmed_at]),
+      (await readLedger(meeting)).map((line) => [line.hangup_reason, line.attempts, line.closings, line.confirmed_at]),
     ).toEqual(Array.from({ length: 3 }, () => ['ended-by-tenant', [], [], null]));
     await hangUpUntilDone(harness, harness.deps[kind], meeting);
-    const done = await lines(meeting);
+    const done = await readLedger(meeting);
     for (const line of done) {
       expect(line).toMatchObject({
         confirmed_at: expect.any(Date),
@@ -50,12 +50,13 @@ describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
       });
       const [first, ...others] = line.attempts;
       expect(first).toMatchObject({ no: 1, outcome: 'accepted', reason: null });
-      // Its event may be on its way when the next attempt looks; of a connection one list proves nothing, and it is asked to go again.
+      // The next attempt may precede the event. One list proves nothing about a connection, so its
+      // disconnect is requested again.
       for (const each of others)
         expect(
           line.kind === 'webrtc' || line.kind === 'bridge' ? ['already-closed', 'rejected'] : ['already-closed'],
         ).toContain(each.outcome);
-      // Both sides of the bridge.
+      // Both handles of the bridge leg are observed closed.
       expect(new Set(line.closings.map((each) => each.handle))).toEqual(
         new Set({ bridge: ['media', 'voice'], inbound: ['voice'], webrtc: ['media'] }[line.kind]),
       );
@@ -69,8 +70,8 @@ describe.each(MEDIA_KINDS)('the ledger of a %s session', (kind) => {
   });
 });
 
-describe('an attempt', () => {
-  it('is noted with what became of it, each time', async () => {
+describe('a hang-up attempt', () => {
+  it('is stored with its outcome', async () => {
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({
       rest: [
@@ -84,7 +85,7 @@ describe('an attempt', () => {
       await moveLegsBack(harness, meeting, 6);
     }
     expect(await outcomes(meeting)).toEqual(Array.from({ length: 3 }, () => ['rejected', 'rejected', 'rejected']));
-    for (const { attempts } of await lines(meeting)) for (const each of attempts) expect(each.reason).toMatch(/./);
+    for (const { attempts } of await readLedger(meeting)) for (const each of attempts) expect(each.reason).toMatch(/./);
     await harness.emulator.client.resetFaults();
     await hangUpUntilDone(harness, deps, meeting);
     expect((await outcomes(meeting)).map((each) => each.slice(0, 4))).toEqual(
@@ -92,22 +93,22 @@ describe('an attempt', () => {
     );
   });
 
-  it('that found the leg closed by looking asked for nothing, and says so', async () => {
+  it('is stored as already-closed, without a request, when the look-up shows the leg closed', async () => {
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
     await end(meeting);
     await hangUpUntilDone(harness, deps, meeting);
-    for (const { attempts, closings } of await lines(meeting)) {
+    for (const { attempts, closings } of await readLedger(meeting)) {
       expect([attempts[0]?.outcome, attempts.at(-1)?.outcome]).toEqual(['accepted', 'already-closed']);
       expect(new Set(closings.map((each) => each.source))).toEqual(new Set(['look-up']));
     }
   });
 
-  it('whose asker died is there, without an outcome, and the next has one', async () => {
+  it('is stored without an outcome when its process died, and the next attempt has one', async () => {
     const meeting = await startMeeting(harness, deps);
     await end(meeting);
-    const line = (await lines(meeting)).find((each) => each.kind === 'inbound')!;
-    // The process dies as it asks: nothing after the request ever happens.
+    const line = (await readLedger(meeting)).find((each) => each.kind === 'inbound')!;
+    // The process dies during the request: nothing after it happens.
     const died = new Promise<void>((resolve) => {
       const voice = {
         hangUp: () => {
@@ -119,10 +120,12 @@ describe('an attempt', () => {
     });
     await died;
     const attempts = async () =>
-      (await lines(meeting)).find((each) => each.id === line.id)!.attempts.map(({ no, outcome }) => [no, outcome]);
+      (await readLedger(meeting)).find((each) => each.id === line.id)!.attempts.map(({ no, outcome }) => [no, outcome]);
     expect(await attempts()).toEqual([[1, null]]);
     await harness.store.pool.query(
-      `UPDATE leg SET lease_until = now() - interval '1 second', hangup_attempted_at = hangup_attempted_at - make_interval(secs => 20) WHERE id = $1`,
+      `UPDATE leg SET lease_until = now() - interval '1 second',
+         hangup_attempted_at = hangup_attempted_at - make_interval(secs => 20)
+       WHERE id = $1`,
       [line.id],
     );
     await hangUpLeg(deps, meeting.tenantId, line.id);
@@ -133,7 +136,7 @@ describe('an attempt', () => {
     await hangUpUntilDone(harness, deps, meeting);
   });
 
-  it('for a caller who was never admitted is noted without a tenant, and is in no tenant’s ledger', async () => {
+  it('of a caller who was never admitted is stored without a tenant', async () => {
     const person = await dialIn(harness);
     const leg = await harness.store.prisma.leg.update({
       where: { voice_call_id: person.callId },
@@ -157,13 +160,14 @@ describe('an attempt', () => {
   });
 });
 
-describe('what is unconfirmed now', () => {
-  it('is counted, with the age of the oldest', async () => {
+describe('countUnconfirmed', () => {
+  it('counts the unconfirmed legs, with the age of the oldest', async () => {
     expect(await countUnconfirmed(harness.store)).toEqual({ legs: 0, oldestS: 0 });
     const meeting = await startMeeting(harness, deps);
     await end(meeting);
     await harness.store.pool.query(
-      `UPDATE leg SET hangup_requested_at = hangup_requested_at - interval '90 seconds' WHERE session_id = $1 AND kind = 'bridge'`,
+      `UPDATE leg SET hangup_requested_at = hangup_requested_at - interval '90 seconds'
+       WHERE session_id = $1 AND kind = 'bridge'`,
       [meeting.sessionId],
     );
     const { legs, oldestS } = await countUnconfirmed(harness.store);
@@ -173,12 +177,12 @@ describe('what is unconfirmed now', () => {
     expect(await countUnconfirmed(harness.store)).toEqual({ legs: 0, oldestS: 0 });
   });
 
-  it('does not tell of a phone that was never dialled, nor is that a quick hang-up', async () => {
+  it('ignores a call that was never dialled, which has no hang-up latency either', async () => {
     const meeting = await openRoom(deps);
     await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
     harness.durations.length = 0;
     await end(meeting);
-    expect(await lines(meeting)).toMatchObject([
+    expect(await readLedger(meeting)).toMatchObject([
       { kind: 'outbound', attempts: [], closings: [], confirmed_at: expect.any(Date) },
     ]);
     expect(harness.durations).toEqual([]);

@@ -34,9 +34,9 @@ function withTransactionCount(): { counted: TestDeps; takeCount: () => number } 
     query: (scope, query) => inTransaction({ pool }, scope, (tx) => tx.query(query)),
   };
   const takeCount = (): number => {
-    const taken = count;
+    const before = count;
     count = 0;
-    return taken;
+    return before;
   };
   return { counted: { ...deps, store }, takeCount };
 }

@@ -45,7 +45,7 @@ const closings = async (meeting: Meeting): Promise<number> => {
 };
 
 describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
-  it('closes every leg at the vendor, each on an observation, and is over only then; the other room goes on', async () => {
+  it('closes each leg at the provider by an observation, ends only then, and leaves another room alone', async () => {
     const deps = harness.deps[kind];
     const [meeting, other] = [await startMeeting(harness, deps), await startMeeting(harness, deps)];
     expect(await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({
@@ -71,13 +71,13 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
       'webrtc',
     ]);
     expect((await readSession(harness, other)).state).toBe('live');
-    const told = await events(meeting);
-    expect(told.map((event) => event.seq)).toEqual(told.map((_, i) => i + 1));
-    expect(told.at(-1)?.type).toBe('session.ended');
-    expect(told.filter((event) => event.type === 'leg.ended')).toHaveLength(3);
+    const sent = await events(meeting);
+    expect(sent.map((event) => event.seq)).toEqual(sent.map((_, i) => i + 1));
+    expect(sent.at(-1)?.type).toBe('session.ended');
+    expect(sent.filter((event) => event.type === 'leg.ended')).toHaveLength(3);
   });
 
-  it('is not fooled by a hang-up that is accepted and not done: it stays ending and is asked again (I2)', async () => {
+  it('stays in ending and retries a hang-up that is accepted without effect (I2)', async () => {
     const deps = harness.deps[kind];
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({
@@ -101,7 +101,7 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it('finds out by looking, when no webhook of an end ever comes', async () => {
+  it('confirms the end by look-ups when no webhook arrives', async () => {
     const deps = harness.deps[kind];
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
@@ -114,7 +114,7 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it('lets a browser go that comes in by an old token when the session is over', async () => {
+  it('hangs up a browser that connects with an old token after the end', async () => {
     const deps = harness.deps[kind];
     const meeting = await openRoom(deps);
     await end(meeting);
@@ -135,8 +135,8 @@ describe.each(MEDIA_KINDS)('ending a %s session', (kind) => {
   });
 });
 
-describe('hanging up', () => {
-  it('hangs the others up at once when one leg’s hang-up gets no answer', async () => {
+describe('hangUpSession', () => {
+  it('hangs up the other legs at once when the hang-up of one gets no reply', async () => {
     const deps = harness.deps.unified;
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({ rest: [{ route: 'disconnect', fault: 'not-applied-silent' }] });
@@ -159,7 +159,7 @@ describe('hanging up', () => {
       },
     },
     {
-      what: 'failures',
+      what: 'server errors',
       faults: {
         rest: [
           { route: 'hangup', fault: '500', next: 2 },
@@ -168,7 +168,7 @@ describe('hanging up', () => {
       },
     },
     {
-      what: 'no service',
+      what: 'an unavailable service',
       faults: {
         rest: [
           { route: 'hangup', fault: '503', next: 2 },
@@ -177,7 +177,7 @@ describe('hanging up', () => {
       },
     },
     {
-      what: 'refused credentials',
+      what: 'rejected credentials',
       faults: {
         rest: [
           { route: 'hangup', fault: '401', next: 2 },
@@ -185,9 +185,9 @@ describe('hanging up', () => {
         ],
       },
     },
-    { what: 'a call that is too young', faults: { rest: [{ route: 'hangup', fault: '400', next: 2 }] } },
+    { what: 'a call in an early state', faults: { rest: [{ route: 'hangup', fault: '400', next: 2 }] } },
     {
-      what: 'not found while it lives',
+      what: 'not found for a live call',
       faults: {
         rest: [
           { route: 'hangup', fault: '404', next: 2 },
@@ -198,7 +198,7 @@ describe('hanging up', () => {
     },
     { what: 'a broken connection', faults: { rest: [{ route: 'any', fault: 'reset', next: 6 }] } },
     {
-      what: 'answers that are lost',
+      what: 'lost replies',
       faults: {
         rest: [
           { route: 'hangup', fault: 'applied-reset', next: 2 },
@@ -206,7 +206,7 @@ describe('hanging up', () => {
         ],
       },
     },
-  ])('gets through $what', async ({ faults }) => {
+  ])('confirms all hang-ups despite $what', async ({ faults }) => {
     const deps = harness.deps.unified;
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults(faults);
@@ -218,8 +218,8 @@ describe('hanging up', () => {
   });
 });
 
-describe('the one door', () => {
-  it('takes ten at once: one decides, and the first reason stands', async () => {
+describe('endSession', () => {
+  it('decides the end once in ten concurrent calls, and keeps the first reason', async () => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
@@ -235,14 +235,14 @@ describe('the one door', () => {
     expect(await end(meeting)).toEqual({ decided: false, state: 'ended' });
   });
 
-  it('is shut to another tenant', async () => {
+  it('does not end a session of another tenant', async () => {
     const meeting = await openRoom(harness.deps.unified);
     expect(await endSession(harness.deps.unified, 'ten_other', meeting.sessionId, 'ended-by-tenant')).toBeNull();
     expect(await hangUpSession(harness.deps.unified, 'ten_other', meeting.sessionId)).toBe('done');
     expect((await readSession(harness, meeting)).state).toBe('open');
   });
 
-  it('stays open when the job cannot be sent: what is owed is listed', async () => {
+  it('ends the session when the job cannot be enqueued, and the hang-up is listed as due work', async () => {
     const meeting = await openRoom(harness.deps.unified);
     await joinBrowser(harness, meeting);
     harness.jobsDown = true;
@@ -255,7 +255,7 @@ describe('the one door', () => {
 });
 
 describe('the hang-up job', () => {
-  it('that comes early waits until the session is due, and never hangs up a live leg', async () => {
+  it('waits until the session is due, and hangs up no live leg before', async () => {
     const deps = harness.deps.unified;
     const meeting = await startMeeting(harness, deps);
     const again = await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
@@ -271,7 +271,7 @@ describe('the hang-up job', () => {
     ]);
   });
 
-  it('that comes at the deadline ends the session by its longest duration', async () => {
+  it('ends the session by max-duration at its deadline', async () => {
     const deps = harness.deps.unified;
     const meeting = await startMeeting(harness, deps);
     await harness.store.pool.query(`UPDATE session SET created_at = created_at - interval '1 hour' WHERE id = $1`, [
@@ -282,7 +282,7 @@ describe('the hang-up job', () => {
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it('lets a caller go who keeps the line without a PIN past the deadline, and not before', async () => {
+  it('hangs up a caller without a PIN after the deadline, and not before', async () => {
     const deps = harness.deps.unified;
     const person = await dialIn(harness);
     const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });

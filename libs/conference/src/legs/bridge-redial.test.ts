@@ -21,18 +21,18 @@ beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
 /** Opens a room with a browser and a caller, before the bridge is dialled. */
-async function bothSides(): Promise<Meeting> {
+async function openRoomWithBrowserAndCaller(): Promise<Meeting> {
   const meeting = await openRoom(deps);
   await joinBrowser(harness, meeting);
   await joinByPhone(harness, deps, meeting);
   return meeting;
 }
-const bridges = async (meeting: Meeting): Promise<string[]> =>
+const readBridgeStates = async (meeting: Meeting): Promise<string[]> =>
   (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.state);
 
 describe('a bridge leg that rang and failed without an event for its end', () => {
   it('is hung up and dialled again while the session is live', async () => {
-    const meeting = await bothSides();
+    const meeting = await openRoomWithBrowserAndCaller();
     await harness.emulator.client.setFaults({
       webhooks: [
         { kind: 'sip-callback', event: 'callDestroyed', fault: 'drop' },
@@ -51,13 +51,13 @@ describe('a bridge leg that rang and failed without an event for its end', () =>
     );
     expect(failed).toMatchObject({ voice_call_id: null, sip_ended_at: null });
     await harness.emulator.client.resetFaults();
-    for (let round = 0; round < 6 && (await bridges(meeting)).length < 2; round++) {
+    for (let round = 0; round < 6 && (await readBridgeStates(meeting)).length < 2; round++) {
       await passTime(harness, 60);
       await reconcile(deps);
       await sweepInventory(deps, null);
       await reconcile(deps);
     }
-    await until(() => bridges(meeting), ['ended', 'joined']);
+    await until(() => readBridgeStates(meeting), ['ended', 'joined']);
     expect((await readLegs(harness, meeting, 'bridge'))[0]).toMatchObject({
       id: failed?.id,
       hangup_reason: 'unobserved',
@@ -68,18 +68,18 @@ describe('a bridge leg that rang and failed without an event for its end', () =>
 
 describe('events of a bridge leg whose dial got no reply', () => {
   const events = ['connectionCreated', 'callCreated', 'callUpdated', 'callDestroyed', 'connectionDestroyed'] as const;
-  const unanswered = (): TestDeps =>
+  const withLostDialReply = (): TestDeps =>
     withProviders(deps, {
       media: {
         dialSip: () => Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'The provider sent no reply.')),
       },
     });
-  async function dialled(): Promise<{
+  async function dialBridge(): Promise<{
     meeting: Meeting;
     tell: (event: (typeof events)[number], timestamp?: number) => Promise<'applied' | 'ignored'>;
   }> {
-    const meeting = await bothSides();
-    expect(await openBridge(unanswered(), meeting.tenantId, meeting.sessionId)).toBe('unknown');
+    const meeting = await openRoomWithBrowserAndCaller();
+    expect(await openBridge(withLostDialReply(), meeting.tenantId, meeting.sessionId)).toBe('unknown');
     const { id: legId } = await harness.store.prisma.leg.findFirstOrThrow({
       where: { session_id: meeting.sessionId, kind: 'bridge' },
     });
@@ -104,7 +104,7 @@ describe('events of a bridge leg whose dial got no reply', () => {
   it('are all applied in any order, and another bridge leg becomes due', async () => {
     await fc.assert(
       fc.asyncProperty(fc.shuffledSubarray([...events], { minLength: events.length }), async (order) => {
-        const { meeting, tell } = await dialled();
+        const { meeting, tell } = await dialBridge();
         const results: string[] = [];
         for (const event of order) results.push(await tell(event));
         expect(results).toEqual(order.map(() => 'applied'));
@@ -121,8 +121,8 @@ describe('events of a bridge leg whose dial got no reply', () => {
   });
 
   it('are ignored when they are older than the dial, as they belong to an earlier leg', async () => {
-    const { meeting, tell } = await dialled();
+    const { meeting, tell } = await dialBridge();
     expect(await tell('callDestroyed', Date.now() - 60_000)).toBe('ignored');
-    expect(await bridges(meeting)).toEqual(['dialling']);
+    expect(await readBridgeStates(meeting)).toEqual(['dialling']);
   });
 });

@@ -33,7 +33,7 @@ afterEach(async () => {
 afterAll(() => harness.close());
 
 /** Requests a call to a telephone number that no other test uses. */
-async function requested(
+async function requestCall(
   meeting: Meeting,
   behaviour: PhoneBehaviour = { mode: 'answer' },
 ): Promise<{ phone: string; legId: string }> {
@@ -43,22 +43,22 @@ async function requested(
   return { phone, legId };
 }
 const dial = (meeting: Meeting, legId: string) => dialOut(deps, meeting.tenantId, legId);
-const created = async (phone: string) =>
+const listCreateRequests = async (phone: string) =>
   (await harness.emulator.client.restLog({ route: 'create-call' })).filter((entry) =>
     JSON.stringify(entry.body).includes(phone.slice(1)),
   );
 
 describe('an outbound call', () => {
-  it('joins the conference when answered, and carries its dead-man\'s timers', async () => {
+  it("joins the conference when answered, and carries its dead-man's timers", async () => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await requested(meeting);
+    const { phone, legId } = await requestCall(meeting);
     expect(await dial(meeting, legId)).toBe('dialled');
     await untilLegs(harness, meeting, 'outbound', ['joined']);
     const { id } = await harness.emulator.client.awaitRing(phone);
     expect((await harness.emulator.client.awaitJoined(id)).conversation).toBe(
       (await readSession(harness, meeting)).conversation,
     );
-    const [request] = await created(phone);
+    const [request] = await listCreateRequests(phone);
     const body = request?.body as { length_timer: number; ringing_timer: number };
     // I4: at most the remaining time of the session, and at most a minute of ringing.
     expect(body.length_timer).toBeGreaterThan(3_500);
@@ -73,19 +73,19 @@ describe('an outbound call', () => {
     { behaviour: { mode: 'failed' }, outcome: 'client', reason: 'cannot-route' },
   ])('ends with $reason and emits an event for $behaviour.mode', async ({ behaviour, outcome, reason }) => {
     const meeting = await openRoom(deps);
-    const { legId } = await requested(meeting, behaviour);
+    const { legId } = await requestCall(meeting, behaviour);
     await dial(meeting, legId);
     await untilLegs(harness, meeting, 'outbound', ['ended']);
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ outcome, reason, answered_at: null });
-    const told = await harness.store.prisma.outbox.findMany({
+    const events = await harness.store.prisma.outbox.findMany({
       where: { session_id: meeting.sessionId, type: 'leg.ended' },
     });
-    expect(told.map((event) => event.data)).toMatchObject([{ legId, outcome, reason }]);
+    expect(events.map((event) => event.data)).toMatchObject([{ legId, outcome, reason }]);
   });
 
   it.each(['timeout', 'unanswered'])('ends as unanswered when the provider reports %s', async (status) => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await requested(meeting, { mode: 'no-answer' });
+    const { phone, legId } = await requestCall(meeting, { mode: 'no-answer' });
     await dial(meeting, legId);
     const { callId } = await harness.emulator.client.awaitRing(phone);
     await untilLegs(harness, meeting, 'outbound', ['ringing']);
@@ -126,7 +126,7 @@ describe('requestDialOut', () => {
     await expect(requestDialOut(deps, 'ten_other', meeting.roomId, { phone: '+442079460018' })).rejects.toBeInstanceOf(
       VerdictError,
     );
-    const { legId } = await requested(meeting);
+    const { legId } = await requestCall(meeting);
     expect(await dialOut(deps, 'ten_other', legId)).toBe('not-wanted');
     expect((await readLegs(harness, meeting))[0]?.state).toBe('requested');
   });
@@ -134,27 +134,27 @@ describe('requestDialOut', () => {
   it('is listed as due work until it is dialled, when its job was lost', async () => {
     const meeting = await openRoom(deps);
     harness.jobsDown = true;
-    const { legId } = await requested(meeting);
-    const owed = async () => (await listDueWork(harness.store, { graceMs: 0 })).dial.some((each) => each.id === legId);
-    expect(await owed()).toBe(true);
+    const { legId } = await requestCall(meeting);
+    const isDue = async () => (await listDueWork(harness.store, { graceMs: 0 })).dial.some((each) => each.id === legId);
+    expect(await isDue()).toBe(true);
     harness.jobsDown = false;
     await dial(meeting, legId);
-    expect(await owed()).toBe(false);
+    expect(await isDue()).toBe(false);
   });
 
   it('is dialled once by concurrent jobs', async () => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await requested(meeting);
+    const { phone, legId } = await requestCall(meeting);
     const results = await Promise.all(Array.from({ length: 5 }, () => dial(meeting, legId)));
     expect(results.filter((result) => result === 'dialled')).toHaveLength(1);
-    expect(await created(phone)).toHaveLength(1);
+    expect(await listCreateRequests(phone)).toHaveLength(1);
   });
 });
 
 describe('dialOut, when the provider or Redis fails', () => {
   it.each(['429', '503'] as const)('retries after a %s and places one call', async (fault) => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await requested(meeting);
+    const { phone, legId } = await requestCall(meeting);
     await harness.emulator.client.setFaults({ rest: [{ route: 'create-call', fault, next: 2 }] });
     await expect(dial(meeting, legId)).rejects.toMatchObject({ failure: 'busy' });
     await expect(dial(meeting, legId)).rejects.toMatchObject({ failure: 'busy' });
@@ -166,7 +166,7 @@ describe('dialOut, when the provider or Redis fails', () => {
 
   it('ends a call that could not be placed in time', async () => {
     const meeting = await openRoom(deps);
-    const { legId } = await requested(meeting);
+    const { legId } = await requestCall(meeting);
     await moveLegsBack(harness, meeting, 31);
     expect(await dial(meeting, legId)).toBe('not-wanted');
     expect((await readLegs(harness, meeting))[0]).toMatchObject({
@@ -178,7 +178,7 @@ describe('dialOut, when the provider or Redis fails', () => {
 
   it('ends a rejected call at once, and places none', async () => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await requested(meeting);
+    const { phone, legId } = await requestCall(meeting);
     await harness.emulator.client.setFaults({ rest: [{ route: 'create-call', fault: '403' }] });
     expect(await dial(meeting, legId)).toBe('refused');
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ state: 'ended', dialled_at: expect.any(Date) });
@@ -189,7 +189,7 @@ describe('dialOut, when the provider or Redis fails', () => {
     'does not dial again when the reply is lost (%s): the events of the call identify the leg',
     async (fault) => {
       const meeting = await openRoom(deps);
-      const { phone, legId } = await requested(meeting);
+      const { phone, legId } = await requestCall(meeting);
       await harness.emulator.client.setFaults({ rest: [{ route: 'create-call', fault, next: 1 }] });
       expect(await dial(meeting, legId)).toBe('unknown');
       expect(await dial(meeting, legId)).toBe('not-wanted');
@@ -202,10 +202,10 @@ describe('dialOut, when the provider or Redis fails', () => {
 
   it('places no call before the hang-up is armed', async () => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await requested(meeting);
+    const { phone, legId } = await requestCall(meeting);
     harness.jobsDown = true;
     await expect(dial(meeting, legId)).rejects.toThrow('Redis is unreachable');
-    expect(await created(phone)).toEqual([]);
+    expect(await listCreateRequests(phone)).toEqual([]);
     expect((await readLegs(harness, meeting))[0]?.state).toBe('requested');
   });
 });
@@ -213,19 +213,19 @@ describe('dialOut, when the provider or Redis fails', () => {
 describe('the end of a session', () => {
   it('ends a requested call at once, before the dial', async () => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await requested(meeting);
+    const { phone, legId } = await requestCall(meeting);
     expect(await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant')).toEqual({
       decided: true,
       state: 'ended',
     });
     expect(await dial(meeting, legId)).toBe('not-wanted');
-    expect(await created(phone)).toEqual([]);
+    expect(await listCreateRequests(phone)).toEqual([]);
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
   });
 
   it('hangs up a ringing call that is answered before its hang-up, without joining it', async () => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await requested(meeting, { mode: 'no-answer' });
+    const { phone, legId } = await requestCall(meeting, { mode: 'no-answer' });
     await dial(meeting, legId);
     const person = await harness.emulator.client.awaitRing(phone);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
@@ -241,10 +241,10 @@ describe('the end of a session', () => {
 
   it('makes the hang-up due as soon as a dial in progress has its call id', async () => {
     const meeting = await openRoom(deps);
-    const { legId } = await requested(meeting, { mode: 'no-answer' });
+    const { legId } = await requestCall(meeting, { mode: 'no-answer' });
     let send = (): void => undefined;
-    const held = new Promise<void>((resolve) => (send = resolve));
-    const createCall: TestDeps['voice']['createCall'] = async (call) => (await held, deps.voice.createCall(call));
+    const gate = new Promise<void>((resolve) => (send = resolve));
+    const createCall: TestDeps['voice']['createCall'] = async (call) => (await gate, deps.voice.createCall(call));
     const dialling = dialOut(withProviders(deps, { voice: { createCall } }), meeting.tenantId, legId);
     await untilLegs(harness, meeting, 'outbound', ['dialling']);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');

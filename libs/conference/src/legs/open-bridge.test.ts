@@ -30,17 +30,17 @@ afterEach(async () => {
 });
 afterAll(() => harness.close());
 
-const dials = async (meeting: Meeting): Promise<number> =>
+const countDials = async (meeting: Meeting): Promise<number> =>
   (await harness.emulator.client.restLog({ route: 'dial' })).filter((entry) =>
     JSON.stringify(entry).includes(meeting.mediaSessionId),
   ).length;
 const jobsFor = (meeting: Meeting, name: string): typeof harness.sentJobs =>
   harness.sentJobs.filter((job) => job.name === name && job.id === meeting.sessionId);
-const owesBridge = async (meeting: Meeting): Promise<boolean> =>
+const isBridgeDue = async (meeting: Meeting): Promise<boolean> =>
   (await listDueWork(harness.store, { graceMs: 0 })).bridge.some((each) => each.id === meeting.sessionId);
 
 /** Opens a room with a browser and a caller, before the bridge is dialled. */
-async function bothSides(kind: MediaKind): Promise<Meeting> {
+async function openRoomWithBrowserAndCaller(kind: MediaKind): Promise<Meeting> {
   const meeting = await openRoom(harness.deps[kind]);
   await joinBrowser(harness, meeting);
   await joinByPhone(harness, harness.deps[kind], meeting);
@@ -60,7 +60,7 @@ describe.each(MEDIA_KINDS)('openBridge in a %s session', (kind) => {
     );
     expect(results.toSorted()).toEqual(['dialled', 'not-wanted', 'not-wanted', 'not-wanted', 'not-wanted']);
     await untilLegs(harness, meeting, 'bridge', ['joined']);
-    expect(await dials(meeting)).toBe(1);
+    expect(await countDials(meeting)).toBe(1);
     expect(await listLegsAtProvider(harness, meeting)).toEqual([
       'sip-interconnect',
       'voice-inbound',
@@ -75,7 +75,7 @@ describe.each(MEDIA_KINDS)('openBridge in a %s session', (kind) => {
 
   it('does not dial again when the reply was lost: the connection is identified by its data', async () => {
     const deps = harness.deps[kind];
-    const meeting = await bothSides(kind);
+    const meeting = await openRoomWithBrowserAndCaller(kind);
     await harness.emulator.client.setFaults({ rest: [{ route: 'dial', fault: 'applied-silent', next: 1 }] });
     expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('unknown');
     expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
@@ -85,12 +85,12 @@ describe.each(MEDIA_KINDS)('openBridge in a %s session', (kind) => {
       .find((each) => each.sessionId === meeting.mediaSessionId)
       ?.connections.find((each) => each.kind === 'sip');
     expect(bridge?.media_connection_id).toBe(connection?.connectionId);
-    expect(await dials(meeting)).toBe(1);
+    expect(await countDials(meeting)).toBe(1);
   });
 
   it('does not dial again when the reply could not be stored: the connection is identified by its data', async () => {
     const deps = harness.deps[kind];
-    const meeting = await bothSides(kind);
+    const meeting = await openRoomWithBrowserAndCaller(kind);
     const { pool } = harness.store;
     let down = false;
     const connect = () => (down ? Promise.reject(new Error('Postgres is away')) : pool.connect());
@@ -106,7 +106,7 @@ describe.each(MEDIA_KINDS)('openBridge in a %s session', (kind) => {
     expect(await readLegs(harness, meeting, 'bridge')).toMatchObject([
       { media_connection_id: expect.any(String), voice_call_id: expect.any(String) },
     ]);
-    expect(await dials(meeting)).toBe(1);
+    expect(await countDials(meeting)).toBe(1);
   });
 
   it('dials again after a back-off when the bridge leg dropped', async () => {
@@ -122,14 +122,14 @@ describe.each(MEDIA_KINDS)('openBridge in a %s session', (kind) => {
     expect(state).toBe('live');
     expect(jobsFor(meeting, 'open-bridge').at(-1)?.delayMs).toBeGreaterThan(500);
     // The due time is moved into the future, so that a slow machine does not reach it.
-    const owed = (byMs: number) =>
+    const setDueAt = (byMs: number) =>
       harness.store.prisma.session.update({
         where: { id: meeting.sessionId },
         data: { bridge_due_at: new Date((bridge_due_at?.getTime() ?? 0) + byMs) },
       });
-    await owed(60_000);
+    await setDueAt(60_000);
     expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('not-wanted');
-    await owed(-60_000);
+    await setDueAt(-60_000);
     expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
     await untilLegs(harness, meeting, 'bridge', ['ended', 'joined']);
     expect((await readSession(harness, meeting)).bridge_failures).toBe(0);
@@ -137,7 +137,7 @@ describe.each(MEDIA_KINDS)('openBridge in a %s session', (kind) => {
 
   it('ends the session only when both handles of a ringing bridge leg are closed', async () => {
     const deps = harness.deps[kind];
-    const meeting = await bothSides(kind);
+    const meeting = await openRoomWithBrowserAndCaller(kind);
     let answer = (): void => undefined;
     harness.answerGate = new Promise((resolve) => (answer = resolve));
     await openBridge(deps, meeting.tenantId, meeting.sessionId);
@@ -165,30 +165,27 @@ describe('openBridge, when the provider or Redis fails', () => {
     { fault: '503', result: 'refused' },
     { fault: '401', result: 'refused' },
     { fault: '429', result: 'refused' },
-  ] as const)(
-    'backs off longer after each $fault, and leaves no call up',
-    async ({ fault, result }) => {
-      const deps = harness.deps.unified;
-      const meeting = await bothSides('unified');
-      await harness.emulator.client.setFaults({ rest: [{ route: 'dial', fault }] });
-      const waits: number[] = [];
-      for (let i = 0; i < 3; i++) {
-        expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe(result);
-        waits.push(Math.round((jobsFor(meeting, 'open-bridge').at(-1)?.delayMs ?? 0) / 1_000));
-        await harness.store.prisma.session.update({
-          where: { id: meeting.sessionId },
-          data: { bridge_due_at: new Date(0) },
-        });
-      }
-      expect(waits).toEqual([1, 2, 4]);
-      expect((await readLegs(harness, meeting, 'bridge')).map((leg) => [leg.state, leg.outcome])).toEqual([
-        ['ended', 'upstream'],
-        ['ended', 'upstream'],
-        ['ended', 'upstream'],
-      ]);
-      expect(await listLegsAtProvider(harness, meeting)).toEqual(['voice-inbound', 'webrtc']);
-    },
-  );
+  ] as const)('backs off longer after each $fault, and leaves no call up', async ({ fault, result }) => {
+    const deps = harness.deps.unified;
+    const meeting = await openRoomWithBrowserAndCaller('unified');
+    await harness.emulator.client.setFaults({ rest: [{ route: 'dial', fault }] });
+    const waits: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe(result);
+      waits.push(Math.round((jobsFor(meeting, 'open-bridge').at(-1)?.delayMs ?? 0) / 1_000));
+      await harness.store.prisma.session.update({
+        where: { id: meeting.sessionId },
+        data: { bridge_due_at: new Date(0) },
+      });
+    }
+    expect(waits).toEqual([1, 2, 4]);
+    expect((await readLegs(harness, meeting, 'bridge')).map((leg) => [leg.state, leg.outcome])).toEqual([
+      ['ended', 'upstream'],
+      ['ended', 'upstream'],
+      ['ended', 'upstream'],
+    ]);
+    expect(await listLegsAtProvider(harness, meeting)).toEqual(['voice-inbound', 'webrtc']);
+  });
 
   it('does not enqueue itself when it fails', async () => {
     const deps = harness.deps.unified;
@@ -201,10 +198,10 @@ describe('openBridge, when the provider or Redis fails', () => {
     for (let i = 0; i < 3; i++)
       await expect(openBridge(deps, meeting.tenantId, meeting.sessionId)).rejects.toMatchObject({ failure: 'busy' });
     expect(jobsFor(meeting, 'open-bridge')).toHaveLength(1);
-    expect(await owesBridge(meeting)).toBe(true);
+    expect(await isBridgeDue(meeting)).toBe(true);
     await harness.emulator.client.resetFaults();
     expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');
-    expect(await owesBridge(meeting)).toBe(false);
+    expect(await isBridgeDue(meeting)).toBe(false);
   });
 
   it('dials nothing before the hang-up is armed', async () => {
@@ -215,7 +212,7 @@ describe('openBridge, when the provider or Redis fails', () => {
     harness.jobsDown = true;
     await expect(openBridge(deps, meeting.tenantId, meeting.sessionId)).rejects.toThrow('Redis is unreachable');
     expect(await readLegs(harness, meeting, 'bridge')).toEqual([]);
-    expect(await dials(meeting)).toBe(0);
+    expect(await countDials(meeting)).toBe(0);
   });
 
   it('is listed as due work until the bridge leg exists, when its job was lost', async () => {
@@ -225,11 +222,11 @@ describe('openBridge, when the provider or Redis fails', () => {
     harness.jobsDown = true;
     await joinBrowser(harness, meeting);
     expect(harness.counters).toContain('enqueue_failed open-bridge');
-    expect(await owesBridge(meeting)).toBe(true);
+    expect(await isBridgeDue(meeting)).toBe(true);
     harness.jobsDown = false;
     await openBridge(deps, meeting.tenantId, meeting.sessionId);
-    expect(await owesBridge(meeting)).toBe(false);
+    expect(await isBridgeDue(meeting)).toBe(false);
     await settleNow(deps, meeting);
-    expect(await owesBridge(meeting)).toBe(false);
+    expect(await isBridgeDue(meeting)).toBe(false);
   });
 });

@@ -21,20 +21,20 @@ afterAll(() => harness.close());
 
 /** Whole seconds of the timer round the end of a session up. */
 const GRACE_S = 1;
-const timers = ({ body }: RestLogEntry): { length: unknown; ringing: unknown } => ({
+const readTimers = ({ body }: RestLogEntry): { length: unknown; ringing: unknown } => ({
   length: (body as Record<string, unknown>)['length_timer'],
   ringing: (body as Record<string, unknown>)['ringing_timer'],
 });
-const creates = (): Promise<RestLogEntry[]> => harness.emulator.client.restLog({ route: 'create-call' });
+const listCreateRequests = (): Promise<RestLogEntry[]> => harness.emulator.client.restLog({ route: 'create-call' });
 
-async function ring(roomId: string, mode: 'answer' | 'no-answer'): Promise<{ phone: string; legId: string }> {
+async function requestCall(roomId: string, mode: 'answer' | 'no-answer'): Promise<{ phone: string; legId: string }> {
   const phone = `+4479466${String((phones += 1)).padStart(5, '0')}`;
   await harness.emulator.client.setPhone(phone, { mode });
   const { legId } = await requestDialOut(deps, deps.tenantId, roomId, { phone });
   return { phone, legId };
 }
 
-describe('the dead-man\'s timers of a call (I4)', () => {
+describe("the dead-man's timers of a call (I4)", () => {
   it.each([
     { durationS: 60, goneS: 0 },
     { durationS: 60, goneS: 30 },
@@ -49,19 +49,19 @@ describe('the dead-man\'s timers of a call (I4)', () => {
     async ({ durationS, goneS }) => {
       const meeting = await openRoom(deps, { max_duration_s: durationS });
       await passTime(harness, goneS);
-      const { legId } = await ring(meeting.roomId, 'no-answer');
+      const { legId } = await requestCall(meeting.roomId, 'no-answer');
       await dialOut(deps, meeting.tenantId, legId);
       // Also when the job was lost and the reconciler dials.
-      await ring(meeting.roomId, 'no-answer');
+      await requestCall(meeting.roomId, 'no-answer');
       await executeSql(
         harness,
         `UPDATE leg SET created_at = created_at - interval '3 seconds' WHERE state = 'requested'`,
       );
       await reconcile(deps);
-      const made = await creates();
+      const made = await listCreateRequests();
       expect(made).toHaveLength(2);
       for (const create of made) {
-        const { length, ringing } = timers(create);
+        const { length, ringing } = readTimers(create);
         expect(length).toBeLessThanOrEqual(Math.min(7_200, durationS - goneS + GRACE_S));
         expect(length).toBeGreaterThanOrEqual(1);
         expect(ringing).toBeGreaterThanOrEqual(1);
@@ -72,7 +72,7 @@ describe('the dead-man\'s timers of a call (I4)', () => {
 
   it('end the call at the provider without a request', async () => {
     const meeting = await openRoom(deps, { max_duration_s: 60 });
-    const { phone, legId } = await ring(meeting.roomId, 'answer');
+    const { phone, legId } = await requestCall(meeting.roomId, 'answer');
     // The timer is shortened to a second, so that the test does not wait.
     const createCall: TestDeps['voice']['createCall'] = (call) =>
       deps.voice.createCall({ ...call, lengthTimerS: Math.min(call.lengthTimerS, 1) });
@@ -85,7 +85,7 @@ describe('the dead-man\'s timers of a call (I4)', () => {
 
   it('are not needed after the deadline of a session: no call is placed (I5)', async () => {
     const meeting = await openRoom(deps, { max_duration_s: 60 });
-    const { legId } = await ring(meeting.roomId, 'answer');
+    const { legId } = await requestCall(meeting.roomId, 'answer');
     await executeSql(
       harness,
       `UPDATE session SET created_at = created_at - interval '61 seconds', due_at = due_at - interval '61 seconds'`,
@@ -93,7 +93,7 @@ describe('the dead-man\'s timers of a call (I4)', () => {
     expect(await dialOut(deps, meeting.tenantId, legId)).toBe('not-wanted');
     await passTime(harness, 3);
     await reconcile(deps);
-    expect(await creates()).toEqual([]);
+    expect(await listCreateRequests()).toEqual([]);
     // The call was never placed, so the leg ends at once.
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ state: 'ended', reason: 'cancelled-before-dial' });
   });
@@ -124,7 +124,7 @@ describe('the dead-man\'s timers of a call (I4)', () => {
 describe('a call that is answered after the end of its session', () => {
   it('ends by the reply to its answer webhook, without a hang-up request', async () => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await ring(meeting.roomId, 'no-answer');
+    const { phone, legId } = await requestCall(meeting.roomId, 'no-answer');
     await dialOut(deps, meeting.tenantId, legId);
     const person = await harness.emulator.client.awaitRing(phone);
     harness.jobsDown = true;
@@ -140,7 +140,7 @@ describe('a call that is answered after the end of its session', () => {
 
   it('is hung up again at once, before the back-off has passed', async () => {
     const meeting = await openRoom(deps);
-    const { phone, legId } = await ring(meeting.roomId, 'no-answer');
+    const { phone, legId } = await requestCall(meeting.roomId, 'no-answer');
     await dialOut(deps, meeting.tenantId, legId);
     const person = await harness.emulator.client.awaitRing(phone);
     harness.jobsDown = true;

@@ -14,13 +14,13 @@ afterAll(() => harness.close());
 
 const falseKills = (): string[] => harness.counters.filter((name) => name.startsWith('false_kill'));
 
-it('a call that was hung up as nobody’s and whose late webhook names a leg of a running session is counted as a false kill, once', async () => {
+it('counts a false kill once when the late webhook of a hung-up orphan names a leg of a running session', async () => {
   const deps = harness.deps.unified;
   harness.counters.length = 0;
   const meeting = await openRoom(deps);
   await joinBrowser(harness, meeting);
   await joinByPhone(harness, deps, meeting);
-  // The bridge's call comes in and asks what to do, and that is held up for longer than two inventories.
+  // The answer webhook of the bridge leg is delayed for longer than two inventories.
   let release = (): void => undefined;
   harness.answerGate = new Promise((resolve) => (release = resolve));
   expect(await openBridge(deps, meeting.tenantId, meeting.sessionId)).toBe('dialled');

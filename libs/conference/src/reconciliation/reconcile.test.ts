@@ -184,7 +184,12 @@ describe('reconcile, when an item fails', () => {
       await reconcile({ ...deps, store, report: { ...deps.report, warn: (_, fields) => warnings.push(fields) } }),
     ).toEqual({ 'hang-up-session': 1 });
     expect(warnings).toEqual([
-      { what: 'hang-up-session', tenantId: meeting.tenantId, id: meeting.sessionId, error: 'Error: Postgres is unreachable' },
+      {
+        what: 'hang-up-session',
+        tenantId: meeting.tenantId,
+        id: meeting.sessionId,
+        error: 'Error: Postgres is unreachable',
+      },
     ]);
     expect(await countHangUpRequests(harness)).toEqual({});
     await reconcileUntilQuiet(harness, deps);

@@ -27,15 +27,19 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
   const due = await listDueWork(deps.store, { graceMs: GRACE_PERIOD_MS });
   // Hang-ups first: a late one costs money every second.
   const work = [
-    ...toWork('hang-up-leg', due.hangUpLegs, ({ tenant_id, id }) => hangUpLeg(deps, tenant_id, id)),
-    ...toWork('hang-up-session', [...due.ending, ...due.overdue], ({ tenant_id, id }) =>
+    ...toItems('hang-up-leg', due.hangUpLegs, ({ tenant_id, id }) => hangUpLeg(deps, tenant_id, id)),
+    ...toItems('hang-up-session', [...due.ending, ...due.overdue], ({ tenant_id, id }) =>
       hangUpSession(deps, tenant_id, id),
     ),
-    ...toWork('end-session', due.suspended, ({ tenant_id, id }) => endSession(deps, tenant_id, id, 'tenant-suspended')),
-    ...toWork('settle-session', due.settle, ({ tenant_id, id }) => changeSession(deps, tenant_id, id, () => undefined)),
-    ...toWork('open-bridge', due.bridge, ({ tenant_id, id }) => openBridge(deps, tenant_id, id)),
-    ...toWork('expire-room', due.rooms, ({ tenant_id, id }) => expireRoom(deps, tenant_id, id)),
-    ...toWork('dial-out', due.dial, ({ tenant_id, id }) => dialOut(deps, tenant_id, id)),
+    ...toItems('end-session', due.suspended, ({ tenant_id, id }) =>
+      endSession(deps, tenant_id, id, 'tenant-suspended'),
+    ),
+    ...toItems('settle-session', due.settle, ({ tenant_id, id }) =>
+      changeSession(deps, tenant_id, id, () => undefined),
+    ),
+    ...toItems('open-bridge', due.bridge, ({ tenant_id, id }) => openBridge(deps, tenant_id, id)),
+    ...toItems('expire-room', due.rooms, ({ tenant_id, id }) => expireRoom(deps, tenant_id, id)),
+    ...toItems('dial-out', due.dial, ({ tenant_id, id }) => dialOut(deps, tenant_id, id)),
   ];
   const counts: Record<string, number> = {};
   const queue = work.values();
@@ -64,7 +68,7 @@ interface DueRow {
   readonly tenant_id: string | null;
   readonly id: string;
 }
-const toWork = <Row extends DueRow>(
+const toItems = <Row extends DueRow>(
   what: string,
   rows: readonly Row[],
   act: (row: Row) => Promise<unknown>,

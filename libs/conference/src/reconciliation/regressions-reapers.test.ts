@@ -33,25 +33,25 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-const allDown = () => harness.emulator.client.awaitLegsUp(0);
+const untilNoLegIsUp = () => harness.emulator.client.awaitLegsUp(0);
 const dials = async (): Promise<number> => (await harness.emulator.client.restLog({ route: 'create-call' })).length;
 const ALL_UP = ['sip-interconnect', 'voice-inbound', 'voice-sip', 'webrtc'];
 
-/** Somebody to be rung, who lets it ring. */
-async function requested(): Promise<{ meeting: Meeting; legId: string }> {
+/** Requests a call to a telephone that does not answer. */
+async function requestCall(): Promise<{ meeting: Meeting; legId: string }> {
   const meeting = await openRoom(deps);
   await harness.emulator.client.setPhone('+447946500001', { mode: 'no-answer' });
   const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+447946500001' });
   return { meeting, legId };
 }
 
-describe('time', () => {
+describe('deadlines', () => {
   it.each([
     { clock: 'five minutes behind', now: () => new Date(Date.now() - 300_000) },
     { clock: 'five minutes ahead', now: () => new Date(Date.now() + 300_000) },
     { clock: 'frozen', now: () => new FakeClock().now() },
   ])(
-    `${describeIncident(11)}: the deadline is on the database’s clock, and a process that knew nothing of the session ends it; its own clock is $clock`,
+    `${describeIncident(11)}: any process ends the session by the database's clock, with its own clock $clock`,
     async ({ now }) => {
       const meeting = await startMeeting(harness, deps, { max_duration_s: 600 });
       harness.jobsDown = true;
@@ -64,11 +64,11 @@ describe('time', () => {
       await reconcile(skewed);
       expect((await readSession(harness, meeting)).end_reason).toBe('max-duration');
       await reconcileUntilQuiet(harness, skewed);
-      expect((await allDown()).up).toBe(0);
+      expect((await untilNoLegIsUp()).up).toBe(0);
     },
   );
 
-  it(`${describeIncident(15)}: no timer can be set to nothing, and no session is without an end`, async () => {
+  it(`${describeIncident(15)}: no timer can be zero, and each session has a deadline`, async () => {
     for (const variable of ['RECONCILE_MS', 'INVENTORY_MS'])
       expect(() => readConfig({ [variable]: '0' }, ['reconciler'])).toThrow(variable);
     expect(() => readConfig({ PROVIDER_TIMEOUT_MS: '0' }, ['vonage'])).toThrow('PROVIDER_TIMEOUT_MS');
@@ -79,12 +79,12 @@ describe('time', () => {
     await passTime(harness, 603);
     await reconcileUntilQuiet(harness, deps);
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
   });
 });
 
-describe('counts', () => {
-  it(`${describeIncident(12)}: who is there is counted from the rows: a phantom is cleared, and doubled events count once`, async () => {
+describe('counters', () => {
+  it(`${describeIncident(12)}: presence is counted from the rows, without phantoms and duplicates`, async () => {
     const meeting = await openRoom(deps, { max_participants: 1 });
     const first = await joinByPhone(harness, deps, meeting);
     await harness.emulator.client.setFaults({ switches: { neverSendsCompleted: true } });
@@ -112,8 +112,8 @@ describe('counts', () => {
   });
 });
 
-describe('the reaper', () => {
-  it(`${describeIncident(13)}: it is on unless told otherwise`, () => {
+describe('the reconciler', () => {
+  it(`${describeIncident(13)}: it is on by default`, () => {
     expect(readConfig({}, ['reconciler']).reconciler).toEqual({
       PARTYLINE_RECONCILER: 'on',
       RECONCILE_MS: 1_000,
@@ -121,7 +121,7 @@ describe('the reaper', () => {
     });
   });
 
-  it(`${describeIncident(13)}: a live call is left alone at 123 seconds, and for as long as its session runs`, async () => {
+  it(`${describeIncident(13)}: a live call of a running session is not hung up, also after 123 seconds`, async () => {
     const meeting = await startMeeting(harness, deps);
     for (const seconds of [123, 600, 1_800]) {
       await passTime(harness, seconds);
@@ -132,11 +132,11 @@ describe('the reaper', () => {
     expect(await listLegsAtProvider(harness, meeting)).toEqual(ALL_UP);
   });
 
-  it(`${describeIncident(13)}: what is confirmed is never asked again, whoever comes by`, async () => {
+  it(`${describeIncident(13)}: a confirmed leg is never requested again`, async () => {
     const meeting = await startMeeting(harness, deps);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
     const asked = await countHangUpRequests(harness);
     for (let half = 0; half < 4; half++) {
       await passTime(harness, 30);
@@ -146,11 +146,11 @@ describe('the reaper', () => {
     expect(await countHangUpRequests(harness)).toEqual(asked);
   });
 
-  it(`${describeIncident(13)}: a restart loses no timer, since there is none: the rows know`, async () => {
+  it(`${describeIncident(13)}: a restart loses no timer, as the deadlines are in the rows`, async () => {
     const meeting = await openRoom(deps, { browsers_left_s: 60 });
     const { connectionId } = await joinBrowser(harness, meeting);
     const caller = await joinByPhone(harness, deps, meeting);
-    // From here on no job is sent, and what was sent is never run.
+    // From here no job is enqueued, and no enqueued job runs.
     harness.jobsDown = true;
     await harness.emulator.client.leaveWebrtc(connectionId);
     await untilLegs(harness, meeting, 'webrtc', ['ended']);
@@ -161,7 +161,7 @@ describe('the reaper', () => {
     expect((await readSession(harness, meeting)).end_reason).toBe('browsers-left');
   });
 
-  it(`${describeIncident(13)}: a look-up that fails keeps the call`, async () => {
+  it(`${describeIncident(13)}: a failed look-up closes nothing`, async () => {
     const meeting = await openRoom(deps);
     const { callId } = await joinByPhone(harness, deps, meeting);
     await passTime(harness, 31);
@@ -178,8 +178,8 @@ describe('the reaper', () => {
     expect((await harness.emulator.client.ledger({ callId })).up).toBe(1);
   });
 
-  it(`${describeIncident(13)}: a call whose id could not be written down is not dialled anew, and is found`, async () => {
-    const { meeting, legId } = await requested();
+  it(`${describeIncident(13)}: a call whose id could not be stored is not dialled again, and is found`, async () => {
+    const { meeting, legId } = await requestCall();
     await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
     let failures = 0;
     const createCall: TestDeps['voice']['createCall'] = async (call) => {
@@ -200,15 +200,15 @@ describe('the reaper', () => {
     );
   });
 
-  it(`${describeIncident(13)}: ten restarts in the middle of a dial ring once`, async () => {
-    const { meeting, legId } = await requested();
+  it(`${describeIncident(13)}: ten restarts during a dial place one call`, async () => {
+    const { meeting, legId } = await requestCall();
     await harness.emulator.client.setFaults({ webhooks: [{ fault: 'drop' }] });
     let made = (): void => undefined;
     const dialled = new Promise<void>((resolve) => (made = resolve));
     const createCall: TestDeps['voice']['createCall'] = async (call) => {
       await deps.voice.createCall(call);
       made();
-      // The process is killed here.
+      // The process dies here.
       return new Promise<never>(() => undefined);
     };
     void dialOut(withProviders(deps, { voice: { createCall } }), meeting.tenantId, legId);
@@ -219,13 +219,13 @@ describe('the reaper', () => {
       await dialOut(deps, meeting.tenantId, legId);
     }
     expect(await dials()).toBe(1);
-    // And past the vendor's own ringing timer it is let go, not tried again.
+    // After the provider's ringing timer the leg is ended, not dialled again.
     expect((await readLegs(harness, meeting)).map((leg) => leg.hangup_reason)).toEqual(['unobserved']);
   });
 });
 
-describe('failures beside it', () => {
-  it(`${describeIncident(14)}: a leg whose hang-up throws stops no other, and its other side is asked all the same`, async () => {
+describe('failures of other items', () => {
+  it(`${describeIncident(14)}: a hang-up that throws stops neither the other legs nor the other handle`, async () => {
     const meetings = [await startMeeting(harness, deps), await startMeeting(harness, deps)];
     for (const meeting of meetings) await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     const media = { disconnect: () => Promise.reject(new TypeError('a bug of ours')) };
@@ -235,10 +235,10 @@ describe('failures beside it', () => {
     await harness.emulator.client.awaitLegsUp(0, { kind: 'voice-sip' });
     expect((await harness.emulator.client.ledger({ kind: 'webrtc' })).up).toBe(2);
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
   });
 
-  it(`${describeIncident(16)}: a bridge that the vendor cut is dialled again, once; nobody else is touched, however its callbacks come`, async () => {
+  it(`${describeIncident(16)}: only a bridge leg that the provider drops is dialled again, once`, async () => {
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({
       webhooks: [

@@ -32,60 +32,60 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-/** The end is decided, and Redis is away: what follows is the reconciler's doing alone. */
+/** Ends a session without Redis, so that only the reconciler hangs up. */
 async function end(meeting: Meeting): Promise<void> {
   harness.jobsDown = true;
   await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
 }
-const allDown = () => harness.emulator.client.awaitLegsUp(0);
-const seenOver = (): Promise<number> => harness.store.prisma.observation.count({ where: { phase: 'over' } });
-/** Some rounds of the reconciler, each with time before it. */
-async function rounds(count: number): Promise<void> {
+const untilNoLegIsUp = () => harness.emulator.client.awaitLegsUp(0);
+const countObservedEnds = (): Promise<number> => harness.store.prisma.observation.count({ where: { phase: 'over' } });
+/** Runs rounds of the reconciler, 16 s apart. */
+async function runRounds(count: number): Promise<void> {
   for (let round = 0; round < count; round++) {
     await passTime(harness, 16);
     await reconcile(deps);
   }
 }
 
-describe('a hang-up that does not hang up', () => {
-  it(`${describeIncident(1)}: any refusal leaves the leg open, unconfirmed, and asked again`, async () => {
+describe('a hang-up without effect', () => {
+  it(`${describeIncident(1)}: a rejected hang-up leaves the leg unconfirmed and is retried`, async () => {
     const meeting = await openRoom(deps);
     const { callId } = await joinByPhone(harness, deps, meeting);
     await end(meeting);
     for (const fault of ['400', '401', '403', '404', '409'] as const) {
       await harness.emulator.client.setFaults({ rest: [{ route: 'hangup', fault }] });
-      await rounds(1);
+      await runRounds(1);
       expect((await readLegs(harness, meeting))[0]).toMatchObject({ state: 'ending', confirmed_at: null });
     }
     expect(await countHangUpRequests(harness)).toEqual({ [callId]: 5 });
     await harness.emulator.client.resetFaults();
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
   });
 
-  it(`${describeIncident(2)}: 204 closes nothing; the legs are asked until the vendor was seen to have ended them`, async () => {
+  it(`${describeIncident(2)}: a 204 closes nothing, and the hang-up is retried until the end is observed`, async () => {
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({
       rest: [{ route: 'disconnect', fault: '204-no-effect' }],
       switches: { hangupKeepsLegAlive: true },
     });
     await end(meeting);
-    await rounds(4);
+    await runRounds(4);
     expect((await readLegs(harness, meeting)).map((leg) => [leg.state, leg.hangup_attempts])).toEqual(
       Array.from({ length: 3 }, () => ['ending', 4]),
     );
-    expect([await seenOver(), (await readSession(harness, meeting)).state]).toEqual([0, 'ending']);
+    expect([await countObservedEnds(), (await readSession(harness, meeting)).state]).toEqual([0, 'ending']);
     await harness.emulator.client.resetFaults();
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
   });
 
-  it(`${describeIncident(7)}: not found is no proof; the leg stays owed while the list shows it`, async () => {
+  it(`${describeIncident(7)}: not found closes nothing while the list shows the call`, async () => {
     const meeting = await openRoom(deps);
     const { callId } = await joinByPhone(harness, deps, meeting);
     await harness.emulator.client.setFaults({ switches: { hangup404WhileLive: true, get404WhileLive: true } });
     await end(meeting);
-    await rounds(3);
+    await runRounds(3);
     expect(await sweepInventory(deps, null)).toMatchObject({ calls: 1, missing: 0 });
     expect((await readLegs(harness, meeting))[0]).toMatchObject({
       state: 'ending',
@@ -95,10 +95,10 @@ describe('a hang-up that does not hang up', () => {
     expect(await countHangUpRequests(harness)).toEqual({ [callId]: 3 });
     await harness.emulator.client.resetFaults();
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
   });
 
-  it(`${describeIncident(10)}: a request that hangs is given up in time, counted, and made anew`, async () => {
+  it(`${describeIncident(10)}: a request without a reply times out, is counted and is retried`, async () => {
     const meeting = await openRoom(deps);
     await joinByPhone(harness, deps, meeting);
     await end(meeting);
@@ -108,12 +108,12 @@ describe('a hang-up that does not hang up', () => {
     expect(harness.counters.at(-1)).toContain('upstream-timeout');
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ state: 'ending', lease_until: null });
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
   });
 });
 
-describe('a session that ends in the wrong moment', () => {
-  async function rung(mode: 'answer' | 'no-answer'): Promise<{ meeting: Meeting; legId: string }> {
+describe('the end of a session in each state of a call', () => {
+  async function requestCall(mode: 'answer' | 'no-answer'): Promise<{ meeting: Meeting; legId: string }> {
     const meeting = await openRoom(deps);
     await harness.emulator.client.setPhone('+447946400001', { mode });
     const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+447946400001' });
@@ -122,11 +122,11 @@ describe('a session that ends in the wrong moment', () => {
   const dial = ({ meeting, legId }: { meeting: Meeting; legId: string }) => dialOut(deps, meeting.tenantId, legId);
 
   it.each<{ state: string; arrange: () => Promise<Meeting> }>([
-    { state: 'requested', arrange: async () => (await rung('answer')).meeting },
+    { state: 'requested', arrange: async () => (await requestCall('answer')).meeting },
     {
-      state: 'dialling, the answer lost',
+      state: 'dialling with a lost reply',
       arrange: async () => {
-        const made = await rung('no-answer');
+        const made = await requestCall('no-answer');
         await harness.emulator.client.setFaults({ rest: [{ route: 'create-call', fault: 'applied-silent', next: 1 }] });
         await dial(made);
         return made.meeting;
@@ -135,16 +135,16 @@ describe('a session that ends in the wrong moment', () => {
     {
       state: 'ringing',
       arrange: async () => {
-        const made = await rung('no-answer');
+        const made = await requestCall('no-answer');
         await dial(made);
         await untilLegs(harness, made.meeting, 'outbound', ['ringing']);
         return made.meeting;
       },
     },
     {
-      state: 'ringing, and too young to be hung up',
+      state: 'ringing, with hang-ups rejected in that state',
       arrange: async () => {
-        const made = await rung('no-answer');
+        const made = await requestCall('no-answer');
         await dial(made);
         await untilLegs(harness, made.meeting, 'outbound', ['ringing']);
         await harness.emulator.client.setFaults({ rest: [{ route: 'hangup', fault: '400', next: 3 }] });
@@ -154,21 +154,21 @@ describe('a session that ends in the wrong moment', () => {
     {
       state: 'joined',
       arrange: async () => {
-        const made = await rung('answer');
+        const made = await requestCall('answer');
         await dial(made);
         await untilLegs(harness, made.meeting, 'outbound', ['joined']);
         return made.meeting;
       },
     },
-  ])(`${describeIncident(3)}: whatever the call’s state, it ends: $state`, async ({ arrange }) => {
+  ])(`${describeIncident(3)}: a call ends from the state $state`, async ({ arrange }) => {
     const meeting = await arrange();
     await end(meeting);
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
     expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['ended']);
   });
 
-  it(`${describeIncident(4)}: an answer after the end joins nothing, and its call is hung up by the next round, however soon that is`, async () => {
+  it(`${describeIncident(4)}: the next round hangs up a call that was answered after the end`, async () => {
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
     await joinByPhone(harness, deps, meeting);
@@ -176,7 +176,7 @@ describe('a session that ends in the wrong moment', () => {
     harness.answerGate = new Promise((resolve) => (answer = resolve));
     await openBridge(deps, meeting.tenantId, meeting.sessionId);
     await end(meeting);
-    await rounds(1);
+    await runRounds(1);
     await until(
       async () => (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.media_closed_at),
       [expect.any(Date)],
@@ -186,15 +186,15 @@ describe('a session that ends in the wrong moment', () => {
       async () => (await readLegs(harness, meeting, 'bridge')).map((leg) => leg.voice_call_id),
       [expect.any(String)],
     );
-    // No time goes by: it is asked at once, whatever was asked before.
+    // No time passes: the next attempt is due at once.
     await reconcile(deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
     const [call] = (await harness.emulator.client.ledger({ kind: 'voice-sip' })).legs;
     expect(call).toMatchObject({ endedAt: expect.any(Number) });
     expect(call?.answeredAt).toBeUndefined();
   });
 
-  it(`${describeIncident(5)}: ending a room owes every phone in it its hang-up, and they are hung up`, async () => {
+  it(`${describeIncident(5)}: the end of a room hangs up each call in it`, async () => {
     const meeting = await startMeeting(harness, deps);
     harness.jobsDown = true;
     await endRoom(deps, meeting.tenantId, meeting.roomId);
@@ -202,13 +202,13 @@ describe('a session that ends in the wrong moment', () => {
       Array(3).fill('ended-by-tenant'),
     );
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
     expect((await harness.emulator.client.caller(meeting.caller.id)).state).toBe('ended');
   });
 });
 
-describe('a vendor who does not tell', () => {
-  it(`${describeIncident(6)}: a live leg that the list leaves out is neither closed nor forgotten, and hung up by our own ids`, async () => {
+describe('a provider that does not report', () => {
+  it(`${describeIncident(6)}: a live leg that the list omits is hung up by its stored id`, async () => {
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({ switches: { listOmitsLive: true } });
     for (let sweep = 0; sweep < 2; sweep++) {
@@ -219,10 +219,10 @@ describe('a vendor who does not tell', () => {
     expect(await countHangUpRequests(harness)).toEqual({});
     await end(meeting);
     await reconcileUntilQuiet(harness, deps);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
   });
 
-  it(`${describeIncident(8)}: an end that was never told is looked up: the leg ends, and what counts by it goes on`, async () => {
+  it(`${describeIncident(8)}: an unreported end is looked up, and the leg and its clocks follow`, async () => {
     const meeting = await openRoom(deps, { phones_left_s: 60 });
     const caller = await joinByPhone(harness, deps, meeting);
     await harness.emulator.client.setFaults({ switches: { neverSendsCompleted: true } });
@@ -233,11 +233,12 @@ describe('a vendor who does not tell', () => {
     expect(await readSession(harness, meeting)).toMatchObject({ state: 'live', due_reason: 'phones-left' });
   });
 
-  it(`${describeIncident(9)}: a leg that we call ended and that is up is found by the inventory and hung up`, async () => {
+  it(`${describeIncident(9)}: a live call whose leg has ended is hung up by the sweep`, async () => {
     const meeting = await startMeeting(harness, deps);
     await executeSql(
       harness,
-      `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now(), media_closed_at = now() WHERE session_id = $1`,
+      `UPDATE leg SET state = 'ended', ended_at = now(), voice_closed_at = now(), media_closed_at = now()
+       WHERE session_id = $1`,
       [meeting.sessionId],
     );
     await harness.store.prisma.session.update({
@@ -248,6 +249,6 @@ describe('a vendor who does not tell', () => {
     await sweepInventory(deps, null);
     await passTime(harness, 31);
     await sweepInventory(deps, null);
-    expect((await allDown()).up).toBe(0);
+    expect((await untilNoLegIsUp()).up).toBe(0);
   });
 });

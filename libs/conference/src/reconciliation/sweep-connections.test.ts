@@ -37,8 +37,8 @@ const dropVideo = (rest: FaultsInput['rest'] = []) =>
 const join = (meeting: Meeting) =>
   harness.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token: meeting.token });
 
-describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made good', (kind) => {
-  it('of the first browser that came: it is on the roster and the session is live, once', async () => {
+describe.each(MEDIA_KINDS)('the sweep of a %s session after a lost callback', (kind) => {
+  it('adds the first browser and moves the session to live', async () => {
     const deps = harness.deps[kind];
     const meeting = await openRoom(deps, { never_used_s: 120 });
     await dropVideo();
@@ -51,20 +51,20 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     expect((await readSession(harness, meeting)).state).toBe('live');
     expect(await sweepInventory(deps, null)).toMatchObject({ connections: 0 });
     expect(await readLegs(harness, meeting)).toHaveLength(1);
-    // Not ended as never used, with somebody in it.
+    // The session does not end as never-used.
     await passTime(harness, 130);
     await reconcile(deps);
     expect((await readSession(harness, meeting)).state).toBe('live');
     expect(await countHangUpRequests(harness)).toEqual({});
   });
 
-  it('of one that came to others, and late: its callback then changes nothing', async () => {
+  it('adds another browser, whose late callback changes nothing', async () => {
     const deps = harness.deps[kind];
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
     let take = (): void => undefined;
     harness.videoEventGate = new Promise((resolve) => (take = resolve));
-    const told = {
+    const webhook = {
       kind: 'session-callback',
       event: 'connectionCreated',
       after: (await harness.emulator.client.webhookLog()).at(-1)?.seq ?? 0,
@@ -72,13 +72,13 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     const { connectionId } = await join(meeting);
     expect(await sweepInventory(deps, null)).toMatchObject({ connections: 1 });
     take();
-    expect(await harness.emulator.client.awaitWebhook(told)).toMatchObject({ outcome: 'delivered', status: 200 });
+    expect(await harness.emulator.client.awaitWebhook(webhook)).toMatchObject({ outcome: 'delivered', status: 200 });
     expect((await readLegs(harness, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['joined', 'joined']);
     await harness.emulator.client.leaveWebrtc(connectionId);
     await untilLegs(harness, meeting, 'webrtc', ['joined', 'ended']);
   });
 
-  it('of the last browser that went: its leg ends, its clock starts; not while the list may be stale, nor by one list alone', async () => {
+  it('ends the leg of the last browser by two lists, and starts the clock', async () => {
     const deps = harness.deps[kind];
     const meeting = await openRoom(deps, { browsers_left_s: 60 });
     const { connectionId } = await joinBrowser(harness, meeting);
@@ -87,7 +87,7 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     expect(await sweepInventory(deps, null)).toMatchObject({ connections: 0 });
     expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['joined']);
     await passTime(harness, 31);
-    // Not before half a minute after the first that lacks it.
+    // Not within 30 s after the first list that lacks it.
     for (let sweep = 0; sweep < 2; sweep++) {
       expect(await sweepInventory(deps, null)).toMatchObject({ connections: 0 });
       await passTime(harness, 14);
@@ -102,7 +102,7 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     ]);
   });
 
-  it('of a bridge whose dial was never answered: it is known again, and hung up with its session', async () => {
+  it('finds the bridge leg whose dial got no reply, which is hung up with its session', async () => {
     const deps = harness.deps[kind];
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
@@ -123,30 +123,27 @@ describe.each(MEDIA_KINDS)('a callback of a %s session that was lost is made goo
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it.each([60, 1_200])(
-    'of a browser that came %d s after the session’s end, by a token that still holds: it is disconnected',
-    async (lateS) => {
-      const deps = harness.deps[kind];
-      const meeting = await openRoom(deps);
-      await joinBrowser(harness, meeting);
-      await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-      await reconcileUntilQuiet(harness, deps);
-      await passTime(harness, lateS);
-      await dropVideo();
-      const { connectionId } = await join(meeting);
-      await sweepInventory(deps, null);
-      await passTime(harness, 3);
-      await reconcile(deps);
-      await harness.emulator.client.awaitDisconnected(connectionId);
-      await reconcileUntilQuiet(harness, deps);
-      expect((await readLegs(harness, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['ended', 'ended']);
-      expect((await readSession(harness, meeting)).state).toBe('ended');
-    },
-  );
+  it.each([60, 1_200])('disconnects a browser that connected %d s after the end with a valid token', async (lateS) => {
+    const deps = harness.deps[kind];
+    const meeting = await openRoom(deps);
+    await joinBrowser(harness, meeting);
+    await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+    await reconcileUntilQuiet(harness, deps);
+    await passTime(harness, lateS);
+    await dropVideo();
+    const { connectionId } = await join(meeting);
+    await sweepInventory(deps, null);
+    await passTime(harness, 3);
+    await reconcile(deps);
+    await harness.emulator.client.awaitDisconnected(connectionId);
+    await reconcileUntilQuiet(harness, deps);
+    expect((await readLegs(harness, meeting, 'webrtc')).map((leg) => leg.state)).toEqual(['ended', 'ended']);
+    expect((await readSession(harness, meeting)).state).toBe('ended');
+  });
 });
 
-describe('a browser that is there and that a list leaves out', () => {
-  it('stays, and so does its leg; lists that show it between count', async () => {
+describe('a connected browser that a list omits', () => {
+  it('keeps its leg when a list in between shows it', async () => {
     const deps = harness.deps.unified;
     const meeting = await startMeeting(harness, deps);
     for (let minute = 0; minute < 3; minute++) {
@@ -167,7 +164,7 @@ describe('a browser that is there and that a list leaves out', () => {
     expect(await countHangUpRequests(harness)).toEqual({});
   });
 
-  it('stays when it came while the list was on its way, and whoever asked was stopped meanwhile', async () => {
+  it('keeps its leg when it connected during the request, in a process that was paused', async () => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
@@ -189,7 +186,7 @@ describe('a browser that is there and that a list leaves out', () => {
     expect(await listLegsAtProvider(harness, meeting)).toEqual(['webrtc', 'webrtc']);
   });
 
-  it('is taken back as a leg of its own when two lists did, while its session runs', async () => {
+  it('is reopened as a new leg after two such lists, while its session runs', async () => {
     const deps = harness.deps.unified;
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({ switches: { listOmitsConnections: true } });
@@ -197,7 +194,7 @@ describe('a browser that is there and that a list leaves out', () => {
       await passTime(harness, 31);
       await sweepInventory(deps, null);
     }
-    // The bridge's voice side is known to be up by its own status.
+    // The status of the bridge leg's call shows that its voice handle is up.
     expect(
       (await readLegs(harness, meeting)).map((leg) => [leg.kind, leg.state, leg.media_closed_at !== null]),
     ).toEqual([
@@ -228,12 +225,12 @@ describe('a browser that is there and that a list leaves out', () => {
     ]);
     expect(await countHangUpRequests(harness)).toEqual({});
     expect(harness.counters.filter((name) => name.startsWith('false_kill'))).toEqual([]);
-    // By its own callback it then goes for good.
+    // Its own callback then ends it.
     await harness.emulator.client.leaveWebrtc(gone?.media_connection_id ?? 'none');
     await untilLegs(harness, meeting, 'webrtc', ['ended', 'ended']);
   });
 
-  it('is counted as a false kill when it is disconnected because two lists did', async () => {
+  it('is counted as a false kill when it is disconnected after two such lists', async () => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
     const { connectionId } = await joinBrowser(harness, meeting);
@@ -250,7 +247,7 @@ describe('a browser that is there and that a list leaves out', () => {
     expect(harness.counters.filter((name) => name.startsWith('false_kill'))).toEqual(['false_kill webrtc']);
   });
 
-  it('is asked to go until two lists lack it, when its session has ended', async () => {
+  it('is disconnected again until two lists lack it, when its session has ended', async () => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
@@ -274,7 +271,7 @@ describe('a browser that is there and that a list leaves out', () => {
 });
 
 describe('the comparison of connections', () => {
-  it('concludes nothing of a session whose list failed, and goes on with the next', async () => {
+  it('concludes nothing from a failed list, and continues with the next session', async () => {
     const deps = harness.deps.unified;
     const meetings = [await startMeeting(harness, deps), await startMeeting(harness, deps)];
     await dropVideo();
@@ -291,7 +288,7 @@ describe('the comparison of connections', () => {
     expect(await states()).toEqual([Array(4).fill('joined'), Array(4).fill('joined')]);
   });
 
-  it('disconnects what we hold to be ended and that is live all the same, when its session is over or it was to go, whichever side said that it was over', async () => {
+  it('disconnects a live connection of an ended leg after its session or its hang-up request', async () => {
     const deps = harness.deps.unified;
     const [closed, never] = [await openRoom(deps), await openRoom(deps)];
     const connections = [await joinBrowser(harness, closed), await joinBrowser(harness, never)];
@@ -318,7 +315,7 @@ describe('the comparison of connections', () => {
     expect(harness.counters.filter((name) => name.startsWith('false_kill'))).toEqual([]);
   });
 
-  it('takes a list that is a moment old for what it is: who has just gone is no orphan', async () => {
+  it('does not take a connection that just closed for an orphan when the list is old', async () => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
     const { connectionId } = await joinBrowser(harness, meeting);
@@ -337,7 +334,7 @@ describe('the comparison of connections', () => {
     expect(await countHangUpRequests(harness)).toEqual({});
   });
 
-  it('leaves everything alone that is as the rows say, however long it goes on', async () => {
+  it('changes nothing while the lists agree with the rows', async () => {
     const deps = harness.deps.opentok;
     const meeting = await startMeeting(harness, deps);
     for (let minute = 0; minute < 5; minute++) {

@@ -32,8 +32,8 @@ afterAll(() => harness.close());
 const isUp = async (callId: string): Promise<boolean> => (await harness.emulator.client.ledger({ callId })).up === 1;
 const freshPhone = (): string => `+4479462${String((phones += 1)).padStart(5, '0')}`;
 
-/** A live call that no row knows: somebody's phone rings, as after a lost database or a stranger's use of our account. */
-async function strayCall(): Promise<{ callId: string; personId: string }> {
+/** Places a call without a leg, as after a database loss or a use of the account by another system. */
+async function placeOrphanCall(): Promise<{ callId: string; personId: string }> {
   const phone = freshPhone();
   await harness.emulator.client.setPhone(phone, { mode: 'no-answer' });
   const { callId } = await deps.voice.createCall({
@@ -48,11 +48,11 @@ async function strayCall(): Promise<{ callId: string; personId: string }> {
   return { callId, personId: id };
 }
 
-describe('a live call that nobody knows', () => {
+describe('an orphan call', () => {
   it('is hung up after two complete inventories thirty seconds apart, and not before', async () => {
-    const { callId, personId } = await strayCall();
+    const { callId, personId } = await placeOrphanCall();
     expect(await sweepInventory(deps, null)).toMatchObject({ calls: 1, orphans: 0 });
-    // The second comes too soon, and so does the third.
+    // The second and the third inventory come too early.
     await passTime(harness, 1);
     expect(await sweepInventory(deps, null)).toMatchObject({ orphans: 0 });
     await passTime(harness, 1);
@@ -65,15 +65,15 @@ describe('a live call that nobody knows', () => {
     expect(await sweepInventory(deps, null)).toMatchObject({ calls: 0, orphans: 0 });
   });
 
-  it('is not hung up after one, however long ago that was', async () => {
-    const { callId } = await strayCall();
+  it('is not hung up after a single inventory', async () => {
+    const { callId } = await placeOrphanCall();
     await passTime(harness, 3_600);
     expect(await sweepInventory(deps, null)).toMatchObject({ orphans: 0 });
     expect(await isUp(callId)).toBe(true);
   });
 
-  it('is asked again at every inventory for as long as it is seen', async () => {
-    const { callId } = await strayCall();
+  it('is hung up again by each inventory that lists it', async () => {
+    const { callId } = await placeOrphanCall();
     await harness.emulator.client.setFaults({ switches: { hangupKeepsLegAlive: true } });
     for (const orphans of [0, 1, 1, 1]) {
       expect(await sweepInventory(deps, null)).toMatchObject({ orphans });
@@ -83,12 +83,12 @@ describe('a live call that nobody knows', () => {
   });
 
   it.each<{ what: string; faults: FaultsInput }>([
-    { what: 'refused by the rate limit', faults: { rest: [{ route: 'list-calls', fault: '429' }] } },
-    { what: 'a failure', faults: { rest: [{ route: 'list-calls', fault: '500' }] } },
-    { what: 'no JSON', faults: { rest: [{ route: 'list-calls', fault: 'non-json' }] } },
+    { what: 'rejected by the rate limit', faults: { rest: [{ route: 'list-calls', fault: '429' }] } },
+    { what: 'a server error', faults: { rest: [{ route: 'list-calls', fault: '500' }] } },
+    { what: 'not JSON', faults: { rest: [{ route: 'list-calls', fault: 'non-json' }] } },
     { what: 'cut off', faults: { rest: [{ route: 'list-calls', fault: 'reset' }] } },
-    { what: 'never answered', faults: { rest: [{ route: 'list-calls', fault: 'not-applied-silent' }] } },
-    // The first page comes, the next does not.
+    { what: 'without a reply', faults: { rest: [{ route: 'list-calls', fault: 'not-applied-silent' }] } },
+    // The first page succeeds, the second fails.
     {
       what: 'partial',
       faults: {
@@ -98,8 +98,8 @@ describe('a live call that nobody knows', () => {
         ],
       },
     },
-  ])('is left alone when the second list was $what; nothing else is concluded from it either', async ({ faults }) => {
-    const { callId } = await strayCall();
+  ])('is not hung up when the second list was $what', async ({ faults }) => {
+    const { callId } = await placeOrphanCall();
     const meeting = await openRoom(deps);
     const caller = await joinByPhone(harness, deps, meeting);
     await sweepInventory(deps, null);
@@ -113,14 +113,14 @@ describe('a live call that nobody knows', () => {
       before.map(({ id, sweeps }) => [id, sweeps]),
     );
     expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['joined']);
-    // The next complete one counts.
+    // The next complete list counts.
     await harness.emulator.client.resetFaults();
     expect(await sweepInventory(deps, null)).toMatchObject({ orphans: 1 });
     expect(await isUp(caller.callId)).toBe(true);
   });
 
-  it('is forgotten when it vanished between the two: seen anew, it has its whole time again', async () => {
-    const { callId } = await strayCall();
+  it('starts its quarantine again when an inventory between did not list it', async () => {
+    const { callId } = await placeOrphanCall();
     await sweepInventory(deps, null);
     await passTime(harness, 31);
     await harness.emulator.client.setFaults({ switches: { listOmitsLive: true } });
@@ -133,11 +133,11 @@ describe('a live call that nobody knows', () => {
   });
 });
 
-describe('when the rows do not know what is live', () => {
-  it('an empty database: every live call is hung up, in every state', async () => {
+describe('sweepInventory', () => {
+  it('hangs up each live call, in each state, when the database is empty', async () => {
     const meeting = await startMeeting(harness, deps);
     await dialIn(harness);
-    await strayCall();
+    await placeOrphanCall();
     await emptyDatabase(harness);
     expect(await sweepInventory(deps, null)).toMatchObject({ calls: 4, orphans: 0 });
     await passTime(harness, 30.5);
@@ -147,7 +147,7 @@ describe('when the rows do not know what is live', () => {
     expect((await harness.emulator.client.caller(meeting.caller.id)).state).toBe('ended');
   });
 
-  it('a leg that we hold to be ended and that is live all the same is hung up', async () => {
+  it('hangs up a live call whose leg has ended', async () => {
     const meeting = await openRoom(deps);
     const { callId, id } = await joinByPhone(harness, deps, meeting);
     await executeSql(
@@ -162,8 +162,8 @@ describe('when the rows do not know what is live', () => {
   });
 });
 
-/** Somebody is rung, the vendor’s answer is lost, and nothing that it sends comes through. */
-async function unnamedCall(): Promise<{ meeting: Meeting; legId: string; phone: string }> {
+/** Places a call whose reply and webhooks are lost. */
+async function placeCallWithoutReply(): Promise<{ meeting: Meeting; legId: string; phone: string }> {
   const meeting = await openRoom(deps);
   const phone = freshPhone();
   await harness.emulator.client.setPhone(phone, { mode: 'no-answer' });
@@ -177,9 +177,9 @@ async function unnamedCall(): Promise<{ meeting: Meeting; legId: string; phone: 
   return { meeting, legId, phone };
 }
 
-describe('a call whose create was never answered', () => {
-  it('is given to its leg, and stays', async () => {
-    const { meeting, phone } = await unnamedCall();
+describe('a call whose dial got no reply', () => {
+  it('is matched with its leg and stays up', async () => {
+    const { meeting, phone } = await placeCallWithoutReply();
     const { callId } = await harness.emulator.client.awaitRing(phone);
     expect(await sweepInventory(deps, null)).toMatchObject({ adopted: 1, orphans: 0 });
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ voice_call_id: callId, state: 'ringing' });
@@ -190,8 +190,8 @@ describe('a call whose create was never answered', () => {
     expect(await countHangUpRequests(harness)).toEqual({});
   });
 
-  it('is hung up by the name it was given, when its session has ended', async () => {
-    const { meeting, phone } = await unnamedCall();
+  it('is hung up by its new call id after the end of its session', async () => {
+    const { meeting, phone } = await placeCallWithoutReply();
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await passTime(harness, 3);
     await reconcile(deps);
@@ -206,17 +206,17 @@ describe('a call whose create was never answered', () => {
     expect((await readSession(harness, meeting)).state).toBe('ended');
   });
 
-  it('is not given to a leg that rings another number', async () => {
-    const { meeting } = await unnamedCall();
+  it('is not matched with a leg to another number', async () => {
+    const { meeting } = await placeCallWithoutReply();
     await executeSql(harness, `UPDATE leg SET remote = '+447946299999' WHERE session_id = $1`, [meeting.sessionId]);
     expect(await sweepInventory(deps, null)).toMatchObject({ adopted: 0, orphans: 0 });
     expect((await readLegs(harness, meeting))[0]).toMatchObject({ voice_call_id: null, state: 'dialling' });
   });
 });
 
-describe('two calls to one number whose creates were never answered', () => {
-  /** Two rooms ring the same phone, and nobody hears which call is whose. */
-  async function twins() {
+describe('two calls to one number whose dials got no reply', () => {
+  /** Places calls from two rooms to the same telephone, and loses both replies. */
+  async function placeTwoCallsWithoutReply() {
     const [mine, other] = [await openRoom(deps), await openRoom(deps)];
     const phone = freshPhone();
     await harness.emulator.client.setPhone(phone, { mode: 'no-answer' });
@@ -240,8 +240,8 @@ describe('two calls to one number whose creates were never answered', () => {
     };
   }
 
-  it('are given to neither: the list does not say which is whose, and nobody is hung up for another’s end', async () => {
-    const { mine, other, callIds } = await twins();
+  it('are matched with neither leg, and the end of one session hangs up neither', async () => {
+    const { mine, other, callIds } = await placeTwoCallsWithoutReply();
     expect(callIds).toHaveLength(2);
     for (let sweep = 0; sweep < 2; sweep++) {
       expect(await sweepInventory(deps, null)).toMatchObject({ calls: 2, adopted: 0, orphans: 0, ambiguous: 2 });
@@ -257,8 +257,8 @@ describe('two calls to one number whose creates were never answered', () => {
     expect((await readLegs(harness, other))[0]).toMatchObject({ voice_call_id: null, hangup_requested_at: null });
   });
 
-  it('nor is one of them, when the other’s leg was given up just now', async () => {
-    const { mine } = await twins();
+  it('are not matched when the leg of the other has just ended', async () => {
+    const { mine } = await placeTwoCallsWithoutReply();
     await executeSql(
       harness,
       `UPDATE leg SET state = 'ended', reason = 'unobserved', ended_at = now() WHERE session_id = $1`,
@@ -267,8 +267,8 @@ describe('two calls to one number whose creates were never answered', () => {
     expect(await sweepInventory(deps, null)).toMatchObject({ adopted: 0, orphans: 0, ambiguous: 2 });
   });
 
-  it('are hung up as nobody’s once no leg waits for its name any more', async () => {
-    const { mine, other, callIds } = await twins();
+  it('are hung up as orphans once no leg waits for a call id', async () => {
+    const { mine, other, callIds } = await placeTwoCallsWithoutReply();
     await sweepInventory(deps, null);
     await executeSql(
       harness,
@@ -282,13 +282,13 @@ describe('two calls to one number whose creates were never answered', () => {
   });
 });
 
-describe('a call that we hold to be up and the list lacks', () => {
-  it('is closed by its own final status, when the news of its end was lost', async () => {
+describe('a leg that is up and missing from the list', () => {
+  it('is closed by the final status of its call when the event was lost', async () => {
     const meeting = await openRoom(deps);
     const caller = await joinByPhone(harness, deps, meeting);
     await harness.emulator.client.setFaults({ switches: { neverSendsCompleted: true } });
     await harness.emulator.client.hangUp(caller.id);
-    // Younger than the list may be stale.
+    // The leg is younger than a list may be old.
     expect(await sweepInventory(deps, null)).toMatchObject({ missing: 0 });
     await passTime(harness, 31);
     expect(await sweepInventory(deps, null)).toMatchObject({ missing: 1 });
@@ -303,11 +303,11 @@ describe('a call that we hold to be up and the list lacks', () => {
   });
 
   it.each<{ what: string; faults: FaultsInput }>([
-    { what: 'says it is live', faults: {} },
-    { what: 'knows no such call', faults: { switches: { get404WhileLive: true } } },
+    { what: 'shows a live call', faults: {} },
+    { what: 'finds no call', faults: { switches: { get404WhileLive: true } } },
     { what: 'fails', faults: { rest: [{ route: 'get-call', fault: '500' }] } },
-    { what: 'answers in no JSON', faults: { rest: [{ route: 'get-call', fault: 'non-json' }] } },
-  ])('is not touched when the look-up $what (I2, I6)', async ({ faults }) => {
+    { what: 'returns no JSON', faults: { rest: [{ route: 'get-call', fault: 'non-json' }] } },
+  ])('is not closed when the look-up $what (I2, I6)', async ({ faults }) => {
     const meeting = await startMeeting(harness, deps);
     await harness.emulator.client.setFaults({ ...faults, switches: { ...faults.switches, listOmitsLive: true } });
     for (let sweep = 0; sweep < 3; sweep++) {
@@ -326,26 +326,26 @@ describe('a call that we hold to be up and the list lacks', () => {
   });
 });
 
-describe('two replicas', () => {
-  it('take turns: one inventory a minute, whoever makes it', async () => {
-    await strayCall();
-    const turn = async (): Promise<void> =>
+describe('sweepInventory, in two replicas', () => {
+  it('makes one inventory a minute', async () => {
+    await placeOrphanCall();
+    const sweepWithLease = async (): Promise<void> =>
       void ((await acquireLease(harness.store, 'inventory', 60_000)) && (await sweepInventory(deps, null)));
     const lists = async (): Promise<number> => (await harness.emulator.client.restLog({ route: 'list-calls' })).length;
-    await Promise.all(Array.from({ length: 6 }, turn));
+    await Promise.all(Array.from({ length: 6 }, sweepWithLease));
     const once = await lists();
     expect(await harness.store.prisma.orphan_call.findMany()).toMatchObject([{ sweeps: 1 }]);
     await passTime(harness, 10);
-    await Promise.all([turn(), turn()]);
+    await Promise.all([sweepWithLease(), sweepWithLease()]);
     expect(await lists()).toBe(once);
     await passTime(harness, 50);
-    await Promise.all([turn(), turn()]);
+    await Promise.all([sweepWithLease(), sweepWithLease()]);
     expect(await lists()).toBe(2 * once);
     expect(await harness.store.prisma.orphan_call.findMany()).toMatchObject([{ sweeps: 2 }]);
   });
 
-  it('that sweep at once all the same count as two inventories, and hang nothing up before its time', async () => {
-    const { callId } = await strayCall();
+  it('hangs up nothing before its quarantine when both sweep at once', async () => {
+    const { callId } = await placeOrphanCall();
     await Promise.all([sweepInventory(deps, null), sweepInventory(deps, null), sweepInventory(deps, null)]);
     expect(await isUp(callId)).toBe(true);
     expect(await countHangUpRequests(harness)).toEqual({});

@@ -32,32 +32,32 @@ const addLegs = (meeting: Meeting, name: string, count: number, state: 'joined' 
     }
   });
 
-/** As the world is, but that what is asked of Postgres in transactions is noted, with how many rows it was about. */
-function withNotes(): { noting: TestDeps; notes: { name: string | undefined; rows: number | null }[] } {
-  const notes: { name: string | undefined; rows: number | null }[] = [];
+/** Returns `deps` with a store that records the statements of its transactions, with their row counts. */
+function withStatementLog(): { logged: TestDeps; statements: { name: string | undefined; rows: number | null }[] } {
+  const statements: { name: string | undefined; rows: number | null }[] = [];
   const connect = async () => {
     const client = await harness.store.pool.connect();
-    const query = async (asked: string | QueryConfig): Promise<QueryResult> => {
-      const result = await client.query(asked);
-      notes.push({ name: typeof asked === 'string' ? asked : asked.name, rows: result.rowCount });
+    const query = async (statement: string | QueryConfig): Promise<QueryResult> => {
+      const result = await client.query(statement);
+      statements.push({ name: typeof statement === 'string' ? statement : statement.name, rows: result.rowCount });
       return result;
     };
     return { query, release: (error?: Error) => client.release(error) };
   };
   return {
-    noting: { ...deps, store: { ...harness.store, pool: { connect } as unknown as TestDeps['store']['pool'] } },
-    notes,
+    logged: { ...deps, store: { ...harness.store, pool: { connect } as unknown as TestDeps['store']['pool'] } },
+    statements,
   };
 }
 
-it('the end of a session with many people writes their legs in one statement, and leaves alone those who left before', async () => {
+it('writes the legs of an ending session in one statement, and does not read ended legs', async () => {
   const meeting = await openRoom(deps, { max_participants: 50 });
   await addLegs(meeting, 'left', 30, 'ended');
   await addLegs(meeting, 'there', 20, 'joined');
-  const { noting, notes } = withNotes();
-  await endSession(noting, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
+  const { logged, statements } = withStatementLog();
+  await endSession(logged, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
   const [read, saved] = ['legs-of-session', 'save-legs'].map((name) =>
-    notes.filter((each) => each.name === name).map(({ rows }) => rows),
+    statements.filter((each) => each.name === name).map(({ rows }) => rows),
   );
   expect({ read, saved }).toEqual({ read: [20], saved: [20] });
   expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: 'ended-by-tenant' });

@@ -24,18 +24,19 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-/** So many seconds go by for a session: everything that it counts from is moved back. */
-const goBy = (meeting: Meeting, seconds: number): Promise<unknown> =>
+/** Simulates the passing of time for a session: moves its clocks into the past. */
+const passSessionTime = (meeting: Meeting, seconds: number): Promise<unknown> =>
   harness.store.pool.query(
-    `UPDATE session SET browsers_left_at = browsers_left_at - $2::interval, phones_left_at = phones_left_at - $2::interval, alone_since = alone_since - $2::interval,
+    `UPDATE session SET browsers_left_at = browsers_left_at - $2::interval,
+       phones_left_at = phones_left_at - $2::interval, alone_since = alone_since - $2::interval,
        empty_since = empty_since - $2::interval, created_at = created_at - $2::interval WHERE id = $1`,
     [meeting.sessionId, `${seconds} seconds`],
   );
 const armed = (meeting: Meeting): number | undefined =>
   harness.sentJobs.findLast((job) => job.name === 'arm' && job.id === meeting.sessionId)?.delayMs;
 
-describe.each(MEDIA_KINDS)('when the last browser leaves a %s session', (kind) => {
-  it('the session ends after its time of grace, with this reason, and the callers are hung up; another room is not touched', async () => {
+describe.each(MEDIA_KINDS)('the browsers-left clock of a %s session', (kind) => {
+  it('ends the session after its grace period and hangs up the callers of this room only', async () => {
     const { client } = harness.emulator;
     const deps = harness.deps[kind];
     const [meeting, other] = [
@@ -47,10 +48,10 @@ describe.each(MEDIA_KINDS)('when the last browser leaves a %s session', (kind) =
     expect(await readSession(harness, meeting)).toMatchObject({ state: 'live', due_reason: 'browsers-left' });
     expect(armed(meeting)).toBeGreaterThan(250_000);
     expect(armed(meeting)).toBeLessThanOrEqual(300_000);
-    await goBy(meeting, 270);
+    await passSessionTime(meeting, 270);
     expect(await hangUpSession(deps, meeting.tenantId, meeting.sessionId)).not.toBe('done');
     expect((await readSession(harness, meeting)).state).toBe('live');
-    await goBy(meeting, 31);
+    await passSessionTime(meeting, 31);
     await hangUpUntilDone(harness, deps, meeting);
     expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended', end_reason: 'browsers-left' });
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
@@ -63,36 +64,36 @@ describe.each(MEDIA_KINDS)('when the last browser leaves a %s session', (kind) =
     ]);
   });
 
-  it('and one comes back in time: it goes on, and the clock starts anew the next time', async () => {
+  it('stops when a browser returns in time, and starts from zero the next time', async () => {
     const { client } = harness.emulator;
     const deps = harness.deps[kind];
     const meeting = await startMeeting(harness, deps, { browsers_left_s: 300 });
     await client.leaveWebrtc(meeting.browser.connectionId, 'networkDisconnected');
     await untilLegs(harness, meeting, 'webrtc', ['ended']);
-    await goBy(meeting, 200);
+    await passSessionTime(meeting, 200);
     const back = await joinBrowser(harness, meeting);
     expect(await readSession(harness, meeting)).toMatchObject({
       state: 'live',
       browsers_left_at: null,
       due_reason: 'max-duration',
     });
-    await goBy(meeting, 200);
+    await passSessionTime(meeting, 200);
     expect(await hangUpSession(deps, meeting.tenantId, meeting.sessionId)).not.toBe('done');
     expect((await readSession(harness, meeting)).state).toBe('live');
     await client.leaveWebrtc(back.connectionId);
     await untilLegs(harness, meeting, 'webrtc', ['ended', 'ended']);
-    await goBy(meeting, 200);
+    await passSessionTime(meeting, 200);
     await hangUpSession(deps, meeting.tenantId, meeting.sessionId);
     expect((await readSession(harness, meeting)).state).toBe('live');
   });
 });
 
-describe('the other clocks', () => {
+describe('session clocks', () => {
   it.each([
     { clock: 'empty_s', reason: 'empty', leave: true },
     { clock: 'phones_left_s', reason: 'phones-left', leave: true },
     { clock: 'alone_s', reason: 'alone', leave: false },
-  ] as const)('$clock: ends by $reason', async ({ clock, reason, leave }) => {
+  ] as const)('ends the session by $clock with the reason $reason', async ({ clock, reason, leave }) => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps, { [clock]: 30 });
     const caller = await joinByPhone(harness, deps, meeting);
@@ -100,16 +101,16 @@ describe('the other clocks', () => {
       await harness.emulator.client.hangUp(caller.id);
       await untilLegs(harness, meeting, 'inbound', ['ended']);
     }
-    await goBy(meeting, 31);
+    await passSessionTime(meeting, 31);
     await hangUpUntilDone(harness, deps, meeting);
     expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended', end_reason: reason });
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it('never used: ends with nobody to hang up', async () => {
+  it('ends a session that was never used, without a hang-up', async () => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps, { never_used_s: 30 });
-    await goBy(meeting, 31);
+    await passSessionTime(meeting, 31);
     expect(await hangUpUntilDone(harness, deps, meeting)).toBe(1);
     expect(await readSession(harness, meeting)).toMatchObject({
       state: 'ended',
@@ -119,8 +120,8 @@ describe('the other clocks', () => {
   });
 });
 
-describe('a room’s next session', () => {
-  it('is opened once, however many ask at once: tokens and a caller', async () => {
+describe('the next session of a room', () => {
+  it('is opened once by concurrent tokens and a caller', async () => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
     await harness.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { state: 'ended' } });
@@ -137,7 +138,7 @@ describe('a room’s next session', () => {
     expect(await harness.store.prisma.session.count({ where: { room_id: meeting.roomId } })).toBe(2);
   });
 
-  it('gets its video session with the first token, one for all', async () => {
+  it('gets one video session for concurrent tokens', async () => {
     const deps = harness.deps.opentok;
     const meeting = await openRoom(deps);
     await harness.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { state: 'ended' } });
@@ -153,8 +154,8 @@ describe('a room’s next session', () => {
   });
 });
 
-describe('a room that is ended', () => {
-  it('lets nobody in: no token, no caller, no second ending', async () => {
+describe('endRoom', () => {
+  it('rejects tokens, callers and another end of the room', async () => {
     const deps = harness.deps.unified;
     const meeting = await startMeeting(harness, deps);
     expect(await endRoom(deps, meeting.tenantId, meeting.roomId)).toEqual({
