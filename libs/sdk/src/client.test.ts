@@ -1,16 +1,21 @@
 import { globSync, readFileSync } from 'node:fs';
-import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
+import {
+  acceptingProvider,
+  generateKey,
+  startTestHarness,
+  type TestHarness,
+} from '@partyline/room-api/testing/test-harness';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
 import { AuthenticationError, InvalidInputError, NotFoundError } from './error.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 let client: Partyline;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
-  client = new Partyline({ apiKey: stage.keys.ours, baseUrl: stage.url });
+  harness = await startTestHarness(() => acceptingProvider);
+  client = new Partyline({ apiKey: harness.keys.ours, baseUrl: harness.url });
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 describe('rooms', () => {
   it('creates, reads, joins and ends a room, and dials out from it', async () => {
@@ -48,7 +53,7 @@ describe('PagedList', () => {
   });
 
   it('yields nothing for an empty list', async () => {
-    const otherTenant = new Partyline({ apiKey: stage.keys.theirs, baseUrl: stage.url });
+    const otherTenant = new Partyline({ apiKey: harness.keys.theirs, baseUrl: harness.url });
     const items = [];
     for await (const room of otherTenant.rooms.list()) items.push(room);
     for await (const entry of otherTenant.hangUps.list({ state: 'all' })) items.push(entry);
@@ -73,13 +78,13 @@ describe('errors', () => {
 
   it('have a class by status', async () => {
     await expect(client.rooms.get('room_AAAAAAAAAAAAAAAAAAAAAA')).rejects.toThrow(NotFoundError);
-    await expect(new Partyline({ apiKey: newKey(), baseUrl: stage.url }).rooms.list().page()).rejects.toThrow(
+    await expect(new Partyline({ apiKey: generateKey(), baseUrl: harness.url }).rooms.list().page()).rejects.toThrow(
       AuthenticationError,
     );
   });
 
   it('are thrown by the constructor for invalid options', () => {
-    expect(() => new Partyline({ apiKey: '', baseUrl: stage.url })).toThrow('The API key is missing');
+    expect(() => new Partyline({ apiKey: '', baseUrl: harness.url })).toThrow('The API key is missing');
     expect(() => new Partyline({ apiKey: 'pl_x', baseUrl: 'api.example.com' })).toThrow('is not a base URL');
   });
 });

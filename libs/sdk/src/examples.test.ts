@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
+import { acceptingProvider, startTestHarness, type TestHarness } from '@partyline/room-api/testing/test-harness';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = new URL('../../..', import.meta.url).pathname;
@@ -11,14 +11,14 @@ const examplesIn = (page: string): string[] =>
 
 /** Inside the package, so that the examples resolve the SDK by its name. */
 const folder = join(import.meta.dirname, 'generated', `examples-${process.pid}`);
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
   mkdirSync(folder, { recursive: true });
 });
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
-  await stage.stop();
+  await harness.stop();
 });
 
 describe.each(['README.md', 'libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) => {
@@ -29,8 +29,8 @@ describe.each(['README.md', 'libs/sdk/README.md', 'docs/sdk.md'])('%s', (page) =
       writeFileSync(file, example);
       const env = {
         PATH: process.env.PATH,
-        PARTYLINE_URL: stage.url,
-        PARTYLINE_KEY: stage.keys.ours,
+        PARTYLINE_URL: harness.url,
+        PARTYLINE_KEY: harness.keys.ours,
         WEBHOOK_SECRET: 'whsec_nVaaDrdyk6G1R2h6n2pPqvQkF3xJr1M8yqXWzG7t0Yk=',
       };
       await expect(

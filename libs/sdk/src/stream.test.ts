@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { agreeable, startStage } from '@partyline/room-api/testing/test-harness';
+import { acceptingProvider, startTestHarness } from '@partyline/room-api/testing/test-harness';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Partyline } from './client.ts';
 
@@ -149,9 +149,9 @@ it('ends when the signal is aborted during a delay', async () => {
 });
 
 it('yields the events of a real session', async () => {
-  const stage = await startStage(() => agreeable);
+  const harness = await startTestHarness(() => acceptingProvider);
   try {
-    const partyline = new Partyline({ apiKey: stage.keys.ours, baseUrl: stage.url });
+    const partyline = new Partyline({ apiKey: harness.keys.ours, baseUrl: harness.url });
     const { session } = await partyline.rooms.create({ name: 'Watched' });
     // The stream also yields events from before it was opened.
     await partyline.sessions.end(session?.id ?? '');
@@ -162,6 +162,6 @@ it('yields the events of a real session', async () => {
     }
     expect(types.slice(-2)).toEqual(['session.ending', 'session.ended']);
   } finally {
-    await stage.stop();
+    await harness.stop();
   }
 });

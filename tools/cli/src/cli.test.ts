@@ -2,40 +2,45 @@ import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { createVendor } from '@partyline/dev/stack/credentials';
-import { accountBody } from '@partyline/dev/stack/own-account';
-import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
+import { createProviderCredentials } from '@partyline/dev/stack/credentials';
+import { buildAccountBody } from '@partyline/dev/stack/own-account';
+import {
+  acceptingProvider,
+  generateKey,
+  startTestHarness,
+  type TestHarness,
+} from '@partyline/room-api/testing/test-harness';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPastEvent } from './testing/create-past-event.ts';
 import { openShell, type Shell } from './testing/shell.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 let shell: Shell;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
   shell = openShell({
-    PARTYLINE_URL: stage.url,
-    PARTYLINE_KEY: stage.keys.ours,
-    PARTYLINE_OPERATOR_KEY: stage.keys.operator,
+    PARTYLINE_URL: harness.url,
+    PARTYLINE_KEY: harness.keys.ours,
+    PARTYLINE_OPERATOR_KEY: harness.keys.operator,
   });
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 describe('login', () => {
   it('stores address and key in a file that only its owner can read', async () => {
     const { home, run } = openShell();
     const file = join(home, '.config/partyline/config.json');
-    const login = await run(['login', '--url', `${stage.url}/`, '--key', '-'], { input: `${stage.keys.ours}\n` });
+    const login = await run(['login', '--url', `${harness.url}/`, '--key', '-'], { input: `${harness.keys.ours}\n` });
     expect(login).toMatchObject({ code: 0, err: '' });
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: stage.url, key: stage.keys.ours });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: harness.url, key: harness.keys.ours });
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(join(home, '.config/partyline')).mode & 0o777).toBe(0o700);
     // The output never contains the secret.
-    expect(login.out).not.toContain(stage.keys.ours.slice(-43));
+    expect(login.out).not.toContain(harness.keys.ours.slice(-43));
     expect((await run(['rooms', 'list', '--json'])).code).toBe(0);
-    expect((await run(['whoami'])).out).not.toContain(stage.keys.ours.slice(-43));
+    expect((await run(['whoami'])).out).not.toContain(harness.keys.ours.slice(-43));
     // The environment takes precedence.
-    expect((await run(['rooms', 'list'], { env: { PARTYLINE_KEY: newKey() } })).code).toBe(3);
+    expect((await run(['rooms', 'list'], { env: { PARTYLINE_KEY: generateKey() } })).code).toBe(3);
     expect((await run(['logout'])).code).toBe(0);
     expect((await run(['rooms', 'list'])).code).toBe(2);
   });
@@ -47,49 +52,49 @@ describe('login', () => {
       code: 2,
       err: expect.stringContaining('PARTYLINE_OPERATOR_KEY') as string,
     });
-    const login = await run(['login', '--url', stage.url, '--key', '-'], { input: stage.keys.operator });
-    expect([login.code, login.out.includes(stage.keys.operator.slice(-43))]).toEqual([0, false]);
+    const login = await run(['login', '--url', harness.url, '--key', '-'], { input: harness.keys.operator });
+    expect([login.code, login.out.includes(harness.keys.operator.slice(-43))]).toEqual([0, false]);
     expect((await run(['rooms', 'list'])).code).toBe(2);
-    await run(['login', '--url', stage.url, '--key', stage.keys.ours]);
+    await run(['login', '--url', harness.url, '--key', harness.keys.ours]);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
-      url: stage.url,
-      key: stage.keys.ours,
-      operatorKey: stage.keys.operator,
+      url: harness.url,
+      key: harness.keys.ours,
+      operatorKey: harness.keys.operator,
     });
     expect([(await run(['rooms', 'list'])).code, (await run(['operator', 'limits', 'show'])).code]).toEqual([0, 0]);
     const whoami = await run(['whoami']);
     expect(whoami.out).toContain('plop_oscar_...');
-    expect(whoami.out).not.toContain(stage.keys.operator.slice(-43));
+    expect(whoami.out).not.toContain(harness.keys.operator.slice(-43));
     // A login at another address keeps neither stored key.
     writeFileSync(file, JSON.stringify({ url: 'https://other.example', key: 'pl_x', operatorKey: 'plop_x_y' }));
-    await run(['login', '--url', stage.url, '--key', stage.keys.theirs]);
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: stage.url, key: stage.keys.theirs });
-    expect((await run(['login', '--url', stage.url, '--key', `${stage.keys.operator}x`])).code).toBe(3);
+    await run(['login', '--url', harness.url, '--key', harness.keys.theirs]);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ url: harness.url, key: harness.keys.theirs });
+    expect((await run(['login', '--url', harness.url, '--key', `${harness.keys.operator}x`])).code).toBe(3);
   });
 
   it('sends a stored key to no other address', async () => {
     const { run } = openShell();
-    await run(['login', '--url', stage.url, '--key', stage.keys.ours]);
+    await run(['login', '--url', harness.url, '--key', harness.keys.ours]);
     expect(await run(['rooms', 'list'], { env: { PARTYLINE_URL: 'http://127.0.0.1:9' } })).toMatchObject({
       code: 2,
       err: expect.stringContaining('no key is set') as string,
     });
-    expect((await run(['rooms', 'list'], { env: { PARTYLINE_URL: `${stage.url}/` } })).code).toBe(0);
+    expect((await run(['rooms', 'list'], { env: { PARTYLINE_URL: `${harness.url}/` } })).code).toBe(0);
   });
 
   it('restricts a settings file that others could read to its owner', async () => {
     const { home, run } = openShell();
     const file = join(home, 'settings.json');
     writeFileSync(file, '{}', { mode: 0o644 });
-    await run(['login', '--url', stage.url, '--key', stage.keys.ours], { env: { PARTYLINE_CONFIG: file } });
+    await run(['login', '--url', harness.url, '--key', harness.keys.ours], { env: { PARTYLINE_CONFIG: file } });
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
   it('does not store a key that the API rejects', async () => {
     const { run } = openShell();
-    expect(await run(['login', '--url', stage.url, '--key', newKey()])).toMatchObject({
+    expect(await run(['login', '--url', harness.url, '--key', generateKey()])).toMatchObject({
       code: 3,
-      err: expect.stringContaining('not known') as string,
+      err: expect.stringContaining('unknown or revoked') as string,
     });
     expect((await run(['whoami'])).code).toBe(2);
   });
@@ -108,16 +113,16 @@ describe('exit codes', () => {
     [2, 'a value other than yes or no', () => ['operator', 'numbers', 'add', '+13125550100', '--toll-free', 'maybe']],
     [2, 'an empty list of rates', () => ['operator', 'rates', 'load']],
     [2, 'a malformed address', () => ['rooms', 'list'], { PARTYLINE_URL: 'nowhere' }],
-    [3, 'an unknown key', () => ['rooms', 'list'], { PARTYLINE_KEY: newKey() }],
+    [3, 'an unknown key', () => ['rooms', 'list'], { PARTYLINE_KEY: generateKey() }],
     [
       3,
       'a tenant key used as an operator key',
       () => ['operator', 'limits', 'show'],
-      { PARTYLINE_OPERATOR_KEY: newKey() },
+      { PARTYLINE_OPERATOR_KEY: generateKey() },
     ],
     [4, 'deleting a tenant that is not suspended', () => ['operator', 'tenants', 'delete', 'ten_ours']],
     [4, 'an unknown room', () => ['rooms', 'show', 'room_AAAAAAAAAAAAAAAAAAAAAA']],
-    [5, 'no response', () => ['login', '--url', 'http://127.0.0.1:9', '--key', newKey()]],
+    [5, 'no response', () => ['login', '--url', 'http://127.0.0.1:9', '--key', generateKey()]],
   ])('%i for %s', async (code, _what, args, env = {}) => {
     const result = await shell.run(args(), { env });
     expect([result.code, result.err]).toEqual([code, code === 0 ? '' : expect.stringMatching(/\S/)]);
@@ -137,7 +142,7 @@ describe('exit codes', () => {
 
   it('prints errors as text, or as JSON with --json', async () => {
     const asText = await shell.run(['rooms', 'create', ' ']);
-    expect(asText.err).toMatch(/^partyline: The body is not as it should be\.\n {2}name must not be empty\n/);
+    expect(asText.err).toMatch(/^partyline: The body is invalid\.\n {2}name must not be empty\n/);
     const asJson = await shell.run(['rooms', 'create', ' ', '--json']);
     expect(JSON.parse(asJson.err)).toMatchObject({
       error: { reason: 'invalid-body', status: 422, fix: expect.any(String) as string, errors: [{ pointer: '/name' }] },
@@ -159,15 +164,15 @@ describe('rooms', () => {
     const { out } = await shell.run(['rooms', 'create', 'As JSON', '--json']);
     const { room } = JSON.parse(out) as { room: { id: string } };
     const listed = JSON.parse((await shell.run(['rooms', 'list', '--limit', '1', '--json'])).out) as unknown[];
-    expect(listed).toEqual([(await stage.ask('GET', `/v1/rooms/${room.id}`)).body.room]);
+    expect(listed).toEqual([(await harness.request('GET', `/v1/rooms/${room.id}`)).body.room]);
   });
 });
 
 describe('accounts', () => {
   it('reads credentials from a file or standard input, and prints none of them', async () => {
-    const credentials = createVendor();
+    const credentials = createProviderCredentials();
     const created = await shell.run(['accounts', 'create', '--file', '-', '--json'], {
-      input: JSON.stringify(accountBody('opentok', credentials)),
+      input: JSON.stringify(buildAccountBody('opentok', credentials)),
     });
     expect(created).toMatchObject({ code: 0, err: '' });
     const { id, voice } = JSON.parse(created.out) as { id: string; voice: { apiKey: string } };
@@ -323,7 +328,7 @@ describe('operator', () => {
 
 describe('tail', () => {
   it('prints events as they happen, and exits after the type of --until', async () => {
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Watched' } });
     const ended = shell.run([
       'tail',
       '--room',
@@ -331,10 +336,10 @@ describe('tail', () => {
       '--until',
       'session.ended',
       '--after',
-      await createPastEvent(stage),
+      await createPastEvent(harness),
       '--json',
     ]);
-    await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
+    await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
     const { code, out } = await ended;
     expect(code).toBe(0);
     expect(
@@ -346,10 +351,10 @@ describe('tail', () => {
   });
 
   it('exits with 0 at Ctrl-C', async () => {
-    const child = shell.start(['tail', '--after', await createPastEvent(stage), '--json']);
+    const child = shell.start(['tail', '--after', await createPastEvent(harness), '--json']);
     child.stderr.resume();
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Watched' } });
-    await stage.ask('POST', `/v1/rooms/${body.room.id}/end`);
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Watched' } });
+    await harness.request('POST', `/v1/rooms/${body.room.id}/end`);
     await once(createInterface({ input: child.stdout }), 'line');
     child.kill('SIGINT');
     expect(await once(child, 'close')).toEqual([0, null]);

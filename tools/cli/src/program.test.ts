@@ -1,26 +1,26 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createVendor } from '@partyline/dev/stack/credentials';
-import { accountBody } from '@partyline/dev/stack/own-account';
-import { agreeable, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
+import { createProviderCredentials } from '@partyline/dev/stack/credentials';
+import { buildAccountBody } from '@partyline/dev/stack/own-account';
+import { acceptingProvider, startTestHarness, type TestHarness } from '@partyline/room-api/testing/test-harness';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildProgram, run as runProgram } from './program.ts';
 import { createPastEvent } from './testing/create-past-event.ts';
 import { openShell, splitWords, type Shell } from './testing/shell.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 let shell: Shell;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
   shell = openShell({
-    PARTYLINE_URL: stage.url,
-    PARTYLINE_KEY: stage.keys.ours,
-    PARTYLINE_OPERATOR_KEY: stage.keys.operator,
+    PARTYLINE_URL: harness.url,
+    PARTYLINE_KEY: harness.keys.ours,
+    PARTYLINE_OPERATOR_KEY: harness.keys.operator,
   });
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 describe('completion', () => {
   let script: string;
@@ -108,20 +108,20 @@ describe('docs/cli.md', () => {
   });
 
   it('contains only examples that run', async () => {
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    const { body: dialled } = await stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, {
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
+    const { body: dialled } = await harness.request('POST', `/v1/rooms/${body.room.id}/participants`, {
       body: { phone: '+442079460018' },
     });
-    const { body: key } = await stage.ask('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
-    const { body: other } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Other room' } });
-    const { body: pin } = await stage.ask('POST', `/v1/rooms/${other.room.id}/pins`, { body: { name: 'Ada' } });
-    const { body: created } = await stage.ask('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
-    const { body: endpoint } = await stage.ask('POST', '/v1/endpoints', {
+    const { body: key } = await harness.request('POST', '/v1/keys', { body: { label: 'Old', scopes: ['rooms:read'] } });
+    const { body: other } = await harness.request('POST', '/v1/rooms', { body: { name: 'Other room' } });
+    const { body: pin } = await harness.request('POST', `/v1/rooms/${other.room.id}/pins`, { body: { name: 'Ada' } });
+    const { body: created } = await harness.request('POST', '/v1/operator/tenants', { body: { name: 'Tenant' } });
+    const { body: endpoint } = await harness.request('POST', '/v1/endpoints', {
       body: { url: 'https://example.com/events' },
     });
     const variables = {
-      URL: stage.url,
-      KEY: stage.keys.ours,
+      URL: harness.url,
+      KEY: harness.keys.ours,
       ROOM: body.room.id,
       SESSION: body.session.id,
       PARTICIPANT: dialled.participantId,
@@ -131,13 +131,13 @@ describe('docs/cli.md', () => {
       PIN: pin.id,
       TENANT: created.tenant.id,
       SINCE: new Date(Date.now() - 60_000).toISOString(),
-      EVENT: await createPastEvent(stage),
+      EVENT: await createPastEvent(harness),
     };
     const [accountFile, rotateFile] = [join(shell.home, 'account.json'), join(shell.home, 'new.json')];
-    writeFileSync(accountFile, JSON.stringify(accountBody('unified', createVendor())));
+    writeFileSync(accountFile, JSON.stringify(buildAccountBody('unified', createProviderCredentials())));
     writeFileSync(rotateFile, JSON.stringify({ voice: { signatureSecret: 's'.repeat(32) } }));
-    const { body: account } = await stage.ask('POST', '/v1/provider-accounts', {
-      body: accountBody('unified', createVendor()),
+    const { body: account } = await harness.request('POST', '/v1/provider-accounts', {
+      body: buildAccountBody('unified', createProviderCredentials()),
     });
     Object.assign(variables, { ACCOUNT: account.id, ACCOUNTFILE: accountFile, ROTATEFILE: rotateFile });
     expect(examples.length).toBeGreaterThan(40);
@@ -145,9 +145,9 @@ describe('docs/cli.md', () => {
     // Run in this process: starting one takes a second per example.
     const io = {
       env: {
-        PARTYLINE_URL: stage.url,
-        PARTYLINE_KEY: stage.keys.ours,
-        PARTYLINE_OPERATOR_KEY: stage.keys.operator,
+        PARTYLINE_URL: harness.url,
+        PARTYLINE_KEY: harness.keys.ours,
+        PARTYLINE_OPERATOR_KEY: harness.keys.operator,
         PARTYLINE_CONFIG: join(shell.home, 'examples.json'),
       },
       home: shell.home,

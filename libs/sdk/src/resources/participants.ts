@@ -20,7 +20,7 @@ import type {
   RemovedParticipant,
   Roster,
   SendDigitsData,
-  TakenByProvider,
+  AcceptedByProvider,
   Token,
   UpdateParticipantData,
 } from '../generated/types.gen.ts';
@@ -56,9 +56,13 @@ export const participants = (client: Client) => ({
     participantId: string,
     settings: MuteParticipantData['body'],
     options?: CallOptions,
-  ): Promise<TakenByProvider> =>
+  ): Promise<AcceptedByProvider> =>
     muteParticipant({ ...toRequestOptions(client, options), path: { participantId }, body: settings }),
   /** Sends DTMF digits to a participant on the phone. */
-  sendDigits: (participantId: string, keys: SendDigitsData['body'], options?: CallOptions): Promise<TakenByProvider> =>
+  sendDigits: (
+    participantId: string,
+    keys: SendDigitsData['body'],
+    options?: CallOptions,
+  ): Promise<AcceptedByProvider> =>
     sendDigits({ ...toRequestOptions(client, options), path: { participantId }, body: keys }),
 });

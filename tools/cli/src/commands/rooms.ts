@@ -66,7 +66,7 @@ export const rooms: readonly CommandSpec[] = [
       if (!out.json)
         out.table(
           details.legs,
-          ['id', 'kind', 'state', 'participantId', 'hangUp.owedAt', 'hangUp.confirmedAt'],
+          ['id', 'kind', 'state', 'participantId', 'hangUp.requestedAt', 'hangUp.confirmedAt'],
           'No connections.',
         );
     },

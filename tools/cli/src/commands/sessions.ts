@@ -60,7 +60,7 @@ export const hangUps: CommandSpec = {
         : (await client().sessions.hangUps(sessionId)).hangUps;
     out.table(
       entries,
-      ['legId', 'kind', 'owedAt', 'reason', 'asks', 'confirmedAt', 'confirmedBy.source'],
+      ['legId', 'kind', 'requestedAt', 'reason', 'attemptCount', 'confirmedAt', 'confirmedBy.source'],
       sessionId === undefined ? 'No hang-ups. All requested hang-ups are confirmed.' : 'No hang-ups.',
     );
   },

@@ -141,7 +141,9 @@ async function checkHangUps(client: Partyline, report: ReportFinding): Promise<v
     takeFirst(client.hangUps.list({ state: 'unconfirmed', limit: 100 }), MAX_HANG_UPS_READ),
   );
   if ('error' in result) return reportError('hang-ups', result.error, report);
-  const late = result.value.filter(({ owedAt }) => Date.now() - Date.parse(owedAt) > MAX_UNCONFIRMED_SECONDS * 1_000);
+  const late = result.value.filter(
+    ({ requestedAt }) => Date.now() - Date.parse(requestedAt) > MAX_UNCONFIRMED_SECONDS * 1_000,
+  );
   if (late.length > 0) {
     const ids = late.slice(0, MAX_IDS_SHOWN).map(({ legId }) => legId);
     return report({

@@ -1,19 +1,24 @@
-import { agreeable, newKey, startStage, type Stage } from '@partyline/room-api/testing/test-harness';
+import {
+  acceptingProvider,
+  generateKey,
+  startTestHarness,
+  type TestHarness,
+} from '@partyline/room-api/testing/test-harness';
 import { seed } from '@partyline/store/tenants/seed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openShell, type Shell } from '../testing/shell.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 let shell: Shell;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
   shell = openShell({
-    PARTYLINE_URL: stage.url,
-    PARTYLINE_KEY: stage.keys.ours,
-    PARTYLINE_OPERATOR_KEY: stage.keys.operator,
+    PARTYLINE_URL: harness.url,
+    PARTYLINE_KEY: harness.keys.ours,
+    PARTYLINE_OPERATOR_KEY: harness.keys.operator,
   });
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 describe('doctor', () => {
   const runDoctor = async (
@@ -30,8 +35,8 @@ describe('doctor', () => {
   };
 
   it('reports no fault of a working deployment, and changes nothing', async () => {
-    await stage.ask('POST', '/v1/rooms', { body: { name: 'Room' } });
-    const before = await stage.counts();
+    await harness.request('POST', '/v1/rooms', { body: { name: 'Room' } });
+    const before = await harness.countRows();
     const { code, states } = await runDoctor();
     // The test API has no version.
     expect(states).toEqual({
@@ -47,7 +52,7 @@ describe('doctor', () => {
       endpoints: 'ok',
     });
     expect(code).toBe(0);
-    expect(await stage.counts()).toEqual(before);
+    expect(await harness.countRows()).toEqual(before);
   });
 
   it('fails when the address does not respond or is not a Partyline API', async () => {
@@ -55,20 +60,20 @@ describe('doctor', () => {
       code: 1,
       states: { address: 'fail' },
     });
-    expect(await runDoctor({ PARTYLINE_URL: `${stage.url}/docs` })).toMatchObject({
+    expect(await runDoctor({ PARTYLINE_URL: `${harness.url}/docs` })).toMatchObject({
       code: 1,
       states: { address: 'fail' },
     });
   });
 
   it('fails when the key is rejected, and lists the scopes of a valid one', async () => {
-    expect(await runDoctor({ PARTYLINE_KEY: newKey() })).toMatchObject({
+    expect(await runDoctor({ PARTYLINE_KEY: generateKey() })).toMatchObject({
       code: 1,
       states: { address: 'ok', key: 'fail' },
     });
-    const readOnlyKey = newKey();
-    await seed(stage.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: readOnlyKey, numbers: [] });
-    await stage.store.prisma.api_key.update({
+    const readOnlyKey = generateKey();
+    await seed(harness.store, { tenantId: 'ten_ours', tenantName: 'Ours', apiKey: readOnlyKey, numbers: [] });
+    await harness.store.prisma.api_key.update({
       where: { id: readOnlyKey.split('_')[2] ?? '' },
       data: { scopes: ['rooms:read'] },
     });
@@ -78,8 +83,8 @@ describe('doctor', () => {
   });
 
   it('fails when a hang-up is unconfirmed for too long', async () => {
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Stuck' } });
-    await stage.store.pool.query(
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Stuck' } });
+    await harness.store.pool.query(
       `INSERT INTO leg
          (id, tenant_id, session_id, kind, state, deadline_at, hangup_requested_at, hangup_reason)
        VALUES
@@ -91,7 +96,7 @@ describe('doctor', () => {
       expect([code, states['hang-ups']]).toEqual([1, 'fail']);
       expect(out).toContain('leg_stuck');
     } finally {
-      await stage.store.pool.query(`DELETE FROM leg WHERE id = 'leg_stuck'`);
+      await harness.store.pool.query(`DELETE FROM leg WHERE id = 'leg_stuck'`);
     }
   });
 });
