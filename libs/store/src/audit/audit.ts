@@ -1,7 +1,9 @@
 import type { audit_entry } from '../generated/client.ts';
 import { EVERY_TENANT, type Scope, type Store } from '../database/store.ts';
 
-/** A requested change, before it is made. No field may contain a secret, a PIN or a phone number. */
+/**
+ * A requested change, before it is made. No field may contain a secret, a PIN or a phone number.
+ */
 interface NewAuditEntry {
   readonly id: string;
   readonly actor: { readonly kind: 'key' | 'operator'; readonly id: string };
@@ -123,9 +125,9 @@ const OF_TENANT = `
   LIMIT $5`;
 
 /**
- * Returns a page of the log, newest first: for a tenant, the changes by its keys and by operators to it;
- * for an operator, all. `after` is the last id of the page before. The rows name the operators; hide
- * them from tenants (`ANONYMOUS_OPERATOR`).
+ * Returns a page of the log, newest first: for a tenant, the changes by its keys and by operators
+ * to it; for an operator, all. `after` is the last id of the page before. The rows name the
+ * operators; hide them from tenants (`ANONYMOUS_OPERATOR`).
  */
 export async function listAuditEntries(
   store: Store,

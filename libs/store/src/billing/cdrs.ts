@@ -1,7 +1,10 @@
 import type { Charge } from '@partyline/domain/money';
 import { EVERY_TENANT, type Store, type Tx } from '../database/store.ts';
 
-/* Call detail records: one for each handle of a leg that the provider charges. Money is in micro-units, as text. */
+/*
+ * Call detail records: one for each handle of a leg that the provider charges. Money is in
+ * micro-units, as text.
+ */
 
 export interface NewCdr {
   readonly legId: string;
@@ -26,13 +29,17 @@ export interface NewCdr {
 export const cdrId = (legId: string, handle: 'media' | 'voice'): string =>
   `cdr_${legId.replace(/^leg_/, '')}_${handle}`;
 
-/** Stores a record in the transaction of the closing observation. A second record of the same handle is ignored. */
+/**
+ * Stores a record in the transaction of the closing observation. A second record of the same handle
+ * is ignored.
+ */
 export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Promise<void> {
   await tx.query({
     name: 'store-cdr',
     text: `INSERT INTO cdr (
-             id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds, rate_micro,
-             price_micro, currency, source, price_lookup_at, estimate_micro, tenant_currency, tenant_estimate_micro
+             id, tenant_id, room_id, session_id, leg_id, handle, direction, number, started_at, ended_at, seconds,
+             rate_micro, price_micro, currency, source, price_lookup_at, estimate_micro,
+             tenant_currency, tenant_estimate_micro
            )
            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
              $13, m.currency, $15, now() + make_interval(secs => $16),
@@ -67,7 +74,10 @@ export async function storeCdr(tx: Tx, tenantId: string | null, cdr: NewCdr): Pr
   });
 }
 
-/** Completes a record without a price with the provider's charge. Returns `false` for a record that has a price. */
+/**
+ * Completes a record without a price with the provider's charge. Returns `false` for a record that
+ * has a price.
+ */
 export async function applyChargeToCdr(
   tx: Tx,
   tenantId: string | null,
@@ -76,10 +86,12 @@ export async function applyChargeToCdr(
 ): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'fill-cdr',
-    // The estimates follow the seconds: a tenant with another currency than the provider is counted by them.
+    // The estimates follow the seconds: a tenant with another currency than the provider is counted
+    // by them.
     text: `UPDATE cdr c
-           SET started_at = COALESCE($4, started_at), ended_at = COALESCE($5, ended_at), seconds = COALESCE($6, seconds),
-             rate_micro = COALESCE($7, rate_micro), price_micro = $8, currency = COALESCE($9, currency), source = $10,
+           SET started_at = COALESCE($4, started_at), ended_at = COALESCE($5, ended_at),
+             seconds = COALESCE($6, seconds), rate_micro = COALESCE($7, rate_micro), price_micro = $8,
+             currency = COALESCE($9, currency), source = $10,
              price_lookup_at = NULL,
              estimate_micro = reestimate(c, COALESCE($6, seconds), COALESCE($9, currency)),
              tenant_estimate_micro =
@@ -122,9 +134,9 @@ export async function listAccountsWithPriceDue(store: Store): Promise<(string | 
 }
 
 /**
- * Claims the records of an account whose price look-up is due, the longest due first, and schedules the
- * next look-up of each: after a minute, doubling to six hours, for ten days. Concurrent callers get
- * different records. Covers all tenants.
+ * Claims the records of an account whose price look-up is due, the longest due first, and schedules
+ * the next look-up of each: after a minute, doubling to six hours, for ten days. Concurrent callers
+ * get different records. Covers all tenants.
  */
 export async function claimCdrsWithPriceDue(
   store: Store,
@@ -156,7 +168,9 @@ export async function claimCdrsWithPriceDue(
   return rows;
 }
 
-/** Counts the records of all tenants without a price after an hour, and the numbers in slow mode. */
+/**
+ * Counts the records of all tenants without a price after an hour, and the numbers in slow mode.
+ */
 export async function countCharges(store: Store): Promise<{ open: number; slowNumbers: number }> {
   const { rows } = await store.query<{ open: number; slowNumbers: number }>(EVERY_TENANT, {
     name: 'count-charges',

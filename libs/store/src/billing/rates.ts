@@ -16,7 +16,10 @@ export interface RateRow extends RateKey {
   readonly micro_per_minute: string;
 }
 
-/** Returns a page of the rates, ordered by `what`, currency and prefix. `after` is the last rate of the page before. */
+/**
+ * Returns a page of the rates, ordered by `what`, currency and prefix. `after` is the last rate of
+ * the page before.
+ */
 export async function listRates(
   store: Store,
   {
@@ -59,7 +62,10 @@ export async function listRatedDirections(store: Store, currency: string): Promi
   return rows.map(({ what }) => what);
 }
 
-/** Sets rates, and deletes those with a null price; each key may occur once. Returns the rates before and after. */
+/**
+ * Sets rates, and deletes those with a null price; each key may occur once. Returns the rates
+ * before and after.
+ */
 export async function updateRates(
   store: Store,
   wanted: readonly (RateKey & { readonly micro_per_minute: string | null })[],

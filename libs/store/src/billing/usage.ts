@@ -11,7 +11,10 @@ const COLUMNS: Readonly<Record<UsageGroup, string>> = {
   direction: 'c.direction',
 };
 
-/** One sum, in the currency of the charge. Only requested groups are set. Amounts are micro-units, as text. */
+/**
+ * One sum, in the currency of the charge. Only requested groups are set. Amounts are micro-units,
+ * as text.
+ */
 export interface UsageRow {
   readonly day: string | null;
   readonly room: string | null;
@@ -26,7 +29,10 @@ export interface UsageRow {
   readonly estimate_micro: string;
 }
 
-/** Sums a tenant's records that ended in [from, to), sorted by the groups in their fixed order; at most `limit` sums. */
+/**
+ * Sums a tenant's records that ended in [from, to), sorted by the groups in their fixed order; at
+ * most `limit` sums.
+ */
 export async function sumUsage(
   store: Store,
   tenantId: string,

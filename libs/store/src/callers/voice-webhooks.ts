@@ -3,7 +3,8 @@ import { withKeyedMutex } from '../database/keyed-mutex.ts';
 import type { Store } from '../database/store.ts';
 import { tokenKey, type WebhookToken } from './webhook-tokens.ts';
 
-/* Platform-wide: a call arrives before its tenant is known; the row of the PIN or the leg gives the tenant. */
+/* Platform-wide: a call arrives before its tenant is known; the row of the PIN or the leg gives the
+   tenant. */
 
 /** The session that a caller was admitted to. */
 export interface AdmittedTo {
@@ -13,7 +14,10 @@ export interface AdmittedTo {
   /** Whether the caller waits for the host. */
   readonly waits: boolean;
 }
-/** The room is full, the tenant is at its limit, it is before or after the room's time, or the budget is spent. */
+/**
+ * The room is full, the tenant is at its limit, it is before or after the room's time, or the
+ * budget is spent.
+ */
 type NotAdmitted = 'full' | 'at-limit' | 'not-open' | 'over' | 'spent';
 
 export type AnsweredCaller =
@@ -45,9 +49,9 @@ export interface NewIds {
 }
 
 /**
- * Answers a call to a dial-in number: creates the leg, or finds it for a duplicate webhook. The leg has
- * no tenant until a PIN is keyed; a caller of a pinless room's number is admitted at once. One round
- * trip, shared with concurrent callers.
+ * Answers a call to a dial-in number: creates the leg, or finds it for a duplicate webhook. The leg
+ * has no tenant until a PIN is keyed; a caller of a pinless room's number is admitted at once. One
+ * round trip, shared with concurrent callers.
  */
 export async function answerCaller(
   store: Store,
@@ -103,9 +107,9 @@ function batchersOf(store: Store): Batchers {
 }
 
 /**
- * SQL that reads the batch ($1, JSON) as rows. It sets a short lock timeout first, until the end of the
- * statement: a batch that meets a locked row rolls back and its requests run alone, so that callers of
- * other rooms do not wait for one room.
+ * SQL that reads the batch ($1, JSON) as rows. It sets a short lock timeout first, until the end of
+ * the statement: a batch that meets a locked row rolls back and its requests run alone, so that
+ * callers of other rooms do not wait for one room.
  */
 const requestRows = (columns: string): string =>
   `ROWS FROM (
@@ -122,18 +126,21 @@ const createBatchers = (store: Store): Batchers => ({
     async runBatch(batch) {
       const { rows } = await store.pool.query<AnsweredCaller>({
         name: 'answer-callers',
-        // By number: the number of a pinless room leads to the room's lock, and all batches must take
-        // these locks in the same order. OFFSET 0 keeps the planner from dropping the order.
+        // By number: the number of a pinless room leads to the room's lock, and all batches must
+        // take these locks in the same order. OFFSET 0 keeps the planner from dropping the order.
         text: `SELECT a.*
                FROM (
                  SELECT *
                  FROM ${requestRows(ANSWER_COLUMNS)}
-                   AS row (jti, expires, leg, call, number, remote, session, conversation, participant, account, position)
+                   AS row (
+                     jti, expires, leg, call, number, remote, session, conversation, participant, account, position
+                   )
                  ORDER BY number, position
                  OFFSET 0
                ) AS q,
                LATERAL answer_caller(
-                 q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.session, q.conversation, q.participant, q.account
+                 q.jti, q.expires, q.leg, q.call, q.number, q.remote, q.session, q.conversation, q.participant,
+                 q.account
                ) AS a
                ORDER BY q.position`,
         values: [
@@ -156,8 +163,8 @@ const createBatchers = (store: Store): Batchers => ({
       return rows;
     },
     async runOne({ token, call, newIds }) {
-      // The mutex, per number here and per PIN below, lets callers who wait for the same room's lock
-      // use one connection instead of one each.
+      // The mutex, per number here and per PIN below, lets callers who wait for the same room's
+      // lock use one connection instead of one each.
       const { rows } = await withKeyedMutex(store, `number ${call.number}`, () =>
         store.pool.query<AnsweredCaller>({
           name: 'answer-caller',
@@ -188,12 +195,15 @@ const createBatchers = (store: Store): Batchers => ({
                FROM (
                  SELECT *
                  FROM ${requestRows(ADMIT_COLUMNS)}
-                   AS row (jti, expires, leg, call, try, lookup, session, conversation, participant, account, position)
+                   AS row (
+                     jti, expires, leg, call, try, lookup, session, conversation, participant, account, position
+                   )
                  ORDER BY lookup
                  OFFSET 0
                ) AS q,
                LATERAL admit_caller(
-                 q.jti, q.expires, q.leg, q.call, q.try, q.lookup, q.session, q.conversation, q.participant, q.account
+                 q.jti, q.expires, q.leg, q.call, q.try, q.lookup, q.session, q.conversation, q.participant,
+                 q.account
                ) AS a
                ORDER BY q.position`,
         values: [
@@ -258,8 +268,8 @@ type AnsweredOwnLeg =
     };
 
 /**
- * Records that a call which we placed was answered: the bridge call, identified by the SHA-256 of its
- * one-time token, or an outbound call, identified by its leg id. One round trip.
+ * Records that a call which we placed was answered: the bridge call, identified by the SHA-256 of
+ * its one-time token, or an outbound call, identified by its leg id. One round trip.
  */
 export async function answerOwnLeg(
   store: Store,

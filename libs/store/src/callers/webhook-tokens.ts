@@ -4,7 +4,10 @@ import type { Tx } from '../database/store.ts';
 
 /** The signature token of a webhook: valid once, until it expires. */
 export interface WebhookToken {
-  /** The account whose secret signed it; null: the platform's. The webhook concerns calls of that account only. */
+  /**
+   * The account whose secret signed it; null: the platform's. The webhook concerns calls of that
+   * account only.
+   */
   readonly accountId: string | null;
   readonly jti: string;
   readonly expiresAt: Date;
@@ -14,7 +17,10 @@ export interface WebhookToken {
 export const tokenKey = ({ accountId, jti }: WebhookToken): string =>
   accountId === null ? jti : `${accountId}:${jti}`;
 
-/** Marks a token as used, in the transaction of the webhook's change. Returns `false` for a replayed token. */
+/**
+ * Marks a token as used, in the transaction of the webhook's change. Returns `false` for a replayed
+ * token.
+ */
 export async function consumeToken(tx: Tx, token: WebhookToken): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'use-webhook-token',

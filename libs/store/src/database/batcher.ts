@@ -1,20 +1,27 @@
 import pg from 'pg';
 
 interface BatchHandlers<Request, Result> {
-  /** Returns results in the order of the requests. One transaction: on an error it has changed nothing. */
+  /**
+   * Returns results in the order of the requests. One transaction: on an error it has changed
+   * nothing.
+   */
   readonly runBatch: (requests: readonly Request[]) => Promise<readonly Result[]>;
   /** Runs one request of a batch that failed. */
   readonly runOne: (request: Request) => Promise<Result>;
 }
 
-/** Few, so that requests collect into a batch while others run, and so that batches never fill the pool. */
+/**
+ * Few, so that requests collect into a batch while others run, and so that batches never fill the
+ * pool.
+ */
 const MAX_CONCURRENT_BATCHES = 2;
 const MAX_BATCH_SIZE = 100;
 
 /**
  * Lets concurrent requests share a round trip and a transaction. A request is sent at once while
- * fewer than `MAX_CONCURRENT_BATCHES` run, otherwise with all others as soon as one of them returns.
- * When Postgres rejects a batch, each of its requests runs alone, so that none fails for another.
+ * fewer than `MAX_CONCURRENT_BATCHES` run, otherwise with all others as soon as one of them
+ * returns. When Postgres rejects a batch, each of its requests runs alone, so that none fails for
+ * another.
  */
 export function createBatcher<Request, Result>({
   runBatch,

@@ -5,9 +5,9 @@ interface PageEnd {
 }
 
 /**
- * A Prisma filter for the rows after `last` in a list that is newest first, with the id as tie-breaker.
- * It compares values because the row itself may have left the list: Prisma's own cursor would then
- * start at the next row and skip it.
+ * A Prisma filter for the rows after `last` in a list that is newest first, with the id as
+ * tie-breaker. It compares values because the row itself may have left the list: Prisma's own
+ * cursor would then start at the next row and skip it.
  */
 export const olderThan = (last: PageEnd | undefined) =>
   last === undefined
@@ -19,7 +19,10 @@ export const olderThan = (last: PageEnd | undefined) =>
         ],
       };
 
-/** A Prisma filter for rows created in [from, before). Prisma reads an undefined bound as no condition. */
+/**
+ * A Prisma filter for rows created in [from, before). Prisma reads an undefined bound as no
+ * condition.
+ */
 export const createdBetween = (from: Date | undefined, before: Date | undefined) =>
   from === undefined && before === undefined
     ? {}

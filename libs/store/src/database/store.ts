@@ -3,11 +3,14 @@ import pg from 'pg';
 import { PrismaClient, type Prisma } from '../generated/client.ts';
 
 /**
- * The connection to Postgres. Each access to tenants' rows names a scope: row-level security shows a
- * transaction the rows of its scope only, and none without a scope (reliability.md §5).
+ * The connection to Postgres. Each access to tenants' rows names a scope: row-level security shows
+ * a transaction the rows of its scope only, and none without a scope (reliability.md §5).
  */
 export interface Store {
-  /** Without a scope: for SQL functions that find the tenant themselves (voice webhooks), and for health checks. */
+  /**
+   * Without a scope: for SQL functions that find the tenant themselves (voice webhooks), and for
+   * health checks.
+   */
   readonly pool: pg.Pool;
   /** Without a scope, so only for rows of no tenant. Use `readForTenant` for a tenant's rows. */
   readonly prisma: PrismaClient;
@@ -21,11 +24,17 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** One tenant's rows, or those of all tenants: for the operator, for sweeps, and for callers before admission. */
+/**
+ * One tenant's rows, or those of all tenants: for the operator, for sweeps, and for callers before
+ * admission.
+ */
 export type Scope = string | typeof EVERY_TENANT;
 export const EVERY_TENANT = Symbol('every tenant');
 
-/** Records the results of a request's transactions for a repeated request (see idempotency/journal.ts). */
+/**
+ * Records the results of a request's transactions for a repeated request (see
+ * idempotency/journal.ts).
+ */
 export interface TransactionJournal {
   /** Runs a step that changes no rows. */
   read<T>(work: () => Promise<T>): Promise<T>;
@@ -36,7 +45,10 @@ export interface TransactionJournal {
 /** One transaction's connection. */
 export type Tx = pg.PoolClient;
 
-/** Statements wait for locks but run briefly: the sweep of 100,000 legs takes 0.2 s (performance.md). */
+/**
+ * Statements wait for locks but run briefly: the sweep of 100,000 legs takes 0.2 s
+ * (performance.md).
+ */
 const STATEMENT_TIMEOUT_MS = 5_000;
 
 /**
@@ -54,10 +66,11 @@ const timeouts = (statementTimeoutMs: number) => ({
  * @param url `postgresql://...`; its user is a member of the roles partyline_tenant and
  *   partyline_platform, owns no table, and does not have BYPASSRLS
  * @param max connections; each replica of each service adds its own to the server's limit
- * @param statementTimeoutMs lower for voice-webhooks: with the wait for a connection it must end within
- *   the 5 s that the provider gives a webhook (contract §3), so that the provider's retry succeeds
- * @param owner for tests and for tools that prepare a database: statements without a scope run as the
- *   user itself
+ * @param statementTimeoutMs lower for voice-webhooks: with the wait for a connection it must end
+ *   within the 5 s that the provider gives a webhook (contract §3), so that the provider's retry
+ *   succeeds
+ * @param owner for tests and for tools that prepare a database: statements without a scope run as
+ *   the user itself
  */
 export function openStore({
   url,
@@ -121,7 +134,10 @@ export function withJournal(store: Store, journal: () => TransactionJournal | un
   return journaled;
 }
 
-/** One message, so that the scope costs no extra round trip. LOCAL, so that it ends with the transaction. */
+/**
+ * One message, so that the scope costs no extra round trip. LOCAL, so that it ends with the
+ * transaction.
+ */
 const beginStatement = (scope: Scope): string =>
   scope === EVERY_TENANT
     ? 'BEGIN; SET LOCAL ROLE partyline_platform'

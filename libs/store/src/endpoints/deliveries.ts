@@ -18,19 +18,31 @@ export interface DeliveryToSend {
 }
 
 interface Claim {
-  /** How long a claim lasts, longer than a request may take. A delivery of a dead process is due again after it. */
+  /**
+   * How long a claim lasts, longer than a request may take. A delivery of a dead process is due
+   * again after it.
+   */
   readonly leaseMs: number;
   /** The most deliveries in flight to one endpoint, over all replicas. */
   readonly maxPerEndpoint: number;
-  /** The most deliveries in flight of one tenant; slightly exceeded when two replicas claim at the same moment. */
+  /**
+   * The most deliveries in flight of one tenant; slightly exceeded when two replicas claim at the
+   * same moment.
+   */
   readonly maxPerTenant: number;
-  /** The consecutive failures that open an endpoint's circuit: then one delivery at a time is tried, after `probe_at`. */
+  /**
+   * The consecutive failures that open an endpoint's circuit: then one delivery at a time is tried,
+   * after `probe_at`.
+   */
   readonly circuitOpensAt: number;
   /** The most deliveries of this claim. */
   readonly limit: number;
 }
 
-/** SQL that finds the endpoints with undone deliveries by hopping through the index, one step per endpoint. */
+/**
+ * SQL that finds the endpoints with undone deliveries by hopping through the index, one step per
+ * endpoint.
+ */
 const WAITING_ENDPOINTS = `waiting (id) AS (
                (
                  SELECT endpoint_id
@@ -52,13 +64,14 @@ const WAITING_ENDPOINTS = `waiting (id) AS (
              )`;
 
 /**
- * Claims due deliveries, each for one attempt within `leaseMs`. Tenants with the fewest deliveries in
- * flight come first, then the longest due. Of each session only the first undone delivery is claimed,
- * so that an endpoint receives its events in order. Concurrent callers lock different endpoints.
+ * Claims due deliveries, each for one attempt within `leaseMs`. Tenants with the fewest deliveries
+ * in flight come first, then the longest due. Of each session only the first undone delivery is
+ * claimed, so that an endpoint receives its events in order. Concurrent callers lock different
+ * endpoints.
  *
  * The cost depends on the number of endpoints with due deliveries, not on the number of deliveries.
- * Without `maxPerTenant`, two tenants with slow receivers once stopped the deliveries of all. Covers all
- * tenants.
+ * Without `maxPerTenant`, two tenants with slow receivers once stopped the deliveries of all.
+ * Covers all tenants.
  */
 export async function claimDeliveries(
   store: Store,
@@ -69,7 +82,8 @@ export async function claimDeliveries(
       name: 'claim-endpoints',
       text: `WITH RECURSIVE ${WAITING_ENDPOINTS},
              found AS (
-               SELECT e.id, due.next_try_at, leased.n AS busy, sum(leased.n) OVER (PARTITION BY e.tenant_id) AS of_tenant,
+               SELECT e.id, due.next_try_at, leased.n AS busy,
+                 sum(leased.n) OVER (PARTITION BY e.tenant_id) AS of_tenant,
                  row_number() OVER (PARTITION BY e.tenant_id ORDER BY due.next_try_at, e.id) AS nth
                FROM waiting w
                JOIN endpoint e ON e.id = w.id
@@ -146,8 +160,8 @@ export async function claimDeliveries(
                SET probe_at = clock_timestamp() + make_interval(secs => $3)
                WHERE failures >= $5 AND id IN (SELECT endpoint_id FROM claimed)
              )
-             SELECT t.id AS delivery_id, t.tenant_id, t.endpoint_id AS to_endpoint, t.attempts, t.tries, e.url, e.secret,
-               CASE WHEN e.old_secret_until > now() THEN e.old_secret END AS old_secret, ${OUTBOX_COLUMNS}
+             SELECT t.id AS delivery_id, t.tenant_id, t.endpoint_id AS to_endpoint, t.attempts, t.tries, e.url,
+               e.secret, CASE WHEN e.old_secret_until > now() THEN e.old_secret END AS old_secret, ${OUTBOX_COLUMNS}
              FROM claimed t
              JOIN outbox o ON o.id = t.event_id
              JOIN endpoint e ON e.id = t.endpoint_id`,
@@ -228,8 +242,8 @@ interface EndpointFailures {
 
 /**
  * Records a failed attempt and schedules the next in `waitMs`; null: the delivery has failed. Later
- * deliveries of the same session wait as long, so that claims do not read what cannot be sent. Ignores
- * the result of an attempt whose delivery is done or claimed again.
+ * deliveries of the same session wait as long, so that claims do not read what cannot be sent.
+ * Ignores the result of an attempt whose delivery is done or claimed again.
  * @param probe when the endpoint is tried again: in `firstS`, doubled for each failure after
  *   `circuitOpensAt`, at most `longestS`
  */
@@ -291,7 +305,8 @@ export async function recordFailedAttempt(
 
 /**
  * Fails the pending deliveries of disabled endpoints, and deletes deleted endpoints with their
- * deliveries; one batch of at most `limit` deliveries of either kind. Returns the number of deliveries.
+ * deliveries; one batch of at most `limit` deliveries of either kind. Returns the number of
+ * deliveries.
  */
 export async function cleanUpDeliveries(store: Store, limit: number): Promise<number> {
   const failed = await store.query(EVERY_TENANT, {

@@ -23,10 +23,13 @@ export interface DeliveryLogEntry extends EventSubject {
   readonly attempts: readonly DeliveryAttempt[];
 }
 
-const COLUMNS =
-  'd.id, d.endpoint_id AS to_endpoint, o.session_id, o.endpoint_id, o.seq, o.type, d.state, d.next_try_at, d.created_at, d.done_at';
+const COLUMNS = `d.id, d.endpoint_id AS to_endpoint, o.session_id, o.endpoint_id, o.seq, o.type, d.state, d.next_try_at,
+  d.created_at, d.done_at`;
 
-/** Returns a page of an endpoint's deliveries, the newest event first. `after` is the last delivery of the page before. */
+/**
+ * Returns a page of an endpoint's deliveries, the newest event first. `after` is the last delivery
+ * of the page before.
+ */
 export async function listDeliveries(
   store: Store,
   tenantId: string,
@@ -94,9 +97,13 @@ export async function hasDelivery(store: Store, tenantId: string, endpointId: st
 }
 
 /** Resets a delivery for a replay. */
-const RESET = `state = 'pending', tries = 0, done_at = NULL, lease_until = NULL, next_try_at = date_trunc('milliseconds', now())`;
+const RESET = `state = 'pending', tries = 0, done_at = NULL, lease_until = NULL,
+  next_try_at = date_trunc('milliseconds', now())`;
 
-/** Replays a delivery in any state. `disabled`: its endpoint is disabled; `null`: the tenant has no such delivery. */
+/**
+ * Replays a delivery in any state. `disabled`: its endpoint is disabled; `null`: the tenant has no
+ * such delivery.
+ */
 export async function replayDelivery(
   store: Store,
   tenantId: string,
@@ -119,7 +126,9 @@ export async function replayDelivery(
   return rows[0] === undefined ? null : rows[0].enabled ? 'replayed' : 'disabled';
 }
 
-/** The events to replay: those with the given outbox ids, or else those created in [since, until). */
+/**
+ * The events to replay: those with the given outbox ids, or else those created in [since, until).
+ */
 interface ReplayRange {
   readonly outboxIds: readonly string[] | null;
   readonly since: Date | null;
@@ -132,8 +141,8 @@ interface ReplayRange {
 
 /**
  * Replays events to an endpoint, also those from before it existed or while it was disabled. Events
- * whose type it does not subscribe to are sent only when named by id. Returns how many events and the
- * last of them; `gone` when `since` is before the retention period.
+ * whose type it does not subscribe to are sent only when named by id. Returns how many events and
+ * the last of them; `gone` when `since` is before the retention period.
  */
 export async function replayEvents(
   store: Store,

@@ -15,7 +15,10 @@ interface NewEndpoint {
   readonly secret: Uint8Array;
 }
 
-/** Inserts an endpoint. Returns `null` when the tenant has `maxEndpoints`; concurrent inserts are counted one by one. */
+/**
+ * Inserts an endpoint. Returns `null` when the tenant has `maxEndpoints`; concurrent inserts are
+ * counted one by one.
+ */
 export async function insertEndpoint(
   store: Store,
   tenantId: string,
@@ -85,7 +88,10 @@ export interface EndpointChange {
   readonly enabled?: boolean;
 }
 
-/** Updates a tenant's endpoint; `null` when there is none. Enabling it or setting its URL resets its failures. */
+/**
+ * Updates a tenant's endpoint; `null` when there is none. Enabling it or setting its URL resets its
+ * failures.
+ */
 export async function updateEndpoint(
   store: Store,
   tenantId: string,
@@ -123,7 +129,10 @@ export async function deleteEndpoint(store: Store, tenantId: string, id: string)
   return rowCount === 1;
 }
 
-/** Sets a new encrypted secret; the old one signs too for `overlapS` more seconds. Returns `null` when there is no such endpoint. */
+/**
+ * Sets a new encrypted secret; the old one signs too for `overlapS` more seconds. Returns `null`
+ * when there is no such endpoint.
+ */
 export async function rotateSecret(
   store: Store,
   tenantId: string,
@@ -157,7 +166,10 @@ async function lockEndpoint(tx: Tx, tenantId: string, id: string): Promise<Endpo
   return rows[0] ?? null;
 }
 
-/** Sends a ping event to one endpoint only. Returns its delivery; `disabled`: the endpoint is disabled; `null`: there is none. */
+/**
+ * Sends a ping event to one endpoint only. Returns its delivery; `disabled`: the endpoint is
+ * disabled; `null`: there is none.
+ */
 export async function pingEndpoint(
   store: Store,
   tenantId: string,
@@ -181,7 +193,10 @@ export async function pingEndpoint(
   });
 }
 
-/** Disables an endpoint and emits an event to the tenant's other endpoints. Returns `false` when it is disabled or missing. */
+/**
+ * Disables an endpoint and emits an event to the tenant's other endpoints. Returns `false` when it
+ * is disabled or missing.
+ */
 export async function disableEndpoint(
   store: Store,
   tenantId: string,

@@ -5,9 +5,9 @@ export const NEW_DELIVERY_ID = `'dlv_' || translate(
   rtrim(encode(uuid_send(gen_random_uuid()), 'base64'), '='), '+/', '-_')`;
 
 /**
- * SQL that creates a delivery of each row of `new_event` (id, stream, seq, type) for each endpoint of
- * the tenant ($1) that subscribes to its type. The due time is truncated to the column's precision:
- * rounded up, the delivery would not be due at once.
+ * SQL that creates a delivery of each row of `new_event` (id, stream, seq, type) for each endpoint
+ * of the tenant ($1) that subscribes to its type. The due time is truncated to the column's
+ * precision: rounded up, the delivery would not be due at once.
  */
 const INSERT_DELIVERIES = `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at)
            SELECT ${NEW_DELIVERY_ID}, $1, e.id, n.id, n.stream, n.seq, date_trunc('milliseconds', now())
@@ -36,8 +36,8 @@ export interface NewEvent {
 }
 
 /**
- * Stores events in the transaction of the change, with a delivery for each endpoint that subscribes to
- * them, due at once. `firstSeq` comes from the locked session row, so that a session's sequence
+ * Stores events in the transaction of the change, with a delivery for each endpoint that subscribes
+ * to them, due at once. `firstSeq` comes from the locked session row, so that a session's sequence
  * numbers have no gap.
  */
 export async function appendEvents(
@@ -49,8 +49,8 @@ export async function appendEvents(
   if (events.length === 0) return;
   await tx.query({
     name: 'append-events',
-    // clock_timestamp(), taken under the session's lock, keeps the times in the order of the numbers;
-    // now() is the start of the transaction.
+    // clock_timestamp(), taken under the session's lock, keeps the times in the order of the
+    // numbers; now() is the start of the transaction.
     text: `WITH new_event AS (
              INSERT INTO outbox (tenant_id, room_id, session_id, seq, type, data, created_at)
              SELECT $1, $2, $3, $4 + ord - 1, type, data, clock_timestamp()
@@ -70,8 +70,8 @@ export async function appendEvents(
 }
 
 /**
- * Stores an event about an endpoint. The endpoint's row must be locked, so that its sequence numbers
- * have no gap. Returns the event's outbox id.
+ * Stores an event about an endpoint. The endpoint's row must be locked, so that its sequence
+ * numbers have no gap. Returns the event's outbox id.
  */
 export async function appendEndpointEvent(
   tx: Tx,

@@ -30,7 +30,10 @@ function subjectsOf(
 
 /** How long events are listed, accepted as a cursor, and replayed. */
 const LISTED_FOR = `interval '30 days'`;
-/** Events are retained for an hour longer, so that a client that pages through the oldest gets its next page. */
+/**
+ * Events are retained for an hour longer, so that a client that pages through the oldest gets its
+ * next page.
+ */
 export const RETAINED_FOR = `interval '30 days 1 hour'`;
 
 /** The columns of an `OutboxRow`, from the table alias `o`. */
@@ -97,7 +100,10 @@ export async function listEvents(
   return rows;
 }
 
-/** Returns the id of a tenant's last listed event up to a position, as a cursor; `null` when there is none. */
+/**
+ * Returns the id of a tenant's last listed event up to a position, as a cursor; `null` when there
+ * is none.
+ */
 export async function findLastEventId(store: Store, tenantId: string, upTo: string): Promise<string | null> {
   const { rows } = await store.query<EventSubject>(tenantId, {
     name: 'last-event-up-to',
@@ -122,14 +128,15 @@ interface Horizon {
 }
 
 /**
- * Reads how far the events are complete. An event gets its id when it is written and becomes visible
- * when it is committed, so it can appear after an event with a higher id. Each writer holds a lock, and
- * so has a transaction id, before its event gets an id. Once `oldest` of a later horizon has reached the
- * `xid` of this one, no further event up to its `lastId` can appear.
+ * Reads how far the events are complete. An event gets its id when it is written and becomes
+ * visible when it is committed, so it can appear after an event with a higher id. Each writer holds
+ * a lock, and so has a transaction id, before its event gets an id. Once `oldest` of a later
+ * horizon has reached the `xid` of this one, no further event up to its `lastId` can appear.
  */
 export async function readHorizon(store: Store): Promise<Horizon> {
   return inTransaction(store, EVERY_TENANT, async (tx) => {
-    // Not the snapshot's xmax: it is above all finished transactions, but not above all running ones.
+    // Not the snapshot's xmax: it is above all finished transactions, but not above all running
+    // ones.
     const { rows: now } = await tx.query<{ last_id: string; xid: string }>({
       name: 'last-event',
       text: `SELECT COALESCE((SELECT max(id) FROM outbox), 0) AS last_id, pg_current_xact_id()::text AS xid`,

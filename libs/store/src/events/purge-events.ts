@@ -12,9 +12,9 @@ const HAS_DELIVERY = `EXISTS (
 )`;
 
 /**
- * Deletes one batch of at most `limit` deliveries that have been done for `RETAINED_FOR`, with their
- * attempts, and one of events of that age without a delivery. Retains everything of a session that has
- * not ended. Returns both counts. Safe to run concurrently.
+ * Deletes one batch of at most `limit` deliveries that have been done for `RETAINED_FOR`, with
+ * their attempts, and one of events of that age without a delivery. Retains everything of a session
+ * that has not ended. Returns both counts. Safe to run concurrently.
  */
 export async function purgeEvents(store: Store, limit: number): Promise<{ deliveries: number; events: number }> {
   const deliveries = await store.query(EVERY_TENANT, {
@@ -44,7 +44,8 @@ export async function purgeEvents(store: Store, limit: number): Promise<{ delive
       values: [limit],
     });
     if (rows.length === 0) return 0;
-    // A second statement sees the deliveries of a replay that committed before the events were locked.
+    // A second statement sees the deliveries of a replay that committed before the events were
+    // locked.
     const { rowCount } = await tx.query({
       name: 'purge-events',
       text: `DELETE FROM outbox o WHERE o.id = ANY($1) AND NOT ${HAS_DELIVERY}`,

@@ -3,14 +3,14 @@ import type { Store, Tx } from '../database/store.ts';
 /** The hang-up ledger: requests, attempts, and closing observations. */
 
 /**
- * The outcome of an attempt: accepted by the provider; rejected, or without an answer; not sent because
- * a look-up showed the leg closed; not sent because the leg had no provider id yet.
+ * The outcome of an attempt: accepted by the provider; rejected, or without an answer; not sent
+ * because a look-up showed the leg closed; not sent because the leg had no provider id yet.
  */
 export type AttemptOutcome = 'accepted' | 'rejected' | 'already-closed' | 'no-provider-id';
 
 /**
- * Records an attempt in the transaction that leases the leg for it, so that a process that dies during
- * the request leaves an attempt without an outcome.
+ * Records an attempt in the transaction that leases the leg for it, so that a process that dies
+ * during the request leaves an attempt without an outcome.
  * @param no the leg's `hangup_attempts` at this attempt
  */
 export async function recordHangUpAttempt(
@@ -27,7 +27,10 @@ export async function recordHangUpAttempt(
   });
 }
 
-/** Records the outcome of an attempt, over one with the same number that got no slot at the provider account. */
+/**
+ * Records the outcome of an attempt, over one with the same number that got no slot at the provider
+ * account.
+ */
 export async function finishHangUpAttempt(
   tx: Tx,
   tenantId: string | null,
@@ -122,7 +125,10 @@ const IN_STATE: Readonly<Record<HangUpState, string>> = {
   all: 'true',
 };
 
-/** Returns a page of a tenant's ledger, the latest request first. `after` is the last leg of the page before. */
+/**
+ * Returns a page of a tenant's ledger, the latest request first. `after` is the last leg of the
+ * page before.
+ */
 export async function listHangUps(
   store: Store,
   tenantId: string,
@@ -146,7 +152,10 @@ export async function listHangUps(
   return addAttemptsAndClosings(store, tenantId, rows);
 }
 
-/** Returns a session's entries, the latest request first; `null` when the tenant has no such session. */
+/**
+ * Returns a session's entries, the latest request first; `null` when the tenant has no such
+ * session.
+ */
 export async function listSessionHangUps(
   store: Store,
   tenantId: string,

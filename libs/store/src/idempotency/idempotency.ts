@@ -86,8 +86,8 @@ export async function claimKey(store: Store, tenantId: string, request: KeyReque
       return { outcome: 'execute', id: row.id, seed: row.seed, leaseUntil: leased.rows[0]!.lease_until, steps: [] };
     }
   });
-  // Read after the lease is committed: from then on only the lease holder adds steps. A process that
-  // lost the lease fails on the unique key of a step.
+  // Read after the lease is committed: from then on only the lease holder adds steps. A process
+  // that lost the lease fails on the unique key of a step.
   return claimed.outcome === 'execute' && claimed.id !== request.id
     ? { ...claimed, steps: await stepsOf(store, claimed.id) }
     : claimed;
@@ -103,13 +103,17 @@ async function stepsOf(store: Store, keyId: string): Promise<{ step: string; res
   return rows;
 }
 
-/** The lease on a claimed key. It is lost when another process claims the key after `leaseUntil`. */
+/**
+ * The lease on a claimed key. It is lost when another process claims the key after `leaseUntil`.
+ */
 interface KeyLease {
   readonly id: string;
   readonly leaseUntil: Date;
 }
 
-/** Stores the reply and ends the lease. Returns `false`, without a change, when the lease was lost. */
+/**
+ * Stores the reply and ends the lease. Returns `false`, without a change, when the lease was lost.
+ */
 export async function storeReply(store: Store, tenantId: string, lease: KeyLease, reply: Buffer): Promise<boolean> {
   return changeLeasedKey(
     store,
@@ -121,7 +125,10 @@ export async function storeReply(store: Store, tenantId: string, lease: KeyLease
   );
 }
 
-/** Ends the lease, so that a retry can claim the key at once. Returns `false` when the lease was lost. */
+/**
+ * Ends the lease, so that a retry can claim the key at once. Returns `false` when the lease was
+ * lost.
+ */
 export async function releaseKey(store: Store, tenantId: string, lease: KeyLease): Promise<boolean> {
   return changeLeasedKey(store, tenantId, lease, 'let-go-of-key', 'UPDATE idempotency_key SET lease_until = NULL');
 }

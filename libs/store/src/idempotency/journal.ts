@@ -17,12 +17,12 @@ interface Step {
 }
 
 /**
- * The steps of one request with an idempotency key. The result of a transaction is committed with its
- * changes, together with the results of the reads before it. A repeated request gets the stored
+ * The steps of one request with an idempotency key. The result of a transaction is committed with
+ * its changes, together with the results of the reads before it. A repeated request gets the stored
  * results and continues after the last of them; reads that led to no change run again.
  *
- * A request must behave the same after the same results: randomness and ids derive from its key, and
- * whatever a transaction finds out must leave it as its result.
+ * A request must behave the same after the same results: randomness and ids derive from its key,
+ * and whatever a transaction finds out must leave it as its result.
  */
 export class Journal implements TransactionJournal {
   readonly #keyId: string;

@@ -8,7 +8,10 @@ const LIVE = 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())'
 const COLUMNS = `id, tenant_id, label, scopes, created_at, expires_at, revoked_at, last_used_at,
   CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at <= now() THEN 'expired' ELSE 'live' END AS state`;
 
-/** Locks a tenant's keys until the end of the transaction, so that their number does not change meanwhile. */
+/**
+ * Locks a tenant's keys until the end of the transaction, so that their number does not change
+ * meanwhile.
+ */
 export async function lockKeys(tx: Tx, tenantId: string): Promise<void> {
   await tx.query({
     name: 'lock-keys',
@@ -60,7 +63,10 @@ export async function readKey(tx: Tx, tenantId: string, keyId: string): Promise<
   return rows[0] ?? null;
 }
 
-/** Returns a page of a tenant's keys, expired and revoked ones too, newest first. `after` is the last id of the page before. */
+/**
+ * Returns a page of a tenant's keys, expired and revoked ones too, newest first. `after` is the
+ * last id of the page before.
+ */
 export async function listKeys(
   store: Store,
   tenantId: string,
@@ -86,7 +92,8 @@ export async function listKeys(
 export async function retireKey(tx: Tx, tenantId: string, keyId: string, overlapS: number): Promise<KeyRow> {
   const { rows } = await tx.query<KeyRow>({
     name: 'retire-key',
-    // Truncated to the column's precision: rounded up, a key without overlap would outlive the transaction.
+    // Truncated to the column's precision: rounded up, a key without overlap would outlive the
+    // transaction.
     text: `UPDATE api_key
            SET expires_at = least(expires_at, date_trunc('milliseconds', now()) + make_interval(secs => $3))
            WHERE tenant_id = $1 AND id = $2

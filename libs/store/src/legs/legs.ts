@@ -33,7 +33,8 @@ const LEG_COLUMNS = [
 ] as const satisfies readonly (keyof LegRow)[];
 
 const SAVED_LEG_COLUMNS: string[] = ['id', 'version', ...LEG_COLUMNS];
-// The ids are an argument too: the planner cannot estimate the rows in JSON and would scan the table.
+// The ids are an argument too: the planner cannot estimate the rows in JSON and would scan the
+// table.
 const UPDATE_LEGS = `
   UPDATE leg l
   SET version = l.version + 1, ${LEG_COLUMNS.map((column) => `${column} = n.${column}`).join(', ')}
@@ -81,8 +82,8 @@ export type NewLeg = Pick<LegRow, 'id' | 'kind' | 'state' | 'deadline_at'> &
   Partial<Pick<LegRow, Exclude<(typeof INSERT_COLUMNS)[number], 'account_id'>>>;
 
 /**
- * Inserts a leg at its session's provider account, before the provider is asked for it (design §3.2).
- * Throws a unique violation (23505) for a second bridge leg of a session.
+ * Inserts a leg at its session's provider account, before the provider is asked for it (design
+ * §3.2). Throws a unique violation (23505) for a second bridge leg of a session.
  */
 export async function insertLeg(
   tx: Tx,
@@ -107,7 +108,10 @@ export async function insertLeg(
   return rows[0]!;
 }
 
-/** Locks one leg, with or without a session. Returns `null` if the tenant (null: before admission) has no such leg. */
+/**
+ * Locks one leg, with or without a session. Returns `null` if the tenant (null: before admission)
+ * has no such leg.
+ */
 export async function lockLeg(
   tx: Tx,
   tenantId: string | null,

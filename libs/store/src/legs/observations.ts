@@ -11,7 +11,10 @@ interface NewObservation {
   readonly at: Date | null;
 }
 
-/** Stores an observation. A leg ends only in the transaction that stores a terminal one (design §3.3). */
+/**
+ * Stores an observation. A leg ends only in the transaction that stores a terminal one (design
+ * §3.3).
+ */
 export async function storeObservation(tx: Tx, tenantId: string | null, observation: NewObservation): Promise<void> {
   await tx.query({
     name: 'store-observation',

@@ -22,7 +22,8 @@ export async function readDialPolicy(store: Store, tenantId: string): Promise<Di
 }
 
 /**
- * Reads a tenant's fraud meters (libs/domain/src/fraud.ts) from the rows, with those of this transaction.
+ * Reads a tenant's fraud meters (libs/domain/src/fraud.ts) from the rows, with those of this
+ * transaction.
  * @param remote the number to call
  */
 export async function readFraudMeters(
@@ -53,7 +54,8 @@ export async function readFraudMeters(
                  (
                    SELECT sum(c.seconds) / 60
                    FROM cdr c
-                   WHERE c.tenant_id = $1 AND c.direction = 'outbound' AND c.ended_at > clock_timestamp() - interval '1 day'
+                   WHERE c.tenant_id = $1 AND c.direction = 'outbound'
+                     AND c.ended_at > clock_timestamp() - interval '1 day'
                  ),
                  0
                )

@@ -1,6 +1,9 @@
 import type { Store, Tx } from '../database/store.ts';
 
-/** A tenant's limits: active rooms, connected legs without bridges, and outbound calls within a minute. */
+/**
+ * A tenant's limits: active rooms, connected legs without bridges, and outbound calls within a
+ * minute.
+ */
 export const LIMITS = ['live-rooms', 'live-legs', 'dial-outs'] as const;
 export type Limit = (typeof LIMITS)[number];
 
@@ -12,9 +15,10 @@ export interface LimitUse {
 }
 
 /**
- * Locks a limit and reads its use, for a transaction that adds at most one. The answer whether the limit
- * is reached stays true until the transaction ends: near the limit, transactions wait for each other;
- * far from it they do not, and `used` lacks concurrent ones. Lock order: session, then limit.
+ * Locks a limit and reads its use, for a transaction that adds at most one. The answer whether the
+ * limit is reached stays true until the transaction ends: near the limit, transactions wait for
+ * each other; far from it they do not, and `used` lacks concurrent ones. Lock order: session, then
+ * limit.
  */
 export async function lockLimit(tx: Tx, tenantId: string, limit: Limit): Promise<LimitUse> {
   const { rows } = await tx.query<LimitUse>({

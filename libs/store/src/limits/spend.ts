@@ -25,8 +25,9 @@ const parseUsage = (rows: readonly SpendRow[]): SpendUsage[] =>
   }));
 
 /**
- * Locks and reads the use of a tenant's and a room's limits of money and minutes; empty without limits.
- * Serializes the tenant's decisions about money until the transaction ends, so take this lock last.
+ * Locks and reads the use of a tenant's and a room's limits of money and minutes; empty without
+ * limits. Serializes the tenant's decisions about money until the transaction ends, so take this
+ * lock last.
  */
 export async function lockSpend(
   tx: Tx,
@@ -71,9 +72,9 @@ export async function readSpend(store: Store, tenantId: string, roomId: string |
 }
 
 /**
- * Returns running sessions with legs whose tenant or room has used 80 % of a limit. Sums the usage of
- * all tenants and rooms with a limit and a leg, so the cost does not depend on how many are near it.
- * `language` is that of the room's number. Covers all tenants.
+ * Returns running sessions with legs whose tenant or room has used 80 % of a limit. Sums the usage
+ * of all tenants and rooms with a limit and a leg, so the cost does not depend on how many are near
+ * it. `language` is that of the room's number. Covers all tenants.
  */
 export async function listSessionsNearLimit(
   store: Store,
@@ -115,7 +116,10 @@ export async function listSessionsNearLimit(
   return rows;
 }
 
-/** Records a warning in the transaction of its event. Returns `false` when the tenant was warned of it in that period before. */
+/**
+ * Records a warning in the transaction of its event. Returns `false` when the tenant was warned of
+ * it in that period before.
+ */
 export async function recordWarning(
   tx: Tx,
   tenantId: string,
@@ -132,8 +136,8 @@ export async function recordWarning(
 }
 
 /**
- * Sets the spend limit of a room over its lifetime, in micro-units; null: none. Returns `false` when the
- * tenant has no such room. Warnings that were sent are not repeated.
+ * Sets the spend limit of a room over its lifetime, in micro-units; null: none. Returns `false`
+ * when the tenant has no such room. Warnings that were sent are not repeated.
  */
 export async function setRoomSpendLimit(
   store: Store,

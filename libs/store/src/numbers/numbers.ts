@@ -28,9 +28,9 @@ interface FoundNumber {
 }
 
 /**
- * Returns a number for a room among those that the tenant may use and that match: shared numbers before
- * dedicated ones, then the oldest. The number of a pinless room is returned only when it is named.
- * Returns `null` when none matches.
+ * Returns a number for a room among those that the tenant may use and that match: shared numbers
+ * before dedicated ones, then the oldest. The number of a pinless room is returned only when it is
+ * named. Returns `null` when none matches.
  */
 export async function findNumber(store: Store, tenantId: string, wanted: NumberCriteria): Promise<FoundNumber | null> {
   const { rows } = await store.query<FoundNumber>(tenantId, {
@@ -64,7 +64,10 @@ export async function findNumber(store: Store, tenantId: string, wanted: NumberC
   return rows[0] ?? null;
 }
 
-/** Locks a number for a room against changes and deletion, until the end of the transaction. Returns `null` when the tenant may not use it. */
+/**
+ * Locks a number for a room against changes and deletion, until the end of the transaction. Returns
+ * `null` when the tenant may not use it.
+ */
 export async function lockNumberForRoom(
   tx: Tx,
   tenantId: string,
@@ -112,7 +115,10 @@ export interface OperatorNumberRow extends NumberRow {
 }
 export type NewNumber = Omit<OperatorNumberRow, 'slow_until'>;
 
-/** Returns the numbers on which a tenant may create rooms, dedicated ones first. They fit on one page. */
+/**
+ * Returns the numbers on which a tenant may create rooms, dedicated ones first. They fit on one
+ * page.
+ */
 export async function listNumbers(
   store: Store,
   tenantId: string,
@@ -133,7 +139,10 @@ export async function listNumbers(
   return rows;
 }
 
-/** Returns a page of all numbers in the order of their digits. `tenantId`: only those dedicated to this tenant. */
+/**
+ * Returns a page of all numbers in the order of their digits. `tenantId`: only those dedicated to
+ * this tenant.
+ */
 export async function listAllNumbers(
   store: Store,
   { limit, after, tenantId }: { limit: number; after?: string | undefined; tenantId?: string | undefined },
@@ -202,7 +211,10 @@ export async function deleteNumber(tx: Tx, e164: string): Promise<void> {
   await tx.query({ name: 'delete-number', text: 'DELETE FROM dial_in_number WHERE e164 = $1', values: [e164] });
 }
 
-/** Returns the active rooms on the number of a suspended tenant, which cannot end them itself; at most `limit`, oldest first. */
+/**
+ * Returns the active rooms on the number of a suspended tenant, which cannot end them itself; at
+ * most `limit`, oldest first.
+ */
 export async function listRoomsOfSuspendedTenant(
   store: Store,
   e164: string,

@@ -16,7 +16,10 @@ export async function insertParticipant(
   });
 }
 
-/** Returns a participant's role and whether they were removed; `null` when the tenant has no such participant. */
+/**
+ * Returns a participant's role and whether they were removed; `null` when the tenant has no such
+ * participant.
+ */
 export async function findParticipant(
   tx: Tx,
   tenantId: string,
@@ -42,7 +45,10 @@ export interface ConnectedLeg {
   readonly media_session_id: string | null;
 }
 
-/** Returns a participant's newest connected leg; `not-connected` without one, `null` when the tenant has no such participant. */
+/**
+ * Returns a participant's newest connected leg; `not-connected` without one, `null` when the tenant
+ * has no such participant.
+ */
 export async function findConnectedLeg(
   store: Store,
   tenantId: string,
@@ -52,7 +58,8 @@ export async function findConnectedLeg(
     name: 'leg-there',
     text: `SELECT l.id, l.session_id, l.account_id, l.voice_call_id, l.media_connection_id, s.media_session_id
            FROM participant p
-           LEFT JOIN leg l ON l.participant_id = p.id AND l.tenant_id = p.tenant_id AND l.state IN ('answered', 'joined')
+           LEFT JOIN leg l ON l.participant_id = p.id AND l.tenant_id = p.tenant_id
+             AND l.state IN ('answered', 'joined')
              AND (l.voice_call_id IS NOT NULL OR l.media_connection_id IS NOT NULL)
            LEFT JOIN session s ON s.id = l.session_id
            WHERE p.tenant_id = $1 AND p.id = $2
@@ -65,10 +72,16 @@ export async function findConnectedLeg(
   return found.id === null ? 'not-connected' : (found as ConnectedLeg);
 }
 
-/** A participant may have several legs (a browser that reconnects). The newest one that has not ended counts, else the newest. */
+/**
+ * A participant may have several legs (a browser that reconnects). The newest one that has not
+ * ended counts, else the newest.
+ */
 const NEWEST = [{ created_at: 'desc' }, { id: 'desc' }] as const;
 
-/** Returns a participant with their current leg, or else the last one; `null` when the tenant has no such participant. */
+/**
+ * Returns a participant with their current leg, or else the last one; `null` when the tenant has no
+ * such participant.
+ */
 export async function readParticipant(store: Store, tenantId: string, id: string) {
   return readForTenant(store, tenantId, async (db) => {
     const person = await db.participant.findFirst({ where: { id, tenant_id: tenantId } });
@@ -91,10 +104,10 @@ interface RosterRow {
 }
 
 /**
- * Returns a page of the roster of a room's newest session, in the order of creation: the participants
- * added since the session began, and all others with a leg in it. Each comes with their current leg, or
- * else the last one. `no-room`: the tenant has no such room; `no-page`: `after` is not a participant of
- * the room.
+ * Returns a page of the roster of a room's newest session, in the order of creation: the
+ * participants added since the session began, and all others with a leg in it. Each comes with
+ * their current leg, or else the last one. `no-room`: the tenant has no such room; `no-page`:
+ * `after` is not a participant of the room.
  */
 export async function listRoster(
   store: Store,

@@ -1,7 +1,10 @@
 import { readForTenant, type Store, type Tx } from '../database/store.ts';
 import type { Role } from '../legs/legs.ts';
 
-/** Claims a PIN on a number for a room. Returns `false` when the number has this PIN, live or in quarantine. */
+/**
+ * Claims a PIN on a number for a room. Returns `false` when the number has this PIN, live or in
+ * quarantine.
+ */
 export async function claimPin(
   tx: Tx,
   tenantId: string,
@@ -36,7 +39,10 @@ export async function claimPin(
   return rowCount === 1;
 }
 
-/** Counts a number's live PINs of all tenants, up to `MAX_COUNTED_PINS`: the count sets the length of new PINs. */
+/**
+ * Counts a number's live PINs of all tenants, up to `MAX_COUNTED_PINS`: the count sets the length
+ * of new PINs.
+ */
 export async function countPins(tx: Tx, number: string): Promise<number> {
   const { rows } = await tx.query<{ n: number }>({
     name: 'count-pins',
@@ -90,7 +96,10 @@ export async function countPersonalPins(tx: Tx, tenantId: string, roomId: string
   return rows[0]!.n;
 }
 
-/** Releases a personal PIN, with a quarantine of `quarantineS` seconds. Returns `false` when the room has no such live PIN. */
+/**
+ * Releases a personal PIN, with a quarantine of `quarantineS` seconds. Returns `false` when the
+ * room has no such live PIN.
+ */
 export async function releasePersonalPin(
   tx: Tx,
   tenantId: string,
@@ -107,7 +116,10 @@ export async function releasePersonalPin(
   return rowCount === 1;
 }
 
-/** Releases the room's shared PINs, with a quarantine of `quarantineS` seconds, and keeps the personal ones. */
+/**
+ * Releases the room's shared PINs, with a quarantine of `quarantineS` seconds, and keeps the
+ * personal ones.
+ */
 export async function releaseRoomPins(tx: Tx, tenantId: string, roomId: string, quarantineS: number): Promise<void> {
   await tx.query({
     name: 'release-room-pins',

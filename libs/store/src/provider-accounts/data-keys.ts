@@ -33,7 +33,10 @@ export async function ensureDataKey(store: Store, tenantId: string, newKey: Data
   return (await readDataKey(store, tenantId))!;
 }
 
-/** Returns data keys that are not wrapped with the given master key, ordered by tenant, after the tenant `after`. */
+/**
+ * Returns data keys that are not wrapped with the given master key, ordered by tenant, after the
+ * tenant `after`.
+ */
 export async function listDataKeysToRewrap(
   store: Store,
   masterKeyId: string,
@@ -51,7 +54,10 @@ export async function listDataKeysToRewrap(
   return rows;
 }
 
-/** Replaces a wrapped data key by its rewrapped form. Returns `false` when the stored key is not `before`. */
+/**
+ * Replaces a wrapped data key by its rewrapped form. Returns `false` when the stored key is not
+ * `before`.
+ */
 export async function replaceDataKey(
   store: Store,
   tenantId: string,

@@ -7,9 +7,9 @@ export type AccountRow = Omit<provider_account, 'sealed' | 'old_sealed' | 'old_v
   readonly numbers: readonly string[];
 };
 
-const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end, a.media_key_end,
-  a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at, a.created_at,
-  ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
+const COLUMNS = `a.id, a.tenant_id, a.label, a.voice_kind, a.media_kind, a.application_id, a.voice_key_end,
+  a.media_key_end, a.version, CASE WHEN a.old_until > now() THEN a.old_until END AS old_until, a.verified_at,
+  a.created_at, ARRAY(SELECT n.e164 FROM dial_in_number n WHERE n.account_id = a.id ORDER BY n.e164) AS numbers`;
 
 interface NewAccount {
   readonly id: string;
@@ -169,8 +169,8 @@ export async function findAccountVersion(
 
 /**
  * Replaces the credentials of `version` by new ones, which the provider has just accepted. The old
- * secrets stay valid for `overlapS` more seconds. Returns `null` when the version has changed or the
- * account is gone.
+ * secrets stay valid for `overlapS` more seconds. Returns `null` when the version has changed or
+ * the account is gone.
  */
 export async function replaceCredentials(
   store: Store,
@@ -193,7 +193,10 @@ export async function replaceCredentials(
   });
 }
 
-/** Records that the provider has just accepted the credentials of `version`; `null` when the account is gone. */
+/**
+ * Records that the provider has just accepted the credentials of `version`; `null` when the account
+ * is gone.
+ */
 export async function recordVerification(
   store: Store,
   tenantId: string,
@@ -212,7 +215,10 @@ export async function recordVerification(
   });
 }
 
-/** Deletes a tenant's account and wipes its credentials. `in-use`: it has numbers, sessions or callers; `null`: there is none. */
+/**
+ * Deletes a tenant's account and wipes its credentials. `in-use`: it has numbers, sessions or
+ * callers; `null`: there is none.
+ */
 export async function deleteAccount(store: Store, tenantId: string, id: string): Promise<'deleted' | 'in-use' | null> {
   // In the platform's scope, because callers before admission have no tenant.
   return inTransaction(store, EVERY_TENANT, async (tx) => {
@@ -245,7 +251,10 @@ export async function deleteAccount(store: Store, tenantId: string, id: string):
   });
 }
 
-/** Locks an account against deletion until the end of the transaction; `false` when the tenant has none. */
+/**
+ * Locks an account against deletion until the end of the transaction; `false` when the tenant has
+ * none.
+ */
 export async function lockAccountForShare(tx: Tx, tenantId: string, id: string): Promise<boolean> {
   const { rowCount } = await tx.query({
     name: 'lock-account-for-share',

@@ -4,15 +4,23 @@ import { EVERY_TENANT, type Store } from '../database/store.ts';
 
 /** Work that rows show as due and not done. These lists still contain the work of a lost job. */
 export interface DueWork {
-  /** Sessions with a changed roster that is not settled, or with a dial that had no news for 90 s. */
+  /**
+   * Sessions with a changed roster that is not settled, or with a dial that had no news for 90 s.
+   */
   readonly settle: readonly { tenant_id: string; id: string }[];
-  /** Sessions past their deadline, or in a room that ended within a day (later, their own deadline applies). */
+  /**
+   * Sessions past their deadline, or in a room that ended within a day (later, their own deadline
+   * applies).
+   */
   readonly overdue: readonly { tenant_id: string; id: string }[];
   /** Open and live sessions of suspended tenants. */
   readonly suspended: readonly { tenant_id: string; id: string }[];
   /** Ending sessions with unconfirmed legs. */
   readonly ending: readonly { tenant_id: string; id: string }[];
-  /** Callers past their deadline before admission (no tenant), and ending legs of a session that is not ending. */
+  /**
+   * Callers past their deadline before admission (no tenant), and ending legs of a session that is
+   * not ending.
+   */
   readonly hangUpLegs: readonly { tenant_id: string | null; id: string }[];
   /** Sessions whose bridge is due and not dialled. */
   readonly bridge: readonly { tenant_id: string; id: string }[];
@@ -23,10 +31,10 @@ export interface DueWork {
 }
 
 /**
- * Lists the work that has been due for longer than `graceMs`, on the database clock; at most `limit` of
- * each kind, the longest due first. Hang-ups come in the order of their last attempt, those without one
- * first, so that unconfirmed legs never starve others. Legs under a lease (`lease_until`) are left out:
- * another process works on them or waits for a slot at the provider.
+ * Lists the work that has been due for longer than `graceMs`, on the database clock; at most
+ * `limit` of each kind, the longest due first. Hang-ups come in the order of their last attempt,
+ * those without one first, so that unconfirmed legs never starve others. Legs under a lease
+ * (`lease_until`) are left out: another process works on them or waits for a slot at the provider.
  */
 export async function listDueWork(
   store: Store,

@@ -1,6 +1,7 @@
 import { EVERY_TENANT, type Store } from '../database/store.ts';
 
-/* Platform-wide: an account's inventory is compared with all rows of that account. A null `accountId` is the platform's. */
+/* Platform-wide: an account's inventory is compared with all rows of that account. A null
+   `accountId` is the platform's. */
 
 /** `account_id IS NOT DISTINCT FROM account` in a form that uses the index. */
 const isAt = (account: string): string =>
@@ -40,7 +41,10 @@ export async function findLegsOfCalls(
   return rows;
 }
 
-/** Returns legs older than `olderMs` with an open call that is not among `liveIds`. Each needs a look-up. */
+/**
+ * Returns legs older than `olderMs` with an open call that is not among `liveIds`. Each needs a
+ * look-up.
+ */
 export async function findMissingCalls(
   store: Store,
   accountId: string | null,
@@ -66,13 +70,16 @@ interface DialWithoutCall {
   readonly id: string;
   /** The dialled number. */
   readonly remote: string;
-  /** Whether it still waits for its call id; `false`: the dial expired unobserved, and its call may still exist. */
+  /**
+   * Whether it still waits for its call id; `false`: the dial expired unobserved, and its call may
+   * still exist.
+   */
   readonly up: boolean;
 }
 
 /**
- * Returns outbound legs to these numbers whose dial request got no answer: those that wait for their
- * call id, and those that expired unobserved in the last ten minutes.
+ * Returns outbound legs to these numbers whose dial request got no answer: those that wait for
+ * their call id, and those that expired unobserved in the last ten minutes.
  */
 export async function findDialsWithoutCall(
   store: Store,
@@ -91,7 +98,10 @@ export async function findDialsWithoutCall(
   return rows;
 }
 
-/** Returns ending legs whose dial request got no answer and no event since, dialled at least `afterMs` before `askedAt`. */
+/**
+ * Returns ending legs whose dial request got no answer and no event since, dialled at least
+ * `afterMs` before `askedAt`.
+ */
 export async function findUnobservedDials(
   store: Store,
   accountId: string | null,
@@ -124,9 +134,9 @@ export interface MediaSessionToSweep {
 }
 
 /**
- * Returns sessions whose video session may have connections: those that have not ended, ended less than
- * `afterEndS` ago, or have valid tokens (tokens live for the room's max duration). Live and ending
- * sessions come first, then open ones.
+ * Returns sessions whose video session may have connections: those that have not ended, ended less
+ * than `afterEndS` ago, or have valid tokens (tokens live for the room's max duration). Live and
+ * ending sessions come first, then open ones.
  */
 export async function listMediaSessionsToSweep(
   store: Store,
@@ -200,9 +210,9 @@ export async function readDatabaseClock(store: Store): Promise<Date> {
 }
 
 /**
- * Records the calls of a complete inventory that match no leg. Deletes the orphan calls that it lacks,
- * except those with a hang-up attempt. Returns the calls to hang up, marked as attempted: those that two
- * inventories contained, the first at least `quarantineMs` ago.
+ * Records the calls of a complete inventory that match no leg. Deletes the orphan calls that it
+ * lacks, except those with a hang-up attempt. Returns the calls to hang up, marked as attempted:
+ * those that two inventories contained, the first at least `quarantineMs` ago.
  */
 export async function recordOrphanCalls(
   store: Store,
@@ -236,9 +246,9 @@ export async function recordOrphanCalls(
 }
 
 /**
- * Returns false kills, each once: calls that were hung up as orphans and that, by the rows of today,
- * belonged to a leg of a running session at that time. Finds them also when the leg got its call id
- * late.
+ * Returns false kills, each once: calls that were hung up as orphans and that, by the rows of
+ * today, belonged to a leg of a running session at that time. Finds them also when the leg got its
+ * call id late.
  */
 export async function findFalseKills(
   store: Store,

@@ -104,8 +104,8 @@ export async function hasActiveRoom(tx: Tx, tenantId: string, number: string, ex
 }
 
 /**
- * Locks a room; returns `null` when the tenant has no such room. `now` is the database clock, which its
- * schedule uses. `account_id` is the provider account of its number (null: the platform's).
+ * Locks a room; returns `null` when the tenant has no such room. `now` is the database clock, which
+ * its schedule uses. `account_id` is the provider account of its number (null: the platform's).
  */
 export async function lockRoom(
   tx: Tx,
@@ -181,8 +181,8 @@ const UPDATE_ROOM = `
   RETURNING *`;
 
 /**
- * Writes a locked room's settings, and marks its running session as due to be settled, because they set
- * the session's deadlines. For the constraint errors see `violatedRoomConstraint`.
+ * Writes a locked room's settings, and marks its running session as due to be settled, because they
+ * set the session's deadlines. For the constraint errors see `violatedRoomConstraint`.
  */
 export async function saveRoom(tx: Tx, tenantId: string, roomId: string, settings: RoomSettings): Promise<RoomRow> {
   const { rows } = await tx.query<RoomRow>({
@@ -218,7 +218,10 @@ export async function scheduleExpiryCheck(tx: Tx, tenantId: string, roomId: stri
   });
 }
 
-/** Returns a room with its newest session and that session's first `limit` legs; `null` when the tenant has no such room. */
+/**
+ * Returns a room with its newest session and that session's first `limit` legs; `null` when the
+ * tenant has no such room.
+ */
 export async function readRoom(store: Store, tenantId: string, roomId: string, limit: number) {
   return readForTenant(store, tenantId, (db) =>
     db.room.findFirst({
@@ -236,7 +239,10 @@ export async function readRoom(store: Store, tenantId: string, roomId: string, l
 }
 export type RoomDetails = NonNullable<Awaited<ReturnType<typeof readRoom>>>;
 
-/** Returns a room's newest session with its legs that have not ended; `null` when the tenant has no such room. */
+/**
+ * Returns a room's newest session with its legs that have not ended; `null` when the tenant has no
+ * such room.
+ */
 export async function readLiveLegs(store: Store, tenantId: string, roomId: string) {
   return readForTenant(store, tenantId, (db) =>
     db.room.findFirst({
@@ -273,7 +279,10 @@ interface RoomQuery {
   readonly after?: string | undefined;
 }
 
-/** Returns a page of a tenant's rooms that are not deleted, newest first; `null` when `after` is not a room of it. */
+/**
+ * Returns a page of a tenant's rooms that are not deleted, newest first; `null` when `after` is not
+ * a room of it.
+ */
 export async function listRooms(store: Store, tenantId: string, { limit, after, ...wanted }: RoomQuery) {
   return readForTenant(store, tenantId, async (db) => {
     const last =

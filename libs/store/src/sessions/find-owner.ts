@@ -1,6 +1,7 @@
 import { EVERY_TENANT, type Store } from '../database/store.ts';
 
-/* Platform-wide: the provider names a call or video session, and its row gives the tenant for all further queries. */
+/* Platform-wide: the provider names a call or video session, and its row gives the tenant for all
+   further queries. */
 
 interface Owner {
   readonly tenant_id: string;

@@ -16,7 +16,10 @@ export type RoomRow = Omit<room, 'state' | 'bridge' | 'end_reason' | 'max_spend_
   end_reason: EndReason | null;
 };
 
-/** A locked session with everything that a decision about it needs. `now` is the database clock, as in all deadlines. */
+/**
+ * A locked session with everything that a decision about it needs. `now` is the database clock, as
+ * in all deadlines.
+ */
 export interface SessionView {
   session: SessionRow;
   readonly room: RoomRow;
@@ -33,8 +36,8 @@ export interface LegSelector {
 
 /**
  * Locks a session with its legs that have not ended and the selected legs. Returns `null` when the
- * tenant has no such session. Each change of a session starts here, and a session may have thousands
- * of ended legs, so these are not read.
+ * tenant has no such session. Each change of a session starts here, and a session may have
+ * thousands of ended legs, so these are not read.
  */
 export async function lockSession(
   tx: Tx,

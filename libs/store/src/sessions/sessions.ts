@@ -12,8 +12,8 @@ export interface NewSession {
 }
 
 /**
- * Opens a session in a room and returns its deadline. Throws a unique violation (23505) when the room
- * has a current session.
+ * Opens a session in a room and returns its deadline. Throws a unique violation (23505) when the
+ * room has a current session.
  */
 export async function insertSession(tx: Tx, tenantId: string, room: RoomRow, session: NewSession): Promise<Date> {
   // The earliest of "never used", "max duration" and the room's end, as settling computes it too
@@ -59,7 +59,10 @@ export async function readLastUse(
   return rows[0] ?? null;
 }
 
-/** Returns a room's newest session, the only one that can be current; `null` for a room without sessions. */
+/**
+ * Returns a room's newest session, the only one that can be current; `null` for a room without
+ * sessions.
+ */
 export async function findNewestSession(
   tx: Tx,
   tenantId: string,
@@ -112,7 +115,9 @@ export async function listSessions(store: Store, tenantId: string, { limit, afte
   });
 }
 
-/** Returns the session id of a tenant's leg; `null` when there is no such leg, or it has no session. */
+/**
+ * Returns the session id of a tenant's leg; `null` when there is no such leg, or it has no session.
+ */
 export async function findSessionOfLeg(store: Store, tenantId: string, legId: string): Promise<string | null> {
   const { rows } = await store.query<{ session_id: string | null }>(tenantId, {
     name: 'session-of-leg',
@@ -122,7 +127,10 @@ export async function findSessionOfLeg(store: Store, tenantId: string, legId: st
   return rows[0]?.session_id ?? null;
 }
 
-/** Returns the provider's video session of a tenant's leg; `null` when there is no such leg or video session. */
+/**
+ * Returns the provider's video session of a tenant's leg; `null` when there is no such leg or video
+ * session.
+ */
 export async function findMediaSessionOfLeg(tx: Tx, tenantId: string, legId: string): Promise<string | null> {
   const { rows } = await tx.query<{ media_session_id: string | null }>({
     name: 'media-of-leg',
@@ -135,7 +143,10 @@ export async function findMediaSessionOfLeg(tx: Tx, tenantId: string, legId: str
   return rows[0]?.media_session_id ?? null;
 }
 
-/** Returns the provider account and video session of a tenant's session; `null` when there is no such session. */
+/**
+ * Returns the provider account and video session of a tenant's session; `null` when there is no
+ * such session.
+ */
 export async function findMediaSession(
   store: Store,
   tenantId: string,

@@ -11,8 +11,8 @@ interface TimelineItem {
 
 /**
  * Returns the first `limit` entries of a session's timeline, oldest first: events, state changes of
- * legs, hang-up attempts and observations. `eventsGone` counts its purged events. Returns `null` when
- * the tenant has no such session.
+ * legs, hang-up attempts and observations. `eventsGone` counts its purged events. Returns `null`
+ * when the tenant has no such session.
  */
 export async function readTimeline(
   store: Store,
@@ -36,8 +36,8 @@ export async function readTimeline(
     text: `WITH legs AS MATERIALIZED (SELECT * FROM leg WHERE tenant_id = $1 AND session_id = $2)
            SELECT at, source, what, leg_id, detail
            FROM (
-             SELECT created_at AS at, 1 AS rank, seq AS place, 'event' AS source, type AS what, data ->> 'legId' AS leg_id,
-               jsonb_build_object('seq', seq) || (data - 'legId') AS detail
+             SELECT created_at AS at, 1 AS rank, seq AS place, 'event' AS source, type AS what,
+               data ->> 'legId' AS leg_id, jsonb_build_object('seq', seq) || (data - 'legId') AS detail
              FROM outbox
              WHERE tenant_id = $1 AND session_id = $2
              UNION ALL

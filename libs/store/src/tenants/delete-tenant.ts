@@ -12,23 +12,28 @@ const CASCADED_TABLES = ['leg', 'delivery', 'delivery_attempt', 'idempotency_ste
 const SESSIONS_PER_BATCH = 200;
 const ROWS_PER_BATCH = 2_000;
 
-/** Deletes of rows that may be many, in this order, each by an index. In one statement, 300,000 deliveries once always timed out. */
+/**
+ * Deletes of rows that may be many, in this order, each by an index. In one statement, 300,000
+ * deliveries once always timed out.
+ */
 const BATCHED_DELETES = [
   `DELETE FROM delivery
    WHERE id IN (SELECT d.id FROM endpoint e JOIN delivery d ON d.endpoint_id = e.id WHERE e.tenant_id = $1 LIMIT $2)`,
   'DELETE FROM outbox WHERE id IN (SELECT o.id FROM outbox o WHERE o.tenant_id = $1 ORDER BY o.id LIMIT $2)',
   'DELETE FROM idempotency_key WHERE id IN (SELECT k.id FROM idempotency_key k WHERE k.tenant_id = $1 LIMIT $2)',
   'DELETE FROM participant WHERE id IN (SELECT p.id FROM participant p WHERE p.tenant_id = $1 LIMIT $2)',
-  'DELETE FROM pin WHERE id IN (SELECT p.id FROM room r JOIN pin p ON p.room_id = r.id WHERE r.tenant_id = $1 LIMIT $2)',
+  `DELETE FROM pin
+   WHERE id IN (SELECT p.id FROM room r JOIN pin p ON p.room_id = r.id WHERE r.tenant_id = $1 LIMIT $2)`,
   'DELETE FROM room WHERE id IN (SELECT r.id FROM room r WHERE r.tenant_id = $1 LIMIT $2)',
 ];
 
 type DeleteOutcome = 'deleted' | 'no-tenant' | 'not-suspended' | 'legs-up' | 'has-numbers';
 
 /**
- * Deletes a tenant with all its rows, except those of `RETAINED_TABLES`. The tenant must be suspended,
- * without dedicated numbers (the operator decides about these) and without live legs. Runs in several
- * transactions: after a crash, the tenant is suspended with fewer rows, and a repeated call continues.
+ * Deletes a tenant with all its rows, except those of `RETAINED_TABLES`. The tenant must be
+ * suspended, without dedicated numbers (the operator decides about these) and without live legs.
+ * Runs in several transactions: after a crash, the tenant is suspended with fewer rows, and a
+ * repeated call continues.
  */
 export async function deleteTenant(store: Store, tenantId: string): Promise<DeleteOutcome> {
   for (;;) {
@@ -61,8 +66,8 @@ async function hasNumber(tx: Tx, tenantId: string): Promise<boolean> {
 async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ up: boolean }>({
     name: 'tenant-has-leg-up',
-    // Callers before admission have no tenant, but those at its accounts can be hung up only while the
-    // accounts exist.
+    // Callers before admission have no tenant, but those at its accounts can be hung up only while
+    // the accounts exist.
     text: `SELECT EXISTS (
                SELECT
                FROM session s
@@ -80,7 +85,10 @@ async function hasLegUp(tx: Tx, tenantId: string): Promise<boolean> {
   return rows[0]!.up;
 }
 
-/** Deletes one batch of sessions with their legs, attempts, observations and events; `false` when there was none. */
+/**
+ * Deletes one batch of sessions with their legs, attempts, observations and events; `false` when
+ * there was none.
+ */
 async function deleteSessions(tx: Tx, tenantId: string): Promise<boolean> {
   const { rows } = await tx.query<{ id: string }>({
     name: 'sessions-to-delete',
@@ -107,7 +115,10 @@ async function deleteBatch(tx: Tx, tenantId: string): Promise<boolean> {
   return false;
 }
 
-/** Returns the quoted names of the other tables with a tenant_id, from the catalog, so that new tables are included. */
+/**
+ * Returns the quoted names of the other tables with a tenant_id, from the catalog, so that new
+ * tables are included.
+ */
 async function tablesOfTenants(tx: Tx): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>({
     name: 'tables-of-tenants',

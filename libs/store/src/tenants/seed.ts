@@ -8,7 +8,9 @@ export interface Seed {
   readonly tenantName: string;
   /** The whole key, `pl_<env>_<id>_<secret>`; the secret is 32 random bytes in base64url. */
   readonly apiKey: string;
-  /** An optional field that is left out keeps its value; a new number gets the platform's default. */
+  /**
+   * An optional field that is left out keeps its value; a new number gets the platform's default.
+   */
   readonly numbers: readonly {
     readonly e164: string;
     readonly language: string;

@@ -83,8 +83,9 @@ const SETTINGS = [
 export type TenantSettings = Pick<TenantRow, (typeof SETTINGS)[number]>;
 
 /**
- * Updates the given settings of a tenant; returns the tenant with the changed settings before and after,
- * or `null` when there is none. A fraud limit that is left out keeps its value; null deletes it.
+ * Updates the given settings of a tenant; returns the tenant with the changed settings before and
+ * after, or `null` when there is none. A fraud limit that is left out keeps its value; null deletes
+ * it.
  */
 export async function updateTenant(
   store: Store,
@@ -125,7 +126,10 @@ export async function lockTenant(tx: Tx, tenantId: string): Promise<TenantRow | 
   return rows[0] ?? null;
 }
 
-/** Suspends a tenant, `null` when there is none. A suspended tenant keeps the time of its suspension. */
+/**
+ * Suspends a tenant, `null` when there is none. A suspended tenant keeps the time of its
+ * suspension.
+ */
 export async function suspendTenant(store: Store, tenantId: string): Promise<TenantRow | null> {
   const { rows } = await store.query<TenantRow>(EVERY_TENANT, {
     name: 'suspend-tenant',
