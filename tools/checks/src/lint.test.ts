@@ -49,7 +49,7 @@ const FOLDER_IMPORTS = {
     ['conference', 'rooms/test-helper.ts', '../testing/meeting.ts'],
     ['conference', 'rooms/unlisted.ts', '../nowhere/file.ts'],
     ['store', 'database/upward.ts', '../rooms/rooms.ts'],
-    ['store', 'sessions/level.ts', '../limits/limits.ts'],
+    ['store', 'limits/level.ts', '../keys/keys.ts'],
   ],
   allowed: [
     ['conference', 'hang-ups/downward.ts', '../legs/apply-leg-event.ts'],
