@@ -30,13 +30,13 @@ afterEach(() => harness.emulator.client.resetFaults());
 afterAll(() => harness.close());
 
 const cdrs = (where: object) => harness.store.prisma.cdr.findMany({ where, orderBy: { id: 'asc' } });
-/** The vendor's own books for a call. */
-const ledger = async (callId: string): Promise<LedgerLeg> =>
+/** Reads a call from the emulator's ledger. */
+const readLedger = async (callId: string): Promise<LedgerLeg> =>
   (await harness.emulator.client.ledger({ callId })).legs.find((leg) => leg.id === callId)!;
 const allEnded = async (meeting: Meeting): Promise<boolean> =>
   (await readLegs(harness, meeting)).every((leg) => leg.state === 'ended');
 
-async function rung(
+async function dialPhone(
   deps: TestHarness['deps']['unified'],
   meeting: Meeting,
   mode: 'answer' | 'busy' | 'reject' = 'answer',
@@ -48,38 +48,38 @@ async function rung(
   return legId;
 }
 
-describe.each(MEDIA_KINDS)('what the provider charges, in %s', (kind) => {
-  it('is written down for each side of each leg, to the second and the millionth of the vendor’s own books', async () => {
+describe.each(MEDIA_KINDS)("the provider's charges (%s)", (kind) => {
+  it("are stored for each handle of each leg, and equal the emulator's ledger", async () => {
     const deps = harness.deps[kind];
     const meeting = await startMeeting(harness, deps);
-    await rung(deps, meeting);
+    await dialPhone(deps, meeting);
     await untilLegs(harness, meeting, 'outbound', ['joined']);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpUntilDone(harness, deps, meeting);
 
     const records = await cdrs({ session_id: meeting.sessionId });
     const legs = await readLegs(harness, meeting);
-    const sides = legs.flatMap(({ id, kind: direction }) =>
+    const handles = legs.flatMap(({ id, kind: direction }) =>
       (direction === 'bridge' ? ['media', 'voice'] : [direction === 'webrtc' ? 'media' : 'voice']).map((handle) => [
         id,
         handle,
       ]),
     );
-    expect(records.map(({ leg_id, handle }) => [leg_id, handle])).toEqual(expect.arrayContaining(sides));
+    expect(records.map(({ leg_id, handle }) => [leg_id, handle])).toEqual(expect.arrayContaining(handles));
     expect(records).toHaveLength(5);
     for (const record of records) {
       expect(record).toMatchObject({ tenant_id: meeting.tenantId, room_id: meeting.roomId, currency: 'EUR' });
       if (record.handle !== 'voice') {
-        // The vendor does not say what a connection costs.
+        // The provider does not report the price of a connection.
         expect(record).toMatchObject({ price_micro: null, price_lookup_at: null });
         expect(record.seconds).toBeGreaterThan(0);
         expect(record.estimate_micro).toBeGreaterThan(0n);
         continue;
       }
-      const line = await ledger(legs.find(({ id }) => id === record.leg_id)!.voice_call_id!);
+      const entry = await readLedger(legs.find(({ id }) => id === record.leg_id)!.voice_call_id!);
       expect({ seconds: record.seconds, price: record.price_micro }).toEqual({
-        seconds: line.billedSeconds,
-        price: BigInt(line.chargeMicros),
+        seconds: entry.billedSeconds,
+        price: BigInt(entry.chargeMicros),
       });
       expect(record.rate_micro).toBeGreaterThan(0n);
     }
@@ -87,12 +87,12 @@ describe.each(MEDIA_KINDS)('what the provider charges, in %s', (kind) => {
 });
 
 describe('a call that was never answered', () => {
-  it.each(['busy', 'reject'] as const)('costs nothing, and says so once: %s', async (mode) => {
+  it.each(['busy', 'reject'] as const)('has one record with a price of 0 (%s)', async (mode) => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
-    const legId = await rung(deps, meeting, mode);
+    const legId = await dialPhone(deps, meeting, mode);
     await until(() => allEnded(meeting), true);
-    // Why it was over came first; what it costs comes after, or is asked for.
+    // The event with the reason came first; the price follows in a second event or a look-up.
     await executeSql(
       harness,
       `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1 AND price_micro IS NULL`,
@@ -105,10 +105,10 @@ describe('a call that was never answered', () => {
   });
 });
 
-describe('a browser whose going only a look-up tells of', () => {
+describe('a browser whose end is found by a look-up only', () => {
   it.each(['sweep', 'hang-up'] as const)(
-    'is charged until the first list that lacked it, by the database’s clock, whatever the process’s own says: %s',
-    async (found) => {
+    "is charged until the first list without it, by the database's clock, not the process's (%s)",
+    async (cause) => {
       const deps = {
         ...harness.deps.unified,
         clock: { now: () => new Date(harness.deps.unified.clock.now().getTime() + 86_400_000) },
@@ -117,17 +117,17 @@ describe('a browser whose going only a look-up tells of', () => {
       const { connectionId } = await joinBrowser(harness, meeting);
       await passTime(harness, 60);
       await harness.emulator.client.setFaults({ webhooks: [{ kind: 'session-callback', fault: 'drop' }] });
-      if (found === 'sweep') await harness.emulator.client.leaveWebrtc(connectionId);
+      if (cause === 'sweep') await harness.emulator.client.leaveWebrtc(connectionId);
       else await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-      const look = () => (found === 'sweep' ? sweepInventory(deps, null) : reconcile(deps));
+      const lookUp = () => (cause === 'sweep' ? sweepInventory(deps, null) : reconcile(deps));
       await passTime(harness, 3);
-      // One to ask for it, one to see that it is gone.
-      await look();
+      // The first look-up requests the hang-up, the second finds the connection missing.
+      await lookUp();
       await passTime(harness, 3);
-      await look();
-      const missedAt = (await readLegs(harness, meeting))[0]?.media_missing_since?.getTime() ?? Number.NaN;
+      await lookUp();
+      const firstMissingAt = (await readLegs(harness, meeting))[0]?.media_missing_since?.getTime() ?? Number.NaN;
       await passTime(harness, 31);
-      await look();
+      await lookUp();
       const [leg] = await readLegs(harness, meeting);
       expect(leg).toMatchObject({ state: 'ended', reason: 'not-in-list' });
       const [record] = await cdrs({ leg_id: leg?.id ?? 'none' });
@@ -137,16 +137,16 @@ describe('a browser whose going only a look-up tells of', () => {
           ((leg?.media_missing_since?.getTime() ?? Number.NaN) - (leg?.joined_at?.getTime() ?? Number.NaN)) / 1000,
         ),
       );
-      expect(leg?.media_missing_since?.getTime()).toBeCloseTo(missedAt - 31_000, -1);
+      expect(leg?.media_missing_since?.getTime()).toBeCloseTo(firstMissingAt - 31_000, -1);
     },
   );
 });
 
-describe('a record', () => {
-  const finished = async (): Promise<{ legId: string; callId: string; meeting: Meeting }> => {
+describe('a charge record', () => {
+  const runCall = async (): Promise<{ legId: string; callId: string; meeting: Meeting }> => {
     const deps = harness.deps.unified;
     const meeting = await openRoom(deps);
-    const legId = await rung(deps, meeting);
+    const legId = await dialPhone(deps, meeting);
     await untilLegs(harness, meeting, 'outbound', ['joined']);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await hangUpUntilDone(harness, deps, meeting);
@@ -154,22 +154,22 @@ describe('a record', () => {
     return { legId, callId: String(leg?.voice_call_id), meeting };
   };
 
-  /** With it, nothing of a call's end comes later than the look-up that closed its leg. */
-  const NOT_TOLD = { webhooks: [{ kind: 'event' as const, event: 'completed', fault: 'drop' as const }] };
+  /** Drops the completed events, so that only the look-up reports the end of the call. */
+  const DROP_COMPLETED = { webhooks: [{ kind: 'event' as const, event: 'completed', fault: 'drop' as const }] };
 
-  it('is there when every webhook is lost: the look-up that closes the leg brings it', async () => {
-    await harness.emulator.client.setFaults(NOT_TOLD);
-    const { legId, callId } = await finished();
-    const line = await ledger(callId);
+  it('is stored from the look-up that closes the leg when the webhooks are lost', async () => {
+    await harness.emulator.client.setFaults(DROP_COMPLETED);
+    const { legId, callId } = await runCall();
+    const entry = await readLedger(callId);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
-      { source: 'look-up', seconds: line.billedSeconds, price_micro: BigInt(line.chargeMicros) },
+      { source: 'look-up', seconds: entry.billedSeconds, price_micro: BigInt(entry.chargeMicros) },
     ]);
   });
 
-  it('stays one, and as it was first, however often the end is told', async () => {
-    const { legId, callId } = await finished();
+  it('is not changed or duplicated by repeated end events', async () => {
+    const { legId, callId } = await runCall();
     const before = await cdrs({ leg_id: legId });
-    const again = harness.deps.unified.voice.parseEvent({
+    const duplicate = harness.deps.unified.voice.parseEvent({
       uuid: callId,
       status: 'completed',
       duration: '999',
@@ -177,64 +177,72 @@ describe('a record', () => {
       price: '9.9',
       timestamp: new Date().toISOString(),
     });
-    for (let n = 0; n < 5; n++) await applyLegEvent(harness.deps.unified, { via: 'look-up', accountId: null }, again);
+    for (let n = 0; n < 5; n++)
+      await applyLegEvent(harness.deps.unified, { via: 'look-up', accountId: null }, duplicate);
     expect(await cdrs({ leg_id: legId })).toEqual(before);
   });
 
-  it('without a price is completed from the provider’s own record, by one of those who ask', async () => {
-    await harness.emulator.client.setFaults(NOT_TOLD);
-    const { legId, callId } = await finished();
-    const line = await ledger(callId);
+  it("without a price is completed once from the provider's call record, with concurrent look-ups", async () => {
+    await harness.emulator.client.setFaults(DROP_COMPLETED);
+    const { legId, callId } = await runCall();
+    const entry = await readLedger(callId);
     await executeSql(
       harness,
-      `UPDATE cdr SET price_micro = NULL, rate_micro = NULL, seconds = 77, price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`,
+      `UPDATE cdr
+       SET price_micro = NULL, rate_micro = NULL, seconds = 77, price_lookup_at = now() - interval '1 second'
+       WHERE leg_id = $1`,
       [legId],
     );
-    const filled = await Promise.all(Array.from({ length: 3 }, () => reconcileCharges(harness.deps.unified)));
-    expect(filled.reduce((sum, each) => sum + each, 0)).toBe(1);
+    const counts = await Promise.all(Array.from({ length: 3 }, () => reconcileCharges(harness.deps.unified)));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1);
     expect(await cdrs({ leg_id: legId })).toMatchObject([
-      { source: 'record', seconds: line.billedSeconds, price_micro: BigInt(line.chargeMicros), price_lookup_at: null },
+      {
+        source: 'record',
+        seconds: entry.billedSeconds,
+        price_micro: BigInt(entry.chargeMicros),
+        price_lookup_at: null,
+      },
     ]);
   });
 
-  it('is asked for again later when the provider cannot be asked, ever more seldom, and no longer after ten days', async () => {
-    await harness.emulator.client.setFaults(NOT_TOLD);
-    const { legId } = await finished();
+  it('retries a failed look-up with back-off, and stops after ten days', async () => {
+    await harness.emulator.client.setFaults(DROP_COMPLETED);
+    const { legId } = await runCall();
     await executeSql(
       harness,
       `UPDATE cdr SET price_micro = NULL, price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`,
       [legId],
     );
-    await harness.emulator.client.setFaults({ ...NOT_TOLD, rest: [{ route: 'get-call', fault: '503' }] });
-    const waits: unknown[] = [];
+    await harness.emulator.client.setFaults({ ...DROP_COMPLETED, rest: [{ route: 'get-call', fault: '503' }] });
+    const waitMinutes: unknown[] = [];
     for (let round = 0; round < 3; round++) {
       expect(await reconcileCharges(harness.deps.unified)).toBe(0);
       const { rows } = await harness.store.pool.query<{ wait: number }>(
         'SELECT round(extract(epoch FROM price_lookup_at - now()) / 60)::int AS wait FROM cdr WHERE leg_id = $1',
         [legId],
       );
-      waits.push(rows[0]?.wait);
+      waitMinutes.push(rows[0]?.wait);
       await executeSql(harness, `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE leg_id = $1`, [
         legId,
       ]);
     }
-    expect(waits).toEqual([1, 2, 4]);
+    expect(waitMinutes).toEqual([1, 2, 4]);
     await executeSql(harness, `UPDATE cdr SET stored_at = now() - interval '11 days' WHERE leg_id = $1`, [legId]);
     await reconcileCharges(harness.deps.unified);
     expect(await cdrs({ leg_id: legId })).toMatchObject([{ price_micro: null, price_lookup_at: null }]);
   });
 
-  it('of a caller who was never admitted is the platform’s', async () => {
+  it('of a caller who was never admitted belongs to the platform', async () => {
     const person = await dialIn(harness);
     await harness.emulator.client.hangUp(person.id);
     await until(
       async () => (await harness.store.prisma.cdr.count({ where: { tenant_id: null, direction: 'inbound' } })) > 0,
       true,
     );
-    const line = await ledger(person.callId);
+    const entry = await readLedger(person.callId);
     const leg = await harness.store.prisma.leg.findUniqueOrThrow({ where: { voice_call_id: person.callId } });
     expect(await cdrs({ leg_id: leg.id })).toMatchObject([
-      { tenant_id: null, room_id: null, seconds: line.billedSeconds, price_micro: BigInt(line.chargeMicros) },
+      { tenant_id: null, room_id: null, seconds: entry.billedSeconds, price_micro: BigInt(entry.chargeMicros) },
     ]);
   });
 });

@@ -25,8 +25,8 @@ export function encrypt(key: KeyObject, text: string, associatedData: string): B
 }
 
 /** Decrypts a text. Throws unless key and `associatedData` are those of the encryption. */
-export function decrypt(key: KeyObject, sealed: Uint8Array, associatedData: string): string {
-  const bytes = Buffer.from(sealed);
+export function decrypt(key: KeyObject, ciphertext: Uint8Array, associatedData: string): string {
+  const bytes = Buffer.from(ciphertext);
   // With an explicit tag length, so that a truncated tag is rejected.
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES })
     .setAAD(Buffer.from(associatedData))

@@ -8,7 +8,7 @@ import { deriveKey, encrypt, decrypt } from './aead.ts';
 export interface RequestVault {
   encrypt(text: string, boundTo: string): Buffer;
   /** Throws unless key and `boundTo` are those of the encryption. */
-  decrypt(sealed: Uint8Array, boundTo: string): string;
+  decrypt(ciphertext: Uint8Array, boundTo: string): string;
   /**
    * A keyed hash to recognise a repeated request. A plain hash would let phone numbers be guessed.
    */
@@ -21,7 +21,7 @@ export function openRequestVault(key: Buffer): RequestVault {
   const hashKey = deriveKey(key, 'request-fingerprint');
   return {
     encrypt: (text, boundTo) => encrypt(encryptionKey, text, boundTo),
-    decrypt: (sealed, boundTo) => decrypt(encryptionKey, sealed, boundTo),
+    decrypt: (ciphertext, boundTo) => decrypt(encryptionKey, ciphertext, boundTo),
     fingerprint: (request) => createHmac('sha256', hashKey).update(request).digest(),
   };
 }

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkAddress, isPublicAddress } from './check-address.ts';
 
-const OPEN = { allowPrivate: false, ports: [443, 80, 8443] };
+const PRODUCTION = { allowPrivate: false, ports: [443, 80, 8443] };
 const DEVELOPMENT = { allowPrivate: true, ports: [443] };
-const taken = (url: string, policy = OPEN): string | null => {
+const check = (url: string, policy = PRODUCTION): string | null => {
   try {
     return checkAddress(url, policy);
   } catch (error) {
@@ -17,8 +17,7 @@ const taken = (url: string, policy = OPEN): string | null => {
   }
 };
 
-/** Nobody's in the open internet, as numbers. */
-const INSIDE = [
+const PRIVATE_ADDRESSES = [
   '0.0.0.0',
   '0.1.2.3',
   '10.0.0.1',
@@ -69,7 +68,7 @@ const INSIDE = [
   '4000::1',
   '8000::1',
 ];
-const OUTSIDE = [
+const PUBLIC_ADDRESSES = [
   '8.8.8.8',
   '1.1.1.1',
   '93.184.215.14',
@@ -82,12 +81,12 @@ const OUTSIDE = [
 ];
 const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
-describe('an address that is a number', () => {
-  it.each(INSIDE)('%s is not one of the open internet', (address) => {
-    expect([isPublicAddress(address), taken(`https://${bracketed(address)}/`)]).toEqual([false, null]);
+describe('checkAddress with an IP address', () => {
+  it.each(PRIVATE_ADDRESSES)('rejects the private address %s', (address) => {
+    expect([isPublicAddress(address), check(`https://${bracketed(address)}/`)]).toEqual([false, null]);
   });
-  it.each(OUTSIDE)('%s is', (address) => {
-    expect([isPublicAddress(address), taken(`https://${bracketed(address)}/`)]).toEqual([
+  it.each(PUBLIC_ADDRESSES)('accepts the public address %s', (address) => {
+    expect([isPublicAddress(address), check(`https://${bracketed(address)}/`)]).toEqual([
       true,
       `https://${bracketed(address)}/`,
     ]);
@@ -111,11 +110,11 @@ describe('an address that is a number', () => {
     '0251.0376.0251.0376',
     '192.168.257',
     '%31%32%37.0.0.1',
-  ])('%s is what it stands for', (host) => {
-    expect(taken(`https://${host}/`)).toBeNull();
+  ])('rejects %s, another spelling of a private address', (host) => {
+    expect(check(`https://${host}/`)).toBeNull();
   });
-  it('never is when it lies in a private net, however it is written', () => {
-    const nets: [number, number][] = [
+  it('rejects private addresses in every spelling', () => {
+    const networks: [number, number][] = [
       [0x0a000000, 8],
       [0x7f000000, 8],
       [0xac100000, 12],
@@ -127,10 +126,10 @@ describe('an address that is a number', () => {
       [0, 8],
     ];
     const address = fc
-      .tuple(fc.constantFrom(...nets), fc.nat({ max: 0xffffffff }))
+      .tuple(fc.constantFrom(...networks), fc.nat({ max: 0xffffffff }))
       .map(([[net, bits], rest]) => (net | (rest & (2 ** (32 - bits) - 1))) >>> 0);
     const octets = (n: number): number[] => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255];
-    const writings: ((n: number) => string)[] = [
+    const formats: ((n: number) => string)[] = [
       (n) => octets(n).join('.'),
       (n) => String(n),
       (n) => `0x${n.toString(16)}`,
@@ -150,15 +149,15 @@ describe('an address that is a number', () => {
       (n) => `[2002:${(n >>> 16).toString(16)}:${(n & 0xffff).toString(16)}::1]`,
     ];
     fc.assert(
-      fc.property(address, fc.constantFrom(...writings), (n, write) => {
-        expect(taken(`https://${write(n)}/`)).toBeNull();
+      fc.property(address, fc.constantFrom(...formats), (n, format) => {
+        expect(check(`https://${format(n)}/`)).toBeNull();
       }),
       { numRuns: 2_000 },
     );
   });
 });
 
-describe('an address that is a name', () => {
+describe('checkAddress with a host name', () => {
   it.each([
     'localhost',
     'LOCALHOST',
@@ -179,8 +178,8 @@ describe('an address that is a name', () => {
     'x.localdomain',
     'a.test',
     '1.0.0.127.in-addr.arpa',
-  ])('%s leads inside', (host) => {
-    expect(taken(`https://${host}/`)).toBeNull();
+  ])('rejects the private host %s', (host) => {
+    expect(check(`https://${host}/`)).toBeNull();
   });
   it.each([
     'example.com',
@@ -188,8 +187,8 @@ describe('an address that is a name', () => {
     'xn--bcher-kva.example',
     'local.example.com',
     'localhost.example.com',
-  ])('%s may lead outside', (host) => {
-    expect(taken(`https://${host}/`)).toBe(`https://${host}/`);
+  ])('accepts the public host %s', (host) => {
+    expect(check(`https://${host}/`)).toBe(`https://${host}/`);
   });
 });
 
@@ -217,17 +216,17 @@ it.each([
   'https://example.com@127.0.0.1/',
   'https://127.0.0.1#@example.com/',
   'https://127.0.0.1\\@example.com/',
-])('%s is refused', (url) => expect(taken(url)).toBeNull());
+])('rejects %s', (url) => expect(check(url)).toBeNull());
 
 it.each([
   ['https://example.com:8443/a?b=c#d', 'https://example.com:8443/a?b=c'],
   ['https://example.com:80/', 'https://example.com:80/'],
   ['HTTPS://EXAMPLE.com', 'https://example.com/'],
   ['https://bücher.example/', 'https://xn--bcher-kva.example/'],
-])('%s is taken as %s', (given, wanted) => expect(taken(given)).toBe(wanted));
+])('normalises %s to %s', (given, normalised) => expect(check(given)).toBe(normalised));
 
-it('lets development have its own machine, and still no other schemes and no passwords', () => {
-  expect(taken('http://127.0.0.1:4000/events', DEVELOPMENT)).toBe('http://127.0.0.1:4000/events');
-  expect(taken('http://localhost:4000/', DEVELOPMENT)).toBe('http://localhost:4000/');
-  for (const url of ['file:///etc/passwd', 'http://a:b@localhost/']) expect(taken(url, DEVELOPMENT)).toBeNull();
+it('accepts private hosts and http in development, but no other schemes and no passwords', () => {
+  expect(check('http://127.0.0.1:4000/events', DEVELOPMENT)).toBe('http://127.0.0.1:4000/events');
+  expect(check('http://localhost:4000/', DEVELOPMENT)).toBe('http://localhost:4000/');
+  for (const url of ['file:///etc/passwd', 'http://a:b@localhost/']) expect(check(url, DEVELOPMENT)).toBeNull();
 });

@@ -219,8 +219,8 @@ async function attempt(
   try {
     const body = serializeEvent(delivery.event);
     const id = eventId(delivery.event);
-    const secrets = [delivery.secret, ...(delivery.old_secret === null ? [] : [delivery.old_secret])].map((sealed) =>
-      endpointSecrets.decrypt(sealed, delivery.endpoint_id),
+    const secrets = [delivery.secret, ...(delivery.old_secret === null ? [] : [delivery.old_secret])].map(
+      (ciphertext) => endpointSecrets.decrypt(ciphertext, delivery.endpoint_id),
     );
     const headers = {
       'content-type': 'application/json',

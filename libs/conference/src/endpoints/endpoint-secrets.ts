@@ -4,7 +4,7 @@ import { deriveKey, encrypt, decrypt } from '../crypto/aead.ts';
 export interface EndpointSecrets {
   encrypt(secret: string, endpointId: string): Buffer;
   /** Throws unless key and endpoint are those of the encryption. */
-  decrypt(sealed: Uint8Array, endpointId: string): string;
+  decrypt(ciphertext: Uint8Array, endpointId: string): string;
 }
 
 /** @param key 32 random bytes, the same in every process: PIN_KEY */
@@ -12,7 +12,7 @@ export function openEndpointSecrets(key: Buffer): EndpointSecrets {
   const encryptionKey = deriveKey(key, 'endpoint-secret-seal');
   return {
     encrypt: (secret, endpointId) => encrypt(encryptionKey, secret, endpointId),
-    decrypt: (sealed, endpointId) => decrypt(encryptionKey, sealed, endpointId),
+    decrypt: (ciphertext, endpointId) => decrypt(encryptionKey, ciphertext, endpointId),
   };
 }
 

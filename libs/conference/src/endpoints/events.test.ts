@@ -12,7 +12,7 @@ import { startTestHarness, type TestHarness, type TestDeps } from '../testing/te
 
 let harness: TestHarness;
 let deps: TestDeps;
-let made = 0;
+let idCount = 0;
 beforeAll(async () => {
   harness = await startTestHarness();
   deps = harness.deps.unified;
@@ -20,13 +20,18 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 const AT = new Date('2026-03-01T10:00:00Z');
-const next = (what: string): string => `${what}-${(made += 1)}`;
+const nextId = (kind: string): string => `${kind}-${(idCount += 1)}`;
 
-/** A meeting with a leg of ours in it, and what a vendor would say of the leg from its dial to its end. */
-async function bridged(): Promise<{ meeting: Meeting; legId: string; media: MediaEvent[]; voice: VoiceEvent[] }> {
+/** Creates a meeting with a bridge leg, and all provider events of that leg in order. */
+async function createBridgeLeg(): Promise<{
+  meeting: Meeting;
+  legId: string;
+  media: MediaEvent[];
+  voice: VoiceEvent[];
+}> {
   const meeting = await openRoom(deps);
-  const legId = next('leg');
-  const [connectionId, callId] = [next('con'), next('call')];
+  const legId = nextId('leg');
+  const [connectionId, callId] = [nextId('con'), nextId('call')];
   await inTransaction(harness.store, meeting.tenantId, (tx) =>
     insertLeg(
       tx,
@@ -36,17 +41,17 @@ async function bridged(): Promise<{ meeting: Meeting; legId: string; media: Medi
     ),
   );
   await harness.store.prisma.leg.update({ where: { id: legId }, data: { voice_call_id: callId } });
-  const of = { mediaSessionId: meeting.mediaSessionId, connectionId, at: AT };
+  const common = { mediaSessionId: meeting.mediaSessionId, connectionId, at: AT };
   const data = writeConnectionData({ leg: legId });
   return {
     meeting,
     legId,
     media: [
-      { kind: 'connected', data, ...of },
-      { kind: 'sip-call', sipCallId: 'sip', phase: 'ringing', ...of },
-      { kind: 'sip-call', sipCallId: 'sip', phase: 'active', ...of },
-      { kind: 'sip-call', sipCallId: 'sip', phase: 'over', verdict: verdict('success', 'completed'), ...of },
-      { kind: 'disconnected', data, reason: 'clientDisconnected', ...of },
+      { kind: 'connected', data, ...common },
+      { kind: 'sip-call', sipCallId: 'sip', phase: 'ringing', ...common },
+      { kind: 'sip-call', sipCallId: 'sip', phase: 'active', ...common },
+      { kind: 'sip-call', sipCallId: 'sip', phase: 'over', verdict: verdict('success', 'completed'), ...common },
+      { kind: 'disconnected', data, reason: 'clientDisconnected', ...common },
     ],
     voice: [
       { kind: 'call', callId, phase: 'started', at: AT },
@@ -58,15 +63,15 @@ async function bridged(): Promise<{ meeting: Meeting; legId: string; media: Medi
   };
 }
 
-describe('a vendor’s events, in any order and any number (I12)', () => {
-  it('end the bridge exactly when both of its sides were said to be over, and it stays ended', async () => {
+describe('provider events, duplicated and in any order (I12)', () => {
+  it('end the bridge leg for good exactly when both of its handles are closed', async () => {
     const deliveries = fc.array(
       fc.record({ side: fc.constantFrom('media', 'voice'), index: fc.integer({ min: 0, max: 4 }) } as const),
       { maxLength: 24 },
     );
     const holds = fc.assert(
       fc.asyncProperty(deliveries, async (delivered) => {
-        const { meeting, media, voice } = await bridged();
+        const { meeting, media, voice } = await createBridgeLeg();
         let mediaOver = false;
         let voiceOver = false;
         for (const { side, index } of delivered) {
@@ -79,7 +84,7 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
             mediaOver ||= index === 4;
           }
           const [leg] = await readLegs(harness, meeting, 'bridge');
-          // The voice side over, and the video side over or never seen: then, and from then on.
+          // The voice handle is closed, and the media handle is closed or was never observed.
           const over =
             leg?.voice_closed_at !== null && (leg?.media_connection_id === null || leg?.media_closed_at !== null);
           if (over) expect(leg?.state).toBe('ended');
@@ -93,19 +98,19 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
     await expect(holds).resolves.toBeUndefined();
   });
 
-  it('number the tenant’s events without a gap, and tell of an ending once (I14)', async () => {
-    const { meeting, media, voice } = await bridged();
+  it("number the session's events without gaps, and record one leg.ended event (I14)", async () => {
+    const { meeting, media, voice } = await createBridgeLeg();
     const all = [
       ...media.map((event) => () => applyMediaEvent(deps, { via: 'look-up', accountId: null }, event)),
       ...voice.map((event) => () => applyLegEvent(deps, { via: 'look-up', accountId: null }, event)),
     ];
     await Promise.all([...all, ...all].map((apply) => apply()));
-    const told = await harness.store.prisma.outbox.findMany({
+    const events = await harness.store.prisma.outbox.findMany({
       where: { session_id: meeting.sessionId },
       orderBy: { seq: 'asc' },
     });
-    expect(told.map((event) => event.seq)).toEqual(told.map((_, i) => i + 1));
-    expect(told.filter((event) => event.type === 'leg.ended')).toHaveLength(1);
+    expect(events.map((event) => event.seq)).toEqual(events.map((_, i) => i + 1));
+    expect(events.filter((event) => event.type === 'leg.ended')).toHaveLength(1);
     expect(
       await harness.store.prisma.observation.count({
         where: { leg_id: (await readLegs(harness, meeting))[0]?.id ?? '', phase: 'over' },
@@ -113,30 +118,30 @@ describe('a vendor’s events, in any order and any number (I12)', () => {
     ).toBe(2);
   });
 
-  it('of a browser whose going overtook its coming leave nobody there', async () => {
+  it('leave no live leg when the end of a browser arrives before its start', async () => {
     const meeting = await openRoom(deps);
-    const of = {
+    const common = {
       mediaSessionId: meeting.mediaSessionId,
-      connectionId: next('con'),
+      connectionId: nextId('con'),
       data: writeConnectionData({ participant: 'part_x' }),
       at: AT,
     };
     await applyMediaEvent(
       deps,
       { via: 'look-up', accountId: null },
-      { kind: 'disconnected', reason: 'clientDisconnected', ...of },
+      { kind: 'disconnected', reason: 'clientDisconnected', ...common },
     );
-    await applyMediaEvent(deps, { via: 'look-up', accountId: null }, { kind: 'connected', ...of });
+    await applyMediaEvent(deps, { via: 'look-up', accountId: null }, { kind: 'connected', ...common });
     expect((await readLegs(harness, meeting)).map((leg) => leg.state)).toEqual(['ended']);
     expect((await readSession(harness, meeting)).state).toBe('open');
   });
 });
 
-describe('what is none of ours is ignored and counted', () => {
+describe('events that match no leg are ignored and counted', () => {
   const media = (event: Partial<Extract<MediaEvent, { kind: 'connected' }>>, meeting: Meeting): MediaEvent => ({
     kind: 'connected',
     mediaSessionId: meeting.mediaSessionId,
-    connectionId: next('con'),
+    connectionId: nextId('con'),
     data: '',
     at: AT,
     ...event,
@@ -148,7 +153,7 @@ describe('what is none of ours is ignored and counted', () => {
     '[]',
     'null',
     '{"leg":7}',
-    '{"leg":"leg_of_nobody"}',
+    '{"leg":"leg_unknown"}',
     '{"participant":7}',
     '{"__proto__":{"participant":"x"}}',
   ])('a connection with the data %j', async (data) => {
@@ -158,8 +163,8 @@ describe('what is none of ours is ignored and counted', () => {
     expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-connection');
   });
 
-  it('another session’s leg in a connection’s data', async () => {
-    const { legId } = await bridged();
+  it('a connection with the leg of another session', async () => {
+    const { legId } = await createBridgeLeg();
     const meeting = await openRoom(deps);
     expect(
       await applyMediaEvent(
@@ -174,18 +179,18 @@ describe('what is none of ours is ignored and counted', () => {
   it.each<VoiceEvent>([
     { kind: 'unknown', name: 'record' },
     { kind: 'problem', reason: 'syntax' },
-    { kind: 'call', callId: 'nobody', phase: 'over', at: AT },
-    { kind: 'moved', callId: 'nobody', at: AT },
+    { kind: 'call', callId: 'unknown', phase: 'over', at: AT },
+    { kind: 'moved', callId: 'unknown', at: AT },
   ])('a voice event: $kind', async (event) => {
-    expect(await applyLegEvent(deps, { via: 'look-up', accountId: null }, event, 'leg_of_nobody')).toBe('ignored');
+    expect(await applyLegEvent(deps, { via: 'look-up', accountId: null }, event, 'leg_unknown')).toBe('ignored');
   });
 
-  it('a video session that is not ours', async () => {
+  it('an unknown video session', async () => {
     expect(
       await applyMediaEvent(
         deps,
         { via: 'look-up', accountId: null },
-        { kind: 'connected', mediaSessionId: 'theirs', connectionId: 'c', data: '{"participant":"p"}', at: AT },
+        { kind: 'connected', mediaSessionId: 'unknown', connectionId: 'c', data: '{"participant":"p"}', at: AT },
       ),
     ).toBe('ignored');
     expect(harness.counters.at(-1)).toBe('webhook_ignored unknown-session');

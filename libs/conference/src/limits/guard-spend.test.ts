@@ -29,18 +29,21 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-/** What the emulator's callers cost here: 10,000 a minute, a rung phone in Britain 40,000, a browser 5,000, a bridge 15,000 (the migration's own rates). */
-const RING = 40_000;
+/**
+ * The migration's rates per minute, in millionths: a caller 10,000, a dial-out to Britain 40,000, a
+ * browser 5,000, a bridge 15,000.
+ */
+const DIAL_OUT_RATE_MICRO = 40_000;
 const limitTenant = (columns: string, ...values: unknown[]): Promise<void> =>
   executeSql(harness, `UPDATE tenant SET ${columns} WHERE id = $1`, [deps.tenantId, ...values]);
-/** Everybody in the meeting has been there for so many minutes. */
-const minutesAgo = (meeting: Meeting, minutes: number): Promise<void> =>
+/** Makes the meeting's live legs answered `minutes` ago. */
+const setAnsweredMinutesAgo = (meeting: Meeting, minutes: number): Promise<void> =>
   executeSql(
     harness,
     `UPDATE leg SET answered_at = now() - make_interval(mins => $2) WHERE session_id = $1 AND state <> 'ended'`,
     [meeting.sessionId, minutes],
   );
-const told = async (meeting: Meeting, type: string) =>
+const readEvents = async (meeting: Meeting, type: string) =>
   (
     await harness.store.prisma.outbox.findMany({
       where: { session_id: meeting.sessionId, type },
@@ -48,17 +51,17 @@ const told = async (meeting: Meeting, type: string) =>
     })
   ).map(({ data }) => data);
 
-describe('while calls run', () => {
-  it('a room’s limit is warned of at four fifths, once, by event and voice; and ends its session when it is used up', async () => {
+describe('guardSpend', () => {
+  it("warns once by event and voice at 80 % of a room's limit, and ends the session at the limit", async () => {
     const meeting = await startMeeting(harness, deps);
     await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, 1_000_000n);
-    // Caller, browser and bridge: 30,000 a minute.
-    await minutesAgo(meeting, 20);
+    // Caller, browser and bridge cost 30,000 per minute.
+    await setAnsweredMinutesAgo(meeting, 20);
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 0 });
-    await minutesAgo(meeting, 27);
+    await setAnsweredMinutesAgo(meeting, 27);
     expect(await guardSpend(deps)).toEqual({ warned: 1, ended: 0 });
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 0 });
-    expect(await told(meeting, 'spend.warning')).toEqual([
+    expect(await readEvents(meeting, 'spend.warning')).toEqual([
       { scope: 'room-spend', usedMicro: expect.stringMatching(/^8\d{5}$/), allowedMicro: '1000000', currency: 'EUR' },
     ]);
     const heard = (await harness.emulator.client.caller(meeting.caller.id)).timeline
@@ -66,17 +69,17 @@ describe('while calls run', () => {
       .map(({ text }) => text);
     expect(heard.filter((text) => text === getPrompt('en', 'budget-low'))).toHaveLength(1);
 
-    await minutesAgo(meeting, 34);
+    await setAnsweredMinutesAgo(meeting, 34);
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 1 });
     expect(await readSession(harness, meeting)).toMatchObject({ state: 'ending', end_reason: 'spend-limit' });
     await hangUpUntilDone(harness, deps, meeting);
-    expect(await told(meeting, 'session.ended')).toEqual([{ reason: 'spend-limit' }]);
+    expect(await readEvents(meeting, 'session.ended')).toEqual([{ reason: 'spend-limit' }]);
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 0 });
   });
 
   it.each(['money', 'minutes'] as const)(
-    'a tenant’s limit of %s ends every session of it, and nobody else’s',
-    async (what) => {
+    "a tenant's limit of %s ends all sessions of this tenant and of no other",
+    async (limit) => {
       const [a, b] = [await startMeeting(harness, deps), await openRoom(deps)];
       await joinByPhone(harness, deps, b);
       const other = await openRoom({ ...deps, tenantId: 'ten_other' }).catch(async () => {
@@ -84,142 +87,150 @@ describe('while calls run', () => {
         return openRoom({ ...deps, tenantId: 'ten_other' });
       });
       await joinByPhone(harness, { ...deps, tenantId: 'ten_other' }, other);
-      for (const meeting of [a, b, other]) await minutesAgo(meeting, 30);
-      await (what === 'money'
+      for (const meeting of [a, b, other]) await setAnsweredMinutesAgo(meeting, 30);
+      await (limit === 'money'
         ? limitTenant('max_spend_micro_per_month = $2', 900_000)
         : limitTenant('max_minutes_per_month = $2', 100));
-      const done = await guardSpend(deps);
-      expect(done).toEqual({ warned: 0, ended: 2 });
+      const counts = await guardSpend(deps);
+      expect(counts).toEqual({ warned: 0, ended: 2 });
       expect([
         (await readSession(harness, a)).end_reason,
         (await readSession(harness, b)).end_reason,
         (await readSession(harness, other)).end_reason,
       ]).toEqual(['spend-limit', 'spend-limit', null]);
-      // One warning of the tenant's limit, in whichever session came first.
-      expect([...(await told(a, 'spend.warning')), ...(await told(b, 'spend.warning'))]).toHaveLength(1);
+      // One warning for the tenant's limit, in either session.
+      expect([...(await readEvents(a, 'spend.warning')), ...(await readEvents(b, 'spend.warning'))]).toHaveLength(1);
     },
   );
 
-  it('counts what is over this month with what runs, and not what was over before', async () => {
+  it("counts running calls and this month's ended calls, not earlier ones", async () => {
     const meeting = await startMeeting(harness, deps);
     await limitTenant('max_spend_micro_per_month = $2', 1_000_000);
     await harness.store.pool.query(
-      `INSERT INTO cdr (id, tenant_id, leg_id, handle, direction, ended_at, seconds, price_micro, currency, estimate_micro, source) VALUES
-       ('cdr_now', $1, 'leg_now', 'voice', 'inbound', now(), 60, 700000, 'EUR', 1, 'callback'), ('cdr_usd', $1, 'leg_usd', 'voice', 'inbound', now(), 60, 700000, 'USD', 1, 'callback'),
-       ('cdr_old', $1, 'leg_old', 'voice', 'inbound', date_trunc('month', now()) - interval '1 day', 60, 700000, 'EUR', 1, 'callback')`,
+      `INSERT INTO cdr (
+         id, leg_id, ended_at, currency,
+         tenant_id, handle, direction, seconds, price_micro, estimate_micro, source
+       )
+       SELECT id, leg_id, ended_at, currency, $1, 'voice', 'inbound', 60, 700000, 1, 'callback'
+       FROM (
+         VALUES
+           ('cdr_now', 'leg_now', now(), 'EUR'),
+           ('cdr_usd', 'leg_usd', now(), 'USD'),
+           ('cdr_old', 'leg_old', date_trunc('month', now()) - interval '1 day', 'EUR')
+       ) AS past (id, leg_id, ended_at, currency)`,
       [meeting.tenantId],
     );
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 0 });
-    await minutesAgo(meeting, 4);
+    await setAnsweredMinutesAgo(meeting, 4);
     expect(await guardSpend(deps)).toEqual({ warned: 1, ended: 0 });
-    await minutesAgo(meeting, 11);
+    await setAnsweredMinutesAgo(meeting, 11);
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 1 });
   });
 
-  it('is decided once, however many look at once', async () => {
+  it('ends a session once when several processes check at the same time', async () => {
     const meeting = await startMeeting(harness, deps);
     await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, 1_000_000n);
-    await minutesAgo(meeting, 40);
-    const done = await Promise.all(Array.from({ length: 8 }, () => guardSpend(deps)));
-    expect(done.reduce((sum, { ended }) => sum + ended, 0)).toBe(1);
-    expect(await told(meeting, 'session.ending')).toEqual([{ reason: 'spend-limit' }]);
-    expect(await told(meeting, 'spend.warning')).toHaveLength(1);
+    await setAnsweredMinutesAgo(meeting, 40);
+    const results = await Promise.all(Array.from({ length: 8 }, () => guardSpend(deps)));
+    expect(results.reduce((sum, { ended }) => sum + ended, 0)).toBe(1);
+    expect(await readEvents(meeting, 'session.ending')).toEqual([{ reason: 'spend-limit' }]);
+    expect(await readEvents(meeting, 'spend.warning')).toHaveLength(1);
   });
 
-  it('stands without Redis, and without a provider who speaks', async () => {
+  it('works without Redis and with a provider that cannot speak', async () => {
     const meeting = await startMeeting(harness, deps);
     await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, 1_000_000n);
-    await minutesAgo(meeting, 27);
+    await setAnsweredMinutesAgo(meeting, 27);
     harness.jobsDown = true;
     const silent = withProviders(deps, {
       voice: {
         capabilities: { ...deps.voice.capabilities, say: false },
-        say: () => Promise.reject(new Error('it cannot speak')),
+        say: () => Promise.reject(new Error('say is not supported')),
       },
     });
     expect(await guardSpend(silent)).toEqual({ warned: 1, ended: 0 });
-    await minutesAgo(meeting, 34);
+    await setAnsweredMinutesAgo(meeting, 34);
     expect(await guardSpend(silent)).toEqual({ warned: 0, ended: 1 });
   });
 
-  it('nobody is spoken to before every session that is spent has been ended', async () => {
+  it('speaks warnings only after all exhausted sessions have been ended', async () => {
     const meetings: Meeting[] = [];
     for (const minutes of [90, 110, 90, 110]) {
       const meeting = await openRoom(deps);
       await joinByPhone(harness, deps, meeting);
       await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, 1_000_000n);
-      await minutesAgo(meeting, minutes);
+      await setAnsweredMinutesAgo(meeting, minutes);
       meetings.push(meeting);
     }
-    const ends = (): Promise<unknown[]> =>
+    const readEndReasons = (): Promise<unknown[]> =>
       Promise.all(meetings.map(async (meeting) => (await readSession(harness, meeting)).end_reason));
-    const seen: unknown[] = [];
-    const slow = withProviders(deps, { voice: { say: async () => void seen.push(await ends()) } });
+    const observed: unknown[] = [];
+    const slow = withProviders(deps, { voice: { say: async () => void observed.push(await readEndReasons()) } });
     expect(await guardSpend(slow)).toEqual({ warned: 2, ended: 2 });
-    expect(seen).toEqual(Array.from({ length: 2 }, () => [null, 'spend-limit', null, 'spend-limit']));
+    expect(observed).toEqual(Array.from({ length: 2 }, () => [null, 'spend-limit', null, 'spend-limit']));
   });
 
-  it('a limit that is raised is warned of anew', async () => {
+  it('warns again after the limit has been raised', async () => {
     const meeting = await startMeeting(harness, deps);
     await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, 1_000_000n);
-    await minutesAgo(meeting, 27);
+    await setAnsweredMinutesAgo(meeting, 27);
     await guardSpend(deps);
     await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, 2_000_000n);
     expect(await guardSpend(deps)).toEqual({ warned: 0, ended: 0 });
-    await minutesAgo(meeting, 55);
+    await setAnsweredMinutesAgo(meeting, 55);
     expect(await guardSpend(deps)).toEqual({ warned: 1, ended: 0 });
-    expect(await told(meeting, 'spend.warning')).toHaveLength(2);
+    expect(await readEvents(meeting, 'spend.warning')).toHaveLength(2);
   });
 });
 
-describe('near the limit', () => {
-  /** Asks for so many phones at once, in as many sessions. */
-  async function ringMany(meetings: readonly Meeting[], each: number): Promise<Record<string, number>> {
-    const asked = meetings.flatMap((meeting, m) =>
+describe('dial-outs near the limit', () => {
+  /** Requests `each` dial-outs per meeting, all at once, and counts the outcomes. */
+  async function dialMany(meetings: readonly Meeting[], each: number): Promise<Record<string, number>> {
+    const requests = meetings.flatMap((meeting, m) =>
       Array.from({ length: each }, (_, n) =>
         requestDialOut(deps, meeting.tenantId, meeting.roomId, {
           phone: `+4479468${String(m * 100 + n).padStart(5, '0')}`,
         }).then(
-          () => 'begun',
+          () => 'accepted',
           (error: unknown) => (error instanceof VerdictError ? error.verdict.reason : String(error)),
         ),
       ),
     );
     const counts: Record<string, number> = {};
-    for (const outcome of await Promise.all(asked)) counts[outcome] = (counts[outcome] ?? 0) + 1;
+    for (const outcome of await Promise.all(requests)) counts[outcome] = (counts[outcome] ?? 0) + 1;
     return counts;
   }
 
-  it('of a tenant, of many dial-outs at once in several rooms only those begin for whose first minute there is money', async () => {
-    await limitTenant('max_spend_micro_per_month = $2', 7 * RING);
+  it("accepts only as many concurrent dial-outs as the tenant's budget covers for their first minute", async () => {
+    await limitTenant('max_spend_micro_per_month = $2', 7 * DIAL_OUT_RATE_MICRO);
     const meetings = await Promise.all(Array.from({ length: 4 }, () => openRoom(deps, { max_participants: 50 })));
-    expect(await ringMany(meetings, 10)).toEqual({ begun: 7, 'spend-limit': 33 });
+    expect(await dialMany(meetings, 10)).toEqual({ accepted: 7, 'spend-limit': 33 });
     expect(await harness.store.prisma.leg.count()).toBe(7);
   });
 
-  it('of a room, the same', async () => {
+  it("accepts only as many concurrent dial-outs as the room's budget covers", async () => {
     const meeting = await openRoom(deps, { max_participants: 50 });
-    await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, BigInt(5 * RING + 1));
-    expect(await ringMany([meeting], 20)).toEqual({ begun: 5, 'spend-limit': 15 });
+    await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, BigInt(5 * DIAL_OUT_RATE_MICRO + 1));
+    expect(await dialMany([meeting], 20)).toEqual({ accepted: 5, 'spend-limit': 15 });
   });
 
-  it('of minutes, the same', async () => {
+  it("accepts only as many concurrent dial-outs as the tenant's minutes cover", async () => {
     await limitTenant('max_minutes_per_month = $2', 6);
-    expect(await ringMany([await openRoom(deps, { max_participants: 50 })], 20)).toEqual({
-      begun: 6,
+    expect(await dialMany([await openRoom(deps, { max_participants: 50 })], 20)).toEqual({
+      accepted: 6,
       'spend-limit': 14,
     });
   });
 
-  it('what was set aside for calls that ended at once is free again', async () => {
+  it('releases the budget of calls that ended at once', async () => {
     const meeting = await openRoom(deps);
-    await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, BigInt(RING));
-    await ringMany([meeting], 1);
+    await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, BigInt(DIAL_OUT_RATE_MICRO));
+    await dialMany([meeting], 1);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
-    expect(await ringMany([meeting], 2)).toEqual({ begun: 1, 'spend-limit': 1 });
+    expect(await dialMany([meeting], 2)).toEqual({ accepted: 1, 'spend-limit': 1 });
   });
 
-  it('a caller is told that the money is used up, and let go', async () => {
+  it('a caller hears that the budget is used up, and is hung up', async () => {
     const meeting = await openRoom(deps);
     await setRoomSpendLimit(harness.store, meeting.tenantId, meeting.roomId, 1n);
     const person = await dialIn(harness);
@@ -233,60 +244,67 @@ describe('near the limit', () => {
   });
 });
 
-describe('the fraud meters', () => {
-  const thresholds = (limits: object): Promise<void> => limitTenant('fraud_limits = $2', JSON.stringify(limits));
-  const ring = (meeting: Meeting, phone: string): Promise<string> =>
+describe('fraud limits', () => {
+  const setThresholds = (limits: object): Promise<void> => limitTenant('fraud_limits = $2', JSON.stringify(limits));
+  const requestDial = (meeting: Meeting, phone: string): Promise<string> =>
     requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone }).then(
-      () => 'begun',
+      () => 'accepted',
       (error: unknown) => (error instanceof VerdictError ? error.verdict.reason : String(error)),
     );
 
   it.each([
     ['callsPerMinute', 3],
     ['concurrent', 3],
-  ] as const)('%s: exactly as many as the threshold, of many at once', async (meter, critical) => {
-    await thresholds({ [meter]: { warn: 2, critical } });
+  ] as const)('%s: accepts exactly the threshold of concurrent dial-outs', async (meter, critical) => {
+    await setThresholds({ [meter]: { warn: 2, critical } });
     const [one, other] = [
       await openRoom(deps, { max_participants: 50 }),
       await openRoom(deps, { max_participants: 50 }),
     ];
     const outcomes = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => ring(n % 2 === 0 ? one : other, `+4479469${String(n).padStart(5, '0')}`)),
+      Array.from({ length: 20 }, (_, n) =>
+        requestDial(n % 2 === 0 ? one : other, `+4479469${String(n).padStart(5, '0')}`),
+      ),
     );
-    expect(outcomes.filter((outcome) => outcome === 'begun')).toHaveLength(critical);
-    expect(new Set(outcomes)).toEqual(new Set(['begun', 'fraud-limit']));
-    // Warned once, in whichever room it was.
-    const warnings = [...(await told(one, 'fraud.warning')), ...(await told(other, 'fraud.warning'))];
+    expect(outcomes.filter((outcome) => outcome === 'accepted')).toHaveLength(critical);
+    expect(new Set(outcomes)).toEqual(new Set(['accepted', 'fraud-limit']));
+    // One warning, in either room.
+    const warnings = [...(await readEvents(one, 'fraud.warning')), ...(await readEvents(other, 'fraud.warning'))];
     expect(warnings).toEqual([{ meter, measured: 2, threshold: 2 }]);
   });
 
-  it('toOneNumber: other numbers are still rung', async () => {
-    await thresholds({ toOneNumber: { warn: 9, critical: 1 } });
+  it('toOneNumber: dial-outs to other numbers are accepted', async () => {
+    await setThresholds({ toOneNumber: { warn: 9, critical: 1 } });
     const meeting = await openRoom(deps);
     expect([
-      await ring(meeting, '+447946900001'),
-      await ring(meeting, '+447946900001'),
-      await ring(meeting, '+447946900002'),
-    ]).toEqual(['begun', 'fraud-limit', 'begun']);
+      await requestDial(meeting, '+447946900001'),
+      await requestDial(meeting, '+447946900001'),
+      await requestDial(meeting, '+447946900002'),
+    ]).toEqual(['accepted', 'fraud-limit', 'accepted']);
   });
 
-  it('minutesPerDay counts what is over and what is up; longestMinutes the longest that is up', async () => {
+  it('minutesPerDay counts ended and live calls; longestMinutes measures the longest live call', async () => {
     const meeting = await openRoom(deps);
-    await ring(meeting, '+447946900003');
+    await requestDial(meeting, '+447946900003');
     await executeSql(
       harness,
       `UPDATE leg SET state = 'joined', answered_at = now() - interval '20 minutes' WHERE session_id = $1`,
       [meeting.sessionId],
     );
-    await thresholds({ longestMinutes: { warn: 10, critical: 19 } });
-    expect(await ring(meeting, '+447946900004')).toBe('fraud-limit');
+    await setThresholds({ longestMinutes: { warn: 10, critical: 19 } });
+    expect(await requestDial(meeting, '+447946900004')).toBe('fraud-limit');
     await harness.store.pool.query(
-      `INSERT INTO cdr (id, tenant_id, leg_id, handle, direction, ended_at, seconds, currency, estimate_micro, source) VALUES ('cdr_past', $1, 'leg_past', 'voice', 'outbound', now() - interval '23 hours', 600, 'EUR', 1, 'callback')`,
+      `INSERT INTO cdr (
+         id, tenant_id, leg_id, handle, direction, ended_at, seconds, currency, estimate_micro, source
+       )
+       VALUES (
+         'cdr_past', $1, 'leg_past', 'voice', 'outbound', now() - interval '23 hours', 600, 'EUR', 1, 'callback'
+       )`,
       [meeting.tenantId],
     );
-    await thresholds({ minutesPerDay: { warn: 10, critical: 29 } });
-    expect(await ring(meeting, '+447946900004')).toBe('fraud-limit');
-    await thresholds({ minutesPerDay: { warn: 10, critical: 31 } });
-    expect(await ring(meeting, '+447946900004')).toBe('begun');
+    await setThresholds({ minutesPerDay: { warn: 10, critical: 29 } });
+    expect(await requestDial(meeting, '+447946900004')).toBe('fraud-limit');
+    await setThresholds({ minutesPerDay: { warn: 10, critical: 31 } });
+    expect(await requestDial(meeting, '+447946900004')).toBe('accepted');
   });
 });

@@ -17,14 +17,14 @@ afterAll(async () => {
   await database.drop();
 });
 
-it('40 browsers come at once with good tokens, when 10 people may be connected: 10 stay, and every other is hung up', async () => {
+it('of 40 browsers that join at once with a limit of 10 live legs, 10 stay and 30 are hung up', async () => {
   await store.prisma.tenant.create({ data: { id: 'ten_1', name: 'Tenant', max_live_legs: 10 } });
   await store.prisma.dial_in_number.create({ data: { e164: '+12025550100' } });
-  const asked: string[] = [];
+  const enqueued: string[] = [];
   const deps = {
     store,
     ids: new SeededIds(),
-    jobs: { enqueue: async (name: string) => void asked.push(name), armHangUp: async () => undefined },
+    jobs: { enqueue: async (name: string) => void enqueued.push(name), armHangUp: async () => undefined },
     report: { count: () => undefined, warn: () => undefined, observe: () => undefined },
   };
   const rooms = ['1', '2', '3', '4'];
@@ -73,5 +73,5 @@ it('40 browsers come at once with good tokens, when 10 people may be connected: 
     ['joined', null, 10],
     ['ending', 'limit-live-legs', 30],
   ]);
-  expect(asked.filter((name) => name === 'hang-up-leg')).toHaveLength(30);
+  expect(enqueued.filter((name) => name === 'hang-up-leg')).toHaveLength(30);
 });

@@ -12,7 +12,7 @@ import { openPinVault } from '../pins/pin-vault.ts';
 
 let database: TestDatabase;
 let store: Store;
-let numbers = 0;
+let numberCount = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
   store = openStore({ owner: true, url: database.url, statementTimeoutMs: 60_000, onError: () => undefined });
@@ -24,18 +24,18 @@ afterAll(async () => {
 });
 
 const ids = new SeededIds();
-const operator = () => ({
+const operatorDeps = () => ({
   store,
   jobs: { enqueue: async () => undefined, armHangUp: async () => undefined },
   report: { count: () => undefined, warn: () => undefined, observe: () => undefined },
 });
-async function newNumber(): Promise<string> {
-  const e164 = `+1202555${String((numbers += 1)).padStart(4, '0')}`;
+async function addNumber(): Promise<string> {
+  const e164 = `+1202555${String((numberCount += 1)).padStart(4, '0')}`;
   await store.prisma.dial_in_number.create({ data: { e164 } });
   return e164;
 }
-/** @param meanwhile what happens while the provider is asked */
-const create = (number: string, meanwhile: () => Promise<unknown> = async () => undefined, settings = {}) =>
+/** Creates a room. @param duringRequest runs while the provider opens the video session */
+const createRoomOn = (number: string, duringRequest: () => Promise<unknown> = async () => undefined, settings = {}) =>
   createRoom(
     {
       store,
@@ -44,7 +44,7 @@ const create = (number: string, meanwhile: () => Promise<unknown> = async () => 
       random: seededRandomInt(1),
       provider: {
         openMedia: async ({ participantId }) => (
-          await meanwhile(),
+          await duringRequest(),
           {
             mediaSessionId: `ms_${participantId}`,
             token: 'token',
@@ -71,36 +71,38 @@ const create = (number: string, meanwhile: () => Promise<unknown> = async () => 
       ...settings,
     },
   );
-const roomsOn = (number: string): Promise<number> => store.prisma.room.count({ where: { number } });
+const countRooms = (number: string): Promise<number> => store.prisma.room.count({ where: { number } });
 
-it('a number that becomes another tenant’s, or goes, while a room’s video session is opened gets no room', async () => {
-  const [given, gone] = [await newNumber(), await newNumber()];
-  await expect(create(given, () => updateNumber(operator(), given, { dedicated_to: 'ten_b' }))).rejects.toMatchObject({
+it('createRoom fails when its number is reassigned or deleted while the video session is opened', async () => {
+  const [given, gone] = [await addNumber(), await addNumber()];
+  await expect(
+    createRoomOn(given, () => updateNumber(operatorDeps(), given, { dedicated_to: 'ten_b' })),
+  ).rejects.toMatchObject({
     verdict: { reason: 'temporarily-unavailable' },
     retryAfterMs: 1_000,
   });
-  await expect(create(gone, () => deleteNumber(operator(), gone))).rejects.toMatchObject({
+  await expect(createRoomOn(gone, () => deleteNumber(operatorDeps(), gone))).rejects.toMatchObject({
     verdict: { reason: 'temporarily-unavailable' },
   });
-  expect([await roomsOn(given), await roomsOn(gone)]).toEqual([0, 0]);
+  expect([await countRooms(given), await countRooms(gone)]).toEqual([0, 0]);
 });
 
-it('a room without PINs is not made on a number that is shared by then', async () => {
-  const number = await newNumber();
-  await updateNumber(operator(), number, { dedicated_to: 'ten_a' });
+it('createRoom rejects a room without PINs when its number has become shared in the meantime', async () => {
+  const number = await addNumber();
+  await updateNumber(operatorDeps(), number, { dedicated_to: 'ten_a' });
   await expect(
-    create(number, () => updateNumber(operator(), number, { dedicated_to: null }), { pinless: true }),
+    createRoomOn(number, () => updateNumber(operatorDeps(), number, { dedicated_to: null }), { pinless: true }),
   ).rejects.toMatchObject({ verdict: { reason: 'number-not-dedicated' } });
 });
 
-it('a number on which a room is being made waits for it, and then does not change hands', async () => {
-  const number = await newNumber();
-  const making = await store.pool.connect();
-  await making.query('BEGIN');
-  await lockNumberForRoom(making, 'ten_a', number);
-  await insertRoom(making, 'ten_a', {
+it('updateNumber waits for a concurrent createRoom, and then rejects a new tenant', async () => {
+  const number = await addNumber();
+  const creating = await store.pool.connect();
+  await creating.query('BEGIN');
+  await lockNumberForRoom(creating, 'ten_a', number);
+  await insertRoom(creating, 'ten_a', {
     room: {
-      id: 'room_making',
+      id: 'room_creating',
       name: 'Room',
       number,
       bridge: 'auto',
@@ -113,17 +115,20 @@ it('a number on which a room is being made waits for it, and then does not chang
       empty_s: null,
     },
     session: null,
-    participant: { id: 'part_making', name: 'Host' },
+    participant: { id: 'part_creating', name: 'Host' },
   });
-  const changed = updateNumber(operator(), number, { dedicated_to: 'ten_b' }).then(
-    () => 'changed',
+  const update = updateNumber(operatorDeps(), number, { dedicated_to: 'ten_b' }).then(
+    () => 'updated',
     (error: VerdictError) => error.verdict.reason,
   );
-  const waiting = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  const countLockWaits = `
+    SELECT count(*)::int AS n
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'`;
   await expect
-    .poll(async () => (await store.pool.query<{ n: number }>(waiting)).rows[0]?.n, { timeout: 30_000 })
+    .poll(async () => (await store.pool.query<{ n: number }>(countLockWaits)).rows[0]?.n, { timeout: 30_000 })
     .toBe(1);
-  await making.query('COMMIT');
-  making.release();
-  expect(await changed).toBe('number-has-rooms');
+  await creating.query('COMMIT');
+  creating.release();
+  expect(await update).toBe('number-has-rooms');
 });

@@ -10,7 +10,7 @@ export interface PinVault {
   /** Binds the ciphertext to its row, so that it cannot be decrypted in another row. */
   encrypt(pin: string, pinId: string): Buffer;
   /** Throws unless key and row are those of the encryption. */
-  decrypt(sealed: Uint8Array, pinId: string): string;
+  decrypt(ciphertext: Uint8Array, pinId: string): string;
 }
 
 /** @param key 32 random bytes, the same in every process; it decrypts every PIN */
@@ -22,6 +22,6 @@ export function openPinVault(key: Buffer): PinVault {
   return {
     lookup: (pin) => createHmac('sha256', hashKey).update(pin).digest(),
     encrypt: (pin, pinId) => encrypt(encryptionKey, pin, pinId),
-    decrypt: (sealed, pinId) => decrypt(encryptionKey, sealed, pinId),
+    decrypt: (ciphertext, pinId) => decrypt(encryptionKey, ciphertext, pinId),
   };
 }

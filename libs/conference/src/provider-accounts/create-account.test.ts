@@ -38,27 +38,27 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-const credentialsOf = (kind: MediaKind, vendor: ProviderCredentials): AccountCredentials => ({
+const toAccountCredentials = (kind: MediaKind, own: ProviderCredentials): AccountCredentials => ({
   voice: {
     kind: 'vonage',
-    apiKey: vendor.accountKey,
-    apiSecret: vendor.accountSecret,
-    applicationId: vendor.applicationId,
-    privateKey: vendor.privateKey,
-    signatureSecret: vendor.signatureSecret,
+    apiKey: own.accountKey,
+    apiSecret: own.accountSecret,
+    applicationId: own.applicationId,
+    privateKey: own.privateKey,
+    signatureSecret: own.signatureSecret,
   },
-  video: kind === 'opentok' ? { kind, apiKey: vendor.projectKey, apiSecret: vendor.projectSecret } : { kind },
-  callbackSecret: vendor.callbackSecret,
+  video: kind === 'opentok' ? { kind, apiKey: own.projectKey, apiSecret: own.projectSecret } : { kind },
+  callbackSecret: own.callbackSecret,
 });
 
-const ownAccount = async (
+const createOwnAccount = async (
   deps: TestDeps,
 ): Promise<{ id: string; number: string; credentials: ProviderCredentials }> => {
   const { accountId: id, ...own } = await addOwnAccount(harness, deps);
   return { id, ...own };
 };
 
-async function callerIn(deps: TestDeps, meeting: Meeting, number: string): Promise<string> {
+async function joinCaller(deps: TestDeps, meeting: Meeting, number: string): Promise<string> {
   const { client } = harness.emulator;
   const { id } = await client.dial({ from: '+447700900001', to: number });
   await client.awaitPrompt(id);
@@ -69,71 +69,71 @@ async function callerIn(deps: TestDeps, meeting: Meeting, number: string): Promi
   return id;
 }
 
-async function ring(deps: TestDeps, meeting: Meeting): Promise<void> {
+async function dialPhone(deps: TestDeps, meeting: Meeting): Promise<void> {
   const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: PHONE, name: 'Charles' });
   expect(await dialOut(deps, meeting.tenantId, legId)).toBe('dialled');
   await untilLegs(harness, meeting, 'outbound', ['joined']);
 }
 
-describe('credentials that the provider refuses', () => {
-  it.each<[string, (good: AccountCredentials, other: ProviderCredentials) => AccountCredentials, string]>([
+describe('createAccount', () => {
+  it.each<[string, (valid: AccountCredentials, other: ProviderCredentials) => AccountCredentials, string]>([
     [
       'a private key of another application',
-      (good, other) => ({ ...good, voice: { ...good.voice, privateKey: other.privateKey } }),
+      (valid, other) => ({ ...valid, voice: { ...valid.voice, privateKey: other.privateKey } }),
       '/voice',
     ],
     [
-      'an application that there is not',
-      (good) => ({ ...good, voice: { ...good.voice, applicationId: randomUUID() } }),
+      'an unknown application',
+      (valid) => ({ ...valid, voice: { ...valid.voice, applicationId: randomUUID() } }),
       '/voice',
     ],
     [
       'a wrong project secret',
-      (good) => ({
-        ...good,
-        video: { kind: 'opentok', apiKey: (good.video as { apiKey: string }).apiKey, apiSecret: 'wrong' },
+      (valid) => ({
+        ...valid,
+        video: { kind: 'opentok', apiKey: (valid.video as { apiKey: string }).apiKey, apiSecret: 'wrong' },
       }),
       '/video',
     ],
-  ])('%s: the side is named, and nothing is kept', async (_what, change, field) => {
+  ])('rejects %s, names the field and stores nothing', async (_title, change, field) => {
     const deps = harness.deps.opentok;
-    const [vendor, other] = [createProviderCredentials(), createProviderCredentials()];
-    await harness.emulator.client.addAccount(buildEmulatorAccount(vendor, []));
+    const [own, other] = [createProviderCredentials(), createProviderCredentials()];
+    await harness.emulator.client.addAccount(buildEmulatorAccount(own, []));
     await expect(
-      createAccount(deps, deps.tenantId, { label: 'Own', ...change(credentialsOf('opentok', vendor), other) }),
+      createAccount(deps, deps.tenantId, { label: 'Own', ...change(toAccountCredentials('opentok', own), other) }),
     ).rejects.toMatchObject({ verdict: { outcome: 'client', reason: 'provider-account-rejected' }, field });
     expect(await harness.store.prisma.provider_account.count()).toBe(0);
   });
 
-  it('are told apart from a provider that is away, or too busy', async () => {
+  it('distinguishes rejected credentials from a failing or busy provider', async () => {
     const deps = harness.deps.unified;
-    const vendor = createProviderCredentials();
-    await harness.emulator.client.addAccount(buildEmulatorAccount(vendor, []));
+    const own = createProviderCredentials();
+    await harness.emulator.client.addAccount(buildEmulatorAccount(own, []));
     for (const [fault, reason] of [
       ['429', 'upstream-429'],
       ['500', 'upstream-500'],
     ] as const) {
       await harness.emulator.client.setFaults({ rest: [{ route: 'list-calls', fault }] });
       await expect(
-        createAccount(deps, deps.tenantId, { label: 'Own', ...credentialsOf('unified', vendor) }),
+        createAccount(deps, deps.tenantId, { label: 'Own', ...toAccountCredentials('unified', own) }),
       ).rejects.toMatchObject({ verdict: { reason } });
     }
     expect(await harness.store.prisma.provider_account.count()).toBe(0);
   });
 
-  it('are not the platform’s, nor another account’s, nor those of an application in which somebody else telephones', async () => {
+  it("rejects the application of another account or of the platform, and one with another system's calls", async () => {
     const deps = harness.deps.unified;
-    const { credentials: vendor } = await ownAccount(deps);
+    const { credentials: own } = await createOwnAccount(deps);
     await harness.store.prisma.tenant.create({ data: { id: 'ten_other', name: 'Other' } });
-    const again = (tenantId: string, credentials = credentialsOf('unified', vendor)) =>
-      createAccount(deps, tenantId, { label: 'Again', ...credentials });
+    const create = (tenantId: string, credentials = toAccountCredentials('unified', own)) =>
+      createAccount(deps, tenantId, { label: 'Other', ...credentials });
     for (const tenantId of [deps.tenantId, 'ten_other'])
-      await expect(again(tenantId)).rejects.toMatchObject({ verdict: { reason: 'application-taken' } });
-    const busy = createProviderCredentials();
-    // Somebody else's service answers there, in its own time.
+      await expect(create(tenantId)).rejects.toMatchObject({ verdict: { reason: 'application-taken' } });
+    const inUse = createProviderCredentials();
+    // Another system answers the calls of this application, with a delay.
     const answerUrl = `${harness.webhooksUrl}/unified/v1/voice/answer`;
     await harness.emulator.client.addAccount({
-      ...buildEmulatorAccount(busy, ['+442079460888']),
+      ...buildEmulatorAccount(inUse, ['+442079460888']),
       callbacks: { answerUrl, eventUrl: answerUrl, videoUrl: answerUrl },
     });
     let answer = (): void => undefined;
@@ -141,7 +141,7 @@ describe('credentials that the provider refuses', () => {
       answer = resolve;
     });
     const { id: caller } = await harness.emulator.client.dial({ from: '+447700900001', to: '+442079460888' });
-    await expect(again('ten_other', credentialsOf('unified', busy))).rejects.toMatchObject({
+    await expect(create('ten_other', toAccountCredentials('unified', inUse))).rejects.toMatchObject({
       verdict: { reason: 'application-in-use' },
       field: '/voice/applicationId',
     });
@@ -149,16 +149,20 @@ describe('credentials that the provider refuses', () => {
     answer();
     const platform =
       (await harness.emulator.client.config()).applications.find(({ account }) => account === undefined)?.id ?? '';
-    const good = credentialsOf('unified', createProviderCredentials());
+    const valid = toAccountCredentials('unified', createProviderCredentials());
     await expect(
-      again('ten_other', { ...good, voice: { ...good.voice, applicationId: platform } }),
+      create('ten_other', { ...valid, voice: { ...valid.voice, applicationId: platform } }),
     ).rejects.toMatchObject({ verdict: { reason: 'application-taken' } });
     expect(await harness.store.prisma.provider_account.count({ where: { tenant_id: 'ten_other' } })).toBe(0);
   });
 });
 
-/** A webhook as the vendor of an account signs it. */
-function signed(vendor: ProviderCredentials, secret: string, body: object): { authorization: string; rawBody: Buffer } {
+/** Signs a webhook as the provider does. */
+function signWebhook(
+  own: ProviderCredentials,
+  secret: string,
+  body: object,
+): { authorization: string; rawBody: Buffer } {
   const rawBody = Buffer.from(JSON.stringify(body));
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = {
@@ -166,40 +170,43 @@ function signed(vendor: ProviderCredentials, secret: string, body: object): { au
     jti: randomUUID(),
     iss: 'Vonage',
     payload_hash: createHash('sha256').update(rawBody).digest('hex'),
-    api_key: vendor.accountKey,
-    application_id: vendor.applicationId,
+    api_key: own.accountKey,
+    application_id: own.applicationId,
   };
   const head = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
   return { authorization: `Bearer ${head}.${createHmac('sha256', secret).update(head).digest('base64url')}`, rawBody };
 }
 
-describe('a rotation', () => {
-  /** Which signatures an account's two sides take now: voice with the old and the new secret, video the same. */
-  const taken = async (
+describe('rotateAccount', () => {
+  /**
+   * Whether the account accepts each signature: voice with the old and new secret, then media with
+   * both.
+   */
+  const checkSignatures = async (
     deps: TestDeps,
     id: string,
     before: ProviderCredentials,
     after: ProviderCredentials,
   ): Promise<boolean[]> => {
     const { voice, media } = await deps.providers(id);
-    const holds = (provider: Pick<typeof voice, 'verifyCallback'>, secret: string): boolean =>
-      provider.verifyCallback(signed(before, secret, {}), new Date()).ok;
+    const accepts = (provider: Pick<typeof voice, 'verifyCallback'>, secret: string): boolean =>
+      provider.verifyCallback(signWebhook(before, secret, {}), new Date()).ok;
     return [
-      holds(voice, before.signatureSecret),
-      holds(voice, after.signatureSecret),
-      holds(media, before.callbackSecret),
-      holds(media, after.callbackSecret),
+      accepts(voice, before.signatureSecret),
+      accepts(voice, after.signatureSecret),
+      accepts(media, before.callbackSecret),
+      accepts(media, after.callbackSecret),
     ];
   };
 
-  it('takes webhooks of both secrets for the overlap, asks with the new key at once, and then takes the new secrets alone', async () => {
+  it('uses the new key at once, and accepts webhooks with the old secrets until the overlap ends', async () => {
     const deps = harness.deps.unified;
-    const { id, number, credentials: before } = await ownAccount(deps);
-    const fresh = createProviderCredentials();
-    // The vendor has the new key from now on and takes the old one no more; its webhooks are signed with the old secrets yet.
+    const { id, number, credentials: before } = await createOwnAccount(deps);
+    const after = createProviderCredentials();
+    // The provider now accepts only the new key, and still signs webhooks with the old secrets.
     await harness.emulator.client.addAccount({
       ...buildEmulatorAccount(before, []),
-      application: { id: before.applicationId, publicKey: fresh.publicKey },
+      application: { id: before.applicationId, publicKey: after.publicKey },
     });
     await expect(verifyAccount(deps, deps.tenantId, id)).rejects.toMatchObject({
       verdict: { reason: 'provider-account-rejected' },
@@ -210,33 +217,33 @@ describe('a rotation', () => {
         deps.tenantId,
         id,
         {
-          voice: { privateKey: fresh.privateKey, signatureSecret: fresh.signatureSecret, apiSecret: 'new' },
-          callbackSecret: fresh.callbackSecret,
+          voice: { privateKey: after.privateKey, signatureSecret: after.signatureSecret, apiSecret: 'new' },
+          callbackSecret: after.callbackSecret,
         },
         60,
       );
       expect([row.version, row.old_until !== null]).toEqual([2, true]);
       return openRoom(deps, { numberWanted: { number } });
     })();
-    expect(await taken(deps, id, before, fresh)).toEqual([true, true, true, true]);
-    // Under load: a caller, a browser and the vendor's events while half of them are signed with either.
+    expect(await checkSignatures(deps, id, before, after)).toEqual([true, true, true, true]);
+    // A caller, a browser and provider events, half of them signed with each set of secrets.
     await joinBrowser(harness, meeting);
-    await callerIn(deps, meeting, number);
+    await joinCaller(deps, meeting, number);
     await harness.emulator.client.addAccount({
       ...buildEmulatorAccount(
-        { ...before, signatureSecret: fresh.signatureSecret, callbackSecret: fresh.callbackSecret },
+        { ...before, signatureSecret: after.signatureSecret, callbackSecret: after.callbackSecret },
         [],
       ),
-      application: { id: before.applicationId, publicKey: fresh.publicKey },
+      application: { id: before.applicationId, publicKey: after.publicKey },
     });
-    await ring(deps, meeting);
+    await dialPhone(deps, meeting);
     expect(harness.webhookErrors).toEqual([]);
 
     expect(await dropOldCredentials(harness.store)).toBe(0);
     await executeSql(harness, `UPDATE provider_account SET old_until = old_until - interval '61 seconds'`);
-    expect(await taken(deps, id, before, fresh)).toEqual([false, true, false, true]);
+    expect(await checkSignatures(deps, id, before, after)).toEqual([false, true, false, true]);
     expect(await dropOldCredentials(harness.store)).toBe(1);
-    expect(await taken(deps, id, before, fresh)).toEqual([false, true, false, true]);
+    expect(await checkSignatures(deps, id, before, after)).toEqual([false, true, false, true]);
     expect(await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id } })).toMatchObject({
       old_sealed: null,
       old_version: null,
@@ -247,24 +254,24 @@ describe('a rotation', () => {
     await hangUpUntilDone(harness, deps, meeting);
   });
 
-  it('without an overlap takes the new secrets alone at once', async () => {
+  it('accepts only the new secrets at once without an overlap', async () => {
     const deps = harness.deps.unified;
-    const { id, credentials: vendor } = await ownAccount(deps);
-    const fresh = createProviderCredentials();
-    expect(await taken(deps, id, vendor, fresh)).toEqual([true, false, true, false]);
+    const { id, credentials: own } = await createOwnAccount(deps);
+    const after = createProviderCredentials();
+    expect(await checkSignatures(deps, id, own, after)).toEqual([true, false, true, false]);
     await rotateAccount(
       deps,
       deps.tenantId,
       id,
-      { voice: { signatureSecret: fresh.signatureSecret }, callbackSecret: fresh.callbackSecret },
+      { voice: { signatureSecret: after.signatureSecret }, callbackSecret: after.callbackSecret },
       0,
     );
-    expect(await taken(deps, id, vendor, fresh)).toEqual([false, true, false, true]);
+    expect(await checkSignatures(deps, id, own, after)).toEqual([false, true, false, true]);
   });
 
-  it('is of the same account: what lives there hangs on its application', async () => {
+  it('rejects credentials of another account', async () => {
     const deps = harness.deps.opentok;
-    const { id } = await ownAccount(deps);
+    const { id } = await createOwnAccount(deps);
     for (const [change, field] of [
       [{ voice: { applicationId: randomUUID() } }, '/voice/applicationId'],
       [{ voice: { apiKey: 'other' } }, '/voice/apiKey'],
@@ -281,24 +288,24 @@ describe('a rotation', () => {
     });
   });
 
-  it('that the provider refuses changes nothing, and of two at once one is told so', async () => {
+  it('changes nothing when the provider rejects the credentials, and reports concurrent rotations', async () => {
     const deps = harness.deps.unified;
-    const { id, credentials: vendor } = await ownAccount(deps);
+    const { id, credentials: own } = await createOwnAccount(deps);
     await expect(
       rotateAccount(deps, deps.tenantId, id, { voice: { privateKey: createProviderCredentials().privateKey } }, 60),
     ).rejects.toMatchObject({ verdict: { reason: 'provider-account-rejected' } });
     expect(
-      (await deps.providers(id)).voice.verifyCallback(signed(vendor, vendor.signatureSecret, {}), new Date()).ok,
+      (await deps.providers(id)).voice.verifyCallback(signWebhook(own, own.signatureSecret, {}), new Date()).ok,
     ).toBe(true);
-    const both = await Promise.allSettled(
+    const results = await Promise.allSettled(
       ['a', 'b'].map((letter) => rotateAccount(deps, deps.tenantId, id, { callbackSecret: letter.repeat(32) }, 60)),
     );
-    const versions = both.map((each) =>
-      each.status === 'fulfilled'
-        ? each.value.version
-        : (each.reason as { verdict: { reason: string } }).verdict.reason,
+    const versions = results.map((result) =>
+      result.status === 'fulfilled'
+        ? result.value.version
+        : (result.reason as { verdict: { reason: string } }).verdict.reason,
     );
-    // One after the other is as good.
+    // The two rotations may also run one after the other.
     expect([
       [2, 'provider-account-changed'],
       ['provider-account-changed', 2],
@@ -308,13 +315,13 @@ describe('a rotation', () => {
   });
 });
 
-describe('an account', () => {
-  it('is deleted only when nothing leads to it and nothing lives there; its credentials are wiped', async () => {
+describe('a provider account', () => {
+  it('is deleted, with its credentials, only when no number, session or call uses it', async () => {
     const deps = harness.deps.unified;
-    const { id, number } = await ownAccount(deps);
-    const used = () => deleteAccount(deps, deps.tenantId, id);
-    await expect(used()).rejects.toMatchObject({ verdict: { reason: 'provider-account-in-use' } });
-    // Somebody who is asked for a PIN is nobody's yet.
+    const { id, number } = await createOwnAccount(deps);
+    const tryDelete = () => deleteAccount(deps, deps.tenantId, id);
+    await expect(tryDelete()).rejects.toMatchObject({ verdict: { reason: 'provider-account-in-use' } });
+    // A caller at the PIN prompt has no tenant yet, but a call at the account.
     const meeting = await openRoom(deps, { numberWanted: { number } });
     const { id: caller } = await harness.emulator.client.dial({ from: '+447700900001', to: number });
     await harness.emulator.client.awaitPrompt(caller);
@@ -324,37 +331,37 @@ describe('an account', () => {
     await endRoom(deps, meeting.tenantId, meeting.roomId);
     await hangUpUntilDone(harness, deps, meeting);
     await updateNumber(deps, number, { account_id: null });
-    await expect(used()).rejects.toMatchObject({ verdict: { reason: 'provider-account-in-use' } });
+    await expect(tryDelete()).rejects.toMatchObject({ verdict: { reason: 'provider-account-in-use' } });
     await suspendTenant(deps, deps.tenantId);
     await expect(deleteTenant(deps, deps.tenantId)).rejects.toMatchObject({
       verdict: { reason: 'tenant-has-numbers' },
     });
     await harness.emulator.client.hangUp(caller);
     await until(async () => harness.store.prisma.leg.count({ where: { state: { not: 'ended' } } }), 0);
-    await used();
+    await tryDelete();
     expect(await harness.store.prisma.provider_account.findUniqueOrThrow({ where: { id } })).toMatchObject({
       sealed: null,
       old_sealed: null,
       deleted_at: expect.any(Date) as Date,
     });
-    await expect(used()).rejects.toMatchObject({ verdict: { reason: 'provider-account-not-found' } });
+    await expect(tryDelete()).rejects.toMatchObject({ verdict: { reason: 'provider-account-not-found' } });
     await expect(deps.providers(id)).rejects.toMatchObject({ verdict: { reason: 'provider-account-gone' } });
     await expect(updateNumber(deps, number, { account_id: id })).rejects.toMatchObject({
       verdict: { reason: 'provider-account-not-found' },
     });
   });
 
-  it('of a suspended tenant hangs its legs up, and goes with it', async () => {
+  it('of a suspended tenant hangs up its legs, and is deleted with the tenant', async () => {
     const deps = harness.deps.unified;
-    const { id, number, credentials: vendor } = await ownAccount(deps);
+    const { id, number, credentials: own } = await createOwnAccount(deps);
     const meeting = await openRoom(deps, { numberWanted: { number } });
-    await callerIn(deps, meeting, number);
+    await joinCaller(deps, meeting, number);
     await suspendTenant(deps, deps.tenantId);
     await expect(deleteTenant(deps, deps.tenantId)).rejects.toMatchObject({
       verdict: { reason: 'tenant-has-numbers' },
     });
     await reconcileUntilQuiet(harness, deps);
-    expect((await harness.emulator.client.ledger({ accountKey: vendor.accountKey })).up).toBe(0);
+    expect((await harness.emulator.client.ledger({ accountKey: own.accountKey })).up).toBe(0);
     await deleteNumber(deps, number);
     await deleteTenant(deps, deps.tenantId);
     expect([
@@ -364,40 +371,46 @@ describe('an account', () => {
     await expect(deps.providers(id)).rejects.toMatchObject({ verdict: { reason: 'provider-account-gone' } });
   });
 
-  it('is another tenant’s for nobody: not to look at, rotate, try out, delete or lead a number to', async () => {
+  it('cannot be rotated, verified, deleted or assigned to a number by another tenant', async () => {
     const deps = harness.deps.unified;
-    const { id, number } = await ownAccount(deps);
+    const { id, number } = await createOwnAccount(deps);
     await harness.store.prisma.tenant.create({ data: { id: 'ten_other', name: 'Other' } });
-    const gone = { verdict: { reason: 'provider-account-not-found' } };
+    const notFound = { verdict: { reason: 'provider-account-not-found' } };
     await expect(rotateAccount(deps, 'ten_other', id, { callbackSecret: 'n'.repeat(32) }, 60)).rejects.toMatchObject(
-      gone,
+      notFound,
     );
-    await expect(verifyAccount(deps, 'ten_other', id)).rejects.toMatchObject(gone);
-    await expect(deleteAccount(deps, 'ten_other', id)).rejects.toMatchObject(gone);
-    const another = { e164: '+442079460999', language: 'en-GB', country: 'GB', toll_free: false };
+    await expect(verifyAccount(deps, 'ten_other', id)).rejects.toMatchObject(notFound);
+    await expect(deleteAccount(deps, 'ten_other', id)).rejects.toMatchObject(notFound);
+    const otherNumber = { e164: '+442079460999', language: 'en-GB', country: 'GB', toll_free: false };
     await expect(
-      createNumber(deps, { ...another, dedicated_to: 'ten_other', account_id: id, guarded: true, max_unadmitted: 10 }),
-    ).rejects.toMatchObject(gone);
+      createNumber(deps, {
+        ...otherNumber,
+        dedicated_to: 'ten_other',
+        account_id: id,
+        guarded: true,
+        max_unadmitted: 10,
+      }),
+    ).rejects.toMatchObject(notFound);
     await expect(
-      createNumber(deps, { ...another, dedicated_to: null, account_id: id, guarded: true, max_unadmitted: 10 }),
+      createNumber(deps, { ...otherNumber, dedicated_to: null, account_id: id, guarded: true, max_unadmitted: 10 }),
     ).rejects.toMatchObject({ verdict: { reason: 'number-not-dedicated' } });
-    // Who gets the number does not get the account.
+    // A new tenant of the number does not get the account.
     expect(await updateNumber(deps, number, { dedicated_to: 'ten_other' })).toMatchObject({
       after: { dedicated_to: 'ten_other', account_id: null },
     });
   });
 
-  it('is one of ten at most, however many are made at once', async () => {
+  it('counts against the maximum of ten, with concurrent requests', async () => {
     const deps = harness.deps.unified;
-    const vendors = Array.from({ length: MAX_PROVIDER_ACCOUNTS + 1 }, () => createProviderCredentials());
-    for (const vendor of vendors) await harness.emulator.client.addAccount(buildEmulatorAccount(vendor, []));
-    const made = await Promise.allSettled(
-      vendors.map((vendor) =>
-        createAccount(deps, deps.tenantId, { label: 'One', ...credentialsOf('unified', vendor) }),
+    const credentialSets = Array.from({ length: MAX_PROVIDER_ACCOUNTS + 1 }, () => createProviderCredentials());
+    for (const own of credentialSets) await harness.emulator.client.addAccount(buildEmulatorAccount(own, []));
+    const results = await Promise.allSettled(
+      credentialSets.map((own) =>
+        createAccount(deps, deps.tenantId, { label: 'One', ...toAccountCredentials('unified', own) }),
       ),
     );
-    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(MAX_PROVIDER_ACCOUNTS);
-    expect(made.find((each) => each.status === 'rejected')?.reason).toMatchObject({
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(MAX_PROVIDER_ACCOUNTS);
+    expect(results.find((result) => result.status === 'rejected')?.reason).toMatchObject({
       verdict: { reason: 'too-many-provider-accounts' },
     });
   });

@@ -37,8 +37,8 @@ export async function createAccount(
     mediaKind: video.kind,
     version: 1,
   };
-  const sealed = await deps.accounts.encrypt(binding, credentials);
-  await deps.provider.verifyAccount({ ...binding, sealed: sealed.toString('base64'), isNew: true });
+  const ciphertext = await deps.accounts.encrypt(binding, credentials);
+  await deps.provider.verifyAccount({ ...binding, encryptedCredentials: ciphertext.toString('base64'), isNew: true });
   const created = await insertAccount(
     deps.store,
     tenantId,
@@ -50,7 +50,7 @@ export async function createAccount(
       applicationId: voice.applicationId,
       voiceKeyEnd: lastCharacters(voice.apiKey),
       mediaKeyEnd: video.kind === 'opentok' ? lastCharacters(video.apiKey) : null,
-      sealed,
+      sealed: ciphertext,
     },
     MAX_PROVIDER_ACCOUNTS,
   );
@@ -61,7 +61,7 @@ export async function createAccount(
       `You have ${MAX_PROVIDER_ACCOUNTS} provider accounts, which is the maximum.`,
       { fix: 'Delete one that you do not need: GET /v1/provider-accounts lists them.' },
     );
-  if (created === 'taken') throw applicationTaken();
+  if (created === 'application-in-use') throw applicationTaken();
   return created;
 }
 

@@ -29,30 +29,30 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-/** A world in which an account does some things otherwise. */
-const where = (
+/** Returns dependencies with some methods of one account's providers replaced. */
+const withAccount = (
   deps: TestDeps,
   accountId: string | null,
-  otherwise: (account: Providers) => Partial<Providers>,
+  override: (account: Providers) => Partial<Providers>,
 ): TestDeps => ({
   ...deps,
   providers: async (id) => {
     const account = await deps.providers(id);
-    return id === accountId ? { ...account, ...otherwise(account) } : account;
+    return id === accountId ? { ...account, ...override(account) } : account;
   },
 });
-/** Its list of live calls cannot be had. */
-const listFails = (deps: TestDeps, accountId: string | null): TestDeps =>
-  where(deps, accountId, ({ voice }) => ({
-    voice: { ...voice, listLiveCalls: () => Promise.reject(new Error('the list cannot be had')) },
+/** Makes the list of live calls of one account fail. */
+const withFailingList = (deps: TestDeps, accountId: string | null): TestDeps =>
+  withAccount(deps, accountId, ({ voice }) => ({
+    voice: { ...voice, listLiveCalls: () => Promise.reject(new Error('listing calls failed')) },
   }));
-const unreadable = (deps: TestDeps, accountId: string): TestDeps => ({
+const withUnreadableAccount = (deps: TestDeps, accountId: string): TestDeps => ({
   ...deps,
   providers: async (id) =>
-    id === accountId ? Promise.reject(new Error('its master key is not there')) : deps.providers(id),
+    id === accountId ? Promise.reject(new Error('the master key is missing')) : deps.providers(id),
 });
 
-describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)', (kind) => {
+describe.each(MEDIA_KINDS)("a room on a number of a tenant's own account (%s)", (kind) => {
   let deps: TestDeps;
   let own: OwnAccount;
   beforeEach(async () => {
@@ -60,7 +60,7 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
     own = await addOwnAccount(harness, deps);
   });
 
-  it('lives there with all its legs, is hung up there, and the platform’s account is asked for nothing', async () => {
+  it("has and hangs up all its legs at this account, without requests to the platform's account", async () => {
     const before = (await harness.emulator.client.restLog()).length;
     const meeting = await startMeeting(harness, deps, { numberWanted: { number: own.number } });
     const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
@@ -79,12 +79,13 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
     await hangUpUntilDone(harness, deps, meeting);
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
     expect((await readSession(harness, meeting)).state).toBe('ended');
-    const asked = (await harness.emulator.client.restLog()).slice(before).map((entry) => entry.account);
-    expect(asked.length).toBeGreaterThan(3);
-    for (const account of asked) expect([own.credentials.applicationId, own.credentials.projectKey]).toContain(account);
+    const accounts = (await harness.emulator.client.restLog()).slice(before).map((entry) => entry.account);
+    expect(accounts.length).toBeGreaterThan(3);
+    for (const account of accounts)
+      expect([own.credentials.applicationId, own.credentials.projectKey]).toContain(account);
   });
 
-  it('has the video session that a caller began opened there', async () => {
+  it('opens the video session of a session that a caller began at this account', async () => {
     const meeting = await openRoom(deps, { numberWanted: { number: own.number }, bridge: 'always' });
     await harness.store.prisma.session.update({ where: { id: meeting.sessionId }, data: { media_session_id: null } });
     await joinByPhone(harness, deps, meeting);
@@ -95,23 +96,23 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
       expiresAt: new Date(Date.now() + 600_000),
     });
     const { media_session_id: mediaSessionId } = await readSession(harness, meeting);
-    // The vendor takes the token in that session: both are of the one account.
+    // The provider accepts the token in that session, so both belong to the same account.
     expect(await harness.emulator.client.joinWebrtc({ sessionId: mediaSessionId ?? '', token })).toMatchObject({
       connectionId: expect.any(String),
     });
     await untilLegs(harness, meeting, 'webrtc', ['joined']);
   });
 
-  it('whose credentials cannot be read has its hang-ups asked again: nothing crashes, the lease is given back, and the others’ are done', async () => {
-    const theirs = await startMeeting(harness, deps, { numberWanted: { number: own.number } });
-    const shared = await startMeeting(harness, deps);
-    for (const meeting of [theirs, shared])
+  it('retries hang-ups while the credentials cannot be read, releases the leases, and delays no others', async () => {
+    const atTenant = await startMeeting(harness, deps, { numberWanted: { number: own.number } });
+    const atPlatform = await startMeeting(harness, deps);
+    for (const meeting of [atTenant, atPlatform])
       await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await passTime(harness, 3);
-    await reconcile(unreadable(deps, own.accountId));
-    await until(() => listLegsAtProvider(harness, shared), []);
-    expect(await listLegsAtProvider(harness, theirs)).toHaveLength(4);
-    const legs = await readLegs(harness, theirs);
+    await reconcile(withUnreadableAccount(deps, own.accountId));
+    await until(() => listLegsAtProvider(harness, atPlatform), []);
+    expect(await listLegsAtProvider(harness, atTenant)).toHaveLength(4);
+    const legs = await readLegs(harness, atTenant);
     expect(legs.map(({ state, hangup_attempts, lease_until }) => ({ state, hangup_attempts, lease_until }))).toEqual(
       legs.map(() => ({ state: 'ending', hangup_attempts: 1, lease_until: null })),
     );
@@ -122,9 +123,9 @@ describe.each(MEDIA_KINDS)('a room on a number of a tenant’s own account (%s)'
       legs.map(() => ['rejected', 'provider-account-unreadable']),
     );
     expect(harness.counters.filter((each) => each.endsWith('provider-account-unreadable'))).toHaveLength(legs.length);
-    expect(await hangUpLeg(deps, theirs.tenantId, legs.at(0)!.id)).toEqual({ retryAfterMs: expect.any(Number) });
-    await hangUpUntilDone(harness, deps, theirs);
-    expect(await listLegsAtProvider(harness, theirs)).toEqual([]);
+    expect(await hangUpLeg(deps, atTenant.tenantId, legs.at(0)!.id)).toEqual({ retryAfterMs: expect.any(Number) });
+    await hangUpUntilDone(harness, deps, atTenant);
+    expect(await listLegsAtProvider(harness, atTenant)).toEqual([]);
   });
 });
 
@@ -136,8 +137,8 @@ describe('the inventory of several accounts', () => {
     own = await addOwnAccount(harness, deps);
   });
 
-  /** A call at an account that no row knows. */
-  async function stranger(accountId: string | null, from: string): Promise<string> {
+  /** Creates an orphan call at an account. */
+  async function createOrphanCall(accountId: string | null, from: string): Promise<string> {
     const { voice } = await deps.providers(accountId);
     const phone = `+4479463${String(Math.abs(accountId === null ? 70_000 : 80_000)).padStart(5, '0')}`;
     await harness.emulator.client.setPhone(phone, { mode: 'no-answer' });
@@ -152,64 +153,68 @@ describe('the inventory of several accounts', () => {
       })
     ).callId;
   }
-  const both = async () => ({
-    shared: await stranger(null, '+442079460000'),
-    theirs: await stranger(own.accountId, own.number),
+  const createOrphanCalls = async () => ({
+    atPlatform: await createOrphanCall(null, '+442079460000'),
+    atTenant: await createOrphanCall(own.accountId, own.number),
   });
-  /** A minute goes by, and each account has its turn. */
+  /** Advances the time by one minute, so that the sweep of every account is due. */
   async function sweep(at: TestDeps): Promise<Awaited<ReturnType<typeof sweepAccounts>>> {
     await passTime(harness, 60);
     return sweepAccounts(at, 60_000);
   }
 
-  it('finds what nobody knows in each, and hangs it up there', async () => {
-    const { shared, theirs } = await both();
+  it('finds the orphan calls of each account, and hangs them up there', async () => {
+    const { atPlatform, atTenant } = await createOrphanCalls();
     expect(await sweep(deps)).toMatchObject({ calls: 2, orphans: 0 });
     expect(await sweep(deps)).toMatchObject({ orphans: 2 });
-    expect(await countHangUpRequests(harness)).toEqual({ [shared]: 1, [theirs]: 1 });
+    expect(await countHangUpRequests(harness)).toEqual({ [atPlatform]: 1, [atTenant]: 1 });
     expect(
       await harness.store.prisma.orphan_call.findMany({
         select: { id: true, account_id: true },
         orderBy: { account_id: 'asc' },
       }),
     ).toEqual([
-      { id: theirs, account_id: own.accountId },
-      { id: shared, account_id: null },
+      { id: atTenant, account_id: own.accountId },
+      { id: atPlatform, account_id: null },
     ]);
   });
 
-  it.each(['the tenant’s', 'the platform’s'])(
-    'when the list of %s cannot be had: it is counted and has its turn back, its strays stay noted, and the other’s are hung up',
-    async (whose) => {
-      const { shared, theirs } = await both();
+  it.each(['tenant', 'platform'])(
+    "a failed list of the %s's account is counted and retried at once, and does not affect the other account",
+    async (owner) => {
+      const { atPlatform, atTenant } = await createOrphanCalls();
       const [bad, lost, found] =
-        whose === 'the tenant’s' ? ([own.accountId, theirs, shared] as const) : ([null, shared, theirs] as const);
+        owner === 'tenant' ? ([own.accountId, atTenant, atPlatform] as const) : ([null, atPlatform, atTenant] as const);
       await sweep(deps);
-      expect(await sweep(listFails(deps, bad))).toMatchObject({ calls: 1, orphans: 1 });
+      expect(await sweep(withFailingList(deps, bad))).toMatchObject({ calls: 1, orphans: 1 });
       expect(await countHangUpRequests(harness)).toEqual({ [found]: 1 });
       expect(harness.counters).toContain(`account_sweep_failed ${bad === null ? 'platform' : 'tenant'}`);
-      // Its turn comes again at once, the other's in a minute; and what it had noted before it failed counts.
+      // The failed sweep is due at once, the other in a minute. Orphan calls found before the
+      // failure count.
       expect(await sweepAccounts(deps, 60_000)).toMatchObject({ orphans: 1 });
       expect(await countHangUpRequests(harness)).toEqual({ [found]: 1, [lost]: 1 });
     },
   );
 
-  it('takes nothing for gone that is at another account', async () => {
-    const [theirs, shared] = [
+  it("does not treat another account's calls as missing", async () => {
+    const [atTenant, atPlatform] = [
       await startMeeting(harness, deps, { numberWanted: { number: own.number } }),
       await startMeeting(harness, deps),
     ];
     for (let round = 0; round < 3; round++)
       expect(await sweep(deps)).toMatchObject({ adopted: 0, orphans: 0, missing: 0, connections: 0 });
     expect(await countHangUpRequests(harness)).toEqual({});
-    for (const meeting of [theirs, shared])
+    for (const meeting of [atTenant, atPlatform])
       expect((await readLegs(harness, meeting)).map(({ state }) => state)).toEqual(['joined', 'joined', 'joined']);
   });
 
-  it('asks each account for its own records of what calls cost, though another’s cannot be had', async () => {
+  it('looks up the charges of each account, even when another account fails', async () => {
     await harness.emulator.client.setFaults({ webhooks: [{ kind: 'event', event: 'completed', fault: 'drop' }] });
-    const [theirs, shared] = [await openRoom(deps, { numberWanted: { number: own.number } }), await openRoom(deps)];
-    for (const meeting of [theirs, shared]) {
+    const [atTenant, atPlatform] = [
+      await openRoom(deps, { numberWanted: { number: own.number } }),
+      await openRoom(deps),
+    ];
+    for (const meeting of [atTenant, atPlatform]) {
       await joinByPhone(harness, deps, meeting);
       await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
       await hangUpUntilDone(harness, deps, meeting);
@@ -218,7 +223,7 @@ describe('the inventory of several accounts', () => {
     await harness.store.pool.query(
       `UPDATE cdr SET price_micro = NULL, price_lookup_at = now() - interval '1 second' WHERE handle = 'voice'`,
     );
-    expect(await reconcileCharges(unreadable(deps, own.accountId))).toBe(1);
+    expect(await reconcileCharges(withUnreadableAccount(deps, own.accountId))).toBe(1);
     await harness.store.pool.query(
       `UPDATE cdr SET price_lookup_at = now() - interval '1 second' WHERE price_micro IS NULL AND handle = 'voice'`,
     );

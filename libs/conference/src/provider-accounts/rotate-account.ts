@@ -39,9 +39,13 @@ export async function rotateAccount(
   const after = mergeCredentials(before, changes);
   assertPrivateKey(after.voice.privateKey);
   const next: AccountBinding = { ...binding, version: binding.version + 1 };
-  const sealed = await deps.accounts.encrypt(next, after);
-  await deps.provider.verifyAccount({ ...next, sealed: sealed.toString('base64'), isNew: false });
-  const row = await replaceCredentials(deps.store, tenantId, accountId, { version: binding.version, sealed, overlapS });
+  const ciphertext = await deps.accounts.encrypt(next, after);
+  await deps.provider.verifyAccount({ ...next, encryptedCredentials: ciphertext.toString('base64'), isNew: false });
+  const row = await replaceCredentials(deps.store, tenantId, accountId, {
+    version: binding.version,
+    sealed: ciphertext,
+    overlapS,
+  });
   if (row === null)
     throw new VerdictError(
       'client',

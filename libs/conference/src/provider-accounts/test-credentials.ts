@@ -12,9 +12,9 @@ import type { CredentialsToTest } from '../providers/rpc-messages.ts';
  */
 export async function testCredentials(
   { vault, build }: { vault: AccountVault; build: BuildProviders },
-  { sealed, isNew, ...binding }: CredentialsToTest,
+  { encryptedCredentials, isNew, ...binding }: CredentialsToTest,
 ): Promise<Record<string, never>> {
-  const { voice, media } = build(await vault.decrypt(binding, Buffer.from(sealed, 'base64')), {
+  const { voice, media } = build(await vault.decrypt(binding, Buffer.from(encryptedCredentials, 'base64')), {
     tenantId: binding.tenantId,
     old: null,
   });

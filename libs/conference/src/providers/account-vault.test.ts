@@ -15,14 +15,14 @@ const [first, second] = [masterKey('first'), masterKey('second')];
 let database: TestDatabase;
 let store: Store;
 let vault: AccountVault;
-const vaultOf = (...keys: [MasterKey, ...MasterKey[]]): AccountVault =>
+const openVault = (...keys: [MasterKey, ...MasterKey[]]): AccountVault =>
   openAccountVault({ store, keys: localKeyService(keys) });
 beforeAll(async () => {
   database = await createTestDatabase();
   store = openStore({ owner: true, url: database.url, onError: () => undefined });
   for (const id of ['ten_a', 'ten_b', 'ten_race', 'ten_rewrap'])
     await store.prisma.tenant.create({ data: { id, name: id } });
-  vault = vaultOf(first);
+  vault = openVault(first);
 });
 afterAll(async () => {
   await store.close();
@@ -41,7 +41,7 @@ const credentials: AccountCredentials = {
   video: { kind: 'opentok', apiKey: '46345342', apiSecret: 'the project secret' },
   callbackSecret: 'c'.repeat(32),
 };
-const as: AccountBinding = {
+const binding: AccountBinding = {
   tenantId: 'ten_a',
   accountId: 'acct_1',
   voiceKind: 'vonage',
@@ -49,35 +49,35 @@ const as: AccountBinding = {
   version: 1,
 };
 
-describe('sealed credentials', () => {
-  it('open as what they were sealed as, and hold nothing that can be read', async () => {
-    const sealed = await vault.encrypt(as, credentials);
-    expect(await vault.decrypt(as, sealed)).toEqual(credentials);
+describe('encrypted credentials', () => {
+  it('decrypt to the original, and contain no plaintext', async () => {
+    const ciphertext = await vault.encrypt(binding, credentials);
+    expect(await vault.decrypt(binding, ciphertext)).toEqual(credentials);
     for (const secret of ['the api secret', 'the private key', 'vonage', '46345342'])
-      expect(sealed.includes(secret)).toBe(false);
+      expect(ciphertext.includes(secret)).toBe(false);
   });
 
-  it('do not open with any bit flipped: of the IV, of the text, of the tag', async () => {
-    const sealed = await vault.encrypt(as, credentials);
-    const flips = Array.from({ length: sealed.length }, (_, byte) => [byte, byte % 8] as const);
+  it('do not decrypt with a flipped bit in the IV, the ciphertext or the tag', async () => {
+    const ciphertext = await vault.encrypt(binding, credentials);
+    const flips = Array.from({ length: ciphertext.length }, (_, byte) => [byte, byte % 8] as const);
     for (const [byte, bit] of flips) {
-      const flipped = Buffer.from(sealed);
+      const flipped = Buffer.from(ciphertext);
       flipped.writeUInt8(flipped.readUInt8(byte) ^ (1 << bit), byte);
-      await expect(vault.decrypt(as, flipped)).rejects.toThrow();
+      await expect(vault.decrypt(binding, flipped)).rejects.toThrow();
     }
   });
 
-  it('do not open when any of them is cut off, or anything was put to them', async () => {
-    const sealed = await vault.encrypt(as, credentials);
+  it('do not decrypt when truncated or extended', async () => {
+    const ciphertext = await vault.encrypt(binding, credentials);
     await fc.assert(
       fc.asyncProperty(
-        fc.nat(sealed.length - 1),
+        fc.nat(ciphertext.length - 1),
         fc.uint8Array({ minLength: 1, maxLength: 40 }),
         async (length, more) => {
-          await expect(vault.decrypt(as, sealed.subarray(0, length))).rejects.toThrow();
-          await expect(vault.decrypt(as, sealed.subarray(sealed.length - length))).rejects.toThrow();
-          await expect(vault.decrypt(as, Buffer.concat([sealed, more]))).rejects.toThrow();
-          await expect(vault.decrypt(as, Buffer.concat([more, sealed]))).rejects.toThrow();
+          await expect(vault.decrypt(binding, ciphertext.subarray(0, length))).rejects.toThrow();
+          await expect(vault.decrypt(binding, ciphertext.subarray(ciphertext.length - length))).rejects.toThrow();
+          await expect(vault.decrypt(binding, Buffer.concat([ciphertext, more]))).rejects.toThrow();
+          await expect(vault.decrypt(binding, Buffer.concat([more, ciphertext]))).rejects.toThrow();
         },
       ),
       { numRuns: 50 },
@@ -91,56 +91,57 @@ describe('sealed credentials', () => {
     { mediaKind: 'unified' },
     { version: 2 },
     { version: 0 },
-  ])('do not open as another: %j', async (other) => {
-    // The other tenant has a data key of its own.
-    await vault.encrypt({ ...as, tenantId: 'ten_b' }, credentials);
-    const sealed = await vault.encrypt(as, credentials);
-    await expect(vault.decrypt({ ...as, ...other }, sealed)).rejects.toThrow();
+  ])('do not decrypt with another binding: %j', async (other) => {
+    // Creates the data key of the other tenant.
+    await vault.encrypt({ ...binding, tenantId: 'ten_b' }, credentials);
+    const ciphertext = await vault.encrypt(binding, credentials);
+    await expect(vault.decrypt({ ...binding, ...other }, ciphertext)).rejects.toThrow();
   });
 
-  it('do not open as another, whatever the names are: none of them runs into the next', async () => {
+  it('do not decrypt with any other binding, whose fields are encoded unambiguously', async () => {
     const name = fc.string({ maxLength: 12 });
-    const whose = fc.record({ accountId: name, voiceKind: name, mediaKind: name, version: fc.nat(12) });
+    const anyBinding = fc.record({ accountId: name, voiceKind: name, mediaKind: name, version: fc.nat(12) });
     await fc.assert(
-      fc.asyncProperty(whose, whose, async (one, two) => {
+      fc.asyncProperty(anyBinding, anyBinding, async (one, two) => {
         fc.pre(JSON.stringify(one) !== JSON.stringify(two));
-        const sealed = await vault.encrypt({ tenantId: 'ten_a', ...one }, credentials);
-        await expect(vault.decrypt({ tenantId: 'ten_a', ...two }, sealed)).rejects.toThrow();
+        const ciphertext = await vault.encrypt({ tenantId: 'ten_a', ...one }, credentials);
+        await expect(vault.decrypt({ tenantId: 'ten_a', ...two }, ciphertext)).rejects.toThrow();
       }),
       { numRuns: 50 },
     );
   });
 
-  it('have an IV of their own each time', async () => {
-    const drawn = new Set<string>();
-    for (let n = 0; n < 2_000; n++) drawn.add((await vault.encrypt(as, credentials)).subarray(0, 12).toString('hex'));
-    expect(drawn.size).toBe(2_000);
+  it('have a new IV each time', async () => {
+    const ivs = new Set<string>();
+    for (let n = 0; n < 2_000; n++)
+      ivs.add((await vault.encrypt(binding, credentials)).subarray(0, 12).toString('hex'));
+    expect(ivs.size).toBe(2_000);
   });
 
-  it('do not open with another master key of the same name, nor with none', async () => {
-    const sealed = await vault.encrypt(as, credentials);
-    await expect(vaultOf({ id: 'first', key: randomBytes(32) }).decrypt(as, sealed)).rejects.toThrow();
-    await expect(vaultOf(second).decrypt(as, sealed)).rejects.toMatchObject({
+  it('do not decrypt with another master key of the same id, or without master keys', async () => {
+    const ciphertext = await vault.encrypt(binding, credentials);
+    await expect(openVault({ id: 'first', key: randomBytes(32) }).decrypt(binding, ciphertext)).rejects.toThrow();
+    await expect(openVault(second).decrypt(binding, ciphertext)).rejects.toMatchObject({
       verdict: { outcome: 'server', reason: 'master-key-missing' },
     });
-    await expect(openAccountVault({ store, keys: null }).decrypt(as, sealed)).rejects.toMatchObject({
+    await expect(openAccountVault({ store, keys: null }).decrypt(binding, ciphertext)).rejects.toMatchObject({
       verdict: { outcome: 'server', reason: 'accounts-not-configured' },
     });
-    await expect(openAccountVault({ store, keys: null }).encrypt(as, credentials)).rejects.toMatchObject({
+    await expect(openAccountVault({ store, keys: null }).encrypt(binding, credentials)).rejects.toMatchObject({
       verdict: { reason: 'accounts-not-configured' },
     });
   });
 });
 
-describe('a tenant’s data key', () => {
-  it('is one, however many make it at once', async () => {
-    const race: AccountBinding = { ...as, tenantId: 'ten_race' };
-    const sealed = await Promise.all(Array.from({ length: 8 }, () => vaultOf(first).encrypt(race, credentials)));
-    for (const each of sealed) expect(await vault.decrypt(race, each)).toEqual(credentials);
+describe("a tenant's data key", () => {
+  it('is created once by concurrent requests', async () => {
+    const race: AccountBinding = { ...binding, tenantId: 'ten_race' };
+    const ciphertexts = await Promise.all(Array.from({ length: 8 }, () => openVault(first).encrypt(race, credentials)));
+    for (const ciphertext of ciphertexts) expect(await vault.decrypt(race, ciphertext)).toEqual(credentials);
     expect(await store.prisma.tenant_data_key.count({ where: { tenant_id: 'ten_race' } })).toBe(1);
   });
 
-  it('does not unwrap as another tenant’s, by another name of the master key, or with a bit flipped', async () => {
+  it('does not unwrap for another tenant, with another master key id, or with a flipped bit', async () => {
     const keys: KeyService = localKeyService([first, second]);
     const wrapped = await keys.wrap(randomBytes(32), 'ten_a');
     await expect(keys.unwrap(wrapped, 'ten_b')).rejects.toThrow();
@@ -152,9 +153,9 @@ describe('a tenant’s data key', () => {
     }
   });
 
-  it('is wrapped anew for a new master key, while who has both goes on; then the old one can be taken out', async () => {
-    const whose: AccountBinding = { ...as, tenantId: 'ten_rewrap' };
-    const sealed = await vault.encrypt(whose, credentials);
+  it('is rewrapped for a new master key without interruption, after which the old one can be removed', async () => {
+    const rewrapBinding: AccountBinding = { ...binding, tenantId: 'ten_rewrap' };
+    const ciphertext = await vault.encrypt(rewrapBinding, credentials);
     const { length: all } = await store.prisma.tenant_data_key.findMany();
     const before = await readDataKey(store, 'ten_rewrap');
     expect(await rewrapDataKeys({ store, keys: localKeyService([second, first]) })).toEqual({
@@ -162,17 +163,19 @@ describe('a tenant’s data key', () => {
       now: [{ keyId: 'second', keys: all }],
     });
     expect(await readDataKey(store, 'ten_rewrap')).not.toEqual(before);
-    expect(await vaultOf(first, second).decrypt(whose, sealed)).toEqual(credentials);
-    expect(await vaultOf(second).decrypt(whose, sealed)).toEqual(credentials);
-    await expect(vault.decrypt(whose, sealed)).rejects.toMatchObject({ verdict: { reason: 'master-key-missing' } });
-    // Again, and back.
+    expect(await openVault(first, second).decrypt(rewrapBinding, ciphertext)).toEqual(credentials);
+    expect(await openVault(second).decrypt(rewrapBinding, ciphertext)).toEqual(credentials);
+    await expect(vault.decrypt(rewrapBinding, ciphertext)).rejects.toMatchObject({
+      verdict: { reason: 'master-key-missing' },
+    });
+    // A repetition changes nothing, and the rewrap can be reversed.
     expect(await rewrapDataKeys({ store, keys: localKeyService([second]) })).toMatchObject({ rewrapped: 0 });
     expect(await rewrapDataKeys({ store, keys: localKeyService([first, second]) })).toMatchObject({ rewrapped: all });
-    expect(await vault.decrypt(whose, sealed)).toEqual(credentials);
-    // Without the one that it needs it changes nothing.
+    expect(await vault.decrypt(rewrapBinding, ciphertext)).toEqual(credentials);
+    // Without the required master key it changes nothing.
     await expect(rewrapDataKeys({ store, keys: localKeyService([second]) })).rejects.toMatchObject({
       verdict: { reason: 'master-key-missing' },
     });
-    expect(await vault.decrypt(whose, sealed)).toEqual(credentials);
+    expect(await vault.decrypt(rewrapBinding, ciphertext)).toEqual(credentials);
   });
 });

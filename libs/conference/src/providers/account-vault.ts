@@ -26,7 +26,7 @@ export interface AccountVault {
    */
   encrypt(binding: AccountBinding, credentials: AccountCredentials): Promise<Buffer>;
   /** Throws the same errors, and fails for another binding or changed data. */
-  decrypt(binding: AccountBinding, sealed: Uint8Array): Promise<AccountCredentials>;
+  decrypt(binding: AccountBinding, ciphertext: Uint8Array): Promise<AccountCredentials>;
 }
 
 /** JSON, so that no two bindings have the same encoding. */
@@ -51,12 +51,16 @@ export function openAccountVault({ store, keys }: { store: Store; keys: KeyServi
       const dataKey = await service.unwrap(await ensureDataKey(store, binding.tenantId, wrapped), binding.tenantId);
       return encrypt(deriveAccountKey(dataKey), JSON.stringify(credentials), toAssociatedData(binding));
     },
-    async decrypt(binding, sealed) {
+    async decrypt(binding, ciphertext) {
       const service = requireKeys();
       const wrapped = await readDataKey(store, binding.tenantId);
       if (wrapped === null) throw new Error(`The tenant ${binding.tenantId} has no data key.`);
       return JSON.parse(
-        decrypt(deriveAccountKey(await service.unwrap(wrapped, binding.tenantId)), sealed, toAssociatedData(binding)),
+        decrypt(
+          deriveAccountKey(await service.unwrap(wrapped, binding.tenantId)),
+          ciphertext,
+          toAssociatedData(binding),
+        ),
       ) as AccountCredentials;
     },
   };

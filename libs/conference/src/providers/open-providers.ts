@@ -46,8 +46,8 @@ export function openProviders({
   async function open(accountId: string, tenantId: string): Promise<Providers> {
     const row = await readEncryptedAccount(store, tenantId, accountId);
     if (row === null) throw accountGone();
-    const decrypt = (version: number, sealed: Uint8Array) =>
-      vault.decrypt({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, sealed);
+    const decrypt = (version: number, ciphertext: Uint8Array) =>
+      vault.decrypt({ tenantId, accountId, voiceKind: row.voice_kind, mediaKind: row.media_kind, version }, ciphertext);
     const credentials = await decrypt(row.version, row.sealed);
     const previous =
       row.old_version === null || row.old_sealed === null ? null : await decrypt(row.old_version, row.old_sealed);

@@ -14,7 +14,7 @@ import { withProviders } from '../testing/with-providers.ts';
 
 let harness: TestHarness;
 let deps: TestDeps;
-/** Another process' connection to the same database. */
+/** The store of a second process on the same database. */
 let otherStore: Store;
 let phones = 0;
 beforeAll(async () => {
@@ -37,9 +37,10 @@ afterAll(async () => {
 });
 
 const ACCOUNT = 'account';
-/** The same account, counted by another name. */
-const countedBy = (name: string) => ({ media: deps.media, voice: { ...deps.voice, rateLimitKey: name } });
-const pacer = (store: Store, sleep = systemSleep) => rateLimitProviders(countedBy(ACCOUNT), { store, sleep });
+/** The providers of the platform's account with another rate limit key. */
+const withRateLimitKey = (name: string) => ({ media: deps.media, voice: { ...deps.voice, rateLimitKey: name } });
+const rateLimited = (store: Store, sleep = systemSleep) =>
+  rateLimitProviders(withRateLimitKey(ACCOUNT), { store, sleep });
 const call = (phone: string) => ({
   to: phone,
   from: NUMBER,
@@ -48,22 +49,22 @@ const call = (phone: string) => ({
   ringingTimerS: 60,
   lengthTimerS: 60,
 });
-/** A number that rings and is not answered. */
-async function freshPhone(): Promise<string> {
+/** Creates a phone that rings and does not answer. */
+async function createPhone(): Promise<string> {
   const phone = `+4479463${String((phones += 1)).padStart(5, '0')}`;
   await harness.emulator.client.setPhone(phone, { mode: 'no-answer' });
   return phone;
 }
-async function made(count: number): Promise<string[]> {
+async function createCalls(count: number): Promise<string[]> {
   const ids: string[] = [];
-  for (let i = 0; i < count; i++) ids.push((await deps.voice.createCall(call(await freshPhone()))).callId);
+  for (let i = 0; i < count; i++) ids.push((await deps.voice.createCall(call(await createPhone()))).callId);
   return ids;
 }
-/** As jobs do: who finds no place comes again when it is told. */
-async function inTurn<R>(ask: () => Promise<R>): Promise<R> {
+/** Retries a request after the given delay, as jobs do. */
+async function retryWhenLimited<R>(request: () => Promise<R>): Promise<R> {
   for (;;) {
     try {
-      return await ask();
+      return await request();
     } catch (error) {
       const retryAfterMs = rateLimitRetryMs(error);
       if (retryAfterMs === null) throw error;
@@ -71,53 +72,57 @@ async function inTurn<R>(ask: () => Promise<R>): Promise<R> {
     }
   }
 }
-const refused = (log: readonly RestLogEntry[]): string[] =>
+const listRejected = (log: readonly RestLogEntry[]): string[] =>
   log.filter((entry) => entry.status === 429).map((entry) => entry.route);
 
-describe('two processes that share an account whose limits are enforced', () => {
-  /** Every process of ours asks for all it wants at once; answers what the vendor logged, what failed, and by how much our own timers, or whatever else this process does, were late. */
-  async function rush(): Promise<{ log: readonly RestLogEntry[]; failed: number; lateMs: number }> {
-    const calls = await made(30);
-    const wanted = await Promise.all(Array.from({ length: 6 }, freshPhone));
+describe('two processes that share an account with enforced limits', () => {
+  /**
+   * Sends all requests of both processes at once. Returns the emulator's log, the number of
+   * failures, and the delay of this process's timers and event loop in milliseconds.
+   */
+  async function sendAll(): Promise<{ log: readonly RestLogEntry[]; failed: number; lateMs: number }> {
+    const calls = await createCalls(30);
+    const phonesToDial = await Promise.all(Array.from({ length: 6 }, createPhone));
     await harness.emulator.client.putConfig({ limits: { enabled: true } });
     let lateMs = 0;
-    const timed = async (ms: number): Promise<void> => {
+    const timedSleep = async (ms: number): Promise<void> => {
       const due = performance.now() + ms;
       await systemSleep(ms);
       lateMs = Math.max(lateMs, performance.now() - due);
     };
     const loop = monitorEventLoopDelay({ resolution: 5 });
     loop.enable();
-    const pacers = [pacer(harness.store, timed), pacer(otherStore, timed)] as const;
-    const of = (i: number) => pacers[i % 2 === 0 ? 0 : 1].voice;
+    const processes = [rateLimited(harness.store, timedSleep), rateLimited(otherStore, timedSleep)] as const;
+    const voiceOf = (i: number) => processes[i % 2 === 0 ? 0 : 1].voice;
     const after = (await harness.emulator.client.restLog()).at(-1)?.seq ?? 0;
     const settled = await Promise.allSettled([
-      ...calls.map((callId, i) => inTurn(() => of(i).hangUp(callId))),
-      ...Array.from({ length: 6 }, (_, i) => inTurn(() => of(i).getCall(calls[i] ?? ''))),
-      of(0).listLiveCalls(),
-      ...wanted.map((phone, i) => inTurn(() => of(i).createCall(call(phone)))),
+      ...calls.map((callId, i) => retryWhenLimited(() => voiceOf(i).hangUp(callId))),
+      ...Array.from({ length: 6 }, (_, i) => retryWhenLimited(() => voiceOf(i).getCall(calls[i] ?? ''))),
+      voiceOf(0).listLiveCalls(),
+      ...phonesToDial.map((phone, i) => retryWhenLimited(() => voiceOf(i).createCall(call(phone)))),
     ]);
     loop.disable();
     return {
       log: await harness.emulator.client.restLog({ after }),
-      failed: settled.filter((each) => each.status === 'rejected').length,
+      failed: settled.filter((result) => result.status === 'rejected').length,
       lateMs: Math.max(lateMs, loop.max / 1_000_000),
     };
   }
 
-  it('are never refused: thirty hang-ups, polls, lists and dials at once, all done', async () => {
-    let { log, failed, lateMs } = await rush();
-    // The pace allows for requests that leave a little late. What a machine does that is busy with something else says nothing about it.
-    for (let again = 0; again < 20 && lateMs > 50 && refused(log).length > 0; again++) {
+  it('complete hang-ups, look-ups, lists and dials at once without a rejection', async () => {
+    let { log, failed, lateMs } = await sendAll();
+    // The rate limit allows for requests that leave a little late. A round on a busy machine proves
+    // nothing.
+    for (let retries = 0; retries < 20 && lateMs > 50 && listRejected(log).length > 0; retries++) {
       await harness.emulator.client.putConfig({ limits: { enabled: false } });
       await resetHarness(harness);
-      ({ log, failed, lateMs } = await rush());
+      ({ log, failed, lateMs } = await sendAll());
     }
-    expect(refused(log)).toEqual([]);
+    expect(listRejected(log)).toEqual([]);
     expect(failed).toBe(0);
     expect(log.filter((entry) => entry.route === 'hangup')).toHaveLength(30);
     expect(log.filter((entry) => entry.route === 'create-call')).toHaveLength(6);
-    // What the vendor counts by, with nothing left out: no second holds more than it takes.
+    // The provider counts every request, so no second may hold more than its limit.
     for (const entry of log) {
       const within = log.filter((other) => other.at > entry.at - 1_000 && other.at <= entry.at);
       expect(within.filter((other) => other.route === 'create-call').length).toBeLessThanOrEqual(3);
@@ -125,54 +130,54 @@ describe('two processes that share an account whose limits are enforced', () => 
     }
   }, 240_000);
 
-  it('are refused without the pace: the limits of the emulator bite', async () => {
-    const calls = await made(30);
+  it('are rejected without rate limiting, so the limits of the emulator are effective', async () => {
+    const calls = await createCalls(30);
     await harness.emulator.client.putConfig({ limits: { enabled: true } });
-    // Again and again: a machine that is busy may take a while to ask so much in one second.
+    // Repeated, because a busy machine may not send enough requests within one second.
     await expect
       .poll(async () => {
         await Promise.allSettled(calls.map((callId) => deps.voice.hangUp(callId)));
-        return refused(await harness.emulator.client.restLog()).length;
+        return listRejected(await harness.emulator.client.restLog()).length;
       })
       .toBeGreaterThanOrEqual(10);
   });
 });
 
-/** A pacer that does not wait, but notes how long it would have. */
-function impatient(): { waits: number[]; providers: ReturnType<typeof pacer> } {
+/** Rate-limited providers that record the waits instead of waiting. */
+function withoutWaiting(): { waits: number[]; providers: ReturnType<typeof rateLimited> } {
   const waits: number[] = [];
-  return { waits, providers: pacer(harness.store, async (ms) => void waits.push(ms)) };
+  return { waits, providers: rateLimited(harness.store, async (ms) => void waits.push(ms)) };
 }
 
-describe('a hang-up', () => {
-  it('does not wait behind polls, lists or dials, however many', async () => {
-    const [callId = ''] = await made(1);
+describe('the slot of a hang-up', () => {
+  it('is not delayed by look-ups, lists or dials', async () => {
+    const [callId = ''] = await createCalls(1);
     for (const lane of ['ask', 'dial'])
       await reserveSlot(harness.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
-    const { waits, providers } = impatient();
-    for (const full of [
+    const { waits, providers } = withoutWaiting();
+    for (const request of [
       () => providers.voice.getCall(callId),
       () => providers.voice.listLiveCalls(),
-      async () => providers.voice.createCall(call(await freshPhone())),
+      async () => providers.voice.createCall(call(await createPhone())),
     ]) {
-      await expect(full()).rejects.toMatchObject({ failure: 'busy' });
+      await expect(request()).rejects.toMatchObject({ failure: 'busy' });
     }
     await providers.voice.hangUp(callId);
-    // A place is on a whole millisecond.
+    // Slots are rounded to whole milliseconds.
     expect(Math.max(0, ...waits)).toBeLessThan(2);
     expect((await harness.emulator.client.ledger({ callId })).up).toBe(0);
   });
 
-  it('waits behind other hang-ups', async () => {
+  it('is delayed by other hang-ups', async () => {
     let waits: number[] = [];
-    // Until one comes while the other still has its place: on a machine that is busy that may be over before.
+    // Repeated until the second hang-up starts before the slot of the first has passed.
     await expect
       .poll(async () => {
-        const [callId = ''] = await made(1);
+        const [callId = ''] = await createCalls(1);
         await reserveSlot(harness.store, ACCOUNT, 'hang-up', { intervalMs: 3_500, maxWaitMs: 1 });
-        const line = impatient();
-        await line.providers.voice.hangUp(callId);
-        waits = line.waits;
+        const limited = withoutWaiting();
+        await limited.providers.voice.hangUp(callId);
+        waits = limited.waits;
         return waits.length;
       })
       .toBe(1);
@@ -182,22 +187,22 @@ describe('a hang-up', () => {
 });
 
 describe('the list of live calls', () => {
-  it('takes a place for each page, and gets one when questions no longer do', async () => {
-    await made(1);
-    let places = 0;
-    const query: Store['query'] = (scope, asked) => (
-      (places += asked.name === 'reserve-slot' ? 1 : 0),
-      harness.store.query(scope, asked)
+  it('uses one slot per page, and waits longer for a slot than other requests', async () => {
+    await createCalls(1);
+    let slots = 0;
+    const query: Store['query'] = (scope, statement) => (
+      (slots += statement.name === 'reserve-slot' ? 1 : 0),
+      harness.store.query(scope, statement)
     );
     const counting = { ...harness.store, query };
-    await rateLimitProviders(countedBy(ACCOUNT), {
+    await rateLimitProviders(withRateLimitKey(ACCOUNT), {
       store: counting,
       sleep: async () => undefined,
     }).voice.listLiveCalls();
     expect((await harness.emulator.client.restLog({ route: 'list-calls' })).length).toBe(3);
-    expect(places).toBe(3);
+    expect(slots).toBe(3);
     await reserveSlot(harness.store, ACCOUNT, 'ask', { intervalMs: 7_000, maxWaitMs: 5_000 });
-    const { providers } = impatient();
+    const { providers } = withoutWaiting();
     await expect(providers.voice.getCall('call')).rejects.toMatchObject({
       verdict: { reason: 'provider-rate-limited' },
     });
@@ -205,31 +210,31 @@ describe('the list of live calls', () => {
   });
 });
 
-describe('when the line is too long', () => {
+describe('without a near slot', () => {
   it.each([
-    { lane: 'hang-up', ask: (voice: TestDeps['voice']) => voice.hangUp('call') },
-    { lane: 'ask', ask: (voice: TestDeps['voice']) => voice.getCall('call') },
-    { lane: 'ask', ask: (voice: TestDeps['voice']) => voice.mute('call', true) },
-    { lane: 'ask', ask: (voice: TestDeps['voice']) => voice.listLiveCalls() },
-    { lane: 'dial', ask: (voice: TestDeps['voice']) => voice.createCall(call('+447946399999')) },
-  ])('nothing is sent, and the answer is busy, paced, and when to come again ($lane)', async ({ lane, ask }) => {
+    { lane: 'hang-up', request: (voice: TestDeps['voice']) => voice.hangUp('call') },
+    { lane: 'ask', request: (voice: TestDeps['voice']) => voice.getCall('call') },
+    { lane: 'ask', request: (voice: TestDeps['voice']) => voice.mute('call', true) },
+    { lane: 'ask', request: (voice: TestDeps['voice']) => voice.listLiveCalls() },
+    { lane: 'dial', request: (voice: TestDeps['voice']) => voice.createCall(call('+447946399999')) },
+  ])('sends nothing, and fails as busy with a retry time ($lane)', async ({ lane, request }) => {
     await reserveSlot(harness.store, ACCOUNT, lane, { intervalMs: 60_000, maxWaitMs: 1 });
     const before = (await harness.emulator.client.restLog()).length;
-    const { providers, waits } = impatient();
-    await expect(ask(providers.voice)).rejects.toMatchObject({
+    const { providers, waits } = withoutWaiting();
+    await expect(request(providers.voice)).rejects.toMatchObject({
       failure: 'busy',
       verdict: { reason: 'provider-rate-limited' },
       retryAfterMs: expect.any(Number),
     });
     expect((await harness.emulator.client.restLog()).length).toBe(before);
     expect(waits).toEqual([]);
-    // And it took no place: a minute later the line is free.
+    // The failed request used no slot, so a minute later one is free.
     await passTime(harness, 61);
-    await ask(providers.voice).catch(() => undefined);
+    await request(providers.voice).catch(() => undefined);
     expect((await harness.emulator.client.restLog()).length).toBeGreaterThan(before);
   });
 
-  it('a bridge is not dialled either; another account’s line is its own', async () => {
+  it('does not dial a bridge, and does not delay another account', async () => {
     await reserveSlot(harness.store, ACCOUNT, 'dial', { intervalMs: 60_000, maxWaitMs: 1 });
     const meeting = await openRoom(deps);
     const dial = {
@@ -239,38 +244,40 @@ describe('when the line is too long', () => {
       data: '',
       expiresAt: new Date(Date.now() + 60_000),
     };
-    await expect(impatient().providers.media.dialSip(dial)).rejects.toMatchObject({
+    await expect(withoutWaiting().providers.media.dialSip(dial)).rejects.toMatchObject({
       failure: 'busy',
       verdict: { reason: 'provider-rate-limited' },
     });
     expect(await harness.emulator.client.restLog({ route: 'dial' })).toEqual([]);
-    await rateLimitProviders(countedBy('another'), { store: harness.store, sleep: systemSleep }).media.dialSip(dial);
+    await rateLimitProviders(withRateLimitKey('another'), { store: harness.store, sleep: systemSleep }).media.dialSip(
+      dial,
+    );
     expect(await harness.emulator.client.restLog({ route: 'dial' })).toHaveLength(1);
   });
 
-  it('a tenant’s line is its own, whatever its account says that the vendor counts it by: it fills neither the platform’s nor another tenant’s', async () => {
-    const lineOf = (tenantId: string | null) =>
-      rateLimitProviders(countedBy(ACCOUNT), {
+  it('does not delay the platform or another tenant whose account has the same rate limit key', async () => {
+    const lookUp = (tenantId: string | null) =>
+      rateLimitProviders(withRateLimitKey(ACCOUNT), {
         store: harness.store,
         sleep: async () => undefined,
         tenantId,
       }).voice.getCall('call');
     await reserveSlot(harness.store, `ten_a ${ACCOUNT}`, 'ask', { intervalMs: 60_000, maxWaitMs: 1 });
-    await expect(lineOf('ten_a')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
-    for (const other of [null, 'ten_b']) expect(await lineOf(other)).toBeNull();
+    await expect(lookUp('ten_a')).rejects.toMatchObject({ verdict: { reason: 'provider-rate-limited' } });
+    for (const other of [null, 'ten_b']) expect(await lookUp(other)).toBeNull();
   });
 
-  it('a leg’s hang-up stays owed, and is asked when there is a place', async () => {
+  it('keeps a hang-up requested, and sends it when a slot is free', async () => {
     const meeting = await openRoom(deps);
     await joinByPhone(harness, deps, meeting);
     await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
     await reserveSlot(harness.store, ACCOUNT, 'hang-up', { intervalMs: 60_000, maxWaitMs: 1 });
-    const paced = withProviders(deps, pacer(harness.store));
+    const limitedDeps = withProviders(deps, rateLimited(harness.store));
     const [leg] = await readLegs(harness, meeting);
-    expect(await hangUpLeg(paced, deps.tenantId, leg?.id ?? '')).toEqual({ retryAfterMs: 15_000 });
+    expect(await hangUpLeg(limitedDeps, deps.tenantId, leg?.id ?? '')).toEqual({ retryAfterMs: 15_000 });
     expect(await harness.emulator.client.restLog({ route: 'hangup' })).toEqual([]);
     await passTime(harness, 61);
-    await hangUpLeg(paced, deps.tenantId, leg?.id ?? '');
+    await hangUpLeg(limitedDeps, deps.tenantId, leg?.id ?? '');
     await untilLegs(harness, meeting, 'inbound', ['ended']);
   });
 });

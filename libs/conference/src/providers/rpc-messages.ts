@@ -14,7 +14,7 @@ import { PROVIDER_RATE_LIMITED } from './rate-limit-providers.ts';
 
 export interface CredentialsToTest extends AccountBinding {
   /** The encrypted credentials in base64; plaintext credentials are never sent. */
-  readonly sealed: string;
+  readonly encryptedCredentials: string;
   /** The account is not stored yet, so live calls in its application belong to another system. */
   readonly isNew: boolean;
 }

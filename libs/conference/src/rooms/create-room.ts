@@ -89,7 +89,7 @@ export async function createRoom(
     readonly provider: Pick<ProviderRpc, 'openMedia'>;
   },
   tenantId: string,
-  { hostName, numberWanted = {}, ...wanted }: RoomRequest,
+  { hostName, numberWanted = {}, ...rest }: RoomRequest,
 ): Promise<CreatedRoom> {
   const settings = {
     wait_for_host: false,
@@ -98,7 +98,7 @@ export async function createRoom(
     ends_at: null,
     expires_at: null,
     idle_days: null,
-    ...wanted,
+    ...rest,
   };
   // Checked before the provider request, because all tenants share its rate limit.
   const [number, limits] = await Promise.all([
@@ -121,7 +121,7 @@ export async function createRoom(
         tenantId,
         accountId: number.account_id,
         participantId: ids.participant,
-        lifetimeS: wanted.max_duration_s,
+        lifetimeS: rest.max_duration_s,
       })
     : null;
   try {

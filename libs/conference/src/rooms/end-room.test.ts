@@ -28,21 +28,21 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-/** As the world is, but that something comes between endRoom's two transactions: before the second begins. */
-function withInBetween(happens: () => Promise<unknown>): TestDeps {
+/** Returns dependencies that run `action` between endRoom's two transactions. */
+function interruptEndRoom(action: () => Promise<unknown>): TestDeps {
   const { pool } = harness.store;
   let connections = 0;
   const connect = async () => {
     connections += 1;
-    if (connections === 2) await happens();
+    if (connections === 2) await action();
     return pool.connect();
   };
   return { ...deps, store: { ...harness.store, pool: { connect } as unknown as TestDeps['store']['pool'] } };
 }
 
-it('a room whose end was cut short by a crash does not leave its session running', async () => {
+it('a crash between the two transactions of endRoom does not leave the session running', async () => {
   const meeting = await startMeeting(harness, deps);
-  // The first of endRoom's two transactions, and then nothing.
+  // Only the first of endRoom's two transactions.
   await inTransaction(harness.store, meeting.tenantId, (tx) =>
     closeRoom(tx, meeting.tenantId, meeting.roomId, 'ended-by-tenant', 3_600),
   );
@@ -55,25 +55,26 @@ it('a room whose end was cut short by a crash does not leave its session running
   });
 });
 
-/** The first of endRoom's two transactions: the room has ended, and its session does not know yet. */
-const endOnlyTheRoom = (roomId: string, tenantId: string): Promise<unknown> =>
+/** Runs only the first of endRoom's two transactions, so the session is still running. */
+const closeRoomOnly = (roomId: string, tenantId: string): Promise<unknown> =>
   inTransaction(harness.store, tenantId, (tx) => closeRoom(tx, tenantId, roomId, 'ended-by-tenant', 3_600));
 
-it('a room that ended a moment ago has nobody rung for it (seen by the simulation: a create for a session whose end was decided in the same commit)', async () => {
+// Found by the simulation: a call was created for a session that the same commit had ended.
+it('does not dial out for a room that has just ended', async () => {
   const meeting = await openRoom(deps);
   const { legId } = await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
-  await endOnlyTheRoom(meeting.roomId, meeting.tenantId);
+  await closeRoomOnly(meeting.roomId, meeting.tenantId);
   expect(await dialOut(deps, meeting.tenantId, legId)).toBe('not-wanted');
   expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   expect(await readSession(harness, meeting)).toMatchObject({ state: 'ended', end_reason: 'ended-by-tenant' });
 });
 
-it('a room that ends while its bridge is about to be dialled has it dialled no more', async () => {
+it('does not dial the bridge of a room that ends just before the dial', async () => {
   const meeting = await openRoom(deps);
   await joinBrowser(harness, meeting);
   await joinByPhone(harness, deps, meeting);
   const armHangUp: TestDeps['jobs']['armHangUp'] = async (session, delayMs) => {
-    await endOnlyTheRoom(meeting.roomId, meeting.tenantId);
+    await closeRoomOnly(meeting.roomId, meeting.tenantId);
     await deps.jobs.armHangUp(session, delayMs);
   };
   expect(await openBridge({ ...deps, jobs: { ...deps.jobs, armHangUp } }, meeting.tenantId, meeting.sessionId)).toBe(
@@ -84,11 +85,11 @@ it('a room that ends while its bridge is about to be dialled has it dialled no m
 });
 
 it.each(['ended-by-tenant', 'room-expired', 'tenant-suspended'] as const)(
-  'a webhook that comes between the room’s end and its session’s ends the session in the name of whoever ended the room: %s',
+  'a webhook between the two transactions ends the session with the reason of the room: %s',
   async (reason) => {
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
-    const between = withInBetween(() => settleNow(deps, meeting));
+    const between = interruptEndRoom(() => settleNow(deps, meeting));
     expect(await endRoom(between, meeting.tenantId, meeting.roomId, reason)).toEqual({
       decided: true,
       state: 'ending',
@@ -101,22 +102,22 @@ it.each(['ended-by-tenant', 'room-expired', 'tenant-suspended'] as const)(
   },
 );
 
-it.each(['the reconciler', 'whoever asks again'] as const)(
-  'a room that expired, and then a crash: %s ends its session for the room’s reason',
-  async (who) => {
+it.each(['the reconciler', 'a second endRoom'] as const)(
+  'after a crash while a room expires, %s ends its session with the reason of the room',
+  async (actor) => {
     const meeting = await openRoom(deps);
     await joinBrowser(harness, meeting);
     const crash = new Error('killed');
     await expect(
       endRoom(
-        withInBetween(() => Promise.reject(crash)),
+        interruptEndRoom(() => Promise.reject(crash)),
         meeting.tenantId,
         meeting.roomId,
         'room-expired',
       ),
     ).rejects.toBe(crash);
     expect(await readSession(harness, meeting)).toMatchObject({ state: 'live' });
-    if (who === 'the reconciler') {
+    if (actor === 'the reconciler') {
       await passTime(harness, 3);
       await reconcileUntilQuiet(harness, deps);
     } else {
@@ -130,7 +131,7 @@ it.each(['the reconciler', 'whoever asks again'] as const)(
   },
 );
 
-it('a room whose session was ending already did not decide that', async () => {
+it('reports decided: false when the session was already ending', async () => {
   const meeting = await openRoom(deps);
   await joinBrowser(harness, meeting);
   await endSession(deps, meeting.tenantId, meeting.sessionId, 'ended-by-tenant');
@@ -141,15 +142,15 @@ it('a room whose session was ending already did not decide that', async () => {
   });
 });
 
-it('a full room rings nobody and gives no token, and nobody is on its roster for it', async () => {
+it('a full room rejects dial-outs and tokens, and adds no participant', async () => {
   const meeting = await openRoom(deps, { max_participants: 1 });
   await joinBrowser(harness, meeting);
-  const people = await harness.store.prisma.participant.count({ where: { room_id: meeting.roomId } });
+  const participants = await harness.store.prisma.participant.count({ where: { room_id: meeting.roomId } });
   const full = { verdict: { outcome: 'client', reason: 'room-full' } };
   await expect(
     requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' }),
   ).rejects.toMatchObject(full);
   await expect(issueToken(deps, meeting.tenantId, meeting.roomId, { name: 'Grace' })).rejects.toMatchObject(full);
-  expect(await harness.store.prisma.participant.count({ where: { room_id: meeting.roomId } })).toBe(people);
+  expect(await harness.store.prisma.participant.count({ where: { room_id: meeting.roomId } })).toBe(participants);
   expect(await readLegs(harness, meeting)).toHaveLength(1);
 });

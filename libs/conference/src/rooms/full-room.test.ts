@@ -30,24 +30,24 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-/** A token that somebody was given while there was room. */
+/** Issues a token past the limits, as if it had been issued before the room was full. */
 const tokenFor = ({ mediaSessionId }: Meeting, participant: string): string =>
   deps.media.issueToken({
     mediaSessionId,
     data: writeConnectionData({ participant }),
     expiresAt: new Date(Date.now() + 600_000),
   });
-const enter = async (meeting: Meeting, token: string): Promise<void> =>
+const join = async (meeting: Meeting, token: string): Promise<void> =>
   void (await harness.emulator.client.joinWebrtc({ sessionId: meeting.mediaSessionId, token }));
 const states = async (meeting: Meeting): Promise<string[]> =>
   (await readLegs(harness, meeting)).map((leg) => leg.state).toSorted();
 
-describe('a browser whose token is older than the room is full', () => {
-  it('is let in and hung up: of three that come at once to the last seat, one stays', async () => {
+describe('a browser with a token from before the room was full', () => {
+  it('of three that join the last free slot at once, one stays and two are hung up', async () => {
     const meeting = await openRoom(deps, { max_participants: 2 });
     await joinBrowser(harness, meeting);
     await Promise.all(
-      ['part_a', 'part_b', 'part_c'].map((participant) => enter(meeting, tokenFor(meeting, participant))),
+      ['part_a', 'part_b', 'part_c'].map((participant) => join(meeting, tokenFor(meeting, participant))),
     );
     await until(() => states(meeting), ['ending', 'ending', 'joined', 'joined']);
     await untilWebhooksDone(harness);
@@ -62,16 +62,16 @@ describe('a browser whose token is older than the room is full', () => {
     expect((await readSession(harness, meeting)).state).toBe('live');
   });
 
-  it('may come back: a new connection of somebody who is in is not one more, and takes the place of the old', async () => {
+  it('may reconnect: a new connection replaces the old one and does not count against the limits', async () => {
     await executeSql(harness, 'UPDATE tenant SET max_live_legs = 1 WHERE id = $1', [deps.tenantId]);
     const meeting = await openRoom(deps, { max_participants: 1 });
     const token = tokenFor(meeting, 'part_a');
     for (const connections of [1, 2, 3]) {
-      await enter(meeting, token);
+      await join(meeting, token);
       await until(async () => (await readLegs(harness, meeting)).length, connections);
     }
     await until(
-      async () => (await readLegs(harness, meeting)).map(({ state, hangup_reason: why }) => [state, why]),
+      async () => (await readLegs(harness, meeting)).map(({ state, hangup_reason: reason }) => [state, reason]),
       [
         ['ending', 'replaced'],
         ['ending', 'replaced'],
@@ -90,17 +90,17 @@ describe('a browser whose token is older than the room is full', () => {
   });
 });
 
-describe('of several connections by one token', () => {
-  const MADE = new Date('2026-11-21T12:00:00.000Z').getTime();
-  /** What the vendor says of a connection, in the order in which it happens to arrive. */
-  const tell = async (
+describe('several connections with one token', () => {
+  const CREATED_MS = new Date('2026-11-21T12:00:00.000Z').getTime();
+  /** Applies a media event. The calls determine the order of arrival. */
+  const deliver = async (
     meeting: Meeting,
     kind: 'connected' | 'disconnected',
     name: string,
-    madeAt: number | null,
+    createdAtMs: number | null,
     participant: string | null = 'part_a',
   ): Promise<void> => {
-    const since = madeAt === null ? null : new Date(MADE + madeAt);
+    const since = createdAtMs === null ? null : new Date(CREATED_MS + createdAtMs);
     const event = {
       mediaSessionId: meeting.mediaSessionId,
       connectionId: `${name} of ${meeting.sessionId}`,
@@ -110,7 +110,7 @@ describe('of several connections by one token', () => {
     };
     const token = {
       accountId: null,
-      jti: `${name} ${kind} ${meeting.sessionId} ${(told += 1)}`,
+      jti: `${name} ${kind} ${meeting.sessionId} ${(eventCount += 1)}`,
       expiresAt: new Date(Date.now() + 600_000),
     };
     await applyMediaEvent(
@@ -119,41 +119,41 @@ describe('of several connections by one token', () => {
       kind === 'connected' ? { kind, ...event } : { kind, ...event, reason: 'clientDisconnected' },
     );
   };
-  let told = 0;
-  const inThere = async (meeting: Meeting): Promise<string[]> =>
+  let eventCount = 0;
+  const joinedConnections = async (meeting: Meeting): Promise<string[]> =>
     (await readLegs(harness, meeting))
       .filter(({ state }) => state === 'joined')
       .map((leg) => leg.media_connection_id!.replace(/ .*/, ''))
       .toSorted();
 
-  it('the one that the vendor made last stays, in whatever order it tells of them, and however often', async () => {
+  it('the most recent connection stays, with events in any order and duplicated', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.shuffledSubarray(['first', 'second', 'third', 'second', 'first'], { minLength: 5 }),
         async (order) => {
           const meeting = await openRoom(deps);
           for (const name of order)
-            await tell(meeting, 'connected', name, ['first', 'second', 'third'].indexOf(name) * 1_000);
-          expect(await inThere(meeting)).toEqual(['third']);
+            await deliver(meeting, 'connected', name, ['first', 'second', 'third'].indexOf(name) * 1_000);
+          expect(await joinedConnections(meeting)).toEqual(['third']);
         },
       ),
       { numRuns: 10 },
     );
   });
 
-  it('one that was over before anybody heard of it takes nobody’s place', async () => {
+  it('a connection whose end arrives before its start replaces no other', async () => {
     const meeting = await openRoom(deps);
-    await tell(meeting, 'connected', 'first', 0);
-    await tell(meeting, 'disconnected', 'second', 1_000);
-    await tell(meeting, 'connected', 'second', 1_000);
-    expect(await inThere(meeting)).toEqual(['first']);
+    await deliver(meeting, 'connected', 'first', 0);
+    await deliver(meeting, 'disconnected', 'second', 1_000);
+    await deliver(meeting, 'connected', 'second', 1_000);
+    expect(await joinedConnections(meeting)).toEqual(['first']);
   });
 
-  it('two stay whose order the vendor does not tell, and a third is let go', async () => {
-    for (const madeAt of [null, 0]) {
+  it('without an order by time, two connections stay and a third is hung up', async () => {
+    for (const createdAtMs of [null, 0]) {
       const meeting = await openRoom(deps);
-      for (const name of ['first', 'second', 'third']) await tell(meeting, 'connected', name, madeAt);
-      expect(await inThere(meeting)).toEqual(['first', 'second']);
+      for (const name of ['first', 'second', 'third']) await deliver(meeting, 'connected', name, createdAtMs);
+      expect(await joinedConnections(meeting)).toEqual(['first', 'second']);
       expect((await readLegs(harness, meeting)).map((leg) => leg.hangup_reason)).toEqual([
         null,
         null,
@@ -162,18 +162,19 @@ describe('of several connections by one token', () => {
     }
   });
 
-  it('those of nobody in particular, and of others, are left alone', async () => {
+  it('connections without a participant, and of other participants, stay', async () => {
     const meeting = await openRoom(deps);
-    for (const [at, name] of ['first', 'second', 'third'].entries()) await tell(meeting, 'connected', name, at, null);
-    await tell(meeting, 'connected', 'other', 9, 'part_b');
-    expect(await inThere(meeting)).toEqual(['first', 'other', 'second', 'third']);
+    for (const [at, name] of ['first', 'second', 'third'].entries())
+      await deliver(meeting, 'connected', name, at, null);
+    await deliver(meeting, 'connected', 'other', 9, 'part_b');
+    expect(await joinedConnections(meeting)).toEqual(['first', 'other', 'second', 'third']);
   });
 });
 
-describe('a room that is as large as rooms may be, one smaller than the vendor’s conversation', () => {
-  it('has a place there for everybody whom it admits, beside the bridge, and tells the next that it is full', async () => {
+describe("a room of the maximum size, which is one less than that of the provider's conversation", () => {
+  it('fits all admitted callers and the bridge into the conversation, and rejects the next caller', async () => {
     const { client } = harness.emulator;
-    // Four stand for the vendor's fifty, and three for our 49.
+    // 4 instead of the provider's 50, and 3 instead of Partyline's 49.
     await client.putConfig({ behaviour: { maxParticipants: 4 } });
     try {
       const meeting = await openRoom(deps, { bridge: 'always', max_participants: 3 });

@@ -27,55 +27,55 @@ beforeAll(async () => {
 beforeEach(() => resetHarness(harness));
 afterAll(() => harness.close());
 
-const reasonOf = async (meeting: Meeting): Promise<unknown> => {
+const readEnd = async (meeting: Meeting): Promise<unknown> => {
   const { state, end_reason } = await readSession(harness, meeting);
   return [state, end_reason];
 };
 
-describe('suspending a tenant', () => {
-  it('ends every session of it, and every leg is hung up and confirmed', async () => {
+describe('suspendTenant', () => {
+  it('ends all sessions of the tenant, and the hang-up of all legs is confirmed', async () => {
     const meetings = [await startMeeting(harness, deps), await startMeeting(harness, deps), await openRoom(deps)];
     await suspendTenant(deps, deps.tenantId);
     for (const meeting of meetings)
-      expect(await reasonOf(meeting)).toEqual([expect.stringMatching(/^end/), 'tenant-suspended']);
+      expect(await readEnd(meeting)).toEqual([expect.stringMatching(/^end/), 'tenant-suspended']);
     await reconcileUntilQuiet(harness, deps);
     for (const meeting of meetings) {
       expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
-      expect(await reasonOf(meeting)).toEqual(['ended', 'tenant-suspended']);
+      expect(await readEnd(meeting)).toEqual(['ended', 'tenant-suspended']);
     }
   });
 
-  it('that died between its commit and the end of the sessions is made good by the reconciler', async () => {
+  it('is completed by the reconciler after a crash before the sessions were ended', async () => {
     const [meeting, waiting] = [await startMeeting(harness, deps), await openRoom(deps)];
     harness.jobsDown = true;
-    // The first thing that suspending does, and then nothing.
+    // Only the first step of suspendTenant.
     await markSuspended(harness.store, deps.tenantId);
     await passTime(harness, 3);
     expect(
       await reconcileAtNow(harness, deps, `UPDATE tenant SET suspended_at = $1::timestamptz - interval '1.9 seconds'`),
     ).toEqual({});
     expect((await readSession(harness, meeting)).state).toBe('live');
-    // The tenant's row is not moved back with the others'.
+    // passTime does not change the tenant's row.
     await harness.store.pool.query(`UPDATE tenant SET suspended_at = suspended_at - interval '3 seconds'`);
     expect(await reconcile(deps)).toMatchObject({ 'end-session': 2 });
     await reconcileUntilQuiet(harness, deps);
-    expect(await reasonOf(meeting)).toEqual(['ended', 'tenant-suspended']);
-    expect(await reasonOf(waiting)).toEqual(['ended', 'tenant-suspended']);
+    expect(await readEnd(meeting)).toEqual(['ended', 'tenant-suspended']);
+    expect(await readEnd(waiting)).toEqual(['ended', 'tenant-suspended']);
     expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
     await passTime(harness, 60);
     expect(await reconcile(deps)).toEqual({});
   });
 
-  it('goes on when one session cannot be ended: that one is the reconciler’s', async () => {
+  it('continues when one session cannot be ended, which the reconciler then ends', async () => {
     const meetings = [await startMeeting(harness, deps), await startMeeting(harness, deps)];
-    const warned: unknown[] = [];
+    const warnings: unknown[] = [];
     let transactions = 0;
     const store = breakTransactions(harness.store, () => (transactions += 1) === 1);
     await suspendTenant(
-      { ...deps, store, report: { ...deps.report, warn: (_, fields) => warned.push(fields) } },
+      { ...deps, store, report: { ...deps.report, warn: (_, fields) => warnings.push(fields) } },
       deps.tenantId,
     );
-    expect(warned).toHaveLength(1);
+    expect(warnings).toHaveLength(1);
     expect(
       (await Promise.all(meetings.map((meeting) => readSession(harness, meeting)))).filter(
         ({ state }) => state === 'live',
@@ -86,7 +86,7 @@ describe('suspending a tenant', () => {
     for (const meeting of meetings) expect(await listLegsAtProvider(harness, meeting)).toEqual([]);
   });
 
-  it('lets nobody in by a PIN, neither into a session nor into a new one, and does so again when it goes on', async () => {
+  it('makes PINs admit no caller and open no session until the tenant is resumed', async () => {
     const meeting = await openRoom(deps);
     await suspendTenant(deps, deps.tenantId);
     const person = await dialIn(harness);
@@ -110,7 +110,7 @@ describe('suspending a tenant', () => {
     ).toBe(1);
   });
 
-  it('does not touch another tenant, whose callers come and go', async () => {
+  it('does not affect the sessions and callers of another tenant', async () => {
     await harness.store.prisma.tenant.create({ data: { id: 'ten_other', name: 'Other' } });
     const other: TestDeps = { ...deps, tenantId: 'ten_other' };
     const meeting = await startMeeting(harness, other);
@@ -122,7 +122,7 @@ describe('suspending a tenant', () => {
     expect((await readSession(harness, meeting)).state).toBe('live');
   });
 
-  it('keeps what was asked for just before from being dialled', async () => {
+  it('prevents the dialling of an earlier dial-out request', async () => {
     const meeting = await openRoom(deps);
     await requestDialOut(deps, meeting.tenantId, meeting.roomId, { phone: '+442079460018' });
     await suspendTenant(deps, deps.tenantId);
@@ -132,7 +132,7 @@ describe('suspending a tenant', () => {
     ]);
   });
 
-  it('of an id that there is not is refused', async () => {
-    await expect(suspendTenant(deps, 'ten_nobody')).rejects.toMatchObject({ verdict: { reason: 'tenant-not-found' } });
+  it('rejects an unknown tenant', async () => {
+    await expect(suspendTenant(deps, 'ten_unknown')).rejects.toMatchObject({ verdict: { reason: 'tenant-not-found' } });
   });
 });

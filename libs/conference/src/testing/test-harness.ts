@@ -149,7 +149,7 @@ export async function startTestHarness(): Promise<TestHarness> {
       timeoutMs: PROVIDER_TIMEOUT_MS,
     });
     const accounts = openAccountVault({ store, keys: localKeyService([{ id: 'test', key: MASTER_KEY }]) });
-    const build: BuildProviders = (credentials, { old }) => buildAccount(credentials, old);
+    const build: BuildProviders = (own, { old }) => buildAccount(own, old);
     const deps: Deps = {
       store,
       jobs,
