@@ -8,7 +8,8 @@ SELECT 'column ' || table_name || '.' || column_name AS name,
        concat_ws(' ', udt_name, character_maximum_length, numeric_precision, datetime_precision,
                  CASE is_nullable WHEN 'YES' THEN 'null' ELSE 'not null' END,
                  'default ' || column_default, generation_expression) AS definition
-  FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT IN ('_prisma_migrations', '_partyline_functions')
+  FROM information_schema.columns
+ WHERE table_schema = 'public' AND table_name NOT IN ('_prisma_migrations', '_partyline_functions')
 UNION ALL
 SELECT 'index ' || indexname, indexdef
   FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT IN ('_prisma_migrations', '_partyline_functions')

@@ -12,7 +12,11 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
   {
     title: 'Roles',
     sql: `
-      SELECT format('DO $$ BEGIN CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS; EXCEPTION WHEN duplicate_object THEN NULL; END $$;', rolname) AS statement
+      SELECT format(
+        'DO $$ BEGIN CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS; '
+          'EXCEPTION WHEN duplicate_object THEN NULL; END $$;',
+        rolname
+      ) AS statement
       FROM pg_roles
       WHERE rolname IN ('partyline_tenant', 'partyline_platform')
       ORDER BY rolname`,
@@ -27,8 +31,8 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
           format(
             '  %I %s%s%s',
             a.attname,
-            CASE WHEN pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NULL THEN format_type(a.atttypid, a.atttypmod) ELSE 'bigserial' END,
-            CASE WHEN pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NULL THEN ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END,
+            CASE WHEN q.sequence IS NULL THEN format_type(a.atttypid, a.atttypmod) ELSE 'bigserial' END,
+            CASE WHEN q.sequence IS NULL THEN ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END,
             CASE WHEN a.attnotnull THEN ' NOT NULL' END
           ),
           E',\\n' ORDER BY a.attnum
@@ -37,6 +41,7 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
       FROM pg_class c
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
       LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+      CROSS JOIN LATERAL pg_get_serial_sequence(quote_ident(c.relname), a.attname) AS q (sequence)
       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ${FOREIGN}
       GROUP BY c.oid, c.relname
       ORDER BY c.relname`,
@@ -44,10 +49,14 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
   {
     title: 'Keys and checks',
     sql: `
-      SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s;', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) AS statement
+      SELECT format(
+        'ALTER TABLE %s ADD CONSTRAINT %I %s;', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)
+      ) AS statement
       FROM pg_constraint k
       JOIN pg_class c ON c.oid = k.conrelid
-      WHERE k.connamespace = 'public'::regnamespace AND k.contype IN ('p', 'u', 'c') AND c.relname NOT IN ${FOREIGN}
+      WHERE k.connamespace = 'public'::regnamespace
+        AND k.contype IN ('p', 'u', 'c')
+        AND c.relname NOT IN ${FOREIGN}
       ORDER BY c.relname, k.contype <> 'p', k.conname`,
   },
   {
@@ -64,7 +73,9 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
   {
     title: 'Foreign keys',
     sql: `
-      SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s;', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) AS statement
+      SELECT format(
+        'ALTER TABLE %s ADD CONSTRAINT %I %s;', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)
+      ) AS statement
       FROM pg_constraint k
       WHERE k.connamespace = 'public'::regnamespace AND k.contype = 'f'
       ORDER BY k.conrelid::regclass::text, k.conname`,
@@ -75,10 +86,15 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
       SELECT concat_ws(
         E'\\n',
         rtrim(pg_get_functiondef(p.oid), E'\\n') || ';',
-        CASE WHEN o.rolname IN ('partyline_tenant', 'partyline_platform') THEN format('ALTER FUNCTION %s OWNER TO %I;', p.oid::regprocedure, o.rolname) END,
-        CASE WHEN p.proacl IS NOT NULL AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) AS g WHERE g.grantee = 0) THEN format('REVOKE ALL ON FUNCTION %s FROM PUBLIC;', p.oid::regprocedure) END,
+        CASE WHEN o.rolname IN ('partyline_tenant', 'partyline_platform')
+          THEN format('ALTER FUNCTION %s OWNER TO %I;', p.oid::regprocedure, o.rolname) END,
+        CASE WHEN p.proacl IS NOT NULL AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) AS g WHERE g.grantee = 0)
+          THEN format('REVOKE ALL ON FUNCTION %s FROM PUBLIC;', p.oid::regprocedure) END,
         (
-          SELECT string_agg(format('GRANT EXECUTE ON FUNCTION %s TO %s;', p.oid::regprocedure, g.grantee::regrole), E'\\n' ORDER BY g.grantee::regrole::text)
+          SELECT string_agg(
+            format('GRANT EXECUTE ON FUNCTION %s TO %s;', p.oid::regprocedure, g.grantee::regrole),
+            E'\\n' ORDER BY g.grantee::regrole::text
+          )
           FROM aclexplode(p.proacl) AS g
           WHERE g.grantee <> 0 AND g.grantee <> p.proowner
         )
@@ -127,7 +143,9 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
       FROM platform_limit
       UNION ALL
       (
-        SELECT format('INSERT INTO platform_rate VALUES (%L, %L, %L, %s);', r.what, r.prefix, r.currency, r.micro_per_minute)
+        SELECT format(
+          'INSERT INTO platform_rate VALUES (%L, %L, %L, %s);', r.what, r.prefix, r.currency, r.micro_per_minute
+        )
         FROM platform_rate r
         ORDER BY r.what, r.prefix, r.currency
       )`,
@@ -142,7 +160,10 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
       ) AS statement
       FROM pg_class c
       CROSS JOIN LATERAL aclexplode(c.relacl) AS g
-      WHERE c.relnamespace = 'public'::regnamespace AND g.grantee <> 0 AND g.grantee <> c.relowner AND c.relname NOT IN ${FOREIGN}
+      WHERE c.relnamespace = 'public'::regnamespace
+        AND g.grantee <> 0
+        AND g.grantee <> c.relowner
+        AND c.relname NOT IN ${FOREIGN}
       GROUP BY c.oid, c.relname, c.relkind, g.grantee
       ORDER BY c.relname, g.grantee::regrole::text`,
   },
@@ -155,7 +176,7 @@ const HEADER = `-- The schema that a new database has: every migration and every
 SET check_function_bodies = off;
 `;
 
-/** The schema of the database at `url` as SQL, objects in a fixed order. Owners other than Partyline's roles are left out. */
+/** The schema of the database at `url` as SQL, in a fixed order. Owners other than Partyline's roles are left out. */
 export async function dumpSchema(url: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -8,17 +8,21 @@ import { schemaDiff } from './schema-engine.ts';
 
 const SCHEMA = 'prisma/schema.prisma';
 
-/** The schema of a commit; undefined where that commit has none yet. */
+/** The schema of a commit; undefined when that commit has none. */
 async function schemaAt(commit: string): Promise<string | undefined> {
   const git = (...args: string[]) => promisify(execFile)('git', args, { cwd: workspaceRoot, maxBuffer: 1 << 24 });
   const { stdout: listed } = await git('ls-tree', '--name-only', commit, '--', SCHEMA);
   return listed.trim() ? (await git('show', `${commit}:${SCHEMA}`)).stdout : undefined;
 }
 
-/** Writes the migration that brings the schema of `commit` to the one in the working tree; returns its folder, or nothing when they agree. */
+/**
+ * Writes the migration from the schema of `commit` to the schema of the working tree.
+ * @returns the new folder; undefined when the schemas are equal
+ */
 async function newMigration(name: string, now: Date, commit = 'HEAD'): Promise<string | undefined> {
-  if (!/^[a-z0-9_]+$/.test(name))
-    throw new Error(`A migration's name is lower-case letters, digits and underscores, not «${name}».`);
+  if (!/^[a-z0-9_]+$/.test(name)) {
+    throw new Error(`"${name}" is not a migration name: use lower-case letters, digits and underscores.`);
+  }
   const sql = await schemaDiff(await schemaAt(commit), await readFile(inWorkspace(SCHEMA), 'utf8'));
   if (!sql) return undefined;
   const stamp = now.toISOString().replace(/\D/g, '').slice(0, 14);
@@ -34,7 +38,7 @@ if (import.meta.main) {
   const folder = await newMigration(name, new Date(), commit);
   console.log(
     folder
-      ? `wrote ${join(folder, 'migration.sql')}: read it before you commit it`
+      ? `wrote ${join(folder, 'migration.sql')}: review it before you commit it`
       : 'schema.prisma has not changed: no migration needed',
   );
 }

@@ -7,9 +7,9 @@ import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg';
 const FILE = 'schema.prisma';
 
 /*
- * Prisma's schema engine, the WebAssembly build: the native one has to be downloaded. It compares schema files without any database, but asks
- * its adapter for a server version first, so it gets one that only answers that. It never deploys: it splits SQL at semicolons, which breaks
- * functions.
+ * The WebAssembly build of Prisma's schema engine; the native one must be downloaded. It compares
+ * schema files without a database, but asks its adapter for a server version, so the adapter here
+ * only answers that. It must not deploy: it splits SQL at semicolons, which breaks functions.
  */
 const versionRow = ok({
   columnTypes: [5, 7, 0],
@@ -45,7 +45,11 @@ async function load(): Promise<void> {
   (instance.exports.__wbindgen_start as () => void)();
 }
 
-/** The SQL that brings a database from one schema to another; from nothing when `from` is undefined. Empty when they are equal. */
+/**
+ * The SQL that changes a database from one schema to another.
+ * @param from undefined: an empty database
+ * @returns empty when the schemas are equal
+ */
 export async function schemaDiff(from: string | undefined, to: string): Promise<string> {
   await (loaded ??= load());
   const schemaEngine = await engine.SchemaEngine.new({ datamodels: [[FILE, to]] }, () => undefined, adapter);
@@ -57,6 +61,6 @@ export async function schemaDiff(from: string | undefined, to: string): Promise<
     exitCode: true,
     filters: { externalTables: [], externalEnums: [] },
   });
-  // With `exitCode`, 0 says "no difference"; the script is then only a comment.
+  // With `exitCode`, 0 means no difference; the script is then only a comment.
   return exitCode === 0 ? '' : (stdout ?? '');
 }

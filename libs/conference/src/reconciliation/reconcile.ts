@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { listDueWork } from '@partyline/store/reconciliation/due-work';
 import { changeSession } from '../sessions/change-session.ts';
 import type { Deps } from '../deps.ts';
@@ -42,9 +43,9 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
     ...toItems('dial-out', due.dial, ({ tenant_id, id }) => dialOut(deps, tenant_id, id)),
   ];
   const counts: Record<string, number> = {};
-  const queue = work.values();
-  const worker = async (): Promise<void> => {
-    for (const { what, row, act } of queue) {
+  await pMap(
+    work,
+    async ({ what, row, act }) => {
       if (deps.clock.now().getTime() - startedAt > MAX_ROUND_MS) return;
       counts[what] = (counts[what] ?? 0) + 1;
       try {
@@ -57,9 +58,9 @@ export async function reconcile(deps: Deps): Promise<Record<string, number>> {
           error: String(error),
         });
       }
-    }
-  };
-  await Promise.all(Array.from({ length: MAX_CONCURRENT }, worker));
+    },
+    { concurrency: MAX_CONCURRENT },
+  );
   return counts;
 }
 

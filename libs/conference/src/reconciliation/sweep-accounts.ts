@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import { listAccountsToSweep } from '@partyline/store/reconciliation/inventory';
 import { releaseLease, acquireLease } from '@partyline/store/database/lease';
 import type { Deps } from '../deps.ts';
@@ -21,24 +22,21 @@ export async function sweepAccounts(deps: Deps, everyMs: number): Promise<Invent
     missing: 0,
     connections: 0,
   };
-  const queue = [null, ...(await listAccountsToSweep(deps.store))].values();
-  const worker = async (): Promise<void> => {
-    for (const accountId of queue) {
-      const lease = accountId === null ? 'inventory' : `inventory ${accountId}`;
-      if (!(await acquireLease(deps.store, lease, everyMs))) continue;
-      try {
-        const found = await sweepInventory(deps, accountId);
-        for (const what of Object.keys(sums) as (keyof InventoryCounts)[]) sums[what] += found[what];
-      } catch (error) {
-        deps.report.count('account_sweep_failed', { owner: accountId === null ? 'platform' : 'tenant' });
-        deps.report.warn('the inventory of a provider account failed; the next round retries it', {
-          accountId,
-          error: String(error),
-        });
-        await releaseLease(deps.store, lease);
-      }
+  const sweepAccount = async (accountId: string | null): Promise<void> => {
+    const lease = accountId === null ? 'inventory' : `inventory ${accountId}`;
+    if (!(await acquireLease(deps.store, lease, everyMs))) return;
+    try {
+      const found = await sweepInventory(deps, accountId);
+      for (const what of Object.keys(sums) as (keyof InventoryCounts)[]) sums[what] += found[what];
+    } catch (error) {
+      deps.report.count('account_sweep_failed', { owner: accountId === null ? 'platform' : 'tenant' });
+      deps.report.warn('the inventory of a provider account failed; the next round retries it', {
+        accountId,
+        error: String(error),
+      });
+      await releaseLease(deps.store, lease);
     }
   };
-  await Promise.all(Array.from({ length: MAX_CONCURRENT }, worker));
+  await pMap([null, ...(await listAccountsToSweep(deps.store))], sweepAccount, { concurrency: MAX_CONCURRENT });
   return sums;
 }
