@@ -1,23 +1,26 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { replay } from './stages/simulate.ts';
 import { STAGES, type StageName } from './stages/catalogue.ts';
-import type { Figures } from './stages/stage.ts';
+import { replaySeed } from './stages/simulate.ts';
+import type { Summary } from './stages/stage.ts';
 
+const STAGE_NAMES = Object.keys(STAGES).join(', ');
 const HELP = `npm run prove [-- OPTIONS]
 
-Proves that every leg ends within its bound and that no live leg is cut: the real use-cases on virtual time against a simulated vendor.
+Proves that every leg ends within its bound and that no live leg is hung up by mistake.
+Runs the real use-cases on virtual time against a simulated provider, and real processes with real faults.
 
-  --quick            less of everything, for CI (90 s at most)
-  --seed N           which chances to take; default: a new one each time, printed
-  --stage NAME       only this one, and it may be given more than once: ${Object.keys(STAGES).join(', ')}
-  --replay N         one simulated day again, by the number that a failing run printed, with the histories of its legs
-  --planted NAME     with --replay: with that bug planted
-  --fine             with --replay: a small system of stage model
-  --json             nothing but the last line
-  --help             this
+  --quick          a smaller run for CI, 90 s at most
+  --seed N         the seed of all randomness (default: random, printed at the start)
+  --stage NAME     run only this stage; repeatable: ${STAGE_NAMES}
+  --replay N       repeat one simulated day with the seed that a failed run printed, with the histories of its legs
+  --planted NAME   with --replay: plant this bug
+  --fine           with --replay: use a small system of stage model
+  --json           print only the summary
+  --help           print this help
 
-The last line is JSON. Exit status 0 only if every bound held. PARTYLINE_RECONCILER=off takes the sweeps away, and the run must fail.`;
+The last line of the output is a JSON summary. The exit status is 0 only if every bound held.
+PARTYLINE_RECONCILER=off disables the sweeps; the run must then fail.`;
 
 const { values } = parseArgs({
   options: {
@@ -36,7 +39,7 @@ const log = (line: string): void => {
   if (!values.json) process.stdout.write(`${line}\n`);
 };
 
-function commit(): string {
+function readCommit(): string {
   try {
     return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   } catch {
@@ -44,17 +47,17 @@ function commit(): string {
   }
 }
 
-/** Adds a stage's part to the last line: what leaked anywhere leaked. */
-function add(figures: Partial<Figures>, part: Partial<Figures>): void {
-  const sum: Partial<Figures> = {};
+/** Adds a stage's part to the summary. Leaks, false kills and events of all stages are added up. */
+function mergeSummary(summary: Partial<Summary>, part: Partial<Summary>): void {
+  const sum: Partial<Summary> = {};
   for (const key of ['leakedLegSecondsPastBound', 'falseKills', 'eventsLost', 'eventsDuplicated'] as const)
-    if (part[key] !== undefined) sum[key] = (figures[key] ?? 0) + part[key];
-  const billed = [figures.billedVsLedgerMaxSeconds, part.billedVsLedgerMaxSeconds].filter((each) => each !== undefined);
-  Object.assign(figures, part, sum, billed.length === 0 ? {} : { billedVsLedgerMaxSeconds: Math.max(...billed) });
+    if (part[key] !== undefined) sum[key] = (summary[key] ?? 0) + part[key];
+  const billed = [summary.billedVsLedgerMaxSeconds, part.billedVsLedgerMaxSeconds].filter((each) => each !== undefined);
+  Object.assign(summary, part, sum, billed.length === 0 ? {} : { billedVsLedgerMaxSeconds: Math.max(...billed) });
 }
 
-/** The last line's fields, in its order. */
-const FIELDS: readonly (keyof Figures)[] = [
+/** The order of the summary's fields. */
+const SUMMARY_FIELDS: readonly (keyof Summary)[] = [
   'simulatedDays',
   'legs',
   'faults',
@@ -70,54 +73,58 @@ const FIELDS: readonly (keyof Figures)[] = [
   'controlArms',
 ];
 
-const BESIDE_REAL: ReadonlySet<StageName> = new Set(['simulation', 'arms', 'planted']);
+/** Stages that run at the same time as stage `real`. */
+const STAGES_BESIDE_REAL: ReadonlySet<StageName> = new Set(['simulation', 'arms', 'planted']);
 
+/** Runs the selected stages and prints the summary. Returns whether every bound held. */
 async function prove(): Promise<boolean> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 9_000) + 1 : Number(values.seed);
-  if (!Number.isInteger(seed) || seed < 0) throw new Error('--seed takes a whole number');
+  if (!Number.isInteger(seed) || seed < 0) throw new Error('--seed must be a whole number, 0 or greater');
   const names = (values.stage ?? Object.keys(STAGES)) as StageName[];
   for (const name of names)
-    if (!(name in STAGES)) throw new Error(`there is no stage "${name}"; there are ${Object.keys(STAGES).join(', ')}`);
-  const started = performance.now();
+    if (!(name in STAGES)) throw new Error(`--stage "${name}" does not exist. Use one of: ${STAGE_NAMES}`);
+  const startedAt = performance.now();
   log(`prove: seed ${seed}${values.quick ? ', quick' : ''}`);
-  const figures: Partial<Figures> = {};
-  const troubles: string[] = [];
-  const play = async (name: StageName, beside?: Promise<unknown>): Promise<void> => {
-    const began = performance.now();
-    log(`${name} …`);
+  const summary: Partial<Summary> = {};
+  const problems: string[] = [];
+  const runStage = async (name: StageName, priorityTask?: Promise<unknown>): Promise<void> => {
+    const stageStartedAt = performance.now();
+    log(`${name} ...`);
     try {
-      const result = await (
-        await STAGES[name]()
-      )({ seed, quick: values.quick, log, ...(beside === undefined ? {} : { beside }) });
-      add(figures, result.figures);
-      if (result.more !== undefined) log(`  ${JSON.stringify(result.more)}`);
-      troubles.push(...result.troubles.map((trouble) => `${name}: ${trouble}`));
+      const stage = await STAGES[name]();
+      const result = await stage({
+        seed,
+        quick: values.quick,
+        log,
+        ...(priorityTask === undefined ? {} : { priorityTask }),
+      });
+      mergeSummary(summary, result.summary);
+      if (result.details !== undefined) log(`  ${JSON.stringify(result.details)}`);
+      problems.push(...result.problems.map((problem) => `${name}: ${problem}`));
     } catch (error) {
-      troubles.push(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      problems.push(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }
-    log(`${name}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    log(`${name}: ${((performance.now() - stageStartedAt) / 1000).toFixed(1)} s`);
   };
-  // Real processes mostly wait: what is simulated in processes of its own runs beside them, and gives way to them.
-  const waits = names.includes('real') ? play('real') : undefined;
-  const beside = names.filter((name) => BESIDE_REAL.has(name));
-  for (const name of beside) await play(name, waits);
-  await waits;
-  for (const name of names) if (name !== 'real' && !beside.includes(name)) await play(name);
-  for (const trouble of troubles) log(`FAILED ${trouble}`);
-  log(
-    `${troubles.length === 0 ? 'every bound held' : `${troubles.length} troubles`}, ${((performance.now() - started) / 1000).toFixed(0)} s`,
-  );
-  process.stdout.write(
-    `${JSON.stringify({ seed, commit: commit(), ...Object.fromEntries(FIELDS.filter((field) => field in figures).map((field) => [field, figures[field]])) })}\n`,
-  );
-  return troubles.length === 0;
+  // Real processes mostly wait. The simulations run beside them, at a lower priority.
+  const real = names.includes('real') ? runStage('real') : undefined;
+  const beside = names.filter((name) => STAGES_BESIDE_REAL.has(name));
+  for (const name of beside) await runStage(name, real);
+  await real;
+  for (const name of names) if (name !== 'real' && !beside.includes(name)) await runStage(name);
+  for (const problem of problems) log(`FAILED ${problem}`);
+  const verdict = problems.length === 0 ? 'every bound held' : `problems: ${problems.length}`;
+  log(`${verdict}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  const fields = SUMMARY_FIELDS.filter((field) => field in summary).map((field) => [field, summary[field]]);
+  process.stdout.write(`${JSON.stringify({ seed, commit: readCommit(), ...Object.fromEntries(fields) })}\n`);
+  return problems.length === 0;
 }
 
 if (values.help) process.stdout.write(`${HELP}\n`);
-// Without `exit`, Node's own clean-up turns round and round for ever over a socket of a link that was broken (24.21, Environment::CleanupHandles).
-else
-  process.exit(
-    (await (values.replay === undefined ? prove() : replay(Number(values.replay), values.planted, values.fine, log)))
-      ? 0
-      : 1,
-  );
+else {
+  const passed = await (values.replay === undefined
+    ? prove()
+    : replaySeed(Number(values.replay), values.planted, values.fine, log));
+  // Node's clean-up loops forever on the socket of a broken link (24.21, Environment::CleanupHandles).
+  process.exit(passed ? 0 : 1);
+}

@@ -1,17 +1,20 @@
 import { createTestDatabase } from '@partyline/testing/postgres';
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from './pin-entry.ts';
+import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, PIN_ENTRY_SECONDS } from './pin-entry.ts';
 
-it('callers have the times and tries that the database gives them', async () => {
+it('uses the PIN entry times and the attempt limit of the database', async () => {
   const database = await createTestDatabase();
   const client = new pg.Client({ connectionString: database.url });
   try {
     await client.connect();
     const { rows } = await client.query(
-      'SELECT extract(epoch FROM pin_entry_time(false))::int AS key, max_pin_attempts(false) AS tries, extract(epoch FROM goodbye_time())::int AS bye',
+      `SELECT
+        extract(epoch FROM pin_entry_time(false))::int AS pin_entry,
+        max_pin_attempts(false) AS attempts,
+        extract(epoch FROM goodbye_time())::int AS goodbye`,
     );
-    expect(rows).toEqual([{ key: KEYING_S, tries: MAX_TRIES, bye: GOOD_BYE_S }]);
+    expect(rows).toEqual([{ pin_entry: PIN_ENTRY_SECONDS, attempts: MAX_PIN_ATTEMPTS, goodbye: GOODBYE_SECONDS }]);
   } finally {
     await client.end();
     await database.drop();

@@ -1,9 +1,10 @@
 /*
- * How callers are asked for a PIN where nobody is in slow mode, as the database's functions have it (migration `money_and_fraud`); a test holds these to them.
+ * How callers enter a PIN outside slow mode. Same values as the SQL functions pin_entry_time,
+ * max_pin_attempts and goodbye_time; a test compares them.
  */
 
-/** Seconds from each prompt. */
-export const KEYING_S = 30;
-export const MAX_TRIES = 3;
-/** Seconds that a good-bye may take. */
-export const GOOD_BYE_S = 15;
+/** Time from each prompt. */
+export const PIN_ENTRY_SECONDS = 30;
+export const MAX_PIN_ATTEMPTS = 3;
+/** The longest goodbye prompt. */
+export const GOODBYE_SECONDS = 15;

@@ -6,35 +6,35 @@ import { decideEnd, settleSession } from '@partyline/conference/sessions/settle-
 import { closeHandle, attachProviderId, moveLeg } from '@partyline/conference/sessions/leg-transitions';
 import type { SessionView } from '@partyline/store/sessions/session-lock';
 import fc from 'fast-check';
-import { NEW_LEG, NEW_SESSION } from '../simulation/database/default-rows.ts';
+import { DEFAULT_LEG, DEFAULT_SESSION } from '../simulation/database/default-rows.ts';
 
-/** One thing that happens to a session or a leg of it. `leg` picks among those there are. */
-export type Happening =
-  | { readonly kind: 'leg'; readonly of: LegKind }
+/** One event of a session or of one of its legs. `leg` selects a leg, modulo the number of legs. */
+export type SessionStep =
+  | { readonly kind: 'add-leg'; readonly legKind: LegKind }
   | { readonly kind: 'event'; readonly leg: number; readonly event: 'dialSent' | 'ringing' | 'answered' | 'joined' }
-  | { readonly kind: 'over'; readonly leg: number; readonly handle: 'media' | 'voice' | 'sip' }
-  | { readonly kind: 'learn'; readonly leg: number; readonly handle: 'media_connection_id' | 'voice_call_id' }
+  | { readonly kind: 'close'; readonly leg: number; readonly handle: 'media' | 'voice' | 'sip' }
+  | { readonly kind: 'attach-id'; readonly leg: number; readonly handle: 'media_connection_id' | 'voice_call_id' }
   | { readonly kind: 'tick'; readonly seconds: number }
   | { readonly kind: 'end' }
   | { readonly kind: 'settle' }
-  /** The process dies before its commit: what it did since the last one is gone. */
+  /** The process dies before its commit. Changes since the last commit are lost. */
   | { readonly kind: 'crash' };
 
 const leg = fc.nat({ max: 5 });
-export const happening: fc.Arbitrary<Happening> = fc.oneof(
-  fc.record({ kind: fc.constant('leg' as const), of: fc.constantFrom(...LEG_KINDS) }),
+export const sessionStep: fc.Arbitrary<SessionStep> = fc.oneof(
+  fc.record({ kind: fc.constant('add-leg' as const), legKind: fc.constantFrom(...LEG_KINDS) }),
   fc.record({
     kind: fc.constant('event' as const),
     leg,
     event: fc.constantFrom('dialSent' as const, 'ringing' as const, 'answered' as const, 'joined' as const),
   }),
   fc.record({
-    kind: fc.constant('over' as const),
+    kind: fc.constant('close' as const),
     leg,
     handle: fc.constantFrom('media' as const, 'voice' as const, 'sip' as const),
   }),
   fc.record({
-    kind: fc.constant('learn' as const),
+    kind: fc.constant('attach-id' as const),
     leg,
     handle: fc.constantFrom('media_connection_id' as const, 'voice_call_id' as const),
   }),
@@ -44,25 +44,25 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
   fc.constant({ kind: 'crash' as const }),
 );
 
-const START = Date.UTC(2026, 0, 1);
+const START_MS = Date.UTC(2026, 0, 1);
 
-/** A session with no legs yet, its clocks as given. */
-export function newView(clocks: {
+/** An open session without legs, with the given clocks. */
+export function createView(clocks: {
   empty_s: number | null;
   alone_s: number | null;
   never_used_s: number | null;
 }): SessionView {
-  const at = new Date(START);
+  const at = new Date(START_MS);
   return {
     now: at,
     session: {
-      ...NEW_SESSION,
+      ...DEFAULT_SESSION,
       id: 'ses',
       tenant_id: 'ten',
       room_id: 'room',
       conversation: 'conv',
       media_session_id: 'media',
-      due_at: new Date(START + 3_600_000),
+      due_at: new Date(START_MS + 3_600_000),
       due_reason: 'max-duration',
       created_at: at,
     },
@@ -98,121 +98,124 @@ export function newView(clocks: {
   };
 }
 
-const copy = (view: SessionView): SessionView => ({
+const copyView = (view: SessionView): SessionView => ({
   ...view,
   session: { ...view.session },
   legs: view.legs.map((each) => ({ ...each })),
 });
-const states = (view: SessionView): Map<string, LegRow['state']> =>
+const legStates = (view: SessionView): Map<string, LegRow['state']> =>
   new Map(view.legs.map((each) => [each.id, each.state]));
 
-/** Lets things happen one after the other, each followed by a settling as in changeSession; throws at the first rule that is broken. */
-export function play(view: SessionView, happenings: readonly Happening[]): SessionView {
-  let now = view;
-  let committed = copy(view);
-  for (const each of happenings) {
-    if (each.kind === 'crash') {
-      now = { ...copy(committed), now: now.now };
+/**
+ * Applies the steps in order and settles the session after each, as changeSession does.
+ * @throws BrokenRuleError at the first step that breaks an invariant
+ */
+export function applySteps(view: SessionView, steps: readonly SessionStep[]): SessionView {
+  let current = view;
+  let committed = copyView(view);
+  for (const step of steps) {
+    if (step.kind === 'crash') {
+      current = { ...copyView(committed), now: current.now };
       continue;
     }
-    const before = copy(now);
-    now = apply(now, each);
-    settleSession(now, states(before));
-    check(before, now);
-    committed = copy(now);
+    const before = copyView(current);
+    current = applyStep(current, step);
+    settleSession(current, legStates(before));
+    checkInvariants(before, current);
+    committed = copyView(current);
   }
-  return now;
+  return current;
 }
 
-function apply(view: SessionView, each: Exclude<Happening, { kind: 'crash' }>): SessionView {
-  const target = 'leg' in each ? view.legs[each.leg % Math.max(1, view.legs.length)] : undefined;
-  switch (each.kind) {
-    case 'leg':
-      // A second live bridge is what the unique index refuses.
+function applyStep(view: SessionView, step: Exclude<SessionStep, { kind: 'crash' }>): SessionView {
+  const target = 'leg' in step ? view.legs[step.leg % Math.max(1, view.legs.length)] : undefined;
+  switch (step.kind) {
+    case 'add-leg':
+      // The unique index rejects a second live bridge leg.
       if (
         view.legs.length < 6 &&
-        !(each.of === 'bridge' && view.legs.some((other) => other.kind === 'bridge' && isUp(other)))
+        !(step.legKind === 'bridge' && view.legs.some((other) => other.kind === 'bridge' && isUp(other)))
       ) {
         view.legs.push({
-          ...NEW_LEG,
+          ...DEFAULT_LEG,
           id: `leg${view.legs.length}`,
-          kind: each.of,
+          kind: step.legKind,
           state: 'requested',
           tenant_id: 'ten',
           session_id: 'ses',
-          deadline_at: new Date(START + 3_600_000),
+          deadline_at: new Date(START_MS + 3_600_000),
           created_at: view.now,
         });
       }
       return view;
     case 'event':
-      if (target !== undefined) moveLeg(target, each.event, view.now);
+      if (target !== undefined) moveLeg(target, step.event, view.now);
       return view;
-    case 'over':
-      // A side that nobody has named yet cannot be reported over: the event that names it comes with it.
-      if (target !== undefined && target[each.handle === 'voice' ? 'voice_call_id' : 'media_connection_id'] !== null)
-        closeHandle(target, each.handle, verdict('success', 'completed'), view.now);
+    case 'close':
+      // A handle without a provider id cannot close: the event that closes it carries the id.
+      if (target !== undefined && target[step.handle === 'voice' ? 'voice_call_id' : 'media_connection_id'] !== null)
+        closeHandle(target, step.handle, verdict('success', 'completed'), view.now);
       return view;
-    case 'learn':
-      if (target !== undefined) attachProviderId(target, each.handle, `${each.handle} of ${target.id}`);
+    case 'attach-id':
+      if (target !== undefined) attachProviderId(target, step.handle, `${step.handle} of ${target.id}`);
       return view;
     case 'tick':
-      return { ...view, now: new Date(view.now.getTime() + each.seconds * 1000) };
+      return { ...view, now: new Date(view.now.getTime() + step.seconds * 1000) };
     case 'end':
       decideEnd(view, END_REASONS[0]);
       return view;
     case 'settle':
       return view;
     default:
-      return each satisfies never;
+      return step satisfies never;
   }
 }
 
-class Broken extends Error {}
-const must = (holds: boolean, rule: string): void => {
-  if (!holds) throw new Broken(rule);
+class BrokenRuleError extends Error {}
+const assertRule = (isMet: boolean, violation: string): void => {
+  if (!isMet) throw new BrokenRuleError(violation);
 };
-const ORDER = { open: 0, live: 1, ending: 2, ended: 3 } as const;
+const STATE_ORDER = { open: 0, live: 1, ending: 2, ended: 3 } as const;
 
-/** What holds after every step. */
-function check(before: SessionView, after: SessionView): void {
+/** Throws if `after` breaks an invariant. `before` is the session before the step. */
+function checkInvariants(before: SessionView, after: SessionView): void {
   const { session, legs, now } = after;
-  must(
-    ORDER[session.state] >= ORDER[before.session.state],
-    `a session went from ${before.session.state} back to ${session.state}`,
+  assertRule(
+    STATE_ORDER[session.state] >= STATE_ORDER[before.session.state],
+    `the session went from ${before.session.state} back to ${session.state}`,
   );
-  must(
+  assertRule(
     session.state !== 'ended' || !legs.some(isUp) || before.session.state === 'ended',
-    'a session ended with a leg up',
+    'the session ended with a live leg',
   );
-  must(!canJoin(session.state) || session.due_at > now, 'a running session is past its deadline after settling');
-  must(
+  assertRule(!canJoin(session.state) || session.due_at > now, 'the session still runs after its deadline');
+  assertRule(
     canJoin(session.state) || legs.every((each) => !isUp(each) || each.state === 'ending'),
-    'a session is over and a leg of it is not owed its hang-up',
+    'the session is over and a live leg of it has no hang-up request',
   );
-  must(
+  assertRule(
     before.session.end_reason === null || session.end_reason === before.session.end_reason,
-    'the first reason did not stand',
+    'the end reason changed',
   );
   for (const each of legs) {
-    const was = before.legs.find((other) => other.id === each.id);
-    must(was?.state !== 'ended' || each.state === 'ended', `${each.id} came back from its end`);
-    must(was?.state !== 'ending' || each.state === 'ending' || each.state === 'ended', `${each.id} is owed no more`);
-    must(
+    const old = before.legs.find((other) => other.id === each.id);
+    assertRule(old?.state !== 'ended' || each.state === 'ended', `${each.id} left the state ended`);
+    assertRule(old?.state !== 'ending' || each.state === 'ending' || each.state === 'ended', `${each.id} left the state ending without ending`);
+    assertRule(
       each.state !== 'ending' || (each.hangup_requested_at !== null && each.hangup_reason !== null),
-      `${each.id} is ending and nobody knows since when`,
+      `${each.id} is ending without a request time or reason`,
     );
-    const neverMade = each.kind === 'outbound' && each.dialled_at === null && each.voice_call_id === null;
-    must(
-      each.state !== 'ended' || was?.state === 'ended' || isClosed(each, each.sip_ended_at !== null) || neverMade,
-      `${each.id} ended with a side that was not seen closed`,
+    const wasNeverDialled = each.kind === 'outbound' && each.dialled_at === null && each.voice_call_id === null;
+    assertRule(
+      each.state !== 'ended' || old?.state === 'ended' || isClosed(each, each.sip_ended_at !== null) || wasNeverDialled,
+      `${each.id} ended with a handle that is not observed closed`,
     );
   }
 }
 
-/** Facts about one leg, in any order, doubled and mixed: once it was seen over, the end is the same. */
-export function terminalState(kind: LegKind, facts: readonly Happening[]): LegRow['state'] {
-  const view = newView({ empty_s: null, alone_s: null, never_used_s: null });
-  play(view, [{ kind: 'leg', of: kind }]);
-  return play(view, facts).legs[0]!.state;
+/** The state of a leg of `kind` after the given facts, in any order and with duplicates. */
+export function finalState(kind: LegKind, facts: readonly SessionStep[]): LegRow['state'] {
+  const view = createView({ empty_s: null, alone_s: null, never_used_s: null });
+  applySteps(view, [{ kind: 'add-leg', legKind: kind }]);
+  return applySteps(view, facts).legs[0]!.state;
 }

@@ -1,33 +1,39 @@
 import { parseArgs } from 'node:util';
-import { readRunningState, requestFault } from '@partyline/dev/stack/control';
 import { faults } from '@partyline/dev/faults/faults';
+import { readRunningState, requestFault } from '@partyline/dev/stack/control';
 import { serviceNames } from '@partyline/dev/stack/service-environment';
 
-const width = Math.max(...faults.map(({ name }) => name.length));
-const HELP = `npm run chaos -- --fault NAME [--on PART] [--for 10s]
+const NAME_WIDTH = Math.max(...faults.map(({ name }) => name.length));
+const FAULT_LIST = faults
+  .map(({ name, description, defaultDurationMs }) => {
+    const duration = defaultDurationMs === null ? '' : ` (${defaultDurationMs / 1000} s)`;
+    return `  ${name.padEnd(NAME_WIDTH)}  ${description}${duration}`;
+  })
+  .join('\n');
+const HELP = `npm run chaos -- --fault NAME [--on PART] [--for TIME]
 
-Breaks something in the Partyline that \`npm start\` runs here, as \`npm run prove\` does, and says what to look at.
+Injects a fault into the Partyline that \`npm start\` runs on this machine, and prints what to watch for.
 
-  --fault NAME   which (below)
-  --on PART      which process, for kill and freeze, or whose link: ${serviceNames.join(', ')}; links default to all of them
-  --for TIME     how long, like 500ms, 10s, 2m; each has its own default
+  --fault NAME   the fault (see below)
+  --on PART      the process to kill or freeze, or the service whose link fails; default for a link: all services
+                 services: ${serviceNames.join(', ')}
+  --for TIME     the duration, such as 500ms, 10s or 2m; each fault has a default
 
-${faults.map(({ name, description: says, defaultDurationMs: lastsMs }) => `  ${name.padEnd(width)}  ${says}${lastsMs === null ? '' : ` (${lastsMs / 1000} s)`}`).join('\n')}`;
+${FAULT_LIST}`;
 
-const LONGEST_MS = 600_000;
+const MAX_DURATION_MS = 600_000;
 
 const request = readArguments();
 const running = readRunningState();
-if (running === null) fail('Nothing runs here. Start it with `npm start`, in another terminal.', 1);
+if (running === null) exitWithError('Partyline is not running. Start it with `npm start` in another terminal.', 1);
 const reply = await requestFault(running, request).catch(() =>
-  fail('`npm start` is not running any more (it left .partyline/running.json behind). Start it again.', 1),
+  exitWithError('Partyline is no longer running; .partyline/running.json is left over. Start it with `npm start`.', 1),
 );
-if (!reply.ok) fail(reply.error, 1);
-console.log(
-  `${reply.message}\n${reply.watchFor}\nLogs: ${running.logFolder}${running.emulatorUrl === null ? '' : `   Ledger: ${running.emulatorUrl}/emulator/ledger`}`,
-);
+if (!reply.ok) exitWithError(reply.error, 1);
+const ledger = running.emulatorUrl === null ? '' : `   Ledger: ${running.emulatorUrl}/emulator/ledger`;
+console.log(`${reply.message}\n${reply.watchFor}\nLogs: ${running.logFolder}${ledger}`);
 
-function readArguments(): { fault: string; on?: string; forMs?: number } {
+function readArguments(): Parameters<typeof requestFault>[1] {
   try {
     const { values } = parseArgs({
       options: {
@@ -41,26 +47,27 @@ function readArguments(): { fault: string; on?: string; forMs?: number } {
       console.log(HELP);
       process.exit(0);
     }
-    if (values.fault === undefined) throw new Error('--fault is missing');
-    if (!faults.some(({ name }) => name === values.fault)) throw new Error(`there is no fault called ${values.fault}`);
+    if (values.fault === undefined) throw new Error('--fault is required');
+    if (!faults.some(({ name }) => name === values.fault))
+      throw new Error(`--fault "${values.fault}" does not exist. Use one of the faults below.`);
     return {
       fault: values.fault,
-      ...(values.on === undefined ? {} : { on: values.on }),
-      ...(values.for === undefined ? {} : { forMs: milliseconds(values.for) }),
+      ...(values.on === undefined ? {} : { target: values.on }),
+      ...(values.for === undefined ? {} : { durationMs: parseDuration(values.for) }),
     };
   } catch (error) {
-    return fail(`${(error as Error).message}\n\n${HELP}`, 2);
+    return exitWithError(`${(error as Error).message}\n\n${HELP}`, 2);
   }
 }
 
-function milliseconds(text: string): number {
+function parseDuration(text: string): number {
   const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text) ?? [];
   const ms = Number(number) * { ms: 1, s: 1_000, m: 60_000 }[unit as 'ms' | 's' | 'm'];
-  if (ms > 0 && ms <= LONGEST_MS) return ms;
-  throw new Error(`--for is a time up to ten minutes, like 500ms, 10s or 2m, not ${text}`);
+  if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
+  throw new Error(`--for "${text}" is not a duration. Use 500ms, 10s or 2m, at most ten minutes.`);
 }
 
-function fail(words: string, code: number): never {
-  console.error(words);
+function exitWithError(message: string, code: number): never {
+  console.error(message);
   process.exit(code);
 }

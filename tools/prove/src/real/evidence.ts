@@ -6,93 +6,104 @@ import type {
   RestLogEntry,
   WebhookLogEntry,
 } from '@partyline/vonage-emulator/control-client';
-import type { Decided, LegSeen, SessionSeen, Window } from './oracle.ts';
-import type { Held } from './run-meeting.ts';
+import type { ClockExpiry, FaultWindow, LegEvidence, SessionEvidence } from './oracle.ts';
+import type { MeetingRecord } from './run-meeting.ts';
 
-/** All that is known after a run, from outside: the vendor's ledger and logs, the API's replies, and what we did. */
+interface ObservedSession {
+  readonly session: SessionEvidence;
+  /** Whether the session or its events state its end. */
+  readonly isEndDecided: boolean;
+  readonly meeting: MeetingRecord;
+  readonly events: readonly SessionEvent[];
+}
+
+/** Everything known after a run, from outside: the provider's ledger and logs, API replies, injected faults. */
 export interface Evidence {
   readonly ledger: LedgerView;
   readonly webhooks: readonly WebhookLogEntry[];
   readonly requests: readonly RestLogEntry[];
-  /** Every session that a reply ever named, with its events. */
-  readonly sessions: ReadonlyMap<
-    string,
-    {
-      readonly seen: SessionSeen;
-      readonly decided: boolean;
-      readonly held: Held;
-      readonly events: readonly SessionEvent[];
-    }
-  >;
-  readonly held: readonly Held[];
-  readonly windows: readonly Window[];
-  /** Sessions that one of their clocks ended. */
-  readonly decided: readonly Decided[];
+  /** Every session that an API reply named, by id. */
+  readonly sessions: ReadonlyMap<string, ObservedSession>;
+  readonly meetings: readonly MeetingRecord[];
+  readonly windows: readonly FaultWindow[];
+  /** Sessions that ended by one of their clocks. */
+  readonly clockExpiries: readonly ClockExpiry[];
 }
 
-/** Ended by somebody's word, whatever the clocks say. */
-const BY_WORD = new Set(['ended-by-tenant', 'provider-ended']);
+/** End reasons that are not a clock of the session. */
+const EXPLICIT_END_REASONS = new Set(['ended-by-tenant', 'provider-ended']);
 
-export async function gather(
-  vendor: EmulatorClient,
-  held: readonly Held[],
-  played: readonly InjectedFault[],
+/** Reads the sessions of all meetings from the API, and the ledger and logs of the emulated provider. */
+export async function gatherEvidence(
+  emulator: EmulatorClient,
+  meetings: readonly MeetingRecord[],
+  faults: readonly InjectedFault[],
 ): Promise<Evidence> {
-  const sessions = new Map<string, { seen: SessionSeen; decided: boolean; held: Held; events: SessionEvent[] }>();
-  const decided: Decided[] = [];
-  // One at a time: this is no load test, and the database may just have come back.
-  for (const each of held) {
-    const { session } = await each.tenant.room(each.created.room.id);
-    if (session !== null) each.sessions.add(session.id);
-    if (session?.endingAt && session.endReason !== null && !BY_WORD.has(session.endReason))
-      decided.push({ id: session.id, dueAt: Date.parse(session.dueAt), endingAt: Date.parse(session.endingAt) });
-    for (const id of each.sessions) {
-      const { events } = await each.tenant.events(id);
-      const told = events.find(({ type }) => type === 'session.ending')?.at ?? null;
-      const endingAt = session?.id === id ? session.endingAt : told;
-      // A tenant who was told that it ends was promised so, whether or not anybody noted it.
-      const promisedAt = session?.id === id ? (each.endTakenAt ?? null) : null;
+  const sessions = new Map<string, ObservedSession>();
+  const clockExpiries: ClockExpiry[] = [];
+  // Sequential, to keep the load low: the database may have restarted a moment ago.
+  for (const meeting of meetings) {
+    const { session } = await meeting.tenant.readRoom(meeting.created.room.id);
+    if (session !== null) meeting.sessions.add(session.id);
+    if (session?.endingAt && session.endReason !== null && !EXPLICIT_END_REASONS.has(session.endReason))
+      clockExpiries.push({ id: session.id, dueAt: Date.parse(session.dueAt), endingAt: Date.parse(session.endingAt) });
+    for (const id of meeting.sessions) {
+      const { events } = await meeting.tenant.listEvents(id);
+      const endingEventAt = events.find(({ type }) => type === 'session.ending')?.at ?? null;
+      const endingAt = session?.id === id ? session.endingAt : endingEventAt;
+      // An accepted request to end the room is a promise, even if no row or event states the end.
+      const promisedAt = session?.id === id ? (meeting.endAcceptedAt ?? null) : null;
       sessions.set(id, {
-        seen: { id, endingAt: endingAt === null ? promisedAt : Date.parse(endingAt) },
-        decided: endingAt !== null,
-        held: each,
+        session: { id, endingAt: endingAt === null ? promisedAt : Date.parse(endingAt) },
+        isEndDecided: endingAt !== null,
+        meeting,
         events,
       });
     }
   }
-  const [webhooks, requests] = [await vendor.webhookLog(), await vendor.restLog()];
-  const windows = windowsOf(played);
-  return { ledger: await vendor.ledger(), webhooks, requests, sessions, held, windows, decided };
+  return {
+    webhooks: await emulator.webhookLog(),
+    requests: await emulator.restLog(),
+    ledger: await emulator.ledger(),
+    sessions,
+    meetings,
+    windows: toWindows(faults),
+    clockExpiries,
+  };
 }
 
-/** What was played, as windows; one that lasts has no end yet. */
-const windowsOf = (played: readonly InjectedFault[]): Window[] =>
-  played.map(({ fault, target, startedAt: from, endedAt: until }) => ({
+/** An active fault ends now. */
+const toWindows = (faults: readonly InjectedFault[]): FaultWindow[] =>
+  faults.map(({ fault, target, startedAt, endedAt }) => ({
     name: fault.name,
     target,
     class: fault.class,
-    from,
-    until: until ?? Date.now(),
+    from: startedAt,
+    until: endedAt ?? Date.now(),
   }));
 
 /**
- * Gives each leg of the ledger its session: by our own leg's id, which its webhooks' addresses carry; else by the video session, or the
- * conference, that it was in together with legs that are known.
+ * Assigns each leg of the ledger to its session: by the leg id in the URLs of its webhooks, else by
+ * the video session or the conference that it shares with an assigned leg, else by the dialled number.
  */
-export function legsSeen({ ledger, webhooks, requests, sessions, held }: Evidence): LegSeen[] {
-  const sessionOfLeg = new Map<string, SessionSeen>();
-  for (const { seen, events } of sessions.values())
-    for (const { data } of events) if (typeof data.legId === 'string') sessionOfLeg.set(data.legId, seen);
-  const ourLeg = ourLegs(webhooks);
+export function assignSessions({ ledger, webhooks, requests, sessions, meetings }: Evidence): LegEvidence[] {
+  const sessionByLegId = new Map<string, SessionEvidence>();
+  for (const { session, events } of sessions.values())
+    for (const { data } of events) if (typeof data.legId === 'string') sessionByLegId.set(data.legId, session);
+  const legIdByCall = findLegIds(webhooks);
   const byMedia = new Map(
-    held.flatMap(({ media }) => [...media].map(([mediaId, id]) => [mediaId, sessions.get(id)?.seen] as const)),
+    meetings.flatMap(({ sessionByMedia }) =>
+      [...sessionByMedia].map(([mediaId, id]) => [mediaId, sessions.get(id)?.session] as const),
+    ),
   );
-  const byPhone = new Map(held.flatMap((each) => [...each.phones].map((phone) => [phone.slice(1), each] as const)));
-  const byConversation = new Map<string, SessionSeen>();
-  const known = (leg: LedgerView['legs'][number]): SessionSeen | undefined =>
-    sessionOfLeg.get(ourLeg.get(leg.callId ?? '') ?? '');
+  const meetingByPhone = new Map(
+    meetings.flatMap((meeting) => [...meeting.phones].map((phone) => [phone.slice(1), meeting] as const)),
+  );
+  const byConversation = new Map<string, SessionEvidence>();
+  const findByLegId = (leg: LedgerView['legs'][number]): SessionEvidence | undefined =>
+    sessionByLegId.get(legIdByCall.get(leg.callId ?? '') ?? '');
   for (const leg of ledger.legs) {
-    const session = known(leg);
+    const session = findByLegId(leg);
     if (session === undefined) continue;
     if (leg.conversation !== undefined) byConversation.set(leg.conversation, session);
     if (leg.sessionId !== undefined && !byMedia.has(leg.sessionId)) byMedia.set(leg.sessionId, session);
@@ -102,45 +113,50 @@ export function legsSeen({ ledger, webhooks, requests, sessions, held }: Evidenc
     if (session !== undefined && leg.sessionId !== undefined && !byMedia.has(leg.sessionId))
       byMedia.set(leg.sessionId, session);
   }
-  const asks = countAsks(requests);
-  const lost = new Set(
+  const attempts = countHangUpAttempts(requests);
+  const idsInLostWebhooks = new Set(
     webhooks
       .filter(({ outcome, status }) => outcome !== 'delivered' || (status ?? 0) >= 400)
-      .flatMap(({ body }) => body.match(ID) ?? []),
+      .flatMap(({ body }) => body.match(ID_PATTERN) ?? []),
   );
   return ledger.legs.map((leg) => {
-    const rung = byPhone.get(leg.to?.replace(/^\+/, '') ?? '');
+    const dialledBy = meetingByPhone.get(leg.to?.replace(/^\+/, '') ?? '');
     const session =
-      known(leg) ??
+      findByLegId(leg) ??
       byMedia.get(leg.sessionId ?? '') ??
       byConversation.get(leg.conversation ?? '') ??
-      (rung && onlySession(rung, sessions));
-    return { leg, session: session ?? null, asks: asks.get(leg.id) ?? 0, unseen: lost.has(leg.id) };
+      (dialledBy && findOnlySession(dialledBy, sessions));
+    return {
+      leg,
+      session: session ?? null,
+      hangUpAttempts: attempts.get(leg.id) ?? 0,
+      hasLostWebhook: idsInLostWebhooks.has(leg.id),
+    };
   });
 }
 
-const ID = /[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}/g;
+const ID_PATTERN = /[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}/g;
 
-/** Our ids of the vendor's calls: in the addresses that we gave for each. */
-function ourLegs(webhooks: readonly WebhookLogEntry[]): Map<string, string> {
-  const ours = new Map<string, string>();
+/** Our leg ids by provider call id, from the URLs that we gave the provider for each call. */
+function findLegIds(webhooks: readonly WebhookLogEntry[]): Map<string, string> {
+  const legIdByCall = new Map<string, string>();
   for (const { url, body, response } of webhooks) {
     const callId = /"uuid":"([0-9a-f-]{32,36})"/.exec(body)?.[1];
     const legId = /\/v1\/voice\/(?:answer|digits|events)\/(leg_[\w-]+)/.exec(`${url} ${response ?? ''}`)?.[1];
-    if (callId !== undefined && legId !== undefined) ours.set(callId, legId);
+    if (callId !== undefined && legId !== undefined) legIdByCall.set(callId, legId);
   }
-  return ours;
+  return legIdByCall;
 }
 
-function countAsks(requests: readonly RestLogEntry[]): Map<string, number> {
-  const asks = new Map<string, number>();
+function countHangUpAttempts(requests: readonly RestLogEntry[]): Map<string, number> {
+  const attempts = new Map<string, number>();
   for (const { route, url } of requests) {
     if (route !== 'hangup' && route !== 'disconnect') continue;
     const id = /([0-9a-f-]{32,36})(?:\?.*)?$/.exec(url)?.[1];
-    if (id !== undefined) asks.set(id, (asks.get(id) ?? 0) + 1);
+    if (id !== undefined) attempts.set(id, (attempts.get(id) ?? 0) + 1);
   }
-  return asks;
+  return attempts;
 }
 
-const onlySession = (held: Held, sessions: Evidence['sessions']): SessionSeen | undefined =>
-  held.sessions.size === 1 ? sessions.get([...held.sessions][0]!)?.seen : undefined;
+const findOnlySession = (meeting: MeetingRecord, sessions: Evidence['sessions']): SessionEvidence | undefined =>
+  meeting.sessions.size === 1 ? sessions.get([...meeting.sessions][0]!)?.session : undefined;

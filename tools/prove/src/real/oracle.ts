@@ -1,65 +1,69 @@
 import type { FaultClass } from '@partyline/dev/faults/faults';
 import type { LedgerLeg } from '@partyline/vonage-emulator/control-client';
-import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../pin-entry.ts';
+import { GOODBYE_SECONDS, MAX_PIN_ATTEMPTS, PIN_ENTRY_SECONDS } from '../pin-entry.ts';
 
-/** The constants of reliability.md (c), in seconds. Only the inventory's period is scaled to fit into a run. */
-export interface Constants {
-  /** Reconcile period and call timeout as the table has them; the services' own are no longer. */
+/** The constants of reliability.md (c). Only the interval of the inventory is scaled to fit into a run. */
+export interface BoundConstants {
+  /** The services' own reconcile interval is no longer than this. */
   readonly reconcileS: number;
   readonly callTimeoutS: number;
   readonly inventoryS: number;
-  /** Hang-ups a second that the vendor's limit leaves room for. */
-  readonly hangUpsPerS: number;
+  /** Hang-ups per second that the provider's rate limit allows. */
+  readonly hangUpsPerSecond: number;
 }
 
-export const standard = (inventoryMs: number): Constants => ({
+export const createConstants = (inventoryMs: number): BoundConstants => ({
   reconcileS: 5,
   callTimeoutS: 5,
   inventoryS: inventoryMs / 1000,
-  hangUpsPerS: 10,
+  hangUpsPerSecond: 10,
 });
 
-/** A stray call is hung up after two inventories this far apart; the services do not scale it. */
-const QUARANTINE_S = 30;
-/** A caller who is not let in has this long at the most: each try its time, and a good-bye. */
-const UNADMITTED_S = MAX_TRIES * KEYING_S + GOOD_BYE_S;
+/** An orphan call is hung up after two inventories at least this far apart. The services do not scale it. */
+const ORPHAN_QUARANTINE_SECONDS = 30;
+/** The longest stay of a caller who is not admitted: every PIN attempt and a goodbye. */
+const UNADMITTED_SECONDS = MAX_PIN_ATTEMPTS * PIN_ENTRY_SECONDS + GOODBYE_SECONDS;
 
 interface Bound {
   /** Seconds after the end was decided. */
   readonly withinS: number;
-  /** Does the outage's own length come on top? */
-  readonly plusOutage: boolean;
-  /** For how long it still matters after it is over. */
+  /** Whether the length of the outage is added. */
+  readonly addsOutage: boolean;
+  /** How long a fault still counts after it ended. */
   readonly echoS: number;
 }
 
 /**
- * X(F), as in reliability.md (c). `webhooks-lost` rules only legs of which a webhook was lost, and `provider-lost-create` only those made
- * while answers were lost: what happened to others is no excuse.
+ * The bound for each class of fault, X(F) of reliability.md (c). `webhooks-lost` applies only to legs
+ * with a lost webhook, `provider-lost-create` only to legs created while answers were lost.
  */
-export function bounds({ reconcileS, callTimeoutS, inventoryS }: Constants): Record<FaultClass | 'none', Bound> {
-  // What was cut off is made good within a round and a call; what was not seen is not known before an inventory.
+export function computeBounds({
+  reconcileS,
+  callTimeoutS,
+  inventoryS,
+}: BoundConstants): Record<FaultClass | 'none', Bound> {
+  // Interrupted work is repeated within one reconcile interval. A missed fact waits for an inventory.
   const echoS = reconcileS;
-  const unseenS = inventoryS + 30;
-  const orphanS = 2 * inventoryS + QUARANTINE_S;
+  const missedS = inventoryS + 30;
+  const orphanS = 2 * inventoryS + ORPHAN_QUARANTINE_SECONDS;
   return {
-    none: { withinS: 5, plusOutage: false, echoS: 0 },
-    'webhooks-noise': { withinS: 5, plusOutage: false, echoS: 0 },
-    kill: { withinS: 10 + reconcileS + callTimeoutS, plusOutage: false, echoS },
-    'provider-lost-answer': { withinS: 20, plusOutage: false, echoS },
-    freeze: { withinS: 30, plusOutage: false, echoS },
-    redis: { withinS: 30, plusOutage: false, echoS },
-    'provider-no-effect': { withinS: 30, plusOutage: true, echoS },
-    'provider-429': { withinS: 30, plusOutage: true, echoS },
-    'provider-error': { withinS: 30, plusOutage: true, echoS },
-    postgres: { withinS: 30, plusOutage: true, echoS },
-    'webhooks-lost': { withinS: unseenS, plusOutage: true, echoS: unseenS },
-    'provider-lost-create': { withinS: orphanS, plusOutage: false, echoS: orphanS },
+    none: { withinS: 5, addsOutage: false, echoS: 0 },
+    'webhooks-noise': { withinS: 5, addsOutage: false, echoS: 0 },
+    kill: { withinS: 10 + reconcileS + callTimeoutS, addsOutage: false, echoS },
+    'provider-lost-answer': { withinS: 20, addsOutage: false, echoS },
+    freeze: { withinS: 30, addsOutage: false, echoS },
+    redis: { withinS: 30, addsOutage: false, echoS },
+    'provider-no-effect': { withinS: 30, addsOutage: true, echoS },
+    'provider-429': { withinS: 30, addsOutage: true, echoS },
+    'provider-error': { withinS: 30, addsOutage: true, echoS },
+    postgres: { withinS: 30, addsOutage: true, echoS },
+    'webhooks-lost': { withinS: missedS, addsOutage: true, echoS: missedS },
+    'provider-lost-create': { withinS: orphanS, addsOutage: false, echoS: orphanS },
   };
 }
 
-/** A fault that was played, in milliseconds since 1970. */
-export interface Window {
+/** An injected fault. Times are in milliseconds since 1970. */
+export interface FaultWindow {
   readonly name: string;
   readonly target: string;
   readonly class: FaultClass;
@@ -67,132 +71,137 @@ export interface Window {
   readonly until: number;
 }
 
-export interface SessionSeen {
+export interface SessionEvidence {
   readonly id: string;
-  /** When its end was decided; null while it runs. */
+  /** When its end was decided. Null while it runs. */
   readonly endingAt: number | null;
 }
 
-/** A leg of the vendor's ledger with the session it belongs to, by the ids of both worlds. */
-export interface LegSeen {
+/** A leg of the provider's ledger with the session that it belongs to. */
+export interface LegEvidence {
   readonly leg: LedgerLeg;
-  readonly session: SessionSeen | null;
-  /** How often the vendor was asked to end it. */
-  readonly asks: number;
-  /** Was a webhook about it lost? Then we may not know it. */
-  readonly unseen: boolean;
+  readonly session: SessionEvidence | null;
+  readonly hangUpAttempts: number;
+  /** Whether a webhook about the leg was lost. The platform may then not know the leg. */
+  readonly hasLostWebhook: boolean;
 }
 
-export interface Judged extends LegSeen {
-  /** From when it should have been gone; null: it may stay. */
-  readonly owedAt: number | null;
-  readonly dueAt: number | null;
-  /** The class whose bound holds. */
+export interface JudgedLeg extends LegEvidence {
+  /** From when it should have ended. Null if it may stay. */
+  readonly endDueAt: number | null;
+  /** The latest permitted end. */
+  readonly boundAt: number | null;
+  /** The class of fault whose bound applies. */
   readonly class: FaultClass | 'none';
+  /** How long it was up after its bound. */
   readonly lateMs: number;
-  readonly falseKill: boolean;
-  readonly tooManyAsks: boolean;
+  readonly isFalseKill: boolean;
+  readonly hasTooManyAttempts: boolean;
 }
 
-/** Ended by what we told the vendor, not by a person or one of its timers. */
-const BY_US = new Set(['rest-hangup', 'forceDisconnected']);
+/** End reasons of legs that the platform ended by a request. */
+const PLATFORM_END_REASONS = new Set(['rest-hangup', 'forceDisconnected']);
 
-/** Judges every leg by the vendor's ledger alone: is it gone in time, and was it left alone until then? */
-export function judge(
-  legs: readonly LegSeen[],
-  windows: readonly Window[],
+/** Judges every leg by the provider's ledger: whether it ended within its bound, and not by mistake. */
+export function judgeLegs(
+  legs: readonly LegEvidence[],
+  windows: readonly FaultWindow[],
   now: number,
-  constants: Constants,
-): Judged[] {
-  const table = bounds(constants);
-  return legs.map((seen) => {
-    const { leg, session, asks } = seen;
+  constants: BoundConstants,
+): JudgedLeg[] {
+  const table = computeBounds(constants);
+  return legs.map((each) => {
+    const { leg, session, hangUpAttempts } = each;
     const endedAt = leg.endedAt ?? now;
-    const owedAt = whenOwed(seen);
-    const rule =
-      owedAt === null
+    const endDueAt = computeEndDue(each);
+    const bound =
+      endDueAt === null
         ? null
-        : dueOf(
-            owedAt,
+        : computeBound(
+            endDueAt,
             endedAt,
-            together(legs, owedAt),
-            windows.filter((window) => mayConcern(seen, window)),
+            countSimultaneousEnds(legs, endDueAt),
+            windows.filter((window) => canConcern(each, window)),
             table,
             constants,
           );
+    const outageMs = Math.max(0, endedAt - (endDueAt ?? endedAt));
     return {
-      ...seen,
-      owedAt,
-      dueAt: rule?.dueAt ?? null,
-      class: rule?.class ?? 'none',
-      lateMs: rule === null ? 0 : Math.max(0, endedAt - rule.dueAt),
-      falseKill: leg.endedAt !== undefined && isFalseKill(leg, session, legs),
+      ...each,
+      endDueAt,
+      boundAt: bound?.boundAt ?? null,
+      class: bound?.class ?? 'none',
+      lateMs: bound === null ? 0 : Math.max(0, endedAt - bound.boundAt),
+      isFalseKill: leg.endedAt !== undefined && wasFalselyKilled(leg, session, legs),
       // I7: ceil(outage / 15 s) + 5.
-      tooManyAsks: asks > Math.ceil(Math.max(0, endedAt - (owedAt ?? endedAt)) / 15_000) + 5,
+      hasTooManyAttempts: hangUpAttempts > Math.ceil(outageMs / 15_000) + 5,
     };
   });
 }
 
-function mayConcern({ leg, unseen }: LegSeen, window: Window): boolean {
-  if (window.class === 'webhooks-lost') return unseen;
+/** A request that was in flight when the fault ended loses its answer too. */
+const LOST_ANSWER_MARGIN_MS = 1_000;
+
+function canConcern({ leg, hasLostWebhook }: LegEvidence, window: FaultWindow): boolean {
+  if (window.class === 'webhooks-lost') return hasLostWebhook;
   return (
     window.class !== 'provider-lost-create' ||
-    (leg.createdAt >= window.from && leg.createdAt <= window.until + LOST_LATER_MS)
+    (leg.createdAt >= window.from && leg.createdAt <= window.until + LOST_ANSWER_MARGIN_MS)
   );
 }
 
-/** A request that was under way when the fault ended is answered no better. */
-const LOST_LATER_MS = 1_000;
-
-function whenOwed({ leg, session }: LegSeen): number | null {
-  // Nobody's yet: a caller who has not keyed a PIN.
-  if (session === null) return leg.kind === 'voice-inbound' ? leg.createdAt + UNADMITTED_S * 1000 : leg.createdAt;
-  // One that is made after the end was decided is owed its hang-up from its first moment.
+function computeEndDue({ leg, session }: LegEvidence): number | null {
+  // A caller who has not entered a PIN belongs to no session.
+  if (session === null)
+    return leg.kind === 'voice-inbound' ? leg.createdAt + UNADMITTED_SECONDS * 1000 : leg.createdAt;
+  // The hang-up of a leg created after the end was decided is due at once.
   return session.endingAt === null ? null : Math.max(session.endingAt, leg.createdAt);
 }
 
-/** How many legs were to be ended in the ten seconds before, this one too: the vendor takes only so many a second. */
-function together(legs: readonly LegSeen[], at: number): number {
+/** The number of legs whose end became due in the ten seconds until `at`. They share the provider's rate limit. */
+function countSimultaneousEnds(legs: readonly LegEvidence[], at: number): number {
   return legs.filter((each) => {
-    const owed = whenOwed(each);
-    return owed !== null && owed <= at && owed > at - 10_000 && (each.leg.endedAt ?? Infinity) > at;
+    const endDueAt = computeEndDue(each);
+    return endDueAt !== null && endDueAt <= at && endDueAt > at - 10_000 && (each.leg.endedAt ?? Infinity) > at;
   }).length;
 }
 
-function dueOf(
-  owedAt: number,
+/** @param count legs that end at the same time */
+function computeBound(
+  endDueAt: number,
   endedAt: number,
   count: number,
-  windows: readonly Window[],
-  table: ReturnType<typeof bounds>,
-  { hangUpsPerS }: Constants,
-): { dueAt: number; class: FaultClass | 'none' } {
-  let dueAt = 0;
-  let ruling: FaultClass | 'none' = 'none';
-  // What begins before the leg is due moves the bound, and so may bring in what begins after it: until it stands.
-  for (let before = -1; before !== dueAt;) {
-    before = dueAt;
-    const until = Math.min(endedAt, Math.max(dueAt, owedAt));
+  windows: readonly FaultWindow[],
+  table: ReturnType<typeof computeBounds>,
+  { hangUpsPerSecond }: BoundConstants,
+): { boundAt: number; class: FaultClass | 'none' } {
+  let boundAt = 0;
+  let worst: FaultClass | 'none' = 'none';
+  // A fault that starts before the bound moves it, and may so include a later fault. Repeat until stable.
+  for (let before = -1; before !== boundAt;) {
+    before = boundAt;
+    const until = Math.min(endedAt, Math.max(boundAt, endDueAt));
     const active = windows.filter(
-      (window) => window.from < Math.max(until, owedAt + 1) && window.until + table[window.class].echoS * 1000 > owedAt,
+      (window) =>
+        window.from < Math.max(until, endDueAt + 1) && window.until + table[window.class].echoS * 1000 > endDueAt,
     );
-    ruling = active.reduce<FaultClass | 'none'>(
-      (worst, window) => (table[window.class].withinS > table[worst].withinS ? window.class : worst),
+    worst = active.reduce<FaultClass | 'none'>(
+      (found, window) => (table[window.class].withinS > table[found].withinS ? window.class : found),
       'none',
     );
-    dueAt =
-      owedAt +
-      (table[ruling].withinS + count / hangUpsPerS) * 1000 +
-      lengthOf(
-        active.filter((window) => table[window.class].plusOutage),
-        owedAt,
+    boundAt =
+      endDueAt +
+      (table[worst].withinS + count / hangUpsPerSecond) * 1000 +
+      computeOutageMs(
+        active.filter((window) => table[window.class].addsOutage),
+        endDueAt,
       );
   }
-  return { dueAt, class: ruling };
+  return { boundAt, class: worst };
 }
 
-/** Milliseconds that are covered by any of the windows, from an instant on. */
-function lengthOf(windows: readonly Window[], from: number): number {
+/** Milliseconds after `from` that at least one of the windows covers. */
+function computeOutageMs(windows: readonly FaultWindow[], from: number): number {
   let length = 0;
   let covered = from;
   for (const window of windows.toSorted((a, b) => a.from - b.from)) {
@@ -202,16 +211,20 @@ function lengthOf(windows: readonly Window[], from: number): number {
   return length;
 }
 
-function isFalseKill(leg: LedgerLeg, session: SessionSeen | null, legs: readonly LegSeen[]): boolean {
+function wasFalselyKilled(leg: LedgerLeg, session: SessionEvidence | null, legs: readonly LegEvidence[]): boolean {
   const endedAt = leg.endedAt!;
-  // Nobody's: it must have had its time to key a PIN.
+  // A caller without a session must have had the time to enter a PIN.
   if (session === null)
-    return leg.kind === 'voice-inbound' && leg.endReason === 'rest-hangup' && endedAt < leg.createdAt + KEYING_S * 1000;
+    return (
+      leg.kind === 'voice-inbound' &&
+      leg.endReason === 'rest-hangup' &&
+      endedAt < leg.createdAt + PIN_ENTRY_SECONDS * 1000
+    );
   if (session.endingAt !== null && endedAt >= session.endingAt) return false;
-  // Told to leave by our instructions, out of the conference it was in.
-  const sentAway = leg.endReason === 'ncco-complete' && leg.conversation !== undefined;
-  if (!BY_US.has(leg.endReason ?? '') && !sentAway) return false;
-  // Of two bridges one must go.
+  // The NCCO of a call ends it when the platform removes it from the conference.
+  const isRemoved = leg.endReason === 'ncco-complete' && leg.conversation !== undefined;
+  if (!PLATFORM_END_REASONS.has(leg.endReason ?? '') && !isRemoved) return false;
+  // Of two bridge legs of one session, one must end.
   if (leg.kind !== 'sip-interconnect' && leg.kind !== 'voice-sip') return true;
   return !legs.some(
     ({ leg: other }) =>
@@ -223,33 +236,35 @@ function isFalseKill(leg: LedgerLeg, session: SessionSeen | null, legs: readonly
   );
 }
 
-/** The sequence numbers that a session's events lack, and those it has more than once. */
-export function gaps(seqs: readonly number[]): { lost: number; duplicated: number } {
+/** Counts the sequence numbers that are missing from a session's events, and the duplicates. */
+export function countGaps(seqs: readonly number[]): { lost: number; duplicated: number } {
   const distinct = new Set(seqs);
   return { lost: Math.max(0, ...seqs) - distinct.size, duplicated: seqs.length - distinct.size };
 }
 
-/** A session that ended by one of its clocks: when that ran out, and when the end was decided. */
-export interface Decided {
+/** A session that ended by one of its clocks. */
+export interface ClockExpiry {
   readonly id: string;
+  /** When the clock expired. */
   readonly dueAt: number;
+  /** When the end was decided. */
   readonly endingAt: number;
 }
 
-/** Clocks that ran out and were noticed too late: by how much, past the bound of what failed meanwhile. */
-export function lateDecisions(
-  decided: readonly Decided[],
-  windows: readonly Window[],
-  constants: Constants,
+/** Sessions whose end was decided after the bound of the faults meanwhile, with the time by which it was late. */
+export function findLateExpiries(
+  expiries: readonly ClockExpiry[],
+  windows: readonly FaultWindow[],
+  constants: BoundConstants,
 ): { readonly id: string; readonly lateMs: number }[] {
-  const table = bounds(constants);
-  // The clock is in the database: what the vendor does or says does not matter any more.
+  const table = computeBounds(constants);
+  // The clock is in the database. Faults of the provider do not excuse a late decision.
   const relevant = windows.filter(
     (window) =>
       window.class === 'kill' || window.class === 'freeze' || window.class === 'redis' || window.class === 'postgres',
   );
-  return decided.flatMap(({ id, dueAt, endingAt }) => {
-    const lateMs = endingAt - dueOf(dueAt, endingAt, 0, relevant, table, constants).dueAt;
+  return expiries.flatMap(({ id, dueAt, endingAt }) => {
+    const lateMs = endingAt - computeBound(dueAt, endingAt, 0, relevant, table, constants).boundAt;
     return lateMs > 0 ? [{ id, lateMs }] : [];
   });
 }
@@ -261,14 +276,14 @@ export interface Delays {
   readonly max: number;
 }
 
-/** From when a leg was owed its end to when the vendor had ended it, by the class whose bound held. */
-export function delays(judged: readonly Judged[], now: number): Record<string, Delays> {
+/** Milliseconds from when the end of a leg was due to its end at the provider, by the class whose bound applied. */
+export function computeDelays(judged: readonly JudgedLeg[], now: number): Record<string, Delays> {
   const byClass = new Map<string, number[]>();
   for (const each of judged) {
     const endedAt = each.leg.endedAt ?? now;
-    // Gone before it had to: by itself.
-    if (each.owedAt === null || each.session === null || endedAt < each.owedAt) continue;
-    byClass.set(each.class, [...(byClass.get(each.class) ?? []), endedAt - each.owedAt]);
+    // A leg that ended before its end was due ended by itself.
+    if (each.endDueAt === null || each.session === null || endedAt < each.endDueAt) continue;
+    byClass.set(each.class, [...(byClass.get(each.class) ?? []), endedAt - each.endDueAt]);
   }
   return Object.fromEntries(
     [...byClass].map(([name, list]) => {

@@ -1,28 +1,36 @@
 import { faults } from '@partyline/dev/faults/faults';
-import { expect, it } from 'vitest';
-import { FULL, planFaults, planParties, QUICK } from './plan.ts';
+import { describe, expect, it } from 'vitest';
+import { FULL_SIZE, planFaults, planMeetings, QUICK_SIZE } from './plan.ts';
 
-it('is the same for the same seed, and another for another', () => {
-  expect([planParties(7, FULL), planFaults(7, FULL)]).toEqual([planParties(7, FULL), planFaults(7, FULL)]);
-  expect(planFaults(8, FULL)).not.toEqual(planFaults(7, FULL));
+describe('planFaults', () => {
+  it('gives one plan per seed', () => {
+    expect(planFaults(7, FULL_SIZE)).toEqual(planFaults(7, FULL_SIZE));
+    expect(planFaults(8, FULL_SIZE)).not.toEqual(planFaults(7, FULL_SIZE));
+  });
+
+  it.each([1, 2, 3, 4, 5])('plans every fault, and at least 60, for a full run (seed %i)', (seed) => {
+    const planned = planFaults(seed, FULL_SIZE);
+    expect(planned.length).toBeGreaterThanOrEqual(60);
+    expect(new Set(planned.map(({ fault }) => fault.name)).size).toBe(faults.length);
+    expect(Math.max(...planned.map(({ atMs }) => atMs))).toBeLessThan(FULL_SIZE.loadMs);
+  });
+
+  it.each([1, 2, 3, 4, 5])('plans the required faults for a quick run (seed %i)', (seed) => {
+    const names = planFaults(seed, QUICK_SIZE).map(({ fault }) => fault.name);
+    expect(names.length).toBeGreaterThanOrEqual(8);
+    for (const name of ['kill', 'freeze', 'redis-flush', 'postgres-restart', 'provider-no-effect'])
+      expect(names).toContain(name);
+  });
 });
 
-it.each([1, 2, 3, 4, 5])('plays every fault in a full run, and enough of them (seed %i)', (seed) => {
-  const planned = planFaults(seed, FULL);
-  expect(planned.length).toBeGreaterThanOrEqual(60);
-  expect(new Set(planned.map(({ fault }) => fault.name)).size).toBe(faults.length);
-  expect(Math.max(...planned.map(({ atMs }) => atMs))).toBeLessThan(FULL.loadMs);
-});
+describe('planMeetings', () => {
+  it('gives one plan per seed', () => {
+    expect(planMeetings(7, FULL_SIZE)).toEqual(planMeetings(7, FULL_SIZE));
+  });
 
-it.each([1, 2, 3, 4, 5])('has the ones that matter most in a quick run (seed %i)', (seed) => {
-  const names = planFaults(seed, QUICK).map(({ fault }) => fault.name);
-  expect(names.length).toBeGreaterThanOrEqual(8);
-  for (const name of ['kill', 'freeze', 'redis-flush', 'postgres-restart', 'provider-no-effect'])
-    expect(names).toContain(name);
-});
-
-it.each([FULL, QUICK])('lets every deadline come while the load lasts', (size) => {
-  expect(
-    planParties(1, size).filter(({ ending, atMs }) => ending === 'deadline' && atMs + 60_000 >= size.loadMs),
-  ).toEqual([]);
+  it.each([FULL_SIZE, QUICK_SIZE])('places every deadline within the load (%#)', (size) => {
+    expect(
+      planMeetings(1, size).filter(({ ending, atMs }) => ending === 'deadline' && atMs + 60_000 >= size.loadMs),
+    ).toEqual([]);
+  });
 });

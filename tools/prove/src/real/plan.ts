@@ -1,164 +1,169 @@
 import { faults, type Fault } from '@partyline/dev/faults/faults';
-import { openRandom, type Random } from '../simulation/runtime/random.ts';
+import { createRandom, type Random } from '../simulation/runtime/random.ts';
 
-/** How a session comes to its end. */
+/** How a session ends. */
 type Ending = 'tenant' | 'browsers-left' | 'alone' | 'empty' | 'deadline';
 
-/** One room, and who meets in it. */
-export interface Party {
+/** One room and its participants. */
+export interface MeetingPlan {
   readonly name: string;
-  /** Milliseconds after the load begins. */
+  /** Milliseconds after the start of the load. */
   readonly atMs: number;
   readonly tenant: number;
   readonly bridge: 'auto' | 'always';
   readonly browsers: number;
   readonly callers: number;
-  readonly rung: number;
-  /** How long they stay together once they are in. */
+  readonly dialOuts: number;
+  /** How long the participants stay after they have joined. */
   readonly stayMs: number;
   readonly ending: Ending;
-  /** One of them hangs up half-way. */
-  readonly oneLeaves: boolean;
-  /** Somebody rings the number and never keys anything. */
-  readonly silentCaller: boolean;
+  /** One caller hangs up after half of `stayMs`. */
+  readonly callerLeavesEarly: boolean;
+  /** One more caller dials the number and keys no digits. */
+  readonly hasSilentCaller: boolean;
 }
 
 export interface PlannedFault {
   readonly fault: Fault;
   readonly atMs: number;
-  /** Which of the targets that are free then: this, modulo their number. */
+  /** Index into the available targets, modulo their number. */
   readonly target: number;
-  readonly forMs: number | null;
+  readonly durationMs: number | null;
 }
 
-/** How large a run is. */
-export interface Size {
+export interface RunSize {
   readonly loadMs: number;
-  readonly parties: number;
-  /** Beside the trios. */
+  readonly meetings: number;
+  /** Without the trios. */
   readonly faults: number;
-  /** When trios are played, as shares of the load's time. */
+  /** When the trios are injected, as fractions of `loadMs`. */
   readonly trios: readonly number[];
-  /** A party begins no later than this before the load ends, so that it comes to its end by itself. */
+  /** The last meeting starts this long before the end of the load, so that it can end by itself. */
   readonly lastStartMs: number;
-  readonly longestStayMs: number;
+  readonly maxStayMs: number;
   readonly endings: readonly Ending[];
-  /** How often the provider's inventory is compared: scaled down, to fit into the run (reliability.md: 60 s). */
+  /** The interval of the inventory, scaled down from 60 s (reliability.md) to fit into the run. */
   readonly inventoryMs: number;
 }
 
-export const FULL: Size = {
+export const FULL_SIZE: RunSize = {
   loadMs: 145_000,
-  parties: 112,
+  meetings: 112,
   faults: 64,
   trios: [0.2, 0.5, 0.8],
   lastStartMs: 12_000,
-  longestStayMs: 14_000,
+  maxStayMs: 14_000,
   endings: ['tenant', 'tenant', 'browsers-left', 'browsers-left', 'alone', 'empty', 'deadline'],
   inventoryMs: 10_000,
 };
-export const QUICK: Size = {
+export const QUICK_SIZE: RunSize = {
   loadMs: 18_000,
-  parties: 17,
+  meetings: 17,
   faults: 7,
   trios: [0.35],
   lastStartMs: 7_000,
-  longestStayMs: 5_000,
+  maxStayMs: 5_000,
   endings: ['tenant', 'browsers-left', 'alone', 'empty'],
   inventoryMs: 5_000,
 };
 
-/** The shortest that the API takes as a session's longest. */
+/** The shortest maximum duration of a session that the API accepts. */
 export const DEADLINE_MS = 60_000;
-const TENANTS = 3;
+export const TENANT_COUNT = 3;
 
-/** Who meets when, the same for the same seed. */
-export function planParties(seed: number, size: Size): Party[] {
-  const random = openRandom(seed, 'parties');
-  return Array.from({ length: size.parties }, (_, at): Party => {
-    const atMs = Math.round((at / size.parties) * (size.loadMs - size.lastStartMs));
+/** Plans the meetings of a run. The same seed gives the same plan. */
+export function planMeetings(seed: number, size: RunSize): MeetingPlan[] {
+  const random = createRandom(seed, 'parties');
+  return Array.from({ length: size.meetings }, (_, index): MeetingPlan => {
+    const atMs = Math.round((index / size.meetings) * (size.loadMs - size.lastStartMs));
     const wanted = random.pick(size.endings);
-    // One that is to run into its deadline must begin early enough to get there.
+    // A meeting that is to reach its deadline must start early enough.
     const ending = wanted === 'deadline' && atMs > size.loadMs - DEADLINE_MS - 5_000 ? 'tenant' : wanted;
-    const browsers = ending === 'browsers-left' || random.chance(0.8) ? 1 + random.int(2) : 0;
+    const browsers = ending === 'browsers-left' || random.bool(0.8) ? 1 + random.int(2) : 0;
     const callers =
-      ending === 'browsers-left' || browsers === 0 ? 1 + random.int(3) : random.int(3) + (random.chance(0.5) ? 1 : 0);
+      ending === 'browsers-left' || browsers === 0 ? 1 + random.int(3) : random.int(3) + (random.bool(0.5) ? 1 : 0);
     return {
-      name: `Party ${at + 1}`,
+      name: `Meeting ${index + 1}`,
       atMs,
       ending,
       browsers,
       callers,
-      tenant: random.int(TENANTS),
-      bridge: random.chance(0.7) ? 'auto' : 'always',
-      // Who was rung stays: nobody would be alone.
-      rung: random.chance(0.4) && ending !== 'alone' && ending !== 'empty' ? 1 : 0,
-      stayMs: Math.round(random.between(1_000, size.longestStayMs)),
-      oneLeaves: random.chance(0.25),
-      silentCaller: random.chance(0.05),
+      tenant: random.int(TENANT_COUNT),
+      bridge: random.bool(0.7) ? 'auto' : 'always',
+      // A dialled participant stays, so the session would never be empty or down to one participant.
+      dialOuts: random.bool(0.4) && ending !== 'alone' && ending !== 'empty' ? 1 : 0,
+      stayMs: Math.round(random.between(1_000, size.maxStayMs)),
+      callerLeavesEarly: random.bool(0.25),
+      hasSilentCaller: random.bool(0.05),
     };
   });
 }
 
-/** There are four services to kill, and one Redis to flush. */
-const MORE_OFTEN = ['kill', 'kill', 'kill', 'freeze', 'redis-flush'];
-/** What a run that is too short for all must still have, beside its trio. */
-const ALWAYS = ['kill', 'freeze', 'postgres-restart'];
+/** Injected more often than other faults: there are four services to kill, but one Redis to flush. */
+const REPEATED_FAULTS = ['kill', 'kill', 'kill', 'freeze', 'redis-flush'];
+/** Part of every run, even of one that is too short for all faults. */
+const REQUIRED_FAULTS = ['kill', 'freeze', 'postgres-restart'];
 /**
- * Whoever waits for Postgres on a connection that has gone dead waits for ever unless it has a limit of its own; then hang-ups do not bite;
- * then the queue forgets that they are owed. Only a reconciler that is still at work knows.
+ * A connection to Postgres goes dead, then hang-ups have no effect, then the queue loses its jobs.
+ * Only a reconciler whose queries time out still completes the hang-ups.
  */
 const TRIO = [
-  { fault: 'postgres-half-open', atMs: 0, forMs: null },
-  { fault: 'provider-no-effect', atMs: 1_500, forMs: 4_000 },
-  { fault: 'redis-flush', atMs: 4_500, forMs: null },
+  { fault: 'postgres-half-open', atMs: 0, durationMs: null },
+  { fault: 'provider-no-effect', atMs: 1_500, durationMs: 4_000 },
+  { fault: 'redis-flush', atMs: 4_500, durationMs: null },
 ] as const;
 
-/** What breaks when, the same for the same seed: every fault once before any comes again. */
-export function planFaults(seed: number, size: Size): PlannedFault[] {
-  const random = openRandom(seed, 'faults');
-  const every = size.loadMs / (size.faults + 1);
-  const planned = chosen(random, size).map((fault, at) => ({
+/**
+ * Plans the faults of a run, in order of time. The same seed gives the same plan. A full run injects
+ * every fault once before it repeats one.
+ */
+export function planFaults(seed: number, size: RunSize): PlannedFault[] {
+  const random = createRandom(seed, 'faults');
+  const intervalMs = size.loadMs / (size.faults + 1);
+  const planned = chooseFaults(random, size).map((fault, index) => ({
     fault,
-    atMs: Math.round((at + 0.5 + random.between(0, 0.8)) * every),
+    atMs: Math.round((index + 0.5 + random.between(0, 0.8)) * intervalMs),
     target: random.int(1 << 20),
-    forMs: lasts(random, fault),
+    durationMs: chooseDuration(random, fault),
   }));
-  // The first target of a link is all of them.
+  // Target 0 of a link fault is all links.
   const trios = size.trios.flatMap((share) =>
-    TRIO.map(({ fault, atMs, forMs }): PlannedFault => ({
-      fault: named(fault),
-      atMs: share * size.loadMs + atMs,
-      target: 0,
-      forMs,
-    })),
+    TRIO.map(
+      ({ fault, atMs, durationMs }): PlannedFault => ({
+        fault: findFault(fault),
+        atMs: share * size.loadMs + atMs,
+        target: 0,
+        durationMs,
+      }),
+    ),
   );
-  return [...planned, ...trios].toSorted((one, other) => one.atMs - other.atMs);
+  return [...planned, ...trios].toSorted((a, b) => a.atMs - b.atMs);
 }
 
-function chosen(random: Random, size: Size): Fault[] {
+function chooseFaults(random: Random, size: RunSize): Fault[] {
   if (size.faults < faults.length) {
-    const others = faults.filter(({ name }) => !ALWAYS.includes(name) && !TRIO.some(({ fault }) => fault === name));
-    return shuffled(random, [...ALWAYS.map(named), ...shuffled(random, others).slice(0, size.faults - ALWAYS.length)]);
+    const optional = faults.filter(
+      ({ name }) => !REQUIRED_FAULTS.includes(name) && !TRIO.some(({ fault }) => fault === name),
+    );
+    const chosen = shuffle(random, optional).slice(0, size.faults - REQUIRED_FAULTS.length);
+    return shuffle(random, [...REQUIRED_FAULTS.map(findFault), ...chosen]);
   }
   const order: Fault[] = [];
-  while (order.length < size.faults) order.push(...shuffled(random, [...faults, ...MORE_OFTEN.map(named)]));
+  while (order.length < size.faults) order.push(...shuffle(random, [...faults, ...REPEATED_FAULTS.map(findFault)]));
   return order.slice(0, size.faults);
 }
 
-const named = (name: string): Fault => faults.find((fault) => fault.name === name)!;
+const findFault = (name: string): Fault => faults.find((fault) => fault.name === name)!;
 
-function lasts(random: Random, { name, defaultDurationMs: lastsMs }: Fault): number | null {
-  if (lastsMs === null) return null;
-  // A zombie needs its ten seconds; DBOS's shape for what stops: 0 to 2 s.
-  if (name === 'freeze') return lastsMs;
+function chooseDuration(random: Random, { name, defaultDurationMs }: Fault): number | null {
+  if (defaultDurationMs === null) return null;
+  // A frozen process needs its full ten seconds to lose its locks. Restarts take 0 to 2 s, as in DBOS's tests.
+  if (name === 'freeze') return defaultDurationMs;
   if (name.endsWith('-restart')) return Math.round(random.between(0, 2_000));
-  return Math.round(random.between(0.4, 1.2) * lastsMs);
+  return Math.round(random.between(0.4, 1.2) * defaultDurationMs);
 }
 
-function shuffled<T>(random: Random, list: readonly T[]): T[] {
+function shuffle<T>(random: Random, list: readonly T[]): T[] {
   const rest = [...list];
   return list.map(() => rest.splice(random.int(rest.length), 1)[0]!);
 }
-
-export const tenantCount = TENANTS;

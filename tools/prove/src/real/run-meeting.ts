@@ -1,171 +1,185 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreatedRoom } from '@partyline/contracts/rooms/room';
 import type { EmulatorClient } from '@partyline/vonage-emulator/control-client';
-import { DEADLINE_MS, type Party } from './plan.ts';
-import type { Tenant } from './tenant-client.ts';
+import { DEADLINE_MS, type MeetingPlan } from './plan.ts';
+import type { TenantClient } from './tenant-client.ts';
 
-/** What is known of a party from outside: what its tenant was told, and whom its people rang. */
-export interface Held {
-  readonly party: Party;
-  readonly tenant: Tenant;
+/** What is known about a meeting from outside: API replies, and ids and numbers that its participants used. */
+export interface MeetingRecord {
+  readonly plan: MeetingPlan;
+  readonly tenant: TenantClient;
   readonly created: CreatedRoom;
-  /** Sessions by the vendor's video session, as the API's replies name them. */
-  readonly media: Map<string, string>;
+  /** Session ids by the provider's video session id, from API replies. */
+  readonly sessionByMedia: Map<string, string>;
   readonly sessions: Set<string>;
-  /** The vendor's ids of the calls that its people made. */
+  /** The provider's ids of the calls that its callers placed. */
   readonly callIds: Set<string>;
-  /** Numbers that were to be rung; used by this party alone. */
+  /** Numbers that the tenant dials out to. No other meeting uses them. */
   readonly phones: Set<string>;
-  /** When the tenant was told that its request to end the room is taken. */
-  endTakenAt?: number;
-  /** What its people did, for a history. */
-  readonly diary: { readonly at: number; readonly what: string }[];
+  /** When the API accepted the tenant's request to end the room. */
+  endAcceptedAt?: number;
+  /** The actions of its participants and its tenant, for a history. */
+  readonly log: { readonly at: number; readonly action: string }[];
 }
 
-interface World {
-  readonly vendor: EmulatorClient;
+interface MeetingContext {
+  readonly emulator: EmulatorClient;
   readonly number: string;
   readonly stop: AbortSignal;
-  /** Told as soon as there is a room, before anybody is in it. */
-  readonly held: (held: Held) => void;
+  /** Called when the room exists, before its first participant joins. */
+  readonly onCreated: (meeting: MeetingRecord) => void;
 }
 
-const TRIES = 3;
-const PROMPT_WITHIN_MS = 12_000;
-const LOOK_EVERY_MS = 1_000;
-/** A clock that never starts because the vendor told nobody is the inventory's to mend; the party's tenant ends it after this. */
-const PATIENCE_MS = 25_000;
+const MAX_CALL_ATTEMPTS = 3;
+const PROMPT_TIMEOUT_MS = 12_000;
+const POLL_INTERVAL_MS = 1_000;
+/**
+ * After this time the run ends the room. Without a webhook a session's clock starts only at the next
+ * inventory, which may be later.
+ */
+const END_TIMEOUT_MS = 25_000;
 
-/** People meet, stay, and part, by the vendor's and the API's public doors only. What fails for them is theirs to try again, a few times. */
-export async function hold(world: World, party: Party, at: number, tenant: Tenant): Promise<void> {
-  const { vendor, number, stop } = world;
+/**
+ * Creates a room, lets its participants join, stay and leave, and waits for the end of the session.
+ * Uses only the API and the emulated provider. Failed calls are repeated a few times.
+ * @param index the number of the meeting, from which its phone numbers derive
+ */
+export async function runMeeting(
+  { emulator, number, stop, onCreated }: MeetingContext,
+  plan: MeetingPlan,
+  index: number,
+  tenant: TenantClient,
+): Promise<void> {
   const created = await tenant.createRoom({
-    name: party.name,
+    name: plan.name,
     number,
-    bridge: party.bridge,
-    maxDurationSeconds: party.ending === 'deadline' ? DEADLINE_MS / 1000 : 300,
-    browsersLeftSeconds: party.ending === 'browsers-left' ? 2 : null,
-    aloneSeconds: party.ending === 'alone' ? 2 : null,
+    bridge: plan.bridge,
+    maxDurationSeconds: plan.ending === 'deadline' ? DEADLINE_MS / 1000 : 300,
+    browsersLeftSeconds: plan.ending === 'browsers-left' ? 2 : null,
+    aloneSeconds: plan.ending === 'alone' ? 2 : null,
     emptySeconds: 1,
   });
-  const { client: first, session: opened } = created;
-  if (first === null || opened === null)
-    throw new Error('a room that is open from the beginning has a session and a token');
-  const held: Held = {
-    party,
+  const { client: firstClient, session: firstSession } = created;
+  if (firstClient === null || firstSession === null)
+    throw new Error('the API created an open room without a session or a token');
+  const meeting: MeetingRecord = {
+    plan,
     tenant,
     created,
-    media: new Map([[first.mediaSessionId, opened.id]]),
-    sessions: new Set([opened.id]),
+    sessionByMedia: new Map([[firstClient.mediaSessionId, firstSession.id]]),
+    sessions: new Set([firstSession.id]),
     callIds: new Set(),
     phones: new Set(),
-    diary: [],
+    log: [],
   };
-  world.held(held);
-  const note = (what: string): void => void held.diary.push({ at: Date.now(), what });
-  note(`${party.name} is ${created.room.id}, session ${opened.id}; it is to end by: ${party.ending}`);
+  onCreated(meeting);
+  const record = (action: string): void => void meeting.log.push({ at: Date.now(), action });
+  record(`${plan.name} is ${created.room.id}, session ${firstSession.id}, planned ending: ${plan.ending}`);
 
-  const browser = async (which: number): Promise<string | null> => {
-    const client = which === 0 ? first : (await tokenFor(which)).client;
-    return vendor.joinWebrtc({ sessionId: client.mediaSessionId, token: client.token }).then(
-      ({ connectionId }) => (note(`browser ${which + 1} joins as ${connectionId}`), connectionId),
+  const issueToken = async (participant: number) => {
+    const token = await tenant.issueToken(created.room.id, `Browser ${participant + 1}`);
+    meeting.sessions.add(token.sessionId);
+    meeting.sessionByMedia.set(token.client.mediaSessionId, token.sessionId);
+    return token;
+  };
+  const joinBrowser = async (participant: number): Promise<string | null> => {
+    const client = participant === 0 ? firstClient : (await issueToken(participant)).client;
+    return emulator.joinWebrtc({ sessionId: client.mediaSessionId, token: client.token }).then(
+      ({ connectionId }) => {
+        record(`browser ${participant + 1} joins as ${connectionId}`);
+        return connectionId;
+      },
       () => null,
     );
   };
-  const tokenFor = async (which: number) => {
-    const token = await tenant.token(created.room.id, `Browser ${which + 1}`);
-    held.sessions.add(token.sessionId);
-    held.media.set(token.client.mediaSessionId, token.sessionId);
-    return token;
-  };
-  const caller = async (which: number, keys: boolean): Promise<string | null> => {
-    for (let attempt = 1; attempt <= TRIES; attempt++) {
-      const from = `+4420${String(70_000_000 + at * 100 + which * 10 + attempt)}`;
-      const { id, callId } = await vendor.dial({ from, to: number });
-      held.callIds.add(callId);
-      note(`caller ${which + 1} rings as ${callId}`);
-      if (!keys) return id;
+  const dialIn = async (participant: number, keysPin: boolean): Promise<string | null> => {
+    for (let attempt = 1; attempt <= MAX_CALL_ATTEMPTS; attempt++) {
+      const from = `+4420${String(70_000_000 + index * 100 + participant * 10 + attempt)}`;
+      const { id, callId } = await emulator.dial({ from, to: number });
+      meeting.callIds.add(callId);
+      record(`caller ${participant + 1} calls as ${callId}`);
+      if (!keysPin) return id;
       try {
-        await vendor.awaitPrompt(id, { timeoutMs: PROMPT_WITHIN_MS });
-        await vendor.key(id, `${created.pin}#`);
-        await vendor.awaitJoined(id, { timeoutMs: PROMPT_WITHIN_MS });
+        await emulator.awaitPrompt(id, { timeoutMs: PROMPT_TIMEOUT_MS });
+        await emulator.key(id, `${created.pin}#`);
+        await emulator.awaitJoined(id, { timeoutMs: PROMPT_TIMEOUT_MS });
         return id;
       } catch {
-        note(`caller ${which + 1} does not get in`);
-        await vendor.hangUp(id).catch(() => undefined);
+        record(`caller ${participant + 1} is not admitted`);
+        await emulator.hangUp(id).catch(() => undefined);
       }
     }
     return null;
   };
-  const rung = async (which: number): Promise<void> => {
-    const phone = `+4930${String(2_000_000 + at * 10 + which)}`;
-    await vendor.setPhone(phone, { mode: 'answer', afterMs: 300 });
-    held.phones.add(phone);
-    note(`${phone} is to be rung`);
-    held.sessions.add((await tenant.ring(created.room.id, phone)).sessionId);
+  const dialOut = async (participant: number): Promise<void> => {
+    const phone = `+4930${String(2_000_000 + index * 10 + participant)}`;
+    await emulator.setPhone(phone, { mode: 'answer', afterMs: 300 });
+    meeting.phones.add(phone);
+    record(`the tenant dials out to ${phone}`);
+    meeting.sessions.add((await tenant.dialOut(created.room.id, phone)).sessionId);
   };
 
-  const there = async <T>(count: number, come: (which: number) => Promise<T | null>): Promise<T[]> =>
-    (await Promise.allSettled(Array.from({ length: count }, (_, which) => come(which)))).flatMap((each) =>
+  const joinAll = async <T>(count: number, join: (participant: number) => Promise<T | null>): Promise<T[]> =>
+    (await Promise.allSettled(Array.from({ length: count }, (_, participant) => join(participant)))).flatMap((each) =>
       each.status === 'fulfilled' && each.value !== null ? [each.value] : [],
     );
   const [browsers, callers] = await Promise.all([
-    there(party.browsers, browser),
-    there(party.callers, (which) => caller(which, true)),
-    there(party.rung, rung),
-    party.silentCaller ? caller(9, false) : null,
+    joinAll(plan.browsers, joinBrowser),
+    joinAll(plan.callers, (participant) => dialIn(participant, true)),
+    joinAll(plan.dialOuts, dialOut),
+    plan.hasSilentCaller ? dialIn(9, false) : null,
   ]);
-  await sleep(party.stayMs / 2, undefined, { signal: stop });
-  const leaves = async (who: string | undefined): Promise<void> => {
-    if (who === undefined) return;
-    note(`${who} hangs up`);
-    await vendor.hangUp(who).catch(() => undefined);
+  await sleep(plan.stayMs / 2, undefined, { signal: stop });
+  const hangUp = async (caller: string | undefined): Promise<void> => {
+    if (caller === undefined) return;
+    record(`${caller} hangs up`);
+    await emulator.hangUp(caller).catch(() => undefined);
   };
-  const closes = async (connectionId: string): Promise<void> => {
-    note(`browser ${connectionId} leaves`);
-    await vendor.leaveWebrtc(connectionId).catch(() => undefined);
+  const leave = async (connectionId: string): Promise<void> => {
+    record(`browser ${connectionId} leaves`);
+    await emulator.leaveWebrtc(connectionId).catch(() => undefined);
   };
-  if (party.oneLeaves) await leaves(callers.pop());
-  await sleep(party.stayMs / 2, undefined, { signal: stop });
+  if (plan.callerLeavesEarly) await hangUp(callers.pop());
+  await sleep(plan.stayMs / 2, undefined, { signal: stop });
 
-  switch (party.ending) {
+  switch (plan.ending) {
     case 'tenant':
-      await endRoom(held);
+      await endRoom(meeting);
       return;
     case 'deadline':
       break;
     case 'browsers-left':
-      await Promise.all(browsers.map(closes));
+      await Promise.all(browsers.map(leave));
       break;
     case 'empty':
-      await Promise.all([...browsers.map(closes), ...callers.map(leaves)]);
+      await Promise.all([...browsers.map(leave), ...callers.map(hangUp)]);
       break;
     case 'alone': {
-      const [stays, ...others] = [...browsers, ...callers];
-      if (stays !== undefined)
-        await Promise.all(others.map((who) => (browsers.includes(who) ? closes(who) : leaves(who))));
+      const leaving = [...browsers, ...callers].slice(1);
+      await Promise.all(leaving.map((id) => (browsers.includes(id) ? leave(id) : hangUp(id))));
       break;
     }
     default:
-      throw new Error(`unknown ending ${String(party.ending satisfies never)}`);
+      throw new Error(`unknown ending ${String(plan.ending satisfies never)}`);
   }
-  const giveUpAt = Math.max(
-    Date.now() + PATIENCE_MS,
-    party.ending === 'deadline' ? Date.parse(opened.dueAt) + PATIENCE_MS : 0,
+  const waitUntil = Math.max(
+    Date.now() + END_TIMEOUT_MS,
+    plan.ending === 'deadline' ? Date.parse(firstSession.dueAt) + END_TIMEOUT_MS : 0,
   );
-  while (Date.now() < giveUpAt && !stop.aborted) {
-    const session = (await tenant.look(created.room.id))?.session ?? null;
-    if (session !== null) held.sessions.add(session.id);
+  while (Date.now() < waitUntil && !stop.aborted) {
+    const session = (await tenant.tryReadRoom(created.room.id))?.session ?? null;
+    if (session !== null) meeting.sessions.add(session.id);
     if (session?.state === 'ended') return;
-    await sleep(LOOK_EVERY_MS, undefined, { signal: stop });
+    await sleep(POLL_INTERVAL_MS, undefined, { signal: stop });
   }
 }
 
-/** The tenant ends a room and is told that it is taken. */
-export async function endRoom(held: Held): Promise<void> {
-  held.diary.push({ at: Date.now(), what: 'the tenant asks to end the room' });
-  const reply = await held.tenant.end(held.created.room.id);
-  held.endTakenAt = Date.now();
-  if (reply !== 'ended before' && reply.sessionId !== null) held.sessions.add(reply.sessionId);
-  held.diary.push({ at: held.endTakenAt, what: `the API takes it: ${reply === 'ended before' ? reply : reply.state}` });
+/** Ends the room by the API and records when the API accepted it. */
+export async function endRoom(meeting: MeetingRecord): Promise<void> {
+  meeting.log.push({ at: Date.now(), action: 'the tenant requests the end of the room' });
+  const reply = await meeting.tenant.endRoom(meeting.created.room.id);
+  meeting.endAcceptedAt = Date.now();
+  if (reply !== 'ended before' && reply.sessionId !== null) meeting.sessions.add(reply.sessionId);
+  const state = reply === 'ended before' ? reply : reply.state;
+  meeting.log.push({ at: meeting.endAcceptedAt, action: `the API accepts the end of the room: ${state}` });
 }

@@ -5,15 +5,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildApps } from '@partyline/dev/build';
 import { createFaultInjector, type FaultInjector } from '@partyline/dev/faults/inject-faults';
 import { startStack, type Stack } from '@partyline/dev/stack/stack';
-import { seed as seedStore } from '@partyline/store/tenants/seed';
 import { EVERY_TENANT, openStore } from '@partyline/store/database/store';
-import { readBills } from './compare-billing.ts';
-import { gather } from './evidence.ts';
-import { bounds, standard, type Constants } from './oracle.ts';
-import { endRoom, hold, type Held } from './run-meeting.ts';
-import { FULL, planFaults, planParties, QUICK, tenantCount, type PlannedFault, type Size } from './plan.ts';
-import { report, type RealResult } from './report.ts';
-import { openTenant, type Tenant } from './tenant-client.ts';
+import { seed as seedStore } from '@partyline/store/tenants/seed';
+import { compareBilling } from './compare-billing.ts';
+import { gatherEvidence } from './evidence.ts';
+import { computeBounds, createConstants, type BoundConstants } from './oracle.ts';
+import {
+  FULL_SIZE,
+  planFaults,
+  planMeetings,
+  QUICK_SIZE,
+  TENANT_COUNT,
+  type PlannedFault,
+  type RunSize,
+} from './plan.ts';
+import { reportRun, type RealResult } from './report.ts';
+import { endRoom, runMeeting, type MeetingRecord } from './run-meeting.ts';
+import { openTenantClient, type TenantClient } from './tenant-client.ts';
 
 interface RealOptions {
   readonly seed: number;
@@ -22,251 +30,258 @@ interface RealOptions {
   readonly log: (line: string) => void;
 }
 
-/** Longer than any outage that is played, shorter than the run. */
-const PATIENCE_MS = 20_000;
-const LOOK_EVERY_MS = 250;
+/** Longer than any injected outage, shorter than the run. */
+const API_RETRY_MS = 20_000;
+const POLL_INTERVAL_MS = 250;
 
 /**
- * Stage 6: the real services as processes, two of each, with a real Postgres and Redis and the emulated vendor, while something breaks
- * every other second. The vendor's own ledger says whether the promise held. Nothing is left running, whatever happens.
+ * Runs two processes of each service with a real Postgres and Redis and the emulated provider, and
+ * injects a fault every other second. The provider's ledger decides whether the bounds held. Stops
+ * every process that it started, also after an error or a signal.
  */
 export async function runRealProcesses({ seed, quick, log }: RealOptions): Promise<RealResult> {
-  const size = quick ? QUICK : FULL;
-  const constants = standard(size.inventoryMs);
+  const size = quick ? QUICK_SIZE : FULL_SIZE;
+  const constants = createConstants(size.inventoryMs);
   await buildApps({ log });
-  const broken: string[] = [];
+  const problems: string[] = [];
   const stack = await startStack({
     mode: 'unified',
     replicas: 2,
     breakable: true,
     useOwnServers: true,
-    // A service's end is told by whoever caused it, or found by the watch below.
+    // The fault injector or watchServices reports the end of a service.
     log: () => undefined,
     environment: {
       INVENTORY_MS: String(size.inventoryMs),
       LOG_LEVEL: 'warn',
-      // For showing what leaks without it.
+      // `off` shows which legs leak without the reconciler.
       ...(process.env.PARTYLINE_RECONCILER === undefined
         ? {}
         : { PARTYLINE_RECONCILER: process.env.PARTYLINE_RECONCILER }),
     },
   });
   const stop = new AbortController();
-  const player = createFaultInjector(stack, (error) =>
-    broken.push(`the run itself: ${error.message}: ${String(error.cause)}`),
+  const injector = createFaultInjector(stack, (error) =>
+    problems.push(`fault injector: ${error.message}: ${String(error.cause)}`),
   );
-  const interrupted = (): void => {
+  const interrupt = (): void => {
     stop.abort();
-    void player
+    void injector
       .endAll()
       .then(() => stack.stop())
       .finally(() => process.exit(130));
   };
-  for (const signal of SIGNALS) process.once(signal, interrupted);
+  for (const signal of SIGNALS) process.once(signal, interrupt);
   try {
-    log(`everything is up: two of each service; logs in ${stack.logFolder}`);
-    log(describeConstants(constants));
-    const watch = watchServices(stack, player, broken);
+    log(`two processes of each service run; logs: ${stack.logFolder}`);
+    log(describeBounds(constants));
+    const watch = watchServices(stack, injector, problems);
     const startedAt = Date.now();
-    const held = await play({ stack, player, size, seed, log, stop: stop.signal, broken });
+    const meetings = await runLoad({ stack, injector, size, seed, log, stop: stop.signal, problems });
     watch.stop();
     const settledAt = Date.now();
-    await player.endAll();
+    await injector.endAll();
     await watch.allRunning();
-    log(`all faults are over (${player.history.length} played); now everything must end`);
-    broken.push(...(await endAll(held)));
-    const dueS = Math.max(...Object.values(bounds(constants)).map(({ withinS }) => withinS)) + 10;
-    await untilNothingIsUp(stack, settledAt + dueS * 1000);
-    const evidence = await gather(stack.emulator!, held, player.history);
+    log(`all ${injector.history.length} faults have ended; waiting for every leg to end`);
+    problems.push(...(await endRooms(meetings)));
+    const maxBoundS = Math.max(...Object.values(computeBounds(constants)).map(({ withinS }) => withinS)) + 10;
+    await waitUntilAllEnded(stack, settledAt + maxBoundS * 1000);
+    const evidence = await gatherEvidence(stack.emulator!, meetings, injector.history);
     writeFileSync(
       join(stack.logFolder, 'ledger.json'),
       JSON.stringify({ startedAt, ...evidence.ledger, windows: evidence.windows }),
     );
-    const bills = await readBills(stack.databaseUrl, evidence.ledger, dueS * 1000);
-    broken.push(...bills.troubles);
+    const billing = await compareBilling(stack.databaseUrl, evidence.ledger, maxBoundS * 1000);
+    problems.push(...billing.problems);
     return {
-      billedVsLedgerMaxSeconds: bills.maxSeconds,
-      ...report({ evidence, constants, broken, startedAt, seed, quick, log, logFolder: stack.logFolder }),
+      billedVsLedgerMaxSeconds: billing.maxSeconds,
+      ...reportRun({ evidence, constants, problems, startedAt, seed, quick, log, logFolder: stack.logFolder }),
     };
   } finally {
     stop.abort();
-    await player.endAll();
+    await injector.endAll();
     await stack.stop();
-    for (const signal of SIGNALS) process.removeListener(signal, interrupted);
+    for (const signal of SIGNALS) process.removeListener(signal, interrupt);
   }
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-interface Play {
+
+interface RunContext {
   readonly stack: Stack;
-  readonly player: FaultInjector;
-  readonly size: Size;
+  readonly injector: FaultInjector;
+  readonly size: RunSize;
   readonly seed: number;
   readonly log: (line: string) => void;
   readonly stop: AbortSignal;
-  readonly broken: string[];
+  /** Receives the problems of the run. */
+  readonly problems: string[];
 }
 
-/** Parties come and go while faults are played; both by plan. */
-async function play({ stack, player, size, seed, log, stop, broken }: Play): Promise<Held[]> {
+/** Runs the planned meetings while it injects the planned faults. Returns the meetings whose room was created. */
+async function runLoad({ stack, injector, size, seed, log, stop, problems }: RunContext): Promise<MeetingRecord[]> {
   const tenants = await openTenants(stack, stop);
-  const held: Held[] = [];
-  const began = Date.now();
-  const at = (ms: number): Promise<void> => sleep(Math.max(0, began + ms - Date.now()), undefined, { signal: stop });
-  const world = {
-    vendor: stack.emulator!,
+  const meetings: MeetingRecord[] = [];
+  const startedAt = Date.now();
+  const waitUntil = (ms: number): Promise<void> =>
+    sleep(Math.max(0, startedAt + ms - Date.now()), undefined, { signal: stop });
+  const context = {
+    emulator: stack.emulator!,
     number: stack.numbers[0]!.e164,
     stop,
-    held: (one: Held) => void held.push(one),
+    onCreated: (meeting: MeetingRecord) => void meetings.push(meeting),
   };
-  let notHeld = 0;
-  const parties = planParties(seed, size).map(async (party, which) => {
-    await at(party.atMs);
+  let abandoned = 0;
+  const running = planMeetings(seed, size).map(async (plan, index) => {
+    await waitUntil(plan.atMs);
     try {
-      await hold(world, party, which, tenants[party.tenant]!);
+      await runMeeting(context, plan, index, tenants[plan.tenant]!);
     } catch (error) {
       if (stop.aborted) throw error;
-      // A room that could not be made in time is an outage's cost, and no leg of anybody's.
-      notHeld += 1;
+      // An outage can prevent a room from being created in time. No leg depends on it.
+      abandoned += 1;
     }
   });
-  const breaking = (async () => {
+  const injecting = (async () => {
     for (const planned of planFaults(seed, size)) {
-      await at(planned.atMs);
-      await breakIt(
-        stack,
-        player,
-        planned,
-        (line) => log(`  ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${line}`),
-        broken,
-      );
+      await waitUntil(planned.atMs);
+      const logWithTime = (line: string): void =>
+        log(`  ${((Date.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${line}`);
+      await injectFault(stack, injector, planned, logWithTime, problems);
     }
   })();
-  await Promise.all([breaking, Promise.race([Promise.all(parties), at(size.loadMs)])]);
-  // Those who still stay are sent home by their tenants.
-  void Promise.allSettled(parties);
-  if (notHeld > 0) log(`${notHeld} parties could not be held to their end`);
-  return held;
+  await Promise.all([injecting, Promise.race([Promise.all(running), waitUntil(size.loadMs)])]);
+  // endRooms ends the meetings that still run.
+  void Promise.allSettled(running);
+  if (abandoned > 0) log(`${abandoned} meetings were abandoned because of an outage`);
+  return meetings;
 }
 
-/** Plays a planned fault on whatever is free for it now; never on both of two. */
-async function breakIt(
+/** Injects a planned fault into an available target. Never takes both processes of a service down. */
+async function injectFault(
   stack: Stack,
-  player: FaultInjector,
-  { fault, target, forMs }: PlannedFault,
+  injector: FaultInjector,
+  { fault, target, durationMs }: PlannedFault,
   log: (line: string) => void,
-  broken: string[],
+  problems: string[],
 ): Promise<void> {
-  const processes = fault.name === 'kill' || fault.name === 'freeze';
-  const free = fault
+  const stopsProcess = fault.name === 'kill' || fault.name === 'freeze';
+  const available = fault
     .listTargets(stack)
-    .filter((each) => player.isAvailable(fault, each) && !(processes && siblingIsDown(stack, player, each)));
-  const chosen = free[target % Math.max(1, free.length)];
-  if (chosen === undefined) return log(`${fault.name}: not now, another fault holds it`);
-  log(`${fault.name} on ${chosen}${forMs === null ? '' : ` for ${(forMs / 1000).toFixed(1)} s`}`);
+    .filter((each) => injector.isAvailable(fault, each) && !(stopsProcess && isSiblingDown(stack, injector, each)));
+  const chosen = available[target % Math.max(1, available.length)];
+  if (chosen === undefined) return log(`${fault.name}: skipped, another fault uses its targets`);
+  log(`${fault.name} on ${chosen}${durationMs === null ? '' : ` for ${(durationMs / 1000).toFixed(1)} s`}`);
   try {
-    await player.inject(fault, chosen, forMs);
+    await injector.inject(fault, chosen, durationMs);
   } catch (error) {
-    broken.push(`the run itself: ${fault.name} on ${chosen} could not be played: ${String(error)}`);
+    problems.push(`fault injector: ${fault.name} on ${chosen} failed: ${String(error)}`);
   }
 }
 
-function siblingIsDown(stack: Stack, player: FaultInjector, name: string): boolean {
+function isSiblingDown(stack: Stack, injector: FaultInjector, name: string): boolean {
   const service = stack.instances.find((each) => each.name === name)?.service;
   const siblings = stack.instances.filter((each) => each.service === service).map((each) => each.name);
-  return player.history.some(
-    ({ fault, target, endedAt: until }) =>
-      until === undefined && (fault.name === 'kill' || fault.name === 'freeze') && siblings.includes(target),
+  return injector.history.some(
+    ({ fault, target, endedAt }) =>
+      endedAt === undefined && (fault.name === 'kill' || fault.name === 'freeze') && siblings.includes(target),
   );
 }
 
-async function openTenants(stack: Stack, stop: AbortSignal): Promise<Tenant[]> {
+async function openTenants(stack: Stack, stop: AbortSignal): Promise<TenantClient[]> {
   const keys = Array.from(
-    { length: tenantCount },
+    { length: TENANT_COUNT },
     () => `pl_dev_${randomBytes(6).toString('hex')}_${randomBytes(32).toString('base64url')}`,
   );
-  const failed: Error[] = [];
-  const store = openStore({ url: stack.databaseUrl, max: 1, onError: (error) => failed.push(error) });
+  const errors: Error[] = [];
+  const store = openStore({ url: stack.databaseUrl, max: 1, onError: (error) => errors.push(error) });
   try {
-    for (const [at, apiKey] of keys.entries())
+    for (const [index, apiKey] of keys.entries())
       await seedStore(store, {
-        tenantId: `ten_prove${at}`,
-        tenantName: `Tenant ${at}`,
+        tenantId: `ten_prove${index}`,
+        tenantName: `Tenant ${index}`,
         apiKey,
         countries: ['DE'],
         numbers: stack.numbers,
       });
-    // What is proved is that calls end, not that tenants have limits; these ask and ring without a pause.
+    // The run proves that legs end, not the limits of tenants. Its tenants send requests without pauses.
     await store.query(EVERY_TENANT, {
-      text: 'UPDATE tenant SET max_live_rooms = 1000000, max_live_legs = 1000000, max_dial_outs_per_minute = 1000000, max_requests_per_minute = 1000000',
+      text: `UPDATE tenant
+        SET max_live_rooms = 1000000,
+          max_live_legs = 1000000,
+          max_dial_outs_per_minute = 1000000,
+          max_requests_per_minute = 1000000`,
     });
   } finally {
     await store.close();
   }
-  if (failed[0]) throw failed[0];
-  return keys.map((apiKey) => openTenant(stack.urls['room-api'], apiKey, PATIENCE_MS, stop));
+  if (errors[0]) throw errors[0];
+  return keys.map((apiKey) => openTenantClient(stack.urls['room-api'], apiKey, API_RETRY_MS, stop));
 }
 
-/** A service that ends by itself, because something beside it broke, is a bug; it is started again as Kubernetes would. */
+/**
+ * Restarts each service that ends by itself, as Kubernetes does. Such an end is a problem: an outage
+ * of something else must not end a service.
+ */
 function watchServices(
   stack: Stack,
-  player: FaultInjector,
-  broken: string[],
+  injector: FaultInjector,
+  problems: string[],
 ): { stop(): void; allRunning(): Promise<void> } {
   const restarts = new Map<string, Promise<void>>();
-  const look = (): void => {
+  const isKilled = (name: string): boolean =>
+    injector.history.some(
+      ({ fault, target, endedAt }) => fault.name === 'kill' && target === name && endedAt === undefined,
+    );
+  const restartEnded = (): void => {
     for (const instance of stack.instances) {
       const { child, name } = instance;
-      if (child === undefined || child.isRunning || restarts.has(name)) continue;
-      if (
-        player.history.some(
-          ({ fault, target, endedAt: until }) => fault.name === 'kill' && target === name && until === undefined,
-        )
-      )
-        continue;
-      broken.push(`${name} ended by itself. Its last words:\n${child.tail().split('\n').slice(-8).join('\n')}`);
+      if (child === undefined || child.isRunning || restarts.has(name) || isKilled(name)) continue;
+      problems.push(`${name} ended by itself. Its last log lines:\n${child.tail().split('\n').slice(-8).join('\n')}`);
       const restart = instance
         .start()
-        .catch((error: unknown) => void broken.push(`${name} did not come back: ${String(error)}`));
+        .catch((error: unknown) => void problems.push(`${name} could not be restarted: ${String(error)}`));
       restarts.set(name, restart);
       void restart.finally(() => restarts.delete(name));
     }
   };
-  const timer = setInterval(look, LOOK_EVERY_MS);
+  const timer = setInterval(restartEnded, POLL_INTERVAL_MS);
   return {
     stop: () => clearInterval(timer),
     async allRunning() {
-      look();
+      restartEnded();
       await Promise.all(restarts.values());
     },
   };
 }
 
-/** The tenants end every room whose session goes on; says which would not end. */
-async function endAll(held: readonly Held[]): Promise<string[]> {
-  const wrong: string[] = [];
+/** Ends every room whose session still runs, by the API. Returns a problem for each room that could not be ended. */
+async function endRooms(meetings: readonly MeetingRecord[]): Promise<string[]> {
+  const problems: string[] = [];
   await Promise.all(
-    held.map(async (each) => {
+    meetings.map(async (meeting) => {
       try {
-        const { session, room } = await each.tenant.room(each.created.room.id);
-        if (session !== null && session.state !== 'ended' && session.state !== 'ending') await endRoom(each);
-        if (session !== null && room.state === 'ended' && session.state !== 'ended') return;
+        const { session } = await meeting.tenant.readRoom(meeting.created.room.id);
+        if (session !== null && session.state !== 'ended' && session.state !== 'ending') await endRoom(meeting);
       } catch (error) {
-        wrong.push(`${each.party.name}: with every fault over, the room could not be ended: ${String(error)}`);
+        problems.push(`${meeting.plan.name}: the room could not be ended after all faults: ${String(error)}`);
       }
     }),
   );
-  return wrong;
+  return problems;
 }
 
-async function untilNothingIsUp(stack: Stack, until: number): Promise<void> {
-  while (Date.now() < until && (await stack.emulator!.ledger()).up > 0) await sleep(LOOK_EVERY_MS);
+async function waitUntilAllEnded(stack: Stack, until: number): Promise<void> {
+  while (Date.now() < until && (await stack.emulator!.ledger()).up > 0) await sleep(POLL_INTERVAL_MS);
 }
 
-function describeConstants(constants: Constants): string {
-  const { reconcileS, callTimeoutS, inventoryS, hangUpsPerS } = constants;
-  const table = Object.entries(bounds(constants)).map(
-    ([name, { withinS, plusOutage }]) => `${name} ${withinS}${plusOutage ? '+D' : ''}`,
+function describeBounds(constants: BoundConstants): string {
+  const { reconcileS, callTimeoutS, inventoryS, hangUpsPerSecond } = constants;
+  const table = Object.entries(computeBounds(constants)).map(
+    ([name, { withinS, addsOutage }]) => `${name} ${withinS}${addsOutage ? '+D' : ''}`,
   );
-  return `bounds with R ${reconcileS} s, A ${callTimeoutS} s, S_inv ${inventoryS} s (scaled from 60 s), H ${hangUpsPerS}/s (N/H on top): ${table.join(', ')} s`;
+  return (
+    `bounds in seconds for R = ${reconcileS} s, A = ${callTimeoutS} s, S_inv = ${inventoryS} s ` +
+    `(scaled from 60 s), plus N/H with H = ${hangUpsPerSecond}/s: ${table.join(', ')}`
+  );
 }

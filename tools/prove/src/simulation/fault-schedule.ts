@@ -1,29 +1,29 @@
-import type { Episode } from './oracle/bounds.ts';
-import { openRandom, type Random } from './runtime/random.ts';
+import type { FaultEpisode } from './oracle/bounds.ts';
+import { createRandom, type Random } from './runtime/random.ts';
 import { PROCESSES, type System } from './system.ts';
 
 /** What can be made to fail for a while, how often beside the others, and how. Each gives back how long it lasts. */
 interface Fault {
   readonly name: string;
   readonly weight: number;
-  readonly strike: (system: System, random: Random) => number;
+  readonly inject: (system: System, random: Random) => number;
 }
 
 const DAY_MS = 86_400_000;
 
-const restart = (system: System, name: string, afterMs: number): void => {
+const restartAfter = (system: System, name: string, afterMs: number): void => {
   system.scheduler.after(afterMs, () => system.processes.get(name)!.start());
 };
 
-function rest(mode: '500' | '503' | '429' | 'silent', weight: number): Fault {
+function createRestOutage(mode: '500' | '503' | '429' | 'silent', weight: number): Fault {
   return {
     name: `rest-${mode}`,
     weight,
-    strike: ({ weather, scheduler }, random) => {
-      const ms = random.between(3_000, random.chance(0.2) ? 90_000 : 20_000);
-      weather.rest = mode;
+    inject: ({ faultProfile: weather, scheduler }, random) => {
+      const ms = random.between(3_000, random.bool(0.2) ? 90_000 : 20_000);
+      weather.restMode = mode;
       scheduler.after(ms, () => {
-        if (weather.rest === mode) weather.rest = 'fair';
+        if (weather.restMode === mode) weather.restMode = 'fair';
       });
       return ms;
     },
@@ -34,18 +34,18 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'kill',
     weight: 6,
-    strike: (system, random) => {
+    inject: (system, random) => {
       const name = random.pick(PROCESSES);
       const ms = random.between(500, 5_000);
       system.processes.get(name)!.kill();
-      restart(system, name, ms);
+      restartAfter(system, name, ms);
       return ms;
     },
   },
   {
     name: 'pause',
     weight: 3,
-    strike: (system, random) => {
+    inject: (system, random) => {
       const process = system.processes.get(random.pick(PROCESSES))!;
       const { life } = process;
       const ms = random.between(1_000, 30_000);
@@ -59,11 +59,11 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'all-dead',
     weight: 1,
-    strike: (system, random) => {
+    inject: (system, random) => {
       const ms = random.between(2_000, 60_000);
       for (const name of PROCESSES) {
         system.processes.get(name)!.kill();
-        restart(system, name, ms + random.between(0, 3_000));
+        restartAfter(system, name, ms + random.between(0, 3_000));
       }
       return ms + 3_000;
     },
@@ -71,7 +71,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'redis-flush',
     weight: 3,
-    strike: (system) => {
+    inject: (system) => {
       system.queue.flush();
       return 0;
     },
@@ -79,78 +79,78 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'redis-away',
     weight: 2,
-    strike: (system, random) => {
-      const ms = random.between(500, random.chance(0.2) ? 60_000 : 10_000);
-      if (random.chance(0.3)) system.queue.flush();
-      system.queue.down = true;
-      system.scheduler.after(ms, () => system.queue.up());
+    inject: (system, random) => {
+      const ms = random.between(500, random.bool(0.2) ? 60_000 : 10_000);
+      if (random.bool(0.3)) system.queue.flush();
+      system.queue.isDown = true;
+      system.scheduler.after(ms, () => system.queue.reconnect());
       return ms;
     },
   },
   {
     name: 'postgres-restart',
     weight: 3,
-    strike: (system, random) => {
-      const ms = random.chance(0.8) ? random.between(0, 2_000) : random.between(5_000, 60_000);
-      system.database.breakAll();
-      system.database.down = true;
-      system.scheduler.after(ms, () => (system.database.down = false));
+    inject: (system, random) => {
+      const ms = random.bool(0.8) ? random.between(0, 2_000) : random.between(5_000, 60_000);
+      system.database.breakConnections();
+      system.database.isDown = true;
+      system.scheduler.after(ms, () => (system.database.isDown = false));
       return ms;
     },
   },
   {
     name: 'postgres-loses-commits',
     weight: 0.5,
-    strike: (system, random) => {
+    inject: (system, random) => {
       const ms = random.between(1_000, 8_000);
-      system.database.loseCommits(random.between(50, 3_000));
-      system.database.down = true;
-      system.scheduler.after(ms, () => (system.database.down = false));
+      system.database.failOver(random.between(50, 3_000));
+      system.database.isDown = true;
+      system.scheduler.after(ms, () => (system.database.isDown = false));
       return ms;
     },
   },
-  rest('500', 1.5),
-  rest('503', 1),
-  rest('429', 1),
-  rest('silent', 1.5),
+  createRestOutage('500', 1.5),
+  createRestOutage('503', 1),
+  createRestOutage('429', 1),
+  createRestOutage('silent', 1.5),
   {
     name: 'webhooks-lost',
     weight: 1.5,
-    strike: ({ weather, scheduler }, random) => {
+    inject: ({ faultProfile: weather, scheduler }, random) => {
       const ms = random.between(5_000, 90_000);
-      weather.webhooksLost = random.chance(0.4) ? 1 : random.between(0.2, 0.9);
-      scheduler.after(ms, () => (weather.webhooksLost = 0));
+      weather.webhookLossProbability = random.bool(0.4) ? 1 : random.between(0.2, 0.9);
+      scheduler.after(ms, () => (weather.webhookLossProbability = 0));
       return ms;
     },
   },
   {
     name: 'webhooks-late',
     weight: 1.5,
-    strike: ({ weather, scheduler }, random) => {
+    inject: ({ faultProfile: weather, scheduler }, random) => {
       const ms = random.between(10_000, 90_000);
-      weather.webhooksDelayedMs = random.between(2_000, 40_000);
-      scheduler.after(ms, () => (weather.webhooksDelayedMs = 0));
+      weather.maxWebhookDelayMs = random.between(2_000, 40_000);
+      scheduler.after(ms, () => (weather.maxWebhookDelayMs = 0));
       return ms + 40_000;
     },
   },
   {
     name: 'clock-skew',
     weight: 1,
-    strike: (system, random) => {
+    inject: (system, random) => {
       const name = random.pick(PROCESSES);
       const ms = random.between(30_000, 300_000);
-      system.skew(name, random.between(-300_000, 300_000));
-      system.scheduler.after(ms, () => system.skew(name, 0));
+      system.setClockSkew(name, random.between(-300_000, 300_000));
+      system.scheduler.after(ms, () => system.setClockSkew(name, 0));
       return ms;
     },
   },
 ];
 
-const TOTAL = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
+const TOTAL_WEIGHT = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
 
 /** Strikes at random times, one and sometimes several at once, until it is stopped; notes what lasts how long. */
-export class Storm {
-  readonly episodes: Episode[] = [];
+export class FaultSchedule {
+  readonly episodes: FaultEpisode[] = [];
   #over = false;
   readonly #system: System;
   readonly #random: Random;
@@ -159,12 +159,12 @@ export class Storm {
   /** @param only names of faults to choose from */
   constructor(system: System, only?: readonly string[]) {
     this.#system = system;
-    this.#random = openRandom(system.options.seed, 'storm');
+    this.#random = createRandom(system.options.seed, 'storm');
     this.#only = only;
   }
 
   /** From now on, every `gapMs` on average while there is anybody to be hit; and single faults besides. */
-  begin(gapMs: number, openMs: number): void {
+  start(gapMs: number, openMs: number): void {
     const { scheduler } = this.#system;
     const start = scheduler.now;
     const next = (): void => {
@@ -176,37 +176,37 @@ export class Storm {
           scheduler.at(scheduler.now - time + DAY_MS - openMs, next);
           return;
         }
-        const several = this.#random.chance(0.15) ? 2 + this.#random.int(3) : 1;
-        for (let i = 0; i < several; i++) this.strike(this.#draw());
+        const several = this.#random.bool(0.15) ? 2 + this.#random.int(3) : 1;
+        for (let i = 0; i < several; i++) this.inject(this.#draw());
         next();
       });
     };
     next();
   }
 
-  strike(fault: Fault): void {
-    const { scheduler, weather } = this.#system;
+  inject(fault: Fault): void {
+    const { scheduler, faultProfile: weather } = this.#system;
     const from = scheduler.now;
-    const ms = fault.strike(this.#system, this.#random);
+    const ms = fault.inject(this.#system, this.#random);
     weather.count(fault.name);
     scheduler.note(fault.name);
     this.episodes.push({ fault: fault.name, from, to: from + ms });
   }
 
   /** All faults stop, at once. */
-  end(): void {
+  stop(): void {
     this.#over = true;
-    const { weather, queue, database, processes, scheduler } = this.#system;
-    weather.stormy = false;
-    weather.rest = 'fair';
-    weather.webhooksLost = 0;
-    weather.webhooksDelayedMs = 0;
-    if (queue.down) queue.up();
-    database.down = false;
+    const { faultProfile: weather, queue, database, processes, scheduler } = this.#system;
+    weather.isEnabled = false;
+    weather.restMode = 'fair';
+    weather.webhookLossProbability = 0;
+    weather.maxWebhookDelayMs = 0;
+    if (queue.isDown) queue.reconnect();
+    database.isDown = false;
     for (const process of processes.values()) {
-      if (process.paused) this.#system.resume(process);
+      if (process.isPaused) this.#system.resume(process);
       process.start();
-      this.#system.skew(process.name, 0);
+      this.#system.setClockSkew(process.name, 0);
     }
     // What lasted beyond this moment ends with it.
     for (const [i, episode] of this.episodes.entries())
@@ -216,7 +216,7 @@ export class Storm {
   #draw(): Fault {
     const choice = this.#only === undefined ? FAULTS : FAULTS.filter(({ name }) => this.#only!.includes(name));
     let dice =
-      this.#random.next() * (this.#only === undefined ? TOTAL : choice.reduce((sum, { weight }) => sum + weight, 0));
+      this.#random.next() * (this.#only === undefined ? TOTAL_WEIGHT : choice.reduce((sum, { weight }) => sum + weight, 0));
     for (const fault of choice) if ((dice -= fault.weight) < 0) return fault;
     return choice.at(-1)!;
   }

@@ -6,11 +6,11 @@ import { hangUpSession } from '@partyline/conference/hang-ups/hang-up-session';
 import { openBridge } from '@partyline/conference/legs/open-bridge';
 import type { RetryLater, Handlers } from '@partyline/jobs/work';
 
-const again = (result: string | { retryAfterMs: number }): RetryLater => (typeof result === 'string' ? undefined : { retryAfterMs: result.retryAfterMs });
+const toRetryLater = (result: string | { retryAfterMs: number }): RetryLater => (typeof result === 'string' ? undefined : { retryAfterMs: result.retryAfterMs });
 
 /** Which use-case does which job, as in apps/dial-orchestrator/src/job-handlers.ts: a tool may not import an app. */
-export const handlers = (deps: Deps, onError: (error: unknown) => void): Handlers => {
-  const noted =
+export const createJobHandlers = (deps: Deps, onError: (error: unknown) => void): Handlers => {
+  const reportingErrors =
     <P>(handle: (payload: P) => Promise<RetryLater | void>) =>
     async (payload: P): Promise<RetryLater | void> => {
       try {
@@ -21,12 +21,12 @@ export const handlers = (deps: Deps, onError: (error: unknown) => void): Handler
       }
     };
   return {
-    'settle-session': noted(
+    'settle-session': reportingErrors(
       async ({ tenantId, sessionId }) => void (await changeSession(deps, tenantId, sessionId, () => undefined)),
     ),
-    'open-bridge': noted(async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId))),
-    'dial-out': noted(async ({ tenantId, legId }) => again(await dialOut(deps, tenantId, legId))),
-    'hang-up-session': noted(async ({ tenantId, sessionId }) => again(await hangUpSession(deps, tenantId, sessionId))),
-    'hang-up-leg': noted(async ({ tenantId, legId }) => again(await hangUpLeg(deps, tenantId, legId))),
+    'open-bridge': reportingErrors(async ({ tenantId, sessionId }) => void (await openBridge(deps, tenantId, sessionId))),
+    'dial-out': reportingErrors(async ({ tenantId, legId }) => toRetryLater(await dialOut(deps, tenantId, legId))),
+    'hang-up-session': reportingErrors(async ({ tenantId, sessionId }) => toRetryLater(await hangUpSession(deps, tenantId, sessionId))),
+    'hang-up-leg': reportingErrors(async ({ tenantId, legId }) => toRetryLater(await hangUpLeg(deps, tenantId, legId))),
   };
 };

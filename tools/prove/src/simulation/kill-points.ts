@@ -4,7 +4,7 @@ import { endRoom } from '@partyline/conference/rooms/end-room';
 import { Oracle } from './oracle/oracle.ts';
 import { ALL_SWEEPS } from './run.ts';
 import { System, type ApiDeps } from './system.ts';
-import { World } from './workload.ts';
+import { Workload } from './workload.ts';
 
 /** One seam call of the story, where a process can die. */
 interface KillPoint {
@@ -17,25 +17,25 @@ interface KillPoint {
 interface KillOutcome {
   readonly points: readonly KillPoint[];
   /** What was wrong in the end; empty when the story recovered. */
-  readonly wrong: readonly string[];
+  readonly problems: readonly string[];
   readonly killed: KillPoint | null;
 }
 
-const DEAD_MS = 2_000;
-const STORY_MS = 60_000;
+const DOWNTIME_MS = 2_000;
+const SCENARIO_MS = 60_000;
 
 /**
  * One small story, without any chance in it: a room is made, a browser and a caller come, the bridge is dialled, a phone is rung, and the
  * tenant ends it all. Every statement is a seam call of its own, so a crash can hit between any two awaits.
  * @param at kill the process that makes this seam call (counted over all processes), and start it again two seconds later
  */
-export async function tellStory(
+export async function runKillScenario(
   seed: number,
   at: { number: number; when: 'before' | 'after' } | null,
 ): Promise<KillOutcome> {
-  const system = new System({ seed, sweeps: ALL_SWEEPS, fine: true, history: true });
-  system.weather.stormy = false;
-  const world = new World(system);
+  const system = new System({ seed, sweeps: ALL_SWEEPS, isFineGrained: true, keepHistory: true });
+  system.faultProfile.isEnabled = false;
+  const world = new Workload(system);
   const oracle = new Oracle(system, world);
   const { scheduler } = system;
   const points: KillPoint[] = [];
@@ -51,7 +51,7 @@ export async function tellStory(
       if (at === null || killed !== null || at.number !== number || at.when !== when) return;
       killed = point;
       process.kill();
-      scheduler.after(DEAD_MS, () => process.start());
+      scheduler.after(DOWNTIME_MS, () => process.start());
     };
   }
   const began = scheduler.now;
@@ -80,13 +80,13 @@ export async function tellStory(
     ({ room, firstSession: first, pin }) => {
       const { media, sessionId } = first!;
       system.video.join(media.mediaSessionId, media.token);
-      system.voice.comeIn({
+      system.voice.receiveCall({
         kind: 'inbound',
         from: '+447700900001',
         to: room.number,
         person: { keys: () => ({ digits: `${pin}#`, afterMs: 1_000 }) },
       });
-      system.voice.phones.set('+447900000001', { picksUpAfter: 2_000 });
+      system.voice.userByNumber.set('+447900000001', { answersAfterMs: 2_000 });
       ask(
         (deps) => requestDialOut(deps, 'ten_a', room.id, { phone: '+447900000001' }),
         () => undefined,
@@ -98,27 +98,27 @@ export async function tellStory(
         createdAt: began,
         maxDurationS: 3_600,
         ending: 'tenant',
-        toldAt: null,
+        endAcceptedAt: null,
         people: 3,
       });
       scheduler.after(20_000, () => {
         ask(
           (deps) => endRoom(deps, 'ten_a', room.id),
-          () => (world.meetings[0]!.toldAt = scheduler.now),
+          () => (world.meetings[0]!.endAcceptedAt = scheduler.now),
         );
       });
     },
   );
   let dead = 0;
-  await scheduler.run(began + STORY_MS, () => {
+  await scheduler.run(began + SCENARIO_MS, () => {
     if (killed !== null && dead === 0) dead = scheduler.now;
     return false;
   });
-  if (dead > 0) kills.push({ from: dead, to: dead + DEAD_MS });
+  if (dead > 0) kills.push({ from: dead, to: dead + DOWNTIME_MS });
   await scheduler.run(scheduler.now + 300_000);
   const judgement = oracle.judge(kills.map((kill) => ({ fault: 'kill', ...kill })));
-  const wrong = judgement.violations.map(({ rule, says }) => `${rule}: ${says}`);
+  const wrong = judgement.violations.map(({ rule, message: says }) => `${rule}: ${says}`);
   if (system.ledger.live.size > 0) wrong.push(`${system.ledger.live.size} sides of legs are up`);
-  wrong.push(...system.surprises.map(String));
-  return { points, wrong, killed };
+  wrong.push(...system.unexpectedErrors.map(String));
+  return { points, problems: wrong, killed };
 }

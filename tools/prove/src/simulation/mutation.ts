@@ -1,15 +1,15 @@
 import type { Deps, Providers } from '@partyline/conference/deps';
 import type { System } from './system.ts';
 import type { SweepPlan } from './sweeps.ts';
-import type { Chances } from './provider/fault-profile.ts';
+import type { FaultProbabilities } from './provider/fault-profile.ts';
 
 /** A planted bug: the real thing with one thing wrong. */
 export interface Mutation {
   readonly name: string;
   /** The rules of the oracle that it breaks: whatever else it does is no proof that it was seen. */
-  readonly breaks: readonly string[];
+  readonly brokenRules: readonly string[];
   /** In which weather it shows soon. */
-  readonly chances?: Partial<Chances>;
+  readonly faultProbabilities?: Partial<FaultProbabilities>;
   /** Wraps what use-cases are given. */
   readonly deps?: (deps: Deps, system: System) => Deps;
   /** Wraps the sweeps. */

@@ -39,7 +39,7 @@ export function withStatements(
 }
 
 /** Ends a leg's row by our own word. */
-async function closeBlindly(deps: Deps, callId: string): Promise<void> {
+async function closeWithoutObservation(deps: Deps, callId: string): Promise<void> {
   await applyLegEvent(
     deps,
     { via: 'look-up', accountId: null },
@@ -47,30 +47,30 @@ async function closeBlindly(deps: Deps, callId: string): Promise<void> {
   );
 }
 
-export const PLANTED: readonly Mutation[] = [
+export const PLANTED_BUGS: readonly Mutation[] = [
   {
     name: 'no confirm read',
-    breaks: ['I2'],
+    brokenRules: ['I2'],
     // A hang-up that was taken counts as done.
     deps: (deps) =>
       withProviders(deps, ({ voice }) => ({
         voice: {
           hangUp: async (id) => {
             await voice.hangUp(id);
-            await closeBlindly(deps, id);
+            await closeWithoutObservation(deps, id);
           },
         },
       })),
   },
   {
     name: '404 closes',
-    breaks: ['I2'],
+    brokenRules: ['I2'],
     deps: (deps) =>
       withProviders(deps, ({ voice }) => ({
         voice: {
           hangUp: (id) =>
             voice.hangUp(id).catch(async (error: unknown) => {
-              if (error instanceof ProviderError && error.failure === 'not-found') await closeBlindly(deps, id);
+              if (error instanceof ProviderError && error.failure === 'not-found') await closeWithoutObservation(deps, id);
               throw error;
             }),
         },
@@ -78,7 +78,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'retry cap',
-    breaks: ['I1'],
+    brokenRules: ['I1'],
     // A leg that was asked for often enough is given up. Twice and not five times: the simulated vendor takes the second request nearly always.
     deps: (deps) => ({
       ...deps,
@@ -96,7 +96,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'reaper frozen clock',
-    breaks: ['I1'],
+    brokenRules: ['I1'],
     // The reconciler's `now` is the instant at which its process began.
     sweeps: (plan, system) => {
       const began = system.scheduler.now;
@@ -116,7 +116,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'reaper reaps live',
-    breaks: ['I6'],
+    brokenRules: ['I6'],
     // Whatever call the list holds that joined a while ago is hung up.
     sweeps: (plan) => ({
       ...plan,
@@ -131,7 +131,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'lost outbox',
-    breaks: ['I14'],
+    brokenRules: ['I14'],
     // Events are written outside of the change's transaction, and now and then not at all.
     deps: (deps, system) => ({
       ...deps,
@@ -144,7 +144,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'no fencing',
-    breaks: ['I7'],
+    brokenRules: ['I7'],
     // Every attempt finds the leg free.
     deps: (deps) => ({
       ...deps,
@@ -157,23 +157,23 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'dedupe in Redis only',
-    breaks: ['I13'],
+    brokenRules: ['I13'],
     // Used tokens are kept in Redis alone: after a flush, the same webhook is taken again. It takes a flush between the two.
-    chances: { 'webhook-doubled': 0.6 },
+    faultProbabilities: { 'webhook-doubled': 0.6 },
     deps: (deps, system) => ({
       ...deps,
       store: withStatements(deps.store, async (query, run) => {
         if (query.name !== 'use-webhook-token') return run(query);
-        const used = usedOf(system);
-        const first = !used.has(query.values![0]);
-        used.add(query.values![0]);
+        const usedTokens = findUsedTokens(system);
+        const first = !usedTokens.has(query.values![0]);
+        usedTokens.add(query.values![0]);
         return { rows: [], rowCount: first ? 1 : 0 };
       }),
     }),
   },
   {
     name: 'loop aborts on first error',
-    breaks: ['I1'],
+    brokenRules: ['I1'],
     // A leg or a call that cannot be had ends the round, and the loop with it, until the process is started again.
     sweeps: (plan) => {
       const warn = (message: string): never => {
@@ -195,9 +195,9 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'partial list = absence',
-    breaks: ['I2'],
+    brokenRules: ['I2'],
     // What the list lacks is over, without a second look. Lists that lack something are rare: here one in ten does.
-    chances: { 'list-omits': 0.1 },
+    faultProbabilities: { 'list-omits': 0.1 },
     sweeps: (plan) => ({
       ...plan,
       inventory: async (deps) => {
@@ -224,7 +224,7 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'timer unset',
-    breaks: ['I4'],
+    brokenRules: ['I4'],
     deps: (deps) =>
       withProviders(deps, ({ voice }) => ({
         voice: { createCall: (input) => voice.createCall({ ...input, lengthTimerS: 7_200, ringingTimerS: 120 }) },
@@ -232,11 +232,11 @@ export const PLANTED: readonly Mutation[] = [
   },
   {
     name: 'scheduler-only sweep',
-    breaks: ['I1'],
+    brokenRules: ['I1'],
     // The sweeps are repeated by a scheduler of the queue: a flush stops them for good.
     sweeps: (plan, system) => {
       const scheduled = (run: (deps: Deps) => Promise<unknown>) => async (deps: Deps) =>
-        system.queue.flushes > 0 || system.queue.down ? undefined : run(deps);
+        system.queue.flushCount > 0 || system.queue.isDown ? undefined : run(deps);
       return { ...plan, reconcile: scheduled(plan.reconcile), inventory: scheduled(plan.inventory) };
     },
   },
@@ -244,15 +244,15 @@ export const PLANTED: readonly Mutation[] = [
 
 /** What Redis would hold: gone with each flush. */
 const used = new WeakMap<System, { flushes: number; tokens: Set<unknown> }>();
-function usedOf(system: System): Set<unknown> {
+function findUsedTokens(system: System): Set<unknown> {
   let held = used.get(system);
-  if (held === undefined || held.flushes !== system.queue.flushes)
-    used.set(system, (held = { flushes: system.queue.flushes, tokens: new Set() }));
+  if (held === undefined || held.flushes !== system.queue.flushCount)
+    used.set(system, (held = { flushes: system.queue.flushCount, tokens: new Set() }));
   return held.tokens;
 }
 
-export const mutationNamed = (name: string): Mutation => {
-  const found = PLANTED.find((each) => each.name === name);
+export const findPlantedBug = (name: string): Mutation => {
+  const found = PLANTED_BUGS.find((each) => each.name === name);
   if (found === undefined) throw new Error(`no planted bug is called ${name}`);
   return found;
 };

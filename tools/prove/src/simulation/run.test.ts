@@ -7,7 +7,7 @@ it('gives the same trace for the same seed, also when it yields to the event loo
   const [first, second, yielding, other] = [
     await runSimulation({ seed: 7, ...SMALL }),
     await runSimulation({ seed: 7, ...SMALL }),
-    await runSimulation({ seed: 7, ...SMALL, yielding: true }),
+    await runSimulation({ seed: 7, ...SMALL, yieldAfterEvents: true }),
     await runSimulation({ seed: 8, ...SMALL }),
   ];
   expect(first.legs).toBeGreaterThan(50);

@@ -1,11 +1,11 @@
 import type { Mutation } from './mutation.ts';
-import { Storm } from './fault-schedule.ts';
+import { FaultSchedule } from './fault-schedule.ts';
 import { Oracle, type Judgement } from './oracle/oracle.ts';
-import { openRandom } from './runtime/random.ts';
+import { createRandom } from './runtime/random.ts';
 import { System } from './system.ts';
 import type { Sweeps } from './sweeps.ts';
-import type { Chances } from './provider/fault-profile.ts';
-import { TRAFFIC, World, type Traffic } from './workload.ts';
+import type { FaultProbabilities } from './provider/fault-profile.ts';
+import { DEFAULT_TRAFFIC, Workload, type Traffic } from './workload.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -13,12 +13,12 @@ export interface RunOptions {
   readonly sweeps?: Sweeps;
   readonly traffic?: Partial<Traffic>;
   readonly faults?: readonly string[];
-  readonly chances?: Partial<Chances>;
+  readonly faultProbabilities?: Partial<FaultProbabilities>;
   readonly mutation?: Mutation;
-  readonly history?: boolean;
-  readonly yielding?: boolean;
+  readonly keepHistory?: boolean;
+  readonly yieldAfterEvents?: boolean;
   /** Every statement is an event of its own. */
-  readonly fine?: boolean;
+  readonly isFineGrained?: boolean;
 }
 
 export interface RunResult extends Judgement {
@@ -27,7 +27,7 @@ export interface RunResult extends Judgement {
   readonly events: number;
   readonly days: number;
   readonly faults: Readonly<Record<string, number>>;
-  readonly surprises: readonly string[];
+  readonly unexpectedErrors: readonly string[];
   readonly liveAtEnd: number;
   readonly peakPerSecond: number;
   readonly counted: Readonly<Record<string, number>>;
@@ -47,60 +47,60 @@ export async function runSimulation({
   sweeps = ALL_SWEEPS,
   traffic = {},
   faults,
-  chances,
+  faultProbabilities: chances,
   mutation,
-  history = false,
-  yielding = false,
-  fine = false,
+  keepHistory: history = false,
+  yieldAfterEvents: yielding = false,
+  isFineGrained: fine = false,
 }: RunOptions): Promise<RunResult> {
   // Use-cases throw verdicts by the thousand; their stacks cost more than all the rest.
   if (!history) Error.stackTraceLimit = 0;
-  const busy: Traffic = { ...TRAFFIC, ...traffic };
+  const busy: Traffic = { ...DEFAULT_TRAFFIC, ...traffic };
   const system = new System({
     seed,
     sweeps,
-    history,
-    yielding,
-    fine,
-    chances: { ...mutation?.chances, ...chances },
+    keepHistory: history,
+    yieldAfterEvents: yielding,
+    isFineGrained: fine,
+    faultProbabilities: { ...mutation?.faultProbabilities, ...chances },
     ...(mutation === undefined ? {} : { mutation }),
   });
-  const world = new World(system, busy);
+  const world = new Workload(system, busy);
   const oracle = new Oracle(system, world);
-  const storm = new Storm(system, faults);
+  const storm = new FaultSchedule(system, faults);
   const { scheduler } = system;
-  system.database.keepMs = 4_000;
-  world.begin(days);
-  if (faults?.length !== 0) storm.begin(openRandom(seed, 'climate').pick([60_000, 180_000, 600_000]), busy.openMs);
+  system.database.keepCommitsMs = 4_000;
+  world.start(days);
+  if (faults?.length !== 0) storm.start(createRandom(seed, 'climate').pick([60_000, 180_000, 600_000]), busy.openMs);
   const start = scheduler.now;
   await scheduler.run(start + days * DAY_MS);
-  storm.end();
+  storm.stop();
   world.close();
   await scheduler.run(scheduler.now + LIVENESS_MS);
   const judgement = oracle.judge(storm.episodes);
   const inTrouble = judgement.violations
     .slice(0, 6)
-    .map(({ entry, says, rule }) => `${rule}: ${says}\n${historyOf(system, entry)}`);
+    .map(({ entryId: entry, message: says, rule }) => `${rule}: ${says}\n${formatHistory(system, entry)}`);
   return {
     ...judgement,
     seed,
     days,
     hash: (scheduler.hash >>> 0).toString(16),
     events: scheduler.count,
-    faults: system.weather.counts,
-    surprises: system.surprises.map(describe),
-    liveAtEnd: oracle.knownLive(),
-    peakPerSecond: system.rest.peakPerSecond,
+    faults: system.faultProfile.counts,
+    unexpectedErrors: system.unexpectedErrors.map(describeError),
+    liveAtEnd: oracle.countKnownLive(),
+    peakPerSecond: system.restApi.peakPerSecond,
     counted: system.counted,
     histories: history ? inTrouble : [],
   };
 }
 
-const describe = (error: unknown): string =>
+const describeError = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? String(error)).split('\n').slice(0, 6).join('\n') : JSON.stringify(error);
 
 /** A leg's life as the vendor saw it, and its row. */
-function historyOf(system: System, id: string | null): string {
+function formatHistory(system: System, id: string | null): string {
   const entry = id === null ? undefined : system.ledger.byId.get(id);
   if (entry === undefined) return '  (no ledger entry)';
   const { tables } = system.database;
@@ -113,7 +113,7 @@ function historyOf(system: System, id: string | null): string {
   );
   return [
     ...lines.map((line) => `  ${line}`),
-    `  touched by ${[...(entry.touched ?? [])].join(', ') || 'nothing'}`,
+    `  touched by ${[...(entry.faults ?? [])].join(', ') || 'nothing'}`,
     ...rows.map((row) => `  row ${JSON.stringify(row)}`),
   ].join('\n');
 }

@@ -11,22 +11,22 @@ import type { PinVault } from '@partyline/conference/pins/pin-vault';
 import { createWebhookUrls } from '@partyline/conference/providers/webhook-urls';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { CallPlan } from '@partyline/provider-contract/voice-provider';
-import { handlers } from './job-handlers.ts';
-import { NEW_ENDPOINT } from './database/statements-deliveries.ts';
+import { createJobHandlers } from './job-handlers.ts';
+import { DEFAULT_ENDPOINT } from './database/statements-deliveries.ts';
 import { DatabaseServer, openTwinStore } from './database/twin.ts';
 import type { Mutation } from './mutation.ts';
 import { SimProcess, type Life } from './runtime/process.ts';
 import { SimQueue } from './runtime/queue.ts';
-import { openIds, openRandom, type Random } from './runtime/random.ts';
-import { ENDPOINT_SECRET, Receiver } from './endpoint-receiver.ts';
+import { createIdGenerator, createRandom, type Random } from './runtime/random.ts';
+import { ENDPOINT_SECRET, EndpointReceiver } from './endpoint-receiver.ts';
 import { Scheduler } from './runtime/scheduler.ts';
 import { startSweeps, type Sweeps } from './sweeps.ts';
-import { Hooks, type Gateway, type Hook, type HookOutcome } from './provider/webhooks.ts';
+import { WebhookSender, type WebhookGateway, type ProviderWebhook, type WebhookOutcome } from './provider/webhooks.ts';
 import { Ledger } from './provider/ledger.ts';
-import { Rest } from './provider/rest-api.ts';
+import { RestApi } from './provider/rest-api.ts';
 import { SimVideo } from './provider/video.ts';
 import { SimVoice } from './provider/voice.ts';
-import { Weather, type Chances } from './provider/fault-profile.ts';
+import { FaultProfile, type FaultProbabilities } from './provider/fault-profile.ts';
 
 /** The numbers that callers dial. */
 export const NUMBER = '+442079460000';
@@ -47,12 +47,12 @@ interface SystemOptions {
   /** Which sweeps run: all, none (a queue only), or the database's alone. */
   readonly sweeps: Sweeps;
   /** Every statement is a seam call of its own. */
-  readonly fine?: boolean;
-  readonly history?: boolean;
-  readonly chances?: Partial<Chances>;
+  readonly isFineGrained?: boolean;
+  readonly keepHistory?: boolean;
+  readonly faultProbabilities?: Partial<FaultProbabilities>;
   readonly mutation?: Mutation;
   /** Drains by yielding to the event loop: slower, the same trace. */
-  readonly yielding?: boolean;
+  readonly yieldAfterEvents?: boolean;
 }
 
 export type ApiDeps = Deps & {
@@ -62,34 +62,34 @@ export type ApiDeps = Deps & {
 };
 
 /** PINs as they are; nobody here looks at the database's backups. */
-const pins: PinVault = {
+const plainPinVault: PinVault = {
   lookup: (pin) => Buffer.from(pin),
   encrypt: (pin) => Buffer.from(pin),
   decrypt: (sealed) => Buffer.from(sealed).toString(),
 };
 /** The answering side of a question over Redis must answer within this. */
-const ANSWER_WITHIN_MS = 5_000;
-const silent = (): VerdictError => new VerdictError('upstream', 'provider-unreachable', 'Nobody answered in time.');
+const RPC_TIMEOUT_MS = 5_000;
+const noReply = (): VerdictError => new VerdictError('upstream', 'provider-unreachable', 'Nobody answered in time.');
 
 /** Everything that is ours, running the real use-cases, and the vendor, on one virtual clock. */
 export class System {
   readonly scheduler: Scheduler;
-  readonly weather: Weather;
+  readonly faultProfile: FaultProfile;
   readonly database: DatabaseServer;
   readonly queue: SimQueue;
   readonly ledger: Ledger;
-  readonly rest: Rest;
-  readonly hooks: Hooks;
+  readonly restApi: RestApi;
+  readonly webhookSender: WebhookSender;
   readonly voice: SimVoice;
   readonly video: SimVideo;
-  readonly receiver: Receiver;
+  readonly receiver: EndpointReceiver;
   readonly processes = new Map<string, SimProcess>();
   /** Errors of use-cases in webhooks and jobs that are no verdict and no lost connection: something is wrong. */
-  readonly surprises: unknown[] = [];
+  readonly unexpectedErrors: unknown[] = [];
   /** What the use-cases counted. */
   readonly counted: Record<string, number> = {};
   /** A webhook was taken and changed something; its token's id. */
-  onTaken: ((jti: string) => void) | undefined = undefined;
+  onWebhookAccepted: ((jti: string) => void) | undefined = undefined;
   readonly options: SystemOptions;
   readonly #kinds = new Map<string, SimProcess[]>();
   readonly #lives = new Map<Life, ApiDeps>();
@@ -102,28 +102,28 @@ export class System {
   constructor(options: SystemOptions) {
     const { seed } = options;
     this.options = options;
-    const random = (concern: string): Random => openRandom(seed, concern);
-    this.scheduler = new Scheduler({ yielding: options.yielding ?? false });
+    const random = (concern: string): Random => createRandom(seed, concern);
+    this.scheduler = new Scheduler({ yielding: options.yieldAfterEvents ?? false });
     const { scheduler } = this;
-    this.weather = new Weather(random('weather'), options.chances);
+    this.faultProfile = new FaultProfile(random('weather'), options.faultProbabilities);
     this.#chance = random('system');
-    this.#secrets = openIds(seed, 'secrets');
+    this.#secrets = createIdGenerator(seed, 'secrets');
     const net = random('latency');
     this.database = new DatabaseServer(() => scheduler.now);
-    this.database.onBroken = (error) => (scheduler.failure = error);
+    this.database.onInternalError = (error) => (scheduler.failure = error);
     this.database.latency = () => 1 + net.int(4);
     this.queue = new SimQueue(scheduler, () => 1 + net.int(3));
-    this.ledger = new Ledger(scheduler, options.history ?? false);
-    const ids = openIds(seed, 'vendor');
-    const parts = { scheduler, weather: this.weather, ledger: this.ledger, ids };
-    this.receiver = new Receiver(this.weather, random('receiver'));
-    this.rest = new Rest({ ...parts, random: random('rest') });
-    this.hooks = new Hooks({ ...parts, random: random('hooks'), gateway: this.#gateway });
-    this.voice = new SimVoice({ ...parts, rest: this.rest, hooks: this.hooks, random: random('voice') });
+    this.ledger = new Ledger(scheduler, options.keepHistory ?? false);
+    const ids = createIdGenerator(seed, 'vendor');
+    const parts = { scheduler, weather: this.faultProfile, ledger: this.ledger, ids };
+    this.receiver = new EndpointReceiver(this.faultProfile, random('receiver'));
+    this.restApi = new RestApi({ ...parts, random: random('rest') });
+    this.webhookSender = new WebhookSender({ ...parts, random: random('hooks'), gateway: this.#gateway });
+    this.voice = new SimVoice({ ...parts, rest: this.restApi, hooks: this.webhookSender, random: random('voice') });
     this.video = new SimVideo({
       ...parts,
-      rest: this.rest,
-      hooks: this.hooks,
+      rest: this.restApi,
+      hooks: this.webhookSender,
       voice: this.voice,
       random: random('video'),
     });
@@ -140,7 +140,7 @@ export class System {
     // One of them is told of its events by webhook.
     for (const tenant of TENANTS) tables.tenants.set(tenant, { unlimited: true });
     tables.endpoints.set('ep_0', {
-      ...NEW_ENDPOINT,
+      ...DEFAULT_ENDPOINT,
       id: 'ep_0',
       tenant_id: TENANTS[0],
       url: 'https://tenant',
@@ -160,11 +160,11 @@ export class System {
   }
 
   /** A process' own clock runs wrong by so many milliseconds. */
-  skew(name: string, ms: number): void {
+  setClockSkew(name: string, ms: number): void {
     this.#skew.set(name, ms);
   }
 
-  depsOf(life: Life): ApiDeps {
+  getDeps(life: Life): ApiDeps {
     return this.#lives.get(life)!;
   }
 
@@ -179,9 +179,9 @@ export class System {
     const deps = this.#depsFor(life);
     this.#lives.set(life, deps);
     if (name.startsWith('orchestrator'))
-      this.queue.work(
+      this.queue.addWorker(
         life,
-        handlers(deps, (error) => this.#surprise(error)),
+        createJobHandlers(deps, (error) => this.#surprise(error)),
       );
     if (name.startsWith('cleanup'))
       this.#wakers.set(
@@ -194,7 +194,7 @@ export class System {
           tables: this.database.tables,
           live: this.ledger.live,
           sweeps: options.sweeps,
-          random: openRandom(options.seed, `timer ${name}`),
+          random: createRandom(options.seed, `timer ${name}`),
           mutate: (plan) => options.mutation?.sweeps?.(plan, this) ?? plan,
         }),
       );
@@ -204,40 +204,40 @@ export class System {
     this.#lives.delete(life);
     this.#wakers.delete(life);
     life.abort?.();
-    this.queue.lose(life);
+    this.queue.expireLocks(life);
   }
 
   /** SIGSTOP, noticed by those who hold locks for it. */
   pause(process: SimProcess): void {
     process.pause();
     const { life } = process;
-    this.queue.lose(life);
+    this.queue.expireLocks(life);
     // Postgres ends a transaction that sits idle for ten seconds.
     this.scheduler.after(10_000, () => {
-      if (process.paused && process.life === life) life.abort?.();
+      if (process.isPaused && process.life === life) life.abort?.();
     });
   }
 
   resume(process: SimProcess): void {
     process.resume();
-    this.queue.wake();
+    this.queue.resume();
   }
 
   #depsFor(life: Life): ApiDeps {
     const { scheduler, database, queue, options } = this;
     const { name } = life.process;
     const store = openTwinStore(database, (label, act, lost) => life.seam(label, act, lost), {
-      fine: options.fine ?? false,
+      fine: options.isFineGrained ?? false,
       onOpen: (abort) => (life.abort = abort),
     });
     const clock = { now: () => new Date(scheduler.now + (this.#skew.get(name) ?? 0)) };
     const raw = { voice: this.voice.providerFor(life), media: this.video.providerFor(life) };
-    const ids = openIds(options.seed, `ids ${name} ${(this.#made += 1)}`);
-    const random = openRandom(options.seed, `random ${name} ${this.#made}`);
+    const ids = createIdGenerator(options.seed, `ids ${name} ${(this.#made += 1)}`);
+    const random = createRandom(options.seed, `random ${name} ${this.#made}`);
     const plain: Deps = {
       providers: platformProvidersOnly(rateLimitProviders(raw, { store, sleep: (ms) => life.sleep(ms) })),
       store,
-      jobs: queue.jobsFor(life),
+      jobs: queue.createJobs(life),
       clock,
       ids,
       secret: () => this.#secrets.next('secret'),
@@ -252,7 +252,7 @@ export class System {
       },
     };
     const deps = options.mutation?.deps?.(plain, this) ?? plain;
-    return { ...deps, pins, random: (below) => random.int(below), provider: this.#askProvider(life) };
+    return { ...deps, pins: plainPinVault, random: (below) => random.int(below), provider: this.#askProvider(life) };
   }
 
   /** Questions over Redis, to one of the orchestrators. */
@@ -261,8 +261,8 @@ export class System {
       new Promise((resolve, reject) => {
         const target = this.#running('orchestrator');
         const { scheduler } = this;
-        const timer = scheduler.after(ANSWER_WITHIN_MS, () => from.deliver(() => reject(silent())));
-        if (this.queue.down || target === undefined) return;
+        const timer = scheduler.after(RPC_TIMEOUT_MS, () => from.deliver(() => reject(noReply())));
+        if (this.queue.isDown || target === undefined) return;
         const settle = (act: () => void): void => {
           scheduler.cancel(timer);
           scheduler.after(1, () => from.deliver(act));
@@ -270,7 +270,7 @@ export class System {
         scheduler.after(1, () =>
           target.deliver(
             () =>
-              void question(createRpcHandlers(this.depsOf(target))).then(
+              void question(createRpcHandlers(this.getDeps(target))).then(
                 (value) => settle(() => resolve(value)),
                 (error: Error) => settle(() => reject(error)),
               ),
@@ -293,12 +293,12 @@ export class System {
     let up = 0;
     let fit = 0;
     for (const process of all) {
-      if (process.up) up += 1;
-      if (process.up && !process.paused) fit += 1;
+      if (process.isUp) up += 1;
+      if (process.isUp && !process.isPaused) fit += 1;
     }
-    const onlyFit = fit > 0 && (up === fit || this.#chance.chance(0.8));
+    const onlyFit = fit > 0 && (up === fit || this.#chance.bool(0.8));
     let which = this.#chance.int(onlyFit ? fit : up);
-    return all.find((process) => process.up && (!onlyFit || !process.paused) && which-- === 0)?.life;
+    return all.find((process) => process.isUp && (!onlyFit || !process.isPaused) && which-- === 0)?.life;
   }
 
   /** A tenant's request to room-api, which is answered by calling back, or never. */
@@ -323,7 +323,7 @@ export class System {
     scheduler.after(1, () =>
       target.deliver(
         () =>
-          void act(this.depsOf(target)).then(
+          void act(this.getDeps(target)).then(
             (value) => scheduler.after(1, () => once({ ok: true, value })),
             (error: unknown) => {
               this.#surprise(error);
@@ -335,34 +335,34 @@ export class System {
   }
 
   #surprise(error: unknown): void {
-    if (error instanceof VerdictError || isAway(error)) return;
-    if (this.surprises.length < 20 && !this.surprises.some((each) => String(each) === String(error)))
-      this.surprises.push(error);
+    if (error instanceof VerdictError || isConnectionError(error)) return;
+    if (this.unexpectedErrors.length < 20 && !this.unexpectedErrors.some((each) => String(each) === String(error)))
+      this.unexpectedErrors.push(error);
   }
 
-  readonly #gateway: Gateway = (hook, done) => {
+  readonly #gateway: WebhookGateway = (hook, done) => {
     const target = this.#running('webhooks');
     if (target === undefined) {
-      done({ ok: false, how: 'unreachable' });
+      done({ ok: false, failure: 'unreachable' });
       return;
     }
     target.deliver(() => void this.#answer(target, hook, done));
   };
 
-  async #answer(target: Life, hook: Hook, done: (outcome: HookOutcome) => void): Promise<void> {
+  async #answer(target: Life, hook: ProviderWebhook, done: (outcome: WebhookOutcome) => void): Promise<void> {
     try {
-      const plan = await this.#take(this.depsOf(target), hook);
-      if (plan !== 'ignored') this.onTaken?.(hook.jti);
+      const plan = await this.#take(this.getDeps(target), hook);
+      if (plan !== 'ignored') this.onWebhookAccepted?.(hook.jti);
       done({ ok: true, plan: plan === 'ignored' ? null : plan });
     } catch (error) {
       this.#surprise(error);
       const refused = error instanceof VerdictError && error.verdict.outcome === 'client';
-      done({ ok: false, how: refused ? 'refused' : 'failed' });
+      done({ ok: false, failure: refused ? 'refused' : 'failed' });
     }
   }
 
   /** What voice-webhooks does with a verified, parsed webhook. */
-  async #take(deps: ApiDeps, hook: Hook): Promise<CallPlan | null | 'ignored'> {
+  async #take(deps: ApiDeps, hook: ProviderWebhook): Promise<CallPlan | null | 'ignored'> {
     const token = { accountId: null, jti: hook.jti, expiresAt: new Date(this.scheduler.now + 600_000) };
     switch (hook.to) {
       case 'answer':
@@ -384,7 +384,7 @@ export class System {
 }
 
 /** A connection that is gone, to Postgres or Redis: ordinary here. */
-const isAway = (error: unknown): boolean =>
+const isConnectionError = (error: unknown): boolean =>
   error instanceof Error &&
   (error.name === 'ConnectionError' ||
     error.message === 'Connection is closed.' ||

@@ -2,44 +2,44 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { availableParallelism, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { runSimulation, type RunOptions, type RunResult } from './run.ts';
-import { mutationNamed } from './planted-bugs.ts';
+import { findPlantedBug } from './planted-bugs.ts';
 
 /** A run as it is sent to a worker: a planted bug goes by its name, since functions do not travel. */
-type Order = Omit<RunOptions, 'mutation'> & { readonly planted?: string };
+type RunOrder = Omit<RunOptions, 'mutation'> & { readonly planted?: string };
 
-type Told = { readonly result: RunResult } | { readonly error: string; readonly seed: number };
+type WorkerReply = { readonly result: RunResult } | { readonly error: string; readonly seed: number };
 
 interface PoolOptions {
   readonly width?: number;
   /** While this goes on, the workers give way to whoever else wants the machine: what runs beside must not be starved. */
-  readonly beside?: Promise<unknown>;
+  readonly priorityTask?: Promise<unknown>;
 }
 
 /** The most there is: beside it, whoever wakes up has a core at once. */
-const GIVES_WAY = 19;
-const FILE = fileURLToPath(import.meta.url);
+const LOWEST_PRIORITY = 19;
+const WORKER_FILE = fileURLToPath(import.meta.url);
 
 /**
  * Runs orders on all cores, one seed each; tells of each result as it comes. `next` gives the orders one by one, `null` for no more.
  * Rejects when a run breaks (a bug of the simulation itself).
  */
-export async function runAll(
-  next: () => Order | null,
-  onResult: (result: RunResult, order: Order) => void,
-  { width = Math.min(2, availableParallelism()), beside }: PoolOptions = {},
+export async function runInWorkers(
+  next: () => RunOrder | null,
+  onResult: (result: RunResult, order: RunOrder) => void,
+  { width = Math.min(2, availableParallelism()), priorityTask: beside }: PoolOptions = {},
 ): Promise<void> {
   let over = false;
   let alone = beside !== undefined;
   const crew = (size: number, niceness: number, goesOn: () => boolean): Promise<unknown> =>
     Promise.all(
       Array.from({ length: size }, () =>
-        work(niceness, () => (over || !goesOn() ? null : next()), onResult).catch((error: unknown) => {
+        runWorker(niceness, () => (over || !goesOn() ? null : next()), onResult).catch((error: unknown) => {
           over = true;
           throw error;
         }),
       ),
     );
-  const first = beside === undefined ? Promise.resolve() : crew(width, GIVES_WAY, () => alone);
+  const first = beside === undefined ? Promise.resolve() : crew(width, LOWEST_PRIORITY, () => alone);
   const rest = beside?.catch(() => undefined).then(() => (alone = false));
   // Whichever comes first: the other thing is over, or there is no more to do.
   await Promise.race([first, rest]);
@@ -48,10 +48,10 @@ export async function runAll(
 }
 
 /** One worker process from its first order to its last. */
-function work(
+function runWorker(
   niceness: number,
-  next: () => Order | null,
-  onResult: (result: RunResult, order: Order) => void,
+  next: () => RunOrder | null,
+  onResult: (result: RunResult, order: RunOrder) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let order = next();
@@ -59,7 +59,7 @@ function work(
       resolve();
       return;
     }
-    const child: ChildProcess = fork(FILE, ['work'], {
+    const child: ChildProcess = fork(WORKER_FILE, ['work'], {
       serialization: 'advanced',
       execArgv: ['--conditions=@partyline/source', '--max-semi-space-size=32'],
     });
@@ -72,7 +72,7 @@ function work(
       if (error === undefined) resolve();
       else reject(error);
     };
-    child.on('message', (told: Told) => {
+    child.on('message', (told: WorkerReply) => {
       if ('error' in told) {
         end(new Error(`seed ${told.seed}: ${told.error}`));
         return;
@@ -90,13 +90,13 @@ function work(
   });
 }
 
-const carryOut = ({ planted, ...options }: Order): Promise<RunResult> =>
-  runSimulation({ ...options, ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }) });
+const executeOrder = ({ planted, ...options }: RunOrder): Promise<RunResult> =>
+  runSimulation({ ...options, ...(planted === undefined ? {} : { mutation: findPlantedBug(planted) }) });
 
 if (import.meta.main && process.send !== undefined) {
-  const tell = (told: Told): void => void process.send!(told);
-  process.on('message', (order: Order) => {
-    carryOut(order).then(
+  const tell = (told: WorkerReply): void => void process.send!(told);
+  process.on('message', (order: RunOrder) => {
+    executeOrder(order).then(
       (result) => tell({ result }),
       (error: unknown) =>
         tell({

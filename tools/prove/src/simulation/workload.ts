@@ -5,7 +5,7 @@ import { endRoom } from '@partyline/conference/rooms/end-room';
 import { issueToken } from '@partyline/conference/participants/issue-token';
 import { VerdictError } from '@partyline/domain/verdict';
 import type { Random } from './runtime/random.ts';
-import { openRandom } from './runtime/random.ts';
+import { createRandom } from './runtime/random.ts';
 import { NUMBER, TENANTS, type ApiDeps, type System } from './system.ts';
 import type { SimConnection } from './provider/video.ts';
 import type { SimCall } from './provider/voice.ts';
@@ -20,7 +20,7 @@ interface Meeting {
   readonly maxDurationS: number;
   readonly ending: Ending;
   /** When the tenant was told that it ends. */
-  toldAt: number | null;
+  endAcceptedAt: number | null;
   people: number;
 }
 
@@ -37,10 +37,10 @@ export interface Traffic {
   readonly meanMs: number;
 }
 
-const MINUTE = 60_000;
-const DAY_MS = 24 * 60 * MINUTE;
-export const TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE, meetingsPerDay: 135, meanMs: 5 * MINUTE };
-const CLOCKS_OFF = {
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+export const DEFAULT_TRAFFIC: Traffic = { openMs: 4 * 60 * MINUTE_MS, meetingsPerDay: 135, meanMs: 5 * MINUTE_MS };
+const DEFAULT_CLOCKS = {
   never_used_s: 900,
   browsers_left_s: null,
   phones_left_s: null,
@@ -50,7 +50,7 @@ const CLOCKS_OFF = {
 };
 
 /** Tenants, browsers, callers and phones, coming and going as they do. */
-export class World {
+export class Workload {
   readonly meetings: Meeting[] = [];
   /** Requests of tenants, and how many found nobody at home. */
   requests = 0;
@@ -61,15 +61,15 @@ export class World {
   #phones = 0;
   #guests = 0;
 
-  constructor(system: System, traffic: Traffic = TRAFFIC) {
+  constructor(system: System, traffic: Traffic = DEFAULT_TRAFFIC) {
     this.#system = system;
     this.#traffic = traffic;
   }
 
   /** Arrivals of so many days. */
-  begin(days: number): void {
+  start(days: number): void {
     const { scheduler, options } = this.#system;
-    const random = openRandom(options.seed, 'arrivals');
+    const random = createRandom(options.seed, 'arrivals');
     const { openMs, meetingsPerDay } = this.#traffic;
     for (let day = 0, n = 0; day < days; day++) {
       // The last hours of each day are busy, so that the last fault of a run finds people in the middle of their meetings.
@@ -78,7 +78,7 @@ export class World {
       for (;;) {
         at += random.exponential(openMs / meetingsPerDay);
         if (at > end) break;
-        const own = openRandom(options.seed, `meeting ${(n += 1)}`);
+        const own = createRandom(options.seed, `meeting ${(n += 1)}`);
         scheduler.at(scheduler.now + at, () => this.#meet(own));
       }
     }
@@ -87,7 +87,7 @@ export class World {
   /** Nobody new; every tenant ends what is still running. */
   close(): void {
     this.#closed = true;
-    for (const meeting of this.meetings) if (meeting.toldAt === null) this.#end(meeting);
+    for (const meeting of this.meetings) if (meeting.endAcceptedAt === null) this.#end(meeting);
   }
 
   #after(ms: number, act: () => void): void {
@@ -116,19 +116,19 @@ export class World {
   }
 
   #meet(random: Random): void {
-    const lengthMs = Math.min(60 * MINUTE, Math.max(MINUTE, random.exponential(this.#traffic.meanMs)));
+    const lengthMs = Math.min(60 * MINUTE_MS, Math.max(MINUTE_MS, random.exponential(this.#traffic.meanMs)));
     const ending = drawEnding(random);
     const tenantId = random.pick(TENANTS);
     const deadlineS = ending === 'deadline' ? Math.round(lengthMs / 1000) : Math.round(lengthMs / 1000) + 900;
     const clocks = {
-      ...CLOCKS_OFF,
+      ...DEFAULT_CLOCKS,
       max_duration_s: deadlineS,
       ...(ending === 'browsers-leave' ? { browsers_left_s: 30 } : {}),
       ...(ending === 'phones-leave' ? { phones_left_s: 30 } : {}),
       ...(ending === 'one-stays' ? { alone_s: 60 } : {}),
       ...(ending === 'nobody-comes' ? { never_used_s: 300 } : {}),
     };
-    const bridge = random.chance(0.2) ? ('always' as const) : ('auto' as const);
+    const bridge = random.bool(0.2) ? ('always' as const) : ('auto' as const);
     this.#ask(
       (deps) =>
         createRoom(deps, tenantId, {
@@ -136,7 +136,7 @@ export class World {
           hostName: 'Host',
           numberWanted: { number: NUMBER },
           bridge,
-          max_participants: random.chance(0.03) ? 3 : 20,
+          max_participants: random.bool(0.03) ? 3 : 20,
           ...clocks,
         }),
       (made) => {
@@ -148,7 +148,7 @@ export class World {
           createdAt: made.room.created_at.getTime(),
           maxDurationS: deadlineS,
           ending,
-          toldAt: null,
+          endAcceptedAt: null,
           people: 0,
         };
         this.meetings.push(meeting);
@@ -160,15 +160,15 @@ export class World {
   #people(meeting: Meeting, made: CreatedRoom, random: Random, lengthMs: number): void {
     const { ending } = meeting;
     if (ending === 'nobody-comes') return;
-    const phonesOnly = ending === 'everybody-leaves' && random.chance(0.15);
+    const phonesOnly = ending === 'everybody-leaves' && random.bool(0.15);
     const browsers = phonesOnly ? 0 : 1 + random.int(ending === 'browsers-leave' ? 3 : 8);
     const callers =
       ending === 'browsers-leave' || ending === 'phones-leave' || phonesOnly ? 1 + random.int(3) : random.int(5);
-    const rung = random.chance(0.4) ? 1 + random.int(2) : 0;
+    const rung = random.bool(0.4) ? 1 + random.int(2) : 0;
     const comeWithin = Math.min(lengthMs / 2, 90_000);
     /** When somebody of their own accord leaves; null: they stay until they are let go. */
     const leaves = (kind: 'browser' | 'phone', n: number): number | null => {
-      if (random.chance(0.12)) return random.between(0.2, 0.95) * lengthMs;
+      if (random.bool(0.12)) return random.between(0.2, 0.95) * lengthMs;
       if (ending === 'everybody-leaves') return lengthMs + random.between(0, 20_000);
       if (ending === 'browsers-leave' && kind === 'browser') return lengthMs;
       if (ending === 'phones-leave' && kind === 'phone') return lengthMs;
@@ -177,9 +177,9 @@ export class World {
     };
     for (let n = 0; n < browsers; n++) {
       const leave = leaves('browser', n);
-      const again = random.chance(0.08) && (random.chance(0.5) ? 'seen' : 'unseen');
+      const again = random.bool(0.08) && (random.bool(0.5) ? 'seen' : 'unseen');
       this.#after(random.between(500, comeWithin), () =>
-        this.#browser(meeting, made, n === 0 ? 'first' : random.chance(0.7) ? 'given' : 'asked', leave, again),
+        this.#browser(meeting, made, n === 0 ? 'first' : random.bool(0.7) ? 'given' : 'asked', leave, again),
       );
     }
     for (let n = 0; n < callers; n++) {
@@ -190,14 +190,14 @@ export class World {
     }
     for (let n = 0; n < rung; n++) {
       const leave = leaves('phone', n);
-      const picksUpAfter = random.chance(0.8) ? random.between(2_000, 20_000) : random.chance(0.5) ? null : 50_000;
+      const picksUpAfter = random.bool(0.8) ? random.between(2_000, 20_000) : random.bool(0.5) ? null : 50_000;
       this.#after(random.between(1_000, comeWithin), () => this.#ring(meeting, picksUpAfter, leave));
     }
     if (ending === 'tenant') this.#after(lengthMs, () => this.#end(meeting));
     // Somebody who kept the token, or the number, and comes when all is over.
-    if (random.chance(0.04))
+    if (random.bool(0.04))
       this.#after(lengthMs + random.between(-2_000, 30_000), () => this.#browser(meeting, made, 'first', null, false));
-    if (random.chance(0.04))
+    if (random.bool(0.04))
       this.#after(lengthMs + random.between(-8_000, 30_000), () => this.#caller(meeting, made.pin, 0, 4_000, null));
   }
 
@@ -254,7 +254,7 @@ export class World {
   /** @param care how well the PIN is keyed: the careless miss, hang on without keying, or give up */
   #caller(meeting: Meeting, pin: string, care: number, keysAfter: number, leave: number | null): void {
     meeting.people += 1;
-    const call = this.#system.voice.comeIn({
+    const call = this.#system.voice.receiveCall({
       kind: 'inbound',
       from: `+4477009${String((this.#phones += 1)).padStart(5, '0')}`,
       to: NUMBER,
@@ -264,17 +264,17 @@ export class World {
           const right = care <= 0.9 || (care <= 0.95 && tryNo >= 2);
           return { digits: right ? `${pin}#` : '000111222', afterMs: keysAfter };
         },
-        onJoined: (joined) => this.#leaveAt(meeting, leave, () => this.#system.voice.letGo(joined)),
+        onJoined: (joined) => this.#leaveAt(meeting, leave, () => this.#system.voice.hangUpByUser(joined)),
       },
     });
-    if (care > 0.95 && care < 0.96) this.#after(5_000, () => this.#system.voice.letGo(call));
+    if (care > 0.95 && care < 0.96) this.#after(5_000, () => this.#system.voice.hangUpByUser(call));
   }
 
   #ring(meeting: Meeting, picksUpAfter: number | null, leave: number | null): void {
     const phone = `+447900${String((this.#phones += 1)).padStart(6, '0')}`;
-    this.#system.voice.phones.set(phone, {
-      picksUpAfter,
-      onJoined: (joined: SimCall) => this.#leaveAt(meeting, leave, () => this.#system.voice.letGo(joined)),
+    this.#system.voice.userByNumber.set(phone, {
+      answersAfterMs: picksUpAfter,
+      onJoined: (joined: SimCall) => this.#leaveAt(meeting, leave, () => this.#system.voice.hangUpByUser(joined)),
     });
     meeting.people += 1;
     this.#ask(
@@ -285,10 +285,10 @@ export class World {
   }
 
   #end(meeting: Meeting): void {
-    if (meeting.toldAt !== null) return;
+    if (meeting.endAcceptedAt !== null) return;
     this.#ask(
       (deps) => endRoom(deps, meeting.tenantId, meeting.roomId),
-      () => (meeting.toldAt ??= this.#system.scheduler.now),
+      () => (meeting.endAcceptedAt ??= this.#system.scheduler.now),
     );
   }
 }

@@ -1,12 +1,12 @@
 import type { Stage } from './stage.ts';
 
-/** Every stage by its name, in the order in which they run; loaded when its turn comes. */
+/** Every stage by name, in the order in which they run. Each is imported when it runs. */
 export const STAGES = {
   model: async (): Promise<Stage> => (await import('./model.ts')).model,
   simulation: async (): Promise<Stage> => (await import('./simulate.ts')).simulate,
   arms: async (): Promise<Stage> => (await import('./simulate.ts')).controlArms,
   planted: async (): Promise<Stage> => (await import('./planted-bugs.ts')).plantedBugs,
   kills: async (): Promise<Stage> => (await import('./kill-points.ts')).killPoints,
-  real: async (): Promise<Stage> => (await import('./real-processes.ts')).real,
+  real: async (): Promise<Stage> => (await import('./real-processes.ts')).realProcesses,
 } as const;
 export type StageName = keyof typeof STAGES;

@@ -1,50 +1,59 @@
-import { PLANTED } from '../simulation/planted-bugs.ts';
-import { runAll } from '../simulation/worker-pool.ts';
-import { SHORT_DAY } from './simulate.ts';
+import { PLANTED_BUGS } from '../simulation/planted-bugs.ts';
+import { runInWorkers } from '../simulation/worker-pool.ts';
+import { SHORT_DAY_TRAFFIC } from './simulate.ts';
 import { replayCommand, type Stage } from './stage.ts';
 
-/** A bug that was not seen on so many seeds is not seen at all. */
-const SEEDS = { quick: 10, full: 16 };
+/** A bug that is not caught on this many seeds counts as not caught. */
+const SEED_COUNT = { quick: 10, full: 16 };
 
-/** Stage 4: each of the twelve bugs must break its own rule on one of a few seeds, in weather in which nothing is broken without it. */
-export const plantedBugs: Stage = async ({ seed, quick, log, beside }) => {
-  const seeds = Array.from({ length: SEEDS[quick ? 'quick' : 'full'] }, (_, i) => seed * 100_000 + i + 1);
-  const caught = new Map<string, string>();
-  const troubles: string[] = [];
-  const healthy = PLANTED.flatMap(({ name, chances }) => (chances === undefined ? [] : [{ name, chances }]));
-  const tries = seeds.flatMap((each) => PLANTED.map(({ name }) => ({ seed: each, name })));
+/**
+ * Runs the simulation with each of the twelve planted bugs. Each bug must break its own rule on one
+ * of a few seeds. With the bug's fault probabilities but without the bug, no rule may break.
+ */
+export const plantedBugs: Stage = async ({ seed, quick, log, priorityTask }) => {
+  const seeds = Array.from({ length: SEED_COUNT[quick ? 'quick' : 'full'] }, (_, i) => seed * 100_000 + i + 1);
+  const caught = new Set<string>();
+  const problems: string[] = [];
+  const controls = PLANTED_BUGS.flatMap(({ faultProbabilities }) =>
+    faultProbabilities === undefined ? [] : [faultProbabilities],
+  );
+  const trials = seeds.flatMap((each) => PLANTED_BUGS.map(({ name }) => ({ seed: each, name })));
   const next = () => {
-    const whole = healthy.shift();
-    if (whole !== undefined) return { seed: seeds[0]!, days: 1, chances: whole.chances, traffic: SHORT_DAY };
-    for (let each = tries.shift(); each !== undefined; each = tries.shift())
-      if (!caught.has(each.name)) return { seed: each.seed, days: 1, planted: each.name, traffic: SHORT_DAY };
+    const faultProbabilities = controls.shift();
+    if (faultProbabilities !== undefined)
+      return { seed: seeds[0]!, days: 1, faultProbabilities, traffic: SHORT_DAY_TRAFFIC };
+    for (let trial = trials.shift(); trial !== undefined; trial = trials.shift())
+      if (!caught.has(trial.name))
+        return { seed: trial.seed, days: 1, planted: trial.name, traffic: SHORT_DAY_TRAFFIC };
     return null;
   };
-  await runAll(
+  await runInWorkers(
     next,
     (run, { planted }) => {
       if (planted === undefined) {
-        troubles.push(...run.violations.map(({ rule, says }) => `without the bug, seed ${run.seed}: ${rule}: ${says}`));
+        problems.push(
+          ...run.violations.map(({ rule, message }) => `without the bug, seed ${run.seed}: ${rule}: ${message}`),
+        );
         return;
       }
-      const { breaks } = PLANTED.find(({ name }) => name === planted)!;
-      // A use-case that breaks down over the bug's own doing has not been caught; it never ran.
-      troubles.push(
-        ...run.surprises.map(
-          (surprise) => `"${planted}" does not run: ${surprise} (${replayCommand(run.seed, planted)})`,
+      const { brokenRules } = PLANTED_BUGS.find(({ name }) => name === planted)!;
+      // A use-case that throws because of the mutation itself never ran, so the bug was not caught.
+      problems.push(
+        ...run.unexpectedErrors.map(
+          (error) => `"${planted}" does not run: ${error} (${replayCommand(run.seed, planted)})`,
         ),
       );
-      const seen = run.violations.find(({ rule }) => breaks.includes(rule));
-      if (seen === undefined || caught.has(planted)) return;
-      caught.set(planted, seen.says);
-      log(`  caught "${planted}" on seed ${run.seed}: ${seen.rule}: ${seen.says.slice(0, 160)}`);
+      const violation = run.violations.find(({ rule }) => brokenRules.includes(rule));
+      if (violation === undefined || caught.has(planted)) return;
+      caught.add(planted);
+      log(`  caught "${planted}" on seed ${run.seed}: ${violation.rule}: ${violation.message.slice(0, 160)}`);
     },
-    beside === undefined ? {} : { beside },
+    priorityTask === undefined ? {} : { priorityTask },
   );
-  troubles.push(
-    ...PLANTED.filter(({ name }) => !caught.has(name)).map(
-      ({ name, breaks }) => `the planted bug "${name}" was not seen to break ${breaks.join(' or ')}`,
+  problems.push(
+    ...PLANTED_BUGS.filter(({ name }) => !caught.has(name)).map(
+      ({ name, brokenRules }) => `the planted bug "${name}" did not break ${brokenRules.join(' or ')}`,
     ),
   );
-  return { troubles: troubles.slice(0, 20), figures: { plantedBugsCaught: caught.size } };
+  return { problems: problems.slice(0, 20), summary: { plantedBugsCaught: caught.size } };
 };

@@ -1,16 +1,18 @@
 import type { RealResult } from '../real/report.ts';
-import { shortOf } from './required-amounts.ts';
+import { listShortfalls } from './required-amounts.ts';
 import type { Stage } from './stage.ts';
 
-/** Stage 5: real processes, Postgres and Redis, with real faults. Loaded late, since it needs all of the stack. What leaked there counts with what leaked in the simulation. */
-export const real: Stage = async (input) => {
+/** Runs real processes, Postgres and Redis with real faults. Imported late, since it loads the whole stack. */
+export const realProcesses: Stage = async (input) => {
   const { runRealProcesses } = await import('../real/run.ts');
-  const { failures, ...found }: RealResult = await runRealProcesses(input);
-  const { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds } = found;
-  const troubles = [...failures, ...shortOf(input.quick, { realFaults: found.faults.total, realLegs: found.legs })];
+  const { failures, ...result }: RealResult = await runRealProcesses(input);
+  const { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds } = result;
   return {
-    troubles,
-    figures: { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds },
-    more: { real: found },
+    problems: [
+      ...failures,
+      ...listShortfalls(input.quick, { realFaults: result.faults.total, realLegs: result.legs }),
+    ],
+    summary: { leakedLegSecondsPastBound, falseKills, eventsLost, eventsDuplicated, billedVsLedgerMaxSeconds },
+    details: { real: result },
   };
 };

@@ -1,17 +1,22 @@
-import { expect, it } from 'vitest';
-import { ASKED, shortOf } from './required-amounts.ts';
+import { describe, expect, it } from 'vitest';
+import { listShortfalls, REQUIRED_AMOUNTS } from './required-amounts.ts';
 
-it('says what was done and what is asked, and nothing when it was enough', () => {
-  expect(shortOf(false, { simulatedDays: 1_000, simulatedLegs: 999_999, realFaults: 59 })).toEqual([
-    '999999 simulated legs were done, and 1000000 are asked',
-    '59 faults on real processes were done, and 60 are asked',
-  ]);
-  expect(shortOf(false, ASKED.full)).toEqual([]);
-  expect(shortOf(true, ASKED.quick)).toEqual([]);
+describe('listShortfalls', () => {
+  it('names the done and the required amount of each shortfall', () => {
+    expect(listShortfalls(false, { simulatedDays: 1_000, simulatedLegs: 999_999, realFaults: 59 })).toEqual([
+      'the run did 999999 simulated legs; 1000000 are required',
+      'the run did 59 faults on real processes; 60 are required',
+    ]);
+  });
+
+  it('is empty when every required amount was done', () => {
+    expect(listShortfalls(false, REQUIRED_AMOUNTS.full)).toEqual([]);
+    expect(listShortfalls(true, REQUIRED_AMOUNTS.quick)).toEqual([]);
+  });
 });
 
-it('asks of a full run what the issue asks', () => {
-  expect(ASKED.full).toMatchObject({
+it('requires the amounts of docs/guarantee.md from a full run', () => {
+  expect(REQUIRED_AMOUNTS.full).toMatchObject({
     simulatedDays: 1_000,
     simulatedLegs: 1_000_000,
     simulatedFaults: 1_000_000,

@@ -1,5 +1,5 @@
-/** What a run must have done before it may call itself green: a proof that did less proves less. */
-export const ASKED = {
+/** The least that a run must do to pass. A run that did less fails. */
+export const REQUIRED_AMOUNTS = {
   full: {
     simulatedDays: 1_000,
     simulatedLegs: 1_000_000,
@@ -20,9 +20,9 @@ export const ASKED = {
   },
 } as const;
 
-type Amounts = Partial<Record<keyof (typeof ASKED)['full'], number>>;
+type Amounts = Partial<Record<keyof (typeof REQUIRED_AMOUNTS)['full'], number>>;
 
-const NAMES: Record<keyof Amounts, string> = {
+const LABELS: Record<keyof Amounts, string> = {
   simulatedDays: 'simulated days',
   simulatedLegs: 'simulated legs',
   simulatedFaults: 'simulated faults',
@@ -32,10 +32,10 @@ const NAMES: Record<keyof Amounts, string> = {
   realLegs: 'legs on real processes',
 };
 
-/** One line for each amount that fell short. */
-export function shortOf(quick: boolean, done: Amounts): string[] {
-  const asked = ASKED[quick ? 'quick' : 'full'];
+/** One line for each amount of `done` that is below the required amount. */
+export function listShortfalls(quick: boolean, done: Amounts): string[] {
+  const required = REQUIRED_AMOUNTS[quick ? 'quick' : 'full'];
   return (Object.keys(done) as (keyof Amounts)[])
-    .filter((what) => done[what]! < asked[what])
-    .map((what) => `${done[what]} ${NAMES[what]} were done, and ${asked[what]} are asked`);
+    .filter((key) => done[key]! < required[key])
+    .map((key) => `the run did ${done[key]} ${LABELS[key]}; ${required[key]} are required`);
 }

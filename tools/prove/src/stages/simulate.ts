@@ -1,158 +1,168 @@
-import { runAll } from '../simulation/worker-pool.ts';
-import { ALL_SWEEPS, runSimulation } from '../simulation/run.ts';
 import { Totals } from '../simulation/oracle/totals.ts';
-import { ASKED, shortOf } from './required-amounts.ts';
+import { ALL_SWEEPS, runSimulation } from '../simulation/run.ts';
+import { runInWorkers } from '../simulation/worker-pool.ts';
+import { listShortfalls, REQUIRED_AMOUNTS } from './required-amounts.ts';
 import { replayCommand, type Stage, type StageInput } from './stage.ts';
 
-/** Meant for showing that the proof can fail: with it, no sweep runs. */
-const reconcilerOff = (): boolean => process.env['PARTYLINE_RECONCILER'] === 'off';
-const sweepsNow = () => (reconcilerOff() ? { reconcile: false, inventory: false } : ALL_SWEEPS);
+/** PARTYLINE_RECONCILER=off turns all sweeps off, to show that the proof can fail. */
+const isReconcilerOff = (): boolean => process.env['PARTYLINE_RECONCILER'] === 'off';
+const enabledSweeps = () => (isReconcilerOff() ? { reconcile: false, inventory: false } : ALL_SWEEPS);
 
-/** Enough to see what is wrong. */
-const BROKEN = 20;
-/** Slower than this is not slow but stuck. */
-const LONGEST_MS = 45 * 60_000;
+/** The stage stops after this many failed seeds. */
+const MAX_FAILED_SEEDS = 20;
+/** A run that needs longer is stuck. */
+const MAX_DURATION_MS = 45 * 60_000;
+const PROGRESS_INTERVAL_MS = 10_000;
 
-/** One seed, one day, until all that is asked is done. */
-async function manyDays({ seed, quick, log, beside }: StageInput): Promise<Totals> {
-  const asked = ASKED[quick ? 'quick' : 'full'];
+/** Simulates one day per seed until the required amounts are reached. */
+async function simulateDays({ seed, quick, log, priorityTask }: StageInput): Promise<Totals> {
+  const required = REQUIRED_AMOUNTS[quick ? 'quick' : 'full'];
   const totals = new Totals();
-  const start = performance.now();
-  let given = 0;
-  let told = start;
-  const enough = (): boolean =>
-    totals.days >= asked.simulatedDays &&
-    totals.legs >= asked.simulatedLegs &&
-    totals.faultCount >= asked.simulatedFaults;
-  await runAll(
+  const startedAt = performance.now();
+  let seedCount = 0;
+  let loggedAt = startedAt;
+  const isEnough = (): boolean =>
+    totals.days >= required.simulatedDays &&
+    totals.legs >= required.simulatedLegs &&
+    totals.faultCount >= required.simulatedFaults;
+  await runInWorkers(
     () =>
-      enough() || totals.broken.length >= BROKEN || performance.now() - start > LONGEST_MS
+      isEnough() || totals.failedSeeds.length >= MAX_FAILED_SEEDS || performance.now() - startedAt > MAX_DURATION_MS
         ? null
-        : { seed: seed * 100_000 + (given += 1), days: 1, sweeps: sweepsNow() },
+        : { seed: seed * 100_000 + (seedCount += 1), days: 1, sweeps: enabledSweeps() },
     (run) => {
       totals.add(run);
-      if (performance.now() - told < 10_000) return;
-      told = performance.now();
-      log(
-        `  simulated: ${totals.days} days, ${totals.legs} legs, ${totals.faultCount} faults, ${totals.broken.length} seeds with trouble`,
-      );
+      if (performance.now() - loggedAt < PROGRESS_INTERVAL_MS) return;
+      loggedAt = performance.now();
+      const { days, legs, faultCount, failedSeeds } = totals;
+      log(`  ${days} days, ${legs} legs, ${faultCount} faults simulated; ${failedSeeds.length} seeds failed`);
     },
-    beside === undefined ? {} : { beside },
+    priorityTask === undefined ? {} : { priorityTask },
   );
   return totals;
 }
 
-/** Requests a second that the vendor takes of one account, calls that are placed not counted (contract §7). */
-const VENDOR_LIMIT = 15;
+/** Requests that the provider accepts from one account, without call creation (provider contract, section 7). */
+const MAX_PROVIDER_REQUESTS_PER_SECOND = 15;
 
-/** Stage 3: faults, then none; every leg gone within its bound; the same seed twice gives the same trace. */
+/**
+ * Simulates days with faults, then a period without. Every leg must end within its bound. The same
+ * seed must give the same trace.
+ */
 export const simulate: Stage = async (input) => {
   const { seed, quick, log } = input;
-  const twice = [
-    await runSimulation({ seed, days: 1, sweeps: sweepsNow() }),
-    await runSimulation({ seed, days: 1, sweeps: sweepsNow() }),
+  const repeated = [
+    await runSimulation({ seed, days: 1, sweeps: enabledSweeps() }),
+    await runSimulation({ seed, days: 1, sweeps: enabledSweeps() }),
   ];
-  log(`  same seed, same trace: ${twice.map(({ hash }) => hash).join(' ')}`);
-  const totals = await manyDays(input);
-  const troubles = [
-    ...(await explain(totals, log)),
-    ...shortOf(quick, { simulatedDays: totals.days, simulatedLegs: totals.legs, simulatedFaults: totals.faultCount }),
+  log(`  traces of the same seed: ${repeated.map(({ hash }) => hash).join(' ')}`);
+  const totals = await simulateDays(input);
+  const { days: simulatedDays, legs: simulatedLegs, faultCount: simulatedFaults } = totals;
+  const problems = [
+    ...(await explainFailures(totals, log)),
+    ...listShortfalls(quick, { simulatedDays, simulatedLegs, simulatedFaults }),
   ];
-  if (totals.peakPerSecond > VENDOR_LIMIT)
-    troubles.push(
-      `I7: ${totals.peakPerSecond} requests in one second at the vendor's account, which takes ${VENDOR_LIMIT}`,
+  if (totals.peakPerSecond > MAX_PROVIDER_REQUESTS_PER_SECOND)
+    problems.push(
+      `I7: ${totals.peakPerSecond} requests in one second at one provider account, ` +
+        `which accepts ${MAX_PROVIDER_REQUESTS_PER_SECOND}`,
     );
-  if (twice[0]!.hash !== twice[1]!.hash) troubles.push('the same seed gave two traces');
+  if (repeated[0]!.hash !== repeated[1]!.hash) problems.push('one seed gave two different traces');
+  const { legs, attempts, max } = totals.hangUps;
   return {
-    troubles,
-    figures: {
+    problems,
+    summary: {
       simulatedDays: totals.days,
       legs: totals.legs,
       faults: totals.faults,
       leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds),
       falseKills: totals.falseKills,
-      hangUpsPerLeg: {
-        mean: Math.round((totals.hangUps.asks / Math.max(1, totals.hangUps.legs)) * 1000) / 1000,
-        max: totals.hangUps.max,
-      },
+      hangUpsPerLeg: { mean: Math.round((attempts / Math.max(1, legs)) * 1000) / 1000, max },
       hangUpDelayMs: totals.hangUpDelayMs(),
       eventsLost: totals.eventsLost,
       eventsDuplicated: totals.eventsDuplicated,
       billedVsLedgerMaxSeconds: Math.round(totals.billedVsLedgerMaxSeconds * 10) / 10,
     },
-    more: {
-      killedAfterDataLoss: totals.killedAfterLoss,
-      unknowableAfterDataLoss: totals.unknowable,
+    details: {
+      killsAfterDataLoss: totals.killsAfterDataLoss,
+      unknowableConnectionsAfterDataLoss: totals.unknowableConnections,
       peakProviderRequestsPerSecond: totals.peakPerSecond,
     },
   };
 };
 
-/** What went wrong, and for the first seeds the command that shows it again and the leg's history. */
-async function explain(totals: Totals, log: (line: string) => void): Promise<string[]> {
-  const troubles = totals.broken.map(({ seed, says }) => `seed ${seed}: ${says}\n    again: ${replayCommand(seed)}`);
-  for (const { seed } of totals.broken.slice(0, 2)) {
-    const { histories } = await runSimulation({ seed, days: 1, sweeps: sweepsNow(), history: true });
+/** Lists the failed seeds with the command that repeats each, and logs histories of the first two. */
+async function explainFailures(totals: Totals, log: (line: string) => void): Promise<string[]> {
+  for (const { seed } of totals.failedSeeds.slice(0, 2)) {
+    const { histories } = await runSimulation({ seed, days: 1, sweeps: enabledSweeps(), keepHistory: true });
     for (const history of histories.slice(0, 2)) log(history);
   }
-  return troubles;
+  return totals.failedSeeds.map(
+    ({ seed, message }) => `seed ${seed}: ${message}\n    to repeat: ${replayCommand(seed)}`,
+  );
 }
 
 const ARM_DAYS = { quick: 4, full: 25 };
-/** As busy as others, for less long. */
-export const SHORT_DAY = { meetingsPerDay: 60, openMs: 4_800_000 } as const;
+/** As busy as a full day, but shorter. */
+export const SHORT_DAY_TRAFFIC = { meetingsPerDay: 60, openMs: 4_800_000 } as const;
 
-/** Control arms, on the same seeds: without sweeps, and with the database's alone. They must leak, or the simulation cannot see a leak. */
+/**
+ * Control arms on the seeds of the simulation: without any sweep, and without the inventory. Both
+ * must leak legs; otherwise the simulation could not detect a leak.
+ */
 export const controlArms: Stage = async (input) => {
   const days = ARM_DAYS[input.quick ? 'quick' : 'full'];
-  const arm = async (what: string, sweeps: { reconcile: boolean; inventory: boolean }) => {
+  const runArm = async (name: string, sweeps: { reconcile: boolean; inventory: boolean }) => {
     const totals = new Totals();
-    let given = 0;
-    await runAll(
-      () => (given < days ? { seed: input.seed * 100_000 + (given += 1), days: 1, sweeps, traffic: SHORT_DAY } : null),
+    let seedCount = 0;
+    await runInWorkers(
+      () =>
+        seedCount < days
+          ? { seed: input.seed * 100_000 + (seedCount += 1), days: 1, sweeps, traffic: SHORT_DAY_TRAFFIC }
+          : null,
       (run) => totals.add(run),
-      input.beside === undefined ? {} : { beside: input.beside },
+      input.priorityTask === undefined ? {} : { priorityTask: input.priorityTask },
     );
-    input.log(`  ${what}: ${totals.leakedLegs} of ${totals.legs} legs leak ${Math.round(totals.leakedLegSeconds)} s`);
-    return {
-      legs: totals.legs,
-      leakedLegs: totals.leakedLegs,
-      leakedLegSecondsPastBound: Math.round(totals.leakedLegSeconds),
-    };
+    const { legs, leakedLegs } = totals;
+    const leakedLegSecondsPastBound = Math.round(totals.leakedLegSeconds);
+    input.log(`  ${name}: ${leakedLegs} of ${legs} legs leaked, ${leakedLegSecondsPastBound} s in total`);
+    return { legs, leakedLegs, leakedLegSecondsPastBound };
   };
-  const queueOnly = await arm('queue only', { reconcile: false, inventory: false });
-  const plusDatabase = await arm('plus database', { reconcile: true, inventory: false });
-  const troubles = [
-    ...(queueOnly.leakedLegs > 0 ? [] : ['the arm with a queue only does not leak']),
-    ...(plusDatabase.leakedLegs > 0 ? [] : ['the arm without the inventory does not leak']),
-  ];
+  const queueOnly = await runArm('queue only', { reconcile: false, inventory: false });
+  const plusDatabase = await runArm('queue and reconciler', { reconcile: true, inventory: false });
+  const problems: string[] = [];
+  if (queueOnly.leakedLegs === 0) problems.push('no leg leaked without the sweeps');
+  if (plusDatabase.leakedLegs === 0) problems.push('no leg leaked without the inventory');
   if (queueOnly.leakedLegSecondsPastBound <= plusDatabase.leakedLegSecondsPastBound)
-    troubles.push('the arm with a queue only does not leak more than the one with the database beside it');
-  return { troubles, figures: { controlArms: { queueOnly, plusDatabase } } };
+    problems.push('the queue alone did not leak more than the queue with the reconciler');
+  return { problems, summary: { controlArms: { queueOnly, plusDatabase } } };
 };
 
-/** How stage `model` runs its small systems. */
-export const INTERLEAVED = { fine: true, traffic: { meetingsPerDay: 12, openMs: 900_000, meanMs: 240_000 } } as const;
+/** The options of the small systems of stage `model`. */
+export const SMALL_SYSTEM = {
+  isFineGrained: true,
+  traffic: { meetingsPerDay: 12, openMs: 900_000, meanMs: 240_000 },
+} as const;
 
-/** One seed again, with the histories of what went wrong in it. */
-export async function replay(
+/** Runs one seed again and logs its violations with the histories of their legs. Returns whether it passed. */
+export async function replaySeed(
   seed: number,
   planted: string | undefined,
-  fine: boolean,
+  isFineGrained: boolean,
   log: (line: string) => void,
 ): Promise<boolean> {
-  const { mutationNamed } = await import('../simulation/planted-bugs.ts');
+  const { findPlantedBug } = await import('../simulation/planted-bugs.ts');
   const run = await runSimulation({
     seed,
     days: 1,
-    sweeps: sweepsNow(),
-    history: true,
-    ...(fine ? INTERLEAVED : {}),
-    ...(planted === undefined ? {} : { mutation: mutationNamed(planted) }),
+    sweeps: enabledSweeps(),
+    keepHistory: true,
+    ...(isFineGrained ? SMALL_SYSTEM : {}),
+    ...(planted === undefined ? {} : { mutation: findPlantedBug(planted) }),
   });
-  for (const { rule, says, at } of run.violations) log(`${new Date(at).toISOString()} ${rule}: ${says}`);
+  for (const { rule, message, at } of run.violations) log(`${new Date(at).toISOString()} ${rule}: ${message}`);
   for (const history of run.histories) log(`\n${history}`);
-  for (const surprise of run.surprises) log(surprise);
+  for (const error of run.unexpectedErrors) log(error);
   log(`seed ${seed}: ${run.legs} legs, ${run.leakedLegs} leaked, ${run.falseKills} false kills, trace ${run.hash}`);
-  return run.violations.length === 0 && run.surprises.length === 0 && run.liveAtEnd === 0;
+  return run.violations.length === 0 && run.unexpectedErrors.length === 0 && run.liveAtEnd === 0;
 }

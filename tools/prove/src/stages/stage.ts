@@ -1,34 +1,35 @@
-/** What every stage is given. */
 export interface StageInput {
   readonly seed: number;
   readonly quick: boolean;
   readonly log: (line: string) => void;
-  /** What runs at the same time and must not be starved. */
-  readonly beside?: Promise<unknown>;
+  /** A task that runs at the same time and has priority over this stage. */
+  readonly priorityTask?: Promise<unknown>;
 }
 
-/** What a stage found out: its part of the last line, what else is worth printing, and what went wrong; it held when nothing did. */
+/** The outcome of a stage. It passed if `problems` is empty. */
 interface StageResult {
-  readonly figures: Partial<Figures>;
-  readonly more?: Readonly<Record<string, unknown>>;
-  readonly troubles: readonly string[];
+  /** The stage's part of the summary. */
+  readonly summary: Partial<Summary>;
+  /** Printed as JSON, in addition to the summary. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly problems: readonly string[];
 }
 
 export type Stage = (input: StageInput) => Promise<StageResult>;
 
-interface Delay {
+interface DelayPercentiles {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
 }
-interface Arm {
+interface ArmResult {
   readonly legs: number;
   readonly leakedLegs: number;
   readonly leakedLegSecondsPastBound: number;
 }
 
-/** The last line, beside the seed and the commit. */
-export interface Figures {
+/** The last line of the output, besides the seed and the commit. */
+export interface Summary {
   simulatedDays: number;
   legs: number;
   /** By class. */
@@ -37,15 +38,16 @@ export interface Figures {
   falseKills: number;
   hangUpsPerLeg: { readonly mean: number; readonly max: number };
   /** By class of fault. */
-  hangUpDelayMs: Readonly<Record<string, Delay>>;
+  hangUpDelayMs: Readonly<Record<string, DelayPercentiles>>;
   eventsLost: number;
   eventsDuplicated: number;
   billedVsLedgerMaxSeconds: number;
   plantedBugsCaught: number;
+  /** Recovered and tried, e.g. `130/130`. */
   killPoints: string;
-  controlArms: { readonly queueOnly: Arm; readonly plusDatabase: Arm };
+  controlArms: { readonly queueOnly: ArmResult; readonly plusDatabase: ArmResult };
 }
 
-/** How to see one seed again. */
+/** The command that runs one seed again. */
 export const replayCommand = (seed: number, planted?: string): string =>
   `npm run prove -- --replay ${seed}${planted === undefined ? '' : ` --planted "${planted}"`}`;

@@ -2,7 +2,7 @@ import type { LegRow } from '@partyline/store/legs/legs';
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
 
 /** What the tables' defaults give a row. */
-export const NEW_SESSION: Omit<
+export const DEFAULT_SESSION: Omit<
   SessionRow,
   'id' | 'tenant_id' | 'room_id' | 'conversation' | 'media_session_id' | 'due_at' | 'due_reason' | 'created_at'
 > = {
@@ -26,7 +26,7 @@ export const NEW_SESSION: Omit<
   bridge_due_at: null,
   account_id: null,
 };
-export const NEW_LEG: Omit<LegRow, 'id' | 'kind' | 'state' | 'deadline_at' | 'created_at'> = {
+export const DEFAULT_LEG: Omit<LegRow, 'id' | 'kind' | 'state' | 'deadline_at' | 'created_at'> = {
   tenant_id: null,
   session_id: null,
   participant_id: null,

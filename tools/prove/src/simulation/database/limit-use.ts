@@ -1,10 +1,10 @@
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { Tables } from './tables.ts';
 
-const PLATFORM: Readonly<Record<string, number>> = { 'live-rooms': 1_000, 'live-legs': 500, 'dial-outs': 60 };
+const PLATFORM_LIMITS: Readonly<Record<string, number>> = { 'live-rooms': 1_000, 'live-legs': 500, 'dial-outs': 60 };
 
 /** `read_limit` and `lock_limit`: one transaction runs at a time here, so that to hold is to read. A simulated tenant that is unlimited is not counted. */
-export function limitUse(
+export function readLimitUse(
   tables: Tables,
   [tenant, limit]: readonly unknown[],
   clock: Date,
@@ -19,5 +19,5 @@ export function limitUse(
     'dial-outs': () =>
       legs(({ kind, created_at }) => kind === 'outbound' && created_at.getTime() > clock.getTime() - 60_000),
   };
-  return { allowed: PLATFORM[limit as string]!, used: used[limit as string]!() };
+  return { allowed: PLATFORM_LIMITS[limit as string]!, used: used[limit as string]!() };
 }

@@ -1,5 +1,5 @@
 /** The simulated use-cases read nothing by Prisma; whichever does throws. */
-export const prismaTwin = (): object =>
+export const createPrismaTwin = (): object =>
   new Proxy(
     {},
     {

@@ -1,28 +1,28 @@
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
-import { GOOD_BYE_S, KEYING_S, MAX_TRIES } from '../../pin-entry.ts';
-import { deliverTo } from './statements-deliveries.ts';
+import { GOODBYE_SECONDS, PIN_ENTRY_SECONDS, MAX_PIN_ATTEMPTS } from '../../pin-entry.ts';
+import { enqueueDeliveries } from './statements-deliveries.ts';
 import { bytesKey, DatabaseError, type Tables } from './tables.ts';
-import { limitUse } from './limit-use.ts';
-import { NEW_LEG, NEW_SESSION } from './default-rows.ts';
+import { readLimitUse } from './limit-use.ts';
+import { DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
 
 /*
  * The plpgsql functions of the carrier's webhooks, line by line. Row locks are the caller's business (twin.ts): a function is one
  * statement and sees nobody else's changes while it runs.
  */
 
-const rings = (state: LegRow['state']): boolean => state === 'requested' || state === 'dialling' || state === 'ringing';
-const isOver = (state: LegRow['state'] | undefined): boolean => state === 'ending' || state === 'ended';
+const isRinging = (state: LegRow['state']): boolean => state === 'requested' || state === 'dialling' || state === 'ringing';
+const isEndingOrEnded = (state: LegRow['state'] | undefined): boolean => state === 'ending' || state === 'ended';
 const seconds = (at: Date, more: number): Date => new Date(at.getTime() + more * 1000);
 
 /** `INSERT … ON CONFLICT DO NOTHING` of a webhook's token id. */
-function takeToken(tables: Tables, jti: string, expires: Date): boolean {
+function consumeToken(tables: Tables, jti: string, expires: Date): boolean {
   if (tables.tokens.has(jti)) return false;
   tables.put(tables.tokens, jti, expires);
   return true;
 }
 
-function noteAnswered(tables: Tables, legId: string, sessionId: string, now: Date): void {
+function emitLegAnswered(tables: Tables, legId: string, sessionId: string, now: Date): void {
   const session = tables.sessions.get(sessionId)!;
   const { id, kind, participant_id } = tables.legs.get(legId)!;
   const seq = session.last_seq + 1;
@@ -37,12 +37,12 @@ function noteAnswered(tables: Tables, legId: string, sessionId: string, now: Dat
     data: JSON.stringify({ legId: id, kind, participantId: participant_id }),
     created_at: now,
   });
-  deliverTo(tables, told, now);
+  enqueueDeliveries(tables, told, now);
 }
 
-const NO_SEAT = { tenant_id: null, session_id: null, conversation: null, waits: false };
+const NOT_ADMITTED = { tenant_id: null, session_id: null, conversation: null, waits: false };
 
-function isHeld(tables: Tables, room: RoomRow, sessionId: string | null, role: string): boolean {
+function waitsForHost(tables: Tables, room: RoomRow, sessionId: string | null, role: string): boolean {
   if (!room.wait_for_host || role === 'host') return false;
   return !(tables.legsOfSession.get(sessionId ?? '') ?? []).some((id) => {
     const leg = tables.legs.get(id)!;
@@ -51,7 +51,7 @@ function isHeld(tables: Tables, room: RoomRow, sessionId: string | null, role: s
 }
 
 /** `null`: no room. */
-function seatCaller(
+function admitToSession(
   tables: Tables,
   leg: LegRow,
   of: { roomId: string; role: LegRow['role']; person: string | null },
@@ -74,7 +74,7 @@ function seatCaller(
     if (!tables.currentOfRoom.has(room.id)) {
       // A clash of the fresh ids: the INSERT does nothing, for ever; ids do not clash, so the test does not go there.
       tables.putSession({
-        ...NEW_SESSION,
+        ...DEFAULT_SESSION,
         id: freshSession,
         tenant_id: room.tenant_id,
         room_id: room.id,
@@ -94,7 +94,7 @@ function seatCaller(
     }).length;
     if (seated >= room.max_participants) refusal = 'full';
     else {
-      const { allowed, used } = limitUse(tables, [room.tenant_id, 'live-legs'], now);
+      const { allowed, used } = readLimitUse(tables, [room.tenant_id, 'live-legs'], now);
       if (used >= allowed) refusal = 'at-limit';
     }
   }
@@ -107,9 +107,9 @@ function seatCaller(
       state: 'ending',
       hangup_requested_at: now,
       hangup_reason: refusal === 'at-limit' ? 'limit-live-legs' : `room-${refusal}`,
-      deadline_at: seconds(now, GOOD_BYE_S),
+      deadline_at: seconds(now, GOODBYE_SECONDS),
     });
-    return { outcome: refusal!, ...NO_SEAT };
+    return { outcome: refusal!, ...NOT_ADMITTED };
   }
   if (of.person === null) {
     if (tables.participants.has(freshParticipant)) throw new DatabaseError('23505', 'participant_pkey');
@@ -131,20 +131,20 @@ function seatCaller(
     version,
     last_outcome: 'admitted',
     answered_at: leg.answered_at ?? now,
-    state: rings(leg.state) ? 'answered' : leg.state,
+    state: isRinging(leg.state) ? 'answered' : leg.state,
     tenant_id: room.tenant_id,
     session_id: session.id,
     participant_id: of.person ?? freshParticipant,
     role: of.role,
     deadline_at: room.ends_at !== null && room.ends_at < until ? room.ends_at : until,
   });
-  noteAnswered(tables, leg.id, session.id, now);
+  emitLegAnswered(tables, leg.id, session.id, now);
   return {
     outcome: 'admitted',
     tenant_id: room.tenant_id,
     session_id: session.id,
     conversation: session.conversation,
-    waits: isHeld(tables, room, session.id, of.role),
+    waits: waitsForHost(tables, room, session.id, of.role),
   } as { outcome: string };
 }
 
@@ -162,28 +162,28 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
     string,
     string | null,
   ];
-  if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', leg_id: null, language: null, ...NO_SEAT };
+  if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', leg_id: null, language: null, ...NOT_ADMITTED };
   const dialled = tables.numbers.get(number ?? '');
   if (dialled === undefined || dialled.account_id !== account)
-    return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NO_SEAT };
+    return { outcome: 'unknown-number', leg_id: null, language: 'en-US', ...NOT_ADMITTED };
   const { language } = dialled;
   if (!tables.legByCall.has(call)) {
     if (tables.legs.has(legId)) throw new DatabaseError('23505', 'leg_pkey');
     tables.putLeg({
-      ...NEW_LEG,
+      ...DEFAULT_LEG,
       id: legId,
       kind: 'inbound',
       state: 'ringing',
       number,
       remote,
       voice_call_id: call,
-      deadline_at: seconds(now, KEYING_S),
+      deadline_at: seconds(now, PIN_ENTRY_SECONDS),
       created_at: now,
       account_id: account,
     });
   }
   const leg = tables.legs.get(tables.legByCall.get(call)!)!;
-  if (leg.account_id !== account) return { outcome: 'unknown-number', leg_id: null, language, ...NO_SEAT };
+  if (leg.account_id !== account) return { outcome: 'unknown-number', leg_id: null, language, ...NOT_ADMITTED };
   const room =
     dialled.dedicated_to === null
       ? undefined
@@ -197,7 +197,7 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
         );
   if (room !== undefined && leg.last_outcome !== null) {
     const session = tables.sessions.get(leg.session_id ?? '');
-    const over = isOver(leg.state) || session === undefined || (session.state !== 'open' && session.state !== 'live');
+    const over = isEndingOrEnded(leg.state) || session === undefined || (session.state !== 'open' && session.state !== 'live');
     const outcome = leg.last_outcome === 'admitted' && over ? 'hang-up' : leg.last_outcome;
     return {
       outcome,
@@ -206,14 +206,14 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       tenant_id: leg.tenant_id,
       session_id: leg.session_id,
       conversation: session?.conversation ?? null,
-      waits: isHeld(tables, room, leg.session_id, leg.role),
+      waits: waitsForHost(tables, room, leg.session_id, leg.role),
     };
   }
-  if (isOver(leg.state)) return { outcome: 'hang-up', leg_id: leg.id, language, ...NO_SEAT };
+  if (isEndingOrEnded(leg.state)) return { outcome: 'hang-up', leg_id: leg.id, language, ...NOT_ADMITTED };
   const seats = room !== undefined && leg.session_id === null;
   const seat = !seats
     ? null
-    : seatCaller(
+    : admitToSession(
         tables,
         leg,
         { roomId: room.id, role: 'participant', person: null },
@@ -228,16 +228,16 @@ export function answerCaller(tables: Tables, values: readonly unknown[], now: Da
       state: 'ending',
       hangup_requested_at: now,
       hangup_reason: 'room-over',
-      deadline_at: seconds(now, GOOD_BYE_S),
+      deadline_at: seconds(now, GOODBYE_SECONDS),
     });
-    return { outcome: 'over', leg_id: leg.id, language, ...NO_SEAT };
+    return { outcome: 'over', leg_id: leg.id, language, ...NOT_ADMITTED };
   }
-  if (seat === null) return { outcome: 'ask', leg_id: leg.id, language, ...NO_SEAT };
-  return withSeat(seat, { leg_id: leg.id, language });
+  if (seat === null) return { outcome: 'ask', leg_id: leg.id, language, ...NOT_ADMITTED };
+  return mergeAdmission(seat, { leg_id: leg.id, language });
 }
 
 /** In the order of the function's columns. */
-const withSeat = ({ outcome, ...seat }: { outcome: string }, before: object): object => ({
+const mergeAdmission = ({ outcome, ...seat }: { outcome: string }, before: object): object => ({
   outcome,
   ...before,
   ...seat,
@@ -256,17 +256,17 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     string,
     string | null,
   ];
-  if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', language: 'en-US', tries: 0, ...NO_SEAT };
+  if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', language: 'en-US', tries: 0, ...NOT_ADMITTED };
   const leg = tables.legs.get(legId);
   if (leg === undefined || leg.voice_call_id !== call || leg.kind !== 'inbound' || leg.account_id !== account)
-    return { outcome: 'unknown-call', language: 'en-US', tries: 0, ...NO_SEAT };
+    return { outcome: 'unknown-call', language: 'en-US', tries: 0, ...NOT_ADMITTED };
   const language = tables.numbers.get(leg.number ?? '')?.language ?? 'en-US';
 
   if (tryNo <= leg.tries) {
     const session = leg.session_id === null ? undefined : tables.sessions.get(leg.session_id);
     const room = tables.rooms.get(session?.room_id ?? '');
     // In SQL `NULL NOT IN (…)` is null, hence not true: without a session only the leg's own state counts.
-    const over = isOver(leg.state) || (session !== undefined && session.state !== 'open' && session.state !== 'live');
+    const over = isEndingOrEnded(leg.state) || (session !== undefined && session.state !== 'open' && session.state !== 'live');
     const outcome = leg.last_outcome === 'admitted' && over ? 'hang-up' : leg.last_outcome;
     return {
       outcome,
@@ -275,11 +275,11 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
       tenant_id: leg.tenant_id,
       session_id: leg.session_id,
       conversation: session?.conversation ?? null,
-      waits: room !== undefined && isHeld(tables, room, leg.session_id, leg.role),
+      waits: room !== undefined && waitsForHost(tables, room, leg.session_id, leg.role),
     };
   }
-  if (leg.session_id !== null || isOver(leg.state))
-    return { outcome: 'hang-up', language, tries: leg.tries, ...NO_SEAT };
+  if (leg.session_id !== null || isEndingOrEnded(leg.state))
+    return { outcome: 'hang-up', language, tries: leg.tries, ...NOT_ADMITTED };
 
   const tries = leg.tries + 1;
   const pin =
@@ -289,16 +289,16 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
   const seat =
     pin === undefined || pin.quarantined_until !== null
       ? null
-      : seatCaller(
+      : admitToSession(
           tables,
           leg,
           { roomId: pin.room_id, role: pin.role, person: pin.participant_id },
           [freshSession, conversation, participant],
           now,
         );
-  if (seat !== null) return withSeat(seat, { language, tries });
+  if (seat !== null) return mergeAdmission(seat, { language, tries });
 
-  const refused = tries >= MAX_TRIES;
+  const refused = tries >= MAX_PIN_ATTEMPTS;
   const outcome = refused ? 'refused' : 'wrong-pin';
   tables.putLeg({
     // Where nobody is guarded against, a guess has no odds.
@@ -307,13 +307,13 @@ export function admitCaller(tables: Tables, values: readonly unknown[], now: Dat
     last_wrong_pin_at: lookup === null ? leg.last_wrong_pin_at : now,
     version: leg.version + 1,
     last_outcome: outcome,
-    state: refused ? 'ending' : rings(leg.state) ? 'answered' : leg.state,
+    state: refused ? 'ending' : isRinging(leg.state) ? 'answered' : leg.state,
     answered_at: leg.answered_at ?? now,
     hangup_requested_at: refused ? now : null,
     hangup_reason: refused ? 'too-many-tries' : null,
-    deadline_at: seconds(now, refused ? GOOD_BYE_S : KEYING_S),
+    deadline_at: seconds(now, refused ? GOODBYE_SECONDS : PIN_ENTRY_SECONDS),
   });
-  return { outcome, language, tries, ...NO_SEAT };
+  return { outcome, language, tries, ...NOT_ADMITTED };
 }
 
 export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Date): object {
@@ -326,7 +326,7 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
     string | null,
   ];
   const nobody = { tenant_id: null, session_id: null, conversation: null, leg_id: null, kind: null, waits: false };
-  if (!takeToken(tables, jti, expires)) return { outcome: 'replayed', ...nobody };
+  if (!consumeToken(tables, jti, expires)) return { outcome: 'replayed', ...nobody };
   const named = tables.legs.get((tokenHash === null ? legId : tables.legByToken.get(bytesKey(tokenHash))) ?? '');
   const leg =
     named?.kind === (tokenHash === null ? 'outbound' : 'bridge') && named.account_id === account ? named : undefined;
@@ -335,7 +335,7 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
     return { outcome: 'unknown-leg', ...nobody };
 
   const its = { tenant_id: leg.tenant_id, session_id: leg.session_id, leg_id: leg.id, kind: leg.kind };
-  if (isOver(leg.state) || (session.state !== 'open' && session.state !== 'live')) {
+  if (isEndingOrEnded(leg.state) || (session.state !== 'open' && session.state !== 'live')) {
     if (leg.voice_call_id === null)
       tables.putLeg({ ...leg, voice_call_id: call, version: leg.version + 1, hangup_attempted_at: null });
     return { outcome: 'hang-up', conversation: null, ...its, waits: false };
@@ -345,14 +345,14 @@ export function answerOwnLeg(tables: Tables, values: readonly unknown[], now: Da
     voice_call_id: call,
     version: leg.version + 1,
     answered_at: leg.answered_at ?? now,
-    state: rings(leg.state) ? 'answered' : leg.state,
+    state: isRinging(leg.state) ? 'answered' : leg.state,
   });
-  if (rings(leg.state)) noteAnswered(tables, leg.id, session.id, now);
+  if (isRinging(leg.state)) emitLegAnswered(tables, leg.id, session.id, now);
   else tables.putSession({ ...session, settle_due_at: now, version: session.version + 1 });
   return {
     outcome: 'join',
     conversation: session.conversation,
     ...its,
-    waits: leg.kind === 'outbound' && isHeld(tables, tables.rooms.get(session.room_id)!, session.id, leg.role),
+    waits: leg.kind === 'outbound' && waitsForHost(tables, tables.rooms.get(session.room_id)!, session.id, leg.role),
   };
 }

@@ -1,25 +1,25 @@
 import { cdrId } from '@partyline/store/billing/cdrs';
-import { answer, done, one, plus, type Twin } from './statement-twin.ts';
+import { returnRows, returnCount, returnRow, addSeconds, type StatementTwin } from './statement-twin.ts';
 import type { CdrRow, Tables } from './tables.ts';
 
-const put = (tables: Tables, id: string, row: CdrRow, askAt: Date | null): void => {
+const putCdr = (tables: Tables, id: string, row: CdrRow, askAt: Date | null): void => {
   tables.put(tables.cdrs, id, row);
-  if (askAt !== null || tables.unpriced.has(id)) tables.put(tables.unpriced, id, askAt ?? undefined);
+  if (askAt !== null || tables.cdrsWithPriceDue.has(id)) tables.put(tables.cdrsWithPriceDue, id, askAt ?? undefined);
 };
 
 /**
  * What dialling and closing say of money. Its tenants have no limit of it, and thresholds of fraud that nobody reaches: the simulation is about hang-ups, and the
  * sums themselves are libs/store's own tests. A call's seconds are kept, to be held against the vendor's.
  */
-export const MONEY: Readonly<Record<string, Twin>> = {
-  'dial-policy': () => one({ countries: ['GB'], fraudLimits: {} }),
-  'lock-spend': () => answer([]),
-  'meter-dials': () => one({ callsPerMinute: 0, concurrent: 0, toOneNumber: 0, minutesPerDay: 0, longestMinutes: 0 }),
+export const BILLING_TWINS: Readonly<Record<string, StatementTwin>> = {
+  'dial-policy': () => returnRow({ countries: ['GB'], fraudLimits: {} }),
+  'lock-spend': () => returnRows([]),
+  'meter-dials': () => returnRow({ callsPerMinute: 0, concurrent: 0, toOneNumber: 0, minutesPerDay: 0, longestMinutes: 0 }),
   'store-cdr': (tables, values, { now }) => {
     const id = values[0] as string;
-    if (tables.cdrs.has(id)) return done(0);
+    if (tables.cdrs.has(id)) return returnCount(0);
     const askInS = values[15] as number | null;
-    put(
+    putCdr(
       tables,
       id,
       {
@@ -31,36 +31,36 @@ export const MONEY: Readonly<Record<string, Twin>> = {
         priced: values[12] !== null,
         price_lookups: 0,
       },
-      askInS === null ? null : plus(now, askInS),
+      askInS === null ? null : addSeconds(now, askInS),
     );
-    return done(1);
+    return returnCount(1);
   },
   'fill-cdr': (tables, [tenant, leg, handle, , , seconds, , price]) => {
     const id = cdrId(leg as string, handle as 'media' | 'voice');
     const row = tables.cdrs.get(id);
-    if (row === undefined || row.tenant_id !== tenant || row.priced || price === null) return done(0);
-    put(tables, id, { ...row, seconds: (seconds as number | null) ?? row.seconds, priced: true }, null);
-    return done(1);
+    if (row === undefined || row.tenant_id !== tenant || row.priced || price === null) return returnCount(0);
+    putCdr(tables, id, { ...row, seconds: (seconds as number | null) ?? row.seconds, priced: true }, null);
+    return returnCount(1);
   },
   'accounts-with-price-due': (tables, _values, { now }) =>
-    answer(
+    returnRows(
       [
         ...new Set(
-          [...tables.unpriced]
+          [...tables.cdrsWithPriceDue]
             .filter(([, at]) => at <= now)
             .map(([id]) => tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id),
         ),
       ].map((account_id) => ({ account_id })),
     ),
   'cdrs-with-price-due': (tables, [limit, account], { now }) => {
-    const due = [...tables.unpriced]
+    const due = [...tables.cdrsWithPriceDue]
       .filter(([id, at]) => at <= now && tables.legs.get(tables.cdrs.get(id)!.leg_id)!.account_id === account)
       .toSorted(([, a], [, b]) => a.getTime() - b.getTime())
       .slice(0, limit as number);
-    return answer(
+    return returnRows(
       due.map(([id]) => {
         const row = tables.cdrs.get(id)!;
-        put(tables, id, { ...row, price_lookups: row.price_lookups + 1 }, plus(now, Math.min(21_600, 60 * 2 ** Math.min(row.price_lookups, 12))));
+        putCdr(tables, id, { ...row, price_lookups: row.price_lookups + 1 }, addSeconds(now, Math.min(21_600, 60 * 2 ** Math.min(row.price_lookups, 12))));
         return {
           leg_id: row.leg_id,
           tenant_id: row.tenant_id,

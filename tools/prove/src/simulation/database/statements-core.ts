@@ -1,30 +1,30 @@
 import type { LegRow } from '@partyline/store/legs/legs';
 import { MAX_COUNTED_PINS } from '@partyline/domain/pin';
 import type { RoomRow, SessionRow } from '@partyline/store/sessions/session-lock';
-import { deliverTo } from './statements-deliveries.ts';
-import { answer, done, one, plus, type Twin } from './statement-twin.ts';
-import { NEW_LEG, NEW_SESSION } from './default-rows.ts';
+import { enqueueDeliveries } from './statements-deliveries.ts';
+import { returnRows, returnCount, returnRow, addSeconds, type StatementTwin } from './statement-twin.ts';
+import { DEFAULT_LEG, DEFAULT_SESSION } from './default-rows.ts';
 import { bytesKey, DatabaseError } from './tables.ts';
 import { admitCaller, answerCaller, answerOwnLeg } from './sql-functions.ts';
-import { limitUse } from './limit-use.ts';
+import { readLimitUse } from './limit-use.ts';
 
 /** The column of each `$n` in `SET a = $3, b = $4`, and in `INSERT INTO t (a, b) VALUES`; read once for each text. */
-const columnsOf = new Map<string, readonly string[]>();
-function setColumns(text: string): readonly string[] {
-  let columns = columnsOf.get(text);
+const columnsByText = new Map<string, readonly string[]>();
+function parseSetColumns(text: string): readonly string[] {
+  let columns = columnsByText.get(text);
   if (columns === undefined) {
     columns = [...text.matchAll(/(\w+) = \$(\d+)/g)]
       .filter(([, column]) => column !== 'id' && column !== 'version' && column !== 'tenant_id')
       .map(([, column]) => column!);
-    columnsOf.set(text, columns);
+    columnsByText.set(text, columns);
   }
   return columns;
 }
-function insertColumns(text: string): readonly string[] {
-  let columns = columnsOf.get(text);
+function parseInsertColumns(text: string): readonly string[] {
+  let columns = columnsByText.get(text);
   if (columns === undefined) {
     columns = /\(([^)]+)\)\s*VALUES/.exec(text)![1]!.split(/,\s*/);
-    columnsOf.set(text, columns);
+    columnsByText.set(text, columns);
   }
   return columns;
 }
@@ -33,7 +33,7 @@ function insertColumns(text: string): readonly string[] {
 const compareNullsLast = (a: string | null, b: string | null): number =>
   a === b ? 0 : a === null ? 1 : b === null ? -1 : a < b ? -1 : 1;
 
-const TIMES = [
+const TIME_COLUMNS = [
   'created_at',
   'dialled_at',
   'answered_at',
@@ -52,23 +52,23 @@ const TIMES = [
 ] as const;
 
 /** Legs as they come back from JSON: what is a time in a row is one. Column by column, since a reviver was a tenth of what the simulation costs. */
-function legsOf(json: string): LegRow[] {
+function parseLegs(json: string): LegRow[] {
   const legs = JSON.parse(json) as Record<string, unknown>[];
   for (const leg of legs)
-    for (const column of TIMES) if (typeof leg[column] === 'string') leg[column] = new Date(leg[column]);
+    for (const column of TIME_COLUMNS) if (typeof leg[column] === 'string') leg[column] = new Date(leg[column]);
   return legs as unknown as LegRow[];
 }
 
 /** What use-cases ask of sessions, legs and rooms. */
-export const CORE: Readonly<Record<string, Twin>> = {
+export const CORE_TWINS: Readonly<Record<string, StatementTwin>> = {
   'use-webhook-token': (tables, [jti, expires]) => {
-    if (tables.tokens.has(jti as string)) return done(0);
+    if (tables.tokens.has(jti as string)) return returnCount(0);
     tables.put(tables.tokens, jti as string, expires as Date);
-    return done(1);
+    return returnCount(1);
   },
   'owner-of-media': (tables, [media, account]) => {
     const id = tables.sessionByMedia.get(media as string);
-    return one(
+    return returnRow(
       id === undefined || tables.sessions.get(id)!.account_id !== account
         ? undefined
         : { tenant_id: tables.sessions.get(id)!.tenant_id, session_id: id },
@@ -79,15 +79,15 @@ export const CORE: Readonly<Record<string, Twin>> = {
       [tables.legs.get(id ?? '')].find((leg) => leg?.account_id === account);
     const byId = there((legId as string | null) ?? undefined);
     const leg = there(tables.legByCall.get(call as string)) ?? (byId?.voice_call_id === null ? byId : undefined);
-    return one(leg && { id: leg.id, tenant_id: leg.tenant_id, session_id: leg.session_id });
+    return returnRow(leg && { id: leg.id, tenant_id: leg.tenant_id, session_id: leg.session_id });
   },
   'session-of-leg': (tables, [id, tenant]) => {
     const leg = tables.legs.get(id as string);
-    return one(leg?.tenant_id === tenant ? { session_id: leg!.session_id } : undefined);
+    return returnRow(leg?.tenant_id === tenant ? { session_id: leg!.session_id } : undefined);
   },
   'media-of-session': (tables, [id, tenant]) => {
     const session = tables.sessions.get(String(id));
-    return one(
+    return returnRow(
       session?.tenant_id === tenant
         ? { account_id: session!.account_id, media_session_id: session!.media_session_id }
         : undefined,
@@ -96,7 +96,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   'media-of-leg': (tables, [id, tenant]) => {
     const leg = tables.legs.get(id as string);
     const session = leg?.tenant_id === tenant ? tables.sessions.get(leg?.session_id ?? '') : undefined;
-    return one(session && { media_session_id: session.media_session_id });
+    return returnRow(session && { media_session_id: session.media_session_id });
   },
   'store-observation': (tables, [tenant, leg, handle, phase, source, outcome, reason, at], { now }) => {
     tables.addObservation({
@@ -110,7 +110,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
       provider_at: at as Date | null,
       stored_at: now,
     });
-    return done(1);
+    return returnCount(1);
   },
   'append-events': (tables, [tenant, room, session, first, types, data], { now, clock }) => {
     const list = types as readonly string[];
@@ -125,9 +125,9 @@ export const CORE: Readonly<Record<string, Twin>> = {
         data: (data as readonly string[])[i]!,
         created_at: clock,
       });
-      deliverTo(tables, told, now);
+      enqueueDeliveries(tables, told, now);
     });
-    return done(list.length);
+    return returnCount(list.length);
   },
   'insert-room': (tables, values, { now }, text) => {
     const row: Record<string, unknown> = {
@@ -139,7 +139,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
       deleted_at: null,
       max_spend_micro: null,
     };
-    insertColumns(text).forEach((column, i) => (row[column] = values[i]));
+    parseInsertColumns(text).forEach((column, i) => (row[column] = values[i]));
     if (tables.rooms.has(row['id'] as string)) throw new DatabaseError('23505', 'room_pkey');
     if (
       row['pinless'] === true &&
@@ -149,17 +149,17 @@ export const CORE: Readonly<Record<string, Twin>> = {
     )
       throw new DatabaseError('23505', 'room_pinless');
     tables.put(tables.rooms, row['id'] as string, Object.freeze(row as RoomRow));
-    if (row['expiry_check_at'] !== null) tables.put(tables.toLookAt, row['id'] as string, true);
-    return one({ ...row });
+    if (row['expiry_check_at'] !== null) tables.put(tables.roomsWithExpiryCheck, row['id'] as string, true);
+    return returnRow({ ...row });
   },
   'insert-session': (tables, [id, tenant, room, conversation, media, seconds, reason, ends, account], { now }) => {
     if (tables.sessions.has(id as string)) throw new DatabaseError('23505', 'session_pkey');
-    const due = plus(now, Number(seconds));
+    const due = addSeconds(now, Number(seconds));
     const scheduled = ends !== null && (ends as Date) < due;
     const due_at = scheduled ? (ends as Date) : due;
     const due_reason = scheduled ? 'schedule-ended' : (reason as SessionRow['due_reason']);
     tables.putSession({
-      ...NEW_SESSION,
+      ...DEFAULT_SESSION,
       id: id as string,
       tenant_id: tenant as string,
       room_id: room as string,
@@ -170,7 +170,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
       created_at: now,
       account_id: account as string | null,
     });
-    return one({ due_at });
+    return returnRow({ due_at });
   },
   'insert-participant': (tables, [id, tenant, room, kind, name, role], { now }) => {
     if (tables.participants.has(id as string)) throw new DatabaseError('23505', 'participant_pkey');
@@ -184,11 +184,11 @@ export const CORE: Readonly<Record<string, Twin>> = {
       removed_at: null,
       created_at: now,
     });
-    return done(1);
+    return returnCount(1);
   },
   'claim-pin': (tables, [id, tenant, room, number, lookup, sealed, role, person, digits], { now }) => {
     const key = `${number as string} ${bytesKey(lookup as Uint8Array)}`;
-    if (tables.pinByLookup.has(key)) return done(0);
+    if (tables.pinByLookup.has(key)) return returnCount(0);
     if (tables.pins.has(id as string)) throw new DatabaseError('23505', 'pin_pkey');
     tables.put(tables.pins, id as string, {
       id: id as string,
@@ -204,16 +204,16 @@ export const CORE: Readonly<Record<string, Twin>> = {
       quarantined_until: null,
     });
     tables.put(tables.pinByLookup, key, id as string);
-    return done(1);
+    return returnCount(1);
   },
   'count-pins': (tables, [number]) => {
     let n = 0;
     for (const pin of tables.pins.values()) if (pin.number === number && pin.quarantined_until === null) n += 1;
-    return one({ n: Math.min(MAX_COUNTED_PINS, n) });
+    return returnRow({ n: Math.min(MAX_COUNTED_PINS, n) });
   },
   'lock-room': (tables, [id, tenant], { clock }) => {
     const room = tables.rooms.get(id as string);
-    return one(
+    return returnRow(
       room?.tenant_id === tenant
         ? { ...room, now: clock, account_id: tables.numbers.get(room!.number)?.account_id ?? null }
         : undefined,
@@ -221,7 +221,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'close-room': (tables, [id, tenant, reason], { now }) => {
     const room = tables.rooms.get(id as string);
-    if (room === undefined || room.tenant_id !== tenant || room.state !== 'active') return done(0);
+    if (room === undefined || room.tenant_id !== tenant || room.state !== 'active') return returnCount(0);
     tables.put(
       tables.rooms,
       room.id,
@@ -233,14 +233,14 @@ export const CORE: Readonly<Record<string, Twin>> = {
         version: room.version + 1,
       }),
     );
-    return done(1);
+    return returnCount(1);
   },
   'release-pins': (tables, [room, tenant, seconds], { now }) => {
     const mine = [...tables.pins.values()].filter(
       (pin) => pin.room_id === room && pin.tenant_id === tenant && pin.quarantined_until === null,
     );
-    for (const pin of mine) tables.put(tables.pins, pin.id, { ...pin, quarantined_until: plus(now, Number(seconds)) });
-    return done(mine.length);
+    for (const pin of mine) tables.put(tables.pins, pin.id, { ...pin, quarantined_until: addSeconds(now, Number(seconds)) });
+    return returnCount(mine.length);
   },
   'newest-session': (tables, [room, tenant]) => {
     const mine = (tables.sessionsOfRoom.get(room as string) ?? [])
@@ -250,7 +250,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
       (best, row) => (best === undefined || row.created_at >= best.created_at ? row : best),
       undefined,
     );
-    return one(newest && { id: newest.id, state: newest.state });
+    return returnRow(newest && { id: newest.id, state: newest.state });
   },
   'find-number': (tables, [tenant, number, country, language, tollFree, kind], { now }) => {
     const fits = [...tables.numbers.values()].flatMap((row) => {
@@ -274,7 +274,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
         a.row.created_at.getTime() - b.row.created_at.getTime() ||
         (a.row.e164 < b.row.e164 ? -1 : 1),
     )[0];
-    return one(
+    return returnRow(
       first && {
         e164: first.row.e164,
         language: first.row.language,
@@ -287,7 +287,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'lock-number-for-room': (tables, [tenant, e164]) => {
     const row = tables.numbers.get(e164 as string);
-    return one(
+    return returnRow(
       row !== undefined && (row.dedicated_to === null || row.dedicated_to === tenant)
         ? { dedicated: row.dedicated_to !== null, account_id: row.account_id }
         : undefined,
@@ -295,17 +295,17 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'find-person': (tables, [tenant, id]) => {
     const person = tables.participants.get(id as string);
-    return one(person?.tenant_id === tenant ? { role: person!.role, removed: person!.removed_at !== null } : undefined);
+    return returnRow(person?.tenant_id === tenant ? { role: person!.role, removed: person!.removed_at !== null } : undefined);
   },
   'lock-session': (tables, [id, tenant], { clock }) => {
     const session = tables.sessions.get(id as string);
-    return one(session?.tenant_id === tenant ? { ...session, now: clock } : undefined);
+    return returnRow(session?.tenant_id === tenant ? { ...session, now: clock } : undefined);
   },
   // As it lies there: nobody changes a room that was read with its session, and copying its many columns for each change was what a leg cost most.
-  'room-of-session': (tables, [id]) => one(tables.rooms.get(id as string)),
+  'room-of-session': (tables, [id]) => returnRow(tables.rooms.get(id as string)),
   'legs-of-session': (tables, [id, legId, connection]) => {
     const legs = (tables.legsOfSession.get(id as string) ?? []).map((each) => tables.legs.get(each)!);
-    return answer(
+    return returnRows(
       legs
         .filter(
           (leg) =>
@@ -318,35 +318,35 @@ export const CORE: Readonly<Record<string, Twin>> = {
   },
   'save-session': (tables, values, _when, text) => {
     const before = tables.sessions.get(values[0] as string);
-    if (before === undefined || before.version !== values[1] || before.tenant_id !== values.at(-1)) return done(0);
+    if (before === undefined || before.version !== values[1] || before.tenant_id !== values.at(-1)) return returnCount(0);
     const row: Record<string, unknown> = { ...before };
-    setColumns(text).forEach((column, i) => (row[column] = values[i + 2]));
+    parseSetColumns(text).forEach((column, i) => (row[column] = values[i + 2]));
     tables.putSession({ ...(row as SessionRow), version: before.version + 1 });
-    return done(1);
+    return returnCount(1);
   },
   'save-legs': (tables, [tenant, , legs]) => {
-    const saved = legsOf(legs as string).filter(
+    const saved = parseLegs(legs as string).filter(
       ({ id, version }) => tables.legs.get(id)?.version === version && tables.legs.get(id)!.tenant_id === tenant,
     );
     for (const leg of saved) tables.putLeg({ ...tables.legs.get(leg.id)!, ...leg, version: leg.version + 1 });
-    return answer(saved.map(({ id }) => ({ id })));
+    return returnRows(saved.map(({ id }) => ({ id })));
   },
   'insert-leg': (tables, values, { now }, text) => {
-    const row: Record<string, unknown> = { ...NEW_LEG, created_at: now };
-    insertColumns(text).forEach((column, i) => (row[column] = values[i] ?? null));
+    const row: Record<string, unknown> = { ...DEFAULT_LEG, created_at: now };
+    parseInsertColumns(text).forEach((column, i) => (row[column] = values[i] ?? null));
     if (tables.legs.has(row['id'] as string)) throw new DatabaseError('23505', 'leg_pkey');
     tables.putLeg(row as LegRow);
-    return one({ ...row });
+    return returnRow({ ...row });
   },
   'lock-leg': (tables, [id, tenant], { clock }) => {
     const leg = tables.legs.get(id as string);
-    return one(leg?.tenant_id === tenant ? { ...leg, now: clock } : undefined);
+    return returnRow(leg?.tenant_id === tenant ? { ...leg, now: clock } : undefined);
   },
   'read-limits': (tables, [tenant, names], { clock }) =>
-    answer((names as string[]).map((name) => ({ name, ...limitUse(tables, [tenant, name], clock) }))),
-  'lock-limit': (tables, values, { clock }) => one(limitUse(tables, values, clock)),
+    returnRows((names as string[]).map((name) => ({ name, ...readLimitUse(tables, [tenant, name], clock) }))),
+  'lock-limit': (tables, values, { clock }) => returnRow(readLimitUse(tables, values, clock)),
   'answer-callers': (tables, [group], { now }) =>
-    answer(
+    returnRows(
       (JSON.parse(group as string) as Record<string, never>[]).map((q) =>
         answerCaller(
           tables,
@@ -394,11 +394,11 @@ export const CORE: Readonly<Record<string, Twin>> = {
         now,
       );
     }
-    return answer(answers);
+    return returnRows(answers);
   },
-  'answer-caller': (tables, values, { now }) => one(answerCaller(tables, values, now)),
-  'admit-caller': (tables, values, { now }) => one(admitCaller(tables, values, now)),
-  'answer-own-leg': (tables, values, { now }) => one(answerOwnLeg(tables, values, now)),
+  'answer-caller': (tables, values, { now }) => returnRow(answerCaller(tables, values, now)),
+  'admit-caller': (tables, values, { now }) => returnRow(admitCaller(tables, values, now)),
+  'answer-own-leg': (tables, values, { now }) => returnRow(answerOwnLeg(tables, values, now)),
   'reserve-slot': (tables, [account, lane, share, every, shareWithin, within, comesAgain], { clock }) => {
     const keyOf = (whose: string): string => `${account as string} ${lane as string} ${whose}`;
     const lineKey = keyOf('');
@@ -406,34 +406,34 @@ export const CORE: Readonly<Record<string, Twin>> = {
     const line = tables.rateLimits.get(lineKey) ?? { next_slot_at: clock, next_retry_at: null };
     const own = tables.rateLimits.get(shareKey) ?? { next_slot_at: clock, next_retry_at: null };
     const at = line.next_slot_at < clock ? clock : line.next_slot_at;
-    if (own.next_slot_at <= plus(clock, Number(shareWithin)) && at <= plus(clock, Number(within))) {
-      const next_slot_at = plus(at, Number(every));
+    if (own.next_slot_at <= addSeconds(clock, Number(shareWithin)) && at <= addSeconds(clock, Number(within))) {
+      const next_slot_at = addSeconds(at, Number(every));
       tables.put(tables.rateLimits, lineKey, { ...line, next_slot_at });
       tables.put(tables.rateLimits, shareKey, { ...own, next_slot_at });
-      return one({ wait_ms: at.getTime() - clock.getTime(), retry_after_ms: null });
+      return returnRow({ wait_ms: at.getTime() - clock.getTime(), retry_after_ms: null });
     }
     const room = Math.max(
-      plus(own.next_slot_at, -Number(shareWithin)).getTime(),
-      plus(line.next_slot_at, -Number(within)).getTime(),
+      addSeconds(own.next_slot_at, -Number(shareWithin)).getTime(),
+      addSeconds(line.next_slot_at, -Number(within)).getTime(),
       clock.getTime(),
       comesAgain === true ? (own.next_retry_at?.getTime() ?? 0) : 0,
     );
-    const next = plus(new Date(room), Number(every));
-    const again = comesAgain === true && next > plus(clock, 15) ? plus(clock, 15) : next;
+    const next = addSeconds(new Date(room), Number(every));
+    const again = comesAgain === true && next > addSeconds(clock, 15) ? addSeconds(clock, 15) : next;
     tables.put(tables.rateLimits, lineKey, line);
     tables.put(tables.rateLimits, shareKey, comesAgain === true ? { ...own, next_retry_at: again } : own);
-    return one({ wait_ms: null, retry_after_ms: again.getTime() - clock.getTime() });
+    return returnRow({ wait_ms: null, retry_after_ms: again.getTime() - clock.getTime() });
   },
   'acquire-lease': (tables, [name, every], { now }) => {
     const before = tables.leases.get(name as string);
-    if (before !== undefined && before.available_at > now) return done(0);
-    tables.put(tables.leases, name as string, { available_at: plus(now, Number(every)) });
-    return done(1);
+    if (before !== undefined && before.available_at > now) return returnCount(0);
+    tables.put(tables.leases, name as string, { available_at: addSeconds(now, Number(every)) });
+    return returnCount(1);
   },
   'release-lease': (tables, [name], { now }) => {
-    if (!tables.leases.has(name as string)) return done(0);
+    if (!tables.leases.has(name as string)) return returnCount(0);
     tables.put(tables.leases, name as string, { available_at: now });
-    return done(1);
+    return returnCount(1);
   },
   'purge-tokens': (tables, [limit], { now }) => {
     const old = [...tables.tokens]
@@ -441,7 +441,7 @@ export const CORE: Readonly<Record<string, Twin>> = {
       .toSorted(([, a], [, b]) => a.getTime() - b.getTime())
       .slice(0, Number(limit));
     for (const [jti] of old) tables.put(tables.tokens, jti, undefined);
-    return done(old.length);
+    return returnCount(old.length);
   },
   'purge-pins': (tables, [limit], { now }) => {
     const old = [...tables.pins.values()]
@@ -452,6 +452,6 @@ export const CORE: Readonly<Record<string, Twin>> = {
       tables.put(tables.pins, pin.id, undefined);
       tables.put(tables.pinByLookup, `${pin.number} ${bytesKey(pin.lookup)}`, undefined);
     }
-    return done(old.length);
+    return returnCount(old.length);
   },
 };

@@ -1,5 +1,5 @@
 import type { EndpointRow } from '@partyline/store/endpoints/endpoints';
-import { answer, done, one, plus, type Twin } from './statement-twin.ts';
+import { returnRows, returnCount, returnRow, addSeconds, type StatementTwin } from './statement-twin.ts';
 import type { OutboxRow, Tables } from './tables.ts';
 
 export interface DeliveryRow {
@@ -28,7 +28,7 @@ export interface DeliveryAttemptRow {
 }
 
 /** What the table's defaults give a row. */
-export const NEW_ENDPOINT: Omit<EndpointRow, 'id' | 'tenant_id' | 'url' | 'secret' | 'created_at'> = {
+export const DEFAULT_ENDPOINT: Omit<EndpointRow, 'id' | 'tenant_id' | 'url' | 'secret' | 'created_at'> = {
   description: '',
   types: [],
   enabled: true,
@@ -44,7 +44,7 @@ export const NEW_ENDPOINT: Omit<EndpointRow, 'id' | 'tenant_id' | 'url' | 'secre
 };
 
 /** The deliveries of what was just told. */
-export function deliverTo(tables: Tables, { tenant_id, id, session_id, seq, type }: OutboxRow, now: Date): void {
+export function enqueueDeliveries(tables: Tables, { tenant_id, id, session_id, seq, type }: OutboxRow, now: Date): void {
   for (const endpoint of tables.endpoints.values()) {
     if (
       endpoint.tenant_id !== tenant_id ||
@@ -71,16 +71,16 @@ export function deliverTo(tables: Tables, { tenant_id, id, session_id, seq, type
   }
 }
 
-const leased = (row: DeliveryRow, now: Date): boolean => row.lease_until !== null && row.lease_until > now;
+const isLeased = (row: DeliveryRow, now: Date): boolean => row.lease_until !== null && row.lease_until > now;
 const byDue = (a: DeliveryRow, b: DeliveryRow): number =>
   a.next_try_at!.getTime() - b.next_try_at!.getTime() ||
   a.event_id - b.event_id ||
   (a.endpoint_id < b.endpoint_id ? -1 : 1);
 
 /** What waits, by endpoint. */
-function waiting(tables: Tables): Map<string, DeliveryRow[]> {
+function listPendingByEndpoint(tables: Tables): Map<string, DeliveryRow[]> {
   const of = new Map<string, DeliveryRow[]>();
-  for (const id of tables.unsent) {
+  for (const id of tables.pendingDeliveries) {
     const row = tables.deliveries.get(id)!;
     const list = of.get(row.endpoint_id);
     if (list === undefined) of.set(row.endpoint_id, [row]);
@@ -90,12 +90,12 @@ function waiting(tables: Tables): Map<string, DeliveryRow[]> {
 }
 
 /** What the senders ask. */
-export const DELIVERIES: Readonly<Record<string, Twin>> = {
+export const DELIVERY_TWINS: Readonly<Record<string, StatementTwin>> = {
   'claim-endpoints': (tables, [width, opensAt, limit, share], { now }) => {
-    const all = [...waiting(tables)].map(([id, rows]) => ({
+    const all = [...listPendingByEndpoint(tables)].map(([id, rows]) => ({
       endpoint: tables.endpoints.get(id)!,
       first: Math.min(...rows.map((row) => row.next_try_at!.getTime())),
-      leases: rows.filter((row) => leased(row, now)).length,
+      leases: rows.filter((row) => isLeased(row, now)).length,
     }));
     const busy = new Map<string, number>();
     for (const { endpoint, leases } of all) busy.set(endpoint.tenant_id, (busy.get(endpoint.tenant_id) ?? 0) + leases);
@@ -119,7 +119,7 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
       return endpoint.failures >= Number(opensAt) ? endpoint.probe_at! <= now : leases < Number(width);
     });
     const ofTenant = ({ endpoint }: (typeof found)[number]): number => busy.get(endpoint.tenant_id)!;
-    return answer(
+    return returnRows(
       found
         .toSorted(
           (a, b) => ofTenant(a) + nth.get(a.endpoint.id)! - ofTenant(b) - nth.get(b.endpoint.id)! || byFirst(a, b),
@@ -134,14 +134,14 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
     );
   },
   'claim-deliveries': (tables, [ids, widths, lease, limit, opensAt, tenants, busy, share], { now, clock }) => {
-    const of = waiting(tables);
+    const of = listPendingByEndpoint(tables);
     const found = (ids as readonly string[]).flatMap((endpoint, i) => {
       const rows = of.get(endpoint) ?? [];
       const heads = new Map<string, number>();
       for (const { stream, seq } of rows) if (seq < (heads.get(stream) ?? Infinity)) heads.set(stream, seq);
-      const room = Math.max(0, (widths as readonly number[])[i]! - rows.filter((row) => leased(row, now)).length);
+      const room = Math.max(0, (widths as readonly number[])[i]! - rows.filter((row) => isLeased(row, now)).length);
       return rows
-        .filter((row) => row.next_try_at! <= now && !leased(row, now) && heads.get(row.stream) === row.seq)
+        .filter((row) => row.next_try_at! <= now && !isLeased(row, now) && heads.get(row.stream) === row.seq)
         .toSorted(byDue)
         .slice(0, room);
     });
@@ -153,7 +153,7 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
       onTheirWay.set(row.tenant_id, nth);
       return { row, nth };
     });
-    return answer(
+    return returnRows(
       picked
         .filter(({ nth }) => nth <= Number(share))
         .toSorted((a, b) => a.nth - b.nth || byDue(a.row, b.row))
@@ -163,7 +163,7 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
             ...row,
             attempts: row.attempts + 1,
             tries: row.tries + 1,
-            lease_until: plus(clock, Number(lease)),
+            lease_until: addSeconds(clock, Number(lease)),
           };
           tables.putDelivery(taken);
           tables.put(tables.deliveryAttempts, `${row.id} ${taken.attempts}`, {
@@ -177,7 +177,7 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
           });
           const endpoint = tables.endpoints.get(row.endpoint_id)!;
           if (endpoint.failures >= Number(opensAt))
-            tables.put(tables.endpoints, endpoint.id, { ...endpoint, probe_at: plus(clock, Number(lease)) });
+            tables.put(tables.endpoints, endpoint.id, { ...endpoint, probe_at: addSeconds(clock, Number(lease)) });
           const { id, room_id, session_id, endpoint_id, seq, type, data, created_at } = tables.outbox.get(
             row.event_id,
           )!;
@@ -204,24 +204,24 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
     );
   },
   'delivery-accepted': (tables, [tenant, id, no, status, ms], { clock }) => {
-    close(tables, tenant, id, no, { status: Number(status), duration_ms: Number(ms), error: null });
+    finishAttempt(tables, tenant, id, no, { status: Number(status), duration_ms: Number(ms), error: null });
     const row = tables.deliveries.get(id as string);
-    if (row === undefined || row.tenant_id !== tenant || row.state !== 'pending') return done(0);
+    if (row === undefined || row.tenant_id !== tenant || row.state !== 'pending') return returnCount(0);
     tables.putDelivery({ ...row, state: 'delivered', done_at: clock, next_try_at: null, lease_until: null });
     const endpoint = tables.endpoints.get(row.endpoint_id)!;
-    if (endpoint.failures === 0) return done(0);
+    if (endpoint.failures === 0) return returnCount(0);
     tables.put(tables.endpoints, endpoint.id, { ...endpoint, failures: 0, failing_since: null, probe_at: null });
-    return done(1);
+    return returnCount(1);
   },
   'delivery-failed': (tables, [tenant, id, no, status, ms, error, wait, opensAt, firstS, longestS], { clock }) => {
-    close(tables, tenant, id, no, {
+    finishAttempt(tables, tenant, id, no, {
       status: status as number | null,
       duration_ms: Number(ms),
       error: error as string | null,
     });
     const row = tables.deliveries.get(id as string);
-    if (row === undefined || row.tenant_id !== tenant || row.attempts !== no || row.state !== 'pending') return done(0);
-    const next_try_at = wait === null ? null : plus(clock, Number(wait));
+    if (row === undefined || row.tenant_id !== tenant || row.attempts !== no || row.state !== 'pending') return returnCount(0);
+    const next_try_at = wait === null ? null : addSeconds(clock, Number(wait));
     tables.putDelivery({
       ...row,
       lease_until: null,
@@ -229,7 +229,7 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
       ...(next_try_at === null ? { state: 'failed', done_at: clock } : { done_at: null }),
     });
     if (next_try_at !== null) {
-      for (const each of waiting(tables).get(row.endpoint_id) ?? [])
+      for (const each of listPendingByEndpoint(tables).get(row.endpoint_id) ?? [])
         if (each.stream === row.stream && each.id !== row.id) tables.putDelivery({ ...each, next_try_at });
     }
     const endpoint = tables.endpoints.get(row.endpoint_id)!;
@@ -239,12 +239,12 @@ export const DELIVERIES: Readonly<Record<string, Twin>> = {
       Number(firstS) * 2 ** Math.min(20, Math.max(0, failures - Number(opensAt))),
     );
     const failing_since = endpoint.failing_since ?? clock;
-    tables.put(tables.endpoints, endpoint.id, { ...endpoint, failures, failing_since, probe_at: plus(clock, probeS) });
-    return one({ failures, for_s: (clock.getTime() - failing_since.getTime()) / 1000 });
+    tables.put(tables.endpoints, endpoint.id, { ...endpoint, failures, failing_since, probe_at: addSeconds(clock, probeS) });
+    return returnRow({ failures, for_s: (clock.getTime() - failing_since.getTime()) / 1000 });
   },
 };
 
-function close(
+function finishAttempt(
   tables: Tables,
   tenant: unknown,
   id: unknown,

@@ -1,12 +1,12 @@
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
-import { answer, done, type Twin } from './statement-twin.ts';
+import { returnRows, returnCount, type StatementTwin } from './statement-twin.ts';
 
 /** What the inventory, and the hang-up ledger ask. */
-export const SWEEPS: Readonly<Record<string, Twin>> = {
+export const INVENTORY_TWINS: Readonly<Record<string, StatementTwin>> = {
   // The simulation has the platform's account only.
-  'accounts-to-sweep': () => answer([]),
+  'accounts-to-sweep': () => returnRows([]),
   'find-calls': (tables, [ids, account]) =>
-    answer(
+    returnRows(
       [...new Set(ids as readonly string[])].flatMap((call) => {
         const id = tables.legByCall.get(call);
         return id === undefined || tables.legs.get(id)!.account_id !== account
@@ -17,7 +17,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
   'missing-calls': (tables, [live, older, limit, account], { now }) => {
     const listed = new Set(live as readonly string[]);
     const before = now.getTime() - Number(older) * 1000;
-    const legs = [...tables.legsUp].map((id) => tables.legs.get(id)!);
+    const legs = [...tables.liveLegs].map((id) => tables.legs.get(id)!);
     const missing = legs.filter(
       (leg) =>
         leg.account_id === account &&
@@ -26,7 +26,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
         leg.created_at.getTime() < before &&
         !listed.has(leg.voice_call_id),
     );
-    return answer(
+    return returnRows(
       missing
         .toSorted((a, b) => a.created_at.getTime() - b.created_at.getTime())
         .slice(0, Number(limit))
@@ -36,7 +36,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
   'find-unnamed-dials': (tables, [numbers, account], { now }) => {
     const wanted = new Set(numbers as readonly string[]);
     const lately = (at: Date | null): boolean => at !== null && at.getTime() > now.getTime() - 600_000;
-    const dials = [...tables.unnamed]
+    const dials = [...tables.dialsWithoutCall]
       .map((id) => tables.legs.get(id)!)
       .filter(
         (leg) =>
@@ -45,11 +45,11 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
           wanted.has(leg.remote!) &&
           (leg.state !== 'ended' || lately(leg.ended_at)),
       );
-    return answer(dials.map(({ id, remote, state }) => ({ id, remote, up: state !== 'ended' })));
+    return returnRows(dials.map(({ id, remote, state }) => ({ id, remote, up: state !== 'ended' })));
   },
   'find-unobserved': (tables, [asked, after, limit, account]) => {
     const before = (asked as Date).getTime() - Number(after) * 1000;
-    const legs = [...tables.legsEnding]
+    const legs = [...tables.endingLegs]
       .map((id) => tables.legs.get(id)!)
       .filter(
         (leg) =>
@@ -59,14 +59,14 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
           leg.dialled_at.getTime() <= before,
       );
     legs.sort((a, b) => a.dialled_at!.getTime() - b.dialled_at!.getTime() || (a.id < b.id ? -1 : 1));
-    return answer(
+    return returnRows(
       legs.slice(0, Number(limit)).map(({ id, tenant_id, session_id, kind }) => ({ id, tenant_id, session_id, kind })),
     );
   },
   'list-media': (tables, [afterEnd, limit, account], { now }) => {
     const at = now.getTime();
     const listed: SessionRow[] = [];
-    for (const id of tables.withMedia) {
+    for (const id of tables.sessionsWithMedia) {
       const row = tables.sessions.get(id);
       if (row === undefined || row.media_session_id === null || row.account_id !== account) continue;
       const until = row.created_at.getTime() + tables.rooms.get(row.room_id)!.max_duration_s * 1000;
@@ -78,19 +78,19 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
         listed.push(row);
       // Long past: it will never be listed again, whatever a failover takes back.
       else if (until < at - 3_600_000 && row.ended_at !== null && row.ended_at.getTime() < at - 3_600_000)
-        tables.withMedia.delete(id);
+        tables.sessionsWithMedia.delete(id);
     }
     const rank = ({ state }: SessionRow): number =>
       state === 'live' || state === 'ending' ? 0 : state === 'open' ? 1 : 2;
     listed.sort((one_, other) => rank(one_) - rank(other) || other.created_at.getTime() - one_.created_at.getTime());
-    return answer(
+    return returnRows(
       listed
         .slice(0, Number(limit))
         .map(({ id, tenant_id, media_session_id, state }) => ({ id, tenant_id, media_session_id, state })),
     );
   },
   'connections-of-session': (tables, [session, tenant]) =>
-    answer(
+    returnRows(
       (tables.legsOfSession.get(session as string) ?? [])
         .filter((id) => tables.legs.get(id)!.tenant_id === tenant)
         .map((id) => {
@@ -99,7 +99,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
           return { id, kind, state, media_connection_id, media_missing_since, media_closed_at, ended_at, created_at };
         }),
     ),
-  'read-clock': (_tables, _values, { clock }) => answer([{ now: clock }]),
+  'read-clock': (_tables, _values, { clock }) => returnRows([{ now: clock }]),
   'record-orphan-calls': (tables, [seen, quarantine, account], { now }) => {
     const ids = [...new Set(seen as readonly string[])];
     for (const stray of tables.orphanCalls.values())
@@ -124,7 +124,7 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
           : { ...before, sweeps: before.sweeps + 1, last_seen_at: now, hangup_attempted_at: before.hangup_attempted_at ?? (ripe ? now : null) },
       );
     }
-    return answer(ids.filter((id) => tables.orphanCalls.get(id)!.hangup_attempted_at !== null).map((id) => ({ id })));
+    return returnRows(ids.filter((id) => tables.orphanCalls.get(id)!.hangup_attempted_at !== null).map((id) => ({ id })));
   },
   'find-false-kills': (tables, [account], { now }) => {
     const found: object[] = [];
@@ -146,12 +146,12 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
       tables.put(tables.orphanCalls, stray.id, { ...stray, false_kill_at: now });
       found.push({ call_id: stray.id, leg_id: leg.id, kind: leg.kind });
     }
-    return answer(found);
+    return returnRows(found);
   },
   'note-attempt': (tables, [tenant, leg, no, at]) => {
     const key = `${leg as string} ${no as number}`;
-    if (tables.attempts.has(key)) return done(0);
-    tables.put(tables.attempts, key, {
+    if (tables.hangUpAttempts.has(key)) return returnCount(0);
+    tables.put(tables.hangUpAttempts, key, {
       tenant_id: tenant as string | null,
       leg_id: leg as string,
       no: Number(no),
@@ -159,13 +159,13 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
       outcome: null,
       reason: null,
     });
-    return done(1);
+    return returnCount(1);
   },
   'last-attempts': (tables, [tenant, leg, no, limit], { now }) => {
     const before = [...Array(Number(no) - 1).keys()]
-      .map((n) => tables.attempts.get(`${leg as string} ${n + 1}`))
+      .map((n) => tables.hangUpAttempts.get(`${leg as string} ${n + 1}`))
       .filter((row) => row !== undefined && row.tenant_id === tenant);
-    return answer(
+    return returnRows(
       before
         .toReversed()
         .slice(0, Number(limit))
@@ -174,15 +174,15 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
   },
   'close-attempt': (tables, [tenant, leg, no, outcome, reason, at]) => {
     const key = `${leg as string} ${no as number}`;
-    const before = tables.attempts.get(key);
-    if (before === undefined || before.tenant_id !== tenant) return done(0);
-    tables.put(tables.attempts, key, {
+    const before = tables.hangUpAttempts.get(key);
+    if (before === undefined || before.tenant_id !== tenant) return returnCount(0);
+    tables.put(tables.hangUpAttempts, key, {
       ...before,
       at: at as Date,
       outcome: outcome as string,
       reason: reason as string | null,
     });
-    return done(1);
+    return returnCount(1);
   },
   'purge-orphan-calls': (tables, [limit], { now }) => {
     const old = [...tables.orphanCalls.values()]
@@ -190,6 +190,6 @@ export const SWEEPS: Readonly<Record<string, Twin>> = {
       .toSorted((a, b) => a.last_seen_at.getTime() - b.last_seen_at.getTime())
       .slice(0, Number(limit));
     for (const { id } of old) tables.put(tables.orphanCalls, id, undefined);
-    return done(old.length);
+    return returnCount(old.length);
   },
 };

@@ -59,7 +59,7 @@ export interface CdrRow {
   readonly price_lookups: number;
 }
 
-interface AttemptRow {
+interface HangUpAttemptRow {
   readonly leg_id: string;
   readonly no: number;
   readonly tenant_id: string | null;
@@ -95,7 +95,7 @@ export class ConnectionError extends Error {
     this.code = code;
   }
 }
-const taken = (constraint: string): DatabaseError =>
+const duplicateKey = (constraint: string): DatabaseError =>
   new DatabaseError('23505', `duplicate key value violates unique constraint "${constraint}"`);
 
 /** What one transaction changed, to take it back, and for those who watch commits. Most change nothing, so the rest is made when needed. */
@@ -119,7 +119,7 @@ const NOTHING: ReadonlyMap<string, never> = new Map<string, never>();
 
 export const bytesKey = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-const runs = (row: SessionRow): boolean => row.state === 'open' || row.state === 'live';
+const isRunning = (row: SessionRow): boolean => row.state === 'open' || row.state === 'live';
 
 /**
  * The tables as Maps of rows that are never altered in place, with the indexes that statements and the partial unique indexes need. Every
@@ -128,7 +128,7 @@ const runs = (row: SessionRow): boolean => row.state === 'open' || row.state ===
 export class Tables {
   readonly rooms = new Map<string, RoomRow>();
   /** Rooms with a time to look at them. */
-  readonly toLookAt = new Map<string, true>();
+  readonly roomsWithExpiryCheck = new Map<string, true>();
   readonly sessions = new Map<string, SessionRow>();
   readonly legs = new Map<string, LegRow>();
   readonly pins = new Map<string, PinRow>();
@@ -137,15 +137,15 @@ export class Tables {
   readonly tokens = new Map<string, Date>();
   readonly rateLimits = new Map<string, { next_slot_at: Date; next_retry_at: Date | null }>();
   readonly leases = new Map<string, { available_at: Date }>();
-  readonly orphanCalls = new Map<string, StrayRow>();
+  readonly orphanCalls = new Map<string, OrphanCallRow>();
   readonly tenants = new Map<string, { unlimited?: boolean; suspended_at?: Date | null }>();
   readonly endpoints = new Map<string, EndpointRow>();
   readonly deliveries = new Map<string, DeliveryRow>();
   readonly deliveryAttempts = new Map<string, DeliveryAttemptRow>();
-  readonly attempts = new Map<string, AttemptRow>();
+  readonly hangUpAttempts = new Map<string, HangUpAttemptRow>();
   readonly cdrs = new Map<string, CdrRow>();
   /** Those whose price is yet to be asked for. */
-  readonly unpriced = new Map<string, Date>();
+  readonly cdrsWithPriceDue = new Map<string, Date>();
   readonly outbox = new Map<number, OutboxRow>();
   readonly outboxOfSession = new Map<string, number[]>();
   readonly observations: ObservationRow[] = [];
@@ -160,24 +160,24 @@ export class Tables {
   readonly bridgeOfSession = new Map<string, string>();
   readonly pinByLookup = new Map<string, string>();
   /** Sessions with a video session, but for those long past. */
-  readonly withMedia = new Set<string>();
+  readonly sessionsWithMedia = new Set<string>();
 
   /** Deliveries yet to be made, oldest first. */
-  readonly unsent = new Set<string>();
+  readonly pendingDeliveries = new Set<string>();
   #outboxIds = 0;
 
   /** The rows that the partial indexes of the sweeps hold. */
-  readonly running = new Set<string>();
-  readonly ending = new Set<string>();
-  readonly settleOwed = new Set<string>();
-  readonly bridgeOwed = new Set<string>();
-  readonly unadmitted = new Set<string>();
-  readonly legsEnding = new Set<string>();
-  readonly toDial = new Set<string>();
-  readonly dialling = new Set<string>();
-  readonly legsUp = new Set<string>();
+  readonly runningSessions = new Set<string>();
+  readonly endingSessions = new Set<string>();
+  readonly settleDue = new Set<string>();
+  readonly bridgeDue = new Set<string>();
+  readonly unadmittedLegs = new Set<string>();
+  readonly endingLegs = new Set<string>();
+  readonly legsToDial = new Set<string>();
+  readonly diallingLegs = new Set<string>();
+  readonly liveLegs = new Set<string>();
   /** Rung phones whose call has no name, but for those that ended otherwise than by that. */
-  readonly unnamed = new Set<string>();
+  readonly dialsWithoutCall = new Set<string>();
 
   change = new Change();
 
@@ -194,9 +194,9 @@ export class Tables {
     this.change.session(row.id, before);
     const clash = (map: Map<string, string>, key: string | null): boolean =>
       key !== null && (map.get(key) ?? row.id) !== row.id;
-    if (clash(this.sessionByConversation, row.conversation)) throw taken('session_conversation_key');
-    if (clash(this.sessionByMedia, row.media_session_id)) throw taken('session_media_session_id_key');
-    if (runs(row) && clash(this.currentOfRoom, row.room_id)) throw taken('session_one_current');
+    if (clash(this.sessionByConversation, row.conversation)) throw duplicateKey('session_conversation_key');
+    if (clash(this.sessionByMedia, row.media_session_id)) throw duplicateKey('session_media_session_id_key');
+    if (isRunning(row) && clash(this.currentOfRoom, row.room_id)) throw duplicateKey('session_one_current');
     this.#setSession(row.id, before, row);
     this.change.undo.push(() => this.#setSession(row.id, row, before));
   }
@@ -222,25 +222,25 @@ export class Tables {
       if (mediaBefore !== null) this.sessionByMedia.delete(mediaBefore);
       if (mediaAfter !== null) {
         this.sessionByMedia.set(mediaAfter, id);
-        this.withMedia.add(id);
+        this.sessionsWithMedia.add(id);
       }
     }
-    const isCurrent = after !== undefined && runs(after);
+    const isCurrent = after !== undefined && isRunning(after);
     if (isCurrent) this.currentOfRoom.set(after.room_id, id);
-    else if (before !== undefined && runs(before)) this.currentOfRoom.delete(before.room_id);
-    inSet(this.running, id, isCurrent);
-    inSet(this.ending, id, after?.state === 'ending');
-    inSet(this.settleOwed, id, after !== undefined && after.settle_due_at !== null);
-    inSet(this.bridgeOwed, id, after !== undefined && after.bridge_due_at !== null);
+    else if (before !== undefined && isRunning(before)) this.currentOfRoom.delete(before.room_id);
+    setMembership(this.runningSessions, id, isCurrent);
+    setMembership(this.endingSessions, id, after?.state === 'ending');
+    setMembership(this.settleDue, id, after !== undefined && after.settle_due_at !== null);
+    setMembership(this.bridgeDue, id, after !== undefined && after.bridge_due_at !== null);
   }
 
   putLeg(row: LegRow): void {
     const before = this.legs.get(row.id);
     this.change.leg(row.id, before);
     if (row.voice_call_id !== null && (this.legByCall.get(row.voice_call_id) ?? row.id) !== row.id)
-      throw taken('leg_voice_call_id_key');
+      throw duplicateKey('leg_voice_call_id_key');
     if (isLiveBridge(row) && (this.bridgeOfSession.get(row.session_id!) ?? row.id) !== row.id)
-      throw taken('leg_one_bridge');
+      throw duplicateKey('leg_one_bridge');
     this.#setLeg(row.id, before, row);
     this.change.undo.push(() => this.#setLeg(row.id, row, before));
   }
@@ -271,24 +271,24 @@ export class Tables {
     if (after !== undefined && isLiveBridge(after)) this.bridgeOfSession.set(after.session_id!, id);
     else if (before !== undefined && isLiveBridge(before)) this.bridgeOfSession.delete(before.session_id!);
     const up = after !== undefined && after.state !== 'ended';
-    inSet(this.legsUp, id, up);
-    inSet(
-      this.unnamed,
+    setMembership(this.liveLegs, id, up);
+    setMembership(
+      this.dialsWithoutCall,
       id,
       after?.kind === 'outbound' &&
         after.voice_call_id === null &&
         after.remote !== null &&
         (up || after.reason === 'unobserved'),
     );
-    inSet(this.unadmitted, id, up && after.session_id === null);
-    inSet(this.legsEnding, id, after?.state === 'ending');
-    inSet(
-      this.dialling,
+    setMembership(this.unadmittedLegs, id, up && after.session_id === null);
+    setMembership(this.endingLegs, id, after?.state === 'ending');
+    setMembership(
+      this.diallingLegs,
       id,
       after?.state === 'dialling' ||
         (after?.state === 'ringing' && after.kind === 'bridge' && after.voice_call_id === null),
     );
-    inSet(this.toDial, id, after?.state === 'requested' && after.kind === 'outbound');
+    setMembership(this.legsToDial, id, after?.state === 'requested' && after.kind === 'outbound');
   }
 
   /** Into its session's list, which is in order of creation and then of id. */
@@ -311,7 +311,7 @@ export class Tables {
   addOutbox(made: Omit<OutboxRow, 'id'>): OutboxRow {
     let ids = this.outboxOfSession.get(made.session_id);
     if (ids === undefined) this.outboxOfSession.set(made.session_id, (ids = []));
-    if (ids.some((each) => this.outbox.get(each)!.seq === made.seq)) throw taken('outbox_session_id_seq_key');
+    if (ids.some((each) => this.outbox.get(each)!.seq === made.seq)) throw duplicateKey('outbox_session_id_seq_key');
     const row: OutboxRow = { ...made, id: (this.#outboxIds += 1) };
     const list = ids;
     list.push(row.id);
@@ -329,8 +329,8 @@ export class Tables {
   #setDelivery(id: string, row: DeliveryRow | undefined): void {
     if (row === undefined) this.deliveries.delete(id);
     else this.deliveries.set(id, row);
-    if (row !== undefined && row.next_try_at !== null) this.unsent.add(id);
-    else this.unsent.delete(id);
+    if (row !== undefined && row.next_try_at !== null) this.pendingDeliveries.add(id);
+    else this.pendingDeliveries.delete(id);
   }
 
   addObservation(row: ObservationRow): void {
@@ -339,7 +339,7 @@ export class Tables {
   }
 }
 
-interface StrayRow {
+interface OrphanCallRow {
   readonly id: string;
   readonly first_seen_at: Date;
   readonly last_seen_at: Date;
@@ -349,7 +349,7 @@ interface StrayRow {
   readonly account_id: string | null;
 }
 
-const inSet = (set: Set<string>, id: string, wanted: boolean): void => {
+const setMembership = (set: Set<string>, id: string, wanted: boolean): void => {
   if (wanted) set.add(id);
   else set.delete(id);
 };

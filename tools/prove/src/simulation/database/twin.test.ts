@@ -2,7 +2,7 @@ import { openStore, type Store } from '@partyline/store/database/store';
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { NEW_ENDPOINT } from './statements-deliveries.ts';
+import { DEFAULT_ENDPOINT } from './statements-deliveries.ts';
 import { NUMBER, operation, OWN_ACCOUNT, OWN_NUMBER, TENANT_IDS } from './operations.ts';
 import { DatabaseServer, openTwinStore } from './twin.ts';
 
@@ -77,7 +77,7 @@ async function begin(): Promise<{ twin: Store; server: DatabaseServer }> {
   // One who is told of all, one of some events, one of none any more.
   for (const [n, of] of [{ types: [] }, { types: ['leg.ended'] }, { types: [], enabled: false }].entries()) {
     const made = {
-      ...NEW_ENDPOINT,
+      ...DEFAULT_ENDPOINT,
       ...of,
       id: `ep_${n}`,
       tenant_id: TENANT_IDS[n === 2 ? 1 : 0],
@@ -131,7 +131,7 @@ async function rowsOf(twin: DatabaseServer): Promise<Record<string, [unknown, un
     delivery: [...t.deliveries.values()],
     delivery_attempt: [...t.deliveryAttempts.values()],
     outbox: [...t.outbox.values()].map(({ data, ...row }) => ({ ...row, data: JSON.parse(data) as unknown })),
-    hang_up_attempt: [...t.attempts.values()],
+    hang_up_attempt: [...t.hangUpAttempts.values()],
     orphan_call: [...t.orphanCalls.values()],
     lease: [...t.leases].map(([name, row]) => ({ name, ...row })),
     provider_rate_limit: [...t.rateLimits].map(([key, row]) => ({

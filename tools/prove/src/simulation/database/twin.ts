@@ -1,12 +1,12 @@
 import type { Scope, Store } from '@partyline/store/database/store';
 import type { Reply } from '../runtime/process.ts';
-import { prismaTwin } from './prisma-twin.ts';
-import type { Answer, Twin } from './statement-twin.ts';
-import { CORE } from './statements-core.ts';
-import { DEBTS } from './statements-due-work.ts';
-import { DELIVERIES } from './statements-deliveries.ts';
-import { MONEY } from './statements-billing.ts';
-import { SWEEPS } from './statements-inventory.ts';
+import { createPrismaTwin } from './prisma-twin.ts';
+import type { StatementResult, StatementTwin } from './statement-twin.ts';
+import { CORE_TWINS } from './statements-core.ts';
+import { DUE_WORK_TWINS } from './statements-due-work.ts';
+import { DELIVERY_TWINS } from './statements-deliveries.ts';
+import { BILLING_TWINS } from './statements-billing.ts';
+import { INVENTORY_TWINS } from './statements-inventory.ts';
 import { Change, ConnectionError, DatabaseError, Tables } from './tables.ts';
 
 /** How a caller reaches the database: a process's seam, or nothing at all in the differential test. */
@@ -18,9 +18,9 @@ interface Query {
   readonly values?: readonly unknown[];
 }
 
-const brokenConnection = (): ConnectionError => new ConnectionError('ECONNRESET', 'Connection terminated unexpectedly');
-const refusedConnection = (): ConnectionError => new ConnectionError('ECONNREFUSED', 'connect ECONNREFUSED');
-const idleTooLong = (): DatabaseError =>
+const connectionReset = (): ConnectionError => new ConnectionError('ECONNRESET', 'Connection terminated unexpectedly');
+const connectionRefused = (): ConnectionError => new ConnectionError('ECONNREFUSED', 'connect ECONNREFUSED');
+const idleTimeout = (): DatabaseError =>
   new DatabaseError('25P03', 'terminating connection due to idle-in-transaction timeout');
 
 /** One open transaction; `owner` is whoever may end it. */
@@ -39,11 +39,11 @@ interface Transaction {
 export class DatabaseServer {
   readonly tables = new Tables();
   /** Refuses everyone. */
-  down = false;
+  isDown = false;
   /** After each commit; what it changed, with the rows as they were before. */
   onCommit: ((change: Change) => void) | undefined = undefined;
   /** A twin that is missing or fails: the simulation itself is wrong. */
-  onBroken: ((error: unknown) => void) | undefined = undefined;
+  onInternalError: ((error: unknown) => void) | undefined = undefined;
   /** Milliseconds for a round trip. */
   latency: () => number = () => 1;
   readonly #now: () => number;
@@ -54,36 +54,36 @@ export class DatabaseServer {
   /** Commits of the last seconds, newest last, for the failover that loses them. */
   #recent: { at: number; change: Change }[] = [];
   /** Sessions of which a failover lost a change. */
-  losses = 0;
+  failoverCount = 0;
   readonly lostSessions = new Set<string>();
   /** How far back a failover may lose commits; 0 keeps nothing. */
-  keepMs = 0;
+  keepCommitsMs = 0;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  get breaks(): number {
+  get breakCount(): number {
     return this.#breaks;
   }
 
   /** One object for all that happens at an instant: rows share it, and nobody alters it. */
-  date(): Date {
+  currentDate(): Date {
     const now = this.#now();
     if (this.#date.getTime() !== now) this.#date = new Date(now);
     return this.#date;
   }
 
   /** All connections end; open transactions are rolled back. */
-  breakAll(): void {
+  breakConnections(): void {
     this.#breaks += 1;
-    if (this.#lock !== null) this.abort(this.#lock, brokenConnection());
+    if (this.#lock !== null) this.abort(this.#lock, connectionReset());
   }
 
   /** A standby takes over that never saw the commits of the last `ms`. */
-  loseCommits(ms: number): number {
-    this.breakAll();
-    this.losses += 1;
+  failOver(ms: number): number {
+    this.breakConnections();
+    this.failoverCount += 1;
     const since = this.#now() - ms;
     let lost = 0;
     while (this.#recent.length > 0 && this.#recent.at(-1)!.at >= since) {
@@ -103,27 +103,27 @@ export class DatabaseServer {
       this.#waiting.push(then);
       return null;
     }
-    this.#lock = { began: this.date(), change: new Change(), failed: false, over: undefined };
+    this.#lock = { began: this.currentDate(), change: new Change(), failed: false, over: undefined };
     this.tables.change = this.#lock.change;
     return this.#lock;
   }
 
-  get locked(): boolean {
+  get isLocked(): boolean {
     return this.#lock !== null;
   }
 
   /** When whoever has the lock now gives it up. */
-  released(): Promise<void> {
+  whenReleased(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  execute(transaction: Transaction, query: Query): Answer {
+  execute(transaction: Transaction, query: Query): StatementResult {
     if (transaction.over !== undefined) throw transaction.over;
     if (transaction.failed) throw new DatabaseError('25P02', 'current transaction is aborted');
     try {
-      return runTwin(this.tables, query, { now: transaction.began, clock: this.date() });
+      return executeTwin(this.tables, query, { now: transaction.began, clock: this.currentDate() });
     } catch (error) {
-      if (!(error instanceof DatabaseError)) this.onBroken?.(error);
+      if (!(error instanceof DatabaseError)) this.onInternalError?.(error);
       transaction.failed = true;
       throw error;
     }
@@ -138,7 +138,7 @@ export class DatabaseServer {
     const { change } = transaction;
     this.#release();
     if (change.undo.length === 0) return;
-    if (this.keepMs > 0) this.#keep(change);
+    if (this.keepCommitsMs > 0) this.#keep(change);
     this.onCommit?.(change);
   }
 
@@ -159,7 +159,7 @@ export class DatabaseServer {
   #keep(change: Change): void {
     const at = this.#now();
     this.#recent.push({ at, change });
-    while (this.#recent.length > 0 && this.#recent[0]!.at < at - this.keepMs) this.#recent.shift();
+    while (this.#recent.length > 0 && this.#recent[0]!.at < at - this.keepCommitsMs) this.#recent.shift();
   }
 
   #release(): void {
@@ -173,15 +173,15 @@ export class DatabaseServer {
 }
 
 /** One twin per statement name; those without a name go by their text. A test holds each against the real thing (twin.test.ts). */
-const TWINS: Readonly<Record<string, Twin>> = { ...CORE, ...DEBTS, ...MONEY, ...SWEEPS, ...DELIVERIES };
+const TWINS: Readonly<Record<string, StatementTwin>> = { ...CORE_TWINS, ...DUE_WORK_TWINS, ...BILLING_TWINS, ...INVENTORY_TWINS, ...DELIVERY_TWINS };
 
 /** The simulation does not know what libs/store asks: it must stop, or it would prove something else. */
-class UnknownStatement extends Error {}
+class UnknownStatementError extends Error {}
 
-function runTwin(tables: Tables, { name, text, values = [] }: Query, when: { now: Date; clock: Date }): Answer {
-  const twin: Twin | undefined = TWINS[name ?? text];
+function executeTwin(tables: Tables, { name, text, values = [] }: Query, when: { now: Date; clock: Date }): StatementResult {
+  const twin: StatementTwin | undefined = TWINS[name ?? text];
   if (twin === undefined)
-    throw new UnknownStatement(
+    throw new UnknownStatementError(
       `the simulated database knows no statement ${name === undefined ? `"${text}"` : `called "${name}"`}: add its twin in tools/prove/src/simulation/database`,
     );
   return twin(tables, values, when, text);
@@ -198,16 +198,16 @@ export function openTwinStore(
   { fine = false, onOpen }: { fine?: boolean; onOpen?: (abort: () => void) => void } = {},
 ): Store {
   const reach = <T>(label: string, act: () => T): Promise<T> => {
-    let breaks = server.breaks;
+    let breaks = server.breakCount;
     return seam<T>(
       label,
       () => {
-        if (server.down) return { ms: server.latency(), error: refusedConnection() };
-        breaks = server.breaks;
+        if (server.isDown) return { ms: server.latency(), error: connectionRefused() };
+        breaks = server.breakCount;
         return { ms: server.latency(), value: act() };
       },
       // Done or not, the answer was under way when the connection broke.
-      () => (server.breaks === breaks ? null : brokenConnection()),
+      () => (server.breakCount === breaks ? null : connectionReset()),
     );
   };
   /** Waits for the lock, asking again each time it was given up. */
@@ -219,7 +219,7 @@ export function openTwinStore(
         const transaction = server.begin(() => wake());
         if (transaction === null) wait = new Promise((resolve) => (wake = resolve));
         // At once: whoever dies before the answer comes must not keep the lock.
-        else onOpen?.(() => server.abort(transaction, idleTooLong()));
+        else onOpen?.(() => server.abort(transaction, idleTimeout()));
         return transaction;
       });
       if (got !== null) return got;
@@ -227,9 +227,9 @@ export function openTwinStore(
     }
   };
 
-  async function autoCommit(query: Query): Promise<Answer> {
-    if (!fine) while (server.locked) await server.released();
-    else if (server.locked) {
+  async function autoCommit(query: Query): Promise<StatementResult> {
+    if (!fine) while (server.isLocked) await server.whenReleased();
+    else if (server.isLocked) {
       const transaction = await locked(`db ${query.name ?? 'statement'}`);
       try {
         const result = server.execute(transaction, query);
@@ -259,17 +259,17 @@ export function openTwinStore(
     for (;;) {
       const transaction = server.begin(() => undefined);
       if (transaction !== null) {
-        onOpen?.(() => server.abort(transaction, idleTooLong()));
+        onOpen?.(() => server.abort(transaction, idleTimeout()));
         return transaction;
       }
-      await server.released();
+      await server.whenReleased();
     }
   };
 
   function connection(): object {
     let transaction: Transaction | null = null;
     return {
-      async query(query: string | Query): Promise<Answer> {
+      async query(query: string | Query): Promise<StatementResult> {
         if (typeof query !== 'string') {
           const mine = transaction!;
           return fine
@@ -283,7 +283,7 @@ export function openTwinStore(
         const mine = transaction;
         transaction = null;
         if (query === 'COMMIT') {
-          if (server.down) server.rollback(mine!);
+          if (server.isDown) server.rollback(mine!);
           await reach('db COMMIT', () => server.commit(mine!));
         } else if (query === 'ROLLBACK') {
           if (mine !== null) server.rollback(mine);
@@ -297,18 +297,18 @@ export function openTwinStore(
   }
 
   const pool = {
-    query: (query: string | Query): Promise<Answer> => autoCommit(typeof query === 'string' ? { text: query } : query),
+    query: (query: string | Query): Promise<StatementResult> => autoCommit(typeof query === 'string' ? { text: query } : query),
     // A connection lies ready, and costs a round trip only where there is no server.
     connect: (): Promise<object> =>
-      fine || server.down ? reach('db connect', connection) : Promise.resolve(connection()),
+      fine || server.isDown ? reach('db connect', connection) : Promise.resolve(connection()),
   };
   // One process, one database without row-level security: that a scope shows its own rows and no others is libs/store's own test.
   return {
     pool,
     query: (_scope: Scope, query: Query) => autoCommit(query),
-    prisma: prismaTwin(),
+    prisma: createPrismaTwin(),
     close: () => Promise.resolve(),
   } as unknown as Store;
 }
 
-const NOTHING: Answer = { rows: [], rowCount: 0 };
+const NOTHING: StatementResult = { rows: [], rowCount: 0 };

@@ -5,7 +5,7 @@ import { HANG_UP_INTERVAL_MS } from '@partyline/conference/providers/rate-limit-
  * then so much. To every line comes N/H: legs that end together, at nine hang-ups a second. A vendor that fails a leg again and again is
  * an outage of its own, as long as from the first to the last attempt that it wasted.
  */
-const AFTER_END_MS: Readonly<Record<string, number>> = {
+const BOUND_AFTER_EPISODE_MS: Readonly<Record<string, number>> = {
   none: 5_000,
   kill: 30_000,
   pause: 30_000,
@@ -24,7 +24,7 @@ const AFTER_END_MS: Readonly<Record<string, number>> = {
 };
 
 /** As above, for single faults that hit the leg itself. */
-const AFTER_TOUCH_MS: Readonly<Record<string, number>> = {
+const BOUND_AFTER_HIT_MS: Readonly<Record<string, number>> = {
   'timeout-applied': 20_000,
   'timeout-not-applied': 30_000,
   'upstream-500': 30_000,
@@ -40,16 +40,16 @@ const AFTER_TOUCH_MS: Readonly<Record<string, number>> = {
 };
 
 /** A fault that lasts. */
-export interface Episode {
+export interface FaultEpisode {
   readonly fault: string;
   readonly from: number;
   readonly to: number;
 }
 
 /** How far back an episode may have been and still matter: its margin, from its own end. */
-const marginOf = (episode: Episode): number => AFTER_END_MS[episode.fault] ?? 30_000;
-const LONGEST_MARGIN = Math.max(...Object.values(AFTER_END_MS));
-const LONGEST_EPISODE = 400_000;
+const marginAfter = (episode: FaultEpisode): number => BOUND_AFTER_EPISODE_MS[episode.fault] ?? 30_000;
+const MAX_MARGIN_MS = Math.max(...Object.values(BOUND_AFTER_EPISODE_MS));
+const MAX_EPISODE_MS = 400_000;
 
 interface Bound {
   readonly deadline: number;
@@ -63,30 +63,30 @@ interface Bound {
  * @param failedLists when an inventory failed, in order: who is found by inventory only waits for the next
  * @param more how many legs end with it, how many attempts at it the vendor wasted, and when it did so last
  */
-export function boundOf(
+export function computeBound(
   from: number,
   touched: ReadonlySet<string> | null,
-  episodes: readonly Episode[],
+  episodes: readonly FaultEpisode[],
   failedLists: readonly number[],
   { together, wasted, wastedAt }: { together: number; wasted: number; wastedAt: number },
 ): Bound {
-  let deadline = from + AFTER_END_MS['none']!;
+  let deadline = from + BOUND_AFTER_EPISODE_MS['none']!;
   let fault = 'none';
   const queue = together * HANG_UP_INTERVAL_MS;
   if (touched !== null) {
     for (const each of touched) {
-      const until = from + (AFTER_TOUCH_MS[each] ?? 30_000);
+      const until = from + (BOUND_AFTER_HIT_MS[each] ?? 30_000);
       if (until > deadline) {
         deadline = until;
         fault = each;
       }
     }
   }
-  let i = firstAfter(episodes, from - LONGEST_MARGIN - LONGEST_EPISODE);
+  let i = findFirstAfter(episodes, from - MAX_MARGIN_MS - MAX_EPISODE_MS);
   for (; i < episodes.length; i++) {
     const episode = episodes[i]!;
     if (episode.from > deadline + queue) break;
-    const margin = marginOf(episode);
+    const margin = marginAfter(episode);
     if (episode.to + margin < from) continue;
     const until = Math.max(episode.to, from) + margin;
     if (until > deadline) {
@@ -96,23 +96,23 @@ export function boundOf(
   }
   if (needsInventory(touched, fault)) {
     // An inventory that fails or is cut short counts as none; each moves the promise to the next.
-    const more = AFTER_END_MS['webhooks-lost']!;
+    const more = BOUND_AFTER_EPISODE_MS['webhooks-lost']!;
     for (const at of failedLists)
-      if (at >= from - INVENTORY_MS && at <= deadline) deadline = Math.max(deadline, at + more);
-    for (let n = firstAfter(episodes, from - LONGEST_EPISODE); n < episodes.length; n++) {
+      if (at >= from - INVENTORY_MARGIN_MS && at <= deadline) deadline = Math.max(deadline, at + more);
+    for (let n = findFirstAfter(episodes, from - MAX_EPISODE_MS); n < episodes.length; n++) {
       const episode = episodes[n]!;
       if (episode.from > deadline) break;
-      if (CUTS_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MS)
+      if (FAULTS_FAILING_INVENTORY.includes(episode.fault) && episode.to >= from - INVENTORY_MARGIN_MS)
         deadline = Math.max(deadline, episode.to + more);
     }
   }
-  if (wasted > 1) deadline = Math.max(deadline, wastedAt + AFTER_OUTAGE_MS);
+  if (wasted > 1) deadline = Math.max(deadline, wastedAt + BOUND_AFTER_OUTAGE_MS);
   return { deadline: deadline + queue, fault };
 }
 
-const AFTER_OUTAGE_MS = 30_000;
-const INVENTORY_MS = 70_000;
-const CUTS_INVENTORY = [
+const BOUND_AFTER_OUTAGE_MS = 30_000;
+const INVENTORY_MARGIN_MS = 70_000;
+const FAULTS_FAILING_INVENTORY = [
   'kill',
   'pause',
   'all-dead',
@@ -123,7 +123,7 @@ const CUTS_INVENTORY = [
   'rest-429',
   'rest-silent',
 ];
-const FOUND_BY_INVENTORY = [
+const FAULTS_FOUND_BY_INVENTORY = [
   'webhook-lost',
   'webhook-late',
   'create-answer-lost',
@@ -132,9 +132,9 @@ const FOUND_BY_INVENTORY = [
   'postgres-loses-commits',
 ];
 const needsInventory = (touched: ReadonlySet<string> | null, fault: string): boolean =>
-  FOUND_BY_INVENTORY.includes(fault) || (touched !== null && FOUND_BY_INVENTORY.some((each) => touched.has(each)));
+  FAULTS_FOUND_BY_INVENTORY.includes(fault) || (touched !== null && FAULTS_FOUND_BY_INVENTORY.some((each) => touched.has(each)));
 
-function firstAfter(episodes: readonly Episode[], at: number): number {
+function findFirstAfter(episodes: readonly FaultEpisode[], at: number): number {
   let low = 0;
   let high = episodes.length;
   while (low < high) {

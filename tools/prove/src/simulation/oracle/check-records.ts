@@ -2,27 +2,27 @@ import { canJoin } from '@partyline/domain/session';
 import { cdrId } from '@partyline/store/billing/cdrs';
 import type { LegRow } from '@partyline/store/legs/legs';
 import type { System } from '../system.ts';
-import type { Entry } from '../provider/ledger.ts';
-import { billedSeconds } from '../provider/voice.ts';
+import type { LedgerEntry } from '../provider/ledger.ts';
+import { computeBilledSeconds } from '../provider/voice.ts';
 
 /** What our own books say in the end: the tenants' events, the seconds that are billed, and what counts as live. */
-interface Books {
+interface RecordCheck {
   readonly eventsLost: number;
   readonly eventsDuplicated: number;
   readonly billedVsLedgerMaxSeconds: number;
 }
 
-type Violate = (rule: string, entry: Entry | null, says: string) => void;
+type ReportViolation = (rule: string, entry: LedgerEntry | null, says: string) => void;
 
 /** For the end of a run, when all is over and has been for a while. */
-export function checkBooks(system: System, violate: Violate): Books {
+export function checkRecords(system: System, violate: ReportViolation): RecordCheck {
   checkCounters(system, violate);
   return { ...checkEvents(system, violate), billedVsLedgerMaxSeconds: compareBilling(system, violate) };
 }
 
 /** I16: nothing counts as live that the vendor does not have. Who counts (a full room, a tenant's limit, a dashboard) counts these rows. */
-function checkCounters({ database: { tables }, ledger, scheduler }: System, violate: Violate): void {
-  for (const id of tables.legsUp) {
+function checkCounters({ database: { tables }, ledger, scheduler }: System, violate: ReportViolation): void {
+  for (const id of tables.liveLegs) {
     const { state, voice_call_id: call, media_connection_id: connection } = tables.legs.get(id)!;
     if (ledger.live.has(call ?? '') || ledger.live.has(connection ?? '')) continue;
     violate(
@@ -31,7 +31,7 @@ function checkCounters({ database: { tables }, ledger, scheduler }: System, viol
       `leg ${id} counts as live (${state}) and the vendor has nothing of it`,
     );
   }
-  for (const id of [...tables.running, ...tables.ending]) {
+  for (const id of [...tables.runningSessions, ...tables.endingSessions]) {
     const session = tables.sessions.get(id)!;
     // A room whose answer the tenant never saw runs until its own clock ends it.
     if (
@@ -40,7 +40,7 @@ function checkCounters({ database: { tables }, ledger, scheduler }: System, viol
       tables.rooms.get(session.room_id)?.state === 'active'
     )
       continue;
-    if (!(tables.legsOfSession.get(id) ?? []).some((leg) => tables.legsUp.has(leg)))
+    if (!(tables.legsOfSession.get(id) ?? []).some((leg) => tables.liveLegs.has(leg)))
       violate('I16', null, `session ${id} counts as ${session.state}, and it is over`);
   }
 }
@@ -48,8 +48,8 @@ function checkCounters({ database: { tables }, ledger, scheduler }: System, viol
 /** I14: numbers without a gap, and the one event that closes each leg and each session, once. */
 function checkEvents(
   { database: { tables } }: System,
-  violate: Violate,
-): Pick<Books, 'eventsLost' | 'eventsDuplicated'> {
+  violate: ReportViolation,
+): Pick<RecordCheck, 'eventsLost' | 'eventsDuplicated'> {
   let eventsLost = 0;
   let eventsDuplicated = 0;
   for (const session of tables.sessions.values()) {
@@ -77,7 +77,7 @@ function checkEvents(
 }
 
 /** I15: our record of each side that a row knows, beside the vendor's, whatever happened to its webhooks. */
-function compareBilling({ database: { tables }, ledger }: System, violate: Violate): number {
+function compareBilling({ database: { tables }, ledger }: System, violate: ReportViolation): number {
   let most = 0;
   for (const leg of tables.legs.values()) {
     for (const handle of ['voice', 'media'] as const) {
@@ -88,10 +88,10 @@ function compareBilling({ database: { tables }, ledger }: System, violate: Viola
         (handle === 'voice' ? leg.voice_closed_at : leg.media_closed_at) === null
       )
         continue;
-      const charged = handle === 'voice' ? billedSeconds(entry) : Math.ceil((entry.endedAt - entry.createdAt) / 1000);
+      const charged = handle === 'voice' ? computeBilledSeconds(entry) : Math.ceil((entry.endedAt - entry.createdAt) / 1000);
       const record = tables.cdrs.get(cdrId(leg.id, handle));
       if (record !== undefined && handle === 'media' && record.source === 'look-up') {
-        checkLookedUp(leg, entry, record.seconds, violate);
+        checkLookedUpRecord(leg, entry, record.seconds, violate);
         continue;
       }
       const off = Math.abs((record?.seconds ?? 0) - charged);
@@ -111,7 +111,7 @@ function compareBilling({ database: { tables }, ledger }: System, violate: Viola
  * Of a connection the vendor tells the times in its callbacks alone. Where they were lost our record is of when we saw it, and may be off by what it took to see
  * that; but it never begins before the connection, nor ends after we had seen that it was gone, whatever the clocks of our processes say.
  */
-function checkLookedUp(leg: LegRow, entry: Entry, seconds: number, violate: Violate): void {
+function checkLookedUpRecord(leg: LegRow, entry: LedgerEntry, seconds: number, violate: ReportViolation): void {
   const most = Math.ceil((leg.media_closed_at!.getTime() - entry.createdAt) / 1000);
   const seen = leg.media_missing_since === null ? entry.endedAt! : Math.min(entry.endedAt!, leg.media_missing_since.getTime());
   const least = Math.ceil((seen - (leg.joined_at ?? leg.answered_at ?? leg.media_closed_at!).getTime()) / 1000);

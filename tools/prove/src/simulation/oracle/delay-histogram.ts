@@ -1,5 +1,5 @@
 /** Milliseconds, counted in buckets: small enough to be sent between threads and added up, fine enough for percentiles. */
-export class Tally {
+export class DelayHistogram {
   count = 0;
   max = 0;
   /** By bucket: a tenth of a second up to a minute, a second above. */

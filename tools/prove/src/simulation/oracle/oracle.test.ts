@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { NEW_LEG, NEW_SESSION } from '../database/default-rows.ts';
+import { DEFAULT_LEG, DEFAULT_SESSION } from '../database/default-rows.ts';
 import { withProviders, type Mutation } from '../mutation.ts';
 import { Oracle } from './oracle.ts';
 import { withStatements } from '../planted-bugs.ts';
 import { ALL_SWEEPS, runSimulation } from '../run.ts';
 import { System } from '../system.ts';
-import { World } from '../workload.ts';
+import { Workload } from '../workload.ts';
 
 /** Which rules a bug is seen to break, in a small world. */
 async function broken(mutation: Omit<Mutation, 'name' | 'breaks'>): Promise<{ rules: Set<string>; says: string }> {
@@ -13,12 +13,12 @@ async function broken(mutation: Omit<Mutation, 'name' | 'breaks'>): Promise<{ ru
     seed: 3,
     days: 1,
     traffic: { meetingsPerDay: 20, openMs: 1_800_000 },
-    mutation: { name: 'test', breaks: [], ...mutation },
+    mutation: { name: 'test', brokenRules: [], ...mutation },
   });
-  expect(run.surprises).toEqual([]);
+  expect(run.unexpectedErrors).toEqual([]);
   return {
     rules: new Set(run.violations.map(({ rule }) => rule)),
-    says: run.violations.map(({ rule, says }) => `${rule}: ${says}`).join('\n'),
+    says: run.violations.map(({ rule, message: says }) => `${rule}: ${says}`).join('\n'),
   };
 }
 
@@ -44,13 +44,13 @@ it('I5: a dial that no commit decided is seen', async () => {
 
 it('I5: a dial that was decided when its session was over is seen', () => {
   const system = new System({ seed: 1, sweeps: ALL_SWEEPS });
-  const oracle = new Oracle(system, new World(system));
+  const oracle = new Oracle(system, new Workload(system));
   const { database } = system;
-  const at = database.date();
+  const at = database.currentDate();
   const decide = (legId: string, state: 'live' | 'ending'): void => {
     const transaction = database.begin(() => undefined)!;
     database.tables.putSession({
-      ...NEW_SESSION,
+      ...DEFAULT_SESSION,
       id: 'ses',
       tenant_id: 'ten',
       room_id: 'room',
@@ -62,7 +62,7 @@ it('I5: a dial that was decided when its session was over is seen', () => {
       state,
     });
     database.tables.putLeg({
-      ...NEW_LEG,
+      ...DEFAULT_LEG,
       id: legId,
       session_id: 'ses',
       kind: 'outbound',
@@ -82,7 +82,7 @@ it('I5: a dial that was decided when its session was over is seen', () => {
   decide('leg_1', 'live');
   expect(oracle.violations).toEqual([]);
   decide('leg_2', 'ending');
-  expect(oracle.violations.map(({ rule, says }) => `${rule}: ${says}`)).toEqual([
+  expect(oracle.violations.map(({ rule, message: says }) => `${rule}: ${says}`)).toEqual([
     'I5: leg_2 was dialled for a session that was over when that was decided',
   ]);
 });
@@ -105,7 +105,7 @@ it('I7: more requests than the outage explains are seen', async () => {
 
 it('I16: a leg that counts as live when the vendor has nothing of it is seen', async () => {
   const { rules, says } = await broken({
-    chances: { 'webhook-lost': 0.3 },
+    faultProbabilities: { 'webhook-lost': 0.3 },
     deps: (deps) => withProviders(deps, () => ({ voice: { getCall: () => Promise.resolve(null) } })),
   });
   expect([...rules]).toContain('I16');
@@ -115,7 +115,7 @@ it('I16: a leg that counts as live when the vendor has nothing of it is seen', a
 it('I15: a record of a call that says other seconds than the vendor charges is seen', async () => {
   // Our own clock instead of the vendor's word, and its record is never asked for.
   const { rules, says } = await broken({
-    chances: { 'price-missing': 1, 'webhook-late': 1 },
+    faultProbabilities: { 'price-missing': 1, 'webhook-late': 1 },
     deps: (deps) =>
       withProviders(deps, ({ voice }) => ({
         voice: {
@@ -134,7 +134,7 @@ it('I15: a record of a call that says other seconds than the vendor charges is s
 
 it('I15: a record of a connection that ends after it was seen to be gone, or begins before it came, is seen', async () => {
   const { rules, says } = await broken({
-    chances: { 'webhook-lost': 0.3 },
+    faultProbabilities: { 'webhook-lost': 0.3 },
     deps: (deps) => ({
       ...deps,
       store: withStatements(deps.store, (query, run) =>

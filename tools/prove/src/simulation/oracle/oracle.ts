@@ -1,20 +1,20 @@
 import type { LegRow } from '@partyline/store/legs/legs';
 import { canJoin } from '@partyline/domain/session';
 import type { SessionRow } from '@partyline/store/sessions/session-lock';
-import { checkBooks } from './check-records.ts';
-import { boundOf, type Episode } from './bounds.ts';
+import { checkRecords } from './check-records.ts';
+import { computeBound, type FaultEpisode } from './bounds.ts';
 import type { Change } from '../database/tables.ts';
 import type { System } from '../system.ts';
-import type { Entry } from '../provider/ledger.ts';
-import type { World } from '../workload.ts';
-import { Tally } from './delay-histogram.ts';
+import type { LedgerEntry } from '../provider/ledger.ts';
+import type { Workload } from '../workload.ts';
+import { DelayHistogram } from './delay-histogram.ts';
 
 /** Something that must not be. */
 interface Violation {
   readonly rule: string;
   readonly at: number;
-  readonly entry: string | null;
-  readonly says: string;
+  readonly entryId: string | null;
+  readonly message: string;
 }
 
 export interface Judgement {
@@ -27,16 +27,16 @@ export interface Judgement {
   readonly falseKills: number;
   readonly violations: readonly Violation[];
   readonly hangUps: { legs: number; asks: number; max: number };
-  readonly delays: Readonly<Record<string, Tally>>;
+  readonly delays: Readonly<Record<string, DelayHistogram>>;
   readonly eventsLost: number;
   readonly eventsDuplicated: number;
   readonly billedVsLedgerMaxSeconds: number;
-  readonly unknowable: number;
-  readonly killedAfterLoss: number;
+  readonly unknowableConnections: number;
+  readonly killsAfterDataLoss: number;
 }
 
-const KEYING_MS = 60_000;
-const GOOD_BYE_MS = 15_000;
+const PIN_ENTRY_MS = 60_000;
+const GOODBYE_MS = 15_000;
 
 /**
  * Judges by the vendor's ledger which legs are up and when they ended; from our rows it takes only when a session was decided to end, and
@@ -48,13 +48,13 @@ export class Oracle {
   readonly endedAt = new Map<string, number>();
   falseKills = 0;
   /** Live legs hung up because a failover lost the commit that let them in: reported, no promise. */
-  killedAfterLoss = 0;
+  killsAfterDataLoss = 0;
   /** Connections in video sessions whose row a failover of Postgres lost. */
-  unknowable = 0;
+  unknowableConnections = 0;
   /** Every video session that a commit ever named. */
   readonly #ever = new Set<string>();
   readonly #system: System;
-  readonly #world: World;
+  readonly #world: Workload;
   /** Callers who were refused at the door, by call: when. */
   readonly #refused = new Map<string, number>();
   /** Legs that a commit said are being dialled, and whether their session ran then; each such commit is good for one request. */
@@ -62,7 +62,7 @@ export class Oracle {
   /** Legs of people who came when the room was full, or who have come anew meanwhile. */
   readonly #turnedAway = new Set<string>();
 
-  constructor(system: System, world: World) {
+  constructor(system: System, world: Workload) {
     this.#system = system;
     this.#world = world;
     system.database.onCommit = (change) => {
@@ -74,8 +74,8 @@ export class Oracle {
     system.ledger.onOpen = () => system.wakeSweeps();
     const taken = new Set<string>();
     // I13; a failover of Postgres takes used tokens back with the rest.
-    system.onTaken = (jti) => {
-      if (taken.has(jti) && system.database.losses === 0)
+    system.onWebhookAccepted = (jti) => {
+      if (taken.has(jti) && system.database.failoverCount === 0)
         this.#violate('I13', null, `the webhook signed ${jti} was taken twice`);
       taken.add(jti);
     };
@@ -90,8 +90,8 @@ export class Oracle {
     system.video.onDial = ({ data }) => this.#dialled((JSON.parse(data) as { leg: string }).leg);
   }
 
-  #violate(rule: string, entry: Entry | null, says: string): void {
-    this.violations.push({ rule, at: this.#system.scheduler.now, entry: entry?.id ?? null, says });
+  #violate(rule: string, entry: LedgerEntry | null, says: string): void {
+    this.violations.push({ rule, at: this.#system.scheduler.now, entryId: entry?.id ?? null, message: says });
   }
 
   /** I4: the vendor's own timer lets no leg outlive its session by itself. */
@@ -121,11 +121,11 @@ export class Oracle {
       const after = tables.sessions.get(id);
       if (after === undefined) continue;
       if (after.media_session_id !== null) this.#ever.add(after.media_session_id);
-      const over = !runs(after);
-      if (over && (before === undefined || runs(before))) this.endedAt.set(id, now);
+      const over = !isRunning(after);
+      if (over && (before === undefined || isRunning(before))) this.endedAt.set(id, now);
       // A failover may have taken the decision back.
       if (!over) this.endedAt.delete(id);
-      if (before !== undefined && !runs(before) && runs(after))
+      if (before !== undefined && !isRunning(before) && isRunning(after))
         this.#violate('I12', null, `session ${id} went from ${before.state} to ${after.state}`);
     }
     for (const [id, before] of change.legs) {
@@ -141,7 +141,7 @@ export class Oracle {
         this.#gaveWay(after)
       )
         this.#turnedAway.add(id);
-      if (after.state === 'dialling') this.#claimed.set(id, runs(tables.sessions.get(after.session_id!)!));
+      if (after.state === 'dialling') this.#claimed.set(id, isRunning(tables.sessions.get(after.session_id!)!));
       if (after.state === 'ending' && after.session_id === null && after.voice_call_id !== null)
         this.#refused.set(after.voice_call_id, now);
     }
@@ -191,9 +191,9 @@ export class Oracle {
   }
 
   /** I6: we hung up a leg that is in the conference of a running session. */
-  #killed(entry: Entry): void {
-    const session = this.sessionOf(entry);
-    if (session === undefined || !runs(session)) return;
+  #killed(entry: LedgerEntry): void {
+    const session = this.findSession(entry);
+    if (session === undefined || !isRunning(session)) return;
     const { tables } = this.#system.database;
     const leg = (tables.legsOfSession.get(session.id) ?? []).find(
       (id) => tables.legs.get(id)!.voice_call_id === entry.id || tables.legs.get(id)!.media_connection_id === entry.id,
@@ -206,14 +206,14 @@ export class Oracle {
     if (!inside || (leg !== undefined && this.#turnedAway.has(leg))) return;
     if (this.#system.database.lostSessions.has(session.id)) {
       // What let it in was committed, and a failover lost it: our rows cannot know.
-      this.killedAfterLoss += 1;
+      this.killsAfterDataLoss += 1;
       return;
     }
     this.falseKills += 1;
     this.#violate('I6', entry, `${entry.kind} ${entry.id} of the running session ${session.id} was hung up by us`);
   }
 
-  sessionOf(entry: Entry): SessionRow | undefined {
+  findSession(entry: LedgerEntry): SessionRow | undefined {
     const { tables } = this.#system.database;
     const id =
       (entry.conversation === null ? undefined : tables.sessionByConversation.get(entry.conversation)) ??
@@ -223,16 +223,16 @@ export class Oracle {
   }
 
   /** When a ledger entry was to end, by what ended its session first; `null` when nothing did yet. */
-  #dueAt(entry: Entry, told: ReadonlyMap<string, number>): number | null {
-    const session = this.sessionOf(entry);
+  #dueAt(entry: LedgerEntry, told: ReadonlyMap<string, number>): number | null {
+    const session = this.findSession(entry);
     if (session === undefined) {
       // A failover lost the session's row, and no vendor tells which video sessions there are: nobody can know of this one.
       if (entry.media !== null && this.#ever.has(entry.media)) {
-        this.unknowable += 1;
+        this.unknowableConnections += 1;
         return null;
       }
       if (entry.kind === 'inbound')
-        return Math.min(entry.createdAt + KEYING_MS, (this.#refused.get(entry.id) ?? Infinity) + GOOD_BYE_MS);
+        return Math.min(entry.createdAt + PIN_ENTRY_MS, (this.#refused.get(entry.id) ?? Infinity) + GOODBYE_MS);
       // Nobody's: from its beginning.
       return entry.createdAt;
     }
@@ -245,59 +245,59 @@ export class Oracle {
   }
 
   /** How much is up, without what nobody can know of: nor that an end was decided whose commit a failover lost, until its session's own clock (guarantee.md). */
-  knownLive(): number {
+  countKnownLive(): number {
     const { ledger, database, scheduler } = this.#system;
     return [...ledger.live.values()].filter((entry) => {
-      const session = this.sessionOf(entry);
+      const session = this.findSession(entry);
       if (session === undefined) return entry.media === null || !this.#ever.has(entry.media);
-      return !(database.lostSessions.has(session.id) && runs(session) && session.due_at.getTime() > scheduler.now);
+      return !(database.lostSessions.has(session.id) && isRunning(session) && session.due_at.getTime() > scheduler.now);
     }).length;
   }
 
   /** The verdict on everything, at the end of a run. */
-  judge(episodes: readonly Episode[]): Judgement {
+  judge(episodes: readonly FaultEpisode[]): Judgement {
     const { ledger, scheduler, database } = this.#system;
     const told = new Map(
       this.#world.meetings
-        .filter(({ toldAt }) => toldAt !== null)
-        .map(({ sessionId, toldAt }) => [sessionId, toldAt!] as const),
+        .filter(({ endAcceptedAt: toldAt }) => toldAt !== null)
+        .map(({ sessionId, endAcceptedAt: toldAt }) => [sessionId, toldAt!] as const),
     );
     const due = ledger.entries.map((entry) => this.#dueAt(entry, told));
     const ends = due
       .filter((at, i): at is number => at !== null && (ledger.entries[i]!.endedAt ?? Infinity) > at)
       .toSorted((a, b) => a - b);
-    const delays: Record<string, Tally> = {};
+    const delays: Record<string, DelayHistogram> = {};
     const leakedByFault: Record<string, number> = {};
     let leakedLegs = 0;
     let leakedMs = 0;
     let upMs = 0;
     const hangUps = { legs: 0, asks: 0, max: 0 };
     ledger.entries.forEach((entry, i) => {
-      if (entry.asks > 0) {
+      if (entry.hangUpAttempts > 0) {
         hangUps.legs += 1;
-        hangUps.asks += entry.asks;
-        hangUps.max = Math.max(hangUps.max, entry.asks);
+        hangUps.asks += entry.hangUpAttempts;
+        hangUps.max = Math.max(hangUps.max, entry.hangUpAttempts);
       }
       // A lease that a failover lost is nobody's.
       const leaseLost =
-        database.losses > 0 &&
-        (database.lostSessions.has(this.sessionOf(entry)?.id ?? '') || this.sessionOf(entry) === undefined);
-      if (entry.mostInFlight > 1 && !leaseLost)
-        this.#violate('I7', entry, `${entry.mostInFlight} requests to hang ${entry.id} up at once`);
+        database.failoverCount > 0 &&
+        (database.lostSessions.has(this.findSession(entry)?.id ?? '') || this.findSession(entry) === undefined);
+      if (entry.maxAttemptsInFlight > 1 && !leaseLost)
+        this.#violate('I7', entry, `${entry.maxAttemptsInFlight} requests to hang ${entry.id} up at once`);
       const from = due[i] ?? null;
       const to = entry.endedAt ?? scheduler.now;
       if (!leaseLost) this.#asks(entry, from);
       if (from === null || to <= from) return;
       upMs += to - from;
-      const touched = merged(entry.touched, entry.peer?.touched ?? null);
-      const { deadline, fault } = boundOf(from, touched, episodes, this.#system.rest.failedLists, {
+      const touched = mergeSets(entry.faults, entry.peer?.faults ?? null);
+      const { deadline, fault } = computeBound(from, touched, episodes, this.#system.restApi.failedLists, {
         together: countBetween(ends, from - 20_000, from + 5_000),
-        wasted: entry.wasted + (entry.peer?.wasted ?? 0),
-        wastedAt: Math.max(entry.wastedAt, entry.peer?.wastedAt ?? 0),
+        wasted: entry.failedAttempts + (entry.peer?.failedAttempts ?? 0),
+        wastedAt: Math.max(entry.lastFailedAttemptAt, entry.peer?.lastFailedAttemptAt ?? 0),
       });
       // Those that let go by themselves a moment later say nothing of us.
       if (entry.endedBy === 'us' || entry.endedBy === 'peer' || to > deadline)
-        (delays[fault] ??= new Tally()).add(to - from);
+        (delays[fault] ??= new DelayHistogram()).add(to - from);
       if (to <= deadline) return;
       leakedLegs += 1;
       leakedMs += to - deadline;
@@ -305,10 +305,10 @@ export class Oracle {
       this.#violate(
         'I1',
         entry,
-        `${entry.kind} ${entry.id} was to end at ${clock(from)} and was up until ${entry.endedAt === null ? 'the end of the run' : clock(to)}, ${((to - deadline) / 1000).toFixed(1)} s past its bound (${fault})`,
+        `${entry.kind} ${entry.id} was to end at ${formatTime(from)} and was up until ${entry.endedAt === null ? 'the end of the run' : formatTime(to)}, ${((to - deadline) / 1000).toFixed(1)} s past its bound (${fault})`,
       );
     });
-    const books = checkBooks(this.#system, (rule, entry, says) => this.#violate(rule, entry, says));
+    const books = checkRecords(this.#system, (rule, entry, says) => this.#violate(rule, entry, says));
     return {
       legs: ledger.entries.filter((entry) => !(entry.kind === 'bridge' && entry.side === 'voice')).length,
       leakedLegs,
@@ -320,28 +320,28 @@ export class Oracle {
       hangUps,
       delays,
       ...books,
-      unknowable: this.unknowable,
-      killedAfterLoss: this.killedAfterLoss,
+      unknowableConnections: this.unknowableConnections,
+      killsAfterDataLoss: this.killsAfterDataLoss,
     };
   }
 
   /** I7: who is not obeyed, or cannot see that he was, asks again, but no oftener than this. A failover may have taken the count back. */
-  #asks(entry: Entry, owedAt: number | null): void {
-    if (entry.firstAskAt === null || entry.lastAskAt === null) return;
-    const outage = entry.lastAskAt - Math.min(owedAt ?? Infinity, entry.firstAskAt);
+  #asks(entry: LedgerEntry, owedAt: number | null): void {
+    if (entry.firstAttemptAt === null || entry.lastAttemptAt === null) return;
+    const outage = entry.lastAttemptAt - Math.min(owedAt ?? Infinity, entry.firstAttemptAt);
     const most = Math.ceil(outage / 15_000) + 5;
-    if (entry.asks > most)
+    if (entry.hangUpAttempts > most)
       this.#violate(
         'I7',
         entry,
-        `${entry.asks} requests to hang ${entry.id} up within ${(outage / 1000).toFixed(1)} s: at most ${most}`,
+        `${entry.hangUpAttempts} requests to hang ${entry.id} up within ${(outage / 1000).toFixed(1)} s: at most ${most}`,
       );
   }
 }
 
-const runs = (session: SessionRow): boolean => canJoin(session.state);
-const clock = (at: number): string => new Date(at).toISOString().slice(8, 23);
-const merged = (a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): ReadonlySet<string> | null =>
+const isRunning = (session: SessionRow): boolean => canJoin(session.state);
+const formatTime = (at: number): string => new Date(at).toISOString().slice(8, 23);
+const mergeSets = (a: ReadonlySet<string> | null, b: ReadonlySet<string> | null): ReadonlySet<string> | null =>
   a === null ? b : b === null ? a : new Set([...a, ...b]);
 
 /** How many of an ordered list lie between two instants. */

@@ -1,5 +1,5 @@
 import type { RunResult } from '../run.ts';
-import { Tally } from './delay-histogram.ts';
+import { DelayHistogram } from './delay-histogram.ts';
 
 /** Many runs added up. */
 export class Totals {
@@ -9,17 +9,17 @@ export class Totals {
   leakedLegs = 0;
   leakedLegSeconds = 0;
   falseKills = 0;
-  killedAfterLoss = 0;
-  unknowable = 0;
+  killsAfterDataLoss = 0;
+  unknowableConnections = 0;
   eventsLost = 0;
   eventsDuplicated = 0;
   billedVsLedgerMaxSeconds = 0;
   peakPerSecond = 0;
   readonly faults: Record<string, number> = {};
-  readonly delays: Record<string, Tally> = {};
+  readonly delays: Record<string, DelayHistogram> = {};
   readonly hangUps = { legs: 0, asks: 0, max: 0 };
   readonly leakedByFault: Record<string, number> = {};
-  readonly broken: { seed: number; says: string }[] = [];
+  readonly failedSeeds: { seed: number; says: string }[] = [];
 
   add(run: RunResult): void {
     this.runs += 1;
@@ -43,13 +43,13 @@ export class Totals {
     for (const [fault, count] of Object.entries(run.faults)) this.faults[fault] = (this.faults[fault] ?? 0) + count;
     for (const [fault, seconds] of Object.entries(run.leakedByFault))
       this.leakedByFault[fault] = (this.leakedByFault[fault] ?? 0) + seconds;
-    for (const [fault, tally] of Object.entries(run.delays)) (this.delays[fault] ??= new Tally()).merge(tally);
+    for (const [fault, tally] of Object.entries(run.delays)) (this.delays[fault] ??= new DelayHistogram()).merge(tally);
     const [first] = [
-      ...run.violations.map(({ rule, says }) => `${rule}: ${says}`),
-      ...run.surprises,
+      ...run.violations.map(({ rule, message: says }) => `${rule}: ${says}`),
+      ...run.unexpectedErrors,
       ...(run.liveAtEnd > 0 ? [`${run.liveAtEnd} sides of legs are up at the end`] : []),
     ];
-    if (first !== undefined) this.broken.push({ seed: run.seed, says: first });
+    if (first !== undefined) this.failedSeeds.push({ seed: run.seed, says: first });
   }
 
   get faultCount(): number {

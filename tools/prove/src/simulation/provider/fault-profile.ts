@@ -4,21 +4,21 @@ import type { Random } from '../runtime/random.ts';
  * How the vendor and the network behave at this moment. Chances are per request or per webhook; the modes are switched on and off by the
  * fault schedule. `counts` is what was done, by class.
  */
-export class Weather {
+export class FaultProfile {
   readonly counts: Record<string, number> = {};
   /** Single faults happen only while this is on; the liveness phase turns it off. */
-  stormy = true;
+  isEnabled = true;
   /** A REST outage: what every request meets. */
-  rest: 'fair' | '500' | '503' | '429' | 'silent' = 'fair';
+  restMode: 'fair' | '500' | '503' | '429' | 'silent' = 'fair';
   /** Chance that a webhook is lost, while such a fault lasts. */
-  webhooksLost = 0;
-  webhooksDelayedMs = 0;
-  readonly chances: Chances;
+  webhookLossProbability = 0;
+  maxWebhookDelayMs = 0;
+  readonly probabilities: FaultProbabilities;
   readonly #random: Random;
 
-  constructor(random: Random, chances: Partial<Chances> = {}) {
+  constructor(random: Random, chances: Partial<FaultProbabilities> = {}) {
     this.#random = random;
-    this.chances = { ...CHANCES, ...chances };
+    this.probabilities = { ...DEFAULT_PROBABILITIES, ...chances };
   }
 
   count(fault: string, by = 1): void {
@@ -26,19 +26,19 @@ export class Weather {
   }
 
   /** Does this single fault happen now? Counted when it does. */
-  strikes(fault: keyof Chances): boolean {
-    if (!this.stormy || !this.#random.chance(this.chances[fault])) return false;
+  shouldInject(fault: keyof FaultProbabilities): boolean {
+    if (!this.isEnabled || !this.#random.bool(this.probabilities[fault])) return false;
     this.count(fault);
     return true;
   }
 
   /** For an outage that is on, whether the request was done before its answer was lost. */
-  applied(): boolean {
-    return this.#random.chance(0.5);
+  shouldApplyRequest(): boolean {
+    return this.#random.bool(0.5);
   }
 }
 
-export interface Chances {
+export interface FaultProbabilities {
   /** REST: done, and the answer is lost. */
   'timeout-applied': number;
   'timeout-not-applied': number;
@@ -70,7 +70,7 @@ export interface Chances {
   'receiver-silent': number;
 }
 
-const CHANCES: Chances = {
+const DEFAULT_PROBABILITIES: FaultProbabilities = {
   'timeout-applied': 0.01,
   'timeout-not-applied': 0.01,
   'upstream-500': 0.01,

@@ -3,7 +3,7 @@ import type { Scheduler } from '../runtime/scheduler.ts';
 export type EndedBy = 'us' | 'door' | 'person' | 'timer' | 'peer' | 'vendor';
 
 /** One billable side of a leg in the vendor's own books: a call, or a video connection. The oracle reads these and nothing else. */
-export interface Entry {
+export interface LedgerEntry {
   readonly id: string;
   readonly side: 'voice' | 'media';
   readonly kind: 'inbound' | 'outbound' | 'bridge' | 'webrtc';
@@ -18,27 +18,27 @@ export interface Entry {
   endedAt: number | null;
   endedBy: EndedBy | null;
   /** Requests to end it, by API. */
-  asks: number;
-  firstAskAt: number | null;
-  lastAskAt: number | null;
+  hangUpAttempts: number;
+  firstAttemptAt: number | null;
+  lastAttemptAt: number | null;
   /** Such requests without an answer at this moment, and the most there were. */
-  inFlight: number;
-  mostInFlight: number;
+  attemptsInFlight: number;
+  maxAttemptsInFlight: number;
   /** Faults that hit it: requests and webhooks about it. */
-  touched: Set<string> | null;
+  faults: Set<string> | null;
   /** How many attempts single faults have cost, and when the last of them was. */
-  wasted: number;
-  wastedAt: number;
+  failedAttempts: number;
+  lastFailedAttemptAt: number;
   /** The webhook of its end was lost or late: our seconds are more than the vendor's. */
   toldLate: boolean;
   /** The other side of a bridge. */
-  peer: Entry | null;
+  peer: LedgerEntry | null;
   /** What happened to it, when that is recorded. */
   history: string[] | null;
 }
 
 /** Single faults that cost an attempt to end a leg; the next comes after a back-off of up to fifteen seconds. */
-const WASTES = new Set([
+const ATTEMPT_FAULTS = new Set([
   'accepted-but-alive',
   'wrong-region-404',
   'timeout-not-applied',
@@ -47,17 +47,17 @@ const WASTES = new Set([
 ]);
 
 /** Stands in for a leg's own fault set, to spare one for each of a million. */
-export const touch = (entry: Entry | null | undefined, fault: string): void => {
+export const recordFault = (entry: LedgerEntry | null | undefined, fault: string): void => {
   if (!entry) return;
-  (entry.touched ??= new Set()).add(fault);
-  if (WASTES.has(fault)) entry.wasted += 1;
+  (entry.faults ??= new Set()).add(fault);
+  if (ATTEMPT_FAULTS.has(fault)) entry.failedAttempts += 1;
 };
 
 /** The vendor's books. */
 export class Ledger {
-  readonly entries: Entry[] = [];
-  readonly live = new Map<string, Entry>();
-  readonly byId = new Map<string, Entry>();
+  readonly entries: LedgerEntry[] = [];
+  readonly live = new Map<string, LedgerEntry>();
+  readonly byId = new Map<string, LedgerEntry>();
   onOpen: (() => void) | undefined = undefined;
   readonly #scheduler: Scheduler;
   readonly #keepHistory: boolean;
@@ -67,22 +67,22 @@ export class Ledger {
     this.#keepHistory = keepHistory;
   }
 
-  open(made: Pick<Entry, 'id' | 'side' | 'kind' | 'media' | 'legId'>): Entry {
-    const entry: Entry = {
+  open(made: Pick<LedgerEntry, 'id' | 'side' | 'kind' | 'media' | 'legId'>): LedgerEntry {
+    const entry: LedgerEntry = {
       ...made,
       createdAt: this.#scheduler.now,
       conversation: null,
       answeredAt: made.kind === 'webrtc' ? this.#scheduler.now : null,
       endedAt: null,
       endedBy: null,
-      asks: 0,
-      firstAskAt: null,
-      lastAskAt: null,
-      inFlight: 0,
-      mostInFlight: 0,
-      touched: null,
-      wasted: 0,
-      wastedAt: 0,
+      hangUpAttempts: 0,
+      firstAttemptAt: null,
+      lastAttemptAt: null,
+      attemptsInFlight: 0,
+      maxAttemptsInFlight: 0,
+      faults: null,
+      failedAttempts: 0,
+      lastFailedAttemptAt: 0,
       toldLate: false,
       peer: null,
       history: this.#keepHistory ? [] : null,
@@ -91,20 +91,20 @@ export class Ledger {
     this.live.set(entry.id, entry);
     this.byId.set(entry.id, entry);
     this.#scheduler.note(entry.id);
-    this.tell(entry, 'begins');
+    this.recordHistory(entry, 'begins');
     this.onOpen?.();
     return entry;
   }
 
-  close(entry: Entry, by: EndedBy): void {
+  close(entry: LedgerEntry, by: EndedBy): void {
     entry.endedAt = this.#scheduler.now;
     entry.endedBy = by;
     this.live.delete(entry.id);
     this.#scheduler.note(`${entry.id}${by}`);
-    this.tell(entry, `ends (${by})`);
+    this.recordHistory(entry, `ends (${by})`);
   }
 
-  tell(entry: Entry | null | undefined, what: string): void {
+  recordHistory(entry: LedgerEntry | null | undefined, what: string): void {
     if (entry?.history) entry.history.push(`${new Date(this.#scheduler.now).toISOString().slice(8, 23)} ${what}`);
   }
 }

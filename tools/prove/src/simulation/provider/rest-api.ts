@@ -2,43 +2,43 @@ import { ProviderError } from '@partyline/provider-contract/provider-error';
 import type { Life, Reply } from '../runtime/process.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import { touch, type Entry, type Ledger } from './ledger.ts';
-import type { Weather } from './fault-profile.ts';
+import { recordFault, type LedgerEntry, type Ledger } from './ledger.ts';
+import type { FaultProfile } from './fault-profile.ts';
 
 const PROVIDER_TIMEOUT_MS = 4_000;
 
 export const notFound = (): ProviderError =>
   new ProviderError('not-found', 'upstream-404', 'The vendor does not know it.');
-export const tooYoung = (): ProviderError =>
+export const callTooYoung = (): ProviderError =>
   new ProviderError('busy', 'call-too-young', 'The vendor does not take this so soon after the call was made.', {
     retryAfterMs: 2_000,
   });
-const timeout = (): ProviderError =>
+const timeoutError = (): ProviderError =>
   new ProviderError('unknown', 'upstream-timeout', 'The vendor did not answer in time.');
-const failed = (reads: boolean): ProviderError =>
+const serverError = (reads: boolean): ProviderError =>
   new ProviderError(reads ? 'busy' : 'unknown', 'upstream-500', 'The vendor failed.');
-const busy = (reason: string): ProviderError =>
+const busyError = (reason: string): ProviderError =>
   new ProviderError('busy', reason, 'The vendor is busy.', { retryAfterMs: 1_000 });
 
-interface Request<T> {
+interface RestRequest<T> {
   readonly life: Life;
   readonly label: string;
   /** Asking changes nothing. */
-  readonly reads: boolean;
+  readonly isRead: boolean;
   /** Voice requests count against 15 a second, creates against 3; the video side is not limited (its limit is not documented). */
   readonly limit: 'rest' | 'create' | 'none';
-  readonly entry: Entry | null;
+  readonly entry: LedgerEntry | null;
   /** A request to end `entry`. */
-  readonly asks?: boolean;
+  readonly isHangUp?: boolean;
   readonly act: () => T;
   /** What was made, when the answer is lost on the way: to mark it as hit. */
-  readonly made?: (value: T) => Entry | null;
+  readonly findCreated?: (value: T) => LedgerEntry | null;
 }
 
 /** The vendor's REST API: limits, latency, and every way in which a request can go wrong. */
-export class Rest {
+export class RestApi {
   readonly #scheduler: Scheduler;
-  readonly #weather: Weather;
+  readonly #weather: FaultProfile;
   readonly #random: Random;
   readonly #ledger: Ledger;
   readonly #windows = { rest: { second: -1, count: 0 }, create: { second: -1, count: 0 } };
@@ -55,7 +55,7 @@ export class Rest {
     ledger,
   }: {
     scheduler: Scheduler;
-    weather: Weather;
+    weather: FaultProfile;
     random: Random;
     ledger: Ledger;
   }) {
@@ -65,15 +65,15 @@ export class Rest {
     this.#ledger = ledger;
   }
 
-  request<T>({ life, label, reads, limit, entry, asks = false, act, made }: Request<T>): Promise<T> {
+  request<T>({ life, label, isRead: reads, limit, entry, isHangUp: asks = false, act, findCreated: made }: RestRequest<T>): Promise<T> {
     return life.seam(`vendor ${label}`, () => {
-      const wasted = entry?.wasted;
-      const reply = this.#settled({ reads, limit, entry, act, made, label });
+      const wasted = entry?.failedAttempts;
+      const reply = this.#settled({ isRead: reads, limit, entry, act, findCreated: made, label });
       if ('error' in reply && label.startsWith('list')) this.failedLists.push(this.#scheduler.now);
-      if (entry !== null && entry.wasted !== wasted) entry.wastedAt = this.#scheduler.now;
+      if (entry !== null && entry.failedAttempts !== wasted) entry.lastFailedAttemptAt = this.#scheduler.now;
       if (asks && entry !== null) this.#count(entry, reply.ms);
       if (entry !== null)
-        this.#ledger.tell(
+        this.#ledger.recordHistory(
           entry,
           `${life.process.name} ${label}: ${'error' in reply ? (reply.error as ProviderError).verdict.reason : 'ok'}`,
         );
@@ -81,17 +81,17 @@ export class Rest {
     });
   }
 
-  #count(entry: Entry, ms: number): void {
-    entry.asks += 1;
-    entry.firstAskAt ??= this.#scheduler.now;
-    entry.lastAskAt = this.#scheduler.now;
-    entry.inFlight += 1;
-    if (entry.inFlight > entry.mostInFlight) entry.mostInFlight = entry.inFlight;
-    this.#scheduler.after(ms, () => (entry.inFlight -= 1));
+  #count(entry: LedgerEntry, ms: number): void {
+    entry.hangUpAttempts += 1;
+    entry.firstAttemptAt ??= this.#scheduler.now;
+    entry.lastAttemptAt = this.#scheduler.now;
+    entry.attemptsInFlight += 1;
+    if (entry.attemptsInFlight > entry.maxAttemptsInFlight) entry.maxAttemptsInFlight = entry.attemptsInFlight;
+    this.#scheduler.after(ms, () => (entry.attemptsInFlight -= 1));
   }
 
   /** As `#outcome`, with what the vendor itself refuses as an answer. */
-  #settled<T>(request: Omit<Request<T>, 'life' | 'asks'>): Reply<T> {
+  #settled<T>(request: Omit<RestRequest<T>, 'life' | 'asks'>): Reply<T> {
     try {
       return this.#outcome(request);
     } catch (error) {
@@ -100,19 +100,19 @@ export class Rest {
   }
 
   #outcome<T>({
-    reads,
+    isRead: reads,
     limit,
     entry,
     act,
-    made,
+    findCreated: made,
     label,
-  }: Omit<Request<T>, 'life' | 'asks'>): { ms: number; value: T } | { ms: number; error: unknown } {
+  }: Omit<RestRequest<T>, 'life' | 'asks'>): { ms: number; value: T } | { ms: number; error: unknown } {
     const weather = this.#weather;
     const latency = this.#random.between(40, 200);
     const hit = (fault: string, value?: T): void => {
-      touch(entry, fault);
+      recordFault(entry, fault);
       if (value !== undefined && made !== undefined)
-        touch(made(value), fault === 'timeout-applied' ? 'create-answer-lost' : fault);
+        recordFault(made(value), fault === 'timeout-applied' ? 'create-answer-lost' : fault);
     };
     /** Does it although the answer will be lost. */
     const doAll = (fault: string): void => {
@@ -126,36 +126,36 @@ export class Rest {
       this.refused += 1;
       weather.count('upstream-429');
       hit('upstream-429');
-      return { ms: latency, error: busy('upstream-429') };
+      return { ms: latency, error: busyError('upstream-429') };
     }
-    if (weather.stormy) {
-      if (weather.rest === '429' || weather.rest === '503') {
-        hit(`upstream-${weather.rest}`);
-        weather.count(`upstream-${weather.rest}`);
-        return { ms: latency, error: busy(`upstream-${weather.rest}`) };
+    if (weather.isEnabled) {
+      if (weather.restMode === '429' || weather.restMode === '503') {
+        hit(`upstream-${weather.restMode}`);
+        weather.count(`upstream-${weather.restMode}`);
+        return { ms: latency, error: busyError(`upstream-${weather.restMode}`) };
       }
-      if (weather.rest === '500' || weather.rest === 'silent') {
-        weather.count(weather.rest === '500' ? 'upstream-500' : 'upstream-silent');
-        if (weather.applied()) doAll('timeout-applied');
+      if (weather.restMode === '500' || weather.restMode === 'silent') {
+        weather.count(weather.restMode === '500' ? 'upstream-500' : 'upstream-silent');
+        if (weather.shouldApplyRequest()) doAll('timeout-applied');
         else hit('upstream-silent');
-        return weather.rest === '500'
-          ? { ms: latency, error: failed(reads) }
-          : { ms: PROVIDER_TIMEOUT_MS, error: timeout() };
+        return weather.restMode === '500'
+          ? { ms: latency, error: serverError(reads) }
+          : { ms: PROVIDER_TIMEOUT_MS, error: timeoutError() };
       }
-      if (weather.strikes('timeout-applied')) {
+      if (weather.shouldInject('timeout-applied')) {
         doAll('timeout-applied');
-        return { ms: PROVIDER_TIMEOUT_MS, error: timeout() };
+        return { ms: PROVIDER_TIMEOUT_MS, error: timeoutError() };
       }
-      if (weather.strikes('timeout-not-applied')) {
+      if (weather.shouldInject('timeout-not-applied')) {
         hit('timeout-not-applied');
-        return { ms: PROVIDER_TIMEOUT_MS, error: timeout() };
+        return { ms: PROVIDER_TIMEOUT_MS, error: timeoutError() };
       }
-      if (weather.strikes('upstream-500')) {
+      if (weather.shouldInject('upstream-500')) {
         hit('upstream-500');
-        if (weather.applied()) doAll('timeout-applied');
-        return { ms: latency, error: failed(reads) };
+        if (weather.shouldApplyRequest()) doAll('timeout-applied');
+        return { ms: latency, error: serverError(reads) };
       }
-      if (label === 'hang-up' && weather.strikes('wrong-region-404')) {
+      if (label === 'hang-up' && weather.shouldInject('wrong-region-404')) {
         hit('wrong-region-404');
         return { ms: latency, error: notFound() };
       }

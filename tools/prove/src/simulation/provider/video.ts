@@ -5,18 +5,18 @@ import type { MediaEvent } from '@partyline/provider-contract/provider-event';
 import type { Life } from '../runtime/process.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Scheduler } from '../runtime/scheduler.ts';
-import type { Hooks } from './webhooks.ts';
-import { touch, type EndedBy, type Entry, type Ledger } from './ledger.ts';
-import { notFound, type Rest } from './rest-api.ts';
+import type { WebhookSender } from './webhooks.ts';
+import { recordFault, type EndedBy, type LedgerEntry, type Ledger } from './ledger.ts';
+import { notFound, type RestApi } from './rest-api.ts';
 import type { SimCall, SimVoice } from './voice.ts';
-import type { Weather } from './fault-profile.ts';
+import type { FaultProfile } from './fault-profile.ts';
 
 export interface SimConnection {
-  readonly entry: Entry;
+  readonly entry: LedgerEntry;
   readonly data: string;
-  over: boolean;
+  isOver: boolean;
   /** When a list left it out first, of those that did one after another. */
-  omittedAt: number | null;
+  firstOmittedAt: number | null;
   /** A SIP connection's call, once it has reached the voice side. */
   call: SimCall | null;
   readonly sipCallId: string | null;
@@ -26,23 +26,23 @@ export interface SimConnection {
 interface Parts {
   readonly scheduler: Scheduler;
   readonly ledger: Ledger;
-  readonly hooks: Hooks;
-  readonly rest: Rest;
-  readonly weather: Weather;
+  readonly hooks: WebhookSender;
+  readonly rest: RestApi;
+  readonly weather: FaultProfile;
   readonly random: Random;
   readonly voice: SimVoice;
   readonly ids: { next(prefix: string): string };
 }
 
-const OMITTED_FOR_MS = 20_000;
-const SHOWN_FOR_MS = 900_000;
+const MAX_OMISSION_MS = 20_000;
+const MIN_LISTED_MS = 900_000;
 
 /** The vendor's video side: sessions, browsers, and SIP calls out of a session, which come back to us as calls. */
 export class SimVideo {
   readonly connections = new Map<string, SimConnection>();
   readonly #ofSession = new Map<string, Set<SimConnection>>();
   onDial: ((input: SipDial) => void) | undefined = undefined;
-  onDisconnect: ((entry: Entry) => void) | undefined = undefined;
+  onDisconnect: ((entry: LedgerEntry) => void) | undefined = undefined;
   readonly #in: Parts;
 
   constructor(parts: Parts) {
@@ -78,7 +78,7 @@ export class SimVideo {
   ): SimConnection {
     const legId = kind === 'bridge' ? ((JSON.parse(data) as { leg?: string }).leg ?? null) : null;
     const entry = this.#in.ledger.open({ id: this.#in.ids.next('con'), side: 'media', kind, media, legId });
-    const connection: SimConnection = { entry, data, over: false, omittedAt: null, call: null, sipCallId, onOver };
+    const connection: SimConnection = { entry, data, isOver: false, firstOmittedAt: null, call: null, sipCallId, onOver };
     this.connections.set(entry.id, connection);
     let siblings = this.#ofSession.get(media);
     if (siblings === undefined) this.#ofSession.set(media, (siblings = new Set()));
@@ -95,8 +95,8 @@ export class SimVideo {
   }
 
   #close(connection: SimConnection, by: EndedBy, reason: string): void {
-    if (connection.over) return;
-    connection.over = true;
+    if (connection.isOver) return;
+    connection.isOver = true;
     const { entry } = connection;
     const { scheduler, ledger, voice } = this.#in;
     ledger.close(entry, by);
@@ -114,13 +114,13 @@ export class SimVideo {
     const { call } = connection;
     if (entry.kind !== 'bridge') return;
     // A call that is picked up ends with its media side; one that still rings does not (design §2).
-    if (call?.phase === 'answered') scheduler.after(100, () => voice.letGo(call, 'peer'));
+    if (call?.phase === 'answered') scheduler.after(100, () => voice.hangUpByUser(call, 'peer'));
     else if (call === null || call.phase !== 'over') this.#sip(connection, 'over');
   }
 
   #tell(connection: SimConnection, event: MediaEvent): void {
     const { hooks } = this.#in;
-    hooks.tell(connection.entry, { to: 'video-event', jti: hooks.token(), event });
+    hooks.sendEvent(connection.entry, { to: 'video-event', jti: hooks.nextToken(), event });
   }
 
   #sip(connection: SimConnection | undefined, phase: 'ringing' | 'active' | 'over'): void {
@@ -145,11 +145,11 @@ export class SimVideo {
       this.#sip(connection, 'ringing');
       // The call is on its way also when the stream was let go meanwhile.
       scheduler.after(random.between(50, 600), () => {
-        if (connection.over && random.chance(0.5)) return;
+        if (connection.isOver && random.bool(0.5)) return;
         const headers = Object.fromEntries(
           Object.entries(input.headers).map(([name, value]) => [name.toLowerCase(), value]),
         );
-        const call = voice.comeIn({
+        const call = voice.receiveCall({
           kind: 'bridge',
           from: null,
           to: input.number,
@@ -167,9 +167,9 @@ export class SimVideo {
 
   #disconnect(id: string): void {
     const connection = this.connections.get(id);
-    if (connection === undefined || connection.over) throw notFound();
-    if (this.#in.weather.strikes('accepted-but-alive')) {
-      touch(connection.entry, 'accepted-but-alive');
+    if (connection === undefined || connection.isOver) throw notFound();
+    if (this.#in.weather.shouldInject('accepted-but-alive')) {
+      recordFault(connection.entry, 'accepted-but-alive');
       return;
     }
     this.onDisconnect?.(connection.entry);
@@ -180,12 +180,12 @@ export class SimVideo {
   #list(mediaSessionId: string): SimConnection[] {
     const { weather, random, scheduler } = this.#in;
     const all = [...(this.#ofSession.get(mediaSessionId) ?? [])];
-    if (all.length === 0 || !weather.strikes('list-omits-connection')) return all;
+    if (all.length === 0 || !weather.shouldInject('list-omits-connection')) return all;
     const at = random.int(all.length);
-    const { omittedAt } = all[at]!;
+    const { firstOmittedAt: omittedAt } = all[at]!;
     const ago = omittedAt === null ? Infinity : scheduler.now - omittedAt;
-    if (ago >= OMITTED_FOR_MS && ago < SHOWN_FOR_MS) return all;
-    if (ago >= SHOWN_FOR_MS) all[at]!.omittedAt = scheduler.now;
+    if (ago >= MAX_OMISSION_MS && ago < MIN_LISTED_MS) return all;
+    if (ago >= MIN_LISTED_MS) all[at]!.firstOmittedAt = scheduler.now;
     return all.toSpliced(at, 1);
   }
 
@@ -203,7 +203,7 @@ export class SimVideo {
         rest.request({
           life,
           label: 'open-session',
-          reads: false,
+          isRead: false,
           limit: 'none',
           entry: null,
           act: () => ({ mediaSessionId: ids.next('media') }),
@@ -213,23 +213,23 @@ export class SimVideo {
         rest.request({
           life,
           label: 'dial-sip',
-          reads: false,
+          isRead: false,
           limit: 'none',
           entry: null,
           act: () => {
             const { entry, sipCallId } = this.#dial(input);
             return { connectionId: entry.id, sipCallId: sipCallId! };
           },
-          made: ({ connectionId }) => this.connections.get(connectionId)?.entry ?? null,
+          findCreated: ({ connectionId }) => this.connections.get(connectionId)?.entry ?? null,
         }),
       disconnect: ({ connectionId }) =>
         rest.request({
           life,
           label: 'disconnect',
-          reads: false,
+          isRead: false,
           limit: 'none',
           entry: this.connections.get(connectionId)?.entry ?? null,
-          asks: true,
+          isHangUp: true,
           act: () => this.#disconnect(connectionId),
         }),
       mute: () => Promise.reject(new ProviderError('refused', 'unsupported', 'not simulated')),
@@ -237,7 +237,7 @@ export class SimVideo {
         rest.request({
           life,
           label: 'list-connections',
-          reads: true,
+          isRead: true,
           limit: 'none',
           entry: null,
           act: () => this.#list(mediaSessionId).map(({ entry, data }) => ({ connectionId: entry.id, data })),

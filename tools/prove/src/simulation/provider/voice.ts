@@ -4,16 +4,16 @@ import type { VoiceEvent } from '@partyline/provider-contract/provider-event';
 import type { CallPlan, CreateCall, ObservedCall, VoiceProvider } from '@partyline/provider-contract/voice-provider';
 import type { Life } from '../runtime/process.ts';
 import type { Random } from '../runtime/random.ts';
-import type { Event, Scheduler } from '../runtime/scheduler.ts';
-import type { Hook, Hooks } from './webhooks.ts';
-import { touch, type EndedBy, type Entry, type Ledger } from './ledger.ts';
-import { notFound, tooYoung, type Rest } from './rest-api.ts';
-import type { Weather } from './fault-profile.ts';
+import type { ScheduledEvent, Scheduler } from '../runtime/scheduler.ts';
+import type { ProviderWebhook, WebhookSender } from './webhooks.ts';
+import { recordFault, type EndedBy, type LedgerEntry, type Ledger } from './ledger.ts';
+import { notFound, callTooYoung, type RestApi } from './rest-api.ts';
+import type { FaultProfile } from './fault-profile.ts';
 
 /** How somebody behaves at the other end of a call. */
-interface Person {
+interface UserBehavior {
   /** Milliseconds until a phone that we ring is picked up; null: nobody is there. */
-  readonly picksUpAfter?: number | null;
+  readonly answersAfterMs?: number | null;
   /** What is keyed at each prompt and after how long; null: nothing. */
   readonly keys?: (tryNo: number) => { readonly digits: string; readonly afterMs: number } | null;
   readonly onJoined?: (call: SimCall) => void;
@@ -21,32 +21,32 @@ interface Person {
 }
 
 export interface SimCall {
-  readonly entry: Entry;
+  readonly entry: LedgerEntry;
   readonly from: string | null;
   readonly to: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly person: Person;
+  readonly user: UserBehavior;
   phase: 'started' | 'ringing' | 'answered' | 'over';
   /** Where the carrier sends this call's events, when not to the application's address. */
-  eventsLeg: string | undefined;
+  eventLegId: string | undefined;
   status: Verdict;
-  timer: Event | undefined;
+  timer: ScheduledEvent | undefined;
   /** When the other side of a bridge was let go while this still rang. */
   readonly viaSip: boolean;
 }
 
 /** `…/events/<leg id>` and `…/answer/<leg id>`: what a leg's own addresses hold. */
-const legOfUrl = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
-const tryOfUrl = (url: string): { legId: string; tryNo: number } => {
+const parseLegId = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
+const parseDigitsUrl = (url: string): { legId: string; tryNo: number } => {
   const [legId, tryNo] = url.split('/').slice(-2);
   return { legId: legId!, tryNo: Number(tryNo) };
 };
 
 /** Started seconds from answer to end, at six cents a minute. */
-export const billedSeconds = ({ answeredAt, endedAt }: Entry): number =>
+export const computeBilledSeconds = ({ answeredAt, endedAt }: LedgerEntry): number =>
   answeredAt === null || endedAt === null ? 0 : Math.ceil((endedAt - answeredAt) / 1000);
-function chargeOf(entry: Entry): Charge {
-  const seconds = billedSeconds(entry);
+function computeCharge(entry: LedgerEntry): Charge {
+  const seconds = computeBilledSeconds(entry);
   return {
     startedAt: entry.answeredAt === null ? null : new Date(entry.answeredAt),
     endedAt: new Date(entry.endedAt!),
@@ -61,17 +61,17 @@ function chargeOf(entry: Entry): Charge {
 export class SimVoice {
   readonly calls = new Map<string, SimCall>();
   /** What a phone number does when we ring it. */
-  readonly phones = new Map<string, Person>();
+  readonly userByNumber = new Map<string, UserBehavior>();
   onCreate: ((input: CreateCall, legId: string) => void) | undefined = undefined;
   onBridgeOver: ((call: SimCall) => void) | undefined = undefined;
-  onHangUp: ((entry: Entry) => void) | undefined = undefined;
+  onHangUp: ((entry: LedgerEntry) => void) | undefined = undefined;
   onBridgeAnswered: ((call: SimCall) => void) | undefined = undefined;
   readonly #in: {
     scheduler: Scheduler;
     ledger: Ledger;
-    hooks: Hooks;
-    rest: Rest;
-    weather: Weather;
+    hooks: WebhookSender;
+    rest: RestApi;
+    weather: FaultProfile;
     random: Random;
     ids: { next(prefix: string): string };
   };
@@ -79,9 +79,9 @@ export class SimVoice {
   constructor(parts: {
     scheduler: Scheduler;
     ledger: Ledger;
-    hooks: Hooks;
-    rest: Rest;
-    weather: Weather;
+    hooks: WebhookSender;
+    rest: RestApi;
+    weather: FaultProfile;
     random: Random;
     ids: { next(prefix: string): string };
   }) {
@@ -89,7 +89,7 @@ export class SimVoice {
   }
 
   /** Somebody, or our own SIP leg, calls one of our numbers. */
-  comeIn({
+  receiveCall({
     kind,
     from,
     to,
@@ -101,15 +101,15 @@ export class SimVoice {
     from: string | null;
     to: string;
     headers?: Readonly<Record<string, string>>;
-    person: Person;
+    person: UserBehavior;
     media?: string | null;
   }): SimCall {
     const { ids, hooks } = this.#in;
-    const call = this.#open({ kind, legId: null, media }, { from, to, headers, person, viaSip: kind === 'bridge' });
+    const call = this.#open({ kind, legId: null, media }, { from, to, headers, user: person, viaSip: kind === 'bridge' });
     call.phase = 'ringing';
-    hooks.ask(
+    hooks.requestPlan(
       call.entry,
-      { to: 'answer', jti: hooks.token(), call: { callId: call.entry.id, from, to, viaSip: call.viaSip, headers } },
+      { to: 'answer', jti: hooks.nextToken(), call: { callId: call.entry.id, from, to, viaSip: call.viaSip, headers } },
       (plan) => this.#follow(call, plan),
     );
     void ids;
@@ -117,20 +117,20 @@ export class SimVoice {
   }
 
   /** The far end puts the phone down. */
-  letGo(call: SimCall, by: EndedBy = 'person'): void {
+  hangUpByUser(call: SimCall, by: EndedBy = 'person'): void {
     if (call.phase === 'over') return;
     this.#over(call, by, call.phase === 'answered' ? verdict('success', 'completed') : verdict('success', 'cancelled'));
   }
 
   #open(
-    { kind, legId, media }: Pick<Entry, 'kind' | 'legId' | 'media'>,
+    { kind, legId, media }: Pick<LedgerEntry, 'kind' | 'legId' | 'media'>,
     call: Pick<SimCall, 'from' | 'to' | 'headers' | 'person' | 'viaSip'>,
   ): SimCall {
     const entry = this.#in.ledger.open({ id: this.#in.ids.next('call'), side: 'voice', kind, legId, media });
     const made: SimCall = {
       entry,
       phase: 'started',
-      eventsLeg: legId ?? undefined,
+      eventLegId: legId ?? undefined,
       status: verdict('success', 'completed'),
       timer: undefined,
       ...call,
@@ -141,13 +141,13 @@ export class SimVoice {
 
   #tell(call: SimCall, phase: 'started' | 'ringing' | 'answered' | 'over'): void {
     const { hooks, scheduler, weather } = this.#in;
-    const hook: Hook = {
+    const hook: ProviderWebhook = {
       to: 'voice-event',
-      jti: hooks.token(),
-      legId: call.eventsLeg,
-      event: this.#event(call, phase, new Date(scheduler.now), phase === 'over' && !weather.strikes('price-missing')),
+      jti: hooks.nextToken(),
+      legId: call.eventLegId,
+      event: this.#event(call, phase, new Date(scheduler.now), phase === 'over' && !weather.shouldInject('price-missing')),
     };
-    hooks.tell(call.entry, hook);
+    hooks.sendEvent(call.entry, hook);
   }
 
   #event(call: SimCall, phase: SimCall['phase'], at: Date | null, priced: boolean): VoiceEvent {
@@ -159,7 +159,7 @@ export class SimVoice {
       phase,
       verdict: call.status,
       at,
-      ...(priced ? { charge: chargeOf(entry) } : {}),
+      ...(priced ? { charge: computeCharge(entry) } : {}),
     };
   }
 
@@ -180,26 +180,26 @@ export class SimVoice {
     if (plan !== null && plan.length > 0) this.#answered(call);
     if (join !== undefined) {
       call.entry.conversation = join.conversation;
-      ledger.tell(call.entry, `joins ${join.conversation}`);
-      hooks.tell(call.entry, {
+      ledger.recordHistory(call.entry, `joins ${join.conversation}`);
+      hooks.sendEvent(call.entry, {
         to: 'voice-event',
-        jti: hooks.token(),
-        legId: legOfUrl(join.eventUrl),
+        jti: hooks.nextToken(),
+        legId: parseLegId(join.eventUrl),
         event: { kind: 'moved', callId: call.entry.id, at: new Date(scheduler.now) },
       });
-      call.person.onJoined?.(call);
+      call.user.onJoined?.(call);
       return;
     }
     if (ask !== undefined) {
-      const { legId, tryNo } = tryOfUrl(ask.replyUrl);
-      const keyed = call.person.keys?.(tryNo) ?? null;
+      const { legId, tryNo } = parseDigitsUrl(ask.replyUrl);
+      const keyed = call.user.keys?.(tryNo) ?? null;
       scheduler.after(keyed?.afterMs ?? 15_000, () => {
         if (call.phase === 'over') return;
-        hooks.ask(
+        hooks.requestPlan(
           call.entry,
           {
             to: 'digits',
-            jti: hooks.token(),
+            jti: hooks.nextToken(),
             legId,
             tryNo,
             input: { callId: call.entry.id, digits: keyed?.digits ?? '', timedOut: keyed === null },
@@ -223,24 +223,24 @@ export class SimVoice {
     ledger.close(call.entry, by);
     this.#tell(call, 'over');
     if (call.viaSip) this.onBridgeOver?.(call);
-    call.person.onOver?.(call);
+    call.user.onOver?.(call);
   }
 
   #place(input: CreateCall): SimCall {
     const { scheduler, hooks } = this.#in;
-    const legId = legOfUrl(input.eventUrl);
+    const legId = parseLegId(input.eventUrl);
     this.onCreate?.(input, legId);
-    const person = this.phones.get(input.to) ?? {};
+    const person = this.userByNumber.get(input.to) ?? {};
     const call = this.#open(
       { kind: 'outbound', legId, media: null },
-      { from: input.from, to: input.to, headers: {}, person, viaSip: false },
+      { from: input.from, to: input.to, headers: {}, user: person, viaSip: false },
     );
     this.#tell(call, 'started');
     scheduler.after(800, () => {
       if (call.phase !== 'started') return;
       call.phase = 'ringing';
       this.#tell(call, 'ringing');
-      const { picksUpAfter = null } = person;
+      const { answersAfterMs: picksUpAfter = null } = person;
       call.timer = scheduler.after(input.ringingTimerS * 1000, () =>
         this.#over(call, 'timer', verdict('client', 'unanswered')),
       );
@@ -252,12 +252,12 @@ export class SimVoice {
           this.#over(call, 'timer', verdict('success', 'completed')),
         );
         this.#answered(call);
-        hooks.ask(
+        hooks.requestPlan(
           call.entry,
           {
             to: 'answer-rung',
-            jti: hooks.token(),
-            legId: legOfUrl(input.answerUrl),
+            jti: hooks.nextToken(),
+            legId: parseLegId(input.answerUrl),
             call: { callId: call.entry.id, from: input.from, to: input.to, viaSip: false, headers: {} },
           },
           (plan) => this.#follow(call, plan),
@@ -281,9 +281,9 @@ export class SimVoice {
     const { weather, scheduler } = this.#in;
     const call = this.calls.get(callId);
     if (call === undefined || call.phase === 'over') throw notFound();
-    if (scheduler.now - call.entry.createdAt < 2_000 && weather.strikes('early-put-400')) throw tooYoung();
-    if (weather.strikes('accepted-but-alive')) {
-      touch(call.entry, 'accepted-but-alive');
+    if (scheduler.now - call.entry.createdAt < 2_000 && weather.shouldInject('early-put-400')) throw callTooYoung();
+    if (weather.shouldInject('accepted-but-alive')) {
+      recordFault(call.entry, 'accepted-but-alive');
       return;
     }
     this.onHangUp?.(call.entry);
@@ -300,7 +300,7 @@ export class SimVoice {
     const unused = (): never => {
       throw new Error('the simulation hands over parsed webhooks');
     };
-    const entryOf = (callId: string): Entry | null => this.calls.get(callId)?.entry ?? null;
+    const entryOf = (callId: string): LedgerEntry | null => this.calls.get(callId)?.entry ?? null;
     return {
       kind: 'simulated',
       rateLimitKey: 'account',
@@ -310,36 +310,36 @@ export class SimVoice {
         rest.request({
           life,
           label: 'create',
-          reads: false,
+          isRead: false,
           limit: 'create',
           entry: null,
           act: () => ({ callId: this.#place(input).entry.id }),
-          made: ({ callId }) => entryOf(callId),
+          findCreated: ({ callId }) => entryOf(callId),
         }),
       hangUp: (callId) =>
         rest.request({
           life,
           label: 'hang-up',
-          reads: false,
+          isRead: false,
           limit: 'rest',
           entry: entryOf(callId),
-          asks: true,
+          isHangUp: true,
           act: () => this.#hangUp(callId),
         }),
-      say: () => rest.request({ life, label: 'say', reads: false, limit: 'rest', entry: null, act: () => undefined }),
+      say: () => rest.request({ life, label: 'say', isRead: false, limit: 'rest', entry: null, act: () => undefined }),
       sendDigits: () =>
-        rest.request({ life, label: 'dtmf', reads: false, limit: 'rest', entry: null, act: () => undefined }),
-      mute: () => rest.request({ life, label: 'mute', reads: false, limit: 'rest', entry: null, act: () => undefined }),
+        rest.request({ life, label: 'dtmf', isRead: false, limit: 'rest', entry: null, act: () => undefined }),
+      mute: () => rest.request({ life, label: 'mute', isRead: false, limit: 'rest', entry: null, act: () => undefined }),
       getCall: (callId) =>
         rest.request({
           life,
           label: 'get',
-          reads: true,
+          isRead: true,
           limit: 'rest',
           entry: entryOf(callId),
           act: () => {
             const call = this.calls.get(callId);
-            if (call === undefined || weather.strikes('wrong-region-404')) return null;
+            if (call === undefined || weather.shouldInject('wrong-region-404')) return null;
             return this.#observe(call);
           },
         }),
@@ -347,14 +347,14 @@ export class SimVoice {
         rest.request({
           life,
           label: 'list',
-          reads: true,
+          isRead: true,
           limit: 'rest',
           entry: null,
           act: () => {
-            if (weather.strikes('list-fails')) throw Object.assign(notFound(), { failure: 'busy' });
+            if (weather.shouldInject('list-fails')) throw Object.assign(notFound(), { failure: 'busy' });
             const live = [...this.#in.ledger.live.values()].filter((entry) => entry.side === 'voice');
             const all = live.map((entry) => this.#observe(this.calls.get(entry.id)!));
-            if (all.length > 0 && weather.strikes('list-omits')) all.splice(random.int(all.length), 1);
+            if (all.length > 0 && weather.shouldInject('list-omits')) all.splice(random.int(all.length), 1);
             return all;
           },
         }),

@@ -16,7 +16,7 @@ type SeamHook = (call: {
  * comes, so its continuations never run. A paused one gets its answers when it is let go on.
  */
 export class Life {
-  alive = true;
+  isAlive = true;
   /** Ends the transaction that it holds, if it holds one. */
   abort: (() => void) | undefined = undefined;
   readonly process: SimProcess;
@@ -28,8 +28,8 @@ export class Life {
     this.#scheduler = scheduler;
   }
 
-  get running(): boolean {
-    return this.alive && !this.process.paused;
+  get isRunning(): boolean {
+    return this.isAlive && !this.process.isPaused;
   }
 
   /**
@@ -38,12 +38,12 @@ export class Life {
    */
   seam<T>(label: string, act: () => Reply<T>, lost?: () => Error | null): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (!this.alive) return;
+      if (!this.isAlive) return;
       const { hook } = this.process;
-      const number = (this.process.seams += 1);
+      const number = (this.process.seamCalls += 1);
       if (hook !== undefined) {
         hook({ process: this.process, label, number, when: 'before' });
-        if (!this.alive) return;
+        if (!this.isAlive) return;
       }
       let reply: Reply<T>;
       try {
@@ -53,8 +53,8 @@ export class Life {
       }
       if (hook !== undefined) hook({ process: this.process, label, number, when: 'after' });
       const come = (): void => {
-        if (!this.alive) return;
-        if (this.process.paused) {
+        if (!this.isAlive) return;
+        if (this.process.isPaused) {
           this.#held.push(come);
           return;
         }
@@ -68,8 +68,8 @@ export class Life {
 
   /** Runs a continuation now, at the end of the pause, or never. */
   deliver(act: () => void): void {
-    if (!this.alive) return;
-    if (this.process.paused) this.#held.push(act);
+    if (!this.isAlive) return;
+    if (this.process.isPaused) this.#held.push(act);
     else act();
   }
 
@@ -92,9 +92,9 @@ export class Life {
 export class SimProcess {
   readonly name: string;
   life: Life;
-  paused = false;
+  isPaused = false;
   /** Seam calls made, over all its lives. */
-  seams = 0;
+  seamCalls = 0;
   hook: SeamHook | undefined = undefined;
   readonly #scheduler: Scheduler;
   readonly #onStart: (life: Life) => void;
@@ -113,34 +113,34 @@ export class SimProcess {
     this.#onStart(this.life);
   }
 
-  get up(): boolean {
-    return this.life.alive;
+  get isUp(): boolean {
+    return this.life.isAlive;
   }
 
   /** SIGKILL. */
   kill(): void {
-    if (!this.life.alive) return;
-    this.life.alive = false;
-    this.paused = false;
+    if (!this.life.isAlive) return;
+    this.life.isAlive = false;
+    this.isPaused = false;
     this.#onCrash(this.life);
   }
 
   /** A new life after a crash. */
   start(): void {
-    if (this.life.alive) return;
+    if (this.life.isAlive) return;
     this.life = new Life(this, this.#scheduler);
     this.#onStart(this.life);
   }
 
   /** SIGSTOP: nothing that it waits for reaches it. */
   pause(): void {
-    if (this.life.alive) this.paused = true;
+    if (this.life.isAlive) this.isPaused = true;
   }
 
   /** SIGCONT. */
   resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
+    if (!this.isPaused) return;
+    this.isPaused = false;
     this.life.resume();
   }
 }

@@ -16,7 +16,7 @@ interface Job {
   /** Counts the delays, so that one that was moved does not come twice. */
   delay: number;
   /** When it is to run, while it is delayed. */
-  at: number;
+  dueAt: number;
   holder: Life | null;
 }
 
@@ -28,18 +28,18 @@ interface Worker {
 
 const CONCURRENCY: Record<Lane, number> = { conference: 8, dial: 24, 'hang-up': 16 };
 /** A killed worker's job runs again after this long (measured: 6.2 s, reliability.md §0.1). */
-const STALLED_MS = WORKER_LOCK.lockDuration + 200;
-const redisAway = (): Error => new Error('Connection is closed.');
+const STALLED_AFTER_MS = WORKER_LOCK.lockDuration + 200;
+const connectionClosed = (): Error => new Error('Connection is closed.');
 
 /**
  * BullMQ as it was measured: at least once, delays, one job per id while it is kept, a lock that a killed or stopped worker loses after
  * about six seconds, everything gone with a flush, an error for every command while Redis is away.
  */
 export class SimQueue {
-  down = false;
+  isDown = false;
   /** How many jobs flushes took, and how many flushes there were. */
   lost = 0;
-  flushes = 0;
+  flushCount = 0;
   readonly #scheduler: Scheduler;
   #jobs = new Map<string, Job>();
   readonly #waiting: Record<Lane, Job[]> = { conference: [], dial: [], 'hang-up': [] };
@@ -56,23 +56,23 @@ export class SimQueue {
   /** FLUSHALL: what runs goes on running, and its outcome finds nothing. */
   flush(): void {
     this.lost += this.#jobs.size;
-    this.flushes += 1;
+    this.flushCount += 1;
     this.#jobs = new Map();
     for (const lane of LANES) this.#waiting[lane] = [];
   }
 
   /** Redis is back: locks that could not be renewed are taken up again by whoever has room. */
-  up(): void {
-    this.down = false;
+  reconnect(): void {
+    this.isDown = false;
     for (const job of this.#jobs.values()) if (job.state === 'active') this.#watch(job);
     for (const lane of LANES) this.#dispatch(lane);
   }
 
   /** The sending side, for one process. */
-  jobsFor(life: Life): Jobs {
+  createJobs(life: Life): Jobs {
     const send = (label: string, act: () => void): Promise<void> =>
       life.seam(`queue ${label}`, () => {
-        if (this.down) return { ms: 1, error: redisAway() };
+        if (this.isDown) return { ms: 1, error: connectionClosed() };
         act();
         return { ms: this.#latency(), value: undefined };
       });
@@ -86,24 +86,24 @@ export class SimQueue {
           const id = ids.find((each) => this.#jobs.get(each)?.state !== 'active') ?? `${(this.#ids += 1)}`;
           const armed = this.#jobs.get(id);
           if (armed === undefined) this.#add('hang-up-session', session, id, delay);
-          else if (armed.state === 'delayed' && armed.at > this.#scheduler.now + delay) this.#delay(armed, delay);
+          else if (armed.state === 'delayed' && armed.dueAt > this.#scheduler.now + delay) this.#delay(armed, delay);
         }),
     };
   }
 
-  work(life: Life, handlers: Handlers): void {
+  addWorker(life: Life, handlers: Handlers): void {
     this.#workers.push({ life, handlers, busy: { conference: 0, dial: 0, 'hang-up': 0 } });
     for (const lane of LANES) this.#dispatch(lane);
   }
 
   /** A worker is dead or stopped: its locks run out. */
-  lose(life: Life): void {
-    if (!life.alive) this.#workers = this.#workers.filter((worker) => worker.life !== life);
+  expireLocks(life: Life): void {
+    if (!life.isAlive) this.#workers = this.#workers.filter((worker) => worker.life !== life);
     for (const job of this.#jobs.values()) if (job.state === 'active') this.#watch(job);
   }
 
   /** A stopped worker goes on: it takes jobs again. */
-  wake(): void {
+  resume(): void {
     for (const lane of LANES) this.#dispatch(lane);
   }
 
@@ -118,7 +118,7 @@ export class SimQueue {
       state: 'delayed',
       run: 0,
       delay: 0,
-      at: 0,
+      dueAt: 0,
       holder: null,
     };
     this.#jobs.set(id, job);
@@ -128,7 +128,7 @@ export class SimQueue {
 
   #delay(job: Job, ms: number): void {
     job.state = 'delayed';
-    job.at = this.#scheduler.now + ms;
+    job.dueAt = this.#scheduler.now + ms;
     const turn = (job.delay += 1);
     this.#scheduler.after(ms, () => {
       if (this.#jobs.get(job.id) === job && job.state === 'delayed' && job.delay === turn) this.#wait(job);
@@ -142,7 +142,7 @@ export class SimQueue {
   }
 
   #dispatch(lane: Lane): void {
-    if (this.down) return;
+    if (this.isDown) return;
     const waiting = this.#waiting[lane];
     while (waiting.length > 0) {
       const worker = this.#freeWorker(lane);
@@ -161,7 +161,7 @@ export class SimQueue {
   #freeWorker(lane: Lane): Worker | undefined {
     for (let i = 0; i < this.#workers.length; i++) {
       const worker = this.#workers[(this.#turn + i) % this.#workers.length]!;
-      if (!worker.life.running || worker.busy[lane] >= CONCURRENCY[lane]) continue;
+      if (!worker.life.isRunning || worker.busy[lane] >= CONCURRENCY[lane]) continue;
       this.#turn += 1;
       return worker;
     }
@@ -186,7 +186,7 @@ export class SimQueue {
 
   #settle(job: Job, run: number, outcome: { again: RetryLater | void } | { error: unknown }): void {
     // Flushed, taken over by another worker, or Redis is away: then nothing is written, and the lock runs out.
-    if (this.down || this.#jobs.get(job.id) !== job || job.run !== run || job.state !== 'active') return;
+    if (this.isDown || this.#jobs.get(job.id) !== job || job.run !== run || job.state !== 'active') return;
     if ('error' in outcome) {
       job.attempts += 1;
       if (job.attempts >= CATALOGUE[job.name].attempts) this.#jobs.delete(job.id);
@@ -198,10 +198,10 @@ export class SimQueue {
   /** Puts a job back when, a lock's time from now, nobody who runs it has been heard of. */
   #watch(job: Job): void {
     const { run } = job;
-    this.#scheduler.after(STALLED_MS, () => {
-      if (this.#jobs.get(job.id) !== job || job.state !== 'active' || job.run !== run || this.down) return;
+    this.#scheduler.after(STALLED_AFTER_MS, () => {
+      if (this.#jobs.get(job.id) !== job || job.state !== 'active' || job.run !== run || this.isDown) return;
       // A worker that lives and was only stopped for a moment has renewed its lock since.
-      if (job.holder?.running) return;
+      if (job.holder?.isRunning) return;
       this.#wait(job);
     });
   }

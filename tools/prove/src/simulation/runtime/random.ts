@@ -4,7 +4,7 @@ export interface Random {
   next(): number;
   /** A uniform integer in [0, below). */
   int(below: number): number;
-  chance(probability: number): boolean;
+  bool(probability: number): boolean;
   between(low: number, high: number): number;
   /** Exponential: the waiting time of a Poisson arrival. */
   exponential(mean: number): number;
@@ -19,7 +19,7 @@ const hashText = (text: string): number => {
 };
 
 /** sfc32: small, fast, and good enough for simulation. */
-export function openRandom(seed: number, concern: string): Random {
+export function createRandom(seed: number, concern: string): Random {
   let a = seed >>> 0;
   let b = hashText(concern);
   let c = (seed ^ 0x9e3779b9) >>> 0;
@@ -37,7 +37,7 @@ export function openRandom(seed: number, concern: string): Random {
   return {
     next,
     int: (below) => Math.floor(next() * below),
-    chance: (probability) => probability > 0 && next() < probability,
+    bool: (probability) => probability > 0 && next() < probability,
     between: (low, high) => low + next() * (high - low),
     exponential: (mean) => -Math.log(1 - next()) * mean,
     pick: (list) => list[Math.floor(next() * list.length)]!,
@@ -45,8 +45,8 @@ export function openRandom(seed: number, concern: string): Random {
 }
 
 /** Ids that repeat for a seed and look like real ones. */
-export function openIds(seed: number, concern: string): { next(prefix: string): string } {
-  const random = openRandom(seed, concern);
+export function createIdGenerator(seed: number, concern: string): { next(prefix: string): string } {
+  const random = createRandom(seed, concern);
   let made = 0;
   return {
     next(prefix) {

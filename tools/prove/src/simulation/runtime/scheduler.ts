@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 
 /** Something that is to happen at an instant of virtual time. */
-export interface Event {
+export interface ScheduledEvent {
   readonly at: number;
   readonly order: number;
   act: (() => void) | null;
@@ -14,7 +14,7 @@ const EPOCH = Date.UTC(2026, 0, 1);
  * Runs every microtask that is waiting, then returns. V8's own checkpoint makes the whole simulation one synchronous loop; where it is not
  * to be had, `null`, and the loop yields to the event loop after each event, which drains them too, ten times slower, in the same order.
  */
-function openDrain(): (() => void) | null {
+function createMicrotaskDrain(): (() => void) | null {
   try {
     setFlagsFromString('--allow-natives-syntax');
     // eslint-disable-next-line typescript/no-implied-eval -- the syntax exists only behind the flag that was set a line ago
@@ -25,7 +25,7 @@ function openDrain(): (() => void) | null {
     return null;
   }
 }
-const nativeDrain = openDrain();
+const nativeDrain = createMicrotaskDrain();
 
 /** Virtual time: a heap of events, one at a time, each followed by all the microtasks it set free. Same seed, same order, same hash. */
 export class Scheduler {
@@ -36,7 +36,7 @@ export class Scheduler {
   hash = 0x811c9dc5;
   /** Called with an error that nobody caught: a bug of the simulation or of what it runs. */
   failure: unknown = undefined;
-  readonly #heap: Event[] = [];
+  readonly #heap: ScheduledEvent[] = [];
   #order = 0;
   readonly #yielding: boolean;
 
@@ -44,17 +44,17 @@ export class Scheduler {
     this.#yielding = yielding || nativeDrain === null;
   }
 
-  after(ms: number, act: () => void): Event {
+  after(ms: number, act: () => void): ScheduledEvent {
     return this.at(this.now + ms, act);
   }
 
-  at(at: number, act: () => void): Event {
-    const event: Event = { at: Math.max(this.now, Math.round(at)), order: (this.#order += 1), act };
+  at(at: number, act: () => void): ScheduledEvent {
+    const event: ScheduledEvent = { at: Math.max(this.now, Math.round(at)), order: (this.#order += 1), act };
     this.#push(event);
     return event;
   }
 
-  cancel(event: Event | undefined): void {
+  cancel(event: ScheduledEvent | undefined): void {
     if (event !== undefined) event.act = null;
   }
 
@@ -120,7 +120,7 @@ export class Scheduler {
     }
   }
 
-  #push(event: Event): void {
+  #push(event: ScheduledEvent): void {
     const heap = this.#heap;
     let i = heap.length;
     heap.push(event);
