@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 describe('creating a room', () => {
   it('gives all that is needed to meet in one reply', async () => {
-    const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Board meeting', hostName: 'Ada' } });
+    const { status, body } = await harness.request('POST', '/v1/rooms', {
+      body: { name: 'Board meeting', hostName: 'Ada' },
+    });
     expect(status).toBe(201);
     const { pin, pinSpaced, participantId, session } = body;
     expect(pin).toMatch(/^\d{9}$/);
@@ -30,14 +32,14 @@ describe('creating a room', () => {
     });
     // An unused room ends an hour after it was made, by default.
     expect(Date.parse(session.dueAt) - Date.parse(body.room.createdAt)).toBe(3_600_000);
-    const roster = await stage.ask('GET', `/v1/rooms/${body.room.id}/participants`);
+    const roster = await harness.request('GET', `/v1/rooms/${body.room.id}/participants`);
     expect(roster.body.participants).toMatchObject([
       { id: participantId, name: 'Ada', kind: 'browser', state: 'invited', number: null },
     ]);
   });
 
   it('has defaults for every setting', async () => {
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: ' Padded ' } });
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: ' Padded ' } });
     expect(body.room).toMatchObject({
       name: 'Padded',
       bridge: 'auto',
@@ -62,14 +64,14 @@ describe('creating a room', () => {
       aloneSeconds: null,
       emptySeconds: null,
     };
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Set', ...settings } });
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Set', ...settings } });
     expect(body.room).toMatchObject(settings);
     expect(Date.parse(body.session.dueAt) - Date.parse(body.room.createdAt)).toBe(60_000);
-    expect((await stage.ask('GET', `/v1/rooms/${body.room.id}`)).body.room).toEqual(body.room);
+    expect((await harness.request('GET', `/v1/rooms/${body.room.id}`)).body.room).toEqual(body.room);
   });
 
   it('invites in the language of the number', async () => {
-    const { body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'Runde', number: '+4930555010' } });
+    const { body } = await harness.request('POST', '/v1/rooms', { body: { name: 'Runde', number: '+4930555010' } });
     expect(body.numbers).toEqual([{ number: '+4930555010', language: 'de-DE' }]);
     expect(body.invitation).toBe(
       `Runde\nTelefon: +4930555010\nPIN: ${body.pinSpaced} # (dann die Rautetaste)\nMit einem Tipp: ${body.tapToCall}`,
@@ -77,27 +79,29 @@ describe('creating a room', () => {
   });
 
   it('refuses a number that is not one of ours and makes nothing', async () => {
-    const before = await stage.counts();
-    const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'X', number: '+442079460018' } });
+    const before = await harness.countRows();
+    const { status, body } = await harness.request('POST', '/v1/rooms', {
+      body: { name: 'X', number: '+442079460018' },
+    });
     expect([status, body.reason, body.errors]).toEqual([
       422,
       'unknown-number',
-      [{ pointer: '/number', detail: 'This is not one of the dial-in numbers.' }],
+      [{ pointer: '/number', detail: 'There is no such dial-in number, or you may not use it.' }],
     ]);
-    expect(await stage.counts()).toEqual(before);
+    expect(await harness.countRows()).toEqual(before);
   });
 
   it('says so when the operator has no number yet', async () => {
-    const { rows } = await stage.store.pool.query('DELETE FROM dial_in_number RETURNING *');
-    const before = await stage.counts();
-    const { status, body } = await stage.ask('POST', '/v1/rooms', { body: { name: 'X' } });
+    const { rows } = await harness.store.pool.query('DELETE FROM dial_in_number RETURNING *');
+    const before = await harness.countRows();
+    const { status, body } = await harness.request('POST', '/v1/rooms', { body: { name: 'X' } });
     for (const { e164, language, created_at } of rows)
-      await stage.store.pool.query('INSERT INTO dial_in_number (e164, language, created_at) VALUES ($1, $2, $3)', [
+      await harness.store.pool.query('INSERT INTO dial_in_number (e164, language, created_at) VALUES ($1, $2, $3)', [
         e164,
         language,
         created_at,
       ]);
     expect([status, body.reason]).toEqual([503, 'no-numbers']);
-    expect(await stage.counts()).toEqual(before);
+    expect(await harness.countRows()).toEqual(before);
   });
 });

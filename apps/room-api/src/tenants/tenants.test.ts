@@ -1,34 +1,34 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agreeable, newKey, startStage, type Stage } from '../testing/test-harness.ts';
+import { acceptingProvider, generateKey, startTestHarness, type TestHarness } from '../testing/test-harness.ts';
 
-let stage: Stage;
+let harness: TestHarness;
 beforeAll(async () => {
-  stage = await startStage(() => agreeable);
+  harness = await startTestHarness(() => acceptingProvider);
   await setRates('USD', ['inbound', 'outbound', 'bridge-voice', 'bridge-media', 'webrtc']);
 });
-afterAll(() => stage.stop());
+afterAll(() => harness.stop());
 
 const setRates = (currency: string, kinds: readonly string[]) =>
-  stage.ask('PATCH', '/v1/operator/rates', {
+  harness.request('PATCH', '/v1/operator/rates', {
     body: { rates: kinds.map((what) => ({ what, currency, microPerMinute: '10000' })) },
   });
 const TENANTS = '/v1/operator/tenants';
 
 /** A tenant with its first key. */
 async function made(body: object = { name: 'Acme' }): Promise<{ id: string; key: string; path: string }> {
-  const { status, body: reply } = await stage.ask('POST', TENANTS, { body });
+  const { status, body: reply } = await harness.request('POST', TENANTS, { body });
   expect(status).toBe(201);
   return { id: reply.tenant.id, key: reply.key, path: `${TENANTS}/${reply.tenant.id}` };
 }
-const suspend = (path: string) => stage.ask('POST', `${path}/suspend`);
-const refusal = async (asked: ReturnType<Stage['ask']>): Promise<[number, string]> => {
+const suspend = (path: string) => harness.request('POST', `${path}/suspend`);
+const refusal = async (asked: ReturnType<TestHarness['request']>): Promise<[number, string]> => {
   const { status, body } = await asked;
   return [status, body.reason];
 };
 
 describe('a tenant', () => {
   it('is made with a key that may do everything of its own, and nothing of the operator’s', async () => {
-    const { body } = await stage.ask('POST', TENANTS, { body: { name: ' Acme ' } });
+    const { body } = await harness.request('POST', TENANTS, { body: { name: ' Acme ' } });
     expect(body).toEqual({
       tenant: {
         id: expect.stringMatching(/^ten_/),
@@ -52,10 +52,10 @@ describe('a tenant', () => {
       },
       key: expect.stringMatching(/^pl_test_[0-9a-f]{32}_[\w-]{43}$/),
     });
-    expect((await stage.ask('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } })).status).toBe(201);
-    expect(await refusal(stage.ask('GET', TENANTS, { key: body.key }))).toEqual([403, 'scope-missing']);
+    expect((await harness.request('POST', '/v1/rooms', { key: body.key, body: { name: 'Room' } })).status).toBe(201);
+    expect(await refusal(harness.request('GET', TENANTS, { key: body.key }))).toEqual([403, 'scope-missing']);
     // The key is in the reply and nowhere else.
-    const { rows } = await stage.store.pool.query<{ row: string }>(
+    const { rows } = await harness.store.pool.query<{ row: string }>(
       `SELECT to_jsonb(k)::text AS row FROM api_key k WHERE tenant_id = $1`,
       [body.tenant.id],
     );
@@ -65,12 +65,12 @@ describe('a tenant', () => {
 
   it('is looked at and changed, field by field', async () => {
     const { path } = await made({ name: 'Acme', homeCountry: 'DE' });
-    expect((await stage.ask('GET', path)).body).toMatchObject({ name: 'Acme', homeCountry: 'DE' });
-    expect((await stage.ask('PATCH', path, { body: { name: 'Acme Ltd' } })).body).toMatchObject({
+    expect((await harness.request('GET', path)).body).toMatchObject({ name: 'Acme', homeCountry: 'DE' });
+    expect((await harness.request('PATCH', path, { body: { name: 'Acme Ltd' } })).body).toMatchObject({
       name: 'Acme Ltd',
       homeCountry: 'DE',
     });
-    expect((await stage.ask('PATCH', path, { body: { homeCountry: 'FR' } })).body).toMatchObject({
+    expect((await harness.request('PATCH', path, { body: { homeCountry: 'FR' } })).body).toMatchObject({
       name: 'Acme Ltd',
       homeCountry: 'FR',
     });
@@ -80,11 +80,12 @@ describe('a tenant', () => {
       maxMinutesPerMonth: 1_000,
       maxSpendMicroPerMonth: '900719925474099312',
     };
-    expect((await stage.ask('PATCH', path, { body: { ...settings, limits: { maxLiveRooms: 3 } } })).body).toMatchObject(
-      { ...settings, limits: { maxLiveRooms: 3, maxLiveLegs: null } },
-    );
     expect(
-      (await stage.ask('PATCH', path, { body: { limits: { maxLiveLegs: 5 }, maxSpendMicroPerMonth: null } })).body,
+      (await harness.request('PATCH', path, { body: { ...settings, limits: { maxLiveRooms: 3 } } })).body,
+    ).toMatchObject({ ...settings, limits: { maxLiveRooms: 3, maxLiveLegs: null } });
+    expect(
+      (await harness.request('PATCH', path, { body: { limits: { maxLiveLegs: 5 }, maxSpendMicroPerMonth: null } }))
+        .body,
     ).toMatchObject({ ...settings, maxSpendMicroPerMonth: null, limits: { maxLiveRooms: 3, maxLiveLegs: 5 } });
   });
 
@@ -92,20 +93,20 @@ describe('a tenant', () => {
     await setRates('CHF', ['inbound', 'webrtc']);
     const { path } = await made();
     for (const asked of [
-      stage.ask('POST', TENANTS, { body: { name: 'Acme', currency: 'CHF' } }),
-      stage.ask('PATCH', path, { body: { currency: 'CHF' } }),
+      harness.request('POST', TENANTS, { body: { name: 'Acme', currency: 'CHF' } }),
+      harness.request('PATCH', path, { body: { currency: 'CHF' } }),
     ]) {
       expect((await asked).body).toMatchObject({
         status: 422,
         reason: 'currency-without-rates',
         errors: [
-          { pointer: '/currency', detail: 'The price list has no CHF for outbound, bridge-voice, bridge-media.' },
+          { pointer: '/currency', detail: 'The price list has no rate in CHF for outbound, bridge-voice, bridge-media.' },
         ],
         fix: expect.stringContaining('/v1/operator/rates'),
       });
     }
     await setRates('CHF', ['outbound', 'bridge-voice', 'bridge-media']);
-    expect((await stage.ask('PATCH', path, { body: { currency: 'CHF' } })).body.currency).toBe('CHF');
+    expect((await harness.request('PATCH', path, { body: { currency: 'CHF' } })).body.currency).toBe('CHF');
   });
 
   it('can be made with all of its settings', async () => {
@@ -118,13 +119,13 @@ describe('a tenant', () => {
       fraudLimits: { concurrent: { warn: 1, critical: 2 }, toOneNumber: null },
     };
     const { path } = await made({ name: 'Acme', homeCountry: 'DE', ...settings });
-    expect((await stage.ask('GET', path)).body).toMatchObject({ homeCountry: 'DE', ...settings });
+    expect((await harness.request('GET', path)).body).toMatchObject({ homeCountry: 'DE', ...settings });
   });
 
   it('has fraud limits of its own, meter by meter, that its calls are held to', async () => {
     const { id, key, path } = await made({ name: 'Acme', homeCountry: 'GB' });
     const change = async (fraudLimits: object): Promise<object> =>
-      (await stage.ask('PATCH', path, { body: { fraudLimits } })).body.fraudLimits;
+      (await harness.request('PATCH', path, { body: { fraudLimits } })).body.fraudLimits;
     const none = {
       callsPerMinute: null,
       concurrent: null,
@@ -141,18 +142,18 @@ describe('a tenant', () => {
       toOneNumber: { warn: 0, critical: 0 },
       concurrent: { warn: 3, critical: 3 },
     });
-    const { body } = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
+    const { body } = await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } });
     const ring = () =>
-      stage.ask('POST', `/v1/rooms/${body.room.id}/participants`, { key, body: { phone: '+442079460018' } });
+      harness.request('POST', `/v1/rooms/${body.room.id}/participants`, { key, body: { phone: '+442079460018' } });
     expect(await refusal(ring())).toEqual([429, 'fraud-limit']);
     expect(await change({ toOneNumber: null })).toEqual({ ...none, concurrent: { warn: 3, critical: 3 } });
     expect((await ring()).status).toBe(202);
     // What an operator wrote into the row before there was this: the other half is the platform's.
-    await stage.store.pool.query(
+    await harness.store.pool.query(
       `UPDATE tenant SET fraud_limits = '{"callsPerMinute":{"critical":90},"concurrent":"many"}' WHERE id = $1`,
       [id],
     );
-    expect((await stage.ask('GET', path)).body.fraudLimits).toEqual({
+    expect((await harness.request('GET', path)).body.fraudLimits).toEqual({
       ...none,
       callsPerMinute: { warn: 30, critical: 90 },
     });
@@ -185,16 +186,16 @@ describe('a tenant', () => {
     ['POST', '/ten_ours/keys', { scopes: ['everything'] }, '/scopes/0'],
     ['POST', '/ten_ours/keys', { scopes: [] }, '/scopes'],
   ])('%s %s refuses %j', async (method, path, body, pointer) => {
-    const reply = await stage.ask(method, TENANTS + path, { body });
+    const reply = await harness.request(method, TENANTS + path, { body });
     expect([reply.status, reply.body.reason, reply.body.errors[0].pointer]).toEqual([422, 'invalid-body', pointer]);
   });
 
   it('that has lost its keys is given another by an operator', async () => {
     const { id, path } = await made();
-    await stage.store.pool.query('UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1', [id]);
-    const { status, body } = await stage.ask('POST', `${path}/keys`, { body: {} });
+    await harness.store.pool.query('UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1', [id]);
+    const { status, body } = await harness.request('POST', `${path}/keys`, { body: {} });
     expect([status, body.apiKey.scopes]).toEqual([201, ['admin']]);
-    expect((await stage.ask('GET', '/v1/keys', { key: body.key })).status).toBe(200);
+    expect((await harness.request('GET', '/v1/keys', { key: body.key })).status).toBe(200);
   });
 
   it('of an id that there is not is not found', async () => {
@@ -207,7 +208,7 @@ describe('a tenant', () => {
         ['POST', '/resume', undefined],
         ['POST', '/keys', {}],
       ] as const) {
-        expect([method, more, await refusal(stage.ask(method, path + more, { body }))]).toEqual([
+        expect([method, more, await refusal(harness.request(method, path + more, { body }))]).toEqual([
           method,
           more,
           [404, 'tenant-not-found'],
@@ -223,7 +224,7 @@ describe('the list of tenants', () => {
     await suspend(second.path);
     const ids: string[] = [];
     for (let after: string | null = ''; after !== null;) {
-      const { body }: { body: { tenants: { id: string }[]; next: string | null } } = await stage.ask(
+      const { body }: { body: { tenants: { id: string }[]; next: string | null } } = await harness.request(
         'GET',
         `${TENANTS}?limit=2${after === '' ? '' : `&after=${after}`}`,
       );
@@ -234,7 +235,9 @@ describe('the list of tenants', () => {
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).toEqual(expect.arrayContaining(['ten_ours', 'ten_theirs']));
     const inState = async (state: string): Promise<string[]> =>
-      (await stage.ask('GET', `${TENANTS}?state=${state}&limit=100`)).body.tenants.map(({ id }: { id: string }) => id);
+      (await harness.request('GET', `${TENANTS}?state=${state}&limit=100`)).body.tenants.map(
+        ({ id }: { id: string }) => id,
+      );
     expect(await inState('suspended')).toContain(second.id);
     expect(await inState('active')).not.toContain(second.id);
     expect((await inState('all')).length).toBe((await inState('active')).length + (await inState('suspended')).length);
@@ -243,7 +246,7 @@ describe('the list of tenants', () => {
   it.each(['?state=dead', '?limit=0', '?after=room_x', '?after=ten_none', '?colour=red'])(
     'refuses %s',
     async (query) => {
-      expect(await refusal(stage.ask('GET', TENANTS + query))).toEqual([422, 'invalid-query']);
+      expect(await refusal(harness.request('GET', TENANTS + query))).toEqual([422, 'invalid-query']);
     },
   );
 });
@@ -251,7 +254,7 @@ describe('the list of tenants', () => {
 describe('a suspended tenant', () => {
   it('is refused everything but its hang-ups, its usage and its audit log, until it goes on', async () => {
     const { key, path } = await made();
-    const { body: room } = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
+    const { body: room } = await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } });
     const { body } = await suspend(path);
     expect(body).toMatchObject({ state: 'suspended', suspendedAt: expect.any(String) });
     for (const [method, address, wanted] of [
@@ -261,7 +264,7 @@ describe('a suspended tenant', () => {
       ['POST', `/v1/rooms/${room.room.id}/end`, undefined],
       ['GET', '/v1/keys', undefined],
     ] as const) {
-      const reply = await stage.ask(method, address, { key, body: wanted });
+      const reply = await harness.request(method, address, { key, body: wanted });
       expect([address, reply.status, reply.body.reason, reply.body.fix]).toEqual([
         address,
         403,
@@ -278,22 +281,25 @@ describe('a suspended tenant', () => {
       `/v1/spend?roomId=${room.room.id}`,
       '/v1/audit',
     ])
-      expect([address, (await stage.ask('GET', address, { key })).status]).toEqual([address, 200]);
+      expect([address, (await harness.request('GET', address, { key })).status]).toEqual([address, 200]);
 
     // Suspending it again changes nothing, not even since when.
     expect((await suspend(path)).body).toEqual(body);
     for (let i = 0; i < 2; i++)
-      expect((await stage.ask('POST', `${path}/resume`)).body).toMatchObject({ state: 'active', suspendedAt: null });
-    expect((await stage.ask('GET', '/v1/rooms', { key })).status).toBe(200);
+      expect((await harness.request('POST', `${path}/resume`)).body).toMatchObject({
+        state: 'active',
+        suspendedAt: null,
+      });
+    expect((await harness.request('GET', '/v1/rooms', { key })).status).toBe(200);
   });
 
   it('has its sessions ended at once, each with the reason', async () => {
     const { key, path } = await made();
     const sessions: string[] = [];
     for (let i = 0; i < 3; i++)
-      sessions.push((await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } })).body.session.id);
+      sessions.push((await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } })).body.session.id);
     await suspend(path);
-    const { rows } = await stage.store.pool.query('SELECT state, end_reason FROM session WHERE id = ANY($1)', [
+    const { rows } = await harness.store.pool.query('SELECT state, end_reason FROM session WHERE id = ANY($1)', [
       sessions,
     ]);
     expect(rows).toEqual(sessions.map(() => ({ state: 'ended', end_reason: 'tenant-suspended' })));
@@ -303,24 +309,24 @@ describe('a suspended tenant', () => {
 describe('deleting a tenant', () => {
   it('takes one that is suspended and has no leg up, and with it all but its audit log; and again', async () => {
     const { id, key, path } = await made();
-    const { body: room } = await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room' } });
-    expect(await refusal(stage.ask('DELETE', path))).toEqual([409, 'tenant-not-suspended']);
+    const { body: room } = await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room' } });
+    expect(await refusal(harness.request('DELETE', path))).toEqual([409, 'tenant-not-suspended']);
     await suspend(path);
-    await stage.store.pool.query(
+    await harness.store.pool.query(
       `INSERT INTO leg (id, tenant_id, session_id, kind, state, deadline_at) VALUES ('leg_up', $1, $2, 'inbound', 'ending', now())`,
       [id, room.session.id],
     );
-    const refused = await stage.ask('DELETE', path);
+    const refused = await harness.request('DELETE', path);
     expect([refused.status, refused.body.reason, refused.headers.get('retry-after')]).toEqual([
       409,
       'tenant-has-legs',
       '5',
     ]);
-    await stage.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = 'leg_up'`);
-    for (let i = 0; i < 2; i++) expect((await stage.ask('DELETE', path)).body).toEqual({ id });
-    expect(await refusal(stage.ask('GET', path))).toEqual([404, 'tenant-not-found']);
-    expect(await refusal(stage.ask('GET', '/v1/rooms', { key }))).toEqual([401, 'unknown-key']);
-    const { body: log } = await stage.ask('GET', `/v1/operator/audit?tenantId=${id}`);
+    await harness.store.pool.query(`UPDATE leg SET state = 'ended' WHERE id = 'leg_up'`);
+    for (let i = 0; i < 2; i++) expect((await harness.request('DELETE', path)).body).toEqual({ id });
+    expect(await refusal(harness.request('GET', path))).toEqual([404, 'tenant-not-found']);
+    expect(await refusal(harness.request('GET', '/v1/rooms', { key }))).toEqual([401, 'unknown-key']);
+    const { body: log } = await harness.request('GET', `/v1/operator/audit?tenantId=${id}`);
     const operations = log.entries.map(({ operation }: { operation: string }) => operation).toReversed();
     expect(operations.filter((name: string) => name !== 'deleteTenant')).toEqual([
       'createTenant',
@@ -334,7 +340,7 @@ describe('deleting a tenant', () => {
 describe('a tenant with numbers of its own', () => {
   const NUMBERS = '/v1/operator/numbers';
   const statesOf = async (rooms: readonly string[]): Promise<unknown[]> =>
-    (await stage.store.pool.query<{ state: string }>('SELECT state FROM room WHERE id = ANY($1)', [rooms])).rows.map(
+    (await harness.store.pool.query<{ state: string }>('SELECT state FROM room WHERE id = ANY($1)', [rooms])).rows.map(
       ({ state }) => state,
     );
 
@@ -343,45 +349,47 @@ describe('a tenant with numbers of its own', () => {
     const [given, taken] = ['+13125550901', '+13125550902'];
     const rooms: string[] = [];
     for (const number of [given, taken]) {
-      await stage.ask('POST', NUMBERS, { body: { number, tenantId: id } });
-      rooms.push((await stage.ask('POST', '/v1/rooms', { key, body: { name: 'Room', number } })).body.room.id);
+      await harness.request('POST', NUMBERS, { body: { number, tenantId: id } });
+      rooms.push((await harness.request('POST', '/v1/rooms', { key, body: { name: 'Room', number } })).body.room.id);
     }
-    expect(await refusal(stage.ask('DELETE', `${NUMBERS}/${taken}`))).toEqual([409, 'number-has-rooms']);
+    expect(await refusal(harness.request('DELETE', `${NUMBERS}/${taken}`))).toEqual([409, 'number-has-rooms']);
     await suspend(path);
-    const refused = await stage.ask('DELETE', path);
+    const refused = await harness.request('DELETE', path);
     expect([refused.status, refused.body.reason, refused.body.fix]).toEqual([
       409,
       'tenant-has-numbers',
       expect.stringContaining('/v1/operator/numbers'),
     ]);
     // What does not change hands ends nothing.
-    await stage.ask('PATCH', `${NUMBERS}/${given}`, { body: { language: 'es-US' } });
-    await stage.ask('PATCH', `${NUMBERS}/${given}`, { body: { tenantId: id } });
+    await harness.request('PATCH', `${NUMBERS}/${given}`, { body: { language: 'es-US' } });
+    await harness.request('PATCH', `${NUMBERS}/${given}`, { body: { tenantId: id } });
     expect(await statesOf(rooms)).toEqual(['active', 'active']);
-    expect((await stage.ask('PATCH', `${NUMBERS}/${given}`, { body: { tenantId: 'ten_theirs' } })).body.tenantId).toBe(
-      'ten_theirs',
-    );
-    expect(await refusal(stage.ask('DELETE', path))).toEqual([409, 'tenant-has-numbers']);
-    expect((await stage.ask('DELETE', `${NUMBERS}/${taken}`)).status).toBe(200);
+    expect(
+      (await harness.request('PATCH', `${NUMBERS}/${given}`, { body: { tenantId: 'ten_theirs' } })).body.tenantId,
+    ).toBe('ten_theirs');
+    expect(await refusal(harness.request('DELETE', path))).toEqual([409, 'tenant-has-numbers']);
+    expect((await harness.request('DELETE', `${NUMBERS}/${taken}`)).status).toBe(200);
     expect(await statesOf(rooms)).toEqual(['ended', 'ended']);
-    expect((await stage.ask('DELETE', path)).body).toEqual({ id });
-    expect((await stage.ask('GET', `${NUMBERS}?tenantId=ten_theirs`)).body.numbers).toMatchObject([{ number: given }]);
+    expect((await harness.request('DELETE', path)).body).toEqual({ id });
+    expect((await harness.request('GET', `${NUMBERS}?tenantId=ten_theirs`)).body.numbers).toMatchObject([
+      { number: given },
+    ]);
   });
 });
 
 describe('operators and tenants', () => {
   it('do not open each other’s doors', async () => {
     for (const [method, path, key] of [
-      ['GET', '/v1/rooms', stage.keys.operator],
-      ['POST', '/v1/rooms', stage.keys.operator],
-      ['GET', '/v1/audit', stage.keys.operator],
-      ['GET', TENANTS, stage.keys.ours],
-      ['GET', '/v1/operator/audit', stage.keys.ours],
-      ['DELETE', `${TENANTS}/ten_theirs`, stage.keys.ours],
+      ['GET', '/v1/rooms', harness.keys.operator],
+      ['POST', '/v1/rooms', harness.keys.operator],
+      ['GET', '/v1/audit', harness.keys.operator],
+      ['GET', TENANTS, harness.keys.ours],
+      ['GET', '/v1/operator/audit', harness.keys.ours],
+      ['DELETE', `${TENANTS}/ten_theirs`, harness.keys.ours],
     ] as const) {
       expect([
         path,
-        await refusal(stage.ask(method, path, { key, body: method === 'POST' ? { name: 'X' } : undefined })),
+        await refusal(harness.request(method, path, { key, body: method === 'POST' ? { name: 'X' } : undefined })),
       ]).toEqual([path, [403, 'scope-missing']]);
     }
   });
@@ -391,9 +399,12 @@ describe('operators and tenants', () => {
     ['cut short', (key: string) => key.slice(0, -1)],
     ['longer', (key: string) => `${key}A`],
     ['with another’s name', (key: string) => key.replace('oscar', 'ophelia')],
-    ['with a secret of its own', () => newKey().replace('pl_test', 'plop')],
+    ['with a secret of its own', () => generateKey().replace('pl_test', 'plop')],
     ['that is only the prefix', () => 'plop_'],
   ])('an operator’s key %s is nobody’s', async (_what, spoil) => {
-    expect(await refusal(stage.ask('GET', TENANTS, { key: spoil(stage.keys.operator) }))).toEqual([401, 'unknown-key']);
+    expect(await refusal(harness.request('GET', TENANTS, { key: spoil(harness.keys.operator) }))).toEqual([
+      401,
+      'unknown-key',
+    ]);
   });
 });
