@@ -38,7 +38,7 @@ interface Call {
   readonly callId: string;
 }
 
-const ring = async (number: string | null = NUMBER): Promise<Call> => {
+const answerCall = async (number: string | null = NUMBER): Promise<Call> => {
   const callId = freshId('call');
   const { leg_id } = await answerCaller(
     store,
@@ -49,7 +49,12 @@ const ring = async (number: string | null = NUMBER): Promise<Call> => {
   return { legId: leg_id ?? 'none', callId };
 };
 
-const key = (call: Call, tryNo: number, pin: string | null, token: WebhookToken = freshToken()): Promise<Admission> =>
+const keyPin = (
+  call: Call,
+  tryNo: number,
+  pin: string | null,
+  token: WebhookToken = freshToken(),
+): Promise<Admission> =>
   admitCaller(store, token, { ...call, tryNo, lookup: pin === null ? null : lookupOf(pin) }, freshIds());
 
 const counts = async () => ({
@@ -58,8 +63,8 @@ const counts = async () => ({
   participants: await store.prisma.participant.count(),
 });
 
-describe('a caller dials', () => {
-  it('is asked for a PIN in the language of the number, with a deadline and no tenant yet', async () => {
+describe('answerCaller', () => {
+  it('asks for a PIN in the language of the number and sets a deadline, without a tenant', async () => {
     const callId = freshId('call');
     const answered = await answerCaller(
       store,
@@ -87,7 +92,7 @@ describe('a caller dials', () => {
     expect(leg.deadline_at.getTime() - leg.created_at.getTime()).toBe(30_000);
   });
 
-  test.each([null, '+15550100'])('number %s, which is none of ours: turned away without a leg', async (number) => {
+  test.each([null, '+15550100'])('rejects a call to the unknown number %s without a leg', async (number) => {
     const before = await counts();
     expect(
       await answerCaller(
@@ -100,7 +105,7 @@ describe('a caller dials', () => {
     expect(await counts()).toEqual(before);
   });
 
-  it('finds the first leg when the webhook comes again with another token, and is refused with the same', async () => {
+  it('returns the same leg for a duplicate webhook with a new token, and rejects a replayed token', async () => {
     const callId = freshId('call');
     const token = freshToken();
     const call = { callId, number: NUMBER, remote: null };
@@ -113,8 +118,8 @@ describe('a caller dials', () => {
     expect(await counts()).toEqual(before);
   });
 
-  test.each(LEG_STATES)('again, with the leg %s: the state stays', async (state) => {
-    const call = await ring();
+  test.each(LEG_STATES)('does not change the state of a leg that is %s for a duplicate webhook', async (state) => {
+    const call = await answerCall();
     await setColumns(store, 'leg', call.legId, { state });
     const answered = await answerCaller(
       store,
@@ -126,13 +131,13 @@ describe('a caller dials', () => {
     expect((await readLeg(store, call.legId)).state).toBe(state);
   });
 
-  it('begins in a state that the table lets a new leg reach', () => {
+  it('starts a leg in a state that the leg machine allows', () => {
     expect(nextState(legMachine, legMachine.initial, 'ringing')).toBe('ringing');
   });
 });
 
-describe('every state that a caller can key digits in', () => {
-  /** What keying does in each state; `event` is the table's word for it. */
+describe('admitCaller in each leg state', () => {
+  /** The outcome of keying a PIN in each state; `event` is the leg machine's event. */
   const cases = LEG_STATES.flatMap((state) => {
     const over = state === 'ending' || state === 'ended';
     const rows: {
@@ -149,29 +154,32 @@ describe('every state that a caller can key digits in', () => {
     return rows;
   });
 
-  test.each(cases)('$state, $what PIN: $outcome, as the table moves it', async ({ state, what, outcome, event }) => {
-    const room = await makeRoom(store, { max_participants: what === 'full' ? 1 : 10 });
-    if (what === 'full') await makeLeg(store, room, { kind: 'webrtc', state: 'joined' });
-    const call = await ring();
-    await setColumns(store, 'leg', call.legId, { state, tries: what === 'last-wrong' ? 2 : 0 });
-    const admission = await key(
-      call,
-      what === 'last-wrong' ? 3 : 1,
-      what === 'right' || what === 'full' ? room.pin : '000000',
-    );
-    expect(admission.outcome).toBe(outcome);
-    const moved = outcome === 'hang-up' ? state : (nextState(legMachine, state, event) ?? state);
-    const leg = await readLeg(store, call.legId);
-    expect(leg.state).toBe(moved);
-    expect(leg.hangup_requested_at !== null).toBe(moved === 'ending' && state !== 'ending');
-  });
+  test.each(cases)(
+    'answers $outcome to a $what PIN when the leg is $state, and follows the leg machine',
+    async ({ state, what, outcome, event }) => {
+      const room = await makeRoom(store, { max_participants: what === 'full' ? 1 : 10 });
+      if (what === 'full') await makeLeg(store, room, { kind: 'webrtc', state: 'joined' });
+      const call = await answerCall();
+      await setColumns(store, 'leg', call.legId, { state, tries: what === 'last-wrong' ? 2 : 0 });
+      const admission = await keyPin(
+        call,
+        what === 'last-wrong' ? 3 : 1,
+        what === 'right' || what === 'full' ? room.pin : '000000',
+      );
+      expect(admission.outcome).toBe(outcome);
+      const moved = outcome === 'hang-up' ? state : (nextState(legMachine, state, event) ?? state);
+      const leg = await readLeg(store, call.legId);
+      expect(leg.state).toBe(moved);
+      expect(leg.hangup_requested_at !== null).toBe(moved === 'ending' && state !== 'ending');
+    },
+  );
 });
 
-describe('a caller keys', () => {
-  it('the right PIN and is seated in the room’s session; the tenant comes from the PIN, and settling is owed', async () => {
+describe('admitCaller', () => {
+  it('admits a caller with the right PIN, takes the tenant from the PIN, and marks the session for settling', async () => {
     const room = await makeRoom(store);
-    const call = await ring();
-    expect(await key(call, 1, room.pin)).toMatchObject({
+    const call = await answerCall();
+    expect(await keyPin(call, 1, room.pin)).toMatchObject({
       outcome: 'admitted',
       tries: 1,
       tenant_id: room.tenantId,
@@ -188,9 +196,9 @@ describe('a caller keys', () => {
     );
   });
 
-  it('wrong twice, and the third time is refused and owed a hang-up', async () => {
-    const call = await ring();
-    const outcomes = [await key(call, 1, '111222'), await key(call, 2, null), await key(call, 3, '111222')];
+  it('refuses the third wrong PIN and requests the hang-up', async () => {
+    const call = await answerCall();
+    const outcomes = [await keyPin(call, 1, '111222'), await keyPin(call, 2, null), await keyPin(call, 3, '111222')];
     expect(outcomes.map((each) => [each.outcome, each.tries])).toEqual([
       ['wrong-pin', 1],
       ['wrong-pin', 2],
@@ -203,7 +211,7 @@ describe('a caller keys', () => {
       tenant_id: null,
     });
     const room = await makeRoom(store);
-    expect((await key(call, 4, room.pin)).outcome).toBe('hang-up');
+    expect((await keyPin(call, 4, room.pin)).outcome).toBe('hang-up');
   });
 
   test.each([
@@ -224,24 +232,24 @@ describe('a caller keys', () => {
           data: { quarantined_until: new Date('2099-01-01') },
         })),
     },
-  ])('a PIN $what: as if it were not there', async ({ spoil }) => {
+  ])('rejects a PIN $what like an unknown PIN', async ({ spoil }) => {
     const room = await makeRoom(store);
     await spoil(room);
-    const call = await ring();
+    const call = await answerCall();
     const before = await counts();
-    expect(await key(call, 1, room.pin)).toMatchObject({ outcome: 'wrong-pin', tenant_id: null, session_id: null });
+    expect(await keyPin(call, 1, room.pin)).toMatchObject({ outcome: 'wrong-pin', tenant_id: null, session_id: null });
     expect(await counts()).toEqual(before);
     expect(await readLeg(store, call.legId)).toMatchObject({ tenant_id: null, session_id: null });
   });
 
-  it('the PIN of a full room: ended legs and the bridge do not count, everybody else does', async () => {
+  it('rejects a caller of a full room, where ended legs and the bridge do not count', async () => {
     const room = await makeRoom(store, { max_participants: 2 });
     await makeLeg(store, room, { kind: 'bridge', state: 'joined' });
     await makeLeg(store, room, { kind: 'inbound', state: 'ended' });
     await makeLeg(store, room, { kind: 'webrtc', state: 'joined' });
-    expect((await key(await ring(), 1, room.pin)).outcome).toBe('admitted');
-    const call = await ring();
-    expect((await key(call, 1, room.pin)).outcome).toBe('full');
+    expect((await keyPin(await answerCall(), 1, room.pin)).outcome).toBe('admitted');
+    const call = await answerCall();
+    expect((await keyPin(call, 1, room.pin)).outcome).toBe('full');
     expect(await readLeg(store, call.legId)).toMatchObject({
       state: 'ending',
       hangup_reason: 'room-full',
@@ -249,10 +257,10 @@ describe('a caller keys', () => {
     });
   });
 
-  it('when the last session is over, and opens the next, on the room’s longest duration', async () => {
+  it('opens a new session with the max duration when the last session has ended', async () => {
     const room = await makeRoom(store);
     await setColumns(store, 'session', room.sessionId, { state: 'ended' });
-    const admission = await key(await ring(), 1, room.pin);
+    const admission = await keyPin(await answerCall(), 1, room.pin);
     if (admission.outcome !== 'admitted') throw new Error(admission.outcome);
     expect(admission.session_id).not.toBe(room.sessionId);
     const session = await readSession(store, admission.session_id);
@@ -266,14 +274,14 @@ describe('a caller keys', () => {
   });
 });
 
-describe('the same webhook again', () => {
-  it('with the same token: refused, and nothing changes', async () => {
+describe('admitCaller with a duplicate webhook', () => {
+  it('rejects a replayed token without a change', async () => {
     const room = await makeRoom(store);
-    const call = await ring();
+    const call = await answerCall();
     const token = freshToken();
-    await key(call, 1, '111222', token);
+    await keyPin(call, 1, '111222', token);
     const before = { leg: await readLeg(store, call.legId), counts: await counts() };
-    expect(await key(call, 2, room.pin, token)).toMatchObject({
+    expect(await keyPin(call, 2, room.pin, token)).toMatchObject({
       outcome: 'replayed',
       tenant_id: null,
       session_id: null,
@@ -286,40 +294,40 @@ describe('the same webhook again', () => {
     { tries: ['111222', '111222', '111222'], outcome: 'refused' },
     { tries: ['right'], outcome: 'admitted' },
     { tries: ['111222', 'right'], outcome: 'admitted' },
-  ])('with another token, after $tries: $outcome once more, and no try is counted', async ({ tries, outcome }) => {
+  ])('repeats $outcome for a new token after $tries without counting an attempt', async ({ tries, outcome }) => {
     const room = await makeRoom(store);
-    const call = await ring();
+    const call = await answerCall();
     const pinOf = (what: string): string => (what === 'right' ? room.pin : what);
     let last: Admission | undefined;
-    for (const [i, what] of tries.entries()) last = await key(call, i + 1, pinOf(what));
+    for (const [i, what] of tries.entries()) last = await keyPin(call, i + 1, pinOf(what));
     const before = { leg: await readLeg(store, call.legId), counts: await counts() };
-    // Whatever it says this time: only the number of the try counts.
-    expect(await key(call, tries.length, '999888')).toEqual(last);
+    // The digits are ignored: only the number of the attempt counts.
+    expect(await keyPin(call, tries.length, '999888')).toEqual(last);
     expect(last?.outcome).toBe(outcome);
     expect({ leg: await readLeg(store, call.legId), counts: await counts() }).toEqual(before);
   });
 
-  test.each(['ending', 'ended'] as const)('after admission, when the session is %s by now: let go', async (state) => {
+  test.each(['ending', 'ended'] as const)('hangs up an admitted caller whose session is %s', async (state) => {
     const room = await makeRoom(store);
-    const call = await ring();
-    await key(call, 1, room.pin);
+    const call = await answerCall();
+    await keyPin(call, 1, room.pin);
     await setColumns(store, 'session', room.sessionId, { state });
-    expect((await key(call, 1, room.pin)).outcome).toBe('hang-up');
+    expect((await keyPin(call, 1, room.pin)).outcome).toBe('hang-up');
   });
 
   test.each([
-    { what: 'another call’s leg', at: async (call: Call) => ({ ...call, callId: (await ring()).callId }) },
-    { what: 'a leg that is not there', at: async (call: Call) => ({ ...call, legId: 'leg_none' }) },
+    { what: 'a leg of another call', at: async (call: Call) => ({ ...call, callId: (await answerCall()).callId }) },
+    { what: 'a missing leg', at: async (call: Call) => ({ ...call, legId: 'leg_none' }) },
     {
-      what: 'a leg that is no caller’s',
+      what: 'an outbound leg',
       at: async (call: Call) => {
         await setColumns(store, 'leg', call.legId, { kind: 'outbound' });
         return call;
       },
     },
-  ])('for $what: unknown', async ({ at }) => {
+  ])('answers unknown-call for $what', async ({ at }) => {
     const room = await makeRoom(store);
-    expect(await key(await at(await ring()), 1, room.pin)).toMatchObject({
+    expect(await keyPin(await at(await answerCall()), 1, room.pin)).toMatchObject({
       outcome: 'unknown-call',
       tenant_id: null,
       session_id: null,
@@ -327,13 +335,13 @@ describe('the same webhook again', () => {
   });
 });
 
-test('answering and admitting cost one query each', async () => {
+test('answerCaller and admitCaller run one query each', async () => {
   const room = await makeRoom(store);
   const query = vi.spyOn(store.pool, 'query');
   const connect = vi.spyOn(store.pool, 'connect');
-  const call = await ring();
+  const call = await answerCall();
   expect(query).toHaveBeenCalledTimes(1);
-  expect((await key(call, 1, room.pin)).outcome).toBe('admitted');
+  expect((await keyPin(call, 1, room.pin)).outcome).toBe('admitted');
   expect(query).toHaveBeenCalledTimes(2);
   expect(connect).toHaveBeenCalledTimes(2);
 });

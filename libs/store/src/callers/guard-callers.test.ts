@@ -16,7 +16,7 @@ afterAll(async () => {
   await store.close();
   await database.drop();
 });
-/** A number under guard, with one room on it. */
+/** A guarded number with one room. */
 let pin: string;
 beforeEach(async () => {
   await store.pool.query('TRUNCATE leg, pin, room, session, participant, outbox, dial_in_number, tenant CASCADE');
@@ -35,13 +35,18 @@ const answer = (remote: string | null, call = newCall()): Promise<AnsweredCaller
 const key = (call: Call, keyed: string, tryNo: number): Promise<Admission> =>
   admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(keyed) }, fresh());
 const caller = (n: number): string => `+4479${String(n).padStart(8, '0')}`;
-/** The provider's word that the call is over. */
+/** Ends a call as the provider reports it. */
 const hangUp = async ({ legId }: Call): Promise<void> =>
   setColumns(store, 'leg', legId, { state: 'ended', ended_at: new Date() });
-/** So many seconds go by. */
+/** Moves all times into the past. */
 const pass = (seconds: number): Promise<unknown> =>
   store.pool.query(
-    `WITH n AS (UPDATE dial_in_number SET slow_until = slow_until - make_interval(secs => $1)) UPDATE leg SET created_at = created_at - make_interval(secs => $1), last_wrong_pin_at = last_wrong_pin_at - make_interval(secs => $1), ended_at = ended_at - make_interval(secs => $1), hangup_requested_at = hangup_requested_at - make_interval(secs => $1)`,
+    `WITH n AS (UPDATE dial_in_number SET slow_until = slow_until - make_interval(secs => $1))
+     UPDATE leg
+     SET created_at = created_at - make_interval(secs => $1),
+       last_wrong_pin_at = last_wrong_pin_at - make_interval(secs => $1),
+       ended_at = ended_at - make_interval(secs => $1),
+       hangup_requested_at = hangup_requested_at - make_interval(secs => $1)`,
     [seconds],
   );
 async function wrongCall(remote: string): Promise<string> {
@@ -58,15 +63,15 @@ const outcomes = (answers: readonly { outcome: string }[]): Record<string, numbe
   return counts;
 };
 
-describe('callers who are not yet admitted', () => {
-  it('are ten at most on a number, however many come at once', async () => {
+describe('callers before admission', () => {
+  it('are limited to ten on a number', async () => {
     expect(outcomes(await Promise.all(Array.from({ length: 60 }, (_, n) => answer(caller(n)))))).toEqual({
       ask: 10,
       busy: 50,
     });
   });
 
-  it('are two at most of one caller, however many calls come at once; those who withhold their number count as one', async () => {
+  it('are limited to two calls of one caller id, where withheld numbers count as one caller id', async () => {
     expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(caller(1)))))).toEqual({
       ask: 2,
       busy: 28,
@@ -74,7 +79,7 @@ describe('callers who are not yet admitted', () => {
     expect(outcomes(await Promise.all(Array.from({ length: 30 }, () => answer(null))))).toEqual({ ask: 2, busy: 28 });
   });
 
-  it('leave room for others as soon as they are admitted or gone', async () => {
+  it('free their place when they are admitted or gone', async () => {
     const [first, second] = [newCall(), newCall()];
     await answer(caller(1), first);
     await answer(caller(1), second);
@@ -86,7 +91,7 @@ describe('callers who are not yet admitted', () => {
     expect((await answer(caller(1))).outcome).toBe('ask');
   });
 
-  it('get the same answer when the webhook comes again, though the number has filled meanwhile', async () => {
+  it('get the same answer for a duplicate webhook after the number has filled up', async () => {
     const call = newCall();
     await answer(caller(0), call);
     await Promise.all(Array.from({ length: 9 }, (_, n) => answer(caller(n + 1))));
@@ -94,19 +99,19 @@ describe('callers who are not yet admitted', () => {
     expect(await answer(caller(0), call)).toMatchObject({ outcome: 'ask', leg_id: call.legId });
   });
 
-  it('who are refused leave no leg behind', async () => {
+  it('leave no leg when they are rejected', async () => {
     await Promise.all(Array.from({ length: 40 }, (_, n) => answer(caller(n))));
     expect(await store.prisma.leg.count()).toBe(10);
   });
 
-  it('are not counted on a number that is not under guard', async () => {
+  it('are not limited on an unguarded number', async () => {
     await store.prisma.dial_in_number.update({ where: { e164: SHARED }, data: { guarded: false } });
     expect(outcomes(await Promise.all(Array.from({ length: 40 }, () => answer(null))))).toEqual({ ask: 40 });
   });
 });
 
-describe('a caller who keyed only wrong PINs', () => {
-  it('waits longer before each next call, up to an hour', async () => {
+describe('a caller with only wrong PINs', () => {
+  it('is rejected for longer after each call, up to an hour', async () => {
     const waits: number[] = [];
     for (const wait of [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]) {
       expect(await wrongCall(caller(1))).toBe('ask');
@@ -118,7 +123,7 @@ describe('a caller who keyed only wrong PINs', () => {
     expect(waits).toHaveLength(10);
   });
 
-  it('waits no longer once it was admitted, nor after a day', async () => {
+  it('starts over after an admission, and after a day', async () => {
     await wrongCall(caller(1));
     await pass(20);
     const call = newCall();
@@ -134,7 +139,7 @@ describe('a caller who keyed only wrong PINs', () => {
     expect((await answer(caller(1))).outcome).toBe('ask');
   });
 
-  it('keeps nobody else waiting: another caller, or others who withhold their number', async () => {
+  it('does not delay other callers, nor other withheld numbers', async () => {
     await wrongCall(caller(1));
     expect((await answer(caller(2))).outcome).toBe('ask');
     const call = newCall();
@@ -145,15 +150,20 @@ describe('a caller who keyed only wrong PINs', () => {
   });
 });
 
-describe('too many wrong PINs on a number', () => {
-  /** As many wrong PINs as were keyed in so many calls, of three tries each: of one in slow mode, by callers who were let in before. */
+describe('slow mode of a number', () => {
+  /** Inserts ended calls with wrong PINs: three each, or one each by known callers in slow mode. */
   const guesses = (calls: number, known = false): Promise<unknown> =>
     store.pool.query(
-      `INSERT INTO leg (id, kind, state, number, remote, tries, last_outcome, slow, known, last_wrong_pin_at, pin_guess_odds, deadline_at, ended_at)
-       SELECT $3 || n, 'inbound', 'ended', $1, '+4478' || lpad(n::text, 8, '0'), tries, 'refused', $4, $4, now(), tries * pin_guess_odds($1), now(), now() FROM generate_series(1, $2::int) AS n, LATERAL (SELECT CASE WHEN $4 THEN 1 ELSE 3 END) AS row (tries)`,
+      `INSERT INTO leg (
+         id, kind, state, number, remote, tries, last_outcome, slow, known, last_wrong_pin_at, pin_guess_odds,
+         deadline_at, ended_at
+       )
+       SELECT $3 || n, 'inbound', 'ended', $1, '+4478' || lpad(n::text, 8, '0'), tries, 'refused', $4, $4, now(),
+         tries * pin_guess_odds($1), now(), now()
+       FROM generate_series(1, $2::int) AS n, LATERAL (SELECT CASE WHEN $4 THEN 1 ELSE 3 END) AS row (tries)`,
       [SHARED, calls, freshId('guess'), known],
     );
-  /** How many wrong PINs a number can take in a day. */
+  /** The number of wrong PINs that are allowed in a day. */
   const budget = async (): Promise<number> => {
     const { rows } = await store.pool.query<{ budget: number }>(
       'SELECT floor(0.001 / pin_guess_odds($1))::int AS budget',
@@ -177,23 +187,26 @@ describe('too many wrong PINs on a number', () => {
     await hangUp(call);
     return outcome;
   };
-  /** One PIN of six digits: 590 guesses, 295 of them in ordinary times; in slow mode 147 of strangers, one in 588 seconds, and 147 of those who are known. */
+  /**
+   * One PIN of six digits allows 590 wrong PINs: 295 before slow mode; in slow mode 147 by unknown
+   * callers, one in 588 seconds, and 147 by known callers.
+   */
   const sixDigits = (): Promise<unknown> => store.prisma.pin.updateMany({ data: { digits: 6 } });
 
-  it('are as many as leave the odds of one right below one in a thousand, by the PINs’ own lengths', async () => {
-    // One PIN of nine digits among 10 × 9^8.
+  it('has a budget that keeps the odds of a right guess below 1 in 1000, by the lengths of the PINs', async () => {
+    // One PIN of nine digits among 10 * 9^8.
     expect(await budget()).toBe(430_467);
     await sixDigits();
     expect(await budget()).toBe(590);
-    // From before they were counted: taken to be the shortest.
+    // PINs without a stored length count as the shortest.
     await store.prisma.pin.updateMany({ data: { digits: null } });
     expect(await budget()).toBe(590);
   });
 
-  it('put it into slow mode when half of that is used up: a longer prompt, one try, and strangers one at a time', async () => {
+  it('starts at half of the budget: one attempt per call, and unknown callers one at a time', async () => {
     await sixDigits();
     await guesses(97);
-    // 291: another three fit, and another after one of them; after two they do not.
+    // 291 are keyed: a call with three attempts fits, and another after one wrong PIN, but not after two.
     expect(await wrongCall(caller(1))).toBe('ask');
     expect(await wrongCall(caller(2))).toBe('ask');
     const slow = newCall();
@@ -205,7 +218,7 @@ describe('too many wrong PINs on a number', () => {
     expect((await key(slow, 'wrong', 1)).outcome).toBe('refused');
   });
 
-  it('are taken to be keyed by all who are being asked: none of them is more than it can take', async () => {
+  it('counts all attempts of current callers in advance, so that the budget is never exceeded', async () => {
     await sixDigits();
     await guesses(95);
     expect(outcomes(await Promise.all(Array.from({ length: 9 }, (_, n) => answer(caller(n)))))).toEqual({
@@ -215,7 +228,7 @@ describe('too many wrong PINs on a number', () => {
     });
   });
 
-  it('make strangers wait after a wrong PIN, and not after a right one, nor after one who kept silent', async () => {
+  it('delays unknown callers after a wrong PIN, but not after a right one or after silence', async () => {
     await sixDigits();
     await guesses(100);
     expect(await right(caller(1))).toBe('admitted');
@@ -231,7 +244,7 @@ describe('too many wrong PINs on a number', () => {
     expect((await answer(caller(4))).outcome).toBe('ask-slowly');
   });
 
-  it('let several strangers come at once where more wrong PINs can be taken, on half of the lines', async () => {
+  it('admits several unknown callers at once, on half of the limit, where the budget allows it', async () => {
     await store.prisma.dial_in_number.update({
       where: { e164: SHARED },
       data: { slow_until: new Date(Date.now() + 3_600_000) },
@@ -242,7 +255,7 @@ describe('too many wrong PINs on a number', () => {
     });
   });
 
-  it('keep nobody waiting for strangers who was let in within 30 days', async () => {
+  it('does not delay callers who were admitted within 30 days', async () => {
     await sixDigits();
     for (const n of [6, 7]) expect(await right(caller(n))).toBe('admitted');
     await pass(29 * 86_400);
@@ -256,7 +269,7 @@ describe('too many wrong PINs on a number', () => {
     expect((await answer(caller(6))).outcome).toBe('busy');
   });
 
-  it('make strangers of callers who were let in, after five wrong PINs of one, or a quarter of what can be taken of all', async () => {
+  it('treats known callers as unknown after five wrong PINs of one, or a quarter of the budget by all', async () => {
     await sixDigits();
     for (const n of [6, 7]) expect(await right(caller(n))).toBe('admitted');
     await guesses(100);
@@ -271,18 +284,18 @@ describe('too many wrong PINs on a number', () => {
     await pass(300);
     await guesses(141, true);
     expect((await answer(caller(7))).outcome).toBe('busy');
-    // As a stranger, then.
+    // Admitted as an unknown caller.
     await hangUp(stranger);
     expect(await right(caller(7))).toBe('admitted');
   });
 
-  it('lock nobody out: the right PIN lets in, in slow mode too', async () => {
+  it('admits callers with the right PIN', async () => {
     await sixDigits();
     await guesses(300);
     expect(await right(caller(2))).toBe('admitted');
   });
 
-  it('keep it in slow mode until enough of them are a day old', async () => {
+  it('ends when enough wrong PINs are a day old', async () => {
     await sixDigits();
     await guesses(50);
     await pass(3_600);
@@ -295,7 +308,7 @@ describe('too many wrong PINs on a number', () => {
     expect((await answer(caller(3))).outcome).toBe('ask');
   });
 
-  it('are none where nothing is a PIN, and where nobody is guarded against', async () => {
+  it('does not count input that cannot be a PIN, nor wrong PINs on an unguarded number', async () => {
     const call = newCall();
     await answer(caller(1), call);
     await admitCaller(store, freshToken(), { ...call, tryNo: 1, lookup: null }, fresh());

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createBatcher } from './batcher.ts';
 
 /** Answers in the test's own time: each group that went out, and the way to let it come back. */
-function stage() {
+function startBatcher() {
   const groups: { questions: readonly number[]; answer: () => void; fail: (error: Error) => void }[] = [];
   const alone: number[] = [];
   const ask = createBatcher<number, string>({
@@ -27,7 +27,7 @@ const outcome = (settled: readonly PromiseSettledResult<string>[]): string[] =>
 
 describe('questions that are alike', () => {
   test('go out at once while few groups are under way, and then together, each with its own answer', async () => {
-    const { askAll, groups, sent } = stage();
+    const { askAll, groups, sent } = startBatcher();
     const answers = askAll(1, 5);
     expect(sent()).toEqual([[1], [2]]);
     groups.at(1)!.answer();
@@ -39,7 +39,7 @@ describe('questions that are alike', () => {
   });
 
   test('a group is at most a hundred', async () => {
-    const { askAll, groups, sent } = stage();
+    const { askAll, groups, sent } = startBatcher();
     const answers = askAll(1, 152);
     groups.at(0)!.answer();
     groups.at(1)!.answer();
@@ -50,7 +50,7 @@ describe('questions that are alike', () => {
   });
 
   test('are each asked alone when Postgres refuses the group: one failure is one failure', async () => {
-    const { askAll, groups, alone } = stage();
+    const { askAll, groups, alone } = startBatcher();
     const answers = Promise.allSettled(askAll(10, 14));
     groups.at(0)!.answer();
     await expect.poll(() => groups.length, { timeout: 20_000 }).toBe(3);
@@ -61,7 +61,7 @@ describe('questions that are alike', () => {
   });
 
   test('all fail when the connection broke, for nobody knows what became of them', async () => {
-    const { askAll, groups, alone } = stage();
+    const { askAll, groups, alone } = startBatcher();
     const answers = Promise.allSettled(askAll(1, 4));
     groups.at(0)!.answer();
     groups.at(1)!.answer();

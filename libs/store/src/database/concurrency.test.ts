@@ -37,16 +37,16 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function ring(): Promise<{ legId: string; callId: string }> {
+async function answerCall(): Promise<{ legId: string; callId: string }> {
   const call = { legId: freshId('leg'), callId: freshId('call') };
   await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshIds());
   return call;
 }
 
-const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
+const keyPin = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
   admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshIds());
 
-const times = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> =>
+const runConcurrently = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: n }, (_, i) => work(i)));
 
 /** Something to wait for. */
@@ -57,7 +57,7 @@ function signal(): { given: Promise<void>; give: () => void } {
 }
 
 /** Resolves when another connection of this database waits for a lock: what it asked for is under way. */
-async function somebodyWaits(): Promise<void> {
+async function waitForBlockedQuery(): Promise<void> {
   await expect
     .poll(
       async () =>
@@ -73,15 +73,15 @@ async function somebodyWaits(): Promise<void> {
 
 describe('at the same time', () => {
   it('the same digits on ten connections count as one try, and get one answer', async () => {
-    const call = await ring();
-    const answers = await times(10, () => key(call, 1, '111222'));
+    const call = await answerCall();
+    const answers = await runConcurrently(10, () => keyPin(call, 1, '111222'));
     expect(new Set(answers.map((each) => `${each.outcome} ${each.tries}`))).toEqual(new Set(['wrong-pin 1']));
     expect((await readLeg(store, call.legId)).tries).toBe(1);
   });
 
   it('the same answer webhook on ten connections makes one leg', async () => {
     const callId = freshId('call');
-    const answers = await times(10, () =>
+    const answers = await runConcurrently(10, () =>
       answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshIds()),
     );
     expect(new Set(answers.map((each) => each.leg_id)).size).toBe(1);
@@ -91,15 +91,17 @@ describe('at the same time', () => {
   it('one token on ten connections is taken once', async () => {
     const token = freshToken();
     expect(
-      (await times(10, () => inTransaction(store, EVERY_TENANT, (tx) => consumeToken(tx, token)))).filter(Boolean),
+      (await runConcurrently(10, () => inTransaction(store, EVERY_TENANT, (tx) => consumeToken(tx, token)))).filter(
+        Boolean,
+      ),
     ).toHaveLength(1);
   });
 
   it('eight callers after the last session open one next session', async () => {
     const room = await makeRoom(store);
     await setColumns(store, 'session', room.sessionId, { state: 'ended' });
-    const calls = await times(8, ring);
-    const admitted = await times(8, (i) => key(calls[i] ?? { legId: '', callId: '' }, 1, room.pin));
+    const calls = await runConcurrently(8, answerCall);
+    const admitted = await runConcurrently(8, (i) => keyPin(calls[i] ?? { legId: '', callId: '' }, 1, room.pin));
     expect(admitted.map((each) => each.outcome)).toEqual(Array.from({ length: 8 }, () => 'admitted'));
     expect(new Set(admitted.map((each) => 'session_id' in each && each.session_id)).size).toBe(1);
     expect(await store.prisma.session.count({ where: { room_id: room.roomId } })).toBe(2);
@@ -107,8 +109,8 @@ describe('at the same time', () => {
 
   it('ten callers for three seats: three get in', async () => {
     const room = await makeRoom(store, { max_participants: 3 });
-    const calls = await times(10, ring);
-    const outcomes = (await times(10, (i) => key(calls[i] ?? { legId: '', callId: '' }, 1, room.pin))).map(
+    const calls = await runConcurrently(10, answerCall);
+    const outcomes = (await runConcurrently(10, (i) => keyPin(calls[i] ?? { legId: '', callId: '' }, 1, room.pin))).map(
       (each) => each.outcome,
     );
     expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(3);
@@ -131,7 +133,7 @@ describe('at the same time', () => {
 
   it('twenty changes of a session give its events numbers without a gap', async () => {
     const room = await makeRoom(store);
-    await times(20, (i) =>
+    await runConcurrently(20, (i) =>
       inTransaction(store, EVERY_TENANT, async (tx) => {
         const view = await lockSession(tx, room.tenantId, room.sessionId);
         if (view === null) throw new Error('no session');
@@ -179,12 +181,12 @@ describe('at the same time', () => {
 
   it('a caller who was waiting for the session while the room ended: no new session in an ended room', async () => {
     const room = await makeRoom(store);
-    const call = await ring();
+    const call = await answerCall();
     const admission = await inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
       if (view === null) throw new Error('no session');
-      const keyed = key(call, 1, room.pin);
-      await somebodyWaits();
+      const keyed = keyPin(call, 1, room.pin);
+      await waitForBlockedQuery();
       await inTransaction(store, EVERY_TENANT, async (other) => {
         await lockRoom(other, room.tenantId, room.roomId);
         await closeRoom(other, room.tenantId, room.roomId, 'ended-by-tenant', 60);
@@ -199,7 +201,7 @@ describe('at the same time', () => {
 });
 
 describe('compare-and-set', () => {
-  const stale = async (work: (tx: Tx) => Promise<void>): Promise<void> => {
+  const expectStale = async (work: (tx: Tx) => Promise<void>): Promise<void> => {
     await expect(inTransaction(store, EVERY_TENANT, work)).rejects.toBeInstanceOf(StaleVersionError);
   };
 
@@ -208,12 +210,12 @@ describe('compare-and-set', () => {
     const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
     expect(await inTransaction(store, EVERY_TENANT, (tx) => lockLeg(tx, other.tenantId, legId))).toBeNull();
     expect(await inTransaction(store, EVERY_TENANT, (tx) => lockLeg(tx, null, legId))).toBeNull();
-    await stale(async (tx) => {
+    await expectStale(async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
       await saveSession(tx, other.tenantId, view!.session);
     });
     for (const tenantId of [other.tenantId, null]) {
-      await stale(async (tx) => {
+      await expectStale(async (tx) => {
         const locked = await lockLeg(tx, room.tenantId, legId);
         await saveLegs(tx, tenantId, [locked!.leg]);
       });
@@ -223,13 +225,13 @@ describe('compare-and-set', () => {
   it('refuses a session and a leg that were read before somebody else wrote them', async () => {
     const room = await makeRoom(store);
     const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
-    await stale(async (tx) => {
+    await expectStale(async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
       if (view === null) throw new Error('no session');
       await saveSession(tx, room.tenantId, { ...view.session });
       await saveSession(tx, room.tenantId, view.session);
     });
-    await stale(async (tx) => {
+    await expectStale(async (tx) => {
       const locked = await lockLeg(tx, room.tenantId, legId);
       if (locked === null) throw new Error('no leg');
       await saveLegs(tx, room.tenantId, [{ ...locked.leg }]);

@@ -5,10 +5,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type Store } from './store.ts';
 
 /** What a webhook may take in all before the carrier gives it up (contract §3). */
-const CARRIER_MS = 5_000;
-const WEBHOOKS_PATIENCE_MS = 2_000;
+const WEBHOOK_TIMEOUT_MS = 5_000;
+const WEBHOOK_STATEMENT_TIMEOUT_MS = 2_000;
 /** Longer, so that a new connection has time on a busy machine: who waits has an eighth of it. */
-const PATIENCE_MS = 20_000;
+const STATEMENT_TIMEOUT_MS = 20_000;
 
 let database: TestDatabase;
 let proxy: Server;
@@ -16,7 +16,7 @@ let url: string;
 const sockets = new Set<Socket>();
 const stores: Store[] = [];
 /** From now on, what is connected hears and says nothing more, and nobody is told; who connects anew is served. */
-let die = (): void => undefined;
+let freezeConnections = (): void => undefined;
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -37,7 +37,7 @@ beforeAll(async () => {
   const through = new URL(database.url);
   through.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
   url = through.href;
-  die = () => {
+  freezeConnections = () => {
     for (const socket of sockets) {
       socket.unpipe();
       socket.pause();
@@ -59,11 +59,11 @@ function open(options: { statementTimeoutMs?: number } = {}): Store {
   stores.push(store);
   return store;
 }
-const ask = (store: Store): Promise<unknown> => store.pool.query('SELECT 1');
+const runQuery = (store: Store): Promise<unknown> => store.pool.query('SELECT 1');
 /** Every connection of the pool is up and in use when it dies; answers what became of what was asked on them. */
-async function allDie(store: Store): Promise<() => Promise<string[]>> {
+async function killBusyConnections(store: Store): Promise<() => Promise<string[]>> {
   const held = [await store.pool.connect(), await store.pool.connect()];
-  die();
+  freezeConnections();
   const lost = Promise.all(
     held.map((connection) =>
       connection.query('SELECT 1').then(
@@ -80,17 +80,17 @@ async function allDie(store: Store): Promise<() => Promise<string[]>> {
 
 describe('when every connection of a pool has died without a word', () => {
   it('who waits for one outlasts them, and is served', async () => {
-    const store = open({ statementTimeoutMs: PATIENCE_MS });
-    const lost = await allDie(store);
-    const waiting = await Promise.allSettled([ask(store), ask(store), ask(store)]);
+    const store = open({ statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+    const lost = await killBusyConnections(store);
+    const waiting = await Promise.allSettled([runQuery(store), runQuery(store), runQuery(store)]);
     expect(waiting.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
     expect(await lost()).toEqual(['Query read timeout', 'Query read timeout']);
   });
 
   it('who has a caller on the line has an answer before the carrier gives up', () => {
     const { connectionTimeoutMillis = Infinity, query_timeout = Infinity } = open({
-      statementTimeoutMs: WEBHOOKS_PATIENCE_MS,
+      statementTimeoutMs: WEBHOOK_STATEMENT_TIMEOUT_MS,
     }).pool.options;
-    expect(connectionTimeoutMillis + query_timeout).toBeLessThan(CARRIER_MS);
+    expect(connectionTimeoutMillis + query_timeout).toBeLessThan(WEBHOOK_TIMEOUT_MS);
   });
 });

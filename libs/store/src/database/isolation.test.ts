@@ -8,15 +8,15 @@ let database: TestDatabase;
 let owner: Store;
 let service: Store;
 let mine: TestRoom;
-let theirs: TestRoom;
+let other: TestRoom;
 beforeAll(async () => {
   database = await createTestDatabase();
   owner = openStore({ owner: true, url: database.url, onError: () => undefined });
   // One connection, so that every test gets what the one before left on it.
   service = openStore({ url: database.url, max: 1, onError: () => undefined });
   await makeNumbers(owner);
-  [mine, theirs] = [await makeRoom(owner), await makeRoom(owner)];
-  for (const room of [mine, theirs]) await makeLeg(owner, room, { kind: 'inbound', state: 'joined' });
+  [mine, other] = [await makeRoom(owner), await makeRoom(owner)];
+  for (const room of [mine, other]) await makeLeg(owner, room, { kind: 'inbound', state: 'joined' });
 });
 afterAll(async () => {
   await service.close();
@@ -181,8 +181,8 @@ describe('every table of tenants', () => {
     for (const { name } of await tablesOfTenants()) {
       const whose = name === 'tenant' ? 'id' : 'tenant_id';
       for (const text of [
-        `UPDATE ${name} SET ${whose} = ${whose} WHERE ${whose} = '${theirs.tenantId}'`,
-        `DELETE FROM ${name} WHERE ${whose} = '${theirs.tenantId}'`,
+        `UPDATE ${name} SET ${whose} = ${whose} WHERE ${whose} = '${other.tenantId}'`,
+        `DELETE FROM ${name} WHERE ${whose} = '${other.tenantId}'`,
       ]) {
         const changed = await service.query(mine.tenantId, { text }).then(
           ({ rowCount }) => rowCount,
@@ -194,11 +194,11 @@ describe('every table of tenants', () => {
       // Handing a row over, or taking one in.
       if (name === 'tenant') continue;
       await expect(
-        service.query(mine.tenantId, { text: `INSERT INTO ${name} (tenant_id) VALUES ('${theirs.tenantId}')` }),
+        service.query(mine.tenantId, { text: `INSERT INTO ${name} (tenant_id) VALUES ('${other.tenantId}')` }),
       ).rejects.toMatchObject({ code: expect.stringMatching(/^(42501|23502)$/) });
     }
     await expect(
-      service.query(mine.tenantId, { text: `UPDATE room SET tenant_id = '${theirs.tenantId}'` }),
+      service.query(mine.tenantId, { text: `UPDATE room SET tenant_id = '${other.tenantId}'` }),
     ).rejects.toMatchObject({ code: '42501' });
     expect((await owner.pool.query('SELECT * FROM leg ORDER BY id')).rows).toEqual(before);
   });
@@ -207,7 +207,7 @@ describe('every table of tenants', () => {
     await owner.prisma.dial_in_number.createMany({
       data: [
         { e164: '+13125550001', dedicated_to: mine.tenantId },
-        { e164: '+13125550002', dedicated_to: theirs.tenantId },
+        { e164: '+13125550002', dedicated_to: other.tenantId },
       ],
     });
     const seen = await service.query<{ e164: string }>(mine.tenantId, {

@@ -4,7 +4,7 @@ import { withKeyedMutex } from './keyed-mutex.ts';
 import type { Store } from './store.ts';
 
 /** Works that end when the test says so. */
-function stage() {
+function startMutex() {
   const store = {} as Store;
   const begun: string[] = [];
   const ends = new Map<string, { end: () => void; fail: (error: Error) => void }>();
@@ -25,7 +25,7 @@ const tooSlow = (): Error =>
 
 describe('works under one key', () => {
   test('are done one after another, in their order; those under another wait for none of them', async () => {
-    const { ask, begun, of } = stage();
+    const { ask, begun, of } = startMutex();
     const all = ['one', 'two', 'three'].map((name) => ask('busy', name));
     const other = ask('quiet', 'other');
     expect(begun).toEqual(['one', 'other']);
@@ -42,7 +42,7 @@ describe('works under one key', () => {
   });
 
   test('fail each for itself', async () => {
-    const { ask, begun, of } = stage();
+    const { ask, begun, of } = startMutex();
     const all = outcomes(['one', 'two'].map((name) => ask('busy', name)));
     of('one').fail(new pg.DatabaseError('value out of range', 0, 'error'));
     await expect.poll(() => begun, { timeout: 20_000 }).toEqual(['one', 'two']);
@@ -53,7 +53,7 @@ describe('works under one key', () => {
   test.each([tooSlow(), new Error('Query read timeout'), new Error('timeout exceeded when trying to connect')])(
     'fail with one that ran out of time when they waited as long as it did, and not when they came later: %s',
     async (error) => {
-      const { ask, begun, of } = stage();
+      const { ask, begun, of } = startMutex();
       const one = ask('busy', 'one');
       const early = outcomes(['two', 'three', 'four'].map((name) => ask('busy', name)));
       of('one').end();

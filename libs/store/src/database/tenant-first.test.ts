@@ -24,7 +24,7 @@ const PLATFORM_MODULES = new Set([
   'tenants/seed.ts',
   'tenants/tenants.ts',
 ]);
-const NOBODYS: Readonly<Record<string, string>> = {
+const PLATFORM_FUNCTIONS: Readonly<Record<string, string>> = {
   countPins: 'PINs of a shared number',
   claimDeliveries: 'the operator’s sender takes whichever is due; each row brings its tenant',
   tidyDeliveries: 'whoever’s endpoints are disabled or deleted',
@@ -66,7 +66,8 @@ describe('the store', () => {
 
   it('has no function on tenants’ rows that does not take the tenant first', () => {
     const forgotten = signatures().filter(
-      ({ module, name, first }) => first !== 'tenantId' && !PLATFORM_MODULES.has(module) && NOBODYS[name] === undefined,
+      ({ module, name, first }) =>
+        first !== 'tenantId' && !PLATFORM_MODULES.has(module) && PLATFORM_FUNCTIONS[name] === undefined,
     );
     expect(forgotten).toEqual([]);
   });

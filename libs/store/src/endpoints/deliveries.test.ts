@@ -32,18 +32,18 @@ afterAll(async () => {
 });
 
 const CLAIM = { leaseMs: 30_000, maxPerEndpoint: 100, maxPerTenant: 100, circuitOpensAt: 3, limit: 1 };
-const NO = { status: 500, durationMs: 12, error: null };
+const RESULT = { status: 500, durationMs: 12, error: null };
 const PROBE = { circuitOpensAt: 3, firstS: 5, longestS: 20 };
-const WAIT_MS = 60_000;
+const RETRY_AFTER_MS = 60_000;
 
 const claim = async (): Promise<DeliveryToSend | null> => (await claimDeliveries(store, CLAIM))[0] ?? null;
 const claimAll = (): Promise<DeliveryToSend[]> => claimDeliveries(store, { ...CLAIM, limit: 100 });
-const taken = (sent: DeliveryToSend) => markDelivered(store, sent.tenant_id, sent, { ...NO, status: 204 });
-const failed = (sent: DeliveryToSend, waitMs: number | null = WAIT_MS) =>
-  recordFailedAttempt(store, sent.tenant_id, sent, NO, waitMs, PROBE);
+const succeed = (sent: DeliveryToSend) => markDelivered(store, sent.tenant_id, sent, { ...RESULT, status: 204 });
+const fail = (sent: DeliveryToSend, waitMs: number | null = RETRY_AFTER_MS) =>
+  recordFailedAttempt(store, sent.tenant_id, sent, RESULT, waitMs, PROBE);
 
 /** A session of a tenant with an endpoint, and so many events of it. */
-async function tell(
+async function emitEvents(
   events: number,
   { room, endpoint = true, type = 'leg.joined' }: { room?: TestRoom; endpoint?: boolean; type?: string } = {},
 ): Promise<TestRoom> {
@@ -56,12 +56,12 @@ async function tell(
   );
   return made;
 }
-const rowsOf = ({ sessionId }: TestRoom) =>
+const deliveriesOf = ({ sessionId }: TestRoom) =>
   store.prisma.delivery.findMany({ where: { stream: sessionId }, orderBy: { seq: 'asc' } });
 const endpointOf = ({ tenantId }: TestRoom) =>
   store.prisma.endpoint.findFirstOrThrow({ where: { tenant_id: tenantId } });
 /** Time goes by: the rows are moved back instead. */
-const letPass = async (seconds: number): Promise<void> => {
+const passTime = async (seconds: number): Promise<void> => {
   await store.pool.query(
     'UPDATE delivery SET next_try_at = next_try_at - make_interval(secs => $1), lease_until = lease_until - make_interval(secs => $1)',
     [seconds],
@@ -74,7 +74,7 @@ const letPass = async (seconds: number): Promise<void> => {
 
 describe('an event that is to be sent', () => {
   it('is had by one at a time, with all that is sent of it, and the attempt is noted first', async () => {
-    const room = await tell(1);
+    const room = await emitEvents(1);
     const endpoint = await endpointOf(room);
     const sent = (await claim())!;
     expect(sent).toEqual({
@@ -113,76 +113,76 @@ describe('an event that is to be sent', () => {
     await updateEndpoint(store, room.tenantId, ids.off, { enabled: false });
     await deleteEndpoint(store, room.tenantId, ids.gone);
     await makeEndpoint(store, (await makeRoom(store)).tenantId);
-    await tell(1, { room });
-    expect((await rowsOf(room)).map((row) => row.endpoint_id).toSorted()).toEqual([ids.all, ids.some].toSorted());
+    await emitEvents(1, { room });
+    expect((await deliveriesOf(room)).map((row) => row.endpoint_id).toSorted()).toEqual([ids.all, ids.some].toSorted());
   });
 
   it('goes to one of many who ask at once, and of a session only the first', async () => {
     const rooms = [];
-    for (let i = 0; i < 5; i++) rooms.push(await tell(3));
+    for (let i = 0; i < 5; i++) rooms.push(await emitEvents(3));
     const claimed = (await Promise.all(Array.from({ length: 12 }, claimAll))).flat();
     expect(claimed.map((each) => each.event.seq)).toEqual([1, 1, 1, 1, 1]);
     expect(new Set(claimed.map((each) => each.event.session_id))).toEqual(new Set(rooms.map((room) => room.sessionId)));
   });
 
   it('is followed by the next when it is delivered, or has failed for good', async () => {
-    const room = await tell(3);
+    const room = await emitEvents(3);
     const first = (await claim())!;
-    await taken(first);
+    await succeed(first);
     const second = (await claim())!;
     expect([second.event.seq, await claim()]).toEqual([2, null]);
-    await failed(second, null);
+    await fail(second, null);
     expect((await claim())?.event.seq).toBe(3);
-    expect((await rowsOf(room)).map((row) => row.state)).toEqual(['delivered', 'failed', 'pending']);
+    expect((await deliveriesOf(room)).map((row) => row.state)).toEqual(['delivered', 'failed', 'pending']);
   });
 
   it('is free again when whoever had it is gone, as the same event', async () => {
-    await tell(2);
+    await emitEvents(2);
     const first = (await claim())!;
-    await letPass(31);
+    await passTime(31);
     const again = (await claim())!;
     expect(again).toEqual({ ...first, attempts: 2, tries: 2 });
     expect(eventId(again.event)).toBe(eventId(first.event));
   });
 
   it('that was put off waits, and what is behind it with it', async () => {
-    const room = await tell(3);
-    await failed((await claim())!);
+    const room = await emitEvents(3);
+    await fail((await claim())!);
     expect(await claim()).toBeNull();
-    expect(new Set((await rowsOf(room)).map((row) => row.next_try_at?.getTime())).size).toBe(1);
+    expect(new Set((await deliveriesOf(room)).map((row) => row.next_try_at?.getTime())).size).toBe(1);
     // One more of that session: it is due, and still not the first.
-    await tell(1, { room });
+    await emitEvents(1, { room });
     expect(await claim()).toBeNull();
-    await letPass(61);
+    await passTime(61);
     expect(await claim()).toMatchObject({ event: { seq: 1 }, attempts: 2 });
   });
 
   it('is not put off by one who was too slow', async () => {
-    const room = await tell(2);
+    const room = await emitEvents(2);
     const slow = (await claim())!;
-    await letPass(31);
+    await passTime(31);
     const quick = (await claim())!;
-    await failed(slow);
-    expect((await rowsOf(room))[0]?.lease_until).not.toBeNull();
-    await taken(quick);
-    await failed(slow);
+    await fail(slow);
+    expect((await deliveriesOf(room))[0]?.lease_until).not.toBeNull();
+    await succeed(quick);
+    await fail(slow);
     expect((await claim())?.event.seq).toBe(2);
   });
 
   it('is not marked for another tenant', async () => {
-    const room = await tell(1);
+    const room = await emitEvents(1);
     const sent = (await claim())!;
-    await markDelivered(store, 'ten_other', sent, NO);
-    await recordFailedAttempt(store, 'ten_other', sent, NO, 1, PROBE);
-    expect((await rowsOf(room))[0]).toMatchObject({ state: 'pending', lease_until: expect.any(Date) });
+    await markDelivered(store, 'ten_other', sent, RESULT);
+    await recordFailedAttempt(store, 'ten_other', sent, RESULT, 1, PROBE);
+    expect((await deliveriesOf(room))[0]).toMatchObject({ state: 'pending', lease_until: expect.any(Date) });
   });
 });
 
 describe('an endpoint', () => {
   it('does not take every sender', async () => {
-    const first = await tell(1);
-    for (let i = 0; i < 4; i++) await tell(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
-    await tell(1);
+    const first = await emitEvents(1);
+    for (let i = 0; i < 4; i++) await emitEvents(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
+    await emitEvents(1);
     const claimed = await claimDeliveries(store, { ...CLAIM, maxPerEndpoint: 2, limit: 10 });
     expect(claimed.filter((each) => each.tenant_id === first.tenantId)).toHaveLength(2);
     expect(claimed).toHaveLength(3);
@@ -193,42 +193,41 @@ describe('an endpoint', () => {
     const greedy = await makeRoom(store);
     for (let i = 0; i < 5; i++) await makeEndpoint(store, greedy.tenantId);
     for (let i = 0; i < 6; i++)
-      await tell(1, { room: await makeRoom(store, { tenant_id: greedy.tenantId }), endpoint: false });
+      await emitEvents(1, { room: await makeRoom(store, { tenant_id: greedy.tenantId }), endpoint: false });
     const share = { ...CLAIM, maxPerEndpoint: 4, maxPerTenant: 8, limit: 64 };
     const whose = async (limit = 64): Promise<string[]> =>
       (await claimDeliveries(store, { ...share, limit })).map(({ tenant_id }) => tenant_id);
     expect(await whose()).toEqual(Array.from({ length: 8 }, () => greedy.tenantId));
     expect(await whose()).toEqual([]);
     // Due for less long, and first all the same; of a few places both get some.
-    const modest = await tell(3);
+    const modest = await emitEvents(3);
     expect(await whose(1)).toEqual([modest.tenantId]);
-    await letPass(31);
+    await passTime(31);
     const both = await whose(2);
     expect(both.toSorted()).toEqual([greedy.tenantId, modest.tenantId].toSorted());
   });
 
   it('with a thousand events waiting is passed over as quickly as one with one', async () => {
-    const slow = await tell(1);
+    const slow = await emitEvents(1);
     await store.pool.query(
       `INSERT INTO delivery (id, tenant_id, endpoint_id, event_id, stream, seq, next_try_at) SELECT 'dlv_' || n, $1, $2, (SELECT min(id) FROM outbox) + n::bigint * 1000000, 'ses_' || n, 1, now() - interval '1 day' FROM generate_series(1, 20000) n`,
       [slow.tenantId, (await endpointOf(slow)).id],
     );
     await store.pool.query('UPDATE endpoint SET failures = 9, probe_at = now() + make_interval(mins => 1)');
-    await tell(1);
+    await emitEvents(1);
     await store.pool.query('ANALYZE delivery');
-    const before = await scanned();
+    const before = await countRowsRead();
     expect((await claimAll()).map((each) => each.tenant_id)).not.toContain(slow.tenantId);
-    expect((await scanned()) - before).toBeLessThan(100);
+    expect((await countRowsRead()) - before).toBeLessThan(100);
   });
 
   it('that fails is tried by one probe at a time, less and less often, and by all again when one was taken', async () => {
-    const first = await tell(1);
-    for (let i = 0; i < 4; i++) await tell(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
+    const first = await emitEvents(1);
+    for (let i = 0; i < 4; i++) await emitEvents(1, { room: await makeRoom(store, { tenant_id: first.tenantId }) });
     for (const waitS of [5, 10, 20, 20]) {
       // The first three at once: it is not open yet.
-      if (waitS === 5)
-        for (const each of await claimDeliveries(store, { ...CLAIM, limit: 3 })) await failed(each, 1_000);
-      else await failed((await claim())!, 1_000);
+      if (waitS === 5) for (const each of await claimDeliveries(store, { ...CLAIM, limit: 3 })) await fail(each, 1_000);
+      else await fail((await claim())!, 1_000);
       // The probe is put off for the look, so that its time does not come meanwhile.
       await store.pool.query(`UPDATE endpoint SET probe_at = probe_at + interval '1 minute'`);
       expect(await claimAll()).toEqual([]);
@@ -237,18 +236,18 @@ describe('an endpoint', () => {
         `SELECT round(extract(epoch FROM probe_at - (SELECT max(next_try_at) - interval '1 second' FROM delivery)))::int AS s FROM endpoint`,
       );
       expect(rows).toEqual([{ s: waitS }]);
-      await letPass(waitS + 1);
+      await passTime(waitS + 1);
     }
     // Many ask at once, and one has it; while it is out nobody else, whatever becomes of who has it.
     const probes = (await Promise.all(Array.from({ length: 8 }, claimAll))).flat();
     expect([probes.length, await claimAll()]).toEqual([1, []]);
-    for (const probe of probes) await taken(probe);
+    for (const probe of probes) await succeed(probe);
     expect(await claimAll()).toHaveLength(4);
     expect(await endpointOf(first)).toMatchObject({ failures: 0, failing_since: null, probe_at: null });
   });
 
   it('that is disabled gets nothing; what waits is ended, and others are told', async () => {
-    const room = await tell(2);
+    const room = await emitEvents(2);
     const { id } = await endpointOf(room);
     const other = await makeEndpoint(store, room.tenantId);
     expect([
@@ -272,19 +271,19 @@ describe('an endpoint', () => {
     for (const { event } of claimed)
       expect(await findEventPosition(store, room.tenantId, eventId(event))).toEqual({ id: event.id, old: false });
     expect(await cleanUpDeliveries(store, 100)).toBe(2);
-    expect((await rowsOf(room)).map((row) => row.state)).toEqual(['failed', 'failed']);
-    expect(await replayDelivery(store, room.tenantId, (await rowsOf(room))[0]?.id ?? '')).toBe('disabled');
+    expect((await deliveriesOf(room)).map((row) => row.state)).toEqual(['failed', 'failed']);
+    expect(await replayDelivery(store, room.tenantId, (await deliveriesOf(room))[0]?.id ?? '')).toBe('disabled');
     expect(await pingEndpoint(store, room.tenantId, id)).toBe('disabled');
     // From the next event on again; what was missed, when asked for.
     await updateEndpoint(store, room.tenantId, id, { enabled: true });
-    await tell(1, { room });
+    await emitEvents(1, { room });
     expect((await claimAll()).find((each) => each.endpoint_id === id)?.event.seq).toBe(3);
   });
 
   it('that is deleted leaves nothing behind', async () => {
-    const room = await tell(3);
+    const room = await emitEvents(3);
     const { id } = await endpointOf(room);
-    await taken((await claim())!);
+    await succeed((await claim())!);
     expect([
       await deleteEndpoint(store, 'ten_other', id),
       await deleteEndpoint(store, room.tenantId, id),
@@ -300,7 +299,7 @@ describe('an endpoint', () => {
   });
 
   it('is pinged alone', async () => {
-    const room = await tell(0);
+    const room = await emitEvents(0);
     const { id } = await endpointOf(room);
     await makeEndpoint(store, room.tenantId);
     expect(await pingEndpoint(store, freshId('ten'), id)).toBeNull();
@@ -317,9 +316,9 @@ describe('an endpoint', () => {
 
 describe('a replay', () => {
   it('of one begins anew, in the order of its session', async () => {
-    const room = await tell(3);
-    for (let i = 0; i < 2; i++) await taken((await claim())!);
-    const first = (await rowsOf(room))[0]?.id ?? '';
+    const room = await emitEvents(3);
+    for (let i = 0; i < 2; i++) await succeed((await claim())!);
+    const first = (await deliveriesOf(room))[0]?.id ?? '';
     expect(await replayDelivery(store, freshId('ten'), first)).toBeNull();
     expect(await replayDelivery(store, room.tenantId, first)).toBe('replayed');
     expect(await claim()).toMatchObject({ id: first, attempts: 2, tries: 1 });
@@ -327,8 +326,8 @@ describe('a replay', () => {
   });
 
   it('of a span brings what an endpoint never got, by its types, and pages', async () => {
-    const room = await tell(5, { endpoint: false });
-    await tell(1, { room, type: 'session.ended' });
+    const room = await emitEvents(5, { endpoint: false });
+    await emitEvents(1, { room, type: 'session.ended' });
     const id = await makeEndpoint(store, room.tenantId, { types: ['leg.joined'] });
     const span = { outboxIds: null, since: new Date(Date.now() - 86_400_000), until: null, after: null, limit: 3 };
     const last = { session_id: room.sessionId, endpoint_id: null, seq: 3 };
@@ -341,7 +340,7 @@ describe('a replay', () => {
     const seqs = [];
     for (let sent = await claim(); sent !== null; sent = await claim()) {
       seqs.push(sent.event.seq);
-      await taken(sent);
+      await succeed(sent);
     }
     expect(seqs).toEqual([1, 2, 3, 4, 5]);
     // By name, whatever its type; and nobody else's.
@@ -353,12 +352,12 @@ describe('a replay', () => {
 });
 
 it('a tenant without an endpoint costs nobody anything: its events are in no index that is swept', async () => {
-  const room = await tell(3, { endpoint: false });
-  expect([await claim(), await rowsOf(room), await store.prisma.outbox.count()]).toEqual([null, [], 3]);
+  const room = await emitEvents(3, { endpoint: false });
+  expect([await claim(), await deliveriesOf(room), await store.prisma.outbox.count()]).toEqual([null, [], 3]);
 });
 
 /** Rows that have been read off the indexes of deliveries so far, by this connection's statements and others'. */
-async function scanned(): Promise<number> {
+async function countRowsRead(): Promise<number> {
   await Promise.all(
     Array.from({ length: 12 }, () =>
       store.pool.query('SELECT pg_stat_force_next_flush(), pg_sleep(0)').catch(() => undefined),

@@ -23,7 +23,11 @@ afterAll(async () => {
 });
 
 /** A session that has ended, with events of so many days ago and what was sent of them, done at the same time. */
-async function past(count: number, days: number, { state = 'ended' } = {}): Promise<TestRoom & { endpointId: string }> {
+async function makePastSession(
+  count: number,
+  days: number,
+  { state = 'ended' } = {},
+): Promise<TestRoom & { endpointId: string }> {
   const room = await makeRoom(store);
   const endpointId = await makeEndpoint(store, room.tenantId);
   await inTransaction(store, room.tenantId, (tx) =>
@@ -53,7 +57,7 @@ async function age({ tenantId }: TestRoom, days: number): Promise<void> {
     [tenantId],
   );
 }
-const left = async (): Promise<number[]> => [
+const countRows = async (): Promise<number[]> => [
   await store.prisma.delivery.count(),
   await store.prisma.delivery_attempt.count(),
   await store.prisma.outbox.count(),
@@ -62,15 +66,15 @@ const purge = () => purgeEvents(store, 1_000);
 
 describe('what is forgotten', () => {
   it('is a delivery that was done long ago, with its attempts, and its event', async () => {
-    await past(3, 31);
-    await past(2, 29);
+    await makePastSession(3, 31);
+    await makePastSession(2, 29);
     expect(await purge()).toEqual({ deliveries: 3, events: 3 });
-    expect(await left()).toEqual([2, 2, 2]);
+    expect(await countRows()).toEqual([2, 2, 2]);
     expect(await purge()).toEqual({ deliveries: 0, events: 0 });
   });
 
   it('is an event that nobody has an endpoint for, and one about an endpoint', async () => {
-    const { tenantId, endpointId } = await past(1, 31);
+    const { tenantId, endpointId } = await makePastSession(1, 31);
     await pingEndpoint(store, tenantId, endpointId);
     await age({ tenantId } as TestRoom, 31);
     await store.prisma.delivery.deleteMany();
@@ -78,37 +82,37 @@ describe('what is forgotten', () => {
   });
 
   it('goes a few at a time, however many ask at once', async () => {
-    await past(25, 31);
+    await makePastSession(25, 31);
     const [first] = await Promise.all(Array.from({ length: 4 }, () => purgeEvents(store, 5)));
     expect(first).toEqual({ deliveries: expect.any(Number), events: expect.any(Number) });
-    expect((await left())[0]).toBeGreaterThanOrEqual(5);
+    expect((await countRows())[0]).toBeGreaterThanOrEqual(5);
     for (let more = true; more;) more = Object.values(await purgeEvents(store, 5)).some((count) => count === 5);
-    expect(await left()).toEqual([0, 0, 0]);
+    expect(await countRows()).toEqual([0, 0, 0]);
   });
 });
 
 describe('what is kept', () => {
   it.each(['open', 'live', 'ending'])('is all of a session that is %s', async (state) => {
-    await past(2, 400, { state });
+    await makePastSession(2, 400, { state });
     expect(await purge()).toEqual({ deliveries: 0, events: 0 });
   });
 
   it('is what is to be sent, and its event, however old that is', async () => {
-    const { tenantId } = await past(3, 31);
+    const { tenantId } = await makePastSession(3, 31);
     const { id } = await store.prisma.delivery.findFirstOrThrow({ where: { tenant_id: tenantId } });
     await replayDelivery(store, tenantId, id);
     expect(await purge()).toEqual({ deliveries: 2, events: 2 });
-    expect(await left()).toEqual([1, 1, 1]);
+    expect(await countRows()).toEqual([1, 1, 1]);
   });
 
   it('is an event as long as somebody can look at a delivery of it', async () => {
-    const { tenantId } = await past(1, 31);
+    const { tenantId } = await makePastSession(1, 31);
     await store.pool.query(`UPDATE delivery SET done_at = now() - interval '1 day' WHERE tenant_id = $1`, [tenantId]);
     expect(await purge()).toEqual({ deliveries: 0, events: 0 });
   });
 
   it('is what a replay just takes; and a replay takes nothing that just goes', async () => {
-    const { tenantId, endpointId } = await past(1, 31);
+    const { tenantId, endpointId } = await makePastSession(1, 31);
     await store.prisma.delivery.deleteMany();
     const { id } = await store.prisma.outbox.findFirstOrThrow();
     const replay = () =>
@@ -147,7 +151,7 @@ describe('what is kept', () => {
   });
 
   it('is the event of every delivery, whoever replays while it is cleared away', async () => {
-    const { tenantId, endpointId } = await past(60, 31);
+    const { tenantId, endpointId } = await makePastSession(60, 31);
     const ids = (await store.prisma.outbox.findMany({ select: { id: true } })).map(({ id }) => String(id));
     const replay = (i: number) =>
       replayEvents(store, tenantId, endpointId, {

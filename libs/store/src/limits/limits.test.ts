@@ -32,7 +32,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-class Full extends Error {}
+class LimitReachedError extends Error {}
 const FAR = new Date('2099-01-01T00:00:00Z');
 
 it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
@@ -59,11 +59,11 @@ it('200 rooms at once, at a limit of 10: exactly 10 are made', async () => {
         participant: { id: freshId('part'), name: 'Host' },
       });
       const { allowed, used } = await lockLimit(tx, tenantId, 'live-rooms');
-      if (used > allowed) throw new Full();
+      if (used > allowed) throw new LimitReachedError();
     });
   const made = await Promise.allSettled(Array.from({ length: 200 }, make));
   expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
-  expect(made.every((each) => each.status === 'fulfilled' || each.reason instanceof Full)).toBe(true);
+  expect(made.every((each) => each.status === 'fulfilled' || each.reason instanceof LimitReachedError)).toBe(true);
   expect((await readLimits(store, tenantId))['live-rooms']).toEqual({ allowed: 10, used: 10 });
 });
 
@@ -172,12 +172,12 @@ describe('far from a limit', () => {
         inTransaction(store, room.tenantId, async (tx) => {
           await add(tx, room);
           const { used } = await lockLimit(tx, room.tenantId, 'live-legs');
-          if (used > allowed) throw new Full();
+          if (used > allowed) throw new LimitReachedError();
         }),
       ),
     );
     expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(allowed);
-    expect(made.every((each) => each.status === 'fulfilled' || each.reason instanceof Full)).toBe(true);
+    expect(made.every((each) => each.status === 'fulfilled' || each.reason instanceof LimitReachedError)).toBe(true);
   });
 });
 

@@ -7,7 +7,7 @@ import { makeLeg, makeRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
 let store: Store;
-let where: { tenantId: string; sessionId: string; roomId: string };
+let room: { tenantId: string; sessionId: string; roomId: string };
 beforeAll(async () => {
   database = await createTestDatabase();
   store = openStore({ owner: true, url: database.url, onError: () => undefined });
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await store.pool.query('TRUNCATE tenant, cdr, month_sum, room_sum CASCADE');
-  where = await makeRoom(store, { tenant_id: 'ten_usd' });
+  room = await makeRoom(store, { tenant_id: 'ten_usd' });
   await store.pool.query(`UPDATE tenant SET currency = 'USD', max_spend_micro_per_month = 1000000000`);
   await store.pool.query(`UPDATE room SET max_spend_micro = 1000000000`);
 });
@@ -27,15 +27,15 @@ afterAll(async () => {
 });
 
 const EUROS = { currency: 'EUR', startedAt: null, endedAt: null };
-async function over(cdr: Partial<NewCdr> = {}): Promise<string> {
-  const legId = await makeLeg(store, where, { kind: 'outbound', state: 'ended', remote: '+442079460018' });
+async function storeEndedCall(cdr: Partial<NewCdr> = {}): Promise<string> {
+  const legId = await makeLeg(store, room, { kind: 'outbound', state: 'ended', remote: '+442079460018' });
   await inTransaction(store, EVERY_TENANT, (tx) =>
-    storeCdr(tx, where.tenantId, {
+    storeCdr(tx, room.tenantId, {
       legId,
       handle: 'voice',
       direction: 'outbound',
-      roomId: where.roomId,
-      sessionId: where.sessionId,
+      roomId: room.roomId,
+      sessionId: room.sessionId,
       number: '+12025550100',
       remote: '+442079460018',
       startedAt: null,
@@ -53,27 +53,27 @@ async function over(cdr: Partial<NewCdr> = {}): Promise<string> {
 }
 /** What the tenant and the room are said to have spent. */
 const spent = async (): Promise<bigint[]> =>
-  (await readSpend(store, where.tenantId, where.roomId)).map(({ used }) => used);
+  (await readSpend(store, room.tenantId, room.roomId)).map(({ used }) => used);
 
 it('a call that the provider charged in another currency counts by the operator’s rates in the tenant’s own', async () => {
-  await over();
+  await storeEndedCall();
   expect(await spent()).toEqual([300_000n, 300_000n]);
-  await over({ direction: 'inbound' });
+  await storeEndedCall({ direction: 'inbound' });
   expect(await spent()).toEqual([330_000n, 330_000n]);
 });
 
 it('one that it charged in the tenant’s own counts as it was charged', async () => {
-  await over({ currency: 'USD', priceMicro: 12n });
+  await storeEndedCall({ currency: 'USD', priceMicro: 12n });
   expect(await spent()).toEqual([12n, 12n]);
 });
 
 it('one whose length and price were told later counts then, in the tenant’s own currency', async () => {
-  const legId = await over({ seconds: 0, priceMicro: null, currency: null });
+  const legId = await storeEndedCall({ seconds: 0, priceMicro: null, currency: null });
   expect(await spent()).toEqual([0n, 0n]);
   await inTransaction(store, EVERY_TENANT, (tx) =>
     applyChargeToCdr(
       tx,
-      where.tenantId,
+      room.tenantId,
       { legId, handle: 'voice', source: 'record' },
       { ...EUROS, seconds: 30, rateMicro: 14n, priceMicro: 7n },
     ),
@@ -91,18 +91,18 @@ it('one whose length and price were told later counts then, in the tenant’s ow
 
 it('a tenant whose currency changes has what is over counted anew in it', async () => {
   await store.pool.query(`UPDATE tenant SET currency = 'EUR'`);
-  await over({ currency: 'USD', priceMicro: 5n });
-  await over({ currency: 'EUR', priceMicro: 9n });
+  await storeEndedCall({ currency: 'USD', priceMicro: 5n });
+  await storeEndedCall({ currency: 'EUR', priceMicro: 9n });
   expect(await spent()).toEqual([20_009n, 20_009n]);
   await store.pool.query(`UPDATE tenant SET currency = 'USD'`);
   expect(await spent()).toEqual([300_005n, 300_005n]);
 });
 
 it('a session is near its limit by what its tenant’s other calls cost in any currency', async () => {
-  await makeLeg(store, where, { kind: 'inbound', state: 'joined' });
+  await makeLeg(store, room, { kind: 'inbound', state: 'joined' });
   await store.pool.query(`UPDATE tenant SET max_spend_micro_per_month = 440000`);
   expect(await listSessionsNearLimit(store)).toEqual([]);
-  await over();
+  await storeEndedCall();
   expect(await listSessionsNearLimit(store)).toMatchObject([{ tenant_id: 'ten_usd' }]);
   await store.pool.query(
     `UPDATE tenant SET max_spend_micro_per_month = NULL; UPDATE room SET max_spend_micro = 440000`,

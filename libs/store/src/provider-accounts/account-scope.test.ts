@@ -40,68 +40,68 @@ afterAll(async () => {
 });
 
 /** An account with a number; `accountId` null: the platform's, with a shared one. */
-interface Place {
+interface AccountWithNumber {
   readonly accountId: string | null;
   readonly number: string;
   readonly tenantId?: string;
 }
-const platform = async (): Promise<Place> => ({ accountId: null, number: NUMBER });
-const own = (): Promise<Place> => makeAccount(store);
+const platformAccount = async (): Promise<AccountWithNumber> => ({ accountId: null, number: NUMBER });
+const makeOwnAccount = (): Promise<AccountWithNumber> => makeAccount(store);
 
-const ring = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
+const answerCall = (signer: string | null, number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
   answerCaller(store, freshToken(signer), { legId: freshId('leg'), callId, number, remote: null }, freshIds());
-const key = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> =>
+const keyPin = (signer: string | null, legId: string, callId: string, pin: string): Promise<Admission> =>
   admitCaller(store, freshToken(signer), { legId, callId, tryNo: 1, lookup: lookupOf(pin) }, freshIds());
-const roomAt = ({ number, tenantId }: Place, more: Parameters<typeof makeRoom>[1] = {}) =>
+const makeRoomAt = ({ number, tenantId }: AccountWithNumber, more: Parameters<typeof makeRoom>[1] = {}) =>
   makeRoom(store, { number, ...(tenantId === undefined ? {} : { tenant_id: tenantId }), ...more });
 const countLegs = (): Promise<number> => store.prisma.leg.count();
 
 /** Somebody at a number of `place`'s who is asked for a PIN. */
-async function caller({ accountId, number }: Place): Promise<{ legId: string; callId: string }> {
+async function makeCaller({ accountId, number }: AccountWithNumber): Promise<{ legId: string; callId: string }> {
   const callId = freshId('call');
-  const { outcome, leg_id } = await ring(accountId, number, callId);
+  const { outcome, leg_id } = await answerCall(accountId, number, callId);
   expect(outcome).toBe('ask');
   return { legId: leg_id!, callId };
 }
 
 describe.each([
-  { who: 'a tenant’s account', of: own, whose: 'the platform’s', at: platform },
-  { who: 'a tenant’s account', of: own, whose: 'another tenant’s', at: own },
-  { who: 'the platform’s account', of: platform, whose: 'a tenant’s', at: own },
+  { who: 'a tenant’s account', of: makeOwnAccount, whose: 'the platform’s', at: platformAccount },
+  { who: 'a tenant’s account', of: makeOwnAccount, whose: 'another tenant’s', at: makeOwnAccount },
+  { who: 'the platform’s account', of: platformAccount, whose: 'a tenant’s', at: makeOwnAccount },
 ])('what $who signs, of what is at $whose', ({ of, at }) => {
   it('makes no leg on its number', async () => {
     const [signer, owner] = [await of(), await at()];
     const before = await countLegs();
-    expect(await ring(signer.accountId, owner.number)).toMatchObject({ outcome: 'unknown-number', leg_id: null });
+    expect(await answerCall(signer.accountId, owner.number)).toMatchObject({ outcome: 'unknown-number', leg_id: null });
     expect(await countLegs()).toBe(before);
   });
 
   it('seats nobody in its room without a PIN', async () => {
     const [signer, owner] = [await of(), await at()];
     if (owner.tenantId === undefined) return;
-    const room = await roomAt(owner, { pinless: true });
-    expect((await ring(signer.accountId, owner.number)).outcome).toBe('unknown-number');
+    const room = await makeRoomAt(owner, { pinless: true });
+    expect((await answerCall(signer.accountId, owner.number)).outcome).toBe('unknown-number');
     expect((await readSession(store, room.sessionId)).had_phone).toBe(false);
-    expect((await ring(owner.accountId, owner.number)).outcome).toBe('admitted');
+    expect((await answerCall(owner.accountId, owner.number)).outcome).toBe('admitted');
   });
 
   it('keys no PIN for its caller, neither a right one nor a wrong one', async () => {
     const [signer, owner] = [await of(), await at()];
-    const { pin, conversation } = await roomAt(owner);
-    const { legId, callId } = await caller(owner);
+    const { pin, conversation } = await makeRoomAt(owner);
+    const { legId, callId } = await makeCaller(owner);
     const before = await readLeg(store, legId);
     for (const keyed of [pin, '000000000'])
-      expect((await key(signer.accountId, legId, callId, keyed)).outcome).toBe('unknown-call');
+      expect((await keyPin(signer.accountId, legId, callId, keyed)).outcome).toBe('unknown-call');
     expect(await readLeg(store, legId)).toEqual(before);
-    expect(await key(owner.accountId, legId, callId, pin)).toMatchObject({ outcome: 'admitted', conversation });
+    expect(await keyPin(owner.accountId, legId, callId, pin)).toMatchObject({ outcome: 'admitted', conversation });
   });
 
   it('is told nothing of its call, by saying that it came in at a number of the signer’s', async () => {
     const [signer, owner] = [await of(), await at()];
-    await roomAt(signer, signer.tenantId === undefined ? {} : { pinless: true });
-    const { legId, callId } = await caller(owner);
+    await makeRoomAt(signer, signer.tenantId === undefined ? {} : { pinless: true });
+    const { legId, callId } = await makeCaller(owner);
     const before = await readLeg(store, legId);
-    expect(await ring(signer.accountId, signer.number, callId)).toMatchObject({
+    expect(await answerCall(signer.accountId, signer.number, callId)).toMatchObject({
       outcome: 'unknown-number',
       leg_id: null,
       session_id: null,
@@ -112,7 +112,7 @@ describe.each([
 
   it.each(['bridge', 'outbound'] as const)('picks up no %s of it', async (kind) => {
     const [signer, owner] = [await of(), await at()];
-    const room = await roomAt(owner);
+    const room = await makeRoomAt(owner);
     const token_hash = Buffer.from(freshId('hash'));
     const legId = await makeLeg(store, room, { kind, state: 'dialling', account_id: owner.accountId, token_hash });
     const by = kind === 'bridge' ? { tokenHash: token_hash } : { legId };
@@ -128,8 +128,8 @@ describe.each([
 
   it('names none of its legs, by call or by address, and none of its video sessions', async () => {
     const [signer, owner] = [await of(), await at()];
-    const room = await roomAt(owner);
-    const { legId, callId } = await caller(owner);
+    const room = await makeRoomAt(owner);
+    const { legId, callId } = await makeCaller(owner);
     const unnamed = await makeLeg(store, room, { kind: 'outbound', state: 'dialling', account_id: owner.accountId });
     const media = freshId('media');
     await setColumns(store, 'session', room.sessionId, { media_session_id: media });
@@ -160,11 +160,11 @@ describe.each([
 
 describe('what is made for a room', () => {
   it('is at its number’s account: the next session, and every leg of it', async () => {
-    const owner = await own();
-    const room = await roomAt(owner);
+    const owner = await makeOwnAccount();
+    const room = await makeRoomAt(owner);
     await setColumns(store, 'session', room.sessionId, { state: 'ended', ended_at: new Date() });
-    const { legId, callId } = await caller(owner);
-    const seat = await key(owner.accountId, legId, callId, room.pin);
+    const { legId, callId } = await makeCaller(owner);
+    const seat = await keyPin(owner.accountId, legId, callId, room.pin);
     const sessionId = seat.outcome === 'admitted' ? seat.session_id : '';
     expect(await readSession(store, sessionId)).toMatchObject({
       account_id: owner.accountId,
@@ -183,17 +183,17 @@ describe('what is made for a room', () => {
   });
 
   it('is at one account: who rang before the number moved to another is not seated where nobody would hear them', async () => {
-    const owner = await own();
-    const { legId, callId } = await caller(owner);
+    const owner = await makeOwnAccount();
+    const { legId, callId } = await makeCaller(owner);
     await store.prisma.dial_in_number.update({ where: { e164: owner.number }, data: { account_id: null } });
-    const room = await roomAt(owner);
+    const room = await makeRoomAt(owner);
     expect((await readSession(store, room.sessionId)).account_id).toBeNull();
-    expect((await key(owner.accountId, legId, callId, room.pin)).outcome).toBe('wrong-pin');
+    expect((await keyPin(owner.accountId, legId, callId, room.pin)).outcome).toBe('wrong-pin');
   });
 
   it('is at no other tenant’s account, by the database’s own rule', async () => {
-    const [owner, other] = [await own(), await own()];
-    const room = await roomAt(owner);
+    const [owner, other] = [await makeOwnAccount(), await makeOwnAccount()];
+    const room = await makeRoomAt(owner);
     await expect(
       makeLeg(store, room, { kind: 'outbound', state: 'requested', account_id: other.accountId }),
     ).rejects.toMatchObject({ code: '23503' });
@@ -210,14 +210,14 @@ describe('what is made for a room', () => {
 });
 
 it('callers of several accounts in one moment get each their own answer', async () => {
-  const places = [await platform(), await own(), await own()];
-  const rooms = await Promise.all(places.map((place) => roomAt(place)));
+  const places = [await platformAccount(), await makeOwnAccount(), await makeOwnAccount()];
+  const rooms = await Promise.all(places.map((place) => makeRoomAt(place)));
   // The first two go out by themselves; those after them are a group.
   const calls = await Promise.all(
     Array.from({ length: 12 }, async (_, index) => {
       const place = places.at(index % 3)!;
       const callId = freshId('call');
-      const { outcome, leg_id } = await ring(
+      const { outcome, leg_id } = await answerCall(
         index < 9 ? place.accountId : places.at((index + 1) % 3)!.accountId,
         place.number,
         callId,
@@ -233,7 +233,7 @@ it('callers of several accounts in one moment get each their own answer', async 
     calls
       .slice(0, 9)
       .map(({ legId, callId }, index) =>
-        key(
+        keyPin(
           (index < 6 ? places.at(index % 3)! : places.at((index + 1) % 3)!).accountId,
           legId,
           callId,

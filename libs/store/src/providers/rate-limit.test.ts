@@ -18,77 +18,83 @@ afterAll(async () => {
   await database.drop();
 });
 
-const of = (i: number): Store => stores[i % 2 === 0 ? 0 : 1];
+const storeOf = (i: number): Store => stores[i % 2 === 0 ? 0 : 1];
 const COLUMN = { lease: 'available_at', provider_rate_limit: 'next_slot_at' } as const;
 const passTime = (table: 'lease' | 'provider_rate_limit', ms: number) =>
-  of(0).pool.query(`UPDATE ${table} SET ${COLUMN[table]} = ${COLUMN[table]} - make_interval(secs => $1)`, [ms / 1_000]);
+  storeOf(0).pool.query(`UPDATE ${table} SET ${COLUMN[table]} = ${COLUMN[table]} - make_interval(secs => $1)`, [
+    ms / 1_000,
+  ]);
 /** When the next place of a line is, on the database's clock. */
-const freeAt = async (account: string): Promise<number> =>
-  (await of(0).prisma.provider_rate_limit.findFirstOrThrow({ where: { account, share: '' } })).next_slot_at.getTime();
+const nextSlotAt = async (account: string): Promise<number> =>
+  (
+    await storeOf(0).prisma.provider_rate_limit.findFirstOrThrow({ where: { account, share: '' } })
+  ).next_slot_at.getTime();
 
 /** At once: a place is on a whole millisecond. */
-const AT_ONCE = 1;
+const ROUNDING_MS = 1;
 const waitOf = (place: Slot): number => ('waitMs' in place ? place.waitMs : Number.NaN);
-const againOf = (place: Slot): number => ('retryAfterMs' in place ? place.retryAfterMs : Number.NaN);
+const retryAfterOf = (place: Slot): number => ('retryAfterMs' in place ? place.retryAfterMs : Number.NaN);
 
 describe('a place in a line', () => {
   it('is had at once when nobody waits', async () => {
     expect(
-      waitOf(await reserveSlot(of(0), freshId('acc'), 'ask', { intervalMs: 1_000, maxWaitMs: 0 })),
-    ).toBeLessThanOrEqual(AT_ONCE);
+      waitOf(await reserveSlot(storeOf(0), freshId('acc'), 'ask', { intervalMs: 1_000, maxWaitMs: 0 })),
+    ).toBeLessThanOrEqual(ROUNDING_MS);
   });
 
   it('is after all others’, whatever process they are in: so many places, so long a line', async () => {
     const account = freshId('acc');
     const pace = { intervalMs: 100_000, maxWaitMs: 10_000_000 };
     const waits = (
-      await Promise.all(Array.from({ length: 20 }, (_, i) => reserveSlot(of(i), account, 'ask', pace, `ten_${i % 3}`)))
+      await Promise.all(
+        Array.from({ length: 20 }, (_, i) => reserveSlot(storeOf(i), account, 'ask', pace, `ten_${i % 3}`)),
+      )
     )
       .map(waitOf)
       .toSorted((a, b) => a - b);
     for (const [i, wait] of waits.entries()) {
-      expect(wait).toBeLessThanOrEqual(i * 100_000 + AT_ONCE);
+      expect(wait).toBeLessThanOrEqual(i * 100_000 + ROUNDING_MS);
       expect(wait).toBeGreaterThan(i * 100_000 - 50_000);
     }
   });
 
   it('that is too far off is not given, and not taken: the line is no longer for it, and who asked is told when there will be one', async () => {
     const account = freshId('acc');
-    await reserveSlot(of(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 0 });
-    const before = await freeAt(account);
+    await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 0 });
+    const before = await nextSlotAt(account);
     for (const place of await Promise.all(
       Array.from({ length: 5 }, (_, i) =>
-        reserveSlot(of(i), account, 'ask', { intervalMs: 600_000, maxWaitMs: 300_000 }),
+        reserveSlot(storeOf(i), account, 'ask', { intervalMs: 600_000, maxWaitMs: 300_000 }),
       ),
     )) {
-      expect(againOf(place)).toBeGreaterThan(850_000);
-      expect(againOf(place)).toBeLessThanOrEqual(900_000 + AT_ONCE);
+      expect(retryAfterOf(place)).toBeGreaterThan(850_000);
+      expect(retryAfterOf(place)).toBeLessThanOrEqual(900_000 + ROUNDING_MS);
     }
-    expect(await freeAt(account)).toBe(before);
+    expect(await nextSlotAt(account)).toBe(before);
     expect(
-      waitOf(await reserveSlot(of(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 610_000 })),
+      waitOf(await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 600_000, maxWaitMs: 610_000 })),
     ).toBeGreaterThan(500_000);
   });
 
   it('is not in another lane’s way, nor in another account’s', async () => {
     const account = freshId('acc');
-    await reserveSlot(of(0), account, 'ask', { intervalMs: 60_000, maxWaitMs: 0 });
+    await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 60_000, maxWaitMs: 0 });
     expect(
-      waitOf(await reserveSlot(of(1), account, 'hang-up', { intervalMs: 60_000, maxWaitMs: 0 })),
-    ).toBeLessThanOrEqual(AT_ONCE);
+      waitOf(await reserveSlot(storeOf(1), account, 'hang-up', { intervalMs: 60_000, maxWaitMs: 0 })),
+    ).toBeLessThanOrEqual(ROUNDING_MS);
     expect(
-      waitOf(await reserveSlot(of(1), freshId('acc'), 'ask', { intervalMs: 60_000, maxWaitMs: 0 })),
-    ).toBeLessThanOrEqual(AT_ONCE);
+      waitOf(await reserveSlot(storeOf(1), freshId('acc'), 'ask', { intervalMs: 60_000, maxWaitMs: 0 })),
+    ).toBeLessThanOrEqual(ROUNDING_MS);
   });
 
   it('that nobody took is not saved up: after a pause there is one at once, not ten', async () => {
     const account = freshId('acc');
-    await reserveSlot(of(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 });
+    await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 });
     await passTime('provider_rate_limit', 6_000_000);
-    expect(waitOf(await reserveSlot(of(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 }))).toBeLessThanOrEqual(
-      AT_ONCE,
-    );
-    expect(await reserveSlot(of(1), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 })).toHaveProperty(
+    expect(
+      waitOf(await reserveSlot(storeOf(0), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 })),
+    ).toBeLessThanOrEqual(ROUNDING_MS);
+    expect(await reserveSlot(storeOf(1), account, 'ask', { intervalMs: 100_000, maxWaitMs: 0 })).toHaveProperty(
       'retryAfterMs',
     );
   });
@@ -97,42 +103,46 @@ describe('a place in a line', () => {
     const account = freshId('acc');
     const pace = { intervalMs: 100_000, maxShareWaitMs: 250_000, maxWaitMs: 10_000_000 };
     const greedy = () =>
-      Promise.all(Array.from({ length: 50 }, (_, i) => reserveSlot(of(i), account, 'ask', pace, 'ten_greedy')));
+      Promise.all(Array.from({ length: 50 }, (_, i) => reserveSlot(storeOf(i), account, 'ask', pace, 'ten_greedy')));
     // At 0, 100 and 200 s; the next is to be 300 s off.
     expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(3);
-    const wait = waitOf(await reserveSlot(of(1), account, 'ask', pace, 'ten_modest'));
+    const wait = waitOf(await reserveSlot(storeOf(1), account, 'ask', pace, 'ten_modest'));
     expect(wait).toBeGreaterThan(250_000);
-    expect(wait).toBeLessThanOrEqual(300_000 + AT_ONCE);
+    expect(wait).toBeLessThanOrEqual(300_000 + ROUNDING_MS);
     // And so in turns, as time goes by.
     await passTime('provider_rate_limit', 100_000);
     expect((await greedy()).filter((place) => 'waitMs' in place)).toHaveLength(1);
-    expect(waitOf(await reserveSlot(of(1), account, 'ask', pace, 'ten_third'))).toBeLessThanOrEqual(400_000 + AT_ONCE);
+    expect(waitOf(await reserveSlot(storeOf(1), account, 'ask', pace, 'ten_third'))).toBeLessThanOrEqual(
+      400_000 + ROUNDING_MS,
+    );
   });
 
   it('of those who come again when they are told is told one by one, at most 15 s off', async () => {
     const account = freshId('acc');
     const pace = { intervalMs: 5_000, maxShareWaitMs: 0, maxWaitMs: 3_600_000, spreadRetries: true };
     const taken = await Promise.all(
-      Array.from({ length: 6 }, (_, i) => reserveSlot(of(i), account, 'hang-up', pace, 'ten_1')),
+      Array.from({ length: 6 }, (_, i) => reserveSlot(storeOf(i), account, 'hang-up', pace, 'ten_1')),
     );
     const again = taken
       .filter((place) => 'retryAfterMs' in place)
-      .map(againOf)
+      .map(retryAfterOf)
       .toSorted((a, b) => a - b);
     expect(again).toHaveLength(5);
     for (const [i, ms] of again.entries()) {
-      expect(ms).toBeLessThanOrEqual(Math.min(15_000, 10_000 + i * 5_000) + AT_ONCE);
+      expect(ms).toBeLessThanOrEqual(Math.min(15_000, 10_000 + i * 5_000) + ROUNDING_MS);
       expect(ms).toBeGreaterThan(Math.min(15_000, 10_000 + i * 5_000) - 8_000);
     }
     // Another’s times are its own.
-    expect(waitOf(await reserveSlot(of(0), account, 'hang-up', pace, 'ten_2'))).toBeLessThanOrEqual(5_000 + AT_ONCE);
+    expect(waitOf(await reserveSlot(storeOf(0), account, 'hang-up', pace, 'ten_2'))).toBeLessThanOrEqual(
+      5_000 + ROUNDING_MS,
+    );
   });
 });
 
 describe('a turn', () => {
   it('is one’s at a time, however many ask, and another’s when it is over and not before', async () => {
     const name = freshId('lease');
-    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => acquireLease(of(i), name, 600_000)));
+    const ask = () => Promise.all(Array.from({ length: 10 }, (_, i) => acquireLease(storeOf(i), name, 600_000)));
     const had = (turns: readonly boolean[]): number => turns.filter(Boolean).length;
     expect(had(await ask())).toBe(1);
     await passTime('lease', 550_000);
@@ -143,15 +153,15 @@ describe('a turn', () => {
   });
 
   it('of one name is not of another', async () => {
-    expect(await acquireLease(of(0), freshId('lease'), 60_000)).toBe(true);
-    expect(await acquireLease(of(0), freshId('lease'), 60_000)).toBe(true);
+    expect(await acquireLease(storeOf(0), freshId('lease'), 60_000)).toBe(true);
+    expect(await acquireLease(storeOf(0), freshId('lease'), 60_000)).toBe(true);
   });
 
   it('that is given back is anybody’s at once', async () => {
     const name = freshId('lease');
-    expect(await acquireLease(of(0), name, 60_000)).toBe(true);
-    await releaseLease(of(0), name);
-    expect(await acquireLease(of(1), name, 60_000)).toBe(true);
-    expect(await acquireLease(of(0), name, 60_000)).toBe(false);
+    expect(await acquireLease(storeOf(0), name, 60_000)).toBe(true);
+    await releaseLease(storeOf(0), name);
+    expect(await acquireLease(storeOf(1), name, 60_000)).toBe(true);
+    expect(await acquireLease(storeOf(0), name, 60_000)).toBe(false);
   });
 });

@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 /** Under which headings a thing is listed, with any grace. */
-async function headings(id: string, graceMs = 2_000): Promise<string[]> {
+async function listsOf(id: string, graceMs = 2_000): Promise<string[]> {
   const owed = await listDueWork(store, { graceMs });
   return (Object.entries(owed) as [keyof DueWork, readonly { id: string }[]][])
     .filter(([, list]) => list.some((each) => each.id === id))
@@ -59,7 +59,7 @@ describe('what is owed of a session', () => {
   test.each(rows)('$state with $columns: $listed', async ({ state, columns, listed }) => {
     const room = await makeRoom(store);
     await setColumns(store, 'session', room.sessionId, { state, due_at: FAR, ...columns });
-    expect(await headings(room.sessionId)).toEqual(listed);
+    expect(await listsOf(room.sessionId)).toEqual(listed);
   });
 
   it('is left to its job for the time of grace', async () => {
@@ -68,8 +68,8 @@ describe('what is owed of a session', () => {
       `UPDATE session SET state = 'ending', ending_at = now() - interval '5 seconds' WHERE id = $1`,
       [room.sessionId],
     );
-    expect(await headings(room.sessionId, 60_000)).toEqual([]);
-    expect(await headings(room.sessionId, 1_000)).toEqual(['ending']);
+    expect(await listsOf(room.sessionId, 60_000)).toEqual([]);
+    expect(await listsOf(room.sessionId, 1_000)).toEqual(['ending']);
   });
 
   it('comes with its tenant', async () => {
@@ -116,7 +116,7 @@ describe('what is owed of a leg', () => {
       ...leg,
       ...(session === null ? { session_id: null, tenant_id: null } : {}),
     });
-    expect(await headings(legId)).toEqual(listed);
+    expect(await listsOf(legId)).toEqual(listed);
   });
 
   it('is listed once, by the limit at most', async () => {

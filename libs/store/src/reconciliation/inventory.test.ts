@@ -31,7 +31,7 @@ async function ago(seconds: number): Promise<Date> {
 
 describe('strays', () => {
   const QUARANTINE = { quarantineMs: 30_000 };
-  const note = (...seen: string[]) => recordOrphanCalls(store, null, seen, QUARANTINE);
+  const record = (...seen: string[]) => recordOrphanCalls(store, null, seen, QUARANTINE);
   const passTime = (seconds: number) =>
     store.pool.query(
       'UPDATE orphan_call SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)',
@@ -40,34 +40,34 @@ describe('strays', () => {
   beforeEach(async () => void (await store.pool.query('TRUNCATE orphan_call')));
 
   it('are given when two inventories saw them thirty seconds apart; those of one, or of two too close, are not', async () => {
-    expect(await note('a', 'b')).toEqual([]);
-    expect(await note('a', 'b')).toEqual([]);
+    expect(await record('a', 'b')).toEqual([]);
+    expect(await record('a', 'b')).toEqual([]);
     await passTime(20);
-    expect(await note('a', 'b', 'late')).toEqual([]);
+    expect(await record('a', 'b', 'late')).toEqual([]);
     await passTime(10);
-    expect((await note('a', 'b', 'late')).toSorted()).toEqual(['a', 'b']);
+    expect((await record('a', 'b', 'late')).toSorted()).toEqual(['a', 'b']);
     await passTime(30);
-    expect((await note('a', 'b', 'late')).toSorted()).toEqual(['a', 'b', 'late']);
+    expect((await record('a', 'b', 'late')).toSorted()).toEqual(['a', 'b', 'late']);
   });
 
   it('that an inventory did not see begin anew', async () => {
-    await note('a', 'b');
+    await record('a', 'b');
     await passTime(31);
-    expect(await note('b')).toEqual(['b']);
-    expect(await note('a', 'b')).toEqual(['b']);
+    expect(await record('b')).toEqual(['b']);
+    expect(await record('a', 'b')).toEqual(['b']);
     await passTime(31);
-    expect((await note('a', 'b')).toSorted()).toEqual(['a', 'b']);
+    expect((await record('a', 'b')).toSorted()).toEqual(['a', 'b']);
   });
 
   it('listed twice in one inventory are seen once', async () => {
-    expect(await note('a', 'a')).toEqual([]);
+    expect(await record('a', 'a')).toEqual([]);
     await passTime(31);
-    expect(await note('a', 'a')).toEqual(['a']);
+    expect(await record('a', 'a')).toEqual(['a']);
   });
 
   it('of an empty inventory are none, and all are forgotten', async () => {
-    await note('a');
-    expect(await note()).toEqual([]);
+    await record('a');
+    expect(await record()).toEqual([]);
     expect(await store.prisma.orphan_call.count()).toBe(0);
   });
 });

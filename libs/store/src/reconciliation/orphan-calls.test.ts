@@ -18,30 +18,30 @@ afterAll(async () => {
   await database.drop();
 });
 
-const note = (...ids: string[]): Promise<string[]> => recordOrphanCalls(store, null, ids, { quarantineMs: 30_000 });
-const letPass = (seconds: number) =>
+const record = (...ids: string[]): Promise<string[]> => recordOrphanCalls(store, null, ids, { quarantineMs: 30_000 });
+const passTime = (seconds: number) =>
   store.pool.query(
     'UPDATE orphan_call SET first_seen_at = first_seen_at - make_interval(secs => $1), last_seen_at = last_seen_at - make_interval(secs => $1)',
     [seconds],
   );
 
 it('a stray is to be hung up at its second inventory after the quarantine, and at each that sees it from then on', async () => {
-  expect(await note('a', 'a')).toEqual([]);
-  await letPass(20);
-  expect(await note('a', 'b')).toEqual([]);
-  await letPass(11);
-  expect(await note('a', 'b')).toEqual(['a']);
-  expect(await note('a', 'b')).toEqual(['a']);
+  expect(await record('a', 'a')).toEqual([]);
+  await passTime(20);
+  expect(await record('a', 'b')).toEqual([]);
+  await passTime(11);
+  expect(await record('a', 'b')).toEqual(['a']);
+  expect(await record('a', 'b')).toEqual(['a']);
 });
 
 it('one that is seen no more is forgotten, but for one that was hung up, for a day', async () => {
-  await note('a', 'b');
-  await letPass(31);
-  await note('a');
-  await note();
+  await record('a', 'b');
+  await passTime(31);
+  await record('a');
+  await record();
   expect((await store.prisma.orphan_call.findMany()).map((row) => row.id)).toEqual(['a']);
   expect(await purgeExpired(store, 'orphanCalls', 1_000)).toBe(0);
-  await letPass(86_401);
+  await passTime(86_401);
   expect(await purgeExpired(store, 'orphanCalls', 1_000)).toBe(1);
 });
 
@@ -78,7 +78,7 @@ describe('a stray that was hung up at noon', () => {
   it('is none before it was asked', async () => {
     const room = await makeRoom(store);
     await makeLeg(store, room, { kind: 'inbound', state: 'joined', voice_call_id: 'unasked' });
-    await note('unasked');
+    await record('unasked');
     expect(await findFalseKills(store, null)).toEqual([]);
   });
 });

@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 /** A tenant with a row in every table that the store's own functions fill, `sessions` of them with a leg that was hung up. */
-async function tenantWith(sessions: number): Promise<TestRoom> {
+async function makeTenant(sessions: number): Promise<TestRoom> {
   const room = await makeRoom(store);
   for (let i = 0; i < sessions; i++) {
     const { sessionId } = i === 0 ? room : await makeRoom(store, { tenant_id: room.tenantId });
@@ -79,7 +79,7 @@ async function rowsOf(tenantId: string): Promise<Record<string, number>> {
 }
 
 it('leaves nothing of a tenant in any table but those that are kept, and all of everybody else’s', async () => {
-  const [mine, theirs] = [await tenantWith(2), await tenantWith(2)];
+  const [mine, theirs] = [await makeTenant(2), await makeTenant(2)];
   const before = await rowsOf(theirs.tenantId);
   expect(Object.keys(before)).toEqual(
     expect.arrayContaining([
@@ -105,7 +105,7 @@ it('leaves nothing of a tenant in any table but those that are kept, and all of 
 });
 
 it('deletes one of whom there is much of everything, a little at a time', async () => {
-  const { tenantId, roomId, sessionId } = await tenantWith(1);
+  const { tenantId, roomId, sessionId } = await makeTenant(1);
   const many = 4_500;
   for (const text of [
     `INSERT INTO endpoint (id, tenant_id, url, secret) VALUES ('ep_many', $1, 'https://example.com', '')`,
@@ -124,7 +124,7 @@ it('deletes one of whom there is much of everything, a little at a time', async 
 });
 
 it('does not touch a tenant that is not suspended, or has a leg up', async () => {
-  const room = await tenantWith(1);
+  const room = await makeTenant(1);
   const before = await rowsOf(room.tenantId);
   expect(await deleteTenant(store, room.tenantId)).toBe('not-suspended');
   const leg = await makeLeg(store, room, { kind: 'bridge', state: 'ending' });
@@ -136,7 +136,7 @@ it('does not touch a tenant that is not suspended, or has a leg up', async () =>
 });
 
 it('does not touch a tenant that has a number of its own, and nothing else takes the number along', async () => {
-  const room = await tenantWith(1);
+  const room = await makeTenant(1);
   await store.prisma.dial_in_number.create({ data: { e164: '+13125550042', dedicated_to: room.tenantId } });
   await suspendTenant(store, room.tenantId);
   const before = await rowsOf(room.tenantId);
@@ -150,7 +150,7 @@ it('does not touch a tenant that has a number of its own, and nothing else takes
 });
 
 it('goes on where one that died had got to, and stops at a tenant that was let go on meanwhile', async () => {
-  const room = await tenantWith(1);
+  const room = await makeTenant(1);
   // More than one transaction takes.
   await store.pool.query(
     `INSERT INTO session (id, tenant_id, room_id, state, conversation, due_at, due_reason) SELECT 'many_' || n, $1, $2, 'ended', 'many_' || n, now(), 'empty' FROM generate_series(1, 450) AS n`,

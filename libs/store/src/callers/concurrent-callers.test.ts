@@ -15,7 +15,7 @@ import {
 import { admitCaller, answerCaller, type Admission } from './voice-webhooks.ts';
 
 let database: TestDatabase;
-/** As many processes of voice-webhooks. */
+/** Stand for three processes of voice-webhooks. */
 let stores: Store[];
 let store: Store;
 
@@ -35,7 +35,7 @@ interface Call {
   readonly callId: string;
 }
 
-async function ring(at: Store = store, callId = freshId('call')): Promise<Call> {
+async function answerCall(at: Store = store, callId = freshId('call')): Promise<Call> {
   const { leg_id } = await answerCaller(
     at,
     freshToken(),
@@ -45,32 +45,32 @@ async function ring(at: Store = store, callId = freshId('call')): Promise<Call> 
   return { legId: leg_id!, callId };
 }
 
-const key = (call: Call, pin: string | null, at: Store = store): Promise<Admission> =>
+const keyPin = (call: Call, pin: string | null, at: Store = store): Promise<Admission> =>
   admitCaller(at, freshToken(), { ...call, tryNo: 1, lookup: pin === null ? null : lookupOf(pin) }, freshIds());
 
 const conversations = (admissions: readonly Admission[]): string[] =>
   admissions.map((one) => (one.outcome === 'admitted' ? one.conversation : one.outcome));
-const rooms = (n: number, settings: Parameters<typeof makeRoom>[1] = {}): Promise<TestRoom[]> =>
+const makeRooms = (n: number, settings: Parameters<typeof makeRoom>[1] = {}): Promise<TestRoom[]> =>
   Promise.all(Array.from({ length: n }, () => makeRoom(store, settings)));
-const ringAll = (n: number): Promise<Call[]> => Promise.all(Array.from({ length: n }, () => ring()));
+const answerCalls = (n: number): Promise<Call[]> => Promise.all(Array.from({ length: n }, () => answerCall()));
 
-// The first two go out by themselves; those after them are a group.
-describe('callers of the same moment', () => {
-  test('each get their own answer', async () => {
-    const made = await rooms(3);
-    const calls = await ringAll(9);
+// The first two requests run alone; the others are a batch.
+describe('concurrent callers', () => {
+  test('get their own answers', async () => {
+    const made = await makeRooms(3);
+    const calls = await answerCalls(9);
     expect(new Set(calls.map(({ legId }) => legId)).size).toBe(9);
     const pinFor = (index: number): string | null =>
       index === 4 ? '000000000' : index === 6 ? null : made.at(index % 3)!.pin;
-    const admissions = await Promise.all(calls.map((call, index) => key(call, pinFor(index))));
+    const admissions = await Promise.all(calls.map((call, index) => keyPin(call, pinFor(index))));
     expect(conversations(admissions)).toEqual(
       calls.map((_, index) => (index === 4 || index === 6 ? 'wrong-pin' : made.at(index % 3)!.conversation)),
     );
   });
 
-  test('are counted one after another: the room’s last seat goes to one of them', async () => {
+  test('are counted one by one, so that a room never exceeds its limit', async () => {
     const { pin } = await makeRoom(store, { max_participants: 3 });
-    const admissions = await Promise.all((await ringAll(8)).map((call) => key(call, pin)));
+    const admissions = await Promise.all((await answerCalls(8)).map((call) => keyPin(call, pin)));
     expect(admissions.map(({ outcome }) => outcome).toSorted()).toEqual([
       'admitted',
       'admitted',
@@ -83,9 +83,9 @@ describe('callers of the same moment', () => {
     ]);
   });
 
-  test('are answered though one of them sends what Postgres cannot store', async () => {
+  test('are answered when another caller of the batch sends text that Postgres cannot store', async () => {
     const answers = await Promise.allSettled(
-      Array.from({ length: 6 }, (_, index) => ring(store, index === 4 ? 'a\0b' : freshId('call'))),
+      Array.from({ length: 6 }, (_, index) => answerCall(store, index === 4 ? 'a\0b' : freshId('call'))),
     );
     expect(answers.map(({ status }) => status)).toEqual([
       'fulfilled',
@@ -97,7 +97,7 @@ describe('callers of the same moment', () => {
     ]);
   });
 
-  test('a token that several of them show is good for one', async () => {
+  test('are rejected when they replay the token of another', async () => {
     const token = freshToken();
     const answers = await Promise.all(
       Array.from({ length: 5 }, () =>
@@ -118,27 +118,29 @@ describe('callers of the same moment', () => {
     ]);
   });
 
-  test('do not wait for a room that somebody has locked, unless it is theirs', async () => {
+  test('do not wait for the locked session of another room', async () => {
     const locked = await makeRoom(store);
     const free = await makeRoom(store);
-    const waiting = await ringAll(4);
-    const passing = await ring();
+    const waiting = await answerCalls(4);
+    const passing = await answerCall();
     const { stuck } = await inTransaction(stores.at(1)!, EVERY_TENANT, async (tx) => {
       await lockSession(tx, locked.tenantId, locked.sessionId);
-      const admissions = Promise.all(waiting.map((call) => key(call, locked.pin)));
-      expect(conversations([await key(passing, free.pin)])).toEqual([free.conversation]);
+      const admissions = Promise.all(waiting.map((call) => keyPin(call, locked.pin)));
+      expect(conversations([await keyPin(passing, free.pin)])).toEqual([free.conversation]);
       return { stuck: admissions };
     });
     expect(conversations(await stuck)).toEqual(waiting.map(() => locked.conversation));
   });
 
-  test('come to the same few rooms in any order through several processes, and all get in', async () => {
-    const made = await rooms(5, { max_participants: 1_000 });
+  test('are all admitted when they enter the same rooms in any order through several processes', async () => {
+    const made = await makeRooms(5, { max_participants: 1_000 });
     const callers = Array.from({ length: 150 }, (_, index) => ({
       at: stores.at(index % 3)!,
       room: made.at((index * 7) % 5)!,
     }));
-    const admissions = await Promise.all(callers.map(async ({ at, room }) => key(await ring(at), room.pin, at)));
+    const admissions = await Promise.all(
+      callers.map(async ({ at, room }) => keyPin(await answerCall(at), room.pin, at)),
+    );
     expect(conversations(admissions)).toEqual(callers.map(({ room }) => room.conversation));
   });
 });

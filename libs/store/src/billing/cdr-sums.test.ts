@@ -21,14 +21,14 @@ beforeAll(async () => {
 const TENANTS = ['ten_a', 'ten_b'] as const;
 /** Two rooms of each. */
 let rooms: Record<(typeof TENANTS)[number], readonly [string, string]>;
-beforeEach(() => begin());
+beforeEach(() => reset());
 afterAll(async () => {
   await store.close();
   await owner.close();
   await database.drop();
 });
 
-async function begin(): Promise<void> {
+async function reset(): Promise<void> {
   await owner.pool.query('TRUNCATE tenant, cdr, month_sum, room_sum CASCADE');
   const room = async (tenant_id: string): Promise<string> => (await makeRoom(owner, { tenant_id })).roomId;
   rooms = { ten_a: [await room('ten_a'), await room('ten_a')], ten_b: [await room('ten_b'), await room('ten_b')] };
@@ -38,9 +38,9 @@ async function begin(): Promise<void> {
 }
 
 /** What limits are held against, and what it is by the records themselves. */
-const kept = async (tenantId: string, roomId: string): Promise<string[]> =>
+const usedByLimits = async (tenantId: string, roomId: string): Promise<string[]> =>
   (await readSpend(store, tenantId, roomId)).map(({ scope, used }) => `${scope} ${used}`);
-async function summedUp(tenantId: string, roomId: string): Promise<string[]> {
+async function sumOfRecords(tenantId: string, roomId: string): Promise<string[]> {
   const { rows } = await owner.pool.query<{ money: string; seconds: string; room: string }>(
     `SELECT COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.ended_at >= this_month()), 0) AS money, COALESCE(sum(c.seconds) FILTER (WHERE c.ended_at >= this_month()), 0) AS seconds,
        COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.room_id = $2), 0) AS room
@@ -114,7 +114,7 @@ const step = fc.oneof(
   fc.record({ what: fc.constant('change rate' as const), currency: fc.constantFrom('USD', 'GBP'), micro }),
 );
 
-async function play(one: typeof step extends fc.Arbitrary<infer Step> ? Step : never): Promise<unknown> {
+async function runStep(one: typeof step extends fc.Arbitrary<infer Step> ? Step : never): Promise<unknown> {
   switch (one.what) {
     case 'store': {
       const { direction, endedAt: ended, seconds: lasted, price, currency: charged } = one;
@@ -178,11 +178,11 @@ it(
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
-        await begin();
-        for (const one of steps) await play(one);
+        await reset();
+        for (const one of steps) await runStep(one);
         for (const tenantId of TENANTS)
           for (const roomId of rooms[tenantId])
-            expect(await kept(tenantId, roomId)).toEqual(await summedUp(tenantId, roomId));
+            expect(await usedByLimits(tenantId, roomId)).toEqual(await sumOfRecords(tenantId, roomId));
       }),
       { numRuns: 40 },
     );
@@ -202,7 +202,7 @@ it('many who write records of one room at once, several in a transaction and in 
       }),
     ),
   );
-  expect(await kept(tenantId, roomId)).toEqual(await summedUp(tenantId, roomId));
+  expect(await usedByLimits(tenantId, roomId)).toEqual(await sumOfRecords(tenantId, roomId));
 });
 
 it('a record that is written and not yet committed keeps nobody waiting who writes another of the same room', async () => {
@@ -210,9 +210,9 @@ it('a record that is written and not yet committed keeps nobody waiting who writ
   await inTransaction(store, tenantId, async (tx) => {
     await storeCdr(tx, tenantId, record('leg_slow', { roomId }));
     await write(tenantId, record('leg_quick', { roomId }));
-    expect((await kept(tenantId, roomId))[1]).toBe('tenant-minutes 61');
+    expect((await usedByLimits(tenantId, roomId))[1]).toBe('tenant-minutes 61');
   });
-  expect((await kept(tenantId, roomId))[1]).toBe('tenant-minutes 122');
+  expect((await usedByLimits(tenantId, roomId))[1]).toBe('tenant-minutes 122');
 });
 
 it('one of a caller who was never admitted is nobody’s, and is in no sum', async () => {

@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { appendEvents } from '../events/append-events.ts';
+import { appendEvents } from './append-events.ts';
 import { lockSession, saveSession } from '../sessions/session-lock.ts';
 import { inTransaction, openStore, type Store } from '../database/store.ts';
 import {
@@ -29,14 +29,14 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function ring(): Promise<{ legId: string; callId: string }> {
+async function answerCall(): Promise<{ legId: string; callId: string }> {
   const call = { legId: freshId('leg'), callId: freshId('call') };
   await answerCaller(store, freshToken(), { ...call, number: NUMBER, remote: null }, freshIds());
   return call;
 }
-const key = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
+const keyPin = (call: { legId: string; callId: string }, tryNo: number, pin: string): Promise<Admission> =>
   admitCaller(store, freshToken(), { ...call, tryNo, lookup: lookupOf(pin) }, freshIds());
-const told = async ({ sessionId }: TestRoom) =>
+const eventsOf = async ({ sessionId }: TestRoom) =>
   (await store.prisma.outbox.findMany({ where: { session_id: sessionId }, orderBy: { seq: 'asc' } })).map(
     ({ seq, type, data }) => ({ seq, type, data }),
   );
@@ -46,7 +46,7 @@ const lastSeq = async ({ sessionId }: TestRoom): Promise<number> =>
 describe('a caller who is admitted', () => {
   it('is told of with the admission, under the session’s next number, as the caller’s own leg', async () => {
     const room = await makeRoom(store);
-    const call = await ring();
+    const call = await answerCall();
     await inTransaction(store, room.tenantId, async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
       await appendEvents(tx, room.tenantId, { roomId: room.roomId, sessionId: room.sessionId, firstSeq: 1 }, [
@@ -54,10 +54,10 @@ describe('a caller who is admitted', () => {
       ]);
       await saveSession(tx, room.tenantId, { ...view!.session, last_seq: 1 });
     });
-    expect((await key(call, 1, room.pin)).outcome).toBe('admitted');
+    expect((await keyPin(call, 1, room.pin)).outcome).toBe('admitted');
     const leg = await store.prisma.leg.findUniqueOrThrow({ where: { id: call.legId } });
     expect(leg).toMatchObject({ state: 'answered', participant_id: expect.any(String) });
-    expect(await told(room)).toEqual([
+    expect(await eventsOf(room)).toEqual([
       { seq: 1, type: 'session.live', data: {} },
       { seq: 2, type: 'leg.answered', data: { legId: call.legId, kind: 'inbound', participantId: leg.participant_id } },
     ]);
@@ -66,20 +66,20 @@ describe('a caller who is admitted', () => {
 
   it('after a wrong PIN is told of too, and once, however often the webhook comes', async () => {
     const room = await makeRoom(store);
-    const call = await ring();
-    await key(call, 1, '000000');
-    expect(await told(room)).toEqual([]);
-    for (let i = 0; i < 3; i++) expect((await key(call, 2, room.pin)).outcome).toBe('admitted');
-    expect((await told(room)).map(({ seq, type }) => [seq, type])).toEqual([[1, 'leg.answered']]);
+    const call = await answerCall();
+    await keyPin(call, 1, '000000');
+    expect(await eventsOf(room)).toEqual([]);
+    for (let i = 0; i < 3; i++) expect((await keyPin(call, 2, room.pin)).outcome).toBe('admitted');
+    expect((await eventsOf(room)).map(({ seq, type }) => [seq, type])).toEqual([[1, 'leg.answered']]);
   });
 
   it('with twenty others at the same moment: each has a number, and none is missing', async () => {
     const room = await makeRoom(store, { max_participants: 100 });
-    const calls = await Promise.all(Array.from({ length: 20 }, ring));
-    expect((await Promise.all(calls.map((call) => key(call, 1, room.pin)))).map(({ outcome }) => outcome)).toEqual(
+    const calls = await Promise.all(Array.from({ length: 20 }, answerCall));
+    expect((await Promise.all(calls.map((call) => keyPin(call, 1, room.pin)))).map(({ outcome }) => outcome)).toEqual(
       calls.map(() => 'admitted'),
     );
-    const events = await told(room);
+    const events = await eventsOf(room);
     expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     expect(events.map(({ data }) => (data as { legId: string }).legId).toSorted()).toEqual(
       calls.map(({ legId }) => legId).toSorted(),
@@ -89,9 +89,9 @@ describe('a caller who is admitted', () => {
 
   it('into a full room is nothing to tell', async () => {
     const room = await makeRoom(store, { max_participants: 1 });
-    await key(await ring(), 1, room.pin);
-    expect((await key(await ring(), 1, room.pin)).outcome).toBe('full');
-    expect(await told(room)).toHaveLength(1);
+    await keyPin(await answerCall(), 1, room.pin);
+    expect((await keyPin(await answerCall(), 1, room.pin)).outcome).toBe('full');
+    expect(await eventsOf(room)).toHaveLength(1);
   });
 
   it('is told at once to the endpoints that want it', async () => {
@@ -111,7 +111,7 @@ describe('a caller who is admitted', () => {
         },
       });
     }
-    await key(await ring(), 1, room.pin);
+    await keyPin(await answerCall(), 1, room.pin);
     const deliveries = await store.prisma.delivery.findMany({
       where: { tenant_id: room.tenantId },
       orderBy: { endpoint_id: 'asc' },
@@ -134,7 +134,7 @@ describe('a call of ours that is picked up', () => {
     await setColumns(store, 'leg', legId, { participant_id: 'part_rung' });
     for (let i = 0; i < 2; i++)
       expect((await answerOwnLeg(store, freshToken(), { legId }, `call of ${legId}`)).outcome).toBe('join');
-    expect(await told(room)).toEqual([
+    expect(await eventsOf(room)).toEqual([
       { seq: 1, type: 'leg.answered', data: { legId, kind: 'outbound', participantId: 'part_rung' } },
     ]);
   });
@@ -143,7 +143,7 @@ describe('a call of ours that is picked up', () => {
     const room = await makeRoom(store);
     const legId = await makeLeg(store, room, { kind: 'outbound', state });
     await answerOwnLeg(store, freshToken(), { legId }, freshId('call'));
-    expect(await told(room)).toEqual([]);
+    expect(await eventsOf(room)).toEqual([]);
     expect(await lastSeq(room)).toBe(0);
   });
 });

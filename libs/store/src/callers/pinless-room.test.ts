@@ -25,22 +25,22 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** A room that has a number of its tenant's for itself. */
-async function pinlessRoom(settings: Parameters<typeof makeRoom>[1] = {}): Promise<TestRoom & { number: string }> {
+/** A pinless room on a dedicated number. */
+async function makePinlessRoom(settings: Parameters<typeof makeRoom>[1] = {}): Promise<TestRoom & { number: string }> {
   const number = `+4420794${String(Math.trunc(Number(freshId('n').split('_')[1]))).padStart(5, '0')}`;
   const tenantId = freshId('ten');
   await store.prisma.tenant.create({ data: { id: tenantId, name: tenantId } });
   await store.prisma.dial_in_number.create({ data: { e164: number, language: 'en-GB', dedicated_to: tenantId } });
   return { ...(await makeRoom(store, { tenant_id: tenantId, number, pinless: true, ...settings })), number };
 }
-const ring = (number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
+const answerCall = (number: string, callId = freshId('call')): Promise<AnsweredCaller> =>
   answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number, remote: null }, freshIds());
 
-describe('a caller of a number that leads to a room', () => {
-  it('is seated at once, and again by a webhook that comes again', async () => {
-    const room = await pinlessRoom();
+describe('answerCaller for the number of a pinless room', () => {
+  it('admits the caller at once, and again for a duplicate webhook', async () => {
+    const room = await makePinlessRoom();
     const callId = freshId('call');
-    const first = await ring(room.number, callId);
+    const first = await answerCall(room.number, callId);
     expect(first).toMatchObject({
       outcome: 'admitted',
       tenant_id: room.tenantId,
@@ -48,7 +48,7 @@ describe('a caller of a number that leads to a room', () => {
       conversation: room.conversation,
       waits: false,
     });
-    expect(await ring(room.number, callId)).toEqual(first);
+    expect(await answerCall(room.number, callId)).toEqual(first);
     expect(await readLeg(store, first.leg_id!)).toMatchObject({
       state: 'answered',
       tries: 1,
@@ -56,19 +56,19 @@ describe('a caller of a number that leads to a room', () => {
     });
     expect(await store.prisma.participant.count({ where: { tenant_id: room.tenantId, kind: 'caller' } })).toBe(1);
     await setColumns(store, 'session', room.sessionId, { state: 'ending' });
-    expect((await ring(room.number, callId)).outcome).toBe('hang-up');
+    expect((await answerCall(room.number, callId)).outcome).toBe('hang-up');
   });
 
-  it('hears why not, and the same again', async () => {
+  it('answers why the caller is not admitted, and the same for a duplicate webhook', async () => {
     const hour = 3_600_000;
     for (const [settings, outcome] of [
       [{ starts_at: new Date(Date.now() + hour) }, 'not-open'],
       [{ ends_at: new Date(Date.now() - hour) }, 'over'],
       [{ max_participants: 0 }, 'full'],
     ] as const) {
-      const room = await pinlessRoom(settings);
+      const room = await makePinlessRoom(settings);
       const callId = freshId('call');
-      const [first, again] = [await ring(room.number, callId), await ring(room.number, callId)];
+      const [first, again] = [await answerCall(room.number, callId), await answerCall(room.number, callId)];
       expect([first.outcome, again.outcome]).toEqual([outcome, outcome]);
       expect(await readLeg(store, first.leg_id!)).toMatchObject({
         state: 'ending',
@@ -78,18 +78,18 @@ describe('a caller of a number that leads to a room', () => {
     }
   });
 
-  it('is asked for a PIN once the room is over, or is another tenant’s than the number', async () => {
-    const room = await pinlessRoom();
+  it('asks for a PIN when the room has ended, or belongs to another tenant than the number', async () => {
+    const room = await makePinlessRoom();
     await setColumns(store, 'room', room.roomId, { state: 'ended' });
-    expect((await ring(room.number)).outcome).toBe('ask');
-    const other = await pinlessRoom();
+    expect((await answerCall(room.number)).outcome).toBe('ask');
+    const other = await makePinlessRoom();
     await setColumns(store, 'room', other.roomId, { tenant_id: room.tenantId });
-    expect((await ring(other.number)).outcome).toBe('ask');
+    expect((await answerCall(other.number)).outcome).toBe('ask');
   });
 
-  it('of twelve at once, as many are seated as the room takes', async () => {
-    const room = await pinlessRoom({ max_participants: 5 });
-    const outcomes = (await Promise.all(Array.from({ length: 12 }, () => ring(room.number)))).map(
+  it('admits no more of twelve concurrent callers than the room allows', async () => {
+    const room = await makePinlessRoom({ max_participants: 5 });
+    const outcomes = (await Promise.all(Array.from({ length: 12 }, () => answerCall(room.number)))).map(
       ({ outcome }) => outcome,
     );
     expect(outcomes.filter((outcome) => outcome === 'admitted')).toHaveLength(5);
@@ -97,20 +97,20 @@ describe('a caller of a number that leads to a room', () => {
   });
 });
 
-it('waits for a host who is not there, and not for one who is', async () => {
-  const room = await pinlessRoom({ wait_for_host: true });
-  expect(await ring(room.number)).toMatchObject({ outcome: 'admitted', waits: true });
+it('answerCaller makes the caller wait for the host only while no host has joined', async () => {
+  const room = await makePinlessRoom({ wait_for_host: true });
+  expect(await answerCall(room.number)).toMatchObject({ outcome: 'admitted', waits: true });
   await makeLeg(store, room, { kind: 'webrtc', state: 'joined', role: 'host' });
-  expect(await ring(room.number)).toMatchObject({ outcome: 'admitted', waits: false });
+  expect(await answerCall(room.number)).toMatchObject({ outcome: 'admitted', waits: false });
 });
 
-it('a host’s PIN and a person’s own make the leg theirs', async () => {
+it('admitCaller gives the leg the role and the participant of the PIN', async () => {
   const room = await makeRoom(store, { wait_for_host: true });
   const { number } = await store.prisma.room.findUniqueOrThrow({ where: { id: room.roomId } });
   await store.prisma.dial_in_number.createMany({ data: [{ e164: number }], skipDuplicates: true });
   const pin = await store.prisma.pin.findFirstOrThrow({ where: { room_id: room.roomId } });
   await setColumns(store, 'pin', pin.id, { role: 'host', participant_id: 'part_grace' });
-  const { leg_id: legId } = await ring(number);
+  const { leg_id: legId } = await answerCall(number);
   const leg = await readLeg(store, legId!);
   expect(
     await admitCaller(
