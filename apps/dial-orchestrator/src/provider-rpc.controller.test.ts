@@ -110,9 +110,9 @@ test('one of several replicas answers a request, and the provider gets it once',
   expect(answeredBy).toHaveLength(participantIds.length);
 });
 
-test.each(RPC_METHODS)('answers a %s request', async (question) => {
+test.each(RPC_METHODS)('answers a %s request', async (method) => {
   const answer = await firstValueFrom(
-    client.send<RpcResponse>(rpcPattern(question, redis.prefix), { id: randomUUID(), input: {} }),
+    client.send<RpcResponse>(rpcPattern(method, redis.prefix), { id: randomUUID(), input: {} }),
   );
   expect(typeof answer.ok).toBe('boolean');
 });
@@ -142,7 +142,7 @@ describe('sendDigits', () => {
     sendDigits = () => ((pressed += 1), Promise.reject(new ProviderError('unknown', 'upstream-timeout', 'No answer.')));
     const first = await press(id);
     expect([await press(id), pressed]).toEqual([first, 1]);
-    expect(await claimRedis.pttl(`${redis.prefix}:question:${id}`)).toBeGreaterThan(23 * 3_600_000);
+    expect(await claimRedis.pttl(`${redis.prefix}:rpc:${id}`)).toBeGreaterThan(23 * 3_600_000);
   });
 
   test('can be repeated after the provider rejected it', async () => {
@@ -150,7 +150,7 @@ describe('sendDigits', () => {
     sendDigits = () => Promise.reject(new ProviderError('busy', 'upstream-429', 'Too much.'));
     expect(await press(id)).toMatchObject({ ok: false });
     // The claim is kept only until every replica must have received the request. It expires.
-    const key = `${redis.prefix}:question:${id}`;
+    const key = `${redis.prefix}:rpc:${id}`;
     expect(claims.filter((claim) => claim.key === key).map(({ forMs }) => forMs)).toContain(5_000);
     await claimRedis.del(key);
     sendDigits = async () => ({ legId: 'leg_1' });

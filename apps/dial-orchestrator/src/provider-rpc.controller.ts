@@ -33,37 +33,37 @@ interface ProviderRpcDeps {
  * message pattern is fixed.
  */
 export function createProviderRpcController({ provider, redis, prefix, onError }: ProviderRpcDeps): Type {
-  async function answer(question: RpcMethod, asked: RpcRequest): Promise<RpcResponse | Observable<never>> {
-    const claim = `${prefix}:question:${asked.id}`;
-    const failed = (error: unknown): void => onError(error, (asked.input as { tenantId?: string }).tenantId);
-    const claimed = await redis.set(claim, UNANSWERED, 'PX', requestClaimMs(question), 'NX');
-    if (claimed !== 'OK') return ONCE_ONLY_METHODS.has(question) ? repeatAnswer(claim) : NEVER;
-    const answered = await handleRequest(provider, question, asked, failed);
-    if (ONCE_ONLY_METHODS.has(question)) {
+  async function answer(method: RpcMethod, request: RpcRequest): Promise<RpcResponse | Observable<never>> {
+    const claim = `${prefix}:rpc:${request.id}`;
+    const reportError = (error: unknown): void => onError(error, (request.input as { tenantId?: string }).tenantId);
+    const claimed = await redis.set(claim, UNANSWERED, 'PX', requestClaimMs(method), 'NX');
+    if (claimed !== 'OK') return ONCE_ONLY_METHODS.has(method) ? repeatAnswer(claim) : NEVER;
+    const response = await handleRequest(provider, method, request, reportError);
+    if (ONCE_ONLY_METHODS.has(method)) {
       // A failed request may be repeated, but only after every replica has received this one.
       const keptMs =
-        answered.ok || answered.error.outcome === 'indeterminate' ? requestClaimMs(question) : RPC_TIMEOUT_MS;
-      await redis.set(claim, JSON.stringify(answered), 'PX', keptMs).catch(failed);
+        response.ok || response.error.outcome === 'indeterminate' ? requestClaimMs(method) : RPC_TIMEOUT_MS;
+      await redis.set(claim, JSON.stringify(response), 'PX', keptMs).catch(reportError);
     }
-    return answered;
+    return response;
   }
 
   /**
    * Without a stored answer, the claiming replica is still working or died: the outcome is unknown.
    */
   async function repeatAnswer(claim: string): Promise<RpcResponse | Observable<never>> {
-    const kept = await redis.get(claim);
-    return kept === null || kept === UNANSWERED ? NEVER : (JSON.parse(kept) as RpcResponse);
+    const stored = await redis.get(claim);
+    return stored === null || stored === UNANSWERED ? NEVER : (JSON.parse(stored) as RpcResponse);
   }
 
   @Controller()
   class ProviderRpcController {}
-  // One method per request type, generated from the list, so that none can be missing.
-  for (const question of RPC_METHODS) {
-    const handler: PropertyDescriptor = { value: (asked: RpcRequest) => answer(question, asked), configurable: true };
-    Object.defineProperty(ProviderRpcController.prototype, question, handler);
-    Payload()(ProviderRpcController.prototype, question, 0);
-    MessagePattern(rpcPattern(question, prefix))(ProviderRpcController.prototype, question, handler);
+  // One controller method per RPC method, generated from the list, so that none can be missing.
+  for (const method of RPC_METHODS) {
+    const handler: PropertyDescriptor = { value: (request: RpcRequest) => answer(method, request), configurable: true };
+    Object.defineProperty(ProviderRpcController.prototype, method, handler);
+    Payload()(ProviderRpcController.prototype, method, 0);
+    MessagePattern(rpcPattern(method, prefix))(ProviderRpcController.prototype, method, handler);
   }
   return ProviderRpcController;
 }
