@@ -7,7 +7,7 @@ import { EVERY_TENANT, inTransaction, openStore, type Store } from '../database/
 import { makeRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
-/** As the database's owner; and as the services connect. */
+/** One store as the owner of the database, one as the services connect. */
 let owner: Store;
 let store: Store;
 beforeAll(async () => {
@@ -15,11 +15,13 @@ beforeAll(async () => {
   owner = openStore({ owner: true, url: database.url, onError: () => undefined });
   store = openStore({ url: database.url, max: 10, onError: () => undefined });
   await owner.pool.query(
-    `INSERT INTO platform_rate (what, prefix, currency, micro_per_minute) VALUES ('inbound', '', 'USD', 60000), ('inbound', '', 'GBP', 77777), ('outbound', '', 'USD', 60000), ('outbound', '+44', 'USD', 600000)`,
+    `INSERT INTO platform_rate (what, prefix, currency, micro_per_minute)
+     VALUES ('inbound', '', 'USD', 60000), ('inbound', '', 'GBP', 77777), ('outbound', '', 'USD', 60000),
+       ('outbound', '+44', 'USD', 600000)`,
   );
 });
 const TENANTS = ['ten_a', 'ten_b'] as const;
-/** Two rooms of each. */
+/** Two rooms of each tenant. */
 let rooms: Record<(typeof TENANTS)[number], readonly [string, string]>;
 beforeEach(() => reset());
 afterAll(async () => {
@@ -33,18 +35,22 @@ async function reset(): Promise<void> {
   const room = async (tenant_id: string): Promise<string> => (await makeRoom(owner, { tenant_id })).roomId;
   rooms = { ten_a: [await room('ten_a'), await room('ten_a')], ten_b: [await room('ten_b'), await room('ten_b')] };
   await owner.pool.query(
-    'UPDATE tenant SET max_spend_micro_per_month = 1000000000000, max_minutes_per_month = 1000000; UPDATE room SET max_spend_micro = 1000000000000',
+    `UPDATE tenant SET max_spend_micro_per_month = 1000000000000, max_minutes_per_month = 1000000;
+     UPDATE room SET max_spend_micro = 1000000000000`,
   );
 }
 
-/** What limits are held against, and what it is by the records themselves. */
+/** The usage that limits are compared with, and the same computed from the records. */
 const usedByLimits = async (tenantId: string, roomId: string): Promise<string[]> =>
   (await readSpend(store, tenantId, roomId)).map(({ scope, used }) => `${scope} ${used}`);
 async function sumOfRecords(tenantId: string, roomId: string): Promise<string[]> {
   const { rows } = await owner.pool.query<{ money: string; seconds: string; room: string }>(
-    `SELECT COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.ended_at >= this_month()), 0) AS money, COALESCE(sum(c.seconds) FILTER (WHERE c.ended_at >= this_month()), 0) AS seconds,
+    `SELECT COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.ended_at >= this_month()), 0) AS money,
+       COALESCE(sum(c.seconds) FILTER (WHERE c.ended_at >= this_month()), 0) AS seconds,
        COALESCE(sum(spent_micro(c, t.currency)) FILTER (WHERE c.room_id = $2), 0) AS room
-     FROM tenant t LEFT JOIN cdr c ON c.tenant_id = t.id WHERE t.id = $1`,
+     FROM tenant t
+     LEFT JOIN cdr c ON c.tenant_id = t.id
+     WHERE t.id = $1`,
     [tenantId, roomId],
   );
   const { money, seconds: lasted, room } = rows.at(0)!;
@@ -78,7 +84,7 @@ const leg = fc.integer({ min: 0, max: 7 }).map((n) => `leg_${n}`);
 const seconds = fc.integer({ min: 0, max: 400 });
 const micro = fc.integer({ min: 0, max: 1_000_000 }).map(BigInt);
 const currency = fc.constantFrom('EUR', 'USD', 'GBP');
-/** This month's, the one's before, and, by a clock that is ahead, the next one's. */
+/** In this month, in the month before, and in the next month for a clock that is ahead. */
 const endedAt = fc.constantFrom(0, 0, 0, -32, 32).map((days) => new Date(Date.now() + days * 24 * HOUR_MS));
 const step = fc.oneof(
   {
@@ -173,7 +179,7 @@ async function runStep(one: typeof step extends fc.Arbitrary<infer Step> ? Step 
 }
 
 it(
-  'what limits are held against is what the records come to, whatever is written, corrected and taken back, and whatever currency the tenant is given',
+  'the usage of limits equals the sum of the records after any stores, corrections, deletions and currency changes',
   { timeout: 300_000 },
   async () => {
     await fc.assert(
@@ -189,7 +195,7 @@ it(
   },
 );
 
-it('many who write records of one room at once, several in a transaction and in any order, all get through', async () => {
+it('concurrent transactions store several records of one room in any order', async () => {
   const [tenantId, roomId] = ['ten_a', rooms.ten_a[0]];
   await Promise.all(
     Array.from({ length: 40 }, (_, n) =>
@@ -205,7 +211,7 @@ it('many who write records of one room at once, several in a transaction and in 
   expect(await usedByLimits(tenantId, roomId)).toEqual(await sumOfRecords(tenantId, roomId));
 });
 
-it('a record that is written and not yet committed keeps nobody waiting who writes another of the same room', async () => {
+it('an uncommitted record does not block another record of the same room', async () => {
   const [tenantId, roomId] = ['ten_a', rooms.ten_a[0]];
   await inTransaction(store, tenantId, async (tx) => {
     await storeCdr(tx, tenantId, record('leg_slow', { roomId }));
@@ -215,12 +221,12 @@ it('a record that is written and not yet committed keeps nobody waiting who writ
   expect((await usedByLimits(tenantId, roomId))[1]).toBe('tenant-minutes 122');
 });
 
-it('one of a caller who was never admitted is nobody’s, and is in no sum', async () => {
+it('a record of a caller before admission is in no sum', async () => {
   await inTransaction(store, EVERY_TENANT, (tx) => storeCdr(tx, null, record('leg_nobody')));
   expect(await owner.prisma.month_sum.count()).toBe(0);
 });
 
-it('one that is only to be asked for again is not counted anew', async () => {
+it('a scheduled price look-up does not update the sums', async () => {
   await write('ten_a', record('leg_asked', { priceLookupInS: 0 }));
   const version = async (): Promise<unknown> => (await owner.pool.query('SELECT xmin::text FROM month_sum')).rows;
   const before = await version();

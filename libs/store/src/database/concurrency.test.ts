@@ -49,21 +49,23 @@ const keyPin = (call: { legId: string; callId: string }, tryNo: number, pin: str
 const runConcurrently = <T>(n: number, work: (i: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: n }, (_, i) => work(i)));
 
-/** Something to wait for. */
-function signal(): { given: Promise<void>; give: () => void } {
-  let give = (): void => undefined;
-  const given = new Promise<void>((resolve) => (give = resolve));
-  return { given, give };
+/** A promise with a function that resolves it. */
+function signal(): { resolved: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const resolved = new Promise<void>((done) => (resolve = done));
+  return { resolved, resolve };
 }
 
-/** Resolves when another connection of this database waits for a lock: what it asked for is under way. */
+/** Resolves when another connection of this database waits for a lock. */
 async function waitForBlockedQuery(): Promise<void> {
   await expect
     .poll(
       async () =>
         (
           await store.pool.query(
-            `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            `SELECT 1
+             FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'`,
           )
         ).rowCount,
       { timeout: 20_000, interval: 5 },
@@ -71,15 +73,15 @@ async function waitForBlockedQuery(): Promise<void> {
     .toBeGreaterThan(0);
 }
 
-describe('at the same time', () => {
-  it('the same digits on ten connections count as one try, and get one answer', async () => {
+describe('concurrent requests', () => {
+  it('count ten copies of the same digits as one attempt with one answer', async () => {
     const call = await answerCall();
     const answers = await runConcurrently(10, () => keyPin(call, 1, '111222'));
     expect(new Set(answers.map((each) => `${each.outcome} ${each.tries}`))).toEqual(new Set(['wrong-pin 1']));
     expect((await readLeg(store, call.legId)).tries).toBe(1);
   });
 
-  it('the same answer webhook on ten connections makes one leg', async () => {
+  it('create one leg for ten copies of an answer webhook', async () => {
     const callId = freshId('call');
     const answers = await runConcurrently(10, () =>
       answerCaller(store, freshToken(), { legId: freshId('leg'), callId, number: NUMBER, remote: null }, freshIds()),
@@ -88,7 +90,7 @@ describe('at the same time', () => {
     expect(await store.prisma.leg.count({ where: { voice_call_id: callId } })).toBe(1);
   });
 
-  it('one token on ten connections is taken once', async () => {
+  it('consume a token once', async () => {
     const token = freshToken();
     expect(
       (await runConcurrently(10, () => inTransaction(store, EVERY_TENANT, (tx) => consumeToken(tx, token)))).filter(
@@ -97,7 +99,7 @@ describe('at the same time', () => {
     ).toHaveLength(1);
   });
 
-  it('eight callers after the last session open one next session', async () => {
+  it('open one new session for eight callers', async () => {
     const room = await makeRoom(store);
     await setColumns(store, 'session', room.sessionId, { state: 'ended' });
     const calls = await runConcurrently(8, answerCall);
@@ -107,7 +109,7 @@ describe('at the same time', () => {
     expect(await store.prisma.session.count({ where: { room_id: room.roomId } })).toBe(2);
   });
 
-  it('ten callers for three seats: three get in', async () => {
+  it('admit three of ten callers to a room for three', async () => {
     const room = await makeRoom(store, { max_participants: 3 });
     const calls = await runConcurrently(10, answerCall);
     const outcomes = (await runConcurrently(10, (i) => keyPin(calls[i] ?? { legId: '', callId: '' }, 1, room.pin))).map(
@@ -117,7 +119,7 @@ describe('at the same time', () => {
     expect(outcomes.filter((outcome) => outcome === 'full')).toHaveLength(7);
   });
 
-  it('ten requests for a bridge leg make one', async () => {
+  it('create one bridge leg', async () => {
     const room = await makeRoom(store);
     const made = await Promise.allSettled(
       Array.from({ length: 10 }, () => makeLeg(store, room, { kind: 'bridge', state: 'dialling' })),
@@ -126,12 +128,12 @@ describe('at the same time', () => {
     for (const each of made)
       if (each.status === 'rejected')
         expect(each.reason).toMatchObject({ code: '23505', constraint: 'leg_one_bridge' });
-    // The next one may be made when the first is over.
+    // After it has ended, another one can be created.
     await store.prisma.leg.updateMany({ where: { session_id: room.sessionId }, data: { state: 'ended' } });
     await expect(makeLeg(store, room, { kind: 'bridge', state: 'dialling' })).resolves.toMatch(/^leg_/);
   });
 
-  it('twenty changes of a session give its events numbers without a gap', async () => {
+  it('number the events of a session without a gap', async () => {
     const room = await makeRoom(store);
     await runConcurrently(20, (i) =>
       inTransaction(store, EVERY_TENANT, async (tx) => {
@@ -153,7 +155,7 @@ describe('at the same time', () => {
     expect((await readSession(store, room.sessionId)).last_seq).toBe(39);
   });
 
-  it('a session that is locked leaves its ended legs to others, but for those that are named', async () => {
+  it('do not wait for ended legs of a locked session, except the selected ones', async () => {
     const room = await makeRoom(store);
     const [up, over, named, connected] = [
       await makeLeg(store, room, { kind: 'inbound', state: 'answered' }),
@@ -170,7 +172,7 @@ describe('at the same time', () => {
       for (const id of [up, named, connected]) expect(await isFree(id)).toBe(false);
       expect(await isFree(over)).toBe(true);
     });
-    // Of another session it is nobody's here.
+    // The selected legs of another session are not included.
     const other = await makeRoom(store);
     expect(
       (await inTransaction(store, EVERY_TENANT, (tx) =>
@@ -179,7 +181,7 @@ describe('at the same time', () => {
     ).toEqual([]);
   });
 
-  it('a caller who was waiting for the session while the room ended: no new session in an ended room', async () => {
+  it('open no session for a caller who waited for the session while the room ended', async () => {
     const room = await makeRoom(store);
     const call = await answerCall();
     const admission = await inTransaction(store, EVERY_TENANT, async (tx) => {
@@ -200,12 +202,12 @@ describe('at the same time', () => {
   });
 });
 
-describe('compare-and-set', () => {
+describe('saveSession and saveLegs', () => {
   const expectStale = async (work: (tx: Tx) => Promise<void>): Promise<void> => {
     await expect(inTransaction(store, EVERY_TENANT, work)).rejects.toBeInstanceOf(StaleVersionError);
   };
 
-  it('refuses a session and a leg that are another tenant’s', async () => {
+  it('reject a session and a leg of another tenant', async () => {
     const [room, other] = [await makeRoom(store), await makeRoom(store)];
     const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
     expect(await inTransaction(store, EVERY_TENANT, (tx) => lockLeg(tx, other.tenantId, legId))).toBeNull();
@@ -222,7 +224,7 @@ describe('compare-and-set', () => {
     }
   });
 
-  it('refuses a session and a leg that were read before somebody else wrote them', async () => {
+  it('reject a session and a leg that changed since they were read', async () => {
     const room = await makeRoom(store);
     const legId = await makeLeg(store, room, { kind: 'inbound', state: 'answered' });
     await expectStale(async (tx) => {
@@ -237,12 +239,12 @@ describe('compare-and-set', () => {
       await saveLegs(tx, room.tenantId, [{ ...locked.leg }]);
       await saveLegs(tx, room.tenantId, [locked.leg]);
     });
-    // Nothing of either transaction stands.
+    // Both transactions were rolled back.
     expect((await readSession(store, room.sessionId)).version).toBe(0);
     expect((await readLeg(store, legId)).version).toBe(0);
   });
 
-  it('writes many legs at once, and none when one of them was read too early', async () => {
+  it('write many legs in one statement, and none when one of them is stale', async () => {
     const room = await makeRoom(store);
     for (const kind of ['inbound', 'outbound', 'webrtc'] as const)
       await makeLeg(store, room, { kind, state: 'answered' });
@@ -255,7 +257,7 @@ describe('compare-and-set', () => {
             state: 'ending',
             muted: true,
             hangup_requested_at: at,
-            hangup_reason: 'It’s “over”, \\ {x}',
+            hangup_reason: 'It\u2019s "over", \\ {x}',
             hangup_attempts: 3,
             answered_at: null,
             voice_call_id: null,
@@ -278,7 +280,7 @@ describe('compare-and-set', () => {
     expect(written.map(({ version }) => version)).toEqual([1, 1, 1]);
   });
 
-  it('may be done twice by the one who did it', async () => {
+  it('can be repeated with the same object', async () => {
     const room = await makeRoom(store);
     await inTransaction(store, EVERY_TENANT, async (tx) => {
       const view = await lockSession(tx, room.tenantId, room.sessionId);
@@ -290,8 +292,8 @@ describe('compare-and-set', () => {
   });
 });
 
-describe('a transaction', () => {
-  it('leaves nothing when its work throws', async () => {
+describe('inTransaction', () => {
+  it('rolls back when its work throws', async () => {
     const room = await makeRoom(store);
     const work = inTransaction(store, EVERY_TENANT, async (tx) => {
       await insertLeg(
@@ -300,13 +302,13 @@ describe('a transaction', () => {
         { id: room.sessionId, account_id: null },
         { id: 'leg_never', kind: 'webrtc', state: 'requested', deadline_at: new Date('2099-01-01') },
       );
-      throw new Error('changed my mind');
+      throw new Error('rolled back by the test');
     });
-    await expect(work).rejects.toThrow('changed my mind');
+    await expect(work).rejects.toThrow('rolled back by the test');
     expect(await store.prisma.leg.findUnique({ where: { id: 'leg_never' } })).toBeNull();
   });
 
-  it('runs again after a deadlock, and both sides are done', async () => {
+  it('retries after a deadlock until both transactions commit', async () => {
     const rooms = [await makeRoom(store), await makeRoom(store)] as const;
     const locked = [signal(), signal()] as const;
     const lock = (tx: Tx, { tenantId, sessionId }: { tenantId: string; sessionId: string }) =>
@@ -316,24 +318,24 @@ describe('a transaction', () => {
       inTransaction(store, EVERY_TENANT, async (tx) => {
         runs += 1;
         await lock(tx, rooms[0]);
-        locked[0].give();
-        await locked[1].given;
+        locked[0].resolve();
+        await locked[1].resolved;
         await lock(tx, rooms[1]);
       }),
       inTransaction(store, EVERY_TENANT, async (tx) => {
         runs += 1;
         await lock(tx, rooms[1]);
-        locked[1].give();
-        await locked[0].given;
+        locked[1].resolve();
+        await locked[0].resolved;
         await lock(tx, rooms[0]);
       }),
     ]);
-    // Three, or more when the two meet again.
+    // Three runs, or more after another deadlock.
     expect(runs).toBeGreaterThanOrEqual(3);
   });
 });
 
-test('a connection that the server kills mid-transaction is not given to the next', async () => {
+test('a connection that the server kills is not reused', async () => {
   const own = openStore({ owner: true, url: database.url, max: 1, onError: () => undefined });
   try {
     const killed = inTransaction(own, EVERY_TENANT, async (tx) => {
@@ -348,7 +350,7 @@ test('a connection that the server kills mid-transaction is not given to the nex
   }
 });
 
-test('a connection that dies without a word is given up in time, and the next works', async () => {
+test('a connection that dies silently times out, and a new one works', async () => {
   const { hostname, port } = new URL(database.url);
   const pairs: { near: Socket; far: Socket }[] = [];
   let dead = false;

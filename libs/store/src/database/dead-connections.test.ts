@@ -4,10 +4,10 @@ import { createTestDatabase, type TestDatabase } from '@partyline/testing/postgr
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openStore, type Store } from './store.ts';
 
-/** What a webhook may take in all before the carrier gives it up (contract §3). */
+/** The provider's timeout of a webhook (contract §3). */
 const WEBHOOK_TIMEOUT_MS = 5_000;
 const WEBHOOK_STATEMENT_TIMEOUT_MS = 2_000;
-/** Longer, so that a new connection has time on a busy machine: who waits has an eighth of it. */
+/** Long, because the spare time for a new connection is an eighth of it. */
 const STATEMENT_TIMEOUT_MS = 20_000;
 
 let database: TestDatabase;
@@ -15,7 +15,7 @@ let proxy: Server;
 let url: string;
 const sockets = new Set<Socket>();
 const stores: Store[] = [];
-/** From now on, what is connected hears and says nothing more, and nobody is told; who connects anew is served. */
+/** Freezes all current connections silently. New connections work. */
 let freezeConnections = (): void => undefined;
 
 beforeAll(async () => {
@@ -60,7 +60,7 @@ function open(options: { statementTimeoutMs?: number } = {}): Store {
   return store;
 }
 const runQuery = (store: Store): Promise<unknown> => store.pool.query('SELECT 1');
-/** Every connection of the pool is up and in use when it dies; answers what became of what was asked on them. */
+/** Freezes all connections of the pool while they are in use. Returns the outcomes of their queries. */
 async function killBusyConnections(store: Store): Promise<() => Promise<string[]>> {
   const held = [await store.pool.connect(), await store.pool.connect()];
   freezeConnections();
@@ -78,8 +78,8 @@ async function killBusyConnections(store: Store): Promise<() => Promise<string[]
   return () => lost;
 }
 
-describe('when every connection of a pool has died without a word', () => {
-  it('who waits for one outlasts them, and is served', async () => {
+describe('a pool whose connections all died silently', () => {
+  it('serves the requests that wait for a connection', async () => {
     const store = open({ statementTimeoutMs: STATEMENT_TIMEOUT_MS });
     const lost = await killBusyConnections(store);
     const waiting = await Promise.allSettled([runQuery(store), runQuery(store), runQuery(store)]);
@@ -87,7 +87,7 @@ describe('when every connection of a pool has died without a word', () => {
     expect(await lost()).toEqual(['Query read timeout', 'Query read timeout']);
   });
 
-  it('who has a caller on the line has an answer before the carrier gives up', () => {
+  it('fails a webhook request before the provider times out', () => {
     const { connectionTimeoutMillis = Infinity, query_timeout = Infinity } = open({
       statementTimeoutMs: WEBHOOK_STATEMENT_TIMEOUT_MS,
     }).pool.options;

@@ -4,7 +4,7 @@ import { EVERY_TENANT, inTransaction, openStore, readForTenant, type Store } fro
 import { makeLeg, makeNumbers, makeRoom, type TestRoom } from '../testing/fixtures.ts';
 
 let database: TestDatabase;
-/** As the database's owner, for the catalogue and the rows to start from; and as the services connect. */
+/** One store as the owner, for the catalog and the initial rows, one as the services connect. */
 let owner: Store;
 let service: Store;
 let mine: TestRoom;
@@ -12,7 +12,7 @@ let other: TestRoom;
 beforeAll(async () => {
   database = await createTestDatabase();
   owner = openStore({ owner: true, url: database.url, onError: () => undefined });
-  // One connection, so that every test gets what the one before left on it.
+  // One connection, so that a test would see state that the previous one left on it.
   service = openStore({ url: database.url, max: 1, onError: () => undefined });
   await makeNumbers(owner);
   [mine, other] = [await makeRoom(owner), await makeRoom(owner)];
@@ -32,7 +32,7 @@ interface Table {
   policies: string[];
 }
 
-/** A line of pg_policies. */
+/** A row of pg_policies. */
 interface Policy {
   name: string;
   policy: string;
@@ -43,18 +43,26 @@ interface Policy {
   with_check: string | null;
 }
 
-/** Every table that holds something of a tenant's: those with a tenant_id, and the tenants themselves. From the catalogue, so a new one cannot be forgotten. */
+/** All tables with tenants' rows: `tenant` and those with a tenant_id. From the catalog, so that new tables are included. */
 const TABLES_OF_TENANTS = `
-  SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced, pg_get_userbyid(c.relowner) AS owner,
-         ARRAY(SELECT p.polname::text FROM pg_policy p WHERE p.polrelid = c.oid ORDER BY 1) AS policies
-  FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
-    AND (c.relname = 'tenant' OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)) ORDER BY 1`;
+  SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+    pg_get_userbyid(c.relowner) AS owner,
+    ARRAY(SELECT p.polname::text FROM pg_policy p WHERE p.polrelid = c.oid ORDER BY 1) AS policies
+  FROM pg_class c
+  WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+    AND (
+      c.relname = 'tenant'
+      OR EXISTS (
+        SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+      )
+    )
+  ORDER BY 1`;
 const tablesOfTenants = async (): Promise<Table[]> => (await owner.pool.query<Table>(TABLES_OF_TENANTS)).rows;
 const count = async (scope: string | typeof EVERY_TENANT, table: string): Promise<number | undefined> =>
   (await service.query<{ n: number }>(scope, { text: `SELECT count(*)::int AS n FROM ${table}` })).rows[0]?.n;
 
-describe('the catalogue', () => {
-  it('has no table of tenants without forced row-level security and both policies', async () => {
+describe('the database catalog', () => {
+  it('forces row-level security with both policies on every table of tenants', async () => {
     const tables = await tablesOfTenants();
     expect(tables.map(({ name }) => name)).toEqual(
       expect.arrayContaining([
@@ -74,21 +82,25 @@ describe('the catalogue', () => {
       expect(table).toMatchObject({ enabled: true, forced: true, policies: ['every_row', 'tenant_rows'] });
   });
 
-  it('lets each of the two see what it should, by the very words of the policies', async () => {
+  it('has exactly the expected policies', async () => {
     const OWN = '(tenant_id = ( SELECT tenant_in_context() AS tenant_in_context))';
     const throughLeg = `(${OWN} OR ((tenant_id IS NULL) AND (leg_id IN ( SELECT l.id\n   FROM leg l))))`;
     const SPECIAL: Readonly<Record<string, Partial<Policy>>> = {
       tenant: { cmd: 'SELECT', qual: OWN.replace('tenant_id', 'id'), with_check: null },
       hang_up_attempt: { qual: throughLeg },
       observation: { qual: throughLeg },
-      // What an operator did to it, too; that it cannot claim to have been done.
+      // A tenant reads operators' entries about it, but cannot write such entries.
       audit_entry: {
         qual: `(${OWN} OR (about @> ARRAY[( SELECT tenant_in_context() AS tenant_in_context)]))`,
         with_check: `(${OWN} AND (about = '{}'::text[]))`,
       },
     };
     const { rows } = await owner.pool.query<Policy>(
-      `SELECT p.tablename::text AS name, p.policyname::text AS policy, p.permissive, p.roles::text[] AS roles, p.cmd, p.qual, p.with_check FROM pg_policies p WHERE p.schemaname = 'public' AND p.tablename = ANY($1) ORDER BY 1, 2`,
+      `SELECT p.tablename::text AS name, p.policyname::text AS policy, p.permissive, p.roles::text[] AS roles, p.cmd,
+         p.qual, p.with_check
+       FROM pg_policies p
+       WHERE p.schemaname = 'public' AND p.tablename = ANY($1)
+       ORDER BY 1, 2`,
       [(await tablesOfTenants()).map(({ name }) => name)],
     );
     for (const row of rows) {
@@ -102,22 +114,25 @@ describe('the catalogue', () => {
     }
   });
 
-  it('would show one that was forgotten', async () => {
-    await owner.pool.query('CREATE TABLE forgotten (tenant_id text)');
+  it('shows a table without policies', async () => {
+    await owner.pool.query('CREATE TABLE unprotected (tenant_id text)');
     try {
-      expect((await tablesOfTenants()).find(({ name }) => name === 'forgotten')).toMatchObject({
+      expect((await tablesOfTenants()).find(({ name }) => name === 'unprotected')).toMatchObject({
         enabled: false,
         forced: false,
         policies: [],
       });
     } finally {
-      await owner.pool.query('DROP TABLE forgotten');
+      await owner.pool.query('DROP TABLE unprotected');
     }
   });
 
-  it('gives the services’ roles no table of their own and no way past row-level security', async () => {
+  it('gives the roles of the services no table and no way around row-level security', async () => {
     const { rows } = await owner.pool.query(
-      `SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcanlogin FROM pg_roles WHERE rolname IN ('partyline_tenant', 'partyline_platform') ORDER BY 1`,
+      `SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcanlogin
+       FROM pg_roles
+       WHERE rolname IN ('partyline_tenant', 'partyline_platform')
+       ORDER BY 1`,
     );
     expect(rows).toEqual(
       ['partyline_platform', 'partyline_tenant'].map((rolname) => ({
@@ -129,14 +144,20 @@ describe('the catalogue', () => {
       })),
     );
     const owned = await owner.pool.query(
-      `SELECT relname FROM pg_class WHERE pg_get_userbyid(relowner) IN ('partyline_tenant', 'partyline_platform')`,
+      `SELECT relname
+       FROM pg_class
+       WHERE pg_get_userbyid(relowner) IN ('partyline_tenant', 'partyline_platform')`,
     );
     expect(owned.rows).toEqual([]);
   });
 
-  it('lets a tenant run no function as the operator but those of the webhooks', async () => {
+  it('lets the tenant role run only the listed SECURITY DEFINER functions', async () => {
     const { rows } = await owner.pool.query<{ name: string }>(
-      `SELECT p.proname AS name FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND has_function_privilege('partyline_tenant', p.oid, 'EXECUTE') ORDER BY 1`,
+      `SELECT p.proname AS name
+       FROM pg_proc p
+       WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
+         AND has_function_privilege('partyline_tenant', p.oid, 'EXECUTE')
+       ORDER BY 1`,
     );
     expect(rows.map(({ name }) => name)).toEqual([
       'admit_caller',
@@ -149,17 +170,17 @@ describe('the catalogue', () => {
 });
 
 describe('every table of tenants', () => {
-  it('shows nothing without a scope, whatever was done on the connection before', async () => {
+  it('shows no rows without a scope, after any use of the connection', async () => {
     for (const { name } of await tablesOfTenants()) {
       await service.query(mine.tenantId, { text: 'SELECT 1' });
       await service.query(EVERY_TENANT, { text: 'SELECT 1' });
       expect([name, (await service.pool.query(`SELECT * FROM ${name}`)).rows]).toEqual([name, []]);
       expect([name, await count('', name)]).toEqual([name, 0]);
-      expect([name, await count('ten_nobody', name)]).toEqual([name, 0]);
+      expect([name, await count('ten_none', name)]).toEqual([name, 0]);
     }
   });
 
-  it('lets a tenant read its own rows and no others’, not even by asking for them', async () => {
+  it('shows a tenant its own rows only', async () => {
     for (const { name } of await tablesOfTenants()) {
       const whose = name === 'tenant' ? 'id' : 'tenant_id';
       expect([name, await count(mine.tenantId, `${name} WHERE ${whose} IS DISTINCT FROM '${mine.tenantId}'`)]).toEqual([
@@ -176,7 +197,7 @@ describe('every table of tenants', () => {
     expect(await service.prisma.room.findMany()).toEqual([]);
   });
 
-  it('lets a tenant change, take over and delete nothing of others’', async () => {
+  it('lets a tenant update, insert and delete no rows of other tenants', async () => {
     const { rows: before } = await owner.pool.query('SELECT * FROM leg ORDER BY id');
     for (const { name } of await tablesOfTenants()) {
       const whose = name === 'tenant' ? 'id' : 'tenant_id';
@@ -188,10 +209,10 @@ describe('every table of tenants', () => {
           ({ rowCount }) => rowCount,
           (error: { code: string }) => error.code,
         );
-        // Its own row, and what was done, a tenant may not even try to change.
+        // On these tables a tenant has no write privilege at all.
         expect([text, changed]).toEqual([text, ['tenant', 'audit_entry'].includes(name) ? '42501' : 0]);
       }
-      // Handing a row over, or taking one in.
+      // A tenant can neither insert a row for another tenant nor give one away.
       if (name === 'tenant') continue;
       await expect(
         service.query(mine.tenantId, { text: `INSERT INTO ${name} (tenant_id) VALUES ('${other.tenantId}')` }),
@@ -203,7 +224,7 @@ describe('every table of tenants', () => {
     expect((await owner.pool.query('SELECT * FROM leg ORDER BY id')).rows).toEqual(before);
   });
 
-  it('and of the dial-in numbers, the shared ones and its own, of which it changes none', async () => {
+  it('shows a tenant the shared numbers and its own, without write access', async () => {
     await owner.prisma.dial_in_number.createMany({
       data: [
         { e164: '+13125550001', dedicated_to: mine.tenantId },
@@ -224,7 +245,7 @@ describe('every table of tenants', () => {
     }
   });
 
-  it('is not opened by a tenant id that was made to end the statement', async () => {
+  it('resists a tenant id with an SQL injection', async () => {
     const hostile = `x'; SET LOCAL ROLE partyline_platform; --`;
     expect(await count(hostile, 'room')).toBe(0);
     await expect(
