@@ -1893,3 +1893,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE warning TO partyline_platform;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE warning TO partyline_tenant;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE webhook_jti TO partyline_platform;
 GRANT INSERT, SELECT ON TABLE webhook_jti TO partyline_tenant;
+
+-- Grants of columns
+
+GRANT UPDATE (targets, changes, ended_at, status, reason) ON TABLE audit_entry TO partyline_tenant;

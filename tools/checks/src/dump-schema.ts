@@ -167,6 +167,23 @@ const PARTS: readonly { readonly title: string; readonly sql: string }[] = [
       GROUP BY c.oid, c.relname, c.relkind, g.grantee
       ORDER BY c.relname, g.grantee::regrole::text`,
   },
+  {
+    title: 'Grants of columns',
+    sql: `
+      SELECT format(
+        'GRANT %s (%s) ON TABLE %s TO %s;',
+        g.privilege_type, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), c.oid::regclass, g.grantee::regrole
+      ) AS statement
+      FROM pg_class c
+      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+      CROSS JOIN LATERAL aclexplode(a.attacl) AS g
+      WHERE c.relnamespace = 'public'::regnamespace
+        AND g.grantee <> 0
+        AND g.grantee <> c.relowner
+        AND c.relname NOT IN ${FOREIGN}
+      GROUP BY c.oid, c.relname, g.privilege_type, g.grantee
+      ORDER BY c.relname, g.grantee::regrole::text, g.privilege_type`,
+  },
 ];
 
 const HEADER = `-- The schema that a new database has: every migration and every function, applied.
